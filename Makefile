@@ -1,0 +1,51 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Everything else is for people who work on decrappify.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUTPUT ?= demo
+MOVIE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow test-compat lint format clean
+
+help:  ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.installed  ## Restore a simulated movie, or MOVIE=path, into demo/
+	$(BIN)/decrappify demo $(if $(MOVIE),"$(MOVIE)") --output "$(OUTPUT)"
+
+test: $(VENV)/.installed-dev  ## Run the tests (minutes)
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.installed-dev  ## Run the slow tests too
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+test-compat:  ## Test the aicsimageio adapter against the real package, in an environment of its own
+	$(PYTHON) tests/compat/aicsimageio_check.py
+
+lint: $(VENV)/.installed-dev  ## Check style, types and the order of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## Remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "decrappify needs Python 3.11 or newer, found $$($(PYTHON) --version 2>&1); try make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@ $(VENV)/.installed

@@ -1,0 +1,48 @@
+"""decrappify: make good images bad on purpose, learn the way back, run it over real stills and movies.
+
+The public names load on first use, so that ``import decrappify`` and ``decrappify --help`` stay fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from decrappify._version import __version__
+
+if TYPE_CHECKING:
+    from decrappify.crappify import Crappifier as Crappifier
+    from decrappify.crappify import crappifier_preset as crappifier_preset
+    from decrappify.io import open_movie as open_movie
+    from decrappify.io import save_movie as save_movie
+    from decrappify.model import Model as Model
+    from decrappify.model import load_model as load_model
+    from decrappify.movie import Movie as Movie
+    from decrappify.restoration import restore as restore
+    from decrappify.training import TrainingConfig as TrainingConfig
+    from decrappify.training import train as train
+
+_HOMES = {
+    "Crappifier": "crappify",
+    "Model": "model",
+    "Movie": "movie",
+    "TrainingConfig": "training",
+    "crappifier_preset": "crappify",
+    "load_model": "model",
+    "open_movie": "io",
+    "restore": "restoration",
+    "save_movie": "io",
+    "train": "training",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"decrappify.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'decrappify' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,198 @@
+"""The `decrappify` command: parse, call the library, print. Everything heavy is imported inside a command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from decrappify._version import __version__
+from decrappify.errors import DecrappifyError, InputError
+
+_PATH = click.Path(path_type=Path)
+
+
+class _Commands(click.Group):
+    """Turns every error that a user can cause into one line and exit code 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except DecrappifyError as error:
+            if context.params.get("debug"):
+                raise
+            click.echo(f"decrappify: {_one_line(error)}", err=True)
+        except KeyboardInterrupt:
+            click.echo("decrappify: interrupted; what was finished is kept, the same command goes on", err=True)
+            context.exit(130)
+        context.exit(2)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="decrappify")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--verbose", is_flag=True, help="Say what is decided on the way (device, tiles, precision).")
+def main(debug: bool, verbose: bool) -> None:
+    """Restore microscopy stills and movies; train restorers from good images made bad on purpose."""
+    import logging
+
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="decrappify: %(message)s")
+
+
+def _progress() -> Any:
+    """A tqdm bar where a person looks at it, else nothing."""
+    if not sys.stderr.isatty():
+        return None
+    from tqdm import tqdm
+
+    return tqdm
+
+
+def _input_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--frame-interval-s", type=float, help="Seconds between frames, where the file does not say."),
+        click.option("--channel", help="Only this channel: a number from 0, or its name."),
+        click.option("--scene", default="0", help="Scene of a file with several: a number from 0, or its name."),
+    ):
+        command = option(command)
+    return command
+
+
+def _index(text: str | None) -> int | str | None:
+    return int(text) if text is not None and text.lstrip("-").isdigit() else text
+
+
+def _open(path: Path, scene: str, channel: str | None, frame_interval_s: float | None) -> Any:
+    from decrappify.io import open_movie
+
+    return open_movie(path, scene=_index(scene), channel=_index(channel), frame_interval_s=frame_interval_s)
+
+
+@main.command()
+@click.argument("source", metavar="IN", type=_PATH)
+@click.argument("output", metavar="OUT", type=_PATH)
+@click.option("--model", required=True, help="A shipped model (see `decrappify models`) or a .safetensors file.")
+@_input_options
+@click.option("--frames", help="Only these frames, such as 10:50.")
+@click.option("--tile-size", type=int, help="Side of a tile in input pixels; planned from free memory by default.")
+@click.option("--tile-overlap", type=int, help="Overlap of neighbouring tiles in input pixels.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option("--precision", default="auto", show_default=True, help="auto, float32, bfloat16 or float16.")
+@click.option("--dtype", help="Data type of the output, such as float32; the input's by default.")
+@click.option("--window-axis", default="T", show_default=True, type=click.Choice(["T", "Z"]), help="Axis of the window; Z lets a stack play time.")
+@click.option("--nan", default="error", show_default=True, type=click.Choice(["error", "zero"]), help="What to do with NaN pixels.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT and any unfinished run of it.")
+@click.option("--no-resume", is_flag=True, help="Do not go on from an unfinished run.")
+def restore(
+    source: Path, output: Path, model: str, scene: str, channel: str | None, frame_interval_s: float | None, no_resume: bool, **options: Any
+) -> None:
+    """Restore the movie IN with a model and write OUT (.ome.zarr, .ome.tif or .mp4).
+
+    Killed or interrupted, the same command goes on where it stopped.
+    """
+    from decrappify.restoration import restore as restore_movie
+
+    movie = _open(source, scene, channel, frame_interval_s)
+    restored = restore_movie(movie, model, output, resume=not no_resume, progress=_progress(), **options)
+    click.echo(f"{output}: {_describe(restored)}")
+
+
+@main.command()
+@click.argument("source", metavar="IN", type=_PATH)
+@click.argument("output", metavar="OUT", type=_PATH)
+@click.option("--preset", help="A crappifier preset; see `decrappify presets`.")
+@click.option("--crappifier", type=_PATH, help="A crappifier file (.toml or .json).")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
+@_input_options
+@click.option("--overwrite", is_flag=True, help="Replace OUT.")
+def crappify(
+    source: Path, output: Path, preset: str | None, crappifier: Path | None, seed: int, overwrite: bool, **options: Any
+) -> None:
+    """Make the good movie IN bad on purpose and write OUT."""
+    from decrappify.crappify import Crappifier, crappifier_preset, crappify_movie
+    from decrappify.io import save_movie
+
+    if (preset is None) == (crappifier is None):
+        raise InputError("crappify needs one of --preset and --crappifier")
+    degrade = crappifier_preset(preset) if preset is not None else Crappifier.load(crappifier)
+    movie = crappify_movie(_open(source, **options), degrade, seed=seed)
+    save_movie(movie, output, overwrite=overwrite, progress=_progress())
+    click.echo(f"{output}: {_describe(movie)}")
+
+
+@main.command()
+@click.argument("run", metavar="RUN.TOML", type=_PATH)
+@click.option("--output", type=_PATH, help="Run folder; overrides the file's.")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint of the run folder.")
+@click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
+@click.option("--device", help="Overrides the file's device.")
+def train(run: Path, output: Path | None, resume: bool, overwrite: bool, device: str | None) -> None:
+    """Train a model as RUN.TOML says; Ctrl-C saves, --resume goes on."""
+    from decrappify.training.run_file import train_from_file
+
+    model, folder = train_from_file(run, output=output, resume=resume, overwrite=overwrite, device=device, progress=_progress())
+    score = model.card["validation"]
+    click.echo(
+        f"{folder / 'model.safetensors'}: validation PSNR {score['psnr_source_db']:.2f} -> {score['psnr_db']:.2f} dB "
+        f"(step {model.card['best_step']} of {model.card['steps']})"
+    )
+
+
+@main.command()
+@click.argument("name", required=False)
+def models(name: str | None) -> None:
+    """List the shipped models, or print the card of one (a name or a model file)."""
+    from decrappify.cards import card_text, model_table
+
+    click.echo(model_table() if name is None else card_text(name))
+
+
+@main.command()
+def presets() -> None:
+    """List the crappifier presets."""
+    from decrappify.crappify import preset_description, preset_names
+
+    width = max(map(len, preset_names()))
+    for name in preset_names():
+        click.echo(f"{name:<{width}}  {preset_description(name)}")
+
+
+@main.command()
+@click.argument("source", metavar="IN", type=_PATH)
+@_input_options
+def info(source: Path, **options: Any) -> None:
+    """Say what the file IN holds: axes, data type, pixel size, frame interval, channels."""
+    movie = _open(source, **options)
+    size = ["unknown" if value is None else f"{value:g}" for value in movie.pixel_size_um]
+    interval = "unknown" if movie.frame_interval_s is None else f"{movie.frame_interval_s:g}"
+    click.echo(f"{source}: {_describe(movie)}")
+    click.echo(f"pixel_size_um (Z, Y, X): {', '.join(size)}")
+    click.echo(f"frame_interval_s: {interval}")
+    click.echo(f"channels: {', '.join(movie.channel_names)}")
+    for key, value in movie.provenance.items():
+        click.echo(f"{key}: {value}")
+
+
+@main.command()
+@click.argument("movie", required=False, type=_PATH)
+@click.option("--output", type=_PATH, default=Path("demo"), show_default=True, help="Folder for the results.")
+@click.option("--model", help="Model to use; chosen by the number of frames by default.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+def demo(movie: Path | None, output: Path, model: str | None, device: str) -> None:
+    """Restore a simulated movie with known truth, or MOVIE, and show what was gained."""
+    from decrappify.demo import run_demo
+
+    for line in run_demo(movie, output, model=model, device=device, progress=_progress()):
+        click.echo(line)
+
+
+def _describe(movie: Any) -> str:
+    axes = ", ".join(f"{axis} {size}" for axis, size in zip("TCZYX", movie.shape, strict=True))
+    return f"{axes}, {movie.dtype}"

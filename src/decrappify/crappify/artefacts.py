@@ -1,0 +1,106 @@
+"""Artefacts: bleaching, and the compression and text of the classic picture crappifier of fast.ai."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+
+from decrappify.crappify.part import AnyNumber, Limits, Number, Part, Signal, Times
+from decrappify.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Bleaching(Part):
+    """Fluorescence that fades exponentially with the frame index; frame 0 of the movie keeps its brightness.
+
+    Attributes
+    ----------
+    loss_per_frame : float or range
+        Share of the fluorescence lost from one frame to the next.
+    """
+
+    name: ClassVar[str] = "bleaching"
+
+    loss_per_frame: Annotated[Number, Limits(minimum=0, maximum=0.999)] = 0.01
+
+    @classmethod
+    def from_tau(cls, tau_frames: float) -> Self:
+        """Make it from a decay time: the signal falls to 1/e in `tau_frames` frames."""
+        if not Limits(above=0).allows(tau_frames):
+            raise InputError(f"bleaching: tau_frames is {tau_frames!r}, needs a number above 0")
+        return cls(loss_per_frame=-math.expm1(-1 / tau_frames))
+
+    def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+        """Dim each frame."""
+        left = (1 - self.value("loss_per_frame")) ** times.astype(np.float64)
+        return np.asarray(signal * left.astype(np.float32)[:, None, None])
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg(Part):
+    """JPEG compression and its 8 bits.
+
+    Attributes
+    ----------
+    quality : int or range
+        1 (worst) to 95, as in Pillow.
+    low, high : float or range
+        Signals that become grey 0 and 255; what lies outside is clipped.
+    """
+
+    name: ClassVar[str] = "jpeg"
+
+    quality: Annotated[Number, Limits(minimum=1, maximum=95, whole=True)] = 50
+    low: AnyNumber = 0.0
+    high: AnyNumber = 1.0
+
+    def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+        """Compress and decode each frame."""
+        from PIL import Image
+
+        low, span = self.value("low"), self.value("high") - self.value("low")
+        if span <= 0:
+            raise InputError(f"jpeg: low is {low:g} and high {low + span:g}, needs low < high")
+        grey = np.rint(np.clip((signal - low) / span, 0, 1) * 255).astype(np.uint8)
+        decoded = np.empty_like(signal)
+        for frame, out in zip(grey, decoded, strict=True):
+            buffer = io.BytesIO()
+            Image.fromarray(frame).save(buffer, format="JPEG", quality=int(self.value("quality")))
+            out[:] = np.asarray(Image.open(buffer))
+        return np.asarray(decoded * np.float32(span / 255) + np.float32(low))
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Part):
+    """A random number printed on each frame, as the crappifier of the fast.ai course does (Howard 2019).
+
+    Attributes
+    ----------
+    size : float or range
+        Height of the letters in pixels.
+    brightness : float or range
+        Signal of the letters.
+    """
+
+    name: ClassVar[str] = "text"
+
+    size: Annotated[Number, Limits(minimum=4)] = 12.0
+    brightness: AnyNumber = 1.0
+
+    def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+        """Print a number from 10 to 70 somewhere in the upper left quarter."""
+        from PIL import Image, ImageDraw, ImageFont
+
+        font = ImageFont.load_default(self.value("size"))
+        n_t, rows, columns = signal.shape
+        covered = np.empty(signal.shape, np.float32)
+        for t in range(n_t):
+            page = Image.new("L", (columns, rows))
+            x, y = int(rng.integers(columns // 2 + 1)), int(rng.integers(rows // 2 + 1))
+            ImageDraw.Draw(page).text((x, y), str(rng.integers(10, 71)), fill=255, font=font)
+            covered[t] = np.asarray(page, np.float32) / 255
+        return np.asarray(signal + covered * (np.float32(self.value("brightness")) - signal))

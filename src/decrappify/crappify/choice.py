@@ -1,0 +1,60 @@
+"""Choice: one of several parts, picked once per setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from decrappify.crappify.part import Part, Signal, Times
+from decrappify.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf(Part):
+    """Exactly one of `parts`, all equally likely.
+
+    Attributes
+    ----------
+    parts : tuple of Part
+        The alternatives; all have the same down-sampling factor.
+    """
+
+    name: ClassVar[str] = "one_of"
+
+    parts: tuple[Part, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.parts, Iterable) or not all(isinstance(part, Part) for part in self.parts):
+            raise InputError(f"one_of: parts is {self.parts!r}, needs a list of parts")
+        object.__setattr__(self, "parts", tuple(self.parts))
+        if len({part.scale for part in self.parts}) != 1:
+            raise InputError(
+                f"one_of: the parts have the down-sampling factors {[part.scale for part in self.parts]}, "
+                "needs at least one part and the same factor in all"
+            )
+        if any(part.probability != 1 for part in self.parts):
+            raise InputError("one_of: an alternative has a probability of its own; give it to one_of instead")
+        Part.__post_init__(self)
+
+    @property
+    def scale(self) -> int:
+        """The down-sampling factor along Y and X."""
+        return self.parts[0].scale
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether there is nothing left to draw but the noise itself."""
+        return self.probability == 1 and len(self.parts) == 1 and self.parts[0].is_fixed
+
+    def fixed(self, rng: np.random.Generator) -> Part:
+        """Pick an alternative and draw its ranges."""
+        return self.parts[int(rng.integers(len(self.parts)))].fixed(rng)
+
+    def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+        """Apply the only alternative."""
+        if len(self.parts) != 1:
+            raise InputError(f"one_of: still a choice of {len(self.parts)} parts; call fixed(rng) first")
+        return self.parts[0].apply(signal, rng, times)

@@ -1,0 +1,188 @@
+"""Crappifier: parts in a row that make a good image bad, on purpose and reproducibly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from decrappify.crappify.files import read_table, write_table
+from decrappify.crappify.part import Part, Signal
+from decrappify.crappify.registry import did_you_mean, part_from_dict, part_to_dict
+from decrappify.errors import InputError
+from decrappify.intensity import Normalization
+from decrappify.movie import Array
+
+PERCENTILES = (1.0, 99.8)
+
+
+class Crappifier:
+    """Parts applied one after the other.
+
+    Parameters
+    ----------
+    steps : iterable of Part
+        In the order in which light meets them: bleaching, optics, sampling, noise, file.
+    name : str, optional
+        For provenance and messages.
+
+    Notes
+    -----
+    Order of the draws: first the setting, step by step (the coin of a `probability`, then the ranges in the order of
+    the part's fields), then the noise, step by step and frame by frame. A crappifier that holds no ranges draws
+    noise only, so ``crappifier(image, rng)`` equals ``crappifier.fixed(rng)(image, rng)``.
+
+    Examples
+    --------
+    >>> from decrappify.crappify import Blur, Poisson
+    >>> crappifier = Crappifier([Blur(1.0), Poisson(photons=(5, 50))], name="mine")
+    >>> image = np.full((64, 64), 0.5, np.float32)
+    >>> crappifier(image, np.random.default_rng(0)).shape
+    (64, 64)
+    """
+
+    def __init__(self, steps: Iterable[Part], name: str | None = None) -> None:
+        self.steps: tuple[Part, ...] = tuple(steps)
+        self.name = name
+        for step in self.steps:
+            if not isinstance(step, Part):
+                raise InputError(f"a crappifier step is {step!r}, needs a part, such as Gaussian(0.05)")
+
+    @property
+    def scale(self) -> int:
+        """Product of all down-sampling factors: the image gets this much smaller along Y and X."""
+        return math.prod(step.scale for step in self.steps)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it holds numbers only, no ranges and no chances."""
+        return all(step.is_fixed for step in self.steps)
+
+    def fixed(self, rng: np.random.Generator) -> Crappifier:
+        """Draw every range, chance and choice once: images made with the result share it and differ in noise."""
+        if self.is_fixed:
+            return self
+        taken = [step for step in self.steps if step.probability == 1 or rng.random() < step.probability]
+        return Crappifier([step.fixed(rng) for step in taken], self.name)
+
+    def __call__(
+        self,
+        image: Array,
+        rng: np.random.Generator,
+        *,
+        data_range: tuple[float, float] | None = None,
+        times: ArrayLike | None = None,
+    ) -> Array:
+        """Degrade a still or a window of frames.
+
+        Parameters
+        ----------
+        image : array (Y, X) or (T, Y, X)
+            Integers or floats; not changed. All frames get the same setting and noise of their own.
+        rng : numpy.random.Generator
+            Where every draw comes from.
+        data_range : (low, high), optional
+            The grey levels of signal 0 (dark background) and 1 (bright reference). By default (0, 1) for floats, and
+            the percentiles 1 and 99.8 of the array for integers.
+        times : int array (T,), optional
+            Frame indices in the movie, for bleaching; 0, 1, 2 ... by default.
+
+        Returns
+        -------
+        array (Y / scale, X / scale) or (T, Y / scale, X / scale)
+            In the grey levels and dtype of `image`; integers are rounded and clipped.
+
+        Raises
+        ------
+        InputError
+            For another number of axes, a size that is no multiple of `scale`, NaN, or a constant integer image.
+        """
+        image = np.asarray(image)
+        self._check(image)
+        levels = _levels(image, data_range)
+        signal = levels.apply(image)
+        if not np.isfinite(signal).all():
+            raise InputError(f"the image of shape {image.shape} holds NaN or infinity; repair it before crappifying")
+        window = signal if signal.ndim == 3 else signal[None]
+        frames = np.arange(len(window)) if times is None else np.asarray(times)
+        if frames.shape != (len(window),) or frames.dtype.kind not in "ui":
+            raise InputError(f"times is {times!r}, needs {len(window)} whole numbers, one per frame")
+        window = self._apply(window, rng, frames.astype(np.int64))
+        return levels.invert(window if signal.ndim == 3 else window[0], image.dtype)
+
+    def _apply(self, window: Signal, rng: np.random.Generator, times: Array) -> Signal:
+        for step in self.fixed(rng).steps:
+            window = step.apply(window, rng, times)
+        return window
+
+    def _check(self, image: Array) -> None:
+        if image.ndim not in (2, 3) or image.dtype.kind not in "uif" or image.size == 0:
+            raise InputError(
+                f"the image has shape {image.shape} and dtype {image.dtype}, "
+                "needs (Y, X) or (T, Y, X) of integers or real floats; give channels one by one"
+            )
+        rows, columns = image.shape[-2:]
+        if rows % self.scale or columns % self.scale:
+            raise InputError(
+                f"the image has {rows} x {columns} pixels (Y, X), but {self.name or 'the crappifier'} makes it "
+                f"{self.scale} times smaller; crop it to {rows // self.scale * self.scale} x "
+                f"{columns // self.scale * self.scale}"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the crappifier as plain values that fit JSON and TOML."""
+        head = {} if self.name is None else {"name": self.name}
+        return head | {"steps": [part_to_dict(step) for step in self.steps]}
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> Crappifier:
+        """Build it from the plain values of `to_dict`; unknown keys are refused with the nearest known name."""
+        for key in table:
+            if key not in ("name", "steps"):
+                raise InputError(f"a crappifier has no setting {key!r}; {did_you_mean(key, ('name', 'steps'))}")
+        steps, name = table.get("steps"), table.get("name")
+        if not isinstance(steps, list | tuple) or not isinstance(name, str | None):
+            raise InputError(f"a crappifier has steps {steps!r} and name {name!r}, needs a list of steps and a text")
+        return cls([part_from_dict(step) for step in steps], name)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a ``.toml`` or ``.json`` file."""
+        return write_table(self.to_dict(), Path(path), overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Crappifier:
+        """Read a ``.toml`` or ``.json`` file."""
+        table = read_table(Path(path))
+        try:
+            return cls.from_dict(table)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Crappifier) and (self.steps, self.name) == (other.steps, other.name)
+
+    def __hash__(self) -> int:
+        return hash((self.steps, self.name))
+
+    def __repr__(self) -> str:
+        return f"Crappifier({list(self.steps)!r}, name={self.name!r})"
+
+
+def _levels(image: Array, data_range: tuple[float, float] | None) -> Normalization:
+    if data_range is None and image.dtype.kind == "f":
+        return Normalization(0.0, 1.0)
+    if data_range is None:
+        low, high = (float(level) for level in np.percentile(image, PERCENTILES))
+        if high <= low:  # sparse objects on a flat background
+            low, high = float(image.min()), float(image.max())
+        if high <= low:
+            raise InputError(f"the image is constant (every pixel {low:g}); pass data_range=(low, high) in grey levels")
+        return Normalization(low, high - low)
+    low, high = (float(level) for level in data_range)
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise InputError(f"data_range is {data_range!r}, needs two grey levels (low, high) with low < high")
+    return Normalization(low, high - low)

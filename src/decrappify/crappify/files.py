@@ -1,0 +1,66 @@
+"""Crappifier files: TOML for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from decrappify.errors import FormatError, MissingFileError, OutputError, OutputExistsError
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Read a ``.toml`` or ``.json`` file that holds one table."""
+    _check_suffix(path)
+    if not path.is_file():
+        raise MissingFileError(f"there is no crappifier file {path}; check the path, or use the name of a preset")
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path} is not a valid {path.suffix[1:].upper()} file: {error}") from error
+    if not isinstance(table, dict):
+        raise FormatError(f"{path} holds a {type(table).__name__}, needs one table with 'steps'")
+    return table
+
+
+def write_table(table: Mapping[str, Any], path: Path, *, overwrite: bool = False) -> Path:
+    """Write a crappifier's plain values; the file appears whole or not at all."""
+    _check_suffix(path)
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} exists; pass overwrite=True to replace it")
+    text = to_toml(table) if path.suffix.lower() == ".toml" else json.dumps(table, indent=2) + "\n"
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path} could not be written: {error.strerror}; choose another folder") from error
+    return path
+
+
+def to_toml(table: Mapping[str, Any]) -> str:
+    """Write the TOML text of a crappifier: its plain keys, then one ``[[steps]]`` table per step."""
+    lines = [f"{key} = {_toml_value(value)}" for key, value in table.items() if key != "steps"]
+    if not table["steps"]:
+        lines.append("steps = []")
+    for step in table["steps"]:
+        lines += ["", "[[steps]]", *(f"{key} = {_toml_value(value)}" for key, value in step.items())]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml_value(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    if isinstance(value, str):  # JSON's escapes are TOML's, but for DEL, which TOML wants escaped
+        return json.dumps(value).replace("\x7f", "\\u007f")
+    return repr(value)
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix.lower() not in (".toml", ".json"):
+        raise FormatError(f"{path} is no crappifier file name; needs .toml or .json at its end")

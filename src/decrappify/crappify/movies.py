@@ -1,0 +1,104 @@
+"""Crappify a whole movie lazily: frame t is degraded when it is read, and always in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from decrappify.crappify.crappifier import Crappifier
+from decrappify.errors import InputError
+from decrappify.intensity import Normalization, measure
+from decrappify.movie import Array, Movie, Shape5
+
+
+def crappify_movie(
+    movie: Movie,
+    crappifier: Crappifier,
+    *,
+    seed: int = 0,
+    normalization: Normalization | Sequence[Normalization] | None = None,
+) -> Movie:
+    """Make a lazy movie whose frames are degraded as they are read.
+
+    Ranges of the crappifier are drawn once for the whole movie; each plane has noise of its own that depends on
+    (seed, t, c, z) only, so any order of reading gives the same pixels.
+
+    Parameters
+    ----------
+    movie : Movie
+        Any shape (T, C, Z, Y, X) and dtype.
+    crappifier : Crappifier
+        Where its scale does not divide Y or X, the last rows and columns are left out.
+    seed : int
+        0 or above.
+    normalization : Normalization or one per channel, optional
+        Which grey levels are signal 0 and 1; measured once per channel by default.
+
+    Returns
+    -------
+    Movie
+        Shape (T, C, Z, Y / scale, X / scale), the same dtype and grey levels; the pixel size grows by the scale, and
+        the provenance says what was done.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"seed is {seed!r}, needs a whole number of at least 0")
+    seed = int(seed)
+    # Five words: a seed of four or fewer would be the stream of plane (0, 0, 0), since numpy pads with zeros.
+    setting = crappifier.fixed(np.random.default_rng([seed, 0, 0, 0, 1]))
+    source = _CrappifiedSource(movie, setting, _per_channel(movie, normalization), seed)
+    size_z, size_y, size_x = movie.pixel_size_um
+    done = {
+        "crappifier": setting.to_dict(),
+        "seed": seed,
+        "normalization": [asdict(levels) for levels in source.levels],
+        "cropped_to": [size * setting.scale for size in source.shape[3:]],
+    }
+    return movie.derived(
+        source,
+        pixel_size_um=(size_z, *(None if size is None else size * setting.scale for size in (size_y, size_x))),
+        provenance=movie.provenance | {"crappified": done},
+    )
+
+
+def _per_channel(movie: Movie, given: Normalization | Sequence[Normalization] | None) -> list[Normalization]:
+    n_channels = movie.shape[1]
+    if given is None:
+        return [measure(movie, channel) for channel in range(n_channels)]
+    levels = [given] * n_channels if isinstance(given, Normalization) else list(given)
+    if len(levels) != n_channels:
+        raise InputError(f"{len(levels)} normalizations were given, {movie.name} has {n_channels} channels")
+    return levels
+
+
+class _CrappifiedSource:
+    def __init__(self, movie: Movie, setting: Crappifier, levels: list[Normalization], seed: int) -> None:
+        self._movie, self._setting, self.levels, self._seed = movie, setting, levels, seed
+        rows, columns = (size // setting.scale for size in movie.shape[3:])
+        if not rows or not columns:
+            raise InputError(
+                f"{movie.name} has {movie.shape[3:]} pixels (Y, X), needs at least {setting.scale} of each"
+            )
+        self.shape: Shape5 = (*movie.shape[:3], rows, columns)
+        self.dtype = movie.dtype
+        self._latest: tuple[tuple[int, int, int], Array] | None = None
+
+    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        latest = self._latest  # tiles of one plane are read one after the other
+        if latest is None or latest[0] != (t, c, z):
+            latest = self._latest = ((t, c, z), self._crappified(t, c, z))
+        return latest[1][rows, columns].copy()
+
+    def _crappified(self, t: int, c: int, z: int) -> Array:
+        scale, levels = self._setting.scale, self.levels[c]
+        whole = tuple(slice(0, size * scale) for size in self.shape[3:])
+        return self._setting(
+            self._movie.region(t, c, z, *whole),
+            np.random.default_rng([self._seed, t, c, z]),
+            data_range=(levels.offset, levels.offset + levels.scale),
+            times=np.array([t]),
+        )
+
+    def close(self) -> None:
+        self._movie.close()

@@ -1,0 +1,151 @@
+"""Part: one step of a crappifier, a frozen dataclass whose numbers may be ranges that are drawn once per setting."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, ClassVar, TypeAlias, get_args, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decrappify.errors import InputError
+
+Number: TypeAlias = float | tuple[float, float]
+Signal: TypeAlias = NDArray[np.float32]
+Times: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a number of a part may be, and how it is drawn from a range."""
+
+    minimum: float = -math.inf
+    maximum: float = math.inf
+    above: float = -math.inf
+    whole: bool = False
+    log: bool = False
+
+    def describe(self) -> str:
+        """Say the limits in words for an error message, such as ``a number above 0``."""
+        ends = [f"above {self.above:g}"] if self.above > -math.inf else []
+        ends += [f"at least {self.minimum:g}"] if self.minimum > -math.inf else []
+        ends += [f"at most {self.maximum:g}"] if self.maximum < math.inf else []
+        return " ".join([f"a {'whole ' if self.whole else ''}number", " and ".join(ends)]).strip()
+
+    def allows(self, value: Any) -> bool:
+        """Whether one number (not a range) is allowed."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return False
+        return self.minimum <= value <= self.maximum and value > self.above and (not self.whole or value == int(value))
+
+    def draw(self, low: float, high: float, rng: np.random.Generator) -> float:
+        """Draw from a range: log-uniform, uniform, or a whole number with both ends included."""
+        if self.whole:
+            return int(rng.integers(int(low), int(high), endpoint=True))
+        if self.log:
+            return float(np.exp(rng.uniform(math.log(low), math.log(high))))
+        return float(rng.uniform(low, high))
+
+
+# A field of these types takes a number or a (low, high) range that is drawn once per setting.
+AnyNumber: TypeAlias = Annotated[Number, Limits()]
+NonNegative: TypeAlias = Annotated[Number, Limits(minimum=0)]
+Positive: TypeAlias = Annotated[Number, Limits(above=0)]
+Logarithmic: TypeAlias = Annotated[Number, Limits(above=0, log=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Base of all parts.
+
+    A part works on signal units: 0 is the dark background and 1 the bright reference level of the movie.
+
+    Attributes
+    ----------
+    probability : float
+        How often the step is taken at all, drawn once per setting; 1 is always.
+    """
+
+    name: ClassVar[str]
+    limits: ClassVar[dict[str, Limits]]  # of the fields that may be ranges, in the order in which they are drawn
+
+    probability: float = field(default=1.0, kw_only=True)
+
+    def __init_subclass__(cls) -> None:
+        hints = get_type_hints(cls, include_extras=True)
+        cls.limits = {
+            key: note for key, hint in hints.items() for note in get_args(hint)[1:] if isinstance(note, Limits)
+        }
+
+    def __post_init__(self) -> None:
+        if not Limits(above=0, maximum=1).allows(self.probability):
+            raise InputError(f"{self.name}: probability is {self.probability!r}, needs a number above 0 and at most 1")
+        if self.scale != 1 and self.probability != 1:
+            raise InputError(
+                f"{self.name}: a step that changes the image size is always taken, "
+                f"but probability is {self.probability:g}; leave it at 1"
+            )
+        for key, limits in self.limits.items():
+            object.__setattr__(self, key, _checked(getattr(self, key), limits, f"{self.name}: {key}"))
+
+    @property
+    def scale(self) -> int:
+        """The down-sampling factor along Y and X."""
+        return 1
+
+    def fixed(self, rng: np.random.Generator) -> Part:
+        """Draw every range, field by field in the order of declaration, and drop the probability."""
+        changes: dict[str, Any] = {"probability": 1.0}
+        for key, limits in self.limits.items():
+            value = getattr(self, key)
+            if isinstance(value, tuple):
+                changes[key] = limits.draw(value[0], value[1], rng)
+        return replace(self, **changes)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether there is nothing left to draw but the noise itself."""
+        return self.probability == 1 and not any(isinstance(getattr(self, key), tuple) for key in self.limits)
+
+    def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+        """Degrade a window; every number of the part must be fixed.
+
+        Parameters
+        ----------
+        signal : float32 array (T, Y, X)
+            Signal units; not changed in place.
+        rng : numpy.random.Generator
+            Where the noise comes from.
+        times : int64 array (T,)
+            Frame indices in the movie.
+
+        Returns
+        -------
+        float32 array (T, Y / scale, X / scale)
+        """
+        raise NotImplementedError
+
+    def value(self, key: str) -> float:
+        """Give one number of a fixed part; a range is an error here."""
+        number_or_range = getattr(self, key)
+        if isinstance(number_or_range, tuple):
+            raise InputError(f"{self.name}: {key} is still the range {number_or_range}; call fixed(rng) first")
+        return float(number_or_range)
+
+
+def _checked(value: Any, limits: Limits, where: str) -> Number:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, list | tuple):
+        if len(value) == 2 and all(limits.allows(end) for end in value) and value[0] <= value[1]:
+            if limits.log and value[0] <= 0:
+                raise InputError(f"{where} is {value!r} and is drawn log-uniformly; needs a low end above 0")
+            return (_plain(value[0], limits), _plain(value[1], limits))
+    elif limits.allows(value):
+        return _plain(value, limits)
+    raise InputError(f"{where} is {value!r}, needs {limits.describe()}, or a (low, high) range of such numbers")
+
+
+def _plain(value: float, limits: Limits) -> float:
+    return int(value) if limits.whole else float(value)

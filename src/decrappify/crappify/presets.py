@@ -1,0 +1,135 @@
+"""Presets: crappifiers for common microscopes. Photons are those of a bright pixel in one frame.
+
+Photon budgets of scanners follow Pawley, Handbook of Biological Confocal Microscopy (3rd ed., 2006): a bright pixel of
+a live confocal image is some ten photons. Camera numbers are those of sCMOS data sheets: read noise 1 to 2 electrons,
+offset 100, 2.2 grey levels per electron at 16 bit. EM settings follow PSSR (Fang 2021) and PSSR2. Widths of blur and
+backgrounds are estimates of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from decrappify.crappify.artefacts import Jpeg, Text
+from decrappify.crappify.choice import OneOf
+from decrappify.crappify.crappifier import Crappifier
+from decrappify.crappify.noise import Gaussian, Poisson, PoissonGaussian, SaltAndPepper, Speckle
+from decrappify.crappify.optics import Blur
+from decrappify.crappify.part import Part
+from decrappify.crappify.registry import did_you_mean
+from decrappify.crappify.sampling import BinDown, LineJitter, SampleDown
+from decrappify.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A physical setting in one line, and the parts that imitate it."""
+
+    description: str
+    steps: tuple[Part, ...]
+
+
+def _scmos(photons: tuple[float, float], background: tuple[float, float]) -> PoissonGaussian:
+    return PoissonGaussian(
+        photons=photons, read_noise=(1.0, 2.0), background=background, gain=2.2, offset=100.0, bit_depth=16
+    )
+
+
+_ANY_NOISE = (Poisson(photons=(3.0, 300.0)), Gaussian(sigma=(0.0, 0.1)))
+
+_PRESETS = {
+    "confocal": Preset(
+        "point scanner, fast dwell: 8 to 60 photons per bright pixel (Pawley 2006), no camera noise, steady lines",
+        (Poisson(photons=(8.0, 60.0), background=(0.0, 1.0)),),
+    ),
+    "confocal-jitter": Preset(
+        "resonant or worn point scanner: as confocal, lines shaken by 0.1 to 0.5 px, scan directions 0.5 px apart",
+        (LineJitter(sigma=(0.1, 0.5), bidirectional=(-0.5, 0.5)), Poisson(photons=(8.0, 60.0), background=(0.0, 1.0))),
+    ),
+    "confocal-x2": Preset(
+        "point scanner with half the dwell positions along Y and X (PSSR, Fang 2021): 8 to 60 photons per dwell",
+        (SampleDown(factor=2), Poisson(photons=(8.0, 60.0), background=(0.0, 1.0))),
+    ),
+    "spinning-disk": Preset(
+        "spinning disk, short exposure: 20 to 200 electrons, sCMOS read noise of 1 to 2 electrons (data sheets)",
+        (_scmos(photons=(20.0, 200.0), background=(1.0, 8.0)),),
+    ),
+    "widefield": Preset(
+        "wide field, slightly out of focus: blur 0.7 to 1.5 px, 30 to 400 electrons over a bright background, sCMOS",
+        (
+            Blur(sigma=(0.7, 1.5)),
+            _scmos(photons=(30.0, 400.0), background=(5.0, 60.0)),
+        ),
+    ),
+    "widefield-x2": Preset(
+        "wide field through an objective of half the magnification: blur, 2 x 2 camera pixels in one, sCMOS noise",
+        (
+            Blur(sigma=(0.7, 1.5)),
+            BinDown(factor=2),
+            _scmos(photons=(30.0, 400.0), background=(5.0, 60.0)),
+        ),
+    ),
+    "lightsheet": Preset(
+        "light sheet, gentle exposure: blur 0.5 to 1.2 px by a thick sheet, 15 to 150 electrons, scattered haze, sCMOS",
+        (
+            Blur(sigma=(0.5, 1.2)),
+            _scmos(photons=(15.0, 150.0), background=(2.0, 20.0)),
+        ),
+    ),
+    "low-light": Preset(
+        "long live imaging at the lowest dose: 1 to 6 photons per bright pixel and dark counts",
+        (Poisson(photons=(1.0, 6.0), background=(0.0, 0.3)),),
+    ),
+    "em": Preset(
+        "scanning electron microscope, short dwell: brightness-dependent noise, variance 0.005 to 0.05 (PSSR's kind)",
+        (Speckle(variance=(0.005, 0.05)), Gaussian(sigma=(0.0, 0.05))),
+    ),
+    "em-x4": Preset(
+        "electron microscope with 16 times fewer dwell positions (PSSR2: gaussian 13 of 255, salt and pepper 0.5 %)",
+        (
+            SampleDown(factor=4),
+            Speckle(variance=(0.001, 0.02)),
+            Gaussian(sigma=(0.02, 0.07)),
+            SaltAndPepper(fraction=(0.001, 0.01), probability=0.5),
+        ),
+    ),
+    "fastai": Preset(
+        "pictures of the fast.ai course (Howard 2019): a number printed on, half the size, JPEG of quality 10 to 70",
+        (BinDown(factor=2), Text(), Jpeg(quality=(10, 70))),
+    ),
+    "fluorescence-any": Preset(
+        "any fluorescence movie: 3 to 300 photons (log-uniform), read noise up to 10 % of the signal; shipped models",
+        _ANY_NOISE,
+    ),
+    "fluorescence-any-x2": Preset(
+        "any fluorescence movie at half the sampling: soft half of the time, binned or point-sampled, noise as above",
+        (Blur(sigma=(0.5, 1.2), probability=0.5), OneOf(parts=(BinDown(factor=2), SampleDown(factor=2))), *_ANY_NOISE),
+    ),
+}
+
+
+def preset_names() -> tuple[str, ...]:
+    """List the names that `crappifier_preset` knows."""
+    return tuple(_PRESETS)
+
+
+def preset_description(name: str) -> str:
+    """Say in one line which physical setting a preset imitates, and where its numbers come from."""
+    return _preset(name).description
+
+
+def crappifier_preset(name: str) -> Crappifier:
+    """Get the crappifier of that name, ranges included.
+
+    Examples
+    --------
+    >>> crappifier_preset("confocal-x2").scale
+    2
+    """
+    return Crappifier(_preset(name).steps, name)
+
+
+def _preset(name: str) -> Preset:
+    if name not in _PRESETS:
+        raise InputError(f"there is no crappifier preset {name!r}; {did_you_mean(str(name), _PRESETS)}")
+    return _PRESETS[name]

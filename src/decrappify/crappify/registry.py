@@ -1,0 +1,76 @@
+"""Registry: every part by the name it has in a crappifier file. A new part is one line here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from decrappify.crappify.artefacts import Bleaching, Jpeg, Text
+from decrappify.crappify.choice import OneOf
+from decrappify.crappify.noise import Gaussian, Poisson, PoissonGaussian, SaltAndPepper, Speckle
+from decrappify.crappify.optics import Airy, Blur
+from decrappify.crappify.part import Part
+from decrappify.crappify.sampling import BinDown, LineJitter, SampleDown
+from decrappify.errors import InputError
+
+PARTS: dict[str, type[Part]] = {
+    part.name: part
+    for part in (
+        Gaussian,
+        Poisson,
+        PoissonGaussian,
+        SaltAndPepper,
+        Speckle,
+        Blur,
+        Airy,
+        BinDown,
+        SampleDown,
+        LineJitter,
+        Jpeg,
+        Text,
+        Bleaching,
+        OneOf,
+    )
+}
+
+
+def part_to_dict(part: Part) -> dict[str, Any]:
+    """Give a part as plain values: ranges become lists, what is not set is left out."""
+    entry: dict[str, Any] = {"part": part.name}
+    for key in (each.name for each in fields(part)):
+        value = getattr(part, key)
+        if value is None or (key == "probability" and value == 1):
+            continue
+        if isinstance(value, tuple):
+            value = [part_to_dict(item) if isinstance(item, Part) else item for item in value]
+        entry[key] = value
+    return entry
+
+
+def part_from_dict(entry: Any) -> Part:
+    """Build a part from the plain values of `part_to_dict`."""
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("part"), str):
+        raise InputError(f"a crappifier step is {entry!r}, needs a table with its name, such as part = 'gaussian'")
+    kind = PARTS.get(entry["part"])
+    if kind is None:
+        raise InputError(f"there is no crappifier part {entry['part']!r}; {did_you_mean(entry['part'], PARTS)}")
+    known = [each.name for each in fields(kind)]
+    values: dict[str, Any] = {}
+    for key, value in entry.items():
+        if key == "part":
+            continue
+        if key not in known:
+            raise InputError(f"crappifier part {kind.name!r} has no setting {key!r}; {did_you_mean(key, known)}")
+        if key == "parts" and isinstance(value, list | tuple):
+            value = tuple(part_from_dict(item) for item in value)
+        values[key] = value
+    return kind(**values)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Close an error message with the nearest known names, or all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(known)}"

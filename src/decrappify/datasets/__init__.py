@@ -1,0 +1,10 @@
+"""Torch datasets of training tuples and pairs; no file formats inside."""
+
+from __future__ import annotations
+
+from decrappify.datasets.pairs import PairDataset, pair_scale
+from decrappify.datasets.sample import Sample
+from decrappify.datasets.split import split_movies
+from decrappify.datasets.tuples import TupleDataset
+
+__all__ = ["PairDataset", "Sample", "TupleDataset", "pair_scale", "split_movies"]

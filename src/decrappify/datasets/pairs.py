@@ -1,0 +1,135 @@
+"""Measured pairs (source, target) of the same field, as patches with the same interface as the tuples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from decrappify.datasets.augment import orient, random_orientation
+from decrappify.datasets.plane_cache import NormalizedMovie, cache_movies
+from decrappify.datasets.sample import Sample
+from decrappify.errors import InputError
+from decrappify.intensity import NormalizationRule
+from decrappify.movie import Array, Movie
+from decrappify.windows import check_n_frames, window_indices
+
+MoviePair = tuple[Movie, Movie]
+
+
+class PairDataset(Dataset[Sample]):
+    """Random patches from measured (source, target) movies.
+
+    Each movie is normalised on its own, so that a short exposure and a long one meet in network units. A target of one
+    frame serves every frame of its source (a burst of short exposures of a still specimen); two source frames of such a
+    burst are two measured noise draws, and become X1 and X2.
+
+    Parameters
+    ----------
+    pairs : sequence of (Movie, Movie)
+        Source and target; the target's Y and X are `scale` times the source's, its C and Z the same, its T the same or 1.
+    n_frames, patch_size, length, seed, in_channels, augment, rule, cache_bytes
+        As for `TupleDataset`.
+
+    Raises
+    ------
+    InputError
+        For no pairs, shapes that do not fit (both are named), NaN, or constant images.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[MoviePair],
+        *,
+        n_frames: int = 1,
+        patch_size: int = 64,
+        length: int = 1000,
+        seed: int = 0,
+        in_channels: int = 1,
+        augment: bool = True,
+        rule: NormalizationRule | None = None,
+        cache_bytes: int = 2 * 1024**3,
+    ) -> None:
+        if not pairs:
+            raise InputError("no pairs to train on; give at least one (source, target) pair")
+        self.n_frames = check_n_frames(n_frames)
+        self.patch_size, self.length, self.seed, self.augment = patch_size, length, seed, augment
+        self.in_channels = in_channels
+        scales = {pair_scale(source, target) for source, target in pairs}
+        if len(scales) > 1:
+            raise InputError(f"pairs have different scales {sorted(scales)}; train one model for each")
+        self.scale = scales.pop()
+        for source, _ in pairs:
+            if min(source.shape[3:]) < patch_size:
+                raise InputError(
+                    f"{source.name} is {source.shape[3]} x {source.shape[4]} pixels, smaller than patch_size {patch_size}"
+                )
+            if source.shape[0] == 1 and n_frames > 1:
+                raise InputError(f"{source.name} is one still, which cannot fill a window of {n_frames}; use n_frames=1")
+            if in_channels > 1 and source.shape[1] != in_channels:
+                raise InputError(f"{source.name} has {source.shape[1]} channels, needs {in_channels} like in_channels")
+        rule = rule or NormalizationRule()
+        self.sources = cache_movies([source for source, _ in pairs], rule, cache_bytes // 2)
+        self.targets = cache_movies([target for _, target in pairs], rule, cache_bytes // 2)
+        # With one target frame for a whole burst, every item can bring a second, independent source.
+        self._bursts = all(target.shape[0] == 1 < source.shape[0] for source, target in pairs)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Sample:
+        if not 0 <= index < self.length:
+            raise IndexError(index)
+        rng = np.random.default_rng([self.seed, index])
+        pick = int(rng.integers(len(self.sources)))
+        source, target = self.sources[pick], self.targets[pick]
+        n_t, n_c, n_z, height, width = source.shape
+        t, z = int(rng.integers(n_t)), int(rng.integers(n_z))
+        channels = [int(rng.integers(n_c))] if self.in_channels == 1 else list(range(n_c))
+        y, x = int(rng.integers(height - self.patch_size + 1)), int(rng.integers(width - self.patch_size + 1))
+        code = random_orientation(rng) if self.augment else 0
+        sample = Sample(
+            source=_tensor(_window(source, t, channels, z, y, x, self.patch_size, self.n_frames), code),
+            target=_tensor(
+                _window(
+                    target, min(t, target.shape[0] - 1), channels, z, y * self.scale, x * self.scale, self.patch_size * self.scale, 1
+                ),
+                code,
+            ),
+        )
+        if self._bursts:
+            other = (t + 1 + int(rng.integers(n_t - 1))) % n_t
+            sample["source_2"] = _tensor(_window(source, other, channels, z, y, x, self.patch_size, self.n_frames), code)
+        return sample
+
+
+def pair_scale(source: Movie, target: Movie) -> int:
+    """The whole-number factor between a source and its target; refuses pairs whose shapes do not fit."""
+    n_t, n_c, n_z, height, width = source.shape
+    scale = target.shape[3] // height
+    fits = (
+        scale in (1, 2, 4)
+        and target.shape[3:] == (height * scale, width * scale)
+        and target.shape[1:3] == (n_c, n_z)
+        and target.shape[0] in (1, n_t)
+    )
+    if not fits:
+        raise InputError(
+            f"pair {source.name} {source.shape} and {target.name} {target.shape} does not fit: the target needs the source's "
+            "T (or 1), C and Z, and 1, 2 or 4 times its Y and X"
+        )
+    return scale
+
+
+def _window(
+    movie: NormalizedMovie, t: int, channels: Sequence[int], z: int, y: int, x: int, size: int, n_frames: int
+) -> Array:
+    frames = window_indices(t, movie.shape[0], n_frames)
+    planes = [movie.region(k, c, z, slice(y, y + size), slice(x, x + size)) for k in frames for c in channels]
+    return np.stack(planes)
+
+
+def _tensor(window: Array, code: int) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(orient(window, code)))

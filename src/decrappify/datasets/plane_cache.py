@@ -1,0 +1,50 @@
+"""Normalised access to a movie for patch sampling: small movies are held in memory, large ones read region by region."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from decrappify.errors import InputError
+from decrappify.intensity import NormalizationRule, finite_frame, measure
+from decrappify.movie import Array, ArraySource, Movie
+
+
+class NormalizedMovie:
+    """A movie in network units, one normalisation per channel.
+
+    Parameters
+    ----------
+    movie : Movie
+        The movie; refused in one line if it holds NaN or a channel is constant.
+    rule : NormalizationRule
+        How the normalisation is measured.
+    in_memory : bool
+        Read everything once and keep it in its own dtype.
+    """
+
+    def __init__(self, movie: Movie, rule: NormalizationRule, *, in_memory: bool) -> None:
+        self.normalizations = [measure(movie, channel, rule) for channel in range(movie.shape[1])]
+        if in_memory:
+            pixels = np.empty(movie.shape, movie.dtype)
+            for t, c, z in movie.planes():
+                pixels[t, c, z] = finite_frame(movie, t, c, z)
+            movie = movie.derived(ArraySource(pixels))
+        self.movie = movie
+        self.shape = movie.shape
+
+    def region(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        """A (Y, X) float32 region of one plane in network units."""
+        pixels = self.movie.region(t, c, z, rows, columns)
+        if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+            raise InputError(f"frame {t} of {self.movie.name} holds NaN or infinity; repair the file")
+        return self.normalizations[c].apply(pixels)
+
+
+def cache_movies(movies: list[Movie], rule: NormalizationRule, cache_bytes: int) -> list[NormalizedMovie]:
+    """Normalise each movie, keeping in memory as many as fit into `cache_bytes`, smallest first."""
+    budget = cache_bytes
+    kept: dict[int, bool] = {}
+    for index in sorted(range(len(movies)), key=lambda i: movies[i].nbytes):
+        kept[index] = movies[index].nbytes <= budget
+        budget -= movies[index].nbytes if kept[index] else 0
+    return [NormalizedMovie(movie, rule, in_memory=kept[index]) for index, movie in enumerate(movies)]

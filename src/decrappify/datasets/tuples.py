@@ -1,0 +1,179 @@
+"""Tuples from good movies: a window crappified twice, independently, and the good middle frame as the target of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from decrappify.datasets.augment import drifting_window, orient, random_orientation
+from decrappify.datasets.plane_cache import NormalizedMovie, cache_movies
+from decrappify.datasets.sample import Sample
+from decrappify.errors import InputError
+from decrappify.intensity import NormalizationRule
+from decrappify.movie import Array, Movie
+from decrappify.windows import check_n_frames, window_indices
+
+if TYPE_CHECKING:
+    from decrappify.crappify import Crappifier
+
+# The brightness of a movie is known only roughly when it is restored, so training varies it.
+_GAIN = (0.7, 1.4)
+_BIAS = (-0.05, 0.05)
+# A patch this dim (mean, network units) is nearly empty; one more is drawn, up to so many times.
+_DIM, _REDRAWS = 0.08, 3
+
+
+class TupleDataset(Dataset[Sample]):
+    """Random patches of windows from one or more good movies, crappified twice.
+
+    Item `i` depends on `seed` and `i` alone, never on what was drawn before: any worker, rank or resumed run makes the
+    same tuple. Both crappifications of a window share the setting that the crappifier's ranges draw (photons, read
+    noise) and differ in their noise, as two exposures on one microscope do.
+
+    Parameters
+    ----------
+    movies : sequence of Movie
+        High-resolution movies, stacks and stills, of any size and dtype; each is normalised on its own.
+    crappifier : Crappifier
+        Works in network units; its `scale` is the factor between source and target.
+    n_frames : int
+        Frames in a window, odd.
+    patch_size : int
+        Side of the source patch in pixels; the target's is ``patch_size * scale``.
+    length : int
+        Number of items.
+    seed : int
+        Any whole number from 0.
+    in_channels : int
+        1 trains on each channel by itself; more needs movies with just as many channels, taken together.
+    time_axis : {"T", "Z"}
+        "Z" lets Z-stacks play time.
+    still_motion_px : tuple of float
+        Stills play a movie by drifting with a speed drawn from this range, in target pixels per frame.
+    augment : bool
+        Flips, 90° turns, and a random gain and offset shared by source and target.
+    rule : NormalizationRule, optional
+        Stored in the model.
+    cache_bytes : int
+        Movies up to this size in total are held in memory; larger ones are read region by region.
+
+    Raises
+    ------
+    InputError
+        For no movies, NaN, constant channels, movies smaller than a patch, or an unfitting channel count.
+    """
+
+    def __init__(
+        self,
+        movies: Sequence[Movie],
+        crappifier: Crappifier,
+        *,
+        n_frames: int = 3,
+        patch_size: int = 64,
+        length: int = 1000,
+        seed: int = 0,
+        in_channels: int = 1,
+        time_axis: str = "T",
+        still_motion_px: tuple[float, float] = (0.0, 2.0),
+        augment: bool = True,
+        rule: NormalizationRule | None = None,
+        cache_bytes: int = 2 * 1024**3,
+    ) -> None:
+        if time_axis not in ("T", "Z"):
+            raise InputError(f"time_axis is {time_axis!r}, needs 'T' or 'Z'")
+        self.n_frames = check_n_frames(n_frames)
+        self.crappifier, self.scale = crappifier, crappifier.scale
+        self.patch_size, self.length, self.seed, self.augment = patch_size, length, seed, augment
+        self.in_channels, self.still_motion_px = in_channels, still_motion_px
+        self._target_size = patch_size * self.scale
+        if not movies:
+            raise InputError("no movies to train on; give at least one high-resolution image or movie")
+        movies = [_playable(movie.z_as_time() if time_axis == "Z" else movie, self._target_size, in_channels) for movie in movies]
+        self.movies = cache_movies(movies, rule or NormalizationRule(), cache_bytes)
+        sizes = np.array([np.prod([m.shape[0], m.shape[2], m.shape[3], m.shape[4]], dtype=float) for m in self.movies])
+        self._share = np.sqrt(sizes) / np.sqrt(sizes).sum()  # between "every movie alike" and "every pixel alike"
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Sample:
+        if not 0 <= index < self.length:
+            raise IndexError(index)
+        rng = np.random.default_rng([self.seed, index])
+        window = self._draw_window(rng)
+        code = random_orientation(rng) if self.augment else 0
+        window = np.ascontiguousarray(orient(window, code))
+        gain, bias = np.float32(1), np.float32(0)
+        if self.augment:
+            gain = np.float32(np.exp(rng.uniform(*np.log(_GAIN))))
+            bias = np.float32(rng.uniform(*_BIAS))
+        crappifier = self.crappifier.fixed(rng)
+        sources = [torch.from_numpy(self._crappify(crappifier, window, rng) * gain + bias) for _ in range(2)]
+        target = torch.from_numpy(window[self.n_frames // 2] * gain + bias)
+        return Sample(source=sources[0], source_2=sources[1], target=target)
+
+    def _crappify(self, crappifier: Crappifier, window: Array, rng: np.random.Generator) -> Array:
+        """(T, C, Y, X) good to (T * C, y, x) degraded, frame after frame."""
+        channels = [crappifier(window[:, c], rng) for c in range(window.shape[1])]
+        stacked = np.stack(channels, axis=1)
+        return stacked.reshape(-1, *stacked.shape[-2:]).astype(np.float32, copy=False)
+
+    def _draw_window(self, rng: np.random.Generator) -> Array:
+        for _ in range(_REDRAWS):
+            window = self._random_window(rng)
+            if window[self.n_frames // 2].mean() > _DIM:
+                break
+        return window
+
+    def _random_window(self, rng: np.random.Generator) -> Array:
+        movie = self.movies[rng.choice(len(self.movies), p=self._share)]
+        n_t, n_c, n_z, height, width = movie.shape
+        t, z = int(rng.integers(n_t)), int(rng.integers(n_z))
+        channels = [int(rng.integers(n_c))] if self.in_channels == 1 else list(range(n_c))
+        if self.n_frames > 1 and n_t == 1:
+            return self._play_still(movie, channels, z, rng)
+        size = self._target_size
+        y, x = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
+        frames = window_indices(t, n_t, self.n_frames)
+        return _regions(movie, frames, channels, z, slice(y, y + size), slice(x, x + size))
+
+    def _play_still(self, movie: NormalizedMovie, channels: list[int], z: int, rng: np.random.Generator) -> Array:
+        """A window from one still: steady drift in a random direction with a little wobble."""
+        height, width = movie.shape[3:]
+        half, size = self.n_frames // 2, self._target_size
+        speed, angle = rng.uniform(*self.still_motion_px), rng.uniform(0, 2 * np.pi)
+        steps = np.arange(-half, half + 1, dtype=float)[:, None]
+        offsets = steps * speed * np.array([np.sin(angle), np.cos(angle)])
+        offsets += rng.normal(0, 0.15 * speed, offsets.shape) * (steps != 0)
+        room = min((height - size) // 2, (width - size) // 2)
+        reach = int(np.ceil(np.abs(offsets).max())) + 1
+        if reach > room:
+            offsets *= max(room - 1, 0) / reach
+            reach = room
+        y, x = int(rng.integers(height - size - 2 * reach + 1)), int(rng.integers(width - size - 2 * reach + 1))
+        rows, columns = slice(y, y + size + 2 * reach), slice(x, x + size + 2 * reach)
+        if reach == 0:
+            return _regions(movie, (0,) * self.n_frames, channels, z, rows, columns)
+        drifted = [drifting_window(movie.region(0, c, z, rows, columns), (size, size), offsets) for c in channels]
+        return np.stack(drifted, axis=1)
+
+
+def _regions(
+    movie: NormalizedMovie, frames: Sequence[int], channels: Sequence[int], z: int, rows: slice, columns: slice
+) -> Array:
+    return np.stack([[movie.region(t, c, z, rows, columns) for c in channels] for t in frames])
+
+
+def _playable(movie: Movie, size: int, in_channels: int) -> Movie:
+    if min(movie.shape[3:]) < size:
+        raise InputError(
+            f"{movie.name} is {movie.shape[3]} x {movie.shape[4]} pixels, smaller than a target patch of {size}; "
+            "choose a smaller patch_size"
+        )
+    if in_channels > 1 and movie.shape[1] != in_channels:
+        raise InputError(f"{movie.name} has {movie.shape[1]} channels, needs {in_channels} like in_channels")
+    return movie

@@ -1,0 +1,141 @@
+"""The one normalisation of a movie and its exact inverse: measured once, applied to every frame alike."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from decrappify.errors import InputError
+from decrappify.movie import Array, Movie
+
+
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """Affine map between grey levels and the network's unit range: ``(grey - offset) / scale``.
+
+    Attributes
+    ----------
+    offset : float
+        Grey level that becomes 0 (the dark background).
+    scale : float
+        Grey levels that become 1 (background to bright structure); above 0.
+
+    Examples
+    --------
+    >>> norm = Normalization(offset=100.0, scale=400.0)
+    >>> grey = np.array([[100, 500]], np.uint16)
+    >>> norm.apply(grey)
+    array([[0., 1.]], dtype=float32)
+    >>> norm.invert(norm.apply(grey), np.uint16)
+    array([[100, 500]], dtype=uint16)
+    """
+
+    offset: float
+    scale: float
+
+    def apply(self, frame: Array) -> Array:
+        """Grey levels of any dtype to float32 in network units; the shape is kept."""
+        wide = frame.astype(np.float64 if frame.dtype.itemsize > 2 else np.float32)
+        return ((wide - wide.dtype.type(self.offset)) / wide.dtype.type(self.scale)).astype(np.float32, copy=False)
+
+    def invert(self, values: Array, dtype: DTypeLike) -> Array:
+        """Network units back to grey levels of `dtype`: integers are rounded and clipped, never rescaled."""
+        dtype = np.dtype(dtype)
+        wide = np.float64 if dtype.itemsize > 2 else np.float32
+        grey = values.astype(wide) * wide(self.scale) + wide(self.offset)
+        if dtype.kind in "ui":
+            limits = np.iinfo(dtype)
+            np.clip(np.rint(grey, out=grey), limits.min, limits.max, out=grey)
+        return grey.astype(dtype)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NormalizationRule:
+    """How `measure` finds a movie's normalisation; stored in the model so that training and restoration agree.
+
+    Attributes
+    ----------
+    low, high : float
+        Percentiles that become 0 and 1.
+    bin_size : int
+        Frames are averaged in ``bin_size × bin_size`` blocks first, so that noise does not stretch the range.
+    """
+
+    low: float = 1.0
+    high: float = 99.8
+    bin_size: int = 4
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low < self.high <= 100:
+            raise InputError(f"normalisation percentiles are {self.low} and {self.high}, need 0 <= low < high <= 100")
+        if self.bin_size < 1:
+            raise InputError(f"bin_size is {self.bin_size}, needs at least 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The rule as plain values for a model file."""
+        return asdict(self)
+
+
+def measure(
+    movie: Movie, channel: int = 0, rule: NormalizationRule | None = None, *, max_planes: int = 32, nan: str = "error"
+) -> Normalization:
+    """Measure the one normalisation of a movie's channel from planes spread evenly over it.
+
+    Parameters
+    ----------
+    movie : Movie
+        Any length; at most `max_planes` planes are read, so a 200 GB movie costs seconds.
+    channel : int
+        The channel; each has its own normalisation.
+    rule : NormalizationRule, optional
+        Percentiles and binning.
+    max_planes : int
+        Planes to look at.
+    nan : {"error", "zero"}
+        What to do with NaN or infinite pixels.
+
+    Raises
+    ------
+    InputError
+        If the planes hold NaN (and `nan` is "error") or the channel is constant.
+    """
+    rule = rule or NormalizationRule()
+    n_t, _, n_z = movie.shape[:3]
+    picks = np.unique(np.linspace(0, n_t * n_z - 1, min(max_planes, n_t * n_z)).round().astype(int))
+    values = []
+    for pick in picks:
+        t, z = divmod(int(pick), n_z)
+        values.append(_binned(finite_frame(movie, t, channel, z, nan=nan), rule.bin_size).ravel())
+    low, high = np.percentile(np.concatenate(values), [rule.low, rule.high])
+    if high <= low:  # sparse objects on a flat background
+        everything = np.concatenate(values)
+        low, high = everything.min(), everything.max()
+    if high <= low:
+        raise InputError(
+            f"channel {channel} of {movie.name} is constant (every pixel {low:g}); nothing to restore or learn from, "
+            "check the file or choose another channel"
+        )
+    return Normalization(float(low), float(high - low))
+
+
+def finite_frame(movie: Movie, t: int, c: int, z: int, *, nan: str = "error") -> Array:
+    """Read one plane (Y, X) and refuse NaN and infinity, or set them to 0 with ``nan="zero"``."""
+    if nan not in ("error", "zero"):
+        raise InputError(f"nan={nan!r} is not known, needs 'error' or 'zero'")
+    frame = movie.frame(t, c, z)
+    if frame.dtype.kind == "f" and not np.isfinite(frame).all():
+        if nan == "error":
+            raise InputError(f"frame {t} of {movie.name} holds NaN or infinity; pass nan='zero' or repair the file")
+        return np.where(np.isfinite(frame), frame, frame.dtype.type(0))
+    return frame
+
+
+def _binned(frame: Array, size: int) -> Array:
+    rows, columns = frame.shape[0] // size * size, frame.shape[1] // size * size
+    if size == 1 or rows == 0 or columns == 0:
+        return frame.astype(np.float64)
+    blocks = frame[:rows, :columns].reshape(rows // size, size, columns // size, size)
+    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float64))

@@ -1,0 +1,63 @@
+"""Another dtype on the way to a file: rounded and clipped, never rescaled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from decrappify.errors import InputError
+from decrappify.movie import Array, Movie, Shape5
+
+
+def cast_movie(movie: Movie, dtype: DTypeLike | None) -> Movie:
+    """The movie in another dtype, lazily; the same movie if `dtype` is None or its own.
+
+    Integers are rounded to nearest and clipped to the range of `dtype`; grey levels are never rescaled.
+
+    Raises
+    ------
+    InputError
+        If `dtype` is no image dtype, or (when a frame is read) if it holds NaN and `dtype` is an integer.
+    """
+    if dtype is None:
+        return movie
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError as error:
+        raise InputError(f"dtype={dtype!r} is not known; needs one such as 'uint8', 'uint16' or 'float32'") from error
+    if wanted.kind not in "uif":
+        raise InputError(f"dtype={wanted.name} cannot hold an image; needs one such as 'uint8', 'uint16' or 'float32'")
+    return movie if wanted == movie.dtype else movie.derived(_CastSource(movie, wanted))
+
+
+def cast(frame: Array, dtype: np.dtype[Any]) -> Array:
+    """Round and clip `frame` of any shape to `dtype`."""
+    if dtype.kind == "f" or frame.dtype == dtype:
+        return frame.astype(dtype, copy=False)
+    limits = np.iinfo(dtype)
+    if frame.dtype.kind == "f":
+        frame = np.rint(frame.astype(np.float64, copy=False))
+        # 2**64 - 1 is no float64: compare with the next float below, so that the cast stays in range.
+        return np.clip(frame, limits.min, np.nextafter(float(limits.max) + 1, 0)).astype(dtype)
+    own = np.iinfo(frame.dtype)
+    return np.clip(frame, max(own.min, limits.min), min(own.max, limits.max)).astype(dtype)
+
+
+class _CastSource:
+    def __init__(self, movie: Movie, dtype: np.dtype[Any]) -> None:
+        self._movie = movie
+        self.shape: Shape5 = movie.shape
+        self.dtype = dtype
+
+    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        frame = self._movie.region(t, c, z, rows, columns)
+        if self.dtype.kind in "ui" and frame.dtype.kind == "f" and np.isnan(frame).any():
+            raise InputError(
+                f"frame {t} of {self._movie.name} holds NaN, which {self.dtype.name} cannot; save it as float32 or repair the file"
+            )
+        return cast(frame, self.dtype)
+
+    def close(self) -> None:
+        self._movie.close()

@@ -1,0 +1,120 @@
+"""Which reader a path needs: by suffix, and by content where the suffix lies or says nothing."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from decrappify.errors import FormatError, MissingFileError
+
+READABLE = {
+    "CZI": (".czi",),
+    "TIFF": (".tif", ".tiff", ".btf", ".tf8", ".lsm"),
+    "OME-Zarr": (".zarr",),
+    "video": (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"),
+    "picture": (".png", ".jpg", ".jpeg"),
+}
+WRITABLE = {"OME-Zarr": (".zarr",), "TIFF": (".tif", ".tiff"), "video": (".mp4",)}
+_MAGIC = (
+    (0, b"ZISRAWFILE", "CZI"),
+    *((0, magic, "TIFF") for magic in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    (0, b"\x89PNG\r\n\x1a\n", "picture"),
+    (0, b"\xff\xd8\xff", "picture"),
+    (4, b"ftyp", "video"),
+    (8, b"AVI ", "video"),
+    (0, b"\x1a\x45\xdf\xa3", "video"),
+)
+_UNREADABLE = (
+    (b"version https://git-lfs", "a git-LFS pointer", "fetch the real file with 'git lfs pull'"),
+    (b"<!doctype html", "an HTML page", "download it again"),
+    (b"<html", "an HTML page", "download it again"),
+    (b"<?xml", "an XML file", "give the image file that belongs to it"),
+    (b"pk\x03\x04", "a ZIP archive", "unpack it first"),
+    (b"\x1f\x8b", "a gzip archive", "unpack it first"),
+    (b"\x89hdf", "an HDF5 file", "export it as OME-TIFF first"),
+    (b"%pdf", "a PDF document", "give the image file"),
+)
+_ZARR_DOCUMENTS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
+
+
+def format_of(path: Path) -> str:
+    """The format of a file or folder to read: a key of `READABLE`, or ``"folder"`` for a folder of pictures.
+
+    Raises
+    ------
+    MissingFileError
+        If there is nothing at `path`; names the most similar file there is.
+    FormatError
+        If the content is no image file, or there is no reader for it.
+    """
+    if not path.exists():
+        raise MissingFileError(_missing(path))
+    if path.is_dir():
+        is_zarr = path.suffix.lower() == ".zarr" or any((path / name).exists() for name in _ZARR_DOCUMENTS)
+        return "OME-Zarr" if is_zarr else "folder"
+    named = _by_suffix(path)
+    wanted = f", not a {named} file" if named else ""
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise FormatError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
+    if not head:
+        raise FormatError(f"{path} is empty (0 bytes){wanted}; copy or download it again")
+    found = next((kind for at, magic, kind in _MAGIC if head[at:].startswith(magic)), None)
+    if found is not None:
+        return found
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for magic, what, remedy in _UNREADABLE:
+        if start.startswith(magic):
+            raise FormatError(f"{path.name} is {what}{wanted}: {remedy}")
+    if _is_text(head):
+        raise FormatError(f"{path.name} is a text file{wanted}: give the image file")
+    if named == "video":  # some containers begin with nothing fixed
+        return named
+    if named is not None:
+        raise FormatError(
+            f"{path.name} is not a {named} file (it begins with {head[:4]!r}): it is damaged or misnamed, copy it again"
+        )
+    raise FormatError(f"{path.name} has no reader here; readable are {suffixes(READABLE)}, and folders of pictures")
+
+
+def writer_for(path: Path) -> str:
+    """The format to write, a key of `WRITABLE`.
+
+    Raises
+    ------
+    FormatError
+        If there is no writer for the suffix.
+    """
+    for kind, endings in WRITABLE.items():
+        if path.suffix.lower() in endings:
+            return kind
+    raise FormatError(f"{path} has no writer here; writable are .ome.zarr, .ome.tif and .mp4")
+
+
+def suffixes(table: dict[str, tuple[str, ...]]) -> str:
+    """The suffixes of a table in one line."""
+    return ", ".join(ending for endings in table.values() for ending in endings)
+
+
+def _by_suffix(path: Path) -> str | None:
+    return next((kind for kind, endings in READABLE.items() if path.suffix.lower() in endings), None)
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = head.decode()
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 3:  # not merely a character cut in two
+            return False
+        text = head[: error.start].decode()
+    return all(character.isprintable() or character in "\t\r\n\f" for character in text)
+
+
+def _missing(path: Path) -> str:
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        return f"{path} does not exist: there is no folder {folder}; check the path"
+    similar = difflib.get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
+    return f"{path} does not exist; " + (f"did you mean {similar[0]}?" if similar else "check the path")

@@ -1,0 +1,154 @@
+"""Images that another library has opened: aicsimageio's ``AICSImage`` and its successor, bioio's ``BioImage``.
+
+Both are taken by what they can do, so neither package is imported here. aicsimageio cannot share an environment with
+zarr 3; whoever needs it installs decrappify beside it and hands over the opened object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from decrappify.errors import InputError
+from decrappify.io.units import to_micrometres, to_seconds
+from decrappify.movie import Movie, PixelSize
+
+_RGB = ("R", "G", "B")
+
+
+def is_image_object(obj: object) -> bool:
+    """Whether `obj` is an opened ``AICSImage`` or ``BioImage``, or behaves like one."""
+    return callable(getattr(obj, "get_image_dask_data", None)) and callable(getattr(obj, "set_scene", None))
+
+
+def from_image_object(obj: Any, *, scene: int | str | None = None, frame_interval_s: float | None = None) -> Movie:
+    """Wrap an opened ``AICSImage`` or ``BioImage``; pixels are read through its dask array, one plane at a time.
+
+    Colour samples (its axis ``S``) become channels R, G, B; transparency is dropped. Sizes that an OME file gives in
+    nanometres, milliseconds and the like are converted: the objects themselves pass them on without their unit.
+
+    Parameters
+    ----------
+    obj : AICSImage or BioImage
+        Stays on the scene on which it was.
+    scene : int or str, optional
+        Scene number or name; the object's current scene by default.
+    frame_interval_s : float, optional
+        Seconds between frames, for files whose reader does not tell (aicsimageio never does, except for OME files).
+
+    Returns
+    -------
+    Movie
+        (T, C, Z, Y, X) of the file's dtype.
+
+    Raises
+    ------
+    InputError
+        If there is no such scene, or the object lacks what both libraries offer.
+    """
+    if not is_image_object(obj):
+        raise InputError(f"{type(obj).__name__} is no opened image; needs an AICSImage, a BioImage, an array or a path")
+    with _on_scene(obj, scene):
+        pixels, n_samples = _pixels(obj)
+        pixel_size, interval = _scale(obj)
+        names = _channel_names(obj, pixels.shape[1] // n_samples, n_samples)
+    return Movie.from_array(
+        pixels,
+        axes="TCZYX",
+        name=_name(obj),
+        pixel_size_um=pixel_size,
+        frame_interval_s=interval if frame_interval_s is None else frame_interval_s,
+        channel_names=names,
+    )
+
+
+@contextmanager
+def _on_scene(obj: Any, scene: int | str | None) -> Iterator[None]:
+    if scene is None:
+        yield
+        return
+    scenes = tuple(obj.scenes)
+    known = 0 <= scene < len(scenes) if isinstance(scene, int) else scene in scenes
+    if not known:
+        listed = ", ".join(f"{number} ({name})" for number, name in enumerate(scenes))
+        raise InputError(f"scene {scene!r} is not in {_name(obj)}, which has scenes: {listed}")
+    before = obj.current_scene
+    obj.set_scene(scene if isinstance(scene, str) else scenes[scene])
+    try:
+        yield
+    finally:
+        obj.set_scene(before)
+
+
+def _pixels(obj: Any) -> tuple[Any, int]:
+    """Return the lazy (T, C, Z, Y, X) array, and how many colour samples of each channel its C axis holds."""
+    if "S" not in str(getattr(getattr(obj, "dims", None), "order", "")):
+        return obj.get_image_dask_data("TCZYX"), 1
+    pixels = obj.get_image_dask_data("TCZYXS")
+    n_t, n_c, n_z, n_y, n_x, n_samples = pixels.shape
+    if n_samples in (2, 4):  # grey or colour with transparency
+        n_samples -= 1
+        pixels = pixels[..., :n_samples]
+    return pixels.transpose(0, 1, 5, 2, 3, 4).reshape(n_t, n_c * n_samples, n_z, n_y, n_x), n_samples
+
+
+def _channel_names(obj: Any, n_channels: int, n_samples: int) -> list[str] | None:
+    names = [str(name) for name in getattr(obj, "channel_names", None) or ()]
+    if n_samples > 1:
+        samples = _RGB if n_samples == 3 else tuple(f"S{i}" for i in range(n_samples))
+        prefixes = [""] if n_channels == 1 else [f"{name} " for name in names or map("C{}".format, range(n_channels))]
+        names = [prefix + sample for prefix in prefixes for sample in samples]
+    return names if len(names) == n_channels * n_samples else None
+
+
+def _scale(obj: Any) -> tuple[PixelSize, float | None]:
+    ome = _ome_pixels(obj)
+    if ome is not None:
+        sizes = [
+            to_micrometres(getattr(ome, f"physical_size_{axis}", None), _unit(ome, f"physical_size_{axis}_unit"))
+            for axis in "zyx"
+        ]
+        return (sizes[0], sizes[1], sizes[2]), to_seconds(
+            getattr(ome, "time_increment", None), _unit(ome, "time_increment_unit")
+        )
+    given = getattr(obj, "physical_pixel_sizes", None)
+    z, y, x = (_micrometres(obj, axis, getattr(given, axis, None)) for axis in "ZYX")
+    return (z, y, x), _seconds(obj, getattr(obj, "time_interval", None))
+
+
+def _ome_pixels(obj: Any) -> Any | None:
+    """Return the ``Pixels`` element of the current scene, where the object's metadata is a parsed OME model."""
+    images = getattr(getattr(obj, "metadata", None), "images", None)
+    index = getattr(obj, "current_scene_index", None)
+    if not images or index is None or index >= len(images):
+        return None
+    return getattr(images[index], "pixels", None)
+
+
+def _unit(ome: Any, attribute: str) -> str | None:
+    unit = getattr(ome, attribute, None)
+    return None if unit is None else str(getattr(unit, "value", unit))
+
+
+def _micrometres(obj: Any, axis: str, size: Any) -> float | None:
+    # Readers that know no unit speak of micrometres.
+    return to_micrometres(size, _axis_unit(obj, axis) or "um")
+
+
+def _seconds(obj: Any, interval: Any) -> float | None:
+    if isinstance(interval, timedelta):
+        return interval.total_seconds()
+    return to_seconds(interval, _axis_unit(obj, "T") or "s")
+
+
+def _axis_unit(obj: Any, axis: str) -> str | None:
+    unit = getattr(getattr(getattr(obj, "dimension_properties", None), axis, None), "unit", None)
+    return None if unit is None else str(unit)
+
+
+def _name(obj: Any) -> str:
+    uri = getattr(obj, "uri", None) or getattr(getattr(obj, "reader", None), "_path", None)
+    return Path(str(uri)).name if uri else type(obj).__name__

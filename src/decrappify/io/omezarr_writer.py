@@ -1,0 +1,364 @@
+"""Write OME-Zarr 0.5 plane by plane, so that a run killed at any moment continues where it stopped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import zarr
+from numpy.typing import DTypeLike
+from zarr.codecs import BloscCodec
+
+from decrappify.errors import InputError, OutputExistsError
+from decrappify.io.casting import cast_movie
+from decrappify.io.journal import Journal
+from decrappify.io.omezarr_metadata import group_document, level_shapes
+from decrappify.io.outputs import check_output, old_path, output_errors, remove, replace_output, write_json
+from decrappify.movie import Array, Movie, PixelSize, Shape5
+
+CHUNK = 512
+_WINDOW_PLANES = 64  # planes looked at for the display window
+
+
+class ZarrMovieWriter:
+    """A growing OME-Zarr movie: planes in any order, resumable, never half-written under its final name.
+
+    Everything goes to ``<path>.partial``, itself a valid OME-Zarr that can be opened while it grows, with a journal of
+    finished planes beside it (``<path>.partial.journal``). `finish` renames it to `path`. A run killed at any moment,
+    even with SIGKILL, and started again gives the same files, byte for byte, as an undisturbed one (what the system
+    had in its write cache may still be lost to a power cut).
+
+    Parameters
+    ----------
+    path : path
+        The final store, such as ``cells.ome.zarr``.
+    shape : tuple of int
+        (T, C, Z, Y, X).
+    dtype : dtype
+        Integer or real float.
+    name, pixel_size_um, frame_interval_s, channel_names, channel_colors, provenance
+        As for `Movie`. Keep times and random names out of `provenance`, or a resumed file will differ.
+    run_key : str
+        Says what is being written (inputs and settings); a partial store is only continued by the same key.
+    overwrite : bool
+        Replace an existing `path` (only when finished) and discard another run's partial store.
+    resume : bool
+        Continue a partial store of the same `run_key`; False starts it again.
+
+    Attributes
+    ----------
+    state : dict
+        Small JSON values of the caller, kept with the partial store by `save_state` and there again after a resume.
+    resumed : bool
+        True if finished planes were found.
+    partial_path : Path
+        The store while it grows.
+
+    Raises
+    ------
+    OutputExistsError
+        If `path` exists, or a partial store of another run, and `overwrite` is False.
+    OutputError
+        If the folder is missing or not writable; on a full disk, from any write.
+    InputError
+        If shape or dtype cannot be stored.
+
+    References
+    ----------
+    NGFF 0.5, https://ngff.openmicroscopy.org/0.5
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        shape: Shape5,
+        dtype: DTypeLike,
+        name: str = "movie",
+        pixel_size_um: PixelSize = (None, None, None),
+        frame_interval_s: float | None = None,
+        channel_names: Sequence[str] | None = None,
+        channel_colors: Sequence[str | None] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        run_key: str = "",
+        overwrite: bool = False,
+        resume: bool = True,
+    ) -> None:
+        self.path = Path(path)
+        self.partial_path = self.path.with_name(f"{self.path.name}.partial")
+        self.shape: Shape5 = tuple(int(n) for n in shape)  # type: ignore[assignment]
+        self.dtype = np.dtype(dtype)
+        if len(self.shape) != 5 or min(self.shape) < 1 or self.dtype.kind not in "uif":
+            raise InputError(
+                f"{self.path.name} cannot be written with shape {self.shape} and dtype {self.dtype}; needs (T, C, Z, Y, X) of "
+                "integers or real floats"
+            )
+        n_channels = self.shape[1]
+        self._metadata: dict[str, Any] = {
+            "name": name,
+            "pixel_size_um": pixel_size_um,
+            "frame_interval_s": frame_interval_s,
+            "channel_names": list(channel_names or (f"C{i}" for i in range(n_channels))),
+            "channel_colors": list(channel_colors or [None] * n_channels),
+            "provenance": dict(provenance or {}),
+        }
+        self._level_shapes = level_shapes(self.shape)
+        self._lock = threading.Lock()
+        self._overwrite = overwrite
+        self._journal = Journal(self.partial_path.with_name(f"{self.partial_path.name}.journal"), run_key)
+        self.state: dict[str, Any] = dict(self._journal.state)
+        self.resumed = True
+        # Killed after the last rename: nothing is left to do but to tidy up.
+        self._finished = resume and self._journal.finishing and self.path.exists() and not self.partial_path.exists()
+        if self._finished:
+            self._tidy_up()
+            return
+        check_output(self.path, overwrite=overwrite)
+        with output_errors(self.path):
+            self._open_partial(resume)
+
+    def is_done(self, t: int, c: int, z: int) -> bool:
+        """Whether this plane is on disk, in every pyramid level."""
+        return self._finished or (t, c, z) in self._journal.done
+
+    def write_plane(self, t: int, c: int, z: int, plane: Array) -> None:
+        """Write one (Y, X) plane of the writer's dtype to every pyramid level, then record it as done.
+
+        Planes may come in any order and from several threads; writing a plane again replaces it.
+        """
+        self._check_plane(t, c, z, plane, self.shape[3:])
+        with output_errors(self.path):
+            self._forget_leftovers(t, c, z)
+            for level, array in enumerate(self._levels):
+                plane = plane if level == 0 else halve(plane)
+                array[t, c, z] = plane
+            self._record(t, c, z)
+
+    def write_region(self, t: int, c: int, z: int, rows: slice, columns: slice, values: Array) -> None:
+        """Write a rectangle of one plane, for planes too large for memory; end each plane with `complete_plane`.
+
+        `rows` and `columns` start on multiples of 512 and end on one or at the border, so that no two regions share a chunk.
+        """
+        for part, size in zip((rows, columns), self.shape[3:], strict=True):
+            if (
+                part.start % CHUNK
+                or (part.stop % CHUNK and part.stop != size)
+                or not 0 <= part.start < part.stop <= size
+            ):
+                raise InputError(
+                    f"region {part.start}:{part.stop} of an axis of {size} does not lie on the chunks of {self.path.name}; "
+                    f"needs multiples of {CHUNK}, or the border"
+                )
+        self._check_plane(t, c, z, values, (rows.stop - rows.start, columns.stop - columns.start))
+        with output_errors(self.path):
+            self._levels[0][t, c, z, rows, columns] = values
+
+    def complete_plane(self, t: int, c: int, z: int) -> None:
+        """Build the pyramid of a plane written with `write_region`, one band of chunks at a time, and record it as done."""
+        with output_errors(self.path):
+            for finer, coarser in zip(self._levels, self._levels[1:], strict=False):
+                for top in range(0, coarser.shape[3], CHUNK):
+                    bottom = min(top + CHUNK, coarser.shape[3])
+                    band = np.asarray(finer[t, c, z, 2 * top : 2 * bottom])
+                    coarser[t, c, z, top:bottom] = halve(band)
+            self._record(t, c, z)
+
+    def save_state(self) -> None:
+        """Keep `state` with the partial store: after a crash it is there as a whole or as it was before."""
+        with self._lock, output_errors(self.path):
+            self._journal.save_state(self.state)
+
+    def finish(self) -> Path:
+        """Write the display windows and rename the store to its final name, which is returned.
+
+        Raises
+        ------
+        InputError
+            If planes are missing.
+        OutputExistsError
+            If something else has taken the final name meanwhile and `overwrite` is False.
+        """
+        if self._finished:
+            return self.path
+        missing = int(np.prod(self.shape[:3])) - len(self._journal.done)
+        if missing:
+            raise InputError(
+                f"{self.path.name} lacks {missing} of {int(np.prod(self.shape[:3]))} planes; write them before finish()"
+            )
+        check_output(self.path, overwrite=self._overwrite)
+        with output_errors(self.path):
+            write_json(
+                self.partial_path / "zarr.json",
+                group_document(self.shape, self.dtype, self._windows(), **self._metadata),
+            )
+            self._journal.record_finishing()
+            replace_output(self.partial_path, self.path)
+            self._tidy_up()
+        self._finished = True
+        return self.path
+
+    def close(self) -> None:
+        """Stop writing; an unfinished store and its journal stay for a later resume."""
+        self._journal.close()
+
+    def discard(self) -> None:
+        """Delete the unfinished store and its journal."""
+        self._journal.delete()
+        remove(self.partial_path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open_partial(self, resume: bool) -> None:
+        if self.partial_path.exists() and not self._journal.mine and not self._overwrite:
+            raise OutputExistsError(
+                f"{self.partial_path} holds the unfinished output of another run (other input, model or settings); repeat that run "
+                "to finish it, or discard it with overwrite=True (--overwrite)"
+            )
+        layout = [list(self.shape), self.dtype.str]
+        continued = resume and self._journal.mine and self._journal.layout == layout and self.partial_path.is_dir()
+        if not continued:
+            self._journal.start()  # first, so that a half-deleted store is never taken for a continued one
+            remove(self.partial_path)
+            self._create(layout)
+        self._journal.append_from_here()
+        self.resumed = continued and bool(self._journal.done)
+        self._may_have_leftovers = continued
+        self.state = dict(self._journal.state)
+        self._levels: list[zarr.Array[Any]] = [
+            zarr.open_array(self.partial_path / str(level), mode="r+", config={"write_empty_chunks": True})
+            for level in range(len(self._level_shapes))
+        ]
+
+    def _tidy_up(self) -> None:
+        remove(old_path(self.path))
+        self._journal.delete()
+
+    def _create(self, layout: list[Any]) -> None:
+        self.partial_path.mkdir()
+        write_json(self.partial_path / "zarr.json", group_document(self.shape, self.dtype, None, **self._metadata))
+        for level, shape in enumerate(self._level_shapes):
+            zarr.create_array(
+                self.partial_path / str(level),
+                shape=shape,
+                dtype=self.dtype,
+                chunks=(1, 1, 1, min(CHUNK, shape[3]), min(CHUNK, shape[4])),
+                # Measured: three times the speed of zstd alone, and smaller.
+                compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+                fill_value=0,
+                dimension_names=list("tczyx"),
+                zarr_format=3,
+                config={"write_empty_chunks": True},  # a black plane must be on disk too
+            )
+        self._journal.record_layout(layout)
+
+    def _forget_leftovers(self, t: int, c: int, z: int) -> None:
+        # A kill can leave temporary files beside the chunks of the plane it hit.
+        if self._may_have_leftovers and not self.is_done(t, c, z):
+            for level in range(len(self._levels)):
+                shutil.rmtree(self.partial_path / str(level) / "c" / str(t) / str(c) / str(z), ignore_errors=True)
+
+    def _record(self, t: int, c: int, z: int) -> None:
+        with self._lock:
+            self._journal.record_plane(t, c, z)
+
+    def _check_plane(self, t: int, c: int, z: int, values: Array, shape: tuple[int, ...]) -> None:
+        if self._finished:
+            raise InputError(f"{self.path.name} is finished; open a new writer to change it")
+        if not all(0 <= index < size for index, size in zip((t, c, z), self.shape, strict=False)):
+            raise InputError(f"plane {(t, c, z)} is not in {self.path.name}, whose shape is {self.shape}")
+        if values.shape != tuple(shape) or values.dtype != self.dtype:
+            raise InputError(
+                f"plane {(t, c, z)} of {self.path.name} has shape {values.shape} and dtype {values.dtype}, needs {tuple(shape)} "
+                f"and {self.dtype}"
+            )
+
+    def _windows(self) -> list[tuple[float, float]]:
+        """Per channel, the 0.1 and 99.9 percentiles of the coarsest level, from planes spread over the movie."""
+        n_t, n_c, n_z = self.shape[:3]
+        picks = np.unique(np.linspace(0, n_t * n_z - 1, min(_WINDOW_PLANES, n_t * n_z)).round().astype(int))
+        windows = []
+        for c in range(n_c):
+            values = np.concatenate([np.ravel(self._levels[-1][pick // n_z, c, pick % n_z]) for pick in picks])
+            values = values[np.isfinite(values)].astype(np.float64) if values.dtype.kind == "f" else values
+            low, high = np.percentile(values, [0.1, 99.9]) if values.size else (0.0, 1.0)
+            windows.append((float(low), float(high) if high > low else float(low) + 1))
+        return windows
+
+
+def halve(plane: Array) -> Array:
+    """The next pyramid level of a (Y, X) plane: means of 2 × 2 pixels, rounded for integers, same dtype.
+
+    An odd last row or column is repeated, so the shape is (ceil(Y / 2), ceil(X / 2)).
+
+    >>> halve(np.array([[0, 1, 5], [2, 2, 5]], np.uint16))
+    array([[1, 5]], dtype=uint16)
+    """
+    padded = np.pad(plane, [(0, size % 2) for size in plane.shape], mode="edge")
+    corners = [padded[row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    if plane.dtype.kind == "f":
+        return np.asarray(sum(corner.astype(np.float64) for corner in corners) / 4).astype(plane.dtype)
+    if plane.dtype.itemsize < 4:
+        return ((sum(corner.astype(np.int32) for corner in corners) + 2) // 4).astype(plane.dtype)
+    # Quarters and remainders apart, so that 64-bit pixels neither overflow nor lose digits in a float.
+    four = plane.dtype.type(4)
+    whole, rest = zip(*(np.divmod(corner, four) for corner in corners), strict=True)
+    return np.asarray(sum(whole) + (sum(rest) + plane.dtype.type(2)) // four, dtype=plane.dtype)
+
+
+def write_omezarr(
+    movie: Movie,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    progress: Callable[..., Any] | None = None,
+    dtype: DTypeLike | None = None,
+) -> Path:
+    """Write a whole movie as OME-Zarr 0.5, one plane in memory at a time; arguments and errors as for `decrappify.io.save_movie`.
+
+    Nothing tells whether `movie` is still the one a partial store was made from, so a killed export starts again.
+    """
+    movie = cast_movie(movie, dtype)
+    writer = ZarrMovieWriter(
+        path,
+        shape=movie.shape,
+        dtype=movie.dtype,
+        name=movie.name,
+        pixel_size_um=movie.pixel_size_um,
+        frame_interval_s=movie.frame_interval_s,
+        channel_names=movie.channel_names,
+        channel_colors=movie.channel_colors,
+        provenance=movie.provenance,
+        run_key="export",
+        overwrite=overwrite,
+        resume=False,
+    )
+    bar = (
+        None
+        if progress is None
+        else progress(total=int(np.prod(movie.shape[:3])), desc="writing OME-Zarr", unit="plane")
+    )
+    try:
+        with writer:
+            for t, c, z in movie.planes():
+                writer.write_plane(t, c, z, movie.frame(t, c, z))
+                if bar is not None:
+                    bar.update(1)
+            return writer.finish()
+    except BaseException:
+        writer.discard()
+        raise
+    finally:
+        if bar is not None:
+            bar.close()

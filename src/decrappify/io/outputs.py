@@ -1,0 +1,107 @@
+"""Output paths: refused early, written under another name, renamed when complete."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from decrappify.errors import OutputError, OutputExistsError
+
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Refuse an output path that cannot be written, before anything is computed.
+
+    Raises
+    ------
+    OutputExistsError
+        If `path` exists and `overwrite` is False.
+    OutputError
+        If its folder is missing or not writable.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise OutputExistsError(
+            f"{path} already exists; choose another name, or replace it with overwrite=True (--overwrite)"
+        )
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise OutputError(f"{path} cannot be written: there is no folder {folder}; create it first")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{path} cannot be written: no permission to write into {folder}; choose another folder")
+    return path
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's write errors into one line that names the path and, on a full disk, the free space."""
+    try:
+        yield
+    except OutputExistsError:
+        raise
+    except OSError as error:
+        if error.errno is None:  # one of ours, or a reader's, which says what it means
+            raise
+        if error.errno in _DISK_FULL:
+            free = shutil.disk_usage(path.absolute().parent).free
+            reason = f"the disk is full ({free / 1e6:.0f} MB free); free some space, or choose another disk"
+        elif error.errno == errno.EFBIG:
+            reason = "it is larger than the disk's format or your quota allows; choose another disk"
+        else:
+            reason = f"{error.strerror or error} ({error.filename or 'no file named'})"
+        raise OutputError(f"{path} could not be written: {reason}") from error
+
+
+@contextmanager
+def atomic_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary name beside `path` to write to; renamed to `path` on success, removed on any failure.
+
+    The temporary name ends like `path`, for writers that choose the format by suffix.
+    """
+    path = check_output(path, overwrite=overwrite)
+    partial = path.with_name(f".{path.name}.partial{path.suffix}")
+    try:
+        with output_errors(path):
+            yield partial
+            replace_output(partial, path)
+    except BaseException:
+        remove(partial)
+        raise
+
+
+def replace_output(partial: Path, path: Path) -> None:
+    """Rename a finished file or folder to its final name; an old folder there makes room in one rename and is then deleted."""
+    if path.is_dir():
+        remove(old_path(path))
+        path.rename(old_path(path))
+        partial.rename(path)
+        remove(old_path(path))
+    else:
+        partial.replace(path)
+
+
+def old_path(path: Path) -> Path:
+    """Where a folder that is being replaced waits for its deletion."""
+    return path.with_name(f"{path.name}.old")
+
+
+def remove(path: Path) -> None:
+    """Delete a file or folder if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a small JSON file so that a reader, or a crash, sees the old or the new one and nothing between."""
+    temporary = path.with_name(f"{path.name}.partial")
+    temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    temporary.replace(path)

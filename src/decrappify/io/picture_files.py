@@ -1,0 +1,132 @@
+"""One PNG, JPEG or BMP file as an array: 16-bit stays 16-bit, palettes become colours, transparency is dropped."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from decrappify.errors import FormatError, MissingFileError
+from decrappify.movie import Array
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
+
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_CHANNELS = {
+    0: 1,
+    2: 3,
+    4: 1,
+    6: 3,
+}  # colour type to channels without transparency; 3, a palette, is left to Pillow
+_EXIF_ORIENTATION = 0x0112
+_GREY_MODES = frozenset({"1", "L", "LA", "La", "I;16", "I;16B", "I;16L"})
+
+
+@dataclass(frozen=True, slots=True)
+class PictureLayout:
+    """What a picture's header says.
+
+    Attributes
+    ----------
+    channels : int
+        1 (grey) or 3 (red, green, blue).
+    rows, columns : int
+        Size in pixels, turned as the camera held it.
+    dtype : numpy.dtype
+        uint8 or uint16.
+    """
+
+    channels: int
+    rows: int
+    columns: int
+    dtype: np.dtype[Any]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rows} × {self.columns} {self.dtype} with {self.channels} channel{'s' if self.channels > 1 else ''}"
+        )
+
+
+def picture_layout(path: Path) -> PictureLayout:
+    """Read a picture's header; nothing is decoded."""
+    from PIL import Image
+
+    with _picture_errors(path):
+        png = _plain_png(path)
+        if png is not None:
+            return png
+        with Image.open(path) as image:
+            dtype = np.dtype(np.uint16 if image.mode.startswith("I;16") else np.uint8)
+            turned = image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
+            columns, rows = image.size[::-1] if turned else image.size
+            return PictureLayout(1 if _is_grey(image) else 3, rows, columns, dtype)
+
+
+def read_picture(path: Path) -> Array:
+    """Decode a picture into a (C, Y, X) array of uint8 or uint16, with C as `picture_layout` says."""
+    import imagecodecs
+    from PIL import Image, ImageOps
+
+    with _picture_errors(path):
+        png = _plain_png(path)
+        if png is not None:
+            pixels = imagecodecs.png_decode(path.read_bytes())
+            return _channels_first(pixels, png.channels)
+        with Image.open(path) as image:
+            grey = _is_grey(image)
+            upright = ImageOps.exif_transpose(image)
+            if not image.mode.startswith("I;16"):
+                upright = upright.convert("L" if grey else "RGB")
+            return _channels_first(np.asarray(upright), 1 if grey else 3)
+
+
+def _plain_png(path: Path) -> PictureLayout | None:
+    """Read the header of a PNG without a palette and with whole bytes; Pillow would cut its 16-bit colours to 8."""
+    with path.open("rb") as file:
+        header = file.read(26)
+    if len(header) < 26 or not header.startswith(_PNG_START):
+        return None
+    columns, rows, depth, color_type = struct.unpack(">IIBB", header[16:26])
+    if depth not in (8, 16) or color_type not in _PNG_CHANNELS:
+        return None
+    return PictureLayout(_PNG_CHANNELS[color_type], rows, columns, np.dtype(f"uint{depth}"))
+
+
+def _is_grey(image: Image.Image) -> bool:
+    if image.mode in ("P", "PA"):
+        palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        return bool((palette == palette[:, :1]).all())
+    return image.mode in _GREY_MODES
+
+
+def _channels_first(pixels: Array, channels: int) -> Array:
+    if pixels.ndim == 2:
+        return pixels[np.newaxis]
+    return np.ascontiguousarray(np.moveaxis(pixels[..., :channels], -1, 0))
+
+
+@contextmanager
+def _picture_errors(path: Path) -> Iterator[None]:
+    from PIL import Image
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise MissingFileError(f"there is no file {path}; check the path") from error
+    except Image.DecompressionBombError as error:
+        raise FormatError(
+            f"{path.name} has too many pixels for one picture ({error}); save it as a tiled TIFF"
+        ) from error
+    except (OSError, RuntimeError, SyntaxError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise FormatError(
+            f"{path.name} is no readable PNG, JPEG or BMP picture ({reason}); it is damaged or another kind of file"
+        ) from error

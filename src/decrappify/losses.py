@@ -1,0 +1,96 @@
+"""Losses as pure functions on (N, C, H, W) tensors; each returns one scalar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from decrappify.errors import InputError
+
+PixelLoss = Callable[[Tensor, Tensor], Tensor]
+
+
+def charbonnier(prediction: Tensor, target: Tensor, epsilon: float = 1e-2) -> Tensor:
+    """Smooth L1, ``mean(sqrt(d² + ε²) - ε)`` (Charbonnier et al. 1994); `epsilon` in network units.
+
+    >>> float(charbonnier(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2)))
+    0.0
+    """
+    difference = prediction - target
+    return (difference.square() + epsilon**2).sqrt().mean() - epsilon
+
+
+def ssim_map(prediction: Tensor, target: Tensor, data_range: float = 1.0) -> Tensor:
+    """Structural similarity with Wang's 11 x 11 Gaussian window (Wang et al. 2004), (N, C, H-10, W-10)."""
+    channels = prediction.shape[1]
+    offsets = torch.arange(11, dtype=prediction.dtype, device=prediction.device) - 5
+    line = torch.exp(-(offsets**2) / (2 * 1.5**2))
+    line = line / line.sum()
+
+    def blur(x: Tensor) -> Tensor:
+        rows = line.view(1, 1, 11, 1).expand(channels, 1, 11, 1)
+        return F.conv2d(F.conv2d(x, rows, groups=channels), rows.transpose(2, 3), groups=channels)
+
+    mean_p, mean_t = blur(prediction), blur(target)
+    var_p = blur(prediction * prediction) - mean_p**2
+    var_t = blur(target * target) - mean_t**2
+    covariance = blur(prediction * target) - mean_p * mean_t
+    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+    return ((2 * mean_p * mean_t + c1) * (2 * covariance + c2)) / ((mean_p**2 + mean_t**2 + c1) * (var_p + var_t + c2))
+
+
+def ssim_mix(prediction: Tensor, target: Tensor) -> Tensor:
+    """``0.84 (1 - SSIM) + 0.16 L1`` (the weights of Zhao et al. 2017, with one SSIM scale)."""
+    if min(prediction.shape[-2:]) < 11:
+        raise InputError(f"the SSIM loss needs images of at least 11 x 11 pixels, found {tuple(prediction.shape[-2:])}")
+    return 0.84 * (1 - ssim_map(prediction, target).mean()) + 0.16 * F.l1_loss(prediction, target)
+
+
+PIXEL_LOSSES: dict[str, PixelLoss] = {
+    "l1": F.l1_loss,
+    "l2": F.mse_loss,
+    "charbonnier": charbonnier,
+    "ssim-mix": ssim_mix,
+}
+
+
+def pixel_loss(name: str) -> PixelLoss:
+    """A pixel loss by name: ``l1``, ``l2``, ``charbonnier`` or ``ssim-mix``."""
+    if name not in PIXEL_LOSSES:
+        raise InputError(f"unknown loss {name!r}, needs one of {', '.join(PIXEL_LOSSES)}")
+    return PIXEL_LOSSES[name]
+
+
+def tuple_loss(
+    prediction: Tensor, target: Tensor, loss: PixelLoss, *, prediction_2: Tensor | None = None, stability_weight: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """The tuple loss ``L(Y1, T) + L(Y2, T) + w L(Y1, Y2)``, divided by the number of predictions.
+
+    Y1 and Y2 are predictions from two crappifications of the same window; the last term is the stability loss: what the
+    noise alone changes in the prediction is punished wherever it is, even where the target is itself noisy.
+
+    Parameters
+    ----------
+    prediction, target : Tensor
+        (N, C, H, W).
+    loss : callable
+        The pixel loss L.
+    prediction_2 : Tensor, optional
+        Y2; without it (measured pairs have one source) the loss is ``L(Y1, T)``.
+    stability_weight : float
+        w.
+
+    Returns
+    -------
+    total, stability : Tensor
+        The loss to minimise, and ``L(Y1, Y2)`` before its weight (0 without `prediction_2`).
+    """
+    if prediction_2 is None:
+        return loss(prediction, target), prediction.new_zeros(())
+    stability = loss(prediction, prediction_2)
+    fidelity = loss(prediction, target) + loss(prediction_2, target)
+    return cast("Tensor", (fidelity + stability_weight * stability) / 2), stability

@@ -1,0 +1,133 @@
+"""Figures that need no truth: how much noise is left, and whether more than noise was taken away."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from decrappify.errors import InputError
+from decrappify.metrics.pairs import checked_pair, checked_stack, frames
+from decrappify.movie import Array
+
+
+@dataclass(slots=True)
+class NoiseSums:
+    """Absolute responses of the unit-norm Laplacian, summed over frames."""
+
+    total: float = 0.0
+    n: int = 0
+
+    def add(self, frame: Array) -> None:
+        """Take the next float64 (Y, X) frame of at least 3 × 3 pixels."""
+        rows = frame[:-2] - 2 * frame[1:-1] + frame[2:]
+        response = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
+        self.total += float(np.abs(response).sum()) / 6  # the kernel's norm is 6
+        self.n += response.size
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of Gaussian noise with this mean response."""
+        return math.sqrt(math.pi / 2) * self.total / self.n
+
+
+@dataclass(slots=True)
+class ResidualSums:
+    """Squares and neighbour products of ``source - restored``, each frame about its own mean."""
+
+    squares: float = 0.0
+    along_y: float = 0.0
+    along_x: float = 0.0
+    pixels: int = 0
+    pairs_y: int = 0
+    pairs_x: int = 0
+
+    def add(self, source: Array, restored: Array) -> None:
+        """Take the next float64 frame pair of at least 2 × 2 pixels."""
+        e = source - restored
+        e -= e.mean()
+        self.squares += float((e * e).sum())
+        self.along_y += float((e[1:] * e[:-1]).sum())
+        self.along_x += float((e[:, 1:] * e[:, :-1]).sum())
+        self.pixels += e.size
+        self.pairs_y += e[1:].size
+        self.pairs_x += e[:, 1:].size
+
+    @property
+    def autocorrelation(self) -> float | None:
+        """Mean of the two lag-1 autocorrelations; None where the residual is zero."""
+        if self.squares == 0:
+            return None
+        covariance = (self.along_y / self.pairs_y + self.along_x / self.pairs_x) / 2
+        return covariance / (self.squares / self.pixels)
+
+
+def noise_sigma(movie: ArrayLike) -> float:
+    """Noise estimate in grey levels from a unit-norm Laplacian (Immerkaer 1996), over all frames at once.
+
+    ``sqrt(pi / 2) * mean|K * frame|`` with K = [1 -2 1; -2 4 -2; 1 -2 1] / 6, which cancels planes and straight edges
+    along the axes. Exact for white Gaussian noise on a smooth image; fine texture raises it, noise that is correlated
+    between pixels (interpolation, compression) lowers it. After a restoration, less than in the source is good, but an
+    over-smoothed movie scores lowest of all: read it beside `residual_autocorrelation`.
+
+    Parameters
+    ----------
+    movie : array-like
+        (Y, X) or (T, Y, X), at least 3 × 3 pixels.
+
+    Raises
+    ------
+    InputError
+        For smaller frames, or NaN.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(100, 5, (256, 256))
+    >>> round(noise_sigma(noise), 1)
+    5.0
+    """
+    stack = checked_stack(movie, "movie")
+    _check_size(stack.shape, 3, "a noise estimate")
+    sums = NoiseSums()
+    for frame in frames(stack, "movie"):
+        sums.add(frame)
+    return sums.sigma
+
+
+def residual_autocorrelation(source: ArrayLike, restored: ArrayLike) -> float:
+    """Whiteness of what was taken away: lag-1 autocorrelation of ``source - restored`` between neighbours in x and y.
+
+    Near 0 (within about 0.05): the residual looks like white noise, as it should. Above: structure went with the noise
+    (blur, ghosting, a gain error), or the source's own noise is correlated. Below: noise was left in the picture, as
+    after a mild smoothing. Means are taken per frame, so that bleaching and offsets do not count.
+
+    Parameters
+    ----------
+    source, restored : array-like
+        (Y, X) or (T, Y, X), equal shapes, the same grey levels, at least 2 × 2 pixels.
+
+    Returns
+    -------
+    float
+        -1 to 1.
+
+    Raises
+    ------
+    InputError
+        If shapes differ, a value is NaN, or the two are equal.
+    """
+    source, restored = checked_pair(source, restored, ("source", "restored"))
+    _check_size(source.shape, 2, "an autocorrelation")
+    sums = ResidualSums()
+    for s, r in zip(frames(source, "source"), frames(restored, "restored"), strict=True):
+        sums.add(s, r)
+    if sums.autocorrelation is None:
+        raise InputError("source and restored are equal up to an offset: nothing was taken away that could be judged")
+    return sums.autocorrelation
+
+
+def _check_size(shape: tuple[int, ...], least: int, what: str) -> None:
+    if min(shape[1:]) < least:
+        raise InputError(f"frames are {shape[1]} × {shape[2]} pixels, {what} needs at least {least} × {least}")

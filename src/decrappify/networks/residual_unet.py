@@ -1,0 +1,175 @@
+"""The default microscopy network: a residual U-Net on the low-resolution grid with a pixel-shuffle tail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from decrappify.errors import InputError
+from decrappify.windows import check_n_frames
+
+
+class ResidualBlock(nn.Module):
+    """``x + conv(relu(conv(x)))``, 3x3, no normalisation: the answer of a pixel never depends on the rest of the tile."""
+
+    def __init__(self, channels: int, *, bias: bool) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=bias)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H, W)."""
+        return x + self.conv2(F.relu(self.conv1(x)))
+
+
+class ResidualUNet(nn.Module):
+    """Residual U-Net that predicts the middle frame of a window, at 1, 2 or 4 times its resolution.
+
+    All work happens on the grid of the source (or a 2x coarser one, `stem` = 2), and one pixel shuffle at the end
+    gives the target's grid, as in ESPCN (Shi et al. 2016); the prediction is added to the upsampled middle frame.
+    Without biases the network is homogeneous of degree one, so it carries over to noise levels and brightnesses that it
+    did not see (Mohan et al. 2020, "Robust and interpretable blind image denoising via bias-free networks").
+
+    Parameters
+    ----------
+    n_frames : int
+        Frames in a window, odd.
+    in_channels, out_channels : int
+        Channels of each frame, and of the prediction.
+    scale : {1, 2, 4}
+        Upsampling factor.
+    base_channels : int
+        Channels at the finest level; a multiple of 16 is fastest.
+    depth : int
+        Number of 2x down-samplings.
+    growth : float
+        Channels of each level over those of the finer one, rounded to a multiple of 16.
+    blocks : int
+        Residual blocks per level on the way down and again on the way up.
+    stem : {1, 2}
+        2 folds 2x2 pixels into channels first: a quarter of the work per pixel for a wider network.
+    bias : bool
+        Whether convolutions have biases.
+
+    Shape
+    -----
+    Source (N, n_frames * in_channels, H, W), frame after frame, H and W multiples of `size_multiple`;
+    prediction (N, out_channels, H * scale, W * scale).
+
+    Examples
+    --------
+    >>> network = ResidualUNet(n_frames=3, scale=2, base_channels=16, depth=1)
+    >>> network(torch.zeros(1, 3, 32, 48)).shape
+    torch.Size([1, 1, 64, 96])
+    """
+
+    def __init__(
+        self,
+        *,
+        n_frames: int = 3,
+        in_channels: int = 1,
+        out_channels: int = 1,
+        scale: int = 1,
+        base_channels: int = 32,
+        depth: int = 2,
+        growth: float = 2.0,
+        blocks: int = 1,
+        stem: int = 1,
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        if scale not in (1, 2, 4):
+            raise InputError(f"scale is {scale}, needs 1, 2 or 4")
+        if stem not in (1, 2):
+            raise InputError(f"stem is {stem}, needs 1 or 2")
+        if out_channels != in_channels and in_channels % out_channels:
+            raise InputError(f"out_channels is {out_channels}, needs {in_channels} like in_channels, or a divisor of it")
+        self.n_frames = check_n_frames(n_frames)
+        self.in_channels, self.out_channels, self.scale = in_channels, out_channels, scale
+        self.stem = stem
+        self.size_multiple = stem * 2**depth
+        self.margin = 4 * self.size_multiple
+        self.architecture: dict[str, Any] = {
+            "name": "residual-unet",
+            "n_frames": n_frames,
+            "in_channels": in_channels,
+            "out_channels": out_channels,
+            "scale": scale,
+            "base_channels": base_channels,
+            "depth": depth,
+            "growth": growth,
+            "blocks": blocks,
+            "stem": stem,
+            "bias": bias,
+        }
+        widths = [max(16, 16 * round(base_channels * growth**level / 16)) for level in range(depth + 1)]
+        widths[0] = base_channels
+
+        def level(width: int) -> nn.Sequential:
+            return nn.Sequential(*(ResidualBlock(width, bias=bias) for _ in range(blocks)))
+
+        self.head = nn.Conv2d(n_frames * in_channels * stem**2, widths[0], 3, padding=1, bias=bias)
+        self.encoder = nn.ModuleList(level(width) for width in widths)
+        self.down = nn.ModuleList(
+            nn.Conv2d(fine, coarse, 2, stride=2, bias=bias) for fine, coarse in zip(widths, widths[1:], strict=False)
+        )
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(coarse, fine, 2, stride=2, bias=bias)
+            for fine, coarse in zip(widths, widths[1:], strict=False)
+        )
+        self.decoder = nn.ModuleList(level(width) for width in widths[:-1])
+        self.tail = nn.Conv2d(widths[0], out_channels * (stem * scale) ** 2, 3, padding=1, bias=bias)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Start as the identity: no residual, and neighbours of the middle frame unseen (the one-frame solution)."""
+        nn.init.zeros_(self.tail.weight)
+        if self.tail.bias is not None:
+            nn.init.zeros_(self.tail.bias)
+        per_frame = self.in_channels * self.stem**2
+        middle = self.n_frames // 2 * per_frame
+        with torch.no_grad():
+            self.head.weight[:, :middle] = 0
+            self.head.weight[:, middle + per_frame :] = 0
+            self.head.weight.mul_(self.n_frames**0.5)  # keep the output variance of a one-frame network
+
+    def forward(self, source: Tensor) -> Tensor:
+        """Predict the middle frame; see the class for shapes."""
+        height, width = source.shape[-2:]
+        if height % self.size_multiple or width % self.size_multiple:
+            raise InputError(
+                f"source of {height} x {width} pixels does not fit the network, needs multiples of {self.size_multiple}; "
+                f"pad it to {-(-height // self.size_multiple) * self.size_multiple} x "
+                f"{-(-width // self.size_multiple) * self.size_multiple}"
+            )
+        middle = self.n_frames // 2 * self.in_channels
+        base = source[:, middle : middle + self.out_channels]
+        if self.scale > 1:
+            base = F.interpolate(base, scale_factor=self.scale, mode="bilinear", align_corners=False)
+        x = self.head(F.pixel_unshuffle(source, self.stem) if self.stem > 1 else source)
+        skips = []
+        for encode, down in zip(self.encoder, self.down, strict=False):
+            x = encode(x)
+            skips.append(x)
+            x = down(x)
+        x = self.encoder[-1](x)
+        for up, decode in zip(reversed(self.up), reversed(self.decoder), strict=True):
+            x = decode(up(x) + skips.pop())
+        factor = self.stem * self.scale
+        residual = self.tail(x)
+        return base + (F.pixel_shuffle(residual, factor) if factor > 1 else residual)
+
+
+def widen_window(state: dict[str, Tensor], network: ResidualUNet, n_frames: int) -> dict[str, Tensor]:
+    """Weights of a network of `n_frames` (fewer than `network` takes), padded so that `network` computes the same.
+
+    The new neighbour frames start with zero weights: a three-frame network starts from the one-frame solution.
+    """
+    per_frame = network.in_channels * network.stem**2
+    half = (network.n_frames - n_frames) // 2 * per_frame
+    if half < 0:
+        raise InputError(f"cannot start a network of {network.n_frames} frames from one of {n_frames}; needs at most as many")
+    return state | {"head.weight": F.pad(state["head.weight"], (0, 0, 0, 0, half, half))}

@@ -1,0 +1,162 @@
+"""A network made ready for fast inference: device, precision, memory layout and folded norms, on a copy."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from contextlib import ExitStack
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval, parametrize
+
+from decrappify.errors import InputError
+from decrappify.restoration.planning import activation_bytes_per_pixel
+from decrappify.restoration.tiling import round_up
+
+logger = logging.getLogger(__name__)
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+MIN_AGREEMENT_DB = 50.0
+
+
+class InferenceNetwork:
+    """A copy of a network, in eval mode, on one device and in one precision.
+
+    Weights are converted once; the source stays float32 and is cast where the first convolution needs it, so a
+    network that adds its residual to the source does that addition in float32.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Has `n_frames`, `in_channels`, `out_channels`, `scale`, `size_multiple` and `margin`; is left as it is.
+    device : str or torch.device
+        ``"auto"`` takes CUDA, then MPS, then the CPU.
+    precision : {"auto", "float32", "bfloat16", "float16"}
+        ``"auto"`` takes bfloat16 where the hardware has it and this network agrees with float32 to 50 dB.
+
+    Raises
+    ------
+    InputError
+        If the device is not there, or the precision is unknown or not for this device.
+    """
+
+    def __init__(self, network: nn.Module, *, device: str | torch.device = "auto", precision: str = "auto") -> None:
+        sizes: Any = network
+        self.n_frames, self.in_channels, self.out_channels = sizes.n_frames, sizes.in_channels, sizes.out_channels
+        self.scale, self.size_multiple, self.margin = sizes.scale, sizes.size_multiple, sizes.margin
+        self.device = choose_device(device)
+        self._check_precision(precision)
+        self._network = fold_norms(copy.deepcopy(network).eval().requires_grad_(False))
+        self._network.to(self.device, torch.float32, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.precision = self._choose_precision() if precision == "auto" else precision
+        self._network.to(PRECISIONS[self.precision])
+        self.bytes_per_pixel = activation_bytes_per_pixel(self._network, self.n_channels, self.size_multiple)
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of the network's input: window length times channels of a frame."""
+        return int(self.n_frames * self.in_channels)
+
+    def __call__(self, source: Tensor) -> Tensor:
+        """Predict (N, out_channels, H * scale, W * scale) float32 from (N, n_channels, H, W) float32 on `device`."""
+        return self._run(self._network, source, PRECISIONS[self.precision])
+
+    def _run(self, network: nn.Module, source: Tensor, dtype: torch.dtype) -> Tensor:
+        with ExitStack() as stack:
+            stack.enter_context(torch.inference_mode())
+            if self.device.type == "cuda":  # the choice of algorithm must not differ from run to run, nor lose digits
+                exact = dtype == torch.float32
+                stack.enter_context(
+                    torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=not exact)
+                )
+            if dtype != torch.float32:
+                stack.enter_context(torch.autocast(self.device.type, dtype))
+            prediction: Tensor = network(source.contiguous(memory_format=torch.channels_last))
+            return prediction.float()
+
+    def _check_precision(self, precision: str) -> None:
+        if precision not in ("auto", *PRECISIONS):
+            raise InputError(f"precision={precision!r} is not known, needs 'auto', 'float32', 'bfloat16' or 'float16'")
+        if precision == "float16" and self.device.type == "cpu":
+            raise InputError("precision='float16' needs a GPU; use 'auto', 'bfloat16' or 'float32' on the CPU")
+
+    def _choose_precision(self) -> str:
+        if not has_fast_bfloat16(self.device):
+            return "float32"
+        agreement = self._agreement_db("bfloat16")
+        if agreement > MIN_AGREEMENT_DB:
+            return "bfloat16"
+        logger.info(
+            "bfloat16 agrees with float32 to %.1f dB, needs %.0f dB: using float32", agreement, MIN_AGREEMENT_DB
+        )
+        return "float32"
+
+    def _agreement_db(self, precision: str) -> float:
+        """PSNR (dB) of one precision against float32 on a small random source."""
+        side = round_up(64, self.size_multiple)
+        generator = torch.Generator().manual_seed(0)
+        source = torch.rand((1, self.n_channels, side, side), generator=generator).to(self.device)
+        dtype = PRECISIONS[precision]
+        exact = self._run(self._network, source, torch.float32)
+        error = (self._run(copy.deepcopy(self._network).to(dtype), source, dtype) - exact).square().mean().item()
+        data_range = (exact.max() - exact.min()).item()
+        if error == 0:
+            return math.inf
+        return 10 * math.log10(data_range**2 / error) if data_range > 0 and math.isfinite(error) else -math.inf
+
+
+def choose_device(device: str | torch.device) -> torch.device:
+    """Find the torch device for a name; ``"auto"`` takes CUDA, then MPS, then the CPU."""
+    if isinstance(device, str) and device == "auto":
+        mps = torch.backends.mps.is_available()
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise InputError(f"device={device!r} is not known, needs 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'") from error
+    if chosen.type not in ("cpu", "cuda", "mps"):
+        raise InputError(f"device={str(device)!r} is not supported, needs 'auto', 'cpu', 'cuda' or 'mps'")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise InputError(f"device={str(device)!r} is not there, torch sees {count} CUDA devices; use 'auto'")
+    if chosen.type == "mps" and not torch.backends.mps.is_available():
+        raise InputError("device='mps' is not there: torch sees no Apple GPU; use 'auto'")
+    return chosen
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is computed by the hardware of `device`; elsewhere it is emulated and slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cpu" and bool(_cpu_flags() & {"avx512_bf16", "amx_bf16"})
+
+
+def _cpu_flags() -> set[str]:
+    find = getattr(torch.cpu, "get_capabilities", None)
+    if find is not None:
+        return {name for name, there in find().items() if there is True}
+    from pathlib import Path  # torch before 2.10 does not tell; Linux does
+
+    cpuinfo = Path("/proc/cpuinfo")
+    return set(cpuinfo.read_text(encoding="utf-8").split()) if cpuinfo.is_file() else set()
+
+
+def fold_norms(network: nn.Module) -> nn.Module:
+    """Bake weight and spectral norms into plain weights, batch norms into the convolution right before them; in place.
+
+    Only neighbours inside an ``nn.Sequential`` are folded: there alone the order of use is certain.
+    """
+    for module in network.modules():
+        if parametrize.is_parametrized(module):
+            for name in list(module.parametrizations):  # type: ignore[arg-type]
+                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+    for sequence in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
+        for (name, layer), (next_name, norm) in pairwise(list(sequence.named_children())):
+            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and norm.track_running_stats:
+                setattr(sequence, name, fuse_conv_bn_eval(layer, norm))
+                setattr(sequence, next_name, nn.Identity())
+    return network

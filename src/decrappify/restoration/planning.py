@@ -1,0 +1,131 @@
+"""How large a tile may be: from the free memory and what the network needs for one pixel."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor, nn
+
+from decrappify.errors import InputError
+from decrappify.restoration.tiling import round_up
+
+logger = logging.getLogger(__name__)
+
+# Larger tiles save little overlap, but a cancelled run waits for its tile.
+_LARGEST_TILE = {"cpu": 1024, "cuda": 2048, "mps": 1024}
+_SHARE_OF_FREE_MEMORY = 0.5
+_SMALLEST_AUTOMATIC_TILE = 64
+
+
+def default_overlap(margin: int, multiple: int) -> int:
+    """Return twice the margin rounded up to `multiple`, and one multiple more to fade over; 0 if nothing is spoilt.
+
+    >>> default_overlap(20, 8), default_overlap(0, 8)
+    (48, 0)
+    """
+    return round_up(2 * margin, multiple) + multiple if margin else 0
+
+
+def tile_and_overlap(
+    tile_size: int | None, tile_overlap: int | None, *, margin: int, multiple: int, largest: int
+) -> tuple[int, int]:
+    """Choose tile side and overlap: what the user asked for where they did, brought to the network's multiple.
+
+    Parameters
+    ----------
+    tile_size, tile_overlap : int or None
+        The user's wishes in input pixels; None chooses.
+    margin, multiple : int
+        Of the network, in input pixels.
+    largest : int
+        Side of the largest tile that fits into memory, in input pixels.
+
+    Returns
+    -------
+    tuple of int
+        Tile side (a multiple of `multiple`) and overlap (the same).
+
+    Raises
+    ------
+    InputError
+        If a wish is not a positive number, or the tile is too small for the overlap asked for.
+    """
+    for name, wish, least in (("tile_size", tile_size, 1), ("tile_overlap", tile_overlap, 0)):
+        if wish is not None and (isinstance(wish, bool) or not isinstance(wish, int) or wish < least):
+            raise InputError(f"{name} is {wish!r}, needs a whole number of pixels of at least {least}")
+    overlap = default_overlap(margin, multiple) if tile_overlap is None else round_up(tile_overlap, multiple)
+    if tile_size is None:
+        tile = max(largest // multiple * multiple, smallest_tile(overlap, multiple))
+        return tile, overlap
+    tile = max(tile_size // multiple * multiple, multiple)
+    if tile_overlap is None and overlap > tile // 2:
+        overlap = tile // 2 // multiple * multiple
+        logger.warning(
+            "tile_size=%d leaves only %d pixels of overlap; seams may show, from tile_size=%d on they do not",
+            tile_size, overlap, 2 * default_overlap(margin, multiple),
+        )  # fmt: skip
+    return tile, overlap
+
+
+def smallest_tile(overlap: int, multiple: int) -> int:
+    """Smallest tile that is ever chosen for the user, in input pixels: below it nearly everything is overlap."""
+    return round_up(max(2 * overlap, _SMALLEST_AUTOMATIC_TILE), multiple)
+
+
+def halved(tile_size: int, overlap: int, multiple: int) -> int | None:
+    """Return the next smaller tile after running out of memory, or None if `tile_size` is the smallest already."""
+    smaller = max(tile_size // 2 // multiple * multiple, smallest_tile(overlap, multiple))
+    return smaller if smaller < tile_size else None
+
+
+def largest_tile(device: torch.device, bytes_per_pixel: float) -> int:
+    """Side in input pixels of the largest square tile worth using on `device`, at `bytes_per_pixel` for each."""
+    pixels = _SHARE_OF_FREE_MEMORY * free_memory(device) / bytes_per_pixel
+    side = min(math.isqrt(int(pixels)), _LARGEST_TILE.get(device.type, 1024))
+    # In coarse steps, so that a run resumed with a little less free memory would plan the same tiles.
+    steps = [step << power for power in range(12) for step in (64, 96)]
+    return max((step for step in steps if step <= side), default=side)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that a new allocation on `device` can have."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return free + cached
+    return int(psutil.virtual_memory().available)
+
+
+def activation_bytes_per_pixel(network: nn.Module, in_channels: int, multiple: int) -> float:
+    """Bytes of all activations per input pixel, by running a small frame: an upper bound, as if none were freed.
+
+    Parameters
+    ----------
+    network : nn.Module
+        In eval mode; its own device and precision are used.
+    in_channels : int
+        Channels of its input: window length times channels of the movie.
+    multiple : int
+        Size requirement of the network, in pixels.
+    """
+    total = 0
+
+    def add(_module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        nonlocal total
+        total += sum(x.nbytes for x in (*inputs, output) if isinstance(x, Tensor))
+
+    hooks = [module.register_forward_hook(add) for module in network.modules() if not any(module.children())]
+    side = round_up(32, multiple)
+    first = next(network.parameters(), torch.zeros(()))
+    try:
+        with torch.inference_mode():
+            output = network(torch.zeros(1, in_channels, side, side, dtype=first.dtype, device=first.device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    frame = in_channels * side**2 * first.dtype.itemsize + output.nbytes
+    return float(max(total, frame)) / side**2

@@ -1,0 +1,210 @@
+"""The restorer: tiles over a frame for one window, and the ring of frames that slides the window over a movie."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from decrappify.errors import DecrappifyError, DeviceMemoryError, InputError
+from decrappify.movie import Array
+from decrappify.restoration.inference import InferenceNetwork
+from decrappify.restoration.planning import free_memory, halved, largest_tile, tile_and_overlap
+from decrappify.restoration.tiling import TileGrid
+from decrappify.windows import window_indices
+
+if TYPE_CHECKING:
+    from decrappify.model import Model
+
+logger = logging.getLogger(__name__)
+
+P = TypeVar("P")
+
+
+class RestorationCancelled(DecrappifyError):
+    """The run was cancelled; finished planes are kept in the partial output and the same call continues."""
+
+
+class Restorer:
+    """Restores the middle frame of a window, tile by tile, with a model.
+
+    Parameters
+    ----------
+    model : Model
+        Its network is copied, never changed.
+    tile_size : int, optional
+        Largest side of a tile in input pixels; planned from free memory by default, and halved when it runs out.
+    tile_overlap : int, optional
+        Pixels that neighbouring tiles share; by default enough for the network's margin.
+    device, precision : str
+        As for `InferenceNetwork`.
+    cancel : threading.Event, optional
+        Looked at before every tile.
+
+    Attributes
+    ----------
+    tile_size, tile_overlap : int
+        What is used at present, in input pixels.
+
+    Examples
+    --------
+    >>> from decrappify.model import Model
+    >>> from decrappify.networks.residual_unet import ResidualUNet
+    >>> restorer = Restorer(Model(ResidualUNet(n_frames=3, base_channels=16)), tile_size=64, device="cpu")
+    >>> restorer.restore_window(np.zeros((3, 100, 70), np.float32)).shape
+    (1, 100, 70)
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        tile_size: int | None = None,
+        tile_overlap: int | None = None,
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+        cancel: threading.Event | None = None,
+    ) -> None:
+        self.network = InferenceNetwork(model.network, device=device, precision=precision)
+        self.tile_size, self.tile_overlap = tile_and_overlap(
+            tile_size,
+            tile_overlap,
+            margin=self.network.margin,
+            multiple=self.network.size_multiple,
+            largest=largest_tile(self.network.device, self.network.bytes_per_pixel),
+        )
+        self._cancel = cancel
+
+    def grid(self, frame_shape: tuple[int, int]) -> TileGrid:
+        """Lay tiles over a frame of (Y, X) pixels."""
+        return TileGrid(
+            frame_shape=frame_shape,
+            tile_size=self.tile_size,
+            overlap=self.tile_overlap,
+            multiple=self.network.size_multiple,
+            margin=self.network.margin,
+            scale=self.network.scale,
+        )
+
+    def load(self, frame: Array) -> Tensor:
+        """Bring a normalised frame (C, Y, X) float32 to the network: padded, on the device if that has room for it."""
+        padded = torch.from_numpy(np.ascontiguousarray(self.grid((frame.shape[-2], frame.shape[-1])).pad(frame)))
+        return padded.to(self._home(padded.nbytes))
+
+    def restore_window(self, window: Array) -> Array:
+        """Restore the middle frame of a window.
+
+        Parameters
+        ----------
+        window : ndarray of float32, (n_frames * in_channels, Y, X)
+            Normalised frames, each with all its channels; any size from 1 pixel.
+
+        Returns
+        -------
+        ndarray of float32, (out_channels, Y * scale, X * scale)
+            Still normalised.
+
+        Raises
+        ------
+        InputError
+            If the window has not the channels that the network takes.
+        DeviceMemoryError
+            If not even the smallest tile fits into memory.
+        """
+        if window.ndim != 3 or window.shape[0] != self.network.n_channels:
+            raise InputError(
+                f"window of shape {window.shape} does not fit the network, needs "
+                f"({self.network.n_frames} frames x {self.network.in_channels} channels, Y, X)"
+            )
+        frames = np.split(window, self.network.n_frames)
+        return self.restore_frames([self.load(frame) for frame in frames], (window.shape[1], window.shape[2]))
+
+    def restore_frames(self, frames: Sequence[Tensor], frame_shape: tuple[int, int]) -> Array:
+        """Do as `restore_window`, for frames from `load`; starts again in smaller tiles when memory runs out."""
+        while True:
+            smaller: int | None
+            try:
+                return self._restore_once(frames, self.grid(frame_shape))
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                used = min(self.tile_size, max(self.grid(frame_shape).tile_shape))
+                smaller = halved(used, self.tile_overlap, self.network.size_multiple)
+                if smaller is None:
+                    raise DeviceMemoryError(
+                        f"{self.network.device} has no memory left for the smallest tile of {used} pixels; close other "
+                        "programs, or choose another device, such as device='cpu', or a smaller model"
+                    ) from error
+            if self.network.device.type == "cuda":
+                torch.cuda.empty_cache()
+            logger.warning(
+                "out of memory on %s with tile_size=%d, going on with %d", self.network.device, used, smaller
+            )
+            self.tile_size = smaller
+
+    @torch.inference_mode()
+    def _restore_once(self, frames: Sequence[Tensor], grid: TileGrid) -> Array:
+        scale = self.network.scale
+        shape = (self.network.out_channels, grid.padded_shape[0] * scale, grid.padded_shape[1] * scale)
+        home = self._home(4 * int(np.prod(shape)))
+        output = torch.zeros(shape, device=home)
+        for row, column in grid:
+            if self._cancel is not None and self._cancel.is_set():
+                raise RestorationCancelled("restoration was cancelled")
+            source = torch.cat([frame[:, row.source, column.source] for frame in frames])
+            prediction = self.network(source[None].to(self.network.device))[0, :, row.kept, column.kept].to(home)
+            weights = torch.from_numpy(row.weights[:, None] * column.weights).to(home)
+            output[:, row.place, column.place] += prediction * weights
+        return output[:, : grid.frame_shape[0] * scale, : grid.frame_shape[1] * scale].cpu().numpy()
+
+    def _home(self, nbytes: int) -> torch.device:
+        """Where whole frames of `nbytes` live: on the device, unless they would crowd out its tiles."""
+        roomy = 16 * nbytes < free_memory(self.network.device)
+        return self.network.device if roomy else torch.device("cpu")
+
+
+class FrameRing(Generic[P]):
+    """The frames of the present window, each loaded once while the window slides over the movie.
+
+    Parameters
+    ----------
+    length : int
+        Frames in the movie.
+    n_frames : int
+        Window length, odd.
+    load : callable
+        Gives frame i.
+
+    Examples
+    --------
+    >>> ring = FrameRing(10, 3, load=lambda i: f"frame {i}")
+    >>> ring.window(0)
+    ['frame 1', 'frame 0', 'frame 1']
+    """
+
+    def __init__(self, length: int, n_frames: int, load: Callable[[int], P]) -> None:
+        self._length, self._n_frames, self._load = length, n_frames, load
+        self._frames: dict[int, P] = {}
+
+    def window(self, t: int) -> list[P]:
+        """Give the frames that predict frame `t`, in the order of `window_indices`."""
+        indices = window_indices(t, self._length, self._n_frames)
+        self._frames = {i: self._frames[i] for i in indices if i in self._frames}
+        for i in sorted(set(indices) - set(self._frames)):
+            self._frames[i] = self._load(i)
+        return [self._frames[i] for i in indices]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of torch or numpy means that memory ran out."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return not isinstance(error, DeviceMemoryError)
+    text = str(error)
+    return isinstance(error, RuntimeError) and any(
+        sign in text for sign in ("not enough memory", "DefaultCPUAllocator", "out of memory")
+    )

@@ -1,0 +1,144 @@
+"""Where restored planes go: memory, a growing OME-Zarr store, or such a store that is exported at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import psutil
+
+from decrappify.errors import DeviceMemoryError
+from decrappify.movie import Array, Movie, Shape5
+
+
+class Result(Protocol):
+    """A movie that grows plane by plane."""
+
+    state: dict[str, Any]
+
+    def save_state(self) -> None:
+        """Keep `state` for a resumed run."""
+
+    def is_done(self, t: int, c: int, z: int) -> bool:
+        """Whether a plane is finished."""
+
+    def write_plane(self, t: int, c: int, z: int, plane: Array) -> None:
+        """Take one (Y, X) plane."""
+
+    def finish(self) -> Movie:
+        """Complete the result and open it."""
+
+    def close(self) -> None:
+        """Stop; what is finished stays where it is kept at all."""
+
+
+class MemoryResult:
+    """The result as an array.
+
+    Raises
+    ------
+    DeviceMemoryError
+        If it does not fit into the free memory.
+    """
+
+    def __init__(self, shape: Shape5, dtype: np.dtype[Any], metadata: Mapping[str, Any]) -> None:
+        needed, free = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, int(psutil.virtual_memory().available)
+        if needed > free:
+            raise DeviceMemoryError(
+                f"the restored movie needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB of memory are free; "
+                "pass an output such as 'restored.ome.zarr' to write it to disk"
+            )
+        self.state: dict[str, Any] = {}
+        self._array = np.zeros(shape, dtype)
+        self._metadata = metadata
+
+    def save_state(self) -> None:
+        """Nothing outlives the process."""
+
+    def is_done(self, t: int, c: int, z: int) -> bool:
+        """Nothing is finished from before."""
+        return False
+
+    def write_plane(self, t: int, c: int, z: int, plane: Array) -> None:
+        """Take one (Y, X) plane."""
+        self._array[t, c, z] = plane
+
+    def finish(self) -> Movie:
+        """Give the array as a movie."""
+        return Movie.from_array(self._array, **self._metadata)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class StoreResult:
+    """The result as an OME-Zarr store `path`, or exported to `path` when all planes are there."""
+
+    def __init__(
+        self,
+        path: Path,
+        shape: Shape5,
+        dtype: np.dtype[Any],
+        metadata: Mapping[str, Any],
+        *,
+        run_key: str,
+        overwrite: bool,
+        resume: bool,
+        progress: Any = None,
+    ) -> None:
+        from decrappify.io.omezarr_writer import ZarrMovieWriter
+
+        self._path, self._overwrite, self._progress = path, overwrite, progress
+        self._writer = ZarrMovieWriter(
+            path, shape=shape, dtype=dtype, run_key=run_key, overwrite=overwrite, resume=resume, **metadata
+        )
+        self.state = self._writer.state
+        self.save_state, self.is_done = self._writer.save_state, self._writer.is_done
+        self.write_plane, self.close = self._writer.write_plane, self._writer.close
+
+    def finish(self) -> Movie:
+        """Complete the store or the export and open it."""
+        from decrappify.io import open_movie
+
+        if is_store(self._path):
+            self._writer.finish()
+        else:
+            self._export()
+        return open_movie(self._path)
+
+    def _export(self) -> None:
+        from decrappify.io import open_movie, save_movie
+
+        self.state["exporting"] = True
+        self.save_state()
+        self.close()
+        with open_movie(self._writer.partial_path) as store:
+            save_movie(store, self._path, overwrite=self._overwrite, progress=self._progress)
+        remove_working_store(self._path)
+
+
+def is_store(path: Path) -> bool:
+    """Whether the output is the working store itself."""
+    return path.suffix.lower() == ".zarr"
+
+
+def saved_state(path: Path, run_key: str) -> dict[str, Any] | None:
+    """Read the state of this run's partial output, None if there is none."""
+    from decrappify.io.journal import Journal
+
+    journal = Journal(_journal_path(path), run_key)
+    return journal.state if journal.mine else None
+
+
+def remove_working_store(path: Path) -> None:
+    """Delete the partial store of `path` and its journal."""
+    from decrappify.io.outputs import remove
+
+    remove(path.with_name(f"{path.name}.partial"))
+    remove(_journal_path(path))
+
+
+def _journal_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.partial.journal")

@@ -1,0 +1,177 @@
+"""Tiles over a frame and the feathered weights that join their predictions without seams; pure geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from decrappify.errors import InputError
+from decrappify.movie import Array
+
+
+def round_up(length: int, multiple: int) -> int:
+    """Smallest multiple of `multiple` that is at least `length`."""
+    return -(-length // multiple) * multiple
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One tile along one axis.
+
+    Attributes
+    ----------
+    source : slice
+        Pixels of the padded frame that the network reads; start and length are multiples of the size multiple.
+    kept : slice
+        Part of the tile's prediction that counts (output pixels, within the tile).
+    place : slice
+        Where that part belongs in the padded output frame.
+    weights : ndarray of float32
+        Its blending weights; over all tiles they sum to 1 at every pixel.
+    """
+
+    source: slice
+    kept: slice
+    place: slice
+    weights: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileGrid:
+    """The tiles of a frame, the same for every frame of a movie.
+
+    Origins and sizes are multiples of `multiple`, so that the pooling grid of every tile is the one of the whole
+    frame. The weights are 0 over the `margin` pixels that an inner tile border spoils, rise linearly over the rest
+    of the overlap and are 1 along the borders of the frame.
+
+    Attributes
+    ----------
+    frame_shape : tuple of int
+        (Y, X) of the input frame, in pixels; any size from 1.
+    tile_size : int
+        Largest side of a tile, in input pixels; tiles are made equal, so they may be smaller.
+    overlap : int
+        Pixels that neighbouring tiles share at least, in input pixels.
+    multiple, margin, scale : int
+        `size_multiple`, `margin` and `scale` of the network.
+
+    Raises
+    ------
+    InputError
+        If the tile is too small for its overlap.
+
+    Examples
+    --------
+    >>> grid = TileGrid(frame_shape=(100, 60), tile_size=64, overlap=16, multiple=8, margin=6)
+    >>> grid.padded_shape, grid.tile_shape, len(grid)
+    ((104, 64), (64, 64), 2)
+    >>> [tile[0].source for tile in grid]
+    [slice(0, 64, None), slice(40, 104, None)]
+    """
+
+    frame_shape: tuple[int, int]
+    tile_size: int
+    overlap: int
+    multiple: int = 1
+    margin: int = 0
+    scale: int = 1
+
+    def __post_init__(self) -> None:
+        for side, name in ((self.tile_size, "tile_size"), (self.overlap, "tile_overlap")):
+            if side % self.multiple or side < 0:
+                raise InputError(f"{name}={side} must be a multiple of the network's {self.multiple} pixels")
+        if self.tile_size < max(self.padded_shape) and self.tile_size <= self.overlap:
+            raise InputError(
+                f"tile_size={self.tile_size} is too small for tile_overlap={self.overlap}; "
+                f"needs tile_size of at least {self.overlap + self.multiple}, or a smaller tile_overlap"
+            )
+
+    @cached_property
+    def padded_shape(self) -> tuple[int, int]:
+        """(Y, X) of the frame padded to the network's multiple."""
+        return round_up(self.frame_shape[0], self.multiple), round_up(self.frame_shape[1], self.multiple)
+
+    @cached_property
+    def rows(self) -> tuple[Span, ...]:
+        """The tiles along Y."""
+        return self._spans(self.padded_shape[0])
+
+    @cached_property
+    def columns(self) -> tuple[Span, ...]:
+        """The tiles along X."""
+        return self._spans(self.padded_shape[1])
+
+    @property
+    def tile_shape(self) -> tuple[int, int]:
+        """(Y, X) of every tile, in input pixels."""
+        rows, columns = self.rows[0].source, self.columns[0].source
+        return rows.stop - rows.start, columns.stop - columns.start
+
+    def __len__(self) -> int:
+        return len(self.rows) * len(self.columns)
+
+    def __iter__(self) -> Iterator[tuple[Span, Span]]:
+        return ((row, column) for row in self.rows for column in self.columns)
+
+    def pad(self, frame: Array) -> Array:
+        """Pad (..., Y, X) at the bottom and the right, by reflection, or by the edge where the frame is too small."""
+        for axis, (size, padded) in enumerate(zip(self.frame_shape, self.padded_shape, strict=True), start=-2):
+            if padded > size:
+                widths = [(0, 0)] * frame.ndim
+                widths[axis] = (0, padded - size)
+                frame = np.pad(frame, widths, mode="reflect" if padded - size < size else "edge")
+        return frame
+
+    def _spans(self, length: int) -> tuple[Span, ...]:
+        size, starts = _equal_tiles(length, self.tile_size, self.overlap, self.multiple)
+        weights = self._weights(length, size, starts)
+        spans = []
+        for start, row in zip(starts, weights, strict=True):
+            used = np.flatnonzero(row)
+            first, last = int(used[0]), int(used[-1]) + 1
+            origin = start * self.scale
+            spans.append(
+                Span(
+                    slice(start, start + size),
+                    slice(first - origin, last - origin),
+                    slice(first, last),
+                    row[first:last].astype(np.float32),
+                )
+            )
+        return tuple(spans)
+
+    def _weights(self, length: int, size: int, starts: list[int]) -> Array:
+        """Weights (tile, output pixel) that sum to 1 along this axis, and so, as a grid is a product, in the plane."""
+        weights = np.zeros((len(starts), length * self.scale))
+        rise = _rise(self.overlap * self.scale, self.margin * self.scale)
+        for row, start in zip(weights, starts, strict=True):
+            tile = row[start * self.scale : (start + size) * self.scale]
+            tile[:] = 1
+            if start > 0:
+                tile[: len(rise)] *= rise
+            if start + size < length:
+                tile[len(tile) - len(rise) :] *= rise[::-1]
+        return np.asarray(weights / weights.sum(axis=0))
+
+
+def _equal_tiles(length: int, tile_size: int, overlap: int, multiple: int) -> tuple[int, list[int]]:
+    """Side and origins of the fewest tiles no larger than `tile_size`; equal ones waste the least."""
+    if tile_size >= length:
+        return length, [0]
+    count = -(-(length - overlap) // (tile_size - overlap))
+    step = round_up(-(-(length - overlap) // count), multiple)
+    size = step + overlap
+    return size, [min(start, length - size) for start in range(0, length - overlap, step)]
+
+
+def _rise(overlap: int, margin: int) -> Array:
+    """Weights from an inner tile border inwards, mirrored by the neighbour's: 0, a linear ramp, then 1."""
+    margin = min(margin, overlap // 2)
+    ramp = overlap - 2 * margin
+    rise = np.ones(overlap)
+    rise[:margin] = 0
+    rise[margin : margin + ramp] = np.arange(1, ramp + 1) / (ramp + 1)
+    return rise

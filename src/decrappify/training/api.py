@@ -1,0 +1,264 @@
+"""`train`: from high-resolution images and a crappifier, or measured pairs, to a Model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from decrappify._version import __version__
+from decrappify.errors import InputError, OutputExistsError
+from decrappify.intensity import NormalizationRule
+from decrappify.model import Model, load_model
+from decrappify.movie import Movie
+from decrappify.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.utils.data import Dataset
+
+    from decrappify.crappify import Crappifier
+    from decrappify.datasets import Sample
+
+# Validation patches are larger than training patches, so that borders matter less.
+_VALIDATION_PATCH = 96
+
+
+def train(
+    high_res: Any = None,
+    crappifier: Crappifier | str | None = None,
+    *,
+    pairs: Any = None,
+    validation: Any = None,
+    n_frames: int | None = None,
+    scale: int | None = None,
+    config: TrainingConfig | None = None,
+    output: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    start_from: Model | str | Path | None = None,
+    time_axis: str = "T",
+    still_motion_px: tuple[float, float] = (0.0, 2.0),
+    network_settings: Mapping[str, Any] | None = None,
+    card: Mapping[str, Any] | None = None,
+    progress: Any = None,
+    stop: threading.Event | None = None,
+    on_validation: Any = None,
+) -> Model:
+    """Train a model on high-resolution images and a crappifier, or on measured pairs.
+
+    Parameters
+    ----------
+    high_res : path, Movie, array, or a list of them
+        Good images: movies, stacks and stills, of any size and dtype. Folders of pictures are one movie.
+    crappifier : Crappifier or str
+        How good images become bad; a preset's name or a .toml/.json file will do.
+    pairs : tuple, list or folder, optional
+        Measured pairs in place of `high_res` and `crappifier`: ``(source_folder, target_folder)``, a list of
+        ``(source, target)``, or a folder holding ``low/`` and ``high/``.
+    validation : like `high_res` (or like `pairs`), optional
+        Held-out data; without it the last frames of each movie (or the last movies) are kept out.
+    n_frames : int, optional
+        Frames in a window; overrides the configuration's.
+    scale : int, optional
+        Upsampling factor; follows from the crappifier or the pairs, and is refused if it does not agree.
+    config : TrainingConfig, optional
+        Settings.
+    output : path, optional
+        Run folder: checkpoint, log, plot, previews, and ``model.safetensors`` at the end.
+    resume : bool
+        Go on from the checkpoint in `output`, bit for bit.
+    overwrite : bool
+        Replace the run in `output`.
+    start_from : Model, name or path, optional
+        Start from these weights; a model of fewer frames is widened so that it begins with the same predictions.
+    time_axis : {"T", "Z"}
+        "Z" lets Z-stacks play time.
+    still_motion_px : tuple of float
+        Range of speeds (pixels per frame) at which stills drift when a window has several frames.
+    network_settings : mapping, optional
+        Settings of the network beside its name, such as ``{"base_channels": 16}``.
+    card : mapping, optional
+        Added to the model card (name, data and licences, limits).
+    progress : callable, optional
+        Such as ``tqdm``.
+    stop : threading.Event, optional
+        Set it to stop early and keep the best so far.
+    on_validation : callable, optional
+        Called as ``on_validation(step, ValidationScore)``.
+
+    Returns
+    -------
+    Model
+        With the averaged weights that scored best in validation.
+
+    Raises
+    ------
+    InputError
+        For data or settings that cannot be used; one line says which.
+    OutputExistsError
+        If `output` holds a finished or started run and neither `resume` nor `overwrite` was asked for.
+    """
+    import torch
+
+    from decrappify.training.loop import run_training
+
+    config = config or TrainingConfig()
+    if n_frames is not None:
+        config = replace(config, n_frames=n_frames)
+    folder = _run_folder(output, resume=resume, overwrite=overwrite)
+    rule = NormalizationRule()
+    data, held_out, used = _datasets(
+        high_res, crappifier, pairs, validation, config, rule, time_axis=time_axis, still_motion_px=still_motion_px
+    )
+    found_scale = int(data.scale)  # type: ignore[attr-defined]
+    if scale is not None and scale != found_scale:
+        raise InputError(f"scale is {scale}, but the crappifier or the pairs have scale {found_scale}; leave scale out")
+    with torch.random.fork_rng(devices=[]):  # the caller's generator is left alone
+        torch.manual_seed(config.seed)
+        network = _network(config, found_scale, start_from, network_settings or {})
+        result = run_training(
+            network,
+            data,
+            held_out,
+            config,
+            folder=folder,
+            resume=resume,
+            settings={"architecture": network.architecture},
+            progress=progress,
+            stop=stop,
+            on_validation=on_validation,
+        )
+    network.load_state_dict(result.weights)
+    provenance = {
+        "name": folder.name if folder is not None else "unnamed",
+        "settings": config.to_dict(),
+        "trained_with": f"decrappify {__version__}, torch {torch.__version__}",
+        "steps": result.last_step,
+        "best_step": result.best_step,
+        "training_seconds": round(result.seconds),
+        "validation": {
+            "psnr_source_db": round(result.psnr_source, 2),
+            "psnr_db": round(result.best_psnr, 2),
+            "noise_draw": round(result.noise_draw, 5),
+        },
+        "trained_on": used,
+    }
+    used_crappifier = getattr(data, "crappifier", None)
+    model = Model(
+        network,
+        rule,
+        None if used_crappifier is None else used_crappifier.to_dict(),
+        provenance | dict(card or {}),
+    )
+    if folder is not None:
+        model.save(folder / "model.safetensors", overwrite=True)
+    return model
+
+
+def _run_folder(output: str | Path | None, *, resume: bool, overwrite: bool) -> Path | None:
+    if output is None:
+        return None
+    folder = Path(output)
+    if (folder / "checkpoint.pt").exists() and not (resume or overwrite):
+        raise OutputExistsError(f"{folder} holds a run already; pass resume (--resume) to go on, or overwrite (--overwrite)")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _datasets(
+    high_res: Any,
+    crappifier: Crappifier | str | None,
+    pairs: Any,
+    validation: Any,
+    config: TrainingConfig,
+    rule: NormalizationRule,
+    *,
+    time_axis: str,
+    still_motion_px: tuple[float, float],
+) -> tuple[Dataset[Sample], Dataset[Sample], list[str]]:
+    from decrappify.datasets import PairDataset, TupleDataset, split_movies
+    from decrappify.training.data import as_crappifier, as_movies, as_pairs
+
+    length = config.max_steps * config.batch_size * config.n_devices
+    if pairs is not None:
+        if high_res is not None or crappifier is not None:
+            raise InputError("give either pairs, or high_res and a crappifier, not both")
+        found = as_pairs(pairs)
+        training, held_out = _split_pairs(found, None if validation is None else as_pairs(validation), config)
+        data = PairDataset(
+            training, n_frames=config.n_frames, patch_size=config.patch_size, length=length, seed=config.seed, rule=rule
+        )
+        checks = PairDataset(
+            held_out,
+            n_frames=config.n_frames,
+            patch_size=_patch([source for source, _ in held_out], 1),
+            length=length,
+            seed=config.seed + 1,
+            augment=False,
+            rule=rule,
+        )
+        return data, checks, [source.name for source, _ in training]
+    if high_res is None or crappifier is None:
+        raise InputError("training needs high_res images and a crappifier, or pairs")
+    degrade = as_crappifier(crappifier)
+    movies = as_movies(high_res)
+    if validation is None:
+        movies, kept = split_movies(movies, config.validation_fraction, gap=config.n_frames // 2)
+    else:
+        kept = as_movies(validation)
+
+    def tuples(chosen: Sequence[Movie], patch: int, seed: int, *, augment: bool) -> TupleDataset:
+        return TupleDataset(
+            chosen,
+            degrade,
+            n_frames=config.n_frames,
+            patch_size=patch,
+            length=length,
+            seed=seed,
+            time_axis=time_axis,
+            still_motion_px=still_motion_px,
+            augment=augment,
+            rule=rule,
+        )
+
+    data_tuples = tuples(movies, config.patch_size, config.seed, augment=True)
+    checks_tuples = tuples(kept, _patch(kept, degrade.scale), config.seed + 1, augment=False)
+    return data_tuples, checks_tuples, [movie.name for movie in movies]
+
+
+def _split_pairs(pairs: list[Any], validation: list[Any] | None, config: TrainingConfig) -> tuple[list[Any], list[Any]]:
+    if validation is not None:
+        return pairs, validation
+    if len(pairs) < 2:
+        raise InputError("one pair cannot be split into training and validation; give validation pairs too")
+    count = max(1, round(config.validation_fraction * len(pairs)))
+    return pairs[:-count], pairs[-count:]
+
+
+def _patch(movies: Sequence[Movie], scale: int) -> int:
+    """Source-grid side of a validation patch: a multiple of 16 that fits into the smallest movie."""
+    smallest = min(min(movie.shape[3:]) for movie in movies) // scale
+    return max(16, min(_VALIDATION_PATCH, smallest) // 16 * 16)
+
+
+def _network(
+    config: TrainingConfig, scale: int, start_from: Model | str | Path | None, settings: Mapping[str, Any]
+) -> nn.Module:
+    from decrappify.networks import create
+    from decrappify.networks.residual_unet import ResidualUNet, widen_window
+
+    network = create(config.network, n_frames=config.n_frames, scale=scale, **settings)
+    if start_from is None:
+        return network
+    first = load_model(start_from)
+    wanted, found = dict(network.architecture), dict(first.network.architecture)  # type: ignore[arg-type]
+    differing = [key for key in wanted if key != "n_frames" and wanted[key] != found.get(key)]
+    if differing or not isinstance(network, ResidualUNet):
+        raise InputError(
+            f"start_from={first.name!r} does not fit: {differing[0]} is {found.get(differing[0])}, needs {wanted[differing[0]]}"
+        )
+    network.load_state_dict(widen_window(first.network.state_dict(), network, first.n_frames))
+    return network

@@ -1,0 +1,38 @@
+"""Complete, atomic checkpoints: everything a run needs to go on bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write `state` (tensors and plain values) through a temporary name, so that a crash never leaves half a file."""
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        torch.save(state, temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"cannot write the checkpoint {path}: {error}; free some space and resume") from error
+
+
+def load_checkpoint(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Read a checkpoint of a run with the same `settings`; a differing setting is refused by name."""
+    if not path.is_file():
+        raise MissingFileError(f"no checkpoint {path} to resume from; start the run without resume first")
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001  torch raises half a dozen kinds for a damaged file
+        raise ModelFileError(f"checkpoint {path} cannot be read, it is damaged or not a checkpoint") from error
+    for key, value in settings.items():
+        if state["settings"].get(key) != value:
+            raise InputError(
+                f"cannot resume {path}: {key} is {value!r} now and was {state['settings'].get(key)!r}; "
+                "keep the settings, or start a new run in another folder"
+            )
+    return state

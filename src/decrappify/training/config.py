@@ -1,0 +1,124 @@
+"""Training configuration: one frozen dataclass, TOML in and out, unknown keys refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
+from typing import Any
+
+from decrappify.errors import InputError
+from decrappify.losses import pixel_loss
+from decrappify.windows import check_n_frames
+
+_PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """Settings of one training run.
+
+    Attributes
+    ----------
+    network : str
+        A name that `decrappify.networks.create` knows: "small", "base" or "large".
+    n_frames : int
+        Frames in a window: 1, 3 or 5.
+    max_steps : int
+        Optimiser steps.
+    batch_size : int
+        Tuples per step and process.
+    patch_size : int
+        Side of the source patch in pixels.
+    learning_rate : float
+        Peak of the one-cycle schedule.
+    weight_decay : float
+        Of AdamW.
+    loss : str
+        "charbonnier", "l1", "l2" or "ssim-mix".
+    stability_weight : float
+        w of the tuple loss; the table behind the default is in benchmarks/RESULTS.md.
+    ema_decay : float
+        Decay of the running average of the weights, which is what the model holds; 0 turns it off.
+    precision : str
+        "32-true", "bf16-mixed" or "16-mixed".
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    n_devices : int
+        Processes, one per device.
+    workers : int
+        Loader processes; 0 loads in the training process.
+    validate_every : int
+        Steps between validations, checkpoints and previews.
+    validation_fraction : float
+        Share kept for validation when no validation data are given.
+    seed : int
+        Of weights, patches and noise.
+    deterministic : bool
+        Ask torch for deterministic algorithms.
+
+    Examples
+    --------
+    >>> TrainingConfig(max_steps=100).n_frames
+    3
+    """
+
+    network: str = "base"
+    n_frames: int = 3
+    max_steps: int = 20_000
+    batch_size: int = 8
+    patch_size: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    loss: str = "charbonnier"
+    stability_weight: float = 0.5
+    ema_decay: float = 0.998
+    precision: str = "32-true"
+    device: str = "auto"
+    n_devices: int = 1
+    workers: int = 0
+    validate_every: int = 500
+    validation_fraction: float = 0.1
+    seed: int = 0
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check_type(field.name, getattr(self, field.name), str(field.type))
+        check_n_frames(self.n_frames)
+        pixel_loss(self.loss)
+        for name in ("max_steps", "batch_size", "patch_size", "n_devices", "validate_every"):
+            _check_range(name, getattr(self, name), 1, float("inf"))
+        for name in ("weight_decay", "stability_weight", "workers", "seed"):
+            _check_range(name, getattr(self, name), 0, float("inf"))
+        _check_range("learning_rate", self.learning_rate, 1e-9, 1)
+        _check_range("ema_decay", self.ema_decay, 0, 0.99999)
+        _check_range("validation_fraction", self.validation_fraction, 0.001, 0.9)
+        if self.precision not in _PRECISIONS:
+            raise InputError(f"precision is {self.precision!r}, needs one of {', '.join(_PRECISIONS)}")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainingConfig:
+        """Build from plain values such as a TOML table; unknown keys are refused with the nearest known one."""
+        known = [field.name for field in fields(cls)]
+        for key in values:
+            if key not in known:
+                near = get_close_matches(key, known, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(known)}"
+                raise InputError(f"unknown key {key!r} in the training settings{hint}")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings as plain values."""
+        return asdict(self)
+
+
+def _check_type(name: str, value: Any, annotation: str) -> None:
+    wanted = {"int": int, "float": (int, float), "str": str, "bool": bool}[annotation]
+    if not isinstance(value, wanted) or (isinstance(value, bool) and annotation != "bool"):  # type: ignore[arg-type]
+        raise InputError(f"{name} is {value!r}, needs a value of type {annotation}")
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise InputError(f"{name} is {value}, needs a number from {low:g} to {high:g}")

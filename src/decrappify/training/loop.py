@@ -1,0 +1,304 @@
+"""The training loop: plain, resumable to the bit, five calls of Lightning Fabric."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from decrappify.datasets import Sample
+from decrappify.errors import InputError
+from decrappify.losses import PixelLoss, pixel_loss, tuple_loss
+from decrappify.training.checkpoint import load_checkpoint, save_checkpoint
+from decrappify.training.config import TrainingConfig
+from decrappify.training.ema import WeightAverage
+from decrappify.training.record import RunRecord
+from decrappify.training.sampler import StepSampler
+from decrappify.training.validation import ValidationScore, Validator
+
+log = logging.getLogger(__name__)
+
+_VALIDATION_PATCHES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What a run ends with: the best averaged weights, their step and score, and the last step done."""
+
+    weights: dict[str, Tensor]
+    best_step: int
+    best_psnr: float
+    psnr_source: float
+    noise_draw: float
+    last_step: int
+    seconds: float
+
+
+def generator_step(
+    network: nn.Module, batch: Sample, loss: PixelLoss, stability_weight: float
+) -> tuple[Tensor, Tensor]:
+    """Loss of one batch and its stability part; X1 and X2 go through the network in one forward."""
+    source, target = batch["source"], batch["target"]
+    if "source_2" not in batch:
+        return tuple_loss(network(source).float(), target, loss)
+    prediction, prediction_2 = network(torch.cat([source, batch["source_2"]])).float().chunk(2)
+    return tuple_loss(prediction, target, loss, prediction_2=prediction_2, stability_weight=stability_weight)
+
+
+def run_training(
+    network: nn.Module,
+    dataset: Dataset[Sample],
+    validation: Dataset[Sample],
+    config: TrainingConfig,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    settings: dict[str, Any] | None = None,
+    progress: Any = None,
+    stop: threading.Event | None = None,
+    on_validation: Any = None,
+) -> TrainingResult:
+    """Train `network` on `dataset` and return the best averaged weights.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Trained in place.
+    dataset, validation : Dataset of Sample
+        The training items are taken in order, so the dataset needs ``max_steps * batch_size * n_devices`` of them.
+    config : TrainingConfig
+        Steps, rates, precision, seed.
+    folder : Path, optional
+        Run folder for checkpoint, log and pictures; nothing is written without it.
+    resume : bool
+        Go on from the folder's checkpoint.
+    settings : dict, optional
+        What a resumed run must share, beside `config`.
+    progress : callable, optional
+        Such as ``tqdm``; called as ``progress(total=..., desc=..., unit="step", initial=...)``.
+    stop : threading.Event, optional
+        Set it to save and stop after the present step; Ctrl-C does the same, once.
+    on_validation : callable, optional
+        Called as ``on_validation(step, ValidationScore)`` after each validation.
+    """
+    from lightning_fabric import Fabric
+
+    fabric = Fabric(
+        accelerator={"cuda": "cuda", "mps": "mps", "cpu": "cpu", "auto": "auto"}[config.device],
+        devices=config.n_devices,
+        precision=config.precision,
+    )
+    fabric.launch()
+    torch.use_deterministic_algorithms(config.deterministic)
+    run = _Run(fabric, network, config, settings or {}, folder)
+    first_step = run.resume() if resume else 0
+    loader = fabric.setup_dataloaders(_loader(dataset, config, first_step, fabric), use_distributed_sampler=False)
+    validator = Validator(validation, min(_VALIDATION_PATCHES, len(validation)), config.batch_size)  # type: ignore[arg-type]
+    record = RunRecord(folder, first_step) if folder is not None and fabric.is_global_zero else None
+    bar = _bar(progress if fabric.is_global_zero else None, config.max_steps, first_step)
+    loss_function = pixel_loss(config.loss)
+    losses: list[Tensor] = []
+    started, last_step = time.monotonic(), first_step
+    with _interruptible(stop or threading.Event()) as stopping:
+        for step, batch in enumerate(loader, first_step + 1):
+            loss, stability = generator_step(run.network, batch, loss_function, config.stability_weight)
+            run.optimise(loss, step)
+            losses.append(torch.stack([loss.detach(), stability.detach()]))
+            last_step = step
+            if bar is not None:
+                bar.update(1)
+            halted = stopping.is_set()
+            if step % config.validate_every == 0 or step == config.max_steps or halted:
+                mean_loss, mean_stability = fabric.all_reduce(torch.stack(losses).mean(0)).tolist()
+                losses.clear()
+                score = run.validate(validator, step)
+                _report(record, bar, run, step, mean_loss, mean_stability, score, time.monotonic() - started)
+                if on_validation is not None:
+                    on_validation(step, score)
+                run.save(step)
+            if halted:
+                log.warning("stopped after step %d of %d; resume to go on", step, config.max_steps)
+                break
+    if bar is not None:
+        bar.close()
+    if record is not None:
+        record.close()
+    return run.result(last_step, time.monotonic() - started)
+
+
+class _Run:
+    """Everything of a run that a checkpoint must hold."""
+
+    def __init__(
+        self, fabric: Any, network: nn.Module, config: TrainingConfig, settings: dict[str, Any], folder: Path | None
+    ) -> None:
+        self.fabric, self.config, self.folder = fabric, config, folder
+        self.settings = settings | {k: v for k, v in config.to_dict().items() if k not in ("device", "workers")}
+        self.bare = network
+        if fabric.device.type == "cpu" or fabric.device.type == "cuda":
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimiser = torch.optim.AdamW(
+            network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
+        )
+        self.network, self.optimiser = fabric.setup(network, optimiser)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, config.learning_rate, total_steps=config.max_steps + 1, pct_start=0.1
+        )
+        self.average = WeightAverage(self.bare, config.ema_decay)
+        self.best: dict[str, Any] = {"step": 0, "psnr": float("-inf"), "psnr_source": 0.0, "noise_draw": 0.0}
+        self.best_weights = {key: value.clone() for key, value in self.average.weights.items()}
+
+    def optimise(self, loss: Tensor, step: int) -> None:
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"the loss of step {step} is {loss.item()}; lower learning_rate ({self.config.learning_rate:g}) or check the data"
+            )
+        self.optimiser.zero_grad()
+        self.fabric.backward(loss)
+        self.fabric.clip_gradients(self.network, self.optimiser, max_norm=1.0)
+        self.optimiser.step()
+        self.schedule.step()
+        self.average.update(self.bare)
+
+    def validate(self, validator: Validator, step: int) -> ValidationScore:
+        """Score the averaged weights, and keep them if they are the best so far."""
+        trained = {key: value.detach().clone() for key, value in self.bare.state_dict().items()}
+        self.bare.load_state_dict(self.average.weights)
+        score = validator.score(self.bare, self.fabric.device)
+        self.bare.load_state_dict(trained)
+        if score.psnr > self.best["psnr"]:
+            self.best = {
+                "step": step,
+                "psnr": score.psnr,
+                "psnr_source": score.psnr_source,
+                "noise_draw": score.noise_draw,
+            }
+            self.best_weights = {key: value.clone() for key, value in self.average.weights.items()}
+        return score
+
+    def save(self, step: int) -> None:
+        if self.folder is None or not self.fabric.is_global_zero:
+            return
+        save_checkpoint(
+            self.folder / "checkpoint.pt",
+            {
+                "settings": self.settings,
+                "step": step,
+                "network": self.bare.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "average": self.average.weights,
+                "average_steps": self.average.steps,
+                "best": self.best,
+                "best_weights": self.best_weights,
+                "precision": self.fabric.strategy.precision.state_dict(),
+                "rng": torch.get_rng_state(),
+            },
+        )
+
+    def resume(self) -> int:
+        if self.folder is None:
+            raise InputError("cannot resume without a run folder; name the output folder of the first run")
+        state = load_checkpoint(self.folder / "checkpoint.pt", self.settings)
+        self.bare.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.average.weights = {key: value.to(self.fabric.device) for key, value in state["average"].items()}
+        self.average.steps = state["average_steps"]
+        self.best, self.best_weights = state["best"], state["best_weights"]
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        torch.set_rng_state(state["rng"])
+        return int(state["step"])
+
+    def result(self, last_step: int, seconds: float) -> TrainingResult:
+        return TrainingResult(
+            weights={key: value.cpu() for key, value in self.best_weights.items()},
+            best_step=self.best["step"],
+            best_psnr=self.best["psnr"],
+            psnr_source=self.best["psnr_source"],
+            noise_draw=self.best["noise_draw"],
+            last_step=last_step,
+            seconds=seconds,
+        )
+
+
+def _loader(dataset: Dataset[Sample], config: TrainingConfig, first_step: int, fabric: Any) -> DataLoader[Sample]:
+    needed = config.max_steps * config.batch_size * fabric.world_size
+    if len(dataset) < needed:  # type: ignore[arg-type]
+        raise InputError(f"the dataset has {len(dataset)} items, needs {needed} for {config.max_steps} steps")  # type: ignore[arg-type]
+    sampler = StepSampler(
+        first_step=first_step,
+        last_step=config.max_steps,
+        batch_size=config.batch_size,
+        rank=fabric.global_rank,
+        world_size=fabric.world_size,
+    )
+    return DataLoader(
+        dataset,
+        batch_sampler=sampler,
+        num_workers=config.workers,
+        persistent_workers=config.workers > 0,
+        pin_memory=fabric.device.type == "cuda",
+    )
+
+
+def _bar(progress: Any, total: int, initial: int) -> Any:
+    return None if progress is None else progress(total=total, desc="training", unit="step", initial=initial)
+
+
+def _report(
+    record: RunRecord | None,
+    bar: Any,
+    run: _Run,
+    step: int,
+    loss: float,
+    stability: float,
+    score: ValidationScore,
+    seconds: float,
+) -> None:
+    if bar is not None and hasattr(bar, "set_postfix_str"):
+        bar.set_postfix_str(f"loss {loss:.4f}, val {score.psnr:.2f} dB")
+    if record is None:
+        return
+    record.add(
+        {
+            "step": step,
+            "learning_rate": run.schedule.get_last_lr()[0],
+            "loss": loss,
+            "stability": stability,
+            "val_psnr": score.psnr,
+            "val_psnr_source": score.psnr_source,
+            "val_noise_draw": score.noise_draw,
+            "seconds": seconds,
+        }
+    )
+    record.draw()
+    record.preview(step, score.previews)
+
+
+@contextmanager
+def _interruptible(stop: threading.Event) -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into a request to save and stop; a second one interrupts at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def request(*_: Any) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, previous)
+
+    previous = signal.signal(signal.SIGINT, request)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -1,0 +1,108 @@
+"""What a run leaves to look at: CSV log, loss plot, preview pictures, TensorBoard events where installed."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from decrappify.movie import Array
+
+FIELDS = ("step", "learning_rate", "loss", "stability", "val_psnr", "val_psnr_source", "val_noise_draw", "seconds")
+
+
+class RunRecord:
+    """Append rows to ``log.csv`` and draw ``loss.png`` and ``preview_*.png`` into the run folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Run folder, created.
+    resume_step : int
+        Rows after this step (of a run that went further than its last checkpoint) are dropped.
+    """
+
+    def __init__(self, folder: Path, resume_step: int = 0) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / "log.csv"
+        self.rows = [row for row in self._read() if int(row["step"]) <= resume_step] if resume_step else []
+        self._write_all()
+        self._events = _tensorboard(folder)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Append one row (keys of `FIELDS`)."""
+        self.rows.append({key: _short(row.get(key, "")) for key in FIELDS})
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, FIELDS).writerow(self.rows[-1])
+        if self._events is not None:
+            for key in FIELDS[1:-1]:
+                if row.get(key) is not None:
+                    self._events.add_scalar(key, row[key], row["step"])
+
+    def draw(self) -> Path:
+        """Plot loss and validation PSNR against the step."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        steps = [int(row["step"]) for row in self.rows]
+        figure = Figure(figsize=(8, 3), layout="constrained")
+        FigureCanvasAgg(figure)
+        left, right = figure.subplots(1, 2)
+        left.semilogy(steps, [float(row["loss"]) for row in self.rows])
+        left.set(xlabel="step", ylabel="loss", title="training loss")
+        right.plot(steps, [float(row["val_psnr"]) for row in self.rows], label="restored")
+        right.plot(steps, [float(row["val_psnr_source"]) for row in self.rows], "--", color="0.5", label="source")
+        right.set(xlabel="step", ylabel="PSNR (dB)", title="validation, fixed noise draws")
+        right.legend()
+        path = self.folder / "loss.png"
+        figure.savefig(path, dpi=120)
+        return path
+
+    def preview(self, step: int, triples: Sequence[tuple[Array, Array, Array]]) -> Path:
+        """Save rows of source | prediction | target (Y, X), each row with the target's contrast."""
+        from PIL import Image
+
+        rows = []
+        for images in triples:
+            low, high = np.percentile(images[2], [0.5, 99.8])
+            height = images[2].shape[0]
+            bytes_ = [np.clip((image - low) / max(high - low, 1e-6) * 255, 0, 255).astype(np.uint8) for image in images]
+            enlarged = [np.kron(image, np.ones((height // image.shape[0],) * 2, np.uint8)) for image in bytes_]
+            rows.append(np.concatenate([np.pad(image, 2, constant_values=255) for image in enlarged], axis=1))
+        path = self.folder / f"preview_{step:07d}.png"
+        Image.fromarray(np.concatenate(rows)).save(path)
+        return path
+
+    def close(self) -> None:
+        """Close the event file."""
+        if self._events is not None:
+            self._events.close()
+
+    def _read(self) -> list[dict[str, str]]:
+        if not self.path.is_file():
+            return []
+        with self.path.open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    def _write_all(self) -> None:
+        with self.path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _tensorboard(folder: Path) -> Any:
+    """An event writer where TensorBoard is installed, else None."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder))  # type: ignore[no-untyped-call]

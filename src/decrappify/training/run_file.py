@@ -1,0 +1,117 @@
+"""Run files: a training run as TOML, so that a model can be made again by one command."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from decrappify.crappify import Crappifier
+from decrappify.errors import InputError, MissingFileError
+from decrappify.model import Model
+from decrappify.training.api import train
+from decrappify.training.config import TrainingConfig
+
+_KEYS = ("output", "start_from", "data", "crappifier", "training", "network", "card")
+_DATA_KEYS = ("high_res", "pairs", "validation", "time_axis", "still_motion_px", "folder")
+
+
+def train_from_file(
+    path: Path,
+    *,
+    output: Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    device: str | None = None,
+    progress: Any = None,
+) -> tuple[Model, Path]:
+    """Train as a TOML file says, and return the model and its run folder.
+
+    Paths in the file are relative to the file, or to ``data.folder`` (in which ``$NAME`` stands for an environment
+    variable). Tables: ``[data]`` (high_res or pairs, validation, time_axis, still_motion_px, folder), ``[training]``
+    (fields of `TrainingConfig`), ``[network]``, ``[card]``; keys: output, start_from, and crappifier (a preset's
+    name, a file, or a table).
+    """
+    values = _read(path)
+    data = values.get("data", {})
+    _refuse_unknown(values, _KEYS, path, "at the top")
+    _refuse_unknown(data, _DATA_KEYS, path, "in [data]")
+    folder = _data_folder(data.get("folder"), path)
+    config = TrainingConfig.from_dict(values.get("training", {}))
+    if device is not None:
+        config = replace(config, device=device)
+    run_folder = output or path.parent / values.get("output", f"runs/{path.stem}")
+    start_from = values.get("start_from")
+    model = train(
+        _resolve(data.get("high_res"), folder),
+        _crappifier(values.get("crappifier"), path),
+        pairs=_pairs(data.get("pairs"), folder),
+        validation=_pairs(data.get("validation"), folder) if "pairs" in data else _resolve(data.get("validation"), folder),
+        config=config,
+        output=run_folder,
+        resume=resume,
+        overwrite=overwrite,
+        start_from=None if start_from is None else _model_source(start_from, path),
+        time_axis=data.get("time_axis", "T"),
+        still_motion_px=tuple(data.get("still_motion_px", (0.0, 2.0))),
+        network_settings=values.get("network"),
+        card=values.get("card"),
+        progress=progress,
+    )
+    return model, run_folder
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise MissingFileError(f"{path} does not exist; needs a TOML file that describes the run")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid TOML: {error}") from error
+
+
+def _refuse_unknown(values: Mapping[str, Any], known: tuple[str, ...], path: Path, where: str) -> None:
+    for key in values:
+        if key not in known:
+            near = get_close_matches(key, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f", needs some of {', '.join(known)}"
+            raise InputError(f"unknown key {key!r} {where} of {path}{hint}")
+
+
+def _data_folder(given: str | None, path: Path) -> Path:
+    if given is None:
+        return path.parent
+    import os
+
+    expanded = os.path.expandvars(given)
+    if "$" in expanded:
+        raise InputError(f"data.folder of {path} is {given!r}, but that environment variable is not set")
+    return path.parent / Path(expanded).expanduser()
+
+
+def _resolve(given: Any, folder: Path) -> Any:
+    if given is None:
+        return None
+    return [folder / item for item in given] if isinstance(given, list) else folder / given
+
+
+def _pairs(given: Any, folder: Path) -> Any:
+    if given is None or isinstance(given, str):
+        return None if given is None else folder / given
+    return [(folder / source, folder / target) for source, target in given]
+
+
+def _crappifier(given: Any, path: Path) -> Any:
+    if isinstance(given, Mapping):
+        return Crappifier.from_dict(dict(given))
+    if isinstance(given, str) and Path(given).suffix in (".toml", ".json"):
+        return Crappifier.load(path.parent / given)
+    return given
+
+
+def _model_source(given: str, path: Path) -> str | Path:
+    beside = path.parent / given
+    return beside if beside.is_file() else given

@@ -1,0 +1,82 @@
+"""Validation on fixed patches with fixed noise draws, so that two steps of a run can be compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import Dataset, default_collate
+
+from decrappify.datasets import Sample
+from decrappify.movie import Array
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationScore:
+    """Means over the validation patches, in network units with data range 1.
+
+    Attributes
+    ----------
+    psnr, psnr_source : float
+        Of the prediction and of the (bilinearly upsampled) source, dB.
+    noise_draw : float
+        RMS difference of two predictions from two noise draws, divided by sqrt(2); NaN for pairs.
+    previews : list
+        A few (source, prediction, target) images (Y, X).
+    """
+
+    psnr: float
+    psnr_source: float
+    noise_draw: float
+    previews: list[tuple[Array, Array, Array]]
+
+
+class Validator:
+    """Holds the fixed batch; the noise was drawn once."""
+
+    def __init__(self, dataset: Dataset[Sample], n_patches: int, batch_size: int) -> None:
+        samples = [dataset[index] for index in range(n_patches)]
+        self.batches: list[Sample] = [
+            default_collate(samples[start : start + batch_size]) for start in range(0, n_patches, batch_size)
+        ]
+
+    @torch.no_grad()
+    def score(self, network: nn.Module, device: torch.device) -> ValidationScore:
+        """Score `network`; it is left in the mode it had."""
+        was_training = network.training
+        network.eval()
+        errors, source_errors, draws, previews = [], [], [], []
+        for batch in self.batches:
+            target = batch["target"].to(device)
+            prediction = network(batch["source"].to(device)).float()
+            source = _middle(batch["source"].to(device), network)
+            errors.append(_mse(prediction, target))
+            source_errors.append(_mse(F.interpolate(source, target.shape[-2:], mode="bilinear"), target))
+            if "source_2" in batch:
+                draws.append(_mse(prediction, network(batch["source_2"].to(device)).float()) / 2)
+            if len(previews) < 4:
+                previews.append(tuple(image[0, 0].cpu().numpy() for image in (source, prediction, target)))
+        network.train(was_training)
+        return ValidationScore(
+            psnr=_mean_db(errors),
+            psnr_source=_mean_db(source_errors),
+            noise_draw=float(np.sqrt(torch.cat(draws).mean().item())) if draws else float("nan"),
+            previews=previews,  # type: ignore[arg-type]
+        )
+
+
+def _middle(source: Tensor, network: nn.Module) -> Tensor:
+    channels = int(network.in_channels)  # type: ignore[arg-type]
+    start = int(network.n_frames) // 2 * channels  # type: ignore[arg-type]
+    return source[:, start : start + int(network.out_channels)]  # type: ignore[arg-type]
+
+
+def _mse(prediction: Tensor, target: Tensor) -> Tensor:
+    return (prediction - target).square().mean(dim=(1, 2, 3)).cpu()
+
+
+def _mean_db(errors: list[Tensor]) -> float:
+    return float((-10 * torch.cat(errors).clamp_min(1e-12).log10()).mean())

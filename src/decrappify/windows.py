@@ -1,0 +1,67 @@
+"""The one rule for which frames predict frame t, shared by training and restoration."""
+
+from __future__ import annotations
+
+from decrappify.errors import InputError
+
+
+def check_n_frames(n_frames: int) -> int:
+    """Return `n_frames` if it is a window length (odd, at least 1); refuse it otherwise."""
+    if isinstance(n_frames, bool) or not isinstance(n_frames, int) or n_frames < 1 or n_frames % 2 == 0:
+        raise InputError(f"n_frames is {n_frames!r}, needs an odd whole number such as 1, 3 or 5")
+    return n_frames
+
+
+def reflect(index: int, length: int) -> int:
+    """Reflect `index` into ``0 .. length-1`` without repeating the edge frame (numpy's ``mode="reflect"``).
+
+    >>> [reflect(i, 4) for i in range(-3, 7)]
+    [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
+    """
+    if length == 1:
+        return 0
+    period = 2 * (length - 1)
+    index %= period
+    return min(index, period - index)
+
+
+def window_indices(t: int, movie_length: int, n_frames: int) -> tuple[int, ...]:
+    """Indices of the `n_frames` frames that predict frame `t` of a movie of `movie_length` frames.
+
+    The window is centred on `t`; past the first and last frame it is reflected, so the missing neighbour
+    ``t-1`` of the first frame is played by ``t+1``.
+
+    Parameters
+    ----------
+    t : int
+        Frame to predict, ``0 <= t < movie_length``.
+    movie_length : int
+        Frames in the movie (T).
+    n_frames : int
+        Window length, odd.
+
+    Returns
+    -------
+    tuple of int
+        `n_frames` indices, the middle one equal to `t`.
+
+    Raises
+    ------
+    InputError
+        If `n_frames` is even, `t` is outside the movie, or the movie is one still and the window is not.
+
+    Examples
+    --------
+    >>> window_indices(0, 10, 3), window_indices(5, 10, 5), window_indices(9, 10, 3)
+    ((1, 0, 1), (3, 4, 5, 6, 7), (8, 9, 8))
+    """
+    check_n_frames(n_frames)
+    if not 0 <= t < movie_length:
+        raise InputError(f"frame {t} is outside the movie, which has frames 0 to {movie_length - 1}")
+    if movie_length == 1 and n_frames > 1:
+        raise InputError(
+            f"one still image cannot fill a window of {n_frames} frames; use a model with n_frames=1, "
+            "such as 'fluorescence-still'"
+        )
+    half = n_frames // 2
+    return tuple(reflect(t + step, movie_length) for step in range(-half, half + 1))

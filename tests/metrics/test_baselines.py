@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from scipy.optimize import minimize
+
+from decrappify.errors import InputError
+from decrappify.metrics.baselines import best_gaussian
+from decrappify.metrics.fidelity import psnr
+
+
+def test_no_other_gaussian_is_better(scene, rng):
+    source = scene + rng.normal(0, 0.2, scene.shape)
+    best = best_gaussian(source, scene)
+
+    def loss(sigmas):
+        space, time = np.abs(sigmas)
+        return -psnr(gaussian_filter(source, (time, space, space)), scene)
+
+    optimum = minimize(loss, [1.5, 0.7], method="Nelder-Mead", options={"maxiter": 60})
+    assert best.psnr == pytest.approx(-optimum.fun, abs=0.05)
+    assert best.psnr == psnr(best.restored, scene) > psnr(source, scene) + 5
+
+
+def test_a_still_scene_is_averaged_over_time_and_a_fast_one_is_not(scene, rng):
+    still = np.repeat(scene[:1], 12, axis=0)
+    noise = rng.normal(0, 0.1, scene.shape)
+    fast = scene[:, :, ::-1].copy()
+    fast[::2] = scene[::2]
+    assert best_gaussian(still + noise, still).sigma_time > 2.5
+    assert best_gaussian(fast + noise, fast).sigma_time < 0.5
+
+
+def test_a_clean_source_is_left_alone(scene):
+    best = best_gaussian(scene.astype(np.float32), scene.astype(np.float32))
+    assert (best.sigma_space, best.sigma_time, best.psnr) == (0, 0, np.inf)
+    assert best.restored.dtype == np.float64
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_still_is_filtered_in_space_only(scene, rng, dtype):
+    truth = (150 * scene[0] + 50).astype(dtype)
+    source = rng.poisson(truth).astype(dtype)
+    best = best_gaussian(source, truth, data_range=200)
+    assert best.sigma_time == 0
+    assert best.restored.shape == truth.shape
+    assert best.psnr == psnr(best.restored, truth, data_range=200) > psnr(source, truth, data_range=200)
+
+
+def test_bad_inputs_end_in_one_line(scene):
+    broken = scene.copy()
+    broken[5] = np.nan
+    with pytest.raises(InputError, match=r"source has shape .* and truth has"):
+        best_gaussian(scene[1:], scene)
+    with pytest.raises(InputError, match="frame 5 of source holds NaN"):
+        best_gaussian(broken, scene)
+    with pytest.raises(InputError, match="truth is constant"):
+        best_gaussian(scene, np.zeros_like(scene))

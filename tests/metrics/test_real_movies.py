@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+
+from decrappify.metrics.baselines import best_gaussian
+from decrappify.metrics.scorecard import score_movie
+
+
+@pytest.mark.parametrize("name", ["cancer_cell_nuclei_48f", "microglia_maxproj_122f", "mitocheck_h2b_30f"])
+def test_the_best_gaussian_beats_a_noisy_real_movie(real_data, rng, name):
+    truth = tifffile.imread(real_data / "movies" / f"{name}.tif").squeeze()[:24].astype(np.float32)
+    source = truth + rng.normal(0, 0.08 * np.ptp(truth), truth.shape)
+    best = best_gaussian(source, truth)
+    before, after = score_movie(source, truth), score_movie(best.restored, truth, source)
+    assert after.psnr == pytest.approx(best.psnr)
+    assert after.psnr > before.psnr + 3
+    assert after.ssim > before.ssim
+    assert after.flicker_floor < 0.5 * before.flicker_floor
+    assert before.tdr > 1.5 > after.tdr
+    assert after.noise_sigma < 0.5 * after.source_noise_sigma

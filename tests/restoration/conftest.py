@@ -1,0 +1,86 @@
+"""Small real networks with random weights, and movies that count how they are read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from decrappify.intensity import NormalizationRule
+from decrappify.model import Model
+from decrappify.movie import ArraySource, Movie
+
+
+class PoolingNetwork(nn.Module):
+    """Two poolings and back, a pixel shuffle for the scale; its receptive field is 14 pixels to each side."""
+
+    size_multiple, margin = 4, 16
+
+    def __init__(self, n_frames=1, in_channels=1, scale=1, seed=0):
+        super().__init__()
+        self.n_frames, self.in_channels, self.out_channels, self.scale = n_frames, in_channels, in_channels, scale
+        self.architecture = {"name": "pooling", "n_frames": n_frames, "in_channels": in_channels, "scale": scale}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            widths = (n_frames * in_channels, 6, 6, 6, 6, in_channels * scale**2)
+            self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
+
+    def forward(self, source: Tensor) -> Tensor:
+        if source.shape[-1] % 4 or source.shape[-2] % 4:
+            raise ValueError(f"source of {tuple(source.shape)} pixels does not fit")
+        first, fine, coarse, up, last = self.convs
+        x0 = F.relu(first(source))
+        x1 = F.relu(fine(F.max_pool2d(x0, 2)))
+        x2 = F.relu(coarse(F.avg_pool2d(x1, 2)))
+        x1 = F.relu(up(x1 + F.interpolate(x2, scale_factor=2)))
+        middle = source[:, self.n_frames // 2 * self.in_channels :][:, : self.in_channels]
+        middle = F.interpolate(middle, scale_factor=self.scale) if self.scale > 1 else middle
+        return middle + F.pixel_shuffle(last(x0 + F.interpolate(x1, scale_factor=2)), self.scale)
+
+
+class WindowMean(nn.Module):
+    """Mean over the window: purely local, so tiles change nothing; with one frame it is the identity."""
+
+    size_multiple, margin, out_channels, in_channels, scale = 1, 0, 1, 1, 1
+
+    def __init__(self, n_frames=1):
+        super().__init__()
+        self.n_frames = n_frames
+        self.architecture = {"name": "window-mean", "n_frames": n_frames}
+
+    def forward(self, source: Tensor) -> Tensor:
+        return source.mean(1, keepdim=True)
+
+
+class CountingSource(ArraySource):
+    """Counts how often each plane is read."""
+
+    def __init__(self, array):
+        super().__init__(array)
+        self.counts = Counter()
+
+    def read(self, t, c, z, rows, columns):
+        self.counts[t, c, z] += 1
+        return super().read(t, c, z, rows, columns)
+
+
+def as_model(network):
+    return Model(network, NormalizationRule(), None, {"name": network.architecture["name"]})
+
+
+@pytest.fixture
+def movie(rng):
+    """16-bit, 6 frames, 2 channels, 1 slice, with metadata."""
+    return Movie.from_array(
+        rng.integers(90, 4000, (6, 2, 1, 45, 70), dtype=np.uint16),
+        name="cells",
+        pixel_size_um=(None, 0.2, 0.2),
+        frame_interval_s=2.5,
+        channel_names=("actin", "nuclei"),
+        provenance={"microscope": "spinning disk"},
+    )

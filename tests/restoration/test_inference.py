@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+from torch import nn
+
+from decrappify.errors import InputError
+from decrappify.restoration import inference
+from decrappify.restoration.inference import InferenceNetwork, choose_device, fold_norms
+
+from .conftest import PoolingNetwork, WindowMean
+
+
+def source_for(network, side=32):
+    return torch.rand(1, network.n_frames * network.in_channels, side, side, generator=torch.Generator().manual_seed(1))
+
+
+def test_float32_is_the_network_itself_and_leaves_it_alone():
+    network = PoolingNetwork(3).train()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    ready = InferenceNetwork(network, device="cpu", precision="float32")
+    source = source_for(network)
+    torch.testing.assert_close(ready(source), network(source).detach(), atol=1e-6, rtol=0)
+    assert network.training
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+    assert next(network.parameters()).requires_grad
+
+
+def test_bfloat16_is_close_and_gives_float32():
+    network = PoolingNetwork(3)
+    ready = InferenceNetwork(network, device="cpu", precision="bfloat16")
+    prediction = ready(source_for(network))
+    assert prediction.dtype == torch.float32
+    torch.testing.assert_close(prediction, network(source_for(network)).detach(), atol=0.02, rtol=0)
+    assert not torch.equal(prediction, network(source_for(network)).detach())
+
+
+@pytest.mark.parametrize(("fast", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_takes_bfloat16_where_the_processor_has_it(monkeypatch, fast, expected):
+    monkeypatch.setattr(inference, "has_fast_bfloat16", lambda device: fast)
+    assert InferenceNetwork(PoolingNetwork(), device="cpu").precision == expected
+
+
+class Amplifier(WindowMean):
+    """Takes the difference of two large numbers: bfloat16 loses all digits."""
+
+    def __init__(self):
+        super().__init__()
+        self.scaling = nn.Conv2d(1, 1, 1)
+        nn.init.constant_(self.scaling.weight, 1.0)
+        nn.init.constant_(self.scaling.bias, 4000.0)
+
+    def forward(self, source):
+        return self.scaling(source) - 4000.0
+
+
+def test_auto_stays_in_float32_where_bfloat16_loses_too_much(monkeypatch, caplog):
+    monkeypatch.setattr(inference, "has_fast_bfloat16", lambda device: True)
+    with caplog.at_level(logging.INFO):
+        assert InferenceNetwork(Amplifier(), device="cpu").precision == "float32"
+    assert "needs 50 dB: using float32" in caplog.text
+
+
+def test_cpu_flags_name_bfloat16_as_linux_does():
+    flags = inference._cpu_flags()
+    assert {"avx512_bf16", "amx_bf16"} & flags == ({"avx512_bf16"} & flags) | ({"amx_bf16"} & flags)
+    assert inference.has_fast_bfloat16(torch.device("mps")) is False
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "gpu7"}, "device='gpu7' is not known"),
+        ({"device": "meta"}, "device='meta' is not supported"),
+        ({"device": "cuda:99"}, "device='cuda:99' is not there"),
+        ({"device": "cpu", "precision": "float8"}, "precision='float8' is not known"),
+        ({"device": "cpu", "precision": "float16"}, "precision='float16' needs a GPU"),
+    ],
+)
+def test_impossible_devices_and_precisions_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        InferenceNetwork(PoolingNetwork(), **options)
+
+
+def test_auto_device_is_one_that_is_there():
+    assert choose_device("auto").type in ("cpu", "cuda", "mps")
+    assert choose_device(torch.device("cpu")) == torch.device("cpu")
+
+
+def test_norms_are_folded_into_plain_convolutions(rng):
+    network = nn.Sequential(
+        nn.utils.parametrizations.weight_norm(nn.Conv2d(2, 4, 3)),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.utils.parametrizations.spectral_norm(nn.Conv2d(4, 4, 1)),
+    ).eval()
+    network[1].running_mean.uniform_(-1, 1)
+    network[1].running_var.uniform_(0.5, 2)
+    source = torch.from_numpy(rng.random((1, 2, 8, 8), dtype="f4"))
+    with torch.inference_mode():
+        expected = network(source)
+        folded = fold_norms(network)
+        torch.testing.assert_close(folded(source), expected, atol=1e-6, rtol=1e-5)
+    kinds = [type(module) for module in folded]
+    assert kinds == [nn.Conv2d, nn.Identity, nn.ReLU, nn.Conv2d]

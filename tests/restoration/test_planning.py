@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+
+from decrappify.errors import InputError
+from decrappify.restoration import planning
+from decrappify.restoration.planning import activation_bytes_per_pixel, halved, largest_tile, tile_and_overlap
+
+from .conftest import PoolingNetwork
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("tile_size", "tile_overlap", "expected"),
+    [
+        (None, None, (512, 40)),
+        (None, 50, (512, 56)),
+        (None, 400, (800, 400)),
+        (250, None, (248, 40)),
+        (5, 0, (8, 0)),
+    ],
+)
+def test_wishes_are_brought_to_the_multiple(tile_size, tile_overlap, expected):
+    assert tile_and_overlap(tile_size, tile_overlap, margin=16, multiple=8, largest=515) == expected
+
+
+def test_the_default_overlap_follows_a_small_tile_and_says_so(caplog):
+    with caplog.at_level(logging.WARNING):
+        assert tile_and_overlap(32, None, margin=24, multiple=8, largest=512) == (32, 16)
+    assert "seams may show, from tile_size=112 on they do not" in caplog.text
+
+
+@pytest.mark.parametrize("tile_size", [0, -8, 1.5, "big", True])
+def test_tile_size_must_be_a_number_of_pixels(tile_size):
+    with pytest.raises(InputError, match=r"tile_size is .*, needs a whole number of pixels of at least 1"):
+        tile_and_overlap(tile_size, None, margin=0, multiple=1, largest=512)
+
+
+def test_negative_overlap_is_refused():
+    with pytest.raises(InputError, match="tile_overlap is -1, needs a whole number of pixels of at least 0"):
+        tile_and_overlap(64, -1, margin=0, multiple=1, largest=512)
+
+
+def test_halving_ends_at_the_smallest_tile():
+    sizes, tile = [], 1000
+    while (tile := halved(tile, 48, 8)) is not None:
+        sizes.append(tile)
+    assert sizes == [496, 248, 120, 96]
+
+
+@pytest.mark.parametrize(
+    ("free", "bytes_per_pixel", "expected"), [(1e12, 1000, 1024), (4e8, 1000, 384), (2e6, 1000, 31)]
+)
+def test_tile_follows_the_free_memory_in_coarse_steps(monkeypatch, free, bytes_per_pixel, expected):
+    monkeypatch.setattr(planning, "free_memory", lambda device: free)
+    assert largest_tile(CPU, bytes_per_pixel) == expected
+
+
+def test_activations_grow_with_the_output_grid():
+    small, large = (activation_bytes_per_pixel(PoolingNetwork(scale=scale), 1, 4) for scale in (1, 4))
+    assert 50 < small < large

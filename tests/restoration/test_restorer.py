@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from decrappify.errors import DeviceMemoryError, InputError
+from decrappify.networks.residual_unet import ResidualUNet
+from decrappify.restoration.restorer import FrameRing, RestorationCancelled, Restorer, is_out_of_memory
+from decrappify.windows import window_indices
+
+from .conftest import PoolingNetwork, WindowMean, as_model
+
+FAST = {"device": "cpu", "precision": "float32"}
+
+
+def worst_seam(network, shape, **options):
+    """Largest difference between tiled and untiled, as a fraction of the data range."""
+    model = as_model(network)
+    window = np.random.default_rng(5).random((network.n_frames * network.in_channels, *shape), np.float32)
+    whole = Restorer(model, tile_size=4096, **FAST).restore_window(window)
+    tiled = Restorer(model, **options, **FAST).restore_window(window)
+    assert tiled.shape == whole.shape == (network.out_channels, shape[0] * network.scale, shape[1] * network.scale)
+    return float(np.abs(tiled - whole).max() / max(np.ptp(whole), 0.1))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(1, 150),
+    st.integers(1, 150),
+    st.integers(80, 140),
+    st.sampled_from([1, 2, 4]),
+    st.sampled_from([(1, 1), (3, 1), (1, 2)]),
+)
+def test_tiled_equals_untiled_everywhere(height, width, tile_size, scale, window):
+    assert worst_seam(PoolingNetwork(*window, scale=scale), (height, width), tile_size=tile_size) < 1e-5
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_worst_seam_of_the_default_network(scale, record_property):
+    network = ResidualUNet(n_frames=3, scale=scale, base_channels=16, depth=2)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        nn.init.kaiming_normal_(network.tail.weight)
+    seam = worst_seam(network, (203, 181), tile_size=128)
+    record_property("worst_seam", seam)
+    assert seam < 1e-3
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(5, 70), st.integers(0, 4))
+def test_a_local_network_does_not_see_tiles_at_all(height, width, tile_size, tile_overlap):
+    assert worst_seam(WindowMean(3), (height, width), tile_size=tile_size, tile_overlap=tile_overlap) < 1e-6
+
+
+def test_too_little_overlap_shows(caplog):
+    assert worst_seam(PoolingNetwork(), (100, 100), tile_size=32, tile_overlap=0) > 1e-3
+
+
+class Greedy(PoolingNetwork):
+    """Runs out of memory above `limit` pixels a side."""
+
+    def __init__(self, limit, error):
+        super().__init__()
+        self.limit, self.error = limit, error
+
+    def forward(self, source):
+        if max(source.shape[-2:]) > self.limit:
+            raise self.error
+        return super().forward(source)
+
+
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    MemoryError(),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"),
+    RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 4 bytes"),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: str(error)[:20])
+def test_tiles_are_halved_until_they_fit(rng, caplog, error):
+    window = rng.random((1, 300, 200), np.float32)
+    restorer = Restorer(as_model(Greedy(100, error)), tile_size=256, **FAST)
+    with caplog.at_level(logging.WARNING):
+        restored = restorer.restore_window(window)
+    assert restorer.tile_size <= 100
+    assert "out of memory on cpu with tile_size=" in caplog.text
+    expected = Restorer(as_model(PoolingNetwork()), tile_size=512, **FAST).restore_window(window)
+    np.testing.assert_allclose(restored, expected, atol=1e-5)
+
+
+def test_smallest_tile_out_of_memory_ends_with_advice(rng):
+    restorer = Restorer(as_model(Greedy(50, MemoryError())), **FAST)
+    with pytest.raises(DeviceMemoryError, match=r"no memory left for the smallest tile of 72 pixels; .*device='cpu'"):
+        restorer.restore_window(rng.random((1, 200, 200), np.float32))
+
+
+def test_other_errors_of_the_network_pass_through(rng):
+    restorer = Restorer(as_model(Greedy(50, RuntimeError("shapes do not match"))), **FAST)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        restorer.restore_window(rng.random((1, 200, 200), np.float32))
+    assert not is_out_of_memory(DeviceMemoryError("told already"))
+
+
+def test_cancel_stops_before_the_next_tile(rng):
+    cancel = threading.Event()
+    restorer = Restorer(as_model(PoolingNetwork()), tile_size=80, cancel=cancel, **FAST)
+    cancel.set()
+    with pytest.raises(RestorationCancelled):
+        restorer.restore_window(rng.random((1, 100, 100), np.float32))
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 8), (8, 8)])
+def test_window_of_another_shape_is_refused(shape):
+    with pytest.raises(InputError, match=r"does not fit the network, needs \(3 frames x 1 channels, Y, X\)"):
+        Restorer(as_model(WindowMean(3)), **FAST).restore_window(np.zeros(shape, np.float32))
+
+
+def test_tile_too_small_for_its_overlap_names_both_options():
+    restorer = Restorer(as_model(PoolingNetwork()), tile_size=32, tile_overlap=32, **FAST)
+    with pytest.raises(InputError, match="tile_size=32 is too small for tile_overlap=32"):
+        restorer.restore_window(np.zeros((1, 100, 100), np.float32))
+    assert restorer.restore_window(np.zeros((1, 30, 30), np.float32)).shape == (1, 30, 30)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 12), st.sampled_from([1, 3, 5, 7]), st.data())
+def test_ring_follows_the_window_rule_and_loads_each_frame_once(length, n_frames, data):
+    wanted = data.draw(st.lists(st.integers(0, length - 1), unique=True).map(sorted))
+    loaded = Counter()
+
+    def load(i):
+        loaded[i] += 1
+        return i
+
+    ring = FrameRing(length, n_frames, load)
+    for t in wanted:
+        assert tuple(ring.window(t)) == window_indices(t, length, n_frames)
+    assert set(loaded.values()) <= {1}
