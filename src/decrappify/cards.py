@@ -10,26 +10,31 @@ from decrappify.model import read_card, shipped_models
 
 
 def model_table() -> str:
-    """The shipped models, one line each."""
+    """List the shipped models, one line each."""
     lines = []
     for name, path in shipped_models().items():
         header = read_card(path)
         needs = header["architecture"]
-        lines.append(f"{name:<22} {needs['n_frames']} frame(s), scale {needs['scale']}  {header['card'].get('summary', '')}")
+        summary = header["card"].get("summary", "")
+        lines.append(f"{name:<22} {needs['n_frames']} frame(s), scale {needs['scale']}  {summary}")
     return "\n".join(lines) or "no shipped models in this installation"
 
 
 def card_text(name_or_path: str) -> str:
-    """The whole card of a shipped model or a model file, as indented text."""
-    path = shipped_models().get(name_or_path, Path(name_or_path))
+    """Give the whole card of a shipped model or a model file, as indented text."""
+    shipped = shipped_models()
+    path = shipped.get(name_or_path, Path(name_or_path))
     if not path.is_file():
-        raise MissingFileError(f"{name_or_path} is neither a shipped model ({', '.join(shipped_models())}) nor a model file")
+        raise MissingFileError(
+            f"{name_or_path} is neither a shipped model ({', '.join(shipped) or 'none'}) nor a model file"
+        )
     header = read_card(path)
+    megabytes = path.stat().st_size / 1e6
     shown = header["card"] | {
         "network": header["architecture"],
         "normalization": header["normalization"],
         "crappifier": header["crappifier"],
-        "file": f"{path.stat().st_size / 1e6:.1f} MB, format version {header['format_version']}, {header['written_by']}",
+        "file": f"{megabytes:.1f} MB, format version {header['format_version']}, {header['written_by']}",
     }
     return "\n".join(_lines(shown, 0))
 
@@ -45,5 +50,6 @@ def _lines(value: Any, depth: int) -> list[str]:
                 out.append(f"{pad}{key}: {item}")
         return out
     if isinstance(value, list):
-        return [line for item in value for line in (_lines(item, depth) if isinstance(item, dict) else [f"{pad}- {item}"])]
+        entries = (_lines(item, depth) if isinstance(item, dict) else [f"{pad}- {item}"] for item in value)
+        return [line for entry in entries for line in entry]
     return [f"{pad}{value}"]

@@ -38,14 +38,15 @@ class Normalization:
 
     def apply(self, frame: Array) -> Array:
         """Grey levels of any dtype to float32 in network units; the shape is kept."""
-        wide = frame.astype(np.float64 if frame.dtype.itemsize > 2 else np.float32)
-        return ((wide - wide.dtype.type(self.offset)) / wide.dtype.type(self.scale)).astype(np.float32, copy=False)
+        wide: Any = np.float64 if frame.dtype.itemsize > 2 else np.float32
+        values: Array = (frame.astype(wide) - wide(self.offset)) / wide(self.scale)
+        return values.astype(np.float32, copy=False)
 
     def invert(self, values: Array, dtype: DTypeLike) -> Array:
         """Network units back to grey levels of `dtype`: integers are rounded and clipped, never rescaled."""
         dtype = np.dtype(dtype)
-        wide = np.float64 if dtype.itemsize > 2 else np.float32
-        grey = values.astype(wide) * wide(self.scale) + wide(self.offset)
+        wide: Any = np.float64 if dtype.itemsize > 2 else np.float32
+        grey: Array = values.astype(wide) * wide(self.scale) + wide(self.offset)
         if dtype.kind in "ui":
             limits = np.iinfo(dtype)
             np.clip(np.rint(grey, out=grey), limits.min, limits.max, out=grey)
@@ -75,7 +76,7 @@ class NormalizationRule:
             raise InputError(f"bin_size is {self.bin_size}, needs at least 1")
 
     def to_dict(self) -> dict[str, Any]:
-        """The rule as plain values for a model file."""
+        """Give the rule as plain values for a model file."""
         return asdict(self)
 
 

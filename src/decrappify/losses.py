@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -59,16 +58,21 @@ PIXEL_LOSSES: dict[str, PixelLoss] = {
 
 
 def pixel_loss(name: str) -> PixelLoss:
-    """A pixel loss by name: ``l1``, ``l2``, ``charbonnier`` or ``ssim-mix``."""
+    """Get a pixel loss by name: ``l1``, ``l2``, ``charbonnier`` or ``ssim-mix``."""
     if name not in PIXEL_LOSSES:
         raise InputError(f"unknown loss {name!r}, needs one of {', '.join(PIXEL_LOSSES)}")
     return PIXEL_LOSSES[name]
 
 
 def tuple_loss(
-    prediction: Tensor, target: Tensor, loss: PixelLoss, *, prediction_2: Tensor | None = None, stability_weight: float = 0.0
+    prediction: Tensor,
+    target: Tensor,
+    loss: PixelLoss,
+    *,
+    prediction_2: Tensor | None = None,
+    stability_weight: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """The tuple loss ``L(Y1, T) + L(Y2, T) + w L(Y1, Y2)``, divided by the number of predictions.
+    """Compute the tuple loss ``L(Y1, T) + L(Y2, T) + w L(Y1, Y2)``, divided by the number of predictions.
 
     Y1 and Y2 are predictions from two crappifications of the same window; the last term is the stability loss: what the
     noise alone changes in the prediction is punished wherever it is, even where the target is itself noisy.
@@ -93,4 +97,4 @@ def tuple_loss(
         return loss(prediction, target), prediction.new_zeros(())
     stability = loss(prediction, prediction_2)
     fidelity = loss(prediction, target) + loss(prediction_2, target)
-    return cast("Tensor", (fidelity + stability_weight * stability) / 2), stability
+    return (fidelity + stability_weight * stability) / 2, stability

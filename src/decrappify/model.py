@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from decrappify._version import __version__
-from decrappify.errors import MissingFileError, ModelFileError, OutputError
+from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError, OutputExistsError
 from decrappify.intensity import NormalizationRule
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Model:
         crappifier: Mapping[str, Any] | None = None,
         card: Mapping[str, Any] | None = None,
     ) -> None:
-        self.network: Any = network.eval()
+        self.network = cast("Any", network.eval())  # its own attributes are beyond the type of nn.Module
         self.normalization = normalization or NormalizationRule()
         self.crappifier = None if crappifier is None else dict(crappifier)
         self.card: dict[str, Any] = dict(card or {})
@@ -81,14 +81,16 @@ class Model:
 
         Raises
         ------
+        OutputExistsError
+            If the file exists and `overwrite` is False.
         OutputError
-            If the file exists (and `overwrite` is False) or cannot be written.
+            If it cannot be written.
         """
         from safetensors.torch import save
 
         path = Path(path)
         if path.exists() and not overwrite:
-            raise OutputError(f"{path} exists; pass overwrite=True (--overwrite) or choose another name")
+            raise OutputExistsError(f"{path} exists; pass overwrite=True (--overwrite) or choose another name")
         tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in self.network.state_dict().items()}
         temporary = path.with_name(f".{path.name}.partial")
         try:
@@ -153,7 +155,7 @@ def load_model(name_or_path: str | Path | Model) -> Model:
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """The header of a model file (format version, architecture, normalisation, crappifier, card), without its weights."""
+    """Read a model file's header (format version, architecture, normalisation, crappifier, card), not its weights."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -163,11 +165,14 @@ def read_card(path: Path) -> dict[str, Any]:
         raise ModelFileError(f"{path} is not a model file: {_what_it_is(path)}") from error
     if text is None:
         raise ModelFileError(f"{path} is a safetensors file but not a decrappify model: it has no 'decrappify' header")
-    header: dict[str, Any] = json.loads(text)
+    try:
+        header: dict[str, Any] = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ModelFileError(f"{path} has a damaged 'decrappify' header; copy or download it again") from error
     if header.get("format_version") != FORMAT_VERSION:
         raise ModelFileError(
             f"{path} has model format version {header.get('format_version')}, this decrappify {__version__} reads "
-            f"version {FORMAT_VERSION}; update decrappify (file written by {header.get('written_by', 'an unknown version')})"
+            f"version {FORMAT_VERSION}; update decrappify (written by {header.get('written_by', 'an unknown version')})"
         )
     return header
 
@@ -178,13 +183,17 @@ def _read_model(path: Path) -> Model:
     from decrappify.networks import create
 
     header = read_card(path)
-    settings = dict(header["architecture"])
-    network = create(settings.pop("name"), **settings)
     try:
+        settings = dict(header["architecture"])
+        network = create(settings.pop("name"), **settings)
         network.load_state_dict(load_file(path))
+        return Model(network, NormalizationRule(**header["normalization"]), header["crappifier"], header["card"])
+    except (KeyError, TypeError, InputError) as error:
+        raise ModelFileError(
+            f"{path} describes a model that this decrappify {__version__} cannot build: {error}"
+        ) from error
     except RuntimeError as error:
-        raise ModelFileError(f"{path} holds weights that do not fit its own architecture; the file is damaged") from error
-    return Model(network, NormalizationRule(**header["normalization"]), header["crappifier"], header["card"])
+        raise ModelFileError(f"{path} holds weights that do not fit its architecture; the file is damaged") from error
 
 
 def _what_it_is(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Movie: a lazy (T, C, Z, Y, X) array with its physical scale, the one thing every reader gives and every writer takes."""
+"""Movie: a lazy (T, C, Z, Y, X) array with its physical scale, which every reader gives and every writer takes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ T = TypeVar("T")
 
 
 class FrameSource(Protocol):
-    """Where a movie's pixels come from: one small class per file format, thread-safe to read from one thread at a time."""
+    """Where a movie's pixels come from: one small class per file format, read from one thread at a time."""
 
     shape: Shape5
     dtype: np.dtype[Any]
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Return the region ``(rows, columns)`` of one plane as a (Y, X) array of `dtype`; the slices are in range, step 1."""
+        """Return the region ``(rows, columns)`` of one plane as (Y, X) of `dtype`; the slices are in range, step 1."""
         ...
 
     def close(self) -> None:
@@ -110,7 +110,7 @@ class Movie:
         return self.region(t, c, z, slice(0, self.shape[3]), slice(0, self.shape[4]))
 
     def region(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """A rectangle of one plane as a (Y, X) array; negative indices count from the end as in numpy."""
+        """Read a rectangle of one plane as a (Y, X) array; negative indices count from the end as in numpy."""
         t, c, z = (
             _in_range(index, size, axis, self.name)
             for index, size, axis in zip((t, c, z), self.shape[:3], ("frame", "channel", "slice"), strict=True)
@@ -122,7 +122,7 @@ class Movie:
     def select(
         self, frames: slice | int | None = None, channels: slice | int | None = None, slices: slice | int | None = None
     ) -> Movie:
-        """A lazy part of the movie along T, C and Z; an int keeps the axis with length 1.
+        """Pick a lazy part of the movie along T, C and Z; an int keeps the axis with length 1.
 
         A step in `frames` or `slices` is carried into `frame_interval_s` and the z pixel size.
         """
@@ -142,7 +142,7 @@ class Movie:
         )
 
     def z_as_time(self) -> Movie:
-        """The same pixels with Z and T swapped, so that a Z-stack can play a movie; applying it twice gives the original."""
+        """Swap Z and T, so that a Z-stack can play a movie; swapping twice gives the original."""
         return self.derived(
             _SwappedSource(self._source),
             frame_interval_s=None,
@@ -150,7 +150,7 @@ class Movie:
         )
 
     def derived(self, source: FrameSource, **changes: Any) -> Movie:
-        """A movie with other pixels and this one's metadata, changed where `changes` says so."""
+        """Make a movie with other pixels and this one's metadata, changed where `changes` says so."""
         metadata: dict[str, Any] = {
             "name": self.name,
             "pixel_size_um": self.pixel_size_um,
@@ -180,7 +180,9 @@ class Movie:
 
     def __getitem__(self, frames: slice | int) -> Movie:
         if not isinstance(frames, slice | int | np.integer):
-            raise InputError(f"a movie is indexed by frames, such as movie[10:20], not by {frames!r}; use movie.select()")
+            raise InputError(
+                f"a movie is indexed by frames, such as movie[10:20], not by {frames!r}; use movie.select()"
+            )
         return self.select(frames=frames if isinstance(frames, slice) else int(frames))
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
@@ -213,7 +215,7 @@ class ArraySource:
         self._array = array
         self._axes = _array_axes(array.shape, axes)
         sizes = dict(zip(self._axes, array.shape, strict=True))
-        self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)  # type: ignore[assignment]
+        self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)
         self.dtype = np.dtype(array.dtype)
         if self.dtype.kind not in "uifb":
             raise InputError(f"array of dtype {self.dtype} is not an image; needs integers or real floats")
@@ -269,7 +271,10 @@ def _array_axes(shape: tuple[int, ...], axes: str | None) -> str:
             )
     axes = axes.upper()
     if len(axes) != len(shape) or len(set(axes)) != len(axes) or not set("YX") <= set(axes) <= set(AXES):
-        raise InputError(f"axes={axes!r} does not fit an array of shape {shape}; needs one letter of TCZYX per axis, Y and X among them")
+        raise InputError(
+            f"axes={axes!r} does not fit an array of shape {shape}; "
+            "needs one letter of TCZYX per axis, Y and X among them"
+        )
     return axes
 
 
@@ -285,7 +290,9 @@ def _pick(index: slice | int | None, size: int, axis: str, name: str) -> range:
     if isinstance(index, slice):
         picked = range(size)[index]
         if not picked:
-            raise InputError(f"{axis}s {index.start}:{index.stop} pick nothing from {name}, which has {axis}s 0 to {size - 1}")
+            raise InputError(
+                f"{axis}s {index.start}:{index.stop} pick nothing from {name}, which has {axis}s 0 to {size - 1}"
+            )
         return picked
     index = _in_range(index, size, axis, name)
     return range(index, index + 1)

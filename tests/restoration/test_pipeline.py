@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 import decrappify
-from decrappify.errors import DeviceMemoryError, InputError, OutputExistsError
+from decrappify.errors import DeviceMemoryError, FormatError, InputError, OutputExistsError
 from decrappify.io import open_movie
 from decrappify.movie import Movie
 from decrappify.restoration import RestorationCancelled, restore
@@ -327,8 +328,8 @@ def test_cancel_keeps_finished_planes(movie, tmp_path):
         restore(movie, as_model(SetsEvent(3)), cancel=SetsEvent.event, **FAST)
 
 
-class Greedy(PoolingNetwork):
-    """Runs out of memory above 80 pixels."""
+class Greedy(Breaks):
+    """Runs out of memory above 80 pixels, and breaks later on."""
 
     def forward(self, source):
         if max(source.shape[-2:]) > 80:
@@ -337,18 +338,21 @@ class Greedy(PoolingNetwork):
 
 
 def test_halved_tiles_are_kept_for_the_resumed_run(rng, tmp_path):
-    array = rng.integers(0, 4000, (3, 200, 90), dtype=np.uint16)
+    array = rng.integers(0, 4000, (4, 150, 90), dtype=np.uint16)
     output = tmp_path / "restored.ome.zarr"
-    restored = restore(array, as_model(Greedy(1)), output, tile_size=160, **FAST)
-    expected = np.asarray(restore(array, as_model(PoolingNetwork(1)), **FAST))
-    assert np.abs(np.asarray(restored).astype(int) - expected).max() <= 1
-    restored.close()
+    with pytest.raises(ValueError, match="network"):
+        restore(array, as_model(Greedy(15, ValueError("network"))), output, tile_size=160, **FAST)
+    lines = (tmp_path / "restored.ome.zarr.partial.journal").read_text(encoding="utf-8").splitlines()
+    states = [entry["state"] for entry in map(json.loads, lines) if "state" in entry]
+    assert [state["tile_size"] for state in states] == [160, 76]
+    with restore(array, as_model(PoolingNetwork(3)), output, **FAST) as restored:
+        expected = np.asarray(restore(array, as_model(PoolingNetwork(3)), **FAST)).astype(int)
+        assert np.abs(np.asarray(restored) - expected).max() <= 1
 
 
-@pytest.mark.parametrize("suffix", [".ome.tif"])
-def test_exports_are_resumable_too(movie, tmp_path, suffix):
+def test_exports_are_resumable_too(movie, tmp_path):
     model = as_model(PoolingNetwork(3, scale=2))
-    whole, output = tmp_path / f"whole{suffix}", tmp_path / f"restored{suffix}"
+    whole, output = tmp_path / "whole.ome.tif", tmp_path / "restored.ome.tif"
     with restore(movie, model, whole, **FAST) as restored:
         np.testing.assert_array_equal(np.asarray(restored), np.asarray(restore(movie, model, **FAST)))
     cancel = threading.Event()
@@ -357,8 +361,35 @@ def test_exports_are_resumable_too(movie, tmp_path, suffix):
         restore(movie, model, output, cancel=cancel, **FAST)
     assert not output.exists()
     restore(movie, model, output, **FAST).close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"restored{suffix}", f"whole{suffix}"]
-    assert len(output.read_bytes()) == len(whole.read_bytes())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["restored.ome.tif", "whole.ome.tif"]
+    assert output.read_bytes() == whole.read_bytes()
+
+
+def test_what_the_format_cannot_hold_is_refused_before_computing(rng, tmp_path):
+    source = CountingSource(rng.integers(0, 99, (40, 16, 16)))
+    with pytest.raises(InputError, match="int64, which OME-TIFF cannot hold"):
+        restore(Movie(source), as_model(Breaks(2, ValueError("computed"))), tmp_path / "restored.ome.tif", **FAST)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(FormatError, match=r"restored.docx has no writer here"):
+        restore(Movie(source), as_model(WindowMean(1)), tmp_path / "restored.docx", **FAST)
+
+
+def test_run_killed_between_export_and_clean_up_is_complete(movie, tmp_path, monkeypatch):
+    from decrappify.restoration import results
+
+    def killed(path):
+        raise KeyboardInterrupt
+
+    output = tmp_path / "restored.ome.tif"
+    monkeypatch.setattr(results, "remove_working_store", killed)
+    with pytest.raises(KeyboardInterrupt):
+        restore(movie, as_model(WindowMean(1)), output, **FAST)
+    monkeypatch.undo()
+    with restore(movie, as_model(WindowMean(1)), output, **FAST) as restored:
+        np.testing.assert_array_equal(np.asarray(restored), np.asarray(movie))
+    assert [path.name for path in tmp_path.iterdir()] == ["restored.ome.tif"]
+    with pytest.raises(OutputExistsError):
+        restore(movie, as_model(WindowMean(1)), output, **FAST)
 
 
 def test_a_path_is_opened_and_closed(movie, tmp_path):
@@ -382,3 +413,11 @@ def test_model_may_be_a_file(movie, tmp_path):
     restored = restore(movie, path, **FAST)
     np.testing.assert_array_equal(np.asarray(restored), expected)
     assert restored.provenance["restoration"]["model"] == "mine"
+
+
+def test_film_is_exported_and_the_store_removed(movie, tmp_path):
+    output = tmp_path / "restored.mp4"
+    restore(movie, as_model(WindowMean(1)), output, channel=0, **FAST).close()
+    assert [path.name for path in tmp_path.iterdir()] == ["restored.mp4"]
+    with open_movie(output) as film:
+        assert film.shape[0] == 6

@@ -94,7 +94,8 @@ class Crappifier:
         Returns
         -------
         array (Y / scale, X / scale) or (T, Y / scale, X / scale)
-            In the grey levels and dtype of `image`; integers are rounded and clipped.
+            In the grey levels and dtype of `image`; integers are rounded and clipped. Where the dark background is
+            grey 0, unsigned integers lose the negative half of the noise; pass floats to keep the mean exact.
 
         Raises
         ------

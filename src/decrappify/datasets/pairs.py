@@ -29,7 +29,8 @@ class PairDataset(Dataset[Sample]):
     Parameters
     ----------
     pairs : sequence of (Movie, Movie)
-        Source and target; the target's Y and X are `scale` times the source's, its C and Z the same, its T the same or 1.
+        Source and target; the target's Y and X are `scale` times the source's, its C and Z the same, its T the same
+        or 1.
     n_frames, patch_size, length, seed, in_channels, augment, rule, cache_bytes
         As for `TupleDataset`.
 
@@ -64,17 +65,20 @@ class PairDataset(Dataset[Sample]):
         for source, _ in pairs:
             if min(source.shape[3:]) < patch_size:
                 raise InputError(
-                    f"{source.name} is {source.shape[3]} x {source.shape[4]} pixels, smaller than patch_size {patch_size}"
+                    f"{source.name} is {source.shape[3]} x {source.shape[4]} pixels, "
+                    f"smaller than patch_size {patch_size}; choose a smaller patch_size"
                 )
             if source.shape[0] == 1 and n_frames > 1:
-                raise InputError(f"{source.name} is one still, which cannot fill a window of {n_frames}; use n_frames=1")
+                raise InputError(
+                    f"{source.name} is one still, which cannot fill a window of {n_frames} frames; use n_frames=1"
+                )
             if in_channels > 1 and source.shape[1] != in_channels:
                 raise InputError(f"{source.name} has {source.shape[1]} channels, needs {in_channels} like in_channels")
         rule = rule or NormalizationRule()
         self.sources = cache_movies([source for source, _ in pairs], rule, cache_bytes // 2)
         self.targets = cache_movies([target for _, target in pairs], rule, cache_bytes // 2)
-        # With one target frame for a whole burst, every item can bring a second, independent source.
-        self._bursts = all(target.shape[0] == 1 < source.shape[0] for source, target in pairs)
+        # With one target frame for a whole burst, every item can bring a second source that shares no frame with it.
+        self._bursts = all(target.shape[0] == 1 and source.shape[0] >= 2 * n_frames for source, target in pairs)
 
     def __len__(self) -> int:
         return self.length
@@ -90,23 +94,22 @@ class PairDataset(Dataset[Sample]):
         channels = [int(rng.integers(n_c))] if self.in_channels == 1 else list(range(n_c))
         y, x = int(rng.integers(height - self.patch_size + 1)), int(rng.integers(width - self.patch_size + 1))
         code = random_orientation(rng) if self.augment else 0
+        t_target, scale = min(t, target.shape[0] - 1), self.scale
         sample = Sample(
-            source=_tensor(_window(source, t, channels, z, y, x, self.patch_size, self.n_frames), code),
+            source=_tensor(_window(source, t, channels, z, (y, x), self.patch_size, self.n_frames), code),
             target=_tensor(
-                _window(
-                    target, min(t, target.shape[0] - 1), channels, z, y * self.scale, x * self.scale, self.patch_size * self.scale, 1
-                ),
-                code,
+                _window(target, t_target, channels, z, (y * scale, x * scale), self.patch_size * scale, 1), code
             ),
         )
         if self._bursts:
-            other = (t + 1 + int(rng.integers(n_t - 1))) % n_t
-            sample["source_2"] = _tensor(_window(source, other, channels, z, y, x, self.patch_size, self.n_frames), code)
+            other = (t + self.n_frames + int(rng.integers(n_t - 2 * self.n_frames + 1))) % n_t
+            second = _window(source, other, channels, z, (y, x), self.patch_size, self.n_frames)
+            sample["source_2"] = _tensor(second, code)
         return sample
 
 
 def pair_scale(source: Movie, target: Movie) -> int:
-    """The whole-number factor between a source and its target; refuses pairs whose shapes do not fit."""
+    """Find the whole-number factor between a source and its target; pairs whose shapes do not fit are refused."""
     n_t, n_c, n_z, height, width = source.shape
     scale = target.shape[3] // height
     fits = (
@@ -117,16 +120,18 @@ def pair_scale(source: Movie, target: Movie) -> int:
     )
     if not fits:
         raise InputError(
-            f"pair {source.name} {source.shape} and {target.name} {target.shape} does not fit: the target needs the source's "
-            "T (or 1), C and Z, and 1, 2 or 4 times its Y and X"
+            f"pair {source.name} {source.shape} and {target.name} {target.shape} does not fit: "
+            "the target needs the source's T (or 1), C and Z, and 1, 2 or 4 times its Y and X"
         )
     return scale
 
 
 def _window(
-    movie: NormalizedMovie, t: int, channels: Sequence[int], z: int, y: int, x: int, size: int, n_frames: int
+    movie: NormalizedMovie, t: int, channels: Sequence[int], z: int, corner: tuple[int, int], size: int, n_frames: int
 ) -> Array:
+    """(T * C, Y, X) in network units, frame after frame."""
     frames = window_indices(t, movie.shape[0], n_frames)
+    y, x = corner
     planes = [movie.region(k, c, z, slice(y, y + size), slice(x, x + size)) for k in frames for c in channels]
     return np.stack(planes)
 

@@ -1,4 +1,4 @@
-"""Normalised access to a movie for patch sampling: small movies are held in memory, large ones read region by region."""
+"""Normalised access to a movie for patch sampling: small movies held in memory, large ones read region by region."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class NormalizedMovie:
         self.shape = movie.shape
 
     def region(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """A (Y, X) float32 region of one plane in network units."""
+        """Read a (Y, X) float32 region of one plane in network units."""
         pixels = self.movie.region(t, c, z, rows, columns)
         if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
             raise InputError(f"frame {t} of {self.movie.name} holds NaN or infinity; repair the file")

@@ -1,4 +1,4 @@
-"""Tuples from good movies: a window crappified twice, independently, and the good middle frame as the target of both."""
+"""Tuples from good movies: a window crappified twice, independently, and the good middle frame as target of both."""
 
 from __future__ import annotations
 
@@ -85,6 +85,8 @@ class TupleDataset(Dataset[Sample]):
     ) -> None:
         if time_axis not in ("T", "Z"):
             raise InputError(f"time_axis is {time_axis!r}, needs 'T' or 'Z'")
+        if len(still_motion_px) != 2 or not 0 <= still_motion_px[0] <= still_motion_px[1]:
+            raise InputError(f"still_motion_px is {still_motion_px!r}, needs speeds (low, high) with 0 <= low <= high")
         self.n_frames = check_n_frames(n_frames)
         self.crappifier, self.scale = crappifier, crappifier.scale
         self.patch_size, self.length, self.seed, self.augment = patch_size, length, seed, augment
@@ -92,8 +94,9 @@ class TupleDataset(Dataset[Sample]):
         self._target_size = patch_size * self.scale
         if not movies:
             raise InputError("no movies to train on; give at least one high-resolution image or movie")
-        movies = [_playable(movie.z_as_time() if time_axis == "Z" else movie, self._target_size, in_channels) for movie in movies]
-        self.movies = cache_movies(movies, rule or NormalizationRule(), cache_bytes)
+        played = [movie.z_as_time() for movie in movies] if time_axis == "Z" else movies
+        playable = [_playable(movie, self._target_size, in_channels) for movie in played]
+        self.movies = cache_movies(playable, rule or NormalizationRule(), cache_bytes)
         sizes = np.array([np.prod([m.shape[0], m.shape[2], m.shape[3], m.shape[4]], dtype=float) for m in self.movies])
         self._share = np.sqrt(sizes) / np.sqrt(sizes).sum()  # between "every movie alike" and "every pixel alike"
 
@@ -142,7 +145,7 @@ class TupleDataset(Dataset[Sample]):
         return _regions(movie, frames, channels, z, slice(y, y + size), slice(x, x + size))
 
     def _play_still(self, movie: NormalizedMovie, channels: list[int], z: int, rng: np.random.Generator) -> Array:
-        """A window from one still: steady drift in a random direction with a little wobble."""
+        """Draw a window from one still: steady drift in a random direction with a little wobble."""
         height, width = movie.shape[3:]
         half, size = self.n_frames // 2, self._target_size
         speed, angle = rng.uniform(*self.still_motion_px), rng.uniform(0, 2 * np.pi)

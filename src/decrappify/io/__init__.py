@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import DTypeLike
 
 from decrappify.errors import InputError
-from decrappify.io.formats import format_of, writer_for
+from decrappify.io.formats import READABLE, format_of, writer_for
 from decrappify.io.outputs import check_output
 from decrappify.movie import Movie, PixelSize
 
@@ -32,10 +32,10 @@ def open_movie(
     Parameters
     ----------
     source : path, array, image object or Movie
-        A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of TIFF or PNG files, one per frame; a numpy, dask or
-        zarr array (Y, X), (T, Y, X) or (T, C, Z, Y, X); an ``AICSImage`` or ``BioImage``; a Movie.
+        A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of TIFF or PNG files, one per frame; a
+        numpy, dask or zarr array (Y, X), (T, Y, X) or (T, C, Z, Y, X); an ``AICSImage`` or ``BioImage``; a Movie.
     scene : int
-        Which image, where a file holds several.
+        Which image, where a file holds several; 0 leaves an image object on the scene where it is.
     channel : int or str, optional
         Keep this channel only, by number or name.
     frame_interval_s : float, optional
@@ -43,7 +43,8 @@ def open_movie(
     pixel_size_um : float or sequence, optional
         Micrometres: one number for Y and X, or (y, x), or (z, y, x) with None for unknown.
     axes : str, optional
-        For arrays and TIFF: one letter of ``TCZYX`` per dimension. A plain three-dimensional TIFF without it is a movie (T).
+        For arrays and TIFF: one letter of ``TCZYX`` per dimension. A plain three-dimensional TIFF is a movie (T)
+        without it; ``axes="ZYX"`` makes it a Z-stack.
 
     Returns
     -------
@@ -62,8 +63,9 @@ def open_movie(
     Examples
     --------
     >>> import numpy as np
-    >>> open_movie(np.zeros((3, 8, 9), np.uint16), frame_interval_s=2, pixel_size_um=0.1)
-    Movie('movie', shape=(3, 1, 1, 8, 9), dtype=uint16, pixel_size_um=(None, 0.1, 0.1), frame_interval_s=2.0, channels=['C0'])
+    >>> movie = open_movie(np.zeros((3, 8, 9), np.uint16), frame_interval_s=2, pixel_size_um=0.1)
+    >>> movie.shape, movie.pixel_size_um, movie.frame_interval_s
+    ((3, 1, 1, 8, 9), (None, 0.1, 0.1), 2.0)
     """
     movie = (
         _open_path(Path(source), scene, axes)
@@ -141,7 +143,7 @@ def save_movie(
 
 
 def channel_index(movie: Movie, channel: int | str) -> int:
-    """The number of a channel given by number, name, or a number in a string (as a command line gives it)."""
+    """Return the number of a channel given by number, name, or a number in a string (as a command line gives it)."""
     if not isinstance(channel, str):
         return channel
     if channel in movie.channel_names:
@@ -194,7 +196,7 @@ def _open_object(source: Any, scene: int, axes: str | None) -> Movie:
     from decrappify.io.image_objects import from_image_object, is_image_object
 
     if is_image_object(source):
-        return from_image_object(source, scene=scene)
+        return from_image_object(source, scene=scene or None)
     if not hasattr(source, "shape") or not hasattr(source, "dtype"):
         raise InputError(
             f"cannot open a {type(source).__name__}; needs a path, an array, an AICSImage or BioImage, or a Movie"
@@ -209,8 +211,6 @@ def _only_scene(scene: int, name: str) -> None:
 
 
 def _warn_if_misnamed(path: Path, kind: str) -> None:
-    from decrappify.io.formats import READABLE
-
     by_name = [other for other, endings in READABLE.items() if path.suffix.lower() in endings]
     if by_name and kind not in (*by_name, "folder"):
         warnings.warn(f"{path.name} is a {kind} file by its content, and is read as one; rename it", stacklevel=4)

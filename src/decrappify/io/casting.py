@@ -12,7 +12,7 @@ from decrappify.movie import Array, Movie, Shape5
 
 
 def cast_movie(movie: Movie, dtype: DTypeLike | None) -> Movie:
-    """The movie in another dtype, lazily; the same movie if `dtype` is None or its own.
+    """Give the movie in another dtype, lazily; the same movie if `dtype` is None or its own.
 
     Integers are rounded to nearest and clipped to the range of `dtype`; grey levels are never rescaled.
 
@@ -55,7 +55,8 @@ class _CastSource:
         frame = self._movie.region(t, c, z, rows, columns)
         if self.dtype.kind in "ui" and frame.dtype.kind == "f" and np.isnan(frame).any():
             raise InputError(
-                f"frame {t} of {self._movie.name} holds NaN, which {self.dtype.name} cannot; save it as float32 or repair the file"
+                f"frame {t} of {self._movie.name} holds NaN, which {self.dtype.name} cannot; save it as float32, "
+                "or repair the file"
             )
         return cast(frame, self.dtype)
 

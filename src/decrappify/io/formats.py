@@ -6,13 +6,14 @@ import difflib
 from pathlib import Path
 
 from decrappify.errors import FormatError, MissingFileError
+from decrappify.io.outputs import ZARR_DOCUMENTS
 
 READABLE = {
     "CZI": (".czi",),
     "TIFF": (".tif", ".tiff", ".btf", ".tf8", ".lsm"),
     "OME-Zarr": (".zarr",),
     "video": (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"),
-    "picture": (".png", ".jpg", ".jpeg"),
+    "picture": (".png", ".jpg", ".jpeg", ".bmp"),
 }
 WRITABLE = {"OME-Zarr": (".zarr",), "TIFF": (".tif", ".tiff"), "video": (".mp4",)}
 _MAGIC = (
@@ -34,11 +35,10 @@ _UNREADABLE = (
     (b"\x89hdf", "an HDF5 file", "export it as OME-TIFF first"),
     (b"%pdf", "a PDF document", "give the image file"),
 )
-_ZARR_DOCUMENTS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 
 
 def format_of(path: Path) -> str:
-    """The format of a file or folder to read: a key of `READABLE`, or ``"folder"`` for a folder of pictures.
+    """Tell the format of a file or folder to read: a key of `READABLE`, or ``"folder"`` for a folder of pictures.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def format_of(path: Path) -> str:
     if not path.exists():
         raise MissingFileError(_missing(path))
     if path.is_dir():
-        is_zarr = path.suffix.lower() == ".zarr" or any((path / name).exists() for name in _ZARR_DOCUMENTS)
+        is_zarr = path.suffix.lower() == ".zarr" or any((path / name).exists() for name in ZARR_DOCUMENTS)
         return "OME-Zarr" if is_zarr else "folder"
     named = _by_suffix(path)
     wanted = f", not a {named} file" if named else ""
@@ -70,7 +70,7 @@ def format_of(path: Path) -> str:
             raise FormatError(f"{path.name} is {what}{wanted}: {remedy}")
     if _is_text(head):
         raise FormatError(f"{path.name} is a text file{wanted}: give the image file")
-    if named == "video":  # some containers begin with nothing fixed
+    if named == "video" or (named == "picture" and head.startswith(b"BM")):  # too little to tell by content alone
         return named
     if named is not None:
         raise FormatError(
@@ -80,7 +80,7 @@ def format_of(path: Path) -> str:
 
 
 def writer_for(path: Path) -> str:
-    """The format to write, a key of `WRITABLE`.
+    """Tell the format to write, a key of `WRITABLE`.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def writer_for(path: Path) -> str:
 
 
 def suffixes(table: dict[str, tuple[str, ...]]) -> str:
-    """The suffixes of a table in one line."""
+    """List the suffixes of a table in one line."""
     return ", ".join(ending for endings in table.values() for ending in endings)
 
 

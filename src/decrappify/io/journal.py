@@ -1,4 +1,4 @@
-"""The list of finished planes beside a growing store: lines that are only ever appended, so a crash cannot damage them."""
+"""The list of finished planes beside a growing store: lines are only ever appended, so a crash damages none."""
 
 from __future__ import annotations
 
@@ -40,13 +40,16 @@ class Journal:
         self.run_key = run_key
         self._file: BinaryIO | None = None
         self._whole_bytes = 0
-        self._forget()
+        self.layout: list[Any] | None = None
+        self.done: set[tuple[int, int, int]] = set()
+        self.state: dict[str, Any] = {}
+        self.finishing = False
         self.mine = path.is_file() and self._read()
 
     def start(self) -> None:
         """Begin again, empty; in one rename, so that a partial store is never without its journal."""
         self.close()
-        self._forget()
+        self.layout, self.done, self.state, self.finishing = None, set(), {}, False
         self.mine = True
         line = _line({"run_key": self.run_key})
         temporary = self.path.with_name(f"{self.path.name}.partial")
@@ -60,12 +63,12 @@ class Journal:
             file.truncate(self._whole_bytes)
 
     def record_layout(self, layout: list[Any]) -> None:
-        """The store's arrays exist."""
+        """Say that the store's arrays exist."""
         self.layout = layout
         self._append({"layout": layout})
 
     def record_plane(self, t: int, c: int, z: int) -> None:
-        """A plane is on disk."""
+        """Say that a plane is on disk."""
         if (t, c, z) not in self.done:
             self._append([t, c, z])
             self.done.add((t, c, z))
@@ -76,7 +79,7 @@ class Journal:
         self.state = dict(state)
 
     def record_finishing(self) -> None:
-        """Everything is on disk; what follows is a rename."""
+        """Say that everything is on disk and what follows is a rename."""
         self._append({"finishing": True})
 
     def close(self) -> None:
@@ -89,12 +92,6 @@ class Journal:
         """Remove the file."""
         self.close()
         remove(self.path)
-
-    def _forget(self) -> None:
-        self.layout: list[Any] | None = None
-        self.done: set[tuple[int, int, int]] = set()
-        self.state: dict[str, Any] = {}
-        self.finishing = False
 
     def _append(self, entry: Any) -> None:
         line = _line(entry)

@@ -69,14 +69,13 @@ def _open_node(path: Path) -> zarr.Group | zarr.Array[Any]:
             return zarr.open(path, mode="r")
     except _DAMAGE as error:
         raise FormatError(
-            f"{path} is not a readable Zarr store ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}); "
-            "check that the whole folder was copied"
+            f"{path} is not a readable Zarr store ({type(error).__name__}); check that the whole folder was copied"
         ) from error
 
 
 def _open_image(group: zarr.Group, path: Path, scene: int) -> Movie:
-    attributes = dict(group.attrs)
-    ome: dict[str, Any] = attributes.get("ome", attributes)
+    attributes: dict[str, Any] = dict(group.attrs)
+    ome: dict[str, Any] = attributes.get("ome", attributes)  # 0.5 has its own key, 0.4 does not
     if "plate" in ome or "well" in ome:
         raise FormatError(f"{path} is a multi-well plate; open one image in it, such as {path / 'A' / '1' / '0'}")
     images = ome.get("multiscales")
@@ -130,16 +129,17 @@ def _scene_index(scene: int, count: int, path: Path) -> int:
 
 
 def _axes(image: dict[str, Any], ndim: int, path: Path) -> tuple[str, dict[str, str | None]]:
-    axes = image.get("axes") or list("tczyx")[-ndim:]  # before 0.4 axes were bare names, before 0.3 always TCZYX
-    axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in axes]
+    named: list[Any] = image.get("axes") or list("tczyx")[-ndim:]  # before 0.4 bare names, before 0.3 always TCZYX
+    axes: list[dict[str, Any]] = [axis if isinstance(axis, dict) else {"name": axis} for axis in named]
     letters = ""
     spatial = [axis["name"] for axis in axes if axis.get("type") == "space"]
     for axis in axes:
         letter = str(axis["name"]).upper()
-        if letter not in AXES:
-            kind = axis.get("type")
-            by_kind = {"time": "T", "channel": "C"}
-            letter = "ZYX"[-len(spatial) :][spatial.index(axis["name"])] if kind == "space" else by_kind.get(kind, "")
+        if letter not in tuple(AXES):
+            kind = str(axis.get("type"))
+            letter = {"time": "T", "channel": "C"}.get(kind, "")
+            if kind == "space":
+                letter = "ZYX"[-len(spatial) :][spatial.index(axis["name"])]
         if not letter or letter in letters:
             raise FormatError(
                 f"{path} has an axis {axis['name']!r}, which is none of T, C, Z, Y, X; there is no reader for it"
@@ -154,9 +154,8 @@ def _axes(image: dict[str, Any], ndim: int, path: Path) -> tuple[str, dict[str, 
 
 def _plain_axes(array: zarr.Array[Any], axes: str | None, path: Path) -> str:
     named = "".join(str(name or "?")[0].upper() for name in getattr(array.metadata, "dimension_names", None) or ())
-    letters = (axes or named).upper()
-    if not letters or not set(letters) <= set(AXES):
-        letters = {2: "YX", 3: "TYX", 5: "TCZYX"}.get(array.ndim, "")
+    by_count = {2: "YX", 3: "TYX", 5: "TCZYX"}.get(array.ndim, "")
+    letters = axes.upper() if axes else named if named and set(named) <= set(AXES) else by_count
     if len(letters) != array.ndim or len(set(letters)) != len(letters) or not set("YX") <= set(letters) <= set(AXES):
         raise InputError(f"{path.name} is an array of shape {array.shape}; say what its axes are, such as axes='TCYX'")
     return letters
@@ -204,7 +203,8 @@ class OmeZarrSource:
         self.dtype = np.dtype(np.uint8 if array.dtype.kind == "b" else array.dtype).newbyteorder("=")
         if self.dtype.kind not in "uif":
             raise FormatError(f"{path} holds {array.dtype}, which is no image; needs integers or real floats")
-        self._array, self._axes, self._path = array, axes, path
+        self._array: Any = array
+        self._axes, self._path = axes, path
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region as a (Y, X) array."""
@@ -213,7 +213,8 @@ class OmeZarrSource:
             plane = np.asarray(self._array[tuple(index[axis] for axis in self._axes)])
         except _DAMAGE as error:
             raise FormatError(
-                f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded; a chunk is damaged or cut short: copy it again"
+                f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded; "
+                "a chunk is damaged or cut short: copy it again"
             ) from error
         if self._axes.index("Y") > self._axes.index("X"):
             plane = plane.T

@@ -40,7 +40,7 @@ def group_document(
     channel_colors: Sequence[str | None],
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The ``zarr.json`` of the image group (NGFF 0.5).
+    """Build the ``zarr.json`` of the image group (NGFF 0.5).
 
     An axis of unknown scale gets factor 1 and no unit. `windows` holds the display range of each channel; None while
     the data are not known yet.

@@ -96,8 +96,8 @@ class ZarrMovieWriter:
         self.dtype = np.dtype(dtype)
         if len(self.shape) != 5 or min(self.shape) < 1 or self.dtype.kind not in "uif":
             raise InputError(
-                f"{self.path.name} cannot be written with shape {self.shape} and dtype {self.dtype}; needs (T, C, Z, Y, X) of "
-                "integers or real floats"
+                f"{self.path.name} cannot be written with shape {self.shape} and dtype {self.dtype}; "
+                "needs (T, C, Z, Y, X) of integers or real floats"
             )
         n_channels = self.shape[1]
         self._metadata: dict[str, Any] = {
@@ -143,7 +143,8 @@ class ZarrMovieWriter:
     def write_region(self, t: int, c: int, z: int, rows: slice, columns: slice, values: Array) -> None:
         """Write a rectangle of one plane, for planes too large for memory; end each plane with `complete_plane`.
 
-        `rows` and `columns` start on multiples of 512 and end on one or at the border, so that no two regions share a chunk.
+        `rows` and `columns` start on multiples of 512 and end on one or at the border, so that no two regions share a
+        chunk.
         """
         for part, size in zip((rows, columns), self.shape[3:], strict=True):
             if (
@@ -152,15 +153,15 @@ class ZarrMovieWriter:
                 or not 0 <= part.start < part.stop <= size
             ):
                 raise InputError(
-                    f"region {part.start}:{part.stop} of an axis of {size} does not lie on the chunks of {self.path.name}; "
-                    f"needs multiples of {CHUNK}, or the border"
+                    f"region {part.start}:{part.stop} of an axis of {size} does not lie on the chunks of "
+                    f"{self.path.name}; needs multiples of {CHUNK}, or the border"
                 )
         self._check_plane(t, c, z, values, (rows.stop - rows.start, columns.stop - columns.start))
         with output_errors(self.path):
             self._levels[0][t, c, z, rows, columns] = values
 
     def complete_plane(self, t: int, c: int, z: int) -> None:
-        """Build the pyramid of a plane written with `write_region`, one band of chunks at a time, and record it as done."""
+        """Build the pyramid of a plane written with `write_region`, band by band, and record the plane as done."""
         with output_errors(self.path):
             for finer, coarser in zip(self._levels, self._levels[1:], strict=False):
                 for top in range(0, coarser.shape[3], CHUNK):
@@ -223,8 +224,8 @@ class ZarrMovieWriter:
     def _open_partial(self, resume: bool) -> None:
         if self.partial_path.exists() and not self._journal.mine and not self._overwrite:
             raise OutputExistsError(
-                f"{self.partial_path} holds the unfinished output of another run (other input, model or settings); repeat that run "
-                "to finish it, or discard it with overwrite=True (--overwrite)"
+                f"{self.partial_path} holds the unfinished output of another run (other input, model or settings); "
+                "repeat that run to finish it, or discard it with overwrite=True (--overwrite)"
             )
         layout = [list(self.shape), self.dtype.str]
         continued = resume and self._journal.mine and self._journal.layout == layout and self.partial_path.is_dir()
@@ -236,10 +237,10 @@ class ZarrMovieWriter:
         self.resumed = continued and bool(self._journal.done)
         self._may_have_leftovers = continued
         self.state = dict(self._journal.state)
-        self._levels: list[zarr.Array[Any]] = [
-            zarr.open_array(self.partial_path / str(level), mode="r+", config={"write_empty_chunks": True})
-            for level in range(len(self._level_shapes))
-        ]
+        with zarr.config.set({"array.write_empty_chunks": True}):  # a black plane must be on disk too
+            self._levels: list[Any] = [
+                zarr.open_array(self.partial_path / str(level), mode="r+") for level in range(len(self._level_shapes))
+            ]
 
     def _tidy_up(self) -> None:
         remove(old_path(self.path))
@@ -259,7 +260,6 @@ class ZarrMovieWriter:
                 fill_value=0,
                 dimension_names=list("tczyx"),
                 zarr_format=3,
-                config={"write_empty_chunks": True},  # a black plane must be on disk too
             )
         self._journal.record_layout(layout)
 
@@ -280,8 +280,8 @@ class ZarrMovieWriter:
             raise InputError(f"plane {(t, c, z)} is not in {self.path.name}, whose shape is {self.shape}")
         if values.shape != tuple(shape) or values.dtype != self.dtype:
             raise InputError(
-                f"plane {(t, c, z)} of {self.path.name} has shape {values.shape} and dtype {values.dtype}, needs {tuple(shape)} "
-                f"and {self.dtype}"
+                f"plane {(t, c, z)} of {self.path.name} has shape {values.shape} and dtype {values.dtype}, "
+                f"needs {tuple(shape)} and {self.dtype}"
             )
 
     def _windows(self) -> list[tuple[float, float]]:
@@ -298,7 +298,7 @@ class ZarrMovieWriter:
 
 
 def halve(plane: Array) -> Array:
-    """The next pyramid level of a (Y, X) plane: means of 2 × 2 pixels, rounded for integers, same dtype.
+    """Make the next pyramid level of a (Y, X) plane: means of 2 × 2 pixels, rounded for integers, same dtype.
 
     An odd last row or column is repeated, so the shape is (ceil(Y / 2), ceil(X / 2)).
 
@@ -308,9 +308,12 @@ def halve(plane: Array) -> Array:
     padded = np.pad(plane, [(0, size % 2) for size in plane.shape], mode="edge")
     corners = [padded[row::2, column::2] for row in (0, 1) for column in (0, 1)]
     if plane.dtype.kind == "f":
-        return np.asarray(sum(corner.astype(np.float64) for corner in corners) / 4).astype(plane.dtype)
+        with np.errstate(invalid="ignore"):  # infinities of both signs
+            mean = np.add.reduce([corner.astype(np.float64) / 4 for corner in corners])
+            return np.asarray(mean, dtype=plane.dtype)
     if plane.dtype.itemsize < 4:
-        return ((sum(corner.astype(np.int32) for corner in corners) + 2) // 4).astype(plane.dtype)
+        total = np.add.reduce(corners, dtype=np.int32)
+        return np.asarray((total + 2) // 4).astype(plane.dtype)
     # Quarters and remainders apart, so that 64-bit pixels neither overflow nor lose digits in a float.
     four = plane.dtype.type(4)
     whole, rest = zip(*(np.divmod(corner, four) for corner in corners), strict=True)
@@ -325,9 +328,10 @@ def write_omezarr(
     progress: Callable[..., Any] | None = None,
     dtype: DTypeLike | None = None,
 ) -> Path:
-    """Write a whole movie as OME-Zarr 0.5, one plane in memory at a time; arguments and errors as for `decrappify.io.save_movie`.
+    """Write a whole movie as OME-Zarr 0.5, one plane in memory at a time.
 
-    Nothing tells whether `movie` is still the one a partial store was made from, so a killed export starts again.
+    Arguments and errors are those of `decrappify.io.save_movie`. Nothing tells whether `movie` is still the one that a
+    partial store was made from, so a killed export starts again.
     """
     movie = cast_movie(movie, dtype)
     writer = ZarrMovieWriter(

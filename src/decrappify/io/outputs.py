@@ -13,6 +13,7 @@ from typing import Any
 
 from decrappify.errors import OutputError, OutputExistsError
 
+ZARR_DOCUMENTS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")  # one of them makes a folder a Zarr store
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -24,13 +25,15 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
     OutputExistsError
         If `path` exists and `overwrite` is False.
     OutputError
-        If its folder is missing or not writable.
+        If its folder is missing or not writable, or `path` is itself a folder of other things than Zarr.
     """
     path = Path(path)
     if path.exists() and not overwrite:
         raise OutputExistsError(
             f"{path} already exists; choose another name, or replace it with overwrite=True (--overwrite)"
         )
+    if path.is_dir() and any(path.iterdir()) and not any((path / name).exists() for name in ZARR_DOCUMENTS):
+        raise OutputError(f"{path} is a folder that holds other things, which is never replaced; choose another name")
     folder = path.absolute().parent
     if not folder.is_dir():
         raise OutputError(f"{path} cannot be written: there is no folder {folder}; create it first")
@@ -41,11 +44,9 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
 
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's write errors into one line that names the path and, on a full disk, the free space."""
+    """Turn the system's write errors into one line that names the path and, on a full disk, the free space."""
     try:
         yield
-    except OutputExistsError:
-        raise
     except OSError as error:
         if error.errno is None:  # one of ours, or a reader's, which says what it means
             raise
@@ -77,8 +78,8 @@ def atomic_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
 
 
 def replace_output(partial: Path, path: Path) -> None:
-    """Rename a finished file or folder to its final name; an old folder there makes room in one rename and is then deleted."""
-    if path.is_dir():
+    """Rename a finished file or folder to its final name; an old store there is renamed too, then deleted."""
+    if path.is_dir() or (path.exists() and partial.is_dir()):
         remove(old_path(path))
         path.rename(old_path(path))
         partial.rename(path)
@@ -88,7 +89,7 @@ def replace_output(partial: Path, path: Path) -> None:
 
 
 def old_path(path: Path) -> Path:
-    """Where a folder that is being replaced waits for its deletion."""
+    """Where a store that is being replaced waits for its deletion."""
     return path.with_name(f"{path.name}.old")
 
 

@@ -35,8 +35,8 @@ def open_tiff(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None 
     scene : int
         Which image, where the file holds several.
     axes : str, optional
-        One letter of ``TCZYX`` per dimension longer than 1, in the order of the file, where the file is wrong or silent.
-        Without it, pages that the file says nothing about are frames (T); ``axes="ZYX"`` makes them a Z-stack.
+        One letter of ``TCZYX`` per dimension longer than 1, in the order of the file, where the file is wrong or
+        silent. Without it, pages that the file says nothing about are frames (T); ``axes="ZYX"`` makes them a Z-stack.
 
     Returns
     -------
@@ -74,6 +74,9 @@ class TiffSource:
 
     def __init__(self, path: Path, *, scene: int = 0, axes: str | None = None) -> None:
         self._path, self._scene, self._given_axes = path, scene, axes
+        self._file: Any = None
+        self._series: Any = None
+        self._contiguous_at: int | None = None
         self._closing: weakref.finalize[Any, Any] | None = None
         try:
             self._open()
@@ -85,7 +88,7 @@ class TiffSource:
         """Read one region as a (Y, X) array; of a compressed file, only the strips or tiles under it are decoded."""
         if self._process != os.getpid():  # a forked process shares the file's position with its parent
             self._open()
-        channel, sample = divmod(c, self._sizes.get("S", 1))
+        channel, sample = divmod(c, self._n_samples)
         index = {"T": t, "C": channel, "Z": z, "S": sample, "Y": rows, "X": columns}
         try:
             with _tifffile_messages():
@@ -94,7 +97,8 @@ class TiffSource:
             if isinstance(error, FormatError):
                 raise
             raise FormatError(
-                f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded; the file is cut short or damaged: copy it again"
+                f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded; "
+                "the file is cut short or damaged: copy it again"
             ) from error
         return plane.astype(self.dtype, copy=False)
 
@@ -126,6 +130,8 @@ class TiffSource:
             raise FormatError(
                 f"{path} is not a readable TIFF file ({_first_line(error)}); it is cut short or damaged: copy it again"
             ) from error
+        if not all_series:
+            raise FormatError(f"{path} is a TIFF file without images; it is damaged: copy it again")
         if not 0 <= self._scene < len(all_series):
             raise InputError(
                 f"scene {self._scene} is not in {path.name}, which has {len(all_series)} (0 to {len(all_series) - 1})"
@@ -140,8 +146,11 @@ class TiffSource:
         series = self._series
         self._axes = _to_tczyx(series.axes, series.shape, self._given_axes, self._path)
         self._sizes = dict(zip(self._axes, series.shape, strict=True))
-        sizes = self._sizes | {"C": self._sizes.get("C", 1) * self._sizes.get("S", 1)}
-        self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)  # type: ignore[assignment]
+        self._n_samples = self._sizes.get("S", 1)
+        if series.keyframe.photometric in _COLOUR:
+            self._n_samples = min(self._n_samples, 3)  # the fourth is transparency
+        sizes = self._sizes | {"C": self._sizes.get("C", 1) * self._n_samples}
+        self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)
         dtype = np.dtype(series.dtype)
         if dtype.kind not in "uifb":
             raise FormatError(f"{self._path} holds {dtype}, which is no image; needs integers or real floats")
@@ -168,7 +177,7 @@ class TiffSource:
             end = series.dataoffset + math.prod(series.shape) * series.dtype.itemsize
             if end > self._file.filehandle.size:
                 raise FormatError(
-                    f"{self._path} is cut short: {self._file.filehandle.size} bytes are there, needs {end}; copy it again"
+                    f"{self._path} is cut short: {self._file.filehandle.size} of {end} bytes are there; copy it again"
                 )
 
     def _refuse_missing_bytes(self, number: int) -> None:
@@ -200,7 +209,7 @@ class TiffSource:
         else:
             metadata = read_plain(tags)
         if series.keyframe.photometric in _COLOUR and len(metadata.channel_names) != self.shape[1]:
-            parts = sample_names(series.keyframe.samplesperpixel)
+            parts = sample_names(self._n_samples)
             n_channels = self.shape[1] // len(parts)
             metadata.channel_names = (
                 parts if n_channels == 1 else [f"C{c} {part}" for c in range(n_channels) for part in parts]
@@ -215,7 +224,7 @@ class TiffSource:
         whole = all(index[axis] == slice(0, self._sizes[axis]) for axis in "YX")
         in_page = tuple(index[axis] for axis in self._page_axes)
         if self._contiguous_at is not None:
-            plane = self._from_disk(number)[in_page]
+            plane = self._from_disk(self._contiguous_at, number)[in_page]
         elif self._one_page_a_plane and (whole or self._sizes["Y"] * self._sizes["X"] <= 1 << 20):
             plane = self._page(number)[in_page]
         else:
@@ -225,10 +234,10 @@ class TiffSource:
         plane = np.array(plane)  # a copy: nothing keeps the file mapped or the cached page shared
         return plane.T if self._axes.index("Y") > self._axes.index("X") else plane
 
-    def _from_disk(self, number: int) -> Array:
+    def _from_disk(self, start: int, number: int) -> Array:
         shape = tuple(self._sizes[axis] for axis in self._page_axes)
         dtype = np.dtype(self._series.dtype).newbyteorder(self._file.byteorder)
-        offset = self._contiguous_at + number * math.prod(shape) * dtype.itemsize
+        offset = start + number * math.prod(shape) * dtype.itemsize
         return np.memmap(self._path, dtype=dtype, mode="r", offset=offset, shape=shape)
 
     def _page(self, number: int) -> Array:
@@ -247,15 +256,16 @@ class TiffSource:
 
 
 def _to_tczyx(found: str, shape: tuple[int, ...], given: str | None, path: Path) -> str:
-    """The letters TCZYX (and S for samples) of a series, one per dimension."""
+    """Name the dimensions of a series by TCZYX (and S for samples)."""
     if given is not None:
         axes = given.upper()
         if len(axes) != len(shape) or len(set(axes)) != len(axes) or not set("YX") <= set(axes) <= set(AXES):
             raise InputError(
-                f"axes={given!r} does not fit {path.name}, whose dimensions are {shape} ({found}); needs one letter of TCZYX for each"
+                f"axes={given!r} does not fit {path.name}, whose dimensions are {shape} ({found}); "
+                "needs one letter of TCZYX for each"
             )
         return axes
-    axes = found if "C" in found else found.replace("S", "C")
+    axes = found
     unnamed = [axis for axis in axes if axis not in "TCZYXS"]
     if len(unnamed) == 1 and unnamed[0] in "QI" and "T" not in axes:
         axes = axes.replace(unnamed[0], "T")

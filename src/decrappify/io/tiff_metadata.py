@@ -91,8 +91,8 @@ def read_plain(tags: Any) -> TiffMetadata:
 
 
 def sample_names(samples: int) -> list[str]:
-    """Names of the samples of one pixel: R, G, B (and A)."""
-    return ["R", "G", "B", "A"][:samples] if samples in (3, 4) else [f"S{i}" for i in range(samples)]
+    """Name the samples of one pixel: R, G and B, whatever else there is by number."""
+    return ["R", "G", "B"] if samples == 3 else [f"S{i}" for i in range(samples)]
 
 
 def ome_color(color: str) -> int:

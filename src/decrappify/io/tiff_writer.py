@@ -34,8 +34,8 @@ def write_ome_tiff(
 ) -> Path:
     """Write a movie as one OME-TIFF file that Fiji, QuPath, napari and OMERO open.
 
-    Planes are stored T slowest, Z fastest, losslessly deflated. Pixel size, frame interval, channel names and colours go
-    into the OME-XML; provenance into a MapAnnotation of namespace ``decrappify/provenance``, one JSON value per key.
+    Planes are stored T slowest, Z fastest, losslessly deflated. Pixel size, frame interval, channel names and colours
+    go into the OME-XML; provenance into a MapAnnotation of namespace ``decrappify/provenance``, one JSON value per key.
     The same movie gives the same bytes.
 
     Parameters
@@ -96,9 +96,10 @@ def _planes(movie: Movie, progress: Callable[..., Any] | None) -> Iterator[Array
     bar = None if progress is None else progress(total=n_planes, desc="writing OME-TIFF", unit="plane")
     try:
         for t, c, z in movie.planes():
-            yield movie.frame(t, c, z)
+            plane = movie.frame(t, c, z)
             if bar is not None:
-                bar.update(1)
+                bar.update(1)  # here, because nobody asks for anything after the last plane
+            yield plane
     finally:
         if bar is not None:
             bar.close()

@@ -29,16 +29,16 @@ _SECONDS_PER = {name: size for names, size in _SECONDS.items() for name in names
 
 
 def to_micrometres(value: object, unit: str | None) -> float | None:
-    """A length in micrometres; None where the value or the unit ("pixel", "", None) says nothing about size.
+    r"""Convert a length to micrometres; None where the value or the unit ("pixel", "", None) says nothing about size.
 
-    >>> to_micrometres(65, "nm"), to_micrometres(0.1, "\\\\u00B5m"), to_micrometres(1, "pixel")
+    >>> to_micrometres(65, "nm"), to_micrometres(0.1, "\\u00B5m"), to_micrometres(1, "pixel")
     (0.065, 0.1, None)
     """
     return _convert(value, unit, _MICROMETRES_PER)
 
 
 def to_seconds(value: object, unit: str | None) -> float | None:
-    """A duration in seconds; None where the value or the unit says nothing about time.
+    """Convert a duration to seconds; None where the value or the unit says nothing about time.
 
     >>> to_seconds(250, "ms"), to_seconds(2, "minutes"), to_seconds(1, None)
     (0.25, 120.0, None)

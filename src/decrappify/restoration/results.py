@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import numpy as np
@@ -90,7 +91,10 @@ class StoreResult:
     ) -> None:
         from decrappify.io.omezarr_writer import ZarrMovieWriter
 
-        self._path, self._overwrite, self._progress = path, overwrite, progress
+        self._path, self._name = path, str(metadata["name"])
+        self._overwrite, self._progress = overwrite, progress
+        if not is_store(path):
+            check_export(path, shape, dtype)
         self._writer = ZarrMovieWriter(
             path, shape=shape, dtype=dtype, run_key=run_key, overwrite=overwrite, resume=resume, **metadata
         )
@@ -115,13 +119,27 @@ class StoreResult:
         self.save_state()
         self.close()
         with open_movie(self._writer.partial_path) as store:
+            store.name = self._name
             save_movie(store, self._path, overwrite=self._overwrite, progress=self._progress)
         remove_working_store(self._path)
 
 
 def is_store(path: Path) -> bool:
     """Whether the output is the working store itself."""
-    return path.suffix.lower() == ".zarr"
+    from decrappify.io.formats import writer_for
+
+    return writer_for(path) == "OME-Zarr"
+
+
+def check_export(path: Path, shape: Shape5, dtype: np.dtype[Any]) -> None:
+    """Export a tiny movie of the same kind: what its format cannot hold is refused before hours of work, not after."""
+    from decrappify.io import save_movie
+
+    n_t, n_c, n_z, n_y, n_x = shape
+    tiny = (min(n_t, 2), n_c, min(n_z, 2), 16 + n_y % 2, 16 + n_x % 2)
+    values = np.arange(np.prod(tiny)).reshape(tiny) % 100
+    with TemporaryDirectory() as folder:
+        save_movie(Movie.from_array(values.astype(dtype), name=path.name), Path(folder) / path.name)
 
 
 def saved_state(path: Path, run_key: str) -> dict[str, Any] | None:

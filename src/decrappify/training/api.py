@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decrappify._version import __version__
-from decrappify.errors import InputError, OutputExistsError
+from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.intensity import NormalizationRule
 from decrappify.model import Model, load_model
 from decrappify.movie import Movie
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 # Validation patches are larger than training patches, so that borders matter less.
 _VALIDATION_PATCH = 96
+_RUN_FILES = ("checkpoint.pt", "model.safetensors", "log.csv", "loss.png", "preview_*.png", "events.out.tfevents.*")
 
 
 def train(
@@ -110,15 +112,29 @@ def train(
         config = replace(config, n_frames=n_frames)
     folder = _run_folder(output, resume=resume, overwrite=overwrite)
     rule = NormalizationRule()
+    shape = dict(network_settings or {})
+    in_channels = shape.setdefault("in_channels", 1)
+    if shape.setdefault("out_channels", in_channels) != in_channels:
+        raise InputError(f"out_channels is {shape['out_channels']}, needs {in_channels} like in_channels to be trained")
     data, held_out, used = _datasets(
-        high_res, crappifier, pairs, validation, config, rule, time_axis=time_axis, still_motion_px=still_motion_px
+        high_res,
+        crappifier,
+        pairs,
+        validation,
+        config,
+        rule,
+        in_channels=in_channels,
+        time_axis=time_axis,
+        still_motion_px=still_motion_px,
     )
+    used_crappifier = getattr(data, "crappifier", None)
+    crappifier_values = None if used_crappifier is None else used_crappifier.to_dict()
     found_scale = int(data.scale)  # type: ignore[attr-defined]
     if scale is not None and scale != found_scale:
         raise InputError(f"scale is {scale}, but the crappifier or the pairs have scale {found_scale}; leave scale out")
     with torch.random.fork_rng(devices=[]):  # the caller's generator is left alone
         torch.manual_seed(config.seed)
-        network = _network(config, found_scale, start_from, network_settings or {})
+        network = _network(config, found_scale, start_from, shape)
         result = run_training(
             network,
             data,
@@ -126,12 +142,18 @@ def train(
             config,
             folder=folder,
             resume=resume,
-            settings={"architecture": network.architecture},
+            settings={
+                "architecture": network.architecture,
+                "crappifier": crappifier_values,
+                "trained_on": used,
+                "time_axis": time_axis,
+                "still_motion_px": still_motion_px,
+            },
             progress=progress,
             stop=stop,
             on_validation=on_validation,
         )
-    network.load_state_dict(result.weights)
+    network.to("cpu").load_state_dict(result.weights)
     provenance = {
         "name": folder.name if folder is not None else "unnamed",
         "settings": config.to_dict(),
@@ -142,18 +164,13 @@ def train(
         "validation": {
             "psnr_source_db": round(result.psnr_source, 2),
             "psnr_db": round(result.best_psnr, 2),
-            "noise_draw": round(result.noise_draw, 5),
+            # pairs with one source have no second draw, and JSON has no NaN
+            "noise_draw": None if math.isnan(result.noise_draw) else round(result.noise_draw, 5),
         },
         "trained_on": used,
     }
-    used_crappifier = getattr(data, "crappifier", None)
-    model = Model(
-        network,
-        rule,
-        None if used_crappifier is None else used_crappifier.to_dict(),
-        provenance | dict(card or {}),
-    )
-    if folder is not None:
+    model = Model(network, rule, crappifier_values, provenance | dict(card or {}))
+    if folder is not None and result.is_global_zero:
         model.save(folder / "model.safetensors", overwrite=True)
     return model
 
@@ -163,8 +180,16 @@ def _run_folder(output: str | Path | None, *, resume: bool, overwrite: bool) -> 
         return None
     folder = Path(output)
     if (folder / "checkpoint.pt").exists() and not (resume or overwrite):
-        raise OutputExistsError(f"{folder} holds a run already; pass resume (--resume) to go on, or overwrite (--overwrite)")
-    folder.mkdir(parents=True, exist_ok=True)
+        raise OutputExistsError(
+            f"{folder} holds a run already; pass resume (--resume) to go on, or overwrite (--overwrite)"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not resume:  # nothing of an older run may be taken for this one's
+            for path in (path for pattern in _RUN_FILES for path in folder.glob(pattern)):
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot use {folder} as run folder: {error.strerror or error}") from error
     return folder
 
 
@@ -176,10 +201,11 @@ def _datasets(
     config: TrainingConfig,
     rule: NormalizationRule,
     *,
+    in_channels: int,
     time_axis: str,
     still_motion_px: tuple[float, float],
 ) -> tuple[Dataset[Sample], Dataset[Sample], list[str]]:
-    from decrappify.datasets import PairDataset, TupleDataset, split_movies
+    from decrappify.datasets import PairDataset, TupleDataset
     from decrappify.training.data import as_crappifier, as_movies, as_pairs
 
     length = config.max_steps * config.batch_size * config.n_devices
@@ -189,7 +215,13 @@ def _datasets(
         found = as_pairs(pairs)
         training, held_out = _split_pairs(found, None if validation is None else as_pairs(validation), config)
         data = PairDataset(
-            training, n_frames=config.n_frames, patch_size=config.patch_size, length=length, seed=config.seed, rule=rule
+            training,
+            n_frames=config.n_frames,
+            patch_size=config.patch_size,
+            length=length,
+            seed=config.seed,
+            in_channels=in_channels,
+            rule=rule,
         )
         checks = PairDataset(
             held_out,
@@ -197,6 +229,7 @@ def _datasets(
             patch_size=_patch([source for source, _ in held_out], 1),
             length=length,
             seed=config.seed + 1,
+            in_channels=in_channels,
             augment=False,
             rule=rule,
         )
@@ -206,7 +239,7 @@ def _datasets(
     degrade = as_crappifier(crappifier)
     movies = as_movies(high_res)
     if validation is None:
-        movies, kept = split_movies(movies, config.validation_fraction, gap=config.n_frames // 2)
+        movies, kept = _split(movies, config, time_axis)
     else:
         kept = as_movies(validation)
 
@@ -218,6 +251,7 @@ def _datasets(
             patch_size=patch,
             length=length,
             seed=seed,
+            in_channels=in_channels,
             time_axis=time_axis,
             still_motion_px=still_motion_px,
             augment=augment,
@@ -229,12 +263,22 @@ def _datasets(
     return data_tuples, checks_tuples, [movie.name for movie in movies]
 
 
+def _split(movies: list[Movie], config: TrainingConfig, time_axis: str) -> tuple[list[Movie], list[Movie]]:
+    """Split along the axis that plays time."""
+    from decrappify.datasets import split_movies
+
+    if time_axis != "Z":
+        return split_movies(movies, config.validation_fraction, gap=config.n_frames // 2)
+    training, kept = _split([movie.z_as_time() for movie in movies], config, "T")
+    return [movie.z_as_time() for movie in training], [movie.z_as_time() for movie in kept]
+
+
 def _split_pairs(pairs: list[Any], validation: list[Any] | None, config: TrainingConfig) -> tuple[list[Any], list[Any]]:
     if validation is not None:
         return pairs, validation
     if len(pairs) < 2:
         raise InputError("one pair cannot be split into training and validation; give validation pairs too")
-    count = max(1, round(config.validation_fraction * len(pairs)))
+    count = min(max(1, round(config.validation_fraction * len(pairs))), len(pairs) - 1)
     return pairs[:-count], pairs[-count:]
 
 
@@ -251,6 +295,12 @@ def _network(
     from decrappify.networks.residual_unet import ResidualUNet, widen_window
 
     network = create(config.network, n_frames=config.n_frames, scale=scale, **settings)
+    multiple = int(network.size_multiple)  # type: ignore[arg-type]
+    if config.patch_size % multiple:
+        raise InputError(
+            f"patch_size is {config.patch_size}, the network needs a multiple of {multiple}, "
+            f"such as {-(-config.patch_size // multiple) * multiple}"
+        )
     if start_from is None:
         return network
     first = load_model(start_from)
@@ -258,7 +308,8 @@ def _network(
     differing = [key for key in wanted if key != "n_frames" and wanted[key] != found.get(key)]
     if differing or not isinstance(network, ResidualUNet):
         raise InputError(
-            f"start_from={first.name!r} does not fit: {differing[0]} is {found.get(differing[0])}, needs {wanted[differing[0]]}"
+            f"start_from={first.name!r} does not fit: "
+            f"{differing[0]} is {found.get(differing[0])}, needs {wanted[differing[0]]}"
         )
     network.load_state_dict(widen_window(first.network.state_dict(), network, first.n_frames))
     return network

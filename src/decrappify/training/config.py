@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
@@ -11,7 +12,10 @@ from decrappify.errors import InputError
 from decrappify.losses import pixel_loss
 from decrappify.windows import check_n_frames
 
-_PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+_CHOICES = {
+    "precision": ("32-true", "bf16-mixed", "16-mixed"),
+    "device": ("auto", "cpu", "cuda", "mps"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,18 +88,20 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            _check_type(field.name, getattr(self, field.name), str(field.type))
+            value = _checked_type(field.name, getattr(self, field.name), str(field.type))
+            object.__setattr__(self, field.name, value)
         check_n_frames(self.n_frames)
         pixel_loss(self.loss)
         for name in ("max_steps", "batch_size", "patch_size", "n_devices", "validate_every"):
-            _check_range(name, getattr(self, name), 1, float("inf"))
+            _check_range(name, getattr(self, name), 1)
         for name in ("weight_decay", "stability_weight", "workers", "seed"):
-            _check_range(name, getattr(self, name), 0, float("inf"))
+            _check_range(name, getattr(self, name), 0)
         _check_range("learning_rate", self.learning_rate, 1e-9, 1)
         _check_range("ema_decay", self.ema_decay, 0, 0.99999)
         _check_range("validation_fraction", self.validation_fraction, 0.001, 0.9)
-        if self.precision not in _PRECISIONS:
-            raise InputError(f"precision is {self.precision!r}, needs one of {', '.join(_PRECISIONS)}")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name} is {getattr(self, name)!r}, needs one of {', '.join(choices)}")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingConfig:
@@ -113,12 +119,15 @@ class TrainingConfig:
         return asdict(self)
 
 
-def _check_type(name: str, value: Any, annotation: str) -> None:
-    wanted = {"int": int, "float": (int, float), "str": str, "bool": bool}[annotation]
-    if not isinstance(value, wanted) or (isinstance(value, bool) and annotation != "bool"):  # type: ignore[arg-type]
+def _checked_type(name: str, value: Any, annotation: str) -> Any:
+    """Return `value` if it is of the field's type; a whole number will do for a float, as people write in TOML."""
+    wanted: dict[str, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool}
+    if not isinstance(value, wanted[annotation]) or (isinstance(value, bool) and annotation != "bool"):
         raise InputError(f"{name} is {value!r}, needs a value of type {annotation}")
+    return float(value) if annotation == "float" else value
 
 
-def _check_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise InputError(f"{name} is {value}, needs a number from {low:g} to {high:g}")
+def _check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
+    if not (math.isfinite(value) and low <= value <= high):
+        span = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
+        raise InputError(f"{name} is {value}, needs a number {span}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ def as_movies(given: Any) -> list[Movie]:
 
 
 def as_crappifier(given: Crappifier | str | Path) -> Crappifier:
-    """A crappifier from itself, a preset's name, or a .toml/.json file."""
+    """Make a crappifier from itself, a preset's name, or a .toml/.json file."""
     if isinstance(given, Crappifier):
         return given
     if Path(given).suffix in (".toml", ".json"):
@@ -42,12 +41,13 @@ def as_pairs(given: Any) -> list[tuple[Movie, Movie]]:
         given = (folder / "low", folder / "high")
     if isinstance(given, tuple) and len(given) == 2 and all(_is_folder(item) for item in given):
         return [(open_movie(a), open_movie(b)) for a, b in _matched(Path(given[0]), Path(given[1]))]
-    if not isinstance(given, Iterable):
-        raise InputError(f"pairs is {given!r}, needs a folder, two folders, or a list of (source, target)")
-    pairs = [(open_movie(source), open_movie(target)) for source, target in given]
-    if not pairs:
+    if not isinstance(given, list | tuple) or not all(
+        isinstance(pair, list | tuple) and len(pair) == 2 for pair in given
+    ):
+        raise InputError(f"pairs is {given!r}, needs a folder, two folders that exist, or a list of (source, target)")
+    if not given:
         raise InputError("pairs is empty; give at least one (source, target)")
-    return pairs
+    return [(open_movie(source), open_movie(target)) for source, target in given]
 
 
 def _is_folder(item: Any) -> bool:
@@ -55,8 +55,10 @@ def _is_folder(item: Any) -> bool:
 
 
 def _matched(sources: Path, targets: Path) -> list[tuple[Path, Path]]:
-    by_name = [{_stem(path): path for path in sorted(folder.iterdir()) if not path.name.startswith(".")} for folder in (sources, targets)]
-    low, high = by_name
+    low, high = (
+        {_stem(path): path for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
+        for folder in (sources, targets)
+    )
     if not low or not high:
         raise MissingFileError(f"{sources if not low else targets} is empty; it needs the images of the pairs")
     alone = sorted(set(low) ^ set(high))

@@ -7,17 +7,17 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from decrappify.datasets import Sample
-from decrappify.errors import InputError
+from decrappify.errors import InputError, OutputError
 from decrappify.losses import PixelLoss, pixel_loss, tuple_loss
 from decrappify.training.checkpoint import load_checkpoint, save_checkpoint
 from decrappify.training.config import TrainingConfig
@@ -33,7 +33,7 @@ _VALIDATION_PATCHES = 32
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What a run ends with: the best averaged weights, their step and score, and the last step done."""
+    """What a run ends with: the best averaged weights, their step and score, the last step, and who writes files."""
 
     weights: dict[str, Tensor]
     best_step: int
@@ -42,6 +42,7 @@ class TrainingResult:
     noise_draw: float
     last_step: int
     seconds: float
+    is_global_zero: bool
 
 
 def generator_step(
@@ -93,13 +94,9 @@ def run_training(
     """
     from lightning_fabric import Fabric
 
-    fabric = Fabric(
-        accelerator={"cuda": "cuda", "mps": "mps", "cpu": "cpu", "auto": "auto"}[config.device],
-        devices=config.n_devices,
-        precision=config.precision,
-    )
+    _check_device(config)
+    fabric = Fabric(accelerator=config.device, devices=config.n_devices, precision=cast("Any", config.precision))
     fabric.launch()
-    torch.use_deterministic_algorithms(config.deterministic)
     run = _Run(fabric, network, config, settings or {}, folder)
     first_step = run.resume() if resume else 0
     loader = fabric.setup_dataloaders(_loader(dataset, config, first_step, fabric), use_distributed_sampler=False)
@@ -108,8 +105,13 @@ def run_training(
     bar = _bar(progress if fabric.is_global_zero else None, config.max_steps, first_step)
     loss_function = pixel_loss(config.loss)
     losses: list[Tensor] = []
-    started, last_step = time.monotonic(), first_step
-    with _interruptible(stop or threading.Event()) as stopping:
+    last_step = first_step
+    with ExitStack() as stack:
+        for resource in (bar, record):
+            if resource is not None:
+                stack.callback(resource.close)
+        stack.enter_context(_deterministic(config.deterministic))
+        stopping = stack.enter_context(_interruptible(stop or threading.Event()))
         for step, batch in enumerate(loader, first_step + 1):
             loss, stability = generator_step(run.network, batch, loss_function, config.stability_weight)
             run.optimise(loss, step)
@@ -117,23 +119,19 @@ def run_training(
             last_step = step
             if bar is not None:
                 bar.update(1)
-            halted = stopping.is_set()
+            halted = _on_any_rank(fabric, stopping.is_set())
             if step % config.validate_every == 0 or step == config.max_steps or halted:
-                mean_loss, mean_stability = fabric.all_reduce(torch.stack(losses).mean(0)).tolist()
+                mean_loss, mean_stability = cast("Tensor", fabric.all_reduce(torch.stack(losses).mean(0))).tolist()
                 losses.clear()
                 score = run.validate(validator, step)
-                _report(record, bar, run, step, mean_loss, mean_stability, score, time.monotonic() - started)
+                _report(record, bar, run, step, mean_loss, mean_stability, score)
                 if on_validation is not None:
                     on_validation(step, score)
                 run.save(step)
             if halted:
                 log.warning("stopped after step %d of %d; resume to go on", step, config.max_steps)
                 break
-    if bar is not None:
-        bar.close()
-    if record is not None:
-        record.close()
-    return run.result(last_step, time.monotonic() - started)
+    return run.result(last_step)
 
 
 class _Run:
@@ -143,10 +141,11 @@ class _Run:
         self, fabric: Any, network: nn.Module, config: TrainingConfig, settings: dict[str, Any], folder: Path | None
     ) -> None:
         self.fabric, self.config, self.folder = fabric, config, folder
+        self.started = time.monotonic()
         self.settings = settings | {k: v for k, v in config.to_dict().items() if k not in ("device", "workers")}
         self.bare = network
         if fabric.device.type == "cpu" or fabric.device.type == "cuda":
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network.to(memory_format=torch.channels_last)
         optimiser = torch.optim.AdamW(
             network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
         )
@@ -159,9 +158,11 @@ class _Run:
         self.best_weights = {key: value.clone() for key, value in self.average.weights.items()}
 
     def optimise(self, loss: Tensor, step: int) -> None:
+        """One step of the optimiser, the schedule and the average; a loss that is not finite stops the run."""
         if not torch.isfinite(loss):
             raise InputError(
-                f"the loss of step {step} is {loss.item()}; lower learning_rate ({self.config.learning_rate:g}) or check the data"
+                f"the loss of step {step} is {loss.item()}; "
+                f"lower learning_rate ({self.config.learning_rate:g}) or check the data"
             )
         self.optimiser.zero_grad()
         self.fabric.backward(loss)
@@ -187,6 +188,7 @@ class _Run:
         return score
 
     def save(self, step: int) -> None:
+        """Write the checkpoint of `step`."""
         if self.folder is None or not self.fabric.is_global_zero:
             return
         save_checkpoint(
@@ -194,6 +196,7 @@ class _Run:
             {
                 "settings": self.settings,
                 "step": step,
+                "seconds": self.seconds,
                 "network": self.bare.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "schedule": self.schedule.state_dict(),
@@ -207,6 +210,7 @@ class _Run:
         )
 
     def resume(self) -> int:
+        """Take everything from the checkpoint and return its step."""
         if self.folder is None:
             raise InputError("cannot resume without a run folder; name the output folder of the first run")
         state = load_checkpoint(self.folder / "checkpoint.pt", self.settings)
@@ -218,9 +222,16 @@ class _Run:
         self.best, self.best_weights = state["best"], state["best_weights"]
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         torch.set_rng_state(state["rng"])
+        self.started -= state["seconds"]
         return int(state["step"])
 
-    def result(self, last_step: int, seconds: float) -> TrainingResult:
+    @property
+    def seconds(self) -> float:
+        """Time spent on the run, earlier parts of a resumed one included."""
+        return time.monotonic() - self.started
+
+    def result(self, last_step: int) -> TrainingResult:
+        """Sum up the run."""
         return TrainingResult(
             weights={key: value.cpu() for key, value in self.best_weights.items()},
             best_step=self.best["step"],
@@ -228,7 +239,8 @@ class _Run:
             psnr_source=self.best["psnr_source"],
             noise_draw=self.best["noise_draw"],
             last_step=last_step,
-            seconds=seconds,
+            seconds=self.seconds,
+            is_global_zero=self.fabric.is_global_zero,
         )
 
 
@@ -247,6 +259,10 @@ def _loader(dataset: Dataset[Sample], config: TrainingConfig, first_step: int, f
         dataset,
         batch_sampler=sampler,
         num_workers=config.workers,
+        worker_init_fn=_ignore_interrupt,
+        generator=torch.Generator().manual_seed(
+            config.seed
+        ),  # else starting to load would move the run's own generator
         persistent_workers=config.workers > 0,
         pin_memory=fabric.device.type == "cuda",
     )
@@ -264,26 +280,68 @@ def _report(
     loss: float,
     stability: float,
     score: ValidationScore,
-    seconds: float,
 ) -> None:
+    """Show and write how the run does."""
     if bar is not None and hasattr(bar, "set_postfix_str"):
         bar.set_postfix_str(f"loss {loss:.4f}, val {score.psnr:.2f} dB")
     if record is None:
         return
-    record.add(
-        {
-            "step": step,
-            "learning_rate": run.schedule.get_last_lr()[0],
-            "loss": loss,
-            "stability": stability,
-            "val_psnr": score.psnr,
-            "val_psnr_source": score.psnr_source,
-            "val_noise_draw": score.noise_draw,
-            "seconds": seconds,
-        }
+    row = {
+        "step": step,
+        "learning_rate": run.schedule.get_last_lr()[0],
+        "loss": loss,
+        "stability": stability,
+        "val_psnr": score.psnr,
+        "val_psnr_source": score.psnr_source,
+        "val_noise_draw": score.noise_draw,
+        "seconds": run.seconds,
+    }
+    try:
+        record.add(row)
+        record.draw()
+        record.preview(step, score.previews)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write the log of step {step} into {record.folder}: {error.strerror or error}"
+        ) from error
+
+
+def _check_device(config: TrainingConfig) -> None:
+    if config.device == "cuda":
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if found < config.n_devices:
+            raise InputError(
+                f"device is 'cuda' and n_devices is {config.n_devices}, but torch finds {found} CUDA GPU(s) here; "
+                "use device='auto' or 'cpu', or fewer devices"
+            )
+    if config.device == "mps" and not torch.backends.mps.is_available():
+        raise InputError("device is 'mps', but torch finds no Apple GPU here; use device='auto' or 'cpu'")
+
+
+def _on_any_rank(fabric: Any, flag: bool) -> bool:
+    """Whether `flag` is set on any rank: ranks that disagree about stopping would wait for each other for ever."""
+    if fabric.world_size == 1:
+        return flag
+    return bool(fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="sum") > 0)
+
+
+def _ignore_interrupt(_: int) -> None:
+    """Leave Ctrl-C to the training process, which still needs its loader to finish the step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _deterministic(wanted: bool) -> Iterator[None]:
+    """Ask torch for deterministic algorithms, and leave the caller's choice as it was afterwards."""
+    before, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
     )
-    record.draw()
-    record.preview(step, score.previews)
+    torch.use_deterministic_algorithms(wanted)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
 
 
 @contextmanager

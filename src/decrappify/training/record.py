@@ -70,7 +70,8 @@ class RunRecord:
         for images in triples:
             low, high = np.percentile(images[2], [0.5, 99.8])
             height = images[2].shape[0]
-            bytes_ = [np.clip((image - low) / max(high - low, 1e-6) * 255, 0, 255).astype(np.uint8) for image in images]
+            levels = [np.nan_to_num((image - low) / max(high - low, 1e-6) * 255, nan=0.0) for image in images]
+            bytes_ = [np.clip(level, 0, 255).astype(np.uint8) for level in levels]
             enlarged = [np.kron(image, np.ones((height // image.shape[0],) * 2, np.uint8)) for image in bytes_]
             rows.append(np.concatenate([np.pad(image, 2, constant_values=255) for image in enlarged], axis=1))
         path = self.folder / f"preview_{step:07d}.png"
@@ -100,9 +101,9 @@ def _short(value: Any) -> str:
 
 
 def _tensorboard(folder: Path) -> Any:
-    """An event writer where TensorBoard is installed, else None."""
+    """Open an event writer where TensorBoard is installed, else give None."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(folder))

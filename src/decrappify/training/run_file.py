@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +17,7 @@ from decrappify.training.api import train
 from decrappify.training.config import TrainingConfig
 
 _KEYS = ("output", "start_from", "data", "crappifier", "training", "network", "card")
-_DATA_KEYS = ("high_res", "pairs", "validation", "time_axis", "still_motion_px", "folder")
+_DATA_KEYS = ("high_res", "simulated", "pairs", "validation", "time_axis", "still_motion_px", "folder")
 
 
 def train_from_file(
@@ -31,13 +32,16 @@ def train_from_file(
     """Train as a TOML file says, and return the model and its run folder.
 
     Paths in the file are relative to the file, or to ``data.folder`` (in which ``$NAME`` stands for an environment
-    variable). Tables: ``[data]`` (high_res or pairs, validation, time_axis, still_motion_px, folder), ``[training]``
-    (fields of `TrainingConfig`), ``[network]``, ``[card]``; keys: output, start_from, and crappifier (a preset's
-    name, a file, or a table).
+    variable). Tables: ``[data]`` (high_res and ``[[data.simulated]]``, or pairs; validation, time_axis,
+    still_motion_px, folder), ``[training]`` (fields of `TrainingConfig`), ``[network]``, ``[card]``; keys: output,
+    start_from, and crappifier (a preset's name, a file, or a table).
     """
     values = _read(path)
-    data = values.get("data", {})
     _refuse_unknown(values, _KEYS, path, "at the top")
+    for key in ("data", "training", "network", "card"):
+        if not isinstance(values.get(key, {}), Mapping):
+            raise InputError(f"{key} of {path} is {values[key]!r}, needs a table [{key}]")
+    data = values.get("data", {})
     _refuse_unknown(data, _DATA_KEYS, path, "in [data]")
     folder = _data_folder(data.get("folder"), path)
     config = TrainingConfig.from_dict(values.get("training", {}))
@@ -46,10 +50,10 @@ def train_from_file(
     run_folder = output or path.parent / values.get("output", f"runs/{path.stem}")
     start_from = values.get("start_from")
     model = train(
-        _resolve(data.get("high_res"), folder),
+        _high_res(data, folder),
         _crappifier(values.get("crappifier"), path),
         pairs=_pairs(data.get("pairs"), folder),
-        validation=_pairs(data.get("validation"), folder) if "pairs" in data else _resolve(data.get("validation"), folder),
+        validation=(_pairs if "pairs" in data else _resolve)(data.get("validation"), folder),
         config=config,
         output=run_folder,
         resume=resume,
@@ -84,8 +88,6 @@ def _refuse_unknown(values: Mapping[str, Any], known: tuple[str, ...], path: Pat
 def _data_folder(given: str | None, path: Path) -> Path:
     if given is None:
         return path.parent
-    import os
-
     expanded = os.path.expandvars(given)
     if "$" in expanded:
         raise InputError(f"data.folder of {path} is {given!r}, but that environment variable is not set")
@@ -95,13 +97,29 @@ def _data_folder(given: str | None, path: Path) -> Path:
 def _resolve(given: Any, folder: Path) -> Any:
     if given is None:
         return None
+    if not all(isinstance(item, str) for item in (given if isinstance(given, list) else [given])):
+        raise InputError(f"data of a run are paths, found {given!r}; needs a text or a list of texts")
     return [folder / item for item in given] if isinstance(given, list) else folder / given
 
 
+def _high_res(data: Mapping[str, Any], folder: Path) -> Any:
+    """Files, and the noise-free truth of simulated movies, whose tables hold the arguments of `simulate`."""
+    files = _resolve(data.get("high_res"), folder)
+    if "simulated" not in data:
+        return files
+    from decrappify.samples import simulate
+
+    several = files if isinstance(files, list) else [] if files is None else [files]
+    return [*several, *(simulate(**settings).truth for settings in data["simulated"])]
+
+
 def _pairs(given: Any, folder: Path) -> Any:
+    """One folder, two folders, or a list of (source, target)."""
     if given is None or isinstance(given, str):
-        return None if given is None else folder / given
-    return [(folder / source, folder / target) for source, target in given]
+        return _resolve(given, folder)
+    if isinstance(given, list) and all(isinstance(item, list) for item in given):
+        return [tuple(_resolve(pair, folder)) for pair in given]
+    return tuple(_resolve(given, folder))
 
 
 def _crappifier(given: Any, path: Path) -> Any:

@@ -48,7 +48,8 @@ class Validator:
         """Score `network`; it is left in the mode it had."""
         was_training = network.training
         network.eval()
-        errors, source_errors, draws, previews = [], [], [], []
+        errors, source_errors, draws = [], [], []
+        previews: list[tuple[Array, Array, Array]] = []
         for batch in self.batches:
             target = batch["target"].to(device)
             prediction = network(batch["source"].to(device)).float()
@@ -58,13 +59,14 @@ class Validator:
             if "source_2" in batch:
                 draws.append(_mse(prediction, network(batch["source_2"].to(device)).float()) / 2)
             if len(previews) < 4:
-                previews.append(tuple(image[0, 0].cpu().numpy() for image in (source, prediction, target)))
+                first = [image[0, 0].cpu().numpy() for image in (source, prediction, target)]
+                previews.append((first[0], first[1], first[2]))
         network.train(was_training)
         return ValidationScore(
             psnr=_mean_db(errors),
             psnr_source=_mean_db(source_errors),
             noise_draw=float(np.sqrt(torch.cat(draws).mean().item())) if draws else float("nan"),
-            previews=previews,  # type: ignore[arg-type]
+            previews=previews,
         )
 
 

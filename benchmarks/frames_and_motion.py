@@ -1,0 +1,168 @@
+"""When do 3 and 5 frames beat 1, against the motion per frame?
+
+Trains networks of 1, 3 and 5 frames with identical settings, and one of 3 frames that starts from a 1-frame network (half
+of the steps each), on simulated movies of mixed speeds and the real training movies. Tests them on simulated movies of
+unseen seeds at 0, 0.3, 1 and 3 pixels per frame and on the real test movies, at two noise levels.
+
+    python benchmarks/frames_and_motion.py --steps 8000         # 4 rows of 30 to 40 minutes on one core each
+    python benchmarks/frames_and_motion.py --steps 8000 --only "1 frame"      # share the rows between two processes
+    python benchmarks/frames_and_motion.py --steps 8000 --only "5 frames"
+
+Runs are kept in --runs and go on where they were stopped.
+"""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import corpus
+from results import Benchmark, Job, Row, parser, table
+
+SPEEDS = (0.0, 0.3, 1.0, 3.0)
+TRAINING_SPEEDS = (0.0, 0.15, 0.4, 0.8, 1.2, 1.8, 2.6, 3.5)
+KINDS = ("filaments", "vesicles", "nuclei", "cell")
+# Seeds of simulated movies, apart from each other: training, validation, test.
+FIRST_SEEDS = {"train": 1000, "validate": 2000, "test": 3000}
+SEED, NOISE_SEED, TEST_FRAMES = 0, 11, 12
+NETWORK = {"depth": 2, "growth": 1.5, "blocks": 1, "stem": 2}
+VARIANTS = {"1 frame": (1, False), "3 frames": (3, False), "5 frames": (5, False), "3 frames from 1": (3, True)}
+
+
+@cache
+def simulated(role: str) -> dict[tuple[str, float], Any]:
+    """Simulated movies (SimulatedMovie) by kind and speed."""
+    from decrappify.samples import simulate
+
+    n_frames, size = (24, (192, 192)) if role == "train" else (TEST_FRAMES, (160, 160))
+    made = {"train": _pairs_of(TRAINING_SPEEDS), "validate": [("cell", 0.5), ("vesicles", 2.0)]}
+    wanted = made.get(role) or [(kind, speed) for speed in SPEEDS for kind in KINDS]
+    return {
+        (kind, speed): simulate(kind, n_frames=n_frames, size=size, speed_px=speed, seed=FIRST_SEEDS[role] + index)
+        for index, (kind, speed) in enumerate(wanted)
+    }
+
+
+def _pairs_of(speeds: tuple[float, ...]) -> list[tuple[str, float]]:
+    """Every kind at two of the speeds, spread."""
+    return [(KINDS[index % len(KINDS)], speed) for index, speed in enumerate(speeds)]
+
+
+def train(variant: str, steps: int, base_channels: int, runs: Path) -> Any:
+    """The trained model of a variant, from its finished run where there is one."""
+    n_frames, from_one = VARIANTS[variant]
+    if not from_one:
+        return _run(runs / f"{variant.replace(' ', '_')}-{steps}", n_frames, steps, base_channels, None)
+    half = steps // 2
+    first = _run(runs / f"1_frame-{half}", 1, half, base_channels, None)
+    return _run(runs / f"3_frames_from_1-{steps - half}", n_frames, steps - half, base_channels, first)
+
+
+def _run(folder: Path, n_frames: int, steps: int, base_channels: int, start_from: Any) -> Any:
+    from decrappify import TrainingConfig, load_model, train
+
+    finished = folder / "model.safetensors"
+    if finished.exists():
+        return load_model(finished)
+    films = [corpus.load(name) for name in corpus.TRAIN_MOVIES]
+    return train(
+        [sample.truth for sample in simulated("train").values()] + [film[:-8] for film in films],
+        "fluorescence-any",
+        validation=[sample.truth for sample in simulated("validate").values()] + [film[-6:] for film in films],
+        config=TrainingConfig(
+            network="residual-unet",
+            n_frames=n_frames,
+            max_steps=steps,
+            learning_rate=2e-3,
+            validate_every=max(1, steps // 8),
+            seed=SEED,
+            device="cpu",
+        ),
+        network_settings=NETWORK | {"base_channels": base_channels},
+        output=folder,
+        resume=(folder / "checkpoint.pt").exists(),
+        start_from=start_from,
+    )
+
+
+def test_truths(n_frames: int) -> dict[str, tuple[str, Any]]:
+    """Test movies by name: the group that the table averages over, and the truth (T, Y, X)."""
+    import numpy as np
+
+    from scoring import truths
+
+    found: dict[str, tuple[str, Any]] = {}
+    for (kind, speed), sample in simulated("test").items():
+        found[f"{kind} {speed:g} px"] = (f"simulated, {speed:g} px/frame", np.asarray(sample.truth)[:, 0, 0])
+    for name in corpus.TEST_MOVIES:
+        for label, truth in truths(name, n_frames).items():
+            found[label] = (label, truth)
+    return found
+
+
+def measure(variant: str, args: Any, runs: Path) -> Row:
+    """Train one variant and score it on every test movie and noise level."""
+    from scoring import LEVELS, degrade, figures, restored
+
+    model = train(variant, args.steps, args.base_channels, runs)
+    scores = {}
+    for name, (group, truth) in test_truths(args.frames).items():
+        for level, steps in LEVELS.items():
+            result = restored(degrade(truth, steps, NOISE_SEED), model)
+            scores[f"{name}, {level}"] = {"group": group, "level": level, **figures(result, truth)}
+    validation = model.card["validation"]
+    return {"variant": variant, "validation_psnr": validation["psnr_db"], "best_step": model.card["best_step"], "scores": scores}
+
+
+def section(rows: list[Row]) -> str:
+    """PSNR and TDE of every variant by group and level."""
+    from scoring import LEVELS_IN_WORDS
+
+    header = ["movie", "level", *(row["variant"] for row in rows)]
+    gains = [row["variant"] for row in rows if row["variant"] != "1 frame" and rows[0]["variant"] == "1 frame"]
+    psnr = []
+    for group, level in _cells(rows[0]):
+        values = [_mean(row, group, level, "psnr") for row in rows]
+        psnr.append([group, level, *values, *(value - values[0] for value in values[1:] if gains)])
+    tde = [[group, level, *(_mean(row, group, level, "tde") for row in rows)] for group, level in _cells(rows[0])]
+    trained = ", ".join(f"{row['variant']}: {row['validation_psnr']:.2f} dB at step {row['best_step']}" for row in rows)
+    return (
+        "## Frames in a window against motion\n\n"
+        f"Equal steps, network, seed {SEED} and data; 'from 1' spends half of the steps on the 1-frame network that it starts "
+        f"from. Simulated movies: the mean over {', '.join(KINDS)}, {TEST_FRAMES} frames each, truth free of noise. Real ones: truth "
+        f"with noise of its own. Levels: {LEVELS_IN_WORDS}. Best validation: {trained}.\n\n"
+        "PSNR in dB, and the gain over 1 frame\n\n"
+        + table(header + [f"{name}: gain" for name in gains], psnr)
+        + "\n\nTDE (0 perfect, 1 frozen)\n\n"
+        + table(header, tde, 3)
+    )
+
+
+def _cells(row: Row) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((score["group"], score["level"]) for score in row["scores"].values()))
+
+
+def _mean(row: Row, group: str, level: str, figure: str) -> Any:
+    from scoring import mean
+
+    return mean([s[figure] for s in row["scores"].values() if (s["group"], s["level"]) == (group, level)])
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("--steps", type=int, default=8000, help="training steps of every variant")
+    options.add_argument("--base-channels", type=int, default=48, help="width of the network")
+    options.add_argument("--frames", type=int, default=24, help="frames of each real test movie")
+    options.add_argument("--runs", type=Path, default=Path("runs/frames_and_motion"), help="folder of the training runs")
+    args = options.parse_args()
+    import torch
+
+    torch.set_num_threads(args.threads)
+    settings = {"steps": args.steps, "base_channels": args.base_channels, "frames": args.frames}
+    jobs = {variant: Job(settings, partial(measure, variant, args, args.runs)) for variant in VARIANTS}
+    Benchmark("frames_and_motion", args, options).run(jobs, section)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""Films (mp4, mov, avi, mkv) through PyAV: read in any order with exact frames, written as H.264."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from decrappify.errors import FormatError, MissingFileError
+from decrappify.io.video_index import FrameIndex, index_frames
+from decrappify.io.video_notes import VideoNotes
+from decrappify.io.video_writer import write_video as write_video
+from decrappify.movie import Array, Movie, Shape5
+
+_KEPT_FRAMES = 8  # decoded frames kept: the colours of one frame and the window around it are asked for one by one
+_LOOKED_AT = 16  # key frames that decide whether a film is grey
+_FORMATS = {(1, False): "gray", (1, True): "gray16le", (3, False): "rgb24", (3, True): "rgb48le"}
+
+
+def open_video(path: str | os.PathLike[str]) -> Movie:
+    """Open a film; frames are decoded when they are read, one after another or from the key frame before.
+
+    A film is grey (one channel) if its format has no colour or if red, green and blue agree in all of 16 key frames
+    spread over it; else it has channels R, G and B. Films of more than 8 bits come as uint16, spread over all 16 bits.
+
+    Parameters
+    ----------
+    path : path
+        A ``.mp4``, ``.mov``, ``.avi`` or ``.mkv`` file, or another container that ffmpeg knows.
+
+    Returns
+    -------
+    Movie
+        (T, C, 1, Y, X) of uint8 or uint16. The frame interval is that of the film, or the true one for a film that was
+        written by `write_video`, which also knows its pixel size and channel name.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    FormatError
+        If it is no film, holds no picture stream, or is truncated.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MissingFileError(f"there is no file {path}; check the path")
+    source = VideoSource(path)
+    notes = source.notes
+    n_channels = source.shape[1]
+    names: tuple[str, ...] | None = ("R", "G", "B") if n_channels == 3 else None
+    if notes is not None and len(notes.channel_names) == n_channels == 1:
+        names = notes.channel_names
+    return Movie(
+        source,
+        name=path.name,
+        pixel_size_um=(None, None, None) if notes is None else notes.pixel_size_um,
+        frame_interval_s=source.frame_interval_s if notes is None else notes.frame_interval_s,
+        channel_names=names,
+        channel_colors=("FF0000", "00FF00", "0000FF") if n_channels == 3 else None,
+    )
+
+
+class VideoSource:
+    """Frames of a film's first picture stream; may be pickled, and reopens its file in a forked process."""
+
+    shape: Shape5
+    dtype: np.dtype[Any]
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._kept: OrderedDict[int, Array] = OrderedDict()
+        self._container: Any = None
+        self._connect()
+        try:
+            self._read_layout()
+        except BaseException:
+            self.close()
+            raise
+
+    def __reduce__(self) -> tuple[type[VideoSource], tuple[Path]]:
+        return VideoSource, (self._path,)
+
+    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        """Read one region; the whole frame is decoded for it."""
+        if self._process != os.getpid():
+            # A forked process shares the file's position and lacks the decoder's threads, for which closing would wait.
+            self._of_parent, self._container = self._container, None
+            self._connect()
+        if t in self._kept:
+            self._kept.move_to_end(t)
+        else:
+            self._kept[t] = self._pixels(t)
+            if len(self._kept) > _KEPT_FRAMES:
+                self._kept.popitem(last=False)
+        return self._kept[t][rows, columns, c].copy()
+
+    def close(self) -> None:
+        """Release the file and the kept frames."""
+        self._kept.clear()
+        self._container.close()
+
+    @property
+    def frame_interval_s(self) -> float | None:
+        """Seconds between frames, on average."""
+        index, rate = self._index, self._stream.average_rate
+        if index is not None and len(index.times) > 1:
+            return float(Fraction(index.times[-1] - index.times[0], len(index.times) - 1) * self._stream.time_base)
+        return float(1 / rate) if rate else None
+
+    def _connect(self) -> None:
+        import av
+
+        if self._container is not None:
+            self._container.close()
+        try:
+            self._container = av.open(str(self._path))
+        except (av.FFmpegError, OSError) as error:
+            raise FormatError(
+                f"{self._path.name} is no readable film ({error.strerror}); it is damaged or another kind of file"
+            ) from error
+        if not self._container.streams.video:
+            self._container.close()
+            raise FormatError(f"{self._path.name} holds no picture stream; is it a sound file?")
+        self._stream = self._container.streams.video[0]
+        self._stream.thread_type = "AUTO"
+        self._process = os.getpid()
+        self._decoded = self._container.decode(self._stream)
+        self._position: int | None = 0  # the frame that the decoder gives next; None if it has come to an end
+
+    def _read_layout(self) -> None:
+        name = self._path.name
+        self._index = index_frames(self._container, self._stream, name)
+        if self._index is None or not self._starts_as_indexed(self._index):
+            self._index = None
+            self._connect()
+            count = sum(1 for _ in self._until_damaged())
+        else:
+            count = len(self._index.times)
+        if count == 0:
+            raise FormatError(f"{name} holds no frame that can be decoded; it is damaged or was never finished")
+        first = self._frame(0)
+        deep = max(component.bits for component in first.format.components) > 8
+        self.dtype = np.dtype(np.uint16 if deep else np.uint8)
+        n_channels = 1 if self._is_grey(count) else 3
+        self._format = _FORMATS[n_channels, deep]
+        self.notes = VideoNotes.from_metadata(self._container.metadata)
+        rows, columns = first.height, first.width
+        if self.notes is not None and _is_padded(self.notes.size, (rows, columns)):
+            rows, columns = self.notes.size
+        self._coded = first.height, first.width
+        self.shape: Shape5 = (count, n_channels, 1, rows, columns)
+
+    def _starts_as_indexed(self, index: FrameIndex) -> bool:
+        self._connect()
+        times = [frame.pts for frame in islice(self._until_damaged(), 3)]
+        return bool(times) and times == list(index.times[: len(times)])
+
+    def _is_grey(self, count: int) -> bool:
+        if len(self._frame(0).format.components) == 1 and not self._frame(0).format.has_palette:
+            return True
+        keys = [0] if self._index is None else sorted({0, *self._index.key_frames})
+        picks = np.unique(np.linspace(0, len(keys) - 1, _LOOKED_AT).round().astype(int))
+        return all(_has_no_colour(self._frame(keys[pick])) for pick in picks)
+
+    def _pixels(self, t: int) -> Array:
+        frame = self._frame(t)
+        if (frame.height, frame.width) != self._coded:
+            raise FormatError(
+                f"frame {t} of {self._path.name} is {frame.height} × {frame.width}, the first is "
+                f"{self._coded[0]} × {self._coded[1]}; cut the film where its size changes"
+            )
+        pixels: Array = frame.to_ndarray(format=self._format)
+        return pixels.reshape(*self._coded, -1)
+
+    def _frame(self, t: int) -> Any:
+        """Decode frame `t`: go on if it comes soon, else start at the key frame before it."""
+        starts = [0] if self._index is None else list(self._index.starts(t))
+        if self._position is not None and starts[0] <= self._position <= t:
+            starts = [self._position, *starts]
+        for start in starts:
+            if start != self._position:
+                self._decode_from(start)
+            frame = self._advance_to(t)
+            if frame is not None:
+                return frame
+        raise FormatError(f"frame {t} of {self._path.name} cannot be decoded; the film is damaged, copy it again")
+
+    def _decode_from(self, start: int) -> None:
+        if start == 0 or self._index is None:
+            self._connect()
+            return
+        self._container.seek(self._index.times[start], stream=self._stream)
+        self._decoded = self._container.decode(self._stream)
+        self._position = start
+
+    def _advance_to(self, t: int) -> Any:
+        """Decode up to frame `t`; None if the decoder passes it by or comes to an end."""
+        for frame in self._until_damaged():
+            number = self._position if self._index is None else self._index.number(frame.pts)
+            if number is None:
+                continue
+            self._position = number + 1
+            if number >= t:
+                return frame if number == t else None
+        self._position = None
+        return None
+
+    def _until_damaged(self) -> Iterator[Any]:
+        import av
+
+        try:
+            while (frame := next(self._decoded, None)) is not None:  # `yield from` would close the decoder with itself
+                yield frame
+        except (av.FFmpegError, OSError):
+            return  # the frame that is missing is named by who asked for it
+
+
+def _has_no_colour(frame: Any) -> bool:
+    pixels = frame.to_ndarray(format="rgb24")
+    return bool((pixels == pixels[..., :1]).all())
+
+
+def _is_padded(size: tuple[int, int], coded: tuple[int, int]) -> bool:
+    return all(length - side in (0, 1) for side, length in zip(size, coded, strict=True))

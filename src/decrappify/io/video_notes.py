@@ -1,0 +1,53 @@
+"""What a film that was written here knows beyond its pixels, kept in the comment of the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from decrappify.movie import PixelSize
+
+
+@dataclass(frozen=True, slots=True)
+class VideoNotes:
+    """Facts of the movie that a film cannot hold otherwise.
+
+    Attributes
+    ----------
+    frame_interval_s : float or None
+        True seconds between frames; the film itself plays at a rate that can be watched.
+    pixel_size_um : tuple
+        (z, y, x) in micrometres, None where unknown.
+    channel_names : tuple of str
+        Channels of the movie, which are merged in the film.
+    size : tuple of int
+        Rows and columns before padding to even numbers.
+    display_range : tuple of (low, high)
+        Grey levels shown as black and as full brightness, per channel.
+    """
+
+    frame_interval_s: float | None
+    pixel_size_um: PixelSize
+    channel_names: tuple[str, ...]
+    size: tuple[int, int]
+    display_range: tuple[tuple[float, float], ...] = ()
+
+    def to_comment(self) -> str:
+        """Return the notes as one line of JSON."""
+        return json.dumps({"software": "decrappify", **asdict(self)}, ensure_ascii=False)
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> VideoNotes | None:
+        """Find the notes in a film's metadata; None for a film from elsewhere."""
+        try:
+            values: dict[str, Any] = json.loads(metadata.get("comment", ""))
+            if values["software"] != "decrappify":
+                return None
+            z, y, x = values["pixel_size_um"]
+            rows, columns = values["size"]
+            interval, names = values["frame_interval_s"], tuple(map(str, values["channel_names"]))
+            return cls(interval, (z, y, x), names, (int(rows), int(columns)))
+        except (ValueError, KeyError, TypeError):
+            return None

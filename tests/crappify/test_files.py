@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decrappify.crappify import (
+    BinDown,
+    Blur,
+    Crappifier,
+    Gaussian,
+    OneOf,
+    PoissonGaussian,
+    crappifier_preset,
+    preset_names,
+)
+from decrappify.crappify.files import to_toml
+from decrappify.crappify.registry import PARTS, part_from_dict, part_to_dict
+from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
+
+
+@pytest.mark.parametrize("suffix", ["toml", "json"])
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_survives_a_file(tmp_path, name, suffix):
+    path = crappifier_preset(name).save(tmp_path / f"preset.{suffix}")
+    assert Crappifier.load(path) == crappifier_preset(name)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", ["toml", "json"])
+@pytest.mark.parametrize("name", PARTS)
+def test_every_part_survives_a_file(tmp_path, name, suffix):
+    part = OneOf(parts=(Blur((0.5, 1)), Gaussian()), probability=0.5) if name == "one_of" else PARTS[name]()
+    path = Crappifier([part]).save(tmp_path / f"part.{suffix}")
+    assert Crappifier.load(path).steps == (part,)
+    assert part_from_dict(json.loads(json.dumps(part_to_dict(part)))) == part
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    name=st.none() | st.text(st.characters(exclude_categories=["Cs"])),
+    low=st.floats(1e-6, 1e6),
+    high=st.floats(1e6, 1e12),
+    bits=st.none() | st.integers(1, 32),
+)
+def test_any_numbers_and_names_survive_toml_exactly(name, low, high, bits):
+    import tomllib
+
+    crappifier = Crappifier([PoissonGaussian((low, high), read_noise=low, bit_depth=bits), BinDown(3)], name)
+    assert Crappifier.from_dict(tomllib.loads(to_toml(crappifier.to_dict()))) == crappifier
+
+
+def test_an_empty_crappifier_survives(tmp_path):
+    assert Crappifier.load(Crappifier([]).save(tmp_path / "none.toml")) == Crappifier([])
+
+
+def test_a_file_is_not_replaced_unasked(tmp_path):
+    path = Crappifier([Gaussian()]).save(tmp_path / "c.toml")
+    with pytest.raises(OutputExistsError, match="exists; pass overwrite=True"):
+        Crappifier([Blur()]).save(path)
+    assert Crappifier.load(Crappifier([Blur()]).save(path, overwrite=True)).steps == (Blur(),)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("steps = [", FormatError, "is not a valid TOML file"),
+        ("name = 'x'", InputError, "needs a list of steps"),
+        ("steps = []\nsteppes = 1", InputError, "no setting 'steppes'; did you mean 'steps'"),
+        ("[[steps]]\npart = 'gausian'", InputError, "no crappifier part 'gausian'; did you mean 'gaussian'"),
+        ("[[steps]]\npart = 'blur'\nsigmas = 1", InputError, "'blur' has no setting 'sigmas'; did you mean 'sigma'"),
+        ("[[steps]]\nsigma = 1", InputError, "needs a table with its name"),
+        ("[[steps]]\npart = 'blur'\nsigma = 'wide'", InputError, "c.toml: blur: sigma is 'wide', needs"),
+        ("[[steps]]\npart = 'one_of'\nparts = 3", InputError, "needs a list of parts"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_one_line(tmp_path, text, error, message):
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    with pytest.raises(error, match=message) as caught:
+        Crappifier.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(MissingFileError, match="there is no crappifier file"):
+        Crappifier.load(tmp_path / "none.toml")
+    with pytest.raises(FormatError, match=r"needs .toml or .json"):
+        Crappifier.load(tmp_path / "c.yaml")
+    (tmp_path / "list.json").write_text("[1]")
+    with pytest.raises(FormatError, match="holds a list, needs one table"):
+        Crappifier.load(tmp_path / "list.json")
+    with pytest.raises(OutputError, match="could not be written"):
+        Crappifier([]).save(tmp_path / "no" / "folder" / "c.toml")

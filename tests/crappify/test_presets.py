@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+
+from decrappify.crappify import crappifier_preset, preset_description, preset_names
+from decrappify.errors import InputError
+from decrappify.intensity import measure
+from decrappify.movie import Movie
+
+
+@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("shape", [(64, 48), (3, 64, 48)])
+def test_every_preset_runs_on_stills_and_windows(name, shape, rng):
+    crappifier = crappifier_preset(name)
+    image = rng.integers(100, 3000, shape).astype(np.uint16)
+    noisy = crappifier(image, rng)
+    assert noisy.shape == (*shape[:-2], 64 // crappifier.scale, 48 // crappifier.scale)
+    assert crappifier.name == name
+    assert 20 < len(preset_description(name)) < 120
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_degrades_a_real_image_and_keeps_its_level(name, real_data, rng):
+    grey = tifffile.imread(real_data / "highres" / "BPAE_actin.tif")[:512, :512]
+    image = measure(Movie.from_array(grey)).apply(grey)
+    crappifier = crappifier_preset(name)
+    scale = crappifier.scale
+    noisy = np.kron(crappifier(image, rng).astype(float), np.ones((scale, scale)))
+    assert np.corrcoef(noisy.ravel(), image.ravel())[0, 1] > 0.3
+    assert noisy.mean() == pytest.approx(image.mean(), abs=0.05 if name == "fastai" else 0.01)
+
+
+@pytest.mark.parametrize(("name", "scale"), [("confocal", 1), ("widefield-x2", 2), ("confocal-x2", 2), ("em-x4", 4)])
+def test_the_name_says_the_scale(name, scale):
+    assert crappifier_preset(name).scale == scale
+
+
+def test_an_unknown_preset_names_the_nearest():
+    with pytest.raises(InputError, match="no crappifier preset 'confocl'; did you mean 'confocal'"):
+        crappifier_preset("confocl")
+    with pytest.raises(InputError, match="there are confocal, "):
+        preset_description("zzzz")
+
+
+def test_crappifiers_need_no_torch():
+    check = "import sys, decrappify.crappify; sys.exit(any(m in sys.modules for m in ('torch', 'skimage', 'PIL')))"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
+from decrappify.io.video import open_video, write_video
+from decrappify.movie import Array, Movie
+
+
+def smooth_movie(n_frames: int = 12, height: int = 48, width: int = 64, dtype: str = "uint8") -> Array:
+    """Discs that move and brighten: survives a lossy codec, and no two frames are alike."""
+    y, x = np.mgrid[:height, :width]
+    top = np.iinfo(dtype).max
+    frames = [
+        np.exp(-((y - height / 2) ** 2 + (x - 4 * t) ** 2) / 200.0) * (0.5 + 0.4 * t / n_frames)
+        for t in range(n_frames)
+    ]
+    return np.rint(np.stack(frames) * top).astype(dtype)
+
+
+def write_film(path: Path, frames: Array, codec: str, pixel_format: str, source_format: str, **options: str) -> Path:
+    """A film made by PyAV alone, at 25 frames per second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.pix_fmt, stream.height, stream.width = pixel_format, frames.shape[1], frames.shape[2]
+        for t, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(pixels, format=source_format)
+            frame.pts = t
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def decoded(path: Path, pixel_format: str = "rgb24") -> list[Array]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format=pixel_format) for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "interval"),
+    [
+        ("movies/bulk-water_480f.mov", (480, 3, 1, 424, 640), 1001 / 24000),
+        ("colour/bikes.mp4", (250, 3, 1, 272, 640), 0.04),
+    ],
+)
+def test_real_films_give_exact_frames_in_any_order(real_data, rng, name, shape, interval):
+    movie = open_video(real_data / name)
+    assert movie.shape == shape
+    assert movie.dtype == np.uint8
+    assert movie.channel_names == ("R", "G", "B")
+    assert movie.frame_interval_s == pytest.approx(interval)
+    truth = decoded(real_data / name)
+    assert len(truth) == shape[0]
+    picks = [0, 1, 2, 239, 238, shape[0] - 1, 0, 120, *rng.integers(0, shape[0], 6)]
+    for t in map(int, picks):
+        np.testing.assert_array_equal(movie.frame(t, 1), truth[t][..., 1], err_msg=f"frame {t}")
+    np.testing.assert_array_equal(movie.region(3, 2, 0, slice(5, 20), slice(30, 41)), truth[3][5:20, 30:41, 2])
+
+
+def test_films_are_read_in_every_order(tmp_path, rng):
+    frames = np.stack([smooth_movie(40)] * 3, -1) // np.array([1, 2, 3], np.uint8)
+    path = write_film(tmp_path / "film.mp4", frames, "libx264", "yuv420p", "rgb24", bf="3", g="9", sc_threshold="0")
+    truth, movie = decoded(path), open_video(path)
+    for t in (*range(40), *range(39, -1, -1), *rng.permutation(40)):
+        np.testing.assert_array_equal(movie.frame(int(t), 0), truth[t][..., 0], err_msg=f"frame {t}")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "pixel_format", "dtype"),
+    [(".mkv", "ffv1", "gray", "uint8"), (".mkv", "ffv1", "gray16le", "uint16"), (".avi", "ffv1", "gray", "uint8")],
+)
+def test_lossless_grey_films_come_back_exactly(tmp_path, suffix, codec, pixel_format, dtype):
+    frames = smooth_movie(7, dtype=dtype)
+    movie = open_video(write_film(tmp_path / f"film{suffix}", frames, codec, pixel_format, pixel_format))
+    assert movie.shape == (7, 1, 1, 48, 64)
+    assert movie.dtype == dtype
+    assert movie.frame_interval_s == pytest.approx(0.04, abs=1e-3)  # mkv counts in milliseconds
+    np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], frames)
+    np.testing.assert_array_equal(movie.frame(2), frames[2])
+
+
+def test_film_without_time_stamps_is_counted_by_decoding(tmp_path):
+    frames = smooth_movie(20)
+    frames[:6] = frames[6]  # avi has no time stamps; reordered frames begin late
+    path = write_film(tmp_path / "film.avi", frames, "libx264", "yuv420p", "gray", bf="2", g="5")
+    truth, movie = decoded(path, "gray"), open_video(path)
+    assert movie.shape == (20, 1, 1, 48, 64)
+    for t in (0, 5, 3, 19, 0, *range(20)):
+        np.testing.assert_array_equal(movie.frame(t), truth[t])
+
+
+def test_grey_film_with_one_coloured_key_frame_stays_coloured(tmp_path):
+    frames = np.stack([smooth_movie(30)] * 3, -1)
+    frames[20:, :, :, 0] = 200
+    path = write_film(tmp_path / "film.mp4", frames, "libx264", "yuv420p", "rgb24", g="5")
+    assert open_video(path).shape[1] == 3
+    grey = write_film(tmp_path / "grey.mp4", frames[:20], "libx264", "yuv420p", "rgb24", g="5")
+    assert open_video(grey).shape[1] == 1
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_other_processes_read_the_same_frames(tmp_path, context):
+    path = write_film(tmp_path / "film.mp4", smooth_movie(20), "libx264", "yuv420p", "gray", g="7")
+    movie = open_video(path)
+    expected = [movie.frame(t) for t in (3, 11)]
+    with multiprocessing.get_context(context).Pool(1) as pool:
+        found = pool.map(movie.frame, [3, 11])
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(movie)).frame(11), expected[1])
+
+
+@pytest.mark.parametrize(("height", "width"), [(48, 64), (47, 63), (33, 40), (5, 3)])
+def test_8_bit_movie_survives_the_round_trip(tmp_path, height, width):
+    frames = smooth_movie(10, height, width)
+    movie = Movie.from_array(
+        frames, frame_interval_s=90.0, pixel_size_um=(None, 0.2, 0.1), channel_names=["GFP µm"], name="cells"
+    )
+    path = write_video(movie, tmp_path / "cells.mp4")
+    again = open_video(path)
+    assert again.shape == (10, 1, 1, height, width)
+    assert again.pixel_size_um == movie.pixel_size_um
+    assert again.frame_interval_s == 90.0
+    assert again.channel_names == ("GFP µm",)
+    error = np.asarray(again)[:, 0, 0].astype(int) - frames
+    assert np.abs(error).mean() < 1.5
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert stream.codec_context.name == "h264"
+        assert stream.codec_context.pix_fmt == "yuv420p"
+        assert stream.average_rate == 5
+        assert (stream.height, stream.width) == (height + height % 2, width + width % 2)
+
+
+@pytest.mark.parametrize(
+    ("interval", "rate"), [(None, 10), (0.04, 25), (1001 / 24000, Fraction(24000, 1001)), (60.0, 5), (0.001, 30)]
+)
+def test_films_play_at_a_rate_that_can_be_watched(tmp_path, interval, rate):
+    movie = Movie.from_array(smooth_movie(6), frame_interval_s=interval)
+    path = write_video(movie, tmp_path / "cells.mp4")
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].average_rate == rate
+    assert open_video(path).frame_interval_s == interval
+
+
+def test_16_bit_movie_has_one_contrast_for_all_frames(tmp_path):
+    frames = np.full((8, 32, 32), 1000, np.uint16)
+    frames[:, 8:24, 8:24] = np.linspace(2000, 9000, 8).astype(np.uint16)[:, None, None]
+    again = open_video(write_video(Movie.from_array(frames), tmp_path / "cells.mp4"))
+    levels = [float(again.frame(t)[12:20, 12:20].mean()) for t in range(8)]
+    np.testing.assert_allclose(levels, (frames[:, 16, 16] - 1000) / 8000 * 255, atol=3)
+    given = open_video(write_video(Movie.from_array(frames), tmp_path / "given.mp4", low=0, high=18000))
+    np.testing.assert_allclose(given.frame(7)[12:20, 12:20], 127, atol=3)
+
+
+def test_constant_and_nan_frames_are_shown_as_black(tmp_path):
+    frames = np.full((3, 16, 16), np.nan, np.float32)
+    frames[0] = 5.0
+    again = open_video(write_video(Movie.from_array(frames), tmp_path / "cells.mp4"))
+    assert np.asarray(again).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("names", "colors", "expected"),
+    [
+        (["a", "b"], None, [(0, 255, 0), (255, 0, 255)]),
+        (["a", "b"], ["FF0000", "0000FF"], [(255, 0, 0), (0, 0, 255)]),
+        (["R", "G", "B"], None, [(255, 0, 0), (0, 255, 0), (0, 0, 255)]),
+    ],
+)
+def test_channels_are_merged_in_their_colours(tmp_path, names, colors, expected):
+    array = np.zeros((4, len(names), 1, 32, 32 * len(names)), np.uint8)
+    for c in range(len(names)):
+        array[:, c, :, :, 32 * c : 32 * c + 32] = 255
+    movie = Movie.from_array(array, channel_names=names, channel_colors=colors)
+    again = np.asarray(open_video(write_video(movie, tmp_path / "cells.mp4")))[2, :, 0]
+    for c, color in enumerate(expected):
+        np.testing.assert_allclose(again[:, 16, 32 * c + 16], color, atol=4)
+
+
+def test_progress_is_told_and_closed(tmp_path):
+    class Bar:
+        seen: list[object] = []
+
+        def __init__(self, total: int, desc: str, unit: str) -> None:
+            self.seen.append((total, desc, unit))
+
+        def update(self, n: int) -> None:
+            self.seen.append(n)
+
+        def close(self) -> None:
+            self.seen.append("closed")
+
+    write_video(Movie.from_array(smooth_movie(3)), tmp_path / "cells.mp4", progress=Bar)
+    assert Bar.seen == [(3, "writing cells.mp4", "frame"), 1, 1, 1, "closed"]
+
+
+def test_an_existing_film_is_kept_unless_asked(tmp_path):
+    movie = Movie.from_array(smooth_movie(3))
+    path = write_video(movie, tmp_path / "cells.mp4")
+    before = path.read_bytes()
+    with pytest.raises(OutputExistsError, match="already exists"):
+        write_video(movie, path)
+    assert path.read_bytes() == before
+    assert write_video(movie[:2], path, overwrite=True) == path
+    assert len(open_video(path)) == 2
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "message"),
+    [
+        ((2, 1, 3, 16, 16), {}, "3 Z slices.*movie.select"),
+        ((2, 1, 1, 16, 16), {"low": 9, "high": 9}, "low=9, high=9; needs low < high"),
+        ((2, 2, 1, 16, 16), {"low": [1, 2, 3]}, "low has 3 values"),
+    ],
+)
+def test_movies_that_make_no_film_are_refused(tmp_path, shape, options, message):
+    with pytest.raises(InputError, match=message):
+        write_video(Movie.from_array(np.zeros(shape, np.uint16)), tmp_path / "cells.mp4", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_movie_that_fails_midway_leaves_nothing(tmp_path):
+    class Failing:
+        shape, dtype = (5, 1, 1, 16, 16), np.dtype(np.uint8)
+
+        def read(self, t, c, z, rows, columns):
+            if t == 3:
+                raise FormatError("frame 3 is damaged")
+            return np.zeros((16, 16), np.uint8)
+
+        def close(self):
+            pass
+
+    with pytest.raises(FormatError, match="frame 3 is damaged"):
+        write_video(Movie(Failing()), tmp_path / "cells.mp4")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits on file size")
+@pytest.mark.parametrize("limit", [1000, 20_000])
+def test_a_full_disk_ends_in_one_line(tmp_path, limit):
+    script = f"""
+import resource, numpy as np
+from decrappify.errors import OutputError
+from decrappify.io.video import write_video
+from decrappify.movie import Movie
+noise = np.random.default_rng(0).integers(0, 255, (20, 64, 64), dtype=np.uint8)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+try:
+    write_video(Movie.from_array(noise), {str(tmp_path / "cells.mp4")!r})
+except OutputError as error:
+    raise SystemExit(f"refused: {{error}}")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "refused:" in done.stderr, done.stderr
+    assert "could not be written" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_output_errors_name_the_folder(tmp_path):
+    with pytest.raises(OutputError, match="no folder"):
+        write_video(Movie.from_array(smooth_movie(2)), tmp_path / "missing" / "cells.mp4")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"<!DOCTYPE html>", "no readable film"), (b"", "no readable film"), (b"\0\0\0\x20ftypisom" + b"\0" * 99, "film")],
+)
+def test_what_is_no_film_is_refused(tmp_path, content, message):
+    path = tmp_path / "film.mp4"
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=message) as refused:
+        open_video(path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.99])
+def test_truncated_films_are_refused(tmp_path, part):
+    whole = write_video(Movie.from_array(smooth_movie(60)), tmp_path / "whole.mp4").read_bytes()
+    path = tmp_path / "film.mp4"
+    path.write_bytes(whole[: int(len(whole) * part)])
+    with pytest.raises(FormatError, match=r"truncated|no readable film"):
+        open_video(path)
+
+
+def test_sound_and_missing_files_are_refused(tmp_path):
+    path = tmp_path / "sound.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with pytest.raises(FormatError, match="holds no picture stream"):
+        open_video(path)
+    with pytest.raises(MissingFileError, match="no file"):
+        open_video(tmp_path / "none.mp4")

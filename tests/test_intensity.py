@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from decrappify.errors import InputError
+from decrappify.intensity import Normalization, NormalizationRule, finite_frame, measure
+from decrappify.movie import Movie
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from([np.uint8, np.int16, np.uint16]).flatmap(lambda dtype: arrays(dtype, (4, 5))),
+    st.floats(-500, 5000),
+    st.floats(1, 60_000),
+)
+def test_whole_numbers_come_back_exactly(frame, offset, scale):
+    normalization = Normalization(offset, scale)
+    assert normalization.apply(frame).dtype == np.float32
+    np.testing.assert_array_equal(normalization.invert(normalization.apply(frame), frame.dtype), frame)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.int32])
+def test_what_lies_outside_a_whole_dtype_is_clipped_not_wrapped(dtype):
+    limits = np.iinfo(dtype)
+    inverted = Normalization(0.0, 1e5).invert(np.array([-1e6, 0.0, 1e6], np.float32), dtype)
+    assert inverted.tolist() == [limits.min, 0, limits.max]
+
+
+def test_floats_come_back_unclipped():
+    values = np.array([-0.5, 0.25, 3.0], np.float32)
+    np.testing.assert_allclose(Normalization(10.0, 4.0).invert(values, np.float32), [8.0, 11.0, 22.0])
+
+
+def test_the_rule_takes_percentiles_of_binned_planes(rng):
+    pixels = rng.integers(100, 1000, (3, 16, 20), dtype=np.uint16)
+    blocks = pixels.reshape(3, 4, 4, 5, 4).mean(axis=(2, 4))
+    low, high = np.percentile(blocks, [5, 90])
+    found = measure(Movie.from_array(pixels), rule=NormalizationRule(low=5, high=90))
+    assert (found.offset, found.scale) == pytest.approx((low, high - low))
+
+
+def test_every_channel_has_its_own_and_few_planes_are_read():
+    pixels = np.random.default_rng(0).random((100, 2, 1, 8, 8)) * np.array([1, 50])[:, None, None, None]
+    movie, read = Movie.from_array(pixels), []
+    original = movie._source.read
+    movie._source.read = lambda *index: read.append(index[0]) or original(*index)
+    assert measure(movie, 1, max_planes=5).scale > 10 * measure(movie, 0, max_planes=5).scale
+    assert read == [0, 25, 50, 74, 99] * 2
+
+
+def test_sparse_objects_on_a_flat_background_are_not_constant():
+    pixels = np.zeros((1, 64, 64), np.uint8)
+    pixels[0, :4, :4] = 200
+    assert measure(Movie.from_array(pixels)) == Normalization(0.0, 200.0)
+
+
+def test_nan_is_refused_or_zeroed():
+    pixels = np.ones((2, 8, 8), np.float32)
+    pixels[1, 0, 0], pixels[1, 7, 7] = np.nan, np.inf
+    movie = Movie.from_array(pixels, name="cells.tif")
+    with pytest.raises(InputError, match="frame 1 of cells.tif holds NaN or infinity; pass nan='zero'"):
+        measure(movie)
+    assert finite_frame(movie, 1, 0, 0, nan="zero")[[0, 7], [0, 7]].tolist() == [0, 0]
+    with pytest.raises(InputError, match="nan='skip' is not known"):
+        finite_frame(movie, 1, 0, 0, nan="skip")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: measure(Movie.from_array(np.full((3, 8, 8), 7), name="a.tif")), r"channel 0 of a.tif is constant .*pixel 7"),
+        (lambda: NormalizationRule(low=50, high=50), "percentiles are 50 and 50, need 0 <= low < high <= 100"),
+        (lambda: NormalizationRule(bin_size=0), "bin_size is 0, needs at least 1"),
+    ],
+)
+def test_mistakes_end_in_one_line(make, message):
+    with pytest.raises(InputError, match=message):
+        make()

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import structural_similarity
+
+from decrappify.errors import InputError
+from decrappify.losses import PIXEL_LOSSES, charbonnier, pixel_loss, ssim_map, tuple_loss
+
+
+@pytest.fixture
+def images():
+    generator = torch.Generator().manual_seed(0)
+    return [torch.rand(2, 3, 20, 24, generator=generator, requires_grad=True) for _ in range(3)]
+
+
+@pytest.mark.parametrize("name", PIXEL_LOSSES)
+def test_losses_are_zero_at_the_target_positive_beside_it_and_have_gradients(images, name):
+    prediction, target, _ = images
+    loss = pixel_loss(name)
+    assert loss(target, target).item() == pytest.approx(0, abs=1e-6)
+    value = loss(prediction, target)
+    value.backward()
+    assert value.shape == ()
+    assert value.item() > 0
+    assert torch.isfinite(prediction.grad).all()
+
+
+def test_charbonnier_lies_between_l1_and_l1_less_epsilon():
+    difference = torch.tensor([[[[-2.0, 0.5], [0.0, 0.01]]]])
+    expected = (np.sqrt(difference.numpy() ** 2 + 1e-4) - 1e-2).mean()
+    assert charbonnier(difference, torch.zeros(1, 1, 2, 2)).item() == pytest.approx(expected)
+
+
+def test_ssim_is_that_of_scikit_image(images):
+    prediction, target = (image.detach().double() for image in images[:2])
+    _, full = structural_similarity(
+        prediction[0, 0].numpy(),
+        target[0, 0].numpy(),
+        data_range=1.0,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
+    )
+    np.testing.assert_allclose(ssim_map(prediction, target)[0, 0], full[5:-5, 5:-5], atol=1e-9)
+
+
+def test_the_tuple_loss_is_half_of_both_errors_and_the_weighted_difference(images):
+    first, second, target = images
+    loss = pixel_loss("l1")
+    total, stability = tuple_loss(first, target, loss, prediction_2=second, stability_weight=0.5)
+    torch.testing.assert_close(stability, loss(first, second))
+    torch.testing.assert_close(total, (loss(first, target) + loss(second, target) + 0.5 * loss(first, second)) / 2)
+
+
+def test_with_one_prediction_the_tuple_loss_is_the_pixel_loss(images):
+    total, stability = tuple_loss(images[0], images[1], pixel_loss("l2"), stability_weight=3.0)
+    torch.testing.assert_close(total, pixel_loss("l2")(images[0], images[1]))
+    assert stability.item() == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: pixel_loss("huber"), "unknown loss 'huber', needs one of l1, l2, charbonnier, ssim-mix"),
+        (lambda: pixel_loss("ssim-mix")(torch.zeros(1, 1, 8, 20), torch.zeros(1, 1, 8, 20)), r"at least 11 x 11 .* \(8, 20\)"),
+    ],
+)
+def test_mistakes_end_in_one_line(make, message):
+    with pytest.raises(InputError, match=message):
+        make()

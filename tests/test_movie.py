@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import dask.array
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decrappify.errors import InputError
+from decrappify.movie import Movie
+
+
+@pytest.fixture
+def pixels(rng):
+    return rng.integers(0, 4000, (6, 2, 3, 5, 7), dtype=np.uint16)
+
+
+@pytest.fixture
+def movie(pixels):
+    return Movie.from_array(
+        pixels,
+        name="cells",
+        pixel_size_um=(1.0, 0.2, 0.1),
+        frame_interval_s=2.0,
+        channel_names=("actin", "nuclei"),
+        channel_colors=("00FF00", None),
+        provenance={"microscope": "disk"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "expected"),
+    [
+        ((5, 7), None, (1, 1, 1, 5, 7)),
+        ((4, 5, 7), None, (4, 1, 1, 5, 7)),
+        ((4, 5, 7), "ZYX", (1, 1, 4, 5, 7)),
+        ((5, 7, 3), "YXC", (1, 3, 1, 5, 7)),
+        ((7, 5), "XY", (1, 1, 1, 5, 7)),
+    ],
+)
+def test_arrays_of_any_order_become_five_axes(rng, shape, axes, expected):
+    array = rng.integers(0, 255, shape, dtype=np.uint8)
+    movie = Movie.from_array(array, axes)
+    assert movie.shape == expected
+    wanted = [(axes or {2: "YX", 3: "TYX"}[array.ndim]).index(axis) for axis in "TCZYX" if axis in (axes or "TYX"[-array.ndim :])]
+    np.testing.assert_array_equal(np.asarray(movie), array.transpose(wanted).reshape(expected))
+
+
+def test_frames_and_regions_are_those_of_the_array(movie, pixels):
+    np.testing.assert_array_equal(movie.frame(-1, 1, 2), pixels[5, 1, 2])
+    np.testing.assert_array_equal(movie.region(2, 0, 1, slice(1, 4), slice(-3, None)), pixels[2, 0, 1, 1:4, -3:])
+    assert (len(movie), movie.nbytes, movie.dtype) == (6, pixels.nbytes, np.uint16)
+    assert list(movie.planes())[:4] == [(0, 0, 0), (0, 0, 1), (0, 0, 2), (0, 1, 0)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.slices(6), st.slices(2), st.slices(3))
+def test_a_selection_is_numpys(frames, channels, slices):
+    pixels = np.arange(6 * 2 * 3 * 4).reshape(6, 2, 3, 2, 2)
+    expected = pixels[frames][:, channels][:, :, slices]
+    if expected.size == 0:
+        with pytest.raises(InputError, match="pick nothing from movie"):
+            Movie.from_array(pixels).select(frames, channels, slices)
+    else:
+        np.testing.assert_array_equal(np.asarray(Movie.from_array(pixels).select(frames, channels, slices)), expected)
+
+
+def test_a_selection_keeps_metadata_and_carries_steps(movie):
+    part = movie.select(slice(0, 6, 2), 1, slice(None, None, 2))
+    assert part.shape == (3, 1, 2, 5, 7)
+    assert (part.frame_interval_s, part.pixel_size_um) == (4.0, (2.0, 0.2, 0.1))
+    assert (part.channel_names, part.channel_colors) == (("nuclei",), (None,))
+    assert (part.name, part.provenance) == ("cells", {"microscope": "disk"})
+    assert movie[2].shape == movie[np.int64(2)].shape == (1, 2, 3, 5, 7)
+
+
+def test_z_plays_time_and_back(movie, pixels):
+    played = movie.z_as_time()
+    np.testing.assert_array_equal(np.asarray(played), pixels.swapaxes(0, 2))
+    np.testing.assert_array_equal(np.asarray(played.z_as_time()), pixels)
+    assert (played.frame_interval_s, played.provenance["z_as_time"]) == (None, True)
+
+
+def test_nothing_of_a_lazy_array_is_computed_before_a_frame_is_read():
+    def read(block_info):
+        if block_info[None]["chunk-location"][0] != 2:
+            raise RuntimeError("another frame was read")
+        return np.ones((1, 4, 4), np.float32)
+
+    movie = Movie.from_array(dask.array.map_blocks(read, chunks=((1,) * 5, 4, 4), dtype=np.float32, meta=np.empty((0, 0, 0), np.float32)))
+    assert movie[1:4].frame(1).sum() == 16
+
+
+def test_booleans_become_bytes_and_unknown_scales_none():
+    movie = Movie.from_array(np.eye(3, dtype=bool), frame_interval_s=0.0, pixel_size_um=(float("nan"), -1, 0.5))
+    assert movie.frame(0).dtype == np.uint8
+    assert (movie.frame_interval_s, movie.pixel_size_um) == (None, (None, None, 0.5))
+    assert movie.channel_names == ("C0",)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Movie.from_array(np.zeros((2, 3, 4, 5))), "has 4 axes; needs .* axes='TCYX'"),
+        (lambda: Movie.from_array(np.zeros((2, 3)), "TZ"), "axes='TZ' does not fit"),
+        (lambda: Movie.from_array(np.zeros((2, 3), complex)), "dtype complex128 is not an image"),
+        (lambda: Movie.from_array(np.zeros((0, 3, 3))), "of at least 1 each"),
+        (lambda: Movie.from_array(np.zeros((2, 3)), channel_names=("a", "b")), "channel_names of movie has 2 .* needs 1"),
+        (lambda: Movie.from_array(np.zeros((2, 3)), pixel_size_um=(1.0,)), r"needs three values \(z, y, x\)"),
+        (lambda: Movie.from_array(np.zeros((2, 3, 3))).frame(2), "frame 2 is not in movie, which has frames 0 to 1"),
+        (lambda: Movie.from_array(np.zeros((2, 3, 3))).frame(0, c=1), "channel 1 is not in movie"),
+        (lambda: Movie.from_array(np.zeros((2, 3, 3)))[0, 0], r"indexed by frames, such as movie\[10:20\]"),
+        (lambda: Movie.from_array(np.zeros((2, 3, 3)))[5:], "frames 5:None pick nothing"),
+    ],
+)
+def test_mistakes_end_in_one_line(make, message):
+    with pytest.raises(InputError, match=message) as caught:
+        make()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_movie_closes_its_source(movie):
+    closed = []
+    movie._source.close = lambda: closed.append(True)
+    with movie:
+        assert "cells" in repr(movie)
+    assert closed == [True]

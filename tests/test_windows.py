@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decrappify.errors import InputError
+from decrappify.windows import check_n_frames, reflect, window_indices
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 12), st.sampled_from([1, 3, 5, 7]), st.data())
+def test_windows_are_those_of_numpys_reflection(length, n_frames, data):
+    t, half = data.draw(st.integers(0, length - 1)), n_frames // 2
+    padded = np.pad(np.arange(length), half, mode="reflect")
+    assert window_indices(t, length, n_frames) == tuple(padded[t : t + n_frames])
+    assert window_indices(t, length, n_frames)[half] == t
+
+
+def test_a_still_is_its_own_window_of_one():
+    assert window_indices(0, 1, 1) == (0,)
+    assert reflect(-3, 1) == 0
+
+
+@pytest.mark.parametrize("n_frames", [0, -1, 2, 4, 3.0, True, "3"])
+def test_other_window_lengths_are_refused(n_frames):
+    with pytest.raises(InputError, match=r"n_frames is .*, needs an odd whole number such as 1, 3 or 5"):
+        check_n_frames(n_frames)
+
+
+@pytest.mark.parametrize(
+    ("t", "length", "message"),
+    [(3, 3, "frame 3 is outside the movie, which has frames 0 to 2"), (-1, 3, "frame -1 is outside"), (0, 1, "'fluorescence-still'")],
+)
+def test_frames_without_a_window_are_refused(t, length, message):
+    with pytest.raises(InputError, match=message):
+        window_indices(t, length, 3)
