@@ -49,21 +49,21 @@ def _pairs_of(speeds: tuple[float, ...]) -> list[tuple[str, float]]:
     return [(KINDS[index % len(KINDS)], speed) for index, speed in enumerate(speeds)]
 
 
-def train(variant: str, steps: int, base_channels: int, runs: Path) -> Any:
+def train(variant: str, args: Any) -> Any:
     """The trained model of a variant, from its finished run where there is one."""
     n_frames, from_one = VARIANTS[variant]
     if not from_one:
-        return _run(runs / f"{variant.replace(' ', '_')}-{steps}", n_frames, steps, base_channels, None)
-    half = steps // 2
-    first = _run(runs / f"1_frame-{half}", 1, half, base_channels, None)
-    return _run(runs / f"3_frames_from_1-{steps - half}", n_frames, steps - half, base_channels, first)
+        return _run(variant, n_frames, args.steps, args)
+    half = args.steps // 2
+    return _run(variant, n_frames, args.steps - half, args, start_from=_run("1 frame", 1, half, args))
 
 
-def _run(folder: Path, n_frames: int, steps: int, base_channels: int, start_from: Any) -> Any:
+def _run(name: str, n_frames: int, steps: int, args: Any, start_from: Any = None) -> Any:
     from decrappify import TrainingConfig, load_model, train
 
+    folder = args.runs / f"{name.replace(' ', '-')}_{args.base_channels}_{steps}"
     finished = folder / "model.safetensors"
-    if finished.exists():
+    if finished.exists() and not args.again:
         return load_model(finished)
     films = [corpus.load(name) for name in corpus.TRAIN_MOVIES]
     return train(
@@ -79,9 +79,10 @@ def _run(folder: Path, n_frames: int, steps: int, base_channels: int, start_from
             seed=SEED,
             device="cpu",
         ),
-        network_settings=NETWORK | {"base_channels": base_channels},
+        network_settings=NETWORK | {"base_channels": args.base_channels},
         output=folder,
-        resume=(folder / "checkpoint.pt").exists(),
+        resume=(folder / "checkpoint.pt").exists() and not args.again,
+        overwrite=args.again,
         start_from=start_from,
     )
 
@@ -101,11 +102,11 @@ def test_truths(n_frames: int) -> dict[str, tuple[str, Any]]:
     return found
 
 
-def measure(variant: str, args: Any, runs: Path) -> Row:
+def measure(variant: str, args: Any) -> Row:
     """Train one variant and score it on every test movie and noise level."""
     from scoring import LEVELS, degrade, figures, restored
 
-    model = train(variant, args.steps, args.base_channels, runs)
+    model = train(variant, args)
     scores = {}
     for name, (group, truth) in test_truths(args.frames).items():
         for level, steps in LEVELS.items():
@@ -125,7 +126,9 @@ def section(rows: list[Row]) -> str:
     for group, level in _cells(rows[0]):
         values = [_mean(row, group, level, "psnr") for row in rows]
         psnr.append([group, level, *values, *(value - values[0] for value in values[1:] if gains)])
-    tde = [[group, level, *(_mean(row, group, level, "tde") for row in rows)] for group, level in _cells(rows[0])]
+    moving = [cell for cell in _cells(rows[0]) if not cell[0].startswith("simulated, 0 px")]
+    tde = [[*cell, *(_mean(row, *cell, "tde") for row in rows)] for cell in moving]
+    floor = [[*cell, *(100 * _mean(row, *cell, "flicker_floor") for row in rows)] for cell in _cells(rows[0])]
     trained = ", ".join(f"{row['variant']}: {row['validation_psnr']:.2f} dB at step {row['best_step']}" for row in rows)
     return (
         "## Frames in a window against motion\n\n"
@@ -134,8 +137,10 @@ def section(rows: list[Row]) -> str:
         f"with noise of its own. Levels: {LEVELS_IN_WORDS}. Best validation: {trained}.\n\n"
         "PSNR in dB, and the gain over 1 frame\n\n"
         + table(header + [f"{name}: gain" for name in gains], psnr)
-        + "\n\nTDE (0 perfect, 1 frozen)\n\n"
+        + "\n\nTDE (0 perfect, 1 frozen; without motion it means nothing)\n\n"
         + table(header, tde, 3)
+        + "\n\nFlicker floor on still pixels, % of the data range\n\n"
+        + table(header, floor, 3)
     )
 
 
@@ -160,7 +165,7 @@ def main() -> None:
 
     torch.set_num_threads(args.threads)
     settings = {"steps": args.steps, "base_channels": args.base_channels, "frames": args.frames}
-    jobs = {variant: Job(settings, partial(measure, variant, args, args.runs)) for variant in VARIANTS}
+    jobs = {variant: Job(settings, partial(measure, variant, args)) for variant in VARIANTS}
     Benchmark("frames_and_motion", args, options).run(jobs, section)
 
 

@@ -23,7 +23,7 @@ SEEDS = (0, 1, 2)
 LEVEL = "10 photons"
 DRAWS = (21, 22)
 NETWORK = {"depth": 2, "growth": 1.5, "blocks": 1, "stem": 2}
-# Name, title and digits of what is scored; lower is better for the first two.
+# Name and title of what is scored beside PSNR.
 SCORES = (("flicker_floor", "FR, % of range"), ("draw", "draw difference, % of range"), ("tde", "TDE"), ("tdr", "TDR"))
 
 
@@ -111,13 +111,15 @@ def _score(figure: str, members: Sequence[str], factor: float = 1) -> Callable[[
 
 
 def _cell(rows: Sequence[Row], weight: float, score: Callable[[Row], float], digits: int, *, relative: bool) -> str:
-    values, zero = ([score(row) for row in rows if row["w"] == w] for w in (weight, 0.0))
-    mean = sum(values) / len(values)
-    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / max(1, len(values) - 1))
-    text = f"{mean:.{digits}f} ± {spread:.{digits}f}"
-    if not zero or weight == 0:
+    values = {row["net_seed"]: score(row) for row in rows if row["w"] == weight}
+    zero = {row["net_seed"]: score(row) for row in rows if row["w"] == 0 and row["net_seed"] in values}
+    mean = sum(values.values()) / len(values)
+    text = f"{mean:.{digits}f}"
+    if len(values) > 1:
+        text += f" ± {math.sqrt(sum((v - mean) ** 2 for v in values.values()) / (len(values) - 1)):.{digits}f}"
+    if len(zero) < len(values) or weight == 0:
         return text
-    before = sum(zero) / len(zero)
+    before = sum(zero.values()) / len(zero)
     return f"{text} ({100 * (mean / before - 1):+.1f} %)" if relative else f"{text} ({mean - before:+.{digits}f})"
 
 

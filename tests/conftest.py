@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
+
+from decrappify.cli import main
 
 
 @pytest.fixture
@@ -21,3 +26,33 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("DECRAPPIFY_TEST_DATA is not set: real-file tests need the folder of real movies")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Files of tiny untrained models, which give back the middle frame: still, movie (3 frames) and movie-x2."""
+    from decrappify.model import Model
+    from decrappify.networks import create
+
+    folder = tmp_path_factory.mktemp("models")
+    sizes = {"still": (1, 1), "movie": (3, 1), "movie-x2": (3, 2)}
+    return {
+        name: Model(
+            create("small", base_channels=16, depth=1, n_frames=n_frames, scale=scale), card={"name": f"tiny-{name}"}
+        ).save(folder / f"{name}.safetensors")
+        for name, (n_frames, scale) in sizes.items()
+    }
+
+
+@pytest.fixture
+def command() -> Callable[..., Result]:
+    """Run `decrappify` with these arguments; another exit code than the one expected, or a traceback, fails."""
+
+    def run(*arguments: Any, exit_code: int = 0) -> Result:
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == exit_code, result.output
+        return result
+
+    return run

@@ -65,7 +65,10 @@ def test_with_one_prediction_the_tuple_loss_is_the_pixel_loss(images):
     ("make", "message"),
     [
         (lambda: pixel_loss("huber"), "unknown loss 'huber', needs one of l1, l2, charbonnier, ssim-mix"),
-        (lambda: pixel_loss("ssim-mix")(torch.zeros(1, 1, 8, 20), torch.zeros(1, 1, 8, 20)), r"at least 11 x 11 .* \(8, 20\)"),
+        (
+            lambda: pixel_loss("ssim-mix")(torch.zeros(1, 1, 8, 20), torch.zeros(1, 1, 8, 20)),
+            r"at least 11 x 11 .* \(8, 20\)",
+        ),
     ],
 )
 def test_mistakes_end_in_one_line(make, message):

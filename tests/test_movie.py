@@ -42,7 +42,11 @@ def test_arrays_of_any_order_become_five_axes(rng, shape, axes, expected):
     array = rng.integers(0, 255, shape, dtype=np.uint8)
     movie = Movie.from_array(array, axes)
     assert movie.shape == expected
-    wanted = [(axes or {2: "YX", 3: "TYX"}[array.ndim]).index(axis) for axis in "TCZYX" if axis in (axes or "TYX"[-array.ndim :])]
+    wanted = [
+        (axes or {2: "YX", 3: "TYX"}[array.ndim]).index(axis)
+        for axis in "TCZYX"
+        if axis in (axes or "TYX"[-array.ndim :])
+    ]
     np.testing.assert_array_equal(np.asarray(movie), array.transpose(wanted).reshape(expected))
 
 
@@ -87,7 +91,9 @@ def test_nothing_of_a_lazy_array_is_computed_before_a_frame_is_read():
             raise RuntimeError("another frame was read")
         return np.ones((1, 4, 4), np.float32)
 
-    movie = Movie.from_array(dask.array.map_blocks(read, chunks=((1,) * 5, 4, 4), dtype=np.float32, meta=np.empty((0, 0, 0), np.float32)))
+    movie = Movie.from_array(
+        dask.array.map_blocks(read, chunks=((1,) * 5, 4, 4), dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
+    )
     assert movie[1:4].frame(1).sum() == 16
 
 
@@ -105,7 +111,10 @@ def test_booleans_become_bytes_and_unknown_scales_none():
         (lambda: Movie.from_array(np.zeros((2, 3)), "TZ"), "axes='TZ' does not fit"),
         (lambda: Movie.from_array(np.zeros((2, 3), complex)), "dtype complex128 is not an image"),
         (lambda: Movie.from_array(np.zeros((0, 3, 3))), "of at least 1 each"),
-        (lambda: Movie.from_array(np.zeros((2, 3)), channel_names=("a", "b")), "channel_names of movie has 2 .* needs 1"),
+        (
+            lambda: Movie.from_array(np.zeros((2, 3)), channel_names=("a", "b")),
+            "channel_names of movie has 2 .* needs 1",
+        ),
         (lambda: Movie.from_array(np.zeros((2, 3)), pixel_size_um=(1.0,)), r"needs three values \(z, y, x\)"),
         (lambda: Movie.from_array(np.zeros((2, 3, 3))).frame(2), "frame 2 is not in movie, which has frames 0 to 1"),
         (lambda: Movie.from_array(np.zeros((2, 3, 3))).frame(0, c=1), "channel 1 is not in movie"),

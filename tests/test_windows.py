@@ -31,7 +31,11 @@ def test_other_window_lengths_are_refused(n_frames):
 
 @pytest.mark.parametrize(
     ("t", "length", "message"),
-    [(3, 3, "frame 3 is outside the movie, which has frames 0 to 2"), (-1, 3, "frame -1 is outside"), (0, 1, "'fluorescence-still'")],
+    [
+        (3, 3, "frame 3 is outside the movie, which has frames 0 to 2"),
+        (-1, 3, "frame -1 is outside"),
+        (0, 1, "'fluorescence-still'"),
+    ],
 )
 def test_frames_without_a_window_are_refused(t, length, message):
     with pytest.raises(InputError, match=message):

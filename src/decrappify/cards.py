@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from decrappify.errors import MissingFileError
-from decrappify.model import read_card, shipped_models
+from decrappify.model import find_model, read_card, shipped_models
 
 
 def model_table() -> str:
@@ -22,12 +20,7 @@ def model_table() -> str:
 
 def card_text(name_or_path: str) -> str:
     """Give the whole card of a shipped model or a model file, as indented text."""
-    shipped = shipped_models()
-    path = shipped.get(name_or_path, Path(name_or_path))
-    if not path.is_file():
-        raise MissingFileError(
-            f"{name_or_path} is neither a shipped model ({', '.join(shipped) or 'none'}) nor a model file"
-        )
+    path = find_model(name_or_path)
     header = read_card(path)
     megabytes = path.stat().st_size / 1e6
     shown = header["card"] | {

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -15,39 +19,68 @@ from decrappify.errors import DecrappifyError, InputError
 _PATH = click.Path(path_type=Path)
 
 
+class _OneLine(click.ClickException):
+    """What the user reads of an error."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"decrappify: {' '.join(self.message.split())}", file=file, err=True)
+
+
+class _Interrupted(_OneLine):
+    exit_code = 130
+
+
 class _Commands(click.Group):
     """Turns every error that a user can cause into one line and exit code 2."""
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with _one_line_errors(debug=False):
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, context: click.Context) -> Any:
-        try:
+        with _one_line_errors(debug=bool(context.params.get("debug"))):
             return super().invoke(context)
-        except DecrappifyError as error:
-            if context.params.get("debug"):
-                raise
-            click.echo(f"decrappify: {_one_line(error)}", err=True)
-        except KeyboardInterrupt:
-            click.echo("decrappify: interrupted; what was finished is kept, the same command goes on", err=True)
-            context.exit(130)
-        context.exit(2)
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+@contextmanager
+def _one_line_errors(*, debug: bool) -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        if error.ctx is None or isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+            raise  # no command at all: click shows the help
+        raise _OneLine(f"{error.format_message().rstrip('.')}; see '{error.ctx.command_path} --help'") from error
+    except (DecrappifyError, OSError) as error:
+        if debug or getattr(error, "errno", None) == errno.EPIPE:  # a reader such as `head` has left
+            raise
+        raise _OneLine(str(error)) from error
+    except KeyboardInterrupt as error:
+        raise _Interrupted("interrupted; what was finished is kept, and the same command goes on") from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="decrappify")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option("--verbose", is_flag=True, help="Say what is decided on the way (device, tiles, precision).")
-def main(debug: bool, verbose: bool) -> None:
+@click.pass_context
+def main(context: click.Context, debug: bool, verbose: bool) -> None:
     """Restore microscopy stills and movies; train restorers from good images made bad on purpose."""
-    import logging
-
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="decrappify: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("decrappify: %(message)s"))
+    logger = logging.getLogger("decrappify")
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    logger.addHandler(handler)
+    context.call_on_close(lambda: logger.removeHandler(handler))
+    context.with_resource(warnings.catch_warnings())
+    warnings.showwarning = lambda message, *_: click.echo(f"decrappify: {message}", err=True)
 
 
 def _progress() -> Any:
-    """A tqdm bar where a person looks at it, else nothing."""
+    """Give a tqdm bar where a person looks at it, else nothing."""
     if not sys.stderr.isatty():
         return None
     from tqdm import tqdm
@@ -58,21 +91,20 @@ def _progress() -> Any:
 def _input_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--frame-interval-s", type=float, help="Seconds between frames, where the file does not say."),
-        click.option("--channel", help="Only this channel: a number from 0, or its name."),
-        click.option("--scene", default="0", help="Scene of a file with several: a number from 0, or its name."),
+        click.option("--channel", help="Only this channel: its name, or a number from 0."),
+        click.option("--scene", type=int, default=0, show_default=True, help="Scene of a file with several."),
     ):
         command = option(command)
     return command
 
 
-def _index(text: str | None) -> int | str | None:
-    return int(text) if text is not None and text.lstrip("-").isdigit() else text
-
-
-def _open(path: Path, scene: str, channel: str | None, frame_interval_s: float | None) -> Any:
+def _open(source: Path, *, output: Path | None = None, **options: Any) -> Any:
     from decrappify.io import open_movie
 
-    return open_movie(path, scene=_index(scene), channel=_index(channel), frame_interval_s=frame_interval_s)
+    movie = open_movie(source, **options)
+    if output is not None and output.exists() and output.samefile(source):
+        raise InputError(f"{output} is the input itself; choose another name for the output")
+    return movie
 
 
 @main.command()
@@ -86,12 +118,31 @@ def _open(path: Path, scene: str, channel: str | None, frame_interval_s: float |
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--precision", default="auto", show_default=True, help="auto, float32, bfloat16 or float16.")
 @click.option("--dtype", help="Data type of the output, such as float32; the input's by default.")
-@click.option("--window-axis", default="T", show_default=True, type=click.Choice(["T", "Z"]), help="Axis of the window; Z lets a stack play time.")
-@click.option("--nan", default="error", show_default=True, type=click.Choice(["error", "zero"]), help="What to do with NaN pixels.")
+@click.option(
+    "--window-axis",
+    default="T",
+    show_default=True,
+    type=click.Choice(["T", "Z"]),
+    help="Axis of the window; Z lets a stack play time.",
+)
+@click.option(
+    "--nan",
+    default="error",
+    show_default=True,
+    type=click.Choice(["error", "zero"]),
+    help="What to do with NaN pixels.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace OUT and any unfinished run of it.")
 @click.option("--no-resume", is_flag=True, help="Do not go on from an unfinished run.")
 def restore(
-    source: Path, output: Path, model: str, scene: str, channel: str | None, frame_interval_s: float | None, no_resume: bool, **options: Any
+    source: Path,
+    output: Path,
+    model: str,
+    scene: int,
+    channel: str | None,
+    frame_interval_s: float | None,
+    no_resume: bool,
+    **options: Any,
 ) -> None:
     """Restore the movie IN with a model and write OUT (.ome.zarr, .ome.tif or .mp4).
 
@@ -99,7 +150,7 @@ def restore(
     """
     from decrappify.restoration import restore as restore_movie
 
-    movie = _open(source, scene, channel, frame_interval_s)
+    movie = _open(source, output=output, scene=scene, channel=channel, frame_interval_s=frame_interval_s)
     restored = restore_movie(movie, model, output, resume=not no_resume, progress=_progress(), **options)
     click.echo(f"{output}: {_describe(restored)}")
 
@@ -119,10 +170,13 @@ def crappify(
     from decrappify.crappify import Crappifier, crappifier_preset, crappify_movie
     from decrappify.io import save_movie
 
-    if (preset is None) == (crappifier is None):
-        raise InputError("crappify needs one of --preset and --crappifier")
-    degrade = crappifier_preset(preset) if preset is not None else Crappifier.load(crappifier)
-    movie = crappify_movie(_open(source, **options), degrade, seed=seed)
+    if crappifier is not None and preset is None:
+        degrade = Crappifier.load(crappifier)
+    elif preset is not None and crappifier is None:
+        degrade = crappifier_preset(preset)
+    else:
+        raise InputError("crappify needs either --preset or --crappifier; see 'decrappify presets'")
+    movie = crappify_movie(_open(source, output=output, **options), degrade, seed=seed)
     save_movie(movie, output, overwrite=overwrite, progress=_progress())
     click.echo(f"{output}: {_describe(movie)}")
 
@@ -137,7 +191,9 @@ def train(run: Path, output: Path | None, resume: bool, overwrite: bool, device:
     """Train a model as RUN.TOML says; Ctrl-C saves, --resume goes on."""
     from decrappify.training.run_file import train_from_file
 
-    model, folder = train_from_file(run, output=output, resume=resume, overwrite=overwrite, device=device, progress=_progress())
+    model, folder = train_from_file(
+        run, output=output, resume=resume, overwrite=overwrite, device=device, progress=_progress()
+    )
     score = model.card["validation"]
     click.echo(
         f"{folder / 'model.safetensors'}: validation PSNR {score['psnr_source_db']:.2f} -> {score['psnr_db']:.2f} dB "

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from decrappify.errors import InputError, OutputError
 from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.scorecard import Scorecard, score_movie
 from decrappify.movie import Array, ArraySource, Movie
 
 _MOVIE_MODEL, _STILL_MODEL = "fluorescence-movie", "fluorescence-still"
+_RESULTS = ("restored.ome.zarr", "restored.ome.tif", "restored.mp4", "restored.png")
 
 
 def run_demo(
@@ -34,8 +36,14 @@ def run_demo(
         "auto", "cpu", "cuda" or "mps".
     progress : callable, optional
         Such as ``tqdm``.
+
+    Raises
+    ------
+    InputError
+        If the movie is itself a result in `output`, or the model upsamples, which leaves nothing to compare with.
     """
     from decrappify.io import open_movie, save_movie
+    from decrappify.model import load_model
     from decrappify.restoration import restore
 
     truth: Movie | None = None
@@ -49,22 +57,39 @@ def run_demo(
         source = open_movie(path)
         yield f"{path}: {source.shape[0]} frames of {source.shape[3]} x {source.shape[4]} pixels"
     model = model or (_MOVIE_MODEL if source.shape[0] >= 3 else _STILL_MODEL)
-    output.mkdir(parents=True, exist_ok=True)
+    loaded = load_model(model)
+    if loaded.scale != 1:
+        raise InputError(f"model {model!r} has scale {loaded.scale}, the demo needs scale 1; use decrappify restore")
+    store, tiff, film, picture = _results(output, path)
     started = time.perf_counter()
-    restored = restore(
-        source, model, output / "restored.ome.zarr", device=device, overwrite=True, progress=progress
-    )
+    restored = restore(source, loaded, store, device=device, overwrite=True, progress=progress)
     seconds = time.perf_counter() - started
     megapixels = np.prod(restored.shape, dtype=float) / 1e6
     yield f"restored with {model} in {seconds:.1f} s ({megapixels / seconds:.2f} megapixels per second)"
-    save_movie(restored, output / "restored.ome.tif", overwrite=True)
-    save_movie(restored, output / "restored.mp4", overwrite=True)
+    save_movie(restored, tiff, overwrite=True)
+    source, restored = _middle_slice(source), _middle_slice(restored)
+    save_movie(restored, film, overwrite=True)
     yield ""
     yield from _table(source, restored, truth)
     yield ""
-    picture = _picture(source, restored, truth, output / "restored.png")
-    for written in (output / "restored.ome.zarr", output / "restored.ome.tif", output / "restored.mp4", picture):
-        yield f"wrote {written}"
+    _draw(source, restored, truth, picture)
+    yield from (f"wrote {written}" for written in (store, tiff, film, picture))
+
+
+def _results(folder: Path, source: Path | None) -> list[Path]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot use {folder} as folder for the results: {error.strerror}") from error
+    results = [folder / name for name in _RESULTS]
+    if source is not None and source.resolve() in [result.resolve() for result in results]:
+        raise InputError(f"{source} is the result of an earlier demo and would be replaced; choose another --output")
+    return results
+
+
+def _middle_slice(movie: Movie) -> Movie:
+    """Pick what films, pictures and scores can show of a stack."""
+    return movie if movie.shape[2] == 1 else movie.select(slices=movie.shape[2] // 2)
 
 
 def _table(source: Movie, restored: Movie, truth: Movie | None) -> Iterator[str]:
@@ -75,10 +100,10 @@ def _table(source: Movie, restored: Movie, truth: Movie | None) -> Iterator[str]
         return
     movies = {"input": source, "best Gaussian": _filtered(source, truth), "restored": restored}
     cards = {name: _figures(score_movie(movie, truth, source)) for name, movie in movies.items()}
-    rows: list[Sequence[str]] = [("", *movies)]
-    rows += [(figure, *(cards[name].get(figure, "") for name in movies)) for figure in ("PSNR", "SSIM", "flicker floor")]
+    rows = [("", *movies)]
+    rows += [(row, *(cards[name].get(row, "") for name in movies)) for row in ("PSNR", "SSIM", "flicker floor")]
     yield from _aligned(rows)
-    yield f"data range {float(np.ptp(np.asarray(truth))):.0f} grey levels; the Gaussian's sigmas were chosen by looking at the truth"
+    yield "the widths of the Gaussian filter were chosen by looking at the truth"
 
 
 def _figures(card: Scorecard) -> dict[str, str]:
@@ -90,15 +115,14 @@ def _filtered(source: Movie, truth: Movie) -> Movie:
     return source.derived(ArraySource(best_gaussian(noisy, good).restored))
 
 
-def _aligned(rows: list[Sequence[str]]) -> Iterator[str]:
-    widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        first, *others = (str(cell) for cell in row)
-        yield "  ".join([first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))])
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _picture(source: Movie, restored: Movie, truth: Movie | None, path: Path) -> Path:
-    """Input | restored | truth of the middle frame at one contrast, and the same zoomed on its brightest detail."""
+def _draw(source: Movie, restored: Movie, truth: Movie | None, path: Path) -> None:
+    """Draw input | restored | truth of the middle frame at one contrast, and below them their richest detail."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -118,20 +142,19 @@ def _picture(source: Movie, restored: Movie, truth: Movie | None, path: Path) ->
             if not zoomed:
                 axes.set_title(title, color="white", fontsize=14)
     figure.savefig(path, dpi=110, facecolor="black")
-    return path
 
 
 def _detail(image: Array, share: float = 0.3) -> tuple[float, float, float, float]:
-    """The window (fractions y0, y1, x0, x1) of the given share with the most contrast."""
+    """Find the window (fractions y0, y1, x0, x1) of the given share of the frame with the most contrast."""
     from scipy.ndimage import uniform_filter
 
-    side = max(8, int(min(image.shape) * share))
+    side = min(max(8, int(min(image.shape) * share)), *image.shape)
     wide = image.astype(np.float64)
     variance = uniform_filter(wide**2, side) - uniform_filter(wide, side) ** 2
     half = side // 2
-    inner = variance[half : image.shape[0] - half, half : image.shape[1] - half]
-    y, x = np.unravel_index(int(np.argmax(inner)), inner.shape)
     height, width = image.shape
+    inner = variance[half : height - side + half + 1, half : width - side + half + 1]
+    y, x = np.unravel_index(int(np.argmax(inner)), inner.shape)
     return y / height, (y + side) / height, x / width, (x + side) / width
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -95,10 +96,11 @@ class Model:
         temporary = path.with_name(f".{path.name}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(save(tensors, {"decrappify": json.dumps(self._header(), sort_keys=True)}))
+            temporary.write_bytes(save(tensors, {"decrappify": json.dumps(self._header())}))
             temporary.replace(path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
         return path
 
@@ -141,9 +143,20 @@ def load_model(name_or_path: str | Path | Model) -> Model:
     """
     if isinstance(name_or_path, Model):
         return name_or_path
+    return _read_model(find_model(name_or_path))
+
+
+def find_model(name_or_path: str | Path) -> Path:
+    """Find the file of a shipped model by name, or check the path of a model file.
+
+    Raises
+    ------
+    MissingFileError
+        If it is neither; names the most similar shipped model.
+    """
     shipped = shipped_models()
     if isinstance(name_or_path, str) and name_or_path in shipped:
-        return _read_model(shipped[name_or_path])
+        return shipped[name_or_path]
     path = Path(name_or_path)
     if not path.is_file():
         near = get_close_matches(str(name_or_path), list(shipped), 1)
@@ -151,7 +164,7 @@ def load_model(name_or_path: str | Path | Model) -> Model:
         raise MissingFileError(
             f"{name_or_path} is neither a shipped model ({', '.join(shipped) or 'none'}) nor a model file{hint}"
         )
-    return _read_model(path)
+    return path
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -166,8 +179,8 @@ def read_card(path: Path) -> dict[str, Any]:
     if text is None:
         raise ModelFileError(f"{path} is a safetensors file but not a decrappify model: it has no 'decrappify' header")
     try:
-        header: dict[str, Any] = json.loads(text)
-    except json.JSONDecodeError as error:
+        header: dict[str, Any] = dict(json.loads(text))
+    except (TypeError, ValueError) as error:
         raise ModelFileError(f"{path} has a damaged 'decrappify' header; copy or download it again") from error
     if header.get("format_version") != FORMAT_VERSION:
         raise ModelFileError(

@@ -180,6 +180,7 @@ def test_a_kill_after_the_last_rename_counts_as_done(tmp_path: Path, old: bool) 
     with writer(path) as target:
         assert target.resumed
         assert target.is_done(2, 1, 0)
+        target.save_state()
         assert target.finish() == path
     assert [entry.name for entry in tmp_path.iterdir()] == ["cells.ome.zarr"]
 

@@ -147,11 +147,11 @@ def test_files_that_are_not_what_they_say(tmp_path: Path, name: str, content: by
 
 
 def test_a_wrong_suffix_is_told_and_the_file_opened(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "cells.czi", DATA[:, 0, 0])
+    tifffile.imwrite(tmp_path / "cells.czi", DATA[:, 0, 0], photometric="minisblack")
     with pytest.warns(UserWarning, match=r"cells\.czi is a TIFF file by its content"):
         movie = open_movie(tmp_path / "cells.czi")
     np.testing.assert_array_equal(movie.frame(2), DATA[2, 0, 0])
-    tifffile.imwrite(tmp_path / "no suffix", DATA[:, 0, 0])
+    tifffile.imwrite(tmp_path / "no suffix", DATA[:, 0, 0], photometric="minisblack")
     assert open_movie(tmp_path / "no suffix").shape == (4, 1, 1, 33, 46)
 
 

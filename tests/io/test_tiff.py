@@ -123,6 +123,14 @@ def test_transparency_is_dropped_but_samples_are_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(movie.frame(0, 3), array[:, :, 3])
 
 
+def test_no_frame_is_taken_for_transparency(tmp_path: Path) -> None:
+    options = {"photometric": "rgb", "planarconfig": "separate", "metadata": None}  # what tifffile makes of four frames
+    path = written(tmp_path, STACK[:4], **options)
+    assert open_tiff(path).shape == (1, 4, 1, 40, 50)
+    assert open_tiff(path, axes="TYX").shape == (4, 1, 1, 40, 50)
+    np.testing.assert_array_equal(open_tiff(path, axes="TYX").frame(3), STACK[3])
+
+
 @pytest.mark.parametrize(
     ("resolution", "unit", "spacing", "expected"),
     [

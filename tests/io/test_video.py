@@ -188,20 +188,20 @@ def test_channels_are_merged_in_their_colours(tmp_path, names, colors, expected)
 
 
 def test_progress_is_told_and_closed(tmp_path):
-    class Bar:
-        seen: list[object] = []
+    seen: list[object] = []
 
-        def __init__(self, total: int, desc: str, unit: str) -> None:
-            self.seen.append((total, desc, unit))
+    class Bar:
+        def __init__(self, **what: object) -> None:
+            seen.append(what)
 
         def update(self, n: int) -> None:
-            self.seen.append(n)
+            seen.append(n)
 
         def close(self) -> None:
-            self.seen.append("closed")
+            seen.append("closed")
 
     write_video(Movie.from_array(smooth_movie(3)), tmp_path / "cells.mp4", progress=Bar)
-    assert Bar.seen == [(3, "writing cells.mp4", "frame"), 1, 1, 1, "closed"]
+    assert seen == [{"total": 3, "desc": "writing cells.mp4", "unit": "frame"}, 1, 1, 1, "closed"]
 
 
 def test_an_existing_film_is_kept_unless_asked(tmp_path):

@@ -162,6 +162,7 @@ class ZarrMovieWriter:
 
     def complete_plane(self, t: int, c: int, z: int) -> None:
         """Build the pyramid of a plane written with `write_region`, band by band, and record the plane as done."""
+        self._check_index(t, c, z)
         with output_errors(self.path):
             for finer, coarser in zip(self._levels, self._levels[1:], strict=False):
                 for top in range(0, coarser.shape[3], CHUNK):
@@ -172,8 +173,9 @@ class ZarrMovieWriter:
 
     def save_state(self) -> None:
         """Keep `state` with the partial store: after a crash it is there as a whole or as it was before."""
-        with self._lock, output_errors(self.path):
-            self._journal.save_state(self.state)
+        if not self._finished:
+            with self._lock, output_errors(self.path):
+                self._journal.save_state(self.state)
 
     def finish(self) -> Path:
         """Write the display windows and rename the store to its final name, which is returned.
@@ -273,11 +275,14 @@ class ZarrMovieWriter:
         with self._lock:
             self._journal.record_plane(t, c, z)
 
-    def _check_plane(self, t: int, c: int, z: int, values: Array, shape: tuple[int, ...]) -> None:
+    def _check_index(self, t: int, c: int, z: int) -> None:
         if self._finished:
             raise InputError(f"{self.path.name} is finished; open a new writer to change it")
         if not all(0 <= index < size for index, size in zip((t, c, z), self.shape, strict=False)):
             raise InputError(f"plane {(t, c, z)} is not in {self.path.name}, whose shape is {self.shape}")
+
+    def _check_plane(self, t: int, c: int, z: int, values: Array, shape: tuple[int, ...]) -> None:
+        self._check_index(t, c, z)
         if values.shape != tuple(shape) or values.dtype != self.dtype:
             raise InputError(
                 f"plane {(t, c, z)} of {self.path.name} has shape {values.shape} and dtype {values.dtype}, "
@@ -309,8 +314,10 @@ def halve(plane: Array) -> Array:
     corners = [padded[row::2, column::2] for row in (0, 1) for column in (0, 1)]
     if plane.dtype.kind == "f":
         with np.errstate(invalid="ignore"):  # infinities of both signs
-            mean = np.add.reduce([corner.astype(np.float64) / 4 for corner in corners])
-            return np.asarray(mean, dtype=plane.dtype)
+            mean: Array = corners[0] * plane.dtype.type(0.25)
+            for corner in corners[1:]:
+                mean += corner * plane.dtype.type(0.25)
+        return mean
     if plane.dtype.itemsize < 4:
         total = np.add.reduce(corners, dtype=np.int32)
         return np.asarray((total + 2) // 4).astype(plane.dtype)

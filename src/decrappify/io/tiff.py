@@ -143,20 +143,19 @@ class TiffSource:
         self.metadata = self._read_metadata()
 
     def _set_axes(self) -> None:
-        series = self._series
+        series, page = self._series, self._series.keyframe
         self._axes = _to_tczyx(series.axes, series.shape, self._given_axes, self._path)
         self._sizes = dict(zip(self._axes, series.shape, strict=True))
         self._n_samples = self._sizes.get("S", 1)
-        if series.keyframe.photometric in _COLOUR:
-            self._n_samples = min(self._n_samples, 3)  # the fourth is transparency
+        if self._n_samples == 4 and page.photometric in _COLOUR and page.planarconfig == 1 and page.extrasamples:
+            self._n_samples = 3  # the fourth is transparency; in planes of its own it may as well be a fourth frame
         sizes = self._sizes | {"C": self._sizes.get("C", 1) * self._n_samples}
         self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)
         dtype = np.dtype(series.dtype)
         if dtype.kind not in "uifb":
             raise FormatError(f"{self._path} holds {dtype}, which is no image; needs integers or real floats")
         self.dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
-        self._page_axes = "".join(self._axes[-series.keyframe.ndim :])
-        self._leading = self._axes[: -series.keyframe.ndim]
+        self._leading, self._page_axes = self._axes[: -page.ndim], self._axes[-page.ndim :]
         self._one_page_a_plane = len(series.pages) == math.prod(self._sizes[axis] for axis in self._leading)
 
     def _refuse_cut_short(self, messages: list[str]) -> None:

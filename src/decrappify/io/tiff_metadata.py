@@ -92,7 +92,7 @@ def read_plain(tags: Any) -> TiffMetadata:
 
 def sample_names(samples: int) -> list[str]:
     """Name the samples of one pixel: R, G and B, whatever else there is by number."""
-    return ["R", "G", "B"] if samples == 3 else [f"S{i}" for i in range(samples)]
+    return ["R", "G", "B"] if samples == 3 else [f"C{i}" for i in range(samples)]
 
 
 def ome_color(color: str) -> int:

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 # Sizes of the default microscopy network; how they were chosen is in benchmarks/RESULTS.md.
 _SIZES: dict[str, dict[str, Any]] = {
-    "small": {"base_channels": 32, "depth": 2, "growth": 2.0, "blocks": 1, "stem": 1},
-    "base": {"base_channels": 48, "depth": 2, "growth": 2.0, "blocks": 2, "stem": 1},
-    "large": {"base_channels": 64, "depth": 3, "growth": 2.0, "blocks": 2, "stem": 1},
+    "small": {"base_channels": 48, "depth": 2, "growth": 1.5, "blocks": 1, "stem": 2},
+    "base": {"base_channels": 64, "depth": 3, "growth": 1.5, "blocks": 1, "stem": 2},
+    "large": {"base_channels": 96, "depth": 3, "growth": 1.5, "blocks": 2, "stem": 2},
 }
 
 

@@ -185,6 +185,7 @@ class _Start:
             precision=state.get("precision", self._precision),
             cancel=cancel,
         )
+        _say(restorer, tile_size, job.movie)
         normalizations = [Normalization(*pair) for pair in state.get("normalizations", [])] or job.measure()
         settings = {"tile_overlap": restorer.tile_overlap, "precision": restorer.network.precision}
         decided = {
@@ -215,6 +216,16 @@ class _Start:
             resume=self._resume,
             progress=progress,
         )
+
+
+def _say(restorer: Restorer, tile_size: int | None, movie: Movie) -> None:
+    network = restorer.network
+    logger.info(
+        "%s in %s, tiles of %d pixels with an overlap of %d",
+        network.device, network.precision, restorer.tile_size, restorer.tile_overlap,
+    )  # fmt: skip
+    if tile_size is not None and tile_size >= max(movie.shape[3:]):
+        logger.info("tile_size=%d holds the whole frame (%d x %d)", tile_size, *movie.shape[3:])
 
 
 def _run(

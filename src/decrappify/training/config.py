@@ -67,12 +67,12 @@ class TrainingConfig:
     3
     """
 
-    network: str = "base"
+    network: str = "small"
     n_frames: int = 3
     max_steps: int = 20_000
     batch_size: int = 8
     patch_size: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     loss: str = "charbonnier"
     stability_weight: float = 0.5

@@ -104,7 +104,6 @@ def run_training(
     record = RunRecord(folder, first_step) if folder is not None and fabric.is_global_zero else None
     bar = _bar(progress if fabric.is_global_zero else None, config.max_steps, first_step)
     loss_function = pixel_loss(config.loss)
-    losses: list[Tensor] = []
     last_step = first_step
     with ExitStack() as stack:
         for resource in (bar, record):
@@ -115,18 +114,22 @@ def run_training(
         for step, batch in enumerate(loader, first_step + 1):
             loss, stability = generator_step(run.network, batch, loss_function, config.stability_weight)
             run.optimise(loss, step)
-            losses.append(torch.stack([loss.detach(), stability.detach()]))
+            run.losses.append(torch.stack([loss.detach(), stability.detach()]))
             last_step = step
             if bar is not None:
                 bar.update(1)
             halted = _on_any_rank(fabric, stopping.is_set())
-            if step % config.validate_every == 0 or step == config.max_steps or halted:
-                mean_loss, mean_stability = cast("Tensor", fabric.all_reduce(torch.stack(losses).mean(0))).tolist()
-                losses.clear()
+            due = step % config.validate_every == 0 or step == config.max_steps
+            if halted and not due:
+                run.save(step)  # before the score of a step that an undisturbed run would not have looked at
+            if due or halted:
+                mean_loss, mean_stability = cast("Tensor", fabric.all_reduce(torch.stack(run.losses).mean(0))).tolist()
+                run.losses.clear()
                 score = run.validate(validator, step)
                 _report(record, bar, run, step, mean_loss, mean_stability, score)
                 if on_validation is not None:
                     on_validation(step, score)
+            if due:
                 run.save(step)
             if halted:
                 log.warning("stopped after step %d of %d; resume to go on", step, config.max_steps)
@@ -142,6 +145,7 @@ class _Run:
     ) -> None:
         self.fabric, self.config, self.folder = fabric, config, folder
         self.started = time.monotonic()
+        self.losses: list[Tensor] = []  # of the steps since the last validation
         self.settings = settings | {k: v for k, v in config.to_dict().items() if k not in ("device", "workers")}
         self.bare = network
         if fabric.device.type == "cpu" or fabric.device.type == "cuda":
@@ -197,6 +201,7 @@ class _Run:
                 "settings": self.settings,
                 "step": step,
                 "seconds": self.seconds,
+                "losses": torch.stack(self.losses) if self.losses else torch.zeros(0, 2),
                 "network": self.bare.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "schedule": self.schedule.state_dict(),
@@ -223,6 +228,7 @@ class _Run:
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         torch.set_rng_state(state["rng"])
         self.started -= state["seconds"]
+        self.losses = list(state["losses"].to(self.fabric.device))
         return int(state["step"])
 
     @property

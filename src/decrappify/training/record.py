@@ -52,8 +52,9 @@ class RunRecord:
         figure = Figure(figsize=(8, 3), layout="constrained")
         FigureCanvasAgg(figure)
         left, right = figure.subplots(1, 2)
-        left.semilogy(steps, [float(row["loss"]) for row in self.rows])
-        left.set(xlabel="step", ylabel="loss", title="training loss")
+        losses = [float(row["loss"]) for row in self.rows]
+        left.plot(steps, losses)
+        left.set(xlabel="step", ylabel="loss", title="training loss", yscale="log" if min(losses) > 0 else "linear")
         right.plot(steps, [float(row["val_psnr"]) for row in self.rows], label="restored")
         right.plot(steps, [float(row["val_psnr_source"]) for row in self.rows], "--", color="0.5", label="source")
         right.set(xlabel="step", ylabel="PSNR (dB)", title="validation, fixed noise draws")

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def train_from_file(
     run_folder = output or path.parent / values.get("output", f"runs/{path.stem}")
     start_from = values.get("start_from")
     model = train(
-        _high_res(data, folder),
+        _high_res(data, folder, path),
         _crappifier(values.get("crappifier"), path),
         pairs=_pairs(data.get("pairs"), folder),
         validation=(_pairs if "pairs" in data else _resolve)(data.get("validation"), folder),
@@ -102,15 +103,20 @@ def _resolve(given: Any, folder: Path) -> Any:
     return [folder / item for item in given] if isinstance(given, list) else folder / given
 
 
-def _high_res(data: Mapping[str, Any], folder: Path) -> Any:
+def _high_res(data: Mapping[str, Any], folder: Path, path: Path) -> Any:
     """Files, and the noise-free truth of simulated movies, whose tables hold the arguments of `simulate`."""
     files = _resolve(data.get("high_res"), folder)
     if "simulated" not in data:
         return files
     from decrappify.samples import simulate
 
+    tables = data["simulated"]
+    if not isinstance(tables, list) or not all(isinstance(table, Mapping) for table in tables):
+        raise InputError(f"data.simulated of {path} is {tables!r}, needs tables [[data.simulated]]")
+    for table in tables:
+        _refuse_unknown(table, tuple(signature(simulate).parameters), path, "in [[data.simulated]]")
     several = files if isinstance(files, list) else [] if files is None else [files]
-    return [*several, *(simulate(**settings).truth for settings in data["simulated"])]
+    return [*several, *(simulate(**table).truth for table in tables)]
 
 
 def _pairs(given: Any, folder: Path) -> Any:

@@ -1,0 +1,84 @@
+"""Put trained runs into the package: the model of each run file in src/decrappify/shipped, with its scores on its card.
+
+    for name in fluorescence-still fluorescence-movie fluorescence-movie-x2 em-x4; do
+        decrappify train src/decrappify/shipped/$name.toml --output runs/$name
+        python benchmarks/ship.py runs/$name
+    done
+    python benchmarks/held_out.py && python benchmarks/upscaling.py && python benchmarks/ship.py --scores
+
+The scores are those of results/held_out.json and results/upscaling.json that were made with just these weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from decrappify import load_model
+from decrappify.model import Model, shipped_models
+
+HERE = Path(__file__).parent
+SHIPPED = HERE.parent / "src" / "decrappify" / "shipped"
+LARGEST = 8_000_000
+
+
+def ship(run: Path) -> Path:
+    """Copy the model of a run folder under the name on its card."""
+    model = load_model(run / "model.safetensors")
+    if not (SHIPPED / f"{model.name}.toml").is_file():
+        sys.exit(f"{run} trained {model.name!r}, which has no run file in {SHIPPED}")
+    return _save(model)
+
+
+def add_scores() -> list[Path]:
+    """Write the held-out scores onto the card of every shipped model that has some."""
+    rows = [row for name in ("held_out", "upscaling") for row in _rows(name)]
+    written = []
+    for path in shipped_models().values():
+        model = load_model(path)
+        scores = [score for row in rows if (score := _score(row, model)) is not None]
+        if scores:
+            model.card["scores"] = scores
+            written.append(_save(model))
+    return written
+
+
+def _rows(name: str) -> list[dict[str, Any]]:
+    path = HERE / "results" / f"{name}.json"
+    return [{"key": key, **entry["row"]} for key, entry in json.loads(path.read_text()).items()] if path.exists() else []
+
+
+def _score(row: dict[str, Any], model: Model) -> str | None:
+    """One line, if this row was made with the model's present weights."""
+    for kind, made_with in row.get("models", {}).items():
+        if model.sha256[:12] in made_with:
+            best = max(
+                (row[other]["psnr"], other) for other in ("gaussian", "bicubic", "lanczos") if other in row
+            )
+            return f"{row['key']}: PSNR {row[kind]['psnr']:.2f} dB (best of the classical filters: {best[1]} {best[0]:.2f} dB)"
+    return None
+
+
+def _save(model: Model) -> Path:
+    path = model.save(SHIPPED / f"{model.name}.safetensors", overwrite=True)
+    if path.stat().st_size > LARGEST:
+        sys.exit(f"{path} has {path.stat().st_size / 1e6:.1f} MB, needs at most {LARGEST / 1e6:g} MB")
+    return path
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("runs", nargs="*", type=Path, help="run folders to ship")
+    options.add_argument("--scores", action="store_true", help="write held-out scores onto the cards")
+    args = options.parse_args()
+    for run in args.runs:
+        print(ship(run))
+    for path in add_scores() if args.scores else []:
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

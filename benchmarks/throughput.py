@@ -1,0 +1,240 @@
+"""How fast is a large movie restored, how much memory does it take, and how near is that to what the processor can do?
+
+- memory: 2048 × 2048 uint16, OME-Zarr → OME-Zarr, in a process of its own, for each of --frames: peak memory and megapixels
+  per second. The peaks of the longest and the shortest movie should agree to 5 %.
+- paths: --path-frames frames restored from memory to memory and from disk to disk, in turns: ratio of the times.
+- flops: the network's GFLOP/s against a 3 × 3 convolution of 64 channels measured in the same run, with 1 and 2 threads.
+
+    python benchmarks/throughput.py --scratch FOLDER --threads 2               # 50 frames: 4 to 8 minutes, 200 frames: 15 to 30 minutes
+    python benchmarks/throughput.py --scratch FOLDER --threads 2 --crop 1024   # a quarter of that; the table says so
+
+The scratch folder needs 4 GB. Times mean something only on a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from results import Benchmark, Job, Row, parser, table
+
+from decrappify.movie import Movie, Shape5
+
+Array = NDArray[Any]
+SIZE, SEED, ROUNDS, THREADS = 2048, 41, 3, (1, 2)
+
+
+class SyntheticFrames:
+    """A movie made frame by frame as it is read: drifting spots on a background, photon-like noise."""
+
+    def __init__(self, n_frames: int, size: int) -> None:
+        from scipy.ndimage import gaussian_filter
+
+        self.shape: Shape5 = (n_frames, 1, 1, size, size)
+        self.dtype = np.dtype(np.uint16)
+        spots = np.random.default_rng(SEED).random((size, size)) > 0.999
+        self._scene = gaussian_filter(spots.astype(np.float32), 3, mode="wrap")
+        self._scene *= 400 / self._scene.max()
+
+    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        """One frame, the same whenever it is read."""
+        scene = np.roll(self._scene, (t, t // 2), (0, 1)) + 20
+        noise = np.random.default_rng([SEED, t]).standard_normal(scene.shape, dtype=np.float32)
+        return np.rint(100 + scene + np.sqrt(scene) * noise).clip(0).astype(np.uint16)[rows, columns]
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def generate(path: Path, n_frames: int, size: int) -> Path:
+    """Write the movie, streamed, unless it is there."""
+    from decrappify import save_movie
+
+    return path if path.exists() else save_movie(Movie(SyntheticFrames(n_frames, size)), path)
+
+
+def child(source: str, target: str, model: str, threads: int) -> None:
+    """Restore one movie and print time and peak memory; the whole of this process is what is measured."""
+    import torch
+
+    from decrappify import restore
+
+    torch.set_num_threads(threads)
+    started = time.perf_counter()
+    restore(source, model, target, device="cpu")
+    seconds = time.perf_counter() - started
+    print(json.dumps({"restore_seconds": seconds, "peak_mib": peak_memory() / 2**20}))
+
+
+def peak_memory() -> int:
+    """Peak resident memory of this process in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # ru_maxrss starts from the parent's peak on Linux; VmHWM starts anew
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def measure_memory(n_frames: int, args: argparse.Namespace, folder: Path) -> Row:
+    """Restore disk to disk in a child process."""
+    source = generate(folder / f"source-{args.crop}-{n_frames}.ome.zarr", n_frames, args.crop)
+    target = folder / f"restored-{n_frames}.ome.zarr"
+    command = [sys.executable, __file__, "--child", source, target, args.model, args.threads]
+    shutil.rmtree(target, ignore_errors=True)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"the child process failed:\n{done.stderr}")
+    for path in (source, target):
+        shutil.rmtree(path, ignore_errors=True)
+    megapixels = n_frames * args.crop**2 / 1e6
+    found = json.loads(done.stdout.splitlines()[-1])
+    rate = {"mp_per_s": megapixels / found["restore_seconds"], "file_mib": megapixels * 2e6 / 2**20}
+    return {"kind": "memory", "frames": n_frames, "size": args.crop} | found | rate
+
+
+def measure_paths(args: argparse.Namespace, folder: Path) -> Row:
+    """The same frames memory to memory and disk to disk, in turns."""
+    from decrappify import load_model, open_movie, restore
+
+    source = generate(folder / f"source-{args.crop}-{args.path_frames}.ome.zarr", args.path_frames, args.crop)
+    target = folder / "restored-paths.ome.zarr"
+    model = load_model(args.model)
+    loaded = Movie.from_array(np.asarray(open_movie(source)))
+
+    def in_memory() -> None:
+        restore(loaded, model, device="cpu")
+
+    def on_disk() -> None:
+        restore(source, model, target, device="cpu", overwrite=True)
+
+    restore(loaded, model, frames=0, device="cpu")
+    memory, disk = [], []
+    for _ in range(ROUNDS):
+        memory.append(_seconds(in_memory))
+        disk.append(_seconds(on_disk))
+    for path in (source, target):
+        shutil.rmtree(path, ignore_errors=True)
+    ratio = statistics.median(disk) / statistics.median(memory)
+    return {"kind": "paths", "frames": args.path_frames, "size": args.crop, "memory": memory, "disk": disk, "ratio": ratio}
+
+
+def measure_flops(threads: int, args: argparse.Namespace) -> Row:
+    """GFLOP/s of the network on one tile, against a convolution that does nothing else."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from decrappify import load_model
+    from decrappify.restoration.inference import PRECISIONS, InferenceNetwork
+
+    torch.set_num_threads(threads)
+    network = InferenceNetwork(load_model(args.model).network, device="cpu")
+    tile = torch.randn(1, network.n_channels, 512, 512)
+    with FlopCounterMode(display=False) as counter:
+        network(tile)
+    flops = counter.get_total_flops()
+    dtype = PRECISIONS[network.precision]
+    convolution = torch.nn.Conv2d(64, 64, 3, padding=1, bias=False).to(dtype, memory_format=torch.channels_last)
+    image = torch.randn(1, 64, 256, 256, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        seconds, peak_seconds = (min(_seconds(run) for _ in range(8)) for run in (lambda: network(tile), lambda: convolution(image)))
+    torch.set_num_threads(args.threads)
+    return {
+        "kind": "flops",
+        "threads": threads,
+        "precision": network.precision,
+        "gflop_per_mp": flops / 512**2 / 1e3,
+        "gflops": flops / seconds / 1e9,
+        "conv_gflops": 2 * 64 * 64 * 9 * 256**2 / peak_seconds / 1e9,
+        "mp_per_s": 512**2 / 1e6 / seconds,
+    }
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    gc.collect()
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def section(rows: list[Row], args: argparse.Namespace, model: str) -> str:
+    """One table for each of the three questions."""
+    kinds = {kind: [row for row in rows if row["kind"] == kind] for kind in ("memory", "paths", "flops")}
+    cost = kinds["flops"][0]["gflop_per_mp"] if kinds["flops"] else None
+    parts = [
+        "## Throughput and memory\n\n"
+        f"Model {model}{'' if cost is None else f', {cost:.1f} GFLOP per megapixel'}; {args.threads} threads unless said; "
+        f"uint16 movies, seed {SEED}, OME-Zarr → OME-Zarr, the pyramid included."
+    ]
+    if kinds["memory"]:
+        header = ["frames", "size", "raw movie, MiB", "seconds", "MP/s", "GFLOP/s", "peak memory, MiB"]
+        lines = [
+            [r["frames"], f"{r['size']} × {r['size']}", r["file_mib"], r["restore_seconds"], r["mp_per_s"]]
+            + [None if cost is None else cost * r["mp_per_s"], r["peak_mib"]]
+            for r in kinds["memory"]
+        ]
+        parts.append(table(header, lines, (0, 0, 0, 1, 3, 1, 0)))
+        peaks = [row["peak_mib"] for row in kinds["memory"]]
+        if len(peaks) > 1:
+            parts.append(f"Peak memory of the largest over the smallest: {max(peaks) / min(peaks):.3f} (aim: 1.05 at most).")
+    for row in kinds["paths"]:
+        times = ["; ".join(f"{seconds:.2f}" for seconds in row[path]) for path in ("memory", "disk")]
+        parts.append(
+            f"{row['frames']} frames of {row['size']} × {row['size']}, in turns: memory {times[0]} s, disk {times[1]} s; "
+            f"ratio of the medians {row['ratio']:.3f} (aim: 1.2 at most)."
+        )
+    if kinds["flops"]:
+        header = ["threads", "precision", "network GFLOP/s", "conv 3 × 3 GFLOP/s", "share", "MP/s of one 512 × 512 tile"]
+        lines = [
+            [r["threads"], r["precision"], r["gflops"], r["conv_gflops"], r["gflops"] / r["conv_gflops"], r["mp_per_s"]]
+            for r in kinds["flops"]
+        ]
+        parts.append(table(header, lines, (0, 0, 1, 1, 2, 3)))
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--child"]:
+        source, target, model, threads = sys.argv[2:]
+        child(source, target, model, int(threads))
+        return
+    options = parser(__doc__)
+    options.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="folder for the movies")
+    options.add_argument("--frames", type=int, nargs="+", default=[50, 200], help="lengths of the movies")
+    options.add_argument("--path-frames", type=int, default=10, help="frames of the comparison of paths")
+    options.add_argument("--crop", type=int, default=SIZE, help="side of the frames; smaller is an honest shortening")
+    options.add_argument("--model", default="fluorescence-movie", help="shipped name or model file")
+    args = options.parse_args()
+    import torch
+
+    from decrappify import load_model
+    from scoring import identity
+
+    torch.set_num_threads(args.threads)
+    model = f"{load_model(args.model).name} ({identity(args.model)})"
+    settings = {"model": model, "threads": args.threads, "size": args.crop}
+    args.scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
+        here = Path(folder)
+        jobs = {f"flops {n} threads": Job(settings, partial(measure_flops, n, args)) for n in THREADS}
+        jobs["paths"] = Job(settings | {"frames": args.path_frames}, partial(measure_paths, args, here))
+        jobs |= {f"memory {n} frames": Job(settings, partial(measure_memory, n, args, here)) for n in args.frames}
+        Benchmark("throughput", args, options).run(jobs, lambda rows: section(rows, args, model))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""Check `decrappify.io.image_objects` against the real aicsimageio, in an environment of its own.
+
+aicsimageio 4.14 pins ``zarr<2.16`` and ``tifffile<2023.3.15``, so it cannot be installed beside decrappify's other
+dependencies. Run with any Python 3.11 or newer that has pip::
+
+    python tests/compat/aicsimageio_check.py [--environment .venv-aicsimageio]
+
+The first run makes the environment (about 700 MB and some minutes), later ones take seconds. decrappify goes in without its
+dependencies: the adapter needs numpy only. The last line reads ``all N checks passed``, or the exit status is 1.
+With ``DECRAPPIFY_TEST_DATA`` set, the real CZI files there are opened too; without, those checks are left out and said so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# numcodecs 0.16 took away what zarr 2.15 imports.
+REQUIREMENTS = ("aicsimageio==4.14.0", "aicspylibczi>=3.2", "numcodecs<0.16")
+INSIDE = "--inside"
+
+
+def main() -> int:
+    """Make the environment if it is missing, and run the checks in it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--environment", type=Path, default=REPOSITORY / ".venv-aicsimageio", help="where to install")
+    parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.inside:
+        return run_checks()
+    python = arguments.environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    ready = arguments.environment / "ready.txt"
+    wanted = "\n".join(REQUIREMENTS)
+    if not ready.exists() or ready.read_text() != wanted:
+        say(f"installing {', '.join(REQUIREMENTS)} into {arguments.environment}")
+        venv.create(arguments.environment, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *REQUIREMENTS], check=True)
+        ready.write_text(wanted)
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall", str(REPOSITORY)], check=True
+    )
+    return subprocess.run([python, "-W", "ignore", __file__, INSIDE], check=False, cwd=tempfile.gettempdir()).returncode
+
+
+def run_checks() -> int:
+    """Run every check in this interpreter and say how each went."""
+    from importlib.metadata import version
+
+    packages = ("aicsimageio", "aicspylibczi", "tifffile", "zarr", "numcodecs", "numpy", "decrappify")
+    say(", ".join(f"{name} {version(name)}" for name in packages))
+    failures = 0
+    checks = list(all_checks())
+    for name, check in checks:
+        try:
+            check()
+        except Exception as error:  # noqa: BLE001  # a check may fail in any way, and the others still run
+            failures += 1
+            say(f"FAILED {name}: {type(error).__name__}: {error}")
+        else:
+            say(f"passed {name}")
+    say(f"{failures} of {len(checks)} checks failed" if failures else f"all {len(checks)} checks passed")
+    return 1 if failures else 0
+
+
+def all_checks() -> Iterator[tuple[str, Callable[[], None]]]:
+    """Name and function of each check."""
+    yield "OME-TIFF written by aicsimageio", check_ome_tiff
+    yield "OME-TIFF with other units", check_units
+    yield "scenes of one file", check_scenes
+    yield "colour OME-TIFF", check_colour
+    folder = os.environ.get("DECRAPPIFY_TEST_DATA")
+    if folder:
+        yield "real CZI with two scenes", lambda: check_real_czi(Path(folder) / "czi" / "xyz__multiple_images.czi")
+        yield "real colour CZI", lambda: check_real_colour_czi(Path(folder) / "czi" / "test_image.czi")
+    else:
+        say("DECRAPPIFY_TEST_DATA is not set: no CZI is opened")
+
+
+def check_ome_tiff() -> None:
+    """Every axis, the pixel size and the channel names arrive, and the pixels are equal."""
+    import numpy as np
+
+    array = random_array((3, 2, 4, 21, 30))
+    with tempfile.TemporaryDirectory() as folder:
+        movie = opened(save(array, Path(folder) / "cells.ome.tiff"))
+        expect("shape", movie.shape, array.shape)
+        expect("dtype", movie.dtype, np.uint16)
+        expect("channel names", movie.channel_names, ("GFP", "RFP"))
+        expect("pixel size", movie.pixel_size_um, (0.5, 0.2, 0.1))
+        expect("name", movie.name, "cells.ome.tiff")
+        expect("one plane", (movie.frame(2, 1, 3) == array[2, 1, 3]).all(), True)
+        expect("a region", (movie.region(1, 0, 2, slice(3, 9), slice(5, 6)) == array[1, 0, 2, 3:9, 5:6]).all(), True)
+        expect("all pixels", (np.asarray(movie) == array).all(), True)
+
+
+def check_units() -> None:
+    """Nanometres and milliseconds are converted, which the object itself does not do."""
+    import tifffile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "cells.ome.tif"
+        metadata = {"axes": "TYX", "PhysicalSizeX": 65, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 65}
+        metadata |= {"PhysicalSizeYUnit": "nm", "TimeIncrement": 1500, "TimeIncrementUnit": "ms"}
+        tifffile.imwrite(path, random_array((3, 9, 11)), ome=True, photometric="minisblack", metadata=metadata)
+        movie = opened(path)
+        expect("pixel size", movie.pixel_size_um, (None, 0.065, 0.065))
+        expect("frame interval", movie.frame_interval_s, 1.5)
+
+
+def check_scenes() -> None:
+    """A scene is chosen by number or name, and the object stays where it was."""
+    import numpy as np
+    from aicsimageio import AICSImage
+    from aicsimageio.writers import OmeTiffWriter
+    from decrappify.errors import InputError
+    from decrappify.io.image_objects import from_image_object
+
+    arrays = [random_array((1, 1, 2, 9, 11), seed) for seed in range(2)]
+    with tempfile.TemporaryDirectory() as folder:
+        OmeTiffWriter.save(arrays, str(Path(folder) / "cells.ome.tiff"), dim_order=["TCZYX"] * 2)
+        image = AICSImage(str(Path(folder) / "cells.ome.tiff"))
+        for scene in (1, image.scenes[1]):
+            movie = from_image_object(image, scene=scene)
+            expect("scene 1", (np.asarray(movie) == arrays[1]).all(), True)
+        expect("the object's scene", image.current_scene_index, 0)
+        expect("scene 0", (np.asarray(from_image_object(image)) == arrays[0]).all(), True)
+        try:
+            from_image_object(image, scene=2)
+        except InputError as error:
+            expect("one line", "\n" in str(error), False)
+        else:
+            raise AssertionError("scene 2 was not refused")
+
+
+def check_colour() -> None:
+    """Samples become the channels R, G and B."""
+    import numpy as np
+    from aicsimageio.writers import OmeTiffWriter
+
+    array = random_array((1, 1, 1, 21, 30, 3)).astype(np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "colour.ome.tiff"
+        OmeTiffWriter.save(array, str(path), dim_order="TCZYXS")
+        movie = opened(path)
+        expect("channel names", movie.channel_names, ("R", "G", "B"))
+        expect("pixels", (np.asarray(movie)[0, :, 0] == np.moveaxis(array[0, 0, 0], -1, 0)).all(), True)
+
+
+def check_real_czi(path: Path) -> None:
+    """A Z-stack with two scenes keeps its shape, scale and pixels."""
+    import numpy as np
+    from aicsimageio import AICSImage
+    from decrappify.io.image_objects import from_image_object
+
+    image = AICSImage(str(path))
+    movie = from_image_object(image, scene=1)
+    expect("shape", movie.shape, (1, 1, 2, 251, 251))
+    expect("pixel size", tuple(round(size or 0, 4) for size in movie.pixel_size_um), (0.3, 0.1956, 0.1956))
+    expect("channel names", movie.channel_names, ("ChA",))
+    image.set_scene(1)
+    expect("pixels", (np.asarray(movie) == image.get_image_data("TCZYX")).all(), True)
+
+
+def check_real_colour_czi(path: Path) -> None:
+    """A colour camera's picture has three channels, in the order in which aicsimageio gives them."""
+    movie = opened(path)
+    expect("shape", movie.shape, (1, 3, 1, 513, 639))
+    expect("channel names", movie.channel_names, ("R", "G", "B"))
+
+
+def save(array: Any, path: Path) -> Path:
+    """Write (T, C, Z, Y, X) with aicsimageio's own writer."""
+    from aicsimageio.types import PhysicalPixelSizes
+    from aicsimageio.writers import OmeTiffWriter
+
+    OmeTiffWriter.save(
+        array,
+        str(path),
+        dim_order="TCZYX",
+        channel_names=["GFP", "RFP"],
+        physical_pixel_sizes=PhysicalPixelSizes(Z=0.5, Y=0.2, X=0.1),
+    )
+    return path
+
+
+def opened(path: Path) -> Any:
+    """Open with AICSImage and hand the object over."""
+    from aicsimageio import AICSImage
+    from decrappify.io.image_objects import from_image_object, is_image_object
+
+    image = AICSImage(str(path))
+    expect("is_image_object", is_image_object(image), True)
+    return from_image_object(image)
+
+
+def random_array(shape: tuple[int, ...], seed: int = 0) -> Any:
+    """Reproducible uint16 noise."""
+    import numpy as np
+
+    return np.random.default_rng(seed).integers(0, 60000, shape, dtype=np.uint16)
+
+
+def expect(what: str, found: Any, needed: Any) -> None:
+    """Raise if `found` is not what is needed."""
+    if found != needed:
+        raise AssertionError(f"{what} is {found!r}, needs {needed!r}")
+
+
+def say(line: str) -> None:
+    """Write a line to the terminal."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

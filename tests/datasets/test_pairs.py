@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from decrappify.datasets import PairDataset, pair_scale
+from decrappify.errors import DecrappifyError, InputError
+from decrappify.movie import Movie
+from decrappify.training.data import as_pairs
+
+
+def movie(*shape, name="m", seed=0, axes=None):
+    return Movie.from_array(np.random.default_rng(seed).integers(0, 4000, shape).astype(np.uint16), axes, name=name)
+
+
+def pairs_of(source, target, **settings):
+    return PairDataset([(source, target)], **({"patch_size": 8, "length": 20} | settings))
+
+
+def test_source_and_target_show_the_same_place():
+    pixels = movie(5, 20, 24)
+    for sample in pairs_of(pixels, pixels, n_frames=3):
+        assert torch.equal(sample["source"][1:2], sample["target"])
+        assert "source_2" not in sample
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_scale_follows_from_the_pair(scale):
+    low = movie(3, 12, 16)
+    high = Movie.from_array(np.kron(np.asarray(low)[:, 0, 0], np.ones((1, scale, scale), np.uint16)))
+    samples = pairs_of(low, high)
+    assert samples.scale == pair_scale(low, high) == scale
+    for sample in samples:
+        blocks = sample["target"].reshape(1, 8, scale, 8, scale).mean((2, 4))
+        assert np.corrcoef(blocks.ravel(), sample["source"].ravel())[0, 1] == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("n_frames", [1, 3])
+def test_a_burst_gives_two_sources_that_share_no_frame(n_frames):
+    burst = np.arange(12)[:, None, None] * 100 + np.random.default_rng(0).integers(0, 9, (12, 16, 16))
+    samples = pairs_of(Movie.from_array(burst), movie(1, 16, 16), n_frames=n_frames, length=60)
+    for sample in samples:
+        grey = [
+            samples.sources[0].normalizations[0].invert(sample[key].numpy(), np.float32)
+            for key in ("source", "source_2")
+        ]
+        first, second = ({round(float(frame.mean()) / 100) for frame in window} for window in grey)
+        assert not first & second
+
+
+def test_a_burst_too_short_for_two_windows_gives_one_source():
+    assert "source_2" not in pairs_of(movie(5, 16, 16), movie(1, 16, 16), n_frames=3)[0]
+
+
+def test_an_item_depends_on_its_number_and_the_seed_alone():
+    one, two = (pairs_of(movie(5, 20, 20), movie(5, 20, 20, seed=1), seed=seed) for seed in (0, 1))
+    again = pairs_of(movie(5, 20, 20), movie(5, 20, 20, seed=1), length=500)
+    assert torch.equal(one[9]["source"], again[9]["source"])
+    assert not torch.equal(one[9]["source"], two[9]["source"])
+    with pytest.raises(IndexError):
+        one[20]
+
+
+def test_channels_and_slices_are_paired():
+    both = movie(2, 2, 3, 16, 16)
+    sample = pairs_of(both, both, in_channels=2)[0]
+    assert sample["source"].shape == (2, 8, 8)
+    assert torch.equal(sample["source"], sample["target"])
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        (movie(3, 16, 16, name="low"), movie(3, 16, 20, name="high")),
+        (movie(3, 16, 16, name="low"), movie(3, 48, 48, name="high")),
+        (movie(3, 16, 16, name="low"), movie(2, 16, 16, name="high")),
+        (movie(3, 16, 16, name="low"), movie(3, 8, 8, name="high")),
+        (movie(1, 2, 1, 16, 16, name="low"), movie(1, 16, 16, name="high")),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused_naming_both(source, target):
+    with pytest.raises(InputError, match=r"pair low \(.*\) and high \(.*\) does not fit: the target needs"):
+        pairs_of(source, target)
+
+
+def test_other_mistakes_end_in_one_line():
+    good, nan, flat = (
+        movie(3, 16, 16),
+        Movie.from_array(np.full((3, 16, 16), np.nan), name="bad"),
+        Movie.from_array(np.ones((3, 16, 16))),
+    )
+    for source, target, settings, message in (
+        (good, nan, {}, "frame 0 of bad holds NaN"),
+        (flat, good, {}, "is constant"),
+        (good, good, {"patch_size": 32}, "16 x 16 pixels, smaller than patch_size 32; choose a smaller patch_size"),
+        (
+            movie(16, 16),
+            movie(16, 16),
+            {"n_frames": 3},
+            "one still, which cannot fill a window of 3 frames; use n_frames=1",
+        ),
+        (good, good, {"in_channels": 2}, "has 1 channels, needs 2"),
+    ):
+        with pytest.raises(InputError, match=message):
+            pairs_of(source, target, **settings)
+    with pytest.raises(InputError, match=r"no pairs to train on"):
+        PairDataset([])
+    with pytest.raises(InputError, match=r"different scales \[1, 2\]; train one model for each"):
+        PairDataset([(good, good), (good, movie(3, 32, 32))])
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for folder, side in (("low", 12), ("high", 24)):
+        (tmp_path / folder).mkdir()
+        for number in range(2):
+            tifffile.imwrite(tmp_path / folder / f"cell{number}.tif", np.full((side, side), number, np.uint16))
+    return tmp_path
+
+
+def test_folders_are_paired_by_name(folders):
+    found = as_pairs(folders)
+    assert [pair_scale(*pair) for pair in found] == [2, 2]
+    assert [(source.frame(0)[0, 0], target.frame(0)[0, 0]) for source, target in found] == [(0, 0), (1, 1)]
+    assert len(as_pairs((folders / "low", str(folders / "high")))) == 2
+    arrays = [(np.zeros((4, 4)), np.zeros((8, 8)))]
+    assert [pair_scale(*pair) for pair in as_pairs(arrays)] == [2]
+
+
+def test_folders_that_do_not_match_are_refused(folders):
+    (folders / "low" / "lonely.tif").write_bytes((folders / "low" / "cell0.tif").read_bytes())
+    with pytest.raises(InputError, match=r"lonely has no partner in .*high; pairs are matched by file name"):
+        as_pairs(folders)
+    with pytest.raises(InputError, match=r"low does not hold low/ and high/"):
+        as_pairs(folders / "low")
+    for path in (folders / "high").iterdir():
+        path.unlink()
+    with pytest.raises(DecrappifyError, match=r"high is empty; it needs the images of the pairs"):
+        as_pairs(folders)
+
+
+@pytest.mark.parametrize("given", [5, ["low", "high"], ("here/low", "nowhere/high"), [("a", "b", "c")]])
+def test_what_is_no_list_of_pairs_is_refused(given):
+    with pytest.raises(InputError, match=r"pairs is .*, needs a folder, two folders that exist, or a list of \(source"):
+        as_pairs(given)
+    with pytest.raises(InputError, match=r"pairs is empty; give at least one"):
+        as_pairs([])

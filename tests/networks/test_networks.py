@@ -1,0 +1,155 @@
+"""One class tests every network and size; a new one is a line in `NETWORKS`."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from decrappify.errors import InputError
+from decrappify.model import Model, load_model
+from decrappify.networks import create, network_names
+from decrappify.networks.residual_unet import widen_window
+
+TINY = {"base_channels": 16, "depth": 1}
+NETWORKS = [
+    pytest.param("small", {}, id="small"),
+    pytest.param("base", {"base_channels": 16, "blocks": 1}, id="base"),
+    pytest.param("large", {"base_channels": 16, "blocks": 1}, id="large"),
+    pytest.param("residual-unet", TINY | {"n_frames": 1}, id="one-frame"),
+    pytest.param("residual-unet", TINY | {"n_frames": 5, "scale": 2}, id="five-frames-x2"),
+    pytest.param(
+        "residual-unet", TINY | {"n_frames": 1, "scale": 4, "in_channels": 2, "out_channels": 2}, id="two-channels-x4"
+    ),
+    pytest.param("residual-unet", TINY | {"stem": 2, "scale": 2}, id="stem-x2"),
+    pytest.param("residual-unet", TINY | {"in_channels": 3, "out_channels": 1, "bias": True}, id="biases"),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), NETWORKS)
+class TestEveryNetwork:
+    @pytest.fixture(autouse=True)
+    def _seeded(self):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            yield
+
+    def make(self, name, settings, *, trained=True):
+        network = create(name, **settings)
+        if trained:  # away from the start, where the prediction is the middle frame
+            torch.nn.init.normal_(network.tail.weight, std=0.05)
+        return network
+
+    def source(self, network, rows=2, columns=3):
+        side = 8 * network.size_multiple
+        return torch.rand(2, network.n_frames * network.in_channels, rows * side // 2, columns * side // 2)
+
+    def middle(self, network, source):
+        start = network.n_frames // 2 * network.in_channels
+        return source[:, start : start + network.out_channels]
+
+    def test_shapes(self, name, settings):
+        network = self.make(name, settings)
+        source = self.source(network)
+        height, width = (side * network.scale for side in source.shape[-2:])
+        assert network(source).shape == (2, network.out_channels, height, width)
+
+    def test_sizes_that_do_not_fit_are_refused_with_the_size_to_pad_to(self, name, settings):
+        network = self.make(name, settings)
+        multiple = network.size_multiple
+        source = torch.zeros(1, network.n_frames * network.in_channels, multiple * 3 - 1, multiple * 2)
+        with pytest.raises(InputError, match=f"multiples of {multiple}; pad it to {multiple * 3} x {multiple * 2}$"):
+            network(source)
+
+    def test_every_weight_gets_a_gradient(self, name, settings):
+        network = self.make(name, settings)
+        network(self.source(network)).square().mean().backward()
+        assert all(weight.grad is not None and weight.grad.abs().max() > 0 for weight in network.parameters())
+
+    def test_starts_as_the_middle_frame(self, name, settings):
+        network = self.make(name, settings, trained=False)
+        source = self.source(network)
+        expected = self.middle(network, source)
+        if network.scale > 1:
+            expected = F.interpolate(expected, scale_factor=network.scale, mode="bilinear", align_corners=False)
+        torch.testing.assert_close(network(source), expected, atol=0, rtol=0)
+
+    def test_does_not_see_the_neighbours_at_the_start(self, name, settings):
+        network = self.make(name, settings)
+        source, start = self.source(network), network.n_frames // 2 * network.in_channels
+        other = torch.rand_like(source)
+        other[:, start : start + network.in_channels] = source[:, start : start + network.in_channels]
+        torch.testing.assert_close(network(source), network(other), atol=1e-6, rtol=0)
+
+    def test_is_homogeneous_without_biases(self, name, settings):
+        network = self.make(name, settings)
+        source = self.source(network)
+        same = torch.allclose(network(3 * source), 3 * network(source), atol=1e-4)
+        if settings.get("bias"):
+            torch.nn.init.ones_(network.head.bias)
+            same = torch.allclose(network(3 * source), 3 * network(source), atol=1e-4)
+        assert same != settings.get("bias", False)
+
+    def test_the_margin_covers_what_a_border_spoils(self, name, settings):
+        network = self.make(name, settings).eval()
+        side = 2 * network.margin + 4 * network.size_multiple
+        source = torch.rand(1, network.n_frames * network.in_channels, side, side)
+        changed = source.clone()
+        changed[..., :, 0] += 0.1
+        difference = (network(source) - network(changed)).abs()[..., network.margin * network.scale :]
+        assert difference.max() < 1e-3
+
+    def test_a_model_file_restores_it(self, name, settings, tmp_path):
+        network = self.make(name, settings)
+        model = Model(network, card={"name": "tiny"})
+        loaded = load_model(model.save(tmp_path / "model.safetensors"))
+        source = self.source(network)
+        assert torch.equal(loaded.network(source), network(source))
+        assert (loaded.sha256, loaded.network.architecture) == (model.sha256, network.architecture)
+
+    def test_bfloat16_is_close(self, name, settings):
+        network = self.make(name, settings).eval()
+        source = self.source(network)
+        exact = network(source)
+        rough = network.to(torch.bfloat16)(source.to(torch.bfloat16)).float()
+        assert rough.shape == exact.shape
+        assert (rough - exact).abs().mean() < 0.02 * exact.abs().mean()
+
+
+@pytest.mark.parametrize(("stem", "scale"), [(1, 1), (1, 2), (2, 2)])
+def test_a_widened_network_predicts_what_the_one_frame_network_did(stem, scale):
+    settings = TINY | {"stem": stem, "scale": scale}
+    narrow, wide = create("small", n_frames=1, **settings), create("small", n_frames=3, **settings)
+    torch.nn.init.normal_(narrow.tail.weight, std=0.05)
+    wide.load_state_dict(widen_window(narrow.state_dict(), wide, 1))
+    source = torch.rand(1, 3, 16, 16)
+    torch.testing.assert_close(wide(source), narrow(source[:, 1:2]), atol=1e-6, rtol=0)
+
+
+def test_small_has_at_most_a_million_parameters_and_sizes_grow():
+    counts = [Model(create(name)).n_parameters for name in ("small", "base", "large")]
+    assert counts[0] <= 1e6
+    assert counts == sorted(counts)
+    assert network_names() == ["small", "base", "large", "residual-unet"]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("smal", {}, "unknown network 'smal', needs one of small, base, .*; did you mean 'small'"),
+        ("small", {"widht": 3}, "network 'small' does not take these settings: .*widht"),
+        ("small", {"scale": 3}, "scale is 3, needs 1, 2 or 4"),
+        ("small", {"stem": 4}, "stem is 4, needs 1 or 2"),
+        ("small", {"n_frames": 2}, "n_frames is 2, needs an odd whole number"),
+        ("small", {"in_channels": 3, "out_channels": 2}, "out_channels is 2, needs 3 like in_channels, or a divisor"),
+    ],
+)
+def test_mistakes_end_in_one_line(name, settings, message):
+    with pytest.raises(InputError, match=message):
+        create(name, **settings)
+
+
+def test_a_wider_window_cannot_become_a_narrower_one():
+    wide, narrow = create("small", n_frames=3, **TINY), create("small", n_frames=1, **TINY)
+    with pytest.raises(InputError, match="cannot start a network of 1 frames from one of 3; needs at most as many"):
+        widen_window(wide.state_dict(), narrow, 3)

@@ -1,0 +1,355 @@
+"""Every bad input we can think of, through the command line: one line, exit code 2, nothing that looks complete."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pylibCZIrw import czi
+from safetensors.numpy import save as save_tensors
+
+from decrappify.crappify import Crappifier, Gaussian
+from decrappify.io import save_movie
+from decrappify.model import read_card
+from decrappify.movie import Movie
+
+HTML = "<!DOCTYPE html>\n<html><body>404: not found</body></html>\n"
+RUN = 'crappifier = "confocal"\n[data]\nhigh_res = "good.tif"\n[training]\nmax_steps = 2\nn_frames = 1\n'
+RESTORE = "restore {bad}/%s {out}/out.ome.zarr --device cpu --model "
+STILL, MOVIE = "{models}/still.safetensors", "{models}/movie.safetensors"
+GOOD = RESTORE % "good.tif"
+
+# What is wrong: the command, and what its one line says.
+TABLE = {
+    # the movie
+    "missing file": (RESTORE % "godo.tif" + STILL, r"godo\.tif does not exist; did you mean good\.tif\?"),
+    "missing folder": (RESTORE % "no/good.tif" + STILL, r"there is no folder .*no; check the path"),
+    "web address": ("info https://example.org/a.tif", r"is a web address; download the file"),
+    "truncated TIFF": (RESTORE % "truncated.tif" + STILL, r"truncated\.tif .*(cut short|truncated|damaged)"),
+    "truncated CZI": (RESTORE % "truncated.czi" + STILL, r"truncated\.czi .*(cut short|truncated|damaged)"),
+    "CZI that is an HTML page": (RESTORE % "page.czi" + STILL, r"page\.czi is an HTML page, not a CZI file: download"),
+    "text file as TIFF": (RESTORE % "text.tif" + STILL, r"text\.tif is a text file, not a TIFF file"),
+    "noise as TIFF": (RESTORE % "noise.tif" + STILL, r"noise\.tif is not a TIFF file .*damaged or misnamed"),
+    "git-LFS pointer": (RESTORE % "pointer.czi" + STILL, r"pointer\.czi is a git-LFS pointer.*git lfs pull"),
+    "empty file": (RESTORE % "empty.tif" + STILL, r"empty\.tif is empty \(0 bytes\)"),
+    "unknown format": (RESTORE % "cells.xyz" + STILL, r"cells\.xyz has no reader here; readable are"),
+    "folder without pictures": (RESTORE % "nothing" + STILL, r"nothing holds no pictures; needs \.tif, \.png"),
+    "empty Zarr": (RESTORE % "empty.ome.zarr" + STILL, r"empty\.ome\.zarr is not a readable Zarr store"),
+    "film cut short": (RESTORE % "cut.mp4" + STILL, r"cut\.mp4 .*(damaged|cut short|truncated|opened)"),
+    "NaN frame": (RESTORE % "nan.tif" + STILL, r"frame 2 of nan\.tif holds NaN or infinity; pass nan='zero'"),
+    "constant movie": (RESTORE % "constant.tif" + STILL, r"constant\.tif is constant \(every pixel 7\)"),
+    "one still, 3 frames": (RESTORE % "still.tif" + MOVIE, r"is one still image, but .* windows of 3; use .*still"),
+    "one stack, 3 frames": (RESTORE % "stack.tif" + MOVIE, r"is one still image.* pass window_axis='Z'"),
+    "movie as a stack": (GOOD + MOVIE + " --window-axis Z", r"is one slice.* pass window_axis='T'"),
+    # which part of it
+    "channel number": (GOOD + STILL + " --channel 7", r"channel 7 is not in good\.tif, which has channels 0 to 1"),
+    "channel name": (GOOD + STILL + " --channel RFP", r"good\.tif has no channel 'RFP'; its channels are 'GFP', '488'"),
+    "scene": (GOOD + STILL + " --scene 3", r"scene 3 is not in good\.tif"),
+    "scene of a CZI": ("info {bad}/good.czi --scene 9", r"scene 9 is not in good\.czi"),
+    "scene name": (GOOD + STILL + " --scene two", r"'two' is not a valid integer; see 'main restore --help'"),
+    "frames out of range": (GOOD + STILL + " --frames 90:95", r"frames 90:95 pick nothing .* frames 0 to 3"),
+    "one frame out of range": (GOOD + STILL + " --frames 9", r"frames 9:10 pick nothing"),
+    "frames backwards": (GOOD + STILL + " --frames 3:1", r"frames 3:1 pick nothing"),
+    "frames in words": (GOOD + STILL + " --frames 'all of them'", r"frames='all of them' is not understood"),
+    "window axis": (GOOD + STILL + " --window-axis C", r"'C' is not one of 'T', 'Z'"),
+    "frame interval": (GOOD + STILL + " --frame-interval-s -1", r"frame_interval_s is -1\.0, needs .* above 0"),
+    # the output
+    "output exists": ("restore {bad}/good.tif {out}/there.ome.zarr --model " + STILL, r"already exists; .*--overwrite"),
+    "output is the input": ("restore {out}/in.tif {out}/in.tif --overwrite --model " + STILL, r"is the input itself"),
+    "crappify its input": ("crappify {out}/in.tif {out}/in.tif --overwrite --preset em", r"is the input itself"),
+    "output folder missing": ("restore {bad}/good.tif {out}/no/o.ome.zarr --model " + STILL, r"no folder .*create it"),
+    "output suffix": ("restore {bad}/good.tif {out}/o.czi --model " + STILL, r"writable are \.ome\.zarr, \.ome\.tif"),
+    "output a full folder": (
+        "restore {bad}/good.tif {out} --overwrite --model " + STILL, r"has no writer here|holds other things"
+    ),
+    "film of a stack": ("restore {bad}/stack.tif {out}/o.mp4 --model " + STILL, r"Z slices, a film shows one"),
+    "name too long": (f"restore {{bad}}/good.tif {{out}}/{'x' * 300}.ome.zarr --model " + STILL, r"too long"),
+    # tiles, device, numbers
+    "tile of nothing": (GOOD + STILL + " --tile-size 0", r"tile_size is 0, needs .* at least 1"),
+    "negative tile": (GOOD + STILL + " --tile-size -64", r"tile_size is -64, needs .* at least 1"),
+    "tile in words": (GOOD + STILL + " --tile-size big", r"'big' is not a valid integer"),
+    "tile too small": (GOOD + STILL + " --tile-size 16 --tile-overlap 32", r"tile_size=16 is too small for .*needs"),
+    "negative overlap": (GOOD + STILL + " --tile-overlap -1", r"tile_overlap is -1, needs .* at least 0"),
+    "no such device": (GOOD + STILL + " --device tpu", r"device='tpu' is not"),
+    "no such GPU": (GOOD + STILL + " --device cuda:77", r"device='cuda:77' is not there, torch sees \d+ CUDA"),
+    "half precision on the CPU": (GOOD + STILL + " --precision float16", r"precision='float16' needs a GPU"),
+    "precision": (GOOD + STILL + " --precision float8", r"precision='float8' is not known"),
+    "dtype": (GOOD + STILL + " --dtype uint17", r"dtype='uint17' is not known"),
+    "dtype of no image": (GOOD + STILL + " --dtype complex64", r"dtype='complex64' cannot hold an image"),
+    "dtype of no OME-TIFF": (
+        "restore {bad}/good.tif {out}/o.ome.tif --device cpu --dtype int64 --model " + STILL, r"OME-TIFF cannot hold"
+    ),
+    # the model
+    "model missing": (GOOD + "mine.safetensors", r"mine\.safetensors is neither a shipped model"),
+    "model misspelt": (GOOD + "fluorescense-movie", r"fluorescense-movie is neither a shipped model"),
+    "model is a folder": (GOOD + "{bad}", r"neither a shipped model .* nor a model file"),
+    "model is text": (GOOD + "{bad}/text.safetensors", r"is not a model file: it is a text file"),
+    "model is HTML": (GOOD + "{bad}/page.safetensors", r"is a web page saved under this name; download"),
+    "model is empty": (GOOD + "{bad}/empty.safetensors", r"it is empty; copy or download it again"),
+    "model of others": (GOOD + "{bad}/other.safetensors", r"is a safetensors file but not a decrappify model"),
+    "model truncated": (GOOD + "{bad}/truncated.safetensors", r"is not a model file: it is damaged, truncated"),
+    "model header damaged": (GOOD + "{bad}/header.safetensors", r"has a damaged 'decrappify' header"),
+    "model of the future": (GOOD + "{bad}/future.safetensors", r"format version 99, .* update decrappify"),
+    "model network unknown": (GOOD + "{bad}/strange.safetensors", r"cannot build: unknown network 'vision'"),
+    "weights of another size": (GOOD + "{bad}/misfit.safetensors", r"weights that do not fit its architecture"),
+    "card of text": ("models {bad}/text.safetensors", r"it is a text file"),
+    "demo model missing": ("demo {bad}/good.tif --output {out} --model mine", r"mine is neither a shipped model"),
+    # crappifiers
+    "preset": ("crappify {bad}/good.tif {out}/o.ome.zarr --preset confocl", r"no crappifier preset 'confocl'; did you"),
+    "no crappifier": ("crappify {bad}/good.tif {out}/o.ome.zarr", r"needs either --preset or --crappifier"),
+    "two crappifiers": (
+        "crappify {bad}/good.tif {out}/o.ome.zarr --preset em --crappifier {bad}/noise.toml", r"needs either --preset"
+    ),
+    "crappifier missing": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier no.toml", r"no crappifier file"),
+    "crappifier part": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/part.toml", r"did you mean 'gaus"),
+    "crappifier value": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/value.toml", r"gaussian.*sigma"),
+    "crappifier suffix": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/text.tif", r"needs \.toml or"),
+    "crappifier no TOML": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/bad.toml", r"not a valid TOML"),
+    "crappifier no table": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/list.json", r"holds a list"),
+    "negative seed": ("crappify {bad}/good.tif {out}/o.ome.zarr --preset em --seed -1", r"seed is -1, needs"),
+    "crappify too small": ("crappify {bad}/small.tif {out}/o.ome.zarr --preset em-x4", r"needs at least 4 of each"),
+    "crappify NaN": ("crappify {bad}/nan.tif {out}/o.ome.zarr --preset em", r"holds NaN or infinity"),
+    # training
+    "run file missing": ("train {bad}/no.toml --output {out}/run", r"no\.toml does not exist; needs a TOML file"),
+    "run file bad": ("train {bad}/bad.toml --output {out}/run", r"bad\.toml is not valid TOML"),
+    "run file a picture": ("train {bad}/good.tif --output {out}/run", r"good\.tif is not valid TOML"),
+    # the command itself
+    "no such command": ("restor a b", r"No such command 'restor'"),
+    "no such option": ("restore a b --modle c", r"No such option.*--modle"),
+    "no model": ("restore a b", r"Missing option '--model'; see 'main restore --help'"),
+    "no input": ("info", r"Missing argument 'IN'"),
+    "option of nothing": ("--nonsense", r"No such option.*--nonsense; see 'main --help'"),
+}  # fmt: skip
+
+# Changes of a run file that trains, and what the one line says.
+RUNS = {
+    "unknown key": (("max_steps", "max_stesp"), r"unknown key 'max_stesp' .*did you mean 'max_steps'"),
+    "unknown table": (("[training]", "[trainig]"), r"unknown key 'trainig' at the top .*did you mean 'training'"),
+    "unknown data key": (("high_res", "highres"), r"unknown key 'highres' in \[data\] .*did you mean 'high_res'"),
+    "text for a number": (("max_steps = 2", "max_steps = '2'"), r"max_steps is '2', needs a value of type int"),
+    "number for a text": (('high_res = "good.tif"', "high_res = 3"), r"are paths, found 3"),
+    "number for a table": ((RUN, "training = 3"), r"training of .* is 3, needs a table \[training\]"),
+    "no steps": (("max_steps = 2", "max_steps = 0"), r"max_steps is 0, needs a number of at least 1"),
+    "even window": (("n_frames = 1", "n_frames = 2"), r"n_frames is 2"),
+    "no data": (('high_res = "good.tif"', ""), r"needs high_res images and a crappifier, or pairs"),
+    "data missing": (("good.tif", "godo.tif"), r"godo\.tif does not exist; did you mean good\.tif\?"),
+    "data constant": (("good.tif", "constant.tif"), r"constant\.tif is constant"),
+    "data NaN": (("good.tif", "nan.tif"), r"nan\.tif holds NaN"),
+    "data too small": (("good.tif", "small.tif"), r"small\.tif is 3 x 3 pixels, smaller than a target patch"),
+    "data is an empty folder": (("good.tif", "nothing"), r"nothing holds no pictures"),
+    "folder from nowhere": (("[data]", '[data]\nfolder = "$NO_SUCH_FOLDER"'), r"environment variable is not set"),
+    "preset": (("confocal", "confocall"), r"no crappifier preset 'confocall'; did you mean 'confocal'"),
+    "number as crappifier": (('"confocal"', "3"), r"crappifier .*3"),
+    "crappifier file missing": (("confocal", "no.toml"), r"no crappifier file"),
+    "crappifier part": (('"confocal"', '{steps = [{part = "gausian"}]}'), r"did you mean 'gaussian'"),
+    "network": (("[training]", '[training]\nnetwork = "tiny"'), r"unknown network 'tiny', needs one of small"),
+    "network setting": (("[training]", "[network]\nwidth = 3\n[training]"), r"does not take these settings: .*width"),
+    "patch size": (("[training]", "[training]\npatch_size = 30"), r"patch_size is 30, the network needs a multiple"),
+    "loss": (("[training]", '[training]\nloss = "l3"'), r"loss.*l3"),
+    "device": (("[training]", '[training]\ndevice = "tpu"'), r"device is 'tpu', needs one of auto"),
+    "time axis": (("[data]", '[data]\ntime_axis = "C"'), r"time_axis is 'C', needs 'T' or 'Z'"),
+    "start from nothing": (("[data]", 'start_from = "no"\n[data]'), r"no is neither a shipped model"),
+    "speed of stills": (("[data]", "[data]\nstill_motion_px = 3"), r"still_motion_px .*3"),
+    "output a number": (("[data]", "output = 3\n[data]"), r"output .*3"),
+    "simulated of nothing": (("[data]", '[data]\nsimulated = [{kind = "cats"}]'), r"no simulated movie 'cats'"),
+    "simulated setting": (("[data]", "[data]\nsimulated = [{frames = 3}]"), r"simulated .*frames"),
+    "pairs and images": (("[data]", '[data]\npairs = ["low", "high"]'), r"either pairs, or high_res and a crappifier"),
+    "pairs misaligned": ((RUN, '[data]\npairs = [["good.tif", "still.tif"], ["good.tif", "good.tif"]]'), r"not fit"),
+    "pairs of missing folders": ((RUN, '[data]\npairs = ["no/low", "no/high"]'), r"needs a folder, two folders"),
+    "pairs of one folder": ((RUN, '[data]\npairs = "nothing"'), r"does not hold low/ and high/"),
+    "pairs alone": ((RUN, '[data]\npairs = ["alone/low", "alone/high"]'), r"has no partner in"),
+    "one pair": ((RUN, '[data]\npairs = [["good.tif", "good.tif"]]'), r"one pair cannot be split"),
+    "pairs of nothing": ((RUN, "[data]\npairs = []"), r"pairs is empty|needs a folder"),
+}
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory, tiny_models: dict[str, Path]) -> Path:
+    """A folder of good files and of all that can be wrong with them."""
+    folder = tmp_path_factory.mktemp("bad")
+    rng = np.random.default_rng(0)
+
+    def save(name: str, array: Any, **metadata: Any) -> Path:
+        return save_movie(Movie.from_array(array, **metadata), folder / name)
+
+    cells = rng.integers(50, 900, (4, 2, 1, 72, 80), dtype=np.uint16)
+    good = save("good.tif", cells, channel_names=["GFP", "488"])
+    save("small.tif", cells[:, 0, 0, :3, :3])
+    save("still.tif", cells[0, 0, 0])
+    save("stack.tif", cells[:, 0, 0][None, None], axes="TCZYX")
+    save("constant.tif", np.full((4, 72, 80), 7, np.uint16))
+    values = cells[:, 0, 0].astype(np.float32)
+    values[2, 5, 5] = np.nan
+    save("nan.tif", values)
+    film = save("good.mp4", cells[:, 0, 0])
+    with czi.create_czi(str(folder / "good.czi")) as document:
+        for t, frame in enumerate(cells[:, 0, 0]):
+            document.write(data=frame[..., None], plane={"T": t})
+    for whole, cut in ((good, "truncated.tif"), (folder / "good.czi", "truncated.czi"), (film, "cut.mp4")):
+        content = whole.read_bytes()
+        (folder / cut).write_bytes(content[: len(content) // 2])
+    for name in ("empty.tif", "empty.safetensors"):
+        (folder / name).touch()
+    for name in ("page.czi", "page.safetensors"):
+        (folder / name).write_text(HTML)
+    for name in ("text.tif", "text.safetensors"):
+        (folder / name).write_text("these are my notes\n" * 9)
+    (folder / "noise.tif").write_bytes(bytes(rng.integers(128, 255, 999, dtype=np.uint8)))
+    (folder / "cells.xyz").write_bytes(bytes(rng.integers(128, 255, 999, dtype=np.uint8)))
+    (folder / "pointer.czi").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    for name in ("nothing", "empty.ome.zarr", "alone/low", "alone/high"):
+        (folder / name).mkdir(parents=True)
+    save_movie(good, folder / "alone" / "low" / "a.tif")
+    save_movie(good, folder / "alone" / "high" / "b.tif")
+    (folder / "bad.toml").write_text("steps = [\n  oops\n")
+    (folder / "list.json").write_text("[1, 2]")
+    (folder / "part.toml").write_text('[[steps]]\npart = "gausian"\nsigma = 0.1\n')
+    (folder / "value.toml").write_text('[[steps]]\npart = "gaussian"\nsigma = "much"\n')
+    Crappifier([Gaussian(0.1)]).save(folder / "noise.toml")
+    write_bad_models(folder, tiny_models)
+    return folder
+
+
+def write_bad_models(folder: Path, models: dict[str, Path]) -> None:
+    whole = models["still"].read_bytes()
+    (folder / "truncated.safetensors").write_bytes(whole[: len(whole) // 2])
+    header = read_card(models["still"])
+    strange = header | {"architecture": header["architecture"] | {"name": "vision"}}
+    tensors = {"weight": np.zeros(3, np.float32)}
+    for name, text in {
+        "other": None,
+        "header": "{",
+        "future": json.dumps(header | {"format_version": 99}),
+        "strange": json.dumps(strange),
+        "misfit": json.dumps(header),
+    }.items():
+        (folder / f"{name}.safetensors").write_bytes(
+            save_tensors(tensors, None if text is None else {"decrappify": text})
+        )
+
+
+@pytest.fixture
+def out(tmp_path: Path, bad: Path) -> Path:
+    """A folder for results, with something in it."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    save_movie(bad / "still.tif", folder / "there.ome.zarr")
+    save_movie(bad / "good.tif", folder / "in.tif")
+    return folder
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def assert_one_line(stderr: str, says: str) -> None:
+    import re
+
+    lines = stderr.splitlines()
+    assert len(lines) == 1, stderr
+    assert lines[0].startswith("decrappify: ")
+    assert re.search(says, lines[0]), lines[0]
+    assert "Traceback" not in lines[0]
+    assert len(lines[0]) < 700
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_bad_input_is_refused_in_one_line(row, bad, out, tiny_models, command):
+    line, says = TABLE[row]
+    before = contents(out)
+    places = {"bad": bad, "out": out, "models": tiny_models["still"].parent}
+    result = command(*shlex.split(line.format(**places)), exit_code=2)
+    assert_one_line(result.stderr, says)
+    assert not result.stdout.strip()
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("row", RUNS)
+def test_a_bad_run_file_is_refused_in_one_line(row, bad, out, command):
+    (old, new), says = RUNS[row]
+    assert old in RUN
+    run = bad / "run.toml"
+    run.write_text(RUN.replace(old, new, 1))
+    before = contents(out)
+    options = [] if row == "output a number" else ["--output", out / "run"]
+    assert_one_line(command("train", run, *options, exit_code=2).stderr, says)
+    assert contents(out) == before
+
+
+def test_the_run_file_itself_trains(bad, out, command):
+    (bad / "run.toml").write_text(RUN.replace("[training]", '[training]\nnetwork = "small"\nvalidate_every = 1'))
+    command("train", bad / "run.toml", "--output", out / "run")
+
+
+def in_process(arguments: list[Any], before: str = "") -> subprocess.CompletedProcess[str]:
+    code = (
+        f"import os, resource, signal, sys\nfrom decrappify.cli import main\nimport decrappify.restoration.pipeline\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", f"{code}{before}\nmain(prog_name='decrappify')", *map(str, arguments)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 300 kB; skipped where it cannot be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = os.name == "posix" and os.geteuid() == 0
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    if not mounted or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs the rights of an administrator")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("name", ["out.ome.zarr", "out.ome.tif"])
+def test_a_full_disk_is_named_and_freeing_it_goes_on(name, small_disk, tmp_path, tiny_models, rng, command):
+    cells = save_movie(rng.integers(0, 60000, (6, 200, 200), dtype=np.uint16), tmp_path / "cells.tif")
+    arguments = ["restore", cells, small_disk / name, "--model", tiny_models["still"], "--device", "cpu"]
+    assert_one_line(command(*arguments, exit_code=2).stderr, rf"{name} could not be written: the disk is full")
+    assert all(".partial" in path.name for path in small_disk.iterdir())
+    subprocess.run(["mount", "-o", "remount,size=9m", str(small_disk)], check=True)
+    command(*arguments)
+    assert [path.name for path in small_disk.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["out.ome.zarr", "out.ome.tif", "out.mp4"])
+def test_a_quota_is_named(name, tmp_path, tiny_models, rng):
+    cells = save_movie(rng.integers(0, 60000, (6, 200, 200), dtype=np.uint16), tmp_path / "cells.tif")
+    limit = "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))"
+    done = in_process(["restore", cells, tmp_path / name, "--model", tiny_models["still"], "--device", "cpu"], limit)
+    assert done.returncode == 2, done.stderr
+    assert_one_line(done.stderr, rf"{name} could not be written: .*(larger than|full)")
+    assert not (tmp_path / name).exists()
+
+
+def test_a_folder_without_permission_is_named(tmp_path_factory, bad, tiny_models):
+    folder = tmp_path_factory.mktemp("locked")
+    for parent in (folder, folder.parent, folder.parent.parent):
+        parent.chmod(0o755)  # another user may come as far as this
+    for file in (bad / "good.tif", tiny_models["still"]):
+        (folder / file.name).write_bytes(file.read_bytes())
+    locked = folder / "locked"
+    locked.mkdir(mode=0o555)
+    arguments = ["restore", folder / "good.tif", locked / "o.ome.zarr", "--model", folder / "still.safetensors"]
+    done = in_process([*arguments, "--device", "cpu"], "if os.geteuid() == 0: os.setuid(65534)")
+    assert done.returncode == 2, done.stderr
+    assert_one_line(done.stderr, r"cannot be written: no permission to write into .*locked; choose another folder")
+    done = in_process(["train", folder / "run.toml"], "if os.geteuid() == 0: os.setuid(65534)")
+    assert done.returncode == 2
+
+
+def test_a_tile_larger_than_the_frame_works(bad, out, tiny_models, command):
+    options = ["--model", tiny_models["still"], "--tile-size", 9999, "--device", "cpu"]
+    result = command("restore", bad / "good.tif", out / "new.ome.zarr", *options)
+    assert not result.stderr

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+
+from decrappify import samples
+from decrappify.cli import main
+from decrappify.crappify import Crappifier, Gaussian, preset_names
+from decrappify.errors import MissingFileError
+from decrappify.io import open_movie, save_movie
+from decrappify.model import load_model
+from decrappify.movie import Movie
+
+HEAVY = {"torch", "numpy", "zarr", "av", "tifffile", "pylibCZIrw", "matplotlib", "skimage", "scipy", "PIL", "tqdm"}
+RESULTS = {"restored.ome.zarr", "restored.ome.tif", "restored.mp4", "restored.png"}
+
+RUN = """
+crappifier = "confocal"
+[data]
+high_res = "cells.tif"
+[training]
+n_frames = 3
+max_steps = 6
+validate_every = 3
+batch_size = 2
+patch_size = 16
+network = "small"
+[network]
+base_channels = 16
+depth = 1
+"""
+
+
+@pytest.fixture
+def cells(tmp_path, rng):
+    """A file of 12 frames, 2 channels, 40 x 48 pixels, with its scale."""
+    frames = rng.integers(100, 900, (12, 2, 1, 40, 48), dtype=np.uint16)
+    movie = Movie.from_array(
+        frames, pixel_size_um=(None, 0.2, 0.2), frame_interval_s=1.5, channel_names=["GFP", "488"], name="cells"
+    )
+    return save_movie(movie, tmp_path / "cells.tif")
+
+
+@pytest.mark.parametrize("name", [None, *sorted(main.commands)])
+def test_every_command_explains_itself(name, command):
+    text = command(*[name] if name else [], "--help").stdout
+    assert f"Usage: main {name or '[OPTIONS]'}" in text
+    assert all(len(line) <= 110 for line in text.splitlines())
+    assert name or all(other in text for other in main.commands)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["restore", "--help"], ["train", "--help"]])
+def test_help_loads_nothing_heavy(arguments):
+    code = f"import sys; from decrappify.cli import main; main({arguments}, standalone_mode=False); "
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    assert not HEAVY & set(done.stdout.splitlines()[-1].split())
+
+
+def test_restore_takes_frames_channel_and_dtype(cells, tiny_models, tmp_path, command):
+    output = tmp_path / "cells.ome.zarr"
+    options = ["--frames", "2:7", "--channel", "488", "--dtype", "float32", "--tile-size", "32", "--device", "cpu"]
+    result = command("restore", cells, output, "--model", tiny_models["movie-x2"], *options)
+    assert result.stdout == f"{output}: T 5, C 1, Z 1, Y 80, X 96, float32\n"
+    movie = open_movie(output)
+    assert (movie.pixel_size_um, movie.frame_interval_s, movie.channel_names) == ((None, 0.1, 0.1), 1.5, ("488",))
+
+
+def test_verbose_says_what_was_decided(cells, tiny_models, tmp_path, command):
+    options = ["--model", tiny_models["still"], "--tile-size", "4096", "--device", "cpu", "--precision", "float32"]
+    lines = command("--verbose", "restore", cells, tmp_path / "out.ome.tif", *options).stderr.splitlines()
+    assert lines[0].startswith("decrappify: cpu in float32, tiles of ")
+    assert lines[1] == "decrappify: tile_size=4096 holds the whole frame (40 x 48)"
+
+
+def test_crappify_takes_a_preset_or_a_file(cells, tmp_path, command):
+    crappifier = Crappifier([Gaussian(0.2)], "mine").save(tmp_path / "mine.toml")
+    command("crappify", cells, tmp_path / "a.ome.tif", "--crappifier", crappifier, "--seed", 3)
+    result = command("crappify", cells, tmp_path / "b.ome.zarr", "--preset", "confocal-x2", "--channel", "GFP")
+    assert "T 12, C 1, Z 1, Y 20, X 24, uint16" in result.stdout
+    noisy, good = open_movie(tmp_path / "a.ome.tif"), open_movie(cells)
+    assert noisy.provenance["crappified"]["crappifier"]["name"] == "mine"
+    assert not np.array_equal(noisy.frame(0), good.frame(0))
+    assert open_movie(tmp_path / "b.ome.zarr").pixel_size_um == (None, 0.4, 0.4)
+
+
+def test_train_makes_a_model_and_goes_on(cells, tmp_path, command):
+    run = cells.with_name("run.toml")
+    run.write_text(RUN)
+    folder = tmp_path / "runs" / "run"
+    result = command("train", run)
+    assert result.stdout.startswith(f"{folder / 'model.safetensors'}: validation PSNR ")
+    assert load_model(folder / "model.safetensors").n_frames == 3
+    run.write_text(RUN.replace("max_steps = 6", "max_steps = 8"))
+    assert "holds a run already" in command("train", run, exit_code=2).stderr
+    assert "of 6)" in result.stdout
+    command("train", run, "--overwrite", "--device", "cpu", "--output", folder)
+
+
+def test_lists(tiny_models, command):
+    assert [line.split()[0] for line in command("presets").stdout.splitlines()] == list(preset_names())
+    command("models")
+    card = command("models", tiny_models["movie-x2"]).stdout
+    assert "name: tiny-movie-x2" in card
+    assert "  scale: 2" in card
+
+
+def test_info_says_what_a_file_holds(cells, command):
+    lines = command("info", cells).stdout.splitlines()
+    assert lines == [
+        f"{cells}: T 12, C 2, Z 1, Y 40, X 48, uint16",
+        "pixel_size_um (Z, Y, X): unknown, 0.2, 0.2",
+        "frame_interval_s: 1.5",
+        "channels: GFP, 488",
+    ]
+    assert "channels: GFP" in command("info", cells, "--channel", "0").stdout.splitlines()
+    assert "frame_interval_s: 9" in command("info", cells, "--frame-interval-s", "9").stdout
+
+
+def test_demo_of_a_movie_and_of_a_stack(tiny_models, tmp_path, rng, command):
+    stack = Movie.from_array(rng.integers(0, 200, (4, 2, 3, 33, 40), dtype=np.uint16))
+    path = save_movie(stack, tmp_path / "stack.ome.tif")
+    for _ in range(2):  # an earlier demo is replaced
+        result = command("demo", path, "--output", tmp_path / "out", "--model", tiny_models["movie"])
+        assert {file.name for file in (tmp_path / "out").iterdir()} == RESULTS
+    assert "noise estimate of input" in result.stdout
+    assert open_movie(tmp_path / "out" / "restored.ome.zarr").shape == stack.shape
+    assert open_movie(tmp_path / "out" / "restored.mp4").shape[0] == 4
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"n_frames": 6, "size": (64, 80)}, id="small"),
+        pytest.param({}, marks=pytest.mark.slow, id="default"),
+    ],
+)
+def test_demo_of_the_simulated_movie(settings, tiny_models, tmp_path, monkeypatch, command):
+    monkeypatch.setattr(samples, "simulate", partial(samples.simulate, **settings))
+    result = command("demo", "--output", tmp_path, "--model", tiny_models["movie"], "--device", "cpu")
+    assert {file.name for file in tmp_path.iterdir()} == RESULTS
+    rows = {line.split()[0]: line.split() for line in result.stdout.splitlines() if line}
+    before, gaussian, after = (float(rows["PSNR"][column]) for column in (1, 3, 5))
+    assert before == pytest.approx(after, abs=0.1)  # an untrained network changes nothing
+    assert gaussian > before
+    assert {"SSIM", "flicker"} <= set(rows)
+
+
+def test_demo_refuses_what_it_cannot_compare(tiny_models, tmp_path, cells, command):
+    options = ["--model", tiny_models["movie-x2"], "--output", tmp_path / "out"]
+    assert "has scale 2, the demo needs scale 1" in command("demo", cells, *options, exit_code=2).stderr
+    assert not (tmp_path / "out").exists()
+    result = cells.rename(tmp_path / "restored.ome.tif")
+    options = ["--model", tiny_models["movie"], "--output", tmp_path]
+    assert "is the result of an earlier demo" in command("demo", result, *options, exit_code=2).stderr
+
+
+def test_debug_shows_the_traceback(command):
+    with pytest.raises(MissingFileError):
+        command("--debug", "info", "none.tif")
+
+
+def test_warnings_are_one_line(cells, tmp_path):
+    path = cells.rename(tmp_path / "cells.czi")
+    code = "from decrappify.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "info", path], capture_output=True, text=True, check=True)
+    assert done.stderr == "decrappify: cells.czi is a TIFF file by its content, and is read as one; rename it\n"

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+import zipfile
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from decrappify.cards import card_text, model_table
+from decrappify.errors import MissingFileError, ModelFileError, OutputError, OutputExistsError
+from decrappify.intensity import NormalizationRule
+from decrappify.model import Model, load_model, read_card, shipped_models
+from decrappify.networks import create
+
+CARD = {"name": "mine", "limits": "none known", "data": {"movies": ["a.tif", "b.tif"]}, "scores": [{"psnr_db": 31.5}]}
+
+
+@pytest.fixture
+def model():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = create("small", n_frames=3, scale=2, base_channels=16, depth=1)
+    torch.nn.init.ones_(network.tail.weight)
+    crappifier = {"name": "noise", "steps": [{"type": "gaussian", "sigma": [0.0, 0.1]}]}
+    return Model(network, NormalizationRule(low=2.0), crappifier, CARD)
+
+
+def rewritten(model, path, **changes):
+    """A model file with another header and the same weights."""
+    header = read_card(model.save(path)) | changes
+    save_file(load_file(path), path, {"decrappify": json.dumps(header)})
+    return path
+
+
+def test_a_file_holds_everything(model, tmp_path):
+    loaded = load_model(model.save(tmp_path / "new" / "mine.safetensors"))
+    assert (loaded.n_frames, loaded.in_channels, loaded.scale) == (3, 1, 2)
+    assert (loaded.normalization, loaded.crappifier, loaded.card) == (model.normalization, model.crappifier, CARD)
+    assert all(torch.equal(a, b) for a, b in zip(loaded.network.parameters(), model.network.parameters(), strict=True))
+    assert not loaded.network.training
+    assert load_model(loaded) is loaded
+    assert "'mine', n_frames=3, scale=2" in repr(loaded)
+    assert list((tmp_path / "new").iterdir()) == [tmp_path / "new" / "mine.safetensors"]
+
+
+def test_the_sum_names_predictions_not_the_card(model, tmp_path):
+    other = Model(model.network, model.normalization, None, {"name": "other"})
+    assert other.sha256 == model.sha256
+    assert Model(model.network, NormalizationRule()).sha256 != model.sha256
+    changed = load_model(model.save(tmp_path / "m.safetensors"))
+    with torch.no_grad():
+        changed.network.tail.weight[0, 0, 0, 0] += 1
+    assert changed.sha256 != model.sha256
+
+
+def test_the_memory_format_of_training_changes_nothing(model, tmp_path):
+    first = model.save(tmp_path / "a.safetensors").read_bytes()
+    model.network.to(memory_format=torch.channels_last)
+    assert model.save(tmp_path / "b.safetensors").read_bytes() == first
+
+
+def test_nothing_is_overwritten_unasked(model, tmp_path):
+    path = model.save(tmp_path / "m.safetensors")
+    with pytest.raises(OutputExistsError, match=r"m.safetensors exists; pass overwrite=True \(--overwrite\)"):
+        model.save(path)
+    assert model.save(path, overwrite=True) == path
+
+
+def test_a_folder_that_cannot_be_written_leaves_nothing_behind(model, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match=r"cannot write .*model.safetensors"):
+        model.save(tmp_path / "file" / "model.safetensors")
+
+
+def test_shipped_models_load_by_name():
+    for name in shipped_models():
+        assert load_model(name).name
+        assert name in model_table()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "it is empty; copy or download it again"),
+        (b"<!DOCTYPE html><html>", "it is a web page saved under this name"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "it is a git-LFS pointer"),
+        (b"\x80\x02}q\x00.", "it looks like a PyTorch checkpoint; load_model reads .safetensors"),
+        (b"my notes about models " * 9, "it is a text file"),
+        (bytes(range(128, 256)), "it is damaged, truncated or of another program"),
+    ],
+)
+def test_a_file_of_another_kind_is_named(tmp_path, content, message):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=rf"model.safetensors is not a model file: {message}") as caught:
+        load_model(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_torch_checkpoint_is_named(tmp_path):
+    torch.save({"weights": torch.zeros(3)}, tmp_path / "net.pth")
+    assert zipfile.is_zipfile(tmp_path / "net.pth")
+    with pytest.raises(ModelFileError, match=r"it looks like a PyTorch checkpoint"):
+        load_model(tmp_path / "net.pth")
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.9, 0.999])
+def test_a_truncated_file_is_refused(model, tmp_path, kept):
+    path = model.save(tmp_path / "m.safetensors")
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
+    with pytest.raises(ModelFileError, match=r"m.safetensors is not a model file"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format_version": 99}, "format version 99, this decrappify .* reads version 1; update decrappify"),
+        ({"architecture": {"name": "small", "n_frames": 1}}, "weights that do not fit its architecture"),
+        ({"architecture": {"name": "swin"}}, "cannot build: unknown network 'swin'"),
+        ({"architecture": {"name": "small", "heads": 8}}, "cannot build: .*heads"),
+        ({"normalization": {"mean": 0}}, "cannot build: .*mean"),
+    ],
+)
+def test_a_header_that_cannot_be_used_is_refused(model, tmp_path, changes, message):
+    path = rewritten(model, tmp_path / "m.safetensors", **changes)
+    with pytest.raises(ModelFileError, match=message):
+        load_model(path)
+
+
+def test_safetensors_of_another_program_are_refused(tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_file({"weight": torch.zeros(3)}, path)
+    with pytest.raises(ModelFileError, match=r"a safetensors file but not a decrappify model"):
+        load_model(path)
+    save_file({"weight": torch.zeros(3)}, path, {"decrappify": "{half"})
+    with pytest.raises(ModelFileError, match=r"has a damaged 'decrappify' header"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("use", [load_model, card_text])
+def test_what_is_neither_a_name_nor_a_file_is_refused(use):
+    with pytest.raises(MissingFileError, match=r"nothing-here is neither a shipped model .* nor a model file"):
+        use("nothing-here")
+
+
+def test_the_card_reads_as_text(model, tmp_path):
+    lines = card_text(str(model.save(tmp_path / "m.safetensors"))).splitlines()
+    assert lines[:5] == ["name: mine", "limits: none known", "data:", "  movies:", "    - a.tif"]
+    assert {"  psnr_db: 31.5", "  scale: 2", "  low: 2.0"} <= set(lines)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError
+from decrappify.training import checkpoint
+from decrappify.training.checkpoint import load_checkpoint, save_checkpoint
+
+SETTINGS = {"seed": 3, "architecture": {"name": "small", "depth": 2}, "crappifier": {"steps": [{"sigma": (0.0, 0.1)}]}}
+STATE = {"settings": SETTINGS, "step": 7, "weights": {"a": torch.arange(4.0)}, "rng": torch.get_rng_state()}
+
+
+def test_a_checkpoint_comes_back(tmp_path):
+    save_checkpoint(tmp_path / "c.pt", STATE)
+    state = load_checkpoint(tmp_path / "c.pt", SETTINGS)
+    assert (state["step"], state["settings"]) == (7, SETTINGS)
+    assert torch.equal(state["weights"]["a"], STATE["weights"]["a"])
+    assert [path.name for path in tmp_path.iterdir()] == ["c.pt"]
+
+
+def test_a_crash_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, STATE)
+
+    def full_disk(state, file):
+        file.write_bytes(b"half of it")
+        raise RuntimeError("PytorchStreamWriter failed writing file: file write failed")
+
+    monkeypatch.setattr(checkpoint.torch, "save", full_disk)
+    with pytest.raises(OutputError, match=r"cannot write the checkpoint .*c.pt: .* free some space and resume"):
+        save_checkpoint(path, STATE | {"step": 8})
+    assert load_checkpoint(path, SETTINGS)["step"] == 7
+    assert [path.name for path in tmp_path.iterdir()] == ["c.pt"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 4}, "seed is 4 now and was 3; keep the settings, or start a new run"),
+        ({"architecture": {"name": "small", "depth": 3}}, "architecture.depth is 3 now and was 2"),
+        ({"crappifier": {"steps": [{"sigma": (0.0, 0.2)}]}}, "crappifier.steps.0.sigma.1 is 0.2 now and was 0.1"),
+        ({"crappifier": {"steps": []}}, "crappifier.steps.0.sigma.0 is None now and was 0.0"),
+    ],
+)
+def test_a_differing_setting_is_refused_by_name(tmp_path, changes, message):
+    save_checkpoint(tmp_path / "c.pt", STATE)
+    with pytest.raises(InputError, match=rf"cannot resume .*c.pt: {message}"):
+        load_checkpoint(tmp_path / "c.pt", SETTINGS | changes)
+
+
+@pytest.mark.parametrize("kept", [0, 10, 0.5, 0.98])
+def test_a_damaged_file_is_refused(tmp_path, kept):
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, STATE)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
+    with pytest.raises(ModelFileError, match=r"cannot be read, it is damaged or not a checkpoint"):
+        load_checkpoint(path, SETTINGS)
+
+
+def test_other_files_are_refused(tmp_path):
+    with pytest.raises(MissingFileError, match=r"no checkpoint .*c.pt to resume from; start the run without resume"):
+        load_checkpoint(tmp_path / "c.pt", SETTINGS)
+    torch.save({"weights": torch.zeros(2)}, tmp_path / "c.pt")
+    with pytest.raises(ModelFileError, match=r"c.pt is not a checkpoint of a training run"):
+        load_checkpoint(tmp_path / "c.pt", SETTINGS)
+    (tmp_path / "evil.pt").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(ModelFileError, match=r"damaged or not a checkpoint"):
+        load_checkpoint(tmp_path / "evil.pt", SETTINGS)

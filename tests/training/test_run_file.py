@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+
+from decrappify.errors import DecrappifyError, InputError, MissingFileError
+from decrappify.model import load_model
+from decrappify.training.run_file import train_from_file
+
+from .tiny_run import NOISE, cells
+
+SETTINGS = """
+[training]
+network = "small"
+n_frames = 1
+max_steps = 2
+batch_size = 2
+patch_size = 16
+stability_weight = 1  # a whole number for a float
+device = "cpu"
+
+[network]
+base_channels = 16
+depth = 1
+"""
+TRAINED = """
+crappifier = "confocal"
+output = "out"
+
+[data]
+high_res = "cells.tif"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    tifffile.imwrite(tmp_path / "cells.tif", np.asarray(cells())[:, 0, 0])
+    return tmp_path
+
+
+def write(folder, text):
+    path = folder / "run.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_file_describes_a_run(folder):
+    card = '\n[card]\nname = "mine"\nlicence = "CC0"\n'
+    model, run_folder = train_from_file(write(folder, TRAINED + SETTINGS + card))
+    assert run_folder == folder / "out"
+    saved = load_model(run_folder / "model.safetensors")
+    assert (saved.sha256, saved.name, saved.card["licence"]) == (model.sha256, "mine", "CC0")
+    assert (saved.crappifier["name"], saved.network.architecture["base_channels"]) == ("confocal", 16)
+    resumed, _ = train_from_file(folder / "run.toml", resume=True)
+    assert resumed.sha256 == model.sha256
+
+
+def test_output_and_device_can_be_overridden(folder):
+    text = (TRAINED + SETTINGS).replace('"cpu"', '"cuda"')
+    model, run_folder = train_from_file(write(folder, text), output=folder / "there", device="cpu")
+    assert run_folder == folder / "there"
+    assert model.card["settings"]["device"] == "cpu"
+
+
+@pytest.mark.parametrize(
+    "given", ['"noise.toml"', '{ name = "noise", steps = [{ part = "gaussian", sigma = [0.1, 0.3] }] }']
+)
+def test_a_crappifier_can_be_a_file_or_a_table(folder, given):
+    NOISE.save(folder / "noise.toml")
+    if given.startswith("{"):
+        steps = NOISE.to_dict()["steps"][0]
+        fields = ", ".join(
+            f"{key} = {list(value) if isinstance(value, tuple) else repr(value)}" for key, value in steps.items()
+        )
+        given = f'{{ name = "noise", steps = [{{ {fields} }}] }}'
+    model, _ = train_from_file(write(folder, TRAINED.replace('"confocal"', given) + SETTINGS))
+    assert model.crappifier["name"] == "noise"
+
+
+def test_the_data_folder_can_come_from_the_environment(folder, monkeypatch, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    path = write(elsewhere, TRAINED + 'folder = "$MOVIES"\n' + SETTINGS)
+    monkeypatch.delenv("MOVIES", raising=False)
+    with pytest.raises(
+        InputError, match=r"data.folder of .*run.toml is '\$MOVIES', but that environment variable is not"
+    ):
+        train_from_file(path)
+    monkeypatch.setenv("MOVIES", str(folder))
+    train_from_file(path)
+    assert (elsewhere / "out" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    "pairs", ['"."', '["low", "high"]', '[["low/0.tif", "high/0.tif"], ["low/1.tif", "high/1.tif"]]']
+)
+def test_pairs_in_every_form(folder, pairs):
+    for name, pixels in (("low", np.asarray(cells())), ("high", np.asarray(cells()))):
+        (folder / name).mkdir()
+        for number in range(2):
+            tifffile.imwrite(folder / name / f"{number}.tif", pixels[number:, 0, 0])
+    model, _ = train_from_file(write(folder, f"[data]\npairs = {pairs}\n{SETTINGS}"))
+    assert model.crappifier is None
+    assert model.card["trained_on"] == ["0.tif"]
+
+
+def test_simulated_movies_train_beside_files(folder):
+    simulated = '\n[[data.simulated]]\nkind = "vesicles"\nn_frames = 12\nsize = [48, 48]\n'
+    model, _ = train_from_file(write(folder, TRAINED + simulated + SETTINGS))
+    assert len(model.card["trained_on"]) == 2
+    with pytest.raises(InputError, match=r"unknown key 'knd' in \[\[data.simulated\]\] of .*; did you mean 'kind'"):
+        train_from_file(write(folder, TRAINED + simulated.replace("kind", "knd") + SETTINGS), overwrite=True)
+    with pytest.raises(InputError, match=r"data.simulated of .*run.toml is 'cell', needs tables"):
+        train_from_file(write(folder, TRAINED + 'simulated = "cell"\n' + SETTINGS), overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("output", "outptu", "unknown key 'outptu' at the top of .*run.toml; did you mean 'output'"),
+        ("high_res", "hig_res", r"unknown key 'hig_res' in \[data\] of .*run.toml; did you mean 'high_res'"),
+        ("max_steps", "max_step", "unknown key 'max_step' in the training settings; did you mean 'max_steps'"),
+        ("depth", "dpeth", "network 'small' does not take these settings: .*dpeth"),
+        ("= 2", "= = 2", "run.toml is not valid TOML: .*line"),
+        ('"cells.tif"', "5", "data of a run are paths, found 5; needs a text or a list of texts"),
+        ('"cells.tif"', '"cell.tif"', "cell.tif"),
+        ("[network]", 'card = "mine"\n[network]', "unknown key 'card' in the training settings"),
+        ('crappifier = "confocal"', 'card = "mine"', r"card of .*run.toml is 'mine', needs a table \[card\]"),
+        ('"confocal"', '"confocl"', "no crappifier preset 'confocl'"),
+        ('"confocal"', '"mine.toml"', "there is no crappifier file .*mine.toml"),
+        ('device = "cpu"', 'device = "gpu"', "device is 'gpu', needs one of auto, cpu, cuda, mps"),
+    ],
+)
+def test_mistakes_end_in_one_line(folder, old, new, message):
+    text = TRAINED + SETTINGS
+    assert old in text
+    with pytest.raises(DecrappifyError, match=message) as caught:
+        train_from_file(write(folder, text.replace(old, new, 1)))
+    assert "\n" not in str(caught.value)
+    assert not (folder / "out" / "checkpoint.pt").exists()
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(MissingFileError, match=r"run.toml does not exist; needs a TOML file that describes the run"):
+        train_from_file(tmp_path / "run.toml")

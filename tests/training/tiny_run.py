@@ -1,0 +1,47 @@
+"""A training run of seconds; also a script, for the tests that need a process of their own.
+
+Usage: python tiny_run.py FOLDER start|resume [MAX_STEPS [N_DEVICES]]
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from decrappify.crappify import Crappifier, Gaussian
+from decrappify.movie import Movie
+from decrappify.training import TrainingConfig, train
+
+CONFIG = TrainingConfig(
+    network="small",
+    n_frames=3,
+    max_steps=12,
+    batch_size=2,
+    patch_size=16,
+    learning_rate=2e-3,
+    ema_decay=0.9,
+    validate_every=4,
+    device="cpu",
+)
+NETWORK = {"base_channels": 16, "depth": 1, "stem": 1}
+NOISE = Crappifier([Gaussian((0.1, 0.3))], name="noise")
+
+
+def cells():
+    """Smooth blobs that drift by a pixel per frame, (T, Y, X) float32."""
+    blobs = gaussian_filter(np.random.default_rng(0).random((64, 64)), 3).astype(np.float32)
+    return Movie.from_array(np.stack([np.roll(blobs, t, axis=1)[:48, :48] for t in range(16)]), name="cells")
+
+
+def tiny_train(folder, config=CONFIG, **arguments):
+    return train(cells(), NOISE, config=config, output=folder, network_settings=NETWORK, **arguments)
+
+
+if __name__ == "__main__":
+    folder, how, *numbers = sys.argv[1:]
+    max_steps, n_devices = [*map(int, numbers), *(CONFIG.max_steps, 1)[len(numbers) :]]
+    tiny_train(Path(folder), replace(CONFIG, max_steps=max_steps, n_devices=n_devices), resume=how == "resume")
