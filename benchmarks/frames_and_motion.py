@@ -113,7 +113,12 @@ def measure(variant: str, args: Any) -> Row:
             result = restored(degrade(truth, steps, NOISE_SEED), model)
             scores[f"{name}, {level}"] = {"group": group, "level": level, **figures(result, truth)}
     validation = model.card["validation"]
-    return {"variant": variant, "validation_psnr": validation["psnr_db"], "best_step": model.card["best_step"], "scores": scores}
+    return {
+        "variant": variant,
+        "validation_psnr": validation["psnr_db"],
+        "best_step": model.card["best_step"],
+        "scores": scores,
+    }
 
 
 def section(rows: list[Row]) -> str:
@@ -159,7 +164,9 @@ def main() -> None:
     options.add_argument("--steps", type=int, default=8000, help="training steps of every variant")
     options.add_argument("--base-channels", type=int, default=48, help="width of the network")
     options.add_argument("--frames", type=int, default=24, help="frames of each real test movie")
-    options.add_argument("--runs", type=Path, default=Path("runs/frames_and_motion"), help="folder of the training runs")
+    options.add_argument(
+        "--runs", type=Path, default=Path("runs/frames_and_motion"), help="folder of the training runs"
+    )
     args = options.parse_args()
     import torch
 

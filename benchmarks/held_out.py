@@ -3,7 +3,7 @@
 Each movie (its first 40 frames, to bound the time) is degraded at two noise levels and restored; so is the truth's best
 Gaussian filter, an oracle in space and time. A picture a movie goes to results/held_out_*.png.
 
-    python benchmarks/held_out.py --threads 2                     # about 15 minutes on 2 cores
+    python benchmarks/held_out.py --threads 2                     # about 5 minutes on 2 cores
     python benchmarks/held_out.py --still model.safetensors       # another model file
 """
 
@@ -94,7 +94,17 @@ def _fidelity(rows: Sequence[Row], best: str) -> str:
     if not rows:
         return ""
     methods = [method for method in METHODS if any(method in row for row in rows)]
-    header = ["file", "frames", "level", "range", *(METHODS[m] for m in methods), "σ space", "σ time", "gain", "truth limit"]
+    header = [
+        "file",
+        "frames",
+        "level",
+        "range",
+        *(METHODS[m] for m in methods),
+        "σ space",
+        "σ time",
+        "gain",
+        "truth limit",
+    ]
     lines = [
         [row["file"], row["frames"], row["level"], f"{row['data_range']:g}"]
         + [row[method]["psnr"] if method in row else None for method in methods]
@@ -140,14 +150,18 @@ def jobs_for(args: Any, pictures: Path) -> dict[str, Job]:
 
     chosen = {"still": args.still, "movie": args.movie}
     digests = {kind: identity(model) for kind, model in chosen.items()}
-    files = [(name, ("still", "movie")) for name in corpus.TEST_MOVIES] + [(name, ("still",)) for name in corpus.TEST_STILLS]
+    files = [(name, ("still", "movie")) for name in corpus.TEST_MOVIES] + [
+        (name, ("still",)) for name in corpus.TEST_STILLS
+    ]
     jobs = {}
     for name, kinds in files:
         for label in truths(name, 1):
             for level in LEVELS:
                 settings = {"seed": SEEDS[level], "frames": args.frames} | {kind: digests[kind] for kind in kinds}
                 models = {kind: chosen[kind] for kind in kinds}
-                jobs[f"{label}, {level}"] = Job(settings, partial(measure, label, name, level, args.frames, models, pictures))
+                jobs[f"{label}, {level}"] = Job(
+                    settings, partial(measure, label, name, level, args.frames, models, pictures)
+                )
     return jobs
 
 

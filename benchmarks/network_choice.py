@@ -134,7 +134,17 @@ def section(rows: list[Row]) -> str:
             (row["name"], settings, row["loss"], f"{row['lr']:g}", row["params"] // 1000, cost, row["steps"])
             + (row["cpu"], curve, float(row["psnr"]), float(row["draw"]))
         )
-    header = ("network", "settings", "loss", "peak rate", "k params", "GFLOP/MP", "steps", "CPU s", "dB at 1/3, 2/3, end")
+    header = (
+        "network",
+        "settings",
+        "loss",
+        "peak rate",
+        "k params",
+        "GFLOP/MP",
+        "steps",
+        "CPU s",
+        "dB at 1/3, 2/3, end",
+    )
     return (
         "## Choice of the network: equal CPU seconds\n\n"
         f"Validation PSNR on held-aside frames and stills of the training corpus (source: {source} dB), "
@@ -154,7 +164,9 @@ def import_rows(benchmark: Benchmark, path: Path, jobs: dict[str, Job]) -> None:
         row = json.loads(line)
         key = key_of(row["name"], row["loss"], row["lr"])
         if key in jobs and row.get("nf", N_FRAMES) == N_FRAMES:
-            benchmark.add(key, jobs[key].settings, row, environment() | {"command": benchmark.command(), "note": IMPORTED})
+            benchmark.add(
+                key, jobs[key].settings, row, environment() | {"command": benchmark.command(), "note": IMPORTED}
+            )
 
 
 def main() -> None:

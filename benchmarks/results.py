@@ -71,7 +71,10 @@ class Benchmark:
                 continue
             started, cpu_before = time.perf_counter(), time.process_time()
             row = jobs[key].run()
-            made = {"seconds": round(time.perf_counter() - started), "cpu_seconds": round(time.process_time() - cpu_before)}
+            made = {
+                "seconds": round(time.perf_counter() - started),
+                "cpu_seconds": round(time.process_time() - cpu_before),
+            }
             self.add(key, jobs[key].settings, made | row)
             self._write(jobs, section)
             print(f"{key}: {json.dumps(row)}", flush=True)
@@ -103,7 +106,9 @@ class Benchmark:
             if action.dest in _NOT_IN_THE_COMMAND or value in (None, action.default, argparse.SUPPRESS):
                 continue
             values = value if isinstance(value, list) else [value]
-            words.append(action.option_strings[0] if value is True else " ".join([action.option_strings[0], *map(str, values)]))
+            words.append(
+                action.option_strings[0] if value is True else " ".join([action.option_strings[0], *map(str, values)])
+            )
         return " ".join(words)
 
     def _stored(self) -> dict[str, Any]:

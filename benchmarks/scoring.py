@@ -36,7 +36,9 @@ def truths(name: str, n_frames: int | None = None) -> dict[str, Array]:
     short = name.rpartition("/")[2].partition(".")[0]
     several = movie.shape[1] > 1
     return {
-        short + (f" c{c}" if several else ""): np.asarray(movie.select(slice(0, n_frames), c))[:, 0, 0].astype(np.float32)
+        short + (f" c{c}" if several else ""): np.asarray(movie.select(slice(0, n_frames), c))[:, 0, 0].astype(
+            np.float32
+        )
         for c in range(movie.shape[1])
     }
 

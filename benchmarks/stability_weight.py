@@ -41,7 +41,9 @@ def movies() -> tuple[list[Any], list[Any], dict[str, Any]]:
         for index, speed in enumerate((0.2, 0.7, 1.5))
     ]
     truths = {name.rpartition("/")[2].partition(".")[0]: film[-10:] for name, film in films.items()}
-    truths["simulated cell, 0.5 px/frame"] = simulate("cell", n_frames=10, size=(160, 160), speed_px=0.5, seed=4100).truth
+    truths["simulated cell, 0.5 px/frame"] = simulate(
+        "cell", n_frames=10, size=(160, 160), speed_px=0.5, seed=4100
+    ).truth
     arrays = {name: np.asarray(movie)[:, 0, 0].astype(np.float32) for name, movie in truths.items()}
     training = [film[:-16] for film in films.values()] + stills[1:] + simulated
     return training, [film[-14:-11] for film in films.values()] + stills[:1], arrays
@@ -85,7 +87,11 @@ def section(rows: list[Row]) -> str:
     weights = [weight for weight in WEIGHTS if any(row["w"] == weight for row in rows)]
     names = list(rows[0]["scores"])
     groups = {"mean of all movies": names} | {name: [name] for name in names}
-    curves = "; ".join(f"w {row['w']:g}: " + " → ".join(f"{psnr:.2f}" for _, psnr, _ in row["curve"]) for row in rows if row["net_seed"] == 0)
+    curves = "; ".join(
+        f"w {row['w']:g}: " + " → ".join(f"{psnr:.2f}" for _, psnr, _ in row["curve"])
+        for row in rows
+        if row["net_seed"] == 0
+    )
     parts = [
         "## Weight of the stability loss\n\n"
         f"Seeds {', '.join(map(str, sorted({row['net_seed'] for row in rows})))}; mean ± standard deviation over seeds, and the change of "

@@ -5,7 +5,7 @@ scanner samples, and get noise; then the model and three interpolations bring th
 with the Gaussian whose σ in space and time give the best PSNR after bicubic upscaling: an oracle. Pictures go to
 results/upscaling_*.png.
 
-    python benchmarks/upscaling.py --threads 2                   # about 10 minutes on 2 cores
+    python benchmarks/upscaling.py --threads 2                   # about 5 minutes on 2 cores
     python benchmarks/upscaling.py --x2 model.safetensors        # another model file
 """
 
@@ -104,7 +104,12 @@ def measure(label: str, name: str, scale: int, how: str, n_frames: int, model: s
 
 
 def _is_pictured(name: str, how: str) -> bool:
-    return how != "sample 2" and name in (*corpus.TEST_MOVIES, *corpus.TEST_EM, corpus.TEST_STILLS[2], corpus.TEST_STILLS[3])
+    return how != "sample 2" and name in (
+        *corpus.TEST_MOVIES,
+        *corpus.TEST_EM,
+        corpus.TEST_STILLS[2],
+        corpus.TEST_STILLS[3],
+    )
 
 
 def section(rows: list[Row]) -> str:
@@ -113,14 +118,23 @@ def section(rows: list[Row]) -> str:
     for scale in DEGRADATIONS:
         chosen = [row for row in rows if row["scale"] == scale]
         if chosen:
-            parts += [f"### Scale {scale}: PSNR in dB", _table(chosen, "psnr"), f"### Scale {scale}: SSIM", _table(chosen, "ssim")]
+            parts += [
+                f"### Scale {scale}: PSNR in dB",
+                _table(chosen, "psnr"),
+                f"### Scale {scale}: SSIM",
+                _table(chosen, "ssim"),
+            ]
     parts += [f"{row['file']}, {row['how']}:\n\n{row['picture']}" for row in rows if row["picture"]]
     return "\n\n".join(parts)
 
 
 def _conditions(rows: Sequence[Row]) -> str:
     models = ", ".join(dict.fromkeys(row["model_used"] for row in rows))
-    noise = {how: ", ".join(str(step).replace("probability=1.0, ", "") for step in steps) for ways in DEGRADATIONS.values() for how, steps in ways.items()}
+    noise = {
+        how: ", ".join(str(step).replace("probability=1.0, ", "") for step in steps)
+        for ways in DEGRADATIONS.values()
+        for how, steps in ways.items()
+    }
     return (
         "No file here took part in training. Degradations: "
         + ", ".join(f"{how} = `{parts}`" for how, parts in noise.items())
@@ -157,7 +171,12 @@ def jobs_for(args: Any, pictures: Path) -> dict[str, Job]:
         for name in files[scale]:
             for label in truths(name, 1):
                 for how, steps in ways.items():
-                    settings = {"model": digest, "frames": args.frames, "steps": "; ".join(map(str, steps)), "seed": SEED}
+                    settings = {
+                        "model": digest,
+                        "frames": args.frames,
+                        "steps": "; ".join(map(str, steps)),
+                        "seed": SEED,
+                    }
                     run = partial(measure, label, name, scale, how, args.frames, chosen[scale], pictures)
                     jobs[f"{label}, {how}"] = Job(settings, run)
     return jobs

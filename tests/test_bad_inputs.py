@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import resource
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,14 @@ from decrappify.model import read_card
 from decrappify.movie import Movie
 
 HTML = "<!DOCTYPE html>\n<html><body>404: not found</body></html>\n"
-RUN = 'crappifier = "confocal"\n[data]\nhigh_res = "good.tif"\n[training]\nmax_steps = 2\nn_frames = 1\n'
+RUN = """crappifier = "confocal"
+[data]
+high_res = "good.tif"
+validation = "good.tif"
+[training]
+max_steps = 2
+n_frames = 1
+"""
 RESTORE = "restore {bad}/%s {out}/out.ome.zarr --device cpu --model "
 STILL, MOVIE = "{models}/still.safetensors", "{models}/movie.safetensors"
 GOOD = RESTORE % "good.tif"
@@ -251,8 +260,6 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 
 def assert_one_line(stderr: str, says: str) -> None:
-    import re
-
     lines = stderr.splitlines()
     assert len(lines) == 1, stderr
     assert lines[0].startswith("decrappify: ")
@@ -289,16 +296,6 @@ def test_the_run_file_itself_trains(bad, out, command):
     command("train", bad / "run.toml", "--output", out / "run")
 
 
-def in_process(arguments: list[Any], before: str = "") -> subprocess.CompletedProcess[str]:
-    code = (
-        f"import os, resource, signal, sys\nfrom decrappify.cli import main\nimport decrappify.restoration.pipeline\n"
-    )
-    return subprocess.run(
-        [sys.executable, "-c", f"{code}{before}\nmain(prog_name='decrappify')", *map(str, arguments)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 300 kB; skipped where it cannot be mounted."""
@@ -323,30 +320,55 @@ def test_a_full_disk_is_named_and_freeing_it_goes_on(name, small_disk, tmp_path,
     assert [path.name for path in small_disk.iterdir()] == [name]
 
 
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@contextmanager
+def ordinary_user() -> Iterator[None]:
+    """Give up the rights of an administrator, to whom no folder is closed."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
 @pytest.mark.parametrize("name", ["out.ome.zarr", "out.ome.tif", "out.mp4"])
-def test_a_quota_is_named(name, tmp_path, tiny_models, rng):
+def test_a_quota_is_named(name, tmp_path, tiny_models, rng, command):
     cells = save_movie(rng.integers(0, 60000, (6, 200, 200), dtype=np.uint16), tmp_path / "cells.tif")
-    limit = "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))"
-    done = in_process(["restore", cells, tmp_path / name, "--model", tiny_models["still"], "--device", "cpu"], limit)
-    assert done.returncode == 2, done.stderr
-    assert_one_line(done.stderr, rf"{name} could not be written: .*(larger than|full)")
+    arguments = ["restore", cells, tmp_path / name, "--model", tiny_models["still"], "--device", "cpu"]
+    with files_up_to(20_000):
+        result = command(*arguments, exit_code=2)
+    assert_one_line(result.stderr, rf"{name} could not be written: .*(larger than|full)")
     assert not (tmp_path / name).exists()
 
 
-def test_a_folder_without_permission_is_named(tmp_path_factory, bad, tiny_models):
+def test_a_folder_without_permission_is_named(tmp_path_factory, bad, tiny_models, command):
     folder = tmp_path_factory.mktemp("locked")
     for parent in (folder, folder.parent, folder.parent.parent):
         parent.chmod(0o755)  # another user may come as far as this
     for file in (bad / "good.tif", tiny_models["still"]):
         (folder / file.name).write_bytes(file.read_bytes())
-    locked = folder / "locked"
-    locked.mkdir(mode=0o555)
-    arguments = ["restore", folder / "good.tif", locked / "o.ome.zarr", "--model", folder / "still.safetensors"]
-    done = in_process([*arguments, "--device", "cpu"], "if os.geteuid() == 0: os.setuid(65534)")
-    assert done.returncode == 2, done.stderr
-    assert_one_line(done.stderr, r"cannot be written: no permission to write into .*locked; choose another folder")
-    done = in_process(["train", folder / "run.toml"], "if os.geteuid() == 0: os.setuid(65534)")
-    assert done.returncode == 2
+    arguments = ["--model", folder / "still.safetensors", "--device", "cpu"]
+    command("restore", folder / "good.tif", folder / "o.ome.zarr", *arguments)  # loads all modules it needs
+    (folder / "locked").mkdir(mode=0o555)
+    with ordinary_user():
+        result = command("restore", folder / "good.tif", folder / "locked" / "o.ome.zarr", *arguments, exit_code=2)
+    assert_one_line(result.stderr, r"no permission to write into .*locked; choose another folder")
+    (folder / "good.tif").chmod(0)
+    with ordinary_user():
+        result = command("info", folder / "good.tif", exit_code=2)
+    assert_one_line(result.stderr, r"good\.tif cannot be read: Permission denied; check its permissions")
 
 
 def test_a_tile_larger_than_the_frame_works(bad, out, tiny_models, command):

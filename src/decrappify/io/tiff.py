@@ -21,7 +21,17 @@ from decrappify.io.tiff_writer import write_ome_tiff as write_ome_tiff
 from decrappify.movie import AXES, Array, Movie, Shape5
 
 # What tifffile and its codecs raise for damaged files.
-_DAMAGE = (OSError, ValueError, TypeError, IndexError, KeyError, RuntimeError, AttributeError, struct.error)
+_DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    IndexError,
+    KeyError,
+    RuntimeError,
+    AttributeError,
+    struct.error,
+    tifffile.TiffFileError,
+)
 _COLOUR = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
 
 

@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from decrappify.io.ome_xml import PROVENANCE_NAMESPACE
 from decrappify.io.units import to_micrometres, to_seconds
 from decrappify.movie import PixelSize
 
-PROVENANCE_NAMESPACE = "decrappify/provenance"
 # 600 dots per inch and coarser (72, 96, 300, "1") are what picture programs write for printing.
 _PRINT_PIXEL_UM = 42.0
 SAMPLE_COLORS = {"R": "FF0000", "G": "00FF00", "B": "0000FF"}
@@ -93,16 +93,6 @@ def read_plain(tags: Any) -> TiffMetadata:
 def sample_names(samples: int) -> list[str]:
     """Name the samples of one pixel: R, G and B, whatever else there is by number."""
     return ["R", "G", "B"] if samples == 3 else [f"C{i}" for i in range(samples)]
-
-
-def ome_color(color: str) -> int:
-    """``"RRGGBB"`` as the signed RGBA integer of OME-XML.
-
-    >>> ome_color("00FF00"), ome_color("FFFFFF")
-    (16711935, -1)
-    """
-    value = int(color, 16) << 8 | 0xFF
-    return value - (1 << 32) if value >= 1 << 31 else value
 
 
 def _ome_color(value: str | None) -> str | None:

@@ -1,0 +1,79 @@
+"""The OME-XML document of an OME-TIFF file that holds one movie."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from xml.etree import ElementTree
+from xml.etree.ElementTree import SubElement
+
+from decrappify._version import __version__
+from decrappify.movie import Movie
+
+PROVENANCE_NAMESPACE = "decrappify/provenance"
+TYPES = {name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32")} | {
+    "float32": "float",
+    "float64": "double",
+}
+_SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+_NOT_XML = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def ome_xml(movie: Movie) -> bytes:
+    """Describe a movie of a dtype in `TYPES` whose planes follow each other with Z fastest and T slowest.
+
+    The identifier of the file is made from its content, so that the same movie gives the same bytes.
+
+    References
+    ----------
+    OME schema 2016-06, https://docs.openmicroscopy.org/ome-model
+    """
+    n_t, n_c, n_z, n_y, n_x = movie.shape
+    root = ElementTree.Element("OME", xmlns=_SCHEMA, Creator=f"decrappify {__version__}")
+    root.set("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance")
+    root.set("xsi:schemaLocation", f"{_SCHEMA} {_SCHEMA}/ome.xsd")
+    image = SubElement(root, "Image", ID="Image:0", Name=_plain(movie.name))
+    pixels = SubElement(image, "Pixels", ID="Pixels:0", DimensionOrder="XYZCT", Type=TYPES[movie.dtype.name])
+    for axis, count in zip("XYZCT", (n_x, n_y, n_z, n_c, n_t), strict=True):
+        pixels.set(f"Size{axis}", str(count))
+    for axis, size in zip("ZYX", movie.pixel_size_um, strict=True):
+        if size is not None:
+            pixels.set(f"PhysicalSize{axis}", repr(size))
+            pixels.set(f"PhysicalSize{axis}Unit", "µm")
+    if movie.frame_interval_s is not None:
+        pixels.set("TimeIncrement", repr(movie.frame_interval_s))
+        pixels.set("TimeIncrementUnit", "s")
+    for c, (name, color) in enumerate(zip(movie.channel_names, movie.channel_colors, strict=True)):
+        channel = SubElement(pixels, "Channel", ID=f"Channel:0:{c}", Name=_plain(name), SamplesPerPixel="1")
+        if color is not None:
+            channel.set("Color", str(ome_color(color)))
+    SubElement(pixels, "TiffData", IFD="0", PlaneCount=str(n_t * n_c * n_z))
+    if movie.provenance:
+        _add_provenance(root, image, movie)
+    root.set("UUID", f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, ElementTree.tostring(root, encoding='unicode'))}")
+    document: bytes = ElementTree.tostring(root, encoding="us-ascii")
+    return b'<?xml version="1.0" encoding="UTF-8"?>' + document
+
+
+def ome_color(color: str) -> int:
+    """Write ``"RRGGBB"`` as the signed RGBA integer of OME-XML.
+
+    >>> ome_color("00FF00"), ome_color("FFFFFF")
+    (16711935, -1)
+    """
+    value = int(color, 16) << 8 | 0xFF
+    return value - (1 << 32) if value >= 1 << 31 else value
+
+
+def _add_provenance(root: ElementTree.Element, image: ElementTree.Element, movie: Movie) -> None:
+    SubElement(image, "AnnotationRef", ID="Annotation:0")
+    annotations = SubElement(root, "StructuredAnnotations")
+    table = SubElement(annotations, "MapAnnotation", ID="Annotation:0", Namespace=PROVENANCE_NAMESPACE)
+    value = SubElement(table, "Value")
+    for key, content in movie.provenance.items():
+        SubElement(value, "M", K=_plain(key)).text = json.dumps(content)
+
+
+def _plain(text: str) -> str:
+    return _NOT_XML.sub(" ", text)
