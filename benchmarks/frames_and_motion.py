@@ -1,8 +1,8 @@
 """When do 3 and 5 frames beat 1, against the motion per frame?
 
-Trains networks of 1, 3 and 5 frames with identical settings, and one of 3 frames that starts from a 1-frame network (half
-of the steps each), on simulated movies of mixed speeds and the real training movies. Tests them on simulated movies of
-unseen seeds at 0, 0.3, 1 and 3 pixels per frame and on the real test movies, at two noise levels.
+Trains networks of 1, 3 and 5 frames with identical settings, and one of 3 frames that starts from a 1-frame network
+(half of the steps each), on simulated movies of mixed speeds and the real training movies. Tests them on simulated
+movies of unseen seeds at 0, 0.3, 1 and 3 pixels per frame and on the real test movies, at two noise levels.
 
     python benchmarks/frames_and_motion.py --steps 8000         # 4 rows of 30 to 40 minutes on one core each
     python benchmarks/frames_and_motion.py --steps 8000 --only "1 frame"      # share the rows between two processes
@@ -90,7 +90,6 @@ def _run(name: str, n_frames: int, steps: int, args: Any, start_from: Any = None
 def test_truths(n_frames: int) -> dict[str, tuple[str, Any]]:
     """Test movies by name: the group that the table averages over, and the truth (T, Y, X)."""
     import numpy as np
-
     from scoring import truths
 
     found: dict[str, tuple[str, Any]] = {}
@@ -137,9 +136,10 @@ def section(rows: list[Row]) -> str:
     trained = ", ".join(f"{row['variant']}: {row['validation_psnr']:.2f} dB at step {row['best_step']}" for row in rows)
     return (
         "## Frames in a window against motion\n\n"
-        f"Equal steps, network, seed {SEED} and data; 'from 1' spends half of the steps on the 1-frame network that it starts "
-        f"from. Simulated movies: the mean over {', '.join(KINDS)}, {TEST_FRAMES} frames each, truth free of noise. Real ones: truth "
-        f"with noise of its own. Levels: {LEVELS_IN_WORDS}. Best validation: {trained}.\n\n"
+        f"Equal steps, network, seed {SEED} and data; 'from 1' spends half of the steps on the 1-frame network "
+        f"that it starts from. Simulated movies: the mean over {', '.join(KINDS)}, {TEST_FRAMES} frames each, truth "
+        f"free of noise. Real ones: truth with noise of its own. Levels: {LEVELS_IN_WORDS}. "
+        f"Best validation: {trained}.\n\n"
         "PSNR in dB, and the gain over 1 frame\n\n"
         + table(header + [f"{name}: gain" for name in gains], psnr)
         + "\n\nTDE (0 perfect, 1 frozen; without motion it means nothing)\n\n"

@@ -26,12 +26,12 @@ PICTURED = "10 photons"
 def measure(label: str, name: str, level: str, n_frames: int, models: dict[str, str], pictures: Path) -> Row:
     """All methods on one degraded file."""
     import numpy as np
+    from panels import save_panel
+    from scoring import LEVELS, degrade, figures, identity, restored, truths
 
     from decrappify import load_model
     from decrappify.metrics.baselines import best_gaussian
     from decrappify.metrics.blind import noise_sigma
-    from panels import save_panel
-    from scoring import LEVELS, degrade, figures, identity, restored, truths
 
     truth = truths(name, n_frames)[label]
     source = degrade(truth, LEVELS[level], SEEDS[level])
@@ -82,11 +82,12 @@ def _conditions(rows: Sequence[Row]) -> str:
     models = dict.fromkeys(f"{METHODS[kind]} = {name}" for row in rows for kind, name in row["models"].items())
 
     return (
-        "No file here took part in training or in the choice of any setting. Truth: the real frames, which carry noise of their "
-        f"own. Degraded: {LEVELS_IN_WORDS}; seeds {', '.join(map(str, SEEDS.values()))}. Data range: max - min of the whole truth. "
-        "Best Gaussian: σ in space (px) and time (frames) chosen by oracle for each file. Truth limit: what a restoration would "
-        "score that differed from the truth by nothing but the noise that a Laplacian finds in the truth; a light filter that "
-        f"keeps this noise, which is in the source too, can score above. Models: {', '.join(models)}."
+        "No file here took part in training or in the choice of any setting. Truth: the real frames, which carry "
+        f"noise of their own. Degraded: {LEVELS_IN_WORDS}; seeds {', '.join(map(str, SEEDS.values()))}. Data range: "
+        "max - min of the whole truth. Best Gaussian: σ in space (px) and time (frames) chosen by oracle for each "
+        "file. Truth limit: what a restoration would score that differed from the truth by nothing but the noise that "
+        "a Laplacian finds in the truth; a light filter that keeps this noise, which is in the source too, can score "
+        f"above. Models: {', '.join(models)}."
     )
 
 

@@ -1,8 +1,9 @@
 """Which network, loss and learning rate learn most in equal CPU time?
 
 Every candidate gets the same CPU seconds on one thread (steps = seconds / measured seconds per step, since the
-learning-rate schedule must know its end), 3 frames, the crappifier `fluorescence-any` and the training corpus. The score is the
-best validation PSNR on frames and stills of the training corpus that were held aside; test files are never looked at.
+learning-rate schedule must know its end), 3 frames, the crappifier `fluorescence-any` and the training corpus. The
+score is the best validation PSNR on frames and stills of the training corpus that were held aside; test files are
+never looked at.
 
     python benchmarks/network_choice.py                          # 11 rows of 200 CPU seconds: 40 minutes on one core
     python benchmarks/network_choice.py --only "C48d2s2b1 charbonnier 0.001"
@@ -131,8 +132,10 @@ def section(rows: list[Row]) -> str:
         curve = " → ".join(f"{psnr:.2f}" for _, psnr in row["log"][:3])
         cost = gflop_per_megapixel(row["name"])
         lines.append(
-            (row["name"], settings, row["loss"], f"{row['lr']:g}", row["params"] // 1000, cost, row["steps"])
-            + (row["cpu"], curve, float(row["psnr"]), float(row["draw"]))
+            (
+                *(row["name"], settings, row["loss"], f"{row['lr']:g}", row["params"] // 1000, cost, row["steps"]),
+                *(row["cpu"], curve, float(row["psnr"]), float(row["draw"])),
+            )
         )
     header = (
         "network",
@@ -148,9 +151,9 @@ def section(rows: list[Row]) -> str:
     return (
         "## Choice of the network: equal CPU seconds\n\n"
         f"Validation PSNR on held-aside frames and stills of the training corpus (source: {source} dB), "
-        f"{N_FRAMES} frames, batch {BATCH} of 64 × 64, crappifier `fluorescence-any`, seed 0, one thread. Draw: RMS difference "
-        "of two predictions from two noise draws / √2. Short runs favour small networks: read the curves too.\n\n"
-        + table((*header, "best dB", "draw"), lines, (0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 4))
+        f"{N_FRAMES} frames, batch {BATCH} of 64 × 64, crappifier `fluorescence-any`, seed 0, one thread. Draw: RMS "
+        "difference of two predictions from two noise draws / √2. Short runs favour small networks: read "
+        "the curves too.\n\n" + table((*header, "best dB", "draw"), lines, (0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 4))
     )
 
 

@@ -19,8 +19,8 @@ _GAP = 4
 def save_panel(path: Path, images: Mapping[str, Array], *, detail: int = 96, side: int = 240) -> str:
     """Write the panels side by side and return the Markdown that shows them.
 
-    `images` are (Y, X), the last one is the truth: it sets contrast and place (the square of `detail` pixels with the most
-    contrast); coarser images are shown in large pixels.
+    `images` are (Y, X), the last one is the truth: it sets contrast and place (the square of `detail` pixels with the
+    most contrast); coarser images are shown in large pixels.
     """
     truth = list(images.values())[-1]
     detail = min(detail, *truth.shape) // 4 * 4

@@ -1,10 +1,9 @@
 """What every benchmark shares: rows that survive an interruption, and one section of RESULTS.md a script.
 
-A benchmark names its rows and gives a function for each. Every finished row is stored at once in results/NAME.json, with
-its settings, the command, the day, the machine and the versions that made it; the table in RESULTS.md is built from that
-file alone. A row whose settings have not changed is not run again, so a stopped benchmark goes on where it was, and
-several processes may share one (`--only`). Numbers of other settings are never mixed into a table.
-"""
+A benchmark names its rows and gives a function for each. Every finished row is stored at once in results/NAME.json,
+with its settings, the command, the day, the machine and the versions that made it; the table in RESULTS.md is built
+from that file alone. A row whose settings have not changed is not run again, so a stopped benchmark goes on where it
+was, and several processes may share one (`--only`). Numbers of other settings are never mixed into a table."""
 
 from __future__ import annotations
 
@@ -140,8 +139,8 @@ def environment() -> Row:
         "day": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
         f"{torch.backends.cpu.get_cpu_capability()}, {round(psutil.virtual_memory().total / 2**30)} GiB",
-        "versions": f"decrappify {decrappify.__version__}, Python {platform.python_version()}, torch {torch.__version__}, "
-        f"numpy {np.__version__}",
+        "versions": f"decrappify {decrappify.__version__}, Python {platform.python_version()}, "
+        f"torch {torch.__version__}, numpy {np.__version__}",
     }
 
 
@@ -189,7 +188,8 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _plain(settings: Mapping[str, Any]) -> Row:
-    return json.loads(json.dumps(dict(settings)))
+    plain: Row = json.loads(json.dumps(dict(settings)))
+    return plain
 
 
 @contextmanager

@@ -1,9 +1,8 @@
 """Degrade, restore and score: the same for every benchmark with a known truth.
 
-Truths are float32 (T, Y, X) in the file's grey levels, so that noise is neither rounded nor clipped at black. Signal 1, the
-bright level that photons are counted at, is the 99.8th percentile of the truth (4 × 4 blocks), signal 0 its 1st. PSNR,
-SSIM and flicker use max - min of the whole truth as the data range.
-"""
+Truths are float32 (T, Y, X) in the file's grey levels, so that noise is neither rounded nor clipped at black. Signal
+1, the bright level that photons are counted at, is the 99.8th percentile of the truth (4 × 4 blocks), signal 0 its
+1st. PSNR, SSIM and flicker use max - min of the whole truth as the data range."""
 
 from __future__ import annotations
 

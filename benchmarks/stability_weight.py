@@ -1,8 +1,8 @@
 """What does the stability loss buy, and what does it cost, over its weight w?
 
-Trains a small 3-frame network for w in 0, 0.5, 1, 2 with 3 seeds each, all with equal steps, and scores it on held-aside
-frames of the training movies and on a simulated movie of an unseen seed (the test movies are not used to choose w).
-Two noise draws of each movie give the noise-draw difference.
+Trains a small 3-frame network for w in 0, 0.5, 1, 2 with 3 seeds each, all with equal steps, and scores it on held-
+aside frames of the training movies and on a simulated movie of an unseen seed (the test movies are not used to choose
+w). Two noise draws of each movie give the noise-draw difference.
 
     python benchmarks/stability_weight.py              # 12 rows of 3 to 4 minutes on one core: 45 minutes
     python benchmarks/stability_weight.py --only "w 0 seed 0" --only "w 1 seed 0"
@@ -52,10 +52,10 @@ def movies() -> tuple[list[Any], list[Any], dict[str, Any]]:
 def measure(weight: float, seed: int, steps: int, base_channels: int) -> Row:
     """Train one network and score it."""
     import numpy as np
+    from scoring import LEVELS, degrade, figures, restored
 
     from decrappify import TrainingConfig, train
     from decrappify.metrics.temporal import noise_draw_flicker
-    from scoring import LEVELS, degrade, figures, restored
 
     training, validation, truths = movies()
     curve: list[tuple[int, float, float]] = []
@@ -85,6 +85,7 @@ def measure(weight: float, seed: int, steps: int, base_channels: int) -> Row:
 def section(rows: list[Row]) -> str:
     """Mean and spread over seeds, and the change from w = 0."""
     weights = [weight for weight in WEIGHTS if any(row["w"] == weight for row in rows)]
+    seeds = sorted({row["net_seed"] for row in rows})
     names = list(rows[0]["scores"])
     groups = {"mean of all movies": names} | {name: [name] for name in names}
     curves = "; ".join(
@@ -94,9 +95,9 @@ def section(rows: list[Row]) -> str:
     )
     parts = [
         "## Weight of the stability loss\n\n"
-        f"Seeds {', '.join(map(str, sorted({row['net_seed'] for row in rows})))}; mean ± standard deviation over seeds, and the change of "
-        f"the mean from w = 0. Noise level: {LEVEL}. FR: flicker floor on still pixels. Draw difference: RMS of two restorations of "
-        f"two noise draws / √2. Validation PSNR along training, seed 0: {curves} dB."
+        f"Seeds {', '.join(map(str, seeds))}; mean ± standard deviation over seeds, and the change of the mean "
+        f"from w = 0. Noise level: {LEVEL}. FR: flicker floor on still pixels. Draw difference: RMS of two "
+        f"restorations of two noise draws / √2. Validation PSNR along training, seed 0: {curves} dB."
     ]
     for title, members in groups.items():
         lines = [_line(rows, weight, members) for weight in weights]

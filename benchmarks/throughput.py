@@ -1,11 +1,12 @@
 """How fast is a large movie restored, how much memory does it take, and how near is that to what the processor can do?
 
-- memory: 2048 × 2048 uint16, OME-Zarr → OME-Zarr, in a process of its own, for each of --frames: peak memory and megapixels
-  per second. The peaks of the longest and the shortest movie should agree to 5 %.
+- memory: 2048 × 2048 uint16, OME-Zarr → OME-Zarr, in a process of its own, for each of --frames: peak memory and
+  megapixels per second. The peaks of the longest and the shortest movie should agree to 5 %.
 - paths: --path-frames frames restored from memory to memory and from disk to disk, in turns: ratio of the times.
-- flops: the network's GFLOP/s against a 3 × 3 convolution of 64 channels measured in the same run, with 1 and 2 threads.
+- flops: the network's GFLOP/s against a 3 × 3 convolution of 64 channels measured in the same run, with 1 and 2
+  threads.
 
-    python benchmarks/throughput.py --scratch FOLDER --threads 2               # 20 minutes on 2 idle cores
+    python benchmarks/throughput.py --scratch FOLDER --threads 2    # 20 minutes on 2 idle cores
     python benchmarks/throughput.py --scratch FOLDER --threads 2 --crop 1024   # a quarter of that; the table says so
 
 The scratch folder needs 4 GB. Times mean something only on a machine that does nothing else.
@@ -28,42 +29,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from results import Benchmark, Job, Row, parser, table
+from synthetic_movie import SEED, generate
 
-from decrappify.movie import Movie, Shape5
+from decrappify import Movie
 
-Array = NDArray[Any]
-SIZE, SEED, ROUNDS, THREADS = 2048, 41, 3, (1, 2)
-
-
-class SyntheticFrames:
-    """A movie made frame by frame as it is read: drifting spots on a background, photon-like noise."""
-
-    def __init__(self, n_frames: int, size: int) -> None:
-        from scipy.ndimage import gaussian_filter
-
-        self.shape: Shape5 = (n_frames, 1, 1, size, size)
-        self.dtype = np.dtype(np.uint16)
-        spots = np.random.default_rng(SEED).random((size, size)) > 0.999
-        self._scene = gaussian_filter(spots.astype(np.float32), 3, mode="wrap")
-        self._scene *= 400 / self._scene.max()
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """One frame, the same whenever it is read."""
-        scene = np.roll(self._scene, (t, t // 2), (0, 1)) + 20
-        noise = np.random.default_rng([SEED, t]).standard_normal(scene.shape, dtype=np.float32)
-        return np.rint(100 + scene + np.sqrt(scene) * noise).clip(0).astype(np.uint16)[rows, columns]
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-
-def generate(path: Path, n_frames: int, size: int) -> Path:
-    """Write the movie, streamed, unless it is there."""
-    from decrappify import save_movie
-
-    return path if path.exists() else save_movie(Movie(SyntheticFrames(n_frames, size)), path)
+SIZE, ROUNDS, THREADS = 2048, 3, (1, 2)
 
 
 def child(source: str, target: str, model: str, threads: int) -> None:
@@ -186,15 +157,17 @@ def section(rows: list[Row], args: argparse.Namespace, model: str) -> str:
     peak = next((row["conv_gflops"] for row in kinds["flops"] if row["threads"] == args.threads), None)
     parts = [
         "## Throughput and memory\n\n"
-        f"Model {model}{'' if cost is None else f', {cost:.1f} GFLOP per megapixel'}; {args.threads} threads unless said; "
-        f"uint16 movies, seed {SEED}, OME-Zarr → OME-Zarr, the pyramid included. "
+        f"Model {model}{'' if cost is None else f', {cost:.1f} GFLOP per megapixel'}; {args.threads} threads "
+        f"unless said; uint16 movies, seed {SEED}, OME-Zarr → OME-Zarr, the pyramid included. "
         "GFLOP/s of whole movies count each pixel once, without the overlap of tiles."
     ]
     if kinds["memory"]:
         header = ["frames", "size", "raw movie, MiB", "seconds", "MP/s", "GFLOP/s", "of conv 3 × 3", "peak memory, MiB"]
         lines = [
-            [r["frames"], f"{r['size']} × {r['size']}", r["file_mib"], r["restore_seconds"], r["mp_per_s"]]
-            + [cost and cost * r["mp_per_s"], cost and peak and cost * r["mp_per_s"] / peak, r["peak_mib"]]
+            [
+                *(r["frames"], f"{r['size']} × {r['size']}", r["file_mib"], r["restore_seconds"], r["mp_per_s"]),
+                *(cost and cost * r["mp_per_s"], cost and peak and cost * r["mp_per_s"] / peak, r["peak_mib"]),
+            ]
             for r in kinds["memory"]
         ]
         parts.append(table(header, lines, (0, 0, 0, 1, 3, 1, 2, 0)))
@@ -206,8 +179,8 @@ def section(rows: list[Row], args: argparse.Namespace, model: str) -> str:
     for row in kinds["paths"]:
         times = ["; ".join(f"{seconds:.2f}" for seconds in row[path]) for path in ("memory", "disk")]
         parts.append(
-            f"{row['frames']} frames of {row['size']} × {row['size']}, in turns: memory {times[0]} s, disk {times[1]} s; "
-            f"ratio of the medians {row['ratio']:.3f} (aim: 1.2 at most)."
+            f"{row['frames']} frames of {row['size']} × {row['size']}, in turns: memory {times[0]} s, "
+            f"disk {times[1]} s; ratio of the medians {row['ratio']:.3f} (aim: 1.2 at most)."
         )
     if kinds["flops"]:
         header = [
@@ -239,9 +212,9 @@ def main() -> None:
     options.add_argument("--model", default="fluorescence-movie", help="shipped name or model file")
     args = options.parse_args()
     import torch
+    from scoring import identity
 
     from decrappify import load_model
-    from scoring import identity
 
     torch.set_num_threads(args.threads)
     model = f"{load_model(args.model).name} ({identity(args.model)})"

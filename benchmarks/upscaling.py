@@ -1,9 +1,9 @@
 """How much do the shipped models of scale 2 and 4 gain over bicubic and Lanczos?
 
-Held-out movies and stills lose half (EM: three quarters) of their sampling along Y and X, as a camera bins or as a point
-scanner samples, and get noise; then the model and three interpolations bring them back. The strongest baseline filters
-with the Gaussian whose σ in space and time give the best PSNR after bicubic upscaling: an oracle. Pictures go to
-results/upscaling_*.png.
+Held-out movies and stills lose half (EM: three quarters) of their sampling along Y and X, as a camera bins or as a
+point scanner samples, and get noise; then the model and three interpolations bring them back. The strongest baseline
+filters with the Gaussian whose σ in space and time give the best PSNR after bicubic upscaling: an oracle. Pictures go
+to results/upscaling_*.png.
 
     python benchmarks/upscaling.py --threads 2                   # about 5 minutes on 2 cores
     python benchmarks/upscaling.py --x2 model.safetensors        # another model file
@@ -70,9 +70,10 @@ def best_filtered(source: Array, truth: Array, scale: int) -> tuple[Array, float
 
 def measure(label: str, name: str, scale: int, how: str, n_frames: int, model: str, pictures: Path) -> Row:
     """All methods on one file degraded in one way."""
-    from decrappify import load_model
     from panels import save_panel
     from scoring import degrade, figures, identity, restored, truths
+
+    from decrappify import load_model
 
     truth = truths(name, n_frames)[label]
     if len(truth) == 1 and load_model(model).n_frames > 1:
@@ -98,7 +99,7 @@ def measure(label: str, name: str, scale: int, how: str, n_frames: int, model: s
         "data_range": float(np.ptp(truth)),
         "sigma_space": space,
         "sigma_time": time,
-        "model_used": f"{load_model(model).name} ({identity(model)})",
+        "models": {"model": f"{load_model(model).name} ({identity(model)})"},
         "picture": save_panel(picture, shown | {"truth": truth[middle]}) if _is_pictured(name, how) else None,
     }
 
@@ -129,7 +130,7 @@ def section(rows: list[Row]) -> str:
 
 
 def _conditions(rows: Sequence[Row]) -> str:
-    models = ", ".join(dict.fromkeys(row["model_used"] for row in rows))
+    models = ", ".join(dict.fromkeys(row["models"]["model"] for row in rows))
     noise = {
         how: ", ".join(str(step).replace("probability=1.0, ", "") for step in steps)
         for ways in DEGRADATIONS.values()
@@ -138,8 +139,9 @@ def _conditions(rows: Sequence[Row]) -> str:
     return (
         "No file here took part in training. Degradations: "
         + ", ".join(f"{how} = `{parts}`" for how, parts in noise.items())
-        + f"; seed {SEED}. Data range: max - min of the whole truth. Stills before a 3-frame model: {EXPOSURES} exposures with noise of "
-        f"their own, which the Gaussian filters in time too. Best Gaussian: σ on the coarse grid, chosen by oracle. Models: {models}."
+        + f"; seed {SEED}. Data range: max - min of the whole truth. Stills before a 3-frame model: {EXPOSURES} "
+        "exposures with noise of their own, which the Gaussian filters in time too. Best Gaussian: σ on a coarse "
+        f"grid, chosen by oracle. Models: {models}."
     )
 
 

@@ -104,7 +104,7 @@ TABLE = {
     "model is HTML": (GOOD + "{bad}/page.safetensors", r"is a web page saved under this name; download"),
     "model is empty": (GOOD + "{bad}/empty.safetensors", r"it is empty; copy or download it again"),
     "model of others": (GOOD + "{bad}/other.safetensors", r"is a safetensors file but not a decrappify model"),
-    "model truncated": (GOOD + "{bad}/truncated.safetensors", r"is not a model file: it is damaged, truncated"),
+    "model truncated": (GOOD + "{bad}/truncated.safetensors", r"is not a model file: it is damaged or truncated"),
     "model header damaged": (GOOD + "{bad}/header.safetensors", r"has a damaged 'decrappify' header"),
     "model of the future": (GOOD + "{bad}/future.safetensors", r"format version 99, .* update decrappify"),
     "model network unknown": (GOOD + "{bad}/strange.safetensors", r"cannot build: unknown network 'vision'"),
@@ -135,7 +135,7 @@ TABLE = {
     "no such option": ("restore a b --modle c", r"No such option.*--modle"),
     "no model": ("restore a b", r"Missing option '--model'; see 'main restore --help'"),
     "no input": ("info", r"Missing argument 'IN'"),
-    "option of nothing": ("--nonsense", r"No such option.*--nonsense; see 'main --help'"),
+    "option of nothing": ("--nonsense", r"No such option.*--nonsense.*; see 'main --help'"),
 }  # fmt: skip
 
 # Changes of a run file that trains, and what the one line says.
@@ -169,7 +169,15 @@ RUNS = {
     "speed of stills": (("[data]", "[data]\nstill_motion_px = 3"), r"still_motion_px .*3"),
     "output a number": (("[data]", "output = 3\n[data]"), r"output .*3"),
     "simulated of nothing": (("[data]", '[data]\nsimulated = [{kind = "cats"}]'), r"no simulated movie 'cats'"),
-    "simulated setting": (("[data]", "[data]\nsimulated = [{frames = 3}]"), r"simulated .*frames"),
+    "simulated setting": (
+        ("[data]", "[data]\nsimulated = [{frames = 3}]"),
+        r"unknown key 'frames' in \[\[data\.simulated",
+    ),
+    "simulated value": (("[data]", "[data]\nsimulated = [{n_frames = 'two'}]"), r"holds a value of the wrong type"),
+    "simulated number": (("[data]", "[data]\nsimulated = 3"), r"simulated .* is 3, needs tables"),
+    "network value": (("[training]", "[network]\nbase_channels = 'two'\n[training]"), r"base_channels"),
+    "network of nothing": (("[training]", "[network]\nbase_channels = -3\n[training]"), r"base_channels"),
+    "speeds in words": (("[data]", "[data]\nstill_motion_px = ['a', 'b']"), r"still_motion_px .*'a'"),
     "pairs and images": (("[data]", '[data]\npairs = ["low", "high"]'), r"either pairs, or high_res and a crappifier"),
     "pairs misaligned": ((RUN, '[data]\npairs = [["good.tif", "still.tif"], ["good.tif", "good.tif"]]'), r"not fit"),
     "pairs of missing folders": ((RUN, '[data]\npairs = ["no/low", "no/high"]'), r"needs a folder, two folders"),
@@ -289,11 +297,6 @@ def test_a_bad_run_file_is_refused_in_one_line(row, bad, out, command):
     options = [] if row == "output a number" else ["--output", out / "run"]
     assert_one_line(command("train", run, *options, exit_code=2).stderr, says)
     assert contents(out) == before
-
-
-def test_the_run_file_itself_trains(bad, out, command):
-    (bad / "run.toml").write_text(RUN.replace("[training]", '[training]\nnetwork = "small"\nvalidate_every = 1'))
-    command("train", bad / "run.toml", "--output", out / "run")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import click
 from decrappify._version import __version__
 from decrappify.errors import DecrappifyError, InputError
 
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path, readable=False)  # the library says it better
 
 
 class _OneLine(click.ClickException):

@@ -46,21 +46,15 @@ def run_demo(
     from decrappify.model import load_model
     from decrappify.restoration import restore
 
-    truth: Movie | None = None
-    if path is None:
-        from decrappify.samples import simulate
-
-        sample = simulate("cell", seed=0)
-        source, truth = sample.noisy, sample.truth
-        yield f"simulated movie: {source.shape[0]} frames of {source.shape[3]} x {source.shape[4]} pixels, truth known"
-    else:
-        source = open_movie(path)
-        yield f"{path}: {source.shape[0]} frames of {source.shape[3]} x {source.shape[4]} pixels"
-    model = model or (_MOVIE_MODEL if source.shape[0] >= 3 else _STILL_MODEL)
+    given = None if path is None else open_movie(path)
+    model = model or (_MOVIE_MODEL if given is None or given.shape[0] >= 3 else _STILL_MODEL)
     loaded = load_model(model)
     if loaded.scale != 1:
         raise InputError(f"model {model!r} has scale {loaded.scale}, the demo needs scale 1; use decrappify restore")
     store, tiff, film, picture = _results(output, path)
+    source, truth = (given, None) if given is not None else _simulated()
+    known = "truth unknown" if truth is None else "truth known"
+    yield f"{source.name}: {source.shape[0]} frames of {source.shape[3]} x {source.shape[4]} pixels, {known}"
     started = time.perf_counter()
     restored = restore(source, loaded, store, device=device, overwrite=True, progress=progress)
     seconds = time.perf_counter() - started
@@ -74,6 +68,13 @@ def run_demo(
     yield ""
     _draw(source, restored, truth, picture)
     yield from (f"wrote {written}" for written in (store, tiff, film, picture))
+
+
+def _simulated() -> tuple[Movie, Movie]:
+    from decrappify.samples import simulate
+
+    sample = simulate("cell", seed=0)
+    return sample.noisy, sample.truth
 
 
 def _results(folder: Path, source: Path | None) -> list[Path]:

@@ -222,6 +222,8 @@ def _what_it_is(path: Path) -> str:
         return "it is a git-LFS pointer; fetch the real file with git lfs pull"
     if head.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04")):
         return "it looks like a PyTorch checkpoint; load_model reads .safetensors files written by Model.save"
+    if head[8:9] == b"{":  # after the length of the header, in eight bytes
+        return "it is damaged or truncated; copy or download it again"
     if head[:64].isascii():
         return "it is a text file"
     return "it is damaged, truncated or of another program"

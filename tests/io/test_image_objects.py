@@ -175,6 +175,16 @@ def test_samples_become_channels_without_transparency(rng, n_channels, n_samples
         np.testing.assert_array_equal(movie.frame(1, c), array[1, channel, 0, :, :, sample])
 
 
+def test_colour_czi_is_turned_from_blue_green_red(rng):
+    rgb = rng.integers(0, 255, (2, 1, 1, 6, 7, 3), dtype=np.uint8)
+    reader = type("Reader", (), {"__module__": "bioio_czi.reader"})()
+    image = PlainImage(rgb, dims=SimpleNamespace(order="TCZYXS"), reader=reader)
+    image.get_image_data = lambda order: rgb[..., ::-1]  # type: ignore[attr-defined]
+    movie = from_image_object(image)
+    assert movie.channel_names == ("R", "G", "B")
+    np.testing.assert_array_equal(np.asarray(movie)[:, :, 0], np.moveaxis(rgb[:, 0, 0], -1, 1))
+
+
 @pytest.mark.parametrize("scene", [2, -1, "Image:7"])
 def test_unknown_scenes_are_refused(array, scene):
     image = PlainImage(array)

@@ -85,7 +85,8 @@ class TupleDataset(Dataset[Sample]):
     ) -> None:
         if time_axis not in ("T", "Z"):
             raise InputError(f"time_axis is {time_axis!r}, needs 'T' or 'Z'")
-        if len(still_motion_px) != 2 or not 0 <= still_motion_px[0] <= still_motion_px[1]:
+        are_numbers = all(isinstance(speed, int | float) for speed in still_motion_px)
+        if len(still_motion_px) != 2 or not are_numbers or not 0 <= still_motion_px[0] <= still_motion_px[1]:
             raise InputError(f"still_motion_px is {still_motion_px!r}, needs speeds (low, high) with 0 <= low <= high")
         self.n_frames = check_n_frames(n_frames)
         self.crappifier, self.scale = crappifier, crappifier.scale

@@ -27,7 +27,8 @@ def is_image_object(obj: object) -> bool:
 def from_image_object(obj: Any, *, scene: int | str | None = None, frame_interval_s: float | None = None) -> Movie:
     """Wrap an opened ``AICSImage`` or ``BioImage``; pixels are read through its dask array, one plane at a time.
 
-    Colour samples (its axis ``S``) become channels R, G, B; transparency is dropped. Sizes that an OME file gives in
+    Colour samples (its axis ``S``) become channels R, G, B; transparency is dropped. A colour CZI is read into memory,
+    since neither library gives its colours right otherwise; `open_czi` reads it lazily. Sizes that an OME file gives in
     nanometres, milliseconds and the like are converted: the objects themselves pass them on without their unit.
 
     Parameters
@@ -87,11 +88,15 @@ def _pixels(obj: Any) -> tuple[Any, int]:
     """Return the lazy (T, C, Z, Y, X) array, and how many colour samples of each channel its C axis holds."""
     if "S" not in str(getattr(getattr(obj, "dims", None), "order", "")):
         return obj.get_image_dask_data("TCZYX"), 1
-    pixels = obj.get_image_dask_data("TCZYXS")
+    # Of a colour CZI, aicsimageio 4.14 and bioio-czi 3.0 give blue three times lazily, and B, G, R in memory.
+    is_czi = "czi" in type(getattr(obj, "reader", None)).__module__
+    pixels = obj.get_image_data("TCZYXS") if is_czi else obj.get_image_dask_data("TCZYXS")
     n_t, n_c, n_z, n_y, n_x, n_samples = pixels.shape
     if n_samples in (2, 4):  # grey or colour with transparency
         n_samples -= 1
         pixels = pixels[..., :n_samples]
+    if is_czi:
+        pixels = pixels[..., ::-1]
     return pixels.transpose(0, 1, 5, 2, 3, 4).reshape(n_t, n_c * n_samples, n_z, n_y, n_x), n_samples
 
 

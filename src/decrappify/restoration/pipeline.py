@@ -185,6 +185,7 @@ class _Start:
             precision=state.get("precision", self._precision),
             cancel=cancel,
         )
+        restorer.grid((job.movie.shape[3], job.movie.shape[4]))  # refuses unfit tiles before anything is written
         _say(restorer, tile_size, job.movie)
         normalizations = [Normalization(*pair) for pair in state.get("normalizations", [])] or job.measure()
         settings = {"tile_overlap": restorer.tile_overlap, "precision": restorer.network.precision}

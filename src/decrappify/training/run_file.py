@@ -17,8 +17,25 @@ from decrappify.model import Model
 from decrappify.training.api import train
 from decrappify.training.config import TrainingConfig
 
-_KEYS = ("output", "start_from", "data", "crappifier", "training", "network", "card")
-_DATA_KEYS = ("high_res", "simulated", "pairs", "validation", "time_axis", "still_motion_px", "folder")
+# Every key, its type and what to call that; what others check is of any type.
+_KEYS: dict[str, tuple[Any, str]] = {
+    "output": (str, "a text"),
+    "start_from": (str, "a text"),
+    "data": (Mapping, "a table [data]"),
+    "crappifier": ((str, Mapping), "a preset's name, a file or a table"),
+    "training": (Mapping, "a table [training]"),
+    "network": (Mapping, "a table [network]"),
+    "card": (Mapping, "a table [card]"),
+}
+_DATA_KEYS: dict[str, tuple[Any, str]] = {
+    "high_res": (object, "paths"),
+    "simulated": (list, "tables [[data.simulated]]"),
+    "pairs": ((str, list), "a folder, two folders or a list of pairs"),
+    "validation": (object, "paths"),
+    "time_axis": (str, "'T' or 'Z'"),
+    "still_motion_px": (list, "two speeds such as [0.0, 2.0]"),
+    "folder": (str, "a text"),
+}
 
 
 def train_from_file(
@@ -38,12 +55,9 @@ def train_from_file(
     start_from, and crappifier (a preset's name, a file, or a table).
     """
     values = _read(path)
-    _refuse_unknown(values, _KEYS, path, "at the top")
-    for key in ("data", "training", "network", "card"):
-        if not isinstance(values.get(key, {}), Mapping):
-            raise InputError(f"{key} of {path} is {values[key]!r}, needs a table [{key}]")
+    _check_table(values, _KEYS, path, "at the top")
     data = values.get("data", {})
-    _refuse_unknown(data, _DATA_KEYS, path, "in [data]")
+    _check_table(data, _DATA_KEYS, path, "in [data]")
     folder = _data_folder(data.get("folder"), path)
     config = TrainingConfig.from_dict(values.get("training", {}))
     if device is not None:
@@ -78,12 +92,15 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not valid TOML: {error}") from error
 
 
-def _refuse_unknown(values: Mapping[str, Any], known: tuple[str, ...], path: Path, where: str) -> None:
-    for key in values:
+def _check_table(values: Mapping[str, Any], known: Mapping[str, tuple[Any, str]], path: Path, where: str) -> None:
+    for key, value in values.items():
         if key not in known:
             near = get_close_matches(key, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f", needs some of {', '.join(known)}"
             raise InputError(f"unknown key {key!r} {where} of {path}{hint}")
+        kind, called = known[key]
+        if not isinstance(value, kind):
+            raise InputError(f"{key} of {path} is {value!r}, needs {called}")
 
 
 def _data_folder(given: str | None, path: Path) -> Path:
@@ -110,13 +127,17 @@ def _high_res(data: Mapping[str, Any], folder: Path, path: Path) -> Any:
         return files
     from decrappify.samples import simulate
 
-    tables = data["simulated"]
-    if not isinstance(tables, list) or not all(isinstance(table, Mapping) for table in tables):
-        raise InputError(f"data.simulated of {path} is {tables!r}, needs tables [[data.simulated]]")
-    for table in tables:
-        _refuse_unknown(table, tuple(signature(simulate).parameters), path, "in [[data.simulated]]")
+    tables, known = data["simulated"], dict.fromkeys(signature(simulate).parameters, (object, ""))
     several = files if isinstance(files, list) else [] if files is None else [files]
-    return [*several, *(simulate(**table).truth for table in tables)]
+    for table in tables:
+        if not isinstance(table, Mapping):
+            raise InputError(f"simulated of {path} is {tables!r}, needs tables [[data.simulated]]")
+        _check_table(table, known, path, "in [[data.simulated]]")
+        try:
+            several.append(simulate(**table).truth)
+        except TypeError as error:
+            raise InputError(f"[[data.simulated]] of {path} holds a value of the wrong type: {error}") from error
+    return several
 
 
 def _pairs(given: Any, folder: Path) -> Any:
