@@ -23,6 +23,11 @@ from decrappify.model import Model, shipped_models
 HERE = Path(__file__).parent
 SHIPPED = HERE.parent / "src" / "decrappify" / "shipped"
 LARGEST = 8_000_000
+CLASSICAL = {
+    "gaussian": "best Gaussian",
+    "bicubic": "bicubic",
+    "lanczos": "Lanczos",
+}
 
 
 def ship(run: Path) -> Path:
@@ -48,17 +53,18 @@ def add_scores() -> list[Path]:
 
 def _rows(name: str) -> list[dict[str, Any]]:
     path = HERE / "results" / f"{name}.json"
-    return [{"key": key, **entry["row"]} for key, entry in json.loads(path.read_text()).items()] if path.exists() else []
+    stored = json.loads(path.read_text()) if path.exists() else {}
+    return [{"key": key, **entry["row"]} for key, entry in stored.items()]
 
 
 def _score(row: dict[str, Any], model: Model) -> str | None:
     """One line, if this row was made with the model's present weights."""
     for kind, made_with in row.get("models", {}).items():
         if model.sha256[:12] in made_with:
-            best = max(
-                (row[other]["psnr"], other) for other in ("gaussian", "bicubic", "lanczos") if other in row
-            )
-            return f"{row['key']}: PSNR {row[kind]['psnr']:.2f} dB (best of the classical filters: {best[1]} {best[0]:.2f} dB)"
+            others = [name for name in row if name in CLASSICAL]
+            best = max(others, key=lambda name: row[name]["psnr"])
+            ours, theirs = row[kind]["psnr"], row[best]["psnr"]
+            return f"{row['key']}: PSNR {ours:.2f} dB ({CLASSICAL[best]}: {theirs:.2f} dB)"
     return None
 
 

@@ -6,7 +6,7 @@ import torch
 from skimage.metrics import structural_similarity
 
 from decrappify.errors import InputError
-from decrappify.losses import PIXEL_LOSSES, charbonnier, pixel_loss, ssim_map, tuple_loss
+from decrappify.losses import PIXEL_LOSSES, charbonnier, pixel_loss, rmse, ssim_map, tuple_loss
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_with_one_prediction_the_tuple_loss_is_the_pixel_loss(images):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: pixel_loss("huber"), "unknown loss 'huber', needs one of l1, l2, charbonnier, ssim-mix"),
+        (lambda: pixel_loss("huber"), "unknown loss 'huber', needs one of l1, l2, charbonnier, rmse, ssim-mix"),
         (
             lambda: pixel_loss("ssim-mix")(torch.zeros(1, 1, 8, 20), torch.zeros(1, 1, 8, 20)),
             r"at least 11 x 11 .* \(8, 20\)",
@@ -74,3 +74,10 @@ def test_with_one_prediction_the_tuple_loss_is_the_pixel_loss(images):
 def test_mistakes_end_in_one_line(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_rmse_weighs_every_image_by_its_own_error():
+    target = torch.zeros(2, 1, 4, 4)
+    prediction = torch.stack([torch.full((1, 4, 4), 0.1), torch.full((1, 4, 4), 0.3)])
+    assert float(rmse(prediction, target)) == pytest.approx(0.2, abs=2e-3)
+    assert float(rmse(target, target)) == 0

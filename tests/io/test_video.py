@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
@@ -42,6 +43,7 @@ def write_film(path: Path, frames: Array, codec: str, pixel_format: str, source_
 
 def decoded(path: Path, pixel_format: str = "rgb24") -> list[Array]:
     with av.open(str(path)) as container:
+        container.streams.video[0].codec_context.thread_count = 1  # threads would hang a later forked process
         return [frame.to_ndarray(format=pixel_format) for frame in container.decode(video=0)]
 
 
@@ -117,6 +119,20 @@ def test_other_processes_read_the_same_frames(tmp_path, context):
         found = pool.map(movie.frame, [3, 11])
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(movie)).frame(11), expected[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_process_does_not_move_its_parents_film(tmp_path):
+    path = write_film(tmp_path / "film.mp4", smooth_movie(20), "libx264", "yuv420p", "gray", g="7")
+    truth, movie = decoded(path, "gray"), open_video(path)
+    movie.frame(2)
+    child = os.fork()
+    if child == 0:
+        right = all(np.array_equal(movie.frame(t), truth[t]) for t in (19, 3, 12))
+        os._exit(0 if right else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    np.testing.assert_array_equal(movie.frame(3), truth[3])
 
 
 @pytest.mark.parametrize(("height", "width"), [(48, 64), (47, 63), (33, 40), (5, 3)])

@@ -110,7 +110,7 @@ def test_simulated_movies_train_beside_files(folder):
     assert len(model.card["trained_on"]) == 2
     with pytest.raises(InputError, match=r"unknown key 'knd' in \[\[data.simulated\]\] of .*; did you mean 'kind'"):
         train_from_file(write(folder, TRAINED + simulated.replace("kind", "knd") + SETTINGS), overwrite=True)
-    with pytest.raises(InputError, match=r"data.simulated of .*run.toml is 'cell', needs tables"):
+    with pytest.raises(InputError, match=r"simulated of .*run.toml is 'cell', needs tables"):
         train_from_file(write(folder, TRAINED + 'simulated = "cell"\n' + SETTINGS), overwrite=True)
 
 

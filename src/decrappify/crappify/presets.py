@@ -35,7 +35,7 @@ def _scmos(photons: tuple[float, float], background: tuple[float, float]) -> Poi
     )
 
 
-_ANY_NOISE = (Poisson(photons=(3.0, 300.0)), Gaussian(sigma=(0.0, 0.1)))
+_ANY_NOISE = (Poisson(photons=(3.0, 300.0)), Gaussian(sigma=(0.0, 0.05)))
 
 _PRESETS = {
     "confocal": Preset(

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from decrappify.datasets.augment import drifting_window, orient, random_orientation
 from decrappify.datasets.plane_cache import NormalizedMovie, cache_movies
 from decrappify.datasets.sample import Sample
+from decrappify.datasets.shrink import with_shrunk
 from decrappify.errors import InputError
 from decrappify.intensity import NormalizationRule
 from decrappify.movie import Array, Movie
@@ -54,6 +55,9 @@ class TupleDataset(Dataset[Sample]):
         "Z" lets Z-stacks play time.
     still_motion_px : tuple of float
         Stills play a movie by drifting with a speed drawn from this range, in target pixels per frame.
+    shrink : sequence of int
+        Factors by which the movies are binned, each an image of its own to learn from; ``(1, 2)`` adds them at half
+        their size. For images that are sampled more finely than those to be restored.
     augment : bool
         Flips, 90° turns, and a random gain and offset shared by source and target.
     rule : NormalizationRule, optional
@@ -79,6 +83,7 @@ class TupleDataset(Dataset[Sample]):
         in_channels: int = 1,
         time_axis: str = "T",
         still_motion_px: tuple[float, float] = (0.0, 2.0),
+        shrink: Sequence[int] = (1,),
         augment: bool = True,
         rule: NormalizationRule | None = None,
         cache_bytes: int = 2 * 1024**3,
@@ -97,6 +102,7 @@ class TupleDataset(Dataset[Sample]):
             raise InputError("no movies to train on; give at least one high-resolution image or movie")
         played = [movie.z_as_time() for movie in movies] if time_axis == "Z" else movies
         playable = [_playable(movie, self._target_size, in_channels) for movie in played]
+        playable = with_shrunk(playable, tuple(shrink), self._target_size)
         self.movies = cache_movies(playable, rule or NormalizationRule(), cache_bytes)
         sizes = np.array([np.prod([m.shape[0], m.shape[2], m.shape[3], m.shape[4]], dtype=float) for m in self.movies])
         self._share = np.sqrt(sizes) / np.sqrt(sizes).sum()  # between "every movie alike" and "every pixel alike"

@@ -43,6 +43,7 @@ def train(
     start_from: Model | str | Path | None = None,
     time_axis: str = "T",
     still_motion_px: tuple[float, float] = (0.0, 2.0),
+    shrink: Sequence[int] = (1,),
     network_settings: Mapping[str, Any] | None = None,
     card: Mapping[str, Any] | None = None,
     progress: Any = None,
@@ -80,6 +81,8 @@ def train(
         "Z" lets Z-stacks play time.
     still_motion_px : tuple of float
         Range of speeds (pixels per frame) at which stills drift when a window has several frames.
+    shrink : sequence of int
+        Factors by which the images are binned to learn from more than one size, such as ``(1, 2)``.
     network_settings : mapping, optional
         Settings of the network beside its name, such as ``{"base_channels": 16}``.
     card : mapping, optional
@@ -126,6 +129,7 @@ def train(
         in_channels=in_channels,
         time_axis=time_axis,
         still_motion_px=still_motion_px,
+        shrink=tuple(shrink),
     )
     used_crappifier = getattr(data, "crappifier", None)
     crappifier_values = None if used_crappifier is None else used_crappifier.to_dict()
@@ -148,6 +152,7 @@ def train(
                 "trained_on": used,
                 "time_axis": time_axis,
                 "still_motion_px": still_motion_px,
+                "shrink": list(shrink),
             },
             progress=progress,
             stop=stop,
@@ -204,6 +209,7 @@ def _datasets(
     in_channels: int,
     time_axis: str,
     still_motion_px: tuple[float, float],
+    shrink: tuple[int, ...],
 ) -> tuple[Dataset[Sample], Dataset[Sample], list[str]]:
     from decrappify.datasets import PairDataset, TupleDataset
     from decrappify.training.data import as_crappifier, as_movies, as_pairs
@@ -254,6 +260,7 @@ def _datasets(
             in_channels=in_channels,
             time_axis=time_axis,
             still_motion_px=still_motion_px,
+            shrink=shrink if augment else (1,),
             augment=augment,
             rule=rule,
         )

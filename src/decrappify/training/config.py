@@ -39,7 +39,7 @@ class TrainingConfig:
     weight_decay : float
         Of AdamW.
     loss : str
-        "charbonnier", "l1", "l2" or "ssim-mix".
+        "rmse", "charbonnier", "l1", "l2" or "ssim-mix".
     stability_weight : float
         w of the tuple loss; the table behind the default is in benchmarks/RESULTS.md.
     ema_decay : float
@@ -74,7 +74,7 @@ class TrainingConfig:
     patch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
-    loss: str = "charbonnier"
+    loss: str = "rmse"
     stability_weight: float = 0.5
     ema_decay: float = 0.998
     precision: str = "32-true"

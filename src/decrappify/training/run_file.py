@@ -34,6 +34,7 @@ _DATA_KEYS: dict[str, tuple[Any, str]] = {
     "validation": (object, "paths"),
     "time_axis": (str, "'T' or 'Z'"),
     "still_motion_px": (list, "two speeds such as [0.0, 2.0]"),
+    "shrink": (list, "factors such as [1, 2]"),
     "folder": (str, "a text"),
 }
 
@@ -51,8 +52,8 @@ def train_from_file(
 
     Paths in the file are relative to the file, or to ``data.folder`` (in which ``$NAME`` stands for an environment
     variable). Tables: ``[data]`` (high_res and ``[[data.simulated]]``, or pairs; validation, time_axis,
-    still_motion_px, folder), ``[training]`` (fields of `TrainingConfig`), ``[network]``, ``[card]``; keys: output,
-    start_from, and crappifier (a preset's name, a file, or a table).
+    still_motion_px, shrink, folder), ``[training]`` (fields of `TrainingConfig`), ``[network]``, ``[card]``; keys:
+    output, start_from, and crappifier (a preset's name, a file, or a table).
     """
     values = _read(path)
     _check_table(values, _KEYS, path, "at the top")
@@ -76,6 +77,7 @@ def train_from_file(
         start_from=None if start_from is None else _model_source(start_from, path),
         time_axis=data.get("time_axis", "T"),
         still_motion_px=tuple(data.get("still_motion_px", (0.0, 2.0))),
+        shrink=tuple(data.get("shrink", (1,))),
         network_settings=values.get("network"),
         card=values.get("card"),
         progress=progress,

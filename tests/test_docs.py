@@ -1,0 +1,86 @@
+"""The documentation and the examples run: every Python block of a page, top to bottom, on tiny simulated movies."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from decrappify import model as model_room
+from decrappify.cli import main
+from decrappify.crappify import crappifier_preset, crappify_movie
+from decrappify.io import save_movie
+from decrappify.samples import simulate
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+BLOCK = re.compile(r"^(?P<note><!-- not run: .+ -->\n)?```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+SHELL = re.compile(r"^```(?:sh|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^\W*decrappify ([a-z]+)", re.MULTILINE)
+# Steps that a reader takes and a test does not; patches and batches as small as the tiny movies.
+SHORTER = ((r"max_steps=[\d_]+", "max_steps=2, patch_size=16, batch_size=2"), (r"(tqdm)\)$", r"None)"))
+EXAMPLE_RUNS = {
+    "restore_movie": ["cells.ome.tif", "out.ome.zarr"],
+    "train_on_own_images": ["good/a.ome.tif", "good/b.ome.tif"],
+    "train_on_pairs": ["pairs/low", "pairs/high"],
+    "compare_models": ["cells.ome.tif", "fluorescence-movie", "fluorescence-still"],
+}
+
+
+@pytest.fixture(scope="module")
+def sample_movies():
+    return [simulate("vesicles", n_frames=10, size=(48, 64), seed=seed).truth for seed in range(2)]
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch, sample_movies, tiny_models):
+    """A folder with the files that pages and examples speak of; shipped names stand for untrained tiny models."""
+    shipped = tmp_path / "shipped"
+    for folder in ("shipped", "good", "pairs/low", "pairs/high"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name, kind in {"fluorescence-movie": "movie", "fluorescence-still": "still"}.items():
+        (shipped / f"{name}.safetensors").symlink_to(tiny_models[kind])
+    monkeypatch.setattr(model_room, "_SHIPPED", shipped)
+    save_movie(sample_movies[0], tmp_path / "cells.ome.tif", dtype="uint16")
+    for name, movie in zip("ab", sample_movies, strict=True):
+        save_movie(movie, tmp_path / "good" / f"{name}.ome.tif", dtype="uint16")
+        save_movie(movie[:2], tmp_path / "pairs" / "high" / f"{name}.ome.tif")
+        save_movie(crappify_movie(movie[:2], crappifier_preset("confocal")), tmp_path / "pairs" / "low" / f"{name}.tif")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_python_blocks_of_a_page_run(page, workplace, capsys):
+    text = page.read_text(encoding="utf-8")
+    assert text.count("```python\n") == len(list(BLOCK.finditer(text)))
+    names = {"__name__": "page"}
+    for block in BLOCK.finditer(text):
+        if block["note"]:
+            continue
+        code = block["code"]
+        for longer, shorter in SHORTER:
+            code = re.sub(longer, shorter, code, flags=re.MULTILINE)
+        line = text[: block.start("code")].count("\n")
+        exec(compile("\n" * line + code, page, "exec", dont_inherit=True), names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_is_short_and_names_real_commands_and_files(page):
+    text = page.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    assert set(COMMAND.findall("\n".join(SHELL.findall(text)))) <= set(main.commands)
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
+def test_an_example_runs(example, workplace, capsys):
+    arguments = EXAMPLE_RUNS[example.stem]
+    if example.stem.startswith("train"):
+        arguments = [*arguments, "--steps", "2", "--patch-size", "16", "--batch-size", "2"]
+    runpy.run_path(str(example))["main"](arguments)
+    assert capsys.readouterr().out
