@@ -6,7 +6,8 @@
     done
     python benchmarks/held_out.py && python benchmarks/upscaling.py && python benchmarks/ship.py --scores
 
-The scores are those of results/held_out.json and results/upscaling.json that were made with just these weights.
+`--scores` also writes docs/models.md from the cards. The scores are those of results/held_out.json and
+results/upscaling.json that were made with just these weights.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from decrappify import load_model
+from decrappify.cards import card_text
 from decrappify.model import Model, shipped_models
 
 HERE = Path(__file__).parent
@@ -51,6 +53,18 @@ def add_scores() -> list[Path]:
     return written
 
 
+def write_page(path: Path) -> Path:
+    """The cards of all shipped models on one page."""
+    parts = [
+        "# The shipped models\n\nEach card below is inside its model file; `decrappify models NAME` prints it. The run "
+        "file that made a model lies beside it in `src/decrappify/shipped/`. Scores are on held-out images; the tables "
+        "behind them are in [benchmarks/RESULTS.md](../benchmarks/RESULTS.md).\n"
+    ]
+    parts += [f"## {name}\n\n```text\n{card_text(name)}\n```\n" for name in shipped_models()]
+    path.write_text("\n".join(parts), encoding="utf-8")
+    return path
+
+
 def _rows(name: str) -> list[dict[str, Any]]:
     path = HERE / "results" / f"{name}.json"
     stored = json.loads(path.read_text()) if path.exists() else {}
@@ -82,8 +96,9 @@ def main() -> None:
     args = options.parse_args()
     for run in args.runs:
         print(ship(run))
-    for path in add_scores() if args.scores else []:
-        print(path)
+    if args.scores:
+        for path in [*add_scores(), write_page(HERE.parent / "docs" / "models.md")]:
+            print(path)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ def measure(weight: float, seed: int, steps: int, base_channels: int) -> Row:
             network="residual-unet",
             max_steps=steps,
             learning_rate=2e-3,
+            loss="charbonnier",
             stability_weight=weight,
             validate_every=max(1, steps // 4),
             seed=seed,
