@@ -88,7 +88,11 @@ class VideoSource:
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region; the whole frame is decoded for it."""
-        if self._process != os.getpid():  # a forked process shares the file's position with its parent
+        if self._process != os.getpid():
+            # A forked process shares the file's position with its parent, but has none of the threads of ffmpeg, and
+            # would wait for them forever on freeing what uses them: so that is kept.
+            self._of_parent = self._container, self._decoded
+            self._container = None
             self._connect()
         if t in self._kept:
             self._kept.move_to_end(t)
@@ -126,7 +130,7 @@ class VideoSource:
             self._container.close()
             raise FormatError(f"{self._path.name} holds no picture stream; is it a sound file?")
         self._stream = self._container.streams.video[0]
-        self._stream.codec_context.thread_count = 1  # freeing a decoder's threads in a forked process waits forever
+        self._stream.codec_context.thread_count = 1  # see `read`; a film that is dropped may be freed after a fork, too
         self._process = os.getpid()
         self._decoded = self._container.decode(self._stream)
         self._position: int | None = 0  # the frame that the decoder gives next; None if it has come to an end

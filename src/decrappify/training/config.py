@@ -15,6 +15,7 @@ from decrappify.windows import check_n_frames
 _CHOICES = {
     "precision": ("32-true", "bf16-mixed", "16-mixed"),
     "device": ("auto", "cpu", "cuda", "mps"),
+    "keep": ("best", "last"),
 }
 
 
@@ -54,6 +55,9 @@ class TrainingConfig:
         Loader processes; 0 loads in the training process.
     validate_every : int
         Steps between validations, checkpoints and previews.
+    keep : str
+        Which averaged weights the model gets: "best" of all validations, or "last". The last are the better choice where
+        the validation images are few or noisy and training ends at a learning rate near 0.
     validation_fraction : float
         Share kept for validation when no validation data are given.
     seed : int
@@ -82,6 +86,7 @@ class TrainingConfig:
     n_devices: int = 1
     workers: int = 0
     validate_every: int = 500
+    keep: str = "best"
     validation_fraction: float = 0.1
     seed: int = 0
     deterministic: bool = False

@@ -176,12 +176,12 @@ class _Run:
         self.average.update(self.bare)
 
     def validate(self, validator: Validator, step: int) -> ValidationScore:
-        """Score the averaged weights, and keep them if they are the best so far."""
+        """Score the averaged weights, and keep them if they are the best so far (or simply the newest)."""
         trained = {key: value.detach().clone() for key, value in self.bare.state_dict().items()}
         self.bare.load_state_dict(self.average.weights)
         score = validator.score(self.bare, self.fabric.device)
         self.bare.load_state_dict(trained)
-        if score.psnr > self.best["psnr"]:
+        if self.config.keep == "last" or score.psnr > self.best["psnr"]:
             self.best = {
                 "step": step,
                 "psnr": score.psnr,
