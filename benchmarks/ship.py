@@ -25,6 +25,8 @@ from decrappify.model import Model, shipped_models
 HERE = Path(__file__).parent
 SHIPPED = HERE.parent / "src" / "decrappify" / "shipped"
 LARGEST = 8_000_000
+# What a reader of a card wants to know before the settings.
+FIRST = ("name", "summary", "scores", "limits", "data", "trained_on", "validation")
 CLASSICAL = {
     "gaussian": "best Gaussian",
     "bicubic": "bicubic",
@@ -83,6 +85,7 @@ def _score(row: dict[str, Any], model: Model) -> str | None:
 
 
 def _save(model: Model) -> Path:
+    model.card = {key: model.card[key] for key in FIRST if key in model.card} | model.card
     path = model.save(SHIPPED / f"{model.name}.safetensors", overwrite=True)
     if path.stat().st_size > LARGEST:
         sys.exit(f"{path} has {path.stat().st_size / 1e6:.1f} MB, needs at most {LARGEST / 1e6:g} MB")

@@ -43,7 +43,7 @@ class _ShrunkSource:
 
 
 def with_shrunk(movies: list[Movie], factors: tuple[int, ...], smallest: int) -> list[Movie]:
-    """Take every movie at every factor, as long as both sides keep at least `smallest` pixels; factor 1 always stays."""
+    """Take every movie at every factor that leaves both sides at least `smallest` pixels; factor 1 always stays."""
     if 1 not in factors:
         raise InputError(f"shrink is {factors!r}, needs factors that include 1, such as (1, 2)")
     kept = [

@@ -86,7 +86,7 @@ def train(
     network_settings : mapping, optional
         Settings of the network beside its name, such as ``{"base_channels": 16}``.
     card : mapping, optional
-        Added to the model card (name, data and licences, limits).
+        Put on the model card (name, data and licences, limits), before what the run itself found out.
     progress : callable, optional
         Such as ``tqdm``.
     stop : threading.Event, optional
@@ -159,8 +159,8 @@ def train(
             on_validation=on_validation,
         )
     network.to("cpu").load_state_dict(result.weights)
-    provenance = {
-        "name": folder.name if folder is not None else "unnamed",
+    described = {"name": folder.name if folder is not None else "unnamed"} | dict(card or {})
+    measured = {
         "settings": config.to_dict(),
         "trained_with": f"decrappify {__version__}, torch {torch.__version__}",
         "steps": result.last_step,
@@ -174,7 +174,7 @@ def train(
         },
         "trained_on": used,
     }
-    model = Model(network, rule, crappifier_values, provenance | dict(card or {}))
+    model = Model(network, rule, crappifier_values, described | measured)
     if folder is not None and result.is_global_zero:
         model.save(folder / "model.safetensors", overwrite=True)
     return model

@@ -56,8 +56,8 @@ class TrainingConfig:
     validate_every : int
         Steps between validations, checkpoints and previews.
     keep : str
-        Which averaged weights the model gets: "best" of all validations, or "last". The last are the better choice where
-        the validation images are few or noisy and training ends at a learning rate near 0.
+        Which averaged weights the model gets: "best" of all validations, or "last". The last are the better choice
+        where the validation images are few or noisy and training ends at a learning rate near 0.
     validation_fraction : float
         Share kept for validation when no validation data are given.
     seed : int
@@ -79,7 +79,7 @@ class TrainingConfig:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     loss: str = "rmse"
-    stability_weight: float = 0.5
+    stability_weight: float = 0.25
     ema_decay: float = 0.998
     precision: str = "32-true"
     device: str = "auto"
