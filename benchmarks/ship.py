@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from decrappify import load_model
-from decrappify.cards import card_text
 from decrappify.model import Model, shipped_models
 
 HERE = Path(__file__).parent
@@ -58,13 +57,29 @@ def add_scores() -> list[Path]:
 def write_page(path: Path) -> Path:
     """The cards of all shipped models on one page."""
     parts = [
-        "# The shipped models\n\nEach card below is inside its model file; `decrappify models NAME` prints it. The run "
-        "file that made a model lies beside it in `src/decrappify/shipped/`. Scores are on held-out images; the tables "
-        "behind them are in [benchmarks/RESULTS.md](../benchmarks/RESULTS.md).\n"
+        "# The shipped models\n\nFrom the card inside each model file, which `decrappify models NAME` prints whole. "
+        "The run file that made a model lies beside it in `src/decrappify/shipped/`. Scores are on held-out images; "
+        "the tables behind them are in [benchmarks/RESULTS.md](../benchmarks/RESULTS.md).\n"
     ]
-    parts += [f"## {name}\n\n```text\n{card_text(name)}\n```\n" for name in shipped_models()]
+    parts += [f"## {name}\n\n{_described(load_model(name))}\n" for name in shipped_models()]
     path.write_text("\n".join(parts), encoding="utf-8")
     return path
+
+
+def _described(model: Model) -> str:
+    card, settings = model.card, model.card["settings"]
+    lists = [
+        f"{title}:\n\n" + "\n".join(f"- {line}" for line in card[key])
+        for key, title in (("limits", "Limits"), ("scores", "Held-out scores"), ("data", "Trained on"))
+        if key in card
+    ]
+    minutes = round(card["training_seconds"] / 60)
+    made = (
+        f"{model.n_parameters:,} parameters, {model.n_frames} frame(s), scale {model.scale}; {card['steps']} steps of "
+        f"{settings['batch_size']} windows, seed {settings['seed']}, {minutes} minutes on one CPU "
+        f"core; crappifier `{(model.crappifier or {}).get('name')}`."
+    )
+    return "\n\n".join([f"{card['summary'].capitalize()}. {made}", *lists])
 
 
 def _rows(name: str) -> list[dict[str, Any]]:
