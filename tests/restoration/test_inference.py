@@ -8,7 +8,7 @@ from torch import nn
 
 from decrappify.errors import InputError
 from decrappify.restoration import inference
-from decrappify.restoration.inference import InferenceNetwork, choose_device, fold_norms
+from decrappify.restoration.inference import InferenceNetwork, choose_device
 
 from .conftest import PoolingNetwork, WindowMean
 
@@ -87,21 +87,3 @@ def test_impossible_devices_and_precisions_are_refused(options, message):
 def test_auto_device_is_one_that_is_there():
     assert choose_device("auto").type in ("cpu", "cuda", "mps")
     assert choose_device(torch.device("cpu")) == torch.device("cpu")
-
-
-def test_norms_are_folded_into_plain_convolutions(rng):
-    network = nn.Sequential(
-        nn.utils.parametrizations.weight_norm(nn.Conv2d(2, 4, 3)),
-        nn.BatchNorm2d(4),
-        nn.ReLU(),
-        nn.utils.parametrizations.spectral_norm(nn.Conv2d(4, 4, 1)),
-    ).eval()
-    network[1].running_mean.uniform_(-1, 1)
-    network[1].running_var.uniform_(0.5, 2)
-    source = torch.from_numpy(rng.random((1, 2, 8, 8), dtype="f4"))
-    with torch.inference_mode():
-        expected = network(source)
-        folded = fold_norms(network)
-        torch.testing.assert_close(folded(source), expected, atol=1e-6, rtol=1e-5)
-    kinds = [type(module) for module in folded]
-    assert kinds == [nn.Conv2d, nn.Identity, nn.ReLU, nn.Conv2d]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from decrappify.errors import InputError
@@ -10,11 +11,34 @@ from decrappify.errors import InputError
 if TYPE_CHECKING:
     from torch import nn
 
-# Sizes of the default microscopy network; how they were chosen is in benchmarks/RESULTS.md.
-_SIZES: dict[str, dict[str, Any]] = {
-    "small": {"base_channels": 48, "depth": 2, "growth": 1.5, "blocks": 1, "stem": 2},
-    "base": {"base_channels": 64, "depth": 3, "growth": 1.5, "blocks": 1, "stem": 2},
-    "large": {"base_channels": 96, "depth": 3, "growth": 1.5, "blocks": 2, "stem": 2},
+# name: (module, class); imported when asked for, because torch and torchvision are heavy
+_CLASSES = {
+    "residual-unet": ("residual_unet", "ResidualUNet"),
+    "dynamic-unet": ("dynamic_unet", "DynamicUNet"),
+    "upsampled-unet": ("dynamic_unet", "UpsampledUNet"),
+    "critic": ("critic", "Critic"),
+}
+_DEOLDIFY: dict[str, Any] = {"norm": "spectral", "attention": True, "y_range": (-3.0, 3.0)}
+_WIDE: dict[str, Any] = _DEOLDIFY | {"encoder": "resnet101", "form": "wide", "width_factor": 2}
+# name: (name in _CLASSES, settings)
+_PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
+    # Sizes of the default microscopy network; how they were chosen is in benchmarks/RESULTS.md.
+    "small": ("residual-unet", {"base_channels": 48, "depth": 2, "growth": 1.5, "blocks": 1, "stem": 2}),
+    "base": ("residual-unet", {"base_channels": 64, "depth": 3, "growth": 1.5, "blocks": 1, "stem": 2}),
+    "large": ("residual-unet", {"base_channels": 96, "depth": 3, "growth": 1.5, "blocks": 2, "stem": 2}),
+    # Published ones, with the settings that their weights need.
+    "deoldify-artistic": ("dynamic-unet", _DEOLDIFY | {"encoder": "resnet34", "width_factor": 1.5}),
+    "deoldify-stable": ("dynamic-unet", _WIDE),
+    "deoldify-video": ("dynamic-unet", _WIDE),
+    "lesson7-superres": ("dynamic-unet", {}),
+    "lesson7-superres-gan": ("dynamic-unet", {"attention": True, "y_range": (-3.0, 3.0)}),
+    "pssr": (
+        "upsampled-unet",
+        {"encoder": "wn-resnet34", "in_channels": 1, "out_channels": 1, "attention": True, "bottleneck": True},
+    ),
+    "deoldify-critic": ("critic", {"width": 256}),
+    "fastai-critic": ("critic", {"width": 128, "form": "dense"}),
+    "small-critic": ("critic", {"in_channels": 1, "width": 64, "blocks": 2}),
 }
 
 
@@ -24,8 +48,10 @@ def create(name: str, **settings: Any) -> nn.Module:
     Parameters
     ----------
     name : str
-        ``"small"``, ``"base"`` or ``"large"`` (sizes of the default microscopy network), or ``"residual-unet"``
-        with every setting given.
+        ``"small"``, ``"base"`` or ``"large"`` (sizes of the default microscopy network); ``"deoldify-artistic"``,
+        ``"deoldify-stable"``, ``"deoldify-video"``, ``"lesson7-superres"``, ``"lesson7-superres-gan"`` or ``"pssr"``
+        (published generators); ``"deoldify-critic"``, ``"fastai-critic"`` or ``"small-critic"``; or a class with
+        every setting given: ``"residual-unet"``, ``"dynamic-unet"``, ``"upsampled-unet"`` or ``"critic"``.
     **settings
         Settings of the network class, such as ``n_frames=3`` or ``scale=2``.
 
@@ -39,18 +65,19 @@ def create(name: str, **settings: Any) -> nn.Module:
     >>> create("small", n_frames=1).n_frames
     1
     """
-    from decrappify.networks.residual_unet import ResidualUNet
-
-    if name != "residual-unet" and name not in _SIZES:
+    if name not in _PRESETS and name not in _CLASSES:
         near = get_close_matches(name, network_names(), 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InputError(f"unknown network {name!r}, needs one of {', '.join(network_names())}{hint}")
+    kind, preset = _PRESETS.get(name, (name, {}))
+    module, class_name = _CLASSES[kind]
     try:
-        return ResidualUNet(**(_SIZES.get(name, {}) | settings))
+        network: nn.Module = getattr(import_module(f"{__name__}.{module}"), class_name)(**(preset | settings))
     except TypeError as error:
         raise InputError(f"network {name!r} does not take these settings: {error}") from error
+    return network
 
 
 def network_names() -> list[str]:
     """Names that `create` knows."""
-    return [*_SIZES, "residual-unet"]
+    return [*_PRESETS, *_CLASSES]

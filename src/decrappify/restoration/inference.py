@@ -6,14 +6,13 @@ import copy
 import logging
 import math
 from contextlib import ExitStack
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import fuse_conv_bn_eval, parametrize
 
 from decrappify.errors import InputError
+from decrappify.networks.folding import fold_norms
 from decrappify.restoration.planning import activation_bytes_per_pixel
 from decrappify.restoration.tiling import round_up
 
@@ -50,7 +49,7 @@ class InferenceNetwork:
         self.scale, self.size_multiple, self.margin = sizes.scale, sizes.size_multiple, sizes.margin
         self.device = choose_device(device)
         self._check_precision(precision)
-        self._network = fold_norms(copy.deepcopy(network).eval().requires_grad_(False))
+        self._network = fold_norms(network).requires_grad_(False)
         self._network.to(self.device, torch.float32, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.precision = self._choose_precision() if precision == "auto" else precision
         self._network.to(PRECISIONS[self.precision])
@@ -143,20 +142,3 @@ def _cpu_flags() -> set[str]:
 
     cpuinfo = Path("/proc/cpuinfo")
     return set(cpuinfo.read_text(encoding="utf-8").split()) if cpuinfo.is_file() else set()
-
-
-def fold_norms(network: nn.Module) -> nn.Module:
-    """Bake weight and spectral norms into plain weights, batch norms into the convolution right before them; in place.
-
-    Only neighbours inside an ``nn.Sequential`` are folded: there alone the order of use is certain.
-    """
-    for module in network.modules():
-        if parametrize.is_parametrized(module):
-            for name in list(module.parametrizations):  # type: ignore[arg-type]
-                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
-    for sequence in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
-        for (name, layer), (next_name, norm) in pairwise(list(sequence.named_children())):
-            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and norm.track_running_stats:
-                setattr(sequence, name, fuse_conv_bn_eval(layer, norm))
-                setattr(sequence, next_name, nn.Identity())
-    return network

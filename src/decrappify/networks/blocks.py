@@ -1,0 +1,254 @@
+"""Building blocks of the fastai-v1 networks: normed convolutions, conv layers, pixel shuffle, residual blocks.
+
+Parameters keep the names of the old ``torch.nn.utils`` norms (``weight_orig``, ``weight_g``, ...), so published
+checkpoints load; the norms themselves are plain code, which copies, compiles and exports.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from decrappify.errors import InputError
+
+NORMS = ("spectral", "weight", "batch", "none")
+
+
+class NormedConv(_ConvNd):
+    """A convolution whose weight is computed from other parameters at each forward pass."""
+
+    def effective_weight(self) -> Tensor:
+        """Weight that the convolution uses, (out, in, ...)."""
+        raise NotImplementedError
+
+    def set_weight(self, weight: Tensor) -> None:
+        """Set the direction (and for weight norm the size) of the weight, (out, in, ...)."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve (N, C, ...) with the effective weight."""
+        answer: Tensor = self._conv_forward(x, self.effective_weight(), self.bias)
+        return answer
+
+
+class _SpectralConv(NormedConv):
+    """Weight divided by its largest singular value (Miyato et al. 2018), one power iteration per training pass."""
+
+    weight_orig: Tensor
+    weight_u: Tensor
+    weight_v: Tensor
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        weight = self.weight
+        del self.weight
+        self.weight_orig = nn.Parameter(weight.detach())
+        self.register_buffer("weight_u", F.normalize(torch.randn_like(weight[:, 0].flatten(1)[:, 0]), dim=0))
+        self.register_buffer("weight_v", F.normalize(torch.randn_like(weight[0].flatten()), dim=0))
+
+    def effective_weight(self) -> Tensor:
+        if self.training:
+            self._iterate()
+        u, v = self.weight_u.clone(), self.weight_v.clone()  # the next pass changes the buffers in place
+        sigma = torch.dot(u, torch.mv(self.weight_orig.flatten(1), v))
+        return self.weight_orig / sigma
+
+    def set_weight(self, weight: Tensor) -> None:
+        with torch.no_grad():
+            self.weight_orig.copy_(weight)
+        for _ in range(5):  # or an untrained network in eval mode would divide by a random number near zero
+            self._iterate()
+
+    @torch.no_grad()
+    def _iterate(self) -> None:
+        matrix = self.weight_orig.flatten(1)
+        self.weight_v.copy_(F.normalize(torch.mv(matrix.t(), self.weight_u), dim=0, eps=1e-12))
+        self.weight_u.copy_(F.normalize(torch.mv(matrix, self.weight_v), dim=0, eps=1e-12))
+
+
+class _WeightNormConv(NormedConv):
+    """Weight as length times direction for each output channel (Salimans and Kingma 2016)."""
+
+    weight_g: Tensor
+    weight_v: Tensor
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        weight = self.weight.detach()
+        del self.weight
+        self.weight_g = nn.Parameter(_lengths(weight))
+        self.weight_v = nn.Parameter(weight)
+
+    def effective_weight(self) -> Tensor:
+        return self.weight_v * (self.weight_g / _lengths(self.weight_v))
+
+    def set_weight(self, weight: Tensor) -> None:
+        with torch.no_grad():
+            self.weight_v.copy_(weight)
+            self.weight_g.copy_(_lengths(weight))
+
+
+class SpectralConv1d(_SpectralConv, nn.Conv1d):
+    """``nn.Conv1d`` under spectral norm."""
+
+
+class SpectralConv2d(_SpectralConv, nn.Conv2d):
+    """``nn.Conv2d`` under spectral norm."""
+
+
+class WeightNormConv2d(_WeightNormConv, nn.Conv2d):
+    """``nn.Conv2d`` under weight norm."""
+
+
+def _lengths(weight: Tensor) -> Tensor:
+    lengths: Tensor = torch.linalg.vector_norm(weight, dim=tuple(range(1, weight.ndim)), keepdim=True)
+    return lengths
+
+
+def check_norm(norm: str) -> str:
+    """Return `norm` if it is known.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    if norm not in NORMS:
+        raise InputError(f"norm is {norm!r}, needs one of {', '.join(map(repr, NORMS))}")
+    return norm
+
+
+def set_weight(conv: nn.Module, weight: Tensor) -> None:
+    """Set the weight of a plain or normed convolution, (out, in, ...)."""
+    if isinstance(conv, NormedConv):
+        conv.set_weight(weight)
+    elif isinstance(conv, nn.Conv2d):
+        with torch.no_grad():
+            conv.weight.copy_(weight)
+
+
+def conv_layer(
+    n_in: int,
+    n_out: int,
+    kernel_size: int = 3,
+    *,
+    norm: str,
+    stride: int = 1,
+    padding: int | None = None,
+    bias: bool | None = None,
+    batch_norm: bool | None = None,
+    activation: bool = True,
+    leak: float = 0.0,
+    extra: nn.Module | None = None,
+) -> nn.Sequential:
+    """Convolution, ReLU, batch norm: in this order, as in fastai v1.
+
+    Parameters
+    ----------
+    n_in, n_out, kernel_size, stride, padding
+        Of the convolution; the padding is ``(kernel_size - 1) // 2`` by default.
+    norm : {"spectral", "weight", "batch", "none"}
+        Reparametrisation of the weight; ``"batch"`` is a plain weight and a batch norm.
+    bias : bool, optional
+        Default: where there is no batch norm.
+    batch_norm : bool, optional
+        Default: where `norm` is ``"batch"``. DeOldify adds it to spectral norm.
+    activation : bool
+        Whether there is a ReLU, leaky with the slope `leak`.
+    extra : nn.Module, optional
+        Last part, such as self-attention.
+    """
+    batch_norm = norm == "batch" if batch_norm is None else batch_norm
+    kind = {"spectral": SpectralConv2d, "weight": WeightNormConv2d}.get(check_norm(norm), nn.Conv2d)
+    conv = kind(
+        n_in,
+        n_out,
+        kernel_size,
+        stride=stride,
+        padding=(kernel_size - 1) // 2 if padding is None else padding,
+        bias=not batch_norm if bias is None else bias,
+    )
+    set_weight(conv, nn.init.kaiming_normal_(torch.empty(n_out, n_in, kernel_size, kernel_size)))
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    parts: list[nn.Module] = [conv]
+    if activation:
+        parts.append(nn.LeakyReLU(leak, inplace=True) if leak else nn.ReLU(inplace=True))
+    if batch_norm:
+        parts.append(nn.BatchNorm2d(n_out))
+    if extra is not None:
+        parts.append(extra)
+    return nn.Sequential(*parts)
+
+
+def batch_norm_2d(channels: int) -> nn.BatchNorm2d:
+    """Free-standing batch norm with fastai's start: weight 1, bias 0.001."""
+    norm = nn.BatchNorm2d(channels)
+    nn.init.constant_(norm.bias, 1e-3)
+    return norm
+
+
+class PixelShuffle(nn.Module):
+    """1x1 convolution, ReLU, pixel shuffle to twice the size, and a 2x2 blur against checkerboards.
+
+    The convolution starts with equal weights for the four pixels that it makes of one ("ICNR", Aitken et al. 2017);
+    the blur is that of Sugawara et al. 2018. Under weight norm the original's ICNR had no effect; here it has.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Channels before and after.
+    norm : {"spectral", "weight", "batch", "none"}
+        Of the convolution.
+    batch_norm : bool, optional
+        As in `conv_layer`.
+    blur : bool
+        Whether to blur.
+    """
+
+    def __init__(self, n_in: int, n_out: int, *, norm: str, batch_norm: bool | None = None, blur: bool = True) -> None:
+        super().__init__()
+        self.conv = conv_layer(n_in, 4 * n_out, 1, norm=norm, batch_norm=batch_norm, activation=False)
+        one = nn.init.kaiming_normal_(torch.empty(n_out, n_in, 1, 1))
+        set_weight(self.conv[0], one.repeat_interleave(4, dim=0))
+        self.blur = blur
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, n_in, H, W) to (N, n_out, 2H, 2W)."""
+        x = F.pixel_shuffle(F.relu(self.conv(x)), 2)
+        return F.avg_pool2d(F.pad(x, (1, 0, 1, 0), mode="replicate"), 2, stride=1) if self.blur else x
+
+
+class MergedBlock(nn.Module):
+    """Two 3x3 conv layers whose answer is added to their input, or joined to it as channels (`dense`).
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the input; twice as many come out of a dense block.
+    norm : {"spectral", "weight", "batch", "none"}
+        Of the convolutions.
+    dense, bottleneck : bool
+        Join instead of add; half the channels between the two layers.
+    leak : float
+        Slope of the ReLUs below zero.
+    """
+
+    def __init__(
+        self, channels: int, *, norm: str, dense: bool = False, bottleneck: bool = False, leak: float = 0.0
+    ) -> None:
+        super().__init__()
+        inner = channels // 2 if bottleneck else channels
+        self.dense = dense
+        self.layers = nn.ModuleList(
+            [conv_layer(channels, inner, norm=norm, leak=leak), conv_layer(inner, channels, norm=norm, leak=leak)]
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same, or to (N, 2C, H, W)."""
+        answer: Tensor = self.layers[1](self.layers[0](x))
+        return torch.cat([answer, x], dim=1) if self.dense else answer + x

@@ -1,0 +1,121 @@
+"""Critics: convolutional judges of real and restored images, with one answer for each patch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from decrappify.errors import InputError
+from decrappify.networks.attention import SelfAttention
+from decrappify.networks.blocks import MergedBlock, conv_layer
+
+_LEAK = 0.2
+
+
+class Critic(nn.Sequential):
+    """Patch critic with spectral norm, of DeOldify (``"plain"``) or of fastai v1 (``"dense"``).
+
+    Its state dictionary has their keys, shapes and order.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of an image.
+    width : int
+        Channels of the first layer, doubled by each later one.
+    blocks : int
+        Halvings of the grid after the first.
+    form : {"plain", "dense"}
+        A 3x3 conv layer before each halving, or one dense block at the start.
+    dropout : float
+        Share of channels dropped in training, 0 to below 1; half of it after the first layer.
+    attention : bool
+        Self-attention after the first halving.
+
+    Attributes
+    ----------
+    smallest : int
+        Smallest height and width of an image, in pixels.
+
+    Shape
+    -----
+    Image (N, in_channels, H, W); logits (N, patches), where 64 pixels are one patch and 192 are 9 x 9 with
+    3 blocks: ``(H // 16 - 3) * (W // 16 - 3)``. Above zero means real.
+
+    Raises
+    ------
+    InputError
+        For a setting out of its range, or an image that is too small.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Critic(in_channels=1, width=16, blocks=2)(torch.zeros(2, 1, 64, 64)).shape
+    torch.Size([2, 25])
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        width: int = 256,
+        blocks: int = 3,
+        form: str = "plain",
+        dropout: float = 0.15,
+        attention: bool = True,
+    ) -> None:
+        for name, value in (("in_channels", in_channels), ("width", width), ("blocks", blocks)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"{name} is {value!r}, needs a whole number of at least 1")
+        if form not in ("plain", "dense"):
+            raise InputError(f"form is {form!r}, needs 'plain' or 'dense'")
+        if isinstance(dropout, bool) or not 0 <= dropout < 1:
+            raise InputError(f"dropout is {dropout!r}, needs a number from 0 to below 1")
+        layers: list[nn.Module] = [_layer(in_channels, width, 4, stride=2), nn.Dropout2d(dropout / 2)]
+        n_in = width
+        if form == "dense":
+            layers.append(MergedBlock(n_in, norm="spectral", dense=True, leak=_LEAK))
+            n_in *= 2
+        for block in range(blocks):
+            if form == "plain":
+                layers.append(_layer(n_in, n_in, 3))
+            extra = SelfAttention(2 * n_in) if attention and block == 0 else None
+            layers += [nn.Dropout2d(dropout), _layer(n_in, 2 * n_in, 4, stride=2, extra=extra)]
+            n_in *= 2
+        if form == "plain":
+            layers.append(_layer(n_in, n_in, 3))
+        layers += [
+            conv_layer(n_in, 1, 4, norm="spectral", padding=0, bias=False, activation=False),
+            nn.Flatten(),
+        ]
+        super().__init__(*layers)
+        self.in_channels = in_channels
+        self.smallest = 4 * 2 ** (blocks + 1)
+        self.architecture: dict[str, Any] = {
+            "name": "critic",
+            "in_channels": in_channels,
+            "width": width,
+            "blocks": blocks,
+            "form": form,
+            "dropout": dropout,
+            "attention": attention,
+        }
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Judge each patch; see the class for shapes."""
+        height, width = image.shape[-2:]
+        if min(height, width) < self.smallest:
+            raise InputError(
+                f"image of {height} x {width} pixels is too small for the critic, "
+                f"needs at least {self.smallest} x {self.smallest}"
+            )
+        for part in self:
+            image = part(image)
+        return image
+
+
+def _layer(
+    n_in: int, n_out: int, kernel_size: int, *, stride: int = 1, extra: nn.Module | None = None
+) -> nn.Sequential:
+    return conv_layer(n_in, n_out, kernel_size, norm="spectral", stride=stride, leak=_LEAK, extra=extra)

@@ -1,0 +1,287 @@
+"""The dynamic U-Net of fastai v1 and DeOldify: a ResNet encoder, and a decoder that fits itself to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from decrappify.errors import InputError
+from decrappify.networks.attention import SelfAttention
+from decrappify.networks.blocks import MergedBlock, PixelShuffle, batch_norm_2d, check_norm, conv_layer
+from decrappify.networks.encoder import build_encoder
+from decrappify.windows import check_n_frames
+
+BLURS = ("always", "as_flagged", "off")
+FORMS = ("deep", "wide")
+
+
+class _DecoderBlock(nn.Module):
+    """Upsample, join the skip, ReLU; the forms differ in the convolutions that follow."""
+
+    def __init__(self, n_up: int, n_shuffled: int, n_skip: int, *, norm: str, blur: bool, resize: bool) -> None:
+        super().__init__()
+        self.resize = resize
+        self.shuf = PixelShuffle(n_up, n_shuffled, norm=norm, batch_norm=_batch_norm(norm), blur=blur)
+        self.bn = batch_norm_2d(n_skip)
+
+    def join(self, x: Tensor, skip: Tensor) -> Tensor:
+        """(N, n_up, h, w) and (N, n_skip, H, W) to (N, n_shuffled + n_skip, H, W)."""
+        x = self.shuf(x)
+        height, width = skip.shape[-2:]
+        # Odd sizes round up on the way down: x is at most one pixel larger, and nearest resizing is this cut.
+        x = F.interpolate(x, (height, width), mode="nearest") if self.resize else x[..., :height, :width]
+        return F.relu(torch.cat([x, self.bn(skip)], dim=1))
+
+
+class DeepBlock(_DecoderBlock):
+    """Decoder block with two 3x3 conv layers."""
+
+    def __init__(
+        self, n_up: int, n_skip: int, n_out: int, *, norm: str, blur: bool, resize: bool, extra: nn.Module | None
+    ) -> None:
+        super().__init__(n_up, n_up // 2, n_skip, norm=norm, blur=blur, resize=resize)
+        self.conv1 = conv_layer(n_up // 2 + n_skip, n_out, norm=norm, batch_norm=_batch_norm(norm))
+        self.conv2 = conv_layer(n_out, n_out, norm=norm, batch_norm=_batch_norm(norm), extra=extra)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """(N, n_up, h, w) and (N, n_skip, H, W) to (N, n_out, H, W)."""
+        answer: Tensor = self.conv2(self.conv1(self.join(x, skip)))
+        return answer
+
+
+class WideBlock(_DecoderBlock):
+    """Decoder block with one 3x3 conv layer."""
+
+    def __init__(
+        self, n_up: int, n_skip: int, n_out: int, *, norm: str, blur: bool, resize: bool, extra: nn.Module | None
+    ) -> None:
+        super().__init__(n_up, n_out, n_skip, norm=norm, blur=blur, resize=resize)
+        self.conv = conv_layer(n_out + n_skip, n_out, norm=norm, batch_norm=_batch_norm(norm), extra=extra)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """(N, n_up, h, w) and (N, n_skip, H, W) to (N, n_out, H, W)."""
+        answer: Tensor = self.conv(self.join(x, skip))
+        return answer
+
+
+class DynamicUNet(nn.Module):
+    """U-Net over a ResNet, as in fastai v1 and DeOldify; its state dictionary has their keys, shapes and order.
+
+    Parameters
+    ----------
+    n_frames : int
+        Frames in a window, odd.
+    in_channels, out_channels : int
+        Channels of each frame, and of the prediction.
+    scale : {1}
+        The prediction has the size of the source; `UpsampledUNet` enlarges.
+    encoder : str
+        ``"resnet18"``, ``"resnet34"``, ``"resnet50"``, ``"resnet101"``, ``"wn-resnet18"`` or ``"wn-resnet34"``.
+    form : {"deep", "wide"}
+        Two conv layers a decoder block whose widths follow the skips, or one of a fixed width.
+    width_factor : float
+        Widens the decoder (fastai's ``nf_factor``).
+    norm : {"spectral", "weight", "batch", "none"}
+        Of the decoder's convolutions. ``"spectral"`` comes with batch norm inside the decoder, as in DeOldify.
+    attention : bool
+        Self-attention in the third-last decoder block. It sees the whole image, so tiles disagree at seams.
+    blur : {"always", "as_flagged", "off"}
+        2x2 blur after each pixel shuffle: in all of them (DeOldify, PSSR and fastai up to 1.0.55, whatever their
+        flags said), in the decoder blocks but not in the last upsampling (later fastai with ``blur=True``), or nowhere.
+    blur_final : bool
+        With ``"as_flagged"``, whether the last decoder block blurs.
+    last_cross : bool
+        Whether the last convolutions see the source too.
+    bottleneck : bool
+        Half the channels inside the last residual block.
+    y_range : (float, float), optional
+        Squash the prediction into this range with a sigmoid.
+    encoder_weights : str or Path, optional
+        Weights to start the encoder from, see `build_encoder`; not part of the architecture.
+
+    Shape
+    -----
+    Source (N, n_frames * in_channels, H, W), H and W even; prediction (N, out_channels, H, W).
+
+    Raises
+    ------
+    InputError
+        For a setting out of its range.
+
+    Examples
+    --------
+    >>> network = DynamicUNet(encoder="resnet18", in_channels=1, out_channels=1, width_factor=0.25).eval()
+    >>> network(torch.zeros(1, 1, 34, 66)).shape
+    torch.Size([1, 1, 34, 66])
+    """
+
+    def __init__(
+        self,
+        *,
+        n_frames: int = 1,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        scale: int = 1,
+        encoder: str = "resnet34",
+        form: str = "deep",
+        width_factor: float = 1.0,
+        norm: str = "weight",
+        attention: bool = False,
+        blur: str = "always",
+        blur_final: bool = True,
+        last_cross: bool = True,
+        bottleneck: bool = False,
+        y_range: tuple[float, float] | list[float] | None = None,
+        encoder_weights: str | Path | None = None,
+    ) -> None:
+        super().__init__()
+        _check(in_channels=in_channels, out_channels=out_channels, scale=scale, form=form, blur=blur)
+        if isinstance(width_factor, bool) or not isinstance(width_factor, int | float) or not 0 < width_factor < 100:
+            raise InputError(f"width_factor is {width_factor!r}, needs a number above 0, such as 1.5")
+        if y_range is not None and (len(y_range) != 2 or not y_range[0] < y_range[1]):
+            raise InputError(f"y_range is {y_range!r}, needs two numbers, the lower first, such as (-3, 3)")
+        check_norm(norm)
+        self.n_frames = check_n_frames(n_frames)
+        self.in_channels, self.out_channels, self.scale = in_channels, out_channels, scale
+        self.size_multiple = 2
+        self.margin = 96  # most of what a border spoils; the field of view is larger, with attention the whole image
+        self.y_range = None if y_range is None else [float(end) for end in y_range]
+        self.architecture: dict[str, Any] = {
+            "name": "dynamic-unet",
+            "n_frames": n_frames,
+            "in_channels": in_channels,
+            "out_channels": out_channels,
+            "scale": scale,
+            "encoder": encoder,
+            "form": form,
+            "width_factor": width_factor,
+            "norm": norm,
+            "attention": attention,
+            "blur": blur,
+            "blur_final": blur_final,
+            "last_cross": last_cross,
+            "bottleneck": bottleneck,
+            "y_range": self.y_range,
+        }
+        parts = build_encoder(encoder, n_frames=n_frames, in_channels=in_channels, weights=encoder_weights)
+        self._skips = tuple(index for index, _ in parts.skips)
+        width = parts.channels
+        middle = nn.Sequential(
+            conv_layer(width, 2 * width, norm=norm, batch_norm=_batch_norm(norm)),
+            conv_layer(2 * width, width, norm=norm, batch_norm=_batch_norm(norm)),
+        )
+        layers: list[nn.Module] = [parts.body, batch_norm_2d(width), nn.ReLU(), middle]
+        for index, (_, n_skip) in enumerate(reversed(parts.skips)):
+            last = index == len(parts.skips) - 1
+            n_out = _block_width(form, width, n_skip, width_factor, last=last)
+            block = DeepBlock if form == "deep" else WideBlock
+            layers.append(
+                block(
+                    width,
+                    n_skip,
+                    n_out,
+                    norm=norm,
+                    blur=blur == "always" or (blur == "as_flagged" and (blur_final or not last)),
+                    resize=parts.pooled and index == 0,
+                    extra=SelfAttention(n_out) if attention and index == len(parts.skips) - 3 else None,
+                )
+            )
+            width = n_out
+        # DeOldify has weight norm here whatever the rest has.
+        layers.append(PixelShuffle(width, width, norm="weight" if norm == "spectral" else norm, blur=blur == "always"))
+        if last_cross:
+            width += n_frames * in_channels
+            layers += [nn.Identity(), MergedBlock(width, norm=norm, bottleneck=bottleneck)]
+        layers.append(conv_layer(width, out_channels, 1, norm=norm, activation=False))
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, source: Tensor) -> Tensor:
+        """Predict the middle frame; see the class for shapes."""
+        height, width = source.shape[-2:]
+        if height % 2 or width % 2:
+            raise InputError(
+                f"source of {height} x {width} pixels does not fit the network, needs multiples of 2; "
+                f"pad it to {height + height % 2} x {width + width % 2}"
+            )
+        encoder, first_norm, relu, middle, *decoder = self.layers
+        skips: list[Tensor] = []
+        x: Tensor = source
+        for index, part in enumerate(encoder.children()):
+            x = part(x)
+            if index in self._skips:
+                skips.append(x)
+        x = middle(relu(first_norm(x)))
+        n_blocks = len(self._skips)
+        for block in decoder[:n_blocks]:
+            x = block(x, skips.pop())
+        upsample, *merge, last = decoder[n_blocks:]
+        x = upsample(x)
+        if merge:
+            x = merge[1](torch.cat([x, source], dim=1))
+        x = last(x)
+        if self.y_range is None:
+            return x
+        low, high = self.y_range
+        return torch.sigmoid(x) * (high - low) + low
+
+
+class UpsampledUNet(nn.Module):
+    """Bilinear upsampling and then a dynamic U-Net on the fine grid, as in PSSR (Fang et al. 2021).
+
+    Parameters
+    ----------
+    scale : int
+        Upsampling factor.
+    **settings
+        Of `DynamicUNet`.
+
+    Shape
+    -----
+    Source (N, n_frames * in_channels, H, W), H and W even where `scale` is odd;
+    prediction (N, out_channels, H * scale, W * scale).
+    """
+
+    def __init__(self, *, scale: int = 4, **settings: Any) -> None:
+        super().__init__()
+        if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
+            raise InputError(f"scale is {scale!r}, needs a whole number of at least 1")
+        self.model = DynamicUNet(**settings)
+        self.n_frames, self.in_channels = self.model.n_frames, self.model.in_channels
+        self.out_channels, self.scale = self.model.out_channels, scale
+        self.size_multiple = 1 + scale % 2
+        self.margin = -(-self.model.margin // scale // self.size_multiple) * self.size_multiple
+        self.architecture: dict[str, Any] = self.model.architecture | {"name": "upsampled-unet", "scale": scale}
+
+    def forward(self, source: Tensor) -> Tensor:
+        """Predict the middle frame; see the class for shapes."""
+        if self.scale > 1 and not any(side % self.size_multiple for side in source.shape[-2:]):
+            source = F.interpolate(source, scale_factor=self.scale, mode="bilinear", align_corners=False)
+        prediction: Tensor = self.model(source)
+        return prediction
+
+
+def _batch_norm(norm: str) -> bool:
+    return norm in ("spectral", "batch")
+
+
+def _block_width(form: str, n_up: int, n_skip: int, factor: float, *, last: bool) -> int:
+    """Output channels of a decoder block; int() cuts as the original does, or published weights would not fit."""
+    if form == "wide":
+        return int(512 * factor) // (4 if last else 2)
+    joined = n_up // 2 + n_skip
+    return int((joined // 2 if last else joined) * factor)
+
+
+def _check(*, in_channels: int, out_channels: int, scale: int, form: str, blur: str) -> None:
+    for name, value in (("in_channels", in_channels), ("out_channels", out_channels)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise InputError(f"{name} is {value!r}, needs a whole number of at least 1")
+    if scale != 1:
+        raise InputError(f"scale is {scale!r}, a dynamic U-Net has 1; use 'upsampled-unet' or 'pssr' to enlarge")
+    for name, choice, choices in (("form", form, FORMS), ("blur", blur, BLURS)):
+        if choice not in choices:
+            raise InputError(f"{name} is {choice!r}, needs one of {', '.join(map(repr, choices))}")

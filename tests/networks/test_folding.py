@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from decrappify.networks import create
+from decrappify.networks.blocks import NormedConv, SpectralConv1d, conv_layer
+from decrappify.networks.folding import fold_norms
+
+
+def settled(network):
+    """The network in eval mode, with running statistics away from their start."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.2, 0.2)
+            module.running_var.uniform_(0.5, 2)
+    return network.eval()
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        nn.Sequential(
+            nn.utils.parametrizations.weight_norm(nn.Conv2d(2, 4, 3)),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.utils.parametrizations.spectral_norm(nn.Conv2d(4, 4, 1)),
+        ),
+        nn.Sequential(
+            *conv_layer(2, 4, norm="spectral", batch_norm=True, activation=False), nn.ReLU(), nn.Conv2d(4, 4, 1)
+        ),
+    ],
+    ids=["parametrized", "own"],
+)
+def test_norms_become_plain_convolutions_and_the_network_stays(network):
+    settled(network)
+    source, before = torch.rand(1, 2, 8, 8), copy.deepcopy(network.state_dict())
+    with torch.inference_mode():
+        expected = network(source)
+        folded = fold_norms(network.train())
+        torch.testing.assert_close(folded(source), expected, atol=1e-6, rtol=1e-5)
+        assert [type(module) for module in folded] == [nn.Conv2d, nn.Identity, nn.ReLU, nn.Conv2d]
+        assert network.training
+        assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+        torch.testing.assert_close(network.eval()(source), expected, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("norm", ["spectral", "weight", "batch", "none"])
+def test_a_batch_norm_behind_a_relu_stays(norm):
+    layer = settled(conv_layer(2, 4, norm=norm, batch_norm=True))
+    folded = fold_norms(layer)
+    source = torch.rand(1, 2, 8, 8)
+    assert [type(module) for module in folded] == [nn.Conv2d, nn.ReLU, nn.BatchNorm2d]
+    torch.testing.assert_close(folded(source), layer(source), atol=1e-6, rtol=1e-5)
+
+
+def test_the_encoder_loses_every_batch_norm_and_the_decoder_its_norms():
+    network = settled(create("deoldify-artistic", encoder="resnet18", width_factor=0.25))
+    folded = fold_norms(network)
+    assert not any(isinstance(module, NormedConv) for module in folded.modules())
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.layers[0].modules())
+    source = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(source), network(source), atol=1e-5, rtol=0)
+
+
+def test_a_single_convolution_folds():
+    conv = SpectralConv1d(4, 2, 1).eval()
+    folded = fold_norms(conv)
+    assert type(folded) is nn.Conv1d
+    torch.testing.assert_close(folded.weight, conv.effective_weight())
