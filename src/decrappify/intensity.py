@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,14 @@ class NormalizationRule:
             raise InputError(f"normalisation percentiles are {self.low} and {self.high}, need 0 <= low < high <= 100")
         if self.bin_size < 1:
             raise InputError(f"bin_size is {self.bin_size}, needs at least 1")
+
+    def on_source(self, scale: int) -> NormalizationRule:
+        """Give the same rule for a source that is `scale` times coarser than its target: blocks of the same extent.
+
+        >>> NormalizationRule().on_source(2).bin_size
+        2
+        """
+        return replace(self, bin_size=max(1, self.bin_size // scale))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the rule as plain values for a model file."""

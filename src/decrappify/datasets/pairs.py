@@ -75,7 +75,7 @@ class PairDataset(Dataset[Sample]):
             if in_channels > 1 and source.shape[1] != in_channels:
                 raise InputError(f"{source.name} has {source.shape[1]} channels, needs {in_channels} like in_channels")
         rule = rule or NormalizationRule()
-        self.sources = cache_movies([source for source, _ in pairs], rule, cache_bytes // 2)
+        self.sources = cache_movies([source for source, _ in pairs], rule.on_source(self.scale), cache_bytes // 2)
         self.targets = cache_movies([target for _, target in pairs], rule, cache_bytes // 2)
         # With one target frame for a whole burst, every item can bring a second source that shares no frame with it.
         self._bursts = all(target.shape[0] == 1 and source.shape[0] >= 2 * n_frames for source, target in pairs)

@@ -99,7 +99,7 @@ class Job:
 
     def measure(self) -> list[Normalization]:
         """Measure the normalisation of every channel from planes spread over the whole movie."""
-        rule = self.model.normalization
+        rule = self.model.normalization.on_source(self.model.scale)
         return [measure(self.movie, c, rule, nan=self.nan) for c in range(self.movie.shape[1])]
 
     def windows(
