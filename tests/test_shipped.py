@@ -1,0 +1,92 @@
+"""The shipped models: small, described, made by the run file beside them, and better than what goes in."""
+
+from __future__ import annotations
+
+import tomllib
+
+import numpy as np
+import pytest
+
+from decrappify import crappifier_preset, load_model, restore
+from decrappify.crappify import crappify_movie
+from decrappify.intensity import measure
+from decrappify.metrics.baselines import best_gaussian
+from decrappify.metrics.fidelity import psnr
+from decrappify.model import shipped_models
+from decrappify.movie import Movie
+from decrappify.restoration import Restorer
+from decrappify.samples import simulate
+from decrappify.training import TrainingConfig
+
+NEEDS = {
+    "em-x4": (1, 4),
+    "fluorescence-movie": (3, 1),
+    "fluorescence-movie-x2": (3, 2),
+    "fluorescence-still": (1, 1),
+}
+
+
+def test_the_promised_models_are_there():
+    assert set(shipped_models()) == set(NEEDS)
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_a_shipped_model_is_small_and_its_card_is_complete(name):
+    model = load_model(name)
+    assert (model.n_frames, model.scale) == NEEDS[name]
+    assert shipped_models()[name].stat().st_size <= 8_000_000
+    assert model.name == name
+    for key in ("summary", "data", "limits", "scores", "settings", "trained_with", "steps"):
+        assert model.card[key], key
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_the_run_file_says_what_was_run(name):
+    run = tomllib.loads(shipped_models()[name].with_suffix(".toml").read_text(encoding="utf-8"))
+    model = load_model(name)
+    assert TrainingConfig.from_dict(run["training"]).to_dict() == model.card["settings"]
+    wanted = run["crappifier"]["name"] if isinstance(run["crappifier"], dict) else run["crappifier"]
+    assert model.crappifier["name"] == wanted
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return simulate("cell", n_frames=5, size=(160, 160), speed_px=0.5, seed=77)
+
+
+@pytest.mark.parametrize("name", ["fluorescence-movie", "fluorescence-still"])
+def test_restoring_an_unseen_movie_beats_the_best_gaussian(name, sample):
+    truth, noisy = (np.asarray(movie)[:, 0, 0].astype(np.float32) for movie in (sample.truth, sample.noisy))
+    restored = np.asarray(restore(sample.noisy, name, device="cpu"))[:, 0, 0]
+    still_by_still = [best_gaussian(frame, good).psnr for frame, good in zip(noisy, truth, strict=True)]
+    assert psnr(restored, truth) > np.mean(still_by_still) + 0.5
+
+
+def test_scale_2_beats_cubic_interpolation(sample):
+    from scipy.ndimage import zoom
+
+    truth = sample.truth.select()
+    source = crappify_movie(truth, crappifier_preset("confocal-x2"), seed=5)
+    restored = np.asarray(restore(source, "fluorescence-movie-x2", device="cpu"))[:, 0, 0]
+    good, coarse = np.asarray(truth)[:, 0, 0], np.asarray(source)[:, 0, 0]
+    cubic = zoom(coarse, (1, 2, 2), order=3, grid_mode=True, mode="nearest")
+    assert psnr(restored, good) > psnr(cubic, good) + 2
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_the_worst_seam_of_trained_weights_is_under_a_thousandth(name, sample):
+    model = load_model(name)
+    frame = measure(sample.noisy).apply(sample.noisy.frame(2))
+    window = np.tile(frame, (model.n_frames, 2, 2))
+    whole = Restorer(model, tile_size=512, device="cpu").restore_window(window)
+    tiled = Restorer(model, tile_size=192, device="cpu").restore_window(window)
+    assert np.abs(whole - tiled).max() < 1e-3 * np.ptp(whole)
+
+
+def test_bright_and_dark_movies_are_restored_alike(sample):
+    pixels = np.asarray(sample.noisy)[:3, 0, 0].astype(np.float32)
+    once, scaled = (
+        np.asarray(restore(Movie.from_array(pixels * gain + 50), "fluorescence-movie", device="cpu"))
+        for gain in (1.0, 7.0)
+    )
+    np.testing.assert_allclose((scaled - 50) / 7, once - 50, atol=2e-3 * np.ptp(once))
