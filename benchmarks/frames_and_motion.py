@@ -75,6 +75,7 @@ def _run(name: str, n_frames: int, steps: int, args: Any, start_from: Any = None
             n_frames=n_frames,
             max_steps=steps,
             learning_rate=2e-3,
+            stability_weight=0.25,
             validate_every=max(1, steps // 8),
             seed=SEED,
             device="cpu",

@@ -34,7 +34,13 @@ def measure(name: str, model: str, steps: int) -> Row:
         validation=movie[: -KEPT - GAP],
         start_from=model,
         config=TrainingConfig(
-            max_steps=steps, learning_rate=1e-3, keep="last", validate_every=steps, seed=0, device="cpu"
+            max_steps=steps,
+            learning_rate=1e-3,
+            stability_weight=0.25,
+            keep="last",
+            validate_every=steps,
+            seed=0,
+            device="cpu",
         ),
     )
     truth = np.asarray(movie[-KEPT:])[:, 0, 0].astype(np.float32)

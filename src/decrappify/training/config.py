@@ -79,7 +79,7 @@ class TrainingConfig:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     loss: str = "rmse"
-    stability_weight: float = 0.25
+    stability_weight: float = 0.5
     ema_decay: float = 0.998
     precision: str = "32-true"
     device: str = "auto"
