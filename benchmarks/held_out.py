@@ -83,8 +83,8 @@ def _conditions(rows: Sequence[Row]) -> str:
 
     return (
         "No file here took part in training. The movies are not untouched, though: an earlier model was scored on them "
-        "before the loss, the binned copies and the noise range of the shipped ones were settled (on validation data, or "
-        "by argument), so read them as test movies that were looked at once. Truth: the real frames, which carry "
+        "before the loss, the binned copies and the noise range of the shipped ones were settled (on validation data "
+        "or by argument), so read them as test movies that were looked at once. Truth: the real frames, which carry "
         f"noise of their own. Degraded: {LEVELS_IN_WORDS}; seeds {', '.join(map(str, SEEDS.values()))}. Data range: "
         "max - min of the whole truth. Best Gaussian: σ in space (px) and time (frames) chosen by oracle for each "
         "file. Truth limit: what a restoration would score that differed from the truth by nothing but the noise that "
