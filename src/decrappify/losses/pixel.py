@@ -1,4 +1,4 @@
-"""Losses as pure functions on (N, C, H, W) tensors; each returns one scalar."""
+"""Losses between images, pixel by pixel, on (N, C, H, W) tensors; each returns one scalar."""
 
 from __future__ import annotations
 
