@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from decrappify.errors import InputError
 from decrappify.model import Model, load_model
 from decrappify.networks import create, network_names
+from decrappify.networks.blocks import NormedConv
+from decrappify.networks.critic import Critic
 from decrappify.networks.folding import fold_norms
 from decrappify.networks.residual_unet import widen_window
 
@@ -30,20 +32,24 @@ NETWORKS = [
 
 UNETS = [
     pytest.param("deoldify-artistic", UNET, id="artistic"),
-    pytest.param("deoldify-stable", UNET | {"n_frames": 3, "in_channels": 1, "out_channels": 1}, id="stable"),
-    pytest.param(
-        "lesson7-superres",
-        UNET | {"in_channels": 2, "out_channels": 4, "norm": "batch"},
-        id="superres",
-        marks=pytest.mark.slow,
-    ),
-    pytest.param(
-        "lesson7-superres-gan",
-        UNET | {"norm": "none", "blur": "off", "last_cross": False},
-        id="gan",
-        marks=pytest.mark.slow,
-    ),
     pytest.param("pssr", UNET | {"encoder": "wn-resnet18", "n_frames": 3}, id="pssr"),
+    *(
+        pytest.param(name, UNET | settings, id=name, marks=pytest.mark.slow)
+        for name, settings in (
+            ("deoldify-stable", {}),
+            ("deoldify-video", {"n_frames": 3, "in_channels": 1, "out_channels": 1}),
+            ("lesson7-superres", {"in_channels": 2, "out_channels": 4, "norm": "batch"}),
+            ("lesson7-superres-gan", {"norm": "none", "blur": "off", "last_cross": False}),
+            ("dynamic-unet", {"form": "wide", "blur": "as_flagged", "y_range": (0, 1)}),
+            ("upsampled-unet", {"scale": 3, "in_channels": 1, "out_channels": 1}),
+        )
+    ),
+]
+CRITICS = [
+    pytest.param("deoldify-critic", {"width": 8}, id="deoldify-critic"),
+    pytest.param("fastai-critic", {"width": 8}, id="fastai-critic"),
+    pytest.param("small-critic", {"width": 8}, id="small-critic"),
+    pytest.param("critic", {"width": 8, "blocks": 1, "attention": False, "dropout": 0.0}, id="bare-critic"),
 ]
 
 
@@ -66,28 +72,43 @@ class Networks:
         return network
 
     def source(self, network, rows=2, columns=3):
-        side = 8 * network.size_multiple
-        return torch.rand(2, network.n_frames * network.in_channels, rows * side // 2, columns * side // 2)
+        half = self.smallest(network) // 2
+        return torch.rand(2, self.channels(network), rows * half, columns * half)
+
+    def channels(self, network):
+        return getattr(network, "n_frames", 1) * network.in_channels
+
+    def smallest(self, network):
+        """Side of a source that keeps more than a pixel on the coarsest grid."""
+        return network.smallest if isinstance(network, Critic) else 8 * network.size_multiple
 
 
-@pytest.mark.parametrize(("name", "settings"), NETWORKS + UNETS)
+@pytest.mark.parametrize(("name", "settings"), NETWORKS + UNETS + CRITICS)
 class TestEveryNetwork(Networks):
     def test_shapes(self, name, settings):
         network = self.make(name, settings)
         source = self.source(network)
+        if isinstance(network, Critic):
+            assert network(source).shape == (2, 1 * 3)
+            return
         height, width = (side * network.scale for side in source.shape[-2:])
         assert network(source).shape == (2, network.out_channels, height, width)
 
-    def test_sizes_that_do_not_fit_are_refused_with_the_size_to_pad_to(self, name, settings):
-        network = self.make(name, settings)
-        multiple = network.size_multiple
-        if multiple == 1:
-            odd = torch.rand(1, network.n_frames * network.in_channels, 17, 19)
-            assert network.eval()(odd).shape[-2:] == (17 * network.scale, 19 * network.scale)
+    def test_sizes_that_do_not_fit_are_refused_with_the_size_that_would(self, name, settings):
+        network = self.make(name, settings).eval()
+        if isinstance(network, Critic):
+            height, width, least = network.smallest - 1, network.smallest, network.smallest
+            message = f"{height} x {width} pixels is too small for the critic, needs at least {least} x {least}$"
+        elif network.size_multiple > 1:
+            multiple = network.size_multiple
+            height, width = multiple * 3 - 1, multiple * 2
+            message = f"needs multiples of {multiple}; pad it to {multiple * 3} x {multiple * 2}$"
+        else:
+            odd = torch.rand(1, self.channels(network), 17, 19)
+            assert network(odd).shape[-2:] == (17 * network.scale, 19 * network.scale)
             return
-        source = torch.zeros(1, network.n_frames * network.in_channels, multiple * 3 - 1, multiple * 2)
-        with pytest.raises(InputError, match=f"multiples of {multiple}; pad it to {multiple * 3} x {multiple * 2}$"):
-            network(source)
+        with pytest.raises(InputError, match=message):
+            network(torch.zeros(1, self.channels(network), height, width))
 
     def test_every_weight_gets_a_gradient(self, name, settings):
         network = self.make(name, settings)
@@ -95,26 +116,46 @@ class TestEveryNetwork(Networks):
         network(source).square().mean().backward()
         assert all(weight.grad is not None and weight.grad.abs().max() > 0 for weight in network.parameters())
 
-    def test_a_model_file_restores_it(self, name, settings, tmp_path):
-        network = self.make(name, settings)
-        model = Model(network, card={"name": "tiny"})
-        loaded = load_model(model.save(tmp_path / "model.safetensors"))
-        source = self.source(network)
-        assert torch.equal(loaded.network(source), network(source))
-        assert (loaded.sha256, loaded.network.architecture) == (model.sha256, network.architecture)
+    def test_its_architecture_and_state_restore_it(self, name, settings, tmp_path):
+        network = self.make(name, settings).eval()
+        source = self.source(network, 2, 2)
+        if isinstance(network, Critic):  # lives in training checkpoints, not in model files
+            loaded = create(**network.architecture).eval()
+            loaded.load_state_dict(network.state_dict())
+        else:
+            model = Model(network, card={"name": "tiny"})
+            read = load_model(model.save(tmp_path / "model.safetensors"))
+            loaded = read.network
+            assert read.sha256 == model.sha256
+        assert torch.equal(loaded(source), network(source))
+        assert loaded.architecture == network.architecture
 
     def test_folded_is_unfolded(self, name, settings):
         network = self.make(name, settings).eval()
-        source = self.source(network)
-        torch.testing.assert_close(fold_norms(network)(source), network(source), atol=1e-5, rtol=1e-5)
+        source, folded = self.source(network), fold_norms(network)
+        assert not any(isinstance(module, NormedConv) for module in folded.modules())
+        torch.testing.assert_close(folded(source), network(source), atol=1e-5, rtol=1e-5)
 
     def test_bfloat16_is_close(self, name, settings):
         network = self.make(name, settings).eval()
-        source = self.source(network)
+        source = self.source(network, 2, 2)
         exact = network(source)
         rough = network.to(torch.bfloat16)(source.to(torch.bfloat16)).float()
         assert rough.shape == exact.shape
         assert (rough - exact).abs().mean() < (0.02 if hasattr(network, "tail") else 0.1) * exact.abs().mean()
+
+    @pytest.mark.slow
+    def test_torch_compile_captures_it_whole(self, name, settings):
+        network = fold_norms(self.make(name, settings))
+        source = self.source(network, 2, 2)
+        torch._dynamo.reset()
+        with torch.inference_mode():  # without the code generator, which takes minutes: test_compiling.py
+            captured = torch.compile(network, backend="eager", fullgraph=True, dynamic=False)(source)
+            torch.testing.assert_close(captured, network(source), atol=1e-5, rtol=1e-5)
+
+
+def test_no_name_is_forgotten():
+    assert {case.values[0] for case in NETWORKS + UNETS + CRITICS} == set(network_names())
 
 
 @pytest.mark.parametrize(("name", "settings"), NETWORKS)

@@ -38,7 +38,10 @@ _PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "deoldify-critic": ("critic", {"width": 256}),
     "fastai-critic": ("critic", {"width": 128, "form": "dense"}),
-    "small-critic": ("critic", {"in_channels": 1, "width": 64, "blocks": 2}),
+    "small-critic": (
+        "critic",
+        {"in_channels": 1, "width": 32, "blocks": 2, "dropout": 0.0, "attention": False, "gain": 20.0},
+    ),
 }
 
 

@@ -32,6 +32,9 @@ class Critic(nn.Sequential):
         Share of channels dropped in training, 0 to below 1; half of it after the first layer.
     attention : bool
         Self-attention after the first halving.
+    gain : float
+        Images are multiplied by it. Spectral norms cannot raise the contrast of their input, so that a critic of images
+        in the range 0 to 1 learns slowly without.
 
     Attributes
     ----------
@@ -64,6 +67,7 @@ class Critic(nn.Sequential):
         form: str = "plain",
         dropout: float = 0.15,
         attention: bool = True,
+        gain: float = 1.0,
     ) -> None:
         for name, value in (("in_channels", in_channels), ("width", width), ("blocks", blocks)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -72,6 +76,8 @@ class Critic(nn.Sequential):
             raise InputError(f"form is {form!r}, needs 'plain' or 'dense'")
         if isinstance(dropout, bool) or not 0 <= dropout < 1:
             raise InputError(f"dropout is {dropout!r}, needs a number from 0 to below 1")
+        if isinstance(gain, bool) or not gain > 0:
+            raise InputError(f"gain is {gain!r}, needs a number above 0")
         layers: list[nn.Module] = [_layer(in_channels, width, 4, stride=2), nn.Dropout2d(dropout / 2)]
         n_in = width
         if form == "dense":
@@ -90,7 +96,7 @@ class Critic(nn.Sequential):
             nn.Flatten(),
         ]
         super().__init__(*layers)
-        self.in_channels = in_channels
+        self.in_channels, self.gain = in_channels, gain
         self.smallest = 4 * 2 ** (blocks + 1)
         self.architecture: dict[str, Any] = {
             "name": "critic",
@@ -100,6 +106,7 @@ class Critic(nn.Sequential):
             "form": form,
             "dropout": dropout,
             "attention": attention,
+            "gain": gain,
         }
 
     def forward(self, image: Tensor) -> Tensor:
@@ -110,9 +117,10 @@ class Critic(nn.Sequential):
                 f"image of {height} x {width} pixels is too small for the critic, "
                 f"needs at least {self.smallest} x {self.smallest}"
             )
+        answer = image if self.gain == 1 else image * self.gain
         for part in self:
-            image = part(image)
-        return image
+            answer = part(answer)
+        return answer
 
 
 def _layer(

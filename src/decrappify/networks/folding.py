@@ -9,7 +9,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval, parametrize
 
-from decrappify.networks.blocks import NormedConv
+from decrappify.networks.blocks import NormedConv, SplitConv2d
 
 
 def fold_norms(network: nn.Module) -> nn.Module:
@@ -60,7 +60,7 @@ def _plain(conv: nn.Conv1d | nn.Conv2d) -> nn.Module:
         weight = conv.weight
     else:
         return conv
-    plain = (nn.Conv2d if isinstance(conv, nn.Conv2d) else nn.Conv1d)(
+    plain = (SplitConv2d if isinstance(conv, nn.Conv2d) else nn.Conv1d)(
         conv.in_channels,
         conv.out_channels,
         conv.kernel_size,  # type: ignore[arg-type]

@@ -31,11 +31,14 @@ class InferenceNetwork:
     Parameters
     ----------
     network : nn.Module
-        Has `n_frames`, `in_channels`, `out_channels`, `scale`, `size_multiple` and `margin`; is left as it is.
+        Has `n_frames`, `in_channels`, `out_channels`, `scale`, `size_multiple` and `margin`, and `tile_multiple` where
+        tiles must start on a coarser grid; is left as it is.
     device : str or torch.device
         ``"auto"`` takes CUDA, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16", "float16"}
-        ``"auto"`` takes bfloat16 where the hardware has it and this network agrees with float32 to 50 dB.
+        ``"auto"`` takes bfloat16 where the hardware has it and this network agrees with float32.
+    min_agreement_db : float
+        PSNR (dB) between the two that ``"auto"`` asks for.
 
     Raises
     ------
@@ -43,11 +46,21 @@ class InferenceNetwork:
         If the device is not there, or the precision is unknown or not for this device.
     """
 
-    def __init__(self, network: nn.Module, *, device: str | torch.device = "auto", precision: str = "auto") -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+        min_agreement_db: float = MIN_AGREEMENT_DB,
+    ) -> None:
         sizes: Any = network
         self.n_frames, self.in_channels, self.out_channels = sizes.n_frames, sizes.in_channels, sizes.out_channels
-        self.scale, self.size_multiple, self.margin = sizes.scale, sizes.size_multiple, sizes.margin
+        self.scale, self.margin = sizes.scale, sizes.margin
+        # Tiles that start anywhere else would be seen on another coarse grid than their neighbours.
+        self.size_multiple = getattr(network, "tile_multiple", sizes.size_multiple)
         self.device = choose_device(device)
+        self._min_agreement_db = min_agreement_db
         self._check_precision(precision)
         self._network = fold_norms(network).requires_grad_(False)
         self._network.to(self.device, torch.float32, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -87,10 +100,10 @@ class InferenceNetwork:
         if not has_fast_bfloat16(self.device):
             return "float32"
         agreement = self._agreement_db("bfloat16")
-        if agreement > MIN_AGREEMENT_DB:
+        if agreement > self._min_agreement_db:
             return "bfloat16"
         logger.info(
-            "bfloat16 agrees with float32 to %.1f dB, needs %.0f dB: using float32", agreement, MIN_AGREEMENT_DB
+            "bfloat16 agrees with float32 to %.1f dB, needs %.0f dB: using float32", agreement, self._min_agreement_db
         )
         return "float32"
 

@@ -50,6 +50,8 @@ class Restorer:
     ----------
     tile_size, tile_overlap : int
         What is used at present, in input pixels.
+    cancel : threading.Event or None
+        As given; may be replaced between two windows.
 
     Examples
     --------
@@ -78,7 +80,7 @@ class Restorer:
             multiple=self.network.size_multiple,
             largest=largest_tile(self.network.device, self.network.bytes_per_pixel),
         )
-        self._cancel = cancel
+        self.cancel = cancel
 
     def grid(self, frame_shape: tuple[int, int]) -> TileGrid:
         """Lay tiles over a frame of (Y, X) pixels."""
@@ -154,7 +156,7 @@ class Restorer:
         home = self._home(4 * int(np.prod(shape)))
         output = torch.zeros(shape, device=home)
         for row, column in grid:
-            if self._cancel is not None and self._cancel.is_set():
+            if self.cancel is not None and self.cancel.is_set():
                 raise RestorationCancelled("restoration was cancelled")
             source = torch.cat([frame[:, row.source, column.source] for frame in frames])
             prediction = self.network(source[None].to(self.network.device))[0, :, row.kept, column.kept].to(home)

@@ -1,0 +1,60 @@
+"""A network compiled by torch where that works, and the network itself where it does not."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+logger = logging.getLogger(__name__)
+
+# What torch.compile is known to raise for a missing C++ or Triton compiler, an unsupported platform or its own bugs.
+_FAILURES = (RuntimeError, OSError, ImportError, LookupError, TypeError, ValueError, AssertionError)
+_TOLERANCE = 0.05  # rounding in bfloat16 stays below, a wrong kernel does not
+
+
+def compiled(network: nn.Module, *, side: int = 64) -> nn.Module:
+    """Compile a network and run it once; where that fails, or changes the answer, give the network back.
+
+    The first run compiles for its size and takes a minute or more for a large generator; another size is compiled
+    when it comes.
+
+    Parameters
+    ----------
+    network : nn.Module
+        In eval mode, with floating point parameters of one dtype on one device. Its source has
+        ``n_frames * in_channels`` channels, or ``in_channels`` where it knows no frames.
+    side : int
+        Height and width of the source of the trial run; the size to come, if it is known.
+
+    Returns
+    -------
+    nn.Module
+        A module that shares the network's parameters and gives its predictions, or `network`.
+    """
+    try:
+        fast: Any = torch.compile(network)
+        with torch.inference_mode():
+            source = _trial(network, side)
+            expected, found = network(source), fast(source)
+            error = (found - expected).abs().max() / expected.abs().max().clamp_min(1e-6)
+    except torch.OutOfMemoryError:
+        raise
+    except _FAILURES as failure:
+        reason = (str(failure).strip() or type(failure).__name__).splitlines()[0]
+        logger.info("torch.compile does not work here (%s); the network runs uncompiled", reason)
+        return network
+    if not error < _TOLERANCE:
+        logger.info("the compiled network is off by %.2g of its largest prediction; it runs uncompiled", error.item())
+        return network
+    optimized: nn.Module = fast
+    return optimized
+
+
+def _trial(network: Any, side: int) -> Tensor:
+    parameter = next(network.parameters())
+    channels = getattr(network, "n_frames", 1) * network.in_channels
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand((1, channels, side, side), generator=generator).to(parameter)

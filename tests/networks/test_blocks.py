@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from decrappify.networks.blocks import SpectralConv2d, SplitConv2d, WeightNormConv2d, convolve
+
+
+@pytest.fixture
+def source():
+    return torch.randn(1, 300, 9, 10, generator=torch.Generator().manual_seed(1))
+
+
+def distance(found, expected):
+    return (found.detach().double() - expected).norm().item() / expected.norm().item()
+
+
+@pytest.mark.parametrize("settings", [{"bias": False}, {"padding": 1}, {"stride": 2, "padding_mode": "reflect"}])
+@pytest.mark.parametrize("kind", [SplitConv2d, SpectralConv2d, WeightNormConv2d])
+def test_predictions_are_within_a_few_roundings_of_float64(kind, settings, source):
+    conv = kind(300, 8, 3, **settings).eval()
+    weight = conv.effective_weight() if hasattr(conv, "effective_weight") else conv.weight
+    bias = None if conv.bias is None else conv.bias.double()
+    found = conv(source)
+    expected = conv._conv_forward(source.double(), weight.double(), bias)
+    assert found.shape == expected.shape
+    assert distance(found, expected) < 3e-7
+
+
+def test_gradients_are_those_of_one_convolution(source):
+    conv = SplitConv2d(300, 8, 3)
+    gradients = []
+    for training in (True, False):
+        inputs = source.clone().requires_grad_()
+        gradients.append(torch.autograd.grad(conv.train(training)(inputs).square().sum(), [inputs, *conv.parameters()]))
+    for one, split in zip(*gradients, strict=True):
+        torch.testing.assert_close(split, one, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("conv", "dtype"),
+    [
+        (nn.Conv2d(300, 8, 3).train(), torch.float32),
+        (nn.Conv2d(300, 8, 3).eval(), torch.bfloat16),
+        (nn.Conv2d(300, 8, 1).eval(), torch.float32),
+        (nn.Conv2d(300, 9, 3, groups=3).eval(), torch.float32),
+        (nn.Conv2d(300, 8, 3).eval(), "autocast"),
+    ],
+    ids=["training", "bfloat16", "1x1", "groups", "autocast"],
+)
+def test_elsewhere_it_is_one_convolution(conv, dtype, source):
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "autocast"):
+        if isinstance(dtype, torch.dtype):
+            conv, source = conv.to(dtype), source.to(dtype)
+        torch.testing.assert_close(convolve(conv, source, conv.weight), conv(source), atol=0, rtol=0)
+
+
+def test_the_graph_for_export_has_one_convolution(source):
+    program = torch.export.export(SplitConv2d(300, 8, 3).eval(), (source,))
+    assert [str(node.target) for node in program.graph.nodes].count("aten.conv2d.default") == 1
