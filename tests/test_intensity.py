@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from decrappify.errors import InputError
-from decrappify.intensity import Normalization, NormalizationRule, finite_frame, measure
+from decrappify.intensity import (
+    IMAGENET,
+    ChannelStatistics,
+    Normalization,
+    NormalizationRule,
+    finite_frame,
+    measure,
+    normalization_from_dict,
+)
 from decrappify.movie import Movie
 
 
@@ -58,6 +68,23 @@ def test_sparse_objects_on_a_flat_background_are_not_constant():
     assert measure(Movie.from_array(pixels)) == Normalization(0.0, 200.0)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "full"), [("uint8", 255), ("uint16", 65535), ("int16", 32767), ("float32", 1), ("float16", 1)]
+)
+def test_statistics_are_shares_of_the_full_scale_and_read_nothing(dtype, full):
+    movie = Movie.from_array(np.zeros((2, 3, 1, 4, 4), dtype))
+    movie._source.read = None
+    found = [measure(movie, channel, IMAGENET.on_source(4)) for channel in range(3)]
+    assert [norm.offset / full for norm in found] == pytest.approx([0.485, 0.456, 0.406])
+    assert [norm.scale / full for norm in found] == pytest.approx([0.229, 0.224, 0.225])
+
+
+@pytest.mark.parametrize("rule", [NormalizationRule(low=2, bin_size=1), ChannelStatistics((0.5, 0.25), (0.125, 1.0))])
+def test_rules_and_statistics_come_back_from_their_values(rule):
+    assert normalization_from_dict(json.loads(json.dumps(rule.to_dict()))) == rule
+    assert "kind" not in NormalizationRule().to_dict()  # or the sums of older models would change
+
+
 def test_nan_is_refused_or_zeroed():
     pixels = np.ones((2, 8, 8), np.float32)
     pixels[1, 0, 0], pixels[1, 7, 7] = np.nan, np.inf
@@ -78,6 +105,11 @@ def test_nan_is_refused_or_zeroed():
         ),
         (lambda: NormalizationRule(low=50, high=50), "percentiles are 50 and 50, need 0 <= low < high <= 100"),
         (lambda: NormalizationRule(bin_size=0), "bin_size is 0, needs at least 1"),
+        (lambda: ChannelStatistics((), ()), r"mean \(\) and std \(\), need one of each per channel"),
+        (lambda: ChannelStatistics((0.5,), (0.2, 0.2)), "need one of each per channel"),
+        (lambda: ChannelStatistics((0.5,), (0.0,)), "std above 0"),
+        (lambda: measure(Movie.from_array(np.ones((1, 4, 1, 2, 2))), 3, IMAGENET), r"channel 3 has no statistics"),
+        (lambda: normalization_from_dict({"kind": "z-score"}), "kind 'z-score', needs 'rule' or 'channel-statistics'"),
     ],
 )
 def test_mistakes_end_in_one_line(make, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -88,8 +89,91 @@ class NormalizationRule:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class ChannelStatistics:
+    """A fixed normalisation, the same for every movie: ``(grey / full scale - mean) / std`` of each channel.
+
+    The full scale is the largest value of a whole-number dtype, such as 255 for uint8, and 1 for floats.
+
+    Attributes
+    ----------
+    mean, std : tuple of float
+        One per channel, as shares of the full scale; `std` above 0.
+
+    Examples
+    --------
+    >>> ChannelStatistics((0.5,), (0.25,)).normalization(0, np.uint8)
+    Normalization(offset=127.5, scale=63.75)
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.mean or len(self.mean) != len(self.std) or not all(deviation > 0 for deviation in self.std):
+            raise InputError(
+                f"channel statistics have mean {self.mean} and std {self.std}, "
+                "need one of each per channel and std above 0"
+            )
+
+    def normalization(self, channel: int, dtype: DTypeLike) -> Normalization:
+        """Give the affine map of a channel's grey levels of `dtype`.
+
+        Raises
+        ------
+        InputError
+            For a channel beyond those that the statistics have.
+        """
+        if not 0 <= channel < len(self.mean):
+            raise InputError(f"channel {channel} has no statistics, the model has them for {len(self.mean)} channel(s)")
+        dtype = np.dtype(dtype)
+        full = float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
+        return Normalization(self.mean[channel] * full, self.std[channel] * full)
+
+    def on_source(self, scale: int) -> ChannelStatistics:
+        """Give the same statistics: they do not depend on the grid."""
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the statistics as plain values for a model file."""
+        return {"kind": "channel-statistics", "mean": list(self.mean), "std": list(self.std)}
+
+
+IMAGENET = ChannelStatistics((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Statistics of the photographs (RGB) that published encoders were trained on."""
+
+
+def normalization_from_dict(values: Mapping[str, Any]) -> NormalizationRule | ChannelStatistics:
+    """Read back what ``to_dict`` of a rule (which names no kind) or of channel statistics gave.
+
+    Raises
+    ------
+    InputError
+        For an unknown kind.
+    TypeError
+        For other names than those of the kind.
+
+    Examples
+    --------
+    >>> normalization_from_dict(IMAGENET.to_dict()) == IMAGENET
+    True
+    """
+    values = dict(values)
+    kind = values.pop("kind", "rule")
+    if kind == "rule":
+        return NormalizationRule(**values)
+    if kind == "channel-statistics":
+        return ChannelStatistics(**{name: tuple(numbers) for name, numbers in values.items()})
+    raise InputError(f"normalisation is of kind {kind!r}, needs 'rule' or 'channel-statistics'")
+
+
 def measure(
-    movie: Movie, channel: int = 0, rule: NormalizationRule | None = None, *, max_planes: int = 32, nan: str = "error"
+    movie: Movie,
+    channel: int = 0,
+    rule: NormalizationRule | ChannelStatistics | None = None,
+    *,
+    max_planes: int = 32,
+    nan: str = "error",
 ) -> Normalization:
     """Measure the one normalisation of a movie's channel from planes spread evenly over it.
 
@@ -99,8 +183,8 @@ def measure(
         Any length; at most `max_planes` planes are read, so a 200 GB movie costs seconds.
     channel : int
         The channel; each has its own normalisation.
-    rule : NormalizationRule, optional
-        Percentiles and binning.
+    rule : NormalizationRule or ChannelStatistics, optional
+        Percentiles and binning; or fixed statistics, with which nothing is read.
     max_planes : int
         Planes to look at.
     nan : {"error", "zero"}
@@ -109,9 +193,11 @@ def measure(
     Raises
     ------
     InputError
-        If the planes hold NaN (and `nan` is "error") or the channel is constant.
+        If the planes hold NaN (and `nan` is "error"), the channel is constant, or the statistics lack it.
     """
     rule = rule or NormalizationRule()
+    if isinstance(rule, ChannelStatistics):
+        return rule.normalization(channel, movie.dtype)
     n_t, _, n_z = movie.shape[:3]
     picks = np.unique(np.linspace(0, n_t * n_z - 1, min(max_planes, n_t * n_z)).round().astype(int))
     values = []

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from decrappify._version import __version__
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError, OutputExistsError
-from decrappify.intensity import NormalizationRule
+from decrappify.fastai_import.kinds import is_checkpoint, what_it_is
+from decrappify.intensity import ChannelStatistics, NormalizationRule, normalization_from_dict
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,8 +30,8 @@ class Model:
     ----------
     network : nn.Module
         Has an ``architecture`` dictionary from which it can be rebuilt; put into eval mode.
-    normalization : NormalizationRule
-        How the movie's one normalisation is measured; the same in training and restoration.
+    normalization : NormalizationRule or ChannelStatistics
+        How the movie's one normalisation is measured, the same in training and restoration; or fixed statistics.
     crappifier : mapping or None
         The crappifier it was trained with, as plain values; None for measured pairs.
     card : mapping
@@ -45,12 +46,12 @@ class Model:
     def __init__(
         self,
         network: nn.Module,
-        normalization: NormalizationRule | None = None,
+        normalization: NormalizationRule | ChannelStatistics | None = None,
         crappifier: Mapping[str, Any] | None = None,
         card: Mapping[str, Any] | None = None,
     ) -> None:
         self.network = cast("Any", network.eval())  # its own attributes are beyond the type of nn.Module
-        self.normalization = normalization or NormalizationRule()
+        self.normalization: NormalizationRule | ChannelStatistics = normalization or NormalizationRule()
         self.crappifier = None if crappifier is None else dict(crappifier)
         self.card: dict[str, Any] = dict(card or {})
         self.n_frames = int(self.network.n_frames)
@@ -87,21 +88,23 @@ class Model:
         OutputError
             If it cannot be written.
         """
-        from safetensors.torch import save
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file
 
-        path = Path(path)
-        if path.exists() and not overwrite:
-            raise OutputExistsError(f"{path} exists; pass overwrite=True (--overwrite) or choose another name")
+        path = check_unused(path, overwrite=overwrite)
         tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in self.network.state_dict().items()}
         temporary = path.with_name(f".{path.name}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(save(tensors, {"decrappify": json.dumps(self._header())}))
+            temporary.touch()
+            mode = temporary.stat().st_mode  # what this user gives new files; safetensors would close them to others
+            save_file(tensors, temporary, {"decrappify": json.dumps(self._header())})
+            temporary.chmod(mode)
             temporary.replace(path)
-        except OSError as error:
+        except (OSError, SafetensorError) as error:  # the latter on a full disk
             with suppress(OSError):
                 temporary.unlink()
-            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+            raise OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
         return path
 
     def _header(self) -> dict[str, Any]:
@@ -126,24 +129,47 @@ def shipped_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(_SHIPPED.glob("*.safetensors"))}
 
 
-def load_model(name_or_path: str | Path | Model) -> Model:
-    """Load a shipped model by name, or a model file by path.
+def check_unused(path: str | Path, *, overwrite: bool = False) -> Path:
+    """Return the path of a model file to write.
+
+    Raises
+    ------
+    OutputExistsError
+        If it exists and `overwrite` is False.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} exists; pass overwrite=True (--overwrite) or choose another name")
+    return path
+
+
+def load_model(name_or_path: str | Path | Model, *, preset: str | None = None) -> Model:
+    """Load a shipped model by name, a model file by path, or published weights of fastai v1 by path.
 
     Parameters
     ----------
     name_or_path : str, Path or Model
-        Such as ``"fluorescence-movie"`` or ``"runs/mine/model.safetensors"``; a Model is returned as it is.
+        Such as ``"fluorescence-movie"``, ``"runs/mine/model.safetensors"`` or ``"ColorizeArtistic_gen.pth"`` (see
+        `decrappify.fastai_import`); a Model is returned as it is.
+    preset : str, optional
+        Which published network the weights belong to, where a file does not show it, such as ``"video"``.
 
     Raises
     ------
     MissingFileError
         If it is neither a shipped name nor a file.
+    InputError
+        If `preset` is unknown, or given for what is no file of published weights.
     ModelFileError
-        If the file is not a decrappify model, is damaged, or was written by a later format version.
+        If the file is neither a decrappify model nor known weights, is damaged, or of a later format version.
     """
-    if isinstance(name_or_path, Model):
-        return name_or_path
-    return _read_model(find_model(name_or_path))
+    if not isinstance(name_or_path, Model):
+        path = find_model(name_or_path)
+        if is_checkpoint(path):
+            return _from_checkpoint(path, preset)
+    if preset is not None:
+        raise InputError(f"{name_or_path} is a model and knows what it is; preset={preset!r} is for published weights")
+    return name_or_path if isinstance(name_or_path, Model) else _read_model(path)
 
 
 def find_model(name_or_path: str | Path) -> Path:
@@ -161,10 +187,28 @@ def find_model(name_or_path: str | Path) -> Path:
     if not path.is_file():
         near = get_close_matches(str(name_or_path), list(shipped), 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
+        if path.suffix in (".pth", ".pkl"):
+            hint = "; nothing is downloaded by itself, the README of jantic/DeOldify says where its weights are"
         raise MissingFileError(
             f"{name_or_path} is neither a shipped model ({', '.join(shipped) or 'none'}) nor a model file{hint}"
         )
     return path
+
+
+def _from_checkpoint(path: Path, preset: str | None) -> Model:
+    from decrappify.fastai_import import read_checkpoint
+
+    imported = read_checkpoint(path, preset=preset)
+    with path.open("rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    card: dict[str, Any] = {
+        "name": path.stem,
+        "task": imported.task,
+        "preset": imported.preset,
+        "imported_from": {"file": path.name, "sha256": checksum},
+        "notes": list(imported.notes),
+    }
+    return Model(imported.network, imported.statistics, None, card)
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -175,7 +219,7 @@ def read_card(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get("decrappify")
     except SafetensorError as error:
-        raise ModelFileError(f"{path} is not a model file: {_what_it_is(path)}") from error
+        raise ModelFileError(f"{path} is not a model file: {what_it_is(path)}") from error
     if text is None:
         raise ModelFileError(f"{path} is a safetensors file but not a decrappify model: it has no 'decrappify' header")
     try:
@@ -200,30 +244,10 @@ def _read_model(path: Path) -> Model:
         settings = dict(header["architecture"])
         network = create(settings.pop("name"), **settings)
         network.load_state_dict(load_file(path))
-        return Model(network, NormalizationRule(**header["normalization"]), header["crappifier"], header["card"])
+        return Model(network, normalization_from_dict(header["normalization"]), header["crappifier"], header["card"])
     except (KeyError, TypeError, InputError) as error:
         raise ModelFileError(
             f"{path} describes a model that this decrappify {__version__} cannot build: {error}"
         ) from error
     except RuntimeError as error:
         raise ModelFileError(f"{path} holds weights that do not fit its architecture; the file is damaged") from error
-
-
-def _what_it_is(path: Path) -> str:
-    """Say what a file that is no model really is, in a few words."""
-    with path.open("rb") as file:
-        head = file.read(256)
-    text = head.lstrip().lower()
-    if not head:
-        return "it is empty; copy or download it again"
-    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "it is a web page saved under this name; download the file itself"
-    if text.startswith(b"version https://git-lfs"):
-        return "it is a git-LFS pointer; fetch the real file with git lfs pull"
-    if head.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04")):
-        return "it looks like a PyTorch checkpoint; load_model reads .safetensors files written by Model.save"
-    if head[8:9] == b"{":  # after the length of the header, in eight bytes
-        return "it is damaged or truncated; copy or download it again"
-    if head[:64].isascii():
-        return "it is a text file"
-    return "it is damaged, truncated or of another program"

@@ -1,0 +1,209 @@
+"""From a published checkpoint to a network that runs, with what must be known to use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from decrappify.errors import InputError, ModelFileError
+from decrappify.fastai_import.reading import WHERE, read_state_dict
+from decrappify.fastai_import.recognising import critic_name, unet_settings
+from decrappify.intensity import IMAGENET, ChannelStatistics
+from decrappify.networks import create
+
+# preset: (network, task)
+_PRESETS = {
+    "artistic": ("deoldify-artistic", "colorization"),
+    "stable": ("deoldify-stable", "colorization"),
+    "video": ("deoldify-video", "colorization"),
+    "lesson7-superres": ("lesson7-superres", "restoration"),
+    "lesson7-superres-gan": ("lesson7-superres-gan", "restoration"),
+    "pssr": ("pssr", "restoration"),
+}
+_LOOK_ALIKE = ("stable", "video")
+_OF_THE_DATA = ("n_frames", "in_channels", "out_channels")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Imported:
+    """A network with published weights.
+
+    Attributes
+    ----------
+    network : nn.Module
+        In eval mode, float32, on the CPU.
+    task : {"colorization", "restoration"}
+        What it was trained for.
+    preset : str
+        ``"artistic"``, ``"stable"``, ``"video"``, ``"lesson7-superres"``, ``"lesson7-superres-gan"``, ``"pssr"``, or
+        ``"own"`` for a network of the same kind that is none of them.
+    statistics : ChannelStatistics or None
+        Normalisation that it was trained with; None where it is not known.
+    notes : tuple of str
+        What was recognised, and what the file does not say, one sentence each.
+    """
+
+    network: nn.Module
+    task: str
+    preset: str
+    statistics: ChannelStatistics | None
+    notes: tuple[str, ...]
+
+
+def read_checkpoint(path: str | Path, *, preset: str | None = None) -> Imported:
+    """Read weights of DeOldify, PSSR or another fastai-v1 U-Net and build the network that they belong to.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that `read_state_dict` reads.
+    preset : str, optional
+        Which one it is, where files look alike (``"stable"`` and ``"video"``). For a network that is none of the
+        published ones: whose blur, output range and task to take, which a file does not show.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    InputError
+        If `preset` is unknown.
+    ModelFileError
+        If the file holds no such network, or not that of `preset`.
+    """
+    if preset is not None and preset not in _PRESETS:
+        raise InputError(f"preset is {preset!r}, needs one of {', '.join(_PRESETS)}")
+    path = Path(path)
+    state = read_state_dict(path)
+    shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
+    seen = unet_settings(shapes)
+    if seen is None:
+        raise ModelFileError(_some_other_model(path, shapes))
+    relative = _relative(seen)
+    exact = _is_exactly(relative, seen)
+    if preset is not None:
+        _check_preset(path, preset, relative, exact=exact)
+    base = preset or relative
+    published = _architecture(base)
+    settings = dict(published) | {key: value for key, value in seen.items() if published[key] != value}
+    network = _filled(path, settings, state)
+    statistics = IMAGENET if settings["in_channels"] == 3 and base != "pssr" else None
+    name = base if exact else "own"
+    notes = _notes(settings, name, base, chosen=preset is not None, statistics=statistics)
+    return Imported(network, _PRESETS[base][1], name, statistics, notes)
+
+
+def _relative(seen: Mapping[str, Any]) -> str:
+    """Name the published network that is the same or the nearest."""
+    if seen["name"] == "upsampled-unet":
+        return "pssr"
+    if seen["norm"] == "spectral":
+        return "stable" if seen["form"] == "wide" else "artistic"
+    return "lesson7-superres-gan" if seen["attention"] else "lesson7-superres"
+
+
+def _is_exactly(preset: str, seen: Mapping[str, Any]) -> bool:
+    free = _OF_THE_DATA if preset == "pssr" else ()  # its users have grey movies of one or more frames
+    published = _architecture(preset)
+    return all(published[key] == value for key, value in seen.items() if key not in free)
+
+
+@cache
+def _architecture(preset: str) -> Mapping[str, Any]:
+    with torch.device("meta"):
+        network: Any = create(_PRESETS[preset][0])
+    return MappingProxyType(network.architecture)
+
+
+def _check_preset(path: Path, preset: str, relative: str, *, exact: bool) -> None:
+    alike = _LOOK_ALIKE if relative in _LOOK_ALIKE else (relative,)
+    if exact and preset not in alike:
+        raise ModelFileError(
+            f"{path} holds the network of {' or '.join(map(repr, alike))}, not that of preset {preset!r}; "
+            f"pass preset={alike[-1]!r} (--preset {alike[-1]}), or the file that belongs to {preset!r}"
+        )
+    if (relative == "pssr") != (preset == "pssr"):
+        does = "enlarges" if relative == "pssr" else "does not enlarge"
+        raise ModelFileError(
+            f"{path} holds a network that {does} its source, unlike that of preset {preset!r}; leave the preset out"
+        )
+
+
+def _filled(path: Path, settings: Mapping[str, Any], state: dict[str, Tensor]) -> nn.Module:
+    """Build the network and give it the weights, without a second copy of them."""
+    kind = str(settings["name"])
+    with torch.device("meta"):
+        network = create(kind, **{key: value for key, value in settings.items() if key != "name"})
+    needed = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+    looks = f"{path} looks like {_described(settings)}, but"
+    again = "it is damaged or of a changed network, which cannot be loaded"
+    for key, shape in needed.items():
+        if key not in state:
+            raise ModelFileError(f"{looks} has no {key!r} {shape}; {again}")
+        if tuple(state[key].shape) != shape:
+            raise ModelFileError(f"{looks} its {key!r} is {tuple(state[key].shape)}, needs {shape}; {again}")
+        if not torch.isfinite(state[key].sum()):
+            raise ModelFileError(f"{path} holds NaN or infinity in {key!r}; it is damaged, download it again ({WHERE})")
+    for key in state:
+        if key not in needed:
+            raise ModelFileError(f"{looks} has {key!r}, which that network has not; {again}")
+    network.load_state_dict(state, assign=True)
+    return network.eval()
+
+
+def _described(settings: Mapping[str, Any]) -> str:
+    """Name a network by what can be seen, in a few words."""
+    attention = "with" if settings["attention"] else "without"
+    frames = "" if settings["n_frames"] == 1 else f"{settings['n_frames']} frames of "
+    width = f"width factor {settings['width_factor']:g}"
+    return (
+        f"a fastai-v1 U-Net ({settings['encoder']}, {settings['form']} form, {width}, {settings['norm']} norm, "
+        f"{attention} attention, {frames}{settings['in_channels']} channels in, {settings['out_channels']} out)"
+    )
+
+
+def _notes(
+    settings: Mapping[str, Any], name: str, base: str, *, chosen: bool, statistics: ChannelStatistics | None
+) -> tuple[str, ...]:
+    what = _described(settings)
+    notes = [f"{what}, the network of preset {name!r}" if name != "own" else f"{what}, none of the published networks"]
+    if name in _LOOK_ALIKE and not chosen:
+        notes.append(
+            "the networks of 'stable' and 'video' look alike; this one is taken for 'stable', "
+            "pass preset='video' (--preset video) if it is that of 'video'"
+        )
+    low_high = settings["y_range"]
+    squashed = "no output range" if low_high is None else f"output range {low_high[0]:g} to {low_high[1]:g}"
+    scale = f", upsampling by {settings['scale']}" if settings["name"] == "upsampled-unet" else ""
+    notes.append(
+        f"a file does not show the blur and the output range; those of {base!r} are used: "
+        f"blur {settings['blur'].replace('_', ' ')}, {squashed}{scale}"
+    )
+    if name == "own" and not chosen:
+        notes.append("pass preset= (--preset) to take these, and what it is for, from another published network")
+    if statistics is None:
+        notes.append(
+            "a file does not hold the mean and standard deviation of the training data; images are normalised by "
+            "percentiles instead, set Model.normalization to a ChannelStatistics if you know them"
+        )
+    return tuple(notes)
+
+
+def _some_other_model(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    critic = critic_name(shapes)
+    if critic is not None:
+        return (
+            f"{path} is a critic of {critic}, which only judges images during training, not a generator; give the "
+            "generator's file (DeOldify names it ..._gen.pth)"
+        )
+    first = ", ".join(f"{key!r} {shape}" for key, shape in list(shapes.items())[:3])
+    return (
+        f"{path} holds the weights of some other model (its first keys are {first}); recognised are the generators of "
+        "jantic/DeOldify, the network of BPHO-Salk/PSSR, and other fastai-v1 U-Nets over resnet18, 34, 50 or 101"
+    )

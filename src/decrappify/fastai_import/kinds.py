@@ -1,0 +1,59 @@
+"""What a file is by its first bytes, said in a few words where it is no weights at all."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+ZIP = b"PK\x03\x04"
+LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."  # the magic number of torch.save before 1.6
+_PICKLES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
+_SUFFIXES = {".pth", ".pt", ".pkl"}
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file is to be read as one of torch: by its content, and by its name where the content is neither's.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "model.safetensors")
+    ...     _ = file.write_bytes(LEGACY)
+    ...     is_checkpoint(file)
+    True
+    """
+    head = _head(path)
+    if head.startswith((ZIP, *_PICKLES)):
+        return True
+    return path.suffix.lower() in _SUFFIXES and not _is_safetensors(head)
+
+
+def what_it_is(path: Path) -> str:
+    """Say what a file that cannot be read really is and what to do, in a few words."""
+    head = _head(path)
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    if not head:
+        return "it is empty; copy or download it again"
+    if text.startswith(b"<"):
+        return "it is a web page saved under this name; download the file itself"
+    if text.startswith(b"version https://git-lfs"):
+        return "it is a git-LFS pointer; fetch the real file with git lfs pull"
+    if head.startswith((ZIP, LEGACY)):
+        return "it looks like a PyTorch checkpoint; make a model file of it with 'decrappify import-weights'"
+    if head.startswith(_PICKLES):
+        return "it is a Python pickle; save the weights alone, with torch.save(network.state_dict(), 'name.pth')"
+    if _is_safetensors(head):
+        return "it is damaged or truncated; copy or download it again"
+    if head[:64].isascii():
+        return "it is a text file"
+    return "it is damaged, truncated or of another program"
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(256)
+
+
+def _is_safetensors(head: bytes) -> bool:
+    return head[8:9] == b"{"  # after the length of the header, in eight bytes

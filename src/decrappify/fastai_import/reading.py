@@ -1,0 +1,193 @@
+"""Weights from torch's files, old and new, without running any code that such a file may hold."""
+
+from __future__ import annotations
+
+import pickletools
+import zipfile
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from decrappify.errors import MissingFileError, ModelFileError
+from decrappify.fastai_import.kinds import LEGACY, ZIP, what_it_is
+
+WHERE = "the README files of jantic/DeOldify and BPHO-Salk/PSSR say where their weights are published"
+_SCALAR = np.float64(0).__reduce__()[0]  # makes NumPy's numbers when they are unpickled
+# Learning rates in the optimiser's state are slices and NumPy numbers; torch refuses both unless they are named.
+_HARMLESS: list[Any] = [
+    slice,
+    np.dtype,
+    np.dtypes.Float32DType,
+    np.dtypes.Float64DType,
+    np.dtypes.Int64DType,
+    _SCALAR,
+    (_SCALAR, "numpy.core.multiarray.scalar"),
+]
+_PLAIN = {"torch", "torch._utils", "torch.storage", "collections", "_codecs", "builtins", "__builtin__"}
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """Read the weights of a file that ``torch.save`` or fastai's ``Learner.save`` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+        A bare state dictionary, ``{"model": ...}`` or ``{"model": ..., "opt": ...}``, in the zip format or the one
+        before torch 1.6. Only weights are loaded, never pickled code.
+
+    Returns
+    -------
+    dict of str to Tensor
+        In the order of the file, on the CPU; float32 where they are numbers of any float type; without the prefix
+        ``module.`` of ``nn.DataParallel``; with the counters of batch norms and the second vector of spectral norms
+        that files from before torch 1.0 lack.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    ModelFileError
+        If it holds something else, or is damaged; says what it is and what to do.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.save({"model": {"module.0.weight": torch.ones(2).half()}}, f"{folder}/net.pth")
+    ...     read_state_dict(f"{folder}/net.pth")
+    {'0.weight': tensor([1., 1.])}
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFileError(f"there is no file {path}; nothing is downloaded by itself: {WHERE}")
+    zipped = zipfile.is_zipfile(path)
+    state = _weights(_load(path, zipped), path)
+    if zipped:  # mapped: the optimiser's state is never read, and what is kept must outlive the file
+        state = {key: tensor.clone() for key, tensor in state.items()}
+    while all(key.startswith("module.") for key in state):
+        state = {key.removeprefix("module."): tensor for key, tensor in state.items()}
+    return _completed({key: tensor.to(_dtype(tensor)) for key, tensor in state.items()})
+
+
+def _load(path: Path, zipped: bool) -> Any:
+    with path.open("rb") as file:
+        head = file.read(len(LEGACY))
+    if not zipped and head.startswith(ZIP):
+        raise ModelFileError(f"{path} is a truncated download: its end is missing; download it again ({WHERE})")
+    if not zipped and head != LEGACY:
+        raise ModelFileError(f"{path} holds no weights: {what_it_is(path)} ({WHERE})")
+    if zipped:
+        _check_members(path)
+    try:
+        with torch.serialization.safe_globals(_HARMLESS), path.open("rb") as file:
+            if zipped and path.suffix != ".safetensors":  # torch would take one of this name for what it says
+                return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file fails in many ways, all of them mean the same
+        raise ModelFileError(f"{path} {_why_not(path, zipped)}") from error
+
+
+def _check_members(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        members = [name.split("/", 1)[-1] for name in archive.namelist()]
+    if "constants.pkl" in members:
+        raise ModelFileError(f"{path} is a TorchScript program, not weights; give the .pth file that it was made from")
+    if "data.pkl" not in members:
+        raise ModelFileError(f"{path} is a ZIP archive, not weights; unpack it and give the .pth file inside")
+
+
+def _why_not(path: Path, zipped: bool) -> str:
+    """Say why torch refused a file: Python objects in it, or damage."""
+    foreign = ""
+    with suppress(ValueError, EOFError, OSError, zipfile.BadZipFile):  # the damage may be in the pickle itself
+        foreign = next((name for name in _globals(path, zipped) if name.rpartition(".")[0] not in _PLAIN), "")
+    if foreign.startswith("fastai."):
+        return (
+            "is an exported fastai learner (Learner.export), which holds Python objects beside the weights; in the "
+            "environment where it was made run learn = load_learner(folder, file); learn.save('name') and give "
+            "the name.pth that it writes"
+        )
+    if foreign:
+        return (
+            f"holds Python objects ({foreign}), which are never loaded; where it was made, save the weights alone with "
+            "torch.save(network.state_dict(), 'name.pth')"
+        )
+    return f"is damaged or a truncated download; download it again ({WHERE})"
+
+
+def _globals(path: Path, zipped: bool) -> Iterator[str]:
+    """Names of everything that the pickle of a torch file would import, found without importing it."""
+    if zipped:
+        with zipfile.ZipFile(path) as archive:
+            name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
+            yield from _imports(archive.read(name))
+        return
+    with path.open("rb") as file:
+        for _ in range(3):  # magic number, version, machine
+            deque(pickletools.genops(file), maxlen=0)
+        yield from _imports(file)
+
+
+def _imports(stream: Any) -> Iterator[str]:
+    texts: list[str] = []
+    for opcode, argument, _ in pickletools.genops(stream):
+        if opcode.name == "GLOBAL":
+            yield str(argument).replace(" ", ".")
+        elif opcode.name == "STACK_GLOBAL":
+            yield ".".join(texts[-2:])
+        elif isinstance(argument, str):
+            texts.append(argument)
+
+
+def _weights(content: Any, path: Path) -> dict[str, Tensor]:
+    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
+        content = content["model"]
+    if not isinstance(content, Mapping):
+        raise ModelFileError(f"{path} holds a {type(content).__name__}, needs a dictionary of weights by their names")
+    others = [key for key, value in content.items() if not isinstance(key, str) or not isinstance(value, Tensor)]
+    if others or not content:
+        held = f"entries such as {', '.join(map(repr, list(content)[:3]))}" if content else "nothing"
+        raise ModelFileError(
+            f"{path} holds {held}, needs weights by their names, alone or under 'model'; "
+            "save them with torch.save(network.state_dict(), 'name.pth')"
+        )
+    return dict(content)
+
+
+def _dtype(tensor: Tensor) -> torch.dtype:
+    return torch.float32 if tensor.is_floating_point() else tensor.dtype
+
+
+def _completed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Add what older versions of torch did not save: batch counters, and the vector v of spectral norm."""
+    complete: dict[str, Tensor] = {}
+    for key, tensor in state.items():
+        leaf = key.rpartition(".")[2]
+        module = key.removesuffix(leaf)
+        old_spectral = f"{module}weight_orig" in state and f"{module}weight_v" not in state
+        if leaf == "weight" and old_spectral:  # the normed weight, which is computed
+            continue
+        complete[key] = tensor
+        if leaf == "weight_u" and old_spectral:
+            normed = state.get(f"{module}weight")
+            complete[f"{module}weight_v"] = _second_vector(state[f"{module}weight_orig"], tensor, normed)
+        if leaf == "running_var" and f"{module}num_batches_tracked" not in state:
+            complete[f"{module}num_batches_tracked"] = torch.tensor(0)
+    return complete
+
+
+def _second_vector(original: Tensor, u: Tensor, normed: Tensor | None) -> Tensor:
+    """Vector v of spectral norm from one step of the power iteration, as long as the stored normed weight asks."""
+    matrix = original.flatten(1)
+    v = F.normalize(torch.mv(matrix.t(), u), dim=0, eps=1e-12)
+    if normed is None:
+        return v
+    sigma = (original * normed).sum() / normed.square().sum()
+    return v * (sigma / torch.dot(u, torch.mv(matrix, v)))

@@ -1,0 +1,54 @@
+"""Published weights into a model file, and what to tell about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from decrappify.errors import InputError
+from decrappify.model import check_unused, load_model
+
+
+def import_weights(
+    weights: str | Path, output: str | Path, *, preset: str | None = None, overwrite: bool = False
+) -> list[str]:
+    """Turn a file of published weights into a model file.
+
+    Parameters
+    ----------
+    weights : str or Path
+        Weights of DeOldify, PSSR or another fastai-v1 U-Net; see `decrappify.fastai_import`.
+    output : str or Path
+        The model file, .safetensors.
+    preset : str, optional
+        Which published network it is, where the file does not show it.
+    overwrite : bool
+        Replace `output`.
+
+    Returns
+    -------
+    list of str
+        Lines for the user: what was recognised, SHA-256 of the weights' file, number of parameters, where it went.
+
+    Raises
+    ------
+    OutputExistsError
+        If `output` exists and `overwrite` is False.
+    InputError, MissingFileError, ModelFileError
+        As `decrappify.model.load_model`.
+    """
+    weights, output = Path(weights), Path(output)
+    if weights.is_file() and output.exists() and output.samefile(weights):
+        raise InputError(f"{output} is the file of weights itself; choose another name for the model")
+    check_unused(output, overwrite=overwrite)
+    model = load_model(weights, preset=preset)
+    if "imported_from" not in model.card:
+        raise InputError(f"{weights} is a decrappify model already; use it as it is")
+    recognised, *notes = model.card["notes"]
+    model.save(output, overwrite=overwrite)
+    return [
+        f"{weights}: {recognised}",
+        *(f"note: {note}" for note in notes),
+        f"sha256: {model.card['imported_from']['sha256']}",
+        f"parameters: {model.n_parameters:,}",
+        f"{output}: model for {model.card['task']}, preset {model.card['preset']}",
+    ]
