@@ -22,6 +22,8 @@ from decrappify.crappify import (
 )
 from decrappify.errors import InputError
 
+ONE_CHANNEL = [name for name in preset_names() if not crappifier_preset(name).colour]
+
 
 def image_of(seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).random((3, 32, 32), np.float32)
@@ -36,7 +38,7 @@ def test_the_same_seed_gives_the_same_image_and_another_does_not():
 
 def test_the_input_is_not_changed(rng):
     image = image_of()
-    for name in preset_names():
+    for name in preset_names():  # 3 frames, or red, green and blue
         crappifier_preset(name)(image, rng)
     np.testing.assert_array_equal(image, image_of())
 
@@ -106,7 +108,7 @@ def test_an_integer_image_brings_its_own_range(rng):
         st.sampled_from([(16, 24), (1, 16, 16), (3, 16, 8)]),
         elements=st.integers(0, 255),
     ),
-    name=st.sampled_from(preset_names()),
+    name=st.sampled_from(ONE_CHANNEL),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_any_image_keeps_its_dtype_and_gets_the_promised_shape(image, name, seed):

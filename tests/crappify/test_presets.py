@@ -12,11 +12,15 @@ from decrappify.errors import InputError
 from decrappify.intensity import measure
 from decrappify.movie import Movie
 
+COLOUR = [name for name in preset_names() if crappifier_preset(name).colour]
+ONE_CHANNEL = [name for name in preset_names() if name not in COLOUR]
+
 
 @pytest.mark.parametrize("name", preset_names())
-@pytest.mark.parametrize("shape", [(64, 48), (3, 64, 48)])
-def test_every_preset_runs_on_stills_and_windows(name, shape, rng):
+@pytest.mark.parametrize("frames", [(), (3,)], ids=["still", "window"])
+def test_every_preset_runs_on_stills_and_windows(name, frames, rng):
     crappifier = crappifier_preset(name)
+    shape = (*frames, 3, 64, 48) if crappifier.colour else (*frames, 64, 48)
     image = rng.integers(100, 3000, shape).astype(np.uint16)
     noisy = crappifier(image, rng)
     assert noisy.shape == (*shape[:-2], 64 // crappifier.scale, 48 // crappifier.scale)
@@ -24,7 +28,11 @@ def test_every_preset_runs_on_stills_and_windows(name, shape, rng):
     assert 20 < len(preset_description(name)) < 120
 
 
-@pytest.mark.parametrize("name", preset_names())
+def test_colour_is_in_the_name():
+    assert [name for name in preset_names() if name.startswith("colour-")] == COLOUR
+
+
+@pytest.mark.parametrize("name", ONE_CHANNEL)
 def test_every_preset_degrades_a_real_image_and_keeps_its_level(name, real_data, rng):
     grey = tifffile.imread(real_data / "highres" / "BPAE_actin.tif")[:512, :512]
     image = measure(Movie.from_array(grey)).apply(grey)

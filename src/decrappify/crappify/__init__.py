@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from decrappify.crappify.artefacts import Bleaching, Jpeg, Text
 from decrappify.crappify.choice import OneOf
+from decrappify.crappify.colour import FilmNoise, Grey
 from decrappify.crappify.crappifier import Crappifier
+from decrappify.crappify.light import Brightness, Contrast
 from decrappify.crappify.movies import crappify_movie
 from decrappify.crappify.noise import Gaussian, Poisson, PoissonGaussian, SaltAndPepper, Speckle
 from decrappify.crappify.optics import Airy, Blur
@@ -17,8 +19,12 @@ __all__ = [
     "BinDown",
     "Bleaching",
     "Blur",
+    "Brightness",
+    "Contrast",
     "Crappifier",
+    "FilmNoise",
     "Gaussian",
+    "Grey",
     "Jpeg",
     "LineJitter",
     "OneOf",

@@ -42,7 +42,7 @@ class Bleaching(Part):
 
 @dataclass(frozen=True, slots=True)
 class Jpeg(Part):
-    """JPEG compression and its 8 bits.
+    """JPEG compression and its 8 bits; the three channels of a colour picture are compressed as one.
 
     Attributes
     ----------
@@ -73,6 +73,11 @@ class Jpeg(Part):
             out[:] = np.asarray(Image.open(buffer))
         return np.asarray(decoded * np.float32(span / 255) + np.float32(low))
 
+    def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+        """Compress and decode each picture, its colours at half the resolution as Pillow does it."""
+        decoded = self.apply(np.moveaxis(signal, 1, -1), rng, times)
+        return np.ascontiguousarray(np.moveaxis(decoded, -1, 1))
+
 
 @dataclass(frozen=True, slots=True)
 class Text(Part):
@@ -93,14 +98,24 @@ class Text(Part):
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Print a number from 10 to 70 somewhere in the upper left quarter."""
+        covered = self._covered(signal.shape, rng)
+        return np.asarray(signal + covered * (np.float32(self.value("brightness")) - signal))
+
+    def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+        """Print the number in grey, alike in all channels."""
+        covered = self._covered((len(signal), *signal.shape[2:]), rng)[:, None]
+        return np.asarray(signal + covered * (np.float32(self.value("brightness")) - signal))
+
+    def _covered(self, shape: tuple[int, ...], rng: np.random.Generator) -> Signal:
+        """How much of each pixel (T, Y, X) is print, 0 to 1."""
         from PIL import Image, ImageDraw, ImageFont
 
         font = ImageFont.load_default(self.value("size"))
-        n_t, rows, columns = signal.shape
-        covered = np.empty(signal.shape, np.float32)
-        for t in range(n_t):
+        _, rows, columns = shape
+        covered = np.empty(shape, np.float32)
+        for frame in covered:
             page = Image.new("L", (columns, rows))
             x, y = int(rng.integers(columns // 2 + 1)), int(rng.integers(rows // 2 + 1))
             ImageDraw.Draw(page).text((x, y), str(rng.integers(10, 71)), fill=255, font=font)
-            covered[t] = np.asarray(page, np.float32) / 255
-        return np.asarray(signal + covered * (np.float32(self.value("brightness")) - signal))
+            frame[:] = np.asarray(page, np.float32) / 255
+        return covered

@@ -45,6 +45,11 @@ class OneOf(Part):
         return self.parts[0].scale
 
     @property
+    def colour(self) -> bool:
+        """Whether any alternative needs colour pictures."""
+        return any(part.colour for part in self.parts)
+
+    @property
     def is_fixed(self) -> bool:
         """Whether there is nothing left to draw but the noise itself."""
         return self.probability == 1 and len(self.parts) == 1 and self.parts[0].is_fixed
@@ -55,6 +60,13 @@ class OneOf(Part):
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Apply the only alternative."""
+        return self._chosen().apply(signal, rng, times)
+
+    def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+        """Apply the only alternative to colour pictures."""
+        return self._chosen().apply_colour(signal, rng, times)
+
+    def _chosen(self) -> Part:
         if len(self.parts) != 1:
             raise InputError(f"one_of: still a choice of {len(self.parts)} parts; call fixed(rng) first")
-        return self.parts[0].apply(signal, rng, times)
+        return self.parts[0]

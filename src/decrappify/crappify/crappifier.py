@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from decrappify.crappify.files import read_table, write_table
-from decrappify.crappify.part import Part, Signal
+from decrappify.crappify.part import Part
 from decrappify.crappify.registry import did_you_mean, part_from_dict, part_to_dict
 from decrappify.errors import InputError
 from decrappify.intensity import Normalization
@@ -62,8 +62,16 @@ class Crappifier:
         """Whether it holds numbers only, no ranges and no chances."""
         return all(step.is_fixed for step in self.steps)
 
+    @property
+    def colour(self) -> bool:
+        """Whether a step mixes red, green and blue, so that it needs colour pictures."""
+        return any(step.colour for step in self.steps)
+
     def fixed(self, rng: np.random.Generator) -> Crappifier:
-        """Draw every range, chance and choice once: images made with the result share it and differ in noise."""
+        """Draw every range, chance and choice once: images made with the result share it and differ in noise.
+
+        Call the result with ``colour=True`` for colour pictures: the step that mixes colours may not be among it.
+        """
         if self.is_fixed:
             return self
         taken = [step for step in self.steps if step.probability == 1 or rng.random() < step.probability]
@@ -76,24 +84,28 @@ class Crappifier:
         *,
         data_range: tuple[float, float] | None = None,
         times: ArrayLike | None = None,
+        colour: bool | None = None,
     ) -> Array:
         """Degrade a still or a window of frames.
 
         Parameters
         ----------
-        image : array (Y, X) or (T, Y, X)
+        image : array (Y, X) or (T, Y, X); in colour (3, Y, X) or (T, 3, Y, X)
             Integers or floats; not changed. All frames get the same setting and noise of their own.
         rng : numpy.random.Generator
             Where every draw comes from.
         data_range : (low, high), optional
             The grey levels of signal 0 (dark background) and 1 (bright reference). By default (0, 1) for floats, and
-            the percentiles 1 and 99.8 of the array for integers.
+            the percentiles 1 and 99.8 of the array for integers; in colour their full scale, such as (0, 255).
         times : int array (T,), optional
             Frame indices in the movie, for bleaching; 0, 1, 2 ... by default.
+        colour : bool, optional
+            Whether `image` is red, green and blue; by default if a step needs it. Steps that do not mix colours treat
+            each channel alike.
 
         Returns
         -------
-        array (Y / scale, X / scale) or (T, Y / scale, X / scale)
+        array of the axes of `image`, Y and X divided by `scale`
             In the grey levels and dtype of `image`; integers are rounded and clipped. Where the dark background is
             grey 0, unsigned integers lose the negative half of the noise; pass floats to keep the mean exact.
 
@@ -103,33 +115,41 @@ class Crappifier:
             For another number of axes, a size that is no multiple of `scale`, NaN, or a constant integer image.
         """
         image = np.asarray(image)
-        self._check(image)
-        levels = _levels(image, data_range)
+        colour = self.colour if colour is None else colour
+        self._check(image, colour)
+        levels = _levels(image, data_range, colour)
         signal = levels.apply(image)
         if not np.isfinite(signal).all():
             raise InputError(f"the image of shape {image.shape} holds NaN or infinity; repair it before crappifying")
-        window = signal if signal.ndim == 3 else signal[None]
+        still = signal.ndim == (3 if colour else 2)
+        window = signal[None] if still else signal
         frames = np.arange(len(window)) if times is None else np.asarray(times)
         if frames.shape != (len(window),) or frames.dtype.kind not in "ui":
             raise InputError(f"times is {times!r}, needs {len(window)} whole numbers, one per frame")
-        window = self._apply(window, rng, frames.astype(np.int64))
-        return levels.invert(window if signal.ndim == 3 else window[0], image.dtype)
-
-    def _apply(self, window: Signal, rng: np.random.Generator, times: Array) -> Signal:
         for step in self.fixed(rng).steps:
-            window = step.apply(window, rng, times)
-        return window
+            apply = step.apply_colour if colour else step.apply
+            window = apply(window, rng, frames.astype(np.int64))
+        return levels.invert(window[0] if still else window, image.dtype)
 
-    def _check(self, image: Array) -> None:
-        if image.ndim not in (2, 3) or image.dtype.kind not in "uif" or image.size == 0:
+    def _check(self, image: Array, colour: bool) -> None:
+        name = self.name or "the crappifier"
+        if self.colour and not colour:
+            raise InputError(f"{name} mixes red, green and blue; leave colour=False out and give colour pictures")
+        if colour:
+            axes, advice = "(3, Y, X) or (T, 3, Y, X)", "the 3 are red, green and blue"
+            axes_fit = image.ndim in (3, 4) and image.shape[-3] == 3
+        else:
+            axes, advice = "(Y, X) or (T, Y, X)", "give channels one by one, or pass colour=True for colour pictures"
+            axes_fit = image.ndim in (2, 3)
+        if not axes_fit or image.dtype.kind not in "uif" or image.size == 0:
             raise InputError(
                 f"the image has shape {image.shape} and dtype {image.dtype}, "
-                "needs (Y, X) or (T, Y, X) of integers or real floats; give channels one by one"
+                f"{name} needs {axes} of integers or real floats; {advice}"
             )
         rows, columns = image.shape[-2:]
         if rows % self.scale or columns % self.scale:
             raise InputError(
-                f"the image has {rows} x {columns} pixels (Y, X), but {self.name or 'the crappifier'} makes it "
+                f"the image has {rows} x {columns} pixels (Y, X), but {name} makes it "
                 f"{self.scale} times smaller; crop it to {rows // self.scale * self.scale} x "
                 f"{columns // self.scale * self.scale}"
             )
@@ -173,9 +193,14 @@ class Crappifier:
         return f"Crappifier({list(self.steps)!r}, name={self.name!r})"
 
 
-def _levels(image: Array, data_range: tuple[float, float] | None) -> Normalization:
-    if data_range is None and image.dtype.kind == "f":
-        return Normalization(0.0, 1.0)
+def full_scale(dtype: np.dtype[Any]) -> Normalization:
+    """Levels of a picture: 0 to 1 of floats, 0 to the largest number of integers."""
+    return Normalization(0.0, 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max))
+
+
+def _levels(image: Array, data_range: tuple[float, float] | None, colour: bool) -> Normalization:
+    if data_range is None and (colour or image.dtype.kind == "f"):
+        return full_scale(image.dtype)
     if data_range is None:
         low, high = (float(level) for level in np.percentile(image, PERCENTILES))
         if high <= low:  # sparse objects on a flat background

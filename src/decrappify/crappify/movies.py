@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from decrappify.crappify.crappifier import Crappifier
+from decrappify.crappify.crappifier import Crappifier, full_scale
 from decrappify.errors import InputError
 from decrappify.intensity import Normalization, measure
 from decrappify.movie import Array, Movie, Shape5
@@ -28,13 +28,14 @@ def crappify_movie(
     Parameters
     ----------
     movie : Movie
-        Any shape (T, C, Z, Y, X) and dtype.
+        Any shape (T, C, Z, Y, X) and dtype; for a crappifier that mixes colours, C is red, green and blue.
     crappifier : Crappifier
         Where its scale does not divide Y or X, the last rows and columns are left out.
     seed : int
         0 or above.
     normalization : Normalization or one per channel, optional
-        Which grey levels are signal 0 and 1; measured once per channel by default.
+        Which grey levels are signal 0 and 1; measured once per channel by default, but the full scale for colours,
+        which must have the same one.
 
     Returns
     -------
@@ -47,7 +48,8 @@ def crappify_movie(
     seed = int(seed)
     # Five words: a seed of four or fewer would be the stream of plane (0, 0, 0), since numpy pads with zeros.
     setting = crappifier.fixed(np.random.default_rng([seed, 0, 0, 0, 1]))
-    source = _CrappifiedSource(movie, setting, _per_channel(movie, normalization), seed)
+    levels = (_for_colours if crappifier.colour else _per_channel)(movie, normalization)
+    source = _CrappifiedSource(movie, setting, levels, seed, colour=crappifier.colour)
     size_z, size_y, size_x = movie.pixel_size_um
     done = {
         "crappifier": setting.to_dict(),
@@ -72,9 +74,20 @@ def _per_channel(movie: Movie, given: Normalization | Sequence[Normalization] | 
     return levels
 
 
+def _for_colours(movie: Movie, given: Normalization | Sequence[Normalization] | None) -> list[Normalization]:
+    if movie.shape[1] != 3:
+        raise InputError(f"{movie.name} has {movie.shape[1]} channels, this crappifier needs red, green and blue")
+    levels = _per_channel(movie, full_scale(movie.dtype) if given is None else given)
+    if any(other != levels[0] for other in levels):
+        raise InputError("the channels have normalizations of their own, a crappifier of colours needs one for all")
+    return levels
+
+
 class _CrappifiedSource:
-    def __init__(self, movie: Movie, setting: Crappifier, levels: list[Normalization], seed: int) -> None:
-        self._movie, self._setting, self.levels, self._seed = movie, setting, levels, seed
+    def __init__(
+        self, movie: Movie, setting: Crappifier, levels: list[Normalization], seed: int, *, colour: bool
+    ) -> None:
+        self._movie, self._setting, self.levels, self._seed, self._colour = movie, setting, levels, seed, colour
         rows, columns = (size // setting.scale for size in movie.shape[3:])
         if not rows or not columns:
             raise InputError(
@@ -85,19 +98,26 @@ class _CrappifiedSource:
         self._latest: tuple[tuple[int, int, int], Array] | None = None
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        first = 0 if self._colour else c  # the three colours of a picture are degraded together
         latest = self._latest  # tiles of one plane are read one after the other
-        if latest is None or latest[0] != (t, c, z):
-            latest = self._latest = ((t, c, z), self._crappified(t, c, z))
-        return latest[1][rows, columns].copy()
+        if latest is None or latest[0] != (t, first, z):
+            latest = self._latest = ((t, first, z), self._crappified(t, first, z))
+        plane = latest[1][c] if self._colour else latest[1]
+        return plane[rows, columns].copy()
 
     def _crappified(self, t: int, c: int, z: int) -> Array:
         scale, levels = self._setting.scale, self.levels[c]
         whole = tuple(slice(0, size * scale) for size in self.shape[3:])
+        if self._colour:
+            image = np.stack([self._movie.region(t, channel, z, *whole) for channel in range(3)])
+        else:
+            image = self._movie.region(t, c, z, *whole)
         return self._setting(
-            self._movie.region(t, c, z, *whole),
+            image,
             np.random.default_rng([self._seed, t, c, z]),
             data_range=(levels.offset, levels.offset + levels.scale),
             times=np.array([t]),
+            colour=self._colour,
         )
 
     def close(self) -> None:

@@ -94,6 +94,11 @@ class Part:
         """The down-sampling factor along Y and X."""
         return 1
 
+    @property
+    def colour(self) -> bool:
+        """Whether it mixes red, green and blue, and so needs colour pictures."""
+        return False
+
     def fixed(self, rng: np.random.Generator) -> Part:
         """Draw every range, field by field in the order of declaration, and drop the probability."""
         changes: dict[str, Any] = {"probability": 1.0}
@@ -125,6 +130,14 @@ class Part:
         float32 array (T, Y / scale, X / scale)
         """
         raise NotImplementedError
+
+    def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+        """Degrade colour pictures (T, 3, Y, X), by default each channel by itself with noise of its own.
+
+        As `apply` but for the axis of red, green and blue; the result is (T, 3, Y / scale, X / scale).
+        """
+        planes = self.apply(signal.reshape(-1, *signal.shape[2:]), rng, np.repeat(times, signal.shape[1]))
+        return planes.reshape(*signal.shape[:2], *planes.shape[1:])
 
     def value(self, key: str) -> float:
         """Give one number of a fixed part; a range is an error here."""

@@ -1,9 +1,9 @@
-"""Presets: crappifiers for common microscopes. Photons are those of a bright pixel in one frame.
+"""Presets: crappifiers for common microscopes and pictures. Photons are those of a bright pixel in one frame.
 
 Photon budgets of scanners follow Pawley, Handbook of Biological Confocal Microscopy (3rd ed., 2006): a bright pixel of
 a live confocal image is some ten photons. Camera numbers are those of sCMOS data sheets: read noise 1 to 2 electrons,
 offset 100, 2.2 grey levels per electron at 16 bit. EM settings follow PSSR (Fang 2021) and PSSR2. Widths of blur and
-backgrounds are estimates of ours.
+backgrounds are estimates of ours, and so is what befalls an old photograph; the speckles of film are DeOldify's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from decrappify.crappify.artefacts import Jpeg, Text
 from decrappify.crappify.choice import OneOf
+from decrappify.crappify.colour import FilmNoise, Grey
 from decrappify.crappify.crappifier import Crappifier
+from decrappify.crappify.light import Brightness, Contrast
 from decrappify.crappify.noise import Gaussian, Poisson, PoissonGaussian, SaltAndPepper, Speckle
 from decrappify.crappify.optics import Blur
 from decrappify.crappify.part import Part
@@ -104,6 +106,24 @@ _PRESETS = {
     "fluorescence-any-x2": Preset(
         "any fluorescence movie at half the sampling: soft half of the time, binned or point-sampled, noise as above",
         (Blur(sigma=(0.5, 1.2), probability=0.5), OneOf(parts=(BinDown(factor=2), SampleDown(factor=2))), *_ANY_NOISE),
+    ),
+    "colour-grey": Preset(
+        "colour pictures made grey (luma of ITU-R BT.601, as Pillow and JPEG compute it) and nothing else; DeOldify's",
+        (Grey(),),
+    ),
+    "colour-old-photo": Preset(
+        "colour pictures made an old photograph: grey, faded or hard, darker or brighter, soft, scanned to a JPEG",
+        (
+            Grey(),
+            Contrast(factor=(0.5, 1.25)),
+            Brightness(change=(0.35, 0.65)),
+            Blur(sigma=(0.3, 1.2), probability=0.5),
+            Jpeg(quality=(30, 95)),
+        ),
+    ),
+    "colour-old-film": Preset(
+        "colour pictures made a frame of old film: grey, speckled 8 times of 10 (DeOldify video), compressed",
+        (Grey(), FilmNoise(probability=0.8), Jpeg(quality=(40, 95))),
     ),
 }
 

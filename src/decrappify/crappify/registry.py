@@ -9,6 +9,8 @@ from typing import Any
 
 from decrappify.crappify.artefacts import Bleaching, Jpeg, Text
 from decrappify.crappify.choice import OneOf
+from decrappify.crappify.colour import FilmNoise, Grey
+from decrappify.crappify.light import Brightness, Contrast
 from decrappify.crappify.noise import Gaussian, Poisson, PoissonGaussian, SaltAndPepper, Speckle
 from decrappify.crappify.optics import Airy, Blur
 from decrappify.crappify.part import Part
@@ -31,6 +33,10 @@ PARTS: dict[str, type[Part]] = {
         Jpeg,
         Text,
         Bleaching,
+        Brightness,
+        Contrast,
+        Grey,
+        FilmNoise,
         OneOf,
     )
 }

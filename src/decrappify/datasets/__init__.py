@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from decrappify.datasets.colour import ColourDataset
 from decrappify.datasets.pairs import PairDataset, pair_scale
 from decrappify.datasets.sample import Sample
 from decrappify.datasets.split import split_movies
 from decrappify.datasets.tuples import TupleDataset
 
-__all__ = ["PairDataset", "Sample", "TupleDataset", "pair_scale", "split_movies"]
+__all__ = ["ColourDataset", "PairDataset", "Sample", "TupleDataset", "pair_scale", "split_movies"]

@@ -1,0 +1,87 @@
+"""Colour pictures: grey as a colourless camera sees them, and the speckles of old film."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decrappify.crappify.part import Limits, Number, Part, Signal, Times
+from decrappify.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Grey(Part):
+    """Luma of ITU-R BT.601 in three identical channels, with the integers of Pillow and libjpeg.
+
+    It works on 8 bits, as those do: signals are clipped to 0 ... 1 and rounded to 255ths, so that a training source
+    is grey in the same steps as a grey picture that is coloured later.
+    """
+
+    name: ClassVar[str] = "grey"
+
+    @property
+    def colour(self) -> bool:
+        """It mixes red, green and blue."""
+        return True
+
+    def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+        """Refuse a window of one channel."""
+        raise InputError("grey: the picture has one channel, needs red, green and blue (3, Y, X)")
+
+    def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+        """Make each picture grey."""
+        pixels = np.rint(np.clip(signal, 0, 1) * np.float32(255)).astype(np.uint8)
+        grey = luma(pixels).astype(np.float32) * np.float32(1 / 255)
+        return np.repeat(grey[:, None], signal.shape[1], axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class FilmNoise(Part):
+    """Speckles of old film, as DeOldify's video model learnt to bear them; alike in red, green and blue.
+
+    Pixels are picked with replacement, and each time get an offset of whole grey levels from -offset to below
+    +offset; nothing is clipped. The original drew such noise for the *target* as well, another one, which teaches the
+    network to invent speckles. Here, as for every part, only the source is degraded.
+
+    Attributes
+    ----------
+    fraction : float or range
+        Picks for each pixel of a frame.
+    offset : int or range
+        Largest offset in 255ths of the signal.
+    """
+
+    name: ClassVar[str] = "film_noise"
+
+    fraction: Annotated[Number, Limits(minimum=0, maximum=1)] = (0.001, 0.4)
+    offset: Annotated[Number, Limits(minimum=1, maximum=255, whole=True)] = 30
+
+    def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+        """Add speckles to each frame."""
+        return signal + self._speckles(signal.shape, rng)
+
+    def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+        """Add the same speckles to the three channels of each picture."""
+        return signal + self._speckles((len(signal), *signal.shape[2:]), rng)[:, None]
+
+    def _speckles(self, shape: tuple[int, ...], rng: np.random.Generator) -> Signal:
+        n_t, rows, columns = shape
+        picks, offset = int(self.value("fraction") * rows * columns), int(self.value("offset"))
+        speckles = np.empty((n_t, rows * columns), np.float32)
+        for frame in speckles:
+            where = rng.integers(rows * columns, size=picks)
+            frame[:] = np.bincount(where, rng.integers(-offset, offset, size=picks), rows * columns)
+        return speckles.reshape(shape) * np.float32(1 / 255)
+
+
+def luma(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Grey of 8-bit pictures (..., 3, Y, X) to (..., Y, X), identical to ``Image.convert("L")`` of Pillow.
+
+    >>> luma(np.uint8([[[255]], [[0]], [[0]]]))
+    array([[76]], dtype=uint8)
+    """
+    red, green, blue = (pixels[..., channel, :, :].astype(np.uint32) for channel in range(3))
+    return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(np.uint8)

@@ -1,0 +1,115 @@
+"""Colour pictures for the same engine: a good photograph, and what a crappifier of colours makes of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from decrappify.crappify.light import relight
+from decrappify.datasets.photographs import Photographs, Pictures
+from decrappify.datasets.sample import Sample
+from decrappify.datasets.views import random_light, random_view, resample
+from decrappify.errors import InputError
+from decrappify.intensity import IMAGENET
+from decrappify.movie import Array
+
+if TYPE_CHECKING:
+    from decrappify.crappify import Crappifier
+
+_MEAN, _STD = (np.array(values, np.float32)[:, None, None] for values in (IMAGENET.mean, IMAGENET.std))
+
+
+class ColourDataset(Dataset[Sample]):
+    """Random views of photographs, in colour as target and crappified as source.
+
+    The views are those of DeOldify's training: the shorter side fills the patch, flips, symmetric warps, turns by up
+    to 10 degrees, zooms up to 1.2, brightness and contrast changed in logit space. Source and target share them all,
+    because the crappifier works on the finished view; so a grey source is exactly the luma of its target, and JPEG
+    blocks lie on the grid of the source as they do in a real one. (DeOldify greys first and changes the light of both
+    after.) Item `i` depends on `seed` and `i` alone.
+
+    Parameters
+    ----------
+    pictures : folder, or sequence of paths and uint8 arrays (Y, X, 3)
+        Folders are searched with all below them. Unreadable and grey pictures are left out, and counted in the log.
+    crappifier : Crappifier, optional
+        Works on red, green and blue together, signals 0 to 1; must keep the size. By default ``"colour-grey"``.
+    patch_size : int
+        Side of source and target.
+    length : int
+        Number of items.
+    seed : int
+        Any whole number from 0.
+    augment : bool
+        Without it, item `i` is the middle of picture `i` (then again from the first), for validation.
+    cache_bytes : int
+        Memory for decoded pictures, which are held at twice the size of a patch; the rest is read again each time.
+
+    Raises
+    ------
+    InputError
+        If no colour picture is left, or a setting is out of its range.
+    MissingFileError
+        If the folder is not there.
+
+    Examples
+    --------
+    >>> photograph = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    >>> sample = ColourDataset([photograph], patch_size=32, length=2)[1]
+    >>> sample["source"].shape, sample["target"].shape
+    (torch.Size([3, 32, 32]), torch.Size([3, 32, 32]))
+    """
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        crappifier: Crappifier | None = None,
+        *,
+        patch_size: int = 64,
+        length: int = 1000,
+        seed: int = 0,
+        augment: bool = True,
+        cache_bytes: int = 2 * 1024**3,
+    ) -> None:
+        from decrappify.crappify import crappifier_preset
+
+        for name, value, least in (("patch_size", patch_size, 2), ("length", length, 1), ("seed", seed, 0)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(f"{name} is {value!r}, needs a whole number of at least {least}")
+        self.crappifier = crappifier_preset("colour-grey") if crappifier is None else crappifier
+        if self.crappifier.scale != 1:
+            raise InputError(
+                f"the crappifier makes pictures {self.crappifier.scale} times smaller, needs one that keeps their size"
+            )
+        self.patch_size, self.length, self.seed, self.augment = patch_size, length, seed, augment
+        # Twice the patch: a bilinear look at finer pixels would skip some, and nothing is seen of the rest.
+        self.photographs = Photographs(pictures, shorter_side=2 * patch_size, cache_bytes=cache_bytes)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Sample:
+        if not 0 <= index < self.length:
+            raise IndexError(index)
+        rng = np.random.default_rng([self.seed, index])
+        good = self._random_view(rng) if self.augment else self._middle(index)
+        source = self.crappifier(good, rng, data_range=(0, 1), colour=True)
+        return Sample(source=_normalized(source), target=_normalized(good))
+
+    def _random_view(self, rng: np.random.Generator) -> Array:
+        picture = self.photographs[int(rng.integers(len(self.photographs)))]
+        place = rng.random()
+        view = resample(picture, random_view(rng), self.patch_size, place=place)
+        change, factor = random_light(rng)
+        return relight(view, change=change, factor=factor)
+
+    def _middle(self, index: int) -> Array:
+        return resample(self.photographs[index % len(self.photographs)], np.eye(3), self.patch_size)
+
+
+def _normalized(picture: Array) -> Tensor:
+    return torch.from_numpy((picture - _MEAN) / _STD)

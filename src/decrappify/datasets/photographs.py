@@ -1,0 +1,143 @@
+"""Photographs to train on: found in a folder, checked, and held in memory no finer than they are needed."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from decrappify.errors import DecrappifyError, InputError, MissingFileError
+from decrappify.movie import Array
+
+logger = logging.getLogger(__name__)
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+
+Pictures = str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Array]
+
+
+class Photographs:
+    """Colour pictures as uint8 arrays (3, Y, X), by number.
+
+    Unreadable and grey pictures are left out, and counted in the log. Where not all fit into memory, the last ones are
+    read from their files again each time; of those only the header is checked beforehand.
+
+    Parameters
+    ----------
+    pictures : folder, or sequence of paths and arrays
+        A folder is searched with all below it for JPEG, PNG, BMP and TIFF files; arrays are uint8 (Y, X, 3).
+    shorter_side : int
+        Larger pictures are held with their shorter side reduced to this, by averaging.
+    cache_bytes : int
+        Memory for pictures from files.
+
+    Raises
+    ------
+    MissingFileError
+        If the folder is not there.
+    InputError
+        If no colour picture is left, or an array is of another kind.
+    """
+
+    def __init__(self, pictures: Pictures, *, shorter_side: int, cache_bytes: int = 2 * 1024**3) -> None:
+        self._shorter_side = shorter_side
+        self._entries: list[Path | Array] = []
+        found = find_pictures(pictures)
+        left_out = Counter[str]()
+        for entry in found:
+            try:
+                kept = self._kept(entry, in_memory=cache_bytes > 0)
+            except DecrappifyError as error:
+                logger.debug("left out: %s", error)
+                left_out["grey" if isinstance(error, _GreyError) else "unreadable"] += 1
+                continue
+            cache_bytes -= kept.nbytes if isinstance(kept, np.ndarray) and isinstance(entry, Path) else 0
+            self._entries.append(kept)
+        told = " and ".join(f"{count} {reason}" for reason, count in left_out.items())
+        if not self._entries:
+            raise InputError(
+                f"found {told or 'no pictures'}, nothing to train on; needs colour pictures (.jpg, .png, .bmp or .tif)"
+            )
+        if left_out:
+            logger.warning("left out %s of %d pictures", told, len(found))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, index: int) -> Array:
+        entry = self._entries[index]
+        return reduced(_read(entry), self._shorter_side) if isinstance(entry, Path) else entry
+
+    def _kept(self, entry: Path | Array, *, in_memory: bool) -> Path | Array:
+        if isinstance(entry, Path) and not in_memory:
+            return _with_colour_header(entry)
+        picture = _read(entry) if isinstance(entry, Path) else entry
+        if (picture == picture[:1]).all():
+            raise _GreyError(f"{entry.name if isinstance(entry, Path) else 'a picture'} is grey")
+        return reduced(picture, self._shorter_side)
+
+
+class _GreyError(InputError):
+    """A picture without colours."""
+
+
+def reduced(picture: Array, shorter_side: int) -> Array:
+    """Reduce a uint8 (3, Y, X) picture by averaging so that its shorter side is at most that; never enlarge.
+
+    >>> reduced(np.zeros((3, 100, 150), np.uint8), 50).shape
+    (3, 50, 75)
+    """
+    from PIL import Image
+
+    height, width = picture.shape[1:]
+    factor = shorter_side / min(height, width)
+    if factor >= 1:
+        return picture
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    image = Image.fromarray(np.ascontiguousarray(np.moveaxis(picture, 0, -1)))
+    return np.ascontiguousarray(np.moveaxis(np.asarray(image.resize(size, Image.Resampling.BOX)), -1, 0))
+
+
+def find_pictures(pictures: Pictures) -> list[Path | Array]:
+    """List the picture files of a folder and all below it, sorted; of a sequence, paths and arrays as (3, Y, X)."""
+    if not isinstance(pictures, str | os.PathLike):
+        return [_from_array(entry) if isinstance(entry, np.ndarray) else Path(entry) for entry in pictures]
+    folder = Path(pictures)
+    if not folder.is_dir():
+        raise MissingFileError(f"there is no folder {folder} of pictures; check the path, or give a list of files")
+    return [*sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())]
+
+
+def _from_array(picture: Array) -> Array:
+    if picture.ndim != 3 or picture.shape[-1] != 3 or picture.dtype != np.uint8 or picture.size == 0:
+        raise InputError(f"the picture has shape {picture.shape} and dtype {picture.dtype}, needs uint8 (Y, X, 3)")
+    return np.ascontiguousarray(np.moveaxis(picture, -1, 0))
+
+
+def _with_colour_header(path: Path) -> Path:
+    from decrappify.io import open_movie
+
+    with open_movie(path) as movie:
+        _check(movie.shape, movie.dtype, path)
+    return path
+
+
+def _read(path: Path) -> Array:
+    """Decode a file to uint8 (3, Y, X); of 16 bits the upper 8 are kept."""
+    from decrappify.io import open_movie
+
+    with open_movie(path) as movie:
+        _check(movie.shape, movie.dtype, path)
+        picture = np.stack([movie.frame(0, channel) for channel in range(3)])
+    return (picture >> 8).astype(np.uint8) if picture.dtype == np.uint16 else picture
+
+
+def _check(shape: tuple[int, ...], dtype: np.dtype[np.generic], path: Path) -> None:
+    if shape[:3] == (1, 1, 1):
+        raise _GreyError(f"{path.name} is grey")
+    if shape[:3] != (1, 3, 1) or dtype not in (np.uint8, np.uint16):
+        raise InputError(f"{path.name} holds {shape} {dtype}, needs one picture of red, green and blue of 8 or 16 bits")

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from decrappify.crappify import Crappifier, Gaussian, Grey, crappifier_preset
+from decrappify.crappify.colour import luma
+from decrappify.datasets import ColourDataset, TupleDataset
+from decrappify.datasets.views import random_light, random_view, resample, warp
+from decrappify.errors import InputError, MissingFileError
+from decrappify.movie import Movie
+
+MEAN, STD = torch.tensor([0.485, 0.456, 0.406])[:, None, None], torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+
+
+def unit(tensor: torch.Tensor) -> np.ndarray:
+    """Back from ImageNet's statistics to 0 ... 1."""
+    return (tensor * STD + MEAN).numpy()
+
+
+@pytest.fixture
+def folder(tmp_path, photographs):
+    """Good and bad pictures of several kinds in a tree of folders."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    small = {name: Image.fromarray(pixels).resize((120, 90)) for name, pixels in photographs.items()}
+    small["astronaut"].save(tmp_path / "astronaut.PNG")
+    small["chelsea"].save(tmp_path / "a" / "chelsea.jpg")
+    small["coffee"].save(tmp_path / "a" / "b" / "coffee.tif")
+    small["rocket"].save(tmp_path / "a" / "b" / "rocket.bmp")
+    small["rocket"].convert("L").save(tmp_path / "grey.png")
+    small["rocket"].convert("L").convert("RGB").save(tmp_path / "greyish.png")
+    (tmp_path / "page.jpg").write_text("<html>")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "astronaut.PNG").read_bytes()[:3000])
+    (tmp_path / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+class TestItems:
+    @pytest.mark.parametrize("name", ["colour-grey", "colour-old-photo", "colour-old-film"])
+    @pytest.mark.parametrize("augment", [True, False])
+    def test_are_a_grey_source_and_a_colour_target(self, name, augment, photographs):
+        dataset = ColourDataset(
+            list(photographs.values()), crappifier_preset(name), patch_size=48, length=6, augment=augment
+        )
+        for sample in dataset:
+            assert sample["source"].shape == sample["target"].shape == (3, 48, 48)
+            assert sample["source"].dtype == sample["target"].dtype == torch.float32
+            source, target = unit(sample["source"]), unit(sample["target"])
+            assert np.ptp(source, axis=0).max() < 1e-5
+            assert np.ptp(target, axis=0).max() > 0.05
+            assert -1e-6 < target.min() < target.max() < 1 + 1e-6
+        assert len(dataset) == 6
+
+    def test_share_geometry_and_light(self, photographs):
+        for sample in ColourDataset([photographs["chelsea"]], patch_size=64, length=10):
+            source, target = unit(sample["source"]), unit(sample["target"])
+            np.testing.assert_allclose(source[0], luma(np.rint(target * 255).astype(np.uint8)) / 255, atol=1e-5)
+
+    def test_depend_on_seed_and_number_alone(self, photographs):
+        options = {"patch_size": 32, "length": 8, "crappifier": crappifier_preset("colour-old-film")}
+        pictures = list(photographs.values())
+        first, again = ColourDataset(pictures, **options), ColourDataset(pictures, **options)
+        batch = next(iter(DataLoader(again, batch_size=4, sampler=[5, 3, 7, 1])))
+        for row, index in enumerate((5, 3, 7, 1)):
+            assert torch.equal(batch["source"][row], first[index]["source"])
+            assert torch.equal(batch["target"][row], first[index]["target"])
+        assert not torch.equal(first[0]["target"], ColourDataset(pictures, seed=1, **options)[0]["target"])
+        with pytest.raises(IndexError):
+            first[8]
+
+    def test_for_validation_are_the_middles_of_the_pictures_in_turn(self, photographs):
+        pictures = list(photographs.values())
+        dataset = ColourDataset(pictures, patch_size=64, length=5, augment=False)
+        assert torch.equal(dataset[4]["target"], dataset[0]["target"])
+        for index, picture in enumerate(pictures):
+            rows, columns = picture.shape[:2]
+            left = (columns - rows) // 2
+            middle = Image.fromarray(picture[:, left : left + rows]).resize((64, 64), Image.Resampling.BOX)
+            found = unit(dataset[index]["target"])
+            assert np.abs(found - np.moveaxis(np.asarray(middle), -1, 0) / 255).mean() < 0.015
+
+    def test_views_and_lights_differ(self, photographs):
+        dataset = ColourDataset([photographs["coffee"]], patch_size=32, length=40)
+        levels = [unit(dataset[index]["target"]).mean() for index in range(40)]
+        assert np.ptp(levels) > 0.2
+
+
+def test_noise_of_one_channel_parts_is_allowed(photographs):
+    sample = ColourDataset([photographs["coffee"]], Crappifier([Gaussian(0.1)]), patch_size=64, length=1)[0]
+    noise = unit(sample["source"]) - unit(sample["target"])
+    assert noise.std() == pytest.approx(0.1, rel=0.05)
+    assert abs(np.corrcoef(noise.reshape(3, -1))[0, 1]) < 0.1
+
+
+class TestFolders:
+    def test_are_searched_and_what_is_no_colour_picture_is_counted(self, folder, caplog):
+        with caplog.at_level(logging.WARNING):
+            dataset = ColourDataset(folder, patch_size=32, length=2)
+        assert len(dataset.photographs) == 4
+        assert "left out 2 unreadable and 2 grey of 8 pictures" in caplog.text
+
+    def test_files_that_do_not_fit_into_memory_are_read_again(self, folder):
+        names = ("astronaut.PNG", "a/chelsea.jpg", "a/b/coffee.tif", "a/b/rocket.bmp")
+        files = [folder / name for name in names]
+        held, read = (ColourDataset(files, patch_size=32, length=8, cache_bytes=size) for size in (10**9, 10_000))
+        for index in range(8):
+            assert torch.equal(held[index]["target"], read[index]["target"])
+
+    def test_sixteen_bits_keep_the_upper_eight(self, tmp_path, photographs):
+        import imagecodecs
+
+        wide = photographs["coffee"][:64, :64].astype(np.uint16) * 257
+        (tmp_path / "wide.png").write_bytes(imagecodecs.png_encode(wide))
+        dataset = ColourDataset(tmp_path, patch_size=64, length=1, augment=False)
+        expected = ColourDataset([photographs["coffee"][:64, :64]], patch_size=64, length=1, augment=False)
+        assert torch.equal(dataset[0]["target"], expected[0]["target"])
+
+    def test_without_a_colour_picture_are_an_error(self, tmp_path, folder):
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(InputError, match="found no pictures, nothing to train on; needs colour pictures"):
+            ColourDataset(tmp_path / "empty")
+        with pytest.raises(InputError, match="found 2 grey and 1 unreadable, nothing to train on"):
+            ColourDataset([folder / "grey.png", folder / "greyish.png", folder / "page.jpg"])
+        with pytest.raises(MissingFileError, match=r"there is no folder .*none of pictures; check the path"):
+            ColourDataset(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("pictures", "options", "message"),
+    [
+        ([np.zeros((8, 8), np.uint8)], {}, r"shape \(8, 8\) and dtype uint8, needs uint8 \(Y, X, 3\)"),
+        ([np.zeros((8, 8, 3))], {}, r"dtype float64, needs uint8 \(Y, X, 3\)"),
+        ([], {"patch_size": 1}, "patch_size is 1, needs a whole number of at least 2"),
+        ([], {"length": 0}, "length is 0, needs a whole number of at least 1"),
+        ([], {"seed": -1}, "seed is -1, needs a whole number of at least 0"),
+        ([], {"crappifier": crappifier_preset("fastai")}, "makes pictures 2 times smaller, needs one that keeps"),
+    ],
+)
+def test_wrong_settings_are_refused(pictures, options, message):
+    with pytest.raises(InputError, match=message):
+        ColourDataset(pictures, **options)
+
+
+class TestViews:
+    def test_the_identity_of_a_square_is_the_picture(self, rng):
+        picture = rng.integers(0, 256, (3, 20, 20), dtype=np.uint8)
+        np.testing.assert_allclose(resample(picture, np.eye(3), 20), picture / 255, atol=1e-5)
+
+    @pytest.mark.parametrize(("place", "start"), [(0, 0), (0.5, 6), (1, 12)])
+    @pytest.mark.parametrize("upright", [True, False])
+    def test_the_crop_lies_along_the_longer_side(self, place, start, upright, rng):
+        picture = rng.integers(0, 256, (3, 20, 32), dtype=np.uint8)
+        expected = picture[:, :, start : start + 20] / 255
+        if upright:
+            picture, expected = np.swapaxes(picture, 1, 2).copy(), np.swapaxes(expected, 1, 2)
+        np.testing.assert_allclose(resample(picture, np.eye(3), 20, place=place), expected, atol=1e-5)
+
+    def test_a_mirrored_view_is_the_mirrored_picture_and_borders_are_mirrors(self, rng):
+        picture = rng.integers(0, 256, (3, 20, 20), dtype=np.uint8)
+        flipped = resample(picture, np.diag([-1.0, 1.0, 1.0]), 20)
+        np.testing.assert_allclose(flipped, picture[:, :, ::-1] / 255, atol=1e-5)
+        wide = resample(picture, np.diag([2.0, 2.0, 1.0]), 40)
+        np.testing.assert_allclose(wide[:, 10:30, :10], picture[:, :, 9::-1] / 255, atol=1e-5)
+
+    def test_a_warp_takes_each_corner_where_fastai_does(self):
+        view = warp(np.array([0.1, -0.2, 0.05, 0.25]))
+        corners = np.array([[-1, -1, 1], [-1, 1, 1], [1, -1, 1], [1, 1, 1]]) @ view.T
+        expected = [[-1.25, -0.8], [-1.05, 0.8], [1.25, -1.1], [1.05, 1.1]]
+        np.testing.assert_allclose(corners[:, :2] / corners[:, 2:], expected)
+
+    def test_views_stay_near_the_picture_and_half_of_them_are_mirrored(self, rng):
+        views = [random_view(rng) for _ in range(400)]
+        middles = np.array([view[:2, 2] / view[2, 2] for view in views])
+        assert np.abs(middles).max() < 0.6
+        assert np.mean([np.linalg.det(view[:2, :2]) < 0 for view in views]) == pytest.approx(0.5, abs=0.08)
+
+    def test_lights_are_drawn_from_the_published_ranges(self, rng):
+        changes, factors = np.array([random_light(rng) for _ in range(600)]).T
+        assert 0.25 <= changes.min() < 0.27 < 0.73 < changes.max() <= 0.75
+        assert 0.5 <= factors.min() < 0.53 < 1.9 < factors.max() <= 2
+        assert np.mean(changes == 0.5) == pytest.approx(0.25, abs=0.06)
+        assert np.mean(factors == 1) == pytest.approx(0.25, abs=0.06)
+        assert np.mean(np.log(factors)) == pytest.approx(0, abs=0.06)
+
+
+def test_tuples_of_a_colour_film_are_degraded_in_colour(photographs):
+    film = np.moveaxis(photographs["coffee"], -1, 0)[None, :, None].repeat(4, axis=0)
+    movies = [Movie.from_array(film, name="film")]
+    sample = TupleDataset(movies, Crappifier([Grey()]), patch_size=32, in_channels=3, length=1, augment=False)[0]
+    source = sample["source"].reshape(3, 3, 32, 32)
+    assert torch.equal(source, source[:, :1].expand_as(source))
+    assert not torch.equal(sample["target"][0], sample["target"][1])
+    with pytest.raises(InputError, match="in_channels is 1, but the crappifier works on red, green and blue"):
+        TupleDataset(movies, Crappifier([Grey()]), patch_size=32)
