@@ -13,19 +13,25 @@ from decrappify._version import __version__
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.intensity import NormalizationRule
 from decrappify.model import Model, load_model
-from decrappify.movie import Movie
 from decrappify.training.config import TrainingConfig
+from decrappify.training.material import Split, find_material
 
 if TYPE_CHECKING:
     from torch import nn
-    from torch.utils.data import Dataset
 
     from decrappify.crappify import Crappifier
-    from decrappify.datasets import Sample
 
-# Validation patches are larger than training patches, so that borders matter less.
-_VALIDATION_PATCH = 96
-_RUN_FILES = ("checkpoint.pt", "model.safetensors", "log.csv", "loss.png", "preview_*.png", "events.out.tfevents.*")
+_RUN_FILES = (
+    *(
+        "checkpoint.pt",
+        "model.safetensors",
+        "pretrained.safetensors",
+        "critic.safetensors",
+        "checkpoints/*.safetensors",
+    ),
+    *("log.csv", "loss.png", "log.png", "monitors.png", "checkpoints.png", "preview_*.png", "events.out.tfevents.*"),
+    *("images/cycle_*/*/*.tif", "images/cycle_*/*/*.png"),
+)
 
 
 def train(
@@ -113,32 +119,38 @@ def train(
     config = config or TrainingConfig()
     if n_frames is not None:
         config = replace(config, n_frames=n_frames)
-    folder = _run_folder(output, resume=resume, overwrite=overwrite)
+    folder = None if output is None else run_folder(output, resume=resume, overwrite=overwrite)
     rule = NormalizationRule()
     shape = dict(network_settings or {})
     in_channels = shape.setdefault("in_channels", 1)
     if shape.setdefault("out_channels", in_channels) != in_channels:
         raise InputError(f"out_channels is {shape['out_channels']}, needs {in_channels} like in_channels to be trained")
-    data, held_out, used = _datasets(
+    material = find_material(
         high_res,
         crappifier,
         pairs,
         validation,
-        config,
-        rule,
-        in_channels=in_channels,
-        time_axis=time_axis,
-        still_motion_px=still_motion_px,
-        shrink=tuple(shrink),
+        Split(
+            n_frames=config.n_frames,
+            in_channels=in_channels,
+            rule=rule,
+            validation_fraction=config.validation_fraction,
+            time_axis=time_axis,
+            still_motion_px=still_motion_px,
+            shrink=tuple(shrink),
+        ),
     )
-    used_crappifier = getattr(data, "crappifier", None)
-    crappifier_values = None if used_crappifier is None else used_crappifier.to_dict()
-    found_scale = int(data.scale)  # type: ignore[attr-defined]
-    if scale is not None and scale != found_scale:
-        raise InputError(f"scale is {scale}, but the crappifier or the pairs have scale {found_scale}; leave scale out")
+    length = config.max_steps * config.batch_size * config.n_devices
+    data = material.training(config.patch_size, length, config.seed)
+    held_out = material.held_out(length, config.seed + 1)
+    crappifier_values = None if material.crappifier is None else material.crappifier.to_dict()
+    if scale is not None and scale != material.scale:
+        raise InputError(
+            f"scale is {scale}, but the crappifier or the pairs have scale {material.scale}; leave scale out"
+        )
     with torch.random.fork_rng(devices=[]):  # the caller's generator is left alone
         torch.manual_seed(config.seed)
-        network = _network(config, found_scale, start_from, shape)
+        network = _network(config, material.scale, start_from, shape)
         result = run_training(
             network,
             data,
@@ -149,7 +161,7 @@ def train(
             settings={
                 "architecture": network.architecture,
                 "crappifier": crappifier_values,
-                "trained_on": used,
+                "trained_on": material.used,
                 "time_axis": time_axis,
                 "still_motion_px": still_motion_px,
                 "shrink": list(shrink),
@@ -172,7 +184,7 @@ def train(
             # pairs with one source have no second draw, and JSON has no NaN
             "noise_draw": None if math.isnan(result.noise_draw) else round(result.noise_draw, 5),
         },
-        "trained_on": used,
+        "trained_on": material.used,
     }
     model = Model(network, rule, crappifier_values, described | measured)
     if folder is not None and result.is_global_zero:
@@ -180,9 +192,16 @@ def train(
     return model
 
 
-def _run_folder(output: str | Path | None, *, resume: bool, overwrite: bool) -> Path | None:
-    if output is None:
-        return None
+def run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> Path:
+    """Make the run folder, or clear it of an older run if `overwrite` says so.
+
+    Raises
+    ------
+    OutputExistsError
+        If it holds a run and neither `resume` nor `overwrite` was asked for.
+    OutputError
+        If it cannot be used.
+    """
     folder = Path(output)
     if (folder / "checkpoint.pt").exists() and not (resume or overwrite):
         raise OutputExistsError(
@@ -196,103 +215,6 @@ def _run_folder(output: str | Path | None, *, resume: bool, overwrite: bool) -> 
     except OSError as error:
         raise OutputError(f"cannot use {folder} as run folder: {error.strerror or error}") from error
     return folder
-
-
-def _datasets(
-    high_res: Any,
-    crappifier: Crappifier | str | None,
-    pairs: Any,
-    validation: Any,
-    config: TrainingConfig,
-    rule: NormalizationRule,
-    *,
-    in_channels: int,
-    time_axis: str,
-    still_motion_px: tuple[float, float],
-    shrink: tuple[int, ...],
-) -> tuple[Dataset[Sample], Dataset[Sample], list[str]]:
-    from decrappify.datasets import PairDataset, TupleDataset
-    from decrappify.training.data import as_crappifier, as_movies, as_pairs
-
-    length = config.max_steps * config.batch_size * config.n_devices
-    if pairs is not None:
-        if high_res is not None or crappifier is not None:
-            raise InputError("give either pairs, or high_res and a crappifier, not both")
-        found = as_pairs(pairs)
-        training, held_out = _split_pairs(found, None if validation is None else as_pairs(validation), config)
-        data = PairDataset(
-            training,
-            n_frames=config.n_frames,
-            patch_size=config.patch_size,
-            length=length,
-            seed=config.seed,
-            in_channels=in_channels,
-            rule=rule,
-        )
-        checks = PairDataset(
-            held_out,
-            n_frames=config.n_frames,
-            patch_size=_patch([source for source, _ in held_out], 1),
-            length=length,
-            seed=config.seed + 1,
-            in_channels=in_channels,
-            augment=False,
-            rule=rule,
-        )
-        return data, checks, [source.name for source, _ in training]
-    if high_res is None or crappifier is None:
-        raise InputError("training needs high_res images and a crappifier, or pairs")
-    degrade = as_crappifier(crappifier)
-    movies = as_movies(high_res)
-    if validation is None:
-        movies, kept = _split(movies, config, time_axis)
-    else:
-        kept = as_movies(validation)
-
-    def tuples(chosen: Sequence[Movie], patch: int, seed: int, *, augment: bool) -> TupleDataset:
-        return TupleDataset(
-            chosen,
-            degrade,
-            n_frames=config.n_frames,
-            patch_size=patch,
-            length=length,
-            seed=seed,
-            in_channels=in_channels,
-            time_axis=time_axis,
-            still_motion_px=still_motion_px,
-            shrink=shrink if augment else (1,),
-            augment=augment,
-            rule=rule,
-        )
-
-    data_tuples = tuples(movies, config.patch_size, config.seed, augment=True)
-    checks_tuples = tuples(kept, _patch(kept, degrade.scale), config.seed + 1, augment=False)
-    return data_tuples, checks_tuples, [movie.name for movie in movies]
-
-
-def _split(movies: list[Movie], config: TrainingConfig, time_axis: str) -> tuple[list[Movie], list[Movie]]:
-    """Split along the axis that plays time."""
-    from decrappify.datasets import split_movies
-
-    if time_axis != "Z":
-        return split_movies(movies, config.validation_fraction, gap=config.n_frames // 2)
-    training, kept = _split([movie.z_as_time() for movie in movies], config, "T")
-    return [movie.z_as_time() for movie in training], [movie.z_as_time() for movie in kept]
-
-
-def _split_pairs(pairs: list[Any], validation: list[Any] | None, config: TrainingConfig) -> tuple[list[Any], list[Any]]:
-    if validation is not None:
-        return pairs, validation
-    if len(pairs) < 2:
-        raise InputError("one pair cannot be split into training and validation; give validation pairs too")
-    count = min(max(1, round(config.validation_fraction * len(pairs))), len(pairs) - 1)
-    return pairs[:-count], pairs[-count:]
-
-
-def _patch(movies: Sequence[Movie], scale: int) -> int:
-    """Source-grid side of a validation patch: a multiple of 16 that fits into the smallest movie."""
-    smallest = min(min(movie.shape[3:]) for movie in movies) // scale
-    return max(16, min(_VALIDATION_PATCH, smallest) // 16 * 16)
 
 
 def _network(

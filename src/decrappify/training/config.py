@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from difflib import get_close_matches
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from decrappify.errors import InputError
 from decrappify.losses import pixel_loss
+from decrappify.training.settings import check_choice, check_keys, check_range, check_types
 from decrappify.windows import check_n_frames
 
-_CHOICES = {
+CHOICES = {
     "precision": ("32-true", "bf16-mixed", "16-mixed"),
     "device": ("auto", "cpu", "cuda", "mps"),
     "keep": ("best", "last"),
@@ -92,47 +90,25 @@ class TrainingConfig:
     deterministic: bool = False
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = _checked_type(field.name, getattr(self, field.name), str(field.type))
-            object.__setattr__(self, field.name, value)
+        check_types(self)
         check_n_frames(self.n_frames)
         pixel_loss(self.loss)
         for name in ("max_steps", "batch_size", "patch_size", "n_devices", "validate_every"):
-            _check_range(name, getattr(self, name), 1)
+            check_range(name, getattr(self, name), 1)
         for name in ("weight_decay", "stability_weight", "workers", "seed"):
-            _check_range(name, getattr(self, name), 0)
-        _check_range("learning_rate", self.learning_rate, 1e-9, 1)
-        _check_range("ema_decay", self.ema_decay, 0, 0.99999)
-        _check_range("validation_fraction", self.validation_fraction, 0.001, 0.9)
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name} is {getattr(self, name)!r}, needs one of {', '.join(choices)}")
+            check_range(name, getattr(self, name), 0)
+        check_range("learning_rate", self.learning_rate, 1e-9, 1)
+        check_range("ema_decay", self.ema_decay, 0, 0.99999)
+        check_range("validation_fraction", self.validation_fraction, 0.001, 0.9)
+        for name, choices in CHOICES.items():
+            check_choice(name, getattr(self, name), choices)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingConfig:
         """Build from plain values such as a TOML table; unknown keys are refused with the nearest known one."""
-        known = [field.name for field in fields(cls)]
-        for key in values:
-            if key not in known:
-                near = get_close_matches(key, known, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(known)}"
-                raise InputError(f"unknown key {key!r} in the training settings{hint}")
+        check_keys(values, cls, "the training settings")
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain values."""
         return asdict(self)
-
-
-def _checked_type(name: str, value: Any, annotation: str) -> Any:
-    """Return `value` if it is of the field's type; a whole number will do for a float, as people write in TOML."""
-    wanted: dict[str, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool}
-    if not isinstance(value, wanted[annotation]) or (isinstance(value, bool) and annotation != "bool"):
-        raise InputError(f"{name} is {value!r}, needs a value of type {annotation}")
-    return float(value) if annotation == "float" else value
-
-
-def _check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
-    if not (math.isfinite(value) and low <= value <= high):
-        span = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
-        raise InputError(f"{name} is {value}, needs a number {span}")

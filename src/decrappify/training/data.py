@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,19 @@ def as_movies(given: Any) -> list[Movie]:
     if not movies:
         raise InputError("no images given; give at least one path, array or movie")
     return movies
+
+
+def as_photographs(given: Any) -> list[Any]:
+    """List the pictures of a folder (and all below it); a list of paths or arrays (Y, X, 3) is returned as it is."""
+    if isinstance(given, str | os.PathLike):
+        from decrappify.datasets.photographs import find_pictures
+
+        pictures: list[Any] = list(find_pictures(given))
+    else:
+        pictures = list(given)
+    if not pictures:
+        raise InputError("no photographs given; give a folder of colour pictures, or a list of paths or arrays")
+    return pictures
 
 
 def as_crappifier(given: Crappifier | str | Path) -> Crappifier:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -34,3 +36,12 @@ class WeightAverage:
                 self.weights[key].lerp_(value, 1 - decay)
             else:
                 self.weights[key].copy_(value)
+
+    def state(self) -> dict[str, Any]:
+        """Everything to go on from."""
+        return {"weights": self.weights, "steps": self.steps}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.weights = {key: value.to(self.weights[key].device) for key, value in state["weights"].items()}
+        self.steps = int(state["steps"])

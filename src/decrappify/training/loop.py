@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +21,7 @@ from decrappify.training.checkpoint import load_checkpoint, save_checkpoint
 from decrappify.training.config import TrainingConfig
 from decrappify.training.ema import WeightAverage
 from decrappify.training.record import RunRecord
+from decrappify.training.running import check_device, deterministic, ignore_interrupt, interruptible, on_any_rank
 from decrappify.training.sampler import StepSampler
 from decrappify.training.validation import ValidationScore, Validator
 
@@ -94,7 +93,7 @@ def run_training(
     """
     from lightning_fabric import Fabric
 
-    _check_device(config)
+    check_device(config)
     fabric = Fabric(accelerator=config.device, devices=config.n_devices, precision=cast("Any", config.precision))
     fabric.launch()
     run = _Run(fabric, network, config, settings or {}, folder)
@@ -109,8 +108,8 @@ def run_training(
         for resource in (bar, record):
             if resource is not None:
                 stack.callback(resource.close)
-        stack.enter_context(_deterministic(config.deterministic))
-        stopping = stack.enter_context(_interruptible(stop or threading.Event()))
+        stack.enter_context(deterministic(config.deterministic))
+        stopping = stack.enter_context(interruptible(stop or threading.Event()))
         for step, batch in enumerate(loader, first_step + 1):
             loss, stability = generator_step(run.network, batch, loss_function, config.stability_weight)
             run.optimise(loss, step)
@@ -118,7 +117,7 @@ def run_training(
             last_step = step
             if bar is not None:
                 bar.update(1)
-            halted = _on_any_rank(fabric, stopping.is_set())
+            halted = on_any_rank(fabric, stopping.is_set())
             due = step % config.validate_every == 0 or step == config.max_steps
             if halted and not due:
                 run.save(step)  # before the score of a step that an undisturbed run would not have looked at
@@ -265,7 +264,7 @@ def _loader(dataset: Dataset[Sample], config: TrainingConfig, first_step: int, f
         dataset,
         batch_sampler=sampler,
         num_workers=config.workers,
-        worker_init_fn=_ignore_interrupt,
+        worker_init_fn=ignore_interrupt,
         generator=torch.Generator().manual_seed(
             config.seed
         ),  # else starting to load would move the run's own generator
@@ -310,59 +309,3 @@ def _report(
         raise OutputError(
             f"cannot write the log of step {step} into {record.folder}: {error.strerror or error}"
         ) from error
-
-
-def _check_device(config: TrainingConfig) -> None:
-    if config.device == "cuda":
-        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if found < config.n_devices:
-            raise InputError(
-                f"device is 'cuda' and n_devices is {config.n_devices}, but torch finds {found} CUDA GPU(s) here; "
-                "use device='auto' or 'cpu', or fewer devices"
-            )
-    if config.device == "mps" and not torch.backends.mps.is_available():
-        raise InputError("device is 'mps', but torch finds no Apple GPU here; use device='auto' or 'cpu'")
-
-
-def _on_any_rank(fabric: Any, flag: bool) -> bool:
-    """Whether `flag` is set on any rank: ranks that disagree about stopping would wait for each other for ever."""
-    if fabric.world_size == 1:
-        return flag
-    return bool(fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="sum") > 0)
-
-
-def _ignore_interrupt(_: int) -> None:
-    """Leave Ctrl-C to the training process, which still needs its loader to finish the step."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-@contextmanager
-def _deterministic(wanted: bool) -> Iterator[None]:
-    """Ask torch for deterministic algorithms, and leave the caller's choice as it was afterwards."""
-    before, warn_only = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    torch.use_deterministic_algorithms(wanted)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
-
-
-@contextmanager
-def _interruptible(stop: threading.Event) -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a request to save and stop; a second one interrupts at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def request(*_: Any) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, previous)
-
-    previous = signal.signal(signal.SIGINT, request)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, previous)

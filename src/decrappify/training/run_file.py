@@ -16,6 +16,9 @@ from decrappify.errors import InputError, MissingFileError
 from decrappify.model import Model
 from decrappify.training.api import train
 from decrappify.training.config import TrainingConfig
+from decrappify.training.nogan import train_nogan
+from decrappify.training.nogan_config import NoganConfig
+from decrappify.training.nogan_presets import nogan_preset
 
 # Every key, its type and what to call that; what others check is of any type.
 _KEYS: dict[str, tuple[Any, str]] = {
@@ -25,6 +28,8 @@ _KEYS: dict[str, tuple[Any, str]] = {
     "crappifier": ((str, Mapping), "a preset's name, a file or a table"),
     "training": (Mapping, "a table [training]"),
     "network": (Mapping, "a table [network]"),
+    "nogan": (Mapping, "a table [nogan]"),
+    "critic_from": (str, "a text"),
     "card": (Mapping, "a table [card]"),
 }
 _DATA_KEYS: dict[str, tuple[Any, str]] = {
@@ -53,35 +58,40 @@ def train_from_file(
     Paths in the file are relative to the file, or to ``data.folder`` (in which ``$NAME`` stands for an environment
     variable). Tables: ``[data]`` (high_res and ``[[data.simulated]]``, or pairs; validation, time_axis,
     still_motion_px, shrink, folder), ``[training]`` (fields of `TrainingConfig`), ``[network]``, ``[card]``; keys:
-    output, start_from, and crappifier (a preset's name, a file, or a table).
+    output, start_from, and crappifier (a preset's name, a file, or a table). In place of ``[training]`` and
+    ``[network]`` a NoGAN run has ``[nogan]`` (``preset`` and fields of `NoganConfig`), and may have critic_from.
     """
     values = _read(path)
     _check_table(values, _KEYS, path, "at the top")
     data = values.get("data", {})
     _check_table(data, _DATA_KEYS, path, "in [data]")
     folder = _data_folder(data.get("folder"), path)
-    config = TrainingConfig.from_dict(values.get("training", {}))
-    if device is not None:
-        config = replace(config, device=device)
     run_folder = output or path.parent / values.get("output", f"runs/{path.stem}")
     start_from = values.get("start_from")
-    model = train(
-        _high_res(data, folder, path),
-        _crappifier(values.get("crappifier"), path),
-        pairs=_pairs(data.get("pairs"), folder),
-        validation=(_pairs if "pairs" in data else _resolve)(data.get("validation"), folder),
-        config=config,
-        output=run_folder,
-        resume=resume,
-        overwrite=overwrite,
-        start_from=None if start_from is None else _model_source(start_from, path),
-        time_axis=data.get("time_axis", "T"),
-        still_motion_px=tuple(data.get("still_motion_px", (0.0, 2.0))),
-        shrink=tuple(data.get("shrink", (1,))),
-        network_settings=values.get("network"),
-        card=values.get("card"),
-        progress=progress,
-    )
+    shared = {
+        "pairs": _pairs(data.get("pairs"), folder),
+        "validation": (_pairs if "pairs" in data else _resolve)(data.get("validation"), folder),
+        "output": run_folder,
+        "resume": resume,
+        "overwrite": overwrite,
+        "start_from": None if start_from is None else _model_source(start_from, path),
+        "time_axis": data.get("time_axis", "T"),
+        "still_motion_px": tuple(data.get("still_motion_px", (0.0, 2.0))),
+        "shrink": tuple(data.get("shrink", (1,))),
+        "card": values.get("card"),
+        "progress": progress,
+    }
+    material = _high_res(data, folder, path), _crappifier(values.get("crappifier"), path)
+    if "nogan" in values:
+        nogan = _nogan(values, path, device)
+        critic_from = values.get("critic_from")
+        critic = None if critic_from is None else path.parent / critic_from
+        return train_nogan(*material, config=nogan, critic_from=critic, **shared), run_folder
+    if "critic_from" in values:
+        raise InputError(f"critic_from of {path} belongs to a NoGAN run, needs a table [nogan]")
+    config = TrainingConfig.from_dict(values.get("training", {}))
+    config = config if device is None else replace(config, device=device)
+    model = train(*material, config=config, network_settings=values.get("network"), **shared)
     return model, run_folder
 
 
@@ -92,6 +102,16 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
+
+
+def _nogan(values: Mapping[str, Any], path: Path, device: str | None) -> NoganConfig:
+    for key in ("training", "network"):
+        if key in values:
+            raise InputError(f"{path} has both [nogan] and [{key}]; put its settings into [nogan]")
+    table = dict(values["nogan"])
+    base = nogan_preset(table.pop("preset", "microscopy"))
+    config = NoganConfig.from_dict(table, base)
+    return config if device is None else replace(config, device=device)
 
 
 def _check_table(values: Mapping[str, Any], known: Mapping[str, tuple[Any, str]], path: Path, where: str) -> None:

@@ -16,7 +16,7 @@ from decrappify.movie import Array
 
 @dataclass(frozen=True, slots=True)
 class ValidationScore:
-    """Means over the validation patches, in network units with data range 1.
+    """Means over the validation patches, in network units.
 
     Attributes
     ----------
@@ -35,9 +35,20 @@ class ValidationScore:
 
 
 class Validator:
-    """Holds the fixed batch; the noise was drawn once."""
+    """Holds the fixed batch; the noise was drawn once.
 
-    def __init__(self, dataset: Dataset[Sample], n_patches: int, batch_size: int) -> None:
+    Parameters
+    ----------
+    dataset : Dataset of Sample
+        Its first `n_patches` items are used.
+    n_patches, batch_size : int
+        Patches in all, and in a forward pass.
+    data_range : float
+        Of the network's units, for the PSNR.
+    """
+
+    def __init__(self, dataset: Dataset[Sample], n_patches: int, batch_size: int, data_range: float = 1.0) -> None:
+        self.data_range = data_range
         samples = [dataset[index] for index in range(n_patches)]
         self.batches: list[Sample] = [
             default_collate(samples[start : start + batch_size]) for start in range(0, n_patches, batch_size)
@@ -63,8 +74,8 @@ class Validator:
                 previews.append((first[0], first[1], first[2]))
         network.train(was_training)
         return ValidationScore(
-            psnr=_mean_db(errors),
-            psnr_source=_mean_db(source_errors),
+            psnr=_mean_db(errors, self.data_range),
+            psnr_source=_mean_db(source_errors, self.data_range),
             noise_draw=float(np.sqrt(torch.cat(draws).mean().item())) if draws else float("nan"),
             previews=previews,
         )
@@ -80,5 +91,5 @@ def _mse(prediction: Tensor, target: Tensor) -> Tensor:
     return (prediction - target).square().mean(dim=(1, 2, 3)).cpu()
 
 
-def _mean_db(errors: list[Tensor]) -> float:
-    return float((-10 * torch.cat(errors).clamp_min(1e-12).log10()).mean())
+def _mean_db(errors: list[Tensor], data_range: float) -> float:
+    return float((-10 * (torch.cat(errors) / data_range**2).clamp_min(1e-12).log10()).mean())

@@ -1,0 +1,50 @@
+"""Critics as files: saved beside a run's model, and read to start another run from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from decrappify.errors import InputError, MissingFileError, ModelFileError
+from decrappify.io.outputs import atomic_output
+
+
+def save_critic(critic: nn.Module, path: Path) -> None:
+    """Write the critic's weights as .safetensors."""
+    from safetensors.torch import save
+
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in critic.state_dict().items()}
+    with atomic_output(path, overwrite=True) as partial:
+        partial.write_bytes(save(tensors))
+
+
+def load_critic(critic: Any, path: Path) -> None:
+    """Give `critic` the weights of a file: of `save_critic`, or a checkpoint of fastai v1 or DeOldify (.pth)."""
+    if not path.is_file():
+        raise MissingFileError(f"there is no critic {path}; check critic_from")
+    state = _read(path)
+    try:
+        critic.load_state_dict(state)
+    except RuntimeError as error:
+        shapes = {key: tuple(value.shape) for key, value in critic.state_dict().items()}
+        odd = next((key for key in shapes if key not in state or tuple(state[key].shape) != shapes[key]), "its keys")
+        raise InputError(
+            f"{path} does not hold a critic like the schedule's ({odd} differs); "
+            "use the same critic settings, or leave critic_from out"
+        ) from error
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    if path.suffix != ".safetensors":
+        from decrappify.fastai_import import read_state_dict
+
+        return dict(read_state_dict(path))
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ModelFileError(f"{path} cannot be read as weights; copy or download it again") from error

@@ -1,0 +1,106 @@
+"""Learner: one network with its optimiser and schedule, for the length of one phase."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from decrappify.errors import InputError
+from decrappify.networks.groups import layer_groups
+
+
+class Learner:
+    """A network that learns.
+
+    Parameters
+    ----------
+    fabric : lightning_fabric.Fabric
+        Carries devices, precision and gradients over processes.
+    network : nn.Module
+        The bare network, kept as `bare`; `network` is what goes through `fabric`.
+    rates : sequence of float
+        Peak learning rate of each layer group (see `layer_groups`), or one for all.
+    betas : (float, float)
+        Of Adam.
+    weight_decay : float
+        Decoupled, scaled by the rate, and applied to every trained number as in fastai v1.
+    one_cycle : (int, float), optional
+        Steps and share of rising steps of a one-cycle schedule: from rate/25 up and down to rate/250,000, with Adam's
+        first beta between 0.95 and 0.85 against it (Smith 2018, as in fastai v1). Without it the rate is constant.
+    """
+
+    def __init__(
+        self,
+        fabric: Any,
+        network: nn.Module,
+        rates: Sequence[float],
+        *,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 1e-3,
+        one_cycle: tuple[int, float] | None = None,
+    ) -> None:
+        self.fabric, self.bare = fabric, network
+        groups = layer_groups(network) if len(rates) > 1 else [list(network.parameters())]
+        rates = rates[-len(groups) :]
+        trained = [
+            {"params": [p for p in group if p.requires_grad], "lr": rate}
+            for group, rate in zip(groups, rates, strict=True)
+        ]
+        optimiser = torch.optim.AdamW([g for g in trained if g["params"]], betas=betas, weight_decay=weight_decay)
+        self.schedule = None
+        if one_cycle is not None:
+            steps, pct_start = one_cycle
+            self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+                optimiser,
+                max_lr=[group["lr"] for group in optimiser.param_groups],
+                total_steps=steps + 1,
+                pct_start=pct_start,
+            )
+        self.network, self.optimiser = fabric.setup(network, optimiser)
+
+    def learn(self, loss: Tensor, what: str, *, max_norm: float | None = None) -> None:
+        """Take one step down `loss`; a loss that is not finite stops the run."""
+        if not torch.isfinite(loss):
+            raise InputError(f"the loss of {what} is {loss.item()}; lower its learning_rate or check the data")
+        self.optimiser.zero_grad()
+        self.fabric.backward(loss)
+        if max_norm is not None:
+            self.fabric.clip_gradients(self.network, self.optimiser, max_norm=max_norm)
+        self.optimiser.step()
+        if self.schedule is not None:
+            self.schedule.step()
+
+    @property
+    def rate(self) -> float:
+        """Present learning rate of the last group."""
+        return float(self.optimiser.param_groups[-1]["lr"])
+
+    def state(self) -> dict[str, Any]:
+        """Everything to go on from, as tensors and plain values."""
+        schedule = None if self.schedule is None else self.schedule.state_dict()
+        return {"network": self.bare.state_dict(), "optimiser": self.optimiser.state_dict(), "schedule": schedule}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.bare.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(state["schedule"])
+
+
+def group_rates(learning_rate: float, encoder_rate: float | None) -> tuple[float, float, float]:
+    """Rates of early encoder, late encoder and decoder, as fastai v1 spreads them.
+
+    Examples
+    --------
+    >>> group_rates(1e-3, None)
+    (0.0001, 0.0001, 0.001)
+    >>> [f"{rate:.2g}" for rate in group_rates(3e-4, 3e-7)]
+    ['3e-07', '9.5e-06', '0.0003']
+    """
+    if encoder_rate is None:
+        return learning_rate / 10, learning_rate / 10, learning_rate
+    return encoder_rate, (encoder_rate * learning_rate) ** 0.5, learning_rate

@@ -1,0 +1,260 @@
+"""What the phases of a NoGAN run share: networks, devices, data, the one loop over batches, and its checkpoints."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from decrappify.errors import InputError
+from decrappify.losses import PixelLoss, content_loss
+from decrappify.training.checkpoint import load_checkpoint, save_checkpoint
+from decrappify.training.learner import Learner
+from decrappify.training.material import Material
+from decrappify.training.nogan_config import NoganConfig
+from decrappify.training.nogan_record import NoganRecord
+from decrappify.training.running import check_device, ignore_interrupt, on_any_rank
+from decrappify.training.sampler import StepSampler
+
+log = logging.getLogger(__name__)
+
+# One batch, and the number of its step from 1, to numbers for the log.
+Step = Callable[[Any, int], dict[str, Tensor]]
+# The step's number and the mean of the numbers since the last call; True ends the phase early.
+AtCheckpoint = Callable[[int, dict[str, float]], bool]
+
+
+class Remembers(Protocol):
+    """Something that a checkpoint must hold while a phase runs."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything to go on from, as tensors and plain values."""
+        ...
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        ...
+
+
+class Halted(Exception):
+    """The run was asked to stop; its checkpoint is written."""
+
+
+@dataclass
+class Position:
+    """Where a run stands: phase, step within it, and what the phase itself must remember."""
+
+    phase: int = 0
+    step: int = 0
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+class NoganRun:
+    """One run and its folder.
+
+    Parameters
+    ----------
+    config : NoganConfig
+        The schedule.
+    material : Material
+        The data.
+    generator, critic : nn.Module
+        Trained in place.
+    folder : Path
+        Run folder.
+    settings : mapping
+        What a resumed run must share, beside the schedule.
+    progress : callable, optional
+        Such as ``tqdm``.
+    stop : threading.Event, optional
+        Set it to save and stop after the present step.
+    """
+
+    def __init__(
+        self,
+        config: NoganConfig,
+        material: Material,
+        generator: nn.Module,
+        critic: nn.Module,
+        folder: Path,
+        *,
+        items: int,
+        settings: Mapping[str, Any] | None = None,
+        progress: Any = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        from lightning_fabric import Fabric
+
+        check_device(config)
+        self.fabric: Any = Fabric(
+            accelerator=config.device, devices=config.n_devices, precision=cast("Any", config.precision)
+        )
+        self.fabric.launch()
+        self.config, self.material, self.folder, self.items = config, material, folder, items
+        self.generator = generator.to(self.fabric.device)
+        self.critic = critic.to(self.fabric.device)
+        self.content = _content_loss(config, self.fabric.device)
+        self._plain = {key: value for key, value in config.to_dict().items() if key not in ("device", "workers")}
+        self._plain |= dict(settings or {})
+        self._progress = progress if self.fabric.is_global_zero else None
+        self.stop = stop or threading.Event()
+        self.position = Position()
+        self.history: dict[str, Any] = {}  # what later phases and the model card need: monitor rows, verdicts, scores
+        self._waiting: dict[str, Any] | None = None  # the checkpoint of a resumed run, until its phase takes it up
+        self._started = time.monotonic()
+        self.record = NoganRecord(folder, writes=self.fabric.is_global_zero)
+
+    def steps(self, share: float, batch_size: int) -> int:
+        """Count the steps in which `share` of the data is seen."""
+        return max(1, round(self.items * share / (batch_size * int(self.fabric.world_size))))
+
+    def seed(self) -> int:
+        """Give the seed of the present phase's data: phases see different patches and noise."""
+        return self.config.seed * 1000 + self.position.phase
+
+    @property
+    def seconds(self) -> float:
+        """Time spent, earlier parts of a resumed run included."""
+        return time.monotonic() - self._started
+
+    def loop(
+        self,
+        what: str,
+        dataset: Dataset[Any],
+        batch_size: int,
+        total: int,
+        learners: Mapping[str, Remembers],
+        step: Step,
+        *,
+        every: int,
+        at_checkpoint: AtCheckpoint,
+    ) -> None:
+        """Take `total` steps, with a checkpoint each `every` steps and after the last.
+
+        Raises
+        ------
+        Halted
+            After the step in which `stop` was set.
+        """
+        numbers: list[dict[str, Tensor]] = []
+        if self._waiting is not None:
+            for name, learner in learners.items():
+                learner.load_state(self._waiting["learners"][name])
+            numbers = self._waiting["numbers"]
+            # Only now: what is built before a phase's steps may draw from the generator too.
+            torch.set_rng_state(self._waiting["rng"])
+            self._waiting = None
+        first = self.position.step
+        loader = self.fabric.setup_dataloaders(
+            self._loader(dataset, batch_size, first, total), use_distributed_sampler=False
+        )
+        bar = self.bar(total, what, "step", first)
+        try:
+            for number, batch in enumerate(loader, first + 1):
+                numbers.append({key: value.detach() for key, value in step(batch, number).items()})
+                self.position.step = number
+                if bar is not None:
+                    bar.update(1)
+                ended = False
+                if number % every == 0 or number == total:
+                    means = self._means(numbers)
+                    numbers.clear()
+                    ended = at_checkpoint(number, means)
+                    rates = {f"{name}_rate": item.rate for name, item in learners.items() if isinstance(item, Learner)}
+                    self.record.add(what, number, self.seconds, means | rates)
+                    self._save(learners, numbers)
+                if ended:
+                    break
+                if on_any_rank(self.fabric, self.stop.is_set()):
+                    self._save(learners, numbers)
+                    raise Halted
+        finally:
+            if bar is not None:
+                bar.close()
+
+    def bar(self, total: int, what: str, unit: str, initial: int = 0) -> Any:
+        """Give a progress bar, or None where nobody looks."""
+        if self._progress is None:
+            return None
+        return self._progress(total=total, desc=what, unit=unit, initial=initial)
+
+    def end_phase(self) -> None:
+        """Go on to the next phase."""
+        self.position = Position(self.position.phase + 1)
+        self._save({}, [])
+
+    def _save(self, learners: Mapping[str, Remembers], numbers: list[dict[str, Tensor]]) -> None:
+        """Write the checkpoint, from which the run goes on bit for bit."""
+        if not self.fabric.is_global_zero:
+            return
+        state = {
+            "settings": self._plain,
+            "phase": self.position.phase,
+            "step": self.position.step,
+            "notes": self.position.notes,
+            "history": self.history,
+            "seconds": self.seconds,
+            "generator": self.generator.state_dict(),
+            "critic": self.critic.state_dict(),
+            "learners": {name: learner.state() for name, learner in learners.items()},
+            "numbers": numbers,
+            "precision": self.fabric.strategy.precision.state_dict(),
+            "rng": torch.get_rng_state(),
+        }
+        save_checkpoint(self.folder / "checkpoint.pt", state)
+
+    def resume(self) -> None:
+        """Take everything from the folder's checkpoint."""
+        state = load_checkpoint(self.folder / "checkpoint.pt", self._plain)
+        self.generator.load_state_dict(state["generator"])
+        self.critic.load_state_dict(state["critic"])
+        self.position = Position(state["phase"], state["step"], dict(state["notes"]))
+        self.history = state["history"]
+        self._waiting = state if state["learners"] else None
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        torch.set_rng_state(state["rng"])
+        self._started -= state["seconds"]
+        self.record.forget_after(self.seconds)
+
+    def mean(self, value: Tensor) -> float:
+        """Average over the processes, so that all of them decide alike."""
+        return float(self.fabric.all_reduce(value.detach(), reduce_op="mean"))
+
+    def _means(self, numbers: list[dict[str, Tensor]]) -> dict[str, float]:
+        keys = sorted({key for entry in numbers for key in entry})
+        return {key: self.mean(torch.stack([entry[key] for entry in numbers if key in entry]).mean()) for key in keys}
+
+    def _loader(self, dataset: Dataset[Any], batch_size: int, first: int, total: int) -> DataLoader[Any]:
+        needed = total * batch_size * self.fabric.world_size
+        if len(dataset) < needed:  # type: ignore[arg-type]
+            raise InputError(f"the dataset has {len(dataset)} items, needs {needed} for {total} steps")  # type: ignore[arg-type]
+        sampler = StepSampler(
+            first_step=first,
+            last_step=total,
+            batch_size=batch_size,
+            rank=self.fabric.global_rank,
+            world_size=self.fabric.world_size,
+        )
+        return DataLoader(
+            dataset,
+            batch_sampler=sampler,
+            num_workers=self.config.workers,
+            worker_init_fn=ignore_interrupt,
+            persistent_workers=self.config.workers > 0,
+            generator=torch.Generator().manual_seed(self.config.seed),  # else loading would move the run's generator
+            pin_memory=self.fabric.device.type == "cuda",
+        )
+
+
+def _content_loss(config: NoganConfig, device: torch.device) -> PixelLoss:
+    data = "normalized" if config.task == "colorization" else "unit"
+    loss = content_loss(config.content_loss, vgg_weights=config.vgg_weights, data=data)
+    return loss.to(device) if isinstance(loss, nn.Module) else loss

@@ -1,0 +1,50 @@
+"""Patches as files: PNG for photographs, float32 TIFF in network units for microscopy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from decrappify.intensity import IMAGENET
+from decrappify.movie import Array
+
+_MEAN = np.array(IMAGENET.mean, np.float32)[:, None, None]
+_STD = np.array(IMAGENET.std, np.float32)[:, None, None]
+
+
+def as_picture(image: Tensor, *, colour: bool) -> Array:
+    """Make an image (C, Y, X) in network units one to look at: uint8 (3, Y, X) of a photograph, else as it is."""
+    values: Array = image.detach().float().cpu().numpy()
+    if not colour:
+        return values
+    levels: Array = np.clip(np.rint((values * _STD + _MEAN) * 255), 0, 255).astype(np.uint8)
+    return levels
+
+
+def write_patch(path: Path, image: Tensor, *, colour: bool) -> None:
+    """Write an image (C, Y, X) in network units as ``path.png`` (photographs) or ``path.tif``."""
+    picture = as_picture(image, colour=colour)
+    if colour:
+        from PIL import Image
+
+        Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0))).save(path.with_suffix(".png"))
+    else:
+        import tifffile
+
+        tifffile.imwrite(path.with_suffix(".tif"), picture, photometric="minisblack", metadata={"axes": "CYX"})
+
+
+def read_patch(path: Path) -> Array:
+    """Read what `write_patch` wrote: float32 (C, Y, X) in network units."""
+    if path.suffix == ".png":
+        from PIL import Image
+
+        with Image.open(path) as picture:
+            values = np.asarray(picture, np.float32).transpose(2, 0, 1) / 255
+        return np.asarray((values - _MEAN) / _STD, np.float32)
+    import tifffile
+
+    image = np.asarray(tifffile.imread(path), np.float32)
+    return image if image.ndim == 3 else image[None]

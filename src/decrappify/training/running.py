@@ -1,0 +1,72 @@
+"""What every run needs around its loop: a device that exists, Ctrl-C that saves, processes that agree."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from decrappify.errors import InputError
+from decrappify.training.config import TrainingConfig
+from decrappify.training.nogan_config import NoganConfig
+
+
+def check_device(config: TrainingConfig | NoganConfig) -> None:
+    """Refuse a device that this machine does not have."""
+    if config.device == "cuda":
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if found < config.n_devices:
+            raise InputError(
+                f"device is 'cuda' and n_devices is {config.n_devices}, but torch finds {found} CUDA GPU(s) here; "
+                "use device='auto' or 'cpu', or fewer devices"
+            )
+    if config.device == "mps" and not torch.backends.mps.is_available():
+        raise InputError("device is 'mps', but torch finds no Apple GPU here; use device='auto' or 'cpu'")
+
+
+def on_any_rank(fabric: Any, flag: bool) -> bool:
+    """Whether `flag` is set on any rank: ranks that disagree about stopping would wait for each other for ever."""
+    if fabric.world_size == 1:
+        return flag
+    return bool(fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="sum") > 0)
+
+
+def ignore_interrupt(_: int) -> None:
+    """Leave Ctrl-C to the training process, which still needs its loader to finish the step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def deterministic(wanted: bool) -> Iterator[None]:
+    """Ask torch for deterministic algorithms, and leave the caller's choice as it was afterwards."""
+    before, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch.use_deterministic_algorithms(wanted)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+
+
+@contextmanager
+def interruptible(stop: threading.Event) -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into a request to save and stop; a second one interrupts at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def request(*_: Any) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, previous)
+
+    previous = signal.signal(signal.SIGINT, request)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -1,0 +1,55 @@
+"""Checks shared by the configurations: types as people write them in TOML, ranges, unknown keys."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any, cast
+
+from decrappify.errors import InputError
+
+_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
+
+
+def check_types(settings: Any) -> None:
+    """Check the plain fields of a frozen dataclass against their annotations; a whole number will do for a float.
+
+    Raises
+    ------
+    InputError
+        Naming the field and the type it needs.
+    """
+    for field in fields(settings):
+        annotation, _, optional = str(field.type).partition(" | ")
+        value = getattr(settings, field.name)
+        if annotation not in _TYPES or (optional == "None" and value is None):
+            continue
+        if not isinstance(value, _TYPES[annotation]) or (isinstance(value, bool) and annotation != "bool"):
+            raise InputError(f"{field.name} is {value!r}, needs a value of type {annotation}")
+        if annotation == "float":
+            object.__setattr__(settings, field.name, float(cast("float", value)))
+
+
+def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
+    """Refuse a number outside [low, high] by name."""
+    if not (math.isfinite(value) and low <= value <= high):
+        span = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
+        raise InputError(f"{name} is {value}, needs a number {span}")
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuse a word that is not among the choices."""
+    if value not in choices:
+        raise InputError(f"{name} is {value!r}, needs one of {', '.join(choices)}")
+
+
+def check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
+    """Refuse a key that the dataclass `kind` lacks, with the nearest one that it has."""
+    known = [field.name for field in fields(kind)]
+    for key in values:
+        if key not in known:
+            near = get_close_matches(key, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(known)}"
+            raise InputError(f"unknown key {key!r} in {where}{hint}")
