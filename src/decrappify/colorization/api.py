@@ -1,0 +1,187 @@
+"""colorize(): a picture, a folder of pictures, a film or an array, in one call."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from decrappify.colorization.colorizer import Colorizer, own_preset
+from decrappify.colorization.photographs import read_photograph
+from decrappify.colorization.presets import check_render_factor, colorization_preset
+from decrappify.colorization.stills import check_still_output, colorize_folder, colorize_still
+from decrappify.colorization.watermark import add_watermark
+from decrappify.errors import InputError, MissingFileError
+from decrappify.fastai_import.kinds import is_checkpoint
+from decrappify.io.formats import format_of
+from decrappify.model import find_model, load_model, read_card, shipped_models
+from decrappify.movie import Array
+
+if TYPE_CHECKING:
+    from decrappify.model import Model
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[..., Any]
+PathLike = str | os.PathLike[str]
+
+_MORE_FILMS = frozenset({".gif", ".wmv", ".flv", ".ts", ".mts", ".m2ts", ".vob", ".ogv", ".3gp", ".mxf"})
+_PUBLISHED = ("artistic", "stable", "video")
+
+
+def colorize(
+    source: PathLike | Array,
+    output: PathLike | None = None,
+    *,
+    preset: str | None = None,
+    model: Model | str | Path | None = None,
+    render_factor: int | str | None = None,
+    watermark: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | None = None,
+    overwrite: bool = False,
+    resume: bool = True,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+) -> Array | Path:
+    """Colour a grey photograph, a folder of them, a film or an array.
+
+    The network gives the chroma; the luma stays that of the original, at full resolution. Every file that is written
+    says in its metadata that an AI coloured it, by which model and how.
+
+    Parameters
+    ----------
+    source : path or ndarray
+        A PNG, JPEG, BMP or TIFF file, a folder of those, a film, or an array (Y, X) or (Y, X, 3) of uint8 or uint16.
+    output : path, optional
+        A .png, .jpg or .tif file for a picture, a folder for a folder, a film for a film; not for an array. Without
+        it a picture is returned as an array.
+    preset : {"artistic", "stable", "video", "own"}, optional
+        Sets the default render factor, and finds a shipped model where none is given. By default that of the model,
+        or ``"artistic"`` without one.
+    model : Model, name or path, optional
+        A colorization model: a decrappify model file or published weights such as ``"ColorizeArtistic_gen.pth"``.
+    render_factor : int or "auto", optional
+        The network sees a square of ``16 * render_factor`` pixels: lower for more colour and old, blurred pictures,
+        higher for steadier, duller colour. By default that of the preset; ``"auto"`` goes by each picture's size.
+    watermark : bool
+        Write "AI-coloured" into the pictures' lower left corner.
+    device, precision : str
+        As for `restore`.
+    batch_size : int, optional
+        Pictures or frames that go through the network together.
+    overwrite : bool
+        Whether `output`, or pictures in that folder, may be replaced.
+    resume : bool
+        Whether a folder or film goes on where an earlier run was stopped.
+    progress : callable, optional
+        Such as ``tqdm.tqdm``.
+    cancel : threading.Event, optional
+        Set it to stop.
+
+    Returns
+    -------
+    ndarray or Path
+        ``(Y, X, 3)`` of the source's dtype for an array, or a picture without `output`; else the path of `output`.
+
+    Raises
+    ------
+    InputError
+        If source, model or a setting cannot be used.
+    MissingFileError, FormatError, ModelFileError
+        If a file is not there, or is not what its name says.
+    OutputExistsError, OutputError
+        If the output exists and is not to be replaced, or cannot be written.
+    DeviceMemoryError
+        If the memory is too small; the message says which render factor fits.
+
+    Examples
+    --------
+    >>> from decrappify.intensity import IMAGENET
+    >>> from decrappify.model import Model
+    >>> from decrappify.networks import create
+    >>> network = create("dynamic-unet", encoder="resnet18", width_factor=0.25)
+    >>> model = Model(network, IMAGENET, card={"task": "colorization", "preset": "own"})
+    >>> colorize(np.zeros((30, 50), np.uint8), model=model, render_factor=4).shape
+    (30, 50, 3)
+    """
+    if render_factor is not None:
+        check_render_factor(render_factor)
+    path = None if isinstance(source, np.ndarray) else Path(source)
+    target = None if output is None else Path(output)
+    kind = "array" if path is None else _kind(path)
+    _check_target(kind, path, target, overwrite=overwrite)
+    loaded, preset = _load(model, preset)
+    colorizer = Colorizer(loaded, render_factor=render_factor, device=device, precision=precision, preset=preset)
+    if path is None or target is None:
+        coloured = colorizer(source if isinstance(source, np.ndarray) else read_photograph(Path(source)).pixels)
+        return add_watermark(coloured) if watermark else coloured
+    if kind == "picture":
+        return colorize_still(path, target, colorizer, watermark=watermark, overwrite=overwrite)
+    run: Callable[..., Path] = colorize_folder
+    if kind == "film":
+        from decrappify.colorization.film import colorize_film
+
+        run = colorize_film
+    return run(
+        path, target, colorizer, watermark=watermark, batch_size=batch_size, overwrite=overwrite, resume=resume,
+        progress=progress, cancel=cancel,
+    )  # fmt: skip
+
+
+def _kind(path: Path) -> str:
+    """Tell what a path holds: "picture", "folder" or "film"."""
+    if path.suffix.lower() in _MORE_FILMS and path.is_file():  # no movies to restore, but ffmpeg reads them
+        return "film"
+    form = format_of(path)
+    kinds = {"picture": "picture", "TIFF": "picture", "folder": "folder", "video": "film"}
+    if form not in kinds:
+        raise InputError(f"{path} is {form}, which is not coloured; give a picture, a folder of pictures or a film")
+    return kinds[form]
+
+
+def _check_target(kind: str, path: Path | None, target: Path | None, *, overwrite: bool) -> None:
+    """Refuse an output that does not fit the source, before a model is loaded."""
+    if path is None and target is not None:
+        raise InputError("an array is coloured into an array; leave output out, or give a picture file as source")
+    if kind in ("folder", "film") and target is None:
+        raise InputError(f"{path} is a {kind}, whose result needs an output; give output a {kind} to write")
+    if kind == "picture" and path is not None and target is not None:
+        if target.is_dir():
+            raise InputError(f"{target} is a folder; give a file in it, such as {target / path.name}")
+        check_still_output(path, target, overwrite=overwrite)
+
+
+def _load(model: Model | str | Path | None, preset: str | None) -> tuple[Model, str]:
+    """Find the model, and the name of the preset to use with it."""
+    if preset is not None:
+        colorization_preset(preset)
+    if model is None:
+        return load_model(_shipped_model(preset or "artistic")), preset or "artistic"
+    of_weights = preset in _PUBLISHED and isinstance(model, str | Path) and is_checkpoint(find_model(model))
+    loaded = load_model(model, preset=preset if of_weights else None)
+    own = own_preset(loaded)
+    if preset is not None and own in _PUBLISHED and preset != own:
+        logger.warning("model %r belongs to preset %r; %r only sets the render factor", loaded.name, own, preset)
+    return loaded, preset or own
+
+
+def _shipped_model(preset: str) -> Path:
+    for path in shipped_models().values():
+        card = read_card(path)["card"]
+        if card.get("task") == "colorization" and card.get("preset") == preset:
+            return path
+    weights = colorization_preset(preset).weights
+    remedy = "pass your own with model= (--model)"
+    if weights:
+        remedy = (
+            f"download {weights} from where the README of jantic/DeOldify says, then pass model={weights!r} "
+            f"(--model {weights}), or import it once: decrappify import-weights {weights} -o {preset}.safetensors"
+        )
+    raise MissingFileError(f"no model of preset {preset!r} comes with decrappify; {remedy}")

@@ -1,0 +1,113 @@
+"""Luma of one picture with the chroma of another: OpenCV's integer YUV, bit for bit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from decrappify.errors import InputError
+from decrappify.movie import Array
+
+_BAND_PIXELS = 1 << 20  # worked on at once: a dozen int32 planes of it stay below 64 MB, however large the scan
+_HALF = 8192  # of the 14 bits after the point
+
+
+def grey_of(picture: Array) -> Array:
+    """Grey of a colour picture, as Pillow's mode ``L`` has it.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, (Y, X, 3)
+        Red, green, blue.
+
+    Returns
+    -------
+    ndarray of uint8, (Y, X)
+
+    Examples
+    --------
+    >>> grey_of(np.array([[[255, 0, 0], [10, 10, 10]]], np.uint8))
+    array([[76, 10]], dtype=uint8)
+    """
+    red, green, blue = (picture[..., channel].astype(np.int32) for channel in range(3))
+    grey: Array = (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16
+    return grey.astype(np.uint8)
+
+
+def luma_of(picture: Array) -> Array:
+    """Y of OpenCV's YUV: (..., 3) uint8 or uint16 to (...) int32 in the same grey levels.
+
+    >>> luma_of(np.array([0, 255, 0], np.uint8)).item()
+    150
+    """
+    red, green, blue = (picture[..., channel].astype(np.int32) for channel in range(3))
+    return _descale(4899 * red + 9617 * green + 1868 * blue)
+
+
+def merge_luma(original: Array, colour: Array) -> Array:
+    """Give the original's luma the chroma of a coloured version of it.
+
+    All arithmetic is that of OpenCV's ``COLOR_RGB2YUV`` and ``COLOR_YUV2RGB`` on uint8, to the last bit. A 16-bit
+    original keeps its 16-bit luma: the 8-bit chroma is multiplied by 257 and added to it by the same formula. Where
+    the sum leaves the range of the dtype it is clipped, and only there the luma differs by more than rounding.
+
+    Parameters
+    ----------
+    original : ndarray of uint8 or uint16, (Y, X, 3)
+        Red, green, blue; gives the luma.
+    colour : ndarray of uint8, (Y, X, 3)
+        Red, green, blue; gives the chroma.
+
+    Returns
+    -------
+    ndarray of the original's dtype, (Y, X, 3)
+
+    Raises
+    ------
+    InputError
+        For other shapes or dtypes.
+
+    Examples
+    --------
+    >>> grey, red = np.full((1, 1, 3), 100, np.uint8), np.array([[[180, 60, 60]]], np.uint8)
+    >>> merge_luma(grey, red)
+    array([[[184,  64,  63]]], dtype=uint8)
+    """
+    _check(original, colour)
+    merged = np.empty_like(original, order="C")
+    rows = max(1, _BAND_PIXELS // max(1, original.shape[1]))
+    for start in range(0, original.shape[0], rows):
+        band = slice(start, start + rows)
+        _merge_band(original[band], colour[band], merged[band])
+    return merged
+
+
+def _merge_band(original: Array, colour: Array, merged: Array) -> None:
+    full_scale = int(np.iinfo(original.dtype).max)
+    step = full_scale // 255  # one 8-bit level in the original's levels: 1 or 257; int32 holds every product below
+    luma, colour_luma = luma_of(original), luma_of(colour)
+    u = _chroma(8061, colour[..., 2], colour_luma) * step
+    v = _chroma(14369, colour[..., 0], colour_luma) * step
+    for channel, offset in enumerate((18678 * v, -6472 * u - 9519 * v, 33292 * u)):
+        merged[..., channel] = np.clip(luma + _descale(offset), 0, full_scale)
+
+
+def _chroma(factor: int, channel: Array, luma: Array) -> Array:
+    """U - 128 or V - 128 of 8-bit colours."""
+    shifted: Array = np.clip(_descale(factor * (channel.astype(np.int32) - luma) + (128 << 14)), 0, 255)
+    return shifted - 128
+
+
+def _descale(x: Array) -> Array:
+    scaled: Array = (x + _HALF) >> 14
+    return scaled
+
+
+def _check(original: Array, colour: Array) -> None:
+    if original.ndim != 3 or original.shape[2] != 3 or original.dtype not in (np.uint8, np.uint16):
+        raise InputError(
+            f"original of shape {original.shape} {original.dtype} has no luma to keep, needs (Y, X, 3) uint8 or uint16"
+        )
+    if colour.shape != original.shape or colour.dtype != np.uint8:
+        raise InputError(
+            f"colour of shape {colour.shape} {colour.dtype} does not fit the original, needs {original.shape} uint8"
+        )

@@ -1,0 +1,276 @@
+"""The colorizer: grey squares through the network, and their chroma back onto the pictures."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from decrappify._version import __version__
+from decrappify.colorization.chroma import grey_of, merge_luma
+from decrappify.colorization.presets import (
+    PRESETS,
+    RENDER_FACTORS,
+    SQUARE,
+    automatic_render_factor,
+    check_render_factor,
+    colorization_preset,
+)
+from decrappify.errors import DecrappifyError, DeviceMemoryError, InputError
+from decrappify.intensity import ChannelStatistics
+from decrappify.movie import Array
+from decrappify.restoration.inference import InferenceNetwork
+from decrappify.restoration.planning import free_memory
+from decrappify.restoration.restorer import is_out_of_memory
+
+if TYPE_CHECKING:
+    from decrappify.model import Model
+
+logger = logging.getLogger(__name__)
+
+_SHARE_OF_FREE_MEMORY = 0.5
+# Less than restoration asks for: what is left of the answer is chroma in 8 bits. With the fixed weights of the parity
+# tests bfloat16 agrees to 47 dB, which moves the result by half a level on average.
+_MIN_AGREEMENT_DB = 40.0
+
+
+class ColorizationCancelled(DecrappifyError):
+    """The run was cancelled; finished pictures are kept and the same call goes on."""
+
+
+class Colorizer:
+    """Colours pictures with a colorization model, as DeOldify does.
+
+    A picture is squeezed into a square of ``16 * render_factor`` pixels, made grey and shown to the network. The
+    chroma of the network's answer, stretched back, joins the luma of the original at its full resolution.
+
+    Parameters
+    ----------
+    model : Model
+        A colorization model: card task ``"colorization"``, 3 channels in and out. Its network is copied.
+    render_factor : int or "auto", optional
+        By default that of the preset. ``"auto"`` chooses for each picture, see `automatic_render_factor`, never more
+        than fits into half of the memory free at the start, and goes on with a smaller one where memory runs out.
+    device, precision : str
+        As for `InferenceNetwork`.
+    preset : str, optional
+        Gives default and range of the render factor; the model's own by default.
+
+    Attributes
+    ----------
+    render_factor : int or "auto"
+        As asked for; a result's own is the side of its square / 16.
+    preset : ColorizationPreset
+        The preset in use.
+
+    Raises
+    ------
+    InputError
+        If the model is no colorization model, or a setting is unknown.
+
+    Examples
+    --------
+    >>> from decrappify.intensity import IMAGENET
+    >>> from decrappify.model import Model
+    >>> from decrappify.networks import create
+    >>> network = create("dynamic-unet", encoder="resnet18", width_factor=0.25)
+    >>> model = Model(network, IMAGENET, card={"task": "colorization", "preset": "own"})
+    >>> colorizer = Colorizer(model, render_factor=4, device="cpu")
+    >>> colorizer(np.zeros((30, 50), np.uint8)).shape
+    (30, 50, 3)
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        render_factor: int | str | None = None,
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+        preset: str | None = None,
+    ) -> None:
+        statistics = _statistics(model)
+        self.preset = colorization_preset(preset or own_preset(model))
+        self.render_factor = check_render_factor(self.preset.render_factor if render_factor is None else render_factor)
+        self.network = InferenceNetwork(
+            model.network, device=device, precision=precision, min_agreement_db=_MIN_AGREEMENT_DB
+        )
+        self.identity = f"AI-coloured by decrappify {__version__}, preset {self.preset.name}, model {model.name}"
+        self.identity += f" (sha256 {model.sha256})"
+        self._mean, self._std = (
+            torch.tensor(values, device=self.network.device).view(1, 3, 1, 1)
+            for values in (statistics.mean, statistics.std)
+        )
+        self._largest = self._largest_that_fits()
+        self._together = sys.maxsize  # pictures that go through the network at once
+
+    def __call__(self, picture: Array) -> Array:
+        """Colour one picture: (Y, X) or (Y, X, 3), uint8 or uint16, to (Y, X, 3) of the same dtype."""
+        rgb = as_rgb(picture)
+        return self.finish(rgb, self.colour_of([rgb])[0])
+
+    def colour_of(self, pictures: Sequence[Array]) -> list[Array]:
+        """Ask the network for the colours of some pictures.
+
+        Parameters
+        ----------
+        pictures : sequence of ndarray of uint8 or uint16, (Y, X, 3)
+            Of any sizes; go through the network together as far as memory allows.
+
+        Returns
+        -------
+        list of ndarray of uint8, (16 * render_factor, 16 * render_factor, 3)
+            Squeezed and coloured, for `finish`.
+
+        Raises
+        ------
+        DeviceMemoryError
+            If memory runs out, and the render factor is not the colorizer's to choose.
+        """
+        factors = [self.render_factor_for(picture.shape[:2]) for picture in pictures]
+        squares: dict[int, Array] = {}
+        for factor in set(factors):
+            members = [index for index, other in enumerate(factors) if other == factor]
+            squares |= zip(members, self._colour([pictures[index] for index in members], factor), strict=True)
+        return [squares[index] for index in range(len(pictures))]
+
+    def finish(self, picture: Array, square: Array) -> Array:
+        """Stretch a square of `colour_of` over its picture: (Y, X, 3) uint8 or uint16 to the same, luma kept."""
+        return merge_luma(picture, _resized(square, picture.shape[:2]))
+
+    def render_factor_for(self, frame_shape: tuple[int, ...]) -> int:
+        """Render factor that a picture of (Y, X) pixels gets."""
+        if isinstance(self.render_factor, int):
+            return self.render_factor
+        return min(automatic_render_factor((frame_shape[0], frame_shape[1]), self.preset), self._largest)
+
+    def statement(self, render_factor: int) -> str:
+        """One line for the metadata of a result: that, by what and how it was coloured.
+
+        Parameters
+        ----------
+        render_factor : int
+            The one really used: ``len(square) // 16``.
+        """
+        return f"{self.identity}, render_factor {render_factor}"
+
+    def _colour(self, pictures: Sequence[Array], factor: int) -> list[Array]:
+        squares: list[Array] = []
+        while len(squares) < len(pictures):
+            group = pictures[len(squares) : len(squares) + self._together]
+            if not isinstance(self.render_factor, int):
+                factor = min(factor, self._largest)  # may have shrunk since
+            try:
+                self._check_memory(len(group) * (SQUARE * factor) ** 2)
+                squares += self._colour_once(group, factor)
+                continue
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                reason = error.with_traceback(None)  # whose frames would keep the tensors
+            self._use_less_memory(len(group), factor, reason)
+        return squares
+
+    def _use_less_memory(self, together: int, factor: int, reason: BaseException) -> None:
+        """Let fewer pictures go through the network at once, or else show it smaller squares, where that is allowed."""
+        device = self.network.device
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        if together > 1:
+            self._together = together // 2
+            logger.info("out of memory on %s with %d pictures at once, now %d", device, together, self._together)
+            return
+        if isinstance(self.render_factor, int) or factor == RENDER_FACTORS.start:
+            raise DeviceMemoryError(self._advice(factor)) from reason
+        self._largest = max(RENDER_FACTORS.start, 3 * factor // 4)
+        logger.warning("out of memory on %s with render_factor=%d, now at most %d", device, factor, self._largest)
+
+    @torch.inference_mode()
+    def _colour_once(self, pictures: Sequence[Array], factor: int) -> list[Array]:
+        side = SQUARE * factor
+        greys = np.stack([grey_of(_resized(_as_uint8(picture), (side, side))) for picture in pictures])
+        unit = torch.from_numpy(greys).to(self.network.device)[:, None].float() / 255
+        prediction: Tensor = self.network((unit - self._mean) / self._std)
+        levels = (prediction * self._std + self._mean).clamp(0, 1) * 255
+        return list(levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy())
+
+    def _check_memory(self, pixels: int) -> None:
+        """Stop before the system would stop the whole program, as it does where main memory is short."""
+        device = self.network.device
+        if device.type != "cuda" and self.network.bytes_per_pixel * pixels > free_memory(device):
+            raise MemoryError("not enough memory")
+
+    def _largest_that_fits(self) -> int:
+        pixels = _SHARE_OF_FREE_MEMORY * free_memory(self.network.device) / self.network.bytes_per_pixel
+        return min(max(math.isqrt(int(pixels)) // SQUARE, RENDER_FACTORS.start), RENDER_FACTORS.stop - 1)
+
+    def _advice(self, factor: int) -> str:
+        fits = min(self._largest_that_fits(), 3 * factor // 4)
+        ways = "another device, such as device='cpu'"
+        if fits >= RENDER_FACTORS.start:
+            ways = f"render_factor={fits} or 'auto', or {ways}"
+        return f"{self.network.device} has no memory for render_factor={factor}; choose {ways}"
+
+
+def _statistics(model: Model) -> ChannelStatistics:
+    """Give the normalisation of a colorization model, and refuse other models."""
+    task = model.card.get("task")
+    if task != "colorization":
+        raise InputError(
+            f"model {model.name!r} is for {task or 'restoration'}, not colorization; choose a colorization model, such "
+            "as one imported from ColorizeArtistic_gen.pth"
+        )
+    sizes = (model.n_frames, model.in_channels, int(model.network.out_channels), model.scale)
+    if sizes != (1, 3, 3, 1):
+        raise InputError(
+            f"model {model.name!r} takes {sizes[0]} frame(s) of {sizes[1]} channels and gives {sizes[2]} at scale "
+            f"{sizes[3]}; colorization needs 1 frame, 3 channels in and out, and scale 1"
+        )
+    if not isinstance(model.normalization, ChannelStatistics) or len(model.normalization.mean) != 3:
+        raise InputError(
+            f"model {model.name!r} is normalised by {model.normalization}; colorization needs ChannelStatistics of "
+            "red, green and blue, such as decrappify.intensity.IMAGENET"
+        )
+    return model.normalization
+
+
+def own_preset(model: Model) -> str:
+    """Name of the preset that a model's card states, ``"own"`` where it states none."""
+    name = str(model.card.get("preset", "own"))
+    return name if name in PRESETS else "own"
+
+
+def as_rgb(picture: Array) -> Array:
+    """(Y, X) or (Y, X, 3), uint8 or uint16, to (Y, X, 3); grey becomes three equal channels.
+
+    Raises
+    ------
+    InputError
+        For other shapes or dtypes, and for pictures without pixels.
+    """
+    shaped = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3)
+    if not shaped or picture.size == 0 or picture.dtype not in (np.uint8, np.uint16):
+        raise InputError(
+            f"picture of shape {picture.shape} {picture.dtype} cannot be coloured, needs (Y, X) or (Y, X, 3), "
+            "uint8 or uint16"
+        )
+    return np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture
+
+
+def _as_uint8(picture: Array) -> Array:
+    if picture.dtype == np.uint8:
+        return picture
+    return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _resized(picture: Array, frame_shape: tuple[int, ...]) -> Array:
+    from PIL import Image
+
+    size = (frame_shape[1], frame_shape[0])
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))

@@ -1,0 +1,274 @@
+"""Colour a film: frame by frame through the colorizer, in pieces that outlive a crash, with its sound as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from decrappify._version import __version__
+from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
+from decrappify.colorization.film_muxer import check_container, check_tracks, write_film
+from decrappify.colorization.film_reader import FilmFrame, FilmReader
+from decrappify.colorization.film_segments import SEGMENT_FRAMES, SegmentFolder, SegmentWriter
+from decrappify.colorization.presets import SQUARE
+from decrappify.colorization.steady import State, Steadier, load_state, save_state
+from decrappify.colorization.watermark import add_watermark
+from decrappify.errors import FormatError, InputError, MissingFileError
+from decrappify.io.outputs import output_errors, replace_output
+from decrappify.movie import Array
+from decrappify.restoration.overlap import run_overlapped
+
+logger = logging.getLogger(__name__)
+
+_BATCH_ON_GPU = 8
+
+
+def colorize_film(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    colorizer: Colorizer,
+    *,
+    watermark: bool = False,
+    batch_size: int | None = None,
+    steady: float = 0.0,
+    overwrite: bool = False,
+    resume: bool = True,
+    progress: Callable[..., Any] | None = None,
+    cancel: threading.Event | None = None,
+) -> Path:
+    """Colour a film.
+
+    The pictures are written as H.264 (yuv420p, crf 17) with the original's time stamps, frame rate, pixel aspect ratio
+    and colour tags; what is stored turned is turned upright, and odd sizes get one more row or column. Sound and
+    subtitles are passed on packet by packet as they are. Pieces of 100 frames are kept in ``<output>.partial`` as soon
+    as they are finished: a run that is stopped at any moment, and started again by the same call, colours only the
+    rest, and gives the same file, byte for byte, with the same device, batch size and versions. The file's comment
+    says that the film is AI-coloured, by which model, preset and render factor.
+
+    Parameters
+    ----------
+    source : path
+        Any film that ffmpeg reads.
+    output : path
+        ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv``; only the last holds every kind of sound.
+    colorizer : Colorizer
+        Gives the colours.
+    watermark : bool
+        Mark every picture as AI-coloured.
+    batch_size : int, optional
+        Frames that go through the network together; 8 by default on a GPU, 1 on the CPU.
+    steady : float
+        0 to less than 1: mix the colours with those of the frames before, against flicker, see `Steadier`. Off by
+        default: it makes the colours of moving things trail.
+    overwrite : bool
+        Replace an existing output, once the new one is complete.
+    resume : bool
+        Go on with an unfinished run of the same input, model and settings; False starts again.
+    progress : callable, optional
+        Like ``tqdm``: ``progress(total=frames, desc=..., unit="frame")`` with ``update(n)`` and ``close()``.
+    cancel : threading.Event, optional
+        When set, the run stops within one batch; finished pieces are kept.
+
+    Returns
+    -------
+    Path
+        `output`.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no `source`.
+    FormatError
+        If `source` is no film or is truncated, or `output` is of a format that cannot hold it.
+    InputError
+        If `source` is a still picture or the output itself, or an option is out of range.
+    OutputExistsError
+        If the output, or the unfinished one of another run, is already there.
+    DeviceMemoryError
+        If a single picture does not fit into memory.
+    ColorizationCancelled
+        If `cancel` was set.
+
+    Examples
+    --------
+    >>> from decrappify.colorization import Colorizer
+    >>> from decrappify.model import load_model
+    >>> colorizer = Colorizer(load_model("ColorizeVideo_gen.pth"))  # doctest: +SKIP
+    >>> colorize_film("1927.mp4", "1927-colour.mp4", colorizer)  # doctest: +SKIP
+    """
+    source, output = Path(source), Path(output)
+    check_container(output)
+    steadier = Steadier(steady)
+    batch_size = _checked_batch_size(batch_size, colorizer)
+    if output.exists() and source.exists() and output.samefile(source):
+        raise InputError(f"{output} is the input itself; choose another name for the output")
+    about = _about(source, colorizer, watermark=watermark, steady=steady)
+    folder = SegmentFolder(output, _digest(about), about, overwrite=overwrite, resume=resume)
+    if not folder.complete:
+        reader = FilmReader(source)
+        check_tracks(reader, output)
+        with output_errors(output):
+            folder.open()
+            film = _Film(reader, folder, colorizer, steadier, watermark=watermark, cancel=cancel)
+            film.colour(batch_size, progress)
+            film.finish(output)
+    folder.remove()
+    return output
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Frames of one piece, and what becomes of them."""
+
+    piece: int
+    shown: list[tuple[int, int]]  # time and duration
+    pictures: list[Array]
+    squares: Sequence[Array] = ()
+    state: State | None = None
+
+
+class _Film:
+    """The run: a reader thread decodes, this one runs the network, a writer thread merges luma and chroma and codes."""
+
+    def __init__(
+        self,
+        reader: FilmReader,
+        folder: SegmentFolder,
+        colorizer: Colorizer,
+        steadier: Steadier,
+        *,
+        watermark: bool,
+        cancel: threading.Event | None,
+    ) -> None:
+        self._reader, self._folder, self._colorizer, self._steadier = reader, folder, colorizer, steadier
+        self._watermark, self._cancel = watermark, cancel
+        self._done = 0  # pieces
+        self._frames_done = 0
+        for segment in folder.segments():
+            self._done += 1
+            self._frames_done += len(segment.packets)
+        if self._done and steadier.steady:
+            steadier.take_up(load_state(folder.state_path(self._done - 1)))
+        self._writer: SegmentWriter | None = None
+        self._piece, self._last_state, self._render_factor = self._done, steadier.state, 0
+
+    def colour(self, batch_size: int, progress: Callable[..., Any] | None) -> None:
+        """Make all pieces that are not there yet."""
+        description = f"colouring {self._reader.path.name}"
+        bar = None if progress is None else progress(total=self._reader.n_frames, desc=description, unit="frame")
+        try:
+            if bar is not None and self._frames_done:
+                bar.update(self._frames_done)
+
+            def work(batch: _Batch) -> _Batch:
+                self._check_cancel()
+                squares = self._steadier(batch.pictures, self._colorizer.colour_of(batch.pictures))
+                if bar is not None:
+                    bar.update(len(squares))
+                return replace(batch, squares=squares, state=self._steadier.state)
+
+            run_overlapped(self._batches(batch_size), work, self._write)
+            self._finish_piece()
+        finally:
+            if self._writer is not None:
+                self._writer.close()
+            if bar is not None:
+                bar.close()
+
+    def finish(self, output: Path) -> None:
+        """Join the pieces and put the film in its place."""
+        factors = {segment.render_factor for segment in self._folder.segments()}
+        if not factors:
+            raise FormatError(f"{self._reader.path.name} holds no frame that can be decoded; it is damaged")
+        if len(factors) > 1:
+            logger.warning(
+                "memory was short: render factors from %d to %d were used, and colours may change between them",
+                min(factors), max(factors),
+            )  # fmt: skip
+        path = self._folder.path / f"film{output.suffix.lower()}"
+        write_film(path, self._reader, self._folder, output, self._colorizer.statement(min(factors)))
+        self._folder.record_finishing()
+        replace_output(path, output)
+
+    def _batches(self, batch_size: int) -> Iterator[_Batch]:
+        """Frames that are not done, in batches that end with their piece: so a resumed run has the same ones."""
+        numbered = enumerate(self._reader.frames())
+        for piece, members in groupby(numbered, lambda pair: pair[0] // SEGMENT_FRAMES):
+            frames: list[FilmFrame] = []
+            for number, frame in members:
+                self._check_cancel()
+                if piece < self._done:
+                    continue
+                frames.append(frame)
+                if len(frames) == batch_size or (number + 1) % SEGMENT_FRAMES == 0:
+                    yield self._batch(piece, frames)
+                    frames = []
+            if frames:
+                yield self._batch(piece, frames)
+
+    def _batch(self, piece: int, frames: list[FilmFrame]) -> _Batch:
+        shown = [(frame.time, frame.duration) for frame in frames]
+        return _Batch(piece, shown, [self._reader.picture(frame) for frame in frames])
+
+    def _write(self, batch: _Batch) -> None:
+        if batch.piece != self._piece:
+            self._finish_piece()
+            self._piece = batch.piece
+        if self._writer is None:
+            self._writer = SegmentWriter(self._folder.media_path(batch.piece), self._reader)
+            self._render_factor = len(batch.squares[0]) // SQUARE
+        for shown, picture, square in zip(batch.shown, batch.pictures, batch.squares, strict=True):
+            coloured = self._colorizer.finish(picture, square)
+            self._writer.add(add_watermark(coloured) if self._watermark else coloured, *shown)
+        self._last_state = batch.state
+
+    def _finish_piece(self) -> None:
+        if self._writer is None:
+            return
+        segment = self._writer.finish(self._folder.key, self._render_factor)
+        self._writer = None
+        if self._last_state is not None:
+            save_state(self._folder.state_path(self._piece), self._last_state)
+        self._folder.record(self._piece, segment)
+
+    def _check_cancel(self) -> None:
+        if self._cancel is not None and self._cancel.is_set():
+            raise ColorizationCancelled("cancelled; finished pieces are kept, and the same call colours the rest")
+
+
+def _checked_batch_size(batch_size: int | None, colorizer: Colorizer) -> int:
+    if batch_size is None:
+        return 1 if colorizer.network.device.type == "cpu" else _BATCH_ON_GPU
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise InputError(f"batch_size is {batch_size!r}, needs a whole number of at least 1")
+    return batch_size
+
+
+def _about(source: Path, colorizer: Colorizer, **settings: Any) -> dict[str, Any]:
+    """All that decides the pictures; a partial film is only continued by its own."""
+    import av
+
+    if not source.exists():
+        raise MissingFileError(f"there is no file {source}; check the path")
+    status = source.stat()
+    return {
+        "software": __version__,
+        "encoder": [av.__version__, *av.library_versions["libavcodec"]],
+        "source": [str(source.resolve()), status.st_size, status.st_mtime_ns],
+        "colorizer": colorizer.identity,
+        "render_factor": colorizer.render_factor,
+        "precision": colorizer.network.precision,
+        **settings,
+    }
+
+
+def _digest(about: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,98 @@
+"""Between a film's own colour coding and the RGB that is coloured: by the film's tags, or as players guess them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from decrappify.movie import Array
+
+# Numbers of H.273, as ffmpeg uses them.
+_BT709, _UNSPECIFIED, _FCC, _BT470BG, _SMPTE170M, _SMPTE240M, _BT2020 = 1, 2, 4, 5, 6, 7, 9
+_LIMITED, _FULL = 1, 2
+_CONVERTED_BY = {_BT709: 1, _FCC: 4, _BT470BG: 5, _SMPTE170M: 5, _SMPTE240M: 7, _BT2020: 9}  # matrix to ffmpeg's scaler
+_HD_HEIGHT, _HD_WIDTH = 720, 1280
+# Bilinear, accurate rounding, full chroma input and output: without them greys come back up to 2 levels off.
+_SCALER = 0x2 | 0x40000 | 0x4000 | 0x2000
+
+
+@dataclass(frozen=True, slots=True)
+class FilmColours:
+    """How the numbers of a film's pictures mean colours.
+
+    Attributes
+    ----------
+    matrix, primaries, transfer : int
+        Tags of H.273, written to the output; 2 where the film has none, and then the output has none either.
+    range : int
+        1 for limited (16 to 235), 2 for full, 0 for no tag.
+    converts_by : int
+        The matrix that pixels are converted with: that of the tag, else BT.709 for HD and BT.601 for smaller films.
+    converts_range : int
+        The range that pixels are converted with.
+    """
+
+    matrix: int
+    primaries: int
+    transfer: int
+    range: int
+    converts_by: int
+    converts_range: int
+
+    @classmethod
+    def of_frame(cls, frame: Any, stream_tags: tuple[int, int, int]) -> FilmColours:
+        """Read the tags of a decoded frame; RGB films get the matrix that their size suggests.
+
+        Parameters
+        ----------
+        frame : av.VideoFrame
+            The first one.
+        stream_tags : (int, int, int)
+            Matrix, primaries and transfer that the container or the decoder states.
+        """
+        guess = _BT709 if frame.height >= _HD_HEIGHT or frame.width >= _HD_WIDTH else _SMPTE170M
+        tagged, primaries, transfer = stream_tags
+        if frame.format.is_rgb or frame.format.has_palette:
+            return cls(guess, primaries, transfer, _LIMITED, guess, _LIMITED)
+        tagged = tagged if frame.colorspace == _UNSPECIFIED else frame.colorspace
+        converts_by = tagged if tagged in _CONVERTED_BY else guess
+        matrix = _UNSPECIFIED if tagged == _UNSPECIFIED else converts_by
+        name = frame.format.name
+        color_range = frame.color_range or (_FULL if name.startswith("yuvj") else 0)
+        usual = _FULL if name.startswith("gray") else _LIMITED
+        if not color_range and usual == _FULL:  # a grey film without a tag is full range, a colour film is not
+            color_range = _FULL
+        return cls(matrix, primaries, transfer, color_range, converts_by, color_range or usual)
+
+    def to_rgb(self, frame: Any, height: int, width: int) -> Array:
+        """Convert a decoded frame to (Y, X, 3) uint8 of the given size."""
+        coded = not (frame.format.is_rgb or frame.format.has_palette)
+        picture: Array = frame.reformat(
+            width=width,
+            height=height,
+            format="rgb24",
+            interpolation=_SCALER,
+            src_colorspace=_CONVERTED_BY[self.converts_by] if coded else None,
+            src_color_range=self.converts_range if coded else _FULL,
+            dst_color_range=_FULL,
+        ).to_ndarray()
+        return picture
+
+    def to_frame(self, picture: Array) -> Any:
+        """Convert (Y, X, 3) uint8, of even sides, to a tagged yuv420p frame."""
+        import av
+
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
+            format="yuv420p",
+            interpolation=_SCALER,
+            src_color_range=_FULL,
+            dst_colorspace=_CONVERTED_BY[self.converts_by],
+            dst_color_range=self.converts_range,
+        )
+        frame.colorspace, frame.color_range = self.matrix, self.range
+        return frame
+
+    def tag(self, codec: Any) -> None:
+        """Put the tags on an encoder that is not open yet."""
+        codec.colorspace, codec.color_primaries, codec.color_trc = self.matrix, self.primaries, self.transfer
+        codec.color_range = self.range

@@ -1,0 +1,217 @@
+"""The last step of a coloured film: its pieces, and the sound and subtitles of the original, into one file."""
+
+from __future__ import annotations
+
+import heapq
+import io
+import logging
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from decrappify.colorization.film_reader import FilmReader, open_film
+from decrappify.colorization.film_segments import SegmentFolder, configure_h264
+from decrappify.errors import FormatError, OutputError
+
+logger = logging.getLogger(__name__)
+
+FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+_OF_THE_CONTAINER = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "comment"}
+_OPTIONS = {
+    "matroska": {"avoid_negative_ts": "disabled"},  # else sound that begins early moves the pictures
+    "mp4": {"movflags": "faststart"},
+    "mov": {"movflags": "faststart"},
+}
+_BITEXACT = {"fflags": "bitexact"}  # else mkv draws a random number
+
+
+def check_container(path: Path) -> str:
+    """Give ffmpeg's name for the format of an output.
+
+    Raises
+    ------
+    FormatError
+        If its name is not that of a film that can be written.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise FormatError(f"{path.name} cannot be written as a film; needs a name ending in {', '.join(FORMATS)}")
+    return FORMATS[path.suffix.lower()]
+
+
+def check_tracks(reader: FilmReader, output: Path) -> None:
+    """Try the header of the output in memory: what it cannot hold is refused before hours of work, not after.
+
+    Raises
+    ------
+    FormatError
+        If it cannot hold the sound of the original.
+    """
+    import av
+
+    with open_film(reader.path) as source, av.open(io.BytesIO(), "w", format=check_container(output)) as trial:
+        passed = _Passed(source, trial, output)
+        with _film_errors(output, "the container refuses the film's streams"):
+            _add_pictures(trial, reader)
+            passed.add()
+            trial.start_encoding()
+        for line in passed.left_out:
+            logger.warning("%s", line)
+
+
+def write_film(path: Path, reader: FilmReader, folder: SegmentFolder, output: Path, comment: str) -> None:
+    """Join the finished pieces and the original's other streams, interleaved by time.
+
+    Sound and subtitle packets are passed on as they are. The memory needed does not grow with the film.
+
+    Parameters
+    ----------
+    path : Path
+        To write to.
+    reader : FilmReader
+        The original.
+    folder : SegmentFolder
+        Holds all pieces.
+    output : Path
+        Final name, for its format and for messages.
+    comment : str
+        Added to the film's metadata.
+    """
+    import av
+
+    kind = check_container(output)
+    with (
+        open_film(reader.path) as source,
+        _film_errors(output, "the container refuses a packet"),
+        av.open(str(path), "w", format=kind, options=_BITEXACT | _OPTIONS[kind]) as container,
+    ):
+        container.metadata.update(_metadata(source.metadata, comment))
+        pictures = _add_pictures(container, reader)
+        passed = _Passed(source, container, output)
+        passed.add()
+        if hasattr(container, "set_chapters"):
+            container.set_chapters(source.chapters())
+        container.start_encoding()
+        own = ((float(packet.dts * reader.time_base), packet) for packet in _picture_packets(pictures, reader, folder))
+        for _, packet in heapq.merge(own, passed.packets(reader), key=lambda timed: timed[0]):
+            container.mux(packet)
+    _check_written(path, sum(len(segment.packets) for segment in folder.segments()), output)
+
+
+class _Passed:
+    """Streams that go from one container to another as they are."""
+
+    def __init__(self, source: Any, container: Any, output: Path) -> None:
+        self._source, self._container, self._output = source, container, output
+        self._name = Path(source.name).name
+        self._streams: dict[int, Any] = {}
+        self.left_out: list[str] = []
+
+    def add(self) -> None:
+        """Announce them in the output's header."""
+        for stream in self._source.streams:
+            if stream.type not in ("audio", "subtitle"):
+                continue
+            codec = stream.codec_context and stream.codec_context.codec.canonical_name
+            if codec in self._container.supported_codecs:
+                copy = self._container.add_stream_from_template(stream)
+                copy.time_base = stream.time_base
+                copy.metadata.update(stream.metadata)
+                with suppress(AttributeError):
+                    copy.disposition = stream.disposition
+                self._streams[stream.index] = copy
+            elif stream.type == "audio":
+                raise FormatError(
+                    f"{self._output.suffix} cannot hold the sound of {self._name} ({codec or 'an unknown codec'}) as "
+                    f"it is; {_way_out(codec)}"
+                )
+            else:
+                self.left_out.append(
+                    f"{self._output.suffix} cannot hold the subtitles of {self._name} ({codec or 'of an unknown kind'})"
+                    ", which are left out"
+                )
+
+    def packets(self, reader: FilmReader) -> Iterator[tuple[float, Any]]:
+        """Packets with their times in seconds, in the order of the file."""
+        if not self._streams:
+            return
+        last: dict[int, int] = {}
+        wanted = [stream for stream in self._source.streams if stream.index in self._streams]
+        for packet in reader.packets(self._source, wanted):
+            index, shift = packet.stream_index, round(reader.offset_s / packet.time_base)
+            dts = packet.pts if packet.dts is None else packet.dts
+            if packet.size == 0 or dts is None:
+                continue
+            pts = dts if packet.pts is None else packet.pts
+            packet.dts = last[index] = max(dts - shift, last.get(index, dts - shift - 1) + 1)
+            packet.pts = max(pts - shift, packet.dts)
+            packet.stream = self._streams[index]
+            yield float(packet.dts * packet.time_base), packet
+
+
+def _way_out(codec: str | None) -> str:
+    import av
+
+    for suffix in (".mkv", ".mov"):
+        with av.open(io.BytesIO(), "w", format=FORMATS[suffix]) as other:
+            if codec in other.supported_codecs:
+                return f"give the output a name ending in {suffix}"
+    return "convert the sound first, for example to AAC"
+
+
+def _add_pictures(container: Any, reader: FilmReader) -> Any:
+    stream = container.add_stream("libx264", rate=reader.rate)
+    stream.time_base = reader.time_base
+    configure_h264(stream.codec_context, reader)
+    return stream
+
+
+def _picture_packets(stream: Any, reader: FilmReader, folder: SegmentFolder) -> Iterator[Any]:
+    """Packets of all pieces as of one stream: decoding times run through, a fixed number of frames ahead."""
+    import av
+
+    ahead = max(segment.delay for segment in folder.segments())
+    step = max(1, round(1 / (reader.rate * reader.time_base)))
+    header, decoding = bytes(stream.codec_context.extradata), deque[int]()
+    for number, segment in enumerate(folder.segments()):
+        times = segment.times
+        if number == 0:
+            decoding.extend(times[0] - step * early for early in range(ahead, 0, -1))
+        decoding.extend(times)
+        with folder.media_path(number).open("rb") as file:
+            if file.read(segment.header_size) != header:
+                raise OutputError(
+                    f"{folder.path} was begun by another version of the H.264 encoder; start again with resume=False "
+                    "(--no-resume)"
+                )
+            for time, duration, size, is_key in segment.packets:
+                packet = av.Packet(file.read(size))
+                packet.time_base, packet.stream = reader.time_base, stream
+                packet.pts, packet.dts, packet.duration, packet.is_keyframe = time, decoding.popleft(), duration, is_key
+                yield packet
+
+
+def _metadata(original: dict[str, str], comment: str) -> dict[str, str]:
+    kept = {key: value for key, value in original.items() if key not in _OF_THE_CONTAINER}
+    before = original.get("comment") or original.get("COMMENT")
+    return kept | {"comment": f"{comment}; {before}" if before else comment}
+
+
+def _check_written(path: Path, n_frames: int, output: Path) -> None:
+    with open_film(path) as written:  # a full disk is not always told when the file is closed
+        found = sum(packet.size > 0 for packet in written.demux(written.streams.video[0]))
+    if found != n_frames:
+        raise OutputError(f"{output}: only {found} of {n_frames} frames arrived on the disk; is it full?")
+
+
+@contextmanager
+def _film_errors(output: Path, what: str) -> Iterator[None]:
+    import av
+
+    try:
+        yield
+    except (av.FFmpegError, ValueError) as error:
+        if isinstance(error, OSError):  # told with the disk's state by who opened the output
+            raise
+        raise OutputError(f"{output} could not be written: {what} ({error})") from error

@@ -1,0 +1,224 @@
+"""Finished pieces of a coloured film: each coded on its own, kept beside the output until all are there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from decrappify.colorization.film_reader import FilmReader
+from decrappify.errors import OutputExistsError
+from decrappify.io.outputs import check_output, remove, write_json
+from decrappify.movie import Array
+
+SEGMENT_FRAMES = 100  # a fixed number, so that a resumed run codes the very same pieces
+_RUN = "run.json"
+_QUALITY = {"crf": "17", "preset": "medium"}
+_THREADS = 4  # libx264's output depends on their number
+_HEADERS_APART = 1 << 22  # ffmpeg's flag: parameter sets go into the container, as mp4 and mkv want them
+
+
+def configure_h264(codec: Any, reader: FilmReader) -> None:
+    """Set up a libx264 encoder for a film; all segments and the final stream are set up by this."""
+    codec.width, codec.height = (side + side % 2 for side in (reader.width, reader.height))
+    codec.pix_fmt = "yuv420p"
+    codec.time_base, codec.framerate = reader.time_base, Fraction(reader.rate)
+    codec.options = dict(_QUALITY)
+    codec.thread_count = _THREADS
+    if reader.sample_aspect_ratio:
+        codec.sample_aspect_ratio = reader.sample_aspect_ratio
+    reader.colours.tag(codec)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """What is known of a finished piece.
+
+    Attributes
+    ----------
+    key : str
+        Of the run that made it.
+    packets : list of (time, duration, size, is_key)
+        In decoding order; times and durations in units of the film's time base, sizes in bytes.
+    header_size : int
+        Bytes of the H.264 parameter sets at the start of its file.
+    render_factor : int
+        That it was coloured with.
+    """
+
+    key: str
+    packets: list[tuple[int, int, int, bool]]
+    header_size: int
+    render_factor: int
+
+    @property
+    def times(self) -> list[int]:
+        """Time stamps as they are shown."""
+        return sorted(packet[0] for packet in self.packets)
+
+    @property
+    def delay(self) -> int:
+        """Frames that a decoder has to hold back to show this piece in order."""
+        rank = {time: number for number, time in enumerate(self.times)}
+        return max(number - rank[packet[0]] for number, packet in enumerate(self.packets))
+
+
+class SegmentWriter:
+    """Codes frames into one piece; nothing of it counts before `finish`.
+
+    The file is plain H.264, which players show.
+    """
+
+    def __init__(self, path: Path, reader: FilmReader) -> None:
+        import av
+
+        self._reader, self._codec = reader, av.CodecContext.create("libx264", "w")
+        configure_h264(self._codec, reader)
+        self._codec.flags |= _HEADERS_APART
+        self._codec.open()
+        self._durations: dict[int, int] = {}
+        self._packets: list[tuple[int, int, int, bool]] = []
+        self._file: BinaryIO = path.open("wb")
+        self._header = bytes(self._codec.extradata or b"")
+        self._file.write(self._header)
+
+    def add(self, picture: Array, time: int, duration: int) -> None:
+        """Take the next picture, (Y, X, 3) uint8; odd sides are made even by repeating the last row or column."""
+        rows, columns = (side % 2 for side in picture.shape[:2])
+        if rows or columns:
+            picture = np.pad(picture, ((0, rows), (0, columns), (0, 0)), mode="edge")
+        frame = self._reader.colours.to_frame(picture)
+        frame.pts, frame.time_base = time, self._reader.time_base
+        self._durations[time] = duration
+        self._write(self._codec.encode(frame))
+
+    def finish(self, key: str, render_factor: int) -> Segment:
+        """Code what the encoder holds back, and make sure that it is on the disk."""
+        self._write(self._codec.encode(None))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.close()
+        return Segment(key, self._packets, len(self._header), render_factor)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._file.close()
+
+    def _write(self, packets: list[Any]) -> None:
+        for packet in packets:
+            self._file.write(bytes(packet))
+            row = (packet.pts, self._durations.pop(packet.pts), packet.size, packet.is_keyframe)
+            self._packets.append(row)
+
+
+class SegmentFolder:
+    """The folder ``<output>.partial`` of an unfinished film.
+
+    Parameters
+    ----------
+    output : Path
+        The film to be.
+    key : str
+        Digest of all that decides its pictures; pieces of another key are never used.
+    about : dict
+        The same for a reader's eyes.
+    overwrite : bool
+        Replace `output`, once the new film is complete, and discard another run's pieces.
+    resume : bool
+        Go on with the pieces that are there; False starts again.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    key : str
+        As given.
+    complete : bool
+        The film was finished, and only the folder is still to be removed.
+
+    Raises
+    ------
+    OutputExistsError
+        If the output, or another run's unfinished one, is there and `overwrite` is False.
+    OutputError
+        If the output's folder cannot be written into.
+    """
+
+    def __init__(self, output: Path, key: str, about: dict[str, Any], *, overwrite: bool, resume: bool) -> None:
+        self.path = output.with_name(f"{output.name}.partial")
+        self.key = key
+        run = self._read_json(_RUN)
+        mine = run.get("key") == key
+        self.complete = mine and resume and bool(run.get("finishing")) and output.exists() and not overwrite
+        if self.complete:
+            return
+        check_output(output, overwrite=overwrite)
+        if self.path.exists() and not mine and not overwrite and any(self.path.iterdir()):
+            raise OutputExistsError(
+                f"{self.path} holds the unfinished film of another run (other input, model or settings); repeat that "
+                "run to finish it, or discard it with overwrite=True (--overwrite)"
+            )
+        self._about, self._continues = {"key": key, **about}, mine and resume
+
+    def open(self) -> None:
+        """Create the folder, or clear it of what is not to be continued."""
+        if not self._continues:
+            self.remove()
+        self.path.mkdir(exist_ok=True)
+        write_json(self.path / _RUN, self._about)
+
+    def record_finishing(self) -> None:
+        """Say that what follows is a rename."""
+        write_json(self.path / _RUN, {**self._about, "finishing": True})
+
+    def media_path(self, number: int) -> Path:
+        """File of a piece's packets."""
+        return self.path / f"{number:05d}.h264"
+
+    def state_path(self, number: int) -> Path:
+        """File of what the next piece has to know."""
+        return self.path / f"{number:05d}.npz"
+
+    def record(self, number: int, segment: Segment) -> None:
+        """Say that a piece is finished."""
+        write_json(self.path / f"{number:05d}.json", asdict(segment))
+
+    def segment(self, number: int) -> Segment | None:
+        """Read what is known of a piece; None if it is not finished, not whole, or of another run."""
+        values = self._read_json(f"{number:05d}.json")
+        if values.get("key") != self.key:
+            return None
+        segment = Segment(**{**values, "packets": [tuple(packet) for packet in values["packets"]]})
+        size = segment.header_size + sum(packet[2] for packet in segment.packets)
+        media = self.media_path(number)
+        return segment if media.is_file() and media.stat().st_size == size else None
+
+    def segments(self) -> Iterator[Segment]:
+        """Finished pieces from the first to the last before a gap."""
+        number = 0
+        while (segment := self.segment(number)) is not None:
+            yield segment
+            number += 1
+
+    def remove(self) -> None:
+        """Delete the folder; what is not of a film stays in it."""
+        if not self.path.is_dir():
+            return
+        for pattern in ("*.h264", "*.npz", "*.json", "*.json.partial", "film.*"):
+            for file in self.path.glob(pattern):
+                remove(file)
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        try:
+            values = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # not there, or cut short by a crash of the machine
+            return {}
+        return values if isinstance(values, dict) else {}

@@ -1,0 +1,196 @@
+"""Photographs from files: upright, in all their bits, with what belongs to them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from decrappify.errors import FormatError, InputError, MissingFileError
+from decrappify.movie import Array
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+READABLE = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+
+# EXIF tags, which TIFF has too
+DESCRIPTION, MAKER, CAMERA, DATE, ARTIST, COPYRIGHT = 0x010E, 0x010F, 0x0110, 0x0132, 0x013B, 0x8298
+_KEPT_TAGS = (DESCRIPTION, MAKER, CAMERA, DATE, ARTIST, COPYRIGHT)
+_ORIENTATION, _BITS = 0x0112, 0x0102
+_GREY_MODES = frozenset({"1", "L", "LA", "I;16", "I;16B", "I;16L"})
+_COLOUR_MODES = frozenset({"RGB", "RGBA", "P", "PA", "YCbCr"})
+# What undoes each value of the EXIF orientation, on arrays (Y, X, ...).
+_UPRIGHT = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: np.rot90(a),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photograph:
+    """A photograph and what belongs to it.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8 or uint16, (Y, X, 3)
+        Red, green, blue, upright; grey ones have three equal channels.
+    alpha : ndarray of the same dtype, (Y, X), or None
+        Opacity.
+    icc_profile : bytes or None
+        Colour space, where it is one of red, green and blue.
+    dpi : (float, float) or None
+        Pixels per inch along X and Y.
+    tags : dict
+        EXIF tags to keep: description, camera, date, artist, copyright.
+    """
+
+    pixels: Array
+    alpha: Array | None = None
+    icc_profile: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    tags: dict[int, str] = field(default_factory=dict)
+
+
+def read_photograph(path: Path) -> Photograph:
+    """Read a PNG, JPEG, BMP or TIFF file of one picture; 16 bits stay 16 bits.
+
+    Raises
+    ------
+    MissingFileError, FormatError
+        If there is no such file, or it is damaged or no picture.
+    InputError
+        If it holds several pages, or colours that are neither grey nor red, green and blue.
+    """
+    from PIL import Image
+
+    with _reading(path), Image.open(path) as image:
+        _check_kind(path, image)
+        turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+        profile = image.info.get("icc_profile") or b""
+        belongings: dict[str, Any] = {
+            "icc_profile": profile if profile[16:20] == b"RGB " else None,  # a grey one would not fit the colours
+            "dpi": _dpi(image.info.get("dpi"), turned=turned),
+            "tags": _tags(image),
+        }
+        pixels, alpha = _split(_pixels(path, image))
+        return Photograph(pixels=pixels, alpha=alpha, **belongings)
+
+
+def read_description(path: Path) -> str:
+    """Give the description that a picture file states about itself, empty where there is none."""
+    from PIL import Image
+
+    with _reading(path), Image.open(path) as image:
+        return _tags(image).get(DESCRIPTION, "")
+
+
+def _check_kind(path: Path, image: Image.Image) -> None:
+    pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: a camera's JPEG with previews
+    if pages > 1:
+        raise InputError(f"{path.name} holds {pages} pages or frames, needs one; save each as a file of its own")
+    if image.mode not in _GREY_MODES | _COLOUR_MODES:
+        raise InputError(f"{path.name} has colours of kind {image.mode}; save it as RGB or greyscale first")
+
+
+def _tags(image: Image.Image) -> dict[int, str]:
+    exif = image.getexif()
+    tags = {tag: _text(exif[tag]) for tag in _KEPT_TAGS if tag in exif}
+    remark = image.info.get("Description") or image.info.get("comment")  # of PNG, and of JPEG
+    if remark and DESCRIPTION not in tags:
+        tags[DESCRIPTION] = _text(remark)
+    return tags
+
+
+def _text(value: object) -> str:
+    """Text of a tag: UTF-8 where it is that, which Pillow reads as Latin-1."""
+    try:
+        raw = value if isinstance(value, bytes) else str(value).encode("latin-1")
+        text = raw.decode()
+    except UnicodeError:
+        text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    return text.strip("\0 ")
+
+
+def _pixels(path: Path, image: Image.Image) -> Array:
+    """Upright pixels: (Y, X) or (Y, X, 1 to 4)."""
+    from PIL import ImageOps
+
+    orientation = int(image.getexif().get(_ORIENTATION, 1))
+    deep = _deep_pixels(path, image)
+    if deep is not None:
+        return _UPRIGHT[orientation](deep) if orientation in _UPRIGHT else deep
+    grey = image.mode in _GREY_MODES
+    mode = ("LA" if grey else "RGBA") if image.has_transparency_data else ("L" if grey else "RGB")
+    return np.asarray(ImageOps.exif_transpose(image).convert(mode))
+
+
+def _deep_pixels(path: Path, image: Image.Image) -> Array | None:
+    """Pixels of a 16-bit PNG or TIFF, which Pillow would cut to 8 bits where they are coloured; not yet upright."""
+    if image.format == "PNG":
+        import imagecodecs
+
+        with path.open("rb") as file:
+            depth = file.read(25)[24]
+        return np.asarray(imagecodecs.png_decode(path.read_bytes())) if depth == 16 else None
+    if image.format == "TIFF" and np.max(image.getexif().get(_BITS, 8)) == 16:
+        import tifffile
+
+        with tifffile.TiffFile(path) as tiff:
+            page = tiff.pages.first
+            pixels = page.asarray()
+            if int(page.photometric) == 0:  # white is zero
+                pixels = np.iinfo(pixels.dtype).max - pixels
+            planar = pixels.ndim == 3 and int(page.planarconfig) == 2
+            return np.moveaxis(pixels, 0, -1) if planar else pixels
+    return None
+
+
+def _split(pixels: Array) -> tuple[Array, Array | None]:
+    """Split (Y, X) or (Y, X, 1 to 4) into colours (Y, X, 3) and, the second or fourth channel, opacity (Y, X)."""
+    channels = pixels if pixels.ndim == 3 else pixels[..., None]
+    n_colours = 3 if channels.shape[2] >= 3 else 1
+    colours = np.ascontiguousarray(np.broadcast_to(channels[..., :n_colours], (*channels.shape[:2], 3)))
+    alpha = np.ascontiguousarray(channels[..., n_colours]) if channels.shape[2] in (2, 4) else None
+    return colours, alpha
+
+
+def _dpi(dpi: Any, *, turned: bool) -> tuple[float, float] | None:
+    if dpi is None:
+        return None
+    along_x, along_y = (float(value) for value in dpi)
+    if not (np.isfinite([along_x, along_y]).all() and along_x > 0 and along_y > 0):
+        return None
+    return (along_y, along_x) if turned else (along_x, along_y)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # 100 megapixels are a usual scan
+            yield
+    except (FormatError, InputError):
+        raise
+    except FileNotFoundError as error:
+        raise MissingFileError(f"there is no file {path}; check the path") from error
+    except Image.DecompressionBombError as error:
+        raise FormatError(f"{path.name} has too many pixels for a photograph ({error}); save it smaller") from error
+    except (OSError, RuntimeError, SyntaxError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise FormatError(
+            f"{path.name} is no readable PNG, JPEG, BMP or TIFF picture ({reason}); "
+            "it is damaged or another kind of file"
+        ) from error

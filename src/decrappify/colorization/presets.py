@@ -1,0 +1,129 @@
+"""The published ways to colour: which network, and how large a square it is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from decrappify.errors import InputError
+
+SQUARE = 16  # pixels of the square's side for each unit of render_factor
+RENDER_FACTORS = range(2, 201)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColorizationPreset:
+    """Defaults that go with a kind of colorization model.
+
+    Attributes
+    ----------
+    name : str
+        ``"artistic"``, ``"stable"``, ``"video"`` or ``"own"``.
+    render_factor : int
+        The network sees a square of ``16 * render_factor`` pixels. Lower gives more colour, higher a steadier and
+        duller one.
+    automatic : (int, int)
+        Lowest and highest factor that ``render_factor="auto"`` chooses.
+    weights : str
+        File name of the published weights; empty for models of one's own.
+    summary : str
+        What it is for.
+    """
+
+    name: str
+    render_factor: int
+    automatic: tuple[int, int]
+    weights: str
+    summary: str
+
+
+# 12 is the largest square of the published training (192 pixels), 40 the end of the range that upstream's notebooks
+# offer. A film costs as many squares as it has frames, so its automatic choice ends at its default.
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        ColorizationPreset(
+            name="artistic",
+            render_factor=35,
+            automatic=(12, 40),
+            weights="ColorizeArtistic_gen.pth",
+            summary="the most colour and detail in single pictures",
+        ),
+        ColorizationPreset(
+            name="stable",
+            render_factor=35,
+            automatic=(12, 40),
+            weights="ColorizeStable_gen.pth",
+            summary="fewer mistakes in portraits and landscapes, less colour",
+        ),
+        ColorizationPreset(
+            name="video",
+            render_factor=21,
+            automatic=(12, 21),
+            weights="ColorizeVideo_gen.pth",
+            summary="films: steady from frame to frame",
+        ),
+        ColorizationPreset(
+            name="own", render_factor=21, automatic=(12, 40), weights="", summary="a model that you trained"
+        ),
+    )
+}
+
+
+def colorization_preset(name: str) -> ColorizationPreset:
+    """Look a preset up by its name.
+
+    Raises
+    ------
+    InputError
+        For an unknown name.
+
+    Examples
+    --------
+    >>> colorization_preset("video").render_factor
+    21
+    """
+    if name not in PRESETS:
+        near = get_close_matches(str(name), PRESETS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise InputError(f"preset={name!r} is not known, needs one of {', '.join(map(repr, PRESETS))}{hint}")
+    return PRESETS[name]
+
+
+def check_render_factor(render_factor: int | str) -> int | str:
+    """Give back a usable render factor, or refuse it.
+
+    Raises
+    ------
+    InputError
+        If it is neither ``"auto"`` nor a whole number in `RENDER_FACTORS`.
+    """
+    whole = isinstance(render_factor, int) and not isinstance(render_factor, bool)
+    if render_factor != "auto" and not (whole and render_factor in RENDER_FACTORS):
+        raise InputError(
+            f"render_factor is {render_factor!r}, needs a whole number from {RENDER_FACTORS.start} to "
+            f"{RENDER_FACTORS.stop - 1}, such as 35, or 'auto'"
+        )
+    return render_factor
+
+
+def automatic_render_factor(frame_shape: tuple[int, int], preset: ColorizationPreset) -> int:
+    """Choose a render factor for a picture: a square about as large as its shorter side, in the preset's range.
+
+    A larger square would only show the network a blown-up picture, a smaller one loses what there is to recognise.
+
+    Parameters
+    ----------
+    frame_shape : (int, int)
+        Y and X in pixels.
+    preset : ColorizationPreset
+        Gives the range.
+
+    Examples
+    --------
+    >>> stills = colorization_preset("artistic")
+    >>> [automatic_render_factor(shape, stills) for shape in [(100, 80), (480, 640), (4000, 6000)]]
+    [12, 30, 40]
+    """
+    low, high = preset.automatic
+    return min(max(round(min(frame_shape) / SQUARE), low), high)

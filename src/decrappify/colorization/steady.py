@@ -1,0 +1,88 @@
+"""Colours that change slowly: each square is mixed with the mean of those before it, until the scene changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from decrappify.errors import InputError
+from decrappify.movie import Array
+
+State = tuple[Array, Array]
+
+_SAMPLES = 32  # along each side of the grey thumbnail
+_CUT = 25.0  # grey levels by which neighbouring frames differ on average where the scene is another
+
+
+class Steadier:
+    """Exponential average of the network's squares in time, begun anew at every cut.
+
+    Only chroma is taken from a square, so the picture itself stays sharp; but the colour of what moves trails behind
+    it by about ``steady / (1 - steady)`` frames.
+
+    Parameters
+    ----------
+    steady : float
+        Weight of the past, 0 (off) up to but not including 1. 0.5 leaves a third of the variance of flicker that is
+        independent from frame to frame.
+
+    Examples
+    --------
+    >>> black, white = np.zeros((1, 1, 3), np.uint8), np.full((1, 1, 3), 200, np.uint8)
+    >>> steadier = Steadier(0.5)
+    >>> [int(square[0, 0, 0]) for square in steadier([black, black], [black, white])]
+    [0, 100]
+    """
+
+    def __init__(self, steady: float) -> None:
+        if not 0 <= steady < 1:
+            raise InputError(f"steady is {steady!r}, needs a number from 0 (off) to less than 1, such as 0.5")
+        self.steady = steady
+        self._state: State | None = None
+
+    def __call__(self, pictures: Sequence[Array], squares: Sequence[Array]) -> list[Array]:
+        """Take the next pictures (Y, X, 3) and their squares, all uint8; give the squares steadied."""
+        return [self._next(picture, square) for picture, square in zip(pictures, squares, strict=True)]
+
+    @property
+    def state(self) -> State | None:
+        """Mean square and grey thumbnail after the last picture; None before the first, and where it is off."""
+        return self._state
+
+    def take_up(self, state: State) -> None:
+        """Go on from a state."""
+        self._state = state
+
+    def _next(self, picture: Array, square: Array) -> Array:
+        if not self.steady:
+            return square
+        thumbnail = _thumbnail(picture)
+        new: Array = square.astype(np.float32)
+        if self._state is not None:
+            mean, before = self._state
+            if mean.shape == new.shape and np.abs(thumbnail - before).mean() < _CUT:
+                new = np.float32(self.steady) * mean + np.float32(1 - self.steady) * new
+        self._state = new, thumbnail
+        return np.rint(new).astype(np.uint8)
+
+
+def save_state(path: Path, state: State) -> None:
+    """Keep a state in an ``.npz`` file."""
+    np.savez(path, mean=state[0], thumbnail=state[1])
+
+
+def load_state(path: Path) -> State:
+    """Read a kept state."""
+    with np.load(path) as kept:
+        return kept["mean"], kept["thumbnail"]
+
+
+def _thumbnail(picture: Array) -> Array:
+    """Mean green of blocks; the mean keeps noise and small movements from looking like a cut."""
+    green = picture[..., 1]
+    rows, columns = (max(side // _SAMPLES, 1) for side in green.shape)
+    blocks = green[: len(green) // rows * rows, : green.shape[1] // columns * columns]
+    means: Array = blocks.reshape(-1, rows, blocks.shape[1] // columns, columns).mean(axis=(1, 3), dtype=np.float32)
+    return means

@@ -1,0 +1,230 @@
+"""Photographs through the colorizer: one file, or a folder of them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
+from decrappify.colorization.photograph_writer import check_writable, write_photograph
+from decrappify.colorization.photographs import READABLE, Photograph, read_description, read_photograph
+from decrappify.colorization.presets import SQUARE
+from decrappify.colorization.watermark import add_watermark
+from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
+from decrappify.io.outputs import check_output
+from decrappify.io.pictures import natural_key
+from decrappify.movie import Array
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[..., Any]
+Pair = tuple[Path, Path]  # a picture, and where it goes
+Failure = tuple[Path, Exception]
+
+_OF_ONE_PICTURE = (FormatError, InputError, MissingFileError, OutputExistsError)  # the others can still be coloured
+
+
+def colorize_still(
+    source: Path, output: Path, colorizer: Colorizer, *, watermark: bool = False, overwrite: bool = False
+) -> Path:
+    """Colour one picture file and write it with a note of how it was made.
+
+    Parameters
+    ----------
+    source, output : Path
+        PNG, JPEG, BMP or TIFF; PNG, JPEG or TIFF.
+    colorizer : Colorizer
+        Does it.
+    watermark : bool
+        Whether to write a note into the picture too.
+    overwrite : bool
+        Whether `output` may be replaced.
+
+    Returns
+    -------
+    Path
+        `output`.
+
+    Raises
+    ------
+    InputError, FormatError, MissingFileError
+        If `source` cannot be coloured or `output` cannot hold it.
+    OutputExistsError, OutputError
+        If `output` exists and is not to be replaced, or cannot be written.
+    DeviceMemoryError
+        If memory runs out.
+    """
+    check_still_output(source, output, overwrite=overwrite)
+    photograph = read_photograph(source)
+    (square,) = colorizer.colour_of([photograph.pixels])
+    return _write(output, photograph, square, colorizer, watermark=watermark, overwrite=overwrite)
+
+
+def check_still_output(source: Path, output: Path, *, overwrite: bool) -> None:
+    """Refuse an output for one picture before anything is computed; raises as `colorize_still`."""
+    check_writable(output)
+    if output.exists() and source.exists() and output.samefile(source):
+        raise InputError(f"{output} is the input itself; choose another name for the output")
+    check_output(output, overwrite=overwrite)
+
+
+def colorize_folder(
+    source: Path,
+    output: Path,
+    colorizer: Colorizer,
+    *,
+    watermark: bool = False,
+    batch_size: int | None = None,
+    overwrite: bool = False,
+    resume: bool = True,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+) -> Path:
+    """Colour every picture of a folder into another folder, under the same names (BMP becomes PNG).
+
+    Pictures are taken in natural order; other files and folders are passed over. A picture that cannot be coloured
+    does not stop the others.
+
+    Parameters
+    ----------
+    source, output : Path
+        Folders; `output` is made if it is not there.
+    colorizer : Colorizer
+        Does it.
+    watermark : bool
+        Whether to write a note into the pictures too.
+    batch_size : int, optional
+        Pictures that are read and go through the network together; 1 by default.
+    overwrite : bool
+        Whether pictures in `output` may be replaced.
+    resume : bool
+        Pass over pictures that an earlier run with the same model and settings finished.
+    progress : callable, optional
+        As tqdm.
+    cancel : threading.Event, optional
+        Looked at before every batch.
+
+    Returns
+    -------
+    Path
+        `output`.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to colour, or, at the end, if some pictures could not be coloured; says which and why.
+    ColorizationCancelled
+        If `cancel` was set; what is finished stays.
+    OutputError, DeviceMemoryError
+        If the disk or the memory is full.
+    """
+    pairs = _pairs(source, output)
+    _make_folder(output)
+    size = _checked_batch_size(batch_size)
+    failed: list[Failure] = []
+    bar = None if progress is None else progress(total=len(pairs), desc="colorize", unit="picture")
+    try:
+        for start in range(0, len(pairs), size):
+            if cancel is not None and cancel.is_set():
+                raise ColorizationCancelled("colorization was cancelled; the same call goes on where it stopped")
+            batch = pairs[start : start + size]
+            todo = batch if overwrite else _unfinished(batch, colorizer, failed, resume=resume)
+            _colour_batch(todo, colorizer, failed, watermark=watermark, overwrite=overwrite)
+            if bar is not None:
+                bar.update(len(batch))
+    finally:
+        if bar is not None:
+            bar.close()
+    if failed:
+        reasons = "; ".join(f"{path.name}: {error}" for path, error in failed)
+        raise InputError(
+            f"{len(failed)} of {len(pairs)} pictures were not coloured, the others are in {output}: {reasons}"
+        )
+    return output
+
+
+def _pairs(source: Path, output: Path) -> list[Pair]:
+    """Every picture of a folder, and where it goes."""
+    if output.exists() and output.samefile(source):
+        raise InputError(f"{output} is the input folder itself; choose another folder for the output")
+    files = [file for file in source.iterdir() if file.is_file() and not file.name.startswith(".")]
+    pictures = sorted((file for file in files if file.suffix.lower() in READABLE), key=natural_key)
+    if not pictures:
+        raise InputError(f"folder {source} holds no pictures; readable are {', '.join(sorted(READABLE))}")
+    if len(pictures) < len(files):
+        logger.info("passing over %d files of %s that are no pictures", len(files) - len(pictures), source)
+    taken: dict[str, Path] = {}
+    for picture in pictures:
+        name = picture.with_suffix(".png").name if picture.suffix.lower() == ".bmp" else picture.name
+        if name in taken:
+            raise InputError(f"{taken[name].name} and {picture.name} would both become {name}; rename one of them")
+        taken[name] = picture
+    return [(picture, output / name) for name, picture in taken.items()]
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise OutputExistsError(f"{folder} is a file; a folder of pictures needs a folder for the output")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"folder {folder} cannot be made: {error.strerror or error}") from error
+
+
+def _checked_batch_size(batch_size: int | None) -> int:
+    if batch_size is None:
+        return 1
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise InputError(f"batch_size is {batch_size!r}, needs a whole number of at least 1")
+    return batch_size
+
+
+def _unfinished(batch: Sequence[Pair], colorizer: Colorizer, failed: list[Failure], *, resume: bool) -> list[Pair]:
+    """Leave out what is finished, and report what is in the way."""
+    todo = []
+    for source, output in batch:
+        if not output.exists():
+            todo.append((source, output))
+        elif not (resume and _is_finished(output, colorizer)):
+            why = "was not made by this model and these settings" if resume else "already exists"
+            error = f"{output} {why}; replace it with overwrite=True (--overwrite), or choose another folder"
+            failed.append((source, OutputExistsError(error)))
+    return todo
+
+
+def _is_finished(output: Path, colorizer: Colorizer) -> bool:
+    try:
+        description = read_description(output)
+    except FormatError:
+        return False
+    factor = colorizer.render_factor
+    return (colorizer.statement(factor) if isinstance(factor, int) else f"{colorizer.identity}, ") in description
+
+
+def _colour_batch(
+    batch: Sequence[Pair], colorizer: Colorizer, failed: list[Failure], *, watermark: bool, overwrite: bool
+) -> None:
+    photographs = []
+    for source, output in batch:
+        try:
+            photographs.append((source, output, read_photograph(source)))
+        except _OF_ONE_PICTURE as error:
+            failed.append((source, error))
+    squares = colorizer.colour_of([photograph.pixels for _, _, photograph in photographs])
+    for (source, output, photograph), square in zip(photographs, squares, strict=True):
+        try:
+            _write(output, photograph, square, colorizer, watermark=watermark, overwrite=overwrite)
+        except _OF_ONE_PICTURE as error:
+            failed.append((source, error))
+
+
+def _write(
+    output: Path, photograph: Photograph, square: Array, colorizer: Colorizer, *, watermark: bool, overwrite: bool
+) -> Path:
+    pixels = colorizer.finish(photograph.pixels, square)
+    coloured = replace(photograph, pixels=add_watermark(pixels) if watermark else pixels)
+    return write_photograph(output, coloured, colorizer.statement(len(square) // SQUARE), overwrite=overwrite)

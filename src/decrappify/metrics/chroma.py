@@ -1,0 +1,78 @@
+"""How steady the colours of a film are: their change from frame to frame, beside that of its brightness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
+
+from decrappify.errors import InputError
+from decrappify.movie import Array
+
+# Analogue YUV, as OpenCV has it: Y in grey levels, U = 0.492 (B - Y), V = 0.877 (R - Y).
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_U, _V = np.float32(0.492), np.float32(0.877)
+_STILL = 2.0  # grey levels of luma change below which a pixel shows the same thing as before
+
+
+def chroma_flicker(frames: Iterable[Array]) -> dict[str, float]:
+    """Mean absolute change of chroma and luma from each frame to the next.
+
+    What moves changes both; colours that a network cannot make up its mind about change chroma alone. So the chroma of
+    pixels whose luma stands still is the flicker proper, and in a coloured grey film a ratio well below 1 says that
+    colours move no more than the picture does.
+
+    Parameters
+    ----------
+    frames : iterable of ndarray of uint8, (Y, X, 3)
+        Or one array (T, Y, X, 3): red, green, blue. Two frames are held at a time.
+
+    Returns
+    -------
+    dict
+        ``luma`` and ``chroma``: mean absolute change of Y, and of U and V, in grey levels; ``ratio``: chroma / luma,
+        nan for a film that stands still; ``chroma_where_still``: chroma over pixels whose luma changes by less than 2
+        grey levels, nan if there are none.
+
+    Raises
+    ------
+    InputError
+        For less than two frames, or frames that are no RGB pictures of one size and uint8.
+
+    Examples
+    --------
+    >>> grey = np.zeros((2, 4, 4, 3), np.uint8)
+    >>> grey[1] += 10
+    >>> {name: round(value, 3) for name, value in chroma_flicker(grey).items()}
+    {'luma': 10.0, 'chroma': 0.0, 'ratio': 0.0, 'chroma_where_still': nan}
+    """
+    luma = chroma = still_chroma = 0.0
+    steps = still = 0
+    for before, after in pairwise(_yuv(frame) for frame in frames):
+        if before.shape != after.shape:
+            raise InputError(f"a frame is {after.shape[1:]}, the one before {before.shape[1:]}; all need one size")
+        change = np.abs(after - before)
+        chroma_change, stands = change[1:].mean(axis=0), change[0] < _STILL
+        luma += float(change[0].mean())
+        chroma += float(chroma_change.mean())
+        still_chroma += float(chroma_change[stands].sum())
+        still += int(stands.sum())
+        steps += 1
+    if steps == 0:
+        raise InputError("there are less than two frames; flicker needs two or more")
+    return {
+        "luma": luma / steps,
+        "chroma": chroma / steps,
+        "ratio": chroma / luma if luma else float("nan"),
+        "chroma_where_still": still_chroma / still if still else float("nan"),
+    }
+
+
+def _yuv(frame: Array) -> Array:
+    """(3, Y, X) float32."""
+    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+        raise InputError(f"a frame is {frame.shape} {frame.dtype}, needs (Y, X, 3) of uint8")
+    rgb = frame.astype(np.float32)
+    y = rgb @ _LUMA
+    return np.stack([y, _U * (rgb[..., 2] - y), _V * (rgb[..., 0] - y)])

@@ -1,0 +1,48 @@
+"""A tiny untrained colorization model, and pictures to colour."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from decrappify.colorization.colorizer import Colorizer
+from decrappify.intensity import IMAGENET
+from decrappify.model import Model
+from decrappify.networks import create
+
+CARD = {"name": "tiny", "task": "colorization", "preset": "own"}
+
+
+@pytest.fixture(scope="session")
+def colour_model():
+    torch.manual_seed(5)
+    settings = {"width_factor": 0.25, "attention": True, "y_range": (-3.0, 3.0)}
+    return Model(create("dynamic-unet", encoder="resnet18", **settings), IMAGENET, card=CARD)
+
+
+@pytest.fixture(scope="session")
+def colorizer(colour_model):
+    return Colorizer(colour_model, render_factor=4, device="cpu", precision="float32")
+
+
+@pytest.fixture(scope="session")
+def photo():
+    """Smooth grey with fine grain, (60, 90, 3) uint8."""
+    y, x = np.mgrid[:60, :90]
+    grain = np.random.default_rng(3).integers(-8, 9, (60, 90))
+    grey = (120 + 60 * np.sin(x / 15) + 40 * np.cos(y / 9) + grain).clip(0, 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+@pytest.fixture
+def album(tmp_path, photo):
+    """A folder of three pictures, and two files that are to be passed over."""
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for name in ("p10.png", "p2.jpg", "p1.bmp"):
+        Image.fromarray(photo).save(folder / name)
+    (folder / "notes.txt").write_text("holiday")
+    (folder / ".hidden.png").write_bytes(b"")
+    return folder

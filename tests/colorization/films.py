@@ -1,0 +1,154 @@
+"""Tiny films to colour, made by PyAV alone, what they hold, and a model that colours them quickly."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import torch
+
+from decrappify.intensity import IMAGENET
+from decrappify.model import Model
+from decrappify.movie import Array
+from decrappify.networks import create
+
+RATE = Fraction(25)
+
+
+def tiny_model(seed: int = 0) -> Model:
+    """A network of two layers that gives any picture senseless colours, in a millisecond."""
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        network = create("small", base_channels=16, depth=1, n_frames=1, in_channels=3, out_channels=3)
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return Model(network, IMAGENET, card={"task": "colorization", "preset": "video", "name": f"tiny-{seed}"})
+
+
+def grey_film(n_frames: int = 12, height: int = 48, width: int = 64) -> Array:
+    """A disc that moves over a ramp, (T, Y, X, 3) uint8, red, green and blue alike."""
+    y, x = np.mgrid[:height, :width]
+    frames = [
+        60 + 100 * x / width + 60 * np.exp(-((y - height / 2) ** 2 + (x - 3 * t) ** 2) / 150) for t in range(n_frames)
+    ]
+    return np.repeat(np.rint(np.stack(frames)).astype(np.uint8)[..., None], 3, axis=3)
+
+
+def write_film(
+    path: Path,
+    frames: Array,
+    *,
+    codec: str = "libx264",
+    pixel_format: str = "yuv420p",
+    times: list[int] | None = None,
+    time_base: Fraction | None = None,
+    tags: tuple[int, int, int, int] | None = None,
+    sample_aspect_ratio: Fraction | None = None,
+    turned: int = 0,
+    sound: str | None = None,
+    n_sounds: int = 1,
+    options: dict[str, str] | None = None,
+    metadata: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
+) -> Path:
+    """A film; `tags` are matrix, primaries, transfer and range."""
+    with av.open(str(path), "w", options=container_options or {}) as container:
+        container.metadata.update(metadata or {})
+        stream = container.add_stream(codec, rate=RATE, options=options or {})
+        stream.pix_fmt, stream.height, stream.width = pixel_format, frames.shape[1], frames.shape[2]
+        if time_base is not None:
+            stream.time_base = stream.codec_context.time_base = time_base
+        if tags is not None:
+            context = stream.codec_context
+            context.colorspace, context.color_primaries, context.color_trc, context.color_range = tags
+        if sample_aspect_ratio is not None:
+            stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
+        if turned:
+            stream.set_display_rotation(turned)
+        sounds = [container.add_stream(sound, rate=48000, layout="mono") for _ in range(n_sounds)] if sound else []
+        for track in sounds:
+            track.bit_rate = 64000
+        for t, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame = frame.reformat(
+                format=pixel_format,
+                src_color_range=2,
+                dst_colorspace={9: 9, 1: 1}.get(tags[0] if tags else 0, 5),
+                dst_color_range=tags[3] if tags and tags[3] else 1,
+            )
+            if tags is not None:
+                frame.colorspace, frame.color_range = tags[0], tags[3]
+            frame.pts = t if times is None else times[t]
+            frame.time_base = time_base or 1 / RATE
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        for number, track in enumerate(sounds):
+            _write_sound(container, track, len(frames), number)
+    return path
+
+
+def _write_sound(container: Any, stream: Any, n_frames: int, seed: int) -> None:
+    n_samples = 48000 * n_frames // int(RATE)
+    noise = np.random.default_rng(seed).integers(-9000, 9000, (1, n_samples), np.int16)
+    frame = av.AudioFrame.from_ndarray(noise, format="s16", layout="mono")
+    frame.sample_rate, frame.pts, frame.time_base = 48000, 0, Fraction(1, 48000)
+    resampler = av.AudioResampler(stream.format.name, "mono", 48000, frame_size=stream.frame_size or 1024)
+    for part in [*resampler.resample(frame), *resampler.resample(None)]:
+        container.mux(stream.encode(part))
+    container.mux(stream.encode())
+
+
+def decoded(path: Path) -> Array:
+    """(T, Y, X, 3) uint8 as a player shows it, without turning."""
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def luma(path: Path) -> Array:
+    """(T, Y, X): the Y plane as it is stored, in 8 bits."""
+    with av.open(str(path)) as container:
+        return np.stack([_plane(frame.reformat(format="yuv420p")) for frame in container.decode(video=0)])
+
+
+def _plane(frame: Any) -> Array:
+    plane = frame.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return rows[: frame.height, : frame.width].astype(int)
+
+
+def shown_at(path: Path) -> list[Fraction]:
+    """Seconds at which each frame is shown."""
+    with av.open(str(path)) as container:
+        return [frame.pts * frame.time_base for frame in container.decode(video=0)]
+
+
+def packets(path: Path, kind: str) -> list[list[tuple[bytes, Fraction, Fraction]]]:
+    """Of each stream of a kind: bytes, presentation and decoding times of its packets."""
+    with av.open(str(path)) as container:
+        streams = [stream for stream in container.streams if stream.type == kind]
+        found: dict[int, list[tuple[bytes, Fraction, Fraction]]] = {stream.index: [] for stream in streams}
+        for packet in container.demux(streams) if streams else ():
+            if packet.size:
+                base = packet.time_base
+                found[packet.stream_index].append((bytes(packet), packet.pts * base, packet.dts * base))
+        return list(found.values())
+
+
+def layout(path: Path) -> dict[str, Any]:
+    """Tags, rate and sizes of the picture stream."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        codec = stream.codec_context
+        return {
+            "codec": codec.name,
+            "format": codec.pix_fmt,
+            "size": (codec.height, codec.width),
+            "rate": stream.average_rate,
+            "aspect": stream.sample_aspect_ratio,
+            "tags": (codec.colorspace, codec.color_primaries, codec.color_trc, codec.color_range),
+            "comment": container.metadata.get("comment") or container.metadata.get("COMMENT"),
+            "title": container.metadata.get("title"),
+        }

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import decrappify
+from decrappify import model as model_room
+from decrappify.colorization import Colorizer, colorize
+from decrappify.colorization.photographs import read_description
+from decrappify.errors import FormatError, InputError, MissingFileError, OutputExistsError
+from decrappify.intensity import IMAGENET
+from decrappify.model import Model
+from decrappify.networks import create
+
+from .films import decoded, grey_film, tiny_model, write_film
+
+FAST = {"render_factor": 4, "device": "cpu", "precision": "float32"}
+
+
+@pytest.fixture
+def model_file(tmp_path, colour_model):
+    return colour_model.save(tmp_path / "tiny.safetensors")
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """An empty folder in place of the shipped models."""
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    monkeypatch.setattr(model_room, "_SHIPPED", folder)
+    return folder
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("grey", [True, False])
+def test_an_array_gives_an_array(colour_model, colorizer, photo, dtype, grey):
+    picture = (photo[..., 0] if grey else photo).astype(dtype)
+    before = picture.copy()
+    coloured = colorize(picture, model=colour_model, **FAST)
+    assert (coloured.shape, coloured.dtype) == (photo.shape, dtype)
+    np.testing.assert_array_equal(coloured, colorizer(picture))
+    np.testing.assert_array_equal(picture, before)
+    assert (colorize(picture, model=colour_model, watermark=True, **FAST) != coloured).any()
+
+
+def test_a_picture_to_a_file_or_to_an_array(tmp_path, album, model_file, colorizer, photo):
+    path = colorize(album / "p10.png", tmp_path / "out.png", model=model_file, **FAST)
+    assert path == tmp_path / "out.png"
+    np.testing.assert_array_equal(np.asarray(Image.open(path)), colorizer(photo))
+    array = colorize(str(album / "p10.png"), model=str(model_file), **FAST)
+    np.testing.assert_array_equal(array, colorizer(photo))
+
+
+def test_a_folder_to_a_folder(tmp_path, album, colour_model):
+    output = colorize(album, tmp_path / "out", model=colour_model, watermark=True, batch_size=2, **FAST)
+    assert {path.name for path in output.iterdir()} == {"p1.png", "p2.jpg", "p10.png"}
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_film_to_a_film(tmp_path, suffix):
+    source = write_film(tmp_path / f"film{suffix}", grey_film(3))
+    output = colorize(source, tmp_path / "out.mp4", preset="video", model=tiny_model(), **FAST)
+    assert decoded(output).shape == (3, 48, 64, 3)
+    assert np.ptp(decoded(output).astype(int), axis=3).max() > 8
+
+
+def test_weights_as_they_are_published(tmp_path, photo, caplog):
+    torch.manual_seed(0)
+    network = create("dynamic-unet", encoder="resnet18", width_factor=0.25, norm="spectral", y_range=(-3.0, 3.0))
+    torch.save({"model": network.state_dict(), "opt": {}}, tmp_path / "Mine_gen.pth")
+    coloured = colorize(photo, model=tmp_path / "Mine_gen.pth", preset="artistic", **FAST)
+    expected = Colorizer(Model(network, IMAGENET, card={"task": "colorization"}), **FAST)(photo)
+    assert np.abs(coloured.astype(int) - expected).max() <= 2
+    assert not caplog.records
+
+
+def test_decrappify_has_it():
+    assert decrappify.colorize is colorize
+
+
+@pytest.mark.parametrize("preset", ["artistic", "stable", "video"])
+def test_without_a_model_the_message_says_where_weights_come_from(shipped, photo, preset):
+    weights = f"Colorize{preset.capitalize()}_gen.pth"
+    match = rf"no model of preset '{preset}' .* {weights} .*README of jantic/DeOldify .*--model .*import-weights"
+    with pytest.raises(MissingFileError, match=match):
+        colorize(photo, preset=preset)
+
+
+def test_without_a_model_of_ones_own(shipped, photo):
+    with pytest.raises(MissingFileError, match=r"no model of preset 'own' .*; pass your own with model="):
+        colorize(photo, preset="own")
+
+
+def test_a_shipped_model_is_found_by_its_preset(shipped, colour_model, photo):
+    card = colour_model.card | {"preset": "artistic"}
+    Model(colour_model.network, IMAGENET, card=card).save(shipped / "colour.safetensors")
+    assert colorize(photo, **FAST).shape == photo.shape
+
+
+def test_the_presets_of_weights_and_call_may_differ_but_not_silently(colour_model, photo, caplog):
+    model = Model(colour_model.network, IMAGENET, card=colour_model.card | {"preset": "stable"})
+    with caplog.at_level(logging.WARNING):
+        colorize(photo, model=model, preset="video", **FAST)
+    assert "model 'tiny' belongs to preset 'stable'; 'video' only sets the render factor" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "match"),
+    [
+        ({"preset": "artsy"}, InputError, "preset='artsy' is not known"),
+        ({"render_factor": 0}, InputError, "render_factor is 0, needs a whole number"),
+        ({"device": "abacus"}, InputError, "device='abacus' is not known"),
+        ({"precision": "float8"}, InputError, "precision='float8' is not known"),
+        ({"model": "fluorescence-still"}, InputError, "model .* is for restoration, not colorization"),
+        ({"model": "ColorizeArtistic_gen.pth"}, MissingFileError, "README of jantic/DeOldify"),
+        ({"output": "out.png"}, InputError, "an array is coloured into an array; leave output out"),
+    ],
+)
+def test_other_settings_are_refused(colour_model, photo, settings, error, match):
+    with pytest.raises(error, match=match):
+        colorize(photo, **({"model": colour_model} | settings))
+
+
+def test_sources_and_outputs_must_fit(tmp_path, album, colour_model):
+    with pytest.raises(MissingFileError, match=r"p11.png does not exist; did you mean p1"):
+        colorize(album / "p11.png", model=colour_model)
+    with pytest.raises(FormatError, match=r"notes.txt is a text file"):
+        colorize(album / "notes.txt", model=colour_model)
+    with pytest.raises(InputError, match="album is a folder, whose result needs an output"):
+        colorize(album, model=colour_model)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "cells.zarr").mkdir()
+    with pytest.raises(InputError, match=r"out is a folder; give a file in it, such as .*p2.jpg"):
+        colorize(album / "p2.jpg", tmp_path / "out", model=colour_model)
+    with pytest.raises(InputError, match=r"cells.zarr is OME-Zarr, which is not coloured"):
+        colorize(tmp_path / "cells.zarr", tmp_path / "o.png", model=colour_model)
+    with pytest.raises(OutputExistsError, match=r"p10.png already exists"):
+        colorize(album / "p2.jpg", album / "p10.png", model="never-looked-for")
+
+
+def test_the_command_line(tmp_path, album, model_file, command, colorizer):
+    result = command(
+        "colorize", album / "p2.jpg", tmp_path / "out.jpg", "--model", model_file, "--render-factor", 4, "--watermark",
+        "--device", "cpu", "--precision", "float32",
+    )  # fmt: skip
+    assert result.stdout == f"{tmp_path / 'out.jpg'}: coloured\n"
+    assert read_description(tmp_path / "out.jpg") == colorizer.statement(4)
+    folder = ["colorize", album, tmp_path / "out", "--model", model_file, "--render-factor", "auto", "--batch-size", 2]
+    command(*folder, "--device", "cpu")
+    assert len(list((tmp_path / "out").iterdir())) == 3
+    assert "3 of 3 pictures" in command(*folder, "--no-resume", exit_code=2).stderr
+
+
+@pytest.mark.parametrize("render_factor", ["big", "3.5", "0"])
+def test_the_command_line_says_one_line(tmp_path, album, model_file, command, render_factor):
+    arguments = ["colorize", album / "p2.jpg", tmp_path / "o.png", "--model", model_file]
+    stderr = command(*arguments, "--render-factor", render_factor, exit_code=2).stderr
+    assert stderr.startswith("decrappify: render_factor is ")
+    assert len(stderr.splitlines()) == 1
+
+
+def test_importing_the_room_loads_nothing_heavy():
+    code = "import sys, decrappify.colorization; print(*{'torch', 'PIL', 'av', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_a_colorizer_is_public():
+    from decrappify.colorization.colorizer import Colorizer as Home
+
+    assert Colorizer is Home

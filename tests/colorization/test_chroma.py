@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
+from PIL import Image
+
+from decrappify.colorization import chroma
+from decrappify.colorization.chroma import grey_of, luma_of, merge_luma
+from decrappify.errors import InputError
+
+SHAPE = st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(3))
+DTYPES = st.sampled_from([np.uint8, np.uint16])
+
+
+@st.composite
+def originals_and_colours(draw):
+    shape = draw(SHAPE)
+    original = draw(st_numpy.arrays(draw(DTYPES), shape))
+    return original, draw(st_numpy.arrays(np.uint8, shape))
+
+
+def slowly_merged(original, colour):
+    """One pixel of OpenCV's formula in Python's integers, as its documentation has it."""
+
+    def rounded(x):
+        return (x + (1 << 13)) >> 14
+
+    def clipped(x):
+        return min(max(x, 0), 255)
+
+    y, y_colour = (rounded(4899 * r + 9617 * g + 1868 * b) for r, g, b in (original, colour))
+    u = clipped(rounded(8061 * (colour[2] - y_colour)) + 128) - 128
+    v = clipped(rounded(14369 * (colour[0] - y_colour)) + 128) - 128
+    return [clipped(y + rounded(x)) for x in (18678 * v, -6472 * u - 9519 * v, 33292 * u)]
+
+
+def test_grey_is_that_of_pillow(rng):
+    picture = rng.integers(0, 256, (50, 40, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(grey_of(picture), np.asarray(Image.fromarray(picture).convert("L")))
+
+
+def test_the_fixture_is_met_to_the_last_bit(parity):
+    original, raw = (np.load(parity / f"filter_{name}.npy") for name in ("input_rgb", "rf8_raw"))
+    np.testing.assert_array_equal(merge_luma(original, raw), np.load(parity / "filter_rf8_final.npy"))
+
+
+def test_every_pixel_follows_the_integer_formula(rng):
+    original, colour = rng.integers(0, 256, (2, 12, 9, 3), dtype=np.uint8)
+    original[0], colour[0] = rng.choice([0, 255], (2, 9, 3))
+    pixels = zip(original.reshape(-1, 3).tolist(), colour.reshape(-1, 3).tolist(), strict=True)
+    expected = [slowly_merged(*pair) for pair in pixels]
+    np.testing.assert_array_equal(merge_luma(original, colour).reshape(-1, 3), expected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(originals_and_colours())
+def test_grey_chroma_gives_grey(pair):
+    original, colour = pair
+    merged = merge_luma(original, np.repeat(colour[..., :1], 3, axis=2))
+    np.testing.assert_array_equal(merged, np.repeat(luma_of(original)[..., None], 3, axis=2))
+
+
+@settings(max_examples=50, deadline=None)
+@given(originals_and_colours())
+def test_luma_stays_that_of_the_original_where_nothing_is_clipped(pair):
+    original, colour = pair
+    merged = merge_luma(original, colour)
+    limit = np.iinfo(original.dtype).max
+    inside = ((merged > 0) & (merged < limit)).all(axis=-1)
+    # The chroma sums to zero in the luma but for the rounding of the coefficients: 2e-5 of the range.
+    tolerance = 1 if original.dtype == np.uint8 else 40
+    assert np.abs(luma_of(merged) - luma_of(original))[inside].max(initial=0) <= tolerance
+
+
+@settings(max_examples=30, deadline=None)
+@given(originals_and_colours())
+def test_16_bits_of_an_8_bit_picture_give_the_same_colours(pair):
+    original, colour = pair[0].astype(np.uint8), pair[1]
+    deep = merge_luma(original.astype(np.uint16) * 257, colour)
+    assert deep.dtype == np.uint16
+    # Only the rounding of the offsets to 8 bits differs.
+    assert np.abs(deep / 257 - merge_luma(original, colour)).max() <= 1
+
+
+def test_16_bit_luma_is_not_cut_to_8_bits():
+    ramp = np.repeat(np.arange(20000, 20100, dtype=np.uint16)[None, :, None], 3, axis=2)
+    merged = merge_luma(ramp, np.full((1, 100, 3), (90, 60, 30), np.uint8))
+    np.testing.assert_array_equal(np.diff(merged.astype(int), axis=1), 1)
+
+
+def test_bands_do_not_show(rng, monkeypatch):
+    original, colour = rng.integers(0, 256, (2, 23, 11, 3), dtype=np.uint8)
+    whole = merge_luma(original, colour)
+    monkeypatch.setattr(chroma, "_BAND_PIXELS", 30)
+    np.testing.assert_array_equal(merge_luma(original, colour), whole)
+
+
+def test_a_large_scan_needs_little_more_than_its_result():
+    original, colour = np.zeros((2, 3000, 4000, 3), np.uint8)
+    tracemalloc.start()
+    merge_luma(original, colour)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < original.nbytes + 80e6
+
+
+@pytest.mark.parametrize(
+    ("original", "colour", "match"),
+    [
+        (np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8), r"original of shape \(4, 4\) uint8 .* \(Y, X, 3\)"),
+        (np.zeros((4, 4, 3)), np.zeros((4, 4, 3), np.uint8), "float64 has no luma to keep, needs .* uint8 or uint16"),
+        (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8), r"does not fit the original, needs \(4, 4, 3\)"),
+        (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint16), "colour of .* uint16 does not fit"),
+    ],
+)
+def test_other_pictures_are_refused(original, colour, match):
+    with pytest.raises(InputError, match=match):
+        merge_luma(original, colour)

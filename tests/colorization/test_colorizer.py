@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from decrappify._version import __version__
+from decrappify.colorization import Colorizer, colorize
+from decrappify.colorization.chroma import grey_of, luma_of, merge_luma
+from decrappify.errors import DeviceMemoryError, InputError
+from decrappify.intensity import IMAGENET
+from decrappify.model import Model
+from decrappify.networks import create
+
+CARD = {"task": "colorization", "preset": "own"}
+
+
+class Orange(nn.Module):
+    """Answers one colour whatever it sees; runs out of memory above `limit` pixels in one batch."""
+
+    n_frames, in_channels, out_channels, scale, size_multiple, margin = 1, 3, 3, 1, 1, 0
+
+    def __init__(self, limit: int = 10**9, error: Exception | None = None) -> None:
+        super().__init__()
+        self.limit, self.error = limit, error or torch.OutOfMemoryError("CUDA out of memory")
+        self.architecture: dict[str, object] = {"name": "orange"}
+        self.layer = nn.Conv2d(3, 3, 1)
+
+    def forward(self, source):
+        if source.shape[0] * source.shape[2] * source.shape[3] > self.limit:
+            raise self.error
+        answer = torch.tensor([0.9, 0.5, 0.1]).view(1, 3, 1, 1)
+        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET.mean, IMAGENET.std))
+        return ((answer - mean) / std).expand_as(source)
+
+
+def of_network(network, **settings):
+    return Colorizer(Model(network, IMAGENET, card=CARD), device="cpu", precision="float32", **settings)
+
+
+@pytest.fixture(scope="module")
+def artistic(recipe):
+    with torch.device("meta"):
+        network = create("deoldify-artistic")
+    state = {key: torch.from_numpy(value) for key, value in recipe.load_state("artistic").items()}
+    network.load_state_dict(state, assign=True)
+    return Model(network, IMAGENET, card={"task": "colorization", "preset": "artistic"})
+
+
+@pytest.mark.slow
+def test_the_filter_gives_what_the_original_gives(artistic, parity):
+    """Rounding alone moves a few truncated levels: in float64 two of the 49152 differ from the fixture too."""
+    fixture = {name: np.load(parity / f"filter_{name}.npy") for name in ("input_rgb", "rf8_raw", "rf8_final")}
+    expected_square = np.load(parity / "filter_rf8_model_output_rgb.npy")
+    colorizer = Colorizer(artistic, render_factor=8, device="cpu", precision="float32")
+    square = colorizer.colour_of([fixture["input_rgb"]])[0]
+    differing = np.abs(square.astype(int) - expected_square)
+    assert differing.max() <= 1
+    assert (differing > 0).mean() < 1e-3
+    np.testing.assert_array_equal(colorizer.finish(fixture["input_rgb"], expected_square), fixture["rf8_final"])
+    final = colorize(fixture["input_rgb"], model=artistic, render_factor=8, device="cpu", precision="float32")
+    differing = np.abs(final.astype(int) - fixture["rf8_final"])
+    assert differing.max() <= 2
+    assert (differing > 0).mean() < 1e-3
+
+
+def test_the_network_sees_the_grey_square_that_the_original_shows(parity):
+    seen = []
+    colorizer = of_network(Orange(), render_factor=8)
+    hook = colorizer.network._network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    colorizer.colour_of([np.load(parity / "filter_input_rgb.npy")])
+    hook.remove()
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET.mean, IMAGENET.std))
+    grey = ((seen[0] * std + mean) * 255).round()[0].permute(1, 2, 0).numpy()
+    np.testing.assert_array_equal(grey, np.load(parity / "filter_rf8_model_input_rgb.npy"))
+
+
+def test_the_answer_is_what_the_steps_say_one_by_one(colour_model, colorizer, photo):
+    small = np.asarray(Image.fromarray(photo).resize((64, 64), Image.Resampling.BILINEAR))
+    unit = torch.from_numpy(grey_of(small)).float()[None, None] / 255
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET.mean, IMAGENET.std))
+    with torch.inference_mode():
+        levels = ((colour_model.network((unit - mean) / std) * std + mean).clamp(0, 1) * 255)[0].permute(1, 2, 0)
+    (square,) = colorizer.colour_of([photo])
+    assert (square.shape, square.dtype) == ((64, 64, 3), np.uint8)
+    assert np.abs(square - levels.numpy()).max() < 1.001  # cut, not rounded
+    assert (square <= levels.numpy() + 1e-3).all()
+    raw = np.asarray(Image.fromarray(square).resize((90, 60), Image.Resampling.BILINEAR))
+    np.testing.assert_array_equal(colorizer.finish(photo, square), merge_luma(photo, raw))
+    np.testing.assert_array_equal(colorizer(photo), colorizer.finish(photo, square))
+
+
+def test_colour_appears_and_luma_stays(photo):
+    coloured = of_network(Orange(), render_factor=4)(photo)
+    red, green, blue = (coloured[..., channel].astype(int) for channel in range(3))
+    assert (red > green).mean() > 0.9
+    assert (green > blue).mean() > 0.9
+    inside = ((coloured > 0) & (coloured < 255)).all(axis=2)
+    assert np.abs(luma_of(coloured) - luma_of(photo))[inside].max() <= 1
+
+
+def test_pictures_of_several_sizes_go_together(colorizer, photo):
+    pictures = [photo, photo[:31, :17], np.ascontiguousarray(photo[::-1])]
+    for picture, square in zip(pictures, colorizer.colour_of(pictures), strict=True):
+        alone = colorizer.colour_of([picture])[0]
+        assert np.abs(square.astype(int) - alone).max() <= 1
+    assert colorizer.colour_of([]) == []
+
+
+@pytest.mark.parametrize("shape", [(60, 90), (1, 1), (3, 200), (7, 5, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_any_size_and_depth(colorizer, shape, dtype, rng):
+    picture = rng.integers(0, np.iinfo(dtype).max, shape, dtype=dtype)
+    coloured = colorizer(picture)
+    assert (coloured.shape, coloured.dtype) == ((*shape[:2], 3), dtype)
+
+
+@pytest.mark.parametrize(
+    "picture", [np.zeros((4, 4)), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4), np.uint8), np.zeros(4, np.uint8)]
+)
+def test_what_is_no_picture_is_refused(colorizer, picture):
+    with pytest.raises(InputError, match=r"cannot be coloured, needs \(Y, X\) or \(Y, X, 3\), uint8 or uint16"):
+        colorizer(picture)
+
+
+@pytest.mark.parametrize(
+    ("card", "preset", "expected"),
+    [("artistic", None, 35), ("video", None, 21), ("artistic", "video", 21), ("own", None, 21), ("unheard", None, 21)],
+)
+def test_the_render_factor_is_that_of_the_preset(card, preset, expected):
+    model = Model(Orange(), IMAGENET, card=CARD | {"preset": card})
+    assert Colorizer(model, device="cpu", preset=preset).render_factor == expected
+
+
+def test_auto_goes_by_the_size_of_each_picture(rng):
+    colorizer = of_network(Orange(), render_factor="auto")
+    pictures = [np.zeros(shape, np.uint8) for shape in [(320, 400, 3), (100, 100, 3), (500, 320, 3)]]
+    assert [len(square) for square in colorizer.colour_of(pictures)] == [320, 192, 320]
+
+
+def test_the_statement_names_model_preset_and_render_factor(colour_model, colorizer):
+    statement = colorizer.statement(4)
+    assert statement.startswith(f"AI-coloured by decrappify {__version__}, preset own, model tiny (sha256 ")
+    assert statement.endswith(f"{colour_model.sha256}), render_factor 4")
+
+
+def model_of(network=None, normalization=IMAGENET, **card):
+    return Model(network or Orange(), normalization, card={"name": "other"} | card)
+
+
+@pytest.mark.parametrize(
+    ("model", "match"),
+    [
+        (model_of(create("small", n_frames=3)), "model 'other' is for restoration, not colorization; choose"),
+        (model_of(task="restoration"), "is for restoration, not colorization"),
+        (
+            model_of(create("small", n_frames=3), task="colorization"),
+            r"takes 3 frame\(s\) of 1 channels and gives 1 at scale 1; colorization needs 1 frame",
+        ),
+        (model_of(normalization=None, task="colorization"), "needs ChannelStatistics of red, green and blue"),
+    ],
+)
+def test_models_for_something_else_are_refused(model, match):
+    with pytest.raises(InputError, match=match):
+        Colorizer(model, device="cpu")
+
+
+OUT_OF_MEMORY = [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: not enough memory")]
+
+
+class TestOutOfMemory:
+    @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["cuda", "cpu"])
+    def test_fewer_pictures_go_together_first(self, error, photo):
+        colorizer = of_network(Orange(limit=2 * 64**2, error=error), render_factor=4)
+        squares = colorizer.colour_of([photo] * 7)
+        assert len(squares) == 7
+        assert all((square == squares[0]).all() for square in squares)
+
+    def test_auto_goes_on_with_smaller_squares_and_says_so(self, caplog):
+        colorizer = of_network(Orange(limit=(16 * 20) ** 2), render_factor="auto")
+        pictures = [np.zeros((480, 480, 3), np.uint8)] * 2
+        with caplog.at_level(logging.WARNING):
+            squares = colorizer.colour_of(pictures)
+        assert [len(square) // 16 for square in squares] == [16, 16]  # 30, 22, 16
+        assert "out of memory on cpu with render_factor=30, now at most 22" in caplog.text
+        assert len(colorizer.colour_of(pictures[:1])[0]) // 16 == 16  # a film must not change on the way
+
+    def test_a_render_factor_asked_for_is_never_changed(self, photo):
+        colorizer = of_network(Orange(limit=160**2), render_factor=20)
+        with pytest.raises(
+            DeviceMemoryError, match=r"cpu has no memory for render_factor=20; choose render_factor=15 or"
+        ):
+            colorizer(photo)
+
+    def test_auto_gives_up_at_the_smallest_square(self, photo):
+        colorizer = of_network(Orange(), render_factor="auto")
+        colorizer.network._network.limit = 1
+        with pytest.raises(DeviceMemoryError, match="no memory for render_factor=2; choose another device"):
+            colorizer(photo)
+
+    def test_what_main_memory_cannot_hold_is_not_tried(self, photo, monkeypatch):
+        colorizer = of_network(Orange(), render_factor=20)
+        monkeypatch.setattr("decrappify.colorization.colorizer.free_memory", lambda _: 1000)
+        with pytest.raises(DeviceMemoryError, match="cpu has no memory for render_factor=20"):
+            colorizer(photo)
+
+    def test_other_errors_pass(self, photo):
+        with pytest.raises(RuntimeError, match="shapes do not fit"):
+            of_network(Orange(limit=64**2, error=RuntimeError("shapes do not fit")), render_factor=8)(photo)

@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageCms, ImageOps
+
+from decrappify.colorization.photograph_writer import write_photograph
+from decrappify.colorization.photographs import DESCRIPTION, Photograph, read_description, read_photograph
+from decrappify.errors import FormatError, InputError, MissingFileError, OutputExistsError
+
+SUFFIXES = [".png", ".jpg", ".tif"]
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.fixture
+def rgb(rng):
+    return rng.integers(0, 256, (20, 31, 3), dtype=np.uint8)
+
+
+def exif(**tags):
+    made = Image.Exif()
+    for tag, value in tags.items():
+        made[int(tag[1:], 16)] = value
+    return made
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_pictures_are_read_upright(tmp_path, rgb, orientation, suffix):
+    Image.fromarray(rgb).save(tmp_path / f"a{suffix}", exif=exif(_112=orientation), dpi=(300, 200))
+    read = read_photograph(tmp_path / f"a{suffix}")
+    with Image.open(tmp_path / f"a{suffix}") as image:
+        np.testing.assert_array_equal(read.pixels, np.asarray(ImageOps.exif_transpose(image)))
+    assert read.dpi == pytest.approx((200, 300) if orientation > 4 else (300, 200), abs=0.01)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_deep_pictures_are_read_upright(tmp_path, rgb, orientation):
+    tag = [(274, 3, 1, orientation, True)]
+    tifffile.imwrite(tmp_path / "a.tif", rgb.astype(np.uint16) * 257, photometric="rgb", extratags=tag)
+    Image.fromarray(rgb).save(tmp_path / "a.png", exif=exif(_112=orientation))
+    expected = read_photograph(tmp_path / "a.png").pixels.astype(np.uint16) * 257
+    np.testing.assert_array_equal(read_photograph(tmp_path / "a.tif").pixels, expected)
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"),
+    [
+        ("L", "a.png"),
+        ("L", "a.jpg"),
+        ("1", "a.png"),
+        ("RGB", "a.bmp"),
+        ("P", "a.png"),
+        ("RGB", "a.tif"),
+        ("L", "a.tif"),
+    ],
+)
+def test_every_kind_of_8_bit_picture(tmp_path, rgb, mode, name):
+    Image.fromarray(rgb).convert(mode).save(tmp_path / name)
+    read = read_photograph(tmp_path / name)
+    with Image.open(tmp_path / name) as image:
+        np.testing.assert_array_equal(read.pixels, np.asarray(image.convert("RGB")))
+    assert read.alpha is None
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_transparency_is_kept(tmp_path, rgb, mode, suffix, rng):
+    alpha = rng.integers(0, 256, rgb.shape[:2], dtype=np.uint8)
+    picture = Image.fromarray(rgb).convert(mode)
+    picture.putalpha(Image.fromarray(alpha))
+    picture.save(tmp_path / f"a{suffix}")
+    read = read_photograph(tmp_path / f"a{suffix}")
+    np.testing.assert_array_equal(read.alpha, alpha)
+    again = read_photograph(write_photograph(tmp_path / f"b{suffix}", read, "note"))
+    np.testing.assert_array_equal(again.alpha, alpha)
+    np.testing.assert_array_equal(again.pixels, read.pixels)
+
+
+def test_a_transparent_palette_is_read_as_opacity(tmp_path):
+    picture = Image.fromarray(np.array([[0, 1]], np.uint8)).convert("P")
+    picture.putpalette([10, 20, 30, 40, 50, 60])
+    picture.save(tmp_path / "a.png", transparency=0)
+    read = read_photograph(tmp_path / "a.png")
+    assert read.pixels.tolist() == [[[10, 20, 30], [40, 50, 60]]]
+    assert read.alpha.tolist() == [[0, 255]]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_16_bit_png(tmp_path, rng, channels):
+    pixels = rng.integers(0, 65536, (9, 7, channels), dtype=np.uint16)
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(pixels.squeeze()))
+    read = read_photograph(tmp_path / "a.png")
+    assert read.pixels.dtype == np.uint16
+    np.testing.assert_array_equal(read.pixels, np.broadcast_to(pixels[..., : 1 if channels < 3 else 3], (9, 7, 3)))
+    assert (read.alpha is None) == (channels in (1, 3))
+
+
+@pytest.mark.parametrize("settings", [{}, {"planarconfig": "separate"}, {"bigtiff": True}, {"byteorder": ">"}])
+def test_16_bit_colour_tiff(tmp_path, rng, settings):
+    pixels = rng.integers(0, 65536, (9, 7, 3), dtype=np.uint16)
+    stored = np.moveaxis(pixels, -1, 0) if "planarconfig" in settings else pixels
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb", **settings)
+    np.testing.assert_array_equal(read_photograph(tmp_path / "a.tif").pixels, pixels)
+
+
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+def test_16_bit_grey_tiff(tmp_path, rng, photometric):
+    pixels = rng.integers(0, 65536, (9, 7), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric=photometric)
+    expected = pixels if photometric == "minisblack" else 65535 - pixels
+    np.testing.assert_array_equal(read_photograph(tmp_path / "a.tif").pixels[..., 1], expected)
+
+
+def test_a_usual_large_scan_is_no_bomb_but_a_bomb_is(tmp_path, rgb, monkeypatch):
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)  # of 620: Pillow warns
+    assert read_photograph(tmp_path / "a.png").pixels.shape == rgb.shape
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)
+    with pytest.raises(FormatError, match=r"a.png has too many pixels .*; save it smaller"):
+        read_photograph(tmp_path / "a.png")
+
+
+def write_pages(path):
+    tifffile.imwrite(path, np.zeros((3, 8, 8), np.uint8), photometric="minisblack")
+
+
+def write_layers(path):
+    Image.new("CMYK", (8, 8)).save(path)
+
+
+def write_floats(path):
+    tifffile.imwrite(path, np.zeros((8, 8), np.float32))
+
+
+def write_web_page(path):
+    path.write_text("<html>not found</html>")
+
+
+def write_half(path):
+    Image.new("RGB", (64, 64), "red").save(path)
+    path.write_bytes(path.read_bytes()[:200])
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "error", "match"),
+    [
+        ("a.tif", write_pages, InputError, "a.tif holds 3 pages or frames, needs one"),
+        ("a.jpg", write_layers, InputError, "a.jpg has colours of kind CMYK; save it as RGB or greyscale first"),
+        ("a.tif", write_floats, InputError, "a.tif has colours of kind F; save it as RGB"),
+        ("a.jpg", write_web_page, FormatError, "a.jpg is no readable PNG, JPEG, BMP or TIFF picture"),
+        ("a.jpg", write_half, FormatError, "a.jpg is no readable .* it is damaged or another kind of file"),
+        ("a.jpg", lambda path: None, MissingFileError, "there is no file .*a.jpg; check the path"),
+    ],
+)
+def test_what_cannot_be_read_says_why(tmp_path, name, write, error, match):
+    write(tmp_path / name)
+    with pytest.raises(error, match=match):
+        read_photograph(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_belongs_to_a_photograph_is_written_with_the_statement(tmp_path, rgb, suffix):
+    tags = {DESCRIPTION: "Oma in Köln", 0x013B: "A. Person", 0x0132: "1999:01:02 03:04:05"}
+    photograph = Photograph(pixels=rgb, icc_profile=SRGB, dpi=(300.0, 150.0), tags=tags)
+    path = write_photograph(tmp_path / f"a{suffix}", photograph, "AI-coloured by a test")
+    assert read_description(path) == "Oma in Köln; AI-coloured by a test"
+    with Image.open(path) as image:
+        image.load()
+        assert image.info["icc_profile"] == SRGB
+        assert image.info["dpi"] == pytest.approx((300, 150), abs=0.02)
+        software = image.info.get("Software") or image.getexif()[0x0131]
+        assert software.startswith("decrappify ")
+        assert "A. Person" in (image.info.get("Author"), image.getexif().get(0x013B))
+    again = read_photograph(path)
+    assert again.icc_profile == SRGB
+    if suffix == ".jpg":
+        assert np.abs(again.pixels.astype(int) - rgb).mean() < 4
+    else:
+        np.testing.assert_array_equal(again.pixels, rgb)
+
+
+@pytest.mark.parametrize("written", ["Köln".encode(), "Köln".encode("latin-1")], ids=["utf-8", "latin-1"])
+def test_descriptions_are_read_in_both_usual_encodings(tmp_path, rgb, written):
+    Image.fromarray(rgb).save(tmp_path / "a.jpg", exif=exif(_10e=written))
+    assert read_description(tmp_path / "a.jpg") == "Köln"
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_the_statement_is_there_without_anything_else_and_in_any_script(tmp_path, rgb, suffix):
+    path = write_photograph(tmp_path / f"a{suffix}", Photograph(pixels=rgb), "AI-coloured, model 写真")
+    assert read_description(path) == "AI-coloured, model 写真"
+
+
+def test_the_profile_of_a_grey_picture_is_not_written_on_colours(tmp_path, rgb):
+    grey_profile = SRGB[:16] + b"GRAY" + SRGB[20:]
+    Image.fromarray(rgb).convert("L").save(tmp_path / "a.png", icc_profile=grey_profile)
+    assert read_photograph(tmp_path / "a.png").icc_profile is None
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_16_bits_are_written(tmp_path, rng, suffix):
+    pixels, alpha = rng.integers(0, 65536, (9, 7, 3), dtype=np.uint16), rng.integers(0, 65536, (9, 7), dtype=np.uint16)
+    photograph = Photograph(pixels=pixels, alpha=alpha)
+    again = read_photograph(write_photograph(tmp_path / f"a{suffix}", photograph, "note"))
+    np.testing.assert_array_equal(again.pixels, pixels)
+    np.testing.assert_array_equal(again.alpha, alpha)
+
+
+def test_jpeg_gets_8_bits_and_no_opaque_alpha(tmp_path):
+    deep = Photograph(pixels=np.full((8, 8, 3), 40000, np.uint16), alpha=np.full((8, 8), 65535, np.uint16))
+    again = read_photograph(write_photograph(tmp_path / "a.jpg", deep, "note"))
+    assert np.abs(again.pixels.astype(int) - 156).max() <= 1
+    with pytest.raises(InputError, match=r"cannot hold the picture's transparency; write a .png or .tif"):
+        write_photograph(tmp_path / "b.jpg", Photograph(pixels=deep.pixels, alpha=deep.alpha // 2), "note")
+    assert not (tmp_path / "b.jpg").exists()
+
+
+def test_nothing_is_overwritten_unasked(tmp_path, rgb):
+    path = write_photograph(tmp_path / "a.png", Photograph(pixels=rgb), "first")
+    with pytest.raises(OutputExistsError, match=r"a.png already exists; choose another name"):
+        write_photograph(path, Photograph(pixels=rgb), "second")
+    assert read_description(write_photograph(path, Photograph(pixels=rgb), "third", overwrite=True)) == "third"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_suffix_without_writer_is_refused(tmp_path, rgb):
+    with pytest.raises(FormatError, match=r"a.webp has no picture writer here; writable are .png, .jpg and .tif"):
+        write_photograph(tmp_path / "a.webp", Photograph(pixels=rgb), "note")

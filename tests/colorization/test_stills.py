@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
+from decrappify.colorization.photographs import read_description, read_photograph
+from decrappify.colorization.stills import colorize_folder, colorize_still
+from decrappify.errors import FormatError, InputError, OutputError, OutputExistsError
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+class Bar:
+    """Remembers what a progress bar is told, and runs `after` on each update."""
+
+    def __init__(self, after=lambda: None):
+        self.after, self.updates = after, []
+
+    def __call__(self, **settings):
+        self.settings = settings
+        return self
+
+    def update(self, n):
+        self.updates.append(n)
+        self.after()
+
+    def close(self):
+        self.updates.append("closed")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_a_picture_file(tmp_path, album, colorizer, photo, suffix):
+    output = colorize_still(album / "p10.png", tmp_path / f"out{suffix}", colorizer)
+    assert read_description(output) == colorizer.statement(4)
+    difference = np.abs(read_photograph(output).pixels.astype(int) - colorizer(photo)).mean()
+    assert difference == 0 if suffix != ".jpg" else difference < 4
+
+
+def test_a_16_bit_picture_stays_one(tmp_path, colorizer, photo):
+    from decrappify.colorization.photograph_writer import write_photograph
+    from decrappify.colorization.photographs import Photograph
+
+    deep = photo.astype(np.uint16) * 257 + 3
+    source = write_photograph(tmp_path / "deep.tif", Photograph(pixels=deep), "a scan")
+    read = read_photograph(colorize_still(source, tmp_path / "out.png", colorizer))
+    np.testing.assert_array_equal(read.pixels, colorizer(deep))
+    assert read_description(tmp_path / "out.png") == f"a scan; {colorizer.statement(4)}"
+
+
+def test_the_watermark_only_where_it_is_asked_for(tmp_path, album, colorizer):
+    plain = read_photograph(colorize_still(album / "p10.png", tmp_path / "a.png", colorizer)).pixels
+    marked = colorize_still(album / "p10.png", tmp_path / "b.png", colorizer, watermark=True)
+    differs = (read_photograph(marked).pixels != plain).any(axis=2)
+    assert differs[40:, :70].any()
+    assert not differs[:30].any()
+
+
+def test_a_still_is_refused_before_it_is_coloured(tmp_path, album, colorizer):
+    with pytest.raises(InputError, match=r"p10.png is the input itself; choose another name"):
+        colorize_still(album / "p10.png", album / "p10.png", colorizer, overwrite=True)
+    with pytest.raises(FormatError, match="has no picture writer here"):
+        colorize_still(album / "p10.png", tmp_path / "a.gif", colorizer)
+    with pytest.raises(OutputError, match="there is no folder"):
+        colorize_still(album / "p10.png", tmp_path / "missing" / "a.png", colorizer)
+
+
+@pytest.mark.parametrize("batch_size", [None, 2, 10])
+def test_a_folder(tmp_path, album, colorizer, batch_size):
+    bar = Bar()
+    output = colorize_folder(album, tmp_path / "new" / "out", colorizer, batch_size=batch_size, progress=bar)
+    assert names(output) == ["p1.png", "p10.png", "p2.jpg"]
+    assert bar.settings == {"total": 3, "desc": "colorize", "unit": "picture"}
+    assert (sum(bar.updates[:-1]), bar.updates[-1]) == (3, "closed")
+    assert all(read_description(path) == colorizer.statement(4) for path in output.iterdir())
+
+
+def test_a_folder_goes_in_natural_order_and_on_where_it_was_stopped(tmp_path, album, colorizer):
+    output, cancel = tmp_path / "out", threading.Event()
+    with pytest.raises(ColorizationCancelled, match="the same call goes on where it stopped"):
+        colorize_folder(album, output, colorizer, progress=Bar(cancel.set), cancel=cancel)
+    assert names(output) == ["p1.png"]
+    first = (output / "p1.png").stat().st_mtime_ns
+    colorize_folder(album, output, colorizer)
+    assert names(output) == ["p1.png", "p10.png", "p2.jpg"]
+    assert (output / "p1.png").stat().st_mtime_ns == first
+
+
+def test_a_bad_picture_does_not_stop_the_others(tmp_path, album, colorizer):
+    (album / "p0.jpg").write_text("<html>")
+    Image.new("CMYK", (8, 8)).save(album / "p3.jpg")
+    with pytest.raises(
+        InputError, match=r"2 of 5 pictures were not coloured, .*: p0.jpg: .*; p3.jpg: .* CMYK"
+    ) as caught:
+        colorize_folder(album, tmp_path / "out", colorizer, batch_size=2)
+    assert len(str(caught.value).splitlines()) == 1
+    assert names(tmp_path / "out") == ["p1.png", "p10.png", "p2.jpg"]
+
+
+def test_what_others_left_in_the_output_is_not_taken_for_finished(tmp_path, album, colorizer, colour_model):
+    output = tmp_path / "out"
+    other = Colorizer(colour_model, render_factor=3, device="cpu", precision="float32")
+    colorize_folder(album, output, other)
+    (output / "p1.png").unlink()
+    (output / "p2.jpg").write_text("my notes")
+    with pytest.raises(
+        InputError, match=r"2 of 3 .*p2.jpg was not made by this model and these settings; replace it with"
+    ):
+        colorize_folder(album, output, colorizer)
+    assert (output / "p2.jpg").read_text() == "my notes"
+    assert read_description(output / "p1.png") == colorizer.statement(4)
+    colorize_folder(album, output, colorizer, overwrite=True)
+    assert all(read_description(path) == colorizer.statement(4) for path in output.iterdir())
+
+
+def test_auto_takes_up_a_folder_whatever_it_chose(tmp_path, album, colour_model):
+    auto = Colorizer(colour_model, render_factor="auto", device="cpu", precision="float32")
+    colorize_folder(album, tmp_path / "out", auto)
+    assert read_description(tmp_path / "out" / "p1.png") == auto.statement(12)
+    colorize_folder(album, tmp_path / "out", auto)
+
+
+def test_without_resume_finished_pictures_are_in_the_way(tmp_path, album, colorizer):
+    colorize_folder(album, tmp_path / "out", colorizer)
+    with pytest.raises(InputError, match=r"3 of 3 pictures .*p1.png already exists; replace it with overwrite=True"):
+        colorize_folder(album, tmp_path / "out", colorizer, resume=False)
+
+
+def test_a_folder_is_refused_before_it_is_coloured(tmp_path, album, colorizer):
+    with pytest.raises(InputError, match="is the input folder itself"):
+        colorize_folder(album, album, colorizer)
+    with pytest.raises(InputError, match=r"batch_size is 0, needs a whole number of at least 1"):
+        colorize_folder(album, tmp_path / "out", colorizer, batch_size=0)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputExistsError, match="file is a file; a folder of pictures needs a folder"):
+        colorize_folder(album, tmp_path / "file", colorizer)
+    with pytest.raises(OutputError, match="cannot be made"):
+        colorize_folder(album, tmp_path / "file" / "out", colorizer)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"holds no pictures; readable are .bmp"):
+        colorize_folder(tmp_path / "empty", tmp_path / "out", colorizer)
+    Image.new("L", (8, 8)).save(album / "p1.png")
+    with pytest.raises(InputError, match=r"p1.bmp and p1.png would both become p1.png; rename one"):
+        colorize_folder(album, tmp_path / "out", colorizer)

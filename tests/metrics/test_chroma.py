@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from decrappify.errors import InputError
+from decrappify.metrics.chroma import chroma_flicker
+
+
+def test_a_film_that_stands_still_has_no_flicker(rng):
+    film = np.repeat(rng.integers(0, 256, (1, 8, 8, 3), np.uint8), 3, axis=0)
+    found = chroma_flicker(film)
+    assert (found["luma"], found["chroma"], found["chroma_where_still"]) == (0, 0, 0)
+    assert np.isnan(found["ratio"])
+
+
+def test_colour_that_changes_at_equal_luma_is_all_flicker():
+    film = np.full((3, 6, 6, 3), 100, np.uint8)
+    film[1] += np.array([40, 0, 0], np.uint8)
+    film[1] -= np.array([0, 20, 2], np.uint8)  # 0.299 * 40 = 0.587 * 20 + 0.114 * 2 up to 0.01
+    found = chroma_flicker(film)
+    assert found["luma"] < 0.01
+    assert found["chroma"] == pytest.approx((0.492 * 2 + 0.877 * 40) / 2, rel=1e-2)
+    assert found["chroma_where_still"] == pytest.approx(found["chroma"])
+
+
+def test_frames_may_come_one_by_one(rng):
+    film = rng.integers(0, 256, (4, 5, 7, 3), np.uint8)
+    found, streamed = chroma_flicker(film), chroma_flicker(frame for frame in film)
+    assert found == streamed
+    assert found["ratio"] == pytest.approx(found["chroma"] / found["luma"])
+
+
+@pytest.mark.parametrize(
+    ("film", "message"),
+    [
+        (np.zeros((1, 4, 4, 3), np.uint8), "less than two frames"),
+        (np.zeros((2, 4, 4), np.uint8), r"a frame is \(4, 4\) uint8, needs \(Y, X, 3\)"),
+        (np.zeros((2, 4, 4, 3)), "float64, needs"),
+        ([np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)], r"\(4, 5\), the one before \(4, 4\)"),
+    ],
+)
+def test_what_is_no_film_is_refused(film, message):
+    with pytest.raises(InputError, match=message):
+        chroma_flicker(film)
