@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 
 from decrappify.errors import InputError
 from decrappify.metrics.baselines import best_gaussian
-from decrappify.metrics.fidelity import psnr
+from decrappify.metrics.fidelity import psnr, si_psnr
 
 
 def test_no_other_gaussian_is_better(scene, rng):
@@ -57,3 +57,11 @@ def test_bad_inputs_end_in_one_line(scene):
         best_gaussian(broken, scene)
     with pytest.raises(InputError, match="truth is constant"):
         best_gaussian(scene, np.zeros_like(scene))
+
+
+def test_levels_may_differ_when_fitted(scene, rng):
+    noisy = scene + rng.normal(0, 0.1, scene.shape)
+    same, other = best_gaussian(noisy, scene, fit_levels=True), best_gaussian(noisy / 30 + 4, scene, fit_levels=True)
+    assert other[:2] == pytest.approx(same[:2])
+    assert other.psnr == pytest.approx(same.psnr) == si_psnr(same.restored, scene)
+    assert same.psnr >= best_gaussian(noisy, scene).psnr - 0.01

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
-from decrappify.metrics.fidelity import psnr
-from decrappify.metrics.pairs import checked_pair, decibel, frames, range_of
+from decrappify.metrics.fidelity import psnr, si_psnr
+from decrappify.metrics.pairs import checked_pair, frames, range_of
 from decrappify.movie import Array
 
 _SPACE_GRID = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.5)
@@ -31,7 +31,7 @@ class BestGaussian(NamedTuple):
     restored : ndarray
         The filtered source, float64, of the source's shape.
     psnr : float
-        PSNR of all of `restored` in dB.
+        PSNR of all of `restored` in dB; SI-PSNR where levels were fitted.
     """
 
     sigma_space: float
@@ -40,7 +40,9 @@ class BestGaussian(NamedTuple):
     psnr: float
 
 
-def best_gaussian(source: ArrayLike, truth: ArrayLike, *, data_range: float | None = None) -> BestGaussian:
+def best_gaussian(
+    source: ArrayLike, truth: ArrayLike, *, data_range: float | None = None, fit_levels: bool = False
+) -> BestGaussian:
     """Filter `source` with the spatial and temporal Gaussian whose PSNR against `truth` is highest.
 
     An oracle: the sigmas are chosen per movie by looking at the truth, which no user could, so it is hard to beat. A
@@ -53,6 +55,8 @@ def best_gaussian(source: ArrayLike, truth: ArrayLike, *, data_range: float | No
         (Y, X) or (T, Y, X), equal shapes, the same grey levels.
     data_range : float, optional
         D in grey levels; max - min of the whole truth by default.
+    fit_levels : bool
+        Choose by SI-PSNR instead, for a source and a truth whose grey levels differ by a gain and an offset.
 
     Returns
     -------
@@ -68,19 +72,20 @@ def best_gaussian(source: ArrayLike, truth: ArrayLike, *, data_range: float | No
     width = range_of(target, data_range)
     for _ in frames(noisy, "source"):
         pass  # a NaN anywhere would spread over its neighbours
-    search = _Search(noisy, target, width)
+    search = _Search(noisy, target, width, fit_levels)
     sigma_space, sigma_time = search.best()
     restored = gaussian_filter(noisy.astype(np.float64), (sigma_time, sigma_space, sigma_space))
-    score = psnr(restored, target, data_range=width)
+    score = (si_psnr if fit_levels else psnr)(restored, target, data_range=width)
     return BestGaussian(sigma_space, sigma_time, restored.reshape(np.shape(source)), score)
 
 
 class _Search:
-    def __init__(self, source: Array, truth: Array, data_range: float) -> None:
+    def __init__(self, source: Array, truth: Array, data_range: float, fit_levels: bool) -> None:
         n_frames = len(source)
         n_picks = min(_SEARCH_FRAMES, n_frames, max(2, _SEARCH_PIXELS // source[0].size))
         self._picks = np.unique(np.linspace(0, n_frames - 1, n_picks + 2).round().astype(int)[1:-1])
         self._source, self._data_range = source, data_range
+        self._score = si_psnr if fit_levels else psnr
         self._truth = truth[self._picks].astype(np.float64)
         self._scores: dict[tuple[float, float], float] = {}
         self._in_time: dict[float, Array] = {}
@@ -103,8 +108,7 @@ class _Search:
         for space, time in candidates:
             if (space, time) not in self._scores:
                 filtered = gaussian_filter(self._filtered_in_time(time), (0, space, space))
-                error = float(np.sqrt(np.mean((filtered - self._truth) ** 2)))
-                self._scores[space, time] = decibel(self._data_range, error)
+                self._scores[space, time] = self._score(filtered, self._truth, data_range=self._data_range)
 
     def _filtered_in_time(self, sigma: float) -> Array:
         """Filter the picked frames in time, reading just the frames that the filter weighs."""

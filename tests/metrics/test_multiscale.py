@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from skimage.metrics import structural_similarity
+
+from decrappify.errors import InputError
+from decrappify.metrics import multiscale
+from decrappify.metrics.fidelity import ssim
+from decrappify.metrics.multiscale import SCALE_WEIGHTS, SSIMTerms, foreground_ssim, micro_ssim, ms_ssim, n_scales
+
+
+@pytest.fixture
+def cells(rng) -> np.ndarray:
+    """Bright blobs on a dark, wide background (192, 200), above an offset of 100."""
+    spots = np.zeros((192, 200))
+    spots[rng.integers(20, 100, 40), rng.integers(20, 100, 40)] = 4000
+    return 100 + gaussian_filter(spots, 3)
+
+
+@pytest.mark.parametrize("noise", [5, 40])
+def test_similarity_of_the_terms_is_that_of_scikit_image(cells, rng, noise):
+    noisy, width = cells + rng.normal(0, noise, cells.shape), float(np.ptp(cells))
+    expected = structural_similarity(
+        cells, noisy, data_range=width, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    assert SSIMTerms.of(noisy, cells).similarity(width).mean() == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("shape", [(192, 200), (3, 177, 181)])
+@pytest.mark.parametrize(
+    ("weights", "tolerance"),
+    [
+        # torchmetrics takes the coarsest scale's borders too, from reflected pixels; without that scale the two agree.
+        ((0.1, 0.3, 0.4, 0.2, 0.0), 1e-7),
+        (SCALE_WEIGHTS, 2e-3),
+    ],
+)
+def test_ms_ssim_is_that_of_torchmetrics(rng, shape, weights, tolerance, monkeypatch):
+    functional = pytest.importorskip("torchmetrics.functional.image", reason="torchmetrics is not installed")
+    import torch
+
+    monkeypatch.setattr(multiscale, "SCALE_WEIGHTS", weights)
+    truth = gaussian_filter(rng.random(shape), (0,) * (len(shape) - 2) + (2, 2))
+    noisy = truth + rng.normal(0, 0.05, shape)
+    stacks = [torch.from_numpy(a.reshape(-1, 1, *shape[-2:])) for a in (noisy, truth)]
+    expected = functional.multiscale_structural_similarity_index_measure(
+        *stacks, data_range=float(np.ptp(truth)), betas=weights
+    )
+    assert ms_ssim(noisy, truth) == (pytest.approx(float(expected), rel=tolerance), 5)
+
+
+def test_ms_ssim_of_a_small_frame_drops_scales_and_says_so(rng):
+    truth = gaussian_filter(rng.random((48, 50)), 1)
+    noisy = truth + rng.normal(0, 0.1, truth.shape)
+    score = ms_ssim(noisy, truth)
+    assert score.n_scales == n_scales((48, 50)) == 3
+    assert 0.05 < score.value < 0.999
+    assert ms_ssim(noisy[:20, :20], truth[:20, :20], data_range=np.ptp(truth)).value == pytest.approx(
+        ssim(noisy[:20, :20], truth[:20, :20], data_range=np.ptp(truth))
+    )
+
+
+def test_an_inverted_image_has_no_structure(rng):
+    truth = gaussian_filter(rng.random((64, 64)), 2)
+    assert ms_ssim(-truth, truth).value == 0
+
+
+def test_dark_background_lifts_ssim_but_not_the_other_two(cells, rng):
+    noisy = cells + rng.normal(0, 12, cells.shape)
+    flat = np.full_like(cells, np.median(cells))
+    assert ssim(flat, cells) > 0.5
+    assert foreground_ssim(flat, cells).value < 0.3
+    assert foreground_ssim(noisy, cells).value > foreground_ssim(flat, cells).value
+    assert 0.02 < foreground_ssim(noisy, cells).share < 0.3
+
+
+def test_foreground_of_everything_equal_is_perfect_and_of_one_speck_at_the_edge_unknown():
+    truth = np.zeros((30, 30))
+    truth[0, 0] = 9
+    assert foreground_ssim(truth, truth) == (pytest.approx(np.nan, nan_ok=True), 0)
+
+
+def test_micro_ssim_finds_the_gain_and_the_background_of_a_dataset(cells, rng):
+    truths = [cells, 500 + 2 * np.roll(cells, 30, axis=1)]
+    perfect = micro_ssim([0.02 * truth + 7 for truth in truths], truths)
+    assert perfect.gain == pytest.approx(50, rel=0.01)
+    assert perfect.values == pytest.approx((1, 1), abs=1e-4)
+
+
+def test_micro_ssim_has_one_gain_so_gains_that_differ_cost(cells):
+    truths = [cells, cells]
+    same, different = (micro_ssim([cells * gain for gain in gains], truths) for gains in ((2, 2), (1, 4)))
+    assert np.mean(same.values) > np.mean(different.values) + 0.01
+    assert 1 / 4 < different.gain < 1
+
+
+def test_micro_ssim_is_highest_at_its_gain_and_does_not_let_the_image_vanish(cells, rng):
+    for noise in (0.1, 2.0):
+        noisy = cells * 0.3 + rng.normal(0, noise, cells.shape)
+        found = micro_ssim([noisy], [cells])
+        low, high = (np.percentile(image, 3) for image in (noisy, cells))
+        terms = SSIMTerms.of((noisy - low) / np.ptp(cells), (cells - high) / np.ptp(cells))
+        centre = terms.truth_mean.std() / terms.restored_mean.std()
+        scan = [terms.similarity(1.0, gain).mean() for gain in np.geomspace(centre / 2, 2 * centre, 200)]
+        assert found.values[0] == pytest.approx(max(scan), abs=1e-3)
+    assert terms.similarity(1.0, 1e-3).mean() > 2 * found.values[0], "dark background would choose a gain of 0"
+
+
+@pytest.mark.parametrize("metric", [ms_ssim, foreground_ssim, lambda r, g: micro_ssim([r], [g])])
+def test_small_frames_and_different_shapes_are_refused(metric, rng):
+    with pytest.raises(InputError, match=r"frames are 10 × 40 pixels, .* needs at least 11 × 11"):
+        metric(*rng.random((2, 10, 40)))
+    with pytest.raises(InputError, match="must be equal"):
+        metric(rng.random((20, 20)), rng.random((20, 21)))
+    with pytest.raises(InputError, match="constant"):
+        metric(rng.random((20, 20)), np.ones((20, 20)))
+
+
+def test_a_dataset_has_pairs():
+    with pytest.raises(InputError, match="there are 1 restored and 0 true images"):
+        micro_ssim([np.zeros((20, 20))], [])

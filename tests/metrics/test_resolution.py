@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from decrappify.errors import InputError
+from decrappify.metrics.decorrelation import decorrelation_resolution
+from decrappify.metrics.resolution import (
+    AGAINST_TRUTH,
+    BETWEEN_HALVES,
+    RingCorrelation,
+    binomial_halves,
+    block_mean,
+    cross_frc,
+    frc,
+)
+
+SIDE = 128
+
+
+def radius(side: int = SIDE) -> np.ndarray:
+    f = np.fft.fftfreq(side)
+    return np.hypot(f[:, None], f)
+
+
+@pytest.fixture
+def fading(rng):
+    """Frames whose signal-to-noise ratio, against white noise of sd 1, falls from 20 to 0 with frequency; the SNR."""
+    snr = 20 * np.exp(-radius() / 0.06)
+    frames = np.fft.ifft2(np.fft.fft2(rng.normal(size=(12, SIDE, SIDE))) * np.sqrt(snr)).real
+    return frames, snr
+
+
+def on_rings(values: np.ndarray) -> np.ndarray:
+    rings = np.rint(radius() * SIDE).astype(int).ravel()
+    return (np.bincount(rings, values.ravel()) / np.bincount(rings))[: SIDE // 2 + 1]
+
+
+def test_two_noisy_images_correlate_by_snr_over_one_plus_snr(fading, rng):
+    truth, snr = fading
+    first, second = truth + rng.normal(size=(2, *truth.shape))
+    curve = frc(first, second)
+    expected = on_rings(snr / (1 + snr))
+    assert curve.correlation[3:] == pytest.approx(expected[3:], abs=0.06)
+    assert np.mean(curve.correlation[3:] - expected[3:]) == pytest.approx(0, abs=0.01)
+
+
+def test_a_noisy_and_a_clean_image_correlate_by_the_root(fading, rng):
+    truth, snr = fading
+    curve = frc(truth + rng.normal(size=truth.shape), truth)
+    assert curve.correlation[3:] == pytest.approx(on_rings(np.sqrt(snr / (1 + snr)))[3:], abs=0.06)
+
+
+def test_the_two_thresholds_ask_for_the_same_signal(fading, rng):
+    truth, _ = fading
+    one, two, both = (truth + rng.normal(size=truth.shape) * sd for sd in (2**0.5, 2**0.5, 1))
+    halves = frc(one, two).resolution_px(BETWEEN_HALVES)
+    against_truth = frc(both, truth).resolution_px(AGAINST_TRUTH)
+    # FRC of halves = 1/7 where the halves' SNR is 1/6, so that the whole has 1/3; sqrt(1/3 / (4/3)) = 0.5.
+    exact = 1 / (0.06 * np.log(20 * 3))
+    assert (halves, against_truth) == pytest.approx((exact, exact), rel=0.06)
+    assert np.sqrt(2 / 7 / (1 + 1 / 7)) == pytest.approx(AGAINST_TRUTH)
+
+
+@pytest.mark.parametrize("cutoff", [0.1, 0.25, 0.4])
+def test_a_sharp_cut_off_is_the_resolution(rng, cutoff):
+    truth = rng.normal(size=(SIDE, SIDE))
+    kept = np.fft.ifft2(np.fft.fft2(truth) * (radius() < cutoff)).real
+    restored = kept + np.fft.ifft2(np.fft.fft2(rng.normal(size=truth.shape)) * (radius() >= cutoff)).real
+    assert frc(restored, truth).resolution_px(AGAINST_TRUTH) == pytest.approx(1 / cutoff, rel=0.05)
+
+
+def test_gain_offset_and_isotropic_blur_change_nothing(fading, rng):
+    truth, _ = fading
+    noisy = truth + rng.normal(size=truth.shape)
+    blurred = np.fft.ifft2(np.fft.fft2(noisy) * np.exp(-20 * radius())).real
+    assert frc(7 * blurred - 3, truth).correlation[4:50] == pytest.approx(frc(noisy, truth).correlation[4:50], abs=0.12)
+
+
+def test_crossings_at_the_ends():
+    frequency = np.linspace(0, 0.5, 33)
+    assert RingCorrelation(frequency, np.ones(33)).resolution_px(0.5) == 2.0
+    assert RingCorrelation(frequency, np.zeros(33)).resolution_px(0.5) == np.inf
+    assert RingCorrelation(frequency, 1 - 2 * frequency).resolution_px(0.5) == pytest.approx(4)
+
+
+@pytest.mark.parametrize("threshold", [0, 1, 7, float("nan")])
+def test_a_threshold_is_a_correlation(threshold):
+    with pytest.raises(InputError, match=r"threshold is .*, needs a correlation between 0 and 1"):
+        RingCorrelation(np.linspace(0, 0.5, 33), np.ones(33)).resolution_px(threshold)
+
+
+def test_invented_texture_gains_no_confirmed_resolution(fading, rng):
+    truth, _ = fading
+    one, two = truth + rng.normal(size=(2, *truth.shape))
+    raw = cross_frc(one, two).resolution_px(BETWEEN_HALVES)
+    texture = np.fft.ifft2(np.fft.fft2(rng.normal(size=one.shape)) * (radius() > 0.15)).real * 3
+    halves_of_a_network = frc(one + texture, two + texture).resolution_px(BETWEEN_HALVES)
+    confirmed = cross_frc(one + texture, two).resolution_px(BETWEEN_HALVES)
+    assert halves_of_a_network == 2.0
+    assert confirmed >= raw * 0.98
+    assert cross_frc(truth, two).resolution_px(BETWEEN_HALVES) < 0.8 * raw
+
+
+def test_a_finer_restoration_is_compared_on_the_raw_grid(fading, rng):
+    truth, _ = fading
+    half = truth + rng.normal(size=truth.shape)
+    fine = np.kron(truth, np.ones((1, 2, 2)))
+    assert cross_frc(fine, half).correlation == pytest.approx(cross_frc(truth, half).correlation)
+    with pytest.raises(InputError, match=r"frames of \(7, 9\) pixels are no whole multiple of \(4, 4\)"):
+        block_mean(np.zeros((1, 7, 9)), (4, 4))
+
+
+def test_binomial_halves_are_independent_poisson_images(rng):
+    photons = rng.poisson(6.0, (200, 200))
+    one, two = binomial_halves(100 + 2 * photons, rng, gain=2, offset=100)
+    assert np.array_equal((one - 100) + (two - 100), 2.0 * photons)
+    counts = (one - 100) / 2, (two - 100) / 2
+    for half in counts:
+        assert (half.mean(), half.var()) == pytest.approx((3, 3), rel=0.03)
+    assert np.corrcoef(*(half.ravel() for half in counts))[0, 1] == pytest.approx(0, abs=0.02)
+
+
+def test_halves_of_a_movie_keep_its_shape_and_darkness_is_no_photons(rng):
+    one, two = binomial_halves(np.full((2, 3, 4), 90, np.uint16), rng, gain=2, offset=100)
+    assert one.shape == (2, 3, 4)
+    assert np.array_equal(one, np.full((2, 3, 4), 100.0))
+    assert np.array_equal(one, two)
+
+
+def test_read_noise_is_allowed_for(rng):
+    photons = rng.poisson(6.0, (300, 300)) + rng.normal(0, 1.6, (300, 300))
+    ignored, known = (binomial_halves(100 + 2 * photons, rng, gain=2, offset=100, read_noise=r) for r in (0, 1.6))
+    correlations = [np.corrcoef(*(half.ravel() for half in halves))[0, 1] for halves in (ignored, known)]
+    assert correlations[0] > 0.12
+    assert correlations[1] == pytest.approx(0, abs=0.02)
+    assert np.mean(known) == pytest.approx(106, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("gain", "offset", "read_noise"), [(0, 0, 0), (-1, 0, 0), (float("nan"), 0, 0), (1, float("inf"), 0), (1, 0, -1)]
+)
+def test_a_gain_is_above_zero(rng, gain, offset, read_noise):
+    with pytest.raises(InputError, match=r"gain is .* needs grey levels per photon above 0"):
+        binomial_halves(np.ones((4, 4)), rng, gain=gain, offset=offset, read_noise=read_noise)
+
+
+@pytest.mark.parametrize("cutoff", [0.1, 0.2, 0.4])
+@pytest.mark.parametrize("noise", [0.01, 0.1])
+def test_decorrelation_finds_the_cut_off(rng, cutoff, noise):
+    side = 200
+    image = np.fft.ifft2(np.fft.fft2(rng.normal(size=(side, side))) * (radius(side) < cutoff)).real
+    image = 1000 + 50 * (image / image.std() + noise * rng.normal(size=image.shape))
+    assert decorrelation_resolution(image).resolution_px == pytest.approx(1 / cutoff, rel=0.05)
+
+
+def test_decorrelation_is_limited_by_noise_and_absent_in_noise_alone(rng):
+    image = np.fft.ifft2(np.fft.fft2(rng.normal(size=(200, 200))) * np.exp(-15 * radius(200))).real
+    image /= image.std()
+    clean, noisy = (decorrelation_resolution(image + noise * rng.normal(size=image.shape)) for noise in (0.003, 0.3))
+    assert clean.resolution_px < 0.8 * noisy.resolution_px
+    assert noisy.amplitude < clean.amplitude
+    assert decorrelation_resolution(rng.normal(size=(200, 200))) == (np.inf, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((2, 40, 40)), "decorrelation needs one .* choose a frame"),
+        (np.zeros((20, 40)), "at least 32 × 32"),
+        (np.full((40, 40), 7), "image is constant .every pixel 7"),
+    ],
+)
+def test_what_decorrelation_refuses(image, message):
+    with pytest.raises(InputError, match=message):
+        decorrelation_resolution(image)
