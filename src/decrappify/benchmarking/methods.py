@@ -1,0 +1,262 @@
+"""What is compared: models, any callable from movie to movie, and the baselines that every restoration must beat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from decrappify.benchmarking.camera import Camera
+from decrappify.benchmarking.movies import ComputedSource, gaussian_filtered, mapped, room, upsampled
+from decrappify.benchmarking.pairs import Pair
+from decrappify.errors import InputError
+from decrappify.io import open_movie
+from decrappify.metrics.baselines import best_gaussian
+from decrappify.metrics.blind import noise_sigma
+from decrappify.metrics.resolution import block_mean
+from decrappify.movie import Array, ArraySource, Movie
+
+if TYPE_CHECKING:
+    from decrappify.model import Model
+
+INPUT, GAUSSIAN = "input", "best Gaussian"
+BASELINES = ("input", "gaussian", "nlm", "tv")
+_LABELS = {"input": INPUT, "gaussian": GAUSSIAN, "nlm": "non-local means", "tv": "total variation"}
+_LUCY = "Richardson-Lucy"
+_ITERATIONS = 20
+_NOISE_FRAMES = 16
+
+
+@dataclass(frozen=True)
+class Method:
+    """A named way from the pair's source to its restoration.
+
+    Attributes
+    ----------
+    run : callable
+        Takes a Pair, gives a Movie on the truth's grid, and the notes that a reader of its figures needs.
+    needs_truth : bool
+        Whether it looks at the truth, as an oracle does.
+    """
+
+    name: str
+    run: Callable[[Pair], tuple[Movie, list[str]]]
+    needs_truth: bool = False
+    kind: str = "baseline"
+
+
+def baseline_methods(
+    names: Sequence[str], *, psf: ArrayLike | float | None = None, offset: float = 0.0, camera: Camera | None = None
+) -> list[Method]:
+    """Make the baselines called "input", "gaussian", "nlm" and "tv", and Richardson-Lucy where a PSF is given.
+
+    With a camera, "nlm" and "tv" work on stabilised values, whose noise is known, instead of one estimated sigma.
+    """
+    unknown = [name for name in names if name not in _LABELS]
+    if unknown:
+        raise InputError(f"baseline {unknown[0]!r} is not known, needs one of {', '.join(_LABELS)}")
+    runs: dict[str, Callable[[Pair], tuple[Movie, list[str]]]] = {
+        "input": _input,
+        "gaussian": _best_gaussian,
+        "nlm": lambda pair: _per_channel(pair, _non_local_means, camera),
+        "tv": lambda pair: _per_channel(pair, _total_variation, camera),
+    }
+    methods = [Method(_LABELS[name], runs[name], needs_truth=name == "gaussian") for name in names]
+    if psf is not None:
+        kernel = checked_psf(psf)
+        methods.append(Method(_LUCY, lambda pair: _richardson_lucy(pair, kernel, offset)))
+    return methods
+
+
+def own_methods(given: Any, folder: Path, options: Mapping[str, Any]) -> list[Method]:
+    """Make methods of one model, or of a mapping from names to models and callables."""
+    from decrappify.model import Model, load_model
+
+    if not isinstance(given, Mapping):
+        model = load_model(given)
+        given = {given if isinstance(given, str) and not Path(given).suffix else model.name: model}
+    methods = []
+    for name, entry in given.items():
+        if isinstance(entry, str | Path | Model):
+            model = load_model(entry)
+            methods.append(Method(str(name), _model_run(model, folder, options), kind="model"))
+        elif callable(entry):
+            methods.append(Method(str(name), _callable_run(str(name), entry), kind="callable"))
+        else:
+            raise InputError(
+                f"method {name!r} is a {type(entry).__name__}; needs a model, or a callable movie -> movie"
+            )
+    return methods
+
+
+def checked_psf(psf: ArrayLike | float) -> Array:
+    """Make a point spread function of sum 1: a (Y, X) array, or a Gaussian of that sigma in source pixels.
+
+    >>> checked_psf(1.0).shape, round(float(checked_psf(1.0).sum()), 12)
+    ((9, 9), 1.0)
+    """
+    kernel = np.asarray(psf, dtype=np.float64)
+    if kernel.ndim == 0:
+        sigma = float(kernel)
+        if not 0 < sigma < 100:
+            raise InputError(f"psf is {psf!r}, needs a sigma in pixels above 0, or a (Y, X) array")
+        along = np.exp(-(np.arange(-np.ceil(4 * sigma), np.ceil(4 * sigma) + 1) ** 2) / (2 * sigma**2))
+        kernel = np.outer(along, along)
+    if kernel.ndim != 2 or not np.isfinite(kernel).all() or kernel.min() < 0 or kernel.sum() == 0:
+        raise InputError(f"psf of shape {kernel.shape} is no point spread function; needs (Y, X), no value under 0")
+    return np.asarray(kernel / kernel.sum())
+
+
+def _input(pair: Pair) -> tuple[Movie, list[str]]:
+    return upsampled(pair.source, pair.scale), ["bicubic"] if pair.scale > 1 else []
+
+
+def _best_gaussian(pair: Pair) -> tuple[Movie, list[str]]:
+    if pair.truth is None:
+        raise InputError(f"{pair.name} has no truth, without which no best Gaussian filter can be chosen")
+    movie, notes, channels = upsampled(pair.source, pair.scale), [], []
+    for view in pair.views:
+        source, truth = view.of(movie), view.of(pair.truth)
+        frame_bytes = 8 * 6 * source.shape[3] * source.shape[4]
+        n_used = max(1, min(source.shape[0], room() // frame_bytes)) if view.kind == "movie" else 1
+        first = (source.shape[0] - n_used) // 2
+        part = slice(first, first + n_used)
+        noisy, good = (np.asarray(each[part])[:, 0, 0] for each in (source, truth))
+        best = best_gaussian(noisy, good, fit_levels=pair.fit_levels)
+        channels.append(gaussian_filtered(source, best.sigma_space, best.sigma_time))
+        chosen = f" chosen on frames {first}:{first + n_used} of {source.shape[0]}" if n_used < source.shape[0] else ""
+        in_time = f", {best.sigma_time:.2g} frames" if view.kind == "movie" else ""
+        notes.append(f"sigma {best.sigma_space:.2g} px{in_time}{chosen}")
+    stacked = [channel.z_as_time() if pair.views[0].kind == "stack" else channel for channel in channels]
+    return _side_by_side(movie, stacked), notes
+
+
+def _side_by_side(like: Movie, channels: Sequence[Movie]) -> Movie:
+    shape = (like.shape[0], len(channels), *like.shape[2:])
+    return like.derived(ComputedSource(shape, lambda t, c, z: channels[c].frame(t, 0, z)))
+
+
+def _per_channel(
+    pair: Pair, make: Callable[[float], Callable[[Array], Array]], camera: Camera | None
+) -> tuple[Movie, list[str]]:
+    """Filter the planes of each channel with what `make` gives for the channel's noise, then upsample."""
+    movies, notes = [], []
+    for channel in range(pair.source.shape[1]):
+        movie = pair.source.select(channels=channel)
+        if camera is None:
+            sigma = _noise(movie)
+            notes.append(f"noise sigma {sigma:.3g} grey levels, estimated")
+            movies.append(mapped(movie, make(sigma)))
+        else:
+            notes.append("noise stabilised by gain and offset")
+            movies.append(mapped(movie, _stabilised(make(1.0), camera)))
+    whole = _side_by_side(pair.source, movies)
+    return upsampled(whole, pair.scale), notes
+
+
+def _stabilised(denoise: Callable[[Array], Array], camera: Camera) -> Callable[[Array], Array]:
+    return lambda frame: camera.restored(denoise(camera.stabilised(frame)))
+
+
+def _noise(movie: Movie) -> float:
+    planes = list(movie.planes())
+    picks = np.unique(np.linspace(0, len(planes) - 1, min(_NOISE_FRAMES, len(planes))).round().astype(int))
+    return noise_sigma(np.stack([movie.frame(*planes[i]) for i in picks]))
+
+
+def _non_local_means(sigma: float) -> Callable[[Array], Array]:
+    """Buades et al. 2005, with the settings that scikit-image's own example recommends for a known sigma."""
+    from skimage.restoration import denoise_nl_means
+
+    def restored(frame: Array) -> Array:
+        # In units of sigma and about 0: the distances of patches would lose digits at large offsets.
+        mean = frame.mean()
+        units = (frame - mean) / sigma
+        smooth = denoise_nl_means(units, patch_size=5, patch_distance=6, h=0.8, sigma=1.0, fast_mode=True)
+        return np.asarray(mean + sigma * smooth)
+
+    return restored if sigma > 0 else lambda frame: frame
+
+
+def _total_variation(sigma: float) -> Callable[[Array], Array]:
+    """Rudin, Osher and Fatemi 1992: as much smoothing as takes away the noise, and no more."""
+    from skimage.restoration import denoise_tv_chambolle
+
+    def restored(frame: Array) -> Array:
+        low, high = 0.0, 8.0 * sigma
+        for _ in range(6):
+            weight = (low + high) / 2
+            smooth = denoise_tv_chambolle(frame, weight=weight, max_num_iter=60)  # type: ignore[no-untyped-call]
+            low, high = (weight, high) if np.std(frame - smooth) < sigma else (low, weight)
+        return np.asarray(smooth)
+
+    return restored if sigma > 0 else lambda frame: frame
+
+
+def _richardson_lucy(pair: Pair, psf: Array, offset: float) -> tuple[Movie, list[str]]:
+    from skimage.restoration import richardson_lucy
+
+    margin = max(psf.shape)
+
+    def restored(frame: Array) -> Array:
+        light = np.pad(np.maximum(frame - offset, 0), margin, mode="symmetric")
+        if light.max() == 0:
+            return frame
+        sharp = richardson_lucy(  # type: ignore[no-untyped-call]
+            light, psf, num_iter=_ITERATIONS, clip=False, filter_epsilon=1e-9 * light.max()
+        )
+        return np.asarray(sharp[margin:-margin, margin:-margin] + offset)
+
+    return upsampled(mapped(pair.source, restored), pair.scale), [f"{_ITERATIONS} iterations"]
+
+
+def _model_run(model: Model, folder: Path, options: Mapping[str, Any]) -> Callable[[Pair], tuple[Movie, list[str]]]:
+    from decrappify.restoration import restore
+
+    def run(pair: Pair) -> tuple[Movie, list[str]]:
+        if model.scale not in (1, pair.scale) and pair.truth is not None:
+            raise InputError(
+                f"model {model.name!r} has scale {model.scale}, but {pair.name} has scale {pair.scale}; "
+                "choose a model of that scale, or of scale 1, which is then enlarged"
+            )
+        nbytes = 4 * int(np.prod(pair.source.shape, dtype=np.int64)) * model.scale**2
+        output = folder / "model.ome.zarr" if nbytes > room() else None
+        restored = restore(pair.source, model, output, dtype="float32", **options)
+        return _on_grid(restored, pair, model.name)
+
+    return run
+
+
+def _callable_run(name: str, function: Callable[[Movie], Any]) -> Callable[[Pair], tuple[Movie, list[str]]]:
+    def run(pair: Pair) -> tuple[Movie, list[str]]:
+        result = function(pair.source)
+        if isinstance(result, np.ndarray):
+            result = _like(result, pair)
+        return _on_grid(open_movie(result), pair, name)
+
+    return run
+
+
+def _like(array: Array, pair: Pair) -> Movie:
+    """Take an array for a movie: a (Z, Y, X) stack stays a stack."""
+    is_stack = array.ndim == 3 and pair.source.shape[0] == 1 and pair.source.shape[2] == len(array) > 1
+    return pair.source.derived(ArraySource(array, "ZYX" if is_stack else None))
+
+
+def _on_grid(movie: Movie, pair: Pair, name: str) -> tuple[Movie, list[str]]:
+    """Enlarge a result on the source's grid, and refuse any other that is not on the truth's."""
+    source, scale = pair.source.shape, pair.scale
+    target = (*source[:3], source[3] * scale, source[4] * scale)
+    if movie.shape == target:
+        return movie, []
+    if movie.shape == source:
+        return upsampled(movie, scale), ["enlarged by bicubic interpolation"]
+    factor = movie.shape[3] // source[3]
+    if pair.truth is None and movie.shape == (*source[:3], source[3] * factor, source[4] * factor):
+        averaged = ComputedSource(source, lambda t, c, z: block_mean(movie.frame(t, c, z)[None], source[3:])[0])
+        return movie.derived(averaged), [f"averaged in {factor} x {factor} blocks, to compare with the input"]
+    raise InputError(f"method {name!r} made {movie.shape} of {pair.name} {source}, needs (T, C, Z, Y, X) = {target}")

@@ -1,0 +1,91 @@
+"""Movies made frame by frame from other movies, so that no baseline holds a whole one in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, zoom
+
+from decrappify.io import open_movie, save_movie
+from decrappify.movie import Array, ArraySource, Movie, Shape5
+
+_SHARE_OF_MEMORY = 8
+Plane = tuple[int, int, int]
+
+
+class ComputedSource:
+    """Float planes of `shape` that `compute` gives for (t, c, z); the last one is kept for the next region."""
+
+    def __init__(self, shape: Shape5, compute: Callable[[int, int, int], Array], dtype: Any = np.float64) -> None:
+        self.shape, self.dtype = shape, np.dtype(dtype)
+        self._compute = compute
+        self._last: tuple[Plane, Array] | None = None
+
+    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        """Compute the plane and return its region."""
+        if self._last is None or self._last[0] != (t, c, z):
+            self._last = (t, c, z), self._compute(t, c, z).astype(self.dtype, copy=False)
+        return self._last[1][rows, columns]
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def mapped(movie: Movie, function: Callable[[Array], Array], scale: int = 1) -> Movie:
+    """Apply `function` to each plane (Y, X), which it may make `scale` times finer."""
+    shape = (*movie.shape[:3], movie.shape[3] * scale, movie.shape[4] * scale)
+    return movie.derived(ComputedSource(shape, lambda t, c, z: function(movie.frame(t, c, z).astype(np.float64))))
+
+
+def upsampled(movie: Movie, scale: int) -> Movie:
+    """Enlarge `scale` times by bicubic interpolation; a pixel's area is divided, so that nothing shifts."""
+    if scale == 1:
+        return movie
+    return mapped(movie, lambda frame: zoom(frame, scale, order=3, mode="nearest", grid_mode=True), scale)
+
+
+def repeated(still: Movie, n_frames: int) -> Movie:
+    """Show a movie of one frame `n_frames` times."""
+    if still.shape[0] == n_frames:
+        return still
+    shape = (n_frames, *still.shape[1:])
+    return still.derived(ComputedSource(shape, lambda t, c, z: still.frame(0, c, z), still.dtype))
+
+
+def gaussian_filtered(movie: Movie, sigma_space: float, sigma_time: float) -> Movie:
+    """Filter a movie in space and time as `scipy.ndimage.gaussian_filter` does, holding the frames of one window."""
+    smooth: dict[Plane, Array] = {}
+    n_frames = movie.shape[0]
+
+    def compute(t: int, c: int, z: int) -> Array:
+        unit = np.zeros(n_frames)
+        unit[t] = 1
+        # With reflected ends the filter is a symmetric matrix, so filtering a unit vector gives its row.
+        weights = gaussian_filter1d(unit, sigma_time) if sigma_time > 0 else unit
+        needed = {(int(k), c, z) for k in np.flatnonzero(weights)}
+        for gone in set(smooth) - needed:
+            del smooth[gone]
+        for plane in sorted(needed - set(smooth)):
+            smooth[plane] = gaussian_filter(movie.frame(*plane).astype(np.float64), sigma_space)
+        return np.asarray(sum(weights[plane[0]] * smooth[plane] for plane in sorted(needed)))
+
+    return movie.derived(ComputedSource(movie.shape, compute))
+
+
+def room() -> int:
+    """Bytes that one movie may take in memory: an eighth of what is free."""
+    return int(psutil.virtual_memory().available) // _SHARE_OF_MEMORY
+
+
+def kept(movie: Movie, path: Path) -> Movie:
+    """Compute a movie once as float32: in memory where it fits, else into a store at `path` (``.ome.zarr``)."""
+    if 4 * int(np.prod(movie.shape, dtype=np.int64)) > room():
+        return open_movie(save_movie(movie, path, dtype=np.float32))
+    whole = np.empty(movie.shape, np.float32)
+    for t, c, z in movie.planes():
+        whole[t, c, z] = movie.frame(t, c, z)
+    return movie.derived(ArraySource(whole))

@@ -1,0 +1,135 @@
+"""What is compared: pairs of a degraded movie and its truth, and their channels, which are scored one by one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from decrappify.benchmarking.movies import repeated
+from decrappify.datasets.pairs import pair_scale
+from decrappify.errors import InputError
+from decrappify.io import open_movie
+from decrappify.movie import Movie
+from decrappify.training.data import as_pairs
+
+_SUFFIX = re.compile(r"(\.ome)?\.(tiff?|zarr|png|jpe?g|czi|mp4|mov|avi)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A degraded movie and its truth.
+
+    Attributes
+    ----------
+    name : str
+        The source's, unique within a benchmark.
+    field : str
+        Field of view: pairs with the same truth are one field, and count once in every interval.
+    source : Movie
+        (T, C, Z, Y, X).
+    truth : Movie or None
+        Y and X `scale` times the source's; a still truth of a burst is shown once for each of its frames.
+    scale : int
+        Whole factor between the two grids; 1 without truth.
+    fit_levels : bool
+        Whether source and truth have different grey levels, so that every result is fitted to the truth's.
+    """
+
+    name: str
+    field: str
+    source: Movie
+    truth: Movie | None
+    scale: int = 1
+    fit_levels: bool = False
+
+    @property
+    def views(self) -> list[View]:
+        """One for each channel; a Z-stack of one time point is seen slice by slice."""
+        n_t, n_channels, n_z = self.source.shape[:3]
+        if n_t > 1 and n_z > 1:
+            raise InputError(
+                f"{self.name} has {n_t} frames and {n_z} slices, one of the two is scored; "
+                "pass movies of one slice, such as movie.select(slices=0)"
+            )
+        kind = "movie" if n_t > 1 else "stack" if n_z > 1 else "still"
+        return [
+            View(
+                name=self.name if n_channels == 1 else f"{self.name}, {self.source.channel_names[c]}",
+                pair=self,
+                channel=c,
+                kind=kind,
+            )
+            for c in range(n_channels)
+        ]
+
+
+@dataclass(frozen=True)
+class View:
+    """One channel of a pair as frames: what gets a line in the report.
+
+    Attributes
+    ----------
+    kind : {"movie", "stack", "still"}
+        Only a movie has figures of motion and flicker.
+    """
+
+    name: str
+    pair: Pair
+    channel: int
+    kind: str
+
+    def of(self, movie: Movie) -> Movie:
+        """Show this channel of a movie of the pair as (T, 1, 1, Y, X), slices in place of frames for a stack."""
+        channel = movie.select(channels=self.channel)
+        return channel.z_as_time() if self.kind == "stack" else channel
+
+    @property
+    def source(self) -> Movie:
+        """The degraded channel."""
+        return self.of(self.pair.source)
+
+    @property
+    def truth(self) -> Movie | None:
+        """The true channel."""
+        return None if self.pair.truth is None else self.of(self.pair.truth)
+
+
+def checked_pairs(given: Any, *, fit_levels: bool = False) -> list[Pair]:
+    """Make pairs from all that ``train(pairs=...)`` takes, and from ``(source, None)``, data without a truth.
+
+    Raises
+    ------
+    InputError
+        If there are none, or a pair's shapes do not fit each other.
+    """
+    if isinstance(given, list) and given and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in given):
+        movies = [(open_movie(low), None if high is None else open_movie(high)) for low, high in given]
+        fields = [_field(low if high is None else high) for low, high in given]
+    else:
+        movies = list(as_pairs(given))
+        fields = [str(i) for i in range(len(movies))]
+    pairs = [_pair(source, truth, field, fit_levels) for (source, truth), field in zip(movies, fields, strict=True)]
+    return _with_own_names(pairs)
+
+
+def _pair(source: Movie, truth: Movie | None, field: str, fit_levels: bool) -> Pair:
+    name = _SUFFIX.sub("", source.name)
+    if truth is None:
+        return Pair(name, field, source, None)
+    scale = pair_scale(source, truth)
+    return Pair(name, field, source, repeated(truth, source.shape[0]), scale, fit_levels)
+
+
+def _field(given: Any) -> str:
+    return str(Path(given).resolve()) if isinstance(given, str | Path) else str(id(given))
+
+
+def _with_own_names(pairs: Sequence[Pair]) -> list[Pair]:
+    names = [pair.name for pair in pairs]
+    return [
+        replace(pair, name=f"{pair.name} ({i + 1})") if names.count(pair.name) > 1 else pair
+        for i, pair in enumerate(pairs)
+    ]

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from decrappify.benchmarking import benchmark, halves, methods, movies, scoring
+from decrappify.errors import InputError
+from decrappify.metrics.blind import residual_autocorrelation
+from decrappify.metrics.fidelity import affine_fit, nrmse_affine, psnr, si_psnr, ssim
+from decrappify.metrics.multiscale import foreground_ssim, micro_ssim, ms_ssim
+from decrappify.metrics.resolution import AGAINST_TRUTH, BETWEEN_HALVES, frc
+from decrappify.metrics.spectrum import spectrum_ratio
+from decrappify.metrics.temporal import flicker_floor, gain_jitter, tde, tdr
+from decrappify.movie import Movie
+
+
+def soft(movie):
+    return gaussian_filter(np.asarray(movie), (0, 0, 0, 1, 1))
+
+
+def test_the_figures_are_those_of_the_pure_functions(report, noisy, truth):
+    restored = gaussian_filter(noisy, (0, 1, 1)).astype(np.float32)
+    bands = spectrum_ratio(restored, truth)
+    expected = {
+        "psnr": psnr(restored, truth),
+        "si_psnr": si_psnr(restored, truth),
+        "nrmse": nrmse_affine(restored, truth),
+        "slope": affine_fit(restored, truth).slope,
+        "ssim": ssim(restored, truth),
+        "ms_ssim": ms_ssim(restored, truth).value,
+        "foreground_ssim": foreground_ssim(restored, truth).value,
+        "frc_px": frc(restored, truth).resolution_px(AGAINST_TRUTH),
+        "band_coarse_db": bands[0],
+        "band_fine_db": bands[2],
+        "tde": tde(restored, truth),
+        "tdr": tdr(restored, truth),
+        "flicker_floor": flicker_floor(restored, truth),
+        "gain_jitter": gain_jitter(restored, truth),
+        "residual_autocorrelation": residual_autocorrelation(noisy, restored),
+    }
+    found = {key: report.value("soft <b>", "moving", key) for key in expected}
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_micro_ssim_has_one_gain_for_the_dataset(report, noisy, truth):
+    restored = [(noisy * 0.5 + 50).astype(np.float32), (noisy[0] * 0.5 + 50).astype(np.float32)]
+    expected = micro_ssim(restored, [truth, truth[0]])
+    assert report.micro_ssim_gains["shrunk"] == pytest.approx(expected.gain, rel=1e-3)
+    found = [report.value("shrunk", view, "micro_ssim") for view in ("moving", "still")]
+    assert found == pytest.approx(expected.values, abs=1e-3)
+
+
+def test_a_still_has_no_figures_of_time_and_an_unknown_truth_none_of_fidelity(report):
+    for key in ("tde", "tdr", "flicker_floor", "flicker_ratio", "gain_jitter"):
+        assert math.isnan(report.value("shrunk", "still", key))
+    for key in ("psnr", "ssim", "micro_ssim", "frc_px", "tde", "gain_jitter"):
+        assert math.isnan(report.value("shrunk", "unknown", key))
+    for key in ("flicker_floor", "noise_sigma", "residual_autocorrelation", "confirmed_px"):
+        assert math.isfinite(report.value("soft <b>", "unknown", key))
+    assert "unknown" not in report.scores["best Gaussian"], "which is chosen by the truth"
+
+
+def test_confirmed_resolution_needs_independent_photons(report, noisy, truth):
+    """Gain is forgotten by the FRC, detail out of nothing is not confirmed, and independent truth is."""
+    rng = np.random.default_rng(0)
+    texture = rng.normal(0, 50, truth.shape)[:, None, None]
+    candidates = {"texture": lambda movie: np.asarray(movie) + texture, "oracle": lambda movie: truth}
+    found = benchmark(candidates, [(noisy, truth)], baselines=("input",), gain=2.0, offset=100.0)
+    resolution = {name: found.mean(name, "confirmed_px") for name in found.names}
+    assert resolution["texture"] > 1.1 * resolution["input"]
+    assert resolution["oracle"] <= resolution["input"]
+    assert report.value("shrunk", "moving", "confirmed_px") == report.value("input", "moving", "confirmed_px")
+
+
+def test_a_wrong_gain_leaves_halves_dependent_and_the_report_says_so(noisy, truth):
+    given = {"soft": soft}, [(noisy, truth)]
+    wrong, right = (benchmark(*given, baselines=("input",), gain=gain, offset=100.0) for gain in (0.5, 2.0))
+    assert "noise is shared, check gain and offset" in wrong.views[0].halves
+    assert right.views[0].halves == "photons split in two"
+    assert wrong.mean("input", "confirmed_px") < right.mean("input", "confirmed_px")
+
+
+def test_frames_of_a_still_specimen_are_halves(truth, rng):
+    burst = np.repeat(truth[:1], 6, axis=0) + rng.normal(0, 20, truth.shape)
+    found = benchmark({"soft": soft}, [(burst, truth[0])], baselines=("input",), static=True)
+    expected = frc(burst[::2], burst[1::2]).resolution_px(BETWEEN_HALVES)
+    assert found.mean("input", "confirmed_px") == pytest.approx(expected, rel=1e-3)
+    assert found.views[0].halves == "even against odd frames"
+    assert math.isnan(found.mean("soft", "tde")), "a truth that never moves has no motion to be wrong about"
+
+
+def test_pairs_of_different_exposure_are_fitted_when_asked(noisy, truth):
+    pair = [((noisy - 100) / 20 + 7, truth)]
+    with pytest.warns(UserWarning, match="grey levels are .* times the source's; pass levels='fit'"):
+        plain = benchmark({"soft": soft}, pair, baselines=("input", "gaussian"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = benchmark({"soft": soft}, pair, baselines=("input", "gaussian"), levels="fit")
+        same = benchmark({"soft": soft}, [(noisy, truth)], baselines=("input", "gaussian"))
+    assert plain.mean("soft", "psnr") < 15
+    for name in fitted.names:
+        assert fitted.mean(name, "psnr") == pytest.approx(fitted.mean(name, "si_psnr"))
+        assert fitted.mean(name, "psnr") == pytest.approx(same.mean(name, "si_psnr"), abs=0.3)
+        assert fitted.mean(name, "slope") == pytest.approx(20 * same.mean(name, "slope"), rel=0.05)
+    assert fitted.mean("soft", "residual_autocorrelation") == pytest.approx(
+        same.mean("soft", "residual_autocorrelation"), abs=1e-3
+    )
+
+
+def test_results_that_wait_on_disk_score_the_same(monkeypatch, tiny_models, noisy, truth):
+    pair, given = [(noisy, truth)], {"soft": soft, "model": tiny_models["movie"]}
+    in_memory = benchmark(given, pair, baselines=("input",), gain=2.0, device="cpu")
+    for room in (movies, methods, halves):
+        monkeypatch.setattr(room, "room", lambda: 10**5)
+    on_disk = benchmark(given, pair, baselines=("input",), device="cpu")
+    for name in on_disk.names:
+        for key in ("psnr", "ssim", "micro_ssim", "frc_px", "tde"):
+            assert on_disk.mean(name, key) == pytest.approx(in_memory.mean(name, key), rel=1e-9)
+
+
+def test_long_movies_are_sampled_for_the_costly_figures(rng):
+    still = gaussian_filter(rng.normal(100, 60, (32, 40)), 1)
+    truth = np.stack([np.roll(still, t, axis=1) for t in range(40)])
+    found = benchmark({"soft": soft}, [(truth + rng.normal(0, 2, truth.shape), truth)], baselines=("input",))
+    assert (found.views[0].n_frames, found.views[0].sampled_frames) == (40, 16)
+
+
+def test_large_frames_are_sampled_in_the_middle(monkeypatch, noisy, truth, tmp_path):
+    monkeypatch.setattr(scoring, "_SAMPLED_SIDE", 32)
+    monkeypatch.setattr(scoring, "_SAMPLED_PIXELS", 2 * 32**2)
+    found = benchmark({"same": np.asarray}, [(noisy, truth)], baselines=())
+    assert (found.views[0].sampled_frames, found.views[0].sampled_size) == (2, (32, 32))
+    part = [movie[[0, 5], 8:40, 16:48] for movie in (noisy, truth)]
+    assert found.mean("same", "ms_ssim") == pytest.approx(ms_ssim(*part, data_range=np.ptp(truth)).value)
+    assert found.mean("same", "psnr") == pytest.approx(psnr(noisy, truth)), "which takes everything"
+    page = found.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "of large frames are from the 2048 pixels in the middle" in page
+
+
+def test_an_upsampling_model_meets_a_finer_truth(tiny_models, truth):
+    coarse = truth.reshape(6, 24, 2, 32, 2).mean(axis=(2, 4))
+    found = benchmark({"x2": tiny_models["movie-x2"]}, [(coarse, truth)], device="cpu", gain=2.0)
+    assert found.views[0].scale == 2
+    assert found.views[0].size == (48, 64)
+    assert found.mean("input", "psnr") > 25
+    assert math.isfinite(found.mean("x2", "confirmed_px"))
+
+
+def test_channels_and_stacks(rng, truth):
+    good = np.stack([truth[:3], 2 * truth[3:]])[None]  # (T, C, Z, Y, X)
+    bad = Movie.from_array(good + rng.normal(0, 20, good.shape), name="cells")
+    found = benchmark({"soft": soft}, [(bad, Movie.from_array(good))], psf=1.0, offset=100.0)
+    assert [(view.name, view.kind) for view in found.views] == [("cells, C0", "stack"), ("cells, C1", "stack")]
+    assert len(found.fields) == 1
+    assert found.mean("best Gaussian", "psnr") > found.mean("input", "psnr") + 0.5
+    assert "tde" not in found.keys
+
+
+def test_a_model_by_name_keeps_it(tiny_models, noisy, truth):
+    found = benchmark(tiny_models["movie"], [(noisy, truth)], baselines=(), device="cpu")
+    assert found.methods == (("tiny-movie", "model"),)
+    assert found.mean("tiny-movie", "psnr") == pytest.approx(psnr(noisy, truth), abs=0.1)
+
+
+def test_progress_counts_runs(noisy, truth):
+    seen = []
+
+    class Bar:
+        def __init__(self, **options):
+            seen.append(options["total"])
+
+        def update(self, n):
+            seen.append(n)
+
+        def close(self):
+            seen.append("closed")
+
+    benchmark({"soft": soft}, [(noisy, truth)], baselines=("input",), progress=Bar)
+    assert seen == [2, 1, 1, "closed"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"levels": "auto"}, "levels='auto' is not known, needs 'same' or 'fit'"),
+        ({"gain": -2.0}, "gain is -2.0"),
+        ({"read_noise": -2.0}, "read_noise -2.0"),
+        ({"data_range": 0.0}, "data_range is 0.0"),
+    ],
+)
+def test_options_that_cannot_be(noisy, truth, options, message):
+    with pytest.raises(InputError, match=message):
+        benchmark({"soft": soft}, [(noisy, truth)], **options)
+
+
+@pytest.mark.parametrize("name", ["input", "truth"])
+def test_names_are_taken_once(noisy, truth, name):
+    with pytest.raises(InputError, match="called"):
+        benchmark({name: soft}, [(noisy, truth)])
+
+
+def test_nan_is_refused(noisy, truth):
+    with pytest.raises(InputError, match="holds NaN"):
+        benchmark({"bad": lambda movie: np.asarray(movie) * np.nan}, [(noisy, truth)], baselines=())
+
+
+def test_real_pairs(real_data):
+    folder = real_data / "pairs" / "gigadb"
+    crops = [tuple(_crop(folder / side / "nucleus.png") for side in ("low", "high"))]
+    found = benchmark("fluorescence-still", crops, device="cpu")
+    assert found.mean("fluorescence-still", "si_psnr") > found.mean("input", "si_psnr") + 5
+    assert found.mean("fluorescence-still", "micro_ssim") > found.mean("non-local means", "micro_ssim")
+
+
+def _crop(path):
+    from decrappify.io import open_movie
+
+    return np.asarray(open_movie(path))[0, 0, 0, 128:384, 128:384]

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from decrappify.benchmarking.pairs import checked_pairs
+from decrappify.errors import InputError
+from decrappify.io import save_movie
+from decrappify.movie import Movie
+
+
+def test_folders_are_paired_by_name(tmp_path, rng):
+    for folder, scale in (("low", 1), ("high", 2)):
+        (tmp_path / folder).mkdir()
+        for name in ("b", "a"):
+            save_movie(rng.random((20 * scale, 24 * scale)), tmp_path / folder / f"{name}.ome.tif")
+    for given in (tmp_path, (tmp_path / "low", tmp_path / "high")):
+        pairs = checked_pairs(given)
+        assert [(pair.name, pair.scale) for pair in pairs] == [("a", 2), ("b", 2)]
+        assert len({pair.field for pair in pairs}) == 2
+
+
+def test_pairs_with_one_truth_are_one_field_and_equal_names_get_numbers(rng):
+    truth, short, burst = rng.random((20, 24)), rng.random((20, 24)), rng.random((5, 20, 24))
+    first, second = checked_pairs([(short, truth), (burst, truth)])
+    assert first.field == second.field
+    assert first.name != second.name
+    assert second.truth.shape == (5, 1, 1, 20, 24), "the still truth serves every frame"
+
+
+def test_views_are_channels_and_stacks_are_seen_slice_by_slice(rng):
+    stack = Movie.from_array(rng.random((1, 2, 3, 20, 24)), name="cells.czi", channel_names=["DNA", "actin"])
+    (pair,) = checked_pairs([(stack, None)])
+    views = pair.views
+    assert [(view.name, view.kind) for view in views] == [("cells, DNA", "stack"), ("cells, actin", "stack")]
+    assert views[1].source.shape == (3, 1, 1, 20, 24)
+    assert np.array_equal(views[1].source.frame(2), stack.frame(0, 1, 2))
+    assert views[0].truth is None
+
+
+def test_a_movie_of_stacks_is_refused(rng):
+    (pair,) = checked_pairs([(rng.random((2, 1, 3, 20, 24)), None)])
+    with pytest.raises(InputError, match="has 2 frames and 3 slices, one of the two is scored"):
+        _ = pair.views
+
+
+def test_shapes_that_do_not_fit_are_refused(rng):
+    with pytest.raises(InputError, match="does not fit: the target needs"):
+        checked_pairs([(rng.random((20, 24)), rng.random((21, 24)))])

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from decrappify.benchmarking import benchmark, plots
+from decrappify.benchmarking.figures import FIGURES, best_of, written
+from decrappify.errors import OutputError, OutputExistsError
+from decrappify.io import save_movie
+from decrappify.metrics.bootstrap import bootstrap_interval
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# Clicks, doubles, and reports what a reader would see as the title.
+PROBE = """<script>
+let errors = [];
+window.addEventListener("error", (event) => errors.push(event.message));
+window.addEventListener("load", () => {
+  const section = document.querySelector("section.image");
+  section.querySelector("[data-zoom='2']").click();
+  const pane = section.querySelector(".pane"), box = pane.getBoundingClientRect();
+  pane.dispatchEvent(new MouseEvent("dblclick", { clientX: box.left + 1, clientY: box.top + 1 }));
+  const others = document.querySelectorAll("section.image")[1].querySelectorAll(".pane img");
+  document.title = JSON.stringify({
+    errors,
+    moved: [...section.querySelectorAll(".pane img")].map((image) => image.style.transform),
+    still: [...others].map((image) => image.style.transform),
+    broken: [...document.images].filter((image) => !image.naturalWidth).length,
+    overflow: document.documentElement.scrollWidth - window.innerWidth,
+  });
+});
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def saved(report, tmp_path_factory):
+    return report.save(tmp_path_factory.mktemp("report") / "new")
+
+
+def chromium(*arguments) -> str:
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed: the page is not looked at")
+    fixed = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1366,2600", "--virtual-time-budget=4000"]
+    return subprocess.run(
+        [CHROMIUM, *fixed, *arguments], capture_output=True, text=True, timeout=120, check=True
+    ).stdout
+
+
+def test_the_table_has_every_method_and_figure_and_stars_the_best(report):
+    lines = report.table().splitlines()
+    assert lines[0].split("  ")[-1].strip() == "soft <b>"
+    psnr = next(line for line in lines if line.startswith("  PSNR"))
+    assert psnr.count("*") == 1
+    assert psnr.count("[") == len(report.names)
+    assert "means over 3 fields of view (3 images), with 95 % bootstrap intervals over fields of view" in report.table()
+    assert any(line.startswith("MINUS BEST GAUSSIAN") for line in lines)
+
+
+def test_intervals_are_over_fields_of_view(report):
+    values = [report.value("shrunk", view.name, "psnr") for view in report.views]
+    assert report.interval("shrunk", "psnr") == bootstrap_interval(values, np.random.default_rng(0))
+    one_field = replace(report, views=tuple(replace(view, field_of_view="dish") for view in report.views))
+    assert one_field.interval("shrunk", "psnr").n == 1
+    assert one_field.mean("shrunk", "psnr") == pytest.approx(report.mean("shrunk", "psnr"))
+    assert "no intervals" in one_field.basis()
+
+
+def test_differences_are_paired(report):
+    difference = report.difference("soft <b>", "input", "psnr")
+    assert difference.mean == pytest.approx(report.mean("soft <b>", "psnr") - report.mean("input", "psnr"))
+    assert difference.n == 2, "the image without truth has no PSNR"
+
+
+def test_csv_and_json_hold_the_same_figures(report, saved):
+    with (saved / "report.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    content = json.loads((saved / "report.json").read_text(encoding="utf-8"))
+    assert len(rows) == len(content["scores"]) == 3 * 5 - 1
+    for row, entry in zip(rows, content["scores"], strict=True):
+        assert (row["image"], row["method"]) == (entry["image"], entry["method"])
+        for key in report.keys:
+            expected = report.value(row["method"], row["image"], key)
+            assert (float(row[key]) if row[key] else math.nan) == pytest.approx(expected, nan_ok=True)
+            assert float(math.nan if entry[key] is None else entry[key]) == pytest.approx(expected, nan_ok=True)
+    assert content["settings"]["gain"] == 2.0
+    assert set(content["software"]) >= {"decrappify", "numpy", "torch"}
+    assert len(content["curves"]["moving"]["frc"]["input"]) == len(content["curves"]["moving"]["cycles_per_px"])
+    assert content["images"][0]["data_range_from"] == "truth"
+
+
+def test_pictures_are_written(saved):
+    names = {path.name for path in saved.iterdir()}
+    assert names >= {"images.png", "frc_1.png", "spectra_3.png", "brightness_1.png", "pictures_2.png"}
+    assert "brightness_2.png" not in names, "a still has no time"
+    for path in saved.glob("*.png"):
+        with Image.open(path) as image:
+            assert min(image.size) > 200
+            assert image.convert("L").getextrema()[0] < 60
+
+
+def test_a_report_is_not_replaced_unasked(report, saved, tmp_path):
+    with pytest.raises(OutputExistsError, match=r"report.html already exists"):
+        report.save(saved)
+    still = replace(report, views=report.views[1:2])
+    folder = still.save(tmp_path / "still")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    still.save(folder, overwrite=True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before, "equal reports give equal files"
+    with pytest.raises(OutputExistsError, match=r"already exists"):
+        report.to_html(folder / "report.html")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"cannot use .*file as folder for the report"):
+        report.save(tmp_path / "file")
+
+
+def test_the_page_asks_nothing_of_the_network_and_escapes_names(saved):
+    page = (saved / "report.html").read_text(encoding="utf-8")
+    assert re.findall(r"""(?:src|href)=["'](?!data:image/png;base64,|#)[^"']*""", page) == []
+    assert re.findall(r"@import|url\((?!#)|fetch\(|XMLHttpRequest", page) == []
+    assert "soft <b>" not in page
+    assert "soft &lt;b&gt;" in page
+
+
+def test_the_page_in_a_browser(saved, tmp_path):
+    page = (saved / "report.html").read_text(encoding="utf-8")
+    probed = tmp_path / "probed.html"
+    probed.write_text(page.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
+    text = chromium("--dump-dom", probed.as_uri())
+    seen = json.loads(re.search(r"<title>(.*?)</title>", text, re.DOTALL)[1])
+    assert seen["errors"] == []
+    assert seen["broken"] == 0
+    assert seen["overflow"] <= 0, "it fits a laptop"
+    assert len(set(seen["moved"])) == 1, "all pictures of an image zoom together"
+    assert seen["moved"][0].endswith("scale(4)")
+    assert set(seen["still"]) == {""}, "and those of the next image do not"
+
+
+def test_the_page_looks_like_one(saved, tmp_path):
+    shot = tmp_path / "shot.png"
+    chromium(f"--screenshot={shot}", (saved / "report.html").as_uri())
+    with Image.open(shot) as image:
+        grey = np.asarray(image.convert("L"))
+    assert grey.shape == (2600, 1366)
+    assert np.median(grey) > 250, "paper"
+    assert 0.005 < np.mean(grey < 100) < 0.5, "ink"
+
+
+def test_the_page_prints(saved, tmp_path):
+    pdf = tmp_path / "page.pdf"
+    chromium("--no-pdf-header-footer", f"--print-to-pdf={pdf}", (saved / "report.html").as_uri())
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", pdf.read_bytes())) <= 12
+
+
+def test_more_images_than_are_pictured(monkeypatch, report, tmp_path):
+    monkeypatch.setattr(plots, "PICTURED", 1)
+    page = report.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count('<section class="image">') == 1
+    assert "The first 1 of 3 images." in page
+
+
+def test_one_model_without_baselines_still_makes_a_page(noisy, truth, tmp_path):
+    alone = benchmark({"same": np.asarray}, [(noisy[0, :20, :12], truth[0, :20, :12])], baselines=())
+    page = alone.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert alone.reference is None
+    assert "Paired differences" not in page
+    assert "MINUS" not in alone.table()
+
+
+def test_a_perfect_method_is_written_as_infinite(truth, tmp_path):
+    truth = truth.astype(np.float32)
+    perfect = benchmark({"oracle": lambda movie: truth}, [(truth + 1, truth)], baselines=("input",))
+    assert "∞*" in perfect.table()
+    content = json.loads((perfect.save(tmp_path / "r") / "report.json").read_text(encoding="utf-8"))
+    assert content["means"]["oracle"]["psnr"]["mean"] == "inf"
+
+
+@pytest.mark.parametrize("key", [key for key, figure in FIGURES.items() if figure.better])
+def test_the_best_is_the_best(key):
+    good = {"high": 9.0, "low": 0.1, "one": 1.0, "zero": 0.0}[FIGURES[key].better]
+    assert best_of(key, {"a": 0.5, "good": good, "none": math.nan}) == "good"
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "text"),
+    [
+        (-0.001, "psnr", "0.00"),
+        (0.00001, "flicker_floor", "1.0e−05"),
+        (-math.inf, "psnr", "−∞"),
+        (-2.5, "tdr", "−2.500"),
+    ],
+)
+def test_figures_are_written_for_readers(value, key, text):
+    assert written(value, key) == text
+
+
+def test_the_command(tmp_path, tiny_models, truth, noisy, command):
+    for folder, movie in (("low", noisy), ("high", truth)):
+        (tmp_path / folder).mkdir()
+        save_movie(movie.astype(np.uint16), tmp_path / folder / "a.ome.tif")
+    output = tmp_path / "out"
+    options = ["--model", tiny_models["movie"], "--model", tiny_models["still"], "--output", output]
+    low, high = (tmp_path / side / "a.ome.tif" for side in ("low", "high"))
+    result = command("benchmark", low, high, *options, "--baselines", "input,gaussian", "--device", "cpu")
+    assert result.stdout.splitlines()[0].split() == ["input", "best", "Gaussian", "movie", "still"]
+    assert result.stdout.endswith(f"wrote {output / 'report.html'}\n")
+    result = command("benchmark", tmp_path, *options, exit_code=2)
+    assert "already exists" in result.stderr
+    single = [
+        "--model",
+        tiny_models["movie"],
+        "--baselines",
+        "input",
+        "--device",
+        "cpu",
+        "--overwrite",
+        "--output",
+        output,
+    ]
+    without_truth = command("benchmark", low, *single, "--gain", "2", "--offset", "100")
+    assert "confirmed resolution" in without_truth.stdout
+    assert "PSNR" not in without_truth.stdout
+    assert "not known" in command("benchmark", tmp_path, *single, "--baselines", "magic", exit_code=2).stderr
