@@ -12,8 +12,8 @@ from hypothesis.extra import numpy as hnp
 from ome_zarr_models import v04, v05
 
 from decrappify.errors import FormatError, InputError, MissingFileError
-from decrappify.io import save_movie
-from decrappify.io.omezarr import open_omezarr
+from decrappify.io import open_pyramid, save_movie
+from decrappify.io.omezarr import level_count, open_omezarr
 from decrappify.movie import Movie
 
 TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
@@ -193,3 +193,30 @@ def test_our_files_are_valid_ngff(tmp_path: Path) -> None:
     for window in (channel["window"] for channel in channels):
         assert (window["min"], window["max"]) == (0, 65535)
         assert 500 < window["start"] < window["end"] < 3500  # means of 16 pixels of even noise
+
+
+def test_every_level_of_a_pyramid_opens_with_its_own_pixel_size(tmp_path, rng):
+    pixels = rng.integers(0, 4000, (2, 1, 1, 1100, 600), dtype=np.uint16)
+    movie = Movie.from_array(pixels, pixel_size_um=(None, 0.2, 0.2), frame_interval_s=2.0)
+    path = save_movie(movie, tmp_path / "cells.ome.zarr")
+    levels = open_pyramid(path)
+    assert len(levels) == level_count(path) > 1
+    for number, level in enumerate(levels):
+        assert level.shape[3:] == tuple(-(-size // 2**number) for size in (1100, 600))
+        assert level.pixel_size_um == pytest.approx((None, 0.2 * 2**number, 0.2 * 2**number))
+        assert level.frame_interval_s == 2.0
+    np.testing.assert_array_equal(levels[0].frame(1), pixels[1, 0, 0])
+
+
+def test_without_a_pyramid_there_is_one_level(tmp_path):
+    movie = Movie.from_array(np.zeros((2, 8, 9), np.uint16))
+    assert len(open_pyramid(save_movie(movie, tmp_path / "cells.ome.tif"))) == 1
+    zarr.create_array(tmp_path / "plain.zarr", data=np.zeros((8, 9), np.uint8))
+    assert len(open_pyramid(tmp_path / "plain.zarr")) == 1
+
+
+@pytest.mark.parametrize("level", [-1, 9])
+def test_a_level_that_is_not_there_is_refused(tmp_path, level):
+    path = save_movie(np.zeros((2, 8, 9), np.uint16), tmp_path / "cells.ome.zarr")
+    with pytest.raises(InputError, match=rf"level {level} is not in cells\.ome\.zarr, which has \d"):
+        open_omezarr(path, level=level)

@@ -11,7 +11,7 @@ from torch import nn
 
 import decrappify
 from decrappify.errors import DeviceMemoryError, FormatError, InputError, OutputExistsError
-from decrappify.io import open_movie
+from decrappify.io import open_movie, partial_path
 from decrappify.movie import Movie
 from decrappify.restoration import RestorationCancelled, restore
 from decrappify.windows import window_indices
@@ -421,3 +421,16 @@ def test_film_is_exported_and_the_store_removed(movie, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["restored.mp4"]
     with open_movie(output) as film:
         assert film.shape[0] == 6
+
+
+def test_each_plane_is_told_when_it_can_be_read_from_the_growing_store(movie, tmp_path):
+    output, told = tmp_path / "out.ome.zarr", []
+
+    def on_plane(t, c, z):
+        with open_movie(partial_path(output)) as growing:
+            told.append(((t, c, z), bool(growing.frame(t, c, z).any())))
+
+    restored = restore(movie, as_model(WindowMean(3)), output, device="cpu", on_plane=on_plane)
+    assert sorted(told) == [((t, c, 0), True) for t in range(6) for c in range(2)]
+    assert restored.shape == movie.shape
+    assert not partial_path(output).exists()

@@ -12,10 +12,10 @@ from numpy.typing import DTypeLike
 
 from decrappify.errors import InputError
 from decrappify.io.formats import READABLE, format_of, writer_for
-from decrappify.io.outputs import check_output
+from decrappify.io.outputs import check_output, partial_path
 from decrappify.movie import Movie, PixelSize
 
-__all__ = ["open_movie", "save_movie"]
+__all__ = ["open_movie", "open_pyramid", "partial_path", "save_movie"]
 
 
 def open_movie(
@@ -82,6 +82,34 @@ def open_movie(
         for name, value in changes.items():
             setattr(movie, name, value)
     return movie if channel is None else movie.select(channels=channel_index(movie, channel))
+
+
+def open_pyramid(path: str | os.PathLike[str], *, scene: int = 0) -> list[Movie]:
+    """Open every resolution level of a file, for viewers that draw a coarse one first.
+
+    Parameters
+    ----------
+    path : path
+        As for `open_movie`.
+    scene : int
+        Which image, where a file holds several.
+
+    Returns
+    -------
+    list of Movie
+        From the full resolution to the coarsest, each with its own pixel size; only OME-Zarr gives more than one.
+
+    Raises
+    ------
+    MissingFileError, FormatError, InputError
+        As for `open_movie`.
+    """
+    levels = [open_movie(path, scene=scene)]
+    if format_of(Path(path)) == "OME-Zarr":
+        from decrappify.io.omezarr import level_count, open_omezarr
+
+        levels += [open_omezarr(path, scene=scene, level=level) for level in range(1, level_count(path, scene=scene))]
+    return levels
 
 
 def save_movie(

@@ -19,7 +19,7 @@ from decrappify.movie import AXES, Array, Movie, Shape5
 _DAMAGE = (OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError)
 
 
-def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None = None) -> Movie:
+def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None = None, level: int = 0) -> Movie:
     """Open an OME-Zarr image, or a plain Zarr array, as a lazy movie.
 
     Parameters
@@ -30,11 +30,13 @@ def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | No
         Which image, where the store holds several.
     axes : str, optional
         For a plain array only: one letter of ``TCZYX`` per dimension.
+    level : int
+        Which level of the image's pyramid, 0 for the full resolution.
 
     Returns
     -------
     Movie
-        The full-resolution level; pixel size in micrometres and frame interval in seconds where the file gives units.
+        One level; pixel size in micrometres and frame interval in seconds where the file gives units.
 
     Raises
     ------
@@ -43,7 +45,7 @@ def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | No
     FormatError
         If it is no image, or damaged.
     InputError
-        If there is no such scene, or `axes` is given for a file that names its own.
+        If there is no such scene or level, or `axes` is given for a file that names its own.
 
     References
     ----------
@@ -54,12 +56,27 @@ def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | No
         raise MissingFileError(f"{path} does not exist; check the path")
     node = _open_node(path)
     if isinstance(node, zarr.Array):
+        _checked_level(level, 1, path)
         return Movie(OmeZarrSource(node, _plain_axes(node, axes, path), path), name=path.name)
     if axes is not None:
         raise InputError(
             f"axes={axes!r} was given, but {path.name} is an OME-Zarr image, which names its own axes; leave axes out"
         )
-    return _open_image(node, path, scene)
+    return _open_image(node, path, scene, level)
+
+
+def level_count(path: str | os.PathLike[str], *, scene: int = 0) -> int:
+    """Count the levels of an image's pyramid: 1 where there is no pyramid. Errors are those of `open_omezarr`."""
+    path = Path(path)
+    node = _open_node(path)
+    if isinstance(node, zarr.Array):
+        return 1
+    attributes: dict[str, Any] = dict(node.attrs)
+    ome: dict[str, Any] = attributes.get("ome", attributes)
+    images = ome.get("multiscales")
+    if not images:
+        return level_count(_series_member(path, scene)) if "bioformats2raw.layout" in ome else 1
+    return len(images[_scene_index(scene, len(images), path)]["datasets"])
 
 
 def _open_node(path: Path) -> zarr.Group | zarr.Array[Any]:
@@ -73,7 +90,7 @@ def _open_node(path: Path) -> zarr.Group | zarr.Array[Any]:
         ) from error
 
 
-def _open_image(group: zarr.Group, path: Path, scene: int) -> Movie:
+def _open_image(group: zarr.Group, path: Path, scene: int, number: int) -> Movie:
     attributes: dict[str, Any] = dict(group.attrs)
     ome: dict[str, Any] = attributes.get("ome", attributes)  # 0.5 has its own key, 0.4 does not
     if "plate" in ome or "well" in ome:
@@ -81,18 +98,19 @@ def _open_image(group: zarr.Group, path: Path, scene: int) -> Movie:
     images = ome.get("multiscales")
     if not images:
         if "bioformats2raw.layout" in ome:
-            return _open_series(path, scene)
+            return _open_series(path, scene, number)
         raise FormatError(f"{path} is a Zarr group without OME-Zarr image metadata; open the image or array inside it")
     image = images[_scene_index(scene, len(images), path)]
     try:
-        level = group[image["datasets"][0]["path"]]
+        dataset = image["datasets"][_checked_level(number, len(image["datasets"]), path)]
+        level = group[dataset["path"]]
         if not isinstance(level, zarr.Array):
             raise FormatError(f"{path} names {level.path} as its pixels, which is no array; copy the file again")
         letters, units = _axes(image, level.ndim, path)
         source = OmeZarrSource(level, letters, path)
-        scale = dict(zip(letters, _scale(image, level.ndim), strict=True))
+        scale = dict(zip(letters, _scale(image, dataset, level.ndim), strict=True))
     except _DAMAGE as error:
-        if isinstance(error, FormatError):
+        if isinstance(error, FormatError | InputError):
             raise
         raise FormatError(
             f"{path} has damaged OME-Zarr metadata ({type(error).__name__}: {error}); copy the file again"
@@ -114,12 +132,21 @@ def _open_image(group: zarr.Group, path: Path, scene: int) -> Movie:
     )
 
 
-def _open_series(path: Path, scene: int) -> Movie:
-    numbers = sorted((entry for entry in path.iterdir() if entry.name.isdecimal()), key=lambda entry: int(entry.name))
-    inner = numbers[_scene_index(scene, len(numbers), path)]
-    movie = open_omezarr(inner)
+def _open_series(path: Path, scene: int, level: int) -> Movie:
+    movie = open_omezarr(_series_member(path, scene), level=level)
     movie.name = path.name
     return movie
+
+
+def _series_member(path: Path, scene: int) -> Path:
+    numbers = sorted((entry for entry in path.iterdir() if entry.name.isdecimal()), key=lambda entry: int(entry.name))
+    return numbers[_scene_index(scene, len(numbers), path)]
+
+
+def _checked_level(level: int, count: int, path: Path) -> int:
+    if not 0 <= level < count:
+        raise InputError(f"level {level} is not in {path.name}, which has {count} (0 to {count - 1})")
+    return level
 
 
 def _scene_index(scene: int, count: int, path: Path) -> int:
@@ -161,10 +188,10 @@ def _plain_axes(array: zarr.Array[Any], axes: str | None, path: Path) -> str:
     return letters
 
 
-def _scale(image: dict[str, Any], ndim: int) -> list[float]:
+def _scale(image: dict[str, Any], dataset: dict[str, Any], ndim: int) -> list[float]:
     scale = np.ones(ndim)
     for transformation in [
-        *image["datasets"][0].get("coordinateTransformations", ()),
+        *dataset.get("coordinateTransformations", ()),
         *image.get("coordinateTransformations", ()),
     ]:
         if transformation.get("type") == "scale" and len(transformation.get("scale", ())) == ndim:

@@ -19,7 +19,15 @@ from decrappify.errors import InputError, OutputExistsError
 from decrappify.io.casting import cast_movie
 from decrappify.io.journal import Journal
 from decrappify.io.omezarr_metadata import group_document, level_shapes
-from decrappify.io.outputs import check_output, old_path, output_errors, remove, replace_output, write_json
+from decrappify.io.outputs import (
+    check_output,
+    old_path,
+    output_errors,
+    partial_path,
+    remove,
+    replace_output,
+    write_json,
+)
 from decrappify.movie import Array, Movie, PixelSize, Shape5
 
 CHUNK = 512
@@ -91,7 +99,7 @@ class ZarrMovieWriter:
         resume: bool = True,
     ) -> None:
         self.path = Path(path)
-        self.partial_path = self.path.with_name(f"{self.path.name}.partial")
+        self.partial_path = partial_path(self.path)
         self.shape: Shape5 = tuple(int(n) for n in shape)  # type: ignore[assignment]
         self.dtype = np.dtype(dtype)
         if len(self.shape) != 5 or min(self.shape) < 1 or self.dtype.kind not in "uif":

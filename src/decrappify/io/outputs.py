@@ -88,6 +88,16 @@ def replace_output(partial: Path, path: Path) -> None:
         partial.replace(path)
 
 
+def partial_path(path: str | os.PathLike[str]) -> Path:
+    """Where a restoration keeps the growing OME-Zarr store of an output; it can be opened while it grows.
+
+    >>> partial_path("results/cells.ome.zarr").name
+    'cells.ome.zarr.partial'
+    """
+    path = Path(path)
+    return path.with_name(f"{path.name}.partial")
+
+
 def old_path(path: Path) -> Path:
     """Where a store that is being replaced waits for its deletion."""
     return path.with_name(f"{path.name}.old")

@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from decrappify.restoration.pipeline import restore as restore
+    from decrappify.restoration.preview import Preview as Preview
     from decrappify.restoration.restorer import RestorationCancelled as RestorationCancelled
     from decrappify.restoration.restorer import Restorer as Restorer
+    from decrappify.restoration.restorer import is_out_of_memory as is_out_of_memory
 
-_HOMES = {"RestorationCancelled": "restorer", "Restorer": "restorer", "restore": "pipeline"}
+_HOMES = {
+    "Preview": "preview",
+    "RestorationCancelled": "restorer",
+    "Restorer": "restorer",
+    "is_out_of_memory": "restorer",
+    "restore": "pipeline",
+}
 
 __all__ = sorted(_HOMES)
 

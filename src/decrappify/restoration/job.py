@@ -72,6 +72,8 @@ class Job:
     ) -> None:
         if nan not in ("error", "zero"):
             raise InputError(f"nan={nan!r} is not known, needs 'error' or 'zero'")
+        if model.card.get("task") == "colorization":
+            raise InputError(f"model {model.name!r} colours pictures; use colorize (decrappify colorize) instead")
         self.movie, self.model, self.nan = movie, model, nan
         self.window_axis = _checked_window_axis(window_axis, movie, model)
         picked = parse_frames(frames)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Progress = Callable[..., Any]
+OnPlane = Callable[[int, int, int], Any]
 PathLike = str | os.PathLike[str]
 
 
@@ -48,6 +49,7 @@ def restore(
     resume: bool = True,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
+    on_plane: OnPlane | None = None,
 ) -> Movie:
     """Restore a movie, stack or still with a model.
 
@@ -87,6 +89,9 @@ def restore(
         Like ``tqdm``: ``progress(total=planes, desc=..., unit="plane")`` with ``update(n)`` and ``close()``.
     cancel : threading.Event, optional
         When set, the run stops within one tile; finished planes are kept.
+    on_plane : callable, optional
+        Called with (t, c, z) of the output when that plane is written, from the thread that writes. With an `output`,
+        the plane can then be read from the growing store, ``decrappify.io.partial_path(output)``.
 
     Returns
     -------
@@ -128,7 +133,7 @@ def restore(
             return open_movie(start.output)
         restorer, normalizations, result = start.prepare(device, tile_size, tile_overlap, progress, cancel)
         try:
-            _run(job, restorer, normalizations, result, progress)
+            _run(job, restorer, normalizations, result, progress, on_plane)
             return result.finish()
         finally:
             result.close()
@@ -230,7 +235,12 @@ def _say(restorer: Restorer, tile_size: int | None, movie: Movie) -> None:
 
 
 def _run(
-    job: Job, restorer: Restorer, normalizations: list[Normalization], result: Result, progress: Progress | None
+    job: Job,
+    restorer: Restorer,
+    normalizations: list[Normalization],
+    result: Result,
+    progress: Progress | None,
+    on_plane: OnPlane | None,
 ) -> None:
     """Reader, network and writer over all windows that are not done."""
 
@@ -257,6 +267,8 @@ def _run(
             planes = job.to_grey(restored, target, normalizations)
             for place, plane in zip(job.planes(target), planes, strict=True):
                 result.write_plane(*place, plane)
+                if on_plane is not None:
+                    on_plane(*place)
 
         try:
             run_overlapped(job.windows(normalizations, restorer.load, is_done), work, write)

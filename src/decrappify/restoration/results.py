@@ -152,9 +152,9 @@ def saved_state(path: Path, run_key: str) -> dict[str, Any] | None:
 
 def remove_working_store(path: Path) -> None:
     """Delete the partial store of `path` and its journal."""
-    from decrappify.io.outputs import remove
+    from decrappify.io.outputs import partial_path, remove
 
-    remove(path.with_name(f"{path.name}.partial"))
+    remove(partial_path(path))
     remove(_journal_path(path))
 
 
