@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from importlib import import_module
+from inspect import ismodule
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,13 @@ ROOT = Path(decrappify.__file__).parent
 FLOORS = [
     {"_version", "errors"},
     {"movie", "windows"},
-    {"intensity", "networks", "losses", "metrics"},
+    {"intensity", "networks"},
+    {"losses", "metrics", "fastai_import"},
     {"io", "crappify"},
     {"samples", "model", "datasets"},
-    {"cards", "restoration", "fastai_import", "trust"},
+    {"cards", "importing", "restoration", "trust"},
     {"colorization", "training"},
-    {"benchmark", "demo"},
+    {"benchmarking", "demo"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -53,6 +56,42 @@ def test_a_module_imports_only_from_lower_floors_or_its_own_room(path):
 def test_imports_are_absolute(path):
     tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
     assert not [node.lineno for node in tree if isinstance(node, ast.ImportFrom) and node.level]
+
+
+PLUGIN = ROOT.parents[1] / "napari_plugin" / "napari_decrappify"
+PLUGIN_MODULES = sorted(PLUGIN.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", PLUGIN_MODULES, ids=lambda path: path.name)
+def test_the_napari_plugin_imports_only_public_names(path):
+    for name in imported(path):
+        room, _, public = name.removeprefix("decrappify.").partition(".")
+        home = import_module("decrappify" if not public else f"decrappify.{room}")
+        public = public or room
+        assert "." not in public, f"{name} is a part of a module"
+        assert public == "__version__" or not public.startswith("_"), f"{name} is private"
+        assert not ismodule(getattr(home, public)), f"{name} is a module"
+        assert public in getattr(home, "__all__", [public]), f"{name} is not in __all__ of {home.__name__}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_library_knows_neither_napari_nor_qt(path):
+    names = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert not names & {"napari", "napari_decrappify", "magicgui", "qtpy", "superqt", "PyQt6", "PySide6"}
+
+
+def test_the_walk_sees_the_plugin():
+    assert len(PLUGIN_MODULES) >= 15
 
 
 def test_the_walk_sees_lazy_imports():

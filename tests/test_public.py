@@ -13,6 +13,8 @@ NAMES = {
     "Model",
     "Movie",
     "TrainingConfig",
+    "benchmark",
+    "colorize",
     "crappifier_preset",
     "load_model",
     "open_movie",
@@ -50,7 +52,7 @@ def test_another_name_is_an_attribute_error():
         decrappify.denoise  # noqa: B018
 
 
-@pytest.mark.parametrize("module", ["decrappify", "decrappify.io", "decrappify.crappify", "decrappify.cli"])
+@pytest.mark.parametrize("module", ["decrappify", "decrappify.io", "decrappify.crappify", "decrappify.colorization", "decrappify.cli"])
 def test_importing_loads_nothing_heavy(module):
     code = f"import sys, {module}; print(*sorted(set({HEAVY}) & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

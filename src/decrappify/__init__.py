@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from decrappify._version import __version__
 
 if TYPE_CHECKING:
+    from decrappify.benchmarking import benchmark as benchmark
+    from decrappify.colorization import colorize as colorize
     from decrappify.crappify import Crappifier as Crappifier
     from decrappify.crappify import crappifier_preset as crappifier_preset
     from decrappify.io import open_movie as open_movie
@@ -27,6 +29,8 @@ _HOMES = {
     "Model": "model",
     "Movie": "movie",
     "TrainingConfig": "training",
+    "colorize": "colorization",
+    "benchmark": "benchmarking",
     "crappifier_preset": "crappify",
     "load_model": "model",
     "open_movie": "io",

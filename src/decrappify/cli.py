@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -72,9 +73,10 @@ def main(context: click.Context, debug: bool, verbose: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("decrappify: %(message)s"))
     logger = logging.getLogger("decrappify")
+    context.call_on_close(partial(logger.setLevel, logger.level))
     logger.setLevel(logging.INFO if verbose else logging.WARNING)
     logger.addHandler(handler)
-    context.call_on_close(lambda: logger.removeHandler(handler))
+    context.call_on_close(partial(logger.removeHandler, handler))
     context.with_resource(warnings.catch_warnings())
     warnings.showwarning = lambda message, *_: click.echo(f"decrappify: {message}", err=True)
 
@@ -188,17 +190,116 @@ def crappify(
 @click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
 @click.option("--device", help="Overrides the file's device.")
 def train(run: Path, output: Path | None, resume: bool, overwrite: bool, device: str | None) -> None:
-    """Train a model as RUN.TOML says; Ctrl-C saves, --resume goes on."""
+    """Train a model as RUN.TOML says, plainly or with a NoGAN schedule; Ctrl-C saves, --resume goes on."""
     from decrappify.training.run_file import train_from_file
 
     model, folder = train_from_file(
         run, output=output, resume=resume, overwrite=overwrite, device=device, progress=_progress()
     )
+    if "verdict" in model.card:
+        click.echo(f"{folder / 'model.safetensors'}: {model.card['verdict']}")
+        return
     score = model.card["validation"]
     click.echo(
         f"{folder / 'model.safetensors'}: validation PSNR {score['psnr_source_db']:.2f} -> {score['psnr_db']:.2f} dB "
         f"(step {model.card['best_step']} of {model.card['steps']})"
     )
+
+
+@main.command()
+@click.argument("source", metavar="IN", type=_PATH)
+@click.argument("output", metavar="OUT", type=_PATH)
+@click.option("--preset", help="artistic, stable, video or own; the model's by default.")
+@click.option("--model", help="A model file, or published weights such as ColorizeArtistic_gen.pth.")
+@click.option("--render-factor", help="Such as 35, or auto; lower for more colour, higher for steadier colour.")
+@click.option("--watermark", is_flag=True, help="Write 'AI-coloured' into the pictures' corner too.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option("--precision", default="auto", show_default=True, help="auto, float32, bfloat16 or float16.")
+@click.option("--batch-size", type=int, help="Pictures or frames that go through the network together.")
+@click.option("--steady", type=float, default=0.0, show_default=True, help="For films: such as 0.5, less flicker.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT, or pictures in that folder.")
+@click.option("--no-resume", is_flag=True, help="Do not go on from an unfinished run.")
+def colorize(source: Path, output: Path, render_factor: str | None, no_resume: bool, **options: Any) -> None:
+    """Colour the photograph, folder of photographs or film IN and write OUT.
+
+    The luma stays that of IN. The metadata of OUT always say that an AI coloured it.
+    """
+    from decrappify.colorization import colorize as colorize_any
+
+    colorize_any(
+        source,
+        output,
+        render_factor=int(render_factor) if render_factor and render_factor.isdecimal() else render_factor,
+        resume=not no_resume,
+        progress=_progress(),
+        **options,
+    )
+    click.echo(f"{output}: coloured")
+
+
+@main.command("import-weights")
+@click.argument("weights", metavar="FILE", type=_PATH)
+@click.option("-o", "--output", metavar="MODEL", required=True, type=_PATH, help="Model file to write, .safetensors.")
+@click.option("--preset", help="Which published network it is, where the file does not show it, such as video.")
+@click.option("--overwrite", is_flag=True, help="Replace MODEL.")
+def import_weights(weights: Path, output: Path, preset: str | None, overwrite: bool) -> None:
+    """Turn published weights (DeOldify, PSSR, fastai v1) into a model file.
+
+    Nothing is downloaded: give the .pth file.
+    """
+    from decrappify import importing
+
+    for line in importing.import_weights(weights, output, preset=preset, overwrite=overwrite):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("low", metavar="LOW", type=_PATH)
+@click.argument("high", metavar="[HIGH]", required=False, type=_PATH)
+@click.option("--model", "models", multiple=True, required=True, help="A shipped model or a file; may be repeated.")
+@click.option("--output", type=_PATH, default=Path("benchmark"), show_default=True, help="Folder for the report.")
+@click.option(
+    "--baselines", default="input,gaussian,nlm", show_default=True, help="From input, gaussian, nlm, tv; with commas."
+)
+@click.option("--psf", type=float, help="Sigma of the point spread function in input pixels; adds Richardson-Lucy.")
+@click.option("--data-range", type=float, help="D of PSNR and SSIM in grey levels; max - min of the truth by default.")
+@click.option(
+    "--levels",
+    type=click.Choice(["same", "fit"]),
+    default="same",
+    show_default=True,
+    help="fit: the two have different grey levels, such as a short and a long exposure.",
+)
+@click.option("--gain", type=float, help="Grey levels per photon; adds the resolution that half the photons confirm.")
+@click.option("--offset", type=float, default=0.0, show_default=True, help="Grey level of no light.")
+@click.option("--read-noise", type=float, default=0.0, show_default=True, help="Its sd, in photons; for --gain.")
+@click.option("--static", is_flag=True, help="Nothing moves: without --gain, even and odd frames are the halves.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--overwrite", is_flag=True, help="Replace the report in the folder.")
+def benchmark(
+    low: Path, high: Path | None, models: tuple[str, ...], output: Path, baselines: str, overwrite: bool, **options: Any
+) -> None:
+    """Compare models with the usual baselines on pairs, and write a report.
+
+    LOW and HIGH are two files, or two folders whose files are paired by name; LOW alone is a folder with low/ and
+    high/, or one file without truth.
+    """
+    from decrappify.benchmarking import benchmark as compare
+    from decrappify.benchmarking.report import check_folder
+
+    check_folder(output, overwrite=overwrite)
+    pairs: Any = low if high is None else (low, high) if low.is_dir() and high.is_dir() else [(low, high)]
+    if high is None and not low.is_dir():
+        pairs = [(low, None)]
+    names = [name for name in baselines.split(",") if name]
+    named = {(name if not Path(name).suffix else Path(name).stem): name for name in models}
+    if len(named) < len(models):
+        raise InputError(f"two models are called {sorted(Path(name).stem for name in models)[0]!r}; rename one file")
+    report = compare(named, pairs, baselines=names, progress=_progress(), **options)
+    report.save(output, overwrite=overwrite)
+    click.echo(report.table())
+    click.echo(f"wrote {output / 'report.html'}")
 
 
 @main.command()

@@ -18,7 +18,7 @@ LEAST_SIZE = 32  # below it, the lowest band holds no more than a ring
 
 _NEIGHBOURHOOD = 0.06  # cycles per pixel around the radius of a grid line, but at least ...
 _LEAST_BINS = 4.5  # ... so many bins, lest the corner of a small spectrum have no neighbours
-_FAINT = 1e-3  # of the data range: half an 8-bit step from crest to trough
+_FAINT = 4e-3  # of the data range: one grey level of an 8-bit display
 _LOBE = 2  # bins that a Hann window smears a line over
 
 
@@ -100,7 +100,7 @@ def grid_lines(sums: SpectralSums, *, data_range: float = 1.0) -> Tensor:
 
     Upsampling leaves patterns that repeat every 2 or 4 pixels: lines at multiples of 1/4 cycle per pixel along the
     axes, and where those cross. About 1 each in a textured image without a grid. Surroundings weaker than the line of
-    a grid with an amplitude of 0.1 % of `data_range` count as that line: in a smooth image without noise, a grid that
+    a grid with an amplitude of 0.4 % of `data_range` (one grey level of an 8-bit display) count as that line: in a smooth image without noise, a grid that
     nobody can see would otherwise stand out a hundredfold.
 
     Returns
