@@ -7,7 +7,7 @@ OUTPUT ?= demo
 MOVIE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-compat lint format clean
+.PHONY: help demo test test-napari test-slow test-compat lint format screenshots clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -17,6 +17,10 @@ demo: $(VENV)/.installed  ## Restore a simulated movie, or MOVIE=path, into demo
 
 test: $(VENV)/.installed-dev  ## Run the tests (minutes)
 	$(BIN)/python -m pytest
+	$(BIN)/python tests/napari_plugin/run.py
+
+test-napari: $(VENV)/.installed-dev  ## Run the tests of the napari plugin alone, on a virtual display
+	$(BIN)/python tests/napari_plugin/run.py
 
 test-slow: $(VENV)/.installed-dev  ## Run the slow tests too
 	$(BIN)/python -m pytest -m "slow or not slow"
@@ -32,6 +36,9 @@ lint: $(VENV)/.installed-dev  ## Check style, types and the order of imports
 format: $(VENV)/.installed-dev  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+screenshots: $(VENV)/.installed-dev  ## Take the pictures of docs/napari.md again, on a virtual display
+	QT_API=pyqt6 xvfb-run -a -s "-screen 0 1280x800x24 +extension GLX" $(BIN)/python napari_plugin/screenshots.py docs/images
 
 clean:  ## Remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
