@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from decrappify.errors import InputError, MissingFileError, OutputExistsError
+from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.model import load_model
 from decrappify.training import NoganConfig, train_nogan
 from decrappify.training.nogan_phases import plan
@@ -150,6 +151,14 @@ def test_a_critic_that_judges_well_ends_its_training_early(straight, tmp_path):
     critic = [row for row in log_rows(tmp_path) if row["phase"].endswith("critic")]
     assert len(critic) < 50
     assert float(critic[-1]["val_accuracy"]) >= 0.5
+
+
+def test_a_gan_phase_that_the_disk_cannot_hold_is_refused_before_it_starts(tmp_path, monkeypatch):
+    full = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(OutputError, match=r"leaves 4 checkpoints of together 0\.\d GB in .* has 0\.0 GB free"):
+        tiny_nogan(tmp_path, replace(CONFIG, pretrain=(replace(CONFIG.pretrain[0], share=0.02),)))
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_two_cycles_are_planned_one_after_the_other():

@@ -27,6 +27,7 @@ _RUN_FILES = (
         "model.safetensors",
         "pretrained.safetensors",
         "critic.safetensors",
+        "pretrained_critic.safetensors",
         "checkpoints/*.safetensors",
     ),
     *("log.csv", "loss.png", "log.png", "monitors.png", "checkpoints.png", "preview_*.png", "events.out.tfevents.*"),

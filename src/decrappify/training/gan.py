@@ -20,6 +20,14 @@ _BETAS = (0.0, 0.9)
 Watch = Callable[[int, int], tuple[float, bool]]
 
 
+def gan_steps(run: NoganRun) -> tuple[int, int]:
+    """Count the steps of a GAN phase and those between two of its checkpoints."""
+    gan = run.config.gan
+    images_a_step = gan.batch_size * run.fabric.world_size
+    every = max(1, min(_FURTHEST, round(run.items * run.config.checkpoint_share / images_a_step)))
+    return run.steps(gan.share, gan.batch_size), every
+
+
 def gan_phase(run: NoganRun, watch: Watch, what: str) -> None:
     """Run one GAN phase, and call `watch` at each checkpoint.
 
@@ -35,8 +43,7 @@ def gan_phase(run: NoganRun, watch: Watch, what: str) -> None:
         for network, rate in ((run.generator, gan.learning_rate), (run.critic, gan.learning_rate * gan.critic_factor))
     )
     images_a_step = gan.batch_size * run.fabric.world_size
-    total = run.steps(gan.share, gan.batch_size)
-    every = max(1, min(_FURTHEST, round(run.items * config.checkpoint_share / images_a_step)))
+    total, every = gan_steps(run)
     dataset = run.material.training(gan.size, total * images_a_step, run.seed())
     notes = run.position.notes  # part of every checkpoint: whose turn it is
     notes.setdefault("turn", "critic")
@@ -89,7 +96,7 @@ def _generator_step(run: NoganRun, generator: Learner, batch: Sample, where: str
         first, target, run.content, prediction_2=second, stability_weight=config.stability_weight
     )
     with run.fabric.autocast():
-        judged = run.critic(predictions)
+        judged = run.critic(predictions).float()
     adversarial = generator_adversarial_loss(judged, gan.adversarial)
     generator.learn(gan.adversarial_weight * adversarial + gan.content_weight * content, where)
     return {"content": content, "stability": stability, "adversarial": adversarial}

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
+from decrappify.datasets import Sample
 from decrappify.datasets.augment import orient, random_orientation
-from decrappify.errors import InputError
+from decrappify.errors import InputError, MissingFileError
 from decrappify.movie import Array
 from decrappify.training.nogan_run import Halted, NoganRun
 from decrappify.training.pictures import read_patch, write_patch
+from decrappify.training.running import on_any_rank
 
 KINDS = ("generated", "real")  # class ids 0 and 1
 _HELD_OUT = 10  # every so-manieth image judges the critic
@@ -40,27 +42,34 @@ def save_generated(run: NoganRun, folder: Path, what: str) -> int:
         (folder / kind).mkdir(parents=True, exist_ok=True)
     bar = run.bar(n_images, what, "image")
     run.generator.eval()
-    mine = range(run.fabric.global_rank, n_images, run.fabric.world_size)
-    for start in range(0, len(mine), config.generated_batch_size):
-        chosen = mine[start : start + config.generated_batch_size]
-        batch = default_collate([dataset[index] for index in chosen])
-        with torch.no_grad(), run.fabric.autocast():
-            predictions = run.generator(batch["source"].to(run.fabric.device)).float().cpu()
-        for index, generated, real in zip(chosen, predictions, batch["target"], strict=True):
-            for kind, image in zip(KINDS, (generated, real), strict=True):
-                write_patch(folder / kind / f"{index:06d}", image, colour=config.task == "colorization")
+    together = config.generated_batch_size * run.fabric.world_size
+    try:
+        for start in range(0, n_images, together):
+            chosen = range(start, min(start + together, n_images))[run.fabric.global_rank :: run.fabric.world_size]
+            if chosen:
+                _save_batch(run, dataset, chosen, folder)
+            if bar is not None:
+                bar.update(min(together, n_images - start))
+            if on_any_rank(run.fabric, run.stop.is_set()):
+                raise Halted
+    finally:
         if bar is not None:
-            bar.update(len(chosen))
-        if run.stop.is_set():
-            raise Halted
+            bar.close()
     run.fabric.barrier()
-    if bar is not None:
-        bar.close()
     return n_images
 
 
+def _save_batch(run: NoganRun, dataset: Dataset[Sample], chosen: range, folder: Path) -> None:
+    batch = default_collate([dataset[index] for index in chosen])
+    with torch.no_grad(), run.fabric.autocast():
+        predictions = run.generator(batch["source"].to(run.fabric.device)).float().cpu()
+    for index, generated, real in zip(chosen, predictions, batch["target"], strict=True):
+        for kind, image in zip(KINDS, (generated, real), strict=True):
+            write_patch(folder / kind / f"{index:06d}", image, colour=run.config.task == "colorization")
+
+
 class JudgedDataset(Dataset[Judged]):
-    """Pairs of a real and a generated image for the critic, which never come from the same place.
+    """Pairs of a real and a generated image for the critic, each drawn for itself.
 
     Parameters
     ----------
@@ -80,11 +89,12 @@ class JudgedDataset(Dataset[Judged]):
         self.size, self.length, self.seed = size, length, seed
         self._files: dict[str, list[Path]] = {}
         for kind in KINDS:
+            if not (folder / kind).is_dir():
+                raise MissingFileError(f"{folder / kind} is gone, and the critic learns from it; start the run again")
             files = sorted((folder / kind).iterdir())
             self._files[kind] = [file for number, file in enumerate(files) if (number % _HELD_OUT == 0) == held_out]
             if not self._files[kind]:
                 raise InputError(f"{folder / kind} holds {len(files)} images, needs at least {_HELD_OUT + 1}")
-
         self._upright = self._files["real"][0].suffix == ".png"
 
     @property

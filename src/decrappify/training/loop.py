@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from decrappify.datasets import Sample
 from decrappify.errors import InputError, OutputError
@@ -21,8 +21,8 @@ from decrappify.training.checkpoint import load_checkpoint, save_checkpoint
 from decrappify.training.config import TrainingConfig
 from decrappify.training.ema import WeightAverage
 from decrappify.training.record import RunRecord
-from decrappify.training.running import check_device, deterministic, ignore_interrupt, interruptible, on_any_rank
-from decrappify.training.sampler import StepSampler
+from decrappify.training.running import check_device, deterministic, interruptible, on_any_rank
+from decrappify.training.sampler import step_loader
 from decrappify.training.validation import ValidationScore, Validator
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,15 @@ def run_training(
     fabric.launch()
     run = _Run(fabric, network, config, settings or {}, folder)
     first_step = run.resume() if resume else 0
-    loader = fabric.setup_dataloaders(_loader(dataset, config, first_step, fabric), use_distributed_sampler=False)
+    loader = step_loader(
+        dataset,
+        fabric,
+        batch_size=config.batch_size,
+        first_step=first_step,
+        last_step=config.max_steps,
+        workers=config.workers,
+        seed=config.seed,
+    )
     validator = Validator(validation, min(_VALIDATION_PATCHES, len(validation)), config.batch_size)  # type: ignore[arg-type]
     record = RunRecord(folder, first_step) if folder is not None and fabric.is_global_zero else None
     bar = _bar(progress if fabric.is_global_zero else None, config.max_steps, first_step)
@@ -247,30 +255,6 @@ class _Run:
             seconds=self.seconds,
             is_global_zero=self.fabric.is_global_zero,
         )
-
-
-def _loader(dataset: Dataset[Sample], config: TrainingConfig, first_step: int, fabric: Any) -> DataLoader[Sample]:
-    needed = config.max_steps * config.batch_size * fabric.world_size
-    if len(dataset) < needed:  # type: ignore[arg-type]
-        raise InputError(f"the dataset has {len(dataset)} items, needs {needed} for {config.max_steps} steps")  # type: ignore[arg-type]
-    sampler = StepSampler(
-        first_step=first_step,
-        last_step=config.max_steps,
-        batch_size=config.batch_size,
-        rank=fabric.global_rank,
-        world_size=fabric.world_size,
-    )
-    return DataLoader(
-        dataset,
-        batch_sampler=sampler,
-        num_workers=config.workers,
-        worker_init_fn=ignore_interrupt,
-        generator=torch.Generator().manual_seed(
-            config.seed
-        ),  # else starting to load would move the run's own generator
-        persistent_workers=config.workers > 0,
-        pin_memory=fabric.device.type == "cuda",
-    )
 
 
 def _bar(progress: Any, total: int, initial: int) -> Any:

@@ -93,7 +93,7 @@ def train_nogan(
     from decrappify.training.running import deterministic, interruptible
 
     config = nogan_preset(config) if isinstance(config, str) else config
-    if not config.pretrain and start_from is None:
+    if not config.pretrain and start_from is None and not resume:
         raise InputError("the schedule has no pretrain steps; give start_from, the generator to start from")
     folder = run_folder(output, resume=resume, overwrite=overwrite)
     split = Split(
@@ -118,6 +118,10 @@ def train_nogan(
             "critic_architecture": critic.architecture,
             "trained_on": material.used,
             "crappifier": None if material.crappifier is None else material.crappifier.to_dict(),
+            "items": items,
+            "time_axis": time_axis,
+            "still_motion_px": still_motion_px,
+            "shrink": list(shrink),
         }
         run = NoganRun(
             config,
@@ -134,7 +138,7 @@ def train_nogan(
         if resume:
             run.resume()
         run_phases(run, describe)
-    run.history.setdefault("verdict", "stopped before the GAN phase")
+    run.history.setdefault("verdict", "stopped before the first checkpoint of a GAN phase")
     model = describe("")
     if run.fabric.is_global_zero:
         model.save(folder / "model.safetensors", overwrite=True)
@@ -154,24 +158,24 @@ class _Describe:
         described: dict[str, Any] = {"name": run.folder.name} | self._card
         if config.task == "colorization":
             described |= {"task": "colorization", "preset": described.get("preset", "own")}
-        measured = {
-            "settings": config.to_dict(),
+        if note:
+            described["note"] = note
+        for key in ("verdict", "stopped", "critic_accuracy", "psnr_source", "pretrained_psnr"):
+            if run.history.get(key) not in (None, ""):
+                described[key] = run.history[key]
+        described |= {
             "trained_with": f"decrappify {__version__}",
             "training_seconds": round(run.seconds),
             "trained_on": run.material.used,
             "images": run.items,
+            "settings": config.to_dict(),
         }
-        if note:
-            measured["note"] = note
-        for key in ("verdict", "stopped", "critic_accuracy", "psnr_source", "pretrained_psnr"):
-            if run.history.get(key) not in (None, ""):
-                measured[key] = run.history[key]
         crappifier = run.material.crappifier
         return Model(
             deepcopy(run.generator).cpu(),
             IMAGENET if config.task == "colorization" else self._rule,
             None if crappifier is None else crappifier.to_dict(),
-            described | measured,
+            described,
         )
 
 
@@ -239,4 +243,3 @@ def _critic(config: NoganConfig, generator: nn.Module, critic_from: str | Path |
 
         load_critic(critic, Path(critic_from))
     return critic
-

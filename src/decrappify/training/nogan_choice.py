@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from decrappify.datasets import Sample
+from decrappify.errors import OutputError
 from decrappify.model import Model, load_model
 from decrappify.training.gan_pictures import contact_sheet, draw_monitors
 from decrappify.training.inflection import InflectionDetector, Verdict, choose
@@ -39,13 +42,14 @@ class Watcher:
         self._start = run.folder / PRETRAINED
         now = {key: value.clone() for key, value in run.generator.state_dict().items()}
         if "rows" in run.history:
-            run.generator.load_state_dict(load_model(self._start).network.state_dict())
+            run.generator.load_state_dict(_load(self._start).network.state_dict())
         elif run.fabric.is_global_zero:
             describe("as pretrained, before any GAN phase").save(self._start, overwrite=True)
+        run.fabric.barrier()  # all of them look at the file
         run.history.setdefault("rows", [])
         self._monitors = Monitors(samples, run.generator, seed=run.config.seed, data_range=data_range)
         run.generator.load_state_dict(now)
-        self.baseline = self._monitors.baseline
+        self.baseline = self._agreed(self._monitors.baseline)
         run.history["baseline"] = self.baseline.to_dict()
         self._detector = InflectionDetector(self.baseline)
         self._steps = self._images = 0  # of earlier cycles
@@ -64,9 +68,20 @@ class Watcher:
         for row in rows[start:]:
             self._detector.add(row)
 
+    def check_space(self, n_checkpoints: int) -> None:
+        """Refuse a GAN phase whose checkpoints the disk cannot hold."""
+        needed = n_checkpoints * self._start.stat().st_size
+        free = shutil.disk_usage(self.run.folder).free
+        if needed > free:
+            raise OutputError(
+                f"the GAN phase leaves {n_checkpoints} checkpoints of together {needed / 1e9:.1f} GB in "
+                f"{self.run.folder}, which has {free / 1e9:.1f} GB free; make room, or raise checkpoint_share"
+            )
+
     def look(self, step: int, images: int) -> tuple[float, bool]:
         """Measure and keep a checkpoint; returns its PSNR and whether to stop."""
         row = self._monitors.measure(self.run.generator, step=self._steps + step, images_seen=self._images + images)
+        row = self._agreed(row)
         if self.run.fabric.is_global_zero:
             note = f"checkpoint of the GAN phase after {row.images_seen} images"
             self._describe(note).save(self._path(row), overwrite=True)
@@ -84,12 +99,18 @@ class Watcher:
             )
             self._draw_checkpoints(rows, verdict)
         run.fabric.barrier()
-        run.generator.load_state_dict(load_model(path).network.state_dict())
+        run.generator.load_state_dict(_load(path).network.state_dict())
         run.history["verdict"] = verdict.reason
         run.history["stopped"] = self._detector.reason
         return verdict
 
-    def _path(self, row: MonitorRow) -> Any:
+    def _agreed(self, row: MonitorRow) -> MonitorRow:
+        """Give the first process's row to all: batch norms differ a little between them, and so would decisions."""
+        if self.run.fabric.world_size == 1:
+            return row
+        return MonitorRow.from_dict(self.run.fabric.broadcast(row.to_dict()))
+
+    def _path(self, row: MonitorRow) -> Path:
         return self.run.folder / "checkpoints" / f"step_{row.step:06d}.safetensors"
 
     def _draw_checkpoints(self, rows: list[MonitorRow], verdict: Verdict) -> None:
@@ -99,10 +120,10 @@ class Watcher:
         spread = [int(k) for k in np.linspace(0, len(rows) - 1, _COLUMNS)]
         picks = sorted({*spread, *([] if verdict.index is None else [verdict.index])})
         columns: list[tuple[str, list[Any]]] = [("source", [self._source(sample) for sample in samples])]
-        columns.append(("pretrained", self._restored(samples, load_model(self._start))))
+        columns.append(("pretrained", self._restored(samples, _load(self._start))))
         for k in picks:
             label = f"{100 * rows[k].images_seen / self.run.items:.3g} % of the data"
-            columns.append((label, self._restored(samples, load_model(self._path(rows[k])))))
+            columns.append((label, self._restored(samples, _load(self._path(rows[k])))))
         columns.append(("target", [as_picture(sample["target"], colour=colour) for sample in samples]))
         chosen = 1 if verdict.index is None else 2 + picks.index(verdict.index)
         contact_sheet(self.run.folder / "checkpoints.png", columns, chosen, overwrite=True)
@@ -117,3 +138,9 @@ class Watcher:
     def _restored(self, samples: list[Sample], model: Model) -> list[Any]:
         colour = self.run.config.task == "colorization"
         return [as_picture(model.network(sample["source"][None])[0], colour=colour) for sample in samples]
+
+
+def _load(path: Path) -> Model:
+    """Load a model without a draw from the run's generator, or what follows would depend on who loaded what when."""
+    with torch.random.fork_rng(devices=[]):
+        return load_model(path)

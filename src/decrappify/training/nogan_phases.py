@@ -10,7 +10,7 @@ from typing import Any
 from decrappify.datasets import Sample
 from decrappify.training.critic_files import save_critic
 from decrappify.training.critic_training import train_critic
-from decrappify.training.gan import gan_phase
+from decrappify.training.gan import gan_phase, gan_steps
 from decrappify.training.generated import save_generated
 from decrappify.training.nogan_choice import Watcher
 from decrappify.training.nogan_config import NoganConfig
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _COLOUR_RANGE = 1 / 0.226  # black to white in ImageNet-normalised units
 _BATCH = 8
+PRETRAINED_CRITIC = "pretrained_critic.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
             elif phase.kind == "critic":
                 train_critic(run, critic_steps(config, phase.cycle)[phase.index], images, str(phase))
             else:
+                if "rows" not in run.history and run.fabric.is_global_zero:
+                    save_critic(run.critic, run.folder / PRETRAINED_CRITIC)
                 watcher = watcher or Watcher(run, samples, data_range, describe)
                 if not _gan(run, watcher, str(phase)):
                     break
@@ -99,6 +102,8 @@ def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
 def _gan(run: NoganRun, watcher: Watcher, what: str) -> bool:
     """Run one GAN phase and go on from its best checkpoint; False says that more cycles would bring nothing."""
     watcher.begin_cycle()
+    total, every = gan_steps(run)
+    watcher.check_space(-(-(total - run.position.step) // every))
     gan_phase(run, watcher.look, what)
     verdict = watcher.choose()
     return verdict.index is not None and verdict.index >= run.position.notes["first_row"]

@@ -66,11 +66,24 @@ _VIDEO = replace(
     gan=GanStep(size=192, batch_size=5, share=0.03, learning_rate=5e-6, content_weight=1.5),
     cycles=1,
 )
+# The generator works on the full grid: pixel shuffles, which make larger networks fast, leave grids in a GAN phase.
 _MICROSCOPY = NoganConfig(
+    generator="residual-unet",
+    generator_settings={"base_channels": 24, "depth": 2, "growth": 1.5, "blocks": 1, "stem": 1},
+    items=12_000,
     pretrain=(PretrainStep(size=64, batch_size=8, share=1.0, learning_rate=2e-3, pct_start=0.1),),
-    generated_share=0.05,
-    critic_steps=(CriticStep(size=64, batch_size=16, epochs=8, learning_rate=5e-4, accuracy=0.9),),
-    gan=GanStep(size=64, batch_size=8, share=0.3, learning_rate=2e-4, adversarial_weight=0.01, content_weight=1.0),
+    generated_share=0.08,
+    critic_steps=(CriticStep(size=64, batch_size=16, epochs=4, learning_rate=5e-4, accuracy=0.85),),
+    gan=GanStep(
+        size=64,
+        batch_size=8,
+        share=0.4,
+        learning_rate=2e-4,
+        critic_factor=2.5,
+        adversarial_weight=0.05,
+        content_weight=1.0,
+    ),
+    checkpoint_share=0.008,
     ema_decay=0.998,
     weight_decay=1e-4,
     max_gradient_norm=1.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ class NoganRecord:
         """Append one row; `numbers` has keys of `FIELDS`."""
         if not self._writes:
             return
-        row = {"phase": phase, "step": step, "seconds": seconds} | dict(numbers)
+        # Rounded down, lest `forget_after` take the row for one that came after the checkpoint.
+        row = {"phase": phase, "step": step, "seconds": f"{math.floor(seconds * 1000) / 1000:.3f}"} | dict(numbers)
         self.rows.append({key: _short(row.get(key, "")) for key in FIELDS})
         is_new = not self.path.is_file()
         with self.path.open("a", newline="") as file:

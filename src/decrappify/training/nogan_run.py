@@ -12,17 +12,16 @@ from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from decrappify.errors import InputError
 from decrappify.losses import PixelLoss, content_loss
 from decrappify.training.checkpoint import load_checkpoint, save_checkpoint
 from decrappify.training.learner import Learner
 from decrappify.training.material import Material
 from decrappify.training.nogan_config import NoganConfig
 from decrappify.training.nogan_record import NoganRecord
-from decrappify.training.running import check_device, ignore_interrupt, on_any_rank
-from decrappify.training.sampler import StepSampler
+from decrappify.training.running import check_device, on_any_rank
+from decrappify.training.sampler import step_loader
 
 log = logging.getLogger(__name__)
 
@@ -148,13 +147,24 @@ class NoganRun:
         if self._waiting is not None:
             for name, learner in learners.items():
                 learner.load_state(self._waiting["learners"][name])
-            numbers = self._waiting["numbers"]
+            numbers = [
+                {key: value.to(self.fabric.device) for key, value in entry.items()}
+                for entry in self._waiting["numbers"]
+            ]
             # Only now: what is built before a phase's steps may draw from the generator too.
-            torch.set_rng_state(self._waiting["rng"])
+            self._set_rng_state(self._waiting)
             self._waiting = None
+        if self.position.notes.get("ended"):  # early, in the run that is resumed
+            return
         first = self.position.step
-        loader = self.fabric.setup_dataloaders(
-            self._loader(dataset, batch_size, first, total), use_distributed_sampler=False
+        loader = step_loader(
+            dataset,
+            self.fabric,
+            batch_size=batch_size,
+            first_step=first,
+            last_step=total,
+            workers=self.config.workers,
+            seed=self.config.seed,
         )
         bar = self.bar(total, what, "step", first)
         try:
@@ -170,6 +180,8 @@ class NoganRun:
                     ended = at_checkpoint(number, means)
                     rates = {f"{name}_rate": item.rate for name, item in learners.items() if isinstance(item, Learner)}
                     self.record.add(what, number, self.seconds, means | rates)
+                    if ended:
+                        self.position.notes["ended"] = True
                     self._save(learners, numbers)
                 if ended:
                     break
@@ -208,6 +220,7 @@ class NoganRun:
             "numbers": numbers,
             "precision": self.fabric.strategy.precision.state_dict(),
             "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state(self.fabric.device) if self.fabric.device.type == "cuda" else None,
         }
         save_checkpoint(self.folder / "checkpoint.pt", state)
 
@@ -220,9 +233,14 @@ class NoganRun:
         self.history = state["history"]
         self._waiting = state if state["learners"] else None
         self.fabric.strategy.precision.load_state_dict(state["precision"])
-        torch.set_rng_state(state["rng"])
+        self._set_rng_state(state)
         self._started -= state["seconds"]
         self.record.forget_after(self.seconds)
+
+    def _set_rng_state(self, state: Mapping[str, Any]) -> None:
+        torch.set_rng_state(state["rng"])
+        if state["cuda_rng"] is not None and self.fabric.device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda_rng"], self.fabric.device)
 
     def mean(self, value: Tensor) -> float:
         """Average over the processes, so that all of them decide alike."""
@@ -231,27 +249,6 @@ class NoganRun:
     def _means(self, numbers: list[dict[str, Tensor]]) -> dict[str, float]:
         keys = sorted({key for entry in numbers for key in entry})
         return {key: self.mean(torch.stack([entry[key] for entry in numbers if key in entry]).mean()) for key in keys}
-
-    def _loader(self, dataset: Dataset[Any], batch_size: int, first: int, total: int) -> DataLoader[Any]:
-        needed = total * batch_size * self.fabric.world_size
-        if len(dataset) < needed:  # type: ignore[arg-type]
-            raise InputError(f"the dataset has {len(dataset)} items, needs {needed} for {total} steps")  # type: ignore[arg-type]
-        sampler = StepSampler(
-            first_step=first,
-            last_step=total,
-            batch_size=batch_size,
-            rank=self.fabric.global_rank,
-            world_size=self.fabric.world_size,
-        )
-        return DataLoader(
-            dataset,
-            batch_sampler=sampler,
-            num_workers=self.config.workers,
-            worker_init_fn=ignore_interrupt,
-            persistent_workers=self.config.workers > 0,
-            generator=torch.Generator().manual_seed(self.config.seed),  # else loading would move the run's generator
-            pin_memory=self.fabric.device.type == "cuda",
-        )
 
 
 def _content_loss(config: NoganConfig, device: torch.device) -> PixelLoss:

@@ -35,11 +35,6 @@ def on_any_rank(fabric: Any, flag: bool) -> bool:
     return bool(fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="sum") > 0)
 
 
-def ignore_interrupt(_: int) -> None:
-    """Leave Ctrl-C to the training process, which still needs its loader to finish the step."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 @contextmanager
 def deterministic(wanted: bool) -> Iterator[None]:
     """Ask torch for deterministic algorithms, and leave the caller's choice as it was afterwards."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
+from typing import Any
 
-from torch.utils.data import Sampler
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from decrappify.errors import InputError
 
 
 class StepSampler(Sampler[list[int]]):
@@ -27,3 +32,47 @@ class StepSampler(Sampler[list[int]]):
 
     def __len__(self) -> int:
         return self.last_step - self.first_step
+
+
+def step_loader(
+    dataset: Dataset[Any],
+    fabric: Any,
+    *,
+    batch_size: int,
+    first_step: int,
+    last_step: int,
+    workers: int,
+    seed: int,
+) -> Any:
+    """Load the batches of steps `first_step` to `last_step` of this process, on its device.
+
+    Raises
+    ------
+    InputError
+        If the dataset has fewer items than the steps of all processes need.
+    """
+    needed = last_step * batch_size * fabric.world_size
+    if len(dataset) < needed:  # type: ignore[arg-type]
+        raise InputError(f"the dataset has {len(dataset)} items, needs {needed} for {last_step} steps")  # type: ignore[arg-type]
+    sampler = StepSampler(
+        first_step=first_step,
+        last_step=last_step,
+        batch_size=batch_size,
+        rank=fabric.global_rank,
+        world_size=fabric.world_size,
+    )
+    loader = DataLoader(
+        dataset,
+        batch_sampler=sampler,
+        num_workers=workers,
+        worker_init_fn=_ignore_interrupt,
+        generator=torch.Generator().manual_seed(seed),  # else starting to load would move the run's own generator
+        persistent_workers=workers > 0,
+        pin_memory=fabric.device.type == "cuda",
+    )
+    return fabric.setup_dataloaders(loader, use_distributed_sampler=False)
+
+
+def _ignore_interrupt(_: int) -> None:
+    """Leave Ctrl-C to the training process, which still needs its loader to finish the step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -100,8 +100,8 @@ def grid_lines(sums: SpectralSums, *, data_range: float = 1.0) -> Tensor:
 
     Upsampling leaves patterns that repeat every 2 or 4 pixels: lines at multiples of 1/4 cycle per pixel along the
     axes, and where those cross. About 1 each in a textured image without a grid. Surroundings weaker than the line of
-    a grid with an amplitude of 0.4 % of `data_range` (one grey level of an 8-bit display) count as that line: in a smooth image without noise, a grid that
-    nobody can see would otherwise stand out a hundredfold.
+    a grid with an amplitude of 0.4 % of `data_range`, one grey level of an 8-bit display, count as that line: in a
+    smooth image without noise, a grid that nobody can see would otherwise stand out a hundredfold.
 
     Returns
     -------
