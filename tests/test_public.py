@@ -21,6 +21,7 @@ NAMES = {
     "restore",
     "save_movie",
     "train",
+    "train_nogan",
 }
 HEAVY = ("torch", "torchvision", "lightning_fabric", "zarr", "av", "pylibCZIrw", "skimage", "matplotlib")
 
@@ -47,12 +48,20 @@ def test_public_methods_say_what_they_do(name):
     assert all(inspect.getdoc(method) for method in methods)
 
 
+def test_rooms_are_reached_without_an_import_of_their_own():
+    code = "import decrappify as dc; print(dc.networks.network_names()[0], dc.samples.simulate.__name__)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["small", "simulate"]
+
+
 def test_another_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'decrappify' has no attribute 'denoise'"):
         decrappify.denoise  # noqa: B018
 
 
-@pytest.mark.parametrize("module", ["decrappify", "decrappify.io", "decrappify.crappify", "decrappify.colorization", "decrappify.cli"])
+@pytest.mark.parametrize(
+    "module", ["decrappify", "decrappify.io", "decrappify.crappify", "decrappify.colorization", "decrappify.cli"]
+)
 def test_importing_loads_nothing_heavy(module):
     code = f"import sys, {module}; print(*sorted(set({HEAVY}) & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -23,21 +23,29 @@ if TYPE_CHECKING:
     from decrappify.restoration import restore as restore
     from decrappify.training import TrainingConfig as TrainingConfig
     from decrappify.training import train as train
+    from decrappify.training import train_nogan as train_nogan
 
 _HOMES = {
     "Crappifier": "crappify",
     "Model": "model",
     "Movie": "movie",
     "TrainingConfig": "training",
-    "colorize": "colorization",
     "benchmark": "benchmarking",
+    "colorize": "colorization",
     "crappifier_preset": "crappify",
     "load_model": "model",
     "open_movie": "io",
     "restore": "restoration",
     "save_movie": "io",
     "train": "training",
+    "train_nogan": "training",
 }
+
+# Rooms that `dc.networks.create(...)` and the like reach without an import of their own.
+_ROOMS = frozenset(
+    {"benchmarking", "colorization", "crappify", "datasets", "io", "losses", "metrics", "networks", "restoration"}
+    | {"samples", "training"}
+)
 
 __all__ = ["__version__", *sorted(_HOMES)]
 
@@ -45,6 +53,8 @@ __all__ = ["__version__", *sorted(_HOMES)]
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f"decrappify.{_HOMES[name]}"), name)
+    if name in _ROOMS:
+        return import_module(f"decrappify.{name}")
     raise AttributeError(f"module 'decrappify' has no attribute {name!r}")
 
 
