@@ -93,8 +93,10 @@ def test_a_phase_outside_the_limits_from_the_start_keeps_the_pretrained_generato
     verdict = choose(BASE, rows)
     assert verdict.index is None
     assert verdict.reason.endswith("no checkpoint is within the limits")
-    detector = InflectionDetector(BASE)
+    detector = InflectionDetector(BASE, Limits(grace=0))
     assert [detector.add(row) for row in rows[:4]] == [False, False, True, True]
+    patient = InflectionDetector(BASE, Limits(grace=2))
+    assert [patient.add(row) for row in rows[:6]] == [False, False, False, False, True, True]
     assert detector.reason == "3 checkpoints in a row, up to step 30, are beyond the limits"
 
 

@@ -46,6 +46,9 @@ class Limits:
         How much stronger its 2- and 4-pixel grid may be.
     outside : int
         Checkpoints in a row beyond these limits that end the phase.
+    grace : int
+        Checkpoints at the start that do not end the phase that way: the first steps of a fresh optimiser may leave
+        marks that the next ones repair.
     patience : int
         Checkpoints without a better KID that end the phase once noise dependence or invented power have risen
         abnormally; 10 checkpoints are 1 % of the data.
@@ -59,6 +62,7 @@ class Limits:
     band_3_db: float = 1.0
     grid_peak: float = 2.0
     outside: int = 3
+    grace: int = 10
     patience: int = 10
     kid_errors: float = 2.0
 
@@ -70,6 +74,8 @@ class Limits:
             raise InputError(
                 f"hard_stop_db is {self.hard_stop_db:g}, needs at least psnr_budget_db ({self.psnr_budget_db:g})"
             )
+        if not self.grace >= 0:
+            raise InputError(f"grace is {self.grace!r}, needs 0 or more")
         if not self.kid_errors >= 0:
             raise InputError(f"kid_errors is {self.kid_errors!r}, needs 0 or more")
 
@@ -141,7 +147,7 @@ class InflectionDetector:
         if drop > limits.hard_stop_db:
             return f"PSNR is {drop:.2f} dB down at step {row.step}, more than {limits.hard_stop_db:g}"
         feasible = within_limits(self.baseline, self.rows, limits)
-        if len(self.rows) >= limits.outside and not any(feasible[-limits.outside :]):
+        if len(self.rows) >= limits.grace + limits.outside and not any(feasible[-limits.outside :]):
             return f"{limits.outside} checkpoints in a row, up to step {row.step}, are beyond the limits"
         risen = [name for name in ("noise_draw", "invented") if self._alarm(name) is not None]
         if risen and self._checkpoints_since_better() >= limits.patience:
