@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from decrappify.colorization.api import colorize as colorize
     from decrappify.colorization.colorizer import Colorizer as Colorizer
+    from decrappify.colorization.watermark import add_watermark as add_watermark
 
-_HOMES = {"Colorizer": "colorizer", "colorize": "api"}
+_HOMES = {"Colorizer": "colorizer", "add_watermark": "watermark", "colorize": "api"}
 
 __all__ = sorted(_HOMES)
 

@@ -1,0 +1,11 @@
+"""The napari plugin of decrappify: readers, writers, sample movies and widgets.
+
+It holds no model code: it calls public names of `decrappify` and shows what they give. Importing it loads neither Qt
+nor napari.
+"""
+
+from __future__ import annotations
+
+from decrappify import __version__
+
+__all__ = ["__version__"]

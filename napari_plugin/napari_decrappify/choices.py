@@ -1,0 +1,262 @@
+"""Combo boxes that the widgets share: an image layer, its axes, a model, a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
+
+from decrappify.errors import DecrappifyError
+from decrappify.model import read_card, shipped_models
+from napari_decrappify.layers import AXES_BY_COUNT, axes_of
+from napari_decrappify.settings import add_recent_model, keep, recall, recent_models
+
+_FILE = "File…"
+DEVICES = {"Automatic": "auto", "CPU": "cpu", "GPU (CUDA)": "cuda", "Apple GPU (MPS)": "mps"}
+
+
+def is_image(layer: Any) -> bool:
+    """Whether a layer is an image layer (labels are none)."""
+    return isinstance(layer, Image)
+
+
+class LayerChoice(QComboBox):
+    """The image layers of a viewer; follows them as they come, go and are renamed, and keeps its choice.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Whose layers.
+    name : str
+        objectName of the box.
+    tooltip : str
+        Says what the layer is for.
+    accepts : callable
+        Which layers are offered.
+    empty : str, optional
+        An entry for no layer at all, such as ``"no reference"``.
+    """
+
+    layer_changed = Signal()
+
+    def __init__(
+        self,
+        viewer: Any,
+        name: str,
+        tooltip: str,
+        *,
+        accepts: Callable[[Any], bool] = is_image,
+        empty: str | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName(name)
+        self.setToolTip(tooltip)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(16)
+        self._viewer, self._accepts, self._empty = viewer, accepts, empty
+        events = viewer.layers.events
+        self._events = [events.inserted, events.removed, events.reordered, events.renamed]
+        for event in self._events:
+            event.connect(self.refresh)
+        self.currentIndexChanged.connect(lambda _: self.layer_changed.emit())
+        self.refresh()
+
+    @property
+    def layer(self) -> Any:
+        """The chosen layer, None if there is none."""
+        return self.currentData()
+
+    @layer.setter
+    def layer(self, layer: Any) -> None:
+        self.setCurrentIndex(self.findData(layer))
+
+    def refresh(self, _: Any = None) -> None:
+        """Offer the layers that are there now, the topmost first."""
+        chosen = self.layer
+        offered = [layer for layer in reversed(self._viewer.layers) if self._accepts(layer)]
+        with QSignalBlocker(self):
+            self.clear()
+            if self._empty is not None:
+                self.addItem(self._empty, None)
+            for layer in offered:
+                self.addItem(layer.name, layer)
+            if chosen in offered:
+                self.setCurrentIndex(self.findData(chosen))
+        if self.layer is not chosen:
+            self.layer_changed.emit()
+
+    def disconnect_viewer(self) -> None:
+        """Stop following the viewer; for a widget that closes."""
+        for event in self._events:
+            event.disconnect(self.refresh)
+
+
+class AxesChoice(QComboBox):
+    """What the axes of a layer are: as its labels say, and what else they may be."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName(name)
+        self.setToolTip("What the layer's axes are: T time, C channel, Z slice; Y and X are the pixels")
+
+    @property
+    def axes(self) -> str | None:
+        """The chosen axes, None without a layer."""
+        return self.currentText() or None
+
+    def follow(self, layer: Any) -> None:
+        """Offer what fits a layer, its own labels first."""
+        with QSignalBlocker(self):
+            self.clear()
+            if layer is None:
+                return
+            data = layer.data[0] if layer.multiscale else layer.data
+            count = len(data.shape) - bool(layer.rgb)
+            try:
+                labelled = [axes_of(data, {"axis_labels": layer.axis_labels, "rgb": layer.rgb})[:count]]
+            except DecrappifyError:
+                labelled = []
+            self.addItems(list(dict.fromkeys([*labelled, *AXES_BY_COUNT.get(count, ())])))
+
+
+class ModelChoice(QComboBox):
+    """Shipped models, those used last, and any file; remembers the choice.
+
+    Parameters
+    ----------
+    name : str
+        objectName of the box.
+    key : str
+        Where the choice is remembered, such as ``"restore/model"``.
+    accepts : callable
+        Gets a model's header (`decrappify.model.read_card`) and says whether to offer it.
+    default : str
+        The shipped model that is chosen the first time.
+    """
+
+    model_changed = Signal()
+
+    def __init__(
+        self,
+        name: str,
+        key: str,
+        *,
+        accepts: Callable[[Mapping[str, Any]], bool] = lambda header: True,
+        default: str = "",
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName(name)
+        self.setToolTip("The model: one that comes with decrappify, one used before, or a file of your own")
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(16)
+        self._key, self._accepts = key, accepts
+        self._latest = ""
+        self.refresh(recall(key, default))
+        self.currentIndexChanged.connect(self._on_change)
+        self.activated.connect(self._on_activated)
+
+    @property
+    def chosen(self) -> str | Path | None:
+        """Name of a shipped model or path of a file, as `decrappify.load_model` takes it; None if there is none."""
+        kept = self.currentData()
+        return Path(kept[1]) if kept and kept[0] == "file" else (kept[1] if kept else None)
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """Header of the chosen model's file: architecture, card and so on; empty if there is none."""
+        kept = self.currentData()
+        return {} if not kept else _header(shipped_models()[kept[1]] if kept[0] == "shipped" else Path(kept[1]))
+
+    def add_file(self, path: Path) -> bool:
+        """Offer a model file, choose it, and remember it as recent; False if it is no such model."""
+        if not self._fits(Path(path)):
+            return False
+        add_recent_model(Path(path))
+        self.refresh(str(Path(path).absolute()))
+        self.model_changed.emit()
+        return True
+
+    def refresh(self, chosen: str = "") -> None:
+        """Offer the models that are there now, and choose `chosen` (a name or a path) among them."""
+        chosen = chosen or self._latest
+        with QSignalBlocker(self):
+            self.clear()
+            for name, path in shipped_models().items():
+                if self._fits(path):
+                    self.addItem(name, ("shipped", name))
+                    self._explain(path)
+            for path in recent_models():
+                if self._fits(path):
+                    self.addItem(
+                        path.stem if path.stem != "model" else f"{path.parent.name}/model", ("file", str(path))
+                    )
+                    self._explain(path)
+            self.addItem(_FILE, None)
+            places = [i for i in range(self.count()) if self.itemData(i) and self.itemData(i)[1] == chosen]
+            self.setCurrentIndex(places[0] if places else 0)
+        self._remember()
+
+    def showPopup(self) -> None:
+        """Offer the models that have been trained meanwhile, too."""
+        self.refresh()
+        super().showPopup()
+
+    def _on_change(self, _: int) -> None:
+        if self.currentData() is None:
+            self._ask_for_file()
+            return
+        self._remember()
+        self.model_changed.emit()
+
+    def _on_activated(self, _: int) -> None:
+        if self.count() == 1:  # there is nothing to change from, so no change is told
+            self._ask_for_file()
+
+    def _ask_for_file(self) -> None:
+        before = self._latest
+        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", "Models (*.safetensors *.pth)")
+        if not path or not self.add_file(Path(path)):
+            self.refresh(before)
+
+    def _remember(self) -> None:
+        kept = self.currentData()
+        self._latest = kept[1] if kept else ""
+        if kept:
+            keep(self._key, self._latest)
+
+    def _fits(self, path: Path) -> bool:
+        header = _header(path)
+        return bool(header) and self._accepts(header)
+
+    def _explain(self, path: Path) -> None:
+        summary = str(_header(path).get("card", {}).get("summary", "")) or str(path)
+        self.setItemData(self.count() - 1, summary, Qt.ItemDataRole.ToolTipRole)
+
+
+class DeviceChoice(QComboBox):
+    """Where the network runs."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName(name)
+        self.setToolTip("Where the network runs: automatic takes a GPU if there is one")
+        for label, device in DEVICES.items():
+            self.addItem(label, device)
+
+    @property
+    def device(self) -> str:
+        """As `decrappify` takes it."""
+        return str(self.currentData())
+
+
+def _header(path: Path) -> dict[str, Any]:
+    try:
+        return read_card(path)
+    except (DecrappifyError, OSError):
+        return {}

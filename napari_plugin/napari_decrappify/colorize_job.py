@@ -1,0 +1,128 @@
+"""What the Colorize widget does in its thread: colour the planes of a layer, or import published weights."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decrappify import Movie, load_model
+from decrappify.errors import InputError
+from napari_decrappify.layers import LayerImage
+from napari_decrappify.task import Cancelled, Task
+
+_LARGEST_RESULT = 2 * 2**30  # bytes; longer films are for the command line, which writes as it goes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColorizeRequest:
+    """All values of the widget at the moment of the click.
+
+    Attributes
+    ----------
+    image : LayerImage
+        Grey or RGB.
+    model : Path or str
+        A colorization model.
+    render_factor : int or "auto"
+        As for `decrappify.colorize`.
+    device : str
+        As for `decrappify.colorize`.
+    watermark : bool
+        Write "AI-coloured" into the pictures.
+    planes : tuple of (int, int)
+        The (t, z) to colour, T slowest.
+    channel : int
+        Of a grey layer that has several.
+    """
+
+    image: LayerImage
+    model: Path | str
+    render_factor: int | str
+    device: str
+    watermark: bool
+    planes: tuple[tuple[int, int], ...]
+    channel: int = 0
+
+
+@dataclass(frozen=True)
+class Colorized:
+    """Coloured pictures (n, Y, X, 3) of uint8, one for each of the first n planes, and what coloured them."""
+
+    request: ColorizeRequest
+    pictures: NDArray[np.uint8]
+    statement: str
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every plane was coloured."""
+        return len(self.pictures) == len(self.request.planes)
+
+
+def run_colorization(task: Task, request: ColorizeRequest) -> Colorized:
+    """Colour plane by plane; a cancelled run keeps the pictures that are finished."""
+    from decrappify.colorization import Colorizer
+
+    sizes = request.image.sizes
+    needed = len(request.planes) * sizes["Y"] * sizes["X"] * 3
+    if needed > _LARGEST_RESULT:
+        raise InputError(
+            f"{len(request.planes)} coloured pictures take {needed / 2**30:.1f} GB, a layer may have "
+            f"{_LARGEST_RESULT / 2**30:.0f}; colour one frame here, and the film with: decrappify colorize"
+        )
+    task.report("loading the model …")
+    colorizer = Colorizer(load_model(request.model), render_factor=request.render_factor, device=request.device)
+    bar = task.progress(total=len(request.planes), desc="colouring", unit="picture")
+    pictures: list[NDArray[np.uint8]] = []
+    factor = 0
+    with closing(request.image.movie()) as movie:
+        for t, z in request.planes:
+            if task.cancel.is_set():
+                break
+            picture = as_picture(movie, request, t, z)
+            (square,) = colorizer.colour_of([picture])
+            factor = len(square) // 16
+            pictures.append(_marked(colorizer.finish(picture, square), is_wanted=request.watermark))
+            bar.update()
+    if not pictures:
+        raise Cancelled("cancelled; no picture was coloured")
+    return Colorized(request, np.stack(pictures), colorizer.statement(factor))
+
+
+def as_picture(movie: Movie, request: ColorizeRequest, t: int, z: int) -> NDArray[np.uint8]:
+    """Take one plane as an 8-bit picture (Y, X, 3), as the canvas shows it.
+
+    8-bit pixels are taken as they are; other grey levels by the layer's contrast limits, floats of RGB as 0 to 1.
+    """
+    if request.image.is_rgb:
+        levels = np.stack([movie.frame(t, channel, z) for channel in range(3)], axis=-1)
+        low, high = 0.0, 1.0 if levels.dtype.kind == "f" else float(np.iinfo(levels.dtype).max)
+    else:
+        levels = np.repeat(movie.frame(t, request.channel, z)[..., None], 3, axis=-1)
+        low, high = (float(end) for end in request.image.attributes.get("contrast_limits") or (0, 255))
+    if levels.dtype == np.uint8:
+        return levels
+    shares = (levels.astype(np.float32) - low) / max(high - low, 1e-12)
+    picture: NDArray[np.uint8] = np.rint(np.clip(np.nan_to_num(shares), 0, 1) * 255).astype(np.uint8)
+    return picture
+
+
+def import_weights(task: Task, path: Path) -> Path:
+    """Turn published weights into a model file beside them; one that is there already is taken."""
+    target = path.with_suffix(".safetensors")
+    if not target.exists():
+        task.report(f"importing {path.name} …")
+        load_model(path).save(target)
+    return target
+
+
+def _marked(picture: NDArray[Any], *, is_wanted: bool) -> NDArray[np.uint8]:
+    if not is_wanted:
+        return picture
+    from decrappify.colorization import add_watermark
+
+    return np.asarray(add_watermark(picture))

@@ -1,0 +1,89 @@
+"""How far a run is and how long it still takes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_REMEMBERED = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Progress of a run.
+
+    Attributes
+    ----------
+    done, total : int
+        Finished and all pieces; total is 0 where it is not known.
+    description, unit : str
+        What is done, and what one piece is.
+    seconds_left : float or None
+        None until two pieces are finished.
+
+    Examples
+    --------
+    >>> Step(3, 10, "restoring cells", "plane", 75.0).text()
+    'restoring cells: plane 3 of 10, 1:15 left'
+    """
+
+    done: int
+    total: int
+    description: str
+    unit: str
+    seconds_left: float | None = None
+
+    def text(self) -> str:
+        """Write the step in a few words."""
+        left = "" if self.seconds_left is None else f", {clock(self.seconds_left)} left"
+        count = f"{self.unit} {self.done}" + (f" of {self.total}" if self.total else "")
+        return f"{self.description}: {count}{left}"
+
+
+class Pace:
+    """Turns counts into steps, with the time left from the latest pieces.
+
+    Parameters
+    ----------
+    total : int
+        All pieces.
+    description, unit : str
+        As for `Step`.
+    now : callable
+        Seconds from a steady clock.
+    """
+
+    def __init__(self, total: int, description: str, unit: str, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._total, self._description, self._unit, self._now = total, description, unit, now
+        self._done = 0
+        # The start is left out: what a resumed run finds done would look like great speed.
+        self._latest: deque[tuple[float, int]] = deque(maxlen=_REMEMBERED)
+
+    def add(self, count: int = 1) -> Step:
+        """Count finished pieces."""
+        self._done += count
+        self._latest.append((self._now(), self._done))
+        return self.step()
+
+    def step(self) -> Step:
+        """Give the present state."""
+        (first, done_first), (last, done_last) = (
+            (self._latest[0], self._latest[-1]) if self._latest else ((0.0, 0), (0.0, 0))
+        )
+        left = None
+        if done_last > done_first:
+            left = (self._total - self._done) * (last - first) / (done_last - done_first)
+        return Step(self._done, self._total, self._description, self._unit, left)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as minutes and seconds, or hours.
+
+    >>> clock(4.2), clock(75), clock(3 * 3600 + 125)
+    ('0:04', '1:15', '3:02:05')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,80 @@
+"""What the widgets remember between sessions: the last choices, and the models used last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QSettings
+from qtpy.QtWidgets import QAbstractSlider, QAbstractSpinBox, QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QWidget
+
+_RECENT = "recent_models"
+_MOST_RECENT = 6
+
+
+def settings() -> QSettings:
+    """Open the file of settings, one per user."""
+    return QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "decrappify", "napari")
+
+
+def remember(widget: QWidget, key: str) -> None:
+    """Give a control the value it had last, and keep each new one.
+
+    Parameters
+    ----------
+    widget : QLineEdit, QComboBox, QCheckBox, QSpinBox, QDoubleSpinBox or QSlider
+        A combo box is remembered by its text; a text that is not in it any more is forgotten.
+    key : str
+        Such as ``"restore/device"``.
+    """
+    kept = settings().value(key)
+    if isinstance(widget, QCheckBox):
+        if kept is not None:
+            widget.setChecked(str(kept).lower() == "true")
+        widget.toggled.connect(lambda value: keep(key, bool(value)))
+    elif isinstance(widget, QComboBox):
+        if kept is not None and widget.findText(str(kept)) >= 0:
+            widget.setCurrentText(str(kept))
+        widget.currentTextChanged.connect(lambda value: keep(key, value))
+    elif isinstance(widget, QLineEdit):
+        if kept is not None:
+            widget.setText(str(kept))
+        widget.textChanged.connect(lambda value: keep(key, value))
+    elif isinstance(widget, QAbstractSpinBox | QAbstractSlider):
+        number: Any = widget
+        _set_number(number, kept)
+        number.valueChanged.connect(lambda value: keep(key, value))
+    else:
+        raise TypeError(f"a {type(widget).__name__} has no value to remember")
+
+
+def keep(key: str, value: Any) -> None:
+    """Keep one value."""
+    settings().setValue(key, value)
+
+
+def recall(key: str, default: str = "") -> str:
+    """Give a kept value as text."""
+    return str(settings().value(key, default))
+
+
+def recent_models() -> list[Path]:
+    """Model files used last, newest first; files that are gone are left out."""
+    kept = settings().value(_RECENT) or []
+    paths = [Path(text) for text in ([kept] if isinstance(kept, str) else kept)]
+    return [path for path in paths if path.is_file()]
+
+
+def add_recent_model(path: Path) -> None:
+    """Put a model file at the head of the recent ones."""
+    path = Path(path).absolute()
+    others = [other for other in recent_models() if other != path]
+    settings().setValue(_RECENT, [str(item) for item in [path, *others][:_MOST_RECENT]])
+
+
+def _set_number(widget: Any, kept: Any) -> None:
+    try:
+        number = float(str(kept))
+    except ValueError:
+        return  # nothing kept, or a settings file that somebody edited
+    widget.setValue(number if isinstance(widget, QDoubleSpinBox) else round(number))

@@ -1,0 +1,35 @@
+"""Units of layers: names of napari's units, and factors between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+
+def unit_names(units: Sequence[Any] | None, count: int) -> list[str]:
+    """Give the names of a layer's units, ``"pixel"`` where there is none.
+
+    >>> unit_names(None, 2), unit_names(["second", "um", "um"], 3)
+    (['pixel', 'pixel'], ['second', 'um', 'um'])
+    """
+    if units is None or isinstance(units, str) or len(units) != count:
+        return [units if isinstance(units, str) else "pixel"] * count
+    return [str(unit) for unit in units]
+
+
+@cache
+def factor_to(unit: str, target: str) -> float | None:
+    """Multiply by this to get from `unit` to `target`; None between different kinds, such as pixels and lengths.
+
+    >>> factor_to("nanometer", "micrometer"), factor_to("pixel", "micrometer")
+    (0.001, None)
+    """
+    import pint
+
+    application: Any = pint.get_application_registry
+    registry = application()
+    try:
+        return float(registry.Quantity(1, unit).to(target).magnitude)
+    except (pint.DimensionalityError, pint.UndefinedUnitError):
+        return None

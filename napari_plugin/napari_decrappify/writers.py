@@ -1,0 +1,78 @@
+"""Writers: one layer, or the layers of several channels, as OME-Zarr or OME-TIFF."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from decrappify import Movie, save_movie
+from decrappify.errors import InputError
+from napari_decrappify.layers import LayerData, LayerImage
+
+_COLOURS = {"red": "FF0000", "green": "00FF00", "blue": "0000FF", "cyan": "00FFFF", "magenta": "FF00FF"}
+_COLOURS |= {"yellow": "FFFF00", "gray": "FFFFFF"}
+
+
+def write_images(path: str, layer_data: list[LayerData]) -> list[str]:
+    """Write image layers of one shape as the channels of one movie. An existing file is never replaced.
+
+    Raises
+    ------
+    InputError
+        If the layers differ in shape, dtype or axes.
+    OutputExistsError, OutputError, FormatError
+        As for `decrappify.save_movie`.
+    """
+    images = [LayerImage.from_tuple(*item) for item in layer_data]
+    movies = [image.movie() for image in images]
+    try:
+        movie = movies[0] if len(movies) == 1 else _together(images, movies)
+        movie.name = Path(path).name
+        if movie.shape[1] == len(images):
+            movie.channel_colors = tuple(_colour(image) for image in images)
+        return [str(save_movie(movie, path))]
+    finally:
+        for part in movies:
+            part.close()
+
+
+def _together(images: list[LayerImage], movies: list[Movie]) -> Movie:
+    first = movies[0]
+    for image, movie in zip(images, movies, strict=True):
+        if movie.shape != first.shape or movie.dtype != first.dtype or movie.shape[1] != 1:
+            raise InputError(
+                f"layer {image.name!r} has shape {movie.shape} (T, C, Z, Y, X) and dtype {movie.dtype}, needs "
+                f"{(first.shape[0], 1, *first.shape[2:])} and {first.dtype} like {images[0].name!r}; save it by itself"
+            )
+    names = [movie.channel_names[0] for movie in movies]
+    if len(set(names)) < len(names):
+        names = [image.name for image in images]
+    return first.derived(_Channels(movies), channel_names=names, channel_colors=None)
+
+
+class _Channels:
+    """Movies of one channel each as one."""
+
+    def __init__(self, movies: list[Movie]) -> None:
+        n_t, _, *rest = movies[0].shape
+        self.shape: Any = (n_t, len(movies), *rest)
+        self.dtype = movies[0].dtype
+        self._movies = movies
+
+    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> np.ndarray[Any, Any]:
+        return self._movies[c].region(t, 0, z, rows, columns)
+
+    def close(self) -> None:
+        """Do nothing: the movies belong to whoever made them."""
+
+
+def _colour(image: LayerImage) -> str | None:
+    """Give the colour of a layer's colormap as RRGGBB; None for grey and for maps of many colours."""
+    colormap = image.attributes.get("colormap")
+    name = str(colormap.get("name") if isinstance(colormap, Mapping) else getattr(colormap, "name", colormap))
+    if name in _COLOURS:
+        return None if name == "gray" else _COLOURS[name]
+    return name.lstrip("#").upper()[:6] if name.startswith("#") and len(name) in (7, 9) else None

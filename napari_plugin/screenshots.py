@@ -1,0 +1,143 @@
+"""Take the pictures of docs/napari.md: the real widgets in a real viewer, clicked by this script.
+
+`make screenshots` runs it on a virtual display. It takes some minutes, of which the training gets MINUTES.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import napari
+from PIL import Image
+from qtpy.QtCore import QSettings
+from qtpy.QtWidgets import QApplication, QWidget
+
+SIZE = (1280, 800)
+MINUTES = 6.0
+PATIENCE_S = 1200.0
+
+
+def main(folder: Path) -> None:
+    """Write the pictures into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as own:
+        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, own)  # not the user's own
+        for take in (restore_and_compare, train):
+            viewer = napari.Viewer()
+            viewer.window.resize(*SIZE)
+            take(viewer, folder, Path(own))
+            viewer.close()
+
+
+def restore_and_compare(viewer: napari.Viewer, folder: Path, own: Path) -> None:
+    """Preview a noisy movie, restore it, compare the result with the truth."""
+    viewer.open_sample("decrappify", "simulated_movie")
+    noisy, truth = sorted(viewer.layers, key=lambda layer: "truth" in layer.name)
+    truth.visible = False
+    viewer.dims.set_current_step(0, 12)
+    _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Restore")
+    control(widget, "restore_layer").layer = noisy
+    control(widget, "restore_folder").setText(str(own / "results"))
+    control(widget, "restore_split").setValue(50)
+    settle()
+    click(widget, "restore_preview")
+    wait(lambda: control(widget, "restore_preview").isEnabled())
+    control(widget, "restore_folder").setText("~/decrappify-results")  # what a user sees
+    take_picture(viewer, folder / "napari-restore.png")
+    control(widget, "restore_folder").setText(str(own / "results"))
+    click(widget, "restore_clear")
+    click(widget, "restore_run")
+    wait(lambda: control(widget, "restore_run").isEnabled())
+    viewer.window.remove_dock_widget(widget)
+
+    _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Compare")
+    control(widget, "compare_restored").layer = viewer.layers[-1]
+    control(widget, "compare_reference").layer = truth
+    control(widget, "compare_input").layer = noisy
+    click(widget, "compare_difference")
+    wait(lambda: control(widget, "compare_run").isEnabled() and len(viewer.layers) == 4)
+    control(widget, "compare_restored").layer = viewer.layers[2]
+    click(widget, "compare_run")
+    wait(lambda: control(widget, "compare_table").rowCount() > 0)
+    truth.visible = True
+    for layer in viewer.layers[:3]:  # one contrast, to be compared by eye
+        layer.contrast_limits = truth.contrast_limits
+    viewer.canvas.grid.stride, viewer.canvas.grid.enabled = 1, True
+    viewer.fit_to_view()
+    take_picture(viewer, folder / "napari-compare.png")
+
+
+def train(viewer: napari.Viewer, folder: Path, own: Path) -> None:
+    """Show what a crappifier does, then train for MINUTES."""
+    viewer.open_sample("decrappify", "degraded_copy")
+    good = next(layer for layer in viewer.layers if "degraded" not in layer.name)
+    viewer.layers.remove(next(layer for layer in viewer.layers if layer is not good))
+    viewer.dims.set_current_step(0, 12)
+    _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Train")
+    control(widget, "train_minutes").setValue(MINUTES)
+    control(widget, "train_models").setText("~/decrappify-models")
+    control(widget, "train_crappifier_preset").setCurrentText("low-light")
+    control(widget, "train_live").setChecked(True)
+    wait(lambda: len(viewer.layers) == 2)
+    take_picture(viewer, folder / "napari-train-setup.png")
+    control(widget, "train_live").setChecked(False)
+    viewer.layers.selection.active = good
+    control(widget, "train_models").setText(str(own / "models"))
+    control(widget, "train_n_frames").setCurrentText("3")
+    click(widget, "train_run")
+    wait(lambda: "step" in control(widget, "train_status").text() and late(widget))
+    take_picture(viewer, folder / "napari-train.png")
+    click(widget, "train_cancel")
+    wait(lambda: control(widget, "train_run").isEnabled())
+
+
+def late(widget: QWidget) -> bool:
+    """Whether a training is nearly done, so that its curves are full."""
+    bar = control(widget, "train_progress")
+    return bool(bar.maximum() > 0 and bar.value() > 0.9 * bar.maximum())
+
+
+def control(widget: QWidget, name: str) -> Any:
+    """Find a control by its objectName."""
+    found = widget.findChild(QWidget, name)
+    if found is None:
+        raise LookupError(f"there is no control {name!r}")
+    return found
+
+
+def click(widget: QWidget, name: str) -> None:
+    """Click a button."""
+    control(widget, name).click()
+
+
+def wait(until: Callable[[], bool]) -> None:
+    """Let the viewer work until something is so."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not until():
+        QApplication.processEvents()
+        time.sleep(0.01)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited for {PATIENCE_S:.0f} s")
+
+
+def settle(seconds: float = 1.5) -> None:
+    """Let everything be drawn."""
+    deadline = time.monotonic() + seconds
+    wait(lambda: time.monotonic() > deadline)
+
+
+def take_picture(viewer: napari.Viewer, path: Path) -> None:
+    """Save the whole window as a PNG of 256 colours."""
+    settle()
+    picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)).convert("RGB")
+    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    sys.stdout.write(f"{path}: {picture.size[0]} x {picture.size[1]}, {path.stat().st_size // 1000} kB\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images"))

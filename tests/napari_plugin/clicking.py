@@ -1,0 +1,81 @@
+"""Driving a widget as a user does: find a control by its name, click, wait for the end."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QLineEdit,
+    QListWidget,
+    QProgressBar,
+    QPushButton,
+    QTableWidget,
+    QWidget,
+)
+
+TIMEOUT = 60_000  # ms
+KINDS = (
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QLineEdit,
+    QListWidget,
+    QProgressBar,
+    QPushButton,
+    QTableWidget,
+)
+
+
+class Driver:
+    """Clicks and reads the controls of one widget, whose objectNames begin with `name`."""
+
+    def __init__(self, qtbot, widget, name):
+        self._qtbot, self.widget, self._name = qtbot, widget, name
+
+    def __getitem__(self, control):
+        found = self.widget.findChild(QWidget, f"{self._name}_{control}")
+        assert found is not None, control
+        return found
+
+    def click(self, control):
+        assert self[control].isEnabled(), f"{control} is disabled; {self.status}"
+        self._qtbot.mouseClick(self[control], Qt.MouseButton.LeftButton)
+
+    def run(self):
+        self.click("run")
+        assert not self["run"].isEnabled()
+        assert self["cancel"].isEnabled()
+        self.wait_for_end()
+
+    def wait_for_end(self):
+        self._qtbot.waitUntil(self["run"].isEnabled, timeout=TIMEOUT)
+
+    @property
+    def status(self):
+        return self["status"].text()
+
+    @property
+    def is_error(self):
+        return "#ff6b6b" in self["status"].styleSheet()
+
+    def unnamed(self):
+        """Controls without a tooltip or without a name of this widget's; Qt's own inner parts are left out."""
+        controls = {control for kind in KINDS for control in self.widget.findChildren(kind)}
+        own = [c for c in controls if not c.objectName().startswith("qt_") and not _is_inner(c)]
+        return [c for c in own if not c.toolTip() or not c.objectName().startswith(f"{self._name}_")]
+
+
+def _is_inner(control):
+    return isinstance(control.parent(), KINDS) or type(control).__name__ == "QScrollBar"
+
+
+def shown(qtbot, kind, scene, name):
+    """Show a widget by itself, beside a viewer's model without window: the layers are real, nothing is drawn."""
+    widget = kind(scene)
+    qtbot.addWidget(widget)
+    widget.show()
+    return Driver(qtbot, widget, name)

@@ -1,0 +1,57 @@
+"""Run the napari plugin's tests in a session of their own: on a virtual display on Linux, where Qt can start.
+
+Where a system package is missing, one line says what to install, and nothing is tested; with the environment variable
+DECRAPPIFY_NAPARI_TESTS=required that is a failure.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PACKAGES = (HERE / "apt-packages.txt").read_text(encoding="utf-8").replace("\n", " ").strip()
+SCREEN = "-screen 0 1600x1000x24 +extension GLX"
+PLUGINS = ("pytestqt.plugin", "napari.utils._testsupport")
+# Warnings of napari and its dependencies about each other; everything else is an error here too.
+THEIRS = ("ignore::pydantic.warnings.PydanticDeprecatedSince20",)
+
+
+def missing() -> str | None:
+    """Say what keeps these tests from running, None if nothing does."""
+    if importlib.util.find_spec("napari") is None or importlib.util.find_spec("PyQt6") is None:
+        return "napari with PyQt6 is not installed: pip install --group test"
+    if sys.platform != "linux":
+        return None
+    plugins = Path(next(iter(importlib.util.find_spec("PyQt6").submodule_search_locations))) / "Qt6" / "plugins"
+    try:
+        from PyQt6 import QtGui  # noqa: F401
+
+        for library in (plugins / "platforms" / "libqxcb.so", "libEGL.so.1"):
+            ctypes.CDLL(str(library))
+    except (ImportError, OSError) as error:
+        return f"{str(error).split(':')[0]} is missing: apt-get install {PACKAGES}"
+    return None if shutil.which("xvfb-run") and shutil.which("xauth") else f"no xvfb-run: apt-get install {PACKAGES}"
+
+
+def main(arguments: list[str]) -> int:
+    reason = missing()
+    if reason is not None:
+        sys.stderr.write(f"napari plugin tests skipped: {reason}\n")
+        return int(os.environ.get("DECRAPPIFY_NAPARI_TESTS") == "required")
+    display = ["xvfb-run", "-a", "-s", SCREEN] if sys.platform == "linux" else []
+    plugins = [part for plugin in PLUGINS for part in ("-p", plugin)]
+    ignored = [part for warning in THEIRS for part in ("-W", warning)]
+    is_named = any(Path(argument.split("::")[0]).exists() for argument in arguments if not argument.startswith("-"))
+    command = [*display, sys.executable, "-m", "pytest", *plugins, *ignored, *arguments, *([] if is_named else [HERE])]
+    environment = os.environ | {"QT_API": "pyqt6"} | ({"QT_QPA_PLATFORM": "xcb"} if display else {})
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from napari.layers import Layer
+from npe2 import PluginManifest
+
+from napari_decrappify import samples
+
+
+@pytest.fixture(scope="module")
+def manifest():
+    return PluginManifest.from_distribution("decrappify")
+
+
+def test_the_manifest_and_all_that_it_names_are_there(manifest):
+    manifest.validate_imports()
+    assert manifest.display_name == "decrappify"
+    widgets = {widget.command for widget in manifest.contributions.widgets}
+    in_menus = {item.command for items in manifest.contributions.menus.values() for item in items}
+    assert widgets == in_menus
+
+
+def test_importing_the_plugin_loads_neither_qt_nor_napari():
+    code = (
+        "import sys, napari_decrappify.readers, napari_decrappify.writers, napari_decrappify.samples\n"
+        "print([name for name in sys.modules if name.split('.')[0] in ('napari', 'qtpy', 'PyQt6', 'torch')])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("sample", [samples.simulated_movie, samples.degraded_copy])
+def test_samples_are_two_layers_of_one_scene(sample):
+    good, bad = (Layer.create(*item) for item in sample())
+    assert good.data.shape == bad.data.shape == (24, 256, 256)
+    assert tuple(good.scale) == tuple(bad.scale) == (1.0, 0.1, 0.1)
+    frames = [layer.data[12].compute().astype(float) for layer in (good, bad)]
+    assert abs(frames[0] - frames[1]).mean() > 1

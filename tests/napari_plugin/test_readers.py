@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from napari.layers import Image
+from pylibCZIrw import czi
+
+from decrappify import Movie, save_movie
+from decrappify.errors import FormatError
+from napari_decrappify.layers import LayerImage
+from napari_decrappify.readers import get_reader
+
+T, Y, X = 30, 64, 48
+
+
+@pytest.fixture
+def pixels(rng):
+    return rng.integers(0, 4000, (T, Y, X), dtype=np.uint16)
+
+
+@pytest.fixture
+def store_reads(monkeypatch):
+    """Count chunks that are fetched from any Zarr store on disk."""
+    counts = Counter()
+    get = zarr.storage.LocalStore.get
+
+    async def counting(self, key, *arguments, **options):
+        if "/c/" in f"/{key}":
+            counts[key] += 1
+        return await get(self, key, *arguments, **options)
+
+    monkeypatch.setattr(zarr.storage.LocalStore, "get", counting)
+    return counts
+
+
+def read(path):
+    return [Image(data, **attributes) for data, attributes, _ in get_reader(str(path))(str(path))]
+
+
+def write_czi(path, pixels):
+    with czi.create_czi(str(path)) as document:
+        for t, frame in enumerate(pixels):
+            document.write(data=frame[..., np.newaxis], plane={"T": t, "C": 0, "Z": 0})
+        document.write_metadata("cells", scale_x=2e-7, scale_y=2e-7, channel_names={0: "actin"})
+    return path
+
+
+def as_movie(pixels):
+    return Movie.from_array(
+        pixels, name="cells", pixel_size_um=(None, 0.2, 0.2), frame_interval_s=1.5, channel_colors=["FF0000"]
+    )
+
+
+def test_a_czi_is_read_with_its_scale(tmp_path, pixels):
+    (layer,) = read(write_czi(tmp_path / "cells.czi", pixels))
+    np.testing.assert_allclose(layer.scale[1:], 0.2)
+    assert [str(unit) for unit in layer.units[1:]] == ["micrometer"] * 2
+    assert layer.axis_labels == ("t", "y", "x")
+    np.testing.assert_array_equal(layer.data[7].compute(), pixels[7])
+
+
+@pytest.mark.parametrize("name", ["cells.ome.tif", "cells.ome.zarr"])
+def test_written_movies_are_read_with_scale_units_and_colour(tmp_path, pixels, name):
+    (layer,) = read(save_movie(as_movie(pixels), tmp_path / name))
+    np.testing.assert_allclose(layer.scale, (1.5, 0.2, 0.2))
+    assert [str(unit) for unit in layer.units] == ["second", "micrometer", "micrometer"]
+    assert layer.axis_labels == ("t", "y", "x")
+    np.testing.assert_allclose(layer.colormap.colors[-1], (1, 0, 0, 1))
+    np.testing.assert_array_equal(np.asarray(layer.data[3]), pixels[3])
+
+
+def test_an_imagej_tiff_keeps_its_interval(tmp_path, pixels):
+    path = tmp_path / "cells.tif"
+    tifffile.imwrite(
+        path, pixels, imagej=True, resolution=(5, 5), metadata={"axes": "TYX", "finterval": 2.0, "unit": "um"}
+    )
+    (layer,) = read(path)
+    np.testing.assert_allclose(layer.scale, (2, 0.2, 0.2))
+
+
+def test_a_pyramid_is_a_multiscale_layer_of_which_the_finest_is_restored(tmp_path, rng):
+    pixels = rng.integers(0, 4000, (3, 1200, 700), dtype=np.uint16)
+    (layer,) = read(save_movie(as_movie(pixels), tmp_path / "cells.ome.zarr"))
+    assert layer.multiscale
+    assert [level.shape for level in layer.data][:2] == [(3, 1200, 700), (3, 600, 350)]
+    with LayerImage.of(layer).movie() as movie:
+        np.testing.assert_array_equal(movie.frame(2), pixels[2])
+
+
+def test_moving_through_a_long_store_reads_one_chunk_a_step(viewer, qtbot, tmp_path, pixels, store_reads):
+    path = save_movie(as_movie(pixels), tmp_path / "cells.ome.zarr")
+    store_reads.clear()
+    viewer.open(str(path), plugin="decrappify")
+    qtbot.wait(50)
+    assert sum(store_reads.values()) <= 6
+    store_reads.clear()
+    for t in (5, 6, 7, 8):
+        viewer.dims.set_current_step(0, t)
+    assert sum(store_reads.values()) == 4
+
+
+def test_a_pyramid_in_the_viewer_reads_only_what_is_shown(viewer, qtbot, tmp_path, rng, store_reads):
+    pixels = rng.integers(0, 4000, (12, 1200, 700), dtype=np.uint16)
+    path = save_movie(as_movie(pixels), tmp_path / "cells.ome.zarr")
+    store_reads.clear()
+    viewer.open(str(path), plugin="decrappify")
+    qtbot.wait(50)
+    assert sum(store_reads.values()) <= 12 * 6 / 3
+    store_reads.clear()
+    viewer.dims.set_current_step(0, 9)
+    assert sum(store_reads.values()) <= 6
+
+
+@pytest.mark.parametrize("path", ["cells.png", "cells", ["a.tif", "b.tif"], "cells.csv"])
+def test_what_it_does_not_read_is_left_to_others(path):
+    assert get_reader(path) is None
+
+
+def test_a_list_of_one_path_is_a_path(tmp_path, pixels):
+    path = str(write_czi(tmp_path / "cells.CZI", pixels[:2]))
+    assert get_reader([path])([path])[0][0].shape == (2, Y, X)
+
+
+def test_a_damaged_file_says_what_is_wrong(tmp_path):
+    path = tmp_path / "cells.czi"
+    path.write_bytes(b"ZISRAWFILE" + bytes(100))
+    with pytest.raises(FormatError, match=r"cells\.czi"):
+        get_reader(str(path))(str(path))

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image
+
+from decrappify import open_movie
+from decrappify.errors import InputError, OutputExistsError
+from napari_decrappify.writers import write_images
+
+ENDINGS = ["ome.zarr", "ome.tif"]
+
+
+def layer(rng, shape=(4, 16, 20), **attributes):
+    attributes = {"scale": (2, 0.3, 0.3), "units": ("s", "um", "um"), "axis_labels": ("t", "y", "x")} | attributes
+    return Image(rng.integers(0, 4000, shape, dtype=np.uint16), **attributes)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_layer_is_written_with_its_scale(tmp_path, rng, ending):
+    image = layer(rng)
+    (path,) = write_images(str(tmp_path / f"out.{ending}"), [image.as_layer_data_tuple()])
+    with open_movie(path) as movie:
+        assert movie.pixel_size_um == pytest.approx((None, 0.3, 0.3))
+        assert movie.frame_interval_s == pytest.approx(2)
+        np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], image.data)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_layers_become_channels_with_their_colours(tmp_path, rng, ending):
+    images = [layer(rng, name="actin", colormap="green"), layer(rng, name="nuclei", colormap="#0080FF")]
+    (path,) = write_images(str(tmp_path / f"out.{ending}"), [image.as_layer_data_tuple() for image in images])
+    with open_movie(path) as movie:
+        assert movie.channel_names == ("actin", "nuclei")
+        assert movie.channel_colors == ("00FF00", "0080FF")
+        for channel, image in enumerate(images):
+            np.testing.assert_array_equal(np.asarray(movie)[:, channel, 0], image.data)
+
+
+@pytest.mark.parametrize("ending", ["zarr", "ome.zarr", "tif", "ome.tif", "tiff"])
+def test_napari_finds_the_writer(tmp_path, rng, ending):
+    viewer = ViewerModel()
+    viewer.add_layer(layer(rng, name="actin"))
+    viewer.add_layer(layer(rng, name="nuclei"))
+    path = str(tmp_path / f"out.{ending}")
+    assert viewer.layers.save(path, plugin="decrappify") == [path]
+    with open_movie(path) as movie:
+        assert movie.shape == (4, 2, 1, 16, 20)
+
+
+def test_layers_that_do_not_fit_together_are_refused(tmp_path, rng):
+    images = [layer(rng, name="a"), layer(rng, (4, 16, 21), name="b")]
+    with pytest.raises(InputError, match=r"layer 'b' has shape .* needs .* like 'a'; save it by itself"):
+        write_images(str(tmp_path / "out.ome.tif"), [image.as_layer_data_tuple() for image in images])
+
+
+def test_nothing_is_overwritten(tmp_path, rng):
+    (path,) = write_images(str(tmp_path / "out.ome.tif"), [layer(rng).as_layer_data_tuple()])
+    with pytest.raises(OutputExistsError, match="already exists"):
+        write_images(path, [layer(rng).as_layer_data_tuple()])
+
+
+def test_a_colour_picture_keeps_its_colours(tmp_path, rng):
+    pixels = rng.integers(0, 255, (16, 20, 3), dtype=np.uint8)
+    (path,) = write_images(str(tmp_path / "out.ome.tif"), [Image(pixels, rgb=True).as_layer_data_tuple()])
+    with open_movie(path) as movie:
+        np.testing.assert_array_equal(np.asarray(movie)[0, :, 0], pixels.transpose(2, 0, 1))
