@@ -178,6 +178,12 @@ RUNS = {
     "network value": (("[training]", "[network]\nbase_channels = 'two'\n[training]"), r"base_channels"),
     "network of nothing": (("[training]", "[network]\nbase_channels = -3\n[training]"), r"base_channels"),
     "speeds in words": (("[data]", "[data]\nstill_motion_px = ['a', 'b']"), r"still_motion_px .*'a'"),
+    "NoGAN and training": (("[training]", "[nogan]\n[training]"), r"has both \[nogan\] and \[training\]"),
+    "NoGAN preset": (
+        (RUN[RUN.index("[training]") :], '[nogan]\npreset = "artist"'),
+        r"unknown NoGAN preset 'artist', needs one of artistic",
+    ),
+    "critic without NoGAN": (("[data]", 'critic_from = "c"\n[data]'), r"critic_from of .* belongs to a NoGAN run"),
     "pairs and images": (("[data]", '[data]\npairs = ["low", "high"]'), r"either pairs, or high_res and a crappifier"),
     "pairs misaligned": ((RUN, '[data]\npairs = [["good.tif", "still.tif"], ["good.tif", "good.tif"]]'), r"not fit"),
     "pairs of missing folders": ((RUN, '[data]\npairs = ["no/low", "no/high"]'), r"needs a folder, two folders"),

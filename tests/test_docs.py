@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 import runpy
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from decrappify import model as model_room
 from decrappify.cli import main
 from decrappify.crappify import crappifier_preset, crappify_movie
+from decrappify.intensity import IMAGENET
 from decrappify.io import save_movie
+from decrappify.model import Model
+from decrappify.networks import create
 from decrappify.samples import simulate
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +25,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 BLOCK = re.compile(r"^(?P<note><!-- not run: .+ -->\n)?```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL = re.compile(r"^```(?:sh|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^\W*decrappify ([a-z]+)", re.MULTILINE)
+COMMAND = re.compile(r"^\W*decrappify ([a-z][a-z-]*)", re.MULTILINE)
 # Steps that a reader takes and a test does not; patches and batches as small as the tiny movies.
 SHORTER = ((r"max_steps=[\d_]+", "max_steps=2, patch_size=16, batch_size=2"), (r"(tqdm)\)$", r"None)"))
 EXAMPLE_RUNS = {
@@ -27,6 +33,7 @@ EXAMPLE_RUNS = {
     "train_on_own_images": ["good/a.ome.tif", "good/b.ome.tif"],
     "train_on_pairs": ["pairs/low", "pairs/high"],
     "compare_models": ["cells.ome.tif", "fluorescence-movie", "fluorescence-still"],
+    "train_colorizer": ["--items", "8", "--patch-size", "32", "--batch-size", "4"],
 }
 
 
@@ -49,8 +56,21 @@ def workplace(tmp_path, monkeypatch, sample_movies, tiny_models):
         save_movie(movie, tmp_path / "good" / f"{name}.ome.tif", dtype="uint16")
         save_movie(movie[:2], tmp_path / "pairs" / "high" / f"{name}.ome.tif")
         save_movie(crappify_movie(movie[:2], crappifier_preset("confocal")), tmp_path / "pairs" / "low" / f"{name}.tif")
+    _write_what_is_to_be_coloured(tmp_path, sample_movies[0])
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def _write_what_is_to_be_coloured(folder, movie):
+    """Grey pictures and a film, and tiny untrained models that colour them."""
+    network = create("small", base_channels=16, depth=1, n_frames=1, in_channels=3, out_channels=3)
+    for name in ("artistic", "video"):
+        card = {"name": name, "task": "colorization", "preset": name}
+        Model(network, IMAGENET, card=card).save(folder / f"{name}.safetensors")
+    (folder / "album").mkdir()
+    for name in ("portrait.jpg", "album/beach.png", "album/street.jpg"):
+        Image.fromarray(np.tile(np.arange(0, 240, 4, dtype=np.uint8), (40, 1))).save(folder / name)
+    save_movie(movie[:3], folder / "film.mp4")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -80,7 +100,8 @@ def test_a_page_is_short_and_names_real_commands_and_files(page):
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 def test_an_example_runs(example, workplace, capsys):
     arguments = EXAMPLE_RUNS[example.stem]
-    if example.stem.startswith("train"):
+    if example.stem.startswith("train_on"):
         arguments = [*arguments, "--steps", "2", "--patch-size", "16", "--batch-size", "2"]
     runpy.run_path(str(example))["main"](arguments)
     assert capsys.readouterr().out
+    shutil.rmtree("runs", ignore_errors=True)  # half a gigabyte of checkpoints, which pytest would keep

@@ -70,6 +70,19 @@ def test_a_film_to_a_film(tmp_path, suffix):
     assert np.ptp(decoded(output).astype(int), axis=3).max() > 8
 
 
+def test_a_film_may_be_steadied(tmp_path, command):
+    source, model = write_film(tmp_path / "film.mkv", grey_film(4)), tiny_model()
+    model.save(tmp_path / "tiny.safetensors")
+    fast = {"model": model} | FAST
+    steady = colorize(source, tmp_path / "steady.mkv", steady=0.8, **fast)
+    assert (decoded(steady) != decoded(colorize(source, tmp_path / "plain.mkv", **fast))).any()
+    command(
+        "colorize", source, tmp_path / "same.mkv", "--model", tmp_path / "tiny.safetensors", "--steady", 0.8,
+        "--render-factor", 4, "--device", "cpu", "--precision", "float32",
+    )  # fmt: skip
+    np.testing.assert_array_equal(decoded(tmp_path / "same.mkv"), decoded(steady))
+
+
 def test_weights_as_they_are_published(tmp_path, photo, caplog):
     torch.manual_seed(0)
     network = create("dynamic-unet", encoder="resnet18", width_factor=0.25, norm="spectral", y_range=(-3.0, 3.0))
@@ -119,6 +132,7 @@ def test_the_presets_of_weights_and_call_may_differ_but_not_silently(colour_mode
         ({"precision": "float8"}, InputError, "precision='float8' is not known"),
         ({"model": "fluorescence-still"}, InputError, "model .* is for restoration, not colorization"),
         ({"model": "ColorizeArtistic_gen.pth"}, MissingFileError, "README of jantic/DeOldify"),
+        ({"steady": 0.5}, InputError, "steady is 0.5, but only the frames of a film follow each other"),
         ({"output": "out.png"}, InputError, "an array is coloured into an array; leave output out"),
     ],
 )

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from decrappify.networks.blocks import SpectralConv2d, SplitConv2d, WeightNormConv2d, convolve
+from decrappify.networks.folding import fold_norms
 
 
 @pytest.fixture
@@ -54,6 +55,13 @@ def test_elsewhere_it_is_one_convolution(conv, dtype, source):
         if isinstance(dtype, torch.dtype):
             conv, source = conv.to(dtype), source.to(dtype)
         torch.testing.assert_close(convolve(conv, source, conv.weight), conv(source), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(("side", "same"), [(181, False), (182, True)])
+def test_a_folded_network_may_leave_large_images_to_one_convolution(side, same):
+    image = torch.randn(1, 80, side, side, generator=torch.Generator().manual_seed(1))
+    conv = fold_norms(SpectralConv2d(80, 2, 3), large_in_one_go=True)
+    assert torch.equal(conv(image), conv._conv_forward(image, conv.weight, conv.bias)) is same
 
 
 def test_the_graph_for_export_has_one_convolution(source):

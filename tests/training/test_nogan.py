@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +18,10 @@ from PIL import Image
 from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.model import load_model
 from decrappify.training import NoganConfig, train_nogan
+from decrappify.training.monitors import Monitors
 from decrappify.training.nogan_phases import plan
 
-from .test_loop import assert_equal
+from .test_loop import assert_equal, finish
 from .tiny_nogan import CONFIG, spots, tiny_nogan
 
 WIDER = {"base_channels": 32, "depth": 1, "stem": 1}
@@ -33,6 +37,11 @@ def straight(tmp_path_factory):
 def log_rows(folder):
     with (folder / "log.csv").open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def run_script(*arguments):
+    command = [sys.executable, str(Path(__file__).with_name("tiny_nogan.py")), *map(str, arguments)]
+    return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
 
 
 class StopAt:
@@ -65,6 +74,7 @@ def test_a_run_goes_through_its_phases_and_leaves_what_a_person_looks_at(straigh
         "critic.safetensors",
         "model.safetensors",
         "pretrained.safetensors",
+        "pretrained_critic.safetensors",
     }
 
 
@@ -101,11 +111,16 @@ def test_the_model_is_the_chosen_checkpoint(straight):
     assert load_model(folder / "model.safetensors").sha256 == model.sha256
 
 
-@pytest.mark.parametrize(("phase", "steps"), [("pretrain", 5), ("cycle 1: critic", 3), ("cycle 1: GAN", 4)])
-def test_a_run_stopped_in_any_phase_and_resumed_is_the_same_to_the_bit(straight, tmp_path, phase, steps):
+def test_a_run_stopped_in_every_phase_and_resumed_is_the_same_to_the_bit(straight, tmp_path):
     folder, model = straight
-    stop = StopAt(phase, steps)
-    tiny_nogan(tmp_path, progress=stop, stop=stop.event)
+    stops = ("pretrain", 5), ("cycle 1: save images", 8), ("cycle 1: critic", 3), ("cycle 1: GAN", 4)
+    for number, (phase, steps) in enumerate(stops):
+        stop = StopAt(phase, steps)
+        halted = tiny_nogan(tmp_path, progress=stop, stop=stop.event, resume=number > 0)
+        assert stop.event.is_set()
+        assert halted.sha256 == load_model(tmp_path / "model.safetensors").sha256
+        before_gan = halted.card["verdict"] == "stopped before the first checkpoint of a GAN phase"
+        assert before_gan is (phase != "cycle 1: GAN")
     resumed = tiny_nogan(tmp_path, resume=True)
     assert resumed.sha256 == model.sha256
     ours, theirs = (torch.load(run / "checkpoint.pt", weights_only=True) for run in (tmp_path, folder))
@@ -115,13 +130,47 @@ def test_a_run_stopped_in_any_phase_and_resumed_is_the_same_to_the_bit(straight,
         assert {k: v for k, v in one.items() if k not in times} == {k: v for k, v in other.items() if k not in times}
 
 
-def test_the_generator_gets_no_turn_while_the_critic_is_worse_than_the_threshold(tmp_path):
-    config = replace(CONFIG, gan=replace(CONFIG.gan, threshold=0.0))
-    model = tiny_nogan(tmp_path, config)
-    assert {row["generator_steps"] for row in log_rows(tmp_path) if row["phase"].endswith("GAN")} == {"0"}
+@pytest.fixture(scope="module")
+def critic_alone(tmp_path_factory):
+    """A run whose critic may end its own training early, and in the GAN phase never does well enough."""
+    folder = tmp_path_factory.mktemp("nogan") / "critic_alone"
+    steps = (replace(CONFIG.critic_steps[0], epochs=50, accuracy=0.5),)
+    config = replace(CONFIG, critic_steps=steps, gan=replace(CONFIG.gan, threshold=0.0))
+    return folder, config, tiny_nogan(folder, config)
+
+
+def test_the_generator_gets_no_turn_while_the_critic_is_worse_than_the_threshold(critic_alone):
+    folder, _, model = critic_alone
+    assert {row["generator_steps"] for row in log_rows(folder) if row["phase"].endswith("GAN")} == {"0"}
     assert model.card["verdict"].startswith("no useful GAN phase")
-    pretrained = load_model(tmp_path / "pretrained.safetensors")
-    assert model.sha256 == pretrained.sha256
+    assert model.sha256 == load_model(folder / "pretrained.safetensors").sha256
+
+
+def test_a_critic_that_judges_well_ends_its_training_early(critic_alone):
+    folder, _, _ = critic_alone
+    critic = [row for row in log_rows(folder) if row["phase"].endswith("critic")]
+    assert len(critic) < 50
+    assert float(critic[-1]["val_accuracy"]) >= 0.5
+
+
+def test_a_finished_run_resumes_to_its_model(critic_alone):
+    folder, config, model = critic_alone
+    rows = log_rows(folder)
+    assert tiny_nogan(folder, config, resume=True).sha256 == model.sha256
+    assert log_rows(folder) == rows
+
+
+def test_a_phase_that_ended_early_is_over_in_a_resumed_run(tmp_path):
+    row = {"psnr": 0.0}  # a fall of many dB at the first checkpoint: the detector says stop
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Monitors, "measure", lambda self, network, **at: replace(self.baseline, **at, **row))
+        config = replace(CONFIG, pretrain=(replace(CONFIG.pretrain[0], share=0.02),), detect=True)
+        first = tiny_nogan(tmp_path, config)
+        rows = log_rows(tmp_path)
+        assert [row["step"] for row in rows if row["phase"].endswith("GAN")] == ["3"]
+        again = tiny_nogan(tmp_path, config, resume=True)
+    assert "more than 3" in first.card["stopped"]
+    assert (again.sha256, again.card["stopped"], log_rows(tmp_path)) == (first.sha256, first.card["stopped"], rows)
 
 
 def test_a_run_without_pretraining_starts_from_a_model_and_a_critic(straight, tmp_path):
@@ -145,20 +194,37 @@ def test_measured_pairs_and_three_frames_go_through_the_same_schedule(tmp_path):
     assert (model.n_frames, model.crappifier) == (3, None)
 
 
-def test_a_critic_that_judges_well_ends_its_training_early(straight, tmp_path):
-    steps = (replace(CONFIG.critic_steps[0], epochs=50, accuracy=0.5),)
-    tiny_nogan(tmp_path, replace(CONFIG, critic_steps=steps))
-    critic = [row for row in log_rows(tmp_path) if row["phase"].endswith("critic")]
-    assert len(critic) < 50
-    assert float(critic[-1]["val_accuracy"]) >= 0.5
-
-
 def test_a_gan_phase_that_the_disk_cannot_hold_is_refused_before_it_starts(tmp_path, monkeypatch):
     full = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
     with pytest.raises(OutputError, match=r"leaves 4 checkpoints of together 0\.\d GB in .* has 0\.0 GB free"):
         tiny_nogan(tmp_path, replace(CONFIG, pretrain=(replace(CONFIG.pretrain[0], share=0.02),)))
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_the_content_loss_may_be_a_feature_loss(tmp_path, caplog):
+    step = replace(CONFIG.pretrain[0], share=0.05)
+    gan = replace(CONFIG.gan, share=0.1, threshold=10.0)
+    config = replace(CONFIG, content_loss="feature-deoldify", vgg_weights="random", pretrain=(step,), gan=gan)
+    tiny_nogan(tmp_path, config)
+    assert "random weights: the feature loss is not perceptual" in caplog.text
+    content = [float(row["content"]) for row in log_rows(tmp_path) if row["content"]]
+    assert len(content) > 2
+    assert all(np.isfinite(content))
+    assert max(content) > 0
+
+
+@pytest.mark.slow
+def test_two_processes_stay_equal_and_resume(tmp_path):
+    for folder in ("straight", "again"):
+        finish(run_script(tmp_path / folder, "start", 2))
+    folders = tmp_path / "straight", tmp_path / "again"
+    first, second = (torch.load(folder / "checkpoint.pt", weights_only=True) for folder in folders)
+    assert_equal(first, second)
+    assert first["phase"] > 0
+    finish(run_script(tmp_path / "again", "resume", 2))
+    first, second = (load_model(folder / "model.safetensors") for folder in folders)
+    assert first.sha256 == second.sha256
 
 
 def test_two_cycles_are_planned_one_after_the_other():

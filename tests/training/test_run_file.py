@@ -6,6 +6,9 @@ import tifffile
 
 from decrappify.errors import DecrappifyError, InputError, MissingFileError
 from decrappify.model import load_model
+from decrappify.networks import create
+from decrappify.training import nogan_preset
+from decrappify.training.critic_files import save_critic
 from decrappify.training.run_file import train_from_file
 
 from .tiny_run import NOISE, cells
@@ -112,6 +115,85 @@ def test_simulated_movies_train_beside_files(folder):
         train_from_file(write(folder, TRAINED + simulated.replace("kind", "knd") + SETTINGS), overwrite=True)
     with pytest.raises(InputError, match=r"simulated of .*run.toml is 'cell', needs tables"):
         train_from_file(write(folder, TRAINED + 'simulated = "cell"\n' + SETTINGS), overwrite=True)
+
+
+NOGAN = """
+critic_from = "critic.safetensors"
+
+[data]
+high_res = "cells.tif"
+
+[nogan]
+preset = "microscopy"
+items = 80
+generator = "small"
+generator_settings = { base_channels = 16, depth = 1, stem = 1 }
+critic_settings = { width = 8, blocks = 1, attention = false }
+pretrain = [{ size = 32, batch_size = 4, share = 0.1 }]
+generated_size = 32
+critic_steps = []
+validation_patches = 4
+checkpoint_share = 0.05
+device = "cpu"
+
+[nogan.gan]
+size = 32
+batch_size = 4
+share = 0.1
+"""
+CRITIC = {"name": "small-critic", "in_channels": 1, "width": 8, "blocks": 1, "attention": False}
+
+
+def test_a_file_describes_a_nogan_run(folder):
+    save_critic(create(**CRITIC), folder / "critic.safetensors")
+    card = '\n[card]\nname = "mine"\n'
+    model, run_folder = train_from_file(write(folder, 'crappifier = "confocal"\n' + NOGAN + card))
+    assert run_folder == folder / "runs" / "run"
+    assert load_model(run_folder / "model.safetensors").sha256 == model.sha256
+    settings = model.card["settings"]
+    assert (model.name, settings["gan"]["share"], settings["pretrain"][0]["size"]) == ("mine", 0.1, 32)
+    assert settings["gan"]["learning_rate"] == nogan_preset("microscopy").gan.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            '"microscopy"',
+            '"microscope"',
+            "unknown NoGAN preset 'microscope', needs one of artistic, stable, video, micro",
+        ),
+        ('"microscopy"', "3", r"preset of \[nogan\] in .*run.toml is 3, needs a text"),
+        ("items", "itmes", "unknown key 'itmes' in the NoGAN settings; did you mean 'items'"),
+        (
+            "share = 0.1 }",
+            "shair = 0.1 }",
+            "unknown key 'shair' in pretrain of the NoGAN settings; did you mean 'share'",
+        ),
+        ("[nogan.gan]", "gan = 3\n[card]", "gan holds 3, needs tables with keys of GanStep"),
+        (
+            "[nogan.gan]",
+            "[training]\n[nogan.gan]",
+            r"run.toml has both \[nogan\] and \[training\]; put its settings into",
+        ),
+        ("critic.safetensors", "critc.safetensors", r"there is no critic .*critc.safetensors; check critic_from"),
+        ("size = 32, batch", "size = 33, batch", "pretrain has patches of 33, the network needs a multiple of 2"),
+        ("share = 0.1\n", "adversarial = 'wgan'\n", "adversarial is 'wgan', needs one of bce, hinge, least-squares"),
+    ],
+)
+def test_mistakes_in_a_nogan_run_end_in_one_line(folder, old, new, message):
+    save_critic(create(**CRITIC), folder / "critic.safetensors")
+    text = 'crappifier = "confocal"\n' + NOGAN
+    assert old in text
+    with pytest.raises(DecrappifyError, match=message) as caught:
+        train_from_file(write(folder, text.replace(old, new, 1)))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_critic_belongs_to_a_nogan_run(folder):
+    text = 'critic_from = "critic.safetensors"' + TRAINED + SETTINGS
+    with pytest.raises(InputError, match=r"critic_from of .*run.toml belongs to a NoGAN run, needs a table \[nogan\]"):
+        train_from_file(write(folder, text))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ def colorize(
     device: str = "auto",
     precision: str = "auto",
     batch_size: int | None = None,
+    steady: float = 0.0,
     overwrite: bool = False,
     resume: bool = True,
     progress: Progress | None = None,
@@ -76,6 +78,9 @@ def colorize(
         As for `restore`.
     batch_size : int, optional
         Pictures or frames that go through the network together.
+    steady : float
+        For films, 0 (off) to less than 1: weight of the colours of the frames before, against flicker. The colours of
+        what moves then trail by about ``steady / (1 - steady)`` frames.
     overwrite : bool
         Whether `output`, or pictures in that folder, may be replaced.
     resume : bool
@@ -116,6 +121,8 @@ def colorize(
     path = None if isinstance(source, np.ndarray) else Path(source)
     target = None if output is None else Path(output)
     kind = "array" if path is None else _kind(path)
+    if steady and kind != "film":
+        raise InputError(f"steady is {steady!r}, but only the frames of a film follow each other; leave it out")
     _check_target(kind, path, target, overwrite=overwrite)
     loaded, preset = _load(model, preset)
     colorizer = Colorizer(loaded, render_factor=render_factor, device=device, precision=precision, preset=preset)
@@ -128,7 +135,7 @@ def colorize(
     if kind == "film":
         from decrappify.colorization.film import colorize_film
 
-        run = colorize_film
+        run = partial(colorize_film, steady=steady)
     return run(
         path, target, colorizer, watermark=watermark, batch_size=batch_size, overwrite=overwrite, resume=resume,
         progress=progress, cancel=cancel,

@@ -12,7 +12,7 @@ from torch.nn.utils import fuse_conv_bn_eval, parametrize
 from decrappify.networks.blocks import NormedConv, SplitConv2d
 
 
-def fold_norms(network: nn.Module) -> nn.Module:
+def fold_norms(network: nn.Module, *, large_in_one_go: bool = False) -> nn.Module:
     """Copy a network, in eval mode, with spectral, weight and batch norms baked into plain convolutions.
 
     A batch norm is folded only into a convolution whose output it takes directly: neighbours in an ``nn.Sequential``
@@ -22,6 +22,8 @@ def fold_norms(network: nn.Module) -> nn.Module:
     ----------
     network : nn.Module
         Any network; left as it is.
+    large_in_one_go : bool
+        Whether the folded convolutions of large images give up the last digits for speed, see `convolve`.
 
     Returns
     -------
@@ -30,11 +32,11 @@ def fold_norms(network: nn.Module) -> nn.Module:
     """
     folded = copy.deepcopy(network).eval()
     if isinstance(folded, nn.Conv1d | nn.Conv2d):
-        return _plain(folded)
+        return _plain(folded, large_in_one_go)
     for module in list(folded.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Conv1d | nn.Conv2d):
-                setattr(module, name, _plain(child))
+                setattr(module, name, _plain(child, large_in_one_go))
     for module in list(folded.modules()):
         for conv_name, norm_name in _neighbours(module):
             conv, norm = getattr(module, conv_name), getattr(module, norm_name)
@@ -52,7 +54,7 @@ def _neighbours(module: nn.Module) -> Iterator[tuple[str, str]]:
         yield from ((f"conv{number}", f"bn{number}") for number in (1, 2, 3) if hasattr(module, f"bn{number}"))
 
 
-def _plain(conv: nn.Conv1d | nn.Conv2d) -> nn.Module:
+def _plain(conv: nn.Conv1d | nn.Conv2d, large_in_one_go: bool) -> nn.Module:
     weight: Tensor
     if isinstance(conv, NormedConv):
         weight = conv.effective_weight()
@@ -75,4 +77,6 @@ def _plain(conv: nn.Conv1d | nn.Conv2d) -> nn.Module:
     )
     plain.weight = nn.Parameter(weight.detach().clone())
     plain.bias = conv.bias
+    if isinstance(plain, SplitConv2d):
+        plain.large_in_one_go = large_in_one_go
     return plain.eval()

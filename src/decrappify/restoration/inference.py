@@ -62,7 +62,7 @@ class InferenceNetwork:
         self.device = choose_device(device)
         self._min_agreement_db = min_agreement_db
         self._check_precision(precision)
-        self._network = fold_norms(network).requires_grad_(False)
+        self._network = fold_norms(network, large_in_one_go=True).requires_grad_(False)
         self._network.to(self.device, torch.float32, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.precision = self._choose_precision() if precision == "auto" else precision
         self._network.to(PRECISIONS[self.precision])

@@ -223,6 +223,9 @@ class NoganConfig:
         check_types(self)
         check_n_frames(self.n_frames)
         check_choice("task", self.task, TASKS)
+        in_channels = self.generator_settings.get("in_channels", 1)
+        if isinstance(in_channels, bool) or not isinstance(in_channels, int) or in_channels < 1:
+            raise InputError(f"in_channels is {in_channels!r}, needs a whole number of at least 1")
         for name in ("generated_size", "generated_batch_size", "cycles", "n_devices"):
             check_range(name, getattr(self, name), 1)
         check_range("validation_patches", self.validation_patches, 4)
@@ -259,8 +262,8 @@ class NoganConfig:
         merged = {item.name: getattr(base, item.name) for item in fields(cls)} | dict(values)
         for name, kind in (("pretrain", PretrainStep), ("first_critic", CriticStep), ("critic_steps", CriticStep)):
             merged[name] = tuple(_step(step, kind, name) for step in _list(merged[name], name))
-        if isinstance(merged["gan"], Mapping):
-            merged["gan"] = _step(asdict(base.gan) | dict(merged["gan"]), GanStep, "gan")
+        gan = merged["gan"]
+        merged["gan"] = _step(asdict(base.gan) | dict(gan) if isinstance(gan, Mapping) else gan, GanStep, "gan")
         for name in ("generator_settings", "critic_settings"):
             if not isinstance(merged[name], Mapping):
                 raise InputError(f"{name} is {merged[name]!r}, needs a table")

@@ -109,7 +109,10 @@ def _nogan(values: Mapping[str, Any], path: Path, device: str | None) -> NoganCo
         if key in values:
             raise InputError(f"{path} has both [nogan] and [{key}]; put its settings into [nogan]")
     table = dict(values["nogan"])
-    base = nogan_preset(table.pop("preset", "microscopy"))
+    preset = table.pop("preset", "microscopy")
+    if not isinstance(preset, str):
+        raise InputError(f"preset of [nogan] in {path} is {preset!r}, needs a text")
+    base = nogan_preset(preset)
     config = NoganConfig.from_dict(table, base)
     return config if device is None else replace(config, device=device)
 
