@@ -7,7 +7,7 @@ import torch
 
 from decrappify.errors import InputError
 from decrappify.training import TrainingConfig
-from decrappify.training.loop import _check_device
+from decrappify.training.running import check_device
 
 
 def test_the_dictionary_is_the_configuration():
@@ -59,13 +59,13 @@ def test_mistakes_end_in_one_line(key, value, message):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA GPU")
 def test_a_gpu_that_is_not_there_is_refused():
     with pytest.raises(InputError, match=r"device is 'cuda' and n_devices is 1, but torch finds 0 CUDA GPU\(s\) here"):
-        _check_device(TrainingConfig(device="cuda"))
+        check_device(TrainingConfig(device="cuda"))
 
 
 @pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has an Apple GPU")
 def test_an_apple_gpu_that_is_not_there_is_refused():
     with pytest.raises(InputError, match="device is 'mps', but torch finds no Apple GPU here; use device='auto'"):
-        _check_device(TrainingConfig(device="mps"))
+        check_device(TrainingConfig(device="mps"))
 
 
 def test_every_field_is_described():
