@@ -51,7 +51,7 @@ def material(name: str) -> tuple[Any, Any, Any, Any]:
     return train, kept, test, Crappifier(steps)
 
 
-def measure(name: str, folder: Path) -> Row:
+def measure(name: str, folder: Path, runs: Path | None) -> Row:
     """Run the preset, and score the test part before and after."""
     from dataclasses import replace
 
@@ -66,9 +66,11 @@ def measure(name: str, folder: Path) -> Row:
     config = replace(nogan_preset("microscopy"), n_frames=len(test) if len(test) == 1 else 3, device="cpu")
     slug = name.split(",")[0].replace(" ", "_")
     with tempfile.TemporaryDirectory() as scratch:
-        run = Path(scratch) / slug
-        model = train_nogan(train, crappifier, validation=kept, config=config, output=run)
-        history = torch.load(run / "checkpoint.pt", weights_only=True)["history"]
+        run = (runs or Path(scratch)) / slug
+        if not (run / "model.safetensors").exists():  # else a kept run is only scored anew
+            train_nogan(train, crappifier, validation=kept, config=config, output=run)
+        model = load_model(run / "model.safetensors")
+        rows = torch.load(run / "checkpoint.pt", weights_only=True)["history"]["rows"]
         last = sorted((run / "checkpoints").iterdir())[-1]
         models = {"pretrained": load_model(run / "pretrained.safetensors"), "chosen": model, "last": load_model(last)}
         for picture in ("monitors", "checkpoints"):
@@ -78,12 +80,11 @@ def measure(name: str, folder: Path) -> Row:
         scores = {key: _figures(score_movie(result, test)) for key, result in results.items()}
         shown = {key: np.asarray(result.frame(len(test) // 2)) for key, result in (results | {"truth": test}).items()}
         panel = save_panel(folder / f"nogan_{slug}.png", shown, detail=128)
-    rows = history["rows"]
     return {
         "data": name,
-        "verdict": history["verdict"],
-        "stopped": history["stopped"],
-        "critic_accuracy": history["critic_accuracy"],
+        "verdict": model.card["verdict"],
+        "stopped": model.card.get("stopped", ""),
+        "critic_accuracy": model.card["critic_accuracy"],
         "images": rows[-1]["images_seen"],
         "items": config.items or 20_000,
         "scores": scores,
@@ -119,6 +120,7 @@ def section(rows: list[Row]) -> str:
 
 def main() -> None:
     options = parser(__doc__)
+    options.add_argument("--runs", type=Path, help="keep the run folders here; a finished one is only scored")
     args = options.parse_args()
     import torch
 
@@ -128,7 +130,8 @@ def main() -> None:
     bench = Benchmark("nogan_microscopy", args, options)
     schedule = nogan_preset("microscopy").to_dict()
     jobs: Mapping[str, Job] = {
-        name: Job({"data": name, "schedule": schedule}, partial(measure, name, bench.pictures)) for name in DATA
+        name: Job({"data": name, "schedule": schedule}, partial(measure, name, bench.pictures, args.runs))
+        for name in DATA
     }
     bench.run(jobs, section)
 

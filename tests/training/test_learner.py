@@ -25,9 +25,9 @@ def test_groups_learn_at_their_own_rates_and_a_frozen_encoder_does_not():
     learner.learn(learner.network(torch.randn(2, 3, 32, 32)).square().mean(), "step 1")
     moved = {key: float((value.detach() - before[key]).abs().max()) for key, value in network.named_parameters()}
     assert moved["layers.0.0.weight"] == 0
-    assert moved["layers.0.1.bias"] == pytest.approx(1e-4, rel=0.01)  # Adam's first step is its rate
-    assert moved["layers.0.7.1.bn2.bias"] == pytest.approx(1e-3, rel=0.01)
-    assert moved["layers.1.bias"] == pytest.approx(1e-2, rel=0.01)
+    assert moved["layers.0.1.bias"] == pytest.approx(1e-4, rel=0.1)  # Adam's first step is its rate
+    assert moved["layers.0.7.1.bn2.bias"] == pytest.approx(1e-3, rel=0.1)
+    assert moved["layers.1.bias"] == pytest.approx(1e-2, rel=0.1)
 
 
 def test_one_cycle_rises_and_falls_as_in_fastai():
