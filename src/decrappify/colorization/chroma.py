@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from decrappify.crappify.colour import luma
 from decrappify.errors import InputError
 from decrappify.movie import Array
 
@@ -28,9 +29,7 @@ def grey_of(picture: Array) -> Array:
     >>> grey_of(np.array([[[255, 0, 0], [10, 10, 10]]], np.uint8))
     array([[76, 10]], dtype=uint8)
     """
-    red, green, blue = (picture[..., channel].astype(np.int32) for channel in range(3))
-    grey: Array = (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16
-    return grey.astype(np.uint8)
+    return luma(np.moveaxis(picture, -1, 0))
 
 
 def luma_of(picture: Array) -> Array:

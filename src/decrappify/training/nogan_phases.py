@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from decrappify.datasets import Sample
+from decrappify.intensity import IMAGENET
 from decrappify.training.critic_files import save_critic
 from decrappify.training.critic_training import train_critic
 from decrappify.training.gan import gan_phase, gan_steps
@@ -20,7 +21,7 @@ from decrappify.training.validation import Validator
 
 log = logging.getLogger(__name__)
 
-_COLOUR_RANGE = 1 / 0.226  # black to white in ImageNet-normalised units
+_COLOUR_RANGE = 3 / sum(IMAGENET.std)  # black to white in ImageNet-normalised units
 _BATCH = 8
 PRETRAINED_CRITIC = "pretrained_critic.safetensors"
 
@@ -92,8 +93,8 @@ def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
             run.record.draw()
     except Halted:
         log.warning("stopped in %s; resume to go on", phases[run.position.phase])
-    if watcher is not None and watcher.rows:
-        log.info("%s", watcher.choose().reason)
+        if watcher is not None and watcher.rows:
+            watcher.choose()  # the best so far; a phase that ends by itself has chosen
     if run.fabric.is_global_zero:
         save_critic(run.critic, run.folder / "critic.safetensors")
         run.record.draw()
@@ -106,6 +107,7 @@ def _gan(run: NoganRun, watcher: Watcher, what: str) -> bool:
     watcher.check_space(-(-(total - run.position.step) // every))
     gan_phase(run, watcher.look, what)
     verdict = watcher.choose()
+    log.info("%s", verdict.reason)
     return verdict.index is not None and verdict.index >= run.position.notes["first_row"]
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from decrappify.losses import PixelLoss, content_loss
+from decrappify.losses import content_loss
 from decrappify.training.checkpoint import load_checkpoint, save_checkpoint
 from decrappify.training.learner import Learner
 from decrappify.training.material import Material
@@ -100,7 +100,8 @@ class NoganRun:
         self.config, self.material, self.folder, self.items = config, material, folder, items
         self.generator = generator.to(self.fabric.device)
         self.critic = critic.to(self.fabric.device)
-        self.content = _content_loss(config, self.fabric.device)
+        data = "normalized" if config.task == "colorization" else "unit"
+        self.content = content_loss(config.content_loss, vgg_weights=config.vgg_weights, data=data)
         self._plain = {key: value for key, value in config.to_dict().items() if key not in ("device", "workers")}
         self._plain |= dict(settings or {})
         self._progress = progress if self.fabric.is_global_zero else None
@@ -249,9 +250,3 @@ class NoganRun:
     def _means(self, numbers: list[dict[str, Tensor]]) -> dict[str, float]:
         keys = sorted({key for entry in numbers for key in entry})
         return {key: self.mean(torch.stack([entry[key] for entry in numbers if key in entry]).mean()) for key in keys}
-
-
-def _content_loss(config: NoganConfig, device: torch.device) -> PixelLoss:
-    data = "normalized" if config.task == "colorization" else "unit"
-    loss = content_loss(config.content_loss, vgg_weights=config.vgg_weights, data=data)
-    return loss.to(device) if isinstance(loss, nn.Module) else loss
