@@ -69,6 +69,32 @@ def test_a_selection_is_numpys(frames, channels, slices):
         np.testing.assert_array_equal(np.asarray(Movie.from_array(pixels).select(frames, channels, slices)), expected)
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.tuples(st.integers(-7, 7), st.integers(-7, 7)), st.tuples(st.integers(-9, 9), st.integers(-9, 9)))
+def test_a_crop_is_numpys(rows, columns):
+    pixels = np.arange(2 * 5 * 7).reshape(2, 1, 1, 5, 7)
+    expected = pixels[..., slice(*rows), slice(*columns)]
+    movie = Movie.from_array(pixels)
+    if not expected.size:
+        with pytest.raises(InputError, match="pick nothing"):
+            movie.crop(slice(*rows), slice(*columns))
+        return
+    part = movie.crop(slice(*rows), slice(*columns))
+    np.testing.assert_array_equal(np.asarray(part), expected)
+    np.testing.assert_array_equal(np.asarray(part.crop(slice(1), slice(-1, None))), expected[..., :1, -1:])
+
+
+def test_a_crop_keeps_metadata_and_refuses_steps(movie):
+    part = movie.crop(columns=slice(2, 4))
+    assert (part.shape, part.pixel_size_um, part.channel_names) == (
+        (6, 2, 3, 5, 2),
+        (1.0, 0.2, 0.1),
+        ("actin", "nuclei"),
+    )
+    with pytest.raises(InputError, match="a crop with step 2 would change the pixel size, needs step 1"):
+        movie.crop(rows=slice(0, 5, 2))
+
+
 def test_a_selection_keeps_metadata_and_carries_steps(movie):
     part = movie.select(slice(0, 6, 2), 1, slice(None, None, 2))
     assert part.shape == (3, 1, 2, 5, 7)

@@ -141,6 +141,21 @@ class Movie:
             channel_colors=[self.channel_colors[i] for i in picks[1]],
         )
 
+    def crop(self, rows: slice | None = None, columns: slice | None = None) -> Movie:
+        """Cut a lazy rectangle out of every plane; negative indices count from the end as in numpy.
+
+        Examples
+        --------
+        >>> Movie.from_array(np.zeros((5, 64, 80))).crop(rows=slice(-16, None)).shape
+        (5, 1, 1, 16, 80)
+        """
+        height, width = self.shape[3:]
+        picks = (
+            _pick(_unstepped(rows), height, "row", self.name),
+            _pick(_unstepped(columns), width, "column", self.name),
+        )
+        return self.derived(_CroppedSource(self._source, *picks))
+
     def z_as_time(self) -> Movie:
         """Swap Z and T, so that a Z-stack can play a movie; swapping twice gives the original."""
         return self.derived(
@@ -247,6 +262,22 @@ class _SelectedSource:
         self._source.close()
 
 
+class _CroppedSource:
+    def __init__(self, source: FrameSource, rows: range, columns: range) -> None:
+        self._source, self._top, self._left = source, rows.start, columns.start
+        self.shape: Shape5 = (*source.shape[:3], len(rows), len(columns))
+        self.dtype = source.dtype
+
+    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        below, right = self._top, self._left
+        return self._source.read(
+            t, c, z, slice(rows.start + below, rows.stop + below), slice(columns.start + right, columns.stop + right)
+        )
+
+    def close(self) -> None:
+        self._source.close()
+
+
 class _SwappedSource:
     def __init__(self, source: FrameSource) -> None:
         self._source = source
@@ -296,6 +327,14 @@ def _pick(index: slice | int | None, size: int, axis: str, name: str) -> range:
         return picked
     index = _in_range(index, size, axis, name)
     return range(index, index + 1)
+
+
+def _unstepped(part: slice | None) -> slice:
+    if part is None:
+        return slice(None)
+    if part.step not in (None, 1):
+        raise InputError(f"a crop with step {part.step} would change the pixel size, needs step 1")
+    return part
 
 
 def _step(picked: range) -> int:

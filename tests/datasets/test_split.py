@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decrappify.datasets import split_movies
+from decrappify.datasets.split import split_fields
 from decrappify.errors import InputError
 from decrappify.movie import Movie
 
@@ -42,13 +43,48 @@ def test_where_there_is_no_time_whole_movies_are_kept(by):
     assert [len(part) for part in split_movies(movies, 0.99, by="movie")] == [1, 3]
 
 
+def plane(height, width, scale=1, n_t=1):
+    rows = np.repeat(np.arange(height), scale)[:, None] * np.ones((1, width * scale))
+    return Movie.from_array(np.repeat(rows[None], n_t, axis=0))
+
+
+@pytest.mark.parametrize(
+    ("shape", "trained", "kept"),
+    [((256, 153), (208, 153), (48, 153)), ((1024, 614), (922, 614), (102, 614)), ((100, 180), (100, 135), (100, 45))],
+)
+def test_a_lone_still_keeps_a_strip_of_its_longer_side(shape, trained, kept):
+    train, validation = split_movies([plane(*shape)])
+    assert (train[0].shape[3:], validation[0].shape[3:]) == (trained, kept)
+    assert train[0].frame(0).max() <= validation[0].frame(0).min() or shape[1] > shape[0]
+
+
+def test_strips_of_a_pair_show_the_same_part_of_the_field():
+    burst, truth = plane(200, 90, n_t=20), plane(200, 90, scale=2)
+    (trained,), (kept,) = split_fields([(burst, truth)])
+    for source, target in (trained, kept):
+        assert target.shape[3:] == (source.shape[3] * 2, source.shape[4] * 2)
+        np.testing.assert_array_equal(target.frame(0)[::2, ::2], source.frame(19))
+    assert trained[0].shape[3] + kept[0].shape[3] == 200
+    assert kept[0].frame(0).min() > trained[0].frame(0).max()
+
+
+def test_pairs_of_long_movies_are_split_in_time():
+    (trained,), (kept,) = split_fields([(numbered(40), numbered(40))], gap=1)
+    assert [len(movie) for movie in (*trained, *kept)] == [35, 35, 4, 4]
+
+
+def test_many_pairs_keep_whole_ones():
+    train, validation = split_fields([(plane(200, 200), plane(200, 200))] * 12)
+    assert (len(train), len(validation)) == (11, 1)
+
+
 @pytest.mark.parametrize(
     ("movies", "arguments", "message"),
     [
         ([numbered(30)], {"fraction": 0.0}, "validation fraction is 0.0, needs a number between 0 and 1"),
         ([numbered(30)], {"by": "movie"}, "needs at least two movies, found 1; use by='time'"),
         ([numbered(30)], {"by": "frame"}, "by='frame' is not known, needs 'time' or 'movie'"),
-        ([numbered(5, "short")], {}, "short has 5 frames, too few to keep some for validation"),
+        ([numbered(5, "short")], {}, "short has 5 frames of 2 x 2 pixels, too few to keep some for validation"),
     ],
 )
 def test_mistakes_end_in_one_line(movies, arguments, message):

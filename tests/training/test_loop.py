@@ -208,29 +208,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 4
 
 
-class Bar:
-    """Notes what a progress bar is told."""
-
-    def __init__(self, **arguments):
-        self.arguments, self.count, self.text, self.closed = arguments, 0, "", False
-
-    def update(self, count):
-        self.count += count
-
-    def set_postfix_str(self, text):
-        self.text = text
-
-    def close(self):
-        self.closed = True
-
-
-def test_progress_is_told():
-    made = []
-    tiny_train(
-        None, replace(CONFIG, max_steps=4), progress=lambda **arguments: made.append(Bar(**arguments)) or made[-1]
-    )
-    (bar,) = made
-    assert (bar.arguments["total"], bar.arguments["initial"], bar.count, bar.closed) == (4, 0, 4, True)
+def test_progress_is_told(bar):
+    tiny_train(None, replace(CONFIG, max_steps=4), progress=bar)
+    assert (bar.settings["total"], bar.settings["initial"], bar.n, bar.closed) == (4, 0, 4, True)
     assert "val " in bar.text
 
 
@@ -246,8 +226,8 @@ def test_progress_is_told():
             {"high_res": cells(), "crappifier": NOISE, "scale": 2},
             "scale is 2, but the crappifier or the pairs have scale 1",
         ),
-        ({"high_res": cells()[:5], "crappifier": NOISE}, "has 5 frames, too few to keep some for validation"),
-        ({"pairs": [(cells(), cells())]}, "one pair cannot be split into training and validation"),
+        ({"high_res": cells()[:5], "crappifier": NOISE}, "has 5 frames of 48 x 48 pixels, too few to keep some"),
+        ({"pairs": [(cells()[:5], cells()[:1])]}, "has 5 frames of 48 x 48 pixels, too few to keep some"),
         (
             {
                 "high_res": cells(),

@@ -104,7 +104,7 @@ def test_pairs_in_every_form(folder, pairs):
             tifffile.imwrite(folder / name / f"{number}.tif", pixels[number:, 0, 0])
     model, _ = train_from_file(write(folder, f"[data]\npairs = {pairs}\n{SETTINGS}"))
     assert model.crappifier is None
-    assert model.card["trained_on"] == ["0.tif"]
+    assert model.card["trained_on"] == ["0.tif", "1.tif"]  # long movies give their last frames for validation
 
 
 def test_simulated_movies_train_beside_files(folder):

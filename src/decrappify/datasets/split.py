@@ -1,11 +1,21 @@
-"""Train/validation split by movie or by contiguous time, never by random frame (neighbours would leak)."""
+"""Train/validation split by movie, by contiguous time or by a strip of the field, never by random frame.
+
+Neighbouring frames are nearly equal: random ones would leak from one part into the other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from decrappify.errors import InputError
 from decrappify.movie import Movie
+
+FieldOfView = tuple[Movie, ...]
+T = TypeVar("T")
+
+_LONG = 10  # frames
+_WIDE, _STRIP = 160, 48  # pixels of a field that can spare a strip, and of the strip
 
 
 def split_movies(
@@ -18,10 +28,11 @@ def split_movies(
     movies : sequence of Movie
         At least two for ``by="movie"``.
     fraction : float
-        Share of the movies, or of each movie's frames, kept for validation; between 0 and 1.
+        Share of the movies, of each movie's frames, or of each field, kept for validation; between 0 and 1.
     by : {"time", "movie"}
-        "time" keeps the last frames of each movie; stills and movies of fewer than 10 frames go to training whole, and
-        where there is nothing longer the split falls back to "movie", which keeps the last movies of the list.
+        "time" keeps the last frames of each movie; stills and movies of fewer than 10 frames go to training whole.
+        Where there is nothing longer, whole movies are kept, the last of the list, if the fraction makes one or more,
+        and else a strip at the end of the longer side of each field. "movie" keeps whole movies in any case.
     gap : int
         Frames dropped between the two parts, so that no window reaches across.
 
@@ -30,29 +41,80 @@ def split_movies(
     train, validation : list of Movie
         Lazy parts; both non-empty.
     """
-    if not 0 < fraction < 1:
-        raise InputError(f"validation fraction is {fraction}, needs a number between 0 and 1")
     if by == "movie":
+        _check_fraction(fraction)
         if len(movies) < 2:
             raise InputError("a split by movie needs at least two movies, found 1; use by='time'")
-        count = min(max(1, round(fraction * len(movies))), len(movies) - 1)
-        return list(movies[:-count]), list(movies[-count:])
+        return _whole(movies, fraction)
     if by != "time":
         raise InputError(f"by={by!r} is not known, needs 'time' or 'movie'")
-    train, validation = [], []
-    for movie in movies:
-        n_t = movie.shape[0]
+    train, validation = split_fields([(movie,) for movie in movies], fraction, gap=gap)
+    return [movie for (movie,) in train], [movie for (movie,) in validation]
+
+
+def split_fields(
+    fields: Sequence[FieldOfView], fraction: float = 0.1, *, gap: int = 2
+) -> tuple[list[FieldOfView], list[FieldOfView]]:
+    """Split fields of view, each a tuple of movies that are cut alike, such as (source, target); as `split_movies`.
+
+    The movies of a field show the same field at one scale or several; frames are only split where all have as many.
+    """
+    _check_fraction(fraction)
+    train: list[FieldOfView] = []
+    validation: list[FieldOfView] = []
+    for field in fields:
+        lengths = {movie.shape[0] for movie in field}
+        n_t = min(lengths)
         kept = max(3, round(fraction * n_t))
-        if n_t < 10 or n_t - kept - gap < 1:
-            train.append(movie)
+        if len(lengths) > 1 or n_t < _LONG or n_t - kept - gap < 1:
+            train.append(field)
             continue
-        train.append(movie[: n_t - kept - gap])
-        validation.append(movie[n_t - kept :])
-    if not validation:
-        if len(movies) > 1:
-            return split_movies(movies, fraction, by="movie")
-        raise InputError(
-            f"{movies[0].name} has {movies[0].shape[0]} frames, too few to keep some for validation; "
-            "give validation images of their own"
-        )
-    return train, validation
+        train.append(tuple(movie[: n_t - kept - gap] for movie in field))
+        validation.append(tuple(movie[n_t - kept :] for movie in field))
+    if validation:
+        return train, validation
+    if round(fraction * len(fields)) >= 1:
+        return _whole(fields, fraction)
+    return _strips(fields, fraction)
+
+
+def _strips(fields: Sequence[FieldOfView], fraction: float) -> tuple[list[FieldOfView], list[FieldOfView]]:
+    """Keep the end of the longer side of every field that is large enough."""
+    train: list[FieldOfView] = []
+    validation: list[FieldOfView] = []
+    for field in fields:
+        height, width = min(movie.shape[3:] for movie in field)
+        side = max(height, width)
+        if side < _WIDE:
+            train.append(field)
+            continue
+        start = side - max(round(fraction * side), min(_STRIP, side // 4))
+        train.append(tuple(_part(movie, 0, start, side) for movie in field))
+        validation.append(tuple(_part(movie, start, side, side) for movie in field))
+    if validation:
+        return train, validation
+    if len(fields) > 1:
+        return _whole(fields, fraction)
+    first = fields[0][0]
+    raise InputError(
+        f"{first.name} has {first.shape[0]} frames of {height} x {width} pixels, too few to keep some for "
+        "validation; give validation images of their own"
+    )
+
+
+def _part(movie: Movie, start: int, stop: int, side: int) -> Movie:
+    """Cut along the longer side, which is `side` pixels long on the coarsest grid of the field."""
+    height, width = movie.shape[3:]
+    scale = max(height, width) // side
+    part = slice(start * scale, stop * scale)
+    return movie.crop(rows=part) if height >= width else movie.crop(columns=part)
+
+
+def _whole(items: Sequence[T], fraction: float) -> tuple[list[T], list[T]]:
+    count = min(max(1, round(fraction * len(items))), len(items) - 1)
+    return list(items[:-count]), list(items[-count:])
+
+
+def _check_fraction(fraction: float) -> None:
+    if not 0 < fraction < 1:
+        raise InputError(f"validation fraction is {fraction}, needs a number between 0 and 1")

@@ -69,7 +69,8 @@ def train(
         Measured pairs in place of `high_res` and `crappifier`: ``(source_folder, target_folder)``, a list of
         ``(source, target)``, or a folder holding ``low/`` and ``high/``.
     validation : like `high_res` (or like `pairs`), optional
-        Held-out data; without it the last frames of each movie (or the last movies) are kept out.
+        Held-out data; without it the last frames of each movie are kept out, or else the last movies of ten or more, or
+        else a strip of each field.
     n_frames : int, optional
         Frames in a window; overrides the configuration's.
     scale : int, optional

@@ -232,12 +232,12 @@ def _split_movies(movies: list[Movie], split: Split) -> tuple[list[Movie], list[
 
 
 def _split_pairs(pairs: MoviePairs, validation: MoviePairs | None, split: Split) -> tuple[MoviePairs, MoviePairs]:
+    from decrappify.datasets.split import split_fields
+
     if validation is not None:
         return pairs, validation
-    if len(pairs) < 2:
-        raise InputError("one pair cannot be split into training and validation; give validation pairs too")
-    count = min(max(1, round(split.validation_fraction * len(pairs))), len(pairs) - 1)
-    return pairs[:-count], pairs[-count:]
+    training, kept = split_fields(pairs, split.validation_fraction, gap=split.n_frames // 2)
+    return [(source, target) for source, target in training], [(source, target) for source, target in kept]
 
 
 def _patch(movies: Sequence[Movie], scale: int) -> int:
