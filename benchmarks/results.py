@@ -24,7 +24,18 @@ from typing import Any
 Row = dict[str, Any]
 HERE = Path(__file__).parent
 # Options that say where and how much to run, but do not change a number.
-_NOT_IN_THE_COMMAND = {"results", "only", "again", "table", "import_from", "scratch", "runs"}
+_NOT_IN_THE_COMMAND = {
+    "results",
+    "only",
+    "again",
+    "table",
+    "import_from",
+    "scratch",
+    "runs",
+    "environments",
+    "folder",
+    "device",
+}
 
 
 @dataclass(frozen=True, slots=True)

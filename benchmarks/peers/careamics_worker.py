@@ -1,0 +1,237 @@
+"""CAREamics 0.3.5 behind the requests of worker.py: CARE, which denoises one frame at a time and keeps the size.
+
+Everything is its own default: U-Net (depth 2, 32 channels), MAE, Adam at 1e-3 (which it takes from torch),
+ReduceLROnPlateau, flips and quarter turns, mean and standard deviation of the training set as normalisation, the
+patches of 64 x 64 in batches of 8 of its guides, 8 patches set apart for validation, and the checkpoint of the lowest
+validation loss. Only early stopping (patience 3) is off, as it would end before the budget; one validation after
+the last step lets the last weights compete. A higher rate was no better: after 372 steps (110 CPU seconds, simulated
+movies at 10 photons, one run each) the lowest validation loss was 0.107 with 1e-3 and 0.112 with 3e-3.
+
+Frames are samples, as there is no mode of several frames. Where the truth has more pixels, the source is first
+interpolated to its grid (cubic, within what is measured). Restoring goes by tiles of 256 with an overlap of 48, as
+recommended, or by whole frames where a side is shorter. A .zarr output is written by its own `predict_to_disk`.
+
+    python benchmarks/peers/careamics_worker.py THREADS
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import tempfile
+import time
+import warnings
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+import torch
+import zarr
+from careamics import CAREamist
+from careamics.config.factories import create_advanced_care_config
+from lightning.pytorch import Callback
+from scipy.ndimage import zoom
+from torch.utils.flop_counter import FlopCounterMode
+from worker import Answer, measured, serve
+
+LEARNING_RATE = 1e-3  # torch's default for Adam, which CAREamics leaves as it is
+PATCH, BATCH = 64, 8
+TILE, OVERLAP, MULTIPLE = 256, 48, 4  # the net halves the size twice
+TILES_AT_ONCE = 8 if torch.cuda.is_available() else 1  # one by one costs half of the CPU time of eight at once
+SETTINGS = (
+    f"CARE with its defaults (U-Net of depth 2 and 32 channels, MAE, Adam {LEARNING_RATE:g}, patches of "
+    f"{PATCH} x {PATCH}, batches of {BATCH}, best checkpoint of its own validation), early stopping off"
+)
+NOTES = "benchmark.json"  # beside the checkpoints: which one to load, and the factor of the task
+
+
+class Budget(Callback):
+    """Ends a training after a CPU time, and counts what it saw."""
+
+    def __init__(self, started: float, cpu_seconds: float) -> None:
+        self.end, self.images_seen = started + cpu_seconds, 0
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
+        self.images_seen += len(batch[0].data)
+        if time.process_time() >= self.end:
+            trainer.should_stop = True  # validates and saves once more
+
+
+class Worker:
+    """The model that was loaded last."""
+
+    careamist: CAREamist
+    scale: int
+
+    def train(self, request: dict[str, Any]) -> Answer:
+        """Learn from pairs of files until the CPU time is spent."""
+        if request.get("n_frames", 1) != 1:
+            sys.exit(f"CAREamics restores single frames: n_frames is {request['n_frames']}, needs 1")
+        started, cpu = time.perf_counter(), time.process_time()
+        model, scale = Path(request["model"]), request.get("scale", 1)
+        low, high = pairs(Path(request["low"]), Path(request["high"]), scale)
+        budget = Budget(cpu, request["cpu_seconds"])
+        careamist = CAREamist(
+            configuration(request.get("seed", 0)), work_dir=model, callbacks=[budget], enable_progress_bar=False
+        )
+        careamist.train(train_data=low, train_data_target=high)
+        best = Path(careamist.trainer.checkpoint_callback.best_model_path)
+        (model / NOTES).write_text(json.dumps({"checkpoint": str(best.relative_to(model.resolve())), "scale": scale}))
+        return {
+            "steps": careamist.trainer.global_step,
+            "images_seen": budget.images_seen,
+            "cpu_seconds": time.process_time() - cpu,
+            "seconds": time.perf_counter() - started,
+            "parameters": parameters(careamist),
+            "versions": versions(),
+            "settings": SETTINGS,
+        }
+
+    def load(self, request: dict[str, Any]) -> Answer:
+        """Make the best checkpoint ready, and count the work of its network on one tile."""
+        model = Path(request["model"])
+        notes = json.loads((model / NOTES).read_text())
+        self.scale = notes["scale"]
+        self.careamist = CAREamist(
+            checkpoint_path=model / notes["checkpoint"], work_dir=model, enable_progress_bar=False
+        )
+        network = self.careamist.model.model.eval()
+        with FlopCounterMode(display=False) as counter, torch.inference_mode():
+            network(torch.zeros(1, 1, TILE, TILE, device=next(network.parameters()).device))
+        return {
+            "parameters": parameters(self.careamist),
+            "gflop_per_mp": counter.get_total_flops() / 1e9 / (TILE * TILE / 1e6),
+        }
+
+    def restore(self, request: dict[str, Any]) -> Answer:
+        """Restore a file, from disk to disk or within memory."""
+        source, output = Path(request["source"]), request.get("output")
+        if output is None:
+            answer = measured(partial(self.predict, read(source)))
+        elif output.endswith(".zarr"):
+            answer = measured(partial(self.predict_to_zarr, source, Path(output)))
+        else:
+            answer = measured(lambda: tifffile.imwrite(output, self.predict(read(source))))
+        del answer["value"]
+        return answer
+
+    def predict(self, image: np.ndarray) -> np.ndarray:
+        """An image YX or TYX, restored: float32 in the truth's grey levels, which is what it trained towards."""
+        frames = enlarged(image.reshape(-1, *image.shape[-2:]), self.scale)
+        y, x = frames.shape[1:]
+        tiling: dict[str, Any] = {"tile_size": (TILE, TILE), "tile_overlap": (OVERLAP, OVERLAP)}
+        batch = TILES_AT_ONCE
+        if min(y, x) < TILE:  # whole frames of any size are refused
+            frames, tiling, batch = np.pad(frames, ((0, 0), (0, -y % MULTIPLE), (0, -x % MULTIPLE)), "reflect"), {}, 1
+        restored, _ = self.careamist.predict(frames, batch_size=batch, num_workers=0, **tiling)
+        return restored[0].reshape(frames.shape)[:, :y, :x].reshape(*image.shape[:-2], y, x)
+
+    def predict_to_zarr(self, source: Path, output: Path) -> None:
+        """Restore a file into a Zarr array, tile by tile; what is smaller than a tile it pads with zeros."""
+        with tempfile.TemporaryDirectory(dir=output.absolute().parent) as folder:
+            data, kind, axes = prepared(source, self.scale, Path(folder))
+            self.careamist.predict_to_disk(
+                data,
+                data_type=kind,
+                axes=axes,
+                output_axes=axes,
+                prediction_dir=Path(folder, "predictions"),
+                write_type="zarr",
+                tile_size=(TILE, TILE),
+                tile_overlap=(OVERLAP, OVERLAP),
+                batch_size=TILES_AT_ONCE,
+                num_workers=0,
+            )
+            # it would make this folder again at every later prediction
+            self.careamist.prediction_writer.dirpath = self.careamist.work_dir
+            store = next(Path(folder, "predictions").glob("*.zarr"))  # a group of one array
+            next(path for path in store.iterdir() if path.is_dir()).rename(output)
+
+
+def configuration(seed: int) -> Any:
+    """What to train and how."""
+    return create_advanced_care_config(
+        experiment_name="care",
+        data_type="array",
+        axes="SYX",
+        patch_size=[PATCH, PATCH],
+        batch_size=BATCH,
+        num_epochs=10**6,
+        num_workers=0,
+        optimizer_params={"lr": LEARNING_RATE},
+        early_stopping_params={"monitor": "val_loss", "mode": "min", "patience": 10**9},
+        trainer_params={"enable_model_summary": False},
+        seed=seed + 1,  # 0 is refused
+    )
+
+
+def pairs(low: Path, high: Path, scale: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Sources on the truths' grid and truths, a list of SYX each."""
+    sources, truths = [], []
+    for path in sorted(high.iterdir()):
+        truth, source = read(path), read(low / path.name)
+        truths.append(truth.reshape(-1, *truth.shape[-2:]))
+        sources.append(enlarged(source.reshape(-1, *source.shape[-2:]), scale))
+        if sources[-1].shape != truths[-1].shape:
+            sys.exit(f"{path.name}: a source of {source.shape} enlarged {scale} times against a truth of {truth.shape}")
+    return sources, truths
+
+
+def read(path: Path) -> np.ndarray:
+    """A TIFF or a plain Zarr array."""
+    return np.asarray(zarr.open_array(path, mode="r")[...]) if path.is_dir() else tifffile.imread(path)
+
+
+def enlarged(frames: np.ndarray, scale: int) -> np.ndarray:
+    """Frames SYX on a grid of `scale` times the pixels along each side."""
+    if scale == 1:
+        return frames
+    return np.stack(
+        [zoom(frame.astype(np.float32), scale, order=3, mode="nearest", grid_mode=True) for frame in frames]
+    )
+
+
+def prepared(source: Path, scale: int, folder: Path) -> tuple[Any, str, str]:
+    """A source as `predict_to_disk` takes it: the data, their kind and axes.
+
+    It reads arrays within a group only, so a group is made around the source without a copy.
+    """
+    if not source.is_dir():
+        image = read(source)
+        frames = enlarged(image.reshape(-1, *image.shape[-2:]), scale)
+        return frames.reshape(*image.shape[:-2], *frames.shape[1:]), "array", "SYX"[3 - image.ndim :]
+    array = zarr.open_array(source, mode="r")
+    axes = "SYX"[3 - array.ndim :]
+    group = zarr.open_group(folder / "source.zarr", mode="w", zarr_format=array.metadata.zarr_format)
+    if scale == 1:
+        (folder / "source.zarr" / "movie").symlink_to(source.absolute(), target_is_directory=True)
+        return str(folder / "source.zarr"), "zarr", axes
+    lead = array.shape[:-2]
+    shape = (*lead, array.shape[-2] * scale, array.shape[-1] * scale)
+    large = group.create_array("movie", shape=shape, chunks=(*(1 for _ in lead), TILE, TILE), dtype=np.float32)
+    for place in np.ndindex(*lead):
+        large[place] = enlarged(np.asarray(array[place])[None], scale)[0]
+    return str(folder / "source.zarr"), "zarr", axes
+
+
+def parameters(careamist: CAREamist) -> int:
+    """Numbers that are learned."""
+    return sum(parameter.numel() for parameter in careamist.model.parameters())
+
+
+def versions() -> str:
+    """What ran."""
+    return ", ".join(f"{name} {version(name)}" for name in ("careamics", "torch", "lightning"))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(int(sys.argv[1]))
+    warnings.filterwarnings("ignore")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    worker = Worker()
+    serve({"train": worker.train, "load": worker.load, "restore": worker.restore})

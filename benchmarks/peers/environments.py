@@ -1,0 +1,37 @@
+"""An environment for each method, made when it is first needed: their pins clash with ours and with each other's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def interpreter(method: str, folder: Path) -> Path:
+    """The Python that runs a method's worker; makes the environment in `folder` on first use (2 to 6 GB, minutes).
+
+    What goes in is METHOD.txt beside this file. `decrappify` runs in the environment that runs the benchmark.
+    """
+    if method == "decrappify":
+        return Path(sys.executable)
+    requirements = HERE / f"{method}.txt"
+    home = folder.absolute() / method
+    python, done = home / "bin" / "python", home / "installed.txt"
+    if not done.exists() or done.read_text() != requirements.read_text():
+        print(f"making the environment of {method} in {home}", flush=True)
+        venv.create(home, clear=True, with_pip=True)
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
+        if subprocess.run([str(word) for word in install], check=False).returncode:
+            sys.exit(f"the environment of {method} cannot be made, see above")
+        done.write_text(requirements.read_text())
+    return python
+
+
+def versions(python: Path, packages: tuple[str, ...]) -> str:
+    """What an environment holds, as "name version, ..."."""
+    code = "import importlib.metadata as m, sys; print(', '.join(f'{p} {m.version(p)}' for p in sys.argv[1:]))"
+    done = subprocess.run([str(python), "-c", code, *packages], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

@@ -1,0 +1,198 @@
+"""At equal data and equal CPU time: does decrappify learn more than CAREamics and PSSR2?
+
+Every method learns each task from the same files, in a process and an environment of its own, on one thread, until it
+has spent --minutes of CPU time; then it restores the test files, and `decrappify.benchmark` scores all results alike:
+one affine fit to the truth for each test movie (short and long exposures do not share grey levels), then PSNR over the
+range of that truth. Three seeds. The peers run with what their documentation recommends, and with the better of two
+settings where a short trial was in doubt; the workers in peers/ say which. Test files decide nothing.
+
+- simulated cell: moving cells of known truth, 3-frame windows where a method has them.
+- exposures, microtubules, wide field: measured pairs, the left part of the field trains, the right part tests.
+- micrograph × 4: every fourth pixel of a FIB-SEM image; CAREamics gets the bicubic upscaling, as it keeps the size.
+
+    python benchmarks/quality.py --runs FOLDER --environments FOLDER      # 51 rows of 3 minutes on one core each
+    python benchmarks/quality.py --only "exposures, careamics, seed 0"    # rows can be shared between two processes
+    python benchmarks/quality.py --minutes 12 --seeds 0 --tasks exposures --name quality_longer
+
+The environments of the peers are made on first use (9 GB, their pins clash with ours).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import tifffile
+from peers.client import Worker
+from peers.tasks import TASKS, folder_of
+from results import Benchmark, Job, Row, parser, table
+
+METHODS = {"decrappify": 1, "decrappify, 3 frames": 3, "careamics": 1, "pssr": 1, "pssr, 3 frames": 3}
+LABELS = {
+    "input": "input (bicubic)",
+    "gaussian": "best Gaussian",
+    "nlm": "non-local means",
+    "decrappify": "decrappify, 1 frame",
+    "decrappify, 3 frames": "decrappify, 3 frames",
+    "careamics": "CAREamics (CARE)",
+    "pssr": "PSSR2, 1 frame",
+    "pssr, 3 frames": "PSSR2, 3 frames",
+}
+BASELINES = ("input", "gaussian", "nlm")
+FIGURES = {"psnr": "PSNR, dB", "ssim": "SSIM", "frc_px": "FRC 0.5, px", "tde": "TDE", "flicker_floor": "flicker floor"}
+
+
+def run_of(task: str, method: str, seed: int, args: argparse.Namespace) -> Path:
+    """The folder of one trained model and what it restored."""
+    home = folder_of(task, args.runs)
+    return home / "methods" / f"{method.replace(', ', '-').replace(' ', '-')}_{args.minutes:g}min_seed{seed}"
+
+
+def measure(task: str, method: str, seed: int, args: argparse.Namespace) -> Row:
+    """Train and restore one method in its own process, then score what it wrote."""
+    home, run = folder_of(task, args.runs), run_of(task, method, seed, args)
+    program = method.partition(",")[0]
+    trained = train(program, task, METHODS[method], seed, run, args)
+    restored = {path.stem: run / path.name for path in sorted((home / "test" / "low").glob("*.tif"))}
+    return {"task": task, "method": method, "program": program} | trained | score(home, {method: restored})[method]
+
+
+def train(program: str, task: str, n_frames: int, seed: int, run: Path, args: argparse.Namespace) -> Row:
+    """Have a worker train, and restore the test files into the run's folder."""
+    home = folder_of(task, args.runs)
+    run.mkdir(parents=True, exist_ok=True)
+    model = run / f"model-{len(list(run.glob('model-*')))}"
+    with Worker(program, environments=args.environments, log=run / "log.txt", threads=1) as worker:
+        answer = worker.ask(
+            "train",
+            low=home / "train" / "low",
+            high=home / "train" / "high",
+            model=model,
+            cpu_seconds=60 * args.minutes,
+            seed=seed,
+            scale=TASKS[task].scale,
+            n_frames=n_frames,
+        )
+        worker.ask("load", model=model)
+        for source in sorted((home / "test" / "low").glob("*.tif")):
+            worker.ask("restore", source=source, output=run / source.name)
+    return answer
+
+
+def score(home: Path, results: dict[str, dict[str, Path]], baselines: tuple[str, ...] = ()) -> dict[str, Row]:
+    """Figures of stored results, and of baselines: the mean over the test files, and each file's PSNR."""
+    from decrappify import Movie, benchmark
+
+    def stored(files: dict[str, Path]) -> Any:
+        return lambda movie: tifffile.imread(files[movie.name])
+
+    pairs = [
+        tuple(
+            Movie.from_array(tifffile.imread(home / "test" / kind / path.name), name=path.stem)
+            for kind in ("low", "high")
+        )
+        for path in sorted((home / "test" / "low").glob("*.tif"))
+    ]
+    report = benchmark(
+        {name: stored(files) for name, files in results.items()}, pairs, baselines=baselines, levels="fit"
+    )
+    return {
+        name: {figure: _known(report.mean(name, figure)) for figure in FIGURES}
+        | {"each_psnr": {view: one.figures["psnr"] for view, one in scores.items()}}
+        for name, scores in report.scores.items()
+    }
+
+
+def measure_baseline(task: str, name: str, args: argparse.Namespace) -> Row:
+    """A row that no training changes."""
+    (found,) = score(folder_of(task, args.runs), {}, (name,)).values()
+    return {"task": task, "method": name} | found
+
+
+def section(rows: list[Row], args: argparse.Namespace) -> str:
+    """All tasks in one table of PSNR, then a table for each."""
+    parts = [
+        f"## {args.title}\n\n"
+        f"{args.minutes:g} CPU minutes of training on one thread for every method, from identical files; mean ± "
+        "standard deviation over seeds. PSNR in dB over the range of each test movie's truth, after one affine fit of "
+        "the whole movie, for every method alike. Best Gaussian: σ in space (and time) chosen with the truth in hand, "
+        "for each test movie. Bold: the best of those that learn."
+    ]
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    shown = [name for name in LABELS if any(row["method"] == name for row in rows)]
+    parts.append(table(["task", *(LABELS[name] for name in shown)], [_overview(rows, task, shown) for task in tasks]))
+    for task in tasks:
+        lines = [_line(rows, task, name) for name in shown if _of(rows, task, name)]
+        header = ["method", *FIGURES.values(), "steps", "images seen, thousands", "parameters, thousands"]
+        parts.append(f"### {task.capitalize()}\n\n{TASKS[task].description}\n\n{table(header, lines)}")
+    about = {
+        row["program"]: f"- {row['program']}: {row['settings']} ({row['versions']})" for row in rows if "program" in row
+    }
+    return "\n\n".join([*parts, "\n".join(about.values())])
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _of(rows: list[Row], task: str, method: str) -> list[Row]:
+    return [row for row in rows if row["task"] == task and row["method"] == method]
+
+
+def _overview(rows: list[Row], task: str, shown: list[str]) -> list[str]:
+    found = {name: [row["psnr"] for row in _of(rows, task, name)] for name in shown}
+    learnt = {name: statistics.mean(values) for name, values in found.items() if values and name in METHODS}
+    best = max(learnt, key=learnt.__getitem__, default=None)
+    cells = {name: _spread(values, 2) for name, values in found.items()}
+    return [task, *(f"**{text}**" if name == best else text for name, text in cells.items())]
+
+
+def _line(rows: list[Row], task: str, name: str) -> list[str]:
+    found = _of(rows, task, name)
+    cells = [_spread([row[figure] for row in found], 4 if figure == "flicker_floor" else 3) for figure in FIGURES]
+    counts = [("steps", 1), ("images_seen", 1000), ("parameters", 1000)]
+    return [
+        LABELS[name],
+        *cells,
+        *(_spread([row[key] / unit for row in found if key in row], 0) for key, unit in counts),
+    ]
+
+
+def _spread(values: list[float | None], digits: int) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return "–"
+    middle = f"{statistics.mean(known):.{digits}f}"
+    return middle if len(known) == 1 or not digits else f"{middle} ± {statistics.stdev(known):.{digits}f}"
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("--minutes", type=float, default=2.0, help="CPU minutes of training for each model")
+    options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    options.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
+    options.add_argument("--runs", type=Path, default=Path("runs/quality"), help="folder of tasks and trained models")
+    options.add_argument(
+        "--environments", type=Path, default=Path("runs/environments"), help="folder of the peers' environments"
+    )
+    options.add_argument("--name", default="quality", help="name of the section, for a second table")
+    options.add_argument("--title", default="Quality at equal data and equal CPU time", help="its title")
+    args = options.parse_args()
+    jobs = {}
+    for task in args.tasks:
+        data = {"task": TASKS[task].description}
+        for name in BASELINES:
+            jobs[f"{task}, {name}"] = Job(data, partial(measure_baseline, task, name, args))
+    for seed, task, method in ((s, t, m) for s in args.seeds for t in args.tasks for m in METHODS):
+        if METHODS[method] == 1 or TASKS[task].windows:
+            settings = {"task": TASKS[task].description, "minutes": args.minutes, "seed": seed}
+            jobs[f"{task}, {method}, seed {seed}"] = Job(settings, partial(measure, task, method, seed, args))
+    Benchmark(args.name, args, options).run(jobs, lambda rows: section(rows, args))
+
+
+if __name__ == "__main__":
+    main()
