@@ -6,7 +6,8 @@ falls on all of them; ratios are of the medians of CPU time, which such work cha
 
 - eager: unfolded NCHW float32, as the bare module is called, against folded and channels_last, as `InferenceNetwork`
   runs it; and the same with sums in groups of channels in large layers too, the price of the last digits.
-- runtimes: `torch.compile` and ONNX Runtime on the folded network, against the same folded network, at --runtime-size.
+- runtimes: `torch.compile`, ONNX Runtime and OpenVINO on the folded network, against the same folded network, at
+  --runtime-size.
 - bfloat16: where the processor has it, at full size; elsewhere it is emulated, and once at 112 pixels is enough to see.
 
     export OMP_WAIT_POLICY=passive                # or waiting threads would count as CPU time
@@ -22,7 +23,6 @@ import argparse
 import gc
 import resource
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -38,6 +38,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from decrappify.networks import create
 from decrappify.networks.compiling import compiled
 from decrappify.networks.folding import fold_norms
+from decrappify.restoration.backends.choice import RUNTIMES
 from decrappify.restoration.inference import has_fast_bfloat16
 
 NETWORK, SEED, THREADS, SMALL = "deoldify-artistic", 0, (1, 2), 112
@@ -93,25 +94,14 @@ def measure_compiled(args: argparse.Namespace) -> Row:
     return {"kind": "runtime", "threads": args.threads, "fell_back": fast is network} | made | row
 
 
-def measure_onnx(args: argparse.Namespace) -> Row:
-    """Export the folded network, and run it in ONNX Runtime."""
-    import onnxruntime
-
-    network, source = fold_norms(generator()), picture(args.runtime_size)
+def measure_runtime(backend: str, name: str, args: argparse.Namespace) -> Row:
+    """Hand the folded network to another runtime, as `InferenceNetwork` does for `backend`."""
+    network, source = fold_norms(generator(), large_in_one_go=True), picture(args.runtime_size)
     started, cpu = time.perf_counter(), cpu_seconds()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "generator.onnx"
-        torch.onnx.export(network, (source,), path, input_names=["source"], dynamo=True, verbose=False)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = args.threads
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    with torch.inference_mode():
+        run = RUNTIMES[backend](network, source, "float32")
     made = {"seconds_to_make": time.perf_counter() - started, "cpu_to_make": cpu_seconds() - cpu}
-
-    def run(image: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(None, {"source": image.numpy()})[0])
-
-    del network
-    row = compare({FOLDED: folded(), "ONNX Runtime": run}, args.runtime_size, args.rounds, FOLDED)
+    row = compare({FOLDED: folded(), name: run}, args.runtime_size, args.rounds, FOLDED)
     return {"kind": "runtime", "threads": args.threads, "fell_back": False} | made | row
 
 
@@ -272,7 +262,7 @@ def _bfloat16(rows: list[Row]) -> str:
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--size", type=int, default=560, help="side of the picture of the eager rows")
-    options.add_argument("--runtime-size", type=int, default=560, help="side for torch.compile and ONNX Runtime")
+    options.add_argument("--runtime-size", type=int, default=560, help="side for torch.compile and the runtimes")
     options.add_argument("--rounds", type=int, default=3, help="turns of each variant")
     args = options.parse_args()
     torch.set_num_threads(args.threads)
@@ -280,7 +270,8 @@ def main() -> None:
     eager = shared | {"side": args.size}
     runtime = shared | {"side": args.runtime_size, "threads": args.threads}
     jobs = {f"eager {n} threads": Job(eager | {"threads": n}, partial(measure_eager, n, args)) for n in THREADS}
-    jobs["ONNX Runtime"] = Job(runtime, partial(measure_onnx, args))
+    for backend, name in (("onnxruntime", "ONNX Runtime"), ("openvino", "OpenVINO")):
+        jobs[name] = Job(runtime, partial(measure_runtime, backend, name, args))
     jobs["torch.compile"] = Job(runtime, partial(measure_compiled, args))
     jobs["bfloat16"] = Job(eager | {"threads": args.threads}, partial(measure_bfloat16, args))
     Benchmark("engine_speed", args, options).run(jobs, section)

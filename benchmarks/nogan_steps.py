@@ -1,0 +1,98 @@
+"""What a step of each phase of a NoGAN run costs; rows and table for training_speed.py."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from results import Row, table
+from stopwatch import Stopwatch, medians
+
+
+def measure_nogan(films: Sequence[Any], crappifier: str, device: str, rounds: int, warm: int) -> Row:
+    """Steps of all phases of the "microscopy" preset, in short runs of it."""
+    from decrappify.training import nogan_preset, train_nogan
+    from decrappify.training.nogan_run import NoganRun
+
+    preset = nogan_preset("microscopy")
+    # Critic and generator take turns in the GAN phase whatever the critic has learnt, and nobody looks on.
+    gan = replace(preset.gan, share=0.5, threshold=1e9)
+    short = replace(preset, items=400, gan=gan, checkpoint_share=0.5, validation_patches=4, detect=False, device=device)
+    turns = []
+    original = NoganRun.loop
+    for _ in range(rounds):
+        timed: dict[str, list[Row]] = {}
+        NoganRun.loop = _timed_loop(original, timed, device)  # type: ignore[method-assign]
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                train_nogan(films, crappifier, validation=films[:1], config=short, output=folder)
+        finally:
+            NoganRun.loop = original  # type: ignore[method-assign]
+        turns.append({kind: medians(steps[warm:]) for kind, steps in timed.items()})
+    return {
+        "kind": "nogan",
+        "device": device,
+        "device_name": torch.cuda.get_device_name() if device == "cuda" else "",
+        "rounds": rounds,
+        "items": preset.items,
+        "steps": _preset_steps(preset),
+        "turns": turns,
+    }
+
+
+def _timed_loop(original: Callable[..., None], timed: dict[str, list[Row]], device: str) -> Callable[..., None]:
+    """The loop over batches, with a stopwatch at its steps and one at the making of their items."""
+
+    def loop(run: Any, what: str, data: Any, size: int, total: int, learners: Any, step: Any, **more: Any) -> None:
+        watch = Stopwatch(device)
+
+        def timed_step(batch: Any, number: int) -> Any:
+            before = watch.now()
+            numbers = step(batch, number)
+            seconds, cpu = (after - start for start, after in zip(before, watch.now(), strict=True))
+            kind = "pretraining" if "pretrain" in what else "GAN, generator's step" if "content" in numbers else None
+            kind = kind or ("GAN, critic's step" if "GAN" in what else "critic")
+            made = sum(watch.parts.get("data", [])[-size:])
+            timed.setdefault(kind, []).append({"seconds": seconds, "cpu_s": cpu, "data_s": made})
+            return numbers
+
+        with watch.on(type(data), "__getitem__", "data"):
+            original(run, what, data, size, total, learners, timed_step, **more)
+
+    return loop
+
+
+def _preset_steps(preset: Any) -> dict[str, int]:
+    """Steps of each kind in the whole preset, if the GAN phase is never stopped and its turns are halved."""
+    items = preset.items
+    critic = preset.critic_steps[0]
+    saved = round(items * preset.generated_share)
+    gan = round(items * preset.gan.share / preset.gan.batch_size)
+    return {
+        "pretraining": round(items * preset.pretrain[0].share / preset.pretrain[0].batch_size),
+        "critic": round(0.9 * 2 * saved / critic.batch_size) * critic.epochs,
+        "GAN, critic's step": gan - gan // 2,
+        "GAN, generator's step": gan // 2,
+    }
+
+
+def nogan_table(row: Row) -> str:
+    """Steps of each kind, and what the whole preset takes."""
+    header = ["step", "seconds", "CPU s", "data, CPU s", "steps in the preset", "CPU minutes"]
+    lines, minutes = [], 0.0
+    for kind, count in row["steps"].items():
+        seconds, cpu, data = (
+            statistics.median(turn[kind][name] for turn in row["turns"]) for name in ("seconds", "cpu_s", "data_s")
+        )
+        minutes += count * (cpu + data) / 60
+        lines.append([kind, seconds, cpu, data, count, count * (cpu + data) / 60])
+    return (
+        table(header, lines, (0, 3, 3, 3, 0, 1))
+        + f"\n\nSeconds of a step without making its data. The whole preset, {row['items']} patches, needs "
+        f"{minutes:.0f} CPU minutes for these steps if its GAN phase runs to the end of its share and the critic's "
+        "turns are as many as the generator's; saving images, validation and monitors come on top."
+    )
