@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,3 +76,40 @@ def command() -> Callable[..., Result]:
         return result
 
     return run
+
+
+class Bar:
+    """Remembers what a progress bar is told in the latest run."""
+
+    def __init__(self) -> None:
+        self._cancel, self._last = threading.Event(), float("inf")
+
+    def __call__(self, **settings: Any) -> Bar:
+        self.settings, self.updates, self.text, self.closed = settings, [], "", False
+        return self
+
+    @property
+    def n(self) -> int:
+        return sum(self.updates)
+
+    def cancel_at(self, n: int) -> threading.Event:
+        """An event that is set when `n` units are done."""
+        self._last = n
+        return self._cancel
+
+    def update(self, n: int) -> None:
+        self.updates.append(n)
+        if self.n >= self._last:
+            self._cancel.set()
+
+    def set_postfix_str(self, text: str) -> None:
+        self.text = text
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def bar() -> Bar:
+    """To be passed as `progress`."""
+    return Bar()

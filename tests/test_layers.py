@@ -15,8 +15,8 @@ import decrappify
 ROOT = Path(decrappify.__file__).parent
 # From the ground up. Rooms of one line do not import each other.
 FLOORS = [
-    {"_version", "errors"},
-    {"movie", "windows"},
+    {"_version", "errors", "lazy"},
+    {"checks", "movie", "windows"},
     {"intensity", "networks"},
     {"losses", "metrics", "fastai_import"},
     {"io", "crappify"},

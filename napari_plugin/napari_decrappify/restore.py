@@ -12,12 +12,9 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFileDialog,
-    QFormLayout,
     QGroupBox,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
-    QPushButton,
     QSlider,
     QSpinBox,
     QVBoxLayout,
@@ -26,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from decrappify.errors import DecrappifyError
 from napari_decrappify.choices import AxesChoice, DeviceChoice, LayerChoice, ModelChoice
+from napari_decrappify.forms import button, form, named, row
 from napari_decrappify.layers import LayerImage
 from napari_decrappify.live import LiveResult
 from napari_decrappify.pace import clock
@@ -89,27 +87,27 @@ class RestoreWidget(QWidget):
     def _make_controls(self) -> None:
         self._layer = LayerChoice(self._viewer, "restore_layer", "The image layer to restore")
         self._axes = AxesChoice("restore_axes")
-        self._channel = QComboBox()
-        self._channel.setObjectName("restore_channel")
-        self._channel.setToolTip("The channel to restore, of a layer that has several")
+        self._channel = named(QComboBox(), "restore_channel", "The channel to restore, of a layer that has several")
         self._first = _frame_box("restore_first", "The first frame to restore")
         self._last = _frame_box("restore_last", "The last frame to restore")
         self._model = ModelChoice("restore_model", "restore/model", accepts=restores, default="fluorescence-movie")
         self._device = DeviceChoice("restore_device")
-        self._folder = QLineEdit(str(Path.home() / "decrappify-results"))
-        self._folder.setObjectName("restore_folder")
-        self._folder.setToolTip("The folder for results; each is an OME-Zarr store of its own, nothing is overwritten")
-        self._browse = _button("restore_browse", "…", "Choose the folder for results")
+        self._folder = named(
+            QLineEdit(str(Path.home() / "decrappify-results")),
+            "restore_folder",
+            "The folder for results; each is an OME-Zarr store of its own, nothing is overwritten",
+        )
+        self._browse = button("restore_browse", "…", "Choose the folder for results")
         self._browse.setMaximumWidth(36)
-        self._preview = _button("restore_preview", "Preview", "Restore what the canvas shows of this frame")
-        self._clear = _button("restore_clear", "Clear", "Take the preview away")
-        self._split = QSlider(Qt.Orientation.Horizontal)
-        self._split.setObjectName("restore_split")
-        self._split.setToolTip("Compare: input left of the split, preview right of it")
+        self._preview = button("restore_preview", "Preview", "Restore what the canvas shows of this frame")
+        self._clear = button("restore_clear", "Clear", "Take the preview away")
+        self._split = named(
+            QSlider(Qt.Orientation.Horizontal), "restore_split", "Compare: input left of the split, preview right of it"
+        )
         self._split.setRange(0, 100)
-        self._grid = QCheckBox("side by side")
-        self._grid.setObjectName("restore_grid")
-        self._grid.setToolTip("Show all layers beside each other, moving together")
+        self._grid = named(
+            QCheckBox("side by side"), "restore_grid", "Show all layers beside each other, moving together"
+        )
         self._panel = RunPanel(
             self._runner,
             "restore",
@@ -119,22 +117,21 @@ class RestoreWidget(QWidget):
         )
 
     def _lay_out(self) -> None:
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("layer", self._layer)
-        form.addRow("axes", self._axes)
-        form.addRow("channel", self._channel)
-        form.addRow("frames", _row(self._first, QLabel("to"), self._last))
-        form.addRow("model", self._model)
-        form.addRow("device", self._device)
-        form.addRow("results in", _row(self._folder, self._browse))
+        fields = form()
+        fields.addRow("layer", self._layer)
+        fields.addRow("axes", self._axes)
+        fields.addRow("channel", self._channel)
+        fields.addRow("frames", row(self._first, QLabel("to"), self._last))
+        fields.addRow("model", self._model)
+        fields.addRow("device", self._device)
+        fields.addRow("results in", row(self._folder, self._browse))
         compare = QGroupBox("preview of this frame")
         inner = QVBoxLayout(compare)
-        inner.addLayout(_row(self._preview, self._clear))
-        inner.addLayout(_row(QLabel("split"), self._split))
+        inner.addLayout(row(self._preview, self._clear))
+        inner.addLayout(row(QLabel("split"), self._split))
         inner.addWidget(self._grid)
         layout = QVBoxLayout(self)
-        layout.addLayout(form)
+        layout.addLayout(fields)
         layout.addWidget(compare)
         layout.addWidget(self._panel)
         layout.addStretch(1)
@@ -316,21 +313,4 @@ def _run_preview(task: Task, previewer: Previewer, request: PreviewRequest) -> P
 
 
 def _frame_box(name: str, tooltip: str) -> QSpinBox:
-    box = QSpinBox()
-    box.setObjectName(name)
-    box.setToolTip(f"{tooltip}, counted from 0")
-    return box
-
-
-def _button(name: str, text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setObjectName(name)
-    button.setToolTip(tooltip)
-    return button
-
-
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    for widget in widgets:
-        row.addWidget(widget)
-    return row
+    return named(QSpinBox(), name, f"{tooltip}, counted from 0")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_decrappify.forms import button, named
 from napari_decrappify.pace import Step
 from napari_decrappify.running import Runner
 
@@ -46,15 +47,11 @@ class RunPanel(QWidget):
         super().__init__(parent)
         self._runner, self._cancel_text = runner, cancel_text
         self._may_run = True
-        self.run = _button(f"{name}_run", text, tooltip)
-        self.cancel = _button(f"{name}_cancel", cancel_text, cancel_tooltip)
+        self.run = button(f"{name}_run", text, tooltip)
+        self.cancel = button(f"{name}_cancel", cancel_text, cancel_tooltip)
         self.cancel.setEnabled(False)
-        self.bar = QProgressBar()
-        self.bar.setObjectName(f"{name}_progress")
-        self.bar.setToolTip("How much is done")
-        self.status = QLabel()
-        self.status.setObjectName(f"{name}_status")
-        self.status.setToolTip("What is going on, and how it ended")
+        self.bar = named(QProgressBar(), f"{name}_progress", "How much is done")
+        self.status = named(QLabel(), f"{name}_status", "What is going on, and how it ended")
         self.status.setWordWrap(True)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -125,10 +122,3 @@ class RunPanel(QWidget):
         if self.bar.maximum() != total:  # each of these repaints at once
             self.bar.setRange(0, total)
         self.bar.setValue(done)
-
-
-def _button(name: str, text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setObjectName(name)
-    button.setToolTip(tooltip)
-    return button

@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from decrappify._version import __version__
+from decrappify.checks import nearest
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError, OutputExistsError
 from decrappify.fastai_import.kinds import is_checkpoint, what_it_is
 from decrappify.intensity import ChannelStatistics, NormalizationRule, normalization_from_dict
@@ -185,8 +185,7 @@ def find_model(name_or_path: str | Path) -> Path:
         return shipped[name_or_path]
     path = Path(name_or_path)
     if not path.is_file():
-        near = get_close_matches(str(name_or_path), list(shipped), 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = nearest(str(name_or_path), shipped)
         if path.suffix in (".pth", ".pkl"):
             hint = "; nothing is downloaded by itself, the README of jantic/DeOldify says where its weights are"
         raise MissingFileError(

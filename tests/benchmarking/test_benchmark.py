@@ -166,21 +166,9 @@ def test_a_model_by_name_keeps_it(tiny_models, noisy, truth):
     assert found.mean("tiny-movie", "psnr") == pytest.approx(psnr(noisy, truth), abs=0.1)
 
 
-def test_progress_counts_runs(noisy, truth):
-    seen = []
-
-    class Bar:
-        def __init__(self, **options):
-            seen.append(options["total"])
-
-        def update(self, n):
-            seen.append(n)
-
-        def close(self):
-            seen.append("closed")
-
-    benchmark({"soft": soft}, [(noisy, truth)], baselines=("input",), progress=Bar)
-    assert seen == [2, 1, 1, "closed"]
+def test_progress_counts_runs(noisy, truth, bar):
+    benchmark({"soft": soft}, [(noisy, truth)], baselines=("input",), progress=bar)
+    assert (bar.settings["total"], bar.updates, bar.closed) == (2, [1, 1], True)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A tiny untrained colorization model, and pictures to colour."""
+"""Tiny untrained colorization models, and pictures to colour."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import pytest
 import torch
 from PIL import Image
 
+from decrappify.colorization import film
 from decrappify.colorization.colorizer import Colorizer
 from decrappify.intensity import IMAGENET
 from decrappify.model import Model
 from decrappify.networks import create
+
+from .films import Counting, tiny_model
 
 CARD = {"name": "tiny", "task": "colorization", "preset": "own"}
 
@@ -46,3 +49,14 @@ def album(tmp_path, photo):
     (folder / "notes.txt").write_text("holiday")
     (folder / ".hidden.png").write_bytes(b"")
     return folder
+
+
+@pytest.fixture
+def film_colorizer():
+    """Quicker than `colorizer`, and counts its pictures."""
+    return Counting(tiny_model(), render_factor=2, device="cpu")
+
+
+@pytest.fixture
+def short_pieces(monkeypatch):
+    monkeypatch.setattr(film, "SEGMENT_FRAMES", 8)

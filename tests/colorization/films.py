@@ -1,7 +1,8 @@
-"""Tiny films to colour, made by PyAV alone, what they hold, and a model that colours them quickly."""
+"""Tiny films to colour, made by PyAV alone, what they hold, and a colorizer that colours them quickly."""
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import av
 import numpy as np
 import torch
 
+from decrappify.colorization.colorizer import Colorizer
 from decrappify.intensity import IMAGENET
 from decrappify.model import Model
 from decrappify.movie import Array
@@ -26,6 +28,18 @@ def tiny_model(seed: int = 0) -> Model:
         for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     return Model(network, IMAGENET, card={"task": "colorization", "preset": "video", "name": f"tiny-{seed}"})
+
+
+class Counting(Colorizer):
+    """Counts the pictures that go through the network."""
+
+    n_pictures = 0
+    batches: tuple[int, ...] = ()
+
+    def colour_of(self, pictures: list[Array]) -> list[Array]:
+        self.n_pictures += len(pictures)
+        self.batches += (len(pictures),)
+        return super().colour_of(pictures)
 
 
 def grey_film(n_frames: int = 12, height: int = 48, width: int = 64) -> Array:
@@ -101,6 +115,15 @@ def _write_sound(container: Any, stream: Any, n_frames: int, seed: int) -> None:
     container.mux(stream.encode())
 
 
+def copy_packets(streams: list[Any], container: Any, n_packets: int | None = None) -> None:
+    """Put streams of other containers into this one as they are, or the first packets of each."""
+    for source, stream in [(source, container.add_stream_from_template(source)) for source in streams]:
+        for packet in itertools.islice(source.container.demux(source), n_packets):
+            if packet.size:
+                packet.stream = stream
+                container.mux(packet)
+
+
 def decoded(path: Path) -> Array:
     """(T, Y, X, 3) uint8 as a player shows it, without turning."""
     with av.open(str(path)) as container:
@@ -117,6 +140,10 @@ def _plane(frame: Any) -> Array:
     plane = frame.planes[0]
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     return rows[: frame.height, : frame.width].astype(int)
+
+
+def grey_of(pictures: Array) -> Array:
+    return pictures @ np.array([0.299, 0.587, 0.114])
 
 
 def shown_at(path: Path) -> list[Fraction]:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,24 +12,6 @@ from decrappify.errors import FormatError, InputError, OutputError, OutputExists
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-class Bar:
-    """Remembers what a progress bar is told, and runs `after` on each update."""
-
-    def __init__(self, after=lambda: None):
-        self.after, self.updates = after, []
-
-    def __call__(self, **settings):
-        self.settings = settings
-        return self
-
-    def update(self, n):
-        self.updates.append(n)
-        self.after()
-
-    def close(self):
-        self.updates.append("closed")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
@@ -71,19 +51,18 @@ def test_a_still_is_refused_before_it_is_coloured(tmp_path, album, colorizer):
 
 
 @pytest.mark.parametrize("batch_size", [None, 2, 10])
-def test_a_folder(tmp_path, album, colorizer, batch_size):
-    bar = Bar()
+def test_a_folder(tmp_path, album, colorizer, bar, batch_size):
     output = colorize_folder(album, tmp_path / "new" / "out", colorizer, batch_size=batch_size, progress=bar)
     assert names(output) == ["p1.png", "p10.png", "p2.jpg"]
     assert bar.settings == {"total": 3, "desc": "colorize", "unit": "picture"}
-    assert (sum(bar.updates[:-1]), bar.updates[-1]) == (3, "closed")
+    assert (bar.n, bar.closed) == (3, True)
     assert all(read_description(path) == colorizer.statement(4) for path in output.iterdir())
 
 
-def test_a_folder_goes_in_natural_order_and_on_where_it_was_stopped(tmp_path, album, colorizer):
-    output, cancel = tmp_path / "out", threading.Event()
+def test_a_folder_goes_in_natural_order_and_on_where_it_was_stopped(tmp_path, album, colorizer, bar):
+    output, cancel = tmp_path / "out", bar.cancel_at(1)
     with pytest.raises(ColorizationCancelled, match="the same call goes on where it stopped"):
-        colorize_folder(album, output, colorizer, progress=Bar(cancel.set), cancel=cancel)
+        colorize_folder(album, output, colorizer, progress=bar, cancel=cancel)
     assert names(output) == ["p1.png"]
     first = (output / "p1.png").stat().st_mtime_ns
     colorize_folder(album, output, colorizer)

@@ -8,7 +8,6 @@ import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from ome_zarr_models import v04, v05
 
 from decrappify.errors import FormatError, InputError, MissingFileError
@@ -16,7 +15,10 @@ from decrappify.io import open_pyramid, save_movie
 from decrappify.io.omezarr import level_count, open_omezarr
 from decrappify.movie import Movie
 
+from .movies import assert_same, movies
+
 TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
+TYPES_KEPT = [np.uint8, np.int16, np.uint16, np.uint32, np.int64, np.float16, np.float32, np.float64]
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 
@@ -141,40 +143,10 @@ def test_reading_one_frame_touches_only_its_chunks(tmp_path: Path) -> None:
 
 
 @settings(max_examples=10, deadline=None)
-@given(
-    array=hnp.arrays(
-        st.sampled_from([np.uint8, np.int16, np.uint16, np.uint32, np.int64, np.float16, np.float32, np.float64]),
-        hnp.array_shapes(min_dims=5, max_dims=5, max_side=3),
-        elements={"min_value": 0, "max_value": 100},
-    ),
-    data=st.data(),
-)
-def test_everything_survives_ome_zarr(
-    tmp_path_factory: pytest.TempPathFactory, array: np.ndarray, data: st.DataObject
-) -> None:
-    size = st.none() | st.floats(1e-6, 1e4)
-    n_c = array.shape[1]
-    movie = Movie.from_array(
-        array,
-        pixel_size_um=data.draw(st.tuples(size, size, size)),
-        frame_interval_s=data.draw(size),
-        channel_names=data.draw(st.lists(NAMES, min_size=n_c, max_size=n_c)),
-        channel_colors=data.draw(st.lists(st.sampled_from([None, "FF0000", "0A0B0C"]), min_size=n_c, max_size=n_c)),
-        provenance=data.draw(st.dictionaries(NAMES, st.integers() | NAMES | st.lists(st.booleans()), max_size=2)),
-    )
+@given(movies(TYPES_KEPT, NAMES, max_side=3))
+def test_everything_survives_ome_zarr(tmp_path_factory: pytest.TempPathFactory, movie: Movie) -> None:
     path = save_movie(movie, tmp_path_factory.mktemp("zarr") / "cells.ome.zarr")
-    back = open_omezarr(path)
-    np.testing.assert_array_equal(np.asarray(back), array)
-    for name in (
-        "shape",
-        "dtype",
-        "pixel_size_um",
-        "frame_interval_s",
-        "channel_names",
-        "channel_colors",
-        "provenance",
-    ):
-        assert getattr(back, name) == getattr(movie, name), name
+    assert_same(open_omezarr(path), movie)
 
 
 def test_our_files_are_valid_ngff(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from decrappify.errors import DecrappifyError, FormatError, InputError, MissingF
 from decrappify.io import open_movie, save_movie
 from decrappify.movie import Movie
 
+from .movies import assert_same
+
 DATA = np.random.default_rng(9).integers(0, 4000, (4, 2, 1, 33, 46)).astype(np.uint16)
 METADATA: dict[str, Any] = {
     "pixel_size_um": (None, 0.104, 0.105),
@@ -24,20 +26,6 @@ METADATA: dict[str, Any] = {
     "channel_names": ["GFP", "mCherry"],
     "channel_colors": ["00FF00", None],
 }
-
-
-def assert_same(one: Movie, other: Movie) -> None:
-    np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
-    for name in (
-        "shape",
-        "dtype",
-        "pixel_size_um",
-        "frame_interval_s",
-        "channel_names",
-        "channel_colors",
-        "provenance",
-    ):
-        assert getattr(one, name) == getattr(other, name), name
 
 
 @pytest.mark.parametrize("second", [".ome.zarr", ".zarr", ".ome.tif", ".tiff"])
@@ -187,21 +175,9 @@ def test_saving_refuses_before_it_reads(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
-def test_saving_casts_shows_progress_and_leaves_nothing_half_written(tmp_path: Path, suffix: str) -> None:
-    shown: list[Any] = []
-
-    class Bar:
-        def __init__(self, **options: Any) -> None:
-            shown.append(options["total"])
-
-        def update(self, n: int) -> None:
-            shown.append(n)
-
-        def close(self) -> None:
-            shown.append("closed")
-
-    path = save_movie(DATA.astype(np.float64) - 0.5, tmp_path / f"cells{suffix}", dtype="uint8", progress=Bar)
-    assert shown == [8, *[1] * 8, "closed"]
+def test_saving_casts_shows_progress_and_leaves_nothing_half_written(tmp_path: Path, bar: Any, suffix: str) -> None:
+    path = save_movie(DATA.astype(np.float64) - 0.5, tmp_path / f"cells{suffix}", dtype="uint8", progress=bar)
+    assert (bar.settings["total"], bar.updates, bar.closed) == (8, [1] * 8, True)
     np.testing.assert_array_equal(np.asarray(open_movie(path)), np.clip(np.rint(DATA - 0.5), 0, 255))
     broken = DATA.astype(np.float32)
     broken[3, 1, 0, 5, 5] = np.nan

@@ -12,11 +12,12 @@ import tifffile
 from bioio import BioImage
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from decrappify.errors import FormatError, InputError, OutputError, OutputExistsError
 from decrappify.io.tiff import open_tiff, write_ome_tiff
 from decrappify.movie import Movie
+
+from .movies import assert_same, movies
 
 STACK = np.random.default_rng(1).integers(0, 4000, (6, 40, 50)).astype(np.uint16)
 PAGES: dict[str, dict[str, Any]] = {
@@ -30,6 +31,7 @@ PAGES: dict[str, dict[str, Any]] = {
     "wordless": {"metadata": None, "compression": "zlib"},
     "big-endian": {"metadata": None, "byteorder": ">"},
 }
+TYPES_KEPT = [np.uint8, np.int16, np.uint16, np.uint32, np.float32, np.float64]
 NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs", "Cn", "Zl", "Zp"]), min_size=1, max_size=12)
 
 
@@ -247,40 +249,10 @@ def test_a_source_travels_to_another_process(tmp_path: Path) -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(
-    array=hnp.arrays(
-        st.sampled_from([np.uint8, np.int16, np.uint16, np.uint32, np.float32, np.float64]),
-        hnp.array_shapes(min_dims=5, max_dims=5, max_side=4),
-        elements={"min_value": 0, "max_value": 100},
-    ),
-    data=st.data(),
-)
-def test_everything_survives_ome_tiff(
-    tmp_path_factory: pytest.TempPathFactory, array: np.ndarray, data: st.DataObject
-) -> None:
-    size = st.none() | st.floats(1e-6, 1e4)
-    n_c = array.shape[1]
-    movie = Movie.from_array(
-        array,
-        pixel_size_um=data.draw(st.tuples(size, size, size)),
-        frame_interval_s=data.draw(size),
-        channel_names=data.draw(st.lists(NAMES, min_size=n_c, max_size=n_c)),
-        channel_colors=data.draw(st.lists(st.sampled_from([None, "FF0000", "0A0B0C"]), min_size=n_c, max_size=n_c)),
-        provenance=data.draw(st.dictionaries(NAMES, st.integers() | NAMES | st.lists(st.booleans()), max_size=2)),
-    )
+@given(movies(TYPES_KEPT, NAMES, max_side=4))
+def test_everything_survives_ome_tiff(tmp_path_factory: pytest.TempPathFactory, movie: Movie) -> None:
     path = write_ome_tiff(movie, tmp_path_factory.mktemp("tiff") / "cells.ome.tif")
-    back = open_tiff(path)
-    np.testing.assert_array_equal(np.asarray(back), array)
-    for name in (
-        "shape",
-        "dtype",
-        "pixel_size_um",
-        "frame_interval_s",
-        "channel_names",
-        "channel_colors",
-        "provenance",
-    ):
-        assert getattr(back, name) == getattr(movie, name), name
+    assert_same(open_tiff(path), movie)
 
 
 @pytest.mark.filterwarnings("ignore:As of version 0.4.0:DeprecationWarning")  # bioio's own

@@ -203,21 +203,10 @@ def test_channels_are_merged_in_their_colours(tmp_path, names, colors, expected)
         np.testing.assert_allclose(again[:, 16, 32 * c + 16], color, atol=4)
 
 
-def test_progress_is_told_and_closed(tmp_path):
-    seen: list[object] = []
-
-    class Bar:
-        def __init__(self, **what: object) -> None:
-            seen.append(what)
-
-        def update(self, n: int) -> None:
-            seen.append(n)
-
-        def close(self) -> None:
-            seen.append("closed")
-
-    write_video(Movie.from_array(smooth_movie(3)), tmp_path / "cells.mp4", progress=Bar)
-    assert seen == [{"total": 3, "desc": "writing cells.mp4", "unit": "frame"}, 1, 1, 1, "closed"]
+def test_progress_is_told_and_closed(tmp_path, bar):
+    write_video(Movie.from_array(smooth_movie(3)), tmp_path / "cells.mp4", progress=bar)
+    assert bar.settings == {"total": 3, "desc": "writing cells.mp4", "unit": "frame"}
+    assert (bar.updates, bar.closed) == ([1, 1, 1], True)
 
 
 def test_an_existing_film_is_kept_unless_asked(tmp_path):

@@ -279,7 +279,11 @@ def test_images_that_cannot_be_compared_are_refused(shapes, message, losses):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("page.pth", b"<html>", r"page.pth cannot be read as weights; download it again, or save the state_dict"),
+        (
+            "page.pth",
+            b"<html>",
+            r"page.pth cannot be read as weights; copy or download it again",
+        ),
         ("page.safetensors", b"<html>", "page.safetensors cannot be read as weights"),
         ("list.pth", [1, 2], "list.pth cannot be read as weights"),
         ("nested.pth", {"model": {}}, "nested.pth is not a state dictionary of tensors"),

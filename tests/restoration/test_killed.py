@@ -18,6 +18,8 @@ from decrappify.model import Model
 from decrappify.movie import Movie
 from decrappify.networks.residual_unet import ResidualUNet
 
+from .conftest import files_of
+
 RESTORE = """
 import sys, torch
 torch.set_num_threads(1)
@@ -49,12 +51,6 @@ def model_file(tmp_path):
     network = ResidualUNet(n_frames=3, base_channels=16, depth=1)
     nn.init.normal_(network.tail.weight, std=0.05, generator=torch.Generator().manual_seed(0))
     return Model(network, card={"name": "random"}).save(tmp_path / "random.safetensors")
-
-
-def files_of(path: Path) -> dict[str, bytes]:
-    if path.is_file():
-        return {"": path.read_bytes()}
-    return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
 
 
 def start(*arguments):

@@ -16,9 +16,7 @@ from decrappify.networks.residual_unet import ResidualUNet
 from decrappify.restoration.restorer import FrameRing, RestorationCancelled, Restorer, is_out_of_memory
 from decrappify.windows import window_indices
 
-from .conftest import PoolingNetwork, WindowMean, as_model
-
-FAST = {"device": "cpu", "precision": "float32"}
+from .conftest import FAST, PoolingNetwork, WindowMean, as_model
 
 
 def worst_seam(network, shape, **options):

@@ -10,21 +10,9 @@ from PIL import Image
 from decrappify.errors import InputError, OutputExistsError
 from decrappify.training.gan_pictures import contact_sheet, draw_monitors
 from decrappify.training.inflection import Verdict, choose
-from decrappify.training.monitors import MonitorRow
 
-BASE = MonitorRow(
-    step=0,
-    images_seen=0,
-    psnr=30.0,
-    band_power=(-0.5, -2.0, -5.0),
-    grid_peak=1.0,
-    confirmed=1.0,
-    invented=1.0,
-    noise_draw=1.0,
-    kid=1.0,
-    kid_error=0.1,
-    referee_auc=0.9,
-)
+from .monitor_rows import BASE
+
 FRAME = (0xC2, 0x18, 0x5B)
 
 

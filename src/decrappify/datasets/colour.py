@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from decrappify.checks import check_whole
 from decrappify.crappify.light import relight
 from decrappify.datasets.photographs import Photographs, Pictures
 from decrappify.datasets.sample import Sample
@@ -77,9 +78,9 @@ class ColourDataset(Dataset[Sample]):
     ) -> None:
         from decrappify.crappify import crappifier_preset
 
-        for name, value, least in (("patch_size", patch_size, 2), ("length", length, 1), ("seed", seed, 0)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(f"{name} is {value!r}, needs a whole number of at least {least}")
+        check_whole(2, patch_size=patch_size)
+        check_whole(1, length=length)
+        check_whole(0, seed=seed)
         self.crappifier = crappifier_preset("colour-grey") if crappifier is None else crappifier
         if self.crappifier.scale != 1:
             raise InputError(

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from decrappify.errors import MissingFileError, ModelFileError
+from decrappify.networks.weights import read_weights
 
 if TYPE_CHECKING:
     from torchvision.models import VGG16_BN_Weights
@@ -145,7 +146,7 @@ def _fill(features: nn.Sequential, path: Path) -> None:
         )
     state = {
         key.removeprefix("features."): value.float() if value.is_floating_point() else value
-        for key, value in _read(path).items()
+        for key, value in read_weights(path).items()
         if not key.startswith("classifier.")
     }
     try:
@@ -154,19 +155,3 @@ def _fill(features: nn.Sequential, path: Path) -> None:
         raise ModelFileError(
             f"{path} does not hold torchvision's VGG16-BN or its features; give such a file"
         ) from error
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()):
-            return dict(state)
-    except Exception as error:  # a damaged file fails in many ways, all of them mean the same
-        raise ModelFileError(
-            f"{path} cannot be read as weights; download it again, or save the state_dict of a model"
-        ) from error
-    raise ModelFileError(f"{path} is not a state dictionary of tensors; needs one of torchvision's VGG16-BN")

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from decrappify.lazy import lazy_names
 
 if TYPE_CHECKING:
     from decrappify.metrics.scorecard import Scorecard as Scorecard
     from decrappify.metrics.scorecard import score_movie as score_movie
 
-__all__ = ["Scorecard", "score_movie"]
+_HOMES = {"Scorecard": "scorecard", "score_movie": "scorecard"}
 
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(import_module("decrappify.metrics.scorecard"), name)
-    raise AttributeError(f"module 'decrappify.metrics' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__all__ = sorted(_HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

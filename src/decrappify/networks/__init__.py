@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from decrappify.checks import nearest
 from decrappify.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,9 +69,8 @@ def create(name: str, **settings: Any) -> nn.Module:
     1
     """
     if name not in _PRESETS and name not in _CLASSES:
-        near = get_close_matches(name, network_names(), 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise InputError(f"unknown network {name!r}, needs one of {', '.join(network_names())}{hint}")
+        known = network_names()
+        raise InputError(f"unknown network {name!r}, needs one of {', '.join(known)}{nearest(name, known)}")
     kind, preset = _PRESETS.get(name, (name, {}))
     module, class_name = _CLASSES[kind]
     try:

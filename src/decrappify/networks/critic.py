@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from decrappify.checks import check_whole
 from decrappify.errors import InputError
 from decrappify.networks.attention import SelfAttention
 from decrappify.networks.blocks import MergedBlock, conv_layer
@@ -69,9 +70,7 @@ class Critic(nn.Sequential):
         attention: bool = True,
         gain: float = 1.0,
     ) -> None:
-        for name, value in (("in_channels", in_channels), ("width", width), ("blocks", blocks)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{name} is {value!r}, needs a whole number of at least 1")
+        check_whole(1, in_channels=in_channels, width=width, blocks=blocks)
         if form not in ("plain", "dense"):
             raise InputError(f"form is {form!r}, needs 'plain' or 'dense'")
         if isinstance(dropout, bool) or not 0 <= dropout < 1:

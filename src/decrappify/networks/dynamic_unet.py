@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from decrappify.checks import check_whole
 from decrappify.errors import InputError
 from decrappify.networks.attention import SelfAttention
 from decrappify.networks.blocks import MergedBlock, PixelShuffle, batch_norm_2d, check_norm, conv_layer
@@ -259,8 +260,7 @@ class UpsampledUNet(nn.Module):
 
     def __init__(self, *, scale: int = 4, **settings: Any) -> None:
         super().__init__()
-        if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
-            raise InputError(f"scale is {scale!r}, needs a whole number of at least 1")
+        check_whole(1, scale=scale)
         self.model = DynamicUNet(**settings)
         self.n_frames, self.in_channels = self.model.n_frames, self.model.in_channels
         self.out_channels, self.scale = self.model.out_channels, scale
@@ -290,9 +290,7 @@ def _block_width(form: str, n_up: int, n_skip: int, factor: float, *, last: bool
 
 
 def _check(*, in_channels: int, out_channels: int, scale: int, form: str, blur: str) -> None:
-    for name, value in (("in_channels", in_channels), ("out_channels", out_channels)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise InputError(f"{name} is {value!r}, needs a whole number of at least 1")
+    check_whole(1, in_channels=in_channels, out_channels=out_channels)
     if scale != 1:
         raise InputError(f"scale is {scale!r}, a dynamic U-Net has 1; use 'upsampled-unet' or 'pssr' to enlarge")
     for name, choice, choices in (("form", form, FORMS), ("blur", blur, BLURS)):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from decrappify.errors import InputError, MissingFileError, ModelFileError
 from decrappify.networks.blocks import WeightNormConv2d
+from decrappify.networks.weights import read_weights
 
 # name: (channels of layer1 .. layer4)
 _TORCHVISION = {
@@ -124,25 +125,13 @@ def inflate(weight: Tensor, n_frames: int, in_channels: int) -> Tensor:
 
 def _load(network: nn.Module, name: str, weights: str | Path) -> None:
     path = Path(weights)
-    state = _read(path) if path.is_file() else _download(name, str(weights))
+    state = read_weights(path) if path.is_file() else _download(name, str(weights))
     try:
         network.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError) as error:
+    except RuntimeError as error:
         raise ModelFileError(
             f"{path} does not hold the weights of {name}; give a file of torchvision's {name}"
         ) from error
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file fails in many ways, all of them mean the same
-        raise ModelFileError(f"{path} cannot be read as weights; copy or download it again") from error
-    return state
 
 
 def _download(name: str, weights: str) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from decrappify.checks import check_whole
 from decrappify.errors import InputError
 from decrappify.windows import check_n_frames
 
@@ -83,8 +84,8 @@ class ResidualUNet(nn.Module):
         bias: bool = False,
     ) -> None:
         super().__init__()
-        _check_whole(1, in_channels=in_channels, out_channels=out_channels, base_channels=base_channels)
-        _check_whole(0, depth=depth, blocks=blocks)
+        check_whole(1, in_channels=in_channels, out_channels=out_channels, base_channels=base_channels)
+        check_whole(0, depth=depth, blocks=blocks)
         if isinstance(growth, bool) or not isinstance(growth, int | float) or not 0 < growth < 100:
             raise InputError(f"growth is {growth!r}, needs a number above 0, such as 2.0")
         if scale not in (1, 2, 4):
@@ -181,9 +182,3 @@ def widen_window(state: dict[str, Tensor], network: ResidualUNet, n_frames: int)
             f"cannot start a network of {network.n_frames} frames from one of {n_frames}; needs at most as many"
         )
     return state | {"head.weight": F.pad(state["head.weight"], (0, 0, 0, 0, half, half))}
-
-
-def _check_whole(least: int, **settings: Any) -> None:
-    for name, value in settings.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(f"{name} is {value!r}, needs a whole number of at least {least}")

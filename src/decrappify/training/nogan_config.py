@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from decrappify.checks import check_whole
 from decrappify.errors import InputError
 from decrappify.training.config import CHOICES
 from decrappify.training.settings import check_choice, check_keys, check_range, check_types
@@ -223,9 +224,7 @@ class NoganConfig:
         check_types(self)
         check_n_frames(self.n_frames)
         check_choice("task", self.task, TASKS)
-        in_channels = self.generator_settings.get("in_channels", 1)
-        if isinstance(in_channels, bool) or not isinstance(in_channels, int) or in_channels < 1:
-            raise InputError(f"in_channels is {in_channels!r}, needs a whole number of at least 1")
+        check_whole(1, in_channels=self.generator_settings.get("in_channels", 1))
         for name in ("generated_size", "generated_batch_size", "cycles", "n_devices"):
             check_range(name, getattr(self, name), 1)
         check_range("validation_patches", self.validation_patches, 4)

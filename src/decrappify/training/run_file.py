@@ -6,11 +6,11 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from decrappify.checks import nearest
 from decrappify.crappify import Crappifier
 from decrappify.errors import InputError, MissingFileError
 from decrappify.model import Model
@@ -120,8 +120,7 @@ def _nogan(values: Mapping[str, Any], path: Path, device: str | None) -> NoganCo
 def _check_table(values: Mapping[str, Any], known: Mapping[str, tuple[Any, str]], path: Path, where: str) -> None:
     for key, value in values.items():
         if key not in known:
-            near = get_close_matches(key, known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f", needs some of {', '.join(known)}"
+            hint = nearest(key, known, f", needs some of {', '.join(known)}")
             raise InputError(f"unknown key {key!r} {where} of {path}{hint}")
         kind, called = known[key]
         if not isinstance(value, kind):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields
-from difflib import get_close_matches
 from typing import Any, cast
 
+from decrappify.checks import nearest
 from decrappify.errors import InputError
 
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
@@ -50,6 +50,5 @@ def check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
     known = [field.name for field in fields(kind)]
     for key in values:
         if key not in known:
-            near = get_close_matches(key, known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(known)}"
+            hint = nearest(key, known, f"; known keys: {', '.join(known)}")
             raise InputError(f"unknown key {key!r} in {where}{hint}")

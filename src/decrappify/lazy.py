@@ -1,0 +1,32 @@
+"""Public names of a room that load on first use (PEP 562), so that importing the room stays fast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def lazy_names(room: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Make ``__getattr__`` and ``__dir__`` of a package.
+
+    Parameters
+    ----------
+    room : str
+        The package, by its ``__name__``.
+    homes : mapping of str to str
+        The module of the package that each public name lives in.
+
+    Examples
+    --------
+    >>> get, names = lazy_names("decrappify", {"Movie": "movie"})
+    >>> get("Movie").__name__, names()
+    ('Movie', ['Movie'])
+    """
+
+    def get(name: str) -> Any:
+        if name in homes:
+            return getattr(import_module(f"{room}.{homes[name]}"), name)
+        raise AttributeError(f"module {room!r} has no attribute {name!r}")
+
+    return get, lambda: sorted(homes)

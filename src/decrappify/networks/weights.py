@@ -1,0 +1,33 @@
+"""Weights as torchvision publishes them: one state dictionary a file, read without running its code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from decrappify.errors import ModelFileError
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read a state dictionary from a ``.safetensors`` or ``.pth`` file, onto the CPU.
+
+    Raises
+    ------
+    ModelFileError
+        If the file cannot be read, or holds something else.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()):
+            return dict(state)
+    except Exception as error:  # a damaged file fails in many ways, all of them mean the same
+        raise ModelFileError(
+            f"{path} cannot be read as weights; copy or download it again, or save the state_dict of a model"
+        ) from error
+    raise ModelFileError(f"{path} is not a state dictionary of tensors; save the state_dict of a model")

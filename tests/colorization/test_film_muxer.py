@@ -1,0 +1,117 @@
+"""Sound, subtitles and chapters, which go with the coloured pictures."""
+
+from __future__ import annotations
+
+import logging
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from decrappify.colorization.film import colorize_film
+from decrappify.errors import FormatError
+
+from .films import copy_packets, grey_film, packets, shown_at, write_film
+
+
+@pytest.mark.parametrize(
+    ("source_name", "output_name", "sound"),
+    [
+        ("film.mp4", "colour.mp4", "aac"),
+        ("film.mp4", "colour.mkv", "aac"),
+        ("film.mkv", "colour.mp4", "flac"),
+        ("film.mov", "colour.mov", "pcm_s16le"),
+        ("film.avi", "colour.mkv", "mp2"),
+        ("film.mkv", "colour.mkv", "libopus"),
+    ],
+)
+@pytest.mark.usefixtures("short_pieces")
+def test_sound_is_passed_on_byte_for_byte(tmp_path, film_colorizer, source_name, output_name, sound):
+    source = write_film(tmp_path / source_name, grey_film(), sound=sound, n_sounds=2)
+    output = colorize_film(source, tmp_path / output_name, film_colorizer, batch_size=4)
+    before, after = packets(source, "audio"), packets(output, "audio")
+    assert len(before) == len(after) == 2
+    for old, new in zip(before, after, strict=True):
+        assert len(old) > 3
+        assert [packet[0] for packet in new] == [packet[0] for packet in old]
+        np.testing.assert_allclose([float(p[1]) for p in new], [float(p[1]) for p in old], atol=1e-3)
+    expected = [Fraction(t, 25) for t in range(12)] if source.suffix == ".avi" else shown_at(source)
+    assert np.abs(np.subtract(shown_at(output), expected).astype(float)).max() <= 1e-3
+
+
+def test_sound_is_interleaved_with_the_pictures(tmp_path, film_colorizer):
+    source = write_film(tmp_path / "film.mp4", grey_film(60, 16, 16), sound="aac")
+    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, batch_size=8)
+    with av.open(str(output)) as container:
+        kinds = [(p.stream.type, float(p.dts * p.time_base)) for p in container.demux() if p.size]
+    seen = {"video": 0.0, "audio": 0.0}
+    for kind, second in kinds:
+        seen[kind] = second
+        assert abs(seen["video"] - seen["audio"]) < 1.2
+
+
+@pytest.mark.parametrize(
+    ("codec", "way"),
+    [("pcm_u8", r"name ending in \.mkv"), ("pcm_mulaw", r"name ending in \.mov"), ("wmav2", "convert the sound first")],
+)
+def test_sound_that_the_container_cannot_hold_is_refused_early(tmp_path, film_colorizer, codec, way):
+    pictures = "wmv2" if codec == "wmav2" else "mpeg4"
+    name = "film.wmv" if codec == "wmav2" else "film.avi"
+    source = write_film(tmp_path / name, grey_film(4), codec=pictures, sound=codec)
+    with pytest.raises(FormatError, match=rf"\.mp4 cannot hold the sound of film\.\w+ \({codec}\) as it is; .*{way}"):
+        colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+    assert film_colorizer.n_pictures == 0
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    if "mk" in way or "mov" in way:
+        output = colorize_film(source, tmp_path / f"colour{way[-4:]}", film_colorizer)
+        assert [p[0] for p in packets(output, "audio")[0]] == [p[0] for p in packets(source, "audio")[0]]
+
+
+def write_subtitled(path: Path) -> Path:
+    film = write_film(path.with_name("silent.mkv"), grey_film(6))
+    words = path.with_name("words.srt")
+    words.write_text("1\n00:00:00,040 --> 00:00:00,120\nHello\n")
+    with av.open(str(film)) as pictures, av.open(str(words)) as subtitles, av.open(str(path), "w") as container:
+        copy_packets([pictures.streams.video[0], subtitles.streams.subtitles[0]], container)
+    return path
+
+
+def test_subtitles_go_where_they_can(tmp_path, film_colorizer, caplog):
+    source = write_subtitled(tmp_path / "film.mkv")
+    kept = colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
+    assert packets(kept, "subtitle") == packets(source, "subtitle")
+    assert packets(kept, "subtitle")[0][0][0] == b"Hello"
+    with caplog.at_level(logging.WARNING):
+        left_out = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+    assert packets(left_out, "subtitle") == []
+    assert ".mp4 cannot hold the subtitles of film.mkv (subrip), which are left out" in caplog.text
+
+
+def test_broadcast_streams_begin_at_zero(tmp_path, film_colorizer):
+    source = write_film(tmp_path / "film.ts", grey_film(10), sound="mp2")
+    assert shown_at(source)[0] > 0
+    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+    start = min(shown_at(source)[0], packets(source, "audio")[0][0][1])
+    np.testing.assert_allclose(
+        [float(t) for t in shown_at(output)], [float(t - start) for t in shown_at(source)], atol=1e-4
+    )
+    old, new = packets(source, "audio")[0], packets(output, "audio")[0]
+    assert [p[0] for p in new] == [p[0] for p in old]
+    np.testing.assert_allclose([float(p[1]) for p in new], [float(p[1] - start) for p in old], atol=1e-4)
+
+
+def test_chapters_are_kept(tmp_path, film_colorizer):
+    plain, source = write_film(tmp_path / "plain.mkv", grey_film(6)), tmp_path / "film.mkv"
+    chapters = [
+        {"id": id, "start": start, "end": end, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
+        for id, start, end, title in ((1, 0, 80, "Departure"), (2, 80, 240, "Arrival"))
+    ]
+    with av.open(str(plain)) as old, av.open(str(source), "w") as new:
+        new.set_chapters(chapters)
+        copy_packets([old.streams.video[0]], new)
+    with av.open(str(colorize_film(source, tmp_path / "colour.mp4", film_colorizer))) as container:
+        found = container.chapters()
+    assert [chapter["metadata"]["title"] for chapter in found] == ["Departure", "Arrival"]
+    assert [chapter["start"] * chapter["time_base"] for chapter in found] == [0, Fraction(2, 25)]

@@ -1,0 +1,157 @@
+"""Runs that are stopped, and finished from their pieces by the same call."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from decrappify.colorization import film
+from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
+from decrappify.colorization.film import colorize_film
+from decrappify.errors import OutputError, OutputExistsError
+
+from .films import Counting, grey_film, tiny_model, write_film
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def stopped_film(folder: Path, colorizer: Colorizer, bar: Any, n_frames: int) -> tuple[Path, Path]:
+    """A film of 20 frames, and the output of a run that was cancelled after so many."""
+    source, output = write_film(folder / "film.mp4", grey_film(20)), folder / "colour.mp4"
+    with pytest.raises(ColorizationCancelled):
+        colorize_film(source, output, colorizer, cancel=bar.cancel_at(n_frames), progress=bar)
+    return source, output
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("steady", [0.0, 0.6])
+@pytest.mark.usefixtures("short_pieces")
+def test_a_cancelled_run_goes_on_and_gives_the_same_bytes(tmp_path, film_colorizer, bar, suffix, steady):
+    source = write_film(tmp_path / "film.mp4", grey_film(30), sound="aac")
+    whole = colorize_film(source, tmp_path / f"whole{suffix}", film_colorizer, steady=steady, batch_size=2)
+    assert film_colorizer.n_pictures == 30
+    output, cancel = tmp_path / f"colour{suffix}", bar.cancel_at(20)
+    with pytest.raises(ColorizationCancelled, match="finished pieces are kept, and the same call colours the rest"):
+        colorize_film(source, output, film_colorizer, steady=steady, batch_size=2, cancel=cancel, progress=bar)
+    assert (bar.settings["total"], bar.settings["unit"], bar.n, bar.closed) == (30, "frame", 20, True)
+    assert not output.exists()
+    film_colorizer.n_pictures = 0
+    assert colorize_film(source, output, film_colorizer, steady=steady, batch_size=2, progress=bar) == output
+    assert film_colorizer.n_pictures == 14  # two pieces of 8 were there
+    assert bar.n == 30
+    assert digest(output) == digest(whole)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["film.mp4", whole.name, output.name])
+
+
+@pytest.mark.usefixtures("short_pieces")
+def test_another_runs_pieces_are_neither_used_nor_lost(tmp_path, film_colorizer, bar):
+    source, output = stopped_film(tmp_path, film_colorizer, bar, 9)
+    pieces = sorted(path.name for path in (tmp_path / "colour.mp4.partial").iterdir())
+    assert {"00000.h264", "00000.json", "run.json"} <= set(pieces)
+    other = Counting(tiny_model(seed=1), render_factor=2, device="cpu")
+    larger = Counting(tiny_model(), render_factor=3, device="cpu")
+    for different in (other, larger):
+        with pytest.raises(OutputExistsError, match=r"holds the unfinished film of another run .*--overwrite"):
+            colorize_film(source, output, different)
+        assert different.n_pictures == 0
+    with pytest.raises(OutputExistsError, match="holds the unfinished film of another run"):
+        colorize_film(source, output, film_colorizer, watermark=True)
+    assert sorted(path.name for path in (tmp_path / "colour.mp4.partial").iterdir()) == pieces
+    colorize_film(source, output, other, overwrite=True)
+    assert other.n_pictures == 20
+    fresh = colorize_film(source, tmp_path / "fresh.mp4", other)
+    assert digest(fresh) == digest(output)
+
+
+@pytest.mark.usefixtures("short_pieces")
+def test_resume_false_starts_again(tmp_path, film_colorizer, bar):
+    source, output = stopped_film(tmp_path, film_colorizer, bar, 17)
+    film_colorizer.n_pictures = 0
+    colorize_film(source, output, film_colorizer, resume=False)
+    assert film_colorizer.n_pictures == 20
+
+
+@pytest.mark.usefixtures("short_pieces")
+def test_a_piece_that_is_cut_short_is_made_again(tmp_path, film_colorizer, bar):
+    source, output = stopped_film(tmp_path, film_colorizer, bar, 18)
+    damaged = tmp_path / "colour.mp4.partial" / "00001.h264"
+    damaged.write_bytes(damaged.read_bytes()[:-5])
+    film_colorizer.n_pictures = 0
+    colorize_film(source, output, film_colorizer)
+    assert film_colorizer.n_pictures == 12
+    assert digest(output) == digest(colorize_film(source, tmp_path / "whole.mp4", film_colorizer))
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from films import tiny_model
+from decrappify.colorization import Colorizer, film
+
+class SlowBar:
+    def __init__(self, **_): pass
+    def update(self, n): time.sleep(0.1)
+    def close(self): pass
+
+film.SEGMENT_FRAMES = 8
+colorizer = Colorizer(tiny_model(), render_factor=2, device="cpu")
+film.colorize_film(sys.argv[2], sys.argv[3], colorizer, steady=0.5, progress=SlowBar)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_pieces")
+def test_a_killed_run_goes_on_and_gives_the_same_bytes(tmp_path, film_colorizer):
+    source, output = write_film(tmp_path / "film.mp4", grey_film(40), sound="aac"), tmp_path / "colour.mp4"
+    folder = Path(__file__).parent
+    run = subprocess.Popen([sys.executable, "-c", KILLED, str(folder), str(source), str(output)])
+    try:
+        deadline = time.monotonic() + 200
+        while not (output.with_name("colour.mp4.partial") / "00001.json").exists():
+            assert run.poll() is None, "ended before it was killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        run.kill()
+        run.wait()
+    assert not output.exists()
+    colorize_film(source, output, film_colorizer, steady=0.5)
+    assert 0 < film_colorizer.n_pictures <= 24
+    assert not output.with_name("colour.mp4.partial").exists()
+    assert digest(output) == digest(colorize_film(source, tmp_path / "whole.mp4", film_colorizer, steady=0.5))
+
+
+def test_stopped_between_the_rename_and_the_end(tmp_path, film_colorizer, monkeypatch):
+    source, output = write_film(tmp_path / "film.mp4", grey_film(6)), tmp_path / "colour.mp4"
+    with monkeypatch.context() as patch:
+        patch.setattr(film.SegmentFolder, "remove", lambda folder: None)
+        colorize_film(source, output, film_colorizer)
+    assert (tmp_path / "colour.mp4.partial").is_dir()
+    film_colorizer.n_pictures = 0
+    assert colorize_film(source, output, film_colorizer) == output
+    assert film_colorizer.n_pictures == 0
+    assert not (tmp_path / "colour.mp4.partial").exists()
+
+
+def test_a_film_that_an_encoder_of_another_version_began_is_not_mixed(tmp_path, film_colorizer, monkeypatch):
+    source, output = write_film(tmp_path / "film.mp4", grey_film(3)), tmp_path / "colour.mp4"
+    with monkeypatch.context() as patch:
+        patch.setitem(film.__dict__, "write_film", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            colorize_film(source, output, film_colorizer)
+    media = tmp_path / "colour.mp4.partial" / "00000.h264"
+    content = bytearray(media.read_bytes())
+    content[6] ^= 1
+    media.write_bytes(content)
+    with pytest.raises(OutputError, match=r"begun by another version of the H\.264 encoder"):
+        colorize_film(source, output, film_colorizer)
+    assert not output.exists()

@@ -1,0 +1,120 @@
+"""Where a restored movie goes: memory, a store, an export."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from decrappify.errors import DeviceMemoryError, FormatError, InputError, OutputExistsError
+from decrappify.io import open_movie, partial_path
+from decrappify.movie import Movie
+from decrappify.restoration import RestorationCancelled, restore, results
+
+from .conftest import FAST, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model
+
+
+def test_result_too_large_for_memory_says_where_else(rng):
+    class Huge(CountingSource):
+        def __init__(self):
+            super().__init__(rng.random((1, 8, 8), np.float32))
+            self.shape = (10**12, *self.shape[1:])
+
+        def read(self, t, c, z, rows, columns):
+            return super().read(0, c, z, rows, columns)
+
+    with pytest.raises(DeviceMemoryError, match=r"needs 256000.0 GB, .*pass an output such as 'restored.ome.zarr'"):
+        restore(Movie(Huge()), as_model(WindowMean(1)), **FAST)
+
+
+def test_store_equals_memory_and_carries_metadata(movie, tmp_path):
+    expected = restore(movie, as_model(PoolingNetwork(3, scale=2)), **FAST)
+    output = tmp_path / "restored.ome.zarr"
+    with restore(movie, as_model(PoolingNetwork(3, scale=2)), output, **FAST) as restored:
+        np.testing.assert_array_equal(np.asarray(restored), np.asarray(expected))
+        assert restored.pixel_size_um[1:] == (0.1, 0.1)
+        assert restored.frame_interval_s == 2.5
+        assert restored.channel_names == ("actin", "nuclei")
+        assert restored.provenance == expected.provenance
+    assert [path.name for path in tmp_path.iterdir()] == ["restored.ome.zarr"]
+
+
+def test_existing_output_is_refused_before_reading_and_replaced_on_request(movie, tmp_path):
+    output = tmp_path / "restored.ome.zarr"
+    model = as_model(WindowMean(1))
+    restore(movie, model, output, frames="0:2", **FAST).close()
+    source = CountingSource(np.asarray(movie))
+    with pytest.raises(OutputExistsError, match="overwrite"):
+        restore(Movie(source), model, output, **FAST)
+    assert max(source.counts.values()) == 1  # a few planes, to tell this input from others
+    with restore(movie, model, output, overwrite=True, **FAST) as restored:
+        assert restored.shape[0] == 6
+
+
+def test_the_input_is_never_the_output(movie, tmp_path):
+    path = tmp_path / "cells.ome.zarr"
+    restore(movie, as_model(WindowMean(1)), path, **FAST).close()
+    with pytest.raises(InputError, match="is the input itself; choose another name"):
+        restore(path, as_model(WindowMean(1)), path, overwrite=True, **FAST)
+
+
+def test_exports_are_resumable_too(movie, tmp_path):
+    model = as_model(PoolingNetwork(3, scale=2))
+    whole, output = tmp_path / "whole.ome.tif", tmp_path / "restored.ome.tif"
+    with restore(movie, model, whole, **FAST) as restored:
+        np.testing.assert_array_equal(np.asarray(restored), np.asarray(restore(movie, model, **FAST)))
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(RestorationCancelled):
+        restore(movie, model, output, cancel=cancel, **FAST)
+    assert not output.exists()
+    restore(movie, model, output, **FAST).close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["restored.ome.tif", "whole.ome.tif"]
+    assert output.read_bytes() == whole.read_bytes()
+
+
+def test_what_the_format_cannot_hold_is_refused_before_computing(rng, tmp_path):
+    source = CountingSource(rng.integers(0, 99, (40, 16, 16)))
+    with pytest.raises(InputError, match="int64, which OME-TIFF cannot hold"):
+        restore(Movie(source), as_model(Breaks(2, ValueError("computed"))), tmp_path / "restored.ome.tif", **FAST)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(FormatError, match=r"restored.docx has no writer here"):
+        restore(Movie(source), as_model(WindowMean(1)), tmp_path / "restored.docx", **FAST)
+
+
+def test_run_killed_between_export_and_clean_up_is_complete(movie, tmp_path, monkeypatch):
+    def killed(path):
+        raise KeyboardInterrupt
+
+    output = tmp_path / "restored.ome.tif"
+    monkeypatch.setattr(results, "remove_working_store", killed)
+    with pytest.raises(KeyboardInterrupt):
+        restore(movie, as_model(WindowMean(1)), output, **FAST)
+    monkeypatch.undo()
+    with restore(movie, as_model(WindowMean(1)), output, **FAST) as restored:
+        np.testing.assert_array_equal(np.asarray(restored), np.asarray(movie))
+    assert [path.name for path in tmp_path.iterdir()] == ["restored.ome.tif"]
+    with pytest.raises(OutputExistsError):
+        restore(movie, as_model(WindowMean(1)), output, **FAST)
+
+
+def test_film_is_exported_and_the_store_removed(movie, tmp_path):
+    output = tmp_path / "restored.mp4"
+    restore(movie, as_model(WindowMean(1)), output, channel=0, **FAST).close()
+    assert [path.name for path in tmp_path.iterdir()] == ["restored.mp4"]
+    with open_movie(output) as film:
+        assert film.shape[0] == 6
+
+
+def test_each_plane_is_told_when_it_can_be_read_from_the_growing_store(movie, tmp_path):
+    output, told = tmp_path / "out.ome.zarr", []
+
+    def on_plane(t, c, z):
+        with open_movie(partial_path(output)) as growing:
+            told.append(((t, c, z), bool(growing.frame(t, c, z).any())))
+
+    restored = restore(movie, as_model(WindowMean(3)), output, device="cpu", on_plane=on_plane)
+    assert sorted(told) == [((t, c, 0), True) for t in range(6) for c in range(2)]
+    assert restored.shape == movie.shape
+    assert not partial_path(output).exists()

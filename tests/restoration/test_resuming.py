@@ -1,0 +1,122 @@
+"""Runs that are broken off, and finished by the same call."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from decrappify.errors import OutputExistsError
+from decrappify.io.omezarr_writer import ZarrMovieWriter
+from decrappify.movie import Movie
+from decrappify.restoration import RestorationCancelled, restore
+
+from .conftest import FAST, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model, files_of
+
+
+@pytest.mark.parametrize("error", [ValueError("network"), KeyboardInterrupt()])
+def test_interrupted_run_is_finished_by_the_same_call(movie, tmp_path, bar, error):
+    model = as_model(PoolingNetwork(3))
+    restore(movie, model, tmp_path / "whole.ome.zarr", **FAST).close()
+    output = tmp_path / "restored.ome.zarr"
+    with pytest.raises(type(error)):  # one call is spent on planning, so two planes are restored
+        restore(movie, as_model(Breaks(4, error)), output, **FAST)
+    assert not output.exists()
+    restore(movie, model, output, progress=bar, **FAST).close()
+    assert bar.n == 12
+    assert files_of(output) == files_of(tmp_path / "whole.ome.zarr")
+
+
+def test_resumed_run_reads_only_what_is_missing(rng, tmp_path):
+    array = rng.integers(0, 4000, (20, 16, 16), dtype=np.uint16)
+    with pytest.raises(ValueError, match="network"):
+        restore(array, as_model(Breaks(12, ValueError("network"))), tmp_path / "restored.ome.zarr", **FAST)
+    source = CountingSource(array)
+    restore(Movie(source), as_model(PoolingNetwork(3)), tmp_path / "restored.ome.zarr", **FAST).close()
+    assert sum(source.counts.values()) == 3 + 20 - 9  # three to know the input again, then frames 9 to 19
+
+
+def test_partial_output_of_other_options_is_refused(movie, tmp_path):
+    output = tmp_path / "restored.ome.zarr"
+    with pytest.raises(ValueError, match="network"):
+        restore(movie, as_model(Breaks(4, ValueError("network"))), output, **FAST)
+    with pytest.raises(OutputExistsError, match="another run"):
+        restore(movie, as_model(PoolingNetwork(3)), output, dtype="float32", **FAST)
+    restore(movie, as_model(PoolingNetwork(3)), output, dtype="float32", overwrite=True, **FAST).close()
+
+
+def test_reader_error_keeps_what_is_finished(rng, tmp_path):
+    class Torn(CountingSource):
+        def read(self, t, c, z, rows, columns):
+            if t == 17 and len(self.counts) > 3:
+                raise OSError("file ends in frame 17")
+            return super().read(t, c, z, rows, columns)
+
+    source = Torn(rng.integers(0, 4000, (100, 16, 16), dtype=np.uint16))
+    with pytest.raises(OSError, match="frame 17"):
+        restore(Movie(source), as_model(WindowMean(3)), tmp_path / "restored.ome.zarr", **FAST)
+    lines = (tmp_path / "restored.ome.zarr.partial.journal").read_text(encoding="utf-8").splitlines()
+    assert sum(line.startswith("[") for line in lines) == 16
+
+
+def test_writer_error_ends_the_run(movie, tmp_path, monkeypatch):
+    write = ZarrMovieWriter.write_plane
+
+    def fails_at_3(self, t, c, z, plane):
+        if t == 3:
+            raise OSError(28, "No space left on device")
+        write(self, t, c, z, plane)
+
+    monkeypatch.setattr(ZarrMovieWriter, "write_plane", fails_at_3)
+    with pytest.raises(OSError, match="No space left"):
+        restore(movie, as_model(PoolingNetwork(3)), tmp_path / "restored.ome.zarr", **FAST)
+    monkeypatch.undo()
+    restore(movie, as_model(PoolingNetwork(3)), tmp_path / "restored.ome.zarr", **FAST).close()
+
+
+class SetsEvent(PoolingNetwork):
+    """Sets an event at its third tile, as a user who presses cancel."""
+
+    event = threading.Event()
+    calls = 0
+
+    def forward(self, source):
+        SetsEvent.calls += 1
+        if SetsEvent.calls == 4:
+            SetsEvent.event.set()
+        return super().forward(source)
+
+
+def test_cancel_keeps_finished_planes(movie, tmp_path):
+    SetsEvent.calls = 0
+    SetsEvent.event.clear()
+    with pytest.raises(RestorationCancelled, match="cancelled after 3 of 12 planes; they are kept"):
+        restore(movie, as_model(SetsEvent(3)), tmp_path / "restored.ome.zarr", cancel=SetsEvent.event, **FAST)
+    assert SetsEvent.calls == 4
+    with pytest.raises(RestorationCancelled, match="cancelled after 0 of 12 planes; nothing is kept"):
+        restore(movie, as_model(SetsEvent(3)), cancel=SetsEvent.event, **FAST)
+
+
+class Greedy(Breaks):
+    """Runs out of memory above 80 pixels, and breaks later on."""
+
+    def forward(self, source):
+        if max(source.shape[-2:]) > 80:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().forward(source)
+
+
+def test_halved_tiles_are_kept_for_the_resumed_run(rng, tmp_path):
+    array = rng.integers(0, 4000, (4, 150, 90), dtype=np.uint16)
+    output = tmp_path / "restored.ome.zarr"
+    with pytest.raises(ValueError, match="network"):
+        restore(array, as_model(Greedy(15, ValueError("network"))), output, tile_size=160, **FAST)
+    lines = (tmp_path / "restored.ome.zarr.partial.journal").read_text(encoding="utf-8").splitlines()
+    states = [entry["state"] for entry in map(json.loads, lines) if "state" in entry]
+    assert [state["tile_size"] for state in states] == [160, 76]
+    with restore(array, as_model(PoolingNetwork(3)), output, **FAST) as restored:
+        expected = np.asarray(restore(array, as_model(PoolingNetwork(3)), **FAST)).astype(int)
+        assert np.abs(np.asarray(restored) - expected).max() <= 1
