@@ -113,3 +113,15 @@ class Bar:
 def bar() -> Bar:
     """To be passed as `progress`."""
     return Bar()
+
+
+@pytest.fixture
+def no_compiler(tmp_path, monkeypatch):
+    """A machine where torch.compile finds no C++ compiler, and no kernel that an earlier test compiled."""
+    import torch
+    from torch._inductor import config
+
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    torch._dynamo.reset()
+    with config.patch({"cpp.cxx": ("no-such-compiler",)}):
+        yield

@@ -66,7 +66,7 @@ def _one_line_errors(*, debug: bool) -> Iterator[None]:
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="decrappify")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.option("--verbose", is_flag=True, help="Say what is decided on the way (device, tiles, precision).")
+@click.option("--verbose", is_flag=True, help="Say what is decided on the way (device, backend, tiles, precision).")
 @click.pass_context
 def main(context: click.Context, debug: bool, verbose: bool) -> None:
     """Restore microscopy stills and movies; train restorers from good images made bad on purpose."""
@@ -119,6 +119,7 @@ def _open(source: Path, *, output: Path | None = None, **options: Any) -> Any:
 @click.option("--tile-overlap", type=int, help="Overlap of neighbouring tiles in input pixels.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--precision", default="auto", show_default=True, help="auto, float32, bfloat16 or float16.")
+@click.option("--backend", default="auto", show_default=True, help="auto, torch, compile, onnxruntime or openvino.")
 @click.option("--dtype", help="Data type of the output, such as float32; the input's by default.")
 @click.option(
     "--window-axis",
@@ -215,6 +216,7 @@ def train(run: Path, output: Path | None, resume: bool, overwrite: bool, device:
 @click.option("--watermark", is_flag=True, help="Write 'AI-coloured' into the pictures' corner too.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--precision", default="auto", show_default=True, help="auto, float32, bfloat16 or float16.")
+@click.option("--backend", default="auto", show_default=True, help="auto, torch, compile, onnxruntime or openvino.")
 @click.option("--batch-size", type=int, help="Pictures or frames that go through the network together.")
 @click.option("--steady", type=float, default=0.0, show_default=True, help="For films: such as 0.5, less flicker.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT, or pictures in that folder.")

@@ -23,8 +23,8 @@ def eager(name, **settings):
     return create(name, **settings).eval()
 
 
-def test_a_missing_compiler_leaves_the_network_as_it_is(monkeypatch, caplog):
-    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+@pytest.mark.usefixtures("no_compiler")
+def test_a_missing_compiler_leaves_the_network_as_it_is(caplog):
     network = eager("small", base_channels=16, depth=1)
     with caplog.at_level(logging.INFO):
         assert compiled(network) is network

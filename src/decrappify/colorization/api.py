@@ -45,6 +45,7 @@ def colorize(
     watermark: bool = False,
     device: str = "auto",
     precision: str = "auto",
+    backend: str = "auto",
     batch_size: int | None = None,
     steady: float = 0.0,
     overwrite: bool = False,
@@ -74,7 +75,7 @@ def colorize(
         higher for steadier, duller colour. By default that of the preset; ``"auto"`` goes by each picture's size.
     watermark : bool
         Write "AI-coloured" into the pictures' lower left corner.
-    device, precision : str
+    device, precision, backend : str
         As for `restore`.
     batch_size : int, optional
         Pictures or frames that go through the network together.
@@ -125,7 +126,9 @@ def colorize(
         raise InputError(f"steady is {steady!r}, but only the frames of a film follow each other; leave it out")
     _check_target(kind, path, target, overwrite=overwrite)
     loaded, preset = _load(model, preset)
-    colorizer = Colorizer(loaded, render_factor=render_factor, device=device, precision=precision, preset=preset)
+    colorizer = Colorizer(
+        loaded, render_factor=render_factor, device=device, precision=precision, backend=backend, preset=preset
+    )
     if path is None or target is None:
         coloured = colorizer(source if isinstance(source, np.ndarray) else read_photograph(Path(source)).pixels)
         return add_watermark(coloured) if watermark else coloured

@@ -57,7 +57,7 @@ class Colorizer:
     render_factor : int or "auto", optional
         By default that of the preset. ``"auto"`` chooses for each picture, see `automatic_render_factor`, never more
         than fits into half of the memory free at the start, and goes on with a smaller one where memory runs out.
-    device, precision : str
+    device, precision, backend : str
         As for `InferenceNetwork`.
     preset : str, optional
         Gives default and range of the render factor; the model's own by default.
@@ -93,13 +93,18 @@ class Colorizer:
         render_factor: int | str | None = None,
         device: str | torch.device = "auto",
         precision: str = "auto",
+        backend: str = "auto",
         preset: str | None = None,
     ) -> None:
         statistics = _statistics(model)
         self.preset = colorization_preset(preset or own_preset(model))
         self.render_factor = check_render_factor(self.preset.render_factor if render_factor is None else render_factor)
         self.network = InferenceNetwork(
-            model.network, device=device, precision=precision, min_agreement_db=_MIN_AGREEMENT_DB
+            model.network,
+            device=device,
+            precision=precision,
+            min_agreement_db=_MIN_AGREEMENT_DB,
+            backend=backend,
         )
         self.identity = f"AI-coloured by decrappify {__version__}, preset {self.preset.name}, model {model.name}"
         self.identity += f" (sha256 {model.sha256})"

@@ -266,6 +266,7 @@ def _about(source: Path, colorizer: Colorizer, **settings: Any) -> dict[str, Any
         "colorizer": colorizer.identity,
         "render_factor": colorizer.render_factor,
         "precision": colorizer.network.precision,
+        "backend": colorizer.network.backend,
         **settings,
     }
 

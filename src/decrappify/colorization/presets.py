@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 
+from decrappify.checks import nearest
 from decrappify.errors import InputError
 
 SQUARE = 16  # pixels of the square's side for each unit of render_factor
@@ -84,8 +84,7 @@ def colorization_preset(name: str) -> ColorizationPreset:
     21
     """
     if name not in PRESETS:
-        near = get_close_matches(str(name), PRESETS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = nearest(str(name), PRESETS)
         raise InputError(f"preset={name!r} is not known, needs one of {', '.join(map(repr, PRESETS))}{hint}")
     return PRESETS[name]
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from decrappify.checks import check_whole
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
 from decrappify.colorization.photograph_writer import check_writable, write_photograph
 from decrappify.colorization.photographs import READABLE, Photograph, read_description, read_photograph
@@ -178,8 +179,7 @@ def _make_folder(folder: Path) -> None:
 def _checked_batch_size(batch_size: int | None) -> int:
     if batch_size is None:
         return 1
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise InputError(f"batch_size is {batch_size!r}, needs a whole number of at least 1")
+    check_whole(1, batch_size=batch_size)
     return batch_size
 
 

@@ -15,7 +15,7 @@ _FAILURES = (RuntimeError, OSError, ImportError, LookupError, TypeError, ValueEr
 _TOLERANCE = 0.05  # rounding in bfloat16 stays below, a wrong kernel does not
 
 
-def compiled(network: nn.Module, *, side: int = 64) -> nn.Module:
+def compiled(network: nn.Module, *, side: int = 64, source: Tensor | None = None) -> nn.Module:
     """Compile a network and run it once; where that fails, or changes the answer, give the network back.
 
     The first run compiles for its size and takes a minute or more for a large generator; another size is compiled
@@ -28,6 +28,8 @@ def compiled(network: nn.Module, *, side: int = 64) -> nn.Module:
         ``n_frames * in_channels`` channels, or ``in_channels`` where it knows no frames.
     side : int
         Height and width of the source of the trial run; the size to come, if it is known.
+    source : Tensor, optional
+        The source of the trial run itself, where it is not random, square and of the network's dtype.
 
     Returns
     -------
@@ -37,7 +39,7 @@ def compiled(network: nn.Module, *, side: int = 64) -> nn.Module:
     try:
         fast: Any = torch.compile(network)
         with torch.inference_mode():
-            source = _trial(network, side)
+            source = _trial(network, side) if source is None else source
             expected, found = network(source), fast(source)
             error = (found - expected).abs().max() / expected.abs().max().clamp_min(1e-6)
     except torch.OutOfMemoryError:

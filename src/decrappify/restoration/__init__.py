@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from decrappify.lazy import lazy_names
 
 if TYPE_CHECKING:
     from decrappify.restoration.pipeline import restore as restore
@@ -21,13 +22,4 @@ _HOMES = {
 }
 
 __all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"decrappify.restoration.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'decrappify.restoration' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

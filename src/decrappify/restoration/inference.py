@@ -1,10 +1,9 @@
-"""A network made ready for fast inference: device, precision, memory layout and folded norms, on a copy."""
+"""A network made ready for fast inference: device, precision, backend, layout and folded norms, on a copy."""
 
 from __future__ import annotations
 
 import copy
 import logging
-import math
 from contextlib import ExitStack
 from typing import Any
 
@@ -13,6 +12,18 @@ from torch import Tensor, nn
 
 from decrappify.errors import InputError
 from decrappify.networks.folding import fold_norms
+from decrappify.networks.winograd import with_winograd
+from decrappify.restoration.backends.agreement import agreement_db, trial_source
+from decrappify.restoration.backends.choice import (
+    MIN_FLOAT32_AGREEMENT_DB,
+    RUNTIMES,
+    automatic_backend,
+    check_agreement,
+    check_backend,
+    on_runtime,
+    with_compile,
+)
+from decrappify.restoration.backends.runtimes import Predict
 from decrappify.restoration.planning import activation_bytes_per_pixel
 from decrappify.restoration.tiling import round_up
 
@@ -23,7 +34,7 @@ MIN_AGREEMENT_DB = 50.0
 
 
 class InferenceNetwork:
-    """A copy of a network, in eval mode, on one device and in one precision.
+    """A copy of a network, in eval mode, on one device, in one precision and on one backend.
 
     Weights are converted once; the source stays float32 and is cast where the first convolution needs it, so a
     network that adds its residual to the source does that addition in float32.
@@ -39,11 +50,23 @@ class InferenceNetwork:
         ``"auto"`` takes bfloat16 where the hardware has it and this network agrees with float32.
     min_agreement_db : float
         PSNR (dB) between the two that ``"auto"`` asks for.
+    backend : {"auto", "torch", "compile", "onnxruntime", "openvino"}
+        What runs the network; the last two on the CPU only. All but torch are made ready for each size of source, in
+        seconds to minutes, and compared with torch on a random source: in float32 they must agree to 80 dB. ``"auto"``
+        is OpenVINO for long runs of what it is faster for, see `automatic_backend`, and else torch.
+    expected_pixels : int
+        Input pixels that are known to follow; for ``"auto"``.
+
+    Attributes
+    ----------
+    device, precision, backend : torch.device and str
+        What was chosen.
 
     Raises
     ------
     InputError
-        If the device is not there, or the precision is unknown or not for this device.
+        If the device is not there, the precision or backend is unknown or not for this device, or the backend is not
+        installed, cannot run this network or disagrees with torch.
     """
 
     def __init__(
@@ -53,6 +76,8 @@ class InferenceNetwork:
         device: str | torch.device = "auto",
         precision: str = "auto",
         min_agreement_db: float = MIN_AGREEMENT_DB,
+        backend: str = "auto",
+        expected_pixels: int = 0,
     ) -> None:
         sizes: Any = network
         self.n_frames, self.in_channels, self.out_channels = sizes.n_frames, sizes.in_channels, sizes.out_channels
@@ -62,10 +87,20 @@ class InferenceNetwork:
         self.device = choose_device(device)
         self._min_agreement_db = min_agreement_db
         self._check_precision(precision)
+        check_backend(backend, self.device, precision)
+        if backend == "openvino" and precision == "bfloat16" and not has_fast_bfloat16(self.device):
+            raise InputError(
+                "backend='openvino' computes in bfloat16 only where the processor does, and this one does not; "
+                "use precision='auto' or 'float32'"
+            )
         self._network = fold_norms(network, large_in_one_go=True).requires_grad_(False)
         self._network.to(self.device, torch.float32, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.precision = self._choose_precision() if precision == "auto" else precision
-        self._network.to(PRECISIONS[self.precision])
+        self.precision = precision
+        if precision == "auto":
+            self.precision = "float32" if backend == "onnxruntime" else self._choose_precision()
+        self.backend, self._predict = self._choose_backend(network, backend, expected_pixels)
+        self._dtype = torch.float32 if self.backend in RUNTIMES else PRECISIONS[self.precision]
+        self._network.to(self._dtype)
         self.bytes_per_pixel = activation_bytes_per_pixel(self._network, self.n_channels, self.size_multiple)
 
     @property
@@ -75,9 +110,9 @@ class InferenceNetwork:
 
     def __call__(self, source: Tensor) -> Tensor:
         """Predict (N, out_channels, H * scale, W * scale) float32 from (N, n_channels, H, W) float32 on `device`."""
-        return self._run(self._network, source, PRECISIONS[self.precision])
+        return self._run(self._predict, source, self._dtype)
 
-    def _run(self, network: nn.Module, source: Tensor, dtype: torch.dtype) -> Tensor:
+    def _run(self, network: Predict, source: Tensor, dtype: torch.dtype) -> Tensor:
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode())
             if self.device.type == "cuda":  # the choice of algorithm must not differ from run to run, nor lose digits
@@ -109,16 +144,46 @@ class InferenceNetwork:
 
     def _agreement_db(self, precision: str) -> float:
         """PSNR (dB) of one precision against float32 on a small random source."""
-        side = round_up(64, self.size_multiple)
-        generator = torch.Generator().manual_seed(0)
-        source = torch.rand((1, self.n_channels, side, side), generator=generator).to(self.device)
-        dtype = PRECISIONS[precision]
+        source = self._small_source()
+        rounded = copy.deepcopy(self._network).to(PRECISIONS[precision])
         exact = self._run(self._network, source, torch.float32)
-        error = (self._run(copy.deepcopy(self._network).to(dtype), source, dtype) - exact).square().mean().item()
-        data_range = (exact.max() - exact.min()).item()
-        if error == 0:
-            return math.inf
-        return 10 * math.log10(data_range**2 / error) if data_range > 0 and math.isfinite(error) else -math.inf
+        return agreement_db(self._run(rounded, source, PRECISIONS[precision]), exact)
+
+    def _small_source(self) -> Tensor:
+        side = round_up(64, self.size_multiple)
+        return trial_source((1, self.n_channels, side, side), self.device)
+
+    def _choose_backend(self, network: nn.Module, backend: str, expected_pixels: int) -> tuple[str, Predict]:
+        """Find the backend, and what predicts on it; must come before the network's dtype changes."""
+        exact = self.precision == "float32"
+        least_db = MIN_FLOAT32_AGREEMENT_DB if exact else self._min_agreement_db
+        chosen = backend
+        if backend == "auto":
+            chosen = automatic_backend(network, self.device, self.precision, expected_pixels)
+        if chosen == "torch":
+            return chosen, self._fewer_multiplications() if exact and self.device.type == "cpu" else self._network
+        if chosen == "compile":
+            return chosen, with_compile(self._network, least_db)
+        predict = on_runtime(chosen, self._network, self.precision)
+        try:
+            with torch.inference_mode():
+                check_agreement(chosen, predict, self._network, self._small_source(), least_db)
+        except InputError as error:
+            if backend != "auto":
+                raise
+            logger.info("%s: using torch", error)
+            return "torch", self._fewer_multiplications() if exact else self._network
+        if backend == "auto":  # which never refuses a size that comes later
+            return chosen, on_runtime(chosen, self._network, self.precision, or_torch=True)
+        return chosen, predict
+
+    def _fewer_multiplications(self) -> nn.Module:
+        """Put wide convolutions in Winograd's form, unless this network amplifies its rounding."""
+        fast, source = with_winograd(self._network), self._small_source()
+        agreement = agreement_db(
+            self._run(fast, source, torch.float32), self._run(self._network, source, torch.float32)
+        )
+        return fast if agreement >= MIN_FLOAT32_AGREEMENT_DB else self._network
 
 
 def choose_device(device: str | torch.device) -> torch.device:

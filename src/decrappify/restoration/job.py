@@ -99,6 +99,11 @@ class Job:
         """Output planes of one window."""
         return self.shape[1] // len(self.groups)
 
+    @property
+    def n_pixels(self) -> int:
+        """Input pixels of all windows, each counted once."""
+        return self.shape[0] * self.shape[2] * len(self.groups) * self.movie.shape[3] * self.movie.shape[4]
+
     def measure(self) -> list[Normalization]:
         """Measure the normalisation of every channel from planes spread over the whole movie."""
         rule = self.model.normalization.on_source(self.model.scale)
@@ -168,7 +173,7 @@ class Job:
         }
         return self.movie.provenance | {"restoration": entry | dict(settings)}
 
-    def run_key(self, path: Path | None, precision: str) -> str:
+    def run_key(self, path: Path | None, precision: str, backend: str) -> str:
         """Digest (SHA-256, hex) all that decides the pixels; a partial output is only continued by its own key."""
         identity = {
             "software": __version__,
@@ -181,6 +186,7 @@ class Job:
             "output_dtype": self.dtype.str,
             "nan": self.nan,
             "precision": precision,
+            "backend": backend,
             "window_axis": self.window_axis,
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

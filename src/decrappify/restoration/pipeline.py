@@ -42,6 +42,7 @@ def restore(
     channel: int | str | None = None,
     device: str = "auto",
     precision: str = "auto",
+    backend: str = "auto",
     dtype: DTypeLike | None = None,
     window_axis: str = "T",
     nan: str = "error",
@@ -75,6 +76,9 @@ def restore(
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     precision : {"auto", "float32", "bfloat16", "float16"}
         Of the network; ``"auto"`` is fast where this model loses nothing by it.
+    backend : {"auto", "torch", "compile", "onnxruntime", "openvino"}
+        What runs the network, see `InferenceNetwork`; ``"auto"`` takes OpenVINO for long runs where it is installed and
+        faster, and else torch.
     dtype : dtype, optional
         Of the result, that of the input by default: integers are rounded and clipped, never rescaled.
     window_axis : {"T", "Z"}
@@ -128,7 +132,7 @@ def restore(
     source = Path(movie) if isinstance(movie, str | os.PathLike) else None
     try:
         job = Job(opened, loaded, frames=frames, dtype=dtype, window_axis=window_axis, nan=nan)
-        start = _Start(job, source, None if output is None else Path(output), precision, overwrite, resume)
+        start = _Start(job, source, None if output is None else Path(output), precision, backend, overwrite, resume)
         if start.complete:
             return open_movie(start.output)
         restorer, normalizations, result = start.prepare(device, tile_size, tile_overlap, progress, cancel)
@@ -146,9 +150,17 @@ class _Start:
     """What is checked and decided before the first plane: fresh, or as the interrupted run had decided."""
 
     def __init__(
-        self, job: Job, source: Path | None, output: Path | None, precision: str, overwrite: bool, resume: bool
+        self,
+        job: Job,
+        source: Path | None,
+        output: Path | None,
+        precision: str,
+        backend: str,
+        overwrite: bool,
+        resume: bool,
     ) -> None:
-        self.job, self.output, self._precision = job, output, precision
+        self.job, self.output = job, output
+        self._precision, self._backend = precision, backend
         self._overwrite, self._resume = overwrite, resume
         self.complete = False
         self._state: dict[str, Any] = {}
@@ -156,7 +168,7 @@ class _Start:
             return
         if source is not None and output.exists() and output.resolve() == source.resolve():
             raise InputError(f"{output} is the input itself; choose another name for the output")
-        self._run_key = job.run_key(source, precision)
+        self._run_key = job.run_key(source, precision, backend)
         self._check_output(output)
 
     def _check_output(self, output: Path) -> None:
@@ -188,12 +200,17 @@ class _Start:
             tile_overlap=state.get("tile_overlap", tile_overlap),
             device=device,
             precision=state.get("precision", self._precision),
+            backend=state.get("backend", self._backend),
+            expected_pixels=job.n_pixels,
             cancel=cancel,
         )
         restorer.grid((job.movie.shape[3], job.movie.shape[4]))  # refuses unfit tiles before anything is written
         _say(restorer, tile_size, job.movie)
         normalizations = [Normalization(*pair) for pair in state.get("normalizations", [])] or job.measure()
-        settings = {"tile_overlap": restorer.tile_overlap, "precision": restorer.network.precision}
+        network = restorer.network
+        settings = {
+            "tile_overlap": restorer.tile_overlap, "precision": network.precision, "backend": network.backend
+        }  # fmt: skip
         decided = {
             "normalizations": [[norm.offset, norm.scale] for norm in normalizations],
             "tile_size": restorer.tile_size,
@@ -227,8 +244,8 @@ class _Start:
 def _say(restorer: Restorer, tile_size: int | None, movie: Movie) -> None:
     network = restorer.network
     logger.info(
-        "%s in %s, tiles of %d pixels with an overlap of %d",
-        network.device, network.precision, restorer.tile_size, restorer.tile_overlap,
+        "%s on %s in %s, tiles of %d pixels with an overlap of %d",
+        network.backend, network.device, network.precision, restorer.tile_size, restorer.tile_overlap,
     )  # fmt: skip
     if tile_size is not None and tile_size >= max(movie.shape[3:]):
         logger.info("tile_size=%d holds the whole frame (%d x %d)", tile_size, *movie.shape[3:])

@@ -28,7 +28,7 @@ class Preview:
         The input; only the frames of a region's window are read, around the region.
     model : Model
         Takes each channel alone or all of them together.
-    device, precision : str
+    device, precision, backend : str
         As for `restore`.
     window_axis : {"T", "Z"}
         The axis that a window runs along.
@@ -57,6 +57,7 @@ class Preview:
         *,
         device: str = "auto",
         precision: str = "auto",
+        backend: str = "auto",
         window_axis: str = "T",
         nan: str = "error",
     ) -> None:
@@ -64,7 +65,7 @@ class Preview:
         self._window_axis, self._nan = window_axis, nan
         job = Job(movie, model, window_axis=window_axis, nan=nan)
         self._normalizations: list[Normalization] = job.measure()
-        self._restorer = Restorer(model, device=device, precision=precision)
+        self._restorer = Restorer(model, device=device, precision=precision, backend=backend)
 
     def region(
         self, t: int, c: int, z: int, rows: slice, columns: slice, *, cancel: threading.Event | None = None

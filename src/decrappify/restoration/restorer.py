@@ -41,8 +41,10 @@ class Restorer:
         Largest side of a tile in input pixels; planned from free memory by default, and halved when it runs out.
     tile_overlap : int, optional
         Pixels that neighbouring tiles share; by default enough for the network's margin.
-    device, precision : str
+    device, precision, backend : str
         As for `InferenceNetwork`.
+    expected_pixels : int
+        Input pixels of all windows to come, where that is known; for ``backend="auto"``.
     cancel : threading.Event, optional
         Looked at before every tile.
 
@@ -70,9 +72,13 @@ class Restorer:
         tile_overlap: int | None = None,
         device: str | torch.device = "auto",
         precision: str = "auto",
+        backend: str = "auto",
+        expected_pixels: int = 0,
         cancel: threading.Event | None = None,
     ) -> None:
-        self.network = InferenceNetwork(model.network, device=device, precision=precision)
+        self.network = InferenceNetwork(
+            model.network, device=device, precision=precision, backend=backend, expected_pixels=expected_pixels
+        )
         self.tile_size, self.tile_overlap = tile_and_overlap(
             tile_size,
             tile_overlap,

@@ -1,0 +1,193 @@
+"""The choice of a backend, and a network made ready for it, size by size, and checked against torch."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor, nn
+
+from decrappify.errors import InputError
+from decrappify.networks.compiling import compiled
+from decrappify.networks.residual_unet import ResidualUNet
+from decrappify.restoration.backends.agreement import agreement_db, trial_source
+from decrappify.restoration.backends.runtimes import Predict, for_onnxruntime, for_openvino
+
+logger = logging.getLogger(__name__)
+
+BACKENDS = ("auto", "torch", "compile", "onnxruntime", "openvino")
+RUNTIMES: dict[str, Callable[[nn.Module, Tensor, str], Predict]] = {
+    "onnxruntime": for_onnxruntime,
+    "openvino": for_openvino,
+}
+MIN_FLOAT32_AGREEMENT_DB = 80.0
+
+# Making OpenVINO's form of a shipped network takes 2 to 3 seconds of CPU time, and saves 0.2 for a megapixel.
+_LONG_RUN = 50_000_000  # pixels
+_SIZES_KEPT = 4
+
+
+def check_backend(backend: str, device: torch.device, precision: str) -> None:
+    """Refuse an unknown backend, and one that does not run on a device or in a precision.
+
+    Raises
+    ------
+    InputError
+        Then.
+    """
+    if backend not in BACKENDS:
+        known = ", ".join(map(repr, BACKENDS))
+        raise InputError(f"backend={backend!r} is not known, needs one of {known}")
+    if backend not in RUNTIMES:
+        return
+    if device.type != "cpu":
+        raise InputError(f"backend={backend!r} runs on the CPU, not on {device}; pass device='cpu' or backend='torch'")
+    if precision == "bfloat16" and backend == "onnxruntime":
+        raise InputError("backend='onnxruntime' computes in float32, not bfloat16; use 'openvino' or 'torch' for it")
+
+
+def automatic_backend(network: nn.Module, device: torch.device, precision: str, expected_pixels: int) -> str:
+    """Choose between torch and OpenVINO for ``backend="auto"``, by what was measured.
+
+    OpenVINO is taken where it is installed, for residual U-Nets in float32 on a CPU, when at least 50 megapixels are
+    known to follow. On a Zen 3 core (AVX2) it predicts with the shipped models in 0.77 to 0.83 of torch's CPU time, and
+    agrees to 120 dB and more; it takes 2 to 3 seconds of CPU time to make ready, which a preview, a picture or a short
+    movie would not win back. Everything else stays with torch: ONNX Runtime is slower than OpenVINO in each case and
+    takes longer to make ready, `torch.compile` gains nothing on the CPU after up to a minute of compiling, neither
+    gains more than a tenth on DeOldify's generators, and other precisions were not measured.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The one to run.
+    device : torch.device
+        Where.
+    precision : str
+        The one decided.
+    expected_pixels : int
+        Input pixels that are known to follow.
+    """
+    measured = isinstance(network, ResidualUNet) and device.type == "cpu" and precision == "float32"
+    return "openvino" if measured and expected_pixels >= _LONG_RUN and find_spec("openvino") else "torch"
+
+
+class PerSize:
+    """Predicts with a form of the network that is made for each size of source, and keeps the last few.
+
+    Parameters
+    ----------
+    make : callable
+        Gets a random source, and gives what predicts from such sources.
+
+    Examples
+    --------
+    >>> sizes = []
+    >>> double = PerSize(lambda source: sizes.append(tuple(source.shape)) or (lambda source: 2 * source))
+    >>> [double(torch.ones(1, 1, side, 8)).sum().item() for side in (8, 4, 8)], sizes
+    ([128.0, 64.0, 128.0], [(1, 1, 8, 8), (1, 1, 4, 8)])
+    """
+
+    def __init__(self, make: Callable[[Tensor], Predict]) -> None:
+        self._make = make
+        self._made: dict[tuple[int, ...], Predict] = {}
+
+    def __call__(self, source: Tensor) -> Tensor:
+        """Predict from (N, C, H, W)."""
+        size = tuple(source.shape)
+        if size not in self._made:
+            if len(self._made) == _SIZES_KEPT:
+                del self._made[next(iter(self._made))]
+            started = time.perf_counter()
+            self._made[size] = self._make(trial_source(size, source.device))
+            logger.info("made ready for sources of %d x %d pixels in %.1f s", *size[-2:], time.perf_counter() - started)
+        return self._made[size](source)
+
+
+def on_runtime(backend: str, network: nn.Module, precision: str, *, or_torch: bool = False) -> PerSize:
+    """Give a network on one of `RUNTIMES`, made when a size comes.
+
+    Parameters
+    ----------
+    backend : {"onnxruntime", "openvino"}
+        The runtime.
+    network : nn.Module
+        Folded, in eval mode, float32 on the CPU.
+    precision : str
+        Of the arithmetic.
+    or_torch : bool
+        Whether the network itself takes the sizes that the runtime cannot be made for.
+
+    Returns
+    -------
+    PerSize
+        Raises InputError for such sizes otherwise.
+    """
+
+    def make(source: Tensor) -> Predict:
+        try:
+            return RUNTIMES[backend](network, source, precision)
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:  # exporters and runtimes have no common one
+            refusal = _refusal(backend, error)
+            if or_torch:
+                logger.warning("%s: torch takes sources of %d x %d pixels", refusal, *source.shape[-2:])
+                return network
+            raise refusal from error
+
+    return PerSize(make)
+
+
+def check_agreement(backend: str, predict: Predict, network: nn.Module, source: Tensor, least_db: float) -> None:
+    """Compare a network on a runtime with the network itself on one source.
+
+    Raises
+    ------
+    InputError
+        If the two agree to less than `least_db`, or the runtime fails.
+    """
+    try:
+        found = predict(source)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        raise _refusal(backend, error) from error
+    agreement = agreement_db(found, network(source))
+    logger.info("backend=%r agrees with torch in float32 to %.1f dB, needs %.0f dB", backend, agreement, least_db)
+    if not agreement >= least_db:
+        raise InputError(
+            f"backend={backend!r} agrees with torch only to {agreement:.1f} dB, needs {least_db:.0f} dB; "
+            "use backend='torch'"
+        )
+
+
+def _refusal(backend: str, error: Exception) -> InputError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return InputError(f"backend={backend!r} cannot run this network ({reason}); use backend='torch'")
+
+
+def with_compile(network: nn.Module, least_db: float) -> PerSize:
+    """Let torch compile a network when a size comes; where that fails or changes the answer, it runs uncompiled.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Folded, in eval mode, in its final precision.
+    least_db : float
+        Agreement that is asked for, with the network uncompiled.
+    """
+
+    def make(source: Tensor) -> Predict:
+        fast = compiled(network, source=source)
+        if fast is not network:
+            agreement = agreement_db(fast(source).float(), network(source).float())
+            logger.info("backend='compile' agrees with torch to %.1f dB, needs %.0f dB", agreement, least_db)
+            if not agreement >= least_db:
+                logger.info("the network runs uncompiled")
+                return network
+        return fast
+
+    return PerSize(make)

@@ -1,0 +1,128 @@
+"""Networks handed to other runtimes, each for one size of source, float32 in and out, on the CPU."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from decrappify.errors import InputError
+
+Predict = Callable[[Tensor], Tensor]
+
+_REPORTER = "openvino_telemetry"
+_OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate", "not enough memory")
+
+
+def for_onnxruntime(network: nn.Module, source: Tensor, precision: str) -> Predict:
+    """Export a network to ONNX, in memory, and open it in ONNX Runtime.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Folded, in eval mode, float32 on the CPU.
+    source : Tensor
+        Of the shape that will be predicted, (N, C, H, W) float32.
+    precision : {"float32"}
+        ONNX Runtime has no bfloat16 convolutions for CPUs.
+
+    Returns
+    -------
+    callable
+        Predicts from a source of that shape, with as many threads as torch has now.
+
+    Raises
+    ------
+    InputError
+        If ONNX Runtime or what the export needs is not installed.
+    """
+    onnxruntime = _imported("onnxruntime", "onnx")
+    _imported("onnxscript", "onnx")
+    program = torch.onnx.export(network, (source,), input_names=["source"], dynamo=True, verbose=False)
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned no program")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3  # errors: its warnings are about single operators, in red
+    model = program.model_proto.SerializeToString()
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def predict(source: Tensor) -> Tensor:
+        (prediction,) = _with_memory_errors(lambda: session.run(None, {"source": source.contiguous().numpy()}))
+        return torch.from_numpy(prediction)
+
+    return predict
+
+
+def for_openvino(network: nn.Module, source: Tensor, precision: str) -> Predict:
+    """Convert a network for OpenVINO and compile it.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Folded, in eval mode, float32 on the CPU; must outlive the answer, which shares its weights.
+    source : Tensor
+        Of the shape that will be predicted, (N, C, H, W) float32.
+    precision : {"float32", "bfloat16"}
+        Of the arithmetic inside.
+
+    Returns
+    -------
+    callable
+        Predicts from a source of that shape, with as many threads as torch has now.
+
+    Raises
+    ------
+    InputError
+        If OpenVINO is not installed.
+    """
+    openvino = _quietly_imported_openvino()
+    converted = openvino.convert_model(torch.export.export(network, (source,)))
+    settings = {
+        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,  # two runs on one machine would be pinned to the same cores
+    }
+    request = openvino.Core().compile_model(converted, "CPU", settings).create_infer_request()
+
+    def predict(source: Tensor) -> Tensor:
+        inputs = {0: source.contiguous().numpy()}
+        answers = _with_memory_errors(lambda: request.infer(inputs, share_inputs=True, share_outputs=False))
+        return torch.from_numpy(answers[0])
+
+    return predict
+
+
+def _imported(name: str, extra: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        remedy = f'pip install "decrappify[{extra}]"'
+        raise InputError(f"{name} is not installed; run {remedy}, or use backend='torch'") from error
+
+
+def _quietly_imported_openvino() -> Any:
+    """Import OpenVINO without its reporter, which would tell a web service of every import and conversion."""
+    loud = {"openvino", _REPORTER}.isdisjoint(sys.modules)
+    if loud:
+        sys.modules[_REPORTER] = None  # type: ignore[assignment]  # an import of it fails, and a stub takes its place
+    try:
+        return _imported("openvino", "openvino")
+    finally:
+        if loud:
+            del sys.modules[_REPORTER]
+
+
+def _with_memory_errors(run: Callable[[], Any]) -> Any:
+    """Run, and turn the runtimes' own errors for memory into the one that Python has."""
+    try:
+        return run()
+    except Exception as error:
+        if any(sign in str(error) for sign in _OUT_OF_MEMORY):
+            raise MemoryError(str(error)) from error
+        raise

@@ -1,0 +1,414 @@
+"""Every backend gives torch's answer, says what it lacks, and is not mixed with another in one run."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from importlib import import_module
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from decrappify.errors import InputError, OutputExistsError
+from decrappify.intensity import IMAGENET
+from decrappify.model import Model
+from decrappify.movie import Movie
+from decrappify.networks import create
+from decrappify.networks.residual_unet import ResidualUNet
+from decrappify.restoration import Preview, restore
+from decrappify.restoration.backends import choice, runtimes
+from decrappify.restoration.backends.agreement import agreement_db
+from decrappify.restoration.backends.choice import automatic_backend
+from decrappify.restoration.inference import InferenceNetwork
+
+from .conftest import FAST, PoolingNetwork, as_model
+
+CPU = torch.device("cpu")
+RUNTIMES = ("onnxruntime", "openvino")
+
+
+@pytest.fixture(params=RUNTIMES)
+def runtime(request):
+    return installed(request.param)
+
+
+def installed(name):
+    pytest.importorskip(name, reason=f"{name} is not installed: it is an extra")
+    if name == "onnxruntime":
+        pytest.importorskip("onnxscript", reason="onnxscript is not installed: the export needs it")
+    return name
+
+
+only_openvino = pytest.mark.parametrize("runtime", ["openvino"], indirect=True)
+
+
+def residual(n_frames=1, scale=1, **settings):
+    """A residual U-Net whose residual is not zero, as a fresh one's is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        network = ResidualUNet(n_frames=n_frames, scale=scale, base_channels=16, depth=1, **settings)
+        nn.init.normal_(network.tail.weight, std=0.05)
+    return network
+
+
+def source_for(network, height, width):
+    generator = torch.Generator().manual_seed(2)
+    return torch.rand(1, network.n_frames * network.in_channels, height, width, generator=generator)
+
+
+@pytest.mark.parametrize(("n_frames", "scale"), [(1, 1), (3, 1), (3, 2), (1, 4)])
+def test_a_runtime_answers_as_torch_does(runtime, n_frames, scale):
+    network = residual(n_frames, scale, stem=2 if scale == 4 else 1)
+    plain = InferenceNetwork(network, **FAST, backend="torch")
+    fast = InferenceNetwork(network, **FAST, backend=runtime)
+    assert (fast.backend, fast.precision) == (runtime, "float32")
+    for height, width in ((64, 64), (40, 24)):
+        source = source_for(network, height, width)
+        torch.testing.assert_close(fast(source), plain(source), atol=1e-5, rtol=0)
+
+
+def test_a_generator_answers_as_with_torch(runtime):
+    torch.manual_seed(0)
+    network = create("deoldify-artistic", encoder="resnet18", width_factor=0.25)
+    for module in network.modules():
+        if hasattr(module, "gamma"):
+            nn.init.constant_(module.gamma, 0.5)
+    fast = InferenceNetwork(network, **FAST, backend=runtime)
+    source = source_for(network, 64, 96)
+    torch.testing.assert_close(
+        fast(source), InferenceNetwork(network, **FAST, backend="torch")(source), atol=1e-4, rtol=1e-4
+    )
+
+
+@only_openvino
+def test_several_sources_at_once(runtime):
+    network = residual()
+    fast = InferenceNetwork(network, **FAST, backend=runtime)
+    sources = torch.cat([source_for(network, 16, 16), 1 - source_for(network, 16, 16)])
+    expected = InferenceNetwork(network, **FAST, backend="torch")(sources)
+    torch.testing.assert_close(fast(sources), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.slow  # the code generator takes a minute
+@pytest.mark.timeout(900)
+def test_compiled_networks_answer_as_torch_does(caplog):
+    network = residual(3)
+    fast = InferenceNetwork(network, **FAST, backend="compile")
+    for side in (32, 48):
+        source = source_for(network, side, 32)
+        torch.testing.assert_close(
+            fast(source), InferenceNetwork(network, **FAST, backend="torch")(source), atol=1e-5, rtol=0
+        )
+
+
+@pytest.mark.usefixtures("no_compiler")
+def test_compiling_falls_back_to_torch(caplog):
+    network = residual()
+    source = source_for(network, 16, 16)
+    with caplog.at_level(logging.INFO):
+        found = InferenceNetwork(network, **FAST, backend="compile")(source)
+    assert "torch.compile does not work here" in caplog.text
+    assert torch.equal(found, InferenceNetwork(network, **FAST, backend="torch")(source))
+
+
+@pytest.mark.parametrize(
+    ("runtime", "dtype"), [("onnxruntime", np.uint16), ("openvino", np.uint8)], indirect=["runtime"]
+)
+def test_restored_movies_are_the_same_within_one_level(runtime, rng, dtype):
+    movie = Movie.from_array(rng.integers(0, np.iinfo(dtype).max // 2, (3, 60, 52)).astype(dtype))
+    model = as_model(residual(3, 2))
+    expected, found = (
+        np.asarray(restore(movie, model, **FAST, tile_size=48, tile_overlap=16, backend=backend)).astype(int)
+        for backend in ("torch", runtime)
+    )
+    assert np.ptp(expected) > 50
+    np.testing.assert_allclose(found, expected, atol=1, rtol=0)
+
+
+@only_openvino
+def test_previews_run_on_it_too(runtime, movie):
+    model = as_model(residual(3))
+    part = (2, 0, 0, slice(4, 30), slice(8, 60))
+    expected = Preview(movie, model, **FAST, backend="torch").region(*part)
+    found = Preview(movie, model, **FAST, backend=runtime).region(*part)
+    np.testing.assert_allclose(found.astype(int), expected.astype(int), atol=1)
+
+
+@only_openvino
+def test_the_backend_is_in_the_provenance_and_the_log(runtime, movie, caplog):
+    with caplog.at_level(logging.INFO):
+        restored = restore(movie, as_model(residual()), **FAST, backend=runtime, frames=0, channel=0)
+    assert restored.provenance["restoration"]["backend"] == runtime
+    assert f"{runtime} on cpu in float32" in caplog.text
+    assert f"backend='{runtime}' agrees with torch in float32 to " in caplog.text
+
+
+class Otherwise(PoolingNetwork):
+    """What an exporter makes of it depends on whether an exporter looks."""
+
+    def forward(self, source):
+        answer = super().forward(source)
+        return answer * 1.01 if torch.compiler.is_compiling() else answer
+
+
+def test_a_runtime_that_disagrees_is_refused(runtime):
+    with pytest.raises(
+        InputError, match=rf"backend='{runtime}' agrees with torch only to \d+\.\d dB, needs 80 dB; use"
+    ):
+        InferenceNetwork(Otherwise(), **FAST, backend=runtime)
+
+
+class Undecided(PoolingNetwork):
+    """Its way depends on the pixels, which no exporter can follow."""
+
+    def forward(self, source):
+        return super().forward(source if source.mean() > 0 else -source)
+
+
+def test_a_network_that_cannot_be_exported_is_refused_in_one_line(runtime):
+    with pytest.raises(InputError, match=rf"backend='{runtime}' cannot run this network \(.+\); use backend='torch'$"):
+        InferenceNetwork(Undecided(), **FAST, backend=runtime)
+
+
+@pytest.mark.parametrize(
+    ("backend", "package", "extra"),
+    [
+        ("onnxruntime", "onnxruntime", "onnx"),
+        ("onnxruntime", "onnxscript", "onnx"),
+        ("openvino", "openvino", "openvino"),
+    ],
+)
+def test_a_missing_package_names_its_extra(monkeypatch, backend, package, extra):
+    if package != backend:
+        pytest.importorskip(backend, reason=f"{backend} is not installed: the other package is not looked for")
+    monkeypatch.setitem(sys.modules, package, None)
+    message = rf"^{package} is not installed; run pip install \"decrappify\[{extra}\]\", or use backend='torch'$"
+    with pytest.raises(InputError, match=message):
+        InferenceNetwork(residual(), **FAST, backend=backend)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"backend": "tensorrt"},
+            "backend='tensorrt' is not known, needs one of 'auto', 'torch', 'compile', 'onnxruntime', 'openvino'",
+        ),
+        (
+            {"backend": "onnxruntime", "precision": "bfloat16"},
+            "backend='onnxruntime' computes in float32, not bfloat16; use 'openvino' or 'torch'",
+        ),
+    ],
+)
+def test_impossible_backends_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        InferenceNetwork(residual(), **{"device": "cpu"} | options)
+
+
+def test_runtimes_are_for_the_cpu():
+    with pytest.raises(InputError, match="backend='openvino' runs on the CPU, not on cuda:1; pass device='cpu' or"):
+        choice.check_backend("openvino", torch.device("cuda:1"), "auto")
+
+
+def test_openvino_refuses_a_bfloat16_that_the_processor_has_not(monkeypatch):
+    monkeypatch.setattr("decrappify.restoration.inference.has_fast_bfloat16", lambda device: False)
+    with pytest.raises(InputError, match="backend='openvino' computes in bfloat16 only where the processor does"):
+        InferenceNetwork(residual(), device="cpu", precision="bfloat16", backend="openvino")
+
+
+class TestAutomatic:
+    @pytest.fixture(autouse=True)
+    def everything_installed(self, monkeypatch):
+        monkeypatch.setattr(choice, "find_spec", lambda name: object())
+
+    def test_long_runs_of_residual_u_nets_go_to_openvino(self):
+        assert automatic_backend(residual(), CPU, "float32", 60_000_000) == "openvino"
+
+    @pytest.mark.parametrize(
+        ("network", "device", "precision", "pixels"),
+        [
+            (residual(), CPU, "float32", 40_000_000),
+            (residual(), CPU, "bfloat16", 60_000_000),
+            (residual(), torch.device("cuda"), "float32", 60_000_000),
+            (PoolingNetwork(), CPU, "float32", 60_000_000),
+        ],
+    )
+    def test_everything_else_stays_with_torch(self, network, device, precision, pixels):
+        assert automatic_backend(network, device, precision, pixels) == "torch"
+
+    def test_so_does_everything_without_openvino(self, monkeypatch):
+        monkeypatch.setattr(choice, "find_spec", lambda name: None)
+        assert automatic_backend(residual(), CPU, "float32", 60_000_000) == "torch"
+
+    def test_the_length_of_a_run_is_that_of_its_windows(self, movie, monkeypatch):
+        installed("openvino")
+        model = as_model(residual())
+        for long_run, expected in ((3 * 2 * 45 * 70, "openvino"), (3 * 2 * 45 * 70 + 1, "torch")):
+            monkeypatch.setattr(choice, "_LONG_RUN", long_run)
+            restored = restore(movie, model, **FAST, frames="1:4")
+            assert restored.provenance["restoration"]["backend"] == expected
+
+    def test_what_does_not_work_is_left_to_torch(self, monkeypatch, caplog):
+        monkeypatch.setitem(sys.modules, "openvino", None)
+        with caplog.at_level(logging.INFO):
+            network = InferenceNetwork(residual(), **FAST, expected_pixels=60_000_000)
+        assert network.backend == "torch"
+        assert "openvino is not installed" in caplog.text
+        assert network(source_for(residual(), 16, 16)).shape == (1, 1, 16, 16)
+
+    def test_a_size_that_fails_later_is_left_to_torch(self, monkeypatch, caplog):
+        installed("openvino")
+        network = residual()
+        fast = InferenceNetwork(network, **FAST, expected_pixels=60_000_000)
+        assert fast.backend == "openvino"
+
+        def fails(*_):
+            raise RuntimeError("no kernel")
+
+        monkeypatch.setitem(choice.RUNTIMES, "openvino", fails)
+        source = source_for(network, 24, 16)
+        expected = InferenceNetwork(network, **FAST, backend="torch")(source)
+        torch.testing.assert_close(fast(source), expected, atol=1e-6, rtol=0)
+        assert "cannot run this network (no kernel)" in caplog.text
+
+
+def test_only_the_last_sizes_are_kept():
+    made = []
+
+    def make(source):
+        made.append(source.shape[-1])
+        return lambda source: source
+
+    network = choice.PerSize(make)
+    for side in (1, 2, 3, 4, 1, 5, 1, 5):
+        network(torch.zeros(1, 1, 1, side))
+    assert made == [1, 2, 3, 4, 5, 1]
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(1, 1), (2, 2)])
+def test_runtimes_take_as_many_threads_as_torch(monkeypatch, threads, expected):
+    openvino = pytest.importorskip("openvino", reason="openvino is not installed: it is an extra")
+    seen = []
+    compile_model = openvino.Core.compile_model
+
+    def watched(core, *arguments):
+        answer = compile_model(core, *arguments)
+        seen.append((answer.get_property("INFERENCE_NUM_THREADS"), answer.get_property("ENABLE_CPU_PINNING")))
+        return answer
+
+    monkeypatch.setattr(openvino.Core, "compile_model", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        runtimes.for_openvino(nn.Conv2d(1, 1, 3).eval().requires_grad_(False), torch.rand(1, 1, 8, 8), "float32")
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [(expected, False)]
+
+
+def test_onnxruntime_takes_as_many_threads_as_torch(monkeypatch):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: it is an extra")
+    seen = []
+    session = onnxruntime.InferenceSession
+
+    def watched(model, options, **settings):
+        seen.append(options.intra_op_num_threads)
+        return session(model, options, **settings)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", watched)
+    runtimes.for_onnxruntime(nn.Conv2d(1, 1, 3).eval().requires_grad_(False), torch.rand(1, 1, 8, 8), "float32")
+    assert seen == [torch.get_num_threads()]
+
+
+@pytest.mark.parametrize("message", ["std::bad_alloc", "Failed to allocate memory for requested buffer of size 99"])
+def test_their_errors_for_memory_are_those_of_python(message):
+    class Failure(Exception):
+        pass
+
+    def fails():
+        raise Failure(message)
+
+    with pytest.raises(MemoryError, match=message):
+        runtimes._with_memory_errors(fails)
+
+
+def test_openvino_is_imported_without_what_reports_its_use(tmp_path):
+    installed("openvino")
+    script = (
+        "import sys, torch\n"
+        "from decrappify.restoration.backends.runtimes import for_openvino\n"
+        "predict = for_openvino(torch.nn.ReLU().eval(), torch.rand(1, 1, 8, 8), 'float32')\n"
+        "assert predict(-torch.ones(1, 1, 8, 8)).sum() == 0\n"
+        "assert not [name for name in sys.modules if name.startswith('openvino_telemetry')]\n"
+    )
+    environment = {"HOME": str(tmp_path), "PATH": "", "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment, timeout=120)
+    assert not list(tmp_path.iterdir())
+
+
+@only_openvino
+def test_a_run_is_continued_only_on_its_own_backend(runtime, movie, tmp_path):
+    output, model = tmp_path / "restored.ome.zarr", as_model(residual())
+
+    class Stop(Exception):
+        pass
+
+    def stops(t, c, z):
+        if t == 2:
+            raise Stop
+
+    settings = {**FAST, "tile_size": 64, "tile_overlap": 8}
+    with pytest.raises(Stop):
+        restore(movie, model, output, **settings, backend=runtime, on_plane=stops)
+    with pytest.raises(OutputExistsError):
+        restore(movie, model, output, **settings, backend="torch")
+    restored = restore(movie, model, output, **settings, backend=runtime)
+    assert restored.provenance["restoration"]["backend"] == runtime
+
+
+def test_a_run_that_chose_for_itself_is_continued_with_its_choice(movie, tmp_path, monkeypatch):
+    installed("openvino")
+    output, model = tmp_path / "restored.ome.zarr", as_model(residual())
+
+    class Stop(Exception):
+        pass
+
+    def stops(t, c, z):
+        if t == 2:
+            raise Stop
+
+    monkeypatch.setattr(choice, "_LONG_RUN", 1)
+    with pytest.raises(Stop):
+        restore(movie, model, output, **FAST, on_plane=stops)
+    monkeypatch.undo()
+    restored = restore(movie, model, output, **FAST)
+    assert restored.provenance["restoration"]["backend"] == "openvino"
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"), [([0.0, 1.0], np.inf), ([0.0, np.nan], -np.inf), ([1.0, 0.0], 0.0), ([1e-4, 1.0001], 80.0)]
+)
+def test_agreement_is_a_psnr(found, expected):
+    assert agreement_db(torch.tensor(found), torch.tensor([0.0, 1.0])) == pytest.approx(expected, abs=0.01)
+
+
+def test_a_constant_answer_agrees_only_with_itself():
+    assert agreement_db(torch.ones(2) + 1e-6, torch.ones(2)) == -np.inf
+    assert agreement_db(torch.ones(2), torch.ones(2)) == np.inf
+
+
+@only_openvino
+def test_colorize_takes_the_backend(runtime):
+    colorize = import_module("decrappify.colorization").colorize
+    torch.manual_seed(0)
+    network = create("dynamic-unet", encoder="resnet18", width_factor=0.25)
+    model = Model(network, IMAGENET, card={"task": "colorization", "preset": "own"})
+    grey = np.linspace(0, 255, 30 * 50).reshape(30, 50).astype(np.uint8)
+    found, expected = (
+        colorize(grey, model=model, render_factor=4, device="cpu", precision="float32", backend=backend).astype(int)
+        for backend in (runtime, "torch")
+    )
+    np.testing.assert_allclose(found, expected, atol=1)
