@@ -1,9 +1,10 @@
 """How fast does decrappify restore, beside CAREamics and PSSR2, and in how much memory?
 
 All methods wait in processes of their own, each with the model that it trained in quality.py (simulated cell, the first
-seed), and take turns on the same pixels, with the same number of threads; --rounds turns after one that is not counted.
+seed), and take turns on the same pixels, with the same number of threads, after a small still that is not counted.
 
-- stills of 1024² and 2048², and a movie of 100 frames of 512², uint16, laid together from the noisy simulated cells
+- stills of 1024² and 2048² (--rounds turns), and a movie of 100 frames of 512² (one turn, as it is long), uint16, laid
+  together from the noisy simulated cells
 - memory: pixels in memory → pixels in memory. disk: TIFF file → TIFF file. Zarr: Zarr → Zarr, where a method has it
 - GFLOP/s counts each pixel once, without the overlap of tiles; the peak is a 3 × 3 convolution of 64 channels in this
   process, measured in every turn with the same threads
@@ -39,6 +40,14 @@ TASK = "simulated cell"
 SCENES = {"still 1024²": (1, 1024), "still 2048²": (1, 2048), "movie 100 × 512²": (100, 512)}
 PATHS = ("memory", "disk", "Zarr")
 ZARR = ("decrappify", "careamics")
+# A row of the table: the method of quality.py that trained it, and the backend where it has several.
+VARIANTS = {
+    "decrappify": ("decrappify", "torch"),
+    "decrappify, OpenVINO": ("decrappify", "openvino"),
+    "decrappify, 3 frames": ("decrappify, 3 frames", "torch"),
+    "careamics": ("careamics", None),
+    "pssr": ("pssr", None),
+}
 
 
 def scene(n_frames: int, size: int, args: argparse.Namespace) -> Path:
@@ -56,7 +65,8 @@ def scene(n_frames: int, size: int, args: argparse.Namespace) -> Path:
     pixels = together(cells, n_frames, size)
     tifffile.imwrite(home / "source.tif", pixels, imagej=True, metadata={"axes": "TYX"[-pixels.ndim :]})
     save_movie(Movie.from_array(pixels), home / "source.ome.zarr")
-    zarr.save_array(home / "source.zarr", pixels, chunks=(1, 256, 256)[-pixels.ndim :])
+    chunks = (1, 256, 256)[-pixels.ndim :]
+    zarr.create_array(home / "source.zarr", shape=pixels.shape, chunks=chunks, dtype=pixels.dtype)[...] = pixels
     (home / "complete").touch()
     return home
 
@@ -79,29 +89,30 @@ def model_of(method: str, args: argparse.Namespace) -> Path:
 def measure(name: str, path: str, args: argparse.Namespace) -> Row:
     """All methods in turns on one scene."""
     n_frames, size = SCENES[name]
-    home = scene(n_frames, size, args)
+    home, warm = scene(n_frames, size, args), scene(1, 512, args)
     peak = convolution(args.threads)
     row: Row = {"scene": name, "path": path, "megapixels": n_frames * size**2 / 1e6, "conv_gflops": [], "methods": {}}
     with ExitStack() as stack:
         workers = {}
-        for method in METHODS:
+        for variant, (method, backend) in VARIANTS.items():
             program = method.partition(",")[0]
             # A still has no neighbours: a model of 3 frames would see three copies.
             if (path == "Zarr" and program not in ZARR) or (METHODS[method] > 1 and n_frames == 1):
                 continue
-            log = args.runs / "speed" / f"{method.replace(', ', '-').replace(' ', '-')}.txt"
+            log = args.runs / "speed" / f"{program}.txt"
             worker = Worker(program, environments=args.environments, log=log, threads=args.threads)
-            workers[method] = stack.enter_context(worker)
-            about = worker.ask("load", model=model_of(method, args))
-            row["methods"][method] = about | {"seconds": [], "cpu_seconds": [], "peak_mib": 0.0}
-        for turn in range(args.rounds + 1):
+            workers[variant] = stack.enter_context(worker)
+            about = worker.ask("load", model=model_of(method, args), **({"backend": backend} if backend else {}))
+            row["methods"][variant] = about | {"seconds": [], "cpu_seconds": [], "peak_mib": 0.0}
+            worker.ask("restore", source=warm / "source.tif", output=None)
+        for _ in range(args.rounds if n_frames == 1 else 1):
             row["conv_gflops"].append(peak())
-            for method, worker in workers.items():
-                answer = worker.ask("restore", **files(home, method, path))
-                if turn:  # the first turn warms caches and allocators
-                    for key in ("seconds", "cpu_seconds"):
-                        row["methods"][method][key].append(answer[key])
-                row["methods"][method]["peak_mib"] = max(row["methods"][method]["peak_mib"], answer["peak_mib"])
+            for variant, worker in workers.items():
+                answer = worker.ask("restore", **files(home, variant, path))
+                found = row["methods"][variant]
+                found["seconds"].append(answer["seconds"])
+                found["cpu_seconds"].append(answer["cpu_seconds"])
+                found["peak_mib"] = max(found["peak_mib"], answer["peak_mib"])
     return row
 
 
@@ -144,10 +155,10 @@ def section(rows: list[Row], args: argparse.Namespace) -> str:
     fidelity = psnr_of(args)
     parts = [
         f"## {args.title}\n\n"
-        f"{args.threads} threads, medians of {args.rounds} turns in one run; s ×: seconds over those of decrappify, "
-        "1 frame. PSNR: of the model used, on the test movie of quality.py. GFLOP/MP counts each output pixel once; "
-        "GFLOP/s follows from it, so the overlap of tiles counts against a method. Peak: memory of the process during "
-        "the restoration, pixels and libraries included."
+        f"{args.threads} threads, medians of {args.rounds} turns (movies: one) in one run; s ×: seconds over those of "
+        "decrappify, 1 frame. PSNR: of the model used, on the test movie of quality.py. GFLOP/MP counts each output "
+        "pixel once; GFLOP/s follows from it, so the overlap of tiles counts against a method. Peak: memory of the "
+        "process during the restoration, pixels and libraries included."
     ]
     header = ["method", "PSNR, dB", "path", "s", "s ×", "MP/s", "CPU s/MP", "GFLOP/MP", "of conv 3 × 3", "peak, MiB"]
     for name in dict.fromkeys(row["scene"] for row in rows):
@@ -163,9 +174,11 @@ def _lines(row: Row, fidelity: dict[str, float]) -> list[list[Any]]:
     for method, found in row["methods"].items():
         seconds, cpu = statistics.median(found["seconds"]), statistics.median(found["cpu_seconds"])
         share = found["gflop_per_mp"] * megapixels / seconds / peak
+        trained = VARIANTS[method][0]
+        label = LABELS[trained] + (", OpenVINO" if method.endswith("OpenVINO") else "")
         lines.append(
             [
-                *(LABELS[method], fidelity.get(method), row["path"], seconds, seconds / ours, megapixels / seconds),
+                *(label, fidelity.get(trained), row["path"], seconds, seconds / ours, megapixels / seconds),
                 *(cpu / megapixels, found["gflop_per_mp"], share, found["peak_mib"]),
             ]
         )
@@ -186,7 +199,7 @@ def psnr_of(args: argparse.Namespace) -> dict[str, float]:
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("--rounds", type=int, default=3, help="turns of each method")
+    options.add_argument("--rounds", type=int, default=3, help="turns of each method on a still")
     options.add_argument("--minutes", type=float, default=2.0, help="CPU minutes that the models were trained for")
     options.add_argument("--seeds", type=int, nargs=1, default=[0], help="seed of the models")
     options.add_argument("--runs", type=Path, default=Path("runs/quality"), help="the folder of quality.py")

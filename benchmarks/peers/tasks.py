@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import corpus
 import numpy as np
@@ -35,12 +35,12 @@ EM_NOISE = (Speckle(variance=0.005), Gaussian(sigma=0.04))
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One task: what it is in words, its scale, whether frames follow each other, and how its files are made."""
+    """One task: what it is in words, how its files are made, its scale, and what its windows are made of, if any."""
 
     description: str
     make: Callable[[], dict[str, Pairs]]
     scale: int = 1
-    windows: bool = False
+    windows: Literal["frames", "slices"] | None = None
 
 
 def exposures() -> dict[str, Pairs]:
@@ -96,10 +96,10 @@ def micrograph() -> dict[str, Pairs]:
 
 
 TASKS: Mapping[str, Task] = {
-    "simulated cell": Task("moving cell, 192 × 192, 2 × 40 frames, 10 photons", simulated_cell, windows=True),
+    "simulated cell": Task("moving cell, 192 × 192, 2 × 40 frames, 10 photons", simulated_cell, windows="frames"),
     "exposures": Task("measured: actin, mitochondria, nuclei at a low and a high exposure (GigaDB 100888)", exposures),
-    "microtubules": Task("measured: TIRF, 20 × 5 ms against 111 ms (ACsN)", microtubules, windows=True),
-    "wide field": Task("measured: one nucleus, wide field against confocal, 21 slices", confocal, windows=True),
+    "microtubules": Task("measured: TIRF, 20 × 5 ms against 111 ms (ACsN)", microtubules, windows="frames"),
+    "wide field": Task("measured: one nucleus, wide field against confocal, 21 slices", confocal, windows="slices"),
     "micrograph × 4": Task("FIB-SEM, every fourth pixel and noise", micrograph, scale=4),
 }
 
