@@ -4,8 +4,9 @@
 variants take turns in one process, --rounds times after a small picture as warm-up, so that other work on the machine
 falls on all of them; ratios are of the medians of CPU time, which such work changes least.
 
-- eager: unfolded NCHW float32, as the bare module is called, against folded and channels_last, as `InferenceNetwork`
-  runs it; and the same with sums in groups of channels in large layers too, the price of the last digits.
+- eager: NCHW float32 with one direct convolution a layer, as fastai calls it; our bare module, which sums large layers
+  in groups of channels for the last digits; folded and channels_last; and in Winograd's form, as `InferenceNetwork`
+  runs it.
 - runtimes: `torch.compile`, ONNX Runtime and OpenVINO on the folded network, against the same folded network, at
   --runtime-size.
 - bfloat16: where the processor has it, at full size; elsewhere it is emulated, and once at 112 pixels is enough to see.
@@ -36,13 +37,16 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from decrappify.networks import create
+from decrappify.networks.blocks import SplitConv2d
 from decrappify.networks.compiling import compiled
 from decrappify.networks.folding import fold_norms
+from decrappify.networks.winograd import with_winograd
 from decrappify.restoration.backends.choice import RUNTIMES
 from decrappify.restoration.inference import has_fast_bfloat16
 
 NETWORK, SEED, THREADS, SMALL = "deoldify-artistic", 0, (1, 2), 112
-UNFOLDED, FOLDED, GROUPED = "unfolded, NCHW", "folded, channels_last", "the same, sums in groups throughout"
+DIRECT, BARE = "direct convolutions, NCHW", "bare module (sums in groups), NCHW"
+FOLDED, WINOGRAD = "folded, channels_last", "folded, channels_last, Winograd"
 Predict = Callable[[Tensor], Tensor]
 
 
@@ -64,22 +68,34 @@ def channels_last(network: Any) -> Predict:
 
 
 def folded() -> Predict:
-    """Give the network as `InferenceNetwork` runs it."""
+    """Give the network as `InferenceNetwork` hands it to other runtimes."""
     return channels_last(fold_norms(generator(), large_in_one_go=True))
 
 
+def direct() -> Any:
+    """Give the network with torch's own convolutions and layout."""
+    network = fold_norms(generator())
+    for module in network.modules():
+        if isinstance(module, SplitConv2d):
+            module.__class__ = torch.nn.Conv2d
+    return network
+
+
 def measure_eager(threads: int, args: argparse.Namespace) -> Row:
-    """Unfolded against folded; on one thread also what sums in groups cost in large layers."""
+    """What folding, layout and Winograd's form bring."""
     torch.set_num_threads(threads)
     network = generator()
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(picture(SMALL))
     gflop = counter.get_total_flops() / SMALL**2 * args.size**2 / 1e9
-    variants: dict[str, Predict] = {UNFOLDED: network, FOLDED: folded()}
-    if threads == 1:
-        variants[GROUPED] = channels_last(fold_norms(network))
+    variants: dict[str, Predict] = {
+        DIRECT: direct(),
+        BARE: network,
+        FOLDED: folded(),
+        WINOGRAD: channels_last(with_winograd(fold_norms(generator(), large_in_one_go=True))),
+    }
     return {"kind": "eager", "threads": threads, "gflop": gflop} | compare(
-        variants, args.size, args.rounds, UNFOLDED, warm=SMALL
+        variants, args.size, args.rounds, DIRECT, warm=SMALL
     )
 
 
@@ -267,7 +283,7 @@ def main() -> None:
     args = options.parse_args()
     torch.set_num_threads(args.threads)
     shared = {"network": NETWORK, "seed": SEED, "rounds": args.rounds}
-    eager = shared | {"side": args.size}
+    eager = shared | {"side": args.size, "variants": [DIRECT, BARE, FOLDED, WINOGRAD]}
     runtime = shared | {"side": args.runtime_size, "threads": args.threads}
     jobs = {f"eager {n} threads": Job(eager | {"threads": n}, partial(measure_eager, n, args)) for n in THREADS}
     for backend, name in (("onnxruntime", "ONNX Runtime"), ("openvino", "OpenVINO")):

@@ -110,7 +110,7 @@ class Benchmark:
 
     def command(self) -> str:
         """The command that makes all rows as this process makes its own."""
-        words = [f"python benchmarks/{self.name}.py"]
+        words = [f"python benchmarks/{Path(sys.argv[0]).name}"]
         for action in self._options._actions:
             value = getattr(self.args, action.dest, None)
             if action.dest in _NOT_IN_THE_COMMAND or value in (None, action.default, argparse.SUPPRESS):
