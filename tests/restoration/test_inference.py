@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from decrappify.errors import InputError
+from decrappify.networks.residual_unet import ResidualUNet
+from decrappify.networks.winograd import WinogradConv2d
 from decrappify.restoration import inference
 from decrappify.restoration.inference import InferenceNetwork, choose_device
 
@@ -87,3 +89,48 @@ def test_impossible_devices_and_precisions_are_refused(options, message):
 def test_auto_device_is_one_that_is_there():
     assert choose_device("auto").type in ("cpu", "cuda", "mps")
     assert choose_device(torch.device("cpu")) == torch.device("cpu")
+
+
+class WinogradSeen:
+    """Counts the images that wide convolutions take in Winograd's form."""
+
+    def __init__(self, monkeypatch, error=0.0):
+        self.count = 0
+        forward = WinogradConv2d.forward
+
+        def watched(module, x):
+            self.count += 1
+            return forward(module, x) + error
+
+        monkeypatch.setattr(WinogradConv2d, "forward", watched)
+
+
+def wide():
+    network = ResidualUNet(n_frames=1, base_channels=128, depth=0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        nn.init.normal_(network.tail.weight, std=0.05)
+    return network
+
+
+def test_wide_convolutions_take_winograds_form_in_float32(monkeypatch):
+    network = wide()
+    seen = WinogradSeen(monkeypatch)
+    source = source_for(network, 64)
+    exact = InferenceNetwork(network, device="cpu", precision="float32")
+    seen.count = 0
+    torch.testing.assert_close(exact(source), network(source).detach(), atol=1e-5, rtol=0)
+    assert seen.count == 2
+    InferenceNetwork(network, device="cpu", precision="bfloat16")(source)
+    InferenceNetwork(ResidualUNet(n_frames=1, base_channels=16, depth=0), device="cpu", precision="float32")(source)
+    assert seen.count == 2
+
+
+def test_and_keep_their_own_where_that_changes_the_answer(monkeypatch):
+    network = wide()
+    seen = WinogradSeen(monkeypatch, error=0.1)
+    kept = InferenceNetwork(network, device="cpu", precision="float32", backend="torch")
+    seen.count = 0
+    source = source_for(network, 64)
+    torch.testing.assert_close(kept(source), network(source).detach(), atol=1e-5, rtol=0)
+    assert not seen.count

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from decrappify.errors import InputError
 from decrappify.networks.folding import fold_norms
-from decrappify.networks.winograd import with_winograd
+from decrappify.networks.winograd import WinogradConv2d, with_winograd
 from decrappify.restoration.backends.agreement import agreement_db, trial_source
 from decrappify.restoration.backends.choice import (
     MIN_FLOAT32_AGREEMENT_DB,
@@ -180,6 +180,8 @@ class InferenceNetwork:
     def _fewer_multiplications(self) -> nn.Module:
         """Put wide convolutions in Winograd's form, unless this network amplifies its rounding."""
         fast, source = with_winograd(self._network), self._small_source()
+        if not any(isinstance(module, WinogradConv2d) for module in fast.modules()):
+            return self._network
         agreement = agreement_db(
             self._run(fast, source, torch.float32), self._run(self._network, source, torch.float32)
         )
