@@ -189,7 +189,7 @@ RUNS = {
     "pairs of missing folders": ((RUN, '[data]\npairs = ["no/low", "no/high"]'), r"needs a folder, two folders"),
     "pairs of one folder": ((RUN, '[data]\npairs = "nothing"'), r"does not hold low/ and high/"),
     "pairs alone": ((RUN, '[data]\npairs = ["alone/low", "alone/high"]'), r"has no partner in"),
-    "one pair": ((RUN, '[data]\npairs = [["good.tif", "good.tif"]]'), r"one pair cannot be split"),
+    "one pair": ((RUN, '[data]\npairs = [["good.tif", "good.tif"]]'), r"too few to keep some for validation"),
     "pairs of nothing": ((RUN, "[data]\npairs = []"), r"pairs is empty|needs a folder"),
 }
 

@@ -74,7 +74,7 @@ def test_restore_takes_frames_channel_and_dtype(cells, tiny_models, tmp_path, co
 def test_verbose_says_what_was_decided(cells, tiny_models, tmp_path, command):
     options = ["--model", tiny_models["still"], "--tile-size", "4096", "--device", "cpu", "--precision", "float32"]
     lines = command("--verbose", "restore", cells, tmp_path / "out.ome.tif", *options).stderr.splitlines()
-    assert lines[0].startswith("decrappify: cpu in float32, tiles of ")
+    assert lines[0].startswith("decrappify: torch on cpu in float32, tiles of ")
     assert lines[1] == "decrappify: tile_size=4096 holds the whole frame (40 x 48)"
 
 
