@@ -26,6 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tifffile
 from peers.client import Worker
 from peers.tasks import TASKS, folder_of
@@ -43,6 +44,7 @@ LABELS = {
     "pssr, 3 frames": "PSSR2, 3 frames",
 }
 ONE_SEED = "pssr, 3 frames"  # no better than one frame in these budgets
+PICTURED = ("simulated cell", "exposures", "microtubules")
 BASELINES = ("input", "gaussian", "nlm")
 FIGURES = {"psnr": "PSNR, dB", "ssim": "SSIM", "frc_px": "FRC 0.5, px", "tde": "TDE", "flicker_floor": "flicker floor"}
 
@@ -130,6 +132,8 @@ def section(rows: list[Row], args: argparse.Namespace) -> str:
         lines = [_line(rows, task, name) for name in shown if _of(rows, task, name)]
         header = ["method", *_figures(task).values(), "steps", "images seen, thousands", "parameters, thousands"]
         parts.append(f"### {task.capitalize()}\n\n{TASKS[task].description}\n\n{table(header, lines)}")
+        if task in PICTURED and (shown_here := picture(task, args)):
+            parts.append(shown_here)
     about = {
         row["program"]: f"- {row['program']}: {row['settings']} ({row['versions']})" for row in rows if "program" in row
     }
@@ -143,6 +147,35 @@ def _figures(task: str) -> dict[str, str]:
 
 def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def picture(task: str, args: argparse.Namespace) -> str | None:
+    """A detail of the first test file as each method restored it, with the first seed, on the truth's grey levels."""
+    from panels import save_panel
+
+    from decrappify.metrics.fidelity import affine_fit
+
+    home = folder_of(task, args.runs)
+    source = min((home / "test" / "low").glob("*.tif"))
+    ours = "decrappify, 3 frames" if TASKS[task].windows else "decrappify"
+    files = {"source": source} | {
+        LABELS[method]: run_of(task, method, args.seeds[0], args) / source.name
+        for method in (ours, "careamics", "pssr")
+    }
+    if not all(path.exists() for path in files.values()):
+        return None
+    truth = _middle(tifffile.imread(home / "test" / "high" / source.name))
+    images = {}
+    for label, path in files.items():
+        image = _middle(tifffile.imread(path)).astype(np.float64)
+        fit = affine_fit(image, truth) if image.shape == truth.shape else affine_fit(truth, truth)
+        images[label] = fit.slope * image + fit.intercept
+    path = args.results.parent / "results" / f"{args.name}_{task.replace(' ', '_').replace('×', 'x')}.png"
+    return save_panel(path, images | {"truth": truth}, detail=128)
+
+
+def _middle(image: Any) -> Any:
+    return image if image.ndim == 2 else image[len(image) // 2]
 
 
 def _of(rows: list[Row], task: str, method: str) -> list[Row]:

@@ -89,7 +89,7 @@ def model_of(method: str, args: argparse.Namespace) -> Path:
 def measure(name: str, path: str, args: argparse.Namespace) -> Row:
     """All methods in turns on one scene."""
     n_frames, size = SCENES[name]
-    home, warm = scene(n_frames, size, args), scene(1, 512, args)
+    home, warm = scene(n_frames, size, args), scene(min(n_frames, 3), 512, args)
     peak = convolution(args.threads)
     row: Row = {"scene": name, "path": path, "megapixels": n_frames * size**2 / 1e6, "conv_gflops": [], "methods": {}}
     with ExitStack() as stack:

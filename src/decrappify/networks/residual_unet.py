@@ -24,8 +24,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, H, W)."""
-        residual: Tensor = self.conv2(F.relu(self.conv1(x)))
-        return x + residual
+        residual: Tensor = self.conv2(F.relu(self.conv1(x), inplace=True))
+        return residual.add_(x)  # in place: large images are limited by memory
 
 
 class ResidualUNet(nn.Module):
@@ -164,7 +164,7 @@ class ResidualUNet(nn.Module):
             x = down(x)
         x = self.encoder[-1](x)
         for up, decode in zip(reversed(self.up), reversed(self.decoder), strict=True):
-            x = decode(up(x) + skips.pop())
+            x = decode(up(x).add_(skips.pop()))
         factor = self.stem * self.scale
         residual = self.tail(x)
         return base + (F.pixel_shuffle(residual, factor) if factor > 1 else residual)
