@@ -54,10 +54,11 @@ def automatic_backend(network: nn.Module, device: torch.device, precision: str, 
 
     OpenVINO is taken where it is installed, for residual U-Nets in float32 on a CPU, when at least 50 megapixels are
     known to follow. On a Zen 3 core (AVX2) it predicts with the fluorescence models in 0.87 of torch's CPU time, with
-    `em-x4` in all of it, and agrees to 120 dB and more; it takes 2 to 3 seconds of CPU time to make ready, which a preview, a picture or a short
-    movie would not win back. Everything else stays with torch: ONNX Runtime is slower than OpenVINO in each case and
-    takes longer to make ready, `torch.compile` gains nothing on the CPU after up to a minute of compiling, neither
-    gains more than a tenth on DeOldify's generators, and other precisions were not measured.
+    `em-x4` in all of it, and agrees to 120 dB and more; it takes 2 to 3 seconds of CPU time to make ready, which a
+    preview, a picture or a short movie would not win back. Everything else stays with torch: ONNX Runtime is slower
+    than OpenVINO in each case and takes longer to make ready, `torch.compile` gains nothing on the CPU after up to a
+    minute of compiling, neither gains more than a tenth on DeOldify's generators, and other precisions were not
+    measured.
 
     Parameters
     ----------
