@@ -22,17 +22,15 @@ from __future__ import annotations
 
 import argparse
 import gc
-import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
+from peers.worker import cpu_seconds, forget_peak, peak_memory
 from results import Benchmark, Job, Row, parser, table
-from throughput import peak_memory
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -197,20 +195,6 @@ def convolution() -> Callable[[], float]:
 
     run()
     return run
-
-
-def cpu_seconds() -> float:
-    """CPU time of this process and of those that it has waited for: compiling starts some."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
-
-
-def forget_peak() -> int:
-    """Start the count of the peak memory anew (Linux), and return the memory held now, in bytes."""
-    reset = Path("/proc/self/clear_refs")
-    if reset.exists():
-        reset.write_text("5")
-    return peak_memory()
 
 
 def section(rows: list[Row]) -> str:

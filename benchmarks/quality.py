@@ -210,15 +210,20 @@ def _spread(values: list[float | None], digits: int) -> str:
     return middle if len(known) == 1 or not digits else f"{middle} ± {statistics.stdev(known):.{digits}f}"
 
 
+def add_environments(options: argparse.ArgumentParser) -> None:
+    """The option that says where the peers live."""
+    options.add_argument(
+        "--environments", type=Path, default=Path("runs/environments"), help="folder of the peers' environments"
+    )
+
+
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--minutes", type=float, default=2.0, help="CPU minutes of training for each model")
     options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
     options.add_argument("--runs", type=Path, default=Path("runs/quality"), help="folder of tasks and trained models")
-    options.add_argument(
-        "--environments", type=Path, default=Path("runs/environments"), help="folder of the peers' environments"
-    )
+    add_environments(options)
     options.add_argument("--name", default="quality", help="name of the section, for a second table")
     options.add_argument("--title", default="Quality at equal data and equal CPU time", help="its title")
     args = options.parse_args()

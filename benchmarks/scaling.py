@@ -36,9 +36,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peers.worker import forget_peak, peak_memory
 from results import Benchmark, Job, Row, parser, table
 from synthetic_movie import SEED, generate
-from throughput import peak_memory
 
 DEVICES = ("cpu", "cuda")
 
@@ -124,14 +124,6 @@ def turn(variant: Variant, model: str, source: Path, target: Path) -> Row:
         "peak_mib": peak_memory() / 2**20,
         "gpu_mib": torch.cuda.max_memory_allocated() / 2**20 if gpu else None,
     }
-
-
-def forget_peak() -> int:
-    """Start the count of the peak memory anew (Linux), and return the memory held now, in bytes."""
-    reset = Path("/proc/self/clear_refs")
-    if reset.exists():
-        reset.write_text("5")
-    return peak_memory()
 
 
 def measure(made: Sequence[Variant], model: str, rounds: int, folder: Path) -> Row:

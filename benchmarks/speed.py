@@ -34,7 +34,7 @@ import tifffile
 from numpy.typing import NDArray
 from peers.client import Worker
 from peers.tasks import folder_of
-from quality import LABELS, METHODS, run_of, train
+from quality import LABELS, METHODS, add_environments, run_of, train
 from results import Benchmark, Job, Row, parser, table
 
 TASK = "simulated cell"
@@ -204,9 +204,7 @@ def main() -> None:
     options.add_argument("--minutes", type=float, default=2.0, help="CPU minutes that the models were trained for")
     options.add_argument("--seeds", type=int, nargs=1, default=[0], help="seed of the models")
     options.add_argument("--runs", type=Path, default=Path("runs/quality"), help="the folder of quality.py")
-    options.add_argument(
-        "--environments", type=Path, default=Path("runs/environments"), help="folder of the peers' environments"
-    )
+    add_environments(options)
     options.add_argument("--name", default="speed", help="name of the section, for a second table")
     options.add_argument("--title", default="Speed and memory beside the peers", help="its title")
     args = options.parse_args()

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peers.worker import peak_memory
 from results import Benchmark, Job, Row, parser, table
 from synthetic_movie import SEED, generate
 
@@ -48,17 +49,6 @@ def child(source: str, target: str, model: str, threads: int) -> None:
     restore(source, model, target, device="cpu")
     seconds = time.perf_counter() - started
     print(json.dumps({"restore_seconds": seconds, "peak_mib": peak_memory() / 2**20}))
-
-
-def peak_memory() -> int:
-    """Peak resident memory of this process in bytes."""
-    status = Path("/proc/self/status")
-    if status.exists():  # ru_maxrss starts from the parent's peak on Linux; VmHWM starts anew
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def measure_memory(n_frames: int, args: argparse.Namespace, folder: Path) -> Row:

@@ -28,10 +28,3 @@ def interpreter(method: str, folder: Path) -> Path:
             sys.exit(f"the environment of {method} cannot be made, see above")
         done.write_text(requirements.read_text())
     return python
-
-
-def versions(python: Path, packages: tuple[str, ...]) -> str:
-    """What an environment holds, as "name version, ..."."""
-    code = "import importlib.metadata as m, sys; print(', '.join(f'{p} {m.version(p)}' for p in sys.argv[1:]))"
-    done = subprocess.run([str(python), "-c", code, *packages], capture_output=True, text=True, check=True)
-    return done.stdout.strip()

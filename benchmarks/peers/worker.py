@@ -5,7 +5,7 @@ Every worker answers the same requests, so that all methods see identical files 
 - ``{"verb": "train", "low": folder, "high": folder, "model": new folder, "cpu_seconds": 180, "seed": 0, "scale": 1,
   "n_frames": 1}``: learn from files of equal names in two folders, and stop when the process has spent that CPU time
   on training (reading and validation count, importing does not). The files are TIFF, YX or TYX.
-- ``{"verb": "load", "model": folder}``: make a trained model ready to restore.
+- ``{"verb": "load", "model": folder}``: make a trained model ready to restore; decrappify also takes a ``"backend"``.
 - ``{"verb": "restore", "source": path, "output": path or null}``: restore one file of YX or TYX, a TIFF or a plain Zarr
   array. With an `output` reading and writing are part of what is measured: a TIFF file of float32 in the truth's own
   grey levels, or a Zarr store as the method writes it where the name ends in .zarr. Without, the pixels are read
@@ -14,7 +14,7 @@ Every worker answers the same requests, so that all methods see identical files 
 Without CUDA_VISIBLE_DEVICES="" a method takes the GPU where there is one. The command is ``python WORKER.py THREADS``.
 
 An answer holds seconds, CPU seconds and the peak memory of that request alone. What the library prints goes to stderr.
-Only the standard library, numpy and tifffile are imported here, as this file runs in every environment.
+Only the standard library is imported here, as this file runs in every environment.
 """
 
 from __future__ import annotations

@@ -349,17 +349,18 @@ def test_openvino_is_imported_without_what_reports_its_use(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+class Stop(Exception):
+    """Ends a run in its third frame."""
+
+
+def stops(t, c, z):
+    if t == 2:
+        raise Stop
+
+
 @only_openvino
 def test_a_run_is_continued_only_on_its_own_backend(runtime, movie, tmp_path):
     output, model = tmp_path / "restored.ome.zarr", as_model(residual())
-
-    class Stop(Exception):
-        pass
-
-    def stops(t, c, z):
-        if t == 2:
-            raise Stop
-
     settings = {**FAST, "tile_size": 64, "tile_overlap": 8}
     with pytest.raises(Stop):
         restore(movie, model, output, **settings, backend=runtime, on_plane=stops)
@@ -372,14 +373,6 @@ def test_a_run_is_continued_only_on_its_own_backend(runtime, movie, tmp_path):
 def test_a_run_that_chose_for_itself_is_continued_with_its_choice(movie, tmp_path, monkeypatch):
     installed("openvino")
     output, model = tmp_path / "restored.ome.zarr", as_model(residual())
-
-    class Stop(Exception):
-        pass
-
-    def stops(t, c, z):
-        if t == 2:
-            raise Stop
-
     monkeypatch.setattr(choice, "_LONG_RUN", 1)
     with pytest.raises(Stop):
         restore(movie, model, output, **FAST, on_plane=stops)
