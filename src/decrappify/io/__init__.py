@@ -13,15 +13,16 @@ from numpy.typing import DTypeLike
 from decrappify.errors import InputError
 from decrappify.io.formats import READABLE, format_of, writer_for
 from decrappify.io.outputs import check_output, partial_path
+from decrappify.io.scenes import scene_index, scenes
 from decrappify.movie import Movie, PixelSize
 
-__all__ = ["open_movie", "open_pyramid", "partial_path", "save_movie"]
+__all__ = ["open_movie", "open_pyramid", "partial_path", "save_movie", "scenes"]
 
 
 def open_movie(
     source: Any,
     *,
-    scene: int = 0,
+    scene: int | str = 0,
     channel: int | str | None = None,
     frame_interval_s: float | None = None,
     pixel_size_um: float | Sequence[float | None] | None = None,
@@ -34,8 +35,9 @@ def open_movie(
     source : path, array, image object or Movie
         A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of TIFF or PNG files, one per frame; a
         numpy, dask or zarr array (Y, X), (T, Y, X) or (T, C, Z, Y, X); an ``AICSImage`` or ``BioImage``; a Movie.
-    scene : int
-        Which image, where a file holds several; 0 leaves an image object on the scene where it is.
+    scene : int or str
+        Which image, by number or name (see `scenes`), where a file holds several; 0 leaves an image object on the scene
+        where it is.
     channel : int or str, optional
         Keep this channel only, by number or name.
     frame_interval_s : float, optional
@@ -67,6 +69,8 @@ def open_movie(
     >>> movie.shape, movie.pixel_size_um, movie.frame_interval_s
     ((3, 1, 1, 8, 9), (None, 0.1, 0.1), 2.0)
     """
+    if isinstance(scene, str):
+        scene = scene_index(scene, scenes(source), _name_of(source))
     movie = (
         _open_path(Path(source), scene, axes)
         if isinstance(source, str | os.PathLike)
@@ -84,14 +88,14 @@ def open_movie(
     return movie if channel is None else movie.select(channels=channel_index(movie, channel))
 
 
-def open_pyramid(path: str | os.PathLike[str], *, scene: int = 0) -> list[Movie]:
+def open_pyramid(path: str | os.PathLike[str], *, scene: int | str = 0) -> list[Movie]:
     """Open every resolution level of a file, for viewers that draw a coarse one first.
 
     Parameters
     ----------
     path : path
         As for `open_movie`.
-    scene : int
+    scene : int or str
         Which image, where a file holds several.
 
     Returns
@@ -104,6 +108,8 @@ def open_pyramid(path: str | os.PathLike[str], *, scene: int = 0) -> list[Movie]
     MissingFileError, FormatError, InputError
         As for `open_movie`.
     """
+    if isinstance(scene, str):
+        scene = scene_index(scene, scenes(path), Path(path).name)
     levels = [open_movie(path, scene=scene)]
     if format_of(Path(path)) == "OME-Zarr":
         from decrappify.io.omezarr import level_count, open_omezarr
@@ -231,6 +237,10 @@ def _open_object(source: Any, scene: int, axes: str | None) -> Movie:
         )
     _only_scene(scene, "an array")
     return Movie.from_array(source, axes)
+
+
+def _name_of(source: Any) -> str:
+    return Path(source).name if isinstance(source, str | os.PathLike) else str(getattr(source, "name", "the image"))
 
 
 def _only_scene(scene: int, name: str) -> None:

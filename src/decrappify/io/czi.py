@@ -72,6 +72,17 @@ def open_czi(path: str | os.PathLike[str], scene: int = 0) -> Movie:
     )
 
 
+def scene_names(path: Path) -> list[str | None]:
+    """Return the name of every scene, None where the file has no name for it."""
+    reader = _open(path)
+    try:
+        numbers = sorted(reader.scenes_bounding_rectangle_no_pyramid) or [0]
+        named = czi_metadata.scene_names(czi_metadata.parse_metadata(reader.raw_metadata, path.name))
+    finally:
+        reader.close()
+    return [named.get(number) for number in numbers]
+
+
 class CziSource:
     """Planes of one scene of a CZI file; can be sent to another process, which opens the file anew."""
 

@@ -59,6 +59,16 @@ def median_step(times: Sequence[float]) -> float | None:
     return median(steps) if steps and median(steps) > 0 else None
 
 
+def scene_names(root: ElementTree.Element) -> dict[int, str]:
+    """Return the names of the scenes by their index; scenes without a name are left out."""
+    found = {}
+    for scene in root.findall(f"{_IMAGE}/S/Scenes/Scene"):
+        index, name = scene.get("Index", ""), scene.get("Name", "")
+        if index.isdecimal() and name:
+            found[int(index)] = name
+    return found
+
+
 def channels(root: ElementTree.Element, n_channels: int) -> tuple[list[str], list[str | None]]:
     """Names and display colours (``"RRGGBB"``) of the channels.
 
