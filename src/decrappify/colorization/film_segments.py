@@ -14,13 +14,13 @@ import numpy as np
 
 from decrappify.colorization.film_reader import FilmReader
 from decrappify.errors import OutputExistsError
+from decrappify.io.h264 import X264_THREADS, x264_options
 from decrappify.io.outputs import check_output, remove, write_json
 from decrappify.movie import Array
 
 SEGMENT_FRAMES = 100  # a fixed number, so that a resumed run codes the very same pieces
 _RUN = "run.json"
 _QUALITY = {"crf": "17", "preset": "medium"}
-_THREADS = 4  # libx264's output depends on their number
 _HEADERS_APART = 1 << 22  # ffmpeg's flag: parameter sets go into the container, as mp4 and mkv want them
 
 
@@ -29,8 +29,8 @@ def configure_h264(codec: Any, reader: FilmReader) -> None:
     codec.width, codec.height = (side + side % 2 for side in (reader.width, reader.height))
     codec.pix_fmt = "yuv420p"
     codec.time_base, codec.framerate = reader.time_base, Fraction(reader.rate)
-    codec.options = dict(_QUALITY)
-    codec.thread_count = _THREADS
+    codec.options = x264_options(**_QUALITY)
+    codec.thread_count = X264_THREADS
     if reader.sample_aspect_ratio:
         codec.sample_aspect_ratio = reader.sample_aspect_ratio
     reader.colours.tag(codec)

@@ -180,6 +180,7 @@ def train(
         "steps": result.last_step,
         "best_step": result.best_step,
         "training_seconds": round(result.seconds),
+        "runtime": result.runtime,
         "validation": {
             "psnr_source_db": round(result.psnr_source, 2),
             "psnr_db": round(result.best_psnr, 2),
