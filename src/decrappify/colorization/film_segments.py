@@ -141,6 +141,10 @@ class SegmentFolder:
         As given.
     complete : bool
         The film was finished, and only the folder is still to be removed.
+    continues : bool
+        Pieces of an earlier part of this run are used.
+    runtime : dict or None
+        Threads and processor type that the earlier part recorded.
 
     Raises
     ------
@@ -155,7 +159,9 @@ class SegmentFolder:
         self.key = key
         run = self._read_json(_RUN)
         mine = run.get("key") == key
-        self.complete = mine and resume and bool(run.get("finishing")) and output.exists() and not overwrite
+        self.continues = mine and resume
+        self.runtime: Any = run.get("runtime") if self.continues else None
+        self.complete = self.continues and bool(run.get("finishing")) and output.exists() and not overwrite
         if self.complete:
             return
         check_output(output, overwrite=overwrite)
@@ -164,12 +170,13 @@ class SegmentFolder:
                 f"{self.path} holds the unfinished film of another run (other input, model or settings); repeat that "
                 "run to finish it, or discard it with overwrite=True (--overwrite)"
             )
-        self._about, self._continues = {"key": key, **about}, mine and resume
+        self._about = {"key": key, **about}
 
-    def open(self) -> None:
-        """Create the folder, or clear it of what is not to be continued."""
-        if not self._continues:
+    def open(self, runtime: dict[str, Any]) -> None:
+        """Create the folder, or clear it of what is not to be continued, and record threads and processor type."""
+        if not self.continues:
             self.remove()
+        self._about["runtime"] = self.runtime = runtime
         self.path.mkdir(exist_ok=True)
         write_json(self.path / _RUN, self._about)
 
