@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import importlib.util
 import logging
+import os
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +12,14 @@ import torch
 from decrappify import runtime
 from decrappify.io.h264 import x264_options
 from decrappify.restoration.inference import has_fast_bfloat16
-from decrappify.runtime import cpu_flags, onednn_level, present_runtime, processor_type, take_up_runtime, threads_put_back
+from decrappify.runtime import (
+    cpu_flags,
+    onednn_level,
+    present_runtime,
+    processor_type,
+    take_up_runtime,
+    threads_put_back,
+)
 
 SKYLAKE = frozenset({"sse4_1", "avx", "avx2", "avx512f", "avx512bw", "avx512dq", "avx512vl"})
 SAPPHIRE = SKYLAKE | {"avx_vnni", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8"}
@@ -69,9 +79,14 @@ def test_take_up_runtime_sets_the_recorded_threads_and_they_are_put_back(now, th
 
 def test_threads_are_put_back_after_an_error():
     torch.set_num_threads(1)
-    with pytest.raises(KeyError), threads_put_back():
+
+    @threads_put_back()
+    def fail():
         torch.set_num_threads(2)
         raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert torch.get_num_threads() == 1
 
 
@@ -139,3 +154,46 @@ def test_x264_leaves_out_the_instructions_with_which_it_does_not_repeat_itself(m
     assert x264_options(crf="17") == {"crf": "17", "x264-params": "asm=avx2,fma3,lzcnt,bmi2"}
     monkeypatch.setattr("decrappify.io.h264.cpu_flags", lambda: frozenset({"avx2"}))
     assert x264_options(crf="17") == {"crf": "17"}
+
+
+@pytest.mark.cpu_sensitive
+def test_torch_takes_the_limits_of_the_environment():
+    assert torch.get_num_threads() == int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads()))
+    allowed = os.environ.get("ATEN_CPU_CAPABILITY", "")
+    assert not allowed or torch.backends.cpu.get_cpu_capability() == allowed.upper()
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
+    assert f"oneDNN {onednn_level(limit=limit)}," in processor_type()
+
+
+@pytest.fixture
+def processors():
+    """The script of `make test-cpu`."""
+    spec = importlib.util.spec_from_file_location("processors", Path(__file__).with_name("processors.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("flags", "run"),
+    [
+        (SAPPHIRE, ["AVX2", "AVX512_CORE", "no limit"]),
+        (SKYLAKE, ["AVX2", "no limit"]),
+        (frozenset({"sse4_1", "avx", "avx2"}), ["no limit"]),
+        (frozenset({"asimd"}), ["no limit"]),
+    ],
+)
+def test_levels_that_the_hardware_does_not_have_are_skipped_with_a_reason(processors, flags, run):
+    found = list(processors.environments(flags))
+    assert [label for label, _, reason in found if not reason] == [
+        f"{level}, {threads}" for level in run for threads in ("1 thread", "2 threads")
+    ]
+    assert len(found) == 6
+    assert all("\n" not in reason for _, _, reason in found)
+
+
+def test_each_level_sets_its_limits_and_threads(processors):
+    variables = {label: values for label, values, _ in processors.environments(SAPPHIRE)}
+    assert variables["no limit, 1 thread"] == {"OMP_NUM_THREADS": "1"}
+    assert variables["AVX512_CORE, 2 threads"] == {"OMP_NUM_THREADS": "2", "ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}
+    assert variables["AVX2, 1 thread"]["ATEN_CPU_CAPABILITY"] == "avx2"

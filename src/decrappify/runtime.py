@@ -144,10 +144,14 @@ def take_up_runtime(recorded: Any, device: Any = "cpu") -> dict[str, Any]:
         if torch.get_num_threads() == threads:
             logger.info("%d threads, as the run began with, instead of %d", threads, before)
         else:
-            logger.warning("the run began with %d threads, torch takes %d here: last digits may differ", threads, before)
+            logger.warning(
+                "the run began with %d threads, torch takes %d here: last digits may differ", threads, before
+            )
     now = processor_type(device)
     if processor.split("; then ")[-1] != now:
-        logger.warning("the run began on another type of processor (%s; here %s): last digits may differ", processor, now)
+        logger.warning(
+            "the run began on another type of processor (%s; here %s): last digits may differ", processor, now
+        )
         processor = f"{processor}; then {now}"
     return {"threads": threads, "processor": processor}
 

@@ -167,6 +167,7 @@ film.colorize_film(sys.argv[2], sys.argv[3], colorizer, steady=0.5, progress=Slo
 
 
 @pytest.mark.slow
+@pytest.mark.cpu_sensitive
 @pytest.mark.usefixtures("short_pieces")
 def test_a_killed_run_goes_on_and_gives_the_same_bytes(tmp_path, film_colorizer):
     source, output = write_film(tmp_path / "film.mp4", grey_film(40), sound="aac"), tmp_path / "colour.mp4"

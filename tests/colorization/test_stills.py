@@ -76,7 +76,9 @@ def test_a_folder_goes_in_natural_order_and_on_where_it_was_stopped(tmp_path, al
 
 @pytest.mark.cpu_sensitive
 @pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
-def test_a_resumed_folder_has_the_batches_and_threads_that_it_began_with(tmp_path, album, bar, film_colorizer, then, now):
+def test_a_resumed_folder_has_the_batches_and_threads_that_it_began_with(
+    tmp_path, album, bar, film_colorizer, then, now
+):
     with threads_put_back():
         torch.set_num_threads(then)
         whole = colorize_folder(album, tmp_path / "whole", film_colorizer, batch_size=2)

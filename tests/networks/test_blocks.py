@@ -7,6 +7,8 @@ from torch import nn
 from decrappify.networks.blocks import SpectralConv2d, SplitConv2d, WeightNormConv2d, convolve
 from decrappify.networks.folding import fold_norms
 
+pytestmark = pytest.mark.cpu_sensitive
+
 
 @pytest.fixture
 def source():

@@ -113,7 +113,9 @@ def _encode(movie: Movie, display: _Display, path: Path, bar: Any) -> None:
     )
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
         container.metadata["comment"] = notes.to_comment()
-        stream = container.add_stream("libx264", rate=_rate(movie.frame_interval_s), options=x264_options(crf="18", g="50"))
+        stream = container.add_stream(
+            "libx264", rate=_rate(movie.frame_interval_s), options=x264_options(crf="18", g="50")
+        )
         stream.pix_fmt = "yuv420p"
         stream.height, stream.width = (size + size % 2 for size in movie.shape[3:])
         codec = stream.codec_context

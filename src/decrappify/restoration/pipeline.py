@@ -16,8 +16,8 @@ from torch import Tensor
 from decrappify.errors import InputError
 from decrappify.intensity import Normalization
 from decrappify.movie import Array, Movie
-from decrappify.restoration.job import Job, Target
 from decrappify.restoration.inference import choose_device
+from decrappify.restoration.job import Job, Target
 from decrappify.restoration.overlap import run_overlapped
 from decrappify.restoration.restorer import RestorationCancelled, Restorer
 from decrappify.restoration.results import MemoryResult, Result, StoreResult, remove_working_store, saved_state
@@ -222,7 +222,8 @@ class _Start:
             **settings,
             "device": restorer.network.device.type,
             "provenance": job.provenance(normalizations, {"tile_size": restorer.tile_size, **settings, **runtime}),
-        } | state | {"runtime": runtime}
+        } | state
+        decided["runtime"] = runtime
         if decided["device"] != restorer.network.device.type:
             logger.warning("continuing on %s a run begun on %s: last digits may differ", device, decided["device"])
         result = self._open(job.metadata | {"provenance": decided["provenance"]}, progress)
