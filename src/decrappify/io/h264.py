@@ -1,4 +1,4 @@
-"""Settings with which libx264 writes the same bytes for the same frames, on one machine and on others."""
+"""Settings with which libx264 writes the same bytes for the same frames each time."""
 
 from __future__ import annotations
 

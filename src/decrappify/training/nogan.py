@@ -67,7 +67,8 @@ def train_nogan(
     critic_from : path, optional
         A critic, such as the ``critic.safetensors`` of another run, or a published one.
     resume, overwrite : bool
-        Go on from the checkpoint in `output`, bit for bit; or replace the run there.
+        Go on from the checkpoint in `output` (with as many threads as the run began with, and bit for bit on the same
+        type of processor); or replace the run there.
     progress : callable, optional
         Such as ``tqdm``.
     stop : threading.Event, optional
