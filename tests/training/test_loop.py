@@ -86,26 +86,25 @@ def test_a_run_resumed_in_a_new_process_with_other_threads_is_the_same_to_the_bi
     assert kept == [{key: row[key] for key in row if key != "seconds"} for row in log_rows(straight)]
 
 
-@pytest.mark.cpu_sensitive
-def test_a_run_with_other_threads_is_the_same_once_it_is_resumed_with_those_it_began_with(tmp_path):
-    config, sums = replace(CONFIG, max_steps=6, validate_every=3), set()
-    for threads in (2, 1):  # what the caller has when the run is resumed
-        folder = tmp_path / str(threads)
-        with threads_put_back():
-            torch.set_num_threads(2)
-            halted_after(folder, 3, config)
-            torch.set_num_threads(threads)
-            model = tiny_train(folder, config, resume=True)
-            assert torch.get_num_threads() == threads
-        assert model.card["runtime"] == {"threads": 2, "processor": processor_type()}
-        sums.add(model.sha256)
-    assert len(sums) == 1
+@pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
+def test_a_resumed_run_has_the_threads_that_it_began_with(tmp_path, then, now):
+    config, stop, found = replace(CONFIG, max_steps=2), threading.Event(), set()
+    stop.set()
+    with threads_put_back():
+        torch.set_num_threads(then)
+        assert tiny_train(tmp_path, config, stop=stop).card["steps"] == 1
+        torch.set_num_threads(now)
+        model = tiny_train(tmp_path, config, resume=True, on_validation=lambda *_: found.add(torch.get_num_threads()))
+        assert torch.get_num_threads() == now
+    assert found == {then}
+    assert model.card["runtime"] == {"threads": then, "processor": processor_type()}
 
 
 @pytest.mark.parametrize("recorded", [None, {"threads": 1, "processor": "riscv64"}])
 def test_a_run_begun_elsewhere_or_without_record_is_resumed_with_a_warning(tmp_path, caplog, recorded):
-    config = replace(CONFIG, max_steps=3, validate_every=2)
-    halted_after(tmp_path, 2, replace(config, max_steps=3))
+    config, stop = replace(CONFIG, max_steps=2), threading.Event()
+    stop.set()
+    tiny_train(tmp_path, config, stop=stop)
     checkpoint = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     del checkpoint["runtime"]
     torch.save(checkpoint | ({} if recorded is None else {"runtime": recorded}), tmp_path / "checkpoint.pt")
