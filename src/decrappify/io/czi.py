@@ -80,7 +80,7 @@ def open_czi(path: str | os.PathLike[str], scene: int | str = 0) -> Movie:
     path = Path(path)
     source = CziSource(path, scene)
     for message in source.notes():
-        warnings.warn(f"{path.name}{message}", stacklevel=4)
+        warnings.warn(f"{path.name}{message}", stacklevel=5)
     root = source.metadata
     names, colors = czi_metadata.channels(root, source.layout.axes[1], source.channel_numbers)
     if source.is_rgb:
@@ -153,6 +153,11 @@ class CziSource:
             found.append(
                 f": {len(layout.partial)} planes lack some of their {most} tiles ({where}); the gaps read as zeros"
             )
+        found += [
+            f": the metadata announce {announced} {what} and the file holds {held}; the recording was stopped early or "
+            "this is a part of it"
+            for what, announced, held in self._absent
+        ]
         for letter, length in self._longest.items():
             if length > 1 and letter not in "SM":
                 found.append(
@@ -195,14 +200,21 @@ class CziSource:
         number, picks = self._choose(blocks, numbers, names)
         check_picks(picks, further_numbers(scene_blocks(blocks, numbers[number])), name)
         try:
-            steps = numbering(blocks, czi_metadata.listed_sizes(self.metadata))
+            listed = czi_metadata.listed_sizes(self.metadata)
+            steps = numbering(blocks, listed)
             self.layout: SceneLayout = scene_layout(blocks, numbers[number], picks, steps)
         except FormatError as error:
             raise FormatError(f"{name} is damaged, {error}; copy it again from the microscope") from error
         layout = self.layout
         self.channel_numbers = [int(c) for c in steps["C"]]
         self._longest = blocks.longest
-        self._left_out = left_out_message(unique_names(names)[number], picks, layout.further, layout.indices[0])
+        self._absent = [
+            (what, listed[letter], len(steps[letter]))
+            for letter, what in (("T", "frames"), ("C", "channels"), ("Z", "slices"))
+            if listed.get(letter, 0) > len(steps[letter]) and blocks.longest.get(letter, 1) == 1
+        ]
+        label = unique_names(names)[number] if len(names) > 1 else None
+        self._left_out = left_out_message(label, picks, layout.further, layout.indices[0])
         self.is_rgb, self.dtype = _pixel_format(layout.pixel_types, name)
         n_samples = 3 if self.is_rgb else 1
         self.dtype = _sum_dtype(self.dtype, len(layout.indices))

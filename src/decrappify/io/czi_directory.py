@@ -23,6 +23,7 @@ _ENTRY_HEADER = 32
 _DIMENSION = np.dtype(
     [("letter", "u1"), ("rest", "V3"), ("start", "<i4"), ("size", "<i4"), ("at", "<f4"), ("stored", "<i4")]
 )
+_ENTRY_START = struct.Struct("<2s26xi")
 _MOST_DIMENSIONS = 40
 LETTERS = "STCZRIHVBM"
 
@@ -148,24 +149,20 @@ def _tables(content: bytes, count: int) -> list[NDArray[Any]]:
         table = np.frombuffer(content, whole, count)
         if (table["schema"] == b"DV").all() and (table["n"] == table["n"][0]).all():
             return [table]
-    positions: dict[int, list[int]] = {}
+    entries: dict[int, list[bytes]] = {}
     position = 0
     for _ in range(count):
         n = _dimension_count(content, position)
-        positions.setdefault(n, []).append(position)
-        position += _ENTRY_HEADER + n * _DIMENSION.itemsize
+        size = _ENTRY_HEADER + n * _DIMENSION.itemsize
+        entries.setdefault(n, []).append(content[position : position + size])
+        position += size
     if position > len(content):
         raise ValueError("the directory ends early")
-    raw = np.frombuffer(content, np.uint8)
-    types = {n: _entry_type(n) for n in positions}
-    return [
-        raw[np.array(starts)[:, np.newaxis] + np.arange(types[n].itemsize)].view(types[n])[:, 0]
-        for n, starts in positions.items()
-    ]
+    return [np.frombuffer(b"".join(same), _entry_type(n)) for n, same in entries.items()]
 
 
 def _dimension_count(content: bytes, position: int) -> int:
-    schema, n = struct.unpack_from("<2s26xi", content, position)
+    schema, n = _ENTRY_START.unpack_from(content, position)
     if schema != b"DV" or not 2 <= n <= _MOST_DIMENSIONS:
         raise ValueError("an entry of the directory is damaged")
     return int(n)

@@ -61,13 +61,15 @@ def parse_scene(scene: int | str, names: Sequence[str], what: str) -> tuple[int,
     return 0, picks
 
 
-def scene_label(name: str, picks: Mapping[str, int | None]) -> str:
-    """Return what a user gives to open a scene at some indices.
+def scene_label(name: str | None, picks: Mapping[str, int | None]) -> str:
+    """Return the words that open a scene at some indices; without a name where the file has one scene.
 
     >>> scene_label("A1", {"H": None, "V": 2})
     'A1, H sum, V 2'
     """
-    return ", ".join([name, *(f"{letter} {'sum' if index is None else index}" for letter, index in picks.items())])
+    return ", ".join(
+        [*filter(None, [name]), *(f"{letter} {'sum' if index is None else index}" for letter, index in picks.items())]
+    )
 
 
 def check_picks(picks: Mapping[str, int | None], further: Mapping[str, Sequence[int]], what: str) -> None:
@@ -88,7 +90,7 @@ def check_picks(picks: Mapping[str, int | None], further: Mapping[str, Sequence[
 
 
 def left_out_message(
-    name: str,
+    name: str | None,
     picks: Mapping[str, int | None],
     further: Mapping[str, Sequence[int]],
     opened: Mapping[str, int],
@@ -97,8 +99,8 @@ def left_out_message(
 
     Parameters
     ----------
-    name : str
-        Name of the scene.
+    name : str or None
+        Name of the scene; None in a file with one.
     picks : mapping of str to (int or None)
         Indices that the user chose, None for a sum.
     further : mapping of str to sequence of int
