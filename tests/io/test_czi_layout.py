@@ -164,11 +164,25 @@ def test_a_mosaic_plane_without_all_tiles_is_named(tmp_path, rng):
         for t, x in tiles:
             document.write(frames[t, :, x : x + 20, np.newaxis], plane={"T": t}, location=(x - 7, 3))
         document.write_metadata("mosaic")
-    with pytest.warns(UserWarning, match=r"1 planes lack some of their 3 tiles \(frame 1\); the gaps read as zeros"):
+    with pytest.warns(UserWarning, match=r"1 plane lacks some of 3 tiles \(frame 1\); the gaps read as zeros"):
         movie = open_czi(path)
     frames[1, :, 20:40] = 0
     np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], frames)
     assert movie.missing == frozenset()
+
+
+def test_mosaics_of_overlapping_scenes_are_put_together(tmp_path, rng):
+    frames = rng.integers(1, 60000, (2, 2, 30, 60), dtype=np.uint16)
+    path = tmp_path / "mosaics.czi"
+    with czi.create_czi(str(path)) as document:
+        for scene, t, x in np.ndindex(2, 2, 3):
+            pixels = frames[scene, t, :, 20 * x : 20 * x + 20, np.newaxis]
+            document.write(pixels, plane={"T": t + scene}, scene=scene, location=(20 * x + 15 * scene, 10 * scene - 5))
+        document.write_metadata("mosaics")
+    for scene in (0, 1):
+        movie = open_czi(path, scene=scene)
+        np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], frames[scene])
+        np.testing.assert_array_equal(movie.region(1, 0, 0, slice(3, 9), slice(15, 45)), frames[scene, 1, 3:9, 15:45])
 
 
 def test_scenes_with_gaps_in_their_numbers_are_counted_from_zero(tmp_path):
@@ -292,6 +306,20 @@ def test_two_further_dimensions_are_reached_together(tmp_path):
     assert dc.open_movie(path, scene="V 2, H 1").frame(0).max() == 21
     with pytest.warns(UserWarning, match=r"3 views \(V 0 to 2\) and only V 0 was opened; choose by scene='H 1, V 1'"):
         assert dc.open_movie(path, scene="H 1").frame(0).max() == 1
+
+
+def test_indices_that_do_not_occur_together_are_refused(tmp_path):
+    planes = {(v, 0, 0, 0): [np.full((6, 8), 10 * v + h, np.uint16) for h in range(2)] for v in range(2)}
+    path = write_planes(tmp_path / "cells.czi", planes)
+    rename_dimension(rename_dimension(path, "M", "H"), "S", "V")
+
+    def drop_one(entries):
+        places = [[entry.dimensions[letter][0] for letter in "VH"] for entry in entries]
+        del entries[places.index([1, 1])]
+
+    edit_directory(path, drop_one)
+    with pytest.raises(InputError, match=r"no sub-block has H 1, V 1 at once in cells\.czi"):
+        dc.open_movie(path, scene="V 1, H 1")
 
 
 def test_real_awkward_files_match_their_known_pixels(real_data):

@@ -150,9 +150,8 @@ class CziSource:
         if layout.partial:
             most = max(whole for _, whole in layout.partial.values())
             where = list_planes(layout.partial, n_planes)
-            found.append(
-                f": {len(layout.partial)} planes lack some of their {most} tiles ({where}); the gaps read as zeros"
-            )
+            planes = "1 plane lacks" if len(layout.partial) == 1 else f"{len(layout.partial)} planes lack"
+            found.append(f": {planes} some of {most} tiles ({where}); the gaps read as zeros")
         found += [
             f": the metadata announce {announced} {what} and the file holds {held}; the recording was stopped early or "
             "this is a part of it"
@@ -205,17 +204,21 @@ class CziSource:
             self.layout: SceneLayout = scene_layout(blocks, numbers[number], picks, steps)
         except FormatError as error:
             raise FormatError(f"{name} is damaged, {error}; copy it again from the microscope") from error
+        except InputError as error:
+            raise InputError(f"{error} in {name}; choose other indices") from error
         layout = self.layout
         self.channel_numbers = [int(c) for c in steps["C"]]
         self._longest = blocks.longest
-        self._absent = [
-            (what, listed[letter], len(steps[letter]))
-            for letter, what in (("T", "frames"), ("C", "channels"), ("Z", "slices"))
-            if listed.get(letter, 0) > len(steps[letter]) and blocks.longest.get(letter, 1) == 1
-        ]
         label = unique_names(names)[number] if len(names) > 1 else None
         self._left_out = left_out_message(label, picks, layout.further, layout.indices[0])
         self.is_rgb, self.dtype = _pixel_format(layout.pixel_types, name)
+        self._absent = [
+            (what, listed[letter], len(steps[letter]))
+            for letter, what in (("T", "frames"), ("C", "channels"), ("Z", "slices"))
+            if not (letter == "C" and self.is_rgb)  # some count the colors
+            and listed.get(letter, 0) > len(steps[letter])
+            and blocks.longest.get(letter, 1) == 1
+        ]
         n_samples = 3 if self.is_rgb else 1
         self.dtype = _sum_dtype(self.dtype, len(layout.indices))
         n_t, n_c, n_z = map(len, layout.axes)
