@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from decrappify.errors import InputError, OutputError
+from decrappify.io.h264 import X264_THREADS, x264_options
 from decrappify.io.outputs import atomic_output
 from decrappify.io.video_notes import VideoNotes
 from decrappify.movie import Array, Movie
@@ -112,10 +113,13 @@ def _encode(movie: Movie, display: _Display, path: Path, bar: Any) -> None:
     )
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
         container.metadata["comment"] = notes.to_comment()
-        stream = container.add_stream("libx264", rate=_rate(movie.frame_interval_s), options={"crf": "18", "g": "50"})
+        stream = container.add_stream(
+            "libx264", rate=_rate(movie.frame_interval_s), options=x264_options(crf="18", g="50")
+        )
         stream.pix_fmt = "yuv420p"
         stream.height, stream.width = (size + size % 2 for size in movie.shape[3:])
         codec = stream.codec_context
+        codec.thread_count = X264_THREADS
         codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
         codec.color_range = _LIMITED_RANGE
         for t in range(len(movie)):
