@@ -1,4 +1,4 @@
-"""The one rule of image orientation: the eight values that TIFF and EXIF share, applied to pixels, shapes and regions."""
+"""The one rule of image orientation: the values 1 to 8 of TIFF and EXIF, applied to pixels, shapes and regions."""
 
 from __future__ import annotations
 
