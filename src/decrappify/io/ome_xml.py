@@ -12,6 +12,7 @@ from decrappify._version import __version__
 from decrappify.movie import Movie
 
 PROVENANCE_NAMESPACE = "decrappify/provenance"
+MOVIE_NAMESPACE = "decrappify/movie"
 TYPES = {name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32")} | {
     "float32": "float",
     "float64": "double",
