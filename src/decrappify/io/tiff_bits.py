@@ -61,7 +61,8 @@ def shifted_back(values: Array, signed: np.dtype[Any]) -> Array:
     [-32768, 0]
     """
     middle = values.dtype.type(1 << (8 * values.dtype.itemsize - 1))
-    return (values ^ middle).view(signed)
+    signed_values: Array = (values ^ middle).view(signed)
+    return signed_values
 
 
 def calibration(imagej: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -179,4 +179,9 @@ def _metaseries_channel(plane: Mapping[str, Any]) -> str:
 
 
 def _in_meters(z: object, y: object, x: object) -> PixelSize:
-    return to_micrometres(z, "m"), to_micrometres(y, "m"), to_micrometres(x, "m")
+    z, y, x = (to_micrometres(size, "m") for size in (z, y, x))
+    return _rounded(z), _rounded(y), _rounded(x)
+
+
+def _rounded(size: float | None) -> float | None:
+    return None if size is None else float(f"{size:.12g}")  # 2e-7 m is 0.2 µm, not 0.19999999999999998
