@@ -25,6 +25,8 @@ _MAGIC = (
     (8, b"AVI ", "video"),
     (0, b"\x1a\x45\xdf\xa3", "video"),
 )
+# A folder with one of these is one data set of Micro-Manager.
+NDTIFF_INDEXES = ("NDTiff.index", "Full resolution/NDTiff.index")
 _UNREADABLE = (
     (b"version https://git-lfs", "a git-LFS pointer", "fetch the real file with 'git lfs pull'"),
     (b"<!doctype html", "an HTML page", "download it again"),
@@ -50,6 +52,8 @@ def format_of(path: Path) -> str:
     if not path.exists():
         raise MissingFileError(_missing(path))
     if path.is_dir():
+        if any((path / name).is_file() for name in NDTIFF_INDEXES):
+            return "TIFF"
         is_zarr = path.suffix.lower() == ".zarr" or any((path / name).exists() for name in ZARR_DOCUMENTS)
         return "OME-Zarr" if is_zarr else "folder"
     named = _by_suffix(path)

@@ -6,8 +6,8 @@ import os
 import warnings
 from pathlib import Path
 
-from decrappify.errors import MissingFileError
-from decrappify.io.tiff_file import TiffDocument, tifffile_messages
+from decrappify.errors import FormatError, MissingFileError
+from decrappify.io.tiff_file import TiffDocument, ndtiff_file, tifffile_messages
 from decrappify.io.tiff_source import DAMAGE, TiffSource, unreadable
 from decrappify.io.tiff_writer import write_ome_tiff as write_ome_tiff
 from decrappify.movie import Movie
@@ -19,7 +19,8 @@ def open_tiff(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None 
     Parameters
     ----------
     path : path
-        The file; of an OME-TIFF or Micro-Manager recording in several files, any one.
+        The file; of an OME-TIFF or Micro-Manager recording in several files, any one; of an NDTiff data set of
+        Micro-Manager also its folder.
     scene : int
         Which image, where the file or set holds several; 0 is the first with planes in this very file.
     axes : str, optional
@@ -50,8 +51,10 @@ def open_tiff(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None 
         If there is no such scene, or the axes are ambiguous, or `axes` does not fit.
     """
     path = Path(path)
+    name = path.name
     if not path.exists():
         raise MissingFileError(f"{path} does not exist; check the path")
+    path = _file_of(path)
     source = TiffSource(path, scene=scene, axes=axes)
     for note in source.notes:
         warnings.warn(note, stacklevel=2)
@@ -59,7 +62,7 @@ def open_tiff(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None 
     count = source.shape[1]
     return Movie(
         source,
-        name=path.name,
+        name=name,
         pixel_size_um=metadata.pixel_size_um,
         frame_interval_s=metadata.frame_interval_s,
         channel_names=metadata.channel_names if len(metadata.channel_names) == count else None,
@@ -75,6 +78,7 @@ def scene_names(path: Path) -> list[str | None]:
     Scenes are the images of OME-XML, positions, mosaic tiles and other series of pages; thumbnails, labels and levels
     of pyramids are not. Of a set of files those with planes in the file at `path` come first.
     """
+    path = _file_of(path)
     try:
         with tifffile_messages():
             document = TiffDocument(path)
@@ -82,3 +86,12 @@ def scene_names(path: Path) -> list[str | None]:
             return [scene.name for scene in document.scenes]
     except DAMAGE as error:
         raise unreadable(path, error) from error
+
+
+def _file_of(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    file = ndtiff_file(path)
+    if file is None or not file.exists():
+        raise FormatError(f"{path} holds an NDTiff index and not the files it names; copy the whole folder again")
+    return file

@@ -16,6 +16,8 @@ from tifffile.tifffile import (
 )
 
 from decrappify.io import tiff_vendors as vendors
+from decrappify.io.tiff_file import NDTIFF_INDEX, opened_file
+from decrappify.io.tiff_layout import Layout
 from decrappify.io.tiff_metadata import TiffMetadata, merged, read_imagej, read_plain
 from decrappify.io.tiff_micromanager import ndtiff_channels, read_micromanager
 from decrappify.io.tiff_scanimage import read_scanimage, scanimage_settings
@@ -25,7 +27,7 @@ _GATAN = (65003, 65004, 65009, 65010)
 _MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, OSError)
 
 
-def collected_metadata(file: Any, series: Any, layout_axes: str, sizes: Mapping[str, int]) -> TiffMetadata:
+def collected_metadata(file: Any, series: Any, layout: Layout) -> TiffMetadata:
     """Return the metadata of a series of a file, OME-XML aside.
 
     Parameters
@@ -34,21 +36,20 @@ def collected_metadata(file: Any, series: Any, layout_axes: str, sizes: Mapping[
         The file.
     series : tifffile.TiffPageSeries
         One of its series.
-    layout_axes : str
-        Axes of the pages, slowest first.
-    sizes : mapping
-        Size by axis, samples apart.
+    layout : Layout
+        Order of its pages.
 
     Notes
     -----
     Programs that state their own metadata come first, then ImageJ's words, then tifffile's, then the resolution tags.
     """
-    found = [metadata for metadata in _of_programs(file, series, layout_axes, sizes) if metadata is not None]
+    sizes = layout.sizes
+    found = [metadata for metadata in _of_programs(file, series, layout) if metadata is not None]
     tags = series.keyframe.tags
     n_channels = sizes.get("C", 1) * sizes.get("S", 1)
     if file.is_imagej and file.imagej_metadata:
         words = read_imagej(file.imagej_metadata, tags, n_channels)
-        words.channel_names = _constant_labels(file.imagej_metadata.get("Labels"), layout_axes, sizes)
+        words.channel_names = _constant_labels(file.imagej_metadata.get("Labels"), layout.axes, sizes)
         return merged(*found, words)
     if series.kind == "shaped" and series.keyframe.shaped_description:
         own = shaped_description_metadata(series.keyframe.shaped_description)
@@ -60,7 +61,7 @@ def scanimage_words(file: Any) -> dict[str, Any]:
     """Return the settings of a ScanImage file from its header, its Software tag or its description; may be empty."""
     page = file.pages.first
     texts: list[Callable[[], Any]] = [
-        lambda: (file.scanimage_metadata or {}).get("FrameData") or {},
+        lambda: tifffile.read_scanimage_metadata(file.filehandle)[0],
         lambda: tifffile.matlabstr2py(page.software) if page.software.startswith("SI.") else {},
         lambda: tifffile.matlabstr2py(page.description),
     ]
@@ -71,7 +72,8 @@ def scanimage_words(file: Any) -> dict[str, Any]:
     return {}
 
 
-def _of_programs(file: Any, series: Any, axes: str, sizes: Mapping[str, int]) -> Iterator[TiffMetadata | None]:
+def _of_programs(file: Any, series: Any, layout: Layout) -> Iterator[TiffMetadata | None]:
+    axes, sizes = layout.axes, layout.sizes
     page = file.pages.first
     for flag, name, read in (
         ("is_lsm", "lsm_metadata", vendors.read_lsm),
@@ -86,13 +88,13 @@ def _of_programs(file: Any, series: Any, axes: str, sizes: Mapping[str, int]) ->
         if getattr(file, flag, False) or getattr(page, flag, False):
             yield _attempt(lambda name=name, read=read: read(getattr(file, name)))  # type: ignore[misc]
     if file.is_metaseries:
-        yield _attempt(lambda: _metaseries(series, sizes))
-    if file.is_scanimage:
+        yield _attempt(lambda: _metaseries(series, layout))
+    if page.is_scanimage:
         yield _attempt(
             lambda: read_scanimage(scanimage_words(file), axes, sizes.get("Y", page.imagelength), sizes.get("X", 1))
         )
     if file.is_micromanager:
-        yield _attempt(lambda: _micromanager(file, series, axes, sizes))
+        yield _attempt(lambda: _micromanager(file, series, layout))
     if file.is_svs:
         yield _attempt(lambda: vendors.read_svs(svs_description_metadata(page.description)))
     if all(code in page.tags for code in _GATAN):
@@ -107,9 +109,13 @@ def _attempt(read: Callable[[], Any]) -> Any:
         return None
 
 
-def _metaseries(series: Any, sizes: Mapping[str, int]) -> TiffMetadata:
-    numbers = list(dict.fromkeys([*range(min(len(series), max(2, sizes.get("C", 1)))), len(series) - 1]))
-    pages = [metaseries_description_metadata(_page(series, number).description) for number in numbers]
+def _metaseries(series: Any, layout: Layout) -> TiffMetadata:
+    sizes = layout.sizes
+    of_channels = [{"C": c} for c in range(sizes.get("C", 1))]
+    pages = [
+        metaseries_description_metadata(_first_tag(series, layout, index, 270))
+        for index in [*of_channels, {"T": sizes.get("T", 1) - 1}]
+    ]
     metadata = vendors.read_metaseries(pages)
     times = [(page.get("PlaneInfo") or {}).get("acquisition-time-local") for page in (pages[0], pages[-1])]
     n_steps = sizes.get("T", 1) - 1
@@ -121,21 +127,21 @@ def _metaseries(series: Any, sizes: Mapping[str, int]) -> TiffMetadata:
     return metadata
 
 
-def _micromanager(file: Any, series: Any, axes: str, sizes: Mapping[str, int]) -> TiffMetadata:
+def _micromanager(file: Any, series: Any, layout: Layout) -> TiffMetadata:
     summary = (file.micromanager_metadata or {}).get("Summary") or {}
-    index = _ndtiff_index(file)
-    per_step = 1
-    for axis in axes[axes.index("T") + 1 :] if "T" in axes else "":
-        per_step *= 1 if axis in "YXS" else sizes.get(axis, 1)
+    sizes, index = layout.sizes, _ndtiff_index(file)
     n_steps = sizes.get("T", 1) - 1
+    first: Any
+    last: Any
     if index:
-        words = [_attempt(lambda entry=entry: _ndtiff_words(file, entry)) or {} for entry in (index[0], index[-1])]  # type: ignore[misc]
-        first, last = words
+        first, last = (_attempt(lambda entry=entry: _ndtiff_words(file, entry)) for entry in (index[0], index[-1]))  # type: ignore[misc]
         times = [entry[0].get("time") for entry in (index[0], index[-1])]
         n_steps = times[1] - times[0] if all(isinstance(time, int) for time in times) else 0
     else:
-        first = file.pages.first.tags.valueof(51123)
-        last = _attempt(lambda: _page(series, n_steps * per_step).tags.valueof(51123)) if n_steps else None
+        first, last = (
+            _attempt(lambda t=t: _first_tag(series, layout, {"T": t}, 51123))  # type: ignore[misc]
+            for t in (0, n_steps)
+        )
     metadata = read_micromanager(summary, _mapping(first), _mapping(last), n_steps)
     if index:
         metadata.channel_names = ndtiff_channels([entry[0] for entry in index]) or metadata.channel_names
@@ -145,7 +151,7 @@ def _micromanager(file: Any, series: Any, axes: str, sizes: Mapping[str, int]) -
 
 
 def _ndtiff_index(file: Any) -> list[Any]:
-    path = Path(file.filehandle.dirname) / "NDTiff.index"
+    path = Path(file.filehandle.dirname) / NDTIFF_INDEX
     return list(tifffile.read_ndtiff_index(path)) if file.is_ndtiff and path.exists() else []
 
 
@@ -155,9 +161,12 @@ def _ndtiff_words(file: Any, entry: Sequence[Any]) -> Any:
         return json.loads(data.read(entry[8]).decode().strip("\0"))
 
 
-def _page(series: Any, number: int) -> Any:
-    page = series.pages[number]
-    return page if hasattr(page, "tags") else page.aspage()
+def _first_tag(series: Any, layout: Layout, index: Mapping[str, int], code: int) -> Any:
+    """Return the value of a tag of the page at an index, 0 along all other axes."""
+    leading = layout.axes[: len(layout.axes) - series.keyframe.ndim]
+    page = series.pages[layout.page_number(leading, {"T": 0, "C": 0, "Z": 0, **index})]
+    with opened_file(page):
+        return (page if hasattr(page, "tags") else page.aspage()).tags.valueof(code)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

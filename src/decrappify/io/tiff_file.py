@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element
 import tifffile
 
 from decrappify.errors import FormatError
+from decrappify.io.formats import NDTIFF_INDEXES
 from decrappify.io.ome_reader import (
     image_elements,
     is_accessory,
@@ -24,6 +25,7 @@ from decrappify.io.ome_reader import (
 from decrappify.io.tiff_layout import scene_indices, scene_label
 from decrappify.io.tiff_micromanager import position_names
 
+NDTIFF_INDEX = NDTIFF_INDEXES[0]
 _DESCRIPTION = 270
 _PAGES_SEARCHED = 8  # for OME-XML outside the first page
 _SLIDES = frozenset({"svs", "scn", "qpi", "ndpi", "bif", "avs", "philips"})
@@ -78,6 +80,10 @@ class TiffDocument:
         self.path = path
         self.notes: list[str] = []
         self.file = tifffile.TiffFile(path)
+        if self.file.is_scanimage:
+            # tifffile takes the pages of ScanImage for equally spaced and leaves out the last where they are.
+            self.file.close()
+            self.file = tifffile.TiffFile(path, is_scanimage=False)
         try:
             self._uuid: str | None = None
             self.root = self._find_root()
@@ -164,18 +170,37 @@ class TiffDocument:
         for number, series in _scene_series(self.file.series):
             axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
             indices = scene_indices(axes, shape, series.kind)
-            labels = self._labels(series.kind, indices)
-            for fixed, label in zip(indices, labels, strict=True):
-                kept = {axis: index for axis, index in fixed.items() if axis in series.axes}
-                name = " ".join(part for part in (series.name, label) if part) if label else series.name
-                scenes.append(Scene(name or None, None, number, kept))
+            labels, order = self._positions(series.kind, indices)
+            for place in order:
+                fixed = {axis: index for axis, index in indices[place].items() if axis in series.axes}
+                name = " ".join(part for part in (series.name, labels[place]) if part)
+                scenes.append(Scene(name or None, None, number, fixed))
         return scenes
 
-    def _labels(self, kind: str, indices: list[dict[str, int]]) -> list[str | None]:
-        if len(indices) > 1 and kind in ("mmstack", "ndtiff") and all(set(fixed) == {"R"} for fixed in indices):
-            summary = (self.file.micromanager_metadata or {}).get("Summary") or {}
-            return list(position_names(summary, len(indices)))
-        return [scene_label(fixed) if len(indices) > 1 else None for fixed in indices]
+    def _positions(self, kind: str, indices: list[dict[str, int]]) -> tuple[list[str | None], list[int]]:
+        """Names of the scenes of a series, and their order: the positions of this very file first."""
+        count = len(indices)
+        labels = [scene_label(fixed) if count > 1 else None for fixed in indices]
+        if kind not in ("mmstack", "ndtiff") or any(set(fixed) != {"R"} for fixed in indices):
+            return labels, list(range(count))
+        metadata = self.file.micromanager_metadata or {}
+        summary, index = metadata.get("Summary") or {}, metadata.get("IndexMap")
+        own = sorted({int(position) for position in index[:, 3]}) if index is not None else []
+        first = own[0] if own and own[-1] >= count else 0  # without its other files a set is cut down to its own
+        total = max(count + first, int(summary.get("Positions") or 1))
+        if total > 1:
+            names = position_names(summary, total)
+            labels = list(names[first : first + count])
+            if total > count:
+                absent = [name for name in names if name not in labels]
+                self.notes = [
+                    f"{self.path.name} is one of a set; the files with positions {listed_names(absent)} are not in "
+                    f"{self.path.parent}: put them beside it to open those"
+                ]
+        if kind == "ndtiff":
+            labels = list(_ndtiff_positions(self.path.parent, count)) or labels
+        mine = [place for place in range(count) if place + first in own]
+        return labels, mine + [place for place in range(count) if place not in mine]
 
 
 @contextmanager
@@ -193,6 +218,20 @@ def tifffile_messages() -> Iterator[list[str]]:
         yield messages
     finally:
         log.removeFilter(keep)
+
+
+@contextmanager
+def opened_file(page: Any) -> Iterator[Any]:
+    """Open the file of a page for as long as it is read; tifffile leaves the other files of a set closed."""
+    handle = page.parent.filehandle
+    was_closed = handle.closed
+    if was_closed:
+        handle.open()
+    try:
+        yield page
+    finally:
+        if was_closed:
+            handle.close()
 
 
 def listed_names(names: list[str]) -> str:
@@ -231,6 +270,25 @@ def _ome_text(file: Any) -> str | None:
 
 def _descriptions(page: Any) -> list[str]:
     return [str(tag.value) for tag in page.tags.getall(_DESCRIPTION, default=())]
+
+
+def ndtiff_file(folder: Path) -> Path | None:
+    """Return the first file of an NDTiff data set in a folder, None where there is none.
+
+    Its index lies in the folder itself, or in "Full resolution" where the set has coarser levels.
+    """
+    for index in (folder / name for name in NDTIFF_INDEXES):
+        if index.is_file():
+            first = next(iter(tifffile.read_ndtiff_index(index)), None)
+            return None if first is None else index.parent / first[1]
+    return None
+
+
+def _ndtiff_positions(folder: Path, count: int) -> list[str]:
+    index = folder / NDTIFF_INDEX
+    found = dict.fromkeys(entry[0].get("position") for entry in tifffile.read_ndtiff_index(index))
+    names = [name for name in found if isinstance(name, str)]
+    return names if len(names) == count else []
 
 
 def _text_of(path: Path) -> str | None:

@@ -15,7 +15,7 @@ from decrappify.io.tiff_layout import Layout, announced_layout, named_axes
 from decrappify.io.tiff_scanimage import scanimage_layout
 
 _IMAGEJ_ORDER = {"ctz": "ZTC", "zct": "TCZ", "ztc": "CTZ", "tcz": "ZCT", "tzc": "CZT"}
-_FLAT = frozenset({"generic", "uniform", "imagej", "scanimage"})  # kinds whose pages may have an order stated elsewhere
+_FLAT = frozenset({"generic", "uniform", "imagej"})  # kinds whose pages may have an order stated elsewhere
 
 
 def series_layout(
@@ -131,7 +131,7 @@ def _stated_order(file: Any, series: Any, image: Element | None) -> tuple[str, t
     if image is not None:
         axes, sizes = announced_axes(image)
         return _whole_or_shortened(axes, sizes, n_pages)
-    if series.kind == "scanimage":
+    if file.pages.first.is_scanimage:
         axes, sizes = scanimage_layout(scanimage_words(file), n_pages)
         return axes, sizes, sizes
     words = file.imagej_metadata if file.is_imagej else None

@@ -19,10 +19,16 @@ from decrappify.io.ome_xml import MOVIE_NAMESPACE
 from decrappify.io.orientation import stored_region, upright, upright_pair
 from decrappify.io.tiff_bits import calibration, extended_sign, shifted_back, signed_dtype, use_whole_words
 from decrappify.io.tiff_collect import collected_metadata
-from decrappify.io.tiff_file import TiffDocument, tifffile_messages
+from decrappify.io.tiff_file import TiffDocument, opened_file, tifffile_messages
 from decrappify.io.tiff_layout import mark_missing, recorded_note
 from decrappify.io.tiff_metadata import SAMPLE_COLORS, TiffMetadata, merged, sample_names
-from decrappify.io.tiff_pages import is_recorded, is_stacked, refuse_cut_short, refuse_missing_bytes, series_layout
+from decrappify.io.tiff_pages import (
+    is_recorded,
+    is_stacked,
+    refuse_cut_short,
+    refuse_missing_bytes,
+    series_layout,
+)
 from decrappify.movie import AXES, Array, Plane, Shape5
 
 # What tifffile and its codecs raise for damaged files.
@@ -183,8 +189,8 @@ class TiffSource:
             )
 
     def _read_metadata(self, root: Element | None, image: Element | None) -> TiffMetadata:
-        sizes, keyframe = self._sizes, self._series.keyframe
-        metadata = merged(read_ome(root, image), collected_metadata(self._file, self._series, self._axes, sizes))
+        keyframe = self._series.keyframe
+        metadata = merged(read_ome(root, image), collected_metadata(self._file, self._series, self._layout))
         n_channels = self.shape[1]
         if keyframe.photometric in _COLOUR and len(metadata.channel_names) < n_channels:
             parts = sample_names(self._n_samples)
@@ -251,7 +257,8 @@ class TiffSource:
         if self._last_page is None or self._last_page[0] != number:
             page = self._series.pages[number]
             refuse_missing_bytes(self._path, page)
-            self._last_page = (number, page.asarray())
+            with opened_file(page):
+                self._last_page = (number, page.asarray())
         return self._last_page[1]
 
     def _lazy_array(self) -> Any:
