@@ -189,7 +189,7 @@ def recorded_note(name: str, layout: Layout, lost: Sequence[str] = ()) -> str | 
         Files of the same set that are missing.
     """
     parts = [
-        f"announces {size} {_NOUNS.get(axis, axis)}s and holds {layout.sizes[axis]} (aborted, or split over several "
+        f"announces {size} {_NOUNS.get(axis, axis)}s and holds {layout.sizes.get(axis, 1)} (aborted, or split over several "
         "files): opened with those"
         for axis, size in layout.announced.items()
     ]

@@ -50,10 +50,10 @@ def series_layout(
         n_page = series.keyframe.ndim
         axes, shape = stated[0] + axes[-n_page:], (*stated[1], *shape[-n_page:])
     layout = Layout(named_axes(axes, shape, given, fixed, name), shape, fixed)
-    if stated is not None and stated[2] != stated[1]:
-        layout.announced = {
-            axis: before for axis, before, now in zip(layout.axes, stated[2], stated[1], strict=False) if before != now
-        }
+    announced = _announced_by_micromanager(file) if series.kind == "mmstack" and given is None else {}
+    if stated is not None:
+        announced = dict(zip(layout.axes, stated[2], strict=False))
+    layout.announced = {axis: size for axis, size in announced.items() if size > layout.sizes.get(axis, 1)}
     return layout
 
 
@@ -100,8 +100,9 @@ def refuse_missing_bytes(path: Path, page: Any) -> None:
     end = max((offset + count for offset, count in parts), default=0)
     size = page.parent.filehandle.size
     if end > size:
+        file = path.parent / page.parent.filename
         raise FormatError(
-            f"{path} is cut short: frame {page.index} ends at byte {end}, the file at {size}; copy it again"
+            f"{file} is cut short: frame {page.index} ends at byte {end}, the file at {size}; copy it again"
         )
 
 
@@ -142,6 +143,12 @@ def _stated_order(file: Any, series: Any, image: Element | None) -> tuple[str, t
         axes = _IMAGEJ_ORDER.get(str(words.get("order", "czt")).lower(), "TZC")
         return _whole_or_shortened(axes, tuple(counts[axis] for axis in axes), n_pages)
     return None
+
+
+def _announced_by_micromanager(file: Any) -> dict[str, int]:
+    summary = (file.micromanager_metadata or {}).get("Summary") or {}
+    sizes = {axis: summary.get(key) for axis, key in (("T", "Frames"), ("Z", "Slices"), ("C", "Channels"))}
+    return {axis: size for axis, size in sizes.items() if isinstance(size, int)}
 
 
 def _whole_or_shortened(
