@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from decrappify.errors import FormatError, InputError
 from decrappify.io.tiff import open_tiff
 
 from .test_tiff_vendors import MM_SUMMARY, mm_planes, nd_planes
-from .tiff_files import imagej_text, ome_xml, pages_with, ramp, write_lsm, write_mmstack, write_ndtiff
+from .tiff_files import imagej_text, ome_xml, pages_with, ramp, rename_tag, write_lsm, write_mmstack, write_ndtiff
 
 UUIDS = {f"rec_1_MMStack_Pos{n}.ome.tif": f"00000000-0000-0000-0000-00000000000{n + 1}" for n in range(2)}
 POSITIONS = [ramp(4, 10, 12) + 1000 * n for n in range(2)]
@@ -120,11 +119,7 @@ def test_ome_xml_is_found_anywhere_in_the_file(tmp_path: Path, place: str) -> No
             description = text if number == 0 else xml if here else None
             writer.write(page, metadata=None, contiguous=False, description=description, **options)
     if place == "second description":
-        with tifffile.TiffFile(tmp_path / "cells.tif") as file:
-            at = file.pages.first.tags[271].offset
-        with (tmp_path / "cells.tif").open("r+b") as file:  # tifffile does not write a tag twice
-            file.seek(at)
-            file.write(struct.pack("<H", 270))
+        rename_tag(tmp_path / "cells.tif", 271, 270)
     movie = open_tiff(tmp_path / "cells.tif")
     assert (movie.shape, movie.channel_names) == ((2, 3, 1, 10, 12), ("a", "b", "c"))
     assert (movie.pixel_size_um, movie.frame_interval_s) == ((None, 0.25, 0.25), 2.0)

@@ -223,3 +223,14 @@ def pages_with(path: Path, pages: np.ndarray, description: str | None, **options
                 description=description if number == 0 else None, **options,
             )  # fmt: skip
     return path
+
+
+def rename_tag(path: Path, code: int, to: int) -> Path:
+    """Give a tag of every page that has it another code; tifffile does not write some by itself."""
+    with tifffile.TiffFile(path) as file:
+        offsets = [page.tags[code].offset for page in file.pages if code in page.tags]
+    with path.open("r+b") as file:
+        for offset in offsets:
+            file.seek(offset)
+            file.write(struct.pack("<H", to))
+    return path

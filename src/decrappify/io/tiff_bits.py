@@ -13,7 +13,20 @@ _SIGNED: dict[int, tuple[float, np.dtype[Any]]] = {
     1: (-128.0, np.dtype(np.int8)),
     2: (-32768.0, np.dtype(np.int16)),
 }
+_SIGNED_FORMAT = 2  # of the tag SampleFormat
 _UNCALIBRATED = 20  # values of ImageJ's "cf" from here on state no gray level calibration
+
+
+def signed_depth(page: Any) -> int | None:
+    """Return the depth of a page of signed integers of 9 to 15 bits, None for any other page.
+
+    tifffile knows no type for them: it unpacks them as unsigned integers after this.
+    """
+    bits = page.bitspersample
+    if page.sampleformat != _SIGNED_FORMAT or not isinstance(bits, int) or not 8 < bits < 16:
+        return None
+    page.dtype = page._dtype = np.dtype(np.uint16)
+    return bits
 
 
 def use_whole_words(page: Any) -> None:
@@ -34,11 +47,11 @@ def use_whole_words(page: Any) -> None:
 def extended_sign(values: Array, bits: int) -> Array:
     """Return signed integers of `bits` bits that were unpacked without their sign.
 
-    >>> extended_sign(np.array([1, 0xFFF], np.int16), 12).tolist()
+    >>> extended_sign(np.array([1, 0xFFF], np.uint16), 12).tolist()
     [1, -1]
     """
-    unused = values.dtype.itemsize * 8 - bits
-    extended: Array = (values << unused) >> unused
+    unused = 16 - bits
+    extended: Array = (values.astype(np.uint16) << unused).view(np.int16) >> unused
     return extended
 
 

@@ -189,8 +189,8 @@ def recorded_note(name: str, layout: Layout, lost: Sequence[str] = ()) -> str | 
         Files of the same set that are missing.
     """
     parts = [
-        f"announces {size} {_NOUNS.get(axis, axis)}s and holds {layout.sizes.get(axis, 1)} (aborted, or split over several "
-        "files): opened with those"
+        f"announces {size} {_NOUNS.get(axis, axis)}s and holds {layout.sizes.get(axis, 1)} "
+        "(aborted, or split over several files): opened with those"
         for axis, size in layout.announced.items()
     ]
     if lost:

@@ -17,7 +17,14 @@ from decrappify.errors import FormatError, InputError
 from decrappify.io.ome_reader import map_annotation, read_ome
 from decrappify.io.ome_xml import MOVIE_NAMESPACE
 from decrappify.io.orientation import stored_region, upright, upright_pair
-from decrappify.io.tiff_bits import calibration, extended_sign, shifted_back, signed_dtype, use_whole_words
+from decrappify.io.tiff_bits import (
+    calibration,
+    extended_sign,
+    shifted_back,
+    signed_depth,
+    signed_dtype,
+    use_whole_words,
+)
 from decrappify.io.tiff_collect import collected_metadata
 from decrappify.io.tiff_file import TiffDocument, opened_file, tifffile_messages
 from decrappify.io.tiff_layout import mark_missing, recorded_note
@@ -168,14 +175,16 @@ class TiffSource:
     def _set_values(self) -> None:
         series = self._series
         self._orientation = self._orientation_of(series.keyframe)
-        dtype = np.dtype(series.dtype)
-        if dtype.kind not in "uifb":
-            raise FormatError(f"{self._path} holds {dtype}, which is no image; needs integers or real floats")
-        self.dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
-        bits = series.keyframe.bitspersample
-        self._bits = bits if dtype.kind == "i" and isinstance(bits, int) and 8 < bits < 16 else None
+        self._bits = None
         for page in {id(page.keyframe): page.keyframe for page in series.pages if page is not None}.values():
+            self._bits = signed_depth(page)
             use_whole_words(page)
+        found = series.keyframe.dtype if series.transform is None else series.dtype
+        dtype = np.dtype(np.int16) if self._bits is not None else None if found is None else np.dtype(found)
+        if dtype is None or dtype.kind not in "uifb":
+            held = dtype or f"samples of {series.keyframe.bitspersample} bits"
+            raise FormatError(f"{self._path} holds {held}, which is no image; needs integers or real floats")
+        self.dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
         words = (self._file.imagej_metadata if self._file.is_imagej else None) or {}
         self._signed = signed_dtype(words, self.dtype)
         if self._signed is not None:
