@@ -102,6 +102,18 @@ def test_one_of_several_positions_may_have_another_shape(tmp_path: Path) -> None
     np.testing.assert_array_equal(np.asarray(movie)[0, 0], ramp(2, 5, 4))
 
 
+@pytest.mark.parametrize("own", ["1", None])
+def test_a_renamed_file_of_one_image_still_opens(tmp_path: Path, own: str | None) -> None:
+    image = {
+        "name": "cells", "sizes": {"T": 4, "Y": 10, "X": 12}, "pixels": {"TimeIncrement": 2},
+        "planes": [(t, 0, 0, "before.ome.tif", t) for t in range(4)],
+    }  # fmt: skip
+    path = pages_with(tmp_path / "after.ome.tif", POSITIONS[0], ome_xml([image], {"before.ome.tif": "1"}, own))
+    movie = open_tiff(path)
+    assert (movie.frame_interval_s, movie.missing) == (2.0, frozenset())
+    np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], POSITIONS[0])
+
+
 @pytest.mark.parametrize("place", ["second description", "page 1", "last page"])
 def test_ome_xml_is_found_anywhere_in_the_file(tmp_path: Path, place: str) -> None:
     image = {

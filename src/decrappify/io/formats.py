@@ -10,7 +10,7 @@ from decrappify.io.outputs import ZARR_DOCUMENTS
 
 READABLE = {
     "CZI": (".czi",),
-    "TIFF": (".tif", ".tiff", ".btf", ".tf8", ".lsm"),
+    "TIFF": (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk"),
     "OME-Zarr": (".zarr",),
     "video": (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"),
     "picture": (".png", ".jpg", ".jpeg", ".bmp"),

@@ -81,6 +81,15 @@ def missing_files(image: Element, path: Path, own_uuid: str | None) -> list[str]
     ]
 
 
+def renamed_uuid(images: list[Element], path: Path) -> str | None:
+    """Return the UUID of the only file of all images, where no file of that name is beside `path`: it was renamed."""
+    files = {uuid: name for image in images for uuid, name in files_of(image).items()}
+    if len(files) != 1:
+        return None
+    ((uuid, name),) = files.items()
+    return uuid if name != path.name and not (path.parent / name).exists() else None
+
+
 def only_image(root: Element, number: int, uuid: str | None) -> str:
     """Return a document with one of its images, for the file of this UUID."""
     whole = copy.copy(root)
@@ -114,7 +123,8 @@ def read_ome(root: Element | None, image: Element | None) -> TiffMetadata:
     )
     without_unit = {axis: _length(pixels, axis)[0] for axis in "ZYX" if _length(pixels, axis)[1] in _UNITLESS}
     metadata.unitless_spacing = spacing_without_unit(without_unit, metadata)
-    for channel in pixels.findall("{*}Channel"):
+    channels = pixels.findall("{*}Channel")
+    for channel in channels:
         samples = int(channel.get("SamplesPerPixel") or 1)
         name = channel.get("Name")
         number = len(metadata.channel_names)
@@ -125,6 +135,8 @@ def read_ome(root: Element | None, image: Element | None) -> TiffMetadata:
         metadata.channel_colors += (
             [_ome_color(channel.get("Color"))] if samples == 1 else [SAMPLE_COLORS.get(part) for part in parts]
         )
+    if len(metadata.channel_names) == len(channels) and not any(channel.get("Name") for channel in channels):
+        metadata.channel_names = []  # another program may name them in the same file
     metadata.provenance = map_annotation(root, PROVENANCE_NAMESPACE)
     spacing = map_annotation(root, MOVIE_NAMESPACE).get("unitless_spacing") or {}
     metadata.unitless_spacing |= spacing_without_unit(spacing, metadata)

@@ -20,6 +20,7 @@ from decrappify.io.ome_reader import (
     missing_files,
     only_image,
     parse_ome,
+    renamed_uuid,
     scene_numbers,
 )
 from decrappify.io.tiff_layout import scene_indices, scene_label
@@ -88,6 +89,7 @@ class TiffDocument:
             self._uuid: str | None = None
             self.root = self._find_root()
             self._images = image_elements(self.root) if self.root is not None else []
+            self._uuid = self._uuid or renamed_uuid(self._images, path)
             self.scenes = self._ome_scenes() or self._series_scenes()
         except BaseException:
             self.file.close()

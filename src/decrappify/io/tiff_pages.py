@@ -111,6 +111,13 @@ def is_stacked(series: Any) -> bool:
     return len(series.pages) == 1 and math.prod(series.shape) > math.prod(series.keyframe.shape)
 
 
+def keyframes(series: Any) -> list[Any]:
+    """Return the pages from which tifffile takes how the others are stored: one, or one per file or page."""
+    if series.kind not in ("generic", "ome", "mmstack", "ndtiff", "lsm"):
+        return [series.keyframe]
+    return list({id(page.keyframe): page.keyframe for page in series.pages if page is not None}.values())
+
+
 def is_recorded(series: Any, number: int) -> bool:
     """Whether the page of this number is there and has data."""
     if number >= len(series.pages):

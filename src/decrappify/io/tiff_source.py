@@ -32,6 +32,7 @@ from decrappify.io.tiff_metadata import SAMPLE_COLORS, TiffMetadata, merged, sam
 from decrappify.io.tiff_pages import (
     is_recorded,
     is_stacked,
+    keyframes,
     refuse_cut_short,
     refuse_missing_bytes,
     series_layout,
@@ -176,7 +177,7 @@ class TiffSource:
         series = self._series
         self._orientation = self._orientation_of(series.keyframe)
         self._bits = None
-        for page in {id(page.keyframe): page.keyframe for page in series.pages if page is not None}.values():
+        for page in keyframes(series):
             self._bits = signed_depth(page)
             use_whole_words(page)
         found = series.keyframe.dtype if series.transform is None else series.dtype
