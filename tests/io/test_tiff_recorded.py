@@ -81,7 +81,7 @@ def test_an_aborted_ome_recording(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         movie = open_tiff(ome_recording(tmp_path, 7))
     assert [str(warning.message) for warning in caught] == [
         "a.ome.tif: announces 6 frames and holds 4 (aborted, or split over several files): opened with those; "
-        "1 plane never recorded (frame 3, channel 1), read as zeros"
+        "1 of 8 planes were not recorded (frame 3: channel 1), the recording was stopped early; they read as zeros"
     ]
     assert (movie.shape, movie.missing) == ((4, 2, 1, 10, 12), {(3, 1, 0)})
     assert (movie.channel_names, movie[:3].missing) == (("a", "b"), frozenset())
@@ -109,7 +109,7 @@ def test_planes_that_fail_within_a_recording_are_named(tmp_path: Path) -> None:
     planes = [(t, 0, 0, "a.ome.tif", n) for n, t in enumerate([0, 1, 3, 5])]
     image = {"name": "a", "sizes": {"T": 6, "Y": 10, "X": 12}, "planes": planes}
     path = pages_with(tmp_path / "a.ome.tif", PAGES[:4], ome_xml([image], {"a.ome.tif": "1"}, "1"))
-    with pytest.warns(UserWarning, match=r"2 planes never recorded \(frame 2; frame 4\), read as zeros"):
+    with pytest.warns(UserWarning, match=r"2 of 6 planes were not recorded \(frames 2, 4\); they read as zeros"):
         movie = open_tiff(path)
     assert (movie.shape[0], movie.missing) == (6, {(2, 0, 0), (4, 0, 0)})
     np.testing.assert_array_equal(movie.frame(5), PAGES[3])
@@ -119,12 +119,12 @@ def test_aborted_micromanager_and_ndtiff_recordings(tmp_path: Path) -> None:
     planes = mm_planes()
     planes.pop((1, 0, 2, 0))
     path = write_mmstack(tmp_path / "rec_1_MMStack_Pos0.tif", planes, MM_SUMMARY | {"Frames": 50}, step_ms=500)
-    with pytest.warns(UserWarning, match=r"announces 50 frames and holds 3 .*1 plane never recorded"):
+    with pytest.warns(UserWarning, match=r"announces 50 frames and holds 3 .*1 of 6 planes were not recorded"):
         movie = open_tiff(path)
     assert (movie.shape[:3], movie.missing, movie.frame_interval_s) == ((3, 2, 1), {(2, 1, 0)}, 0.5)
     frames = nd_planes()
     frames.popitem()
-    with pytest.warns(UserWarning, match=r"1 plane never recorded \(frame 2, channel 1\)"):
+    with pytest.warns(UserWarning, match=r"1 of 6 planes were not recorded \(frame 2: channel 1\)"):
         assert open_tiff(write_ndtiff(tmp_path / "run_1", frames, {})).missing == {(2, 1, 0)}
 
 
@@ -193,7 +193,7 @@ def test_missing_planes_survive_ome_tiff_and_other_readers_open_it(tmp_path: Pat
     for plane in MISSING:
         array[plane] = 0
     path = write_ome_tiff(Movie.from_array(array, missing=MISSING), tmp_path / "a.ome.tif")
-    with pytest.warns(UserWarning, match="5 planes never recorded"):
+    with pytest.warns(UserWarning, match="5 of 12 planes were not recorded"):
         movie = open_tiff(path)
     assert (movie.shape, movie.missing) == (array.shape, MISSING)
     np.testing.assert_array_equal(np.asarray(movie), array)
@@ -202,7 +202,7 @@ def test_missing_planes_survive_ome_tiff_and_other_readers_open_it(tmp_path: Pat
         np.testing.assert_array_equal(file.series[0].asarray(), array)
     np.testing.assert_array_equal(BioImage(path).get_image_data("TCZYX"), array)
     again = write_ome_tiff(movie, tmp_path / "b.ome.tif")
-    with pytest.warns(UserWarning, match="5 planes never recorded"):
+    with pytest.warns(UserWarning, match="5 of 12 planes were not recorded"):
         assert open_tiff(again).missing == MISSING
 
 

@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 from decrappify.errors import InputError
+from decrappify.io.missing_planes import describe_missing, list_planes
 from decrappify.movie import checked_axes
 
 _NOUNS = {"T": "frame", "C": "channel", "Z": "slice"}
@@ -197,14 +198,9 @@ def recorded_note(name: str, layout: Layout, lost: Sequence[str] = ()) -> str | 
         files = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
         parts.append(f"{files} of the same set not found beside it: put {'it' if len(lost) == 1 else 'them'} there")
     if layout.missing:
-        named = [_plane_name(plane, layout.sizes) for plane in sorted(layout.missing)[:3]]
-        more = " and more" if len(layout.missing) > len(named) else ""
-        count = f"{len(layout.missing)} plane{'' if len(layout.missing) == 1 else 's'}"
-        state = "not there" if lost else "never recorded"
-        parts.append(f"{count} {state} ({'; '.join(named)}{more}), read as zeros")
+        n_t, n_c, n_z = (layout.sizes.get(axis, 1) for axis in "TCZ")
+        named = list_planes(layout.missing, (n_t, n_c, n_z))
+        absent = f"{len(layout.missing)} of {n_t * n_c * n_z} planes are not there ({named})"
+        parts.append(absent if lost else describe_missing(layout.missing, (n_t, n_c, n_z)))
+        parts.append("they read as zeros")
     return f"{name}: {'; '.join(parts)}" if parts else None
-
-
-def _plane_name(plane: tuple[int, int, int], sizes: Mapping[str, int]) -> str:
-    parts = [f"{_NOUNS[axis]} {number}" for axis, number in zip("TCZ", plane, strict=True) if sizes.get(axis, 1) > 1]
-    return ", ".join(parts)
