@@ -134,6 +134,41 @@ def test_an_aborted_lsm_recording(tmp_path: Path) -> None:
         assert open_tiff(path).shape == (3, 3, 1, 6, 7)
 
 
+def test_a_micromanager_recording_that_was_never_closed(tmp_path: Path) -> None:
+    planes = mm_planes()
+    planes.pop((1, 0, 2, 0))
+    path = write_mmstack(tmp_path / "rec_1_MMStack_Pos0.tif", planes, MM_SUMMARY | {"Frames": 50}, closed=False)
+    with pytest.warns(UserWarning, match=r"announces 50 frames and holds 3 .*1 of 6 planes were not recorded"):
+        movie = open_tiff(path)
+    assert (movie.shape, movie.channel_names, movie.missing) == ((3, 2, 1, 5, 6), ("DAPI", "GFP"), {(2, 1, 0)})
+    for (c, _, t, _), pixels in planes.items():
+        np.testing.assert_array_equal(movie.frame(t, c), pixels)
+    path.write_bytes(path.read_bytes()[:-1])  # cut within the metadata of the last plane, its pixels are whole
+    with pytest.raises(FormatError, match="cut short"):
+        open_tiff(path)
+
+
+def test_a_file_that_was_never_closed_opens_with_its_planes(tmp_path: Path) -> None:
+    path = pages_with(tmp_path / "a.tif", PAGES[:4], None)
+    with tifffile.TiffFile(path) as file:
+        last = file.pages[3]
+        link = last.offset + 2 + 12 * len(last.tags)
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(link)
+        file.write(size.to_bytes(4, "little"))
+    with pytest.warns(UserWarning, match=r"a\.tif was not closed .*: opened with the 4 planes that are there"):
+        np.testing.assert_array_equal(np.asarray(open_tiff(path))[:, 0, 0], PAGES[:4])
+
+
+def test_more_pages_than_announced_are_named(tmp_path: Path) -> None:
+    path = pages_with(tmp_path / "a.tif", PAGES, imagej_text(images=10, frames=5, channels=2), compression="zlib")
+    with pytest.warns(UserWarning, match="announces 10 planes and holds 12: the last 2 are left out"):
+        movie = open_tiff(path)
+    np.testing.assert_array_equal(np.asarray(movie).reshape(10, 10, 12), PAGES[:10])
+    np.testing.assert_array_equal(np.asarray(open_tiff(path, axes="TYX"))[:, 0, 0], PAGES)
+
+
 def three_files(folder: Path) -> list[Path]:
     files = {f"set_T{n}.ome.tif": str(n) for n in range(3)}
     planes = [(n, 0, 0, name, 0) for n, name in enumerate(files)]

@@ -105,9 +105,17 @@ class _Ifds:
 
 
 def write_mmstack(
-    path: Path, planes: dict[tuple[int, int, int, int], np.ndarray], summary: dict[str, Any], step_ms: float = 0.0
+    path: Path,
+    planes: dict[tuple[int, int, int, int], np.ndarray],
+    summary: dict[str, Any],
+    step_ms: float = 0.0,
+    *,
+    closed: bool = True,
 ) -> Path:
-    """Micro-Manager image stack of planes by (channel, slice, frame, position), without OME-XML."""
+    """Micro-Manager image stack of planes by (channel, slice, frame, position), without OME-XML.
+
+    Its index, and the end of the chain of pages, are written when the program closes it.
+    """
     words = json.dumps({"MicroManagerVersion": "2.0.0", **summary}).encode()
     head = struct.pack("<IIIIII", 54773648, 0, 0, 0, 0, 0) + struct.pack("<II", 2355492, len(words)) + words
     file = _Ifds(path, head)
@@ -116,6 +124,9 @@ def write_mmstack(
         metadata = {"PixelSizeUm": summary.get("PixelSize_um", 0), "ElapsedTime-ms": t * step_ms, "Frame": t}
         rows.append((c, z, t, r, file.page(pixels, metadata)))
     at = file._file.tell()
+    if not closed:
+        file.close({file._link: struct.pack("<I", at)})
+        return path
     index = struct.pack("<II", 3453623, len(rows)) + np.array(rows, "<u4").tobytes()
     file.close({12: struct.pack("<I", at)}, index)
     return path

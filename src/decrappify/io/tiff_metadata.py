@@ -16,7 +16,8 @@ _PRINT_PIXEL_UM = 42.0
 _PRINT_DOTS = frozenset({72, 75, 96, 100, 150, 200, 300, 600, 1200})
 _PLAUSIBLE_UM = (1e-5, 1e5)  # from electron microscopes to whole-animal scanners
 SAMPLE_COLORS = {"R": "FF0000", "G": "00FF00", "B": "0000FF"}
-_TIFF_UNITS = {2: "inch", 3: "cm"}
+_PRINT_UNITS = {2: "inch", 3: "cm"}
+_TIFF_UNITS = {**_PRINT_UNITS, 4: "mm", 5: "um"}  # the last two by an extension
 
 
 @dataclass(slots=True)
@@ -115,7 +116,7 @@ def _imagej_size(tags: Any, axis: str, unit: str) -> float | None:
     """
     by_text, by_tag = to_micrometres(_units_per_dot(tags, axis), unit), _tag_size(tags, axis)
     if by_text is None or by_tag is None:
-        printed = unit.strip().lower() in _TIFF_UNITS.values() and (by_text or 0) > _PRINT_PIXEL_UM
+        printed = unit.strip().lower() in _PRINT_UNITS.values() and (by_text or 0) > _PRINT_PIXEL_UM
         return None if printed else by_text
     per_cm = int(tags.valueof("ResolutionUnit", default=1)) == 3 and to_micrometres(1, unit) == 1.0
     smallest, largest = _PLAUSIBLE_UM
@@ -126,7 +127,7 @@ def _tag_size(tags: Any, axis: str) -> float | None:
     """Pixel size by the resolution tags alone, None for print settings."""
     unit = _TIFF_UNITS.get(int(tags.valueof("ResolutionUnit", default=2)))
     size = to_micrometres(_units_per_dot(tags, axis), unit)
-    return None if size is None or size > _PRINT_PIXEL_UM else size
+    return None if size is None or (unit in _PRINT_UNITS.values() and size > _PRINT_PIXEL_UM) else size
 
 
 def _units_per_dot(tags: Any, axis: str) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from decrappify.io.tiff_layout import Layout, announced_layout, named_axes
 from decrappify.io.tiff_scanimage import scanimage_layout
 
 _IMAGEJ_ORDER = {"ctz": "ZTC", "zct": "TCZ", "ztc": "CTZ", "tcz": "ZCT", "tzc": "CZT"}
+_BEYOND = re.compile(r"invalid page offset (\d+)")
 _FLAT = frozenset({"generic", "uniform", "imagej"})  # kinds whose pages may have an order stated elsewhere
 
 
@@ -49,6 +51,10 @@ def series_layout(
     if stated is not None:
         n_page = series.keyframe.ndim
         axes, shape = stated[0] + axes[-n_page:], (*stated[1], *shape[-n_page:])
+    elif given is not None and len(given) != n_free and len(given) == series.keyframe.ndim + 1:
+        n_pages, page = len(series.pages), series.keyframe
+        if not is_stacked(series) and n_pages > math.prod(shape) // math.prod(page.shape):
+            axes, shape = "I" + axes[-page.ndim :], (n_pages, *page.shape)
     layout = Layout(named_axes(axes, shape, given, fixed, name), shape, fixed)
     announced = _announced_by_micromanager(file) if series.kind == "mmstack" and given is None else {}
     if stated is not None:
@@ -57,7 +63,7 @@ def series_layout(
     return layout
 
 
-def refuse_cut_short(path: Path, file: Any, series: Any, messages: Iterable[str]) -> None:
+def refuse_cut_short(path: Path, file: Any, series: Any, messages: Iterable[str]) -> bool:
     """Raise if bytes are missing: a page is announced beyond the end of the file, or ends there.
 
     Parameters
@@ -71,6 +77,11 @@ def refuse_cut_short(path: Path, file: Any, series: Any, messages: Iterable[str]
     messages : iterable of str
         What tifffile has logged while it read the pages.
 
+    Returns
+    -------
+    bool
+        Whether the program that wrote the file did not close it: the next page is announced right at its end.
+
     Raises
     ------
     FormatError
@@ -82,7 +93,9 @@ def refuse_cut_short(path: Path, file: Any, series: Any, messages: Iterable[str]
     refused.
     """
     pages = [page for page in series.pages if page is not None]
-    if not pages or any("invalid page offset" in message for message in messages):
+    sizes = {page.parent.filehandle.size for page in pages}
+    beyond = [int(number) for message in messages for number in _BEYOND.findall(message)]
+    if not pages or not set(beyond) <= sizes:
         raise FormatError(f"{path} is cut short: {len(pages)} frames are there and more are announced; copy it again")
     last = {page.parent.filehandle.path: page for page in pages}
     for page in last.values():
@@ -92,6 +105,7 @@ def refuse_cut_short(path: Path, file: Any, series: Any, messages: Iterable[str]
         if index is not None and len(index) and int(index[:, 4].max()) >= file.filehandle.size:
             raise FormatError(f"{path} is cut short: its index leads beyond the end of the file; copy it again")
     _refuse_cut_stack(path, file, series, pages)
+    return bool(beyond)
 
 
 def refuse_missing_bytes(path: Path, page: Any) -> None:
@@ -142,6 +156,9 @@ def _stated_order(file: Any, series: Any, image: Element | None) -> tuple[str, t
     if file.pages.first.is_scanimage:
         axes, sizes = scanimage_layout(scanimage_words(file), n_pages)
         return axes, sizes, sizes
+    if file.is_micromanager and series.kind != "imagej":
+        found = _micromanager_order(file)
+        return None if found is None else _whole_or_shortened(*found, n_pages)
     words = file.imagej_metadata if file.is_imagej else None
     if words and (series.kind != "imagej" or n_pages < n_planes):
         counts = {"T": words.get("frames", 1), "Z": words.get("slices", 1), "C": words.get("channels", 1)}
@@ -150,6 +167,16 @@ def _stated_order(file: Any, series: Any, image: Element | None) -> tuple[str, t
         axes = _IMAGEJ_ORDER.get(str(words.get("order", "czt")).lower(), "TZC")
         return _whole_or_shortened(axes, tuple(counts[axis] for axis in axes), n_pages)
     return None
+
+
+def _micromanager_order(file: Any) -> tuple[str, tuple[int, ...]] | None:
+    """Order of the pages of an image stack whose index was never written, as the program was stopped."""
+    summary = (file.micromanager_metadata or {}).get("Summary") or {}
+    sizes = _announced_by_micromanager(file)
+    if set(sizes) != set("TZC") or int(summary.get("Positions") or 1) > 1:
+        return None
+    axes = "TZC" if summary.get("SlicesFirst", True) else "TCZ"
+    return axes, tuple(sizes[axis] for axis in axes)
 
 
 def _announced_by_micromanager(file: Any) -> dict[str, int]:

@@ -135,12 +135,17 @@ class TiffSource:
             document.close()
             self._closing = weakref.finalize(self, opened.file.close)
         self._file, self._series = opened.file, opened.series
-        refuse_cut_short(self._path, self._file, self._series, messages)
+        unclosed = refuse_cut_short(self._path, self._file, self._series, messages)
         image = document.image(scene)
         self._set_layout(opened.fixed, image)
         self.notes = list(document.notes)
         own = document.root is not None and "missing_planes" in map_annotation(document.root, MOVIE_NAMESPACE)
         self._find_missing(opened.missing_files, trim=not opened.missing_files and not own)
+        if unclosed and not self._layout.announced:
+            self.notes.append(
+                f"{self._path.name} was not closed by the program that wrote it: opened with the "
+                f"{len(self._series.pages)} planes that are there"
+            )
         self._set_values()
         self.metadata = self._read_metadata(document.root, image)
 
@@ -154,7 +159,7 @@ class TiffSource:
             self._n_samples = 3  # the fourth is transparency; in planes of its own it may as well be a fourth frame
         self._leading, self._page_axes = self._axes[: -page.ndim], self._axes[-page.ndim :]
         n_planes = math.prod(self._layout.shape[: len(self._leading)])
-        self._one_page_a_plane = not is_stacked(series) and len(series.pages) <= n_planes
+        self._one_page_a_plane = not is_stacked(series)
         whole = self._layout.shape == series.shape and len(series.pages) == n_planes
         self._contiguous_at = series.dataoffset if self._is_in_one_file() else None
         self._series_is_whole = whole
@@ -163,6 +168,12 @@ class TiffSource:
         series, layout = self._series, self._layout
         if self._one_page_a_plane:
             mark_missing(layout, self._leading, lambda number: is_recorded(series, number), trim=trim)
+        n_planes, n_pages = math.prod(layout.shape[: len(self._leading)]), len(series.pages)
+        if self._one_page_a_plane and n_pages > n_planes:
+            self.notes.append(
+                f"{self._path.name} announces {n_planes} planes and holds {n_pages}: the last "
+                f"{n_pages - n_planes} are left out; name the axes (axes='TYX') to open all"
+            )
         note = recorded_note(self._path.name, layout, lost)
         if note:
             self.notes.append(note)
