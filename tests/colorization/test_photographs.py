@@ -229,3 +229,29 @@ def test_nothing_is_overwritten_unasked(tmp_path, rgb):
 def test_a_suffix_without_writer_is_refused(tmp_path, rgb):
     with pytest.raises(FormatError, match=r"a.webp has no picture writer here; writable are .png, .jpg and .tif"):
         write_photograph(tmp_path / "a.webp", Photograph(pixels=rgb), "note")
+
+
+@pytest.mark.parametrize("bits", range(9, 16))
+@pytest.mark.parametrize("kind", ["gray", "white is zero", "rgb"])
+def test_scans_of_9_to_15_bits_keep_their_range(tmp_path, bits, kind):
+    largest = (1 << bits) - 1
+    values = np.linspace(0, largest, 60).round().astype(np.uint16).reshape(3, 20)
+    stored = np.stack([values] * 3, -1) if kind == "rgb" else largest - values if kind == "white is zero" else values
+    photometric = {"gray": "minisblack", "white is zero": "miniswhite", "rgb": "rgb"}[kind]
+    tags = [(274, 3, 1, 6, True), (305, 2, 0, "Scanner", True)]
+    tifffile.imwrite(
+        tmp_path / "a.tif", stored, bitspersample=bits, photometric=photometric, metadata=None, description="a ramp",
+        resolution=(300, 600), resolutionunit=2, extratags=tags,
+    )  # fmt: skip
+    photograph = read_photograph(tmp_path / "a.tif")
+    expected = np.rot90(np.round(values / largest * 65535), -1)
+    assert photograph.pixels.shape == (20, 3, 3)
+    assert np.abs(photograph.pixels - expected[..., None]).max() <= 1
+    assert (photograph.pixels.min(), photograph.pixels.max()) == (0, 65535)
+    assert (photograph.dpi, photograph.tags[270]) == ((600, 300), "a ramp")
+    assert read_description(tmp_path / "a.tif") == "a ramp"
+
+
+def test_a_real_12_bit_scan_is_not_white(real_data):
+    pixels = read_photograph(real_data / "awkward" / "tiff" / "twelve_bits.tif").pixels
+    assert (pixels >= 65535 * 0.98).mean() < 0.03
