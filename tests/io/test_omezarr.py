@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,32 +15,10 @@ from decrappify.io.omezarr import level_count, open_omezarr
 from decrappify.movie import Movie
 
 from .movies import assert_same, movies
+from .zarr_files import image
 
-TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 TYPES_KEPT = [np.uint8, np.int16, np.uint16, np.uint32, np.int64, np.float16, np.float32, np.float64]
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
-
-
-def image(path: Path, array: np.ndarray, axes: str, version: str, **more: Any) -> Path:
-    """An OME-Zarr image written with nothing but zarr."""
-    group = zarr.create_group(path, zarr_format=2 if version == "0.4" else 3)
-    dimensions = {} if version == "0.4" else {"dimension_names": list(axes)}
-    group.create_array("full", data=array, chunks=(1,) * (array.ndim - 2) + (8, 8), **dimensions)
-    units = more.pop("units", {})
-    multiscale = {
-        "axes": [{"name": a, "type": TYPES[a]} | ({"unit": units[a]} if a in units else {}) for a in axes],
-        "datasets": [
-            {
-                "path": "full",
-                "coordinateTransformations": [{"type": "scale", "scale": more.pop("scale", [1.0] * array.ndim)}],
-            }
-        ],
-    } | more.pop("multiscale", {})
-    if version == "0.4":
-        group.attrs.update({"multiscales": [multiscale | {"version": "0.4"}]} | more)
-    else:
-        group.attrs.update({"ome": {"version": "0.5", "multiscales": [multiscale]} | more})
-    return path
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])

@@ -61,7 +61,12 @@ def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | No
     if attributes is None:
         _checked_scene(scene, path)
         _checked_level(level, 1, path)
-        array = _open_array(path)
+        try:
+            array = _array(path)
+        except _DAMAGE as error:
+            raise FormatError(
+                f"{path} is not a readable Zarr array ({type(error).__name__}); check that the whole folder was copied"
+            ) from error
         return Movie(OmeZarrSource(array, _plain_axes(array, axes, path), path), name=path.name)
     if axes is not None:
         raise InputError(
@@ -90,15 +95,10 @@ def scene_names(path: Path) -> list[str | None]:
     return [None] if attributes is None else [image.name for image in images_of(path, attributes)]
 
 
-def _open_array(path: Path) -> zarr.Array[Any]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return zarr.open_array(path, mode="r")
-    except _DAMAGE as error:
-        raise FormatError(
-            f"{path} is not a readable Zarr array ({type(error).__name__}); check that the whole folder was copied"
-        ) from error
+def _array(path: Path) -> zarr.Array[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return zarr.open_array(path, mode="r")
 
 
 def _metadata_of(chosen: ZarrImage) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -119,7 +119,7 @@ def _open_image(chosen: ZarrImage, number: int) -> Movie:
     attributes, image = _metadata_of(chosen)
     try:
         dataset = image["datasets"][_checked_level(number, len(image["datasets"]), path)]
-        array = _open_array(path / dataset["path"])
+        array = _array(path / dataset["path"])
         letters, units = image_axes(image, array.ndim, path)
         own = attributes.get("decrappify")
         own = own if isinstance(own, dict) else {}

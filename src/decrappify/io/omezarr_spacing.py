@@ -82,7 +82,7 @@ def level_spacing(image: dict[str, Any], level: int, axes: str, units: dict[str,
     units : dict
         Unit of each axis.
     path : Path
-        For the warning.
+        For the warning, which the finest level alone issues.
 
     References
     ----------
@@ -99,7 +99,7 @@ def level_spacing(image: dict[str, Any], level: int, axes: str, units: dict[str,
         if values and axis not in own.invalid and not placeholder:
             factors[axis] = math.prod(values)
     faults = [*own.faults, *shared.faults]
-    if faults:
+    if faults and level == 0:
         known = ", ".join(f"{axis} {value:g}" for axis, value in factors.items()) or "none"
         warnings.warn(
             f"{path.name} has {faults[0]}, which is ignored; spacing that remains known: {known}; "
