@@ -359,7 +359,7 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
     if scene is None and len(names) > 1:
         click.echo(f"{source}: {len(names)} scenes")
         for number, name in enumerate(names):
-            with _open(source, scene=number) as one:
+            with _open(source, scene=number, axes=options["axes"]) as one:
                 click.echo(f"  {number}  {name}: {_describe(one)}")
         click.echo("scene 0:")
     movie = _open(source, scene=0 if scene is None else scene, **options)

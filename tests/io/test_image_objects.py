@@ -188,7 +188,7 @@ def test_colour_czi_is_turned_from_blue_green_red(rng):
 @pytest.mark.parametrize("scene", [2, -1, "Image:7"])
 def test_unknown_scenes_are_refused(array, scene):
     image = PlainImage(array)
-    with pytest.raises(InputError, match=r"is not in PlainImage, which has scenes: 0 \(Image:0\), 1 \(Image:1\)"):
+    with pytest.raises(InputError, match=r"is not in PlainImage, which has scenes 0 \(Image:0\), 1 \(Image:1\)"):
         from_image_object(image, scene=scene)
     assert image.current_scene_index == 0
 

@@ -72,7 +72,7 @@ def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | No
         raise InputError(
             f"axes={axes!r} was given, but {path.name} is an OME-Zarr image, which names its own axes; leave axes out"
         )
-    chosen = image_at(images_of(path, attributes), scene, path)
+    chosen = image_at(path, attributes, scene)
     movie = _open_image(chosen, level)
     movie.name = path.name
     return movie
@@ -84,7 +84,7 @@ def level_count(path: str | os.PathLike[str], *, scene: int = 0) -> int:
     attributes = group_attributes(path)
     if attributes is None:
         return 1
-    chosen = image_at(images_of(path, attributes), scene, path)
+    chosen = image_at(path, attributes, scene)
     _, image = _metadata_of(chosen)
     return len(image["datasets"])
 
@@ -92,7 +92,7 @@ def level_count(path: str | os.PathLike[str], *, scene: int = 0) -> int:
 def scene_names(path: Path) -> list[str | None]:
     """Return the name of every image of a store, None where the store has no name for it."""
     attributes = group_attributes(path)
-    return [None] if attributes is None else [image.name for image in images_of(path, attributes)]
+    return [None] if attributes is None else [image.name for image in images_of(path, attributes, again=True)]
 
 
 def _array(path: Path) -> zarr.Array[Any]:

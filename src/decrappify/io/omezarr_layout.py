@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def ome_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
     return _mapping(attributes.get("ome")) or attributes
 
 
-def images_of(path: Path, attributes: dict[str, Any]) -> list[ZarrImage]:
+def images_of(path: Path, attributes: dict[str, Any], *, again: bool = False) -> list[ZarrImage]:
     """List the images of a store, in the order of their numbers.
 
     Parameters
@@ -71,6 +72,9 @@ def images_of(path: Path, attributes: dict[str, Any]) -> list[ZarrImage]:
         The group: an image, a bioformats2raw folder of images, a multi-well plate, or one well.
     attributes : dict
         As `group_attributes` returns them.
+    again : bool
+        Whether to read the metadata of wells and series again; else the list of the call before serves, so that opening
+        thousands of fields one by one does not read it thousands of times.
 
     Raises
     ------
@@ -85,18 +89,25 @@ def images_of(path: Path, attributes: dict[str, Any]) -> list[ZarrImage]:
     images = ome.get("multiscales")
     if isinstance(images, list) and images:
         return [ZarrImage(path, _name_in(image), number) for number, image in enumerate(images)]
-    if "plate" in ome:
-        found = list(_fields(path, _mapping(ome["plate"])))
-    elif "well" in ome:
-        found = [ZarrImage(path / field, field) for field in _fields_of_well(path, ome)]
-    elif "bioformats2raw.layout" in ome:
-        found = _series(path)
-    else:
+    if not {"plate", "well", "bioformats2raw.layout"} & set(ome):
         raise FormatError(f"{path} is a Zarr group without OME-Zarr image metadata; {_example(path)}")
+    if again:
+        _several.cache_clear()
+    found = list(_several(path, json.dumps(ome)))
     if not found:
         kind = "multi-well plate" if "plate" in ome else "well" if "well" in ome else "bioformats2raw folder"
         raise FormatError(f"{path} is a {kind} without images; {_example(path)}")
     return found
+
+
+@lru_cache(maxsize=4)
+def _several(path: Path, metadata: str) -> tuple[ZarrImage, ...]:
+    ome = json.loads(metadata)
+    if "plate" in ome:
+        return tuple(_fields(path, _mapping(ome["plate"])))
+    if "well" in ome:
+        return tuple(ZarrImage(path / field, field) for field in _fields_of_well(path, ome))
+    return tuple(_series(path))
 
 
 def _fields(path: Path, plate: dict[str, Any]) -> Iterator[ZarrImage]:
@@ -223,8 +234,8 @@ def _mappings(value: Any) -> list[dict[str, Any]]:
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
-def image_at(images: list[ZarrImage], scene: int, path: Path) -> ZarrImage:
-    """Return the image of number `scene`.
+def image_at(path: Path, attributes: dict[str, Any], scene: int) -> ZarrImage:
+    """Return the image of number `scene`; arguments and further errors as for `images_of`.
 
     Raises
     ------
@@ -233,6 +244,9 @@ def image_at(images: list[ZarrImage], scene: int, path: Path) -> ZarrImage:
     FormatError
         If the store lists it, and its folder does not exist.
     """
+    images = images_of(path, attributes)
+    if scene >= len(images):  # a plate that is still growing
+        images = images_of(path, attributes, again=True)
     if not 0 <= scene < len(images):
         raise InputError(f"scene {scene} is not in {path.name}, which has {len(images)} (0 to {len(images) - 1})")
     image = images[scene]
