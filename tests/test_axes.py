@@ -43,6 +43,7 @@ def test_array_axes_asks_where_frames_of_that_shape_are_unlikely(shape):
         ((4, 8, 9), "TYX"),
         ((2, 3, 3), "TYX"),
         ((8, 2, 2), "TYX"),
+        ((10, 5, 3), "TYX"),
         ((100, 64, 64), "TYX"),
         ((3, 512, 512), "TYX"),
         ((50, 512, 32), "TYX"),  # short movies of narrow frames

@@ -18,7 +18,7 @@ _NAMES = {
 }
 _LETTERS = {name: letter for letter, names in _NAMES.items() for name in names}
 _SAMPLES = (3, 4)  # of a color pixel, without and with opacity
-_SMALL_FRAME = 4  # frames no larger than this are test data, and no color image has so few columns
+_SMALL_FRAME = 7  # frames of so few rows are test data, and no color image has so few columns
 _MUCH = 4  # "much smaller": by this factor, beside two axes of similar length
 _SIMILAR = 2  # ratio of height and width up to which two axes look like an image
 _VERY_MUCH = 16  # by this factor whatever the two others are
@@ -64,7 +64,7 @@ def array_axes(shape: tuple[int, ...], axes: str | None = None, *, what: str = "
 
     Notes
     -----
-    The last axis looks like color samples if it has 3 or 4 entries and frames would be longer than 4 pixels; like time
+    The last axis looks like color samples if it has 3 or 4 entries and frames would have more than 7 rows; like time
     or depth if it is at most a quarter of the two axes before it and these differ by a factor of 2 at most, as the
     sides of an image do, or if it is at most a sixteenth of both. Strips of line scans, such as (2000, 256, 32), and
     short movies of narrow frames, such as (50, 512, 32), remain (T, Y, X).
