@@ -1,0 +1,170 @@
+"""The pages of one scene of a TIFF file: their layout, which were recorded, and whether the file is complete."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from decrappify.errors import FormatError
+from decrappify.io.ome_reader import announced_axes
+from decrappify.io.tiff_collect import scanimage_words
+from decrappify.io.tiff_layout import Layout, announced_layout, named_axes
+from decrappify.io.tiff_scanimage import scanimage_layout
+
+_IMAGEJ_ORDER = {"ctz": "ZTC", "zct": "TCZ", "ztc": "CTZ", "tcz": "ZCT", "tzc": "CZT"}
+_FLAT = frozenset({"generic", "uniform", "imagej", "scanimage"})  # kinds whose pages may have an order stated elsewhere
+
+
+def series_layout(
+    file: Any, series: Any, fixed: dict[str, int], image: Element | None, given: str | None, name: str
+) -> Layout:
+    """Return the layout of the pages of a series.
+
+    Parameters
+    ----------
+    file : tifffile.TiffFile
+        The file.
+    series : tifffile.TiffPageSeries
+        The series.
+    fixed : dict
+        Indices along the axes of the series that tell scenes apart.
+    image : Element or None
+        Image of the OME-XML that describes the series.
+    given : str, optional
+        Axes that the user names.
+    name : str
+        File name for messages.
+
+    Raises
+    ------
+    InputError
+        If the axes are unknown, or `given` does not fit.
+    """
+    axes, shape = series.axes, series.shape
+    n_free = len(axes) - len(fixed)
+    stated = _stated_order(file, series, image) if given is None or len(given) != n_free else None
+    if stated is not None:
+        n_page = series.keyframe.ndim
+        axes, shape = stated[0] + axes[-n_page:], (*stated[1], *shape[-n_page:])
+    layout = Layout(named_axes(axes, shape, given, fixed, name), shape, fixed)
+    if stated is not None and stated[2] != stated[1]:
+        layout.announced = {
+            axis: before for axis, before, now in zip(layout.axes, stated[2], stated[1], strict=False) if before != now
+        }
+    return layout
+
+
+def refuse_cut_short(path: Path, file: Any, series: Any, messages: Iterable[str]) -> None:
+    """Raise if bytes are missing: a page is announced beyond the end of the file, or ends there.
+
+    Parameters
+    ----------
+    path : path
+        The file, for messages.
+    file : tifffile.TiffFile
+        The file.
+    series : tifffile.TiffPageSeries
+        The series.
+    messages : iterable of str
+        What tifffile has logged while it read the pages.
+
+    Raises
+    ------
+    FormatError
+        If so.
+
+    Notes
+    -----
+    A recording that was aborted or split has fewer pages than its header announces, and all of them whole: it is not
+    refused.
+    """
+    pages = [page for page in series.pages if page is not None]
+    if not pages or any("invalid page offset" in message for message in messages):
+        raise FormatError(f"{path} is cut short: {len(pages)} frames are there and more are announced; copy it again")
+    last = {page.parent.filehandle.path: page for page in pages}
+    for page in last.values():
+        refuse_missing_bytes(path, page)
+    if series.kind == "mmstack":
+        index = (file.micromanager_metadata or {}).get("IndexMap")
+        if index is not None and len(index) and int(index[:, 4].max()) >= file.filehandle.size:
+            raise FormatError(f"{path} is cut short: its index leads beyond the end of the file; copy it again")
+    _refuse_cut_stack(path, file, series, pages)
+
+
+def refuse_missing_bytes(path: Path, page: Any) -> None:
+    """Raise FormatError if the data of a page end behind the end of its file."""
+    parts = zip(page.dataoffsets, page.databytecounts, strict=False)
+    end = max((offset + count for offset, count in parts), default=0)
+    size = page.parent.filehandle.size
+    if end > size:
+        raise FormatError(
+            f"{path} is cut short: frame {page.index} ends at byte {end}, the file at {size}; copy it again"
+        )
+
+
+def is_stacked(series: Any) -> bool:
+    """Whether one page describes several planes that follow each other."""
+    return len(series.pages) == 1 and math.prod(series.shape) > math.prod(series.keyframe.shape)
+
+
+def is_recorded(series: Any, number: int) -> bool:
+    """Whether the page of this number is there and has data."""
+    if number >= len(series.pages):
+        return False
+    if series.kind not in ("ome", "mmstack", "ndtiff", "lsm"):  # the others do not skip pages
+        return True
+    page = series.pages[number]
+    if page is None:
+        return False
+    return series.kind not in ("mmstack", "lsm") or any(offset > 0 for offset in page.dataoffsets)
+
+
+def _stated_order(file: Any, series: Any, image: Element | None) -> tuple[str, tuple[int, ...], tuple[int, ...]] | None:
+    """Axes, sizes and announced sizes of pages whose order tifffile does not find, or that end before."""
+    n_pages, page = len(series.pages), series.keyframe
+    if series.kind not in _FLAT or is_stacked(series) or not set(page.axes) <= set("YXS"):
+        return None
+    n_planes = math.prod(series.shape) // math.prod(page.shape)
+    if image is not None:
+        axes, sizes = announced_axes(image)
+        return _whole_or_shortened(axes, sizes, n_pages)
+    if series.kind == "scanimage":
+        axes, sizes = scanimage_layout(scanimage_words(file), n_pages)
+        return axes, sizes, sizes
+    words = file.imagej_metadata if file.is_imagej else None
+    if words and (series.kind != "imagej" or n_pages < n_planes):
+        counts = {"T": words.get("frames", 1), "Z": words.get("slices", 1), "C": words.get("channels", 1)}
+        if math.prod(counts.values()) == 1:
+            counts["T"] = words.get("images", 1)
+        axes = _IMAGEJ_ORDER.get(str(words.get("order", "czt")).lower(), "TZC")
+        return _whole_or_shortened(axes, tuple(counts[axis] for axis in axes), n_pages)
+    return None
+
+
+def _whole_or_shortened(
+    axes: str, sizes: tuple[int, ...], n_pages: int
+) -> tuple[str, tuple[int, ...], tuple[int, ...]] | None:
+    if math.prod(sizes) < n_pages:
+        return None
+    kept = {axis: size for axis, size in zip(axes, sizes, strict=True) if size > 1}
+    if math.prod(sizes) == n_pages:
+        return "".join(kept), tuple(kept.values()), tuple(kept.values())
+    shortened = announced_layout(axes, sizes, n_pages)
+    return None if shortened is None else (*shortened, tuple(kept[axis] for axis in shortened[0]))
+
+
+def _refuse_cut_stack(path: Path, file: Any, series: Any, pages: list[Any]) -> None:
+    if is_stacked(series) and series.dataoffset is not None:
+        end = series.dataoffset + math.prod(series.shape) * series.dtype.itemsize
+        if end > file.filehandle.size:
+            raise FormatError(f"{path} is cut short: {file.filehandle.size} of {end} bytes are there; copy it again")
+    announced = (file.imagej_metadata or {}).get("images", 0) if file.is_imagej and series.kind != "imagej" else 0
+    page = pages[0]
+    if announced > 1 and len(pages) == 1 and page.is_final and page.offset < page.dataoffsets[0]:
+        # One page describes them all, one after another: bytes behind the first plane are a part of the second.
+        end = page.dataoffsets[0] + page.nbytes
+        if file.filehandle.size > end:
+            raise FormatError(f"{path} is cut short: 1 of {announced} frames is whole; copy it again")
