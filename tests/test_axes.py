@@ -95,4 +95,12 @@ def test_stored_arrays_that_name_their_dimensions_need_no_axes(tmp_path):
     stored = zarr.create_array(tmp_path / "n.zarr", data=np.zeros((32, 40, 3)), dimension_names=["y", "x", "channel"])
     for source in (stored, tmp_path / "n.zarr"):
         assert open_movie(source).shape == (1, 3, 1, 32, 40)
+    xarrays = zarr.create_array(
+        tmp_path / "x.zarr",
+        data=np.zeros((32, 40, 3)),
+        zarr_format=2,
+        attributes={"_ARRAY_DIMENSIONS": ["y", "x", "time"]},
+    )
+    for source in (xarrays, tmp_path / "x.zarr"):
+        assert open_movie(source).shape == (3, 1, 1, 32, 40)
     assert Movie.from_array(stored, "TYX").shape == (32, 1, 1, 40, 3)

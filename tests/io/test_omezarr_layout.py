@@ -50,7 +50,9 @@ def test_a_group_inside_a_plate_names_an_image_that_exists(tmp_path: Path) -> No
 
 
 def test_a_group_of_arrays_names_one_of_them(tmp_path: Path) -> None:
-    zarr.create_group(tmp_path / "many.zarr").create_array("raw", data=np.zeros((3, 4)))
+    store = zarr.create_group(tmp_path / "many.zarr")
+    store.create_array("raw", data=np.zeros((3, 4)))
+    store.create_array("a", data=np.zeros(3))  # a coordinate
     with pytest.raises(FormatError, match=r"open one array in it, such as .*raw"):
         open_omezarr(tmp_path / "many.zarr")
     group(tmp_path / "none.zarr", {"plate": {"wells": []}}, "0.5")

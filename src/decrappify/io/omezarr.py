@@ -16,6 +16,7 @@ from decrappify.errors import DecrappifyError, FormatError, InputError, MissingF
 from decrappify.io.omezarr_layout import ZarrImage, group_attributes, image_at, images_of, ome_attributes
 from decrappify.io.omezarr_spacing import image_axes, level_spacing
 from decrappify.movie import AXES, Array, Movie, Shape5, array_axes, named_axes
+from decrappify.movie.sources import stored_dimension_names
 
 # What zarr and its codecs raise for damaged metadata and chunks.
 _DAMAGE = (OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError)
@@ -158,7 +159,7 @@ def _checked_scene(scene: int, path: Path) -> None:
 
 
 def _plain_axes(array: zarr.Array[Any], axes: str | None, path: Path) -> str:
-    named = named_axes(getattr(array.metadata, "dimension_names", None), array.ndim)
+    named = named_axes(stored_dimension_names(array), array.ndim)
     return array_axes(array.shape, axes or named, what=path.name)
 
 

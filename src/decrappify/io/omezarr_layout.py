@@ -199,6 +199,7 @@ def _name_in(image: Any) -> str | None:
 
 def _example(path: Path) -> str:
     """Name an image or array inside a group, for a message."""
+    arrays: list[tuple[int, str]] = []
     for entry in sorted(path.iterdir())[:_LOOKED_AT]:
         if not entry.is_dir():
             continue
@@ -207,9 +208,13 @@ def _example(path: Path) -> str:
         except FormatError:
             continue
         if attributes is None:
-            return f"open one array in it, such as {entry}"
+            document = _document(entry / "zarr.json") or _document(entry / ".zarray") or {}
+            arrays.append((-len(document.get("shape", ())), str(entry)))
+            continue
         if "multiscales" in (ome := ome_attributes(attributes)) or "well" in ome or "plate" in ome:
             return f"open one image in it, such as {next(iter(images_of(entry, attributes))).folder}"
+    if arrays:  # that of the most dimensions: others hold coordinates
+        return f"open one array in it, such as {min(arrays)[1]}"
     return "there is no image or array directly inside it; check that the whole folder was copied"
 
 

@@ -73,5 +73,16 @@ class ArraySource:
 
 
 def _dimension_names(array: Any) -> Any:
-    names = getattr(array, "dims", None) or getattr(getattr(array, "metadata", None), "dimension_names", None)
+    if hasattr(array, "metadata"):
+        return stored_dimension_names(array)
+    names = getattr(array, "dims", None)
+    return names if isinstance(names, tuple | list) else None
+
+
+def stored_dimension_names(array: Any) -> Any:
+    """Return the names of the dimensions of a zarr array: of its format (version 3), or as xarray stores them; or None.
+
+    A name may be None.
+    """
+    names = getattr(array.metadata, "dimension_names", None) or dict(array.attrs).get("_ARRAY_DIMENSIONS")
     return names if isinstance(names, tuple | list) else None
