@@ -94,6 +94,7 @@ def _progress() -> Any:
 def _input_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--frame-interval-s", type=float, help="Seconds between frames, where the file does not say."),
+        click.option("--axes", help="For arrays and TIFF: a letter of TCZYX per dimension, such as ZYX or YXC."),
         click.option("--channel", help="Only this channel: its name, or a number from 0."),
         click.option("--scene", help="Scene of a file with several: its name, or a number from 0 (see `info`)."),
     ):
@@ -145,6 +146,7 @@ def restore(
     scene: str | None,
     channel: str | None,
     frame_interval_s: float | None,
+    axes: str | None,
     no_resume: bool,
     **options: Any,
 ) -> None:
@@ -154,7 +156,7 @@ def restore(
     """
     from decrappify.restoration import restore as restore_movie
 
-    opening = {"channel": channel, "frame_interval_s": frame_interval_s}
+    opening = {"channel": channel, "frame_interval_s": frame_interval_s, "axes": axes}
     options |= {"resume": not no_resume, "progress": _progress()}
     if scene != "all":
         movie = _open(source, output=output, scene=scene, **opening)
@@ -357,7 +359,7 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
     if scene is None and len(names) > 1:
         click.echo(f"{source}: {len(names)} scenes")
         for number, name in enumerate(names):
-            with _open(source, scene=number) as one:
+            with _open(source, scene=number, axes=options["axes"]) as one:
                 click.echo(f"  {number}  {name}: {_describe(one)}")
         click.echo("scene 0:")
     movie = _open(source, scene=0 if scene is None else scene, **options)

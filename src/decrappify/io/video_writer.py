@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from decrappify.errors import InputError, OutputError
+from decrappify.io.film_files import ffmpeg_url
 from decrappify.io.h264 import X264_THREADS, x264_options
 from decrappify.io.outputs import atomic_output
 from decrappify.io.video_notes import VideoNotes
@@ -111,7 +112,7 @@ def _encode(movie: Movie, display: _Display, path: Path, bar: Any) -> None:
     notes = VideoNotes(
         movie.frame_interval_s, movie.pixel_size_um, movie.channel_names, movie.shape[3:], tuple(display.ranges)
     )
-    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
+    with av.open(ffmpeg_url(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
         container.metadata["comment"] = notes.to_comment()
         stream = container.add_stream(
             "libx264", rate=_rate(movie.frame_interval_s), options=x264_options(crf="18", g="50")
@@ -134,7 +135,7 @@ def _encode(movie: Movie, display: _Display, path: Path, bar: Any) -> None:
             if bar is not None:
                 bar.update(1)
         container.mux(stream.encode())
-    with av.open(str(path)) as written:  # a full disk is not always told when the file is closed
+    with av.open(ffmpeg_url(path)) as written:  # a full disk is not always told when the file is closed
         if written.streams.video[0].frames != len(movie):
             raise OutputError(
                 f"only {written.streams.video[0].frames} of {len(movie)} frames arrived on the disk; is it full?"
