@@ -11,12 +11,13 @@ from typing import Any
 from numpy.typing import DTypeLike
 
 from decrappify.errors import InputError
+from decrappify.io.folder import check_folder_as, is_image_folder
 from decrappify.io.formats import READABLE, format_of, writer_for
 from decrappify.io.outputs import check_output, partial_path
 from decrappify.io.scenes import scene_index, scenes
 from decrappify.movie import Movie, PixelSize
 
-__all__ = ["open_movie", "open_pyramid", "partial_path", "save_movie", "scenes"]
+__all__ = ["open_movie", "open_pyramid", "open_scenes", "partial_path", "save_movie", "scenes"]
 
 
 def open_movie(
@@ -27,13 +28,14 @@ def open_movie(
     frame_interval_s: float | None = None,
     pixel_size_um: float | Sequence[float | None] | None = None,
     axes: str | None = None,
+    folder_as: str = "auto",
 ) -> Movie:
     """Open anything that holds a movie, a stack or a still; pixels are read when they are asked for.
 
     Parameters
     ----------
     source : path, array, image object or Movie
-        A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of TIFF or PNG files, one per frame; a
+        A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of image files; a
         numpy, dask or zarr array (Y, X), (T, Y, X) or (T, C, Z, Y, X); an ``AICSImage`` or ``BioImage``; a Movie.
     scene : int or str
         Which image, by number or name (see `scenes`), where a file holds several; 0 leaves an image object on the scene
@@ -47,6 +49,12 @@ def open_movie(
     axes : str, optional
         For arrays and TIFF: one letter of ``TCZYX`` per dimension. A plain three-dimensional TIFF is a movie (T)
         without it; ``axes="ZYX"`` makes it a Z-stack.
+    folder_as : {"auto", "movie", "images"}
+        For folders. "movie": the files are planes of one movie. "images": each file is an image or a movie of its own,
+        and a scene of the folder. "auto" decides by the file names, and where these leave a doubt by the sizes: names
+        that differ in a running number are frames; numbers with a label (``t001``, ``z01``, ``c2``, ``pos3``, wells
+        such as ``B02``) and the names of common instruments are axes and scenes; planes without a file are `missing`.
+        The result is logged, and where it is a judgment, or scenes are left out, a warning.
 
     Returns
     -------
@@ -69,13 +77,17 @@ def open_movie(
     >>> movie.shape, movie.pixel_size_um, movie.frame_interval_s
     ((3, 1, 1, 8, 9), (None, 0.1, 0.1), 2.0)
     """
-    if isinstance(scene, str):
-        scene = scene_index(scene, scenes(source), _name_of(source))
-    movie = (
-        _open_path(Path(source), scene, axes)
-        if isinstance(source, str | os.PathLike)
-        else _open_object(source, scene, axes)
-    )
+    if is_image_folder(source):
+        movie = _open_folder(Path(source), scene, axes, folder_as)
+    else:
+        check_folder_as(folder_as, source)
+        if isinstance(scene, str):
+            scene = scene_index(scene, scenes(source), _name_of(source))
+        movie = (
+            _open_path(Path(source), scene, axes)
+            if isinstance(source, str | os.PathLike)
+            else _open_object(source, scene, axes)
+        )
     changes: dict[str, Any] = {}
     if frame_interval_s is not None:
         changes["frame_interval_s"] = _positive(frame_interval_s, "frame_interval_s", "seconds")
@@ -86,6 +98,35 @@ def open_movie(
         for name, value in changes.items():
             setattr(movie, name, value)
     return movie if channel is None else movie.select(channels=channel_index(movie, channel))
+
+
+def open_scenes(source: Any, *, folder_as: str = "auto") -> list[Movie]:
+    """Open every image of a folder, or the one movie that anything else holds.
+
+    Training and benchmarks take a folder by this function.
+
+    Parameters
+    ----------
+    source : path, array, image object or Movie
+        As for `open_movie`; of files with several scenes the first one is opened.
+    folder_as : {"auto", "movie", "images"}
+        As for `open_movie`.
+
+    Returns
+    -------
+    list of Movie
+        One for each scene of a folder, at least one.
+
+    Raises
+    ------
+    MissingFileError, FormatError, InputError
+        As for `open_movie`.
+    """
+    if not is_image_folder(source):
+        return [open_movie(source, folder_as=folder_as)]
+    from decrappify.io.pictures import open_folder_scenes
+
+    return open_folder_scenes(Path(source), folder_as=folder_as, open_file=open_movie)
 
 
 def open_pyramid(path: str | os.PathLike[str], *, scene: int | str = 0) -> list[Movie]:
@@ -218,9 +259,20 @@ def _open_path(path: Path, scene: int, axes: str | None) -> Movie:
         from decrappify.io.video import open_video
 
         return open_video(path)
-    from decrappify.io.pictures import open_pictures
+    from decrappify.io.pictures import open_picture
 
-    return open_pictures(path)
+    return open_picture(path)
+
+
+def _open_folder(path: Path, scene: int | str, axes: str | None, folder_as: str) -> Movie:
+    from decrappify.io.pictures import open_folder
+
+    if axes is not None:
+        raise InputError(f"axes={axes!r} was given for the folder {path.name}; it is for arrays and TIFF, leave it out")
+    is_chosen = isinstance(scene, str) or scene != 0
+    if isinstance(scene, str):
+        scene = scene_index(scene, scenes(path, folder_as=folder_as), path.name)
+    return open_folder(path, scene, folder_as=folder_as, is_chosen=is_chosen, open_file=open_movie)
 
 
 def _open_object(source: Any, scene: int, axes: str | None) -> Movie:
