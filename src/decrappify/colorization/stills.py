@@ -16,8 +16,8 @@ from decrappify.colorization.photographs import READABLE, Photograph, read_descr
 from decrappify.colorization.presets import SQUARE
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
-from decrappify.io.outputs import check_output
 from decrappify.io.natural import natural_key
+from decrappify.io.outputs import check_output
 from decrappify.movie import Array
 
 logger = logging.getLogger(__name__)

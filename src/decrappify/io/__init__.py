@@ -269,10 +269,10 @@ def _open_folder(path: Path, scene: int | str, axes: str | None, folder_as: str)
 
     if axes is not None:
         raise InputError(f"axes={axes!r} was given for the folder {path.name}; it is for arrays and TIFF, leave it out")
-    is_chosen = isinstance(scene, str) or scene != 0
+    scene_is_chosen = isinstance(scene, str) or scene != 0
     if isinstance(scene, str):
         scene = scene_index(scene, scenes(path, folder_as=folder_as), path.name)
-    return open_folder(path, scene, folder_as=folder_as, is_chosen=is_chosen, open_file=open_movie)
+    return open_folder(path, scene, folder_as=folder_as, scene_is_chosen=scene_is_chosen, open_file=open_movie)
 
 
 def _open_object(source: Any, scene: int, axes: str | None) -> Movie:

@@ -88,6 +88,8 @@ class FolderReading:
         Whether a message is information; a warning otherwise.
     left_out : tuple of str
         What the folder holds besides.
+    time_is_labeled : bool
+        Whether the file names label the number of the frame, such as t0001, or other metadata order the files.
     """
 
     path: Path
@@ -96,6 +98,7 @@ class FolderReading:
     reason: str
     is_sure: bool = True
     left_out: tuple[str, ...] = ()
+    time_is_labeled: bool = True
 
     @property
     def n_files(self) -> int:
@@ -144,8 +147,8 @@ def read_folder(path: Path, folder_as: str = "auto") -> FolderReading:
     is_container = files[0].suffix.lower() in _CONTAINERS or files[0].is_dir()
     if is_container and folder_as == "movie" and len(files) > 1:
         raise InputError(
-            f"folder {path.name} holds {len(files)} files such as {files[0].name}, which cannot be frames of one movie; "
-            "leave out folder_as='movie' (--as movie), or open them one by one"
+            f"folder {path.name} holds {len(files)} files such as {files[0].name}, which cannot be frames of one "
+            "movie; leave out folder_as='movie' (--as movie), or open them one by one"
         )
     reading = _reading(path, files, folder_as, is_container=is_container)
     return replace(reading, left_out=tuple(left_out))
@@ -179,7 +182,8 @@ def _reading(path: Path, files: list[Path], folder_as: str, *, is_container: boo
             return _images(path, files, *doubt)
     slices = _pages_are_slices(path, files, found)
     scenes = [FolderScene(grid.name, tuple(files), grid, pages_are_slices=slices) for grid in found.grids]
-    return FolderReading(path, "movie", tuple(scenes), found.reason, is_sure)
+    labeled = found.time_is_labeled or "T" not in found.grids[0].axes
+    return FolderReading(path, "movie", tuple(scenes), found.reason, is_sure, time_is_labeled=labeled)
 
 
 def check_layouts(scene: FolderScene, folder: str) -> None:
@@ -309,7 +313,7 @@ def _file_sets(files: Sequence[Path]) -> list[Path]:
     if (folder / "NDTiff.index").exists():
         return [files[0]]
     covered: set[str] = set()
-    first_of_set = []
+    first_of_set: list[Path] = []
     for file in files:
         if file.name in covered:
             continue

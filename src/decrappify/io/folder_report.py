@@ -11,7 +11,9 @@ from decrappify.movie import Movie
 logger = logging.getLogger("decrappify.io.folder")
 
 
-def report(reading: FolderReading, movie: Movie, scene: int | None, *, is_chosen: bool) -> None:
+def report(
+    reading: FolderReading, movie: Movie, scene: int | None, *, is_chosen: bool, scene_is_chosen: bool = False
+) -> None:
     """Log the line, or warn where the user did not choose and the reading is a judgment or leaves images out.
 
     Parameters
@@ -23,11 +25,13 @@ def report(reading: FolderReading, movie: Movie, scene: int | None, *, is_chosen
     scene : int or None
         Its number; None where all scenes are used.
     is_chosen : bool
-        Whether the user chose the scene or how to read the folder.
+        Whether the user chose how to read the folder.
+    scene_is_chosen : bool
+        Whether the user chose the scene.
     """
     line = described(reading, movie, scene)
-    leaves_out = scene is not None and len(reading.scenes) > 1
-    if is_chosen or (reading.is_sure and not leaves_out):
+    leaves_out = scene is not None and len(reading.scenes) > 1 and not scene_is_chosen
+    if (is_chosen or scene_is_chosen or reading.is_sure) and not leaves_out:
         logger.info(line)
     else:
         warnings.warn(line, stacklevel=5)
@@ -49,8 +53,10 @@ def described(reading: FolderReading, movie: Movie, scene: int | None) -> str:
         what = f"one movie of {inside}" if n == 1 else f"{n} scenes"
     else:
         other = "pass folder_as='movie' (--as movie) to read the files as frames of one movie"
-        what = f"{n} image{'s' if n > 1 else ''}, each a movie or a still of its own"
+        what = "the one file in it" if n == 1 else f"{n} separate images"
+    if n == 1 and reading.kind == "images":
+        return f"{reading.path.name} was read as {what}"
     line = f"{reading.path.name} was read as {what} ({reading.reason})"
     if n > 1 and scene is not None:
         line += f"; scene {scene} ({reading.scenes[scene].name}) was opened, pass scene (--scene) for another"
-    return line if n == 1 and reading.kind == "images" else f"{line}; {other}"
+    return f"{line}; {other}"

@@ -137,9 +137,10 @@ def _elapsed(match: re.Match[str]) -> str:
 def _stamp(match: re.Match[str]) -> str:
     from datetime import datetime
 
-    numbers = [int(number or 0) for number in match.groups()]
+    year, month, day, hour, minute, second = (int(number or 0) for number in match.groups())
     try:
-        return f"stamp{int((datetime(*numbers[:3], *numbers[3:]) - datetime(1900, 1, 1)).total_seconds())}"
+        passed = datetime(year, month, day, hour, minute, second) - datetime(1900, 1, 1)
+        return f"stamp{int(passed.total_seconds())}"
     except ValueError:
         return match.group()
 
@@ -289,4 +290,6 @@ def _resolved(fields: list[Field]) -> list[Field]:
         if field.before == "C" and all(len(value) == 2 for value in field.values):
             well = Field(tuple(f"C{value}" for value in field.values), "S", "well")
             return [well if other is field else other for other in fields]
-    return [replace(field, role="S") if field in channels and field.before.lower() == "w" else field for field in fields]
+    return [
+        replace(field, role="S") if field in channels and field.before.lower() == "w" else field for field in fields
+    ]

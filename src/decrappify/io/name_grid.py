@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from decrappify.io.name_fields import Field, name_fields, skeleton
 from decrappify.movie import Plane
@@ -133,7 +134,7 @@ def _odd_names(names: Sequence[str]) -> list[str]:
 
 
 def _chosen(fields: list[Field]) -> tuple[list[Field], bool] | str:
-    """Return the fields that place a file, each with a role, and whether that is beyond doubt; or why there are none."""
+    """Return the fields that place a file, with roles, and whether that is beyond doubt; or why there are none."""
     has_axis = any(field.role and field.role in "TCZ" and field.varies for field in fields)
     needs_words = has_axis or not _is_unique([field for field in fields if field.role])
     words = [field for field in fields if not field.role and field.kind == "word"]
@@ -179,19 +180,19 @@ def _without_copies(fields: Sequence[Field]) -> list[Field]:
 
 
 def _steps(field: Field) -> dict[str, int] | None:
-    """Number the values of a field in equal steps, or return None where they are irregular."""
+    """Return the number of each value of a field in equal steps, None where they are irregular."""
     if field.kind != "number":
         return None
     numbers = {value: int(value) for value in set(field.values)}
     ordered = sorted(set(numbers.values()))
-    step = math.gcd(*(b - a for a, b in zip(ordered, ordered[1:], strict=False))) or 1
+    step = math.gcd(*(b - a for a, b in pairwise(ordered))) or 1
     if (ordered[-1] - ordered[0]) // step + 1 > _STEPS_PER_FILE * len(ordered):
         return None
     return {value: (number - ordered[0]) // step for value, number in numbers.items()}
 
 
 def _ranks(fields: Sequence[Field], *, with_gaps: bool) -> list[int]:
-    """Number the files along one axis."""
+    """Return the number of each file along one axis."""
     varying = [field for field in fields if field.varies]
     if not varying:
         return []

@@ -122,7 +122,8 @@ class GridSource:
                 movie.close()
                 raise FormatError(
                     f"{file.name} is {_described(movie.shape, movie.dtype)}, the others in its folder are "
-                    f"{_described(self._in_file, self.dtype)}; make them alike, or pass folder_as='images' (--as images)"
+                    f"{_described(self._in_file, self.dtype)}; make them alike, or pass folder_as='images' "
+                    "(--as images)"
                 )
             self._last = file, movie
         return self._last[1]
@@ -149,7 +150,7 @@ def open_folder(
     scene: int,
     *,
     folder_as: str = "auto",
-    is_chosen: bool = False,
+    scene_is_chosen: bool = False,
     open_file: Callable[..., Movie],
 ) -> Movie:
     """Open one scene of a folder, and report what the folder was taken for.
@@ -162,7 +163,7 @@ def open_folder(
         Which of its images.
     folder_as : {"auto", "movie", "images"}
         As for `read_folder`.
-    is_chosen : bool
+    scene_is_chosen : bool
         Whether the user asked for this scene; otherwise a warning names what is left out.
     open_file : callable
         `decrappify.io.open_movie`.
@@ -171,14 +172,21 @@ def open_folder(
     if not 0 <= scene < len(reading.scenes):
         scene_index(scene, [each.name for each in reading.scenes], path.name)
     movie = _open_scene(reading, scene, open_file)
-    report(reading, movie, scene, is_chosen=is_chosen or folder_as != "auto")
+    report(reading, movie, scene, is_chosen=folder_as != "auto", scene_is_chosen=scene_is_chosen)
     return movie
 
 
 def open_folder_scenes(path: Path, *, folder_as: str = "auto", open_file: Callable[..., Movie]) -> list[Movie]:
     """Open every scene of a folder; its files are closed between reads where they hold one plane."""
     reading = read_folder(path, folder_as)
-    movies = [_open_scene(reading, number, open_file, closing=True) for number in range(len(reading.scenes))]
+    movies: list[Movie] = []
+    try:
+        for number in range(len(reading.scenes)):
+            movies.append(_open_scene(reading, number, open_file, closing=True))
+    except BaseException:
+        for movie in movies:
+            movie.close()
+        raise
     report(reading, movies[0], None, is_chosen=folder_as != "auto")
     return movies
 
@@ -209,8 +217,8 @@ def _grid_movie(reading: FolderReading, scene: FolderScene, open_file: Callable[
     with opened(files[min(files)]) as first:
         if first.shape[0] > 1 and "T" in grid.axes:
             raise InputError(
-                f"{files[min(files)].name} in folder {folder} is a movie of {first.shape[0]} frames, needs one frame per "
-                "file; open the movies one by one, or pass folder_as='images' (--as images)"
+                f"{files[min(files)].name} in folder {folder} is a movie of {first.shape[0]} frames, needs one frame "
+                "per file; open the movies one by one, or pass folder_as='images' (--as images)"
             )
         source = GridSource(files, grid.shape, opened, first)
         if source.missing:
@@ -226,8 +234,11 @@ def _grid_movie(reading: FolderReading, scene: FolderScene, open_file: Callable[
 
 def _missing_message(name: str, missing: frozenset[Plane], grid: Plane) -> str:
     shown = [
-        ", ".join(f"{axis} {number}" for axis, number, size in zip(("frame", "channel", "slice"), plane, grid, strict=True)
-        if size > 1)
+        ", ".join(
+            f"{axis} {number}"
+            for axis, number, size in zip(("frame", "channel", "slice"), plane, grid, strict=True)
+            if size > 1
+        )
         for plane in sorted(missing)[:3]
     ]
     more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
