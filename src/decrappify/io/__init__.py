@@ -14,7 +14,7 @@ from decrappify.errors import InputError
 from decrappify.io.folder import check_folder_as, is_image_folder
 from decrappify.io.formats import READABLE, format_of, writer_for
 from decrappify.io.outputs import check_output, partial_path
-from decrappify.io.scenes import scene_index, scenes
+from decrappify.io.scenes import scene_index, scenes, several_scenes
 from decrappify.movie import Movie, PixelSize
 
 __all__ = ["open_movie", "open_pyramid", "open_scenes", "partial_path", "save_movie", "scenes"]
@@ -23,7 +23,7 @@ __all__ = ["open_movie", "open_pyramid", "open_scenes", "partial_path", "save_mo
 def open_movie(
     source: Any,
     *,
-    scene: int | str = 0,
+    scene: int | str | None = None,
     channel: int | str | None = None,
     frame_interval_s: float | None = None,
     pixel_size_um: float | Sequence[float | None] | None = None,
@@ -38,8 +38,8 @@ def open_movie(
         A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of image files; a
         numpy, dask or zarr array (Y, X), (T, Y, X) or (T, C, Z, Y, X); an ``AICSImage`` or ``BioImage``; a Movie.
     scene : int or str
-        Which image, by number or name (see `scenes`), where a file holds several; 0 leaves an image object on the scene
-        where it is.
+        Which image, by number or name (see `scenes`), where a file holds several. By default the first one, with a
+        warning that names the others; an image object stays on its current scene.
     channel : int or str, optional
         Keep this channel only, by number or name.
     frame_interval_s : float, optional
@@ -81,13 +81,8 @@ def open_movie(
         movie = _open_folder(Path(source), scene, axes, folder_as)
     else:
         check_folder_as(folder_as, source)
-        if isinstance(scene, str):
-            scene = scene_index(scene, scenes(source), _name_of(source))
-        movie = (
-            _open_path(Path(source), scene, axes)
-            if isinstance(source, str | os.PathLike)
-            else _open_object(source, scene, axes)
-        )
+        is_path = isinstance(source, str | os.PathLike)
+        movie = _open_file(Path(source), scene, axes) if is_path else _open_object(source, scene, axes)
     changes: dict[str, Any] = {}
     if frame_interval_s is not None:
         changes["frame_interval_s"] = _positive(frame_interval_s, "frame_interval_s", "seconds")
@@ -129,15 +124,19 @@ def open_scenes(source: Any, *, folder_as: str = "auto") -> list[Movie]:
     return open_folder_scenes(Path(source), folder_as=folder_as, open_file=open_movie)
 
 
-def open_pyramid(path: str | os.PathLike[str], *, scene: int | str = 0) -> list[Movie]:
+def open_pyramid(
+    path: str | os.PathLike[str], *, scene: int | str | None = None, folder_as: str = "auto"
+) -> list[Movie]:
     """Open every resolution level of a file, for viewers that draw a coarse one first.
 
     Parameters
     ----------
     path : path
         As for `open_movie`.
-    scene : int or str
-        Which image, where a file holds several.
+    scene : int or str, optional
+        As for `open_movie`.
+    folder_as : {"auto", "movie", "images"}
+        As for `open_movie`.
 
     Returns
     -------
@@ -149,9 +148,10 @@ def open_pyramid(path: str | os.PathLike[str], *, scene: int | str = 0) -> list[
     MissingFileError, FormatError, InputError
         As for `open_movie`.
     """
-    if isinstance(scene, str):
-        scene = scene_index(scene, scenes(path), Path(path).name)
-    levels = [open_movie(path, scene=scene)]
+    levels = [open_movie(path, scene=scene, folder_as=folder_as)]
+    if is_image_folder(path):
+        return levels
+    scene = scene_index(scene, scenes(path), Path(path).name) if isinstance(scene, str) else scene or 0
     if format_of(Path(path)) == "OME-Zarr":
         from decrappify.io.omezarr import level_count, open_omezarr
 
@@ -233,9 +233,17 @@ def channel_index(movie: Movie, channel: int | str) -> int:
     )
 
 
+def _open_file(path: Path, scene: int | str | None, axes: str | None) -> Movie:
+    """Open one scene; where none is chosen and there are several, the first, with a warning."""
+    if isinstance(scene, str):
+        scene = scene_index(scene, scenes(path), path.name)
+    movie = _open_path(path, scene or 0, axes)
+    if scene is None and (others := several_scenes(scenes(path), path.name)):
+        warnings.warn(others, stacklevel=3)
+    return movie
+
+
 def _open_path(path: Path, scene: int, axes: str | None) -> Movie:
-    if "://" in str(path) or str(path).startswith(("http:/", "https:/", "s3:/")):
-        raise InputError(f"{path} is a web address; download the file and give its path")
     kind = format_of(path)
     _warn_if_misnamed(path, kind)
     if axes is not None and kind not in ("TIFF", "OME-Zarr"):
@@ -264,46 +272,42 @@ def _open_path(path: Path, scene: int, axes: str | None) -> Movie:
     return open_picture(path)
 
 
-def _open_folder(path: Path, scene: int | str, axes: str | None, folder_as: str) -> Movie:
+def _open_folder(path: Path, scene: int | str | None, axes: str | None, folder_as: str) -> Movie:
     from decrappify.io.pictures import open_folder
 
     if axes is not None:
         raise InputError(f"axes={axes!r} was given for the folder {path.name}; it is for arrays and TIFF, leave it out")
-    scene_is_chosen = isinstance(scene, str) or scene != 0
+    scene_is_chosen = scene is not None
     if isinstance(scene, str):
         scene = scene_index(scene, scenes(path, folder_as=folder_as), path.name)
-    return open_folder(path, scene, folder_as=folder_as, scene_is_chosen=scene_is_chosen, open_file=open_movie)
+    return open_folder(path, scene or 0, folder_as=folder_as, scene_is_chosen=scene_is_chosen, open_file=open_movie)
 
 
-def _open_object(source: Any, scene: int, axes: str | None) -> Movie:
+def _open_object(source: Any, scene: int | str | None, axes: str | None) -> Movie:
     if isinstance(source, Movie):
-        _only_scene(scene, source.name)
+        _only_scene(scene or 0, source.name)
         return source
     from decrappify.io.image_objects import from_image_object, is_image_object
 
     if is_image_object(source):
-        return from_image_object(source, scene=scene or None)
+        return from_image_object(source, scene=scene)
     if not hasattr(source, "shape") or not hasattr(source, "dtype"):
         raise InputError(
             f"cannot open a {type(source).__name__}; needs a path, an array, an AICSImage or BioImage, or a Movie"
         )
-    _only_scene(scene, "an array")
+    _only_scene(scene or 0, "an array")
     return Movie.from_array(source, axes)
 
 
-def _name_of(source: Any) -> str:
-    return Path(source).name if isinstance(source, str | os.PathLike) else str(getattr(source, "name", "the image"))
-
-
-def _only_scene(scene: int, name: str) -> None:
-    if scene != 0:
-        raise InputError(f"scene {scene} is not in {name}, which has one (0)")
+def _only_scene(scene: int | str, name: str) -> None:
+    if scene not in (0, "0"):
+        raise InputError(f"scene {scene!r} is not in {name}, which has one (0)")
 
 
 def _warn_if_misnamed(path: Path, kind: str) -> None:
     by_name = [other for other, endings in READABLE.items() if path.suffix.lower() in endings]
     if by_name and kind not in (*by_name, "folder"):
-        warnings.warn(f"{path.name} is a {kind} file by its content, and is read as one; rename it", stacklevel=4)
+        warnings.warn(f"{path.name} is a {kind} file by its content, and is read as one; rename it", stacklevel=5)
 
 
 def _positive(value: float, name: str, unit: str) -> float:

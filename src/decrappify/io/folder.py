@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -143,6 +144,21 @@ def read_folder(path: Path, folder_as: str = "auto") -> FolderReading:
         If there are no image files, or several kinds of them; the message names what was found.
     """
     check_folder_as(folder_as, path)
+    return _read_unchanged(path.absolute(), folder_as, _content(path))
+
+
+def _content(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return what changes when files of a folder do; of many files only the names."""
+    with os.scandir(path) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    if len(found) > _HEADERS:
+        return tuple((entry.name, 0, 0) for entry in found)
+    states = [entry.stat() for entry in found]
+    return tuple((e.name, state.st_size, state.st_mtime_ns) for e, state in zip(found, states, strict=True))
+
+
+@lru_cache(maxsize=4)  # every scene of a folder is opened by its own call
+def _read_unchanged(path: Path, folder_as: str, _: tuple[tuple[str, int, int], ...]) -> FolderReading:
     files, left_out = _listed_files(path, folder_as)
     is_container = files[0].suffix.lower() in _CONTAINERS or files[0].is_dir()
     if is_container and folder_as == "movie" and len(files) > 1:

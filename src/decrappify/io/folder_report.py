@@ -29,7 +29,7 @@ def report(
     scene_is_chosen : bool
         Whether the user chose the scene.
     """
-    line = described(reading, movie, scene)
+    line = described(reading, movie, None if scene_is_chosen else scene)
     leaves_out = scene is not None and len(reading.scenes) > 1 and not scene_is_chosen
     if (is_chosen or scene_is_chosen or reading.is_sure) and not leaves_out:
         logger.info(line)
@@ -58,5 +58,8 @@ def described(reading: FolderReading, movie: Movie, scene: int | None) -> str:
         return f"{reading.path.name} was read as {what}"
     line = f"{reading.path.name} was read as {what} ({reading.reason})"
     if n > 1 and scene is not None:
-        line += f"; scene {scene} ({reading.scenes[scene].name}) was opened, pass scene (--scene) for another"
+        line += (
+            f"; only scene {scene} ({reading.scenes[scene].name}) was opened, pass scene (--scene NAME) for another or "
+            "--scene all for each"
+        )
     return f"{line}; {other}"

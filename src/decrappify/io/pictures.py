@@ -210,7 +210,7 @@ def _grid_movie(reading: FolderReading, scene: FolderScene, open_file: Callable[
     check_layouts(scene, folder)
 
     def opened(file: Path) -> Movie:
-        movie = open_file(file)
+        movie = open_file(file, scene=0)
         return movie.z_as_time() if scene.pages_are_slices and movie.shape[2] == 1 else movie
 
     files = {plane: scene.files[number] for plane, number in grid.files.items()}

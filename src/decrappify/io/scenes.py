@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,47 @@ def unique_names(names: Sequence[str | None]) -> list[str]:
         f"scene {number}" if not name else f"{name} (scene {number})" if name in repeated else name
         for number, name in enumerate(clean)
     ]
+
+
+def scene_outputs(output: str | os.PathLike[str], names: Sequence[str]) -> list[Path]:
+    """Return one output path per scene, with the name of the scene before the suffix.
+
+    Characters that a file name cannot hold become ``-``.
+
+    Parameters
+    ----------
+    output : path
+        Such as ``cells.ome.zarr``.
+    names : sequence of str
+        Unique names of the scenes.
+
+    Examples
+    --------
+    >>> [path.name for path in scene_outputs("out/cells.ome.zarr", ["A1", "B/03/0"])]
+    ['cells_A1.ome.zarr', 'cells_B-03-0.ome.zarr']
+    """
+    output = Path(output)
+    suffix = "".join(output.suffixes[-2:]) if output.stem.lower().endswith(".ome") else output.suffix
+    stem = output.name.removesuffix(suffix)
+    plain = [re.sub(r"[^\w.()+ -]+", "-", name).strip(" .") or str(number) for number, name in enumerate(names)]
+    lowered = [name.lower() for name in plain]
+    numbered = [f"{name}-{number}" if lowered.count(name.lower()) > 1 else name for number, name in enumerate(plain)]
+    return [output.with_name(f"{stem}_{name}{suffix}") for name in numbered]
+
+
+def several_scenes(names: Sequence[str], what: str) -> str | None:
+    """Return the one line that names the other scenes when the first one is opened unasked; None if there are none.
+
+    >>> several_scenes(["A1", "A2"], "cells.czi")
+    "cells.czi holds 2 scenes (A1, A2) and only scene 0 (A1) was opened; choose by scene='A2' (--scene A2), ..."
+    """
+    if len(names) < 2:
+        return None
+    listed = ", ".join(names[:_LISTED]) + (" ..." if len(names) > _LISTED else "")
+    return (
+        f"{what} holds {len(names)} scenes ({listed}) and only scene 0 ({names[0]}) was opened; choose by "
+        f"scene={names[1]!r} (--scene {shlex.quote(names[1])}), or restore each with --scene all"
+    )
 
 
 def scene_index(scene: int | str, names: Sequence[str], what: str) -> int:
