@@ -189,7 +189,7 @@ def _reading(path: Path, files: list[Path], folder_as: str, *, is_container: boo
     if folder_as == "movie":
         grid = found.grids[0] if len(found.grids) == 1 else single_grid(len(files))
         found, is_sure = Arrangement((grid,), "as requested", time_is_labeled=True), True
-    elif not found.grids:
+    elif not found.grids or (len(found.grids) == len(files) > 1):
         return _images(path, files, found.reason, is_sure=found.is_sure)
     else:
         is_sure = found.is_sure

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 # Labels as they precede a number, in lower case: t0001, Z_03, ch2, pos1.
 _LABELS = {
@@ -15,7 +16,7 @@ _LABELS = {
     "Z": "z zpos zslice zstep zplane slice slices plane planes section depth",
     "C": "c ch chan channel channels w wv wave wavelength cam camera",
     "S": "s u v x y xy m p f fld fov field site pos position stage series scene well tile view angle region point row"
-    " col",
+    " col sample specimen slide dish plate patient animal mouse fish embryo organoid rep replicate",
 }
 _ROLE = {label: role for role, labels in _LABELS.items() for label in labels.split()}
 _SUFFIX_ROLE = {"t": "T", "z": "Z", "c": "C", "ch": "C", "nm": "C", "x": "S", "y": "S"} | dict.fromkeys(
@@ -23,12 +24,12 @@ _SUFFIX_ROLE = {"t": "T", "z": "Z", "c": "C", "ch": "C", "nm": "C", "x": "S", "y
 )
 # Labels that other programs use for another axis: field or frame, position or plane, site or slice.
 _AMBIGUOUS = frozenset({"f", "p", "s", "m", "x", "y", "u", "v", "w"})
-_WELL = re.compile(r"[A-P]\d{1,2}")
+_WELL = re.compile(r"(?:[Ww]ell)?([A-P]\d{1,2}|[a-p]\d{2})")
 _CHANNEL_WORD = re.compile(
     r"dapi|hoechst\d*|draq\d|e?[gycb]fp|[em]?rfp|tagrfp|irfp\d*|m?cherry|mscarlet\w?|mneongreen|mkate\d?|m?ruby\d?|tdtomato"
     r"|ds-?red|cy[2357](\.?5)?|fitc|tritc|tx-?red|texas-?red|af\d{3}|alexa(fluor)?\d{3}|atto\d{3}[a-z]?|sir|bodipy"
     r"|bf|brightfield|bright|tl|trans(mitted)?|phase|ph\d?|pc|dic|pmt\d?|(ex|em)?\d{3}(nm)?|laser\d{3}"
-    r"|red|green|blue|far-?red|cyan|magenta|yellow|nir|uv|fluorescence|fluo"
+    r"|(?:ch|channel)[a-z]+\d*|red|green|blue|far-?red|cyan|magenta|yellow|nir|uv|fluorescence|fluo"
 )
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _ELAPSED = re.compile(r"(?<![^\W_])(\d+)d(\d{1,2})h(\d{1,2})m(?![^\W_])")
@@ -41,10 +42,10 @@ _STAMP = re.compile(
 _VENDORS = tuple(
     re.compile(pattern)
     for pattern in (
-        r"(?P<pre>.*?)r(?P<row>\d{2})c(?P<col>\d{2})f(?P<s>\d+)p(?P<z>\d+)-ch(?P<c>\d+)(?:sk(?P<t>\d+))?(?:fk\d+)?(?:fl\d+)?",
-        r"(?P<pre>.*?)_?(?P<well>[A-P]\d{2})_T(?P<t>\d+)F(?P<s>\d+)L\d+A\d+Z(?P<z>\d+)C(?P<c>\d+)",
+        r"(?P<pre>.*?)r(?P<row>\d{2})c(?P<col>\d{2})f(?P<s>\d+)p(?P<z>\d+)-ch(?P<c>\d+)(?:(?:sk|t)(?P<t>\d+))?(?:fk\d+)?(?:fl\d+)?",
+        r"(?:(?P<pre>.*?)_)?(?P<well>[A-P]\d{2})_T(?P<t>\d+)F(?P<s>\d+)L\d+A\d+Z(?P<z>\d+)C(?P<c>\d+)",
         r"(?P<pre>.*?)W(?P<w>\d{4})F(?P<s>\d{4})T(?P<t>\d+)Z(?P<z>\d+)C(?P<c>\d+)",
-        r"(?P<pre>.*?)_?(?P<well>[A-P]\d{2})(?=_[swtz]\d)(?:_t(?P<t>\d+))?(?:_s(?P<s>\d+))?(?:_z(?P<z>\d+))?"
+        r"(?:(?P<pre>.*?)_)?(?P<well>[A-Pa-p]\d{2})(?=_[swtz]\d)(?:_t(?P<t>\d+))?(?:_s(?P<s>\d+))?(?:_z(?P<z>\d+))?"
         r"(?:_w(?P<c>\d))?",
         r"(?P<pre>.*?)_w(?P<c>\d)(?P<cname>[A-Za-z][^_]*)(?:_s(?P<s>\d+))?(?:_t(?P<t>\d+))?",
         r"Channel(?P<c>\d+)-(?P<s>\d+)-(?P<row>[A-P])-(?P<col>\d+)",
@@ -52,7 +53,7 @@ _VENDORS = tuple(
         r"(?P<pre>.*?)_?(?P<well>[A-P]\d{2})f(?P<s>\d+)d(?P<c>\d+)",
         r"(?P<row>[A-P]) - (?P<col>\d+)\(fld (?P<s>\d+)(?: wv (?P<cname>.*?))?(?: z (?P<z>\d+))?"
         r"(?: (?:tm|time) (?P<t>\d+))?\)",
-        r"(?P<pre>.*?)_?(?P<well>[A-P]\d{1,2})_(?P<s>\d+)_(?:elapsed|stamp)(?P<t>\d+)",
+        r"(?:(?P<pre>.*?)_)?(?P<well>[A-P]\d{1,2})_(?P<s>\d+)_(?:elapsed|stamp)(?P<t>\d+)",
         r"(?P<pre>.*?)/?img_(?P<t>\d{9})_(?P<cname>.+)_(?P<z>\d{3})",
         r"(?P<well>[A-P]\d{1,2})_(?P<s>\d+_\d+_\d+)(?:Z(?P<z>\d+))?_(?P<cname>[A-Za-z][^_]*)_(?P<t>\d+)",
     )
@@ -87,7 +88,7 @@ class Field:
     is_labeled: bool = True
     is_ambiguous: bool = False
 
-    @property
+    @cached_property
     def varies(self) -> bool:
         """Whether the names differ in this field."""
         return len(set(self.values)) > 1
@@ -232,9 +233,9 @@ def _aligned_at_the_end(split: list[list[str]]) -> list[list[str]] | None:
 def _chunk_fields(column: Sequence[str], before: str, after: str) -> list[Field]:
     """Return the fields of one chunk between separators."""
     if len({skeleton(chunk) for chunk in column}) > 1:
-        is_well = all(_WELL.fullmatch(chunk) for chunk in column)
-        if is_well:
-            return [Field(tuple(column), "S", "well")]
+        wells = [match[1] for chunk in column if (match := _WELL.fullmatch(chunk))]
+        if len(wells) == len(column):
+            return [Field(tuple(wells), "S", "well")]
         return [Field(tuple(column), "", "word", is_labeled=False)]
     tokens = [re.findall(r"\d+|\D+", chunk) for chunk in column]
     fields = []
@@ -244,6 +245,9 @@ def _chunk_fields(column: Sequence[str], before: str, after: str) -> list[Field]
         letters = tokens[0][place - 1] if place else before if before.isalpha() else ""
         suffix = tokens[0][place + 1] if place + 1 < len(tokens[0]) else after
         values = tuple(parts[place] for parts in tokens)
+        if place == 1 and len(tokens[0]) == 2 and before.lower() == "well":
+            fields.append(Field(tuple(column), "S", "well"))
+            continue
         field = _number_field(values, letters, suffix, is_whole=len(tokens[0]) == 2 and place == 1)
         fields.append(field if field.is_labeled or not place else replace(field, before=letters))
     return fields
@@ -252,16 +256,17 @@ def _chunk_fields(column: Sequence[str], before: str, after: str) -> list[Field]
 def _number_field(values: tuple[str, ...], letters: str, suffix: str, *, is_whole: bool) -> Field:
     if letters == "stamp":
         return Field(values, "", "stamp", is_labeled=False)
-    if is_whole and len(letters) == 1 and all(_WELL.fullmatch(letters + value) for value in values):
+    if is_whole and len(letters.lower().removeprefix("well")) == 1 and all(_WELL.fullmatch(letters + value) for value in values):
         is_well = letters.lower() not in _ROLE and all(len(value) == 2 for value in values)
-        if is_well:
-            return Field(tuple(letters + value for value in values), "S", "well", is_ambiguous=True)
+        if is_well or len(letters) > 1:
+            return Field(tuple(letters[-1] + value for value in values), "S", "well", is_ambiguous=len(letters) == 1)
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", letters)
     for label in (letters, words[-1] if words else "", letters[-2:] if letters[-2:].lower() == "xy" else ""):
         role = _ROLE.get(label.lower())
         if role:
             return Field(values, role, "number", label, is_ambiguous=label.lower() in _AMBIGUOUS)
-    if suffix.lower() in _SUFFIX_ROLE and not (letters and letters.isalpha() and is_whole):
+    is_magnification = suffix.lower() in ("x", "y") and any(len(value) < 3 for value in values)
+    if suffix.lower() in _SUFFIX_ROLE and not is_magnification and not (letters.isalpha() and is_whole):
         return Field(values, _SUFFIX_ROLE[suffix.lower()], "number", "", suffix)
     return Field(values, is_labeled=False)
 

@@ -146,7 +146,10 @@ def _chosen(fields: list[Field]) -> tuple[list[Field], bool] | str:
     numbers = [field for field in fields if not field.role and field not in words and field.varies]
     is_sure = len(varying) > 1 or not any(field.is_ambiguous for field in varying)
     if numbers and not (varying and _is_unique(placed)):
-        time = None if any(field.role == "T" for field in varying) else numbers.pop()
+        has_time = any(field.role == "T" for field in varying)
+        has_well = any(field.kind == "well" for field in placed)  # an unlabeled number after a well is a site
+        is_site = has_time or has_well or _precedes(numbers[-1], varying, fields)
+        time = None if is_site else numbers.pop()
         sites = [field for field in numbers if time is None or not _is_function(field, [time, *varying])]
         is_sure = is_sure and not sites and not varying
         placed += [replace(field, role="S") for field in sites]
@@ -154,6 +157,13 @@ def _chosen(fields: list[Field]) -> tuple[list[Field], bool] | str:
         order = [field.values for field in fields]
         placed.sort(key=lambda field: order.index(field.values))
     return (placed, is_sure) if _is_unique(placed) else "file names repeat a number"
+
+
+def _precedes(number: Field, others: Sequence[Field], fields: Sequence[Field]) -> bool:
+    """Whether an unlabeled number, such as that of exp2_c1, precedes other fields and is not written as 0001 is."""
+    order = [field.values for field in fields]
+    is_padded = any(len(value) > 2 and value[0] == "0" for value in number.values)
+    return not is_padded and any(order.index(other.values) > order.index(number.values) for other in others)
 
 
 def _is_unique(fields: Sequence[Field]) -> bool:
