@@ -43,7 +43,11 @@ def _folder_reader(folder: Path) -> Reader | None:
 
 
 def _read_folder(_: str | Sequence[str], *, path: str, names: Sequence[str]) -> list[LayerData]:
-    if not 1 < len(names) <= SCENES_SHOWN:
+    from decrappify.io import open_pyramid
+
+    if len(names) > SCENES_SHOWN:  # a warning names the others
+        return layers_of(open_pyramid(path), path=str(Path(path).absolute()), scene=0)
+    if len(names) == 1:
         return _read(path, path=path)
     return [layer for name in names for layer in _read(path, path=path, scene=name)]
 

@@ -54,7 +54,10 @@ GUID = "0a1B2c3D-7ac5-4a6f-8d80-3cc2ba7f98c5"
             ["position000", "position001"],
         ),
         (table("pos{s:02d}_ch{c:02d}_t{t:03d}", s=(1, 2), c=(1, 2, 3), t=range(2)), ["pos01", "pos02"]),
-        (table("Series{s:03d}_t{t}_z{z}_ch{c:02d}", s=(1, 2), t=(0, 1), z=(0, 1), c=(0, 1)), ["Series001", "Series002"]),
+        (
+            table("Series{s:03d}_t{t}_z{z}_ch{c:02d}", s=(1, 2), t=(0, 1), z=(0, 1), c=(0, 1)),
+            ["Series001", "Series002"],
+        ),
         (table("exp1t{t:03d}xy{s}c{c}", t=range(3), s=(1, 2), c=(1, 2)), ["xy1", "xy2"]),
         (table("{s}_s1_w{c}", s=WELLS, c=(1, 2)), [f"{well} s1" for well in WELLS]),
         (table("{s}_s1_w{c}" + GUID, s=WELLS, c=(1, 2)), [f"{well} s1" for well in WELLS]),

@@ -239,7 +239,7 @@ def layout_of(file: Path) -> object:
         with tifffile.TiffFile(file) as tiff:
             page = tiff.pages.first
             return Layout(len(tiff.pages), page.shape, str(page.dtype))
-    except (OSError, ValueError, tifffile.TiffFileError) as error:
+    except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:
         raise FormatError(
             f"{file.name} is no readable TIFF ({error}); it is damaged or another kind of file"
         ) from error

@@ -256,7 +256,8 @@ def _chunk_fields(column: Sequence[str], before: str, after: str) -> list[Field]
 def _number_field(values: tuple[str, ...], letters: str, suffix: str, *, is_whole: bool) -> Field:
     if letters == "stamp":
         return Field(values, "", "stamp", is_labeled=False)
-    if is_whole and len(letters.lower().removeprefix("well")) == 1 and all(_WELL.fullmatch(letters + value) for value in values):
+    may_be_well = is_whole and len(letters.lower().removeprefix("well")) == 1
+    if may_be_well and all(_WELL.fullmatch(letters + value) for value in values):
         is_well = letters.lower() not in _ROLE and all(len(value) == 2 for value in values)
         if is_well or len(letters) > 1:
             return Field(tuple(letters[-1] + value for value in values), "S", "well", is_ambiguous=len(letters) == 1)
