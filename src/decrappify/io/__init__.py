@@ -39,7 +39,8 @@ def open_movie(
         numpy, dask or zarr array (Y, X), (T, Y, X) or (T, C, Z, Y, X); an ``AICSImage`` or ``BioImage``; a Movie.
     scene : int or str
         Which image, by number or name (see `scenes`), where a file holds several. By default the first one, with a
-        warning that names the others; an image object stays on its current scene.
+        warning that names the others; an image object stays on its current scene. In a CZI file with views, phases or
+        detector elements also their index, such as ``"A1, H 3"`` or ``"A1, H sum"``.
     channel : int or str, optional
         Keep this channel only, by number or name.
     frame_interval_s : float, optional
@@ -151,10 +152,10 @@ def open_pyramid(
     levels = [open_movie(path, scene=scene, folder_as=folder_as)]
     if is_image_folder(path):
         return levels
-    scene = scene_index(scene, scenes(path), Path(path).name) if isinstance(scene, str) else scene or 0
     if format_of(Path(path)) == "OME-Zarr":
         from decrappify.io.omezarr import level_count, open_omezarr
 
+        scene = scene_index(scene, scenes(path), Path(path).name) if isinstance(scene, str) else scene or 0
         levels += [open_omezarr(path, scene=scene, level=level) for level in range(1, level_count(path, scene=scene))]
     return levels
 
@@ -235,15 +236,13 @@ def channel_index(movie: Movie, channel: int | str) -> int:
 
 def _open_file(path: Path, scene: int | str | None, axes: str | None) -> Movie:
     """Open one scene; where none is chosen and there are several, the first, with a warning."""
-    if isinstance(scene, str):
-        scene = scene_index(scene, scenes(path), path.name)
-    movie = _open_path(path, scene or 0, axes)
+    movie = _open_path(path, 0 if scene is None else scene, axes)
     if scene is None and (others := several_scenes(scenes(path), path.name)):
         warnings.warn(others, stacklevel=3)
     return movie
 
 
-def _open_path(path: Path, scene: int, axes: str | None) -> Movie:
+def _open_path(path: Path, scene: int | str, axes: str | None) -> Movie:
     kind = format_of(path)
     _warn_if_misnamed(path, kind)
     if axes is not None and kind not in ("TIFF", "OME-Zarr"):
@@ -254,6 +253,8 @@ def _open_path(path: Path, scene: int, axes: str | None) -> Movie:
         from decrappify.io.czi import open_czi
 
         return open_czi(path, scene=scene)
+    if isinstance(scene, str):
+        scene = scene_index(scene, scenes(path), path.name)
     if kind == "TIFF":
         from decrappify.io.tiff import open_tiff
 
