@@ -17,8 +17,8 @@ from decrappify.colorization.photographs import READABLE, Photograph, read_descr
 from decrappify.colorization.presets import SQUARE
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
+from decrappify.io.natural import natural_key
 from decrappify.io.outputs import check_output, output_errors, remove, write_json
-from decrappify.io.pictures import natural_key
 from decrappify.movie import Array
 from decrappify.runtime import present_runtime, take_up_runtime, threads_put_back
 

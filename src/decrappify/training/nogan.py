@@ -37,6 +37,7 @@ def train_nogan(
     time_axis: str = "T",
     still_motion_px: tuple[float, float] = (0.0, 2.0),
     shrink: Sequence[int] = (1,),
+    folder_as: str = "auto",
     card: Mapping[str, Any] | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -60,7 +61,7 @@ def train_nogan(
         Run folder: images, checkpoints, log, plots, ``pretrained.safetensors`` and ``model.safetensors``.
     config : NoganConfig or str
         The schedule, or the name of one: "microscopy", "artistic", "stable" or "video".
-    pairs, validation, time_axis, still_motion_px, shrink, card
+    pairs, validation, time_axis, still_motion_px, shrink, folder_as, card
         As for `train`.
     start_from : Model, name or path, optional
         A trained generator of the same architecture. With an empty ``config.pretrain`` phase (i) is left out.
@@ -105,6 +106,7 @@ def train_nogan(
         time_axis=time_axis,
         still_motion_px=still_motion_px,
         shrink=tuple(shrink),
+        folder_as=folder_as,
     )
     material, items = _material(high_res, crappifier, pairs, validation, split, config)
     with (

@@ -40,6 +40,7 @@ _DATA_KEYS: dict[str, tuple[Any, str]] = {
     "still_motion_px": (list, "two speeds such as [0.0, 2.0]"),
     "shrink": (list, "factors such as [1, 2]"),
     "folder": (str, "a text"),
+    "folder_as": (str, "'auto', 'movie' or 'images'"),
 }
 
 
@@ -50,14 +51,15 @@ def train_from_file(
     resume: bool = False,
     overwrite: bool = False,
     device: str | None = None,
+    folder_as: str | None = None,
     progress: Any = None,
 ) -> tuple[Model, Path]:
     """Train as a TOML file says, and return the model and its run folder.
 
     Paths in the file are relative to the file, or to ``data.folder`` (in which ``$NAME`` stands for an environment
     variable). Tables: ``[data]`` (high_res and ``[[data.simulated]]``, or pairs; validation, time_axis,
-    still_motion_px, shrink, folder), ``[training]`` (fields of `TrainingConfig`), ``[network]``, ``[card]``; keys:
-    output, start_from, and crappifier (a preset's name, a file, or a table). In place of ``[training]`` and
+    still_motion_px, shrink, folder, folder_as), ``[training]`` (fields of `TrainingConfig`), ``[network]``, ``[card]``;
+    keys: output, start_from, and crappifier (a preset's name, a file, or a table). In place of ``[training]`` and
     ``[network]`` a NoGAN run has ``[nogan]`` (``preset`` and fields of `NoganConfig`), and may have critic_from.
     """
     values = _read(path)
@@ -77,6 +79,7 @@ def train_from_file(
         "time_axis": data.get("time_axis", "T"),
         "still_motion_px": tuple(data.get("still_motion_px", (0.0, 2.0))),
         "shrink": tuple(data.get("shrink", (1,))),
+        "folder_as": folder_as or data.get("folder_as", "auto"),
         "card": values.get("card"),
         "progress": progress,
     }
