@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from decrappify.errors import FormatError, InputError
-from decrappify.io.formats import READABLE
+from decrappify.io.formats import READABLE, format_of
 from decrappify.io.name_grid import Arrangement, Grid, arrange, single_grid
 from decrappify.io.natural import natural_key
-from decrappify.io.outputs import ZARR_DOCUMENTS
 from decrappify.io.picture_files import PICTURE_SUFFIXES, picture_layout
 
 FolderAs = Literal["auto", "movie", "images"]
@@ -108,7 +107,7 @@ class FolderReading:
 
 
 def is_image_folder(source: object) -> bool:
-    """Whether `source` is the path of a folder other than an OME-Zarr store."""
+    """Whether `source` is the path of a folder other than an OME-Zarr store or an NDTiff data set."""
     if not isinstance(source, str | os.PathLike):
         return False
     path = Path(source)
@@ -279,9 +278,7 @@ def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
 
 
 def _is_store(path: Path) -> bool:
-    return path.is_dir() and (
-        path.suffix.lower() == ".zarr" or any((path / document).exists() for document in ZARR_DOCUMENTS)
-    )
+    return path.is_dir() and format_of(path) != "folder"
 
 
 def _inside(folders: Sequence[Path], depth: int = 2) -> list[Path]:
