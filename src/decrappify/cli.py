@@ -122,6 +122,7 @@ _AS = click.option(
 def _input_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--frame-interval-s", type=float, help="Seconds between frames, where the file does not say."),
+        click.option("--axes", help="For arrays and TIFF: a letter of TCZYX per dimension, such as ZYX or YXC."),
         click.option("--channel", help="Only this channel: its name, or a number from 0."),
         _AS,
         click.option("--scene", help="Scene of a file with several: its name, or a number from 0 (see `info`)."),
@@ -174,6 +175,7 @@ def restore(
     scene: str | None,
     channel: str | None,
     frame_interval_s: float | None,
+    axes: str | None,
     folder_as: str,
     no_resume: bool,
     **options: Any,
@@ -184,7 +186,7 @@ def restore(
     """
     from decrappify.restoration import restore as restore_movie
 
-    opening = {"channel": channel, "frame_interval_s": frame_interval_s, "folder_as": folder_as}
+    opening = {"channel": channel, "frame_interval_s": frame_interval_s, "axes": axes, "folder_as": folder_as}
     options |= {"resume": not no_resume, "progress": _progress()}
     if scene != "all":
         movie = _open(source, output=output, scene=scene, **opening)
@@ -403,7 +405,7 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
     if scene is None and len(names) > 1:
         click.echo(f"{source}: {len(names)} scenes")
         for number, name in enumerate(names):
-            with _open(source, scene=number, folder_as=options["folder_as"]) as one:
+            with _open(source, scene=number, axes=options["axes"], folder_as=options["folder_as"]) as one:
                 click.echo(f"  {number}  {name}: {_describe(one)}")
         click.echo("scene 0:")
     movie = _open(source, scene=0 if scene is None else scene, **options)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageOps
 
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io import open_movie
@@ -76,6 +78,41 @@ def test_a_turned_photograph_stands_upright(tmp_path, rng):
     movie = open_movie(tmp_path / "photo.jpg")
     assert movie.shape == (1, 1, 1, 24, 16)
     np.testing.assert_allclose(movie.frame(0), np.rot90(np.asarray(picture), -1), atol=6)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [("L", ".png"), ("LA", ".png"), ("RGB", ".png"), ("P", ".png"), ("I;16", ".png"), ("RGB", ".jpg")],
+)
+def test_every_orientation_of_exif_is_read_upright(tmp_path, rng, mode, suffix, orientation):
+    blocks = np.kron(rng.integers(0, 255, (2, 3), dtype=np.uint8), np.ones((8, 8), np.uint8))
+    picture = (
+        Image.fromarray(blocks.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(blocks).convert(mode)
+    )
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"photo{suffix}"
+    picture.save(path, exif=exif)
+    with Image.open(path) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image.convert(None if mode == "I;16" else "L")))
+    movie = open_movie(path)
+    assert movie.shape[3:] == expected.shape
+    np.testing.assert_array_equal(movie.frame(0), expected)
+
+
+def test_an_orientation_behind_the_pixels_of_a_png_is_found(tmp_path, rng):
+    pixels = rng.integers(0, 255, (8, 12), dtype=np.uint8)
+    path = save(tmp_path / "photo.png", pixels)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content, data = path.read_bytes(), exif.tobytes()[6:]
+    end = content.index(b"IEND") - 4
+    chunk = b"eXIf" + data
+    path.write_bytes(
+        content[:end] + struct.pack(">I", len(data)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[end:]
+    )
+    np.testing.assert_array_equal(open_movie(path).frame(0), np.rot90(pixels, -1))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tiff"])

@@ -36,7 +36,9 @@ def open_movie(
     ----------
     source : path, array, image object or Movie
         A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of image files; a
-        numpy, dask or zarr array (Y, X), (T, Y, X) or (T, C, Z, Y, X); an ``AICSImage`` or ``BioImage``; a Movie.
+        numpy, dask or zarr array (Y, X), (T, Y, X) or (T, C, Z, Y, X); an xarray ``DataArray``, whose dimensions,
+        coordinates and attributes give axes, pixel size, interval and channel names; an ``AICSImage`` or ``BioImage``;
+        a Movie.
     scene : int or str
         Which image, by number or name (see `scenes`), where a file holds several. By default the first one, with a
         warning that names the others; an image object stays on its current scene. In a CZI file with views, phases or
@@ -48,8 +50,9 @@ def open_movie(
     pixel_size_um : float or sequence, optional
         Micrometres: one number for Y and X, or (y, x), or (z, y, x) with None for unknown.
     axes : str, optional
-        For arrays and TIFF: one letter of ``TCZYX`` per dimension. A plain three-dimensional TIFF is a movie (T)
-        without it; ``axes="ZYX"`` makes it a Z-stack.
+        For arrays (stored Zarr arrays too) and TIFF: one letter of ``TCZYX`` per dimension, ``S`` for color samples. A
+        plain three-dimensional TIFF is a movie (T) without it; ``axes="ZYX"`` makes it a Z-stack. Arrays whose last
+        axis looks like color or time, such as (512, 512, 3) and (512, 512, 50), need it.
     folder_as : {"auto", "movie", "images"}
         For folders. "movie": the files are planes of one movie. "images": each file is an image or a movie of its own,
         and a scene of the folder. "auto" decides by the file names, and where these leave a doubt by the sizes: names
@@ -292,6 +295,11 @@ def _open_object(source: Any, scene: int | str | None, axes: str | None) -> Movi
 
     if is_image_object(source):
         return from_image_object(source, scene=scene)
+    from decrappify.io.labelled_arrays import from_labelled_array, is_labelled_array
+
+    if is_labelled_array(source):
+        _only_scene(scene or 0, "an array")
+        return from_labelled_array(source, axes)
     if not hasattr(source, "shape") or not hasattr(source, "dtype"):
         raise InputError(
             f"cannot open a {type(source).__name__}; needs a path, an array, an AICSImage or BioImage, or a Movie"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def unique_names(names: Sequence[str | None]) -> list[str]:
     ['A1', 'scene 1', 'B2 (scene 2)', 'B2 (scene 3)']
     """
     clean = [(name or "").strip() for name in names]
-    repeated = {name for name in clean if clean.count(name) > 1}
+    repeated = {name for name, count in Counter(clean).items() if count > 1}
     return [
         f"scene {number}" if not name else f"{name} (scene {number})" if name in repeated else name
         for number, name in enumerate(clean)

@@ -82,7 +82,8 @@ def train(
     output : path, optional
         Run folder: checkpoint, log, plot, previews, and ``model.safetensors`` at the end.
     resume : bool
-        Go on from the checkpoint in `output`, bit for bit.
+        Go on from the checkpoint in `output`, with as many threads as the run began with: bit for bit on the same type
+        of processor; a warning says where the last digits may differ.
     overwrite : bool
         Replace the run in `output`.
     start_from : Model, name or path, optional
@@ -186,6 +187,7 @@ def train(
         "steps": result.last_step,
         "best_step": result.best_step,
         "training_seconds": round(result.seconds),
+        "runtime": result.runtime,
         "validation": {
             "psnr_source_db": round(result.psnr_source, 2),
             "psnr_db": round(result.best_psnr, 2),

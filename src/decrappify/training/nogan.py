@@ -68,7 +68,8 @@ def train_nogan(
     critic_from : path, optional
         A critic, such as the ``critic.safetensors`` of another run, or a published one.
     resume, overwrite : bool
-        Go on from the checkpoint in `output`, bit for bit; or replace the run there.
+        Go on from the checkpoint in `output` (with as many threads as the run began with, and bit for bit on the same
+        type of processor); or replace the run there.
     progress : callable, optional
         Such as ``tqdm``.
     stop : threading.Event, optional
@@ -88,6 +89,7 @@ def train_nogan(
     """
     import torch
 
+    from decrappify.runtime import threads_put_back
     from decrappify.training.api import run_folder
     from decrappify.training.nogan_phases import run_phases
     from decrappify.training.nogan_run import NoganRun
@@ -109,6 +111,7 @@ def train_nogan(
     material, items = _material(high_res, crappifier, pairs, validation, split, config)
     with (
         torch.random.fork_rng(devices=[]),  # the caller's generator is left alone
+        threads_put_back(),
         deterministic(config.deterministic),
         interruptible(stop or threading.Event()) as stopping,
     ):
@@ -168,6 +171,7 @@ class _Describe:
         described |= {
             "trained_with": f"decrappify {__version__}",
             "training_seconds": round(run.seconds),
+            "runtime": run.runtime,
             "trained_on": run.material.used,
             "images": run.items,
             "settings": config.to_dict(),

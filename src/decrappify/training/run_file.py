@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from decrappify.checks import nearest
+from decrappify.checks import ESCAPES, nearest, toml_table
 from decrappify.crappify import Crappifier
 from decrappify.errors import InputError, MissingFileError
 from decrappify.model import Model
@@ -102,8 +101,8 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist; needs a TOML file that describes the run")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return toml_table(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
 
 
@@ -142,8 +141,12 @@ def _data_folder(given: str | None, path: Path) -> Path:
 def _resolve(given: Any, folder: Path) -> Any:
     if given is None:
         return None
-    if not all(isinstance(item, str) for item in (given if isinstance(given, list) else [given])):
+    items = given if isinstance(given, list) else [given]
+    if not all(isinstance(item, str) for item in items):
         raise InputError(f"data of a run are paths, found {given!r}; needs a text or a list of texts")
+    for item in items:
+        if not item.isprintable() and set(item) & set("\b\t\n\f\r"):
+            raise InputError(f"data of a run are paths, found {item!r}; {ESCAPES}")
     return [folder / item for item in given] if isinstance(given, list) else folder / given
 
 
