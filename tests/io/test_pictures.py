@@ -96,7 +96,7 @@ def test_every_orientation_of_exif_is_read_upright(tmp_path, rng, mode, suffix, 
     picture.save(path, exif=exif)
     with Image.open(path) as image:
         expected = np.asarray(ImageOps.exif_transpose(image.convert(None if mode == "I;16" else "L")))
-    movie = open_movie(path)
+    movie = open_picture(path)
     assert movie.shape[3:] == expected.shape
     np.testing.assert_array_equal(movie.frame(0), expected)
 
@@ -112,7 +112,7 @@ def test_an_orientation_behind_the_pixels_of_a_png_is_found(tmp_path, rng):
     path.write_bytes(
         content[:end] + struct.pack(">I", len(data)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[end:]
     )
-    np.testing.assert_array_equal(open_movie(path).frame(0), np.rot90(pixels, -1))
+    np.testing.assert_array_equal(open_picture(path).frame(0), np.rot90(pixels, -1))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tiff"])

@@ -35,10 +35,9 @@ def open_movie(
     Parameters
     ----------
     source : path, array, image object or Movie
-        A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of image files; a
-        numpy, dask or zarr array (Y, X), (T, Y, X) or (T, C, Z, Y, X); an xarray ``DataArray``, whose dimensions,
-        coordinates and attributes give axes, pixel size, interval and channel names; an ``AICSImage`` or ``BioImage``;
-        a Movie.
+        A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of image files; a numpy, dask or zarr array
+        (Y, X), (T, Y, X) or (T, C, Z, Y, X); an xarray ``DataArray``, whose dimensions, coordinates and attributes give
+        axes, pixel size, interval and channel names; an ``AICSImage`` or ``BioImage``; a Movie.
     scene : int or str
         Which image, by number or name (see `scenes`), where a file holds several. By default the first one, with a
         warning that names the others; an image object stays on its current scene. In a CZI file with views, phases or
