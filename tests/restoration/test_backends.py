@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -335,18 +336,40 @@ def test_their_errors_for_memory_are_those_of_python(message):
         runtimes._with_memory_errors(fails)
 
 
-def test_openvino_is_imported_without_what_reports_its_use(tmp_path):
+@pytest.fixture(scope="module")
+def openvino_process(tmp_path_factory):
+    """The home folder of a process that predicts with OpenVINO for two sizes, frees both and gets a signal; and it."""
     installed("openvino")
+    home = tmp_path_factory.mktemp("home")
     script = (
-        "import sys, torch\n"
+        "import signal, sys, torch\n"
         "from decrappify.restoration.backends.runtimes import for_openvino\n"
-        "predict = for_openvino(torch.nn.ReLU().eval(), torch.rand(1, 1, 8, 8), 'float32')\n"
-        "assert predict(-torch.ones(1, 1, 8, 8)).sum() == 0\n"
-        "assert not [name for name in sys.modules if name.startswith('openvino_telemetry')]\n"
+        "def prepare(side):\n"
+        "    return for_openvino(torch.nn.ReLU().eval(), torch.rand(1, 1, side, side), 'float32')\n"
+        "first, second = prepare(8), prepare(16)\n"
+        "assert first(-torch.ones(1, 1, 8, 8)).sum() == 0\n"
+        "print([name for name in sys.modules if name.startswith('openvino_telemetry')])\n"
+        "del first\n"
+        "del second\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('handled'))\n"
+        "signal.raise_signal(signal.SIGINT)\n"
     )
-    environment = {"HOME": str(tmp_path), "PATH": "", "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-c", script], check=True, env=environment, timeout=120)
-    assert not list(tmp_path.iterdir())
+    environment = {"HOME": str(home), "PATH": "", "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
+    environment["PYTHONPATH"] = os.environ.get("PYTHONPATH", "")
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=120)
+    return home, done
+
+
+def test_openvino_is_imported_without_what_reports_its_use(openvino_process):
+    home, done = openvino_process
+    assert done.stdout.splitlines()[:1] == ["[]"], done.stderr
+    assert not list(home.iterdir())
+
+
+def test_a_signal_after_several_sizes_reaches_its_handler(openvino_process):
+    _, done = openvino_process
+    assert (done.returncode, done.stdout.splitlines()[1:]) == (0, ["handled"]), done.stderr
 
 
 class Stop(Exception):
