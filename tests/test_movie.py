@@ -133,7 +133,7 @@ def test_booleans_become_bytes_and_unknown_scales_none():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Movie.from_array(np.zeros((2, 3, 4, 5))), "has 4 axes; needs .* axes='TCYX'"),
+        (lambda: Movie.from_array(np.zeros((2, 3, 4, 5))), "has 4 axes; expected .* axes='TCYX'"),
         (lambda: Movie.from_array(np.zeros((2, 3)), "TZ"), "axes='TZ' does not fit"),
         (lambda: Movie.from_array(np.zeros((2, 3), complex)), "dtype complex128 is not an image"),
         (lambda: Movie.from_array(np.zeros((0, 3, 3))), "of at least 1 each"),
@@ -144,7 +144,7 @@ def test_booleans_become_bytes_and_unknown_scales_none():
         (lambda: Movie.from_array(np.zeros((2, 3)), pixel_size_um=(1.0,)), r"needs three values \(z, y, x\)"),
         (lambda: Movie.from_array(np.zeros((2, 3, 3))).frame(2), "frame 2 is not in movie, which has frames 0 to 1"),
         (lambda: Movie.from_array(np.zeros((2, 3, 3))).frame(0, c=1), "channel 1 is not in movie"),
-        (lambda: Movie.from_array(np.zeros((2, 3, 3)))[0, 0], r"indexed by frames, such as movie\[10:20\]"),
+        (lambda: Movie.from_array(np.zeros((2, 3, 3)))["a"], r"indexed by frames, such as movie\[10:20\]"),
         (lambda: Movie.from_array(np.zeros((2, 3, 3)))[5:], "frames 5:None pick nothing"),
     ],
 )
@@ -160,3 +160,43 @@ def test_a_movie_closes_its_source(movie):
     with movie:
         assert "cells" in repr(movie)
     assert closed == [True]
+
+
+def test_movie_tuple_index_reads_as_numpy(movie, pixels):
+    for index in [np.s_[1, 0, 2], np.s_[1:5:2, :, 0], np.s_[..., 2:, ::3], np.s_[-1, ..., 4], np.s_[2, 1, 1, 3, 6]]:
+        np.testing.assert_array_equal(movie[index], pixels[index])
+    assert movie[1:1, 0].shape == (0, 3, 5, 7)
+    assert (movie.ndim, movie.size) == (5, pixels.size)
+
+
+@pytest.mark.parametrize("index", ["0", (0, 0, 0, 0, 0, 0), ([0, 1],), (slice(None, None, -1),), True, (9,)])
+def test_movie_unsupported_index_is_refused_in_one_line(movie, index):
+    with pytest.raises(InputError, match=r"^[^\n]+$"):
+        movie[index]
+
+
+def test_movie_iterates_over_single_frame_movies(movie, pixels):
+    frames = list(movie)
+    assert [frame.shape[0] for frame in frames] == [1] * 6
+    np.testing.assert_array_equal(np.concatenate([np.asarray(frame) for frame in frames]), pixels)
+
+
+def test_movie_works_with_dask_from_array(movie, pixels):
+    lazy = dask.array.from_array(movie, chunks=(1, 1, 1, -1, -1))
+    np.testing.assert_array_equal(lazy[2:4, 1].mean(axis=0).compute(), pixels[2:4, 1].mean(axis=0))
+    np.testing.assert_array_equal(lazy[3, 0, 1, ::2].compute(), pixels[3, 0, 1, ::2])
+
+
+def test_movie_missing_planes_follow_selection_and_swap(pixels):
+    movie = Movie.from_array(pixels, missing={(5, 1, 2), (4, 0, 0)})
+    assert movie.select(frames=slice(1, None, 2), channels=1).missing == {(2, 0, 2)}
+    assert movie.z_as_time().missing == {(2, 1, 5), (0, 0, 4)}
+    assert movie.crop(rows=slice(2)).missing == movie.missing
+    assert movie[:4].missing == frozenset()
+
+
+def test_movie_spacing_without_unit_follows_selection_and_swap(pixels):
+    movie = Movie.from_array(pixels, unitless_spacing={"T": 5, "Z": 2, "X": 0.3}, pixel_size_um=(None, None, 0.1))
+    assert movie.unitless_spacing == {"T": 5.0, "Z": 2.0}
+    assert movie.select(frames=slice(None, None, 2)).unitless_spacing == {"T": 10.0, "Z": 2.0}
+    assert movie.z_as_time().unitless_spacing == {"T": 2.0, "Z": 5.0}

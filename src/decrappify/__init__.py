@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from decrappify.crappify import crappifier_preset as crappifier_preset
     from decrappify.io import open_movie as open_movie
     from decrappify.io import save_movie as save_movie
+    from decrappify.io import scenes as scenes
     from decrappify.model import Model as Model
     from decrappify.model import load_model as load_model
     from decrappify.movie import Movie as Movie
@@ -37,6 +38,7 @@ _HOMES = {
     "open_movie": "io",
     "restore": "restoration",
     "save_movie": "io",
+    "scenes": "io",
     "train": "training",
     "train_nogan": "training",
 }

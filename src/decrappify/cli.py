@@ -78,6 +78,7 @@ def main(context: click.Context, debug: bool, verbose: bool) -> None:
     logger.addHandler(handler)
     context.call_on_close(partial(logger.removeHandler, handler))
     context.with_resource(warnings.catch_warnings())
+    warnings.simplefilter("always", UserWarning)
     warnings.showwarning = lambda message, *_: click.echo(f"decrappify: {message}", err=True)
 
 
@@ -94,7 +95,7 @@ def _input_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--frame-interval-s", type=float, help="Seconds between frames, where the file does not say."),
         click.option("--channel", help="Only this channel: its name, or a number from 0."),
-        click.option("--scene", type=int, default=0, show_default=True, help="Scene of a file with several."),
+        click.option("--scene", help="Scene of a file with several: its name, or a number from 0 (see `info`)."),
     ):
         command = option(command)
     return command
@@ -141,7 +142,7 @@ def restore(
     source: Path,
     output: Path,
     model: str,
-    scene: int,
+    scene: str | None,
     channel: str | None,
     frame_interval_s: float | None,
     no_resume: bool,
@@ -149,13 +150,35 @@ def restore(
 ) -> None:
     """Restore the movie IN with a model and write OUT (.ome.zarr, .ome.tif or .mp4).
 
-    Killed or interrupted, the same command goes on where it stopped.
+    --scene all restores every scene, into outputs named OUT_SCENE. If interrupted, rerun the same command to resume.
     """
     from decrappify.restoration import restore as restore_movie
 
-    movie = _open(source, output=output, scene=scene, channel=channel, frame_interval_s=frame_interval_s)
-    restored = restore_movie(movie, model, output, resume=not no_resume, progress=_progress(), **options)
-    click.echo(f"{output}: {_describe(restored)}")
+    opening = {"channel": channel, "frame_interval_s": frame_interval_s}
+    options |= {"resume": not no_resume, "progress": _progress()}
+    if scene != "all":
+        movie = _open(source, output=output, scene=scene, **opening)
+        click.echo(f"{output}: {_describe(restore_movie(movie, model, output, **options))}")
+        return
+    _restore_all_scenes(source, model, output, opening, options)
+
+
+def _restore_all_scenes(
+    source: Path, model: str, output: Path, opening: dict[str, Any], options: dict[str, Any]
+) -> None:
+    from decrappify.restoration.scenes import restore_scenes
+
+    failed, restored = 0, 0
+    for outcome in restore_scenes(source, model, output, opening=opening, **options):
+        failed += outcome.error is not None
+        restored += outcome.error is None
+        if outcome.error is not None:
+            click.echo(f"decrappify: scene {outcome.scene}: {outcome.error}", err=True)
+        else:
+            kept = ", restored before" if outcome.was_finished else ""
+            click.echo(f"{outcome.output}: {_describe(outcome.movie)}{kept}")
+    if failed:
+        raise InputError(f"{failed} of {failed + restored} scenes of {source.name} were not restored, see above")
 
 
 @main.command()
@@ -326,9 +349,18 @@ def presets() -> None:
 @main.command()
 @click.argument("source", metavar="IN", type=_PATH)
 @_input_options
-def info(source: Path, **options: Any) -> None:
-    """Say what the file IN holds: axes, data type, pixel size, frame interval, channels."""
-    movie = _open(source, **options)
+def info(source: Path, scene: str | None, **options: Any) -> None:
+    """Show the metadata of IN: scenes, axes, data type, pixel size, frame interval, channels."""
+    from decrappify.io import scenes
+
+    names = scenes(source)
+    if scene is None and len(names) > 1:
+        click.echo(f"{source}: {len(names)} scenes")
+        for number, name in enumerate(names):
+            with _open(source, scene=number) as one:
+                click.echo(f"  {number}  {name}: {_describe(one)}")
+        click.echo("scene 0:")
+    movie = _open(source, scene=0 if scene is None else scene, **options)
     size = ["unknown" if value is None else f"{value:g}" for value in movie.pixel_size_um]
     interval = "unknown" if movie.frame_interval_s is None else f"{movie.frame_interval_s:g}"
     click.echo(f"{source}: {_describe(movie)}")

@@ -13,15 +13,16 @@ from numpy.typing import DTypeLike
 from decrappify.errors import InputError
 from decrappify.io.formats import READABLE, format_of, writer_for
 from decrappify.io.outputs import check_output, partial_path
+from decrappify.io.scenes import scene_index, scenes, several_scenes
 from decrappify.movie import Movie, PixelSize
 
-__all__ = ["open_movie", "open_pyramid", "partial_path", "save_movie"]
+__all__ = ["open_movie", "open_pyramid", "partial_path", "save_movie", "scenes"]
 
 
 def open_movie(
     source: Any,
     *,
-    scene: int = 0,
+    scene: int | str | None = None,
     channel: int | str | None = None,
     frame_interval_s: float | None = None,
     pixel_size_um: float | Sequence[float | None] | None = None,
@@ -34,8 +35,10 @@ def open_movie(
     source : path, array, image object or Movie
         A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of TIFF or PNG files, one per frame; a
         numpy, dask or zarr array (Y, X), (T, Y, X) or (T, C, Z, Y, X); an ``AICSImage`` or ``BioImage``; a Movie.
-    scene : int
-        Which image, where a file holds several; 0 leaves an image object on the scene where it is.
+    scene : int or str
+        Which image, by number or name (see `scenes`), where a file holds several. By default the first one, with a
+        warning that names the others; an image object stays on its current scene. In a CZI file with views, phases or
+        detector elements also their index, such as ``"A1, H 3"`` or ``"A1, H sum"``.
     channel : int or str, optional
         Keep this channel only, by number or name.
     frame_interval_s : float, optional
@@ -68,7 +71,7 @@ def open_movie(
     ((3, 1, 1, 8, 9), (None, 0.1, 0.1), 2.0)
     """
     movie = (
-        _open_path(Path(source), scene, axes)
+        _open_file(Path(source), scene, axes)
         if isinstance(source, str | os.PathLike)
         else _open_object(source, scene, axes)
     )
@@ -84,15 +87,15 @@ def open_movie(
     return movie if channel is None else movie.select(channels=channel_index(movie, channel))
 
 
-def open_pyramid(path: str | os.PathLike[str], *, scene: int = 0) -> list[Movie]:
+def open_pyramid(path: str | os.PathLike[str], *, scene: int | str | None = None) -> list[Movie]:
     """Open every resolution level of a file, for viewers that draw a coarse one first.
 
     Parameters
     ----------
     path : path
         As for `open_movie`.
-    scene : int
-        Which image, where a file holds several.
+    scene : int or str, optional
+        As for `open_movie`.
 
     Returns
     -------
@@ -108,6 +111,7 @@ def open_pyramid(path: str | os.PathLike[str], *, scene: int = 0) -> list[Movie]
     if format_of(Path(path)) == "OME-Zarr":
         from decrappify.io.omezarr import level_count, open_omezarr
 
+        scene = scene_index(scene, scenes(path), Path(path).name) if isinstance(scene, str) else scene or 0
         levels += [open_omezarr(path, scene=scene, level=level) for level in range(1, level_count(path, scene=scene))]
     return levels
 
@@ -186,9 +190,15 @@ def channel_index(movie: Movie, channel: int | str) -> int:
     )
 
 
-def _open_path(path: Path, scene: int, axes: str | None) -> Movie:
-    if "://" in str(path) or str(path).startswith(("http:/", "https:/", "s3:/")):
-        raise InputError(f"{path} is a web address; download the file and give its path")
+def _open_file(path: Path, scene: int | str | None, axes: str | None) -> Movie:
+    """Open one scene; where none is chosen and there are several, the first, with a warning."""
+    movie = _open_path(path, 0 if scene is None else scene, axes)
+    if scene is None and (others := several_scenes(scenes(path), path.name)):
+        warnings.warn(others, stacklevel=3)
+    return movie
+
+
+def _open_path(path: Path, scene: int | str, axes: str | None) -> Movie:
     kind = format_of(path)
     _warn_if_misnamed(path, kind)
     if axes is not None and kind not in ("TIFF", "OME-Zarr"):
@@ -199,6 +209,8 @@ def _open_path(path: Path, scene: int, axes: str | None) -> Movie:
         from decrappify.io.czi import open_czi
 
         return open_czi(path, scene=scene)
+    if isinstance(scene, str):
+        scene = scene_index(scene, scenes(path), path.name)
     if kind == "TIFF":
         from decrappify.io.tiff import open_tiff
 
@@ -217,31 +229,31 @@ def _open_path(path: Path, scene: int, axes: str | None) -> Movie:
     return open_pictures(path)
 
 
-def _open_object(source: Any, scene: int, axes: str | None) -> Movie:
+def _open_object(source: Any, scene: int | str | None, axes: str | None) -> Movie:
     if isinstance(source, Movie):
-        _only_scene(scene, source.name)
+        _only_scene(scene or 0, source.name)
         return source
     from decrappify.io.image_objects import from_image_object, is_image_object
 
     if is_image_object(source):
-        return from_image_object(source, scene=scene or None)
+        return from_image_object(source, scene=scene)
     if not hasattr(source, "shape") or not hasattr(source, "dtype"):
         raise InputError(
             f"cannot open a {type(source).__name__}; needs a path, an array, an AICSImage or BioImage, or a Movie"
         )
-    _only_scene(scene, "an array")
+    _only_scene(scene or 0, "an array")
     return Movie.from_array(source, axes)
 
 
-def _only_scene(scene: int, name: str) -> None:
-    if scene != 0:
-        raise InputError(f"scene {scene} is not in {name}, which has one (0)")
+def _only_scene(scene: int | str, name: str) -> None:
+    if scene not in (0, "0"):
+        raise InputError(f"scene {scene!r} is not in {name}, which has one (0)")
 
 
 def _warn_if_misnamed(path: Path, kind: str) -> None:
     by_name = [other for other, endings in READABLE.items() if path.suffix.lower() in endings]
     if by_name and kind not in (*by_name, "folder"):
-        warnings.warn(f"{path.name} is a {kind} file by its content, and is read as one; rename it", stacklevel=4)
+        warnings.warn(f"{path.name} is a {kind} file by its content, and is read as one; rename it", stacklevel=5)
 
 
 def _positive(value: float, name: str, unit: str) -> float:

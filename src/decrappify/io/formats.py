@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from decrappify.errors import FormatError, MissingFileError
+from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.outputs import ZARR_DOCUMENTS
 
 READABLE = {
@@ -44,10 +44,14 @@ def format_of(path: Path) -> str:
     ------
     MissingFileError
         If there is nothing at `path`; names the most similar file there is.
+    InputError
+        If `path` is a web address.
     FormatError
         If the content is no image file, or there is no reader for it.
     """
     if not path.exists():
+        if "://" in str(path) or str(path).startswith(("http:/", "https:/", "s3:/")):
+            raise InputError(f"{path} is a web address; download the file and give its path")
         raise MissingFileError(_missing(path))
     if path.is_dir():
         is_zarr = path.suffix.lower() == ".zarr" or any((path / name).exists() for name in ZARR_DOCUMENTS)

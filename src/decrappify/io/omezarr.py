@@ -79,6 +79,19 @@ def level_count(path: str | os.PathLike[str], *, scene: int = 0) -> int:
     return len(images[_scene_index(scene, len(images), path)]["datasets"])
 
 
+def scene_names(path: Path) -> list[str | None]:
+    """Return the name of every image of a store, None where the store has no name for it."""
+    node = _open_node(path)
+    if isinstance(node, zarr.Array):
+        return [None]
+    attributes: dict[str, Any] = dict(node.attrs)
+    ome: dict[str, Any] = attributes.get("ome", attributes)
+    images = ome.get("multiscales")
+    if images:
+        return [image.get("name") for image in images]
+    return [entry.name for entry in _series_members(path)] or [None]
+
+
 def _open_node(path: Path) -> zarr.Group | zarr.Array[Any]:
     try:
         with warnings.catch_warnings():
@@ -139,8 +152,12 @@ def _open_series(path: Path, scene: int, level: int) -> Movie:
 
 
 def _series_member(path: Path, scene: int) -> Path:
-    numbers = sorted((entry for entry in path.iterdir() if entry.name.isdecimal()), key=lambda entry: int(entry.name))
+    numbers = _series_members(path)
     return numbers[_scene_index(scene, len(numbers), path)]
+
+
+def _series_members(path: Path) -> list[Path]:
+    return sorted((entry for entry in path.iterdir() if entry.name.isdecimal()), key=lambda entry: int(entry.name))
 
 
 def _checked_level(level: int, count: int, path: Path) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from decrappify._version import __version__
-from decrappify.movie import PixelSize, Shape5
+from decrappify.movie import PixelSize, Plane, Shape5
 
 # Smaller than this a level is one chunk, and a coarser one saves a viewer nothing.
 COARSEST = 512
@@ -39,16 +39,18 @@ def group_document(
     channel_names: Sequence[str],
     channel_colors: Sequence[str | None],
     provenance: Mapping[str, Any],
+    unitless_spacing: Mapping[str, float],
+    missing: Sequence[Plane],
 ) -> dict[str, Any]:
     """Build the ``zarr.json`` of the image group (NGFF 0.5).
 
-    An axis of unknown scale gets factor 1 and no unit. `windows` holds the display range of each channel; None while
-    the data are not known yet.
+    An axis of unknown spacing gets the factor of `unitless_spacing`, or 1, and no unit. `windows` holds the display
+    range of each channel; None while the data are not known yet. Planes in `missing` were never recorded.
     """
     attributes = {
         "ome": {
             "version": "0.5",
-            "multiscales": [_multiscale(shape, name, frame_interval_s, pixel_size_um)],
+            "multiscales": [_multiscale(shape, name, frame_interval_s, pixel_size_um, unitless_spacing)],
             "omero": {
                 "channels": _channels(dtype, windows, channel_names, channel_colors),
                 "rdefs": {"model": "color"},
@@ -58,12 +60,15 @@ def group_document(
             "version": __version__,
             "channel_colors": list(channel_colors),
             "provenance": dict(provenance),
-        },
+        }
+        | ({"missing_planes": [list(plane) for plane in missing]} if missing else {}),
     }
     return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
 
 
-def _multiscale(shape: Shape5, name: str, interval: float | None, size: PixelSize) -> dict[str, Any]:
+def _multiscale(
+    shape: Shape5, name: str, interval: float | None, size: PixelSize, unitless: Mapping[str, float]
+) -> dict[str, Any]:
     axes: list[dict[str, str]] = []
     for letter, kind, unit, value in (
         ("t", "time", "second", interval),
@@ -73,7 +78,8 @@ def _multiscale(shape: Shape5, name: str, interval: float | None, size: PixelSiz
         ("x", "space", "micrometer", size[2]),
     ):
         axes.append({"name": letter, "type": kind} | ({} if value is None else {"unit": unit}))
-    scale = [interval or 1.0, 1.0, *(value or 1.0 for value in size)]
+    known = dict(zip("TZYX", (interval, *size), strict=True))
+    scale = [known.get(axis) or unitless.get(axis, 1.0) for axis in "TCZYX"]
     datasets = [
         {
             "path": str(level),

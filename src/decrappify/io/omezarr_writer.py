@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,7 +28,7 @@ from decrappify.io.outputs import (
     replace_output,
     write_json,
 )
-from decrappify.movie import Array, Movie, PixelSize, Shape5
+from decrappify.movie import Array, Movie, PixelSize, Plane, Shape5
 
 CHUNK = 512
 _WINDOW_PLANES = 64  # planes looked at for the display window
@@ -50,7 +50,7 @@ class ZarrMovieWriter:
         (T, C, Z, Y, X).
     dtype : dtype
         Integer or real float.
-    name, pixel_size_um, frame_interval_s, channel_names, channel_colors, provenance
+    name, pixel_size_um, frame_interval_s, channel_names, channel_colors, provenance, unitless_spacing, missing
         As for `Movie`. Keep times and random names out of `provenance`, or a resumed file will differ.
     run_key : str
         Says what is being written (inputs and settings); a partial store is only continued by the same key.
@@ -94,6 +94,8 @@ class ZarrMovieWriter:
         channel_names: Sequence[str] | None = None,
         channel_colors: Sequence[str | None] | None = None,
         provenance: Mapping[str, Any] | None = None,
+        unitless_spacing: Mapping[str, float] | None = None,
+        missing: Iterable[Plane] = (),
         run_key: str = "",
         overwrite: bool = False,
         resume: bool = True,
@@ -115,6 +117,8 @@ class ZarrMovieWriter:
             "channel_names": list(channel_names or (f"C{i}" for i in range(n_channels))),
             "channel_colors": list(channel_colors or [None] * n_channels),
             "provenance": dict(provenance or {}),
+            "unitless_spacing": dict(unitless_spacing or {}),
+            "missing": sorted(missing),
         }
         self._level_shapes = level_shapes(self.shape)
         self._lock = threading.Lock()
@@ -359,6 +363,8 @@ def write_omezarr(
         channel_names=movie.channel_names,
         channel_colors=movie.channel_colors,
         provenance=movie.provenance,
+        unitless_spacing=movie.unitless_spacing,
+        missing=movie.missing,
         run_key="export",
         overwrite=overwrite,
         resume=False,

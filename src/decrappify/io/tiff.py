@@ -79,6 +79,15 @@ def open_tiff(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None 
     )
 
 
+def scene_names(path: Path) -> list[str | None]:
+    """Return the name of every image series, None where the file has no name for it."""
+    try:
+        with _tifffile_messages(), tifffile.TiffFile(path) as file:
+            return [series.name or None for series in file.series]
+    except _DAMAGE as error:
+        raise _unreadable(path, error) from error
+
+
 class TiffSource:
     """Frames of one image series; may be pickled, and reopens its file in a forked process."""
 
@@ -137,9 +146,7 @@ class TiffSource:
         except _DAMAGE as error:
             if isinstance(error, FormatError):
                 raise
-            raise FormatError(
-                f"{path} is not a readable TIFF file ({_first_line(error)}); it is cut short or damaged: copy it again"
-            ) from error
+            raise _unreadable(path, error) from error
         if not all_series:
             raise FormatError(f"{path} is a TIFF file without images; it is damaged: copy it again")
         if not 0 <= self._scene < len(all_series):
@@ -301,6 +308,12 @@ def _tifffile_messages() -> Iterator[list[str]]:
         yield messages
     finally:
         log.removeFilter(keep)
+
+
+def _unreadable(path: Path, error: BaseException) -> FormatError:
+    return FormatError(
+        f"{path} is not a readable TIFF file ({_first_line(error)}); it is cut short or damaged: copy it again"
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,38 +1,20 @@
-"""Movie: a lazy (T, C, Z, Y, X) array with its physical scale, which every reader gives and every writer takes."""
+"""Movie: a lazy (T, C, Z, Y, X) image sequence with its physical scale."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
+from uuid import uuid4
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from decrappify.errors import InputError
-
-Shape5 = tuple[int, int, int, int, int]
-PixelSize = tuple[float | None, float | None, float | None]
-Array = NDArray[Any]
-
-AXES = "TCZYX"
+from decrappify.movie.sources import Array, ArraySource, FrameSource, PixelSize, Plane, Shape5
+from decrappify.movie.views import CroppedSource, SelectedSource, SwappedSource, missing_planes
 
 T = TypeVar("T")
-
-
-class FrameSource(Protocol):
-    """Where a movie's pixels come from: one small class per file format, read from one thread at a time."""
-
-    shape: Shape5
-    dtype: np.dtype[Any]
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Return the region ``(rows, columns)`` of one plane as (Y, X) of `dtype`; the slices are in range, step 1."""
-        ...
-
-    def close(self) -> None:
-        """Release the file."""
-        ...
 
 
 class Movie:
@@ -54,6 +36,11 @@ class Movie:
         Display colours as ``"RRGGBB"``, one per channel; None where unknown.
     provenance : mapping, optional
         What was done to the movie (strings, numbers, lists; JSON-serialisable).
+    unitless_spacing : mapping, optional
+        Distance between samples along ``"T"``, ``"Z"``, ``"Y"`` or ``"X"`` where a file has a number without a unit,
+        such as ``{"Y": 0.3, "X": 0.3}``. Ignored for axes whose pixel size or interval is known.
+    missing : iterable of (t, c, z), optional
+        Planes that were never recorded; those of the source by default. They read as zeros.
 
     Examples
     --------
@@ -72,6 +59,8 @@ class Movie:
         channel_names: Sequence[str] | None = None,
         channel_colors: Sequence[str | None] | None = None,
         provenance: Mapping[str, Any] | None = None,
+        unitless_spacing: Mapping[str, float] | None = None,
+        missing: Iterable[Plane] | None = None,
     ) -> None:
         self._source = source
         self.name = name
@@ -89,6 +78,24 @@ class Movie:
             channel_colors, n_channels, [None] * n_channels, f"channel_colors of {name}"
         )
         self.provenance: dict[str, Any] = dict(provenance or {})
+        self._unitless_spacing = dict(unitless_spacing or {})
+        self.missing: frozenset[Plane] = missing_planes(source) if missing is None else frozenset(missing)
+
+    @property
+    def unitless_spacing(self) -> dict[str, float]:
+        """Distance between samples of the axes whose spacing is a number without a unit."""
+        known = dict(zip("TZYX", (self.frame_interval_s, *self.pixel_size_um), strict=True))
+        return {axis: float(value) for axis, value in self._unitless_spacing.items() if known[axis] is None}
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes, always 5."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        return int(np.prod(self.shape, dtype=np.int64))
 
     @classmethod
     def from_array(cls, array: Any, axes: str | None = None, **metadata: Any) -> Self:
@@ -133,8 +140,11 @@ class Movie:
             )
         )
         interval, (size_z, size_y, size_x) = self.frame_interval_s, self.pixel_size_um
+        steps = {"T": _step(picks[0]), "Z": _step(picks[2])}
         return self.derived(
-            _SelectedSource(self._source, picks),
+            SelectedSource(self._source, picks),
+            missing=_missing_of(self.missing, picks),
+            unitless_spacing={axis: value * steps.get(axis, 1) for axis, value in self._unitless_spacing.items()},
             frame_interval_s=None if interval is None else interval * _step(picks[0]),
             pixel_size_um=(None if size_z is None else size_z * _step(picks[2]), size_y, size_x),
             channel_names=[self.channel_names[i] for i in picks[1]],
@@ -154,18 +164,25 @@ class Movie:
             _pick(_unstepped(rows), height, "row", self.name),
             _pick(_unstepped(columns), width, "column", self.name),
         )
-        return self.derived(_CroppedSource(self._source, *picks))
+        return self.derived(CroppedSource(self._source, *picks))
 
     def z_as_time(self) -> Movie:
         """Swap Z and T, so that a Z-stack can play a movie; swapping twice gives the original."""
         return self.derived(
-            _SwappedSource(self._source),
+            SwappedSource(self._source),
             frame_interval_s=None,
+            missing={(z, c, t) for t, c, z in self.missing},
+            unitless_spacing={
+                {"T": "Z", "Z": "T"}.get(axis, axis): value for axis, value in self._unitless_spacing.items()
+            },
             provenance=self.provenance | {"z_as_time": not self.provenance.get("z_as_time", False)},
         )
 
     def derived(self, source: FrameSource, **changes: Any) -> Movie:
-        """Make a movie with other pixels and this one's metadata, changed where `changes` says so."""
+        """Make a movie with other pixels and this one's metadata, changed where `changes` says so.
+
+        The missing planes are kept where the numbers of frames, channels and slices stay the same.
+        """
         metadata: dict[str, Any] = {
             "name": self.name,
             "pixel_size_um": self.pixel_size_um,
@@ -173,6 +190,8 @@ class Movie:
             "channel_names": self.channel_names,
             "channel_colors": self.channel_colors,
             "provenance": self.provenance,
+            "unitless_spacing": self._unitless_spacing,
+            "missing": self.missing if tuple(source.shape[:3]) == self.shape[:3] else None,
         }
         return Movie(source, **(metadata | changes))
 
@@ -184,7 +203,7 @@ class Movie:
     @property
     def nbytes(self) -> int:
         """Size of all pixels in bytes."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        return self.size * self.dtype.itemsize
 
     def close(self) -> None:
         """Release the file; reading afterwards is an error of the reader."""
@@ -193,12 +212,48 @@ class Movie:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, frames: slice | int) -> Movie:
-        if not isinstance(frames, slice | int | np.integer):
-            raise InputError(
-                f"a movie is indexed by frames, such as movie[10:20], not by {frames!r}; use movie.select()"
-            )
-        return self.select(frames=frames if isinstance(frames, slice) else int(frames))
+    def __iter__(self) -> Iterator[Movie]:
+        return (self[t] for t in range(len(self)))
+
+    def __getitem__(self, index: Any) -> Any:
+        """Index frames lazily, or read pixels as numpy does.
+
+        ``movie[10:20]`` and ``movie[3]`` are lazy movies (a single frame keeps its axis). A tuple of integers, slices
+        of step 1 or more and ``...`` reads the pixels of (T, C, Z, Y, X) into a numpy array; an integer drops its axis,
+        so ``movie[0, 0, 0]`` is the first plane.
+
+        >>> movie = Movie.from_array(np.zeros((4, 8, 9)))
+        >>> movie[1:3].shape, movie[0, 0, 0].shape, movie[..., :5].shape
+        ((2, 1, 1, 8, 9), (8, 9), (4, 1, 1, 8, 5))
+        """
+        if isinstance(index, int | np.integer) and not isinstance(index, bool):
+            return self.select(frames=int(index))
+        if isinstance(index, slice):
+            return self.select(frames=index)
+        if index is Ellipsis:
+            return np.asarray(self)
+        if isinstance(index, tuple):
+            return self._read_indexed(index)
+        raise InputError(
+            "a movie is indexed by frames, such as movie[10:20], or by up to five integers and slices, "
+            f"found {index!r}; use movie.select() for channels and slices"
+        )
+
+    def _read_indexed(self, index: tuple[Any, ...]) -> Array:
+        ranges, dropped = _basic_index(index, self.shape, self.name)
+        (rows, columns) = ranges[3:]
+        whole = np.empty([len(picked) for picked in ranges], self.dtype)
+        if whole.size:
+            spans = [slice(picked.start, picked[-1] + 1) for picked in (rows, columns)]
+            for i, t in enumerate(ranges[0]):
+                for j, c in enumerate(ranges[1]):
+                    for k, z in enumerate(ranges[2]):
+                        whole[i, j, k] = self.region(t, c, z, *spans)[:: rows.step, :: columns.step]
+        return whole[tuple(0 if drop else slice(None) for drop in dropped)]
+
+    def __dask_tokenize__(self) -> str:
+        """Return a name for dask; two movies never share one, as their files may differ or change."""
+        return uuid4().hex
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         whole = np.empty(self.shape, self.dtype)
@@ -221,92 +276,34 @@ class Movie:
         )
 
 
-class ArraySource:
-    """Frames of an in-memory or lazy (dask, zarr) array."""
-
-    def __init__(self, array: Any, axes: str | None = None) -> None:
-        if not hasattr(array, "shape") or not hasattr(array, "dtype"):
-            array = np.asarray(array)
-        self._array = array
-        self._axes = _array_axes(array.shape, axes)
-        sizes = dict(zip(self._axes, array.shape, strict=True))
-        self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)
-        self.dtype = np.dtype(array.dtype)
-        if self.dtype.kind not in "uifb":
-            raise InputError(f"array of dtype {self.dtype} is not an image; needs integers or real floats")
-        if self.dtype.kind == "b":
-            self.dtype = np.dtype(np.uint8)
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read one region; only its own chunks of a lazy array are computed."""
-        index = {"T": t, "C": c, "Z": z, "Y": rows, "X": columns}
-        plane = np.asarray(self._array[tuple(index[axis] for axis in self._axes)])
-        if self._axes.index("Y") > self._axes.index("X"):
-            plane = plane.T
-        return plane.astype(self.dtype, copy=False)
-
-    def close(self) -> None:
-        """Nothing to release."""
+def _missing_of(missing: frozenset[Plane], picks: tuple[range, ...]) -> set[Plane]:
+    return {
+        (picks[0].index(t), picks[1].index(c), picks[2].index(z))
+        for t, c, z in missing
+        if t in picks[0] and c in picks[1] and z in picks[2]
+    }
 
 
-class _SelectedSource:
-    def __init__(self, source: FrameSource, picks: tuple[range, ...]) -> None:
-        self._source, self._picks = source, picks
-        self.shape: Shape5 = (len(picks[0]), len(picks[1]), len(picks[2]), *source.shape[3:])
-        self.dtype = source.dtype
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        return self._source.read(self._picks[0][t], self._picks[1][c], self._picks[2][z], rows, columns)
-
-    def close(self) -> None:
-        self._source.close()
-
-
-class _CroppedSource:
-    def __init__(self, source: FrameSource, rows: range, columns: range) -> None:
-        self._source, self._top, self._left = source, rows.start, columns.start
-        self.shape: Shape5 = (*source.shape[:3], len(rows), len(columns))
-        self.dtype = source.dtype
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        below, right = self._top, self._left
-        return self._source.read(
-            t, c, z, slice(rows.start + below, rows.stop + below), slice(columns.start + right, columns.stop + right)
-        )
-
-    def close(self) -> None:
-        self._source.close()
-
-
-class _SwappedSource:
-    def __init__(self, source: FrameSource) -> None:
-        self._source = source
-        n_t, n_c, n_z, n_y, n_x = source.shape
-        self.shape: Shape5 = (n_z, n_c, n_t, n_y, n_x)
-        self.dtype = source.dtype
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        return self._source.read(z, c, t, rows, columns)
-
-    def close(self) -> None:
-        self._source.close()
-
-
-def _array_axes(shape: tuple[int, ...], axes: str | None) -> str:
-    if axes is None:
-        axes = {2: "YX", 3: "TYX", 5: "TCZYX"}.get(len(shape), "")
-        if not axes:
-            raise InputError(
-                f"array of shape {shape} has {len(shape)} axes; needs (Y, X), (T, Y, X) or (T, C, Z, Y, X), "
-                "or say what they are, such as axes='TCYX'"
-            )
-    axes = axes.upper()
-    if len(axes) != len(shape) or len(set(axes)) != len(axes) or not set("YX") <= set(axes) <= set(AXES):
-        raise InputError(
-            f"axes={axes!r} does not fit an array of shape {shape}; "
-            "needs one letter of TCZYX per axis, Y and X among them"
-        )
-    return axes
+def _basic_index(
+    index: tuple[Any, ...], shape: tuple[int, ...], name: str
+) -> tuple[tuple[range, ...], tuple[bool, ...]]:
+    """Resolve a tuple of integers, slices and at most one ellipsis: a range per axis, and which axes are dropped."""
+    if Ellipsis in index:
+        at = index.index(Ellipsis)
+        index = index[:at] + (slice(None),) * (len(shape) - len(index) + 1) + index[at + 1 :]
+    index += (slice(None),) * (len(shape) - len(index))
+    if len(index) != len(shape):
+        raise InputError(f"{name} has 5 axes (T, C, Z, Y, X), found an index of {len(index)} entries: {index!r}")
+    ranges = []
+    for entry, size, axis in zip(index, shape, ("frame", "channel", "slice", "row", "column"), strict=True):
+        if isinstance(entry, slice) and (entry.step is None or entry.step > 0):
+            ranges.append(range(size)[entry])
+        elif isinstance(entry, int | np.integer) and not isinstance(entry, bool):
+            at = _in_range(int(entry), size, axis, name)
+            ranges.append(range(at, at + 1))
+        else:
+            raise InputError(f"{name} is indexed by integers and slices with a step of at least 1, found {entry!r}")
+    return tuple(ranges), tuple(not isinstance(entry, slice) for entry in index)
 
 
 def _in_range(index: int, size: int, axis: str, name: str) -> int:

@@ -1,0 +1,157 @@
+"""Scenes: the images that one file holds, by number and by name."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from decrappify.errors import InputError
+
+_LISTED = 12  # scenes named in a message
+
+
+def scenes(source: Any) -> list[str]:
+    """Return the names of the scenes of a file, in the order of their numbers.
+
+    Scenes are those of a CZI file, the images (series) of an OME-TIFF, the positions of a Micro-Manager acquisition,
+    and the images of an OME-Zarr store (bioformats2raw layout, or the fields of a plate).
+
+    Parameters
+    ----------
+    source : path, array, image object or Movie
+        As for `open_movie`.
+
+    Returns
+    -------
+    list of str
+        At least one name; a name or its index is what `open_movie` takes as `scene`. Names are unique: a repeated or
+        absent name is replaced by one that ends in the number of the scene.
+
+    Raises
+    ------
+    MissingFileError, FormatError
+        As for `open_movie`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scenes(np.zeros((3, 8, 9)))
+    ['scene 0']
+    """
+    if isinstance(source, str | os.PathLike):
+        return unique_names(_names_in_file(Path(source)))
+    from decrappify.io.image_objects import is_image_object
+
+    names = list(source.scenes) if is_image_object(source) else [None]
+    return unique_names(names)
+
+
+def unique_names(names: Sequence[str | None]) -> list[str]:
+    """Return the names with repeated and absent ones replaced by unique ones.
+
+    >>> unique_names(["A1", None, "B2", "B2"])
+    ['A1', 'scene 1', 'B2 (scene 2)', 'B2 (scene 3)']
+    """
+    clean = [(name or "").strip() for name in names]
+    repeated = {name for name in clean if clean.count(name) > 1}
+    return [
+        f"scene {number}" if not name else f"{name} (scene {number})" if name in repeated else name
+        for number, name in enumerate(clean)
+    ]
+
+
+def scene_outputs(output: str | os.PathLike[str], names: Sequence[str]) -> list[Path]:
+    """Return one output path per scene, with the name of the scene before the suffix.
+
+    Characters that a file name cannot hold become ``-``.
+
+    Parameters
+    ----------
+    output : path
+        Such as ``cells.ome.zarr``.
+    names : sequence of str
+        Unique names of the scenes.
+
+    Examples
+    --------
+    >>> [path.name for path in scene_outputs("out/cells.ome.zarr", ["A1", "B/03/0"])]
+    ['cells_A1.ome.zarr', 'cells_B-03-0.ome.zarr']
+    """
+    output = Path(output)
+    suffix = "".join(output.suffixes[-2:]) if output.stem.lower().endswith(".ome") else output.suffix
+    stem = output.name.removesuffix(suffix)
+    plain = [re.sub(r"[^\w.()+ -]+", "-", name).strip(" .") or str(number) for number, name in enumerate(names)]
+    lowered = [name.lower() for name in plain]
+    numbered = [f"{name}-{number}" if lowered.count(name.lower()) > 1 else name for number, name in enumerate(plain)]
+    return [output.with_name(f"{stem}_{name}{suffix}") for name in numbered]
+
+
+def several_scenes(names: Sequence[str], what: str) -> str | None:
+    """Return the one line that names the other scenes when the first one is opened unasked; None if there are none.
+
+    >>> several_scenes(["A1", "A2"], "cells.czi")
+    "cells.czi holds 2 scenes (A1, A2) and only scene 0 (A1) was opened; choose by scene='A2' (--scene A2), ..."
+    """
+    if len(names) < 2:
+        return None
+    listed = ", ".join(names[:_LISTED]) + (" ..." if len(names) > _LISTED else "")
+    return (
+        f"{what} holds {len(names)} scenes ({listed}) and only scene 0 ({names[0]}) was opened; choose by "
+        f"scene={names[1]!r} (--scene {shlex.quote(names[1])}), or restore each with --scene all"
+    )
+
+
+def scene_index(scene: int | str, names: Sequence[str], what: str) -> int:
+    """Return the number of a scene given by number, by name, or by a number in a string.
+
+    Parameters
+    ----------
+    scene : int or str
+        As given by the user.
+    names : sequence of str
+        Names of all scenes, as `scenes` returns them.
+    what : str
+        Name of the file in messages.
+
+    Raises
+    ------
+    InputError
+        If there is no such scene; the message lists those that exist.
+    """
+    if isinstance(scene, str):
+        if scene in names:
+            return names.index(scene)
+        similar = [number for number, name in enumerate(names) if name.lower() == scene.lower()]
+        if len(similar) == 1:
+            return similar[0]
+        if scene.isdecimal():
+            scene = int(scene)
+    if isinstance(scene, int) and not isinstance(scene, bool) and 0 <= scene < len(names):
+        return scene
+    listed = ", ".join(f"{number} ({name})" for number, name in enumerate(names[:_LISTED]))
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    raise InputError(f"scene {scene!r} is not in {what}, which has scenes {listed}{more}")
+
+
+def _names_in_file(path: Path) -> list[str | None]:
+    from decrappify.io.formats import format_of
+
+    kind = format_of(path)
+    names: Sequence[str | None] = [None]
+    if kind == "CZI":
+        from decrappify.io.czi import scene_names as of_czi
+
+        names = of_czi(path)
+    elif kind == "TIFF":
+        from decrappify.io.tiff import scene_names as of_tiff
+
+        names = of_tiff(path)
+    elif kind == "OME-Zarr":
+        from decrappify.io.omezarr import scene_names as of_omezarr
+
+        names = of_omezarr(path)
+    return list(names)

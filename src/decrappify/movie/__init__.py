@@ -1,0 +1,18 @@
+"""Movie: a lazy (T, C, Z, Y, X) image sequence with its physical scale, returned by every reader."""
+
+from decrappify.movie.axes import AXES, array_axes, checked_axes
+from decrappify.movie.movie import Movie
+from decrappify.movie.sources import Array, ArraySource, FrameSource, PixelSize, Plane, Shape5
+
+__all__ = [
+    "AXES",
+    "Array",
+    "ArraySource",
+    "FrameSource",
+    "Movie",
+    "PixelSize",
+    "Plane",
+    "Shape5",
+    "array_axes",
+    "checked_axes",
+]

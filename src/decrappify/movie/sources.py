@@ -1,0 +1,71 @@
+"""Frame sources: where the pixels of a movie come from."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decrappify.errors import InputError
+from decrappify.movie.axes import AXES, array_axes
+
+Shape5 = tuple[int, int, int, int, int]
+PixelSize = tuple[float | None, float | None, float | None]
+Plane = tuple[int, int, int]
+Array = NDArray[Any]
+
+
+class FrameSource(Protocol):
+    """The pixels of a movie: one small class per file format, read from one thread at a time.
+
+    A source may also have ``missing``, a frozenset of the planes (t, c, z) that were never recorded; reading such a
+    plane returns zeros.
+    """
+
+    shape: Shape5
+    dtype: np.dtype[Any]
+
+    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        """Return the region ``(rows, columns)`` of one plane as (Y, X) of `dtype`; the slices are in range, step 1."""
+        ...
+
+    def close(self) -> None:
+        """Release the file."""
+        ...
+
+
+class ArraySource:
+    """Frames of an in-memory or lazy (dask, zarr) array.
+
+    Parameters
+    ----------
+    array : array-like
+        Any subset of the axes, in any order.
+    axes : str, optional
+        One letter of ``TCZYX`` per dimension, as for `array_axes`.
+    """
+
+    def __init__(self, array: Any, axes: str | None = None) -> None:
+        if not hasattr(array, "shape") or not hasattr(array, "dtype"):
+            array = np.asarray(array)
+        self._array = array
+        self._axes = array_axes(array.shape, axes)
+        sizes = dict(zip(self._axes, array.shape, strict=True))
+        self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)
+        self.dtype = np.dtype(array.dtype)
+        if self.dtype.kind not in "uifb":
+            raise InputError(f"array of dtype {self.dtype} is not an image; needs integers or real floats")
+        if self.dtype.kind == "b":
+            self.dtype = np.dtype(np.uint8)
+
+    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        """Read one region; only its own chunks of a lazy array are computed."""
+        index = {"T": t, "C": c, "Z": z, "Y": rows, "X": columns}
+        plane = np.asarray(self._array[tuple(index[axis] for axis in self._axes)])
+        if self._axes.index("Y") > self._axes.index("X"):
+            plane = plane.T
+        return plane.astype(self.dtype, copy=False)
+
+    def close(self) -> None:
+        """Nothing to release."""

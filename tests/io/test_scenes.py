@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from pylibCZIrw import czi
+
+import decrappify as dc
+from decrappify.errors import InputError
+from decrappify.io.scenes import scene_index, scene_outputs, unique_names
+
+
+def two_scene_czi(path):
+    with czi.create_czi(str(path)) as document:
+        for scene in (0, 1):
+            document.write(
+                np.full((16, 20, 1), scene + 1, np.uint16), plane={"T": 0, "C": 0, "Z": 0}, scene=scene,
+                location=(scene * 30, 0),
+            )  # fmt: skip
+    return path
+
+
+def two_series_tiff(path):
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        for name, value in (("left", 1), ("right", 2)):
+            writer.write(np.full((3, 16, 20), value, np.uint16), metadata={"axes": "TYX", "Name": name})
+    return path
+
+
+def test_scenes_of_each_format_open_by_name_and_number(tmp_path):
+    for path, names in (
+        (two_scene_czi(tmp_path / "a.czi"), ["scene 0", "scene 1"]),
+        (two_series_tiff(tmp_path / "b.ome.tif"), ["left", "right"]),
+    ):
+        assert dc.scenes(path) == names
+        for number, name in enumerate(names):
+            for scene in (number, name, str(number), name.upper()):
+                with dc.open_movie(path, scene=scene) as movie:
+                    assert movie.frame(0).min() == number + 1
+
+
+def test_scenes_of_a_still_or_array_is_one(tmp_path):
+    tifffile.imwrite(tmp_path / "still.tif", np.zeros((8, 8), np.uint8))
+    assert len(dc.scenes(tmp_path / "still.tif")) == len(dc.scenes(np.zeros((8, 8)))) == 1
+
+
+def test_unique_names_number_repeated_and_absent_ones():
+    assert unique_names(["a", "", "a", " b "]) == ["a (scene 0)", "scene 1", "a (scene 2)", "b"]
+
+
+@pytest.mark.parametrize("scene", ["C", "7", 3, -1, True, 1.0])
+def test_scene_index_unknown_scene_is_refused_with_the_list(scene):
+    with pytest.raises(InputError, match=r"scenes 0 \(A\), 1 \(B\)$"):
+        scene_index(scene, ["A", "B"], "cells.czi")
+
+
+@pytest.mark.parametrize("make", [two_scene_czi, two_series_tiff])
+def test_open_movie_names_the_scenes_it_leaves_out(make, tmp_path):
+    path = make(tmp_path / ("a.czi" if make is two_scene_czi else "a.ome.tif"))
+    with pytest.warns(UserWarning, match=r"holds 2 scenes \(.+, .+\) and only scene 0 .* --scene all"):
+        dc.open_movie(path).close()
+    with dc.open_movie(path, scene=0) as movie:  # a chosen scene needs no warning
+        assert movie.frame(0).max() == 1
+
+
+def test_scene_outputs_are_distinct_file_names():
+    names = ["A1", "a/1", "A\\1", "..", "Ä 2"]
+    outputs = scene_outputs("out/cells.ome.tif", names)
+    assert [path.name for path in outputs] == [
+        "cells_A1.ome.tif", "cells_a-1-1.ome.tif", "cells_A-1-2.ome.tif", "cells_3.ome.tif", "cells_Ä 2.ome.tif",
+    ]  # fmt: skip
+    assert scene_outputs("cells.mp4", ["x"])[0].name == "cells_x.mp4"
