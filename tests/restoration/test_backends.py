@@ -382,7 +382,8 @@ def stops(t, c, z):
 
 
 @only_openvino
-def test_a_run_is_continued_only_on_its_own_backend(runtime, movie, tmp_path):
+def test_a_run_is_continued_only_on_its_own_backend(runtime, rng, tmp_path):
+    movie = Movie.from_array(rng.integers(90, 4000, (4, 64, 64), dtype=np.uint16))  # one tile, of the trial's size
     output, model = tmp_path / "restored.ome.zarr", as_model(residual())
     settings = {**FAST, "tile_size": 64, "tile_overlap": 8}
     with pytest.raises(Stop):
