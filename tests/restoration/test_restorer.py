@@ -18,6 +18,8 @@ from decrappify.windows import window_indices
 
 from .conftest import FAST, PoolingNetwork, WindowMean, as_model
 
+pytestmark = pytest.mark.cpu_sensitive
+
 
 def worst_seam(network, shape, **options):
     """Largest difference between tiled and untiled, as a fraction of the data range."""

@@ -60,6 +60,9 @@ def crappify_movie(
     return movie.derived(
         source,
         pixel_size_um=(size_z, *(None if size is None else size * setting.scale for size in (size_y, size_x))),
+        unitless_spacing={
+            axis: value * (setting.scale if axis in "YX" else 1) for axis, value in movie.unitless_spacing.items()
+        },
         provenance=movie.provenance | {"crappified": done},
     )
 

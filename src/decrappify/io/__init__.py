@@ -11,12 +11,13 @@ from typing import Any
 from numpy.typing import DTypeLike
 
 from decrappify.errors import InputError
+from decrappify.io.folder import check_folder_as, is_image_folder
 from decrappify.io.formats import READABLE, format_of, writer_for
 from decrappify.io.outputs import check_output, partial_path
 from decrappify.io.scenes import scene_index, scenes, several_scenes
 from decrappify.movie import Movie, PixelSize
 
-__all__ = ["open_movie", "open_pyramid", "partial_path", "save_movie", "scenes"]
+__all__ = ["open_movie", "open_pyramid", "open_scenes", "partial_path", "save_movie", "scenes"]
 
 
 def open_movie(
@@ -27,14 +28,16 @@ def open_movie(
     frame_interval_s: float | None = None,
     pixel_size_um: float | Sequence[float | None] | None = None,
     axes: str | None = None,
+    folder_as: str = "auto",
 ) -> Movie:
     """Open anything that holds a movie, a stack or a still; pixels are read when they are asked for.
 
     Parameters
     ----------
     source : path, array, image object or Movie
-        A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of TIFF or PNG files, one per frame; a
-        numpy, dask or zarr array (Y, X), (T, Y, X) or (T, C, Z, Y, X); an ``AICSImage`` or ``BioImage``; a Movie.
+        A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of image files; a numpy, dask or zarr array
+        (Y, X), (T, Y, X) or (T, C, Z, Y, X); an xarray ``DataArray``, whose dimensions, coordinates and attributes give
+        axes, pixel size, interval and channel names; an ``AICSImage`` or ``BioImage``; a Movie.
     scene : int or str
         Which image, by number or name (see `scenes`), where a file holds several. By default the first one, with a
         warning that names the others; an image object stays on its current scene. In a CZI file with views, phases or
@@ -46,8 +49,15 @@ def open_movie(
     pixel_size_um : float or sequence, optional
         Micrometres: one number for Y and X, or (y, x), or (z, y, x) with None for unknown.
     axes : str, optional
-        For arrays and TIFF: one letter of ``TCZYX`` per dimension. A plain three-dimensional TIFF is a movie (T)
-        without it; ``axes="ZYX"`` makes it a Z-stack.
+        For arrays (stored Zarr arrays too) and TIFF: one letter of ``TCZYX`` per dimension, ``S`` for color samples. A
+        plain three-dimensional TIFF is a movie (T) without it; ``axes="ZYX"`` makes it a Z-stack. Arrays whose last
+        axis looks like color or time, such as (512, 512, 3) and (512, 512, 50), need it.
+    folder_as : {"auto", "movie", "images"}
+        For folders. "movie": the files are planes of one movie. "images": each file is an image or a movie of its own,
+        and a scene of the folder. "auto" decides by the file names, and where these leave a doubt by the sizes: names
+        that differ in a running number are frames; numbers with a label (``t001``, ``z01``, ``c2``, ``pos3``, wells
+        such as ``B02``) and the names of common instruments are axes and scenes; planes without a file are `missing`.
+        The result is logged, and where it is a judgment, or scenes are left out, a warning.
 
     Returns
     -------
@@ -70,11 +80,12 @@ def open_movie(
     >>> movie.shape, movie.pixel_size_um, movie.frame_interval_s
     ((3, 1, 1, 8, 9), (None, 0.1, 0.1), 2.0)
     """
-    movie = (
-        _open_file(Path(source), scene, axes)
-        if isinstance(source, str | os.PathLike)
-        else _open_object(source, scene, axes)
-    )
+    if is_image_folder(source):
+        movie = _open_folder(Path(source), scene, axes, folder_as)
+    else:
+        check_folder_as(folder_as, source)
+        is_path = isinstance(source, str | os.PathLike)
+        movie = _open_file(Path(source), scene, axes) if is_path else _open_object(source, scene, axes)
     changes: dict[str, Any] = {}
     if frame_interval_s is not None:
         changes["frame_interval_s"] = _positive(frame_interval_s, "frame_interval_s", "seconds")
@@ -87,7 +98,38 @@ def open_movie(
     return movie if channel is None else movie.select(channels=channel_index(movie, channel))
 
 
-def open_pyramid(path: str | os.PathLike[str], *, scene: int | str | None = None) -> list[Movie]:
+def open_scenes(source: Any, *, folder_as: str = "auto") -> list[Movie]:
+    """Open every image of a folder, or the one movie that anything else holds.
+
+    Training and benchmarks take a folder by this function.
+
+    Parameters
+    ----------
+    source : path, array, image object or Movie
+        As for `open_movie`; of files with several scenes the first one is opened.
+    folder_as : {"auto", "movie", "images"}
+        As for `open_movie`.
+
+    Returns
+    -------
+    list of Movie
+        One for each scene of a folder, at least one.
+
+    Raises
+    ------
+    MissingFileError, FormatError, InputError
+        As for `open_movie`.
+    """
+    if not is_image_folder(source):
+        return [open_movie(source, folder_as=folder_as)]
+    from decrappify.io.pictures import open_folder_scenes
+
+    return open_folder_scenes(Path(source), folder_as=folder_as, open_file=open_movie)
+
+
+def open_pyramid(
+    path: str | os.PathLike[str], *, scene: int | str | None = None, folder_as: str = "auto"
+) -> list[Movie]:
     """Open every resolution level of a file, for viewers that draw a coarse one first.
 
     Parameters
@@ -95,6 +137,8 @@ def open_pyramid(path: str | os.PathLike[str], *, scene: int | str | None = None
     path : path
         As for `open_movie`.
     scene : int or str, optional
+        As for `open_movie`.
+    folder_as : {"auto", "movie", "images"}
         As for `open_movie`.
 
     Returns
@@ -107,7 +151,9 @@ def open_pyramid(path: str | os.PathLike[str], *, scene: int | str | None = None
     MissingFileError, FormatError, InputError
         As for `open_movie`.
     """
-    levels = [open_movie(path, scene=scene)]
+    levels = [open_movie(path, scene=scene, folder_as=folder_as)]
+    if is_image_folder(path):
+        return levels
     if format_of(Path(path)) == "OME-Zarr":
         from decrappify.io.omezarr import level_count, open_omezarr
 
@@ -224,9 +270,20 @@ def _open_path(path: Path, scene: int | str, axes: str | None) -> Movie:
         from decrappify.io.video import open_video
 
         return open_video(path)
-    from decrappify.io.pictures import open_pictures
+    from decrappify.io.pictures import open_picture
 
-    return open_pictures(path)
+    return open_picture(path)
+
+
+def _open_folder(path: Path, scene: int | str | None, axes: str | None, folder_as: str) -> Movie:
+    from decrappify.io.pictures import open_folder
+
+    if axes is not None:
+        raise InputError(f"axes={axes!r} was given for the folder {path.name}; it is for arrays and TIFF, leave it out")
+    scene_is_chosen = scene is not None
+    if isinstance(scene, str):
+        scene = scene_index(scene, scenes(path, folder_as=folder_as), path.name)
+    return open_folder(path, scene or 0, folder_as=folder_as, scene_is_chosen=scene_is_chosen, open_file=open_movie)
 
 
 def _open_object(source: Any, scene: int | str | None, axes: str | None) -> Movie:
@@ -237,6 +294,11 @@ def _open_object(source: Any, scene: int | str | None, axes: str | None) -> Movi
 
     if is_image_object(source):
         return from_image_object(source, scene=scene)
+    from decrappify.io.labelled_arrays import from_labelled_array, is_labelled_array
+
+    if is_labelled_array(source):
+        _only_scene(scene or 0, "an array")
+        return from_labelled_array(source, axes)
     if not hasattr(source, "shape") or not hasattr(source, "dtype"):
         raise InputError(
             f"cannot open a {type(source).__name__}; needs a path, an array, an AICSImage or BioImage, or a Movie"

@@ -10,7 +10,7 @@ from decrappify.io.outputs import ZARR_DOCUMENTS
 
 READABLE = {
     "CZI": (".czi",),
-    "TIFF": (".tif", ".tiff", ".btf", ".tf8", ".lsm"),
+    "TIFF": (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk"),
     "OME-Zarr": (".zarr",),
     "video": (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"),
     "picture": (".png", ".jpg", ".jpeg", ".bmp"),
@@ -25,6 +25,8 @@ _MAGIC = (
     (8, b"AVI ", "video"),
     (0, b"\x1a\x45\xdf\xa3", "video"),
 )
+# A folder with one of these is one data set of Micro-Manager.
+NDTIFF_INDEXES = ("NDTiff.index", "Full resolution/NDTiff.index")
 _UNREADABLE = (
     (b"version https://git-lfs", "a git-LFS pointer", "fetch the real file with 'git lfs pull'"),
     (b"<!doctype html", "an HTML page", "download it again"),
@@ -54,6 +56,8 @@ def format_of(path: Path) -> str:
             raise InputError(f"{path} is a web address; download the file and give its path")
         raise MissingFileError(_missing(path))
     if path.is_dir():
+        if any((path / name).is_file() for name in NDTIFF_INDEXES):
+            return "TIFF"
         is_zarr = path.suffix.lower() == ".zarr" or any((path / name).exists() for name in ZARR_DOCUMENTS)
         return "OME-Zarr" if is_zarr else "folder"
     named = _by_suffix(path)

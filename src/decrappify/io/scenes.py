@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,19 @@ from decrappify.errors import InputError
 _LISTED = 12  # scenes named in a message
 
 
-def scenes(source: Any) -> list[str]:
+def scenes(source: Any, *, folder_as: str = "auto") -> list[str]:
     """Return the names of the scenes of a file, in the order of their numbers.
 
     Scenes are those of a CZI file, the images (series) of an OME-TIFF, the positions of a Micro-Manager acquisition,
-    and the images of an OME-Zarr store (bioformats2raw layout, or the fields of a plate).
+    the images of an OME-Zarr store (bioformats2raw layout, or the fields of a plate), and the wells, sites or single
+    files of a folder.
 
     Parameters
     ----------
     source : path, array, image object or Movie
         As for `open_movie`.
+    folder_as : {"auto", "movie", "images"}
+        How to read a folder, as for `open_movie`.
 
     Returns
     -------
@@ -42,6 +46,11 @@ def scenes(source: Any) -> list[str]:
     >>> scenes(np.zeros((3, 8, 9)))
     ['scene 0']
     """
+    from decrappify.io.folder import check_folder_as, is_image_folder, read_folder
+
+    if is_image_folder(source):
+        return unique_names([scene.name for scene in read_folder(Path(source), folder_as).scenes])
+    check_folder_as(folder_as, source)
     if isinstance(source, str | os.PathLike):
         return unique_names(_names_in_file(Path(source)))
     from decrappify.io.image_objects import is_image_object
@@ -57,7 +66,7 @@ def unique_names(names: Sequence[str | None]) -> list[str]:
     ['A1', 'scene 1', 'B2 (scene 2)', 'B2 (scene 3)']
     """
     clean = [(name or "").strip() for name in names]
-    repeated = {name for name in clean if clean.count(name) > 1}
+    repeated = {name for name, count in Counter(clean).items() if count > 1}
     return [
         f"scene {number}" if not name else f"{name} (scene {number})" if name in repeated else name
         for number, name in enumerate(clean)

@@ -87,7 +87,8 @@ def restore_scenes(
     from decrappify.io.scenes import scene_outputs
     from decrappify.model import load_model
 
-    loaded, names = load_model(model), scenes(path)
+    loaded = load_model(model)
+    names = scenes(path, folder_as=(opening or {}).get("folder_as", "auto"))
     outputs = scene_outputs(output, names) if len(names) > 1 else [Path(output)]
     for number, (name, one) in enumerate(zip(names, outputs, strict=True)):
         try:
