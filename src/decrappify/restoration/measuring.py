@@ -1,0 +1,355 @@
+"""The normalization and the outlier limits of a channel, measured once, so that outliers move neither.
+
+One hot pixel in a small frame, or one flash among the sampled frames, would stretch the range of the whole movie.
+Planes in which nothing stands out are read once, and give exactly the normalization of `decrappify.intensity.measure`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from decrappify.intensity import (
+    ChannelStatistics,
+    ConstantChannelError,
+    Normalization,
+    NormalizationRule,
+    finite_blocks,
+    finite_frame,
+    normalization_of,
+    sampled_planes,
+)
+from decrappify.movie import Array, Movie
+from decrappify.restoration.flashes import Brightness, find_flash, sampled_patches
+from decrappify.restoration.outliers import (
+    Mask,
+    OutlierLimits,
+    find_outliers,
+    highest_neighbor,
+    isolated_pixels,
+    replaced,
+)
+from decrappify.restoration.repair import filled
+
+# In units of the movie's range, from its dark level.
+_HIGH, _LOW = 2.0, -1.0
+_EXCESS = 0.5
+_NOISE = 8.0  # an outlier exceeds its neighbors by so many times what 1 pixel in 200 does
+_NOISE_PERCENTILE = 99.5
+_BEYOND = 1.1, 0.25  # the limits lie beyond the extremes of clean planes, by a factor and an offset
+_STATIC_SHARE = 0.5  # a static outlier is one in at least half of the planes
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What is measured of one channel before the first plane is restored.
+
+    Attributes
+    ----------
+    normalization : Normalization
+        Gray levels to network units; a constant channel becomes 0 everywhere.
+    limits : OutlierLimits or None
+        None where outliers are kept.
+    constant : float or None
+        The gray level of a channel that has only one.
+    """
+
+    normalization: Normalization
+    limits: OutlierLimits | None = None
+    constant: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values for the state of a run."""
+        return {
+            "offset": self.normalization.offset,
+            "scale": self.normalization.scale,
+            "limits": None if self.limits is None else self.limits.to_dict(),
+            "constant": self.constant,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Channel:
+        """Read back what `to_dict` returned."""
+        limits = values["limits"]
+        return cls(
+            Normalization(values["offset"], values["scale"]),
+            None if limits is None else OutlierLimits.from_dict(limits),
+            values["constant"],
+        )
+
+
+def measure_channel(
+    movie: Movie,
+    channel: int,
+    rule: NormalizationRule | ChannelStatistics,
+    *,
+    nan: str = "error",
+    outliers: bool = True,
+    flashes: bool = True,
+) -> Channel:
+    """Measure normalization and outlier limits of one channel.
+
+    Parameters
+    ----------
+    movie : Movie
+        At most 32 of its planes are read; those with outliers up to four times.
+    channel : int
+        The channel.
+    rule : NormalizationRule or ChannelStatistics
+        Of the model.
+    nan : {"error", "fill", "zero"}
+        As for `decrappify.intensity.measure`.
+    outliers : bool
+        Find outliers; else nothing but the normalization is measured.
+    flashes : bool
+        Whether frames follow each other in time, so that one may be a flash.
+
+    Returns
+    -------
+    Channel
+        With `constant` set where the channel has one gray level.
+
+    Raises
+    ------
+    InputError
+        As for `decrappify.intensity.measure`, constant channels apart.
+    """
+    fixed = rule.normalization(channel, movie.dtype) if isinstance(rule, ChannelStatistics) else None
+    if fixed is not None and not outliers:
+        return Channel(fixed)
+    own_rule = NormalizationRule() if isinstance(rule, ChannelStatistics) else rule
+    try:
+        sample = _Sample(movie, channel, own_rule, nan)
+        measured, limits = sample.normalization(), None
+        if outliers:
+            measured, limits = _without_outliers(sample, measured, flashes=flashes)
+    except ConstantChannelError as error:
+        return Channel(fixed or Normalization(error.value, 1.0), None, error.value)
+    if fixed is None or limits is None:
+        return Channel(measured, limits)
+    return Channel(fixed, _converted(limits, measured, fixed))
+
+
+class _Sample:
+    """Planes spread over the movie: block means, and how far pixels stand out, in gray levels."""
+
+    def __init__(self, movie: Movie, channel: int, rule: NormalizationRule, nan: str) -> None:
+        self.movie, self.channel, self.rule, self.nan = movie, channel, rule, nan
+        self.places = sampled_planes(movie, channel)
+        self.blocks: list[Array] = []
+        self._facts: list[_Facts] = []
+        for place in self.places:
+            frame = finite_frame(movie, place[0], channel, place[1], nan=nan)
+            self.blocks.append(finite_blocks(frame, rule.bin_size))
+            self._facts.append(_facts(frame))
+
+    def normalization(self) -> Normalization:
+        """Return the normalization of the blocks as they are now."""
+        return normalization_of(self.movie, self.channel, self.rule, self.blocks)
+
+    def robust(self, usual: Normalization) -> Normalization:
+        """Return the range of block medians, which no small outlier moves; `usual` where that has no extent."""
+        medians = [facts.medians for facts in self._facts if facts.medians.size]
+        if not medians:
+            return usual
+        low, high = np.percentile(np.concatenate(medians), [self.rule.low, self.rule.high])
+        return Normalization(float(low), float(high - low)) if high > low else usual
+
+    def excess(self, range_: Normalization) -> tuple[float, float]:
+        """Return by how many gray levels a bright and a dark outlier exceed their neighbors at least."""
+        noise = np.median([facts.noise for facts in self._facts], axis=0)
+        bright, dark = (max(_EXCESS * range_.scale, _NOISE * float(level)) for level in noise)
+        return bright, dark
+
+    def suspects(self, range_: Normalization) -> list[int]:
+        """Return the planes in which something may stand out."""
+        bright, dark = self.excess(range_)
+        high, low = (range_.offset + range_.scale * limit for limit in (_HIGH, _LOW))
+        return [
+            i
+            for i, facts in enumerate(self._facts)
+            if facts.largest > high
+            or facts.smallest < low
+            or facts.largest_excess[0] > bright
+            or facts.largest_excess[1] > dark
+        ]
+
+    def plane(self, i: int) -> tuple[Array, Array]:
+        """Return a plane, NaN filled (float64 gray levels), and where NaN was."""
+        t, z = self.places[i]
+        frame = finite_frame(self.movie, t, self.channel, z, nan=self.nan).astype(np.float64)
+        return (frame, np.isnan(frame)) if np.isnan(frame).all() else filled(frame)
+
+    def extremes(self, i: int) -> tuple[float, float]:
+        """Return the smallest and the largest gray level of a plane."""
+        return self._facts[i].smallest, self._facts[i].largest
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    smallest: float
+    largest: float
+    largest_excess: tuple[float, float]
+    noise: tuple[float, float]
+    medians: Array
+
+
+def _facts(frame: Array) -> _Facts:
+    if frame.dtype.kind == "f" and np.isnan(frame).any():
+        if np.isnan(frame).all():
+            return _Facts(np.inf, -np.inf, (0.0, 0.0), (0.0, 0.0), np.empty(0))
+        frame, _ = filled(frame)
+    wide = frame.astype(np.float32 if frame.dtype.itemsize <= 2 else np.float64)
+    stands_out = [wide - highest_neighbor(wide), -wide - highest_neighbor(-wide)]
+    noise = [max(0.0, float(np.percentile(values, _NOISE_PERCENTILE))) for values in stands_out]
+    largest = [float(values.max()) for values in stands_out]
+    return _Facts(
+        float(wide.min()), float(wide.max()), (largest[0], largest[1]), (noise[0], noise[1]), _block_medians(wide)
+    )
+
+
+def _block_medians(frame: Array, size: int = 4) -> Array:
+    rows, columns = (length // size * size for length in frame.shape)
+    if not rows or not columns:
+        return frame.ravel()
+    blocks = frame[:rows, :columns].reshape(rows // size, size, columns // size, size).transpose(0, 2, 1, 3)
+    return np.asarray(np.median(blocks.reshape(-1, size * size), axis=1))
+
+
+def _without_outliers(
+    sample: _Sample, usual: Normalization, *, flashes: bool
+) -> tuple[Normalization, OutlierLimits]:
+    """Measure again where outliers or flashes were among the sampled planes, first with a range that ignores them."""
+    range_ = sample.robust(usual)
+    kept = list(range(len(sample.places)))
+    if flashes:
+        kept = _without_flashes(sample, range_)
+        if len(kept) < len(sample.places):
+            sample.places, sample.blocks = ([items[i] for i in kept] for items in (sample.places, sample.blocks))
+            sample._facts = [sample._facts[i] for i in kept]
+            usual = sample.normalization()
+            range_ = sample.robust(usual)
+    suspects = sample.suspects(range_)
+    if not suspects:
+        return usual, _limits(sample, usual, {}, ())
+    original = {i: sample.blocks[i] for i in suspects}
+    for attempt in range(2):
+        extremes, static, changed = _clean(sample, suspects, range_)
+        if not changed:
+            for i, blocks in original.items():
+                sample.blocks[i] = blocks
+            return (usual if attempt == 0 else sample.normalization()), _limits(sample, usual, extremes, static)
+        range_ = sample.normalization()
+    return range_, _limits(sample, range_, extremes, static)
+
+
+def _clean(
+    sample: _Sample, suspects: list[int], range_: Normalization
+) -> tuple[dict[int, tuple[float, float]], tuple[tuple[int, int], ...], bool]:
+    """Replace the outliers of the suspects in the sample's blocks; extremes without them, static ones, any found."""
+    bright, dark = sample.excess(range_)
+    limits = OutlierLimits(
+        zero=0.0, high=_HIGH, low=_LOW, bright=bright / range_.scale, dark=dark / range_.scale
+    )  # in units of the range
+    counts: dict[tuple[int, int], int] = {}
+    singles: dict[int, Mask] = {}
+    for i in suspects:
+        plane = _in_units(sample.plane(i)[0], range_)
+        if np.isnan(plane).all():
+            continue
+        clusters = find_outliers(plane, limits)
+        both = isolated_pixels(plane, limits.bright, limits.dark)
+        if clusters is not None:
+            both |= clusters
+            singles[i] = clusters
+        for y, x in np.argwhere(both).tolist():
+            counts[y, x] = counts.get((y, x), 0) + 1
+    needed = max(_STATIC_SHARE * len(sample.places), min(2, len(sample.places)))
+    static = tuple(sorted(place for place, count in counts.items() if count >= needed))
+    extremes: dict[int, tuple[float, float]] = {}
+    for i in suspects:
+        plane, unknown = sample.plane(i)
+        found = singles.get(i, np.zeros(plane.shape, bool))
+        if static:
+            found[tuple(np.transpose(static))] = True
+        found &= ~unknown
+        if found.any():
+            plane = replaced(plane, found)
+            extremes[i] = float(plane.min()), float(plane.max())
+            sample.blocks[i] = finite_blocks(np.where(unknown, np.nan, plane), sample.rule.bin_size)
+    return extremes, static, bool(extremes)
+
+
+def _in_units(plane: Array, range_: Normalization) -> Array:
+    return np.asarray(np.clip((plane - range_.offset) / range_.scale, -1e30, 1e30), dtype=np.float32)
+
+
+def _limits(
+    sample: _Sample,
+    range_: Normalization,
+    extremes: Mapping[int, tuple[float, float]],
+    static: tuple[tuple[int, int], ...],
+) -> OutlierLimits:
+    """Limits beyond all that clean planes hold, in units of the range."""
+    clean = np.array([extremes.get(i, sample.extremes(i)) for i in range(len(sample.places))])
+    lowest, highest = (np.array([clean[:, 0].min(), clean[:, 1].max()]) - range_.offset) / range_.scale
+    factor, offset = _BEYOND
+    bright, dark = sample.excess(range_)
+    return OutlierLimits(
+        zero=0.0,
+        high=max(_HIGH, factor * float(highest) + offset),
+        low=min(_LOW, factor * float(lowest) - offset),
+        bright=bright / range_.scale,
+        dark=dark / range_.scale,
+        static=static,
+    )
+
+
+def _without_flashes(sample: _Sample, range_: Normalization) -> list[int]:
+    """Return the sampled planes that are no flashes; where one may be, the frames around it are read as well."""
+    shape = (sample.movie.shape[3], sample.movie.shape[4])
+    known: dict[tuple[int, int], Brightness | None] = {}
+
+    def brightness(t: int, z: int) -> Brightness | None:
+        if (t, z) not in known:
+            known[t, z] = None
+            if (t, sample.channel, z) not in sample.movie.missing:
+                frame = finite_frame(sample.movie, t, sample.channel, z, nan=sample.nan)
+                if frame.dtype.kind != "f" or not np.isnan(frame).all():
+                    plane = range_.apply(filled(frame)[0] if frame.dtype.kind == "f" else frame)
+                    known[t, z] = Brightness.of([plane[patch] for patch in sampled_patches(shape)])
+        return known[t, z]
+
+    kept = []
+    for i, (t, z) in enumerate(sample.places):
+        others = [j for j, (_, other_z) in enumerate(sample.places) if other_z == z and j != i]
+        may_be = bool(others) and _is_far_out(sample, i, others, range_)
+        if not may_be or find_flash(t, sample.movie.shape[0], lambda k, z=z: brightness(k, z)) is None:
+            kept.append(i)
+    return kept or list(range(len(sample.places)))
+
+
+def _is_far_out(sample: _Sample, i: int, others: list[int], range_: Normalization) -> bool:
+    """Whether a plane's blocks reach far beyond those of most other planes of its slice."""
+    own, usual = (
+        np.array([np.percentile(sample.blocks[j], (50, 99)) if sample.blocks[j].size else (0, 0) for j in group])
+        for group in ([i], others)
+    )
+    return bool(np.abs(own[0] - np.median(usual, axis=0)).max() > 0.2 * range_.scale)
+
+
+def _converted(limits: OutlierLimits, range_: Normalization, units: Normalization) -> OutlierLimits:
+    """Return limits in the units of another normalization."""
+    factor = range_.scale / units.scale
+    shift = (range_.offset - units.offset) / units.scale
+    return replace(
+        limits,
+        zero=limits.zero * factor + shift,
+        high=limits.high * factor + shift,
+        low=limits.low * factor + shift,
+        bright=limits.bright * factor,
+        dark=limits.dark * factor,
+    )
