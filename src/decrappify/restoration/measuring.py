@@ -7,7 +7,7 @@ Planes in which nothing stands out are read once, and give exactly the normaliza
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,9 @@ _HIGH, _LOW = 2.0, -1.0
 _EXCESS = 0.5
 _NOISE = 8.0  # an outlier exceeds its neighbors by so many times what 1 pixel in 200 does
 _NOISE_PERCENTILE = 99.5
+_ENOUGH_PIXELS = 1 << 18
+_EXAMINED_PIXELS = 1 << 23  # in all
+_FAR = 0.2
 _BEYOND = 1.1, 0.25  # the limits lie beyond the extremes of clean planes, by a factor and an offset
 _STATIC_SHARE = 0.5  # a static outlier is one in at least half of the planes
 
@@ -141,10 +144,12 @@ class _Sample:
         self.places = sampled_planes(movie, channel)
         self.blocks: list[Array] = []
         self._facts: list[_Facts] = []
-        for place in self.places:
-            frame = finite_frame(movie, place[0], channel, place[1], nan=nan)
+        pixels = movie.shape[3] * movie.shape[4]
+        examined = np.linspace(0, len(self.places) - 1, min(len(self.places), max(5, _EXAMINED_PIXELS // pixels)))
+        for i, (t, z) in enumerate(self.places):
+            frame = finite_frame(movie, t, channel, z, nan=nan)
             self.blocks.append(finite_blocks(frame, rule.bin_size))
-            self._facts.append(_facts(frame))
+            self._facts.append(_facts(frame) if i in examined.round() else _extremes(frame))
 
     def normalization(self) -> Normalization:
         """Return the normalization of the blocks as they are now."""
@@ -160,7 +165,7 @@ class _Sample:
 
     def excess(self, range_: Normalization) -> tuple[float, float]:
         """Return by how many gray levels a bright and a dark outlier exceed their neighbors at least."""
-        noise = np.median([facts.noise for facts in self._facts], axis=0)
+        noise = np.median([facts.noise for facts in self._facts if facts.examined] or [(0.0, 0.0)], axis=0)
         bright, dark = (max(_EXCESS * range_.scale, _NOISE * float(level)) for level in noise)
         return bright, dark
 
@@ -183,6 +188,15 @@ class _Sample:
         frame = finite_frame(self.movie, t, self.channel, z, nan=self.nan).astype(np.float64)
         return (frame, np.isnan(frame)) if np.isnan(frame).all() else filled(frame)
 
+    def keep(self, picks: list[int]) -> None:
+        """Keep some of the planes only."""
+        self.places, self.blocks = [self.places[i] for i in picks], [self.blocks[i] for i in picks]
+        self._facts = [self._facts[i] for i in picks]
+
+    def is_examined(self, i: int) -> bool:
+        """Whether single pixels of a plane were compared with their neighbors."""
+        return self._facts[i].examined
+
     def extremes(self, i: int) -> tuple[float, float]:
         """Return the smallest and the largest gray level of a plane."""
         return self._facts[i].smallest, self._facts[i].largest
@@ -190,25 +204,39 @@ class _Sample:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
+    """Extremes of a plane and, where it was examined, how far single pixels stand out."""
+
     smallest: float
     largest: float
-    largest_excess: tuple[float, float]
-    noise: tuple[float, float]
-    medians: Array
+    examined: bool = False
+    largest_excess: tuple[float, float] = (0.0, 0.0)
+    noise: tuple[float, float] = (0.0, 0.0)
+    medians: Array = field(default_factory=lambda: np.empty(0))
+
+
+def _extremes(frame: Array) -> _Facts:
+    known = frame[~np.isnan(frame)] if frame.dtype.kind == "f" else frame
+    return _Facts(float(known.min()), float(known.max())) if known.size else _Facts(np.inf, -np.inf)
 
 
 def _facts(frame: Array) -> _Facts:
-    if frame.dtype.kind == "f" and np.isnan(frame).any():
+    if frame.dtype.kind == "f":
         if np.isnan(frame).all():
-            return _Facts(np.inf, -np.inf, (0.0, 0.0), (0.0, 0.0), np.empty(0))
+            return _Facts(np.inf, -np.inf)
         frame, _ = filled(frame)
     wide = frame.astype(np.float32 if frame.dtype.itemsize <= 2 else np.float64)
-    stands_out = [wide - highest_neighbor(wide), -wide - highest_neighbor(-wide)]
-    noise = [max(0.0, float(np.percentile(values, _NOISE_PERCENTILE))) for values in stands_out]
-    largest = [float(values.max()) for values in stands_out]
-    return _Facts(
-        float(wide.min()), float(wide.max()), (largest[0], largest[1]), (noise[0], noise[1]), _block_medians(wide)
-    )
+    extremes, medians = (float(wide.min()), float(wide.max())), _block_medians(wide)
+    noise, largest = [], []
+    for values in (wide, -wide):
+        values -= highest_neighbor(values)
+        largest.append(float(values.max()))
+        noise.append(max(0.0, float(np.percentile(values[:: _thinning(values.size)], _NOISE_PERCENTILE))))
+    return _Facts(*extremes, True, (largest[0], largest[1]), (noise[0], noise[1]), medians)
+
+
+def _thinning(size: int) -> int:
+    """Return the step between rows that are enough for a percentile."""
+    return 1 + size // _ENOUGH_PIXELS
 
 
 def _block_medians(frame: Array, size: int = 4) -> Array:
@@ -216,7 +244,9 @@ def _block_medians(frame: Array, size: int = 4) -> Array:
     if not rows or not columns:
         return frame.ravel()
     blocks = frame[:rows, :columns].reshape(rows // size, size, columns // size, size).transpose(0, 2, 1, 3)
-    return np.asarray(np.median(blocks.reshape(-1, size * size), axis=1))
+    middle = size * size // 2
+    ordered = np.partition(blocks.reshape(-1, size * size), (middle - 1, middle), axis=1)
+    return np.asarray((ordered[:, middle - 1] + ordered[:, middle]) / 2)
 
 
 def _without_outliers(
@@ -228,8 +258,7 @@ def _without_outliers(
     if flashes:
         kept = _without_flashes(sample, range_)
         if len(kept) < len(sample.places):
-            sample.places, sample.blocks = ([items[i] for i in kept] for items in (sample.places, sample.blocks))
-            sample._facts = [sample._facts[i] for i in kept]
+            sample.keep(kept)
             usual = sample.normalization()
             range_ = sample.robust(usual)
     suspects = sample.suspects(range_)
@@ -255,24 +284,28 @@ def _clean(
         zero=0.0, high=_HIGH, low=_LOW, bright=bright / range_.scale, dark=dark / range_.scale
     )  # in units of the range
     counts: dict[tuple[int, int], int] = {}
-    singles: dict[int, Mask] = {}
+    clusters_of: dict[int, Mask] = {}
     for i in suspects:
         plane = _in_units(sample.plane(i)[0], range_)
         if np.isnan(plane).all():
             continue
         clusters = find_outliers(plane, limits)
+        if clusters is not None:
+            clusters_of[i] = clusters
+        if not sample.is_examined(i):
+            continue
         both = isolated_pixels(plane, limits.bright, limits.dark)
         if clusters is not None:
             both |= clusters
-            singles[i] = clusters
         for y, x in np.argwhere(both).tolist():
             counts[y, x] = counts.get((y, x), 0) + 1
-    needed = max(_STATIC_SHARE * len(sample.places), min(2, len(sample.places)))
+    examined = sum(sample.is_examined(i) for i in range(len(sample.places)))
+    needed = max(_STATIC_SHARE * examined, min(2, examined))
     static = tuple(sorted(place for place, count in counts.items() if count >= needed))
     extremes: dict[int, tuple[float, float]] = {}
     for i in suspects:
         plane, unknown = sample.plane(i)
-        found = singles.get(i, np.zeros(plane.shape, bool))
+        found = clusters_of.get(i, np.zeros(plane.shape, bool))
         if static:
             found[tuple(np.transpose(static))] = True
         found &= ~unknown
@@ -334,11 +367,16 @@ def _without_flashes(sample: _Sample, range_: Normalization) -> list[int]:
 
 def _is_far_out(sample: _Sample, i: int, others: list[int], range_: Normalization) -> bool:
     """Whether a plane's blocks reach far beyond those of most other planes of its slice."""
-    own, usual = (
-        np.array([np.percentile(sample.blocks[j], (50, 99)) if sample.blocks[j].size else (0, 0) for j in group])
-        for group in ([i], others)
+    if not sample.blocks[i].size:
+        return False
+    own, *usual = (
+        np.percentile(sample.blocks[j], (5, 50, 90, 99)) for j in (i, *others) if sample.blocks[j].size
     )
-    return bool(np.abs(own[0] - np.median(usual, axis=0)).max() > 0.2 * range_.scale)
+    if not usual:
+        return False
+    middle = np.median(usual, axis=0)
+    noise = 2 * (middle[2] - middle[0]) / np.sqrt(sample.blocks[i].size)
+    return bool(np.abs(own - middle)[[1, 3]].max() > _FAR * range_.scale + noise)
 
 
 def _converted(limits: OutlierLimits, range_: Normalization, units: Normalization) -> OutlierLimits:

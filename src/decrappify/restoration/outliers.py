@@ -138,14 +138,10 @@ def isolated_pixels(plane: Array, bright: float, dark: float) -> Mask:
 def highest_neighbor(plane: Array) -> Array:
     """Return the maximum of the eight neighbors of every pixel, mirrored at the borders."""
     padded = np.pad(plane, 1, mode="reflect" if min(plane.shape) > 1 else "edge")
-    height, width = plane.shape
-    highest: Array | None = None
-    for row, column in np.ndindex(3, 3):
-        if (row, column) != (1, 1):
-            shifted = padded[row : row + height, column : column + width]
-            highest = shifted.copy() if highest is None else np.maximum(highest, shifted, out=highest)
-    assert highest is not None
-    return highest
+    beside = np.maximum(padded[:-2], padded[2:])
+    column = np.maximum(beside, padded[1:-1])
+    highest = np.maximum(column[:, :-2], column[:, 2:])
+    return np.asarray(np.maximum(highest, beside[:, 1:-1], out=highest))
 
 
 def _isolated(values: Array, first: float, excess: float) -> Mask:
@@ -173,10 +169,10 @@ def _in_small_clusters(candidates: Mask) -> tuple[NDArray[np.intp], NDArray[np.i
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     small = sizes <= _CLUSTER
     small[0] = False
-    for number in np.flatnonzero(sizes > _CLUSTER):
-        if number and sizes[number] >= _LINE:
-            box = ndimage.find_objects(labels == number)[0]
-            small[number] = min(part.stop - part.start for part in box) <= 2
+    if (sizes[1:] >= _LINE).any():
+        for number, box in enumerate(ndimage.find_objects(labels), start=1):
+            if sizes[number] >= _LINE:
+                small[number] = min(part.stop - part.start for part in box) <= 2
     return np.nonzero(small[labels])
 
 
