@@ -3,6 +3,7 @@
 from decrappify.movie.axes import AXES, array_axes, checked_axes
 from decrappify.movie.movie import Movie
 from decrappify.movie.sources import Array, ArraySource, FrameSource, PixelSize, Plane, Shape5
+from decrappify.movie.spacing import scaled_spacing
 
 __all__ = [
     "AXES",
@@ -15,4 +16,5 @@ __all__ = [
     "Shape5",
     "array_axes",
     "checked_axes",
+    "scaled_spacing",
 ]

@@ -17,9 +17,10 @@ from decrappify.movie import Array
 
 Levels = NDArray[np.float64]
 
-_PERCENTILES = (5.0, 25.0, 50.0, 75.0, 90.0, 97.0, 99.0, 99.8)
+_PERCENTILES = (5.0, 25.0, 50.0, 75.0, 90.0, 97.0, 99.0, 99.5, 99.8)
 _WIDE = 4  # the 90th of them
 _BIN = 4
+_FEWEST = 16  # blocks: smaller frames are not compared
 _LARGEST_WHOLE = 768  # pixels: larger frames are judged by patches of them
 _PATCH, _PATCHES = 256, 3
 _STEP = 0.25  # of the unit range: smaller differences disturb little
@@ -75,12 +76,15 @@ class Brightness:
         return cls(
             levels,
             bool(at_limit > _SATURATED * sum(patch.size for patch in patches)),
-            float(2 * (levels[_WIDE] - levels[0]) / np.sqrt(blocks.size)),
+            float(2 * (levels[_WIDE] - levels[0]) / np.sqrt(blocks.size)) if blocks.size >= _FEWEST else np.inf,
         )
 
     def distance(self, other: Brightness) -> float:
-        """Return the largest difference of two frames' levels, in network units."""
-        return float(np.abs(self.levels - other.levels).max())
+        """Return by how much the levels of two frames differ, in network units.
+
+        The largest difference but one, as a single object that lights up moves the highest level alone.
+        """
+        return _largest_but_one(self.levels - other.levels)
 
     def differs(self, other: Brightness) -> bool:
         """Whether two frames differ so much that one of them may be a flash."""
@@ -143,10 +147,14 @@ def _judged(
         fits = bool((own.levels >= usual - _FIT * step).all())
     else:
         tolerance = _STRONG_FIT if gain >= _STRONG or gain <= 1 / _STRONG else _FIT
-        fits = float(np.abs(gain * usual + offset - own.levels).max()) <= tolerance * step
+        fits = _largest_but_one(gain * usual + offset - own.levels) <= tolerance * step
     if not fits:
         return None
     return Flash(gain, offset, not own.saturated and _MAPPED[0] <= gain <= _MAPPED[1]), partner
+
+
+def _largest_but_one(differences: Levels) -> float:
+    return float(np.sort(np.abs(differences))[-2])
 
 
 def _usual(unlike: dict[int, Brightness], t: int) -> Levels:
@@ -159,5 +167,9 @@ def _usual(unlike: dict[int, Brightness], t: int) -> Levels:
 def _line(usual: Levels, own: Brightness) -> tuple[float, float]:
     if own.saturated or np.ptp(usual) <= 0:
         return 1.0, float(np.median(own.levels - usual))
+    kept = np.ones(len(usual), bool)
     gain, offset = np.polyfit(usual, own.levels, 1)
+    kept[np.argmax(np.abs(gain * usual + offset - own.levels))] = False
+    if np.ptp(usual[kept]) > 0:
+        gain, offset = np.polyfit(usual[kept], own.levels[kept], 1)
     return float(gain), float(offset)

@@ -17,7 +17,7 @@ from decrappify._version import __version__
 from decrappify.errors import InputError
 from decrappify.intensity import ConstantChannelError, check_nan
 from decrappify.io.casting import cast
-from decrappify.movie import Array, Movie, Plane, Shape5
+from decrappify.movie import Array, Movie, Plane, Shape5, scaled_spacing
 from decrappify.restoration.frames import FrameReader, Part
 from decrappify.restoration.measuring import Channel, measure_channel
 from decrappify.restoration.missing import (
@@ -112,25 +112,17 @@ class Job:
         _, _, n_z, n_y, n_x = part.shape
         self.shape: Shape5 = (len(self.frames), len(self.groups) * out_channels, n_z, n_y * scale, n_x * scale)
         keeps_channels = out_channels == model.in_channels
-        _, size_y, size_x = movie.pixel_size_um
         self.copies = self._find_copies() if missing == "nearest" and self.lost else {}
-        interval, spacing = part.frame_interval_s, _finer(part.unitless_spacing, scale)
-        if self.dropped:
-            factor = interval_factor(self.frames)
-            known = movie.frame_interval_s, movie.unitless_spacing.get("T")
-            interval = known[0] * factor if known[0] and factor else None
-            spacing = {axis: value for axis, value in spacing.items() if axis != "T"}
-            if known[1] and factor:
-                spacing["T"] = known[1] * factor
         self.metadata: dict[str, Any] = {
             "name": movie.name,
-            "pixel_size_um": (part.pixel_size_um[0], size_y and size_y / scale, size_x and size_x / scale),
-            "frame_interval_s": interval,
+            "frame_interval_s": part.frame_interval_s,
+            **scaled_spacing(part, finer=scale),
             "channel_names": movie.channel_names if keeps_channels else None,
             "channel_colors": movie.channel_colors if keeps_channels else None,
-            "unitless_spacing": spacing,
             "missing": self.blanks(),
         }
+        if self.dropped:
+            self._correct_interval()
 
     @property
     def out_channels(self) -> int:
@@ -271,6 +263,17 @@ class Job:
         value = np.nan if self.dtype.kind == "f" else 0
         return [np.full(self.shape[3:], value, self.dtype) for _ in range(self.out_channels)]
 
+    def _correct_interval(self) -> None:
+        """Make the frame interval that of the frames which are left; unknown where they are spaced unevenly."""
+        factor = interval_factor(self.frames)
+        interval, unitless = self.movie.frame_interval_s, self.movie.unitless_spacing.get("T")
+        spacing = {axis: value for axis, value in self.metadata["unitless_spacing"].items() if axis != "T"}
+        if factor is not None and unitless is not None:
+            spacing["T"] = unitless * factor
+        known = factor is not None and interval is not None
+        self.metadata["frame_interval_s"] = interval * factor if known else None
+        self.metadata["unitless_spacing"] = spacing
+
     def _as_it_is(self, t: int, z: int, group: tuple[int, ...]) -> list[Array]:
         planes = [self.movie.frame(t, c, z) for c in group]
         if self.dtype.kind in "ui":
@@ -349,10 +352,6 @@ def _normalization(channel: Channel) -> dict[str, float]:
     if channel.constant is not None:
         return {"constant": channel.constant}
     return {"offset": channel.normalization.offset, "scale": channel.normalization.scale}
-
-
-def _finer(spacing: Mapping[str, float], scale: int) -> dict[str, float]:
-    return {axis: value / scale if axis in "YX" else value for axis, value in spacing.items()}
 
 
 def parse_frames(frames: slice | int | str | None) -> slice:

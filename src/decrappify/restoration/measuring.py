@@ -43,7 +43,8 @@ _ENOUGH_PIXELS = 1 << 18
 _EXAMINED_PIXELS = 1 << 23  # in all
 _FAR = 0.2
 _BEYOND = 1.1, 0.25  # the limits lie beyond the extremes of clean planes, by a factor and an offset
-_STATIC_SHARE = 0.5  # a static outlier is one in at least half of the planes
+# A static outlier, which may lie within the range, is one in at least half of three planes or more.
+_STATIC_SHARE, _STATIC_PLANES = 0.5, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,36 +263,47 @@ def _without_outliers(
             usual = sample.normalization()
             range_ = sample.robust(usual)
     suspects = sample.suspects(range_)
-    if not suspects:
-        return usual, _limits(sample, usual, {}, ())
     original = {i: sample.blocks[i] for i in suspects}
-    for attempt in range(2):
-        extremes, static, changed = _clean(sample, suspects, range_)
-        if not changed:
-            for i, blocks in original.items():
-                sample.blocks[i] = blocks
-            return (usual if attempt == 0 else sample.normalization()), _limits(sample, usual, extremes, static)
+    cleaned = _Cleaned()
+    for _ in range(2 if suspects else 0):
+        for i, blocks in original.items():
+            sample.blocks[i] = blocks
+        cleaned = _clean(sample, suspects, range_)
         range_ = sample.normalization()
-    return range_, _limits(sample, range_, extremes, static)
+        if not cleaned.extremes:
+            break
+    return (range_, _limits(sample, range_, cleaned)) if cleaned.extremes else (usual, _limits(sample, usual, cleaned))
 
 
-def _clean(
-    sample: _Sample, suspects: list[int], range_: Normalization
-) -> tuple[dict[int, tuple[float, float]], tuple[tuple[int, int], ...], bool]:
-    """Replace the outliers of the suspects in the sample's blocks; extremes without them, static ones, any found."""
+@dataclass(slots=True)
+class _Cleaned:
+    """What was replaced: extremes of those planes without outliers, static outliers, the least bright and dark one."""
+
+    extremes: dict[int, tuple[float, float]] = field(default_factory=dict)
+    static: tuple[tuple[int, int], ...] = ()
+    least_bright: float = np.inf
+    least_dark: float = -np.inf
+
+
+def _clean(sample: _Sample, suspects: list[int], range_: Normalization) -> _Cleaned:
+    """Replace the outliers of the suspects in the sample's blocks."""
     bright, dark = sample.excess(range_)
-    limits = OutlierLimits(
-        zero=0.0, high=_HIGH, low=_LOW, bright=bright / range_.scale, dark=dark / range_.scale
-    )  # in units of the range
+    limits = OutlierLimits(zero=0.0, high=_HIGH, low=_LOW, bright=bright / range_.scale, dark=dark / range_.scale)
+    cleaned = _Cleaned()
     counts: dict[tuple[int, int], int] = {}
     clusters_of: dict[int, Mask] = {}
     for i in suspects:
-        plane = _in_units(sample.plane(i)[0], range_)
-        if np.isnan(plane).all():
+        gray = sample.plane(i)[0]
+        if np.isnan(gray).all():
             continue
+        plane = _in_units(gray, range_)
         clusters = find_outliers(plane, limits)
         if clusters is not None:
             clusters_of[i] = clusters
+            bright_ones = gray[clusters & (plane > 0)]
+            dark_ones = gray[clusters & (plane < 0)]
+            cleaned.least_bright = min(cleaned.least_bright, float(bright_ones.min(initial=np.inf)))
+            cleaned.least_dark = max(cleaned.least_dark, float(dark_ones.max(initial=-np.inf)))
         if not sample.is_examined(i):
             continue
         both = isolated_pixels(plane, limits.bright, limits.dark)
@@ -300,44 +312,41 @@ def _clean(
         for y, x in np.argwhere(both).tolist():
             counts[y, x] = counts.get((y, x), 0) + 1
     examined = sum(sample.is_examined(i) for i in range(len(sample.places)))
-    needed = max(_STATIC_SHARE * examined, min(2, examined))
-    static = tuple(sorted(place for place, count in counts.items() if count >= needed))
-    extremes: dict[int, tuple[float, float]] = {}
+    places = sorted(place for place, count in counts.items() if count >= _STATIC_SHARE * examined)
+    cleaned.static = tuple(places) if examined >= _STATIC_PLANES else ()
     for i in suspects:
-        plane, unknown = sample.plane(i)
-        found = clusters_of.get(i, np.zeros(plane.shape, bool))
-        if static:
-            found[tuple(np.transpose(static))] = True
+        gray, unknown = sample.plane(i)
+        found = clusters_of.get(i, np.zeros(gray.shape, bool))
+        if cleaned.static:
+            found[tuple(np.transpose(cleaned.static))] = True
         found &= ~unknown
         if found.any():
-            plane = replaced(plane, found)
-            extremes[i] = float(plane.min()), float(plane.max())
-            sample.blocks[i] = finite_blocks(np.where(unknown, np.nan, plane), sample.rule.bin_size)
-    return extremes, static, bool(extremes)
+            gray = replaced(gray, found)
+            cleaned.extremes[i] = float(gray.min()), float(gray.max())
+            sample.blocks[i] = finite_blocks(np.where(unknown, np.nan, gray), sample.rule.bin_size)
+    return cleaned
 
 
 def _in_units(plane: Array, range_: Normalization) -> Array:
     return np.asarray(np.clip((plane - range_.offset) / range_.scale, -1e30, 1e30), dtype=np.float32)
 
 
-def _limits(
-    sample: _Sample,
-    range_: Normalization,
-    extremes: Mapping[int, tuple[float, float]],
-    static: tuple[tuple[int, int], ...],
-) -> OutlierLimits:
-    """Limits beyond all that clean planes hold, in units of the range."""
-    clean = np.array([extremes.get(i, sample.extremes(i)) for i in range(len(sample.places))])
+def _limits(sample: _Sample, range_: Normalization, cleaned: _Cleaned) -> OutlierLimits:
+    """Limits beyond all that clean planes hold, in units of the range, but not beyond what was found."""
+    clean = np.array([cleaned.extremes.get(i, sample.extremes(i)) for i in range(len(sample.places))])
     lowest, highest = (np.array([clean[:, 0].min(), clean[:, 1].max()]) - range_.offset) / range_.scale
+    least_bright, least_dark = (
+        0.999 * (level - range_.offset) / range_.scale for level in (cleaned.least_bright, cleaned.least_dark)
+    )
     factor, offset = _BEYOND
     bright, dark = sample.excess(range_)
     return OutlierLimits(
         zero=0.0,
-        high=max(_HIGH, factor * float(highest) + offset),
-        low=min(_LOW, factor * float(lowest) - offset),
+        high=max(_HIGH, min(factor * float(highest) + offset, least_bright)),
+        low=min(_LOW, max(factor * float(lowest) - offset, least_dark)),
         bright=bright / range_.scale,
         dark=dark / range_.scale,
-        static=static,
+        static=cleaned.static,
     )
 
 
