@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from torch import nn
 from decrappify.errors import DeviceMemoryError, InputError
 from decrappify.networks.residual_unet import ResidualUNet
 from decrappify.restoration.restorer import RestorationCancelled, Restorer, is_out_of_memory
-from decrappify.windows import window_indices
 
 from .conftest import FAST, PoolingNetwork, WindowMean, as_model
 

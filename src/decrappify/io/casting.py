@@ -15,8 +15,8 @@ from decrappify.movie import Array, Movie, Shape5
 def cast_movie(movie: Movie, dtype: DTypeLike | None) -> Movie:
     """Give the movie in another dtype, lazily; the same movie if `dtype` is None or its own.
 
-    Integers are rounded to nearest and clipped to the range of `dtype`; grey levels are never rescaled. `warn_of_clipping`
-    reports the clipped pixels of what was read.
+    Integers are rounded to nearest and clipped to the range of `dtype`; grey levels are never rescaled.
+    `warn_of_clipping` reports the clipped pixels of what was read.
 
     Raises
     ------

@@ -121,9 +121,7 @@ def find_flash(t: int, length: int, brightness: Callable[[int], Brightness | Non
     return found[0] if other is not None and other[1] == t else None
 
 
-def _judged(
-    t: int, length: int, brightness: Callable[[int], Brightness | None]
-) -> tuple[Flash, int | None] | None:
+def _judged(t: int, length: int, brightness: Callable[[int], Brightness | None]) -> tuple[Flash, int | None] | None:
     """Return how frame `t` differs from the frames around it, and the frame beside it that differs with it, if any."""
     own = brightness(t)
     around = range(max(0, t - 2), min(length, t + 3))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +19,7 @@ from decrappify.errors import InputError
 from decrappify.intensity import ConstantChannelError, check_nan
 from decrappify.io.casting import cast
 from decrappify.movie import Array, Movie, Plane, Shape5, scaled_spacing
-from decrappify.restoration.frames import FrameReader, Part
+from decrappify.restoration.frames import Frame, FrameReader, Part
 from decrappify.restoration.measuring import Channel, measure_channel
 from decrappify.restoration.missing import (
     check_missing,
@@ -145,9 +146,7 @@ class Job:
         rule = self.model.normalization.on_source(self.model.scale)
         along_t = self.window_axis == "T" and self.movie.shape[0] > 2
         channels = [
-            measure_channel(
-                self.movie, c, rule, nan=self.nan, outliers=self.outliers == "replace", flashes=along_t
-            )
+            measure_channel(self.movie, c, rule, nan=self.nan, outliers=self.outliers == "replace", flashes=along_t)
             for c in range(self.movie.shape[1])
         ]
         if all(channel.constant is not None for channel in channels):
@@ -186,20 +185,16 @@ class Job:
             if self.is_constant(number, channels):
                 continue
             for o, fixed in enumerate(outer):
-
-                def place(i: int, fixed: int = fixed) -> tuple[int, int]:
-                    return (i, fixed) if along_t else (fixed, i)
-
                 window = SlidingWindow(
                     length,
                     self.model.n_frames,
-                    read=lambda i, place=place, group=group: reader.read(*place(i), group),
+                    read=partial(self._read, reader, fixed, group),
                     load=load,
-                    is_recorded=lambda i, place=place, number=number: not self._is_lost(*place(i), number),
+                    is_recorded=partial(self._is_recorded, fixed, number),
                 )
                 for i, position in enumerate(inner):
                     target = Target(i, o, number) if along_t else Target(o, i, number)
-                    if not self._is_lost(*place(position), number) and not is_done(target):
+                    if self._is_recorded(fixed, number, position) and not is_done(target):
                         yield target, window.at(position)
 
     def planes(self, target: Target) -> list[Plane]:
@@ -232,7 +227,7 @@ class Job:
                 for i, t in enumerate(self.frames):
                     for z in range(self.shape[2]):
                         if not self._is_lost(t, z, number):
-                            yield Target(i, z, number), lambda t=t, z=z, group=group: self._as_it_is(t, z, group)
+                            yield Target(i, z, number), partial(self._as_it_is, t, z, group)
 
     def to_grey(
         self, restored: Array, target: Target, window: Window[Any], channels: Sequence[Channel]
@@ -270,8 +265,7 @@ class Job:
         spacing = {axis: value for axis, value in self.metadata["unitless_spacing"].items() if axis != "T"}
         if factor is not None and unitless is not None:
             spacing["T"] = unitless * factor
-        known = factor is not None and interval is not None
-        self.metadata["frame_interval_s"] = interval * factor if known else None
+        self.metadata["frame_interval_s"] = None if factor is None or interval is None else interval * factor
         self.metadata["unitless_spacing"] = spacing
 
     def _as_it_is(self, t: int, z: int, group: tuple[int, ...]) -> list[Array]:
@@ -281,6 +275,16 @@ class Job:
         scale = self.model.scale
         finer = [np.repeat(np.repeat(cast(plane, self.dtype), scale, axis=0), scale, axis=1) for plane in planes]
         return [finer[min(k, len(finer) - 1)] for k in range(self.out_channels)]
+
+    def _place(self, fixed: int, i: int) -> tuple[int, int]:
+        """Frame and slice of position `i` along the window's axis."""
+        return (i, fixed) if self.window_axis == "T" else (fixed, i)
+
+    def _read(self, reader: FrameReader, fixed: int, group: tuple[int, ...], i: int) -> Frame:
+        return reader.read(*self._place(fixed, i), group)
+
+    def _is_recorded(self, fixed: int, group: int, i: int) -> bool:
+        return not self._is_lost(*self._place(fixed, i), group)
 
     def _is_lost(self, t: int, z: int, group: int) -> bool:
         return bool(self.lost) and any((t, c, z) in self.lost for c in self.groups[group])

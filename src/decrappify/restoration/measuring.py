@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from decrappify.intensity import (
     ChannelStatistics,
@@ -225,7 +227,7 @@ def _facts(frame: Array) -> _Facts:
         if np.isnan(frame).all():
             return _Facts(np.inf, -np.inf)
         frame, _ = filled(frame)
-    wide = frame.astype(np.float32 if frame.dtype.itemsize <= 2 else np.float64)
+    wide: NDArray[np.floating[Any]] = frame.astype(np.float32 if frame.dtype.itemsize <= 2 else np.float64)
     extremes, medians = (float(wide.min()), float(wide.max())), _block_medians(wide)
     noise, largest = [], []
     for values in (wide, -wide):
@@ -250,9 +252,7 @@ def _block_medians(frame: Array, size: int = 4) -> Array:
     return np.asarray((ordered[:, middle - 1] + ordered[:, middle]) / 2)
 
 
-def _without_outliers(
-    sample: _Sample, usual: Normalization, *, flashes: bool
-) -> tuple[Normalization, OutlierLimits]:
+def _without_outliers(sample: _Sample, usual: Normalization, *, flashes: bool) -> tuple[Normalization, OutlierLimits]:
     """Measure again where outliers or flashes were among the sampled planes, first with a range that ignores them."""
     range_ = sample.robust(usual)
     kept = list(range(len(sample.places)))
@@ -369,7 +369,7 @@ def _without_flashes(sample: _Sample, range_: Normalization) -> list[int]:
     for i, (t, z) in enumerate(sample.places):
         others = [j for j, (_, other_z) in enumerate(sample.places) if other_z == z and j != i]
         may_be = bool(others) and _is_far_out(sample, i, others, range_)
-        if not may_be or find_flash(t, sample.movie.shape[0], lambda k, z=z: brightness(k, z)) is None:
+        if not may_be or find_flash(t, sample.movie.shape[0], partial(brightness, z=z)) is None:
             kept.append(i)
     return kept or list(range(len(sample.places)))
 
@@ -378,9 +378,7 @@ def _is_far_out(sample: _Sample, i: int, others: list[int], range_: Normalizatio
     """Whether a plane's blocks reach far beyond those of most other planes of its slice."""
     if not sample.blocks[i].size:
         return False
-    own, *usual = (
-        np.percentile(sample.blocks[j], (5, 50, 90, 99)) for j in (i, *others) if sample.blocks[j].size
-    )
+    own, *usual = (np.percentile(sample.blocks[j], (5, 50, 90, 99)) for j in (i, *others) if sample.blocks[j].size)
     if not usual:
         return False
     middle = np.median(usual, axis=0)

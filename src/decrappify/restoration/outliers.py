@@ -109,7 +109,7 @@ def replaced(plane: Array, outliers: Mask) -> Array:
     result = plane.copy()
     rows, columns = np.nonzero(outliers)
     patches, known = _patches(plane, rows, columns), ~_patches(outliers, rows, columns)
-    for i, (row, column) in enumerate(zip(rows, columns, strict=True)):
+    for i, (row, column) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
         result[row, column] = _estimate(patches[i].ravel(), known[i].ravel(), plane, outliers, (row, column))
     return result
 
@@ -161,7 +161,7 @@ def _isolated(values: Array, first: float, excess: float) -> Mask:
     return found
 
 
-def _in_small_clusters(candidates: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _in_small_clusters(candidates: Mask) -> tuple[NDArray[Any], ...]:
     """Pixels of the connected clusters that are small, or lines along an axis."""
     if not candidates.any():
         return np.nonzero(candidates)
@@ -204,10 +204,7 @@ def _stands_alone(
 def _patches(plane: Array, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
     """Return the 5 × 5 surroundings (n, 5, 5) of pixels, mirrored at the borders."""
     steps = np.arange(-_REACH, _REACH + 1)
-    y, x = (
-        _mirrored(places[:, None] + steps, size)
-        for places, size in zip((rows, columns), plane.shape, strict=True)
-    )
+    y, x = (_mirrored(places[:, None] + steps, size) for places, size in zip((rows, columns), plane.shape, strict=True))
     return plane[y[:, :, None], x[:, None, :]]
 
 

@@ -213,6 +213,7 @@ class _Start:
         self._overwrite, self._resume = overwrite, resume
         self.complete = False
         self._state: dict[str, Any] = {}
+        self.provenance: dict[str, Any] = {}
         if output is None:
             return
         if source is not None and output.exists() and output.resolve() == source.resolve():
@@ -260,7 +261,7 @@ class _Start:
         settings = {
             "tile_overlap": restorer.tile_overlap, "precision": network.precision, "backend": network.backend
         }  # fmt: skip
-        decided = {
+        decided: dict[str, Any] = {
             "channels": [channel.to_dict() for channel in channels],
             "tile_size": restorer.tile_size,
             **settings,
@@ -269,7 +270,7 @@ class _Start:
         } | state
         if decided["device"] != restorer.network.device.type:
             logger.warning("continuing on %s a run begun on %s: last digits may differ", device, decided["device"])
-        self.provenance: dict[str, Any] = decided["provenance"]
+        self.provenance = decided["provenance"]
         result = self._open(job.metadata | {"provenance": decided["provenance"]}, progress)
         if result.state != decided:
             result.state.update(decided)

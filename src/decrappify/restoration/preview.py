@@ -134,4 +134,3 @@ class Preview:
 
 def _is_within(part: slice, size: int) -> bool:
     return part.step in (None, 1) and 0 <= part.start < part.stop <= size
-

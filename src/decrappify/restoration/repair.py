@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from decrappify.movie import Array
 
+
 def filled(plane: Array) -> tuple[Array, NDArray[np.bool_]]:
     """Fill the NaN of a plane from their neighborhood.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from decrappify.restoration.flashes import Brightness, Flash, find_flash
@@ -121,7 +122,7 @@ class SlidingWindow(Generic[P]):
         if i not in self._flashes:
             n_channels = len(self._frame(i)[0].brightness)
             self._flashes[i] = tuple(
-                find_flash(i, self._length, lambda k, c=c: self._bright(k, c)) for c in range(n_channels)
+                find_flash(i, self._length, partial(self._bright, channel=c)) for c in range(n_channels)
             )
         return self._flashes[i]
 
