@@ -20,6 +20,7 @@ Levels = NDArray[np.float64]
 _PERCENTILES = (5.0, 25.0, 50.0, 75.0, 90.0, 97.0, 99.0, 99.5, 99.8)
 _WIDE = 4  # the 90th of them
 _BIN = 4
+_ENOUGH_BLOCKS = 20  # above a level, to trust it
 _FEWEST = 16  # blocks: smaller frames are not compared
 _LARGEST_WHOLE = 768  # pixels: larger frames are judged by patches of them
 _PATCH, _PATCHES = 256, 3
@@ -60,11 +61,14 @@ class Brightness:
         Whether many pixels share the largest value.
     noise : float
         How much levels of equal frames may differ because they are measured on few blocks.
+    blocks : int
+        Their number.
     """
 
     levels: Levels
     saturated: bool
     noise: float
+    blocks: int
 
     @classmethod
     def of(cls, patches: Sequence[Array]) -> Brightness:
@@ -77,6 +81,7 @@ class Brightness:
             levels,
             bool(at_limit > _SATURATED * sum(patch.size for patch in patches)),
             float(2 * (levels[_WIDE] - levels[0]) / np.sqrt(blocks.size)) if blocks.size >= _FEWEST else np.inf,
+            blocks.size,
         )
 
     def distance(self, other: Brightness) -> float:
@@ -140,15 +145,16 @@ def _judged(t: int, length: int, brightness: Callable[[int], Brightness | None])
     if max(one.distance(other) for one in unlike.values() for other in unlike.values()) > _AGREE * step:
         return None
     usual = _usual(unlike, t)
-    gain, offset = _line(usual, own)
-    if own.saturated:
+    saturated = own.saturated and bool(np.median(own.levels) > np.median(usual))
+    gain, offset = _line(usual, own, saturated=saturated)
+    if saturated:
         fits = bool((own.levels >= usual - _FIT * step).all())
     else:
         tolerance = _STRONG_FIT if gain >= _STRONG or gain <= 1 / _STRONG else _FIT
         fits = _largest_but_one(gain * usual + offset - own.levels) <= tolerance * step
     if not fits:
         return None
-    return Flash(gain, offset, not own.saturated and _MAPPED[0] <= gain <= _MAPPED[1]), partner
+    return Flash(gain, offset, not saturated and _MAPPED[0] <= gain <= _MAPPED[1]), partner
 
 
 def _largest_but_one(differences: Levels) -> float:
@@ -156,18 +162,22 @@ def _largest_but_one(differences: Levels) -> float:
 
 
 def _usual(unlike: dict[int, Brightness], t: int) -> Levels:
-    """Mean levels of the nearest frame before and the nearest after, or of that of one side."""
-    before, after = [i for i in unlike if i < t], [i for i in unlike if i > t]
-    nearest = ([max(before)] if before else []) + ([min(after)] if after else [])
-    return np.asarray(np.mean([unlike[i].levels for i in nearest], axis=0))
+    """Mean levels of the frames before and after, each side alike; those of the nearest where there is one side."""
+    sides = [[i for i in unlike if i < t], [i for i in unlike if i > t]]
+    if not all(sides):
+        return min(unlike.items(), key=lambda item: abs(item[0] - t))[1].levels
+    return np.asarray(np.mean([np.mean([unlike[i].levels for i in side], axis=0) for side in sides], axis=0))
 
 
-def _line(usual: Levels, own: Brightness) -> tuple[float, float]:
-    if own.saturated or np.ptp(usual) <= 0:
+def _line(usual: Levels, own: Brightness, *, saturated: bool) -> tuple[float, float]:
+    """Fit gain and offset; levels that few blocks decide count less, and the one that fits worst not at all."""
+    if saturated or np.ptp(usual) <= 0:
         return 1.0, float(np.median(own.levels - usual))
+    above = own.blocks * (1 - np.array(_PERCENTILES) / 100)
+    weights = np.minimum(1.0, above / _ENOUGH_BLOCKS)
+    gain, offset = np.polyfit(usual, own.levels, 1, w=weights)
     kept = np.ones(len(usual), bool)
-    gain, offset = np.polyfit(usual, own.levels, 1)
-    kept[np.argmax(np.abs(gain * usual + offset - own.levels))] = False
+    kept[np.argmax(weights * np.abs(gain * usual + offset - own.levels))] = False
     if np.ptp(usual[kept]) > 0:
-        gain, offset = np.polyfit(usual[kept], own.levels[kept], 1)
+        gain, offset = np.polyfit(usual[kept], own.levels[kept], 1, w=weights[kept])
     return float(gain), float(offset)

@@ -21,10 +21,10 @@ from decrappify.movie import Array
 Mask = NDArray[np.bool_]
 
 _LEVEL_STEP = 4.0  # the next level of brightness at which clusters are searched
-_CLUSTER = 4  # pixels of the largest cluster; a spot of the point spread function covers more
+_CLUSTER = 3  # pixels of the largest cluster; a spot of the point spread function covers more
 _LINE = 5  # pixels of the shortest line, at most two wide
 _SPREADS = 1.5  # an outlier exceeds the extreme of its surrounding by so many times that surrounding's spread
-_NEIGHBORS_RISE = 0.15  # at most, as a share of the outlier's own
+_NEIGHBORS_RISE = 0.1  # at most, as a share of the outlier's own
 _LARGEST = 1e30  # stands for infinity
 _REACH = 2  # pixels: 5 × 5 surroundings
 _FITTED = 12  # known neighbors needed to fit a surface
@@ -171,8 +171,8 @@ def _in_small_clusters(candidates: Mask) -> tuple[NDArray[Any], ...]:
     small[0] = False
     if (sizes[1:] >= _LINE).any():
         for number, box in enumerate(ndimage.find_objects(labels), start=1):
-            if sizes[number] >= _LINE:
-                small[number] = min(part.stop - part.start for part in box) <= 2
+            sides = [part.stop - part.start for part in box]
+            small[number] |= max(sides) >= _LINE and min(sides) <= 2
     return np.nonzero(small[labels])
 
 
