@@ -63,7 +63,7 @@ TABLE = {
     "channel name": (GOOD + STILL + " --channel RFP", r"good\.tif has no channel 'RFP'; its channels are 'GFP', '488'"),
     "scene": (GOOD + STILL + " --scene 3", r"scene 3 is not in good\.tif"),
     "scene of a CZI": ("info {bad}/good.czi --scene 9", r"scene 9 is not in good\.czi"),
-    "scene name": (GOOD + STILL + " --scene two", r"'two' is not a valid integer; see 'main restore --help'"),
+    "scene name": (GOOD + STILL + " --scene two", r"scene 'two' is not in good.tif, which has scenes 0"),
     "frames out of range": (GOOD + STILL + " --frames 90:95", r"frames 90:95 pick nothing .* frames 0 to 3"),
     "one frame out of range": (GOOD + STILL + " --frames 9", r"frames 9:10 pick nothing"),
     "frames backwards": (GOOD + STILL + " --frames 3:1", r"frames 3:1 pick nothing"),

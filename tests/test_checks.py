@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import decrappify
-from decrappify.checks import check_whole, nearest
+from decrappify.checks import check_whole, nearest, toml_table
 from decrappify.errors import InputError
 
 
@@ -18,6 +18,35 @@ def test_the_nearest_name_or_the_other_end():
     assert nearest("artistc", known, "; known: ...") == "; did you mean 'artistic'?"
     assert nearest("video", known) == ""
     assert nearest("video", known, "; known: ...") == "; known: ..."
+
+
+WINDOWS_PATHS = [
+    r"C:\Users\lab\cells.tif",
+    r"C:\data",
+    r"C:\x1\y",
+    r"\\server\share",
+    r"D:\new\tiles",
+    r"D:\temp",
+    "C:\\",
+]
+
+
+@pytest.mark.parametrize("path", WINDOWS_PATHS)
+@pytest.mark.parametrize("document", ['a = "{}"', 'b = 1\n[a]\nc = ["x", "{}"]\n'])
+def test_a_windows_path_in_double_quotes_names_the_remedy(path, document):
+    remedy = r"single quotes, such as 'C:\\data\\cells\.tif', or with forward slashes"
+    with pytest.raises(ValueError, match=remedy) as caught:
+        toml_table(document.format(path))
+    assert "\n" not in str(caught.value)
+    quoted = document.replace('"{}"', "'{}'")
+    assert path in str(toml_table(quoted.format(path))).replace("\\\\", "\\")
+
+
+def test_other_mistakes_in_toml_have_no_remedy_for_paths():
+    with pytest.raises(ValueError, match=r"at line 2") as caught:
+        toml_table("a = 'C:\\data'\nb = = 2")
+    assert "backslash" not in str(caught.value)
+    assert toml_table('note = "one\\ttwo\\n"') == {"note": "one\ttwo\n"}
 
 
 @pytest.mark.parametrize("room", ["benchmarking", "colorization", "metrics", "restoration"])

@@ -6,6 +6,8 @@ from functools import partial
 
 import numpy as np
 import pytest
+import tifffile
+import zarr
 
 from decrappify import samples
 from decrappify.cli import main
@@ -170,3 +172,18 @@ def test_warnings_are_one_line(cells, tmp_path):
     code = "from decrappify.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "info", path], capture_output=True, text=True, check=True)
     assert done.stderr == "decrappify: cells.czi is a TIFF file by its content, and is read as one; rename it\n"
+
+
+def test_axes_are_given_on_the_command_line(tmp_path, rng, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pixels = rng.integers(100, 900, (40, 48, 3), dtype=np.uint16)
+    zarr.create_array(tmp_path / "plain.zarr", data=pixels)
+    tifffile.imwrite(tmp_path / "stack.tif", pixels.transpose(2, 0, 1), photometric="minisblack")
+    assert "pass axes='YXC' (--axes YXC)" in command("info", "plain.zarr", exit_code=2).stderr
+    assert "plain.zarr: T 1, C 3, Z 1, Y 40, X 48" in command("info", "plain.zarr", "--axes", "YXC").stdout
+    assert "stack.tif: T 1, C 1, Z 3, Y 40, X 48" in command("info", "stack.tif", "--axes", "zyx").stdout
+    command("crappify", "plain.zarr", "bad.ome.zarr", "--preset", "confocal", "--axes", "YXT")
+    assert open_movie(tmp_path / "bad.ome.zarr").shape == (3, 1, 1, 40, 48)
+    text = command("restore", "stack.tif", "good.ome.tif", "--model", "fluorescence-still", "--axes", "CYX").stdout
+    assert "T 1, C 3, Z 1, Y 40, X 48" in text
+    assert "does not fit" in command("info", "stack.tif", "--axes", "TZYX", exit_code=2).stderr

@@ -118,7 +118,8 @@ class AxesChoice(QComboBox):
             data = layer.data[0] if layer.multiscale else layer.data
             count = len(data.shape) - bool(layer.rgb)
             try:
-                labelled = [axes_of(data, {"axis_labels": layer.axis_labels, "rgb": layer.rgb})[:count]]
+                names = ("axis_labels", "rgb", "scale", "units")
+                labelled = [axes_of(data, {name: getattr(layer, name) for name in names})[:count]]
             except DecrappifyError:
                 labelled = []
             self.addItems(list(dict.fromkeys([*labelled, *AXES_BY_COUNT.get(count, ())])))

@@ -15,6 +15,7 @@ import numpy as np
 
 from decrappify import Movie, open_movie
 from decrappify.errors import InputError
+from decrappify.movie import axis_letter
 from napari_decrappify.lazy import MovieArray, as_dask, token
 from napari_decrappify.units import factor_to, unit_names
 
@@ -120,6 +121,7 @@ class LayerImage:
             movie.channel_names = ("R", "G", "B")
         movie.name = self.name
         movie.pixel_size_um, movie.frame_interval_s = self.pixel_size_um, self.frame_interval_s
+        movie.unitless_spacing = self.unitless_spacing
         if movie.shape[1] == 1:
             movie.channel_names = (str(recorded.get("channel_name") or self.name),)
         return movie
@@ -135,18 +137,32 @@ class LayerImage:
         """Seconds between frames; None where the layer's unit is no time."""
         return self._physical("T", "second")
 
+    @property
+    def unitless_spacing(self) -> dict[str, float]:
+        """Scale of the axes whose unit is neither a length nor a time; a scale of 1 is the same as unknown."""
+        physical = dict(zip("TZYX", (self.frame_interval_s, *self.pixel_size_um), strict=True))
+        found = {axis: self._scale_and_unit(axis)[0] for axis, value in physical.items() if value is None}
+        return {axis: scale for axis, scale in found.items() if scale is not None and scale != 1}
+
     def _physical(self, axis: str, unit: str) -> float | None:
+        scale, own_unit = self._scale_and_unit(axis)
+        factor = factor_to(own_unit, unit)
+        return None if scale is None or factor is None else scale * factor
+
+    def _scale_and_unit(self, axis: str) -> tuple[float | None, str]:
         axes = self.axes.replace("C", "") if self.is_rgb else self.axes
         scale = self.attributes.get("scale")
         if axis not in axes or scale is None:
-            return None
+            return None, "pixel"
         number = axes.index(axis)
-        factor = factor_to(unit_names(self.attributes.get("units"), len(axes))[number], unit)
-        return None if factor is None else float(scale[number]) * factor
+        return float(scale[number]), unit_names(self.attributes.get("units"), len(axes))[number]
 
 
 def axes_of(data: Any, attributes: Mapping[str, Any], axes: str | None = None) -> str:
-    """Find which axes a layer has: as given, by its labels, or by their number.
+    """Return the axes of a layer: as given, by its labels, or by their number, scale and units.
+
+    Without labels, the first of three axes is Z if its unit is a length, or if it has a scale and no unit: a scale is
+    set for the distance of slices far more often than for time. Otherwise it is T.
 
     Raises
     ------
@@ -160,18 +176,38 @@ def axes_of(data: Any, attributes: Mapping[str, Any], axes: str | None = None) -
     """
     is_rgb = bool(attributes.get("rgb"))
     count = len(data.shape) - is_rgb
-    labels = [str(label).upper() for label in attributes.get("axis_labels") or ()]
-    named = "".join(label for label in labels if len(label) == 1)
-    if axes is None and len(named) == len(labels) == count and len(set(named)) == count and set(named) <= set("TCZYX"):
-        axes = named
     if axes is None:
-        axes = AXES_BY_COUNT.get(count, ("",))[0]
+        axes = _labelled_axes(attributes, count) or _unlabelled_axes(attributes, count)
     if len(axes) != count or not axes.endswith("YX") or (is_rgb and "C" in axes):
         raise InputError(
             f"layer {attributes.get('name', 'image')!r} of shape {tuple(data.shape)} does not fit the axes "
             f"{axes or 'TCZYX'}; needs some of T, C, Z, then Y and X; rename its axis labels"
         )
     return axes + "C" * is_rgb
+
+
+def is_guessed_as_time(data: Any, attributes: Mapping[str, Any]) -> bool:
+    """Whether nothing but the number of axes makes the first axis of a layer T, so that it may be Z as well."""
+    count = len(data.shape) - bool(attributes.get("rgb"))
+    if count != 3 or _labelled_axes(attributes, count) or _unlabelled_axes(attributes, count) != "TYX":
+        return False
+    return factor_to(unit_names(attributes.get("units"), count)[0], "second") is None
+
+
+def _labelled_axes(attributes: Mapping[str, Any], count: int) -> str | None:
+    letters = [axis_letter(label) for label in attributes.get("axis_labels") or ()]
+    axes = "".join(letters)
+    return axes if len(axes) == len(letters) == len(set(axes)) == count else None
+
+
+def _unlabelled_axes(attributes: Mapping[str, Any], count: int) -> str:
+    scale = attributes.get("scale")
+    if count == 3 and scale is not None:
+        unit = unit_names(attributes.get("units"), count)[0]
+        has_no_unit = factor_to(unit, "micrometer") is None and factor_to(unit, "second") is None
+        if factor_to(unit, "micrometer") is not None or (has_no_unit and float(scale[0]) != 1):
+            return "ZYX"
+    return AXES_BY_COUNT.get(count, ("",))[0]
 
 
 def layers_of(pyramid: Sequence[Movie], **recorded: Any) -> list[LayerData]:
@@ -208,7 +244,7 @@ def calibration(movie: Movie, axes: str) -> dict[str, Any]:
         "X": (size_x, "micrometer"),
     }
     return {
-        "scale": [known[axis][0] or 1.0 for axis in axes],
+        "scale": [known[axis][0] or movie.unitless_spacing.get(axis, 1.0) for axis in axes],
         "units": [known[axis][1] if known[axis][0] else "pixel" for axis in axes],
         "axis_labels": [axis.lower() for axis in axes],
     }

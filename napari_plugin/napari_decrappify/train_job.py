@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decrappify import Crappifier, Movie, open_movie
+from decrappify import Crappifier, Movie
 from decrappify.errors import InputError, OutputExistsError
+from decrappify.io import open_scenes
 from napari_decrappify.layers import LayerImage
 from napari_decrappify.task import Bar, Cancelled, Task
 
@@ -29,7 +30,6 @@ N_FRAMES = (1, 3, 5)
 NETWORKS = ("small", "base", "large")
 Patch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
-_MOVIES = (".czi", ".tif", ".tiff", ".btf", ".lsm", ".zarr", ".mp4", ".mov", ".avi", ".mkv")
 _WARM_UP_STEPS = 8
 _SLOW_STEPS = 3  # the first ones, in which torch sets itself up
 _FEWEST_STEPS = 10
@@ -179,20 +179,17 @@ def planned(config: TrainingConfig, speed: Speed, seconds: float) -> TrainingCon
     return replace(config, max_steps=steps, validate_every=math.ceil(steps / n_validations))
 
 
-def movies_in(folder: Path) -> list[Path]:
-    """Find the movies in a folder; a folder of anything else is given back itself, as the frames of one movie.
+def movies_in(folder: Path) -> list[Movie]:
+    """Open the movies and images of a folder, or the one movie that its files are.
 
     Raises
     ------
     InputError
-        If there is no such folder.
+        If there is no such folder, or it holds no images.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; choose one that holds good images")
-    if folder.suffix.lower() == ".zarr":
-        return [folder]
-    found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _MOVIES and path.name[0] != "."]
-    return found or [folder]
+    return open_scenes(folder)
 
 
 def most_structured(patches: Sequence[Patch]) -> int:
@@ -251,7 +248,7 @@ def read_log(path: Path) -> tuple[dict[str, float], ...]:
 def _open(request: TrainRequest) -> Iterator[Movie]:
     """Open one movie after the other, so that those before a damaged one can be closed."""
     if request.source is not None:
-        return (open_movie(path) for path in movies_in(request.source))
+        return iter(movies_in(request.source))
     if not request.images:
         raise InputError("no layer is ticked; tick the good images to learn from")
     return (image.movie() for image in request.images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from decrappify import Movie, save_movie
 from decrappify.errors import InputError
-from napari_decrappify.layers import LayerData, LayerImage
+from napari_decrappify.layers import LayerData, LayerImage, is_guessed_as_time
 
 _COLOURS = {"red": "FF0000", "green": "00FF00", "blue": "0000FF", "cyan": "00FFFF", "magenta": "FF00FF"}
 _COLOURS |= {"yellow": "FFFF00", "gray": "FFFFFF"}
@@ -27,6 +28,7 @@ def write_images(path: str, layer_data: list[LayerData]) -> list[str]:
         As for `decrappify.save_movie`.
     """
     images = [LayerImage.from_tuple(*item) for item in layer_data]
+    _warn_of_guesses(images)
     movies = [image.movie() for image in images]
     try:
         movie = movies[0] if len(movies) == 1 else _together(images, movies)
@@ -37,6 +39,16 @@ def write_images(path: str, layer_data: list[LayerData]) -> list[str]:
     finally:
         for part in movies:
             part.close()
+
+
+def _warn_of_guesses(images: list[LayerImage]) -> None:
+    names = [repr(image.name) for image in images if is_guessed_as_time(image.data, image.attributes)]
+    if names:
+        warnings.warn(
+            f"{', '.join(names)} without axis labels, units or scale saved as a movie (T, Y, X); "
+            "for a Z-stack, first set the axis labels of the layer to z, y, x",
+            stacklevel=3,
+        )
 
 
 def _together(images: list[LayerImage], movies: list[Movie]) -> Movie:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from decrappify.errors import InputError
+
+ESCAPES = (
+    "a backslash in double quotes starts an escape sequence: write paths in single quotes, such as "
+    "'C:\\data\\cells.tif', or with forward slashes, such as \"C:/data/cells.tif\""
+)
+_PATH_WITH_ESCAPES = re.compile(r"(?i)[a-z]:[\b\t\n\f\r]")  # such as C:\new or D:\tiles, read as a line feed or tab
 
 
 def check_whole(least: int, **values: Any) -> None:
@@ -27,3 +34,41 @@ def nearest(given: str, known: Iterable[str], otherwise: str = "") -> str:
     """
     near = get_close_matches(given, list(known), 1)
     return f"; did you mean {near[0]!r}?" if near else otherwise
+
+
+def toml_table(text: str) -> dict[str, Any]:
+    r"""Return the table of a TOML document.
+
+    Raises
+    ------
+    ValueError
+        If it is not valid, or a Windows path in double quotes was read as escape sequences; the message then names the
+        remedy.
+
+    Examples
+    --------
+    >>> toml_table(r"cells = 'C:\Users\lab\cells.tif'")
+    {'cells': 'C:\\Users\\lab\\cells.tif'}
+    """
+    import tomllib
+
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"at line (\d+)", str(error))
+        lines = text.splitlines()
+        suspects = [lines[int(found[1]) - 1]] if found and int(found[1]) <= len(lines) else lines
+        hint = f"; {ESCAPES}" if any("\\" in line for line in suspects) else ""
+        raise ValueError(f"{error}{hint}") from error
+    for value in _texts(table):
+        if _PATH_WITH_ESCAPES.match(value):
+            raise ValueError(f"it holds the path {value!r}; {ESCAPES}")
+    return table
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(item)

@@ -29,6 +29,19 @@ class _OneLine(click.ClickException):
         click.echo(f"decrappify: {' '.join(self.message.split())}", file=file, err=True)
 
 
+class _Once(logging.Filter):
+    """Drops messages that were shown before, such as what a folder was taken for at each of its scenes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        is_new = record.getMessage() not in self._shown
+        self._shown.add(record.getMessage())
+        return is_new
+
+
 class _Interrupted(_OneLine):
     exit_code = 130
 
@@ -76,8 +89,13 @@ def main(context: click.Context, debug: bool, verbose: bool) -> None:
     context.call_on_close(partial(logger.setLevel, logger.level))
     logger.setLevel(logging.INFO if verbose else logging.WARNING)
     logger.addHandler(handler)
+    folders = logging.getLogger("decrappify.io.folder")  # what a folder was taken for is always shown
+    context.call_on_close(partial(folders.setLevel, folders.level))
+    folders.setLevel(logging.INFO)
+    handler.addFilter(_Once())
     context.call_on_close(partial(logger.removeHandler, handler))
     context.with_resource(warnings.catch_warnings())
+    warnings.simplefilter("always", UserWarning)
     warnings.showwarning = lambda message, *_: click.echo(f"decrappify: {message}", err=True)
 
 
@@ -90,11 +108,24 @@ def _progress() -> Any:
     return tqdm
 
 
+_AS = click.option(
+    "--as",
+    "folder_as",
+    type=click.Choice(["auto", "movie", "images"]),
+    default="auto",
+    show_default=True,
+    help="How to read a folder: the files are frames of one movie, or images (or movies) of their own; auto decides by "
+    "the file names.",
+)
+
+
 def _input_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--frame-interval-s", type=float, help="Seconds between frames, where the file does not say."),
+        click.option("--axes", help="For arrays and TIFF: a letter of TCZYX per dimension, such as ZYX or YXC."),
         click.option("--channel", help="Only this channel: its name, or a number from 0."),
-        click.option("--scene", type=int, default=0, show_default=True, help="Scene of a file with several."),
+        _AS,
+        click.option("--scene", help="Scene of a file with several: its name, or a number from 0 (see `info`)."),
     ):
         command = option(command)
     return command
@@ -155,21 +186,45 @@ def restore(
     source: Path,
     output: Path,
     model: str,
-    scene: int,
+    scene: str | None,
     channel: str | None,
     frame_interval_s: float | None,
+    axes: str | None,
+    folder_as: str,
     no_resume: bool,
     **options: Any,
 ) -> None:
     """Restore the movie IN with a model and write OUT (.ome.zarr, .ome.tif or .mp4).
 
-    Killed or interrupted, the same command goes on where it stopped.
+    --scene all restores every scene, into outputs named OUT_SCENE. If interrupted, rerun the same command to resume.
     """
     from decrappify.restoration import restore as restore_movie
 
-    movie = _open(source, output=output, scene=scene, channel=channel, frame_interval_s=frame_interval_s)
-    restored = restore_movie(movie, model, output, resume=not no_resume, progress=_progress(), **options)
-    click.echo(f"{output}: {_describe(restored)}")
+    opening = {"channel": channel, "frame_interval_s": frame_interval_s, "axes": axes, "folder_as": folder_as}
+    options |= {"resume": not no_resume, "progress": _progress()}
+    if scene != "all":
+        movie = _open(source, output=output, scene=scene, **opening)
+        click.echo(f"{output}: {_describe(restore_movie(movie, model, output, **options))}")
+        return
+    _restore_all_scenes(source, model, output, opening, options)
+
+
+def _restore_all_scenes(
+    source: Path, model: str, output: Path, opening: dict[str, Any], options: dict[str, Any]
+) -> None:
+    from decrappify.restoration.scenes import restore_scenes
+
+    failed, restored = 0, 0
+    for outcome in restore_scenes(source, model, output, opening=opening, **options):
+        failed += outcome.error is not None
+        restored += outcome.error is None
+        if outcome.error is not None:
+            click.echo(f"decrappify: scene {outcome.scene}: {outcome.error}", err=True)
+        else:
+            kept = ", restored before" if outcome.was_finished else ""
+            click.echo(f"{outcome.output}: {_describe(outcome.movie)}{kept}")
+    if failed:
+        raise InputError(f"{failed} of {failed + restored} scenes of {source.name} were not restored, see above")
 
 
 @main.command()
@@ -204,12 +259,26 @@ def crappify(
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint of the run folder.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
 @click.option("--device", help="Overrides the file's device.")
-def train(run: Path, output: Path | None, resume: bool, overwrite: bool, device: str | None) -> None:
+@click.option(
+    "--as",
+    "folder_as",
+    type=click.Choice(["auto", "movie", "images"]),
+    help="How to read folders of data; overrides the file's data.folder_as.",
+)
+def train(
+    run: Path, output: Path | None, resume: bool, overwrite: bool, device: str | None, folder_as: str | None
+) -> None:
     """Train a model as RUN.TOML says, plainly or with a NoGAN schedule; Ctrl-C saves, --resume goes on."""
     from decrappify.training.run_file import train_from_file
 
     model, folder = train_from_file(
-        run, output=output, resume=resume, overwrite=overwrite, device=device, progress=_progress()
+        run,
+        output=output,
+        resume=resume,
+        overwrite=overwrite,
+        device=device,
+        folder_as=folder_as,
+        progress=_progress(),
     )
     if "verdict" in model.card:
         click.echo(f"{folder / 'model.safetensors'}: {model.card['verdict']}")
@@ -291,6 +360,7 @@ def import_weights(weights: Path, output: Path, preset: str | None, overwrite: b
 @click.option("--read-noise", type=float, default=0.0, show_default=True, help="Its sd, in photons; for --gain.")
 @click.option("--static", is_flag=True, help="Nothing moves: without --gain, even and odd frames are the halves.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
+@_AS
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--overwrite", is_flag=True, help="Replace the report in the folder.")
 def benchmark(
@@ -298,16 +368,17 @@ def benchmark(
 ) -> None:
     """Compare models with the usual baselines on pairs, and write a report.
 
-    LOW and HIGH are two files, or two folders whose files are paired by name; LOW alone is a folder with low/ and
-    high/, or one file without truth.
+    LOW and HIGH are two files, or two folders: one pair of movies where the names of their files are those of frames,
+    else their files are paired by name (--as images). LOW alone is a folder with low/ and high/, or a file or folder
+    without truth.
     """
     from decrappify.benchmarking import benchmark as compare
     from decrappify.benchmarking.report import check_folder
 
     check_folder(output, overwrite=overwrite)
-    pairs: Any = low if high is None else (low, high) if low.is_dir() and high.is_dir() else [(low, high)]
-    if high is None and not low.is_dir():
-        pairs = [(low, None)]
+    pairs: Any = [(low, high)]
+    if high is None and (low / "low").is_dir() and (low / "high").is_dir():
+        pairs = low
     names = [name for name in baselines.split(",") if name]
     named = {(name if not Path(name).suffix else Path(name).stem): name for name in models}
     if len(named) < len(models):
@@ -340,9 +411,18 @@ def presets() -> None:
 @main.command()
 @click.argument("source", metavar="IN", type=_PATH)
 @_input_options
-def info(source: Path, **options: Any) -> None:
-    """Say what the file IN holds: axes, data type, pixel size, frame interval, channels."""
-    movie = _open(source, **options)
+def info(source: Path, scene: str | None, **options: Any) -> None:
+    """Show the metadata of IN: scenes, axes, data type, pixel size, frame interval, channels."""
+    from decrappify.io import scenes
+
+    names = scenes(source, folder_as=options["folder_as"])
+    if scene is None and len(names) > 1:
+        click.echo(f"{source}: {len(names)} scenes")
+        for number, name in enumerate(names):
+            with _open(source, scene=number, axes=options["axes"], folder_as=options["folder_as"]) as one:
+                click.echo(f"  {number}  {name}: {_describe(one)}")
+        click.echo("scene 0:")
+    movie = _open(source, scene=0 if scene is None else scene, **options)
     size = ["unknown" if value is None else f"{value:g}" for value in movie.pixel_size_um]
     interval = "unknown" if movie.frame_interval_s is None else f"{movie.frame_interval_s:g}"
     click.echo(f"{source}: {_describe(movie)}")

@@ -113,7 +113,7 @@ def _figures(card: Scorecard) -> dict[str, str]:
 
 def _filtered(source: Movie, truth: Movie) -> Movie:
     noisy, good = (np.asarray(movie)[:, 0, 0] for movie in (source, truth))
-    return source.derived(ArraySource(best_gaussian(noisy, good).restored))
+    return source.derived(ArraySource(best_gaussian(noisy, good).restored, "TYX"))
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:

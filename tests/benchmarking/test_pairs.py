@@ -20,6 +20,40 @@ def test_folders_are_paired_by_name(tmp_path, rng):
         assert len({pair.field for pair in pairs}) == 2
 
 
+def write(folder, names, rng, scale=1):
+    folder.mkdir()
+    for name in names:
+        save_movie(rng.random((20 * scale, 24 * scale)), folder / f"{name}.ome.tif")
+    return folder
+
+
+def test_folders_of_labeled_frames_are_one_pair_and_one_field(tmp_path, rng):
+    low, high = (write(tmp_path / name, ["t01", "t02", "t03"], rng, scale) for name, scale in (("low", 1), ("high", 2)))
+    for given in (tmp_path, (low, high), [(low, high)]):
+        (pair,) = checked_pairs(given)
+        assert (pair.name, pair.scale, pair.views[0].kind) == ("low", 2, "movie")
+        assert pair.source.shape[0] == pair.truth.shape[0] == 3
+    pairs = checked_pairs(tmp_path, folder_as="images")
+    assert [(pair.name, pair.views[0].kind) for pair in pairs] == [(f"t0{t}", "still") for t in (1, 2, 3)]
+    assert len({pair.field for pair in pairs}) == 3
+
+
+def test_folders_of_wells_are_one_pair_for_each(tmp_path, rng):
+    names = [f"{well}_s1_w{c}" for well in ("B02", "B03") for c in (1, 2)]
+    for folder in ("low", "high"):
+        write(tmp_path / folder, names, rng)
+    pairs = checked_pairs(tmp_path)
+    assert [pair.name for pair in pairs] == ["low B02 s1", "low B03 s1"]
+    assert [[view.name for view in pair.views] for pair in pairs][1] == ["low B03 s1, w1", "low B03 s1, w2"]
+
+
+def test_a_folder_without_truth_adds_each_of_its_images(tmp_path, rng):
+    folder = write(tmp_path / "noisy", ["liver", "brain"], rng)
+    pairs = checked_pairs([(folder, None)])
+    assert [(pair.name, pair.truth) for pair in pairs] == [("brain", None), ("liver", None)]
+    assert len({pair.field for pair in pairs}) == 2
+
+
 def test_pairs_with_one_truth_are_one_field_and_equal_names_get_numbers(rng):
     truth, short, burst = rng.random((20, 24)), rng.random((20, 24)), rng.random((5, 20, 24))
     first, second = checked_pairs([(short, truth), (burst, truth)])

@@ -31,14 +31,16 @@ def tiny_model(seed: int = 0) -> Model:
 
 
 class Counting(Colorizer):
-    """Counts the pictures that go through the network."""
+    """Counts the pictures that go through the network, and notes the batches and torch's threads."""
 
     n_pictures = 0
     batches: tuple[int, ...] = ()
+    threads: tuple[int, ...] = ()
 
     def colour_of(self, pictures: list[Array]) -> list[Array]:
         self.n_pictures += len(pictures)
         self.batches += (len(pictures),)
+        self.threads += (torch.get_num_threads(),)
         return super().colour_of(pictures)
 
 

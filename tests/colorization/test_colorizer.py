@@ -16,6 +16,8 @@ from decrappify.intensity import IMAGENET
 from decrappify.model import Model
 from decrappify.networks import create
 
+pytestmark = pytest.mark.cpu_sensitive
+
 CARD = {"task": "colorization", "preset": "own"}
 
 

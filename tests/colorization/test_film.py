@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -89,6 +90,21 @@ def test_a_turned_film_becomes_upright(tmp_path, film_colorizer, turned, turns):
     assert layout(output)["aspect"] == (Fraction(3, 4) if turns % 2 else Fraction(4, 3))
     with av.open(str(output)) as container:
         assert next(container.decode(video=0)).rotation == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows forbids such names")
+@pytest.mark.parametrize("name", ["2024-11-14T22:57:44.mp4", "pipe:1.mkv", "-y.mov", "file:%03d é.mp4"])
+def test_a_path_is_never_taken_for_a_protocol(tmp_path, monkeypatch, film_colorizer, name):
+    monkeypatch.chdir(tmp_path)
+    plain = write_film(tmp_path / f"plain{Path(name).suffix}", grey_film(3))
+    (tmp_path / "in").mkdir()
+    source = plain.rename(tmp_path / "in" / name)
+    output = colorize_film(Path("in") / name, Path(name), film_colorizer)
+    assert output.is_file()
+    copy = source.rename(tmp_path / f"copy{source.suffix}")
+    result = output.rename(tmp_path / f"result{output.suffix}")
+    assert np.abs(luma(result) - luma(copy)).mean() < 4
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted(["in", copy.name, result.name])
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

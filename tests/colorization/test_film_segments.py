@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import subprocess
 import sys
 import time
@@ -10,11 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from decrappify.colorization import film
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
 from decrappify.colorization.film import colorize_film
+from decrappify.colorization.film_reader import FilmReader
+from decrappify.colorization.film_segments import SegmentWriter
 from decrappify.errors import OutputError, OutputExistsError
+from decrappify.runtime import processor_type, threads_put_back
 
 from .films import Counting, grey_film, tiny_model, write_film
 
@@ -31,6 +37,7 @@ def stopped_film(folder: Path, colorizer: Colorizer, bar: Any, n_frames: int) ->
     return source, output
 
 
+@pytest.mark.cpu_sensitive
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 @pytest.mark.parametrize("steady", [0.0, 0.6])
 @pytest.mark.usefixtures("short_pieces")
@@ -71,6 +78,57 @@ def test_another_runs_pieces_are_neither_used_nor_lost(tmp_path, film_colorizer,
     assert digest(fresh) == digest(output)
 
 
+@pytest.mark.cpu_sensitive
+def test_a_piece_is_coded_to_the_same_bytes_each_time(tmp_path, film_colorizer):
+    reader = FilmReader(write_film(tmp_path / "film.mp4", grey_film(8)))
+    frames = [reader.picture(frame) for frame in reader.frames()]
+    tinted = [film_colorizer.finish(frame, film_colorizer.colour_of([frame])[0]) for frame in frames]
+    found = set()
+    for _ in range(40):
+        writer = SegmentWriter(tmp_path / "piece.h264", reader)
+        for t, picture in enumerate(tinted):
+            writer.add(picture, t, 1)
+        writer.finish("key", 2)
+        found.add(digest(tmp_path / "piece.h264"))
+    assert len(found) == 1
+
+
+@pytest.mark.usefixtures("short_pieces")
+@pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
+def test_a_resumed_film_has_the_threads_that_it_began_with(tmp_path, film_colorizer, bar, caplog, then, now):
+    with threads_put_back():
+        torch.set_num_threads(then)
+        source, output = stopped_film(tmp_path, film_colorizer, bar, 9)
+        run = json.loads((tmp_path / "colour.mp4.partial" / "run.json").read_text(encoding="utf-8"))
+        assert run["runtime"] == {"threads": then, "processor": processor_type()}
+        whole = colorize_film(source, tmp_path / "whole.mp4", film_colorizer)
+        torch.set_num_threads(now)
+        film_colorizer.threads = ()
+        with caplog.at_level(logging.WARNING):
+            colorize_film(source, output, film_colorizer)
+        assert set(film_colorizer.threads) == {then}
+        assert torch.get_num_threads() == now
+    assert digest(output) == digest(whole)
+    assert not caplog.records
+
+
+@pytest.mark.usefixtures("short_pieces")
+@pytest.mark.parametrize("recorded", [None, {"threads": 1, "processor": "riscv64"}])
+def test_a_film_begun_elsewhere_or_without_record_is_finished_with_a_warning(
+    tmp_path, film_colorizer, bar, caplog, recorded
+):
+    source, output = stopped_film(tmp_path, film_colorizer, bar, 9)
+    path = tmp_path / "colour.mp4.partial" / "run.json"
+    run = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(run | {"runtime": recorded}), encoding="utf-8")
+    film_colorizer.n_pictures = 0
+    with caplog.at_level(logging.WARNING):
+        colorize_film(source, output, film_colorizer)
+    (warning,) = caplog.messages
+    assert warning.endswith("last digits may differ")
+    assert film_colorizer.n_pictures == 12
+
+
 @pytest.mark.usefixtures("short_pieces")
 def test_resume_false_starts_again(tmp_path, film_colorizer, bar):
     source, output = stopped_film(tmp_path, film_colorizer, bar, 17)
@@ -109,6 +167,7 @@ film.colorize_film(sys.argv[2], sys.argv[3], colorizer, steady=0.5, progress=Slo
 
 
 @pytest.mark.slow
+@pytest.mark.cpu_sensitive
 @pytest.mark.usefixtures("short_pieces")
 def test_a_killed_run_goes_on_and_gives_the_same_bytes(tmp_path, film_colorizer):
     source, output = write_film(tmp_path / "film.mp4", grey_film(40), sound="aac"), tmp_path / "colour.mp4"

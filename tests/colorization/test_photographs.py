@@ -45,6 +45,45 @@ def test_deep_pictures_are_read_upright(tmp_path, rgb, orientation):
     np.testing.assert_array_equal(read_photograph(tmp_path / "a.tif").pixels, expected)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_deep_png_pictures_are_read_upright(tmp_path, rng, orientation):
+    pixels = rng.integers(0, 65536, (6, 9), dtype=np.uint16)
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif(_112=orientation))
+    with Image.open(tmp_path / "a.png") as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    np.testing.assert_array_equal(read_photograph(tmp_path / "a.png").pixels, np.stack([expected] * 3, axis=2))
+
+
+@pytest.mark.parametrize("bits", [9, 10, 12, 14, 15, 16])
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite", "rgb"])
+def test_every_depth_above_8_bits_fills_16(tmp_path, bits, photometric):
+    top = (1 << bits) - 1
+    ramp = np.linspace(0, top, 64 * 80).round().astype(np.uint16).reshape(64, 80)
+    stored = top - ramp if photometric == "miniswhite" else ramp
+    stored = np.stack([stored, stored // 2, stored // 3], axis=2) if photometric == "rgb" else stored
+    depth = {} if bits == 16 else {"bitspersample": bits}
+    options = {"description": "a scan", "metadata": None, "extratags": [(274, 3, 1, 6, True)]} | depth
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric=photometric, **options)
+    read = read_photograph(tmp_path / "a.tif")
+    assert read.pixels.dtype == np.uint16
+    values = read.pixels.astype(np.float64) / 65535
+    np.testing.assert_allclose(values[..., 0], np.rot90(ramp / top, -1), atol=1 / top)
+    assert (read.pixels[..., 0] >= 0.98 * 65535).mean() == pytest.approx(0.02, abs=0.005)
+    assert read_description(tmp_path / "a.tif") == "a scan"
+    (tmp_path / "out.tif").unlink(missing_ok=True)
+    write_photograph(tmp_path / "out.tif", read, "colored")
+    np.testing.assert_array_equal(read_photograph(tmp_path / "out.tif").pixels, read.pixels)
+
+
+def test_the_real_scan_of_12_bits_is_not_white(real_data):
+    path = real_data / "awkward" / "tiff" / "twelve_bits.tif"
+    if not path.exists():
+        pytest.skip("the awkward files are not there")
+    pixels = read_photograph(path).pixels
+    assert pixels.max() == 65535
+    assert (pixels >= 0.98 * 65535).mean() < 0.03
+
+
 @pytest.mark.parametrize(
     ("mode", "name"),
     [
@@ -229,3 +268,29 @@ def test_nothing_is_overwritten_unasked(tmp_path, rgb):
 def test_a_suffix_without_writer_is_refused(tmp_path, rgb):
     with pytest.raises(FormatError, match=r"a.webp has no picture writer here; writable are .png, .jpg and .tif"):
         write_photograph(tmp_path / "a.webp", Photograph(pixels=rgb), "note")
+
+
+@pytest.mark.parametrize("bits", range(9, 16))
+@pytest.mark.parametrize("kind", ["gray", "white is zero", "rgb"])
+def test_scans_of_9_to_15_bits_keep_their_range(tmp_path, bits, kind):
+    largest = (1 << bits) - 1
+    values = np.linspace(0, largest, 60).round().astype(np.uint16).reshape(3, 20)
+    stored = np.stack([values] * 3, -1) if kind == "rgb" else largest - values if kind == "white is zero" else values
+    photometric = {"gray": "minisblack", "white is zero": "miniswhite", "rgb": "rgb"}[kind]
+    tags = [(274, 3, 1, 6, True), (305, 2, 0, "Scanner", True)]
+    tifffile.imwrite(
+        tmp_path / "a.tif", stored, bitspersample=bits, photometric=photometric, metadata=None, description="a ramp",
+        resolution=(300, 600), resolutionunit=2, extratags=tags,
+    )  # fmt: skip
+    photograph = read_photograph(tmp_path / "a.tif")
+    expected = np.rot90(np.round(values / largest * 65535), -1)
+    assert photograph.pixels.shape == (20, 3, 3)
+    assert np.abs(photograph.pixels - expected[..., None]).max() <= 1
+    assert (photograph.pixels.min(), photograph.pixels.max()) == (0, 65535)
+    assert (photograph.dpi, photograph.tags[270]) == ((600, 300), "a ramp")
+    assert read_description(tmp_path / "a.tif") == "a ramp"
+
+
+def test_a_real_12_bit_scan_is_not_white(real_data):
+    pixels = read_photograph(real_data / "awkward" / "tiff" / "twelve_bits.tif").pixels
+    assert (pixels >= 65535 * 0.98).mean() < 0.03

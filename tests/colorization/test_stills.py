@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
 from decrappify.colorization.photographs import read_description, read_photograph
 from decrappify.colorization.stills import colorize_folder, colorize_still
 from decrappify.errors import FormatError, InputError, OutputError, OutputExistsError
+from decrappify.runtime import processor_type, threads_put_back
 
 
 def names(folder):
@@ -63,11 +67,50 @@ def test_a_folder_goes_in_natural_order_and_on_where_it_was_stopped(tmp_path, al
     output, cancel = tmp_path / "out", bar.cancel_at(1)
     with pytest.raises(ColorizationCancelled, match="the same call goes on where it stopped"):
         colorize_folder(album, output, colorizer, progress=bar, cancel=cancel)
-    assert names(output) == ["p1.png"]
+    assert names(output) == [".decrappify-run.json", "p1.png"]
     first = (output / "p1.png").stat().st_mtime_ns
     colorize_folder(album, output, colorizer)
     assert names(output) == ["p1.png", "p10.png", "p2.jpg"]
     assert (output / "p1.png").stat().st_mtime_ns == first
+
+
+@pytest.mark.cpu_sensitive
+@pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
+def test_a_resumed_folder_has_the_batches_and_threads_that_it_began_with(
+    tmp_path, album, bar, film_colorizer, then, now
+):
+    with threads_put_back():
+        torch.set_num_threads(then)
+        whole = colorize_folder(album, tmp_path / "whole", film_colorizer, batch_size=2)
+        output = tmp_path / "out"
+        with pytest.raises(ColorizationCancelled):
+            colorize_folder(album, output, film_colorizer, batch_size=2, progress=bar, cancel=bar.cancel_at(1))
+        run = json.loads((output / ".decrappify-run.json").read_text(encoding="utf-8"))
+        assert run["runtime"] == {"threads": then, "processor": processor_type()}
+        assert names(output) == [".decrappify-run.json", "p1.png", "p2.jpg"]
+        (output / "p2.jpg").unlink()  # as if killed before it was written
+        torch.set_num_threads(now)
+        film_colorizer.batches = film_colorizer.threads = ()
+        colorize_folder(album, output, film_colorizer, batch_size=2)
+        assert film_colorizer.batches == (2, 1)
+        assert film_colorizer.threads == (then, then)
+        assert torch.get_num_threads() == now
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == {
+        path.name: path.read_bytes() for path in whole.iterdir()
+    }
+
+
+def test_the_record_of_another_or_a_damaged_run_is_passed_over(tmp_path, album, film_colorizer, caplog):
+    other = {"colorizer": "another", "render_factor": 2, "runtime": {"threads": 7, "processor": "riscv64"}}
+    for number, content in enumerate((json.dumps(other), "{", "[]")):
+        output = tmp_path / str(number)
+        output.mkdir()
+        (output / ".decrappify-run.json").write_text(content, encoding="utf-8")
+        film_colorizer.threads = ()
+        colorize_folder(album, output, film_colorizer)
+        assert set(film_colorizer.threads) == {torch.get_num_threads()}
+        assert names(output) == ["p1.png", "p10.png", "p2.jpg"]
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 def test_a_bad_picture_does_not_stop_the_others(tmp_path, album, colorizer):

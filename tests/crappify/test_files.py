@@ -67,6 +67,7 @@ def test_a_file_is_not_replaced_unasked(tmp_path):
     ("text", "error", "message"),
     [
         ("steps = [", FormatError, "is not a valid TOML file"),
+        ('camera = "C:\\Users\\lab"', FormatError, "TOML file: .*; a backslash in double quotes .* single quotes"),
         ("name = 'x'", InputError, "needs a list of steps"),
         ("steps = []\nsteppes = 1", InputError, "no setting 'steppes'; did you mean 'steps'"),
         ("[[steps]]\npart = 'gausian'", InputError, "no crappifier part 'gausian'; did you mean 'gaussian'"),

@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader
@@ -116,6 +117,14 @@ class TestFolders:
 
         wide = photographs["coffee"][:64, :64].astype(np.uint16) * 257
         (tmp_path / "wide.png").write_bytes(imagecodecs.png_encode(wide))
+        dataset = ColourDataset(tmp_path, patch_size=64, length=1, augment=False)
+        expected = ColourDataset([photographs["coffee"][:64, :64]], patch_size=64, length=1, augment=False)
+        assert torch.equal(dataset[0]["target"], expected[0]["target"])
+
+    @pytest.mark.parametrize("bits", [10, 12])
+    def test_scans_of_9_to_15_bits_keep_the_upper_eight(self, tmp_path, photographs, bits):
+        wide = photographs["coffee"][:64, :64].astype(np.uint16) << (bits - 8)
+        tifffile.imwrite(tmp_path / "scan.tif", wide, photometric="rgb", bitspersample=bits)
         dataset = ColourDataset(tmp_path, patch_size=64, length=1, augment=False)
         expected = ColourDataset([photographs["coffee"][:64, :64]], patch_size=64, length=1, augment=False)
         assert torch.equal(dataset[0]["target"], expected[0]["target"])

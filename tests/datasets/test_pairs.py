@@ -120,11 +120,26 @@ def folders(tmp_path):
     return tmp_path
 
 
-def test_folders_are_paired_by_name(folders):
-    found = as_pairs(folders)
+def test_folders_of_numbered_files_are_one_pair_of_movies_unless_images_are_asked_for(folders):
+    with pytest.warns(UserWarning, match=r"one pair of movies.*--as images"):
+        ((source, target),) = as_pairs(folders)
+    assert (source.shape, target.shape) == ((2, 1, 1, 12, 12), (2, 1, 1, 24, 24))
+    assert [source.frame(t)[0, 0] for t in range(2)] == [0, 1] == [target.frame(t)[0, 0] for t in range(2)]
+    ((source, target),) = as_pairs(folders, "movie")
+    assert source.shape[0] == 2
+    found = as_pairs(folders, "images")
     assert [pair_scale(*pair) for pair in found] == [2, 2]
     assert [(source.frame(0)[0, 0], target.frame(0)[0, 0]) for source, target in found] == [(0, 0), (1, 1)]
-    assert len(as_pairs((folders / "low", str(folders / "high")))) == 2
+    assert len(as_pairs((folders / "low", str(folders / "high")), "images")) == 2
+
+
+def test_folders_with_other_names_are_paired_by_name(folders):
+    for folder in ("low", "high"):
+        (folders / folder / "cell0.tif").rename(folders / folder / "neuron.tif")
+        (folders / folder / "cell1.tif").rename(folders / folder / "liver.tif")
+    found = as_pairs(folders)
+    assert [source.name for source, _ in found] == ["liver.tif", "neuron.tif"]
+    assert [(source.frame(0)[0, 0], target.frame(0)[0, 0]) for source, target in found] == [(1, 1), (0, 0)]
     arrays = [(np.zeros((4, 4)), np.zeros((8, 8)))]
     assert [pair_scale(*pair) for pair in as_pairs(arrays)] == [2]
 

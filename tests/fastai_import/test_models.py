@@ -133,6 +133,7 @@ def test_restore_runs_an_imported_restorer_with_its_own_normalisation(made, save
 
 
 @pytest.mark.slow
+@pytest.mark.cpu_sensitive
 class TestOriginals:
     """Weights that are a function of their names, and what the original networks predict with them."""
 

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from decrappify.errors import InputError
+from decrappify.io import open_movie, scenes
 from decrappify.io.image_objects import from_image_object, is_image_object
 from decrappify.movie import Movie
 
@@ -185,10 +186,25 @@ def test_colour_czi_is_turned_from_blue_green_red(rng):
     np.testing.assert_array_equal(np.asarray(movie)[:, :, 0], np.moveaxis(rgb[:, 0, 0], -1, 1))
 
 
+@pytest.mark.parametrize("scene", [1, "1", "Image:1", "image:1"])
+def test_scenes_are_chosen_by_number_and_by_name(array, scene):
+    image = PlainImage(array)
+    assert scenes(image) == ["Image:0", "Image:1"]
+    np.testing.assert_array_equal(open_movie(image, scene=scene).frame(0), array[0, 0, 0] + 1)
+    assert image.current_scene == "Image:0"
+
+
+def test_scenes_of_one_name_are_chosen_by_number(array):
+    image = PlainImage(array, scenes=("cells", "cells"), current_scene="cells", current_scene_index=1)
+    assert scenes(image) == ["cells (scene 0)", "cells (scene 1)"]
+    np.testing.assert_array_equal(open_movie(image, scene="cells (scene 0)").frame(0), array[0, 0, 0])
+    assert image.current_scene_index == 1
+
+
 @pytest.mark.parametrize("scene", [2, -1, "Image:7"])
 def test_unknown_scenes_are_refused(array, scene):
     image = PlainImage(array)
-    with pytest.raises(InputError, match=r"is not in PlainImage, which has scenes: 0 \(Image:0\), 1 \(Image:1\)"):
+    with pytest.raises(InputError, match=r"is not in PlainImage, which has scenes 0 \(Image:0\), 1 \(Image:1\)"):
         from_image_object(image, scene=scene)
     assert image.current_scene_index == 0
 

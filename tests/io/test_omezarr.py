@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,32 +15,10 @@ from decrappify.io.omezarr import level_count, open_omezarr
 from decrappify.movie import Movie
 
 from .movies import assert_same, movies
+from .zarr_files import image
 
-TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 TYPES_KEPT = [np.uint8, np.int16, np.uint16, np.uint32, np.int64, np.float16, np.float32, np.float64]
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
-
-
-def image(path: Path, array: np.ndarray, axes: str, version: str, **more: Any) -> Path:
-    """An OME-Zarr image written with nothing but zarr."""
-    group = zarr.create_group(path, zarr_format=2 if version == "0.4" else 3)
-    dimensions = {} if version == "0.4" else {"dimension_names": list(axes)}
-    group.create_array("full", data=array, chunks=(1,) * (array.ndim - 2) + (8, 8), **dimensions)
-    units = more.pop("units", {})
-    multiscale = {
-        "axes": [{"name": a, "type": TYPES[a]} | ({"unit": units[a]} if a in units else {}) for a in axes],
-        "datasets": [
-            {
-                "path": "full",
-                "coordinateTransformations": [{"type": "scale", "scale": more.pop("scale", [1.0] * array.ndim)}],
-            }
-        ],
-    } | more.pop("multiscale", {})
-    if version == "0.4":
-        group.attrs.update({"multiscales": [multiscale | {"version": "0.4"}]} | more)
-    else:
-        group.attrs.update({"ome": {"version": "0.5", "multiscales": [multiscale]} | more})
-    return path
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
@@ -100,7 +77,7 @@ def test_plain_arrays(tmp_path: Path) -> None:
     zarr.create_array(tmp_path / "named.zarr", data=array, dimension_names=["z", "channel", "y", "x"])
     assert open_omezarr(tmp_path / "named.zarr").shape == (1, 3, 2, 4, 5)
     assert open_omezarr(tmp_path / "plain.zarr", axes="TCYX").shape == (2, 3, 1, 4, 5)
-    with pytest.raises(InputError, match="say what its axes are, such as axes='TCYX'"):
+    with pytest.raises(InputError, match="or pass the axes, such as axes='TCYX'"):
         open_omezarr(tmp_path / "plain.zarr")
     with pytest.raises(InputError, match="names its own axes"):
         open_omezarr(image(tmp_path / "own.zarr", array, "tzyx", "0.5"), axes="TCYX")
@@ -116,7 +93,7 @@ def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="without OME-Zarr image metadata"):
         open_omezarr(tmp_path / "group.zarr")
     zarr.create_group(tmp_path / "plate.zarr").attrs["ome"] = {"version": "0.5", "plate": {}}
-    with pytest.raises(FormatError, match="is a multi-well plate; open one image in it"):
+    with pytest.raises(FormatError, match="is a multi-well plate without images"):
         open_omezarr(tmp_path / "plate.zarr")
     path = image(tmp_path / "damaged.zarr", np.zeros((3, 4)), "yx", "0.5", multiscale={"datasets": [{"path": "gone"}]})
     with pytest.raises(FormatError, match="damaged OME-Zarr metadata"):

@@ -1,17 +1,18 @@
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given
-from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from decrappify.errors import FormatError, InputError, MissingFileError
-from decrappify.io.pictures import natural_key, open_pictures
+from decrappify.io import open_movie
+from decrappify.io.pictures import open_picture
 
 
 def save(path: Path, array: np.ndarray) -> Path:
@@ -28,7 +29,7 @@ def save(path: Path, array: np.ndarray) -> Path:
 @pytest.mark.parametrize(("n_samples", "n_channels"), [(1, 1), (2, 1), (3, 3), (4, 3)])
 def test_png_keeps_its_bits_and_drops_transparency(tmp_path, rng, dtype, n_samples, n_channels):
     array = rng.integers(0, np.iinfo(dtype).max, (13, 17, n_samples), dtype=dtype)
-    movie = open_pictures(save(tmp_path / "cells.png", array[..., 0] if n_samples == 1 else array))
+    movie = open_movie(save(tmp_path / "cells.png", array[..., 0] if n_samples == 1 else array))
     assert movie.shape == (1, n_channels, 1, 13, 17)
     assert movie.dtype == dtype
     assert movie.channel_names == (("R", "G", "B") if n_channels == 3 else ("C0",))
@@ -48,7 +49,7 @@ def test_png_keeps_its_bits_and_drops_transparency(tmp_path, rng, dtype, n_sampl
 def test_pillow_modes_become_grey_or_colour(tmp_path, rng, mode, suffix, n_channels):
     picture = Image.fromarray(rng.integers(0, 255, (13, 17, 3), dtype=np.uint8)).convert(mode)
     picture.save(tmp_path / f"cells{suffix}")
-    movie = open_pictures(tmp_path / f"cells{suffix}")
+    movie = open_movie(tmp_path / f"cells{suffix}")
     assert movie.shape == (1, n_channels, 1, 13, 17)
     if suffix != ".jpg":
         expected = np.asarray(picture.convert("L" if n_channels == 1 else "RGB")).reshape(13, 17, -1)
@@ -64,7 +65,7 @@ def test_palettes_become_grey_or_colour(tmp_path, rng, grey, n_channels):
     picture = Image.fromarray(indices, "L").convert("P")
     picture.putpalette(palette.astype(np.uint8).tobytes())
     picture.save(tmp_path / "cells.png")
-    movie = open_pictures(tmp_path / "cells.png")
+    movie = open_movie(tmp_path / "cells.png")
     assert movie.shape[1] == n_channels
     np.testing.assert_array_equal(np.asarray(movie)[0, :, 0], np.moveaxis(palette[indices][..., :n_channels], -1, 0))
 
@@ -74,9 +75,44 @@ def test_a_turned_photograph_stands_upright(tmp_path, rng):
     exif = Image.Exif()
     exif[0x0112] = 6
     picture.save(tmp_path / "photo.jpg", exif=exif, quality=95)
-    movie = open_pictures(tmp_path / "photo.jpg")
+    movie = open_movie(tmp_path / "photo.jpg")
     assert movie.shape == (1, 1, 1, 24, 16)
     np.testing.assert_allclose(movie.frame(0), np.rot90(np.asarray(picture), -1), atol=6)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [("L", ".png"), ("LA", ".png"), ("RGB", ".png"), ("P", ".png"), ("I;16", ".png"), ("RGB", ".jpg")],
+)
+def test_every_orientation_of_exif_is_read_upright(tmp_path, rng, mode, suffix, orientation):
+    blocks = np.kron(rng.integers(0, 255, (2, 3), dtype=np.uint8), np.ones((8, 8), np.uint8))
+    picture = (
+        Image.fromarray(blocks.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(blocks).convert(mode)
+    )
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"photo{suffix}"
+    picture.save(path, exif=exif)
+    with Image.open(path) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image.convert(None if mode == "I;16" else "L")))
+    movie = open_picture(path)
+    assert movie.shape[3:] == expected.shape
+    np.testing.assert_array_equal(movie.frame(0), expected)
+
+
+def test_an_orientation_behind_the_pixels_of_a_png_is_found(tmp_path, rng):
+    pixels = rng.integers(0, 255, (8, 12), dtype=np.uint8)
+    path = save(tmp_path / "photo.png", pixels)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content, data = path.read_bytes(), exif.tobytes()[6:]
+    end = content.index(b"IEND") - 4
+    chunk = b"eXIf" + data
+    path.write_bytes(
+        content[:end] + struct.pack(">I", len(data)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[end:]
+    )
+    np.testing.assert_array_equal(open_picture(path).frame(0), np.rot90(pixels, -1))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tiff"])
@@ -89,7 +125,7 @@ def test_folders_play_in_natural_order(tmp_path, rng, suffix, channels):
     (tmp_path / f"cells_t3{suffix}").rename(tmp_path / f"cells_t3{suffix.upper()}")
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / f".hidden{suffix}").write_text("no picture")
-    movie = open_pictures(tmp_path, frame_interval_s=4.0)
+    movie = open_movie(tmp_path, frame_interval_s=4.0)
     assert movie.shape == (12, channels, 1, 9, 11)
     assert movie.frame_interval_s == 4.0
     assert movie.name == tmp_path.name
@@ -104,7 +140,7 @@ def test_pages_of_tiff_frames_are_slices(tmp_path, rng):
     array = rng.integers(0, 60000, (5, 4, 9, 11), dtype=np.uint16)
     for t in range(5):
         save(tmp_path / f"volume{t}.tif", array[t])
-    movie = open_pictures(tmp_path)
+    movie = open_movie(tmp_path)
     assert movie.shape == (5, 1, 4, 9, 11)
     np.testing.assert_array_equal(np.asarray(movie)[:, 0], array)
 
@@ -115,7 +151,7 @@ def test_imagej_frames_keep_scale_and_channels(tmp_path, rng):
         tifffile.imwrite(
             tmp_path / f"t{t}.tif", array[t], imagej=True, resolution=(5, 5), metadata={"axes": "CYX", "unit": "um"}
         )
-    movie = open_pictures(tmp_path)
+    movie = open_movie(tmp_path)
     assert movie.shape == (3, 2, 1, 9, 11)
     assert movie.pixel_size_um == pytest.approx((None, 0.2, 0.2))
     np.testing.assert_array_equal(np.asarray(movie)[:, :, 0], array)
@@ -135,7 +171,7 @@ def test_ome_frames_that_name_each_other_are_one_movie(tmp_path, rng):
             f'SizeT="3" TimeIncrement="2"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>{parts}</Pixels></Image></OME>'
         )
         tifffile.imwrite(tmp_path / f"t{t}.ome.tif", array[t], description=ome, metadata=None)
-    movie = open_pictures(tmp_path)
+    movie = open_movie(tmp_path)
     assert movie.shape == (3, 1, 1, 9, 11)
     assert movie.frame_interval_s == 2.0
     np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], array)
@@ -149,36 +185,31 @@ def test_frames_that_differ_are_named(tmp_path, suffix, odd):
     for t in range(3):
         save(tmp_path / f"t{t}{suffix}", odd if t == 2 else np.zeros((9, 11), np.uint8))
     with pytest.raises(InputError, match=rf"differ: t0\{suffix} is 9 × 11 uint8.*t2\{suffix} is 9 × 1") as refused:
-        open_pictures(tmp_path)
+        open_movie(tmp_path)
     assert "\n" not in str(refused.value)
 
 
 def test_a_frame_that_changes_after_opening_is_refused(tmp_path):
     for t in range(2):
         save(tmp_path / f"t{t}.png", np.zeros((9, 11), np.uint8))
-    movie = open_pictures(tmp_path)
+    movie = open_movie(tmp_path)
     save(tmp_path / "t1.png", np.zeros((5, 5), np.uint8))
-    with pytest.raises(FormatError, match=r"t1\.png is now"):
+    with pytest.raises(FormatError, match=r"t1\.png is Y 5, X 5 uint8, the others in its folder are Y 9, X 11 uint8"):
         movie.frame(1)
+    with open_movie(tmp_path / "t0.png") as still:
+        save(tmp_path / "t0.png", np.zeros((5, 5), np.uint8))
+        with pytest.raises(FormatError, match=r"t0\.png is now"):
+            still.frame(0)
 
 
 def test_folders_without_or_with_mixed_pictures_are_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("no picture")
     with pytest.raises(InputError, match="holds no pictures"):
-        open_pictures(tmp_path)
+        open_movie(tmp_path)
     for name in ("a.png", "b.png", "c.tif"):
         save(tmp_path / name, np.zeros((9, 11), np.uint8))
     with pytest.raises(InputError, match=r"holds 2 \.png and 1 \.tif files"):
-        open_pictures(tmp_path)
-
-
-def test_folder_of_movies_is_refused(tmp_path):
-    for name in "ab":
-        tifffile.imwrite(
-            tmp_path / f"{name}.tif", np.zeros((4, 9, 11), np.uint8), imagej=True, metadata={"axes": "TYX"}
-        )
-    with pytest.raises(InputError, match=r"a\.tif in folder .* is a movie of 4 frames"):
-        open_pictures(tmp_path)
+        open_movie(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["cells.png", "cells.jpg", "cells.bmp"])
@@ -186,7 +217,7 @@ def test_folder_of_movies_is_refused(tmp_path):
 def test_what_is_no_picture_is_refused(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(FormatError, match="is no readable PNG, JPEG or BMP picture") as refused:
-        open_pictures(tmp_path / name).frame(0)
+        open_picture(tmp_path / name).frame(0)
     assert "\n" not in str(refused.value)
 
 
@@ -195,27 +226,22 @@ def test_truncated_pictures_are_refused(tmp_path, rng, suffix):
     path = save(tmp_path / f"cells{suffix}", rng.integers(0, 255, (40, 50), dtype=np.uint8))
     path.write_bytes(path.read_bytes()[:900])
     with pytest.raises(FormatError, match="is no readable"):
-        open_pictures(path).frame(0)
+        open_movie(path).frame(0)
 
 
-def test_missing_paths_and_damaged_tiff_frames_are_refused(tmp_path):
-    with pytest.raises(MissingFileError, match="no file or folder"):
-        open_pictures(tmp_path / "none.png")
-    (tmp_path / "a.tif").write_bytes(b"<html>")
-    with pytest.raises(FormatError, match=r"a\.tif is no readable TIFF"):
-        open_pictures(tmp_path)
-
-
-@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=20, unique=True))
-def test_numbers_sort_as_numbers(numbers):
-    paths = sorted((Path(f"Frame{n}_c0.png") for n in numbers), key=natural_key)
-    assert [path.name for path in paths] == [f"Frame{n}_c0.png" for n in sorted(numbers)]
+def test_missing_files_and_damaged_tiff_frames_are_refused(tmp_path):
+    with pytest.raises(MissingFileError, match="there is no file"):
+        open_picture(tmp_path / "none.png")
+    for name in ("t0.tif", "t1.tif"):
+        (tmp_path / name).write_bytes(b"<html>")
+    with pytest.raises(FormatError, match=r"t0\.tif is no readable TIFF"):
+        open_movie(tmp_path)
 
 
 def test_real_photographs_and_stills(real_data):
-    photo = open_pictures(real_data / "colour" / "bw" / "1880sBrooklynBridge.jpg")
+    photo = open_movie(real_data / "colour" / "bw" / "1880sBrooklynBridge.jpg")
     assert photo.shape == (1, 3, 1, 450, 564)
     with Image.open(real_data / "highres" / "ssi_neurons768x768.png") as picture:
         np.testing.assert_array_equal(
-            open_pictures(real_data / "highres" / "ssi_neurons768x768.png").frame(0), np.asarray(picture)
+            open_movie(real_data / "highres" / "ssi_neurons768x768.png").frame(0), np.asarray(picture)
         )

@@ -7,7 +7,7 @@ from pylibCZIrw import czi
 
 import decrappify as dc
 from decrappify.errors import InputError
-from decrappify.io.scenes import scene_index, unique_names
+from decrappify.io.scenes import scene_index, scene_outputs, unique_names
 
 
 def two_scene_czi(path):
@@ -52,3 +52,21 @@ def test_unique_names_number_repeated_and_absent_ones():
 def test_scene_index_unknown_scene_is_refused_with_the_list(scene):
     with pytest.raises(InputError, match=r"scenes 0 \(A\), 1 \(B\)$"):
         scene_index(scene, ["A", "B"], "cells.czi")
+
+
+@pytest.mark.parametrize("make", [two_scene_czi, two_series_tiff])
+def test_open_movie_names_the_scenes_it_leaves_out(make, tmp_path):
+    path = make(tmp_path / ("a.czi" if make is two_scene_czi else "a.ome.tif"))
+    with pytest.warns(UserWarning, match=r"holds 2 scenes \(.+, .+\) and only scene 0 .* --scene all"):
+        dc.open_movie(path).close()
+    with dc.open_movie(path, scene=0) as movie:  # a chosen scene needs no warning
+        assert movie.frame(0).max() == 1
+
+
+def test_scene_outputs_are_distinct_file_names():
+    names = ["A1", "a/1", "A\\1", "..", "Ä 2"]
+    outputs = scene_outputs("out/cells.ome.tif", names)
+    assert [path.name for path in outputs] == [
+        "cells_A1.ome.tif", "cells_a-1-1.ome.tif", "cells_A-1-2.ome.tif", "cells_3.ome.tif", "cells_Ä 2.ome.tif",
+    ]  # fmt: skip
+    assert scene_outputs("cells.mp4", ["x"])[0].name == "cells_x.mp4"

@@ -186,7 +186,7 @@ def test_ome_units_and_plane_times(tmp_path: Path) -> None:
 def test_axes_override_and_ambiguity(tmp_path: Path) -> None:
     path = written(tmp_path, metadata=None)
     assert open_tiff(path, axes="ZYX").shape == (1, 1, 6, 40, 50)
-    with pytest.raises(InputError, match=r"axes='TCYX' does not fit cells.tif, whose dimensions are \(6, 40, 50\)"):
+    with pytest.raises(InputError, match=r"axes='TCYX' does not fit cells.tif of shape \(6, 40, 50\)"):
         open_tiff(path, axes="TCYX")
     path = written(tmp_path, STACK.reshape(2, 3, 40, 50), photometric="minisblack")
     with pytest.raises(InputError, match="does not say what they are"):

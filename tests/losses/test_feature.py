@@ -309,6 +309,7 @@ def parity_file(recipe, tmp_path_factory):
     return save(state, tmp_path_factory.mktemp("parity") / "vgg16_bn_features.pth")
 
 
+@pytest.mark.cpu_sensitive
 @pytest.mark.parametrize("form", FORMS)
 def test_parity(form, parity_file, parity, recipe):
     loss = FeatureLoss(form, parity_file)

@@ -94,6 +94,35 @@ def test_axes_come_from_the_choice_the_labels_or_the_count(shape, labels, given,
 
 
 @pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"scale": (2, 0.3, 0.3)}, "ZYX"),
+        ({"scale": (2, 0.3, 0.3), "units": ("pixel",) * 3}, "ZYX"),
+        ({"scale": (1, 0.3, 0.3), "units": ("um",) * 3}, "ZYX"),
+        ({"scale": (2, 0.3, 0.3), "units": ("s", "um", "um")}, "TYX"),
+        ({"scale": (1, 0.3, 0.3)}, "TYX"),
+        ({"scale": (2, 0.3, 0.3), "axis_labels": ("time", "y", "x")}, "TYX"),
+        ({"scale": (2, 0.3, 0.3), "axis_labels": ("axis -3", "axis -2", "axis -1")}, "ZYX"),
+        ({"axis_labels": ("channel", "y", "x")}, "CYX"),
+    ],
+)
+def test_axes_without_labels_follow_scale_and_units(attributes, expected):
+    assert axes_of(np.zeros((5, 8, 9)), attributes) == expected
+
+
+def test_a_scale_without_units_survives_from_movie_to_layer_and_back():
+    spacing = {"T": 5.0, "Z": 2.0, "Y": 0.3, "X": 0.4}
+    (layer,) = as_layers(Movie.from_array(np.zeros((2, 1, 3, 8, 9), np.uint8), unitless_spacing=spacing))
+    np.testing.assert_allclose(layer.scale, (5, 2, 0.3, 0.4))
+    assert {str(unit) for unit in layer.units} == {"pixel"}
+    assert LayerImage.of(layer).movie().unitless_spacing == spacing
+    layer.units = ("s", "pixel", "um", "pixel")
+    movie = LayerImage.of(layer).movie()
+    assert (movie.frame_interval_s, movie.pixel_size_um) == (5.0, (None, 0.3, None))
+    assert movie.unitless_spacing == {"Z": 2.0, "X": 0.4}
+
+
+@pytest.mark.parametrize(
     ("attributes", "axes"), [({}, "XY"), ({"axis_labels": ("y", "x", "t")}, None), ({"rgb": True}, "CYX"), ({}, "YX")]
 )
 def test_axes_that_do_not_fit_are_refused(attributes, axes):

@@ -115,6 +115,36 @@ def test_a_pyramid_in_the_viewer_reads_only_what_is_shown(viewer, qtbot, tmp_pat
     assert sum(store_reads.values()) <= 6
 
 
+@pytest.mark.parametrize(
+    ("names", "shapes"),
+    [
+        (["t1", "t2", "t3"], [(3, 8, 9)]),
+        (["brain", "liver"], [(8, 9), (8, 9)]),
+        (["B02_s1_w1", "B02_s1_w2", "B03_s1_w1", "B03_s1_w2"], [(8, 9)] * 4),
+    ],
+)
+def test_a_folder_is_one_movie_or_its_images(tmp_path, names, shapes):
+    for number, name in enumerate(names):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.full((8, 9), number, np.uint16))
+    layers = read(tmp_path)
+    assert [layer.data.shape for layer in layers] == shapes
+    read_again = [np.asarray(LayerImage.of(layer).movie()) for layer in layers]
+    assert [int(each.ravel()[0]) for each in read_again] == list(range(len(names)))[: len(shapes)]
+
+
+def test_of_a_folder_of_many_images_the_first_is_shown_with_a_warning(tmp_path):
+    for name in "abcdefghijklmn":
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros((8, 9), np.uint16))
+    with pytest.warns(UserWarning, match="14 separate images"):
+        (layer,) = read(tmp_path)
+    assert layer.data.shape == (8, 9)
+
+
+def test_a_folder_without_images_is_left_to_others(tmp_path):
+    (tmp_path / "notes.txt").write_text("notes")
+    assert get_reader(str(tmp_path)) is None
+
+
 @pytest.mark.parametrize("path", ["cells.png", "cells", ["a.tif", "b.tif"], "cells.csv"])
 def test_what_it_does_not_read_is_left_to_others(path):
     assert get_reader(path) is None

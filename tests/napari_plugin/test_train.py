@@ -126,7 +126,7 @@ def test_a_folder_of_movies_is_learned_from(train, qtbot, good, tmp_path, monkey
     folder.mkdir()
     for name in ("a.ome.tif", "b.ome.tif"):
         save_movie(good, folder / name)
-    assert [path.name for path in movies_in(folder)] == ["a.ome.tif", "b.ome.tif"]
+    assert [movie.name for movie in movies_in(folder)] == ["a.ome.tif", "b.ome.tif"]
     train["source"].setCurrentIndex(1)
     assert not train["run"].isEnabled()
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))

@@ -49,6 +49,36 @@ def test_napari_finds_the_writer(tmp_path, rng, ending):
         assert movie.shape == (4, 2, 1, 16, 20)
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("labels", [None, ("z", "y", "x"), ("slice", "row", "column")])
+def test_a_stack_with_scale_and_without_units_keeps_both(tmp_path, rng, ending, labels):
+    image = Image(rng.integers(0, 4000, (4, 16, 20), dtype=np.uint16), scale=(2, 0.3, 0.3), axis_labels=labels)
+    (path,) = write_images(str(tmp_path / f"out.{ending}"), [image.as_layer_data_tuple()])
+    with open_movie(path) as movie:
+        assert movie.shape == (1, 1, 4, 16, 20)
+        assert (movie.pixel_size_um, movie.frame_interval_s) == ((None, None, None), None)
+        assert movie.unitless_spacing == {"Z": 2.0, "Y": 0.3, "X": 0.3}
+        np.testing.assert_array_equal(np.asarray(movie)[0, 0], image.data)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_movie_with_scale_and_without_units_keeps_both(tmp_path, rng, ending):
+    image = layer(rng, scale=(5, 0.3, 0.2), units=("pixel",) * 3)
+    (path,) = write_images(str(tmp_path / f"out.{ending}"), [image.as_layer_data_tuple()])
+    with open_movie(path) as movie:
+        assert movie.shape == (4, 1, 1, 16, 20)
+        assert movie.unitless_spacing == {"T": 5.0, "Y": 0.3, "X": 0.2}
+
+
+@pytest.mark.parametrize("scale", [(1, 1, 1), (1, 0.3, 0.3)])
+def test_a_layer_that_may_be_a_stack_is_not_saved_as_a_movie_in_silence(tmp_path, rng, scale):
+    image = Image(rng.integers(0, 4000, (4, 16, 20), dtype=np.uint16), name="cells", scale=scale)
+    with pytest.warns(UserWarning, match=r"'cells' without axis labels.* saved as a movie .* set the axis labels"):
+        (path,) = write_images(str(tmp_path / "out.ome.tif"), [image.as_layer_data_tuple()])
+    with open_movie(path) as movie:
+        assert movie.shape == (4, 1, 1, 16, 20)
+
+
 def test_layers_that_do_not_fit_together_are_refused(tmp_path, rng):
     images = [layer(rng, name="a"), layer(rng, (4, 16, 21), name="b")]
     with pytest.raises(InputError, match=r"layer 'b' has shape .* needs .* like 'a'; save it by itself"):

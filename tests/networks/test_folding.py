@@ -11,6 +11,8 @@ from decrappify.networks import create
 from decrappify.networks.blocks import NormedConv, SpectralConv1d, conv_layer
 from decrappify.networks.folding import fold_norms
 
+pytestmark = pytest.mark.cpu_sensitive
+
 
 def settled(network):
     """The network in eval mode, with running statistics away from their start."""

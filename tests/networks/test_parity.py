@@ -9,6 +9,8 @@ import torch
 from decrappify.networks import create
 from decrappify.networks.folding import fold_norms
 
+pytestmark = pytest.mark.cpu_sensitive
+
 NAMES = {
     "deoldify-artistic": "artistic",
     "deoldify-stable": "stable",

@@ -14,6 +14,8 @@ from decrappify.networks.blocks import SpectralConv2d
 from decrappify.networks.folding import fold_norms
 from decrappify.networks.winograd import WinogradConv2d, transformed_filters, with_winograd
 
+pytestmark = pytest.mark.cpu_sensitive
+
 
 def predictions(conv, image, **settings):
     """What a convolution answers in float64, and what its Winograd form does."""

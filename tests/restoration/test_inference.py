@@ -65,12 +65,6 @@ def test_auto_stays_in_float32_where_bfloat16_loses_too_much(monkeypatch, caplog
     assert "needs 50 dB: using float32" in caplog.text
 
 
-def test_cpu_flags_name_bfloat16_as_linux_does():
-    flags = inference._cpu_flags()
-    assert {"avx512_bf16", "amx_bf16"} & flags == ({"avx512_bf16"} & flags) | ({"amx_bf16"} & flags)
-    assert inference.has_fast_bfloat16(torch.device("mps")) is False
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -69,6 +69,7 @@ def kill_when(process, journal: Path, planes: int, delay: float) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.cpu_sensitive
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
 def test_killed_three_times_and_resumed_is_byte_identical(rng, tmp_path, model_file, suffix):
     movie = Movie.from_array(rng.integers(0, 4000, (30, 192, 200), dtype=np.uint16), pixel_size_um=(None, 0.2, 0.2))

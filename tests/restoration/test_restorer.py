@@ -16,6 +16,8 @@ from decrappify.restoration.restorer import RestorationCancelled, Restorer, is_o
 
 from .conftest import FAST, PoolingNetwork, WindowMean, as_model
 
+pytestmark = pytest.mark.cpu_sensitive
+
 
 def worst_seam(network, shape, **options):
     """Largest difference between tiled and untiled, as a fraction of the data range."""

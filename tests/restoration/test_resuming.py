@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 
 import numpy as np
@@ -13,6 +14,7 @@ from decrappify.errors import OutputExistsError
 from decrappify.io.omezarr_writer import ZarrMovieWriter
 from decrappify.movie import Movie
 from decrappify.restoration import RestorationCancelled, restore
+from decrappify.runtime import processor_type, threads_put_back
 
 from .conftest import FAST, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model, files_of
 
@@ -120,3 +122,57 @@ def test_halved_tiles_are_kept_for_the_resumed_run(rng, tmp_path):
     with restore(array, as_model(PoolingNetwork(3)), output, **FAST) as restored:
         expected = np.asarray(restore(array, as_model(PoolingNetwork(3)), **FAST)).astype(int)
         assert np.abs(np.asarray(restored) - expected).max() <= 1
+
+
+class NotesThreads(Breaks):
+    """Notes how many threads torch has at each tile."""
+
+    threads: tuple[int, ...] = ()
+
+    def forward(self, source):
+        NotesThreads.threads += (torch.get_num_threads(),)
+        return super().forward(source)
+
+
+def broken_off(movie, output, threads):
+    """The states that a run with so many threads, broken off after two planes, leaves in its journal."""
+    with threads_put_back():
+        torch.set_num_threads(threads)
+        with pytest.raises(ValueError, match="network"):
+            restore(movie, as_model(Breaks(4, ValueError("network"))), output, **FAST)
+    lines = output.with_name(f"{output.name}.partial.journal").read_text(encoding="utf-8").splitlines()
+    return [entry["state"] for entry in map(json.loads, lines) if "state" in entry]
+
+
+@pytest.mark.cpu_sensitive
+@pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
+def test_a_resumed_run_has_the_threads_that_it_began_with(movie, tmp_path, caplog, then, now):
+    model, whole, output = as_model(NotesThreads(-1, None)), tmp_path / "whole.ome.zarr", tmp_path / "restored.ome.zarr"
+    with threads_put_back():
+        torch.set_num_threads(then)
+        restore(movie, model, whole, **FAST).close()
+        (state,) = broken_off(movie, output, then)
+        assert state["runtime"] == {"threads": then, "processor": processor_type()}
+        torch.set_num_threads(now)
+        NotesThreads.threads = ()
+        with caplog.at_level(logging.WARNING), restore(movie, model, output, **FAST) as restored:
+            assert restored.provenance["restoration"]["threads"] == then
+            assert restored.provenance["restoration"]["processor"] == processor_type()
+        assert set(NotesThreads.threads) == {then}
+        assert torch.get_num_threads() == now
+    assert files_of(output) == files_of(whole)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("recorded", [None, {"threads": 1, "processor": "riscv64"}])
+def test_a_run_begun_elsewhere_or_without_record_is_finished_with_a_warning(movie, tmp_path, caplog, recorded):
+    output = tmp_path / "restored.ome.zarr"
+    (state,) = broken_off(movie, output, torch.get_num_threads())
+    journal = output.with_name(f"{output.name}.partial.journal")
+    del state["runtime"]
+    with journal.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"state": state | ({} if recorded is None else {"runtime": recorded})}) + "\n")
+    with caplog.at_level(logging.WARNING):
+        restore(movie, as_model(PoolingNetwork(3)), output, **FAST).close()
+    (warning,) = caplog.messages
+    assert warning.endswith("last digits may differ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 
 import numpy as np
 import pytest
@@ -23,18 +22,30 @@ FLOAT = {**FAST, "backend": "torch", "dtype": "float32", "as_array": True}
 LEVEL, RANGE = 200.0, 1500.0
 
 
-@pytest.fixture
-def cells(rng):
+@pytest.fixture(scope="module")
+def scene():
     """Moving structure with shot noise at a camera offset, (T, Y, X) uint16."""
+    rng = np.random.default_rng(5)
     smooth = gaussian_filter(rng.random((64, 64)), 3)
     good = (smooth - smooth.min()) / np.ptp(smooth)
     photons = np.stack([np.roll(good, t, axis=1) for t in range(6)])
     return (LEVEL + RANGE / 40 * rng.poisson(40 * photons)).astype(np.uint16)
 
 
+@pytest.fixture
+def cells(scene):
+    return scene.copy()
+
+
 @pytest.fixture(scope="module")
 def model():
     return load_model("fluorescence-movie")
+
+
+@pytest.fixture(scope="module")
+def expected(scene, model):
+    """The scene restored."""
+    return restore(scene, model, **FLOAT)
 
 
 def changes(restored, expected, places):
@@ -45,30 +56,28 @@ def changes(restored, expected, places):
     return float(difference.max())
 
 
-def test_without_outliers_the_bits_are_those_of_a_run_that_keeps_them(cells, model):
+def test_without_outliers_the_bits_are_those_of_a_run_that_keeps_them(cells, model, expected):
     found = measure_channel(Movie.from_array(cells), 0, NormalizationRule())
     assert found.normalization == measure(Movie.from_array(cells))
     assert found.limits.static == ()
-    np.testing.assert_array_equal(restore(cells, model, **FLOAT), restore(cells, model, outliers="keep", **FLOAT))
+    np.testing.assert_array_equal(expected, restore(cells, model, outliers="keep", **FLOAT))
 
 
-@pytest.mark.parametrize("factor", [3, 10, 1000])
-@pytest.mark.parametrize("places", [[(2, 30, 31)], [(5, 0, 0), (5, 0, 1)], [(t, 40, 63) for t in range(6)]])
-def test_hot_pixels_hardly_change_others(cells, model, factor, places):
-    expected = restore(cells, model, **FLOAT)
+@pytest.mark.parametrize(
+    ("factor", "places"),
+    [(3, [(2, 30, 31)]), (10, [(5, 0, 0), (5, 0, 1)]), (1000, [(t, 40, 63) for t in range(6)])],
+    ids=["center", "corner", "static"],
+)
+def test_hot_pixels_hardly_change_others(cells, model, expected, factor, places):
     hot = cells.astype(np.float32)
     for place in places:
         hot[place] = LEVEL + factor * RANGE
     restored = restore(hot, model, **FLOAT)
     assert changes(restored, expected, places) < 0.02
-    kept = restore(hot, model, outliers="keep", **FLOAT)
-    assert changes(kept, expected, places) > 0.1
 
 
-@pytest.mark.parametrize("factor", [6, 20])
-@pytest.mark.parametrize("t", [0, 2, 5])
-def test_a_flash_hardly_changes_its_neighbors_and_keeps_its_brightness(cells, model, factor, t):
-    expected = restore(cells, model, **FLOAT)
+@pytest.mark.parametrize(("factor", "t"), [(3, 2), (6, 0), (20, 5)])
+def test_a_flash_hardly_changes_its_neighbors_and_keeps_its_brightness(cells, model, expected, factor, t):
     flashing = cells.astype(np.float32)
     flashing[t] *= factor
     restored = restore(flashing, model, **FLOAT)
@@ -131,11 +140,9 @@ def test_a_resumed_run_with_outliers_clipping_and_nan_is_the_same_to_the_byte(ce
     restore(movie, model, tmp_path / "whole.ome.zarr", **options).close()
     whole = [message for message in caplog.messages if "clipped" in message]
     output = tmp_path / "resumed.ome.zarr"
-    for n in (2, 4):
-        cancel = bar.cancel_at(n) if n == 2 else threading.Event()
-        if n == 2:
-            with pytest.raises(RestorationCancelled):
-                restore(movie, model, output, progress=bar, cancel=cancel, **options)
+    cancel = bar.cancel_at(3)
+    with pytest.raises(RestorationCancelled):
+        restore(movie, model, output, progress=bar, cancel=cancel, **options)
     caplog.clear()
     restore(movie, model, output, **options).close()
     assert files_of(output) == files_of(tmp_path / "whole.ome.zarr")
@@ -155,13 +162,12 @@ def test_clipping_states_its_share(cells, caplog):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint16"])
-def test_nan_is_filled_for_the_network_and_put_back(cells, model, dtype):
+def test_nan_is_filled_for_the_network_and_put_back(cells, model, expected, dtype):
     movie = cells.astype(np.float32)
     holes = np.zeros((64, 64), bool)
     holes[:6], holes[:, 60:], holes[30, 30] = True, True, True
     broken = np.where(holes, np.float32(np.nan), movie)
     broken[:, 2, 2] = np.inf
-    expected = restore(movie, model, **FLOAT)
     restored = restore(broken, model, nan="fill", **{**FLOAT, "dtype": dtype})
     if dtype == "float32":
         np.testing.assert_array_equal(np.isnan(restored), np.broadcast_to(holes, restored.shape))

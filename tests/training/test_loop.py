@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import math
 import os
 import signal
@@ -20,6 +21,7 @@ from decrappify.crappify import Crappifier, Gaussian
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.model import load_model
 from decrappify.movie import Movie
+from decrappify.runtime import processor_type, threads_put_back
 from decrappify.training import train
 from decrappify.training.ema import WeightAverage
 
@@ -38,7 +40,8 @@ def straight(tmp_path_factory):
 
 def in_new_process(*arguments):
     command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
+    threads = {"OMP_NUM_THREADS": "2" if torch.get_num_threads() == 1 else "1"}  # others than here
+    return subprocess.Popen(command, env=os.environ | threads, stderr=subprocess.PIPE, text=True)
 
 
 def finish(process):
@@ -70,7 +73,8 @@ def halted_after(folder, step, config=CONFIG):
     return tiny_train(folder, config, stop=stop, on_validation=lambda at, _: at >= step and stop.set())
 
 
-def test_a_run_resumed_in_a_new_process_is_the_same_to_the_bit(straight, tmp_path):
+@pytest.mark.cpu_sensitive
+def test_a_run_resumed_in_a_new_process_with_other_threads_is_the_same_to_the_bit(straight, tmp_path):
     halted = halted_after(tmp_path, 4)
     assert halted.card["steps"] == 5
     finish(in_new_process(tmp_path, "resume"))
@@ -80,6 +84,34 @@ def test_a_run_resumed_in_a_new_process_is_the_same_to_the_bit(straight, tmp_pat
     assert first.sha256 == second.sha256
     kept = [{key: row[key] for key in row if key != "seconds"} for row in log_rows(tmp_path) if row["step"] != "5"]
     assert kept == [{key: row[key] for key in row if key != "seconds"} for row in log_rows(straight)]
+
+
+@pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
+def test_a_resumed_run_has_the_threads_that_it_began_with(tmp_path, then, now):
+    config, stop, found = replace(CONFIG, max_steps=2), threading.Event(), set()
+    stop.set()
+    with threads_put_back():
+        torch.set_num_threads(then)
+        assert tiny_train(tmp_path, config, stop=stop).card["steps"] == 1
+        torch.set_num_threads(now)
+        model = tiny_train(tmp_path, config, resume=True, on_validation=lambda *_: found.add(torch.get_num_threads()))
+        assert torch.get_num_threads() == now
+    assert found == {then}
+    assert model.card["runtime"] == {"threads": then, "processor": processor_type()}
+
+
+@pytest.mark.parametrize("recorded", [None, {"threads": 1, "processor": "riscv64"}])
+def test_a_run_begun_elsewhere_or_without_record_is_resumed_with_a_warning(tmp_path, caplog, recorded):
+    config, stop = replace(CONFIG, max_steps=2), threading.Event()
+    stop.set()
+    tiny_train(tmp_path, config, stop=stop)
+    checkpoint = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    del checkpoint["runtime"]
+    torch.save(checkpoint | ({} if recorded is None else {"runtime": recorded}), tmp_path / "checkpoint.pt")
+    with caplog.at_level(logging.WARNING, "decrappify.runtime"):
+        tiny_train(tmp_path, config, resume=True)
+    (warning,) = [record.getMessage() for record in caplog.records if record.name == "decrappify.runtime"]
+    assert warning.endswith("last digits may differ")
 
 
 def test_ctrl_c_saves_and_the_run_goes_on_from_there(tmp_path):

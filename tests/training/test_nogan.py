@@ -17,6 +17,7 @@ from PIL import Image
 
 from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.model import load_model
+from decrappify.runtime import processor_type, threads_put_back
 from decrappify.training import NoganConfig, train_nogan
 from decrappify.training.monitors import Monitors
 from decrappify.training.nogan_phases import plan
@@ -111,17 +112,28 @@ def test_the_model_is_the_chosen_checkpoint(straight):
     assert load_model(folder / "model.safetensors").sha256 == model.sha256
 
 
-def test_a_run_stopped_in_every_phase_and_resumed_is_the_same_to_the_bit(straight, tmp_path):
-    folder, model = straight
+def _stop_in_every_phase(tmp_path, threads):
+    """Begin with so many threads and go on, now with one and now with two, to a stop in each phase."""
     stops = ("pretrain", 5), ("cycle 1: save images", 8), ("cycle 1: critic", 3), ("cycle 1: GAN", 4)
     for number, (phase, steps) in enumerate(stops):
+        torch.set_num_threads(threads if number == 0 else 1 + number % 2)
         stop = StopAt(phase, steps)
         halted = tiny_nogan(tmp_path, progress=stop, stop=stop.event, resume=number > 0)
         assert stop.event.is_set()
         assert halted.sha256 == load_model(tmp_path / "model.safetensors").sha256
         before_gan = halted.card["verdict"] == "stopped before the first checkpoint of a GAN phase"
         assert before_gan is (phase != "cycle 1: GAN")
-    resumed = tiny_nogan(tmp_path, resume=True)
+
+
+@pytest.mark.cpu_sensitive
+def test_a_run_stopped_in_every_phase_and_resumed_is_the_same_to_the_bit(straight, tmp_path):
+    folder, model = straight
+    threads = torch.get_num_threads()
+    with threads_put_back():
+        _stop_in_every_phase(tmp_path, threads)
+        torch.set_num_threads(2 if threads == 1 else 1)
+        resumed = tiny_nogan(tmp_path, resume=True)
+    assert resumed.card["runtime"] == {"threads": threads, "processor": processor_type()}
     assert resumed.sha256 == model.sha256
     ours, theirs = (torch.load(run / "checkpoint.pt", weights_only=True) for run in (tmp_path, folder))
     assert_equal(ours, theirs)

@@ -48,6 +48,29 @@ def write(folder, text):
     return path
 
 
+@pytest.mark.parametrize(
+    ("line", "option", "used"),
+    [
+        ("", "images", ["t1.tif", "t2.tif"]),
+        ('folder_as = "images"', "movie", ["frames"]),
+    ],
+)
+def test_a_folder_of_data_is_read_as_asked_for(folder, line, option, used):
+    (folder / "frames").mkdir()
+    for t in (1, 2):
+        tifffile.imwrite(folder / "frames" / f"t{t}.tif", np.asarray(cells())[t, 0, 0])
+    text = TRAINED.replace('"cells.tif"', f'"frames"\nvalidation = "cells.tif"\n{line}') + SETTINGS
+    model, _ = train_from_file(write(folder, text), folder_as=option)
+    assert model.card["trained_on"] == used
+
+
+def test_an_unknown_way_to_read_a_folder_is_refused(folder):
+    (folder / "frames").mkdir()
+    text = TRAINED.replace('"cells.tif"', '"frames"\nfolder_as = "stills"')
+    with pytest.raises(InputError, match="folder_as='stills' is not known, needs 'auto', 'movie' or 'images'"):
+        train_from_file(write(folder, text + SETTINGS))
+
+
 def test_a_file_describes_a_run(folder):
     card = '\n[card]\nname = "mine"\nlicence = "CC0"\n'
     model, run_folder = train_from_file(write(folder, TRAINED + SETTINGS + card))
@@ -206,6 +229,13 @@ def test_a_critic_belongs_to_a_nogan_run(folder):
         ("= 2", "= = 2", "run.toml is not valid TOML: .*line"),
         ('"cells.tif"', "5", "data of a run are paths, found 5; needs a text or a list of texts"),
         ('"cells.tif"', '"cell.tif"', "cell.tif"),
+        (
+            '"cells.tif"',
+            r'"C:\Users\lab\cells.tif"',
+            "not valid TOML: .* in single quotes, .*, or with forward slashes",
+        ),
+        ('"cells.tif"', r'"D:\new\tiles.tif"', r"it holds the path 'D:\\new\\tiles.tif'; .* in single quotes"),
+        ('"cells.tif"', r'["a.tif", "data\new.tif"]', r"are paths, found 'data\\new.tif'; .* or with forward slashes"),
         ("[network]", 'card = "mine"\n[network]', "unknown key 'card' in the training settings"),
         ('crappifier = "confocal"', 'card = "mine"', r"card of .*run.toml is 'mine', needs a table \[card\]"),
         ('"confocal"', '"confocl"', "no crappifier preset 'confocl'"),

@@ -43,6 +43,7 @@ def benchmark(
     read_noise: float = 0.0,
     static: bool = False,
     seed: int = 0,
+    folder_as: str = "auto",
     device: str = "auto",
     precision: str = "auto",
     progress: Callable[..., Any] | None = None,
@@ -60,7 +61,7 @@ def benchmark(
     model : Model, name, path, or mapping
         What is judged: one model, or a mapping from names to models and callables ``movie -> movie`` (or array).
     pairs : folder, tuple or list
-        A folder holding ``low/`` and ``high/``, two folders (paired by file name), or a list of (source, truth) paths,
+        A folder holding ``low/`` and ``high/``, two folders (see `folder_as`), or a list of (source, truth) paths,
         movies or arrays; a truth of None is data without truth. Pairs with the same truth count as one field of view.
     baselines : sequence of str
         From "input" (bicubic where the truth is finer), "gaussian" (best sigmas, chosen with the truth in hand), "nlm"
@@ -82,6 +83,9 @@ def benchmark(
         The specimen does not move: without a gain, even and odd frames are the halves.
     seed : int
         Of the bootstrap and of the photons' split.
+    folder_as : {"auto", "movie", "images"}
+        How to read folders, as for `decrappify.open_movie`. Two folders that are movies by their file names are one
+        pair; else, and with "images", their files are paired by name.
     device, precision : str
         As for `restore`.
     progress : callable, optional
@@ -110,7 +114,7 @@ def benchmark(
     camera = None if gain is None else Camera(gain, offset, read_noise)
     if levels not in ("same", "fit"):
         raise InputError(f"levels={levels!r} is not known, needs 'same' or 'fit'")
-    checked = checked_pairs(pairs, fit_levels=levels == "fit")
+    checked = checked_pairs(pairs, fit_levels=levels == "fit", folder_as=folder_as)
     with TemporaryDirectory(prefix="decrappify-", ignore_cleanup_errors=True) as folder:
         options = {"device": device, "precision": precision}
         methods = [

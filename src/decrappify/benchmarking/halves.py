@@ -49,10 +49,8 @@ def split(
             binomial_halves(part.frame(*plane), rng, gain=gain, offset=offset, read_noise=read_noise)
             for plane in part.planes()
         ]
-        one, two = (
-            part.derived(ArraySource(np.stack([half[k] for half in halves]).reshape(part.shape).astype(np.float32)))
-            for k in (0, 1)
-        )
+        stacks = (np.stack([half[k] for half in halves]).reshape(part.shape).astype(np.float32) for k in (0, 1))
+        one, two = (part.derived(ArraySource(stack, "TCZYX")) for stack in stacks)
         return Halves(one, two, f"photons split in two{where}{_warning(pair, one, two)}")
     n_each = n_used // 2
     one, two = (part.select(frames=slice(k, 2 * n_each, 2)) for k in (0, 1))

@@ -244,7 +244,7 @@ def _callable_run(name: str, function: Callable[[Movie], Any]) -> Callable[[Pair
 def _like(array: Array, pair: Pair) -> Movie:
     """Take an array for a movie: a (Z, Y, X) stack stays a stack."""
     is_stack = array.ndim == 3 and pair.source.shape[0] == 1 and pair.source.shape[2] == len(array) > 1
-    return pair.source.derived(ArraySource(array, "ZYX" if is_stack else None))
+    return pair.source.derived(ArraySource(array, "ZYX" if is_stack else "TYX" if array.ndim == 3 else None))
 
 
 def _on_grid(movie: Movie, pair: Pair, name: str) -> tuple[Movie, list[str]]:

@@ -88,4 +88,4 @@ def kept(movie: Movie, path: Path) -> Movie:
     whole = np.empty(movie.shape, np.float32)
     for t, c, z in movie.planes():
         whole[t, c, z] = movie.frame(t, c, z)
-    return movie.derived(ArraySource(whole))
+    return movie.derived(ArraySource(whole, "TCZYX"))

@@ -11,9 +11,8 @@ from typing import Any
 from decrappify.benchmarking.movies import repeated
 from decrappify.datasets.pairs import pair_scale
 from decrappify.errors import InputError
-from decrappify.io import open_movie
 from decrappify.movie import Movie
-from decrappify.training.data import as_pairs
+from decrappify.training.data import as_movies, as_pairs
 
 _SUFFIX = re.compile(r"(\.ome)?\.(tiff?|zarr|png|jpe?g|czi|mp4|mov|avi)$", re.IGNORECASE)
 
@@ -97,8 +96,10 @@ class View:
         return None if self.pair.truth is None else self.of(self.pair.truth)
 
 
-def checked_pairs(given: Any, *, fit_levels: bool = False) -> list[Pair]:
+def checked_pairs(given: Any, *, fit_levels: bool = False, folder_as: str = "auto") -> list[Pair]:
     """Make pairs from all that ``train(pairs=...)`` takes, and from ``(source, None)``, data without a truth.
+
+    `folder_as` is that of `decrappify.open_movie`.
 
     Raises
     ------
@@ -106,13 +107,23 @@ def checked_pairs(given: Any, *, fit_levels: bool = False) -> list[Pair]:
         If there are none, or a pair's shapes do not fit each other.
     """
     if isinstance(given, list) and given and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in given):
-        movies = [(open_movie(low), None if high is None else open_movie(high)) for low, high in given]
-        fields = [_field(low if high is None else high) for low, high in given]
+        movies, fields = [], []
+        for low, high in given:
+            found = _opened(low, high, folder_as)
+            movies += found
+            name = _field(low if high is None else high)
+            fields += [name] if len(found) == 1 else [f"{name} {number}" for number in range(len(found))]
     else:
-        movies = list(as_pairs(given))
+        movies = list(as_pairs(given, folder_as))
         fields = [str(i) for i in range(len(movies))]
     pairs = [_pair(source, truth, field, fit_levels) for (source, truth), field in zip(movies, fields, strict=True)]
     return _with_own_names(pairs)
+
+
+def _opened(low: Any, high: Any, folder_as: str) -> list[tuple[Movie, Movie | None]]:
+    if high is None:
+        return [(movie, None) for movie in as_movies(low, folder_as)]
+    return list(as_pairs([(low, high)], folder_as))
 
 
 def _pair(source: Movie, truth: Movie | None, field: str, fit_levels: bool) -> Pair:

@@ -25,6 +25,7 @@ from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.outputs import output_errors, replace_output
 from decrappify.movie import Array
 from decrappify.restoration.overlap import run_overlapped
+from decrappify.runtime import present_runtime, take_up_runtime, threads_put_back
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ def colorize_film(
     and colour tags; what is stored turned is turned upright, and odd sizes get one more row or column. Sound and
     subtitles are passed on packet by packet as they are. Pieces of 100 frames are kept in ``<output>.partial`` as soon
     as they are finished: a run that is stopped at any moment, and started again by the same call, colours only the
-    rest, and gives the same file, byte for byte, with the same device, batch size and versions. The file's comment
+    rest, with as many threads as it began with. On the same type of processor, with the same batch size and versions,
+    it gives the same file, byte for byte; on another type it warns that the last digits may differ. The file's comment
     says that the film is AI-coloured, by which model, preset and render factor.
 
     Parameters
@@ -115,8 +117,8 @@ def colorize_film(
     if not folder.complete:
         reader = FilmReader(source)
         check_tracks(reader, output)
-        with output_errors(output):
-            folder.open()
+        with threads_put_back(), output_errors(output):
+            folder.open(_runtime(folder, colorizer))
             film = _Film(reader, folder, colorizer, steadier, watermark=watermark, cancel=cancel)
             film.colour(batch_size, progress)
             film.finish(output)
@@ -250,6 +252,11 @@ def _checked_batch_size(batch_size: int | None, colorizer: Colorizer) -> int:
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise InputError(f"batch_size is {batch_size!r}, needs a whole number of at least 1")
     return batch_size
+
+
+def _runtime(folder: SegmentFolder, colorizer: Colorizer) -> dict[str, Any]:
+    device = colorizer.network.device
+    return take_up_runtime(folder.runtime, device) if folder.continues else present_runtime(device)
 
 
 def _about(source: Path, colorizer: Colorizer, **settings: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 from decrappify.colorization.film_reader import FilmReader, open_film
 from decrappify.colorization.film_segments import SegmentFolder, configure_h264
 from decrappify.errors import FormatError, OutputError
+from decrappify.io.film_files import ffmpeg_url
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ def write_film(path: Path, reader: FilmReader, folder: SegmentFolder, output: Pa
     with (
         open_film(reader.path) as source,
         _film_errors(output, "the container refuses a packet"),
-        av.open(str(path), "w", format=kind, options=_BITEXACT | _OPTIONS[kind]) as container,
+        av.open(ffmpeg_url(path), "w", format=kind, options=_BITEXACT | _OPTIONS[kind]) as container,
     ):
         container.metadata.update(_metadata(source.metadata, comment))
         pictures = _add_pictures(container, reader)

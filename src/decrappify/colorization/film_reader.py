@@ -13,6 +13,8 @@ import numpy as np
 
 from decrappify.colorization.film_colours import FilmColours
 from decrappify.errors import FormatError, InputError, MissingFileError
+from decrappify.io.film_files import ffmpeg_url, frame_orientation
+from decrappify.io.orientation import upright, upright_pair
 from decrappify.movie import Array
 
 logger = logging.getLogger(__name__)
@@ -20,8 +22,6 @@ logger = logging.getLogger(__name__)
 _STARTS_ANYWHERE = 0x0200  # ffmpeg's flag of broadcast containers, whose clock does not begin with the film
 _DEFAULT_RATE = Fraction(25)
 _MISSING_SHARE = 0.02
-_ONE = 1 << 16  # of the display matrix's fixed point numbers
-_UPRIGHT = (1, 0, 0, 1)
 _FRONT_COVER = "attached_pic"
 
 
@@ -104,9 +104,12 @@ class FilmReader:
 
     def _read_layout(self, frame: Any) -> None:
         self._coded = frame.height, frame.width
-        self._turn = _turn_of(frame)
-        lies = self._turn[0] == 0
-        self.height, self.width = self._coded[::-1] if lies else self._coded
+        orientation = frame_orientation(frame)
+        if orientation is None:
+            logger.warning("%s is to be shown turned by no multiple of 90 degrees, which is not kept", self.path.name)
+        self._orientation = orientation or 1
+        self.height, self.width = upright_pair(self._coded, self._orientation)
+        lies = self._orientation >= 5  # rows and columns are exchanged
         self.sample_aspect_ratio = 1 / self._aspect if self._aspect and lies else self._aspect
         if frame.interlaced_frame:
             logger.warning(
@@ -138,7 +141,7 @@ class FilmReader:
 
     def picture(self, frame: FilmFrame) -> Array:
         """Upright RGB picture of a frame, (Y, X, 3) uint8; frames of another size are scaled to that of the first."""
-        return upright(self.colours.to_rgb(frame.frame, *self._coded), self._turn)
+        return np.ascontiguousarray(upright(self.colours.to_rgb(frame.frame, *self._coded), self._orientation))
 
     def packets(self, container: Any, streams: Any) -> Iterator[Any]:
         """Packets of some streams up to the end of the file, or to where it had become unreadable from the start.
@@ -213,7 +216,7 @@ def open_film(path: Path) -> Any:
     import av
 
     try:
-        return av.open(str(path))
+        return av.open(ffmpeg_url(path))
     except (av.FFmpegError, OSError) as error:
         raise FormatError(
             f"{path.name} is no readable film ({error.strerror}); it is damaged or another kind of file"
@@ -239,37 +242,3 @@ def picture_stream(container: Any, path: Path) -> Any:
                 raise FormatError(f"{path.name} holds pictures that nothing here decodes; convert it to H.264 first")
             return stream
     raise FormatError(f"{path.name} holds no picture stream; is it a sound file?")
-
-
-def upright(picture: Array, turn: tuple[int, int, int, int]) -> Array:
-    """Turn and mirror a picture as its display matrix says.
-
-    Parameters
-    ----------
-    picture : ndarray, (Y, X, ...)
-        As it is stored.
-    turn : (a, b, c, d)
-        Stored (x, y) is shown at (a x + c y, b x + d y), y downwards; entries are 0, 1 or -1.
-
-    Examples
-    --------
-    >>> upright(np.array([[1, 2], [3, 4]]), (0, 1, -1, 0))
-    array([[3, 1],
-           [4, 2]])
-    """
-    a, b, c, d = turn
-    if a == 0:
-        picture, a, d = picture.swapaxes(0, 1), c, b
-    return np.ascontiguousarray(picture[:: d or 1, :: a or 1])
-
-
-def _turn_of(frame: Any) -> tuple[int, int, int, int]:
-    for data in frame.side_data:
-        if "DISPLAYMATRIX" in str(getattr(data, "type", data)):
-            numbers = np.frombuffer(bytes(data), "<i4")[[0, 1, 3, 4]]
-            a, b, c, d = (int(number) for number in np.sign(numbers))
-            quarter = {abs(a), abs(b)} == {0, 1} == {abs(c), abs(d)} and abs(a) == abs(d)
-            if quarter and set(np.abs(numbers)) <= {0, _ONE}:
-                return a, b, c, d
-            logger.warning("the film is to be shown turned by no multiple of 90 degrees, which is not kept")
-    return _UPRIGHT

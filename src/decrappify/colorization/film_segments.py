@@ -14,13 +14,13 @@ import numpy as np
 
 from decrappify.colorization.film_reader import FilmReader
 from decrappify.errors import OutputExistsError
+from decrappify.io.h264 import X264_THREADS, x264_options
 from decrappify.io.outputs import check_output, remove, write_json
 from decrappify.movie import Array
 
 SEGMENT_FRAMES = 100  # a fixed number, so that a resumed run codes the very same pieces
 _RUN = "run.json"
 _QUALITY = {"crf": "17", "preset": "medium"}
-_THREADS = 4  # libx264's output depends on their number
 _HEADERS_APART = 1 << 22  # ffmpeg's flag: parameter sets go into the container, as mp4 and mkv want them
 
 
@@ -29,8 +29,8 @@ def configure_h264(codec: Any, reader: FilmReader) -> None:
     codec.width, codec.height = (side + side % 2 for side in (reader.width, reader.height))
     codec.pix_fmt = "yuv420p"
     codec.time_base, codec.framerate = reader.time_base, Fraction(reader.rate)
-    codec.options = dict(_QUALITY)
-    codec.thread_count = _THREADS
+    codec.options = x264_options(**_QUALITY)
+    codec.thread_count = X264_THREADS
     if reader.sample_aspect_ratio:
         codec.sample_aspect_ratio = reader.sample_aspect_ratio
     reader.colours.tag(codec)
@@ -141,6 +141,10 @@ class SegmentFolder:
         As given.
     complete : bool
         The film was finished, and only the folder is still to be removed.
+    continues : bool
+        Pieces of an earlier part of this run are used.
+    runtime : dict or None
+        Threads and processor type that the earlier part recorded.
 
     Raises
     ------
@@ -155,7 +159,9 @@ class SegmentFolder:
         self.key = key
         run = self._read_json(_RUN)
         mine = run.get("key") == key
-        self.complete = mine and resume and bool(run.get("finishing")) and output.exists() and not overwrite
+        self.continues = mine and resume
+        self.runtime: Any = run.get("runtime") if self.continues else None
+        self.complete = self.continues and bool(run.get("finishing")) and output.exists() and not overwrite
         if self.complete:
             return
         check_output(output, overwrite=overwrite)
@@ -164,12 +170,13 @@ class SegmentFolder:
                 f"{self.path} holds the unfinished film of another run (other input, model or settings); repeat that "
                 "run to finish it, or discard it with overwrite=True (--overwrite)"
             )
-        self._about, self._continues = {"key": key, **about}, mine and resume
+        self._about = {"key": key, **about}
 
-    def open(self) -> None:
-        """Create the folder, or clear it of what is not to be continued."""
-        if not self._continues:
+    def open(self, runtime: dict[str, Any]) -> None:
+        """Create the folder, or clear it of what is not to be continued, and record threads and processor type."""
+        if not self.continues:
             self.remove()
+        self._about["runtime"] = self.runtime = runtime
         self.path.mkdir(exist_ok=True)
         write_json(self.path / _RUN, self._about)
 

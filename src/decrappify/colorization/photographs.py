@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from decrappify.colorization.deep_scans import DeepScan, read_deep_scan
 from decrappify.errors import FormatError, InputError, MissingFileError
+from decrappify.io.orientation import upright, upright_pair
 from decrappify.movie import Array
 
 if TYPE_CHECKING:
@@ -25,16 +27,6 @@ _KEPT_TAGS = (DESCRIPTION, MAKER, CAMERA, DATE, ARTIST, COPYRIGHT)
 _ORIENTATION, _BITS = 0x0112, 0x0102
 _GREY_MODES = frozenset({"1", "L", "LA", "I;16", "I;16B", "I;16L"})
 _COLOUR_MODES = frozenset({"RGB", "RGBA", "P", "PA", "YCbCr"})
-# What undoes each value of the EXIF orientation, on arrays (Y, X, ...).
-_UPRIGHT = {
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: np.rot90(a, -1),
-    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-    8: lambda a: np.rot90(a),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +66,10 @@ def read_photograph(path: Path) -> Photograph:
     """
     from PIL import Image
 
+    with _reading(path):
+        scan = read_deep_scan(path)
+    if scan is not None:
+        return _photograph_of(scan)
     with _reading(path), Image.open(path) as image:
         _check_kind(path, image)
         turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
@@ -91,8 +87,23 @@ def read_description(path: Path) -> str:
     """Give the description that a picture file states about itself, empty where there is none."""
     from PIL import Image
 
+    with _reading(path):
+        scan = read_deep_scan(path)
+    if scan is not None:
+        return scan.tags.get(DESCRIPTION, "").strip("\0 ")
     with _reading(path), Image.open(path) as image:
         return _tags(image).get(DESCRIPTION, "")
+
+
+def _photograph_of(scan: DeepScan) -> Photograph:
+    pixels, alpha = _split(upright(scan.pixels, scan.orientation))
+    return Photograph(
+        pixels=pixels,
+        alpha=alpha,
+        icc_profile=scan.icc_profile if scan.icc_profile[16:20] == b"RGB " else None,
+        dpi=_dpi(scan.dpi, turned=upright_pair((0, 1), scan.orientation) == (1, 0)),
+        tags={tag: scan.tags[tag].strip("\0 ") for tag in _KEPT_TAGS if tag in scan.tags},
+    )
 
 
 def _check_kind(path: Path, image: Image.Image) -> None:
@@ -129,7 +140,7 @@ def _pixels(path: Path, image: Image.Image) -> Array:
     orientation = int(image.getexif().get(_ORIENTATION, 1))
     deep = _deep_pixels(path, image)
     if deep is not None:
-        return _UPRIGHT[orientation](deep) if orientation in _UPRIGHT else deep
+        return upright(deep, orientation)
     grey = image.mode in _GREY_MODES
     mode = ("LA" if grey else "RGBA") if image.has_transparency_data else ("L" if grey else "RGB")
     return np.asarray(ImageOps.exif_transpose(image).convert(mode))

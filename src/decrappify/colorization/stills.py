@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -16,9 +17,10 @@ from decrappify.colorization.photographs import READABLE, Photograph, read_descr
 from decrappify.colorization.presets import SQUARE
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
-from decrappify.io.outputs import check_output
-from decrappify.io.pictures import natural_key
+from decrappify.io.natural import natural_key
+from decrappify.io.outputs import check_output, output_errors, remove, write_json
 from decrappify.movie import Array
+from decrappify.runtime import present_runtime, take_up_runtime, threads_put_back
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +28,7 @@ Progress = Callable[..., Any]
 Pair = tuple[Path, Path]  # a picture, and where it goes
 Failure = tuple[Path, Exception]
 
+_RUN = ".decrappify-run.json"  # in the output folder, while a run is unfinished
 _OF_ONE_PICTURE = (FormatError, InputError, MissingFileError, OutputExistsError)  # the others can still be coloured
 
 
@@ -88,7 +91,8 @@ def colorize_folder(
     """Colour every picture of a folder into another folder, under the same names (BMP becomes PNG).
 
     Pictures are taken in natural order; other files and folders are passed over. A picture that cannot be coloured
-    does not stop the others.
+    does not stop the others. While the run is unfinished, a hidden file in `output` records its threads and processor
+    type, which a resumed run takes up.
 
     Parameters
     ----------
@@ -127,25 +131,62 @@ def colorize_folder(
     _make_folder(output)
     size = _checked_batch_size(batch_size)
     failed: list[Failure] = []
-    bar = None if progress is None else progress(total=len(pairs), desc="colorize", unit="picture")
-    try:
-        for start in range(0, len(pairs), size):
-            if cancel is not None and cancel.is_set():
-                raise ColorizationCancelled("colorization was cancelled; the same call goes on where it stopped")
-            batch = pairs[start : start + size]
-            todo = batch if overwrite else _unfinished(batch, colorizer, failed, resume=resume)
-            _colour_batch(todo, colorizer, failed, watermark=watermark, overwrite=overwrite)
-            if bar is not None:
-                bar.update(len(batch))
-    finally:
-        if bar is not None:
-            bar.close()
+    with threads_put_back():
+        _take_up(output, colorizer, resume=resume and not overwrite)
+        _colour_all(
+            pairs, size, colorizer, failed, watermark=watermark, overwrite=overwrite, resume=resume, progress=progress,
+            cancel=cancel,
+        )  # fmt: skip
+    remove(output / _RUN)
     if failed:
         reasons = "; ".join(f"{path.name}: {error}" for path, error in failed)
         raise InputError(
             f"{len(failed)} of {len(pairs)} pictures were not coloured, the others are in {output}: {reasons}"
         )
     return output
+
+
+def _take_up(output: Path, colorizer: Colorizer, *, resume: bool) -> None:
+    """Take up the threads of an unfinished run with the same colorizer, and record those of this one."""
+    path, device = output / _RUN, colorizer.network.device
+    about = {"colorizer": colorizer.identity, "render_factor": colorizer.render_factor}
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8")) if resume else {}
+        ours = about == {key: earlier.get(key) for key in about}
+    except (OSError, ValueError, AttributeError):  # there is none, or it is damaged
+        ours = False
+    runtime = take_up_runtime(earlier.get("runtime"), device) if ours else present_runtime(device)
+    with output_errors(output):
+        write_json(path, about | {"runtime": runtime})
+
+
+def _colour_all(
+    pairs: Sequence[Pair],
+    size: int,
+    colorizer: Colorizer,
+    failed: list[Failure],
+    *,
+    watermark: bool,
+    overwrite: bool,
+    resume: bool,
+    progress: Progress | None,
+    cancel: threading.Event | None,
+) -> None:
+    """Colour what is not finished, batch by batch, and collect the failures."""
+    bar = None if progress is None else progress(total=len(pairs), desc="colorize", unit="picture")
+    try:
+        for start in range(0, len(pairs), size):
+            if cancel is not None and cancel.is_set():
+                raise ColorizationCancelled("colorization was cancelled; the same call goes on where it stopped")
+            batch = pairs[start : start + size]
+            todo, done = (batch, []) if overwrite else _unfinished(batch, colorizer, failed, resume=resume)
+            if todo:
+                _colour_batch(todo, done, colorizer, failed, watermark=watermark, overwrite=overwrite)
+            if bar is not None:
+                bar.update(len(batch))
+    finally:
+        if bar is not None:
+            bar.close()
 
 
 def _pairs(source: Path, output: Path) -> list[Pair]:
@@ -183,17 +224,21 @@ def _checked_batch_size(batch_size: int | None) -> int:
     return batch_size
 
 
-def _unfinished(batch: Sequence[Pair], colorizer: Colorizer, failed: list[Failure], *, resume: bool) -> list[Pair]:
-    """Leave out what is finished, and report what is in the way."""
-    todo = []
+def _unfinished(
+    batch: Sequence[Pair], colorizer: Colorizer, failed: list[Failure], *, resume: bool
+) -> tuple[list[Pair], list[Pair]]:
+    """Return what is to be done and what is finished, and report what is in the way."""
+    todo, done = [], []
     for source, output in batch:
         if not output.exists():
             todo.append((source, output))
-        elif not (resume and _is_finished(output, colorizer)):
+        elif resume and _is_finished(output, colorizer):
+            done.append((source, output))
+        else:
             why = "was not made by this model and these settings" if resume else "already exists"
             error = f"{output} {why}; replace it with overwrite=True (--overwrite), or choose another folder"
             failed.append((source, OutputExistsError(error)))
-    return todo
+    return todo, done
 
 
 def _is_finished(output: Path, colorizer: Colorizer) -> bool:
@@ -206,16 +251,25 @@ def _is_finished(output: Path, colorizer: Colorizer) -> bool:
 
 
 def _colour_batch(
-    batch: Sequence[Pair], colorizer: Colorizer, failed: list[Failure], *, watermark: bool, overwrite: bool
+    todo: Sequence[Pair],
+    done: Sequence[Pair],
+    colorizer: Colorizer,
+    failed: list[Failure],
+    *,
+    watermark: bool,
+    overwrite: bool,
 ) -> None:
+    """Colour a batch; what is done goes through the network too: its size decides the last bits of the others."""
     photographs = []
-    for source, output in batch:
+    for source, output in sorted([*todo, *done], key=lambda pair: natural_key(pair[0])):
         try:
             photographs.append((source, output, read_photograph(source)))
         except _OF_ONE_PICTURE as error:
             failed.append((source, error))
     squares = colorizer.colour_of([photograph.pixels for _, _, photograph in photographs])
     for (source, output, photograph), square in zip(photographs, squares, strict=True):
+        if (source, output) in done:
+            continue
         try:
             _write(output, photograph, square, colorizer, watermark=watermark, overwrite=overwrite)
         except _OF_ONE_PICTURE as error:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from decrappify.checks import toml_table
 from decrappify.errors import FormatError, MissingFileError, OutputError, OutputExistsError
 
 
@@ -18,7 +18,7 @@ def read_table(path: Path) -> dict[str, Any]:
         raise MissingFileError(f"there is no crappifier file {path}; check the path, or use the name of a preset")
     try:
         text = path.read_text(encoding="utf-8")
-        table = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
+        table = toml_table(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except (ValueError, UnicodeDecodeError) as error:
         raise FormatError(f"{path} is not a valid {path.suffix[1:].upper()} file: {error}") from error
     if not isinstance(table, dict):

@@ -127,13 +127,26 @@ def _with_colour_header(path: Path) -> Path:
 
 
 def _read(path: Path) -> Array:
-    """Decode a file to uint8 (3, Y, X); of 16 bits the upper 8 are kept."""
+    """Decode a file to uint8 (3, Y, X); of 9 to 16 bits the upper 8 are kept."""
     from decrappify.io import open_movie
 
     with open_movie(path) as movie:
         _check(movie.shape, movie.dtype, path)
         picture = np.stack([movie.frame(0, channel) for channel in range(3)])
-    return (picture >> 8).astype(np.uint8) if picture.dtype == np.uint16 else picture
+    return (picture >> (_bits(path) - 8)).astype(np.uint8) if picture.dtype == np.uint16 else picture
+
+
+def _bits(path: Path) -> int:
+    """Bits per sample of a file of more than 8; only TIFF has other depths than 16."""
+    from decrappify.io.formats import format_of
+
+    if format_of(path) != "TIFF":
+        return 16
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        stated = tiff.pages.first.tags.valueof("BitsPerSample", default=16)
+    return int(max(stated) if isinstance(stated, tuple) else stated)
 
 
 def _check(shape: tuple[int, ...], dtype: np.dtype[np.generic], path: Path) -> None:

@@ -31,7 +31,7 @@ class NormalizedMovie:
             pixels = np.empty(movie.shape, movie.dtype)
             for t, c, z in movie.planes():
                 pixels[t, c, z] = finite_frame(movie, t, c, z)
-            movie = movie.derived(ArraySource(pixels))
+            movie = movie.derived(ArraySource(pixels, "TCZYX"))
         self.movie = movie
         self.shape = movie.shape
 

@@ -11,33 +11,37 @@ from typing import Any
 from numpy.typing import DTypeLike
 
 from decrappify.errors import InputError
+from decrappify.io.folder import check_folder_as, is_image_folder
 from decrappify.io.formats import READABLE, format_of, writer_for
 from decrappify.io.outputs import check_output, partial_path
-from decrappify.io.scenes import scene_index, scenes
+from decrappify.io.scenes import scene_index, scenes, several_scenes
 from decrappify.movie import Movie, PixelSize
 
-__all__ = ["open_movie", "open_pyramid", "partial_path", "save_movie", "scenes"]
+__all__ = ["open_movie", "open_pyramid", "open_scenes", "partial_path", "save_movie", "scenes"]
 
 
 def open_movie(
     source: Any,
     *,
-    scene: int | str = 0,
+    scene: int | str | None = None,
     channel: int | str | None = None,
     frame_interval_s: float | None = None,
     pixel_size_um: float | Sequence[float | None] | None = None,
     axes: str | None = None,
+    folder_as: str = "auto",
 ) -> Movie:
     """Open anything that holds a movie, a stack or a still; pixels are read when they are asked for.
 
     Parameters
     ----------
     source : path, array, image object or Movie
-        A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of TIFF or PNG files, one per frame; a
-        numpy, dask or zarr array (Y, X), (T, Y, X) or (T, C, Z, Y, X); an ``AICSImage`` or ``BioImage``; a Movie.
+        A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of image files; a numpy, dask or zarr array
+        (Y, X), (T, Y, X) or (T, C, Z, Y, X); an xarray ``DataArray``, whose dimensions, coordinates and attributes give
+        axes, pixel size, interval and channel names; an ``AICSImage`` or ``BioImage``; a Movie.
     scene : int or str
-        Which image, by number or name (see `scenes`), where a file holds several; 0 leaves an image object on the scene
-        where it is.
+        Which image, by number or name (see `scenes`), where a file holds several. By default the first one, with a
+        warning that names the others; an image object stays on its current scene. In a CZI file with views, phases or
+        detector elements also their index, such as ``"A1, H 3"`` or ``"A1, H sum"``.
     channel : int or str, optional
         Keep this channel only, by number or name.
     frame_interval_s : float, optional
@@ -45,8 +49,15 @@ def open_movie(
     pixel_size_um : float or sequence, optional
         Micrometres: one number for Y and X, or (y, x), or (z, y, x) with None for unknown.
     axes : str, optional
-        For arrays and TIFF: one letter of ``TCZYX`` per dimension. A plain three-dimensional TIFF is a movie (T)
-        without it; ``axes="ZYX"`` makes it a Z-stack.
+        For arrays (stored Zarr arrays too) and TIFF: one letter of ``TCZYX`` per dimension, ``S`` for color samples. A
+        plain three-dimensional TIFF is a movie (T) without it; ``axes="ZYX"`` makes it a Z-stack. Arrays whose last
+        axis looks like color or time, such as (512, 512, 3) and (512, 512, 50), need it.
+    folder_as : {"auto", "movie", "images"}
+        For folders. "movie": the files are planes of one movie. "images": each file is an image or a movie of its own,
+        and a scene of the folder. "auto" decides by the file names, and where these leave a doubt by the sizes: names
+        that differ in a running number are frames; numbers with a label (``t001``, ``z01``, ``c2``, ``pos3``, wells
+        such as ``B02``) and the names of common instruments are axes and scenes; planes without a file are `missing`.
+        The result is logged, and where it is a judgment, or scenes are left out, a warning.
 
     Returns
     -------
@@ -69,13 +80,12 @@ def open_movie(
     >>> movie.shape, movie.pixel_size_um, movie.frame_interval_s
     ((3, 1, 1, 8, 9), (None, 0.1, 0.1), 2.0)
     """
-    if isinstance(scene, str):
-        scene = scene_index(scene, scenes(source), _name_of(source))
-    movie = (
-        _open_path(Path(source), scene, axes)
-        if isinstance(source, str | os.PathLike)
-        else _open_object(source, scene, axes)
-    )
+    if is_image_folder(source):
+        movie = _open_folder(Path(source), scene, axes, folder_as)
+    else:
+        check_folder_as(folder_as, source)
+        is_path = isinstance(source, str | os.PathLike)
+        movie = _open_file(Path(source), scene, axes) if is_path else _open_object(source, scene, axes)
     changes: dict[str, Any] = {}
     if frame_interval_s is not None:
         changes["frame_interval_s"] = _positive(frame_interval_s, "frame_interval_s", "seconds")
@@ -88,15 +98,48 @@ def open_movie(
     return movie if channel is None else movie.select(channels=channel_index(movie, channel))
 
 
-def open_pyramid(path: str | os.PathLike[str], *, scene: int | str = 0) -> list[Movie]:
+def open_scenes(source: Any, *, folder_as: str = "auto") -> list[Movie]:
+    """Open every image of a folder, or the one movie that anything else holds.
+
+    Training and benchmarks take a folder by this function.
+
+    Parameters
+    ----------
+    source : path, array, image object or Movie
+        As for `open_movie`; of files with several scenes the first one is opened.
+    folder_as : {"auto", "movie", "images"}
+        As for `open_movie`.
+
+    Returns
+    -------
+    list of Movie
+        One for each scene of a folder, at least one.
+
+    Raises
+    ------
+    MissingFileError, FormatError, InputError
+        As for `open_movie`.
+    """
+    if not is_image_folder(source):
+        return [open_movie(source, folder_as=folder_as)]
+    from decrappify.io.pictures import open_folder_scenes
+
+    return open_folder_scenes(Path(source), folder_as=folder_as, open_file=open_movie)
+
+
+def open_pyramid(
+    path: str | os.PathLike[str], *, scene: int | str | None = None, folder_as: str = "auto"
+) -> list[Movie]:
     """Open every resolution level of a file, for viewers that draw a coarse one first.
 
     Parameters
     ----------
     path : path
         As for `open_movie`.
-    scene : int or str
-        Which image, where a file holds several.
+    scene : int or str, optional
+        As for `open_movie`.
+    folder_as : {"auto", "movie", "images"}
+        As for `open_movie`.
 
     Returns
     -------
@@ -108,12 +151,13 @@ def open_pyramid(path: str | os.PathLike[str], *, scene: int | str = 0) -> list[
     MissingFileError, FormatError, InputError
         As for `open_movie`.
     """
-    if isinstance(scene, str):
-        scene = scene_index(scene, scenes(path), Path(path).name)
-    levels = [open_movie(path, scene=scene)]
+    levels = [open_movie(path, scene=scene, folder_as=folder_as)]
+    if is_image_folder(path):
+        return levels
     if format_of(Path(path)) == "OME-Zarr":
         from decrappify.io.omezarr import level_count, open_omezarr
 
+        scene = scene_index(scene, scenes(path), Path(path).name) if isinstance(scene, str) else scene or 0
         levels += [open_omezarr(path, scene=scene, level=level) for level in range(1, level_count(path, scene=scene))]
     return levels
 
@@ -196,9 +240,15 @@ def channel_index(movie: Movie, channel: int | str) -> int:
     )
 
 
-def _open_path(path: Path, scene: int, axes: str | None) -> Movie:
-    if "://" in str(path) or str(path).startswith(("http:/", "https:/", "s3:/")):
-        raise InputError(f"{path} is a web address; download the file and give its path")
+def _open_file(path: Path, scene: int | str | None, axes: str | None) -> Movie:
+    """Open one scene; where none is chosen and there are several, the first, with a warning."""
+    movie = _open_path(path, 0 if scene is None else scene, axes)
+    if scene is None and (others := several_scenes(scenes(path), path.name)):
+        warnings.warn(others, stacklevel=3)
+    return movie
+
+
+def _open_path(path: Path, scene: int | str, axes: str | None) -> Movie:
     kind = format_of(path)
     _warn_if_misnamed(path, kind)
     if axes is not None and kind not in ("TIFF", "OME-Zarr"):
@@ -209,6 +259,8 @@ def _open_path(path: Path, scene: int, axes: str | None) -> Movie:
         from decrappify.io.czi import open_czi
 
         return open_czi(path, scene=scene)
+    if isinstance(scene, str):
+        scene = scene_index(scene, scenes(path), path.name)
     if kind == "TIFF":
         from decrappify.io.tiff import open_tiff
 
@@ -222,40 +274,52 @@ def _open_path(path: Path, scene: int, axes: str | None) -> Movie:
         from decrappify.io.video import open_video
 
         return open_video(path)
-    from decrappify.io.pictures import open_pictures
+    from decrappify.io.pictures import open_picture
 
-    return open_pictures(path)
+    return open_picture(path)
 
 
-def _open_object(source: Any, scene: int, axes: str | None) -> Movie:
+def _open_folder(path: Path, scene: int | str | None, axes: str | None, folder_as: str) -> Movie:
+    from decrappify.io.pictures import open_folder
+
+    if axes is not None:
+        raise InputError(f"axes={axes!r} was given for the folder {path.name}; it is for arrays and TIFF, leave it out")
+    scene_is_chosen = scene is not None
+    if isinstance(scene, str):
+        scene = scene_index(scene, scenes(path, folder_as=folder_as), path.name)
+    return open_folder(path, scene or 0, folder_as=folder_as, scene_is_chosen=scene_is_chosen, open_file=open_movie)
+
+
+def _open_object(source: Any, scene: int | str | None, axes: str | None) -> Movie:
     if isinstance(source, Movie):
-        _only_scene(scene, source.name)
+        _only_scene(scene or 0, source.name)
         return source
     from decrappify.io.image_objects import from_image_object, is_image_object
 
     if is_image_object(source):
-        return from_image_object(source, scene=scene or None)
+        return from_image_object(source, scene=scene)
+    from decrappify.io.labelled_arrays import from_labelled_array, is_labelled_array
+
+    if is_labelled_array(source):
+        _only_scene(scene or 0, "an array")
+        return from_labelled_array(source, axes)
     if not hasattr(source, "shape") or not hasattr(source, "dtype"):
         raise InputError(
             f"cannot open a {type(source).__name__}; needs a path, an array, an AICSImage or BioImage, or a Movie"
         )
-    _only_scene(scene, "an array")
+    _only_scene(scene or 0, "an array")
     return Movie.from_array(source, axes)
 
 
-def _name_of(source: Any) -> str:
-    return Path(source).name if isinstance(source, str | os.PathLike) else str(getattr(source, "name", "the image"))
-
-
-def _only_scene(scene: int, name: str) -> None:
-    if scene != 0:
-        raise InputError(f"scene {scene} is not in {name}, which has one (0)")
+def _only_scene(scene: int | str, name: str) -> None:
+    if scene not in (0, "0"):
+        raise InputError(f"scene {scene!r} is not in {name}, which has one (0)")
 
 
 def _warn_if_misnamed(path: Path, kind: str) -> None:
     by_name = [other for other, endings in READABLE.items() if path.suffix.lower() in endings]
     if by_name and kind not in (*by_name, "folder"):
-        warnings.warn(f"{path.name} is a {kind} file by its content, and is read as one; rename it", stacklevel=4)
+        warnings.warn(f"{path.name} is a {kind} file by its content, and is read as one; rename it", stacklevel=5)
 
 
 def _positive(value: float, name: str, unit: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,37 +12,60 @@ import numpy as np
 
 from decrappify.errors import FormatError, InputError, MissingExtraError, MissingFileError
 from decrappify.io import czi_metadata
+from decrappify.io.czi_directory import Blocks, grid_of_blocks, read_blocks
+from decrappify.io.czi_layout import (
+    SceneLayout,
+    further_numbers,
+    numbering,
+    rectangle,
+    scene_blocks,
+    scene_layout,
+    scene_numbers,
+)
+from decrappify.io.czi_selection import check_picks, left_out_message, parse_scene
+from decrappify.io.missing_planes import describe_missing, list_planes
+from decrappify.io.scenes import unique_names
 from decrappify.movie import Array, Movie, Shape5
 
-_DTYPES = {
-    "Gray8": np.uint8,
-    "Gray16": np.uint16,
-    "Gray32Float": np.float32,
-    "Bgr24": np.uint8,
-    "Bgr48": np.uint16,
-    "Bgr96Float": np.float32,
+# Number in the file, name in the library, dtype.
+_PIXEL_TYPES = {
+    0: ("Gray8", np.uint8),
+    1: ("Gray16", np.uint16),
+    2: ("Gray32Float", np.float32),
+    3: ("Bgr24", np.uint8),
+    4: ("Bgr48", np.uint16),
+    8: ("Bgr96Float", np.float32),
 }
+_UNREADABLE = {9: "Bgra32", 10: "Gray64ComplexFloat", 11: "Bgr192ComplexFloat", 12: "Gray32", 13: "Gray64"}
 _RGB = ("R", "G", "B")
 _RGB_COLORS = ("FF0000", "00FF00", "0000FF")
+_EXACT_IN_FLOAT32 = 2**24
+_LISTED = 12  # scenes named in a message
 
 
-def open_czi(path: str | os.PathLike[str], scene: int = 0) -> Movie:
+def open_czi(path: str | os.PathLike[str], scene: int | str = 0) -> Movie:
     """Open one scene of a CZI file; nothing but its directory and metadata is read.
 
-    A colour camera's picture becomes three channels named R, G and B. Dimensions beside T, C, Z, Y, X (views, phases,
-    illuminations, rotations) are taken at their first index.
+    Frames, channels and slices are those of the scene, counted from 0 whatever their numbers in the file. Planes among
+    them that were never recorded are in `Movie.missing`, read as zeros and are named in a warning. An image of a color
+    camera becomes three channels named R, G and B.
+
+    Further dimensions (H: detector elements or phases, V: views, R: rotations, I: illuminations, B: blocks) are opened
+    at their first index, with a warning, unless the scene names another: ``"A1, H 3"``, or ``"A1, H sum"`` for the sum
+    over all of them, as of the 32 elements of an Airyscan detector. Sums of integers are float32.
 
     Parameters
     ----------
     path : path
         A ``.czi`` file.
-    scene : int
-        Scene number as the file counts them; a file without scenes has scene 0.
+    scene : int or str
+        Number of the scene, from 0 in the order of the file, or its name (see `decrappify.scenes`), and indices along
+        further dimensions after commas.
 
     Returns
     -------
     Movie
-        (T, C, Z, Y, X) of uint8, uint16 or float32, with pixel size, frame interval, channel names and colours where
+        (T, C, Z, Y, X) of uint8, uint16 or float32, with pixel size, frame interval, channel names and colors where
         the file knows them.
 
     Raises
@@ -50,18 +73,20 @@ def open_czi(path: str | os.PathLike[str], scene: int = 0) -> Movie:
     MissingFileError, FormatError
         If there is no such file, or it is no CZI, damaged or of an unknown pixel type.
     InputError
-        If there is no such scene; the message lists those there are.
+        If there is no such scene or index; the message lists those there are.
     MissingExtraError
         If pylibCZIrw is not installed.
     """
     path = Path(path)
     source = CziSource(path, scene)
-    root = czi_metadata.parse_metadata(source.xml, path.name)
-    names, colors = czi_metadata.channels(root, source.n_czi_channels)
+    for message in source.notes():
+        warnings.warn(f"{path.name}{message}", stacklevel=5)
+    root = source.metadata
+    names, colors = czi_metadata.channels(root, source.layout.axes[1], source.channel_numbers)
     if source.is_rgb:
         prefixes = [f"{name} " for name in names] if len(names) > 1 else [""]
+        colors = [*_RGB_COLORS] * len(names)
         names = [prefix + color for prefix in prefixes for color in _RGB]
-        colors = [*_RGB_COLORS] * source.n_czi_channels
     return Movie(
         source,
         name=path.name,
@@ -76,17 +101,16 @@ def scene_names(path: Path) -> list[str | None]:
     """Return the name of every scene, None where the file has no name for it."""
     reader = _open(path)
     try:
-        numbers = sorted(reader.scenes_bounding_rectangle_no_pyramid) or [0]
-        named = czi_metadata.scene_names(czi_metadata.parse_metadata(reader.raw_metadata, path.name))
+        root = czi_metadata.parse_metadata(reader.raw_metadata, path.name)
+        return czi_metadata.scene_names(root, scene_numbers(_blocks(reader, path)))
     finally:
         reader.close()
-    return [named.get(number) for number in numbers]
 
 
 class CziSource:
     """Planes of one scene of a CZI file; can be sent to another process, which opens the file anew."""
 
-    def __init__(self, path: Path, scene: int = 0) -> None:
+    def __init__(self, path: Path, scene: int | str = 0) -> None:
         self._path, self._scene = path, scene
         self._reader = _open(path)
         try:
@@ -95,53 +119,124 @@ class CziSource:
             self.close()
             raise
 
-    def __reduce__(self) -> tuple[type[CziSource], tuple[Path, int]]:
+    def __reduce__(self) -> tuple[type[CziSource], tuple[Path, int | str]]:
         return CziSource, (self._path, self._scene)
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read one region from the tiles that it touches."""
-        channel, sample = divmod(c, 3) if self.is_rgb else (c, 0)
-        roi = (self._left + columns.start, self._top + rows.start, columns.stop - columns.start, rows.stop - rows.start)
-        if min(roi[2:]) < 1:
-            return np.empty((roi[3], roi[2]), self.dtype)
-        try:
-            pixels = self._reader.read(plane={"T": t, "C": channel, "Z": z}, roi=roi, scene=self._scene_filter)
-        except (RuntimeError, ValueError) as error:
-            raise FormatError(
-                f"frame {t} (channel {c}, slice {z}) of {self._path.name} cannot be read ({_one_line(error)}); "
-                "the file is damaged or truncated, copy it again from the microscope"
-            ) from error
-        # Colour comes as B, G, R. The copy frees the other two colours and the library's buffer.
-        plane: Array = pixels[..., 2 - sample] if self.is_rgb else pixels[..., 0]
-        return np.array(plane, dtype=self.dtype, order="C")
+        """Read one region from the tiles that it touches; zeros if the plane was not recorded."""
+        width, height = columns.stop - columns.start, rows.stop - rows.start
+        if min(width, height) < 1 or (t, c, z) in self.missing:
+            return np.zeros((max(height, 0), max(width, 0)), self.dtype)
+        roi = (self.layout.x + columns.start, self.layout.y + rows.start, width, height)
+        if len(self.layout.indices) == 1:
+            return self._read_one(t, c, z, roi, self.layout.indices[0])
+        total = np.zeros((height, width), np.float64)
+        for index in self.layout.indices:
+            total += self._read_one(t, c, z, roi, index)
+        return total.astype(self.dtype)
 
     def close(self) -> None:
         """Release the file."""
         self._reader.close()
 
-    def _read_layout(self) -> None:
-        reader, name = self._reader, self._path.name
+    def notes(self) -> list[str]:
+        """Return what a user should know about the scene, one line each, to be put after the name of the file."""
+        layout = self.layout
+        n_planes = (len(layout.axes[0]), len(layout.axes[1]), len(layout.axes[2]))
+        found = [self._left_out] if self._left_out else []
+        if layout.missing:
+            other = f"; {layout.elsewhere} of them are in other files of the recording" if layout.elsewhere else ""
+            found.append(f": {describe_missing(layout.missing, n_planes)}{other}; they read as zeros")
+        if layout.partial:
+            most = max(whole for _, whole in layout.partial.values())
+            where = list_planes(layout.partial, n_planes)
+            planes = "1 plane lacks" if len(layout.partial) == 1 else f"{len(layout.partial)} planes lack"
+            found.append(f": {planes} some of {most} tiles ({where}); the gaps read as zeros")
+        found += [
+            f": the metadata announce {announced} {what} and the file holds {held}; the recording was stopped early or "
+            "this is a part of it"
+            for what, announced, held in self._absent
+        ]
+        for letter, length in self._longest.items():
+            if length > 1 and letter not in "SM":
+                found.append(
+                    f" stores {length} positions along {letter} in one block, as a line scan does, and only the first "
+                    "is read; export it as OME-TIFF from ZEN"
+                )
+        return found
+
+    def _read_one(self, t: int, c: int, z: int, roi: tuple[int, int, int, int], index: dict[str, int]) -> Array:
+        channel, sample = divmod(c, 3) if self.is_rgb else (c, 0)
+        place = dict(
+            zip("TCZ", (axis[i] for axis, i in zip(self.layout.axes, (t, channel, z), strict=True)), strict=True)
+        )
+        pixel_type, _ = _PIXEL_TYPES[self.layout.pixel_types[channel]]
         try:
-            sizes = {axis: stop - start for axis, (start, stop) in reader.total_bounding_box.items()}
-            scenes = reader.scenes_bounding_rectangle_no_pyramid
-            whole = reader.total_bounding_rectangle_no_pyramid
-            pixel_types = reader.pixel_types
-            self.xml: str = reader.raw_metadata
+            pixels = self._reader.read(plane=place | index, roi=roi, scene=self.layout.scene, pixel_type=pixel_type)
+        except (RuntimeError, ValueError) as error:
+            raise FormatError(
+                f"frame {t} (channel {channel}, slice {z}) of {self._path.name} cannot be read ({_one_line(error)}); "
+                "the file is damaged or truncated, copy it again from the microscope"
+            ) from error
+        # Color comes as B, G, R. The copy frees the other two colors and the library's buffer.
+        plane: Array = pixels[..., 2 - sample] if self.is_rgb else pixels[..., 0]
+        return np.array(plane, dtype=self.dtype, order="C")
+
+    def _read_layout(self) -> None:
+        name = self._path.name
+        try:
+            xml = self._reader.raw_metadata
+            blocks = _blocks(self._reader, self._path)
         except (RuntimeError, ValueError) as error:
             raise FormatError(
                 f"{name} cannot be read ({_one_line(error)}); copy it again from the microscope"
             ) from error
-        rectangle = _scene_rectangle(scenes or {0: whole}, self._scene, name)
-        self._scene_filter = self._scene if scenes else None
-        self._left, self._top = rectangle.x, rectangle.y
-        self.is_rgb, self.dtype = _pixel_format(pixel_types, name)
-        self.n_czi_channels: int = sizes["C"]
-        n_channels = sizes["C"] * (3 if self.is_rgb else 1)
-        self.shape: Shape5 = (sizes["T"], n_channels, sizes["Z"], rectangle.h, rectangle.w)
-        if min(self.shape) < 1:
-            raise FormatError(
-                f"{name} holds no image, its shape is {self.shape}; was the recording stopped before it began?"
-            )
+        if not len(blocks):
+            raise FormatError(f"{name} holds no image; was the recording stopped before it began?")
+        self.metadata = czi_metadata.parse_metadata(xml, name)
+        numbers = scene_numbers(blocks)
+        names = czi_metadata.scene_names(self.metadata, numbers)
+        number, picks = self._choose(blocks, numbers, names)
+        check_picks(picks, further_numbers(scene_blocks(blocks, numbers[number])), name)
+        try:
+            listed = czi_metadata.listed_sizes(self.metadata)
+            steps = numbering(blocks, listed)
+            self.layout: SceneLayout = scene_layout(blocks, numbers[number], picks, steps)
+        except FormatError as error:
+            raise FormatError(f"{name} is damaged, {error}; copy it again from the microscope") from error
+        except InputError as error:
+            raise InputError(f"{error} in {name}; choose other indices") from error
+        layout = self.layout
+        self.channel_numbers = [int(c) for c in steps["C"]]
+        self._longest = blocks.longest
+        label = unique_names(names)[number] if len(names) > 1 else None
+        self._left_out = left_out_message(label, picks, layout.further, layout.indices[0])
+        self.is_rgb, self.dtype = _pixel_format(layout.pixel_types, name)
+        self._absent = [
+            (what, listed[letter], len(steps[letter]))
+            for letter, what in (("T", "frames"), ("C", "channels"), ("Z", "slices"))
+            if not (letter == "C" and self.is_rgb)  # some count the colors
+            and listed.get(letter, 0) > len(steps[letter])
+            and blocks.longest.get(letter, 1) == 1
+        ]
+        n_samples = 3 if self.is_rgb else 1
+        self.dtype = _sum_dtype(self.dtype, len(layout.indices))
+        n_t, n_c, n_z = map(len, layout.axes)
+        self.shape: Shape5 = (n_t, n_c * n_samples, n_z, layout.height, layout.width)
+        self.missing = frozenset((t, c * n_samples + i, z) for t, c, z in layout.missing for i in range(n_samples))
+
+    def _choose(
+        self, blocks: Blocks, numbers: list[int | None], names: list[str | None]
+    ) -> tuple[int, dict[str, int | None]]:
+        """Return the place of the chosen scene among all, and the indices along further dimensions."""
+        name = self._path.name
+        if not isinstance(self._scene, str):
+            if self._scene not in range(len(numbers)):
+                raise InputError(
+                    f"scene {self._scene} is not in {name}, which has {_list_scenes(blocks, numbers, names)}"
+                )
+            return self._scene, {}
+        return parse_scene(self._scene, unique_names(names), name)
 
 
 def _open(path: Path) -> Any:
@@ -175,26 +270,51 @@ def _library(path: Path) -> ModuleType:
     return czi  # type: ignore[no-any-return]
 
 
-def _scene_rectangle(scenes: Mapping[int, Any], scene: int, name: str) -> Any:
-    if scene not in scenes:
-        listed = ", ".join(f"{number} ({box.h} × {box.w})" for number, box in sorted(scenes.items()))
-        raise InputError(f"scene {scene} is not in {name}, which has scenes (rows × columns): {listed}")
-    return scenes[scene]
+def _blocks(reader: Any, path: Path) -> Blocks:
+    """Return the sub-blocks from the directory; where it cannot be read, those that the library's summary implies."""
+    blocks = read_blocks(path)
+    if blocks is not None:
+        return blocks
+    codes = {name: code for code, (name, _) in _PIXEL_TYPES.items()} | {
+        name: code for code, name in _UNREADABLE.items()
+    }
+    boxes = {number: tuple(box) for number, box in reader.scenes_bounding_rectangle_no_pyramid.items()}
+    sizes = {axis: stop - start for axis, (start, stop) in reader.total_bounding_box.items()}
+    types = {channel: codes.get(name, -1) for channel, name in reader.pixel_types.items()}
+    return grid_of_blocks(sizes, boxes or {None: tuple(reader.total_bounding_rectangle_no_pyramid)}, types)
 
 
-def _pixel_format(pixel_types: Mapping[int, str], name: str) -> tuple[bool, np.dtype[Any]]:
-    kinds = set(pixel_types.values())
-    unknown = sorted(kinds - set(_DTYPES))
+def _list_scenes(blocks: Blocks, numbers: list[int | None], names: list[str | None]) -> str:
+    entries = []
+    for position, (number, name) in enumerate(zip(numbers[:_LISTED], names[:_LISTED], strict=True)):
+        _, _, width, height = rectangle(scene_blocks(blocks, number))
+        entries.append(f"{position} ({name + ', ' if name else ''}{height} × {width})")
+    more = f" and {len(numbers) - _LISTED} more" if len(numbers) > _LISTED else ""
+    return f"scenes (rows × columns): {', '.join(entries)}{more}"
+
+
+def _pixel_format(pixel_types: tuple[int, ...], name: str) -> tuple[bool, np.dtype[Any]]:
+    unknown = sorted(set(pixel_types) - set(_PIXEL_TYPES))
     if unknown:
+        listed = ", ".join(_UNREADABLE.get(code, f"number {code}") for code in unknown)
         raise FormatError(
-            f"{name} has pixels of type {', '.join(unknown)}, which cannot be read here; export it as OME-TIFF from ZEN"
+            f"{name} has pixels of type {listed}, which cannot be read here; export it as OME-TIFF from ZEN"
         )
+    kinds = {_PIXEL_TYPES[code][0] for code in pixel_types}
     is_rgb = {kind.startswith("Bgr") for kind in kinds}
     if len(is_rgb) > 1:
         raise FormatError(
-            f"{name} mixes colour and grey channels ({', '.join(sorted(kinds))}); split the channels in ZEN first"
+            f"{name} mixes color and gray channels ({', '.join(sorted(kinds))}); split the channels in ZEN first"
         )
-    return is_rgb.pop(), np.result_type(*(_DTYPES[kind] for kind in kinds))
+    return is_rgb.pop(), np.result_type(*(_PIXEL_TYPES[code][1] for code in pixel_types))
+
+
+def _sum_dtype(dtype: np.dtype[Any], n_terms: int) -> np.dtype[Any]:
+    """Return a dtype that holds the sum of `n_terms` values exactly, as far as floats do."""
+    if n_terms == 1 or dtype.kind == "f":
+        return dtype
+    exact = n_terms * int(np.iinfo(dtype).max) <= _EXACT_IN_FLOAT32
+    return np.dtype(np.float32 if exact else np.float64)
 
 
 def _one_line(error: BaseException) -> str:

@@ -59,35 +59,87 @@ def median_step(times: Sequence[float]) -> float | None:
     return median(steps) if steps and median(steps) > 0 else None
 
 
-def scene_names(root: ElementTree.Element) -> dict[int, str]:
-    """Return the names of the scenes by their index; scenes without a name are left out."""
-    found = {}
-    for scene in root.findall(f"{_IMAGE}/S/Scenes/Scene"):
-        index, name = scene.get("Index", ""), scene.get("Name", "")
-        if index.isdecimal() and name:
-            found[int(index)] = name
-    return found
+def listed_sizes(root: ElementTree.Element) -> dict[str, int]:
+    """Return the number of positions along T, C and Z that the metadata list, as far as they do."""
+    texts = {letter: root.findtext(f"Metadata/Information/Image/Size{letter}", "").strip() for letter in "TCZ"}
+    return {letter: int(text) for letter, text in texts.items() if text.isdecimal()}
 
 
-def channels(root: ElementTree.Element, n_channels: int) -> tuple[list[str], list[str | None]]:
-    """Names and display colours (``"RRGGBB"``) of the channels.
+def scene_names(root: ElementTree.Element, numbers: Sequence[int | None]) -> list[str | None]:
+    """Return the names of the scenes with these numbers, None where there is none.
 
-    Names occur twice in the file; they are taken from the image's dimensions, and from the display settings only
-    where those do not list every channel. The display settings know the colour the user chose.
+    A scene in a well is named after both, such as "P1-B4". In a file whose scenes are not numbered from 0 without gaps,
+    a scene without a name is named after its number, such as "S5".
+    """
+    elements = root.findall(f"{_IMAGE}/S/Scenes/Scene")
+    by_number = {scene.get("Index", ""): scene for scene in elements}
+    found = [by_number.get(str(number)) for number in numbers]
+    if len(elements) == len(numbers) and not any(scene is not None for scene in found):
+        found = list(elements)
+    renumbered = any(number not in (None, position) for position, number in enumerate(numbers))
+    return [
+        (None if scene is None else _scene_name(scene)) or (f"S{number}" if renumbered else None)
+        for number, scene in zip(numbers, found, strict=True)
+    ]
+
+
+def channels(
+    root: ElementTree.Element, numbers: Sequence[int], all_numbers: Sequence[int]
+) -> tuple[list[str], list[str | None]]:
+    """Return names and display colors (``"RRGGBB"``) of the channels.
+
+    A name is taken from the image's dimensions, then from the display settings, then from the fluorophore or dye of
+    either. Colors are those of the display settings, which know the user's choice.
+
+    Parameters
+    ----------
+    root : Element
+        The metadata.
+    numbers : sequence of int
+        The file's own numbers of the channels.
+    all_numbers : sequence of int
+        Those of all channels of the file.
     """
     image = root.findall(f"{_IMAGE}/Channels/Channel")
     display = root.findall("Metadata/DisplaySetting/Channels/Channel")
-    listed = next((found for found in (image, display) if len(found) == n_channels), [])
-    by_id = {channel.get("Id"): channel for channel in display}
+    shown_by_id = {channel.get("Id"): channel for channel in display if channel.get("Id")}
     names, colors = [], []
-    for index in range(n_channels):
-        channel = listed[index] if listed else None
-        shown = by_id.get(channel.get("Id")) if channel is not None else None
-        if shown is None and len(display) == n_channels:
-            shown = display[index]
-        names.append((channel.get("Name") if channel is not None else None) or f"C{index}")
+    for index, number in enumerate(numbers):
+        channel = _entry(image, number, all_numbers)
+        shown = None if channel is None else shown_by_id.get(channel.get("Id"))
+        if shown is None:
+            shown = _entry(display, number, all_numbers)
+        names.append(_channel_name(channel, shown) or f"C{index}")
         colors.append(_color(shown) or _color(channel))
     return names, colors
+
+
+def _entry(
+    elements: Sequence[ElementTree.Element], number: int, all_numbers: Sequence[int]
+) -> ElementTree.Element | None:
+    """Return the element of a channel: by its place if every channel has one, else by its Id, else by its number."""
+    if len(elements) == len(all_numbers):
+        return elements[list(all_numbers).index(number)]
+    by_id = {element.get("Id"): element for element in elements}
+    if f"Channel:{number}" in by_id:
+        return by_id[f"Channel:{number}"]
+    return elements[number] if max(all_numbers) < len(elements) else None
+
+
+def _channel_name(channel: ElementTree.Element | None, shown: ElementTree.Element | None) -> str | None:
+    present = [element for element in (channel, shown) if element is not None]
+    texts = [element.get("Name") for element in present]
+    texts += [element.findtext(tag) for tag in ("Fluor", "DyeName", "ShortName") for element in present]
+    return next((text.strip() for text in texts if text and text.strip()), None)
+
+
+def _scene_name(scene: ElementTree.Element) -> str | None:
+    name = (scene.get("Name") or "").strip()
+    shape = scene.find("Shape")
+    well = ("" if shape is None else shape.get("Name") or "").strip() or (scene.findtext("ArrayName") or "").strip()
+    if well and name and well not in name.split("-"):
+        return f"{name}-{well}"
+    return name or well or None
 
 
 def _color(channel: ElementTree.Element | None) -> str | None:

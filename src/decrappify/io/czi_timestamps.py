@@ -10,6 +10,8 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
+from decrappify.io.czi_directory import read_at
+
 _SEGMENT_HEADER = 32
 _DIRECTORY_HEADER = 256
 _ENTRY = 128
@@ -28,18 +30,18 @@ def read_timestamps(path: Path) -> tuple[float, ...]:
 
 
 def _attachment_position(file: BinaryIO, name: bytes) -> int | None:
-    header = _read_at(file, 0, 112)
+    header = read_at(file, 0, 112)
     if not header.startswith(b"ZISRAWFILE"):
         return None
     *_, directory = struct.unpack_from("<iqqiq", header, 80)
     if directory <= 0:
         return None
-    head = _read_at(file, directory, _SEGMENT_HEADER + 4)
+    head = read_at(file, directory, _SEGMENT_HEADER + 4)
     if not head.startswith(b"ZISRAWATTDIR"):
         return None
     (count,) = struct.unpack_from("<i", head, _SEGMENT_HEADER)
     for number in range(count):
-        entry = _read_at(file, directory + _SEGMENT_HEADER + _DIRECTORY_HEADER + number * _ENTRY, _ENTRY)
+        entry = read_at(file, directory + _SEGMENT_HEADER + _DIRECTORY_HEADER + number * _ENTRY, _ENTRY)
         if entry[48:].rstrip(b"\0") == name:
             return int(struct.unpack_from("<q", entry, 12)[0])
     return None
@@ -47,17 +49,7 @@ def _attachment_position(file: BinaryIO, name: bytes) -> int | None:
 
 def _stamps(file: BinaryIO, position: int) -> tuple[float, ...]:
     data = position + _SEGMENT_HEADER + _ATTACHMENT_HEADER
-    _, count = struct.unpack("<ii", _read_at(file, data, 8))
+    _, count = struct.unpack("<ii", read_at(file, data, 8))
     if not 0 < count <= _MOST_STAMPS:
         return ()
-    return struct.unpack(f"<{count}d", _read_at(file, data + 8, 8 * count))
-
-
-def _read_at(file: BinaryIO, position: int, size: int) -> bytes:
-    if position < 0:
-        raise struct.error("position before the start of the file")
-    file.seek(position)
-    content = file.read(size)
-    if len(content) != size:
-        raise struct.error("file ends early")
-    return content
+    return struct.unpack(f"<{count}d", read_at(file, data + 8, 8 * count))

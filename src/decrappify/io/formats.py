@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from decrappify.errors import FormatError, MissingFileError
+from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.outputs import ZARR_DOCUMENTS
 
 READABLE = {
     "CZI": (".czi",),
-    "TIFF": (".tif", ".tiff", ".btf", ".tf8", ".lsm"),
+    "TIFF": (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk"),
     "OME-Zarr": (".zarr",),
     "video": (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"),
     "picture": (".png", ".jpg", ".jpeg", ".bmp"),
@@ -25,6 +25,8 @@ _MAGIC = (
     (8, b"AVI ", "video"),
     (0, b"\x1a\x45\xdf\xa3", "video"),
 )
+# A folder with one of these is one data set of Micro-Manager.
+NDTIFF_INDEXES = ("NDTiff.index", "Full resolution/NDTiff.index")
 _UNREADABLE = (
     (b"version https://git-lfs", "a git-LFS pointer", "fetch the real file with 'git lfs pull'"),
     (b"<!doctype html", "an HTML page", "download it again"),
@@ -44,12 +46,18 @@ def format_of(path: Path) -> str:
     ------
     MissingFileError
         If there is nothing at `path`; names the most similar file there is.
+    InputError
+        If `path` is a web address.
     FormatError
         If the content is no image file, or there is no reader for it.
     """
     if not path.exists():
+        if "://" in str(path) or str(path).startswith(("http:/", "https:/", "s3:/")):
+            raise InputError(f"{path} is a web address; download the file and give its path")
         raise MissingFileError(_missing(path))
     if path.is_dir():
+        if any((path / name).is_file() for name in NDTIFF_INDEXES):
+            return "TIFF"
         is_zarr = path.suffix.lower() == ".zarr" or any((path / name).exists() for name in ZARR_DOCUMENTS)
         return "OME-Zarr" if is_zarr else "folder"
     named = _by_suffix(path)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from decrappify.errors import InputError
+from decrappify.io.scenes import scene_index, unique_names
 from decrappify.io.units import to_micrometres, to_seconds
 from decrappify.movie import Movie, PixelSize
 
@@ -71,17 +72,15 @@ def _on_scene(obj: Any, scene: int | str | None) -> Iterator[None]:
     if scene is None:
         yield
         return
-    scenes = tuple(obj.scenes)
-    known = 0 <= scene < len(scenes) if isinstance(scene, int) else scene in scenes
-    if not known:
-        listed = ", ".join(f"{number} ({name})" for number, name in enumerate(scenes))
-        raise InputError(f"scene {scene!r} is not in {_name(obj)}, which has scenes: {listed}")
-    before = obj.current_scene
-    obj.set_scene(scene if isinstance(scene, str) else scenes[scene])
+    names = list(obj.scenes)
+    number = scene_index(scene, unique_names([str(name) for name in names]), _name(obj))
+    before, before_number = obj.current_scene, getattr(obj, "current_scene_index", None)
+    # By name, which every version takes, except where a name is repeated.
+    obj.set_scene(names[number] if names.count(names[number]) == 1 else number)
     try:
         yield
     finally:
-        obj.set_scene(before)
+        obj.set_scene(before if names.count(before) == 1 or before_number is None else before_number)
 
 
 def _pixels(obj: Any) -> tuple[Any, int]:
@@ -112,13 +111,8 @@ def _channel_names(obj: Any, n_channels: int, n_samples: int) -> list[str] | Non
 def _scale(obj: Any) -> tuple[PixelSize, float | None]:
     ome = _ome_pixels(obj)
     if ome is not None:
-        sizes = [
-            to_micrometres(getattr(ome, f"physical_size_{axis}", None), _unit(ome, f"physical_size_{axis}_unit"))
-            for axis in "zyx"
-        ]
-        return (sizes[0], sizes[1], sizes[2]), to_seconds(
-            getattr(ome, "time_increment", None), _unit(ome, "time_increment_unit")
-        )
+        z, y, x = (to_micrometres(*ome_size(ome, axis)) for axis in "ZYX")
+        return (z, y, x), to_seconds(*ome_size(ome, "T"))
     given = getattr(obj, "physical_pixel_sizes", None)
     z, y, x = (_micrometres(obj, axis, getattr(given, axis, None)) for axis in "ZYX")
     return (z, y, x), _seconds(obj, getattr(obj, "time_interval", None))
@@ -131,6 +125,12 @@ def _ome_pixels(obj: Any) -> Any | None:
     if not images or index is None or index >= len(images):
         return None
     return getattr(images[index], "pixels", None)
+
+
+def ome_size(ome: Any, axis: str) -> tuple[float | None, str | None]:
+    """Return the number and unit that the ``Pixels`` element of an OME model states for T, Z, Y or X."""
+    attribute = "time_increment" if axis == "T" else f"physical_size_{axis.lower()}"
+    return getattr(ome, attribute, None), _unit(ome, f"{attribute}_unit")
 
 
 def _unit(ome: Any, attribute: str) -> str | None:

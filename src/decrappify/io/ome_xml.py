@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Iterator
 from xml.etree import ElementTree
 from xml.etree.ElementTree import SubElement
 
 from decrappify._version import __version__
-from decrappify.movie import Movie
+from decrappify.movie import Movie, Plane
 
 PROVENANCE_NAMESPACE = "decrappify/provenance"
+MOVIE_NAMESPACE = "decrappify/movie"
 TYPES = {name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32")} | {
     "float32": "float",
     "float64": "double",
@@ -21,9 +23,12 @@ _NOT_XML = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def ome_xml(movie: Movie) -> bytes:
-    """Describe a movie of a dtype in `TYPES` whose planes follow each other with Z fastest and T slowest.
+    """Describe a movie of a dtype in `TYPES` whose recorded planes follow each other with Z fastest and T slowest.
 
-    The identifier of the file is made from its content, so that the same movie gives the same bytes.
+    Planes that were never recorded have no TiffData. A spacing without a unit is in "reference frame", the length of
+    OME that has no physical size; time has no such unit, so that a spacing of T is in a map annotation of namespace
+    ``decrappify/movie``. The identifier of the file is made from its content, so that the same movie gives the same
+    bytes.
 
     References
     ----------
@@ -37,10 +42,14 @@ def ome_xml(movie: Movie) -> bytes:
     pixels = SubElement(image, "Pixels", ID="Pixels:0", DimensionOrder="XYZCT", Type=TYPES[movie.dtype.name])
     for axis, count in zip("XYZCT", (n_x, n_y, n_z, n_c, n_t), strict=True):
         pixels.set(f"Size{axis}", str(count))
+    spacing = movie.unitless_spacing
     for axis, size in zip("ZYX", movie.pixel_size_um, strict=True):
         if size is not None:
             pixels.set(f"PhysicalSize{axis}", repr(size))
             pixels.set(f"PhysicalSize{axis}Unit", "µm")
+        elif axis in spacing:
+            pixels.set(f"PhysicalSize{axis}", repr(spacing[axis]))
+            pixels.set(f"PhysicalSize{axis}Unit", "reference frame")
     if movie.frame_interval_s is not None:
         pixels.set("TimeIncrement", repr(movie.frame_interval_s))
         pixels.set("TimeIncrementUnit", "s")
@@ -48,9 +57,15 @@ def ome_xml(movie: Movie) -> bytes:
         channel = SubElement(pixels, "Channel", ID=f"Channel:0:{c}", Name=_plain(name), SamplesPerPixel="1")
         if color is not None:
             channel.set("Color", str(ome_color(color)))
-    SubElement(pixels, "TiffData", IFD="0", PlaneCount=str(n_t * n_c * n_z))
-    if movie.provenance:
-        _add_provenance(root, image, movie)
+    missing = unrecorded(movie)
+    if missing:
+        _add_recorded_planes(pixels, movie, missing)
+    else:
+        SubElement(pixels, "TiffData", IFD="0", PlaneCount=str(n_t * n_c * n_z))
+    own: dict[str, object] = {"unitless_spacing": {"T": spacing["T"]}} if "T" in spacing else {}
+    if missing:
+        own["missing_planes"] = len(missing)
+    _add_annotations(root, image, {PROVENANCE_NAMESPACE: movie.provenance, MOVIE_NAMESPACE: own})
     root.set("UUID", f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, ElementTree.tostring(root, encoding='unicode'))}")
     document: bytes = ElementTree.tostring(root, encoding="us-ascii")
     return b'<?xml version="1.0" encoding="UTF-8"?>' + document
@@ -66,13 +81,47 @@ def ome_color(color: str) -> int:
     return value - (1 << 32) if value >= 1 << 31 else value
 
 
-def _add_provenance(root: ElementTree.Element, image: ElementTree.Element, movie: Movie) -> None:
-    SubElement(image, "AnnotationRef", ID="Annotation:0")
-    annotations = SubElement(root, "StructuredAnnotations")
-    table = SubElement(annotations, "MapAnnotation", ID="Annotation:0", Namespace=PROVENANCE_NAMESPACE)
-    value = SubElement(table, "Value")
-    for key, content in movie.provenance.items():
-        SubElement(value, "M", K=_plain(key)).text = json.dumps(content)
+def unrecorded(movie: Movie) -> frozenset[Plane]:
+    """Return the planes to leave out of a file; none where not one plane was recorded, as TIFF needs a page."""
+    return movie.missing if len(movie.missing) < len(list(movie.planes())) else frozenset()
+
+
+def _add_recorded_planes(pixels: ElementTree.Element, movie: Movie, missing: frozenset[Plane]) -> None:
+    for number, (t, c, z), count in _runs(movie, missing):
+        planes = {"IFD": number, "FirstT": t, "FirstC": c, "FirstZ": z, "PlaneCount": count}
+        SubElement(pixels, "TiffData", {name: str(value) for name, value in planes.items()})
+
+
+def _runs(movie: Movie, missing: frozenset[Plane]) -> Iterator[tuple[int, Plane, int]]:
+    """Page number, first plane and length of each run of recorded planes."""
+    first: Plane | None = None
+    page = count = 0
+    for plane in movie.planes():
+        if plane not in missing:
+            first = first or plane
+            count += 1
+        elif first is not None:
+            yield page, first, count
+            page, first, count = page + count, None, 0
+    if first is not None:
+        yield page, first, count
+
+
+def _add_annotations(
+    root: ElementTree.Element, image: ElementTree.Element, tables: dict[str, dict[str, object]]
+) -> None:
+    annotations = None
+    for namespace, entries in tables.items():
+        if not entries:
+            continue
+        if annotations is None:
+            annotations = SubElement(root, "StructuredAnnotations")
+        name = f"Annotation:{len(annotations)}"
+        SubElement(image, "AnnotationRef", ID=name)
+        table = SubElement(annotations, "MapAnnotation", ID=name, Namespace=namespace)
+        value = SubElement(table, "Value")
+        for key, content in entries.items():
+            SubElement(value, "M", K=_plain(key)).text = json.dumps(content)
 
 
 def _plain(text: str) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
-from decrappify.errors import FormatError, InputError, MissingFileError
-from decrappify.io.units import to_micrometres, to_seconds
-from decrappify.movie import AXES, Array, Movie, Shape5
+from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError
+from decrappify.io.omezarr_layout import ZarrImage, group_attributes, image_at, images_of, ome_attributes
+from decrappify.io.omezarr_spacing import image_axes, level_spacing
+from decrappify.movie import AXES, Array, Movie, Shape5, array_axes, named_axes
+from decrappify.movie.sources import stored_dimension_names
 
 # What zarr and its codecs raise for damaged metadata and chunks.
 _DAMAGE = (OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError)
@@ -25,9 +28,9 @@ def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | No
     Parameters
     ----------
     path : path
-        The image group, a bioformats2raw folder of images, or a Zarr array.
+        The image group, a bioformats2raw folder of images, a multi-well plate, a well, or a Zarr array.
     scene : int
-        Which image, where the store holds several.
+        Which image, where the store holds several; the fields of a plate are numbered well after well.
     axes : str, optional
         For a plain array only: one letter of ``TCZYX`` per dimension.
     level : int
@@ -36,7 +39,8 @@ def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | No
     Returns
     -------
     Movie
-        One level; pixel size in micrometres and frame interval in seconds where the file gives units.
+        One level; pixel size in micrometers and frame interval in seconds where the file gives units,
+        `unitless_spacing` where it gives numbers alone.
 
     Raises
     ------
@@ -54,110 +58,93 @@ def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | No
     path = Path(path)
     if not path.exists():
         raise MissingFileError(f"{path} does not exist; check the path")
-    node = _open_node(path)
-    if isinstance(node, zarr.Array):
+    attributes = group_attributes(path)
+    if attributes is None:
+        _checked_scene(scene, path)
         _checked_level(level, 1, path)
-        return Movie(OmeZarrSource(node, _plain_axes(node, axes, path), path), name=path.name)
+        try:
+            array = _array(path)
+        except _DAMAGE as error:
+            raise FormatError(
+                f"{path} is not a readable Zarr array ({type(error).__name__}); check that the whole folder was copied"
+            ) from error
+        return Movie(OmeZarrSource(array, _plain_axes(array, axes, path), path), name=path.name)
     if axes is not None:
         raise InputError(
             f"axes={axes!r} was given, but {path.name} is an OME-Zarr image, which names its own axes; leave axes out"
         )
-    return _open_image(node, path, scene, level)
-
-
-def level_count(path: str | os.PathLike[str], *, scene: int = 0) -> int:
-    """Count the levels of an image's pyramid: 1 where there is no pyramid. Errors are those of `open_omezarr`."""
-    path = Path(path)
-    node = _open_node(path)
-    if isinstance(node, zarr.Array):
-        return 1
-    attributes: dict[str, Any] = dict(node.attrs)
-    ome: dict[str, Any] = attributes.get("ome", attributes)
-    images = ome.get("multiscales")
-    if not images:
-        return level_count(_series_member(path, scene)) if "bioformats2raw.layout" in ome else 1
-    return len(images[_scene_index(scene, len(images), path)]["datasets"])
-
-
-def scene_names(path: Path) -> list[str | None]:
-    """Return the name of every image of a store, None where the store has no name for it."""
-    node = _open_node(path)
-    if isinstance(node, zarr.Array):
-        return [None]
-    attributes: dict[str, Any] = dict(node.attrs)
-    ome: dict[str, Any] = attributes.get("ome", attributes)
-    images = ome.get("multiscales")
-    if images:
-        return [image.get("name") for image in images]
-    return [entry.name for entry in _series_members(path)] or [None]
-
-
-def _open_node(path: Path) -> zarr.Group | zarr.Array[Any]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return zarr.open(path, mode="r")
-    except _DAMAGE as error:
-        raise FormatError(
-            f"{path} is not a readable Zarr store ({type(error).__name__}); check that the whole folder was copied"
-        ) from error
-
-
-def _open_image(group: zarr.Group, path: Path, scene: int, number: int) -> Movie:
-    attributes: dict[str, Any] = dict(group.attrs)
-    ome: dict[str, Any] = attributes.get("ome", attributes)  # 0.5 has its own key, 0.4 does not
-    if "plate" in ome or "well" in ome:
-        raise FormatError(f"{path} is a multi-well plate; open one image in it, such as {path / 'A' / '1' / '0'}")
-    images = ome.get("multiscales")
-    if not images:
-        if "bioformats2raw.layout" in ome:
-            return _open_series(path, scene, number)
-        raise FormatError(f"{path} is a Zarr group without OME-Zarr image metadata; open the image or array inside it")
-    image = images[_scene_index(scene, len(images), path)]
-    try:
-        dataset = image["datasets"][_checked_level(number, len(image["datasets"]), path)]
-        level = group[dataset["path"]]
-        if not isinstance(level, zarr.Array):
-            raise FormatError(f"{path} names {level.path} as its pixels, which is no array; copy the file again")
-        letters, units = _axes(image, level.ndim, path)
-        source = OmeZarrSource(level, letters, path)
-        scale = dict(zip(letters, _scale(image, dataset, level.ndim), strict=True))
-    except _DAMAGE as error:
-        if isinstance(error, FormatError | InputError):
-            raise
-        raise FormatError(
-            f"{path} has damaged OME-Zarr metadata ({type(error).__name__}: {error}); copy the file again"
-        ) from error
-    size = tuple(to_micrometres(scale.get(axis), units.get(axis)) for axis in "ZYX")
-    names, colors = _channels(ome.get("omero"), source.shape[1])
-    own = attributes.get("decrappify")
-    own = own if isinstance(own, dict) else {}
-    if len(own.get("channel_colors", ())) == len(colors):  # the viewers' metadata has no word for "no colour"
-        colors = own["channel_colors"]
-    return Movie(
-        source,
-        name=path.name,
-        pixel_size_um=(size[0], size[1], size[2]),
-        frame_interval_s=to_seconds(scale.get("T"), units.get("T")),
-        channel_names=names,
-        channel_colors=colors,
-        provenance=own.get("provenance"),
-    )
-
-
-def _open_series(path: Path, scene: int, level: int) -> Movie:
-    movie = open_omezarr(_series_member(path, scene), level=level)
+    chosen = image_at(path, attributes, scene)
+    movie = _open_image(chosen, level)
     movie.name = path.name
     return movie
 
 
-def _series_member(path: Path, scene: int) -> Path:
-    numbers = _series_members(path)
-    return numbers[_scene_index(scene, len(numbers), path)]
+def level_count(path: str | os.PathLike[str], *, scene: int = 0) -> int:
+    """Return the number of levels of an image's pyramid: 1 where there is no pyramid. Errors as for `open_omezarr`."""
+    path = Path(path)
+    attributes = group_attributes(path)
+    if attributes is None:
+        return 1
+    chosen = image_at(path, attributes, scene)
+    _, image = _metadata_of(chosen)
+    return len(image["datasets"])
 
 
-def _series_members(path: Path) -> list[Path]:
-    return sorted((entry for entry in path.iterdir() if entry.name.isdecimal()), key=lambda entry: int(entry.name))
+def scene_names(path: Path) -> list[str | None]:
+    """Return the name of every image of a store, None where the store has no name for it."""
+    attributes = group_attributes(path)
+    return [None] if attributes is None else [image.name for image in images_of(path, attributes, again=True)]
+
+
+def _array(path: Path) -> zarr.Array[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return zarr.open_array(path, mode="r")
+
+
+def _metadata_of(chosen: ZarrImage) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Attributes of an image's group, and its entry of ``multiscales``."""
+    attributes = group_attributes(chosen.folder) or {}
+    images = ome_attributes(attributes).get("multiscales")
+    try:
+        image = images[chosen.number]  # type: ignore[index]
+        if image["datasets"]:
+            return attributes, image
+    except _DAMAGE:
+        pass
+    raise FormatError(f"{chosen.folder} has damaged OME-Zarr metadata (no list of pixel arrays); copy the file again")
+
+
+def _open_image(chosen: ZarrImage, number: int) -> Movie:
+    path = chosen.folder
+    attributes, image = _metadata_of(chosen)
+    try:
+        dataset = image["datasets"][_checked_level(number, len(image["datasets"]), path)]
+        array = _array(path / dataset["path"])
+        letters, units = image_axes(image, array.ndim, path)
+        own = attributes.get("decrappify")
+        own = own if isinstance(own, dict) else {}
+        source = OmeZarrSource(array, letters, path, own.get("missing_planes", ()))
+        spacing = level_spacing(image, number, letters, units, path)
+        names, colors = _channels(ome_attributes(attributes).get("omero"), source.shape[1])
+    except _DAMAGE as error:
+        if isinstance(error, DecrappifyError):
+            raise
+        raise FormatError(
+            f"{path} has damaged OME-Zarr metadata ({type(error).__name__}: {error}); copy the file again"
+        ) from error
+    if len(own.get("channel_colors", ())) == len(colors):  # the viewers' metadata has no word for "no color"
+        colors = own["channel_colors"]
+    return Movie(
+        source,
+        name=path.name,
+        pixel_size_um=spacing.pixel_size_um,
+        frame_interval_s=spacing.frame_interval_s,
+        unitless_spacing=spacing.unitless,
+        channel_names=names,
+        channel_colors=colors,
+        provenance=own.get("provenance"),
+    )
 
 
 def _checked_level(level: int, count: int, path: Path) -> int:
@@ -166,54 +153,14 @@ def _checked_level(level: int, count: int, path: Path) -> int:
     return level
 
 
-def _scene_index(scene: int, count: int, path: Path) -> int:
-    if not 0 <= scene < count:
-        raise InputError(f"scene {scene} is not in {path.name}, which has {count} (0 to {count - 1})")
-    return scene
-
-
-def _axes(image: dict[str, Any], ndim: int, path: Path) -> tuple[str, dict[str, str | None]]:
-    named: list[Any] = image.get("axes") or list("tczyx")[-ndim:]  # before 0.4 bare names, before 0.3 always TCZYX
-    axes: list[dict[str, Any]] = [axis if isinstance(axis, dict) else {"name": axis} for axis in named]
-    letters = ""
-    spatial = [axis["name"] for axis in axes if axis.get("type") == "space"]
-    for axis in axes:
-        letter = str(axis["name"]).upper()
-        if letter not in tuple(AXES):
-            kind = str(axis.get("type"))
-            letter = {"time": "T", "channel": "C"}.get(kind, "")
-            if kind == "space":
-                letter = "ZYX"[-len(spatial) :][spatial.index(axis["name"])]
-        if not letter or letter in letters:
-            raise FormatError(
-                f"{path} has an axis {axis['name']!r}, which is none of T, C, Z, Y, X; there is no reader for it"
-            )
-        letters += letter
-    if len(letters) != ndim or not set("YX") <= set(letters):
-        raise FormatError(
-            f"{path} has axes {letters} for {ndim} dimensions, needs Y and X among them; the metadata is damaged"
-        )
-    return letters, {letter: axis.get("unit") for letter, axis in zip(letters, axes, strict=True)}
+def _checked_scene(scene: int, path: Path) -> None:
+    if scene != 0:
+        raise InputError(f"scene {scene} is not in {path.name}, which has one (0)")
 
 
 def _plain_axes(array: zarr.Array[Any], axes: str | None, path: Path) -> str:
-    named = "".join(str(name or "?")[0].upper() for name in getattr(array.metadata, "dimension_names", None) or ())
-    by_count = {2: "YX", 3: "TYX", 5: "TCZYX"}.get(array.ndim, "")
-    letters = axes.upper() if axes else named if named and set(named) <= set(AXES) else by_count
-    if len(letters) != array.ndim or len(set(letters)) != len(letters) or not set("YX") <= set(letters) <= set(AXES):
-        raise InputError(f"{path.name} is an array of shape {array.shape}; say what its axes are, such as axes='TCYX'")
-    return letters
-
-
-def _scale(image: dict[str, Any], dataset: dict[str, Any], ndim: int) -> list[float]:
-    scale = np.ones(ndim)
-    for transformation in [
-        *dataset.get("coordinateTransformations", ()),
-        *image.get("coordinateTransformations", ()),
-    ]:
-        if transformation.get("type") == "scale" and len(transformation.get("scale", ())) == ndim:
-            scale = scale * np.asarray(transformation["scale"], dtype=np.float64)
-    return [float(factor) for factor in scale]
+    named = named_axes(stored_dimension_names(array), array.ndim)
+    return array_axes(array.shape, axes or named, what=path.name)
 
 
 def _channels(omero: Any, count: int) -> tuple[list[str], list[str | None]]:
@@ -239,9 +186,11 @@ class OmeZarrSource:
         One letter of ``TCZYX`` per dimension.
     path : Path
         For messages.
+    missing : iterable of (t, c, z)
+        Planes that were never recorded.
     """
 
-    def __init__(self, array: zarr.Array[Any], axes: str, path: Path) -> None:
+    def __init__(self, array: zarr.Array[Any], axes: str, path: Path, missing: Iterable[Iterable[int]] = ()) -> None:
         sizes = dict(zip(axes, array.shape, strict=True))
         self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)  # type: ignore[assignment]
         self.dtype = np.dtype(np.uint8 if array.dtype.kind == "b" else array.dtype).newbyteorder("=")
@@ -249,6 +198,7 @@ class OmeZarrSource:
             raise FormatError(f"{path} holds {array.dtype}, which is no image; needs integers or real floats")
         self._array: Any = array
         self._axes, self._path = axes, path
+        self.missing = frozenset((int(t), int(c), int(z)) for t, c, z in missing)
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region as a (Y, X) array."""

@@ -39,8 +39,8 @@ class ZarrMovieWriter:
 
     Everything goes to ``<path>.partial``, itself a valid OME-Zarr that can be opened while it grows, with a journal of
     finished planes beside it (``<path>.partial.journal``). `finish` renames it to `path`. A run killed at any moment,
-    even with SIGKILL, and started again gives the same files, byte for byte, as an undisturbed one (what the system
-    had in its write cache may still be lost to a power cut).
+    even with SIGKILL, and started again with the same planes gives the same files, byte for byte, as an undisturbed one
+    (what the system had in its write cache may still be lost to a power cut).
 
     Parameters
     ----------

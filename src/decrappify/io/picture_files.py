@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from decrappify.errors import FormatError, MissingFileError
+from decrappify.io.orientation import upright, upright_pair
 from decrappify.movie import Array
 
 if TYPE_CHECKING:
@@ -62,30 +63,29 @@ def picture_layout(path: Path) -> PictureLayout:
     with _picture_errors(path):
         png = _plain_png(path)
         if png is not None:
-            return png
+            rows, columns = upright_pair((png.rows, png.columns), _png_orientation(path))
+            return PictureLayout(png.channels, rows, columns, png.dtype)
         with Image.open(path) as image:
             dtype = np.dtype(np.uint16 if image.mode.startswith("I;16") else np.uint8)
-            turned = image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
-            columns, rows = image.size[::-1] if turned else image.size
+            rows, columns = upright_pair(image.size[::-1], image.getexif().get(_EXIF_ORIENTATION, 1))
             return PictureLayout(1 if _is_grey(image) else 3, rows, columns, dtype)
 
 
 def read_picture(path: Path) -> Array:
     """Decode a picture into a (C, Y, X) array of uint8 or uint16, with C as `picture_layout` says."""
     import imagecodecs
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     with _picture_errors(path):
         png = _plain_png(path)
         if png is not None:
-            pixels = imagecodecs.png_decode(path.read_bytes())
+            pixels = upright(imagecodecs.png_decode(path.read_bytes()), _png_orientation(path))
             return _channels_first(pixels, png.channels)
         with Image.open(path) as image:
             grey = _is_grey(image)
-            upright = ImageOps.exif_transpose(image)
-            if not image.mode.startswith("I;16"):
-                upright = upright.convert("L" if grey else "RGB")
-            return _channels_first(np.asarray(upright), 1 if grey else 3)
+            orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+            kept = image if image.mode.startswith("I;16") else image.convert("L" if grey else "RGB")
+            return _channels_first(upright(np.asarray(kept), orientation), 1 if grey else 3)
 
 
 def _plain_png(path: Path) -> PictureLayout | None:
@@ -100,6 +100,22 @@ def _plain_png(path: Path) -> PictureLayout | None:
     return PictureLayout(_PNG_CHANNELS[color_type], rows, columns, np.dtype(f"uint{depth}"))
 
 
+def _png_orientation(path: Path) -> int:
+    """Orientation that a PNG states in its eXIf chunk, which may stand before or after the pixels; 1 without one."""
+    from PIL import Image
+
+    with path.open("rb") as file:
+        file.seek(len(_PNG_START))
+        while len(start := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", start)
+            if kind == b"eXIf":
+                exif = Image.Exif()
+                exif.load(b"Exif\0\0" + file.read(length))
+                return int(exif.get(_EXIF_ORIENTATION, 1))
+            file.seek(length + 4, 1)  # and its checksum
+    return 1
+
+
 def _is_grey(image: Image.Image) -> bool:
     if image.mode in ("P", "PA"):
         palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
@@ -109,7 +125,7 @@ def _is_grey(image: Image.Image) -> bool:
 
 def _channels_first(pixels: Array, channels: int) -> Array:
     if pixels.ndim == 2:
-        return pixels[np.newaxis]
+        return np.ascontiguousarray(pixels)[np.newaxis]
     return np.ascontiguousarray(np.moveaxis(pixels[..., :channels], -1, 0))
 
 

@@ -1,210 +1,261 @@
-"""Single pictures, and folders of pictures that play as a movie: frame after frame in the order people count."""
+"""Single image files, and folders of files: a movie, several scenes, or images of their own."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections import Counter
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
-from decrappify.errors import FormatError, InputError, MissingFileError
-from decrappify.io.picture_files import PICTURE_SUFFIXES, PictureLayout, picture_layout, read_picture
-from decrappify.movie import Array, Movie, Shape5
+import numpy as np
 
-_TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
-_KIND = {".tiff": ".tif", ".jpeg": ".jpg"}  # two spellings of one kind
+from decrappify.errors import FormatError, InputError
+from decrappify.io.folder import FolderReading, FolderScene, check_layouts, read_folder
+from decrappify.io.folder_report import report
+from decrappify.io.picture_files import PictureLayout, picture_layout, read_picture
+from decrappify.io.scenes import scene_index
+from decrappify.movie import Array, Movie, Plane, Shape5
 
-Layout = TypeVar("Layout")
 
-
-def open_pictures(path: str | os.PathLike[str], frame_interval_s: float | None = None) -> Movie:
-    """Open one picture as a still, or a folder of pictures as a movie with one frame per file.
-
-    A folder's files are taken in natural order (``frame2`` before ``frame10``), hidden files and files that are no
-    pictures are passed over. Several pages in the TIFF files of a folder are Z slices. The pictures must be of one
-    kind, size and dtype, which is checked here for all of them; pixels are read one frame at a time.
+def open_picture(path: str | os.PathLike[str]) -> Movie:
+    """Open one PNG, JPEG or BMP file as a still.
 
     Parameters
     ----------
     path : path
-        A ``.png``, ``.jpg`` or ``.bmp`` file, or a folder of those or of ``.tif`` files.
-    frame_interval_s : float, optional
-        Seconds between frames, which pictures cannot tell.
+        A ``.png``, ``.jpg`` or ``.bmp`` file.
 
     Returns
     -------
     Movie
-        (T, C, Z, Y, X) of the pictures' dtype; colour pictures have channels R, G and B. A folder of TIFF files takes
-        pixel size and channel names from its first file.
+        (1, C, 1, Y, X) of the file's dtype; color images have channels R, G and B.
 
     Raises
     ------
     MissingFileError, FormatError
-        If there is no such path, or a file is no picture.
-    InputError
-        If the folder holds no pictures, several kinds, or pictures that differ; the message names two of those.
+        If the file does not exist or is not an image.
     """
-    path = Path(path)
-    if not path.exists():
-        raise MissingFileError(f"there is no file or folder {path}; check the path")
-    if not path.is_dir():
-        return _picture_movie([path], path.name, frame_interval_s)
-    files = _folder_files(path)
-    if files[0].suffix.lower() in _TIFF_SUFFIXES:
-        return _tiff_movie(files, path.name, frame_interval_s)
-    return _picture_movie(files, path.name, frame_interval_s)
+    return _picture_movie(Path(path))
 
 
-def natural_key(path: Path) -> tuple[list[str | int], str]:
-    """Sort key that counts numbers in file names as people do.
+class PictureSource:
+    """One image file; the decoded pixels are kept, since its colors are read one by one."""
 
-    >>> [p.name for p in sorted([Path("t10.png"), Path("t2.png"), Path("T1.png")], key=natural_key)]
-    ['T1.png', 't2.png', 't10.png']
-    """
-    parts = re.split(r"([0-9]+)", path.name.casefold())
-    return [int(part) if odd % 2 else part for odd, part in enumerate(parts)], path.name
-
-
-class PicturesSource:
-    """Frames from one picture file each; the last decoded one is kept, since its colours are asked for one by one."""
-
-    def __init__(self, files: Sequence[Path], layout: PictureLayout) -> None:
-        self._files = tuple(files)
-        self._last: tuple[int, Array] | None = None
-        self.shape: Shape5 = (len(files), layout.channels, 1, layout.rows, layout.columns)
+    def __init__(self, file: Path, layout: PictureLayout) -> None:
+        self._file = file
+        self._pixels: Array | None = None
+        self.shape: Shape5 = (1, layout.channels, 1, layout.rows, layout.columns)
         self.dtype = layout.dtype
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read one region; the whole picture is decoded for it."""
-        last = self._last
-        if last is None or last[0] != t:
-            last = self._last = t, read_picture(self._files[t])
-            self._check(last[1], self._files[t])
-        return last[1][c, rows, columns].copy()
+        """Read one region; the whole image is decoded for it."""
+        if self._pixels is None:
+            self._pixels = self._decoded()
+        return self._pixels[c, rows, columns].copy()
 
     def close(self) -> None:
-        """Forget the last decoded picture."""
-        self._last = None
+        """Forget the decoded pixels."""
+        self._pixels = None
 
-    def _check(self, picture: Array, file: Path) -> None:
+    def _decoded(self) -> Array:
+        pixels = read_picture(self._file)
         expected = (self.shape[1], *self.shape[3:])
-        if picture.shape != expected or picture.dtype != self.dtype:
+        if pixels.shape != expected or pixels.dtype != self.dtype:
             raise FormatError(
-                f"{file.name} is now {picture.shape} {picture.dtype}, was {expected} {self.dtype} when opened"
+                f"{self._file.name} is now {pixels.shape} {pixels.dtype}, was {expected} {self.dtype} when opened"
             )
+        return pixels
 
 
-class TiffFramesSource:
-    """Frames from one TIFF file each; only the file last read from is open."""
+class GridSource:
+    """Frames, channels and slices from a file each; only the file last read from is open.
 
-    def __init__(self, files: Sequence[Path], open_file: Callable[[Path], Movie], first: Movie) -> None:
-        self._files, self._open_file = tuple(files), open_file
-        self._last: tuple[int, Movie] = 0, first
-        self.shape: Shape5 = (len(files), *first.shape[1:])
+    Parameters
+    ----------
+    files : mapping of (t, c, z) to Path
+        Files by their place in the grid; places without a file are missing planes.
+    grid : tuple of int
+        Number of places along T, C and Z.
+    open_file : callable
+        Opens one file as a movie; all have the shape and the dtype of `first`.
+    first : Movie
+        One of the files, opened.
+    """
+
+    def __init__(
+        self, files: Mapping[Plane, Path], grid: Plane, open_file: Callable[[Path], Movie], first: Movie
+    ) -> None:
+        self._files, self._open_file = dict(files), open_file
+        self._last: tuple[Path, Movie] | None = None
+        self._in_file = first.shape
+        n_t, n_c, n_z = (places * inside for places, inside in zip(grid, first.shape[:3], strict=True))
+        self.shape: Shape5 = (n_t, n_c, n_z, *first.shape[3:])
         self.dtype = first.dtype
+        whole = len(files) == grid[0] * grid[1] * grid[2]
+        every = ((t, c, z) for t in range(n_t) for c in range(n_c) for z in range(n_z))
+        self.missing = frozenset() if whole else frozenset(p for p in every if self._place(*p)[0] not in self._files)
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region from its own file."""
-        if self._last[0] != t:
-            self._last[1].close()
-            self._last = t, self._open_file(self._files[t])
-        return self._last[1].region(0, c, z, rows, columns)
+        place, inside = self._place(t, c, z)
+        if place not in self._files:
+            return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
+        return self._opened(self._files[place]).region(*inside, rows, columns)
 
     def close(self) -> None:
         """Release the file last read from."""
-        self._last[1].close()
-        self._last = -1, self._last[1]
+        if self._last is not None:
+            self._last[1].close()
+            self._last = None
+
+    def _place(self, t: int, c: int, z: int) -> tuple[Plane, Plane]:
+        in_t, in_c, in_z = self._in_file[:3]
+        return (t // in_t, c // in_c, z // in_z), (t % in_t, c % in_c, z % in_z)
+
+    def _opened(self, file: Path) -> Movie:
+        if self._last is None or self._last[0] != file:
+            self.close()
+            movie = self._open_file(file)
+            if movie.shape != self._in_file or movie.dtype != self.dtype:
+                movie.close()
+                raise FormatError(
+                    f"{file.name} is {_described(movie.shape, movie.dtype)}, the others in its folder are "
+                    f"{_described(self._in_file, self.dtype)}; make them alike, or pass folder_as='images' "
+                    "(--as images)"
+                )
+            self._last = file, movie
+        return self._last[1]
 
 
-def _folder_files(folder: Path) -> list[Path]:
-    files = [
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in PICTURE_SUFFIXES | _TIFF_SUFFIXES and not file.name.startswith(".") and file.is_file()
-    ]
-    kinds = Counter(_KIND.get(file.suffix.lower(), file.suffix.lower()) for file in files)
-    if not files:
-        raise InputError(f"folder {folder} holds no pictures; needs .tif, .png, .jpg or .bmp files, one per frame")
-    if len(kinds) > 1:
-        found = " and ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-        raise InputError(
-            f"folder {folder} holds {found} files; leave one kind in it, so that it is clear which are the frames"
+class ClosingSource:
+    """A still that is opened for every read, so that any number of them can be used at once."""
+
+    def __init__(self, open_file: Callable[[], Movie], movie: Movie) -> None:
+        self._open_file = open_file
+        self.shape, self.dtype, self.missing = movie.shape, movie.dtype, movie.missing
+
+    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        """Open the file, read one region, and close it."""
+        with self._open_file() as movie:
+            return movie.region(t, c, z, rows, columns)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def open_folder(
+    path: Path,
+    scene: int,
+    *,
+    folder_as: str = "auto",
+    scene_is_chosen: bool = False,
+    open_file: Callable[..., Movie],
+) -> Movie:
+    """Open one scene of a folder, and report what the folder was taken for.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    scene : int
+        Which of its images.
+    folder_as : {"auto", "movie", "images"}
+        As for `read_folder`.
+    scene_is_chosen : bool
+        Whether the user asked for this scene; otherwise a warning names what is left out.
+    open_file : callable
+        `decrappify.io.open_movie`.
+    """
+    reading = read_folder(path, folder_as)
+    if not 0 <= scene < len(reading.scenes):
+        scene_index(scene, [each.name for each in reading.scenes], path.name)
+    movie = _open_scene(reading, scene, open_file)
+    report(reading, movie, scene, is_chosen=folder_as != "auto", scene_is_chosen=scene_is_chosen)
+    return movie
+
+
+def open_folder_scenes(path: Path, *, folder_as: str = "auto", open_file: Callable[..., Movie]) -> list[Movie]:
+    """Open every scene of a folder; its files are closed between reads where they hold one plane."""
+    reading = read_folder(path, folder_as)
+    movies: list[Movie] = []
+    try:
+        for number in range(len(reading.scenes)):
+            movies.append(_open_scene(reading, number, open_file, closing=True))
+    except BaseException:
+        for movie in movies:
+            movie.close()
+        raise
+    report(reading, movies[0], None, is_chosen=folder_as != "auto")
+    return movies
+
+
+def _open_scene(
+    reading: FolderReading, number: int, open_file: Callable[..., Movie], *, closing: bool = False
+) -> Movie:
+    scene = reading.scenes[number]
+    if scene.grid is not None:
+        return _grid_movie(reading, scene, open_file)
+    movie = open_file(scene.files[0], scene=scene.inner)
+    if not closing or movie.shape[0] * movie.shape[2] > 1:
+        return movie
+    movie.close()
+    return movie.derived(ClosingSource(partial(open_file, scene.files[0], scene=scene.inner), movie))
+
+
+def _grid_movie(reading: FolderReading, scene: FolderScene, open_file: Callable[..., Movie]) -> Movie:
+    grid, folder = scene.grid, reading.path.name
+    assert grid is not None
+    check_layouts(scene, folder)
+
+    def opened(file: Path) -> Movie:
+        movie = open_file(file, scene=0)
+        return movie.z_as_time() if scene.pages_are_slices and movie.shape[2] == 1 else movie
+
+    files = {plane: scene.files[number] for plane, number in grid.files.items()}
+    with opened(files[min(files)]) as first:
+        if first.shape[0] > 1 and "T" in grid.axes:
+            raise InputError(
+                f"{files[min(files)].name} in folder {folder} is a movie of {first.shape[0]} frames, needs one frame "
+                "per file; open the movies one by one, or pass folder_as='images' (--as images)"
+            )
+        source = GridSource(files, grid.shape, opened, first)
+        if source.missing:
+            warnings.warn(_missing_message(f"{folder} {scene.name}".strip(), source.missing, grid.shape), stacklevel=6)
+        changes: dict[str, Any] = {}
+        if grid.channels:
+            inner = first.channel_names if first.shape[1] > 1 else ("",)
+            changes["channel_names"] = [f"{name} {part}".strip() for name in grid.channels for part in inner]
+            changes["channel_colors"] = first.channel_colors * len(grid.channels)
+        name = f"{folder} {scene.name}".strip()
+        return first.derived(source, name=name, provenance={}, missing=source.missing, **changes)
+
+
+def _missing_message(name: str, missing: frozenset[Plane], grid: Plane) -> str:
+    shown = [
+        ", ".join(
+            f"{axis} {number}"
+            for axis, number, size in zip(("frame", "channel", "slice"), plane, grid, strict=True)
+            if size > 1
         )
-    return sorted(files, key=natural_key)
+        for plane in sorted(missing)[:3]
+    ]
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    return (
+        f"{name} lacks the file of {'; '.join(shown)}{more}; "
+        f"{'this plane counts' if len(missing) == 1 else 'these planes count'} as not recorded"
+    )
 
 
-def _picture_movie(files: Sequence[Path], name: str, frame_interval_s: float | None) -> Movie:
-    layout = _one_layout(files, picture_layout)
+def _described(shape: Shape5, dtype: np.dtype[Any]) -> str:
+    axes = ", ".join(f"{axis} {size}" for axis, size in zip("TCZYX", shape, strict=True) if size > 1 or axis in "YX")
+    return f"{axes} {dtype}"
+
+
+def _picture_movie(file: Path) -> Movie:
+    layout = picture_layout(file)
     colors: dict[str, Any] = {}
     if layout.channels == 3:
         colors = {"channel_names": ("R", "G", "B"), "channel_colors": ("FF0000", "00FF00", "0000FF")}
-    return Movie(PicturesSource(files, layout), name=name, frame_interval_s=frame_interval_s, **colors)
-
-
-def _tiff_movie(files: Sequence[Path], name: str, frame_interval_s: float | None) -> Movie:
-    from decrappify.io.tiff import open_tiff
-
-    pages, axes = _one_layout(files, _tiff_layout).pages, _tiff_axes(files[0])
-    first = open_tiff(files[0])
-    if len(first) > pages:
-        return first  # the first file describes the whole folder as one OME movie
-    slices_play_time = len(first) > 1 and "T" not in axes and first.shape[2] == 1
-
-    def open_file(file: Path) -> Movie:
-        movie = open_tiff(file)
-        return movie.z_as_time() if slices_play_time else movie
-
-    if slices_play_time:
-        first = first.z_as_time()
-    if len(first) > 1:
-        first.close()
-        raise InputError(
-            f"{files[0].name} in folder {name} is a movie of {len(first)} frames; a folder needs one frame per file, "
-            "open the movies one by one"
-        )
-    interval = first.frame_interval_s if frame_interval_s is None else frame_interval_s
-    source = TiffFramesSource(files, open_file, first)
-    return first.derived(source, name=name, frame_interval_s=interval, provenance={})
-
-
-class _TiffLayout(NamedTuple):
-    pages: int
-    shape: tuple[int, ...]
-    dtype: str
-
-    def __str__(self) -> str:
-        return f"{' × '.join(map(str, self.shape))} {self.dtype} with {self.pages} page{'s' if self.pages > 1 else ''}"
-
-
-def _tiff_layout(file: Path) -> _TiffLayout:
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(file) as tiff:
-            page = tiff.pages.first
-            return _TiffLayout(len(tiff.pages), page.shape, str(page.dtype))
-    except (OSError, ValueError, tifffile.TiffFileError) as error:
-        raise FormatError(
-            f"{file.name} is no readable TIFF ({error}); it is damaged or another kind of file"
-        ) from error
-
-
-def _tiff_axes(file: Path) -> str:
-    import tifffile
-
-    with tifffile.TiffFile(file) as tiff:
-        return str(tiff.series[0].axes)
-
-
-def _one_layout(files: Sequence[Path], layout_of: Callable[[Path], Layout]) -> Layout:
-    first = layout_of(files[0])
-    for file in files[1:]:
-        layout = layout_of(file)
-        if layout != first:
-            raise InputError(
-                f"frames of folder {file.parent.name} differ: {files[0].name} is {first}, {file.name} is {layout}; "
-                "make them alike, or move the odd one out"
-            )
-    return first
+    return Movie(PictureSource(file, layout), name=file.name, **colors)

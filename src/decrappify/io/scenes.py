@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,16 +15,19 @@ from decrappify.errors import InputError
 _LISTED = 12  # scenes named in a message
 
 
-def scenes(source: Any) -> list[str]:
+def scenes(source: Any, *, folder_as: str = "auto") -> list[str]:
     """Return the names of the scenes of a file, in the order of their numbers.
 
     Scenes are those of a CZI file, the images (series) of an OME-TIFF, the positions of a Micro-Manager acquisition,
-    and the images of an OME-Zarr store (bioformats2raw layout, or the fields of a plate).
+    the images of an OME-Zarr store (bioformats2raw layout, or the fields of a plate), and the wells, sites or single
+    files of a folder.
 
     Parameters
     ----------
     source : path, array, image object or Movie
         As for `open_movie`.
+    folder_as : {"auto", "movie", "images"}
+        How to read a folder, as for `open_movie`.
 
     Returns
     -------
@@ -40,6 +46,11 @@ def scenes(source: Any) -> list[str]:
     >>> scenes(np.zeros((3, 8, 9)))
     ['scene 0']
     """
+    from decrappify.io.folder import check_folder_as, is_image_folder, read_folder
+
+    if is_image_folder(source):
+        return unique_names([scene.name for scene in read_folder(Path(source), folder_as).scenes])
+    check_folder_as(folder_as, source)
     if isinstance(source, str | os.PathLike):
         return unique_names(_names_in_file(Path(source)))
     from decrappify.io.image_objects import is_image_object
@@ -55,11 +66,52 @@ def unique_names(names: Sequence[str | None]) -> list[str]:
     ['A1', 'scene 1', 'B2 (scene 2)', 'B2 (scene 3)']
     """
     clean = [(name or "").strip() for name in names]
-    repeated = {name for name in clean if clean.count(name) > 1}
+    repeated = {name for name, count in Counter(clean).items() if count > 1}
     return [
         f"scene {number}" if not name else f"{name} (scene {number})" if name in repeated else name
         for number, name in enumerate(clean)
     ]
+
+
+def scene_outputs(output: str | os.PathLike[str], names: Sequence[str]) -> list[Path]:
+    """Return one output path per scene, with the name of the scene before the suffix.
+
+    Characters that a file name cannot hold become ``-``.
+
+    Parameters
+    ----------
+    output : path
+        Such as ``cells.ome.zarr``.
+    names : sequence of str
+        Unique names of the scenes.
+
+    Examples
+    --------
+    >>> [path.name for path in scene_outputs("out/cells.ome.zarr", ["A1", "B/03/0"])]
+    ['cells_A1.ome.zarr', 'cells_B-03-0.ome.zarr']
+    """
+    output = Path(output)
+    suffix = "".join(output.suffixes[-2:]) if output.stem.lower().endswith(".ome") else output.suffix
+    stem = output.name.removesuffix(suffix)
+    plain = [re.sub(r"[^\w.()+ -]+", "-", name).strip(" .") or str(number) for number, name in enumerate(names)]
+    lowered = [name.lower() for name in plain]
+    numbered = [f"{name}-{number}" if lowered.count(name.lower()) > 1 else name for number, name in enumerate(plain)]
+    return [output.with_name(f"{stem}_{name}{suffix}") for name in numbered]
+
+
+def several_scenes(names: Sequence[str], what: str) -> str | None:
+    """Return the one line that names the other scenes when the first one is opened unasked; None if there are none.
+
+    >>> several_scenes(["A1", "A2"], "cells.czi")
+    "cells.czi holds 2 scenes (A1, A2) and only scene 0 (A1) was opened; choose by scene='A2' (--scene A2), ..."
+    """
+    if len(names) < 2:
+        return None
+    listed = ", ".join(names[:_LISTED]) + (" ..." if len(names) > _LISTED else "")
+    return (
+        f"{what} holds {len(names)} scenes ({listed}) and only scene 0 ({names[0]}) was opened; choose by "
+        f"scene={names[1]!r} (--scene {shlex.quote(names[1])}), or restore each with --scene all"
+    )
 
 
 def scene_index(scene: int | str, names: Sequence[str], what: str) -> int:

@@ -1,81 +1,75 @@
-"""Pixel size, frame interval and channels from the words of OME, ImageJ and plain TIFF files."""
+"""Pixel size, frame interval and channels from the words of ImageJ, tifffile and plain TIFF files."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 
-from decrappify.io.ome_xml import PROVENANCE_NAMESPACE
 from decrappify.io.units import to_micrometres, to_seconds
 from decrappify.movie import PixelSize
 
 # 600 dots per inch and coarser (72, 96, 300, "1") are what picture programs write for printing.
 _PRINT_PIXEL_UM = 42.0
+_PRINT_DOTS = frozenset({72, 75, 96, 100, 150, 200, 300, 600, 1200})
+_PLAUSIBLE_UM = (1e-5, 1e5)  # from electron microscopes to whole-animal scanners
 SAMPLE_COLORS = {"R": "FF0000", "G": "00FF00", "B": "0000FF"}
-_TIFF_UNITS = {2: "inch", 3: "cm"}
+_PRINT_UNITS = {2: "inch", 3: "cm"}
+_TIFF_UNITS = {**_PRINT_UNITS, 4: "mm", 5: "um"}  # the last two by an extension
 
 
 @dataclass(slots=True)
 class TiffMetadata:
-    """What a file says about its pixels; None and empty where it says nothing."""
+    """What a file states about its pixels; None and empty where it states nothing."""
 
     pixel_size_um: PixelSize = (None, None, None)
     frame_interval_s: float | None = None
     channel_names: list[str] = field(default_factory=list)
     channel_colors: list[str | None] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
+    unitless_spacing: dict[str, float] = field(default_factory=dict)
 
 
-def read_ome(xml: str, scene: int) -> TiffMetadata:
-    """Metadata of image number `scene` of an OME-XML document (schemas 2003 to 2016); empty where it is damaged."""
-    try:
-        root = ElementTree.fromstring(xml)
-    except ElementTree.ParseError:
-        return TiffMetadata()
-    images = root.findall("{*}Image")
-    pixels = images[scene].find("{*}Pixels") if scene < len(images) else None
-    if pixels is None:
-        return TiffMetadata()
-    size = tuple(
-        to_micrometres(pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "ZYX"
-    )
-    metadata = TiffMetadata(
-        pixel_size_um=(size[0], size[1], size[2]),
-        frame_interval_s=to_seconds(pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit", "s"))
-        or _interval_of_planes(pixels),
-    )
-    for channel in pixels.findall("{*}Channel"):
-        samples = int(channel.get("SamplesPerPixel") or 1)
-        name = channel.get("Name")
-        number = len(metadata.channel_names)
-        parts = sample_names(samples)
-        metadata.channel_names += (
-            [name or f"C{number}"] if samples == 1 else [f"{name} {part}" if name else part for part in parts]
-        )
-        metadata.channel_colors += (
-            [_ome_color(channel.get("Color"))] if samples == 1 else [SAMPLE_COLORS.get(part) for part in parts]
-        )
-    for annotation in root.iterfind(".//{*}MapAnnotation"):
-        if annotation.get("Namespace") == PROVENANCE_NAMESPACE:
-            metadata.provenance = {
-                entry.get("K", ""): json.loads(entry.text or "null") for entry in annotation.iterfind("{*}Value/{*}M")
-            }
-    return metadata
+def merged(*sources: TiffMetadata) -> TiffMetadata:
+    """Return one metadata from several, the first that states something counts for each item.
+
+    Y and X are taken together, and a spacing without a unit is superseded by any pixel size.
+    """
+    result = TiffMetadata()
+    for source in sources:
+        z, y, x = result.pixel_size_um
+        own_z, own_y, own_x = source.pixel_size_um
+        y, x = (own_y, own_x) if y is None and x is None else (y, x)
+        result.pixel_size_um = (own_z if z is None else z, y, x)
+        if result.frame_interval_s is None:
+            result.frame_interval_s = source.frame_interval_s
+        result.channel_names = result.channel_names or source.channel_names
+        result.channel_colors = result.channel_colors if any(result.channel_colors) else source.channel_colors
+        result.provenance = source.provenance | result.provenance
+        result.unitless_spacing = source.unitless_spacing | result.unitless_spacing
+    return result
 
 
-def read_imagej(properties: dict[str, Any], tags: Any, n_channels: int) -> TiffMetadata:
-    """Metadata of an ImageJ file, or of tifffile's own, which takes over ImageJ's words."""
+def read_imagej(properties: Mapping[str, Any], tags: Any, n_channels: int) -> TiffMetadata:
+    """Return the metadata of an ImageJ file, or of tifffile's own, which takes over ImageJ's words.
+
+    ImageJ's unit counts for all axes; ``yunit`` and ``zunit`` are present where others differ.
+    """
     unit = properties.get("unit")
     if unit is None:
         metadata = read_plain(tags)
     else:
-        size_y, size_x = (_per_dot(tags, f"{axis}Resolution", unit) for axis in "YX")
-        metadata = TiffMetadata(pixel_size_um=(to_micrometres(properties.get("spacing"), unit), size_y, size_x))
-    metadata.frame_interval_s = to_seconds(properties.get("finterval"), properties.get("tunit") or "s")
+        units = {"X": unit, "Y": properties.get("yunit", unit), "Z": properties.get("zunit", unit)}
+        size_y, size_x = (_imagej_size(tags, axis, str(units[axis])) for axis in "YX")
+        spacing = properties.get("spacing")
+        metadata = TiffMetadata(pixel_size_um=(to_micrometres(spacing, str(units["Z"])), size_y, size_x))
+        dots = {axis: _units_per_dot(tags, axis) for axis in "YX"}
+        metadata.unitless_spacing = spacing_without_unit({"Z": spacing, **dots}, metadata)
+    interval = properties.get("finterval")
+    metadata.frame_interval_s = to_seconds(interval, str(properties.get("tunit") or "s"))
+    metadata.unitless_spacing |= spacing_without_unit({"T": interval}, metadata)
     tables = properties.get("LUTs") or ()
     if len(tables) == n_channels:
         brightest = [np.asarray(table)[:, -1] for table in tables]
@@ -84,10 +78,28 @@ def read_imagej(properties: dict[str, Any], tags: Any, n_channels: int) -> TiffM
 
 
 def read_plain(tags: Any) -> TiffMetadata:
-    """Pixel size from the resolution tags, unless it is a print setting such as 72 dots per inch."""
-    unit = _TIFF_UNITS.get(int(tags.valueof("ResolutionUnit", default=2)))
-    size_y, size_x = (_per_dot(tags, f"{axis}Resolution", unit) for axis in "YX")
-    return TiffMetadata(pixel_size_um=(None, size_y, size_x))
+    """Return the pixel size of the resolution tags, unless it is a print setting such as 72 dots per inch."""
+    number = int(tags.valueof("ResolutionUnit", default=2))
+    size_y, size_x = (_tag_size(tags, axis) for axis in "YX")
+    metadata = TiffMetadata(pixel_size_um=(None, size_y, size_x))
+    dots = {axis: _units_per_dot(tags, axis) for axis in "YX"}
+    if number == 1 and not any(size and round(1 / size, 3) in _PRINT_DOTS for size in dots.values()):
+        metadata.unitless_spacing = spacing_without_unit(dots, metadata)
+    return metadata
+
+
+def spacing_without_unit(values: Mapping[str, object], known: TiffMetadata) -> dict[str, float]:
+    """Return the numbers above 0, other than 1, of axes whose physical size is not known."""
+    sizes = dict(zip("TZYX", (known.frame_interval_s, *known.pixel_size_um), strict=True))
+    spacing = {}
+    for axis, value in values.items():
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            continue
+        if sizes[axis] is None and 0 < number < float("inf") and number != 1:
+            spacing[axis] = number
+    return spacing if set(spacing) & set("TZ") or len(set(spacing) & set("YX")) != 1 else {}
 
 
 def sample_names(samples: int) -> list[str]:
@@ -95,28 +107,30 @@ def sample_names(samples: int) -> list[str]:
     return ["R", "G", "B"] if samples == 3 else [f"C{i}" for i in range(samples)]
 
 
-def _ome_color(value: str | None) -> str | None:
-    try:
-        return None if value is None else f"{int(value) >> 8 & 0xFFFFFF:06X}"
-    except ValueError:
-        return None
+def _imagej_size(tags: Any, axis: str, unit: str) -> float | None:
+    """Pixel size where the unit of the description stands beside that of the ResolutionUnit tag.
+
+    ImageJ writes its own unit and no unit in the tag. Micro-Manager, and programs after it, write "um" and pixels per
+    centimeter, which ImageJ reads as that (``FileOpener.decodeDescriptionString``). Others write ImageJ's unit and
+    leave inch or cm in the tag by default. Where one of both readings is no size of a microscope, the other holds.
+    """
+    by_text, by_tag = to_micrometres(_units_per_dot(tags, axis), unit), _tag_size(tags, axis)
+    if by_text is None or by_tag is None:
+        printed = unit.strip().lower() in _PRINT_UNITS.values() and (by_text or 0) > _PRINT_PIXEL_UM
+        return None if printed else by_text
+    per_cm = int(tags.valueof("ResolutionUnit", default=1)) == 3 and to_micrometres(1, unit) == 1.0
+    smallest, largest = _PLAUSIBLE_UM
+    return by_tag if per_cm or not smallest <= by_text <= largest else by_text
 
 
-def _interval_of_planes(pixels: ElementTree.Element) -> float | None:
-    times = {}
-    for plane in pixels.iterfind("{*}Plane"):
-        if plane.get("TheC") == "0" and plane.get("TheZ") == "0" and plane.get("DeltaT"):
-            factor = to_seconds(1, plane.get("DeltaTUnit", "s"))
-            times[int(plane.get("TheT", 0))] = float(plane.get("DeltaT", 0)) * (factor or np.nan)
-    steps = np.diff([times[t] for t in sorted(times)])
-    return float(np.median(steps)) if steps.size and np.isfinite(steps).all() and np.median(steps) > 0 else None
+def _tag_size(tags: Any, axis: str) -> float | None:
+    """Pixel size by the resolution tags alone, None for print settings."""
+    unit = _TIFF_UNITS.get(int(tags.valueof("ResolutionUnit", default=2)))
+    size = to_micrometres(_units_per_dot(tags, axis), unit)
+    return None if size is None or (unit in _PRINT_UNITS.values() and size > _PRINT_PIXEL_UM) else size
 
 
-def _per_dot(tags: Any, name: str, unit: str | None) -> float | None:
-    value = tags.valueof(name)
+def _units_per_dot(tags: Any, axis: str) -> float | None:
+    value = tags.valueof(f"{axis}Resolution")
     dots, per = value if isinstance(value, tuple) and len(value) == 2 else (value, 1)
-    if not dots or not per:
-        return None
-    size = to_micrometres(per / dots, unit)
-    print_unit = unit in ("inch", "cm")
-    return None if size is None or (print_unit and size > _PRINT_PIXEL_UM) else size
+    return per / dots if dots and per else None

@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tifffile
 from numpy.typing import DTypeLike
 
 from decrappify.errors import InputError
 from decrappify.io.casting import cast_movie
-from decrappify.io.ome_xml import TYPES, ome_xml
+from decrappify.io.ome_xml import TYPES, ome_xml, unrecorded
 from decrappify.io.outputs import atomic_output
-from decrappify.movie import Array, Movie
+from decrappify.movie import Array, Movie, Plane
 
 _STRIP_BYTES = 1 << 18
 
@@ -32,6 +31,7 @@ def write_ome_tiff(
 
     Planes are stored T slowest, Z fastest, losslessly deflated. Pixel size, frame interval, channel names and colours
     go into the OME-XML; provenance into a MapAnnotation of namespace ``decrappify/provenance``, one JSON value per key.
+    A spacing without a unit stays one (in "reference frame"), and planes that were never recorded have no page.
     The same movie gives the same bytes.
 
     Parameters
@@ -70,13 +70,15 @@ def write_ome_tiff(
         raise InputError(
             f"{movie.name} is {movie.dtype}, which OME-TIFF cannot hold; pass dtype='float32', or save as .ome.zarr"
         )
+    missing = unrecorded(movie)
+    recorded = [plane for plane in movie.planes() if plane not in missing]
     with (
         atomic_output(path, overwrite=overwrite) as partial,
         tifffile.TiffWriter(partial, bigtiff=True, ome=False) as writer,
     ):
         writer.write(
-            _planes(movie, progress),
-            shape=movie.shape,
+            _planes(movie, recorded, progress),
+            shape=(len(recorded), *movie.shape[3:]),
             dtype=movie.dtype,
             photometric="minisblack",
             planarconfig=None,
@@ -89,11 +91,10 @@ def write_ome_tiff(
     return Path(path)
 
 
-def _planes(movie: Movie, progress: Callable[..., Any] | None) -> Iterator[Array]:
-    n_planes = int(np.prod(movie.shape[:3]))
-    bar = None if progress is None else progress(total=n_planes, desc="writing OME-TIFF", unit="plane")
+def _planes(movie: Movie, recorded: list[Plane], progress: Callable[..., Any] | None) -> Iterator[Array]:
+    bar = None if progress is None else progress(total=len(recorded), desc="writing OME-TIFF", unit="plane")
     try:
-        for t, c, z in movie.planes():
+        for t, c, z in recorded:
             plane = movie.frame(t, c, z)
             if bar is not None:
                 bar.update(1)  # here, because nobody asks for anything after the last plane

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from fractions import Fraction
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from decrappify.errors import FormatError, MissingFileError
+from decrappify.io.film_files import ffmpeg_url, frame_orientation
+from decrappify.io.orientation import upright, upright_pair
 from decrappify.io.video_index import FrameIndex, index_frames
 from decrappify.io.video_notes import VideoNotes
 from decrappify.io.video_writer import write_video as write_video
@@ -28,6 +31,7 @@ def open_video(path: str | os.PathLike[str]) -> Movie:
 
     A film is grey (one channel) if its format has no colour or if red, green and blue agree in all of 16 key frames
     spread over it; else it has channels R, G and B. Films of more than 8 bits come as uint16, spread over all 16 bits.
+    Frames are upright: a film that was recorded with a turned camera is read as players display it.
 
     Parameters
     ----------
@@ -121,7 +125,7 @@ class VideoSource:
         if self._container is not None:
             self._container.close()
         try:
-            self._container = av.open(str(self._path))
+            self._container = av.open(ffmpeg_url(self._path))
         except (av.FFmpegError, OSError) as error:
             raise FormatError(
                 f"{self._path.name} is no readable film ({error.strerror}); it is damaged or another kind of file"
@@ -152,10 +156,17 @@ class VideoSource:
         n_channels = 1 if self._is_grey(count) else 3
         self._format = _FORMATS[n_channels, deep]
         self.notes = VideoNotes.from_metadata(self._container.metadata)
-        rows, columns = first.height, first.width
+        self._coded = first.height, first.width
+        orientation = frame_orientation(first)
+        if orientation is None:
+            warnings.warn(
+                f"{name} is to be displayed at an angle that is not a multiple of 90 degrees; it is read as stored",
+                stacklevel=5,
+            )
+        self._orientation = orientation or 1
+        rows, columns = upright_pair(self._coded, self._orientation)
         if self.notes is not None and _is_padded(self.notes.size, (rows, columns)):
             rows, columns = self.notes.size
-        self._coded = first.height, first.width
         self.shape: Shape5 = (count, n_channels, 1, rows, columns)
 
     def _starts_as_indexed(self, index: FrameIndex) -> bool:
@@ -178,7 +189,7 @@ class VideoSource:
                 f"{self._coded[0]} × {self._coded[1]}; cut the film where its size changes"
             )
         pixels: Array = frame.to_ndarray(format=self._format)
-        return pixels.reshape(*self._coded, -1)
+        return upright(pixels.reshape(*self._coded, -1), self._orientation)
 
     def _frame(self, t: int) -> Any:
         """Decode frame `t`: go on if it comes soon, else start at the key frame before it."""

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from decrappify.errors import InputError, OutputError
+from decrappify.io.film_files import ffmpeg_url
+from decrappify.io.h264 import X264_THREADS, x264_options
 from decrappify.io.outputs import atomic_output
 from decrappify.io.video_notes import VideoNotes
 from decrappify.movie import Array, Movie
@@ -110,12 +112,15 @@ def _encode(movie: Movie, display: _Display, path: Path, bar: Any) -> None:
     notes = VideoNotes(
         movie.frame_interval_s, movie.pixel_size_um, movie.channel_names, movie.shape[3:], tuple(display.ranges)
     )
-    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
+    with av.open(ffmpeg_url(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
         container.metadata["comment"] = notes.to_comment()
-        stream = container.add_stream("libx264", rate=_rate(movie.frame_interval_s), options={"crf": "18", "g": "50"})
+        stream = container.add_stream(
+            "libx264", rate=_rate(movie.frame_interval_s), options=x264_options(crf="18", g="50")
+        )
         stream.pix_fmt = "yuv420p"
         stream.height, stream.width = (size + size % 2 for size in movie.shape[3:])
         codec = stream.codec_context
+        codec.thread_count = X264_THREADS
         codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
         codec.color_range = _LIMITED_RANGE
         for t in range(len(movie)):
@@ -130,7 +135,7 @@ def _encode(movie: Movie, display: _Display, path: Path, bar: Any) -> None:
             if bar is not None:
                 bar.update(1)
         container.mux(stream.encode())
-    with av.open(str(path)) as written:  # a full disk is not always told when the file is closed
+    with av.open(ffmpeg_url(path)) as written:  # a full disk is not always told when the file is closed
         if written.streams.video[0].frames != len(movie):
             raise OutputError(
                 f"only {written.streams.video[0].frames} of {len(movie)} frames arrived on the disk; is it full?"

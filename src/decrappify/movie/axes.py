@@ -2,10 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from decrappify.errors import InputError
 
 AXES = "TCZYX"
 _BY_COUNT = {2: "YX", 3: "TYX", 5: "TCZYX"}
+_NAMES = {
+    "T": ("t", "time", "times", "timepoint", "timepoints", "frame", "frames"),
+    "C": ("c", "s", "ch", "channel", "channels", "band", "bands", "rgb", "sample", "samples"),
+    "Z": ("z", "depth", "slice", "slices", "plane", "planes"),
+    "Y": ("y", "row", "rows", "height", "lat", "latitude"),
+    "X": ("x", "col", "cols", "column", "columns", "width", "lon", "longitude"),
+}
+_LETTERS = {name: letter for letter, names in _NAMES.items() for name in names}
+_SAMPLES = (3, 4)  # of a color pixel, without and with opacity
+_SMALL_FRAME = 7  # frames of so few rows are test data, and no color image has so few columns
+_MUCH = 4  # "much smaller": by this factor, beside two axes of similar length
+_SIMILAR = 2  # ratio of height and width up to which two axes look like an image
+_VERY_MUCH = 16  # by this factor whatever the two others are
+
+
+def axis_letter(name: object) -> str:
+    """Return the letter of ``TCZYX`` for the name of a dimension, empty for an unknown name.
+
+    >>> axis_letter("Time"), axis_letter("z"), axis_letter("column"), axis_letter("angle")
+    ('T', 'Z', 'X', '')
+    """
+    return _LETTERS.get(str(name).strip().lower(), "")
+
+
+def named_axes(names: Iterable[Any] | None, ndim: int) -> str | None:
+    """Return the axes that dimension names stand for; None where a name is unknown or repeated, or Y or X is absent.
+
+    >>> named_axes(("time", "y", "x"), 3), named_axes(("dim_0", "y", "x"), 3)
+    ('TYX', None)
+    """
+    letters = [axis_letter(name) for name in names or ()]
+    axes = "".join(letters)
+    return axes if len(axes) == len(letters) == len(set(axes)) == ndim and set("YX") <= set(axes) else None
 
 
 def array_axes(shape: tuple[int, ...], axes: str | None = None, *, what: str = "array") -> str:
@@ -23,7 +59,15 @@ def array_axes(shape: tuple[int, ...], axes: str | None = None, *, what: str = "
     Raises
     ------
     InputError
-        If the axes do not fit the shape, or are not given and cannot be inferred from it.
+        If the axes do not fit the shape, or are not given and cannot be inferred from it: other numbers of dimensions,
+        and shapes whose last axis looks like color samples or like time, such as (512, 512, 3) and (512, 512, 50).
+
+    Notes
+    -----
+    The last axis looks like color samples if it has 3 or 4 entries and frames would have more than 7 rows; like time
+    or depth if it is at most a quarter of the two axes before it and these differ by a factor of 2 at most, as the
+    sides of an image do, or if it is at most a sixteenth of both. Strips of line scans, such as (2000, 256, 32), and
+    short movies of narrow frames, such as (50, 512, 32), remain (T, Y, X).
 
     Examples
     --------
@@ -35,9 +79,17 @@ def array_axes(shape: tuple[int, ...], axes: str | None = None, *, what: str = "
     if len(shape) not in _BY_COUNT:
         raise InputError(
             f"{what} of shape {shape} has {len(shape)} axes; expected (Y, X), (T, Y, X) or (T, C, Z, Y, X), "
-            "or pass the axes, such as axes='TCYX'"
+            "or pass the axes, such as axes='TCYX' (--axes TCYX)"
         )
-    return _BY_COUNT[len(shape)]
+    guess = _BY_COUNT[len(shape)]
+    other = _other_reading(shape)
+    if other is not None:
+        axes_of_other, meaning = other
+        raise InputError(
+            f"{what} of shape {shape}: frames of {shape[-2]} x {shape[-1]} pixels are unlikely; "
+            f"pass axes={axes_of_other!r} (--axes {axes_of_other}) for {meaning}, or axes={guess!r} for such frames"
+        )
+    return guess
 
 
 def checked_axes(axes: str, shape: tuple[int, ...], what: str, found: str | None = None) -> str:
@@ -46,7 +98,7 @@ def checked_axes(axes: str, shape: tuple[int, ...], what: str, found: str | None
     Parameters
     ----------
     axes : str
-        One letter of ``TCZYX`` per dimension, in any order and case.
+        One letter of ``TCZYX`` per dimension, in any order and case; ``S`` (samples of a color pixel) stands for ``C``.
     shape : tuple of int
         Shape of the array.
     what : str
@@ -58,8 +110,15 @@ def checked_axes(axes: str, shape: tuple[int, ...], what: str, found: str | None
     ------
     InputError
         If they do not.
+
+    Examples
+    --------
+    >>> checked_axes("yxs", (64, 64, 3), "array")
+    'YXC'
     """
     letters = axes.upper()
+    if "C" not in letters:
+        letters = letters.replace("S", "C")
     unique = len(set(letters)) == len(letters) == len(shape)
     if not unique or not set("YX") <= set(letters) <= set(AXES):
         named = f" ({found})" if found else ""
@@ -68,3 +127,21 @@ def checked_axes(axes: str, shape: tuple[int, ...], what: str, found: str | None
             "needs one letter of TCZYX per dimension, Y and X included"
         )
     return letters
+
+
+def _other_reading(shape: tuple[int, ...]) -> tuple[str, str] | None:
+    """Axes that fit the shape better than those of its number of dimensions, and what they would mean."""
+    last = shape[-1]
+    if len(shape) == 5:
+        # The arrays of this package and of many others are (T, C, Z, Y, X): only what cannot be an image is refused.
+        if last <= _SAMPLES[1] and shape[-2] >= _VERY_MUCH * last:
+            return "TZYXC", "color images"
+        return None
+    if len(shape) != 3:
+        return None
+    short, long = sorted(shape[:2])
+    if last in _SAMPLES and shape[1] > _SMALL_FRAME:
+        return "YXC", "a color image"
+    if (_MUCH * last <= short and long <= _SIMILAR * short) or _VERY_MUCH * last <= short:
+        return "YXT", "time on the last axis ('YXZ' for slices, 'YXC' for channels)"
+    return None

@@ -87,6 +87,10 @@ class Movie:
         known = dict(zip("TZYX", (self.frame_interval_s, *self.pixel_size_um), strict=True))
         return {axis: float(value) for axis, value in self._unitless_spacing.items() if known[axis] is None}
 
+    @unitless_spacing.setter
+    def unitless_spacing(self, spacing: Mapping[str, float]) -> None:
+        self._unitless_spacing = dict(spacing)
+
     @property
     def ndim(self) -> int:
         """Number of axes, always 5."""

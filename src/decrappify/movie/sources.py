@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decrappify.errors import InputError
-from decrappify.movie.axes import AXES, array_axes
+from decrappify.movie.axes import AXES, array_axes, named_axes
 
 Shape5 = tuple[int, int, int, int, int]
 PixelSize = tuple[float | None, float | None, float | None]
@@ -43,14 +43,15 @@ class ArraySource:
     array : array-like
         Any subset of the axes, in any order.
     axes : str, optional
-        One letter of ``TCZYX`` per dimension, as for `array_axes`.
+        One letter of ``TCZYX`` per dimension, as for `array_axes`; by default as the array names its dimensions
+        (``dims`` of xarray, ``dimension_names`` of zarr), else by their number.
     """
 
     def __init__(self, array: Any, axes: str | None = None) -> None:
         if not hasattr(array, "shape") or not hasattr(array, "dtype"):
             array = np.asarray(array)
         self._array = array
-        self._axes = array_axes(array.shape, axes)
+        self._axes = array_axes(tuple(array.shape), axes or named_axes(_dimension_names(array), len(array.shape)))
         sizes = dict(zip(self._axes, array.shape, strict=True))
         self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)
         self.dtype = np.dtype(array.dtype)
@@ -69,3 +70,19 @@ class ArraySource:
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+def _dimension_names(array: Any) -> Any:
+    if hasattr(array, "metadata"):
+        return stored_dimension_names(array)
+    names = getattr(array, "dims", None)
+    return names if isinstance(names, tuple | list) else None
+
+
+def stored_dimension_names(array: Any) -> Any:
+    """Return the names of the dimensions of a zarr array: of its format (version 3), or as xarray stores them; or None.
+
+    A name may be None.
+    """
+    names = getattr(array.metadata, "dimension_names", None) or dict(array.attrs).get("_ARRAY_DIMENSIONS")
+    return names if isinstance(names, tuple | list) else None

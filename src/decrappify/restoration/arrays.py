@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from decrappify.errors import InputError
-from decrappify.movie import AXES, Array, Movie, array_axes
+from decrappify.movie import AXES, Array, Movie, array_axes, named_axes
 
 
 def given_axes(source: Any, axes: str | None) -> str | None:
@@ -20,7 +20,11 @@ def given_axes(source: Any, axes: str | None) -> str | None:
     if isinstance(source, str | os.PathLike | Movie):
         return None
     shape = getattr(source, "shape", None)
-    return array_axes(shape, axes) if isinstance(shape, tuple) else None
+    if not isinstance(shape, tuple):
+        return None
+    names = getattr(source, "dims", None)
+    named = named_axes(names, len(shape)) if axes is None and isinstance(names, tuple) else None
+    return named or array_axes(shape, axes)
 
 
 def in_axes(array: Array, axes: str | None) -> Array:

@@ -26,6 +26,7 @@ from decrappify.restoration.backends.choice import (
 from decrappify.restoration.backends.runtimes import Predict
 from decrappify.restoration.planning import activation_bytes_per_pixel
 from decrappify.restoration.tiling import round_up
+from decrappify.runtime import cpu_flags
 
 logger = logging.getLogger(__name__)
 
@@ -211,14 +212,4 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is computed by the hardware of `device`; elsewhere it is emulated and slower than float32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.type == "cpu" and bool(_cpu_flags() & {"avx512_bf16", "amx_bf16"})
-
-
-def _cpu_flags() -> set[str]:
-    find = getattr(torch.cpu, "get_capabilities", None)
-    if find is not None:
-        return {name for name, there in find().items() if there is True}
-    from pathlib import Path  # torch before 2.10 does not tell; Linux does
-
-    cpuinfo = Path("/proc/cpuinfo")
-    return set(cpuinfo.read_text(encoding="utf-8").split()) if cpuinfo.is_file() else set()
+    return device.type == "cpu" and bool(cpu_flags() & {"avx512_bf16", "amx_bf16"})

@@ -17,6 +17,7 @@ from torch import Tensor
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie, Plane
 from decrappify.restoration.arrays import given_axes, in_axes
+from decrappify.restoration.inference import choose_device
 from decrappify.restoration.job import Job, Target
 from decrappify.restoration.measuring import Channel
 from decrappify.restoration.notes import note_of, report, report_start, summary
@@ -24,6 +25,7 @@ from decrappify.restoration.overlap import run_overlapped
 from decrappify.restoration.restorer import RestorationCancelled, Restorer
 from decrappify.restoration.results import MemoryResult, Result, StoreResult, remove_working_store, saved_state
 from decrappify.restoration.sliding import Window
+from decrappify.runtime import present_runtime, take_up_runtime, threads_put_back
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -64,7 +66,8 @@ def restore(
 
     Reading, the network and writing run at the same time, one plane at a time: memory does not grow with the length
     of the movie. Every frame has the same tiles and the same normalisation. A run that is stopped at any moment,
-    and started again by the same call, finishes the rest; the file is then the same, byte for byte.
+    and started again by the same call, finishes the rest with as many threads as it began with; on the same type of
+    processor the file is then the same, byte for byte, on another one a warning says that last digits may differ.
 
     Parameters
     ----------
@@ -165,14 +168,15 @@ def restore(
         start = _Start(job, source, None if output is None else Path(output), precision, backend, overwrite, resume)
         if start.complete:
             return _returned(open_movie(start.output), as_array, given)
-        restorer, channels, result = start.prepare(device, tile_size, tile_overlap, progress, cancel)
-        try:
-            report_start(job, channels)
-            _run(job, restorer, channels, result, progress, on_plane)
-            _complete_record(job, result, start.provenance)
-            return _returned(result.finish(), as_array, given)
-        finally:
-            result.close()
+        with threads_put_back():
+            restorer, channels, result = start.prepare(device, tile_size, tile_overlap, progress, cancel)
+            try:
+                report_start(job, channels)
+                _run(job, restorer, channels, result, progress, on_plane)
+                _complete_record(job, result, start.provenance)
+                return _returned(result.finish(), as_array, given)
+            finally:
+                result.close()
     finally:
         if source is not None:
             opened.close()
@@ -243,12 +247,13 @@ class _Start:
         cancel: threading.Event | None,
     ) -> tuple[Restorer, list[Channel], Result]:
         """Make the restorer, what is measured of each channel, and the open result."""
-        state, job = self._state, self.job
+        state, job, chosen = self._state, self.job, choose_device(device)
+        runtime = take_up_runtime(state.get("runtime"), chosen) if state else present_runtime(chosen)
         restorer = Restorer(
             job.model,
             tile_size=state.get("tile_size", tile_size),
             tile_overlap=state.get("tile_overlap", tile_overlap),
-            device=device,
+            device=chosen,
             precision=state.get("precision", self._precision),
             backend=state.get("backend", self._backend),
             expected_pixels=job.n_pixels,
@@ -266,8 +271,9 @@ class _Start:
             "tile_size": restorer.tile_size,
             **settings,
             "device": restorer.network.device.type,
-            "provenance": job.provenance(channels, {"tile_size": restorer.tile_size, **settings}),
+            "provenance": job.provenance(channels, {"tile_size": restorer.tile_size, **settings, **runtime}),
         } | state
+        decided["runtime"] = runtime
         if decided["device"] != restorer.network.device.type:
             logger.warning("continuing on %s a run begun on %s: last digits may differ", device, decided["device"])
         self.provenance = decided["provenance"]

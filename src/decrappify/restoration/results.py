@@ -87,7 +87,7 @@ class MemoryResult:
 
     def finish(self) -> Movie:
         """Give the array as a movie."""
-        return Movie.from_array(self._array, **self._metadata)
+        return Movie.from_array(self._array, "TCZYX", **self._metadata)
 
     def close(self) -> None:
         """Nothing to release."""
@@ -164,7 +164,7 @@ def check_export(path: Path, shape: Shape5, dtype: np.dtype[Any]) -> None:
     tiny = (min(n_t, 2), n_c, min(n_z, 2), 16 + n_y % 2, 16 + n_x % 2)
     values = np.arange(np.prod(tiny)).reshape(tiny) % 100
     with TemporaryDirectory() as folder:
-        save_movie(Movie.from_array(values.astype(dtype), name=path.name), Path(folder) / path.name)
+        save_movie(Movie.from_array(values.astype(dtype), "TCZYX", name=path.name), Path(folder) / path.name)
 
 
 def saved_state(path: Path, run_key: str) -> dict[str, Any] | None:

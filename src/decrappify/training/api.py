@@ -51,6 +51,7 @@ def train(
     time_axis: str = "T",
     still_motion_px: tuple[float, float] = (0.0, 2.0),
     shrink: Sequence[int] = (1,),
+    folder_as: str = "auto",
     network_settings: Mapping[str, Any] | None = None,
     card: Mapping[str, Any] | None = None,
     progress: Any = None,
@@ -62,7 +63,8 @@ def train(
     Parameters
     ----------
     high_res : path, Movie, array, or a list of them
-        Good images: movies, stacks and stills, of any size and dtype. Folders of pictures are one movie.
+        Good images: movies, stacks and stills, of any size and dtype. A folder adds one
+        movie, or each of its scenes or images, as `folder_as` states.
     crappifier : Crappifier or str
         How good images become bad; a preset's name or a .toml/.json file will do.
     pairs : tuple, list or folder, optional
@@ -80,7 +82,8 @@ def train(
     output : path, optional
         Run folder: checkpoint, log, plot, previews, and ``model.safetensors`` at the end.
     resume : bool
-        Go on from the checkpoint in `output`, bit for bit.
+        Go on from the checkpoint in `output`, with as many threads as the run began with: bit for bit on the same type
+        of processor; a warning says where the last digits may differ.
     overwrite : bool
         Replace the run in `output`.
     start_from : Model, name or path, optional
@@ -91,6 +94,9 @@ def train(
         Range of speeds (pixels per frame) at which stills drift when a window has several frames.
     shrink : sequence of int
         Factors by which the images are binned to learn from more than one size, such as ``(1, 2)``.
+    folder_as : {"auto", "movie", "images"}
+        How to read folders, as for `decrappify.open_movie`; a log line or a warning states the result. Of pairs of
+        folders, "images" pairs the files by name.
     network_settings : mapping, optional
         Settings of the network beside its name, such as ``{"base_channels": 16}``.
     card : mapping, optional
@@ -140,6 +146,7 @@ def train(
             time_axis=time_axis,
             still_motion_px=still_motion_px,
             shrink=tuple(shrink),
+            folder_as=folder_as,
         ),
     )
     length = config.max_steps * config.batch_size * config.n_devices
@@ -180,6 +187,7 @@ def train(
         "steps": result.last_step,
         "best_step": result.best_step,
         "training_seconds": round(result.seconds),
+        "runtime": result.runtime,
         "validation": {
             "psnr_source_db": round(result.psnr_source, 2),
             "psnr_db": round(result.best_psnr, 2),

@@ -1,4 +1,4 @@
-"""Complete, atomic checkpoints: everything a run needs to go on bit for bit."""
+"""Complete, atomic checkpoints: everything a run needs to go on bit for bit, threads and processor type included."""
 
 from __future__ import annotations
 

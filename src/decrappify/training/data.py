@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 from decrappify.crappify import Crappifier, crappifier_preset
 from decrappify.errors import InputError, MissingFileError
-from decrappify.io import open_movie
+from decrappify.io import open_movie, open_scenes
+from decrappify.io.folder import FolderReading, is_image_folder, read_folder
 from decrappify.movie import Movie
 
+# Named as that of the module that classifies folders, so that the command line shows both.
+logger = logging.getLogger("decrappify.io.folder")
 
-def as_movies(given: Any) -> list[Movie]:
-    """One or several movies from a path, array, movie, or a list of them; an empty list is refused."""
+
+def as_movies(given: Any, folder_as: str = "auto") -> list[Movie]:
+    """Return movies from a path, array, movie, or a list of them; a folder adds each of its movies or images.
+
+    `folder_as` is that of `decrappify.open_movie`, for all that are folders.
+    """
     several = given if isinstance(given, list | tuple) else [given]
-    movies = [open_movie(item) for item in several]
+    movies = [movie for item in several for movie in open_scenes(item, folder_as=_for(item, folder_as))]
     if not movies:
         raise InputError("no images given; give at least one path, array or movie")
     return movies
@@ -43,29 +52,59 @@ def as_crappifier(given: Crappifier | str | Path) -> Crappifier:
     return crappifier_preset(str(given))
 
 
-def as_pairs(given: Any) -> list[tuple[Movie, Movie]]:
-    """(source, target) movies from a folder holding ``low/`` and ``high/``, two folders, or a list of pairs.
+def as_pairs(given: Any, folder_as: str = "auto") -> list[tuple[Movie, Movie]]:
+    """Return (source, target) movies from a folder holding ``low/`` and ``high/``, two folders, or a list of pairs.
 
-    Files of two folders are paired by name without suffix; a file without partner is refused by name.
+    Two folders that are each one movie, or scenes, by the names of their files are one pair, or a pair per scene.
+    Else, and with ``folder_as="images"``, their files are paired by name without suffix. What has no partner is refused
+    by name.
     """
     if isinstance(given, str | Path):
         folder = Path(given)
         if not ((folder / "low").is_dir() and (folder / "high").is_dir()):
             raise InputError(f"{folder} does not hold low/ and high/, which a folder of pairs needs")
         given = (folder / "low", folder / "high")
-    if isinstance(given, tuple) and len(given) == 2 and all(_is_folder(item) for item in given):
-        return [(open_movie(a), open_movie(b)) for a, b in _matched(Path(given[0]), Path(given[1]))]
+    if isinstance(given, tuple) and len(given) == 2 and all(map(is_image_folder, given)):
+        return paired_folders(Path(given[0]), Path(given[1]), folder_as)
     if not isinstance(given, list | tuple) or not all(
         isinstance(pair, list | tuple) and len(pair) == 2 for pair in given
     ):
         raise InputError(f"pairs is {given!r}, needs a folder, two folders that exist, or a list of (source, target)")
     if not given:
         raise InputError("pairs is empty; give at least one (source, target)")
-    return [(open_movie(source), open_movie(target)) for source, target in given]
+    pairs = []
+    for source, target in given:
+        if is_image_folder(source) and is_image_folder(target):
+            pairs += paired_folders(Path(source), Path(target), folder_as)
+        else:
+            low, high = (open_movie(item, folder_as=_for(item, folder_as)) for item in (source, target))
+            pairs.append((low, high))
+    return pairs
 
 
-def _is_folder(item: Any) -> bool:
-    return isinstance(item, str | Path) and Path(item).is_dir() and not str(item).rstrip("/").endswith(".zarr")
+def paired_folders(sources: Path, targets: Path, folder_as: str = "auto") -> list[tuple[Movie, Movie]]:
+    """Return the pairs of two folders, whose files must have the same names; see `as_pairs`."""
+    files = _matched(sources, targets)
+    both = sources, targets
+    readings: list[FolderReading] = []
+    if folder_as != "images" and not any(is_image_folder(file) for pair in files for file in pair):
+        readings = [read_folder(folder, folder_as) for folder in both]
+    if not readings or any(reading.kind != "movie" for reading in readings):
+        line = f"{sources} and {targets} were read as {len(files)} pairs of files with equal names"
+        logger.info("%s; pass folder_as='movie' (--as movie) to read each folder as one movie", line)
+        return [(open_movie(a), open_movie(b)) for a, b in files]
+    if folder_as == "auto" and not all(reading.time_is_labeled for reading in readings):
+        warnings.warn(
+            f"{sources} and {targets} were read as one pair of movies, since their file names differ only in a number; "
+            "pass folder_as='images' (--as images) to pair the files by name",
+            stacklevel=4,
+        )
+    low, high = (open_scenes(folder, folder_as=folder_as) for folder in both)
+    return list(zip(low, high, strict=True))
+
+
+def _for(item: Any, folder_as: str) -> str:
+    return folder_as if is_image_folder(item) else "auto"
 
 
 def _matched(sources: Path, targets: Path) -> list[tuple[Path, Path]]:

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from decrappify.datasets import Sample
 from decrappify.errors import InputError, OutputError
 from decrappify.losses import PixelLoss, pixel_loss, tuple_loss
+from decrappify.runtime import present_runtime, take_up_runtime, threads_put_back
 from decrappify.training.checkpoint import load_checkpoint, save_checkpoint
 from decrappify.training.config import TrainingConfig
 from decrappify.training.ema import WeightAverage
@@ -32,7 +33,7 @@ _VALIDATION_PATCHES = 32
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What a run ends with: the best averaged weights, their step and score, the last step, and who writes files."""
+    """Best averaged weights of a run, their step and score, the last step, who writes files, threads and processor."""
 
     weights: dict[str, Tensor]
     best_step: int
@@ -42,6 +43,7 @@ class TrainingResult:
     last_step: int
     seconds: float
     is_global_zero: bool
+    runtime: dict[str, Any]
 
 
 def generator_step(
@@ -96,8 +98,23 @@ def run_training(
     check_device(config)
     fabric = Fabric(accelerator=config.device, devices=config.n_devices, precision=cast("Any", config.precision))
     fabric.launch()
-    run = _Run(fabric, network, config, settings or {}, folder)
-    first_step = run.resume() if resume else 0
+    with threads_put_back():
+        run = _Run(fabric, network, config, settings or {}, folder)
+        first_step = run.resume() if resume else 0
+        return _train(run, dataset, validation, first_step, progress, stop, on_validation)
+
+
+def _train(
+    run: _Run,
+    dataset: Dataset[Sample],
+    validation: Dataset[Sample],
+    first_step: int,
+    progress: Any,
+    stop: threading.Event | None,
+    on_validation: Any,
+) -> TrainingResult:
+    """Take the steps after `first_step`."""
+    fabric, config, folder = run.fabric, run.config, run.folder
     loader = step_loader(
         dataset,
         fabric,
@@ -152,6 +169,7 @@ class _Run:
     ) -> None:
         self.fabric, self.config, self.folder = fabric, config, folder
         self.started = time.monotonic()
+        self.runtime = present_runtime(fabric.device)
         self.losses: list[Tensor] = []  # of the steps since the last validation
         self.settings = settings | {k: v for k, v in config.to_dict().items() if k not in ("device", "workers")}
         self.bare = network
@@ -206,6 +224,7 @@ class _Run:
             self.folder / "checkpoint.pt",
             {
                 "settings": self.settings,
+                "runtime": self.runtime,
                 "step": step,
                 "seconds": self.seconds,
                 "losses": torch.stack(self.losses) if self.losses else torch.zeros(0, 2),
@@ -226,6 +245,7 @@ class _Run:
         if self.folder is None:
             raise InputError("cannot resume without a run folder; name the output folder of the first run")
         state = load_checkpoint(self.folder / "checkpoint.pt", self.settings)
+        self.runtime = take_up_runtime(state.get("runtime"), self.fabric.device)
         self.bare.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
@@ -254,6 +274,7 @@ class _Run:
             last_step=last_step,
             seconds=self.seconds,
             is_global_zero=self.fabric.is_global_zero,
+            runtime=self.runtime,
         )
 
 

@@ -64,7 +64,7 @@ class Split:
         Stored in the model.
     validation_fraction : float
         Share kept when no validation data are given.
-    time_axis, still_motion_px, shrink
+    time_axis, still_motion_px, shrink, folder_as
         As for `decrappify.train`.
     """
 
@@ -75,6 +75,7 @@ class Split:
     time_axis: str = "T"
     still_motion_px: tuple[float, float] = (0.0, 2.0)
     shrink: tuple[int, ...] = (1,)
+    folder_as: str = "auto"
 
 
 def find_material(high_res: Any, crappifier: Any, pairs: Any, validation: Any, split: Split) -> Material:
@@ -90,11 +91,12 @@ def find_material(high_res: Any, crappifier: Any, pairs: Any, validation: Any, s
     if pairs is not None:
         if high_res is not None or crappifier is not None:
             raise InputError("give either pairs, or high_res and a crappifier, not both")
-        return PairMaterial(as_pairs(pairs), None if validation is None else as_pairs(validation), split)
+        kept_pairs = None if validation is None else as_pairs(validation, split.folder_as)
+        return PairMaterial(as_pairs(pairs, split.folder_as), kept_pairs, split)
     if high_res is None or crappifier is None:
         raise InputError("training needs high_res images and a crappifier, or pairs")
-    kept = None if validation is None else as_movies(validation)
-    return TupleMaterial(as_movies(high_res), as_crappifier(crappifier), kept, split)
+    kept = None if validation is None else as_movies(validation, split.folder_as)
+    return TupleMaterial(as_movies(high_res, split.folder_as), as_crappifier(crappifier), kept, split)
 
 
 class TupleMaterial:

@@ -37,6 +37,7 @@ def train_nogan(
     time_axis: str = "T",
     still_motion_px: tuple[float, float] = (0.0, 2.0),
     shrink: Sequence[int] = (1,),
+    folder_as: str = "auto",
     card: Mapping[str, Any] | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -60,14 +61,15 @@ def train_nogan(
         Run folder: images, checkpoints, log, plots, ``pretrained.safetensors`` and ``model.safetensors``.
     config : NoganConfig or str
         The schedule, or the name of one: "microscopy", "artistic", "stable" or "video".
-    pairs, validation, time_axis, still_motion_px, shrink, card
+    pairs, validation, time_axis, still_motion_px, shrink, folder_as, card
         As for `train`.
     start_from : Model, name or path, optional
         A trained generator of the same architecture. With an empty ``config.pretrain`` phase (i) is left out.
     critic_from : path, optional
         A critic, such as the ``critic.safetensors`` of another run, or a published one.
     resume, overwrite : bool
-        Go on from the checkpoint in `output`, bit for bit; or replace the run there.
+        Go on from the checkpoint in `output` (with as many threads as the run began with, and bit for bit on the same
+        type of processor); or replace the run there.
     progress : callable, optional
         Such as ``tqdm``.
     stop : threading.Event, optional
@@ -87,6 +89,7 @@ def train_nogan(
     """
     import torch
 
+    from decrappify.runtime import threads_put_back
     from decrappify.training.api import run_folder
     from decrappify.training.nogan_phases import run_phases
     from decrappify.training.nogan_run import NoganRun
@@ -103,10 +106,12 @@ def train_nogan(
         time_axis=time_axis,
         still_motion_px=still_motion_px,
         shrink=tuple(shrink),
+        folder_as=folder_as,
     )
     material, items = _material(high_res, crappifier, pairs, validation, split, config)
     with (
         torch.random.fork_rng(devices=[]),  # the caller's generator is left alone
+        threads_put_back(),
         deterministic(config.deterministic),
         interruptible(stop or threading.Event()) as stopping,
     ):
@@ -166,6 +171,7 @@ class _Describe:
         described |= {
             "trained_with": f"decrappify {__version__}",
             "training_seconds": round(run.seconds),
+            "runtime": run.runtime,
             "trained_on": run.material.used,
             "images": run.items,
             "settings": config.to_dict(),

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from decrappify.losses import content_loss
+from decrappify.runtime import present_runtime, take_up_runtime
 from decrappify.training.checkpoint import load_checkpoint, save_checkpoint
 from decrappify.training.learner import Learner
 from decrappify.training.material import Material
@@ -110,6 +111,7 @@ class NoganRun:
         self.history: dict[str, Any] = {}  # what later phases and the model card need: monitor rows, verdicts, scores
         self._waiting: dict[str, Any] | None = None  # the checkpoint of a resumed run, until its phase takes it up
         self._started = time.monotonic()
+        self.runtime = present_runtime(self.fabric.device)
         self.record = NoganRecord(folder, writes=self.fabric.is_global_zero)
 
     def steps(self, share: float, batch_size: int) -> int:
@@ -210,6 +212,7 @@ class NoganRun:
             return
         state = {
             "settings": self._plain,
+            "runtime": self.runtime,
             "phase": self.position.phase,
             "step": self.position.step,
             "notes": self.position.notes,
@@ -226,8 +229,9 @@ class NoganRun:
         save_checkpoint(self.folder / "checkpoint.pt", state)
 
     def resume(self) -> None:
-        """Take everything from the folder's checkpoint."""
+        """Take everything from the folder's checkpoint; call it inside `threads_put_back`."""
         state = load_checkpoint(self.folder / "checkpoint.pt", self._plain)
+        self.runtime = take_up_runtime(state.get("runtime"), self.fabric.device)
         self.generator.load_state_dict(state["generator"])
         self.critic.load_state_dict(state["critic"])
         self.position = Position(state["phase"], state["step"], dict(state["notes"]))

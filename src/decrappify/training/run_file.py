@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from decrappify.checks import nearest
+from decrappify.checks import ESCAPES, nearest, toml_table
 from decrappify.crappify import Crappifier
 from decrappify.errors import InputError, MissingFileError
 from decrappify.model import Model
@@ -41,6 +40,7 @@ _DATA_KEYS: dict[str, tuple[Any, str]] = {
     "still_motion_px": (list, "two speeds such as [0.0, 2.0]"),
     "shrink": (list, "factors such as [1, 2]"),
     "folder": (str, "a text"),
+    "folder_as": (str, "'auto', 'movie' or 'images'"),
 }
 
 
@@ -51,14 +51,15 @@ def train_from_file(
     resume: bool = False,
     overwrite: bool = False,
     device: str | None = None,
+    folder_as: str | None = None,
     progress: Any = None,
 ) -> tuple[Model, Path]:
     """Train as a TOML file says, and return the model and its run folder.
 
     Paths in the file are relative to the file, or to ``data.folder`` (in which ``$NAME`` stands for an environment
     variable). Tables: ``[data]`` (high_res and ``[[data.simulated]]``, or pairs; validation, time_axis,
-    still_motion_px, shrink, folder), ``[training]`` (fields of `TrainingConfig`), ``[network]``, ``[card]``; keys:
-    output, start_from, and crappifier (a preset's name, a file, or a table). In place of ``[training]`` and
+    still_motion_px, shrink, folder, folder_as), ``[training]`` (fields of `TrainingConfig`), ``[network]``, ``[card]``;
+    keys: output, start_from, and crappifier (a preset's name, a file, or a table). In place of ``[training]`` and
     ``[network]`` a NoGAN run has ``[nogan]`` (``preset`` and fields of `NoganConfig`), and may have critic_from.
     """
     values = _read(path)
@@ -78,6 +79,7 @@ def train_from_file(
         "time_axis": data.get("time_axis", "T"),
         "still_motion_px": tuple(data.get("still_motion_px", (0.0, 2.0))),
         "shrink": tuple(data.get("shrink", (1,))),
+        "folder_as": folder_as or data.get("folder_as", "auto"),
         "card": values.get("card"),
         "progress": progress,
     }
@@ -99,8 +101,8 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist; needs a TOML file that describes the run")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return toml_table(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
 
 
@@ -139,8 +141,12 @@ def _data_folder(given: str | None, path: Path) -> Path:
 def _resolve(given: Any, folder: Path) -> Any:
     if given is None:
         return None
-    if not all(isinstance(item, str) for item in (given if isinstance(given, list) else [given])):
+    items = given if isinstance(given, list) else [given]
+    if not all(isinstance(item, str) for item in items):
         raise InputError(f"data of a run are paths, found {given!r}; needs a text or a list of texts")
+    for item in items:
+        if not item.isprintable() and set(item) & set("\b\t\n\f\r"):
+            raise InputError(f"data of a run are paths, found {item!r}; {ESCAPES}")
     return [folder / item for item in given] if isinstance(given, list) else folder / given
 
 

@@ -76,7 +76,7 @@ def automatic_backend(network: nn.Module, device: torch.device, precision: str, 
 
 
 class PerSize:
-    """Predicts with a form of the network that is made for each size of source, and keeps the last few.
+    """Predicts with a form of the network made for each size of source and number of threads, and keeps the last few.
 
     Parameters
     ----------
@@ -98,13 +98,14 @@ class PerSize:
     def __call__(self, source: Tensor) -> Tensor:
         """Predict from (N, C, H, W)."""
         size = tuple(source.shape)
-        if size not in self._made:
+        key = (torch.get_num_threads(), *size)  # which the forms take on when they are made
+        if key not in self._made:
             if len(self._made) == _SIZES_KEPT:
                 del self._made[next(iter(self._made))]
             started = time.perf_counter()
-            self._made[size] = self._make(trial_source(size, source.device))
+            self._made[key] = self._make(trial_source(size, source.device))
             logger.info("made ready for sources of %d x %d pixels in %.1f s", *size[-2:], time.perf_counter() - started)
-        return self._made[size](source)
+        return self._made[key](source)
 
 
 def on_runtime(backend: str, network: nn.Module, precision: str, *, or_torch: bool = False) -> PerSize:

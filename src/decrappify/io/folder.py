@@ -1,0 +1,401 @@
+"""What a folder of image files is: one movie, several scenes, or images that have nothing to do with each other."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from decrappify.errors import FormatError, InputError
+from decrappify.io.formats import READABLE
+from decrappify.io.name_grid import Arrangement, Grid, arrange, single_grid
+from decrappify.io.natural import natural_key
+from decrappify.io.outputs import ZARR_DOCUMENTS
+from decrappify.io.picture_files import PICTURE_SUFFIXES, picture_layout
+
+FolderAs = Literal["auto", "movie", "images"]
+FOLDER_AS = ("auto", "movie", "images")
+
+_TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
+_KIND = {".tiff": ".tif", ".jpeg": ".jpg"}  # two spellings of one kind
+_SINGLE = PICTURE_SUFFIXES | _TIFF_SUFFIXES
+_CONTAINERS = frozenset(ending for endings in READABLE.values() for ending in endings) - _SINGLE
+_ENDING = re.compile(r"(\.ome)?\.[^.]+$", re.IGNORECASE)
+# Folders that acquisition programs write inside one acquisition.
+_PART_OF_ACQUISITION = re.compile(
+    r"(?:.*[-_ ])?(?:pos|position|xy|site|well|field|scene|timepoint|zstep)[-_ ]?\d+(?:_\d+)*", re.IGNORECASE
+)
+_VOLUME = re.compile(r"(?:vol(?:ume)?|z?stack)s?(?![a-z])", re.IGNORECASE)
+_CAMERA = re.compile(r"(?:img|dsc|dscn|dscf|imgp|pict|photo|sam|gopr)_?\d+", re.IGNORECASE)
+_HEADERS = 1000  # read to compare the sizes of images; others are compared when their pixels are read
+
+
+class Layout(NamedTuple):
+    """What the header of one file states."""
+
+    pages: int
+    shape: tuple[int, ...]
+    dtype: str
+
+    def __str__(self) -> str:
+        return f"{' × '.join(map(str, self.shape))} {self.dtype} with {self.pages} page{'s' if self.pages > 1 else ''}"
+
+
+@dataclass(frozen=True)
+class FolderScene:
+    """One image of a folder.
+
+    Attributes
+    ----------
+    name : str
+        Unique within the folder where the folder has several.
+    files : tuple of Path
+        The files; the first one alone where `grid` is None.
+    grid : Grid or None
+        Number of the file of each plane; None for a file that is an image of its own.
+    inner : int
+        Scene of that file.
+    pages_are_slices : bool
+        Whether pages that a TIFF file does not name are slices.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    grid: Grid | None = None
+    inner: int = 0
+    pages_are_slices: bool = False
+
+
+@dataclass(frozen=True)
+class FolderReading:
+    """What a folder was taken for.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    kind : {"movie", "images"}
+        Whether files are planes of a movie (of each scene), or images of their own.
+    scenes : tuple of FolderScene
+        At least one.
+    reason : str
+        Completes "because".
+    is_sure : bool
+        Whether a message is information; a warning otherwise.
+    left_out : tuple of str
+        What the folder holds besides.
+    time_is_labeled : bool
+        Whether the file names label the number of the frame, such as t0001, or other metadata order the files.
+    """
+
+    path: Path
+    kind: str
+    scenes: tuple[FolderScene, ...]
+    reason: str
+    is_sure: bool = True
+    left_out: tuple[str, ...] = ()
+    time_is_labeled: bool = True
+
+    @property
+    def n_files(self) -> int:
+        """Number of files of all scenes."""
+        return sum(1 if scene.grid is None else len(scene.grid.files) for scene in self.scenes)
+
+
+def is_image_folder(source: object) -> bool:
+    """Whether `source` is the path of a folder other than an OME-Zarr store."""
+    if not isinstance(source, str | os.PathLike):
+        return False
+    path = Path(source)
+    return path.is_dir() and not _is_store(path)
+
+
+def check_folder_as(folder_as: str, source: object) -> None:
+    """Raise InputError for an unknown value, and for one other than "auto" that is given for anything but a folder."""
+    if folder_as not in FOLDER_AS:
+        raise InputError(f"folder_as={folder_as!r} is not known, needs 'auto', 'movie' or 'images'")
+    if folder_as != "auto" and not is_image_folder(source):
+        raise InputError(f"folder_as={folder_as!r} (--as) is for folders, found {_what(source)}; leave it out")
+
+
+def _what(source: object) -> str:
+    return Path(source).name if isinstance(source, str | os.PathLike) else f"a {type(source).__name__}"
+
+
+def read_folder(path: Path, folder_as: str = "auto") -> FolderReading:
+    """Classify a folder by the names of its files, and where these leave a doubt by their sizes.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    folder_as : {"auto", "movie", "images"}
+        "movie": the files are planes of one movie, frame after frame where their names number nothing else. "images":
+        each file is an image, or a movie, of its own.
+
+    Raises
+    ------
+    InputError
+        If there are no image files, or several kinds of them; the message names what was found.
+    """
+    check_folder_as(folder_as, path)
+    return _read_unchanged(path.absolute(), folder_as, _content(path))
+
+
+def _content(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return what changes when files of a folder do; of many files only the names."""
+    with os.scandir(path) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    if len(found) > _HEADERS:
+        return tuple((entry.name, 0, 0) for entry in found)
+    states = [entry.stat() for entry in found]
+    return tuple((e.name, state.st_size, state.st_mtime_ns) for e, state in zip(found, states, strict=True))
+
+
+@lru_cache(maxsize=4)  # every scene of a folder is opened by its own call
+def _read_unchanged(path: Path, folder_as: str, _: tuple[tuple[str, int, int], ...]) -> FolderReading:
+    files, left_out = _listed_files(path, folder_as)
+    is_container = files[0].suffix.lower() in _CONTAINERS or files[0].is_dir()
+    if is_container and folder_as == "movie" and len(files) > 1:
+        raise InputError(
+            f"folder {path.name} holds {len(files)} files such as {files[0].name}, which cannot be frames of one "
+            "movie; leave out folder_as='movie' (--as movie), or open them one by one"
+        )
+    reading = _reading(path, files, folder_as, is_container=is_container)
+    return replace(reading, left_out=tuple(left_out))
+
+
+def _reading(path: Path, files: list[Path], folder_as: str, *, is_container: bool) -> FolderReading:
+    if len(files) == 1:
+        return FolderReading(path, "images", tuple(_own_scenes(files, [files[0].name])), "it holds one file")
+    sets = [] if is_container else _file_sets(files)
+    if sets:
+        scenes = _own_scenes(sets, [_stem(path, file) for file in sets])
+        if len(sets) == 1:
+            inner = [scene.name.partition(" / ")[2] for scene in scenes]
+            scenes = [replace(scene, name=name) for scene, name in zip(scenes, inner, strict=True)]
+            return FolderReading(path, "movie", tuple(scenes), "the metadata of the files join them")
+        return FolderReading(path, "images", tuple(scenes), "the metadata of the files join some of them")
+    if folder_as == "images":
+        return _images(path, files, "as requested")
+    if is_container:
+        return _images(path, files, "each file holds a movie of its own")
+    found = arrange([_stem(path, file) for file in files])
+    if folder_as == "movie":
+        grid = found.grids[0] if len(found.grids) == 1 else single_grid(len(files))
+        found, is_sure = Arrangement((grid,), "as requested", time_is_labeled=True), True
+    elif not found.grids or (len(found.grids) == len(files) > 1):
+        return _images(path, files, found.reason, is_sure=found.is_sure)
+    else:
+        is_sure = found.is_sure
+        doubt = _doubt(path, files, found)
+        if doubt is not None:
+            return _images(path, files, *doubt)
+    slices = _pages_are_slices(path, files, found)
+    scenes = [FolderScene(grid.name, tuple(files), grid, pages_are_slices=slices) for grid in found.grids]
+    labeled = found.time_is_labeled or "T" not in found.grids[0].axes
+    return FolderReading(path, "movie", tuple(scenes), found.reason, is_sure, time_is_labeled=labeled)
+
+
+def check_layouts(scene: FolderScene, folder: str) -> None:
+    """Raise InputError where files of one scene differ in size or data type; the message names two of them."""
+    if scene.grid is None:
+        return
+    odd = differing([scene.files[number] for number in sorted(scene.grid.files.values())])
+    if odd is not None:
+        raise InputError(
+            f"frames of folder {folder} differ: {odd}; make them alike, move the odd one out, or pass "
+            "folder_as='images' (--as images) for images of their own"
+        )
+
+
+def differing(files: Sequence[Path]) -> str | None:
+    """Return what the first two files that differ in their headers are, or None; of many files a sample is read."""
+    if len(files) > _HEADERS:
+        by_size = sorted(files, key=lambda file: file.stat().st_size)
+        step = len(files) / _HEADERS
+        sample = {0, len(files) - 1, *(int(number * step) for number in range(_HEADERS))}
+        files = [by_size[0], by_size[-1], *(files[number] for number in sorted(sample))]
+    first = layout_of(files[0])
+    for file in files[1:]:
+        layout = layout_of(file)
+        if str(layout) != str(first):
+            return f"{files[0].name} is {first}, {file.name} is {layout}"
+    return None
+
+
+def layout_of(file: Path) -> object:
+    """Read the header of one file; what it returns has a text and can be compared by it."""
+    if file.suffix.lower() not in _TIFF_SUFFIXES:
+        return picture_layout(file)
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(file) as tiff:
+            page = tiff.pages.first
+            return Layout(len(tiff.pages), page.shape, str(page.dtype))
+    except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:
+        raise FormatError(
+            f"{file.name} is no readable TIFF ({error}); it is damaged or another kind of file"
+        ) from error
+
+
+def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
+    """Return the files to read in natural order, and what is left out."""
+    entries = sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=natural_key)
+    subfolders = [entry for entry in entries if entry.is_dir() and not _is_store(entry)]
+    singles = [entry for entry in entries if entry.suffix.lower() in _SINGLE and entry.is_file()]
+    containers = [
+        e for e in entries if _is_store(e) or (e.suffix.lower() in _CONTAINERS - {".zarr"} and not e.is_dir())
+    ]
+    if folder_as == "images" and (singles or containers):
+        return [entry for entry in entries if entry in {*singles, *containers}], []
+    if not singles and not containers:
+        singles = _inside(subfolders)
+    if not singles and not containers:
+        hint = f", but folders such as {subfolders[0].name}: open one of them" if subfolders else ""
+        needs = hint or "; needs .tif, .png, .jpg or .bmp files, one per frame"
+        raise InputError(f"folder {folder} holds no pictures{needs}")
+    if not singles:
+        return containers, []
+    left_out = [f"{len(containers)} other files such as {containers[0].name}"] if containers else []
+    full = [file for file in singles if "_thumb" not in file.name.lower()]
+    if full and len(full) < len(singles):
+        left_out.append(f"{len(singles) - len(full)} thumbnails")
+        singles = full
+    kinds = Counter(_KIND.get(file.suffix.lower(), file.suffix.lower()) for file in singles)
+    if len(kinds) > 1:
+        found = " and ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        raise InputError(
+            f"folder {folder} holds {found} files; leave one kind in it, so that it is clear which are the frames, or "
+            "pass folder_as='images' (--as images)"
+        )
+    return singles, left_out
+
+
+def _is_store(path: Path) -> bool:
+    return path.is_dir() and (
+        path.suffix.lower() == ".zarr" or any((path / document).exists() for document in ZARR_DOCUMENTS)
+    )
+
+
+def _inside(folders: Sequence[Path], depth: int = 2) -> list[Path]:
+    """Find the files of one acquisition whose positions, time points or slices lie in folders of their own."""
+    parts = [folder for folder in folders if _PART_OF_ACQUISITION.fullmatch(folder.name)]
+    files: list[Path] = []
+    for part in parts:
+        entries = sorted((entry for entry in part.iterdir() if not entry.name.startswith(".")), key=natural_key)
+        own = [entry for entry in entries if entry.suffix.lower() in _SINGLE and entry.is_file()]
+        files += own or (_inside([entry for entry in entries if entry.is_dir()], depth - 1) if depth > 1 else [])
+    return files
+
+
+def _stem(folder: Path, file: Path) -> str:
+    return _ENDING.sub("", file.relative_to(folder).as_posix())
+
+
+def _images(path: Path, files: Sequence[Path], reason: str, is_sure: bool = True) -> FolderReading:
+    names = [_stem(path, file) for file in files]
+    if len(set(names)) < len(names):
+        names = [file.name for file in files]
+    return FolderReading(path, "images", tuple(_own_scenes(files, names)), reason, is_sure)
+
+
+def _own_scenes(files: Sequence[Path], names: Sequence[str]) -> list[FolderScene]:
+    """Return every scene of every file; stills and plain TIFF files have one."""
+    from decrappify.io.scenes import scenes
+
+    found = []
+    for file, name in zip(files, names, strict=True):
+        is_plain = file.suffix.lower() in _SINGLE and not file.name.lower().endswith((".ome.tif", ".ome.tiff"))
+        inner = [""] if is_plain and len(files) > 1 else scenes(file)
+        found += [
+            FolderScene(name if len(inner) == 1 else f"{name} / {scene}", (file,), inner=number)
+            for number, scene in enumerate(inner)
+        ]
+    return found
+
+
+def _file_sets(files: Sequence[Path]) -> list[Path]:
+    """Return the first file of each set of files that describe each other, or nothing where files stand alone."""
+    folder = files[0].parent
+    if files[0].suffix.lower() not in _TIFF_SUFFIXES or any(file.parent != folder for file in files):
+        return []
+    if (folder / "NDTiff.index").exists():
+        return [files[0]]
+    covered: set[str] = set()
+    first_of_set: list[Path] = []
+    for file in files:
+        if file.name in covered:
+            continue
+        named = _named_files(file)
+        if not first_of_set and not (named - {file.name}) & {other.name for other in files}:
+            return []
+        covered |= named
+        first_of_set.append(file)
+    return first_of_set
+
+
+def _named_files(file: Path) -> set[str]:
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(file) as tiff:
+            text = tiff.ome_metadata or ""
+            if "<BinaryOnly" not in text and (not tiff.is_ome or "FileName" not in text):
+                return set()
+    except (OSError, ValueError, tifffile.TiffFileError):
+        return set()  # named when it is opened
+    return set(re.findall(r'(?:FileName|MetadataFile)="([^"]+)"', text))
+
+
+def _doubt(path: Path, files: Sequence[Path], found: Arrangement) -> tuple[str, bool] | None:
+    """Return why files with fitting names are images of their own nevertheless, and whether that is certain."""
+    first = files[0]
+    if first.suffix.lower() in {".jpg", ".jpeg"} and all(_CAMERA.fullmatch(_stem(path, file)) for file in files):
+        return "the file names are those of a camera", False
+    if first.suffix.lower() in _TIFF_SUFFIXES:
+        axes, pages = tiff_axes(first)
+        grid = found.grids[0]
+        if pages > 1 and "T" in axes and "T" in grid.axes:
+            return f"{first.name} is a movie of {pages} pages", not found.time_is_labeled
+        if pages > 1 and "Z" in axes and "Z" in grid.axes:
+            return f"{first.name} is a stack of {pages} pages", False
+        named = found.time_is_labeled or _VOLUME.search(_stem(path, first)) or "T" not in grid.axes
+        if pages > 1 and _are_unnamed(axes) and not named:
+            return f"{first.name} has {pages} pages, which may be frames or slices", False
+    if not found.time_is_labeled and (len(found.grids) == 1 or not found.is_sure):
+        odd = differing(files)
+        if odd is not None:
+            return f"their sizes differ: {odd}", False
+    return None
+
+
+def _pages_are_slices(path: Path, files: Sequence[Path], found: Arrangement) -> bool:
+    if files[0].suffix.lower() not in _TIFF_SUFFIXES:
+        return False
+    axes, pages = tiff_axes(files[0])
+    return pages > 1 and _are_unnamed(axes) and "T" in found.grids[0].axes
+
+
+def _are_unnamed(axes: str) -> bool:
+    return not set("TZC") & set(axes)
+
+
+def tiff_axes(file: Path) -> tuple[str, int]:
+    """Return the axes that a TIFF file names, and its number of planes."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(file) as tiff:
+            series = tiff.series[0]
+            return str(series.axes), len(series.pages)
+    except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:
+        raise FormatError(
+            f"{file.name} is no readable TIFF ({error}); it is damaged or another kind of file"
+        ) from error

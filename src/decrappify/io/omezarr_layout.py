@@ -1,0 +1,263 @@
+"""The layout of a Zarr store: its metadata documents and the images (scenes) that it holds; no array is opened."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from decrappify.errors import FormatError, InputError
+
+_LISTED = 5  # names in a message
+_LOOKED_AT = 1000  # entries of a folder in search of an example
+
+
+@dataclass(frozen=True, slots=True)
+class ZarrImage:
+    """One image of a store.
+
+    Attributes
+    ----------
+    folder : Path
+        The group of the image.
+    name : str or None
+        Name of the scene; None where the store has no name for it.
+    number : int
+        Which entry of the group's ``multiscales`` it is.
+    """
+
+    folder: Path
+    name: str | None = None
+    number: int = 0
+
+
+def group_attributes(folder: Path) -> dict[str, Any] | None:
+    """Return the attributes of a Zarr group, None for an array.
+
+    Raises
+    ------
+    FormatError
+        If the folder is no Zarr node, or its metadata cannot be read.
+    """
+    document = _document(folder / "zarr.json")
+    if document is not None:
+        return None if document.get("node_type") == "array" else _mapping(document.get("attributes"))
+    if (folder / ".zarray").is_file():
+        return None
+    attributes = _document(folder / ".zattrs")
+    if attributes is None and not (folder / ".zgroup").is_file():
+        raise FormatError(
+            f"{folder} is not a readable Zarr store (it has no zarr.json, .zgroup or .zarray); "
+            "check that the whole folder was copied"
+        )
+    return attributes or {}
+
+
+def ome_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return the OME part of a group's attributes: under a key of its own in NGFF 0.5, not so in older versions."""
+    return _mapping(attributes.get("ome")) or attributes
+
+
+def images_of(path: Path, attributes: dict[str, Any], *, again: bool = False) -> list[ZarrImage]:
+    """List the images of a store, in the order of their numbers.
+
+    Parameters
+    ----------
+    path : Path
+        The group: an image, a bioformats2raw folder of images, a multi-well plate, or one well.
+    attributes : dict
+        As `group_attributes` returns them.
+    again : bool
+        Whether to read the metadata of wells and series again; else the list of the call before serves, so that opening
+        thousands of fields one by one does not read it thousands of times.
+
+    Raises
+    ------
+    FormatError
+        If it holds no image; the message names a path inside it that does, where there is one.
+
+    Notes
+    -----
+    One small document is read per well of a plate and per image of a bioformats2raw folder; label images are no scenes.
+    """
+    ome = ome_attributes(attributes)
+    images = ome.get("multiscales")
+    if isinstance(images, list) and images:
+        return [ZarrImage(path, _name_in(image), number) for number, image in enumerate(images)]
+    if not {"plate", "well", "bioformats2raw.layout"} & set(ome):
+        raise FormatError(f"{path} is a Zarr group without OME-Zarr image metadata; {_example(path)}")
+    if again:
+        _several.cache_clear()
+    found = list(_several(path, json.dumps(ome)))
+    if not found:
+        kind = "multi-well plate" if "plate" in ome else "well" if "well" in ome else "bioformats2raw folder"
+        raise FormatError(f"{path} is a {kind} without images; {_example(path)}")
+    return found
+
+
+@lru_cache(maxsize=4)
+def _several(path: Path, metadata: str) -> tuple[ZarrImage, ...]:
+    ome = json.loads(metadata)
+    if "plate" in ome:
+        return tuple(_fields(path, _mapping(ome["plate"])))
+    if "well" in ome:
+        return tuple(ZarrImage(path / field, field) for field in _fields_of_well(path, ome))
+    return tuple(_series(path))
+
+
+def _fields(path: Path, plate: dict[str, Any]) -> Iterator[ZarrImage]:
+    """Every field of every well of a plate, by the metadata alone."""
+    absent = []
+    listed = [str(well["path"]).strip("/") for well in _mappings(plate.get("wells")) if well.get("path")]
+    named = listed or [
+        f"{row['name']}/{column['name']}"
+        for row in _mappings(plate.get("rows"))
+        for column in _mappings(plate.get("columns"))
+        if "name" in row and "name" in column
+    ]
+    if not named:  # a plate that does not name its wells
+        named = sorted(str(well.relative_to(path)) for well in path.glob("*/*") if _is_well(well))
+    for name in named:
+        well = path / name
+        if not well.is_dir():
+            absent.append(name)
+            continue
+        for field in _fields_of_well(well, ome_attributes(group_attributes(well) or {})):
+            yield ZarrImage(well / field, f"{name}/{field}")
+    if absent and listed:
+        more = ", ..." if len(absent) > _LISTED else ""
+        warnings.warn(
+            f"{path.name} lists {len(listed)} wells, of which {len(absent)} do not exist and are left out "
+            f"({', '.join(absent[:_LISTED])}{more}); check that the whole plate was copied",
+            stacklevel=2,
+        )
+
+
+def _is_well(folder: Path) -> bool:
+    try:
+        return folder.is_dir() and "well" in ome_attributes(group_attributes(folder) or {})
+    except FormatError:
+        return False
+
+
+def _fields_of_well(folder: Path, ome: dict[str, Any]) -> list[str]:
+    listed = _mappings(_mapping(ome.get("well")).get("images"))
+    names = [str(image["path"]).strip("/") for image in listed if "path" in image]
+    return names or _numbered(folder)
+
+
+def _series(path: Path) -> list[ZarrImage]:
+    """Images of a bioformats2raw folder, in the order that its OME group gives, else by number."""
+    ome_folder = path / "OME"
+    listed: list[Any] = []
+    if ome_folder.is_dir():
+        try:
+            listed = ome_attributes(group_attributes(ome_folder) or {}).get("series") or []
+        except FormatError:  # a folder with the XML document only
+            listed = []
+    folders = [str(name).strip("/") for name in listed] or _numbered(path)
+    titles = _titles(ome_folder / "METADATA.ome.xml")
+    if len(titles) != len(folders):
+        titles = [""] * len(folders)
+    return [
+        ZarrImage(path / folder, title or _own_name(path / folder) or folder)
+        for folder, title in zip(folders, titles, strict=True)
+    ]
+
+
+def _numbered(folder: Path) -> list[str]:
+    return sorted((entry.name for entry in folder.iterdir() if entry.name.isdecimal()), key=int)
+
+
+def _titles(document: Path) -> list[str]:
+    """Names of the images of an OME-XML document, in order; none if it cannot be read."""
+    from xml.etree import ElementTree
+
+    try:
+        root = ElementTree.parse(document).getroot()
+    except (OSError, ElementTree.ParseError, ValueError):
+        return []
+    return [(node.get("Name") or "").strip() for node in root if re.sub(r"^\{.*\}", "", node.tag) == "Image"]
+
+
+def _own_name(folder: Path) -> str | None:
+    try:
+        images = ome_attributes(group_attributes(folder) or {}).get("multiscales")
+    except FormatError:  # told when the image is opened
+        return None
+    return _name_in(images[0]) if isinstance(images, list) and images else None
+
+
+def _name_in(image: Any) -> str | None:
+    return str(_mapping(image).get("name") or "").strip().strip("/") or None
+
+
+def _example(path: Path) -> str:
+    """Name an image or array inside a group, for a message."""
+    arrays: list[tuple[int, str]] = []
+    for entry in sorted(path.iterdir())[:_LOOKED_AT]:
+        if not entry.is_dir():
+            continue
+        try:
+            attributes = group_attributes(entry)
+        except FormatError:
+            continue
+        if attributes is None:
+            document = _document(entry / "zarr.json") or _document(entry / ".zarray") or {}
+            arrays.append((-len(document.get("shape", ())), str(entry)))
+            continue
+        if "multiscales" in (ome := ome_attributes(attributes)) or "well" in ome or "plate" in ome:
+            return f"open one image in it, such as {next(iter(images_of(entry, attributes))).folder}"
+    if arrays:  # that of the most dimensions: others hold coordinates
+        return f"open one array in it, such as {min(arrays)[1]}"
+    return "there is no image or array directly inside it; check that the whole folder was copied"
+
+
+def _document(file: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise FormatError(
+            f"{file.parent} is not a readable Zarr store ({file.name}: {type(error).__name__}); "
+            "check that the whole folder was copied"
+        ) from error
+    return _mapping(found)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _mappings(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def image_at(path: Path, attributes: dict[str, Any], scene: int) -> ZarrImage:
+    """Return the image of number `scene`; arguments and further errors as for `images_of`.
+
+    Raises
+    ------
+    InputError
+        If there is no such image.
+    FormatError
+        If the store lists it, and its folder does not exist.
+    """
+    images = images_of(path, attributes)
+    if scene >= len(images):  # a plate that is still growing
+        images = images_of(path, attributes, again=True)
+    if not 0 <= scene < len(images):
+        raise InputError(f"scene {scene} is not in {path.name}, which has {len(images)} (0 to {len(images) - 1})")
+    image = images[scene]
+    if not image.folder.is_dir():
+        raise FormatError(
+            f"{path} lists the image {image.folder.relative_to(path)}, which does not exist; copy the store again, "
+            "or choose another scene"
+        )
+    return image

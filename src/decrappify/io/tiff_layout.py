@@ -1,0 +1,206 @@
+"""Where each plane of a TIFF movie lies: the axes of its pages, and the planes that were not recorded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from decrappify.errors import InputError
+from decrappify.io.missing_planes import describe_missing, list_planes
+from decrappify.movie import checked_axes
+
+_NOUNS = {"T": "frame", "C": "channel", "Z": "slice"}
+_SCENE_AXES = {"R": "position", "M": "tile", "P": "position", "J": "column", "K": "row"}
+
+
+@dataclass(slots=True)
+class Layout:
+    """Axes and shape of the pages of a series, as stored and as opened.
+
+    Attributes
+    ----------
+    axes : str
+        One letter per dimension, slowest first: T, C, Z, Y, X, S (samples), and those of `fixed`.
+    shape : tuple of int
+        Sizes as announced by the file.
+    fixed : dict
+        Indices along the axes that tell scenes apart.
+    sizes : dict
+        Sizes as opened, by axis: those in `shape`, without what was never recorded at the end.
+    missing : set of (t, c, z)
+        Planes within `sizes` that were not recorded; c counts channels, not samples.
+    announced : dict
+        Sizes that the file announces, of axes that end before.
+    """
+
+    axes: str
+    shape: tuple[int, ...]
+    fixed: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    missing: set[tuple[int, int, int]] = field(default_factory=set)
+    announced: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sizes = {axis: 1 if axis in self.fixed else n for axis, n in zip(self.axes, self.shape, strict=True)}
+
+    def page_number(self, leading: str, index: Mapping[str, Any]) -> int:
+        """Return the number of the page at an index along the `leading` axes."""
+        number = 0
+        for axis, size in zip(leading, self.shape, strict=False):
+            number = number * size + (self.fixed[axis] if axis in self.fixed else index[axis])
+        return number
+
+
+def scene_axes(axes: str, kind: str) -> str:
+    """Return the axes of a series that tell scenes apart: positions and mosaic tiles.
+
+    >>> scene_axes("TRCYX", "mmstack"), scene_axes("PTYX", "ome")
+    ('R', '')
+    """
+    return "".join(axis for axis in axes if axis in _SCENE_AXES and (axis != "P" or kind == "lsm"))
+
+
+def scene_indices(axes: str, shape: Sequence[int], kind: str) -> list[dict[str, int]]:
+    """Return the indices along the scene axes of every scene of a series; one empty entry where there are none."""
+    letters = scene_axes(axes, kind)
+    sizes = dict(zip(axes, shape, strict=True))
+    return [dict(zip(letters, index, strict=True)) for index in product(*(range(sizes[axis]) for axis in letters))]
+
+
+def scene_label(fixed: Mapping[str, int]) -> str | None:
+    """Return a name for the indices of a scene, such as ``"position 3"``."""
+    return ", ".join(f"{_SCENE_AXES[axis]} {number}" for axis, number in fixed.items()) or None
+
+
+def named_axes(found: str, shape: tuple[int, ...], given: str | None, fixed: Mapping[str, int], name: str) -> str:
+    """Return the axes of a series by TCZYX, S for samples and the letters of `fixed`.
+
+    Parameters
+    ----------
+    found : str
+        Axes as tifffile names them.
+    shape : tuple of int
+        Sizes.
+    given : str, optional
+        Axes that the user names, without those of `fixed`.
+    fixed : mapping
+        Indices along the axes that tell scenes apart.
+    name : str
+        File name for messages.
+
+    Raises
+    ------
+    InputError
+        If the axes are unknown, or `given` does not fit.
+    """
+    own = [position for position, axis in enumerate(found) if axis not in fixed]
+    if given is not None:
+        letters = iter(checked_axes(given, tuple(shape[position] for position in own), name, found))
+        return "".join(axis if axis in fixed else next(letters) for axis in found)
+    axes = found
+    unnamed = [axis for axis in axes if axis not in {*"TCZYXS", *fixed}]
+    if len(unnamed) == 1 and unnamed[0] in "QI" and "T" not in axes:
+        axes = axes.replace(unnamed[0], "T")
+        unnamed = []
+    if unnamed or len(set(axes)) != len(axes) or not set("YX") <= set(axes):
+        raise InputError(
+            f"{name} has dimensions {shape} and does not say what they are ({found}); say it, such as axes='TCYX'"
+        )
+    return axes
+
+
+def announced_layout(axes: str, sizes: Sequence[int], n_pages: int) -> tuple[str, tuple[int, ...]] | None:
+    """Return axes and sizes of pages that end before what was announced, shortened along the slowest axis.
+
+    Parameters
+    ----------
+    axes : str
+        Announced axes, slowest first.
+    sizes : sequence of int
+        Announced sizes.
+    n_pages : int
+        Pages that are there; the last step of the slowest axis may be incomplete.
+
+    Returns
+    -------
+    (str, tuple of int) or None
+        Without axes of size 1; None where as many pages or more are there as were announced.
+
+    Examples
+    --------
+    >>> announced_layout("TZC", (20, 1, 2), 25)
+    ('TC', (13, 2))
+    """
+    if n_pages >= math.prod(sizes):
+        return None
+    kept = [(axis, size) for axis, size in zip(axes, sizes, strict=True) if size > 1]
+    while len(kept) > 1 and math.prod(size for _, size in kept[1:]) >= n_pages:
+        kept = kept[1:]  # not one step of the slowest axis is complete
+    inner = math.prod(size for _, size in kept[1:])
+    kept[0] = (kept[0][0], math.ceil(n_pages / inner))
+    return "".join(axis for axis, _ in kept), tuple(size for _, size in kept)
+
+
+def mark_missing(layout: Layout, leading: str, is_there: Callable[[int], bool], *, trim: bool) -> None:
+    """Find the planes that were not recorded, and leave out the steps at the end of which no plane was.
+
+    Parameters
+    ----------
+    layout : Layout
+        Its `sizes`, `announced` and `missing` are set.
+    leading : str
+        Axes along which pages follow each other.
+    is_there : callable
+        Whether the page of this number was recorded.
+    trim : bool
+        Whether steps without any plane at the end of an axis are left out.
+    """
+    free = [axis for axis in leading if axis not in layout.fixed]
+    sizes = [layout.sizes[axis] for axis in free]
+    there: list[tuple[int, ...]] = []
+    absent: list[tuple[int, ...]] = []
+    for index in product(*(range(size) for size in sizes)):
+        found = is_there(layout.page_number(leading, dict(zip(free, index, strict=True))))
+        (there if found else absent).append(index)
+    if not absent or not there:
+        return
+    for place, axis in enumerate(free):
+        last = max(index[place] for index in there) + 1
+        if trim and last < sizes[place]:
+            layout.announced.setdefault(axis, sizes[place])
+            layout.sizes[axis] = last
+    inside = [index for index in absent if all(i < layout.sizes[axis] for i, axis in zip(index, free, strict=True))]
+    by_axis = [dict(zip(free, index, strict=True)) for index in inside]
+    layout.missing = {(index.get("T", 0), index.get("C", 0), index.get("Z", 0)) for index in by_axis}
+
+
+def recorded_note(name: str, layout: Layout, lost: Sequence[str] = ()) -> str | None:
+    """Return one line on the planes of a movie that are not there, None where all are.
+
+    Parameters
+    ----------
+    name : str
+        File name.
+    layout : Layout
+        As `mark_missing` leaves it.
+    lost : sequence of str
+        Files of the same set that are missing.
+    """
+    parts = [
+        f"announces {size} {_NOUNS.get(axis, axis)}s and holds {layout.sizes.get(axis, 1)} "
+        "(aborted, or split over several files): opened with those"
+        for axis, size in layout.announced.items()
+    ]
+    if lost:
+        files = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+        parts.append(f"{files} of the same set not found beside it: put {'it' if len(lost) == 1 else 'them'} there")
+    if layout.missing:
+        n_t, n_c, n_z = (layout.sizes.get(axis, 1) for axis in "TCZ")
+        named = list_planes(layout.missing, (n_t, n_c, n_z))
+        absent = f"{len(layout.missing)} of {n_t * n_c * n_z} planes are not there ({named})"
+        parts.append(absent if lost else describe_missing(layout.missing, (n_t, n_c, n_z)))
+        parts.append("they read as zeros")
+    return f"{name}: {'; '.join(parts)}" if parts else None

@@ -1,0 +1,296 @@
+"""Frames of one scene of a TIFF file."""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+import weakref
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import numpy as np
+import tifffile
+
+from decrappify.errors import FormatError, InputError
+from decrappify.io.ome_reader import map_annotation, read_ome
+from decrappify.io.ome_xml import MOVIE_NAMESPACE
+from decrappify.io.orientation import stored_region, upright, upright_pair
+from decrappify.io.tiff_bits import (
+    calibration,
+    extended_sign,
+    shifted_back,
+    signed_depth,
+    signed_dtype,
+    use_whole_words,
+)
+from decrappify.io.tiff_collect import collected_metadata
+from decrappify.io.tiff_file import TiffDocument, opened_file, tifffile_messages
+from decrappify.io.tiff_layout import mark_missing, recorded_note
+from decrappify.io.tiff_metadata import SAMPLE_COLORS, TiffMetadata, merged, sample_names
+from decrappify.io.tiff_pages import (
+    is_recorded,
+    is_stacked,
+    keyframes,
+    refuse_cut_short,
+    refuse_missing_bytes,
+    series_layout,
+)
+from decrappify.movie import AXES, Array, Plane, Shape5
+
+# What tifffile and its codecs raise for damaged files.
+DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    IndexError,
+    KeyError,
+    RuntimeError,
+    AttributeError,
+    struct.error,
+    tifffile.TiffFileError,
+)
+_COLOUR = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
+_ORIENTATION = 274
+
+
+class TiffSource:
+    """Frames of one scene; may be pickled, and reopens its file in a forked process.
+
+    Attributes
+    ----------
+    missing : frozenset of (t, c, z)
+        Planes that were never recorded.
+    metadata : TiffMetadata
+        What the file states.
+    notes : list of str
+        What a user should know about the file, one line each.
+    """
+
+    def __init__(self, path: Path, *, scene: int = 0, axes: str | None = None) -> None:
+        self._path, self._scene, self._given_axes = path, scene, axes
+        self._closing: weakref.finalize[Any, Any] | None = None
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        """Read one region as a (Y, X) array; of a compressed file, only the strips or tiles under it are decoded."""
+        if (t, c, z) in self.missing:
+            return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
+        if self._process != os.getpid():  # a forked process shares the file's position with its parent
+            self._open()
+        channel, sample = divmod(c, self._n_samples)
+        rows, columns = stored_region(rows, columns, (self._sizes["Y"], self._sizes["X"]), self._orientation)
+        index = {"T": t, "C": channel, "Z": z, "S": sample, "Y": rows, "X": columns}
+        try:
+            with tifffile_messages():
+                plane = self._read(index)
+        except DAMAGE as error:
+            if isinstance(error, FormatError):
+                raise
+            raise FormatError(
+                f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded; "
+                "the file is cut short or damaged: copy it again"
+            ) from error
+        return upright(self._true_values(plane), self._orientation).astype(self.dtype, copy=False)
+
+    def close(self) -> None:
+        """Close the file; also done when the source is no longer used."""
+        if self._closing is not None:
+            self._closing()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self._path, "scene": self._scene, "axes": self._given_axes}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["path"], scene=state["scene"], axes=state["axes"])  # type: ignore[misc]
+
+    def _open(self) -> None:
+        try:
+            with tifffile_messages() as messages:
+                self._open_series(messages)
+        except DAMAGE as error:
+            if isinstance(error, FormatError | InputError):
+                raise
+            raise unreadable(self._path, error) from error
+        self._process = os.getpid()
+        self._regions: Any = None
+        self._last_page: tuple[int, Array] | None = None
+
+    def _open_series(self, messages: list[str]) -> None:
+        document = TiffDocument(self._path)
+        self._closing = weakref.finalize(self, document.close)
+        count = len(document.scenes)
+        if not count:
+            raise FormatError(f"{self._path} is a TIFF file without images; it is damaged: copy it again")
+        if not 0 <= self._scene < count:
+            raise InputError(f"scene {self._scene} is not in {self._path.name}, which has {count} (0 to {count - 1})")
+        scene = document.scenes[self._scene]
+        opened = document.open(scene, self._scene)
+        if opened.file is not document.file:
+            document.close()
+            self._closing = weakref.finalize(self, opened.file.close)
+        self._file, self._series = opened.file, opened.series
+        unclosed = refuse_cut_short(self._path, self._file, self._series, messages)
+        image = document.image(scene)
+        self._set_layout(opened.fixed, image)
+        self.notes = list(document.notes)
+        own = document.root is not None and "missing_planes" in map_annotation(document.root, MOVIE_NAMESPACE)
+        self._find_missing(opened.missing_files, trim=not opened.missing_files and not own)
+        if unclosed and not self._layout.announced:
+            self.notes.append(
+                f"{self._path.name} was not closed by the program that wrote it: opened with the "
+                f"{len(self._series.pages)} planes that are there"
+            )
+        self._set_values()
+        self.metadata = self._read_metadata(document.root, image)
+
+    def _set_layout(self, fixed: dict[str, int], image: Element | None) -> None:
+        series, page = self._series, self._series.keyframe
+        self._layout = series_layout(self._file, series, fixed, image, self._given_axes, self._path.name)
+        self._axes = self._layout.axes
+        self._sizes = self._layout.sizes
+        self._n_samples = self._sizes.get("S", 1)
+        if self._n_samples == 4 and page.photometric in _COLOUR and page.planarconfig == 1 and page.extrasamples:
+            self._n_samples = 3  # the fourth is transparency; in planes of its own it may as well be a fourth frame
+        self._leading, self._page_axes = self._axes[: -page.ndim], self._axes[-page.ndim :]
+        n_planes = math.prod(self._layout.shape[: len(self._leading)])
+        self._one_page_a_plane = not is_stacked(series)
+        whole = self._layout.shape == series.shape and len(series.pages) == n_planes
+        self._contiguous_at = series.dataoffset if self._is_in_one_file() else None
+        self._series_is_whole = whole
+
+    def _find_missing(self, lost: list[str], *, trim: bool) -> None:
+        series, layout = self._series, self._layout
+        if self._one_page_a_plane:
+            mark_missing(layout, self._leading, lambda number: is_recorded(series, number), trim=trim)
+        n_planes, n_pages = math.prod(layout.shape[: len(self._leading)]), len(series.pages)
+        if self._one_page_a_plane and n_pages > n_planes:
+            self.notes.append(
+                f"{self._path.name} announces {n_planes} planes and holds {n_pages}: the last "
+                f"{n_pages - n_planes} are left out; name the axes (axes='TYX') to open all"
+            )
+        note = recorded_note(self._path.name, layout, lost)
+        if note:
+            self.notes.append(note)
+        self.missing: frozenset[Plane] = frozenset(
+            (t, c * self._n_samples + sample, z) for t, c, z in layout.missing for sample in range(self._n_samples)
+        )
+        sizes = self._sizes | {"C": self._sizes.get("C", 1) * self._n_samples}
+        sizes["Y"], sizes["X"] = upright_pair((sizes["Y"], sizes["X"]), self._orientation_of(series.keyframe))
+        self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)  # type: ignore[assignment]
+
+    def _set_values(self) -> None:
+        series = self._series
+        self._orientation = self._orientation_of(series.keyframe)
+        self._bits = None
+        for page in keyframes(series):
+            self._bits = signed_depth(page)
+            use_whole_words(page)
+        found = series.keyframe.dtype if series.transform is None else series.dtype
+        dtype = np.dtype(np.int16) if self._bits is not None else None if found is None else np.dtype(found)
+        if dtype is None or dtype.kind not in "uifb":
+            held = dtype or f"samples of {series.keyframe.bitspersample} bits"
+            raise FormatError(f"{self._path} holds {held}, which is no image; needs integers or real floats")
+        self.dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
+        words = (self._file.imagej_metadata if self._file.is_imagej else None) or {}
+        self._signed = signed_dtype(words, self.dtype)
+        if self._signed is not None:
+            self.dtype = self._signed
+        self._calibration = calibration(words) if self._signed is None else None
+        if self._calibration is not None:
+            unit = self._calibration["unit"] or "other values"
+            self.notes.append(
+                f"{self._path.name}: ImageJ's calibration of gray levels to {unit} is not applied; the gray levels are "
+                "read as stored"
+            )
+
+    def _read_metadata(self, root: Element | None, image: Element | None) -> TiffMetadata:
+        keyframe = self._series.keyframe
+        metadata = merged(read_ome(root, image), collected_metadata(self._file, self._series, self._layout))
+        n_channels = self.shape[1]
+        if keyframe.photometric in _COLOUR and len(metadata.channel_names) < n_channels:
+            parts = sample_names(self._n_samples)
+            n_pixels = n_channels // len(parts)
+            metadata.channel_names = parts if n_pixels == 1 else [f"C{c} {p}" for c in range(n_pixels) for p in parts]
+            metadata.channel_colors = [SAMPLE_COLORS.get(part) for part in parts] * n_pixels
+        # A recording that ended before its last channels still names them all.
+        metadata.channel_names = metadata.channel_names[:n_channels]
+        metadata.channel_colors = metadata.channel_colors[:n_channels]
+        z, y, x = metadata.pixel_size_um
+        metadata.pixel_size_um = (z, *upright_pair((y, x), self._orientation))
+        spacing = metadata.unitless_spacing
+        spacing_y, spacing_x = upright_pair((spacing.get("Y"), spacing.get("X")), self._orientation)
+        for axis, value in (("Y", spacing_y), ("X", spacing_x)):
+            spacing.pop(axis, None)
+            if value is not None:
+                spacing[axis] = value
+        if self._calibration is not None:
+            metadata.provenance = {"imagej_calibration": self._calibration} | metadata.provenance
+        return metadata
+
+    def _orientation_of(self, page: Any) -> int:
+        value = page.tags.valueof(_ORIENTATION, default=1)
+        return int(value) if isinstance(value, int) else 1
+
+    def _is_in_one_file(self) -> bool:
+        pages = self._series.pages
+        ends = [pages[number] for number in {0, len(pages) - 1}]
+        return all(page is not None and page.parent is self._file for page in ends)
+
+    def _true_values(self, plane: Array) -> Array:
+        if self._bits is not None:
+            plane = extended_sign(plane, self._bits)
+        if self._signed is not None:
+            plane = shifted_back(plane.astype(plane.dtype.newbyteorder("="), copy=False), self._signed)
+        return plane
+
+    def _read(self, index: dict[str, Any]) -> Array:
+        number = self._layout.page_number(self._leading, index)
+        whole = all(index[axis] == slice(0, self._sizes[axis]) for axis in "YX")
+        in_page = tuple(index[axis] for axis in self._page_axes)
+        small = whole or self._sizes["Y"] * self._sizes["X"] <= 1 << 20
+        if self._contiguous_at is not None:
+            plane = self._from_disk(self._contiguous_at, number)[in_page]
+        elif self._one_page_a_plane and (small or not self._series_is_whole):
+            plane = self._page(number)[in_page]
+        else:
+            if self._one_page_a_plane:
+                refuse_missing_bytes(self._path, self._series.pages[number])
+            plane = self._lazy_array()[tuple({**index, **self._layout.fixed}[axis] for axis in self._axes)]
+        if self._series.transform is not None:
+            plane = self._series.transform(np.asarray(plane))
+        plane = np.array(plane)  # a copy: nothing keeps the file mapped or the cached page shared
+        return plane.T if self._axes.index("Y") > self._axes.index("X") else plane
+
+    def _from_disk(self, start: int, number: int) -> Array:
+        shape = tuple(self._sizes[axis] for axis in self._page_axes)
+        dtype = np.dtype(self._series.keyframe.dtype).newbyteorder(self._file.byteorder)
+        offset = start + number * math.prod(shape) * dtype.itemsize
+        return np.memmap(self._path, dtype=dtype, mode="r", offset=offset, shape=shape)
+
+    def _page(self, number: int) -> Array:
+        # Tiles and RGB samples ask for the same page one after another.
+        if self._last_page is None or self._last_page[0] != number:
+            page = self._series.pages[number]
+            refuse_missing_bytes(self._path, page)
+            with opened_file(page):
+                self._last_page = (number, page.asarray())
+        return self._last_page[1]
+
+    def _lazy_array(self) -> Any:
+        if self._regions is None:
+            import zarr
+
+            self._regions = zarr.open(self._series.aszarr(level=0), mode="r")
+        return self._regions
+
+
+def unreadable(path: Path, error: BaseException) -> FormatError:
+    """Return the error for a file that tifffile cannot read."""
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return FormatError(f"{path} is not a readable TIFF file ({reason}); it is cut short or damaged: copy it again")

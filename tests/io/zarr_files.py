@@ -1,0 +1,60 @@
+"""OME-Zarr stores written with nothing but zarr and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
+
+
+def image(path: Path, array: np.ndarray, axes: str, version: str, **more: Any) -> Path:
+    """An OME-Zarr image written with nothing but zarr."""
+    group = zarr.create_group(path, zarr_format=2 if version == "0.4" else 3)
+    dimensions = {} if version == "0.4" else {"dimension_names": list(axes)}
+    group.create_array("full", data=array, chunks=(1,) * (array.ndim - 2) + (8, 8), **dimensions)
+    units = more.pop("units", {})
+    multiscale = {
+        "axes": [{"name": a, "type": TYPES[a]} | ({"unit": units[a]} if a in units else {}) for a in axes],
+        "datasets": [
+            {
+                "path": "full",
+                "coordinateTransformations": [{"type": "scale", "scale": more.pop("scale", [1.0] * array.ndim)}],
+            }
+        ],
+    } | more.pop("multiscale", {})
+    if version == "0.4":
+        group.attrs.update({"multiscales": [multiscale | {"version": "0.4"}]} | more)
+    else:
+        group.attrs.update({"ome": {"version": "0.5", "multiscales": [multiscale]} | more})
+    return path
+
+
+def group(path: Path, ome: Mapping[str, Any], version: str) -> Path:
+    """A group of NGFF metadata without arrays of its own."""
+    path.mkdir(parents=True, exist_ok=True)
+    if version == "0.5":
+        document = {"zarr_format": 3, "node_type": "group", "attributes": {"ome": {"version": "0.5"} | dict(ome)}}
+        (path / "zarr.json").write_text(json.dumps(document))
+    else:
+        (path / ".zgroup").write_text('{"zarr_format": 2}')
+        (path / ".zattrs").write_text(json.dumps(dict(ome)))
+    return path
+
+
+def plate(path: Path, wells: Mapping[str, Sequence[str]], version: str = "0.4") -> Path:
+    """A multi-well plate whose fields hold their number, counted through all wells, in every pixel."""
+    listed = [{"path": well, "rowIndex": 0, "columnIndex": 0} for well in wells]
+    group(path, {"plate": {"wells": listed, "rows": [{"name": "B"}], "columns": [{"name": "03"}]}}, version)
+    number = 0
+    for well, fields in wells.items():
+        group(path / well, {"well": {"images": [{"path": field} for field in fields]}}, version)
+        for field in fields:
+            image(path / well / field, np.full((5, 6), number, np.uint8), "yx", version, units={"y": "um", "x": "um"})
+            number += 1
+    return path

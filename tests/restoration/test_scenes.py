@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+
+import decrappify as dc
+from decrappify.io import partial_path
+
+
+@pytest.fixture
+def series(tmp_path, rng):
+    """An OME-TIFF of three scenes; the second is a still, which a model of 3 frames cannot restore."""
+    path = tmp_path / "cells.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        for name, n_frames in (("A1", 4), ("still", 1), ("B2", 3)):
+            frames = rng.integers(100, 900, (n_frames, 24, 32), dtype=np.uint16)
+            writer.write(frames, metadata={"axes": "TYX", "Name": name})
+    return path
+
+
+def test_restore_all_scenes_writes_one_output_each(series, tiny_models, tmp_path, command):
+    output = tmp_path / "out.ome.zarr"
+    arguments = ["restore", series, output, "--model", tiny_models["movie"], "--scene", "all", "--device", "cpu"]
+    result = command(*arguments, exit_code=2)
+    assert "scene still: cells.ome.tif is one still image" in result.stderr
+    assert "1 of 3 scenes of cells.ome.tif were not restored" in result.stderr
+    for number, name in ((0, "A1"), (2, "B2")):
+        alone = dc.restore(dc.open_movie(series, scene=number), tiny_models["movie"], device="cpu")
+        with dc.open_movie(tmp_path / f"out_{name}.ome.zarr") as movie:
+            np.testing.assert_array_equal(np.asarray(movie), np.asarray(alone))
+            assert movie.provenance["scene"] == name
+    assert not (tmp_path / "out_still.ome.zarr").exists()
+    assert not partial_path(tmp_path / "out_still.ome.zarr").exists()
+
+    again = command(*arguments, exit_code=2)
+    assert again.stdout.count("restored before") == 2
+    other = command(
+        *[tiny_models["still"] if part == tiny_models["movie"] else part for part in arguments], exit_code=2
+    )
+    assert other.stderr.count("is not the result of this scene and model") == 2
+    assert (tmp_path / "out_still.ome.zarr").exists()
+
+
+def test_restore_of_several_scenes_names_them_and_takes_the_first(series, tiny_models, tmp_path, command):
+    result = command("restore", series, tmp_path / "out.ome.zarr", "--model", tiny_models["movie"], "--device", "cpu")
+    assert result.stderr.count("\n") == 1
+    assert "cells.ome.tif holds 3 scenes (A1, still, B2) and only scene 0 (A1) was opened" in result.stderr
+    command("restore", series, tmp_path / "b.ome.zarr", "--model", tiny_models["movie"], "--scene", "B2")
+    assert len(dc.open_movie(tmp_path / "b.ome.zarr")) == 3
+
+
+def test_restore_all_scenes_of_one_scene_keeps_the_name_of_the_output(tiny_models, tmp_path, command, rng):
+    tifffile.imwrite(tmp_path / "one.tif", rng.integers(0, 99, (24, 24), dtype=np.uint8))
+    output = tmp_path / "out.ome.tif"
+    command("restore", tmp_path / "one.tif", output, "--model", tiny_models["still"], "--scene", "all")
+    assert output.exists()
+
+
+def test_info_lists_every_scene(series, command):
+    lines = command("info", series).stdout.splitlines()
+    assert lines[0].endswith("3 scenes")
+    assert lines[1:4] == [
+        "  0  A1: T 4, C 1, Z 1, Y 24, X 32, uint16",
+        "  1  still: T 1, C 1, Z 1, Y 24, X 32, uint16",
+        "  2  B2: T 3, C 1, Z 1, Y 24, X 32, uint16",
+    ]
+    assert "T 3" in command("info", series, "--scene", "B2").stdout

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import zarr
+
+from decrappify.errors import InputError
+from decrappify.io import open_movie
+from decrappify.movie import Movie, array_axes, axis_letter, checked_axes, named_axes
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (512, 512, 3),
+        (512, 512, 4),
+        (16, 12, 3),
+        (1, 64, 3),
+        (480, 640, 1),
+        (512, 512, 2),
+        (512, 512, 50),
+        (256, 256, 20),
+        (1080, 1920, 100),
+        (2048, 512, 5),
+        (4, 1, 1, 512, 3),
+        (10, 5, 64, 64, 4),
+    ],
+)
+def test_array_axes_asks_where_frames_of_that_shape_are_unlikely(shape):
+    unlikely = rf"^array of shape .*: frames of {shape[-2]} x {shape[-1]} pixels are unlikely; "
+    with pytest.raises(InputError, match=unlikely) as caught:
+        array_axes(shape)
+    assert "\n" not in str(caught.value)
+    other = "TZYXC" if len(shape) == 5 else "YXC" if shape[-1] in (3, 4) else "YXT"
+    assert f"pass axes={other!r} (--axes {other}) for " in str(caught.value)
+    assert f"or axes={'TCZYX' if len(shape) == 5 else 'TYX'!r} for such frames" in str(caught.value)
+    assert array_axes(shape, other) == other
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((4, 8, 9), "TYX"),
+        ((2, 3, 3), "TYX"),
+        ((8, 2, 2), "TYX"),
+        ((10, 5, 3), "TYX"),
+        ((100, 64, 64), "TYX"),
+        ((3, 512, 512), "TYX"),
+        ((50, 512, 32), "TYX"),  # short movies of narrow frames
+        ((2000, 256, 32), "TYX"),  # strips of a fast camera
+        ((5000, 1, 512), "TYX"),  # line scans
+        ((5000, 8, 16), "TYX"),
+        ((512, 3), "YX"),
+        ((512, 512), "YX"),
+        ((6, 2, 3, 4, 4), "TCZYX"),
+        ((2, 1, 3, 512, 64), "TCZYX"),
+    ],
+)
+def test_array_axes_go_by_the_number_of_dimensions_elsewhere(shape, axes):
+    assert array_axes(shape) == axes
+
+
+def test_array_axes_of_other_numbers_of_dimensions_are_asked_for():
+    for shape in ((5,), (2, 3, 8, 9), (1, 2, 3, 4, 8, 9)):
+        with pytest.raises(InputError, match=r"has \d axes; expected .* or pass the axes, such as axes='TCYX'"):
+            array_axes(shape)
+
+
+def test_checked_axes_take_samples_for_channels():
+    assert checked_axes("yxs", (8, 9, 3), "array") == "YXC"
+    for axes in ("CYXS", "YXSS", "YXQ", "TYX"):
+        with pytest.raises(InputError, match=f"axes='{axes}' does not fit array"):
+            checked_axes(axes, (8, 9), "array")
+
+
+def test_named_axes_need_known_unique_names_with_y_and_x():
+    assert named_axes(["Time", "channels", "row", "column"], 4) == "TCYX"
+    for names in (["a", "y", "x"], ["t", "time", "y", "x"], ["t", "c"], ["y", "x"], None, []):
+        assert named_axes(names, 3) is None
+    assert axis_letter(None) == ""
+
+
+def test_arrays_of_every_kind_ask_for_axes(tmp_path, rng):
+    pixels = rng.integers(0, 9, (32, 40, 3), dtype=np.uint8)
+    stored = zarr.create_array(tmp_path / "plain.zarr", data=pixels)
+    for source in (pixels, stored, tmp_path / "plain.zarr"):
+        with pytest.raises(InputError, match=r"frames of 40 x 3 pixels are unlikely; pass axes='YXC'"):
+            open_movie(source)
+        movie = open_movie(source, axes="yxs")
+        assert movie.shape == (1, 3, 1, 32, 40)
+        np.testing.assert_array_equal(movie.frame(0, 2), pixels[..., 2])
+
+
+def test_stored_arrays_that_name_their_dimensions_need_no_axes(tmp_path):
+    stored = zarr.create_array(tmp_path / "n.zarr", data=np.zeros((32, 40, 3)), dimension_names=["y", "x", "channel"])
+    for source in (stored, tmp_path / "n.zarr"):
+        assert open_movie(source).shape == (1, 3, 1, 32, 40)
+    xarrays = zarr.create_array(
+        tmp_path / "x.zarr",
+        data=np.zeros((32, 40, 3)),
+        zarr_format=2,
+        attributes={"_ARRAY_DIMENSIONS": ["y", "x", "time"]},
+    )
+    for source in (xarrays, tmp_path / "x.zarr"):
+        assert open_movie(source).shape == (3, 1, 1, 32, 40)
+    assert Movie.from_array(stored, "TYX").shape == (32, 1, 1, 40, 3)
