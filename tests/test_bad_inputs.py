@@ -53,7 +53,7 @@ TABLE = {
     "folder without pictures": (RESTORE % "nothing" + STILL, r"nothing holds no pictures; needs \.tif, \.png"),
     "empty Zarr": (RESTORE % "empty.ome.zarr" + STILL, r"empty\.ome\.zarr is not a readable Zarr store"),
     "film cut short": (RESTORE % "cut.mp4" + STILL, r"cut\.mp4 .*(damaged|cut short|truncated|opened)"),
-    "NaN frame": (RESTORE % "nan.tif" + STILL, r"frame 2 of nan\.tif holds NaN or infinity; pass nan='zero'"),
+    "NaN frame": (RESTORE % "nan.tif" + STILL, r"frame 2 of nan\.tif holds NaN or infinity; pass nan='fill'"),
     "constant movie": (RESTORE % "constant.tif" + STILL, r"constant\.tif is constant \(every pixel 7\)"),
     "one still, 3 frames": (RESTORE % "still.tif" + MOVIE, r"is one still image, but .* windows of 3; use .*still"),
     "one stack, 3 frames": (RESTORE % "stack.tif" + MOVIE, r"is one still image.* pass window_axis='Z'"),

@@ -85,13 +85,13 @@ def test_rules_and_statistics_come_back_from_their_values(rule):
     assert "kind" not in NormalizationRule().to_dict()  # or the sums of older models would change
 
 
-def test_nan_is_refused_or_zeroed():
+def test_nan_is_refused_or_kept_as_nan():
     pixels = np.ones((2, 8, 8), np.float32)
     pixels[1, 0, 0], pixels[1, 7, 7] = np.nan, np.inf
     movie = Movie.from_array(pixels, name="cells.tif")
-    with pytest.raises(InputError, match=r"frame 1 of cells.tif holds NaN or infinity; pass nan='zero'"):
+    with pytest.raises(InputError, match=r"frame 1 of cells.tif holds NaN or infinity; pass nan='fill'"):
         measure(movie)
-    assert finite_frame(movie, 1, 0, 0, nan="zero")[[0, 7], [0, 7]].tolist() == [0, 0]
+    assert np.argwhere(np.isnan(finite_frame(movie, 1, 0, 0, nan="fill"))).tolist() == [[0, 0], [7, 7]]
     with pytest.raises(InputError, match=r"nan='skip' is not known"):
         finite_frame(movie, 1, 0, 0, nan="skip")
 

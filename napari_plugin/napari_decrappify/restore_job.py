@@ -122,7 +122,7 @@ def _restore(task: Task, request: RestoreRequest, movie: Movie, model: Model, ou
             task.report(Opened(partial_path(output), output, model.scale, n_planes))
         task.report(PlaneDone(t, c, z))
 
-    return restore(
+    restored: Movie = restore(
         movie,
         model,
         output,
@@ -134,6 +134,7 @@ def _restore(task: Task, request: RestoreRequest, movie: Movie, model: Model, ou
         cancel=task.cancel,
         on_plane=on_plane,
     )
+    return restored
 
 
 def window_axis(movie: Movie, model: Model) -> str:

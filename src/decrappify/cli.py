@@ -163,8 +163,22 @@ def _open(source: Path, *, output: Path | None = None, **options: Any) -> Any:
     "--nan",
     default="error",
     show_default=True,
-    type=click.Choice(["error", "zero"]),
-    help="What to do with NaN pixels.",
+    type=click.Choice(["error", "fill", "zero"]),
+    help="NaN pixels: refuse them, or fill them from their neighborhood and put them back (zero is the older name).",
+)
+@click.option(
+    "--missing",
+    default="blank",
+    show_default=True,
+    type=click.Choice(["blank", "drop", "nearest"]),
+    help="Planes that were never recorded: leave blank, leave out their frames, or fill from the nearest frame.",
+)
+@click.option(
+    "--outliers",
+    default="replace",
+    show_default=True,
+    type=click.Choice(["replace", "keep"]),
+    help="Hot and dead pixels and flash frames: replace before the network, or keep.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT and any unfinished run of it.")
 @click.option("--no-resume", is_flag=True, help="Do not go on from an unfinished run.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -45,13 +45,27 @@ class Normalization:
 
     def invert(self, values: Array, dtype: DTypeLike) -> Array:
         """Network units back to grey levels of `dtype`: integers are rounded and clipped, never rescaled."""
+        return self.invert_counted(values, dtype)[0]
+
+    def invert_counted(self, values: Array, dtype: DTypeLike) -> tuple[Array, tuple[int, int]]:
+        """Return what `invert` does, and how many pixels were clipped at the lower and at the upper limit of `dtype`.
+
+        Pixels within 1 % of the unit range beyond a limit are not counted: noise around a dark level of 0 lies there.
+
+        >>> Normalization(0.0, 1000.0).invert_counted(np.float32([-0.5, 0.1, 0.3, 0.9]), np.uint8)
+        (array([  0, 100, 255, 255], dtype=uint8), (1, 2))
+        """
         dtype = np.dtype(dtype)
         wide: Any = np.float64 if dtype.itemsize > 2 else np.float32
         grey: Array = values.astype(wide) * wide(self.scale) + wide(self.offset)
         if dtype.kind in "ui":
             limits = np.iinfo(dtype)
+            margin = max(0.5, 0.01 * self.scale)
+            below = int(np.count_nonzero(grey < limits.min - margin))
+            above = int(np.count_nonzero(grey > limits.max + margin))
             np.clip(np.rint(grey, out=grey), limits.min, limits.max, out=grey)
-        return grey.astype(dtype)
+            return grey.astype(dtype), (below, above)
+        return grey.astype(dtype), (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +181,23 @@ def normalization_from_dict(values: Mapping[str, Any]) -> NormalizationRule | Ch
     raise InputError(f"normalisation is of kind {kind!r}, needs 'rule' or 'channel-statistics'")
 
 
+class ConstantChannelError(InputError):
+    """A channel has one value everywhere.
+
+    Attributes
+    ----------
+    value : float
+        The gray level of every pixel.
+    """
+
+    def __init__(self, movie: Movie, channel: int, value: float) -> None:
+        self.value = value
+        super().__init__(
+            f"channel {channel} of {movie.name} is constant (every pixel {value:g}); nothing to restore or learn from, "
+            "check the file or choose another channel"
+        )
+
+
 def measure(
     movie: Movie,
     channel: int = 0,
@@ -176,6 +207,8 @@ def measure(
     nan: str = "error",
 ) -> Normalization:
     """Measure the one normalisation of a movie's channel from planes spread evenly over it.
+
+    Planes that were never recorded are left out.
 
     Parameters
     ----------
@@ -187,48 +220,100 @@ def measure(
         Percentiles and binning; or fixed statistics, with which nothing is read.
     max_planes : int
         Planes to look at.
-    nan : {"error", "zero"}
-        What to do with NaN or infinite pixels.
+    nan : {"error", "fill", "zero"}
+        Refuse NaN and infinite pixels, or leave them out (``"zero"`` is the older name of ``"fill"``).
 
     Raises
     ------
     InputError
-        If the planes hold NaN (and `nan` is "error"), the channel is constant, or the statistics lack it.
+        If the planes hold NaN (and `nan` is "error"), the channel is constant or was never recorded, or the statistics
+        lack it.
     """
     rule = rule or NormalizationRule()
     if isinstance(rule, ChannelStatistics):
         return rule.normalization(channel, movie.dtype)
+    values = [
+        finite_blocks(finite_frame(movie, t, channel, z, nan=nan), rule.bin_size)
+        for t, z in sampled_planes(movie, channel, max_planes)
+    ]
+    return normalization_of(movie, channel, rule, values)
+
+
+def sampled_planes(movie: Movie, channel: int, max_planes: int = 32) -> list[tuple[int, int]]:
+    """Return frame and slice of at most `max_planes` recorded planes, spread evenly over the movie.
+
+    Raises
+    ------
+    InputError
+        If no plane of the channel was recorded.
+    """
     n_t, _, n_z = movie.shape[:3]
-    picks = np.unique(np.linspace(0, n_t * n_z - 1, min(max_planes, n_t * n_z)).round().astype(int))
-    values = []
-    for pick in picks:
-        t, z = divmod(int(pick), n_z)
-        values.append(_binned(finite_frame(movie, t, channel, z, nan=nan), rule.bin_size).ravel())
-    low, high = np.percentile(np.concatenate(values), [rule.low, rule.high])
+    lost = np.array(sorted(t * n_z + z for t, c, z in movie.missing if c == channel), dtype=np.int64)
+    count = n_t * n_z - len(lost)
+    if count == 0:
+        raise InputError(f"channel {channel} of {movie.name} was never recorded; choose another channel or scene")
+    picks = np.unique(np.linspace(0, count - 1, min(max_planes, count)).round().astype(np.int64))
+    if len(lost):
+        before = lost - np.arange(len(lost))  # recorded planes before each lost one
+        picks = picks + np.searchsorted(before, picks, side="right")
+    return [divmod(int(pick), n_z) for pick in picks]
+
+
+def normalization_of(movie: Movie, channel: int, rule: NormalizationRule, values: Sequence[Array]) -> Normalization:
+    """Return the normalization of `rule` for block means (each any shape) of a channel's planes.
+
+    Raises
+    ------
+    InputError
+        If the planes have no finite pixel; a `ConstantChannelError` if they all have the same value.
+    """
+    everything = np.concatenate([np.ravel(blocks) for blocks in values]) if values else np.empty(0)
+    if not everything.size:
+        raise InputError(f"channel {channel} of {movie.name} holds NaN only; check the file or choose another channel")
+    low, high = np.percentile(everything, [rule.low, rule.high])
     if high <= low:  # sparse objects on a flat background
-        everything = np.concatenate(values)
         low, high = everything.min(), everything.max()
     if high <= low:
-        raise InputError(
-            f"channel {channel} of {movie.name} is constant (every pixel {low:g}); nothing to restore or learn from, "
-            "check the file or choose another channel"
-        )
+        raise ConstantChannelError(movie, channel, float(low))
     return Normalization(float(low), float(high - low))
 
 
+def check_nan(nan: str) -> str:
+    """Return `nan` if it is a way to treat NaN and infinite pixels; refuse it otherwise."""
+    if nan not in ("error", "fill", "zero"):
+        raise InputError(f"nan={nan!r} is not known, needs 'error' or 'fill'")
+    return nan
+
+
 def finite_frame(movie: Movie, t: int, c: int, z: int, *, nan: str = "error") -> Array:
-    """Read one plane (Y, X) and refuse NaN and infinity, or set them to 0 with ``nan="zero"``."""
-    if nan not in ("error", "zero"):
-        raise InputError(f"nan={nan!r} is not known, needs 'error' or 'zero'")
+    """Read one plane (Y, X); NaN and infinity are refused with ``nan="error"``, else they come as NaN."""
+    check_nan(nan)
     frame = movie.frame(t, c, z)
     if frame.dtype.kind == "f" and not np.isfinite(frame).all():
         if nan == "error":
-            raise InputError(f"frame {t} of {movie.name} holds NaN or infinity; pass nan='zero' or repair the file")
-        return np.where(np.isfinite(frame), frame, frame.dtype.type(0))
+            raise InputError(
+                f"frame {t} of {movie.name} holds NaN or infinity; pass nan='fill' (--nan fill) or repair the file"
+            )
+        return np.where(np.isfinite(frame), frame, frame.dtype.type(np.nan))
     return frame
 
 
-def _binned(frame: Array, size: int) -> Array:
+def finite_blocks(frame: Array, size: int) -> Array:
+    """Return the means (float64) of the blocks of ``size × size`` pixels that hold no NaN, or of single pixels.
+
+    Single pixels where the frame is smaller than a block, or no block is free of NaN.
+    """
+    blocks = binned(frame, size)
+    if frame.dtype.kind != "f":
+        return blocks
+    finite = blocks[np.isfinite(blocks)]
+    if finite.size == blocks.size:
+        return blocks
+    return finite if finite.size else frame[np.isfinite(frame)].astype(np.float64)
+
+
+def binned(frame: Array, size: int) -> Array:
+    """Return the means (float64) of blocks of ``size × size`` pixels, or the pixels of a frame smaller than a block."""
     rows, columns = frame.shape[0] // size * size, frame.shape[1] // size * size
     if size == 1 or rows == 0 or columns == 0:
         return frame.astype(np.float64)

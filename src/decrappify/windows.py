@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from decrappify.errors import InputError
 
 
@@ -65,3 +67,42 @@ def window_indices(t: int, movie_length: int, n_frames: int) -> tuple[int, ...]:
         )
     half = n_frames // 2
     return tuple(reflect(t + step, movie_length) for step in range(-half, half + 1))
+
+
+def recorded_window(t: int, movie_length: int, n_frames: int, is_usable: Callable[[int], bool]) -> tuple[int, ...]:
+    """Return `window_indices` with each unusable neighbor replaced by a usable frame.
+
+    A neighbor that was never recorded (or is a flash) is replaced by its mirror frame on the other side of `t`, as past
+    the ends of the movie; if that is unusable too, by the usable frame nearest to it within one window length of `t`,
+    and by `t` itself where there is none. The middle of the window is always `t`.
+
+    Parameters
+    ----------
+    t, movie_length, n_frames : int
+        As for `window_indices`.
+    is_usable : callable
+        Whether frame i can be a neighbor; called for the window of `t`, and beyond only where something is unusable.
+
+    Returns
+    -------
+    tuple of int
+        `n_frames` indices, the middle one equal to `t`.
+
+    Examples
+    --------
+    >>> recorded_window(5, 10, 3, lambda i: i != 6), recorded_window(5, 10, 5, lambda i: i not in (4, 6))
+    ((4, 5, 4), (3, 3, 5, 7, 7))
+    """
+    wanted = window_indices(t, movie_length, n_frames)
+    return tuple(i if i == t or is_usable(i) else _stand_in(i, t, movie_length, n_frames, is_usable) for i in wanted)
+
+
+def _stand_in(i: int, t: int, movie_length: int, n_frames: int, is_usable: Callable[[int], bool]) -> int:
+    mirror = reflect(2 * t - i, movie_length)
+    if mirror != t and is_usable(mirror):
+        return mirror
+    near = range(max(0, t - n_frames), min(movie_length, t + n_frames + 1))
+    for other in sorted(near, key=lambda other: (abs(other - i), abs(other - t), other)):
+        if other not in (t, i, mirror) and is_usable(other):
+            return other
+    return t

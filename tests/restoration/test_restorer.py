@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -13,8 +12,7 @@ from torch import nn
 
 from decrappify.errors import DeviceMemoryError, InputError
 from decrappify.networks.residual_unet import ResidualUNet
-from decrappify.restoration.restorer import FrameRing, RestorationCancelled, Restorer, is_out_of_memory
-from decrappify.windows import window_indices
+from decrappify.restoration.restorer import RestorationCancelled, Restorer, is_out_of_memory
 
 from .conftest import FAST, PoolingNetwork, WindowMean, as_model
 
@@ -129,19 +127,3 @@ def test_tile_too_small_for_its_overlap_names_both_options():
     with pytest.raises(InputError, match="tile_size=32 is too small for tile_overlap=32"):
         restorer.restore_window(np.zeros((1, 100, 100), np.float32))
     assert restorer.restore_window(np.zeros((1, 30, 30), np.float32)).shape == (1, 30, 30)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(2, 12), st.sampled_from([1, 3, 5, 7]), st.data())
-def test_ring_follows_the_window_rule_and_loads_each_frame_once(length, n_frames, data):
-    wanted = data.draw(st.lists(st.integers(0, length - 1), unique=True).map(sorted))
-    loaded = Counter()
-
-    def load(i):
-        loaded[i] += 1
-        return i
-
-    ring = FrameRing(length, n_frames, load)
-    for t in wanted:
-        assert tuple(ring.window(t)) == window_indices(t, length, n_frames)
-    assert set(loaded.values()) <= {1}

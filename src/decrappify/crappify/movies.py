@@ -10,7 +10,7 @@ import numpy as np
 from decrappify.crappify.crappifier import Crappifier, full_scale
 from decrappify.errors import InputError
 from decrappify.intensity import Normalization, measure
-from decrappify.movie import Array, Movie, Shape5
+from decrappify.movie import Array, Movie, Shape5, scaled_spacing
 
 
 def crappify_movie(
@@ -41,7 +41,7 @@ def crappify_movie(
     -------
     Movie
         Shape (T, C, Z, Y / scale, X / scale), the same dtype and grey levels; the pixel size grows by the scale, and
-        the provenance says what was done.
+        the provenance says what was done. Planes that were never recorded stay so.
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise InputError(f"seed is {seed!r}, needs a whole number of at least 0")
@@ -50,7 +50,6 @@ def crappify_movie(
     setting = crappifier.fixed(np.random.default_rng([seed, 0, 0, 0, 1]))
     levels = (_for_colours if crappifier.colour else _per_channel)(movie, normalization)
     source = _CrappifiedSource(movie, setting, levels, seed, colour=crappifier.colour)
-    size_z, size_y, size_x = movie.pixel_size_um
     done = {
         "crappifier": setting.to_dict(),
         "seed": seed,
@@ -59,10 +58,7 @@ def crappify_movie(
     }
     return movie.derived(
         source,
-        pixel_size_um=(size_z, *(None if size is None else size * setting.scale for size in (size_y, size_x))),
-        unitless_spacing={
-            axis: value * (setting.scale if axis in "YX" else 1) for axis, value in movie.unitless_spacing.items()
-        },
+        **scaled_spacing(movie, coarser=setting.scale),
         provenance=movie.provenance | {"crappified": done},
     )
 
@@ -101,6 +97,8 @@ class _CrappifiedSource:
         self._latest: tuple[tuple[int, int, int], Array] | None = None
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        if (t, c, z) in self._movie.missing:  # never recorded, so nothing to degrade: it reads as zeros
+            return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
         first = 0 if self._colour else c  # the three colours of a picture are degraded together
         latest = self._latest  # tiles of one plane are read one after the other
         if latest is None or latest[0] != (t, first, z):

@@ -14,9 +14,10 @@ from decrappify.datasets.sample import Sample
 from decrappify.errors import InputError
 from decrappify.intensity import NormalizationRule
 from decrappify.movie import Array, Movie
-from decrappify.windows import check_n_frames, window_indices
+from decrappify.windows import check_n_frames
 
 MoviePair = tuple[Movie, Movie]
+_REDRAWS = 100
 
 
 class PairDataset(Dataset[Sample]):
@@ -92,6 +93,7 @@ class PairDataset(Dataset[Sample]):
         n_t, n_c, n_z, height, width = source.shape
         t, z = int(rng.integers(n_t)), int(rng.integers(n_z))
         channels = [int(rng.integers(n_c))] if self.in_channels == 1 else list(range(n_c))
+        t, z = self._recorded(source, target, t, channels, z, rng)
         y, x = int(rng.integers(height - self.patch_size + 1)), int(rng.integers(width - self.patch_size + 1))
         code = random_orientation(rng) if self.augment else 0
         t_target, scale = min(t, target.shape[0] - 1), self.scale
@@ -103,9 +105,31 @@ class PairDataset(Dataset[Sample]):
         )
         if self._bursts:
             other = (t + self.n_frames + int(rng.integers(n_t - 2 * self.n_frames + 1))) % n_t
+            other = other if source.is_recorded(other, channels, z) else t
             second = _window(source, other, channels, z, (y, x), self.patch_size, self.n_frames)
             sample["source_2"] = _tensor(second, code)
         return sample
+
+    def _recorded(
+        self,
+        source: NormalizedMovie,
+        target: NormalizedMovie,
+        t: int,
+        channels: Sequence[int],
+        z: int,
+        rng: np.random.Generator,
+    ) -> tuple[int, int]:
+        """Return (t, z) if source and target were recorded there, else another place where they were."""
+        last = target.shape[0] - 1
+        for _ in range(_REDRAWS):
+            t, z = source.recorded_place(t, channels, z, rng)
+            if target.is_recorded(min(t, last), channels, z):
+                return t, z
+            t, z = int(rng.integers(source.shape[0])), int(rng.integers(source.shape[2]))
+        raise InputError(
+            f"pair {source.movie.name} and {target.movie.name} has (nearly) no frame that was recorded in both; "
+            "leave it out"
+        )
 
 
 def pair_scale(source: Movie, target: Movie) -> int:
@@ -130,7 +154,7 @@ def _window(
     movie: NormalizedMovie, t: int, channels: Sequence[int], z: int, corner: tuple[int, int], size: int, n_frames: int
 ) -> Array:
     """(T * C, Y, X) in network units, frame after frame."""
-    frames = window_indices(t, movie.shape[0], n_frames)
+    frames = movie.window(t, channels, z, n_frames)
     y, x = corner
     planes = [movie.region(k, c, z, slice(y, y + size), slice(x, x + size)) for k in frames for c in channels]
     return np.stack(planes)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from decrappify.errors import InputError
 from decrappify.intensity import NormalizationRule, finite_frame, measure
 from decrappify.movie import Array, ArraySource, Movie
+from decrappify.windows import recorded_window
 
 
 class NormalizedMovie:
@@ -31,6 +34,34 @@ class NormalizedMovie:
             movie = movie.derived(ArraySource(pixels, "TCZYX"))
         self.movie = movie
         self.shape = movie.shape
+
+    def is_recorded(self, t: int, channels: Sequence[int], z: int) -> bool:
+        """Whether one frame of a slice was recorded in all these channels."""
+        missing = self.movie.missing
+        return not missing or not any((t, c, z) in missing for c in channels)
+
+    def recorded_place(self, t: int, channels: Sequence[int], z: int, rng: np.random.Generator) -> tuple[int, int]:
+        """Return (t, z) if it was recorded, else another frame and slice that were, drawn at random.
+
+        Raises
+        ------
+        InputError
+            If there are none.
+        """
+        if self.is_recorded(t, channels, z):
+            return t, z
+        n_t, _, n_z = self.shape[:3]
+        places = [place for place in np.ndindex(n_t, n_z) if self.is_recorded(place[0], channels, place[1])]
+        if not places:
+            raise InputError(
+                f"{self.movie.name} has no frame that was recorded in channels {list(channels)}; leave it out"
+            )
+        place = places[int(rng.integers(len(places)))]
+        return place[0], place[1]
+
+    def window(self, t: int, channels: Sequence[int], z: int, n_frames: int) -> tuple[int, ...]:
+        """Return the frames that predict frame `t`, all of them recorded."""
+        return recorded_window(t, self.shape[0], n_frames, lambda i: self.is_recorded(i, channels, z))
 
     def region(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read a (Y, X) float32 region of one plane in network units."""

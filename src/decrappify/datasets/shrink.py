@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from decrappify.errors import InputError
-from decrappify.movie import Array, Movie, Shape5
+from decrappify.movie import Array, Movie, Shape5, scaled_spacing
 
 
 def shrunk(movie: Movie, factor: int) -> Movie:
@@ -18,10 +18,7 @@ def shrunk(movie: Movie, factor: int) -> Movie:
         raise InputError(f"shrink factor is {factor!r}, needs a whole number from 1")
     if factor == 1:
         return movie
-    size_z, size_y, size_x = movie.pixel_size_um
-    return movie.derived(
-        _ShrunkSource(movie, factor), pixel_size_um=(size_z, size_y and size_y * factor, size_x and size_x * factor)
-    )
+    return movie.derived(_ShrunkSource(movie, factor), **scaled_spacing(movie, coarser=factor))
 
 
 class _ShrunkSource:

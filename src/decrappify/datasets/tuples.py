@@ -16,7 +16,7 @@ from decrappify.datasets.shrink import with_shrunk
 from decrappify.errors import InputError
 from decrappify.intensity import NormalizationRule
 from decrappify.movie import Array, Movie
-from decrappify.windows import check_n_frames, window_indices
+from decrappify.windows import check_n_frames
 
 if TYPE_CHECKING:
     from decrappify.crappify import Crappifier
@@ -151,11 +151,12 @@ class TupleDataset(Dataset[Sample]):
         n_t, n_c, n_z, height, width = movie.shape
         t, z = int(rng.integers(n_t)), int(rng.integers(n_z))
         channels = [int(rng.integers(n_c))] if self.in_channels == 1 else list(range(n_c))
+        t, z = movie.recorded_place(t, channels, z, rng)
         if self.n_frames > 1 and n_t == 1:
             return self._play_still(movie, channels, z, rng)
         size = self._target_size
         y, x = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
-        frames = window_indices(t, n_t, self.n_frames)
+        frames = movie.window(t, channels, z, self.n_frames)
         return _regions(movie, frames, channels, z, slice(y, y + size), slice(x, x + size))
 
     def _play_still(self, movie: NormalizedMovie, channels: list[int], z: int, rng: np.random.Generator) -> Array:

@@ -185,7 +185,8 @@ def save_movie(
     progress : callable, optional
         Like ``tqdm``: ``progress(total=, desc=, unit=)`` gives an object with ``update(n)`` and ``close()``.
     dtype : dtype, optional
-        Stored dtype: rounded and clipped, never rescaled; the movie's own by default.
+        Stored dtype: rounded and clipped, never rescaled; the movie's own by default. A warning states the share of
+        clipped pixels.
 
     Returns
     -------
@@ -201,22 +202,25 @@ def save_movie(
     OutputError
         If the disk is full or the folder is not writable.
     """
+    from decrappify.io.casting import cast_movie, warn_of_clipping
+
     path = Path(path)
     kind = writer_for(path)
     check_output(path, overwrite=overwrite)
-    movie = open_movie(movie)
+    movie = cast_movie(open_movie(movie), dtype)
     if kind == "OME-Zarr":
         from decrappify.io.omezarr_writer import write_omezarr
 
-        return write_omezarr(movie, path, overwrite=overwrite, progress=progress, dtype=dtype)
-    if kind == "TIFF":
+        write_omezarr(movie, path, overwrite=overwrite, progress=progress)
+    elif kind == "TIFF":
         from decrappify.io.tiff_writer import write_ome_tiff
 
-        return write_ome_tiff(movie, path, overwrite=overwrite, progress=progress, dtype=dtype)
-    from decrappify.io.casting import cast_movie
-    from decrappify.io.video import write_video
+        write_ome_tiff(movie, path, overwrite=overwrite, progress=progress)
+    else:
+        from decrappify.io.video import write_video
 
-    write_video(cast_movie(movie, dtype), path, overwrite=overwrite, progress=progress)
+        write_video(movie, path, overwrite=overwrite, progress=progress)
+    warn_of_clipping(movie)
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ def cast_movie(movie: Movie, dtype: DTypeLike | None) -> Movie:
     """Give the movie in another dtype, lazily; the same movie if `dtype` is None or its own.
 
     Integers are rounded to nearest and clipped to the range of `dtype`; grey levels are never rescaled.
+    `warn_of_clipping` reports the clipped pixels of what was read.
 
     Raises
     ------
@@ -45,9 +47,24 @@ def cast(frame: Array, dtype: np.dtype[Any]) -> Array:
     return np.clip(frame, max(own.min, limits.min), min(own.max, limits.max)).astype(dtype)
 
 
+def warn_of_clipping(movie: Movie, *, stacklevel: int = 3) -> None:
+    """Warn of the share of pixels that were clipped while frames of a movie from `cast_movie` were read."""
+    source = movie._source
+    if isinstance(source, _CastSource) and source.clipped:
+        share = 100 * source.clipped / source.read_pixels
+        digits = max(0, 1 - int(np.floor(np.log10(share))))
+        warnings.warn(
+            f"{share:.{digits}f} % of the pixels of {movie.name} were clipped to the limits of {movie.dtype.name} "
+            f"({source.clipped} of {source.read_pixels}); save it with a wider dtype, such as dtype='float32', "
+            "to keep them",
+            stacklevel=stacklevel,
+        )
+
+
 class _CastSource:
     def __init__(self, movie: Movie, dtype: np.dtype[Any]) -> None:
         self._movie = movie
+        self.clipped = self.read_pixels = 0
         self.shape: Shape5 = movie.shape
         self.dtype = dtype
 
@@ -58,6 +75,12 @@ class _CastSource:
                 f"frame {t} of {self._movie.name} holds NaN, which {self.dtype.name} cannot; save it as float32, "
                 "or repair the file"
             )
+        if self.dtype.kind in "ui":
+            limits = np.iinfo(self.dtype)
+            self.read_pixels += frame.size
+            if frame.size and not limits.min <= frame.min() <= frame.max() <= limits.max:
+                whole = np.rint(frame) if frame.dtype.kind == "f" else frame
+                self.clipped += int(np.count_nonzero((whole < limits.min) | (whole > limits.max)))
         return cast(frame, self.dtype)
 
     def close(self) -> None:

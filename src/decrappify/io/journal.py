@@ -31,6 +31,8 @@ class Journal:
         Finished planes.
     state : dict
         The last saved state.
+    notes : dict of (t, c, z) to dict
+        What was recorded of single planes.
     finishing : bool
         True if all planes were done and only the last rename was left.
     """
@@ -43,13 +45,14 @@ class Journal:
         self.layout: list[Any] | None = None
         self.done: set[tuple[int, int, int]] = set()
         self.state: dict[str, Any] = {}
+        self.notes: dict[tuple[int, int, int], dict[str, Any]] = {}
         self.finishing = False
         self.mine = path.is_file() and self._read()
 
     def start(self) -> None:
         """Begin again, empty; in one rename, so that a partial store is never without its journal."""
         self.close()
-        self.layout, self.done, self.state, self.finishing = None, set(), {}, False
+        self.layout, self.done, self.state, self.notes, self.finishing = None, set(), {}, {}, False
         self.mine = True
         line = _line({"run_key": self.run_key})
         temporary = self.path.with_name(f"{self.path.name}.partial")
@@ -72,6 +75,11 @@ class Journal:
         if (t, c, z) not in self.done:
             self._append([t, c, z])
             self.done.add((t, c, z))
+
+    def record_note(self, t: int, c: int, z: int, note: dict[str, Any]) -> None:
+        """Record small JSON values with a plane; a later note of the same plane replaces it."""
+        self._append({"note": [t, c, z, note]})
+        self.notes[t, c, z] = note
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Replace the state."""
@@ -120,6 +128,9 @@ class Journal:
             self.done.add((entry[0], entry[1], entry[2]))
         elif "layout" in entry:
             self.layout = entry["layout"]
+        elif "note" in entry:
+            t, c, z, note = entry["note"]
+            self.notes[t, c, z] = note
         elif "state" in entry:
             self.state = entry["state"]
         elif "finishing" in entry:

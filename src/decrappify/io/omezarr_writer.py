@@ -152,6 +152,25 @@ class ZarrMovieWriter:
                 array[t, c, z] = plane
             self._record(t, c, z)
 
+    def write_note(self, t: int, c: int, z: int, note: Mapping[str, Any]) -> None:
+        """Record small JSON values with a plane, before it is written; they are in `notes` after a resume."""
+        self._check_index(t, c, z)
+        with self._lock, output_errors(self.path):
+            self._journal.record_note(t, c, z, dict(note))
+
+    @property
+    def notes(self) -> dict[Plane, dict[str, Any]]:
+        """Values recorded with planes by `write_note`."""
+        return self._journal.notes
+
+    def update_metadata(self, *, provenance: Mapping[str, Any], missing: Iterable[Plane]) -> None:
+        """Replace the provenance and the missing planes of the partial store, before `finish`."""
+        if not self._finished:
+            self._metadata |= {"provenance": dict(provenance), "missing": sorted(missing)}
+            with output_errors(self.path):
+                document = group_document(self.shape, self.dtype, None, **self._metadata)
+                write_json(self.partial_path / "zarr.json", document)
+
     def write_region(self, t: int, c: int, z: int, rows: slice, columns: slice, values: Array) -> None:
         """Write a rectangle of one plane, for planes too large for memory; end each plane with `complete_plane`.
 

@@ -3,6 +3,7 @@
 from decrappify.movie.axes import AXES, array_axes, axis_letter, checked_axes, named_axes
 from decrappify.movie.movie import Movie
 from decrappify.movie.sources import Array, ArraySource, FrameSource, PixelSize, Plane, Shape5
+from decrappify.movie.spacing import scaled_spacing
 
 __all__ = [
     "AXES",
@@ -17,4 +18,5 @@ __all__ = [
     "axis_letter",
     "checked_axes",
     "named_axes",
+    "scaled_spacing",
 ]

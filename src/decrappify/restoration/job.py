@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,9 +16,20 @@ from numpy.typing import DTypeLike
 
 from decrappify._version import __version__
 from decrappify.errors import InputError
-from decrappify.intensity import Normalization, finite_frame, measure
-from decrappify.movie import Array, Movie, Shape5
-from decrappify.restoration.restorer import FrameRing
+from decrappify.intensity import ConstantChannelError, check_nan
+from decrappify.io.casting import cast
+from decrappify.movie import Array, Movie, Plane, Shape5, scaled_spacing
+from decrappify.restoration.frames import Frame, FrameReader, Part
+from decrappify.restoration.measuring import Channel, measure_channel
+from decrappify.restoration.missing import (
+    check_missing,
+    complete_frames,
+    interval_factor,
+    nearest_frame,
+    with_empty_planes,
+)
+from decrappify.restoration.repair import put_back
+from decrappify.restoration.sliding import SlidingWindow, Window
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -51,8 +63,14 @@ class Job:
         Of the result; that of the movie by default.
     window_axis : {"T", "Z"}
         The axis that a window runs along.
-    nan : {"error", "zero"}
-        What to do with NaN or infinite pixels.
+    nan : {"error", "fill", "zero"}
+        Refuse NaN and infinite pixels, or fill them for the network and put NaN back in float output (0 in integers);
+        ``"zero"`` is the older name of ``"fill"``.
+    missing : {"blank", "drop", "nearest"}
+        Planes that were never recorded stay blank, their frames are left out, or they get the restoration of the
+        nearest recorded frame.
+    outliers : {"replace", "keep"}
+        Whether hot and dead pixels are replaced for the network, and flash frames brought to the usual level.
 
     Raises
     ------
@@ -69,30 +87,43 @@ class Job:
         dtype: DTypeLike | None = None,
         window_axis: str = "T",
         nan: str = "error",
+        missing: str = "blank",
+        outliers: str = "replace",
     ) -> None:
-        if nan not in ("error", "zero"):
-            raise InputError(f"nan={nan!r} is not known, needs 'error' or 'zero'")
+        self.nan, self.missing = check_nan(nan), check_missing(missing)
+        if outliers not in ("replace", "keep"):
+            raise InputError(f"outliers={outliers!r} is not known, needs 'replace' or 'keep'")
         if model.card.get("task") == "colorization":
             raise InputError(f"model {model.name!r} colours pictures; use colorize (decrappify colorize) instead")
-        self.movie, self.model, self.nan = movie, model, nan
+        self.movie, self.model, self.outliers = movie, model, outliers
         self.window_axis = _checked_window_axis(window_axis, movie, model)
         picked = parse_frames(frames)
         part = movie.select(frames=picked)
-        self.frames = range(movie.shape[0])[picked]
+        self.frames: Sequence[int] = range(movie.shape[0])[picked]
+        searched = missing != "blank" and nan != "error"
+        self.lost = with_empty_planes(movie) if searched else movie.missing
+        self.dropped: list[int] = []
+        if missing == "drop" and self.lost:
+            complete = complete_frames(self.frames, self.lost, movie.name)
+            self.dropped = sorted(set(self.frames) - set(complete))
+            self.frames = complete
         self.dtype = _checked_dtype(movie.dtype if dtype is None else dtype)
         self.groups = _channel_groups(movie, model)
         out_channels, scale = int(model.network.out_channels), model.scale
-        n_t, _, n_z, n_y, n_x = part.shape
-        self.shape: Shape5 = (n_t, len(self.groups) * out_channels, n_z, n_y * scale, n_x * scale)
+        _, _, n_z, n_y, n_x = part.shape
+        self.shape: Shape5 = (len(self.frames), len(self.groups) * out_channels, n_z, n_y * scale, n_x * scale)
         keeps_channels = out_channels == model.in_channels
-        _, size_y, size_x = movie.pixel_size_um
+        self.copies = self._find_copies() if missing == "nearest" and self.lost else {}
         self.metadata: dict[str, Any] = {
             "name": movie.name,
-            "pixel_size_um": (part.pixel_size_um[0], size_y and size_y / scale, size_x and size_x / scale),
             "frame_interval_s": part.frame_interval_s,
+            **scaled_spacing(part, finer=scale),
             "channel_names": movie.channel_names if keeps_channels else None,
             "channel_colors": movie.channel_colors if keeps_channels else None,
+            "missing": self.blanks(),
         }
+        if self.dropped:
+            self._correct_interval()
 
     @property
     def out_channels(self) -> int:
@@ -104,61 +135,174 @@ class Job:
         """Input pixels of all windows, each counted once."""
         return self.shape[0] * self.shape[2] * len(self.groups) * self.movie.shape[3] * self.movie.shape[4]
 
-    def measure(self) -> list[Normalization]:
-        """Measure the normalisation of every channel from planes spread over the whole movie."""
+    def measure(self) -> list[Channel]:
+        """Measure normalization and outlier limits of every channel from planes spread over the whole movie.
+
+        Raises
+        ------
+        InputError
+            If every channel is constant.
+        """
         rule = self.model.normalization.on_source(self.model.scale)
-        return [measure(self.movie, c, rule, nan=self.nan) for c in range(self.movie.shape[1])]
+        along_t = self.window_axis == "T" and self.movie.shape[0] > 2
+        channels = [
+            measure_channel(self.movie, c, rule, nan=self.nan, outliers=self.outliers == "replace", flashes=along_t)
+            for c in range(self.movie.shape[1])
+        ]
+        if all(channel.constant is not None for channel in channels):
+            raise ConstantChannelError(self.movie, 0, channels[0].constant or 0.0)
+        return channels
 
     def windows(
         self,
-        normalizations: Sequence[Normalization],
+        channels: Sequence[Channel],
         load: Callable[[Array], P],
         is_done: Callable[[Target], bool],
-    ) -> Iterator[tuple[Target, list[P]]]:
-        """Every window that is not done, each frame read, normalised and passed through `load` once.
+        *,
+        part: Part | None = None,
+    ) -> Iterator[tuple[Target, Window[P]]]:
+        """Return every window to restore that is not done, each frame read, normalized and passed through `load` once.
 
         Parameters
         ----------
-        normalizations : sequence of Normalization
-            One per channel.
+        channels : sequence of Channel
+            One per channel of the movie.
         load : callable
-            Gets a frame (C, Y, X) float32 in network units; what it returns makes the window.
+            Takes a frame (C, Y, X) float32 in network units; what it returns makes the window.
         is_done : callable
-            Says which targets to leave out.
+            Whether to leave out a target.
+        part : tuple of slice, optional
+            Rows and columns that the frames are cut to.
         """
         n_t, _, n_z = self.movie.shape[:3]
         along_t = self.window_axis == "T"
         length = n_t if along_t else n_z
         outer = range(n_z) if along_t else self.frames
         inner = self.frames if along_t else range(n_z)
-        for group, channels in enumerate(self.groups):
+        compares = self.outliers == "replace" and along_t and self.model.n_frames > 1 and n_t > 2
+        reader = FrameReader(self.movie, channels, nan=self.nan, compares=compares, part=part)
+        for number, group in enumerate(self.groups):
+            if self.is_constant(number, channels):
+                continue
             for o, fixed in enumerate(outer):
-
-                def read(i: int, channels: tuple[int, ...] = channels, fixed: int = fixed) -> P:
-                    t, z = (i, fixed) if along_t else (fixed, i)
-                    frame = [normalizations[c].apply(finite_frame(self.movie, t, c, z, nan=self.nan)) for c in channels]
-                    return load(np.stack(frame))
-
-                ring = FrameRing(length, self.model.n_frames, read)
+                window = SlidingWindow(
+                    length,
+                    self.model.n_frames,
+                    read=partial(self._read, reader, fixed, group),
+                    load=load,
+                    is_recorded=partial(self._is_recorded, fixed, number),
+                )
                 for i, position in enumerate(inner):
-                    target = Target(i, o, group) if along_t else Target(o, i, group)
-                    if not is_done(target):
-                        yield target, ring.window(position)
+                    target = Target(i, o, number) if along_t else Target(o, i, number)
+                    if self._is_recorded(fixed, number, position) and not is_done(target):
+                        yield target, window.at(position)
 
-    def planes(self, target: Target) -> list[tuple[int, int, int]]:
+    def planes(self, target: Target) -> list[Plane]:
         """List the output planes (t, c, z) that one window gives."""
         first = target.group * self.out_channels
         return [(target.t, c, target.z) for c in range(first, first + self.out_channels)]
 
-    def to_grey(self, restored: Array, target: Target, normalizations: Sequence[Normalization]) -> list[Array]:
-        """Turn a result (out_channels, Y, X) in network units into planes of the output's dtype."""
-        channels = self.groups[target.group]
-        return [
-            normalizations[channels[min(k, len(channels) - 1)]].invert(plane, self.dtype)
-            for k, plane in enumerate(restored)
+    def blanks(self) -> list[Plane]:
+        """List the output planes that stay blank because they were never recorded."""
+        if not self.lost:
+            return []
+        filled = {copy for copies in self.copies.values() for copy in copies}
+        targets = [
+            Target(i, z, group)
+            for i, t in enumerate(self.frames)
+            for group in range(len(self.groups))
+            for z in range(self.shape[2])
+            if self._is_lost(t, z, group)
         ]
+        return [place for target in targets if target not in filled for place in self.planes(target)]
 
-    def provenance(self, normalizations: Sequence[Normalization], settings: Mapping[str, Any]) -> dict[str, Any]:
+    def is_constant(self, group: int, channels: Sequence[Channel]) -> bool:
+        """Whether all channels of a group are constant, so that there is nothing to restore."""
+        return all(channels[c].constant is not None for c in self.groups[group])
+
+    def passed_through(self, channels: Sequence[Channel]) -> Iterator[tuple[Target, Callable[[], list[Array]]]]:
+        """Return the targets of constant groups, each with a function that reads its planes in the output's dtype."""
+        for number, group in enumerate(self.groups):
+            if self.is_constant(number, channels):
+                for i, t in enumerate(self.frames):
+                    for z in range(self.shape[2]):
+                        if not self._is_lost(t, z, number):
+                            yield Target(i, z, number), partial(self._as_it_is, t, z, group)
+
+    def to_grey(
+        self, restored: Array, target: Target, window: Window[Any], channels: Sequence[Channel]
+    ) -> tuple[list[Array], tuple[int, int]]:
+        """Turn a result (out_channels, Y, X) in network units into planes of the output's dtype.
+
+        Also returns how many of their pixels were clipped, at the lower and at the upper limit of the dtype.
+        """
+        group = self.groups[target.group]
+        planes, below, above = [], 0, 0
+        for k, plane in enumerate(restored):
+            own = min(k, len(group) - 1)
+            channel = channels[group[own]]
+            flash = window.leveled[own] if window.leveled else None
+            if flash is not None:
+                plane = plane * np.float32(flash.gain) + np.float32(flash.offset)
+            if channel.constant is not None and len(restored) == len(group):
+                plane = np.zeros_like(plane)
+            grey, clipped = channel.normalization.invert_counted(plane, self.dtype)
+            below, above = below + clipped[0], above + clipped[1]
+            if window.middle.unknown is not None:
+                grey = put_back(grey, window.middle.unknown, self.model.scale)
+            planes.append(grey)
+        return planes, (below, above)
+
+    def empty_planes(self) -> list[Array]:
+        """Return the planes of a window whose middle frame holds NaN only."""
+        value = np.nan if self.dtype.kind == "f" else 0
+        return [np.full(self.shape[3:], value, self.dtype) for _ in range(self.out_channels)]
+
+    def _correct_interval(self) -> None:
+        """Make the frame interval that of the frames which are left; unknown where they are spaced unevenly."""
+        factor = interval_factor(self.frames)
+        interval, unitless = self.movie.frame_interval_s, self.movie.unitless_spacing.get("T")
+        spacing = {axis: value for axis, value in self.metadata["unitless_spacing"].items() if axis != "T"}
+        if factor is not None and unitless is not None:
+            spacing["T"] = unitless * factor
+        self.metadata["frame_interval_s"] = None if factor is None or interval is None else interval * factor
+        self.metadata["unitless_spacing"] = spacing
+
+    def _as_it_is(self, t: int, z: int, group: tuple[int, ...]) -> list[Array]:
+        planes = [self.movie.frame(t, c, z) for c in group]
+        if self.dtype.kind in "ui":
+            planes = [np.nan_to_num(plane) for plane in planes]
+        scale = self.model.scale
+        finer = [np.repeat(np.repeat(cast(plane, self.dtype), scale, axis=0), scale, axis=1) for plane in planes]
+        return [finer[min(k, len(finer) - 1)] for k in range(self.out_channels)]
+
+    def _place(self, fixed: int, i: int) -> tuple[int, int]:
+        """Frame and slice of position `i` along the window's axis."""
+        return (i, fixed) if self.window_axis == "T" else (fixed, i)
+
+    def _read(self, reader: FrameReader, fixed: int, group: tuple[int, ...], i: int) -> Frame:
+        return reader.read(*self._place(fixed, i), group)
+
+    def _is_recorded(self, fixed: int, group: int, i: int) -> bool:
+        return not self._is_lost(*self._place(fixed, i), group)
+
+    def _is_lost(self, t: int, z: int, group: int) -> bool:
+        return bool(self.lost) and any((t, c, z) in self.lost for c in self.groups[group])
+
+    def _find_copies(self) -> dict[Target, list[Target]]:
+        """Find for every target the missing ones that are filled with it."""
+        copies: dict[Target, list[Target]] = {}
+        for group in range(len(self.groups)):
+            for z in range(self.shape[2]):
+                recorded = [not self._is_lost(t, z, group) for t in self.frames]
+                for i, t in enumerate(self.frames):
+                    nearest = None if recorded[i] else nearest_frame(t, self.frames, recorded)
+                    if nearest is not None:
+                        source = Target(list(self.frames).index(nearest), z, group)
+                        copies.setdefault(source, []).append(Target(i, z, group))
+        return copies
+
+    def provenance(self, channels: Sequence[Channel], settings: Mapping[str, Any]) -> dict[str, Any]:
         """Add what this run does to the movie's provenance; no dates, so that equal runs give equal files."""
         entry = {
             "software": f"decrappify {__version__}",
@@ -167,10 +311,19 @@ class Job:
             "n_frames": self.model.n_frames,
             "scale": self.model.scale,
             "window_axis": self.window_axis,
-            "frames": [self.frames.start, self.frames.stop, self.frames.step],
-            "normalization": [{"offset": norm.offset, "scale": norm.scale} for norm in normalizations],
+            "frames": _spelled(self.frames),
+            "normalization": [_normalization(channel) for channel in channels],
             "nan": self.nan,
+            "outliers": self.outliers,
         }
+        static = {c: channel.limits.static for c, channel in enumerate(channels) if channel.limits is not None}
+        if any(static.values()):
+            entry["static_outliers"] = {str(c): [list(place) for place in places] for c, places in static.items()}
+        if self.lost:
+            entry["missing"] = self.missing
+            entry["missing_planes"] = [list(place) for place in sorted(self.lost)]
+        if self.dropped:
+            entry["dropped_frames"] = self.dropped
         return self.movie.provenance | {"restoration": entry | dict(settings)}
 
     def run_key(self, path: Path | None, precision: str, backend: str) -> str:
@@ -182,14 +335,27 @@ class Job:
             "shape": self.movie.shape,
             "dtype": self.movie.dtype.str,
             "channels": self.movie.channel_names,
-            "frames": [self.frames.start, self.frames.stop, self.frames.step],
+            "frames": _spelled(self.frames),
             "output_dtype": self.dtype.str,
             "nan": self.nan,
+            "missing": [self.missing, sorted(self.lost)],
+            "outliers": self.outliers,
             "precision": precision,
             "backend": backend,
             "window_axis": self.window_axis,
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _spelled(frames: Sequence[int]) -> list[int]:
+    """Start, stop and step of frames; the frames themselves where some were left out."""
+    return [frames.start, frames.stop, frames.step] if isinstance(frames, range) else list(frames)
+
+
+def _normalization(channel: Channel) -> dict[str, float]:
+    if channel.constant is not None:
+        return {"constant": channel.constant}
+    return {"offset": channel.normalization.offset, "scale": channel.normalization.scale}
 
 
 def parse_frames(frames: slice | int | str | None) -> slice:
@@ -263,5 +429,6 @@ def _identity(movie: Movie, path: Path | None) -> Any:
     digest = hashlib.sha256()
     n_t, _, n_z = movie.shape[:3]
     for t in sorted({0, n_t // 2, n_t - 1}):
-        digest.update(np.ascontiguousarray(movie.frame(t, 0, n_z // 2)).tobytes())
+        if (t, 0, n_z // 2) not in movie.missing:
+            digest.update(np.ascontiguousarray(movie.frame(t, 0, n_z // 2)).tobytes())
     return [None if path is None else str(path.resolve()), digest.hexdigest()]

@@ -5,22 +5,26 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import DTypeLike
 from torch import Tensor
 
 from decrappify.errors import InputError
-from decrappify.intensity import Normalization
-from decrappify.movie import Array, Movie
+from decrappify.movie import Array, Movie, Plane
+from decrappify.restoration.arrays import given_axes, in_axes
 from decrappify.restoration.inference import choose_device
 from decrappify.restoration.job import Job, Target
+from decrappify.restoration.measuring import Channel
+from decrappify.restoration.notes import note_of, report, report_start, summary
 from decrappify.restoration.overlap import run_overlapped
 from decrappify.restoration.restorer import RestorationCancelled, Restorer
 from decrappify.restoration.results import MemoryResult, Result, StoreResult, remove_working_store, saved_state
+from decrappify.restoration.sliding import Window
 from decrappify.runtime import present_runtime, take_up_runtime, threads_put_back
 
 if TYPE_CHECKING:
@@ -48,12 +52,16 @@ def restore(
     dtype: DTypeLike | None = None,
     window_axis: str = "T",
     nan: str = "error",
+    missing: str = "blank",
+    outliers: str = "replace",
+    axes: str | None = None,
+    as_array: bool = False,
     overwrite: bool = False,
     resume: bool = True,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
     on_plane: OnPlane | None = None,
-) -> Movie:
+) -> Any:
     """Restore a movie, stack or still with a model.
 
     Reading, the network and writing run at the same time, one plane at a time: memory does not grow with the length
@@ -86,8 +94,19 @@ def restore(
         Of the result, that of the input by default: integers are rounded and clipped, never rescaled.
     window_axis : {"T", "Z"}
         ``"Z"`` lets the slices of a stack play the window.
-    nan : {"error", "zero"}
-        Refuse NaN and infinite pixels, or take them as 0.
+    nan : {"error", "fill"}
+        Refuse NaN and infinite pixels, or fill them from their neighborhood for the network and put NaN back in float
+        output (0 in integers). ``"zero"``, the older name, does the same.
+    missing : {"blank", "drop", "nearest"}
+        Planes that were never recorded (`Movie.missing`) stay blank and are marked as missing in the result, their
+        frames are left out, or they get the restoration of the nearest recorded frame. They are never read as data.
+    outliers : {"replace", "keep"}
+        Replace isolated hot and dead pixels by values from their surroundings before the network, and keep flash frames
+        from changing their neighbors; both are reported. A movie without them is restored to the same bits either way.
+    axes : str, optional
+        For arrays and TIFF: one letter of ``TCZYX`` per dimension, as for `open_movie`.
+    as_array : bool
+        Return a numpy array; for an array with its number and order of axes, else (T, C, Z, Y, X).
     overwrite : bool
         Replace an existing output, once the new one is complete.
     resume : bool
@@ -102,9 +121,10 @@ def restore(
 
     Returns
     -------
-    Movie
+    Movie or ndarray
         Shape (T, C, Z, Y * scale, X * scale), with the input's pixel size (divided by the scale), frame interval,
-        channel names and a record of the run in `provenance`.
+        channel names and a record of the run in `provenance`; an array with `as_array`. A constant channel is passed
+        through as it is.
 
     Raises
     ------
@@ -131,23 +151,52 @@ def restore(
     if output is not None:
         writer_for(Path(output))
     loaded = load_model(model)
-    opened = open_movie(movie, channel=channel)
+    opened = open_movie(movie, channel=channel, axes=axes)
     source = Path(movie) if isinstance(movie, str | os.PathLike) else None
+    given = given_axes(movie, axes) if as_array else None
     try:
-        job = Job(opened, loaded, frames=frames, dtype=dtype, window_axis=window_axis, nan=nan)
+        job = Job(
+            opened,
+            loaded,
+            frames=frames,
+            dtype=dtype,
+            window_axis=window_axis,
+            nan=nan,
+            missing=missing,
+            outliers=outliers,
+        )
         start = _Start(job, source, None if output is None else Path(output), precision, backend, overwrite, resume)
         if start.complete:
-            return open_movie(start.output)
+            return _returned(open_movie(start.output), as_array, given)
         with threads_put_back():
-            restorer, normalizations, result = start.prepare(device, tile_size, tile_overlap, progress, cancel)
+            restorer, channels, result = start.prepare(device, tile_size, tile_overlap, progress, cancel)
             try:
-                _run(job, restorer, normalizations, result, progress, on_plane)
-                return result.finish()
+                report_start(job, channels)
+                _run(job, restorer, channels, result, progress, on_plane)
+                _complete_record(job, result, start.provenance)
+                return _returned(result.finish(), as_array, given)
             finally:
                 result.close()
     finally:
         if source is not None:
             opened.close()
+
+
+def _returned(restored: Movie, as_array: bool, axes: str | None) -> Any:
+    if not as_array:
+        return restored
+    with restored:
+        return in_axes(np.asarray(restored), axes)
+
+
+def _complete_record(job: Job, result: Result, provenance: Mapping[str, Any]) -> None:
+    """Add what the planes' notes sum up to, and report it."""
+    found = summary(result.notes, job)
+    if found:
+        planes = {(t, c, z) for (t, c, z), note in result.notes.items() if note.get("empty")}
+        provenance = {**provenance, "restoration": provenance["restoration"] | found}
+        result.update_metadata(provenance=provenance, missing=planes | set(job.blanks()))
+    report(found, job)
 
 
 class _Start:
@@ -168,6 +217,7 @@ class _Start:
         self._overwrite, self._resume = overwrite, resume
         self.complete = False
         self._state: dict[str, Any] = {}
+        self.provenance: dict[str, Any] = {}
         if output is None:
             return
         if source is not None and output.exists() and output.resolve() == source.resolve():
@@ -195,8 +245,8 @@ class _Start:
         tile_overlap: int | None,
         progress: Progress | None,
         cancel: threading.Event | None,
-    ) -> tuple[Restorer, list[Normalization], Result]:
-        """Make the restorer, the normalisations and the open result."""
+    ) -> tuple[Restorer, list[Channel], Result]:
+        """Make the restorer, what is measured of each channel, and the open result."""
         state, job, chosen = self._state, self.job, choose_device(device)
         runtime = take_up_runtime(state.get("runtime"), chosen) if state else present_runtime(chosen)
         restorer = Restorer(
@@ -211,26 +261,27 @@ class _Start:
         )
         restorer.grid((job.movie.shape[3], job.movie.shape[4]))  # refuses unfit tiles before anything is written
         _say(restorer, tile_size, job.movie)
-        normalizations = [Normalization(*pair) for pair in state.get("normalizations", [])] or job.measure()
+        channels = [Channel.from_dict(values) for values in state.get("channels", [])] or job.measure()
         network = restorer.network
         settings = {
             "tile_overlap": restorer.tile_overlap, "precision": network.precision, "backend": network.backend
         }  # fmt: skip
-        decided = {
-            "normalizations": [[norm.offset, norm.scale] for norm in normalizations],
+        decided: dict[str, Any] = {
+            "channels": [channel.to_dict() for channel in channels],
             "tile_size": restorer.tile_size,
             **settings,
             "device": restorer.network.device.type,
-            "provenance": job.provenance(normalizations, {"tile_size": restorer.tile_size, **settings, **runtime}),
+            "provenance": job.provenance(channels, {"tile_size": restorer.tile_size, **settings, **runtime}),
         } | state
         decided["runtime"] = runtime
         if decided["device"] != restorer.network.device.type:
             logger.warning("continuing on %s a run begun on %s: last digits may differ", device, decided["device"])
+        self.provenance = decided["provenance"]
         result = self._open(job.metadata | {"provenance": decided["provenance"]}, progress)
         if result.state != decided:
             result.state.update(decided)
             result.save_state()
-        return restorer, normalizations, result
+        return restorer, channels, result
 
     def _open(self, metadata: dict[str, Any], progress: Progress | None) -> Result:
         if self.output is None:
@@ -260,41 +311,63 @@ def _say(restorer: Restorer, tile_size: int | None, movie: Movie) -> None:
 def _run(
     job: Job,
     restorer: Restorer,
-    normalizations: list[Normalization],
+    channels: list[Channel],
     result: Result,
     progress: Progress | None,
     on_plane: OnPlane | None,
 ) -> None:
     """Reader, network and writer over all windows that are not done."""
 
+    def places(target: Target) -> list[list[Plane]]:
+        return [job.planes(each) for each in (target, *job.copies.get(target, ()))]
+
     def is_done(target: Target) -> bool:
-        return all(result.is_done(*plane) for plane in job.planes(target))
+        return all(result.is_done(*place) for planes in places(target) for place in planes)
+
+    def put(target: Target, planes: Sequence[Array]) -> None:
+        for each in places(target):
+            for place, plane in zip(each, planes, strict=True):
+                result.write_plane(*place, plane)
+                if on_plane is not None:
+                    on_plane(*place)
 
     total = job.shape[0] * job.shape[1] * job.shape[2]
     done = sum(result.is_done(*plane) for plane in _all_planes(job))
     frame_shape = (job.movie.shape[3], job.movie.shape[4])
     with _bar(progress, total, f"restoring {job.movie.name}", done) as update:
+        for place in job.blanks():
+            if not result.is_done(*place):
+                result.write_plane(*place, np.zeros(job.shape[3:], job.dtype))
+                update(1)
+        for target, read in job.passed_through(channels):
+            if not is_done(target):
+                put(target, read())
+                update(job.out_channels * len(places(target)))
 
-        def work(item: tuple[Target, list[Tensor]]) -> tuple[Target, Array]:
+        def work(item: tuple[Target, Window[Tensor]]) -> tuple[Target, Window[Tensor], Array | None]:
             target, window = item
-            tile_size = restorer.tile_size
-            restored = restorer.restore_frames(window, frame_shape)
-            if restorer.tile_size != tile_size:
-                result.state["tile_size"] = restorer.tile_size
-                result.save_state()
-            update(job.out_channels)
-            return target, restored
+            restored = None
+            if window.frames is not None:
+                tile_size = restorer.tile_size
+                restored = restorer.restore_frames(window.frames, frame_shape)
+                if restorer.tile_size != tile_size:
+                    result.state["tile_size"] = restorer.tile_size
+                    result.save_state()
+            update(job.out_channels * len(places(target)))
+            return target, window, restored
 
-        def write(item: tuple[Target, Array]) -> None:
-            target, restored = item
-            planes = job.to_grey(restored, target, normalizations)
-            for place, plane in zip(job.planes(target), planes, strict=True):
-                result.write_plane(*place, plane)
-                if on_plane is not None:
-                    on_plane(*place)
+        def write(item: tuple[Target, Window[Tensor], Array | None]) -> None:
+            target, window, restored = item
+            planes, clipped = job.empty_planes(), (0, 0)
+            if restored is not None:
+                planes, clipped = job.to_grey(restored, target, window, channels)
+            note = note_of(window, clipped)
+            if note:
+                result.write_note(*job.planes(target)[0], note)
+            put(target, planes)
 
         try:
-            run_overlapped(job.windows(normalizations, restorer.load, is_done), work, write)
+            run_overlapped(job.windows(channels, restorer.load, is_done), work, write)
         except RestorationCancelled as error:
             finished = sum(result.is_done(*plane) for plane in _all_planes(job))
             kept = "they are kept, and the same call finishes the rest" if finished else "nothing is kept"

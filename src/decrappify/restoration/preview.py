@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from decrappify.errors import InputError
-from decrappify.intensity import Normalization
-from decrappify.movie import Array, Movie, Shape5
+from decrappify.movie import Array, Movie
 from decrappify.restoration.job import Job, Target
 from decrappify.restoration.restorer import Restorer
 
@@ -25,15 +24,15 @@ class Preview:
     Parameters
     ----------
     movie : Movie
-        The input; only the frames of a region's window are read, around the region.
+        The input; only the frames of a region's window are read, of very large ones the surroundings of the region.
     model : Model
         Takes each channel alone or all of them together.
     device, precision, backend : str
         As for `restore`.
     window_axis : {"T", "Z"}
         The axis that a window runs along.
-    nan : {"error", "zero"}
-        What to do with NaN or infinite pixels.
+    nan, outliers : str
+        As for `restore`.
 
     Raises
     ------
@@ -60,11 +59,11 @@ class Preview:
         backend: str = "auto",
         window_axis: str = "T",
         nan: str = "error",
+        outliers: str = "replace",
     ) -> None:
         self._movie, self._model = movie, model
-        self._window_axis, self._nan = window_axis, nan
-        job = Job(movie, model, window_axis=window_axis, nan=nan)
-        self._normalizations: list[Normalization] = job.measure()
+        self._options: dict[str, Any] = {"window_axis": window_axis, "nan": nan, "outliers": outliers}
+        self._channels = Job(movie, model, **self._options).measure()
         self._restorer = Restorer(model, device=device, precision=precision, backend=backend)
 
     def region(
@@ -101,18 +100,28 @@ class Preview:
                 f"region of {self._movie.name}, whose shape is {self._movie.shape}"
             )
         wide_rows, wide_columns = self._with_margin(rows, n_y), self._with_margin(columns, n_x)
-        cropped = self._movie.derived(_CroppedSource(self._movie, wide_rows, wide_columns))
-        job = Job(cropped, self._model, frames=t, window_axis=self._window_axis, nan=self._nan)
+        job = Job(self._movie, self._model, frames=t, **self._options)
+        scale = self._model.scale
         group = next(number for number, channels in enumerate(job.groups) if c in channels)
         wanted = Target(0, z, group)
-        ((target, window),) = job.windows(self._normalizations, self._restorer.load, lambda other: other != wanted)
+        place = tuple(slice(part.start * scale, part.stop * scale) for part in (rows, columns))
+        for target, read in job.passed_through(self._channels):
+            if target == wanted:
+                return np.stack([plane[place] for plane in read()])
+        part = (wide_rows, wide_columns)
+        windows = job.windows(self._channels, self._restorer.load, lambda other: other != wanted, part=part)
+        window = next((window for _, window in windows), None)
+        shape = tuple(part.stop - part.start for part in (rows, columns))
+        if window is None:  # never recorded
+            return np.zeros((job.out_channels, shape[0] * scale, shape[1] * scale), job.dtype)
+        if window.frames is None:
+            return np.stack([plane[place] for plane in job.empty_planes()])
         self._restorer.cancel = cancel
-        restored = self._restorer.restore_frames(window, (cropped.shape[3], cropped.shape[4]))
-        scale = self._model.scale
+        size = wide_rows.stop - wide_rows.start, wide_columns.stop - wide_columns.start
+        restored = self._restorer.restore_frames(window.frames, size)
+        planes, _ = job.to_grey(restored, wanted, window, self._channels)
         top, left = (rows.start - wide_rows.start) * scale, (columns.start - wide_columns.start) * scale
-        height, width = (rows.stop - rows.start) * scale, (columns.stop - columns.start) * scale
-        inner = restored[:, top : top + height, left : left + width]
-        return np.stack(job.to_grey(inner, target, self._normalizations))
+        return np.stack([plane[top : top + shape[0] * scale, left : left + shape[1] * scale] for plane in planes])
 
     def _with_margin(self, part: slice, size: int) -> slice:
         """Add what the network sees beside the region, on the pooling grid of the whole frame."""
@@ -125,20 +134,3 @@ class Preview:
 
 def _is_within(part: slice, size: int) -> bool:
     return part.step in (None, 1) and 0 <= part.start < part.stop <= size
-
-
-class _CroppedSource:
-    def __init__(self, source: Movie, rows: slice, columns: slice) -> None:
-        self._movie, self._rows, self._columns = source, rows, columns
-        height, width = rows.stop - rows.start, columns.stop - columns.start
-        self.shape: Shape5 = (*source.shape[:3], height, width)
-        self.dtype = source.dtype
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        top, left = self._rows.start, self._columns.start
-        return self._movie.region(
-            t, c, z, slice(top + rows.start, top + rows.stop), slice(left + columns.start, left + columns.stop)
-        )
-
-    def close(self) -> None:
-        """Do nothing: the movie belongs to whoever made it."""

@@ -1,11 +1,11 @@
-"""The restorer: tiles over a frame for one window, and the ring of frames that slides the window over a movie."""
+"""The restorer: tiles over a frame for one window."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,14 +16,11 @@ from decrappify.movie import Array
 from decrappify.restoration.inference import InferenceNetwork
 from decrappify.restoration.planning import free_memory, halved, largest_tile, tile_and_overlap
 from decrappify.restoration.tiling import TileGrid
-from decrappify.windows import window_indices
 
 if TYPE_CHECKING:
     from decrappify.model import Model
 
 logger = logging.getLogger(__name__)
-
-P = TypeVar("P")
 
 
 class RestorationCancelled(DecrappifyError):
@@ -174,38 +171,6 @@ class Restorer:
         """Where whole frames of `nbytes` live: on the device, unless they would crowd out its tiles."""
         roomy = 16 * nbytes < free_memory(self.network.device)
         return self.network.device if roomy else torch.device("cpu")
-
-
-class FrameRing(Generic[P]):
-    """The frames of the present window, each loaded once while the window slides over the movie.
-
-    Parameters
-    ----------
-    length : int
-        Frames in the movie.
-    n_frames : int
-        Window length, odd.
-    load : callable
-        Gives frame i.
-
-    Examples
-    --------
-    >>> ring = FrameRing(10, 3, load=lambda i: f"frame {i}")
-    >>> ring.window(0)
-    ['frame 1', 'frame 0', 'frame 1']
-    """
-
-    def __init__(self, length: int, n_frames: int, load: Callable[[int], P]) -> None:
-        self._length, self._n_frames, self._load = length, n_frames, load
-        self._frames: dict[int, P] = {}
-
-    def window(self, t: int) -> list[P]:
-        """Give the frames that predict frame `t`, in the order of `window_indices`."""
-        indices = window_indices(t, self._length, self._n_frames)
-        self._frames = {i: self._frames[i] for i in indices if i in self._frames}
-        for i in sorted(set(indices) - set(self._frames)):
-            self._frames[i] = self._load(i)
-        return [self._frames[i] for i in indices]
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -11,13 +11,20 @@ import numpy as np
 import psutil
 
 from decrappify.errors import DeviceMemoryError
-from decrappify.movie import Array, Movie, Shape5
+from decrappify.movie import Array, Movie, Plane, Shape5
 
 
 class Result(Protocol):
     """A movie that grows plane by plane."""
 
     state: dict[str, Any]
+
+    @property
+    def notes(self) -> Mapping[Plane, dict[str, Any]]:
+        """Values recorded with planes."""
+
+    def write_note(self, t: int, c: int, z: int, note: Mapping[str, Any]) -> None:
+        """Record small JSON values with a plane, before it is written."""
 
     def save_state(self) -> None:
         """Keep `state` for a resumed run."""
@@ -27,6 +34,9 @@ class Result(Protocol):
 
     def write_plane(self, t: int, c: int, z: int, plane: Array) -> None:
         """Take one (Y, X) plane."""
+
+    def update_metadata(self, *, provenance: Mapping[str, Any], missing: Iterable[Plane]) -> None:
+        """Replace provenance and missing planes."""
 
     def finish(self) -> Movie:
         """Complete the result and open it."""
@@ -52,8 +62,9 @@ class MemoryResult:
                 "pass an output such as 'restored.ome.zarr' to write it to disk"
             )
         self.state: dict[str, Any] = {}
+        self.notes: dict[Plane, dict[str, Any]] = {}
         self._array = np.zeros(shape, dtype)
-        self._metadata = metadata
+        self._metadata = dict(metadata)
 
     def save_state(self) -> None:
         """Nothing outlives the process."""
@@ -65,6 +76,14 @@ class MemoryResult:
     def write_plane(self, t: int, c: int, z: int, plane: Array) -> None:
         """Take one (Y, X) plane."""
         self._array[t, c, z] = plane
+
+    def write_note(self, t: int, c: int, z: int, note: Mapping[str, Any]) -> None:
+        """Record values with a plane."""
+        self.notes[t, c, z] = dict(note)
+
+    def update_metadata(self, *, provenance: Mapping[str, Any], missing: Iterable[Plane]) -> None:
+        """Replace provenance and missing planes."""
+        self._metadata |= {"provenance": dict(provenance), "missing": sorted(missing)}
 
     def finish(self) -> Movie:
         """Give the array as a movie."""
@@ -101,6 +120,12 @@ class StoreResult:
         self.state = self._writer.state
         self.save_state, self.is_done = self._writer.save_state, self._writer.is_done
         self.write_plane, self.close = self._writer.write_plane, self._writer.close
+        self.write_note, self.update_metadata = self._writer.write_note, self._writer.update_metadata
+
+    @property
+    def notes(self) -> Mapping[Plane, dict[str, Any]]:
+        """Values recorded with planes."""
+        return self._writer.notes
 
     def finish(self) -> Movie:
         """Complete the store or the export and open it."""

@@ -119,7 +119,8 @@ def _restore_scene(
 
     with open_movie(path, scene=number, **opening) as movie:
         movie.provenance["scene"] = name
-        return restore(movie, model, output, overwrite=overwrite, **options)
+        restored: Movie = restore(movie, model, output, overwrite=overwrite, **options)
+        return restored
 
 
 def _finished(output: Path, scene: str, model: Model) -> Movie | None:

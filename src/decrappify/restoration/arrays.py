@@ -1,0 +1,53 @@
+"""Arrays in, arrays out: a restored movie with the axes of the array that was given."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from decrappify.errors import InputError
+from decrappify.movie import AXES, Array, Movie, array_axes, named_axes
+
+
+def given_axes(source: Any, axes: str | None) -> str | None:
+    """Return the axes of an array, one letter per dimension; None for everything else.
+
+    >>> given_axes(np.zeros((4, 8, 9)), None), given_axes("cells.czi", None)
+    ('TYX', None)
+    """
+    if isinstance(source, str | os.PathLike | Movie):
+        return None
+    shape = getattr(source, "shape", None)
+    if not isinstance(shape, tuple):
+        return None
+    names = getattr(source, "dims", None)
+    named = named_axes(names, len(shape)) if axes is None and isinstance(names, tuple) else None
+    return named or array_axes(shape, axes)
+
+
+def in_axes(array: Array, axes: str | None) -> Array:
+    """Return an array (T, C, Z, Y, X) with the axes `axes`, in that order; None keeps all five.
+
+    Raises
+    ------
+    InputError
+        If an axis that is not among them has more than one entry.
+
+    Examples
+    --------
+    >>> in_axes(np.zeros((1, 3, 1, 8, 9)), "YXC").shape
+    (8, 9, 3)
+    """
+    if axes is None:
+        return array
+    left = [axis for axis in AXES if axis not in axes]
+    for axis in left:
+        if array.shape[AXES.index(axis)] > 1:
+            raise InputError(
+                f"the result has {array.shape[AXES.index(axis)]} entries along {axis}, which the array with axes "
+                f"{axes!r} lacks; leave out as_array=True"
+            )
+    order = [AXES.index(axis) for axis in (*left, *axes)]
+    return np.ascontiguousarray(array.transpose(order).reshape([array.shape[AXES.index(axis)] for axis in axes]))

@@ -1,0 +1,400 @@
+"""The normalization and the outlier limits of a channel, measured once, so that outliers move neither.
+
+One hot pixel in a small frame, or one flash among the sampled frames, would stretch the range of the whole movie.
+Planes in which nothing stands out are read once, and give exactly the normalization of `decrappify.intensity.measure`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decrappify.intensity import (
+    ChannelStatistics,
+    ConstantChannelError,
+    Normalization,
+    NormalizationRule,
+    finite_blocks,
+    finite_frame,
+    normalization_of,
+    sampled_planes,
+)
+from decrappify.movie import Array, Movie
+from decrappify.restoration.flashes import Brightness, find_flash, sampled_patches
+from decrappify.restoration.outliers import (
+    Mask,
+    OutlierLimits,
+    find_outliers,
+    highest_neighbor,
+    isolated_pixels,
+    replaced,
+)
+from decrappify.restoration.repair import filled
+
+# In units of the movie's range, from its dark level.
+_HIGH, _LOW = 2.0, -1.0
+_EXCESS = 0.5
+_NOISE = 8.0  # an outlier exceeds its neighbors by so many times what 1 pixel in 200 does
+_NOISE_PERCENTILE = 99.5
+_ENOUGH_PIXELS = 1 << 18
+_EXAMINED_PIXELS = 1 << 23  # in all
+_FAR = 0.2
+_BEYOND = 1.1, 0.25  # the limits lie beyond the extremes of clean planes, by a factor and an offset
+# A static outlier, which may lie within the range, is one in at least half of three planes or more.
+_STATIC_SHARE, _STATIC_PLANES = 0.5, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What is measured of one channel before the first plane is restored.
+
+    Attributes
+    ----------
+    normalization : Normalization
+        Gray levels to network units; a constant channel becomes 0 everywhere.
+    limits : OutlierLimits or None
+        None where outliers are kept.
+    constant : float or None
+        The gray level of a channel that has only one.
+    """
+
+    normalization: Normalization
+    limits: OutlierLimits | None = None
+    constant: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values for the state of a run."""
+        return {
+            "offset": self.normalization.offset,
+            "scale": self.normalization.scale,
+            "limits": None if self.limits is None else self.limits.to_dict(),
+            "constant": self.constant,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Channel:
+        """Read back what `to_dict` returned."""
+        limits = values["limits"]
+        return cls(
+            Normalization(values["offset"], values["scale"]),
+            None if limits is None else OutlierLimits.from_dict(limits),
+            values["constant"],
+        )
+
+
+def measure_channel(
+    movie: Movie,
+    channel: int,
+    rule: NormalizationRule | ChannelStatistics,
+    *,
+    nan: str = "error",
+    outliers: bool = True,
+    flashes: bool = True,
+) -> Channel:
+    """Measure normalization and outlier limits of one channel.
+
+    Parameters
+    ----------
+    movie : Movie
+        At most 32 of its planes are read; those with outliers up to four times.
+    channel : int
+        The channel.
+    rule : NormalizationRule or ChannelStatistics
+        Of the model.
+    nan : {"error", "fill", "zero"}
+        As for `decrappify.intensity.measure`.
+    outliers : bool
+        Find outliers; else nothing but the normalization is measured.
+    flashes : bool
+        Whether frames follow each other in time, so that one may be a flash.
+
+    Returns
+    -------
+    Channel
+        With `constant` set where the channel has one gray level.
+
+    Raises
+    ------
+    InputError
+        As for `decrappify.intensity.measure`, constant channels apart.
+    """
+    fixed = rule.normalization(channel, movie.dtype) if isinstance(rule, ChannelStatistics) else None
+    if fixed is not None and not outliers:
+        return Channel(fixed)
+    own_rule = NormalizationRule() if isinstance(rule, ChannelStatistics) else rule
+    try:
+        sample = _Sample(movie, channel, own_rule, nan)
+        measured, limits = sample.normalization(), None
+        if outliers:
+            measured, limits = _without_outliers(sample, measured, flashes=flashes)
+    except ConstantChannelError as error:
+        return Channel(fixed or Normalization(error.value, 1.0), None, error.value)
+    if fixed is None or limits is None:
+        return Channel(measured, limits)
+    return Channel(fixed, _converted(limits, measured, fixed))
+
+
+class _Sample:
+    """Planes spread over the movie: block means, and how far pixels stand out, in gray levels."""
+
+    def __init__(self, movie: Movie, channel: int, rule: NormalizationRule, nan: str) -> None:
+        self.movie, self.channel, self.rule, self.nan = movie, channel, rule, nan
+        self.places = sampled_planes(movie, channel)
+        self.blocks: list[Array] = []
+        self._facts: list[_Facts] = []
+        pixels = movie.shape[3] * movie.shape[4]
+        examined = np.linspace(0, len(self.places) - 1, min(len(self.places), max(5, _EXAMINED_PIXELS // pixels)))
+        for i, (t, z) in enumerate(self.places):
+            frame = finite_frame(movie, t, channel, z, nan=nan)
+            self.blocks.append(finite_blocks(frame, rule.bin_size))
+            self._facts.append(_facts(frame) if i in examined.round() else _extremes(frame))
+
+    def normalization(self) -> Normalization:
+        """Return the normalization of the blocks as they are now."""
+        return normalization_of(self.movie, self.channel, self.rule, self.blocks)
+
+    def robust(self, usual: Normalization) -> Normalization:
+        """Return the range of block medians, which no small outlier moves; `usual` where that has no extent."""
+        medians = [facts.medians for facts in self._facts if facts.medians.size]
+        if not medians:
+            return usual
+        low, high = np.percentile(np.concatenate(medians), [self.rule.low, self.rule.high])
+        return Normalization(float(low), float(high - low)) if high > low else usual
+
+    def excess(self, range_: Normalization) -> tuple[float, float]:
+        """Return by how many gray levels a bright and a dark outlier exceed their neighbors at least."""
+        noise = np.median([facts.noise for facts in self._facts if facts.examined] or [(0.0, 0.0)], axis=0)
+        bright, dark = (max(_EXCESS * range_.scale, _NOISE * float(level)) for level in noise)
+        return bright, dark
+
+    def suspects(self, range_: Normalization) -> list[int]:
+        """Return the planes in which something may stand out."""
+        bright, dark = self.excess(range_)
+        high, low = (range_.offset + range_.scale * limit for limit in (_HIGH, _LOW))
+        return [
+            i
+            for i, facts in enumerate(self._facts)
+            if facts.largest > high
+            or facts.smallest < low
+            or facts.largest_excess[0] > bright
+            or facts.largest_excess[1] > dark
+        ]
+
+    def plane(self, i: int) -> tuple[Array, Array]:
+        """Return a plane, NaN filled (float64 gray levels), and where NaN was."""
+        t, z = self.places[i]
+        frame = finite_frame(self.movie, t, self.channel, z, nan=self.nan).astype(np.float64)
+        return (frame, np.isnan(frame)) if np.isnan(frame).all() else filled(frame)
+
+    def keep(self, picks: list[int]) -> None:
+        """Keep some of the planes only."""
+        self.places, self.blocks = [self.places[i] for i in picks], [self.blocks[i] for i in picks]
+        self._facts = [self._facts[i] for i in picks]
+
+    def is_examined(self, i: int) -> bool:
+        """Whether single pixels of a plane were compared with their neighbors."""
+        return self._facts[i].examined
+
+    def extremes(self, i: int) -> tuple[float, float]:
+        """Return the smallest and the largest gray level of a plane."""
+        return self._facts[i].smallest, self._facts[i].largest
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """Extremes of a plane and, where it was examined, how far single pixels stand out."""
+
+    smallest: float
+    largest: float
+    examined: bool = False
+    largest_excess: tuple[float, float] = (0.0, 0.0)
+    noise: tuple[float, float] = (0.0, 0.0)
+    medians: Array = field(default_factory=lambda: np.empty(0))
+
+
+def _extremes(frame: Array) -> _Facts:
+    known = frame[~np.isnan(frame)] if frame.dtype.kind == "f" else frame
+    return _Facts(float(known.min()), float(known.max())) if known.size else _Facts(np.inf, -np.inf)
+
+
+def _facts(frame: Array) -> _Facts:
+    if frame.dtype.kind == "f":
+        if np.isnan(frame).all():
+            return _Facts(np.inf, -np.inf)
+        frame, _ = filled(frame)
+    wide: NDArray[np.floating[Any]] = frame.astype(np.float32 if frame.dtype.itemsize <= 2 else np.float64)
+    extremes, medians = (float(wide.min()), float(wide.max())), _block_medians(wide)
+    noise, largest = [], []
+    for values in (wide, -wide):
+        values -= highest_neighbor(values)
+        largest.append(float(values.max()))
+        noise.append(max(0.0, float(np.percentile(values[:: _thinning(values.size)], _NOISE_PERCENTILE))))
+    return _Facts(*extremes, True, (largest[0], largest[1]), (noise[0], noise[1]), medians)
+
+
+def _thinning(size: int) -> int:
+    """Return the step between rows that are enough for a percentile."""
+    return 1 + size // _ENOUGH_PIXELS
+
+
+def _block_medians(frame: Array, size: int = 4) -> Array:
+    rows, columns = (length // size * size for length in frame.shape)
+    if not rows or not columns:
+        return frame.ravel()
+    blocks = frame[:rows, :columns].reshape(rows // size, size, columns // size, size).transpose(0, 2, 1, 3)
+    middle = size * size // 2
+    ordered = np.partition(blocks.reshape(-1, size * size), (middle - 1, middle), axis=1)
+    return np.asarray((ordered[:, middle - 1] + ordered[:, middle]) / 2)
+
+
+def _without_outliers(sample: _Sample, usual: Normalization, *, flashes: bool) -> tuple[Normalization, OutlierLimits]:
+    """Measure again where outliers or flashes were among the sampled planes, first with a range that ignores them."""
+    range_ = sample.robust(usual)
+    kept = list(range(len(sample.places)))
+    if flashes:
+        kept = _without_flashes(sample, range_)
+        if len(kept) < len(sample.places):
+            sample.keep(kept)
+            usual = sample.normalization()
+            range_ = sample.robust(usual)
+    suspects = sample.suspects(range_)
+    original = {i: sample.blocks[i] for i in suspects}
+    cleaned = _Cleaned()
+    for _ in range(2 if suspects else 0):
+        for i, blocks in original.items():
+            sample.blocks[i] = blocks
+        cleaned = _clean(sample, suspects, range_)
+        range_ = sample.normalization()
+        if not cleaned.extremes:
+            break
+    return (range_, _limits(sample, range_, cleaned)) if cleaned.extremes else (usual, _limits(sample, usual, cleaned))
+
+
+@dataclass(slots=True)
+class _Cleaned:
+    """What was replaced: extremes of those planes without outliers, static outliers, the least bright and dark one."""
+
+    extremes: dict[int, tuple[float, float]] = field(default_factory=dict)
+    static: tuple[tuple[int, int], ...] = ()
+    least_bright: float = np.inf
+    least_dark: float = -np.inf
+
+
+def _clean(sample: _Sample, suspects: list[int], range_: Normalization) -> _Cleaned:
+    """Replace the outliers of the suspects in the sample's blocks."""
+    bright, dark = sample.excess(range_)
+    limits = OutlierLimits(zero=0.0, high=_HIGH, low=_LOW, bright=bright / range_.scale, dark=dark / range_.scale)
+    cleaned = _Cleaned()
+    counts: dict[tuple[int, int], int] = {}
+    clusters_of: dict[int, Mask] = {}
+    for i in suspects:
+        gray = sample.plane(i)[0]
+        if np.isnan(gray).all():
+            continue
+        plane = _in_units(gray, range_)
+        clusters = find_outliers(plane, limits)
+        if clusters is not None:
+            clusters_of[i] = clusters
+            bright_ones = gray[clusters & (plane > 0)]
+            dark_ones = gray[clusters & (plane < 0)]
+            cleaned.least_bright = min(cleaned.least_bright, float(bright_ones.min(initial=np.inf)))
+            cleaned.least_dark = max(cleaned.least_dark, float(dark_ones.max(initial=-np.inf)))
+        if not sample.is_examined(i):
+            continue
+        both = isolated_pixels(plane, limits.bright, limits.dark)
+        if clusters is not None:
+            both |= clusters
+        for y, x in np.argwhere(both).tolist():
+            counts[y, x] = counts.get((y, x), 0) + 1
+    examined = sum(sample.is_examined(i) for i in range(len(sample.places)))
+    places = sorted(place for place, count in counts.items() if count >= _STATIC_SHARE * examined)
+    cleaned.static = tuple(places) if examined >= _STATIC_PLANES else ()
+    for i in suspects:
+        gray, unknown = sample.plane(i)
+        found = clusters_of.get(i, np.zeros(gray.shape, bool))
+        if cleaned.static:
+            found[tuple(np.transpose(cleaned.static))] = True
+        found &= ~unknown
+        if found.any():
+            gray = replaced(gray, found)
+            cleaned.extremes[i] = float(gray.min()), float(gray.max())
+            sample.blocks[i] = finite_blocks(np.where(unknown, np.nan, gray), sample.rule.bin_size)
+    return cleaned
+
+
+def _in_units(plane: Array, range_: Normalization) -> Array:
+    return np.asarray(np.clip((plane - range_.offset) / range_.scale, -1e30, 1e30), dtype=np.float32)
+
+
+def _limits(sample: _Sample, range_: Normalization, cleaned: _Cleaned) -> OutlierLimits:
+    """Limits beyond all that clean planes hold, in units of the range, but not beyond what was found."""
+    clean = np.array([cleaned.extremes.get(i, sample.extremes(i)) for i in range(len(sample.places))])
+    lowest, highest = (np.array([clean[:, 0].min(), clean[:, 1].max()]) - range_.offset) / range_.scale
+    least_bright, least_dark = (
+        0.999 * (level - range_.offset) / range_.scale for level in (cleaned.least_bright, cleaned.least_dark)
+    )
+    factor, offset = _BEYOND
+    bright, dark = sample.excess(range_)
+    return OutlierLimits(
+        zero=0.0,
+        high=max(_HIGH, min(factor * float(highest) + offset, least_bright)),
+        low=min(_LOW, max(factor * float(lowest) - offset, least_dark)),
+        bright=bright / range_.scale,
+        dark=dark / range_.scale,
+        static=cleaned.static,
+    )
+
+
+def _without_flashes(sample: _Sample, range_: Normalization) -> list[int]:
+    """Return the sampled planes that are no flashes; where one may be, the frames around it are read as well."""
+    shape = (sample.movie.shape[3], sample.movie.shape[4])
+    known: dict[tuple[int, int], Brightness | None] = {}
+
+    def brightness(t: int, z: int) -> Brightness | None:
+        if (t, z) not in known:
+            known[t, z] = None
+            if (t, sample.channel, z) not in sample.movie.missing:
+                frame = finite_frame(sample.movie, t, sample.channel, z, nan=sample.nan)
+                if frame.dtype.kind != "f" or not np.isnan(frame).all():
+                    plane = range_.apply(filled(frame)[0] if frame.dtype.kind == "f" else frame)
+                    known[t, z] = Brightness.of([plane[patch] for patch in sampled_patches(shape)])
+        return known[t, z]
+
+    kept = []
+    for i, (t, z) in enumerate(sample.places):
+        others = [j for j, (_, other_z) in enumerate(sample.places) if other_z == z and j != i]
+        may_be = bool(others) and _is_far_out(sample, i, others, range_)
+        if not may_be or find_flash(t, sample.movie.shape[0], partial(brightness, z=z)) is None:
+            kept.append(i)
+    return kept or list(range(len(sample.places)))
+
+
+def _is_far_out(sample: _Sample, i: int, others: list[int], range_: Normalization) -> bool:
+    """Whether a plane's blocks reach far beyond those of most other planes of its slice."""
+    if not sample.blocks[i].size:
+        return False
+    own, *usual = (np.percentile(sample.blocks[j], (5, 50, 90, 99)) for j in (i, *others) if sample.blocks[j].size)
+    if not usual:
+        return False
+    middle = np.median(usual, axis=0)
+    noise = 2 * (middle[2] - middle[0]) / np.sqrt(sample.blocks[i].size)
+    return bool(np.abs(own - middle)[[1, 3]].max() > _FAR * range_.scale + noise)
+
+
+def _converted(limits: OutlierLimits, range_: Normalization, units: Normalization) -> OutlierLimits:
+    """Return limits in the units of another normalization."""
+    factor = range_.scale / units.scale
+    shift = (range_.offset - units.offset) / units.scale
+    return replace(
+        limits,
+        zero=limits.zero * factor + shift,
+        high=limits.high * factor + shift,
+        low=limits.low * factor + shift,
+        bright=limits.bright * factor,
+        dark=limits.dark * factor,
+    )

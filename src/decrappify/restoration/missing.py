@@ -1,0 +1,77 @@
+"""Planes that were never recorded: which they are, which frames are left out for them, and what stands in for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from decrappify.errors import InputError
+from decrappify.movie import Movie, Plane
+
+WAYS = ("blank", "drop", "nearest")
+
+
+def check_missing(missing: str) -> str:
+    """Return `missing` if it is a way to treat planes that were never recorded; refuse it otherwise."""
+    if missing not in WAYS:
+        raise InputError(f"missing={missing!r} is not known, needs 'blank', 'drop' or 'nearest'")
+    return missing
+
+
+def with_empty_planes(movie: Movie) -> frozenset[Plane]:
+    """Return the missing planes of a movie and those that hold NaN only; reads every plane of a float movie."""
+    if movie.dtype.kind != "f":
+        return movie.missing
+    empty = {place for place in movie.planes() if place not in movie.missing and np.isnan(movie.frame(*place)).all()}
+    return movie.missing | empty
+
+
+def complete_frames(frames: Sequence[int], missing: frozenset[Plane], name: str) -> Sequence[int]:
+    """Return the frames of which every plane was recorded.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    incomplete = {t for t, _, _ in missing}
+    kept = [t for t in frames if t not in incomplete]
+    if not kept:
+        raise InputError(
+            f"{name} has no frame of which every plane was recorded; pass missing='blank' (--missing blank) "
+            "or missing='nearest'"
+        )
+    return kept if len(kept) < len(frames) else frames
+
+
+def interval_factor(frames: Sequence[int]) -> float | None:
+    """Return the distance of evenly spaced frames, None where they are spaced unevenly.
+
+    >>> interval_factor([0, 1, 2]), interval_factor([0, 2, 4]), interval_factor([0, 1, 3])
+    (1, 2, None)
+    """
+    steps = {abs(after - before) for before, after in pairwise(frames)}
+    return steps.pop() if len(steps) == 1 else None if steps else 1
+
+
+def nearest_frame(t: int, frames: Sequence[int], is_recorded: Sequence[bool]) -> int | None:
+    """Return the recorded frame of `frames` that is nearest to `t`, the earlier of two; None if there is none.
+
+    >>> nearest_frame(3, [1, 2, 3, 4], [True, False, False, True])
+    4
+    """
+    recorded = [frame for frame, there in zip(frames, is_recorded, strict=True) if there]
+    return min(recorded, key=lambda frame: (abs(frame - t), frame), default=None)
+
+
+def described(planes: Sequence[Plane], limit: int = 6) -> str:
+    """Return planes as text, the first few of them.
+
+    >>> described([(3, 0, 1), (4, 0, 1)])
+    '(t, c, z) = (3, 0, 1), (4, 0, 1)'
+    """
+    shown = ", ".join(str(tuple(place)) for place in planes[:limit])
+    more = f" and {len(planes) - limit} more" if len(planes) > limit else ""
+    return f"(t, c, z) = {shown}{more}"

@@ -1,0 +1,154 @@
+"""What a run reports at its end: replaced outliers, flashes and clipped pixels, counted plane by plane.
+
+The counts are kept with the finished planes, so that a resumed run reports the same as an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from decrappify.restoration.missing import described
+
+if TYPE_CHECKING:
+    from decrappify.movie import Plane
+    from decrappify.restoration.job import Job
+    from decrappify.restoration.measuring import Channel
+    from decrappify.restoration.sliding import Window
+
+logger = logging.getLogger(__name__)
+
+Note = dict[str, Any]
+
+_LISTED = 100  # flashes and positions in the provenance at most
+
+
+def note_of(window: Window[Any], clipped: tuple[int, int]) -> Note:
+    """Return what is recorded with a finished plane; empty where nothing was replaced or clipped.
+
+    Parameters
+    ----------
+    window : Window
+        Of the plane.
+    clipped : (int, int)
+        Pixels clipped at the lower and upper limit of the output's dtype.
+    """
+    note: Note = {}
+    if any(clipped):
+        note["clipped"] = list(clipped)
+    if window.middle.outliers:
+        note["outliers"] = window.middle.outliers
+        note["at"] = [list(place) for place in window.middle.positions]
+    if window.flashes:
+        note["flash"] = [
+            None if flash is None else [round(flash.gain, 4), round(flash.offset, 4), flash.usable]
+            for flash in window.flashes
+        ]
+    if window.frames is None:
+        note["empty"] = True
+    return note
+
+
+def summary(notes: Mapping[Plane, Note], job: Job) -> dict[str, Any]:
+    """Return the sums over all planes for the provenance; empty where there is nothing to report.
+
+    Parameters
+    ----------
+    notes : mapping of (t, c, z) to note
+        Of the output planes.
+    job : Job
+        The run.
+    """
+    found: dict[str, Any] = {}
+    ordered = sorted(notes.items())
+    below, above = (sum(note["clipped"][end] for _, note in ordered if "clipped" in note) for end in (0, 1))
+    if below or above:
+        found["clipped"] = {"below": below, "above": above, "share": (below + above) / np.prod(job.shape, dtype=float)}
+    planes = [(place, note) for place, note in ordered if "outliers" in note]
+    if planes:
+        positions = [[job.frames[place[0]], *at[:1], place[2], *at[1:]] for place, note in planes for at in note["at"]]
+        found["replaced_outliers"] = {
+            "pixels": sum(note["outliers"] for _, note in planes),
+            "planes": len(planes),
+            "t_c_z_y_x": positions[:_LISTED],
+        }
+    flashes = [
+        {"frame": job.frames[t], "channel": job.groups[c // job.out_channels][k], "slice": z, "gain": flash[0]}
+        | {"offset": flash[1], "restored_from_itself_alone": not flash[2]}
+        for (t, c, z), note in ordered
+        for k, flash in enumerate(note.get("flash", ()))
+        if flash is not None
+    ]
+    if flashes:
+        found["flash_frames"] = flashes[:_LISTED]
+    empty = [[job.frames[t], c, z] for (t, c, z), note in ordered if note.get("empty")]
+    if empty:
+        found["planes_of_nan"] = empty
+    return found
+
+
+def report(found: Mapping[str, Any], job: Job) -> None:
+    """Log the summary of a finished run, one line for each kind."""
+    name = job.movie.name
+    if "replaced_outliers" in found:
+        outliers = found["replaced_outliers"]
+        places = sorted({tuple(at[3:]) for at in outliers["t_c_z_y_x"]})
+        logger.warning(
+            "%s: %d outlier pixel(s) in %d plane(s) were replaced from their surroundings, at (y, x) = %s%s; "
+            "outliers='keep' (--outliers keep) restores them as they are",
+            name, outliers["pixels"], outliers["planes"], ", ".join(map(str, places[:8])), _more(len(places), 8),
+        )  # fmt: skip
+    if "flash_frames" in found:
+        frames = sorted({flash["frame"] for flash in found["flash_frames"]})
+        logger.warning(
+            "%s: frame(s) %s are flashes (or blackouts) between frames of another brightness: they keep their "
+            "brightness and do not change their neighbors; outliers='keep' (--outliers keep) treats them as any other",
+            name, ", ".join(map(str, frames[:8])) + _more(len(frames), 8),
+        )  # fmt: skip
+    if "planes_of_nan" in found:
+        planes = [(t, c, z) for t, c, z in found["planes_of_nan"]]
+        logger.warning("%s: %d plane(s) hold NaN only and stay so, %s", name, len(planes), described(planes))
+    if "clipped" in found:
+        clipped = found["clipped"]
+        logger.warning(
+            "%s: %s of the restored pixels were clipped to the limits of %s (%d below, %d above); "
+            "dtype='float32' (--dtype float32) keeps them",
+            name, percent(clipped["share"]), job.dtype.name, clipped["below"], clipped["above"],
+        )  # fmt: skip
+
+
+def report_start(job: Job, channels: Sequence[Channel]) -> None:
+    """Log what is known before the first plane: constant channels, planes that were never recorded."""
+    for c, channel in enumerate(channels):
+        if channel.constant is not None:
+            logger.warning(
+                "channel %d (%s) of %s is constant (every pixel %g) and is passed through as it is",
+                c, job.movie.channel_names[c], job.movie.name, channel.constant,
+            )  # fmt: skip
+    lost = sorted(job.lost)
+    if lost:
+        treated = {
+            "blank": "left blank; missing='drop' leaves out their frames, 'nearest' fills them",
+            "drop": f"their frames {', '.join(map(str, job.dropped[:8]))}{_more(len(job.dropped), 8)} are left out",
+            "nearest": "filled with the restoration of the nearest recorded frame",
+        }[job.missing]
+        logger.warning(
+            "%d plane(s) of %s were never recorded, %s: %s", len(lost), job.movie.name, described(lost), treated
+        )
+
+
+def percent(share: float) -> str:
+    """Return a share as text with two significant digits.
+
+    >>> percent(0.12345), percent(0.00001234)
+    ('12 %', '0.0012 %')
+    """
+    digits = max(0, 1 - int(np.floor(np.log10(share * 100)))) if share > 0 else 0
+    return f"{share * 100:.{digits}f} %"
+
+
+def _more(count: int, shown: int) -> str:
+    return f" and {count - shown} more" if count > shown else ""

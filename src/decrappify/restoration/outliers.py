@@ -1,0 +1,239 @@
+"""Isolated outliers of a plane: hot and dead pixels, small clusters and lines, found robustly and replaced.
+
+A restoration network is nearly homogeneous: one pixel of ten times the range changes everything within its receptive
+field. A pixel counts as an outlier only if it lies far outside the range of the movie *and* stands alone: it exceeds
+its whole surrounding by more than the noise does, and its direct neighbors do not rise with it, as those of anything
+that came through an objective do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from decrappify.movie import Array
+
+Mask = NDArray[np.bool_]
+
+_LEVEL_STEP = 4.0  # the next level of brightness at which clusters are searched
+_CLUSTER = 3  # pixels of the largest cluster; a spot of the point spread function covers more
+_LINE = 5  # pixels of the shortest line, at most two wide
+_SPREADS = 1.5  # an outlier exceeds the extreme of its surrounding by so many times that surrounding's spread
+_NEIGHBORS_RISE = 0.1  # at most, as a share of the outlier's own
+_LARGEST = 1e30  # stands for infinity
+_REACH = 2  # pixels: 5 × 5 surroundings
+_FITTED = 12  # known neighbors needed to fit a surface
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutlierLimits:
+    """What counts as an outlier in one channel of a movie, in network units; measured once.
+
+    Attributes
+    ----------
+    zero : float
+        The dark level.
+    high, low : float
+        Only pixels beyond are looked at in every frame.
+    bright, dark : float
+        An outlier exceeds (falls below) all its surrounding by at least this.
+    static : tuple of (y, x)
+        Pixels that are outliers in most frames; replaced in all.
+    """
+
+    zero: float
+    high: float
+    low: float
+    bright: float
+    dark: float
+    static: tuple[tuple[int, int], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the limits as plain values for the state of a run."""
+        return asdict(self) | {"static": [list(place) for place in self.static]}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> OutlierLimits:
+        """Read back what `to_dict` returned."""
+        return cls(**{**values, "static": tuple((int(y), int(x)) for y, x in values["static"])})
+
+
+def find_outliers(plane: Array, limits: OutlierLimits) -> Mask | None:
+    """Find the outliers of one plane; None if there are none, which one comparison of its extremes mostly shows.
+
+    Parameters
+    ----------
+    plane : ndarray of float32, (Y, X)
+        In network units, without NaN.
+    limits : OutlierLimits
+        Of the channel; positions in `static` lie within the plane.
+
+    Examples
+    --------
+    >>> plane = np.zeros((9, 9), np.float32)
+    >>> plane[4, 6] = 10
+    >>> limits = OutlierLimits(zero=0.0, high=2.0, low=-1.0, bright=0.5, dark=0.5)
+    >>> np.argwhere(find_outliers(plane, limits)).tolist()
+    [[4, 6]]
+    """
+    found = None
+    if plane.max() > limits.high:
+        found = _isolated(plane - limits.zero, limits.high - limits.zero, limits.bright)
+    if plane.min() < limits.low:
+        dark = _isolated(limits.zero - plane, limits.zero - limits.low, limits.dark)
+        found = dark if found is None else found | dark
+    if limits.static:
+        found = np.zeros(plane.shape, bool) if found is None else found
+        found[tuple(np.transpose(limits.static))] = True
+    return found if found is not None and found.any() else None
+
+
+def replaced(plane: Array, outliers: Mask) -> Array:
+    """Return a copy of a plane whose outliers have values fitted to their surroundings.
+
+    A surface of second order is fitted to the 5 × 5 pixels around each, without outliers, and kept within the range of
+    the direct neighbors; beside large clusters and borders it is the median of what is known around.
+
+    Parameters
+    ----------
+    plane : ndarray of float32, (Y, X)
+        Any units.
+    outliers : ndarray of bool, (Y, X)
+        Pixels to replace.
+    """
+    result = plane.copy()
+    rows, columns = np.nonzero(outliers)
+    patches, known = _patches(plane, rows, columns), ~_patches(outliers, rows, columns)
+    for i, (row, column) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
+        result[row, column] = _estimate(patches[i].ravel(), known[i].ravel(), plane, outliers, (row, column))
+    return result
+
+
+def isolated_pixels(plane: Array, bright: float, dark: float) -> Mask:
+    """Find single pixels that stand out of their surroundings by more than `bright` or `dark`, at any level.
+
+    Parameters
+    ----------
+    plane : ndarray of float32, (Y, X)
+        Without NaN.
+    bright, dark : float
+        As for `OutlierLimits`, in the units of the plane.
+    """
+    found = np.zeros(plane.shape, bool)
+    for values, excess in ((plane, bright), (-plane, dark)):
+        rows, columns = np.nonzero(values - highest_neighbor(values) > excess)
+        if rows.size:
+            candidates = np.zeros(plane.shape, bool)
+            candidates[rows, columns] = True
+            passed = _stands_alone(values, candidates, rows, columns, excess)
+            found[rows[passed], columns[passed]] = True
+    return found
+
+
+def highest_neighbor(plane: Array) -> Array:
+    """Return the maximum of the eight neighbors of every pixel, mirrored at the borders."""
+    padded = np.pad(plane, 1, mode="reflect" if min(plane.shape) > 1 else "edge")
+    beside = np.maximum(padded[:-2], padded[2:])
+    column = np.maximum(beside, padded[1:-1])
+    highest = np.maximum(column[:, :-2], column[:, 2:])
+    return np.asarray(np.maximum(highest, beside[:, 1:-1], out=highest))
+
+
+def _isolated(values: Array, first: float, excess: float) -> Mask:
+    """Small clusters and lines above `first` and its multiples that stand alone; the highest level comes first."""
+    values = np.clip(np.nan_to_num(values, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST), -_LARGEST, _LARGEST)
+    found = np.zeros(values.shape, bool)
+    largest = float(values.max())
+    levels = [first]
+    while levels[-1] * _LEVEL_STEP < largest:
+        levels.append(levels[-1] * _LEVEL_STEP)
+    for level in reversed(levels):
+        candidates = (values > level) & ~found
+        rows, columns = _in_small_clusters(candidates)
+        if rows.size:
+            passed = _stands_alone(values, candidates | found, rows, columns, excess)
+            found[rows[passed], columns[passed]] = True
+    return found
+
+
+def _in_small_clusters(candidates: Mask) -> tuple[NDArray[Any], ...]:
+    """Pixels of the connected clusters that are small, or lines along an axis."""
+    if not candidates.any():
+        return np.nonzero(candidates)
+    labels, count = ndimage.label(candidates, structure=np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    small = sizes <= _CLUSTER
+    small[0] = False
+    if (sizes[1:] >= _LINE).any():
+        for number, box in enumerate(ndimage.find_objects(labels), start=1):
+            sides = [part.stop - part.start for part in box]
+            small[number] |= max(sides) >= _LINE and min(sides) <= 2
+    return np.nonzero(small[labels])
+
+
+def _stands_alone(
+    values: Array, others: Mask, rows: NDArray[np.intp], columns: NDArray[np.intp], excess: float
+) -> Mask:
+    """Whether each pixel exceeds its 5 × 5 surrounding (without other candidates) far beyond what is usual there."""
+    ring = _patches(values, rows, columns).astype(np.float64)
+    unknown = _patches(others, rows, columns)
+    unknown[:, _REACH, _REACH] = True
+    ring[unknown] = np.nan
+    inner = ring[:, 1:4, 1:4].reshape(len(rows), -1)
+    outer = ring.reshape(len(rows), -1)
+    judged = (np.isfinite(inner).sum(axis=1) >= 3) & (np.isfinite(outer).sum(axis=1) >= 8)
+    passed = np.zeros(len(rows), bool)
+    if not judged.any():
+        return passed
+    inner, outer = inner[judged], outer[judged]
+    value = values[rows[judged], columns[judged]].astype(np.float64)
+    base, highest = np.nanmedian(outer, axis=1), np.nanmax(outer, axis=1)
+    spread = highest - np.nanmin(outer, axis=1)
+    rises = np.nanmean(inner, axis=1) - base
+    passed[judged] = (value - highest > np.maximum(excess, _SPREADS * spread)) & (
+        rises <= _NEIGHBORS_RISE * (value - base)
+    )
+    return passed
+
+
+def _patches(plane: Array, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
+    """Return the 5 × 5 surroundings (n, 5, 5) of pixels, mirrored at the borders."""
+    steps = np.arange(-_REACH, _REACH + 1)
+    y, x = (_mirrored(places[:, None] + steps, size) for places, size in zip((rows, columns), plane.shape, strict=True))
+    return plane[y[:, :, None], x[:, None, :]]
+
+
+def _mirrored(index: NDArray[np.intp], size: int) -> NDArray[np.intp]:
+    period = max(2 * (size - 1), 1)
+    index = index % period
+    return np.minimum(index, np.abs(period - index)) if size > 1 else np.zeros_like(index)
+
+
+_Y, _X = (step.ravel().astype(np.float64) for step in np.mgrid[-2:3, -2:3])
+_SURFACE = np.stack([np.ones(25), _Y, _X, _Y * _Y, _Y * _X, _X * _X], axis=1)
+_WEIGHTS = np.exp(-(_Y**2 + _X**2) / 4.0)
+_INNER = (np.abs(_Y) <= 1) & (np.abs(_X) <= 1)
+
+
+def _estimate(patch: Array, known: Mask, plane: Array, outliers: Mask, place: tuple[int, int]) -> float:
+    inner = patch[known & _INNER]
+    if known.sum() < _FITTED or inner.size < 3:
+        return _wider_median(plane, outliers, place)
+    weights = _WEIGHTS[known]
+    fit, *_ = np.linalg.lstsq(_SURFACE[known] * weights[:, None], patch[known].astype(np.float64) * weights, rcond=None)
+    return float(np.clip(fit[0], inner.min(), inner.max()))
+
+
+def _wider_median(plane: Array, outliers: Mask, place: tuple[int, int]) -> float:
+    """Median of what is known in the smallest square around a pixel that has enough of it."""
+    for reach in (2, 4, 8, 16):
+        around = tuple(slice(max(0, at - reach), at + reach + 1) for at in place)
+        known = plane[around][~outliers[around]]
+        if known.size >= _FITTED:
+            return float(np.median(known))
+    return float(np.median(plane))

@@ -1,0 +1,52 @@
+"""NaN in a plane: filled from the nearest known pixels for the network, put back in the result."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from decrappify.movie import Array
+
+
+def filled(plane: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Fill the NaN of a plane from their neighborhood.
+
+    The known area is mirrored outwards through its border: every NaN takes the value as far behind the known pixel
+    nearest to it as it lies before it, or that pixel's own value where nothing is known there. So structure, level and
+    noise continue past the border without a step.
+
+    Parameters
+    ----------
+    plane : ndarray of float, (Y, X)
+        With at least one known pixel; returned as it is where it has no NaN.
+
+    Returns
+    -------
+    plane : ndarray of float, (Y, X)
+        Without NaN; known pixels are unchanged.
+    unknown : ndarray of bool, (Y, X)
+        Where NaN was.
+
+    Examples
+    --------
+    >>> filled(np.array([[np.nan, np.nan, 3.0, 4.0, 5.0]]))[0]
+    array([[5., 4., 3., 4., 5.]])
+    """
+    unknown = np.isnan(plane)
+    if not unknown.any():
+        return plane, unknown
+    nearest = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)[:, unknown]
+    behind = 2 * nearest - np.stack(np.nonzero(unknown))
+    behind = np.clip(behind, 0, np.array(plane.shape)[:, None] - 1)
+    values = plane[tuple(behind)]
+    result = plane.copy()
+    result[unknown] = np.where(np.isnan(values), plane[tuple(nearest)], values)
+    return result, unknown
+
+
+def put_back(plane: Array, unknown: NDArray[np.bool_], scale: int = 1) -> Array:
+    """Return a restored plane with NaN (0 for integers) where the input, `scale` times coarser, had it."""
+    finer = np.repeat(np.repeat(unknown, scale, axis=0), scale, axis=1)
+    value = np.nan if plane.dtype.kind == "f" else 0
+    return np.where(finer, plane.dtype.type(value), plane)

@@ -1,0 +1,110 @@
+"""Planes that were never recorded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from decrappify.errors import InputError
+from decrappify.intensity import measure
+from decrappify.io import open_movie
+from decrappify.movie import ArraySource, Movie
+from decrappify.restoration import Preview, RestorationCancelled, restore
+
+from .conftest import FAST, PoolingNetwork, WindowMean, as_model, files_of
+
+EXACT = {**FAST, "dtype": "float32"}
+
+
+class Aborted(ArraySource):
+    """Reading a plane that was never recorded fails."""
+
+    def read(self, t, c, z, rows, columns):
+        assert (t, c, z) not in LOST
+        return super().read(t, c, z, rows, columns)
+
+
+LOST = {(3, 0, 0), (3, 1, 0), (6, 1, 0), (7, 0, 0), (7, 1, 0)}
+
+
+@pytest.fixture
+def aborted(rng):
+    pixels = rng.integers(90, 4000, (8, 2, 1, 20, 24), dtype=np.uint16)
+    for place in LOST:
+        pixels[place] = 0
+    return Movie(Aborted(pixels), name="aborted", frame_interval_s=2.0, unitless_spacing={"Y": 0.3}, missing=LOST)
+
+
+def pixels_of(movie):
+    return np.asarray(movie._source._array, np.float64)
+
+
+def test_missing_planes_stay_blank_and_are_named(aborted, tmp_path, caplog):
+    with restore(aborted, as_model(WindowMean(3)), tmp_path / "out.ome.zarr", **EXACT) as restored:
+        assert restored.missing == LOST
+        assert not any(restored.frame(*place).any() for place in LOST)
+        good = pixels_of(aborted)
+        np.testing.assert_allclose(restored.frame(2, 0), (2 * good[1, 0, 0] + good[2, 0, 0]) / 3, rtol=1e-4)
+        np.testing.assert_allclose(restored.frame(6, 0), (2 * good[5, 0, 0] + good[6, 0, 0]) / 3, rtol=1e-4)
+        record = restored.provenance["restoration"]
+    assert record["missing"] == "blank"
+    assert record["missing_planes"] == [list(place) for place in sorted(LOST)]
+    assert caplog.text.count("5 plane(s) of aborted were never recorded, (t, c, z) = (3, 0, 0), (3, 1, 0)") == 1
+
+
+def test_the_frames_of_missing_planes_can_be_left_out(aborted):
+    restored = restore(aborted, as_model(WindowMean(3)), missing="drop", **EXACT)
+    blank = restore(aborted, as_model(WindowMean(3)), **EXACT)
+    kept = [0, 1, 2, 4, 5]
+    np.testing.assert_array_equal(np.asarray(restored), np.asarray(blank)[kept])
+    assert restored.missing == frozenset()
+    assert restored.frame_interval_s is None  # no longer evenly spaced
+    assert restored.provenance["restoration"]["dropped_frames"] == [3, 6, 7]
+    cut = restore(aborted, as_model(WindowMean(3)), channel=0, frames="4:8", missing="drop", **EXACT)
+    assert (cut.shape[0], cut.frame_interval_s) == (3, 2.0)
+
+
+def test_missing_planes_can_be_filled_with_the_nearest_restored_ones(aborted, tmp_path, bar):
+    model = as_model(WindowMean(3))
+    restored = restore(aborted, model, tmp_path / "out.ome.zarr", missing="nearest", progress=bar, **EXACT)
+    for lost, source in (((3, 0, 0), 2), ((3, 1, 0), 2), ((6, 1, 0), 5), ((7, 0, 0), 6), ((7, 1, 0), 5)):
+        np.testing.assert_array_equal(restored.frame(*lost), restored.frame(source, *lost[1:]))
+    assert restored.missing == frozenset()
+    assert bar.n == 16
+    restored.close()
+
+
+@pytest.mark.parametrize("missing", ["blank", "drop", "nearest"])
+def test_a_run_with_missing_planes_is_resumed_to_the_byte(aborted, tmp_path, bar, missing):
+    model, options = as_model(PoolingNetwork(3)), {"missing": missing, **FAST}
+    restore(aborted, model, tmp_path / "whole.ome.zarr", **options).close()
+    cancel = bar.cancel_at(7)
+    with pytest.raises(RestorationCancelled):
+        restore(aborted, model, tmp_path / "out.ome.zarr", progress=bar, cancel=cancel, **options)
+    restore(aborted, model, tmp_path / "out.ome.zarr", **options).close()
+    assert files_of(tmp_path / "out.ome.zarr") == files_of(tmp_path / "whole.ome.zarr")
+
+
+def test_missing_planes_do_not_count_in_the_normalization(aborted):
+    recorded = [t for t in range(8) if (t, 1, 0) not in LOST]
+    assert measure(aborted, 1) == measure(Movie.from_array(aborted._source._array[recorded, 1, 0]))
+    nothing = aborted.select(frames=slice(7, 8))
+    with pytest.raises(InputError, match="channel 0 of aborted was never recorded"):
+        measure(nothing, 0)
+    with pytest.raises(InputError, match="no frame of which every plane was recorded"):
+        restore(nothing, as_model(WindowMean(1)), missing="drop", **FAST)
+
+
+def test_a_preview_of_a_missing_plane_is_blank(aborted):
+    preview = Preview(aborted, as_model(PoolingNetwork(3, scale=2)), device="cpu")
+    assert not preview.region(3, 0, 0, slice(0, 8), slice(0, 8)).any()
+    region = preview.region(2, 0, 0, slice(4, 12), slice(0, 8))
+    expected = restore(aborted, as_model(PoolingNetwork(3, scale=2)), device="cpu").frame(2)[8:24, :16]
+    np.testing.assert_allclose(region[0].astype(int), expected.astype(int), atol=1)
+
+
+def test_spacing_without_a_unit_is_divided_by_the_scale(aborted, tmp_path):
+    with restore(aborted, as_model(PoolingNetwork(1, scale=2)), tmp_path / "out.ome.zarr", **FAST) as restored:
+        assert restored.unitless_spacing == {"Y": 0.15}
+    with open_movie(tmp_path / "out.ome.zarr") as again:
+        assert again.unitless_spacing == {"Y": 0.15}

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from decrappify.restoration.outliers import OutlierLimits, find_outliers, highest_neighbor, isolated_pixels, replaced
+
+LIMITS = OutlierLimits(zero=0.0, high=2.0, low=-1.0, bright=0.5, dark=0.5)
+
+
+def structure(rng, size=64):
+    smooth = gaussian_filter(rng.random((size, size)), 2)
+    return ((smooth - smooth.min()) / np.ptp(smooth)).astype(np.float32)
+
+
+def found(plane, limits=LIMITS):
+    outliers = find_outliers(plane, limits)
+    return [] if outliers is None else [tuple(place) for place in np.argwhere(outliers).tolist()]
+
+
+@pytest.mark.parametrize("level", [3, 10, 1000, 1e30, np.inf, -3, -1e30])
+@pytest.mark.parametrize("place", [(0, 0), (63, 30), (31, 17), (20, 63)])
+def test_a_single_outlier_is_found_anywhere(rng, level, place):
+    plane = structure(rng)
+    plane[place] = level
+    assert found(plane) == [place]
+
+
+def test_clusters_and_neighbors_of_other_levels_are_found(rng):
+    plane = structure(rng)
+    cluster = [(10, 10), (10, 11), (11, 10), (40, 20), (40, 21), (52, 52)]
+    for place, level in zip(cluster, (10, 10, 9, 1000, 5, 3), strict=True):
+        plane[place] = level
+    assert found(plane) == cluster
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_hot_columns_and_rows_are_found(rng, width):
+    plane = structure(rng)
+    plane[:, 30 : 30 + width] = 50
+    assert len(found(plane)) == 64 * width
+    plane = structure(rng)
+    plane[12 : 12 + width, 5:40] = -20
+    assert len(found(plane)) == 35 * width
+
+
+@pytest.mark.parametrize("sigma", [0.6, 0.85, 1.5])
+@pytest.mark.parametrize("peak", [3, 8, 60])
+def test_spots_of_the_point_spread_function_are_no_outliers(rng, sigma, peak):
+    plane = structure(rng) * 0.1
+    spots = np.zeros((640, 640))  # ten times finer
+    for y, x in rng.integers(40, 600, (12, 2)):
+        spots[y, x] = 1
+    spots = gaussian_filter(spots, 10 * sigma).reshape(64, 10, 64, 10).sum(axis=(1, 3))
+    assert found(plane + (peak * spots / spots.max()).astype(np.float32)) == []
+
+
+@pytest.mark.parametrize("photons", [1, 3, 10])
+def test_shot_noise_is_no_outlier(rng, photons):
+    noisy = (rng.poisson(photons * structure(rng, 256)) / photons).astype(np.float32)
+    excess = noisy - highest_neighbor(noisy)
+    threshold = max(0.5, 8 * float(np.percentile(excess, 99.5)))
+    limits = OutlierLimits(zero=0.0, high=2.0, low=-1.0, bright=threshold, dark=threshold)
+    assert found(noisy, limits) == []
+
+
+def test_a_plane_within_the_limits_has_none_and_static_ones_are_always_there(rng):
+    plane = structure(rng)
+    assert find_outliers(plane, LIMITS) is None
+    static = OutlierLimits(zero=0.0, high=2.0, low=-1.0, bright=0.5, dark=0.5, static=((3, 4), (60, 2)))
+    assert found(plane, static) == [(3, 4), (60, 2)]
+    assert OutlierLimits.from_dict(static.to_dict()) == static
+
+
+def test_dead_pixels_stand_out_within_the_range(rng):
+    plane = 0.5 + 0.5 * structure(rng)
+    plane[20, 30] = 0
+    assert np.argwhere(isolated_pixels(plane, 0.3, 0.3)).tolist() == [[20, 30]]
+
+
+def test_replaced_pixels_follow_their_surroundings(rng):
+    rows, columns = np.mgrid[:32, :32].astype(np.float32) / 32
+    surface = rows**2 - 0.5 * rows * columns + columns
+    plane, outliers = surface.copy(), np.zeros((32, 32), bool)
+    for place in [(10, 10), (0, 0), (31, 5), (20, 20), (20, 21)]:
+        plane[place], outliers[place] = 1000, True
+    result = replaced(plane, outliers)
+    np.testing.assert_allclose(result, surface, atol=0.05)
+    np.testing.assert_array_equal(result[~outliers], plane[~outliers])
+    assert plane[10, 10] == 1000
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (2, 2), (3, 40)])
+def test_tiny_planes_are_no_trouble(shape):
+    plane = np.zeros(shape, np.float32)
+    plane[0, 0] = 100
+    outliers = find_outliers(plane, LIMITS)
+    assert outliers is None or np.isfinite(replaced(plane, outliers)).all()

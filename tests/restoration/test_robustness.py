@@ -1,0 +1,234 @@
+"""Restoration of movies with outliers, flashes, NaN and constant channels."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+from scipy.ndimage import binary_dilation, gaussian_filter
+
+from decrappify.errors import InputError
+from decrappify.intensity import NormalizationRule, measure
+from decrappify.io import open_movie
+from decrappify.model import load_model
+from decrappify.movie import Movie
+from decrappify.restoration import Preview, RestorationCancelled, restore
+from decrappify.restoration.measuring import measure_channel
+
+from .conftest import FAST, PoolingNetwork, WindowMean, as_model, files_of
+
+FLOAT = {**FAST, "backend": "torch", "dtype": "float32", "as_array": True}
+LEVEL, RANGE = 200.0, 1500.0
+
+
+@pytest.fixture(scope="module")
+def scene():
+    """Moving structure with shot noise at a camera offset, (T, Y, X) uint16."""
+    rng = np.random.default_rng(5)
+    smooth = gaussian_filter(rng.random((64, 64)), 3)
+    good = (smooth - smooth.min()) / np.ptp(smooth)
+    photons = np.stack([np.roll(good, t, axis=1) for t in range(6)])
+    return (LEVEL + RANGE / 40 * rng.poisson(40 * photons)).astype(np.uint16)
+
+
+@pytest.fixture
+def cells(scene):
+    return scene.copy()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model("fluorescence-movie")
+
+
+@pytest.fixture(scope="module")
+def expected(scene, model):
+    """The scene restored."""
+    return restore(scene, model, **FLOAT)
+
+
+def changes(restored, expected, places):
+    """Largest change of the other pixels, as a share of the range."""
+    difference = np.abs(restored - expected) / RANGE
+    for t, y, x in places:
+        difference[t, y, x] = 0
+    return float(difference.max())
+
+
+def test_without_outliers_the_bits_are_those_of_a_run_that_keeps_them(cells, model, expected):
+    found = measure_channel(Movie.from_array(cells), 0, NormalizationRule())
+    assert found.normalization == measure(Movie.from_array(cells))
+    assert found.limits.static == ()
+    np.testing.assert_array_equal(expected, restore(cells, model, outliers="keep", **FLOAT))
+
+
+@pytest.mark.parametrize(
+    ("factor", "places"),
+    [(3, [(2, 30, 31)]), (10, [(5, 0, 0), (5, 0, 1)]), (1000, [(t, 40, 63) for t in range(6)])],
+    ids=["center", "corner", "static"],
+)
+def test_hot_pixels_hardly_change_others(cells, model, expected, factor, places):
+    hot = cells.astype(np.float32)
+    for place in places:
+        hot[place] = LEVEL + factor * RANGE
+    restored = restore(hot, model, **FLOAT)
+    assert changes(restored, expected, places) < 0.02
+
+
+@pytest.mark.parametrize(("factor", "t"), [(3, 2), (6, 0), (20, 5)])
+def test_a_flash_hardly_changes_its_neighbors_and_keeps_its_brightness(cells, model, expected, factor, t):
+    flashing = cells.astype(np.float32)
+    flashing[t] *= factor
+    restored = restore(flashing, model, **FLOAT)
+    others = [i for i in range(6) if i != t]
+    assert np.abs(restored - expected)[others].max() < 0.02 * RANGE
+    np.testing.assert_allclose(restored[t], factor * expected[t], atol=0.05 * factor * RANGE)
+
+
+def test_a_blackout_is_restored_from_itself_alone_and_not_seen_by_its_neighbors(cells, caplog):
+    dark = cells.copy()
+    dark[3] = LEVEL
+    restored = restore(dark, as_model(WindowMean(3)), **FLOAT)
+    np.testing.assert_allclose(restored[3], LEVEL, atol=1)
+    np.testing.assert_allclose(restored[2], (2 * dark[1] + dark[2].astype(float)) / 3, atol=1)
+    assert "frame(s) 3 are flashes (or blackouts)" in caplog.text
+
+
+def test_along_z_a_bright_slice_is_no_flash(cells):
+    stack = cells.reshape(1, 1, 6, 64, 64).astype(np.float32)
+    stack[0, 0, 3] *= 6
+    options = {**FLOAT, "window_axis": "Z"}
+    restored = restore(stack, as_model(WindowMean(3)), **options)
+    np.testing.assert_array_equal(restored, restore(stack, as_model(WindowMean(3)), outliers="keep", **options))
+
+
+def test_replaced_pixels_and_flashes_are_reported_once_and_recorded(cells, caplog):
+    movie = cells.astype(np.float32)
+    movie[:, 7, 9] = 60000
+    movie[4] *= 6
+    with caplog.at_level(logging.WARNING):
+        restored = restore(movie, as_model(PoolingNetwork(3)), **FAST)
+    record = restored.provenance["restoration"]
+    assert record["static_outliers"] == {"0": [[7, 9]]}
+    assert record["replaced_outliers"]["pixels"] == record["replaced_outliers"]["planes"] == 6
+    assert record["replaced_outliers"]["t_c_z_y_x"][0] == [0, 0, 0, 7, 9]
+    assert [flash["frame"] for flash in record["flash_frames"]] == [4]
+    assert caplog.text.count("6 outlier pixel(s) in 6 plane(s) were replaced") == 1
+    assert "at (y, x) = (7, 9);" in caplog.text
+
+
+def test_outliers_do_not_move_the_normalization(cells):
+    clean = measure(Movie.from_array(cells))
+    movie = cells.astype(np.float32)
+    movie[:, 20, 20] = 1e30
+    movie[1, 40:43, 3] = 60000
+    movie[4] *= 6
+    found = measure_channel(Movie.from_array(movie), 0, NormalizationRule()).normalization
+    assert found.offset == pytest.approx(clean.offset, abs=0.01 * clean.scale)
+    assert found.scale == pytest.approx(clean.scale, rel=0.02)
+    assert measure(Movie.from_array(movie)).scale > 5 * clean.scale
+
+
+def test_a_resumed_run_with_outliers_clipping_and_nan_is_the_same_to_the_byte(cells, tmp_path, bar, caplog):
+    movie = cells.astype(np.float32)
+    movie[1:5, 3, 3] = 60000
+    movie[2] *= 6
+    movie[:, :5] = np.nan
+    options = {**FAST, "nan": "fill", "dtype": "uint8"}
+    model = as_model(PoolingNetwork(3))
+    restore(movie, model, tmp_path / "whole.ome.zarr", **options).close()
+    whole = [message for message in caplog.messages if "clipped" in message]
+    output = tmp_path / "resumed.ome.zarr"
+    cancel = bar.cancel_at(3)
+    with pytest.raises(RestorationCancelled):
+        restore(movie, model, output, progress=bar, cancel=cancel, **options)
+    caplog.clear()
+    restore(movie, model, output, **options).close()
+    assert files_of(output) == files_of(tmp_path / "whole.ome.zarr")
+    assert [message for message in caplog.messages if "clipped" in message] == whole
+    with open_movie(output) as restored:
+        assert restored.provenance["restoration"]["clipped"]["above"] > 0
+
+
+def test_clipping_states_its_share(cells, caplog):
+    restored = restore(cells, as_model(WindowMean(1)), dtype="uint8", **FAST)
+    above = int(np.count_nonzero(cells > 255 + 0.01 * measure(Movie.from_array(cells)).scale))
+    assert restored.provenance["restoration"]["clipped"] == {"below": 0, "above": above, "share": above / cells.size}
+    assert f"{100 * above / cells.size:.0f} % of the restored pixels were clipped to the limits of uint8" in caplog.text
+    caplog.clear()
+    assert "clipped" not in restore(cells, as_model(WindowMean(1)), **FAST).provenance["restoration"]
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint16"])
+def test_nan_is_filled_for_the_network_and_put_back(cells, model, expected, dtype):
+    movie = cells.astype(np.float32)
+    holes = np.zeros((64, 64), bool)
+    holes[:6], holes[:, 60:], holes[30, 30] = True, True, True
+    broken = np.where(holes, np.float32(np.nan), movie)
+    broken[:, 2, 2] = np.inf
+    restored = restore(broken, model, nan="fill", **{**FLOAT, "dtype": dtype})
+    if dtype == "float32":
+        np.testing.assert_array_equal(np.isnan(restored), np.broadcast_to(holes, restored.shape))
+    else:
+        assert not restored[:, holes].any()
+    beside = binary_dilation(holes, iterations=4) & ~holes
+    error = np.abs(restored.astype(float) - expected) / RANGE
+    assert np.sqrt((error[:, beside] ** 2).mean()) < 0.02
+
+
+def test_frames_of_nan_are_like_missing_ones(cells, caplog):
+    movie = cells.astype(np.float32)
+    movie[3] = np.nan
+    restored = restore(movie, as_model(WindowMean(3)), nan="fill", dtype="float32", **FAST)
+    assert np.isnan(restored.frame(3)).all()
+    assert restored.missing == {(3, 0, 0)}
+    np.testing.assert_allclose(restored.frame(2), (2 * movie[1] + movie[2]) / 3, rtol=1e-4)
+    assert "1 plane(s) hold NaN only" in caplog.text
+    dropped = restore(movie, as_model(WindowMean(3)), nan="fill", missing="drop", dtype="float32", **FAST)
+    assert dropped.shape[0] == 5
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_constant_channel_is_passed_through_with_a_warning(movie, scale, tmp_path, caplog):
+    pixels = np.asarray(movie).copy()
+    pixels[:, 1] = 77
+    mixed = movie.derived(Movie.from_array(pixels)._source)
+    model = as_model(PoolingNetwork(3, scale=scale))
+    with restore(mixed, model, tmp_path / "restored.ome.zarr", **FAST) as restored:
+        assert np.unique(np.asarray(restored)[:, 1]).tolist() == [77]
+        expected = restore(movie, model, channel=0, **FAST)
+        np.testing.assert_array_equal(np.asarray(restored)[:, 0], np.asarray(expected)[:, 0])
+        assert restored.provenance["restoration"]["normalization"][1] == {"constant": 77.0}
+    assert "channel 1 (nuclei) of cells is constant (every pixel 77) and is passed through" in caplog.text
+    with pytest.raises(InputError, match="constant"):
+        restore(mixed, model, channel=1, **FAST)
+
+
+def test_a_constant_channel_of_several_that_are_restored_together_stays_constant(movie):
+    pixels = np.asarray(movie).copy()
+    pixels[:, 1] = 77
+    restored = np.asarray(restore(pixels, as_model(PoolingNetwork(3, in_channels=2)), **FAST))
+    assert np.unique(restored[:, 1]).tolist() == [77]
+    assert np.unique(restored[:, 0]).size > 100
+
+
+def test_previews_of_outliers_flashes_and_nan_are_those_of_the_movie(cells):
+    movie = cells.astype(np.float32)
+    movie[:, 12, 13] = 60000
+    movie[3] *= 6
+    movie[:, :4] = np.nan
+    model = as_model(PoolingNetwork(3))
+    options = {"device": "cpu", "nan": "fill"}
+    whole = restore(movie, model, **options)
+    preview = Preview(Movie.from_array(movie), model, **options)
+    for t in (2, 3):
+        region = preview.region(t, 0, 0, slice(0, 24), slice(5, 40))
+        np.testing.assert_allclose(region[0], whole.frame(t)[:24, 5:40], rtol=1e-4, atol=0.5)
+
+
+def test_unknown_options_are_refused(cells):
+    for option in ("outliers", "missing"):
+        with pytest.raises(InputError, match=f"{option}='all' is not known"):
+            restore(cells, as_model(WindowMean(1)), **{option: "all"}, **FAST)
