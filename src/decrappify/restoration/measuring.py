@@ -27,14 +27,13 @@ from decrappify.intensity import (
 from decrappify.movie import Array, Movie
 from decrappify.restoration.flashes import Brightness, find_flash, sampled_patches
 from decrappify.restoration.outliers import (
-    NOISE,
     Mask,
     OutlierLimits,
+    PixelNoise,
     find_outliers,
     highest_neighbor,
     isolated_pixels,
     replaced,
-    usual_excess,
 )
 from decrappify.restoration.repair import filled
 
@@ -167,9 +166,9 @@ class _Sample:
 
     def excess(self, range_: Normalization) -> tuple[float, float]:
         """Return by how many gray levels a bright and a dark outlier exceed their neighbors at least."""
-        noise = np.median([facts.noise for facts in self._facts if facts.examined] or [(0.0, 0.0)], axis=0)
-        bright, dark = (max(_EXCESS * range_.scale, NOISE * float(level)) for level in noise)
-        return bright, dark
+        noise = np.median([facts.noise.least_excess() for facts in self._facts if facts.examined] or [0.0])
+        least = max(_EXCESS * range_.scale, float(noise))
+        return least, least
 
     def suspects(self, range_: Normalization) -> list[int]:
         """Return the planes in which something may stand out."""
@@ -212,7 +211,7 @@ class _Facts:
     largest: float
     examined: bool = False
     largest_excess: tuple[float, float] = (0.0, 0.0)
-    noise: tuple[float, float] = (0.0, 0.0)
+    noise: PixelNoise = field(default_factory=PixelNoise)
     medians: Array = field(default_factory=lambda: np.empty(0))
 
 
@@ -229,8 +228,7 @@ def _facts(frame: Array) -> _Facts:
     wide: NDArray[np.floating[Any]] = frame.astype(np.float32 if frame.dtype.itemsize <= 2 else np.float64)
     extremes, medians = (float(wide.min()), float(wide.max())), _block_medians(wide)
     largest = [float((values - highest_neighbor(values)).max()) for values in (wide, -wide)]
-    noise = [usual_excess(values) for values in (wide, -wide)]
-    return _Facts(*extremes, True, (largest[0], largest[1]), (noise[0], noise[1]), medians)
+    return _Facts(*extremes, True, (largest[0], largest[1]), PixelNoise.of(wide), medians)
 
 
 def _block_medians(frame: Array, size: int = 4) -> Array:
