@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decrappify.errors import InputError
-from decrappify.windows import check_n_frames, reflect, window_indices
+from decrappify.windows import check_n_frames, recorded_window, reflect, window_indices
 
 
 @settings(max_examples=60, deadline=None)
@@ -40,3 +40,20 @@ def test_other_window_lengths_are_refused(n_frames):
 def test_frames_without_a_window_are_refused(t, length, message):
     with pytest.raises(InputError, match=message):
         window_indices(t, length, 3)
+
+
+@pytest.mark.parametrize(
+    ("t", "n_frames", "lost", "expected"),
+    [
+        (5, 3, {6}, (4, 5, 4)),
+        (5, 3, {4}, (6, 5, 6)),
+        (5, 3, {4, 6}, (3, 5, 7)),
+        (0, 3, {1}, (2, 0, 2)),
+        (9, 3, {8}, (7, 9, 7)),
+        (5, 5, {3}, (7, 4, 5, 6, 7)),
+        (5, 3, set(range(10)) - {5}, (5, 5, 5)),
+        (5, 3, set(), (4, 5, 6)),
+    ],
+)
+def test_neighbors_that_were_never_recorded_are_played_by_others(t, n_frames, lost, expected):
+    assert recorded_window(t, 10, n_frames, lambda i: i not in lost) == expected

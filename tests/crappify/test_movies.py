@@ -81,3 +81,14 @@ def test_a_movie_too_small_to_scale_is_refused():
     tiny = Movie.from_array(np.arange(6, dtype=np.uint8).reshape(2, 3))
     with pytest.raises(InputError, match="needs at least 4 of each"):
         crappify_movie(tiny, crappifier_preset("em-x4"))
+
+
+def test_planes_that_were_never_recorded_stay_so(rng):
+    pixels = rng.integers(500, 4000, (4, 1, 1, 16, 16), dtype=np.uint16)
+    pixels[2] = 0
+    movie = Movie.from_array(pixels, missing={(2, 0, 0)}, unitless_spacing={"Y": 0.3, "X": 0.3})
+    crappified = crappify_movie(movie, crappifier_preset("confocal-x2"), seed=1)
+    assert crappified.missing == {(2, 0, 0)}
+    assert not crappified.frame(2).any()
+    assert crappified.frame(1).any()
+    assert crappified.unitless_spacing == {"Y": 0.6, "X": 0.6}

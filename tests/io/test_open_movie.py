@@ -176,7 +176,8 @@ def test_saving_refuses_before_it_reads(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
 def test_saving_casts_shows_progress_and_leaves_nothing_half_written(tmp_path: Path, bar: Any, suffix: str) -> None:
-    path = save_movie(DATA.astype(np.float64) - 0.5, tmp_path / f"cells{suffix}", dtype="uint8", progress=bar)
+    with pytest.warns(UserWarning, match="were clipped to the limits of uint8"):
+        path = save_movie(DATA.astype(np.float64) - 0.5, tmp_path / f"cells{suffix}", dtype="uint8", progress=bar)
     assert (bar.settings["total"], bar.updates, bar.closed) == (8, [1] * 8, True)
     np.testing.assert_array_equal(np.asarray(open_movie(path)), np.clip(np.rint(DATA - 0.5), 0, 255))
     broken = DATA.astype(np.float32)

@@ -27,21 +27,20 @@ from decrappify.intensity import (
 from decrappify.movie import Array, Movie
 from decrappify.restoration.flashes import Brightness, find_flash, sampled_patches
 from decrappify.restoration.outliers import (
+    NOISE,
     Mask,
     OutlierLimits,
     find_outliers,
     highest_neighbor,
     isolated_pixels,
     replaced,
+    usual_excess,
 )
 from decrappify.restoration.repair import filled
 
 # In units of the movie's range, from its dark level.
 _HIGH, _LOW = 2.0, -1.0
 _EXCESS = 0.5
-_NOISE = 8.0  # an outlier exceeds its neighbors by so many times what 1 pixel in 200 does
-_NOISE_PERCENTILE = 99.5
-_ENOUGH_PIXELS = 1 << 18
 _EXAMINED_PIXELS = 1 << 23  # in all
 _FAR = 0.2
 _BEYOND = 1.1, 0.25  # the limits lie beyond the extremes of clean planes, by a factor and an offset
@@ -169,7 +168,7 @@ class _Sample:
     def excess(self, range_: Normalization) -> tuple[float, float]:
         """Return by how many gray levels a bright and a dark outlier exceed their neighbors at least."""
         noise = np.median([facts.noise for facts in self._facts if facts.examined] or [(0.0, 0.0)], axis=0)
-        bright, dark = (max(_EXCESS * range_.scale, _NOISE * float(level)) for level in noise)
+        bright, dark = (max(_EXCESS * range_.scale, NOISE * float(level)) for level in noise)
         return bright, dark
 
     def suspects(self, range_: Normalization) -> list[int]:
@@ -229,17 +228,9 @@ def _facts(frame: Array) -> _Facts:
         frame, _ = filled(frame)
     wide: NDArray[np.floating[Any]] = frame.astype(np.float32 if frame.dtype.itemsize <= 2 else np.float64)
     extremes, medians = (float(wide.min()), float(wide.max())), _block_medians(wide)
-    noise, largest = [], []
-    for values in (wide, -wide):
-        values -= highest_neighbor(values)
-        largest.append(float(values.max()))
-        noise.append(max(0.0, float(np.percentile(values[:: _thinning(values.size)], _NOISE_PERCENTILE))))
+    largest = [float((values - highest_neighbor(values)).max()) for values in (wide, -wide)]
+    noise = [usual_excess(values) for values in (wide, -wide)]
     return _Facts(*extremes, True, (largest[0], largest[1]), (noise[0], noise[1]), medians)
-
-
-def _thinning(size: int) -> int:
-    """Return the step between rows that are enough for a percentile."""
-    return 1 + size // _ENOUGH_PIXELS
 
 
 def _block_medians(frame: Array, size: int = 4) -> Array:

@@ -23,6 +23,9 @@ Mask = NDArray[np.bool_]
 _LEVEL_STEP = 4.0  # the next level of brightness at which clusters are searched
 _CLUSTER = 3  # pixels of the largest cluster; a spot of the point spread function covers more
 _LINE = 5  # pixels of the shortest line, at most two wide
+NOISE = 8.0  # an outlier exceeds its neighbors by so many times what 1 pixel in 200 does
+_NOISE_PERCENTILE = 99.5
+_ENOUGH_PIXELS = 1 << 18  # for a percentile
 _SPREADS = 1.5  # an outlier exceeds the extreme of its surrounding by so many times that surrounding's spread
 _NEIGHBORS_RISE = 0.1  # at most, as a share of the outlier's own
 _LARGEST = 1e30  # stands for infinity
@@ -144,10 +147,18 @@ def highest_neighbor(plane: Array) -> Array:
     return np.asarray(np.maximum(highest, beside[:, 1:-1], out=highest))
 
 
+def usual_excess(plane: Array) -> float:
+    """Return by how much 1 pixel in 200 exceeds all its neighbors, at least 0."""
+    stands_out = plane - highest_neighbor(plane)
+    thinned = stands_out[:: 1 + plane.size // _ENOUGH_PIXELS]
+    return max(0.0, float(np.percentile(thinned, _NOISE_PERCENTILE)))
+
+
 def _isolated(values: Array, first: float, excess: float) -> Mask:
     """Small clusters and lines above `first` and its multiples that stand alone; the highest level comes first."""
     values = np.clip(np.nan_to_num(values, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST), -_LARGEST, _LARGEST)
     found = np.zeros(values.shape, bool)
+    noise: float | None = None  # of this plane, which may be brighter than others
     largest = float(values.max())
     levels = [first]
     while levels[-1] * _LEVEL_STEP < largest:
@@ -156,7 +167,8 @@ def _isolated(values: Array, first: float, excess: float) -> Mask:
         candidates = (values > level) & ~found
         rows, columns = _in_small_clusters(candidates)
         if rows.size:
-            passed = _stands_alone(values, candidates | found, rows, columns, excess)
+            noise = usual_excess(values) if noise is None else noise
+            passed = _stands_alone(values, candidates | found, rows, columns, max(excess, NOISE * noise))
             found[rows[passed], columns[passed]] = True
     return found
 
