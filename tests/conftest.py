@@ -15,6 +15,17 @@ from click.testing import CliRunner, Result
 
 from decrappify.cli import main
 
+from .cpu_time import CpuTime
+
+# Read when torch is loaded. By default the threads of OpenMP wait in a loop for their next share of work: with the tiny
+# tensors of these tests that is nearly all of their CPU time, and where other programs want the cores too, it makes a
+# convolution take a hundred times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(CpuTime())
+
 
 @pytest.fixture
 def rng() -> np.random.Generator:

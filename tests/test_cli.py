@@ -174,6 +174,13 @@ def test_warnings_are_one_line(cells, tmp_path):
     assert done.stderr == "decrappify: cells.czi is a TIFF file by its content, and is read as one; rename it\n"
 
 
+def test_info_shows_spacing_without_unit(tmp_path, command):
+    movie = Movie.from_array(np.zeros((2, 8, 9), np.uint8), unitless_spacing={"T": 5, "X": 0.3})
+    path = save_movie(movie, tmp_path / "cells.ome.zarr")
+    assert "spacing without unit: T 5, X 0.3\n" in command("info", path).stdout
+    assert "without unit:" not in command("info", save_movie(np.zeros((8, 9)), tmp_path / "plain.ome.zarr")).stdout
+
+
 def test_axes_are_given_on_the_command_line(tmp_path, rng, command, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pixels = rng.integers(100, 900, (40, 48, 3), dtype=np.uint16)

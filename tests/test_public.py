@@ -20,6 +20,7 @@ NAMES = {
     "open_movie",
     "restore",
     "save_movie",
+    "scenes",
     "train",
     "train_nogan",
 }

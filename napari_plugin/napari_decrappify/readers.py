@@ -9,7 +9,7 @@ from pathlib import Path
 from napari_decrappify.layers import LayerData, layers_of
 
 ENDINGS = (".czi", ".tif", ".tiff", ".zarr")
-SCENES_SHOWN = 12  # images of a folder that are opened as layers at once
+SCENES_SHOWN = 12  # scenes of a file or folder that are opened as layers at once
 
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
 
@@ -31,28 +31,31 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
 
 
 def _folder_reader(folder: Path) -> Reader | None:
-    """Return a reader of the images of a folder: all of a few, the first of many."""
+    """Return a reader of the images of a folder; None for a folder without images."""
     from decrappify.errors import DecrappifyError
     from decrappify.io import scenes
 
     try:
-        names = scenes(folder)
+        scenes(folder)
     except (DecrappifyError, OSError):
         return None
-    return partial(_read_folder, path=str(folder), names=names)
+    return partial(_read, path=str(folder))
 
 
-def _read_folder(_: str | Sequence[str], *, path: str, names: Sequence[str]) -> list[LayerData]:
-    from decrappify.io import open_pyramid
+def _read(_: str | Sequence[str], *, path: str, scene: int | str | None = None) -> list[LayerData]:
+    """Read one scene; by default all scenes of a file or folder that has a few, the first one of many."""
+    from decrappify.io import open_pyramid, scenes
 
-    if len(names) > SCENES_SHOWN:  # a warning names the others
+    names = scenes(path) if scene is None else []
+    if len(names) > SCENES_SHOWN:  # a warning of open_pyramid names the others
         return layers_of(open_pyramid(path), path=str(Path(path).absolute()), scene=0)
-    if len(names) == 1:
-        return _read(path, path=path)
-    return [layer for name in names for layer in _read(path, path=path, scene=name)]
-
-
-def _read(_: str | Sequence[str], *, path: str, scene: int | str = 0) -> list[LayerData]:
-    from decrappify.io import open_pyramid
-
-    return layers_of(open_pyramid(path, scene=scene), path=str(Path(path).absolute()), scene=scene)
+    if len(names) < 2:
+        chosen = scene or 0
+        return layers_of(open_pyramid(path, scene=chosen), path=str(Path(path).absolute()), scene=chosen)
+    layers = []
+    for number, name in enumerate(names):
+        pyramid = open_pyramid(path, scene=number)
+        if pyramid[0].name == Path(path).name:
+            pyramid[0].name = f"{Path(path).name} [{name}]"
+        layers += layers_of(pyramid, path=str(Path(path).absolute()), scene=number)
+    return layers

@@ -428,6 +428,9 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
     click.echo(f"{source}: {_describe(movie)}")
     click.echo(f"pixel_size_um (Z, Y, X): {', '.join(size)}")
     click.echo(f"frame_interval_s: {interval}")
+    if movie.unitless_spacing:
+        spacing = ", ".join(f"{axis} {value:g}" for axis, value in movie.unitless_spacing.items())
+        click.echo(f"spacing without unit: {spacing}")
     click.echo(f"channels: {', '.join(movie.channel_names)}")
     for key, value in movie.provenance.items():
         click.echo(f"{key}: {value}")

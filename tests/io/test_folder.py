@@ -227,6 +227,9 @@ def test_a_folder_of_movie_files_is_images(tmp_path):
     assert scenes(tmp_path) == ["a", "b", "c"]
     assert [len(movie) for movie in open_scenes(tmp_path)] == [3, 2, 4]
     assert open_movie(tmp_path, scene="b").name == "b.czi"
+    with pytest.warns(UserWarning, match="each file holds a movie of its own") as caught:
+        open_movie(tmp_path)
+    assert "--as movie" not in str(caught[0].message)
     with pytest.raises(InputError, match="cannot be frames of one movie; leave out folder_as='movie'"):
         open_movie(tmp_path, folder_as="movie")
 

@@ -7,6 +7,7 @@ from pylibCZIrw import czi
 
 import decrappify as dc
 from decrappify.errors import InputError
+from decrappify.io import open_scenes
 from decrappify.io.scenes import scene_index, scene_outputs, unique_names
 
 
@@ -70,3 +71,12 @@ def test_scene_outputs_are_distinct_file_names():
         "cells_A1.ome.tif", "cells_a-1-1.ome.tif", "cells_A-1-2.ome.tif", "cells_3.ome.tif", "cells_Ä 2.ome.tif",
     ]  # fmt: skip
     assert scene_outputs("cells.mp4", ["x"])[0].name == "cells_x.mp4"
+
+
+@pytest.mark.parametrize("make", [two_scene_czi, two_series_tiff])
+def test_open_scenes_opens_every_scene(make, tmp_path):
+    path = make(tmp_path / ("a.czi" if make is two_scene_czi else "a.ome.tif"))
+    movies = open_scenes(path)
+    assert [int(movie.frame(0)[0, 0]) for movie in movies] == [1, 2]
+    for movie in movies:
+        movie.close()

@@ -132,6 +132,16 @@ def test_a_folder_is_one_movie_or_its_images(tmp_path, names, shapes):
     assert [int(each.ravel()[0]) for each in read_again] == list(range(len(names)))[: len(shapes)]
 
 
+def test_every_scene_of_a_file_is_a_layer(tmp_path):
+    path = tmp_path / "cells.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        for name, value in (("A1", 1), ("B2", 2)):
+            writer.write(np.full((3, 8, 9), value, np.uint16), metadata={"axes": "TYX", "Name": name})
+    layers = read(path)
+    assert [layer.name for layer in layers] == ["cells.ome.tif [A1]", "cells.ome.tif [B2]"]
+    assert [int(LayerImage.of(layer).movie().frame(0)[0, 0]) for layer in layers] == [1, 2]
+
+
 def test_of_a_folder_of_many_images_the_first_is_shown_with_a_warning(tmp_path):
     for name in "abcdefghijklmn":
         tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros((8, 9), np.uint16))

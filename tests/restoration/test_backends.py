@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -77,7 +78,7 @@ def test_a_generator_answers_as_with_torch(runtime):
         if hasattr(module, "gamma"):
             nn.init.constant_(module.gamma, 0.5)
     fast = InferenceNetwork(network, **FAST, backend=runtime)
-    source = source_for(network, 64, 96)
+    source = source_for(network, 64, 64)  # the size of the trial, so the export is made once
     torch.testing.assert_close(
         fast(source), InferenceNetwork(network, **FAST, backend="torch")(source), atol=1e-4, rtol=1e-4
     )
@@ -335,18 +336,40 @@ def test_their_errors_for_memory_are_those_of_python(message):
         runtimes._with_memory_errors(fails)
 
 
-def test_openvino_is_imported_without_what_reports_its_use(tmp_path):
+@pytest.fixture(scope="module")
+def openvino_process(tmp_path_factory):
+    """The home folder of a process that predicts with OpenVINO for two sizes, frees both and gets a signal; and it."""
     installed("openvino")
+    home = tmp_path_factory.mktemp("home")
     script = (
-        "import sys, torch\n"
+        "import signal, sys, torch\n"
         "from decrappify.restoration.backends.runtimes import for_openvino\n"
-        "predict = for_openvino(torch.nn.ReLU().eval(), torch.rand(1, 1, 8, 8), 'float32')\n"
-        "assert predict(-torch.ones(1, 1, 8, 8)).sum() == 0\n"
-        "assert not [name for name in sys.modules if name.startswith('openvino_telemetry')]\n"
+        "def prepare(side):\n"
+        "    return for_openvino(torch.nn.ReLU().eval(), torch.rand(1, 1, side, side), 'float32')\n"
+        "first, second = prepare(8), prepare(16)\n"
+        "assert first(-torch.ones(1, 1, 8, 8)).sum() == 0\n"
+        "print([name for name in sys.modules if name.startswith('openvino_telemetry')])\n"
+        "del first\n"
+        "del second\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('handled'))\n"
+        "signal.raise_signal(signal.SIGINT)\n"
     )
-    environment = {"HOME": str(tmp_path), "PATH": "", "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-c", script], check=True, env=environment, timeout=120)
-    assert not list(tmp_path.iterdir())
+    environment = {"HOME": str(home), "PATH": "", "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
+    environment["PYTHONPATH"] = os.environ.get("PYTHONPATH", "")
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=120)
+    return home, done
+
+
+def test_openvino_is_imported_without_what_reports_its_use(openvino_process):
+    home, done = openvino_process
+    assert done.stdout.splitlines()[:1] == ["[]"], done.stderr
+    assert not list(home.iterdir())
+
+
+def test_a_signal_after_several_sizes_reaches_its_handler(openvino_process):
+    _, done = openvino_process
+    assert (done.returncode, done.stdout.splitlines()[1:]) == (0, ["handled"]), done.stderr
 
 
 class Stop(Exception):
@@ -359,7 +382,8 @@ def stops(t, c, z):
 
 
 @only_openvino
-def test_a_run_is_continued_only_on_its_own_backend(runtime, movie, tmp_path):
+def test_a_run_is_continued_only_on_its_own_backend(runtime, rng, tmp_path):
+    movie = Movie.from_array(rng.integers(90, 4000, (4, 64, 64), dtype=np.uint16))  # one tile, of the trial's size
     output, model = tmp_path / "restored.ome.zarr", as_model(residual())
     settings = {**FAST, "tile_size": 64, "tile_overlap": 8}
     with pytest.raises(Stop):

@@ -215,8 +215,8 @@ def test_a_gan_phase_that_the_disk_cannot_hold_is_refused_before_it_starts(tmp_p
 
 
 def test_the_content_loss_may_be_a_feature_loss(tmp_path, caplog):
-    step = replace(CONFIG.pretrain[0], share=0.05)
-    gan = replace(CONFIG.gan, share=0.1, threshold=10.0)
+    step = replace(CONFIG.pretrain[0], share=0.05, size=16)  # the smallest that the feature loss takes
+    gan = replace(CONFIG.gan, share=0.1, threshold=10.0, size=16)
     config = replace(CONFIG, content_loss="feature-deoldify", vgg_weights="random", pretrain=(step,), gan=gan)
     tiny_nogan(tmp_path, config)
     assert "random weights: the feature loss is not perceptual" in caplog.text
@@ -274,8 +274,8 @@ def test_photographs_are_coloured_by_the_same_schedule(tmp_path):
         generator_settings={"encoder": "resnet18", "width_factor": 0.1, "attention": True, "y_range": (-3.0, 3.0)},
         content_loss="l1",
         items=None,
-        pretrain=(replace(CONFIG.pretrain[0], share=2.0, frozen=True),),
-        gan=replace(CONFIG.gan, share=2.0),
+        pretrain=(replace(CONFIG.pretrain[0], share=1.0, frozen=True),),
+        gan=replace(CONFIG.gan, share=1.0),
         checkpoint_share=0.8,
         generated_share=1.0,
     )

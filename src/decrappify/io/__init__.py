@@ -99,21 +99,21 @@ def open_movie(
 
 
 def open_scenes(source: Any, *, folder_as: str = "auto") -> list[Movie]:
-    """Open every image of a folder, or the one movie that anything else holds.
+    """Open every scene of a file or folder.
 
-    Training and benchmarks take a folder by this function.
+    Training and benchmarks open what they are given by this function.
 
     Parameters
     ----------
     source : path, array, image object or Movie
-        As for `open_movie`; of files with several scenes the first one is opened.
+        As for `open_movie`; an image object is opened on its current scene.
     folder_as : {"auto", "movie", "images"}
         As for `open_movie`.
 
     Returns
     -------
     list of Movie
-        One for each scene of a folder, at least one.
+        One for each scene, at least one.
 
     Raises
     ------
@@ -121,7 +121,9 @@ def open_scenes(source: Any, *, folder_as: str = "auto") -> list[Movie]:
         As for `open_movie`.
     """
     if not is_image_folder(source):
-        return [open_movie(source, folder_as=folder_as)]
+        if not isinstance(source, str | os.PathLike) or len(names := scenes(source)) == 1:
+            return [open_movie(source, folder_as=folder_as)]
+        return [open_movie(source, scene=number) for number in range(len(names))]
     from decrappify.io.pictures import open_folder_scenes
 
     return open_folder_scenes(Path(source), folder_as=folder_as, open_file=open_movie)

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from decrappify.errors import FormatError, InputError
-from decrappify.io.formats import READABLE
+from decrappify.io.formats import READABLE, format_of
 from decrappify.io.name_grid import Arrangement, Grid, arrange, single_grid
 from decrappify.io.natural import natural_key
-from decrappify.io.outputs import ZARR_DOCUMENTS
 from decrappify.io.picture_files import PICTURE_SUFFIXES, picture_layout
 
 FolderAs = Literal["auto", "movie", "images"]
@@ -102,17 +101,17 @@ class FolderReading:
     time_is_labeled: bool = True
 
     @property
-    def n_files(self) -> int:
-        """Number of files of all scenes."""
-        return sum(1 if scene.grid is None else len(scene.grid.files) for scene in self.scenes)
+    def may_be_frames(self) -> bool:
+        """Whether every file is of a kind that can hold one frame."""
+        return all(file.suffix.lower() in _SINGLE for scene in self.scenes for file in scene.files)
 
 
 def is_image_folder(source: object) -> bool:
-    """Whether `source` is the path of a folder other than an OME-Zarr store."""
+    """Whether `source` is the path of a folder other than an OME-Zarr store or an NDTiff acquisition."""
     if not isinstance(source, str | os.PathLike):
         return False
     path = Path(source)
-    return path.is_dir() and not _is_store(path)
+    return path.is_dir() and format_of(path) == "folder"
 
 
 def check_folder_as(folder_as: str, source: object) -> None:
@@ -279,9 +278,8 @@ def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
 
 
 def _is_store(path: Path) -> bool:
-    return path.is_dir() and (
-        path.suffix.lower() == ".zarr" or any((path / document).exists() for document in ZARR_DOCUMENTS)
-    )
+    """Whether a path is a folder that one format keeps a movie in."""
+    return path.is_dir() and not is_image_folder(path)
 
 
 def _inside(folders: Sequence[Path], depth: int = 2) -> list[Path]:
@@ -326,8 +324,6 @@ def _file_sets(files: Sequence[Path]) -> list[Path]:
     folder = files[0].parent
     if files[0].suffix.lower() not in _TIFF_SUFFIXES or any(file.parent != folder for file in files):
         return []
-    if (folder / "NDTiff.index").exists():
-        return [files[0]]
     covered: set[str] = set()
     first_of_set: list[Path] = []
     for file in files:

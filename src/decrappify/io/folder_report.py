@@ -62,4 +62,4 @@ def described(reading: FolderReading, movie: Movie, scene: int | None) -> str:
             f"; only scene {scene} ({reading.scenes[scene].name}) was opened, pass scene (--scene NAME) for another or "
             "--scene all for each"
         )
-    return f"{line}; {other}"
+    return f"{line}; {other}" if reading.kind == "movie" or reading.may_be_frames else line

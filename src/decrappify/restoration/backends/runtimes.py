@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -88,7 +89,7 @@ def for_openvino(network: nn.Module, source: Tensor, precision: str) -> Predict:
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,  # two runs on one machine would be pinned to the same cores
     }
-    request = openvino.Core().compile_model(converted, "CPU", settings).create_infer_request()
+    request = _openvino_core().compile_model(converted, "CPU", settings).create_infer_request()
 
     def predict(source: Tensor) -> Tensor:
         inputs = {0: source.contiguous().numpy()}
@@ -116,6 +117,17 @@ def _quietly_imported_openvino() -> Any:
     finally:
         if loud:
             del sys.modules[_REPORTER]
+
+
+@cache
+def _openvino_core() -> Any:
+    """Return the one core of this process, which is never freed.
+
+    The CPU plugin of a core sets a signal stack of its own and restores the one before when it is freed. With several
+    cores, freed in another order than they were made, that is one that is freed already, and the next signal (Ctrl-C,
+    the end of a child process) kills the process. One core is also faster: it loads the plugin once.
+    """
+    return _quietly_imported_openvino().Core()
 
 
 def _with_memory_errors(run: Callable[[], Any]) -> Any:

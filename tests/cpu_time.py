@@ -1,0 +1,75 @@
+"""The processor time of each test: the slowest are listed, and one that needs too much fails.
+
+Wall time says little on a machine that does other work too, so this counts CPU seconds: of all threads, and of the
+processes that a test started and waited for. What a test is the first to import, or to ask of a fixture that others
+share, counts as its own.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator
+
+import pytest
+
+# Processors differ by a factor of two: a test of 5 seconds here may need 10 elsewhere.
+ALLOWED = float(os.environ.get("DECRAPPIFY_TEST_CPU_SECONDS", "10"))
+LISTED = 10
+WORTH_LISTING = 1.0
+
+try:
+    import resource
+except ImportError:  # Windows keeps no account of ended child processes
+    resource = None
+
+
+def cpu_seconds() -> float:
+    """Return the CPU seconds of this process and of the ended processes that it started."""
+    if resource is None:
+        return time.process_time()
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+class CpuTime:
+    """A pytest plugin that measures every test, setup and teardown included.
+
+    A test that is not marked `slow` and needs more than `allowed` seconds is an error of its teardown; 0 allows all.
+    """
+
+    def __init__(self, allowed: float = ALLOWED) -> None:
+        self.allowed = allowed
+        self.seconds: dict[str, float] = {}
+        self._start = 0.0
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        self._start = cpu_seconds()
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if call.when != "teardown":
+            return report
+        seconds = self.seconds[item.nodeid] = cpu_seconds() - self._start
+        is_slow = item.get_closest_marker("slow") is not None
+        if report.passed and not is_slow and 0 < self.allowed < seconds:
+            report.outcome = "failed"
+            report.longrepr = (
+                f"{item.nodeid} took {seconds:.1f} s of CPU, setup included, and {self.allowed:g} s are allowed: use "
+                "smaller data or share a fixture (DECRAPPIFY_TEST_CPU_SECONDS sets the limit, 0 for none)"
+            )
+        return report
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        slowest = sorted(self.seconds.items(), key=lambda entry: entry[1], reverse=True)[:LISTED]
+        if any(seconds >= WORTH_LISTING for _, seconds in slowest):
+            total = sum(self.seconds.values())
+            terminalreporter.section(f"slowest of {len(self.seconds)} tests, which took {total:.0f} s of CPU")
+            for name, seconds in slowest:
+                if seconds >= WORTH_LISTING:
+                    terminalreporter.write_line(f"{seconds:6.1f} s  {name}")
