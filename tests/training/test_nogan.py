@@ -215,8 +215,8 @@ def test_a_gan_phase_that_the_disk_cannot_hold_is_refused_before_it_starts(tmp_p
 
 
 def test_the_content_loss_may_be_a_feature_loss(tmp_path, caplog):
-    step = replace(CONFIG.pretrain[0], share=0.05, size=16)  # the smallest that the feature loss takes
-    gan = replace(CONFIG.gan, share=0.1, threshold=10.0, size=16)
+    step = replace(CONFIG.pretrain[0], share=0.025, size=16, batch_size=2)  # VGG's smallest size
+    gan = replace(CONFIG.gan, share=0.05, threshold=10.0, size=16, batch_size=2)
     config = replace(CONFIG, content_loss="feature-deoldify", vgg_weights="random", pretrain=(step,), gan=gan)
     tiny_nogan(tmp_path, config)
     assert "random weights: the feature loss is not perceptual" in caplog.text
