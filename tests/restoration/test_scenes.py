@@ -5,7 +5,9 @@ import pytest
 import tifffile
 
 import decrappify as dc
+from decrappify.errors import OutputExistsError
 from decrappify.io import partial_path
+from decrappify.restoration.restorer import RestorationCancelled
 
 
 @pytest.fixture
@@ -66,3 +68,12 @@ def test_info_lists_every_scene(series, command):
         "  2  B2: T 3, C 1, Z 1, Y 24, X 32, uint16",
     ]
     assert "T 3" in command("info", series, "--scene", "B2").stdout
+
+
+def test_restore_takes_a_scene_and_never_resumes_another_one(series, tiny_models, tmp_path, bar):
+    options = {"model": tiny_models["movie"], "output": tmp_path / "out.ome.zarr", "device": "cpu", "progress": bar}
+    with pytest.raises(RestorationCancelled):
+        dc.restore(series, scene="A1", cancel=bar.cancel_at(1), **options)
+    with pytest.raises(OutputExistsError, match="unfinished output of another run"):
+        dc.restore(series, scene=2, **options)
+    assert len(dc.restore(series, scene="A1", **options)) == 4
