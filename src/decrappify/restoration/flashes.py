@@ -158,8 +158,10 @@ def _judged(t: int, length: int, brightness: Callable[[int], Brightness | None])
         fits = bool((own.levels >= usual - _FIT * step).all())
     else:
         misfits = np.sort(np.abs(gain * usual + offset - own.levels))
-        strong = gain >= _STRONG or gain <= 1 / _STRONG
-        fits = bool(misfits[-3] <= _STRONG_FIT * step if strong else misfits[-2] <= _FIT * step)
+        strong = gain >= _STRONG
+        tolerance = _STRONG_FIT if strong or gain <= 1 / _STRONG else _FIT
+        fits = bool(misfits[-3 if strong else -2] <= tolerance * step)
+        fits &= strong or partner is None or partner in ends
     if not fits:
         return None
     return Flash(gain, offset, not saturated and _MAPPED[0] <= gain <= _MAPPED[1]), partner
