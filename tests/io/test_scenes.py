@@ -49,6 +49,18 @@ def test_unique_names_number_repeated_and_absent_ones():
     assert unique_names(["a", "", "a", " b "]) == ["a (scene 0)", "scene 1", "a (scene 2)", "b"]
 
 
+@pytest.mark.parametrize("names", [["", "x", "scene 0"], ["A", "A", "A (scene 1)"], ["", "scene 0", "scene 0"]])
+def test_unique_names_avoid_names_of_other_scenes(names):
+    assert len(set(unique_names(names))) == len(names)
+    assert all(name in unique_names(names) for name in names if names.count(name) == 1 and name)
+
+
+def test_scene_outputs_avoid_names_of_other_scenes_and_too_long_ones():
+    names = [path.name for path in scene_outputs("o.ome.tif", ["a", "A", "a-0", "é" * 300, "é" * 301, "///"])]
+    assert len({name.lower() for name in names}) == len(names)
+    assert max(len(name.encode()) for name in names) < 200
+
+
 @pytest.mark.parametrize("scene", ["C", "7", 3, -1, True, 1.0])
 def test_scene_index_unknown_scene_is_refused_with_the_list(scene):
     with pytest.raises(InputError, match=r"scenes 0 \(A\), 1 \(B\)$"):

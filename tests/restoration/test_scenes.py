@@ -38,8 +38,24 @@ def test_restore_all_scenes_writes_one_output_each(series, tiny_models, tmp_path
     other = command(
         *[tiny_models["still"] if part == tiny_models["movie"] else part for part in arguments], exit_code=2
     )
-    assert other.stderr.count("is not the result of this scene and model") == 2
+    assert other.stderr.count("is not the result of this scene, model and options") == 2
     assert (tmp_path / "out_still.ome.zarr").exists()
+
+
+def test_restore_all_scenes_keeps_only_results_of_the_same_input_and_options(series, tiny_models, tmp_path, command):
+    arguments = ["restore", series, tmp_path / "out.ome.zarr", "--model", tiny_models["still"], "--scene", "all"]
+    command(*arguments, "--frames", "0:1")
+    assert command(*arguments, "--frames", "0:1").stdout.count("restored before") == 3
+    # The still of one frame has the same result.
+    other = "is not the result of this scene, model and options"
+    assert command(*arguments, exit_code=2).stderr.count(other) == 2
+    assert command(*arguments, "--frames", "0:1", "--dtype", "float32", exit_code=2).stderr.count(other) == 3
+    assert command(*arguments, "--frames", "0:1", "--frame-interval-s", "2", exit_code=2).stderr.count(other) == 3
+    with tifffile.TiffWriter(series, ome=True) as writer:
+        for name in ("A1", "still", "B2"):
+            writer.write(np.ones((2, 24, 32), np.uint16), metadata={"axes": "TYX", "Name": name})
+    assert command(*arguments, "--frames", "0:1", exit_code=2).stderr.count(other) == 3
+    assert len(dc.open_movie(tmp_path / "out_A1.ome.zarr")) == 1
 
 
 def test_restore_of_several_scenes_names_them_and_takes_the_first(series, tiny_models, tmp_path, command):
@@ -55,6 +71,20 @@ def test_restore_all_scenes_of_one_scene_keeps_the_name_of_the_output(tiny_model
     output = tmp_path / "out.ome.tif"
     command("restore", tmp_path / "one.tif", output, "--model", tiny_models["still"], "--scene", "all")
     assert output.exists()
+
+
+def test_restore_all_scenes_never_replaces_its_input(tiny_models, tmp_path, command, rng):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("one.tif", "x_one.tif"):
+        tifffile.imwrite(folder / name, rng.integers(0, 99, (24, 24), dtype=np.uint8))
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    for source, output in ((folder / "one.tif", folder / "one.tif"), (folder, folder / "x.tif")):
+        result = command(
+            "restore", source, output, "--model", tiny_models["still"], "--scene", "all", "--overwrite", exit_code=2
+        )
+        assert "choose another name for the output" in result.stderr
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_info_lists_every_scene(series, command):
