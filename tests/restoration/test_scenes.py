@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import tifffile
 
 import decrappify as dc
 from decrappify.io import partial_path
+from ..io.zarr_files import plate
 
 
 @pytest.fixture
@@ -96,3 +99,14 @@ def test_info_lists_every_scene(series, command):
         "  2  B2: T 3, C 1, Z 1, Y 24, X 32, uint16",
     ]
     assert "T 3" in command("info", series, "--scene", "B2").stdout
+
+
+def test_info_lists_the_scenes_beside_one_that_cannot_be_opened(tmp_path, command):
+    store = plate(tmp_path / "p.zarr", {"B/03": ["0", "1"]})
+    shutil.rmtree(store / "B" / "03" / "0")
+    result = command("info", store, exit_code=2)
+    lines = result.stdout.splitlines()
+    assert "lists the image B/03/0, which does not exist" in lines[1]
+    assert lines[2] == "  1  B/03/1: T 1, C 1, Z 1, Y 5, X 6, uint8"
+    assert lines[3] == "scene 1:"
+    assert result.stderr == "decrappify: 1 of 2 scenes of p.zarr cannot be opened, see above\n"

@@ -95,9 +95,10 @@ def restore_scenes(
     from decrappify.model import load_model
 
     loaded = load_model(model)
-    names = scenes(path, folder_as=(opening or {}).get("folder_as", "auto"))
+    folder_as = (opening or {}).get("folder_as", "auto")
+    names = scenes(path, folder_as=folder_as)
     outputs = scene_outputs(output, names) if len(names) > 1 else [Path(output)]
-    _refuse_inputs(outputs, Path(path))
+    _refuse_inputs(outputs, Path(path), folder_as)
     for number, (name, one) in enumerate(zip(names, outputs, strict=True)):
         try:
             outcome = _scene_outcome(path, number, name, loaded, one, dict(opening or {}), overwrite, options)
@@ -109,12 +110,17 @@ def restore_scenes(
             yield outcome
 
 
-def _refuse_inputs(outputs: Sequence[Path], path: Path) -> None:
-    """Raise InputError if an output would replace the input, or a file of the input folder."""
+def _refuse_inputs(outputs: Sequence[Path], path: Path, folder_as: str) -> None:
+    """Raise InputError if an output would replace the input, or a file that is read of the input folder."""
+    from decrappify.io.folder import is_image_folder, read_folder
+
+    inputs = [path]
+    if is_image_folder(path):
+        inputs += [file for scene in read_folder(path, folder_as).scenes for file in scene.files]
+    files = {file.resolve() for file in inputs}
     for output in outputs:
-        if output.exists() and (output.samefile(path) or (path.is_dir() and output.parent.samefile(path))):
-            what = "the input itself" if output.samefile(path) else f"a file of the input {path}"
-            raise InputError(f"{output} is {what}; choose another name for the output")
+        if output.exists() and output.resolve() in files:
+            raise InputError(f"{output} is one of the input files; choose another name for the output")
 
 
 def _scene_outcome(
