@@ -93,6 +93,9 @@ def main(context: click.Context, debug: bool, verbose: bool) -> None:
     context.call_on_close(partial(folders.setLevel, folders.level))
     folders.setLevel(logging.INFO)
     handler.addFilter(_Once())
+    silent = logging.NullHandler()  # what tifffile logs of a damaged file, an error of ours states in one line
+    logging.getLogger("tifffile").addHandler(silent)
+    context.call_on_close(partial(logging.getLogger("tifffile").removeHandler, silent))
     context.call_on_close(partial(logger.removeHandler, handler))
     context.with_resource(warnings.catch_warnings())
     warnings.simplefilter("always", UserWarning)

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 import tifffile
 
 import decrappify as dc
 from decrappify.io import partial_path
-from ..io.zarr_files import plate
 
 
 @pytest.fixture
@@ -101,12 +98,13 @@ def test_info_lists_every_scene(series, command):
     assert "T 3" in command("info", series, "--scene", "B2").stdout
 
 
-def test_info_lists_the_scenes_beside_one_that_cannot_be_opened(tmp_path, command):
-    store = plate(tmp_path / "p.zarr", {"B/03": ["0", "1"]})
-    shutil.rmtree(store / "B" / "03" / "0")
-    result = command("info", store, exit_code=2)
+def test_info_lists_the_scenes_beside_one_that_cannot_be_opened(tmp_path, command, caplog):
+    (tmp_path / "control.tif").write_bytes(b"II*\0 damaged")
+    tifffile.imwrite(tmp_path / "treated.tif", np.ones((5, 6), np.uint8))
+    result = command("info", tmp_path, exit_code=2)
     lines = result.stdout.splitlines()
-    assert "lists the image B/03/0, which does not exist" in lines[1]
-    assert lines[2] == "  1  B/03/1: T 1, C 1, Z 1, Y 5, X 6, uint8"
-    assert lines[3] == "scene 1:"
-    assert result.stderr == "decrappify: 1 of 2 scenes of p.zarr cannot be opened, see above\n"
+    assert lines[1].startswith("  0  control: ")
+    assert "control.tif is a TIFF file without images" in lines[1]
+    assert not [record for record in caplog.records if record.name.startswith("tifffile")]
+    assert lines[2:4] == ["  1  treated: T 1, C 1, Z 1, Y 5, X 6, uint8", "scene 1:"]
+    assert result.stderr.endswith("1 of 2 scenes of " + tmp_path.name + " cannot be opened, see above\n")

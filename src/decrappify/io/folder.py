@@ -234,8 +234,10 @@ def layout_of(file: Path) -> object:
         return picture_layout(file)
     import tifffile
 
+    from decrappify.io.tiff_file import tifffile_messages
+
     try:
-        with tifffile.TiffFile(file) as tiff:
+        with tifffile_messages(), tifffile.TiffFile(file) as tiff:
             page = tiff.pages.first
             return Layout(len(tiff.pages), page.shape, str(page.dtype))
     except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:
@@ -340,8 +342,10 @@ def _file_sets(files: Sequence[Path]) -> list[Path]:
 def _named_files(file: Path) -> set[str]:
     import tifffile
 
+    from decrappify.io.tiff_file import tifffile_messages
+
     try:
-        with tifffile.TiffFile(file) as tiff:
+        with tifffile_messages(), tifffile.TiffFile(file) as tiff:
             text = tiff.ome_metadata or ""
             if "<BinaryOnly" not in text and (not tiff.is_ome or "FileName" not in text):
                 return set()
@@ -387,8 +391,10 @@ def tiff_axes(file: Path) -> tuple[str, int]:
     """Return the axes that a TIFF file names, and its number of planes."""
     import tifffile
 
+    from decrappify.io.tiff_file import tifffile_messages
+
     try:
-        with tifffile.TiffFile(file) as tiff:
+        with tifffile_messages(), tifffile.TiffFile(file) as tiff:
             series = tiff.series[0]
             return str(series.axes), len(series.pages)
     except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:
