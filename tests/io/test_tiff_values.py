@@ -197,6 +197,20 @@ def test_imagej_spacing_without_a_length_unit(tmp_path: Path, unit: str) -> None
     assert movie.unitless_spacing == {"Z": 2.5, "Y": 0.25, "X": 0.25, "T": 3.0}
 
 
+def test_imagej_print_settings_are_no_spacing(tmp_path: Path) -> None:
+    text = imagej_text(images=3, frames=3, unit="inch")
+    movie = open_tiff(pages_with(tmp_path / "a.tif", PAGES, text, resolution=(72, 72), resolutionunit=1))
+    assert (movie.pixel_size_um, movie.unitless_spacing) == ((None, None, None), {})
+
+
+@pytest.mark.parametrize("unit", ["", "furlong", "pixel"])
+def test_ome_sizes_of_unknown_unit_are_a_spacing_without_unit(tmp_path: Path, unit: str) -> None:
+    sizes = {f"PhysicalSize{axis}": 0.3 for axis in "XY"} | {f"PhysicalSize{axis}Unit": unit for axis in "XY"}
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, PAGES, metadata={"axes": "TYX"} | sizes, ome=True, photometric="minisblack")
+    assert open_tiff(path).unitless_spacing == {"Y": 0.3, "X": 0.3}
+
+
 @pytest.mark.parametrize(
     "spacing", [{"T": 3.5, "Z": 2.0, "Y": 0.3, "X": 0.3}, {"Y": 0.1, "X": 0.7}, {"T": 5.0}, {"Z": 4.0}, {}]
 )

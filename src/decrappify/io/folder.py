@@ -351,7 +351,11 @@ def _named_files(file: Path) -> set[str]:
                 return set()
     except (OSError, ValueError, tifffile.TiffFileError):
         return set()  # named when it is opened
-    return set(re.findall(r'(?:FileName|MetadataFile)="([^"]+)"', text))
+    named = set(re.findall(r'(?:FileName|MetadataFile)="([^"]+)"', text))
+    for companion in [file.parent / name for name in named if name.lower().endswith((".ome", ".xml"))]:
+        if companion.is_file():
+            named |= set(re.findall(r'FileName="([^"]+)"', companion.read_text(errors="replace")))
+    return named
 
 
 def _doubt(path: Path, files: Sequence[Path], found: Arrangement) -> tuple[str, bool] | None:
