@@ -99,7 +99,14 @@ def main(context: click.Context, debug: bool, verbose: bool) -> None:
     context.call_on_close(partial(logger.removeHandler, handler))
     context.with_resource(warnings.catch_warnings())
     warnings.simplefilter("always", UserWarning)
-    warnings.showwarning = lambda message, *_: click.echo(f"decrappify: {message}", err=True)
+    shown: set[str] = set()  # each warning once, also where every scene of a file repeats it
+
+    def show(message: Warning | str, *_: Any) -> None:
+        if str(message) not in shown:
+            shown.add(str(message))
+            click.echo(f"decrappify: {message}", err=True)
+
+    warnings.showwarning = show
 
 
 def _progress() -> Any:

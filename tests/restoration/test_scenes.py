@@ -87,6 +87,13 @@ def test_restore_all_scenes_never_replaces_its_input(tiny_models, tmp_path, comm
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_a_warning_that_every_scene_repeats_is_shown_once(tmp_path, command):
+    for name in ("control.tif", "treated.tif"):
+        tifffile.imwrite(tmp_path / name, np.ones((5, 6), np.uint8))
+    (tmp_path / "film.mp4").write_bytes(b"")
+    assert command("info", tmp_path).stderr.count("1 other files such as film.mp4 were left out") == 1
+
+
 def test_info_lists_every_scene(series, command):
     lines = command("info", series).stdout.splitlines()
     assert lines[0].endswith("3 scenes")

@@ -354,7 +354,7 @@ def _named_files(file: Path) -> set[str]:
     named = set(re.findall(r'(?:FileName|MetadataFile)="([^"]+)"', text))
     for companion in [file.parent / name for name in named if name.lower().endswith((".ome", ".xml"))]:
         if companion.is_file():
-            named |= set(re.findall(r'FileName="([^"]+)"', companion.read_text(errors="replace")))
+            named |= set(re.findall(r'FileName="([^"]+)"', companion.read_text(encoding="utf-8", errors="replace")))
     return named
 
 
