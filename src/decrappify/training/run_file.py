@@ -104,7 +104,7 @@ def _read(path: Path) -> dict[str, Any]:
         return toml_table(path.read_text(encoding="utf-8-sig"))  # Windows editors begin a file with its encoding
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path} is not a text file in UTF-8 (byte {error.start}); save it in that encoding"
+            f"{path} is not valid TOML: it is no text in UTF-8 (byte {error.start}), save it so"
         ) from error
     except ValueError as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
