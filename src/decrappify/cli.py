@@ -101,7 +101,7 @@ def main(context: click.Context, debug: bool, verbose: bool) -> None:
     warnings.simplefilter("always", UserWarning)
     shown: set[str] = set()  # each warning once, also where every scene of a file repeats it
 
-    def show(message: Warning | str, *_: Any) -> None:
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
         if str(message) not in shown:
             shown.add(str(message))
             click.echo(f"decrappify: {message}", err=True)

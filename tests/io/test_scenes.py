@@ -9,6 +9,7 @@ import decrappify as dc
 from decrappify.errors import InputError
 from decrappify.io import open_scenes
 from decrappify.io.scenes import scene_index, scene_outputs, unique_names
+from decrappify.io.tiff_source import TiffSource
 
 
 def two_scene_czi(path):
@@ -92,3 +93,14 @@ def test_open_scenes_opens_every_scene(make, tmp_path):
     assert [int(movie.frame(0)[0, 0]) for movie in movies] == [1, 2]
     for movie in movies:
         movie.close()
+
+
+def test_open_scenes_keeps_few_files_open(tmp_path, monkeypatch):
+    path = two_series_tiff(tmp_path / "a.ome.tif")
+    monkeypatch.setattr("decrappify.io._OPEN_FILES", 1)
+    opened = []
+    monkeypatch.setattr(TiffSource, "close", lambda self, close=TiffSource.close: (opened.append(self), close(self)))
+    movies = open_scenes(path)
+    assert len(opened) == 2  # each is closed again, and opened for every read
+    assert [movie.frame(2).max() for movie in movies] == [1, 2]
+    assert [movie.shape for movie in movies] == [(3, 1, 1, 16, 20)] * 2

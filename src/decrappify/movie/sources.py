@@ -76,12 +76,13 @@ class ArraySource:
 
 def _numpy_dtype(array: Any) -> np.dtype[Any]:
     try:
-        return np.dtype(array.dtype)
+        dtype: np.dtype[Any] = np.dtype(array.dtype)
     except TypeError as error:
         raise InputError(
             f"a {type(array).__name__} of dtype {array.dtype} is no array that NumPy can read; convert it first, such "
             "as by numpy.asarray"
         ) from error
+    return dtype
 
 
 def _dimension_names(array: Any) -> Any:

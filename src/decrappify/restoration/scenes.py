@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,10 +160,9 @@ def _finished(output: Path, scene: str, run: str) -> Movie | None:
 
     if not output.exists() or partial_path(output).exists():
         return None
-    found = open_movie(output)
-    if (found.provenance.get("scene"), found.provenance.get("scene_run")) == (scene, run):
-        return found
-    found.close()
+    with suppress(DecrappifyError), open_movie(output) as found:
+        if (found.provenance.get("scene"), found.provenance.get("scene_run")) == (scene, run):
+            return open_movie(output)
     raise OutputExistsError(
         f"{output} already exists and is not the result of this scene, model and options; choose another name, or "
         "replace it with overwrite=True (--overwrite)"
