@@ -9,6 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+# Read when torch and numpy are loaded. By default the threads of OpenMP and OpenBLAS wait in a loop for their next
+# share of work: with the tiny arrays of these tests that is nearly all of their CPU time, and where other programs want
+# the cores too, it makes a convolution or a dot product take up to a hundred times as long.
+os.environ["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -16,11 +22,6 @@ from click.testing import CliRunner, Result
 from decrappify.cli import main
 
 from .cpu_time import CpuTime
-
-# Read when torch is loaded. By default the threads of OpenMP wait in a loop for their next share of work: with the tiny
-# tensors of these tests that is nearly all of their CPU time, and where other programs want the cores too, it makes a
-# convolution take a hundred times as long.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def pytest_configure(config: pytest.Config) -> None:

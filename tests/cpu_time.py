@@ -13,8 +13,8 @@ from collections.abc import Generator
 
 import pytest
 
-# Processors differ by a factor of two: a test of 5 seconds here may need 10 elsewhere.
-ALLOWED = float(os.environ.get("DECRAPPIFY_TEST_CPU_SECONDS", "10"))
+# The rule is 10 s on an idle machine. Processors, and their load, change the figure by up to a factor of two.
+ALLOWED = float(os.environ.get("DECRAPPIFY_TEST_CPU_SECONDS", "20"))
 LISTED = 10
 WORTH_LISTING = 1.0
 

@@ -33,7 +33,7 @@ EXAMPLE_RUNS = {
     "train_on_own_images": ["good/a.ome.tif", "good/b.ome.tif"],
     "train_on_pairs": ["pairs/low", "pairs/high"],
     "compare_models": ["cells.ome.tif", "fluorescence-movie", "fluorescence-still"],
-    "train_colorizer": ["--items", "8", "--patch-size", "32", "--batch-size", "4"],
+    "train_colorizer": ["--items", "4", "--patch-size", "32", "--batch-size", "4"],
 }
 
 

@@ -5,7 +5,9 @@ import pytest
 import tifffile
 
 import decrappify as dc
+from decrappify.errors import OutputExistsError
 from decrappify.io import partial_path
+from decrappify.restoration.restorer import RestorationCancelled
 
 
 @pytest.fixture
@@ -118,3 +120,12 @@ def test_info_lists_the_scenes_beside_one_that_cannot_be_opened(tmp_path, comman
     assert not [record for record in caplog.records if record.name.startswith("tifffile")]
     assert lines[2:4] == ["  1  treated: T 1, C 1, Z 1, Y 5, X 6, uint8", "scene 1:"]
     assert result.stderr.endswith("1 of 2 scenes of " + tmp_path.name + " cannot be opened, see above\n")
+
+
+def test_restore_takes_a_scene_and_never_resumes_another_one(series, tiny_models, tmp_path, bar):
+    options = {"model": tiny_models["movie"], "output": tmp_path / "out.ome.zarr", "device": "cpu", "progress": bar}
+    with pytest.raises(RestorationCancelled):
+        dc.restore(series, scene="A1", cancel=bar.cancel_at(1), **options)
+    with pytest.raises(OutputExistsError, match="unfinished output of another run"):
+        dc.restore(series, scene=2, **options)
+    assert len(dc.restore(series, scene="A1", **options)) == 4

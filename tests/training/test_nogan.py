@@ -215,13 +215,13 @@ def test_a_gan_phase_that_the_disk_cannot_hold_is_refused_before_it_starts(tmp_p
 
 
 def test_the_content_loss_may_be_a_feature_loss(tmp_path, caplog):
-    step = replace(CONFIG.pretrain[0], share=0.05, size=16)  # the smallest that the feature loss takes
-    gan = replace(CONFIG.gan, share=0.1, threshold=10.0, size=16)
+    step = replace(CONFIG.pretrain[0], share=0.02, size=16)  # VGG's smallest size
+    gan = replace(CONFIG.gan, share=0.05, threshold=10.0, size=16)
     config = replace(CONFIG, content_loss="feature-deoldify", vgg_weights="random", pretrain=(step,), gan=gan)
     tiny_nogan(tmp_path, config)
     assert "random weights: the feature loss is not perceptual" in caplog.text
     content = [float(row["content"]) for row in log_rows(tmp_path) if row["content"]]
-    assert len(content) > 2
+    assert len(content) > 1
     assert all(np.isfinite(content))
     assert max(content) > 0
 

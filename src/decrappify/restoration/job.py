@@ -326,12 +326,16 @@ class Job:
             entry["dropped_frames"] = self.dropped
         return self.movie.provenance | {"restoration": entry | dict(settings)}
 
-    def run_key(self, path: Path | None, precision: str, backend: str) -> str:
-        """Digest (SHA-256, hex) all that decides the pixels; a partial output is only continued by its own key."""
+    def run_key(self, path: Path | None, precision: str, backend: str, opening: Mapping[str, Any]) -> str:
+        """Digest (SHA-256, hex) all that decides the pixels; a partial output is only continued by its own key.
+
+        `opening` holds the arguments with which the input was opened, such as its scene.
+        """
         identity = {
             "software": __version__,
             "model": self.model.sha256,
             "input": _identity(self.movie, path),
+            "opening": {name: str(value) for name, value in opening.items() if value is not None},
             "shape": self.movie.shape,
             "dtype": self.movie.dtype.str,
             "channels": self.movie.channel_names,

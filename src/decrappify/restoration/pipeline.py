@@ -45,6 +45,7 @@ def restore(
     tile_size: int | None = None,
     tile_overlap: int | None = None,
     frames: slice | int | str | None = None,
+    scene: int | str | None = None,
     channel: int | str | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -55,6 +56,7 @@ def restore(
     missing: str = "blank",
     outliers: str = "replace",
     axes: str | None = None,
+    folder_as: str = "auto",
     as_array: bool = False,
     overwrite: bool = False,
     resume: bool = True,
@@ -81,6 +83,8 @@ def restore(
         In input pixels; planned from the free memory and the model by default. Tiles that do not fit are halved.
     frames : str, slice or int, optional
         Frames to restore, such as ``"10:50"``; their windows still see the frames around them.
+    scene : int or str, optional
+        Scene of a file with several, as for `open_movie`; `decrappify.restoration.scenes.restore_scenes` restores each.
     channel : int or str, optional
         Index or name of the one channel to restore.
     device : str
@@ -103,8 +107,8 @@ def restore(
     outliers : {"replace", "keep"}
         Replace isolated hot and dead pixels by values from their surroundings before the network, and keep flash frames
         from changing their neighbors; both are reported. A movie without them is restored to the same bits either way.
-    axes : str, optional
-        For arrays and TIFF: one letter of ``TCZYX`` per dimension, as for `open_movie`.
+    axes, folder_as : str
+        As for `open_movie`.
     as_array : bool
         Return a numpy array; for an array with its number and order of axes, else (T, C, Z, Y, X).
     overwrite : bool
@@ -151,7 +155,8 @@ def restore(
     if output is not None:
         writer_for(Path(output))
     loaded = load_model(model)
-    opened = open_movie(movie, channel=channel, axes=axes)
+    opening: dict[str, Any] = {"scene": scene, "channel": channel, "axes": axes}
+    opened = open_movie(movie, folder_as=folder_as, **opening)
     source = Path(movie) if isinstance(movie, str | os.PathLike) else None
     given = given_axes(movie, axes) if as_array else None
     try:
@@ -165,7 +170,10 @@ def restore(
             missing=missing,
             outliers=outliers,
         )
-        start = _Start(job, source, None if output is None else Path(output), precision, backend, overwrite, resume)
+        run_key = job.run_key(source, precision, backend, opening)
+        start = _Start(
+            job, source, None if output is None else Path(output), run_key, precision, backend, overwrite, resume
+        )
         if start.complete:
             return _returned(open_movie(start.output), as_array, given)
         with threads_put_back():
@@ -207,12 +215,13 @@ class _Start:
         job: Job,
         source: Path | None,
         output: Path | None,
+        run_key: str,
         precision: str,
         backend: str,
         overwrite: bool,
         resume: bool,
     ) -> None:
-        self.job, self.output = job, output
+        self.job, self.output, self._run_key = job, output, run_key
         self._precision, self._backend = precision, backend
         self._overwrite, self._resume = overwrite, resume
         self.complete = False
@@ -222,7 +231,6 @@ class _Start:
             return
         if source is not None and output.exists() and output.resolve() == source.resolve():
             raise InputError(f"{output} is the input itself; choose another name for the output")
-        self._run_key = job.run_key(source, precision, backend)
         self._check_output(output)
 
     def _check_output(self, output: Path) -> None:

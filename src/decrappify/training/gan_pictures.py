@@ -65,8 +65,9 @@ def draw_monitors(
     everything = [baseline, *rows]
     scale = 100 / images_total if images_total else 1
     share = [row.images_seen * scale for row in everything]
-    figure = Figure(figsize=(13, 6.2), layout="constrained")
+    figure = Figure(figsize=(13, 6.2))
     FigureCanvasAgg(figure)
+    figure.subplots_adjust(left=0.04, right=0.99, bottom=0.1, top=0.94, wspace=0.2, hspace=0.22)
     axes = list(figure.subplots(2, 4, sharex=True).flat)
     for axis, (title, lines, allowed) in zip(axes, _panels(everything, limits), strict=False):
         _draw_panel(axis, title, share, lines, allowed)

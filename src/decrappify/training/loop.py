@@ -150,7 +150,8 @@ def _train(
                 mean_loss, mean_stability = cast("Tensor", fabric.all_reduce(torch.stack(run.losses).mean(0))).tolist()
                 run.losses.clear()
                 score = run.validate(validator, step)
-                _report(record, bar, run, step, mean_loss, mean_stability, score)
+                ends = halted or step == config.max_steps
+                _report(record, bar, run, step, mean_loss, mean_stability, score, final=ends)
                 if on_validation is not None:
                     on_validation(step, score)
             if due:
@@ -290,6 +291,8 @@ def _report(
     loss: float,
     stability: float,
     score: ValidationScore,
+    *,
+    final: bool,
 ) -> None:
     """Show and write how the run does."""
     if bar is not None and hasattr(bar, "set_postfix_str"):
@@ -308,7 +311,7 @@ def _report(
     }
     try:
         record.add(row)
-        record.draw()
+        record.draw(final=final)
         record.preview(step, score.previews)
     except OSError as error:
         raise OutputError(

@@ -90,7 +90,7 @@ def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
                 if not _gan(run, watcher, str(phase)):
                     break
             run.end_phase()
-            run.record.draw()
+            run.record.draw(final=False)
     except Halted:
         log.warning("stopped in %s; resume to go on", phases[run.position.phase])
         if watcher is not None and watcher.rows:

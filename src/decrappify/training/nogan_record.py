@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from decrappify.training.record import SECONDS_BETWEEN_PLOTS
 
 FIELDS = (
     "phase",
@@ -40,6 +43,7 @@ class NoganRecord:
     def __init__(self, folder: Path, *, writes: bool = True) -> None:
         self.path, self._writes = folder / "log.csv", writes
         self.rows: list[dict[str, str]] = []
+        self._drawn_at = -SECONDS_BETWEEN_PLOTS
         if writes:
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -68,15 +72,18 @@ class NoganRecord:
             writer.writeheader()
             writer.writerows(self.rows)
 
-    def draw(self) -> None:
-        """Plot losses and validation against time, phase after phase."""
-        if not self._writes or not self.rows:
+    def draw(self, *, final: bool = True) -> None:
+        """Plot losses and validation against time; other than final plots are at least 10 s apart."""
+        is_early = not final and time.monotonic() - self._drawn_at < SECONDS_BETWEEN_PLOTS
+        if not self._writes or not self.rows or is_early:
             return
+        self._drawn_at = time.monotonic()
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(11, 3.2), layout="constrained")
+        figure = Figure(figsize=(11, 3.2))
         FigureCanvasAgg(figure)
+        figure.subplots_adjust(left=0.055, right=0.99, bottom=0.145, top=0.9, wspace=0.26)
         phases = list(dict.fromkeys(row["phase"] for row in self.rows))
         for axes, (key, label) in zip(figure.subplots(1, len(_PLOTTED)), _PLOTTED, strict=True):
             for phase in phases:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from decrappify.movie import Array
 
 FIELDS = ("step", "learning_rate", "loss", "stability", "val_psnr", "val_psnr_source", "val_noise_draw", "seconds")
+SECONDS_BETWEEN_PLOTS = 10.0  # a plot takes as long as many steps of a small network
 
 
 class RunRecord:
@@ -32,6 +34,7 @@ class RunRecord:
         self.rows = [row for row in self._read() if int(row["step"]) <= resume_step] if resume_step else []
         self._write_all()
         self._events = _tensorboard(folder)
+        self._drawn_at = -SECONDS_BETWEEN_PLOTS
 
     def add(self, row: dict[str, Any]) -> None:
         """Append one row (keys of `FIELDS`)."""
@@ -43,25 +46,27 @@ class RunRecord:
                 if row.get(key) is not None:
                     self._events.add_scalar(key, row[key], row["step"])
 
-    def draw(self) -> Path:
-        """Plot loss and validation PSNR against the step."""
+    def draw(self, *, final: bool = True) -> None:
+        """Plot loss and validation PSNR against the step; other than final plots are at least 10 s apart."""
+        if not final and time.monotonic() - self._drawn_at < SECONDS_BETWEEN_PLOTS:
+            return
+        self._drawn_at = time.monotonic()
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
         steps = [int(row["step"]) for row in self.rows]
-        figure = Figure(figsize=(8, 3), layout="constrained")
+        figure = Figure(figsize=(8, 3))
         FigureCanvasAgg(figure)
+        figure.subplots_adjust(left=0.105, right=0.985, bottom=0.155, top=0.895, wspace=0.28)
         left, right = figure.subplots(1, 2)
         losses = [float(row["loss"]) for row in self.rows]
-        left.plot(steps, losses)
+        left.plot(steps, losses, ".-")
         left.set(xlabel="step", ylabel="loss", title="training loss", yscale="log" if min(losses) > 0 else "linear")
-        right.plot(steps, [float(row["val_psnr"]) for row in self.rows], label="restored")
+        right.plot(steps, [float(row["val_psnr"]) for row in self.rows], ".-", label="restored")
         right.plot(steps, [float(row["val_psnr_source"]) for row in self.rows], "--", color="0.5", label="source")
         right.set(xlabel="step", ylabel="PSNR (dB)", title="validation, fixed noise draws")
         right.legend()
-        path = self.folder / "loss.png"
-        figure.savefig(path, dpi=120)
-        return path
+        figure.savefig(self.folder / "loss.png", dpi=120)
 
     def preview(self, step: int, triples: Sequence[tuple[Array, Array, Array]]) -> Path:
         """Save rows of source | prediction | target (Y, X), each row with the target's contrast."""
