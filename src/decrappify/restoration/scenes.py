@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -148,9 +146,9 @@ def _scene_outcome(
 def _run_key(movie: Movie, model: Model, options: Mapping[str, Any]) -> str:
     """Return a digest of all that decides the output of a scene: pixels, model and options."""
     job = Job(movie, model, **{name: options[name] for name in _JOB_OPTIONS if name in options})
-    key = job.run_key(None, options.get("precision", "auto"), options.get("backend", "auto"))
     spacing = [movie.pixel_size_um, movie.frame_interval_s, sorted(movie.unitless_spacing.items())]
-    return hashlib.sha256(json.dumps([key, spacing]).encode()).hexdigest()
+    precision, backend = options.get("precision", "auto"), options.get("backend", "auto")
+    return job.run_key(None, precision, backend, {"spacing": spacing})
 
 
 def _finished(output: Path, scene: str, run: str) -> Movie | None:
