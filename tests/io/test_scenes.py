@@ -7,7 +7,7 @@ from pylibCZIrw import czi
 
 import decrappify as dc
 from decrappify.errors import InputError
-from decrappify.io import open_scenes
+from decrappify.io import open_movie, open_scenes
 from decrappify.io.scenes import scene_index, scene_outputs, unique_names
 from decrappify.io.tiff_source import TiffSource
 
@@ -93,6 +93,15 @@ def test_open_scenes_opens_every_scene(make, tmp_path):
     assert [int(movie.frame(0)[0, 0]) for movie in movies] == [1, 2]
     for movie in movies:
         movie.close()
+
+
+@pytest.mark.parametrize("make", [two_scene_czi, two_series_tiff])
+def test_open_movie_reads_the_names_of_the_scenes_once(make, tmp_path, monkeypatch):
+    path = make(tmp_path / ("a.czi" if make is two_scene_czi else "a.ome.tif"))
+    names = dc.scenes(path)
+    monkeypatch.setattr("decrappify.io.scenes", lambda _: pytest.fail("the file was opened a second time"))
+    with pytest.warns(UserWarning, match=rf"holds 2 scenes \({', '.join(names)}\)"):
+        open_movie(path).close()
 
 
 def test_open_scenes_keeps_few_files_open(tmp_path, monkeypatch):

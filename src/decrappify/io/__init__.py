@@ -15,7 +15,7 @@ from decrappify.errors import InputError
 from decrappify.io.folder import check_folder_as, is_image_folder
 from decrappify.io.formats import READABLE, format_of, writer_for
 from decrappify.io.outputs import check_output, partial_path
-from decrappify.io.scenes import scene_index, scenes, several_scenes
+from decrappify.io.scenes import scene_index, scenes, several_scenes, unique_names
 from decrappify.movie import Movie, PixelSize
 
 __all__ = ["open_movie", "open_pyramid", "open_scenes", "partial_path", "save_movie", "scenes"]
@@ -259,8 +259,11 @@ def _scene_of_many(path: Path, number: int, count: int) -> Movie:
 def _open_file(path: Path, scene: int | str | None, axes: str | None) -> Movie:
     """Open one scene; where none is chosen and there are several, the first, with a warning."""
     movie = _open_path(path, 0 if scene is None else scene, axes)
-    if scene is None and (others := several_scenes(scenes(path), path.name)):
-        warnings.warn(others, stacklevel=3)
+    if scene is None:
+        known = getattr(movie._source, "scene_names", None)  # large files are not opened twice
+        others = several_scenes(scenes(path) if known is None else unique_names(known), path.name)
+        if others:
+            warnings.warn(others, stacklevel=3)
     return movie
 
 

@@ -66,6 +66,8 @@ class TiffSource:
         What the file states.
     notes : list of str
         What a user should know about the file, one line each.
+    scene_names : list of (str or None)
+        As the function of this name of `decrappify.io.tiff` returns it.
     """
 
     def __init__(self, path: Path, *, scene: int = 0, axes: str | None = None) -> None:
@@ -124,6 +126,7 @@ class TiffSource:
     def _open_series(self, messages: list[str]) -> None:
         document = TiffDocument(self._path)
         self._closing = weakref.finalize(self, document.close)
+        self.scene_names = [scene.name for scene in document.scenes]
         count = len(document.scenes)
         if not count:
             raise FormatError(f"{self._path} is a TIFF file without images; it is damaged: copy it again")
