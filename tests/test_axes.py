@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 import zarr
 
 from decrappify.errors import InputError
@@ -19,6 +20,7 @@ from decrappify.movie import Movie, array_axes, axis_letter, checked_axes, named
         (480, 640, 1),
         (512, 512, 2),
         (512, 512, 50),
+        (512, 512, 150),
         (256, 256, 20),
         (1080, 1920, 100),
         (2048, 512, 5),
@@ -68,8 +70,8 @@ def test_array_axes_of_other_numbers_of_dimensions_are_asked_for():
 
 def test_checked_axes_take_samples_for_channels():
     assert checked_axes("yxs", (8, 9, 3), "array") == "YXC"
-    for axes in ("CYXS", "YXSS", "YXQ", "TYX"):
-        with pytest.raises(InputError, match=f"axes='{axes}' does not fit array"):
+    for axes in ("CYXS", "YXSS", "YXQ", "TYX", 5):
+        with pytest.raises(InputError, match=f"axes={axes!r} does not fit array"):
             checked_axes(axes, (8, 9), "array")
 
 
@@ -104,3 +106,13 @@ def test_stored_arrays_that_name_their_dimensions_need_no_axes(tmp_path):
     for source in (xarrays, tmp_path / "x.zarr"):
         assert open_movie(source).shape == (3, 1, 1, 32, 40)
     assert Movie.from_array(stored, "TYX").shape == (32, 1, 1, 40, 3)
+
+
+def test_arrays_that_numpy_cannot_read_as_they_are_are_refused():
+    with pytest.raises(InputError, match=r"^a Tensor of dtype torch.float32 is no array that NumPy can read; convert"):
+        open_movie(torch.zeros(3, 8, 9))
+    masked = np.ma.masked_array(np.ones((3, 8, 9)), mask=False)
+    assert open_movie(masked).frame(1).sum() == 72
+    masked[1, 2, 3] = np.ma.masked
+    with pytest.raises(InputError, match=r"^array has masked pixels; fill them"):
+        open_movie(masked)

@@ -194,3 +194,8 @@ def test_axes_are_given_on_the_command_line(tmp_path, rng, command, monkeypatch)
     text = command("restore", "stack.tif", "good.ome.tif", "--model", "fluorescence-still", "--axes", "CYX").stdout
     assert "T 1, C 3, Z 1, Y 40, X 48" in text
     assert "does not fit" in command("info", "stack.tif", "--axes", "TZYX", exit_code=2).stderr
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "decrappify", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("decrappify, version ")

@@ -25,6 +25,7 @@ FLOORS = [
     {"colorization", "training"},
     {"benchmarking", "demo"},
     {"cli"},
+    {"__main__"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

@@ -93,10 +93,20 @@ def main(context: click.Context, debug: bool, verbose: bool) -> None:
     context.call_on_close(partial(folders.setLevel, folders.level))
     folders.setLevel(logging.INFO)
     handler.addFilter(_Once())
+    silent = logging.NullHandler()  # what tifffile logs of a damaged file, an error of ours states in one line
+    logging.getLogger("tifffile").addHandler(silent)
+    context.call_on_close(partial(logging.getLogger("tifffile").removeHandler, silent))
     context.call_on_close(partial(logger.removeHandler, handler))
     context.with_resource(warnings.catch_warnings())
     warnings.simplefilter("always", UserWarning)
-    warnings.showwarning = lambda message, *_: click.echo(f"decrappify: {message}", err=True)
+    shown: set[str] = set()  # each warning once, also where every scene of a file repeats it
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        if str(message) not in shown:
+            shown.add(str(message))
+            click.echo(f"decrappify: {message}", err=True)
+
+    warnings.showwarning = show
 
 
 def _progress() -> Any:
@@ -416,13 +426,22 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
     from decrappify.io import scenes
 
     names = scenes(source, folder_as=options["folder_as"])
+    shown: int | str = 0 if scene is None else scene
+    failed = 0
     if scene is None and len(names) > 1:
         click.echo(f"{source}: {len(names)} scenes")
+        readable = []
         for number, name in enumerate(names):
-            with _open(source, scene=number, axes=options["axes"], folder_as=options["folder_as"]) as one:
-                click.echo(f"  {number}  {name}: {_describe(one)}")
-        click.echo("scene 0:")
-    movie = _open(source, scene=0 if scene is None else scene, **options)
+            try:
+                with _open(source, scene=number, axes=options["axes"], folder_as=options["folder_as"]) as one:
+                    click.echo(f"  {number}  {name}: {_describe(one)}")
+                    readable.append(number)
+            except DecrappifyError as error:
+                click.echo(f"  {number}  {name}: {error}")
+        failed = len(names) - len(readable)
+        shown = readable[0] if readable else 0
+        click.echo(f"scene {shown}:")
+    movie = _open(source, scene=shown, **options)
     size = ["unknown" if value is None else f"{value:g}" for value in movie.pixel_size_um]
     interval = "unknown" if movie.frame_interval_s is None else f"{movie.frame_interval_s:g}"
     click.echo(f"{source}: {_describe(movie)}")
@@ -434,6 +453,8 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
     click.echo(f"channels: {', '.join(movie.channel_names)}")
     for key, value in movie.provenance.items():
         click.echo(f"{key}: {value}")
+    if failed:
+        raise InputError(f"{failed} of {len(names)} scenes of {source.name} cannot be opened, see above")
 
 
 @main.command()

@@ -63,6 +63,9 @@ GUID = "0a1B2c3D-7ac5-4a6f-8d80-3cc2ba7f98c5"
         (table("{s}_s1_w{c}" + GUID, s=WELLS, c=(1, 2)), [f"{well} s1" for well in WELLS]),
         (table("C02_s{s}_w{c}", s=(1, 2), c=(1, 2)), ["C02 s1", "C02 s2"]),
         (table("plate_{s}_s1_w{c}_t{t}", s=WELLS, c=(1, 2), t=(1, 2)), [f"{well} s1" for well in WELLS]),
+        (table("TimePoint_{t}/exp_{s}_s1_w{c}", t=(1, 2), s=WELLS, c=(1, 2)), [f"{well} s1" for well in WELLS]),
+        (table("XY{s:02d}/exp_XY{s:02d}_CH{c}", s=(1, 2), c=(1, 2)), ["XY01", "XY02"]),
+        (table("{s}_{c}", s=("ctrl", "drug"), c=("DAPI", "GFP")), ["ctrl", "drug"]),
         (table("exp_w{c}_s{s}_t{t}", c=("1DAPI", "2GFP"), s=(1, 2), t=(1, 2)), ["s1", "s2"]),
         (
             table("r01c{s:02d}f01p{z:02d}-ch{c}sk{t}fk1fl1", s=(3, 4), z=(1, 2), c=(1, 2), t=(1, 2, 3)),
@@ -122,6 +125,7 @@ def test_arrange_leaves_unrelated_names_apart(names):
         (["cells_0001_c1", "cells_0001_c2", "cells_0002_c1", "cells_0002_c2"], False),
         (["run1_c1", "run1_c2", "run2_c1", "run2_c2"], False),
         (["t1", "t100", "t5000"], True),
+        (["A1", "A2", "A3"], False),
     ],
 )
 def test_arrange_is_unsure_where_names_have_several_readings(names, is_sure):
@@ -130,6 +134,12 @@ def test_arrange_is_unsure_where_names_have_several_readings(names, is_sure):
 
 def test_arrange_names_the_files_that_do_not_fit():
     assert "overview do not fit the other 5" in arranged([*(f"t{t:03d}" for t in range(5)), "overview"])[1].reason
+
+
+def test_arrange_lists_each_word_once():
+    assert (
+        "(control, treated)" in arranged([f"{word}_{k}" for word in ("control", "treated") for k in range(4)])[1].reason
+    )
 
 
 def test_a_grid_lists_its_missing_planes_and_scenes_keep_their_own_length():

@@ -7,8 +7,9 @@ from pylibCZIrw import czi
 
 import decrappify as dc
 from decrappify.errors import InputError
-from decrappify.io import open_scenes
+from decrappify.io import open_movie, open_scenes
 from decrappify.io.scenes import scene_index, scene_outputs, unique_names
+from decrappify.io.tiff_source import TiffSource
 
 
 def two_scene_czi(path):
@@ -49,6 +50,18 @@ def test_unique_names_number_repeated_and_absent_ones():
     assert unique_names(["a", "", "a", " b "]) == ["a (scene 0)", "scene 1", "a (scene 2)", "b"]
 
 
+@pytest.mark.parametrize("names", [["", "x", "scene 0"], ["A", "A", "A (scene 1)"], ["", "scene 0", "scene 0"]])
+def test_unique_names_avoid_names_of_other_scenes(names):
+    assert len(set(unique_names(names))) == len(names)
+    assert all(name in unique_names(names) for name in names if names.count(name) == 1 and name)
+
+
+def test_scene_outputs_avoid_names_of_other_scenes_and_too_long_ones():
+    names = [path.name for path in scene_outputs("o.ome.tif", ["a", "A", "a-0", "é" * 300, "é" * 301, "///"])]
+    assert len({name.lower() for name in names}) == len(names)
+    assert max(len(name.encode()) for name in names) < 200
+
+
 @pytest.mark.parametrize("scene", ["C", "7", 3, -1, True, 1.0])
 def test_scene_index_unknown_scene_is_refused_with_the_list(scene):
     with pytest.raises(InputError, match=r"scenes 0 \(A\), 1 \(B\)$"):
@@ -80,3 +93,23 @@ def test_open_scenes_opens_every_scene(make, tmp_path):
     assert [int(movie.frame(0)[0, 0]) for movie in movies] == [1, 2]
     for movie in movies:
         movie.close()
+
+
+@pytest.mark.parametrize("make", [two_scene_czi, two_series_tiff])
+def test_open_movie_reads_the_names_of_the_scenes_once(make, tmp_path, monkeypatch):
+    path = make(tmp_path / ("a.czi" if make is two_scene_czi else "a.ome.tif"))
+    names = dc.scenes(path)
+    monkeypatch.setattr("decrappify.io.scenes", lambda _: pytest.fail("the file was opened a second time"))
+    with pytest.warns(UserWarning, match=rf"holds 2 scenes \({', '.join(names)}\)"):
+        open_movie(path).close()
+
+
+def test_open_scenes_keeps_few_files_open(tmp_path, monkeypatch):
+    path = two_series_tiff(tmp_path / "a.ome.tif")
+    monkeypatch.setattr("decrappify.io._OPEN_FILES", 1)
+    opened = []
+    monkeypatch.setattr(TiffSource, "close", lambda self, close=TiffSource.close: (opened.append(self), close(self)))
+    movies = open_scenes(path)
+    assert len(opened) == 2  # each is closed again, and opened for every read
+    assert [movie.frame(2).max() for movie in movies] == [1, 2]
+    assert [movie.shape for movie in movies] == [(3, 1, 1, 16, 20)] * 2

@@ -88,6 +88,24 @@ def test_metadata_may_lie_in_a_companion_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(movie.frame(2), POSITIONS[0][2])
 
 
+def test_a_folder_of_a_set_with_a_companion_file_is_one_movie(tmp_path: Path) -> None:
+    names = [f"cells_T{t}.ome.tif" for t in range(4)]
+    image = {
+        "name": "cells",
+        "sizes": {"T": 4, "Y": 10, "X": 12},
+        "pixels": {"PhysicalSizeX": 0.3, "PhysicalSizeY": 0.3},
+    }
+    image["planes"] = [(t, 0, 0, name, 0) for t, name in enumerate(names)]
+    uuids = {name: f"b{t}" for t, name in enumerate(names)}
+    (tmp_path / "cells.companion.ome").write_text(ome_xml([image], uuids, "a"), encoding="utf-8")
+    pointer = '<BinaryOnly MetadataFile="cells.companion.ome"/>'
+    for t, name in enumerate(names):
+        pages_with(tmp_path / name, POSITIONS[0][t : t + 1], ome_xml([], {}, uuids[name], pointer))
+    with dc.open_movie(tmp_path) as movie:
+        assert (movie.shape, movie.pixel_size_um) == ((4, 1, 1, 10, 12), (None, 0.3, 0.3))
+        np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], POSITIONS[0])
+
+
 def test_one_of_several_positions_may_have_another_shape(tmp_path: Path) -> None:
     images = [
         {"name": "A", "sizes": {"T": 3, "Y": 6, "X": 7}, "planes": [(t, 0, 0, "a.ome.tif", t) for t in range(3)]},

@@ -197,6 +197,20 @@ def test_imagej_spacing_without_a_length_unit(tmp_path: Path, unit: str) -> None
     assert movie.unitless_spacing == {"Z": 2.5, "Y": 0.25, "X": 0.25, "T": 3.0}
 
 
+def test_imagej_print_settings_are_no_spacing(tmp_path: Path) -> None:
+    text = imagej_text(images=3, frames=3, unit="inch")
+    movie = open_tiff(pages_with(tmp_path / "a.tif", PAGES, text, resolution=(72, 72), resolutionunit=1))
+    assert (movie.pixel_size_um, movie.unitless_spacing) == ((None, None, None), {})
+
+
+@pytest.mark.parametrize("unit", ["", "furlong", "pixel"])
+def test_ome_sizes_of_unknown_unit_are_a_spacing_without_unit(tmp_path: Path, unit: str) -> None:
+    sizes = {f"PhysicalSize{axis}": 0.3 for axis in "XY"} | {f"PhysicalSize{axis}Unit": unit for axis in "XY"}
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, PAGES, metadata={"axes": "TYX"} | sizes, ome=True, photometric="minisblack")
+    assert open_tiff(path).unitless_spacing == {"Y": 0.3, "X": 0.3}
+
+
 @pytest.mark.parametrize(
     "spacing", [{"T": 3.5, "Z": 2.0, "Y": 0.3, "X": 0.3}, {"Y": 0.1, "X": 0.7}, {"T": 5.0}, {"Z": 4.0}, {}]
 )
@@ -212,3 +226,34 @@ def test_known_sizes_stay_beside_spacing_without_unit(tmp_path: Path) -> None:
     found = open_tiff(write_ome_tiff(movie, tmp_path / "a.ome.tif"))
     assert found.pixel_size_um == (None, 0.2, 0.2)
     assert found.unitless_spacing == {"Z": 3.0, "T": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "opened"),
+    [
+        ((20, 24, 1), None, (1, 1, 1, 20, 24)),
+        ((5, 20, 24, 1), None, (5, 1, 1, 20, 24)),
+        ((5, 20, 24, 1), "ZYXC", (1, 1, 5, 20, 24)),
+        ((5, 1, 20, 24, 1), None, (5, 1, 1, 20, 24)),
+    ],
+)
+def test_unnamed_dimensions_of_size_one_are_left_out(
+    tmp_path: Path, shape: tuple[int, ...], axes: str | None, opened: tuple[int, ...]
+) -> None:
+    array = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="minisblack")
+    np.testing.assert_array_equal(np.asarray(open_tiff(tmp_path / "a.tif", axes=axes)), array.reshape(opened))
+
+
+@pytest.mark.parametrize("options", [{}, {"metadata": None}, {"compression": "zlib"}])
+def test_time_on_the_last_axis_is_asked_for_and_read(tmp_path: Path, options: dict[str, Any]) -> None:
+    array = np.arange(20 * 24 * 3, dtype=np.uint16).reshape(20, 24, 3)
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="minisblack", **options)
+    with pytest.warns(
+        UserWarning, match=r"^a\.tif of shape \(20, 24, 3\): frames of 24 x 3 pixels are unlikely; pass axes"
+    ):
+        assert open_tiff(tmp_path / "a.tif").shape == (20, 1, 1, 24, 3)
+    movie = open_tiff(tmp_path / "a.tif", axes="YXT")
+    np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], array.transpose(2, 0, 1))
+    np.testing.assert_array_equal(movie.region(1, 0, 0, slice(2, 5), slice(7, 9)), array[2:5, 7:9, 1])
+    np.testing.assert_array_equal(np.asarray(open_tiff(tmp_path / "a.tif", axes="TYX"))[:, 0, 0], array)

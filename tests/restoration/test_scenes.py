@@ -40,8 +40,27 @@ def test_restore_all_scenes_writes_one_output_each(series, tiny_models, tmp_path
     other = command(
         *[tiny_models["still"] if part == tiny_models["movie"] else part for part in arguments], exit_code=2
     )
-    assert other.stderr.count("is not the result of this scene and model") == 2
+    assert other.stderr.count("is not the result of this scene, model and options") == 2
     assert (tmp_path / "out_still.ome.zarr").exists()
+
+
+def test_restore_all_scenes_keeps_only_results_of_the_same_input_and_options(series, tiny_models, tmp_path, command):
+    arguments = ["restore", series, tmp_path / "out.ome.zarr", "--model", tiny_models["still"], "--scene", "all"]
+    (tmp_path / "out_B2.ome.zarr").write_text("notes")
+    assert "out_B2.ome.zarr already exists and is" in command(*arguments, "--frames", "0:1", exit_code=2).stderr
+    (tmp_path / "out_B2.ome.zarr").unlink()
+    command(*arguments, "--frames", "0:1")
+    assert command(*arguments, "--frames", "0:1").stdout.count("restored before") == 3
+    # The still of one frame has the same result.
+    other = "is not the result of this scene, model and options"
+    assert command(*arguments, exit_code=2).stderr.count(other) == 2
+    assert command(*arguments, "--frames", "0:1", "--dtype", "float32", exit_code=2).stderr.count(other) == 3
+    assert command(*arguments, "--frames", "0:1", "--frame-interval-s", "2", exit_code=2).stderr.count(other) == 3
+    with tifffile.TiffWriter(series, ome=True) as writer:
+        for name in ("A1", "still", "B2"):
+            writer.write(np.ones((2, 24, 32), np.uint16), metadata={"axes": "TYX", "Name": name})
+    assert command(*arguments, "--frames", "0:1", exit_code=2).stderr.count(other) == 3
+    assert len(dc.open_movie(tmp_path / "out_A1.ome.zarr")) == 1
 
 
 def test_restore_of_several_scenes_names_them_and_takes_the_first(series, tiny_models, tmp_path, command):
@@ -59,6 +78,27 @@ def test_restore_all_scenes_of_one_scene_keeps_the_name_of_the_output(tiny_model
     assert output.exists()
 
 
+def test_restore_all_scenes_never_replaces_its_input(tiny_models, tmp_path, command, rng):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("one.tif", "x_one.tif"):
+        tifffile.imwrite(folder / name, rng.integers(0, 99, (24, 24), dtype=np.uint8))
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    for source, output in ((folder / "one.tif", folder / "one.tif"), (folder, folder / "x.tif")):
+        result = command(
+            "restore", source, output, "--model", tiny_models["still"], "--scene", "all", "--overwrite", exit_code=2
+        )
+        assert "choose another name for the output" in result.stderr
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_warning_that_every_scene_repeats_is_shown_once(tmp_path, command):
+    for name in ("control.tif", "treated.tif"):
+        tifffile.imwrite(tmp_path / name, np.ones((5, 6), np.uint8))
+    (tmp_path / "film.mp4").write_bytes(b"")
+    assert command("info", tmp_path).stderr.count("1 other files such as film.mp4 were left out") == 1
+
+
 def test_info_lists_every_scene(series, command):
     lines = command("info", series).stdout.splitlines()
     assert lines[0].endswith("3 scenes")
@@ -68,6 +108,18 @@ def test_info_lists_every_scene(series, command):
         "  2  B2: T 3, C 1, Z 1, Y 24, X 32, uint16",
     ]
     assert "T 3" in command("info", series, "--scene", "B2").stdout
+
+
+def test_info_lists_the_scenes_beside_one_that_cannot_be_opened(tmp_path, command, caplog):
+    (tmp_path / "control.tif").write_bytes(b"II*\0 damaged")
+    tifffile.imwrite(tmp_path / "treated.tif", np.ones((5, 6), np.uint8))
+    result = command("info", tmp_path, exit_code=2)
+    lines = result.stdout.splitlines()
+    assert lines[1].startswith("  0  control: ")
+    assert "control.tif is a TIFF file without images" in lines[1]
+    assert not [record for record in caplog.records if record.name.startswith("tifffile")]
+    assert lines[2:4] == ["  1  treated: T 1, C 1, Z 1, Y 5, X 6, uint8", "scene 1:"]
+    assert result.stderr.endswith("1 of 2 scenes of " + tmp_path.name + " cannot be opened, see above\n")
 
 
 def test_restore_takes_a_scene_and_never_resumes_another_one(series, tiny_models, tmp_path, bar):

@@ -252,6 +252,16 @@ def test_mistakes_end_in_one_line(folder, old, new, message):
     assert not (folder / "out" / "checkpoint.pt").exists()
 
 
+@pytest.mark.parametrize(
+    ("encoding", "message"), [("utf-8-sig", "cell.tif does not exist"), ("utf-16", "no text in UTF-8")]
+)
+def test_a_file_of_a_windows_editor_is_read_or_its_encoding_named(folder, encoding, message):
+    path = write(folder, (TRAINED + SETTINGS).replace('"cells.tif"', '"cell.tif"', 1))
+    path.write_text(path.read_text(encoding="utf-8"), encoding=encoding)
+    with pytest.raises(DecrappifyError, match=message):
+        train_from_file(path)
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(MissingFileError, match=r"run.toml does not exist; needs a TOML file that describes the run"):
         train_from_file(tmp_path / "run.toml")

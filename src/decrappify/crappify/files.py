@@ -17,7 +17,7 @@ def read_table(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingFileError(f"there is no crappifier file {path}; check the path, or use the name of a preset")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         table = toml_table(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except (ValueError, UnicodeDecodeError) as error:
         raise FormatError(f"{path} is not a valid {path.suffix[1:].upper()} file: {error}") from error

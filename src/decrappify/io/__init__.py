@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from decrappify.errors import InputError
 from decrappify.io.folder import check_folder_as, is_image_folder
 from decrappify.io.formats import READABLE, format_of, writer_for
 from decrappify.io.outputs import check_output, partial_path
-from decrappify.io.scenes import scene_index, scenes, several_scenes
+from decrappify.io.scenes import scene_index, scenes, several_scenes, unique_names
 from decrappify.movie import Movie, PixelSize
 
 __all__ = ["open_movie", "open_pyramid", "open_scenes", "partial_path", "save_movie", "scenes"]
+
+_OPEN_FILES = 200  # scenes of one file that are open at once
 
 
 def open_movie(
@@ -123,7 +126,7 @@ def open_scenes(source: Any, *, folder_as: str = "auto") -> list[Movie]:
     if not is_image_folder(source):
         if not isinstance(source, str | os.PathLike) or len(names := scenes(source)) == 1:
             return [open_movie(source, folder_as=folder_as)]
-        return [open_movie(source, scene=number) for number in range(len(names))]
+        return [_scene_of_many(Path(source), number, len(names)) for number in range(len(names))]
     from decrappify.io.pictures import open_folder_scenes
 
     return open_folder_scenes(Path(source), folder_as=folder_as, open_file=open_movie)
@@ -242,11 +245,25 @@ def channel_index(movie: Movie, channel: int | str) -> int:
     )
 
 
+def _scene_of_many(path: Path, number: int, count: int) -> Movie:
+    """Open a scene; of very many each opens its file for every read, as a process can keep about 1000 files open."""
+    movie = open_movie(path, scene=number)
+    if count <= _OPEN_FILES or format_of(path) == "OME-Zarr":
+        return movie
+    from decrappify.io.pictures import ClosingSource
+
+    movie.close()
+    return movie.derived(ClosingSource(partial(open_movie, path, scene=number), movie))
+
+
 def _open_file(path: Path, scene: int | str | None, axes: str | None) -> Movie:
     """Open one scene; where none is chosen and there are several, the first, with a warning."""
     movie = _open_path(path, 0 if scene is None else scene, axes)
-    if scene is None and (others := several_scenes(scenes(path), path.name)):
-        warnings.warn(others, stacklevel=3)
+    if scene is None:
+        known = getattr(movie._source, "scene_names", None)  # large files are not opened twice
+        others = several_scenes(scenes(path) if known is None else unique_names(known), path.name)
+        if others:
+            warnings.warn(others, stacklevel=3)
     return movie
 
 

@@ -196,6 +196,7 @@ class CziSource:
         self.metadata = czi_metadata.parse_metadata(xml, name)
         numbers = scene_numbers(blocks)
         names = czi_metadata.scene_names(self.metadata, numbers)
+        self.scene_names = names
         number, picks = self._choose(blocks, numbers, names)
         check_picks(picks, further_numbers(scene_blocks(blocks, numbers[number])), name)
         try:

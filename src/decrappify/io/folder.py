@@ -234,8 +234,10 @@ def layout_of(file: Path) -> object:
         return picture_layout(file)
     import tifffile
 
+    from decrappify.io.tiff_file import tifffile_messages
+
     try:
-        with tifffile.TiffFile(file) as tiff:
+        with tifffile_messages(), tifffile.TiffFile(file) as tiff:
             page = tiff.pages.first
             return Layout(len(tiff.pages), page.shape, str(page.dtype))
     except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:
@@ -340,14 +342,20 @@ def _file_sets(files: Sequence[Path]) -> list[Path]:
 def _named_files(file: Path) -> set[str]:
     import tifffile
 
+    from decrappify.io.tiff_file import tifffile_messages
+
     try:
-        with tifffile.TiffFile(file) as tiff:
+        with tifffile_messages(), tifffile.TiffFile(file) as tiff:
             text = tiff.ome_metadata or ""
             if "<BinaryOnly" not in text and (not tiff.is_ome or "FileName" not in text):
                 return set()
     except (OSError, ValueError, tifffile.TiffFileError):
         return set()  # named when it is opened
-    return set(re.findall(r'(?:FileName|MetadataFile)="([^"]+)"', text))
+    named = set(re.findall(r'(?:FileName|MetadataFile)="([^"]+)"', text))
+    for companion in [file.parent / name for name in named if name.lower().endswith((".ome", ".xml"))]:
+        if companion.is_file():
+            named |= set(re.findall(r'FileName="([^"]+)"', companion.read_text(encoding="utf-8", errors="replace")))
+    return named
 
 
 def _doubt(path: Path, files: Sequence[Path], found: Arrangement) -> tuple[str, bool] | None:
@@ -387,8 +395,10 @@ def tiff_axes(file: Path) -> tuple[str, int]:
     """Return the axes that a TIFF file names, and its number of planes."""
     import tifffile
 
+    from decrappify.io.tiff_file import tifffile_messages
+
     try:
-        with tifffile.TiffFile(file) as tiff:
+        with tifffile_messages(), tifffile.TiffFile(file) as tiff:
             series = tiff.series[0]
             return str(series.axes), len(series.pages)
     except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:

@@ -14,7 +14,7 @@ from functools import cached_property
 _LABELS = {
     "T": "t tp tm tl time times timepoint timepoints timestep timelapse frame frames elapsed",
     "Z": "z zpos zslice zstep zplane slice slices plane planes section depth",
-    "C": "c ch chan channel channels w wv wave wavelength cam camera",
+    "C": "c ch chn chan channel channels w wv wave wavelength cam camera",
     "S": "s u v x y xy m p f fld fov field site pos position stage series scene well tile view angle region point row"
     " col sample specimen slide dish plate patient animal mouse fish embryo organoid rep replicate",
 }
@@ -54,7 +54,7 @@ _VENDORS = tuple(
         r"(?P<row>[A-P]) - (?P<col>\d+)\(fld (?P<s>\d+)(?: wv (?P<cname>.*?))?(?: z (?P<z>\d+))?"
         r"(?: (?:tm|time) (?P<t>\d+))?\)",
         r"(?:(?P<pre>.*?)_)?(?P<well>[A-P]\d{1,2})_(?P<s>\d+)_(?:elapsed|stamp)(?P<t>\d+)",
-        r"(?P<pre>.*?)/?img_(?P<t>\d{9})_(?P<cname>.+)_(?P<z>\d{3})",
+        r"(?P<pre>.*?)img_(?P<t>\d{9})_(?P<cname>.+)_(?P<z>\d{3})",
         r"(?P<well>[A-P]\d{1,2})_(?P<s>\d+_\d+_\d+)(?:Z(?P<z>\d+))?_(?P<cname>[A-Za-z][^_]*)_(?P<t>\d+)",
     )
 )
@@ -118,7 +118,7 @@ def name_fields(names: Sequence[str]) -> list[Field] | None:
     clean = [_STAMP.sub(_stamp, _ELAPSED.sub(_elapsed, _GUID.sub("", name))) for name in names]
     if len(set(clean)) < len(clean):
         clean = list(names)
-    return _vendor_fields(clean) or _generic_fields(clean)
+    return _vendor_fields(clean) or _foldered_vendor_fields(clean) or _generic_fields(clean)
 
 
 def is_channel_word(word: str) -> bool:
@@ -151,7 +151,7 @@ def _vendor_fields(names: Sequence[str]) -> list[Field] | None:
         if not pattern.fullmatch(names[0]):
             continue
         matches = [match for name in names if (match := pattern.fullmatch(name))]
-        if len(matches) < len(names):
+        if len(matches) < len(names) or any("/" in match[0] for match in matches):
             continue
         groups: dict[str, tuple[str, ...]] = {
             group: tuple(match[group] or "" for match in matches)
@@ -172,6 +172,18 @@ def _vendor_fields(names: Sequence[str]) -> list[Field] | None:
                 return None
         return fields
     return None
+
+
+def _foldered_vendor_fields(names: Sequence[str]) -> list[Field] | None:
+    """Return the fields of folders such as TimePoint_1 beside those of instrument names in them."""
+    parts = [name.rpartition("/") for name in names]
+    if not all(folder for folder, _, _ in parts):
+        return None
+    inside = _vendor_fields([name for _, _, name in parts])
+    folders = _generic_fields([folder for folder, _, _ in parts])
+    if inside is None or folders is None:
+        return None
+    return [*(replace(field, role="S") if field.kind == "word" else field for field in folders), *inside]
 
 
 def _plate_fields(groups: dict[str, tuple[str, ...]]) -> list[Field]:
@@ -261,6 +273,8 @@ def _number_field(values: tuple[str, ...], letters: str, suffix: str, *, is_whol
         is_well = letters.lower() not in _ROLE and all(len(value) == 2 for value in values)
         if is_well or len(letters) > 1:
             return Field(tuple(letters[-1] + value for value in values), "S", "well", is_ambiguous=len(letters) == 1)
+        if letters.lower() not in _ROLE:
+            return Field(values, is_labeled=False, is_ambiguous=True)  # A1, A2: wells, or numbered images
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", letters)
     for label in (letters, words[-1] if words else "", letters[-2:] if letters[-2:].lower() == "xy" else ""):
         role = _ROLE.get(label.lower())
@@ -276,7 +290,7 @@ def _joined_words(fields: list[Field]) -> list[Field]:
     """Join neighboring words into one; a word that names a channel in every file is the channel."""
     joined: list[Field] = []
     for field in fields:
-        if field.kind == "word" and joined and joined[-1].kind == "word":
+        if field.kind == "word" and joined and joined[-1].kind == "word" and not _are_apart(joined[-1], field):
             values = tuple(f"{a}_{b}" for a, b in zip(joined[-1].values, field.values, strict=True))
             joined[-1] = replace(field, values=values)
         else:
@@ -285,6 +299,14 @@ def _joined_words(fields: list[Field]) -> list[Field]:
         replace(field, role="C") if field.kind == "word" and all(map(is_channel_word, field.values)) else field
         for field in joined
     ]
+
+
+def _are_apart(word: Field, other: Field) -> bool:
+    """Whether one of two neighboring words alone names the channel, as in ctrl_DAPI, ctrl_GFP, drug_DAPI, drug_GFP."""
+    if sum(all(map(is_channel_word, field.values)) for field in (word, other)) != 1:
+        return False
+    pairs = set(zip(word.values, other.values, strict=True))
+    return len(pairs) > max(len(set(word.values)), len(set(other.values)))
 
 
 def _resolved(fields: list[Field]) -> list[Field]:

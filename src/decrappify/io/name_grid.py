@@ -139,7 +139,7 @@ def _chosen(fields: list[Field]) -> tuple[list[Field], bool] | str:
     needs_words = has_axis or not _is_unique([field for field in fields if field.role])
     words = [field for field in fields if not field.role and field.kind == "word"]
     if words and needs_words and not has_axis:
-        return f"the file names differ in words ({', '.join(dict.fromkeys(words[0].values[:3]))})"
+        return f"the file names differ in words ({', '.join(list(dict.fromkeys(words[0].values))[:3])})"
     placed = [replace(field, role="S") if field in words and needs_words else field for field in fields]
     placed = _without_copies([field for field in placed if field.role])
     varying = [field for field in placed if field.varies]
@@ -151,7 +151,7 @@ def _chosen(fields: list[Field]) -> tuple[list[Field], bool] | str:
         is_site = has_time or has_well or _precedes(numbers[-1], varying, fields)
         time = None if is_site else numbers.pop()
         sites = [field for field in numbers if time is None or not _is_function(field, [time, *varying])]
-        is_sure = is_sure and not sites and not varying
+        is_sure = is_sure and not sites and not varying and not (time is not None and time.is_ambiguous)
         placed += [replace(field, role="S") for field in sites]
         placed += [] if time is None else [replace(time, role="T")]
         order = [field.values for field in fields]
@@ -256,4 +256,6 @@ def _naming(fields: Sequence[Field]) -> list[Field]:
     same = [field for field in fields if not field.varies]
     wells = [field for field in same if field.kind == "well"]
     kept = [field for field in same if field.before.lower() in _SITES] + (wells if len(wells) == 1 else [])
-    return [field for field in fields if field.varies or field in kept]
+    chosen = [field for field in fields if field.varies or field in kept]
+    texts = [[field.text(number) for number in range(len(field.values))] for field in chosen]
+    return [field for number, field in enumerate(chosen) if texts[number] not in texts[:number]]

@@ -15,7 +15,6 @@ from decrappify.io.ome_xml import MOVIE_NAMESPACE, PROVENANCE_NAMESPACE
 from decrappify.io.tiff_metadata import SAMPLE_COLORS, TiffMetadata, sample_names, spacing_without_unit
 from decrappify.io.units import to_micrometres, to_seconds
 
-_UNITLESS = frozenset({"pixel", "reference frame"})
 # Names of the images that slide scanners store beside the slide.
 _ACCESSORY = frozenset({"label", "macro", "thumbnail", "overview", "preview", "map"})
 
@@ -121,8 +120,8 @@ def read_ome(root: Element | None, image: Element | None) -> TiffMetadata:
         frame_interval_s=to_seconds(pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit", "s"))
         or _interval_of_planes(pixels),
     )
-    without_unit = {axis: _length(pixels, axis)[0] for axis in "ZYX" if _length(pixels, axis)[1] in _UNITLESS}
-    metadata.unitless_spacing = spacing_without_unit(without_unit, metadata)
+    # "pixel", "reference frame", or a unit that is unknown here
+    metadata.unitless_spacing = spacing_without_unit({axis: _length(pixels, axis)[0] for axis in "ZYX"}, metadata)
     channels = pixels.findall("{*}Channel")
     for channel in channels:
         samples = int(channel.get("SamplesPerPixel") or 1)

@@ -13,6 +13,7 @@ from typing import Any
 from decrappify.errors import InputError
 
 _LISTED = 12  # scenes named in a message
+_NAME_BYTES = 100  # of a scene name in a file name, which may have 255
 
 
 def scenes(source: Any, *, folder_as: str = "auto") -> list[str]:
@@ -67,10 +68,17 @@ def unique_names(names: Sequence[str | None]) -> list[str]:
     """
     clean = [(name or "").strip() for name in names]
     repeated = {name for name, count in Counter(clean).items() if count > 1}
-    return [
-        f"scene {number}" if not name else f"{name} (scene {number})" if name in repeated else name
-        for number, name in enumerate(clean)
-    ]
+    taken = {name for name in clean if name and name not in repeated}
+    unique = []
+    for number, name in enumerate(clean):
+        if not name or name in repeated:
+            numbered = f"scene {number}" if not name else f"{name} (scene {number})"
+            while numbered in taken:  # by a scene that has such a name of its own
+                numbered += f" ({number})"
+            taken.add(numbered)
+            name = numbered
+        unique.append(name)
+    return unique
 
 
 def scene_outputs(output: str | os.PathLike[str], names: Sequence[str]) -> list[Path]:
@@ -93,10 +101,19 @@ def scene_outputs(output: str | os.PathLike[str], names: Sequence[str]) -> list[
     output = Path(output)
     suffix = "".join(output.suffixes[-2:]) if output.stem.lower().endswith(".ome") else output.suffix
     stem = output.name.removesuffix(suffix)
-    plain = [re.sub(r"[^\w.()+ -]+", "-", name).strip(" .") or str(number) for number, name in enumerate(names)]
-    lowered = [name.lower() for name in plain]
-    numbered = [f"{name}-{number}" if lowered.count(name.lower()) > 1 else name for number, name in enumerate(plain)]
-    return [output.with_name(f"{stem}_{name}{suffix}") for name in numbered]
+    plain = [_file_name_part(name) or str(number) for number, name in enumerate(names)]
+    lowered = Counter(name.lower() for name in plain)
+    taken = {name for name, count in lowered.items() if count == 1}
+    outputs = []
+    for number, name in enumerate(plain):
+        part = name
+        if lowered[name.lower()] > 1:  # also where file names differ in capitals only
+            part = f"{name}-{number}"
+            while part.lower() in taken:
+                part += f"-{number}"
+            taken.add(part.lower())
+        outputs.append(output.with_name(f"{stem}_{part}{suffix}"))
+    return outputs
 
 
 def several_scenes(names: Sequence[str], what: str) -> str | None:
@@ -144,6 +161,12 @@ def scene_index(scene: int | str, names: Sequence[str], what: str) -> int:
     listed = ", ".join(f"{number} ({name})" for number, name in enumerate(names[:_LISTED]))
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     raise InputError(f"scene {scene!r} is not in {what}, which has scenes {listed}{more}")
+
+
+def _file_name_part(name: str) -> str:
+    """Return a scene name with only the characters and the length that every file system takes."""
+    plain = re.sub(r"[^\w.()+ -]+", "-", name).strip(" .")
+    return plain.encode()[:_NAME_BYTES].decode(errors="ignore").strip(" .")
 
 
 def _names_in_file(path: Path) -> list[str | None]:

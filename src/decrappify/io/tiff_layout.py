@@ -112,6 +112,24 @@ def named_axes(found: str, shape: tuple[int, ...], given: str | None, fixed: Map
     return axes
 
 
+def without_single_axes(
+    axes: str, shape: tuple[int, ...], fixed: Mapping[str, int], given: str | None
+) -> tuple[str, tuple[int, ...], str | None]:
+    """Return axes, sizes and the axes that the user names without unnamed ones of size 1, as of arrays (Y, X, 1).
+
+    >>> without_single_axes("QYXQ", (5, 20, 24, 1), {}, "TYXC")
+    ('QYX', (5, 20, 24), 'TYX')
+    """
+    free = [place for place, axis in enumerate(axes) if axis not in fixed]
+    kept = [place for place, (axis, size) in enumerate(zip(axes, shape, strict=True)) if size > 1 or axis not in "QI"]
+    if given is not None and len(given) == len(free):
+        letters = dict(zip(free, given, strict=True))
+        if any(letter.upper() in "YX" for place, letter in letters.items() if place not in kept):
+            return axes, shape, given
+        given = "".join(letter for place, letter in letters.items() if place in kept)
+    return "".join(axes[place] for place in kept), tuple(shape[place] for place in kept), given
+
+
 def announced_layout(axes: str, sizes: Sequence[int], n_pages: int) -> tuple[str, tuple[int, ...]] | None:
     """Return axes and sizes of pages that end before what was announced, shortened along the slowest axis.
 

@@ -65,7 +65,8 @@ def read_imagej(properties: Mapping[str, Any], tags: Any, n_channels: int) -> Ti
         size_y, size_x = (_imagej_size(tags, axis, str(units[axis])) for axis in "YX")
         spacing = properties.get("spacing")
         metadata = TiffMetadata(pixel_size_um=(to_micrometres(spacing, str(units["Z"])), size_y, size_x))
-        dots = {axis: _units_per_dot(tags, axis) for axis in "YX"}
+        of_prints = str(unit).strip().lower() in _PRINT_UNITS.values()  # sizes that were refused
+        dots = {} if of_prints else {axis: _units_per_dot(tags, axis) for axis in "YX"}
         metadata.unitless_spacing = spacing_without_unit({"Z": spacing, **dots}, metadata)
     interval = properties.get("finterval")
     metadata.frame_interval_s = to_seconds(interval, str(properties.get("tunit") or "s"))

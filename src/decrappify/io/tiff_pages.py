@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 from decrappify.errors import FormatError
 from decrappify.io.ome_reader import announced_axes
 from decrappify.io.tiff_collect import scanimage_words
-from decrappify.io.tiff_layout import Layout, announced_layout, named_axes
+from decrappify.io.tiff_layout import Layout, announced_layout, named_axes, without_single_axes
 from decrappify.io.tiff_scanimage import scanimage_layout
 
 _IMAGEJ_ORDER = {"ctz": "ZTC", "zct": "TCZ", "ztc": "CTZ", "tcz": "ZCT", "tzc": "CZT"}
@@ -45,7 +45,7 @@ def series_layout(
     InputError
         If the axes are unknown, or `given` does not fit.
     """
-    axes, shape = series.axes, series.shape
+    axes, shape, given = without_single_axes(series.axes, series.shape, fixed, given)
     n_free = len(axes) - len(fixed)
     stated = _stated_order(file, series, image) if given is None or len(given) != n_free else None
     if stated is not None:

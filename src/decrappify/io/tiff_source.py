@@ -37,7 +37,7 @@ from decrappify.io.tiff_pages import (
     refuse_missing_bytes,
     series_layout,
 )
-from decrappify.movie import AXES, Array, Plane, Shape5
+from decrappify.movie import AXES, Array, Plane, Shape5, array_axes
 
 # What tifffile and its codecs raise for damaged files.
 DAMAGE = (
@@ -66,6 +66,8 @@ class TiffSource:
         What the file states.
     notes : list of str
         What a user should know about the file, one line each.
+    scene_names : list of (str or None)
+        As the function of this name of `decrappify.io.tiff` returns it.
     """
 
     def __init__(self, path: Path, *, scene: int = 0, axes: str | None = None) -> None:
@@ -124,6 +126,7 @@ class TiffSource:
     def _open_series(self, messages: list[str]) -> None:
         document = TiffDocument(self._path)
         self._closing = weakref.finalize(self, document.close)
+        self.scene_names = [scene.name for scene in document.scenes]
         count = len(document.scenes)
         if not count:
             raise FormatError(f"{self._path} is a TIFF file without images; it is damaged: copy it again")
@@ -138,7 +141,7 @@ class TiffSource:
         unclosed = refuse_cut_short(self._path, self._file, self._series, messages)
         image = document.image(scene)
         self._set_layout(opened.fixed, image)
-        self.notes = list(document.notes)
+        self.notes = [*document.notes, *self._doubt_of_frames()]
         own = document.root is not None and "missing_planes" in map_annotation(document.root, MOVIE_NAMESPACE)
         self._find_missing(opened.missing_files, trim=not opened.missing_files and not own)
         if unclosed and not self._layout.announced:
@@ -159,10 +162,22 @@ class TiffSource:
             self._n_samples = 3  # the fourth is transparency; in planes of its own it may as well be a fourth frame
         self._leading, self._page_axes = self._axes[: -page.ndim], self._axes[-page.ndim :]
         n_planes = math.prod(self._layout.shape[: len(self._leading)])
-        self._one_page_a_plane = not is_stacked(series)
+        # Not so where the user names axes under which a plane runs over many pages, as in an array (Y, X, T).
+        self._pages_are_planes = set("YX") <= set(self._page_axes) and self._layout.shape[-page.ndim :] == page.shape
+        self._one_page_a_plane = self._pages_are_planes and not is_stacked(series)
         whole = self._layout.shape == series.shape and len(series.pages) == n_planes
         self._contiguous_at = series.dataoffset if self._is_in_one_file() else None
         self._series_is_whole = whole
+
+    def _doubt_of_frames(self) -> list[str]:
+        """Return a note where the file names no axes and its frames would be narrow, as of an array (Y, X, T)."""
+        if self._given_axes is not None or not set("QI") & set(self._series.axes) or len(self._layout.shape) != 3:
+            return []
+        try:
+            array_axes(self._layout.shape, what=self._path.name)
+        except InputError as error:
+            return [str(error)]
+        return []
 
     def _find_missing(self, lost: list[str], *, trim: bool) -> None:
         series, layout = self._series, self._layout
@@ -250,11 +265,13 @@ class TiffSource:
         return plane
 
     def _read(self, index: dict[str, Any]) -> Array:
-        number = self._layout.page_number(self._leading, index)
         whole = all(index[axis] == slice(0, self._sizes[axis]) for axis in "YX")
         in_page = tuple(index[axis] for axis in self._page_axes)
         small = whole or self._sizes["Y"] * self._sizes["X"] <= 1 << 20
-        if self._contiguous_at is not None:
+        number = self._layout.page_number(self._leading, index) if self._pages_are_planes else 0
+        if not self._pages_are_planes:
+            plane = self._lazy_array()[tuple(index[axis] for axis in self._axes)]
+        elif self._contiguous_at is not None:
             plane = self._from_disk(self._contiguous_at, number)[in_page]
         elif self._one_page_a_plane and (small or not self._series_is_whole):
             plane = self._page(number)[in_page]
@@ -287,6 +304,8 @@ class TiffSource:
             import zarr
 
             self._regions = zarr.open(self._series.aszarr(level=0), mode="r")
+            if self._regions.shape != self._layout.shape:  # other axes than those of tifffile
+                self._regions = self._series.asarray().reshape(self._layout.shape)
         return self._regions
 
 

@@ -21,6 +21,7 @@ _SAMPLES = (3, 4)  # of a color pixel, without and with opacity
 _SMALL_FRAME = 7  # frames of so few rows are test data, and no color image has so few columns
 _MUCH = 4  # "much smaller": by this factor, beside two axes of similar length
 _SIMILAR = 2  # ratio of height and width up to which two axes look like an image
+_SMALLER = 2  # by this factor, beside two axes of equal length
 _VERY_MUCH = 16  # by this factor whatever the two others are
 
 
@@ -66,8 +67,9 @@ def array_axes(shape: tuple[int, ...], axes: str | None = None, *, what: str = "
     -----
     The last axis looks like color samples if it has 3 or 4 entries and frames would have more than 7 rows; like time
     or depth if it is at most a quarter of the two axes before it and these differ by a factor of 2 at most, as the
-    sides of an image do, or if it is at most a sixteenth of both. Strips of line scans, such as (2000, 256, 32), and
-    short movies of narrow frames, such as (50, 512, 32), remain (T, Y, X).
+    sides of an image do, if it is at most half of these and they are equal, or if it is at most a sixteenth of both.
+    Strips of line scans, such as (2000, 256, 32), and short movies of narrow frames, such as (50, 512, 32), remain
+    (T, Y, X).
 
     Examples
     --------
@@ -116,7 +118,7 @@ def checked_axes(axes: str, shape: tuple[int, ...], what: str, found: str | None
     >>> checked_axes("yxs", (64, 64, 3), "array")
     'YXC'
     """
-    letters = axes.upper()
+    letters = axes.upper() if isinstance(axes, str) else ""
     if "C" not in letters:
         letters = letters.replace("S", "C")
     unique = len(set(letters)) == len(letters) == len(shape)
@@ -142,6 +144,7 @@ def _other_reading(shape: tuple[int, ...]) -> tuple[str, str] | None:
     short, long = sorted(shape[:2])
     if last in _SAMPLES and shape[1] > _SMALL_FRAME:
         return "YXC", "a color image"
-    if (_MUCH * last <= short and long <= _SIMILAR * short) or _VERY_MUCH * last <= short:
+    is_square = short == long > _SMALL_FRAME and _SMALLER * last <= short  # a movie rarely has as many frames as rows
+    if is_square or (_MUCH * last <= short and long <= _SIMILAR * short) or _VERY_MUCH * last <= short:
         return "YXT", "time on the last axis ('YXZ' for slices, 'YXC' for channels)"
     return None

@@ -54,7 +54,9 @@ class ArraySource:
         self._axes = array_axes(tuple(array.shape), axes or named_axes(_dimension_names(array), len(array.shape)))
         sizes = dict(zip(self._axes, array.shape, strict=True))
         self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)
-        self.dtype = np.dtype(array.dtype)
+        self.dtype = _numpy_dtype(array)
+        if np.ma.is_masked(array):
+            raise InputError("array has masked pixels; fill them, such as by array.astype('float32').filled(np.nan)")
         if self.dtype.kind not in "uifb":
             raise InputError(f"array of dtype {self.dtype} is not an image; needs integers or real floats")
         if self.dtype.kind == "b":
@@ -70,6 +72,17 @@ class ArraySource:
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+def _numpy_dtype(array: Any) -> np.dtype[Any]:
+    try:
+        dtype: np.dtype[Any] = np.dtype(array.dtype)
+    except TypeError as error:
+        raise InputError(
+            f"a {type(array).__name__} of dtype {array.dtype} is no array that NumPy can read; convert it first, such "
+            "as by numpy.asarray"
+        ) from error
+    return dtype
 
 
 def _dimension_names(array: Any) -> Any:

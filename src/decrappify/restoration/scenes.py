@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from decrappify.errors import DecrappifyError, OutputExistsError
+from decrappify.errors import DecrappifyError, InputError, OutputExistsError
 from decrappify.movie import Movie
+from decrappify.restoration.job import Job
 from decrappify.restoration.pipeline import restore
 from decrappify.restoration.restorer import RestorationCancelled
 
 if TYPE_CHECKING:
     from decrappify.model import Model
+
+_JOB_OPTIONS = ("frames", "dtype", "window_axis", "nan", "missing", "outliers")  # arguments of `restore` and of `Job`
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class SceneOutcome:
     error : DecrappifyError or None
         Why the scene was not restored.
     was_finished : bool
-        Whether an earlier run of the same model had restored it.
+        Whether an earlier run with the same input, model and options had restored it.
     """
 
     scene: str
@@ -80,6 +84,8 @@ def restore_scenes(
     ------
     MissingFileError, FormatError, ModelFileError
         If the file or the model cannot be opened.
+    InputError
+        If an output is the input itself.
     RestorationCancelled
         If ``cancel`` was set.
     """
@@ -88,24 +94,35 @@ def restore_scenes(
     from decrappify.model import load_model
 
     loaded = load_model(model)
-    names = scenes(path, folder_as=(opening or {}).get("folder_as", "auto"))
+    folder_as = (opening or {}).get("folder_as", "auto")
+    names = scenes(path, folder_as=folder_as)
     outputs = scene_outputs(output, names) if len(names) > 1 else [Path(output)]
+    _refuse_inputs(outputs, Path(path), folder_as)
     for number, (name, one) in enumerate(zip(names, outputs, strict=True)):
         try:
-            finished = None if overwrite else _finished(one, name, loaded)
-            if finished is not None:
-                yield SceneOutcome(name, one, finished, was_finished=True)
-                continue
-            restored = _restore_scene(path, number, name, loaded, one, dict(opening or {}), overwrite, options)
+            outcome = _scene_outcome(path, number, name, loaded, one, dict(opening or {}), overwrite, options)
         except RestorationCancelled:
             raise
         except DecrappifyError as error:
             yield SceneOutcome(name, one, error=error)
         else:
-            yield SceneOutcome(name, one, restored)
+            yield outcome
 
 
-def _restore_scene(
+def _refuse_inputs(outputs: Sequence[Path], path: Path, folder_as: str) -> None:
+    """Raise InputError if an output would replace the input, or a file that is read of the input folder."""
+    from decrappify.io.folder import is_image_folder, read_folder
+
+    inputs = [path]
+    if is_image_folder(path):
+        inputs += [file for scene in read_folder(path, folder_as).scenes for file in scene.files]
+    files = {file.resolve() for file in inputs}
+    for output in outputs:
+        if output.exists() and output.resolve() in files:
+            raise InputError(f"{output} is one of the input files; choose another name for the output")
+
+
+def _scene_outcome(
     path: str | os.PathLike[str],
     number: int,
     name: str,
@@ -114,28 +131,37 @@ def _restore_scene(
     opening: dict[str, Any],
     overwrite: bool,
     options: dict[str, Any],
-) -> Movie:
+) -> SceneOutcome:
     from decrappify.io import open_movie
 
     with open_movie(path, scene=number, **opening) as movie:
-        movie.provenance["scene"] = name
-        restored: Movie = restore(movie, model, output, overwrite=overwrite, **options)
-        return restored
+        run = _run_key(movie, model, options)
+        finished = None if overwrite else _finished(output, name, run)
+        if finished is not None:
+            return SceneOutcome(name, output, finished, was_finished=True)
+        movie.provenance |= {"scene": name, "scene_run": run}
+        return SceneOutcome(name, output, restore(movie, model, output, overwrite=overwrite, **options))
 
 
-def _finished(output: Path, scene: str, model: Model) -> Movie | None:
-    """Return the output of an earlier run of the same scene and model; raise if something else is in its place."""
+def _run_key(movie: Movie, model: Model, options: Mapping[str, Any]) -> str:
+    """Return a digest of all that decides the output of a scene: pixels, model and options."""
+    job = Job(movie, model, **{name: options[name] for name in _JOB_OPTIONS if name in options})
+    spacing = [movie.pixel_size_um, movie.frame_interval_s, sorted(movie.unitless_spacing.items())]
+    precision, backend = options.get("precision", "auto"), options.get("backend", "auto")
+    return job.run_key(None, precision, backend, {"spacing": spacing})
+
+
+def _finished(output: Path, scene: str, run: str) -> Movie | None:
+    """Return the output of an earlier equal run of the same scene; raise if something else is in its place."""
     from decrappify.io import open_movie
     from decrappify.io.outputs import partial_path
 
     if not output.exists() or partial_path(output).exists():
         return None
-    found = open_movie(output)
-    run = found.provenance.get("restoration", {})
-    if found.provenance.get("scene") == scene and run.get("model_sha256") == model.sha256:
-        return found
-    found.close()
+    with suppress(DecrappifyError), open_movie(output) as found:
+        if (found.provenance.get("scene"), found.provenance.get("scene_run")) == (scene, run):
+            return open_movie(output)
     raise OutputExistsError(
-        f"{output} already exists and is not the result of this scene and model; choose another name, or replace it "
-        "with overwrite=True (--overwrite)"
+        f"{output} already exists and is not the result of this scene, model and options; choose another name, or "
+        "replace it with overwrite=True (--overwrite)"
     )

@@ -101,7 +101,11 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist; needs a TOML file that describes the run")
     try:
-        return toml_table(path.read_text(encoding="utf-8"))
+        return toml_table(path.read_text(encoding="utf-8-sig"))  # Windows editors begin a file with its encoding
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is not valid TOML: it is no text in UTF-8 (byte {error.start}), save it so"
+        ) from error
     except ValueError as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
 
