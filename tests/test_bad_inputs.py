@@ -54,7 +54,7 @@ TABLE = {
     "empty Zarr": (RESTORE % "empty.ome.zarr" + STILL, r"empty\.ome\.zarr is not a readable Zarr store"),
     "film cut short": (RESTORE % "cut.mp4" + STILL, r"cut\.mp4 .*(damaged|cut short|truncated|opened)"),
     "NaN frame": (RESTORE % "nan.tif" + STILL, r"frame 2 of nan\.tif holds NaN or infinity; pass nan='fill'"),
-    "constant movie": (RESTORE % "constant.tif" + STILL, r"constant\.tif is constant \(every pixel 7\)"),
+    "constant movie": (RESTORE % "constant.tif" + STILL, r"constant\.tif is constant \(gray level 7\)"),
     "one still, 3 frames": (RESTORE % "still.tif" + MOVIE, r"is one still image, but .* windows of 3; use .*still"),
     "one stack, 3 frames": (RESTORE % "stack.tif" + MOVIE, r"is one still image.* pass window_axis='Z'"),
     "movie as a stack": (GOOD + MOVIE + " --window-axis Z", r"is one slice.* pass window_axis='T'"),

@@ -101,7 +101,7 @@ def test_nan_is_refused_or_kept_as_nan():
     [
         (
             lambda: measure(Movie.from_array(np.full((3, 8, 8), 7), name="a.tif")),
-            r"channel 0 of a.tif is constant .*pixel 7",
+            r"channel 0 of a.tif is constant .*level 7",
         ),
         (lambda: NormalizationRule(low=50, high=50), "percentiles are 50 and 50, need 0 <= low < high <= 100"),
         (lambda: NormalizationRule(bin_size=0), "bin_size is 0, needs at least 1"),

@@ -193,7 +193,7 @@ class ConstantChannelError(InputError):
     def __init__(self, movie: Movie, channel: int, value: float) -> None:
         self.value = value
         super().__init__(
-            f"channel {channel} of {movie.name} is constant (every pixel {value:g}); nothing to restore or learn from, "
+            f"channel {channel} of {movie.name} is constant (gray level {value:g}); nothing to restore or learn from, "
             "check the file or choose another channel"
         )
 

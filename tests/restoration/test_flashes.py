@@ -38,6 +38,23 @@ def test_two_flashes_in_a_row_are_both_found(rng):
     assert list(flashes_of(frames)) == [4, 5]
 
 
+def test_two_flashes_whose_objects_move_or_with_a_frame_between_are_found(rng):
+    frames = scene(rng)
+    frames[4] *= 1.06  # the two differ, as the frames around them do, by six times as much
+    frames[4:6] *= 6
+    assert list(flashes_of(frames)) == [4, 5]
+    frames = scene(rng)
+    frames[[3, 5]] *= 6
+    assert list(flashes_of(frames)) == [3, 5]
+
+
+def test_a_flash_in_which_one_object_is_brighter_yet_is_found(rng):
+    frames = scene(rng)
+    frames[4] *= 6
+    frames[4, 40:48, 40:48] *= 2.5
+    assert list(flashes_of(frames)) == [4]
+
+
 def test_blackout_and_saturated_flash_cannot_be_undone(rng):
     frames = scene(rng)
     frames[3] = 0

@@ -97,3 +97,26 @@ def test_tiny_planes_are_no_trouble(shape):
     plane[0, 0] = 100
     outliers = find_outliers(plane, LIMITS)
     assert outliers is None or np.isfinite(replaced(plane, outliers)).all()
+
+
+@pytest.mark.parametrize("corner", [(30, 20), (0, 0), (62, 0), (0, 62)])
+def test_small_blocks_are_found_also_in_corners(rng, corner):
+    plane = structure(rng) + rng.normal(0, 0.1, (64, 64)).astype(np.float32)
+    y, x = corner
+    plane[y : y + 2, x : x + 2] = 10
+    assert found(plane) == [(y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1)]
+
+
+def test_an_outlier_is_found_in_noise_as_large_as_the_structure(rng):
+    plane = rng.normal(0.5, 0.75, (96, 96)).astype(np.float32)
+    assert found(plane) == []
+    plane[40, 50] = 10
+    assert found(plane) == [(40, 50)]
+
+
+def test_rare_photons_beside_bright_structure_are_no_outliers(rng):
+    bright = np.zeros((128, 128))
+    bright[30:50, 20:90] = 1.5
+    photons = gaussian_filter(bright, 4)
+    for _ in range(20):
+        assert found(rng.poisson(photons).astype(np.float32), LIMITS) == []

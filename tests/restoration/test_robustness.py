@@ -201,7 +201,7 @@ def test_a_constant_channel_is_passed_through_with_a_warning(movie, scale, tmp_p
         expected = restore(movie, model, channel=0, **FAST)
         np.testing.assert_array_equal(np.asarray(restored)[:, 0], np.asarray(expected)[:, 0])
         assert restored.provenance["restoration"]["normalization"][1] == {"constant": 77.0}
-    assert "channel 1 (nuclei) of cells is constant (every pixel 77) and is passed through" in caplog.text
+    assert "channel 1 (nuclei) of cells is constant (gray level 77) and is passed through" in caplog.text
     with pytest.raises(InputError, match="constant"):
         restore(mixed, model, channel=1, **FAST)
 
@@ -232,3 +232,26 @@ def test_unknown_options_are_refused(cells):
     for option in ("outliers", "missing"):
         with pytest.raises(InputError, match=f"{option}='all' is not known"):
             restore(cells, as_model(WindowMean(1)), **{option: "all"}, **FAST)
+
+
+def test_a_channel_constant_in_the_sampled_planes_only_is_restored(rng):
+    movie = np.full((80, 12, 12), 50, np.float32)
+    movie[1] += 100 * rng.random((12, 12)).astype(np.float32)
+    found = measure_channel(Movie.from_array(movie, "TYX"), 0, NormalizationRule())
+    assert found.constant is None
+    assert found.normalization.offset == pytest.approx(50, abs=1)
+    assert 40 < found.normalization.scale < 80
+    movie[1] = 50
+    movie[1, 4, 4] = 9000
+    assert measure_channel(Movie.from_array(movie, "TYX"), 0, NormalizationRule()).constant == 50
+
+
+def test_a_channel_that_was_never_recorded_does_not_stop_the_other(cells, caplog):
+    both = np.stack([cells, 0 * cells], axis=1)[:, :, None]
+    movie = Movie.from_array(both, "TCZYX", missing=[(t, 1, 0) for t in range(6)])
+    restored = restore(movie, as_model(WindowMean(3)), **FAST)
+    assert restored.missing == movie.missing
+    expected = restore(cells, as_model(WindowMean(3)), **FAST)
+    np.testing.assert_array_equal(np.asarray(restored)[:, :1], np.asarray(expected))
+    assert "6 plane(s) of" in caplog.text
+    assert "constant" not in caplog.text

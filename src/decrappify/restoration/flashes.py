@@ -27,7 +27,9 @@ _PATCH, _PATCHES = 256, 3
 _STEP = 0.25  # of the unit range: smaller differences disturb little
 _AGREE = 0.25  # the frames around differ by at most this share of the flash
 _FIT = 0.08  # and the whole frame is brighter by one factor and offset, to this share
-_STRONG, _STRONG_FIT = 2.5, 0.2  # less strictly from this factor on, which objects that light up do not have in common
+# Less strictly from this factor on, which objects that light up do not have in common; two levels may then differ.
+_STRONG, _STRONG_FIT = 2.5, 0.2
+_ALL_BUT_ONE = 3  # of the four frames around: two flashes with a frame between them, not every other frame
 _SATURATED = 0.002  # share of pixels at the limit of the dtype from which the factor cannot be undone
 _MAPPED = (0.4, 50.0)  # factors that can be undone without amplifying noise
 
@@ -133,13 +135,18 @@ def _judged(t: int, length: int, brightness: Callable[[int], Brightness | None])
     near = {i: found for i in around if i != t and (found := brightness(i)) is not None}
     if own is None or len(near) < 2:
         return None
-    unlike = {i: other for i, other in near.items() if own.differs(other)}
+    distances = {i: own.distance(other) for i, other in near.items()}
+    # Two flashes differ from each other by what the frames around them do, and by as much more as they are brighter.
+    within = _AGREE * max(distances.values())
+    unlike = {i: other for i, other in near.items() if own.differs(other) and distances[i] > within}
     alike = [i for i in near if i not in unlike]
     if len(alike) > 1 or len(unlike) < 2:
         return None
     partner = alike[0] if alike else None
     ends = {t + 1: (t - 1, t + 2), t - 1: (t - 2, t + 1)}
-    if partner is not None and not (partner in ends and all(i in unlike for i in ends[partner])):
+    if partner in ends and not all(i in unlike for i in ends[partner]):
+        return None
+    if partner is not None and partner not in ends and len(unlike) < _ALL_BUT_ONE:
         return None
     step = min(own.distance(other) for other in unlike.values())
     if max(one.distance(other) for one in unlike.values() for other in unlike.values()) > _AGREE * step:
@@ -150,8 +157,11 @@ def _judged(t: int, length: int, brightness: Callable[[int], Brightness | None])
     if saturated:
         fits = bool((own.levels >= usual - _FIT * step).all())
     else:
-        tolerance = _STRONG_FIT if gain >= _STRONG or gain <= 1 / _STRONG else _FIT
-        fits = _largest_but_one(gain * usual + offset - own.levels) <= tolerance * step
+        misfits = np.sort(np.abs(gain * usual + offset - own.levels))
+        strong = gain >= _STRONG
+        tolerance = _STRONG_FIT if strong or gain <= 1 / _STRONG else _FIT
+        fits = bool(misfits[-3 if strong else -2] <= tolerance * step)
+        fits &= strong or partner is None or partner in ends
     if not fits:
         return None
     return Flash(gain, offset, not saturated and _MAPPED[0] <= gain <= _MAPPED[1]), partner

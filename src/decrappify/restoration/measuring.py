@@ -27,14 +27,13 @@ from decrappify.intensity import (
 from decrappify.movie import Array, Movie
 from decrappify.restoration.flashes import Brightness, find_flash, sampled_patches
 from decrappify.restoration.outliers import (
-    NOISE,
     Mask,
     OutlierLimits,
+    PixelNoise,
     find_outliers,
     highest_neighbor,
     isolated_pixels,
     replaced,
-    usual_excess,
 )
 from decrappify.restoration.repair import filled
 
@@ -100,7 +99,7 @@ def measure_channel(
     Parameters
     ----------
     movie : Movie
-        At most 32 of its planes are read; those with outliers up to four times.
+        At most 32 of its planes are read, those with outliers up to four times; all only where these are constant.
     channel : int
         The channel.
     rule : NormalizationRule or ChannelStatistics
@@ -122,28 +121,60 @@ def measure_channel(
     InputError
         As for `decrappify.intensity.measure`, constant channels apart.
     """
+    if sum(c == channel for _, c, _ in movie.missing) == movie.shape[0] * movie.shape[2] and movie.shape[1] > 1:
+        return Channel(Normalization(0.0, 1.0), None, 0.0)  # never recorded, as report_start states
     fixed = rule.normalization(channel, movie.dtype) if isinstance(rule, ChannelStatistics) else None
     if fixed is not None and not outliers:
         return Channel(fixed)
     own_rule = NormalizationRule() if isinstance(rule, ChannelStatistics) else rule
     try:
-        sample = _Sample(movie, channel, own_rule, nan)
-        measured, limits = sample.normalization(), None
-        if outliers:
-            measured, limits = _without_outliers(sample, measured, flashes=flashes)
+        measured, limits = _measured(_Sample(movie, channel, own_rule, nan), outliers=outliers, flashes=flashes)
     except ConstantChannelError as error:
-        return Channel(fixed or Normalization(error.value, 1.0), None, error.value)
+        constant = Channel(fixed or Normalization(error.value, 1.0), None, error.value)
+        others = _differing_planes(movie, channel, error.value)
+        if not others:
+            return constant
+        try:
+            constant_ones = sampled_planes(movie, channel)[: len(others)]
+            sample = _Sample(movie, channel, own_rule, nan, sorted({*others, *constant_ones}))
+            measured, limits = _measured(sample, outliers=outliers, flashes=flashes)
+        except ConstantChannelError:  # but for outliers
+            return constant
     if fixed is None or limits is None:
         return Channel(measured, limits)
     return Channel(fixed, _converted(limits, measured, fixed))
 
 
+def _measured(sample: _Sample, *, outliers: bool, flashes: bool) -> tuple[Normalization, OutlierLimits | None]:
+    measured = sample.normalization()
+    return _without_outliers(sample, measured, flashes=flashes) if outliers else (measured, None)
+
+
+def _differing_planes(movie: Movie, channel: int, value: float, limit: int = 32) -> list[tuple[int, int]]:
+    """Return frame and slice of planes of a channel that hold another gray level than `value`; may read all planes."""
+    found: list[tuple[int, int]] = []
+    for t, c, z in movie.planes():
+        if c == channel and (t, c, z) not in movie.missing and len(found) < limit:
+            frame = movie.frame(t, c, z)
+            known = frame[np.isfinite(frame)] if frame.dtype.kind == "f" else frame
+            if known.size and (known.min() != value or known.max() != value):
+                found.append((t, z))
+    return found
+
+
 class _Sample:
     """Planes spread over the movie: block means, and how far pixels stand out, in gray levels."""
 
-    def __init__(self, movie: Movie, channel: int, rule: NormalizationRule, nan: str) -> None:
+    def __init__(
+        self,
+        movie: Movie,
+        channel: int,
+        rule: NormalizationRule,
+        nan: str,
+        places: list[tuple[int, int]] | None = None,
+    ) -> None:
         self.movie, self.channel, self.rule, self.nan = movie, channel, rule, nan
-        self.places = sampled_planes(movie, channel)
+        self.places = places or sampled_planes(movie, channel)
         self.blocks: list[Array] = []
         self._facts: list[_Facts] = []
         pixels = movie.shape[3] * movie.shape[4]
@@ -167,9 +198,9 @@ class _Sample:
 
     def excess(self, range_: Normalization) -> tuple[float, float]:
         """Return by how many gray levels a bright and a dark outlier exceed their neighbors at least."""
-        noise = np.median([facts.noise for facts in self._facts if facts.examined] or [(0.0, 0.0)], axis=0)
-        bright, dark = (max(_EXCESS * range_.scale, NOISE * float(level)) for level in noise)
-        return bright, dark
+        noise = np.median([facts.noise.least_excess() for facts in self._facts if facts.examined] or [0.0])
+        least = max(_EXCESS * range_.scale, float(noise))
+        return least, least
 
     def suspects(self, range_: Normalization) -> list[int]:
         """Return the planes in which something may stand out."""
@@ -212,7 +243,7 @@ class _Facts:
     largest: float
     examined: bool = False
     largest_excess: tuple[float, float] = (0.0, 0.0)
-    noise: tuple[float, float] = (0.0, 0.0)
+    noise: PixelNoise = field(default_factory=PixelNoise)
     medians: Array = field(default_factory=lambda: np.empty(0))
 
 
@@ -229,8 +260,7 @@ def _facts(frame: Array) -> _Facts:
     wide: NDArray[np.floating[Any]] = frame.astype(np.float32 if frame.dtype.itemsize <= 2 else np.float64)
     extremes, medians = (float(wide.min()), float(wide.max())), _block_medians(wide)
     largest = [float((values - highest_neighbor(values)).max()) for values in (wide, -wide)]
-    noise = [usual_excess(values) for values in (wide, -wide)]
-    return _Facts(*extremes, True, (largest[0], largest[1]), (noise[0], noise[1]), medians)
+    return _Facts(*extremes, True, (largest[0], largest[1]), PixelNoise.of(wide), medians)
 
 
 def _block_medians(frame: Array, size: int = 4) -> Array:

@@ -122,10 +122,12 @@ def report(found: Mapping[str, Any], job: Job) -> None:
 
 def report_start(job: Job, channels: Sequence[Channel]) -> None:
     """Log what is known before the first plane: constant channels, planes that were never recorded."""
+    n_t, _, n_z = job.movie.shape[:3]
     for c, channel in enumerate(channels):
-        if channel.constant is not None:
+        recorded = any((t, c, z) not in job.movie.missing for t in range(n_t) for z in range(n_z))
+        if channel.constant is not None and recorded:
             logger.warning(
-                "channel %d (%s) of %s is constant (every pixel %g) and is passed through as it is",
+                "channel %d (%s) of %s is constant (gray level %g) and is passed through as it is",
                 c, job.movie.channel_names[c], job.movie.name, channel.constant,
             )  # fmt: skip
     lost = sorted(job.lost)

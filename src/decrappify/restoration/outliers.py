@@ -9,7 +9,8 @@ that came through an objective do.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,16 +22,98 @@ from decrappify.movie import Array
 Mask = NDArray[np.bool_]
 
 _LEVEL_STEP = 4.0  # the next level of brightness at which clusters are searched
-_CLUSTER = 3  # pixels of the largest cluster; a spot of the point spread function covers more
+_CLUSTER = 6  # pixels of the largest cluster; the rim of a spot of the point spread function rises with it
+_MOST = 0.8  # of a cluster's pixels: then all of it is an outlier
 _LINE = 5  # pixels of the shortest line, at most two wide
-NOISE = 8.0  # an outlier exceeds its neighbors by so many times what 1 pixel in 200 does
-_NOISE_PERCENTILE = 99.5
-_ENOUGH_PIXELS = 1 << 18  # for a percentile
+# An outlier exceeds its neighbors by so many standard deviations of the noise, by the lower number if that is far more
+# than usual: so many times what 1 pixel in 200 does.
+_DEVIATIONS = 6.5, 9.0
+_TIMES_USUAL, _USUAL_PERCENTILE = 8.0, 99.5
+_NOISE_GROUPS = (50.0, 75.0, 90.0, 97.0)  # percentiles of brightness between which noise is measured
+_TRIMMED = 0.005, 8  # share and number of the largest differences that do not count, as outliers may cause them
+_ENOUGH_DIFFERENCES = 96
+_LARGEST_WHOLE = 512  # pixels: the noise of larger planes is measured on patches of them
+_PATCH, _PATCHES = 192, 3
 _SPREADS = 1.5  # an outlier exceeds the extreme of its surrounding by so many times that surrounding's spread
 _NEIGHBORS_RISE = 0.1  # at most, as a share of the outlier's own
 _LARGEST = 1e30  # stands for infinity
 _REACH = 2  # pixels: 5 × 5 surroundings
 _FITTED = 12  # known neighbors needed to fit a surface
+
+
+@dataclass(frozen=True, slots=True)
+class PixelNoise:
+    """Noise of single pixels: the variance at gray level g is ``constant + slope * max(g, least)``.
+
+    Attributes
+    ----------
+    constant, slope : float
+        Of the variance: camera noise, and photon noise where `slope` is the gray levels of a photon.
+    least : float
+        One photon above the dark level; darker pixels count as this bright, as rare photons fall there too.
+    usual_excess : float
+        By how many gray levels 1 pixel in 200 differs from all its neighbors in the same direction.
+    """
+
+    constant: float = 0.0
+    slope: float = 0.0
+    least: float = 0.0
+    usual_excess: float = 0.0
+
+    @classmethod
+    def of(cls, plane: Array) -> PixelNoise:
+        """Measure the noise of a plane (Y, X) by the differences of neighboring pixels, without their largest."""
+        rows, columns = (_sampled(size) for size in plane.shape)
+        thinned: Array = plane[np.ix_(rows, columns)]
+        # A faulty line disturbs the differences across it only.
+        both = [_noise_along_rows(values) for values in (thinned, thinned.T)]
+        noise = min(both, key=lambda noise: noise.deviation(noise.least))
+        usual = [float(np.percentile(each - highest_neighbor(each), _USUAL_PERCENTILE)) for each in (thinned, -thinned)]
+        return replace(noise, usual_excess=max(0.0, *usual))
+
+    def deviation(self, level: Any) -> Any:
+        """Return the standard deviation at gray levels."""
+        return np.sqrt(np.maximum(self.constant + self.slope * np.maximum(level, self.least), 0.0))
+
+    def excess(self, level: Any) -> Any:
+        """Return by how much an outlier exceeds the gray level of its highest neighbor."""
+        deviation = self.deviation(level)
+        lower, upper = (times * deviation for times in _DEVIATIONS)
+        return np.maximum(lower, np.minimum(upper, _TIMES_USUAL * self.usual_excess))
+
+    def least_excess(self) -> float:
+        """Return by how much an outlier exceeds the darkest surrounding."""
+        return float(self.excess(self.least))
+
+
+def _sampled(size: int) -> NDArray[np.intp]:
+    """All rows or columns, or some stretches of many, whose few seams the trimming leaves out."""
+    if size <= _LARGEST_WHOLE:
+        return np.arange(size)
+    starts = np.linspace(0, size - _PATCH, _PATCHES).astype(int)
+    return np.unique(starts[:, None] + np.arange(_PATCH))
+
+
+def _noise_along_rows(plane: Array) -> PixelNoise:
+    if plane.shape[0] < 3 or plane.shape[1] < 3:
+        return PixelNoise()
+    wide = plane.astype(np.float64)
+    difference = (wide[1:-1, 1:-1] - (wide[1:-1, :-2] + wide[1:-1, 2:]) / 2).ravel() ** 2 / 1.5
+    level = np.minimum(wide[:-2, 1:-1], wide[2:, 1:-1]).ravel()  # not that of a hot pixel beside
+    order = np.argsort(level)
+    ends = np.unique((np.array([0.0, *_NOISE_GROUPS, 100.0]) / 100 * level.size).astype(int))
+    found = []
+    for start, end in pairwise(ends.tolist()):
+        if end - start >= min(_ENOUGH_DIFFERENCES, level.size // 4):
+            picks = order[start:end]
+            trimmed = min(max(int(_TRIMMED[0] * picks.size), _TRIMMED[1]), picks.size // 2)
+            kept = np.sort(difference[picks])[: picks.size - trimmed]
+            found.append((float(np.median(level[picks])), float(kept.mean())))
+    if not found:
+        return PixelNoise()
+    dark, least = found[0]
+    slope = max([0.0, *((noise - least) / (bright - dark) for bright, noise in found[1:] if bright > dark)])
+    return PixelNoise(least - slope * dark, slope, dark + slope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +169,9 @@ def find_outliers(plane: Array, limits: OutlierLimits) -> Mask | None:
     """
     found = None
     if plane.max() > limits.high:
-        found = _isolated(plane - limits.zero, limits.high - limits.zero, limits.bright)
+        found = _isolated(plane, limits.zero, 1, limits.high - limits.zero, limits.bright)
     if plane.min() < limits.low:
-        dark = _isolated(limits.zero - plane, limits.zero - limits.low, limits.dark)
+        dark = _isolated(plane, limits.zero, -1, limits.zero - limits.low, limits.dark)
         found = dark if found is None else found | dark
     if limits.static:
         found = np.zeros(plane.shape, bool) if found is None else found
@@ -128,12 +211,15 @@ def isolated_pixels(plane: Array, bright: float, dark: float) -> Mask:
         As for `OutlierLimits`, in the units of the plane.
     """
     found = np.zeros(plane.shape, bool)
-    for values, excess in ((plane, bright), (-plane, dark)):
+    noise: PixelNoise | None = None
+    for sign, excess in ((1, bright), (-1, dark)):
+        values = plane if sign > 0 else -plane
         rows, columns = np.nonzero(values - highest_neighbor(values) > excess)
         if rows.size:
+            noise = PixelNoise.of(plane) if noise is None else noise
             candidates = np.zeros(plane.shape, bool)
             candidates[rows, columns] = True
-            passed = _stands_alone(values, candidates, rows, columns, excess)
+            passed, _ = _stands_alone(values, candidates, rows, columns, _Excess(excess, noise, sign))
             found[rows[passed], columns[passed]] = True
     return found
 
@@ -147,36 +233,43 @@ def highest_neighbor(plane: Array) -> Array:
     return np.asarray(np.maximum(highest, beside[:, 1:-1], out=highest))
 
 
-def usual_excess(plane: Array) -> float:
-    """Return by how much 1 pixel in 200 exceeds all its neighbors, at least 0."""
-    stands_out = plane - highest_neighbor(plane)
-    thinned = stands_out[:: 1 + plane.size // _ENOUGH_PIXELS]
-    return max(0.0, float(np.percentile(thinned, _NOISE_PERCENTILE)))
+@dataclass(frozen=True, slots=True)
+class _Excess:
+    """By how much an outlier exceeds its surrounding, where values are ``sign * gray + shift``."""
+
+    least: float
+    noise: PixelNoise
+    sign: int
+    shift: float = 0.0
+
+    def at(self, highest: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.maximum(self.least, self.noise.excess(self.sign * (highest - self.shift))))
 
 
-def _isolated(values: Array, first: float, excess: float) -> Mask:
+def _isolated(plane: Array, zero: float, sign: int, first: float, excess: float) -> Mask:
     """Small clusters and lines above `first` and its multiples that stand alone; the highest level comes first."""
+    values = sign * (plane - zero)
     values = np.clip(np.nan_to_num(values, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST), -_LARGEST, _LARGEST)
     found = np.zeros(values.shape, bool)
-    noise: float | None = None  # of this plane, which may be brighter than others
+    noise: PixelNoise | None = None  # of this plane, which may be brighter than others
     largest = float(values.max())
     levels = [first]
     while levels[-1] * _LEVEL_STEP < largest:
         levels.append(levels[-1] * _LEVEL_STEP)
     for level in reversed(levels):
         candidates = (values > level) & ~found
-        rows, columns = _in_small_clusters(candidates)
+        rows, columns, cluster = _in_small_clusters(candidates)
         if rows.size:
-            noise = usual_excess(values) if noise is None else noise
-            passed = _stands_alone(values, candidates | found, rows, columns, max(excess, NOISE * noise))
+            noise = PixelNoise.of(plane) if noise is None else noise
+            needed = _Excess(excess, noise, sign, -sign * zero)
+            passed, judged = _stands_alone(values, candidates | found, rows, columns, needed)
+            passed |= _most_passed(passed, judged, cluster)
             found[rows[passed], columns[passed]] = True
     return found
 
 
-def _in_small_clusters(candidates: Mask) -> tuple[NDArray[Any], ...]:
-    """Pixels of the connected clusters that are small, or lines along an axis."""
-    if not candidates.any():
-        return np.nonzero(candidates)
+def _in_small_clusters(candidates: Mask) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Rows, columns and cluster numbers of the pixels in connected clusters that are small, or lines along an axis."""
     labels, count = ndimage.label(candidates, structure=np.ones((3, 3)))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     small = sizes <= _CLUSTER
@@ -185,13 +278,23 @@ def _in_small_clusters(candidates: Mask) -> tuple[NDArray[Any], ...]:
         for number, box in enumerate(ndimage.find_objects(labels), start=1):
             sides = [part.stop - part.start for part in box]
             small[number] |= max(sides) >= _LINE and min(sides) <= 2
-    return np.nonzero(small[labels])
+    rows, columns = np.nonzero(small[labels])
+    return rows, columns, labels[rows, columns]
+
+
+def _most_passed(passed: Mask, judged: Mask, cluster: NDArray[Any]) -> Mask:
+    """Whether pixels lie in clusters of which most pixels passed, of those that could be judged."""
+    n_passed, n_judged = (np.bincount(cluster, weights=which) for which in (passed, judged))
+    return np.asarray(((n_passed > 0) & (n_passed >= _MOST * n_judged))[cluster])
 
 
 def _stands_alone(
-    values: Array, others: Mask, rows: NDArray[np.intp], columns: NDArray[np.intp], excess: float
-) -> Mask:
-    """Whether each pixel exceeds its 5 × 5 surrounding (without other candidates) far beyond what is usual there."""
+    values: Array, others: Mask, rows: NDArray[np.intp], columns: NDArray[np.intp], excess: _Excess
+) -> tuple[Mask, Mask]:
+    """Whether each pixel exceeds its 5 × 5 surrounding far beyond what is usual there, and whether enough is known.
+
+    Other candidates do not count.
+    """
     ring = _patches(values, rows, columns).astype(np.float64)
     unknown = _patches(others, rows, columns)
     unknown[:, _REACH, _REACH] = True
@@ -201,16 +304,16 @@ def _stands_alone(
     judged = (np.isfinite(inner).sum(axis=1) >= 3) & (np.isfinite(outer).sum(axis=1) >= 8)
     passed = np.zeros(len(rows), bool)
     if not judged.any():
-        return passed
+        return passed, judged
     inner, outer = inner[judged], outer[judged]
     value = values[rows[judged], columns[judged]].astype(np.float64)
     base, highest = np.nanmedian(outer, axis=1), np.nanmax(outer, axis=1)
     spread = highest - np.nanmin(outer, axis=1)
     rises = np.nanmean(inner, axis=1) - base
-    passed[judged] = (value - highest > np.maximum(excess, _SPREADS * spread)) & (
+    passed[judged] = (value - highest > np.maximum(excess.at(highest), _SPREADS * spread)) & (
         rises <= _NEIGHBORS_RISE * (value - base)
     )
-    return passed
+    return passed, judged
 
 
 def _patches(plane: Array, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:

@@ -170,7 +170,7 @@ def restore(
             missing=missing,
             outliers=outliers,
         )
-        run_key = job.run_key(source, precision, backend, opening)
+        run_key = "" if output is None else job.run_key(source, precision, backend, opening)
         start = _Start(
             job, source, None if output is None else Path(output), run_key, precision, backend, overwrite, resume
         )
