@@ -30,7 +30,7 @@ def scene(movies):
     scene = ViewerModel()
     for name, movie in zip(("truth", "noisy", "restored"), movies, strict=True):
         metadata = {"decrappify": {"restored_from": "noisy"}} if name == "restored" else {}
-        scene.add_image(movie, name=name, scale=(2, 0.1, 0.1), metadata=metadata)
+        scene.add_image(movie, name=name, scale=(2, 0.1, 0.1), axis_labels=("t", "y", "x"), metadata=metadata)
     return scene
 
 
@@ -84,7 +84,7 @@ def test_the_difference_is_a_lazy_layer_in_its_place(scene, compare, qtbot, movi
 
 
 def test_a_part_is_compared_with_the_same_moments(scene, compare, movies):
-    part = scene.add_image(movies[2][3:6], name="part", scale=(2, 0.1, 0.1), translate=(6, 0, 0))
+    part = scene.add_image(movies[2][3:6], name="part", scale=(2, 0.1, 0.1), translate=(6, 0, 0), axis_labels="tyx")
     compare["restored"].layer = part
     compare["reference"].layer = scene.layers["truth"]
     compare["input"].layer = None

@@ -60,7 +60,7 @@ def source_for(network, height, width):
     return torch.rand(1, network.n_frames * network.in_channels, height, width, generator=generator)
 
 
-@pytest.mark.parametrize(("n_frames", "scale"), [(1, 1), (3, 1), (3, 2), (1, 4)])
+@pytest.mark.parametrize(("n_frames", "scale"), [(3, 2), (1, 4)])  # scale 1: the restored movies below
 def test_a_runtime_answers_as_torch_does(runtime, n_frames, scale):
     network = residual(n_frames, scale, stem=2 if scale == 4 else 1)
     plain = InferenceNetwork(network, **FAST, backend="torch")
