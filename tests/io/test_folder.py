@@ -290,7 +290,7 @@ def test_many_stills_hold_no_file_open(make):
 def test_damaged_files_of_a_folder_are_named(make):
     root = make([f"t{t}.tif" for t in range(3)])
     (root / "t1.tif").write_bytes(b"II*\0 damaged")
-    with pytest.raises(FormatError, match=re.escape("t1.tif is no readable TIFF")):
+    with pytest.raises(FormatError, match=re.escape("cannot read t1.tif as TIFF")):
         open_movie(root)
 
 

@@ -234,7 +234,7 @@ def test_missing_files_and_damaged_tiff_frames_are_refused(tmp_path):
         open_picture(tmp_path / "none.png")
     for name in ("t0.tif", "t1.tif"):
         (tmp_path / name).write_bytes(b"<html>")
-    with pytest.raises(FormatError, match=r"t0\.tif is no readable TIFF"):
+    with pytest.raises(FormatError, match=r"cannot read t0\.tif as TIFF"):
         open_movie(tmp_path)
 
 

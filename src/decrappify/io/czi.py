@@ -73,7 +73,7 @@ def open_czi(path: str | os.PathLike[str], scene: int | str = 0) -> Movie:
     MissingFileError, FormatError
         If there is no such file, or it is no CZI, damaged or of an unknown pixel type.
     InputError
-        If there is no such scene or index; the message lists those there are.
+        If the scene or index does not exist; the message lists those that do.
     MissingExtraError
         If pylibCZIrw is not installed.
     """

@@ -34,7 +34,7 @@ def parse_scene(scene: int | str, names: Sequence[str], what: str) -> tuple[int,
     Raises
     ------
     InputError
-        If there is no such scene, or several and none is named.
+        If the scene does not exist, or the file has several and none is named.
 
     Examples
     --------

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from decrappify.errors import FormatError, InputError
 from decrappify.io.formats import READABLE, format_of
@@ -232,18 +233,23 @@ def layout_of(file: Path) -> object:
     """Read the header of one file; what it returns has a text and can be compared by it."""
     if file.suffix.lower() not in _TIFF_SUFFIXES:
         return picture_layout(file)
+    with _opened_tiff(file) as tiff:
+        page = tiff.pages.first
+        return Layout(len(tiff.pages), page.shape, str(page.dtype))
+
+
+@contextmanager
+def _opened_tiff(file: Path) -> Iterator[Any]:
+    """Open a TIFF file with tifffile, whose errors become one line."""
     import tifffile
 
     from decrappify.io.tiff_file import tifffile_messages
 
     try:
         with tifffile_messages(), tifffile.TiffFile(file) as tiff:
-            page = tiff.pages.first
-            return Layout(len(tiff.pages), page.shape, str(page.dtype))
+            yield tiff
     except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:
-        raise FormatError(
-            f"{file.name} is no readable TIFF ({error}); it is damaged or another kind of file"
-        ) from error
+        raise FormatError(f"cannot read {file.name} as TIFF ({error}): the file is corrupt or not a TIFF") from error
 
 
 def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
@@ -393,15 +399,6 @@ def _are_unnamed(axes: str) -> bool:
 
 def tiff_axes(file: Path) -> tuple[str, int]:
     """Return the axes that a TIFF file names, and its number of planes."""
-    import tifffile
-
-    from decrappify.io.tiff_file import tifffile_messages
-
-    try:
-        with tifffile_messages(), tifffile.TiffFile(file) as tiff:
-            series = tiff.series[0]
-            return str(series.axes), len(series.pages)
-    except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:
-        raise FormatError(
-            f"{file.name} is no readable TIFF ({error}); it is damaged or another kind of file"
-        ) from error
+    with _opened_tiff(file) as tiff:
+        series = tiff.series[0]
+        return str(series.axes), len(series.pages)
