@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import struct
 import warnings
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +127,6 @@ def czi_files(folder: Path) -> list[Path]:
     write_planes(folder / "scenes.czi", gray)
     write_planes(folder / "gaps.czi", {(0, t, c, 0): _pixels(6, 8) for t, c in ((0, 0), (0, 1), (2, 0))})
     write_planes(folder / "views.czi", {(0, t, c, 0): _pixels(6, 8) for t in range(2) for c in range(3)})
-    rename_dimension(folder / "views.czi", "C", "H") if False else None
     rename_dimension(folder / "views.czi", "T", "V")
     with czi.create_czi(str(folder / "color.czi")) as document:
         document.write(_pixels(9, 10, 3, dtype=np.uint8), plane={"T": 0, "C": 0, "Z": 0})
@@ -330,3 +326,85 @@ def run_files(folder: Path) -> list[Path]:
     (folder / "run.toml").write_text(_RUN.replace("[[data.simulated]]\nsample = \"nuclei\"\nseed = 3\nshape = [2, 32, 32]\n", ""))
     (folder / "nogan.toml").write_text(_NOGAN)
     return sorted(folder.iterdir())
+
+
+def training_runs(folder: Path) -> list[Path]:
+    """A run folder of a training that was stopped."""
+    run = folder / "run"
+    _train(run, steps=2)
+    return [run]
+
+
+def resume_training(folder: Path) -> None:
+    """Resume the run of `training_runs`."""
+    _train(folder, steps=2, resume=True)
+
+
+def _train(folder: Path, *, steps: int, **options: Any) -> None:
+    from decrappify.crappify import Crappifier, Gaussian
+    from decrappify.movie import Movie
+    from decrappify.training import TrainingConfig, train
+
+    config = TrainingConfig(
+        network="small", n_frames=1, max_steps=steps, batch_size=1, patch_size=16, validate_every=1, device="cpu"
+    )
+    stack = Movie.from_array(np.random.default_rng(0).random((4, 32, 32), np.float32), name="cells")
+    noise = Crappifier([Gaussian(0.1)], name="noise")
+    settings = {"base_channels": 16, "depth": 1, "stem": 1}
+    train(stack, noise, config=config, output=folder, network_settings=settings, **options)
+
+
+def interrupted_restorations(folder: Path) -> list[Path]:
+    """Folders with a movie, a model and the unfinished restoration of it."""
+    from decrappify.io import save_movie
+
+    for suffix in ("ome.zarr", "ome.tif"):
+        run = folder / suffix.replace(".", "-")
+        run.mkdir()
+        save_movie(movie(5, 1, 1, 24, 24), run / "in.ome.zarr")
+        tiny_model(n_frames=1).save(run / "m.safetensors")
+        (run / "name.txt").write_text(f"out.{suffix}")
+        with np.errstate(all="ignore"):
+            try:
+                _restore(run, progress=_Stopping)
+            except KeyboardInterrupt:
+                continue
+            raise AssertionError("the restoration was not interrupted")
+    return sorted(folder.iterdir())
+
+
+class _Stopping:
+    """A progress bar that interrupts after three planes."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self._left = 3
+
+    def update(self, n: int = 1) -> None:
+        self._left -= n
+        if self._left <= 0:
+            raise KeyboardInterrupt
+
+    def close(self) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: None
+
+
+def _restore(folder: Path, **options: Any) -> Any:
+    from decrappify.restoration import restore
+
+    output = folder / (folder / "name.txt").read_text()
+    return restore(folder / "in.ome.zarr", folder / "m.safetensors", output, device="cpu", precision="float32", **options)
+
+
+def resume_restoration(folder: Path) -> Any:
+    """Resume the restoration of `interrupted_restorations`."""
+    return _restore(folder)
+
+
+def unfinished_documents(folder: Path) -> list[Path]:
+    """Return the files of an unfinished restoration that are no pixels."""
+    own = {"in.ome.zarr", "m.safetensors", "name.txt"}
+    found = [path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).parts[0] not in own]
+    return [path for path in found if b"{" in path.read_bytes()[:200] or b"[" in path.read_bytes()[:3]]

@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -26,7 +27,6 @@ MOST_BYTES = 1 << 30  # resident memory of the child
 MOST_CPU_S, MOST_WALL_S = 20.0, 90.0
 _ADDRESS_SPACE = 8 << 30  # beyond what the child has at its start: a bomb must not take the machine down
 _CASES_PER_CHILD = 250
-_KINDS: dict[str, tuple[Mutation, ...]] = {"tiff": TIFF, "json": JSON}
 
 
 def mutations_for(path: Path) -> tuple[Mutation, ...]:
@@ -78,7 +78,33 @@ def edit_safetensors(path: Path, rng: Random) -> None:
     path.write_bytes(len(header).to_bytes(8, "little") + header + rest)
 
 
-MAKERS = {"safetensors": edit_safetensors}
+def edit_training(run: Path, rng: Random) -> None:
+    """Damage the checkpoint of a training run, or its log."""
+    files = sorted(path for path in run.rglob("*") if path.is_file())
+    chosen = [path for path in files if path.name == "checkpoint.pt"] * 10 + files
+    file = rng.choice(chosen)
+    file.write_bytes(mutate(file.read_bytes(), rng, PLAIN))
+
+
+def edit_journal(run: Path, rng: Random) -> None:
+    """Damage a line of the journal of an unfinished restoration, or a document of its store."""
+    from .inputs import unfinished_documents
+
+    file = rng.choice(unfinished_documents(run))
+    lines = file.read_bytes().split(b"\n")
+    place = rng.randrange(len(lines))
+    if rng.random() < 0.6 and lines[place]:
+        lines[place] = mutate(lines[place], rng, JSON)
+        file.write_bytes(b"\n".join(lines))
+    else:
+        file.write_bytes(mutate(file.read_bytes(), rng, PLAIN))
+
+
+MAKERS: dict[str, Callable[[Path, Random], None]] = {
+    "safetensors": edit_safetensors,
+    "training": edit_training,
+    "journal": edit_journal,
+}
 
 
 def _run(job: dict[str, Any]) -> dict[str, Any]:
