@@ -23,6 +23,7 @@ from decrappify.io.czi_layout import (
     scene_numbers,
 )
 from decrappify.io.czi_selection import check_picks, left_out_message, parse_scene
+from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.missing_planes import describe_missing, list_planes
 from decrappify.io.scenes import unique_names
 from decrappify.movie import Array, Movie, Shape5
@@ -113,14 +114,15 @@ class CziSource:
     def __init__(self, path: Path, scene: int | str = 0) -> None:
         self._path, self._scene = path, scene
         self._reader = _open(path)
+        self._guard = FileGuard([path])
         try:
             self._read_layout()
         except BaseException:
             self.close()
             raise
 
-    def __reduce__(self) -> tuple[type[CziSource], tuple[Path, int | str]]:
-        return CziSource, (self._path, self._scene)
+    def __reduce__(self) -> tuple[type[CziSource], tuple[Path, int | str], dict[str, Any]]:
+        return CziSource, (self._path, self._scene), {"_guard": self._guard}
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region from the tiles that it touches; zeros if the plane was not recorded."""
@@ -129,11 +131,17 @@ class CziSource:
             return np.zeros((max(height, 0), max(width, 0)), self.dtype)
         roi = (self.layout.x + columns.start, self.layout.y + rows.start, width, height)
         if len(self.layout.indices) == 1:
-            return self._read_one(t, c, z, roi, self.layout.indices[0])
-        total = np.zeros((height, width), np.float64)
-        for index in self.layout.indices:
-            total += self._read_one(t, c, z, roi, index)
-        return total.astype(self.dtype)
+            plane = self._read_one(t, c, z, roi, self.layout.indices[0])
+        else:
+            plane = np.zeros((height, width), np.float64)
+            for index in self.layout.indices:
+                plane += self._read_one(t, c, z, roi, index)
+        self._guard.check()
+        return plane.astype(self.dtype, copy=False)
+
+    def version(self, t: int, c: int, z: int) -> str | None:
+        """Return size, times and inode of the file."""
+        return file_version(self._path)
 
     def close(self) -> None:
         """Release the file."""
@@ -174,6 +182,7 @@ class CziSource:
         try:
             pixels = self._reader.read(plane=place | index, roi=roi, scene=self.layout.scene, pixel_type=pixel_type)
         except (RuntimeError, ValueError) as error:
+            self._guard.check()
             raise FormatError(
                 f"frame {t} (channel {channel}, slice {z}) of {self._path.name} cannot be read ({_one_line(error)}); "
                 "the file is damaged or truncated, copy it again from the microscope"

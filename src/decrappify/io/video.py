@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from decrappify.errors import FormatError, MissingFileError
+from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.film_files import ffmpeg_url, frame_orientation
 from decrappify.io.orientation import upright, upright_pair
 from decrappify.io.video_index import FrameIndex, index_frames
@@ -78,6 +79,7 @@ class VideoSource:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._guard = FileGuard([path])
         self._kept: OrderedDict[int, Array] = OrderedDict()
         self._container: Any = None
         self._connect()
@@ -87,8 +89,8 @@ class VideoSource:
             self.close()
             raise
 
-    def __reduce__(self) -> tuple[type[VideoSource], tuple[Path]]:
-        return VideoSource, (self._path,)
+    def __reduce__(self) -> tuple[type[VideoSource], tuple[Path], dict[str, Any]]:
+        return VideoSource, (self._path,), {"_guard": self._guard}
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region; the whole frame is decoded for it."""
@@ -101,10 +103,14 @@ class VideoSource:
         if t in self._kept:
             self._kept.move_to_end(t)
         else:
-            self._kept[t] = self._pixels(t)
+            self._kept[t] = self._checked_pixels(t)
             if len(self._kept) > _KEPT_FRAMES:
                 self._kept.popitem(last=False)
         return self._kept[t][rows, columns, c].copy()
+
+    def version(self, t: int, c: int, z: int) -> str | None:
+        """Return size, times and inode of the file."""
+        return file_version(self._path)
 
     def close(self) -> None:
         """Release the file and the kept frames."""
@@ -180,6 +186,16 @@ class VideoSource:
         keys = [0] if self._index is None else sorted({0, *self._index.key_frames})
         picks = np.unique(np.linspace(0, len(keys) - 1, _LOOKED_AT).round().astype(int))
         return all(_has_no_colour(self._frame(keys[pick])) for pick in picks)
+
+    def _checked_pixels(self, t: int) -> Array:
+        """Decode a frame of the film as it was opened."""
+        try:
+            pixels = self._pixels(t)
+        except FormatError:
+            self._guard.check()
+            raise
+        self._guard.check()
+        return pixels
 
     def _pixels(self, t: int) -> Array:
         frame = self._frame(t)
