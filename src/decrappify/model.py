@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from decrappify._version import __version__
-from decrappify.checks import nearest
+from decrappify.checks import json_value, nearest, reason, short
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError, OutputExistsError
 from decrappify.fastai_import.kinds import is_checkpoint, what_it_is
 from decrappify.intensity import ChannelStatistics, NormalizationRule, normalization_from_dict
@@ -217,20 +217,40 @@ def read_card(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get("decrappify")
-    except SafetensorError as error:
+    except (SafetensorError, ValueError) as error:
         raise ModelFileError(f"{path} is not a model file: {what_it_is(path)}") from error
     if text is None:
         raise ModelFileError(f"{path} is a safetensors file but not a decrappify model: it has no 'decrappify' header")
     try:
-        header: dict[str, Any] = dict(json.loads(text))
-    except (TypeError, ValueError) as error:
-        raise ModelFileError(f"{path} has a damaged 'decrappify' header; copy or download it again") from error
+        header: dict[str, Any] = _header_of(json_value(text))
+    except ValueError as error:
+        raise ModelFileError(
+            f"{path} has a damaged 'decrappify' header ({reason(error)}); copy or download it again"
+        ) from error
     if header.get("format_version") != FORMAT_VERSION:
         raise ModelFileError(
-            f"{path} has model format version {header.get('format_version')}, this decrappify {__version__} reads "
-            f"version {FORMAT_VERSION}; update decrappify (written by {header.get('written_by', 'an unknown version')})"
+            f"{path} has model format version {short(header.get('format_version'))}, this decrappify {__version__} reads "
+            f"version {FORMAT_VERSION}; update decrappify (written by {short(header.get('written_by'))})"
         )
     return header
+
+
+def _header_of(value: Any) -> dict[str, Any]:
+    """Return a header with every entry of its type; ValueError where one is of another."""
+    if not isinstance(value, dict):
+        raise ValueError(f"it is a {type(value).__name__}, needs a table")
+    if "format_version" in value and value["format_version"] != FORMAT_VERSION:
+        return value  # another version may have other entries
+    for key, kind, called in (
+        ("architecture", dict, "a table"),
+        ("normalization", dict, "a table"),
+        ("crappifier", (dict, type(None)), "a table or null"),
+        ("card", dict, "a table"),
+        ("written_by", str, "a text"),
+    ):
+        if not isinstance(value.get(key), kind):
+            raise ValueError(f"its {key!r} is {short(value.get(key))}, needs {called}")
+    return value
 
 
 def _read_model(path: Path) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -132,12 +133,15 @@ def edit_json(data: bytes, rng: Random) -> bytes:
     """Change one node of a JSON document: another type, an extreme, deleted, renamed, or nested very deeply."""
     try:
         tree = json.loads(data)
-    except ValueError:
+        json.dumps(tree)
+    except (ValueError, RecursionError):
         return edit_number(data, rng)
     if rng.random() < 0.04:
         return nested(data, rng)
-    tree = edit_tree(tree, rng)
-    return json.dumps(tree).encode("utf-8", "surrogatepass")
+    try:
+        return json.dumps(edit_tree(tree, rng)).encode()
+    except RecursionError:  # it was nested deeply before
+        return edit_number(data, rng)
 
 
 def nested(data: bytes, rng: Random) -> bytes:
@@ -154,7 +158,7 @@ def nested(data: bytes, rng: Random) -> bytes:
 
 def edit_tree(tree: Any, rng: Random) -> Any:
     """Return a copy of plain values with one node changed."""
-    tree = json.loads(json.dumps(tree))
+    tree = copy.deepcopy(tree)
     places = list(_places(tree))
     if not places:
         return _other_value(tree, rng)
@@ -168,7 +172,7 @@ def edit_tree(tree: Any, rng: Random) -> Any:
         owner.extend([owner[key]] * rng.choice((1, 2, 7)))
     elif how < 0.45:
         other, at = rng.choice(places)
-        owner[key] = json.loads(json.dumps(other[at])) if other is not owner[key] else None
+        owner[key] = copy.deepcopy(other[at])
     else:
         owner[key] = _other_value(owner[key], rng)
     return tree

@@ -70,9 +70,7 @@ def edit_safetensors(path: Path, rng: Random) -> None:
         header = edit_json(header, rng)
     else:
         table = json.loads(header)
-        own = table["__metadata__"]["decrappify"].encode()
-        for _ in range(rng.choice((1, 1, 2))):
-            own = mutate(own, rng, JSON)
+        own = mutate(table["__metadata__"]["decrappify"].encode(), rng, JSON)
         table["__metadata__"]["decrappify"] = own.decode(errors="replace")
         header = json.dumps(table).encode()
     path.write_bytes(len(header).to_bytes(8, "little") + header + rest)
