@@ -235,8 +235,19 @@ class Job:
         """Turn a result (out_channels, Y, X) in network units into planes of the output's dtype.
 
         Also returns how many of their pixels were clipped, at the lower and at the upper limit of the dtype.
+
+        Raises
+        ------
+        InputError
+            If the network predicted NaN or infinity, which an integer output would show as black.
         """
         group = self.groups[target.group]
+        if not np.isfinite(restored).all():
+            raise InputError(
+                f"model {self.model.name!r} predicted NaN or infinity from the finite pixels of frame "
+                f"{self.frames[target.t]} of {self.movie.name}; use precision='float32' (--precision float32), or "
+                "another model"
+            )
         planes, below, above = [], 0, 0
         for k, plane in enumerate(restored):
             own = min(k, len(group) - 1)
