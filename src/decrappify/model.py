@@ -243,8 +243,8 @@ def read_card(path: Path) -> dict[str, Any]:
         ) from error
     if header.get("format_version") != FORMAT_VERSION:
         raise ModelFileError(
-            f"{path} has model format version {short(header.get('format_version'))}, this decrappify {__version__} reads "
-            f"version {FORMAT_VERSION}; update decrappify (written by {short(header.get('written_by'))})"
+            f"{path} has model format version {short(header.get('format_version'))}, this decrappify {__version__} "
+            f"reads version {FORMAT_VERSION}; update decrappify (written by {short(header.get('written_by'))})"
         )
     return header
 
@@ -262,7 +262,7 @@ def _header_of(value: Any) -> dict[str, Any]:
         ("card", dict, "a table"),
         ("written_by", str, "a text"),
     ):
-        if not isinstance(value.get(key), kind):
+        if key not in value or not isinstance(value[key], kind):
             raise ValueError(f"its {key!r} is {short(value.get(key))}, needs {called}")
     return value
 

@@ -54,7 +54,9 @@ def attempt(what: str, function: Callable[[], Any], path: Path) -> tuple[str, An
             raise Fault(f"{what}: {_brief(error)}") from error
     for warning in caught:
         if not issubclass(warning.category, UserWarning):
-            raise Fault(f"{what}: {warning.category.__name__} from {warning.filename}:{warning.lineno}: {warning.message}")
+            raise Fault(
+                f"{what}: {warning.category.__name__} from {warning.filename}:{warning.lineno}: {warning.message}"
+            )
         if issubclass(warning.category, UserWarning) and "decrappify" in warning.filename:
             check_message(str(warning.message), path)
     return result

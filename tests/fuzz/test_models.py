@@ -34,4 +34,6 @@ def test_a_damaged_training_checkpoint_is_refused_in_one_line_or_resumed(fuzz: F
 
 
 def test_a_damaged_journal_is_refused_in_one_line_or_resumed(fuzz: Fuzz) -> None:
-    fuzz("journal", "journal", inputs.interrupted_restorations, 250, preload=("decrappify.restoration.pipeline", "zarr"))
+    fuzz(
+        "journal", "journal", inputs.interrupted_restorations, 250, preload=("decrappify.restoration.pipeline", "zarr")
+    )

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -86,8 +87,9 @@ def edit_training(run: Path, rng: Random) -> None:
 
 def edit_journal(run: Path, rng: Random) -> None:
     """Damage a line of the journal of an unfinished restoration, or a document of its store."""
-    from .inputs import unfinished_documents
+    from .inputs import interrupt_restoration, unfinished_documents
 
+    interrupt_restoration(run)
     file = rng.choice(unfinished_documents(run))
     lines = file.read_bytes().split(b"\n")
     place = rng.randrange(len(lines))
@@ -133,10 +135,8 @@ def _keep(folder: Path, job: dict[str, Any]) -> None:
 
 
 def _reset_peak() -> None:
-    try:
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
 
 
 def _peak() -> int:
@@ -153,7 +153,7 @@ class Child:
     def __init__(self) -> None:
         jobs, self._jobs = os.pipe()
         self._results, results = os.pipe()
-        self.log = tempfile.TemporaryFile()
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 -- of the child, closed by stop()
         self.n_done = 0
         self.pid = os.fork()
         if self.pid:
@@ -258,7 +258,8 @@ def main() -> None:
         if not child.pid or child.n_done >= _CASES_PER_CHILD:
             child.stop()
             child = None
-        print(json.dumps(outcome), flush=True)
+        sys.stdout.write(json.dumps(outcome) + "\n")
+        sys.stdout.flush()
     if child is not None:
         child.stop()
 

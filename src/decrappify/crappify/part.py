@@ -84,7 +84,9 @@ class Part:
 
     def __post_init__(self) -> None:
         if not Limits(above=0, maximum=1).allows(self.probability):
-            raise InputError(f"{self.name}: probability is {short(self.probability)}, needs a number above 0 and at most 1")
+            raise InputError(
+                f"{self.name}: probability is {short(self.probability)}, needs a number above 0 and at most 1"
+            )
         if self.scale != 1 and self.probability != 1:
             raise InputError(
                 f"{self.name}: a step that changes the image size is always taken, "

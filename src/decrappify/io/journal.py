@@ -121,21 +121,31 @@ class Journal:
             if number == 0 and not (isinstance(entry, dict) and entry.get("run_key") == self.run_key):
                 return False
             self._whole_bytes += len(line) + 1
-            self._apply(entry)
+            try:
+                self._apply(entry)
+            except (TypeError, ValueError, KeyError, IndexError):
+                return False
         return bool(lines)
 
     def _apply(self, entry: Any) -> None:
         if isinstance(entry, list):
-            self.done.add((entry[0], entry[1], entry[2]))
+            self.done.add(_plane(entry))
         elif "layout" in entry:
             self.layout = entry["layout"]
         elif "note" in entry:
-            t, c, z, note = entry["note"]
-            self.notes[t, c, z] = note
+            *plane, note = entry["note"]
+            self.notes[_plane(plane)] = dict(note)
         elif "state" in entry:
-            self.state = entry["state"]
+            self.state = dict(entry["state"])
         elif "finishing" in entry:
             self.finishing = True
+
+
+def _plane(entry: list[Any]) -> tuple[int, int, int]:
+    t, c, z = entry
+    if not all(type(index) is int and index >= 0 for index in (t, c, z)):
+        raise ValueError(f"{entry} is not a plane")
+    return t, c, z
 
 
 def _line(entry: Any) -> bytes:

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +18,7 @@ from zarr.codecs import BloscCodec
 
 from decrappify.errors import InputError, OutputExistsError
 from decrappify.io.casting import cast_movie
+from decrappify.io.damage import damage_errors
 from decrappify.io.journal import Journal
 from decrappify.io.omezarr_metadata import group_document, level_shapes
 from decrappify.io.outputs import (
@@ -228,10 +230,12 @@ class ZarrMovieWriter:
                 f"{self.path.name} lacks {missing} of {int(np.prod(self.shape[:3]))} planes; write them before finish()"
             )
         check_output(self.path, overwrite=self._overwrite)
+        with self._damage_errors():
+            windows = self._windows()
         with output_errors(self.path):
             write_json(
                 self.partial_path / "zarr.json",
-                group_document(self.shape, self.dtype, self._windows(), **self._metadata),
+                group_document(self.shape, self.dtype, windows, **self._metadata),
             )
             self._journal.record_finishing()
             replace_output(self.partial_path, self.path)
@@ -272,10 +276,21 @@ class ZarrMovieWriter:
         self.resumed = continued and bool(self._journal.done)
         self._may_have_leftovers = continued
         self.state = dict(self._journal.state)
-        with zarr.config.set({"array.write_empty_chunks": True}):  # a black plane must be on disk too
-            self._levels: list[Any] = [
-                zarr.open_array(self.partial_path / str(level), mode="r+") for level in range(len(self._level_shapes))
-            ]
+        with self._damage_errors(), zarr.config.set({"array.write_empty_chunks": True}):  # a black plane must be there
+            self._levels: list[Any] = [self._level(level) for level in range(len(self._level_shapes))]
+
+    def _level(self, level: int) -> Any:
+        array = zarr.open_array(self.partial_path / str(level), mode="r+")
+        if array.shape != self._level_shapes[level] or array.dtype != self.dtype:
+            raise ValueError(f"level {level} is {array.shape} {array.dtype}")
+        return array
+
+    def _damage_errors(self) -> AbstractContextManager[None]:
+        """Turn the errors of zarr on a damaged unfinished store into one line."""
+        return damage_errors(
+            f"the unfinished output {self.partial_path} is damaged",
+            "discard it and start again with overwrite=True (--overwrite)",
+        )
 
     def _tidy_up(self) -> None:
         remove(old_path(self.path))

@@ -13,6 +13,7 @@ import numpy as np
 from decrappify.movie import Array
 
 FIELDS = ("step", "learning_rate", "loss", "stability", "val_psnr", "val_psnr_source", "val_noise_draw", "seconds")
+_DRAWN = ("loss", "val_psnr", "val_psnr_source")  # numbers of a row that the plot shows
 SECONDS_BETWEEN_PLOTS = 10.0  # a plot takes as long as many steps of a small network
 
 
@@ -92,14 +93,23 @@ class RunRecord:
     def _read(self) -> list[dict[str, str]]:
         if not self.path.is_file():
             return []
-        with self.path.open(newline="") as file:
-            return list(csv.DictReader(file))
+        with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
+            return [row for row in csv.DictReader(line.replace("\0", "") for line in file) if _is_whole(row)]
 
     def _write_all(self) -> None:
         with self.path.open("w", newline="") as file:
             writer = csv.DictWriter(file, FIELDS)
             writer.writeheader()
             writer.writerows(self.rows)
+
+
+def _is_whole(row: dict[str, Any]) -> bool:
+    """Whether a row has all fields and nothing else; one that was cut short or damaged is left out of the log."""
+    try:
+        [float(row[key]) for key in _DRAWN]
+        return set(row) == set(FIELDS) and row["step"].isascii() and row["step"].isdecimal()
+    except (TypeError, ValueError, KeyError, AttributeError):
+        return False
 
 
 def _short(value: Any) -> str:
