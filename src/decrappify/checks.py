@@ -16,7 +16,7 @@ ESCAPES = (
 )
 DEEPEST = 64  # levels of a JSON or TOML document; deeper ones are damaged, and would exhaust Python's stack
 _SHOWN = 60  # characters of a value in a message
-_REASON = 160  # characters of another library's message
+_REASON = 240  # characters of another library's message
 _PATH_WITH_ESCAPES = re.compile(r"(?i)[a-z]:[\b\t\n\f\r]")  # such as C:\new or D:\tiles, read as a line feed or tab
 
 

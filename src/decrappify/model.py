@@ -288,9 +288,8 @@ def _read_model(path: Path) -> Model:
             raise ModelFileError(
                 f"{path} holds weights that do not fit its architecture; the file is damaged"
             ) from error
-        told = str(error) if isinstance(error, InputError) else reason(error)
         raise ModelFileError(
-            f"{path} describes a model that this decrappify {__version__} cannot build: {told}"
+            f"{path} describes a model that this decrappify {__version__} cannot build: {reason(error)}"
         ) from error
     _check_intact(header, weights, path)
     return model

@@ -53,6 +53,8 @@ def attempt(what: str, function: Callable[[], Any], path: Path) -> tuple[str, An
         except Exception as error:
             raise Fault(f"{what}: {_brief(error)}") from error
     for warning in caught:
+        if issubclass(warning.category, ResourceWarning):  # a file that the garbage collector closes
+            continue
         if not issubclass(warning.category, UserWarning):
             raise Fault(
                 f"{what}: {warning.category.__name__} from {warning.filename}:{warning.lineno}: {warning.message}"

@@ -40,7 +40,7 @@ def tiff_files(folder: Path) -> list[Path]:
     text = imagej_text(images=20, channels=2, frames=10, hyperstack="true", unit="um", finterval=0.5)
     pages_with(folder / "cut.tif", _pixels(7, 10, 12), text, resolution=(4, 4))
     sizes = {"VoxelSizeX": 2e-7, "VoxelSizeY": 2e-7, "VoxelSizeZ": 1e-6, "TimeIntervall": 1.5}
-    write_lsm(folder / "a.lsm", _pixels(3, 2, 10, 12), names=["Ch1", "Ch2"], **sizes)
+    write_lsm(folder / "a.lsm", _pixels(3, 3, 10, 12), names=["Ch1", "Ch2", "ChD"], **sizes)
     write_stk(folder / "a.stk", _pixels(3, 10, 12), unit="um", size=0.1625, step=0.5, interval=1.0)
     tifffile.imwrite(
         folder / "zip.tif", _pixels(3, 40, 48), compression="zlib", predictor=True, photometric="minisblack"
