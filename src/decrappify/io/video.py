@@ -110,9 +110,11 @@ class VideoSource:
         if t in self._kept:
             self._kept.move_to_end(t)
         else:
-            with film_errors(self._path, f"has a frame {t} that cannot be read"):
-                self._kept[t] = self._pixels(t)
             self._stamp.check()
+            with film_errors(self._path, f"has a frame {t} that cannot be read"):
+                pixels = self._pixels(t)
+            self._stamp.check()
+            self._kept[t] = pixels
             if len(self._kept) > _KEPT_FRAMES:
                 self._kept.popitem(last=False)
         return self._kept[t][rows, columns, c].copy()
@@ -131,9 +133,9 @@ class VideoSource:
         return float(1 / rate) if rate else None
 
     def _connect(self) -> None:
+        self._stamp.check()
         if self._container is not None:
             self._container.close()
-        self._stamp.check()
         self._container = open_film(self._path)
         try:
             self._stream = picture_stream(self._container, self._path)
@@ -260,7 +262,8 @@ class VideoSource:
             if number is None:
                 continue
             self._position = number + 1
-            self._predicts_from_damaged = frame.is_corrupt or (self._predicts_from_damaged and not frame.key_frame)
+            damaged = frame.is_corrupt or (self._index is not None and number in self._index.damaged)
+            self._predicts_from_damaged = damaged or (self._predicts_from_damaged and not frame.key_frame)
             if number >= t:
                 return frame if number == t and not self._predicts_from_damaged else None
         self._position = None

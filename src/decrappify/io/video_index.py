@@ -23,11 +23,14 @@ class FrameIndex:
         Numbers of the frames at which decoding can start.
     absent : frozenset of int
         Numbers of the frames that a film of constant rate should have and has not.
+    damaged : frozenset of int
+        Numbers of the frames whose packets are not whole.
     """
 
     times: tuple[int, ...]
     key_frames: tuple[int, ...]
     absent: frozenset[int] = frozenset()
+    damaged: frozenset[int] = frozenset()
     _numbers: dict[int, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -56,11 +59,10 @@ def index_frames(packets: FilmPackets, container: Any, stream: Any, name: str) -
     FormatError
         If the film holds fewer packets than it announces, or cannot be read to its end.
     """
-    found = packets.n_found
-    if packets.n_cut or not found:
-        raise FormatError(
-            f"{name} is truncated: it announces {found + packets.n_cut} frames and holds {found}; copy it again"
-        )
+    torn = bool(packets.rows) and packets.rows[-1].is_corrupt  # the file ends within its last packet
+    announced, found = packets.n_found + packets.n_cut, packets.n_found - torn
+    if found < max(announced, 1):
+        raise FormatError(f"{name} is truncated: it announces {announced} frames and holds {found}; copy it again")
     if packets.error:
         raise FormatError(f"{name} cannot be read beyond frame {found - 1} ({packets.error}); copy it again")
     # AVI knows only the decoding order, and its packets' time stamps are made up from that.
@@ -72,4 +74,5 @@ def index_frames(packets: FilmPackets, container: Any, stream: Any, name: str) -
     times = tuple(sorted({row.time for row in shown if row.time is not None} | absent))
     numbers = {time: number for number, time in enumerate(times)}
     keys = sorted(numbers[row.time] for row in shown if row.is_key and row.time is not None)
-    return FrameIndex(times, tuple(keys), frozenset(numbers[time] for time in absent))
+    damaged = frozenset(numbers[row.time] for row in shown if row.is_corrupt and row.time is not None)
+    return FrameIndex(times, tuple(keys), frozenset(numbers[time] for time in absent), damaged)
