@@ -398,10 +398,8 @@ def test_a_film_that_changes_while_it_is_read_is_an_error(tmp_path, change):
     else:
         path.write_bytes(content * 2 if change == "grow" else content[: len(content) // 2])
     for t in (30, 0, 12):
-        with pytest.raises(FormatError, match=r"film\.mkv .* while it was read; wait until no other program writes it"):
+        with pytest.raises(FormatError, match=r"film\.mkv was (changed after|there when) it was opened"):
             movie.frame(t)
-    with pytest.raises((FormatError, MissingFileError), match=r"film\.mkv"):
-        pickle.loads(pickle.dumps(movie))
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe"])

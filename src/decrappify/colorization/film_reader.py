@@ -14,12 +14,13 @@ import numpy as np
 from decrappify.colorization.film_colours import FilmColours
 from decrappify.colorization.presets import check_damaged
 from decrappify.errors import FormatError
+from decrappify.io.file_guard import FileGuard
 from decrappify.io.film_damage import Decoded, FilmDamage, collect_decoded, decode_packets, find_damage
 from decrappify.io.film_files import frame_orientation
 from decrappify.io.film_opening import (
     LENIENT_DECODING,
     STRICT_DECODING,
-    FileStamp,
+    check_film_file,
     film_errors,
     open_film,
     picture_stream,
@@ -96,8 +97,9 @@ class FilmReader:
 
     def __init__(self, path: Path, damaged: str = "error") -> None:
         self.path, self._damaged = path, check_damaged(damaged)
-        self._stamp = FileStamp.of(path)
-        with open_film(path) as container, film_errors(path):
+        check_film_file(path)
+        self._guard = FileGuard([path])
+        with open_film(path) as container, film_errors(path, guard=self._guard):
             stream = picture_stream(container, path)
             self.time_base: Fraction = stream.time_base
             self.rate = _rate(stream)
@@ -113,7 +115,7 @@ class FilmReader:
         self.n_frames = len(self._packets.rows)
         self.damage = self._find_damage(None)
         self._refuse_damage()
-        with film_errors(path):
+        with film_errors(path, guard=self._guard):
             first = self._first_frame()
             self._read_layout(first)
             self.colours = FilmColours.of_frame(first, tags)
@@ -131,7 +133,7 @@ class FilmReader:
         FormatError
             If something is damaged and `damaged` is ``"error"``.
         """
-        with open_film(self.path) as container, film_errors(self.path):
+        with open_film(self.path) as container, film_errors(self.path, guard=self._guard):
             decoded = collect_decoded(self._called(self._decodable(container, STRICT_DECODING), on_packet))
         self.damage = self._find_damage(decoded)
         self._refuse_damage()
@@ -195,12 +197,12 @@ class FilmReader:
         offset = round(self.offset_s / self.time_base)
         last, backwards, n_frames, lost = None, 0, 0, 0
         options = LENIENT_DECODING if self._damaged == "keep" else STRICT_DECODING
-        with open_film(self.path) as container, film_errors(self.path):
+        with open_film(self.path) as container, film_errors(self.path, guard=self._guard):
             for _, frames in decode_packets(self._decodable(container, options)):
                 lost += frames is None
                 for frame in frames or ():
                     if n_frames % _CHECKED_EVERY == 0:
-                        self._stamp.check()
+                        self._guard.check()
                     n_frames += 1
                     time = frame.pts - offset if self._has_times and frame.pts is not None else None
                     if time is None or (last is not None and time <= last):
@@ -210,7 +212,7 @@ class FilmReader:
                     last, lost = time, 0
                     if self._damaged == "keep" or not self._is_flawed(frame):
                         yield FilmFrame(time, max(getattr(frame, "duration", 0) or 0, 0) or step, frame)
-        self._stamp.check()
+        self._guard.check()
         if backwards:
             logger.warning("%s: the time stamps of %d frames did not grow, and were moved", self.path.name, backwards)
 
@@ -229,17 +231,17 @@ class FilmReader:
         """
         import av
 
-        self._stamp.check()
+        self._guard.check()
         try:
             yield from container.demux(streams)
         except av.FFmpegError as error:
-            self._stamp.check()
+            self._guard.check()
             if not self._packets.error:
                 raise FormatError(
                     f"{self.path} could be read before and cannot be now ({error.strerror}); is its disk still there? "
                     "The same call goes on where it stopped"
                 ) from error
-        self._stamp.check()
+        self._guard.check()
 
     def _decodable(self, container: Any, options: dict[str, str]) -> Iterator[Any]:
         """Packets of the picture stream, with a decoder of these options."""

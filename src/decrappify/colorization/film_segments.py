@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from decrappify.checks import json_value
 from decrappify.colorization.film_reader import FilmReader
 from decrappify.errors import OutputExistsError
 from decrappify.io.h264 import X264_THREADS, x264_options
@@ -225,7 +225,7 @@ class SegmentFolder:
 
     def _read_json(self, name: str) -> dict[str, Any]:
         try:
-            values = json.loads((self.path / name).read_text(encoding="utf-8"))
+            values = json_value((self.path / name).read_text(encoding="utf-8"))
         except (OSError, ValueError):  # not there, or cut short by a crash of the machine
             return {}
         return values if isinstance(values, dict) else {}

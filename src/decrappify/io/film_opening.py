@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError
+from decrappify.errors import FormatError, InputError, MissingFileError
+from decrappify.io.damage import damage_errors
+from decrappify.io.file_guard import FileGuard
 from decrappify.io.film_files import ffmpeg_url
 
 _MAX_PIXELS = 1 << 26  # 8192 x 8192; a damaged header of a few bytes would otherwise ask for gigabytes
@@ -29,39 +29,6 @@ def _latin_1(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_LATIN_1, _latin_1)  # for tags of old programs, which are not in UTF-8
 
 
-@dataclass(frozen=True, slots=True)
-class FileStamp:
-    """Identity of a file, for noticing that it changes while it is read."""
-
-    path: Path
-    values: tuple[int, ...]
-
-    @classmethod
-    def of(cls, path: Path) -> FileStamp:
-        """Return the stamp of a regular file.
-
-        Raises
-        ------
-        MissingFileError
-            If there is no such file.
-        FormatError
-            If it is a folder, pipe or device, or cannot be read.
-        """
-        return cls(path, _values(path))
-
-    def check(self) -> None:
-        """Raise FormatError if the file has been changed, replaced or removed since."""
-        try:
-            now: tuple[int, ...] | None = _values(self.path)
-        except (DecrappifyError, OSError):
-            now = None
-        if now != self.values:
-            how = "was removed" if now is None else _change(self.values[0], now[0])
-            raise FormatError(
-                f"{self.path.name} {how} while it was read; wait until no other program writes it, then run again"
-            )
-
-
 def open_film(path: Path) -> Any:
     """Return the opened container; tags that are not UTF-8 are read as Latin-1.
 
@@ -70,13 +37,23 @@ def open_film(path: Path) -> Any:
     MissingFileError
         If there is no such file.
     FormatError
-        If ffmpeg cannot read it.
+        If it is a folder or pipe, or ffmpeg cannot read it.
     """
     import av
 
-    FileStamp.of(path)
+    check_film_file(path)
     with film_errors(path, "is no readable film"):
         return av.open(ffmpeg_url(path), options=dict(_DECODING), metadata_errors=_LATIN_1)
+
+
+def check_film_file(path: Path) -> None:
+    """Raise MissingFileError if there is no such file, and FormatError if it is not a regular one."""
+    if path.is_file():
+        return
+    if not path.exists():
+        raise MissingFileError(f"there is no file {path}; check the path")
+    kind = "a folder" if path.is_dir() else "a pipe or device"  # of which reading might never end
+    raise FormatError(f"{path.name} is {kind}, needs a regular file; copy the film into one first")
 
 
 def picture_stream(container: Any, path: Path) -> Any:
@@ -106,39 +83,19 @@ def picture_stream(container: Any, path: Path) -> Any:
     raise FormatError(f"{path.name} holds no picture stream; is it a sound file?")
 
 
-@contextmanager
-def film_errors(path: Path, what: str = "cannot be read") -> Iterator[None]:
-    """Convert what ffmpeg and PyAV raise on a damaged or foreign file into a FormatError of one line."""
-    import av
+def film_errors(
+    path: Path, what: str = "cannot be read", guard: FileGuard | None = None
+) -> AbstractContextManager[None]:
+    """Return a context that turns what ffmpeg and PyAV raise on a film into one line; see `damage_errors`.
 
-    try:
-        yield
-    except DecrappifyError:
-        raise
-    except MemoryError as error:
-        raise FormatError(f"{path.name} {what}: a frame needs more memory than there is, or it is damaged") from error
-    except (av.FFmpegError, OSError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise FormatError(f"{path.name} {what} ({reason}); it is damaged or another kind of file") from error
-    except (ValueError, ArithmeticError, LookupError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise FormatError(f"{path.name} {what} ({reason}); it is damaged or another kind of file") from error
-
-
-def _values(path: Path) -> tuple[int, ...]:
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise MissingFileError(f"there is no file {path}; check the path") from error
-    except (OSError, ValueError) as error:
-        raise FormatError(f"{path.name} cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    if not path.is_file():
-        kind = "a folder" if path.is_dir() else "a pipe or device"
-        raise FormatError(f"{path.name} is {kind}, needs a regular file; copy the film into one first")
-    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
-
-
-def _change(before: int, now: int) -> str:
-    if now == before:
-        return "was changed or replaced"
-    return f"{'grew' if now > before else 'was cut'} from {before} to {now} bytes"
+    Parameters
+    ----------
+    path : Path
+        The film.
+    what : str
+        What is wrong with it.
+    guard : FileGuard, optional
+        Checked first: a film that changed is not damaged.
+    """
+    before = None if guard is None else guard.check
+    return damage_errors(f"{path.name} {what}", "it is damaged or another kind of file", before)

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from decrappify.checks import json_value
 from decrappify.io.outputs import remove
 
 
@@ -114,7 +115,7 @@ class Journal:
         lines = self.path.read_bytes().split(b"\n")[:-1]  # what follows the last line end is torn
         for number, line in enumerate(lines):
             try:
-                entry = json.loads(line)
+                entry = json_value(line)
             except ValueError:
                 return False
             if number == 0 and not (isinstance(entry, dict) and entry.get("run_key") == self.run_key):

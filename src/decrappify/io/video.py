@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from decrappify.errors import FormatError
+from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.film_damage import collect_decoded, find_damage
 from decrappify.io.film_files import frame_orientation
-from decrappify.io.film_opening import STRICT_DECODING, FileStamp, film_errors, open_film, picture_stream
+from decrappify.io.film_opening import STRICT_DECODING, check_film_file, film_errors, open_film, picture_stream
 from decrappify.io.film_packets import FilmPackets, read_packets
 from decrappify.io.missing_planes import describe_missing
 from decrappify.io.orientation import upright, upright_pair
@@ -83,21 +84,22 @@ class VideoSource:
     shape: Shape5
     dtype: np.dtype[Any]
 
-    def __init__(self, path: Path, stamp: FileStamp | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._stamp = FileStamp.of(path) if stamp is None else stamp
+        check_film_file(path)
+        self._guard = FileGuard([path])
         self._kept: OrderedDict[int, Array] = OrderedDict()
         self._container: Any = None
         self._connect()
         try:
-            with film_errors(path):
+            with film_errors(path, guard=self._guard):
                 self._read_layout()
         except BaseException:
             self.close()
             raise
 
-    def __reduce__(self) -> tuple[type[VideoSource], tuple[Path, FileStamp]]:
-        return VideoSource, (self._path, self._stamp)
+    def __reduce__(self) -> tuple[type[VideoSource], tuple[Path], dict[str, Any]]:
+        return VideoSource, (self._path,), {"_guard": self._guard}
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region; the whole frame is decoded for it."""
@@ -110,14 +112,18 @@ class VideoSource:
         if t in self._kept:
             self._kept.move_to_end(t)
         else:
-            self._stamp.check()
-            with film_errors(self._path, f"has a frame {t} that cannot be read"):
+            self._guard.check()
+            with film_errors(self._path, f"has a frame {t} that cannot be read", self._guard):
                 pixels = self._pixels(t)
-            self._stamp.check()
+            self._guard.check()
             self._kept[t] = pixels
             if len(self._kept) > _KEPT_FRAMES:
                 self._kept.popitem(last=False)
         return self._kept[t][rows, columns, c].copy()
+
+    def version(self, t: int, c: int, z: int) -> str | None:
+        """Return size, times and inode of the file."""
+        return file_version(self._path)
 
     def close(self) -> None:
         """Release the file and the kept frames."""
@@ -133,7 +139,7 @@ class VideoSource:
         return float(1 / rate) if rate else None
 
     def _connect(self) -> None:
-        self._stamp.check()
+        self._guard.check()
         if self._container is not None:
             self._container.close()
         self._container = open_film(self._path)
@@ -240,7 +246,7 @@ class VideoSource:
             frame = self._advance_to(t)
             if frame is not None:
                 return frame
-        self._stamp.check()
+        self._guard.check()
         raise FormatError(
             f"frame {t} of {self._path.name} cannot be decoded: it, or a frame that it is predicted from, is damaged; "
             "copy the film again, or leave the frame out with movie[start:stop] (--frames START:STOP)"

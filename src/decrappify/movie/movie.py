@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from decrappify.errors import InputError
 from decrappify.movie.sources import Array, ArraySource, FrameSource, PixelSize, Plane, Shape5
-from decrappify.movie.views import CroppedSource, SelectedSource, SwappedSource, missing_planes
+from decrappify.movie.views import CroppedSource, SelectedSource, SwappedSource, missing_planes, plane_version
 
 T = TypeVar("T")
 
@@ -198,6 +198,10 @@ class Movie:
             "missing": self.missing if tuple(source.shape[:3]) == self.shape[:3] else None,
         }
         return Movie(source, **(metadata | changes))
+
+    def version(self, t: int, c: int = 0, z: int = 0) -> str | None:
+        """Return a text that differs whenever the stored pixels of a plane may have changed; None where unknown."""
+        return plane_version(self._source, t, c, z)
 
     def planes(self) -> Iterator[tuple[int, int, int]]:
         """Every (t, c, z), in the order in which files are written: T slowest, Z fastest."""
