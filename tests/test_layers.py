@@ -16,7 +16,8 @@ ROOT = Path(decrappify.__file__).parent
 # From the ground up. Rooms of one line do not import each other.
 FLOORS = [
     {"_version", "errors", "lazy"},
-    {"checks", "movie", "runtime", "windows"},
+    {"limits"},
+    {"checks", "movie", "runtime", "saturation", "windows"},
     {"intensity", "networks"},
     {"losses", "metrics", "fastai_import"},
     {"io", "crappify"},

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
 from decrappify.colorization.film_muxer import check_container, check_tracks, write_film
 from decrappify.colorization.film_reader import FilmFrame, FilmReader
 from decrappify.colorization.film_segments import SEGMENT_FRAMES, SegmentFolder, SegmentWriter
-from decrappify.colorization.presets import SQUARE
+from decrappify.colorization.presets import SQUARE, check_damaged
 from decrappify.colorization.steady import State, Steadier, load_state, save_state
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError, MissingFileError
@@ -42,6 +43,7 @@ def colorize_film(
     watermark: bool = False,
     batch_size: int | None = None,
     steady: float = 0.0,
+    damaged: str = "error",
     overwrite: bool = False,
     resume: bool = True,
     progress: Callable[..., Any] | None = None,
@@ -72,6 +74,11 @@ def colorize_film(
     steady : float
         0 to less than 1: mix the colours with those of the frames before, against flicker, see `Steadier`. Off by
         default: it makes the colours of moving things trail.
+    damaged : {"error", "skip", "keep"}
+        Frames that are missing, cannot be decoded or are not whole (parts of them, or of frames they are predicted
+        from, are damaged). The film is decoded once before the first frame is coloured; by default a damaged one is
+        refused with the number and place of such frames. ``"skip"`` leaves them out, ``"keep"`` colours those that can
+        be decoded as they are; both warn, note it in the output's comment, and keep the sound in step.
     overwrite : bool
         Replace an existing output, once the new one is complete.
     resume : bool
@@ -91,7 +98,7 @@ def colorize_film(
     MissingFileError
         If there is no `source`.
     FormatError
-        If `source` is no film or is truncated, or `output` is of a format that cannot hold it.
+        If `source` is no film, is damaged or changes meanwhile, or `output` is of a format that cannot hold it.
     InputError
         If `source` is a still picture or the output itself, or an option is out of range.
     OutputExistsError
@@ -113,13 +120,15 @@ def colorize_film(
     steadier = Steadier(steady)
     batch_size = _checked_batch_size(batch_size, colorizer)
     refuse_overlap(output, source)
-    about = _about(source, colorizer, watermark=watermark, steady=steady)
+    check_damaged(damaged)
+    about = _about(source, colorizer, watermark=watermark, steady=steady, damaged=damaged)
     check_output(output, overwrite=True)
     with output_errors(output), locked(output) as lock:
         folder = SegmentFolder(lock, _digest(about), about, overwrite=overwrite, resume=resume)
         if not folder.complete:
-            reader = FilmReader(source)
+            reader = FilmReader(source, damaged)
             check_tracks(reader, output)
+            reader.check(partial(_check_cancel, cancel))
             with threads_put_back():
                 folder.open(_runtime(folder, colorizer))
                 film = _Film(reader, folder, colorizer, steadier, watermark=watermark, cancel=cancel)
@@ -174,7 +183,7 @@ class _Film:
                 bar.update(self._frames_done)
 
             def work(batch: _Batch) -> _Batch:
-                self._check_cancel()
+                _check_cancel(self._cancel)
                 squares = self._steadier(batch.pictures, self._colorizer.colour_of(batch.pictures))
                 if bar is not None:
                     bar.update(len(squares))
@@ -199,7 +208,8 @@ class _Film:
                 min(factors), max(factors),
             )  # fmt: skip
         path = self._folder.film_path()
-        write_film(path, self._reader, self._folder, output, self._colorizer.statement(min(factors)))
+        statement = "; ".join(filter(None, (self._colorizer.statement(min(factors)), self._reader.note())))
+        write_film(path, self._reader, self._folder, output, statement)
         self._folder.place(path)
 
     def _batches(self, batch_size: int) -> Iterator[_Batch]:
@@ -208,7 +218,7 @@ class _Film:
         for piece, members in groupby(numbered, lambda pair: pair[0] // SEGMENT_FRAMES):
             frames: list[FilmFrame] = []
             for number, frame in members:
-                self._check_cancel()
+                _check_cancel(self._cancel)
                 if piece < self._done:
                     continue
                 frames.append(frame)
@@ -243,9 +253,10 @@ class _Film:
             save_state(self._folder.state_path(self._piece), self._last_state)
         self._folder.record(self._piece, segment)
 
-    def _check_cancel(self) -> None:
-        if self._cancel is not None and self._cancel.is_set():
-            raise ColorizationCancelled("cancelled; finished pieces are kept, and the same call colours the rest")
+
+def _check_cancel(cancel: threading.Event | None) -> None:
+    if cancel is not None and cancel.is_set():
+        raise ColorizationCancelled("cancelled; finished pieces are kept, and the same call colours the rest")
 
 
 def _checked_batch_size(batch_size: int | None, colorizer: Colorizer) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -10,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from decrappify.checks import check_whole
+from decrappify.checks import check_whole, json_value
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
 from decrappify.colorization.photograph_writer import check_writable, write_photograph
 from decrappify.colorization.photographs import READABLE, Photograph, read_description, read_photograph
@@ -152,7 +151,7 @@ def _take_up(output: Path, colorizer: Colorizer, *, resume: bool) -> None:
     path, device = output / _RUN, colorizer.network.device
     about = {"colorizer": colorizer.identity, "render_factor": colorizer.render_factor}
     try:
-        earlier = json.loads(path.read_text(encoding="utf-8")) if resume else {}
+        earlier = json_value(path.read_text(encoding="utf-8")) if resume else {}
         ours = about == {key: earlier.get(key) for key in about}
     except (OSError, ValueError, AttributeError):  # there is none, or it is damaged
         ours = False

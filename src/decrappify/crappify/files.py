@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from decrappify.checks import toml_table
+from decrappify.checks import json_value, reason, toml_table
 from decrappify.errors import FormatError, MissingFileError, OutputError, OutputExistsError
 
 
@@ -18,9 +18,9 @@ def read_table(path: Path) -> dict[str, Any]:
         raise MissingFileError(f"there is no crappifier file {path}; check the path, or use the name of a preset")
     try:
         text = path.read_text(encoding="utf-8-sig")
-        table = toml_table(text) if path.suffix.lower() == ".toml" else json.loads(text)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path} is not a valid {path.suffix[1:].upper()} file: {error}") from error
+        table = toml_table(text) if path.suffix.lower() == ".toml" else json_value(text)
+    except (ValueError, OSError) as error:
+        raise FormatError(f"{path} is not a valid {path.suffix[1:].upper()} file: {reason(error)}") from error
     if not isinstance(table, dict):
         raise FormatError(f"{path} holds a {type(table).__name__}, needs one table with 'steps'")
     return table

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from decrappify.checks import json_value
 from decrappify.errors import OutputError
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -60,8 +61,8 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; an empty one if the file is absent, damaged or holds something else."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        values = json_value(path.read_bytes())
+    except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
 

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from decrappify.checks import json_value
 from decrappify.io.lock_record import boot_name
 from decrappify.movie import Plane
 
@@ -116,8 +117,8 @@ class Journal:
         entries, sizes = [], []
         for line in self.path.read_bytes().split(b"\n")[:-1]:  # what follows the last line end is torn
             try:
-                entries.append(json.loads(line))
-            except (ValueError, RecursionError):
+                entries.append(json_value(line))
+            except ValueError:
                 break
             sizes.append(len(line) + 1)
         last_boot = None

@@ -16,6 +16,8 @@ from typing import Any
 
 import psutil
 
+from decrappify.checks import json_value
+
 FORMAT = "decrappify lock 1"
 HEARTBEAT_S, STALE_S = 20.0, 120.0  # how often a holder touches its lock, and after how long it counts as ended
 _START = json.dumps({"format": FORMAT})[:-1].encode()
@@ -129,8 +131,8 @@ def parse_lock(content: bytes) -> LockRecord:
     record = LockRecord()
     for line in content.split(b"\n"):
         try:
-            _apply(record, json.loads(line.strip(b"\0")))
-        except (ValueError, TypeError, KeyError, RecursionError):
+            _apply(record, json_value(line.strip(b"\0")))
+        except (ValueError, TypeError, KeyError):
             continue
     return record
 

@@ -25,6 +25,7 @@ from decrappify.io.locks import OutputLock
 from decrappify.io.omezarr_metadata import group_document, level_shapes
 from decrappify.io.outputs import check_output, partial_path
 from decrappify.io.working_folder import WorkingFolder
+from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import Array, Movie, PixelSize, Plane, Shape5
 
 CHUNK = 512
@@ -127,6 +128,7 @@ class ZarrMovieWriter:
         self._overwrite, self._run_key = overwrite, run_key
         self.resumed, self._finished = True, False
         check_output(self.path, overwrite=True)
+        check_zarr_threads()
         self._output_lock = lock or OutputLock(self.path)
         self._owns_lock = lock is None
         try:

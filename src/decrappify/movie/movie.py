@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 
 from decrappify.errors import InputError
 from decrappify.movie.sources import Array, ArraySource, FrameSource, PixelSize, Plane, Shape5
-from decrappify.movie.views import CroppedSource, SelectedSource, SwappedSource, missing_planes
+from decrappify.movie.views import CroppedSource, SelectedSource, SwappedSource, missing_planes, plane_version
 
 T = TypeVar("T")
 
@@ -207,6 +207,10 @@ class Movie:
         movie = Movie(source, **(metadata | changes))
         movie.origin = self.origin
         return movie
+
+    def version(self, t: int, c: int = 0, z: int = 0) -> str | None:
+        """Return a text that differs whenever the stored pixels of a plane may have changed; None where unknown."""
+        return plane_version(self._source, t, c, z)
 
     def planes(self) -> Iterator[tuple[int, int, int]]:
         """Every (t, c, z), in the order in which files are written: T slowest, Z fastest."""

@@ -17,7 +17,6 @@ from numpy.typing import DTypeLike
 from decrappify._version import __version__
 from decrappify.errors import InputError
 from decrappify.intensity import ConstantChannelError, check_nan
-from decrappify.io.casting import cast
 from decrappify.movie import Array, Movie, Plane, Shape5, scaled_spacing
 from decrappify.restoration.frames import Frame, FrameReader, Part
 from decrappify.restoration.measuring import Channel, measure_channel
@@ -30,6 +29,7 @@ from decrappify.restoration.missing import (
 )
 from decrappify.restoration.repair import put_back
 from decrappify.restoration.sliding import SlidingWindow, Window
+from decrappify.saturation import saturate
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -235,8 +235,19 @@ class Job:
         """Turn a result (out_channels, Y, X) in network units into planes of the output's dtype.
 
         Also returns how many of their pixels were clipped, at the lower and at the upper limit of the dtype.
+
+        Raises
+        ------
+        InputError
+            If the network predicted NaN or infinity, which an integer output would show as black.
         """
         group = self.groups[target.group]
+        if not np.isfinite(restored).all():
+            raise InputError(
+                f"model {self.model.name!r} predicted NaN or infinity from the finite pixels of frame "
+                f"{self.frames[target.t]} of {self.movie.name}; use precision='float32' (--precision float32), or "
+                "another model"
+            )
         planes, below, above = [], 0, 0
         for k, plane in enumerate(restored):
             own = min(k, len(group) - 1)
@@ -273,7 +284,7 @@ class Job:
         if self.dtype.kind in "ui":
             planes = [np.nan_to_num(plane) for plane in planes]
         scale = self.model.scale
-        finer = [np.repeat(np.repeat(cast(plane, self.dtype), scale, axis=0), scale, axis=1) for plane in planes]
+        finer = [np.repeat(np.repeat(saturate(plane, self.dtype), scale, axis=0), scale, axis=1) for plane in planes]
         return [finer[min(k, len(finer) - 1)] for k in range(self.out_channels)]
 
     def _place(self, fixed: int, i: int) -> tuple[int, int]:

@@ -8,12 +8,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import psutil
 
 from decrappify.errors import DeviceMemoryError
+from decrappify.limits.memory import available_memory
 from decrappify.movie import Array, Movie, Plane, Shape5
 
 if TYPE_CHECKING:
+    from decrappify.io.journal import Journal
     from decrappify.io.locks import OutputLock
 
 
@@ -58,7 +59,7 @@ class MemoryResult:
     """
 
     def __init__(self, shape: Shape5, dtype: np.dtype[Any], metadata: Mapping[str, Any]) -> None:
-        needed, free = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, int(psutil.virtual_memory().available)
+        needed, free = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, available_memory()
         if needed > free:
             raise DeviceMemoryError(
                 f"the restored movie needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB of memory are free; "
@@ -169,8 +170,8 @@ def check_export(path: Path, shape: Shape5, dtype: np.dtype[Any]) -> None:
         save_movie(Movie.from_array(values.astype(dtype), "TCZYX", name=path.name), Path(folder) / path.name)
 
 
-def saved_state(lock: OutputLock, run_key: str, *, overwrite: bool) -> dict[str, Any] | None:
-    """Read the state of this run's partial output, None if there is none.
+def saved_journal(lock: OutputLock, run_key: str, *, overwrite: bool) -> Journal | None:
+    """Read the journal of this run's partial output, None if there is none.
 
     Raises
     ------
@@ -181,4 +182,4 @@ def saved_state(lock: OutputLock, run_key: str, *, overwrite: bool) -> dict[str,
     from decrappify.io.working_folder import WorkingFolder
 
     folder = WorkingFolder(lock, run_key, overwrite=overwrite)
-    return Journal(folder.path / "journal").state if folder.continues else None
+    return Journal(folder.path / "journal") if folder.continues else None

@@ -68,8 +68,8 @@ def train(
     crappifier : Crappifier or str
         How good images become bad; a preset's name or a .toml/.json file will do.
     pairs : tuple, list or folder, optional
-        Measured pairs in place of `high_res` and `crappifier`: ``(source_folder, target_folder)``, a list of
-        ``(source, target)``, or a folder holding ``low/`` and ``high/``.
+        Measured pairs in place of `high_res` and `crappifier`: ``(source_folder, target_folder)``, ``(source,
+        target)``, a list of such pairs, or a folder holding ``low/`` and ``high/``.
     validation : like `high_res` (or like `pairs`), optional
         Held-out data; without it the last frames of each movie are kept out, or else the last movies of ten or more, or
         else a strip of each field.
