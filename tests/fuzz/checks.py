@@ -233,7 +233,15 @@ def check_journal(path: Path) -> str:
     return outcome
 
 
+def check_film(path: Path) -> str:
+    """Check that a film is read and colored, or refused; see `films.check_film`."""
+    from . import films
+
+    return films.check_film(path)
+
+
 CHECKS: dict[str, Callable[[Path], str]] = {
+    "film": check_film,
     "movie": check_movie,
     "model": check_model,
     "crappifier": check_crappifier,

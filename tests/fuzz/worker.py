@@ -100,10 +100,18 @@ def edit_journal(run: Path, rng: Random) -> None:
         file.write_bytes(mutate(file.read_bytes(), rng, PLAIN))
 
 
+def edit_film(path: Path, rng: Random) -> None:
+    """Damage a film; see `films.damage_film`."""
+    from .films import damage_film
+
+    damage_film(path, rng)
+
+
 MAKERS: dict[str, Callable[[Path, Random], None]] = {
     "safetensors": edit_safetensors,
     "training": edit_training,
     "journal": edit_journal,
+    "film": edit_film,
 }
 
 

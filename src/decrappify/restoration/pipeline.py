@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 from torch import Tensor
 
-from decrappify.errors import InputError
+from decrappify.errors import OutputExistsError
 from decrappify.limits.reached import limit_errors
 from decrappify.movie import Array, Movie, Plane
 from decrappify.restoration.arrays import given_axes, in_axes
@@ -25,14 +25,7 @@ from decrappify.restoration.measuring import Channel
 from decrappify.restoration.notes import note_of, report, report_start, summary
 from decrappify.restoration.overlap import run_overlapped
 from decrappify.restoration.restorer import RestorationCancelled, Restorer
-from decrappify.restoration.results import (
-    MemoryResult,
-    Result,
-    StoreResult,
-    planes_done,
-    remove_working_store,
-    saved_state,
-)
+from decrappify.restoration.results import MemoryResult, Result, StoreResult, saved_journal
 from decrappify.restoration.sliding import Window
 from decrappify.runtime import present_runtime, take_up_runtime, threads_put_back
 
@@ -145,8 +138,11 @@ def restore(
         If movie or output is of a format that has no reader or writer.
     OutputExistsError
         If the output, or the unfinished one of another run, is already there.
+    OutputError
+        If another process writes this output, or it cannot be written.
     InputError
-        If movie, model and options do not fit each other, or a frame holds NaN.
+        If movie, model and options do not fit each other, a frame holds NaN, or the output is the input, holds it, or
+        lies in it.
     DeviceMemoryError
         If not even the smallest tile fits into memory.
     RestorationCancelled
@@ -168,6 +164,7 @@ def restore(
     opened = open_movie(movie, folder_as=folder_as, **opening)
     source = Path(movie) if isinstance(movie, str | os.PathLike) else None
     given = given_axes(movie, axes) if as_array else None
+    start = None
     try:
         job = Job(
             opened,
@@ -196,6 +193,8 @@ def restore(
             finally:
                 result.close()
     finally:
+        if start is not None:
+            start.close()
         if source is not None:
             opened.close()
 
@@ -235,30 +234,50 @@ class _Start:
         self._precision, self._backend = precision, backend
         self._overwrite, self._resume = overwrite, resume
         self.complete = False
+        self._lock: Any = None
         self._state: dict[str, Any] = {}
         self.provenance: dict[str, Any] = {}
         self.planes_done = 0
         self.earlier: Any = None
         if output is None:
             return
-        if source is not None and output.exists() and output.resolve() == source.resolve():
-            raise InputError(f"{output} is the input itself; choose another name for the output")
-        self._check_output(output)
+        from decrappify.io.locks import OutputLock
+        from decrappify.io.outputs import check_output, refuse_overlap
+
+        refuse_overlap(output, source, job.movie.origin)
+        check_output(output, overwrite=True)
+        self._lock = OutputLock(output)
+        try:
+            self._check_output(output)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Release the lock on the output."""
+        if self._lock is not None:
+            self._lock.release()
 
     def _check_output(self, output: Path) -> None:
         from decrappify.io.outputs import check_output
+        from decrappify.io.working_folder import WorkingFolder
 
-        state = saved_state(output, self._run_key) if self._resume else None
-        if state is not None:
-            self._state = state
-            self.planes_done = planes_done(output, self._run_key)
-            self.earlier = taken_from(state)
-            # Killed between the export's rename and the removal of the working store.
-            self.complete = bool(state.get("exporting")) and output.exists() and not self._overwrite
-            if self.complete:
-                remove_working_store(output)
-        else:
-            check_output(output, overwrite=self._overwrite)
+        if self._resume and self._lock.placed_by == self._run_key:
+            # Killed between the last rename and the removal of the working folder.
+            self.complete = True
+            WorkingFolder(self._lock, self._run_key, overwrite=self._overwrite).remove()
+            return
+        journal = saved_journal(self._lock, self._run_key, overwrite=self._overwrite)
+        if journal is not None and output.exists() and not self._overwrite:
+            raise OutputExistsError(
+                f"{output} already exists, and its unfinished run is kept; move it to another name and repeat the run, "
+                "or replace it with overwrite=True (--overwrite)"
+            )
+        check_output(output, overwrite=self._overwrite)
+        if self._resume and journal is not None:
+            self._state = dict(journal.state)
+            self.planes_done = len(journal.done)
+            self.earlier = taken_from(self._state)
 
     def prepare(
         self,
@@ -328,6 +347,7 @@ class _Start:
             overwrite=self._overwrite,
             resume=self._resume,
             progress=progress,
+            lock=self._lock,
         )
 
 
