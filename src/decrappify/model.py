@@ -289,7 +289,8 @@ def _read_model(path: Path) -> Model:
                 f"{path} holds weights that do not fit its architecture; the file is damaged"
             ) from error
         raise ModelFileError(
-            f"{path} describes a model that this decrappify {__version__} cannot build: {reason(error)}"
+            f"{path} describes a model that this decrappify {__version__} cannot build: "
+            f"{reason(error, of_settings=True)}"
         ) from error
     _check_intact(header, weights, path)
     return model

@@ -42,21 +42,20 @@ def tiff_files(folder: Path) -> list[Path]:
     sizes = {"VoxelSizeX": 2e-7, "VoxelSizeY": 2e-7, "VoxelSizeZ": 1e-6, "TimeIntervall": 1.5}
     write_lsm(folder / "a.lsm", _pixels(3, 3, 10, 12), names=["Ch1", "Ch2", "ChD"], **sizes)
     write_stk(folder / "a.stk", _pixels(3, 10, 12), unit="um", size=0.1625, step=0.5, interval=1.0)
-    tifffile.imwrite(
-        folder / "zip.tif", _pixels(3, 40, 48), compression="zlib", predictor=True, photometric="minisblack"
-    )
-    tifffile.imwrite(
-        folder / "tiles.tif", _pixels(2, 64, 48), tile=(16, 16), compression="lzw", metadata={"axes": "ZYX"}
-    )
-    tifffile.imwrite(folder / "big.tif", _pixels(3, 10, 12, dtype=np.float32), bigtiff=True, byteorder=">")
+    gray: dict[str, Any] = {"photometric": "minisblack"}
+    tiles: dict[str, Any] = {"tile": (16, 16), "compression": "lzw", "metadata": {"axes": "ZYX"}}
+    tifffile.imwrite(folder / "zip.tif", _pixels(3, 40, 48), compression="zlib", predictor=True, **gray)
+    tifffile.imwrite(folder / "tiles.tif", _pixels(2, 64, 48), **tiles, **gray)
+    tifffile.imwrite(folder / "big.tif", _pixels(3, 10, 12, dtype=np.float32), bigtiff=True, byteorder=">", **gray)
     tifffile.imwrite(folder / "rgb.tif", _pixels(12, 14, 3, dtype=np.uint8), photometric="rgb", resolution=(300, 300))
     tifffile.imwrite(
         folder / "jpeg.tif", _pixels(64, 64, 3, dtype=np.uint8), photometric="rgb", compression="jpeg", tile=(32, 32)
     )
     tifffile.imwrite(folder / "bits.tif", _pixels(16, 16) % 2 == 1, photometric="minisblack")
     with tifffile.TiffWriter(folder / "pyramid.ome.tif") as writer:
-        writer.write(_pixels(2, 64, 64), subifds=1, tile=(32, 32), metadata={"axes": "CYX", "PhysicalSizeX": 0.5})
-        writer.write(_pixels(2, 32, 32), subfiletype=1, tile=(32, 32))
+        levels: dict[str, Any] = {"tile": (32, 32), "photometric": "minisblack"}
+        writer.write(_pixels(2, 64, 64), subifds=1, metadata={"axes": "CYX", "PhysicalSizeX": 0.5}, **levels)
+        writer.write(_pixels(2, 32, 32), subfiletype=1, **levels)
     planes = [(t, 0, 0, "scenes.ome.tif", t) for t in range(2)]
     images = [
         {
@@ -81,7 +80,8 @@ def tiff_files(folder: Path) -> list[Path]:
     pages_with(folder / "si4.tif", _pixels(4, 9, 8), "frameNumbers = 1", software=si + "SI.VERSION_MAJOR = 2016\n")
     metamorph = (
         '<MetaData><PlaneInfo><prop id="spatial-calibration-x" type="float" value="0.325"/><prop '
-        'id="spatial-calibration-y" type="float" value="0.325"/><prop id="spatial-calibration-units" type="string" value="um"/><prop '
+        'id="spatial-calibration-y" type="float" value="0.325"/><prop '
+        'id="spatial-calibration-units" type="string" value="um"/><prop '
         'id="acquisition-time-local" type="time" value="20200101 10:00:00.0"/></PlaneInfo></MetaData>'
     )
     pages_with(folder / "metaseries.tif", _pixels(2, 9, 8), metamorph)

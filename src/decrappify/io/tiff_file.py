@@ -23,6 +23,7 @@ from decrappify.io.ome_reader import (
     renamed_uuid,
     scene_numbers,
 )
+from decrappify.io.tiff_announced import check_micromanager, check_ome
 from decrappify.io.tiff_layout import scene_indices, scene_label
 from decrappify.io.tiff_micromanager import position_names
 
@@ -86,9 +87,11 @@ class TiffDocument:
             self.file.close()
             self.file = tifffile.TiffFile(path, is_scanimage=False)
         try:
+            check_micromanager(path, self.file)
             self._uuid: str | None = None
             self.root = self._find_root()
             self._images = image_elements(self.root) if self.root is not None else []
+            check_ome(path, self._images)
             self._uuid = self._uuid or renamed_uuid(self._images, path)
             self.scenes = self._ome_scenes() or self._series_scenes()
         except BaseException:
