@@ -77,7 +77,7 @@ def test_verbose_says_what_was_decided(cells, tiny_models, tmp_path, command):
     options = ["--model", tiny_models["still"], "--tile-size", "4096", "--device", "cpu", "--precision", "float32"]
     lines = command("--verbose", "restore", cells, tmp_path / "out.ome.tif", *options).stderr.splitlines()
     assert lines[0].startswith("decrappify: torch on cpu in float32, tiles of ")
-    assert lines[1] == "decrappify: tile_size=4096 holds the whole frame (40 x 48)"
+    assert lines[1] == "decrappify: --tile-size 4096 holds the whole frame (40 x 48)"
 
 
 def test_crappify_takes_a_preset_or_a_file(cells, tmp_path, command):
@@ -186,7 +186,7 @@ def test_axes_are_given_on_the_command_line(tmp_path, rng, command, monkeypatch)
     pixels = rng.integers(100, 900, (40, 48, 3), dtype=np.uint16)
     zarr.create_array(tmp_path / "plain.zarr", data=pixels)
     tifffile.imwrite(tmp_path / "stack.tif", pixels.transpose(2, 0, 1), photometric="minisblack")
-    assert "pass axes='YXC' (--axes YXC)" in command("info", "plain.zarr", exit_code=2).stderr
+    assert "pass --axes YXC for" in command("info", "plain.zarr", exit_code=2).stderr
     assert "plain.zarr: T 1, C 3, Z 1, Y 40, X 48" in command("info", "plain.zarr", "--axes", "YXC").stdout
     assert "stack.tif: T 1, C 1, Z 3, Y 40, X 48" in command("info", "stack.tif", "--axes", "zyx").stdout
     command("crappify", "plain.zarr", "bad.ome.zarr", "--preset", "confocal", "--axes", "YXT")

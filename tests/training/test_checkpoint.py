@@ -24,7 +24,7 @@ def test_a_crash_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
     save_checkpoint(path, STATE)
 
     def full_disk(state, file):
-        file.write_bytes(b"half of it")
+        file.write(b"half of it")
         raise RuntimeError("PytorchStreamWriter failed writing file: file write failed")
 
     monkeypatch.setattr(checkpoint.torch, "save", full_disk)

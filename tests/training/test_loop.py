@@ -130,6 +130,7 @@ def test_ctrl_c_saves_and_the_run_goes_on_from_there(tmp_path):
 
 def test_the_run_folder_shows_what_happened(straight):
     assert {path.name for path in straight.iterdir() if not path.name.startswith("events")} == {
+        "checkpoint.previous.pt",
         "checkpoint.pt",
         "log.csv",
         "loss.png",

@@ -184,7 +184,7 @@ class NoganConfig:
         Longer gradients of the generator are cut to this in phase (i); 0 leaves them alone.
     ema_decay : float
         Decay of the running average of the pretrained weights; 0 turns it off.
-    precision, device, n_devices, workers, validation_fraction, seed, deterministic
+    checkpoint_minutes, precision, device, n_devices, workers, validation_fraction, seed, deterministic
         As in `TrainingConfig`.
     """
 
@@ -212,6 +212,7 @@ class NoganConfig:
     weight_decay: float = 1e-3
     max_gradient_norm: float = 0.0
     ema_decay: float = 0.0
+    checkpoint_minutes: float = 5.0
     precision: str = "32-true"
     device: str = "auto"
     n_devices: int = 1
@@ -230,7 +231,7 @@ class NoganConfig:
         check_range("validation_patches", self.validation_patches, 4)
         if self.items is not None:
             check_range("items", self.items, 1)
-        for name in ("weight_decay", "max_gradient_norm", "stability_weight", "workers", "seed"):
+        for name in ("weight_decay", "max_gradient_norm", "stability_weight", "checkpoint_minutes", "workers", "seed"):
             check_range(name, getattr(self, name), 0)
         check_range("generated_share", self.generated_share, 1e-6, 1)
         check_range("checkpoint_share", self.checkpoint_share, 1e-6, 1)

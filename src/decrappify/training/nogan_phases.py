@@ -64,7 +64,7 @@ def critic_steps(config: NoganConfig, cycle: int) -> tuple[Any, ...]:
 
 
 def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
-    """Walk through the phases from where the run stands; a run that is asked to stop ends early, and says so."""
+    """Run the phases that remain; a run that is asked to stop ends early, with `unfinished` set."""
     config = run.config
     colour = config.task == "colorization"
     data_range = _COLOUR_RANGE if colour else 1.0
@@ -91,12 +91,14 @@ def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
                     break
             run.end_phase()
             run.record.draw(final=False)
-    except Halted:
-        log.warning("stopped in %s; resume to go on", phases[run.position.phase])
+    except Halted as halted:
+        run.unfinished = f"stopped in {phases[run.position.phase]} at {halted}"
+        log.info("%s", run.unfinished)
         if watcher is not None and watcher.rows:
             watcher.choose()  # the best so far; a phase that ends by itself has chosen
     if run.fabric.is_global_zero:
-        save_critic(run.critic, run.folder / "critic.safetensors")
+        if not run.unfinished:
+            save_critic(run.critic, run.folder / "critic.safetensors")
         run.record.draw()
 
 
