@@ -55,8 +55,7 @@ class TrainingConfig:
         Steps between validations, each with a checkpoint and a preview.
     checkpoint_minutes : float
         Minutes between checkpoints in between, which is what a killed run loses at most; 0 saves after every step. A
-        run may be resumed with another value. A checkpoint takes 0.02 s (small network) to 2 s (the largest), so 5
-        minutes cost less than 1 % of the time.
+        run may be resumed with another value. The table behind the default is in benchmarks/RESULTS.md.
     keep : str
         Which averaged weights the model gets: "best" of all validations, or "last". The last are the better choice
         where the validation images are few or noisy and training ends at a learning rate near 0.

@@ -16,7 +16,7 @@ from decrappify.errors import InputError, MissingFileError
 from decrappify.movie import Array
 from decrappify.training.nogan_run import Halted, NoganRun
 from decrappify.training.pictures import read_patch, write_patch
-from decrappify.training.running import on_any_rank
+from decrappify.training.running import folder_errors, on_any_rank
 
 KINDS = ("generated", "real")  # class ids 0 and 1
 _HELD_OUT = 10  # every so-manieth image judges the critic
@@ -50,7 +50,8 @@ def save_generated(run: NoganRun, folder: Path, what: str) -> int:
             end = min(start + together, n_images)
             chosen = range(start, end)[run.fabric.global_rank :: run.fabric.world_size]
             if chosen:
-                _save_batch(run, dataset, chosen, folder)
+                with folder_errors(run.folder):
+                    _save_batch(run, dataset, chosen, folder)
             if bar is not None:
                 bar.update(end - start)
             halted = on_any_rank(run.fabric, run.stop.is_set())

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from decrappify.datasets import Sample
-from decrappify.errors import InputError, OutputError
+from decrappify.errors import InputError
 from decrappify.losses import PixelLoss, pixel_loss, tuple_loss
 from decrappify.runtime import present_runtime, take_up_runtime, threads_put_back
 from decrappify.training.checkpoint import FREE_SETTINGS, load_checkpoint, save_checkpoint
 from decrappify.training.config import TrainingConfig
 from decrappify.training.ema import WeightAverage
 from decrappify.training.record import RunRecord
-from decrappify.training.running import check_device, deterministic, interruptible, on_any_rank
+from decrappify.training.running import check_device, deterministic, folder_errors, interruptible, on_any_rank
 from decrappify.training.sampler import step_loader
 from decrappify.training.status import StatusLog, Timer
 from decrappify.training.validation import ValidationScore, Validator
@@ -323,11 +323,7 @@ def _report(
         "val_noise_draw": score.noise_draw,
         "seconds": run.seconds,
     }
-    try:
+    with folder_errors(record.folder):
         record.add(row)
         record.draw(final=final)
         record.preview(step, score.previews)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write the log of step {step} into {record.folder}: {error.strerror or error}"
-        ) from error

@@ -22,7 +22,7 @@ from decrappify.training.learner import Learner
 from decrappify.training.material import Material
 from decrappify.training.nogan_config import NoganConfig
 from decrappify.training.nogan_record import NoganRecord
-from decrappify.training.running import check_device, on_any_rank
+from decrappify.training.running import check_device, folder_errors, on_any_rank
 from decrappify.training.sampler import step_loader
 from decrappify.training.status import StatusLog, Timer
 
@@ -184,9 +184,10 @@ class NoganRun:
                 if number % every == 0 or number == total:
                     means = self._means(numbers)
                     numbers.clear()
-                    ended = at_checkpoint(number, means)
                     rates = {f"{name}_rate": item.rate for name, item in learners.items() if isinstance(item, Learner)}
-                    self.record.add(what, number, self.seconds, means | rates)
+                    with folder_errors(self.folder):
+                        ended = at_checkpoint(number, means)
+                        self.record.add(what, number, self.seconds, means | rates)
                     if "val_psnr" in means:
                         status.validation = f"validation {means['val_psnr']:.2f} dB"
                     if ended:
