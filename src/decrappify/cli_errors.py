@@ -167,10 +167,13 @@ def with_options(message: str, flags: Mapping[str, str]) -> str:
             return found[0]
         return flags[name] if plain == "True" else f"{flags[name]} {text if plain is None else plain}"
 
-    message = re.sub(rf"\b(\w+)={_VALUE}", option, message)
-    message = re.sub(r"(--[\w-]+(?: [^\s()]+)?) \((--[\w-]+)(?: [^()]*)?\)", _first_if_same, message)
-    return re.sub(rf"\b\w+(?:={_VALUE})? \((--[\w-]+(?: [^()]*)?)\)", r"\3", message)
+    def python_form(found: re.Match[str]) -> str:
+        advice, name, value, flag, rest, otherwise = found.group(1, 2, 3, 6, 7, 8)
+        if value is None and name.replace("_", "-") != flag.removeprefix("--"):
+            return found[0]  # something else in front of an option
+        if advice and otherwise and flags and flag not in flags.values():
+            return ""  # this command does not have the option, so only the other advice can be followed
+        return f"{advice or ''}{flag}{rest or ''}{otherwise or ''}"
 
-
-def _first_if_same(found: re.Match[str]) -> str:
-    return found[1] if found[1].split()[0] == found[2] else found[0]
+    message = re.sub(rf"\b((?:pass|use) )?(\w+)(={_VALUE})? \((--[\w-]+)( [^()]*)?\)( or )?", python_form, message)
+    return re.sub(rf"\b(\w+)={_VALUE}", option, message)
