@@ -184,7 +184,9 @@ class NoganConfig:
         Longer gradients of the generator are cut to this in phase (i); 0 leaves them alone.
     ema_decay : float
         Decay of the running average of the pretrained weights; 0 turns it off.
-    checkpoint_minutes, precision, device, n_devices, workers, validation_fraction, seed, deterministic
+    checkpoint_minutes : float
+        As in `TrainingConfig`; the checkpoints of the DeOldify networks and their critic are 1.9 GB each.
+    precision, device, n_devices, workers, validation_fraction, seed, deterministic
         As in `TrainingConfig`.
     """
 
@@ -212,7 +214,7 @@ class NoganConfig:
     weight_decay: float = 1e-3
     max_gradient_norm: float = 0.0
     ema_decay: float = 0.0
-    checkpoint_minutes: float = 5.0
+    checkpoint_minutes: float = 15.0
     precision: str = "32-true"
     device: str = "auto"
     n_devices: int = 1
