@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 import sys
 from contextlib import suppress
@@ -29,14 +28,6 @@ def echo(text: object, *, err: bool = False) -> None:
 def echo_lines(text: str) -> None:
     """Print several lines, each as `echo` does."""
     click.echo("\n".join(map(printable, text.split("\n"))))
-
-
-class OneLineFormatter(logging.Formatter):
-    """Formats a record as one line in which control characters are escaped."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
-        return printable(super().format(record))
 
 
 def repair_streams() -> None:
