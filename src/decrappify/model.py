@@ -15,6 +15,7 @@ from decrappify.checks import nearest
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError, OutputExistsError
 from decrappify.fastai_import.kinds import is_checkpoint, what_it_is
 from decrappify.intensity import ChannelStatistics, NormalizationRule, normalization_from_dict
+from decrappify.limits.files import check_regular
 
 if TYPE_CHECKING:
     from torch import nn
@@ -184,6 +185,7 @@ def find_model(name_or_path: str | Path) -> Path:
     if isinstance(name_or_path, str) and name_or_path in shipped:
         return shipped[name_or_path]
     path = Path(name_or_path)
+    check_regular(path)
     if not path.is_file():
         hint = nearest(str(name_or_path), shipped)
         if path.suffix in (".pth", ".pkl"):

@@ -15,6 +15,7 @@ from decrappify.colorization.film_colours import FilmColours
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.film_files import ffmpeg_url, frame_orientation
 from decrappify.io.orientation import upright, upright_pair
+from decrappify.limits.files import check_regular
 from decrappify.movie import Array
 
 logger = logging.getLogger(__name__)
@@ -215,6 +216,7 @@ def open_film(path: Path) -> Any:
     """
     import av
 
+    check_regular(path)
     try:
         return av.open(ffmpeg_url(path))
     except (av.FFmpegError, OSError) as error:

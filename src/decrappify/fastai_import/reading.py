@@ -17,6 +17,7 @@ from torch import Tensor
 
 from decrappify.errors import MissingFileError, ModelFileError
 from decrappify.fastai_import.kinds import LEGACY, ZIP, what_it_is
+from decrappify.limits.files import check_regular
 
 WHERE = "the README files of jantic/DeOldify and BPHO-Salk/PSSR say where their weights are published"
 _SCALAR = np.float64(0).__reduce__()[0]  # makes NumPy's numbers when they are unpickled
@@ -65,6 +66,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     {'0.weight': tensor([1., 1.])}
     """
     path = Path(path)
+    check_regular(path)
     if not path.is_file():
         raise MissingFileError(f"there is no file {path}; nothing is downloaded by itself: {WHERE}")
     zipped = zipfile.is_zipfile(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import warnings
@@ -11,16 +12,19 @@ from typing import Any
 
 import numpy as np
 import zarr
+from zarr.storage import LocalStore
 
 from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError
 from decrappify.io.omezarr_layout import ZarrImage, group_attributes, image_at, images_of, ome_attributes
 from decrappify.io.omezarr_spacing import image_axes, level_spacing
+from decrappify.limits.files import check_decoded_size, check_extent, check_regular
 from decrappify.limits.reached import raise_if_limit
 from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import AXES, Array, Movie, Shape5, array_axes, named_axes
 from decrappify.movie.sources import stored_dimension_names
 
 # What zarr and its codecs raise for damaged metadata and chunks.
+_LARGE_CHUNK = 64 << 20  # bytes
 _DAMAGE = (OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError)
 
 
@@ -104,7 +108,16 @@ def _array(path: Path) -> zarr.Array[Any]:
     check_zarr_threads()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return zarr.open_array(path, mode="r")
+        return zarr.open_array(RegularFiles(path, read_only=True), mode="r")
+
+
+class RegularFiles(LocalStore):
+    """A folder of which only regular files are read: a named pipe among the chunks would be waited for."""
+
+    async def get(self, key: str, *arguments: Any, **options: Any) -> Any:
+        """Return the content of one file, None if there is none."""
+        check_regular(self.root / key)
+        return await super().get(key, *arguments, **options)
 
 
 def _metadata_of(chosen: ZarrImage) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -198,6 +211,7 @@ class OmeZarrSource:
     def __init__(self, array: zarr.Array[Any], axes: str, path: Path, missing: Iterable[Iterable[int]] = ()) -> None:
         sizes = dict(zip(axes, array.shape, strict=True))
         self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)  # type: ignore[assignment]
+        check_extent(path.name, self.shape)
         self.dtype = np.dtype(np.uint8 if array.dtype.kind == "b" else array.dtype).newbyteorder("=")
         if self.dtype.kind not in "uif":
             raise FormatError(f"{path} holds {array.dtype}, which is no image; needs integers or real floats")
@@ -208,9 +222,12 @@ class OmeZarrSource:
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region as a (Y, X) array."""
         index = {"T": t, "C": c, "Z": z, "Y": rows, "X": columns}
+        self._check_chunk(index)
         try:
             plane = np.asarray(self._array[tuple(index[axis] for axis in self._axes)])
         except _DAMAGE as error:
+            if isinstance(error, DecrappifyError):
+                raise
             raise_if_limit(error, f"reading {self._path}")
             raise FormatError(
                 f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded; "
@@ -219,6 +236,20 @@ class OmeZarrSource:
         if self._axes.index("Y") > self._axes.index("X"):
             plane = plane.T
         return plane.astype(self.dtype, copy=False)
+
+    def _check_chunk(self, index: dict[str, Any]) -> None:
+        """Refuse a chunk that is too large to be decoded, going by its first file under a region."""
+        chunks = self._array.chunks
+        nbytes = math.prod(chunks) * self._array.dtype.itemsize
+        if nbytes < _LARGE_CHUNK:
+            return
+        starts = (at.start if isinstance(at, slice) else at for at in (index[axis] for axis in self._axes))
+        stored = self._array.shards or chunks
+        key = self._array.metadata.encode_chunk_key(tuple(at // size for at, size in zip(starts, stored, strict=True)))
+        file = self._array.store.root / self._array.path / key
+        if file.is_file():
+            size = file.stat().st_size
+            check_decoded_size(f"a chunk of {self._path}", nbytes, size)
 
     def close(self) -> None:
         """Nothing to release: chunks are opened and closed one by one."""

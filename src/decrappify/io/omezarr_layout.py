@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from decrappify.errors import FormatError, InputError
+from decrappify.limits.files import check_regular
 
 _LISTED = 5  # names in a message
 _LOOKED_AT = 1000  # entries of a folder in search of an example
@@ -219,6 +220,7 @@ def _example(path: Path) -> str:
 
 
 def _document(file: Path) -> dict[str, Any] | None:
+    check_regular(file)
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

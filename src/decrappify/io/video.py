@@ -19,6 +19,7 @@ from decrappify.io.orientation import upright, upright_pair
 from decrappify.io.video_index import FrameIndex, index_frames
 from decrappify.io.video_notes import VideoNotes
 from decrappify.io.video_writer import write_video as write_video
+from decrappify.limits.files import check_regular
 from decrappify.movie import Array, Movie, Shape5
 
 _KEPT_FRAMES = 8  # decoded frames kept: the colours of one frame and the window around it are asked for one by one
@@ -124,6 +125,7 @@ class VideoSource:
 
         if self._container is not None:
             self._container.close()
+        check_regular(self._path)
         try:
             self._container = av.open(ffmpeg_url(self._path))
         except (av.FFmpegError, OSError) as error:

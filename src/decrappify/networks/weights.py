@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from decrappify.errors import ModelFileError
+from decrappify.limits.files import check_regular
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -18,6 +19,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     ModelFileError
         If the file cannot be read, or holds something else.
     """
+    check_regular(path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
