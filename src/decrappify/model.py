@@ -243,7 +243,9 @@ def _read_model(path: Path) -> Model:
     header = read_card(path)
     try:
         settings = dict(header["architecture"])
-        network = create(settings.pop("name"), **settings)
+        name = settings.pop("name")
+        _check_shapes(path, name, settings)
+        network = create(name, **settings)
         network.load_state_dict(load_file(path))
         return Model(network, normalization_from_dict(header["normalization"]), header["crappifier"], header["card"])
     except (KeyError, TypeError, InputError) as error:
@@ -252,3 +254,18 @@ def _read_model(path: Path) -> Model:
         ) from error
     except RuntimeError as error:
         raise ModelFileError(f"{path} holds weights that do not fit its architecture; the file is damaged") from error
+
+
+def _check_shapes(path: Path, name: str, settings: Mapping[str, Any]) -> None:
+    """Compare the weights in the file with those of the architecture before either is allocated."""
+    import torch
+    from safetensors import safe_open
+
+    from decrappify.networks import create
+
+    with torch.device("meta"):
+        needed = {key: list(tensor.shape) for key, tensor in create(name, **settings).state_dict().items()}
+    with safe_open(path, framework="numpy") as file:
+        found = {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118  # not a mapping
+    if needed != found:
+        raise RuntimeError(f"weights of {path} and its architecture differ")

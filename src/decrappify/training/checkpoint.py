@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError
+from decrappify.limits.weights import check_archive
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -28,6 +29,7 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Read a checkpoint of a run with the same `settings`; a differing setting is refused by name."""
     if not path.is_file():
         raise MissingFileError(f"no checkpoint {path} to resume from; start the run without resume first")
+    check_archive(path)
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen kinds for a damaged file
