@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import warnings
@@ -11,16 +12,19 @@ from typing import Any
 
 import numpy as np
 import zarr
+from zarr.storage import LocalStore
 
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.damage import damage_errors
 from decrappify.io.omezarr_layout import ZarrImage, group_attributes, image_at, images_of, ome_attributes
 from decrappify.io.omezarr_spacing import image_axes, level_spacing
+from decrappify.limits.files import check_decoded_size, check_extent, check_regular
 from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import AXES, Array, Movie, Shape5, array_axes, named_axes
 from decrappify.movie.sources import stored_dimension_names
 
 _COLOR = re.compile(r"[0-9a-fA-F]{6}")
+_LARGE_CHUNK = 64 << 20  # bytes
 
 
 def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None = None, level: int = 0) -> Movie:
@@ -97,7 +101,16 @@ def _array(path: Path) -> zarr.Array[Any]:
     check_zarr_threads()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return zarr.open_array(path, mode="r")
+        return zarr.open_array(RegularFiles(path, read_only=True), mode="r")
+
+
+class RegularFiles(LocalStore):
+    """A folder of which only regular files are read: a named pipe among the chunks would be waited for."""
+
+    async def get(self, key: str, *arguments: Any, **options: Any) -> Any:
+        """Return the content of one file, None if there is none."""
+        check_regular(self.root / key)
+        return await super().get(key, *arguments, **options)
 
 
 def _metadata_of(chosen: ZarrImage) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -192,6 +205,7 @@ class OmeZarrSource:
     def __init__(self, array: zarr.Array[Any], axes: str, path: Path, missing: Iterable[Iterable[int]] = ()) -> None:
         sizes = dict(zip(axes, array.shape, strict=True))
         self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)  # type: ignore[assignment]
+        check_extent(path.name, self.shape)
         self.dtype = np.dtype(np.uint8 if array.dtype.kind == "b" else array.dtype).newbyteorder("=")
         if self.dtype.kind not in "uif":
             raise FormatError(f"{path} holds {array.dtype}, which is no image; needs integers or real floats")
@@ -204,10 +218,25 @@ class OmeZarrSource:
         index = {"T": t, "C": c, "Z": z, "Y": rows, "X": columns}
         what = f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded"
         with damage_errors(what, "a chunk is damaged or cut short: copy it again"):
+            self._check_chunk(index)
             plane = np.asarray(self._array[tuple(index[axis] for axis in self._axes)])
         if self._axes.index("Y") > self._axes.index("X"):
             plane = plane.T
         return plane.astype(self.dtype, copy=False)
+
+    def _check_chunk(self, index: dict[str, Any]) -> None:
+        """Refuse a chunk that is too large to be decoded, going by its first file under a region."""
+        chunks = self._array.chunks
+        nbytes = math.prod(chunks) * self._array.dtype.itemsize
+        if nbytes < _LARGE_CHUNK:
+            return
+        starts = (at.start if isinstance(at, slice) else at for at in (index[axis] for axis in self._axes))
+        stored = self._array.shards or chunks
+        key = self._array.metadata.encode_chunk_key(tuple(at // size for at, size in zip(starts, stored, strict=True)))
+        file = self._array.store.root / self._array.path / key
+        if file.is_file():
+            size = file.stat().st_size
+            check_decoded_size(f"a chunk of {self._path}", nbytes, size)
 
     def close(self) -> None:
         """Nothing to release: chunks are opened and closed one by one."""
