@@ -260,9 +260,11 @@ def checkpoint_files(folder: Path) -> list[Path]:
     weights = create("dynamic-unet", **settings).state_dict()
     small = {key: value.half() for key, value in weights.items()}
     torch.save({"model": small, "opt": {"lr": slice(1e-3, 1e-2), "n": [1, 2]}}, folder / "fastai.pth")
-    few = dict(list(small.items())[-6:])
-    torch.save(few, folder / "few.pth")
-    torch.save(few, folder / "legacy.pth", _use_new_zipfile_serialization=False)
+    few = dict(list(small.items())[-6:])  # of another network, and refused; the whole one takes a second to read
+    for number in range(4):
+        torch.save(few | {"steps": number}, folder / f"other{number}.pth")
+        torch.save(few, folder / f"few{number}.pth")
+        torch.save(few, folder / f"legacy{number}.pth", _use_new_zipfile_serialization=False)
     return sorted(folder.iterdir())
 
 

@@ -78,11 +78,12 @@ def edit_safetensors(path: Path, rng: Random) -> None:
 
 
 def edit_training(run: Path, rng: Random) -> None:
-    """Damage the checkpoint of a training run, or its log."""
+    """Damage the checkpoints of a training run, one of them, or its log."""
     files = sorted(path for path in run.rglob("*") if path.is_file())
-    chosen = [path for path in files if path.name == "checkpoint.pt"] * 10 + files
-    file = rng.choice(chosen)
-    file.write_bytes(mutate(file.read_bytes(), rng, PLAIN))
+    checkpoints = [path for path in files if path.suffix == ".pt"]
+    chosen = checkpoints if rng.random() < 0.5 else [rng.choice(checkpoints * 5 + files)]
+    for file in chosen:
+        file.write_bytes(mutate(file.read_bytes(), rng, PLAIN))
 
 
 def edit_journal(run: Path, rng: Random) -> None:
@@ -128,6 +129,8 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
             outcome, text = CHECKS[job["check"]](path), ""
         except Fault as fault:
             outcome, text = "fault", str(fault)
+        except Exception as error:  # noqa: BLE001 -- it is what is looked for
+            outcome, text = "fault", f"the check itself fails: {error!r}"
         peak = _peak()
         if not text and peak > MOST_BYTES:
             outcome, text = "memory", f"took {peak / 2**20:.0f} MiB"

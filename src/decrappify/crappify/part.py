@@ -163,9 +163,8 @@ def _checked(value: Any, limits: Limits, where: str) -> Number:
             return (_plain(value[0], limits), _plain(value[1], limits))
     elif limits.allows(value):
         return _plain(value, limits)
-    raise InputError(
-        f"{where} is {short(value)}, needs {limits.describe()}, or a (low, high) range of such numbers{_size_hint(value)}"
-    )
+    needed = f"{limits.describe()}, or a (low, high) range of such numbers{_size_hint(value)}"
+    raise InputError(f"{where} is {short(value)}, needs {needed}")
 
 
 def _size_hint(value: Any) -> str:
@@ -178,4 +177,4 @@ def _is_of_size(value: float) -> bool:
 
 
 def _plain(value: float, limits: Limits) -> float:
-    return int(value) if limits.whole else float(value)
+    return int(value) if limits.whole else float(value) + 0.0  # never -0.0, from which no range can be drawn
