@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element
 
+import numpy as np
 import tifffile
 
 from decrappify.errors import FormatError
@@ -227,7 +228,8 @@ def tifffile_messages() -> Iterator[list[str]]:
 
     log.addFilter(keep)
     try:
-        yield messages
+        with np.errstate(all="ignore"):  # zeros in the tags of a damaged file are divided by
+            yield messages
     finally:
         log.removeFilter(keep)
 
