@@ -59,14 +59,8 @@ def tiff(side, compression, data, tile=None):
     tags = {256: side, 257: side, 258: 16, 259: compression, 262: 1, 277: 1}
     tags |= {273: 8, 278: side, 279: len(data)} if tile is None else {322: tile, 323: tile, 324: 8, 325: len(data)}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
-    return (
-        b"II*\0"
-        + struct.pack("<I", 8 + len(data))
-        + data
-        + struct.pack("<H", len(tags))
-        + entries
-        + struct.pack("<I", 0)
-    )
+    directory = struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory
 
 
 def zarr_array(folder, shape, chunks):
