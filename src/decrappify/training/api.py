@@ -15,6 +15,7 @@ from decrappify.intensity import NormalizationRule
 from decrappify.model import Model, load_model
 from decrappify.training.config import TrainingConfig
 from decrappify.training.material import Split, find_material
+from decrappify.training.run_lock import holds_run_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,6 +36,7 @@ _RUN_FILES = (
 )
 
 
+@holds_run_folder
 def train(
     high_res: Any = None,
     crappifier: Crappifier | str | None = None,
@@ -119,6 +121,8 @@ def train(
         For data or settings that cannot be used; one line says which.
     OutputExistsError
         If `output` holds a finished or started run and neither `resume` nor `overwrite` was asked for.
+    OutputError
+        If another process writes into `output`, or it cannot be written.
     """
     import torch
 
