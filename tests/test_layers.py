@@ -16,6 +16,7 @@ ROOT = Path(decrappify.__file__).parent
 # From the ground up. Rooms of one line do not import each other.
 FLOORS = [
     {"_version", "errors", "lazy"},
+    {"limits"},
     {"checks", "movie", "runtime", "windows"},
     {"intensity", "networks"},
     {"losses", "metrics", "fastai_import"},

@@ -40,3 +40,7 @@ class MissingExtraError(DecrappifyError, ImportError):
 
 class DeviceMemoryError(DecrappifyError, MemoryError):
     """No memory left even for the smallest tile."""
+
+
+class ThreadLimitError(DecrappifyError, RuntimeError):
+    """A thread that the system does not let this process start."""

@@ -118,7 +118,7 @@ def test_halved_tiles_are_kept_for_the_resumed_run(rng, tmp_path):
         restore(array, as_model(Greedy(15, ValueError("network"))), output, tile_size=160, **FAST)
     lines = (tmp_path / "restored.ome.zarr.partial.journal").read_text(encoding="utf-8").splitlines()
     states = [entry["state"] for entry in map(json.loads, lines) if "state" in entry]
-    assert [state["tile_size"] for state in states] == [160, 76]
+    assert list(dict.fromkeys(state["tile_size"] for state in states)) == [160, 76]
     with restore(array, as_model(PoolingNetwork(3)), output, **FAST) as restored:
         expected = np.asarray(restore(array, as_model(PoolingNetwork(3)), **FAST)).astype(int)
         assert np.abs(np.asarray(restored) - expected).max() <= 1
@@ -156,7 +156,7 @@ def test_a_resumed_run_has_the_threads_that_it_began_with(movie, tmp_path, caplo
     with threads_put_back():
         torch.set_num_threads(then)
         restore(movie, model, whole, **FAST).close()
-        (state,) = broken_off(movie, output, then)
+        *_, state = broken_off(movie, output, then)
         assert state["runtime"] == {"threads": then, "processor": processor_type()}
         torch.set_num_threads(now)
         NotesThreads.threads = ()
@@ -172,7 +172,7 @@ def test_a_resumed_run_has_the_threads_that_it_began_with(movie, tmp_path, caplo
 @pytest.mark.parametrize("recorded", [None, {"threads": 1, "processor": "riscv64"}])
 def test_a_run_begun_elsewhere_or_without_record_is_finished_with_a_warning(movie, tmp_path, caplog, recorded):
     output = tmp_path / "restored.ome.zarr"
-    (state,) = broken_off(movie, output, torch.get_num_threads())
+    *_, state = broken_off(movie, output, torch.get_num_threads())
     journal = output.with_name(f"{output.name}.partial.journal")
     del state["runtime"]
     with journal.open("a", encoding="utf-8") as file:

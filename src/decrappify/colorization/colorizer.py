@@ -24,10 +24,10 @@ from decrappify.colorization.presets import (
 )
 from decrappify.errors import DecrappifyError, DeviceMemoryError, InputError
 from decrappify.intensity import ChannelStatistics
+from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array
 from decrappify.restoration.inference import InferenceNetwork
 from decrappify.restoration.planning import free_memory
-from decrappify.restoration.restorer import is_out_of_memory
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -175,7 +175,7 @@ class Colorizer:
                 self._check_memory(len(group) * (SQUARE * factor) ** 2)
                 squares += self._colour_once(group, factor)
                 continue
-            except (MemoryError, RuntimeError) as error:
+            except (MemoryError, RuntimeError, OSError) as error:
                 if not is_out_of_memory(error):
                     raise
                 reason = error.with_traceback(None)  # whose frames would keep the tensors

@@ -15,6 +15,8 @@ import zarr
 from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError
 from decrappify.io.omezarr_layout import ZarrImage, group_attributes, image_at, images_of, ome_attributes
 from decrappify.io.omezarr_spacing import image_axes, level_spacing
+from decrappify.limits.reached import raise_if_limit
+from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import AXES, Array, Movie, Shape5, array_axes, named_axes
 from decrappify.movie.sources import stored_dimension_names
 
@@ -65,6 +67,8 @@ def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | No
         try:
             array = _array(path)
         except _DAMAGE as error:
+            if isinstance(error, DecrappifyError):
+                raise
             raise FormatError(
                 f"{path} is not a readable Zarr array ({type(error).__name__}); check that the whole folder was copied"
             ) from error
@@ -97,6 +101,7 @@ def scene_names(path: Path) -> list[str | None]:
 
 
 def _array(path: Path) -> zarr.Array[Any]:
+    check_zarr_threads()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return zarr.open_array(path, mode="r")
@@ -206,6 +211,7 @@ class OmeZarrSource:
         try:
             plane = np.asarray(self._array[tuple(index[axis] for axis in self._axes)])
         except _DAMAGE as error:
+            raise_if_limit(error, f"reading {self._path}")
             raise FormatError(
                 f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded; "
                 "a chunk is damaged or cut short: copy it again"

@@ -28,6 +28,7 @@ from decrappify.io.outputs import (
     replace_output,
     write_json,
 )
+from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import Array, Movie, PixelSize, Plane, Shape5
 
 CHUNK = 512
@@ -132,6 +133,7 @@ class ZarrMovieWriter:
             self._tidy_up()
             return
         check_output(self.path, overwrite=overwrite)
+        check_zarr_threads()
         with output_errors(self.path):
             self._open_partial(resume)
 

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 import tifffile
 
-from decrappify.errors import FormatError, InputError
+from decrappify.errors import DecrappifyError, FormatError, InputError
 from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.ome_reader import map_annotation, read_ome
 from decrappify.io.ome_xml import MOVIE_NAMESPACE
@@ -38,6 +38,8 @@ from decrappify.io.tiff_pages import (
     refuse_missing_bytes,
     series_layout,
 )
+from decrappify.limits.reached import raise_if_limit
+from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import AXES, Array, Plane, Shape5, array_axes
 
 # What tifffile and its codecs raise for damaged files.
@@ -96,8 +98,9 @@ class TiffSource:
                 plane = self._read(index)
         except DAMAGE as error:
             self._guard.check()
-            if isinstance(error, FormatError):
+            if isinstance(error, DecrappifyError):
                 raise
+            raise_if_limit(error, f"reading {self._path}")
             raise FormatError(
                 f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded; "
                 "the file is cut short or damaged: copy it again"
@@ -128,8 +131,9 @@ class TiffSource:
             with tifffile_messages() as messages:
                 self._open_series(messages)
         except DAMAGE as error:
-            if isinstance(error, FormatError | InputError):
+            if isinstance(error, DecrappifyError):
                 raise
+            raise_if_limit(error, f"opening {self._path}")
             raise unreadable(self._path, error) from error
         self._process = os.getpid()
         self._regions: Any = None
@@ -340,6 +344,7 @@ class TiffSource:
         if self._regions is None:
             import zarr
 
+            check_zarr_threads()
             self._regions = zarr.open(self._series.aszarr(level=0), mode="r")
             if self._regions.shape != self._layout.shape:  # other axes than those of tifffile
                 self._regions = self._series.asarray().reshape(self._layout.shape)

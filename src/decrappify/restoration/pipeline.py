@@ -15,15 +15,24 @@ from numpy.typing import DTypeLike
 from torch import Tensor
 
 from decrappify.errors import InputError
+from decrappify.limits.reached import limit_errors
 from decrappify.movie import Array, Movie, Plane
 from decrappify.restoration.arrays import given_axes, in_axes
+from decrappify.restoration.attempts import died_of_memory, recorded_attempt, taken_from
 from decrappify.restoration.inference import choose_device
 from decrappify.restoration.job import Job, Target
 from decrappify.restoration.measuring import Channel
 from decrappify.restoration.notes import note_of, report, report_start, summary
 from decrappify.restoration.overlap import run_overlapped
 from decrappify.restoration.restorer import RestorationCancelled, Restorer
-from decrappify.restoration.results import MemoryResult, Result, StoreResult, remove_working_store, saved_state
+from decrappify.restoration.results import (
+    MemoryResult,
+    Result,
+    StoreResult,
+    planes_done,
+    remove_working_store,
+    saved_state,
+)
 from decrappify.restoration.sliding import Window
 from decrappify.runtime import present_runtime, take_up_runtime, threads_put_back
 
@@ -176,11 +185,12 @@ def restore(
         )
         if start.complete:
             return _returned(open_movie(start.output), as_array, given)
-        with threads_put_back():
+        with threads_put_back(), limit_errors(f"restoring {opened.name}"):
             restorer, channels, result = start.prepare(device, tile_size, tile_overlap, progress, cancel)
             try:
                 report_start(job, channels)
-                _run(job, restorer, channels, result, progress, on_plane)
+                with recorded_attempt(result, start.planes_done, start.earlier):
+                    _run(job, restorer, channels, result, progress, on_plane)
                 _complete_record(job, result, start.provenance)
                 return _returned(result.finish(), as_array, given)
             finally:
@@ -227,6 +237,8 @@ class _Start:
         self.complete = False
         self._state: dict[str, Any] = {}
         self.provenance: dict[str, Any] = {}
+        self.planes_done = 0
+        self.earlier: Any = None
         if output is None:
             return
         if source is not None and output.exists() and output.resolve() == source.resolve():
@@ -239,6 +251,8 @@ class _Start:
         state = saved_state(output, self._run_key) if self._resume else None
         if state is not None:
             self._state = state
+            self.planes_done = planes_done(output, self._run_key)
+            self.earlier = taken_from(state)
             # Killed between the export's rename and the removal of the working store.
             self.complete = bool(state.get("exporting")) and output.exists() and not self._overwrite
             if self.complete:
@@ -268,6 +282,8 @@ class _Start:
             cancel=cancel,
         )
         restorer.grid((job.movie.shape[3], job.movie.shape[4]))  # refuses unfit tiles before anything is written
+        if died_of_memory(self.earlier, self.planes_done):
+            self._use_smaller_tiles(restorer)
         _say(restorer, tile_size, job.movie)
         channels = [Channel.from_dict(values) for values in state.get("channels", [])] or job.measure()
         network = restorer.network
@@ -290,6 +306,15 @@ class _Start:
             result.state.update(decided)
             result.save_state()
         return restorer, channels, result
+
+    def _use_smaller_tiles(self, restorer: Restorer) -> None:
+        used, smaller = restorer.used_and_smaller((self.job.movie.shape[3], self.job.movie.shape[4]))
+        killed = f"the system killed the run before for lack of memory, with tile_size={used}"
+        if smaller is None:
+            logger.warning("%s, the smallest; close other programs, or raise the memory limit", killed)
+            return
+        logger.warning("%s: continuing with tile_size=%d", killed, smaller)
+        restorer.tile_size = self._state["tile_size"] = smaller
 
     def _open(self, metadata: dict[str, Any], progress: Progress | None) -> Result:
         if self.output is None:

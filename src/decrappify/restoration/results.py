@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import numpy as np
-import psutil
 
 from decrappify.errors import DeviceMemoryError
+from decrappify.limits.memory import available_memory
 from decrappify.movie import Array, Movie, Plane, Shape5
 
 
@@ -55,7 +55,7 @@ class MemoryResult:
     """
 
     def __init__(self, shape: Shape5, dtype: np.dtype[Any], metadata: Mapping[str, Any]) -> None:
-        needed, free = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, int(psutil.virtual_memory().available)
+        needed, free = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, available_memory()
         if needed > free:
             raise DeviceMemoryError(
                 f"the restored movie needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB of memory are free; "
@@ -173,6 +173,14 @@ def saved_state(path: Path, run_key: str) -> dict[str, Any] | None:
 
     journal = Journal(_journal_path(path), run_key)
     return journal.state if journal.mine else None
+
+
+def planes_done(path: Path, run_key: str) -> int:
+    """Count the finished planes of this run's partial output."""
+    from decrappify.io.journal import Journal
+
+    journal = Journal(_journal_path(path), run_key)
+    return len(journal.done) if journal.mine else 0
 
 
 def remove_working_store(path: Path) -> None:
