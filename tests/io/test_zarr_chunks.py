@@ -123,7 +123,7 @@ def test_arrays_in_other_stores_are_judged_alike(rng):
     lossy, (warning,) = opened(array)
     assert lossy.missing == {(2, 0, 0)}
     assert "1 of 6 planes lack chunks" in warning
-    with pytest.raises(FormatError, match="frame 2 .* lacks its chunk c/2/0/1, which was there when it was opened"):
+    with pytest.raises(FormatError, match=r"frame 2 .* lacks its chunk c/2/0/1, which was there when it was opened"):
         movie.frame(2)
     assert movie.version(0) is None
 
@@ -166,9 +166,7 @@ def test_a_store_too_large_to_be_listed_is_checked_while_it_is_read(tmp_path, rn
 
 
 def test_absent_chunks_is_for_zarr_and_has_three_ways(tmp_path):
-    with pytest.raises(
-        InputError, match="absent_chunks='fill' was given for cells.ome.tif, which is not stored as Zarr"
-    ):
+    with pytest.raises(InputError, match=r"='fill' was given for cells\.ome\.tif, which is not stored as Zarr"):
         open_movie(save_movie(np.ones((2, 8, 8), np.uint8), tmp_path / "cells.ome.tif"), absent_chunks="fill")
     with pytest.raises(InputError, match="was given for movie"):
         open_movie(Movie.from_array(np.ones((2, 8, 8))), absent_chunks="missing")

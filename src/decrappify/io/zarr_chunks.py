@@ -80,7 +80,7 @@ class StoredChunks:
     def exists(self, place: Place) -> bool:
         """Whether a chunk is there now."""
         if self.folder is not None:
-            return (self.folder / self.key(place)).exists()
+            return bool((self.folder / self.key(place)).exists())
         return bool(sync((self._array.store_path / self.key(place)).exists()))
 
     def absent(self, *, whatever_size: bool = False) -> NDArray[np.bool_] | None:
@@ -191,10 +191,10 @@ def judge(
     nothing = np.zeros(absent.shape[:3], bool)
     if how == "fill":
         return Judgment(nothing, absent)
-    incomplete = absent.any(axis=(3, 4))
+    incomplete = np.asarray(absent.any(axis=(3, 4)))
     if how == "missing" or complete:
         return Judgment(incomplete, np.zeros_like(absent))
-    empty = absent.all(axis=(3, 4))
+    empty = np.asarray(absent.all(axis=(3, 4)))
     with_chunks = absent[~empty]
     gaps = with_chunks.all(axis=0) if len(with_chunks) > 1 else np.zeros(absent.shape[3:], bool)
     scattered = (absent & ~gaps).any(axis=(3, 4)) & ~empty

@@ -113,9 +113,7 @@ class OmeZarrSource:
                     raise FormatError(self._gone(t, c, z, place))
             self._guard.check()
             doubtful = any(not self._is_known_absent(place) for place in of_fill)
-            if not doubtful or (
-                before is not None and np.array_equal(before, plane, equal_nan=plane.dtype.kind == "f")
-            ):
+            if not doubtful or _are_equal(before, plane):
                 return plane
             before = plane
         raise FormatError(
@@ -133,7 +131,7 @@ class OmeZarrSource:
         if self._absent is None:
             return (
                 f"{chunk}; copy the store again, or pass absent_chunks='fill' (--absent-chunks fill) if its writer "
-                f"leaves out chunks of the fill value {float(self._chunks.fill):g}, or 'missing' to list absent planes first"
+                f"leaves out chunks of the fill value {float(self._chunks.fill):g}, or 'missing' to list them first"
             )
         return f"{chunk}, which was there when it was opened; put it back, or copy the store again"
 
@@ -167,7 +165,11 @@ class OmeZarrSource:
         if found.filled.any():
             planes = int(found.filled.any(axis=(3, 4)).sum())
             self.notes.append(
-                f"{name}: {int(found.filled.sum())} absent chunks in {planes} planes are taken as the fill value {fill}, "
-                "as in mosaics, masks and thresholded data; absent_chunks='missing' (--absent-chunks missing) counts "
-                "these planes as not recorded"
+                f"{name}: {int(found.filled.sum())} absent chunks in {planes} planes are taken as the fill value "
+                f"{fill}, as in mosaics, masks and thresholded data; absent_chunks='missing' (--absent-chunks missing) "
+                "counts these planes as not recorded"
             )
+
+
+def _are_equal(before: Array | None, now: Array) -> bool:
+    return before is not None and np.array_equal(before, now, equal_nan=now.dtype.kind == "f")
