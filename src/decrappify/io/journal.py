@@ -137,5 +137,15 @@ class Journal:
             self.finishing = True
 
 
+def key_of(path: Path) -> str | None:
+    """Return the `run_key` of a journal, None where there is no readable one."""
+    try:
+        first, ended, _ = path.read_bytes().partition(b"\n")
+        entry = json.loads(first) if ended else None
+    except (OSError, ValueError):
+        return None
+    return str(entry["run_key"]) if isinstance(entry, dict) and "run_key" in entry else None
+
+
 def _line(entry: Any) -> bytes:
     return json.dumps(entry, allow_nan=False).encode() + b"\n"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -29,6 +26,7 @@ from decrappify.restoration.missing import (
     with_empty_planes,
 )
 from decrappify.restoration.repair import put_back
+from decrappify.restoration.resuming import spelled
 from decrappify.restoration.sliding import SlidingWindow, Window
 
 if TYPE_CHECKING:
@@ -202,6 +200,12 @@ class Job:
         first = target.group * self.out_channels
         return [(target.t, c, target.z) for c in range(first, first + self.out_channels)]
 
+    def input_planes(self) -> list[Plane]:
+        """List the recorded planes (t, c, z) of the input whose frames are restored."""
+        n_c, n_z = self.movie.shape[1:3]
+        every = ((t, c, z) for t in self.frames for c in range(n_c) for z in range(n_z))
+        return [plane for plane in every if plane not in self.lost]
+
     def blanks(self) -> list[Plane]:
         """List the output planes that stay blank because they were never recorded."""
         if not self.lost:
@@ -311,7 +315,7 @@ class Job:
             "n_frames": self.model.n_frames,
             "scale": self.model.scale,
             "window_axis": self.window_axis,
-            "frames": _spelled(self.frames),
+            "frames": spelled(self.frames),
             "normalization": [_normalization(channel) for channel in channels],
             "nan": self.nan,
             "outliers": self.outliers,
@@ -325,35 +329,6 @@ class Job:
         if self.dropped:
             entry["dropped_frames"] = self.dropped
         return self.movie.provenance | {"restoration": entry | dict(settings)}
-
-    def run_key(self, path: Path | None, precision: str, backend: str, opening: Mapping[str, Any]) -> str:
-        """Digest (SHA-256, hex) all that decides the pixels; a partial output is only continued by its own key.
-
-        `opening` holds the arguments with which the input was opened, such as its scene.
-        """
-        identity = {
-            "software": __version__,
-            "model": self.model.sha256,
-            "input": _identity(self.movie, path),
-            "opening": {name: str(value) for name, value in opening.items() if value is not None},
-            "shape": self.movie.shape,
-            "dtype": self.movie.dtype.str,
-            "channels": self.movie.channel_names,
-            "frames": _spelled(self.frames),
-            "output_dtype": self.dtype.str,
-            "nan": self.nan,
-            "missing": [self.missing, sorted(self.lost)],
-            "outliers": self.outliers,
-            "precision": precision,
-            "backend": backend,
-            "window_axis": self.window_axis,
-        }
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-
-
-def _spelled(frames: Sequence[int]) -> list[int]:
-    """Start, stop and step of frames; the frames themselves where some were left out."""
-    return [frames.start, frames.stop, frames.step] if isinstance(frames, range) else list(frames)
 
 
 def _normalization(channel: Channel) -> dict[str, float]:
@@ -423,16 +398,3 @@ def _channel_groups(movie: Movie, model: Model) -> list[tuple[int, ...]]:
         f"{movie.name} has {n_channels} channels, but model {model.name!r} takes {model.in_channels} together; "
         "choose a movie with as many channels, or a model that takes one"
     )
-
-
-def _identity(movie: Movie, path: Path | None) -> Any:
-    """Tell one input from another: a file by its place, size and time, everything else by a digest of a few planes."""
-    if path is not None and path.is_file():
-        status = path.stat()
-        return [str(path.resolve()), status.st_size, status.st_mtime_ns]
-    digest = hashlib.sha256()
-    n_t, _, n_z = movie.shape[:3]
-    for t in sorted({0, n_t // 2, n_t - 1}):
-        if (t, 0, n_z // 2) not in movie.missing:
-            digest.update(np.ascontiguousarray(movie.frame(t, 0, n_z // 2)).tobytes())
-    return [None if path is None else str(path.resolve()), digest.hexdigest()]

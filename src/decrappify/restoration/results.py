@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -167,20 +167,36 @@ def check_export(path: Path, shape: Shape5, dtype: np.dtype[Any]) -> None:
         save_movie(Movie.from_array(values.astype(dtype), "TCZYX", name=path.name), Path(folder) / path.name)
 
 
-def saved_state(path: Path, run_key: str) -> dict[str, Any] | None:
-    """Read the state of this run's partial output, None if there is none."""
-    from decrappify.io.journal import Journal
+class Unfinished(NamedTuple):
+    """The unfinished output of an earlier run.
 
+    Attributes
+    ----------
+    partial : Path
+        Where it is.
+    run_key : str
+        Digest of the settings of that run.
+    state, notes, done
+        As in its journal.
+    """
+
+    partial: Path
+    run_key: str
+    state: dict[str, Any]
+    notes: Mapping[Plane, dict[str, Any]]
+    done: set[Plane]
+
+
+def unfinished(path: Path) -> Unfinished | None:
+    """Read the journal of the unfinished output at `path`, whatever run began it; None if there is none."""
+    from decrappify.io.journal import Journal, key_of
+    from decrappify.io.outputs import partial_path
+
+    run_key = key_of(_journal_path(path))
+    if run_key is None:
+        return None
     journal = Journal(_journal_path(path), run_key)
-    return journal.state if journal.mine else None
-
-
-def planes_done(path: Path, run_key: str) -> int:
-    """Count the finished planes of this run's partial output."""
-    from decrappify.io.journal import Journal
-
-    journal = Journal(_journal_path(path), run_key)
-    return len(journal.done) if journal.mine else 0
+    return Unfinished(partial_path(path), run_key, journal.state, journal.notes, journal.done) if journal.mine else None
 
 
 def remove_working_store(path: Path) -> None:
