@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from decrappify.checks import checked_progress
 from decrappify.colorization.colorizer import Colorizer, own_preset
 from decrappify.colorization.photographs import read_photograph
 from decrappify.colorization.presets import check_render_factor, colorization_preset
@@ -50,7 +51,7 @@ def colorize(
     steady: float = 0.0,
     overwrite: bool = False,
     resume: bool = True,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     cancel: threading.Event | None = None,
 ) -> Array | Path:
     """Colour a grey photograph, a folder of them, a film or an array.
@@ -141,7 +142,7 @@ def colorize(
         run = partial(colorize_film, steady=steady)
     return run(
         path, target, colorizer, watermark=watermark, batch_size=batch_size, overwrite=overwrite, resume=resume,
-        progress=progress, cancel=cancel,
+        progress=checked_progress(progress), cancel=cancel,
     )  # fmt: skip
 
 

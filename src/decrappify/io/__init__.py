@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.typing import DTypeLike
 
+from decrappify.checks import checked_progress
 from decrappify.errors import InputError
 from decrappify.io.folder import check_folder_as, is_image_folder
 from decrappify.io.formats import READABLE, format_of, writer_for
@@ -181,7 +182,7 @@ def save_movie(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
-    progress: Callable[..., Any] | None = None,
+    progress: Callable[..., Any] | bool | None = None,
     dtype: DTypeLike | None = None,
 ) -> Path:
     """Write a movie as OME-Zarr (``.ome.zarr``), OME-TIFF (``.ome.tif``) or film (``.mp4``), by the suffix of `path`.
@@ -196,8 +197,9 @@ def save_movie(
         The new file.
     overwrite : bool
         Replace what is there.
-    progress : callable, optional
-        Like ``tqdm``: ``progress(total=, desc=, unit=)`` gives an object with ``update(n)`` and ``close()``.
+    progress : bool or callable, optional
+        True, or a callable like ``tqdm``: ``progress(total=, desc=, unit=)`` returns an object with ``update(n)`` and
+        ``close()``.
     dtype : dtype, optional
         Stored dtype: rounded and clipped, never rescaled; the movie's own by default. A warning states the share of
         clipped pixels.
@@ -218,7 +220,7 @@ def save_movie(
     """
     from decrappify.io.casting import cast_movie, warn_of_clipping
 
-    path = Path(path)
+    path, progress = Path(path), checked_progress(progress)
     kind = writer_for(path)
     check_output(path, overwrite=overwrite)
     movie = cast_movie(open_movie(movie), dtype)

@@ -88,7 +88,7 @@ class InputRecord:
         ChangedInputError
             If its pixels are not those of an earlier time.
         """
-        found = ReadPlane(zlib.crc32(memoryview(np.ascontiguousarray(pixels))), version)
+        found = ReadPlane(zlib.crc32(np.ascontiguousarray(pixels).data), version)
         with self._lock:
             before = self._planes.setdefault(plane, found)
             if before is found:
@@ -112,19 +112,23 @@ class InputRecord:
         Raises
         ------
         ChangedInputError
-            If a plane has other pixels.
+            If a plane has other pixels; nothing is adopted then.
         """
-        doubtful = []
-        for plane, before in recorded.items():
-            with self._lock:
+        present = dict(self._planes)
+        try:
+            doubtful = []
+            for plane, before in recorded.items():
                 now = self._planes.get(plane)
                 self._planes[plane] = before
-            if now is not None and now.crc != before.crc:
-                raise ChangedInputError(self.movie.name, plane)
-            if now is None and (before.version is None or before.version != self.version(plane)):
-                doubtful.append(plane)
-        for plane in self._picked(sorted(doubtful), len(recorded)):
-            self.movie.frame(*plane)
+                if now is not None and now.crc != before.crc:
+                    raise ChangedInputError(self.movie.name, plane)
+                if now is None and (before.version is None or before.version != self.version(plane)):
+                    doubtful.append(plane)
+            for plane in self._picked(sorted(doubtful), len(recorded)):
+                self.movie.frame(*plane)
+        except ChangedInputError:
+            self._planes = present
+            raise
 
     def checksum(self, planes: Iterable[Plane]) -> str | None:
         """Return one checksum over the pixels of planes, None if not all were read."""

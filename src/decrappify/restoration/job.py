@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +15,7 @@ from decrappify.errors import InputError
 from decrappify.intensity import ConstantChannelError, check_nan
 from decrappify.io.casting import cast
 from decrappify.movie import Array, Movie, Plane, Shape5, scaled_spacing
+from decrappify.restoration.frame_choice import beyond_movie, parse_frames, spelled
 from decrappify.restoration.frames import Frame, FrameReader, Part
 from decrappify.restoration.measuring import Channel, measure_channel
 from decrappify.restoration.missing import (
@@ -26,7 +26,6 @@ from decrappify.restoration.missing import (
     with_empty_planes,
 )
 from decrappify.restoration.repair import put_back
-from decrappify.restoration.resuming import spelled
 from decrappify.restoration.sliding import SlidingWindow, Window
 
 if TYPE_CHECKING:
@@ -98,6 +97,7 @@ class Job:
         picked = parse_frames(frames)
         part = movie.select(frames=picked)
         self.frames: Sequence[int] = range(movie.shape[0])[picked]
+        self.beyond = beyond_movie(picked, movie.shape[0])
         searched = missing != "blank" and nan != "error"
         self.lost = with_empty_planes(movie) if searched else movie.missing
         self.dropped: list[int] = []
@@ -335,31 +335,6 @@ def _normalization(channel: Channel) -> dict[str, float]:
     if channel.constant is not None:
         return {"constant": channel.constant}
     return {"offset": channel.normalization.offset, "scale": channel.normalization.scale}
-
-
-def parse_frames(frames: slice | int | str | None) -> slice:
-    """Frames as a slice.
-
-    >>> parse_frames("10:50"), parse_frames("7"), parse_frames(None)
-    (slice(10, 50, None), slice(7, 8, None), slice(None, None, None))
-    """
-    if frames is None:
-        return slice(None)
-    bounds: list[Any] = [None, None, 0]
-    if isinstance(frames, slice):
-        bounds = [frames.start, frames.stop, frames.step]
-    elif isinstance(frames, str):
-        with suppress(ValueError):
-            bounds = [int(part) if part.strip() else None for part in frames.split(":")]
-    else:
-        bounds = [frames]
-    whole = [isinstance(bound, int) and not isinstance(bound, bool) for bound in bounds]
-    if len(bounds) == 1 and whole[0]:
-        return slice(bounds[0], bounds[0] + 1 or None)
-    known = all(is_whole or bound is None for is_whole, bound in zip(whole, bounds, strict=True))
-    if not known or len(bounds) not in (2, 3) or bounds[2:] == [0]:
-        raise InputError(f"frames={frames!r} is not understood, needs 'start:stop' such as '10:50', or one such as '7'")
-    return slice(*bounds)
 
 
 def _checked_window_axis(axis: str, movie: Movie, model: Model) -> str:

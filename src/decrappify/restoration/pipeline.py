@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 from torch import Tensor
 
+from decrappify.checks import checked_progress
 from decrappify.errors import InputError
 from decrappify.limits.reached import limit_errors
 from decrappify.movie import Array, Movie, Plane
@@ -63,7 +64,7 @@ def restore(
     as_array: bool = False,
     overwrite: bool = False,
     resume: bool = True,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     cancel: threading.Event | None = None,
     on_plane: OnPlane | None = None,
 ) -> Any:
@@ -118,8 +119,8 @@ def restore(
         Replace an existing output, once the new one is complete.
     resume : bool
         Continue an unfinished run of the same input, model and options; False starts again.
-    progress : callable, optional
-        Like ``tqdm``: ``progress(total=planes, desc=..., unit="plane")`` with ``update(n)`` and ``close()``.
+    progress : bool or callable, optional
+        True, or like ``tqdm``: ``progress(total=planes, desc=..., unit="plane")`` with ``update(n)`` and ``close()``.
     cancel : threading.Event, optional
         When set, the run stops within one tile; finished planes are kept.
     on_plane : callable, optional
@@ -157,6 +158,8 @@ def restore(
 
     if output is not None:
         writer_for(Path(output))
+    progress = checked_progress(progress)
+    _refuse_swapped(movie, model)
     loaded = load_model(model)
     opening: dict[str, Any] = {"scene": scene, "channel": channel, "axes": axes}
     opened = open_movie(movie, folder_as=folder_as, **opening)
@@ -195,6 +198,23 @@ def restore(
     finally:
         if source is not None:
             opened.close()
+
+
+def _refuse_swapped(movie: Any, model: Any) -> None:
+    """Raise InputError if the model stands where the movie belongs, or is nothing that names a model."""
+    from decrappify.model import Model, shipped_models
+
+    is_path = isinstance(movie, str | os.PathLike)
+    names_model = is_path and (str(movie) in shipped_models() or Path(movie).suffix == ".safetensors")
+    if isinstance(movie, Model) or (names_model and not Path(movie).is_dir()):
+        raise InputError(
+            f"restore takes the movie first and the model second, found the model {getattr(movie, 'name', movie)} "
+            "first; swap the two"
+        )
+    if not isinstance(model, Model | str | os.PathLike):
+        raise InputError(
+            f"model has type {type(model).__name__}, needs a Model, the name of a shipped one, or the path of a file"
+        )
 
 
 def _returned(restored: Movie, as_array: bool, axes: str | None) -> Any:

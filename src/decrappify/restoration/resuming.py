@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from decrappify._version import __version__
+from decrappify.restoration.frame_choice import spelled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,11 +105,6 @@ def refusal(partial: Path, changes: list[str]) -> str:
         f"{partial} holds the unfinished output of another run: {'; '.join(changes)}; repeat that run to finish it, "
         "choose another output, or discard it with overwrite=True (--overwrite)"
     )
-
-
-def spelled(frames: Any) -> list[int]:
-    """Start, stop and step of frames; the frames themselves where some were left out."""
-    return [frames.start, frames.stop, frames.step] if isinstance(frames, range) else list(frames)
 
 
 def _checksum_of_three(movie: Movie) -> str:

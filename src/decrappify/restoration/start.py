@@ -172,21 +172,19 @@ class Start:
     def _decided(self, restorer: Restorer, channels: list[Channel], runtime: dict[str, Any]) -> dict[str, Any]:
         """Return the state of the run: what it has decided now, or had decided when it was begun."""
         network = restorer.network
-        settings = {
-            "tile_overlap": restorer.tile_overlap, "precision": network.precision, "backend": network.backend
-        }  # fmt: skip
+        settings: dict[str, Any] = {"tile_size": restorer.tile_size, "tile_overlap": restorer.tile_overlap}
+        settings |= {"precision": network.precision, "backend": network.backend}
+        begun_with = self._state.get("provenance", {}).get("restoration", {})
+        recorded = {name: begun_with.get(name, value) for name, value in (settings | runtime).items()}
         decided: dict[str, Any] = {
             "channels": [channel.to_dict() for channel in channels],
-            "tile_size": restorer.tile_size,
             **settings,
             "device": network.device.type,
             "asked": {name: value if value is None else _plain(value) for name, value in self._asked.items()},
             "read": [] if self._state else self.inputs.take_new(),
-            "provenance": self.job.provenance(channels, {"tile_size": restorer.tile_size, **settings, **runtime}),
         } | self._state
+        decided["provenance"] = self.job.provenance(channels, recorded)
         decided["runtime"], decided["settings"] = runtime, self._settings
-        restoration = decided["provenance"]["restoration"] | {"nan": self.job.nan}
-        decided["provenance"] = decided["provenance"] | {"restoration": restoration}
         return decided
 
     def _use_smaller_tiles(self, restorer: Restorer) -> None:
