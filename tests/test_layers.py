@@ -17,7 +17,7 @@ ROOT = Path(decrappify.__file__).parent
 FLOORS = [
     {"_version", "errors", "lazy"},
     {"limits"},
-    {"checks", "movie", "runtime", "windows"},
+    {"checks", "movie", "runtime", "saturation", "windows"},
     {"intensity", "networks"},
     {"losses", "metrics", "fastai_import"},
     {"io", "crappify"},

@@ -322,6 +322,13 @@ def train(
 @click.option("--backend", default="auto", show_default=True, help="auto, torch, compile, onnxruntime or openvino.")
 @click.option("--batch-size", type=int, help="Pictures or frames that go through the network together.")
 @click.option("--steady", type=float, default=0.0, show_default=True, help="For films: such as 0.5, less flicker.")
+@click.option(
+    "--damaged",
+    default="error",
+    show_default=True,
+    type=click.Choice(["error", "skip", "keep"]),
+    help="For films: frames that are missing or not whole stop the run, are left out, or are colored as decoded.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace OUT, or pictures in that folder.")
 @click.option("--no-resume", is_flag=True, help="Do not go on from an unfinished run.")
 def colorize(source: Path, output: Path, render_factor: str | None, no_resume: bool, **options: Any) -> None:
@@ -388,11 +395,12 @@ def benchmark(
 ) -> None:
     """Compare models with the usual baselines on pairs, and write a report.
 
-    LOW and HIGH are two files, or two folders: one pair of movies where the names of their files are those of frames,
-    else their files are paired by name (--as images). LOW alone is a folder with low/ and high/, or a file or folder
+    LOW and HIGH are two files or OME-Zarr stores, or two folders: one pair of movies where the names of their files
+    are those of frames, else their files are paired by name (--as images). LOW alone is a folder with low/ and high/, or a file or folder
     without truth.
     """
     from decrappify.benchmarking import benchmark as compare
+    from decrappify.benchmarking.names import unique_names
     from decrappify.benchmarking.report import check_folder
 
     check_folder(output, overwrite=overwrite)
@@ -400,10 +408,7 @@ def benchmark(
     if high is None and (low / "low").is_dir() and (low / "high").is_dir():
         pairs = low
     names = [name for name in baselines.split(",") if name]
-    named = {(name if not Path(name).suffix else Path(name).stem): name for name in models}
-    if len(named) < len(models):
-        raise InputError(f"two models are called {sorted(Path(name).stem for name in models)[0]!r}; rename one file")
-    report = compare(named, pairs, baselines=names, progress=_progress(), **options)
+    report = compare(unique_names(models), pairs, baselines=names, progress=_progress(), **options)
     report.save(output, overwrite=overwrite)
     click.echo(report.table())
     click.echo(f"wrote {output / 'report.html'}")

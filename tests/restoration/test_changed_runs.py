@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
@@ -14,6 +13,7 @@ import tifffile
 from decrappify.errors import InputError, OutputExistsError
 from decrappify.intensity import sampled_planes
 from decrappify.io import open_movie, save_movie
+from decrappify.io.journal import Journal
 from decrappify.movie import ArraySource, Movie
 from decrappify.restoration import restore, start
 from decrappify.restoration.input_record import ChangedInputError, InputRecord
@@ -75,11 +75,9 @@ def test_a_run_is_not_finished_with_another_input(pixels, tmp_path, write):
 def test_one_changed_plane_is_found_also_where_it_was_only_a_neighbor(pixels, tmp_path):
     output = tmp_path / "out.ome.zarr"
     break_off(pixels, output, planes=3)
-    lines = (tmp_path / "out.ome.zarr.partial.journal").read_text().splitlines()
-    entries = [entry for entry in map(json.loads, lines) if isinstance(entry, dict)]
-    notes = [entry["note"][3].get("read", []) for entry in entries if "note" in entry]
-    state, *_ = [entry["state"] for entry in entries if "state" in entry]
-    read = {tuple(row[:3]) for row in [*state["read"], *(row for note in notes for row in note)]}
+    journal = Journal(tmp_path / "out.ome.zarr.partial" / "journal")
+    rows = [row for note in journal.notes.values() for row in note.get("read", [])]
+    read = {tuple(row[:3]) for row in [*journal.state["read"], *rows]}
     assert {(t, 0, 0) for t in range(5)} <= read
     changed = pixels.copy()
     changed[3, 10, 10] += 1  # the neighbor of the last finished plane
@@ -234,8 +232,10 @@ def test_a_fill_run_is_not_finished_as_one_without_nan(pixels, tmp_path):
 def test_a_run_of_a_device_that_is_gone_is_continued_with_a_warning(pixels, tmp_path, caplog, monkeypatch):
     output = tmp_path / "out.ome.zarr"
     break_off(pixels, output)
-    journal = tmp_path / "out.ome.zarr.partial.journal"
-    journal.write_text(journal.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    journal = Journal(tmp_path / "out.ome.zarr.partial" / "journal")
+    journal.append_from_here()
+    journal.save_state(journal.state | {"device": "cuda", "asked": {"device": "auto"}})
+    journal.close()
     monkeypatch.setattr(start, "choose_device", _without_gpu)
     with pytest.raises(OutputExistsError, match="was cuda and is cpu now"):
         restore(pixels, MODEL, output, **FAST)

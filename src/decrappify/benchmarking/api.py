@@ -62,8 +62,9 @@ def benchmark(
     model : Model, name, path, or mapping
         What is judged: one model, or a mapping from names to models and callables ``movie -> movie`` (or array).
     pairs : folder, tuple or list
-        A folder holding ``low/`` and ``high/``, two folders (see `folder_as`), or a list of (source, truth) paths,
-        movies or arrays; a truth of None is data without truth. Pairs with the same truth count as one field of view.
+        A folder holding ``low/`` and ``high/``, two folders (see `folder_as`), (source, truth), or a list of such pairs
+        of paths, movies or arrays; a truth of None is data without truth. Pairs with the same truth count as one field
+        of view.
     baselines : sequence of str
         From "input" (bicubic where the truth is finer), "gaussian" (best sigmas, chosen with the truth in hand), "nlm"
         (non-local means) and "tv" (total variation), the last two for the noise that is estimated from the source.

@@ -16,7 +16,7 @@ from decrappify.checks import checked_progress
 from decrappify.errors import InputError
 from decrappify.io.folder import check_folder_as, is_image_folder
 from decrappify.io.formats import READABLE, format_of, writer_for
-from decrappify.io.outputs import check_output, partial_path
+from decrappify.io.outputs import check_early, partial_path, refuse_overlap
 from decrappify.io.scenes import scene_index, scenes, several_scenes, unique_names
 from decrappify.movie import Movie, PixelSize
 
@@ -99,6 +99,8 @@ def open_movie(
             movie = _open_file(Path(source), scene, axes, absent_chunks)
         else:
             movie = _open_object(source, scene, axes, absent_chunks)
+    if isinstance(source, str | os.PathLike):
+        movie.origin = Path(source)
     changes: dict[str, Any] = {}
     if frame_interval_s is not None:
         changes["frame_interval_s"] = _positive(frame_interval_s, "frame_interval_s", "seconds")
@@ -213,17 +215,20 @@ def save_movie(
     ------
     OutputExistsError
         If `path` exists and `overwrite` is False; before anything is read.
+    InputError
+        If `path` is the file or folder that `movie` is read from, holds it, or lies in it.
     FormatError
         If there is no writer for the suffix.
     OutputError
-        If the disk is full or the folder is not writable.
+        If the disk is full, the folder is not writable, or another process writes `path`.
     """
     from decrappify.io.casting import cast_movie, warn_of_clipping
 
     path, progress = Path(path), checked_progress(progress)
     kind = writer_for(path)
-    check_output(path, overwrite=overwrite)
+    check_early(path, overwrite=overwrite)
     movie = cast_movie(open_movie(movie), dtype)
+    refuse_overlap(path, movie.origin)
     if kind == "OME-Zarr":
         from decrappify.io.omezarr_writer import write_omezarr
 

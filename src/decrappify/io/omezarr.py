@@ -10,13 +10,16 @@ from typing import Any
 
 import zarr
 
-from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError
+from decrappify.errors import FormatError, InputError, MissingFileError
+from decrappify.io.damage import damage_errors
 from decrappify.io.omezarr_layout import ZarrImage, group_attributes, image_at, images_of, ome_attributes
 from decrappify.io.omezarr_spacing import image_axes, level_spacing
-from decrappify.io.zarr_source import DAMAGE, OmeZarrSource
+from decrappify.io.zarr_source import OmeZarrSource
 from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import Movie, array_axes, named_axes
 from decrappify.movie.sources import stored_dimension_names
+
+_COLOR = re.compile(r"[0-9a-fA-F]{6}")
 
 
 def open_omezarr(
@@ -73,14 +76,8 @@ def open_omezarr(
     if attributes is None:
         _checked_scene(scene, path)
         _checked_level(level, 1, path)
-        try:
+        with damage_errors(f"{path} is not a readable Zarr array", "check that the whole folder was copied"):
             array = _array(path)
-        except DAMAGE as error:
-            if isinstance(error, DecrappifyError):
-                raise
-            raise FormatError(
-                f"{path} is not a readable Zarr array ({type(error).__name__}); check that the whole folder was copied"
-            ) from error
         source = OmeZarrSource(array, _plain_axes(array, axes, path), path, absent_chunks=absent_chunks)
         _warn(source.notes)
         return Movie(source, name=path.name)
@@ -140,19 +137,16 @@ def _metadata_of(chosen: ZarrImage) -> tuple[dict[str, Any], dict[str, Any]]:
     """Attributes of an image's group, and its entry of ``multiscales``."""
     attributes = group_attributes(chosen.folder) or {}
     images = ome_attributes(attributes).get("multiscales")
-    try:
-        image = images[chosen.number]  # type: ignore[index]
-        if image["datasets"]:
-            return attributes, image
-    except DAMAGE:
-        pass
+    image = images[chosen.number] if isinstance(images, list) and chosen.number < len(images) else None
+    if isinstance(image, dict) and isinstance(image.get("datasets"), list) and image["datasets"]:
+        return attributes, image
     raise FormatError(f"{chosen.folder} has damaged OME-Zarr metadata (no list of pixel arrays); copy the file again")
 
 
 def _open_image(chosen: ZarrImage, number: int, absent_chunks: str) -> Movie:
     path = chosen.folder
     attributes, image = _metadata_of(chosen)
-    try:
+    with damage_errors(f"{path} has damaged OME-Zarr metadata", "copy the file again"):
         dataset = image["datasets"][_checked_level(number, len(image["datasets"]), path)]
         array = _array(path / dataset["path"])
         letters, units = image_axes(image, array.ndim, path)
@@ -161,18 +155,16 @@ def _open_image(chosen: ZarrImage, number: int, absent_chunks: str) -> Movie:
         source = OmeZarrSource(
             array, letters, path, own.get("missing_planes", ()), absent_chunks=absent_chunks, complete=bool(own)
         )
+        if not all(0 <= i < n for plane in source.missing for i, n in zip(plane, source.shape, strict=False)):
+            raise ValueError("missing planes beyond the shape of the array")
         spacing = level_spacing(image, number, letters, units, path)
         names, colors = _channels(ome_attributes(attributes).get("omero"), source.shape[1])
-    except DAMAGE as error:
-        if isinstance(error, DecrappifyError):
-            raise
-        raise FormatError(
-            f"{path} has damaged OME-Zarr metadata ({type(error).__name__}: {error}); copy the file again"
-        ) from error
     if own.get("complete", True):  # a store that is still being written lacks planes, as its reader knows
         _warn(source.notes)
-    if len(own.get("channel_colors", ())) == len(colors):  # the viewers' metadata has no word for "no color"
-        colors = own["channel_colors"]
+    stated = own.get("channel_colors")  # the viewers' metadata has no word for "no color"
+    if isinstance(stated, list) and len(stated) == len(colors) and all(map(_is_color, stated)):
+        colors = stated
+    provenance = own.get("provenance")
     return Movie(
         source,
         name=path.name,
@@ -181,7 +173,7 @@ def _open_image(chosen: ZarrImage, number: int, absent_chunks: str) -> Movie:
         unitless_spacing=spacing.unitless,
         channel_names=names,
         channel_colors=colors,
-        provenance=own.get("provenance"),
+        provenance=provenance if isinstance(provenance, dict) else None,
     )
 
 
@@ -209,10 +201,16 @@ def _plain_axes(array: zarr.Array[Any], axes: str | None, path: Path) -> str:
 def _channels(omero: Any, count: int) -> tuple[list[str], list[str | None]]:
     names: list[str] = [f"C{i}" for i in range(count)]
     colors: list[str | None] = [None] * count
-    channels = omero.get("channels", ()) if isinstance(omero, dict) else ()
-    for i, channel in enumerate(channels[:count]):
+    channels = omero.get("channels") if isinstance(omero, dict) else None
+    for i, channel in enumerate(channels[:count] if isinstance(channels, list) else ()):
+        if not isinstance(channel, dict):
+            continue
         names[i] = str(channel.get("label") or names[i])
         color = str(channel.get("color") or "").lstrip("#")
-        if re.fullmatch(r"[0-9a-fA-F]{6}", color):
+        if _COLOR.fullmatch(color):
             colors[i] = color.upper()
     return names, colors
+
+
+def _is_color(value: object) -> bool:
+    return value is None or (isinstance(value, str) and _COLOR.fullmatch(value) is not None and value == value.upper())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import struct
 import weakref
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -13,7 +13,8 @@ from xml.etree.ElementTree import Element
 import numpy as np
 import tifffile
 
-from decrappify.errors import DecrappifyError, FormatError, InputError
+from decrappify.errors import FormatError, InputError
+from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.ome_reader import map_annotation, read_ome
 from decrappify.io.ome_xml import MOVIE_NAMESPACE
@@ -38,22 +39,9 @@ from decrappify.io.tiff_pages import (
     refuse_missing_bytes,
     series_layout,
 )
-from decrappify.limits.reached import raise_if_limit
 from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import AXES, Array, Plane, Shape5, array_axes
 
-# What tifffile and its codecs raise for damaged files.
-DAMAGE = (
-    OSError,
-    ValueError,
-    TypeError,
-    IndexError,
-    KeyError,
-    RuntimeError,
-    AttributeError,
-    struct.error,
-    tifffile.TiffFileError,
-)
 _COLOUR = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
 _ORIENTATION = 274
 
@@ -93,18 +81,13 @@ class TiffSource:
         channel, sample = divmod(c, self._n_samples)
         rows, columns = stored_region(rows, columns, (self._sizes["Y"], self._sizes["X"]), self._orientation)
         index = {"T": t, "C": channel, "Z": z, "S": sample, "Y": rows, "X": columns}
-        try:
-            with tifffile_messages():
-                plane = self._read(index)
-        except DAMAGE as error:
-            self._guard.check()
-            if isinstance(error, DecrappifyError):
-                raise
-            raise_if_limit(error, f"reading {self._path}")
-            raise FormatError(
-                f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded; "
-                "the file is cut short or damaged: copy it again"
-            ) from error
+        what = f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded"
+        with (
+            damage_errors(what, "the file is cut short or damaged: copy it again", self._guard.check),
+            tifffile_messages(),
+        ):
+            plane = self._read(index)
+            self._check_plane(plane, rows, columns)
         self._guard.check(self._path_of(index))
         return upright(self._true_values(plane), self._orientation).astype(self.dtype, copy=False)
 
@@ -127,14 +110,8 @@ class TiffSource:
         self._guard.check()
 
     def _open(self) -> None:
-        try:
-            with tifffile_messages() as messages:
-                self._open_series(messages)
-        except DAMAGE as error:
-            if isinstance(error, DecrappifyError):
-                raise
-            raise_if_limit(error, f"opening {self._path}")
-            raise unreadable(self._path, error) from error
+        with unreadable(self._path), tifffile_messages() as messages:
+            self._open_series(messages)
         self._process = os.getpid()
         self._regions: Any = None
         self._last_page: tuple[int, Array] | None = None
@@ -277,6 +254,12 @@ class TiffSource:
                 if page is not None:
                     self._guard.add(page.parent.filehandle.path)
 
+    def _check_plane(self, plane: Array, rows: slice, columns: slice) -> None:
+        """Raise ValueError where a page turns out to be of another size or type than the first one."""
+        expected = rows.stop - rows.start, columns.stop - columns.start
+        if plane.shape != expected or plane.dtype.kind not in "uifb":
+            raise ValueError(f"it is {plane.shape} {plane.dtype}, announced {expected} {self.dtype}")
+
     def _path_of(self, index: dict[str, Any]) -> Path:
         """File of the page under an index; the file itself where there is one only."""
         if not self._other_files or not self._pages_are_planes:
@@ -351,7 +334,6 @@ class TiffSource:
         return self._regions
 
 
-def unreadable(path: Path, error: BaseException) -> FormatError:
-    """Return the error for a file that tifffile cannot read."""
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return FormatError(f"{path} is not a readable TIFF file ({reason}); it is cut short or damaged: copy it again")
+def unreadable(path: Path) -> AbstractContextManager[None]:
+    """Turn the errors of tifffile on opening a file into one line."""
+    return damage_errors(f"{path} is not a readable TIFF file", "it is cut short or damaged: copy it again")

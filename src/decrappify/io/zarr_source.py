@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,12 @@ import numpy as np
 import zarr
 
 from decrappify.errors import DecrappifyError, FormatError
+from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard
 from decrappify.io.missing_planes import list_planes
 from decrappify.io.zarr_chunks import Judgment, StoredChunks, check_absent_chunks, judge
-from decrappify.limits.reached import raise_if_limit
 from decrappify.movie import AXES, Array, Plane, Shape5
 
-# What zarr and its codecs raise for damaged metadata and chunks.
-DAMAGE = (OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError)
 _DOCUMENTS = ("zarr.json", ".zarray")
 _ATTEMPTS = 3
 
@@ -76,17 +75,9 @@ class OmeZarrSource:
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region as a (Y, X) array."""
-        try:
+        what = f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded"
+        with damage_errors(what, "a chunk is damaged or cut short: copy it again", self._guard.check):
             plane = self._read(t, c, z, rows, columns)
-        except DAMAGE as error:
-            self._guard.check()
-            if isinstance(error, DecrappifyError):
-                raise
-            raise_if_limit(error, f"reading {self._path}")
-            raise FormatError(
-                f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded; "
-                "a chunk is damaged or cut short: copy it again"
-            ) from error
         if (t, c, z) in self.missing and self._chunks.fill != 0 and self._chunks.is_fill(plane).all():
             return np.zeros(plane.shape, self.dtype)
         return plane.astype(self.dtype, copy=False)
@@ -147,10 +138,9 @@ class OmeZarrSource:
         return lost
 
     def _holds_fill(self, place: tuple[int, ...]) -> bool:
-        try:
+        with suppress(DecrappifyError), damage_errors("a chunk cannot be decoded", ""):
             return bool(self._chunks.is_fill(self._chunks.read(place)).any())
-        except DAMAGE:  # reported when the frame is read
-            return False
+        return False  # a damaged one is reported when its frame is read
 
     def _note(self, lost: frozenset[Plane], found: Judgment) -> None:
         name, fill = self._path.name, f"{float(self._chunks.fill):g}"

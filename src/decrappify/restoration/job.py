@@ -13,7 +13,6 @@ from numpy.typing import DTypeLike
 from decrappify._version import __version__
 from decrappify.errors import InputError
 from decrappify.intensity import ConstantChannelError, check_nan
-from decrappify.io.casting import cast
 from decrappify.movie import Array, Movie, Plane, Shape5, scaled_spacing
 from decrappify.restoration.frame_choice import beyond_movie, parse_frames, spelled
 from decrappify.restoration.frames import Frame, FrameReader, Part
@@ -27,6 +26,7 @@ from decrappify.restoration.missing import (
 )
 from decrappify.restoration.repair import put_back
 from decrappify.restoration.sliding import SlidingWindow, Window
+from decrappify.saturation import saturate
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -239,8 +239,19 @@ class Job:
         """Turn a result (out_channels, Y, X) in network units into planes of the output's dtype.
 
         Also returns how many of their pixels were clipped, at the lower and at the upper limit of the dtype.
+
+        Raises
+        ------
+        InputError
+            If the network predicted NaN or infinity, which an integer output would show as black.
         """
         group = self.groups[target.group]
+        if not np.isfinite(restored).all():
+            raise InputError(
+                f"model {self.model.name!r} predicted NaN or infinity from the finite pixels of frame "
+                f"{self.frames[target.t]} of {self.movie.name}; use precision='float32' (--precision float32), or "
+                "another model"
+            )
         planes, below, above = [], 0, 0
         for k, plane in enumerate(restored):
             own = min(k, len(group) - 1)
@@ -277,7 +288,7 @@ class Job:
         if self.dtype.kind in "ui":
             planes = [np.nan_to_num(plane) for plane in planes]
         scale = self.model.scale
-        finer = [np.repeat(np.repeat(cast(plane, self.dtype), scale, axis=0), scale, axis=1) for plane in planes]
+        finer = [np.repeat(np.repeat(saturate(plane, self.dtype), scale, axis=0), scale, axis=1) for plane in planes]
         return [finer[min(k, len(finer) - 1)] for k in range(self.out_channels)]
 
     def _place(self, fixed: int, i: int) -> tuple[int, int]:

@@ -140,8 +140,11 @@ def restore(
         If movie or output is of a format that has no reader or writer.
     OutputExistsError
         If the output, or the unfinished one of another run, is already there.
+    OutputError
+        If another process writes this output, or it cannot be written.
     InputError
-        If movie, model and options do not fit each other, or a frame holds NaN.
+        If movie, model and options do not fit each other, a frame holds NaN, or the output is the input, holds it, or
+        lies in it.
     DeviceMemoryError
         If not even the smallest tile fits into memory.
     RestorationCancelled
@@ -166,6 +169,7 @@ def restore(
     source = Path(movie) if isinstance(movie, str | os.PathLike) else None
     given = given_axes(movie, axes) if as_array else None
     inputs = InputRecord(opened)
+    start = None
     try:
         job = Job(
             inputs.movie,
@@ -177,8 +181,6 @@ def restore(
             missing=missing,
             outliers=outliers,
         )
-        if source is not None and output is not None and Path(output).exists() and source.samefile(output):
-            raise InputError(f"{output} is the input itself; choose another name for the output")
         asked = {"tile_size": tile_size, "tile_overlap": tile_overlap, "device": device}
         asked |= {"precision": precision, "backend": backend}
         place = None if output is None else Path(output)
@@ -196,6 +198,8 @@ def restore(
             finally:
                 result.close()
     finally:
+        if start is not None:
+            start.close()
         if source is not None:
             opened.close()
 

@@ -181,9 +181,10 @@ def _has_same_pixels(found: Movie, job: Job) -> bool:
 def _finished(output: Path, scene: str, run: str, job: Job) -> Movie | None:
     """Return the output of an earlier equal run of the same scene; raise if something else is in its place."""
     from decrappify.io import open_movie
-    from decrappify.io.outputs import partial_path
+    from decrappify.io.locks import lock_path
+    from decrappify.io.working_folder import working_path
 
-    if not output.exists() or partial_path(output).exists():
+    if not output.exists() or working_path(output).exists() or lock_path(output).exists():
         return None
     with suppress(DecrappifyError), open_movie(output) as found:
         is_same_run = (found.provenance.get("scene"), found.provenance.get("scene_run")) == (scene, run)

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -17,9 +17,12 @@ from decrappify.restoration.input_record import ChangedInputError, InputRecord, 
 from decrappify.restoration.job import Job
 from decrappify.restoration.measuring import Channel
 from decrappify.restoration.restorer import Restorer
-from decrappify.restoration.results import MemoryResult, Result, StoreResult, remove_working_store, unfinished
+from decrappify.restoration.results import MemoryResult, Result, StoreResult, Unfinished, unfinished
 from decrappify.restoration.resuming import changed_options, changed_settings, refusal, run_key, settings_of
 from decrappify.runtime import present_runtime, take_up_runtime
+
+if TYPE_CHECKING:
+    from decrappify.io.locks import OutputLock
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +58,10 @@ class Start:
     ------
     OutputExistsError
         If the output is there, or an unfinished one of other settings or of another input, and `overwrite` is False.
+    OutputError
+        If another process writes the output.
+    InputError
+        If the output is the input, holds it, or lies in it.
     """
 
     def __init__(
@@ -76,8 +83,19 @@ class Start:
         self.provenance: dict[str, Any] = {}
         self.planes_done = 0
         self.earlier: Any = None
+        self._lock: OutputLock | None = None
         if output is not None:
-            self._check_output(output)
+            self._lock = self._locked(output)
+            try:
+                self._check_output(output, self._lock)
+            except BaseException:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """Release the lock on the output."""
+        if self._lock is not None:
+            self._lock.release()
 
     def prepare(self, progress: Any, cancel: threading.Event | None) -> tuple[Restorer, list[Channel], Result]:
         """Make the restorer, what is measured of each channel, and the open result."""
@@ -100,31 +118,45 @@ class Start:
             result.update_metadata(provenance=self.provenance, missing=job.blanks())
         return restorer, channels, result
 
-    def _check_output(self, output: Path) -> None:
-        from decrappify.io.outputs import check_output
+    def _locked(self, output: Path) -> OutputLock:
+        from decrappify.io.locks import OutputLock
+        from decrappify.io.outputs import check_output, refuse_overlap
 
-        before = unfinished(output)
-        if before is None:
-            check_output(output, overwrite=self._overwrite)
+        refuse_overlap(output, self.job.movie.origin)
+        check_output(output, overwrite=True)
+        return OutputLock(output)
+
+    def _check_output(self, output: Path, lock: OutputLock) -> None:
+        from decrappify.io.outputs import check_output
+        from decrappify.io.working_folder import WorkingFolder
+
+        before = unfinished(lock)
+        self._resume = self._resume and (before is None or self._is_same_run(before))
+        folder = WorkingFolder(lock, self._run_key, overwrite=self._overwrite)
+        if self._resume and lock.placed_by == self._run_key:
+            # Killed between the last rename and the removal of the working folder.
+            self.complete = True
+            folder.remove()
             return
-        changes = self._changes(before.state) if self._resume else []
-        is_same_run = before.run_key == self._run_key and not changes
-        if not is_same_run and not self._overwrite and (self._resume or before.run_key != self._run_key):
-            changes = changes or self._changes(before.state) or ["it has other settings"]
-            raise OutputExistsError(refusal(before.partial, changes))
-        if is_same_run and self._resume:
-            is_same_run = self._has_same_input(before.partial, before.state, before.notes)
-        if not is_same_run or not self._resume:
-            self._resume = False
-            check_output(output, overwrite=self._overwrite)
-            return
-        self._state = before.state
-        self.planes_done = len(before.done)
-        self.earlier = taken_from(before.state)
-        # Killed between the export's rename and the removal of the working store.
-        self.complete = bool(before.state.get("exporting")) and output.exists() and not self._overwrite
-        if self.complete:
-            remove_working_store(output)
+        if before is not None and output.exists() and not self._overwrite:
+            raise OutputExistsError(
+                f"{output} already exists, and its unfinished run is kept; move it to another name and repeat the run, "
+                "or replace it with overwrite=True (--overwrite)"
+            )
+        check_output(output, overwrite=self._overwrite)
+        if self._resume and before is not None:
+            self._state = dict(before.journal.state)
+            self.planes_done = len(before.journal.done)
+            self.earlier = taken_from(self._state)
+
+    def _is_same_run(self, before: Unfinished) -> bool:
+        """Whether this call finishes an unfinished run; another one is refused unless it is replaced."""
+        changes = self._changes(before.journal.state)
+        if before.run_key == self._run_key and not changes:
+            return self._has_same_input(before)
+        if not self._overwrite:
+            raise OutputExistsError(refusal(before.partial, changes or ["it has other settings"]))
+        return False
 
     def _changes(self, state: Mapping[str, Any]) -> list[str]:
         """Name what keeps this call from finishing an unfinished run."""
@@ -136,9 +168,10 @@ class Start:
             asked = {name: value for name, value in asked.items() if name not in ("tile_size", "tile_overlap")}
         return changed_settings(state.get("settings") or {}, self._settings) + changed_options(asked, state)
 
-    def _has_same_input(self, partial: Path, state: Mapping[str, Any], notes: Mapping[Any, Mapping[str, Any]]) -> bool:
+    def _has_same_input(self, before: Unfinished) -> bool:
         """Compare the input with what the unfinished run recorded; other inputs are refused unless it is replaced."""
-        rows = [*state.get("read", ()), *(row for note in notes.values() for row in note.get("read", ()))]
+        notes = before.journal.notes.values()
+        rows = [*before.journal.state.get("read", ()), *(row for note in notes for row in note.get("read", ()))]
         try:
             self.inputs.verify(recorded_planes(rows))
         except ChangedInputError as error:
@@ -147,7 +180,7 @@ class Start:
             t, c, z = error.plane
             name = self.job.movie.name
             change = f"{name} has other pixels now in frame {t} (channel {c}, slice {z})"
-            raise OutputExistsError(refusal(partial, [change])) from error
+            raise OutputExistsError(refusal(before.partial, [change])) from error
         return True
 
     def _device(self) -> torch.device:
@@ -208,6 +241,7 @@ class Start:
             overwrite=self._overwrite,
             resume=self._resume,
             progress=progress,
+            lock=self._lock,
         )
 
     def _log_settings(self, restorer: Restorer) -> None:

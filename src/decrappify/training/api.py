@@ -16,6 +16,7 @@ from decrappify.intensity import NormalizationRule
 from decrappify.model import Model, load_model
 from decrappify.training.config import TrainingConfig
 from decrappify.training.material import Split, find_material
+from decrappify.training.run_lock import holds_run_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,6 +37,7 @@ _RUN_FILES = (
 )
 
 
+@holds_run_folder
 def train(
     high_res: Any = None,
     crappifier: Crappifier | str | None = None,
@@ -69,8 +71,8 @@ def train(
     crappifier : Crappifier or str
         How good images become bad; a preset's name or a .toml/.json file will do.
     pairs : tuple, list or folder, optional
-        Measured pairs in place of `high_res` and `crappifier`: ``(source_folder, target_folder)``, a list of
-        ``(source, target)``, or a folder holding ``low/`` and ``high/``.
+        Measured pairs in place of `high_res` and `crappifier`: ``(source_folder, target_folder)``, ``(source,
+        target)``, a list of such pairs, or a folder holding ``low/`` and ``high/``.
     validation : like `high_res` (or like `pairs`), optional
         Held-out data; without it the last frames of each movie are kept out, or else the last movies of ten or more, or
         else a strip of each field.
@@ -120,6 +122,8 @@ def train(
         For data or settings that cannot be used; one line says which.
     OutputExistsError
         If `output` holds a finished or started run and neither `resume` nor `overwrite` was asked for.
+    OutputError
+        If another process writes into `output`, or it cannot be written.
     """
     import torch
 

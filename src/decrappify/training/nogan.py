@@ -15,6 +15,7 @@ from decrappify.model import Model, load_model
 from decrappify.training.material import Material, PhotoMaterial, Split, find_material
 from decrappify.training.nogan_config import NoganConfig
 from decrappify.training.nogan_presets import nogan_preset
+from decrappify.training.run_lock import holds_run_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _PATCHES = 20_000  # of movies and pairs that count as all of the data
 
 
+@holds_run_folder
 def train_nogan(
     high_res: Any = None,
     crappifier: Crappifier | str | None = None,
@@ -87,6 +89,8 @@ def train_nogan(
         For data or settings that cannot be used.
     OutputExistsError
         If `output` holds a run and neither `resume` nor `overwrite` was asked for.
+    OutputError
+        If another process writes into `output`, or it cannot be written.
     """
     import torch
 
