@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -170,16 +170,28 @@ def check_export(path: Path, shape: Shape5, dtype: np.dtype[Any]) -> None:
         save_movie(Movie.from_array(values.astype(dtype), "TCZYX", name=path.name), Path(folder) / path.name)
 
 
-def saved_journal(lock: OutputLock, run_key: str, *, overwrite: bool) -> Journal | None:
-    """Read the journal of this run's partial output, None if there is none.
+class Unfinished(NamedTuple):
+    """The unfinished output of an earlier run.
 
-    Raises
-    ------
-    OutputError, OutputExistsError
-        If the working folder is of something else, or of another run and `overwrite` is False.
+    Attributes
+    ----------
+    partial : Path
+        Where it is.
+    run_key : str
+        Digest of the settings of that run.
+    journal : Journal
+        What it has recorded.
     """
-    from decrappify.io.journal import Journal
-    from decrappify.io.working_folder import WorkingFolder
 
-    folder = WorkingFolder(lock, run_key, overwrite=overwrite)
-    return Journal(folder.path / "journal") if folder.continues else None
+    partial: Path
+    run_key: str
+    journal: Journal
+
+
+def unfinished(lock: OutputLock) -> Unfinished | None:
+    """Read the journal of the unfinished output of a locked one, whatever run began it; None if there is none."""
+    from decrappify.io.journal import Journal
+    from decrappify.io.working_folder import key_of, working_path
+
+    run_key, folder = key_of(lock), working_path(lock.target)
+    return None if run_key is None else Unfinished(folder, run_key, Journal(folder / "journal"))

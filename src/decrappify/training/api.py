@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decrappify._version import __version__
+from decrappify.checks import checked_progress
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.intensity import NormalizationRule
 from decrappify.model import Model, load_model
@@ -179,7 +180,7 @@ def train(
                 "still_motion_px": still_motion_px,
                 "shrink": list(shrink),
             },
-            progress=progress,
+            progress=checked_progress(progress),
             stop=stop,
             on_validation=on_validation,
         )

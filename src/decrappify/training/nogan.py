@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decrappify._version import __version__
+from decrappify.checks import checked_progress
 from decrappify.errors import InputError
 from decrappify.intensity import IMAGENET, NormalizationRule
 from decrappify.model import Model, load_model
@@ -140,7 +141,7 @@ def train_nogan(
             folder,
             items=items,
             settings=settings,
-            progress=progress,
+            progress=checked_progress(progress),
             stop=stopping,
         )
         describe = _Describe(run, split.rule, dict(card or {}))
