@@ -1,8 +1,8 @@
 """How far do restorations in tiles differ from one without, for each overlap and each shipped model?
 
-Windows of simulated cells and filaments are restored whole and in tiles. The seam is the largest difference of any pixel
-as a share of the whole restoration's range (max - min), the worst of all movies. From it comes the rule of
-`decrappify.restoration.planning.expected_seam`: which overlaps are warned of, and with which number.
+Windows of simulated cells and filaments are restored whole and in tiles. The seam is the largest difference of any
+pixel as a share of the whole restoration's range (max - min), the worst of all movies. From it comes the rule of
+`decrappify.restoration.planning.seam_warning`: which overlaps are warned of, and with which number.
 
     python benchmarks/seams.py --threads 2                 # about 10 minutes on 2 cores
 """
@@ -65,11 +65,11 @@ def measure(name: str) -> Row:
 
 def section(rows: list[Row]) -> str:
     """A table by overlap, and one by tile size."""
+    movies = f"{SIDE} x {SIDE} px of simulated {' and '.join(KINDS)} (seeds {', '.join(map(str, SEEDS))}), float32"
     parts = [
         "## Seams between tiles",
-        f"Largest difference of any pixel to the restoration without tiles, in units of 1e-4 of its range, over windows of "
-        f"{SIDE} x {SIDE} px of simulated {' and '.join(KINDS)} (seeds {', '.join(map(str, SEEDS))}), float32. By overlap (px) "
-        "with tiles of twice that, 64 px at least:",
+        "Largest difference of any pixel to the restoration without tiles, in units of 1e-4 of its range, over windows "
+        f"of {movies}.\nBy overlap (px), with tiles of twice that, 64 px at least:",
     ]
     for kind, names in (("overlap", [k * 8 for k in OVERLAPS]), ("tile", list(TILES))):
         if kind == "tile":

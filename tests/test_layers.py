@@ -17,14 +17,14 @@ ROOT = Path(decrappify.__file__).parent
 FLOORS = [
     {"_version", "errors", "lazy"},
     {"limits"},
-    {"checks", "movie", "runtime", "windows"},
+    {"checks", "movie", "runtime", "saturation", "windows"},
     {"intensity", "networks"},
     {"losses", "metrics", "fastai_import"},
     {"io", "crappify"},
     {"samples", "model", "datasets"},
     {"cards", "importing", "restoration", "trust"},
     {"colorization", "training"},
-    {"benchmarking", "demo"},
+    {"benchmarking", "cli_errors", "demo"},
     {"cli"},
     {"__main__"},
 ]

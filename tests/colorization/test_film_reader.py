@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -12,7 +14,7 @@ from decrappify.colorization.film import colorize_film
 from decrappify.colorization.film_reader import FilmReader
 from decrappify.errors import FormatError, InputError, MissingFileError
 
-from .films import copy_packets, decoded, grey_film, luma, packets, shown_at, write_film
+from .films import change_file, copy_packets, decoded, grey_film, layout, luma, packets, shown_at, write_film
 
 
 @pytest.mark.parametrize(
@@ -49,25 +51,138 @@ def test_a_truncated_film_is_refused(tmp_path, film_colorizer):
     content = whole.read_bytes()
     (tmp_path / "half.mp4").write_bytes(content[: len(content) * 3 // 4])
     with pytest.raises(
-        FormatError, match=r"half.mp4 is truncated: it announces 40 frames and holds \d+; copy it again"
+        FormatError,
+        match=r"half.mp4 is truncated: it announces 40 frames and holds \d+; \d+ of 40 frames are missing .*; copy it",
     ):
         colorize_film(tmp_path / "half.mp4", tmp_path / "colour.mp4", film_colorizer)
 
 
-def test_a_damaged_film_is_coloured_with_a_warning(tmp_path, film_colorizer, caplog):
-    source = write_film(tmp_path / "film.mkv", grey_film(30), codec="mpeg4", sound="aac", options={"g": "5"})
+def damaged_film(path: Path, *, first: int, last: int, **settings: Any) -> Path:
+    """A film of 30 frames and sound in which the packets `first` to `last` are overwritten."""
+    source = write_film(
+        path, grey_film(30), sound="aac", options={"g": "5", "bf": "0", "sc_threshold": "0"}, **settings
+    )
     content = bytearray(source.read_bytes())
-    for packet in [p[0] for p in packets(source, "video")[0]][7:9]:
+    for packet in [p[0] for p in packets(source, "video")[0]][first : last + 1]:
         start = content.find(packet)
         content[start : start + len(packet)] = b"\xff" * len(packet)
     source.write_bytes(content)
+    return source
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("film.mkv", "mpeg4"), ("film.mp4", "libx264"), ("film.avi", "mpeg4"), ("film.mov", "mpeg4")]
+)
+def test_a_damaged_film_is_refused_with_its_damaged_frames(tmp_path, film_colorizer, name, codec):
+    source = damaged_film(tmp_path / name, first=7, last=8, codec=codec)
+    with pytest.raises(
+        FormatError, match=r"is damaged: .* of \d+ frames .*\(frames 7 to 9 at 0.\d+ to 0.\d+ s\); copy it"
+    ):
+        colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
+    assert film_colorizer.n_pictures == 0
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("damaged", ["skip", "keep"])
+@pytest.mark.usefixtures("short_pieces")
+def test_a_damaged_film_keeps_times_and_states_what_is_left_out(tmp_path, film_colorizer, caplog, damaged):
+    source = damaged_film(tmp_path / "film.mkv", first=7, last=8, codec="mpeg4")
     with caplog.at_level(logging.WARNING):
-        output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+        output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged=damaged)
     assert "film.mkv is damaged" in caplog.text
-    assert 26 <= len(decoded(output)) <= 30
-    times = shown_at(output)
-    assert times[0] == 0
-    assert times[-1] == pytest.approx(29 / 25, abs=1e-3)
+    assert "(frames 7 to 9 at 0.28 to 0.36 s)" in caplog.text
+    kept = [t for t in range(30) if t not in (7, 8, 9)] if damaged == "skip" else [*range(30)]
+    times = [round(float(time) * 25, 1) for time in shown_at(output)]
+    assert set(times) >= set(kept) - {7, 8}
+    assert set(times) <= set(range(30))
+    assert (9 in times) == (damaged == "keep")
+    comment = str(layout(output)["comment"])
+    assert "the source is damaged" in comment
+    assert "frames 7 to 9" in comment
+    assert [p[0] for p in packets(output, "audio")[0]] == [p[0] for p in packets(source, "audio")[0]]
+
+
+def test_frames_without_time_stamps_keep_the_places_of_those_left_out(tmp_path, film_colorizer):
+    source = write_film(tmp_path / "film.avi", grey_film(40), options={"g": "5", "bf": "2"})
+    content = bytearray(source.read_bytes())
+    coded = [p[0] for p in packets(source, "video")[0]]
+    start = content.find(coded[15])
+    content[start : start + len(coded[15])] = b"\xff" * len(coded[15])
+    source.write_bytes(content)
+    with pytest.raises(FormatError, match="of 40 frames"):
+        colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged="skip")
+    times = [float(time) for time in shown_at(output)]
+    assert len(times) < 40
+    assert times[-1] == pytest.approx(39 / 25, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [("film.mkv", 0.5), ("film.webm", 0.8), ("film.mp4", 0.8), ("film.avi", 0.7)]
+)
+def test_a_film_cut_short_is_refused_or_says_so(tmp_path, film_colorizer, name, part):
+    faststart = {"movflags": "faststart"} if name.endswith("mp4") else {}
+    codec = {"film.webm": "libvpx", "film.avi": "mjpeg"}.get(name, "libx264")
+    whole = write_film(
+        tmp_path / f"whole-{name}",
+        grey_film(40),
+        codec=codec,
+        pixel_format="yuvj420p" if codec == "mjpeg" else "yuv420p",
+        container_options=faststart,
+    ).read_bytes()
+    source = tmp_path / name
+    source.write_bytes(whole[: int(len(whole) * part)])
+    with pytest.raises(FormatError, match=r"\d+ of 40 frames are missing"):
+        colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged="skip")
+    assert "of 40 frames are missing" in str(layout(output)["comment"])
+    assert 0 < len(shown_at(output)) < 40
+
+
+def test_a_gap_in_a_film_of_constant_rate_is_missing_frames(tmp_path, film_colorizer):
+    source = write_film(
+        tmp_path / "film.mkv",
+        grey_film(26),
+        times=[*range(12), *range(20, 34)],
+        options={"g": "4", "sc_threshold": "0"},
+    )
+    with pytest.raises(FormatError, match=r"8 of 34 frames are missing .* \(frames 12 to 19 at 0.48 to 0.76 s\)"):
+        colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged="keep")
+    assert [round(float(time) * 25) for time in shown_at(output)] == [*range(12), *range(20, 34)]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [("film.webm", "libvpx", {"auto-alt-ref": "1", "lag-in-frames": "16"}), ("film.ts", "mpeg2video", {"bf": "2"})],
+)
+def test_whole_films_of_odd_kinds_are_not_damaged(tmp_path, name, codec, options):
+    source = write_film(tmp_path / name, grey_film(40), codec=codec, options=options)
+    assert not FilmReader(source).check()
+
+
+@pytest.mark.parametrize("change", ["grow", "cut", "replace", "remove"])
+@pytest.mark.usefixtures("short_pieces")
+def test_a_film_that_changes_while_it_is_coloured_stops(tmp_path, film_colorizer, change):
+    source = write_film(tmp_path / "film.mkv", grey_film(30))
+
+    def progress(**_: Any) -> Any:
+        return Changing()
+
+    class Changing:
+        n = 0
+
+        def update(self, n: int) -> None:
+            self.n += n
+            if self.n == 12:
+                change_file(source, change)
+
+        def close(self) -> None:
+            pass
+
+    with pytest.raises(FormatError, match=r"film\.mkv was (changed after|there when) it was opened"):
+        colorize_film(source, tmp_path / "colour.mp4", film_colorizer, progress=progress)
+    assert not (tmp_path / "colour.mp4").exists()
 
 
 def test_pictures_of_another_size_are_scaled_and_times_keep_growing(tmp_path, film_colorizer, caplog):
@@ -76,7 +191,7 @@ def test_pictures_of_another_size_are_scaled_and_times_keep_growing(tmp_path, fi
     source = tmp_path / "film.ts"
     source.write_bytes(first.read_bytes() + second.read_bytes())
     with caplog.at_level(logging.WARNING):
-        output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+        output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged="keep")
     assert "did not grow" in caplog.text
     times = shown_at(output)
     assert len(times) in (17, 18)  # the joint costs one

@@ -290,12 +290,128 @@ def test_what_is_no_film_is_refused(tmp_path, content, message):
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.99])
-def test_truncated_films_are_refused(tmp_path, part):
-    whole = write_video(Movie.from_array(smooth_movie(60)), tmp_path / "whole.mp4").read_bytes()
+def test_truncated_films_are_refused_wherever_they_end(tmp_path):
     path = tmp_path / "film.mp4"
-    path.write_bytes(whole[: int(len(whole) * part)])
-    with pytest.raises(FormatError, match=r"truncated|no readable film"):
+    whole = write_video(Movie.from_array(smooth_movie(20, 16, 16)), tmp_path / "whole.mp4").read_bytes()
+    for length in range(0, len(whole), 11):  # also inside the description of the codec, which is then unknown
+        path.write_bytes(whole[:length])
+        with pytest.raises(FormatError, match=r"truncated|no readable film|no picture stream") as refused:
+            open_video(path)
+        assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["film.mkv", "film.webm"])
+def test_truncated_films_without_a_count_of_frames_are_refused(tmp_path, name):
+    codec = "libvpx" if name == "film.webm" else "libx264"
+    path = write_film(tmp_path / name, smooth_movie(60), codec, "yuv420p", "gray", g="5")
+    whole = path.read_bytes()
+    for part in (0.5, 0.8):
+        path.write_bytes(whole[: int(len(whole) * part)])
+        with pytest.raises(FormatError, match=r"truncated: it announces \d+ frames and holds \d+; copy it again"):
+            open_video(path)
+
+
+def overwrite_packets(path: Path, first: int, last: int) -> None:
+    """Fill the packets `first` to `last` of a film with ones."""
+    with av.open(str(path)) as container:
+        coded = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    content = bytearray(path.read_bytes())
+    for packet in coded[first : last + 1]:
+        start = content.find(packet)
+        content[start : start + len(packet)] = b"\xff" * len(packet)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("film.mp4", "libx264"), ("film.mkv", "mpeg4"), ("film.mov", "mjpeg"), ("film.mkv", "ffv1")]
+)
+def test_damaged_frames_are_errors_and_the_others_are_exact(tmp_path, name, codec):
+    depends = codec in ("libx264", "mpeg4")
+    settings = {"g": "5", "bf": "0", "sc_threshold": "0"} if depends else {"g": "1"}
+    pixel_format = {"mjpeg": "yuvj420p", "ffv1": "gray"}.get(codec, "yuv420p")
+    path = write_film(tmp_path / name, smooth_movie(20), codec, pixel_format, "gray", **settings)
+    truth = decoded(path, "gray")
+    overwrite_packets(path, 7, 7)
+    movie = open_video(path)
+    assert len(movie) == 20
+    damaged = (7, 8, 9) if depends else (7,)
+    for t in (8, 7, 19, 9, *range(20)):
+        if t in damaged:
+            with pytest.raises(
+                FormatError, match=rf"frame {t} of {name} cannot be decoded.* --frames START:STOP|--frames"
+            ):
+                movie.frame(t)
+        else:
+            np.testing.assert_array_equal(movie.frame(t), truth[t], err_msg=f"frame {t}")
+
+
+def test_damaged_films_without_time_stamps_are_refused(tmp_path):
+    path = write_film(tmp_path / "film.avi", smooth_movie(20), "libx264", "yuv420p", "gray", bf="2", g="5")
+    overwrite_packets(path, 7, 7)
+    with pytest.raises(FormatError, match=r"film\.avi is damaged: \d+ of 20 frames .*; copy it again"):
+        open_video(path)
+
+
+def test_frames_absent_from_the_middle_are_missing_planes(tmp_path):
+    frames, path = smooth_movie(20), tmp_path / "film.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.pix_fmt, stream.height, stream.width = "gray", 48, 64
+        for t in [*range(8), *range(11, 20)]:
+            frame = av.VideoFrame.from_ndarray(frames[t], format="gray")
+            frame.pts = t
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with pytest.warns(UserWarning, match=r"film\.mkv is damaged: 3 of 20 planes were not recorded \(frames 8 to 10\)"):
+        movie = open_video(path)
+    assert movie.missing == {(8, 0, 0), (9, 0, 0), (10, 0, 0)}
+    assert movie.frame_interval_s == pytest.approx(0.04, abs=1e-3)
+    frames[8:11] = 0
+    np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], frames)
+
+
+def test_films_of_variable_rate_miss_nothing(tmp_path):
+    path, times = tmp_path / "film.mkv", np.cumsum([0, *([20, 40, 200, 35] * 5)]).tolist()
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        stream.pix_fmt, stream.height, stream.width = "gray", 48, 64
+        for time, pixels in zip(times, smooth_movie(len(times)), strict=True):
+            frame = av.VideoFrame.from_ndarray(pixels, format="gray")
+            frame.pts = time
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    movie = open_video(path)
+    assert (len(movie), movie.missing) == (21, frozenset())
+
+
+@pytest.mark.parametrize("change", ["grow", "cut", "replace", "remove"])
+def test_a_film_that_changes_while_it_is_read_is_an_error(tmp_path, change):
+    path = write_film(tmp_path / "film.mkv", smooth_movie(40), "libx264", "yuv420p", "gray", g="5")
+    movie, content = open_video(path), path.read_bytes()
+    movie.frame(3)
+    if change == "remove":
+        path.unlink()
+    elif change == "replace":
+        path.with_name("other").write_bytes(content[::-1])
+        path.with_name("other").rename(path)
+    else:
+        path.write_bytes(content * 2 if change == "grow" else content[: len(content) // 2])
+    for t in (30, 0, 12):
+        with pytest.raises(FormatError, match=r"film\.mkv was (changed after|there when) it was opened"):
+            movie.frame(t)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_only_regular_files_are_films(tmp_path, kind):
+    path = tmp_path / "film.mp4"
+    if kind == "folder":
+        path.mkdir()
+    elif hasattr(os, "mkfifo"):
+        os.mkfifo(path)
+    else:
+        pytest.skip("needs named pipes")
+    with pytest.raises(FormatError, match=r"film\.mp4 is a .*, needs a regular file"):
         open_video(path)
 
 

@@ -57,7 +57,13 @@ def test_read_state_dict_refuses_one_number_repeated(tmp_path):
     ],
 )
 def test_load_model_refuses_absurd_headers_before_building(change, message, tmp_path):
-    header = {"format_version": 1, "architecture": ARCHITECTURE | change, "normalization": {}, "crappifier": None}
+    header = {
+        "format_version": 1,
+        "architecture": ARCHITECTURE | change,
+        "normalization": {},
+        "crappifier": None,
+        "card": {},
+    }
     save_file({"head.weight": torch.zeros(3)}, tmp_path / "m.safetensors", {"decrappify": json.dumps(header)})
     with pytest.raises(ModelFileError, match=message):
         load_model(tmp_path / "m.safetensors")

@@ -202,6 +202,11 @@ class Colorizer:
         greys = np.stack([grey_of(_resized(_as_uint8(picture), (side, side))) for picture in pictures])
         unit = torch.from_numpy(greys).to(self.network.device)[:, None].float() / 255
         prediction: Tensor = self.network((unit - self._mean) / self._std)
+        if not torch.isfinite(prediction).all():  # which would become black
+            raise InputError(
+                f"{self.identity} predicted NaN or infinity from an image; use precision='float32' "
+                "(--precision float32), or another model"
+            )
         levels = (prediction * self._std + self._mean).clamp(0, 1) * 255
         return list(levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy())
 

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from decrappify.checks import reason
 from decrappify.errors import MissingFileError, ModelFileError
 from decrappify.fastai_import.kinds import LEGACY, ZIP, what_it_is
 from decrappify.limits.files import check_regular
@@ -102,8 +103,13 @@ def _load(path: Path, zipped: bool) -> Any:
 
 
 def _check_members(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        members = [name.split("/", 1)[-1] for name in archive.namelist()]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [name.split("/", 1)[-1] for name in archive.namelist()]
+    except Exception as error:  # zipfile trusts the directory at the end of the file
+        raise ModelFileError(
+            f"{path} is damaged or a truncated download ({reason(error)}); download it again ({WHERE})"
+        ) from error
     if "constants.pkl" in members:
         raise ModelFileError(f"{path} is a TorchScript program, not weights; give the .pth file that it was made from")
     if "data.pkl" not in members:
@@ -113,7 +119,7 @@ def _check_members(path: Path) -> None:
 def _why_not(path: Path, zipped: bool) -> str:
     """Say why torch refused a file: Python objects in it, or damage."""
     foreign = ""
-    with suppress(ValueError, EOFError, OSError, zipfile.BadZipFile):  # the damage may be in the pickle itself
+    with suppress(Exception):  # the damage may be in the pickle itself
         foreign = next((name for name in _globals(path, zipped) if name.rpartition(".")[0] not in _PLAIN), "")
     if foreign.startswith("fastai."):
         return (

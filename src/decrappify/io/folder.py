@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from decrappify.errors import FormatError, InputError
+from decrappify.io.damage import damage_errors
 from decrappify.io.formats import READABLE, format_of
 from decrappify.io.name_grid import Arrangement, Grid, arrange, single_grid
 from decrappify.io.natural import natural_key
@@ -161,8 +162,16 @@ def _content(path: Path) -> tuple[tuple[str, int, int], ...]:
         found = sorted(entries, key=lambda entry: entry.name)
     if len(found) > _HEADERS:
         return tuple((entry.name, 0, 0) for entry in found)
-    states = [entry.stat() for entry in found]
-    return tuple((e.name, state.st_size, state.st_mtime_ns) for e, state in zip(found, states, strict=True))
+    return tuple((entry.name, *_state(entry)) for entry in found)
+
+
+def _state(entry: os.DirEntry[str]) -> tuple[int, int]:
+    """Return size and time of a file, zeros for a link that leads nowhere."""
+    try:
+        state = entry.stat()
+    except OSError:
+        return 0, 0
+    return state.st_size, state.st_mtime_ns
 
 
 @lru_cache(maxsize=4)  # every scene of a folder is opened by its own call
@@ -253,11 +262,12 @@ def _opened_tiff(file: Path) -> Iterator[Any]:
 
     from decrappify.io.tiff_file import tifffile_messages
 
-    try:
-        with tifffile_messages(), tifffile.TiffFile(file) as tiff:
-            yield tiff
-    except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:
-        raise FormatError(f"cannot read {file.name} as TIFF ({error}): the file is corrupt or not a TIFF") from error
+    with (
+        damage_errors(f"cannot read {file.name} as TIFF", "the file is damaged or not a TIFF"),
+        tifffile_messages(),
+        tifffile.TiffFile(file) as tiff,
+    ):
+        yield tiff
 
 
 def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
@@ -354,16 +364,13 @@ def _file_sets(files: Sequence[Path]) -> list[Path]:
 
 
 def _named_files(file: Path) -> set[str]:
-    import tifffile
-
-    from decrappify.io.tiff_file import tifffile_messages
 
     try:
-        with tifffile_messages(), tifffile.TiffFile(file) as tiff:
+        with _opened_tiff(file) as tiff:
             text = tiff.ome_metadata or ""
             if "<BinaryOnly" not in text and (not tiff.is_ome or "FileName" not in text):
                 return set()
-    except (OSError, ValueError, tifffile.TiffFileError):
+    except FormatError:
         return set()  # named when it is opened
     named = set(re.findall(r'(?:FileName|MetadataFile)="([^"]+)"', text))
     for companion in [file.parent / name for name in named if name.lower().endswith((".ome", ".xml"))]:

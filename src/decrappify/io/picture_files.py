@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from decrappify.checks import reason
 from decrappify.errors import DecrappifyError, FormatError, MissingFileError
 from decrappify.io.orientation import upright, upright_pair
 from decrappify.limits.files import check_decoded_size, check_regular
@@ -144,17 +145,17 @@ def _picture_errors(path: Path) -> Iterator[None]:
     check_regular(path)
     try:
         yield
-    except DecrappifyError:
-        raise
     except FileNotFoundError as error:
         raise MissingFileError(f"there is no file {path}; check the path") from error
     except Image.DecompressionBombError as error:
         raise FormatError(
-            f"{path.name} has too many pixels for one picture ({error}); save it as a tiled TIFF"
+            f"{path.name} has too many pixels for one picture ({reason(error)}); save it as a tiled TIFF"
         ) from error
-    except (OSError, RuntimeError, SyntaxError, ValueError) as error:
-        raise_if_limit(error, f"reading {path.name}")
-        reason = " ".join(str(error).split())
+    except (DecrappifyError, Warning):
+        raise
+    except Exception as error:  # Pillow and the codecs raise nearly everything for damaged files
+        raise_if_limit(error, f"reading {path}")
         raise FormatError(
-            f"{path.name} is no readable PNG, JPEG or BMP picture ({reason}); it is damaged or another kind of file"
+            f"{path.name} is no readable PNG, JPEG or BMP picture ({reason(error)}); it is damaged or another kind of "
+            "file"
         ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
@@ -15,7 +16,7 @@ from decrappify.errors import InputError
 from decrappify.limits.files import check_extent
 from decrappify.limits.memory import check_memory
 from decrappify.movie.sources import Array, ArraySource, FrameSource, PixelSize, Plane, Shape5
-from decrappify.movie.views import CroppedSource, SelectedSource, SwappedSource, missing_planes
+from decrappify.movie.views import CroppedSource, SelectedSource, SwappedSource, missing_planes, plane_version
 
 T = TypeVar("T")
 
@@ -45,6 +46,11 @@ class Movie:
     missing : iterable of (t, c, z), optional
         Planes that were never recorded; those of the source by default. They read as zeros.
 
+    Attributes
+    ----------
+    origin : Path or None
+        File or folder that `open_movie` read, also of the movies derived from it.
+
     Examples
     --------
     >>> movie = Movie.from_array(np.zeros((4, 8, 9), np.uint16), frame_interval_s=2.0)
@@ -66,6 +72,7 @@ class Movie:
         missing: Iterable[Plane] | None = None,
     ) -> None:
         self._source = source
+        self.origin: Path | None = None
         self.name = name
         self.shape: Shape5 = tuple(int(n) for n in source.shape)  # type: ignore[assignment]
         self.dtype: np.dtype[Any] = np.dtype(source.dtype)
@@ -203,7 +210,13 @@ class Movie:
             "unitless_spacing": self._unitless_spacing,
             "missing": self.missing if tuple(source.shape[:3]) == self.shape[:3] else None,
         }
-        return Movie(source, **(metadata | changes))
+        movie = Movie(source, **(metadata | changes))
+        movie.origin = self.origin
+        return movie
+
+    def version(self, t: int, c: int = 0, z: int = 0) -> str | None:
+        """Return a text that differs whenever the stored pixels of a plane may have changed; None where unknown."""
+        return plane_version(self._source, t, c, z)
 
     def planes(self) -> Iterator[tuple[int, int, int]]:
         """Every (t, c, z), in the order in which files are written: T slowest, Z fastest."""
