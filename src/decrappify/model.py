@@ -25,7 +25,6 @@ from decrappify.intensity import ChannelStatistics, NormalizationRule, normaliza
 from decrappify.io.outputs import atomic_output
 from decrappify.limits.files import check_regular
 from decrappify.limits.reached import raise_if_limit
-from decrappify.limits.threads import check_torch_threads
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -274,7 +273,6 @@ def _read_model(path: Path) -> Model:
     from decrappify.networks import create
 
     header = read_card(path)
-    check_torch_threads()
     try:
         settings = dict(header["architecture"])
         name = settings.pop("name")
