@@ -392,7 +392,9 @@ def benchmark(
     from decrappify.benchmarking import benchmark as compare
     from decrappify.benchmarking.names import unique_names
     from decrappify.benchmarking.report import check_folder
+    from decrappify.io.outputs import refuse_overlap
 
+    refuse_overlap(output, low, high)
     check_folder(output, overwrite=overwrite)
     pairs: Any = [(low, high)]
     if high is None and (low / "low").is_dir() and (low / "high").is_dir():

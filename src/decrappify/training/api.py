@@ -218,7 +218,7 @@ def run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> Path:
     Raises
     ------
     OutputExistsError
-        If it holds a run and neither `resume` nor `overwrite` was asked for.
+        If it holds a run, or files of the names that a run writes, and neither `resume` nor `overwrite` was asked for.
     OutputError
         If it cannot be used.
     """
@@ -229,11 +229,16 @@ def run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> Path:
         raise OutputExistsError(
             f"{folder} holds a run already; pass resume (--resume) to go on, or overwrite (--overwrite)"
         )
+    found = [] if resume else sorted(path for pattern in _RUN_FILES for path in folder.glob(pattern))
+    if found and not overwrite:
+        raise OutputExistsError(
+            f"{folder} holds {found[0].relative_to(folder)}, which a run would replace; choose another folder, or pass "
+            "overwrite=True (--overwrite)"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not resume:  # nothing of an older run may be taken for this one's
-            for path in (path for pattern in _RUN_FILES for path in folder.glob(pattern)):
-                path.unlink(missing_ok=True)
+        for path in found:  # nothing of an older run may be taken for this one's
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"cannot use {folder} as run folder: {error.strerror or error}") from error
     return folder
