@@ -116,9 +116,32 @@ class LiveResult:
 def _open(opened: Opened) -> Movie:
     """Open the growing store, or the finished one if the run was quicker than the canvas."""
     try:
-        return open_movie(opened.store)
+        movie = open_movie(opened.store)
     except (MissingFileError, FormatError):  # renamed before, or while, it was opened
         return open_movie(opened.output)
+    return movie.derived(_RenamedSource(movie, opened.output))
+
+
+class _RenamedSource:
+    """Planes of a growing store, and of the finished one as soon as it has its final name."""
+
+    def __init__(self, movie: Movie, output: Path) -> None:
+        self._movie, self._output = movie, output
+        self.shape, self.dtype, self.missing = movie.shape, movie.dtype, movie.missing
+
+    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Any:
+        """Read a rectangle of one plane."""
+        try:
+            return self._movie.region(t, c, z, rows, columns)
+        except (MissingFileError, FormatError):
+            if not self._output.exists():
+                raise
+        self._movie = open_movie(self._output)
+        return self._movie.region(t, c, z, rows, columns)
+
+    def close(self) -> None:
+        """Release the store."""
+        self._movie.close()
 
 
 def _remove_layers_of(viewer: Any, store: Path) -> None:
