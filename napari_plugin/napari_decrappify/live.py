@@ -116,7 +116,7 @@ class LiveResult:
 def _open(opened: Opened) -> Movie:
     """Open the growing store, or the finished one if the run was quicker than the canvas."""
     try:
-        movie = open_movie(opened.store)
+        movie = open_movie(opened.store, absent_chunks="fill")  # planes that are not finished are black
     except (MissingFileError, FormatError):  # renamed before, or while, it was opened
         return open_movie(opened.output)
     return movie.derived(_RenamedSource(movie, opened.output))
@@ -127,7 +127,7 @@ class _RenamedSource:
 
     def __init__(self, movie: Movie, output: Path) -> None:
         self._movie, self._output = movie, output
-        self.shape, self.dtype, self.missing = movie.shape, movie.dtype, movie.missing
+        self.shape, self.dtype = movie.shape, movie.dtype
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Any:
         """Read a rectangle of one plane."""
