@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -49,6 +50,10 @@ class _Interrupted(_OneLine):
 class _Commands(click.Group):
     """Turns every error that a user can cause into one line and exit code 2."""
 
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        _open_closed_streams()
+        return super().main(*arguments, **settings)
+
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
@@ -58,6 +63,20 @@ class _Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         with _one_line_errors(debug=bool(context.params.get("debug"))):
             return super().invoke(context)
+
+
+def _open_closed_streams() -> None:
+    """Connect standard streams that were closed (``2>&-``) to nothing.
+
+    Else the first file that is opened takes the number of stderr, and whatever a library prints there gets into it.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 @contextmanager

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +13,23 @@ import av
 import numpy as np
 import pytest
 
+from decrappify.colorization import colorize
 from decrappify.colorization.film import colorize_film
 from decrappify.colorization.film_reader import FilmReader
 from decrappify.errors import FormatError, InputError, MissingFileError
 
-from .films import change_file, copy_packets, decoded, grey_film, layout, luma, packets, shown_at, write_film
+from .films import (
+    change_file,
+    copy_packets,
+    decoded,
+    grey_film,
+    layout,
+    luma,
+    packets,
+    shown_at,
+    tiny_model,
+    write_film,
+)
 
 
 @pytest.mark.parametrize(
@@ -209,3 +224,36 @@ def test_a_disk_that_goes_away_is_no_end_of_the_film(tmp_path):
     reader = FilmReader(write_film(tmp_path / "film.mp4", grey_film(3)))
     with pytest.raises(FormatError, match=r"film\.mp4 could be read before and cannot be now \(Input/output error\)"):
         list(reader.packets(Lost(), ()))
+
+
+def test_tags_in_latin_1_are_passed_on_as_text(tmp_path, film_colorizer):
+    whole = write_film(tmp_path / "whole.mp4", grey_film(3), metadata={"title": "Muenchen"}, sound="aac")
+    source = tmp_path / "film.mp4"
+    source.write_bytes(whole.read_bytes().replace(b"Muenchen", b"M\xfcnchen!"))
+    for name in ("colour.mp4", "colour.mkv"):
+        assert layout(colorize_film(source, tmp_path / name, film_colorizer))["title"] == "München!"
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="needs names that are not UTF-8")
+def test_names_that_are_not_utf8_are_coloured(tmp_path, film_colorizer):
+    source = write_film(tmp_path / "film.mp4", grey_film(3))
+    source = source.rename(tmp_path / os.fsdecode(b"f\xe9lm.mp4"))
+    output = colorize_film(source, tmp_path / os.fsdecode(b"c\xf6lour.mp4"), film_colorizer)
+    assert output.stat().st_size > 0
+
+
+def test_a_film_is_coloured_with_its_standard_streams_closed(tmp_path):
+    source, model = write_film(tmp_path / "film.mp4", grey_film(3)), tmp_path / "tiny.safetensors"
+    tiny_model().save(model)
+    options = ["colorize", source, tmp_path / "colour.mp4", "--model", model, "--render-factor", "2"]
+    command = [sys.executable, "-m", "decrappify", *options]
+    closed = 'exec "$@" <&- >&- 2>&-'
+    subprocess.run(["sh", "-c", closed, "sh", *map(str, command)], check=True, env=os.environ, timeout=120)
+    assert len(shown_at(tmp_path / "colour.mp4")) == 3
+
+
+def test_ways_to_treat_damage_are_for_films(tmp_path, film_colorizer, photo):
+    with pytest.raises(InputError, match="damaged='all' is not known, needs 'error', 'skip' or 'keep'"):
+        colorize_film(tmp_path / "film.mp4", tmp_path / "colour.mp4", film_colorizer, damaged="all")
+    with pytest.raises(InputError, match="damaged is 'skip', which is for films; leave it out"):
+        colorize(photo, model=tiny_model(), damaged="skip")

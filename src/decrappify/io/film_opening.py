@@ -80,7 +80,7 @@ def picture_stream(container: Any, path: Path) -> Any:
         if not stream.time_base:
             raise FormatError(f"{path.name} has no unit of time for its frames; it is damaged, copy it again")
         return stream
-    raise FormatError(f"{path.name} holds no picture stream; is it a sound file?")
+    raise FormatError(f"{path.name} holds no picture stream; it is a sound file, or damaged")
 
 
 def film_errors(
