@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,12 @@ class FilmReader:
             first = self._first_frame()
             self._read_layout(first)
             self.colours = FilmColours.of_frame(first, tags)
+
+    @property
+    def shortest_s(self) -> Fraction:
+        """Least time between two frames, in seconds; 0 if it is unknown."""
+        times = sorted({row.time for row in self._packets.rows if row.time is not None})
+        return min((after - before for before, after in pairwise(times)), default=0) * self.time_base
 
     def check(self, on_packet: Callable[[], None] | None = None) -> FilmDamage:
         """Decode the film to its end and return what is missing or not whole.
