@@ -446,6 +446,17 @@ def test_absurd_clocks_end_in_one_line_or_in_frames(tmp_path, atom, place, value
     assert movie.frame(len(movie) - 1).shape == (48, 64)
 
 
+def test_frames_that_an_edit_list_cuts_away_are_counted(tmp_path):
+    path = write_film(tmp_path / "film.mp4", smooth_movie(12), "libx264", "yuv420p", "gray", bf="0")
+    content = bytearray(path.read_bytes())
+    entry = content.find(b"elst") + 12  # its duration, in milliseconds, of 480
+    content[entry : entry + 4] = (200).to_bytes(4, "big")
+    path.write_bytes(content)
+    with pytest.warns(UserWarning, match=r"film\.mp4: [67] of 12 frames are cut away by the film's edit list"):
+        movie = open_video(path)
+    assert len(movie) in (5, 6)
+
+
 def test_tags_that_are_not_utf8_are_no_obstacle(tmp_path):
     with av.open(str(tmp_path / "whole.mp4"), "w") as container:
         container.metadata["comment"] = "Zuerich"

@@ -113,6 +113,8 @@ class FilmReader:
             self._has_times = not ("avi" in container.format.name and codec.has_b_frames)
             tags = codec.colorspace, codec.color_primaries, codec.color_trc
             self._warn_of_length(container, stream)
+        if self._packets.hidden_by_edits:
+            logger.warning("%s: %s", path.name, self._packets.hidden_by_edits)
         self.n_frames = len(self._packets.rows)
         self.damage = self._find_damage(None)
         self._refuse_damage()

@@ -66,6 +66,12 @@ class FilmPackets:
     error: str
 
     @property
+    def hidden_by_edits(self) -> str:
+        """A sentence about the frames that the edit list of a film cuts away, empty where there are none."""
+        n = self.n_found - len(self.rows)
+        return f"{n} of {self.n_found} frames are cut away by the film's edit list and are not read" if n else ""
+
+    @property
     def have_times(self) -> bool:
         """Whether every frame has a time stamp of its own."""
         times = [row.time for row in self.rows]
