@@ -152,6 +152,14 @@ def _input_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--frame-interval-s", type=float, help="Seconds between frames, where the file does not say."),
         click.option("--axes", help="For arrays and TIFF: a letter of TCZYX per dimension, such as ZYX or YXC."),
+        click.option(
+            "--absent-chunks",
+            type=click.Choice(["auto", "missing", "fill"]),
+            default="auto",
+            show_default=True,
+            help="For Zarr: chunks that are not in the store are planes not recorded, or hold the fill value; auto "
+            "decides by the chunks that are there.",
+        ),
         click.option("--channel", help="Only this channel: its name, or a number from 0."),
         _AS,
         click.option("--scene", help="Scene of a file with several: its name, or a number from 0 (see `info`)."),
@@ -220,6 +228,7 @@ def restore(
     frame_interval_s: float | None,
     axes: str | None,
     folder_as: str,
+    absent_chunks: str,
     no_resume: bool,
     **options: Any,
 ) -> None:
@@ -230,6 +239,7 @@ def restore(
     from decrappify.restoration import restore as restore_movie
 
     opening = {"channel": channel, "frame_interval_s": frame_interval_s, "axes": axes, "folder_as": folder_as}
+    opening["absent_chunks"] = absent_chunks
     options |= {"resume": not no_resume, "progress": _progress()}
     if scene != "all":
         movie = _open(source, output=output, scene=scene, **opening)
@@ -457,7 +467,8 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
         readable = []
         for number, name in enumerate(names):
             try:
-                with _open(source, scene=number, axes=options["axes"], folder_as=options["folder_as"]) as one:
+                shared = {name: options[name] for name in ("axes", "folder_as", "absent_chunks")}
+                with _open(source, scene=number, **shared) as one:
                     click.echo(f"  {number}  {name}: {_describe(one)}")
                     readable.append(number)
             except DecrappifyError as error:

@@ -186,7 +186,7 @@ def test_without_resume_finished_pictures_are_in_the_way(tmp_path, album, colori
 
 
 def test_a_folder_is_refused_before_it_is_coloured(tmp_path, album, colorizer):
-    with pytest.raises(InputError, match="is the input folder itself"):
+    with pytest.raises(InputError, match="is the input itself"):
         colorize_folder(album, album, colorizer)
     with pytest.raises(InputError, match=r"batch_size is 0, needs a whole number of at least 1"):
         colorize_folder(album, tmp_path / "out", colorizer, batch_size=0)

@@ -23,7 +23,9 @@ from decrappify.colorization.presets import SQUARE, check_damaged
 from decrappify.colorization.steady import State, Steadier, load_state, save_state
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError, MissingFileError
-from decrappify.io.outputs import output_errors, replace_output
+from decrappify.io.durable import output_errors
+from decrappify.io.locks import locked
+from decrappify.io.outputs import check_output, refuse_overlap
 from decrappify.movie import Array
 from decrappify.restoration.overlap import run_overlapped
 from decrappify.runtime import present_runtime, take_up_runtime, threads_put_back
@@ -117,21 +119,22 @@ def colorize_film(
     check_container(output)
     steadier = Steadier(steady)
     batch_size = _checked_batch_size(batch_size, colorizer)
-    if output.exists() and source.exists() and output.samefile(source):
-        raise InputError(f"{output} is the input itself; choose another name for the output")
+    refuse_overlap(output, source)
     check_damaged(damaged)
     about = _about(source, colorizer, watermark=watermark, steady=steady, damaged=damaged)
-    folder = SegmentFolder(output, _digest(about), about, overwrite=overwrite, resume=resume)
-    if not folder.complete:
-        reader = FilmReader(source, damaged)
-        check_tracks(reader, output)
-        reader.check(partial(_check_cancel, cancel))
-        with threads_put_back(), output_errors(output):
-            folder.open(_runtime(folder, colorizer))
-            film = _Film(reader, folder, colorizer, steadier, watermark=watermark, cancel=cancel)
-            film.colour(batch_size, progress)
-            film.finish(output)
-    folder.remove()
+    check_output(output, overwrite=True)
+    with output_errors(output), locked(output) as lock:
+        folder = SegmentFolder(lock, _digest(about), about, overwrite=overwrite, resume=resume)
+        if not folder.complete:
+            reader = FilmReader(source, damaged)
+            check_tracks(reader, output)
+            reader.check(partial(_check_cancel, cancel))
+            with threads_put_back():
+                folder.open(_runtime(folder, colorizer))
+                film = _Film(reader, folder, colorizer, steadier, watermark=watermark, cancel=cancel)
+                film.colour(batch_size, progress)
+                film.finish(output)
+        folder.remove()
     return output
 
 
@@ -204,11 +207,10 @@ class _Film:
                 "memory was short: render factors from %d to %d were used, and colours may change between them",
                 min(factors), max(factors),
             )  # fmt: skip
-        path = self._folder.path / f"film{output.suffix.lower()}"
+        path = self._folder.film_path()
         statement = "; ".join(filter(None, (self._colorizer.statement(min(factors)), self._reader.note())))
         write_film(path, self._reader, self._folder, output, statement)
-        self._folder.record_finishing()
-        replace_output(path, output)
+        self._folder.place(path)
 
     def _batches(self, batch_size: int) -> Iterator[_Batch]:
         """Frames that are not done, in batches that end with their piece: so a resumed run has the same ones."""

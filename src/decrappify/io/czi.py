@@ -12,7 +12,6 @@ import numpy as np
 
 from decrappify.errors import FormatError, InputError, MissingExtraError, MissingFileError
 from decrappify.io import czi_metadata
-from decrappify.io.damage import damage_errors
 from decrappify.io.czi_directory import Blocks, grid_of_blocks, read_blocks
 from decrappify.io.czi_layout import (
     SceneLayout,
@@ -24,6 +23,7 @@ from decrappify.io.czi_layout import (
     scene_numbers,
 )
 from decrappify.io.czi_selection import check_picks, left_out_message, parse_scene
+from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.missing_planes import describe_missing, list_planes
 from decrappify.io.scenes import unique_names

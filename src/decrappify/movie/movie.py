@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
@@ -42,6 +43,11 @@ class Movie:
     missing : iterable of (t, c, z), optional
         Planes that were never recorded; those of the source by default. They read as zeros.
 
+    Attributes
+    ----------
+    origin : Path or None
+        File or folder that `open_movie` read, also of the movies derived from it.
+
     Examples
     --------
     >>> movie = Movie.from_array(np.zeros((4, 8, 9), np.uint16), frame_interval_s=2.0)
@@ -63,6 +69,7 @@ class Movie:
         missing: Iterable[Plane] | None = None,
     ) -> None:
         self._source = source
+        self.origin: Path | None = None
         self.name = name
         self.shape: Shape5 = tuple(int(n) for n in source.shape)  # type: ignore[assignment]
         self.dtype: np.dtype[Any] = np.dtype(source.dtype)
@@ -197,7 +204,9 @@ class Movie:
             "unitless_spacing": self._unitless_spacing,
             "missing": self.missing if tuple(source.shape[:3]) == self.shape[:3] else None,
         }
-        return Movie(source, **(metadata | changes))
+        movie = Movie(source, **(metadata | changes))
+        movie.origin = self.origin
+        return movie
 
     def version(self, t: int, c: int = 0, z: int = 0) -> str | None:
         """Return a text that differs whenever the stored pixels of a plane may have changed; None where unknown."""

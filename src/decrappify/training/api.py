@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decrappify._version import __version__
+from decrappify.checks import checked_progress
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.intensity import NormalizationRule
 from decrappify.model import Model, load_model
 from decrappify.training.config import TrainingConfig
 from decrappify.training.material import Split, find_material
+from decrappify.training.run_lock import holds_run_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,6 +37,7 @@ _RUN_FILES = (
 )
 
 
+@holds_run_folder
 def train(
     high_res: Any = None,
     crappifier: Crappifier | str | None = None,
@@ -119,6 +122,8 @@ def train(
         For data or settings that cannot be used; one line says which.
     OutputExistsError
         If `output` holds a finished or started run and neither `resume` nor `overwrite` was asked for.
+    OutputError
+        If another process writes into `output`, or it cannot be written.
     """
     import torch
 
@@ -175,7 +180,7 @@ def train(
                 "still_motion_px": still_motion_px,
                 "shrink": list(shrink),
             },
-            progress=progress,
+            progress=checked_progress(progress),
             stop=stop,
             on_validation=on_validation,
         )

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError
+from decrappify.io.outputs import atomic_output
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write `state` (tensors and plain values) through a temporary name, so that a crash never leaves half a file."""
-    temporary = path.with_name(f".{path.name}.partial")
     try:
-        torch.save(state, temporary)
-        temporary.replace(path)
+        with atomic_output(path, overwrite=True) as temporary:
+            torch.save(state, temporary)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-        with suppress(OSError):
-            temporary.unlink()
         raise OutputError(f"cannot write the checkpoint {path}: {error}; free some space and resume") from error
 
 
