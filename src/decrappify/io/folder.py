@@ -356,9 +356,6 @@ def _file_sets(files: Sequence[Path]) -> list[Path]:
 
 
 def _named_files(file: Path) -> set[str]:
-    import tifffile
-
-    from decrappify.io.tiff_file import tifffile_messages
 
     try:
         with _opened_tiff(file) as tiff:

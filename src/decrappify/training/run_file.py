@@ -170,7 +170,9 @@ def _high_res(data: Mapping[str, Any], folder: Path, path: Path) -> Any:
         try:
             several.append(simulate(**table).truth)
         except TypeError as error:
-            raise InputError(f"[[data.simulated]] of {path} holds a value of the wrong type: {reason(error)}") from error
+            raise InputError(
+                f"[[data.simulated]] of {path} holds a value of the wrong type: {reason(error)}"
+            ) from error
     return several
 
 
