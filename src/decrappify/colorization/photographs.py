@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from decrappify.colorization.deep_scans import DeepScan, read_deep_scan
-from decrappify.errors import FormatError, InputError, MissingFileError
+from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError
 from decrappify.io.orientation import upright, upright_pair
+from decrappify.limits.files import check_decoded_size, check_regular
+from decrappify.limits.reached import raise_if_limit
 from decrappify.movie import Array
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ def read_photograph(path: Path) -> Photograph:
             "dpi": _dpi(image.info.get("dpi"), turned=turned),
             "tags": _tags(image),
         }
+        check_decoded_size(path.name, image.width * image.height * len(image.getbands()), path.stat().st_size)
         pixels, alpha = _split(_pixels(path, image))
         return Photograph(pixels=pixels, alpha=alpha, **belongings)
 
@@ -189,17 +192,19 @@ def _dpi(dpi: Any, *, turned: bool) -> tuple[float, float] | None:
 def _reading(path: Path) -> Iterator[None]:
     from PIL import Image
 
+    check_regular(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # 100 megapixels are a usual scan
             yield
-    except (FormatError, InputError):
+    except DecrappifyError:
         raise
     except FileNotFoundError as error:
         raise MissingFileError(f"there is no file {path}; check the path") from error
     except Image.DecompressionBombError as error:
         raise FormatError(f"{path.name} has too many pixels for a photograph ({error}); save it smaller") from error
     except (OSError, RuntimeError, SyntaxError, ValueError) as error:
+        raise_if_limit(error, f"reading {path.name}")
         reason = " ".join(str(error).split())
         raise FormatError(
             f"{path.name} is no readable PNG, JPEG, BMP or TIFF picture ({reason}); "
