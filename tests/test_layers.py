@@ -24,7 +24,7 @@ FLOORS = [
     {"samples", "model", "datasets"},
     {"cards", "importing", "restoration", "trust"},
     {"colorization", "training"},
-    {"benchmarking", "demo"},
+    {"benchmarking", "cli_errors", "demo"},
     {"cli"},
     {"__main__"},
 ]

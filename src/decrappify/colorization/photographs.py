@@ -15,6 +15,7 @@ from decrappify.checks import reason
 from decrappify.colorization.deep_scans import DeepScan, read_deep_scan
 from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError
 from decrappify.io.orientation import upright, upright_pair
+from decrappify.limits.files import check_decoded_size, check_regular
 from decrappify.limits.reached import raise_if_limit
 from decrappify.movie import Array
 
@@ -81,6 +82,7 @@ def read_photograph(path: Path) -> Photograph:
             "dpi": _dpi(image.info.get("dpi"), turned=turned),
             "tags": _tags(image),
         }
+        check_decoded_size(path.name, image.width * image.height * len(image.getbands()), path.stat().st_size)
         pixels, alpha = _split(_pixels(path, image))
         return Photograph(pixels=pixels, alpha=alpha, **belongings)
 
@@ -194,6 +196,7 @@ def _reading(path: Path) -> Iterator[None]:
 
     from decrappify.io.tiff_file import tifffile_messages
 
+    check_regular(path)
     try:
         with warnings.catch_warnings(), tifffile_messages():
             # Pillow warns of damaged tags, which are left out, and of 100 megapixels, which are a usual scan.

@@ -124,12 +124,18 @@ class StoreResult:
         self.state = self._writer.state
         self.save_state, self.is_done = self._writer.save_state, self._writer.is_done
         self.write_plane, self.close = self._writer.write_plane, self._writer.close
-        self.write_note, self.update_metadata = self._writer.write_note, self._writer.update_metadata
+        self.write_note = self._writer.write_note
+        self._run_key = run_key
 
     @property
     def notes(self) -> Mapping[Plane, dict[str, Any]]:
         """Values recorded with planes."""
         return self._writer.notes
+
+    def update_metadata(self, *, provenance: Mapping[str, Any], missing: Iterable[Plane]) -> None:
+        """Replace provenance and missing planes."""
+        self._writer.update_metadata(provenance=provenance, missing=missing)
+        self._writer.placed_key = placed_key(self._run_key, provenance.get("restoration", {}).get("input_crc32"))
 
     def finish(self) -> Movie:
         """Complete the store or the export and open it."""
@@ -150,6 +156,11 @@ class StoreResult:
             store.name, store.origin = self._name, None
             save_movie(store, exported, progress=self._progress)
         self._writer.place(exported)
+
+
+def placed_key(run_key: str, input_crc32: str | None) -> str:
+    """Make the key of a complete output: its settings, and the pixels of its input."""
+    return f"{run_key} {input_crc32}"
 
 
 def is_store(path: Path) -> bool:

@@ -17,7 +17,7 @@ from decrappify.restoration.input_record import ChangedInputError, InputRecord, 
 from decrappify.restoration.job import Job
 from decrappify.restoration.measuring import Channel
 from decrappify.restoration.restorer import Restorer
-from decrappify.restoration.results import MemoryResult, Result, StoreResult, Unfinished, unfinished
+from decrappify.restoration.results import MemoryResult, Result, StoreResult, Unfinished, placed_key, unfinished
 from decrappify.restoration.resuming import changed_options, changed_settings, refusal, run_key, settings_of
 from decrappify.runtime import present_runtime, take_up_runtime
 
@@ -133,7 +133,7 @@ class Start:
         before = unfinished(lock)
         self._resume = self._resume and (before is None or self._is_same_run(before))
         folder = WorkingFolder(lock, self._run_key, overwrite=self._overwrite)
-        if self._resume and lock.placed_by == self._run_key:
+        if self._resume and self._was_placed(lock):
             # Killed between the last rename and the removal of the working folder.
             self.complete = True
             folder.remove()
@@ -148,6 +148,15 @@ class Start:
             self._state = dict(before.journal.state)
             self.planes_done = len(before.journal.done)
             self.earlier = taken_from(self._state)
+
+    def _was_placed(self, lock: OutputLock) -> bool:
+        """Whether a killed run of this call has finished the output; the input is read to know it."""
+        if not (lock.placed_by or "").startswith(self._run_key):
+            return False
+        planes = self.job.input_planes()
+        for plane in planes:
+            self.job.movie.frame(*plane)
+        return lock.placed_by == placed_key(self._run_key, self.inputs.checksum(planes))
 
     def _is_same_run(self, before: Unfinished) -> bool:
         """Whether this call finishes an unfinished run; another one is refused unless it is replaced."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _RUN_FILES = (
     *(
         "checkpoint.pt",
+        "checkpoint.previous.pt",
+        "checkpoint.damaged.pt",
         "model.safetensors",
         "pretrained.safetensors",
         "critic.safetensors",
@@ -107,7 +109,8 @@ def train(
     progress : callable, optional
         Such as ``tqdm``.
     stop : threading.Event, optional
-        Set it to stop early and keep the best so far.
+        Set it to stop early and keep the best so far, as Ctrl-C does. The card of the model then has an entry
+        ``unfinished``, and `resume` continues the run.
     on_validation : callable, optional
         Called as ``on_validation(step, ValidationScore)``.
 
@@ -201,6 +204,8 @@ def train(
         },
         "trained_on": material.used,
     }
+    if result.last_step < config.max_steps:
+        measured["unfinished"] = f"stopped at step {result.last_step} of {config.max_steps}"
     model = Model(network, rule, crappifier_values, described | measured)
     if folder is not None and result.is_global_zero:
         model.save(folder / "model.safetensors", overwrite=True)
@@ -213,20 +218,27 @@ def run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> Path:
     Raises
     ------
     OutputExistsError
-        If it holds a run and neither `resume` nor `overwrite` was asked for.
+        If it holds a run, or files of the names that a run writes, and neither `resume` nor `overwrite` was asked for.
     OutputError
         If it cannot be used.
     """
+    from decrappify.training.checkpoint import has_checkpoint
+
     folder = Path(output)
-    if (folder / "checkpoint.pt").exists() and not (resume or overwrite):
+    if has_checkpoint(folder / "checkpoint.pt") and not (resume or overwrite):
         raise OutputExistsError(
             f"{folder} holds a run already; pass resume (--resume) to go on, or overwrite (--overwrite)"
         )
+    found = [] if resume else sorted(path for pattern in _RUN_FILES for path in folder.glob(pattern))
+    if found and not overwrite:
+        raise OutputExistsError(
+            f"{folder} holds {found[0].relative_to(folder)}, which a run would replace; choose another folder, or pass "
+            "overwrite=True (--overwrite)"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not resume:  # nothing of an older run may be taken for this one's
-            for path in (path for pattern in _RUN_FILES for path in folder.glob(pattern)):
-                path.unlink(missing_ok=True)
+        for path in found:  # nothing of an older run may be taken for this one's
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"cannot use {folder} as run folder: {error.strerror or error}") from error
     return folder

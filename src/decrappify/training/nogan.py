@@ -76,7 +76,8 @@ def train_nogan(
     progress : callable, optional
         Such as ``tqdm``.
     stop : threading.Event, optional
-        Set it to save and stop; the model then has the weights of that moment (of the best checkpoint in a GAN phase).
+        Set it to save and stop; the model then has the weights of that moment (of the best checkpoint in a GAN phase),
+        and an entry ``unfinished`` on its card.
 
     Returns
     -------
@@ -170,6 +171,8 @@ class _Describe:
             described |= {"task": "colorization", "preset": described.get("preset", "own")}
         if note:
             described["note"] = note
+        elif run.unfinished:
+            described["unfinished"] = run.unfinished
         for key in ("verdict", "stopped", "critic_accuracy", "psnr_source", "pretrained_psnr"):
             if run.history.get(key) not in (None, ""):
                 described[key] = run.history[key]
