@@ -21,14 +21,16 @@ _REASON = 160  # characters of another library's message
 _PATH_WITH_ESCAPES = re.compile(r"(?i)[a-z]:[\b\t\n\f\r]")  # such as C:\new or D:\tiles, read as a line feed or tab
 
 
-def check_whole(least: int, **values: Any) -> None:
-    """Refuse, by its name, a value that is no whole number of at least `least`.
+def check_whole(least: int, most: int | None = None, /, **values: Any) -> None:
+    """Refuse, by its name, a value that is not a whole number of at least `least` and, where given, at most `most`.
 
     >>> check_whole(1, batch_size=4, length=1)
     """
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise InputError(f"{name} is {value!r}, needs a whole number of at least {least}")
+        if most is not None and value > most:
+            raise InputError(f"{name} is {value}, needs a whole number of at most {most}")
 
 
 def checked_progress(progress: Any) -> Callable[..., Any] | None:

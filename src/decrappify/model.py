@@ -23,6 +23,7 @@ from decrappify.errors import (
 from decrappify.fastai_import.kinds import is_checkpoint, what_it_is
 from decrappify.intensity import ChannelStatistics, NormalizationRule, normalization_from_dict
 from decrappify.io.outputs import atomic_output
+from decrappify.limits.files import check_regular
 from decrappify.limits.reached import raise_if_limit
 
 if TYPE_CHECKING:
@@ -194,6 +195,7 @@ def find_model(name_or_path: str | Path) -> Path:
     if isinstance(name_or_path, str) and name_or_path in shipped:
         return shipped[name_or_path]
     path = Path(name_or_path)
+    check_regular(path)
     if not path.is_file():
         hint = nearest(str(name_or_path), shipped)
         if path.suffix in (".pth", ".pkl"):
@@ -273,7 +275,9 @@ def _read_model(path: Path) -> Model:
     header = read_card(path)
     try:
         settings = dict(header["architecture"])
-        network = create(settings.pop("name"), **settings)
+        name = settings.pop("name")
+        _check_shapes(path, name, settings)
+        network = create(name, **settings)
         weights = load_file(path)
         network.load_state_dict(weights)
         model = Model(network, normalization_from_dict(header["normalization"]), header["crappifier"], header["card"])
@@ -323,3 +327,18 @@ def _digest(architecture: Mapping[str, Any], normalization: Mapping[str, Any], w
         digest.update(key.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()
+
+
+def _check_shapes(path: Path, name: str, settings: Mapping[str, Any]) -> None:
+    """Compare the weights in the file with those of the architecture before either is allocated."""
+    import torch
+    from safetensors import safe_open
+
+    from decrappify.networks import create
+
+    with torch.device("meta"):
+        needed = {key: list(tensor.shape) for key, tensor in create(name, **settings).state_dict().items()}
+    with safe_open(path, framework="numpy") as file:
+        found = {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118  # not a mapping
+    if needed != found:
+        raise RuntimeError(f"weights of {path} and its architecture differ")

@@ -11,11 +11,13 @@ from typing import Any
 
 from decrappify.checks import json_value, reason, toml_table
 from decrappify.errors import FormatError, MissingFileError, OutputError, OutputExistsError
+from decrappify.limits.files import check_regular
 
 
 def read_table(path: Path) -> dict[str, Any]:
     """Read a ``.toml`` or ``.json`` file that holds one table."""
     _check_suffix(path)
+    check_regular(path)
     if not path.is_file():
         raise MissingFileError(f"there is no crappifier file {path}; check the path, or use the name of a preset")
     try:

@@ -27,6 +27,7 @@ from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.missing_planes import describe_missing, list_planes
 from decrappify.io.scenes import unique_names
+from decrappify.limits.files import check_regular
 from decrappify.movie import Array, Movie, Shape5
 
 # Number in the file, name in the library, dtype.
@@ -256,6 +257,7 @@ def _open(path: Path) -> Any:
         raise MissingFileError(f"there is no file {path}; check the path")
     if path.is_dir():
         raise FormatError(f"{path} is a folder, not a CZI file; name the file in it")
+    check_regular(path)
     with path.open("rb") as file:
         start = file.read(16)
     if not start.startswith(b"ZISRAWFILE"):

@@ -18,6 +18,7 @@ from decrappify.io.formats import READABLE, format_of
 from decrappify.io.name_grid import Arrangement, Grid, arrange, single_grid
 from decrappify.io.natural import natural_key
 from decrappify.io.picture_files import PICTURE_SUFFIXES, picture_layout
+from decrappify.limits.files import check_regular
 
 FolderAs = Literal["auto", "movie", "images"]
 FOLDER_AS = ("auto", "movie", "images")
@@ -106,6 +107,13 @@ class FolderReading:
     def may_be_frames(self) -> bool:
         """Whether every file is of a kind that can hold one frame."""
         return all(file.suffix.lower() in _SINGLE for scene in self.scenes for file in scene.files)
+
+
+def _is_image(entry: Path) -> bool:
+    if entry.suffix.lower() not in _SINGLE:
+        return False
+    check_regular(entry)  # a pipe among the frames is not to be left out silently
+    return entry.is_file()
 
 
 def is_image_folder(source: object) -> bool:
@@ -266,7 +274,7 @@ def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
     """Return the files to read in natural order, and what is left out."""
     entries = sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=natural_key)
     subfolders = [entry for entry in entries if entry.is_dir() and not _is_store(entry)]
-    singles = [entry for entry in entries if entry.suffix.lower() in _SINGLE and entry.is_file()]
+    singles = [entry for entry in entries if _is_image(entry)]
     containers = [
         e for e in entries if _is_store(e) or (e.suffix.lower() in _CONTAINERS - {".zarr"} and not e.is_dir())
     ]
@@ -306,7 +314,7 @@ def _inside(folders: Sequence[Path], depth: int = 2) -> list[Path]:
     files: list[Path] = []
     for part in parts:
         entries = sorted((entry for entry in part.iterdir() if not entry.name.startswith(".")), key=natural_key)
-        own = [entry for entry in entries if entry.suffix.lower() in _SINGLE and entry.is_file()]
+        own = [entry for entry in entries if _is_image(entry)]
         files += own or (_inside([entry for entry in entries if entry.is_dir()], depth - 1) if depth > 1 else [])
     return files
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import zarr
+from zarr.storage import LocalStore
 
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.damage import damage_errors
 from decrappify.io.omezarr_layout import ZarrImage, group_attributes, image_at, images_of, ome_attributes
 from decrappify.io.omezarr_spacing import image_axes, level_spacing
 from decrappify.io.zarr_source import OmeZarrSource
+from decrappify.limits.files import check_regular
 from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import Movie, array_axes, named_axes
 from decrappify.movie.sources import stored_dimension_names
@@ -130,7 +132,16 @@ def _array(path: Path) -> zarr.Array[Any]:
     check_zarr_threads()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return zarr.open_array(path, mode="r")
+        return zarr.open_array(RegularFiles(path, read_only=True), mode="r")
+
+
+class RegularFiles(LocalStore):
+    """A folder of which only regular files are read: a named pipe among the chunks would be waited for."""
+
+    async def get(self, key: str, *arguments: Any, **options: Any) -> Any:
+        """Return the content of one file, None if there is none."""
+        check_regular(self.root / key)
+        return await super().get(key, *arguments, **options)
 
 
 def _metadata_of(chosen: ZarrImage) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from decrappify.checks import json_value, reason
 from decrappify.errors import FormatError, InputError
+from decrappify.limits.files import check_regular
 
 _LISTED = 5  # names in a message
 _LOOKED_AT = 1000  # entries of a folder in search of an example
@@ -228,6 +229,7 @@ def _example(path: Path) -> str:
 
 
 def _document(file: Path) -> dict[str, Any] | None:
+    check_regular(file)
     try:
         found = json_value(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -39,6 +39,8 @@ from decrappify.io.tiff_pages import (
     refuse_missing_bytes,
     series_layout,
 )
+from decrappify.limits.files import check_decoded_size
+from decrappify.limits.memory import check_memory
 from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import AXES, Array, Plane, Shape5, array_axes
 
@@ -319,17 +321,27 @@ class TiffSource:
         if self._last_page is None or self._last_page[0] != number:
             page = self._series.pages[number]
             refuse_missing_bytes(self._path, page)
+            self._check_size(page, page.nbytes, sum(page.databytecounts))
             with opened_file(page):
                 self._last_page = (number, page.asarray())
         return self._last_page[1]
+
+    def _check_size(self, page: Any, nbytes: int, stored: int) -> None:
+        """Refuse what cannot be; uncompressed pixels are read straight from the file, which has them all."""
+        if page.compression != 1:
+            check_decoded_size(self._path.name, nbytes, stored)
 
     def _lazy_array(self) -> Any:
         if self._regions is None:
             import zarr
 
             check_zarr_threads()
+            page = self._series.keyframe
+            part = math.prod(page.chunks) * (page.dtype.itemsize if page.dtype is not None else 1)
+            self._check_size(page, part, max(page.databytecounts, default=0))
             self._regions = zarr.open(self._series.aszarr(level=0), mode="r")
             if self._regions.shape != self._layout.shape:  # other axes than those of tifffile
+                check_memory(self._series.nbytes, self._path.name, "leave out axes, or name those of the file")
                 self._regions = self._series.asarray().reshape(self._layout.shape)
         return self._regions
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -15,10 +16,14 @@ from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard
 from decrappify.io.missing_planes import list_planes
 from decrappify.io.zarr_chunks import Judgment, StoredChunks, check_absent_chunks, judge
+from decrappify.limits.files import check_decoded_size, check_extent
+from decrappify.limits.files import check_extent
 from decrappify.movie import AXES, Array, Plane, Shape5
 
 _DOCUMENTS = ("zarr.json", ".zarray")
 _ATTEMPTS = 3
+_LISTED_PLANES = 2_000_000
+_LARGE_CHUNK = 64 << 20  # bytes: smaller ones are decoded without a question
 
 
 class OmeZarrSource:
@@ -59,9 +64,11 @@ class OmeZarrSource:
     ) -> None:
         sizes = dict(zip(axes, array.shape, strict=True))
         self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)  # type: ignore[assignment]
+        check_extent(path.name, self.shape)
         self.dtype = np.dtype(np.uint8 if array.dtype.kind == "b" else array.dtype).newbyteorder("=")
         if self.dtype.kind not in "uif":
             raise FormatError(f"{path} holds {array.dtype}, which is no image; needs integers or real floats")
+        check_extent(path.name, self.shape)  # before its chunks are listed
         self._array: Any = array
         self._axes, self._path = axes, path
         self._how = check_absent_chunks(absent_chunks)
@@ -75,6 +82,7 @@ class OmeZarrSource:
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region as a (Y, X) array."""
+        self._check_chunk({"T": t, "C": c, "Z": z, "Y": rows.start, "X": columns.start})
         what = f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded"
         with damage_errors(what, "a chunk is damaged or cut short: copy it again", self._guard.check):
             plane = self._read(t, c, z, rows, columns)
@@ -88,6 +96,18 @@ class OmeZarrSource:
 
     def close(self) -> None:
         """Nothing to release: chunks are opened and closed one by one."""
+
+    def _check_chunk(self, start: dict[str, int]) -> None:
+        """Refuse a chunk that is too large to be decoded, going by the file of the first one under a region."""
+        chunks, folder = self._array.chunks, self._chunks.folder
+        nbytes = math.prod(chunks) * self._array.dtype.itemsize
+        if nbytes < _LARGE_CHUNK or folder is None:
+            return
+        stored = self._array.shards or chunks
+        place = tuple(start[axis] // size for axis, size in zip(self._axes, stored, strict=True))
+        file = folder / self._array.metadata.encode_chunk_key(place)
+        if file.is_file():
+            check_decoded_size(f"a chunk of {self._path}", nbytes, file.stat().st_size)
 
     def _read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read a region again until no chunk in it reads as the fill value for being out of reach for a moment."""
@@ -128,10 +148,15 @@ class OmeZarrSource:
 
     def _find_absent(self, stated: frozenset[Plane], complete: bool) -> frozenset[Plane]:
         """List the absent chunks, and return the planes that count as not recorded because of them."""
-        self._absent = self._chunks.absent(whatever_size=self._how == "missing")
+        self._absent = self._chunks.absent(when_asked=self._how == "missing")
         if self._absent is None or not self._absent.any():
             return frozenset()
         found = judge(self._absent, self._holds_fill, how=self._how, complete=complete)
+        if found.lost.any() and int(np.prod(self.shape[:3], dtype=np.int64)) > _LISTED_PLANES:
+            raise FormatError(
+                f"{self._path} lacks chunks of its {int(np.prod(self.shape[:3], dtype=np.int64))} planes, more than can be "
+                "listed; pass absent_chunks='fill' (--absent-chunks fill) to read them as the fill value"
+            )
         lost = found.planes(self._chunks.size, self.shape) - stated
         if self._how == "auto" or lost:
             self._note(lost, found)

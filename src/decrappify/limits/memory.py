@@ -49,12 +49,14 @@ def check_memory(nbytes: int, what: str, remedy: str) -> None:
 
 
 def in_units(nbytes: float) -> str:
-    """Return a size in MB or GB.
+    """Return a size in kB, MB or GB.
 
-    >>> in_units(5.2e9), in_units(3e6)
-    ('5.2 GB', '3 MB')
+    >>> in_units(5.2e9), in_units(3e6), in_units(100)
+    ('5.2 GB', '3 MB', '0.1 kB')
     """
-    return f"{nbytes / 1e9:.1f} GB" if nbytes >= 1e9 else f"{nbytes / 1e6:.0f} MB"
+    if nbytes >= 1e9:
+        return f"{nbytes / 1e9:.1f} GB"
+    return f"{nbytes / 1e6:.0f} MB" if nbytes >= 1e6 else f"{nbytes / 1e3:.1f} kB"
 
 
 def control_group_rooms(groups: str, mounts: str, root: Path = Path("/")) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from decrappify.errors import InputError
+from decrappify.limits.files import check_extent
+from decrappify.limits.memory import check_memory
 from decrappify.movie.sources import Array, ArraySource, FrameSource, PixelSize, Plane, Shape5
 from decrappify.movie.views import CroppedSource, SelectedSource, SwappedSource, missing_planes, plane_version
 
@@ -75,6 +78,7 @@ class Movie:
         self.dtype: np.dtype[Any] = np.dtype(source.dtype)
         if len(self.shape) != 5 or min(self.shape) < 1:
             raise InputError(f"{name} has shape {self.shape}, needs five axes (T, C, Z, Y, X) of at least 1 each")
+        check_extent(name, self.shape)
         n_channels = self.shape[1]
         self.pixel_size_um = _checked_pixel_size(pixel_size_um)
         self.frame_interval_s = _positive_or_none(frame_interval_s)
@@ -135,6 +139,8 @@ class Movie:
         )
         rows = slice(*rows.indices(self.shape[3])[:2])
         columns = slice(*columns.indices(self.shape[4])[:2])
+        size = (rows.stop - rows.start, columns.stop - columns.start)
+        self._check_memory(size[0] * size[1], f"frame {t} (channel {c}, slice {z}) of {self.name}")
         return self._source.read(t, c, z, rows, columns)
 
     def select(
@@ -256,9 +262,13 @@ class Movie:
             f"found {index!r}; use movie.select() for channels and slices"
         )
 
+    def _check_memory(self, n_pixels: int, what: str) -> None:
+        check_memory(n_pixels * self.dtype.itemsize, what, "read a smaller part, such as by crop() or select()")
+
     def _read_indexed(self, index: tuple[Any, ...]) -> Array:
         ranges, dropped = _basic_index(index, self.shape, self.name)
         (rows, columns) = ranges[3:]
+        self._check_memory(math.prod(len(picked) for picked in ranges), f"the part of {self.name}")
         whole = np.empty([len(picked) for picked in ranges], self.dtype)
         if whole.size:
             spans = [slice(picked.start, picked[-1] + 1) for picked in (rows, columns)]
@@ -273,6 +283,7 @@ class Movie:
         return uuid4().hex
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        self._check_memory(math.prod(self.shape), f"the whole of {self.name}")
         whole = np.empty(self.shape, self.dtype)
         for t, c, z in self.planes():
             whole[t, c, z] = self.frame(t, c, z)

@@ -18,6 +18,7 @@ import torch
 
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError
 from decrappify.io.outputs import atomic_output
+from decrappify.limits.weights import check_archive
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ def _last_good(path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    check_archive(path)
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()  # torch itself does not compare checksums

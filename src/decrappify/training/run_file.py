@@ -12,6 +12,7 @@ from typing import Any
 from decrappify.checks import ESCAPES, nearest, reason, short, toml_table
 from decrappify.crappify import Crappifier
 from decrappify.errors import InputError, MissingFileError
+from decrappify.limits.files import check_regular
 from decrappify.model import Model
 from decrappify.training.api import train
 from decrappify.training.config import TrainingConfig
@@ -98,6 +99,7 @@ def train_from_file(
 
 
 def _read(path: Path) -> dict[str, Any]:
+    check_regular(path)
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist; needs a TOML file that describes the run")
     try:
