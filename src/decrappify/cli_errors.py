@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -53,10 +55,29 @@ class Command(click.Command):
         click.version_option(__version__, prog_name="decrappify")(self)
 
 
+def _open_closed_streams() -> None:
+    """Connect standard streams that were closed (``2>&-``) to nothing.
+
+    Otherwise the first opened file takes the number of stderr, and what a library prints there is written into it.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
 class CommandGroup(click.Group):
     """Turns every error that a user can cause into one line and exit code 2, and Ctrl-C into one with 130."""
 
     command_class = Command
+
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        """Parse and run the command."""
+        _open_closed_streams()
+        return super().main(*arguments, **settings)
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any

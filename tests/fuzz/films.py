@@ -29,7 +29,9 @@ def film_files(folder: Path) -> list[Path]:
     films = [
         write_film(folder / "h264.mp4", frames, sound="aac", options=gop, metadata={"title": "Zürich"}),
         write_film(folder / "first.mp4", frames, options=gop, container_options={"movflags": "faststart"}),
-        write_film(folder / "parts.mp4", frames, options=gop, container_options={"movflags": "frag_keyframe+empty_moov"}),
+        write_film(
+            folder / "parts.mp4", frames, options=gop, container_options={"movflags": "frag_keyframe+empty_moov"}
+        ),
         write_film(folder / "h264.mkv", frames, sound="flac", options=gop, metadata={"comment": "from a tape"}),
         write_film(folder / "mjpeg.mov", frames, codec="mjpeg", pixel_format="yuvj420p", sound="pcm_s16le"),
         write_film(folder / "turned.mov", frames, turned=90, options=gop),
@@ -49,7 +51,6 @@ def film_files(folder: Path) -> list[Path]:
 def _with_extras(film: Path, path: Path) -> Path:
     """Join a film, subtitles whose text is not UTF-8, and a chapter."""
     import av
-
     from tests.colorization.films import copy_packets
 
     text = path.with_suffix(".srt")
@@ -111,7 +112,17 @@ def _atoms(data: bytes, begin: int, end: int) -> list[tuple[int, int]]:
         if size < 8 or begin + size > end:
             break
         found.append((begin, size))
-        if data[begin + 4 : begin + 8] in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"udta", b"edts", b"moof", b"traf"):
+        if data[begin + 4 : begin + 8] in (
+            b"moov",
+            b"trak",
+            b"mdia",
+            b"minf",
+            b"stbl",
+            b"udta",
+            b"edts",
+            b"moof",
+            b"traf",
+        ):
             found += _atoms(data, begin + 8, begin + size)
         begin += size
     return found
@@ -184,7 +195,8 @@ def _check_times(output: Path) -> None:
 
 @cache
 def _colorizer() -> Any:
-    from decrappify.colorization.colorizer import Colorizer
     from tests.colorization.films import tiny_model
+
+    from decrappify.colorization.colorizer import Colorizer
 
     return Colorizer(tiny_model(), render_factor=2, device="cpu")

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from tests.restoration.conftest import FAST, WindowMean, as_model
 from zarr.storage import MemoryStore
 
 from decrappify.errors import FormatError, InputError
 from decrappify.io import open_movie, save_movie
 from decrappify.movie import Movie
+from decrappify.restoration import restore
 
 from .zarr_files import image
 
@@ -172,3 +174,12 @@ def test_absent_chunks_is_for_zarr_and_has_three_ways(tmp_path):
         open_movie(Movie.from_array(np.ones((2, 8, 8))), absent_chunks="missing")
     with pytest.raises(InputError, match="absent_chunks='zero' is not known, needs 'auto', 'missing' or 'fill'"):
         open_movie(stored(tmp_path / "cells.zarr", np.ones((2, 8, 8), np.uint8)), absent_chunks="zero")
+
+
+def test_restore_takes_absent_chunks_as_it_is_told(tmp_path, rng):
+    path = stored(tmp_path / "cells.zarr", camera(rng))
+    shutil.rmtree(path / "c" / "2")
+    model = as_model(WindowMean(1))
+    with pytest.warns(UserWarning, match="1 of 6 planes lack chunks and count as not recorded"):
+        assert restore(path, model, **FAST).missing == {(2, 0, 0)}
+    assert restore(path, model, absent_chunks="fill", **FAST).missing == frozenset()

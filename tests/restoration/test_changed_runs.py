@@ -144,7 +144,7 @@ def _read(record):
 
 
 REFUSED = [
-    ({"dtype": "float32"}, "dtype was '<u2' and is '<f4' now"),
+    ({"dtype": "float32"}, "dtype was 'uint16' and is 'float32' now"),
     ({"frames": "0:8"}, r"frames was \[0, 9, 1\] and is \[0, 8, 1\] now"),
     ({"outliers": "keep"}, "outliers was 'replace' and is 'keep' now"),
     ({"missing": "drop"}, "missing was 'blank' and is 'drop' now"),

@@ -24,7 +24,8 @@ from decrappify.io.file_guard import file_version
 from decrappify.movie import AXES, Array, Plane
 
 WAYS = ("auto", "missing", "fill")
-LISTED = 500_000  # stored chunks up to which the store is listed when it is opened
+# Stored chunks up to which the store is listed when it is opened, by itself and for absent_chunks="missing".
+LISTED, LISTED_WHEN_ASKED = 500_000, 20_000_000
 _SAMPLED = 8  # incomplete planes whose pixels are examined
 _NEIGHBORS = 4  # chunks of each
 
@@ -83,9 +84,9 @@ class StoredChunks:
             return bool((self.folder / self.key(place)).exists())
         return bool(sync((self._array.store_path / self.key(place)).exists()))
 
-    def absent(self, *, whatever_size: bool = False) -> NDArray[np.bool_] | None:
-        """List the store and return which chunks are absent, (T, C, Z, Y, X); None for a store too large for that."""
-        if not whatever_size and int(np.prod(self.grid, dtype=np.int64)) > LISTED:
+    def absent(self, *, when_asked: bool = False) -> NDArray[np.bool_] | None:
+        """List the store and return which chunks are absent, (T, C, Z, Y, X); None for a store too large."""
+        if int(np.prod(self.grid, dtype=np.int64)) > (LISTED_WHEN_ASKED if when_asked else LISTED):
             return None
         keys = _files_under(self.folder) if self.folder is not None else sync(_keys_of(self._array.store_path))
         absent = np.ones(self.grid, bool)

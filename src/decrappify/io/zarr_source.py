@@ -17,10 +17,12 @@ from decrappify.io.file_guard import FileGuard
 from decrappify.io.missing_planes import list_planes
 from decrappify.io.zarr_chunks import Judgment, StoredChunks, check_absent_chunks, judge
 from decrappify.limits.files import check_decoded_size, check_extent
+from decrappify.limits.files import check_extent
 from decrappify.movie import AXES, Array, Plane, Shape5
 
 _DOCUMENTS = ("zarr.json", ".zarray")
 _ATTEMPTS = 3
+_LISTED_PLANES = 2_000_000
 _LARGE_CHUNK = 64 << 20  # bytes: smaller ones are decoded without a question
 
 
@@ -66,6 +68,7 @@ class OmeZarrSource:
         self.dtype = np.dtype(np.uint8 if array.dtype.kind == "b" else array.dtype).newbyteorder("=")
         if self.dtype.kind not in "uif":
             raise FormatError(f"{path} holds {array.dtype}, which is no image; needs integers or real floats")
+        check_extent(path.name, self.shape)  # before its chunks are listed
         self._array: Any = array
         self._axes, self._path = axes, path
         self._how = check_absent_chunks(absent_chunks)
@@ -145,10 +148,15 @@ class OmeZarrSource:
 
     def _find_absent(self, stated: frozenset[Plane], complete: bool) -> frozenset[Plane]:
         """List the absent chunks, and return the planes that count as not recorded because of them."""
-        self._absent = self._chunks.absent(whatever_size=self._how == "missing")
+        self._absent = self._chunks.absent(when_asked=self._how == "missing")
         if self._absent is None or not self._absent.any():
             return frozenset()
         found = judge(self._absent, self._holds_fill, how=self._how, complete=complete)
+        if found.lost.any() and int(np.prod(self.shape[:3], dtype=np.int64)) > _LISTED_PLANES:
+            raise FormatError(
+                f"{self._path} lacks chunks of its {int(np.prod(self.shape[:3], dtype=np.int64))} planes, more than can be "
+                "listed; pass absent_chunks='fill' (--absent-chunks fill) to read them as the fill value"
+            )
         lost = found.planes(self._chunks.size, self.shape) - stated
         if self._how == "auto" or lost:
             self._note(lost, found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import zlib
 from collections.abc import Iterable, Mapping
@@ -78,7 +79,7 @@ class InputRecord:
     def version(self, plane: Plane) -> str | None:
         """Return a digest of the version of a plane now, None where it has none."""
         found = self._original.version(*plane)
-        return None if found is None else blake2b(found.encode(), digest_size=8).hexdigest()
+        return None if found is None else sys.intern(blake2b(found.encode(), digest_size=8).hexdigest())
 
     def add(self, plane: Plane, pixels: Array, version: str | None) -> None:
         """Record a plane that was read.
@@ -129,6 +130,7 @@ class InputRecord:
         except ChangedInputError:
             self._planes = present
             raise
+        self._new = {plane: read for plane, read in self._new.items() if plane not in recorded}
 
     def checksum(self, planes: Iterable[Plane]) -> str | None:
         """Return one checksum over the pixels of planes, None if not all were read."""

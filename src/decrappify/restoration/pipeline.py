@@ -61,6 +61,7 @@ def restore(
     outliers: str = "replace",
     axes: str | None = None,
     folder_as: str = "auto",
+    absent_chunks: str = "auto",
     as_array: bool = False,
     overwrite: bool = False,
     resume: bool = True,
@@ -111,14 +112,14 @@ def restore(
     outliers : {"replace", "keep"}
         Replace isolated hot and dead pixels by values from their surroundings before the network, and keep flash frames
         from changing their neighbors; both are reported. A movie without them is restored to the same bits either way.
-    axes, folder_as : str
+    axes, folder_as, absent_chunks : str
         As for `open_movie`.
     as_array : bool
         Return a numpy array; for an array with its number and order of axes, else (T, C, Z, Y, X).
     overwrite : bool
         Replace an existing output, once the new one is complete.
     resume : bool
-        Continue an unfinished run of the same input, model and options; False starts again.
+        Continue an unfinished run of the same input, model and options (``docs/resuming.md``); False starts again.
     progress : bool or callable, optional
         True, or like ``tqdm``: ``progress(total=planes, desc=..., unit="plane")`` with ``update(n)`` and ``close()``.
     cancel : threading.Event, optional
@@ -165,7 +166,7 @@ def restore(
     _refuse_swapped(movie, model)
     loaded = load_model(model)
     opening: dict[str, Any] = {"scene": scene, "channel": channel, "axes": axes}
-    opened = open_movie(movie, folder_as=folder_as, **opening)
+    opened = open_movie(movie, folder_as=folder_as, absent_chunks=absent_chunks, **opening)
     source = Path(movie) if isinstance(movie, str | os.PathLike) else None
     given = given_axes(movie, axes) if as_array else None
     inputs = InputRecord(opened)

@@ -25,8 +25,8 @@ _WORDS = {
     "software": "decrappify",
     "movie_shape": "the shape of the input",
     "movie_dtype": "the data type of the input",
-    "pixels": "the input, by a checksum of three planes,",
-    "not_recorded": "the planes that were never recorded",
+    "pixels": "the checksum of three planes of the input",
+    "not_recorded": "the list of planes that were never recorded",
 }
 
 
@@ -36,11 +36,11 @@ def settings_of(job: Job) -> Settings:
         "software": __version__,
         "model": f"{job.model.name} {job.model.sha256[:12]}",
         "movie_shape": list(job.movie.shape),
-        "movie_dtype": job.movie.dtype.str,
+        "movie_dtype": job.movie.dtype.name,
         "pixels": _checksum_of_three(job.movie),
         "not_recorded": [list(plane) for plane in sorted(job.movie.missing)],
         "frames": spelled(job.frames),
-        "dtype": job.dtype.str,
+        "dtype": job.dtype.name,
         "window_axis": job.window_axis,
         "nan": "error" if job.nan == "error" else "fill",
         "missing": job.missing,
@@ -60,8 +60,8 @@ def run_key(settings: Settings) -> str:
 def changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Name the settings that keep an unfinished run from being finished, each with its value then and now.
 
-    >>> changed_settings({"dtype": "<u2", "nan": "error"}, {"dtype": "<f4", "nan": "fill"})
-    ["dtype was '<u2' and is '<f4' now"]
+    >>> changed_settings({"dtype": "uint16", "nan": "error"}, {"dtype": "float32", "nan": "fill"})
+    ["dtype was 'uint16' and is 'float32' now"]
     """
     changes = []
     for name in now:
