@@ -111,6 +111,14 @@ def _input_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--frame-interval-s", type=float, help="Seconds between frames, where the file does not say."),
         click.option("--axes", help="For arrays and TIFF: a letter of TCZYX per dimension, such as ZYX or YXC."),
+        click.option(
+            "--absent-chunks",
+            type=click.Choice(["auto", "missing", "fill"]),
+            default="auto",
+            show_default=True,
+            help="For Zarr: chunks that are not in the store are planes not recorded, or hold the fill value; auto "
+            "decides by the chunks that are there.",
+        ),
         click.option("--channel", help="Only this channel: its name, or a number from 0."),
         _AS,
         click.option("--scene", help="Scene of a file with several: its name, or a number from 0 (see `info`)."),
@@ -179,6 +187,7 @@ def restore(
     frame_interval_s: float | None,
     axes: str | None,
     folder_as: str,
+    absent_chunks: str,
     no_resume: bool,
     **options: Any,
 ) -> None:
@@ -189,6 +198,7 @@ def restore(
     from decrappify.restoration import restore as restore_movie
 
     opening = {"channel": channel, "frame_interval_s": frame_interval_s, "axes": axes, "folder_as": folder_as}
+    opening["absent_chunks"] = absent_chunks
     options |= {"resume": not no_resume, "progress": _progress()}
     if scene != "all":
         movie = _open(source, output=output, scene=scene, **opening)
@@ -376,7 +386,10 @@ def benchmark(
     from decrappify.benchmarking import benchmark as compare
     from decrappify.benchmarking.names import unique_names
     from decrappify.benchmarking.report import check_folder
+    from decrappify.io.outputs import refuse_overlap
 
+    parts = [low / "low", low / "high"] if (low / "low").is_dir() and (low / "high").is_dir() else [low, high]
+    refuse_overlap(output, *parts)
     check_folder(output, overwrite=overwrite)
     pairs: Any = [(low, high)]
     if high is None and (low / "low").is_dir() and (low / "high").is_dir():
@@ -422,7 +435,8 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
         readable = []
         for number, name in enumerate(names):
             try:
-                with _open(source, scene=number, axes=options["axes"], folder_as=options["folder_as"]) as one:
+                shared = {name: options[name] for name in ("axes", "folder_as", "absent_chunks")}
+                with _open(source, scene=number, **shared) as one:
                     echo(f"  {number}  {name}: {_describe(one)}")
                     readable.append(number)
             except DecrappifyError as error:

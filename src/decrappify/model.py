@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -24,6 +22,7 @@ from decrappify.errors import (
 )
 from decrappify.fastai_import.kinds import is_checkpoint, what_it_is
 from decrappify.intensity import ChannelStatistics, NormalizationRule, normalization_from_dict
+from decrappify.io.outputs import atomic_output
 from decrappify.limits.files import check_regular
 from decrappify.limits.reached import raise_if_limit
 
@@ -103,22 +102,20 @@ class Model:
 
         path = check_unused(path, overwrite=overwrite)
         tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in self.network.state_dict().items()}
-        temporary = path.with_name(f".{path.name}.partial")
+        header = self._header()
+        header["sha256"] = _digest(header["architecture"], header["normalization"], tensors)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        with atomic_output(path, overwrite=overwrite) as temporary:
             temporary.touch()
             mode = temporary.stat().st_mode  # what this user gives new files; safetensors would close them to others
-            header = self._header()
-            header["sha256"] = _digest(header["architecture"], header["normalization"], tensors)
-            save_file(tensors, temporary, {"decrappify": json.dumps(header)})
+            try:
+                save_file(tensors, temporary, {"decrappify": json.dumps(header)})
+            except SafetensorError as error:  # on a full disk
+                raise OutputError(f"cannot write {path}: {error}") from error
             temporary.chmod(mode)
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())  # or a power cut could leave an empty file under the final name
-            temporary.replace(path)
-        except (OSError, SafetensorError) as error:  # the latter on a full disk
-            with suppress(OSError):
-                temporary.unlink()
-            raise OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
         return path
 
     def _header(self) -> dict[str, Any]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +14,23 @@ import av
 import numpy as np
 import pytest
 
+from decrappify.colorization import colorize
 from decrappify.colorization.film import colorize_film
 from decrappify.colorization.film_reader import FilmReader
 from decrappify.errors import FormatError, InputError, MissingFileError
 
-from .films import change_file, copy_packets, decoded, grey_film, layout, luma, packets, shown_at, write_film
+from .films import (
+    change_file,
+    copy_packets,
+    decoded,
+    grey_film,
+    layout,
+    luma,
+    packets,
+    shown_at,
+    tiny_model,
+    write_film,
+)
 
 
 @pytest.mark.parametrize(
@@ -118,25 +134,56 @@ def test_frames_without_time_stamps_keep_the_places_of_those_left_out(tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("name", "part"), [("film.mkv", 0.5), ("film.webm", 0.8), ("film.mp4", 0.8), ("film.avi", 0.7)]
+    ("name", "codec", "pixel_format", "flags", "part"),
+    [
+        ("film.mkv", "libx264", "yuv420p", "", 0.5),
+        ("film.webm", "libvpx", "yuv420p", "", 0.8),
+        ("film.mp4", "libx264", "yuv420p", "faststart", 0.8),
+        ("film.avi", "mjpeg", "yuvj420p", "", 0.7),
+        ("film.gif", "gif", "rgb8", "", 0.6),
+    ],
 )
-def test_a_film_cut_short_is_refused_or_says_so(tmp_path, film_colorizer, name, part):
-    faststart = {"movflags": "faststart"} if name.endswith("mp4") else {}
-    codec = {"film.webm": "libvpx", "film.avi": "mjpeg"}.get(name, "libx264")
-    whole = write_film(
-        tmp_path / f"whole-{name}",
-        grey_film(40),
-        codec=codec,
-        pixel_format="yuvj420p" if codec == "mjpeg" else "yuv420p",
-        container_options=faststart,
-    ).read_bytes()
-    source = tmp_path / name
+def test_a_film_cut_short_is_refused_or_says_so(tmp_path, film_colorizer, name, codec, pixel_format, flags, part):
+    options = {"movflags": flags} if flags else {}
+    source = write_film(
+        tmp_path / name, grey_film(40), codec=codec, pixel_format=pixel_format, container_options=options
+    )
+    whole = source.read_bytes()
     source.write_bytes(whole[: int(len(whole) * part)])
-    with pytest.raises(FormatError, match=r"\d+ of 40 frames are missing"):
+    damage = r"\d+ of 40 frames are missing|what follows frame \d+ cannot be read"
+    with pytest.raises(FormatError, match=damage):
         colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
     output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged="skip")
-    assert "of 40 frames are missing" in str(layout(output)["comment"])
+    assert re.search(damage, str(layout(output)["comment"]))
     assert 0 < len(shown_at(output)) < 40
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixel_format", "mark"),
+    [("film.mp4", "libx264", "yuv420p", b"moof"), ("film.gif", "gif", "rgb8", b"\x21\xf9\x04")],
+)
+def test_parts_that_a_damaged_header_hides_are_missed(tmp_path, film_colorizer, name, codec, pixel_format, mark):
+    options = {"movflags": "frag_keyframe+empty_moov"} if codec == "libx264" else {}
+    settings = {"g": "5", "bf": "0"} if codec == "libx264" else {}
+    source = write_film(
+        tmp_path / name, grey_film(20), codec=codec, pixel_format=pixel_format, options=settings,
+        container_options=options,
+    )  # fmt: skip
+    content = source.read_bytes()
+    start = content.find(mark, len(content) // 2)
+    source.write_bytes(content[:start] + b"\0" * len(mark) + content[start + len(mark) :])
+    with pytest.raises(FormatError, match=r"frames are missing|cannot be read"):
+        colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+
+
+def test_empty_chunks_of_avi_are_repeated_frames(tmp_path):
+    source = write_film(tmp_path / "film.avi", grey_film(30), codec="mpeg4", sound="aac", options={"bf": "0"})
+    assert not FilmReader(source).check()
+    content = source.read_bytes()
+    entry = content.find(b"00dc", content.rfind(b"idx1") + 200)
+    source.write_bytes(content[:entry] + b"99dc" + content[entry + 4 :])
+    with pytest.raises(FormatError, match=r"of 3[01] frames is missing"):
+        FilmReader(source)
 
 
 def test_a_gap_in_a_film_of_constant_rate_is_missing_frames(tmp_path, film_colorizer):
@@ -209,3 +256,36 @@ def test_a_disk_that_goes_away_is_no_end_of_the_film(tmp_path):
     reader = FilmReader(write_film(tmp_path / "film.mp4", grey_film(3)))
     with pytest.raises(FormatError, match=r"film\.mp4 could be read before and cannot be now \(Input/output error\)"):
         list(reader.packets(Lost(), ()))
+
+
+def test_tags_in_latin_1_are_passed_on_as_text(tmp_path, film_colorizer):
+    whole = write_film(tmp_path / "whole.mp4", grey_film(3), metadata={"title": "Muenchen"}, sound="aac")
+    source = tmp_path / "film.mp4"
+    source.write_bytes(whole.read_bytes().replace(b"Muenchen", b"M\xfcnchen!"))
+    for name in ("colour.mp4", "colour.mkv"):
+        assert layout(colorize_film(source, tmp_path / name, film_colorizer))["title"] == "München!"
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="needs names that are not UTF-8")
+def test_names_that_are_not_utf8_are_coloured(tmp_path, film_colorizer):
+    source = write_film(tmp_path / "film.mp4", grey_film(3))
+    source = source.rename(tmp_path / os.fsdecode(b"f\xe9lm.mp4"))
+    output = colorize_film(source, tmp_path / os.fsdecode(b"c\xf6lour.mp4"), film_colorizer)
+    assert output.stat().st_size > 0
+
+
+def test_a_film_is_coloured_with_its_standard_streams_closed(tmp_path):
+    source, model = write_film(tmp_path / "film.mp4", grey_film(3)), tmp_path / "tiny.safetensors"
+    tiny_model().save(model)
+    options = ["colorize", source, tmp_path / "colour.mp4", "--model", model, "--render-factor", "2"]
+    command = [sys.executable, "-m", "decrappify", *options]
+    closed = 'exec "$@" <&- >&- 2>&-'
+    subprocess.run(["sh", "-c", closed, "sh", *map(str, command)], check=True, env=os.environ, timeout=120)
+    assert len(shown_at(tmp_path / "colour.mp4")) == 3
+
+
+def test_ways_to_treat_damage_are_for_films(tmp_path, film_colorizer, photo):
+    with pytest.raises(InputError, match="damaged='all' is not known, needs 'error', 'skip' or 'keep'"):
+        colorize_film(tmp_path / "film.mp4", tmp_path / "colour.mp4", film_colorizer, damaged="all")
+    with pytest.raises(InputError, match="damaged is 'skip', which is for films; leave it out"):
+        colorize(photo, model=tiny_model(), damaged="skip")

@@ -134,47 +134,11 @@ def _count_events(folder: Path, killed_at: int | None) -> list[int]:
     return count
 
 
-def command_of(how: str, output: str, overwrite: bool) -> Command:
-    """Make the command: restore or save ``input.ome.zarr``, or colorize ``input.mp4``, below a folder."""
-    import numpy as np
-    import torch
-    from torch import nn
-
-    torch.set_num_threads(1)
-    if how == "colorize":
-        sys.path.insert(0, str(Path(__file__).parents[1] / "colorization"))
-        from films import tiny_model
-
-        from decrappify.colorization import Colorizer, film
-
-        film.SEGMENT_FRAMES = 2
-        colorizer = Colorizer(tiny_model(), render_factor=2, device="cpu", precision="float32", backend="torch")
-        return lambda folder: film.colorize_film(
-            folder / "input.mp4", folder / output, colorizer, steady=0.5, overwrite=overwrite
-        )
-    from decrappify.io import open_movie, save_movie
-    from decrappify.model import Model
-    from decrappify.networks.residual_unet import ResidualUNet
-    from decrappify.restoration import restore
-
-    if how == "save":
-        return lambda folder: save_movie(folder / "input.ome.zarr", folder / output, overwrite=overwrite)
-    network = ResidualUNet(n_frames=3, base_channels=16, depth=1)
-    nn.init.normal_(network.tail.weight, std=0.05, generator=torch.Generator().manual_seed(0))
-    model = Model(network, card={"name": "random"})
-    options = {"device": "cpu", "precision": "float32", "backend": "torch", "tile_size": 32}
-
-    def run(folder: Path) -> None:
-        with restore(folder / "input.ome.zarr", model, folder / output, overwrite=overwrite, **options) as restored:
-            assert np.asarray(restored).any()
-        open_movie(folder / output).close()
-
-    return run
-
-
 def main(folder: str, output: str, how: str, overwrite: str, stride: str) -> None:
     """Load all modules by a run in a copy of the folder, sweep, and print the summary."""
-    command = command_of(how, output, overwrite == "overwrite")
+    from writing import command_of
+
+    command = command_of(how, output, overwrite=overwrite == "overwrite")
     warm = Path(folder).with_name("warm")
     shutil.copytree(folder, warm)
     command(warm)

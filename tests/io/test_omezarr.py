@@ -160,7 +160,7 @@ def test_every_level_of_a_pyramid_opens_with_its_own_pixel_size(tmp_path, rng):
 def test_without_a_pyramid_there_is_one_level(tmp_path):
     movie = Movie.from_array(np.zeros((2, 8, 9), np.uint16))
     assert len(open_pyramid(save_movie(movie, tmp_path / "cells.ome.tif"))) == 1
-    zarr.create_array(tmp_path / "plain.zarr", data=np.zeros((8, 9), np.uint8))
+    zarr.create_array(tmp_path / "plain.zarr", data=np.ones((8, 9), np.uint8))
     assert len(open_pyramid(tmp_path / "plain.zarr")) == 1
 
 

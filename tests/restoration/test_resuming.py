@@ -34,11 +34,19 @@ def test_interrupted_run_is_finished_by_the_same_call(movie, tmp_path, bar, erro
     assert files_of(output) == files_of(tmp_path / "whole.ome.zarr")
 
 
+class UnchangedSource(CountingSource):
+    """Has a version for every plane, as files have."""
+
+    def version(self, t, c, z):
+        return "1"
+
+
 def test_resumed_run_reads_only_what_is_missing(rng, tmp_path):
     array = rng.integers(0, 4000, (20, 16, 16), dtype=np.uint16)
+    source = UnchangedSource(array)
     with pytest.raises(ValueError, match="network"):
-        restore(array, as_model(Breaks(12, ValueError("network"))), tmp_path / "restored.ome.zarr", **FAST)
-    source = CountingSource(array)
+        restore(Movie(source), as_model(Breaks(12, ValueError("network"))), tmp_path / "restored.ome.zarr", **FAST)
+    source.counts.clear()
     restore(Movie(source), as_model(PoolingNetwork(3)), tmp_path / "restored.ome.zarr", **FAST).close()
     assert sum(source.counts.values()) == 3 + 20 - 9  # three to know the input again, then frames 9 to 19
 

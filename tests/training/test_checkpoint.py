@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError
+from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError, OutputExistsError
 from decrappify.training import checkpoint
+from decrappify.training.api import run_folder
 from decrappify.training.checkpoint import load_checkpoint, save_checkpoint
 
 SETTINGS = {"seed": 3, "architecture": {"name": "small", "depth": 2}, "crappifier": {"steps": [{"sigma": (0.0, 0.1)}]}}
@@ -108,3 +109,13 @@ def test_save_checkpoint_on_a_full_disk_keeps_both_and_is_one_line(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "\n" not in str(caught.value)
     assert (load_checkpoint(path, SETTINGS)["step"], len(list(tmp_path.iterdir()))) == (8, 2)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "preview_1.png", "log.csv"])
+def test_run_folder_keeps_files_with_the_names_of_a_run(tmp_path, name):
+    (tmp_path / name).write_text("of another program", encoding="utf-8")
+    with pytest.raises(OutputExistsError, match=rf"holds {name}, which a run would replace; .*--overwrite"):
+        run_folder(tmp_path, resume=False, overwrite=False)
+    assert (tmp_path / name).read_text(encoding="utf-8") == "of another program"
+    run_folder(tmp_path, resume=False, overwrite=True)
+    assert not list(tmp_path.iterdir())

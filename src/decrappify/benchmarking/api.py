@@ -20,6 +20,7 @@ from decrappify.benchmarking.movies import kept
 from decrappify.benchmarking.pairs import Pair, checked_pairs
 from decrappify.benchmarking.report import Report, ViewRecord
 from decrappify.benchmarking.scoring import Ground, Score, finish_micro_ssim, ms_ssim_scales, score, survey
+from decrappify.checks import checked_progress
 from decrappify.errors import InputError
 from decrappify.metrics.resolution import check_camera
 from decrappify.movie import Movie
@@ -46,7 +47,7 @@ def benchmark(
     folder_as: str = "auto",
     device: str = "auto",
     precision: str = "auto",
-    progress: Callable[..., Any] | None = None,
+    progress: Callable[..., Any] | bool | None = None,
 ) -> Report:
     """Compare models, other methods and the usual baselines on paired data.
 
@@ -123,6 +124,7 @@ def benchmark(
             *own_methods(model, Path(folder), options),
         ]
         _refuse_same_names(methods)
+        progress = checked_progress(progress)
         bar = None if progress is None else progress(total=len(checked) * len(methods), desc="benchmark", unit="run")
         collected = _Collected()
         try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from decrappify.checks import checked_progress
 from decrappify.colorization.colorizer import Colorizer, own_preset
 from decrappify.colorization.photographs import read_photograph
 from decrappify.colorization.presets import check_damaged, check_render_factor, colorization_preset
@@ -51,7 +52,7 @@ def colorize(
     damaged: str = "error",
     overwrite: bool = False,
     resume: bool = True,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     cancel: threading.Event | None = None,
 ) -> Array | Path:
     """Colour a grey photograph, a folder of them, a film or an array.
@@ -148,7 +149,7 @@ def colorize(
         run = partial(colorize_film, steady=steady, damaged=damaged)
     return run(
         path, target, colorizer, watermark=watermark, batch_size=batch_size, overwrite=overwrite, resume=resume,
-        progress=progress, cancel=cancel,
+        progress=checked_progress(progress), cancel=cancel,
     )  # fmt: skip
 
 

@@ -282,7 +282,11 @@ def _about(source: Path, colorizer: Colorizer, **settings: Any) -> dict[str, Any
     return {
         "software": __version__,
         "encoder": [av.__version__, *av.library_versions["libavcodec"]],
-        "source": [str(source.resolve()), status.st_size, status.st_mtime_ns],
+        "source": [
+            os.fsencode(source.resolve()).decode("utf-8", "backslashreplace"),
+            status.st_size,
+            status.st_mtime_ns,
+        ],
         "colorizer": colorizer.identity,
         "render_factor": colorizer.render_factor,
         "precision": colorizer.network.precision,

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -103,15 +104,16 @@ class FilmReader:
             stream = picture_stream(container, path)
             self.time_base: Fraction = stream.time_base
             self.rate = _rate(stream)
-            starts_anywhere = bool(int(container.format.flags) & _STARTS_ANYWHERE)
-            self.offset_s = Fraction(container.start_time or 0, 1_000_000) if starts_anywhere else Fraction(0)
             self._aspect: Fraction | None = stream.sample_aspect_ratio or None
-            self._packets = read_packets(container, stream)
             codec = stream.codec_context
             # AVI knows only the decoding order, and the time stamps of its packets are made up from that.
             self._has_times = not ("avi" in container.format.name and codec.has_b_frames)
+            self._packets = read_packets(container, stream)
+            self.offset_s = self._start(container)
             tags = codec.colorspace, codec.color_primaries, codec.color_trc
             self._warn_of_length(container, stream)
+        if self._packets.hidden_by_edits:
+            logger.warning("%s: %s", path.name, self._packets.hidden_by_edits)
         self.n_frames = len(self._packets.rows)
         self.damage = self._find_damage(None)
         self._refuse_damage()
@@ -119,6 +121,12 @@ class FilmReader:
             first = self._first_frame()
             self._read_layout(first)
             self.colours = FilmColours.of_frame(first, tags)
+
+    @property
+    def shortest_s(self) -> Fraction:
+        """Least time between two frames, in seconds; 0 if it is unknown."""
+        times = sorted({row.time for row in self._packets.rows if row.time is not None})
+        return min((after - before for before, after in pairwise(times)), default=0) * self.time_base
 
     def check(self, on_packet: Callable[[], None] | None = None) -> FilmDamage:
         """Decode the film to its end and return what is missing or not whole.
@@ -137,6 +145,10 @@ class FilmReader:
             decoded = collect_decoded(self._called(self._decodable(container, STRICT_DECODING), on_packet))
         self.damage = self._find_damage(decoded)
         self._refuse_damage()
+        if self._damaged == "skip" and self.damage.n_lost + self.damage.n_flawed >= self.damage.n_frames:
+            raise FormatError(
+                f"{self.path.name} holds no frame that is whole; damaged='keep' (--damaged keep) colors others"
+            )
         if self.damage:
             kept = "are kept as far as they can be decoded" if self._damaged == "keep" else "are left out"
             logger.warning("%s is damaged: %s; these %s", self.path.name, self.damage, kept)
@@ -148,6 +160,13 @@ class FilmReader:
             return ""
         kept = "kept as far as they could be decoded" if self._damaged == "keep" else "left out"
         return f"the source is damaged: {self.damage}; {kept}"
+
+    def _start(self, container: Any) -> Fraction:
+        """Return second 0 of the film: no picture is before it, as not every container can hold that."""
+        starts_anywhere = bool(int(container.format.flags) & _STARTS_ANYWHERE)
+        start = Fraction(container.start_time or 0, 1_000_000) if starts_anywhere else Fraction(0)
+        first = min((row.time for row in self._packets.rows if row.time is not None), default=None)
+        return start if first is None or not self._has_times else min(start, first * self.time_base)
 
     def _find_damage(self, decoded: Decoded | None) -> FilmDamage:
         return find_damage(self._packets, decoded, self.time_base, round(self.offset_s / self.time_base))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from decrappify.checks import reason
 from decrappify.colorization.deep_scans import DeepScan, read_deep_scan
 from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError
 from decrappify.io.orientation import upright, upright_pair
@@ -190,23 +191,31 @@ def _dpi(dpi: Any, *, turned: bool) -> tuple[float, float] | None:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
+    """Turn whatever Pillow, tifffile and the codecs raise for a damaged file into one line."""
     from PIL import Image
+
+    from decrappify.io.tiff_file import tifffile_messages
 
     check_regular(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # 100 megapixels are a usual scan
+        with warnings.catch_warnings(), tifffile_messages():
+            # Pillow warns of damaged tags, which are left out, and of 100 megapixels, which are a usual scan.
+            warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             yield
-    except DecrappifyError:
-        raise
     except FileNotFoundError as error:
+        if isinstance(error, MissingFileError):
+            raise
         raise MissingFileError(f"there is no file {path}; check the path") from error
+    except (DecrappifyError, Warning):
+        raise
     except Image.DecompressionBombError as error:
-        raise FormatError(f"{path.name} has too many pixels for a photograph ({error}); save it smaller") from error
-    except (OSError, RuntimeError, SyntaxError, ValueError) as error:
-        raise_if_limit(error, f"reading {path.name}")
-        reason = " ".join(str(error).split())
         raise FormatError(
-            f"{path.name} is no readable PNG, JPEG, BMP or TIFF picture ({reason}); "
+            f"{path.name} has too many pixels for a photograph ({reason(error)}); save it smaller"
+        ) from error
+    except Exception as error:
+        raise_if_limit(error, f"reading {path}")
+        raise FormatError(
+            f"{path.name} is no readable PNG, JPEG, BMP or TIFF picture ({reason(error)}); "
             "it is damaged or another kind of file"
         ) from error

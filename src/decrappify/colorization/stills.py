@@ -30,6 +30,7 @@ Pair = tuple[Path, Path]  # a picture, and where it goes
 Failure = tuple[Path, Exception]
 
 _RUN = ".decrappify-run.json"  # in the output folder, while a run is unfinished
+_EXPLAINED, _NAMED = 3, 12  # pictures in the error at the end: with reasons, or only their names
 _OF_ONE_PICTURE = (FormatError, InputError, MissingFileError, OutputExistsError)  # the others can still be coloured
 
 
@@ -139,11 +140,22 @@ def colorize_folder(
         )  # fmt: skip
         remove(output / _RUN)
     if failed:
-        reasons = "; ".join(f"{path.name}: {error}" for path, error in failed)
         raise InputError(
-            f"{len(failed)} of {len(pairs)} pictures were not coloured, the others are in {output}: {reasons}"
+            f"{len(failed)} of {len(pairs)} pictures were not coloured, the others are in {output}: {_listed(failed)}"
         )
     return output
+
+
+def _listed(failed: Sequence[Failure]) -> str:
+    """Return a few failures with their reasons; of many the names, after a warning of each reason."""
+    failed = sorted(failed, key=lambda failure: natural_key(failure[0]))
+    if len(failed) <= _EXPLAINED:
+        return "; ".join(f"{path.name}: {error}" for path, error in failed)
+    for path, error in failed:
+        logger.warning("%s was not coloured: %s", path.name, error)
+    more = len(failed) - _NAMED
+    names = ", ".join(path.name for path, _ in failed[:_NAMED])
+    return f"{names}{f' and {more} more' if more > 0 else ''}; a warning of each states the reason"
 
 
 def _take_up(output: Path, colorizer: Colorizer, *, resume: bool) -> None:

@@ -50,7 +50,8 @@ def sync_files(paths: Iterable[Path], *, below: Path) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write a small JSON file so that a reader, or a crash, finds the old or the new one and nothing between."""
     temporary = path.with_name(f"{path.name}.partial")
-    with temporary.open("w", encoding="utf-8") as file:
+    # A file name that is not UTF-8 becomes an escape of JSON.
+    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         file.flush()
         os.fsync(file.fileno())

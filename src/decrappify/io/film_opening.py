@@ -11,6 +11,7 @@ from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard
 from decrappify.io.film_files import ffmpeg_url
+from decrappify.limits.files import check_regular
 
 _MAX_PIXELS = 1 << 26  # 8192 x 8192; a damaged header of a few bytes would otherwise ask for gigabytes
 _DECODING = {"max_pixels": str(_MAX_PIXELS)}
@@ -48,12 +49,11 @@ def open_film(path: Path) -> Any:
 
 def check_film_file(path: Path) -> None:
     """Raise MissingFileError if there is no such file, and FormatError if it is not a regular one."""
-    if path.is_file():
-        return
-    if not path.exists():
+    check_regular(path)  # reading a pipe might never end
+    if path.is_dir():
+        raise FormatError(f"{path} is a folder, needs a regular file")
+    if not path.is_file():
         raise MissingFileError(f"there is no file {path}; check the path")
-    kind = "a folder" if path.is_dir() else "a pipe or device"  # of which reading might never end
-    raise FormatError(f"{path.name} is {kind}, needs a regular file; copy the film into one first")
 
 
 def picture_stream(container: Any, path: Path) -> Any:
@@ -80,7 +80,7 @@ def picture_stream(container: Any, path: Path) -> Any:
         if not stream.time_base:
             raise FormatError(f"{path.name} has no unit of time for its frames; it is damaged, copy it again")
         return stream
-    raise FormatError(f"{path.name} holds no picture stream; is it a sound file?")
+    raise FormatError(f"{path.name} holds no picture stream; it is a sound file, or damaged")
 
 
 def film_errors(

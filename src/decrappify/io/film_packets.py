@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-_REGULAR_SHARE = 0.9  # of the intervals between frames that are equal in a film of constant rate
+from decrappify.io.gif_blocks import count_gif_frames
+
+_REGULAR_SHARE, _STEPPED_SHARE = 0.5, 0.95  # of the intervals between frames, in a film of constant rate
 _KNOWS_ITS_LENGTH = ("matroska", "webm")  # formats without a count of frames whose duration is exact
+_MOST_SEARCHED = 1 << 24  # bytes behind the last packet
 _MAX_NOT_CODED = 8  # bytes of an MPEG-4 packet that repeats the frame before and may yield none
 
 
@@ -66,6 +70,12 @@ class FilmPackets:
     error: str
 
     @property
+    def hidden_by_edits(self) -> str:
+        """A sentence about the frames that the edit list of a film cuts away, empty where there are none."""
+        n = self.n_found - len(self.rows)
+        return f"{n} of {self.n_found} frames are cut away by the film's edit list and are not read" if n else ""
+
+    @property
     def have_times(self) -> bool:
         """Whether every frame has a time stamp of its own."""
         times = [row.time for row in self.rows]
@@ -83,11 +93,12 @@ def read_packets(container: Any, stream: Any) -> FilmPackets:
         The picture stream.
     """
     rows: list[PacketRow] = []
-    found, film_end, name = 0, 0.0, stream.codec_context.name
+    found, film_end, file_end, name = 0, 0.0, 0, stream.codec_context.name
     listed, seen = _listed_in_avi(container, stream), set[int | None]()
     packets = _Packets(container)
     for packet in packets:
         time = packet.dts if packet.pts is None else packet.pts
+        file_end = max(file_end, (packet.pos or 0) + packet.size)
         if time is not None and packet.time_base:
             film_end = max(film_end, float((time + (packet.duration or 0)) * packet.time_base))
         if packet.stream_index != stream.index:
@@ -106,12 +117,18 @@ def read_packets(container: Any, stream: Any) -> FilmPackets:
     gaps, n_cut = _gaps(times, durations, step), 0
     if listed:  # others are empty on purpose: they repeat the frame before
         absent = sorted(listed.difference(time for time in seen if time is not None))
-        gaps, counted = tuple((time - step, 1) for time in absent), found + len(absent)
+        gaps, n_cut = tuple((time - step, 1) for time in absent), max(counted - max(listed) - 1, 0)
+        counted = found + len(absent) + n_cut
+    elif container.format.name == "gif":  # its packets are found by their contents, which may be damaged
+        n_frames, is_whole = count_gif_frames(_path(container))
+        gaps, n_cut, packets.error = (), max(n_frames - found, 0), "" if is_whole else "its blocks are damaged"
+        counted = found + n_cut
     elif counted:
         gaps, n_cut = (), max(counted - found, 0)
     elif any(kind in container.format.name for kind in _KNOWS_ITS_LENGTH):
         n_cut = _cut_frames(container, stream, times, durations, step, film_end)
-    return FilmPackets(tuple(rows), found, counted, step, gaps, n_cut, packets.error)
+    error = packets.error or _unread_end(container, file_end)
+    return FilmPackets(tuple(rows), found, counted, step, gaps, n_cut, error)
 
 
 class _Packets:
@@ -137,6 +154,19 @@ def _listed_in_avi(container: Any, stream: Any) -> set[int]:
     return {entry.timestamp for entry in entries} if len(entries) > 1 else set()
 
 
+def _unread_end(container: Any, end: int) -> str:
+    """Return what is wrong with the bytes behind the last packet, where the format says what belongs there."""
+    if "mp4" not in container.format.name:
+        return ""
+    with _path(container).open("rb") as file:
+        file.seek(end)
+        return "there are further fragments" if b"moof" in file.read(_MOST_SEARCHED) else ""
+
+
+def _path(container: Any) -> Path:
+    return Path(container.name.removeprefix("file:"))
+
+
 def _is_hidden(packet: Any, codec: str) -> bool:
     if codec == "vp8":
         return not bytes(memoryview(packet)[:1])[0] >> 4 & 1
@@ -152,10 +182,15 @@ def _step(times: Sequence[int], stream: Any) -> int:
 
 
 def _gaps(times: Sequence[int], durations: dict[int, int], step: int) -> tuple[tuple[int, int], ...]:
-    """Return where frames are absent from a film of constant rate; films of variable rate have none."""
+    """Return where frames are absent from a film of constant rate; films of variable rate have none.
+
+    A rate is constant if nearly all intervals are whole multiples of the usual one, and most are that one.
+    """
     near = step // 4 + 1  # time stamps are rounded to units of the stream
     intervals = [(before, after - before) for before, after in pairwise(times)]
-    if sum(abs(interval - step) <= near for _, interval in intervals) < _REGULAR_SHARE * len(intervals):
+    regular = sum(abs(interval - step) <= near for _, interval in intervals)
+    stepped = sum(abs(interval - step * round(interval / step)) <= near for _, interval in intervals)
+    if regular < _REGULAR_SHARE * len(intervals) or stepped < _STEPPED_SHARE * len(intervals):
         return ()
     return tuple(
         (before, round(interval / step) - 1)
@@ -168,13 +203,13 @@ def _cut_frames(
     container: Any, stream: Any, times: Sequence[int], durations: dict[int, int], step: int, film_end: float
 ) -> int:
     """Return the number of frames between the last one and the end that the file states."""
-    stated = _seconds(stream.metadata.get("DURATION", ""))
+    stated, least = _seconds(stream.metadata.get("DURATION", "")), 0.75
     if stated is not None:
         end = float((times[-1] + (durations[times[-1]] or step)) * stream.time_base) if times else 0.0
     else:
-        stated, end = (container.duration or 0) / 1e6, film_end
+        stated, end, least = (container.duration or 0) / 1e6, film_end, 1.5
     absent = (stated - end) / float(step * stream.time_base)
-    return round(absent) if absent > 1.5 else 0
+    return round(absent) if absent > least else 0
 
 
 def _seconds(text: str) -> float | None:

@@ -254,8 +254,10 @@ class OutputLock:
         placed = placing is not None and placing.get("identity") == identity(self.target) is not None
         for name in self._record.temporary:
             kind = re.fullmatch(rf"\.{re.escape(self._stem)}\.[0-9a-f]{{32}}\.({_KINDS})(\.[\w.-]*)?", name)
+            if kind is None:
+                continue
             path = self.target.with_name(name)
-            if kind is None or not os.path.lexists(path):
+            if not os.path.lexists(path):
                 continue
             if kind[1] != "old" or placed:
                 remove(path)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import zarr
 from zarr.storage import LocalStore
 
@@ -18,16 +15,23 @@ from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.damage import damage_errors
 from decrappify.io.omezarr_layout import ZarrImage, group_attributes, image_at, images_of, ome_attributes
 from decrappify.io.omezarr_spacing import image_axes, level_spacing
-from decrappify.limits.files import check_decoded_size, check_extent, check_regular
+from decrappify.io.zarr_source import OmeZarrSource
+from decrappify.limits.files import check_regular
 from decrappify.limits.threads import check_zarr_threads
-from decrappify.movie import AXES, Array, Movie, Shape5, array_axes, named_axes
+from decrappify.movie import Movie, array_axes, named_axes
 from decrappify.movie.sources import stored_dimension_names
 
 _COLOR = re.compile(r"[0-9a-fA-F]{6}")
-_LARGE_CHUNK = 64 << 20  # bytes
 
 
-def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None = None, level: int = 0) -> Movie:
+def open_omezarr(
+    path: str | os.PathLike[str],
+    *,
+    scene: int = 0,
+    axes: str | None = None,
+    level: int = 0,
+    absent_chunks: str = "auto",
+) -> Movie:
     """Open an OME-Zarr image, or a plain Zarr array, as a lazy movie.
 
     Parameters
@@ -40,12 +44,19 @@ def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | No
         For a plain array only: one letter of ``TCZYX`` per dimension.
     level : int
         Which level of the image's pyramid, 0 for the full resolution.
+    absent_chunks : {"auto", "missing", "fill"}
+        What absent chunks are taken for, see `decrappify.io.zarr_chunks.judge`; our own stores hold every chunk.
 
     Returns
     -------
     Movie
         One level; pixel size in micrometers and frame interval in seconds where the file gives units,
         `unitless_spacing` where it gives numbers alone.
+
+    Warns
+    -----
+    UserWarning
+        If chunks are absent: how many planes count as not recorded, and which chunks are taken as the fill value.
 
     Raises
     ------
@@ -69,15 +80,35 @@ def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | No
         _checked_level(level, 1, path)
         with damage_errors(f"{path} is not a readable Zarr array", "check that the whole folder was copied"):
             array = _array(path)
-        return Movie(OmeZarrSource(array, _plain_axes(array, axes, path), path), name=path.name)
+        source = OmeZarrSource(array, _plain_axes(array, axes, path), path, absent_chunks=absent_chunks)
+        _warn(source.notes)
+        return Movie(source, name=path.name)
     if axes is not None:
         raise InputError(
             f"axes={axes!r} was given, but {path.name} is an OME-Zarr image, which names its own axes; leave axes out"
         )
     chosen = image_at(path, attributes, scene)
-    movie = _open_image(chosen, level)
+    movie = _open_image(chosen, level, absent_chunks)
     movie.name = path.name
     return movie
+
+
+def from_zarr_array(array: zarr.Array[Any], axes: str | None, absent_chunks: str = "auto") -> Movie:
+    """Wrap an opened Zarr array of any store as a lazy movie.
+
+    Parameters
+    ----------
+    array : zarr.Array
+        Any subset of the axes, in any order.
+    axes : str, optional
+        One letter of ``TCZYX`` per dimension; by default its dimension names, else by `decrappify.movie.array_axes`.
+    absent_chunks : {"auto", "missing", "fill"}
+        As for `open_omezarr`.
+    """
+    path = Path(array.store_path.path or "array")
+    source = OmeZarrSource(array, _plain_axes(array, axes, Path("array")), path, absent_chunks=absent_chunks)
+    _warn(source.notes)
+    return Movie(source)
 
 
 def level_count(path: str | os.PathLike[str], *, scene: int = 0) -> int:
@@ -123,7 +154,7 @@ def _metadata_of(chosen: ZarrImage) -> tuple[dict[str, Any], dict[str, Any]]:
     raise FormatError(f"{chosen.folder} has damaged OME-Zarr metadata (no list of pixel arrays); copy the file again")
 
 
-def _open_image(chosen: ZarrImage, number: int) -> Movie:
+def _open_image(chosen: ZarrImage, number: int, absent_chunks: str) -> Movie:
     path = chosen.folder
     attributes, image = _metadata_of(chosen)
     with damage_errors(f"{path} has damaged OME-Zarr metadata", "copy the file again"):
@@ -132,11 +163,15 @@ def _open_image(chosen: ZarrImage, number: int) -> Movie:
         letters, units = image_axes(image, array.ndim, path)
         own = attributes.get("decrappify")
         own = own if isinstance(own, dict) else {}
-        source = OmeZarrSource(array, letters, path, own.get("missing_planes", ()))
+        source = OmeZarrSource(
+            array, letters, path, own.get("missing_planes", ()), absent_chunks=absent_chunks, complete=bool(own)
+        )
         if not all(0 <= i < n for plane in source.missing for i, n in zip(plane, source.shape, strict=False)):
             raise ValueError("missing planes beyond the shape of the array")
         spacing = level_spacing(image, number, letters, units, path)
         names, colors = _channels(ome_attributes(attributes).get("omero"), source.shape[1])
+    if own.get("complete", True):  # a store that is still being written lacks planes, as its reader knows
+        _warn(source.notes)
     stated = own.get("channel_colors")  # the viewers' metadata has no word for "no color"
     if isinstance(stated, list) and len(stated) == len(colors) and all(map(_is_color, stated)):
         colors = stated
@@ -151,6 +186,11 @@ def _open_image(chosen: ZarrImage, number: int) -> Movie:
         channel_colors=colors,
         provenance=provenance if isinstance(provenance, dict) else None,
     )
+
+
+def _warn(notes: list[str]) -> None:
+    for note in notes:
+        warnings.warn(note, stacklevel=6)
 
 
 def _checked_level(level: int, count: int, path: Path) -> int:
@@ -185,58 +225,3 @@ def _channels(omero: Any, count: int) -> tuple[list[str], list[str | None]]:
 
 def _is_color(value: object) -> bool:
     return value is None or (isinstance(value, str) and _COLOR.fullmatch(value) is not None and value == value.upper())
-
-
-class OmeZarrSource:
-    """Regions of one Zarr array; only the chunks under a region are read and decoded.
-
-    Parameters
-    ----------
-    array : zarr.Array
-        Any subset of the axes, in any order.
-    axes : str
-        One letter of ``TCZYX`` per dimension.
-    path : Path
-        For messages.
-    missing : iterable of (t, c, z)
-        Planes that were never recorded.
-    """
-
-    def __init__(self, array: zarr.Array[Any], axes: str, path: Path, missing: Iterable[Iterable[int]] = ()) -> None:
-        sizes = dict(zip(axes, array.shape, strict=True))
-        self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)  # type: ignore[assignment]
-        check_extent(path.name, self.shape)
-        self.dtype = np.dtype(np.uint8 if array.dtype.kind == "b" else array.dtype).newbyteorder("=")
-        if self.dtype.kind not in "uif":
-            raise FormatError(f"{path} holds {array.dtype}, which is no image; needs integers or real floats")
-        self._array: Any = array
-        self._axes, self._path = axes, path
-        self.missing = frozenset((int(t), int(c), int(z)) for t, c, z in missing)
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read one region as a (Y, X) array."""
-        index = {"T": t, "C": c, "Z": z, "Y": rows, "X": columns}
-        what = f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded"
-        with damage_errors(what, "a chunk is damaged or cut short: copy it again"):
-            self._check_chunk(index)
-            plane = np.asarray(self._array[tuple(index[axis] for axis in self._axes)])
-        if self._axes.index("Y") > self._axes.index("X"):
-            plane = plane.T
-        return plane.astype(self.dtype, copy=False)
-
-    def _check_chunk(self, index: dict[str, Any]) -> None:
-        """Refuse a chunk that is too large to be decoded, going by its first file under a region."""
-        chunks = self._array.chunks
-        nbytes = math.prod(chunks) * self._array.dtype.itemsize
-        if nbytes < _LARGE_CHUNK:
-            return
-        starts = (at.start if isinstance(at, slice) else at for at in (index[axis] for axis in self._axes))
-        stored = self._array.shards or chunks
-        key = self._array.metadata.encode_chunk_key(tuple(at // size for at, size in zip(starts, stored, strict=True)))
-        file = self._array.store.root / self._array.path / key
-        if file.is_file():
-            size = file.stat().st_size
-            check_decoded_size(f"a chunk of {self._path}", nbytes, size)
-
-    def close(self) -> None:
-        """Nothing to release: chunks are opened and closed one by one."""

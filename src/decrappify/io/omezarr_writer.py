@@ -69,6 +69,8 @@ class ZarrMovieWriter:
         True if finished planes were found.
     partial_path : Path
         The store while it grows.
+    placed_key : str
+        Says what has been written, for a later run of a killed one; `run_key` by default.
 
     Raises
     ------
@@ -126,7 +128,7 @@ class ZarrMovieWriter:
         }
         self._level_shapes = level_shapes(self.shape)
         self._lock = threading.Lock()
-        self._overwrite, self._run_key = overwrite, run_key
+        self._overwrite, self._run_key, self.placed_key = overwrite, run_key, run_key
         self.resumed, self._finished = True, False
         check_output(self.path, overwrite=True)
         check_zarr_threads()
@@ -237,7 +239,7 @@ class ZarrMovieWriter:
             If something else has taken the final name meanwhile and `overwrite` is False; the store is kept.
         """
         with output_errors(self.path):
-            self._output_lock.place(finished, overwrite=self._overwrite, run_key=self._run_key)
+            self._output_lock.place(finished, overwrite=self._overwrite, run_key=self.placed_key)
             self._finished = True
             self._journal.close()
             self.working_folder.remove()

@@ -166,6 +166,8 @@ class VideoSource:
             count = len(self._index.times)
         if count == 0:
             raise FormatError(f"{name} holds no frame that can be decoded; it is damaged or was never finished")
+        if packets.hidden_by_edits:
+            warnings.warn(f"{name}: {packets.hidden_by_edits}", stacklevel=5)
         first = self._frame(0)
         deep = max(component.bits for component in first.format.components) > 8
         self.dtype = np.dtype(np.uint16 if deep else np.uint8)

@@ -10,6 +10,8 @@ from typing import Any
 from decrappify.errors import FormatError
 from decrappify.io.film_packets import FilmPackets
 
+_MOST_ABSENT = 100_000  # frames in the gaps of a film; more are damaged time stamps
+
 
 @dataclass(frozen=True)
 class FrameIndex:
@@ -69,6 +71,9 @@ def index_frames(packets: FilmPackets, container: Any, stream: Any, name: str) -
     made_up = "avi" in container.format.name and stream.codec_context.has_b_frames
     if made_up or not packets.have_times:
         return None
+    n_absent = sum(n for _, n in packets.gaps)
+    if n_absent > _MOST_ABSENT:
+        raise FormatError(f"{name} has time stamps that leave out {n_absent} frames; they are damaged, copy it again")
     shown = [row for row in packets.rows if not row.is_hidden]
     absent = {time + step * packets.step for time, n in packets.gaps for step in range(1, n + 1)}
     times = tuple(sorted({row.time for row in shown if row.time is not None} | absent))

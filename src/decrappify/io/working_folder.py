@@ -108,6 +108,14 @@ class WorkingFolder:
         }
 
 
+def key_of(lock: OutputLock) -> str | None:
+    """Return the key of the run whose working folder is there, None where there is none of this package."""
+    folder = working_path(lock.target)
+    found = {} if folder.is_symlink() or not folder.is_dir() else read_json(folder / MARKER)
+    is_ours = found.get("format") == _FORMAT and found.get("output") == lock.target.name
+    return str(found.get("run_key")) if is_ours else None
+
+
 def working_path(output: Path) -> Path:
     """Return the path of an output's working folder."""
     return output.with_name(f"{output.name}.partial")

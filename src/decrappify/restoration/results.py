@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -124,12 +124,18 @@ class StoreResult:
         self.state = self._writer.state
         self.save_state, self.is_done = self._writer.save_state, self._writer.is_done
         self.write_plane, self.close = self._writer.write_plane, self._writer.close
-        self.write_note, self.update_metadata = self._writer.write_note, self._writer.update_metadata
+        self.write_note = self._writer.write_note
+        self._run_key = run_key
 
     @property
     def notes(self) -> Mapping[Plane, dict[str, Any]]:
         """Values recorded with planes."""
         return self._writer.notes
+
+    def update_metadata(self, *, provenance: Mapping[str, Any], missing: Iterable[Plane]) -> None:
+        """Replace provenance and missing planes."""
+        self._writer.update_metadata(provenance=provenance, missing=missing)
+        self._writer.placed_key = placed_key(self._run_key, provenance.get("restoration", {}).get("input_crc32"))
 
     def finish(self) -> Movie:
         """Complete the store or the export and open it."""
@@ -152,6 +158,11 @@ class StoreResult:
         self._writer.place(exported)
 
 
+def placed_key(run_key: str, input_crc32: str | None) -> str:
+    """Make the key of a complete output: its settings, and the pixels of its input."""
+    return f"{run_key} {input_crc32}"
+
+
 def is_store(path: Path) -> bool:
     """Whether the output is the working store itself."""
     from decrappify.io.formats import writer_for
@@ -170,16 +181,28 @@ def check_export(path: Path, shape: Shape5, dtype: np.dtype[Any]) -> None:
         save_movie(Movie.from_array(values.astype(dtype), "TCZYX", name=path.name), Path(folder) / path.name)
 
 
-def saved_journal(lock: OutputLock, run_key: str, *, overwrite: bool) -> Journal | None:
-    """Read the journal of this run's partial output, None if there is none.
+class Unfinished(NamedTuple):
+    """The unfinished output of an earlier run.
 
-    Raises
-    ------
-    OutputError, OutputExistsError
-        If the working folder is of something else, or of another run and `overwrite` is False.
+    Attributes
+    ----------
+    partial : Path
+        Where it is.
+    run_key : str
+        Digest of the settings of that run.
+    journal : Journal
+        What it has recorded.
     """
-    from decrappify.io.journal import Journal
-    from decrappify.io.working_folder import WorkingFolder
 
-    folder = WorkingFolder(lock, run_key, overwrite=overwrite)
-    return Journal(folder.path / "journal") if folder.continues else None
+    partial: Path
+    run_key: str
+    journal: Journal
+
+
+def unfinished(lock: OutputLock) -> Unfinished | None:
+    """Read the journal of the unfinished output of a locked one, whatever run began it; None if there is none."""
+    from decrappify.io.journal import Journal
+    from decrappify.io.working_folder import key_of, working_path
+
+    run_key, folder = key_of(lock), working_path(lock.target)
+    return None if run_key is None else Unfinished(folder, run_key, Journal(folder / "journal"))

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decrappify._version import __version__
+from decrappify.checks import checked_progress
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.intensity import NormalizationRule
 from decrappify.model import Model, load_model
 from decrappify.training.config import TrainingConfig
 from decrappify.training.material import Split, find_material
+from decrappify.training.run_lock import holds_run_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,6 +39,7 @@ _RUN_FILES = (
 )
 
 
+@holds_run_folder
 def train(
     high_res: Any = None,
     crappifier: Crappifier | str | None = None,
@@ -122,6 +125,8 @@ def train(
         For data or settings that cannot be used; one line says which.
     OutputExistsError
         If `output` holds a finished or started run and neither `resume` nor `overwrite` was asked for.
+    OutputError
+        If another process writes into `output`, or it cannot be written.
     """
     import torch
 
@@ -178,7 +183,7 @@ def train(
                 "still_motion_px": still_motion_px,
                 "shrink": list(shrink),
             },
-            progress=progress,
+            progress=checked_progress(progress),
             stop=stop,
             on_validation=on_validation,
         )
@@ -213,7 +218,7 @@ def run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> Path:
     Raises
     ------
     OutputExistsError
-        If it holds a run and neither `resume` nor `overwrite` was asked for.
+        If it holds a run, or files of the names that a run writes, and neither `resume` nor `overwrite` was asked for.
     OutputError
         If it cannot be used.
     """
@@ -224,11 +229,16 @@ def run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> Path:
         raise OutputExistsError(
             f"{folder} holds a run already; pass resume (--resume) to go on, or overwrite (--overwrite)"
         )
+    found = [] if resume else sorted(path for pattern in _RUN_FILES for path in folder.glob(pattern))
+    if found and not overwrite:
+        raise OutputExistsError(
+            f"{folder} holds {found[0].relative_to(folder)}, which a run would replace; choose another folder, or pass "
+            "overwrite=True (--overwrite)"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not resume:  # nothing of an older run may be taken for this one's
-            for path in (path for pattern in _RUN_FILES for path in folder.glob(pattern)):
-                path.unlink(missing_ok=True)
+        for path in found:  # nothing of an older run may be taken for this one's
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"cannot use {folder} as run folder: {error.strerror or error}") from error
     return folder

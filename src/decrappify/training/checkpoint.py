@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError
+from decrappify.io.outputs import atomic_output
 from decrappify.limits.weights import check_archive
 
 log = logging.getLogger(__name__)
@@ -33,18 +34,15 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     OutputError
         If it cannot be written; the checkpoint that was there stays.
     """
-    temporary = path.with_name(f".{path.name}.partial")
     try:
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave an empty file under the final name
-        if path.exists():
-            path.replace(previous_path(path))
-        temporary.replace(path)
+        with atomic_output(path, overwrite=True) as temporary:
+            with temporary.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())  # before the earlier one loses its name
+            if path.exists():
+                path.replace(previous_path(path))
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-        with suppress(OSError):
-            temporary.unlink()
         raise OutputError(f"cannot write the checkpoint {path}: {_reason(path, error)}") from error
 
 
@@ -126,7 +124,7 @@ def _reason(path: Path, error: Exception) -> str:
     if not path.parent.is_dir():
         return f"the run folder {path.parent} does not exist anymore; put it back and resume, or start the run again"
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, OSError):  # what torch's error came from
+    while cause is not None and getattr(cause, "errno", None) is None:  # what torch's error, or ours, came from
         cause = cause.__cause__ or cause.__context__
     known = getattr(cause, "strerror", None) or str(cause or error).splitlines()[0]
     free = shutil.disk_usage(path.parent).free

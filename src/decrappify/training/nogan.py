@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decrappify._version import __version__
+from decrappify.checks import checked_progress
 from decrappify.errors import InputError
 from decrappify.intensity import IMAGENET, NormalizationRule
 from decrappify.model import Model, load_model
 from decrappify.training.material import Material, PhotoMaterial, Split, find_material
 from decrappify.training.nogan_config import NoganConfig
 from decrappify.training.nogan_presets import nogan_preset
+from decrappify.training.run_lock import holds_run_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 _PATCHES = 20_000  # of movies and pairs that count as all of the data
 
 
+@holds_run_folder
 def train_nogan(
     high_res: Any = None,
     crappifier: Crappifier | str | None = None,
@@ -87,6 +90,8 @@ def train_nogan(
         For data or settings that cannot be used.
     OutputExistsError
         If `output` holds a run and neither `resume` nor `overwrite` was asked for.
+    OutputError
+        If another process writes into `output`, or it cannot be written.
     """
     import torch
 
@@ -137,7 +142,7 @@ def train_nogan(
             folder,
             items=items,
             settings=settings,
-            progress=progress,
+            progress=checked_progress(progress),
             stop=stopping,
         )
         describe = _Describe(run, split.rule, dict(card or {}))
