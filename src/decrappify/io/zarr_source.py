@@ -154,8 +154,8 @@ class OmeZarrSource:
         if found.lost.any() and int(np.prod(self.shape[:3], dtype=np.int64)) > _LISTED_PLANES:
             n_planes = int(np.prod(self.shape[:3], dtype=np.int64))
             raise FormatError(
-                f"{self._path} lacks chunks of its {n_planes} planes, more than can be listed; pass absent_chunks='fill' "
-                "(--absent-chunks fill) to read them as the fill value"
+                f"{self._path} lacks chunks of its {n_planes} planes, more than can be listed; pass "
+                "absent_chunks='fill' (--absent-chunks fill) to read them as the fill value"
             )
         lost = found.planes(self._chunks.size, self.shape) - stated
         if self._how == "auto" or lost:
