@@ -176,8 +176,8 @@ class FilmReader:
         if self._damaged != "error" or not self.damage:
             return
         way_out = (
-            "copy it again; or damaged='skip' (--damaged skip) leaves them out, and damaged='keep' (--damaged keep) colors "
-            "what can be decoded"
+            "copy it again; or damaged='skip' (--damaged skip) leaves them out, and damaged='keep' (--damaged keep) "
+            "colors what can be decoded"
         )
         if packets.n_cut and packets.n_announced:
             raise FormatError(
