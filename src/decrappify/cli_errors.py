@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -15,7 +13,8 @@ from typing import IO, Any
 import click
 
 from decrappify._version import __version__
-from decrappify.errors import DecrappifyError
+from decrappify.errors import DecrappifyError, printable
+from decrappify.terminal import echo, repair_streams
 
 DESTRUCTIVE = {"--overwrite", "--no-resume"}  # never suggested for a mistyped option
 _DEBUG, _VERBOSE = "decrappify.debug", "decrappify.verbose"
@@ -37,7 +36,7 @@ class OneLineError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line."""
-        click.echo(f"decrappify: {' '.join(self.message.split())}", file=file, err=True)
+        echo(f"decrappify: {' '.join(self.message.split())}", err=True)
 
 
 class Interrupted(OneLineError):
@@ -55,29 +54,15 @@ class Command(click.Command):
         click.version_option(__version__, prog_name="decrappify")(self)
 
 
-def _open_closed_streams() -> None:
-    """Connect standard streams that were closed (``2>&-``) to nothing.
-
-    Otherwise the first opened file takes the number of stderr, and what a library prints there is written into it.
-    """
-    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(number, mode, closefd=False))
-
-
 class CommandGroup(click.Group):
     """Turns every error that a user can cause into one line and exit code 2, and Ctrl-C into one with 130."""
 
     command_class = Command
 
-    def main(self, *arguments: Any, **settings: Any) -> Any:
-        """Parse and run the command."""
-        _open_closed_streams()
-        return super().main(*arguments, **settings)
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line."""
+        repair_streams()
+        return super().main(*args, **options)
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -131,7 +116,7 @@ class OptionFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        return with_options(super().format(record), self._flags)
+        return printable(with_options(super().format(record), self._flags))
 
 
 def global_options() -> list[click.Parameter]:
