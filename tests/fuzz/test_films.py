@@ -12,4 +12,4 @@ _PRELOAD = ("decrappify.colorization.film", "decrappify.io", "decrappify.cli", "
 
 
 def test_damaged_films_are_refused_in_one_line_or_colored_sanely(fuzz: Fuzz) -> None:
-    fuzz("film", "film", films.film_files, 1500, preload=_PRELOAD)
+    fuzz("film", "film", films.film_files, 800, preload=_PRELOAD)
