@@ -7,7 +7,7 @@ OUTPUT ?= demo
 MOVIE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-napari test-cpu test-slow test-compat lint format screenshots clean
+.PHONY: help demo test test-napari test-cpu test-slow test-faults test-fuzz test-compat lint format screenshots clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -23,10 +23,16 @@ test-napari: $(VENV)/.installed-dev  ## Run the tests of the napari plugin alone
 	$(BIN)/python tests/napari_plugin/run.py
 
 test-slow: $(VENV)/.installed-dev  ## Run the slow tests too
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pytest -m "not fuzz and not faults"
+
+test-fuzz: $(VENV)/.installed-dev  ## Damage files of every kind and read them (8 minutes; DECRAPPIFY_FUZZ_SEED, _TRIES)
+	$(BIN)/python -m pytest -m fuzz tests/fuzz -s -q
 
 test-cpu: $(VENV)/.installed-dev  ## Run the numerically sensitive tests as on other processors, on 1 and 2 threads
 	$(BIN)/python tests/processors.py
+
+test-faults: $(VENV)/.installed-dev  ## Kill runs at every file event, run two at once, take memory, threads and disk away
+	$(BIN)/python -m pytest -m "faults or not faults" tests/faults
 
 test-compat:  ## Test the aicsimageio adapter against the real package, in an environment of its own
 	$(PYTHON) tests/compat/aicsimageio_check.py

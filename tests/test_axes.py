@@ -94,12 +94,12 @@ def test_arrays_of_every_kind_ask_for_axes(tmp_path, rng):
 
 
 def test_stored_arrays_that_name_their_dimensions_need_no_axes(tmp_path):
-    stored = zarr.create_array(tmp_path / "n.zarr", data=np.zeros((32, 40, 3)), dimension_names=["y", "x", "channel"])
+    stored = zarr.create_array(tmp_path / "n.zarr", data=np.ones((32, 40, 3)), dimension_names=["y", "x", "channel"])
     for source in (stored, tmp_path / "n.zarr"):
         assert open_movie(source).shape == (1, 3, 1, 32, 40)
     xarrays = zarr.create_array(
         tmp_path / "x.zarr",
-        data=np.zeros((32, 40, 3)),
+        data=np.ones((32, 40, 3)),
         zarr_format=2,
         attributes={"_ARRAY_DIMENSIONS": ["y", "x", "time"]},
     )

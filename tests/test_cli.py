@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -11,11 +13,14 @@ import zarr
 
 from decrappify import samples
 from decrappify.cli import main
+from decrappify.cli_errors import flags_of, with_options
 from decrappify.crappify import Crappifier, Gaussian, preset_names
 from decrappify.errors import MissingFileError
 from decrappify.io import open_movie, save_movie
 from decrappify.model import load_model
 from decrappify.movie import Movie
+from decrappify.training import status
+from decrappify.training.validation import Validator
 
 HEAVY = {"torch", "numpy", "zarr", "av", "tifffile", "pylibCZIrw", "matplotlib", "skimage", "scipy", "PIL", "tqdm"}
 RESULTS = {"restored.ome.zarr", "restored.ome.tif", "restored.mp4", "restored.png"}
@@ -77,7 +82,7 @@ def test_verbose_says_what_was_decided(cells, tiny_models, tmp_path, command):
     options = ["--model", tiny_models["still"], "--tile-size", "4096", "--device", "cpu", "--precision", "float32"]
     lines = command("--verbose", "restore", cells, tmp_path / "out.ome.tif", *options).stderr.splitlines()
     assert lines[0].startswith("decrappify: torch on cpu in float32, tiles of ")
-    assert lines[1] == "decrappify: tile_size=4096 holds the whole frame (40 x 48)"
+    assert lines[1] == "decrappify: --tile-size 4096 holds the whole frame (40 x 48)"
 
 
 def test_crappify_takes_a_preset_or_a_file(cells, tmp_path, command):
@@ -102,6 +107,53 @@ def test_train_makes_a_model_and_goes_on(cells, tmp_path, command):
     assert "holds a run already" in command("train", run, exit_code=2).stderr
     assert "of 6)" in result.stdout
     command("train", run, "--overwrite", "--device", "cpu", "--output", folder)
+
+
+def test_train_interrupted_by_ctrl_c_states_its_step_and_how_to_resume(cells, tmp_path, command, monkeypatch):
+    run, folder = cells.with_name("run.toml"), tmp_path / "out put"
+    run.write_text(RUN)
+    score = Validator.score
+
+    def interrupted(*arguments):
+        monkeypatch.setattr(Validator, "score", score)  # a second Ctrl-C would end the run at once
+        signal.raise_signal(signal.SIGINT)
+        return score(*arguments)
+
+    monkeypatch.setattr(Validator, "score", interrupted)
+    monkeypatch.setattr(status, "SECONDS_BETWEEN_LINES", 0.0)
+    result = command("train", run, "--output", folder, "--device", "cpu", exit_code=130)
+    *lines, last = result.stderr.splitlines()
+    again = f"decrappify train {run} --output '{folder}' --device cpu --resume"
+    assert last.startswith(f"decrappify: stopped at step 4 of 6; resume with '{again}' (")
+    assert [line.split(",")[0] for line in lines if "loss" in line] == [
+        f"decrappify: training: step {n} of 6" for n in (1, 2, 3)
+    ]
+    assert result.stdout == ""
+    assert "unfinished: stopped at step 4 of 6" in command("models", folder / "model.safetensors").stdout
+    assert " of 6)" in command("train", run, "--output", folder, "--resume").stdout
+    assert "unfinished" not in command("models", folder / "model.safetensors").stdout
+
+
+@pytest.mark.parametrize("name", ["restore", "colorize", "benchmark", "crappify", "info"])
+def test_ctrl_c_ends_in_one_line_and_exit_code_130(name, command, monkeypatch):
+    def interrupted(**_):
+        exec("raise KeyboardInterrupt")
+
+    monkeypatch.setattr(main.commands[name], "callback", interrupted)
+    paths = {"info": ["a"], "benchmark": ["a", "b"]}.get(name, ["a", "b"])
+    model = ["--model", "m"] if name in ("restore", "benchmark") else []
+    result = command(name, *paths, *model, exit_code=130)
+    assert re.fullmatch(r"decrappify: interrupted(; .+)?\n", result.stderr)
+    assert name == "info" or ("kept" in result.stderr or "was written" in result.stderr)
+
+
+def test_the_exit_code_of_ctrl_c_in_compiled_text_is_130():
+    code = (
+        "from decrappify.cli import main\n"
+        "main.commands['presets'].callback = lambda: exec('raise KeyboardInterrupt')\n"
+        "main(['presets'])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 130
 
 
 def test_lists(tiny_models, command):
@@ -162,9 +214,71 @@ def test_demo_refuses_what_it_cannot_compare(tiny_models, tmp_path, cells, comma
     assert "is the result of an earlier demo" in command("demo", result, *options, exit_code=2).stderr
 
 
-def test_debug_shows_the_traceback(command):
+@pytest.mark.parametrize("arguments", [["--debug", "info", "none.tif"], ["info", "none.tif", "--debug"]])
+def test_debug_before_and_after_the_command_shows_the_traceback(arguments, command):
     with pytest.raises(MissingFileError):
-        command("--debug", "info", "none.tif")
+        command(*arguments)
+
+
+def test_verbose_and_version_work_after_the_command(cells, tiny_models, tmp_path, command):
+    options = ["--model", tiny_models["still"], "--device", "cpu", "--precision", "float32", "--verbose"]
+    assert "torch on cpu in float32" in command("restore", cells, tmp_path / "out.ome.tif", *options).stderr
+    assert command("restore", cells, tmp_path / "again.ome.tif", *options[:-1]).stderr == ""
+    assert command("info", "--version").stdout == command("--version").stdout
+
+
+OPTIONS = sorted(
+    (name, option)
+    for name, one in main.commands.items()
+    for parameter in one.params
+    for option in parameter.opts
+    if option.startswith("--")
+)
+
+
+def typos(option, rng):
+    """Make mistyped forms of an option: a character lost, doubled, exchanged or replaced."""
+    for _ in range(4):
+        at = int(rng.integers(2, len(option)))
+        yield option[:at] + option[at + 1 :]
+        yield option[:at] + option[at] + option[at:]
+        yield option[:at] + option[at : at + 2][::-1] + option[at + 2 :]
+        yield option[:at] + "x" + option[at + 1 :]
+
+
+def test_no_typo_is_answered_with_an_option_that_deletes(rng, command):
+    known = {option for _, option in OPTIONS} | {"--help"}
+    for name, option in OPTIONS:
+        for typo in {*typos(option, rng), "--over", "--force", "--write", "--noresume"} - known - {"--"}:
+            error = command(name, typo, exit_code=2).stderr
+            assert f"No such option '{typo}'" in error
+            assert "'--overwrite'" not in error.replace(typo, "")
+            assert "'--no-resume'" not in error.replace(typo, "")
+            assert error.count("\n") == 1
+
+
+def test_options_are_not_abbreviated(command):
+    known = {option for _, option in OPTIONS} | {"--help"}
+    for name, option in OPTIONS:
+        for length in range(3, len(option)):
+            if option[:length] not in known:
+                assert "No such option" in command(name, option[:length], exit_code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("choose another name, or replace it with overwrite=True (--overwrite)", "or replace it with --overwrite"),
+        ("pass nan='fill' (--nan fill) or repair the file", "pass --nan fill or repair the file"),
+        ("pass resume (--resume) to go on, or overwrite (--overwrite)", "pass --resume to go on, or --overwrite"),
+        ("use precision='float32', or another model", "use --precision float32, or another model"),
+        ("folder_as='images' (--as) is for folders", "--as is for folders"),
+        ("holds NaN; pass levels='fit' (--levels fit) or repair the file", "holds NaN; repair the file"),
+        ("learning_rate=0.1 (step 3) of x.toml (--x)", "learning_rate=0.1 (step 3) of x.toml (--x)"),
+    ],
+)
+def test_advice_names_the_options_of_the_command(message, expected):
+    assert with_options(message, flags_of(main.commands["restore"])).endswith(expected)
 
 
 def test_warnings_are_one_line(cells, tmp_path):
@@ -186,7 +300,7 @@ def test_axes_are_given_on_the_command_line(tmp_path, rng, command, monkeypatch)
     pixels = rng.integers(100, 900, (40, 48, 3), dtype=np.uint16)
     zarr.create_array(tmp_path / "plain.zarr", data=pixels)
     tifffile.imwrite(tmp_path / "stack.tif", pixels.transpose(2, 0, 1), photometric="minisblack")
-    assert "pass axes='YXC' (--axes YXC)" in command("info", "plain.zarr", exit_code=2).stderr
+    assert "pass --axes YXC for" in command("info", "plain.zarr", exit_code=2).stderr
     assert "plain.zarr: T 1, C 3, Z 1, Y 40, X 48" in command("info", "plain.zarr", "--axes", "YXC").stdout
     assert "stack.tif: T 1, C 1, Z 3, Y 40, X 48" in command("info", "stack.tif", "--axes", "zyx").stdout
     command("crappify", "plain.zarr", "bad.ome.zarr", "--preset", "confocal", "--axes", "YXT")

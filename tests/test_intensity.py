@@ -68,6 +68,21 @@ def test_sparse_objects_on_a_flat_background_are_not_constant():
     assert measure(Movie.from_array(pixels)) == Normalization(0.0, 200.0)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("shape", [(1, 1, 9), *((1, side, side + odd) for side in range(2, 16) for odd in (0, 1))])
+def test_measure_finds_the_range_of_stills_of_any_size(shape, dtype, rng):
+    pixels = rng.integers(1, 200, shape).astype(dtype)
+    found = measure(Movie.from_array(pixels))
+    assert pixels.min() <= found.offset < found.offset + found.scale <= pixels.max()
+    assert found.scale > 0.2 * np.ptp(pixels)
+
+
+def test_measure_sees_detail_finer_than_a_block():
+    pixels = np.full((1, 16, 16), 10, np.uint16)
+    pixels[:, ::2, ::2] = pixels[:, 1::2, 1::2] = 50
+    assert measure(Movie.from_array(pixels)).scale == pytest.approx(40, rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("dtype", "full"), [("uint8", 255), ("uint16", 65535), ("int16", 32767), ("float32", 1), ("float16", 1)]
 )

@@ -17,14 +17,15 @@ ROOT = Path(decrappify.__file__).parent
 # From the ground up. Rooms of one line do not import each other.
 FLOORS = [
     {"_version", "errors", "lazy"},
-    {"checks", "movie", "runtime", "windows"},
+    {"limits", "terminal"},
+    {"checks", "movie", "runtime", "saturation", "windows"},
     {"intensity", "networks"},
     {"losses", "metrics", "fastai_import"},
     {"io", "crappify"},
     {"samples", "model", "datasets"},
     {"cards", "importing", "restoration", "trust"},
     {"colorization", "training"},
-    {"benchmarking", "demo"},
+    {"benchmarking", "cli_errors", "demo"},
     {"cli"},
     {"__main__"},
 ]

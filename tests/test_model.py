@@ -144,6 +144,54 @@ def test_a_header_that_cannot_be_used_is_refused(model, tmp_path, changes, messa
         load_model(path)
 
 
+def flipped(path, bit):
+    """Flip one bit of the weights, counted from the end of the file."""
+    content = bytearray(path.read_bytes())
+    content[-1 - bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("bit", [0, 5, 1000, 8 * 3001])
+def test_load_model_refuses_a_file_with_a_flipped_bit(model, tmp_path, bit):
+    path = model.save(tmp_path / "m.safetensors")
+    assert load_model(path).sha256 == model.sha256 == read_card(path)["sha256"]
+    flipped(path, bit)
+    with pytest.raises(ModelFileError, match=r"m.safetensors does not have the checksum .*; copy or download it again"):
+        load_model(path)
+
+
+def test_load_model_refuses_another_normalization_than_the_saved_one(model, tmp_path):
+    normalization = model.normalization.to_dict() | {"high": 98.8}
+    path = rewritten(model, tmp_path / "m.safetensors", normalization=normalization)
+    with pytest.raises(ModelFileError, match="checksum"):
+        load_model(path)
+
+
+def test_load_model_reads_files_of_earlier_versions_without_checksum(model, tmp_path):
+    path = model.save(tmp_path / "m.safetensors")
+    header = read_card(path)
+    del header["sha256"]
+    save_file(load_file(path), path, {"decrappify": json.dumps(header)})
+    assert load_model(path).sha256 == model.sha256
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_are_refused(model, tmp_path, value):
+    path = model.save(tmp_path / "m.safetensors")
+    weights, header = load_file(path), read_card(path)
+    del header["sha256"]
+    weights["tail.weight"][0, 0, 1, 1] = value
+    save_file(weights, path, {"decrappify": json.dumps(header)})
+    with pytest.raises(ModelFileError, match=r"m.safetensors: weights tail.weight hold NaN or infinity") as caught:
+        load_model(path)
+    assert "\n" not in str(caught.value)
+    with torch.no_grad():
+        model.network.tail.weight[0, 0, 1, 1] = value
+    with pytest.raises(ModelFileError, match=r"weights tail.weight hold NaN or infinity"):
+        model.save(tmp_path / "new.safetensors")
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_safetensors_of_another_program_are_refused(tmp_path):
     path = tmp_path / "m.safetensors"
     save_file({"weight": torch.zeros(3)}, path)

@@ -44,7 +44,7 @@ def test_a_shipped_model_is_small_and_its_card_is_complete(name):
 def test_the_run_file_says_what_was_run(name):
     run = tomllib.loads(shipped_models()[name].with_suffix(".toml").read_text(encoding="utf-8"))
     model = load_model(name)
-    assert TrainingConfig.from_dict(run["training"]).to_dict() == model.card["settings"]
+    assert TrainingConfig.from_dict(run["training"]) == TrainingConfig.from_dict(model.card["settings"])
     wanted = run["crappifier"]["name"] if isinstance(run["crappifier"], dict) else run["crappifier"]
     assert model.crappifier["name"] == wanted
 

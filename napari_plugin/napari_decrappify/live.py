@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from decrappify import Movie, open_movie
 from decrappify.errors import FormatError, MissingFileError
@@ -113,12 +116,42 @@ class LiveResult:
         return any(plane.t == t and plane.z == z and plane.c in channels for plane in changed)
 
 
+class GrowingSource:
+    """The planes of a growing store, and after its renaming those of the output; blank where neither is there.
+
+    Parameters
+    ----------
+    movie : Movie
+        The growing store.
+    output : Path
+        Its final name.
+    """
+
+    def __init__(self, movie: Movie, output: Path) -> None:
+        self._movie, self._output = movie, output
+        self.shape, self.dtype = movie.shape, movie.dtype
+
+    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Any:
+        """Read one region."""
+        try:
+            return self._movie.region(t, c, z, rows, columns)
+        except (MissingFileError, FormatError):  # renamed, or discarded
+            with suppress(MissingFileError, FormatError), open_movie(self._output) as finished:
+                return finished.region(t, c, z, rows, columns)
+        return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
+
+    def close(self) -> None:
+        """Release the store."""
+        self._movie.close()
+
+
 def _open(opened: Opened) -> Movie:
     """Open the growing store, or the finished one if the run was quicker than the canvas."""
     try:
-        return open_movie(opened.store)
+        movie = open_movie(opened.store)
     except (MissingFileError, FormatError):  # renamed before, or while, it was opened
         return open_movie(opened.output)
+    return movie.derived(GrowingSource(movie, opened.output))
 
 
 def _remove_layers_of(viewer: Any, store: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from decrappify.errors import printable
 from decrappify.model import find_model, read_card, shipped_models
 
 
@@ -14,7 +15,7 @@ def model_table() -> str:
         header = read_card(path)
         needs = header["architecture"]
         summary = header["card"].get("summary", "")
-        lines.append(f"{name:<22} {needs['n_frames']} frame(s), scale {needs['scale']}  {summary}")
+        lines.append(printable(f"{name:<22} {needs['n_frames']} frame(s), scale {needs['scale']}  {summary}"))
     return "\n".join(lines) or "no shipped models in this installation"
 
 
@@ -29,7 +30,7 @@ def card_text(name_or_path: str) -> str:
         "crappifier": header["crappifier"],
         "file": f"{megabytes:.1f} MB, format version {header['format_version']}, {header['written_by']}",
     }
-    return "\n".join(_lines(shown, 0))
+    return "\n".join(map(printable, _lines(shown, 0)))
 
 
 def _lines(value: Any, depth: int) -> list[str]:

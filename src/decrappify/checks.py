@@ -2,28 +2,75 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
-from decrappify.errors import InputError
+from decrappify.errors import InputError, printable
 
 ESCAPES = (
     "a backslash in double quotes starts an escape sequence: write paths in single quotes, such as "
     "'C:\\data\\cells.tif', or with forward slashes, such as \"C:/data/cells.tif\""
 )
+DEEPEST = 64  # levels of a JSON or TOML document; deeper ones are damaged, and would exhaust Python's stack
+_SHOWN = 60  # characters of a value in a message
+_REASON = 160  # characters of another library's message
 _PATH_WITH_ESCAPES = re.compile(r"(?i)[a-z]:[\b\t\n\f\r]")  # such as C:\new or D:\tiles, read as a line feed or tab
 
 
-def check_whole(least: int, **values: Any) -> None:
-    """Refuse, by its name, a value that is no whole number of at least `least`.
+def check_whole(least: int, most: int | None = None, /, **values: Any) -> None:
+    """Refuse, by its name, a value that is not a whole number of at least `least` and, where given, at most `most`.
 
     >>> check_whole(1, batch_size=4, length=1)
     """
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise InputError(f"{name} is {value!r}, needs a whole number of at least {least}")
+        if most is not None and value > most:
+            raise InputError(f"{name} is {value}, needs a whole number of at most {most}")
+
+
+def checked_progress(progress: Any) -> Callable[..., Any] | None:
+    """Return a function that makes progress bars, None for none.
+
+    Parameters
+    ----------
+    progress : bool, callable or None
+        True for bars of tqdm; or a callable like ``tqdm``, whose bars have ``update(n)`` and ``close()``.
+
+    Raises
+    ------
+    InputError
+        If it is something else, also when its first bar is made.
+    """
+    if progress is None or progress is False:
+        return None
+    if progress is True:
+        from tqdm import tqdm
+
+        return tqdm  # type: ignore[no-any-return]
+    if not callable(progress):
+        raise InputError(f"progress has type {type(progress).__name__}, needs True or a callable such as tqdm.tqdm")
+    return partial(_bar, progress)
+
+
+def _bar(progress: Callable[..., Any], **words: Any) -> Any:
+    try:
+        bar = progress(**words)
+    except TypeError as error:
+        raise InputError(
+            f"progress={progress!r} cannot be called as progress(total=, desc=, unit=) ({error}); needs True or a "
+            "callable such as tqdm.tqdm"
+        ) from error
+    if not hasattr(bar, "update") or not hasattr(bar, "close"):
+        raise InputError(
+            f"progress={progress!r} returns a {type(bar).__name__}, needs an object with update(n) and close(), as of "
+            "tqdm.tqdm"
+        )
+    return bar
 
 
 def nearest(given: str, known: Iterable[str], otherwise: str = "") -> str:
@@ -34,6 +81,75 @@ def nearest(given: str, known: Iterable[str], otherwise: str = "") -> str:
     """
     near = get_close_matches(given, list(known), 1)
     return f"; did you mean {near[0]!r}?" if near else otherwise
+
+
+def short(value: object) -> str:
+    """Return the representation of a value for a message, cut to a bearable length.
+
+    >>> short("a" * 100)[-12:], short([1, 2])
+    ('aaaaaaaaa...', '[1, 2]')
+    """
+    try:
+        text = printable(repr(value))
+    except RecursionError:
+        text = f"a {type(value).__name__} nested very deeply"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def reason(error: BaseException) -> str:
+    """Return in a few words why another library could not read a file: its message, or the kind of error.
+
+    Messages of Python itself about wrong types and keys describe code rather than the file; their kind is returned.
+
+    >>> reason(ValueError("no such codec")), reason(KeyError("axes")), reason(RecursionError("maximum depth"))
+    ('no such codec', "no 'axes'", 'nested too deeply')
+    """
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, MemoryError):
+        return "it asks for more memory than there is"
+    if isinstance(error, KeyError) and error.args:
+        return f"no {short(error.args[0])}"
+    text = printable((isinstance(error, OSError) and error.strerror) or str(error).strip().split("\n")[0])
+    if isinstance(error, TypeError | AttributeError | IndexError | ArithmeticError | AssertionError) or not text:
+        return f"a value of the wrong kind, {type(error).__name__}"
+    return text if len(text) <= _REASON else f"{text[:_REASON]}..."
+
+
+def json_value(text: str | bytes) -> Any:
+    """Return the value of a JSON document.
+
+    Raises
+    ------
+    ValueError
+        If it is not valid, not UTF-8, or nested more than `DEEPEST` levels.
+
+    Examples
+    --------
+    >>> json_value('{"a": [1, 2]}')
+    {'a': [1, 2]}
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    check_depth(value)
+    return value
+
+
+def check_depth(value: Any) -> None:
+    """Raise ValueError if plain values are nested more than `DEEPEST` levels."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            item
+            for owner in level
+            if isinstance(owner, Mapping | list)
+            for item in (owner.values() if isinstance(owner, Mapping) else owner)
+        ]
+        if not level:
+            return
+    raise ValueError(f"nested more than {DEEPEST} levels")
 
 
 def toml_table(text: str) -> dict[str, Any]:
@@ -60,6 +176,9 @@ def toml_table(text: str) -> dict[str, Any]:
         suspects = [lines[int(found[1]) - 1]] if found and int(found[1]) <= len(lines) else lines
         hint = f"; {ESCAPES}" if any("\\" in line for line in suspects) else ""
         raise ValueError(f"{error}{hint}") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    check_depth(table)
     for value in _texts(table):
         if _PATH_WITH_ESCAPES.match(value):
             raise ValueError(f"it holds the path {value!r}; {ESCAPES}")

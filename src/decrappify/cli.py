@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import errno
 import logging
+import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
 from decrappify._version import __version__
+from decrappify.cli_errors import (
+    CommandGroup,
+    Interrupted,
+    OptionFormatter,
+    flags_of,
+    global_options,
+    is_verbose,
+    with_options,
+)
 from decrappify.errors import DecrappifyError, InputError
 
 _PATH = click.Path(path_type=Path, readable=False)  # the library says it better
-
-
-class _OneLine(click.ClickException):
-    """What the user reads of an error."""
-
-    exit_code = 2
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"decrappify: {' '.join(self.message.split())}", file=file, err=True)
 
 
 class _Once(logging.Filter):
@@ -42,52 +41,22 @@ class _Once(logging.Filter):
         return is_new
 
 
-class _Interrupted(_OneLine):
-    exit_code = 130
-
-
-class _Commands(click.Group):
-    """Turns every error that a user can cause into one line and exit code 2."""
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
-        with _one_line_errors(debug=False):
-            return super().make_context(info_name, args, parent, **extra)
-
-    def invoke(self, context: click.Context) -> Any:
-        with _one_line_errors(debug=bool(context.params.get("debug"))):
-            return super().invoke(context)
-
-
-@contextmanager
-def _one_line_errors(*, debug: bool) -> Iterator[None]:
-    try:
-        yield
-    except click.UsageError as error:
-        if error.ctx is None or isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
-            raise  # no command at all: click shows the help
-        raise _OneLine(f"{error.format_message().rstrip('.')}; see '{error.ctx.command_path} --help'") from error
-    except (DecrappifyError, OSError) as error:
-        if debug or getattr(error, "errno", None) == errno.EPIPE:  # a reader such as `head` has left
-            raise
-        raise _OneLine(str(error)) from error
-    except KeyboardInterrupt as error:
-        raise _Interrupted("interrupted; what was finished is kept, and the same command goes on") from error
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=CommandGroup,
+    params=global_options(),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, prog_name="decrappify")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.option("--verbose", is_flag=True, help="Say what is decided on the way (device, backend, tiles, precision).")
 @click.pass_context
-def main(context: click.Context, debug: bool, verbose: bool) -> None:
+def main(context: click.Context) -> None:
     """Restore microscopy stills and movies; train restorers from good images made bad on purpose."""
+    flags = flags_of(main.commands.get(context.invoked_subcommand or ""))
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("decrappify: %(message)s"))
+    handler.setFormatter(OptionFormatter(flags))
     logger = logging.getLogger("decrappify")
-    context.call_on_close(partial(logger.setLevel, logger.level))
-    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    if not is_verbose(context):
+        context.call_on_close(partial(logger.setLevel, logger.level))
+        logger.setLevel(logging.WARNING)
     logger.addHandler(handler)
     folders = logging.getLogger("decrappify.io.folder")  # what a folder was taken for is always shown
     context.call_on_close(partial(folders.setLevel, folders.level))
@@ -104,7 +73,7 @@ def main(context: click.Context, debug: bool, verbose: bool) -> None:
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         if str(message) not in shown:
             shown.add(str(message))
-            click.echo(f"decrappify: {message}", err=True)
+            click.echo(f"decrappify: {with_options(str(message), flags)}", err=True)
 
     warnings.showwarning = show
 
@@ -116,6 +85,14 @@ def _progress() -> Any:
     from tqdm import tqdm
 
     return tqdm
+
+
+def _log_status() -> None:
+    """Log how far a training run is, where no progress bar shows it."""
+    if _progress() is None:
+        status = logging.getLogger("decrappify.training.status")
+        click.get_current_context().find_root().call_on_close(partial(status.setLevel, status.level))
+        status.setLevel(logging.INFO)
 
 
 _AS = click.option(
@@ -133,6 +110,14 @@ def _input_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--frame-interval-s", type=float, help="Seconds between frames, where the file does not say."),
         click.option("--axes", help="For arrays and TIFF: a letter of TCZYX per dimension, such as ZYX or YXC."),
+        click.option(
+            "--absent-chunks",
+            type=click.Choice(["auto", "missing", "fill"]),
+            default="auto",
+            show_default=True,
+            help="For Zarr: chunks that are not in the store are planes not recorded, or hold the fill value; auto "
+            "decides by the chunks that are there.",
+        ),
         click.option("--channel", help="Only this channel: its name, or a number from 0."),
         _AS,
         click.option("--scene", help="Scene of a file with several: its name, or a number from 0 (see `info`)."),
@@ -201,6 +186,7 @@ def restore(
     frame_interval_s: float | None,
     axes: str | None,
     folder_as: str,
+    absent_chunks: str,
     no_resume: bool,
     **options: Any,
 ) -> None:
@@ -211,6 +197,7 @@ def restore(
     from decrappify.restoration import restore as restore_movie
 
     opening = {"channel": channel, "frame_interval_s": frame_interval_s, "axes": axes, "folder_as": folder_as}
+    opening["absent_chunks"] = absent_chunks
     options |= {"resume": not no_resume, "progress": _progress()}
     if scene != "all":
         movie = _open(source, output=output, scene=scene, **opening)
@@ -278,9 +265,14 @@ def crappify(
 def train(
     run: Path, output: Path | None, resume: bool, overwrite: bool, device: str | None, folder_as: str | None
 ) -> None:
-    """Train a model as RUN.TOML says, plainly or with a NoGAN schedule; Ctrl-C saves, --resume goes on."""
+    """Train a model from the settings in RUN.TOML (supervised or NoGAN).
+
+    Ctrl-C saves a checkpoint and ends with exit code 130; --resume continues. Without a terminal, a line a minute
+    states how far the run is.
+    """
     from decrappify.training.run_file import train_from_file
 
+    _log_status()
     model, folder = train_from_file(
         run,
         output=output,
@@ -290,6 +282,14 @@ def train(
         folder_as=folder_as,
         progress=_progress(),
     )
+    if "unfinished" in model.card:
+        given = {"--output": output, "--device": device, "--as": folder_as}
+        options = [str(part) for option in given.items() if option[1] is not None for part in option]
+        again = shlex.join(["decrappify", "train", str(run), *options, "--resume"])
+        raise Interrupted(
+            f"{model.card['unfinished']}; resume with '{again}' ({folder / 'model.safetensors'} has the best weights "
+            "so far, its card states that it is unfinished)"
+        )
     if "verdict" in model.card:
         click.echo(f"{folder / 'model.safetensors'}: {model.card['verdict']}")
         return
@@ -312,6 +312,13 @@ def train(
 @click.option("--backend", default="auto", show_default=True, help="auto, torch, compile, onnxruntime or openvino.")
 @click.option("--batch-size", type=int, help="Pictures or frames that go through the network together.")
 @click.option("--steady", type=float, default=0.0, show_default=True, help="For films: such as 0.5, less flicker.")
+@click.option(
+    "--damaged",
+    default="error",
+    show_default=True,
+    type=click.Choice(["error", "skip", "keep"]),
+    help="For films: frames that are missing or not whole stop the run, are left out, or are colored as decoded.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace OUT, or pictures in that folder.")
 @click.option("--no-resume", is_flag=True, help="Do not go on from an unfinished run.")
 def colorize(source: Path, output: Path, render_factor: str | None, no_resume: bool, **options: Any) -> None:
@@ -378,22 +385,22 @@ def benchmark(
 ) -> None:
     """Compare models with the usual baselines on pairs, and write a report.
 
-    LOW and HIGH are two files, or two folders: one pair of movies where the names of their files are those of frames,
-    else their files are paired by name (--as images). LOW alone is a folder with low/ and high/, or a file or folder
-    without truth.
+    LOW and HIGH are two files or OME-Zarr stores, or two folders: one pair of movies where the names of their files
+    are those of frames, else their files are paired by name (--as images). LOW alone is a folder with low/ and high/,
+    or a file or folder without truth.
     """
     from decrappify.benchmarking import benchmark as compare
+    from decrappify.benchmarking.names import unique_names
     from decrappify.benchmarking.report import check_folder
+    from decrappify.io.outputs import refuse_overlap
 
+    refuse_overlap(output, low, high)
     check_folder(output, overwrite=overwrite)
     pairs: Any = [(low, high)]
     if high is None and (low / "low").is_dir() and (low / "high").is_dir():
         pairs = low
     names = [name for name in baselines.split(",") if name]
-    named = {(name if not Path(name).suffix else Path(name).stem): name for name in models}
-    if len(named) < len(models):
-        raise InputError(f"two models are called {sorted(Path(name).stem for name in models)[0]!r}; rename one file")
-    report = compare(named, pairs, baselines=names, progress=_progress(), **options)
+    report = compare(unique_names(models), pairs, baselines=names, progress=_progress(), **options)
     report.save(output, overwrite=overwrite)
     click.echo(report.table())
     click.echo(f"wrote {output / 'report.html'}")
@@ -433,7 +440,8 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
         readable = []
         for number, name in enumerate(names):
             try:
-                with _open(source, scene=number, axes=options["axes"], folder_as=options["folder_as"]) as one:
+                shared = {name: options[name] for name in ("axes", "folder_as", "absent_chunks")}
+                with _open(source, scene=number, **shared) as one:
                     click.echo(f"  {number}  {name}: {_describe(one)}")
                     readable.append(number)
             except DecrappifyError as error:

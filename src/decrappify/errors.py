@@ -5,9 +5,49 @@ Each class also derives from the fitting built-in, so ``except ValueError`` work
 
 from __future__ import annotations
 
+import unicodedata
+
+_LONGEST = 900  # characters of a message; what a damaged file puts into one can be of any length
+_HEAD, _TAIL = 500, 380
+
+
+def printable(text: object) -> str:
+    r"""Return `text` as one line without control characters, for terminals, logs and messages.
+
+    Text from files goes through this function before it is shown: terminals obey escape sequences in file names,
+    channel names and model cards. White space becomes single spaces at line ends and tabs; control characters,
+    directional overrides and bytes that are not UTF-8 become backslash escapes.
+
+    Examples
+    --------
+    >>> printable("two\nlines"), printable("\x1b[31mred"), printable("t\udce9st.tif"), printable("5 µm")
+    ('two lines', '\\x1b[31mred', 't\\xe9st.tif', '5 µm')
+    """
+    line = str(text)
+    if line.isprintable():
+        return line
+    line = line.strip("\r\n").replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
+    return "".join(map(_escaped, line))
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
 
 class DecrappifyError(Exception):
-    """Base of all errors this package raises on purpose; the command line prints its one line and exits 2."""
+    """Base of all errors this package raises on purpose; the command line prints its one line and exits 2.
+
+    The message is one printable line of at most 900 characters, whatever a damaged file put into it.
+    """
+
+    def __str__(self) -> str:
+        line = printable(super().__str__())
+        return line if len(line) <= _LONGEST else f"{line[:_HEAD]} ... {line[-_TAIL:]}"
 
 
 class InputError(DecrappifyError, ValueError):
@@ -40,3 +80,7 @@ class MissingExtraError(DecrappifyError, ImportError):
 
 class DeviceMemoryError(DecrappifyError, MemoryError):
     """No memory left even for the smallest tile."""
+
+
+class ThreadLimitError(DecrappifyError, RuntimeError):
+    """A thread that the system does not let this process start."""

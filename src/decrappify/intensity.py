@@ -11,6 +11,9 @@ from numpy.typing import DTypeLike
 
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
+from decrappify.saturation import count_outside, saturate
+
+_MIN_BLOCKS = 16  # of a plane: the means of fewer blocks do not show its range, and that of one is constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Normalization:
         return values.astype(np.float32, copy=False)
 
     def invert(self, values: Array, dtype: DTypeLike) -> Array:
-        """Network units back to grey levels of `dtype`: integers are rounded and clipped, never rescaled."""
+        """Network units back to grey levels of `dtype`, rounded (integers) and clipped, never rescaled or wrapped."""
         return self.invert_counted(values, dtype)[0]
 
     def invert_counted(self, values: Array, dtype: DTypeLike) -> tuple[Array, tuple[int, int]]:
@@ -58,14 +61,9 @@ class Normalization:
         dtype = np.dtype(dtype)
         wide: Any = np.float64 if dtype.itemsize > 2 else np.float32
         grey: Array = values.astype(wide) * wide(self.scale) + wide(self.offset)
-        if dtype.kind in "ui":
-            limits = np.iinfo(dtype)
-            margin = max(0.5, 0.01 * self.scale)
-            below = int(np.count_nonzero(grey < limits.min - margin))
-            above = int(np.count_nonzero(grey > limits.max + margin))
-            np.clip(np.rint(grey, out=grey), limits.min, limits.max, out=grey)
-            return grey.astype(dtype), (below, above)
-        return grey.astype(dtype), (0, 0)
+        margin = max(0.5, 0.01 * self.scale) if dtype.kind in "ui" else 0.0
+        clipped = count_outside(grey, dtype, margin)
+        return saturate(grey, dtype), clipped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,17 +297,24 @@ def finite_frame(movie: Movie, t: int, c: int, z: int, *, nan: str = "error") ->
 
 
 def finite_blocks(frame: Array, size: int) -> Array:
-    """Return the means (float64) of the blocks of ``size × size`` pixels that hold no NaN, or of single pixels.
+    """Return the means (float64) of the blocks of ``size × size`` pixels that hold no NaN, or single pixels.
 
-    Single pixels where the frame is smaller than a block, or no block is free of NaN.
+    Single pixels where fewer than `_MIN_BLOCKS` blocks are free of NaN; the smallest and the largest pixel where all
+    blocks are equal but the pixels are not.
+
+    >>> finite_blocks(np.array([[1, 2], [3, 4]], np.uint8), 2).tolist()
+    [1.0, 2.0, 3.0, 4.0]
     """
     blocks = binned(frame, size)
-    if frame.dtype.kind != "f":
+    if frame.dtype.kind == "f" and not np.isfinite(blocks).all():
+        blocks = blocks[np.isfinite(blocks)]
+    if blocks.size >= _MIN_BLOCKS and blocks.min() < blocks.max():
         return blocks
-    finite = blocks[np.isfinite(blocks)]
-    if finite.size == blocks.size:
-        return blocks
-    return finite if finite.size else frame[np.isfinite(frame)].astype(np.float64)
+    pixels = (frame[np.isfinite(frame)] if frame.dtype.kind == "f" else frame.ravel()).astype(np.float64)
+    if blocks.size < _MIN_BLOCKS:
+        return pixels
+    low, high = pixels.min(), pixels.max()
+    return blocks if low == high else np.array([low, high])
 
 
 def binned(frame: Array, size: int) -> Array:

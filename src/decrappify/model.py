@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from decrappify._version import __version__
-from decrappify.checks import nearest
-from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError, OutputExistsError
+from decrappify.checks import json_value, nearest, reason, short
+from decrappify.errors import (
+    DeviceMemoryError,
+    InputError,
+    MissingFileError,
+    ModelFileError,
+    OutputError,
+    OutputExistsError,
+)
 from decrappify.fastai_import.kinds import is_checkpoint, what_it_is
 from decrappify.intensity import ChannelStatistics, NormalizationRule, normalization_from_dict
+from decrappify.io.outputs import atomic_output
+from decrappify.limits.files import check_regular
+from decrappify.limits.reached import raise_if_limit
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 FORMAT_VERSION = 1
 _SHIPPED = Path(__file__).parent / "shipped"
@@ -71,12 +81,7 @@ class Model:
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of architecture and weights (hex); equal for equal predictions, whatever the card says."""
-        digest = hashlib.sha256(json.dumps(self._header()["architecture"], sort_keys=True).encode())
-        digest.update(json.dumps(self.normalization.to_dict(), sort_keys=True).encode())
-        for key, tensor in sorted(self.network.state_dict().items()):
-            digest.update(key.encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return _digest(self.network.architecture, self.normalization.to_dict(), self.network.state_dict())
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the model to one .safetensors file, through a temporary name, and return its path.
@@ -87,24 +92,30 @@ class Model:
             If the file exists and `overwrite` is False.
         OutputError
             If it cannot be written.
+        ModelFileError
+            If a weight is NaN or infinite.
         """
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
+        _check_finite(self.network.state_dict(), str(path))
+
         path = check_unused(path, overwrite=overwrite)
         tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in self.network.state_dict().items()}
-        temporary = path.with_name(f".{path.name}.partial")
+        header = self._header()
+        header["sha256"] = _digest(header["architecture"], header["normalization"], tensors)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        with atomic_output(path, overwrite=overwrite) as temporary:
             temporary.touch()
             mode = temporary.stat().st_mode  # what this user gives new files; safetensors would close them to others
-            save_file(tensors, temporary, {"decrappify": json.dumps(self._header())})
+            try:
+                save_file(tensors, temporary, {"decrappify": json.dumps(header)})
+            except SafetensorError as error:  # on a full disk
+                raise OutputError(f"cannot write {path}: {error}") from error
             temporary.chmod(mode)
-            temporary.replace(path)
-        except (OSError, SafetensorError) as error:  # the latter on a full disk
-            with suppress(OSError):
-                temporary.unlink()
-            raise OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
         return path
 
     def _header(self) -> dict[str, Any]:
@@ -184,6 +195,7 @@ def find_model(name_or_path: str | Path) -> Path:
     if isinstance(name_or_path, str) and name_or_path in shipped:
         return shipped[name_or_path]
     path = Path(name_or_path)
+    check_regular(path)
     if not path.is_file():
         hint = nearest(str(name_or_path), shipped)
         if path.suffix in (".pth", ".pkl"):
@@ -200,6 +212,7 @@ def _from_checkpoint(path: Path, preset: str | None) -> Model:
     imported = read_checkpoint(path, preset=preset)
     with path.open("rb") as file:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    _check_finite(imported.network.state_dict(), str(path))
     card: dict[str, Any] = {
         "name": path.stem,
         "task": imported.task,
@@ -217,23 +230,44 @@ def read_card(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get("decrappify")
-    except SafetensorError as error:
+    except (SafetensorError, ValueError) as error:
         raise ModelFileError(f"{path} is not a model file: {what_it_is(path)}") from error
     if text is None:
         raise ModelFileError(f"{path} is a safetensors file but not a decrappify model: it has no 'decrappify' header")
     try:
-        header: dict[str, Any] = dict(json.loads(text))
-    except (TypeError, ValueError) as error:
-        raise ModelFileError(f"{path} has a damaged 'decrappify' header; copy or download it again") from error
+        header: dict[str, Any] = _header_of(json_value(text))
+    except ValueError as error:
+        raise ModelFileError(
+            f"{path} has a damaged 'decrappify' header ({reason(error)}); copy or download it again"
+        ) from error
     if header.get("format_version") != FORMAT_VERSION:
         raise ModelFileError(
-            f"{path} has model format version {header.get('format_version')}, this decrappify {__version__} reads "
-            f"version {FORMAT_VERSION}; update decrappify (written by {header.get('written_by', 'an unknown version')})"
+            f"{path} has model format version {short(header.get('format_version'))}, this decrappify {__version__} reads "
+            f"version {FORMAT_VERSION}; update decrappify (written by {short(header.get('written_by'))})"
         )
     return header
 
 
+def _header_of(value: Any) -> dict[str, Any]:
+    """Return a header with every entry of its type; ValueError where one is of another."""
+    if not isinstance(value, dict):
+        raise ValueError(f"it is a {type(value).__name__}, needs a table")
+    if "format_version" in value and value["format_version"] != FORMAT_VERSION:
+        return value  # another version may have other entries
+    for key, kind, called in (
+        ("architecture", dict, "a table"),
+        ("normalization", dict, "a table"),
+        ("crappifier", (dict, type(None)), "a table or null"),
+        ("card", dict, "a table"),
+        ("written_by", str, "a text"),
+    ):
+        if not isinstance(value.get(key), kind):
+            raise ValueError(f"its {key!r} is {short(value.get(key))}, needs {called}")
+    return value
+
+
 def _read_model(path: Path) -> Model:
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from decrappify.networks import create
@@ -241,12 +275,70 @@ def _read_model(path: Path) -> Model:
     header = read_card(path)
     try:
         settings = dict(header["architecture"])
-        network = create(settings.pop("name"), **settings)
-        network.load_state_dict(load_file(path))
-        return Model(network, normalization_from_dict(header["normalization"]), header["crappifier"], header["card"])
-    except (KeyError, TypeError, InputError) as error:
+        name = settings.pop("name")
+        _check_shapes(path, name, settings)
+        network = create(name, **settings)
+        weights = load_file(path)
+        network.load_state_dict(weights)
+        model = Model(network, normalization_from_dict(header["normalization"]), header["crappifier"], header["card"])
+    except (DeviceMemoryError, Warning):
+        raise
+    except Exception as error:  # networks trust their settings, and torch and safetensors their files
+        raise_if_limit(error, f"loading {path}")
+        if isinstance(error, RuntimeError | SafetensorError):
+            raise ModelFileError(
+                f"{path} holds weights that do not fit its architecture; the file is damaged"
+            ) from error
+        told = str(error) if isinstance(error, InputError) else reason(error)
         raise ModelFileError(
-            f"{path} describes a model that this decrappify {__version__} cannot build: {error}"
+            f"{path} describes a model that this decrappify {__version__} cannot build: {told}"
         ) from error
-    except RuntimeError as error:
-        raise ModelFileError(f"{path} holds weights that do not fit its architecture; the file is damaged") from error
+    _check_intact(header, weights, path)
+    return model
+
+
+def _check_intact(header: Mapping[str, Any], weights: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse a file of which a bit has changed since it was saved, or that holds NaN or infinity.
+
+    Files of earlier versions, without a checksum, are checked for NaN and infinity only.
+    """
+    if "sha256" in header and header["sha256"] != _digest(header["architecture"], header["normalization"], weights):
+        raise ModelFileError(
+            f"{path} does not have the checksum that it was saved with, its weights or settings have changed since; "
+            "copy or download it again"
+        )
+    _check_finite(weights, str(path))
+
+
+def _check_finite(weights: Mapping[str, Tensor], where: str) -> None:
+    for key, tensor in weights.items():
+        if tensor.is_floating_point() and not math.isfinite(tensor.double().sum()):
+            raise ModelFileError(
+                f"{where}: weights {key} hold NaN or infinity, with which every result would be black or NaN; "
+                "use a model of a run that did not diverge, or copy the file again"
+            )
+
+
+def _digest(architecture: Mapping[str, Any], normalization: Mapping[str, Any], weights: Mapping[str, Tensor]) -> str:
+    """Compute the SHA-256 (hex) of all that predictions depend on."""
+    digest = hashlib.sha256(json.dumps(architecture, sort_keys=True).encode())
+    digest.update(json.dumps(normalization, sort_keys=True).encode())
+    for key, tensor in sorted(weights.items()):
+        digest.update(key.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _check_shapes(path: Path, name: str, settings: Mapping[str, Any]) -> None:
+    """Compare the weights in the file with those of the architecture before either is allocated."""
+    import torch
+    from safetensors import safe_open
+
+    from decrappify.networks import create
+
+    with torch.device("meta"):
+        needed = {key: list(tensor.shape) for key, tensor in create(name, **settings).state_dict().items()}
+    with safe_open(path, framework="numpy") as file:
+        found = {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118  # not a mapping
+    if needed != found:
+        raise RuntimeError(f"weights of {path} and its architecture differ")

@@ -6,11 +6,15 @@ from collections.abc import Callable
 
 from decrappify.errors import InputError
 
+_MOST_FRAMES = 101
+
 
 def check_n_frames(n_frames: int) -> int:
     """Return `n_frames` if it is a window length (odd, at least 1); refuse it otherwise."""
     if isinstance(n_frames, bool) or not isinstance(n_frames, int) or n_frames < 1 or n_frames % 2 == 0:
         raise InputError(f"n_frames is {n_frames!r}, needs an odd whole number such as 1, 3 or 5")
+    if n_frames > _MOST_FRAMES:
+        raise InputError(f"n_frames is {n_frames}, needs at most {_MOST_FRAMES}")
     return n_frames
 
 

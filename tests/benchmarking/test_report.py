@@ -209,7 +209,7 @@ def test_the_command(tmp_path, tiny_models, truth, noisy, command):
     options = ["--model", tiny_models["movie"], "--model", tiny_models["still"], "--output", output]
     low, high = (tmp_path / side / "a.ome.tif" for side in ("low", "high"))
     result = command("benchmark", low, high, *options, "--baselines", "input,gaussian", "--device", "cpu")
-    assert result.stdout.splitlines()[0].split() == ["input", "best", "Gaussian", "movie", "still"]
+    assert result.stdout.splitlines()[0].split() == ["input", "best", "Gaussian", "tiny-movie", "tiny-still"]
     assert result.stdout.endswith(f"wrote {output / 'report.html'}\n")
     result = command("benchmark", tmp_path, *options, exit_code=2)
     assert "already exists" in result.stderr

@@ -126,6 +126,20 @@ def copy_packets(streams: list[Any], container: Any, n_packets: int | None = Non
                 container.mux(packet)
 
 
+def change_file(path: Path, change: str) -> None:
+    """Let a file grow, be cut, replaced by one of the same size, or removed."""
+    content = path.read_bytes()
+    if change == "grow":
+        path.write_bytes(content + content)
+    elif change == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    else:
+        path.unlink()
+    if change == "replace":
+        path.with_name("other").write_bytes(content[::-1])
+        path.with_name("other").rename(path)
+
+
 def decoded(path: Path) -> Array:
     """(T, Y, X, 3) uint8 as a player shows it, without turning."""
     with av.open(str(path)) as container:

@@ -105,6 +105,20 @@ def test_colour_appears_and_luma_stays(photo):
     assert np.abs(luma_of(coloured) - luma_of(photo))[inside].max() <= 1
 
 
+class Diverged(Orange):
+    """Predicts NaN in one pixel."""
+
+    def forward(self, source):
+        answer = super().forward(source).clone()
+        answer[..., 0, 0] = float("nan")
+        return answer
+
+
+def test_colorizer_stops_when_a_network_predicts_nan(photo):
+    with pytest.raises(InputError, match=r"predicted NaN or infinity from an image; use precision='float32'"):
+        of_network(Diverged(), render_factor=4)(photo)
+
+
 def test_pictures_of_several_sizes_go_together(colorizer, photo):
     pictures = [photo, photo[:31, :17], np.ascontiguousarray(photo[::-1])]
     for picture, square in zip(pictures, colorizer.colour_of(pictures), strict=True):

@@ -115,3 +115,11 @@ def test_chapters_are_kept(tmp_path, film_colorizer):
         found = container.chapters()
     assert [chapter["metadata"]["title"] for chapter in found] == ["Departure", "Arrival"]
     assert [chapter["start"] * chapter["time_base"] for chapter in found] == [0, Fraction(2, 25)]
+
+
+def test_time_stamps_that_the_container_cannot_hold_are_refused_early(tmp_path, film_colorizer):
+    source = write_film(tmp_path / "film.mp4", grey_film(6), times=[0, 3, 6, 9, 12, 15], time_base=Fraction(1, 10_000))
+    with pytest.raises(FormatError, match=r"film\.mp4 has frames 3\.0e-04 s apart, and \.mkv .* name ending in \.mp4"):
+        colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
+    assert film_colorizer.n_pictures == 0
+    assert shown_at(colorize_film(source, tmp_path / "colour.mp4", film_colorizer)) == shown_at(source)

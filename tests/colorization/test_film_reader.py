@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
+from decrappify.colorization import colorize
 from decrappify.colorization.film import colorize_film
 from decrappify.colorization.film_reader import FilmReader
 from decrappify.errors import FormatError, InputError, MissingFileError
 
-from .films import copy_packets, decoded, grey_film, luma, packets, shown_at, write_film
+from .films import (
+    change_file,
+    copy_packets,
+    decoded,
+    grey_film,
+    layout,
+    luma,
+    packets,
+    shown_at,
+    tiny_model,
+    write_film,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,25 +67,169 @@ def test_a_truncated_film_is_refused(tmp_path, film_colorizer):
     content = whole.read_bytes()
     (tmp_path / "half.mp4").write_bytes(content[: len(content) * 3 // 4])
     with pytest.raises(
-        FormatError, match=r"half.mp4 is truncated: it announces 40 frames and holds \d+; copy it again"
+        FormatError,
+        match=r"half.mp4 is truncated: it announces 40 frames and holds \d+; \d+ of 40 frames are missing .*; copy it",
     ):
         colorize_film(tmp_path / "half.mp4", tmp_path / "colour.mp4", film_colorizer)
 
 
-def test_a_damaged_film_is_coloured_with_a_warning(tmp_path, film_colorizer, caplog):
-    source = write_film(tmp_path / "film.mkv", grey_film(30), codec="mpeg4", sound="aac", options={"g": "5"})
+def damaged_film(path: Path, *, first: int, last: int, **settings: Any) -> Path:
+    """A film of 30 frames and sound in which the packets `first` to `last` are overwritten."""
+    source = write_film(
+        path, grey_film(30), sound="aac", options={"g": "5", "bf": "0", "sc_threshold": "0"}, **settings
+    )
     content = bytearray(source.read_bytes())
-    for packet in [p[0] for p in packets(source, "video")[0]][7:9]:
+    for packet in [p[0] for p in packets(source, "video")[0]][first : last + 1]:
         start = content.find(packet)
         content[start : start + len(packet)] = b"\xff" * len(packet)
     source.write_bytes(content)
+    return source
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("film.mkv", "mpeg4"), ("film.mp4", "libx264"), ("film.avi", "mpeg4"), ("film.mov", "mpeg4")]
+)
+def test_a_damaged_film_is_refused_with_its_damaged_frames(tmp_path, film_colorizer, name, codec):
+    source = damaged_film(tmp_path / name, first=7, last=8, codec=codec)
+    with pytest.raises(
+        FormatError, match=r"is damaged: .* of \d+ frames .*\(frames 7 to 9 at 0.\d+ to 0.\d+ s\); copy it"
+    ):
+        colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
+    assert film_colorizer.n_pictures == 0
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("damaged", ["skip", "keep"])
+@pytest.mark.usefixtures("short_pieces")
+def test_a_damaged_film_keeps_times_and_states_what_is_left_out(tmp_path, film_colorizer, caplog, damaged):
+    source = damaged_film(tmp_path / "film.mkv", first=7, last=8, codec="mpeg4")
     with caplog.at_level(logging.WARNING):
-        output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+        output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged=damaged)
     assert "film.mkv is damaged" in caplog.text
-    assert 26 <= len(decoded(output)) <= 30
-    times = shown_at(output)
-    assert times[0] == 0
-    assert times[-1] == pytest.approx(29 / 25, abs=1e-3)
+    assert "(frames 7 to 9 at 0.28 to 0.36 s)" in caplog.text
+    kept = [t for t in range(30) if t not in (7, 8, 9)] if damaged == "skip" else [*range(30)]
+    times = [round(float(time) * 25, 1) for time in shown_at(output)]
+    assert set(times) >= set(kept) - {7, 8}
+    assert set(times) <= set(range(30))
+    assert (9 in times) == (damaged == "keep")
+    comment = str(layout(output)["comment"])
+    assert "the source is damaged" in comment
+    assert "frames 7 to 9" in comment
+    assert [p[0] for p in packets(output, "audio")[0]] == [p[0] for p in packets(source, "audio")[0]]
+
+
+def test_frames_without_time_stamps_keep_the_places_of_those_left_out(tmp_path, film_colorizer):
+    source = write_film(tmp_path / "film.avi", grey_film(40), options={"g": "5", "bf": "2"})
+    content = bytearray(source.read_bytes())
+    coded = [p[0] for p in packets(source, "video")[0]]
+    start = content.find(coded[15])
+    content[start : start + len(coded[15])] = b"\xff" * len(coded[15])
+    source.write_bytes(content)
+    with pytest.raises(FormatError, match="of 40 frames"):
+        colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged="skip")
+    times = [float(time) for time in shown_at(output)]
+    assert len(times) < 40
+    assert times[-1] == pytest.approx(39 / 25, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixel_format", "flags", "part"),
+    [
+        ("film.mkv", "libx264", "yuv420p", "", 0.5),
+        ("film.webm", "libvpx", "yuv420p", "", 0.8),
+        ("film.mp4", "libx264", "yuv420p", "faststart", 0.8),
+        ("film.avi", "mjpeg", "yuvj420p", "", 0.7),
+        ("film.gif", "gif", "rgb8", "", 0.6),
+    ],
+)
+def test_a_film_cut_short_is_refused_or_says_so(tmp_path, film_colorizer, name, codec, pixel_format, flags, part):
+    options = {"movflags": flags} if flags else {}
+    source = write_film(
+        tmp_path / name, grey_film(40), codec=codec, pixel_format=pixel_format, container_options=options
+    )
+    whole = source.read_bytes()
+    source.write_bytes(whole[: int(len(whole) * part)])
+    damage = r"\d+ of 40 frames are missing|what follows frame \d+ cannot be read"
+    with pytest.raises(FormatError, match=damage):
+        colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged="skip")
+    assert re.search(damage, str(layout(output)["comment"]))
+    assert 0 < len(shown_at(output)) < 40
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixel_format", "mark"),
+    [("film.mp4", "libx264", "yuv420p", b"moof"), ("film.gif", "gif", "rgb8", b"\x21\xf9\x04")],
+)
+def test_parts_that_a_damaged_header_hides_are_missed(tmp_path, film_colorizer, name, codec, pixel_format, mark):
+    options = {"movflags": "frag_keyframe+empty_moov"} if codec == "libx264" else {}
+    settings = {"g": "5", "bf": "0"} if codec == "libx264" else {}
+    source = write_film(
+        tmp_path / name, grey_film(20), codec=codec, pixel_format=pixel_format, options=settings,
+        container_options=options,
+    )  # fmt: skip
+    content = source.read_bytes()
+    start = content.find(mark, len(content) // 2)
+    source.write_bytes(content[:start] + b"\0" * len(mark) + content[start + len(mark) :])
+    with pytest.raises(FormatError, match=r"frames are missing|cannot be read"):
+        colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+
+
+def test_empty_chunks_of_avi_are_repeated_frames(tmp_path):
+    source = write_film(tmp_path / "film.avi", grey_film(30), codec="mpeg4", sound="aac", options={"bf": "0"})
+    assert not FilmReader(source).check()
+    content = source.read_bytes()
+    entry = content.find(b"00dc", content.rfind(b"idx1") + 200)
+    source.write_bytes(content[:entry] + b"99dc" + content[entry + 4 :])
+    with pytest.raises(FormatError, match=r"of 3[01] frames is missing"):
+        FilmReader(source)
+
+
+def test_a_gap_in_a_film_of_constant_rate_is_missing_frames(tmp_path, film_colorizer):
+    source = write_film(
+        tmp_path / "film.mkv",
+        grey_film(26),
+        times=[*range(12), *range(20, 34)],
+        options={"g": "4", "sc_threshold": "0"},
+    )
+    with pytest.raises(FormatError, match=r"8 of 34 frames are missing .* \(frames 12 to 19 at 0.48 to 0.76 s\)"):
+        colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged="keep")
+    assert [round(float(time) * 25) for time in shown_at(output)] == [*range(12), *range(20, 34)]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [("film.webm", "libvpx", {"auto-alt-ref": "1", "lag-in-frames": "16"}), ("film.ts", "mpeg2video", {"bf": "2"})],
+)
+def test_whole_films_of_odd_kinds_are_not_damaged(tmp_path, name, codec, options):
+    source = write_film(tmp_path / name, grey_film(40), codec=codec, options=options)
+    assert not FilmReader(source).check()
+
+
+@pytest.mark.parametrize("change", ["grow", "cut", "replace", "remove"])
+@pytest.mark.usefixtures("short_pieces")
+def test_a_film_that_changes_while_it_is_coloured_stops(tmp_path, film_colorizer, change):
+    source = write_film(tmp_path / "film.mkv", grey_film(30))
+
+    def progress(**_: Any) -> Any:
+        return Changing()
+
+    class Changing:
+        n = 0
+
+        def update(self, n: int) -> None:
+            self.n += n
+            if self.n == 12:
+                change_file(source, change)
+
+        def close(self) -> None:
+            pass
+
+    with pytest.raises(FormatError, match=r"film\.mkv was (changed after|there when) it was opened"):
+        colorize_film(source, tmp_path / "colour.mp4", film_colorizer, progress=progress)
+    assert not (tmp_path / "colour.mp4").exists()
 
 
 def test_pictures_of_another_size_are_scaled_and_times_keep_growing(tmp_path, film_colorizer, caplog):
@@ -76,7 +238,7 @@ def test_pictures_of_another_size_are_scaled_and_times_keep_growing(tmp_path, fi
     source = tmp_path / "film.ts"
     source.write_bytes(first.read_bytes() + second.read_bytes())
     with caplog.at_level(logging.WARNING):
-        output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+        output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged="keep")
     assert "did not grow" in caplog.text
     times = shown_at(output)
     assert len(times) in (17, 18)  # the joint costs one
@@ -94,3 +256,36 @@ def test_a_disk_that_goes_away_is_no_end_of_the_film(tmp_path):
     reader = FilmReader(write_film(tmp_path / "film.mp4", grey_film(3)))
     with pytest.raises(FormatError, match=r"film\.mp4 could be read before and cannot be now \(Input/output error\)"):
         list(reader.packets(Lost(), ()))
+
+
+def test_tags_in_latin_1_are_passed_on_as_text(tmp_path, film_colorizer):
+    whole = write_film(tmp_path / "whole.mp4", grey_film(3), metadata={"title": "Muenchen"}, sound="aac")
+    source = tmp_path / "film.mp4"
+    source.write_bytes(whole.read_bytes().replace(b"Muenchen", b"M\xfcnchen!"))
+    for name in ("colour.mp4", "colour.mkv"):
+        assert layout(colorize_film(source, tmp_path / name, film_colorizer))["title"] == "München!"
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="needs names that are not UTF-8")
+def test_names_that_are_not_utf8_are_coloured(tmp_path, film_colorizer):
+    source = write_film(tmp_path / "film.mp4", grey_film(3))
+    source = source.rename(tmp_path / os.fsdecode(b"f\xe9lm.mp4"))
+    output = colorize_film(source, tmp_path / os.fsdecode(b"c\xf6lour.mp4"), film_colorizer)
+    assert output.stat().st_size > 0
+
+
+def test_a_film_is_coloured_with_its_standard_streams_closed(tmp_path):
+    source, model = write_film(tmp_path / "film.mp4", grey_film(3)), tmp_path / "tiny.safetensors"
+    tiny_model().save(model)
+    options = ["colorize", source, tmp_path / "colour.mp4", "--model", model, "--render-factor", "2"]
+    command = [sys.executable, "-m", "decrappify", *options]
+    closed = 'exec "$@" <&- >&- 2>&-'
+    subprocess.run(["sh", "-c", closed, "sh", *map(str, command)], check=True, env=os.environ, timeout=120)
+    assert len(shown_at(tmp_path / "colour.mp4")) == 3
+
+
+def test_ways_to_treat_damage_are_for_films(tmp_path, film_colorizer, photo):
+    with pytest.raises(InputError, match="damaged='all' is not known, needs 'error', 'skip' or 'keep'"):
+        colorize_film(tmp_path / "film.mp4", tmp_path / "colour.mp4", film_colorizer, damaged="all")
+    with pytest.raises(InputError, match="damaged is 'skip', which is for films; leave it out"):
+        colorize(photo, model=tiny_model(), damaged="skip")

@@ -66,10 +66,10 @@ def test_another_runs_pieces_are_neither_used_nor_lost(tmp_path, film_colorizer,
     other = Counting(tiny_model(seed=1), render_factor=2, device="cpu")
     larger = Counting(tiny_model(), render_factor=3, device="cpu")
     for different in (other, larger):
-        with pytest.raises(OutputExistsError, match=r"holds the unfinished film of another run .*--overwrite"):
+        with pytest.raises(OutputExistsError, match=r"holds the unfinished output of another run .*--overwrite"):
             colorize_film(source, output, different)
         assert different.n_pictures == 0
-    with pytest.raises(OutputExistsError, match="holds the unfinished film of another run"):
+    with pytest.raises(OutputExistsError, match="holds the unfinished output of another run"):
         colorize_film(source, output, film_colorizer, watermark=True)
     assert sorted(path.name for path in (tmp_path / "colour.mp4.partial").iterdir()) == pieces
     colorize_film(source, output, other, overwrite=True)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
@@ -113,6 +115,36 @@ def test_the_record_of_another_or_a_damaged_run_is_passed_over(tmp_path, album, 
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
+def damaged_tiff(path: Path, tag: int, place: int, value: int) -> None:
+    """A TIFF file of 12 rows with one field of a directory entry replaced: 2 its type, 4 its count, 8 its value."""
+    tifffile.imwrite(path, np.full((12, 9), 700, np.uint16), photometric="minisblack", byteorder="<")
+    content = bytearray(path.read_bytes())
+    entry = content.find(tag.to_bytes(2, "little"), 10)
+    content[entry + place : entry + place + 4] = value.to_bytes(4, "little")
+    path.write_bytes(content)
+
+
+def test_pictures_damaged_in_every_way_are_named_at_the_end(tmp_path, album, film_colorizer, caplog):
+    whole = (album / "p10.png").read_bytes()
+    damage = [(258, 4, 0), (258, 8, 0), (273, 2, 0x10002), (278, 8, 0), (256, 8, 0xFFFFFFFF), (257, 4, 0xFFFFFFFF)]
+    for number, (tag, place, value) in enumerate(damage):
+        damaged_tiff(album / f"q{number}.tif", tag, place, value)
+    (album / "r.png").write_bytes(whole[: len(whole) // 2])
+    (album / "s.png").write_bytes(whole.replace(b"IHDR", b"IHDR\0"))
+    (album / "t.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match=r"\d of 12 pictures were not coloured, the others are in") as refused:
+        colorize_folder(album, tmp_path / "out", film_colorizer)
+    message = str(refused.value)
+    assert message.isprintable()
+    done = names(tmp_path / "out")
+    assert {"p1.png", "p10.png", "p2.jpg"} <= set(done)
+    for path in album.iterdir():
+        if path.suffix in (".tif", ".png", ".jpg") and not path.name.startswith("."):
+            assert (path.name in message) != (path.name in done), path.name
+    assert message.startswith(f"{12 - len(done)} of 12")
+    assert len([record for record in caplog.records if "was not coloured" in record.message]) == 12 - len(done)
+
+
 def test_a_bad_picture_does_not_stop_the_others(tmp_path, album, colorizer):
     (album / "p0.jpg").write_text("<html>")
     Image.new("CMYK", (8, 8)).save(album / "p3.jpg")
@@ -154,7 +186,7 @@ def test_without_resume_finished_pictures_are_in_the_way(tmp_path, album, colori
 
 
 def test_a_folder_is_refused_before_it_is_coloured(tmp_path, album, colorizer):
-    with pytest.raises(InputError, match="is the input folder itself"):
+    with pytest.raises(InputError, match="is the input itself"):
         colorize_folder(album, album, colorizer)
     with pytest.raises(InputError, match=r"batch_size is 0, needs a whole number of at least 1"):
         colorize_folder(album, tmp_path / "out", colorizer, batch_size=0)

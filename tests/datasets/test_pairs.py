@@ -6,7 +6,8 @@ import tifffile
 import torch
 
 from decrappify.datasets import PairDataset, pair_scale
-from decrappify.errors import DecrappifyError, InputError
+from decrappify.errors import DecrappifyError, InputError, MissingFileError
+from decrappify.io import open_movie, save_movie
 from decrappify.movie import Movie
 from decrappify.training.data import as_pairs
 
@@ -144,6 +145,27 @@ def test_folders_with_other_names_are_paired_by_name(folders):
     assert [pair_scale(*pair) for pair in as_pairs(arrays)] == [2]
 
 
+@pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
+def test_as_pairs_takes_two_stores_or_files_as_one_pair(tmp_path, rng, suffix):
+    low, high = (
+        save_movie(rng.integers(0, 99, (3, 20, 24), dtype=np.uint16), tmp_path / f"{name}{suffix}") for name in "ab"
+    )
+    for given in ((low, high), (str(low), str(high)), [(low, high)], (open_movie(low), open_movie(high))):
+        ((source, target),) = as_pairs(given)
+        assert (source.name, target.name) == (low.name, high.name)
+    with pytest.raises(MissingFileError, match="nowhere"):
+        as_pairs((low, tmp_path / f"nowhere{suffix}"))
+
+
+def test_as_pairs_pairs_folders_of_stores_by_name(tmp_path, rng):
+    for folder in ("low", "high"):
+        (tmp_path / folder).mkdir()
+        for name in ("b", "a"):
+            save_movie(rng.integers(0, 99, (2, 20, 24), dtype=np.uint16), tmp_path / folder / f"{name}.ome.zarr")
+    for given in (tmp_path, (tmp_path / "low", tmp_path / "high")):
+        assert [source.name for source, _ in as_pairs(given)] == ["a.ome.zarr", "b.ome.zarr"]
+
+
 def test_folders_that_do_not_match_are_refused(folders):
     (folders / "low" / "lonely.tif").write_bytes((folders / "low" / "cell0.tif").read_bytes())
     with pytest.raises(InputError, match=r"lonely has no partner in .*high; pairs are matched by file name"):
@@ -156,9 +178,9 @@ def test_folders_that_do_not_match_are_refused(folders):
         as_pairs(folders)
 
 
-@pytest.mark.parametrize("given", [5, ["low", "high"], ("here/low", "nowhere/high"), [("a", "b", "c")]])
+@pytest.mark.parametrize("given", [5, ["low", "high"], [("a", "b", "c")], ("a", ("b", "c"))])
 def test_what_is_no_list_of_pairs_is_refused(given):
-    with pytest.raises(InputError, match=r"pairs is .*, needs a folder, two folders that exist, or a list of \(source"):
+    with pytest.raises(InputError, match=r"pairs is .*, needs a folder, two folders, \(source, target\), or a list"):
         as_pairs(given)
     with pytest.raises(InputError, match=r"pairs is empty; give at least one"):
         as_pairs([])

@@ -114,7 +114,7 @@ def test_reading_one_frame_touches_only_its_chunks(tmp_path: Path) -> None:
     np.testing.assert_array_equal(movie.region(2, 0, 0, slice(0, 700), slice(10, 512)), array[2, 0, 0, :, 10:512])
     np.testing.assert_array_equal(movie.region(2, 0, 0, slice(0, 512), slice(0, 600)), array[2, 0, 0, :512])
     with pytest.raises(
-        FormatError, match=r"frame 2 \(channel 0, slice 0\) of .* cannot be decoded; a chunk is damaged"
+        FormatError, match=r"frame 2 \(channel 0, slice 0\) of .* cannot be decoded (\(.*\))?; a chunk is damaged"
     ):
         movie.frame(2)
 
@@ -160,7 +160,7 @@ def test_every_level_of_a_pyramid_opens_with_its_own_pixel_size(tmp_path, rng):
 def test_without_a_pyramid_there_is_one_level(tmp_path):
     movie = Movie.from_array(np.zeros((2, 8, 9), np.uint16))
     assert len(open_pyramid(save_movie(movie, tmp_path / "cells.ome.tif"))) == 1
-    zarr.create_array(tmp_path / "plain.zarr", data=np.zeros((8, 9), np.uint8))
+    zarr.create_array(tmp_path / "plain.zarr", data=np.ones((8, 9), np.uint8))
     assert len(open_pyramid(tmp_path / "plain.zarr")) == 1
 
 

@@ -109,7 +109,7 @@ def test_valid_transformations(tmp_path: Path, own: Any, shared: Any, expected: 
 def test_levels_relative_to_each_other_have_no_size_under_an_invalid_global_scale(tmp_path: Path) -> None:
     path = image(tmp_path / "cells.zarr", np.zeros((8, 8), np.uint8), "yx", "0.4", units=UM)
     store = zarr.open_group(path, mode="r+")
-    store.create_array("half", data=np.zeros((4, 4), np.uint8))
+    store.create_array("half", data=np.ones((4, 4), np.uint8))
     levels = [
         {"path": "full", "coordinateTransformations": scale(1, 1)},
         {"path": "half", "coordinateTransformations": scale(2, 2)},

@@ -16,9 +16,12 @@ import pytest
 import zarr
 
 from decrappify.errors import InputError, OutputError, OutputExistsError
+from decrappify.io import journal
+from decrappify.io.durable import output_errors
+from decrappify.io.journal import Journal
 from decrappify.io.omezarr import open_omezarr
 from decrappify.io.omezarr_writer import ZarrMovieWriter, halve
-from decrappify.io.outputs import output_errors
+from decrappify.io.working_folder import WorkingFolder
 
 SHAPE = (3, 2, 1, 600, 530)
 DATA = np.random.default_rng(7).poisson(300, SHAPE).astype(np.uint16)
@@ -104,8 +107,8 @@ def test_a_torn_journal_line_and_stray_files_do_no_harm(tmp_path: Path, undistur
     path = tmp_path / "cells.ome.zarr"
     with writer(path) as target:
         fill(target, slice(0, 2))
-    journal = tmp_path / "cells.ome.zarr.partial.journal"
-    journal.write_bytes(journal.read_bytes() + b"[1, 0")
+    lines = tmp_path / "cells.ome.zarr.partial" / "journal"
+    lines.write_bytes(lines.read_bytes() + b"[1, 0")
     stray = target.partial_path / "0/c/1/0/0/0"
     stray.mkdir(parents=True)
     (stray / "0.1234.partial").write_bytes(b"half a chunk")
@@ -166,23 +169,71 @@ def test_resume_can_be_refused_and_a_changed_layout_starts_again(tmp_path: Path)
             assert not target.is_done(0, 0, 0)
 
 
-@pytest.mark.parametrize("old", [False, True])
-def test_a_kill_after_the_last_rename_counts_as_done(tmp_path: Path, old: bool) -> None:
+def interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_after_the_last_rename_counts_as_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "cells.ome.zarr"
     with writer(path) as target:
         fill(target)
-        journal = target.partial_path.with_name("cells.ome.zarr.partial.journal")
-        lines = journal.read_bytes() + b'{"finishing": true}\n'
-        target.finish()
-    journal.write_bytes(lines)
-    if old:
-        (tmp_path / "cells.ome.zarr.old").mkdir()
+        with monkeypatch.context() as patch:
+            patch.setattr(WorkingFolder, "remove", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                target.finish()
+    before = contents(path)
     with writer(path) as target:
         assert target.resumed
         assert target.is_done(2, 1, 0)
         target.save_state()
         assert target.finish() == path
+    assert contents(path) == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["cells.ome.zarr"]
+
+
+def test_a_name_taken_by_another_movie_keeps_the_unfinished_store(tmp_path: Path, undisturbed: dict[str, str]) -> None:
+    path = tmp_path / "cells.ome.zarr"
+    with writer(path) as target:
+        fill(target, slice(0, 5))
+    other = tmp_path / "other.ome.zarr"
+    with writer(other) as target:
+        target.write_plane(0, 0, 0, DATA[0, 0, 0])
+    other.with_name("other.ome.zarr.partial").joinpath("store.ome.zarr").rename(path)
+    taken = contents(path)
+    with pytest.raises(OutputExistsError, match=r"cells\.ome\.zarr already exists"):
+        writer(path)
+    assert contents(path) == taken
+    path.rename(tmp_path / "moved.ome.zarr")
+    with writer(path) as target:
+        assert target.is_done(2, 0, 0)
+        fill(target)
+        assert contents(target.finish()) == undisturbed
+
+
+def test_planes_before_a_power_cut_are_kept_as_far_as_they_were_synced(
+    tmp_path: Path, undisturbed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cells.ome.zarr"
+    target = writer(path)
+    fill(target, slice(0, 3))
+    target.close()  # synced
+    target = writer(path)
+    fill(target, slice(3, 5))
+    with monkeypatch.context() as patch:  # a power cut keeps what is written and not synced, or empties it
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        patch.setattr(Journal, "record_synced", lambda journal: None)
+        target.close()
+    (target.partial_path / "0/c/2/0/0/0/0").write_bytes(b"")
+    monkeypatch.setattr(journal, "boot_name", lambda: "the next one")
+    with writer(path) as target:
+        assert [target.is_done(*plane) for plane in [(0, 0, 0), (1, 0, 0), (1, 1, 0), (2, 0, 0)]] == [
+            True,
+            True,
+            False,
+            False,
+        ]
+        fill(target)
+        assert contents(target.finish()) == undisturbed
 
 
 @pytest.mark.parametrize(

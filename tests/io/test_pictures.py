@@ -194,11 +194,11 @@ def test_a_frame_that_changes_after_opening_is_refused(tmp_path):
         save(tmp_path / f"t{t}.png", np.zeros((9, 11), np.uint8))
     movie = open_movie(tmp_path)
     save(tmp_path / "t1.png", np.zeros((5, 5), np.uint8))
-    with pytest.raises(FormatError, match=r"t1\.png is Y 5, X 5 uint8, the others in its folder are Y 9, X 11 uint8"):
+    with pytest.raises(FormatError, match=r"t1\.png was changed after it was opened \(69 bytes then, 68 now\)"):
         movie.frame(1)
     with open_movie(tmp_path / "t0.png") as still:
         save(tmp_path / "t0.png", np.zeros((5, 5), np.uint8))
-        with pytest.raises(FormatError, match=r"t0\.png is now"):
+        with pytest.raises(FormatError, match=r"t0\.png was changed after it was opened"):
             still.frame(0)
 
 

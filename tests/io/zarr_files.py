@@ -17,7 +17,8 @@ def image(path: Path, array: np.ndarray, axes: str, version: str, **more: Any) -
     """An OME-Zarr image written with nothing but zarr."""
     group = zarr.create_group(path, zarr_format=2 if version == "0.4" else 3)
     dimensions = {} if version == "0.4" else {"dimension_names": list(axes)}
-    group.create_array("full", data=array, chunks=(1,) * (array.ndim - 2) + (8, 8), **dimensions)
+    whole = {"config": {"write_empty_chunks": True}, **dimensions}
+    group.create_array("full", data=array, chunks=(1,) * (array.ndim - 2) + (8, 8), **whole)
     units = more.pop("units", {})
     multiscale = {
         "axes": [{"name": a, "type": TYPES[a]} | ({"unit": units[a]} if a in units else {}) for a in axes],

@@ -129,7 +129,7 @@ def test_frames_arrive_one_by_one_cancel_keeps_them_and_restore_goes_on(viewer, 
     done = sum(bool(np.asarray(layer.data[t]).any()) for t in range(40))
     assert 0 < done < 40
     assert layer.name == f"cells [movie] (partial: {done} of 40 planes)"
-    assert sorted(path.suffix for path in results.iterdir()) == [".journal", ".partial"]
+    assert sorted(path.suffix for path in results.iterdir()) == [".partial"]
     click(qtbot, widget, "run")
     wait_for_end(qtbot, widget)
     assert [layer.name for layer in viewer.layers] == ["cells", "cells [movie]"]
@@ -313,7 +313,7 @@ def test_closing_the_widget_in_mid_run_stops_it_and_the_viewer_goes_on(viewer, w
     running = widget._runner._running
     viewer.window.remove_dock_widget(widget)
     qtbot.waitUntil(lambda: running._thread is None, timeout=TIMEOUT)
-    assert sorted(path.suffix for path in results.iterdir()) == [".journal", ".partial"]
+    assert sorted(path.suffix for path in results.iterdir()) == [".partial"]
     viewer.add_image(noisy(rng), name="more")
     viewer.layers["more"].name = "renamed"
     qtbot.wait(300)
@@ -330,7 +330,7 @@ def test_closing_the_viewer_in_mid_run_leaves_only_a_part_that_can_be_continued(
     running = widget._runner._running
     viewer.close()
     qtbot.waitUntil(lambda: running._thread is None, timeout=TIMEOUT)
-    assert sorted(path.suffix for path in results.iterdir()) == [".journal", ".partial"]
+    assert sorted(path.suffix for path in results.iterdir()) == [".partial"]
 
 
 QUIT = """
@@ -361,4 +361,4 @@ def test_quitting_in_mid_run_ends_the_process(tmp_path, tiny_models):
     )
     assert result.returncode == 0, result.stderr
     left = sorted(path.suffix for path in Path(tmp_path / "results").iterdir())
-    assert left == [".journal", ".partial"]
+    assert left == [".partial"]

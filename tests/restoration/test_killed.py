@@ -79,7 +79,7 @@ def test_killed_three_times_and_resumed_is_byte_identical(rng, tmp_path, model_f
     for path in (whole, output):
         path.parent.mkdir()
     assert start(source, model_file, whole).wait() == 0
-    journal = output.with_name(f"{output.name}.partial.journal")
+    journal = output.with_name(f"{output.name}.partial") / "journal"
     moments = random.Random()
     for planes in sorted(moments.sample(range(1, 29), 3)):
         kill_when(start(source, model_file, output), journal, planes, moments.uniform(0, 0.05))

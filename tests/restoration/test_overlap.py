@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
+from decrappify.restoration import overlap
 from decrappify.restoration.overlap import run_overlapped
 
 
@@ -70,3 +73,73 @@ def test_an_error_of_any_stage_is_raised_after_what_was_finished_is_written(stag
             lambda i: written.append(fail(i, "writer")),
         )
     assert written == list(range(5))
+
+
+@contextmanager
+def threads_that_fail(after=0):
+    """Let the system refuse every thread but the first `after`: none has room for a stack of 2**46 bytes."""
+    real_start, started = threading.Thread.start, []
+
+    def start(thread):
+        if len(started) < after:
+            started.append(thread)
+            return real_start(thread)
+        before = threading.stack_size(1 << 46)
+        try:
+            return real_start(thread)
+        finally:
+            threading.stack_size(before)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        yield
+
+
+@pytest.mark.parametrize("started", [0, 1])
+def test_run_overlapped_takes_turns_where_no_thread_starts(started, caplog):
+    read, written = [], []
+
+    def produce():
+        for i in range(5):
+            read.append(i)
+            yield i
+
+    with threads_that_fail(after=started), caplog.at_level(logging.WARNING):
+        run_overlapped(produce(), lambda i: i * i, written.append)
+    assert written == [0, 1, 4, 9, 16]
+    assert read == list(range(5))
+    assert caplog.messages == ["can't start new thread: reading, restoring and writing take turns, which is slower"]
+
+
+@pytest.mark.parametrize("side", ["sender", "receiver"])
+def test_channel_does_not_wait_for_a_thread_that_has_ended(side):
+    channel = overlap._Channel(1)
+    gone = threading.Thread(target=lambda: None)
+    gone.start()
+    gone.join()
+    setattr(channel, side, gone)
+    if side == "sender":
+        assert list(channel) == []
+    else:
+        assert channel.put(1)
+        assert not channel.put(2)
+
+
+def test_run_overlapped_leaves_a_read_that_never_ends(monkeypatch, caplog):
+    monkeypatch.setattr(overlap, "_LAST_READ_S", 0.1)
+    answer = threading.Event()
+
+    def produce():
+        yield 0
+        answer.wait()
+
+    def work(_):
+        raise Broken("work")
+
+    with pytest.raises(Broken):
+        run_overlapped(produce(), work, lambda _: None)
+    assert "the input does not answer" in caplog.text
+    answer.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("decrappify-restore"):
+            thread.join()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from decrappify.errors import DeviceMemoryError, InputError
+from decrappify.limits.reached import is_out_of_memory
 from decrappify.networks.residual_unet import ResidualUNet
-from decrappify.restoration.restorer import RestorationCancelled, Restorer, is_out_of_memory
+from decrappify.restoration.restorer import RestorationCancelled, Restorer
 
 from .conftest import FAST, PoolingNetwork, WindowMean, as_model
 
@@ -80,6 +82,9 @@ OUT_OF_MEMORY = [
     MemoryError(),
     RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"),
     RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 4 bytes"),
+    RuntimeError("could not create a primitive"),
+    RuntimeError("std::bad_alloc"),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),
 ]
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from decrappify.errors import DeviceMemoryError, FormatError, InputError, OutputExistsError
 from decrappify.io import open_movie, partial_path
+from decrappify.io.working_folder import WorkingFolder
 from decrappify.movie import Movie
-from decrappify.restoration import RestorationCancelled, restore, results
+from decrappify.restoration import RestorationCancelled, restore
 
 from .conftest import FAST, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model
 
@@ -84,11 +85,11 @@ def test_what_the_format_cannot_hold_is_refused_before_computing(rng, tmp_path):
 
 
 def test_run_killed_between_export_and_clean_up_is_complete(movie, tmp_path, monkeypatch):
-    def killed(path):
+    def killed(folder):
         raise KeyboardInterrupt
 
     output = tmp_path / "restored.ome.tif"
-    monkeypatch.setattr(results, "remove_working_store", killed)
+    monkeypatch.setattr(WorkingFolder, "remove", killed)
     with pytest.raises(KeyboardInterrupt):
         restore(movie, as_model(WindowMean(1)), output, **FAST)
     monkeypatch.undo()

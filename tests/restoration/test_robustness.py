@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 from decrappify.errors import InputError
@@ -240,7 +242,7 @@ def test_a_channel_constant_in_the_sampled_planes_only_is_restored(rng):
     found = measure_channel(Movie.from_array(movie, "TYX"), 0, NormalizationRule())
     assert found.constant is None
     assert found.normalization.offset == pytest.approx(50, abs=1)
-    assert 40 < found.normalization.scale < 80
+    assert 40 < found.normalization.scale < 110
     movie[1] = 50
     movie[1, 4, 4] = 9000
     assert measure_channel(Movie.from_array(movie, "TYX"), 0, NormalizationRule()).constant == 50
@@ -255,3 +257,15 @@ def test_a_channel_that_was_never_recorded_does_not_stop_the_other(cells, caplog
     np.testing.assert_array_equal(np.asarray(restored)[:, :1], np.asarray(expected))
     assert "6 plane(s) of" in caplog.text
     assert "constant" not in caplog.text
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_restore_stops_when_a_network_predicts_nan_from_finite_pixels(cells, model, dtype, tmp_path):
+    overflowing = copy.deepcopy(model)
+    with torch.no_grad():
+        for parameter in overflowing.network.parameters():
+            parameter.mul_(1e20)
+    with pytest.raises(InputError, match=r"predicted NaN or infinity from the finite pixels of frame 0 of") as caught:
+        restore(cells, overflowing, tmp_path / "out.ome.tif", **(FAST | {"backend": "torch", "dtype": dtype}))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out.ome.tif").exists()

@@ -63,6 +63,28 @@ def test_restore_all_scenes_keeps_only_results_of_the_same_input_and_options(ser
     assert len(dc.open_movie(tmp_path / "out_A1.ome.zarr")) == 1
 
 
+def test_restore_all_scenes_keeps_nothing_of_an_input_whose_middle_has_changed(tiny_models, tmp_path, command, rng):
+    pixels = {name: rng.integers(100, 900, (5, 24, 32), dtype=np.uint16) for name in ("A1", "A2")}
+
+    def write():
+        with tifffile.TiffWriter(tmp_path / "cells.ome.tif", ome=True) as writer:
+            for name, frames in pixels.items():
+                writer.write(frames, metadata={"axes": "TYX", "Name": name})
+
+    arguments = ["restore", tmp_path / "cells.ome.tif", tmp_path / "out.ome.zarr"]
+    arguments += ["--model", tiny_models["still"], "--scene", "all"]
+    write()
+    command(*arguments)
+    write()  # other times, the same pixels
+    assert command(*arguments).stdout.count("restored before") == 2
+    pixels["A2"][1, 3, 3] += 1  # neither the first, nor the middle, nor the last frame
+    write()
+    result = command(*arguments, exit_code=2)
+    assert result.stdout.count("restored before") == 1
+    assert "scene A2: " in result.stderr
+    assert result.stderr.count("is not the result of this scene, model and options") == 1
+
+
 def test_restore_of_several_scenes_names_them_and_takes_the_first(series, tiny_models, tmp_path, command):
     result = command("restore", series, tmp_path / "out.ome.zarr", "--model", tiny_models["movie"], "--device", "cpu")
     assert result.stderr.count("\n") == 1

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError
+from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError, OutputExistsError
 from decrappify.training import checkpoint
+from decrappify.training.api import run_folder
 from decrappify.training.checkpoint import load_checkpoint, save_checkpoint
 
 SETTINGS = {"seed": 3, "architecture": {"name": "small", "depth": 2}, "crappifier": {"steps": [{"sigma": (0.0, 0.1)}]}}
@@ -24,7 +25,7 @@ def test_a_crash_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
     save_checkpoint(path, STATE)
 
     def full_disk(state, file):
-        file.write_bytes(b"half of it")
+        file.write(b"half of it")
         raise RuntimeError("PytorchStreamWriter failed writing file: file write failed")
 
     monkeypatch.setattr(checkpoint.torch, "save", full_disk)
@@ -68,3 +69,53 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "evil.pt").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     with pytest.raises(ModelFileError, match=r"damaged or not a checkpoint"):
         load_checkpoint(tmp_path / "evil.pt", SETTINGS)
+
+
+def test_load_checkpoint_keeps_a_damaged_file_and_never_replaces_the_good_one_by_it(tmp_path):
+    path = tmp_path / "c.pt"
+    for step in (7, 8):
+        save_checkpoint(path, STATE | {"step": step})
+    path.write_bytes(path.read_bytes()[:-1])
+    assert load_checkpoint(path, SETTINGS)["step"] == 7
+    save_checkpoint(path, STATE | {"step": 9})
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["c.damaged.pt", "c.previous.pt", "c.pt"]
+    path.unlink()
+    assert load_checkpoint(path, SETTINGS)["step"] == 7
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_load_checkpoint_refuses_a_flipped_bit(tmp_path, seed):
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, STATE | {"weights": torch.arange(5000.0)})
+    content = bytearray(path.read_bytes())
+    at = content.index(torch.arange(5000.0).numpy().tobytes()) + 4 * (600 * seed)
+    content[at] ^= 1 << seed
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=r"cannot be read, it is damaged"):
+        load_checkpoint(path, SETTINGS)
+
+
+def test_save_checkpoint_on_a_full_disk_keeps_both_and_is_one_line(tmp_path):
+    resource = pytest.importorskip("resource", reason="limits on file sizes are set through it")
+    path = tmp_path / "c.pt"
+    for step in (7, 8):
+        save_checkpoint(path, STATE | {"step": step})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OutputError, match=r"cannot write the checkpoint .*c.pt: File too large \(") as caught:
+            save_checkpoint(path, STATE | {"step": 9})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "\n" not in str(caught.value)
+    assert (load_checkpoint(path, SETTINGS)["step"], len(list(tmp_path.iterdir()))) == (8, 2)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "preview_1.png", "log.csv"])
+def test_run_folder_keeps_files_with_the_names_of_a_run(tmp_path, name):
+    (tmp_path / name).write_text("of another program", encoding="utf-8")
+    with pytest.raises(OutputExistsError, match=rf"holds {name}, which a run would replace; .*--overwrite"):
+        run_folder(tmp_path, resume=False, overwrite=False)
+    assert (tmp_path / name).read_text(encoding="utf-8") == "of another program"
+    run_folder(tmp_path, resume=False, overwrite=True)
+    assert not list(tmp_path.iterdir())

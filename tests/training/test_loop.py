@@ -4,6 +4,8 @@ import csv
 import logging
 import math
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +24,7 @@ from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.model import load_model
 from decrappify.movie import Movie
 from decrappify.runtime import processor_type, threads_put_back
-from decrappify.training import train
+from decrappify.training import status, train
 from decrappify.training.ema import WeightAverage
 
 from .tiny_run import CONFIG, NETWORK, NOISE, cells, tiny_train
@@ -86,6 +88,56 @@ def test_a_run_resumed_in_a_new_process_with_other_threads_is_the_same_to_the_bi
     assert kept == [{key: row[key] for key in row if key != "seconds"} for row in log_rows(straight)]
 
 
+class Killed(BaseException):
+    """Ends a run without a chance to save."""
+
+
+def killed_at(folder, step):
+    """Train with a checkpoint after every step, and end in this step as a killed process does."""
+
+    class Bar:
+        def __init__(self, *, initial, **_):
+            self.n = initial
+
+        def update(self, n):
+            self.n += n
+            if self.n == step:
+                raise Killed
+
+        def close(self):
+            pass
+
+    with pytest.raises(Killed):
+        tiny_train(folder, replace(CONFIG, checkpoint_minutes=0), progress=Bar)
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("step", "damage", "resumed"),
+    [(2, None, 1), (7, None, 6), (7, flip_a_bit, 5), (5, lambda path: path.write_bytes(b""), 3), (6, Path.unlink, 4)],
+)
+def test_a_run_killed_in_any_step_loses_one_step_and_resumes_to_the_bit(
+    straight, tmp_path, caplog, bar, step, damage, resumed
+):
+    killed_at(tmp_path, step)
+    last = tmp_path / "checkpoint.pt"
+    if damage is not None:
+        damage(last)
+    model = tiny_train(tmp_path, resume=True, progress=bar)
+    assert bar.settings["initial"] == resumed
+    assert "unfinished" not in model.card
+    assert model.sha256 == load_model(straight / "model.safetensors").sha256
+    assert_equal(*(torch.load(folder / "checkpoint.pt", weights_only=True) for folder in (tmp_path, straight)))
+    warned = [record.getMessage() for record in caplog.records if "checkpoint before" in record.getMessage()]
+    assert len(warned) == (damage is not None)
+    assert (tmp_path / "checkpoint.damaged.pt").exists() is (damage not in (None, Path.unlink))
+
+
 @pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
 def test_a_resumed_run_has_the_threads_that_it_began_with(tmp_path, then, now):
     config, stop, found = replace(CONFIG, max_steps=2), threading.Event(), set()
@@ -122,7 +174,7 @@ def test_ctrl_c_saves_and_the_run_goes_on_from_there(tmp_path):
     finish(process)
     steps = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]
     assert steps >= 4
-    assert (tmp_path / "model.safetensors").exists()
+    assert load_model(tmp_path / "model.safetensors").card["unfinished"].startswith("stopped at step ")
     config, stop = replace(CONFIG, max_steps=100_000), threading.Event()
     stop.set()
     assert tiny_train(tmp_path, config, resume=True, stop=stop).card["steps"] == steps + 1
@@ -130,6 +182,7 @@ def test_ctrl_c_saves_and_the_run_goes_on_from_there(tmp_path):
 
 def test_the_run_folder_shows_what_happened(straight):
     assert {path.name for path in straight.iterdir() if not path.name.startswith("events")} == {
+        "checkpoint.previous.pt",
         "checkpoint.pt",
         "log.csv",
         "loss.png",
@@ -280,6 +333,42 @@ def test_mistakes_end_in_one_line(arguments, message):
     with pytest.raises(InputError, match=message) as caught:
         train(**({"config": CONFIG} | arguments))
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_folder_that_vanishes_ends_the_run_in_one_line(tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(OutputError, match=r"the run folder .*run does not exist anymore; put it back") as caught:
+        tiny_train(folder, on_validation=lambda *_: shutil.rmtree(folder))
+    assert "\n" not in str(caught.value)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("ending", [b"8,0.00", b"8,0.001,x,0,1,2,3,4\r\n", b"\xff\xfe"])
+def test_a_log_cut_short_by_a_kill_is_repaired_on_resume(tmp_path, ending):
+    killed_at(tmp_path, 6)
+    with (tmp_path / "log.csv").open("ab") as file:
+        file.write(ending)
+    tiny_train(tmp_path, resume=True)
+    assert [row["step"] for row in log_rows(tmp_path)][-2:] == ["8", "12"]
+
+
+def test_status_lines_state_step_loss_validation_and_time_left(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(status, "SECONDS_BETWEEN_LINES", 0.0)
+    with caplog.at_level(logging.INFO, "decrappify.training.status"):
+        tiny_train(None, replace(CONFIG, max_steps=6))
+    lines = [record.getMessage() for record in caplog.records if record.name == "decrappify.training.status"]
+    assert len(lines) == 6
+    assert re.fullmatch(r"training: step 3 of 6, loss [\d.e-]+, \d+ s left", lines[2])
+    assert re.fullmatch(r"training: step 5 of 6, loss [\d.e-]+, validation [\d.]+ dB, \d+ s left", lines[4])
+
+
+def test_status_is_logged_once_a_minute(caplog):
+    times = iter([0.0, 0.0, 59.0, 60.0, 60.0, 120.0, 7000.0, 7000.0, 7000.0])
+    lines = status.StatusLog("training", 400, 100, now=lambda: next(times))
+    with caplog.at_level(logging.INFO, "decrappify.training.status"):
+        lines.at(150, lambda: pytest.fail("computed in vain"))
+        lines.at(160, lambda: {"loss": 0.25})
+    assert [record.getMessage() for record in caplog.records] == ["training: step 160 of 400, loss 0.25, 8 min left"]
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):

@@ -45,11 +45,15 @@ def run_script(*arguments):
     return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
 
 
-class StopAt:
-    """A progress bar that sets the event after so many steps of a phase."""
+class Killed(BaseException):
+    """Ends a run without a chance to save."""
 
-    def __init__(self, phase, steps):
-        self.phase, self.steps, self.event = phase, steps, threading.Event()
+
+class StopAt:
+    """A progress bar that sets the event after so many steps of a phase, or kills the run."""
+
+    def __init__(self, phase, steps, *, kill=False):
+        self.phase, self.steps, self.kill, self.event = phase, steps, kill, threading.Event()
 
     def __call__(self, *, total, desc, unit, initial):
         self.now, self.count = desc, initial
@@ -58,6 +62,8 @@ class StopAt:
     def update(self, n):
         self.count += n
         if self.now == self.phase and self.count >= self.steps:
+            if self.kill:
+                raise Killed
             self.event.set()
 
     def close(self):
@@ -113,7 +119,7 @@ def test_the_model_is_the_chosen_checkpoint(straight):
 
 
 def _stop_in_every_phase(tmp_path, threads):
-    """Begin with so many threads and go on, now with one and now with two, to a stop in each phase."""
+    """Begin with so many threads and resume, now with one and now with two, to a stop and a kill in each phase."""
     stops = ("pretrain", 5), ("cycle 1: save images", 8), ("cycle 1: critic", 3), ("cycle 1: GAN", 4)
     for number, (phase, steps) in enumerate(stops):
         torch.set_num_threads(threads if number == 0 else 1 + number % 2)
@@ -121,12 +127,17 @@ def _stop_in_every_phase(tmp_path, threads):
         halted = tiny_nogan(tmp_path, progress=stop, stop=stop.event, resume=number > 0)
         assert stop.event.is_set()
         assert halted.sha256 == load_model(tmp_path / "model.safetensors").sha256
+        assert halted.card["unfinished"].startswith(f"stopped in {phase} at ")
+        assert not (tmp_path / "critic.safetensors").exists()
+        saves = replace(CONFIG, checkpoint_minutes=0)
+        with pytest.raises(Killed):
+            tiny_nogan(tmp_path, saves, progress=StopAt(phase, steps + 2, kill=True), resume=True)
         before_gan = halted.card["verdict"] == "stopped before the first checkpoint of a GAN phase"
         assert before_gan is (phase != "cycle 1: GAN")
 
 
 @pytest.mark.cpu_sensitive
-def test_a_run_stopped_in_every_phase_and_resumed_is_the_same_to_the_bit(straight, tmp_path):
+def test_a_run_stopped_and_killed_in_every_phase_and_resumed_is_the_same_to_the_bit(straight, tmp_path):
     folder, model = straight
     threads = torch.get_num_threads()
     with threads_put_back():
@@ -135,6 +146,7 @@ def test_a_run_stopped_in_every_phase_and_resumed_is_the_same_to_the_bit(straigh
         resumed = tiny_nogan(tmp_path, resume=True)
     assert resumed.card["runtime"] == {"threads": threads, "processor": processor_type()}
     assert resumed.sha256 == model.sha256
+    assert "unfinished" not in resumed.card
     ours, theirs = (torch.load(run / "checkpoint.pt", weights_only=True) for run in (tmp_path, folder))
     assert_equal(ours, theirs)
     times = {"seconds"}

@@ -20,6 +20,7 @@ from decrappify.benchmarking.movies import kept
 from decrappify.benchmarking.pairs import Pair, checked_pairs
 from decrappify.benchmarking.report import Report, ViewRecord
 from decrappify.benchmarking.scoring import Ground, Score, finish_micro_ssim, ms_ssim_scales, score, survey
+from decrappify.checks import checked_progress
 from decrappify.errors import InputError
 from decrappify.metrics.resolution import check_camera
 from decrappify.movie import Movie
@@ -46,7 +47,7 @@ def benchmark(
     folder_as: str = "auto",
     device: str = "auto",
     precision: str = "auto",
-    progress: Callable[..., Any] | None = None,
+    progress: Callable[..., Any] | bool | None = None,
 ) -> Report:
     """Compare models, other methods and the usual baselines on paired data.
 
@@ -61,8 +62,9 @@ def benchmark(
     model : Model, name, path, or mapping
         What is judged: one model, or a mapping from names to models and callables ``movie -> movie`` (or array).
     pairs : folder, tuple or list
-        A folder holding ``low/`` and ``high/``, two folders (see `folder_as`), or a list of (source, truth) paths,
-        movies or arrays; a truth of None is data without truth. Pairs with the same truth count as one field of view.
+        A folder holding ``low/`` and ``high/``, two folders (see `folder_as`), (source, truth), or a list of such pairs
+        of paths, movies or arrays; a truth of None is data without truth. Pairs with the same truth count as one field
+        of view.
     baselines : sequence of str
         From "input" (bicubic where the truth is finer), "gaussian" (best sigmas, chosen with the truth in hand), "nlm"
         (non-local means) and "tv" (total variation), the last two for the noise that is estimated from the source.
@@ -122,6 +124,7 @@ def benchmark(
             *own_methods(model, Path(folder), options),
         ]
         _refuse_same_names(methods)
+        progress = checked_progress(progress)
         bar = None if progress is None else progress(total=len(checked) * len(methods), desc="benchmark", unit="run")
         collected = _Collected()
         try:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, zoom
 
 from decrappify.io import open_movie, save_movie
+from decrappify.limits.memory import available_memory
 from decrappify.movie import Array, ArraySource, Movie, Shape5
 
 _SHARE_OF_MEMORY = 8
@@ -78,7 +78,7 @@ def gaussian_filtered(movie: Movie, sigma_space: float, sigma_time: float) -> Mo
 
 def room() -> int:
     """Bytes that one movie may take in memory: an eighth of what is free."""
-    return int(psutil.virtual_memory().available) // _SHARE_OF_MEMORY
+    return available_memory() // _SHARE_OF_MEMORY
 
 
 def kept(movie: Movie, path: Path) -> Movie:

@@ -51,7 +51,7 @@ class Pair:
         if n_t > 1 and n_z > 1:
             raise InputError(
                 f"{self.name} has {n_t} frames and {n_z} slices, one of the two is scored; "
-                "pass movies of one slice, such as movie.select(slices=0)"
+                "give movies of one slice or of one frame, such as movie.select(slices=0) in Python"
             )
         kind = "movie" if n_t > 1 else "stack" if n_z > 1 else "still"
         return [

@@ -19,7 +19,8 @@ from decrappify.benchmarking.figures import FIGURES, HEADLINES, SECTIONS, best_o
 from decrappify.benchmarking.methods import GAUSSIAN, INPUT
 from decrappify.benchmarking.scoring import Score
 from decrappify.errors import OutputError
-from decrappify.io.outputs import atomic_output, check_output, write_json
+from decrappify.io.durable import write_json
+from decrappify.io.outputs import atomic_output, check_output
 from decrappify.metrics.bootstrap import Interval, bootstrap_interval, paired_difference
 
 FILES = ("report.html", "report.csv", "report.json")

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from decrappify.checks import checked_progress
 from decrappify.colorization.colorizer import Colorizer, own_preset
 from decrappify.colorization.photographs import read_photograph
-from decrappify.colorization.presets import check_render_factor, colorization_preset
+from decrappify.colorization.presets import check_damaged, check_render_factor, colorization_preset
 from decrappify.colorization.stills import check_still_output, colorize_folder, colorize_still
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import InputError, MissingFileError
@@ -48,9 +49,10 @@ def colorize(
     backend: str = "auto",
     batch_size: int | None = None,
     steady: float = 0.0,
+    damaged: str = "error",
     overwrite: bool = False,
     resume: bool = True,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     cancel: threading.Event | None = None,
 ) -> Array | Path:
     """Colour a grey photograph, a folder of them, a film or an array.
@@ -82,6 +84,10 @@ def colorize(
     steady : float
         For films, 0 (off) to less than 1: weight of the colours of the frames before, against flicker. The colours of
         what moves then trail by about ``steady / (1 - steady)`` frames.
+    damaged : {"error", "skip", "keep"}
+        For films, frames that are missing or not whole: refuse the film and state which they are, leave them out, or
+        color those that are not whole as they are decoded. The sound stays in step, and the result's comment states
+        what is missing. In a folder, pictures that cannot be read are named in the error at the end.
     overwrite : bool
         Whether `output`, or pictures in that folder, may be replaced.
     resume : bool
@@ -124,6 +130,8 @@ def colorize(
     kind = "array" if path is None else _kind(path)
     if steady and kind != "film":
         raise InputError(f"steady is {steady!r}, but only the frames of a film follow each other; leave it out")
+    if check_damaged(damaged) != "error" and kind != "film":
+        raise InputError(f"damaged is {damaged!r}, which is for films; leave it out")
     _check_target(kind, path, target, overwrite=overwrite)
     loaded, preset = _load(model, preset)
     colorizer = Colorizer(
@@ -138,10 +146,10 @@ def colorize(
     if kind == "film":
         from decrappify.colorization.film import colorize_film
 
-        run = partial(colorize_film, steady=steady)
+        run = partial(colorize_film, steady=steady, damaged=damaged)
     return run(
         path, target, colorizer, watermark=watermark, batch_size=batch_size, overwrite=overwrite, resume=resume,
-        progress=progress, cancel=cancel,
+        progress=checked_progress(progress), cancel=cancel,
     )  # fmt: skip
 
 

@@ -24,10 +24,10 @@ from decrappify.colorization.presets import (
 )
 from decrappify.errors import DecrappifyError, DeviceMemoryError, InputError
 from decrappify.intensity import ChannelStatistics
+from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array
 from decrappify.restoration.inference import InferenceNetwork
 from decrappify.restoration.planning import free_memory
-from decrappify.restoration.restorer import is_out_of_memory
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -175,7 +175,7 @@ class Colorizer:
                 self._check_memory(len(group) * (SQUARE * factor) ** 2)
                 squares += self._colour_once(group, factor)
                 continue
-            except (MemoryError, RuntimeError) as error:
+            except (MemoryError, RuntimeError, OSError) as error:
                 if not is_out_of_memory(error):
                     raise
                 reason = error.with_traceback(None)  # whose frames would keep the tensors
@@ -202,6 +202,11 @@ class Colorizer:
         greys = np.stack([grey_of(_resized(_as_uint8(picture), (side, side))) for picture in pictures])
         unit = torch.from_numpy(greys).to(self.network.device)[:, None].float() / 255
         prediction: Tensor = self.network((unit - self._mean) / self._std)
+        if not torch.isfinite(prediction).all():  # which would become black
+            raise InputError(
+                f"{self.identity} predicted NaN or infinity from an image; use precision='float32' "
+                "(--precision float32), or another model"
+            )
         levels = (prediction * self._std + self._mean).clamp(0, 1) * 255
         return list(levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy())
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decrappify.io.tiff_bits import use_whole_words
+from decrappify.limits.files import check_decoded_size
 from decrappify.movie import Array
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -63,6 +64,7 @@ def read_deep_scan(path: Path) -> DeepScan | None:
         if not 8 < bits < 16:
             return None
         use_whole_words(page)
+        check_decoded_size(path.name, page.nbytes, path.stat().st_size)
         pixels = stretched(page.asarray(), bits)
         if photometric == 0:  # white is zero
             pixels = 65535 - pixels

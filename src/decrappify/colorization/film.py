@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
 from decrappify.colorization.film_muxer import check_container, check_tracks, write_film
 from decrappify.colorization.film_reader import FilmFrame, FilmReader
 from decrappify.colorization.film_segments import SEGMENT_FRAMES, SegmentFolder, SegmentWriter
-from decrappify.colorization.presets import SQUARE
+from decrappify.colorization.presets import SQUARE, check_damaged
 from decrappify.colorization.steady import State, Steadier, load_state, save_state
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError, MissingFileError
-from decrappify.io.outputs import output_errors, replace_output
+from decrappify.io.durable import output_errors
+from decrappify.io.locks import locked
+from decrappify.io.outputs import check_output, refuse_overlap
 from decrappify.movie import Array
 from decrappify.restoration.overlap import run_overlapped
 from decrappify.runtime import present_runtime, take_up_runtime, threads_put_back
@@ -40,6 +43,7 @@ def colorize_film(
     watermark: bool = False,
     batch_size: int | None = None,
     steady: float = 0.0,
+    damaged: str = "error",
     overwrite: bool = False,
     resume: bool = True,
     progress: Callable[..., Any] | None = None,
@@ -70,6 +74,11 @@ def colorize_film(
     steady : float
         0 to less than 1: mix the colours with those of the frames before, against flicker, see `Steadier`. Off by
         default: it makes the colours of moving things trail.
+    damaged : {"error", "skip", "keep"}
+        Frames that are missing, cannot be decoded or are not whole (parts of them, or of frames they are predicted
+        from, are damaged). The film is decoded once before the first frame is coloured; by default a damaged one is
+        refused with the number and place of such frames. ``"skip"`` leaves them out, ``"keep"`` colours those that can
+        be decoded as they are; both warn, note it in the output's comment, and keep the sound in step.
     overwrite : bool
         Replace an existing output, once the new one is complete.
     resume : bool
@@ -89,7 +98,7 @@ def colorize_film(
     MissingFileError
         If there is no `source`.
     FormatError
-        If `source` is no film or is truncated, or `output` is of a format that cannot hold it.
+        If `source` is no film, is damaged or changes meanwhile, or `output` is of a format that cannot hold it.
     InputError
         If `source` is a still picture or the output itself, or an option is out of range.
     OutputExistsError
@@ -110,19 +119,22 @@ def colorize_film(
     check_container(output)
     steadier = Steadier(steady)
     batch_size = _checked_batch_size(batch_size, colorizer)
-    if output.exists() and source.exists() and output.samefile(source):
-        raise InputError(f"{output} is the input itself; choose another name for the output")
-    about = _about(source, colorizer, watermark=watermark, steady=steady)
-    folder = SegmentFolder(output, _digest(about), about, overwrite=overwrite, resume=resume)
-    if not folder.complete:
-        reader = FilmReader(source)
-        check_tracks(reader, output)
-        with threads_put_back(), output_errors(output):
-            folder.open(_runtime(folder, colorizer))
-            film = _Film(reader, folder, colorizer, steadier, watermark=watermark, cancel=cancel)
-            film.colour(batch_size, progress)
-            film.finish(output)
-    folder.remove()
+    refuse_overlap(output, source)
+    check_damaged(damaged)
+    about = _about(source, colorizer, watermark=watermark, steady=steady, damaged=damaged)
+    check_output(output, overwrite=True)
+    with output_errors(output), locked(output) as lock:
+        folder = SegmentFolder(lock, _digest(about), about, overwrite=overwrite, resume=resume)
+        if not folder.complete:
+            reader = FilmReader(source, damaged)
+            check_tracks(reader, output)
+            reader.check(partial(_check_cancel, cancel))
+            with threads_put_back():
+                folder.open(_runtime(folder, colorizer))
+                film = _Film(reader, folder, colorizer, steadier, watermark=watermark, cancel=cancel)
+                film.colour(batch_size, progress)
+                film.finish(output)
+        folder.remove()
     return output
 
 
@@ -171,7 +183,7 @@ class _Film:
                 bar.update(self._frames_done)
 
             def work(batch: _Batch) -> _Batch:
-                self._check_cancel()
+                _check_cancel(self._cancel)
                 squares = self._steadier(batch.pictures, self._colorizer.colour_of(batch.pictures))
                 if bar is not None:
                     bar.update(len(squares))
@@ -195,10 +207,10 @@ class _Film:
                 "memory was short: render factors from %d to %d were used, and colours may change between them",
                 min(factors), max(factors),
             )  # fmt: skip
-        path = self._folder.path / f"film{output.suffix.lower()}"
-        write_film(path, self._reader, self._folder, output, self._colorizer.statement(min(factors)))
-        self._folder.record_finishing()
-        replace_output(path, output)
+        path = self._folder.film_path()
+        statement = "; ".join(filter(None, (self._colorizer.statement(min(factors)), self._reader.note())))
+        write_film(path, self._reader, self._folder, output, statement)
+        self._folder.place(path)
 
     def _batches(self, batch_size: int) -> Iterator[_Batch]:
         """Frames that are not done, in batches that end with their piece: so a resumed run has the same ones."""
@@ -206,7 +218,7 @@ class _Film:
         for piece, members in groupby(numbered, lambda pair: pair[0] // SEGMENT_FRAMES):
             frames: list[FilmFrame] = []
             for number, frame in members:
-                self._check_cancel()
+                _check_cancel(self._cancel)
                 if piece < self._done:
                     continue
                 frames.append(frame)
@@ -241,9 +253,10 @@ class _Film:
             save_state(self._folder.state_path(self._piece), self._last_state)
         self._folder.record(self._piece, segment)
 
-    def _check_cancel(self) -> None:
-        if self._cancel is not None and self._cancel.is_set():
-            raise ColorizationCancelled("cancelled; finished pieces are kept, and the same call colours the rest")
+
+def _check_cancel(cancel: threading.Event | None) -> None:
+    if cancel is not None and cancel.is_set():
+        raise ColorizationCancelled("cancelled; finished pieces are kept, and the same call colours the rest")
 
 
 def _checked_batch_size(batch_size: int | None, colorizer: Colorizer) -> int:
@@ -269,7 +282,11 @@ def _about(source: Path, colorizer: Colorizer, **settings: Any) -> dict[str, Any
     return {
         "software": __version__,
         "encoder": [av.__version__, *av.library_versions["libavcodec"]],
-        "source": [str(source.resolve()), status.st_size, status.st_mtime_ns],
+        "source": [
+            os.fsencode(source.resolve()).decode("utf-8", "backslashreplace"),
+            status.st_size,
+            status.st_mtime_ns,
+        ],
         "colorizer": colorizer.identity,
         "render_factor": colorizer.render_factor,
         "precision": colorizer.network.precision,

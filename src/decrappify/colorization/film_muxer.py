@@ -8,13 +8,15 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from decrappify.colorization.film_reader import FilmReader, open_film
+from decrappify.colorization.film_reader import FilmReader
 from decrappify.colorization.film_segments import SegmentFolder, configure_h264
 from decrappify.errors import FormatError, OutputError
 from decrappify.io.film_files import ffmpeg_url
+from decrappify.io.film_opening import open_film
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ _OPTIONS = {
     "mp4": {"movflags": "faststart"},
     "mov": {"movflags": "faststart"},
 }
+_UNIT_OF_MATROSKA_S = Fraction(1, 1000)
 _BITEXACT = {"fflags": "bitexact"}  # else mkv draws a random number
 
 
@@ -47,10 +50,15 @@ def check_tracks(reader: FilmReader, output: Path) -> None:
     Raises
     ------
     FormatError
-        If it cannot hold the sound of the original.
+        If it cannot hold the sound or the time stamps of the original.
     """
     import av
 
+    if check_container(output) == "matroska" and 0 < reader.shortest_s < _UNIT_OF_MATROSKA_S:
+        raise FormatError(
+            f"{reader.path.name} has frames {float(reader.shortest_s):.1e} s apart, and {output.suffix} counts in "
+            "milliseconds; give the output a name ending in .mp4"
+        )
     with open_film(reader.path) as source, av.open(io.BytesIO(), "w", format=check_container(output)) as trial:
         passed = _Passed(source, trial, output)
         with _film_errors(output, "the container refuses the film's streams"):

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from decrappify.colorization.film_colours import FilmColours
-from decrappify.errors import FormatError, InputError, MissingFileError
-from decrappify.io.film_files import ffmpeg_url, frame_orientation
+from decrappify.colorization.presets import check_damaged
+from decrappify.errors import FormatError
+from decrappify.io.file_guard import FileGuard
+from decrappify.io.film_damage import Decoded, FilmDamage, collect_decoded, decode_packets, find_damage
+from decrappify.io.film_files import frame_orientation
+from decrappify.io.film_opening import (
+    LENIENT_DECODING,
+    STRICT_DECODING,
+    check_film_file,
+    film_errors,
+    open_film,
+    picture_stream,
+)
+from decrappify.io.film_packets import read_packets
 from decrappify.io.orientation import upright, upright_pair
 from decrappify.movie import Array
 
@@ -21,8 +34,9 @@ logger = logging.getLogger(__name__)
 
 _STARTS_ANYWHERE = 0x0200  # ffmpeg's flag of broadcast containers, whose clock does not begin with the film
 _DEFAULT_RATE = Fraction(25)
+_MAX_RATE = 1000  # frames per second; more is a damaged header
 _MISSING_SHARE = 0.02
-_FRONT_COVER = "attached_pic"
+_CHECKED_EVERY = 64  # frames between two checks that the file is still the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +63,16 @@ class FilmReader:
     ----------
     path : Path
         Any container and codec that ffmpeg reads.
+    damaged : {"error", "skip", "keep"}
+        Frames that are missing or not whole: refuse the film, leave them out, or keep those that are not whole as they
+        are decoded. Their time stamps stay those of the film, so that its sound fits.
 
     Attributes
     ----------
     n_frames : int
         Frames in the file, counted without decoding them.
+    damage : FilmDamage
+        What is missing or not whole, as far as `check` and the constructor found it.
     height, width : int
         Of the upright pictures.
     time_base : Fraction
@@ -72,35 +91,107 @@ class FilmReader:
     MissingFileError
         If there is no such file.
     FormatError
-        If it is no film, is truncated, or nothing in it can be decoded.
+        If it is no film, frames of it are missing, or nothing in it can be decoded.
     InputError
         If it is a still picture.
     """
 
-    def __init__(self, path: Path) -> None:
-        if not path.exists():
-            raise MissingFileError(f"there is no file {path}; check the path")
-        self.path = path
-        with open_film(path) as container:
+    def __init__(self, path: Path, damaged: str = "error") -> None:
+        self.path, self._damaged = path, check_damaged(damaged)
+        check_film_file(path)
+        self._guard = FileGuard([path])
+        with open_film(path) as container, film_errors(path, guard=self._guard):
             stream = picture_stream(container, path)
             self.time_base: Fraction = stream.time_base
-            self.rate: Fraction = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
-            starts_anywhere = bool(int(container.format.flags) & _STARTS_ANYWHERE)
-            self.offset_s = Fraction(container.start_time or 0, 1_000_000) if starts_anywhere else Fraction(0)
+            self.rate = _rate(stream)
             self._aspect: Fraction | None = stream.sample_aspect_ratio or None
-            self._whole = True
-            self.n_frames = self._count_frames(container, stream)
             codec = stream.codec_context
             # AVI knows only the decoding order, and the time stamps of its packets are made up from that.
             self._has_times = not ("avi" in container.format.name and codec.has_b_frames)
+            self._packets = read_packets(container, stream)
+            self.offset_s = self._start(container)
             tags = codec.colorspace, codec.color_primaries, codec.color_trc
-        frames = self.frames()
-        first = next(frames, None)
-        if first is None:
-            raise FormatError(f"{path.name} holds no frame that can be decoded; it is damaged or was never finished")
-        self._read_layout(first.frame)
-        self.colours = FilmColours.of_frame(first.frame, tags)
-        frames.close()
+            self._warn_of_length(container, stream)
+        if self._packets.hidden_by_edits:
+            logger.warning("%s: %s", path.name, self._packets.hidden_by_edits)
+        self.n_frames = len(self._packets.rows)
+        self.damage = self._find_damage(None)
+        self._refuse_damage()
+        with film_errors(path, guard=self._guard):
+            first = self._first_frame()
+            self._read_layout(first)
+            self.colours = FilmColours.of_frame(first, tags)
+
+    @property
+    def shortest_s(self) -> Fraction:
+        """Least time between two frames, in seconds; 0 if it is unknown."""
+        times = sorted({row.time for row in self._packets.rows if row.time is not None})
+        return min((after - before for before, after in pairwise(times)), default=0) * self.time_base
+
+    def check(self, on_packet: Callable[[], None] | None = None) -> FilmDamage:
+        """Decode the film to its end and return what is missing or not whole.
+
+        Parameters
+        ----------
+        on_packet : callable, optional
+            Called before each packet; may raise to stop.
+
+        Raises
+        ------
+        FormatError
+            If something is damaged and `damaged` is ``"error"``.
+        """
+        with open_film(self.path) as container, film_errors(self.path, guard=self._guard):
+            decoded = collect_decoded(self._called(self._decodable(container, STRICT_DECODING), on_packet))
+        self.damage = self._find_damage(decoded)
+        self._refuse_damage()
+        if self._damaged == "skip" and self.damage.n_lost + self.damage.n_flawed >= self.damage.n_frames:
+            raise FormatError(
+                f"{self.path.name} holds no frame that is whole; damaged='keep' (--damaged keep) colors others"
+            )
+        if self.damage:
+            kept = "are kept as far as they can be decoded" if self._damaged == "keep" else "are left out"
+            logger.warning("%s is damaged: %s; these %s", self.path.name, self.damage, kept)
+        return self.damage
+
+    def note(self) -> str:
+        """Return what the comment of the output states about damaged frames, empty where there are none."""
+        if not self.damage:
+            return ""
+        kept = "kept as far as they could be decoded" if self._damaged == "keep" else "left out"
+        return f"the source is damaged: {self.damage}; {kept}"
+
+    def _start(self, container: Any) -> Fraction:
+        """Return second 0 of the film: no picture is before it, as not every container can hold that."""
+        starts_anywhere = bool(int(container.format.flags) & _STARTS_ANYWHERE)
+        start = Fraction(container.start_time or 0, 1_000_000) if starts_anywhere else Fraction(0)
+        first = min((row.time for row in self._packets.rows if row.time is not None), default=None)
+        return start if first is None or not self._has_times else min(start, first * self.time_base)
+
+    def _find_damage(self, decoded: Decoded | None) -> FilmDamage:
+        return find_damage(self._packets, decoded, self.time_base, round(self.offset_s / self.time_base))
+
+    def _refuse_damage(self) -> None:
+        packets = self._packets
+        if self._damaged != "error" or not self.damage:
+            return
+        way_out = (
+            "copy it again; or damaged='skip' (--damaged skip) leaves them out, and damaged='keep' (--damaged keep) "
+            "colors what can be decoded"
+        )
+        if packets.n_cut and packets.n_announced:
+            raise FormatError(
+                f"{self.path.name} is truncated: it announces {packets.n_announced} frames and holds "
+                f"{packets.n_found}; {self.damage}; {way_out}"
+            )
+        raise FormatError(f"{self.path.name} is damaged: {self.damage}; {way_out}")
+
+    def _first_frame(self) -> Any:
+        with open_film(self.path) as container:
+            for _, frames in decode_packets(self._decodable(container, LENIENT_DECODING)):
+                if frames:
+                    return frames[0]
+        raise FormatError(f"{self.path.name} holds no frame that can be decoded; it is damaged or was never finished")
 
     def _read_layout(self, frame: Any) -> None:
         self._coded = frame.height, frame.width
@@ -117,31 +208,40 @@ class FilmReader:
             )
 
     def frames(self) -> Generator[FilmFrame, None, None]:
-        """Decode from the beginning; frames that cannot be decoded are left out, with one warning at the end."""
-        step = max(1, round(1 / (self.rate * self.time_base)))
+        """Decode from the beginning, without frames that cannot be decoded or, with ``"skip"``, are not whole.
+
+        Raises
+        ------
+        FormatError
+            If the file changes meanwhile.
+        """
+        step = self._packets.step
         offset = round(self.offset_s / self.time_base)
-        last, backwards, damaged = None, 0, 0
-        with open_film(self.path) as container:
-            for frame in self._decoded(container, picture_stream(container, self.path)):
-                if frame is None:
-                    damaged += 1
-                    continue
-                damaged += frame.is_corrupt
-                time = frame.pts - offset if self._has_times and frame.pts is not None else None
-                if time is None or (last is not None and time <= last):
-                    backwards += time is not None
-                    time = 0 if last is None else last + step
-                last = time
-                yield FilmFrame(time, getattr(frame, "duration", 0) or step, frame)
-        name = self.path.name
+        last, backwards, n_frames, lost = None, 0, 0, 0
+        options = LENIENT_DECODING if self._damaged == "keep" else STRICT_DECODING
+        with open_film(self.path) as container, film_errors(self.path, guard=self._guard):
+            for _, frames in decode_packets(self._decodable(container, options)):
+                lost += frames is None
+                for frame in frames or ():
+                    if n_frames % _CHECKED_EVERY == 0:
+                        self._guard.check()
+                    n_frames += 1
+                    time = frame.pts - offset if self._has_times and frame.pts is not None else None
+                    if time is None or (last is not None and time <= last):
+                        backwards += time is not None
+                        # without time stamps, the place of each frame that cannot be decoded stays free
+                        time = 0 if last is None else last + step * (1 + (lost if time is None else 0))
+                    last, lost = time, 0
+                    if self._damaged == "keep" or not self._is_flawed(frame):
+                        yield FilmFrame(time, max(getattr(frame, "duration", 0) or 0, 0) or step, frame)
+        self._guard.check()
         if backwards:
-            logger.warning("%s: the time stamps of %d frames did not grow, and were moved", name, backwards)
-        if damaged:
-            logger.warning("%s is damaged: %d of its frames are missing or not whole", name, damaged)
+            logger.warning("%s: the time stamps of %d frames did not grow, and were moved", self.path.name, backwards)
 
     def picture(self, frame: FilmFrame) -> Array:
         """Upright RGB picture of a frame, (Y, X, 3) uint8; frames of another size are scaled to that of the first."""
-        return np.ascontiguousarray(upright(self.colours.to_rgb(frame.frame, *self._coded), self._orientation))
+        with film_errors(self.path, "has a frame that cannot be converted"):
+            return np.ascontiguousarray(upright(self.colours.to_rgb(frame.frame, *self._coded), self._orientation))
 
     def packets(self, container: Any, streams: Any) -> Iterator[Any]:
         """Packets of some streams up to the end of the file, or to where it had become unreadable from the start.
@@ -149,96 +249,51 @@ class FilmReader:
         Raises
         ------
         FormatError
-            If the file was readable before.
+            If the file was readable before, or has changed since.
         """
         import av
 
+        self._guard.check()
         try:
             yield from container.demux(streams)
         except av.FFmpegError as error:
-            if self._whole:
+            self._guard.check()
+            if not self._packets.error:
                 raise FormatError(
                     f"{self.path} could be read before and cannot be now ({error.strerror}); is its disk still there? "
                     "The same call goes on where it stopped"
                 ) from error
+        self._guard.check()
 
-    def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
-        """Frames in order; None for a packet that cannot be decoded."""
-        import av
+    def _decodable(self, container: Any, options: dict[str, str]) -> Iterator[Any]:
+        """Packets of the picture stream, with a decoder of these options."""
+        stream = picture_stream(container, self.path)
+        stream.codec_context.options = dict(options)
+        return self.packets(container, stream)
 
-        for packet in self.packets(container, stream):
-            try:
-                yield from packet.decode()
-            except av.FFmpegError:
-                yield None
+    def _called(self, packets: Iterator[Any], on_packet: Callable[[], None] | None) -> Iterator[Any]:
+        for packet in packets:
+            if on_packet is not None:
+                on_packet()
+            yield packet
 
-    def _count_frames(self, container: Any, stream: Any) -> int:
-        """Count frames by their packets.
+    def _is_flawed(self, frame: Any) -> bool:
+        return bool(frame.is_corrupt or (frame.pts is not None and frame.pts in self.damage.flawed))
 
-        Raises
-        ------
-        FormatError
-            If there are fewer than the film announces.
-        """
-        import av
-
-        found = shown = 0
-        end = 0.0
-        try:
-            for packet in container.demux(stream):
-                if packet.size > 0:  # the last, empty one flushes the decoder
-                    found += 1
-                    shown += not packet.is_discard
-                    end = max(end, float((packet.pts or 0) * stream.time_base))
-        except av.FFmpegError as error:
-            self._whole = False
-            logger.warning("%s cannot be read to its end (%s); the rest is left out", self.path.name, error.strerror)
-        if found < stream.frames:
-            raise FormatError(
-                f"{self.path.name} is truncated: it announces {stream.frames} frames and holds {found}; copy it again, "
-                "or cut it to what is there first"
-            )
+    def _warn_of_length(self, container: Any, stream: Any) -> None:
+        """Warn if a film of a format without exact length ends long before it should."""
+        rows = [row.time for row in self._packets.rows if row.time is not None]
+        if not rows or self._packets.n_cut or self._packets.n_announced:
+            return
         announced = float((stream.duration or 0) * stream.time_base) or (container.duration or 0) / 1e6
-        length = end - float((stream.start_time or 0) * stream.time_base)
+        length = float((max(rows) - (stream.start_time or 0)) * stream.time_base)
         if length < announced * (1 - _MISSING_SHARE) - 1:
             logger.warning("%s announces %.1f s and holds %.1f s of pictures", self.path.name, announced, length)
-        return shown
 
 
-def open_film(path: Path) -> Any:
-    """Open a container for reading.
-
-    Raises
-    ------
-    FormatError
-        If ffmpeg cannot read it.
-    """
-    import av
-
-    try:
-        return av.open(ffmpeg_url(path))
-    except (av.FFmpegError, OSError) as error:
-        raise FormatError(
-            f"{path.name} is no readable film ({error.strerror}); it is damaged or another kind of file"
-        ) from error
-
-
-def picture_stream(container: Any, path: Path) -> Any:
-    """Find the first picture stream that is no cover picture.
-
-    Raises
-    ------
-    FormatError
-        If there is none, or nothing decodes it.
-    InputError
-        If the file is a still picture.
-    """
-    kind = container.format.name
-    if kind.startswith("image2") or kind.endswith("_pipe"):
-        raise InputError(f"{path.name} is a still picture, not a film; give the output a picture's name, such as .png")
-    for stream in container.streams.video:
-        if _FRONT_COVER not in str(stream.disposition):
-            if stream.codec_context is None:
-                raise FormatError(f"{path.name} holds pictures that nothing here decodes; convert it to H.264 first")
-            return stream
-    raise FormatError(f"{path.name} holds no picture stream; is it a sound file?")
+def _rate(stream: Any) -> Fraction:
+    """Return the frames per second, 25 where the film states none that is possible."""
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate and 0 < rate <= _MAX_RATE:
+            return Fraction(rate)
+    return _DEFAULT_RATE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -13,13 +12,14 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from decrappify.colorization.film_reader import FilmReader
-from decrappify.errors import OutputExistsError
+from decrappify.io.durable import read_json, sync_file, write_json
 from decrappify.io.h264 import X264_THREADS, x264_options
-from decrappify.io.outputs import check_output, remove, write_json
+from decrappify.io.locks import OutputLock
+from decrappify.io.outputs import check_output
+from decrappify.io.working_folder import WorkingFolder
 from decrappify.movie import Array
 
 SEGMENT_FRAMES = 100  # a fixed number, so that a resumed run codes the very same pieces
-_RUN = "run.json"
 _QUALITY = {"crf": "17", "preset": "medium"}
 _HEADERS_APART = 1 << 22  # ffmpeg's flag: parameter sets go into the container, as mp4 and mkv want them
 
@@ -122,14 +122,14 @@ class SegmentFolder:
 
     Parameters
     ----------
-    output : Path
-        The film to be.
+    lock : OutputLock
+        The lock on the film to be.
     key : str
         Digest of all that decides its pictures; pieces of another key are never used.
     about : dict
         The same for a reader's eyes.
     overwrite : bool
-        Replace `output`, once the new film is complete, and discard another run's pieces.
+        Replace the output, once the new film is complete, and discard another run's pieces.
     resume : bool
         Go on with the pieces that are there; False starts again.
 
@@ -151,38 +151,35 @@ class SegmentFolder:
     OutputExistsError
         If the output, or another run's unfinished one, is there and `overwrite` is False.
     OutputError
-        If the output's folder cannot be written into.
+        If the output's folder cannot be written into, or something else has the folder's name.
     """
 
-    def __init__(self, output: Path, key: str, about: dict[str, Any], *, overwrite: bool, resume: bool) -> None:
-        self.path = output.with_name(f"{output.name}.partial")
-        self.key = key
-        run = self._read_json(_RUN)
-        mine = run.get("key") == key
-        self.continues = mine and resume
-        self.runtime: Any = run.get("runtime") if self.continues else None
-        self.complete = self.continues and bool(run.get("finishing")) and output.exists() and not overwrite
-        if self.complete:
-            return
-        check_output(output, overwrite=overwrite)
-        if self.path.exists() and not mine and not overwrite and any(self.path.iterdir()):
-            raise OutputExistsError(
-                f"{self.path} holds the unfinished film of another run (other input, model or settings); repeat that "
-                "run to finish it, or discard it with overwrite=True (--overwrite)"
-            )
-        self._about = {"key": key, **about}
+    def __init__(self, lock: OutputLock, key: str, about: dict[str, Any], *, overwrite: bool, resume: bool) -> None:
+        self._lock, self._overwrite = lock, overwrite
+        self._folder = WorkingFolder(lock, key, overwrite=overwrite)
+        self.path, self.key = self._folder.path, key
+        self.continues = self._folder.continues and resume
+        self.runtime: Any = self._folder.about.get("runtime") if self.continues else None
+        self.complete = resume and lock.placed_by == key
+        if not self.complete:
+            check_output(lock.target, overwrite=overwrite)
+        self._about = about
 
     def open(self, runtime: dict[str, Any]) -> None:
         """Create the folder, or clear it of what is not to be continued, and record threads and processor type."""
-        if not self.continues:
-            self.remove()
-        self._about["runtime"] = self.runtime = runtime
-        self.path.mkdir(exist_ok=True)
-        write_json(self.path / _RUN, self._about)
+        self.runtime = runtime
+        if self.continues:
+            self._folder.describe({**self._about, "runtime": runtime})
+        else:
+            self._folder.create({**self._about, "runtime": runtime})
 
-    def record_finishing(self) -> None:
-        """Say that what follows is a rename."""
-        write_json(self.path / _RUN, {**self._about, "finishing": True})
+    def film_path(self) -> Path:
+        """File of the whole film before it has its final name."""
+        return self._folder.empty_folder("film") / self._lock.target.name
+
+    def place(self, film: Path) -> None:
+        """Rename the whole film to its final name."""
+        self._lock.place(film, overwrite=self._overwrite, run_key=self.key)
 
     def media_path(self, number: int) -> Path:
         """File of a piece's packets."""
@@ -193,12 +190,15 @@ class SegmentFolder:
         return self.path / f"{number:05d}.npz"
 
     def record(self, number: int, segment: Segment) -> None:
-        """Say that a piece is finished."""
+        """Record that a piece is finished."""
+        state = self.state_path(number)
+        if state.exists():
+            sync_file(state)
         write_json(self.path / f"{number:05d}.json", asdict(segment))
 
     def segment(self, number: int) -> Segment | None:
         """Read what is known of a piece; None if it is not finished, not whole, or of another run."""
-        values = self._read_json(f"{number:05d}.json")
+        values = read_json(self.path / f"{number:05d}.json")
         if values.get("key") != self.key:
             return None
         segment = Segment(**{**values, "packets": [tuple(packet) for packet in values["packets"]]})
@@ -214,18 +214,5 @@ class SegmentFolder:
             number += 1
 
     def remove(self) -> None:
-        """Delete the folder; what is not of a film stays in it."""
-        if not self.path.is_dir():
-            return
-        for pattern in ("*.h264", "*.npz", "*.json", "*.json.partial", "film.*"):
-            for file in self.path.glob(pattern):
-                remove(file)
-        if not any(self.path.iterdir()):
-            self.path.rmdir()
-
-    def _read_json(self, name: str) -> dict[str, Any]:
-        try:
-            values = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # not there, or cut short by a crash of the machine
-            return {}
-        return values if isinstance(values, dict) else {}
+        """Delete the folder."""
+        self._folder.remove()

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from decrappify.checks import reason
 from decrappify.colorization.deep_scans import DeepScan, read_deep_scan
-from decrappify.errors import FormatError, InputError, MissingFileError
+from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError
 from decrappify.io.orientation import upright, upright_pair
+from decrappify.limits.files import check_decoded_size, check_regular
+from decrappify.limits.reached import raise_if_limit
 from decrappify.movie import Array
 
 if TYPE_CHECKING:
@@ -79,6 +82,7 @@ def read_photograph(path: Path) -> Photograph:
             "dpi": _dpi(image.info.get("dpi"), turned=turned),
             "tags": _tags(image),
         }
+        check_decoded_size(path.name, image.width * image.height * len(image.getbands()), path.stat().st_size)
         pixels, alpha = _split(_pixels(path, image))
         return Photograph(pixels=pixels, alpha=alpha, **belongings)
 
@@ -187,21 +191,31 @@ def _dpi(dpi: Any, *, turned: bool) -> tuple[float, float] | None:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
+    """Turn whatever Pillow, tifffile and the codecs raise for a damaged file into one line."""
     from PIL import Image
 
+    from decrappify.io.tiff_file import tifffile_messages
+
+    check_regular(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # 100 megapixels are a usual scan
+        with warnings.catch_warnings(), tifffile_messages():
+            # Pillow warns of damaged tags, which are left out, and of 100 megapixels, which are a usual scan.
+            warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             yield
-    except (FormatError, InputError):
-        raise
     except FileNotFoundError as error:
+        if isinstance(error, MissingFileError):
+            raise
         raise MissingFileError(f"there is no file {path}; check the path") from error
+    except (DecrappifyError, Warning):
+        raise
     except Image.DecompressionBombError as error:
-        raise FormatError(f"{path.name} has too many pixels for a photograph ({error}); save it smaller") from error
-    except (OSError, RuntimeError, SyntaxError, ValueError) as error:
-        reason = " ".join(str(error).split())
         raise FormatError(
-            f"{path.name} is no readable PNG, JPEG, BMP or TIFF picture ({reason}); "
+            f"{path.name} has too many pixels for a photograph ({reason(error)}); save it smaller"
+        ) from error
+    except Exception as error:
+        raise_if_limit(error, f"reading {path}")
+        raise FormatError(
+            f"{path.name} is no readable PNG, JPEG, BMP or TIFF picture ({reason(error)}); "
             "it is damaged or another kind of file"
         ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -10,15 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from decrappify.checks import check_whole
+from decrappify.checks import check_whole, json_value
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
 from decrappify.colorization.photograph_writer import check_writable, write_photograph
 from decrappify.colorization.photographs import READABLE, Photograph, read_description, read_photograph
 from decrappify.colorization.presets import SQUARE
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
+from decrappify.io.durable import remove, write_json
+from decrappify.io.locks import locked_folder
 from decrappify.io.natural import natural_key
-from decrappify.io.outputs import check_output, output_errors, remove, write_json
+from decrappify.io.outputs import atomic_output, check_early, refuse_overlap
 from decrappify.movie import Array
 from decrappify.runtime import present_runtime, take_up_runtime, threads_put_back
 
@@ -29,6 +30,7 @@ Pair = tuple[Path, Path]  # a picture, and where it goes
 Failure = tuple[Path, Exception]
 
 _RUN = ".decrappify-run.json"  # in the output folder, while a run is unfinished
+_EXPLAINED, _NAMED = 3, 12  # pictures in the error at the end: with reasons, or only their names
 _OF_ONE_PICTURE = (FormatError, InputError, MissingFileError, OutputExistsError)  # the others can still be coloured
 
 
@@ -71,9 +73,8 @@ def colorize_still(
 def check_still_output(source: Path, output: Path, *, overwrite: bool) -> None:
     """Refuse an output for one picture before anything is computed; raises as `colorize_still`."""
     check_writable(output)
-    if output.exists() and source.exists() and output.samefile(source):
-        raise InputError(f"{output} is the input itself; choose another name for the output")
-    check_output(output, overwrite=overwrite)
+    refuse_overlap(output, source)
+    check_early(output, overwrite=overwrite)
 
 
 def colorize_folder(
@@ -131,19 +132,30 @@ def colorize_folder(
     _make_folder(output)
     size = _checked_batch_size(batch_size)
     failed: list[Failure] = []
-    with threads_put_back():
+    with locked_folder(output), threads_put_back():
         _take_up(output, colorizer, resume=resume and not overwrite)
         _colour_all(
             pairs, size, colorizer, failed, watermark=watermark, overwrite=overwrite, resume=resume, progress=progress,
             cancel=cancel,
         )  # fmt: skip
-    remove(output / _RUN)
+        remove(output / _RUN)
     if failed:
-        reasons = "; ".join(f"{path.name}: {error}" for path, error in failed)
         raise InputError(
-            f"{len(failed)} of {len(pairs)} pictures were not coloured, the others are in {output}: {reasons}"
+            f"{len(failed)} of {len(pairs)} pictures were not coloured, the others are in {output}: {_listed(failed)}"
         )
     return output
+
+
+def _listed(failed: Sequence[Failure]) -> str:
+    """Return a few failures with their reasons; of many the names, after a warning of each reason."""
+    failed = sorted(failed, key=lambda failure: natural_key(failure[0]))
+    if len(failed) <= _EXPLAINED:
+        return "; ".join(f"{path.name}: {error}" for path, error in failed)
+    for path, error in failed:
+        logger.warning("%s was not coloured: %s", path.name, error)
+    more = len(failed) - _NAMED
+    names = ", ".join(path.name for path, _ in failed[:_NAMED])
+    return f"{names}{f' and {more} more' if more > 0 else ''}; a warning of each states the reason"
 
 
 def _take_up(output: Path, colorizer: Colorizer, *, resume: bool) -> None:
@@ -151,13 +163,13 @@ def _take_up(output: Path, colorizer: Colorizer, *, resume: bool) -> None:
     path, device = output / _RUN, colorizer.network.device
     about = {"colorizer": colorizer.identity, "render_factor": colorizer.render_factor}
     try:
-        earlier = json.loads(path.read_text(encoding="utf-8")) if resume else {}
+        earlier = json_value(path.read_text(encoding="utf-8")) if resume else {}
         ours = about == {key: earlier.get(key) for key in about}
     except (OSError, ValueError, AttributeError):  # there is none, or it is damaged
         ours = False
     runtime = take_up_runtime(earlier.get("runtime"), device) if ours else present_runtime(device)
-    with output_errors(output):
-        write_json(path, about | {"runtime": runtime})
+    with atomic_output(path, overwrite=True) as partial:
+        write_json(partial, about | {"runtime": runtime})
 
 
 def _colour_all(
@@ -191,8 +203,7 @@ def _colour_all(
 
 def _pairs(source: Path, output: Path) -> list[Pair]:
     """Every picture of a folder, and where it goes."""
-    if output.exists() and output.samefile(source):
-        raise InputError(f"{output} is the input folder itself; choose another folder for the output")
+    refuse_overlap(output, source)
     files = [file for file in source.iterdir() if file.is_file() and not file.name.startswith(".")]
     pictures = sorted((file for file in files if file.suffix.lower() in READABLE), key=natural_key)
     if not pictures:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from decrappify.checks import short
 from decrappify.crappify.files import read_table, write_table
 from decrappify.crappify.part import Part
 from decrappify.crappify.registry import did_you_mean, part_from_dict, part_to_dict
@@ -164,10 +165,10 @@ class Crappifier:
         """Build it from the plain values of `to_dict`; unknown keys are refused with the nearest known name."""
         for key in table:
             if key not in ("name", "steps"):
-                raise InputError(f"a crappifier has no setting {key!r}; {did_you_mean(key, ('name', 'steps'))}")
+                raise InputError(f"a crappifier has no setting {short(key)}; {did_you_mean(key, ('name', 'steps'))}")
         steps, name = table.get("steps"), table.get("name")
         if not isinstance(steps, list | tuple) or not isinstance(name, str | None):
-            raise InputError(f"a crappifier has steps {steps!r} and name {name!r}, needs a list of steps and a text")
+            raise InputError(f"a crappifier has steps {short(steps)} and name {short(name)}, needs a list of steps and a text")
         return cls([part_from_dict(step) for step in steps], name)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:

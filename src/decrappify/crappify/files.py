@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from decrappify.checks import toml_table
+from decrappify.checks import json_value, reason, toml_table
 from decrappify.errors import FormatError, MissingFileError, OutputError, OutputExistsError
+from decrappify.limits.files import check_regular
 
 
 def read_table(path: Path) -> dict[str, Any]:
     """Read a ``.toml`` or ``.json`` file that holds one table."""
     _check_suffix(path)
+    check_regular(path)
     if not path.is_file():
         raise MissingFileError(f"there is no crappifier file {path}; check the path, or use the name of a preset")
     try:
         text = path.read_text(encoding="utf-8-sig")
-        table = toml_table(text) if path.suffix.lower() == ".toml" else json.loads(text)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path} is not a valid {path.suffix[1:].upper()} file: {error}") from error
+        table = toml_table(text) if path.suffix.lower() == ".toml" else json_value(text)
+    except (ValueError, OSError) as error:
+        raise FormatError(f"{path} is not a valid {path.suffix[1:].upper()} file: {reason(error)}") from error
     if not isinstance(table, dict):
         raise FormatError(f"{path} holds a {type(table).__name__}, needs one table with 'steps'")
     return table
@@ -32,11 +36,13 @@ def write_table(table: Mapping[str, Any], path: Path, *, overwrite: bool = False
     if path.exists() and not overwrite:
         raise OutputExistsError(f"{path} exists; pass overwrite=True to replace it")
     text = to_toml(table) if path.suffix.lower() == ".toml" else json.dumps(table, indent=2) + "\n"
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(16)}.partial")
     try:
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise OutputError(f"{path} could not be written: {error.strerror}; choose another folder") from error
     return path
 

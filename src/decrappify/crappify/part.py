@@ -9,11 +9,15 @@ from typing import Annotated, Any, ClassVar, TypeAlias, get_args, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from decrappify.checks import short
 from decrappify.errors import InputError
 
 Number: TypeAlias = float | tuple[float, float]
 Signal: TypeAlias = NDArray[np.float32]
 Times: TypeAlias = NDArray[np.int64]
+
+
+_LARGEST = 1e30  # numbers beyond it are no setting, and their squares are not finite in float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Limits:
 
     def allows(self, value: Any) -> bool:
         """Whether one number (not a range) is allowed."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST < value < _LARGEST:
             return False
         return self.minimum <= value <= self.maximum and value > self.above and (not self.whole or value == int(value))
 
@@ -80,7 +84,7 @@ class Part:
 
     def __post_init__(self) -> None:
         if not Limits(above=0, maximum=1).allows(self.probability):
-            raise InputError(f"{self.name}: probability is {self.probability!r}, needs a number above 0 and at most 1")
+            raise InputError(f"{self.name}: probability is {short(self.probability)}, needs a number above 0 and at most 1")
         if self.scale != 1 and self.probability != 1:
             raise InputError(
                 f"{self.name}: a step that changes the image size is always taken, "
@@ -157,7 +161,7 @@ def _checked(value: Any, limits: Limits, where: str) -> Number:
             return (_plain(value[0], limits), _plain(value[1], limits))
     elif limits.allows(value):
         return _plain(value, limits)
-    raise InputError(f"{where} is {value!r}, needs {limits.describe()}, or a (low, high) range of such numbers")
+    raise InputError(f"{where} is {short(value)}, needs {limits.describe()}, or a (low, high) range of such numbers")
 
 
 def _plain(value: float, limits: Limits) -> float:

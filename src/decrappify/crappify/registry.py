@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from decrappify.checks import short
 from decrappify.crappify.artefacts import Bleaching, Jpeg, Text
 from decrappify.crappify.choice import OneOf
 from decrappify.crappify.colour import FilmNoise, Grey
@@ -58,17 +59,17 @@ def part_to_dict(part: Part) -> dict[str, Any]:
 def part_from_dict(entry: Any) -> Part:
     """Build a part from the plain values of `part_to_dict`."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("part"), str):
-        raise InputError(f"a crappifier step is {entry!r}, needs a table with its name, such as part = 'gaussian'")
+        raise InputError(f"a crappifier step is {short(entry)}, needs a table with its name, such as part = 'gaussian'")
     kind = PARTS.get(entry["part"])
     if kind is None:
-        raise InputError(f"there is no crappifier part {entry['part']!r}; {did_you_mean(entry['part'], PARTS)}")
+        raise InputError(f"there is no crappifier part {short(entry['part'])}; {did_you_mean(entry['part'], PARTS)}")
     known = [each.name for each in fields(kind)]
     values: dict[str, Any] = {}
     for key, value in entry.items():
         if key == "part":
             continue
         if key not in known:
-            raise InputError(f"crappifier part {kind.name!r} has no setting {key!r}; {did_you_mean(key, known)}")
+            raise InputError(f"crappifier part {kind.name!r} has no setting {short(key)}; {did_you_mean(key, known)}")
         if key == "parts" and isinstance(value, list | tuple):
             value = tuple(part_from_dict(item) for item in value)
         values[key] = value

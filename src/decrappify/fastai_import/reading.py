@@ -15,8 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from decrappify.checks import reason
 from decrappify.errors import MissingFileError, ModelFileError
 from decrappify.fastai_import.kinds import LEGACY, ZIP, what_it_is
+from decrappify.limits.files import check_regular
+from decrappify.limits.reached import raise_if_limit
+from decrappify.limits.weights import check_archive, check_tensors
 
 WHERE = "the README files of jantic/DeOldify and BPHO-Salk/PSSR say where their weights are published"
 _SCALAR = np.float64(0).__reduce__()[0]  # makes NumPy's numbers when they are unpickled
@@ -65,10 +69,13 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     {'0.weight': tensor([1., 1.])}
     """
     path = Path(path)
+    check_regular(path)
     if not path.is_file():
         raise MissingFileError(f"there is no file {path}; nothing is downloaded by itself: {WHERE}")
+    check_archive(path)
     zipped = zipfile.is_zipfile(path)
     state = _weights(_load(path, zipped), path)
+    check_tensors(path, state.values())
     if zipped:  # mapped: the optimiser's state is never read, and what is kept must outlive the file
         state = {key: tensor.clone() for key, tensor in state.items()}
     while all(key.startswith("module.") for key in state):
@@ -91,12 +98,18 @@ def _load(path: Path, zipped: bool) -> Any:
                 return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
             return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file fails in many ways, all of them mean the same
+        raise_if_limit(error, f"reading {path}")
         raise ModelFileError(f"{path} {_why_not(path, zipped)}") from error
 
 
 def _check_members(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        members = [name.split("/", 1)[-1] for name in archive.namelist()]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [name.split("/", 1)[-1] for name in archive.namelist()]
+    except Exception as error:  # zipfile trusts the directory at the end of the file
+        raise ModelFileError(
+            f"{path} is damaged or a truncated download ({reason(error)}); download it again ({WHERE})"
+        ) from error
     if "constants.pkl" in members:
         raise ModelFileError(f"{path} is a TorchScript program, not weights; give the .pth file that it was made from")
     if "data.pkl" not in members:
@@ -106,7 +119,7 @@ def _check_members(path: Path) -> None:
 def _why_not(path: Path, zipped: bool) -> str:
     """Say why torch refused a file: Python objects in it, or damage."""
     foreign = ""
-    with suppress(ValueError, EOFError, OSError, zipfile.BadZipFile):  # the damage may be in the pickle itself
+    with suppress(Exception):  # the damage may be in the pickle itself
         foreign = next((name for name in _globals(path, zipped) if name.rpartition(".")[0] not in _PLAIN), "")
     if foreign.startswith("fastai."):
         return (

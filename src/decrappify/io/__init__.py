@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,10 +12,11 @@ from typing import Any
 
 from numpy.typing import DTypeLike
 
+from decrappify.checks import checked_progress
 from decrappify.errors import InputError
 from decrappify.io.folder import check_folder_as, is_image_folder
 from decrappify.io.formats import READABLE, format_of, writer_for
-from decrappify.io.outputs import check_output, partial_path
+from decrappify.io.outputs import check_early, partial_path, refuse_overlap
 from decrappify.io.scenes import scene_index, scenes, several_scenes, unique_names
 from decrappify.movie import Movie, PixelSize
 
@@ -32,6 +34,7 @@ def open_movie(
     pixel_size_um: float | Sequence[float | None] | None = None,
     axes: str | None = None,
     folder_as: str = "auto",
+    absent_chunks: str = "auto",
 ) -> Movie:
     """Open anything that holds a movie, a stack or a still; pixels are read when they are asked for.
 
@@ -61,6 +64,10 @@ def open_movie(
         that differ in a running number are frames; numbers with a label (``t001``, ``z01``, ``c2``, ``pos3``, wells
         such as ``B02``) and the names of common instruments are axes and scenes; planes without a file are `missing`.
         The result is logged, and where it is a judgment, or scenes are left out, a warning.
+    absent_chunks : {"auto", "missing", "fill"}
+        For Zarr: what chunks that are not in the store are taken for. "missing": their planes count as not recorded.
+        "fill": they hold the fill value, as of writers that leave out empty chunks. "auto" decides by the chunks that
+        are there, and a warning states the result. A chunk that disappears after opening is an error.
 
     Returns
     -------
@@ -84,11 +91,16 @@ def open_movie(
     ((3, 1, 1, 8, 9), (None, 0.1, 0.1), 2.0)
     """
     if is_image_folder(source):
+        _only_for_zarr(absent_chunks, Path(source).name)
         movie = _open_folder(Path(source), scene, axes, folder_as)
     else:
         check_folder_as(folder_as, source)
-        is_path = isinstance(source, str | os.PathLike)
-        movie = _open_file(Path(source), scene, axes) if is_path else _open_object(source, scene, axes)
+        if isinstance(source, str | os.PathLike):
+            movie = _open_file(Path(source), scene, axes, absent_chunks)
+        else:
+            movie = _open_object(source, scene, axes, absent_chunks)
+    if isinstance(source, str | os.PathLike):
+        movie.origin = Path(source)
     changes: dict[str, Any] = {}
     if frame_interval_s is not None:
         changes["frame_interval_s"] = _positive(frame_interval_s, "frame_interval_s", "seconds")
@@ -172,7 +184,7 @@ def save_movie(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
-    progress: Callable[..., Any] | None = None,
+    progress: Callable[..., Any] | bool | None = None,
     dtype: DTypeLike | None = None,
 ) -> Path:
     """Write a movie as OME-Zarr (``.ome.zarr``), OME-TIFF (``.ome.tif``) or film (``.mp4``), by the suffix of `path`.
@@ -187,8 +199,9 @@ def save_movie(
         The new file.
     overwrite : bool
         Replace what is there.
-    progress : callable, optional
-        Like ``tqdm``: ``progress(total=, desc=, unit=)`` gives an object with ``update(n)`` and ``close()``.
+    progress : bool or callable, optional
+        True, or a callable like ``tqdm``: ``progress(total=, desc=, unit=)`` returns an object with ``update(n)`` and
+        ``close()``.
     dtype : dtype, optional
         Stored dtype: rounded and clipped, never rescaled; the movie's own by default. A warning states the share of
         clipped pixels.
@@ -202,17 +215,20 @@ def save_movie(
     ------
     OutputExistsError
         If `path` exists and `overwrite` is False; before anything is read.
+    InputError
+        If `path` is the file or folder that `movie` is read from, holds it, or lies in it.
     FormatError
         If there is no writer for the suffix.
     OutputError
-        If the disk is full or the folder is not writable.
+        If the disk is full, the folder is not writable, or another process writes `path`.
     """
     from decrappify.io.casting import cast_movie, warn_of_clipping
 
-    path = Path(path)
+    path, progress = Path(path), checked_progress(progress)
     kind = writer_for(path)
-    check_output(path, overwrite=overwrite)
+    check_early(path, overwrite=overwrite)
     movie = cast_movie(open_movie(movie), dtype)
+    refuse_overlap(path, movie.origin)
     if kind == "OME-Zarr":
         from decrappify.io.omezarr_writer import write_omezarr
 
@@ -256,9 +272,9 @@ def _scene_of_many(path: Path, number: int, count: int) -> Movie:
     return movie.derived(ClosingSource(partial(open_movie, path, scene=number), movie))
 
 
-def _open_file(path: Path, scene: int | str | None, axes: str | None) -> Movie:
+def _open_file(path: Path, scene: int | str | None, axes: str | None, absent_chunks: str) -> Movie:
     """Open one scene; where none is chosen and there are several, the first, with a warning."""
-    movie = _open_path(path, 0 if scene is None else scene, axes)
+    movie = _open_path(path, 0 if scene is None else scene, axes, absent_chunks)
     if scene is None:
         known = getattr(movie._source, "scene_names", None)  # large files are not opened twice
         others = several_scenes(scenes(path) if known is None else unique_names(known), path.name)
@@ -267,8 +283,10 @@ def _open_file(path: Path, scene: int | str | None, axes: str | None) -> Movie:
     return movie
 
 
-def _open_path(path: Path, scene: int | str, axes: str | None) -> Movie:
+def _open_path(path: Path, scene: int | str, axes: str | None, absent_chunks: str) -> Movie:
     kind = format_of(path)
+    if kind != "OME-Zarr":
+        _only_for_zarr(absent_chunks, path.name)
     _warn_if_misnamed(path, kind)
     if axes is not None and kind not in ("TIFF", "OME-Zarr"):
         raise InputError(
@@ -287,7 +305,7 @@ def _open_path(path: Path, scene: int | str, axes: str | None) -> Movie:
     if kind == "OME-Zarr":
         from decrappify.io.omezarr import open_omezarr
 
-        return open_omezarr(path, scene=scene, axes=axes)
+        return open_omezarr(path, scene=scene, axes=axes, absent_chunks=absent_chunks)
     _only_scene(scene, path.name)
     if kind == "video":
         from decrappify.io.video import open_video
@@ -309,7 +327,13 @@ def _open_folder(path: Path, scene: int | str | None, axes: str | None, folder_a
     return open_folder(path, scene or 0, folder_as=folder_as, scene_is_chosen=scene_is_chosen, open_file=open_movie)
 
 
-def _open_object(source: Any, scene: int | str | None, axes: str | None) -> Movie:
+def _open_object(source: Any, scene: int | str | None, axes: str | None, absent_chunks: str) -> Movie:
+    if is_zarr_array(source):
+        from decrappify.io.omezarr import from_zarr_array
+
+        _only_scene(scene or 0, "an array")
+        return from_zarr_array(source, axes, absent_chunks)
+    _only_for_zarr(absent_chunks, getattr(source, "name", None) or f"a {type(source).__name__}")
     if isinstance(source, Movie):
         _only_scene(scene or 0, source.name)
         return source
@@ -328,6 +352,19 @@ def _open_object(source: Any, scene: int | str | None, axes: str | None) -> Movi
         )
     _only_scene(scene or 0, "an array")
     return Movie.from_array(source, axes)
+
+
+def is_zarr_array(source: Any) -> bool:
+    """Whether an object is an array of zarr 3, without importing it for others."""
+    zarr = sys.modules.get("zarr")
+    return zarr is not None and isinstance(source, getattr(zarr, "Array", ()))
+
+
+def _only_for_zarr(absent_chunks: str, name: str) -> None:
+    if absent_chunks != "auto":
+        raise InputError(
+            f"absent_chunks={absent_chunks!r} was given for {name}, which is not stored as Zarr; leave it out"
+        )
 
 
 def _only_scene(scene: int | str, name: str) -> None:

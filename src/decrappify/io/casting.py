@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie, Shape5
+from decrappify.saturation import count_outside, saturate
 
 
 def cast_movie(movie: Movie, dtype: DTypeLike | None) -> Movie:
@@ -32,19 +33,6 @@ def cast_movie(movie: Movie, dtype: DTypeLike | None) -> Movie:
     if wanted.kind not in "uif":
         raise InputError(f"dtype={wanted.name} cannot hold an image; needs one such as 'uint8', 'uint16' or 'float32'")
     return movie if wanted == movie.dtype else movie.derived(_CastSource(movie, wanted))
-
-
-def cast(frame: Array, dtype: np.dtype[Any]) -> Array:
-    """Round and clip `frame` of any shape to `dtype`."""
-    if dtype.kind == "f" or frame.dtype == dtype:
-        return frame.astype(dtype, copy=False)
-    limits = np.iinfo(dtype)
-    if frame.dtype.kind == "f":
-        frame = np.rint(frame.astype(np.float64, copy=False))
-        # 2**64 - 1 is no float64: compare with the next float below, so that the cast stays in range.
-        return np.clip(frame, limits.min, np.nextafter(float(limits.max) + 1, 0)).astype(dtype)
-    own = np.iinfo(frame.dtype)
-    return np.clip(frame, max(own.min, limits.min), min(own.max, limits.max)).astype(dtype)
 
 
 def warn_of_clipping(movie: Movie, *, stacklevel: int = 3) -> None:
@@ -75,13 +63,9 @@ class _CastSource:
                 f"frame {t} of {self._movie.name} holds NaN, which {self.dtype.name} cannot; save it as float32, "
                 "or repair the file"
             )
-        if self.dtype.kind in "ui":
-            limits = np.iinfo(self.dtype)
-            self.read_pixels += frame.size
-            if frame.size and not limits.min <= frame.min() <= frame.max() <= limits.max:
-                whole = np.rint(frame) if frame.dtype.kind == "f" else frame
-                self.clipped += int(np.count_nonzero((whole < limits.min) | (whole > limits.max)))
-        return cast(frame, self.dtype)
+        self.read_pixels += frame.size
+        self.clipped += sum(count_outside(frame, self.dtype))
+        return saturate(frame, self.dtype)
 
     def close(self) -> None:
         self._movie.close()

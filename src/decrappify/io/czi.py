@@ -23,8 +23,11 @@ from decrappify.io.czi_layout import (
     scene_numbers,
 )
 from decrappify.io.czi_selection import check_picks, left_out_message, parse_scene
+from decrappify.io.damage import damage_errors
+from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.missing_planes import describe_missing, list_planes
 from decrappify.io.scenes import unique_names
+from decrappify.limits.files import check_regular
 from decrappify.movie import Array, Movie, Shape5
 
 # Number in the file, name in the library, dtype.
@@ -41,6 +44,7 @@ _RGB = ("R", "G", "B")
 _RGB_COLORS = ("FF0000", "00FF00", "0000FF")
 _EXACT_IN_FLOAT32 = 2**24
 _LISTED = 12  # scenes named in a message
+_AGAIN = "copy it again from the microscope"
 
 
 def open_czi(path: str | os.PathLike[str], scene: int | str = 0) -> Movie:
@@ -81,6 +85,11 @@ def open_czi(path: str | os.PathLike[str], scene: int | str = 0) -> Movie:
     source = CziSource(path, scene)
     for message in source.notes():
         warnings.warn(f"{path.name}{message}", stacklevel=5)
+    with damage_errors(f"the metadata of {path.name} cannot be read", _AGAIN):
+        return _movie(source, path)
+
+
+def _movie(source: CziSource, path: Path) -> Movie:
     root = source.metadata
     names, colors = czi_metadata.channels(root, source.layout.axes[1], source.channel_numbers)
     if source.is_rgb:
@@ -101,8 +110,9 @@ def scene_names(path: Path) -> list[str | None]:
     """Return the name of every scene, None where the file has no name for it."""
     reader = _open(path)
     try:
-        root = czi_metadata.parse_metadata(reader.raw_metadata, path.name)
-        return czi_metadata.scene_names(root, scene_numbers(_blocks(reader, path)))
+        with damage_errors(f"{path.name} cannot be read", _AGAIN):
+            root = czi_metadata.parse_metadata(reader.raw_metadata, path.name)
+            return czi_metadata.scene_names(root, scene_numbers(_blocks(reader, path)))
     finally:
         reader.close()
 
@@ -113,14 +123,15 @@ class CziSource:
     def __init__(self, path: Path, scene: int | str = 0) -> None:
         self._path, self._scene = path, scene
         self._reader = _open(path)
+        self._guard = FileGuard([path])
         try:
             self._read_layout()
         except BaseException:
             self.close()
             raise
 
-    def __reduce__(self) -> tuple[type[CziSource], tuple[Path, int | str]]:
-        return CziSource, (self._path, self._scene)
+    def __reduce__(self) -> tuple[type[CziSource], tuple[Path, int | str], dict[str, Any]]:
+        return CziSource, (self._path, self._scene), {"_guard": self._guard}
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region from the tiles that it touches; zeros if the plane was not recorded."""
@@ -129,11 +140,17 @@ class CziSource:
             return np.zeros((max(height, 0), max(width, 0)), self.dtype)
         roi = (self.layout.x + columns.start, self.layout.y + rows.start, width, height)
         if len(self.layout.indices) == 1:
-            return self._read_one(t, c, z, roi, self.layout.indices[0])
-        total = np.zeros((height, width), np.float64)
-        for index in self.layout.indices:
-            total += self._read_one(t, c, z, roi, index)
-        return total.astype(self.dtype)
+            plane = self._read_one(t, c, z, roi, self.layout.indices[0])
+        else:
+            plane = np.zeros((height, width), np.float64)
+            for index in self.layout.indices:
+                plane += self._read_one(t, c, z, roi, index)
+        self._guard.check()
+        return plane.astype(self.dtype, copy=False)
+
+    def version(self, t: int, c: int, z: int) -> str | None:
+        """Return size, times and inode of the file."""
+        return file_version(self._path)
 
     def close(self) -> None:
         """Release the file."""
@@ -171,26 +188,21 @@ class CziSource:
             zip("TCZ", (axis[i] for axis, i in zip(self.layout.axes, (t, channel, z), strict=True)), strict=True)
         )
         pixel_type, _ = _PIXEL_TYPES[self.layout.pixel_types[channel]]
-        try:
+        what = f"frame {t} (channel {channel}, slice {z}) of {self._path.name} cannot be read"
+        with damage_errors(what, f"the file is damaged or truncated, {_AGAIN}", self._guard.check):
             pixels = self._reader.read(plane=place | index, roi=roi, scene=self.layout.scene, pixel_type=pixel_type)
-        except (RuntimeError, ValueError) as error:
-            raise FormatError(
-                f"frame {t} (channel {channel}, slice {z}) of {self._path.name} cannot be read ({_one_line(error)}); "
-                "the file is damaged or truncated, copy it again from the microscope"
-            ) from error
+            if pixels.shape[:2] != (roi[3], roi[2]):
+                raise ValueError(f"it is {pixels.shape[0]} × {pixels.shape[1]}, announced {roi[3]} × {roi[2]}")
         # Color comes as B, G, R. The copy frees the other two colors and the library's buffer.
         plane: Array = pixels[..., 2 - sample] if self.is_rgb else pixels[..., 0]
         return np.array(plane, dtype=self.dtype, order="C")
 
     def _read_layout(self) -> None:
+        with damage_errors(f"{self._path.name} cannot be read", _AGAIN):
+            self._set_layout(self._reader.raw_metadata, _blocks(self._reader, self._path))
+
+    def _set_layout(self, xml: str, blocks: Blocks) -> None:
         name = self._path.name
-        try:
-            xml = self._reader.raw_metadata
-            blocks = _blocks(self._reader, self._path)
-        except (RuntimeError, ValueError) as error:
-            raise FormatError(
-                f"{name} cannot be read ({_one_line(error)}); copy it again from the microscope"
-            ) from error
         if not len(blocks):
             raise FormatError(f"{name} holds no image; was the recording stopped before it began?")
         self.metadata = czi_metadata.parse_metadata(xml, name)
@@ -245,6 +257,7 @@ def _open(path: Path) -> Any:
         raise MissingFileError(f"there is no file {path}; check the path")
     if path.is_dir():
         raise FormatError(f"{path} is a folder, not a CZI file; name the file in it")
+    check_regular(path)
     with path.open("rb") as file:
         start = file.read(16)
     if not start.startswith(b"ZISRAWFILE"):
@@ -253,12 +266,8 @@ def _open(path: Path) -> Any:
             "an HTML page or a placeholder may have been saved in its place, download or copy it again"
         )
     library = _library(path)
-    try:
+    with damage_errors(f"{path.name} cannot be opened", f"it is damaged or truncated, {_AGAIN}"):
         return library.CziReader(str(path))
-    except (RuntimeError, ValueError) as error:
-        raise FormatError(
-            f"{path.name} cannot be opened ({_one_line(error)}); it is damaged or truncated, copy it again"
-        ) from error
 
 
 def _library(path: Path) -> ModuleType:
@@ -316,7 +325,3 @@ def _sum_dtype(dtype: np.dtype[Any], n_terms: int) -> np.dtype[Any]:
         return dtype
     exact = n_terms * int(np.iinfo(dtype).max) <= _EXACT_IN_FLOAT32
     return np.dtype(np.float32 if exact else np.float64)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

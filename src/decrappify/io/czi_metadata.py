@@ -9,10 +9,12 @@ from pathlib import Path
 from statistics import median
 from xml.etree import ElementTree
 
+from decrappify.checks import reason
 from decrappify.errors import FormatError
 from decrappify.io.czi_timestamps import read_timestamps
 from decrappify.movie import PixelSize
 
+_MOST_DIGITS = 10  # of a number of positions
 _IMAGE = "Metadata/Information/Image/Dimensions"
 
 
@@ -20,8 +22,8 @@ def parse_metadata(xml: str, name: str) -> ElementTree.Element:
     """Return the root of a CZI file's XML; an empty one if the file has none."""
     try:
         return ElementTree.fromstring(xml.lstrip("\ufeff \r\n\t") or "<ImageDocument/>")
-    except ElementTree.ParseError as error:
-        raise FormatError(f"the metadata of {name} is damaged ({error}); copy the file again") from error
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last for an unknown encoding
+        raise FormatError(f"the metadata of {name} is damaged ({reason(error)}); copy the file again") from error
 
 
 def pixel_size_um(root: ElementTree.Element) -> PixelSize:
@@ -62,7 +64,7 @@ def median_step(times: Sequence[float]) -> float | None:
 def listed_sizes(root: ElementTree.Element) -> dict[str, int]:
     """Return the number of positions along T, C and Z that the metadata list, as far as they do."""
     texts = {letter: root.findtext(f"Metadata/Information/Image/Size{letter}", "").strip() for letter in "TCZ"}
-    return {letter: int(text) for letter, text in texts.items() if text.isdecimal()}
+    return {letter: int(text) for letter, text in texts.items() if text.isdecimal() and len(text) < _MOST_DIGITS}
 
 
 def scene_names(root: ElementTree.Element, numbers: Sequence[int | None]) -> list[str | None]:

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from decrappify.errors import FormatError, InputError
+from decrappify.io.damage import damage_errors
 from decrappify.io.formats import READABLE, format_of
 from decrappify.io.name_grid import Arrangement, Grid, arrange, single_grid
 from decrappify.io.natural import natural_key
 from decrappify.io.picture_files import PICTURE_SUFFIXES, picture_layout
+from decrappify.limits.files import check_regular
 
 FolderAs = Literal["auto", "movie", "images"]
 FOLDER_AS = ("auto", "movie", "images")
@@ -107,6 +109,13 @@ class FolderReading:
         return all(file.suffix.lower() in _SINGLE for scene in self.scenes for file in scene.files)
 
 
+def _is_image(entry: Path) -> bool:
+    if entry.suffix.lower() not in _SINGLE:
+        return False
+    check_regular(entry)  # a pipe among the frames is not to be left out silently
+    return entry.is_file()
+
+
 def is_image_folder(source: object) -> bool:
     """Whether `source` is the path of a folder other than an OME-Zarr store or an NDTiff acquisition."""
     if not isinstance(source, str | os.PathLike):
@@ -153,8 +162,16 @@ def _content(path: Path) -> tuple[tuple[str, int, int], ...]:
         found = sorted(entries, key=lambda entry: entry.name)
     if len(found) > _HEADERS:
         return tuple((entry.name, 0, 0) for entry in found)
-    states = [entry.stat() for entry in found]
-    return tuple((e.name, state.st_size, state.st_mtime_ns) for e, state in zip(found, states, strict=True))
+    return tuple((entry.name, *_state(entry)) for entry in found)
+
+
+def _state(entry: os.DirEntry[str]) -> tuple[int, int]:
+    """Return size and time of a file, zeros for a link that leads nowhere."""
+    try:
+        state = entry.stat()
+    except OSError:
+        return 0, 0
+    return state.st_size, state.st_mtime_ns
 
 
 @lru_cache(maxsize=4)  # every scene of a folder is opened by its own call
@@ -245,18 +262,19 @@ def _opened_tiff(file: Path) -> Iterator[Any]:
 
     from decrappify.io.tiff_file import tifffile_messages
 
-    try:
-        with tifffile_messages(), tifffile.TiffFile(file) as tiff:
-            yield tiff
-    except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:
-        raise FormatError(f"cannot read {file.name} as TIFF ({error}): the file is corrupt or not a TIFF") from error
+    with (
+        damage_errors(f"cannot read {file.name} as TIFF", "the file is damaged or not a TIFF"),
+        tifffile_messages(),
+        tifffile.TiffFile(file) as tiff,
+    ):
+        yield tiff
 
 
 def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
     """Return the files to read in natural order, and what is left out."""
     entries = sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=natural_key)
     subfolders = [entry for entry in entries if entry.is_dir() and not _is_store(entry)]
-    singles = [entry for entry in entries if entry.suffix.lower() in _SINGLE and entry.is_file()]
+    singles = [entry for entry in entries if _is_image(entry)]
     containers = [
         e for e in entries if _is_store(e) or (e.suffix.lower() in _CONTAINERS - {".zarr"} and not e.is_dir())
     ]
@@ -296,7 +314,7 @@ def _inside(folders: Sequence[Path], depth: int = 2) -> list[Path]:
     files: list[Path] = []
     for part in parts:
         entries = sorted((entry for entry in part.iterdir() if not entry.name.startswith(".")), key=natural_key)
-        own = [entry for entry in entries if entry.suffix.lower() in _SINGLE and entry.is_file()]
+        own = [entry for entry in entries if _is_image(entry)]
         files += own or (_inside([entry for entry in entries if entry.is_dir()], depth - 1) if depth > 1 else [])
     return files
 
@@ -346,16 +364,13 @@ def _file_sets(files: Sequence[Path]) -> list[Path]:
 
 
 def _named_files(file: Path) -> set[str]:
-    import tifffile
-
-    from decrappify.io.tiff_file import tifffile_messages
 
     try:
-        with tifffile_messages(), tifffile.TiffFile(file) as tiff:
+        with _opened_tiff(file) as tiff:
             text = tiff.ome_metadata or ""
             if "<BinaryOnly" not in text and (not tiff.is_ome or "FileName" not in text):
                 return set()
-    except (OSError, ValueError, tifffile.TiffFileError):
+    except FormatError:
         return set()  # named when it is opened
     named = set(re.findall(r'(?:FileName|MetadataFile)="([^"]+)"', text))
     for companion in [file.parent / name for name in named if name.lower().endswith((".ome", ".xml"))]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.outputs import ZARR_DOCUMENTS
+from decrappify.limits.files import check_regular
 
 READABLE = {
     "CZI": (".czi",),
@@ -60,6 +61,7 @@ def format_of(path: Path) -> str:
             return "TIFF"
         is_zarr = path.suffix.lower() == ".zarr" or any((path / name).exists() for name in ZARR_DOCUMENTS)
         return "OME-Zarr" if is_zarr else "folder"
+    check_regular(path)
     named = _by_suffix(path)
     wanted = f", not a {named} file" if named else ""
     try:

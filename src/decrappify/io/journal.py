@@ -8,73 +8,77 @@ import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from decrappify.io.outputs import remove
+from decrappify.checks import json_value
+from decrappify.io.lock_record import boot_name
+from decrappify.movie import Plane
 
 
 class Journal:
     """A JSON-lines file; a line cut short by a crash is as if never written.
 
+    A line survives the end of the process as soon as it is written. What survives a power cut is known from the last
+    line that `record_synced` wrote: if the machine was switched on again since, or is another one, what follows that
+    line is not used.
+
     Parameters
     ----------
     path : Path
         The file; read if it is there.
-    run_key : str
-        Says which run writes it.
 
     Attributes
     ----------
-    mine : bool
-        True if the file is there and of the same `run_key`.
     layout : list or None
         Shape and dtype of the store, recorded once its arrays exist.
     done : set of (t, c, z)
         Finished planes.
+    unsynced : set of (t, c, z)
+        Those of which it is not known that they are on the disk.
     state : dict
         The last saved state.
     notes : dict of (t, c, z) to dict
         What was recorded of single planes.
-    finishing : bool
-        True if all planes were done and only the last rename was left.
     """
 
-    def __init__(self, path: Path, run_key: str) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.run_key = run_key
         self._file: BinaryIO | None = None
         self._whole_bytes = 0
+        self._boot = boot_name()
         self.layout: list[Any] | None = None
-        self.done: set[tuple[int, int, int]] = set()
+        self.done: set[Plane] = set()
+        self.unsynced: set[Plane] = set()
         self.state: dict[str, Any] = {}
-        self.notes: dict[tuple[int, int, int], dict[str, Any]] = {}
-        self.finishing = False
-        self.mine = path.is_file() and self._read()
+        self.notes: dict[Plane, dict[str, Any]] = {}
+        if path.is_file():
+            self._read()
 
     def start(self) -> None:
-        """Begin again, empty; in one rename, so that a partial store is never without its journal."""
+        """Begin again, empty."""
         self.close()
-        self.layout, self.done, self.state, self.notes, self.finishing = None, set(), {}, {}, False
-        self.mine = True
-        line = _line({"run_key": self.run_key})
-        temporary = self.path.with_name(f"{self.path.name}.partial")
-        temporary.write_bytes(line)
-        temporary.replace(self.path)
+        self._boot = boot_name()
+        self.layout, self.done, self.unsynced, self.state, self.notes = None, set(), set(), {}, {}
+        line = _line({"boot": boot_name()})
+        self.path.write_bytes(line)
         self._whole_bytes = len(line)
 
     def append_from_here(self) -> None:
-        """Cut off a torn last line before anything is added."""
+        """Cut off what was not used of the lines, before anything is added."""
         with self.path.open("r+b") as file:
             file.truncate(self._whole_bytes)
+        if self._boot != boot_name():
+            self._append({"boot": boot_name()})
 
     def record_layout(self, layout: list[Any]) -> None:
-        """Say that the store's arrays exist."""
+        """Record that the store's arrays exist."""
         self.layout = layout
         self._append({"layout": layout})
 
     def record_plane(self, t: int, c: int, z: int) -> None:
-        """Say that a plane is on disk."""
+        """Record that a plane is written."""
         if (t, c, z) not in self.done:
             self._append([t, c, z])
             self.done.add((t, c, z))
+            self.unsynced.add((t, c, z))
 
     def record_note(self, t: int, c: int, z: int, note: dict[str, Any]) -> None:
         """Record small JSON values with a plane; a later note of the same plane replaces it."""
@@ -86,20 +90,18 @@ class Journal:
         self._append({"state": state})
         self.state = dict(state)
 
-    def record_finishing(self) -> None:
-        """Say that everything is on disk and what follows is a rename."""
-        self._append({"finishing": True})
+    def record_synced(self) -> None:
+        """Record that all planes so far are on the disk, and wait until this line is too."""
+        self._append({"synced": True})
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+        self.unsynced = set()
 
     def close(self) -> None:
         """Release the file."""
         if self._file is not None:
             self._file.close()
             self._file = None
-
-    def delete(self) -> None:
-        """Remove the file."""
-        self.close()
-        remove(self.path)
 
     def _append(self, entry: Any) -> None:
         line = _line(entry)
@@ -110,31 +112,45 @@ class Journal:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         self._whole_bytes += len(line)
 
-    def _read(self) -> bool:
-        lines = self.path.read_bytes().split(b"\n")[:-1]  # what follows the last line end is torn
-        for number, line in enumerate(lines):
+    def _read(self) -> None:
+        """Read the lines up to the first damaged one, and after a restart of the machine up to the last synced one."""
+        entries, sizes = [], []
+        for line in self.path.read_bytes().split(b"\n")[:-1]:  # what follows the last line end is torn
             try:
-                entry = json.loads(line)
+                entries.append(json_value(line))
             except ValueError:
-                return False
-            if number == 0 and not (isinstance(entry, dict) and entry.get("run_key") == self.run_key):
-                return False
-            self._whole_bytes += len(line) + 1
-            self._apply(entry)
-        return bool(lines)
+                break
+            sizes.append(len(line) + 1)
+        last_boot = None
+        synced = 0
+        for number, entry in enumerate(entries):
+            if isinstance(entry, dict) and "boot" in entry:
+                last_boot = entry["boot"]
+            elif isinstance(entry, dict) and "synced" in entry:
+                synced = number + 1
+        count = len(entries) if last_boot == boot_name() else synced
+        self._boot = str(last_boot) if count else ""
+        for number in range(count):
+            try:
+                self._apply(entries[number])
+            except (ValueError, TypeError, KeyError, IndexError):
+                break
+            self._whole_bytes += sizes[number]
 
     def _apply(self, entry: Any) -> None:
         if isinstance(entry, list):
-            self.done.add((entry[0], entry[1], entry[2]))
+            t, c, z = (int(index) for index in entry)
+            self.done.add((t, c, z))
+            self.unsynced.add((t, c, z))
         elif "layout" in entry:
-            self.layout = entry["layout"]
+            self.layout = list(entry["layout"])
         elif "note" in entry:
             t, c, z, note = entry["note"]
-            self.notes[t, c, z] = note
+            self.notes[t, c, z] = dict(note)
         elif "state" in entry:
-            self.state = entry["state"]
-        elif "finishing" in entry:
-            self.finishing = True
+            self.state = dict(entry["state"])
+        elif "synced" in entry:
+            self.unsynced = set()
 
 
 def _line(entry: Any) -> bytes:

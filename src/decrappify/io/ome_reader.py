@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,10 +11,12 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from decrappify.checks import json_value
 from decrappify.io.ome_xml import MOVIE_NAMESPACE, PROVENANCE_NAMESPACE
 from decrappify.io.tiff_metadata import SAMPLE_COLORS, TiffMetadata, sample_names, spacing_without_unit
 from decrappify.io.units import to_micrometres, to_seconds
 
+_MOST = 2**31 - 1  # pixels, planes or samples along an axis
 # Names of the images that slide scanners store beside the slide.
 _ACCESSORY = frozenset({"label", "macro", "thumbnail", "overview", "preview", "map"})
 
@@ -25,7 +27,7 @@ def parse_ome(xml: str | None) -> Element | None:
         return None
     try:
         root = ElementTree.fromstring(xml.strip().strip("\0").encode())
-    except (ElementTree.ParseError, ValueError):
+    except (ElementTree.ParseError, ValueError, LookupError):  # the last for an unknown encoding
         return None
     return root if _local(root) == "OME" else None
 
@@ -105,8 +107,10 @@ def announced_axes(image: Element) -> tuple[str, tuple[int, ...]]:
     """Return the axes of the planes of an image, slowest first, and their sizes."""
     pixels = image.find("{*}Pixels")
     order = "XYZCT" if pixels is None else pixels.get("DimensionOrder", "XYZCT")
+    if sorted(order) != sorted("XYZCT") or not order.startswith("XY"):
+        order = "XYZCT"
     axes = order[:1:-1]
-    return axes, tuple(int((pixels.get(f"Size{axis}") if pixels is not None else None) or 1) for axis in axes)
+    return axes, tuple(_count(None if pixels is None else pixels.get(f"Size{axis}")) for axis in axes)
 
 
 def read_ome(root: Element | None, image: Element | None) -> TiffMetadata:
@@ -124,7 +128,7 @@ def read_ome(root: Element | None, image: Element | None) -> TiffMetadata:
     metadata.unitless_spacing = spacing_without_unit({axis: _length(pixels, axis)[0] for axis in "ZYX"}, metadata)
     channels = pixels.findall("{*}Channel")
     for channel in channels:
-        samples = int(channel.get("SamplesPerPixel") or 1)
+        samples = _count(channel.get("SamplesPerPixel"))
         name = channel.get("Name")
         number = len(metadata.channel_names)
         parts = sample_names(samples)
@@ -137,8 +141,9 @@ def read_ome(root: Element | None, image: Element | None) -> TiffMetadata:
     if len(metadata.channel_names) == len(channels) and not any(channel.get("Name") for channel in channels):
         metadata.channel_names = []  # another program may name them in the same file
     metadata.provenance = map_annotation(root, PROVENANCE_NAMESPACE)
-    spacing = map_annotation(root, MOVIE_NAMESPACE).get("unitless_spacing") or {}
-    metadata.unitless_spacing |= spacing_without_unit(spacing, metadata)
+    spacing = map_annotation(root, MOVIE_NAMESPACE).get("unitless_spacing")
+    if isinstance(spacing, dict):
+        metadata.unitless_spacing |= spacing_without_unit(spacing, metadata)
     return metadata
 
 
@@ -146,10 +151,22 @@ def map_annotation(root: Element, namespace: str) -> dict[str, Any]:
     """Return the entries (JSON) of the map annotation of this namespace, empty where there is none."""
     for annotation in root.iterfind(".//{*}MapAnnotation"):
         if annotation.get("Namespace") == namespace:
-            return {
-                entry.get("K", ""): json.loads(entry.text or "null") for entry in annotation.iterfind("{*}Value/{*}M")
-            }
+            return dict(_entries(annotation))
     return {}
+
+
+def _entries(annotation: Element) -> Iterator[tuple[str, Any]]:
+    for entry in annotation.iterfind("{*}Value/{*}M"):
+        try:
+            value = json_value(entry.text or "null")
+        except ValueError:
+            value = entry.text  # of another program, or damaged: kept as it is
+        yield entry.get("K", ""), value
+
+
+def _count(text: str | None) -> int:
+    """Return a number of pixels, planes or samples; 1 where the file states none, or none that can be one."""
+    return int(text) if text and text.isascii() and text.isdecimal() and 0 < int(text) <= _MOST else 1
 
 
 def _length(pixels: Element, axis: str) -> tuple[str | None, str]:
@@ -177,6 +194,10 @@ def _interval_of_planes(pixels: Element) -> float | None:
     for plane in pixels.iterfind("{*}Plane"):
         if plane.get("TheC") == "0" and plane.get("TheZ") == "0" and plane.get("DeltaT"):
             factor = to_seconds(1, plane.get("DeltaTUnit", "s"))
-            times[int(plane.get("TheT", 0))] = float(plane.get("DeltaT", 0)) * (factor or np.nan)
-    steps = np.diff([times[t] for t in sorted(times)])
-    return float(np.median(steps)) if steps.size and np.isfinite(steps).all() and np.median(steps) > 0 else None
+            try:
+                times[int(plane.get("TheT", 0))] = float(plane.get("DeltaT", 0)) * (factor or np.nan)
+            except ValueError:
+                return None
+    with np.errstate(all="ignore"):
+        steps = np.diff([times[t] for t in sorted(times)])
+        return float(np.median(steps)) if steps.size and np.isfinite(steps).all() and np.median(steps) > 0 else None

@@ -5,24 +5,33 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import zarr
+from zarr.storage import LocalStore
 
-from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError
+from decrappify.errors import FormatError, InputError, MissingFileError
+from decrappify.io.damage import damage_errors
 from decrappify.io.omezarr_layout import ZarrImage, group_attributes, image_at, images_of, ome_attributes
 from decrappify.io.omezarr_spacing import image_axes, level_spacing
-from decrappify.movie import AXES, Array, Movie, Shape5, array_axes, named_axes
+from decrappify.io.zarr_source import OmeZarrSource
+from decrappify.limits.files import check_regular
+from decrappify.limits.threads import check_zarr_threads
+from decrappify.movie import Movie, array_axes, named_axes
 from decrappify.movie.sources import stored_dimension_names
 
-# What zarr and its codecs raise for damaged metadata and chunks.
-_DAMAGE = (OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError)
+_COLOR = re.compile(r"[0-9a-fA-F]{6}")
 
 
-def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None = None, level: int = 0) -> Movie:
+def open_omezarr(
+    path: str | os.PathLike[str],
+    *,
+    scene: int = 0,
+    axes: str | None = None,
+    level: int = 0,
+    absent_chunks: str = "auto",
+) -> Movie:
     """Open an OME-Zarr image, or a plain Zarr array, as a lazy movie.
 
     Parameters
@@ -35,12 +44,19 @@ def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | No
         For a plain array only: one letter of ``TCZYX`` per dimension.
     level : int
         Which level of the image's pyramid, 0 for the full resolution.
+    absent_chunks : {"auto", "missing", "fill"}
+        What absent chunks are taken for, see `decrappify.io.zarr_chunks.judge`; our own stores hold every chunk.
 
     Returns
     -------
     Movie
         One level; pixel size in micrometers and frame interval in seconds where the file gives units,
         `unitless_spacing` where it gives numbers alone.
+
+    Warns
+    -----
+    UserWarning
+        If chunks are absent: how many planes count as not recorded, and which chunks are taken as the fill value.
 
     Raises
     ------
@@ -62,21 +78,37 @@ def open_omezarr(path: str | os.PathLike[str], *, scene: int = 0, axes: str | No
     if attributes is None:
         _checked_scene(scene, path)
         _checked_level(level, 1, path)
-        try:
+        with damage_errors(f"{path} is not a readable Zarr array", "check that the whole folder was copied"):
             array = _array(path)
-        except _DAMAGE as error:
-            raise FormatError(
-                f"{path} is not a readable Zarr array ({type(error).__name__}); check that the whole folder was copied"
-            ) from error
-        return Movie(OmeZarrSource(array, _plain_axes(array, axes, path), path), name=path.name)
+        source = OmeZarrSource(array, _plain_axes(array, axes, path), path, absent_chunks=absent_chunks)
+        _warn(source.notes)
+        return Movie(source, name=path.name)
     if axes is not None:
         raise InputError(
             f"axes={axes!r} was given, but {path.name} is an OME-Zarr image, which names its own axes; leave axes out"
         )
     chosen = image_at(path, attributes, scene)
-    movie = _open_image(chosen, level)
+    movie = _open_image(chosen, level, absent_chunks)
     movie.name = path.name
     return movie
+
+
+def from_zarr_array(array: zarr.Array[Any], axes: str | None, absent_chunks: str = "auto") -> Movie:
+    """Wrap an opened Zarr array of any store as a lazy movie.
+
+    Parameters
+    ----------
+    array : zarr.Array
+        Any subset of the axes, in any order.
+    axes : str, optional
+        One letter of ``TCZYX`` per dimension; by default its dimension names, else by `decrappify.movie.array_axes`.
+    absent_chunks : {"auto", "missing", "fill"}
+        As for `open_omezarr`.
+    """
+    path = Path(array.store_path.path or "array")
+    source = OmeZarrSource(array, _plain_axes(array, axes, Path("array")), path, absent_chunks=absent_chunks)
+    _warn(source.notes)
+    return Movie(source)
 
 
 def level_count(path: str | os.PathLike[str], *, scene: int = 0) -> int:
@@ -97,44 +129,53 @@ def scene_names(path: Path) -> list[str | None]:
 
 
 def _array(path: Path) -> zarr.Array[Any]:
+    check_zarr_threads()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return zarr.open_array(path, mode="r")
+        return zarr.open_array(RegularFiles(path, read_only=True), mode="r")
+
+
+class RegularFiles(LocalStore):
+    """A folder of which only regular files are read: a named pipe among the chunks would be waited for."""
+
+    async def get(self, key: str, *arguments: Any, **options: Any) -> Any:
+        """Return the content of one file, None if there is none."""
+        check_regular(self.root / key)
+        return await super().get(key, *arguments, **options)
 
 
 def _metadata_of(chosen: ZarrImage) -> tuple[dict[str, Any], dict[str, Any]]:
     """Attributes of an image's group, and its entry of ``multiscales``."""
     attributes = group_attributes(chosen.folder) or {}
     images = ome_attributes(attributes).get("multiscales")
-    try:
-        image = images[chosen.number]  # type: ignore[index]
-        if image["datasets"]:
-            return attributes, image
-    except _DAMAGE:
-        pass
+    image = images[chosen.number] if isinstance(images, list) and chosen.number < len(images) else None
+    if isinstance(image, dict) and isinstance(image.get("datasets"), list) and image["datasets"]:
+        return attributes, image
     raise FormatError(f"{chosen.folder} has damaged OME-Zarr metadata (no list of pixel arrays); copy the file again")
 
 
-def _open_image(chosen: ZarrImage, number: int) -> Movie:
+def _open_image(chosen: ZarrImage, number: int, absent_chunks: str) -> Movie:
     path = chosen.folder
     attributes, image = _metadata_of(chosen)
-    try:
+    with damage_errors(f"{path} has damaged OME-Zarr metadata", "copy the file again"):
         dataset = image["datasets"][_checked_level(number, len(image["datasets"]), path)]
         array = _array(path / dataset["path"])
         letters, units = image_axes(image, array.ndim, path)
         own = attributes.get("decrappify")
         own = own if isinstance(own, dict) else {}
-        source = OmeZarrSource(array, letters, path, own.get("missing_planes", ()))
+        source = OmeZarrSource(
+            array, letters, path, own.get("missing_planes", ()), absent_chunks=absent_chunks, complete=bool(own)
+        )
+        if not all(0 <= i < n for plane in source.missing for i, n in zip(plane, source.shape, strict=False)):
+            raise ValueError("missing planes beyond the shape of the array")
         spacing = level_spacing(image, number, letters, units, path)
         names, colors = _channels(ome_attributes(attributes).get("omero"), source.shape[1])
-    except _DAMAGE as error:
-        if isinstance(error, DecrappifyError):
-            raise
-        raise FormatError(
-            f"{path} has damaged OME-Zarr metadata ({type(error).__name__}: {error}); copy the file again"
-        ) from error
-    if len(own.get("channel_colors", ())) == len(colors):  # the viewers' metadata has no word for "no color"
-        colors = own["channel_colors"]
+    if own.get("complete", True):  # a store that is still being written lacks planes, as its reader knows
+        _warn(source.notes)
+    stated = own.get("channel_colors")  # the viewers' metadata has no word for "no color"
+    if isinstance(stated, list) and len(stated) == len(colors) and all(map(_is_color, stated)):
+        colors = stated
+    provenance = own.get("provenance")
     return Movie(
         source,
         name=path.name,
@@ -143,8 +184,13 @@ def _open_image(chosen: ZarrImage, number: int) -> Movie:
         unitless_spacing=spacing.unitless,
         channel_names=names,
         channel_colors=colors,
-        provenance=own.get("provenance"),
+        provenance=provenance if isinstance(provenance, dict) else None,
     )
+
+
+def _warn(notes: list[str]) -> None:
+    for note in notes:
+        warnings.warn(note, stacklevel=6)
 
 
 def _checked_level(level: int, count: int, path: Path) -> int:
@@ -166,53 +212,16 @@ def _plain_axes(array: zarr.Array[Any], axes: str | None, path: Path) -> str:
 def _channels(omero: Any, count: int) -> tuple[list[str], list[str | None]]:
     names: list[str] = [f"C{i}" for i in range(count)]
     colors: list[str | None] = [None] * count
-    channels = omero.get("channels", ()) if isinstance(omero, dict) else ()
-    for i, channel in enumerate(channels[:count]):
+    channels = omero.get("channels") if isinstance(omero, dict) else None
+    for i, channel in enumerate(channels[:count] if isinstance(channels, list) else ()):
+        if not isinstance(channel, dict):
+            continue
         names[i] = str(channel.get("label") or names[i])
         color = str(channel.get("color") or "").lstrip("#")
-        if re.fullmatch(r"[0-9a-fA-F]{6}", color):
+        if _COLOR.fullmatch(color):
             colors[i] = color.upper()
     return names, colors
 
 
-class OmeZarrSource:
-    """Regions of one Zarr array; only the chunks under a region are read and decoded.
-
-    Parameters
-    ----------
-    array : zarr.Array
-        Any subset of the axes, in any order.
-    axes : str
-        One letter of ``TCZYX`` per dimension.
-    path : Path
-        For messages.
-    missing : iterable of (t, c, z)
-        Planes that were never recorded.
-    """
-
-    def __init__(self, array: zarr.Array[Any], axes: str, path: Path, missing: Iterable[Iterable[int]] = ()) -> None:
-        sizes = dict(zip(axes, array.shape, strict=True))
-        self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)  # type: ignore[assignment]
-        self.dtype = np.dtype(np.uint8 if array.dtype.kind == "b" else array.dtype).newbyteorder("=")
-        if self.dtype.kind not in "uif":
-            raise FormatError(f"{path} holds {array.dtype}, which is no image; needs integers or real floats")
-        self._array: Any = array
-        self._axes, self._path = axes, path
-        self.missing = frozenset((int(t), int(c), int(z)) for t, c, z in missing)
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read one region as a (Y, X) array."""
-        index = {"T": t, "C": c, "Z": z, "Y": rows, "X": columns}
-        try:
-            plane = np.asarray(self._array[tuple(index[axis] for axis in self._axes)])
-        except _DAMAGE as error:
-            raise FormatError(
-                f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded; "
-                "a chunk is damaged or cut short: copy it again"
-            ) from error
-        if self._axes.index("Y") > self._axes.index("X"):
-            plane = plane.T
-        return plane.astype(self.dtype, copy=False)
-
-    def close(self) -> None:
-        """Nothing to release: chunks are opened and closed one by one."""
+def _is_color(value: object) -> bool:
+    return value is None or (isinstance(value, str) and _COLOR.fullmatch(value) is not None and value == value.upper())

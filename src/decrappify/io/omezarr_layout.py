@@ -11,7 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from decrappify.checks import json_value, reason
 from decrappify.errors import FormatError, InputError
+from decrappify.limits.files import check_regular
 
 _LISTED = 5  # names in a message
 _LOOKED_AT = 1000  # entries of a folder in search of an example
@@ -120,6 +122,7 @@ def _fields(path: Path, plate: dict[str, Any]) -> Iterator[ZarrImage]:
         for column in _mappings(plate.get("columns"))
         if "name" in row and "name" in column
     ]
+    named = [name for name in named if _is_inside(name)]
     if not named:  # a plate that does not name its wells
         named = sorted(str(well.relative_to(path)) for well in path.glob("*/*") if _is_well(well))
     for name in named:
@@ -138,6 +141,11 @@ def _fields(path: Path, plate: dict[str, Any]) -> Iterator[ZarrImage]:
         )
 
 
+def _is_inside(name: str) -> bool:
+    """Whether a path that a store states leads into the store, and can be one at all."""
+    return bool(name) and ".." not in name.split("/") and "\0" not in name and name.isprintable()
+
+
 def _is_well(folder: Path) -> bool:
     try:
         return folder.is_dir() and "well" in ome_attributes(group_attributes(folder) or {})
@@ -148,7 +156,7 @@ def _is_well(folder: Path) -> bool:
 def _fields_of_well(folder: Path, ome: dict[str, Any]) -> list[str]:
     listed = _mappings(_mapping(ome.get("well")).get("images"))
     names = [str(image["path"]).strip("/") for image in listed if "path" in image]
-    return names or _numbered(folder)
+    return [name for name in names if _is_inside(name)] or _numbered(folder)
 
 
 def _series(path: Path) -> list[ZarrImage]:
@@ -160,7 +168,8 @@ def _series(path: Path) -> list[ZarrImage]:
             listed = ome_attributes(group_attributes(ome_folder) or {}).get("series") or []
         except FormatError:  # a folder with the XML document only
             listed = []
-    folders = [str(name).strip("/") for name in listed] or _numbered(path)
+    named = [str(name).strip("/") for name in listed] if isinstance(listed, list) else []
+    folders = [name for name in named if _is_inside(name)] or _numbered(path)
     titles = _titles(ome_folder / "METADATA.ome.xml")
     if len(titles) != len(folders):
         titles = [""] * len(folders)
@@ -171,7 +180,8 @@ def _series(path: Path) -> list[ZarrImage]:
 
 
 def _numbered(folder: Path) -> list[str]:
-    return sorted((entry.name for entry in folder.iterdir() if entry.name.isdecimal()), key=int)
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    return sorted((name for name in names if name.isascii() and name.isdecimal()), key=int)
 
 
 def _titles(document: Path) -> list[str]:
@@ -180,7 +190,7 @@ def _titles(document: Path) -> list[str]:
 
     try:
         root = ElementTree.parse(document).getroot()
-    except (OSError, ElementTree.ParseError, ValueError):
+    except (OSError, ElementTree.ParseError, ValueError, LookupError):  # the last for an unknown encoding
         return []
     return [(node.get("Name") or "").strip() for node in root if re.sub(r"^\{.*\}", "", node.tag) == "Image"]
 
@@ -219,13 +229,14 @@ def _example(path: Path) -> str:
 
 
 def _document(file: Path) -> dict[str, Any] | None:
+    check_regular(file)
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json_value(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise FormatError(
-            f"{file.parent} is not a readable Zarr store ({file.name}: {type(error).__name__}); "
+            f"{file.parent} is not a readable Zarr store ({file.name}: {reason(error)}); "
             "check that the whole folder was copied"
         ) from error
     return _mapping(found)

@@ -45,7 +45,8 @@ def group_document(
     """Build the ``zarr.json`` of the image group (NGFF 0.5).
 
     An axis of unknown spacing gets the factor of `unitless_spacing`, or 1, and no unit. `windows` holds the display
-    range of each channel; None while the data are not known yet. Planes in `missing` were never recorded.
+    range of each channel; None while the data are not known yet, when the store is marked as not complete. Planes in
+    `missing` were never recorded.
     """
     attributes = {
         "ome": {
@@ -58,6 +59,7 @@ def group_document(
         },
         "decrappify": {
             "version": __version__,
+            "complete": windows is not None,
             "channel_colors": list(channel_colors),
             "provenance": dict(provenance),
         }

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from decrappify.checks import short
 from decrappify.errors import FormatError
 from decrappify.io.units import to_micrometres, to_seconds
 from decrappify.movie import PixelSize, axis_letter
@@ -53,7 +54,7 @@ def image_axes(image: dict[str, Any], ndim: int, path: Path) -> tuple[str, dict[
                 letter = "ZYX"[-len(spatial) :][spatial.index(axis["name"])]
         if not letter or letter in letters:
             raise FormatError(
-                f"{path} has an axis {axis['name']!r}, which is none of T, C, Z, Y, X; there is no reader for it"
+                f"{path} has an axis {short(axis['name'])}, which is none of T, C, Z, Y, X; there is no reader for it"
             )
         letters += letter
     if len(letters) != ndim or not set("YX") <= set(letters):
@@ -98,6 +99,8 @@ def level_spacing(image: dict[str, Any], level: int, axes: str, units: dict[str,
         placeholder = axis in shared.invalid and finest.get(axis, 1.0) == 1.0
         if values and axis not in own.invalid and not placeholder:
             factors[axis] = math.prod(values)
+            if not _is_spacing(factors[axis]):
+                del factors[axis]
     faults = [*own.faults, *shared.faults]
     if faults and level == 0:
         known = ", ".join(f"{axis} {value:g}" for axis, value in factors.items()) or "none"
@@ -129,7 +132,7 @@ def _factors(owner: Any, axes: str) -> _Factors:
         found.invalid.update(axes)
     for transformation in stated if isinstance(stated, list) else []:
         kind = transformation.get("type") if isinstance(transformation, dict) else None
-        if kind in _WITHOUT_SPACING:
+        if isinstance(kind, str) and kind in _WITHOUT_SPACING:
             continue
         scale = transformation.get("scale") if kind == "scale" else None
         if not isinstance(scale, list) or len(scale) != len(axes):
@@ -137,10 +140,10 @@ def _factors(owner: Any, axes: str) -> _Factors:
             found.invalid.update(axes)
             continue
         for axis, value in zip(axes, scale, strict=True):
-            if _is_spacing(value):
-                found.values[axis] = found.values.get(axis, 1.0) * float(value)
+            if _is_spacing(value) and _is_spacing(product := found.values.get(axis, 1.0) * float(value)):
+                found.values[axis] = product
             elif axis != "C":
-                found.faults.append(f"a scale of {value!r} along {axis}")
+                found.faults.append(f"a scale of {short(value)} along {axis}")
                 found.invalid.add(axis)
     for axis in found.invalid & set(found.values):
         del found.values[axis]
@@ -149,10 +152,15 @@ def _factors(owner: Any, axes: str) -> _Factors:
 
 def _fault(kind: Any, scale: Any, n_axes: int) -> str:
     if kind != "scale":
-        return f"a coordinate transformation of type {kind!r}"
+        return f"a coordinate transformation of type {short(kind)}"
     count = f"{len(scale)} numbers" if isinstance(scale, list) else "no list of numbers"
     return f"a scale of {count} for {n_axes} axes"
 
 
 def _is_spacing(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value) and value > 0
+    except OverflowError:  # a whole number beyond the largest float
+        return False

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,32 +17,29 @@ import zarr
 from numpy.typing import DTypeLike
 from zarr.codecs import BloscCodec
 
-from decrappify.errors import InputError, OutputExistsError
+from decrappify.errors import InputError
 from decrappify.io.casting import cast_movie
+from decrappify.io.durable import output_errors, sync_files, write_json
 from decrappify.io.journal import Journal
+from decrappify.io.locks import OutputLock
 from decrappify.io.omezarr_metadata import group_document, level_shapes
-from decrappify.io.outputs import (
-    check_output,
-    old_path,
-    output_errors,
-    partial_path,
-    remove,
-    replace_output,
-    write_json,
-)
+from decrappify.io.outputs import check_output, partial_path
+from decrappify.io.working_folder import WorkingFolder
+from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import Array, Movie, PixelSize, Plane, Shape5
 
 CHUNK = 512
 _WINDOW_PLANES = 64  # planes looked at for the display window
+_SYNC_S = 5.0  # at most so much work is lost to a power cut
 
 
 class ZarrMovieWriter:
     """A growing OME-Zarr movie: planes in any order, resumable, never half-written under its final name.
 
-    Everything goes to ``<path>.partial``, itself a valid OME-Zarr that can be opened while it grows, with a journal of
-    finished planes beside it (``<path>.partial.journal``). `finish` renames it to `path`. A run killed at any moment,
-    even with SIGKILL, and started again with the same planes gives the same files, byte for byte, as an undisturbed one
-    (what the system had in its write cache may still be lost to a power cut).
+    Everything goes into the folder ``<path>.partial``: the store, a valid OME-Zarr that can be opened while it grows,
+    and a journal of finished planes. `finish` renames the store to `path`. A run killed at any moment, even with
+    SIGKILL, and started again with the same planes gives the same files, byte for byte, as an undisturbed one. A power
+    cut loses the planes of the last seconds, which are written again. One process at a time writes an output.
 
     Parameters
     ----------
@@ -58,6 +57,8 @@ class ZarrMovieWriter:
         Replace an existing `path` (only when finished) and discard another run's partial store.
     resume : bool
         Continue a partial store of the same `run_key`; False starts it again.
+    lock : OutputLock, optional
+        The lock on `path` if the caller holds it, and releases it; by default the writer takes and releases it.
 
     Attributes
     ----------
@@ -67,13 +68,16 @@ class ZarrMovieWriter:
         True if finished planes were found.
     partial_path : Path
         The store while it grows.
+    placed_key : str
+        Says what has been written, for a later run of a killed one; `run_key` by default.
 
     Raises
     ------
     OutputExistsError
         If `path` exists, or a partial store of another run, and `overwrite` is False.
     OutputError
-        If the folder is missing or not writable; on a full disk, from any write.
+        If the folder is missing or not writable, another process writes this output, or something else has the name of
+        the working folder; on a full disk, from any write.
     InputError
         If shape or dtype cannot be stored.
 
@@ -99,9 +103,10 @@ class ZarrMovieWriter:
         run_key: str = "",
         overwrite: bool = False,
         resume: bool = True,
+        lock: OutputLock | None = None,
     ) -> None:
         self.path = Path(path)
-        self.partial_path = partial_path(self.path)
+        self.partial_path = partial_path(self.path.absolute().parent.resolve() / self.path.name)
         self.shape: Shape5 = tuple(int(n) for n in shape)  # type: ignore[assignment]
         self.dtype = np.dtype(dtype)
         if len(self.shape) != 5 or min(self.shape) < 1 or self.dtype.kind not in "uif":
@@ -122,18 +127,18 @@ class ZarrMovieWriter:
         }
         self._level_shapes = level_shapes(self.shape)
         self._lock = threading.Lock()
-        self._overwrite = overwrite
-        self._journal = Journal(self.partial_path.with_name(f"{self.partial_path.name}.journal"), run_key)
-        self.state: dict[str, Any] = dict(self._journal.state)
-        self.resumed = True
-        # Killed after the last rename: nothing is left to do but to tidy up.
-        self._finished = resume and self._journal.finishing and self.path.exists() and not self.partial_path.exists()
-        if self._finished:
-            self._tidy_up()
-            return
-        check_output(self.path, overwrite=overwrite)
-        with output_errors(self.path):
-            self._open_partial(resume)
+        self._overwrite, self._run_key, self.placed_key = overwrite, run_key, run_key
+        self.resumed, self._finished = True, False
+        check_output(self.path, overwrite=True)
+        check_zarr_threads()
+        self._output_lock = lock or OutputLock(self.path)
+        self._owns_lock = lock is None
+        try:
+            with output_errors(self.path):
+                self._open(resume)
+        except BaseException:
+            self._release()
+            raise
 
     def is_done(self, t: int, c: int, z: int) -> bool:
         """Whether this plane is on disk, in every pyramid level."""
@@ -220,31 +225,59 @@ class ZarrMovieWriter:
         """
         if self._finished:
             return self.path
+        self.finish_store()
+        self.place(self.partial_path)
+        return self.path
+
+    def place(self, finished: Path) -> None:
+        """Rename the store, or a file that was made of it, to the final name, and delete the rest.
+
+        Raises
+        ------
+        OutputExistsError
+            If something else has taken the final name meanwhile and `overwrite` is False; the store is kept.
+        """
+        with output_errors(self.path):
+            self._output_lock.place(finished, overwrite=self._overwrite, run_key=self.placed_key)
+            self._finished = True
+            self._journal.close()
+            self.working_folder.remove()
+        self._release()
+
+    def finish_store(self) -> None:
+        """Write the display windows; the store is complete, and still under its working name.
+
+        Raises
+        ------
+        InputError
+            If planes are missing.
+        """
         missing = int(np.prod(self.shape[:3])) - len(self._journal.done)
         if missing:
             raise InputError(
                 f"{self.path.name} lacks {missing} of {int(np.prod(self.shape[:3]))} planes; write them before finish()"
             )
-        check_output(self.path, overwrite=self._overwrite)
-        with output_errors(self.path):
-            write_json(
-                self.partial_path / "zarr.json",
-                group_document(self.shape, self.dtype, self._windows(), **self._metadata),
-            )
-            self._journal.record_finishing()
-            replace_output(self.partial_path, self.path)
-            self._tidy_up()
-        self._finished = True
-        return self.path
+        with self._lock, output_errors(self.path):
+            self._sync()
+            document = group_document(self.shape, self.dtype, self._windows(), **self._metadata)
+            write_json(self.partial_path / "zarr.json", document)
 
     def close(self) -> None:
         """Stop writing; an unfinished store and its journal stay for a later resume."""
-        self._journal.close()
+        try:
+            if not self._finished:
+                with self._lock, suppress(OSError):  # as on a full disk, where planes may be lost to a power cut
+                    self._sync()
+        finally:
+            self._journal.close()
+            self._release()
 
     def discard(self) -> None:
         """Delete the unfinished store and its journal."""
-        self._journal.delete()
-        remove(self.partial_path)
+        self._journal.close()
+        self._finished = True
+        self.working_folder.remove()
+        self._release()
 
     def __enter__(self) -> Self:
         return self
@@ -254,19 +287,25 @@ class ZarrMovieWriter:
     ) -> None:
         self.close()
 
-    def _open_partial(self, resume: bool) -> None:
-        if self.partial_path.exists() and not self._journal.mine and not self._overwrite:
-            raise OutputExistsError(
-                f"{self.partial_path} holds the unfinished output of another run (other input, model or settings); "
-                "repeat that run to finish it, or discard it with overwrite=True (--overwrite)"
-            )
+    def _open(self, resume: bool) -> None:
+        self.working_folder = WorkingFolder(self._output_lock, self._run_key, overwrite=self._overwrite)
+        self._journal = Journal(self.working_folder.path / "journal")
+        self.state: dict[str, Any] = {}
+        # Killed after the last rename: nothing is left to do but to tidy up.
+        self._finished = resume and bool(self._run_key) and self._output_lock.placed_by == self._run_key
+        if self._finished:
+            self.working_folder.remove()
+            return
+        check_output(self.path, overwrite=self._overwrite or self._output_lock.placed_by is not None)
         layout = [list(self.shape), self.dtype.str]
-        continued = resume and self._journal.mine and self._journal.layout == layout and self.partial_path.is_dir()
+        continued = resume and self.working_folder.continues and self._journal.layout == layout
+        continued = continued and self.partial_path.is_dir()
         if not continued:
-            self._journal.start()  # first, so that a half-deleted store is never taken for a continued one
-            remove(self.partial_path)
+            self.working_folder.create()
+            self._journal.start()
             self._create(layout)
         self._journal.append_from_here()
+        self._synced_at = time.monotonic()
         self.resumed = continued and bool(self._journal.done)
         self._may_have_leftovers = continued
         self.state = dict(self._journal.state)
@@ -275,9 +314,22 @@ class ZarrMovieWriter:
                 zarr.open_array(self.partial_path / str(level), mode="r+") for level in range(len(self._level_shapes))
             ]
 
-    def _tidy_up(self) -> None:
-        remove(old_path(self.path))
-        self._journal.delete()
+    def _release(self) -> None:
+        if self._owns_lock:
+            self._output_lock.release()
+
+    def _sync(self) -> None:
+        """Wait until all planes so far are on the disk, and record it."""
+        if self._journal.unsynced:
+            chunks = (
+                chunk
+                for t, c, z in sorted(self._journal.unsynced)
+                for level in range(len(self._levels))
+                for chunk in (self.partial_path / str(level) / "c" / str(t) / str(c) / str(z)).glob("*/*")
+            )
+            sync_files(chunks, below=self.partial_path)
+            self._journal.record_synced()
+        self._synced_at = time.monotonic()
 
     def _create(self, layout: list[Any]) -> None:
         self.partial_path.mkdir()
@@ -294,7 +346,9 @@ class ZarrMovieWriter:
                 dimension_names=list("tczyx"),
                 zarr_format=3,
             )
+        sync_files(self.partial_path.rglob("zarr.json"), below=self.working_folder.path)
         self._journal.record_layout(layout)
+        self._journal.record_synced()
 
     def _forget_leftovers(self, t: int, c: int, z: int) -> None:
         # A kill can leave temporary files beside the chunks of the plane it hit.
@@ -305,6 +359,8 @@ class ZarrMovieWriter:
     def _record(self, t: int, c: int, z: int) -> None:
         with self._lock:
             self._journal.record_plane(t, c, z)
+            if time.monotonic() - self._synced_at > _SYNC_S:
+                self._sync()
 
     def _check_index(self, t: int, c: int, z: int) -> None:
         if self._finished:
@@ -395,14 +451,15 @@ def write_omezarr(
     )
     try:
         with writer:
-            for t, c, z in movie.planes():
-                writer.write_plane(t, c, z, movie.frame(t, c, z))
-                if bar is not None:
-                    bar.update(1)
-            return writer.finish()
-    except BaseException:
-        writer.discard()
-        raise
+            try:
+                for t, c, z in movie.planes():
+                    writer.write_plane(t, c, z, movie.frame(t, c, z))
+                    if bar is not None:
+                        bar.update(1)
+                return writer.finish()
+            except BaseException:
+                writer.discard()
+                raise
     finally:
         if bar is not None:
             bar.close()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import errno
-import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from decrappify.errors import OutputError, OutputExistsError
+from decrappify.errors import InputError, OutputError, OutputExistsError
+from decrappify.io.durable import output_errors
+from decrappify.io.locks import lock_path, locked
+from decrappify.io.working_folder import working_path
 
 ZARR_DOCUMENTS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")  # one of them makes a folder a Zarr store
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -42,77 +40,57 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
     return path
 
 
-@contextmanager
-def output_errors(path: Path) -> Iterator[None]:
-    """Turn the system's write errors into one line that names the path and, on a full disk, the free space."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None:  # one of ours, or a reader's, which says what it means
-            raise
-        if error.errno in _DISK_FULL:
-            free = shutil.disk_usage(path.absolute().parent).free
-            reason = f"the disk is full ({free / 1e6:.0f} MB free); free some space, or choose another disk"
-        elif error.errno == errno.EFBIG:
-            reason = "it is larger than the disk's format or your quota allows; choose another disk"
-        else:
-            reason = f"{error.strerror or error} ({error.filename or 'no file named'})"
-        raise OutputError(f"{path} could not be written: {reason}") from error
+def check_early(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Refuse an output as `check_output` does, but let a lock decide, once it is taken, where one lies beside it."""
+    return check_output(path, overwrite=overwrite or lock_path(Path(path)).exists())
 
 
 @contextmanager
 def atomic_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary name beside `path` to write to; renamed to `path` on success, removed on any failure.
 
-    The temporary name ends like `path`, for writers that choose the format by suffix.
+    The temporary name ends like `path`, for writers that choose the format by suffix. The lock on the output is held
+    meanwhile. If a run was killed just after it had renamed an output, and this one writes an equal one, that counts as
+    written, also without `overwrite`.
     """
-    path = check_output(path, overwrite=overwrite)
-    partial = path.with_name(f".{path.name}.partial{path.suffix}")
-    try:
-        with output_errors(path):
-            yield partial
-            replace_output(partial, path)
-    except BaseException:
-        remove(partial)
-        raise
-
-
-def replace_output(partial: Path, path: Path) -> None:
-    """Rename a finished file or folder to its final name; an old store there is renamed too, then deleted."""
-    if path.is_dir() or (path.exists() and partial.is_dir()):
-        remove(old_path(path))
-        path.rename(old_path(path))
-        partial.rename(path)
-        remove(old_path(path))
-    else:
-        partial.replace(path)
+    path = check_output(path, overwrite=True)
+    with output_errors(path), locked(path) as lock:
+        check_output(path, overwrite=overwrite or lock.placed_by is not None)
+        partial = lock.temporary("partial", path.suffix)
+        yield partial
+        lock.place(partial, overwrite=overwrite)
 
 
 def partial_path(path: str | os.PathLike[str]) -> Path:
     """Where a restoration keeps the growing OME-Zarr store of an output; it can be opened while it grows.
 
-    >>> partial_path("results/cells.ome.zarr").name
-    'cells.ome.zarr.partial'
+    >>> partial_path("results/cells.ome.zarr").as_posix()
+    'results/cells.ome.zarr.partial/store.ome.zarr'
     """
-    path = Path(path)
-    return path.with_name(f"{path.name}.partial")
+    return working_path(Path(path)) / "store.ome.zarr"
 
 
-def old_path(path: Path) -> Path:
-    """Where a store that is being replaced waits for its deletion."""
-    return path.with_name(f"{path.name}.old")
+def refuse_overlap(output: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:
+    """Refuse an output that is an input, lies in one, or holds one, links resolved; and inputs in its working folder.
 
-
-def remove(path: Path) -> None:
-    """Delete a file or folder if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a small JSON file so that a reader, or a crash, sees the old or the new one and nothing between."""
-    temporary = path.with_name(f"{path.name}.partial")
-    temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    Raises
+    ------
+    InputError
+        For the first such input.
+    """
+    target = Path(output)
+    final = target.absolute().parent.resolve() / target.name
+    for source in (Path(each) for each in inputs if each is not None):
+        read = source.resolve()
+        written = {final, final.resolve()}
+        if read in written:
+            raise InputError(f"{target} is the input itself; choose another name for the output")
+        if any(read.is_relative_to(each) for each in written):
+            raise InputError(f"{target} holds the input {source}; choose another name for the output")
+        if any(each.is_relative_to(read) for each in written):
+            raise InputError(f"{target} lies inside the input {source}; choose another folder for the output")
+        if read.is_relative_to(working_path(final)):
+            raise InputError(
+                f"the input {source} lies in the working folder of {target}, which a run deletes; choose another name "
+                "for the output"
+            )

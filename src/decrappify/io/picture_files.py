@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from decrappify.errors import FormatError, MissingFileError
+from decrappify.checks import reason
+from decrappify.errors import DecrappifyError, FormatError, MissingFileError
 from decrappify.io.orientation import upright, upright_pair
+from decrappify.limits.files import check_decoded_size, check_regular
+from decrappify.limits.reached import raise_if_limit
 from decrappify.movie import Array
 
 if TYPE_CHECKING:
@@ -79,13 +82,19 @@ def read_picture(path: Path) -> Array:
     with _picture_errors(path):
         png = _plain_png(path)
         if png is not None:
+            _check_size(path, png.rows * png.columns * png.channels * png.dtype.itemsize)
             pixels = upright(imagecodecs.png_decode(path.read_bytes()), _png_orientation(path))
             return _channels_first(pixels, png.channels)
         with Image.open(path) as image:
             grey = _is_grey(image)
+            _check_size(path, image.width * image.height * (1 if grey else 3))
             orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
             kept = image if image.mode.startswith("I;16") else image.convert("L" if grey else "RGB")
             return _channels_first(upright(np.asarray(kept), orientation), 1 if grey else 3)
+
+
+def _check_size(path: Path, nbytes: int) -> None:
+    check_decoded_size(path.name, nbytes, path.stat().st_size)
 
 
 def _plain_png(path: Path) -> PictureLayout | None:
@@ -133,16 +142,20 @@ def _channels_first(pixels: Array, channels: int) -> Array:
 def _picture_errors(path: Path) -> Iterator[None]:
     from PIL import Image
 
+    check_regular(path)
     try:
         yield
     except FileNotFoundError as error:
         raise MissingFileError(f"there is no file {path}; check the path") from error
     except Image.DecompressionBombError as error:
         raise FormatError(
-            f"{path.name} has too many pixels for one picture ({error}); save it as a tiled TIFF"
+            f"{path.name} has too many pixels for one picture ({reason(error)}); save it as a tiled TIFF"
         ) from error
-    except (OSError, RuntimeError, SyntaxError, ValueError) as error:
-        reason = " ".join(str(error).split())
+    except (DecrappifyError, Warning):
+        raise
+    except Exception as error:  # Pillow and the codecs raise nearly everything for damaged files
+        raise_if_limit(error, f"reading {path}")
         raise FormatError(
-            f"{path.name} is no readable PNG, JPEG or BMP picture ({reason}); it is damaged or another kind of file"
+            f"{path.name} is no readable PNG, JPEG or BMP picture ({reason(error)}); it is damaged or another kind of "
+            "file"
         ) from error

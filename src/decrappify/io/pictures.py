@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from decrappify.errors import FormatError, InputError
+from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.folder import FolderReading, FolderScene, check_layouts, read_folder
 from decrappify.io.folder_report import report
 from decrappify.io.picture_files import PictureLayout, picture_layout, read_picture
@@ -45,6 +46,7 @@ class PictureSource:
 
     def __init__(self, file: Path, layout: PictureLayout) -> None:
         self._file = file
+        self._guard = FileGuard([file])
         self._pixels: Array | None = None
         self.shape: Shape5 = (1, layout.channels, 1, layout.rows, layout.columns)
         self.dtype = layout.dtype
@@ -55,12 +57,18 @@ class PictureSource:
             self._pixels = self._decoded()
         return self._pixels[c, rows, columns].copy()
 
+    def version(self, t: int, c: int, z: int) -> str | None:
+        """Return size, times and inode of the file."""
+        return file_version(self._file)
+
     def close(self) -> None:
         """Forget the decoded pixels."""
         self._pixels = None
 
     def _decoded(self) -> Array:
+        self._guard.check()
         pixels = read_picture(self._file)
+        self._guard.check()
         expected = (self.shape[1], *self.shape[3:])
         if pixels.shape != expected or pixels.dtype != self.dtype:
             raise FormatError(
@@ -88,6 +96,7 @@ class GridSource:
         self, files: Mapping[Plane, Path], grid: Plane, open_file: Callable[[Path], Movie], first: Movie
     ) -> None:
         self._files, self._open_file = dict(files), open_file
+        self._guard = FileGuard(self._files.values())
         self._last: tuple[Path, Movie] | None = None
         self._in_file = first.shape
         n_t, n_c, n_z = (places * inside for places, inside in zip(grid, first.shape[:3], strict=True))
@@ -102,7 +111,16 @@ class GridSource:
         place, inside = self._place(t, c, z)
         if place not in self._files:
             return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
-        return self._opened(self._files[place]).region(*inside, rows, columns)
+        file = self._files[place]
+        self._guard.check(file)
+        region = self._opened(file).region(*inside, rows, columns)
+        self._guard.check(file)
+        return region
+
+    def version(self, t: int, c: int, z: int) -> str | None:
+        """Return size, times and inode of the file that holds a plane."""
+        place, _ = self._place(t, c, z)
+        return None if place not in self._files else file_version(self._files[place])
 
     def close(self) -> None:
         """Release the file last read from."""
@@ -135,10 +153,15 @@ class ClosingSource:
     def __init__(self, open_file: Callable[[], Movie], movie: Movie) -> None:
         self._open_file = open_file
         self.shape, self.dtype, self.missing = movie.shape, movie.dtype, movie.missing
+        self._opened = movie.version(0)
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Open the file, read one region, and close it."""
         with self._open_file() as movie:
+            if movie.version(0) != self._opened:
+                raise FormatError(
+                    f"{movie.name} was changed after it was opened; wait until it is complete, and run the same again"
+                )
             return movie.region(t, c, z, rows, columns)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from decrappify.errors import FormatError, MissingFileError
 from decrappify.io.tiff_file import TiffDocument, ndtiff_file, tifffile_messages
-from decrappify.io.tiff_source import DAMAGE, TiffSource, unreadable
+from decrappify.io.tiff_source import TiffSource, unreadable
 from decrappify.io.tiff_writer import write_ome_tiff as write_ome_tiff
 from decrappify.movie import Movie
 
@@ -79,13 +79,10 @@ def scene_names(path: Path) -> list[str | None]:
     of pyramids are not. Of a set of files those with planes in the file at `path` come first.
     """
     path = _file_of(path)
-    try:
-        with tifffile_messages():
-            document = TiffDocument(path)
-            document.close()
-            return [scene.name for scene in document.scenes]
-    except DAMAGE as error:
-        raise unreadable(path, error) from error
+    with unreadable(path), tifffile_messages():
+        document = TiffDocument(path)
+        document.close()
+        return [scene.name for scene in document.scenes]
 
 
 def _file_of(path: Path) -> Path:

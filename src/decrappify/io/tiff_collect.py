@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +14,10 @@ from tifffile.tifffile import (
     svs_description_metadata,
 )
 
+from decrappify.checks import json_value
+from decrappify.errors import FormatError
 from decrappify.io import tiff_vendors as vendors
+from decrappify.io.damage import damage_errors
 from decrappify.io.tiff_file import NDTIFF_INDEX, opened_file
 from decrappify.io.tiff_layout import Layout
 from decrappify.io.tiff_metadata import TiffMetadata, merged, read_imagej, read_plain
@@ -23,8 +25,6 @@ from decrappify.io.tiff_micromanager import ndtiff_channels, read_micromanager
 from decrappify.io.tiff_scanimage import read_scanimage, scanimage_settings
 
 _GATAN = (65003, 65004, 65009, 65010)
-# Errors of parsers on metadata that is not what it should be: the pixels are not affected.
-_MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, OSError)
 
 
 def collected_metadata(file: Any, series: Any, layout: Layout) -> TiffMetadata:
@@ -103,9 +103,11 @@ def _of_programs(file: Any, series: Any, layout: Layout) -> Iterator[TiffMetadat
 
 
 def _attempt(read: Callable[[], Any]) -> Any:
+    """Return what a parser of metadata returns, None if it fails: the pixels are not affected."""
     try:
-        return read()
-    except _MALFORMED:
+        with damage_errors("the metadata", ""):
+            return read()
+    except FormatError:
         return None
 
 
@@ -158,7 +160,7 @@ def _ndtiff_index(file: Any) -> list[Any]:
 def _ndtiff_words(file: Any, entry: Sequence[Any]) -> Any:
     with (Path(file.filehandle.dirname) / entry[1]).open("rb") as data:
         data.seek(entry[7])
-        return json.loads(data.read(entry[8]).decode().strip("\0"))
+        return json_value(data.read(entry[8]).decode().strip("\0"))
 
 
 def _first_tag(series: Any, layout: Layout, index: Mapping[str, int], code: int) -> Any:

@@ -14,6 +14,7 @@ import tifffile
 from decrappify.errors import FormatError
 from decrappify.io.formats import NDTIFF_INDEXES
 from decrappify.io.ome_reader import (
+    files_of,
     image_elements,
     is_accessory,
     metadata_file,
@@ -25,6 +26,7 @@ from decrappify.io.ome_reader import (
 )
 from decrappify.io.tiff_layout import scene_indices, scene_label
 from decrappify.io.tiff_micromanager import position_names
+from decrappify.limits.files import check_regular, check_regular_files
 
 NDTIFF_INDEX = NDTIFF_INDEXES[0]
 _DESCRIPTION = 270
@@ -80,12 +82,15 @@ class TiffDocument:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.notes: list[str] = []
+        check_regular(path)
         self.file = tifffile.TiffFile(path)
         if self.file.is_scanimage:
             # tifffile takes the pages of ScanImage for equally spaced and leaves out the last where they are.
             self.file.close()
             self.file = tifffile.TiffFile(path, is_scanimage=False)
         try:
+            if self.file.is_micromanager:  # whose other files tifffile opens by the names it expects
+                check_regular_files(path.parent, (entry.name for entry in path.parent.iterdir()))
             self._uuid: str | None = None
             self.root = self._find_root()
             self._images = image_elements(self.root) if self.root is not None else []
@@ -111,6 +116,7 @@ class TiffDocument:
         if scene.image is not None and self.root is not None:
             image = self._images[scene.image]
             lost = missing_files(image, self.path, self._uuid)
+            check_regular_files(self.path.parent, files_of(image).values())
             file = tifffile.TiffFile(
                 self.path,
                 omexml=only_image(self.root, scene.image, self._uuid),
@@ -153,6 +159,7 @@ class TiffDocument:
         if name is None:
             return root if image_elements(root) else None
         neighbor = self.path.parent / name
+        check_regular(neighbor)
         found = parse_ome(_text_of(neighbor)) if neighbor.exists() else None
         if found is None or not image_elements(found):
             state = "holds none" if neighbor.exists() else f"is not in {self.path.parent}"

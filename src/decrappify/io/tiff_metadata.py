@@ -96,9 +96,9 @@ def spacing_without_unit(values: Mapping[str, object], known: TiffMetadata) -> d
     for axis, value in values.items():
         try:
             number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue
-        if sizes[axis] is None and 0 < number < float("inf") and number != 1:
+        if axis in sizes and sizes[axis] is None and 0 < number < float("inf") and number != 1:
             spacing[axis] = number
     return spacing if set(spacing) & set("TZ") or len(set(spacing) & set("YX")) != 1 else {}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import struct
 import weakref
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -14,6 +14,8 @@ import numpy as np
 import tifffile
 
 from decrappify.errors import FormatError, InputError
+from decrappify.io.damage import damage_errors
+from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.ome_reader import map_annotation, read_ome
 from decrappify.io.ome_xml import MOVIE_NAMESPACE
 from decrappify.io.orientation import stored_region, upright, upright_pair
@@ -37,20 +39,11 @@ from decrappify.io.tiff_pages import (
     refuse_missing_bytes,
     series_layout,
 )
+from decrappify.limits.files import check_decoded_size
+from decrappify.limits.memory import check_memory
+from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import AXES, Array, Plane, Shape5, array_axes
 
-# What tifffile and its codecs raise for damaged files.
-DAMAGE = (
-    OSError,
-    ValueError,
-    TypeError,
-    IndexError,
-    KeyError,
-    RuntimeError,
-    AttributeError,
-    struct.error,
-    tifffile.TiffFileError,
-)
 _COLOUR = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
 _ORIENTATION = 274
 
@@ -73,6 +66,7 @@ class TiffSource:
     def __init__(self, path: Path, *, scene: int = 0, axes: str | None = None) -> None:
         self._path, self._scene, self._given_axes = path, scene, axes
         self._closing: weakref.finalize[Any, Any] | None = None
+        self._guard = FileGuard([path])
         try:
             self._open()
         except BaseException:
@@ -85,20 +79,24 @@ class TiffSource:
             return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
         if self._process != os.getpid():  # a forked process shares the file's position with its parent
             self._open()
+            self._guard.check()
         channel, sample = divmod(c, self._n_samples)
         rows, columns = stored_region(rows, columns, (self._sizes["Y"], self._sizes["X"]), self._orientation)
         index = {"T": t, "C": channel, "Z": z, "S": sample, "Y": rows, "X": columns}
-        try:
-            with tifffile_messages():
-                plane = self._read(index)
-        except DAMAGE as error:
-            if isinstance(error, FormatError):
-                raise
-            raise FormatError(
-                f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded; "
-                "the file is cut short or damaged: copy it again"
-            ) from error
+        what = f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded"
+        with (
+            damage_errors(what, "the file is cut short or damaged: copy it again", self._guard.check),
+            tifffile_messages(),
+        ):
+            plane = self._read(index)
+            self._check_plane(plane, rows, columns)
+        self._guard.check(self._path_of(index))
         return upright(self._true_values(plane), self._orientation).astype(self.dtype, copy=False)
+
+    def version(self, t: int, c: int, z: int) -> str | None:
+        """Return size, times and inode of the file that holds a plane."""
+        index = {"T": t, "C": c // self._n_samples, "Z": z, "S": c % self._n_samples}
+        return file_version(self._path_of(index))
 
     def close(self) -> None:
         """Close the file; also done when the source is no longer used."""
@@ -106,19 +104,16 @@ class TiffSource:
             self._closing()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self._path, "scene": self._scene, "axes": self._given_axes}
+        return {"path": self._path, "scene": self._scene, "axes": self._given_axes, "guard": self._guard}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["path"], scene=state["scene"], axes=state["axes"])  # type: ignore[misc]
+        self._guard = state["guard"]
+        self._guard.check()
 
     def _open(self) -> None:
-        try:
-            with tifffile_messages() as messages:
-                self._open_series(messages)
-        except DAMAGE as error:
-            if isinstance(error, FormatError | InputError):
-                raise
-            raise unreadable(self._path, error) from error
+        with unreadable(self._path), tifffile_messages() as messages:
+            self._open_series(messages)
         self._process = os.getpid()
         self._regions: Any = None
         self._last_page: tuple[int, Array] | None = None
@@ -138,6 +133,7 @@ class TiffSource:
             document.close()
             self._closing = weakref.finalize(self, opened.file.close)
         self._file, self._series = opened.file, opened.series
+        self._guard_pages()
         unclosed = refuse_cut_short(self._path, self._file, self._series, messages)
         image = document.image(scene)
         self._set_layout(opened.fixed, image)
@@ -252,6 +248,27 @@ class TiffSource:
         value = page.tags.valueof(_ORIENTATION, default=1)
         return int(value) if isinstance(value, int) else 1
 
+    def _guard_pages(self) -> None:
+        """Guard the other files of a set; finding the one of each page would read all of a large single file."""
+        self._other_files = bool(self._series.is_multifile) or not self._is_in_one_file()
+        if self._other_files:
+            for page in self._series.pages:
+                if page is not None:
+                    self._guard.add(page.parent.filehandle.path)
+
+    def _check_plane(self, plane: Array, rows: slice, columns: slice) -> None:
+        """Raise ValueError where a page turns out to be of another size or type than the first one."""
+        expected = rows.stop - rows.start, columns.stop - columns.start
+        if plane.shape != expected or plane.dtype.kind not in "uifb":
+            raise ValueError(f"it is {plane.shape} {plane.dtype}, announced {expected} {self.dtype}")
+
+    def _path_of(self, index: dict[str, Any]) -> Path:
+        """File of the page under an index; the file itself where there is one only."""
+        if not self._other_files or not self._pages_are_planes:
+            return self._path
+        page = self._series.pages[self._layout.page_number(self._leading, index)]
+        return self._path if page is None else Path(page.parent.filehandle.path)
+
     def _is_in_one_file(self) -> bool:
         pages = self._series.pages
         ends = [pages[number] for number in {0, len(pages) - 1}]
@@ -272,7 +289,7 @@ class TiffSource:
         if not self._pages_are_planes:
             plane = self._lazy_array()[tuple(index[axis] for axis in self._axes)]
         elif self._contiguous_at is not None:
-            plane = self._from_disk(self._contiguous_at, number)[in_page]
+            plane = self._from_disk(self._contiguous_at, number, in_page)
         elif self._one_page_a_plane and (small or not self._series_is_whole):
             plane = self._page(number)[in_page]
         else:
@@ -284,32 +301,51 @@ class TiffSource:
         plane = np.array(plane)  # a copy: nothing keeps the file mapped or the cached page shared
         return plane.T if self._axes.index("Y") > self._axes.index("X") else plane
 
-    def _from_disk(self, start: int, number: int) -> Array:
+    def _from_disk(self, start: int, number: int, in_page: tuple[Any, ...]) -> Array:
+        """Read a part of an uncompressed page; not mapped, as a mapped file that is cut short ends the process."""
         shape = tuple(self._sizes[axis] for axis in self._page_axes)
         dtype = np.dtype(self._series.keyframe.dtype).newbyteorder(self._file.byteorder)
-        offset = start + number * math.prod(shape) * dtype.itemsize
-        return np.memmap(self._path, dtype=dtype, mode="r", offset=offset, shape=shape)
+        first = in_page[0] if isinstance(in_page[0], slice) else slice(in_page[0], in_page[0] + 1)
+        row = math.prod(shape[1:])
+        count = (first.stop - first.start) * row
+        with self._path.open("rb") as file:
+            file.seek(start + (number * math.prod(shape) + first.start * row) * dtype.itemsize)
+            values = np.fromfile(file, dtype, count)
+        if len(values) < count:
+            raise ValueError("the file ends within the page")
+        part = values.reshape(-1, *shape[1:])
+        return np.asarray(part[(slice(None) if isinstance(in_page[0], slice) else 0, *in_page[1:])])
 
     def _page(self, number: int) -> Array:
         # Tiles and RGB samples ask for the same page one after another.
         if self._last_page is None or self._last_page[0] != number:
             page = self._series.pages[number]
             refuse_missing_bytes(self._path, page)
+            self._check_size(page, page.nbytes, sum(page.databytecounts))
             with opened_file(page):
                 self._last_page = (number, page.asarray())
         return self._last_page[1]
+
+    def _check_size(self, page: Any, nbytes: int, stored: int) -> None:
+        """Refuse what cannot be; uncompressed pixels are read straight from the file, which has them all."""
+        if page.compression != 1:
+            check_decoded_size(self._path.name, nbytes, stored)
 
     def _lazy_array(self) -> Any:
         if self._regions is None:
             import zarr
 
+            check_zarr_threads()
+            page = self._series.keyframe
+            part = math.prod(page.chunks) * (page.dtype.itemsize if page.dtype is not None else 1)
+            self._check_size(page, part, max(page.databytecounts, default=0))
             self._regions = zarr.open(self._series.aszarr(level=0), mode="r")
             if self._regions.shape != self._layout.shape:  # other axes than those of tifffile
+                check_memory(self._series.nbytes, self._path.name, "leave out axes, or name those of the file")
                 self._regions = self._series.asarray().reshape(self._layout.shape)
         return self._regions
 
 
-def unreadable(path: Path, error: BaseException) -> FormatError:
-    """Return the error for a file that tifffile cannot read."""
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return FormatError(f"{path} is not a readable TIFF file ({reason}); it is cut short or damaged: copy it again")
+def unreadable(path: Path) -> AbstractContextManager[None]:
+    """Turn the errors of tifffile on opening a file into one line."""
+    return damage_errors(f"{path} is not a readable TIFF file", "it is cut short or damaged: copy it again")

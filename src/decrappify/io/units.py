@@ -52,12 +52,13 @@ def _convert(value: object, unit: str | None, factors: dict[str, float]) -> floa
         return None
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if not math.isfinite(number) or number <= 0:
         return None
     # 65 nm is 0.065 µm, while 65 * 1e-3 is 0.06500000000000000222: divide by the whole number instead.
-    return number * factor if factor >= 1 else number / round(1 / factor)
+    converted = number * factor if factor >= 1 else number / round(1 / factor)
+    return converted if 0 < converted < math.inf else None
 
 
 def _plain(unit: str) -> str:

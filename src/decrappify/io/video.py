@@ -13,13 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from decrappify.errors import FormatError, MissingFileError
-from decrappify.io.film_files import ffmpeg_url, frame_orientation
+from decrappify.errors import FormatError
+from decrappify.io.file_guard import FileGuard, file_version
+from decrappify.io.film_damage import collect_decoded, find_damage
+from decrappify.io.film_files import frame_orientation
+from decrappify.io.film_opening import STRICT_DECODING, check_film_file, film_errors, open_film, picture_stream
+from decrappify.io.film_packets import FilmPackets, read_packets
+from decrappify.io.missing_planes import describe_missing
 from decrappify.io.orientation import upright, upright_pair
 from decrappify.io.video_index import FrameIndex, index_frames
 from decrappify.io.video_notes import VideoNotes
 from decrappify.io.video_writer import write_video as write_video
-from decrappify.movie import Array, Movie, Shape5
+from decrappify.movie import Array, Movie, Plane, Shape5
 
 _KEPT_FRAMES = 8  # decoded frames kept: the colours of one frame and the window around it are asked for one by one
 _LOOKED_AT = 16  # key frames that decide whether a film is grey
@@ -32,6 +37,10 @@ def open_video(path: str | os.PathLike[str]) -> Movie:
     A film is grey (one channel) if its format has no colour or if red, green and blue agree in all of 16 key frames
     spread over it; else it has channels R, G and B. Films of more than 8 bits come as uint16, spread over all 16 bits.
     Frames are upright: a film that was recorded with a turned camera is read as players display it.
+
+    A damaged film is never silently shorter: one that ends before its announced length is refused, frames absent from
+    the middle of a film of constant rate are in `Movie.missing`, with a warning, and reading a frame that cannot be
+    decoded, or that is predicted from such a frame, is an error.
 
     Parameters
     ----------
@@ -49,11 +58,10 @@ def open_video(path: str | os.PathLike[str]) -> Movie:
     MissingFileError
         If there is no such file.
     FormatError
-        If it is no film, holds no picture stream, or is truncated.
+        If it is no film, holds no picture stream, or is truncated. Reading raises it if a frame is damaged or the file
+        has changed.
     """
     path = Path(path)
-    if not path.exists():
-        raise MissingFileError(f"there is no file {path}; check the path")
     source = VideoSource(path)
     notes = source.notes
     n_channels = source.shape[1]
@@ -78,17 +86,20 @@ class VideoSource:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        check_film_file(path)
+        self._guard = FileGuard([path])
         self._kept: OrderedDict[int, Array] = OrderedDict()
         self._container: Any = None
         self._connect()
         try:
-            self._read_layout()
+            with film_errors(path, guard=self._guard):
+                self._read_layout()
         except BaseException:
             self.close()
             raise
 
-    def __reduce__(self) -> tuple[type[VideoSource], tuple[Path]]:
-        return VideoSource, (self._path,)
+    def __reduce__(self) -> tuple[type[VideoSource], tuple[Path], dict[str, Any]]:
+        return VideoSource, (self._path,), {"_guard": self._guard}
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region; the whole frame is decoded for it."""
@@ -101,10 +112,18 @@ class VideoSource:
         if t in self._kept:
             self._kept.move_to_end(t)
         else:
-            self._kept[t] = self._pixels(t)
+            self._guard.check()
+            with film_errors(self._path, f"has a frame {t} that cannot be read", self._guard):
+                pixels = self._pixels(t)
+            self._guard.check()
+            self._kept[t] = pixels
             if len(self._kept) > _KEPT_FRAMES:
                 self._kept.popitem(last=False)
         return self._kept[t][rows, columns, c].copy()
+
+    def version(self, t: int, c: int, z: int) -> str | None:
+        """Return size, times and inode of the file."""
+        return file_version(self._path)
 
     def close(self) -> None:
         """Release the file and the kept frames."""
@@ -120,36 +139,35 @@ class VideoSource:
         return float(1 / rate) if rate else None
 
     def _connect(self) -> None:
-        import av
-
+        self._guard.check()
         if self._container is not None:
             self._container.close()
+        self._container = open_film(self._path)
         try:
-            self._container = av.open(ffmpeg_url(self._path))
-        except (av.FFmpegError, OSError) as error:
-            raise FormatError(
-                f"{self._path.name} is no readable film ({error.strerror}); it is damaged or another kind of file"
-            ) from error
-        if not self._container.streams.video:
+            self._stream = picture_stream(self._container, self._path)
+        except BaseException:
             self._container.close()
-            raise FormatError(f"{self._path.name} holds no picture stream; is it a sound file?")
-        self._stream = self._container.streams.video[0]
+            raise
         self._stream.codec_context.thread_count = 1  # see `read`; a film that is dropped may be freed after a fork, too
+        self._stream.codec_context.options = dict(STRICT_DECODING)
         self._process = os.getpid()
         self._decoded = self._container.decode(self._stream)
         self._position: int | None = 0  # the frame that the decoder gives next; None if it has come to an end
+        self._predicts_from_damaged = False
 
     def _read_layout(self) -> None:
         name = self._path.name
-        self._index = index_frames(self._container, self._stream, name)
+        packets = read_packets(self._container, self._stream)
+        self._index = index_frames(packets, self._container, self._stream, name)
         if self._index is None or not self._starts_as_indexed(self._index):
             self._index = None
-            self._connect()
-            count = sum(1 for _ in self._until_damaged())
+            count = self._count_decoded(packets)
         else:
             count = len(self._index.times)
         if count == 0:
             raise FormatError(f"{name} holds no frame that can be decoded; it is damaged or was never finished")
+        if packets.hidden_by_edits:
+            warnings.warn(f"{name}: {packets.hidden_by_edits}", stacklevel=5)
         first = self._frame(0)
         deep = max(component.bits for component in first.format.components) > 8
         self.dtype = np.dtype(np.uint16 if deep else np.uint8)
@@ -168,20 +186,48 @@ class VideoSource:
         if self.notes is not None and _is_padded(self.notes.size, (rows, columns)):
             rows, columns = self.notes.size
         self.shape: Shape5 = (count, n_channels, 1, rows, columns)
+        absent = frozenset[int]() if self._index is None else self._index.absent
+        self.missing: frozenset[Plane] = frozenset((t, c, 0) for t in absent for c in range(n_channels))
+        if self.missing:
+            warnings.warn(
+                f"{name} is damaged: {describe_missing(self.missing, self.shape[:3])}; copy it again if it can be",
+                stacklevel=5,
+            )
+
+    def _count_decoded(self, packets: FilmPackets) -> int:
+        """Count the frames of a film without usable time stamps by decoding it."""
+        self._connect()
+        decoded = collect_decoded(self._container.demux(self._stream))
+        damage = find_damage(packets, decoded, self._stream.time_base)
+        if damage:
+            raise FormatError(f"{self._path.name} is damaged: {damage}; copy it again")
+        self._connect()
+        return decoded.n_frames
 
     def _starts_as_indexed(self, index: FrameIndex) -> bool:
         self._connect()
         times = [frame.pts for frame in islice(self._until_damaged(), 3)]
-        return bool(times) and times == list(index.times[: len(times)])
+        present = (time for number, time in enumerate(index.times) if number not in index.absent)
+        return bool(times) and times == list(islice(present, len(times)))
 
     def _is_grey(self, count: int) -> bool:
         if len(self._frame(0).format.components) == 1 and not self._frame(0).format.has_palette:
             return True
         keys = [0] if self._index is None else sorted({0, *self._index.key_frames})
         picks = np.unique(np.linspace(0, len(keys) - 1, _LOOKED_AT).round().astype(int))
-        return all(_has_no_colour(self._frame(keys[pick])) for pick in picks)
+        return all(self._key_frame_is_grey(keys[pick]) for pick in picks)
+
+    def _key_frame_is_grey(self, number: int) -> bool:
+        try:
+            return _has_no_colour(self._frame(number))
+        except FormatError:  # said when it is read; the other key frames decide
+            if number == 0:
+                raise
+            return True
 
     def _pixels(self, t: int) -> Array:
+        if (t, 0, 0) in self.missing:
+            return np.zeros((*self.shape[3:], self.shape[1]), self.dtype)
         frame = self._frame(t)
         if (frame.height, frame.width) != self._coded:
             raise FormatError(
@@ -202,7 +248,11 @@ class VideoSource:
             frame = self._advance_to(t)
             if frame is not None:
                 return frame
-        raise FormatError(f"frame {t} of {self._path.name} cannot be decoded; the film is damaged, copy it again")
+        self._guard.check()
+        raise FormatError(
+            f"frame {t} of {self._path.name} cannot be decoded: it, or a frame that it is predicted from, is damaged; "
+            "copy the film again, or leave the frame out with movie[start:stop] (--frames START:STOP)"
+        )
 
     def _decode_from(self, start: int) -> None:
         if start == 0 or self._index is None:
@@ -211,6 +261,7 @@ class VideoSource:
         self._container.seek(self._index.times[start], stream=self._stream)
         self._decoded = self._container.decode(self._stream)
         self._position = start
+        self._predicts_from_damaged = False
 
     def _advance_to(self, t: int) -> Any:
         """Decode up to frame `t`; None if the decoder passes it by or comes to an end."""
@@ -219,8 +270,10 @@ class VideoSource:
             if number is None:
                 continue
             self._position = number + 1
+            damaged = frame.is_corrupt or (self._index is not None and number in self._index.damaged)
+            self._predicts_from_damaged = damaged or (self._predicts_from_damaged and not frame.key_frame)
             if number >= t:
-                return frame if number == t else None
+                return frame if number == t and not self._predicts_from_damaged else None
         self._position = None
         return None
 
@@ -230,7 +283,7 @@ class VideoSource:
         try:
             while (frame := next(self._decoded, None)) is not None:  # `yield from` would close the decoder with itself
                 yield frame
-        except (av.FFmpegError, OSError):
+        except (av.FFmpegError, OSError, ValueError):
             return  # the frame that is missing is named by who asked for it
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from decrappify.errors import FormatError
+from decrappify.io.film_packets import FilmPackets
+
+_MOST_ABSENT = 100_000  # frames in the gaps of a film; more are damaged time stamps
 
 
 @dataclass(frozen=True)
@@ -20,10 +23,16 @@ class FrameIndex:
         Time stamp of each frame in order, in units of the stream.
     key_frames : tuple of int
         Numbers of the frames at which decoding can start.
+    absent : frozenset of int
+        Numbers of the frames that a film of constant rate should have and has not.
+    damaged : frozenset of int
+        Numbers of the frames whose packets are not whole.
     """
 
     times: tuple[int, ...]
     key_frames: tuple[int, ...]
+    absent: frozenset[int] = frozenset()
+    damaged: frozenset[int] = frozenset()
     _numbers: dict[int, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -44,42 +53,31 @@ class FrameIndex:
         yield 0
 
 
-def index_frames(container: Any, stream: Any, name: str) -> FrameIndex | None:
+def index_frames(packets: FilmPackets, container: Any, stream: Any, name: str) -> FrameIndex | None:
     """Give each frame of an opened film its number; None if its packets do not say when they are shown.
 
     Raises
     ------
     FormatError
-        If the film holds fewer packets than it announces.
+        If the film holds fewer packets than it announces, or cannot be read to its end.
     """
-    found, times, keys = 0, [], []
+    torn = bool(packets.rows) and packets.rows[-1].is_corrupt  # the file ends within its last packet
+    announced, found = packets.n_found + packets.n_cut, packets.n_found - torn
+    if found < max(announced, 1):
+        raise FormatError(f"{name} is truncated: it announces {announced} frames and holds {found}; copy it again")
+    if packets.error:
+        raise FormatError(f"{name} cannot be read beyond frame {found - 1} ({packets.error}); copy it again")
     # AVI knows only the decoding order, and its packets' time stamps are made up from that.
-    complete = not ("avi" in container.format.name and stream.codec_context.has_b_frames)
-    for packet in _packets(container, stream):
-        found += 1
-        if packet.is_discard:  # cut away by the film's edit list
-            continue
-        if packet.pts is None:
-            complete = False
-            continue
-        times.append(packet.pts)
-        if packet.is_keyframe:
-            keys.append(packet.pts)
-    if found < max(stream.frames, 1):
-        raise FormatError(f"{name} is truncated: it announces {stream.frames} frames and holds {found}; copy it again")
-    if not complete or not times or len(set(times)) < len(times):
+    made_up = "avi" in container.format.name and stream.codec_context.has_b_frames
+    if made_up or not packets.have_times:
         return None
-    times.sort()
+    n_absent = sum(n for _, n in packets.gaps)
+    if n_absent > _MOST_ABSENT:
+        raise FormatError(f"{name} has time stamps that leave out {n_absent} frames; they are damaged, copy it again")
+    shown = [row for row in packets.rows if not row.is_hidden]
+    absent = {time + step * packets.step for time, n in packets.gaps for step in range(1, n + 1)}
+    times = tuple(sorted({row.time for row in shown if row.time is not None} | absent))
     numbers = {time: number for number, time in enumerate(times)}
-    return FrameIndex(tuple(times), tuple(sorted(numbers[key] for key in keys)))
-
-
-def _packets(container: Any, stream: Any) -> Iterator[Any]:
-    import av
-
-    try:
-        for packet in container.demux(stream):
-            if packet.size > 0:  # the last, empty one flushes the decoder
-                yield packet
-    except (av.FFmpegError, OSError):
-        return  # what is missing shows in the count
+    keys = sorted(numbers[row.time] for row in shown if row.is_key and row.time is not None)
+    damaged = frozenset(numbers[row.time] for row in shown if row.is_corrupt and row.time is not None)
+    return FrameIndex(times, tuple(keys), frozenset(numbers[time] for time in absent), damaged)

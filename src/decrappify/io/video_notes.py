@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from decrappify.checks import json_value
 from decrappify.movie import PixelSize
 
 
@@ -42,7 +43,7 @@ class VideoNotes:
     def from_metadata(cls, metadata: Mapping[str, str]) -> VideoNotes | None:
         """Find the notes in a film's metadata; None for a film from elsewhere."""
         try:
-            values: dict[str, Any] = json.loads(metadata.get("comment", ""))
+            values: dict[str, Any] = json_value(metadata.get("comment", ""))
             if values["software"] != "decrappify":
                 return None
             z, y, x = values["pixel_size_um"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
@@ -11,8 +13,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from decrappify.errors import InputError
+from decrappify.limits.files import check_extent
+from decrappify.limits.memory import check_memory
 from decrappify.movie.sources import Array, ArraySource, FrameSource, PixelSize, Plane, Shape5
-from decrappify.movie.views import CroppedSource, SelectedSource, SwappedSource, missing_planes
+from decrappify.movie.views import CroppedSource, SelectedSource, SwappedSource, missing_planes, plane_version
 
 T = TypeVar("T")
 
@@ -42,6 +46,11 @@ class Movie:
     missing : iterable of (t, c, z), optional
         Planes that were never recorded; those of the source by default. They read as zeros.
 
+    Attributes
+    ----------
+    origin : Path or None
+        File or folder that `open_movie` read, also of the movies derived from it.
+
     Examples
     --------
     >>> movie = Movie.from_array(np.zeros((4, 8, 9), np.uint16), frame_interval_s=2.0)
@@ -63,11 +72,13 @@ class Movie:
         missing: Iterable[Plane] | None = None,
     ) -> None:
         self._source = source
+        self.origin: Path | None = None
         self.name = name
         self.shape: Shape5 = tuple(int(n) for n in source.shape)  # type: ignore[assignment]
         self.dtype: np.dtype[Any] = np.dtype(source.dtype)
         if len(self.shape) != 5 or min(self.shape) < 1:
             raise InputError(f"{name} has shape {self.shape}, needs five axes (T, C, Z, Y, X) of at least 1 each")
+        check_extent(name, self.shape)
         n_channels = self.shape[1]
         self.pixel_size_um = _checked_pixel_size(pixel_size_um)
         self.frame_interval_s = _positive_or_none(frame_interval_s)
@@ -128,6 +139,8 @@ class Movie:
         )
         rows = slice(*rows.indices(self.shape[3])[:2])
         columns = slice(*columns.indices(self.shape[4])[:2])
+        size = (rows.stop - rows.start, columns.stop - columns.start)
+        self._check_memory(size[0] * size[1], f"frame {t} (channel {c}, slice {z}) of {self.name}")
         return self._source.read(t, c, z, rows, columns)
 
     def select(
@@ -197,7 +210,13 @@ class Movie:
             "unitless_spacing": self._unitless_spacing,
             "missing": self.missing if tuple(source.shape[:3]) == self.shape[:3] else None,
         }
-        return Movie(source, **(metadata | changes))
+        movie = Movie(source, **(metadata | changes))
+        movie.origin = self.origin
+        return movie
+
+    def version(self, t: int, c: int = 0, z: int = 0) -> str | None:
+        """Return a text that differs whenever the stored pixels of a plane may have changed; None where unknown."""
+        return plane_version(self._source, t, c, z)
 
     def planes(self) -> Iterator[tuple[int, int, int]]:
         """Every (t, c, z), in the order in which files are written: T slowest, Z fastest."""
@@ -243,9 +262,13 @@ class Movie:
             f"found {index!r}; use movie.select() for channels and slices"
         )
 
+    def _check_memory(self, n_pixels: int, what: str) -> None:
+        check_memory(n_pixels * self.dtype.itemsize, what, "read a smaller part, such as by crop() or select()")
+
     def _read_indexed(self, index: tuple[Any, ...]) -> Array:
         ranges, dropped = _basic_index(index, self.shape, self.name)
         (rows, columns) = ranges[3:]
+        self._check_memory(math.prod(len(picked) for picked in ranges), f"the part of {self.name}")
         whole = np.empty([len(picked) for picked in ranges], self.dtype)
         if whole.size:
             spans = [slice(picked.start, picked[-1] + 1) for picked in (rows, columns)]
@@ -260,6 +283,7 @@ class Movie:
         return uuid4().hex
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        self._check_memory(math.prod(self.shape), f"the whole of {self.name}")
         whole = np.empty(self.shape, self.dtype)
         for t, c, z in self.planes():
             whole[t, c, z] = self.frame(t, c, z)

@@ -20,7 +20,8 @@ class FrameSource(Protocol):
     """The pixels of a movie: one small class per file format, read from one thread at a time.
 
     A source may also have ``missing``, a frozenset of the planes (t, c, z) that were never recorded; reading such a
-    plane returns zeros.
+    plane returns zeros. It may have ``version(t, c, z)``, a short text that differs whenever the stored pixels of the
+    plane may have changed, such as size and times of its file; None or no such method where nothing shows a change.
     """
 
     shape: Shape5

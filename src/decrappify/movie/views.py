@@ -12,6 +12,13 @@ def missing_planes(source: FrameSource) -> frozenset[Plane]:
     return frozenset(getattr(source, "missing", NOTHING_MISSING))
 
 
+def plane_version(source: FrameSource, t: int, c: int, z: int) -> str | None:
+    """Return a text that differs whenever the stored pixels of a plane may have changed; None where that is unknown."""
+    version = getattr(source, "version", None)
+    found: str | None = None if version is None else version(t, c, z)
+    return found
+
+
 class SelectedSource:
     """The planes `picks` (ranges along T, C and Z) of a source."""
 
@@ -23,6 +30,10 @@ class SelectedSource:
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region of the view."""
         return self._source.read(self._picks[0][t], self._picks[1][c], self._picks[2][z], rows, columns)
+
+    def version(self, t: int, c: int, z: int) -> str | None:
+        """Return the version of the source's plane."""
+        return plane_version(self._source, self._picks[0][t], self._picks[1][c], self._picks[2][z])
 
     def close(self) -> None:
         """Release the source."""
@@ -44,6 +55,10 @@ class CroppedSource:
             t, c, z, slice(rows.start + top, rows.stop + top), slice(columns.start + left, columns.stop + left)
         )
 
+    def version(self, t: int, c: int, z: int) -> str | None:
+        """Return the version of the source's plane."""
+        return plane_version(self._source, t, c, z)
+
     def close(self) -> None:
         """Release the source."""
         self._source.close()
@@ -61,6 +76,10 @@ class SwappedSource:
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region of the view."""
         return self._source.read(z, c, t, rows, columns)
+
+    def version(self, t: int, c: int, z: int) -> str | None:
+        """Return the version of the source's plane."""
+        return plane_version(self._source, z, c, t)
 
     def close(self) -> None:
         """Release the source."""

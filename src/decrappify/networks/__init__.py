@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ _CLASSES = {
     "upsampled-unet": ("dynamic_unet", "UpsampledUNet"),
     "critic": ("critic", "Critic"),
 }
+# 2 GB; the largest published network, that of DeOldify, has 64 million.
+_MOST_PARAMETERS = 500_000_000
 _DEOLDIFY: dict[str, Any] = {"norm": "spectral", "attention": True, "y_range": (-3.0, 3.0)}
 _WIDE: dict[str, Any] = _DEOLDIFY | {"encoder": "resnet101", "form": "wide", "width_factor": 2}
 # name: (name in _CLASSES, settings)
@@ -73,11 +76,29 @@ def create(name: str, **settings: Any) -> nn.Module:
         raise InputError(f"unknown network {name!r}, needs one of {', '.join(known)}{nearest(name, known)}")
     kind, preset = _PRESETS.get(name, (name, {}))
     module, class_name = _CLASSES[kind]
+    make = getattr(import_module(f"{__name__}.{module}"), class_name)
     try:
-        network: nn.Module = getattr(import_module(f"{__name__}.{module}"), class_name)(**(preset | settings))
+        _check_parameters(name, make, preset | settings)
+        network: nn.Module = make(**(preset | settings))
     except TypeError as error:
         raise InputError(f"network {name!r} does not take these settings: {error}") from error
     return network
+
+
+def _check_parameters(name: str, make: Callable[..., nn.Module], settings: dict[str, Any]) -> None:
+    """Count the parameters of a network without allocating them, and refuse more than can be meant."""
+    import torch
+
+    if torch.get_default_device().type == "meta":  # nothing is allocated anyway
+        return
+    with torch.device("meta"):
+        network = make(**{key: value for key, value in settings.items() if key != "encoder_weights"})
+    count = sum(parameter.numel() for parameter in network.parameters())
+    if count > _MOST_PARAMETERS:
+        raise InputError(
+            f"network {name!r} would have {count:,} parameters with these settings, at most {_MOST_PARAMETERS:,} are "
+            "built; choose smaller ones"
+        )
 
 
 def network_names() -> list[str]:

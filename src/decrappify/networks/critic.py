@@ -70,7 +70,8 @@ class Critic(nn.Sequential):
         attention: bool = True,
         gain: float = 1.0,
     ) -> None:
-        check_whole(1, in_channels=in_channels, width=width, blocks=blocks)
+        check_whole(1, 1024, in_channels=in_channels, width=width)
+        check_whole(1, 10, blocks=blocks)
         if form not in ("plain", "dense"):
             raise InputError(f"form is {form!r}, needs 'plain' or 'dense'")
         if isinstance(dropout, bool) or not 0 <= dropout < 1:

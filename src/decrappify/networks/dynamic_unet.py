@@ -260,7 +260,7 @@ class UpsampledUNet(nn.Module):
 
     def __init__(self, *, scale: int = 4, **settings: Any) -> None:
         super().__init__()
-        check_whole(1, scale=scale)
+        check_whole(1, 32, scale=scale)
         self.model = DynamicUNet(**settings)
         self.n_frames, self.in_channels = self.model.n_frames, self.model.in_channels
         self.out_channels, self.scale = self.model.out_channels, scale
@@ -290,7 +290,7 @@ def _block_width(form: str, n_up: int, n_skip: int, factor: float, *, last: bool
 
 
 def _check(*, in_channels: int, out_channels: int, scale: int, form: str, blur: str) -> None:
-    check_whole(1, in_channels=in_channels, out_channels=out_channels)
+    check_whole(1, 1024, in_channels=in_channels, out_channels=out_channels)
     if scale != 1:
         raise InputError(f"scale is {scale!r}, a dynamic U-Net has 1; use 'upsampled-unet' or 'pssr' to enlarge")
     for name, choice, choices in (("form", form, FORMS), ("blur", blur, BLURS)):

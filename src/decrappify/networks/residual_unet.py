@@ -84,8 +84,10 @@ class ResidualUNet(nn.Module):
         bias: bool = False,
     ) -> None:
         super().__init__()
-        check_whole(1, in_channels=in_channels, out_channels=out_channels, base_channels=base_channels)
-        check_whole(0, depth=depth, blocks=blocks)
+        check_whole(1, 1024, in_channels=in_channels, out_channels=out_channels)
+        check_whole(1, 4096, base_channels=base_channels)
+        check_whole(0, 10, depth=depth)
+        check_whole(0, 64, blocks=blocks)
         if isinstance(growth, bool) or not isinstance(growth, int | float) or not 0 < growth < 100:
             raise InputError(f"growth is {growth!r}, needs a number above 0, such as 2.0")
         if scale not in (1, 2, 4):
@@ -116,6 +118,7 @@ class ResidualUNet(nn.Module):
         }
         widths = [max(16, 16 * round(base_channels * growth**level / 16)) for level in range(depth + 1)]
         widths[0] = base_channels
+        check_whole(1, 65536, **{"the widest level (base_channels * growth**depth)": max(widths)})
 
         def level(width: int) -> nn.Sequential:
             return nn.Sequential(*(ResidualBlock(width, bias=bias) for _ in range(blocks)))

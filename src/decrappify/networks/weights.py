@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from decrappify.errors import ModelFileError
+from decrappify.limits.files import check_regular
+from decrappify.limits.weights import check_archive
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -18,14 +20,18 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     ModelFileError
         If the file cannot be read, or holds something else.
     """
+    check_regular(path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
             return load_file(path)
+        check_archive(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
         if all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()):
             return dict(state)
+    except ModelFileError:
+        raise
     except Exception as error:  # a damaged file fails in many ways, all of them mean the same
         raise ModelFileError(
             f"{path} cannot be read as weights; copy or download it again, or save the state_dict of a model"

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from decrappify.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from decrappify.limits.reached import is_out_of_memory as is_out_of_memory
     from decrappify.restoration.pipeline import restore as restore
     from decrappify.restoration.preview import Preview as Preview
     from decrappify.restoration.restorer import RestorationCancelled as RestorationCancelled
     from decrappify.restoration.restorer import Restorer as Restorer
-    from decrappify.restoration.restorer import is_out_of_memory as is_out_of_memory
 
 _HOMES = {
     "Preview": "preview",

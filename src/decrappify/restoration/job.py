@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -17,8 +13,8 @@ from numpy.typing import DTypeLike
 from decrappify._version import __version__
 from decrappify.errors import InputError
 from decrappify.intensity import ConstantChannelError, check_nan
-from decrappify.io.casting import cast
 from decrappify.movie import Array, Movie, Plane, Shape5, scaled_spacing
+from decrappify.restoration.frame_choice import beyond_movie, parse_frames, spelled
 from decrappify.restoration.frames import Frame, FrameReader, Part
 from decrappify.restoration.measuring import Channel, measure_channel
 from decrappify.restoration.missing import (
@@ -30,6 +26,7 @@ from decrappify.restoration.missing import (
 )
 from decrappify.restoration.repair import put_back
 from decrappify.restoration.sliding import SlidingWindow, Window
+from decrappify.saturation import saturate
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -100,6 +97,7 @@ class Job:
         picked = parse_frames(frames)
         part = movie.select(frames=picked)
         self.frames: Sequence[int] = range(movie.shape[0])[picked]
+        self.beyond = beyond_movie(picked, movie.shape[0])
         searched = missing != "blank" and nan != "error"
         self.lost = with_empty_planes(movie) if searched else movie.missing
         self.dropped: list[int] = []
@@ -202,6 +200,12 @@ class Job:
         first = target.group * self.out_channels
         return [(target.t, c, target.z) for c in range(first, first + self.out_channels)]
 
+    def input_planes(self) -> list[Plane]:
+        """List the recorded planes (t, c, z) of the input whose frames are restored."""
+        n_c, n_z = self.movie.shape[1:3]
+        every = ((t, c, z) for t in self.frames for c in range(n_c) for z in range(n_z))
+        return [plane for plane in every if plane not in self.lost]
+
     def blanks(self) -> list[Plane]:
         """List the output planes that stay blank because they were never recorded."""
         if not self.lost:
@@ -235,8 +239,19 @@ class Job:
         """Turn a result (out_channels, Y, X) in network units into planes of the output's dtype.
 
         Also returns how many of their pixels were clipped, at the lower and at the upper limit of the dtype.
+
+        Raises
+        ------
+        InputError
+            If the network predicted NaN or infinity, which an integer output would show as black.
         """
         group = self.groups[target.group]
+        if not np.isfinite(restored).all():
+            raise InputError(
+                f"model {self.model.name!r} predicted NaN or infinity from the finite pixels of frame "
+                f"{self.frames[target.t]} of {self.movie.name}; use precision='float32' (--precision float32), or "
+                "another model"
+            )
         planes, below, above = [], 0, 0
         for k, plane in enumerate(restored):
             own = min(k, len(group) - 1)
@@ -273,7 +288,7 @@ class Job:
         if self.dtype.kind in "ui":
             planes = [np.nan_to_num(plane) for plane in planes]
         scale = self.model.scale
-        finer = [np.repeat(np.repeat(cast(plane, self.dtype), scale, axis=0), scale, axis=1) for plane in planes]
+        finer = [np.repeat(np.repeat(saturate(plane, self.dtype), scale, axis=0), scale, axis=1) for plane in planes]
         return [finer[min(k, len(finer) - 1)] for k in range(self.out_channels)]
 
     def _place(self, fixed: int, i: int) -> tuple[int, int]:
@@ -311,7 +326,7 @@ class Job:
             "n_frames": self.model.n_frames,
             "scale": self.model.scale,
             "window_axis": self.window_axis,
-            "frames": _spelled(self.frames),
+            "frames": spelled(self.frames),
             "normalization": [_normalization(channel) for channel in channels],
             "nan": self.nan,
             "outliers": self.outliers,
@@ -326,65 +341,11 @@ class Job:
             entry["dropped_frames"] = self.dropped
         return self.movie.provenance | {"restoration": entry | dict(settings)}
 
-    def run_key(self, path: Path | None, precision: str, backend: str, opening: Mapping[str, Any]) -> str:
-        """Digest (SHA-256, hex) all that decides the pixels; a partial output is only continued by its own key.
-
-        `opening` holds the arguments with which the input was opened, such as its scene.
-        """
-        identity = {
-            "software": __version__,
-            "model": self.model.sha256,
-            "input": _identity(self.movie, path),
-            "opening": {name: str(value) for name, value in opening.items() if value is not None},
-            "shape": self.movie.shape,
-            "dtype": self.movie.dtype.str,
-            "channels": self.movie.channel_names,
-            "frames": _spelled(self.frames),
-            "output_dtype": self.dtype.str,
-            "nan": self.nan,
-            "missing": [self.missing, sorted(self.lost)],
-            "outliers": self.outliers,
-            "precision": precision,
-            "backend": backend,
-            "window_axis": self.window_axis,
-        }
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-
-
-def _spelled(frames: Sequence[int]) -> list[int]:
-    """Start, stop and step of frames; the frames themselves where some were left out."""
-    return [frames.start, frames.stop, frames.step] if isinstance(frames, range) else list(frames)
-
 
 def _normalization(channel: Channel) -> dict[str, float]:
     if channel.constant is not None:
         return {"constant": channel.constant}
     return {"offset": channel.normalization.offset, "scale": channel.normalization.scale}
-
-
-def parse_frames(frames: slice | int | str | None) -> slice:
-    """Frames as a slice.
-
-    >>> parse_frames("10:50"), parse_frames("7"), parse_frames(None)
-    (slice(10, 50, None), slice(7, 8, None), slice(None, None, None))
-    """
-    if frames is None:
-        return slice(None)
-    bounds: list[Any] = [None, None, 0]
-    if isinstance(frames, slice):
-        bounds = [frames.start, frames.stop, frames.step]
-    elif isinstance(frames, str):
-        with suppress(ValueError):
-            bounds = [int(part) if part.strip() else None for part in frames.split(":")]
-    else:
-        bounds = [frames]
-    whole = [isinstance(bound, int) and not isinstance(bound, bool) for bound in bounds]
-    if len(bounds) == 1 and whole[0]:
-        return slice(bounds[0], bounds[0] + 1 or None)
-    known = all(is_whole or bound is None for is_whole, bound in zip(whole, bounds, strict=True))
-    if not known or len(bounds) not in (2, 3) or bounds[2:] == [0]:
-        raise InputError(f"frames={frames!r} is not understood, needs 'start:stop' such as '10:50', or one such as '7'")
-    return slice(*bounds)
 
 
 def _checked_window_axis(axis: str, movie: Movie, model: Model) -> str:
@@ -423,16 +384,3 @@ def _channel_groups(movie: Movie, model: Model) -> list[tuple[int, ...]]:
         f"{movie.name} has {n_channels} channels, but model {model.name!r} takes {model.in_channels} together; "
         "choose a movie with as many channels, or a model that takes one"
     )
-
-
-def _identity(movie: Movie, path: Path | None) -> Any:
-    """Tell one input from another: a file by its place, size and time, everything else by a digest of a few planes."""
-    if path is not None and path.is_file():
-        status = path.stat()
-        return [str(path.resolve()), status.st_size, status.st_mtime_ns]
-    digest = hashlib.sha256()
-    n_t, _, n_z = movie.shape[:3]
-    for t in sorted({0, n_t // 2, n_t - 1}):
-        if (t, 0, n_z // 2) not in movie.missing:
-            digest.update(np.ascontiguousarray(movie.frame(t, 0, n_z // 2)).tobytes())
-    return [None if path is None else str(path.resolve()), digest.hexdigest()]

@@ -121,7 +121,7 @@ def report(found: Mapping[str, Any], job: Job) -> None:
 
 
 def report_start(job: Job, channels: Sequence[Channel]) -> None:
-    """Log what is known before the first plane: constant channels, planes that were never recorded."""
+    """Log what is known before the first plane: frames that do not exist, constant channels, missing planes."""
     n_t, _, n_z = job.movie.shape[:3]
     for c, channel in enumerate(channels):
         recorded = any((t, c, z) not in job.movie.missing for t in range(n_t) for z in range(n_z))
@@ -130,6 +130,11 @@ def report_start(job: Job, channels: Sequence[Channel]) -> None:
                 "channel %d (%s) of %s is constant (gray level %g) and is passed through as it is",
                 c, job.movie.channel_names[c], job.movie.name, channel.constant,
             )  # fmt: skip
+    if job.beyond:
+        logger.warning(
+            "frames=%s of %s yields %d frame(s), as the movie has %d (0 to %d)",
+            job.beyond, job.movie.name, len(job.frames) + len(job.dropped), n_t, n_t - 1,
+        )  # fmt: skip
     lost = sorted(job.lost)
     if lost:
         treated = {

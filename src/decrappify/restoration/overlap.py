@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
+
+logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_LAST_READ_S = 60  # a failed run does not wait longer for a read that hangs, such as on a network share
 
 
 def run_overlapped(
@@ -18,7 +22,8 @@ def run_overlapped(
     """Run ``consume(work(item))`` for every item: `produce` in one thread, `work` in this one, `consume` in another.
 
     Results reach `consume` in order. When any stage fails (or is interrupted), what was finished before is still
-    consumed, that error is raised here, and no thread is left running.
+    consumed, that error is raised here, and no thread is left running. Where the system lets no thread start, all three
+    run in this one, in turn.
 
     Parameters
     ----------
@@ -31,18 +36,65 @@ def run_overlapped(
     """
     items: _Channel[Item] = _Channel(depth)
     results: _Channel[Result] = _Channel(depth)
-    with ThreadPoolExecutor(2, thread_name_prefix="decrappify-restore") as pool:
-        reading = pool.submit(_feed, produce, items)
-        writing = pool.submit(_drain, results, consume)
+    writer = _Stage(lambda: _drain(results, consume), "decrappify-restore-writer")
+    reader = _Stage(lambda: _feed(produce, items), "decrappify-restore-reader")
+    items.sender, results.receiver = reader, writer
+    if not _start_both(writer, reader, results):
+        for item in produce:
+            consume(work(item))
+        return
+    finished = False
+    try:
+        for item in items:
+            if not results.put(work(item)):
+                break
+        finished = True
+    finally:
+        items.abandon()
+        results.close()
+        writer.join()
+        reader.join(_LAST_READ_S if not finished or writer.error is not None else None)
+        if reader.is_alive():
+            logger.warning("the input does not answer: the read that had begun is left unfinished")
+    for stage in (writer, reader):
+        if stage.error is not None:
+            raise stage.error
+
+
+def _start_both(writer: _Stage, reader: _Stage, results: _Channel[Result]) -> bool:
+    """Start both threads, or none: nothing may be read before somebody takes it."""
+    if not _started(writer):
+        return False
+    if not _started(reader):
+        results.close()
+        writer.join()
+        return False
+    return True
+
+
+def _started(stage: _Stage) -> bool:
+    try:
+        stage.start()
+    except (RuntimeError, MemoryError) as error:
+        logger.warning("%s: reading, restoring and writing take turns, which is slower", error or "out of memory")
+        return False
+    return True
+
+
+class _Stage(threading.Thread):
+    """A thread that keeps the error it ends with."""
+
+    def __init__(self, run: Callable[[], None], name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self._run_stage = run
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Run the stage."""
         try:
-            for item in items:
-                if not results.put(work(item)):
-                    break
-        finally:
-            items.abandon()
-            results.close()
-    writing.result()
-    reading.result()
+            self._run_stage()
+        except BaseException as error:  # noqa: BLE001  # raised again in the calling thread
+            self.error = error
 
 
 def _feed(produce: Iterable[Item], items: _Channel[Item]) -> None:
@@ -63,7 +115,16 @@ def _drain(results: _Channel[Result], consume: Callable[[Result], None]) -> None
 
 
 class _Channel(Generic[Item]):
-    """A bounded queue of one sender and one receiver that either can leave without the other waiting for ever."""
+    """A bounded queue of one sender and one receiver that either can leave without the other waiting for ever.
+
+    Attributes
+    ----------
+    sender, receiver : Thread or None
+        Where that side is a thread; one that has ended, in whatever way, is not waited for.
+    """
+
+    sender: threading.Thread | None = None
+    receiver: threading.Thread | None = None
 
     def __init__(self, depth: int) -> None:
         self._waiting: deque[Item] = deque()
@@ -76,6 +137,7 @@ class _Channel(Generic[Item]):
         with self._changed:
             while len(self._waiting) >= self._depth and not self._abandoned:
                 self._wait()
+                self._abandoned = self._abandoned or _has_ended(self.receiver)
             if not self._abandoned:
                 self._waiting.append(item)
                 self._changed.notify_all()
@@ -98,6 +160,7 @@ class _Channel(Generic[Item]):
         while True:
             with self._changed:
                 while not self._waiting and not self._closed:
+                    self._closed = _has_ended(self.sender)
                     self._wait()
                 if not self._waiting:
                     return
@@ -107,3 +170,7 @@ class _Channel(Generic[Item]):
 
     def _wait(self) -> None:
         self._changed.wait(timeout=0.2)  # without a timeout Windows does not deliver Ctrl-C
+
+
+def _has_ended(thread: threading.Thread | None) -> bool:
+    return thread is not None and not thread.is_alive()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,18 +14,22 @@ import numpy as np
 from numpy.typing import DTypeLike
 from torch import Tensor
 
+from decrappify.checks import checked_progress
 from decrappify.errors import InputError
+from decrappify.limits.reached import limit_errors
 from decrappify.movie import Array, Movie, Plane
 from decrappify.restoration.arrays import given_axes, in_axes
-from decrappify.restoration.inference import choose_device
+from decrappify.restoration.attempts import recorded_attempt
+from decrappify.restoration.input_record import InputRecord
 from decrappify.restoration.job import Job, Target
 from decrappify.restoration.measuring import Channel
 from decrappify.restoration.notes import note_of, report, report_start, summary
 from decrappify.restoration.overlap import run_overlapped
 from decrappify.restoration.restorer import RestorationCancelled, Restorer
-from decrappify.restoration.results import MemoryResult, Result, StoreResult, remove_working_store, saved_state
+from decrappify.restoration.results import Result
 from decrappify.restoration.sliding import Window
-from decrappify.runtime import present_runtime, take_up_runtime, threads_put_back
+from decrappify.restoration.start import Start
+from decrappify.runtime import threads_put_back
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -57,10 +61,11 @@ def restore(
     outliers: str = "replace",
     axes: str | None = None,
     folder_as: str = "auto",
+    absent_chunks: str = "auto",
     as_array: bool = False,
     overwrite: bool = False,
     resume: bool = True,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     cancel: threading.Event | None = None,
     on_plane: OnPlane | None = None,
 ) -> Any:
@@ -107,16 +112,16 @@ def restore(
     outliers : {"replace", "keep"}
         Replace isolated hot and dead pixels by values from their surroundings before the network, and keep flash frames
         from changing their neighbors; both are reported. A movie without them is restored to the same bits either way.
-    axes, folder_as : str
+    axes, folder_as, absent_chunks : str
         As for `open_movie`.
     as_array : bool
         Return a numpy array; for an array with its number and order of axes, else (T, C, Z, Y, X).
     overwrite : bool
         Replace an existing output, once the new one is complete.
     resume : bool
-        Continue an unfinished run of the same input, model and options; False starts again.
-    progress : callable, optional
-        Like ``tqdm``: ``progress(total=planes, desc=..., unit="plane")`` with ``update(n)`` and ``close()``.
+        Continue an unfinished run of the same input, model and options (``docs/resuming.md``); False starts again.
+    progress : bool or callable, optional
+        True, or like ``tqdm``: ``progress(total=planes, desc=..., unit="plane")`` with ``update(n)`` and ``close()``.
     cancel : threading.Event, optional
         When set, the run stops within one tile; finished planes are kept.
     on_plane : callable, optional
@@ -136,8 +141,11 @@ def restore(
         If movie or output is of a format that has no reader or writer.
     OutputExistsError
         If the output, or the unfinished one of another run, is already there.
+    OutputError
+        If another process writes this output, or it cannot be written.
     InputError
-        If movie, model and options do not fit each other, or a frame holds NaN.
+        If movie, model and options do not fit each other, a frame holds NaN, or the output is the input, holds it, or
+        lies in it.
     DeviceMemoryError
         If not even the smallest tile fits into memory.
     RestorationCancelled
@@ -154,14 +162,18 @@ def restore(
 
     if output is not None:
         writer_for(Path(output))
+    progress = checked_progress(progress)
+    _refuse_swapped(movie, model)
     loaded = load_model(model)
     opening: dict[str, Any] = {"scene": scene, "channel": channel, "axes": axes}
-    opened = open_movie(movie, folder_as=folder_as, **opening)
+    opened = open_movie(movie, folder_as=folder_as, absent_chunks=absent_chunks, **opening)
     source = Path(movie) if isinstance(movie, str | os.PathLike) else None
     given = given_axes(movie, axes) if as_array else None
+    inputs = InputRecord(opened)
+    start = None
     try:
         job = Job(
-            opened,
+            inputs.movie,
             loaded,
             frames=frames,
             dtype=dtype,
@@ -170,24 +182,44 @@ def restore(
             missing=missing,
             outliers=outliers,
         )
-        run_key = "" if output is None else job.run_key(source, precision, backend, opening)
-        start = _Start(
-            job, source, None if output is None else Path(output), run_key, precision, backend, overwrite, resume
-        )
+        asked = {"tile_size": tile_size, "tile_overlap": tile_overlap, "device": device}
+        asked |= {"precision": precision, "backend": backend}
+        place = None if output is None else Path(output)
+        start = Start(job, inputs, place, asked, overwrite=overwrite, resume=resume)
         if start.complete:
             return _returned(open_movie(start.output), as_array, given)
-        with threads_put_back():
-            restorer, channels, result = start.prepare(device, tile_size, tile_overlap, progress, cancel)
+        with threads_put_back(), limit_errors(f"restoring {opened.name}"):
+            restorer, channels, result = start.prepare(progress, cancel)
             try:
                 report_start(job, channels)
-                _run(job, restorer, channels, result, progress, on_plane)
-                _complete_record(job, result, start.provenance)
+                with recorded_attempt(result, start.planes_done, start.earlier):
+                    _run(start, restorer, channels, result, progress, on_plane)
+                _complete_record(start, result)
                 return _returned(result.finish(), as_array, given)
             finally:
                 result.close()
     finally:
+        if start is not None:
+            start.close()
         if source is not None:
             opened.close()
+
+
+def _refuse_swapped(movie: Any, model: Any) -> None:
+    """Raise InputError if the model stands where the movie belongs, or is nothing that names a model."""
+    from decrappify.model import Model, shipped_models
+
+    is_path = isinstance(movie, str | os.PathLike)
+    names_model = is_path and (str(movie) in shipped_models() or Path(movie).suffix == ".safetensors")
+    if isinstance(movie, Model) or (names_model and not Path(movie).is_dir()):
+        raise InputError(
+            f"restore takes the movie first and the model second, found the model {getattr(movie, 'name', movie)} "
+            "first; swap the two"
+        )
+    if not isinstance(model, Model | str | os.PathLike):
+        raise InputError(
+            f"model has type {type(model).__name__}, needs a Model, the name of a shipped one, or the path of a file"
+        )
 
 
 def _returned(restored: Movie, as_array: bool, axes: str | None) -> Any:
@@ -197,127 +229,19 @@ def _returned(restored: Movie, as_array: bool, axes: str | None) -> Any:
         return in_axes(np.asarray(restored), axes)
 
 
-def _complete_record(job: Job, result: Result, provenance: Mapping[str, Any]) -> None:
-    """Add what the planes' notes sum up to, and report it."""
+def _complete_record(start: Start, result: Result) -> None:
+    """Add a checksum of the input and what the planes' notes sum up to, and report that."""
+    job, provenance = start.job, start.provenance
     found = summary(result.notes, job)
-    if found:
-        planes = {(t, c, z) for (t, c, z), note in result.notes.items() if note.get("empty")}
-        provenance = {**provenance, "restoration": provenance["restoration"] | found}
-        result.update_metadata(provenance=provenance, missing=planes | set(job.blanks()))
+    planes = {(t, c, z) for (t, c, z), note in result.notes.items() if note.get("empty")}
+    checksum = {"input_crc32": start.inputs.checksum(job.input_planes())}
+    provenance = {**provenance, "restoration": provenance["restoration"] | found | checksum}
+    result.update_metadata(provenance=provenance, missing=planes | set(job.blanks()))
     report(found, job)
 
 
-class _Start:
-    """What is checked and decided before the first plane: fresh, or as the interrupted run had decided."""
-
-    def __init__(
-        self,
-        job: Job,
-        source: Path | None,
-        output: Path | None,
-        run_key: str,
-        precision: str,
-        backend: str,
-        overwrite: bool,
-        resume: bool,
-    ) -> None:
-        self.job, self.output, self._run_key = job, output, run_key
-        self._precision, self._backend = precision, backend
-        self._overwrite, self._resume = overwrite, resume
-        self.complete = False
-        self._state: dict[str, Any] = {}
-        self.provenance: dict[str, Any] = {}
-        if output is None:
-            return
-        if source is not None and output.exists() and output.resolve() == source.resolve():
-            raise InputError(f"{output} is the input itself; choose another name for the output")
-        self._check_output(output)
-
-    def _check_output(self, output: Path) -> None:
-        from decrappify.io.outputs import check_output
-
-        state = saved_state(output, self._run_key) if self._resume else None
-        if state is not None:
-            self._state = state
-            # Killed between the export's rename and the removal of the working store.
-            self.complete = bool(state.get("exporting")) and output.exists() and not self._overwrite
-            if self.complete:
-                remove_working_store(output)
-        else:
-            check_output(output, overwrite=self._overwrite)
-
-    def prepare(
-        self,
-        device: str,
-        tile_size: int | None,
-        tile_overlap: int | None,
-        progress: Progress | None,
-        cancel: threading.Event | None,
-    ) -> tuple[Restorer, list[Channel], Result]:
-        """Make the restorer, what is measured of each channel, and the open result."""
-        state, job, chosen = self._state, self.job, choose_device(device)
-        runtime = take_up_runtime(state.get("runtime"), chosen) if state else present_runtime(chosen)
-        restorer = Restorer(
-            job.model,
-            tile_size=state.get("tile_size", tile_size),
-            tile_overlap=state.get("tile_overlap", tile_overlap),
-            device=chosen,
-            precision=state.get("precision", self._precision),
-            backend=state.get("backend", self._backend),
-            expected_pixels=job.n_pixels,
-            cancel=cancel,
-        )
-        restorer.grid((job.movie.shape[3], job.movie.shape[4]))  # refuses unfit tiles before anything is written
-        _say(restorer, tile_size, job.movie)
-        channels = [Channel.from_dict(values) for values in state.get("channels", [])] or job.measure()
-        network = restorer.network
-        settings = {
-            "tile_overlap": restorer.tile_overlap, "precision": network.precision, "backend": network.backend
-        }  # fmt: skip
-        decided: dict[str, Any] = {
-            "channels": [channel.to_dict() for channel in channels],
-            "tile_size": restorer.tile_size,
-            **settings,
-            "device": restorer.network.device.type,
-            "provenance": job.provenance(channels, {"tile_size": restorer.tile_size, **settings, **runtime}),
-        } | state
-        decided["runtime"] = runtime
-        if decided["device"] != restorer.network.device.type:
-            logger.warning("continuing on %s a run begun on %s: last digits may differ", device, decided["device"])
-        self.provenance = decided["provenance"]
-        result = self._open(job.metadata | {"provenance": decided["provenance"]}, progress)
-        if result.state != decided:
-            result.state.update(decided)
-            result.save_state()
-        return restorer, channels, result
-
-    def _open(self, metadata: dict[str, Any], progress: Progress | None) -> Result:
-        if self.output is None:
-            return MemoryResult(self.job.shape, self.job.dtype, metadata)
-        return StoreResult(
-            self.output,
-            self.job.shape,
-            self.job.dtype,
-            metadata,
-            run_key=self._run_key,
-            overwrite=self._overwrite,
-            resume=self._resume,
-            progress=progress,
-        )
-
-
-def _say(restorer: Restorer, tile_size: int | None, movie: Movie) -> None:
-    network = restorer.network
-    logger.info(
-        "%s on %s in %s, tiles of %d pixels with an overlap of %d",
-        network.backend, network.device, network.precision, restorer.tile_size, restorer.tile_overlap,
-    )  # fmt: skip
-    if tile_size is not None and tile_size >= max(movie.shape[3:]):
-        logger.info("tile_size=%d holds the whole frame (%d x %d)", tile_size, *movie.shape[3:])
-
-
 def _run(
-    job: Job,
+    start: Start,
     restorer: Restorer,
     channels: list[Channel],
     result: Result,
@@ -325,6 +249,7 @@ def _run(
     on_plane: OnPlane | None,
 ) -> None:
     """Reader, network and writer over all windows that are not done."""
+    job = start.job
 
     def places(target: Target) -> list[list[Plane]]:
         return [job.planes(each) for each in (target, *job.copies.get(target, ()))]
@@ -332,7 +257,12 @@ def _run(
     def is_done(target: Target) -> bool:
         return all(result.is_done(*place) for planes in places(target) for place in planes)
 
-    def put(target: Target, planes: Sequence[Array]) -> None:
+    def put(target: Target, planes: Sequence[Array], note: dict[str, Any]) -> None:
+        read = start.inputs.take_new()
+        if read:
+            note = note | {"read": read}
+        if note:
+            result.write_note(*job.planes(target)[0], note)
         for each in places(target):
             for place, plane in zip(each, planes, strict=True):
                 result.write_plane(*place, plane)
@@ -349,7 +279,7 @@ def _run(
                 update(1)
         for target, read in job.passed_through(channels):
             if not is_done(target):
-                put(target, read())
+                put(target, read(), {})
                 update(job.out_channels * len(places(target)))
 
         def work(item: tuple[Target, Window[Tensor]]) -> tuple[Target, Window[Tensor], Array | None]:
@@ -369,10 +299,7 @@ def _run(
             planes, clipped = job.empty_planes(), (0, 0)
             if restored is not None:
                 planes, clipped = job.to_grey(restored, target, window, channels)
-            note = note_of(window, clipped)
-            if note:
-                result.write_note(*job.planes(target)[0], note)
-            put(target, planes)
+            put(target, planes, note_of(window, clipped))
 
         try:
             run_overlapped(job.windows(channels, restorer.load, is_done), work, write)

@@ -6,11 +6,11 @@ import logging
 import math
 from typing import Any
 
-import psutil
 import torch
 from torch import Tensor, nn
 
 from decrappify.errors import InputError
+from decrappify.limits.memory import available_memory
 from decrappify.restoration.tiling import round_up
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def free_memory(device: torch.device) -> int:
         free, _ = torch.cuda.mem_get_info(device)
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return free + cached
-    return int(psutil.virtual_memory().available)
+    return available_memory()
 
 
 def activation_bytes_per_pixel(network: nn.Module, in_channels: int, multiple: int) -> float:

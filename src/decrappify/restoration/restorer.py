@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from decrappify.errors import DecrappifyError, DeviceMemoryError, InputError
+from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array
 from decrappify.restoration.inference import InferenceNetwork
 from decrappify.restoration.planning import free_memory, halved, largest_tile, tile_and_overlap
@@ -135,11 +136,10 @@ class Restorer:
             smaller: int | None
             try:
                 return self._restore_once(frames, self.grid(frame_shape))
-            except (MemoryError, RuntimeError) as error:
+            except (MemoryError, RuntimeError, OSError) as error:
                 if not is_out_of_memory(error):
                     raise
-                used = min(self.tile_size, max(self.grid(frame_shape).tile_shape))
-                smaller = halved(used, self.tile_overlap, self.network.size_multiple)
+                used, smaller = self.used_and_smaller(frame_shape)
                 if smaller is None:
                     raise DeviceMemoryError(
                         f"{self.network.device} has no memory left for the smallest tile of {used} pixels; close other "
@@ -151,6 +151,11 @@ class Restorer:
                 "out of memory on %s with tile_size=%d, going on with %d", self.network.device, used, smaller
             )
             self.tile_size = smaller
+
+    def used_and_smaller(self, frame_shape: tuple[int, int]) -> tuple[int, int | None]:
+        """Return the side of the tiles of a frame, and the next smaller one, None if that is the smallest."""
+        used = min(self.tile_size, max(self.grid(frame_shape).tile_shape))
+        return used, halved(used, self.tile_overlap, self.network.size_multiple)
 
     @torch.inference_mode()
     def _restore_once(self, frames: Sequence[Tensor], grid: TileGrid) -> Array:
@@ -171,13 +176,3 @@ class Restorer:
         """Where whole frames of `nbytes` live: on the device, unless they would crowd out its tiles."""
         roomy = 16 * nbytes < free_memory(self.network.device)
         return self.network.device if roomy else torch.device("cpu")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of torch or numpy means that memory ran out."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return not isinstance(error, DeviceMemoryError)
-    text = str(error)
-    return isinstance(error, RuntimeError) and any(
-        sign in text for sign in ("not enough memory", "DefaultCPUAllocator", "out of memory")
-    )

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
-import psutil
 
 from decrappify.errors import DeviceMemoryError
+from decrappify.limits.memory import available_memory
 from decrappify.movie import Array, Movie, Plane, Shape5
+
+if TYPE_CHECKING:
+    from decrappify.io.journal import Journal
+    from decrappify.io.locks import OutputLock
 
 
 class Result(Protocol):
@@ -55,7 +59,7 @@ class MemoryResult:
     """
 
     def __init__(self, shape: Shape5, dtype: np.dtype[Any], metadata: Mapping[str, Any]) -> None:
-        needed, free = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, int(psutil.virtual_memory().available)
+        needed, free = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, available_memory()
         if needed > free:
             raise DeviceMemoryError(
                 f"the restored movie needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB of memory are free; "
@@ -107,25 +111,31 @@ class StoreResult:
         overwrite: bool,
         resume: bool,
         progress: Any = None,
+        lock: OutputLock | None = None,
     ) -> None:
         from decrappify.io.omezarr_writer import ZarrMovieWriter
 
-        self._path, self._name = path, str(metadata["name"])
-        self._overwrite, self._progress = overwrite, progress
+        self._path, self._name, self._progress = path, str(metadata["name"]), progress
         if not is_store(path):
             check_export(path, shape, dtype)
         self._writer = ZarrMovieWriter(
-            path, shape=shape, dtype=dtype, run_key=run_key, overwrite=overwrite, resume=resume, **metadata
+            path, shape=shape, dtype=dtype, run_key=run_key, overwrite=overwrite, resume=resume, lock=lock, **metadata
         )
         self.state = self._writer.state
         self.save_state, self.is_done = self._writer.save_state, self._writer.is_done
         self.write_plane, self.close = self._writer.write_plane, self._writer.close
-        self.write_note, self.update_metadata = self._writer.write_note, self._writer.update_metadata
+        self.write_note = self._writer.write_note
+        self._run_key = run_key
 
     @property
     def notes(self) -> Mapping[Plane, dict[str, Any]]:
         """Values recorded with planes."""
         return self._writer.notes
+
+    def update_metadata(self, *, provenance: Mapping[str, Any], missing: Iterable[Plane]) -> None:
+        """Replace provenance and missing planes."""
+        self._writer.update_metadata(provenance=provenance, missing=missing)
+        self._writer.placed_key = placed_key(self._run_key, provenance.get("restoration", {}).get("input_crc32"))
 
     def finish(self) -> Movie:
         """Complete the store or the export and open it."""
@@ -140,13 +150,17 @@ class StoreResult:
     def _export(self) -> None:
         from decrappify.io import open_movie, save_movie
 
-        self.state["exporting"] = True
-        self.save_state()
-        self.close()
+        self._writer.finish_store()
+        exported = self._writer.working_folder.empty_folder("export") / self._path.name
         with open_movie(self._writer.partial_path) as store:
-            store.name = self._name
-            save_movie(store, self._path, overwrite=self._overwrite, progress=self._progress)
-        remove_working_store(self._path)
+            store.name, store.origin = self._name, None
+            save_movie(store, exported, progress=self._progress)
+        self._writer.place(exported)
+
+
+def placed_key(run_key: str, input_crc32: str | None) -> str:
+    """Make the key of a complete output: its settings, and the pixels of its input."""
+    return f"{run_key} {input_crc32}"
 
 
 def is_store(path: Path) -> bool:
@@ -167,21 +181,28 @@ def check_export(path: Path, shape: Shape5, dtype: np.dtype[Any]) -> None:
         save_movie(Movie.from_array(values.astype(dtype), "TCZYX", name=path.name), Path(folder) / path.name)
 
 
-def saved_state(path: Path, run_key: str) -> dict[str, Any] | None:
-    """Read the state of this run's partial output, None if there is none."""
+class Unfinished(NamedTuple):
+    """The unfinished output of an earlier run.
+
+    Attributes
+    ----------
+    partial : Path
+        Where it is.
+    run_key : str
+        Digest of the settings of that run.
+    journal : Journal
+        What it has recorded.
+    """
+
+    partial: Path
+    run_key: str
+    journal: Journal
+
+
+def unfinished(lock: OutputLock) -> Unfinished | None:
+    """Read the journal of the unfinished output of a locked one, whatever run began it; None if there is none."""
     from decrappify.io.journal import Journal
+    from decrappify.io.working_folder import key_of, working_path
 
-    journal = Journal(_journal_path(path), run_key)
-    return journal.state if journal.mine else None
-
-
-def remove_working_store(path: Path) -> None:
-    """Delete the partial store of `path` and its journal."""
-    from decrappify.io.outputs import partial_path, remove
-
-    remove(partial_path(path))
-    remove(_journal_path(path))
-
-
-def _journal_path(path: Path) -> Path:
-    return path.with_name(f"{path.name}.partial.journal")
+    run_key, folder = key_of(lock), working_path(lock.target)
+    return None if run_key is None else Unfinished(folder, run_key, Journal(folder / "journal"))

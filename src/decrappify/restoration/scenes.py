@@ -6,14 +6,17 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decrappify.errors import DecrappifyError, InputError, OutputExistsError
 from decrappify.movie import Movie
+from decrappify.restoration.input_record import InputRecord
 from decrappify.restoration.job import Job
 from decrappify.restoration.pipeline import restore
 from decrappify.restoration.restorer import RestorationCancelled
+from decrappify.restoration.resuming import run_key, settings_of
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -135,31 +138,57 @@ def _scene_outcome(
     from decrappify.io import open_movie
 
     with open_movie(path, scene=number, **opening) as movie:
-        run = _run_key(movie, model, options)
-        finished = None if overwrite else _finished(output, name, run)
+        job = Job(movie, model, **{option: options[option] for option in _JOB_OPTIONS if option in options})
+        run = _run_key(job, options)
+        finished = None if overwrite else _finished(output, name, run, job)
         if finished is not None:
             return SceneOutcome(name, output, finished, was_finished=True)
-        movie.provenance |= {"scene": name, "scene_run": run}
+        movie.provenance |= {"scene": name, "scene_run": run, "scene_version": _version(movie)}
         return SceneOutcome(name, output, restore(movie, model, output, overwrite=overwrite, **options))
 
 
-def _run_key(movie: Movie, model: Model, options: Mapping[str, Any]) -> str:
-    """Return a digest of all that decides the output of a scene: pixels, model and options."""
-    job = Job(movie, model, **{name: options[name] for name in _JOB_OPTIONS if name in options})
+def _run_key(job: Job, options: Mapping[str, Any]) -> str:
+    """Return a digest of all that decides the output of a scene, apart from its pixels."""
+    movie = job.movie
     spacing = [movie.pixel_size_um, movie.frame_interval_s, sorted(movie.unitless_spacing.items())]
-    precision, backend = options.get("precision", "auto"), options.get("backend", "auto")
-    return job.run_key(None, precision, backend, {"spacing": spacing})
+    network = {name: options.get(name, "auto") for name in ("precision", "backend")}
+    return run_key(settings_of(job) | network | {"spacing": spacing, "nan_pixels": job.nan})
 
 
-def _finished(output: Path, scene: str, run: str) -> Movie | None:
+def _version(movie: Movie) -> str | None:
+    """Return a digest of the versions of all planes, which shows a change of the files; None where they have none."""
+    digest = blake2b(digest_size=8)
+    for plane in movie.planes():
+        version = movie.version(*plane)
+        if version is None:
+            return None
+        digest.update(version.encode())
+    return digest.hexdigest()
+
+
+def _has_same_pixels(found: Movie, job: Job) -> bool:
+    """Whether the input is the one that an output was made of; it is read where its files were changed or copied."""
+    version = _version(job.movie)
+    if version is not None and found.provenance.get("scene_version") == version:
+        return True
+    inputs = InputRecord(job.movie)
+    for plane in job.input_planes():
+        inputs.movie.frame(*plane)
+    recorded = found.provenance.get("restoration", {}).get("input_crc32")
+    return recorded is not None and recorded == inputs.checksum(job.input_planes())
+
+
+def _finished(output: Path, scene: str, run: str, job: Job) -> Movie | None:
     """Return the output of an earlier equal run of the same scene; raise if something else is in its place."""
     from decrappify.io import open_movie
-    from decrappify.io.outputs import partial_path
+    from decrappify.io.locks import lock_path
+    from decrappify.io.working_folder import working_path
 
-    if not output.exists() or partial_path(output).exists():
+    if not output.exists() or working_path(output).exists() or lock_path(output).exists():
         return None
     with suppress(DecrappifyError), open_movie(output) as found:
-        if (found.provenance.get("scene"), found.provenance.get("scene_run")) == (scene, run):
+        is_same_run = (found.provenance.get("scene"), found.provenance.get("scene_run")) == (scene, run)
+        if is_same_run and _has_same_pixels(found, job):
             return open_movie(output)
     raise OutputExistsError(
         f"{output} already exists and is not the result of this scene, model and options; choose another name, or "

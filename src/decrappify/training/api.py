@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decrappify._version import __version__
+from decrappify.checks import checked_progress
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.intensity import NormalizationRule
 from decrappify.model import Model, load_model
 from decrappify.training.config import TrainingConfig
 from decrappify.training.material import Split, find_material
+from decrappify.training.run_lock import holds_run_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 _RUN_FILES = (
     *(
         "checkpoint.pt",
+        "checkpoint.previous.pt",
+        "checkpoint.damaged.pt",
         "model.safetensors",
         "pretrained.safetensors",
         "critic.safetensors",
@@ -35,6 +39,7 @@ _RUN_FILES = (
 )
 
 
+@holds_run_folder
 def train(
     high_res: Any = None,
     crappifier: Crappifier | str | None = None,
@@ -68,8 +73,8 @@ def train(
     crappifier : Crappifier or str
         How good images become bad; a preset's name or a .toml/.json file will do.
     pairs : tuple, list or folder, optional
-        Measured pairs in place of `high_res` and `crappifier`: ``(source_folder, target_folder)``, a list of
-        ``(source, target)``, or a folder holding ``low/`` and ``high/``.
+        Measured pairs in place of `high_res` and `crappifier`: ``(source_folder, target_folder)``, ``(source,
+        target)``, a list of such pairs, or a folder holding ``low/`` and ``high/``.
     validation : like `high_res` (or like `pairs`), optional
         Held-out data; without it the last frames of each movie are kept out, or else the last movies of ten or more, or
         else a strip of each field.
@@ -104,7 +109,8 @@ def train(
     progress : callable, optional
         Such as ``tqdm``.
     stop : threading.Event, optional
-        Set it to stop early and keep the best so far.
+        Set it to stop early and keep the best so far, as Ctrl-C does. The card of the model then has an entry
+        ``unfinished``, and `resume` continues the run.
     on_validation : callable, optional
         Called as ``on_validation(step, ValidationScore)``.
 
@@ -119,6 +125,8 @@ def train(
         For data or settings that cannot be used; one line says which.
     OutputExistsError
         If `output` holds a finished or started run and neither `resume` nor `overwrite` was asked for.
+    OutputError
+        If another process writes into `output`, or it cannot be written.
     """
     import torch
 
@@ -175,7 +183,7 @@ def train(
                 "still_motion_px": still_motion_px,
                 "shrink": list(shrink),
             },
-            progress=progress,
+            progress=checked_progress(progress),
             stop=stop,
             on_validation=on_validation,
         )
@@ -196,6 +204,8 @@ def train(
         },
         "trained_on": material.used,
     }
+    if result.last_step < config.max_steps:
+        measured["unfinished"] = f"stopped at step {result.last_step} of {config.max_steps}"
     model = Model(network, rule, crappifier_values, described | measured)
     if folder is not None and result.is_global_zero:
         model.save(folder / "model.safetensors", overwrite=True)
@@ -208,20 +218,27 @@ def run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> Path:
     Raises
     ------
     OutputExistsError
-        If it holds a run and neither `resume` nor `overwrite` was asked for.
+        If it holds a run, or files of the names that a run writes, and neither `resume` nor `overwrite` was asked for.
     OutputError
         If it cannot be used.
     """
+    from decrappify.training.checkpoint import has_checkpoint
+
     folder = Path(output)
-    if (folder / "checkpoint.pt").exists() and not (resume or overwrite):
+    if has_checkpoint(folder / "checkpoint.pt") and not (resume or overwrite):
         raise OutputExistsError(
             f"{folder} holds a run already; pass resume (--resume) to go on, or overwrite (--overwrite)"
         )
+    found = [] if resume else sorted(path for pattern in _RUN_FILES for path in folder.glob(pattern))
+    if found and not overwrite:
+        raise OutputExistsError(
+            f"{folder} holds {found[0].relative_to(folder)}, which a run would replace; choose another folder, or pass "
+            "overwrite=True (--overwrite)"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not resume:  # nothing of an older run may be taken for this one's
-            for path in (path for pattern in _RUN_FILES for path in folder.glob(pattern)):
-                path.unlink(missing_ok=True)
+        for path in found:  # nothing of an older run may be taken for this one's
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"cannot use {folder} as run folder: {error.strerror or error}") from error
     return folder

@@ -1,7 +1,14 @@
-"""Complete, atomic checkpoints: everything a run needs to go on bit for bit, threads and processor type included."""
+"""Complete, atomic checkpoints: everything a run needs to resume bit for bit, threads and processor type included.
+
+The checkpoint before the last one is kept beside it, for the case that the last one is damaged.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
+import shutil
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,30 +17,64 @@ from typing import Any
 import torch
 
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError
+from decrappify.io.outputs import atomic_output
+from decrappify.limits.weights import check_archive
+
+log = logging.getLogger(__name__)
+
+# What is not part of the settings that a resumed run must share.
+FREE_SETTINGS = ("device", "workers", "checkpoint_minutes")
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` (tensors and plain values) through a temporary name, so that a crash never leaves half a file."""
-    temporary = path.with_name(f".{path.name}.partial")
+    """Write `state` (tensors and plain values) through a temporary name, and keep the checkpoint that was there.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; the checkpoint that was there stays.
+    """
     try:
-        torch.save(state, temporary)
-        temporary.replace(path)
+        with atomic_output(path, overwrite=True) as temporary:
+            with temporary.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())  # before the earlier one loses its name
+            if path.exists():
+                path.replace(previous_path(path))
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-        with suppress(OSError):
-            temporary.unlink()
-        raise OutputError(f"cannot write the checkpoint {path}: {error}; free some space and resume") from error
+        raise OutputError(f"cannot write the checkpoint {path}: {_reason(path, error)}") from error
+
+
+def previous_path(path: Path) -> Path:
+    """Return where the checkpoint before the last one is kept.
+
+    >>> previous_path(Path("run/checkpoint.pt")).name
+    'checkpoint.previous.pt'
+    """
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def has_checkpoint(path: Path) -> bool:
+    """Whether a run has left a checkpoint, the last or the one before."""
+    return path.exists() or previous_path(path).exists()
 
 
 def load_checkpoint(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Read a checkpoint of a run with the same `settings`; a differing setting is refused by name."""
-    if not path.is_file():
-        raise MissingFileError(f"no checkpoint {path} to resume from; start the run without resume first")
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises half a dozen kinds for a damaged file
-        raise ModelFileError(f"checkpoint {path} cannot be read, it is damaged or not a checkpoint") from error
-    if not isinstance(state, dict) or "settings" not in state:
-        raise ModelFileError(f"{path} is not a checkpoint of a training run; name the folder of one")
+    """Read a checkpoint of a run with the same `settings`; a differing setting is refused by name.
+
+    If the last checkpoint is damaged, it is renamed and the one before is read, with a warning.
+
+    Raises
+    ------
+    MissingFileError, ModelFileError
+        If there is none that can be read.
+    InputError
+        If a setting differs.
+    """
+    if not has_checkpoint(path):
+        raise MissingFileError(f"no checkpoint {path} to resume from; start the run without resume (--resume)")
+    state = _last_good(path)
     now, then = dict(_flat(settings)), dict(_flat(state["settings"]))
     for key in now | then:
         if now.get(key) != then.get(key):
@@ -44,8 +85,54 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
+def _last_good(path: Path) -> dict[str, Any]:
+    previous = previous_path(path)
+    if path.exists():
+        try:
+            return _read(path)
+        except ModelFileError as error:
+            if not previous.exists():
+                raise
+            reason = str(error)
+    else:  # killed between the two renames of `save_checkpoint`
+        reason = f"{path} is missing"
+    state = _read(previous)
+    with suppress(OSError):  # or the next checkpoint would replace the good one by the damaged one
+        path.replace(path.with_name(f"{path.stem}.damaged{path.suffix}"))
+    log.warning("%s; resumed from the checkpoint before, %s, at step %s", reason, previous, state.get("step"))
+    return state
+
+
+def _read(path: Path) -> dict[str, Any]:
+    check_archive(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch itself does not compare checksums
+        if damaged is not None:
+            raise zipfile.BadZipFile(damaged)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (MemoryError, PermissionError):
+        raise
+    except Exception as error:  # torch raises half a dozen kinds for a damaged file
+        raise ModelFileError(f"checkpoint {path} cannot be read, it is damaged or not a checkpoint") from error
+    if not isinstance(state, dict) or "settings" not in state:
+        raise ModelFileError(f"{path} is not a checkpoint of a training run; name the folder of one")
+    return state
+
+
+def _reason(path: Path, error: Exception) -> str:
+    if not path.parent.is_dir():
+        return f"the run folder {path.parent} does not exist anymore; put it back and resume, or start the run again"
+    cause: BaseException | None = error
+    while cause is not None and getattr(cause, "errno", None) is None:  # what torch's error, or ours, came from
+        cause = cause.__cause__ or cause.__context__
+    known = getattr(cause, "strerror", None) or str(cause or error).splitlines()[0]
+    free = shutil.disk_usage(path.parent).free
+    return f"{known} ({free / 1e6:.0f} MB free); free some space and resume from the last checkpoint"
+
+
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Give every plain value with its dotted name, such as ``architecture.depth``."""
+    """Return every plain value with its dotted name, such as ``architecture.depth``."""
     if isinstance(value, Mapping | list | tuple):
         items = value.items() if isinstance(value, Mapping) else enumerate(value)
         for key, item in items:

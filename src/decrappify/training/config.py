@@ -52,7 +52,10 @@ class TrainingConfig:
     workers : int
         Loader processes; 0 loads in the training process.
     validate_every : int
-        Steps between validations, checkpoints and previews.
+        Steps between validations, each with a checkpoint and a preview.
+    checkpoint_minutes : float
+        Minutes between checkpoints in between, which is what a killed run loses at most; 0 saves after every step. A
+        run may be resumed with another value. The table behind the default is in benchmarks/RESULTS.md.
     keep : str
         Which averaged weights the model gets: "best" of all validations, or "last". The last are the better choice
         where the validation images are few or noisy and training ends at a learning rate near 0.
@@ -84,6 +87,7 @@ class TrainingConfig:
     n_devices: int = 1
     workers: int = 0
     validate_every: int = 500
+    checkpoint_minutes: float = 5.0
     keep: str = "best"
     validation_fraction: float = 0.1
     seed: int = 0
@@ -97,6 +101,7 @@ class TrainingConfig:
             check_range(name, getattr(self, name), 1)
         for name in ("weight_decay", "stability_weight", "workers", "seed"):
             check_range(name, getattr(self, name), 0)
+        check_range("checkpoint_minutes", self.checkpoint_minutes, 0)
         check_range("learning_rate", self.learning_rate, 1e-9, 1)
         check_range("ema_decay", self.ema_decay, 0, 0.99999)
         check_range("validation_fraction", self.validation_fraction, 0.001, 0.9)

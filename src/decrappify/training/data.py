@@ -53,7 +53,7 @@ def as_crappifier(given: Crappifier | str | Path) -> Crappifier:
 
 
 def as_pairs(given: Any, folder_as: str = "auto") -> list[tuple[Movie, Movie]]:
-    """Return (source, target) movies from a folder holding ``low/`` and ``high/``, two folders, or a list of pairs.
+    """Return (source, target) movies from a folder of ``low/`` and ``high/``, two folders, a pair or a list of pairs.
 
     Two folders that are each one movie, or scenes, by the names of their files are one pair, or a pair per scene.
     Else, and with ``folder_as="images"``, their files are paired by name without suffix. What has no partner is refused
@@ -66,10 +66,12 @@ def as_pairs(given: Any, folder_as: str = "auto") -> list[tuple[Movie, Movie]]:
         given = (folder / "low", folder / "high")
     if isinstance(given, tuple) and len(given) == 2 and all(map(is_image_folder, given)):
         return paired_folders(Path(given[0]), Path(given[1]), folder_as)
+    if isinstance(given, tuple) and len(given) == 2 and all(map(_is_one_movie, given)):
+        given = [given]
     if not isinstance(given, list | tuple) or not all(
         isinstance(pair, list | tuple) and len(pair) == 2 for pair in given
     ):
-        raise InputError(f"pairs is {given!r}, needs a folder, two folders that exist, or a list of (source, target)")
+        raise InputError(f"pairs is {given!r}, needs a folder, two folders, (source, target), or a list of such pairs")
     if not given:
         raise InputError("pairs is empty; give at least one (source, target)")
     pairs = []
@@ -101,6 +103,11 @@ def paired_folders(sources: Path, targets: Path, folder_as: str = "auto") -> lis
         )
     low, high = (open_scenes(folder, folder_as=folder_as) for folder in both)
     return list(zip(low, high, strict=True))
+
+
+def _is_one_movie(item: Any) -> bool:
+    """Whether an item is a movie, array or path of a file or store, rather than a folder or a pair."""
+    return not isinstance(item, list | tuple) and not is_image_folder(item)
 
 
 def _for(item: Any, folder_as: str) -> str:

@@ -16,7 +16,7 @@ from decrappify.errors import InputError, MissingFileError
 from decrappify.movie import Array
 from decrappify.training.nogan_run import Halted, NoganRun
 from decrappify.training.pictures import read_patch, write_patch
-from decrappify.training.running import on_any_rank
+from decrappify.training.running import folder_errors, on_any_rank
 
 KINDS = ("generated", "real")  # class ids 0 and 1
 _HELD_OUT = 10  # every so-manieth image judges the critic
@@ -33,25 +33,33 @@ def save_generated(run: NoganRun, folder: Path, what: str) -> int:
     """Save what the generator makes of `generated_share` of the data, beside the real images; return their number.
 
     Images go to ``folder/generated`` and ``folder/real`` under the same names: PNG for photographs, float32 TIFF in
-    network units for microscopy. Each process saves its share.
+    network units for microscopy. Each process saves its share. A resumed run continues after the images of its last
+    checkpoint.
     """
     config = run.config
     n_images = max(2 * _HELD_OUT, round(run.items * config.generated_share))
     dataset = run.material.training(config.generated_size, n_images, run.seed())
     for kind in KINDS:
         (folder / kind).mkdir(parents=True, exist_ok=True)
-    bar = run.bar(n_images, what, "image")
+    first = run.position.step
+    bar, status = run.bar(n_images, what, "image", first), run.status(n_images, what, "image", first)
     run.generator.eval()
     together = config.generated_batch_size * run.fabric.world_size
     try:
-        for start in range(0, n_images, together):
-            chosen = range(start, min(start + together, n_images))[run.fabric.global_rank :: run.fabric.world_size]
+        for start in range(first, n_images, together):
+            end = min(start + together, n_images)
+            chosen = range(start, end)[run.fabric.global_rank :: run.fabric.world_size]
             if chosen:
-                _save_batch(run, dataset, chosen, folder)
+                with folder_errors(run.folder):
+                    _save_batch(run, dataset, chosen, folder)
             if bar is not None:
-                bar.update(min(together, n_images - start))
-            if on_any_rank(run.fabric, run.stop.is_set()):
-                raise Halted
+                bar.update(end - start)
+            halted = on_any_rank(run.fabric, run.stop.is_set())
+            if halted or (run.fabric.world_size == 1 and run.is_save_due()):  # else others may still write earlier ones
+                run.save_place(end)
+            if halted:
+                raise Halted(f"image {end} of {n_images}")
+            status.at(end)
     finally:
         if bar is not None:
             bar.close()

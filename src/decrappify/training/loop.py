@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,15 +16,16 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from decrappify.datasets import Sample
-from decrappify.errors import InputError, OutputError
+from decrappify.errors import InputError
 from decrappify.losses import PixelLoss, pixel_loss, tuple_loss
 from decrappify.runtime import present_runtime, take_up_runtime, threads_put_back
-from decrappify.training.checkpoint import load_checkpoint, save_checkpoint
+from decrappify.training.checkpoint import FREE_SETTINGS, load_checkpoint, save_checkpoint
 from decrappify.training.config import TrainingConfig
 from decrappify.training.ema import WeightAverage
 from decrappify.training.record import RunRecord
-from decrappify.training.running import check_device, deterministic, interruptible, on_any_rank
+from decrappify.training.running import check_device, deterministic, folder_errors, interruptible, on_any_rank
 from decrappify.training.sampler import step_loader
+from decrappify.training.status import StatusLog, Timer
 from decrappify.training.validation import ValidationScore, Validator
 
 log = logging.getLogger(__name__)
@@ -127,6 +129,8 @@ def _train(
     validator = Validator(validation, min(_VALIDATION_PATCHES, len(validation)), config.batch_size)  # type: ignore[arg-type]
     record = RunRecord(folder, first_step) if folder is not None and fabric.is_global_zero else None
     bar = _bar(progress if fabric.is_global_zero else None, config.max_steps, first_step)
+    status = StatusLog("training", config.max_steps, first_step)
+    status.is_silent = not fabric.is_global_zero
     loss_function = pixel_loss(config.loss)
     last_step = first_step
     with ExitStack() as stack:
@@ -146,19 +150,23 @@ def _train(
             due = step % config.validate_every == 0 or step == config.max_steps
             if halted and not due:
                 run.save(step)  # before the score of a step that an undisturbed run would not have looked at
+            elif run.timer.is_due() and not due:
+                run.save(step)
             if due or halted:
                 mean_loss, mean_stability = cast("Tensor", fabric.all_reduce(torch.stack(run.losses).mean(0))).tolist()
                 run.losses.clear()
                 score = run.validate(validator, step)
                 ends = halted or step == config.max_steps
                 _report(record, bar, run, step, mean_loss, mean_stability, score, final=ends)
+                status.validation = f"validation {score.psnr:.2f} dB"
                 if on_validation is not None:
                     on_validation(step, score)
             if due:
                 run.save(step)
             if halted:
-                log.warning("stopped after step %d of %d; resume to go on", step, config.max_steps)
+                log.info("stopped after step %d of %d", step, config.max_steps)
                 break
+            status.at(step, partial(_value, loss))
     return run.result(last_step)
 
 
@@ -170,9 +178,10 @@ class _Run:
     ) -> None:
         self.fabric, self.config, self.folder = fabric, config, folder
         self.started = time.monotonic()
+        self.timer = Timer(60 * config.checkpoint_minutes)
         self.runtime = present_runtime(fabric.device)
         self.losses: list[Tensor] = []  # of the steps since the last validation
-        self.settings = settings | {k: v for k, v in config.to_dict().items() if k not in ("device", "workers")}
+        self.settings = settings | {k: v for k, v in config.to_dict().items() if k not in FREE_SETTINGS}
         self.bare = network
         if fabric.device.type == "cpu" or fabric.device.type == "cuda":
             network.to(memory_format=torch.channels_last)
@@ -240,6 +249,7 @@ class _Run:
                 "rng": torch.get_rng_state(),
             },
         )
+        self.timer.restart()
 
     def resume(self) -> int:
         """Take everything from the checkpoint and return its step."""
@@ -279,6 +289,10 @@ class _Run:
         )
 
 
+def _value(loss: Tensor) -> dict[str, float]:
+    return {"loss": loss.item()}
+
+
 def _bar(progress: Any, total: int, initial: int) -> Any:
     return None if progress is None else progress(total=total, desc="training", unit="step", initial=initial)
 
@@ -309,11 +323,7 @@ def _report(
         "val_noise_draw": score.noise_draw,
         "seconds": run.seconds,
     }
-    try:
+    with folder_errors(record.folder):
         record.add(row)
         record.draw(final=final)
         record.preview(step, score.previews)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write the log of step {step} into {record.folder}: {error.strerror or error}"
-        ) from error

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decrappify._version import __version__
+from decrappify.checks import checked_progress
 from decrappify.errors import InputError
 from decrappify.intensity import IMAGENET, NormalizationRule
 from decrappify.model import Model, load_model
 from decrappify.training.material import Material, PhotoMaterial, Split, find_material
 from decrappify.training.nogan_config import NoganConfig
 from decrappify.training.nogan_presets import nogan_preset
+from decrappify.training.run_lock import holds_run_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 _PATCHES = 20_000  # of movies and pairs that count as all of the data
 
 
+@holds_run_folder
 def train_nogan(
     high_res: Any = None,
     crappifier: Crappifier | str | None = None,
@@ -73,7 +76,8 @@ def train_nogan(
     progress : callable, optional
         Such as ``tqdm``.
     stop : threading.Event, optional
-        Set it to save and stop; the model then has the weights of that moment (of the best checkpoint in a GAN phase).
+        Set it to save and stop; the model then has the weights of that moment (of the best checkpoint in a GAN phase),
+        and an entry ``unfinished`` on its card.
 
     Returns
     -------
@@ -86,6 +90,8 @@ def train_nogan(
         For data or settings that cannot be used.
     OutputExistsError
         If `output` holds a run and neither `resume` nor `overwrite` was asked for.
+    OutputError
+        If another process writes into `output`, or it cannot be written.
     """
     import torch
 
@@ -136,7 +142,7 @@ def train_nogan(
             folder,
             items=items,
             settings=settings,
-            progress=progress,
+            progress=checked_progress(progress),
             stop=stopping,
         )
         describe = _Describe(run, split.rule, dict(card or {}))
@@ -165,6 +171,8 @@ class _Describe:
             described |= {"task": "colorization", "preset": described.get("preset", "own")}
         if note:
             described["note"] = note
+        elif run.unfinished:
+            described["unfinished"] = run.unfinished
         for key in ("verdict", "stopped", "critic_accuracy", "psnr_source", "pretrained_psnr"):
             if run.history.get(key) not in (None, ""):
                 described[key] = run.history[key]

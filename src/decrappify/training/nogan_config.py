@@ -184,6 +184,8 @@ class NoganConfig:
         Longer gradients of the generator are cut to this in phase (i); 0 leaves them alone.
     ema_decay : float
         Decay of the running average of the pretrained weights; 0 turns it off.
+    checkpoint_minutes : float
+        As in `TrainingConfig`; the checkpoints of the DeOldify networks and their critic are 1.9 GB each.
     precision, device, n_devices, workers, validation_fraction, seed, deterministic
         As in `TrainingConfig`.
     """
@@ -212,6 +214,7 @@ class NoganConfig:
     weight_decay: float = 1e-3
     max_gradient_norm: float = 0.0
     ema_decay: float = 0.0
+    checkpoint_minutes: float = 15.0
     precision: str = "32-true"
     device: str = "auto"
     n_devices: int = 1
@@ -230,7 +233,7 @@ class NoganConfig:
         check_range("validation_patches", self.validation_patches, 4)
         if self.items is not None:
             check_range("items", self.items, 1)
-        for name in ("weight_decay", "max_gradient_norm", "stability_weight", "workers", "seed"):
+        for name in ("weight_decay", "max_gradient_norm", "stability_weight", "checkpoint_minutes", "workers", "seed"):
             check_range(name, getattr(self, name), 0)
         check_range("generated_share", self.generated_share, 1e-6, 1)
         check_range("checkpoint_share", self.checkpoint_share, 1e-6, 1)

@@ -17,6 +17,7 @@ from decrappify.training.nogan_choice import Watcher
 from decrappify.training.nogan_config import NoganConfig
 from decrappify.training.nogan_run import Halted, NoganRun
 from decrappify.training.pretraining import pretrain
+from decrappify.training.running import folder_errors
 from decrappify.training.validation import Validator
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ def critic_steps(config: NoganConfig, cycle: int) -> tuple[Any, ...]:
 
 
 def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
-    """Walk through the phases from where the run stands; a run that is asked to stop ends early, and says so."""
+    """Run the phases that remain; a run that is asked to stop ends early, with `unfinished` set."""
     config = run.config
     colour = config.task == "colorization"
     data_range = _COLOUR_RANGE if colour else 1.0
@@ -85,19 +86,24 @@ def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
                 train_critic(run, critic_steps(config, phase.cycle)[phase.index], images, str(phase))
             else:
                 if "rows" not in run.history and run.fabric.is_global_zero:
-                    save_critic(run.critic, run.folder / PRETRAINED_CRITIC)
+                    with folder_errors(run.folder):
+                        save_critic(run.critic, run.folder / PRETRAINED_CRITIC)
                 watcher = watcher or Watcher(run, samples, data_range, describe)
                 if not _gan(run, watcher, str(phase)):
                     break
             run.end_phase()
-            run.record.draw(final=False)
-    except Halted:
-        log.warning("stopped in %s; resume to go on", phases[run.position.phase])
+            with folder_errors(run.folder):
+                run.record.draw(final=False)
+    except Halted as halted:
+        run.unfinished = f"stopped in {phases[run.position.phase]} at {halted}"
+        log.info("%s", run.unfinished)
         if watcher is not None and watcher.rows:
             watcher.choose()  # the best so far; a phase that ends by itself has chosen
     if run.fabric.is_global_zero:
-        save_critic(run.critic, run.folder / "critic.safetensors")
-        run.record.draw()
+        with folder_errors(run.folder):
+            if not run.unfinished:
+                save_critic(run.critic, run.folder / "critic.safetensors")
+            run.record.draw()
 
 
 def _gan(run: NoganRun, watcher: Watcher, what: str) -> bool:
@@ -106,7 +112,8 @@ def _gan(run: NoganRun, watcher: Watcher, what: str) -> bool:
     total, every = gan_steps(run)
     watcher.check_space(-(-(total - run.position.step) // every))
     gan_phase(run, watcher.look, what)
-    verdict = watcher.choose()
+    with folder_errors(run.folder):
+        verdict = watcher.choose()
     log.info("%s", verdict.reason)
     return verdict.index is not None and verdict.index >= run.position.notes["first_row"]
 

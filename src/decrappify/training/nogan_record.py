@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from decrappify.training.record import SECONDS_BETWEEN_PLOTS
+from decrappify.training.record import SECONDS_BETWEEN_PLOTS, complete_rows, write_rows
 
 FIELDS = (
     "phase",
@@ -55,7 +55,7 @@ class NoganRecord:
         row = {"phase": phase, "step": step, "seconds": f"{math.floor(seconds * 1000) / 1000:.3f}"} | dict(numbers)
         self.rows.append({key: _short(row.get(key, "")) for key in FIELDS})
         is_new = not self.path.is_file()
-        with self.path.open("a", newline="") as file:
+        with self.path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, FIELDS)
             if is_new:
                 writer.writeheader()
@@ -65,12 +65,9 @@ class NoganRecord:
         """Drop the rows of a run that went further than its last checkpoint."""
         if not self._writes or not self.path.is_file():
             return
-        with self.path.open(newline="") as file:
-            self.rows = [row for row in csv.DictReader(file) if float(row["seconds"]) <= seconds]
-        with self.path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(self.rows)
+        rows = complete_rows(self.path, FIELDS, texts=("phase",))
+        self.rows = [row for row in rows if row["seconds"] and float(row["seconds"]) <= seconds]
+        write_rows(self.path, FIELDS, self.rows)
 
     def draw(self, *, final: bool = True) -> None:
         """Plot losses and validation against time; other than final plots are at least 10 s apart."""

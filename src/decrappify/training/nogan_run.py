@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -16,13 +17,14 @@ from torch.utils.data import Dataset
 
 from decrappify.losses import content_loss
 from decrappify.runtime import present_runtime, take_up_runtime
-from decrappify.training.checkpoint import load_checkpoint, save_checkpoint
+from decrappify.training.checkpoint import FREE_SETTINGS, load_checkpoint, save_checkpoint
 from decrappify.training.learner import Learner
 from decrappify.training.material import Material
 from decrappify.training.nogan_config import NoganConfig
 from decrappify.training.nogan_record import NoganRecord
-from decrappify.training.running import check_device, on_any_rank
+from decrappify.training.running import check_device, folder_errors, on_any_rank
 from decrappify.training.sampler import step_loader
+from decrappify.training.status import StatusLog, Timer
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ class Remembers(Protocol):
 
 
 class Halted(Exception):
-    """The run was asked to stop; its checkpoint is written."""
+    """The run was asked to stop; its checkpoint is written. The argument states where, such as ``step 3 of 60``."""
 
 
 @dataclass
@@ -103,14 +105,16 @@ class NoganRun:
         self.critic = critic.to(self.fabric.device)
         data = "normalized" if config.task == "colorization" else "unit"
         self.content = content_loss(config.content_loss, vgg_weights=config.vgg_weights, data=data)
-        self._plain = {key: value for key, value in config.to_dict().items() if key not in ("device", "workers")}
+        self._plain = {key: value for key, value in config.to_dict().items() if key not in FREE_SETTINGS}
         self._plain |= dict(settings or {})
         self._progress = progress if self.fabric.is_global_zero else None
         self.stop = stop or threading.Event()
+        self.unfinished = ""  # where the run was asked to stop
         self.position = Position()
         self.history: dict[str, Any] = {}  # what later phases and the model card need: monitor rows, verdicts, scores
         self._waiting: dict[str, Any] | None = None  # the checkpoint of a resumed run, until its phase takes it up
         self._started = time.monotonic()
+        self._timer = Timer(60 * config.checkpoint_minutes)
         self.runtime = present_runtime(self.fabric.device)
         self.record = NoganRecord(folder, writes=self.fabric.is_global_zero)
 
@@ -169,7 +173,7 @@ class NoganRun:
             workers=self.config.workers,
             seed=self.config.seed,
         )
-        bar = self.bar(total, what, "step", first)
+        bar, status = self.bar(total, what, "step", first), self.status(total, what, "step", first)
         try:
             for number, batch in enumerate(loader, first + 1):
                 numbers.append({key: value.detach() for key, value in step(batch, number).items()})
@@ -180,17 +184,23 @@ class NoganRun:
                 if number % every == 0 or number == total:
                     means = self._means(numbers)
                     numbers.clear()
-                    ended = at_checkpoint(number, means)
                     rates = {f"{name}_rate": item.rate for name, item in learners.items() if isinstance(item, Learner)}
-                    self.record.add(what, number, self.seconds, means | rates)
+                    with folder_errors(self.folder):
+                        ended = at_checkpoint(number, means)
+                        self.record.add(what, number, self.seconds, means | rates)
+                    if "val_psnr" in means:
+                        status.validation = f"validation {means['val_psnr']:.2f} dB"
                     if ended:
                         self.position.notes["ended"] = True
                     self._save(learners, numbers)
                 if ended:
                     break
-                if on_any_rank(self.fabric, self.stop.is_set()):
+                halted = on_any_rank(self.fabric, self.stop.is_set())
+                if halted or self.is_save_due():
                     self._save(learners, numbers)
-                    raise Halted
+                if halted:
+                    raise Halted(f"step {number} of {total}")
+                status.at(number, partial(_values, numbers))
         finally:
             if bar is not None:
                 bar.close()
@@ -200,6 +210,21 @@ class NoganRun:
         if self._progress is None:
             return None
         return self._progress(total=total, desc=what, unit=unit, initial=initial)
+
+    def status(self, total: int, what: str, unit: str, initial: int = 0) -> StatusLog:
+        """Return what logs a line a minute; on the first process only, it writes one."""
+        status = StatusLog(what, total, initial, unit)
+        status.is_silent = not self.fabric.is_global_zero
+        return status
+
+    def is_save_due(self) -> bool:
+        """Whether the last checkpoint is older than the settings ask for."""
+        return self._timer.is_due()
+
+    def save_place(self, step: int) -> None:
+        """Write a checkpoint within a phase that trains nothing, after item `step`."""
+        self.position.step = step
+        self._save({}, [])
 
     def end_phase(self) -> None:
         """Go on to the next phase."""
@@ -227,6 +252,7 @@ class NoganRun:
             "cuda_rng": torch.cuda.get_rng_state(self.fabric.device) if self.fabric.device.type == "cuda" else None,
         }
         save_checkpoint(self.folder / "checkpoint.pt", state)
+        self._timer.restart()
 
     def resume(self) -> None:
         """Take everything from the folder's checkpoint; call it inside `threads_put_back`."""
@@ -254,3 +280,8 @@ class NoganRun:
     def _means(self, numbers: list[dict[str, Tensor]]) -> dict[str, float]:
         keys = sorted({key for entry in numbers for key in entry})
         return {key: self.mean(torch.stack([entry[key] for entry in numbers if key in entry]).mean()) for key in keys}
+
+
+def _values(numbers: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
+    """Return the last value of each number since the last checkpoint."""
+    return {key: float(value) for entry in numbers for key, value in entry.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,15 @@ class RunRecord:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "log.csv"
-        self.rows = [row for row in self._read() if int(row["step"]) <= resume_step] if resume_step else []
-        self._write_all()
+        self.rows = [row for row in complete_rows(self.path, FIELDS) if float(row["step"]) <= resume_step]
+        write_rows(self.path, FIELDS, self.rows)
         self._events = _tensorboard(folder)
         self._drawn_at = -SECONDS_BETWEEN_PLOTS
 
     def add(self, row: dict[str, Any]) -> None:
         """Append one row (keys of `FIELDS`)."""
         self.rows.append({key: _short(row.get(key, "")) for key in FIELDS})
-        with self.path.open("a", newline="") as file:
+        with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, FIELDS).writerow(self.rows[-1])
         if self._events is not None:
             for key in FIELDS[1:-1]:
@@ -85,21 +86,54 @@ class RunRecord:
         return path
 
     def close(self) -> None:
-        """Close the event file."""
+        """Close the event file; what a full disk does not take of it is lost without an error."""
         if self._events is not None:
-            self._events.close()
+            with suppress(OSError):
+                self._events.close()
 
-    def _read(self) -> list[dict[str, str]]:
-        if not self.path.is_file():
-            return []
-        with self.path.open(newline="") as file:
-            return list(csv.DictReader(file))
 
-    def _write_all(self) -> None:
-        with self.path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(self.rows)
+def complete_rows(path: Path, fields: Sequence[str], texts: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Read the rows of a log; one that a kill cut short, and all of a damaged file, are left out.
+
+    Parameters
+    ----------
+    path : Path
+        The log; none has no rows.
+    fields : sequence of str
+        Columns that every row has.
+    texts : sequence of str
+        Those that hold other things than numbers.
+    """
+    if not path.is_file():
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except UnicodeDecodeError:
+        return []
+    whole = [line for line in lines if line.endswith("\n")]
+    return [row for row in csv.DictReader(whole) if _is_complete(row, fields, texts)]
+
+
+def _is_complete(row: dict[str, Any], fields: Sequence[str], texts: Sequence[str]) -> bool:
+    if list(row) != list(fields) or None in row.values():
+        return False
+    try:
+        for key in fields:
+            if key not in texts and row[key]:
+                float(row[key])
+    except ValueError:
+        return False
+    return True
+
+
+def write_rows(path: Path, fields: Sequence[str], rows: Sequence[dict[str, str]]) -> None:
+    """Write a whole log through a temporary name, so that a kill leaves the old one or the new one."""
+    temporary = path.with_name(f".{path.name}.partial")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fields)
+        writer.writeheader()
+        writer.writerows(rows)
+    temporary.replace(path)
 
 
 def _short(value: Any) -> str:

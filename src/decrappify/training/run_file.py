@@ -9,9 +9,10 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from decrappify.checks import ESCAPES, nearest, toml_table
+from decrappify.checks import ESCAPES, nearest, reason, short, toml_table
 from decrappify.crappify import Crappifier
 from decrappify.errors import InputError, MissingFileError
+from decrappify.limits.files import check_regular
 from decrappify.model import Model
 from decrappify.training.api import train
 from decrappify.training.config import TrainingConfig
@@ -98,6 +99,7 @@ def train_from_file(
 
 
 def _read(path: Path) -> dict[str, Any]:
+    check_regular(path)
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist; needs a TOML file that describes the run")
     try:
@@ -117,7 +119,7 @@ def _nogan(values: Mapping[str, Any], path: Path, device: str | None) -> NoganCo
     table = dict(values["nogan"])
     preset = table.pop("preset", "microscopy")
     if not isinstance(preset, str):
-        raise InputError(f"preset of [nogan] in {path} is {preset!r}, needs a text")
+        raise InputError(f"preset of [nogan] in {path} is {short(preset)}, needs a text")
     base = nogan_preset(preset)
     config = NoganConfig.from_dict(table, base)
     return config if device is None else replace(config, device=device)
@@ -127,10 +129,10 @@ def _check_table(values: Mapping[str, Any], known: Mapping[str, tuple[Any, str]]
     for key, value in values.items():
         if key not in known:
             hint = nearest(key, known, f", needs some of {', '.join(known)}")
-            raise InputError(f"unknown key {key!r} {where} of {path}{hint}")
+            raise InputError(f"unknown key {short(key)} {where} of {path}{hint}")
         kind, called = known[key]
         if not isinstance(value, kind):
-            raise InputError(f"{key} of {path} is {value!r}, needs {called}")
+            raise InputError(f"{key} of {path} is {short(value)}, needs {called}")
 
 
 def _data_folder(given: str | None, path: Path) -> Path:
@@ -138,7 +140,7 @@ def _data_folder(given: str | None, path: Path) -> Path:
         return path.parent
     expanded = os.path.expandvars(given)
     if "$" in expanded:
-        raise InputError(f"data.folder of {path} is {given!r}, but that environment variable is not set")
+        raise InputError(f"data.folder of {path} is {short(given)}, but that environment variable is not set")
     return path.parent / Path(expanded).expanduser()
 
 
@@ -147,10 +149,10 @@ def _resolve(given: Any, folder: Path) -> Any:
         return None
     items = given if isinstance(given, list) else [given]
     if not all(isinstance(item, str) for item in items):
-        raise InputError(f"data of a run are paths, found {given!r}; needs a text or a list of texts")
+        raise InputError(f"data of a run are paths, found {short(given)}; needs a text or a list of texts")
     for item in items:
         if not item.isprintable() and set(item) & set("\b\t\n\f\r"):
-            raise InputError(f"data of a run are paths, found {item!r}; {ESCAPES}")
+            raise InputError(f"data of a run are paths, found {short(item)}; {ESCAPES}")
     return [folder / item for item in given] if isinstance(given, list) else folder / given
 
 
@@ -165,12 +167,14 @@ def _high_res(data: Mapping[str, Any], folder: Path, path: Path) -> Any:
     several = files if isinstance(files, list) else [] if files is None else [files]
     for table in tables:
         if not isinstance(table, Mapping):
-            raise InputError(f"simulated of {path} is {tables!r}, needs tables [[data.simulated]]")
+            raise InputError(f"simulated of {path} is {short(tables)}, needs tables [[data.simulated]]")
         _check_table(table, known, path, "in [[data.simulated]]")
         try:
             several.append(simulate(**table).truth)
         except TypeError as error:
-            raise InputError(f"[[data.simulated]] of {path} holds a value of the wrong type: {error}") from error
+            raise InputError(
+                f"[[data.simulated]] of {path} holds a value of the wrong type: {reason(error)}"
+            ) from error
     return several
 
 

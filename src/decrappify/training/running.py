@@ -6,11 +6,12 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from decrappify.errors import InputError
+from decrappify.errors import DecrappifyError, InputError, OutputError
 from decrappify.training.config import TrainingConfig
 from decrappify.training.nogan_config import NoganConfig
 
@@ -47,6 +48,30 @@ def deterministic(wanted: bool) -> Iterator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warn_only)
+
+
+@contextmanager
+def folder_errors(folder: Path) -> Iterator[None]:
+    """Turn the system's errors about files of a run folder into one line.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written, as on a full disk, or the folder was removed.
+    """
+    try:
+        yield
+    except DecrappifyError:
+        raise
+    except OSError as error:
+        if not folder.is_dir():
+            raise OutputError(
+                f"the run folder {folder} does not exist anymore; put it back and resume, or start the run again"
+            ) from error
+        raise OutputError(
+            f"cannot write into the run folder {folder}: {error.strerror or error}; free some space and resume from "
+            "the last checkpoint"
+        ) from error
 
 
 @contextmanager

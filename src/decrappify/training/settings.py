@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, cast
 
-from decrappify.checks import nearest
+from decrappify.checks import nearest, short
 from decrappify.errors import InputError
 
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
@@ -27,22 +27,25 @@ def check_types(settings: Any) -> None:
         if annotation not in _TYPES or (optional == "None" and value is None):
             continue
         if not isinstance(value, _TYPES[annotation]) or (isinstance(value, bool) and annotation != "bool"):
-            raise InputError(f"{field.name} is {value!r}, needs a value of type {annotation}")
+            raise InputError(f"{field.name} is {short(value)}, needs a value of type {annotation}")
         if annotation == "float":
-            object.__setattr__(settings, field.name, float(cast("float", value)))
+            try:
+                object.__setattr__(settings, field.name, float(cast("float", value)))
+            except OverflowError as error:
+                raise InputError(f"{field.name} is {short(value)}, needs a number below 1e308") from error
 
 
 def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
     """Refuse a number outside [low, high] by name."""
-    if not (math.isfinite(value) and low <= value <= high):
+    if not low <= value <= high or value == math.inf:
         span = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
-        raise InputError(f"{name} is {value}, needs a number {span}")
+        raise InputError(f"{name} is {short(value)}, needs a number {span}")
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Refuse a word that is not among the choices."""
     if value not in choices:
-        raise InputError(f"{name} is {value!r}, needs one of {', '.join(choices)}")
+        raise InputError(f"{name} is {short(value)}, needs one of {', '.join(choices)}")
 
 
 def check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
@@ -51,4 +54,4 @@ def check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
     for key in values:
         if key not in known:
             hint = nearest(key, known, f"; known keys: {', '.join(known)}")
-            raise InputError(f"unknown key {key!r} in {where}{hint}")
+            raise InputError(f"unknown key {short(key)} in {where}{hint}")

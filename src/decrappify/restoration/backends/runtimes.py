@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from decrappify.errors import InputError
+from decrappify.limits.reached import is_out_of_memory
 
 Predict = Callable[[Tensor], Tensor]
 
 _REPORTER = "openvino_telemetry"
-_OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate", "not enough memory")
 
 
 def for_onnxruntime(network: nn.Module, source: Tensor, precision: str) -> Predict:
@@ -135,6 +135,6 @@ def _with_memory_errors(run: Callable[[], Any]) -> Any:
     try:
         return run()
     except Exception as error:
-        if any(sign in str(error) for sign in _OUT_OF_MEMORY):
+        if is_out_of_memory(error):
             raise MemoryError(str(error)) from error
         raise

@@ -1,0 +1,113 @@
+"""Files and folders that outlast a power cut: synchronized, written atomically, compared and deleted; write errors."""
+
+from __future__ import annotations
+
+import errno
+import filecmp
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from decrappify.checks import json_value
+from decrappify.errors import OutputError
+
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the content of a file is on the disk."""
+    descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk; Windows has no such call."""
+    if sys.platform != "win32":
+        sync_file(path)
+
+
+def sync_files(paths: Iterable[Path], *, below: Path) -> None:
+    """Wait until files, and the names of all folders from them up to `below`, are on the disk."""
+    folders: set[Path] = set()
+    for path in paths:
+        sync_file(path)
+        folder = path.parent
+        while folder not in folders and folder.is_relative_to(below):
+            folders.add(folder)
+            folder = folder.parent
+    for folder in folders:
+        sync_folder(folder)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a small JSON file so that a reader, or a crash, finds the old or the new one and nothing between."""
+    temporary = path.with_name(f"{path.name}.partial")
+    # A file name that is not UTF-8 becomes an escape of JSON.
+    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; an empty one if the file is absent, damaged or holds something else."""
+    try:
+        values = json_value(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def remove(path: Path) -> None:
+    """Delete a file or folder if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def same_content(one: Path, other: Path) -> bool:
+    """Whether two files, or all files of two folders, are equal byte for byte."""
+    if one.is_dir() != other.is_dir():
+        return False
+    if not one.is_dir():
+        return filecmp.cmp(one, other, shallow=False)
+    names = [{path.relative_to(root) for path in root.rglob("*") if not path.is_dir()} for root in (one, other)]
+    return names[0] == names[1] and all(filecmp.cmp(one / name, other / name, shallow=False) for name in names[0])
+
+
+def identity(path: Path) -> list[int] | None:
+    """Return size and time of a file, or of a store's metadata; a rename keeps both. None if it is not there."""
+    try:
+        status = (path / "zarr.json" if path.is_dir() else path).stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn the system's write errors into one line that names the path and, on a full disk, the free space."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # one of ours, or a reader's, which says what it means
+            raise
+        if error.errno in _DISK_FULL:
+            free = shutil.disk_usage(path.absolute().parent).free
+            reason = f"the disk is full ({free / 1e6:.0f} MB free); free some space, or choose another disk"
+        elif error.errno == errno.EFBIG:
+            reason = "it is larger than the disk's format or your quota allows; choose another disk"
+        else:
+            reason = f"{error.strerror or error} ({error.filename or 'no file named'})"
+        raise OutputError(f"{path} could not be written: {reason}") from error

@@ -1,0 +1,74 @@
+"""Files that stay those that were opened: replaced, cut short or removed ones are named, not read on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from decrappify.errors import FormatError, MissingFileError
+
+
+def file_version(path: str | os.PathLike[str]) -> str | None:
+    """Return a text that differs when a file was written, replaced or renamed: size, times and inode; None without it.
+
+    The time of the last change of the inode is part of it, which no program can set back.
+    """
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
+
+
+class FileGuard:
+    """What files were when they were opened.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        The files of one input.
+
+    Raises
+    ------
+    MissingFileError
+        If one is not there.
+    """
+
+    def __init__(self, paths: Iterable[str | os.PathLike[str]]) -> None:
+        self._opened: dict[Path, tuple[int, int, int]] = {}
+        for path in paths:
+            self.add(path)
+
+    def add(self, path: str | os.PathLike[str]) -> None:
+        """Guard a further file, as it is now; one that is guarded already stays as it was."""
+        path = Path(path)
+        if path in self._opened:
+            return
+        try:
+            self._opened[path] = _state(path)
+        except OSError as error:
+            raise MissingFileError(f"{path} cannot be opened ({error.strerror}); check the path") from error
+
+    def check(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Raise FormatError if one of the files, or only `path`, is gone or is not as it was when it was opened."""
+        for each in self._opened if path is None else (Path(path),):
+            before = self._opened[each]
+            try:
+                now = _state(each)
+            except OSError as error:
+                raise FormatError(
+                    f"{each} was there when it was opened and is gone ({error.strerror}); put it back, or reconnect "
+                    "its disk, and run the same again"
+                ) from error
+            if now != before:
+                how = f"{before[0]} bytes then, {now[0]} now" if now[0] != before[0] else f"{now[0]} bytes, rewritten"
+                raise FormatError(
+                    f"{each} was changed after it was opened ({how}), so its frames may not belong together; wait "
+                    "until it is complete, and run the same again"
+                )
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ino

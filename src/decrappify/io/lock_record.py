@@ -1,0 +1,172 @@
+"""The content of a lock file: who holds the lock, since when, and which temporary names are in use."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shlex
+import socket
+import sys
+import time
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from decrappify.checks import json_value
+
+FORMAT = "decrappify lock 1"
+HEARTBEAT_S, STALE_S = 20.0, 120.0  # how often a holder touches its lock, and after how long it counts as ended
+_START = json.dumps({"format": FORMAT})[:-1].encode()
+_COMMAND_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process that holds, or held, a lock.
+
+    Attributes
+    ----------
+    token : str
+        Random name of this hold.
+    pid, process_started : int, float
+        Process id, and when that process started (seconds since 1970), as ids are used again.
+    host, boot : str
+        Machine, and a name of the time since it was switched on.
+    locked_by_system : bool
+        Whether the system keeps the lock too, and releases it when the process ends.
+    started, command : str
+        For messages.
+    """
+
+    token: str
+    pid: int
+    process_started: float
+    host: str
+    boot: str
+    locked_by_system: bool
+    started: str
+    command: str
+
+    @classmethod
+    def present(cls, *, locked_by_system: bool) -> Holder:
+        """Describe this process."""
+        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv else "python"
+        return cls(
+            token=secrets.token_hex(16),
+            pid=os.getpid(),
+            process_started=psutil.Process().create_time(),
+            host=socket.gethostname(),
+            boot=boot_name(),
+            locked_by_system=locked_by_system,
+            started=time.strftime("%Y-%m-%d %H:%M:%S"),
+            command=command[:_COMMAND_LENGTH],
+        )
+
+    def is_alive(self, age_s: float, *, free_by_system: bool) -> bool:
+        """Whether the holder may still write.
+
+        Parameters
+        ----------
+        age_s : float
+            Seconds since the lock file was last touched.
+        free_by_system : bool
+            Whether the system keeps locks here, and had this one free.
+        """
+        here = self.boot == boot_name()
+        if here and self.locked_by_system and free_by_system:
+            return False
+        if here and self.host == socket.gethostname():
+            try:
+                process = psutil.Process(self.pid)
+                return bool(
+                    abs(process.create_time() - self.process_started) < 2 and process.status() != psutil.STATUS_ZOMBIE
+                )
+            except psutil.Error:
+                return False
+        return age_s < STALE_S
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} (since {self.started}: {self.command})"
+
+
+@dataclass
+class LockRecord:
+    """All entries of a lock file.
+
+    Attributes
+    ----------
+    holders : dict of str to Holder
+        By token, in the order in which they came.
+    released : set of str
+        Tokens of the holders that ended their work.
+    temporary : list of str
+        Names in the lock's folder that belong to the output.
+    placing : dict or None
+        What the last renaming to the final name moves there: its `identity`, and the `run_key` of its run.
+    """
+
+    holders: dict[str, Holder] = field(default_factory=dict)
+    released: set[str] = field(default_factory=set)
+    temporary: list[str] = field(default_factory=list)
+    placing: dict[str, Any] | None = None
+
+    @property
+    def unreleased(self) -> list[Holder]:
+        """Holders that did not end their work, or have not yet."""
+        return [holder for token, holder in self.holders.items() if token not in self.released]
+
+
+def is_lock(content: bytes) -> bool:
+    """Whether a file is a lock of this package, perhaps cut short by a crash."""
+    content = content.strip(b"\0\n")
+    return content.startswith(_START) or _START.startswith(content)
+
+
+def parse_lock(content: bytes) -> LockRecord:
+    """Read the entries of a lock file; damaged lines are skipped."""
+    record = LockRecord()
+    for line in content.split(b"\n"):
+        try:
+            _apply(record, json_value(line.strip(b"\0")))
+        except (ValueError, TypeError, KeyError):
+            continue
+    return record
+
+
+def lock_line(entry: dict[str, Any]) -> bytes:
+    """Write one entry; it begins with a line end, in case that the line before was cut short."""
+    return b"\n" + json.dumps(entry, ensure_ascii=True).encode() + b"\n"
+
+
+def holder_entry(holder: Holder) -> dict[str, Any]:
+    """Make the entry of a holder."""
+    return {"format": FORMAT, "holder": asdict(holder)}
+
+
+@cache
+def boot_name() -> str:
+    """Return a name for the time since this machine was switched on."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return f"{socket.gethostname()} {round(psutil.boot_time() / 60)}"
+
+
+def _apply(record: LockRecord, entry: Any) -> None:
+    if not isinstance(entry, dict):
+        return
+    if "holder" in entry:
+        values = entry["holder"]
+        holder = Holder(**{each.name: values[each.name] for each in fields(Holder)})
+        if isinstance(holder.pid, int) and isinstance(holder.process_started, float):
+            record.holders[str(holder.token)] = holder
+    elif "released" in entry:
+        record.released.add(str(entry["released"]))
+    elif "temporary" in entry:
+        record.temporary.append(str(entry["temporary"]))
+    elif "placing" in entry and isinstance(entry["placing"], dict):
+        record.placing = entry["placing"]

@@ -1,0 +1,121 @@
+"""The folder ``OUT.partial`` in which an output grows, marked as the work of this package."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from decrappify.errors import OutputError, OutputExistsError
+from decrappify.io.durable import read_json, sync_folder, write_json
+from decrappify.io.locks import OutputLock
+
+MARKER = "run.json"
+_FORMAT = "decrappify working folder 1"
+_OWN = ("format", "output", "token", "run_key")
+
+
+class WorkingFolder:
+    """The working folder of an output; use it while its lock is held.
+
+    A folder of that name without the marker of this package, or with that of another output, is never written into nor
+    deleted.
+
+    Parameters
+    ----------
+    lock : OutputLock
+        The lock on the output.
+    run_key : str
+        Digest of all that decides the content of the output.
+    overwrite : bool
+        Whether the unfinished output of another run may be discarded.
+
+    Attributes
+    ----------
+    path : Path
+        The folder; it exists after `create`, and before if `continues`.
+    continues : bool
+        Whether the folder is there and of the same `run_key`.
+    about : dict
+        What `create` and `describe` recorded.
+
+    Raises
+    ------
+    OutputError
+        If something else has the folder's name.
+    OutputExistsError
+        If it is of another run, and `overwrite` is False.
+    """
+
+    def __init__(self, lock: OutputLock, run_key: str, *, overwrite: bool) -> None:
+        self._lock, self._run_key = lock, run_key
+        self.path = working_path(lock.target)
+        self.about: dict[str, Any] = {}
+        self.continues = False
+        lock.unfinished = self.path
+        if not os.path.lexists(self.path):
+            return
+        found = {} if self.path.is_symlink() else read_json(self.path / MARKER)
+        if found.get("format") != _FORMAT or found.get("output") != lock.target.name:
+            raise OutputError(
+                f"{self.path} is not the working folder of a run that writes {lock.target.name}; rename it, or choose "
+                "another output"
+            )
+        self.continues = found.pop("run_key", None) == run_key
+        self.about = {name: value for name, value in found.items() if name not in _OWN} if self.continues else {}
+        if not self.continues and not overwrite:
+            raise OutputExistsError(
+                f"{self.path} holds the unfinished output of another run (other input, model or settings); repeat that "
+                "run to finish it, or discard it with overwrite=True (--overwrite)"
+            )
+
+    def create(self, about: Mapping[str, Any] | None = None) -> None:
+        """Start with an empty folder; an unfinished output in it is discarded."""
+        self.remove()
+        new = self._lock.temporary("new")
+        new.mkdir()
+        self.about = dict(about or {})
+        write_json(new / MARKER, self._marker())
+        new.rename(self.path)
+        sync_folder(self.path.parent)
+        self.continues = False
+
+    def describe(self, about: Mapping[str, Any]) -> None:
+        """Replace what is recorded with the marker."""
+        self.about = dict(about)
+        write_json(self.path / MARKER, self._marker())
+
+    def empty_folder(self, name: str) -> Path:
+        """Create an empty folder in this one."""
+        folder = self.path / name
+        self._lock.dispose(folder)
+        folder.mkdir()
+        return folder
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        self._lock.dispose(self.path)
+
+    def _marker(self) -> dict[str, Any]:
+        return {
+            "format": _FORMAT,
+            "output": self.path.name.removesuffix(".partial"),
+            "token": secrets.token_hex(16),
+            "run_key": self._run_key,
+            **self.about,
+        }
+
+
+def key_of(lock: OutputLock) -> str | None:
+    """Return the key of the run whose working folder is there, None where there is none of this package."""
+    folder = working_path(lock.target)
+    found = {} if folder.is_symlink() or not folder.is_dir() else read_json(folder / MARKER)
+    is_ours = found.get("format") == _FORMAT and found.get("output") == lock.target.name
+    return str(found.get("run_key")) if is_ours else None
+
+
+def working_path(output: Path) -> Path:
+    """Return the path of an output's working folder."""
+    return output.with_name(f"{output.name}.partial")

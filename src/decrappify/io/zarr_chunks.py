@@ -1,0 +1,230 @@
+"""Which stored chunks of a Zarr array exist, and whether those that do not were lost or left out by the writer.
+
+A writer may leave out chunks that hold nothing but the fill value (zarr's default), and an absent chunk reads as the
+fill value. A chunk that was deleted or never written looks the same, so that a rule must tell them apart.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from zarr.core.sync import sync
+from zarr.storage import LocalStore
+
+from decrappify.errors import InputError
+from decrappify.io.file_guard import file_version
+from decrappify.movie import AXES, Array, Plane
+
+WAYS = ("auto", "missing", "fill")
+# Stored chunks up to which the store is listed when it is opened, by itself and for absent_chunks="missing".
+LISTED, LISTED_WHEN_ASKED = 500_000, 20_000_000
+_SAMPLED = 8  # incomplete planes whose pixels are examined
+_NEIGHBORS = 4  # chunks of each
+
+Place = tuple[int, ...]
+
+
+def check_absent_chunks(absent_chunks: str) -> str:
+    """Return `absent_chunks` if it is a way to take absent chunks; refuse it otherwise."""
+    if absent_chunks not in WAYS:
+        raise InputError(f"absent_chunks={absent_chunks!r} is not known, needs 'auto', 'missing' or 'fill'")
+    return absent_chunks
+
+
+class StoredChunks:
+    """The stored chunks of an array: its shards where it has them, else its chunks.
+
+    A chunk that is absent inside an existing shard was left out by the writer, as a shard is written as a whole.
+
+    Parameters
+    ----------
+    array : zarr.Array
+        Of any store.
+    axes : str
+        One letter of ``TCZYX`` per dimension.
+
+    Attributes
+    ----------
+    folder : Path or None
+        Where the array lies; None where it is not on a disk.
+    fill : scalar
+        What absent chunks read as.
+    size : dict of str to int
+        Pixels of a chunk along each of ``TCZYX``.
+    grid : tuple of int
+        Number of chunks along T, C, Z, Y and X.
+    """
+
+    def __init__(self, array: Any, axes: str) -> None:
+        self._array, self._axes = array, axes
+        store = array.store_path.store
+        self.folder = store.root / array.store_path.path if isinstance(store, LocalStore) else None
+        self.fill = array.fill_value if array.fill_value is not None else array.dtype.type(0)
+        stored = array.shards or array.chunks
+        self.size = dict.fromkeys(AXES, 1) | dict(zip(axes, stored, strict=True))
+        shape = dict.fromkeys(AXES, 1) | dict(zip(axes, array.shape, strict=True))
+        self.grid = tuple(-(-shape[axis] // self.size[axis]) for axis in AXES)
+
+    def key(self, place: Place) -> str:
+        """Return the key of a chunk, relative to the array."""
+        index = dict(zip(AXES, place, strict=True))
+        return str(self._array.metadata.encode_chunk_key(tuple(index[axis] for axis in self._axes)))
+
+    def exists(self, place: Place) -> bool:
+        """Whether a chunk is there now."""
+        if self.folder is not None:
+            return bool((self.folder / self.key(place)).exists())
+        return bool(sync((self._array.store_path / self.key(place)).exists()))
+
+    def absent(self, *, when_asked: bool = False) -> NDArray[np.bool_] | None:
+        """List the store and return which chunks are absent, (T, C, Z, Y, X); None for a store too large."""
+        if int(np.prod(self.grid, dtype=np.int64)) > (LISTED_WHEN_ASKED if when_asked else LISTED):
+            return None
+        keys = _files_under(self.folder) if self.folder is not None else sync(_keys_of(self._array.store_path))
+        absent = np.ones(self.grid, bool)
+        for place in product(*map(range, self.grid)):
+            if self.key(place) in keys:
+                absent[place] = False
+        return absent
+
+    def version(self, t: int, c: int, z: int) -> str | None:
+        """Return a digest of size, times and inode of the chunks of a plane; None where the array is not on a disk."""
+        if self.folder is None:
+            return None
+        leading = [index // self.size[axis] for index, axis in zip((t, c, z), "TCZ", strict=True)]
+        digest = blake2b(digest_size=8)
+        for y, x in product(range(self.grid[3]), range(self.grid[4])):
+            digest.update(str(file_version(self.folder / self.key((*leading, y, x)))).encode())
+        return digest.hexdigest()
+
+    def of_fill(self, plane: Array, t: int, c: int, z: int, rows: slice, columns: slice) -> Iterator[Place]:
+        """Return the chunks under a region (Y, X) of which every pixel there has the fill value."""
+        leading = [index // self.size[axis] for index, axis in zip((t, c, z), "TCZ", strict=True)]
+        height, width = self.size["Y"], self.size["X"]
+        for y in range(rows.start // height, -(-rows.stop // height)):
+            down = slice(max(0, y * height - rows.start), max(0, (y + 1) * height - rows.start))
+            for x in range(columns.start // width, -(-columns.stop // width)):
+                across = slice(max(0, x * width - columns.start), max(0, (x + 1) * width - columns.start))
+                part = plane[down, across]
+                if part.size and self.is_fill(part[0, 0]) and self.is_fill(part).all():
+                    yield (*leading, y, x)
+
+    def is_fill(self, values: Any) -> Any:
+        """Compare with the fill value, which may be NaN."""
+        return np.isnan(values) if self.fill != self.fill else values == self.fill
+
+    def read(self, place: Place) -> Array:
+        """Read the first plane of a chunk."""
+        index = {
+            axis: slice(at * self.size[axis], (at + 1) * self.size[axis]) if axis in "YX" else at * self.size[axis]
+            for axis, at in zip(AXES, place, strict=True)
+        }
+        return np.asarray(self._array[tuple(index[axis] for axis in self._axes)])
+
+
+@dataclass(frozen=True, slots=True)
+class Judgment:
+    """What absent chunks were taken for.
+
+    Attributes
+    ----------
+    lost : ndarray of bool, (T, C, Z) of chunks
+        Planes that count as not recorded.
+    filled : ndarray of bool, (T, C, Z, Y, X) of chunks
+        Absent chunks that are taken as the fill value.
+    """
+
+    lost: NDArray[np.bool_]
+    filled: NDArray[np.bool_]
+
+    def planes(self, size: dict[str, int], shape: tuple[int, ...]) -> frozenset[Plane]:
+        """Return the planes (t, c, z) that count as not recorded."""
+        inside = [
+            [range(i * size[axis], min((i + 1) * size[axis], length)) for i in range(count)]
+            for axis, length, count in zip("TCZ", shape, self.lost.shape, strict=False)
+        ]
+        return frozenset(
+            plane
+            for t, c, z in np.argwhere(self.lost).tolist()
+            for plane in product(inside[0][t], inside[1][c], inside[2][z])
+        )
+
+
+def judge(
+    absent: NDArray[np.bool_], holds_fill: Callable[[Place], bool], *, how: str = "auto", complete: bool = False
+) -> Judgment:
+    """Decide what absent chunks are: lost, or left out because they hold the fill value only.
+
+    Parameters
+    ----------
+    absent : ndarray of bool, (T, C, Z, Y, X) of chunks
+        Which chunks are absent.
+    holds_fill : callable
+        Whether the stored pixels of a chunk include the fill value.
+    how : {"auto", "missing", "fill"}
+        "missing": planes with an absent chunk count as not recorded. "fill": absent chunks hold the fill value. "auto":
+        the rule under Notes.
+    complete : bool
+        Whether the writer stores every chunk, so that an absent one is lost.
+
+    Notes
+    -----
+    A plane without any chunk counts as not recorded. A chunk that is absent in every plane, while others are there, is
+    a gap (of a mosaic) and holds the fill value. Any other absent chunk holds the fill value if the fill value occurs
+    among the stored pixels beside it (up to 4 chunks of each of 8 planes are examined), as in masks and thresholded
+    data; where it does not, as with a camera's offset, the chunk was lost, and its plane counts as not recorded.
+
+    Examples
+    --------
+    >>> absent = np.zeros((3, 1, 1, 2, 2), bool)
+    >>> absent[1] = absent[2, 0, 0, 1, 1] = True
+    >>> judge(absent, lambda place: False).lost.ravel(), judge(absent, lambda place: True).lost.ravel()
+    (array([False,  True,  True]), array([False,  True, False]))
+    """
+    nothing = np.zeros(absent.shape[:3], bool)
+    if how == "fill":
+        return Judgment(nothing, absent)
+    incomplete = np.asarray(absent.any(axis=(3, 4)))
+    if how == "missing" or complete:
+        return Judgment(incomplete, np.zeros_like(absent))
+    empty = np.asarray(absent.all(axis=(3, 4)))
+    with_chunks = absent[~empty]
+    gaps = with_chunks.all(axis=0) if len(with_chunks) > 1 else np.zeros(absent.shape[3:], bool)
+    scattered = (absent & ~gaps).any(axis=(3, 4)) & ~empty
+    places = np.argwhere(scattered)
+    picks = np.unique(np.linspace(0, len(places) - 1, min(len(places), _SAMPLED)).round().astype(int))
+    meant = all(
+        any(holds_fill((*leading, y, x)) for y, x in _beside(absent[tuple(leading)]))
+        for leading in (places[pick].tolist() for pick in picks)
+    )
+    lost = empty if meant else empty | scattered
+    return Judgment(lost, absent & ~lost[..., None, None])
+
+
+def _beside(absent: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the stored chunks of a plane that are nearest to an absent one."""
+    there, gone = np.argwhere(~absent), np.argwhere(absent)
+    distance = [int(np.abs(gone - place).max(axis=1).min()) for place in there]
+    return [(int(y), int(x)) for y, x in there[np.argsort(distance, kind="stable")[:_NEIGHBORS]]]
+
+
+def _files_under(folder: Path) -> set[str]:
+    start = len(str(folder)) + 1
+    return {
+        os.path.join(parent, name)[start:].replace(os.sep, "/")  # noqa: PTH118 - hundreds of thousands of them
+        for parent, _, names in os.walk(folder)
+        for name in names
+    }
+
+
+async def _keys_of(store_path: Any) -> set[str]:
+    prefix = f"{store_path.path}/" if store_path.path else ""
+    return {key.removeprefix(prefix) async for key in store_path.store.list_prefix(prefix)}

@@ -1,0 +1,96 @@
+"""What a file may be and may claim, checked before it is opened and before memory is allocated for it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from decrappify.errors import FormatError
+from decrappify.limits.memory import check_memory, in_units
+
+# Sizes up to this are decoded without a question, larger ones if the stored bytes make them plausible: images of
+# microscopes compress 1 to 20 times, masks up to some 100 times, bombs 1000 times and more.
+_UNSUSPICIOUS = 256 << 20
+_LARGEST_RATIO = 250
+MAX_CHANNELS = 10_000
+MAX_PLANES = 10_000_000
+
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def check_regular(path: str | os.PathLike[str]) -> None:
+    """Refuse a named pipe, socket or device, whose reading may wait forever; what does not exist passes.
+
+    Raises
+    ------
+    FormatError
+        If it is one.
+    """
+    try:
+        kind = _KINDS.get(stat.S_IFMT(Path(path).stat().st_mode))
+    except (OSError, ValueError):
+        return
+    if kind is not None:
+        raise FormatError(f"{Path(path)} is {kind}, needs a regular file; save its content to a file and give that")
+
+
+def check_regular_files(folder: Path, names: Iterable[str]) -> None:
+    """Refuse a folder if one of the named files in it is not regular; see `check_regular`."""
+    for name in names:
+        check_regular(folder / name)
+
+
+def check_decoded_size(name: str, nbytes: int, stored: int) -> None:
+    """Refuse to decode what declares far more pixels than its stored bytes can hold, or than fit into memory.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    nbytes : int
+        Declared size of what is decoded in one go: a picture, or a strip, tile or chunk of one.
+    stored : int
+        Its compressed size in the file.
+
+    Raises
+    ------
+    FormatError
+        If the ratio is that of a damaged file or a decompression bomb.
+    DeviceMemoryError
+        If it does not fit into memory.
+    """
+    limit = max(_UNSUSPICIOUS, _LARGEST_RATIO * stored)
+    if nbytes > limit:
+        raise FormatError(
+            f"{name} declares {in_units(nbytes)} of pixels in {in_units(stored)} of data, at most {in_units(limit)} "
+            "are decoded in one go; it is damaged, or save it in tiles of at most 4096 x 4096 pixels"
+        )
+    check_memory(nbytes, name, "save it in tiles or chunks, such as OME-Zarr, which are decoded one by one")
+
+
+def check_extent(name: str, shape: tuple[int, int, int, int, int]) -> None:
+    """Refuse a movie (T, C, Z, Y, X) whose numbers of channels or planes cannot be meant.
+
+    Raises
+    ------
+    FormatError
+        If there are too many.
+    """
+    n_t, n_c, n_z = shape[:3]
+    if n_c > MAX_CHANNELS:
+        raise FormatError(
+            f"{name} declares {n_c} channels, at most {MAX_CHANNELS} are read; its metadata are damaged, or its axes "
+            "are named wrongly"
+        )
+    if n_t * n_c * n_z > MAX_PLANES:
+        raise FormatError(
+            f"{name} declares {n_t * n_c * n_z} planes ({n_t} frames, {n_c} channels, {n_z} slices), at most "
+            f"{MAX_PLANES} are read; its metadata are damaged, or open a part of it"
+        )

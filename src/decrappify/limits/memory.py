@@ -1,0 +1,161 @@
+"""Memory that this process may still take: what the host, its control groups and its own limits leave."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import psutil
+
+from decrappify.errors import DeviceMemoryError
+
+_UNLIMITED = 1 << 60  # version 1 writes the largest multiple of a page for "no limit"
+_CHECKED_FROM = 64 << 20  # bytes: smaller arrays are not worth a look at the limits
+
+
+def available_memory() -> int:
+    """Return the bytes that new arrays of this process can take.
+
+    The least of what is free on the host, in each control group (containers, batch systems) that holds this process,
+    and below its own limits of address space and data (``ulimit -v``, ``ulimit -d``).
+    """
+    rooms = [int(psutil.virtual_memory().available), *_own_limits()]
+    if sys.platform == "linux":
+        rooms += control_group_rooms(_text(Path("/proc/self/cgroup")), _text(Path("/proc/self/mountinfo")))
+    return max(0, min(rooms))
+
+
+def check_memory(nbytes: int, what: str, remedy: str) -> None:
+    """Refuse an array that does not fit into memory, before it is allocated.
+
+    Parameters
+    ----------
+    nbytes : int
+        Its size.
+    what, remedy : str
+        The beginning of the message, such as ``"frame 3 of cells.tif"``, and what to do instead.
+
+    Raises
+    ------
+    DeviceMemoryError
+        If it is larger than `available_memory`.
+    """
+    if nbytes < _CHECKED_FROM:
+        return
+    free = available_memory()
+    if nbytes > free:
+        raise DeviceMemoryError(f"{what} needs {in_units(nbytes)}, {in_units(free)} of memory are free; {remedy}")
+
+
+def in_units(nbytes: float) -> str:
+    """Return a size in kB, MB or GB.
+
+    >>> in_units(5.2e9), in_units(3e6), in_units(100)
+    ('5.2 GB', '3 MB', '0.1 kB')
+    """
+    if nbytes >= 1e9:
+        return f"{nbytes / 1e9:.1f} GB"
+    return f"{nbytes / 1e6:.0f} MB" if nbytes >= 1e6 else f"{nbytes / 1e3:.1f} kB"
+
+
+def control_group_rooms(groups: str, mounts: str, root: Path = Path("/")) -> list[int]:
+    """Return what each memory limit of the control groups around a process leaves, in bytes; empty without limits.
+
+    Parameters
+    ----------
+    groups, mounts : str
+        Contents of ``/proc/self/cgroup`` and ``/proc/self/mountinfo``.
+    root : Path
+        The folder that mount points are below.
+
+    Notes
+    -----
+    File pages that are not in use (``inactive_file``) are given back under pressure and count as free. Version 2 limits
+    by ``memory.max`` and, by slowing down, ``memory.high``; version 1 by ``memory.limit_in_bytes``. A limit on any
+    group above that of the process holds too.
+    """
+    rooms = []
+    for folder, top, version in _memory_groups(groups, mounts, root):
+        while True:
+            room = _room_v2(folder) if version == 2 else _room_v1(folder)
+            if room is not None:
+                rooms.append(room)
+            if folder == top or top not in folder.parents:
+                break
+            folder = folder.parent
+    return rooms
+
+
+def _memory_groups(groups: str, mounts: str, root: Path) -> Iterator[tuple[Path, Path, int]]:
+    """Folder of the process's group, that of the mounted hierarchy, and the version."""
+    paths: dict[int, str] = {}
+    for line in groups.splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if "memory" in controllers.split(","):
+            paths[1] = path
+        elif number == "0" and not controllers:
+            paths[2] = path
+    for line in mounts.splitlines():
+        fields, _, kind = line.partition(" - ")
+        place, (name, *options) = fields.split(), kind.split() or [""]
+        version = {"cgroup2": 2, "cgroup": 1}.get(name)
+        if version is None or version not in paths or len(place) < 5:
+            continue
+        if version == 1 and "memory" not in ",".join(options[-1:]).split(","):
+            continue
+        top = root / place[4].replace("\\040", " ").lstrip("/")
+        inside = PurePosixPath(paths[version])
+        # A container without a namespace of its own sees the path on the host, and only its own part mounted.
+        if inside.is_relative_to(place[3]):
+            inside = inside.relative_to(place[3])
+        folder = top / str(inside).lstrip("/")
+        yield (folder if ".." not in inside.parts and folder.is_dir() else top), top, version
+
+
+def _room_v2(folder: Path) -> int | None:
+    limits = [_number(folder / name) for name in ("memory.max", "memory.high")]
+    return _room(limits, _number(folder / "memory.current"), _statistic(folder, "inactive_file"))
+
+
+def _room_v1(folder: Path) -> int | None:
+    limit, used = (_number(folder / f"memory.{name}_in_bytes") for name in ("limit", "usage"))
+    return _room([limit], used, _statistic(folder, "total_inactive_file"))
+
+
+def _room(limits: list[int | None], used: int | None, inactive: int) -> int | None:
+    known = [limit for limit in limits if limit is not None and limit < _UNLIMITED]
+    return max(0, min(known) - max(0, (used or 0) - inactive)) if known else None
+
+
+def _number(file: Path) -> int | None:
+    text = _text(file).strip()
+    return int(text) if text.isdecimal() else None  # "max" means no limit
+
+
+def _statistic(folder: Path, name: str) -> int:
+    values = dict(line.split()[:2] for line in _text(folder / "memory.stat").splitlines() if len(line.split()) > 1)
+    found = values.get(name, "0")
+    return int(found) if found.isdecimal() else 0
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _own_limits() -> list[int]:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return []
+    used = psutil.Process().memory_info()
+    rooms = []
+    for limit, taken in ((resource.RLIMIT_AS, used.vms), (resource.RLIMIT_DATA, getattr(used, "data", None))):
+        soft = resource.getrlimit(limit)[0]
+        if soft != resource.RLIM_INFINITY and taken is not None:
+            rooms.append(max(0, soft - taken))
+    return rooms

@@ -1,0 +1,80 @@
+"""Errors of Python, torch and the runtimes that mean a limit of the machine was reached, in one line."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from decrappify.errors import DecrappifyError, DeviceMemoryError, ThreadLimitError
+from decrappify.limits.memory import available_memory, in_units
+from decrappify.limits.threads import is_thread_limit
+
+# How torch's allocator, oneDNN, C++, OpenVINO and ONNX Runtime report that memory ran out.
+_SIGNS = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "could not create a primitive",
+    "could not create a memory",
+    "bad_alloc",
+    "bad allocation",
+    "failed to allocate",
+    "unable to allocate",
+    "bad_array_new_length",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out."""
+    if isinstance(error, DecrappifyError):
+        return False
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    # ONNX Runtime's errors derive from Exception alone.
+    if not isinstance(error, RuntimeError) and not type(error).__module__.startswith("onnxruntime"):
+        return False
+    text = str(error).lower()
+    return any(sign in text for sign in _SIGNS)
+
+
+def raise_if_limit(error: BaseException, what: str) -> None:
+    """Raise the one-line error of a limit that was reached, if that is what `error` means.
+
+    Handlers of damaged files call it first: a file is not damaged because memory ran out.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was caught.
+    what : str
+        What could not be done, such as ``"reading cells.tif"``.
+
+    Raises
+    ------
+    DeviceMemoryError, ThreadLimitError
+        If memory ran out, or a thread could not be started.
+    """
+    if is_out_of_memory(error):
+        raise DeviceMemoryError(
+            f"memory ran out while {what} ({in_units(available_memory())} are free); close other programs, raise the "
+            "memory limit of this process or its container, or take a smaller part of the data"
+        ) from error
+    if is_thread_limit(error):
+        raise ThreadLimitError(
+            f"a thread could not be started while {what}: the limit on processes (pids of the container, ulimit -u) or "
+            "on memory (ulimit -v) is reached; raise it, or set OMP_NUM_THREADS=1 to need fewer"
+        ) from error
+
+
+@contextmanager
+def limit_errors(what: str) -> Iterator[None]:
+    """Turn the errors of a reached limit into one line each; all others pass. Arguments as for `raise_if_limit`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, OSError) as error:
+        raise_if_limit(error, what)
+        raise

@@ -1,0 +1,64 @@
+"""Threads that this process may still start; containers and batch systems limit them."""
+
+from __future__ import annotations
+
+import threading
+
+from decrappify.errors import ThreadLimitError
+
+_SIGN = "can't start new thread"
+
+
+def threads_that_start(wanted: int) -> int:
+    """Return how many of `wanted` threads can run beside those there are, by starting them; they end at once.
+
+    >>> threads_that_start(2)
+    2
+    """
+    leave = threading.Event()
+    probes: list[threading.Thread] = []
+    try:
+        for _ in range(wanted):
+            probe = threading.Thread(target=leave.wait, name="decrappify-probe", daemon=True)
+            probe.start()
+            probes.append(probe)
+    except (RuntimeError, MemoryError):  # the limit, or no memory for the thread's stack
+        pass
+    finally:
+        leave.set()
+        for probe in probes:
+            probe.join()
+    return len(probes)
+
+
+def check_threads(wanted: int, what: str) -> None:
+    """Refuse work whose threads could not be started, which in some libraries ends in waiting or in an exit.
+
+    Raises
+    ------
+    ThreadLimitError
+        If fewer than `wanted` can be started now.
+    """
+    started = threads_that_start(wanted)
+    if started < wanted:
+        raise ThreadLimitError(
+            f"{what} needs {wanted} threads, {started} can be started: the limit on processes (pids of the container, "
+            "ulimit -u) or on memory (ulimit -v) is reached; raise it, or set OMP_NUM_THREADS=1 to need fewer"
+        )
+
+
+def is_thread_limit(error: BaseException) -> bool:
+    """Whether an error means that a thread could not be started."""
+    return isinstance(error, RuntimeError) and not isinstance(error, ThreadLimitError) and _SIGN in str(error)
+
+
+def check_zarr_threads() -> None:
+    """Refuse to use Zarr where it could not start its threads; if its first one fails, it waits for that one forever.
+
+    Raises
+    ------
+    ThreadLimitError
+        If neither are they running nor can they be started.
+    """
+    if not any(thread.name == "zarr_io" and thread.is_alive() for thread in threading.enumerate()):
+        check_threads(2, "reading and writing Zarr")

@@ -1,0 +1,53 @@
+"""What a file of weights may claim: archives of torch hold their numbers uncompressed, each once."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from decrappify.errors import ModelFileError
+from decrappify.limits.memory import in_units
+
+# Bytes beyond twice the size of the file: small archives may be packed again, and tensors share their numbers.
+_UNPACKED = 64 << 20
+_SHARED = 1 << 30
+
+
+def check_archive(path: Path) -> None:
+    """Refuse a ZIP archive of weights that unpacks to far more than its own size; other files pass.
+
+    Raises
+    ------
+    ModelFileError
+        If it does.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+        raise ModelFileError(f"{path} is damaged or a truncated download; download it again") from error
+    _check(path, unpacked, _UNPACKED, "unpacks to")
+
+
+def check_tensors(path: Path, tensors: Iterable[Any]) -> None:
+    """Refuse tensors that together are far larger than the file they come from, such as one number repeated.
+
+    Raises
+    ------
+    ModelFileError
+        If they are.
+    """
+    _check(path, sum(tensor.numel() * tensor.element_size() for tensor in tensors), _SHARED, "declares weights of")
+
+
+def _check(path: Path, nbytes: int, tolerance: int, how: str) -> None:
+    size = path.stat().st_size
+    if nbytes > 2 * size + tolerance:
+        raise ModelFileError(
+            f"{path} {how} {in_units(nbytes)} in a file of {in_units(size)}, needs weights that are stored in full; it "
+            "is damaged, download it again"
+        )

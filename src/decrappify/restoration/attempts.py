@@ -1,0 +1,74 @@
+"""Runs that the system killed for lack of memory: recognized when they are resumed, by what each run leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from decrappify.errors import DecrappifyError
+from decrappify.restoration.results import Result
+
+_KEY = "attempt"
+
+
+@contextmanager
+def recorded_attempt(result: Result, planes_done: int, earlier: Any = None) -> Iterator[None]:
+    """Keep in the state of a result that a run is active, until it ends in any way but being killed.
+
+    Parameters
+    ----------
+    result : Result
+        Its state is saved on entering and on leaving.
+    planes_done : int
+        Planes finished before this run.
+    earlier : mapping or None
+        What the run before left: its record, if it was killed.
+    """
+    repeated = isinstance(earlier, Mapping) and earlier.get("planes_done") == planes_done
+    kills = _number(earlier, "kills") + 1 if repeated else 0
+    result.state[_KEY] = {"planes_done": planes_done, "kills": kills} | _out_of_memory_kills()
+    result.save_state()
+    try:
+        yield
+    finally:
+        result.state.pop(_KEY, None)
+        with suppress(OSError, DecrappifyError):  # a full disk has its own error
+            result.save_state()
+
+
+def taken_from(state: dict[str, Any]) -> Any:
+    """Remove and return the record of a killed run from a saved state, None if the run ended otherwise."""
+    return state.pop(_KEY, None)
+
+
+def died_of_memory(earlier: Any, planes_done: int) -> bool:
+    """Whether the run that left `earlier` was killed for lack of memory before it finished a single plane.
+
+    The system counts such kills since it was started; where it does not, a second kill without a finished plane counts
+    as one.
+    """
+    if not isinstance(earlier, Mapping) or earlier.get("planes_done") != planes_done:
+        return False
+    now = _out_of_memory_kills()
+    if not now:
+        return _number(earlier, "kills") >= 1
+    if earlier.get("boot") != now["boot"]:
+        return False
+    return _number(earlier, "out_of_memory_kills") < int(now["out_of_memory_kills"])
+
+
+def _number(record: Any, name: str) -> int:
+    value = record.get(name) if isinstance(record, Mapping) else None
+    return value if isinstance(value, int) else 0
+
+
+def _out_of_memory_kills(proc: Path = Path("/proc")) -> dict[str, Any]:
+    """How many processes the system has killed for lack of memory, and since when; empty where it does not count."""
+    try:
+        counters = dict(line.split(maxsplit=1) for line in (proc / "vmstat").read_text().splitlines())
+        boot = (proc / "sys/kernel/random/boot_id").read_text().strip()
+        return {"out_of_memory_kills": int(counters["oom_kill"]), "boot": boot}
+    except (OSError, ValueError, KeyError):
+        return {}

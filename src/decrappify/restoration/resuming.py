@@ -1,0 +1,122 @@
+"""Which options an unfinished run was begun with, and whether this call may finish it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from decrappify._version import __version__
+from decrappify.restoration.frame_choice import spelled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from decrappify.movie import Movie
+    from decrappify.restoration.job import Job
+
+Settings = dict[str, Any]
+
+# Names of the settings in messages, where they are not those of the arguments.
+_WORDS = {
+    "software": "decrappify",
+    "movie_shape": "the shape of the input",
+    "movie_dtype": "the data type of the input",
+    "pixels": "the checksum of three planes of the input",
+    "not_recorded": "the list of planes that were never recorded",
+}
+
+
+def settings_of(job: Job) -> Settings:
+    """Return all that decides the pixels of a result, apart from how the network is run, as plain values."""
+    return {
+        "software": __version__,
+        "model": f"{job.model.name} {job.model.sha256[:12]}",
+        "movie_shape": list(job.movie.shape),
+        "movie_dtype": job.movie.dtype.name,
+        "pixels": _checksum_of_three(job.movie),
+        "not_recorded": [list(plane) for plane in sorted(job.movie.missing)],
+        "frames": spelled(job.frames),
+        "dtype": job.dtype.name,
+        "window_axis": job.window_axis,
+        "nan": "error" if job.nan == "error" else "fill",
+        "missing": job.missing,
+        "outliers": job.outliers,
+    }
+
+
+def run_key(settings: Settings) -> str:
+    """Digest (SHA-256, hex) the settings that a resumed run must share.
+
+    How NaN are treated is not among them: frames finished with nan='error' had none, and are the same with nan='fill'.
+    """
+    shared = {name: value for name, value in settings.items() if name != "nan"}
+    return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()
+
+
+def changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Name the settings that keep an unfinished run from being finished, each with its value then and now.
+
+    >>> changed_settings({"dtype": "uint16", "nan": "error"}, {"dtype": "float32", "nan": "fill"})
+    ["dtype was 'uint16' and is 'float32' now"]
+    """
+    changes = []
+    for name in now:
+        if name not in then or then[name] == now[name] or (name, then[name], now[name]) == ("nan", "error", "fill"):
+            continue
+        changes.append(f"{_WORDS.get(name, name)} was {_shown(then[name])} and is {_shown(now[name])} now")
+    return changes
+
+
+def changed_options(asked: Mapping[str, Any], state: Mapping[str, Any]) -> list[str]:
+    """Name the options of this call that the network of an unfinished run cannot follow without changing pixels.
+
+    Parameters
+    ----------
+    asked : mapping
+        ``precision``, ``backend``, ``device``, ``tile_size`` and ``tile_overlap`` of this call; ``"auto"`` and None
+        leave the choice to the unfinished run.
+    state : mapping
+        Of the unfinished run: what it was asked for (``asked``), and what it decided.
+
+    Examples
+    --------
+    >>> changed_options({"tile_size": 96, "device": "cuda:1"}, {"tile_size": 160, "device": "cuda"})
+    ['tile_size (--tile-size) was 160 and is 96 now']
+    """
+    before = state.get("asked") or {}
+    changes = []
+    for name, value in asked.items():
+        decided = state.get(name)
+        if value in (None, "auto", decided, before.get(name)) or decided is None:
+            continue
+        if name == "device" and str(value).partition(":")[0] == decided:
+            continue
+        changes.append(f"{name} (--{name.replace('_', '-')}) was {decided} and is {value} now")
+    return changes
+
+
+def refusal(partial: Path, changes: list[str]) -> str:
+    """Return the message for an unfinished output that this call cannot finish."""
+    return (
+        f"{partial} holds the unfinished output of another run: {'; '.join(changes)}; repeat that run to finish it, "
+        "choose another output, or discard it with overwrite=True (--overwrite)"
+    )
+
+
+def _checksum_of_three(movie: Movie) -> str:
+    """Digest three planes, which tells most inputs apart before more of them is compared."""
+    digest = hashlib.sha256()
+    n_t, _, n_z = movie.shape[:3]
+    for t in sorted({0, n_t // 2, n_t - 1}):
+        if (t, 0, n_z // 2) not in movie.missing:
+            digest.update(np.ascontiguousarray(movie.frame(t, 0, n_z // 2)).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

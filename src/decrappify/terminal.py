@@ -1,0 +1,51 @@
+"""The standard streams: lines that control no terminal, and streams that were closed or cannot show every character."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from contextlib import suppress
+
+import click
+
+from decrappify.errors import printable
+
+
+def echo(text: object, *, err: bool = False) -> None:
+    """Print one line in which control characters of file names, metadata and messages are escaped.
+
+    A standard error whose reader has left is not an error: what a command does must not depend on who reads its
+    warnings.
+    """
+    if not err:
+        click.echo(printable(text))
+        return
+    with suppress(OSError, ValueError):  # the latter for a closed file
+        click.echo(printable(text), err=True)
+
+
+def echo_lines(text: str) -> None:
+    """Print several lines, each as `echo` does."""
+    click.echo("\n".join(map(printable, text.split("\n"))))
+
+
+def repair_streams() -> None:
+    """Make the standard streams usable, whatever the process was started with.
+
+    Of a stream that was closed (``2>&-``) the number is free, and the next file that is opened, such as an output,
+    would get it, with all that libraries write to that stream. A stream whose encoding lacks a character, such as
+    ``µ``, shows its escape.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+            if null != number:
+                os.close(null)
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "r+" if number == 0 else "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+        elif number and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

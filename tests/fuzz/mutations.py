@@ -1,0 +1,360 @@
+"""Damage for files: seeded mutations of bytes, numbers in text, JSON trees, TIFF directories and folders."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+Mutation = Callable[[bytes, Random], bytes]
+
+# What fields of a binary header are set to.
+EXTREMES = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, (1 << 63) - 1, 1 << 63)
+# What numbers in a text are replaced by.
+NUMBERS = (
+    "0", "-1", "1", "-0.0", "inf", "-inf", "nan", "NaN", "Infinity", "1e400", "-1e308", "1e-320", "1e19", "",
+    "99999999999999999999999", "2147483648", "4294967296", "0,5", "1.234,5", "0x10", "1_000", "７", "²", " 3 ", "1/0",
+    "true", "null", "None",
+)  # fmt: skip
+TEXTS = (
+    "", " ", "\x1b[31mred\x1b]0;title\x07", "a\nb\rc", "\x00", "\x80\x9b1m", "é", "e\u0301", "\ud800", "\u202etxt.exe",
+    "=1+1", "x" * 5000, "../../etc/passwd", "/dev/null", "%s%n{0}", "<script>", "日本語", "\U0001f52c", "nan", "-",
+)  # fmt: skip
+_NUMBER = re.compile(rb"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_WORD = re.compile(rb"[A-Za-z_]{3,40}")
+
+
+def flip_bits(data: bytes, rng: Random) -> bytes:
+    """Flip one to eight bits."""
+    out = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 4, 8))):
+        out[_at(out, rng)] ^= 1 << rng.randrange(8)
+    return bytes(out)
+
+
+def set_bytes(data: bytes, rng: Random) -> bytes:
+    """Replace one to eight bytes by random ones."""
+    out = bytearray(data)
+    for _ in range(rng.choice((1, 2, 8))):
+        out[_at(out, rng)] = rng.randrange(256)
+    return bytes(out)
+
+
+def truncate(data: bytes, rng: Random) -> bytes:
+    """Cut the end off; one byte at the least."""
+    return data[: rng.choice((rng.randrange(len(data)), _at(data, rng), len(data) - 1))]
+
+
+def zero_range(data: bytes, rng: Random) -> bytes:
+    """Zero a range of bytes, as a file system does after a crash."""
+    at = _at(data, rng)
+    n = min(rng.choice((1, 4, 16, 64, 512, 4096)), len(data) - at)
+    return data[:at] + bytes(n) + data[at + n :]
+
+
+def put_extreme(data: bytes, rng: Random) -> bytes:
+    """Overwrite an integer field by an extreme value of either byte order."""
+    size = rng.choice((1, 2, 2, 4, 4, 4, 8))
+    at = _at(data, rng)
+    at -= at % rng.choice((1, 2, size))
+    value = rng.choice(EXTREMES) & ((1 << 8 * size) - 1)
+    return data[:at] + value.to_bytes(size, rng.choice(("little", "big"))) + data[at + size :]
+
+
+def insert_bytes(data: bytes, rng: Random) -> bytes:
+    """Insert a few bytes, so that everything behind them is shifted."""
+    at = _at(data, rng)
+    return data[:at] + rng.randbytes(rng.choice((1, 2, 4, 16, 64))) + data[at:]
+
+
+def remove_bytes(data: bytes, rng: Random) -> bytes:
+    """Remove a few bytes."""
+    at = _at(data, rng)
+    return data[:at] + data[at + rng.choice((1, 2, 4, 16, 64, 512)) :]
+
+
+def swap_blocks(data: bytes, rng: Random) -> bytes:
+    """Exchange two blocks, as a download whose parts were joined in the wrong order."""
+    size = rng.choice((16, 64, 512))
+    first, second = sorted((_at(data, rng), _at(data, rng)))
+    if second < first + size:
+        return zero_range(data, rng)
+    a, b = data[first : first + size], data[second : second + size]
+    return data[:first] + b + data[first + size : second] + a + data[second + size :]
+
+
+def repeat_block(data: bytes, rng: Random) -> bytes:
+    """Write a block twice."""
+    at, size = _at(data, rng), rng.choice((4, 12, 64, 512))
+    return data[: at + size] + data[at:]
+
+
+def edit_number(data: bytes, rng: Random) -> bytes:
+    """Replace one number in the text of a file, at the same length where `rng` decides so."""
+    found = list(_NUMBER.finditer(data))
+    if not found:
+        return flip_bits(data, rng)
+    match = rng.choice(found)
+    text = rng.choice(NUMBERS).encode()
+    if rng.random() < 0.5:
+        size = match.end() - match.start()
+        text = text[:size].ljust(size, rng.choice((b" ", b"0")))
+    return data[: match.start()] + text + data[match.end() :]
+
+
+def edit_text(data: bytes, rng: Random) -> bytes:
+    """Replace a word by bytes that are not UTF-8, by control characters, by nothing or by another word."""
+    found = list(_WORD.finditer(data))
+    if not found:
+        return set_bytes(data, rng)
+    match, other = rng.choice(found), rng.choice(found)
+    size = match.end() - match.start()
+    text = rng.choice((b"\xff\xfe\xe9", b"\xb5m", b"\x1b[2J", b"", other.group(), b"\0" * size, rng.randbytes(size)))
+    if rng.random() < 0.5:
+        text = text[:size].ljust(size, b" ")
+    return data[: match.start()] + text + data[match.end() :]
+
+
+BYTES: tuple[Mutation, ...] = (
+    flip_bits, set_bytes, truncate, zero_range, put_extreme, put_extreme, insert_bytes, remove_bytes, swap_blocks,
+    repeat_block,
+)  # fmt: skip
+TEXT: tuple[Mutation, ...] = (edit_number, edit_number, edit_text)
+
+
+def edit_json(data: bytes, rng: Random) -> bytes:
+    """Change one node of a JSON document: another type, an extreme, deleted, renamed, or nested very deeply."""
+    try:
+        tree = json.loads(data)
+        json.dumps(tree)
+    except (ValueError, RecursionError):
+        return edit_number(data, rng)
+    if rng.random() < 0.04:
+        return nested(data, rng)
+    try:
+        return json.dumps(edit_tree(tree, rng)).encode()
+    except RecursionError:  # it was nested deeply before
+        return edit_number(data, rng)
+
+
+def nested(data: bytes, rng: Random) -> bytes:
+    """Put the document, or a value of it, below many brackets."""
+    depth = rng.choice((500, 3000, 100_000))
+    opening, closing = rng.choice((("[", "]"), ('{"a":', "}")))
+    deep = opening * depth + "1" + closing * depth
+    found = list(_NUMBER.finditer(data))
+    if not found or rng.random() < 0.3:
+        return deep.encode()
+    match = rng.choice(found)
+    return data[: match.start()] + deep.encode() + data[match.end() :]
+
+
+def edit_tree(tree: Any, rng: Random) -> Any:
+    """Return a copy of plain values with one node changed."""
+    tree = copy.deepcopy(tree)
+    places = list(_places(tree))
+    if not places:
+        return _other_value(tree, rng)
+    owner, key = rng.choice(places)
+    how = rng.random()
+    if how < 0.15:
+        del owner[key]
+    elif how < 0.25 and isinstance(owner, dict):
+        owner[rng.choice((*TEXTS, f"{key} ", key.upper()))] = owner.pop(key)
+    elif how < 0.35 and isinstance(owner, list):
+        owner.extend([owner[key]] * rng.choice((1, 2, 7)))
+    elif how < 0.45:
+        other, at = rng.choice(places)
+        owner[key] = copy.deepcopy(other[at])
+    else:
+        owner[key] = _other_value(owner[key], rng)
+    return tree
+
+
+def _places(tree: Any) -> list[tuple[Any, Any]]:
+    found: list[tuple[Any, Any]] = []
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in items:
+        found.append((tree, key))
+        found.extend(_places(value))
+    return found
+
+
+def _other_value(value: Any, rng: Random) -> Any:
+    numbers = (0, -1, 1, 2, 3, 255, 2**31, 2**63, 10**30, 0.5, -0.0, 1e308, 1e-320, float("nan"), float("inf"))
+    if isinstance(value, int | float) and rng.random() < 0.5:
+        return rng.choice(numbers)
+    return rng.choice((None, True, False, [], {}, [[]], [None], {"a": {}}, *numbers, *TEXTS, *NUMBERS[:12], [value], str(value)))
+
+
+_TIFF_CODES = (254, 256, 257, 258, 259, 262, 266, 270, 273, 274, 277, 278, 279, 282, 284, 296, 317, 320, 322, 323, 324,
+               325, 338, 339, 305, 306, 330, 33628, 33629, 34412, 50838, 50839, 51123, 65420)  # fmt: skip
+
+
+def edit_tag(data: bytes, rng: Random) -> bytes:
+    """Change one entry of a TIFF directory, or the place of the next directory."""
+    layout = _tiff_entries(data)
+    if layout is None:
+        return put_extreme(data, rng)
+    order, big, entries, links = layout
+    out = bytearray(data)
+    word = "Q" if big else "I"
+    how = rng.random()
+    if how < 0.08:
+        at = rng.choice(links)
+        value = rng.choice((0, 8, len(data), len(data) - 1, rng.randrange(len(data)), *[entry - 2 for entry in entries]))
+        struct.pack_into(order + word, out, at, value)
+        return bytes(out)
+    at = rng.choice(entries)
+    value_at = at + (12 if big else 8)
+    extremes = [value & ((1 << (64 if big else 32)) - 1) for value in EXTREMES]
+    if how < 0.2:
+        struct.pack_into(order + "H", out, at, rng.choice(_TIFF_CODES))
+    elif how < 0.35:
+        struct.pack_into(order + "H", out, at + 2, rng.choice((0, 1, 2, 3, 4, 5, 7, 9, 11, 12, 13, 16, 99, 65535)))
+    elif how < 0.55:
+        (count,) = struct.unpack_from(order + word, data, at + 4)
+        struct.pack_into(order + word, out, at + 4, rng.choice((0, 1, 2, 3, max(count, 1) - 1, *extremes)))
+    elif how < 0.9:
+        value = rng.choice((0, 0, *extremes, len(data), rng.randrange(len(data))))
+        (kind,) = struct.unpack_from(order + "H", data, at + 2)
+        if kind == 3 and rng.random() < 0.7:
+            struct.pack_into(order + "H", out, value_at, value & 0xFFFF)
+        else:
+            struct.pack_into(order + word, out, value_at, value)
+    else:
+        other, size = rng.choice(entries), 20 if big else 12
+        out[at : at + size] = data[other : other + size]
+    return bytes(out)
+
+
+def edit_description(data: bytes, rng: Random) -> bytes:
+    """Replace the text of a TIFF tag by a mutated one of any length, appended to the file."""
+    layout = _tiff_entries(data)
+    if layout is None:
+        return edit_number(data, rng)
+    order, big, entries, _ = layout
+    word, value_at, inline = ("Q", 12, 8) if big else ("I", 8, 4)
+    texts = []
+    for at in entries:
+        _, kind = struct.unpack_from(order + "HH", data, at)
+        count, place = (struct.unpack_from(order + word, data, at + offset)[0] for offset in (4, value_at))
+        if kind == 2 and inline < count < 1 << 20 and place + count <= len(data):
+            texts.append((at, data[place : place + count].rstrip(b"\0")))
+    if not texts:
+        return edit_tag(data, rng)
+    at, text = rng.choice(texts)
+    change = rng.choice((*TEXT, edit_number, edit_json, swap_blocks, truncate, remove_bytes)) if text else edit_number
+    text = change(text or b"1", rng) + b"\0"
+    out = bytearray(data)
+    struct.pack_into(order + word, out, at + 4, len(text))
+    struct.pack_into(order + word, out, at + value_at, len(data))
+    return bytes(out + text + bytes(8))
+
+
+def _tiff_entries(data: bytes) -> tuple[str, bool, list[int], list[int]] | None:
+    """Byte order, whether it is BigTIFF, and where the entries and the links between directories are."""
+    order = {b"II": "<", b"MM": ">"}.get(data[:2])
+    if order is None or len(data) < 16:
+        return None
+    big = struct.unpack_from(order + "H", data, 2)[0] == 43
+    word, count_word, size = ("Q", "Q", 20) if big else ("I", "H", 12)
+    links, entries = [8 if big else 4], []
+    try:
+        for _ in range(50):
+            (at,) = struct.unpack_from(order + word, data, links[-1])
+            if at == 0:
+                break
+            (count,) = struct.unpack_from(order + count_word, data, at)
+            first = at + struct.calcsize(order + count_word)
+            if count > 500 or first in entries:
+                break
+            entries += [first + size * number for number in range(count) if first + size * (number + 1) <= len(data)]
+            links.append(first + size * count)
+    except struct.error:
+        pass
+    return (order, big, entries, [link for link in links if link + 8 <= len(data)]) if entries else None
+
+
+TIFF: tuple[Mutation, ...] = (*BYTES, *(edit_tag,) * 12, *(edit_description,) * 12, *TEXT)
+JSON: tuple[Mutation, ...] = (flip_bits, truncate, *(edit_json,) * 10, edit_number, edit_text)
+PLAIN: tuple[Mutation, ...] = (*BYTES, *TEXT, *TEXT)
+
+
+def mutate(data: bytes, rng: Random, mutations: tuple[Mutation, ...]) -> bytes:
+    """Apply one mutation, seldom two or three; an empty file stays empty."""
+    for _ in range(rng.choice((1, 1, 1, 1, 2, 3))):
+        if not data:
+            return data
+        data = rng.choice(mutations)(data, rng)
+    return data
+
+
+def mutate_tree(folder: Path, rng: Random, mutations: Callable[[Path], tuple[Mutation, ...]]) -> None:
+    """Damage one file below a folder, or delete, rename, copy or replace it or a folder."""
+    entries = sorted(path for path in folder.rglob("*") if not path.is_symlink())
+    files = [path for path in entries if path.is_file()]
+    how = rng.random()
+    if not entries:
+        return
+    if how < 0.7 and files:
+        file = rng.choice(_documents_first(files, rng))
+        file.write_bytes(mutate(file.read_bytes(), rng, mutations(file)))
+        return
+    entry = rng.choice(_documents_first(files, rng) if files and rng.random() < 0.5 else entries)
+    if how < 0.78:
+        _remove(entry)
+    elif how < 0.84:
+        name = rng.choice((entry.name + "x", entry.name.upper(), "0", "zarr.json", "a b", "-x", "µ"))
+        _rename(entry, entry.with_name(name))
+    elif how < 0.88:
+        os.rename(entry, os.fsencode(entry.parent) + b"/" + rng.choice((b"\xff\xfe", b"t\xe9st.tif", b"\x1b[31m")))
+    elif how < 0.93:
+        was_file = entry.is_file()
+        _remove(entry)
+        if was_file:
+            entry.mkdir()
+        else:
+            entry.write_bytes(b"not a folder")
+    elif how < 0.97:
+        target = rng.choice(entries)
+        _remove(entry)
+        if not entry.exists() and entry.parent.is_dir():
+            entry.symlink_to(rng.choice((target, Path("nowhere"), entry)))
+    else:
+        other = rng.choice(files or entries)
+        if other.is_file() and entry.is_file() and other != entry:
+            entry.write_bytes(other.read_bytes())
+        else:
+            _remove(entry)
+
+
+def _documents_first(files: list[Path], rng: Random) -> list[Path]:
+    """Prefer metadata documents, which are few among many chunks."""
+    documents = [file for file in files if file.name.startswith(".z") or file.suffix in (".json", ".xml", ".index")]
+    return documents if documents and rng.random() < 0.8 else files
+
+
+def _rename(entry: Path, to: Path) -> None:
+    if not to.exists():
+        entry.rename(to)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _at(data: bytes | bytearray, rng: Random) -> int:
+    """Return a position; the first bytes of a file, which describe it, are more likely."""
+    n = len(data)
+    return rng.randrange(rng.choice((min(n, 64), min(n, 512), min(n, 4096), n, n)))

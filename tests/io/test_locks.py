@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from decrappify.errors import OutputError
+from decrappify.io import locks
+from decrappify.io.lock_record import Holder, holder_entry, lock_line
+from decrappify.io.locks import OutputLock, lock_path, locked, locked_folder
+
+OTHER = "another machine"
+
+
+def left_behind(target: Path, holder: Holder, *entries: dict[str, Any], age_s: float = 0.0) -> None:
+    """Write the lock file of a process that ended, or of another machine."""
+    lines = b"".join(map(lock_line, (holder_entry(holder), *entries)))
+    lock_path(target).write_bytes(lines)
+    os.utime(lock_path(target), (time.time() - age_s,) * 2)
+
+
+def no_locks(descriptor: int, operation: int) -> None:
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
+@pytest.fixture(params=["flock", "no flock"])
+def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A file system that keeps locks, and one that does not."""
+    if locks.fcntl is None:
+        pytest.skip("this system has no flock")
+    if request.param == "no flock":
+        monkeypatch.setattr(locks.fcntl, "flock", no_locks)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("system")
+def test_a_second_lock_on_an_output_is_refused_and_names_the_holder(tmp_path: Path) -> None:
+    (tmp_path / "linked").symlink_to(tmp_path)
+    with locked(tmp_path / "cells.ome.zarr"):
+        record = lock_path(tmp_path / "cells.ome.zarr").read_bytes()
+        holder = json.loads(record)["holder"]
+        assert (holder["pid"], holder["host"]) == (os.getpid(), socket.gethostname())
+        for same in (tmp_path / "cells.ome.zarr", tmp_path / "linked" / "cells.ome.zarr"):
+            message = rf"cells.ome.zarr is being written by process {os.getpid()} on .*wait until it has ended"
+            with pytest.raises(OutputError, match=message):
+                OutputLock(same)
+        with locked(tmp_path / "other.ome.zarr"):
+            pass
+    with locked(tmp_path / "cells.ome.zarr"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["linked"]
+
+
+HOLD = """
+import os, sys, time
+from pathlib import Path
+from decrappify.io.locks import OutputLock
+lock = OutputLock(Path(sys.argv[1]))
+(lock.temporary("trash")).mkdir()
+child = os.fork()
+if child == 0:
+    time.sleep(60)
+print(child, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is forked")
+def test_the_lock_of_a_killed_process_is_taken_over_though_its_child_lives(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = tmp_path / "cells.ome.zarr"
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(target)], stdout=subprocess.PIPE, text=True) as process:
+        child = psutil.Process(int(process.stdout.readline()))
+        with pytest.raises(OutputError, match=f"is being written by process {process.pid} on"):
+            OutputLock(target)
+        process.kill()
+        process.wait()
+        assert child.is_running()
+        with caplog.at_level(logging.WARNING), locked(target):
+            assert len(list(tmp_path.iterdir())) == 1  # the folder of the killed run is gone
+        child.kill()
+    assert f"process {process.pid} on " in caplog.text
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("system")
+def test_the_lock_of_another_machine_counts_until_it_is_not_touched_any_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = tmp_path / "cells.ome.zarr"
+    elsewhere = replace(Holder.present(locked_by_system=True), host=OTHER, boot=OTHER, pid=7)
+    left_behind(target, elsewhere, age_s=50)
+    with pytest.raises(OutputError, match=r"process 7 on another machine.* touched 50 s ago, counts as left"):
+        OutputLock(target)
+    left_behind(target, elsewhere, age_s=500)
+    with caplog.at_level(logging.WARNING), locked(target):
+        pass
+    assert "process 7 on another machine" in caplog.text
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("system")
+def test_a_reused_process_id_does_not_hold_a_lock(tmp_path: Path) -> None:
+    target = tmp_path / "cells.ome.zarr"
+    mine = Holder.present(locked_by_system=False)
+    left_behind(target, mine)
+    with pytest.raises(OutputError, match="is being written by process"):
+        OutputLock(target)
+    left_behind(target, replace(mine, process_started=mine.process_started - 1000))
+    with locked(target):
+        pass
+
+
+def test_only_names_that_a_killed_run_recorded_are_deleted(tmp_path: Path) -> None:
+    target = tmp_path / "cells.ome.zarr"
+    kept = [".cells.ome.zarr." + "0" * 32 + ".trash", "cells.ome.zarr.old", "raw.ome.zarr"]
+    deleted = ".cells.ome.zarr." + "1" * 32 + ".new"
+    for name in (*kept, deleted):
+        (tmp_path / name).mkdir()
+    gone = replace(Holder.present(locked_by_system=True), process_started=0.0)
+    recorded = ["cells.ome.zarr.old", "../outside", "raw.ome.zarr", deleted]
+    (tmp_path.parent / "outside").mkdir(exist_ok=True)
+    left_behind(target, gone, *({"temporary": name} for name in recorded))
+    with locked(target):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+    assert (tmp_path.parent / "outside").is_dir()
+
+
+@pytest.mark.parametrize("torn", [b"", b"\0" * 40, b'{"form', b'\n{"format": "decrappify lock 1", "holder": {"tok'])
+def test_a_torn_lock_is_taken_over(tmp_path: Path, torn: bytes) -> None:
+    lock_path(tmp_path / "out.mp4").write_bytes(torn)
+    with locked(tmp_path / "out.mp4"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_others_with_the_name_of_the_lock_is_neither_used_nor_changed(tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    lock_path(target).write_text("my door code", encoding="utf-8")
+    with pytest.raises(OutputError, match=r"\.out\.mp4\.lock is not a lock of decrappify.*rename it"):
+        OutputLock(target)
+    assert lock_path(target).read_text(encoding="utf-8") == "my door code"
+
+
+def test_the_lock_of_a_folder_lies_in_it(tmp_path: Path) -> None:
+    with locked_folder(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == [".decrappify.lock"]
+        with pytest.raises(OutputError, match=rf"{tmp_path.name} is being written by process"), locked_folder(tmp_path):
+            pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_without_a_thread_for_its_heartbeat_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(locks.threading.Thread, "start", refuse)
+    with locked(tmp_path / "out.mp4"), pytest.raises(OutputError):
+        OutputLock(tmp_path / "out.mp4")
+
+
+def test_a_long_name_is_locked_too(tmp_path: Path) -> None:
+    with locked(tmp_path / ("a" * 240 + ".ome.zarr")) as lock:
+        assert len(lock.temporary("partial", ".zarr").name) < 255
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_holder_is_written_with_all_that_is_read() -> None:
+    mine = Holder.present(locked_by_system=True)
+    entry = json.loads(lock_line(holder_entry(mine)))
+    assert Holder(**entry["holder"]) == mine
+    assert entry["holder"] == asdict(mine)

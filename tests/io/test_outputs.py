@@ -1,0 +1,101 @@
+"""What is never deleted, replaced or written into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from decrappify.errors import InputError, OutputError, OutputExistsError
+from decrappify.io import open_movie, partial_path, save_movie
+from decrappify.io.omezarr_writer import ZarrMovieWriter
+from decrappify.io.outputs import refuse_overlap
+from decrappify.movie import Movie
+
+FRAMES = np.arange(3 * 20 * 24, dtype=np.uint16).reshape(3, 20, 24)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif", ".mp4"])
+def test_files_with_similar_names_are_left_alone(tmp_path: Path, suffix: str, overwrite: bool) -> None:
+    output = tmp_path / f"cells{suffix}"
+    if overwrite:
+        save_movie(Movie.from_array(FRAMES[:1]), output)
+    save_movie(Movie.from_array(FRAMES), tmp_path / "raw.ome.zarr")
+    for name in (f"{output.name}.old", f".{output.name}.partial", f"{output.name}.partial.journal"):
+        (tmp_path / "raw.ome.zarr").rename(tmp_path / name)
+        before = contents(tmp_path / name)
+        save_movie(tmp_path / name, output, overwrite=overwrite)
+        assert contents(tmp_path / name) == before
+        (tmp_path / name).rename(tmp_path / "raw.ome.zarr")
+        overwrite = True
+    assert sorted(path.name for path in tmp_path.iterdir()) == [output.name, "raw.ome.zarr"]
+
+
+@pytest.mark.parametrize("how", ["empty", "store", "file", "link", "of another output"])
+def test_a_working_folder_of_others_is_refused_and_kept(tmp_path: Path, how: str) -> None:
+    output, folder = tmp_path / "cells.ome.zarr", tmp_path / "cells.ome.zarr.partial"
+    if how == "store":
+        save_movie(Movie.from_array(FRAMES), tmp_path / "raw.ome.zarr")
+        (tmp_path / "raw.ome.zarr").rename(folder)
+    elif how == "file":
+        folder.write_text("notes", encoding="utf-8")
+    elif how == "of another output":
+        with ZarrMovieWriter(tmp_path / "other.ome.zarr", shape=(1, 1, 1, 9, 9), dtype="uint8", run_key="mine"):
+            (tmp_path / "other.ome.zarr.partial").rename(folder)
+    else:
+        (folder if how == "empty" else tmp_path / "elsewhere").mkdir()
+        if how == "link":
+            folder.symlink_to(tmp_path / "elsewhere")
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    with pytest.raises(OutputError, match=r"cells\.ome\.zarr\.partial is not the working folder of a run .*rename it"):
+        save_movie(Movie.from_array(FRAMES), output, overwrite=True)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == before
+
+
+def test_inputs_in_and_around_the_output_are_refused(tmp_path: Path) -> None:
+    stored = save_movie(Movie.from_array(FRAMES), tmp_path / "cells.ome.zarr")
+    (tmp_path / "link.ome.zarr").symlink_to(stored)
+    before = contents(stored)
+    for source, output, message in [
+        (stored, stored, "is the input itself"),
+        (tmp_path / "link.ome.zarr", stored, "is the input itself"),
+        (stored, tmp_path / "link.ome.zarr", "is the input itself"),
+        (stored / "0", stored, "holds the input"),
+        (stored, stored / "new.ome.tif", "lies inside the input"),
+    ]:
+        movies = [source, open_movie(source), open_movie(source)[1:].crop(rows=slice(0, 16))]
+        for movie in movies:
+            with pytest.raises(InputError, match=f"{message}.*; choose another"):
+                save_movie(movie, output, overwrite=True)
+    assert contents(stored) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.ome.zarr", "link.ome.zarr"]
+
+
+def test_an_unfinished_store_is_not_saved_over_itself(tmp_path: Path) -> None:
+    output = tmp_path / "cells.ome.zarr"
+    with ZarrMovieWriter(output, shape=(1, 1, 1, 9, 9), dtype="uint8", run_key="export") as writer:
+        writer.write_plane(0, 0, 0, np.ones((9, 9), np.uint8))
+    with pytest.raises(InputError, match="lies in the working folder of"):
+        save_movie(partial_path(output), output, overwrite=True)
+    assert np.asarray(open_movie(partial_path(output))).all()
+
+
+def test_neighbors_are_no_overlap(tmp_path: Path) -> None:
+    refuse_overlap(tmp_path / "a.ome.zarr", tmp_path / "a.ome.zarr.old", tmp_path / "a", None)
+
+
+def test_a_folder_of_a_name_is_not_replaced_unasked(tmp_path: Path) -> None:
+    output = save_movie(Movie.from_array(FRAMES), tmp_path / "cells.ome.zarr")
+    before = contents(output)
+    with pytest.raises(OutputExistsError, match="already exists"):
+        save_movie(Movie.from_array(FRAMES[:2]), output)
+    assert contents(output) == before
+    save_movie(Movie.from_array(FRAMES[:2]), output, overwrite=True)
+    assert open_movie(output).shape[0] == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["cells.ome.zarr"]

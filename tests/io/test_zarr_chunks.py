@@ -1,0 +1,185 @@
+"""Chunks that are not in a Zarr store: lost, or left out by the writer because they hold the fill value only."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from tests.restoration.conftest import FAST, WindowMean, as_model
+from zarr.storage import MemoryStore
+
+from decrappify.errors import FormatError, InputError
+from decrappify.io import open_movie, save_movie
+from decrappify.movie import Movie
+from decrappify.restoration import restore
+
+from .zarr_files import image
+
+LOST = {(2, 0, 0), (4, 0, 0)}
+
+
+def stored(path: Path, pixels: np.ndarray, **options) -> Path:
+    """A plain array, of which zarr leaves out the empty chunks unless told otherwise."""
+    options = {"chunks": (1, 8, 8), "dimension_names": list("tyx")} | options
+    if options.get("zarr_format") == 2:
+        del options["dimension_names"]
+    zarr.create_array(path, data=pixels, **options)
+    return path
+
+
+def camera(rng: np.random.Generator) -> np.ndarray:
+    """Six frames with a camera's offset: no pixel is 0."""
+    return rng.integers(90, 4000, (6, 16, 24), dtype=np.uint16)
+
+
+def opened(path, **options):
+    """The movie, and the warnings of opening it."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        movie = open_movie(path, **options)
+    return movie, [str(warning.message) for warning in caught]
+
+
+LAYOUTS = [
+    {},
+    {"chunk_key_encoding": {"name": "v2", "separator": "."}},
+    {"zarr_format": 2},
+    {"zarr_format": 2, "chunk_key_encoding": {"name": "v2", "separator": "/"}},
+    {"chunks": (1, 4, 4), "shards": (1, 8, 8)},
+    {"fill_value": 7},
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+def test_planes_whose_chunks_were_deleted_count_as_not_recorded(tmp_path, rng, layout):
+    pixels = camera(rng)
+    path = stored(tmp_path / "cells.zarr", pixels, **layout)
+    array = zarr.open_array(path)
+    for y in range(2):
+        for x in range(3):
+            (path / array.metadata.encode_chunk_key((2, y, x))).unlink()
+    (path / array.metadata.encode_chunk_key((4, 1, 1))).unlink()
+    movie, (warning,) = opened(path)
+    assert movie.missing == LOST
+    assert warning.startswith("cells.zarr: 2 of 6 planes lack chunks and count as not recorded (frames 2, 4); copy")
+    assert not movie.frame(2).any()
+    np.testing.assert_array_equal(movie.frame(3), pixels[3])
+    assert movie[2:5].missing == {(0, 0, 0), (2, 0, 0)}
+    filled, silent = opened(path, absent_chunks="fill")
+    assert (filled.missing, silent) == (frozenset(), [])
+    assert (filled.frame(2) == layout.get("fill_value", 0)).all()
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_chunks_that_a_writer_left_out_are_data(tmp_path, rng, zarr_format):
+    mask = np.zeros((6, 16, 24), np.uint16)
+    mask[:, 3:14, 10:22] = rng.integers(1, 9, (6, 11, 12))
+    mask[1, :, 8:16] = 0
+    path = stored(tmp_path / "mask.zarr", mask, zarr_format=zarr_format)
+    movie, (warning,) = opened(path)
+    assert movie.missing == frozenset()
+    assert "mask.zarr: 14 absent chunks in 6 planes are taken as the fill value 0" in warning
+    np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], mask)
+    counted, (warning,) = opened(path, absent_chunks="missing")
+    assert len(counted.missing) == 6
+    assert "every plane" in warning
+
+
+def test_gaps_of_a_mosaic_are_data_and_lost_chunks_beside_them_are_not(tmp_path, rng):
+    pixels = camera(rng)
+    pixels[:, 8:, 16:] = 0
+    path = stored(tmp_path / "mosaic.zarr", pixels)
+    assert opened(path)[0].missing == frozenset()
+    (path / "c" / "5" / "0" / "0").unlink()
+    assert opened(path)[0].missing == {(5, 0, 0)}
+
+
+def test_a_chunk_of_several_planes_loses_them_all(tmp_path, rng):
+    path = stored(tmp_path / "cells.zarr", camera(rng), chunks=(4, 16, 24))
+    shutil.rmtree(path / "c" / "1")
+    movie, (warning,) = opened(path)
+    assert movie.missing == {(4, 0, 0), (5, 0, 0)}
+    assert "frames 4, 5" in warning
+
+
+def test_our_stores_hold_every_chunk(tmp_path):
+    pixels = np.zeros((3, 600, 600), np.uint16)
+    pixels[:, :20] = 5
+    path = save_movie(pixels, tmp_path / "cells.ome.zarr")
+    assert opened(path)[1] == []
+    (path / "0" / "c" / "1" / "0" / "0" / "1" / "1").unlink()  # a mask's, anywhere else
+    assert opened(path)[0].missing == {(1, 0, 0)}
+
+
+def test_arrays_in_other_stores_are_judged_alike(rng):
+    store = MemoryStore()
+    pixels = camera(rng)
+    array = zarr.create_array(store, name="cells", data=pixels, chunks=(1, 8, 8), dimension_names=list("tyx"))
+    movie, silent = opened(array)
+    assert silent == []
+    del store._store_dict["cells/c/2/0/1"]
+    lossy, (warning,) = opened(array)
+    assert lossy.missing == {(2, 0, 0)}
+    assert "1 of 6 planes lack chunks" in warning
+    with pytest.raises(FormatError, match=r"frame 2 .* lacks its chunk c/2/0/1, which was there when it was opened"):
+        movie.frame(2)
+    assert movie.version(0) is None
+
+
+def test_a_chunk_that_disappears_after_opening_is_an_error(tmp_path, rng):
+    path = image(tmp_path / "cells.ome.zarr", camera(rng), "tyx", "0.5")
+    movie = open_movie(path)
+    version = movie.version(3)
+    shutil.rmtree(path / "full" / "c" / "3")
+    with pytest.raises(FormatError, match=r"frame 3 .* lacks its chunk c/3/0/0, which was there") as refused:
+        movie.frame(3)
+    assert "\n" not in str(refused.value)
+    assert movie.version(3) != version
+    assert movie.version(2) == open_movie(path, absent_chunks="fill").version(2)
+
+
+@pytest.mark.parametrize("absent_chunks", ["auto", "missing", "fill"])
+def test_a_store_that_goes_away_or_is_replaced_is_an_error(tmp_path, rng, absent_chunks):
+    path = image(tmp_path / "cells.ome.zarr", camera(rng), "tyx", "0.5")
+    movie = open_movie(path, absent_chunks=absent_chunks)
+    path.rename(tmp_path / "elsewhere")
+    with pytest.raises(FormatError, match="was there when it was opened and is gone"):
+        movie.frame(1)
+    image(path, camera(rng)[:4], "tyx", "0.5")
+    with pytest.raises(FormatError, match=r"zarr\.json was changed after it was opened"):
+        movie.frame(1)
+
+
+def test_a_store_too_large_to_be_listed_is_checked_while_it_is_read(tmp_path, rng, monkeypatch):
+    path = stored(tmp_path / "cells.zarr", camera(rng))
+    (path / "c" / "2" / "0" / "0").unlink()
+    monkeypatch.setattr("decrappify.io.zarr_chunks.LISTED", 10)
+    movie, silent = opened(path)
+    assert silent == []
+    assert movie.frame(1).any()
+    with pytest.raises(FormatError, match=r"lacks its chunk c/2/0/0; copy the store again, or pass absent_chunks="):
+        movie.frame(2)
+    assert opened(path, absent_chunks="missing")[0].missing == {(2, 0, 0)}
+    assert not opened(path, absent_chunks="fill")[0].frame(2)[:8, :8].any()
+
+
+def test_absent_chunks_is_for_zarr_and_has_three_ways(tmp_path):
+    with pytest.raises(InputError, match=r"='fill' was given for cells\.ome\.tif, which is not stored as Zarr"):
+        open_movie(save_movie(np.ones((2, 8, 8), np.uint8), tmp_path / "cells.ome.tif"), absent_chunks="fill")
+    with pytest.raises(InputError, match="was given for movie"):
+        open_movie(Movie.from_array(np.ones((2, 8, 8))), absent_chunks="missing")
+    with pytest.raises(InputError, match="absent_chunks='zero' is not known, needs 'auto', 'missing' or 'fill'"):
+        open_movie(stored(tmp_path / "cells.zarr", np.ones((2, 8, 8), np.uint8)), absent_chunks="zero")
+
+
+def test_restore_takes_absent_chunks_as_it_is_told(tmp_path, rng):
+    path = stored(tmp_path / "cells.zarr", camera(rng))
+    shutil.rmtree(path / "c" / "2")
+    model = as_model(WindowMean(1))
+    with pytest.warns(UserWarning, match="1 of 6 planes lack chunks and count as not recorded"):
+        assert restore(path, model, **FAST).missing == {(2, 0, 0)}
+    assert restore(path, model, absent_chunks="fill", **FAST).missing == frozenset()

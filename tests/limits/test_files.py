@@ -1,0 +1,206 @@
+"""Tiny files that claim to be huge, and files that are not files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+
+from decrappify.errors import DecrappifyError, DeviceMemoryError, FormatError
+from decrappify.io import open_movie, save_movie
+from decrappify.limits.files import MAX_PLANES, check_decoded_size
+from decrappify.movie import ArraySource, Movie
+
+# Imports once and opens each path given; a reader that waits for a pipe is ended by the alarm.
+OPEN_ALL = """
+import signal, sys
+from pathlib import Path
+from decrappify.io.film_opening import open_film
+from decrappify.colorization.photographs import read_photograph
+from decrappify.crappify import Crappifier
+from decrappify.errors import DecrappifyError
+from decrappify.io import open_movie
+from decrappify.model import load_model
+from decrappify.networks.weights import read_weights
+from decrappify.training.run_file import train_from_file
+
+openers = {"movie": lambda p: open_movie(p).frame(0), "model": load_model, "run": lambda p: train_from_file(Path(p)),
+    "crappifier": Crappifier.load, "film": lambda p: open_film(Path(p)), "weights": lambda p: read_weights(Path(p)),
+    "photograph": lambda p: read_photograph(Path(p))}
+for argument in sys.argv[1:]:
+    kind, _, path = argument.partition("=")
+    signal.alarm(20)
+    try:
+        openers[kind](path)
+        print(argument, "opened")
+    except DecrappifyError as error:
+        print(kind, Path(path).name, type(error).__name__, error)
+"""
+
+
+def png(width, height, depth, color):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
+    pixels = zlib.compress(bytes(1000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def tiff(side, compression, data, tile=None):
+    """One page of `side` x `side` 16-bit pixels in one strip, or in tiles of which one is there."""
+    tags = {256: side, 257: side, 258: 16, 259: compression, 262: 1, 277: 1}
+    tags |= {273: 8, 278: side, 279: len(data)} if tile is None else {322: tile, 323: tile, 324: 8, 325: len(data)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
+    directory = struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory
+
+
+def zarr_array(folder, shape, chunks):
+    """A version 3 array without any chunk."""
+    folder.mkdir()
+    document = {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": shape,
+        "data_type": "uint16",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunks}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": 0,
+        "codecs": [
+            {"name": "bytes", "configuration": {"endian": "little"}},
+            {"name": "zstd", "configuration": {"level": 0, "checksum": False}},
+        ],
+        "dimension_names": ["t", "c", "z", "y", "x"],
+    }
+    (folder / "zarr.json").write_text(json.dumps(document))
+    return folder
+
+
+COMPRESSED = zlib.compress(bytes(100_000))
+BOMBS = {
+    "gray.png": png(50_000, 50_000, 16, 0),
+    "color.png": png(40_000, 40_000, 8, 2),
+    "palette.png": png(40_000, 40_000, 8, 3),
+    "largest.png": png(2**31 - 1, 2**31 - 1, 16, 6),
+    "strip.tif": tiff(50_000, 8, COMPRESSED),
+    "tile.tif": tiff(60_000, 8, COMPRESSED, tile=59_904),
+    "lzw.tif": tiff(50_000, 5, b"\x80\x01" * 50),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_open_movie_refuses_to_decode_a_bomb(name, tmp_path):
+    (tmp_path / name).write_bytes(BOMBS[name])
+    with pytest.raises((FormatError, DeviceMemoryError), match=r"GB .*(GB|MB|kB)|too many pixels") as caught:
+        open_movie(tmp_path / name).region(0, 0, 0, slice(0, 10), slice(0, 10))
+    assert "\n" not in str(caught.value)
+
+
+def test_open_movie_refuses_to_decode_a_chunk_that_is_a_bomb(tmp_path):
+    path = zarr_array(tmp_path / "chunk.zarr", [1, 1, 1, 60_000, 60_000], [1, 1, 1, 60_000, 60_000])
+    chunk = path / "c" / "0" / "0" / "0" / "0" / "0"
+    chunk.parent.mkdir(parents=True)
+    chunk.write_bytes(bytes(5000))
+    movie = open_movie(path)
+    with pytest.raises(
+        FormatError, match=r"a chunk of .* declares 7\.2 GB of pixels in 5\.0 kB of data, at most 268 MB"
+    ):
+        movie.region(0, 0, 0, slice(0, 10), slice(0, 10))
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ([1, 10**9, 1, 64, 64], "declares 1000000000 channels, at most 10000 are read"),
+        ([10**9, 1, 1, 64, 64], "declares 1000000000 planes .* at most 10000000 are read"),
+    ],
+)
+def test_open_movie_refuses_numbers_that_cannot_be_meant(tmp_path, shape, message):
+    with pytest.raises(FormatError, match=message):
+        open_movie(zarr_array(tmp_path / "cells.zarr", shape, [1, 1, 1, 64, 64]))
+
+
+def test_movie_refuses_a_frame_larger_than_memory_and_reads_a_part(tmp_path):
+    path = zarr_array(tmp_path / "plane.zarr", [2, 1, 1, 10**6, 10**6], [1, 1, 1, 512, 512])
+    movie = open_movie(path, absent_chunks="fill")
+    assert movie.region(1, 0, 0, slice(5, 9), slice(0, 8)).shape == (4, 8)
+    with pytest.raises(DeviceMemoryError, match=r"frame 1 .* needs 2000\.0 GB, .* free; read a smaller part"):
+        movie.frame(1)
+    with pytest.raises(DeviceMemoryError, match=r"the whole of plane\.zarr needs 4000\.0 GB"):
+        np.asarray(movie)
+
+
+def test_movie_of_the_most_planes_opens():
+    class Long(ArraySource):
+        def __init__(self):
+            super().__init__(np.zeros((1, 4, 4), np.uint8))
+            self.shape = (MAX_PLANES, *self.shape[1:])
+
+    assert Movie(Long()).shape[0] == MAX_PLANES
+
+
+def test_open_movie_reads_parts_of_a_tiled_tiff_of_ten_gigapixels(tmp_path):
+    path, rng = tmp_path / "slide.tif", np.random.default_rng(0)
+    tile = rng.integers(0, 255, (256, 256), dtype=np.uint8)
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:  # all tiles but the first are absent
+        writer.write(
+            (tile if number == 0 else None for number in range(391 * 391)),
+            shape=(100_000, 100_000),
+            dtype=np.uint8,
+            tile=(256, 256),
+            compression="zlib",
+        )
+    with open_movie(path) as movie:
+        assert movie.shape == (1, 1, 1, 100_000, 100_000)
+        np.testing.assert_array_equal(movie.region(0, 0, 0, slice(0, 256), slice(0, 256)), tile)
+
+
+@pytest.mark.parametrize(("nbytes", "stored"), [(200 << 20, 100), (1 << 30, 20 << 20)])
+def test_check_decoded_size_accepts_what_compresses_as_images_do(nbytes, stored):
+    check_decoded_size("cells.tif", nbytes, stored)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_every_reader_refuses_a_named_pipe(tmp_path):
+    kinds = {
+        "movie": ["a.tif", "a.png", "a.czi", "a.mp4", "a.bmp", "a"],
+        "model": ["a.safetensors", "a.pth"],
+        "run": ["a.toml"],
+        "crappifier": ["b.toml", "b.json"],
+        "film": ["b.mkv"],
+        "photograph": ["b.jpg", "b.tiff"],
+        "weights": ["b.pth"],
+    }
+    arguments = [f"{kind}={tmp_path / name}" for kind, names in kinds.items() for name in names]
+    for argument in arguments:
+        os.mkfifo(argument.partition("=")[2])
+    store = save_movie(Movie.from_array(np.ones((2, 8, 8), np.uint16)), tmp_path / "chunk.ome.zarr")
+    chunk = next(path for path in sorted((store / "0").rglob("*")) if path.is_file() and path.name != "zarr.json")
+    document = tmp_path / "document.ome.zarr" / "zarr.json"
+    document.parent.mkdir()
+    chunk.unlink()
+    for pipe in (chunk, document):
+        os.mkfifo(pipe)
+    arguments += [f"movie={store}", f"movie={document.parent}"]
+    done = subprocess.run([sys.executable, "-c", OPEN_ALL, *arguments], capture_output=True, text=True, timeout=120)
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(arguments), done.stderr
+    assert [line for line in lines if not re.search("is a (named pipe|pipe or device), needs a regular", line)] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_in_a_folder_is_no_frame(tmp_path):
+    for number in (1, 2, 4):
+        tifffile.imwrite(tmp_path / f"cells_{number:03}.tif", np.full((8, 8), number, np.uint8))
+    os.mkfifo(tmp_path / "cells_003.tif")
+    with pytest.raises(DecrappifyError, match=r"cells_003\.tif is a named pipe"):
+        open_movie(tmp_path)

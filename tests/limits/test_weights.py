@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+import zipfile
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from decrappify.errors import InputError, ModelFileError
+from decrappify.fastai_import import read_state_dict
+from decrappify.model import load_model
+from decrappify.networks import create
+from decrappify.networks.weights import read_weights
+from decrappify.training.checkpoint import load_checkpoint
+
+ARCHITECTURE = {"name": "residual-unet", "n_frames": 1, "base_channels": 16, "depth": 1}
+
+
+def compressed(path, content):
+    """A file of torch whose members are compressed."""
+    torch.save(content, path.with_suffix(".stored"))
+    with zipfile.ZipFile(path.with_suffix(".stored")) as stored, zipfile.ZipFile(path, "w", 8) as archive:
+        for member in stored.infolist():
+            archive.writestr(member.filename, stored.read(member))
+    path.with_suffix(".stored").unlink()
+    return path
+
+
+@pytest.mark.parametrize("read", [read_state_dict, read_weights, lambda path: load_checkpoint(path, {})])
+def test_compressed_weights_are_refused_before_they_are_unpacked(read, tmp_path):
+    path = compressed(tmp_path / "net.pth", {"0.weight": torch.zeros(1 << 25)})
+    with pytest.raises(ModelFileError, match=r"net\.pth unpacks to 134 MB in a file of 1\d\d\.\d kB"):
+        read(path)
+
+
+def test_read_state_dict_refuses_one_number_repeated(tmp_path):
+    torch.save({"0.weight": torch.zeros(1).expand(1 << 30)}, tmp_path / "net.pth")
+    with pytest.raises(ModelFileError, match=r"declares weights of 4\.3 GB in a file of 1\.\d kB"):
+        read_state_dict(tmp_path / "net.pth")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"depth": 30}, "depth is 30, needs a whole number of at most 10"),
+        ({"blocks": 10**7}, "blocks is 10000000, needs a whole number of at most 64"),
+        ({"base_channels": 10**9}, "base_channels is 1000000000, needs a whole number of at most 4096"),
+        ({"n_frames": 10**9 + 1}, "n_frames is 1000000001, needs at most 101"),
+        ({"in_channels": 10**6, "out_channels": 10**6}, "in_channels is 1000000, needs a whole number of at most 1024"),
+        (
+            {"base_channels": 4096, "depth": 4, "growth": 1.9},
+            "holds weights that do not fit its architecture",
+        ),
+        ({"growth": 99.0, "depth": 10}, "the widest level .* needs a whole number of at most 65536"),
+        ({"depth": 10, "growth": 1.5}, "holds weights that do not fit its architecture"),
+    ],
+)
+def test_load_model_refuses_absurd_headers_before_building(change, message, tmp_path):
+    header = {
+        "format_version": 1,
+        "architecture": ARCHITECTURE | change,
+        "normalization": {},
+        "crappifier": None,
+        "card": {},
+    }
+    save_file({"head.weight": torch.zeros(3)}, tmp_path / "m.safetensors", {"decrappify": json.dumps(header)})
+    with pytest.raises(ModelFileError, match=message):
+        load_model(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("residual-unet", {"base_channels": 4096, "depth": 4, "growth": 1.9}),
+        ("critic", {"width": 1024, "blocks": 9}),
+        ("dynamic-unet", {"width_factor": 99.0, "encoder": "resnet101", "form": "wide"}),
+    ],
+)
+def test_create_refuses_more_parameters_than_can_be_meant(name, settings):
+    with pytest.raises(InputError, match="parameters with these settings, at most 500,000,000 are built"):
+        create(name, **settings)

@@ -1,0 +1,265 @@
+"""Unfinished runs that are continued with other options, or with an input that was changed meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+
+import numpy as np
+import pytest
+import tifffile
+
+from decrappify.errors import InputError, OutputExistsError
+from decrappify.intensity import sampled_planes
+from decrappify.io import open_movie, save_movie
+from decrappify.io.journal import Journal
+from decrappify.movie import ArraySource, Movie
+from decrappify.restoration import restore, start
+from decrappify.restoration.input_record import ChangedInputError, InputRecord
+
+from .conftest import FAST, Breaks, CountingSource, PoolingNetwork, as_model, files_of
+
+MODEL = as_model(PoolingNetwork(3))
+
+
+@pytest.fixture
+def pixels(rng):
+    return rng.integers(90, 4000, (9, 32, 40), dtype=np.uint16)
+
+
+def as_zarr(pixels, path):
+    return save_movie(pixels, path.with_name("cells.ome.zarr"), overwrite=True)
+
+
+def as_tiff(pixels, path):
+    tifffile.imwrite(path.with_suffix(".tif"), pixels)
+    return path.with_suffix(".tif")
+
+
+def break_off(movie, output, planes=5, **options):
+    """Leave an unfinished run behind, as a kill does."""
+    with pytest.raises(ValueError, match="network"):
+        restore(movie, as_model(Breaks(planes + 2, ValueError("network"))), output, **(FAST | options))
+
+
+def all_but_three(pixels):
+    """Another movie that has the first, the middle and the last frame of this one."""
+    changed = pixels[:, ::-1].copy()
+    for t in (0, len(pixels) // 2, len(pixels) - 1):
+        changed[t] = pixels[t]
+    return changed
+
+
+@pytest.mark.parametrize("write", [as_zarr, as_tiff, None])
+def test_a_run_is_not_finished_with_another_input(pixels, tmp_path, write):
+    output, path = tmp_path / "out.ome.zarr", tmp_path / "cells"
+    path = write(pixels, path) if write else None
+    with open_movie(path or pixels) as movie:  # as the command line does
+        break_off(movie, output)
+    other = all_but_three(pixels)
+    if path is not None:
+        write(other, path)
+    name = path.name if path else "movie"
+    with (
+        open_movie(path or other) as movie,
+        pytest.raises(OutputExistsError, match=f"unfinished output of another run: {name} has other pixels") as refused,
+    ):
+        restore(movie, MODEL, output, **FAST)
+    assert "in frame 1 (channel 0, slice 0)" in str(refused.value)
+    assert "\n" not in str(refused.value)
+    with open_movie(path or other) as movie, restore(movie, MODEL, output, overwrite=True, **FAST) as restored:
+        np.testing.assert_array_equal(np.asarray(restored), np.asarray(restore(other, MODEL, **FAST)))
+
+
+def test_one_changed_plane_is_found_also_where_it_was_only_a_neighbor(pixels, tmp_path):
+    output = tmp_path / "out.ome.zarr"
+    break_off(pixels, output, planes=3)
+    journal = Journal(tmp_path / "out.ome.zarr.partial" / "journal")
+    rows = [row for note in journal.notes.values() for row in note.get("read", [])]
+    read = {tuple(row[:3]) for row in [*journal.state["read"], *rows]}
+    assert {(t, 0, 0) for t in range(5)} <= read
+    changed = pixels.copy()
+    changed[3, 10, 10] += 1  # the neighbor of the last finished plane
+    with pytest.raises(OutputExistsError, match="has other pixels now in frame 3"):
+        restore(changed, MODEL, output, **FAST)
+
+
+def test_a_copied_or_touched_input_is_compared_and_the_run_is_finished(pixels, tmp_path, caplog):
+    path, output = as_tiff(pixels, tmp_path / "cells"), tmp_path / "out.ome.zarr"
+    restore(path, MODEL, tmp_path / "whole.ome.zarr", **FAST).close()
+    break_off(path, output)
+    os.utime(path, ns=(1, 1))
+    (tmp_path / "copy").mkdir()
+    copy = shutil.copy(path, tmp_path / "copy" / path.name)
+    path.unlink()
+    with caplog.at_level(logging.WARNING):
+        restore(copy, MODEL, output, **FAST).close()
+    assert "was changed, moved or copied since the unfinished run; comparing 6 of the 9 planes" in caplog.text
+    assert files_of(output) == files_of(tmp_path / "whole.ome.zarr")
+
+
+def test_of_a_large_array_a_sample_is_compared_and_the_rest_when_it_is_read(pixels, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("decrappify.restoration.input_record._AFFORDABLE_BYTES", 1000)
+    monkeypatch.setattr("decrappify.restoration.input_record._SAMPLED_PLANES", 2)
+    output = tmp_path / "out.ome.zarr"
+    break_off(pixels, output)
+    source = CountingSource(pixels)
+    restore(Movie(source), MODEL, output, **FAST).close()
+    assert source.counts[2, 0, 0] == 0
+    assert "movie has no file that would show a change; comparing 2 of the 9 planes" in caplog.text
+
+
+def test_a_plane_that_reads_differently_within_one_run_is_an_error(pixels):
+    class Changing(ArraySource):
+        reads = 0
+
+        def read(self, t, c, z, rows, columns):
+            plane = super().read(t, c, z, rows, columns).copy()
+            Changing.reads += t == 6
+            return plane + (t == 6 and Changing.reads > 1)
+
+    with pytest.raises(InputError, match=r"frame 6 \(channel 0, slice 0\) of movie has other pixels than when it was"):
+        restore(Movie(Changing(pixels)), MODEL, **FAST)
+
+
+def test_input_record_checksum_tells_movies_apart(pixels):
+    sums = []
+    for movie in (pixels, pixels, all_but_three(pixels)):
+        record = InputRecord(Movie.from_array(movie))
+        planes = list(record.movie.planes())
+        assert record.checksum(planes) is None
+        np.asarray(record.movie)
+        sums.append(record.checksum(planes))
+    assert sums[0] == sums[1] != sums[2]
+    other = InputRecord(Movie.from_array(pixels))
+    other.verify({})
+    with pytest.raises(ChangedInputError):
+        record.verify({(t, 0, 0): other_plane for t, other_plane in enumerate(_read(other))})
+
+
+def _read(record):
+    np.asarray(record.movie)
+    return [record._planes[t, 0, 0] for t in range(record.movie.shape[0])]
+
+
+REFUSED = [
+    ({"dtype": "float32"}, "dtype was 'uint16' and is 'float32' now"),
+    ({"frames": "0:8"}, r"frames was \[0, 9, 1\] and is \[0, 8, 1\] now"),
+    ({"outliers": "keep"}, "outliers was 'replace' and is 'keep' now"),
+    ({"missing": "drop"}, "missing was 'blank' and is 'drop' now"),
+    ({"tile_size": 24}, r"tile_size \(--tile-size\) was \d+ and is 24 now"),
+    ({"precision": "bfloat16"}, r"precision \(--precision\) was float32 and is bfloat16 now"),
+    ({"backend": "compile"}, r"backend \(--backend\) was torch and is compile now"),
+    ({"device": "cuda"}, r"device \(--device\) was cpu and is cuda now"),
+]
+
+
+@pytest.mark.parametrize(("option", "change"), REFUSED, ids=lambda value: str(value)[:20])
+def test_an_option_that_changes_pixels_is_refused_by_its_name(pixels, tmp_path, option, change):
+    output = tmp_path / "out.ome.zarr"
+    break_off(pixels, output)
+    before = files_of(tmp_path)
+    with pytest.raises(OutputExistsError, match=f"out.ome.zarr.partial.* holds .* of another run: {change}") as refused:
+        restore(pixels, MODEL, output, **(FAST | option))
+    assert "\n" not in str(refused.value)
+    assert files_of(tmp_path) == before
+
+
+def test_other_tiles_are_refused_and_replaced_when_asked(rng, tmp_path):
+    pixels, output = rng.integers(90, 4000, (4, 150, 90), dtype=np.uint16), tmp_path / "out.ome.zarr"
+    break_off(pixels, output, planes=1, tile_size=96, tile_overlap=40)
+    for option, was in (({"tile_size": 80}, 96), ({"tile_overlap": 48}, 40)):
+        ((name, value),) = option.items()
+        with pytest.raises(OutputExistsError, match=rf"{name} \(.*\) was {was} and is {value} now"):
+            restore(pixels, MODEL, output, **({"tile_size": 96, "tile_overlap": 40} | option), **FAST)
+    with restore(pixels, MODEL, output, tile_size=80, tile_overlap=48, overwrite=True, **FAST) as restored:
+        assert restored.provenance["restoration"]["tile_size"] == 80
+
+
+HONORED = [
+    {"tile_size": 512},  # larger than the frame, as the planned one
+    {"tile_size": 64, "tile_overlap": 8},
+    {"device": "auto"},
+    {"precision": "auto", "backend": "auto"},
+    {"precision": "float32", "backend": "torch"},
+    {"overwrite": True},
+]
+
+
+@pytest.mark.parametrize("options", HONORED, ids=str)
+def test_an_option_that_cannot_change_a_pixel_is_taken(pixels, tmp_path, options):
+    restore(pixels, MODEL, tmp_path / "whole.ome.zarr", **FAST).close()
+    output = tmp_path / "out.ome.zarr"
+    break_off(pixels, output)
+    restore(pixels, MODEL, output, **(FAST | options)).close()
+    assert files_of(output) == files_of(tmp_path / "whole.ome.zarr")
+
+
+@pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
+def test_metadata_of_the_last_call_are_those_of_the_result(pixels, tmp_path, suffix):
+    output = tmp_path / f"out{suffix}"
+    break_off(open_movie(pixels, frame_interval_s=2.0), output)
+    with restore(open_movie(pixels, frame_interval_s=0.5), MODEL, output, **FAST) as restored:
+        assert restored.frame_interval_s == 0.5
+
+
+@pytest.mark.parametrize("missing", ["blank", "nearest"])
+def test_frames_finished_before_a_nan_are_kept_by_the_advice_of_its_error(rng, tmp_path, missing):
+    pixels = rng.integers(90, 4000, (40, 16, 16)).astype(np.float32)
+    measured = {t for t, _ in sampled_planes(Movie.from_array(pixels), 0)}
+    first, second = [t for t in range(10, 40) if t not in measured][:2]
+    pixels[first, 4:9, 5:9] = np.nan
+    pixels[second] = np.nan
+    output, whole, options = tmp_path / "out.ome.zarr", tmp_path / "whole.ome.zarr", {"missing": missing} | FAST
+    with pytest.raises(InputError, match=rf"frame {first} of movie holds NaN or infinity; pass nan='fill' \(--nan"):
+        restore(pixels, MODEL, output, **options)
+    calls = []
+    restore(pixels, MODEL, output, nan="fill", on_plane=lambda t, c, z: calls.append(t), **options).close()
+    assert min(calls) > first - 5
+    restore(pixels, MODEL, whole, nan="fill", **options).close()
+    assert files_of(output) == files_of(whole)
+
+
+def test_a_fill_run_is_not_finished_as_one_without_nan(pixels, tmp_path):
+    output = tmp_path / "out.ome.zarr"
+    break_off(pixels.astype(np.float32), output, nan="fill")
+    with pytest.raises(OutputExistsError, match="nan was 'fill' and is 'error' now"):
+        restore(pixels.astype(np.float32), MODEL, output, **FAST)
+    restore(pixels.astype(np.float32), MODEL, output, nan="zero", **FAST).close()
+
+
+def test_a_run_of_a_device_that_is_gone_is_continued_with_a_warning(pixels, tmp_path, caplog, monkeypatch):
+    output = tmp_path / "out.ome.zarr"
+    break_off(pixels, output)
+    journal = Journal(tmp_path / "out.ome.zarr.partial" / "journal")
+    journal.append_from_here()
+    journal.save_state(journal.state | {"device": "cuda", "asked": {"device": "auto"}})
+    journal.close()
+    monkeypatch.setattr(start, "choose_device", _without_gpu)
+    with pytest.raises(OutputExistsError, match="was cuda and is cpu now"):
+        restore(pixels, MODEL, output, **FAST)
+    restore(pixels, MODEL, output, **(FAST | {"device": "auto"})).close()
+    assert "continuing on cpu a run begun on cuda: last digits may differ" in caplog.text
+
+
+def _without_gpu(device):
+    if str(device).startswith("cuda"):
+        raise InputError("device='cuda' is not there")
+    return start.torch.device("cpu")
+
+
+def test_frames_beyond_the_end_are_reported(pixels, caplog):
+    assert len(restore(pixels, MODEL, frames="7:60", **FAST)) == 2
+    assert "frames=7:60 of movie yields 2 frame(s), as the movie has 9 (0 to 8)" in caplog.text
+    caplog.clear()
+    restore(pixels, MODEL, frames="-3:", **FAST)
+    assert "yields" not in caplog.text
+
+
+def test_restore_names_swapped_and_unusable_arguments(pixels):
+    for arguments in ((MODEL, pixels), ("fluorescence-movie", pixels), ("runs/model.safetensors", "cells.tif")):
+        with pytest.raises(InputError, match=r"takes the movie first .* found the model .* first; swap"):
+            restore(*arguments)
+    with pytest.raises(InputError, match="model has type Movie, needs a Model, the name of a shipped one"):
+        restore(pixels, Movie.from_array(pixels))
