@@ -148,7 +148,7 @@ class GrowingSource:
 def _open(opened: Opened) -> Movie:
     """Open the growing store, or the finished one if the run was quicker than the canvas."""
     try:
-        movie = open_movie(opened.store)
+        movie = open_movie(opened.store, absent_chunks="fill")  # unfinished planes are black
     except (MissingFileError, FormatError):  # renamed before, or while, it was opened
         return open_movie(opened.output)
     return movie.derived(GrowingSource(movie, opened.output))

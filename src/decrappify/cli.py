@@ -394,7 +394,8 @@ def benchmark(
     from decrappify.benchmarking.report import check_folder
     from decrappify.io.outputs import refuse_overlap
 
-    refuse_overlap(output, low, high)
+    parts = [low / "low", low / "high"] if (low / "low").is_dir() and (low / "high").is_dir() else [low, high]
+    refuse_overlap(output, *parts)
     check_folder(output, overwrite=overwrite)
     pairs: Any = [(low, high)]
     if high is None and (low / "low").is_dir() and (low / "high").is_dir():

@@ -7,25 +7,25 @@ import threading
 import numpy as np
 import pytest
 
-from decrappify.errors import DeviceMemoryError, FormatError, InputError, OutputExistsError
-from decrappify.io import open_movie, partial_path
+from decrappify.errors import DeviceMemoryError, FormatError, InputError, OutputError, OutputExistsError
+from decrappify.io import open_movie, partial_path, save_movie
 from decrappify.io.working_folder import WorkingFolder
 from decrappify.movie import Movie
 from decrappify.restoration import RestorationCancelled, restore
 
-from .conftest import FAST, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model
+from .conftest import FAST, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model, files_of
 
 
 def test_result_too_large_for_memory_says_where_else(rng):
     class Huge(CountingSource):
         def __init__(self):
-            super().__init__(rng.random((1, 8, 8), np.float32))
-            self.shape = (10**12, *self.shape[1:])
+            super().__init__(rng.random((1, 128, 128), np.float32))
+            self.shape = (10**7, *self.shape[1:])
 
         def read(self, t, c, z, rows, columns):
             return super().read(0, c, z, rows, columns)
 
-    with pytest.raises(DeviceMemoryError, match=r"needs 256000.0 GB, .*pass an output such as 'restored.ome.zarr'"):
+    with pytest.raises(DeviceMemoryError, match=r"needs 655.4 GB, .*pass an output such as 'restored.ome.zarr'"):
         restore(Movie(Huge()), as_model(WindowMean(1)), **FAST)
 
 
@@ -119,3 +119,53 @@ def test_each_plane_is_told_when_it_can_be_read_from_the_growing_store(movie, tm
     assert sorted(told) == [((t, c, 0), True) for t in range(6) for c in range(2)]
     assert restored.shape == movie.shape
     assert not partial_path(output).exists()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_an_input_named_like_a_leftover_of_the_output_is_kept(movie, tmp_path, overwrite):
+    model, output = as_model(WindowMean(1)), tmp_path / "cells.ome.zarr"
+    source = save_movie(movie, tmp_path / "raw.ome.zarr").rename(tmp_path / "cells.ome.zarr.old")
+    if overwrite:
+        save_movie(movie[:1], output)
+    before = files_of(source)
+    restore(source, model, output, overwrite=overwrite, **FAST).close()
+    assert files_of(source) == before
+    partial = source.rename(tmp_path / "cells.ome.zarr.partial")
+    with pytest.raises(InputError, match="lies in the working folder of"):
+        restore(partial, model, output, overwrite=True, **FAST)
+    with pytest.raises(InputError, match="holds the input"):
+        restore(output / "0", model, output, overwrite=True, **FAST)
+    assert files_of(partial) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.ome.zarr", "cells.ome.zarr.partial"]
+
+
+@pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
+def test_a_name_taken_by_another_movie_keeps_the_unfinished_run(movie, tmp_path, suffix):
+    model, output = as_model(PoolingNetwork(3)), tmp_path / f"restored{suffix}"
+    whole = tmp_path / f"whole{suffix}"
+    restore(movie, model, whole, **FAST).close()
+    with pytest.raises(ValueError, match="network"):
+        restore(movie, as_model(Breaks(4, ValueError("network"))), output, **FAST)
+    save_movie(movie[:2], tmp_path / f"other{suffix}").rename(output)
+    taken = files_of(output)
+    with pytest.raises(OutputExistsError, match="already exists, and its unfinished run is kept; move it"):
+        restore(movie, model, output, **FAST)
+    assert files_of(output) == taken
+    output.rename(tmp_path / f"moved{suffix}")
+    restore(movie, model, output, **FAST).close()
+    assert files_of(output) == files_of(whole)
+
+
+def test_two_restorations_of_one_output_in_one_process_are_refused(movie, tmp_path):
+    model, output, refused = as_model(WindowMean(1)), tmp_path / "restored.ome.zarr", []
+
+    def again(t, c, z):
+        if not refused:
+            with pytest.raises(OutputError, match="is being written by process") as caught:
+                restore(movie, model, output, overwrite=True, **FAST)
+            refused.append(caught.value)
+            restore(movie, model, tmp_path / "other.ome.zarr", **FAST).close()
+
+    restore(movie, model, output, on_plane=again, **FAST).close()
+    assert len(refused) == 1
+    assert files_of(output) == files_of(tmp_path / "other.ome.zarr")

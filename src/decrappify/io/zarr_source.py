@@ -17,7 +17,6 @@ from decrappify.io.file_guard import FileGuard
 from decrappify.io.missing_planes import list_planes
 from decrappify.io.zarr_chunks import Judgment, StoredChunks, check_absent_chunks, judge
 from decrappify.limits.files import check_decoded_size, check_extent
-from decrappify.limits.files import check_extent
 from decrappify.movie import AXES, Array, Plane, Shape5
 
 _DOCUMENTS = ("zarr.json", ".zarray")
@@ -152,10 +151,11 @@ class OmeZarrSource:
         if self._absent is None or not self._absent.any():
             return frozenset()
         found = judge(self._absent, self._holds_fill, how=self._how, complete=complete)
-        if found.lost.any() and int(np.prod(self.shape[:3], dtype=np.int64)) > _LISTED_PLANES:
+        n_planes = math.prod(self.shape[:3])
+        if found.lost.any() and n_planes > _LISTED_PLANES:
             raise FormatError(
-                f"{self._path} lacks chunks of its {int(np.prod(self.shape[:3], dtype=np.int64))} planes, more than can be "
-                "listed; pass absent_chunks='fill' (--absent-chunks fill) to read them as the fill value"
+                f"{self._path} lacks chunks, and has {n_planes} planes, more than can be listed; pass "
+                "absent_chunks='fill' (--absent-chunks fill) to read absent chunks as the fill value"
             )
         lost = found.planes(self._chunks.size, self.shape) - stated
         if self._how == "auto" or lost:
