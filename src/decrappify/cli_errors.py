@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -186,7 +187,7 @@ def with_options(message: str, flags: Mapping[str, str]) -> str:
         name, text, plain = found.groups()
         if name not in flags:
             return found[0]
-        return flags[name] if plain == "True" else f"{flags[name]} {text if plain is None else plain}"
+        return flags[name] if plain == "True" else f"{flags[name]} {shlex.quote(text) if plain is None else plain}"
 
     def python_form(found: re.Match[str]) -> str:
         advice, name, value, flag, rest, otherwise = found.group(1, 2, 3, 6, 7, 8)

@@ -39,9 +39,11 @@ def saturate(values: Array, dtype: np.dtype[Any]) -> Array:
         return np.clip(values, max(own.min, limits.min), min(own.max, limits.max)).astype(dtype)
     whole = np.rint(values, dtype=np.promote_types(values.dtype, np.float32))  # float16 holds less than integers do
     low, high = _float_limits(whole.dtype, dtype)
-    result = np.clip(whole, low, high).astype(dtype)
-    # The largest integers of a wide dtype are not floats: those beyond the largest float get the limit itself.
-    result[whole > high] = limits.max
+    # The largest integers of a wide dtype are not floats: what is beyond the largest float gets the limit itself.
+    above = whole > high if int(high) < limits.max else None
+    result: Array = np.clip(whole, low, high, out=whole).astype(dtype)
+    if above is not None:
+        result[above] = limits.max
     return result
 
 
@@ -57,6 +59,8 @@ def count_outside(values: Array, dtype: np.dtype[Any], margin: float = 0.0) -> t
         return 0, 0
     if dtype.kind == "f":
         limit = float(np.finfo(dtype).max)
+        if -limit <= values.min() <= values.max() <= limit:
+            return 0, 0
         finite = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, np.bool_)
         return int(np.count_nonzero(finite & (values < -limit))), int(np.count_nonzero(finite & (values > limit)))
     limits = np.iinfo(dtype)

@@ -204,10 +204,12 @@ def test_figures_are_written_for_readers(value, key, text):
 def test_the_command(tmp_path, tiny_models, truth, noisy, command):
     for folder, movie in (("low", noisy), ("high", truth)):
         (tmp_path / folder).mkdir()
-        save_movie(movie.astype(np.uint16), tmp_path / folder / "a.ome.tif")
-    output = tmp_path / "out"
-    options = ["--model", tiny_models["movie"], "--model", tiny_models["still"], "--output", output]
-    low, high = (tmp_path / side / "a.ome.tif" for side in ("low", "high"))
+        save_movie(movie.astype(np.uint16), tmp_path / folder / "a.ome.zarr")
+    output, options = tmp_path / "out", ["--output", tmp_path / "out"]
+    for name in ("movie", "still"):  # two runs whose models have the same file name
+        (tmp_path / name).mkdir()
+        options += ["--model", shutil.copy(tiny_models[name], tmp_path / name / "model.safetensors")]
+    low, high = (tmp_path / side / "a.ome.zarr" for side in ("low", "high"))
     result = command("benchmark", low, high, *options, "--baselines", "input,gaussian", "--device", "cpu")
     assert result.stdout.splitlines()[0].split() == ["input", "best", "Gaussian", "tiny-movie", "tiny-still"]
     assert result.stdout.endswith(f"wrote {output / 'report.html'}\n")

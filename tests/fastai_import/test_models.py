@@ -73,7 +73,7 @@ def test_the_command_passes_the_preset_and_overwrites_when_asked(made, saved, tm
     assert f"{output}: model for colorization, preset own" in done.stdout
     assert read_card(output)["card"]["task"] == "colorization"
     refused = command("import-weights", weights, "-o", output, exit_code=2)
-    assert refused.stderr == f"decrappify: {output} exists; pass overwrite=True (--overwrite) or choose another name\n"
+    assert refused.stderr == f"decrappify: {output} exists; pass --overwrite or choose another name\n"
 
 
 def test_an_existing_output_is_refused_before_anything_is_read(tmp_path):

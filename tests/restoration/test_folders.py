@@ -64,4 +64,4 @@ def test_benchmark_of_two_folders_states_what_they_were_taken_for(write, tiny_mo
     result = command("benchmark", source, source, *arguments, tmp_path / "movie")
     assert "cells was read as one movie of 2 frames" in result.stderr
     result = command("benchmark", source, source, *arguments, tmp_path / "images", "--as", "images")
-    assert "were read as 2 pairs of files with equal names; pass folder_as='movie' (--as movie)" in result.stderr
+    assert "were read as 2 pairs of files with equal names; pass --as movie to read" in result.stderr

@@ -154,6 +154,19 @@ def test_a_run_stopped_and_killed_in_every_phase_and_resumed_is_the_same_to_the_
         assert {k: v for k, v in one.items() if k not in times} == {k: v for k, v in other.items() if k not in times}
 
 
+@pytest.mark.parametrize(("phase", "steps"), [("pretrain", 2), ("cycle 1: save images", 4)])
+def test_a_run_folder_that_vanishes_ends_the_run_in_one_line(tmp_path, phase, steps):
+    class Removed(StopAt):
+        def update(self, n):
+            super().update(n)
+            if self.event.is_set():
+                shutil.rmtree(tmp_path / "run", ignore_errors=True)
+
+    with pytest.raises(OutputError, match=r"the run folder .*run does not exist anymore; put it back") as caught:
+        tiny_nogan(tmp_path / "run", progress=Removed(phase, steps))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.fixture(scope="module")
 def critic_alone(tmp_path_factory):
     """A run whose critic may end its own training early, and in the GAN phase never does well enough."""

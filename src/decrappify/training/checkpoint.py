@@ -128,7 +128,8 @@ def _reason(path: Path, error: Exception) -> str:
         cause = cause.__cause__ or cause.__context__
     known = getattr(cause, "strerror", None) or str(cause or error).splitlines()[0]
     free = shutil.disk_usage(path.parent).free
-    return f"{known} ({free / 1e6:.0f} MB free); free some space and resume from the last checkpoint"
+    then = "resume from the last checkpoint" if has_checkpoint(path) else "start the run again"
+    return f"{known} ({free / 1e6:.0f} MB free); free some space and {then}"
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -99,7 +99,7 @@ def train_nogan(
     from decrappify.training.api import run_folder
     from decrappify.training.nogan_phases import run_phases
     from decrappify.training.nogan_run import NoganRun
-    from decrappify.training.running import deterministic, interruptible
+    from decrappify.training.running import deterministic, interruptible, needs_folder
 
     config = nogan_preset(config) if isinstance(config, str) else config
     if not config.pretrain and start_from is None and not resume:
@@ -148,7 +148,8 @@ def train_nogan(
         describe = _Describe(run, split.rule, dict(card or {}))
         if resume:
             run.resume()
-        run_phases(run, describe)
+        with needs_folder(folder):
+            run_phases(run, describe)
     run.history.setdefault("verdict", "stopped before the first checkpoint of a GAN phase")
     model = describe("")
     if run.fabric.is_global_zero:

@@ -51,6 +51,19 @@ def deterministic(wanted: bool) -> Iterator[None]:
 
 
 @contextmanager
+def needs_folder(folder: Path) -> Iterator[None]:
+    """State that the run folder was removed, in place of the error that followed from it."""
+    try:
+        yield
+    except (DecrappifyError, OSError) as error:
+        if folder.is_dir():
+            raise
+        raise OutputError(
+            f"the run folder {folder} does not exist anymore; put it back and resume, or start the run again"
+        ) from error
+
+
+@contextmanager
 def folder_errors(folder: Path) -> Iterator[None]:
     """Turn the system's errors about files of a run folder into one line.
 
@@ -60,14 +73,11 @@ def folder_errors(folder: Path) -> Iterator[None]:
         If a file cannot be written, as on a full disk, or the folder was removed.
     """
     try:
-        yield
+        with needs_folder(folder):
+            yield
     except DecrappifyError:
         raise
     except OSError as error:
-        if not folder.is_dir():
-            raise OutputError(
-                f"the run folder {folder} does not exist anymore; put it back and resume, or start the run again"
-            ) from error
         raise OutputError(
             f"cannot write into the run folder {folder}: {error.strerror or error}; free some space and resume from "
             "the last checkpoint"
