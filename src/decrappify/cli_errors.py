@@ -89,7 +89,7 @@ class CommandGroup(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command."""
-        with self._one_line_errors(context):
+        with self._one_line_errors(context), _limit_errors(_command_of(context)):
             return super().invoke(context)
 
     @contextmanager
@@ -110,6 +110,18 @@ class CommandGroup(click.Group):
             kept = _KEPT.get(_command_of(context))
             exec("")  # resets a flag, set by Ctrl-C in code of a string, with which Python would die of the signal
             raise Interrupted("interrupted" if kept is None else f"interrupted; {kept}") from error
+
+
+@contextmanager
+def _limit_errors(command: str) -> Iterator[None]:
+    """Turn errors for memory and threads into one line, wherever they arise; see `decrappify.limits.reached`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, ImportError) as error:
+        from decrappify.limits.reached import raise_if_limit
+
+        raise_if_limit(error, f"running {command or 'the command'}")
+        raise
 
 
 def _without_destructive_advice(error: click.UsageError) -> click.UsageError:

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from decrappify.errors import InputError, ModelFileError
 from decrappify.fastai_import import read_state_dict
+from decrappify.intensity import NormalizationRule
 from decrappify.model import load_model
 from decrappify.networks import create
 from decrappify.networks.weights import read_weights
@@ -60,9 +61,10 @@ def test_load_model_refuses_absurd_headers_before_building(change, message, tmp_
     header = {
         "format_version": 1,
         "architecture": ARCHITECTURE | change,
-        "normalization": {},
+        "normalization": NormalizationRule().to_dict(),
         "crappifier": None,
         "card": {},
+        "written_by": "decrappify 0.1.0",
     }
     save_file({"head.weight": torch.zeros(3)}, tmp_path / "m.safetensors", {"decrappify": json.dumps(header)})
     with pytest.raises(ModelFileError, match=message):

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
-import logging
-
 import pytest
 import torch
 
 from decrappify.errors import InputError
 from decrappify.restoration import planning
-from decrappify.restoration.planning import activation_bytes_per_pixel, halved, largest_tile, tile_and_overlap
+from decrappify.restoration.planning import (
+    activation_bytes_per_pixel,
+    halved,
+    largest_tile,
+    seam_warning,
+    tile_and_overlap,
+)
 
 from .conftest import PoolingNetwork
 
@@ -28,10 +32,20 @@ def test_wishes_are_brought_to_the_multiple(tile_size, tile_overlap, expected):
     assert tile_and_overlap(tile_size, tile_overlap, margin=16, multiple=8, largest=515) == expected
 
 
-def test_the_default_overlap_follows_a_small_tile_and_says_so(caplog):
-    with caplog.at_level(logging.WARNING):
-        assert tile_and_overlap(32, None, margin=24, multiple=8, largest=512) == (32, 16)
-    assert "seams may show, from tile_size=112 on they do not" in caplog.text
+def test_the_default_overlap_follows_a_small_tile():
+    assert tile_and_overlap(32, None, margin=24, multiple=8, largest=512) == (32, 16)
+
+
+@pytest.mark.parametrize(
+    ("overlap", "percent"), [(0, "18"), (8, "6.1"), (24, "4.6"), (32, "4.6"), (48, "1.8"), (64, "0.52"), (80, "0.096")]
+)
+def test_seam_warning_names_the_measured_seam(overlap, percent):
+    assert f"seams of up to {percent} % of the range" in seam_warning(96, overlap, margin=40, multiple=8)
+
+
+@pytest.mark.parametrize(("overlap", "margin"), [(88, 40), (200, 40), (0, 0)])
+def test_seam_warning_is_silent_with_enough_overlap(overlap, margin):
+    assert seam_warning(256, overlap, margin=margin, multiple=8) is None
 
 
 @pytest.mark.parametrize("tile_size", [0, -8, 1.5, "big", True])

@@ -60,8 +60,16 @@ def test_a_local_network_does_not_see_tiles_at_all(height, width, tile_size, til
     assert worst_seam(WindowMean(3), (height, width), tile_size=tile_size, tile_overlap=tile_overlap) < 1e-6
 
 
-def test_too_little_overlap_shows(caplog):
+def test_too_little_overlap_shows_and_is_warned_of(caplog):
     assert worst_seam(PoolingNetwork(), (100, 100), tile_size=32, tile_overlap=0) > 1e-3
+    (warning,) = caplog.messages
+    assert warning.startswith("tiles of 32 pixels overlap by 0, this model needs 36: seams of up to 18 % of the range")
+
+
+def test_one_tile_has_no_seams(caplog):
+    restorer = Restorer(as_model(PoolingNetwork()), tile_size=64, tile_overlap=0, **FAST)
+    restorer.restore_window(np.zeros((1, 60, 60), np.float32))
+    assert not caplog.messages
 
 
 class Greedy(PoolingNetwork):

@@ -20,6 +20,7 @@ from decrappify.errors import MissingFileError, ModelFileError
 from decrappify.fastai_import.kinds import LEGACY, ZIP, what_it_is
 from decrappify.limits.files import check_regular
 from decrappify.limits.reached import raise_if_limit
+from decrappify.limits.threads import check_torch_threads
 from decrappify.limits.weights import check_archive, check_tensors
 
 WHERE = "the README files of jantic/DeOldify and BPHO-Salk/PSSR say where their weights are published"
@@ -73,6 +74,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise MissingFileError(f"there is no file {path}; nothing is downloaded by itself: {WHERE}")
     check_archive(path)
+    check_torch_threads()
     zipped = zipfile.is_zipfile(path)
     state = _weights(_load(path, zipped), path)
     check_tensors(path, state.values())

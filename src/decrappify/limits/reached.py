@@ -24,6 +24,8 @@ _SIGNS = (
     "unable to allocate",
     "bad_array_new_length",
 )
+# How the loader reports that a library, such as that of torch, does not fit into the address space.
+_OF_LIBRARIES = ("failed to map segment", "cannot allocate memory")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -34,6 +36,8 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
+    if isinstance(error, ImportError):
+        return any(sign in str(error).lower() for sign in _OF_LIBRARIES)
     # ONNX Runtime's errors derive from Exception alone.
     if not isinstance(error, RuntimeError) and not type(error).__module__.startswith("onnxruntime"):
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 
 from decrappify.errors import ThreadLimitError
 
@@ -45,6 +46,22 @@ def check_threads(wanted: int, what: str) -> None:
             f"{what} needs {wanted} threads, {started} can be started: the limit on processes (pids of the container, "
             "ulimit -u) or on memory (ulimit -v) is reached; raise it, or set OMP_NUM_THREADS=1 to need fewer"
         )
+
+
+@cache
+def check_torch_threads() -> None:
+    """Refuse to compute where torch could not start its threads: OpenMP then ends the process without a word of ours.
+
+    Once per process, as the threads stay.
+
+    Raises
+    ------
+    ThreadLimitError
+        If they cannot be started.
+    """
+    import torch
+
+    check_threads(torch.get_num_threads() - 1, "computing with torch")
 
 
 def is_thread_limit(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from decrappify.checks import nearest
 from decrappify.errors import InputError
+from decrappify.limits.threads import check_torch_threads
 
 if TYPE_CHECKING:
     from torch import nn
@@ -76,6 +77,7 @@ def create(name: str, **settings: Any) -> nn.Module:
         raise InputError(f"unknown network {name!r}, needs one of {', '.join(known)}{nearest(name, known)}")
     kind, preset = _PRESETS.get(name, (name, {}))
     module, class_name = _CLASSES[kind]
+    check_torch_threads()  # computing starts with the random weights
     make = getattr(import_module(f"{__name__}.{module}"), class_name)
     try:
         _check_parameters(name, make, preset | settings)

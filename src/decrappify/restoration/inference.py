@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from decrappify.errors import InputError
-from decrappify.limits.threads import check_threads
+from decrappify.limits.threads import check_torch_threads
 from decrappify.networks.folding import fold_norms
 from decrappify.networks.winograd import WinogradConv2d, with_winograd
 from decrappify.restoration.backends.agreement import agreement_db, trial_source
@@ -88,8 +88,7 @@ class InferenceNetwork:
         self.size_multiple = getattr(network, "tile_multiple", sizes.size_multiple)
         self.device = choose_device(device)
         self._min_agreement_db = min_agreement_db
-        if self.device.type == "cpu":  # OpenMP ends the process where one of its threads cannot start
-            check_threads(torch.get_num_threads() - 1, "the network")
+        check_torch_threads()
         self._check_precision(precision)
         check_backend(backend, self.device, precision)
         if backend == "openvino" and precision == "bfloat16" and not has_fast_bfloat16(self.device):

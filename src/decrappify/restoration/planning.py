@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import Any
 
@@ -13,14 +12,15 @@ from decrappify.errors import InputError
 from decrappify.limits.memory import available_memory
 from decrappify.restoration.tiling import round_up
 
-logger = logging.getLogger(__name__)
-
 # Larger tiles save little overlap, but a cancelled run waits for its tile.
 _LARGEST_TILE = {"cpu": 1024, "cuda": 2048, "mps": 1024}
 _SHARE_OF_FREE_MEMORY = 0.5
 _SMALLEST_AUTOMATIC_TILE = 64
 # Measured on residual U-Nets at scales 1 and 4: the peak is 0.16 to 0.25 of everything that layers take and give.
 _LIVE_SHARE = 1 / 3
+# Overlap as a share of the default, and the largest difference to a restoration without tiles that it leaves, in parts
+# of the range: the worst of the shipped models in benchmarks/RESULTS.md, "Seams between tiles".
+_SEAMS = ((0, 0.18), (1 / 11, 0.061), (3 / 11, 0.046), (6 / 11, 0.018), (8 / 11, 0.0052), (10 / 11, 0.00096))
 
 
 def default_overlap(margin: int, multiple: int) -> int:
@@ -66,11 +66,23 @@ def tile_and_overlap(
     tile = max(tile_size // multiple * multiple, multiple)
     if tile_overlap is None and overlap > tile // 2:
         overlap = tile // 2 // multiple * multiple
-        logger.warning(
-            "tile_size=%d leaves only %d pixels of overlap; seams may show, from tile_size=%d on they do not",
-            tile_size, overlap, 2 * default_overlap(margin, multiple),
-        )  # fmt: skip
     return tile, overlap
+
+
+def seam_warning(tile: int, overlap: int, *, margin: int, multiple: int) -> str | None:
+    """Return a line on the seams that an overlap leaves between tiles, with their size; None where it is enough.
+
+    >>> print(seam_warning(64, 32, margin=40, multiple=8))
+    tiles of 64 pixels overlap by 32, this model needs 88: seams of up to 4.6 % of the range are to be expected ...
+    """
+    enough = default_overlap(margin, multiple)
+    if overlap >= enough:
+        return None
+    seam = next(seam for share, seam in reversed(_SEAMS) if overlap >= share * enough)
+    return (
+        f"tiles of {tile} pixels overlap by {overlap}, this model needs {enough}: seams of up to {100 * seam:.2g} % of "
+        f"the range are to be expected between them; leave tile_overlap out and use tile_size={2 * enough} or more"
+    )
 
 
 def smallest_tile(overlap: int, multiple: int) -> int:

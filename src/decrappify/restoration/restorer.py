@@ -15,7 +15,7 @@ from decrappify.errors import DecrappifyError, DeviceMemoryError, InputError
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array
 from decrappify.restoration.inference import InferenceNetwork
-from decrappify.restoration.planning import free_memory, halved, largest_tile, tile_and_overlap
+from decrappify.restoration.planning import free_memory, halved, largest_tile, seam_warning, tile_and_overlap
 from decrappify.restoration.tiling import TileGrid
 
 if TYPE_CHECKING:
@@ -85,10 +85,11 @@ class Restorer:
             largest=largest_tile(self.network.device, self.network.bytes_per_pixel),
         )
         self.cancel = cancel
+        self._warned_of_seams = False
 
     def grid(self, frame_shape: tuple[int, int]) -> TileGrid:
         """Lay tiles over a frame of (Y, X) pixels."""
-        return TileGrid(
+        grid = TileGrid(
             frame_shape=frame_shape,
             tile_size=self.tile_size,
             overlap=self.tile_overlap,
@@ -96,6 +97,15 @@ class Restorer:
             margin=self.network.margin,
             scale=self.network.scale,
         )
+        if not self._warned_of_seams and len(grid) > 1:
+            self._warned_of_seams = True
+            network = self.network
+            seams = seam_warning(
+                self.tile_size, self.tile_overlap, margin=network.margin, multiple=network.size_multiple
+            )
+            if seams is not None:
+                logger.warning(seams)
+        return grid
 
     def load(self, frame: Array) -> Tensor:
         """Bring a normalised frame (C, Y, X) float32 to the network: padded, on the device if that has room for it."""

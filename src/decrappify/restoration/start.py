@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from decrappify.errors import InputError, OutputExistsError
+from decrappify.limits.memory import check_memory
 from decrappify.restoration.attempts import died_of_memory, taken_from
 from decrappify.restoration.inference import choose_device
 from decrappify.restoration.input_record import ChangedInputError, InputRecord, recorded_planes
@@ -104,6 +105,7 @@ class Start:
         used = {name: state.get(name, value) for name, value in self._asked.items() if name != "device"}
         restorer = Restorer(job.model, device=chosen, expected_pixels=job.n_pixels, cancel=cancel, **used)
         restorer.grid((job.movie.shape[3], job.movie.shape[4]))  # refuses unfit tiles before anything is written
+        self._check_memory()
         if died_of_memory(self.earlier, self.planes_done):
             self._use_smaller_tiles(restorer)
         self._log_settings(restorer)
@@ -117,6 +119,20 @@ class Start:
         if state:  # of an export, they are read from the working store
             result.update_metadata(provenance=self.provenance, missing=job.blanks())
         return restorer, channels, result
+
+    def _check_memory(self) -> None:
+        """Refuse frames of which one window does not fit into memory, before the system kills the run for them."""
+        job = self.job
+        height, width = job.movie.shape[3:]
+        out_y, out_x = job.shape[3:]
+        group = max(map(len, job.groups))
+        source = height * width * group * (4 * (job.model.n_frames + 1) + job.movie.dtype.itemsize)
+        result = out_y * out_x * job.out_channels * (4 + job.dtype.itemsize)
+        check_memory(
+            source + result,
+            f"restoring frames of {height} x {width} pixels",
+            "crop the movie, bin it, or use a computer or container with more memory",
+        )
 
     def _locked(self, output: Path) -> OutputLock:
         from decrappify.io.locks import OutputLock
