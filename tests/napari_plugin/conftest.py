@@ -17,6 +17,8 @@ def pytest_ignore_collect(collection_path, config):
 
 def pytest_collection_finish(session):
     """Keep what the imports made out of later garbage collections: napari asks for five of them for each viewer."""
+    if not session.config.pluginmanager.hasplugin("pytestqt.plugin"):
+        return
     import napari._qt.qt_main_window  # noqa: F401
     import torch  # noqa: F401
 
