@@ -37,7 +37,8 @@ def cpu_seconds() -> float:
 class CpuTime:
     """A pytest plugin that measures every test, setup and teardown included.
 
-    A test that is not marked `slow`, `faults` or `fuzz` and needs more than `allowed` seconds is an error of its teardown; 0 allows all.
+    A test that is not marked `slow`, `faults` or `fuzz` and needs more than `allowed` seconds is an error of its
+    teardown; 0 allows all.
     """
 
     def __init__(self, allowed: float = ALLOWED) -> None:
