@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -26,6 +27,17 @@ from .cpu_time import CpuTime
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(CpuTime())
+
+
+def pytest_collection_finish() -> None:
+    """Let torch's loggers propagate.
+
+    For every phase of every test, pytest adds its handlers to each logger that does not, and removes them again; torch
+    has forty of those.
+    """
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith("torch") and isinstance(logger, logging.Logger):
+            logger.propagate = True
 
 
 @pytest.fixture

@@ -37,8 +37,8 @@ def cpu_seconds() -> float:
 class CpuTime:
     """A pytest plugin that measures every test, setup and teardown included.
 
-    A test that is marked neither `slow` nor `fuzz` and needs more than `allowed` seconds is an error of its teardown; 0
-    allows all.
+    A test that is not marked `slow`, `faults` or `fuzz` and needs more than `allowed` seconds is an error of its
+    teardown; 0 allows all.
     """
 
     def __init__(self, allowed: float = ALLOWED) -> None:
@@ -59,7 +59,7 @@ class CpuTime:
         if call.when != "teardown":
             return report
         seconds = self.seconds[item.nodeid] = cpu_seconds() - self._start
-        is_slow = any(item.get_closest_marker(mark) is not None for mark in ("slow", "fuzz"))
+        is_slow = any(item.get_closest_marker(mark) for mark in ("slow", "faults", "fuzz"))
         if report.passed and not is_slow and 0 < self.allowed < seconds:
             report.outcome = "failed"
             report.longrepr = (

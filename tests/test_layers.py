@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from inspect import ismodule
 from pathlib import Path
@@ -32,9 +33,16 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 
 
+@cache
+def import_statements(path: Path) -> list[ast.Import | ast.ImportFrom]:
+    """Return the import statements anywhere in a module, functions and TYPE_CHECKING blocks included."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def imported(path: Path) -> Iterator[str]:
-    """Dotted names below `decrappify` that a module imports anywhere, functions and TYPE_CHECKING blocks included."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Dotted names below `decrappify` that a module imports anywhere."""
+    for node in import_statements(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("decrappify"))
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "decrappify":
@@ -56,8 +64,7 @@ def test_a_module_imports_only_from_lower_floors_or_its_own_room(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_imports_are_absolute(path):
-    tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    assert not [node.lineno for node in tree if isinstance(node, ast.ImportFrom) and node.level]
+    assert not [node.lineno for node in import_statements(path) if isinstance(node, ast.ImportFrom) and node.level]
 
 
 PLUGIN = ROOT.parents[1] / "napari_plugin" / "napari_decrappify"
@@ -80,14 +87,8 @@ def test_the_napari_plugin_imports_only_public_names(path):
 def test_the_library_knows_neither_napari_nor_qt(path):
     names = {
         name.split(".")[0]
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
-            else []
-        )
+        for node in import_statements(path)
+        for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
     }
     assert not names & {"napari", "napari_decrappify", "magicgui", "qtpy", "superqt", "PyQt6", "PySide6"}
 

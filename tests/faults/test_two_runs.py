@@ -103,7 +103,7 @@ def test_the_lock_of_a_killed_run_is_taken_over(tmp_path, how, output):
     assert undisturbed.begin().finish()[0] == 0
     first.begin().wait_until_held()
     first.process.kill()
-    first.process.wait()
+    first.process.communicate()
     code, messages = second.begin().finish()
     assert code == 0, messages
     assert f"process {first.process.pid} on " in messages

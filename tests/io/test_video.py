@@ -457,6 +457,16 @@ def test_frames_that_an_edit_list_cuts_away_are_counted(tmp_path):
     assert len(movie) in (5, 6)
 
 
+def test_frames_of_absurd_size_are_refused_before_they_are_decoded(tmp_path):
+    path = write_film(tmp_path / "film.mov", smooth_movie(3), "mjpeg", "yuvj420p", "gray")
+    content = bytearray(path.read_bytes())
+    sizes = content.find(b"jpeg", content.find(b"stsd")) + 28
+    content[sizes : sizes + 4] = bytes.fromhex("fff0fff0")
+    path.write_bytes(content.replace(b"\xff\xc0\x00\x11\x08\x00\x30\x00\x40", b"\xff\xc0\x00\x11\x08\xff\xf0\xff\xf0"))
+    with pytest.raises(FormatError, match=r"film\.mov (states frames of \d+ × \d+ pixels|.*cannot be decoded)"):
+        open_video(path)
+
+
 def test_tags_that_are_not_utf8_are_no_obstacle(tmp_path):
     with av.open(str(tmp_path / "whole.mp4"), "w") as container:
         container.metadata["comment"] = "Zuerich"

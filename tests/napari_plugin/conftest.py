@@ -15,6 +15,17 @@ def pytest_ignore_collect(collection_path, config):
     return None if config.pluginmanager.hasplugin("pytestqt.plugin") else True
 
 
+def pytest_collection_finish(session):
+    """Keep what the imports made out of later garbage collections: napari asks for five of them for each viewer."""
+    if not session.config.pluginmanager.hasplugin("pytestqt.plugin"):
+        return
+    import napari._qt.qt_main_window  # noqa: F401
+    import torch  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def own_home(tmp_path, monkeypatch):
     """Settings and a home folder that belong to the test."""

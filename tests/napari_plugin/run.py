@@ -49,8 +49,8 @@ def main(arguments: list[str]) -> int:
     ignored = [part for warning in THEIRS for part in ("-W", warning)]
     is_named = any(Path(argument.split("::")[0]).exists() for argument in arguments if not argument.startswith("-"))
     command = [*display, sys.executable, "-m", "pytest", *plugins, *ignored, *arguments, *([] if is_named else [HERE])]
-    # The threads as in tests/conftest.py, which comes after napari's plugin has loaded numpy.
-    threads = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
+    # The threads as in tests/conftest.py, which comes after napari's plugin has loaded numpy; none of its own for Mesa.
+    threads = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1", "LP_NUM_THREADS": "0"}
     environment = threads | os.environ | {"QT_API": "pyqt6"} | ({"QT_QPA_PLATFORM": "xcb"} if display else {})
     return subprocess.run(command, env=environment, check=False).returncode
 

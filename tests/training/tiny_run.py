@@ -9,6 +9,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+if __name__ == "__main__":
+    sys.modules["torchmetrics"] = None  # lightning imports it where it is installed, which doubles the time of a start
+
 import numpy as np
 from scipy.ndimage import gaussian_filter
 

@@ -175,7 +175,10 @@ class FilmReader:
         packets = self._packets
         if self._damaged != "error" or not self.damage:
             return
-        way_out = "copy it again, or color what is there with damaged='skip' or 'keep' (--damaged skip, --damaged keep)"
+        way_out = (
+            "copy it again; or damaged='skip' (--damaged skip) leaves them out, and damaged='keep' (--damaged keep) "
+            "colors what can be decoded"
+        )
         if packets.n_cut and packets.n_announced:
             raise FormatError(
                 f"{self.path.name} is truncated: it announces {packets.n_announced} frames and holds "

@@ -16,6 +16,7 @@ from typing import Any
 from decrappify.checks import json_value
 from decrappify.errors import OutputError
 
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EISDIR}  # some network shares
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -29,9 +30,14 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Wait until the names in a folder are on the disk; Windows has no such call."""
-    if sys.platform != "win32":
+    """Wait until the names in a folder are on the disk, where the system has such a call; Windows has none."""
+    if sys.platform == "win32":
+        return
+    try:
         sync_file(path)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
 
 
 def sync_files(paths: Iterable[Path], *, below: Path) -> None:

@@ -77,6 +77,12 @@ def picture_stream(container: Any, path: Path) -> Any:
                 f"{path.name} holds pictures that nothing here decodes; convert it to H.264 first, or copy it again if "
                 "it is truncated"
             )
+        height, width = stream.codec_context.height, stream.codec_context.width
+        if height * width > _MAX_PIXELS:
+            raise FormatError(
+                f"{path.name} states frames of {height} × {width} pixels, needs at most {_MAX_PIXELS >> 20} million; "
+                "it is damaged, or scale it down first"
+            )
         if not stream.time_base:
             raise FormatError(f"{path.name} has no unit of time for its frames; it is damaged, copy it again")
         return stream

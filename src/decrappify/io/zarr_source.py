@@ -151,11 +151,11 @@ class OmeZarrSource:
         if self._absent is None or not self._absent.any():
             return frozenset()
         found = judge(self._absent, self._holds_fill, how=self._how, complete=complete)
-        if found.lost.any() and int(np.prod(self.shape[:3], dtype=np.int64)) > _LISTED_PLANES:
-            n_planes = int(np.prod(self.shape[:3], dtype=np.int64))
+        n_planes = math.prod(self.shape[:3])
+        if found.lost.any() and n_planes > _LISTED_PLANES:
             raise FormatError(
-                f"{self._path} lacks chunks of its {n_planes} planes, more than can be listed; pass "
-                "absent_chunks='fill' (--absent-chunks fill) to read them as the fill value"
+                f"{self._path} lacks chunks, and has {n_planes} planes, more than can be listed; pass "
+                "absent_chunks='fill' (--absent-chunks fill) to read absent chunks as the fill value"
             )
         lost = found.planes(self._chunks.size, self.shape) - stated
         if self._how == "auto" or lost:
