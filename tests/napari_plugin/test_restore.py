@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from napari.components import ViewerModel
 from pylibCZIrw import czi
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLineEdit, QProgressBar, QPushButton, QSlider
 
 from decrappify import load_model, open_movie, restore
+from napari_decrappify.restore import RestoreWidget
+
+from .clicking import shown
 
 TIMEOUT = 60_000
 
@@ -35,8 +39,18 @@ class FailingArray:
 
 
 @pytest.fixture
-def widget(viewer, tiny_models):
-    _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Restore")
+def scene():
+    """The layers of a viewer without its window, which takes a second to open."""
+    return ViewerModel()
+
+
+@pytest.fixture
+def widget(request, qtbot, tiny_models):
+    """The widget in the window of `viewer`, in the tests that open one; else alone, with the layers of `scene`."""
+    if "viewer" in request.fixturenames:
+        _, widget = request.getfixturevalue("viewer").window.add_plugin_dock_widget("decrappify", "Restore")
+    else:
+        widget = shown(qtbot, RestoreWidget, request.getfixturevalue("scene"), "restore").widget
     widget._model.add_file(tiny_models["movie"])
     return widget
 
@@ -102,12 +116,12 @@ def test_a_czi_is_restored_into_a_layer_with_its_scale(viewer, widget, qtbot, tm
         assert stored.pixel_size_um == pytest.approx((None, 0.2, 0.2))
 
 
-def test_upscaling_covers_the_same_place(viewer, widget, qtbot, rng, results, tiny_models):
-    source = viewer.add_image(noisy(rng, (3, 40, 32)), name="cells", scale=(1, 0.4, 0.4))
+def test_upscaling_covers_the_same_place(scene, widget, qtbot, rng, results, tiny_models):
+    source = scene.add_image(noisy(rng, (3, 40, 32)), name="cells", scale=(1, 0.4, 0.4))
     widget._model.add_file(tiny_models["movie-x2"])
     click(qtbot, widget, "run")
     wait_for_end(qtbot, widget)
-    restored = viewer.layers["cells [movie-x2]"]
+    restored = scene.layers["cells [movie-x2]"]
     assert restored.data.shape == (3, 80, 64)
     np.testing.assert_allclose(restored.scale, (1, 0.2, 0.2))
     np.testing.assert_allclose(restored.translate[1:] - 0.1, source.translate[1:] - 0.2)
@@ -145,9 +159,9 @@ def test_frames_arrive_one_by_one_cancel_keeps_them_and_restore_goes_on(viewer, 
     ],
     ids=["RuntimeError", "OutOfMemoryError"],
 )
-def test_an_error_in_mid_run_is_one_line_and_the_widget_goes_on(viewer, widget, qtbot, rng, results, error, line):
+def test_an_error_in_mid_run_is_one_line_and_the_widget_goes_on(scene, widget, qtbot, rng, results, error, line):
     data = FailingArray(noisy(rng), None, 0)
-    viewer.add_image(data, name="cells", contrast_limits=(0, 4000), multiscale=False)
+    scene.add_image(data, name="cells", contrast_limits=(0, 4000), multiscale=False)
     data._error, data._left = error, 12 + 3 + 4  # twelve to measure, three to tell the input, four to restore
     click(qtbot, widget, "run")
     wait_for_end(qtbot, widget)
@@ -158,48 +172,46 @@ def test_an_error_in_mid_run_is_one_line_and_the_widget_goes_on(viewer, widget, 
     click(qtbot, widget, "run")
     wait_for_end(qtbot, widget)
     assert status(widget).startswith("restored in")
-    assert viewer.layers[-1].name == "cells [movie]"
+    assert scene.layers[-1].name == "cells [movie]"
 
 
-def test_finished_results_are_not_overwritten(viewer, widget, qtbot, rng, results):
-    viewer.add_image(noisy(rng, (3, 32, 32)), name="cells")
+def test_finished_results_are_not_overwritten(scene, widget, qtbot, rng, results):
+    scene.add_image(noisy(rng, (3, 32, 32)), name="cells")
     for _ in range(2):
         click(qtbot, widget, "run")
         wait_for_end(qtbot, widget)
     assert sorted(path.name for path in results.iterdir()) == ["cells-movie-2.ome.zarr", "cells-movie.ome.zarr"]
 
 
-def test_channels_become_layers_or_one_is_chosen(viewer, widget, qtbot, rng, results):
-    viewer.add_image(noisy(rng, (3, 2, 32, 40)), name="cells", axis_labels=("t", "c", "y", "x"))
+def test_channels_become_layers_or_one_is_chosen(scene, widget, qtbot, rng, results):
+    scene.add_image(noisy(rng, (3, 2, 32, 40)), name="cells", axis_labels=("t", "c", "y", "x"))
     channel = widget.findChild(QComboBox, "restore_channel")
     assert [channel.itemText(i) for i in range(channel.count())] == ["all", "0", "1"]
     click(qtbot, widget, "run")
     wait_for_end(qtbot, widget)
-    assert [layer.name for layer in viewer.layers][1:] == ["cells C0 [movie]", "cells C1 [movie]"]
+    assert [layer.name for layer in scene.layers][1:] == ["cells C0 [movie]", "cells C1 [movie]"]
     channel.setCurrentText("1")
     click(qtbot, widget, "run")
     wait_for_end(qtbot, widget)
-    np.testing.assert_array_equal(
-        np.asarray(viewer.layers[-1].data), np.asarray(viewer.layers["cells C1 [movie]"].data)
-    )
+    np.testing.assert_array_equal(np.asarray(scene.layers[-1].data), np.asarray(scene.layers["cells C1 [movie]"].data))
 
 
-def test_a_colour_picture_stays_one(viewer, widget, qtbot, rng, results, tiny_models):
-    source = viewer.add_image(rng.integers(0, 255, (32, 40, 4), dtype=np.uint8), name="stained", rgb=True)
+def test_a_colour_picture_stays_one(scene, widget, qtbot, rng, results, tiny_models):
+    source = scene.add_image(rng.integers(0, 255, (32, 40, 4), dtype=np.uint8), name="stained", rgb=True)
     widget._model.add_file(tiny_models["still"])
     click(qtbot, widget, "run")
     wait_for_end(qtbot, widget)
-    restored = viewer.layers["stained [still]"]
+    restored = scene.layers["stained [still]"]
     assert restored.rgb
     np.testing.assert_allclose(np.asarray(restored.data), source.data[..., :3], atol=1)  # untrained: as it was
 
 
-def test_a_stack_lets_its_slices_play_the_window(viewer, widget, qtbot, rng, results):
-    viewer.add_image(noisy(rng, (4, 32, 40)), name="stack", axis_labels=("z", "y", "x"))
+def test_a_stack_lets_its_slices_play_the_window(scene, widget, qtbot, rng, results):
+    scene.add_image(noisy(rng, (4, 32, 40)), name="stack", axis_labels=("z", "y", "x"))
     assert not widget._first.isEnabled()
     click(qtbot, widget, "run")
     wait_for_end(qtbot, widget)
-    restored = viewer.layers["stack [movie]"]
+    restored = scene.layers["stack [movie]"]
     assert (restored.data.shape, restored.axis_labels) == ((4, 32, 40), ("z", "y", "x"))
     assert restored.metadata["decrappify"]["provenance"]["restoration"]["window_axis"] == "Z"
 
@@ -240,18 +252,18 @@ def test_the_grid_shows_layers_side_by_side(viewer, widget):
     assert not viewer.canvas.grid.enabled
 
 
-def test_what_cannot_be_is_said_before_anything_starts(viewer, widget, qtbot, rng, tmp_path):
+def test_what_cannot_be_is_said_before_anything_starts(scene, widget, qtbot, rng, tmp_path):
     assert not button(widget, "run").isEnabled()
     assert not button(widget, "preview").isEnabled()
-    layer = viewer.add_image(noisy(rng), name="cells")
-    viewer.dims.ndisplay = 3
+    layer = scene.add_image(noisy(rng), name="cells")
+    scene.dims.ndisplay = 3
     click(qtbot, widget, "preview")
     assert status(widget) == "the preview needs the two-dimensional view; switch the canvas to 2D"
     (tmp_path / "file").write_text("no folder")
     widget.findChild(QLineEdit, "restore_folder").setText(str(tmp_path / "file"))
     click(qtbot, widget, "run")
     assert "cannot hold the results" in status(widget)
-    viewer.layers.remove(layer)
+    scene.layers.remove(layer)
     assert not button(widget, "run").isEnabled()
 
 

@@ -17,6 +17,7 @@ from decrappify.fastai_import.reading import WHERE, read_state_dict
 from decrappify.fastai_import.recognising import critic_name, unet_settings
 from decrappify.intensity import IMAGENET, ChannelStatistics
 from decrappify.networks import create
+from decrappify.networks.shapes import shapes_only
 
 # preset: (network, task)
 _PRESETS = {
@@ -116,7 +117,7 @@ def _is_exactly(preset: str, seen: Mapping[str, Any]) -> bool:
 
 @cache
 def _architecture(preset: str) -> Mapping[str, Any]:
-    with torch.device("meta"):
+    with shapes_only():
         network: Any = create(_PRESETS[preset][0])
     return MappingProxyType(network.architecture)
 
@@ -138,7 +139,7 @@ def _check_preset(path: Path, preset: str, relative: str, *, exact: bool) -> Non
 def _filled(path: Path, settings: Mapping[str, Any], state: dict[str, Tensor]) -> nn.Module:
     """Build the network and give it the weights, without a second copy of them."""
     kind = str(settings["name"])
-    with torch.device("meta"):
+    with shapes_only():
         network = create(kind, **{key: value for key, value in settings.items() if key != "name"})
     needed = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     looks = f"{path} looks like {_described(settings)}, but"

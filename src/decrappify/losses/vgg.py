@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from decrappify.errors import MissingFileError, ModelFileError
+from decrappify.networks.shapes import shapes_only
 from decrappify.networks.weights import read_weights
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def load(weights: str | Path) -> nn.Sequential:
     """
     from torchvision.models import VGG16_BN_Weights, vgg16_bn
 
-    with torch.device("meta"):  # the classifier, nine tenths of the network, is never made
+    with shapes_only():  # the classifier, nine tenths of the network, is never made
         features: nn.Sequential = vgg16_bn(weights=None).features[:_N_MODULES]
     if weights == "random":
         logger.warning("VGG16-BN with random weights: the feature loss is not perceptual; pass weights='imagenet'")

@@ -91,9 +91,11 @@ def _check_parameters(name: str, make: Callable[..., nn.Module], settings: dict[
     """Count the parameters of a network without allocating them, and refuse more than can be meant."""
     import torch
 
+    from decrappify.networks.shapes import shapes_only
+
     if torch.get_default_device().type == "meta":  # nothing is allocated anyway
         return
-    with torch.device("meta"):
+    with shapes_only():
         network = make(**{key: value for key, value in settings.items() if key != "encoder_weights"})
     count = sum(parameter.numel() for parameter in network.parameters())
     if count > _MOST_PARAMETERS:
