@@ -149,3 +149,15 @@ def no_compiler(tmp_path, monkeypatch):
     torch._dynamo.reset()
     with config.patch({"cpp.cxx": ("no-such-compiler",)}):
         yield
+
+
+@pytest.fixture
+def undrawn_reports(monkeypatch):
+    """Reports of `benchmark` without plots, pictures and page, for tests of what is around them: most of their time.
+
+    What a whole report holds is tested in benchmarking/test_report.py.
+    """
+    from decrappify.benchmarking import html, plots
+
+    monkeypatch.setattr(plots, "png_files", lambda report: ())
+    monkeypatch.setattr(html, "page", lambda report: "<!doctype html>")

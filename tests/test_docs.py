@@ -74,6 +74,7 @@ def _write_what_is_to_be_coloured(folder, movie):
     save_movie(movie[:3], folder / "film.mp4")
 
 
+@pytest.mark.usefixtures("undrawn_reports")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_python_blocks_of_a_page_run(page, workplace, capsys):
     text = page.read_text(encoding="utf-8")

@@ -201,6 +201,7 @@ def test_figures_are_written_for_readers(value, key, text):
     assert written(value, key) == text
 
 
+@pytest.mark.usefixtures("undrawn_reports")
 def test_the_command(tmp_path, tiny_models, truth, noisy, command):
     for folder, movie in (("low", noisy), ("high", truth)):
         (tmp_path / folder).mkdir()

@@ -295,7 +295,8 @@ print("finished", flush=True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_killed_at_random_moments_the_result_is_byte_identical(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_the_result_is_byte_identical(tmp_path: Path, kills: int) -> None:
     def start(name: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", RUN, str(tmp_path / name)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -307,7 +308,7 @@ def test_killed_at_random_moments_the_result_is_byte_identical(tmp_path: Path) -
         seconds = time.monotonic() - began
     chance = random.Random(int.from_bytes(os.urandom(4), "little"))
     killed = 0
-    for _ in range(3):
+    for _ in range(kills):
         with start("killed.ome.zarr") as process:
             process.stdout.readline()
             time.sleep(chance.uniform(0.0, 0.3 * seconds))
@@ -315,6 +316,6 @@ def test_killed_at_random_moments_the_result_is_byte_identical(tmp_path: Path) -
         killed += process.returncode == -signal.SIGKILL
     with start("killed.ome.zarr") as process:
         assert process.wait() == 0
-    assert killed >= 2
+    assert killed >= max(1, kills - 1)
     assert contents(tmp_path / "killed.ome.zarr") == contents(tmp_path / "undisturbed.ome.zarr")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["killed.ome.zarr", "undisturbed.ome.zarr"]

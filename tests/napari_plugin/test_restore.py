@@ -353,7 +353,7 @@ from qtpy.QtCore import QSettings, QTimer
 folder, model = map(Path, sys.argv[1:])
 QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(folder / "settings"))
 viewer = napari.Viewer()
-viewer.add_image(np.random.default_rng(0).integers(0, 4000, (500, 200, 200), dtype=np.uint16), name="cells")
+viewer.add_image(np.random.default_rng(0).integers(0, 4000, (500, 100, 100), dtype=np.uint16), name="cells")
 _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Restore")
 widget._model.add_file(model)
 widget._folder.setText(str(folder / "results"))

@@ -58,6 +58,7 @@ def test_info_lists_the_wells_and_sites_of_a_folder(write, command):
     assert "4 scenes" in listed
 
 
+@pytest.mark.usefixtures("undrawn_reports")
 def test_benchmark_of_two_folders_states_what_they_were_taken_for(write, tiny_models, tmp_path, command):
     source = write(["t1", "t2"], (32, 32))
     arguments = ["--model", tiny_models["still"], "--device", "cpu", "--baselines", "input", "--output"]
