@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import secrets
+import stat
 import threading
 import time
 import weakref
@@ -47,6 +48,7 @@ logger = logging.getLogger(__name__)
 
 _KINDS = "new|old|trash|partial"
 _ATTEMPTS, _PAUSE_S = 50, 0.02
+_NOT_A_FILE = {errno.ELOOP, errno.EISDIR, errno.ENXIO}  # a link, a folder, a socket
 _LONGEST_NAME = 150  # bytes of an output's name that fit into a file name with what is added to it
 _held: weakref.WeakSet[OutputLock] = weakref.WeakSet()
 
@@ -197,11 +199,15 @@ class OutputLock:
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
         try:
-            return os.open(self._path, flags, 0o644)
+            descriptor = os.open(self._path, flags, 0o644)
         except OSError as error:
-            if error.errno == errno.ELOOP:
+            if error.errno in _NOT_A_FILE:
                 raise self._foreign() from error
             raise
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe
+            os.close(descriptor)
+            raise self._foreign()
+        return descriptor
 
     def _try(self, descriptor: int) -> Holder | None:
         """Take the lock if it is free; None to try again, as it changed meanwhile."""
