@@ -100,7 +100,8 @@ def refuse_overlap(output: str | os.PathLike[str], *inputs: str | os.PathLike[st
         read = source.resolve()
         written = {final, final.resolve()}
         if read in written:
-            raise InputError(f"{target} is {'the input itself' if len(inputs) == 1 else 'a part of the input'}; choose another name for the output")
+            part = "the input itself" if len(inputs) == 1 else "a part of the input"
+            raise InputError(f"{target} is {part}; choose another name for the output")
         if any(read.is_relative_to(each) for each in written):
             raise InputError(f"{target} holds the input {source}; choose another name for the output")
         if any(each.is_relative_to(read) for each in written):

@@ -16,7 +16,14 @@ from decrappify.errors import InputError
 from decrappify.limits.files import check_extent
 from decrappify.limits.memory import check_memory
 from decrappify.movie.sources import Array, ArraySource, FrameSource, PixelSize, Plane, Shape5
-from decrappify.movie.views import CroppedSource, SelectedSource, SwappedSource, missing_planes, plane_version, source_files
+from decrappify.movie.views import (
+    CroppedSource,
+    SelectedSource,
+    SwappedSource,
+    missing_planes,
+    plane_version,
+    source_files,
+)
 
 T = TypeVar("T")
 

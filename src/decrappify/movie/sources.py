@@ -22,7 +22,8 @@ class FrameSource(Protocol):
 
     A source may also have ``missing``, a frozenset of the planes (t, c, z) that were never recorded; reading such a
     plane returns zeros. It may have ``version(t, c, z)``, a short text that differs whenever the stored pixels of the
-    plane may have changed, such as size and times of its file; None or no such method where nothing shows a change. And it may have ``files``, the paths that it reads.
+    plane may have changed, such as size and times of its file; None or no such method where nothing shows a change. And
+    it may have ``files``, the paths that it reads.
     """
 
     shape: Shape5
