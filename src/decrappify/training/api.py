@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from decrappify._version import __version__
 from decrappify.checks import checked_progress
-from decrappify.errors import InputError, OutputError, OutputExistsError
+from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.intensity import NormalizationRule
 from decrappify.model import Model, load_model
 from decrappify.training.config import TrainingConfig
@@ -219,6 +219,8 @@ def run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> Path:
     ------
     OutputExistsError
         If it holds a run, or files of the names that a run writes, and neither `resume` nor `overwrite` was asked for.
+    MissingFileError
+        If a run is to be resumed that ended before its first checkpoint.
     OutputError
         If it cannot be used.
     """
@@ -229,7 +231,13 @@ def run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> Path:
         raise OutputExistsError(
             f"{folder} holds a run already; pass resume (--resume) to go on, or overwrite (--overwrite)"
         )
-    found = [] if resume else sorted(path for pattern in _RUN_FILES for path in folder.glob(pattern))
+    found = sorted(path for pattern in _RUN_FILES for path in folder.glob(pattern))
+    if resume and found and not has_checkpoint(folder / "checkpoint.pt"):
+        raise MissingFileError(
+            f"no checkpoint {folder / 'checkpoint.pt'} to resume from, as the run in {folder} ended before its first "
+            "one; start it again with overwrite=True (--overwrite) instead of resume (--resume)"
+        )
+    found = [] if resume else found
     if found and not overwrite:
         raise OutputExistsError(
             f"{folder} holds {found[0].relative_to(folder)}, which a run would replace; choose another folder, or pass "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -30,12 +31,19 @@ def holds_run_folder(function: Callable[P, R]) -> Callable[P, R]:
         if output is None or (getattr(kwargs.get("config"), "n_devices", 1) != 1 and _rank() != 0):
             return function(*args, **kwargs)
         folder = Path(output)
+        is_new = not folder.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"cannot use {folder} as run folder: {error.strerror or error}") from error
-        with locked_folder(folder):
-            return function(*args, **kwargs)
+        try:
+            with locked_folder(folder):
+                return function(*args, **kwargs)
+        except BaseException:
+            if is_new:
+                with suppress(OSError):  # something is in it
+                    folder.rmdir()
+            raise
 
     return call
 
