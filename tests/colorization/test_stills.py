@@ -216,3 +216,12 @@ def test_a_finished_picture_counts_only_for_the_same_file_and_watermark(tmp_path
         colorize_folder(album, output, colorizer)
     with pytest.raises(InputError, match=r"3 of 3 .*was not made of this picture by this model and these settings"):
         colorize_folder(album, output, colorizer, watermark=True)
+
+
+def test_a_folder_of_links_keeps_the_pictures_they_lead_to(tmp_path, album, colorizer):
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "p10.png").symlink_to(album / "p10.png")
+    before = (album / "p10.png").read_bytes()
+    with pytest.raises(InputError, match=r"p10.png is one of the pictures that .*links links to"):
+        colorize_folder(tmp_path / "links", album, colorizer, overwrite=True)
+    assert (album / "p10.png").read_bytes() == before

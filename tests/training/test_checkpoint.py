@@ -131,3 +131,12 @@ def test_run_folder_is_not_left_behind_empty(tmp_path):
     with pytest.raises(MissingFileError):
         train("missing.tif", "confocal", output=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("run", ["", "0/run"])
+def test_run_folder_is_not_the_data(tmp_path, run):
+    (tmp_path / "zarr.json").write_text("{}")
+    (tmp_path / "log.csv").write_text("mine")
+    with pytest.raises(InputError, match=r"is the data .*, or lies in it"):
+        train(tmp_path, "confocal", output=tmp_path / run, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["log.csv", "zarr.json"]

@@ -220,6 +220,10 @@ def _pairs(source: Path, output: Path) -> list[Pair]:
         if name in taken:
             raise InputError(f"{taken[name].name} and {picture.name} would both become {name}; rename one of them")
         taken[name] = picture
+    read = {picture.resolve() for picture in pictures}  # a folder may hold links to pictures in the output
+    for name in taken:
+        if not (output / name).is_symlink() and (output / name).resolve() in read:
+            raise InputError(f"{output / name} is one of the pictures that {source} links to; choose another folder")
     return [(picture, output / name) for name, picture in taken.items()]
 
 

@@ -16,7 +16,7 @@ from decrappify.intensity import NormalizationRule
 from decrappify.model import Model, load_model
 from decrappify.training.config import TrainingConfig
 from decrappify.training.material import Split, find_material
-from decrappify.training.run_lock import holds_run_folder
+from decrappify.training.run_lock import holds_run_folder, refuse_data_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -135,6 +135,8 @@ def train(
     config = config or TrainingConfig()
     if n_frames is not None:
         config = replace(config, n_frames=n_frames)
+    if output is not None:
+        refuse_data_folder(Path(output), high_res, pairs, validation)
     folder = None if output is None else run_folder(output, resume=resume, overwrite=overwrite)
     rule = NormalizationRule()
     shape = dict(network_settings or {})
