@@ -89,6 +89,12 @@ class OmeZarrSource:
             return np.zeros(plane.shape, self.dtype)
         return plane.astype(self.dtype, copy=False)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Folders of the array and of its chunks, each of which may be a link; none where it is not on a disk."""
+        folder = self._chunks.folder
+        return () if folder is None else (folder, folder / "c")
+
     def version(self, t: int, c: int, z: int) -> str | None:
         """Return a digest of size, times and inode of the chunks of a plane; None where they are not on a disk."""
         return self._chunks.version(t, c, z)
