@@ -183,10 +183,10 @@ class OmeZarrSource:
                 "store again, or pass absent_chunks='fill' (--absent-chunks fill) if its writer leaves out chunks of "
                 f"the fill value {fill}"
             )
-        if found.filled.any():
-            planes = int(found.filled.any(axis=(3, 4)).sum())
+        if found.doubtful.any():
+            planes = int(found.doubtful.any(axis=(3, 4)).sum())
             self.notes.append(
-                f"{name}: {int(found.filled.sum())} absent chunks in {planes} planes are taken as the fill value "
+                f"{name}: {int(found.doubtful.sum())} absent chunks in {planes} planes are taken as the fill value "
                 f"{fill}, as in mosaics, masks and thresholded data; absent_chunks='missing' (--absent-chunks missing) "
                 "counts these planes as not recorded"
             )
