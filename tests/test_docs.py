@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.narrow import in_place_of_resnet18
 
 from decrappify import model as model_room
 from decrappify.cli import main
@@ -98,7 +99,8 @@ def test_a_page_is_short_and_names_real_commands_and_files(page):
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
-def test_an_example_runs(example, workplace, capsys):
+def test_an_example_runs(example, workplace, capsys, monkeypatch):
+    in_place_of_resnet18(monkeypatch)
     arguments = EXAMPLE_RUNS[example.stem]
     if example.stem.startswith("train_on"):
         arguments = [*arguments, "--steps", "2", "--patch-size", "16", "--batch-size", "2"]

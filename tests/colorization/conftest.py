@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests import narrow  # noqa: F401  # makes its encoder known
 
 from decrappify.colorization import film
 from decrappify.colorization.colorizer import Colorizer
@@ -22,7 +23,7 @@ CARD = {"name": "tiny", "task": "colorization", "preset": "own"}
 def colour_model():
     torch.manual_seed(5)
     settings = {"width_factor": 0.25, "attention": True, "y_range": (-3.0, 3.0)}
-    return Model(create("dynamic-unet", encoder="resnet18", **settings), IMAGENET, card=CARD)
+    return Model(create("dynamic-unet", encoder="narrow-resnet", **settings), IMAGENET, card=CARD)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QFileDialog
+from tests import narrow  # noqa: F401  # makes its encoder known
 
 from decrappify import load_model
 from decrappify.colorization import Colorizer, colorize
@@ -19,7 +20,7 @@ from .clicking import TIMEOUT, Driver, shown
 
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory):
-    network = create("dynamic-unet", encoder="resnet18", width_factor=0.25)
+    network = create("dynamic-unet", encoder="narrow-resnet", width_factor=0.25)
     card = {"name": "tiny", "task": "colorization", "preset": "own"}
     return Model(network, IMAGENET, card=card).save(tmp_path_factory.mktemp("models") / "tiny.safetensors")
 

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from tests import narrow  # noqa: F401  # makes its encoder known
 from torch import nn
 from torch.nn.utils import parametrize
 
@@ -68,7 +69,7 @@ def test_a_batch_norm_behind_a_relu_stays(norm):
 
 
 def test_the_encoder_loses_every_batch_norm_and_the_decoder_its_norms():
-    network = settled(create("deoldify-artistic", encoder="resnet18", width_factor=0.25))
+    network = settled(create("deoldify-artistic", encoder="narrow-resnet", width_factor=0.25))
     folded = fold_norms(network)
     assert not any(isinstance(module, NormedConv) for module in folded.modules())
     assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.layers[0].modules())

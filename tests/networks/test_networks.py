@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from tests import narrow  # noqa: F401  # makes its encoder known
 
 from decrappify.errors import InputError
 from decrappify.model import Model, load_model
@@ -31,11 +32,12 @@ NETWORKS = [
 
 
 UNETS = [
-    pytest.param("deoldify-artistic", UNET, id="artistic"),
+    pytest.param("deoldify-artistic", UNET | {"encoder": "narrow-resnet"}, id="artistic"),
     pytest.param("pssr", UNET | {"encoder": "wn-resnet18", "n_frames": 3}, id="pssr"),
     *(
         pytest.param(name, UNET | settings, id=name, marks=pytest.mark.slow)
         for name, settings in (
+            ("deoldify-artistic", {}),
             ("deoldify-stable", {}),
             ("deoldify-video", {"n_frames": 3, "in_channels": 1, "out_channels": 1}),
             ("lesson7-superres", {"in_channels": 2, "out_channels": 4, "norm": "batch"}),

@@ -6,12 +6,14 @@ import logging
 import os
 import subprocess
 import sys
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
+from tests import narrow  # noqa: F401  # makes its encoder known
 from torch import nn
 
 from decrappify.errors import InputError, OutputExistsError
@@ -30,6 +32,21 @@ from .conftest import FAST, PoolingNetwork, as_model
 
 CPU = torch.device("cpu")
 RUNTIMES = ("onnxruntime", "openvino")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def tables_made_once():
+    """Keep two tables of operators, which the exporters make anew for every export: most of the time of a small one."""
+    if find_spec("onnxscript") is None:
+        yield
+        return
+    exports = import_module("torch._export.utils")
+    registry = import_module("torch.onnx._internal.exporter._registration").ONNXRegistry
+    with pytest.MonkeyPatch.context() as patch:
+        if hasattr(exports, "_materialize_cpp_cia_ops"):  # torch's own affair: other versions may not have it
+            patch.setattr(exports, "_materialize_cpp_cia_ops", cache(exports._materialize_cpp_cia_ops))
+        patch.setattr(registry, "from_torchlib", staticmethod(cache(registry.from_torchlib)))
+        yield
 
 
 @pytest.fixture(params=RUNTIMES)
@@ -76,7 +93,7 @@ def test_a_runtime_answers_as_torch_does(runtime, n_frames, scale):
 
 def test_a_generator_answers_as_with_torch(runtime):
     torch.manual_seed(0)
-    network = create("deoldify-artistic", encoder="resnet18", width_factor=0.25)
+    network = create("deoldify-artistic", encoder="narrow-resnet", width_factor=0.25)
     for module in network.modules():
         if hasattr(module, "gamma"):
             nn.init.constant_(module.gamma, 0.5)
@@ -425,7 +442,7 @@ def test_a_constant_answer_agrees_only_with_itself():
 def test_colorize_takes_the_backend(runtime):
     colorize = import_module("decrappify.colorization").colorize
     torch.manual_seed(0)
-    network = create("dynamic-unet", encoder="resnet18", width_factor=0.25)
+    network = create("dynamic-unet", encoder="narrow-resnet", width_factor=0.25)
     model = Model(network, IMAGENET, card={"task": "colorization", "preset": "own"})
     grey = np.linspace(0, 255, 30 * 50).reshape(30, 50).astype(np.uint8)
     found, expected = (

@@ -75,16 +75,27 @@ def halted_after(folder, step, config=CONFIG):
     return tiny_train(folder, config, stop=stop, on_validation=lambda at, _: at >= step and stop.set())
 
 
+@pytest.fixture(scope="module")
+def new_process(tmp_path_factory):
+    """Two run folders: one resumed in a process with other threads, and one that it then began and Ctrl-C stopped."""
+    resumed, stopped = (tmp_path_factory.mktemp("runs") / name for name in ("resumed", "stopped"))
+    assert halted_after(resumed, 4).card["steps"] == 5
+    process = in_new_process(resumed, "resume", CONFIG.max_steps, 1, stopped)
+    while not (stopped / "preview_0000004.png").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    finish(process)
+    return resumed, stopped
+
+
 @pytest.mark.cpu_sensitive
-def test_a_run_resumed_in_a_new_process_with_other_threads_is_the_same_to_the_bit(straight, tmp_path):
-    halted = halted_after(tmp_path, 4)
-    assert halted.card["steps"] == 5
-    finish(in_new_process(tmp_path, "resume"))
-    ours, theirs = (torch.load(folder / "checkpoint.pt", weights_only=True) for folder in (tmp_path, straight))
+def test_a_run_resumed_in_a_new_process_with_other_threads_is_the_same_to_the_bit(straight, new_process):
+    resumed, _ = new_process
+    ours, theirs = (torch.load(folder / "checkpoint.pt", weights_only=True) for folder in (resumed, straight))
     assert_equal(ours, theirs)
-    first, second = (load_model(folder / "model.safetensors") for folder in (tmp_path, straight))
+    first, second = (load_model(folder / "model.safetensors") for folder in (resumed, straight))
     assert first.sha256 == second.sha256
-    kept = [{key: row[key] for key in row if key != "seconds"} for row in log_rows(tmp_path) if row["step"] != "5"]
+    kept = [{key: row[key] for key in row if key != "seconds"} for row in log_rows(resumed) if row["step"] != "5"]
     assert kept == [{key: row[key] for key in row if key != "seconds"} for row in log_rows(straight)]
 
 
@@ -166,18 +177,14 @@ def test_a_run_begun_elsewhere_or_without_record_is_resumed_with_a_warning(tmp_p
     assert warning.endswith("last digits may differ")
 
 
-def test_ctrl_c_saves_and_the_run_goes_on_from_there(tmp_path):
-    process = in_new_process(tmp_path, "start", 100_000)
-    while not (tmp_path / "preview_0000004.png").exists() and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    finish(process)
-    steps = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]
+def test_ctrl_c_saves_and_the_run_goes_on_from_there(new_process):
+    _, stopped = new_process
+    steps = torch.load(stopped / "checkpoint.pt", weights_only=True)["step"]
     assert steps >= 4
-    assert load_model(tmp_path / "model.safetensors").card["unfinished"].startswith("stopped at step ")
+    assert load_model(stopped / "model.safetensors").card["unfinished"].startswith("stopped at step ")
     config, stop = replace(CONFIG, max_steps=100_000), threading.Event()
     stop.set()
-    assert tiny_train(tmp_path, config, resume=True, stop=stop).card["steps"] == steps + 1
+    assert tiny_train(stopped, config, resume=True, stop=stop).card["steps"] == steps + 1
 
 
 def test_the_run_folder_shows_what_happened(straight):

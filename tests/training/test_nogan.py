@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,18 +15,39 @@ import pytest
 import tifffile
 import torch
 from PIL import Image
+from tests import narrow  # noqa: F401  # makes its encoder known
 
 from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.model import load_model
 from decrappify.runtime import processor_type, threads_put_back
-from decrappify.training import NoganConfig, train_nogan
+from decrappify.training import NoganConfig, nogan_choice, train_nogan
 from decrappify.training.monitors import Monitors
 from decrappify.training.nogan_phases import plan
+from decrappify.training.nogan_record import NoganRecord
 
 from .test_loop import assert_equal, finish
 from .tiny_nogan import CONFIG, spots, tiny_nogan
 
 WIDER = {"base_channels": 32, "depth": 1, "stem": 1}
+
+
+@contextmanager
+def without_drawings():
+    """Runs whose drawings nobody looks at leave them out, half of a tiny run's time; `straight` draws them all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NoganRecord, "draw", lambda self, *, final=True: None)
+        patch.setattr(nogan_choice, "draw_monitors", lambda *arguments, **settings: None)
+        patch.setattr(nogan_choice, "contact_sheet", lambda *arguments, **settings: None)
+        yield
+
+
+@pytest.fixture
+def undrawn():
+    with without_drawings():
+        yield
+
+
+undrawn_run = pytest.mark.usefixtures("undrawn")
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +158,7 @@ def _stop_in_every_phase(tmp_path, threads):
         assert before_gan is (phase != "cycle 1: GAN")
 
 
+@undrawn_run
 @pytest.mark.cpu_sensitive
 def test_a_run_stopped_and_killed_in_every_phase_and_resumed_is_the_same_to_the_bit(straight, tmp_path):
     folder, model = straight
@@ -154,6 +177,7 @@ def test_a_run_stopped_and_killed_in_every_phase_and_resumed_is_the_same_to_the_
         assert {k: v for k, v in one.items() if k not in times} == {k: v for k, v in other.items() if k not in times}
 
 
+@undrawn_run
 @pytest.mark.parametrize(("phase", "steps"), [("pretrain", 2), ("cycle 1: save images", 4)])
 def test_a_run_folder_that_vanishes_ends_the_run_in_one_line(tmp_path, phase, steps):
     class Removed(StopAt):
@@ -173,7 +197,8 @@ def critic_alone(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nogan") / "critic_alone"
     steps = (replace(CONFIG.critic_steps[0], epochs=50, accuracy=0.5),)
     config = replace(CONFIG, critic_steps=steps, gan=replace(CONFIG.gan, threshold=0.0))
-    return folder, config, tiny_nogan(folder, config)
+    with without_drawings():
+        return folder, config, tiny_nogan(folder, config)
 
 
 def test_the_generator_gets_no_turn_while_the_critic_is_worse_than_the_threshold(critic_alone):
@@ -190,6 +215,7 @@ def test_a_critic_that_judges_well_ends_its_training_early(critic_alone):
     assert float(critic[-1]["val_accuracy"]) >= 0.5
 
 
+@undrawn_run
 def test_a_finished_run_resumes_to_its_model(critic_alone):
     folder, config, model = critic_alone
     rows = log_rows(folder)
@@ -197,6 +223,7 @@ def test_a_finished_run_resumes_to_its_model(critic_alone):
     assert log_rows(folder) == rows
 
 
+@undrawn_run
 def test_a_phase_that_ended_early_is_over_in_a_resumed_run(tmp_path):
     row = {"psnr": 0.0}  # a fall of many dB at the first checkpoint: the detector says stop
     with pytest.MonkeyPatch.context() as patch:
@@ -210,6 +237,7 @@ def test_a_phase_that_ended_early_is_over_in_a_resumed_run(tmp_path):
     assert (again.sha256, again.card["stopped"], log_rows(tmp_path)) == (first.sha256, first.card["stopped"], rows)
 
 
+@undrawn_run
 def test_a_run_without_pretraining_starts_from_a_model_and_a_critic(straight, tmp_path):
     folder, _ = straight
     config = replace(CONFIG, pretrain=(), critic_steps=())
@@ -221,6 +249,7 @@ def test_a_run_without_pretraining_starts_from_a_model_and_a_critic(straight, tm
     assert {row["phase"] for row in log_rows(tmp_path)} == {"cycle 1: GAN"}
 
 
+@undrawn_run
 def test_measured_pairs_and_three_frames_go_through_the_same_schedule(tmp_path):
     rng = np.random.default_rng(1)
     good = np.asarray(spots())[:, 0, 0]
@@ -231,6 +260,7 @@ def test_measured_pairs_and_three_frames_go_through_the_same_schedule(tmp_path):
     assert (model.n_frames, model.crappifier) == (3, None)
 
 
+@undrawn_run
 def test_a_gan_phase_that_the_disk_cannot_hold_is_refused_before_it_starts(tmp_path, monkeypatch):
     full = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
@@ -239,6 +269,7 @@ def test_a_gan_phase_that_the_disk_cannot_hold_is_refused_before_it_starts(tmp_p
     assert not (tmp_path / "checkpoints").exists()
 
 
+@undrawn_run
 def test_the_content_loss_may_be_a_feature_loss(tmp_path, caplog):
     step = replace(CONFIG.pretrain[0], share=0.02, size=16)  # VGG's smallest size
     gan = replace(CONFIG.gan, share=0.05, threshold=10.0, size=16)
@@ -296,7 +327,12 @@ def test_photographs_are_coloured_by_the_same_schedule(tmp_path):
         CONFIG,
         task="colorization",
         generator="dynamic-unet",
-        generator_settings={"encoder": "resnet18", "width_factor": 0.1, "attention": True, "y_range": (-3.0, 3.0)},
+        generator_settings={
+            "encoder": "narrow-resnet",
+            "width_factor": 0.25,
+            "attention": True,
+            "y_range": (-3.0, 3.0),
+        },
         content_loss="l1",
         items=None,
         pretrain=(replace(CONFIG.pretrain[0], share=1.0, frozen=True),),

@@ -1,6 +1,8 @@
 """A training run of seconds; also a script, for the tests that need a process of their own.
 
-Usage: python tiny_run.py FOLDER start|resume [MAX_STEPS [N_DEVICES]]
+Usage: python tiny_run.py FOLDER start|resume [MAX_STEPS [N_DEVICES [OTHER_FOLDER]]]
+
+In the other folder it then begins a run that only a signal ends.
 """
 
 from __future__ import annotations
@@ -45,6 +47,9 @@ def tiny_train(folder, config=CONFIG, **arguments):
 
 
 if __name__ == "__main__":
-    folder, how, *numbers = sys.argv[1:]
+    folder, how, *rest = sys.argv[1:]
+    numbers, others = rest[:2], rest[2:]
     max_steps, n_devices = [*map(int, numbers), *(CONFIG.max_steps, 1)[len(numbers) :]]
     tiny_train(Path(folder), replace(CONFIG, max_steps=max_steps, n_devices=n_devices), resume=how == "resume")
+    for other in others:
+        tiny_train(Path(other), replace(CONFIG, max_steps=100_000))
