@@ -211,13 +211,13 @@ def judge(
     """
     nowhere = np.zeros_like(absent)
     if how == "fill":
-        return Judgment(nowhere.any(axis=(3, 4)), absent, nowhere)
+        return Judgment(np.asarray(nowhere.any(axis=(3, 4))), absent, nowhere)
     if how == "missing" or complete:
         return Judgment(np.asarray(absent.any(axis=(3, 4))), nowhere, nowhere)
     empty = np.asarray(absent.all(axis=(3, 4)))
     with_chunks = absent[~empty]
     gaps = with_chunks.all(axis=0) if len(with_chunks) > 1 else np.zeros(absent.shape[3:], bool)
-    scattered = (absent & ~gaps).any(axis=(3, 4)) & ~empty
+    scattered = np.asarray((absent & ~gaps).any(axis=(3, 4)) & ~empty)
 
     def is_meant(plane: Place) -> bool:
         return any(holds_fill((*plane, y, x)) for y, x in _beside(absent[plane]))
