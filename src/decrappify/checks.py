@@ -17,7 +17,7 @@ ESCAPES = (
 )
 DEEPEST = 64  # levels of a JSON or TOML document; deeper ones are damaged, and would exhaust Python's stack
 _SHOWN = 60  # characters of a value in a message
-_REASON = 160  # characters of another library's message
+_REASON = 240  # characters of another library's message
 _PATH_WITH_ESCAPES = re.compile(r"(?i)[a-z]:[\b\t\n\f\r]")  # such as C:\new or D:\tiles, read as a line feed or tab
 
 
@@ -96,10 +96,11 @@ def short(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def reason(error: BaseException) -> str:
+def reason(error: BaseException, *, of_settings: bool = False) -> str:
     """Return in a few words why another library could not read a file: its message, or the kind of error.
 
-    Messages of Python itself about wrong types and keys describe code rather than the file; their kind is returned.
+    Messages of Python itself about wrong types and keys describe code rather than the file; their kind is returned. Of
+    settings that a file passes to a function (`of_settings`) they name the setting.
 
     >>> reason(ValueError("no such codec")), reason(KeyError("axes")), reason(RecursionError("maximum depth"))
     ('no such codec', "no 'axes'", 'nested too deeply')
@@ -111,7 +112,8 @@ def reason(error: BaseException) -> str:
     if isinstance(error, KeyError) and error.args:
         return f"no {short(error.args[0])}"
     text = printable((isinstance(error, OSError) and error.strerror) or str(error).strip().split("\n")[0])
-    if isinstance(error, TypeError | AttributeError | IndexError | ArithmeticError | AssertionError) or not text:
+    kinds = AttributeError | IndexError | ArithmeticError | AssertionError
+    if isinstance(error, kinds if of_settings else kinds | TypeError) or not text:
         return f"a value of the wrong kind, {type(error).__name__}"
     return text if len(text) <= _REASON else f"{text[:_REASON]}..."
 

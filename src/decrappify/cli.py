@@ -24,6 +24,7 @@ from decrappify.cli_errors import (
     with_options,
 )
 from decrappify.errors import DecrappifyError, InputError
+from decrappify.terminal import echo, echo_lines
 
 _PATH = click.Path(path_type=Path, readable=False)  # the library says it better
 
@@ -73,7 +74,7 @@ def main(context: click.Context) -> None:
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         if str(message) not in shown:
             shown.add(str(message))
-            click.echo(f"decrappify: {with_options(str(message), flags)}", err=True)
+            echo(f"decrappify: {with_options(str(message), flags)}", err=True)
 
     warnings.showwarning = show
 
@@ -201,7 +202,7 @@ def restore(
     options |= {"resume": not no_resume, "progress": _progress()}
     if scene != "all":
         movie = _open(source, output=output, scene=scene, **opening)
-        click.echo(f"{output}: {_describe(restore_movie(movie, model, output, **options))}")
+        echo(f"{output}: {_describe(restore_movie(movie, model, output, **options))}")
         return
     _restore_all_scenes(source, model, output, opening, options)
 
@@ -217,10 +218,10 @@ def _restore_all_scenes(
         restored += outcome.error is None
         if outcome.error is not None:
             error = with_options(str(outcome.error), flags_of(main.commands["restore"]))
-            click.echo(f"decrappify: scene {outcome.scene}: {error}", err=True)
+            echo(f"decrappify: scene {outcome.scene}: {error}", err=True)
         else:
             kept = ", restored before" if outcome.was_finished else ""
-            click.echo(f"{outcome.output}: {_describe(outcome.movie)}{kept}")
+            echo(f"{outcome.output}: {_describe(outcome.movie)}{kept}")
     if failed:
         raise InputError(f"{failed} of {failed + restored} scenes of {source.name} were not restored, see above")
 
@@ -248,7 +249,7 @@ def crappify(
         raise InputError("crappify needs either --preset or --crappifier; see 'decrappify presets'")
     movie = crappify_movie(_open(source, output=output, **options), degrade, seed=seed)
     save_movie(movie, output, overwrite=overwrite, progress=_progress())
-    click.echo(f"{output}: {_describe(movie)}")
+    echo(f"{output}: {_describe(movie)}")
 
 
 @main.command()
@@ -292,10 +293,10 @@ def train(
             "so far, its card states that it is unfinished)"
         )
     if "verdict" in model.card:
-        click.echo(f"{folder / 'model.safetensors'}: {model.card['verdict']}")
+        echo(f"{folder / 'model.safetensors'}: {model.card['verdict']}")
         return
     score = model.card["validation"]
-    click.echo(
+    echo(
         f"{folder / 'model.safetensors'}: validation PSNR {score['psnr_source_db']:.2f} -> {score['psnr_db']:.2f} dB "
         f"(step {model.card['best_step']} of {model.card['steps']})"
     )
@@ -313,13 +314,6 @@ def train(
 @click.option("--backend", default="auto", show_default=True, help="auto, torch, compile, onnxruntime or openvino.")
 @click.option("--batch-size", type=int, help="Pictures or frames that go through the network together.")
 @click.option("--steady", type=float, default=0.0, show_default=True, help="For films: such as 0.5, less flicker.")
-@click.option(
-    "--damaged",
-    default="error",
-    show_default=True,
-    type=click.Choice(["error", "skip", "keep"]),
-    help="For films: frames that are missing or not whole stop the run, are left out, or are colored as decoded.",
-)
 @click.option("--overwrite", is_flag=True, help="Replace OUT, or pictures in that folder.")
 @click.option("--no-resume", is_flag=True, help="Do not go on from an unfinished run.")
 def colorize(source: Path, output: Path, render_factor: str | None, no_resume: bool, **options: Any) -> None:
@@ -337,7 +331,7 @@ def colorize(source: Path, output: Path, render_factor: str | None, no_resume: b
         progress=_progress(),
         **options,
     )
-    click.echo(f"{output}: coloured")
+    echo(f"{output}: coloured")
 
 
 @main.command("import-weights")
@@ -353,7 +347,7 @@ def import_weights(weights: Path, output: Path, preset: str | None, overwrite: b
     from decrappify import importing
 
     for line in importing.import_weights(weights, output, preset=preset, overwrite=overwrite):
-        click.echo(line)
+        echo(line)
 
 
 @main.command()
@@ -404,8 +398,8 @@ def benchmark(
     names = [name for name in baselines.split(",") if name]
     report = compare(unique_names(models), pairs, baselines=names, progress=_progress(), **options)
     report.save(output, overwrite=overwrite)
-    click.echo(report.table())
-    click.echo(f"wrote {output / 'report.html'}")
+    echo_lines(report.table())
+    echo(f"wrote {output / 'report.html'}")
 
 
 @main.command()
@@ -414,7 +408,7 @@ def models(name: str | None) -> None:
     """List the shipped models, or print the card of one (a name or a model file)."""
     from decrappify.cards import card_text, model_table
 
-    click.echo(model_table() if name is None else card_text(name))
+    echo_lines(model_table() if name is None else card_text(name))
 
 
 @main.command()
@@ -424,7 +418,7 @@ def presets() -> None:
 
     width = max(map(len, preset_names()))
     for name in preset_names():
-        click.echo(f"{name:<{width}}  {preset_description(name)}")
+        echo(f"{name:<{width}}  {preset_description(name)}")
 
 
 @main.command()
@@ -438,31 +432,31 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
     shown: int | str = 0 if scene is None else scene
     failed = 0
     if scene is None and len(names) > 1:
-        click.echo(f"{source}: {len(names)} scenes")
+        echo(f"{source}: {len(names)} scenes")
         readable = []
         for number, name in enumerate(names):
             try:
                 shared = {name: options[name] for name in ("axes", "folder_as", "absent_chunks")}
                 with _open(source, scene=number, **shared) as one:
-                    click.echo(f"  {number}  {name}: {_describe(one)}")
+                    echo(f"  {number}  {name}: {_describe(one)}")
                     readable.append(number)
             except DecrappifyError as error:
-                click.echo(f"  {number}  {name}: {error}")
+                echo(f"  {number}  {name}: {error}")
         failed = len(names) - len(readable)
         shown = readable[0] if readable else 0
-        click.echo(f"scene {shown}:")
+        echo(f"scene {shown}:")
     movie = _open(source, scene=shown, **options)
     size = ["unknown" if value is None else f"{value:g}" for value in movie.pixel_size_um]
     interval = "unknown" if movie.frame_interval_s is None else f"{movie.frame_interval_s:g}"
-    click.echo(f"{source}: {_describe(movie)}")
-    click.echo(f"pixel_size_um (Z, Y, X): {', '.join(size)}")
-    click.echo(f"frame_interval_s: {interval}")
+    echo(f"{source}: {_describe(movie)}")
+    echo(f"pixel_size_um (Z, Y, X): {', '.join(size)}")
+    echo(f"frame_interval_s: {interval}")
     if movie.unitless_spacing:
         spacing = ", ".join(f"{axis} {value:g}" for axis, value in movie.unitless_spacing.items())
-        click.echo(f"spacing without unit: {spacing}")
-    click.echo(f"channels: {', '.join(movie.channel_names)}")
+        echo(f"spacing without unit: {spacing}")
+    echo(f"channels: {', '.join(movie.channel_names)}")
     for key, value in movie.provenance.items():
-        click.echo(f"{key}: {value}")
+        echo(f"{key}: {value}")
     if failed:
         raise InputError(f"{failed} of {len(names)} scenes of {source.name} cannot be opened, see above")
 
@@ -477,7 +471,7 @@ def demo(movie: Path | None, output: Path, model: str | None, device: str) -> No
     from decrappify.demo import run_demo
 
     for line in run_demo(movie, output, model=model, device=device, progress=_progress()):
-        click.echo(line)
+        echo(line)
 
 
 def _describe(movie: Any) -> str:

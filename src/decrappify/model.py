@@ -242,8 +242,8 @@ def read_card(path: Path) -> dict[str, Any]:
         ) from error
     if header.get("format_version") != FORMAT_VERSION:
         raise ModelFileError(
-            f"{path} has model format version {short(header.get('format_version'))}, this decrappify {__version__} reads "
-            f"version {FORMAT_VERSION}; update decrappify (written by {short(header.get('written_by'))})"
+            f"{path} has model format version {short(header.get('format_version'))}, this decrappify {__version__} "
+            f"reads version {FORMAT_VERSION}; update decrappify (written by {short(header.get('written_by'))})"
         )
     return header
 
@@ -261,7 +261,7 @@ def _header_of(value: Any) -> dict[str, Any]:
         ("card", dict, "a table"),
         ("written_by", str, "a text"),
     ):
-        if not isinstance(value.get(key), kind):
+        if key not in value or not isinstance(value[key], kind):
             raise ValueError(f"its {key!r} is {short(value.get(key))}, needs {called}")
     return value
 
@@ -289,9 +289,9 @@ def _read_model(path: Path) -> Model:
             raise ModelFileError(
                 f"{path} holds weights that do not fit its architecture; the file is damaged"
             ) from error
-        told = str(error) if isinstance(error, InputError) else reason(error)
         raise ModelFileError(
-            f"{path} describes a model that this decrappify {__version__} cannot build: {told}"
+            f"{path} describes a model that this decrappify {__version__} cannot build: "
+            f"{reason(error, of_settings=True)}"
         ) from error
     _check_intact(header, weights, path)
     return model

@@ -15,7 +15,7 @@ import numpy as np
 
 LONGEST = 500  # characters of a message
 _PLANES = 4  # read of every movie
-_LARGEST = 256 << 20  # bytes of a plane that is read
+_LARGEST = 128 << 20  # bytes of a frame, all channels, that is read
 
 
 class Fault(AssertionError):
@@ -53,8 +53,12 @@ def attempt(what: str, function: Callable[[], Any], path: Path) -> tuple[str, An
         except Exception as error:
             raise Fault(f"{what}: {_brief(error)}") from error
     for warning in caught:
+        if issubclass(warning.category, ResourceWarning):  # a file that the garbage collector closes
+            continue
         if not issubclass(warning.category, UserWarning):
-            raise Fault(f"{what}: {warning.category.__name__} from {warning.filename}:{warning.lineno}: {warning.message}")
+            raise Fault(
+                f"{what}: {warning.category.__name__} from {warning.filename}:{warning.lineno}: {warning.message}"
+            )
         if issubclass(warning.category, UserWarning) and "decrappify" in warning.filename:
             check_message(str(warning.message), path)
     return result
@@ -78,7 +82,7 @@ def _read(movie: Any) -> None:
     try:
         check_metadata(movie)
         planes = list(_some_planes(movie.shape))
-        if movie.shape[3] * movie.shape[4] * movie.dtype.itemsize > _LARGEST:
+        if movie.shape[1] * movie.shape[3] * movie.shape[4] * movie.dtype.itemsize > _LARGEST:
             planes = []
         for t, c, z in planes:
             plane = movie.frame(t, c, z)

@@ -30,10 +30,9 @@ def movie(*shape: int, dtype: Any = np.uint16) -> Any:
 def tiff_files(folder: Path) -> list[Path]:
     """OME-TIFF, ImageJ, LSM, STK, plain, compressed, tiled, BigTIFF, color, pyramid, ScanImage."""
     import tifffile
+    from tests.io.tiff_files import imagej_text, ome_xml, pages_with, write_lsm, write_stk
 
     from decrappify.io import save_movie
-
-    from ..io.tiff_files import imagej_text, ome_xml, pages_with, write_lsm, write_stk
 
     files = [save_movie(movie(3, 2, 2, 12, 14), folder / "own.ome.tif")]
     ij = {"unit": "um", "spacing": 0.5, "finterval": 1.5, "axes": "TZCYX", "Labels": [f"L{i}" for i in range(8)]}
@@ -41,20 +40,30 @@ def tiff_files(folder: Path) -> list[Path]:
     text = imagej_text(images=20, channels=2, frames=10, hyperstack="true", unit="um", finterval=0.5)
     pages_with(folder / "cut.tif", _pixels(7, 10, 12), text, resolution=(4, 4))
     sizes = {"VoxelSizeX": 2e-7, "VoxelSizeY": 2e-7, "VoxelSizeZ": 1e-6, "TimeIntervall": 1.5}
-    write_lsm(folder / "a.lsm", _pixels(3, 2, 10, 12), names=["Ch1", "Ch2"], **sizes)
+    write_lsm(folder / "a.lsm", _pixels(3, 3, 10, 12), names=["Ch1", "Ch2", "ChD"], **sizes)
     write_stk(folder / "a.stk", _pixels(3, 10, 12), unit="um", size=0.1625, step=0.5, interval=1.0)
-    tifffile.imwrite(folder / "zip.tif", _pixels(3, 40, 48), compression="zlib", predictor=True, photometric="minisblack")
-    tifffile.imwrite(folder / "tiles.tif", _pixels(2, 64, 48), tile=(16, 16), compression="lzw", metadata={"axes": "ZYX"})
-    tifffile.imwrite(folder / "big.tif", _pixels(3, 10, 12, dtype=np.float32), bigtiff=True, byteorder=">")
+    gray: dict[str, Any] = {"photometric": "minisblack"}
+    tiles: dict[str, Any] = {"tile": (16, 16), "compression": "lzw", "metadata": {"axes": "ZYX"}}
+    tifffile.imwrite(folder / "zip.tif", _pixels(3, 40, 48), compression="zlib", predictor=True, **gray)
+    tifffile.imwrite(folder / "tiles.tif", _pixels(2, 64, 48), **tiles, **gray)
+    tifffile.imwrite(folder / "big.tif", _pixels(3, 10, 12, dtype=np.float32), bigtiff=True, byteorder=">", **gray)
     tifffile.imwrite(folder / "rgb.tif", _pixels(12, 14, 3, dtype=np.uint8), photometric="rgb", resolution=(300, 300))
-    tifffile.imwrite(folder / "jpeg.tif", _pixels(64, 64, 3, dtype=np.uint8), photometric="rgb", compression="jpeg", tile=(32, 32))
+    tifffile.imwrite(
+        folder / "jpeg.tif", _pixels(64, 64, 3, dtype=np.uint8), photometric="rgb", compression="jpeg", tile=(32, 32)
+    )
     tifffile.imwrite(folder / "bits.tif", _pixels(16, 16) % 2 == 1, photometric="minisblack")
     with tifffile.TiffWriter(folder / "pyramid.ome.tif") as writer:
-        writer.write(_pixels(2, 64, 64), subifds=1, tile=(32, 32), metadata={"axes": "CYX", "PhysicalSizeX": 0.5})
-        writer.write(_pixels(2, 32, 32), subfiletype=1, tile=(32, 32))
+        levels: dict[str, Any] = {"tile": (32, 32), "photometric": "minisblack"}
+        writer.write(_pixels(2, 64, 64), subifds=1, metadata={"axes": "CYX", "PhysicalSizeX": 0.5}, **levels)
+        writer.write(_pixels(2, 32, 32), subfiletype=1, **levels)
     planes = [(t, 0, 0, "scenes.ome.tif", t) for t in range(2)]
     images = [
-        {"name": "A1", "sizes": {"T": 2, "Y": 9, "X": 8}, "pixels": {"PhysicalSizeX": "0.1", "TimeIncrement": "2"}, "planes": planes},
+        {
+            "name": "A1",
+            "sizes": {"T": 2, "Y": 9, "X": 8},
+            "pixels": {"PhysicalSizeX": "0.1", "TimeIncrement": "2"},
+            "planes": planes,
+        },
         {"name": "A2", "sizes": {"Y": 9, "X": 8}, "planes": [(0, 0, 0, "scenes.ome.tif", 2)]},
     ]
     note = (
@@ -63,13 +72,16 @@ def tiff_files(folder: Path) -> list[Path]:
     )
     xml = ome_xml(images, {"scenes.ome.tif": "1-2"}, "1-2", note)
     pages_with(folder / "scenes.ome.tif", _pixels(3, 9, 8), xml)
-    scanimage = "state.acq.frameRate=10\rstate.acq.numberOfChannelsSave=2\rstate.acq.zoomFactor=2\rstate.configName='a'\r"
+    scanimage = (
+        "state.acq.frameRate=10\rstate.acq.numberOfChannelsSave=2\rstate.acq.zoomFactor=2\rstate.configName='a'\r"
+    )
     pages_with(folder / "scanimage.tif", _pixels(4, 9, 8), scanimage)
     si = "SI.hChannels.channelSave = [1;2]\nSI.hStackManager.numSlices = 1\nSI.hRoiManager.scanFrameRate = 30.0\n"
     pages_with(folder / "si4.tif", _pixels(4, 9, 8), "frameNumbers = 1", software=si + "SI.VERSION_MAJOR = 2016\n")
     metamorph = (
-        '<MetaData><PlaneInfo><prop id="spatial-calibration-x" type="float" value="0.325"/><prop id="spatial-calibration-y"'
-        ' type="float" value="0.325"/><prop id="spatial-calibration-units" type="string" value="um"/><prop '
+        '<MetaData><PlaneInfo><prop id="spatial-calibration-x" type="float" value="0.325"/><prop '
+        'id="spatial-calibration-y" type="float" value="0.325"/><prop '
+        'id="spatial-calibration-units" type="string" value="um"/><prop '
         'id="acquisition-time-local" type="time" value="20200101 10:00:00.0"/></PlaneInfo></MetaData>'
     )
     pages_with(folder / "metaseries.tif", _pixels(2, 9, 8), metamorph)
@@ -78,12 +90,12 @@ def tiff_files(folder: Path) -> list[Path]:
 
 def tiff_sets(folder: Path) -> list[Path]:
     """Folders of one recording each: Micro-Manager stacks, NDTiff, OME-TIFF with a companion, files of an OME set."""
-    from ..io.tiff_files import ome_xml, pages_with, write_mmstack, write_ndtiff
+    from tests.io.tiff_files import ome_xml, pages_with, write_mmstack, write_ndtiff
 
     summary = {
-        "Prefix": "rec", "Frames": 3, "Channels": 2, "Slices": 1, "Positions": 2, "PixelSize_um": 0.16, "z-step_um": 0.5,
-        "ChNames": ["DAPI", "GFP"], "ChColors": [-16776961, -16711936], "Interval_ms": 500, "SlicesFirst": True,
-        "StagePositions": [{"Label": "B3"}, {"Label": "B4"}],
+        "Prefix": "rec", "Frames": 3, "Channels": 2, "Slices": 1, "Positions": 2, "PixelSize_um": 0.16,
+        "z-step_um": 0.5, "ChNames": ["DAPI", "GFP"], "ChColors": [-16776961, -16711936], "Interval_ms": 500,
+        "SlicesFirst": True, "StagePositions": [{"Label": "B3"}, {"Label": "B4"}],
     }  # fmt: skip
     planes = {(c, 0, t, r): _pixels(5, 6) for r in range(2) for t in range(3) for c in range(2)}
     (folder / "mm").mkdir()
@@ -120,8 +132,7 @@ def to_open(source: Path) -> str:
 def czi_files(folder: Path) -> list[Path]:
     """Scenes, a mosaic, color, further dimensions, missing planes, a timestamps attachment."""
     from pylibCZIrw import czi
-
-    from ..io.czi_files import rename_dimension, write_planes
+    from tests.io.czi_files import rename_dimension, write_planes
 
     gray = {(s, t, c, 0): _pixels(6, 8) for s in range(2) for t in range(3) for c in range(2)}
     write_planes(folder / "scenes.czi", gray)
@@ -142,17 +153,18 @@ def czi_files(folder: Path) -> list[Path]:
 def zarr_stores(folder: Path) -> list[Path]:
     """Own stores, images of 0.4 and 0.5, plates, wells, bioformats2raw folders and plain arrays."""
     import zarr
+    from tests.io.zarr_files import group, image, plate
 
     from decrappify.io import save_movie
-
-    from ..io.zarr_files import group, image, plate
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         save_movie(movie(2, 2, 1, 12, 14), folder / "own.ome.zarr")
         units = {"t": "second", "z": "micrometer", "y": "micrometer", "x": "micrometer"}
         omero = {"channels": [{"label": "GFP", "color": "00FF00", "window": {"start": 0, "end": 9}}]}
-        image(folder / "v4.zarr", _pixels(2, 1, 8, 9), "tcyx", "0.4", units=units, scale=[2.0, 1, 0.1, 0.1], omero=omero)
+        image(
+            folder / "v4.zarr", _pixels(2, 1, 8, 9), "tcyx", "0.4", units=units, scale=[2.0, 1, 0.1, 0.1], omero=omero
+        )
         image(folder / "v5.zarr", _pixels(2, 8, 9, dtype=np.float32), "zyx", "0.5", units=units, scale=[0.5, 0.1, 0.1])
         plate(folder / "plate.zarr", {"B/03": ["0", "1"], "B/04": ["0"]}, "0.4")
         raw = group(folder / "raw.zarr", {"bioformats2raw.layout": 3}, "0.4")
@@ -248,9 +260,11 @@ def checkpoint_files(folder: Path) -> list[Path]:
     weights = create("dynamic-unet", **settings).state_dict()
     small = {key: value.half() for key, value in weights.items()}
     torch.save({"model": small, "opt": {"lr": slice(1e-3, 1e-2), "n": [1, 2]}}, folder / "fastai.pth")
-    few = dict(list(small.items())[-6:])
-    torch.save(few, folder / "few.pth")
-    torch.save(few, folder / "legacy.pth", _use_new_zipfile_serialization=False)
+    few = dict(list(small.items())[-6:])  # of another network, and refused; the whole one takes a second to read
+    for number in range(4):
+        torch.save(few | {"steps": number}, folder / f"other{number}.pth")
+        torch.save(few, folder / f"few{number}.pth")
+        torch.save(few, folder / f"legacy{number}.pth", _use_new_zipfile_serialization=False)
     return sorted(folder.iterdir())
 
 
@@ -276,11 +290,6 @@ time_axis = "T"
 still_motion_px = [0.0, 2.0]
 shrink = [1, 2]
 folder_as = "auto"
-
-[[data.simulated]]
-sample = "nuclei"
-seed = 3
-shape = [2, 32, 32]
 
 [training]
 network = "small"
@@ -323,7 +332,9 @@ seed = 2
 
 def run_files(folder: Path) -> list[Path]:
     """A plain run and a NoGAN run."""
-    (folder / "run.toml").write_text(_RUN.replace("[[data.simulated]]\nsample = \"nuclei\"\nseed = 3\nshape = [2, 32, 32]\n", ""))
+    (folder / "run.toml").write_text(
+        _RUN.replace('[[data.simulated]]\nsample = "nuclei"\nseed = 3\nshape = [2, 32, 32]\n', "")
+    )
     (folder / "nogan.toml").write_text(_NOGAN)
     return sorted(folder.iterdir())
 
@@ -351,11 +362,12 @@ def _train(folder: Path, *, steps: int, **options: Any) -> None:
     stack = Movie.from_array(np.random.default_rng(0).random((4, 32, 32), np.float32), name="cells")
     noise = Crappifier([Gaussian(0.1)], name="noise")
     settings = {"base_channels": 16, "depth": 1, "stem": 1}
+    options |= {"validation": stack}
     train(stack, noise, config=config, output=folder, network_settings=settings, **options)
 
 
 def interrupted_restorations(folder: Path) -> list[Path]:
-    """Folders with a movie, a model and the unfinished restoration of it."""
+    """Folders with a movie and a model; a worker starts and interrupts the restoration, which knows its path."""
     from decrappify.io import save_movie
 
     for suffix in ("ome.zarr", "ome.tif"):
@@ -364,13 +376,16 @@ def interrupted_restorations(folder: Path) -> list[Path]:
         save_movie(movie(5, 1, 1, 24, 24), run / "in.ome.zarr")
         tiny_model(n_frames=1).save(run / "m.safetensors")
         (run / "name.txt").write_text(f"out.{suffix}")
-        with np.errstate(all="ignore"):
-            try:
-                _restore(run, progress=_Stopping)
-            except KeyboardInterrupt:
-                continue
-            raise AssertionError("the restoration was not interrupted")
     return sorted(folder.iterdir())
+
+
+def interrupt_restoration(folder: Path) -> None:
+    """Restore three planes."""
+    try:
+        _restore(folder, progress=_Stopping)
+    except KeyboardInterrupt:
+        return
+    raise AssertionError("the restoration was not interrupted")
 
 
 class _Stopping:
@@ -395,7 +410,9 @@ def _restore(folder: Path, **options: Any) -> Any:
     from decrappify.restoration import restore
 
     output = folder / (folder / "name.txt").read_text()
-    return restore(folder / "in.ome.zarr", folder / "m.safetensors", output, device="cpu", precision="float32", **options)
+    return restore(
+        folder / "in.ome.zarr", folder / "m.safetensors", output, device="cpu", precision="float32", **options
+    )
 
 
 def resume_restoration(folder: Path) -> Any:

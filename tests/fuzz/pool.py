@@ -73,7 +73,9 @@ def run_cases(
     return tally
 
 
-def _jobs(target: str, check: str, sources: Sequence[tuple[Path, str]], count: int, keep: Path) -> Iterator[dict[str, Any]]:
+def _jobs(
+    target: str, check: str, sources: Sequence[tuple[Path, str]], count: int, keep: Path
+) -> Iterator[dict[str, Any]]:
     for number, (source, opened) in zip(range(count), itertools.cycle(sources), strict=False):
         yield {
             "target": target, "check": check, "source": str(source), "open": opened, "number": number, "seed": SEED,

@@ -11,16 +11,16 @@ pytestmark = pytest.mark.fuzz
 
 
 def test_damaged_czi_files_are_refused_in_one_line_or_read_sanely(fuzz: Fuzz) -> None:
-    fuzz("czi", "movie", inputs.czi_files, 2000, real=("*.czi",))
+    fuzz("czi", "movie", inputs.czi_files, 1500, real=("*.czi",))
 
 
 def test_damaged_zarr_stores_are_refused_in_one_line_or_read_sanely(fuzz: Fuzz) -> None:
-    fuzz("zarr", "movie", inputs.zarr_stores, 2500, real=("*.zarr",))
+    fuzz("zarr", "movie", inputs.zarr_stores, 1500, real=("*.zarr",))
 
 
 def test_damaged_pictures_are_refused_in_one_line_or_read_sanely(fuzz: Fuzz) -> None:
-    fuzz("pictures", "movie", inputs.pictures, 2000, real=("*.png", "*.jpg", "*.bmp"))
+    fuzz("pictures", "movie", inputs.pictures, 1200, real=("*.png", "*.jpg", "*.bmp"))
 
 
 def test_damaged_folders_are_refused_in_one_line_or_read_sanely(fuzz: Fuzz) -> None:
-    fuzz("folders", "movie", inputs.folders, 1000)
+    fuzz("folders", "movie", inputs.folders, 800)

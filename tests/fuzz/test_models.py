@@ -12,12 +12,12 @@ _MODELS = ("decrappify.model", "decrappify.cli", "decrappify.networks.residual_u
 
 
 def test_damaged_model_files_are_refused_in_one_line_or_loaded_sanely(fuzz: Fuzz) -> None:
-    fuzz("safetensors", "model", inputs.model_files, 1500, preload=_MODELS)
+    fuzz("safetensors", "model", inputs.model_files, 800, preload=_MODELS)
 
 
 def test_damaged_checkpoints_are_refused_in_one_line_or_loaded_sanely(fuzz: Fuzz) -> None:
     preload = (*_MODELS, "decrappify.fastai_import", "decrappify.networks.dynamic_unet", "torchvision")
-    fuzz("pth", "model", inputs.checkpoint_files, 1000, preload=preload)
+    fuzz("pth", "model", inputs.checkpoint_files, 120, preload=preload)
 
 
 def test_damaged_crappifier_files_are_refused_in_one_line_or_loaded_sanely(fuzz: Fuzz) -> None:
@@ -26,12 +26,14 @@ def test_damaged_crappifier_files_are_refused_in_one_line_or_loaded_sanely(fuzz:
 
 def test_damaged_run_files_are_refused_in_one_line_or_read(fuzz: Fuzz) -> None:
     preload = ("decrappify.training.run_file", "decrappify.samples")
-    fuzz("run", "run", inputs.run_files, 1500, preload=preload)
+    fuzz("run", "run", inputs.run_files, 800, preload=preload)
 
 
 def test_a_damaged_training_checkpoint_is_refused_in_one_line_or_resumed(fuzz: Fuzz) -> None:
-    fuzz("training", "checkpoint", inputs.training_runs, 250, preload=("decrappify.training.api", "lightning_fabric"))
+    fuzz("training", "checkpoint", inputs.training_runs, 80, preload=("decrappify.training.api", "lightning_fabric"))
 
 
 def test_a_damaged_journal_is_refused_in_one_line_or_resumed(fuzz: Fuzz) -> None:
-    fuzz("journal", "journal", inputs.interrupted_restorations, 250, preload=("decrappify.restoration.pipeline", "zarr"))
+    fuzz(
+        "journal", "journal", inputs.interrupted_restorations, 120, preload=("decrappify.restoration.pipeline", "zarr")
+    )

@@ -15,4 +15,4 @@ def test_damaged_tiff_files_are_refused_in_one_line_or_read_sanely(fuzz: Fuzz) -
 
 
 def test_damaged_recordings_of_several_files_are_refused_in_one_line_or_read_sanely(fuzz: Fuzz) -> None:
-    fuzz("tiff sets", "movie", inputs.tiff_sets, 1500)
+    fuzz("tiff sets", "movie", inputs.tiff_sets, 1200)

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -77,17 +78,19 @@ def edit_safetensors(path: Path, rng: Random) -> None:
 
 
 def edit_training(run: Path, rng: Random) -> None:
-    """Damage the checkpoint of a training run, or its log."""
+    """Damage the checkpoints of a training run, one of them, or its log."""
     files = sorted(path for path in run.rglob("*") if path.is_file())
-    chosen = [path for path in files if path.name == "checkpoint.pt"] * 10 + files
-    file = rng.choice(chosen)
-    file.write_bytes(mutate(file.read_bytes(), rng, PLAIN))
+    checkpoints = [path for path in files if path.suffix == ".pt"]
+    chosen = checkpoints if rng.random() < 0.5 else [rng.choice(checkpoints * 5 + files)]
+    for file in chosen:
+        file.write_bytes(mutate(file.read_bytes(), rng, PLAIN))
 
 
 def edit_journal(run: Path, rng: Random) -> None:
     """Damage a line of the journal of an unfinished restoration, or a document of its store."""
-    from .inputs import unfinished_documents
+    from .inputs import interrupt_restoration, unfinished_documents
 
+    interrupt_restoration(run)
     file = rng.choice(unfinished_documents(run))
     lines = file.read_bytes().split(b"\n")
     place = rng.randrange(len(lines))
@@ -126,6 +129,8 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
             outcome, text = CHECKS[job["check"]](path), ""
         except Fault as fault:
             outcome, text = "fault", str(fault)
+        except Exception as error:  # noqa: BLE001 -- it is what is looked for
+            outcome, text = "fault", f"the check itself fails: {error!r}"
         peak = _peak()
         if not text and peak > MOST_BYTES:
             outcome, text = "memory", f"took {peak / 2**20:.0f} MiB"
@@ -141,10 +146,8 @@ def _keep(folder: Path, job: dict[str, Any]) -> None:
 
 
 def _reset_peak() -> None:
-    try:
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
 
 
 def _peak() -> int:
@@ -161,7 +164,7 @@ class Child:
     def __init__(self) -> None:
         jobs, self._jobs = os.pipe()
         self._results, results = os.pipe()
-        self.log = tempfile.TemporaryFile()
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 -- of the child, closed by stop()
         self.n_done = 0
         self.pid = os.fork()
         if self.pid:
@@ -266,7 +269,8 @@ def main() -> None:
         if not child.pid or child.n_done >= _CASES_PER_CHILD:
             child.stop()
             child = None
-        print(json.dumps(outcome), flush=True)
+        sys.stdout.write(json.dumps(outcome) + "\n")
+        sys.stdout.flush()
     if child is not None:
         child.stop()
 

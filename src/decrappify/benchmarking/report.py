@@ -18,12 +18,13 @@ from decrappify.benchmarking.evidence import Evidence
 from decrappify.benchmarking.figures import FIGURES, HEADLINES, SECTIONS, best_of, written
 from decrappify.benchmarking.methods import GAUSSIAN, INPUT
 from decrappify.benchmarking.scoring import Score
-from decrappify.errors import OutputError
+from decrappify.errors import OutputError, printable
 from decrappify.io.durable import write_json
 from decrappify.io.outputs import atomic_output, check_output
 from decrappify.metrics.bootstrap import Interval, bootstrap_interval, paired_difference
 
 FILES = ("report.html", "report.csv", "report.json")
+_FORMULA = ("=", "+", "-", "@")  # with which a spreadsheet begins a formula
 
 
 @dataclass
@@ -294,7 +295,7 @@ class Report:
         columns = ["image", "field_of_view", "kind", "frames", "data_range", "method", *self.keys]
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.rows())
+        writer.writerows({key: _cell_text(value) for key, value in row.items()} for row in self.rows())
         return text.getvalue()
 
 
@@ -330,8 +331,21 @@ def versions() -> dict[str, str]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    rows = [tuple(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _cell_text(value: Any) -> Any:
+    """Return a value of the table; names that a spreadsheet would run as formulas get an apostrophe in front.
+
+    >>> _cell_text("=1+1"), _cell_text("cells"), _cell_text(-0.5)
+    ("'=1+1", 'cells', -0.5)
+    """
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 
 def _plain(value: float) -> float | None:

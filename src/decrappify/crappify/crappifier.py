@@ -168,7 +168,9 @@ class Crappifier:
                 raise InputError(f"a crappifier has no setting {short(key)}; {did_you_mean(key, ('name', 'steps'))}")
         steps, name = table.get("steps"), table.get("name")
         if not isinstance(steps, list | tuple) or not isinstance(name, str | None):
-            raise InputError(f"a crappifier has steps {short(steps)} and name {short(name)}, needs a list of steps and a text")
+            raise InputError(
+                f"a crappifier has steps {short(steps)} and name {short(name)}, needs a list of steps and a text"
+            )
         return cls([part_from_dict(step) for step in steps], name)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:

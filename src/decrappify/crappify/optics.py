@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
-from decrappify.crappify.part import Logarithmic, NonNegative, Part, Positive, Signal, Times
+from decrappify.crappify.part import Limits, Logarithmic, Number, Part, Positive, Signal, Times
+
+_WIDEST = 1000.0  # pixels; the kernel of a wider blur would be larger than any image
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +20,12 @@ class Blur(Part):
     Attributes
     ----------
     sigma : float or range
-        Standard deviation in pixels; 0 does nothing.
+        Standard deviation in pixels, at most 1000; 0 does nothing.
     """
 
     name: ClassVar[str] = "blur"
 
-    sigma: NonNegative = 1.0
+    sigma: Annotated[Number, Limits(minimum=0, maximum=_WIDEST)] = 1.0
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Blur each frame along Y and X."""

@@ -17,7 +17,7 @@ Signal: TypeAlias = NDArray[np.float32]
 Times: TypeAlias = NDArray[np.int64]
 
 
-_LARGEST = 1e30  # numbers beyond it are no setting, and their squares are not finite in float64
+_SMALLEST, _LARGEST = 1e-9, 1e9  # size of a number other than 0: beyond it float32 overflows
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Limits:
 
     def allows(self, value: Any) -> bool:
         """Whether one number (not a range) is allowed."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST < value < _LARGEST:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_of_size(value):
             return False
         return self.minimum <= value <= self.maximum and value > self.above and (not self.whole or value == int(value))
 
@@ -84,7 +84,9 @@ class Part:
 
     def __post_init__(self) -> None:
         if not Limits(above=0, maximum=1).allows(self.probability):
-            raise InputError(f"{self.name}: probability is {short(self.probability)}, needs a number above 0 and at most 1")
+            raise InputError(
+                f"{self.name}: probability is {short(self.probability)}, needs a number above 0 and at most 1"
+            )
         if self.scale != 1 and self.probability != 1:
             raise InputError(
                 f"{self.name}: a step that changes the image size is always taken, "
@@ -161,8 +163,18 @@ def _checked(value: Any, limits: Limits, where: str) -> Number:
             return (_plain(value[0], limits), _plain(value[1], limits))
     elif limits.allows(value):
         return _plain(value, limits)
-    raise InputError(f"{where} is {short(value)}, needs {limits.describe()}, or a (low, high) range of such numbers")
+    needed = f"{limits.describe()}, or a (low, high) range of such numbers{_size_hint(value)}"
+    raise InputError(f"{where} is {short(value)}, needs {needed}")
+
+
+def _size_hint(value: Any) -> str:
+    numbers = [number for number in (value if isinstance(value, list | tuple) else [value]) if type(number) is float]
+    return "" if all(map(_is_of_size, numbers)) else f", of a size from {_SMALLEST:g} to {_LARGEST:g}"
+
+
+def _is_of_size(value: float) -> bool:
+    return value == 0 or _SMALLEST <= abs(value) <= _LARGEST
 
 
 def _plain(value: float, limits: Limits) -> float:
-    return int(value) if limits.whole else float(value)
+    return int(value) if limits.whole else float(value) + 0.0  # never -0.0, from which no range can be drawn

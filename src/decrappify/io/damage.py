@@ -28,11 +28,11 @@ def damage_errors(what: str, advice: str, before: Callable[[], object] | None = 
 
     Examples
     --------
-    >>> with damage_errors("cells.tif is not a readable TIFF file", "copy it again"):
+    >>> with damage_errors("a.tif cannot be read", "copy it again"):
     ...     1 / 0
     Traceback (most recent call last):
     ...
-    decrappify.errors.FormatError: cells.tif is not a readable TIFF file (a value of the wrong kind, ZeroDivisionError); copy it again
+    decrappify.errors.FormatError: a.tif cannot be read (a value of the wrong kind, ZeroDivisionError); copy it again
     """
     try:
         yield

@@ -364,7 +364,6 @@ def _file_sets(files: Sequence[Path]) -> list[Path]:
 
 
 def _named_files(file: Path) -> set[str]:
-
     try:
         with _opened_tiff(file) as tiff:
             text = tiff.ome_metadata or ""

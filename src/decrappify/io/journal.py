@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,7 +15,7 @@ from decrappify.movie import Plane
 
 
 class Journal:
-    """A JSON-lines file; a line cut short by a crash is as if never written.
+    """A file of lines of JSON, each with a checksum; a line cut short or damaged is as if never written.
 
     A line survives the end of the process as soon as it is written. What survives a power cut is known from the last
     line that `record_synced` wrote: if the machine was switched on again since, or is another one, what follows that
@@ -117,7 +118,7 @@ class Journal:
         entries, sizes = [], []
         for line in self.path.read_bytes().split(b"\n")[:-1]:  # what follows the last line end is torn
             try:
-                entries.append(json_value(line))
+                entries.append(_entry(line))
             except ValueError:
                 break
             sizes.append(len(line) + 1)
@@ -154,4 +155,14 @@ class Journal:
 
 
 def _line(entry: Any) -> bytes:
-    return json.dumps(entry, allow_nan=False).encode() + b"\n"
+    """Return an entry as JSON, a tab and the checksum of the JSON."""
+    text = json.dumps(entry, allow_nan=False).encode()
+    return b"%s\t%08x\n" % (text, zlib.crc32(text))
+
+
+def _entry(line: bytes) -> Any:
+    """Return the entry of a line; ValueError if a byte of it has changed, which could name a plane that is not done."""
+    text, _, checksum = line.rpartition(b"\t")
+    if checksum != b"%08x" % zlib.crc32(text):
+        raise ValueError("the line does not have its checksum")
+    return json_value(text)

@@ -80,7 +80,7 @@ def open_omezarr(
         _checked_level(level, 1, path)
         with damage_errors(f"{path} is not a readable Zarr array", "check that the whole folder was copied"):
             array = _array(path)
-        source = OmeZarrSource(array, _plain_axes(array, axes, path), path, absent_chunks=absent_chunks)
+            source = OmeZarrSource(array, _plain_axes(array, axes, path), path, absent_chunks=absent_chunks)
         _warn(source.notes)
         return Movie(source, name=path.name)
     if axes is not None:

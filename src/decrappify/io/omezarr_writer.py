@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +20,7 @@ from zarr.codecs import BloscCodec
 
 from decrappify.errors import InputError
 from decrappify.io.casting import cast_movie
+from decrappify.io.damage import damage_errors
 from decrappify.io.durable import output_errors, sync_files, write_json
 from decrappify.io.journal import Journal
 from decrappify.io.locks import OutputLock
@@ -262,7 +263,9 @@ class ZarrMovieWriter:
             )
         with self._lock, output_errors(self.path):
             self._sync()
-            document = group_document(self.shape, self.dtype, self._windows(), **self._metadata)
+            with self._damage_errors():
+                windows = self._windows()
+            document = group_document(self.shape, self.dtype, windows, **self._metadata)
             write_json(self.partial_path / "zarr.json", document)
 
     def close(self) -> None:
@@ -314,10 +317,22 @@ class ZarrMovieWriter:
         if continued:
             self._forget_lost_planes()
         self.state = dict(self._journal.state)
-        with zarr.config.set({"array.write_empty_chunks": True}):  # a black plane must be on disk too
-            self._levels: list[Any] = [
-                zarr.open_array(self.partial_path / str(level), mode="r+") for level in range(len(self._level_shapes))
-            ]
+        # A black plane must be on disk too.
+        with self._damage_errors(), zarr.config.set({"array.write_empty_chunks": True}):
+            self._levels: list[Any] = [self._level(level) for level in range(len(self._level_shapes))]
+
+    def _level(self, level: int) -> Any:
+        array = zarr.open_array(self.partial_path / str(level), mode="r+")
+        if array.shape != self._level_shapes[level] or array.dtype != self.dtype:
+            raise ValueError(f"level {level} is {array.shape} {array.dtype}")
+        return array
+
+    def _damage_errors(self) -> AbstractContextManager[None]:
+        """Turn the errors of zarr on a damaged unfinished store into one line."""
+        return damage_errors(
+            f"the unfinished output {self.partial_path} is damaged",
+            "discard it and start again with overwrite=True (--overwrite)",
+        )
 
     def _release(self) -> None:
         if self._owns_lock:

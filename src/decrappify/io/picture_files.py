@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -144,15 +145,18 @@ def _picture_errors(path: Path) -> Iterator[None]:
 
     check_regular(path)
     try:
-        yield
+        with warnings.catch_warnings():
+            # What a header declares is compared with the size of the file instead.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    except (DecrappifyError, Warning):
+        raise
     except FileNotFoundError as error:
         raise MissingFileError(f"there is no file {path}; check the path") from error
     except Image.DecompressionBombError as error:
         raise FormatError(
             f"{path.name} has too many pixels for one picture ({reason(error)}); save it as a tiled TIFF"
         ) from error
-    except (DecrappifyError, Warning):
-        raise
     except Exception as error:  # Pillow and the codecs raise nearly everything for damaged files
         raise_if_limit(error, f"reading {path}")
         raise FormatError(

@@ -82,6 +82,8 @@ def scene_names(path: Path) -> list[str | None]:
     with unreadable(path), tifffile_messages():
         document = TiffDocument(path)
         document.close()
+        if not document.scenes:
+            raise FormatError(f"{path} is a TIFF file without images; it is damaged: copy it again")
         return [scene.name for scene in document.scenes]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element
 
+import numpy as np
 import tifffile
 
 from decrappify.errors import FormatError
@@ -24,6 +25,7 @@ from decrappify.io.ome_reader import (
     renamed_uuid,
     scene_numbers,
 )
+from decrappify.io.tiff_announced import check_micromanager, check_ome
 from decrappify.io.tiff_layout import scene_indices, scene_label
 from decrappify.io.tiff_micromanager import position_names
 from decrappify.limits.files import check_regular, check_regular_files
@@ -89,11 +91,13 @@ class TiffDocument:
             self.file.close()
             self.file = tifffile.TiffFile(path, is_scanimage=False)
         try:
+            check_micromanager(path, self.file)
             if self.file.is_micromanager:  # whose other files tifffile opens by the names it expects
                 check_regular_files(path.parent, (entry.name for entry in path.parent.iterdir()))
             self._uuid: str | None = None
             self.root = self._find_root()
             self._images = image_elements(self.root) if self.root is not None else []
+            check_ome(path, self._images)
             self._uuid = self._uuid or renamed_uuid(self._images, path)
             self.scenes = self._ome_scenes() or self._series_scenes()
         except BaseException:
@@ -224,7 +228,8 @@ def tifffile_messages() -> Iterator[list[str]]:
 
     log.addFilter(keep)
     try:
-        yield messages
+        with np.errstate(all="ignore"):  # zeros in the tags of a damaged file are divided by
+            yield messages
     finally:
         log.removeFilter(keep)
 

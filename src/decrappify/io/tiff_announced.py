@@ -1,0 +1,37 @@
+"""How many planes a TIFF file announces: too many for a recording are refused before tifffile makes a list of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from decrappify.errors import FormatError
+from decrappify.io.ome_reader import announced_axes
+
+_MOST_PLANES = 2_000_000  # of a recording; tifffile makes a list of all that are announced, whatever the file holds
+
+
+def check_micromanager(path: Path, file: Any) -> None:
+    """Raise FormatError if a Micro-Manager image stack announces more planes than a recording can have."""
+    metadata = file.micromanager_metadata if file.is_mmstack else None
+    if not metadata:
+        return
+    summary, index = metadata.get("Summary"), metadata.get("IndexMap")
+    words = summary if isinstance(summary, Mapping) else {}
+    counts = [words.get(key, 1) for key in ("Channels", "Slices", "Frames", "Positions")]
+    recorded = [1] * 4 if index is None or not len(index) else [int(number) + 1 for number in index[:, :4].max(axis=0)]
+    _check(path, math.prod(max(int(count), least) for count, least in zip(counts, recorded, strict=True)))
+
+
+def check_ome(path: Path, images: Iterable[Element]) -> None:
+    """Raise FormatError if an image of the OME-XML announces more planes than a recording can have."""
+    for image in images:
+        _check(path, math.prod(announced_axes(image)[1]))
+
+
+def _check(path: Path, total: int) -> None:
+    if total > _MOST_PLANES:
+        raise FormatError(f"{path} announces {total} planes; its metadata are damaged: copy it again")

@@ -1,0 +1,117 @@
+"""Damage that the fuzzer found, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import struct
+from contextlib import closing, suppress
+
+import numpy as np
+import pytest
+import tifffile
+
+import decrappify as dc
+from decrappify.errors import FormatError
+from decrappify.io.journal import Journal
+from decrappify.io.ome_reader import parse_ome, read_ome
+from decrappify.movie import Movie
+
+from .tiff_files import ome_xml, pages_with, ramp, write_mmstack
+from .zarr_files import image
+
+
+def set_tag(path, code, value, *, count=None):
+    """Overwrite the value of a tag of the first page in place."""
+    with tifffile.TiffFile(path) as file:
+        offset = file.pages.first.tags[code].offset
+    with path.open("r+b") as file:
+        if count is not None:
+            file.seek(offset + 4)
+            file.write(struct.pack("<I", count))
+        file.seek(offset + 8)
+        file.write(struct.pack("<I", value))
+
+
+@pytest.mark.parametrize("code", [256, 257, 258, 259, 273, 277, 278, 279])
+@pytest.mark.parametrize("value", [0, 0xFFFFFFFF])
+def test_tiff_tags_of_impossible_values_are_refused_or_read(tmp_path, code, value):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, ramp(9, 8), byteorder="<", metadata=None)
+    set_tag(path, code, value)
+    with suppress(FormatError, MemoryError), dc.open_movie(path) as movie:
+        assert movie.frame(0).shape == movie.shape[3:]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"PhysicalSizeX": "inf"}, {"PhysicalSizeX": "0,1"}, {"PhysicalSizeX": "-1"}, {"PhysicalSizeX": "1e400"},
+        {"PhysicalSizeX": ""}, {"TimeIncrement": "nan"}, {"TimeIncrement": "9" * 400}, {"SizeT": "0"},
+        {"SizeT": "many"}, {"DimensionOrder": "XY"},
+    ],
+)  # fmt: skip
+def test_ome_numbers_that_cannot_be_are_unknown(attributes):
+    images = [{"name": "x", "sizes": {"Y": 9, "X": 8}, "pixels": {}, "planes": []}]
+    root = parse_ome(ome_xml(images, {}))
+    pixels = root.find("{*}Image/{*}Pixels")
+    for name, value in attributes.items():
+        pixels.set(name, value)
+    metadata = read_ome(root, root.find("{*}Image"))
+    assert metadata.pixel_size_um == (None, None, None)
+    assert metadata.frame_interval_s is None
+
+
+def test_ome_xml_of_an_unknown_encoding_is_left_out(tmp_path):
+    xml = ome_xml([{"name": "x", "sizes": {"Y": 9, "X": 8}, "planes": []}], {})
+    path = pages_with(tmp_path / "a.ome.tif", ramp(1, 9, 8), xml.replace("UTF-8", "UTF-99"))
+    assert dc.open_movie(path).shape == (1, 1, 1, 9, 8)
+
+
+def test_a_recording_of_a_billion_planes_is_refused(tmp_path):
+    planes = {(0, 0, t, 0): ramp(5, 6) for t in range(2)}
+    summary = {"Prefix": "rec", "Frames": 10**9, "Channels": 1, "Slices": 1, "Positions": 1}
+    path = write_mmstack(tmp_path / "rec_MMStack_Pos0.tif", planes, summary)
+    with pytest.raises(FormatError, match="announces 1000000000 planes; its metadata are damaged"):
+        dc.open_movie(path)
+
+
+@pytest.mark.parametrize("depth", [100, 100_000])
+def test_deeply_nested_json_is_refused(tmp_path, depth):
+    path = image(tmp_path / "a.zarr", np.ones((8, 9), np.uint8), "yx", "0.4")
+    (path / ".zattrs").write_text("[" * depth + "]" * depth)
+    with pytest.raises(FormatError, match="not a readable Zarr store"):
+        dc.open_movie(path)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{"channel_colors": 3}, {"channel_colors": ["\x1b[31m"]}, {"provenance": ["a"]}, {"provenance": "text"}, [], None],
+)
+def test_own_metadata_of_wrong_types_are_left_out(tmp_path, own):
+    path = dc.save_movie(Movie.from_array(np.ones((8, 9), np.uint8)), tmp_path / "a.ome.zarr")
+    document = json.loads((path / "zarr.json").read_text())
+    document["attributes"]["decrappify"] = own
+    (path / "zarr.json").write_text(json.dumps(document))
+    movie = dc.open_movie(path)
+    assert movie.channel_colors in ((None,), ("FFFFFF",))
+    assert movie.provenance == {}
+
+
+def test_a_journal_is_read_up_to_the_first_line_that_was_changed(tmp_path):
+    with closing(Journal(tmp_path / "journal")) as journal:
+        journal.start()
+        for t in range(4):
+            journal.record_plane(t, 0, 0)
+    content = (tmp_path / "journal").read_bytes()
+    assert b"[2, 0, 0]" in content
+    (tmp_path / "journal").write_bytes(content.replace(b"[2, 0, 0]", b"[7, 0, 0]"))
+    assert Journal(tmp_path / "journal").done == {(0, 0, 0), (1, 0, 0)}
+
+
+def test_missing_planes_beyond_the_array_are_refused(tmp_path):
+    path = dc.save_movie(Movie.from_array(np.ones((8, 9), np.uint8)), tmp_path / "a.ome.zarr")
+    document = json.loads((path / "zarr.json").read_text())
+    document["attributes"]["decrappify"]["missing_planes"] = [[9, 0, 0]]
+    (path / "zarr.json").write_text(json.dumps(document))
+    with pytest.raises(FormatError, match=r"a\.ome\.zarr has damaged OME-Zarr metadata"):
+        dc.open_movie(path)
