@@ -203,11 +203,11 @@ class TestResidualUNet(Networks):
 @pytest.mark.parametrize(("stem", "scale"), [(1, 1), (1, 2), (2, 2)])
 def test_a_widened_network_predicts_what_the_one_frame_network_did(stem, scale):
     settings = TINY | {"stem": stem, "scale": scale}
-    narrow, wide = create("small", n_frames=1, **settings), create("small", n_frames=3, **settings)
-    torch.nn.init.normal_(narrow.tail.weight, std=0.05)
-    wide.load_state_dict(widen_window(narrow.state_dict(), wide, 1))
+    few, wide = create("small", n_frames=1, **settings), create("small", n_frames=3, **settings)
+    torch.nn.init.normal_(few.tail.weight, std=0.05)
+    wide.load_state_dict(widen_window(few.state_dict(), wide, 1))
     source = torch.rand(1, 3, 16, 16)
-    torch.testing.assert_close(wide(source), narrow(source[:, 1:2]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(wide(source), few(source[:, 1:2]), atol=1e-6, rtol=0)
 
 
 def test_small_has_at_most_a_million_parameters_and_sizes_grow():
@@ -234,6 +234,6 @@ def test_mistakes_end_in_one_line(name, settings, message):
 
 
 def test_a_wider_window_cannot_become_a_narrower_one():
-    wide, narrow = create("small", n_frames=3, **TINY), create("small", n_frames=1, **TINY)
+    wide, few = create("small", n_frames=3, **TINY), create("small", n_frames=1, **TINY)
     with pytest.raises(InputError, match="cannot start a network of 1 frames from one of 3; needs at most as many"):
-        widen_window(wide.state_dict(), narrow, 3)
+        widen_window(wide.state_dict(), few, 3)

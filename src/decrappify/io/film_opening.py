@@ -74,8 +74,8 @@ def picture_stream(container: Any, path: Path) -> Any:
         raise InputError(f"{path.name} is a still picture, not a film; give the output a picture's name, such as .png")
     if kind in _BARE_STREAMS and path.suffix.lower() in _CONTAINERS:
         raise FormatError(
-            f"{path.name} has no {path.suffix[1:]} header, only a bare {kind} stream, of which frames may be lost; copy it "
-            "again"
+            f"{path.name} has no {path.suffix[1:]} header, only a bare {kind} stream, of which frames may be lost; "
+            "copy it again"
         )
     for stream in container.streams.video:
         if _COVER in str(stream.disposition):

@@ -211,7 +211,7 @@ def judge(
     """
     nowhere = np.zeros_like(absent)
     if how == "fill":
-        return Judgment(np.asarray(nowhere.any(axis=(3, 4))), absent, nowhere)
+        return Judgment(np.zeros(absent.shape[:3], bool), absent, nowhere)
     if how == "missing" or complete:
         return Judgment(np.asarray(absent.any(axis=(3, 4))), nowhere, nowhere)
     empty = np.asarray(absent.all(axis=(3, 4)))
