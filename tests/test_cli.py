@@ -212,6 +212,11 @@ def test_demo_refuses_what_it_cannot_compare(tiny_models, tmp_path, cells, comma
     result = cells.rename(tmp_path / "restored.ome.tif")
     options = ["--model", tiny_models["movie"], "--output", tmp_path]
     assert "is the result of an earlier demo" in command("demo", result, *options, exit_code=2).stderr
+    own = result.read_bytes()
+    cells = result.rename(tmp_path / "cells.ome.tif")
+    (tmp_path / "restored.ome.tif").write_bytes(own)
+    assert "is not of a finished demo" in command("demo", cells, *options, exit_code=2).stderr
+    assert (tmp_path / "restored.ome.tif").read_bytes() == own
 
 
 @pytest.mark.parametrize("arguments", [["--debug", "info", "none.tif"], ["info", "none.tif", "--debug"]])

@@ -100,6 +100,13 @@ def test_rules_and_statistics_come_back_from_their_values(rule):
     assert "kind" not in NormalizationRule().to_dict()  # or the sums of older models would change
 
 
+@pytest.mark.parametrize("nan", ["error", "fill"])
+def test_values_that_overflow_when_squared_are_refused(nan):
+    frame = np.array([[1.0, 2.0, -1e300]])
+    with pytest.raises(InputError, match=r"^frame 0 of movie holds values up to 1e\+300, at most 1e\+100 can be"):
+        finite_frame(Movie.from_array(frame), 0, 0, 0, nan=nan)
+
+
 def test_nan_is_refused_or_kept_as_nan():
     pixels = np.ones((2, 8, 8), np.float32)
     pixels[1, 0, 0], pixels[1, 7, 7] = np.nan, np.inf

@@ -217,7 +217,8 @@ def _restore_all_scenes(
         failed += outcome.error is not None
         restored += outcome.error is None
         if outcome.error is not None:
-            echo(f"decrappify: scene {outcome.scene}: {outcome.error}", err=True)
+            error = with_options(str(outcome.error), flags_of(main.commands["restore"]))
+            echo(f"decrappify: scene {outcome.scene}: {error}", err=True)
         else:
             kept = ", restored before" if outcome.was_finished else ""
             echo(f"{outcome.output}: {_describe(outcome.movie)}{kept}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from decrappify.errors import InputError, OutputError
+from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.scorecard import Scorecard, score_movie
 from decrappify.movie import Array, ArraySource, Movie
@@ -41,6 +42,8 @@ def run_demo(
     ------
     InputError
         If the movie is itself a result in `output`, or the model upsamples, which leaves nothing to compare with.
+    OutputExistsError
+        If `output` holds files of these names, but no ``restored.png``: they are not those of a finished demo.
     """
     from decrappify.io import open_movie, save_movie
     from decrappify.model import load_model
@@ -85,6 +88,9 @@ def _results(folder: Path, source: Path | None) -> list[Path]:
     results = [folder / name for name in _RESULTS]
     if source is not None and source.resolve() in [result.resolve() for result in results]:
         raise InputError(f"{source} is the result of an earlier demo and would be replaced; choose another --output")
+    found = [result for result in results if os.path.lexists(result)]
+    if found and results[-1] not in found:  # the picture, which only a demo writes, and writes last
+        raise OutputExistsError(f"{found[0]} is not of a finished demo and would be replaced; choose another --output")
     return results
 
 

@@ -13,6 +13,7 @@ from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
 from decrappify.saturation import count_outside, saturate
 
+_LARGEST = 1e100  # squares of values beyond 1e154 overflow
 _MIN_BLOCKS = 16  # of a plane: the means of fewer blocks do not show its range, and that of one is constant
 
 
@@ -284,7 +285,10 @@ def check_nan(nan: str) -> str:
 
 
 def finite_frame(movie: Movie, t: int, c: int, z: int, *, nan: str = "error") -> Array:
-    """Read one plane (Y, X); NaN and infinity are refused with ``nan="error"``, else they come as NaN."""
+    """Read one plane (Y, X); NaN and infinity are refused with ``nan="error"``, else they come as NaN.
+
+    Values beyond 1e100 are always refused.
+    """
     check_nan(nan)
     frame = movie.frame(t, c, z)
     if frame.dtype.kind == "f" and not np.isfinite(frame).all():
@@ -292,7 +296,12 @@ def finite_frame(movie: Movie, t: int, c: int, z: int, *, nan: str = "error") ->
             raise InputError(
                 f"frame {t} of {movie.name} holds NaN or infinity; pass nan='fill' (--nan fill) or repair the file"
             )
-        return np.where(np.isfinite(frame), frame, frame.dtype.type(np.nan))
+        frame = np.where(np.isfinite(frame), frame, frame.dtype.type(np.nan))
+    if frame.dtype.kind == "f" and frame.dtype.itemsize > 4 and np.any(np.abs(frame) > _LARGEST):
+        raise InputError(
+            f"frame {t} of {movie.name} holds values up to {np.nanmax(np.abs(frame)):.1g}, at most {_LARGEST:.0e} can "
+            "be squared and summed; the file is damaged, or divide its pixels by a constant"
+        )
     return frame
 
 

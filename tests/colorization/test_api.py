@@ -164,7 +164,7 @@ def test_the_command_line(tmp_path, album, model_file, command, colorizer):
         "--device", "cpu", "--precision", "float32",
     )  # fmt: skip
     assert result.stdout == f"{tmp_path / 'out.jpg'}: coloured\n"
-    assert read_description(tmp_path / "out.jpg") == colorizer.statement(4)
+    assert read_description(tmp_path / "out.jpg").startswith(f"{colorizer.statement(4)}, watermark, source CRC-32 ")
     folder = ["colorize", album, tmp_path / "out", "--model", model_file, "--render-factor", "auto", "--batch-size", 2]
     command(*folder, "--device", "cpu")
     assert len(list((tmp_path / "out").iterdir())) == 3

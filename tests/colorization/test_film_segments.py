@@ -19,7 +19,7 @@ from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
 from decrappify.colorization.film import colorize_film
 from decrappify.colorization.film_reader import FilmReader
 from decrappify.colorization.film_segments import SegmentWriter
-from decrappify.errors import OutputError, OutputExistsError
+from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.runtime import processor_type, threads_put_back
 
 from .films import Counting, grey_film, tiny_model, write_film
@@ -56,6 +56,17 @@ def test_a_cancelled_run_goes_on_and_gives_the_same_bytes(tmp_path, film_coloriz
     assert bar.n == 30
     assert digest(output) == digest(whole)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["film.mp4", whole.name, output.name])
+
+
+@pytest.mark.usefixtures("short_pieces")
+def test_a_resumed_film_has_the_batch_size_that_it_was_begun_with(tmp_path, film_colorizer, bar):
+    source, output = write_film(tmp_path / "film.mp4", grey_film(20)), tmp_path / "colour.mp4"
+    with pytest.raises(ColorizationCancelled):
+        colorize_film(source, output, film_colorizer, batch_size=2, cancel=bar.cancel_at(9), progress=bar)
+    with pytest.raises(InputError, match=r"was begun with batch_size=2, found 3: .* leave batch_size"):
+        colorize_film(source, output, film_colorizer, batch_size=3)
+    whole = colorize_film(source, tmp_path / "whole.mp4", film_colorizer, batch_size=2)
+    assert digest(colorize_film(source, output, film_colorizer)) == digest(whole)
 
 
 @pytest.mark.usefixtures("short_pieces")

@@ -16,6 +16,11 @@ from decrappify.errors import FormatError, InputError, OutputError, OutputExists
 from decrappify.runtime import processor_type, threads_put_back
 
 
+def described(path):
+    """The description of a picture without the note of its source."""
+    return read_description(path).partition(", source CRC-32")[0]
+
+
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
@@ -23,7 +28,7 @@ def names(folder):
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
 def test_a_picture_file(tmp_path, album, colorizer, photo, suffix):
     output = colorize_still(album / "p10.png", tmp_path / f"out{suffix}", colorizer)
-    assert read_description(output) == colorizer.statement(4)
+    assert described(output) == colorizer.statement(4)
     difference = np.abs(read_photograph(output).pixels.astype(int) - colorizer(photo)).mean()
     assert difference == 0 if suffix != ".jpg" else difference < 4
 
@@ -36,7 +41,7 @@ def test_a_16_bit_picture_stays_one(tmp_path, colorizer, photo):
     source = write_photograph(tmp_path / "deep.tif", Photograph(pixels=deep), "a scan")
     read = read_photograph(colorize_still(source, tmp_path / "out.png", colorizer))
     np.testing.assert_array_equal(read.pixels, colorizer(deep))
-    assert read_description(tmp_path / "out.png") == f"a scan; {colorizer.statement(4)}"
+    assert described(tmp_path / "out.png") == f"a scan; {colorizer.statement(4)}"
 
 
 def test_the_watermark_only_where_it_is_asked_for(tmp_path, album, colorizer):
@@ -62,7 +67,7 @@ def test_a_folder(tmp_path, album, colorizer, bar, batch_size):
     assert names(output) == ["p1.png", "p10.png", "p2.jpg"]
     assert bar.settings == {"total": 3, "desc": "colorize", "unit": "picture"}
     assert (bar.n, bar.closed) == (3, True)
-    assert all(read_description(path) == colorizer.statement(4) for path in output.iterdir())
+    assert all(described(path) == colorizer.statement(4) for path in output.iterdir())
 
 
 def test_a_folder_goes_in_natural_order_and_on_where_it_was_stopped(tmp_path, album, colorizer, bar):
@@ -163,19 +168,20 @@ def test_what_others_left_in_the_output_is_not_taken_for_finished(tmp_path, albu
     (output / "p1.png").unlink()
     (output / "p2.jpg").write_text("my notes")
     with pytest.raises(
-        InputError, match=r"2 of 3 .*p2.jpg was not made by this model and these settings; replace it with"
+        InputError,
+        match=r"2 of 3 .*p2.jpg was not made of this picture by this model and these settings; replace it with",
     ):
         colorize_folder(album, output, colorizer)
     assert (output / "p2.jpg").read_text() == "my notes"
-    assert read_description(output / "p1.png") == colorizer.statement(4)
+    assert described(output / "p1.png") == colorizer.statement(4)
     colorize_folder(album, output, colorizer, overwrite=True)
-    assert all(read_description(path) == colorizer.statement(4) for path in output.iterdir())
+    assert all(described(path) == colorizer.statement(4) for path in output.iterdir())
 
 
 def test_auto_takes_up_a_folder_whatever_it_chose(tmp_path, album, colour_model):
     auto = Colorizer(colour_model, render_factor="auto", device="cpu", precision="float32")
     colorize_folder(album, tmp_path / "out", auto)
-    assert read_description(tmp_path / "out" / "p1.png") == auto.statement(12)
+    assert described(tmp_path / "out" / "p1.png") == auto.statement(12)
     colorize_folder(album, tmp_path / "out", auto)
 
 
@@ -201,3 +207,21 @@ def test_a_folder_is_refused_before_it_is_coloured(tmp_path, album, colorizer):
     Image.new("L", (8, 8)).save(album / "p1.png")
     with pytest.raises(InputError, match=r"p1.bmp and p1.png would both become p1.png; rename one"):
         colorize_folder(album, tmp_path / "out", colorizer)
+
+
+def test_a_finished_picture_counts_only_for_the_same_file_and_watermark(tmp_path, album, colorizer):
+    output = colorize_folder(album, tmp_path / "out", colorizer)
+    (album / "p10.png").write_bytes((album / "p10.png").read_bytes() + b"changed")
+    with pytest.raises(InputError, match=r"1 of 3 .*p10.png was not made of this picture"):
+        colorize_folder(album, output, colorizer)
+    with pytest.raises(InputError, match=r"3 of 3 .*was not made of this picture by this model and these settings"):
+        colorize_folder(album, output, colorizer, watermark=True)
+
+
+def test_a_folder_of_links_keeps_the_pictures_they_lead_to(tmp_path, album, colorizer):
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "p10.png").symlink_to(album / "p10.png")
+    before = (album / "p10.png").read_bytes()
+    with pytest.raises(InputError, match=r"p10.png is one of the pictures that .*links links to"):
+        colorize_folder(tmp_path / "links", album, colorizer, overwrite=True)
+    assert (album / "p10.png").read_bytes() == before

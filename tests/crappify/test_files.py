@@ -42,7 +42,7 @@ def test_every_part_survives_a_file(tmp_path, name, suffix):
 @given(
     name=st.none() | st.text(st.characters(exclude_categories=["Cs"])),
     low=st.floats(1e-6, 1e6),
-    high=st.floats(1e6, 1e12),
+    high=st.floats(1e6, 1e9),
     bits=st.none() | st.integers(1, 32),
 )
 def test_any_numbers_and_names_survive_toml_exactly(name, low, high, bits):

@@ -26,10 +26,10 @@ def test_saving_in_a_narrower_dtype_states_the_share_of_clipped_pixels(tmp_path,
 
 
 def test_the_journal_keeps_notes_of_planes_and_the_latest_of_one(tmp_path):
-    journal = Journal(tmp_path / "journal", "run")
+    journal = Journal(tmp_path / "journal")
     journal.start()
     journal.record_note(0, 0, 0, {"clipped": [1, 2]})
     journal.record_note(1, 0, 0, {"outliers": 3})
     journal.record_note(0, 0, 0, {"clipped": [3, 4]})
     journal.close()
-    assert Journal(tmp_path / "journal", "run").notes == {(0, 0, 0): {"clipped": [3, 4]}, (1, 0, 0): {"outliers": 3}}
+    assert Journal(tmp_path / "journal").notes == {(0, 0, 0): {"clipped": [3, 4]}, (1, 0, 0): {"outliers": 3}}

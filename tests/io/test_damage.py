@@ -14,6 +14,7 @@ import decrappify as dc
 from decrappify.errors import FormatError
 from decrappify.io.journal import Journal
 from decrappify.io.ome_reader import parse_ome, read_ome
+from decrappify.io.tiff_announced import check_scenes
 from decrappify.movie import Movie
 
 from .tiff_files import ome_xml, pages_with, ramp, write_mmstack
@@ -73,6 +74,12 @@ def test_a_recording_of_a_billion_planes_is_refused(tmp_path):
     path = write_mmstack(tmp_path / "rec_MMStack_Pos0.tif", planes, summary)
     with pytest.raises(FormatError, match="announces 1000000000 planes; its metadata are damaged"):
         dc.open_movie(path)
+
+
+def test_a_series_of_a_million_positions_is_refused(tmp_path):
+    with pytest.raises(FormatError, match=r"a\.tif announces 1000000 scenes; its metadata are damaged"):
+        check_scenes(tmp_path / "a.tif", "RTYX", (1_000_000, 2, 8, 8), "mmstack")
+    check_scenes(tmp_path / "a.tif", "RTYX", (100, 1_000_000, 8, 8), "mmstack")
 
 
 @pytest.mark.parametrize("depth", [100, 100_000])

@@ -183,3 +183,36 @@ def test_a_holder_is_written_with_all_that_is_read() -> None:
     entry = json.loads(lock_line(holder_entry(mine)))
     assert Holder(**entry["holder"]) == mine
     assert entry["holder"] == asdict(mine)
+
+
+def test_lock_age_goes_by_the_clock_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = replace(Holder.present(locked_by_system=False), host=OTHER, boot=OTHER)
+    left_behind(tmp_path / "out.tif", other, age_s=-86400.0)  # the clock was set back since
+    OutputLock(tmp_path / "out.tif").release()
+    left_behind(tmp_path / "out.tif", other)
+    monkeypatch.setattr(time, "time", lambda: 4e9)  # the clock of this computer, not of the disk
+    with pytest.raises(OutputError, match="is being written by process"):
+        OutputLock(tmp_path / "out.tif")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs two users")
+def test_lock_and_old_output_of_another_user_are_named(tmp_path: Path) -> None:
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o777)
+    lock = OutputLock(tmp_path / "held.tif")
+    (tmp_path / "out.ome.zarr").mkdir()
+    (tmp_path / "out.ome.zarr" / "zarr.json").write_text("{}")
+    code = (
+        "import os, pathlib, logging; from decrappify.io.locks import locked; logging.basicConfig()\n"
+        "with locked(pathlib.Path('first.tif')) as lock: lock.temporary('new')\n"  # loads what the other user may not
+        "os.setuid(65534)\n"
+        "with locked(pathlib.Path('out.ome.zarr')) as lock:\n"
+        "    new = lock.temporary('new'); new.mkdir(); (new / 'zarr.json').write_text('new')\n"
+        "    lock.place(new, overwrite=True)\n"
+        "with locked(pathlib.Path('held.tif')): pass"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    lock.release()
+    assert "could not be deleted (Permission denied) and is kept as" in ran.stderr
+    assert f"is being written by another user, process {os.getpid()} on" in ran.stderr
+    assert (tmp_path / "out.ome.zarr" / "zarr.json").read_text() == "new"

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -99,6 +100,16 @@ def test_resuming_gives_the_same_bytes(tmp_path: Path, undisturbed: dict[str, st
         assert target.resumed
         assert target.state == {"tile_size": 256}
         assert [target.is_done(t, 1, 0) for t in range(3)] == [True, True, False]
+        fill(target)
+        assert contents(target.finish()) == undisturbed
+
+
+def test_resuming_writes_planes_again_whose_chunks_were_deleted(tmp_path: Path, undisturbed: dict[str, str]) -> None:
+    with writer(tmp_path / "cells.ome.zarr") as target:
+        fill(target, slice(0, 4))
+        shutil.rmtree(target.partial_path / "0" / "c" / "1" / "0")
+    with writer(tmp_path / "cells.ome.zarr") as target:
+        assert [target.is_done(t, 0, 0) for t in range(2)] == [True, False]
         fill(target)
         assert contents(target.finish()) == undisturbed
 

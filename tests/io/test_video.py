@@ -100,6 +100,13 @@ def test_film_without_time_stamps_is_counted_by_decoding(tmp_path):
         np.testing.assert_array_equal(movie.frame(t), truth[t])
 
 
+def test_a_container_without_its_header_is_not_read_as_a_bare_stream(tmp_path):
+    bare = write_film(tmp_path / "film.mjpeg", smooth_movie(), "mjpeg", "yuvj420p", "gray")
+    path = bare.rename(tmp_path / "film.mov")
+    with pytest.raises(FormatError, match=r"film\.mov has no mov header, only a bare mjpeg stream"):
+        open_video(path)
+
+
 def test_grey_film_with_one_coloured_key_frame_stays_coloured(tmp_path):
     frames = np.stack([smooth_movie(30)] * 3, -1)
     frames[20:, :, :, 0] = 200

@@ -82,7 +82,7 @@ def test_chunks_that_a_writer_left_out_are_data(tmp_path, rng, zarr_format):
     path = stored(tmp_path / "mask.zarr", mask, zarr_format=zarr_format)
     movie, (warning,) = opened(path)
     assert movie.missing == frozenset()
-    assert "mask.zarr: 14 absent chunks in 6 planes are taken as the fill value 0" in warning
+    assert "mask.zarr: 2 absent chunks in 1 planes are taken as the fill value 0" in warning
     np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], mask)
     counted, (warning,) = opened(path, absent_chunks="missing")
     assert len(counted.missing) == 6
@@ -96,6 +96,24 @@ def test_gaps_of_a_mosaic_are_data_and_lost_chunks_beside_them_are_not(tmp_path,
     assert opened(path)[0].missing == frozenset()
     (path / "c" / "5" / "0" / "0").unlink()
     assert opened(path)[0].missing == {(5, 0, 0)}
+
+
+def test_a_black_border_is_no_warning(tmp_path, rng):
+    pixels = camera(rng)
+    pixels[:, :, :11] = 0
+    movie, silent = opened(stored(tmp_path / "registered.zarr", pixels))
+    assert (movie.missing, silent) == (frozenset(), [])
+
+
+def test_planes_with_absent_chunks_are_judged_one_by_one(tmp_path, rng):
+    pixels = camera(rng)
+    for t, shift in enumerate((0, 8, 11, 13, 18, 21)):  # one border ends where a chunk does
+        pixels[t, :, :shift] = 0
+    movie, (lost, filled) = opened(stored(tmp_path / "registered.zarr", pixels))
+    assert movie.missing == {(1, 0, 0)}
+    assert "frame 1" in lost
+    assert "12 absent chunks in 4 planes" in filled
+    np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], pixels)
 
 
 def test_a_chunk_of_several_planes_loses_them_all(tmp_path, rng):

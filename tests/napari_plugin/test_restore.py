@@ -155,7 +155,7 @@ def test_frames_arrive_one_by_one_cancel_keeps_them_and_restore_goes_on(viewer, 
     ("error", "line"),
     [
         (RuntimeError("the disk is gone"), "RuntimeError: the disk is gone; details are in the log"),
-        (torch.OutOfMemoryError("CUDA out of memory"), "out of memory: close other programs"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "memory ran out while restoring cells ("),
     ],
     ids=["RuntimeError", "OutOfMemoryError"],
 )

@@ -347,7 +347,7 @@ def test_onnxruntime_takes_as_many_threads_as_torch(monkeypatch):
 
 @pytest.mark.parametrize("message", ["std::bad_alloc", "Failed to allocate memory for requested buffer of size 99"])
 def test_their_errors_for_memory_are_those_of_python(message):
-    class Failure(Exception):
+    class Failure(RuntimeError):
         pass
 
     def fails():

@@ -39,6 +39,12 @@ def test_full_range_16_bit_is_exact(rng):
     np.testing.assert_array_equal(np.asarray(restore(array, as_model(WindowMean(1)), **FAST))[:, 0, 0], array)
 
 
+def test_a_dtype_of_other_byte_order_is_stored_as_the_machine_has_it(rng, tmp_path):
+    array = rng.integers(0, 4000, (2, 16, 16)).astype(np.uint16)
+    restored = restore(array, as_model(WindowMean(1)), tmp_path / "restored.ome.zarr", dtype=">u2", **FAST)
+    np.testing.assert_array_equal(np.asarray(restored)[:, 0, 0], array)
+
+
 @pytest.mark.parametrize("n_frames", [1, 3, 5])
 def test_windows_follow_the_rule(rng, n_frames):
     array = rng.integers(0, 60000, (7, 9, 8)).astype(np.uint16)

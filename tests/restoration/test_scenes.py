@@ -41,6 +41,7 @@ def test_restore_all_scenes_writes_one_output_each(series, tiny_models, tmp_path
         *[tiny_models["still"] if part == tiny_models["movie"] else part for part in arguments], exit_code=2
     )
     assert other.stderr.count("is not the result of this scene, model and options") == 2
+    assert other.stderr.count("or replace it with --overwrite") == 2
     assert (tmp_path / "out_still.ome.zarr").exists()
 
 

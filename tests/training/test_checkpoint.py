@@ -5,7 +5,7 @@ import torch
 
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError, OutputExistsError
 from decrappify.training import checkpoint
-from decrappify.training.api import run_folder
+from decrappify.training.api import run_folder, train
 from decrappify.training.checkpoint import load_checkpoint, save_checkpoint
 
 SETTINGS = {"seed": 3, "architecture": {"name": "small", "depth": 2}, "crappifier": {"steps": [{"sigma": (0.0, 0.1)}]}}
@@ -119,3 +119,24 @@ def test_run_folder_keeps_files_with_the_names_of_a_run(tmp_path, name):
     assert (tmp_path / name).read_text(encoding="utf-8") == "of another program"
     run_folder(tmp_path, resume=False, overwrite=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_run_folder_states_how_to_restart_a_run_that_ended_before_its_first_checkpoint(tmp_path):
+    (tmp_path / "log.csv").write_text("")
+    with pytest.raises(MissingFileError, match=r"ended before its first one; start it again with overwrite=True"):
+        run_folder(tmp_path, resume=True, overwrite=False)
+
+
+def test_run_folder_is_not_left_behind_empty(tmp_path):
+    with pytest.raises(MissingFileError):
+        train("missing.tif", "confocal", output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("run", ["", "0/run"])
+def test_run_folder_is_not_the_data(tmp_path, run):
+    (tmp_path / "zarr.json").write_text("{}")
+    (tmp_path / "log.csv").write_text("mine")
+    with pytest.raises(InputError, match=r"is the data .*, or lies in it"):
+        train(tmp_path, "confocal", output=tmp_path / run, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["log.csv", "zarr.json"]

@@ -118,19 +118,20 @@ def colorize_film(
     source, output = Path(source), Path(output)
     check_container(output)
     steadier = Steadier(steady)
-    batch_size = _checked_batch_size(batch_size, colorizer)
+    _check_batch_size(batch_size)
     refuse_overlap(output, source)
     check_damaged(damaged)
     about = _about(source, colorizer, watermark=watermark, steady=steady, damaged=damaged)
     check_output(output, overwrite=True)
     with output_errors(output), locked(output) as lock:
         folder = SegmentFolder(lock, _digest(about), about, overwrite=overwrite, resume=resume)
+        batch_size = _chosen_batch_size(batch_size, folder, colorizer)
         if not folder.complete:
             reader = FilmReader(source, damaged)
             check_tracks(reader, output)
             reader.check(partial(_check_cancel, cancel))
             with threads_put_back():
-                folder.open(_runtime(folder, colorizer))
+                folder.open(_runtime(folder, colorizer), batch_size)
                 film = _Film(reader, folder, colorizer, steadier, watermark=watermark, cancel=cancel)
                 film.colour(batch_size, progress)
                 film.finish(output)
@@ -259,12 +260,25 @@ def _check_cancel(cancel: threading.Event | None) -> None:
         raise ColorizationCancelled("cancelled; finished pieces are kept, and the same call colours the rest")
 
 
-def _checked_batch_size(batch_size: int | None, colorizer: Colorizer) -> int:
+def _check_batch_size(batch_size: int | None) -> None:
     if batch_size is None:
-        return 1 if colorizer.network.device.type == "cpu" else _BATCH_ON_GPU
+        return
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise InputError(f"batch_size is {batch_size!r}, needs a whole number of at least 1")
-    return batch_size
+
+
+def _chosen_batch_size(batch_size: int | None, folder: SegmentFolder, colorizer: Colorizer) -> int:
+    """Return the batch size of the run that is continued, the given one, or the default of the device."""
+    begun_with = folder.batch_size
+    if begun_with is None:
+        return batch_size or (1 if colorizer.network.device.type == "cpu" else _BATCH_ON_GPU)
+    if batch_size not in (None, begun_with):
+        raise InputError(
+            f"the unfinished film in {folder.path} was begun with batch_size={begun_with}, found {batch_size}: last "
+            "digits would differ; leave batch_size (--batch-size) out to continue, or start again with resume=False "
+            "(--no-resume)"
+        )
+    return begun_with
 
 
 def _runtime(folder: SegmentFolder, colorizer: Colorizer) -> dict[str, Any]:

@@ -145,6 +145,8 @@ class SegmentFolder:
         Pieces of an earlier part of this run are used.
     runtime : dict or None
         Threads and processor type that the earlier part recorded.
+    batch_size : int or None
+        Frames that went through the network together in the earlier part.
 
     Raises
     ------
@@ -160,18 +162,21 @@ class SegmentFolder:
         self.path, self.key = self._folder.path, key
         self.continues = self._folder.continues and resume
         self.runtime: Any = self._folder.about.get("runtime") if self.continues else None
+        recorded = self._folder.about.get("batch_size") if self.continues else None
+        self.batch_size: int | None = recorded if isinstance(recorded, int) else None
         self.complete = resume and lock.placed_by == key
         if not self.complete:
             check_output(lock.target, overwrite=overwrite)
         self._about = about
 
-    def open(self, runtime: dict[str, Any]) -> None:
-        """Create the folder, or clear it of what is not to be continued, and record threads and processor type."""
-        self.runtime = runtime
+    def open(self, runtime: dict[str, Any], batch_size: int) -> None:
+        """Create the folder, or clear it of what is not to be continued, and record how the pictures are computed."""
+        self.runtime, self.batch_size = runtime, batch_size
+        about = {**self._about, "runtime": runtime, "batch_size": batch_size}
         if self.continues:
-            self._folder.describe({**self._about, "runtime": runtime})
+            self._folder.describe(about)
         else:
-            self._folder.create({**self._about, "runtime": runtime})
+            self._folder.create(about)
 
     def film_path(self) -> Path:
         """File of the whole film before it has its final name."""

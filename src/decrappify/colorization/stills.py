@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from decrappify.checks import check_whole, json_value
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
@@ -65,9 +67,9 @@ def colorize_still(
         If memory runs out.
     """
     check_still_output(source, output, overwrite=overwrite)
-    photograph = read_photograph(source)
+    note, photograph = _note(source, watermark=watermark), read_photograph(source)
     (square,) = colorizer.colour_of([photograph.pixels])
-    return _write(output, photograph, square, colorizer, watermark=watermark, overwrite=overwrite)
+    return _write(output, photograph, square, colorizer, note, watermark=watermark, overwrite=overwrite)
 
 
 def check_still_output(source: Path, output: Path, *, overwrite: bool) -> None:
@@ -108,7 +110,7 @@ def colorize_folder(
     overwrite : bool
         Whether pictures in `output` may be replaced.
     resume : bool
-        Pass over pictures that an earlier run with the same model and settings finished.
+        Pass over pictures that an earlier run with the same model and settings finished, of the same file.
     progress : callable, optional
         As tqdm.
     cancel : threading.Event, optional
@@ -191,7 +193,9 @@ def _colour_all(
             if cancel is not None and cancel.is_set():
                 raise ColorizationCancelled("colorization was cancelled; the same call goes on where it stopped")
             batch = pairs[start : start + size]
-            todo, done = (batch, []) if overwrite else _unfinished(batch, colorizer, failed, resume=resume)
+            todo, done = batch, list[Pair]()
+            if not overwrite:
+                todo, done = _unfinished(batch, colorizer, failed, watermark=watermark, resume=resume)
             if todo:
                 _colour_batch(todo, done, colorizer, failed, watermark=watermark, overwrite=overwrite)
             if bar is not None:
@@ -216,6 +220,10 @@ def _pairs(source: Path, output: Path) -> list[Pair]:
         if name in taken:
             raise InputError(f"{taken[name].name} and {picture.name} would both become {name}; rename one of them")
         taken[name] = picture
+    read = {picture.resolve() for picture in pictures}  # a folder may hold links to pictures in the output
+    for name in taken:
+        if not (output / name).is_symlink() and (output / name).resolve() in read:
+            raise InputError(f"{output / name} is one of the pictures that {source} links to; choose another folder")
     return [(picture, output / name) for name, picture in taken.items()]
 
 
@@ -236,29 +244,42 @@ def _checked_batch_size(batch_size: int | None) -> int:
 
 
 def _unfinished(
-    batch: Sequence[Pair], colorizer: Colorizer, failed: list[Failure], *, resume: bool
+    batch: Sequence[Pair], colorizer: Colorizer, failed: list[Failure], *, watermark: bool, resume: bool
 ) -> tuple[list[Pair], list[Pair]]:
     """Return what is to be done and what is finished, and report what is in the way."""
     todo, done = [], []
     for source, output in batch:
         if not output.exists():
             todo.append((source, output))
-        elif resume and _is_finished(output, colorizer):
+        elif resume and _is_finished(output, colorizer, _note(source, watermark=watermark)):
             done.append((source, output))
         else:
-            why = "was not made by this model and these settings" if resume else "already exists"
+            why = "was not made of this picture by this model and these settings" if resume else "already exists"
             error = f"{output} {why}; replace it with overwrite=True (--overwrite), or choose another folder"
             failed.append((source, OutputExistsError(error)))
     return todo, done
 
 
-def _is_finished(output: Path, colorizer: Colorizer) -> bool:
+def _is_finished(output: Path, colorizer: Colorizer, note: str) -> bool:
     try:
         description = read_description(output)
     except FormatError:
         return False
     factor = colorizer.render_factor
-    return (colorizer.statement(factor) if isinstance(factor, int) else f"{colorizer.identity}, ") in description
+    if isinstance(factor, int):
+        return colorizer.statement(factor) + note in description
+    return f"{colorizer.identity}, " in description and bool(
+        re.search(rf"render_factor \d+{re.escape(note)}", description)
+    )
+
+
+def _note(source: Path, *, watermark: bool) -> str:
+    """Describe the rest that decides a coloured picture: the content of its file, and whether it has a watermark."""
+    try:
+        checksum = crc32(source.read_bytes())
+    except OSError:  # reading its pixels states what is wrong
+        checksum = 0
+    return f"{', watermark' if watermark else ''}, source CRC-32 {checksum:08x}"
 
 
 def _colour_batch(
@@ -274,22 +295,29 @@ def _colour_batch(
     photographs = []
     for source, output in sorted([*todo, *done], key=lambda pair: natural_key(pair[0])):
         try:
-            photographs.append((source, output, read_photograph(source)))
+            photographs.append((source, output, _note(source, watermark=watermark), read_photograph(source)))
         except _OF_ONE_PICTURE as error:
             failed.append((source, error))
-    squares = colorizer.colour_of([photograph.pixels for _, _, photograph in photographs])
-    for (source, output, photograph), square in zip(photographs, squares, strict=True):
+    squares = colorizer.colour_of([photograph.pixels for *_, photograph in photographs])
+    for (source, output, note, photograph), square in zip(photographs, squares, strict=True):
         if (source, output) in done:
             continue
         try:
-            _write(output, photograph, square, colorizer, watermark=watermark, overwrite=overwrite)
+            _write(output, photograph, square, colorizer, note, watermark=watermark, overwrite=overwrite)
         except _OF_ONE_PICTURE as error:
             failed.append((source, error))
 
 
 def _write(
-    output: Path, photograph: Photograph, square: Array, colorizer: Colorizer, *, watermark: bool, overwrite: bool
+    output: Path,
+    photograph: Photograph,
+    square: Array,
+    colorizer: Colorizer,
+    note: str,
+    *,
+    watermark: bool,
+    overwrite: bool,
 ) -> Path:
     pixels = colorizer.finish(photograph.pixels, square)
     coloured = replace(photograph, pixels=add_watermark(pixels) if watermark else pixels)
-    return write_photograph(output, coloured, colorizer.statement(len(square) // SQUARE), overwrite=overwrite)
+    return write_photograph(output, coloured, colorizer.statement(len(square) // SQUARE) + note, overwrite=overwrite)

@@ -16,7 +16,7 @@ from decrappify.checks import checked_progress
 from decrappify.errors import InputError
 from decrappify.io.folder import check_folder_as, is_image_folder
 from decrappify.io.formats import READABLE, format_of, writer_for
-from decrappify.io.outputs import check_early, partial_path, refuse_overlap
+from decrappify.io.outputs import check_early, partial_path, refuse_input
 from decrappify.io.scenes import scene_index, scenes, several_scenes, unique_names
 from decrappify.movie import Movie, PixelSize
 
@@ -228,7 +228,7 @@ def save_movie(
     kind = writer_for(path)
     check_early(path, overwrite=overwrite)
     movie = cast_movie(open_movie(movie), dtype)
-    refuse_overlap(path, movie.origin)
+    refuse_input(path, movie)
     if kind == "OME-Zarr":
         from decrappify.io.omezarr_writer import write_omezarr
 

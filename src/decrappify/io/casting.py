@@ -27,7 +27,7 @@ def cast_movie(movie: Movie, dtype: DTypeLike | None) -> Movie:
     if dtype is None:
         return movie
     try:
-        wanted = np.dtype(dtype)
+        wanted = np.dtype(dtype).newbyteorder("=")  # files state a byte order of their own
     except TypeError as error:
         raise InputError(f"dtype={dtype!r} is not known; needs one such as 'uint8', 'uint16' or 'float32'") from error
     if wanted.kind not in "uif":

@@ -148,6 +148,11 @@ class CziSource:
         self._guard.check()
         return plane.astype(self.dtype, copy=False)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that are read."""
+        return self._guard.paths
+
     def version(self, t: int, c: int, z: int) -> str | None:
         """Return size, times and inode of the file."""
         return file_version(self._path)

@@ -8,9 +8,11 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from decrappify.checks import json_value
@@ -80,6 +82,20 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def file_age(status: os.stat_result, folder: Path) -> float:
+    """Return for how many seconds a file in a folder was not touched, by the clock of the disk.
+
+    On a network share that is the server's clock, which may differ from this computer's. A time in the future, of a
+    clock that was set back since, counts like one in the past.
+    """
+    try:
+        with TemporaryFile(dir=folder) as file:
+            now = os.fstat(file.fileno()).st_mtime
+    except OSError:
+        now = time.time()
+    return abs(now - status.st_mtime)
 
 
 def same_content(one: Path, other: Path) -> bool:

@@ -40,6 +40,11 @@ class FileGuard:
         for path in paths:
             self.add(path)
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The guarded files."""
+        return tuple(self._opened)
+
     def add(self, path: str | os.PathLike[str]) -> None:
         """Guard a further file, as it is now; one that is guarded already stays as it was."""
         path = Path(path)

@@ -18,6 +18,9 @@ _DECODING = {"max_pixels": str(_MAX_PIXELS)}
 STRICT_DECODING = _DECODING | {"err_detect": "explode"}  # a frame that needs error concealment is an error instead
 LENIENT_DECODING = _DECODING
 _COVER = "attached_pic"
+# A container whose header was overwritten is found to be a bare stream, which says nothing of the frames it lacks.
+_CONTAINERS = frozenset({".avi", ".mkv", ".mov", ".mp4", ".webm"})
+_BARE_STREAMS = frozenset({"h261", "h263", "h264", "hevc", "m4v", "mjpeg", "mpegvideo", "obu", "rawvideo", "vc1"})
 _LATIN_1 = "decrappify-latin-1"
 
 
@@ -69,6 +72,11 @@ def picture_stream(container: Any, path: Path) -> Any:
     kind = container.format.name
     if kind.startswith("image2") or kind.endswith("_pipe"):
         raise InputError(f"{path.name} is a still picture, not a film; give the output a picture's name, such as .png")
+    if kind in _BARE_STREAMS and path.suffix.lower() in _CONTAINERS:
+        raise FormatError(
+            f"{path.name} has no {path.suffix[1:]} header, only a bare {kind} stream, of which frames may be lost; "
+            "copy it again"
+        )
     for stream in container.streams.video:
         if _COVER in str(stream.disposition):
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -145,6 +146,21 @@ def lock_line(entry: dict[str, Any]) -> bytes:
 def holder_entry(holder: Holder) -> dict[str, Any]:
     """Make the entry of a holder."""
     return {"format": FORMAT, "holder": asdict(holder)}
+
+
+def read_entries(descriptor: int) -> bytes:
+    """Read an open lock file from its start."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        return file.read()
+
+
+def append_entry(descriptor: int, entry: dict[str, Any]) -> None:
+    """Write one entry to the end of an open lock file, and wait until it is on the disk."""
+    line = lock_line(entry)
+    if os.write(descriptor, line) != len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(descriptor)
 
 
 @cache

@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import secrets
+import stat
 import threading
 import time
 import weakref
@@ -24,17 +25,18 @@ from types import ModuleType
 from typing import Any
 
 from decrappify.errors import OutputError, OutputExistsError
-from decrappify.io.durable import identity, output_errors, remove, same_content, sync_file, sync_folder
+from decrappify.io.durable import file_age, identity, output_errors, remove, same_content, sync_file, sync_folder
 from decrappify.io.lock_record import (
     HEARTBEAT_S,
     STALE_S,
     Holder,
     LockRecord,
+    append_entry,
     boot_name,
     holder_entry,
     is_lock,
-    lock_line,
     parse_lock,
+    read_entries,
 )
 
 fcntl: ModuleType | None
@@ -47,6 +49,8 @@ logger = logging.getLogger(__name__)
 
 _KINDS = "new|old|trash|partial"
 _ATTEMPTS, _PAUSE_S = 50, 0.02
+_NOT_A_FILE = {errno.ELOOP, errno.EISDIR, errno.ENXIO}  # a link, a folder, a socket
+_NOT_OURS = {errno.EACCES, errno.EPERM}
 _LONGEST_NAME = 150  # bytes of an output's name that fit into a file name with what is added to it
 _held: weakref.WeakSet[OutputLock] = weakref.WeakSet()
 
@@ -197,19 +201,25 @@ class OutputLock:
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
         try:
-            return os.open(self._path, flags, 0o644)
+            descriptor = os.open(self._path, flags, 0o644)
         except OSError as error:
-            if error.errno == errno.ELOOP:
+            if error.errno in _NOT_A_FILE:
                 raise self._foreign() from error
+            if error.errno in _NOT_OURS and self._path.is_file():
+                raise self._of_another_user() from error
             raise
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe
+            os.close(descriptor)
+            raise self._foreign()
+        return descriptor
 
     def _try(self, descriptor: int) -> Holder | None:
         """Take the lock if it is free; None to try again, as it changed meanwhile."""
         kept, free = _lock_by_system(descriptor)
         if free and not self._is_current(descriptor):
             return None  # deleted by its holder between opening and locking
-        age = time.time() - os.fstat(descriptor).st_mtime
-        content = _read(descriptor)
+        age = file_age(os.fstat(descriptor), self._path.parent)
+        content = read_entries(descriptor)
         if not is_lock(content):
             raise self._foreign()
         before = parse_lock(content)
@@ -222,7 +232,7 @@ class OutputLock:
                 raise self._in_use(holder, age)
         mine = Holder.present(locked_by_system=kept)
         try:
-            _append(descriptor, holder_entry(mine))
+            append_entry(descriptor, holder_entry(mine))
         except OSError:
             if not content:
                 self._path.unlink(missing_ok=True)
@@ -237,9 +247,9 @@ class OutputLock:
     def _check_first(self, descriptor: int, mine: Holder, ended: set[str]) -> None:
         """Without a system's lock, the first of those that wrote their name at the same time has it."""
         time.sleep(_PAUSE_S)
-        others = [each for each in parse_lock(_read(descriptor)).unreleased if each.token not in ended]
+        others = [each for each in parse_lock(read_entries(descriptor)).unreleased if each.token not in ended]
         if others and others[0].token != mine.token:
-            _append(descriptor, {"released": mine.token})
+            append_entry(descriptor, {"released": mine.token})
             raise self._in_use(others[0], 0.0)
 
     def _is_current(self, descriptor: int) -> bool:
@@ -278,7 +288,11 @@ class OutputLock:
         if new.parent != self.target.parent:
             sync_folder(new.parent)
         if old is not None:
-            remove(old)
+            try:
+                remove(old)
+            except OSError as error:  # files of another user; the new output is complete
+                logger.warning("%s was replaced, but the old one could not be deleted (%s) and is kept as %s",
+                               self._shown, error.strerror, old)  # fmt: skip
 
     def _delete(self) -> None:
         try:
@@ -290,8 +304,8 @@ class OutputLock:
         with self._mutex:
             if self._descriptor is None:
                 raise OutputError(f"the lock on {self._shown} is not held any more; start again")
-            _append(self._descriptor, entry)
-            self._record = parse_lock(_read(self._descriptor))
+            append_entry(self._descriptor, entry)
+            self._record = parse_lock(read_entries(self._descriptor))
 
     def _beat(self) -> None:
         while not self._ended.wait(HEARTBEAT_S):
@@ -307,6 +321,16 @@ class OutputLock:
                 f"{STALE_S:.0f} s"
             )
         return OutputError(f"{self._shown} is being written by {holder}; {remedy}")
+
+    def _of_another_user(self) -> OutputError:
+        try:
+            holder = next(iter(reversed(parse_lock(self._path.read_bytes()).unreleased)), None)
+        except OSError:
+            holder = None
+        return OutputError(
+            f"{self._shown} is being written by another user{f', {holder}' if holder else ''}; wait until that has "
+            f"ended, or, if it was killed, delete its lock {self._path}, or choose another name"
+        )
 
     def _foreign(self) -> OutputError:
         return OutputError(
@@ -356,19 +380,6 @@ def _lock_by_system(descriptor: int) -> tuple[bool, bool]:
     except OSError:  # a network share without locks
         return False, True
     return True, True
-
-
-def _read(descriptor: int) -> bytes:
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    with os.fdopen(os.dup(descriptor), "rb") as file:
-        return file.read()
-
-
-def _append(descriptor: int, entry: dict[str, Any]) -> None:
-    line = lock_line(entry)
-    if os.write(descriptor, line) != len(line):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    os.fsync(descriptor)
 
 
 def _forget_in_child() -> None:

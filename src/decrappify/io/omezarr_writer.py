@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import threading
@@ -28,6 +29,8 @@ from decrappify.io.outputs import check_output, partial_path
 from decrappify.io.working_folder import WorkingFolder
 from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import Array, Movie, PixelSize, Plane, Shape5
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 512
 _WINDOW_PLANES = 64  # planes looked at for the display window
@@ -311,6 +314,8 @@ class ZarrMovieWriter:
         self._synced_at = time.monotonic()
         self.resumed = continued and bool(self._journal.done)
         self._may_have_leftovers = continued
+        if continued:
+            self._forget_lost_planes()
         self.state = dict(self._journal.state)
         # A black plane must be on disk too.
         with self._damage_errors(), zarr.config.set({"array.write_empty_chunks": True}):
@@ -364,6 +369,21 @@ class ZarrMovieWriter:
         sync_files(self.partial_path.rglob("zarr.json"), below=self.working_folder.path)
         self._journal.record_layout(layout)
         self._journal.record_synced()
+
+    def _forget_lost_planes(self) -> None:
+        """Forget finished planes of which somebody has deleted chunks: they would be black in the result."""
+        lost = {plane for plane in self._journal.done if not self._has_all_chunks(plane)}
+        if lost:
+            logger.warning("%s: %d finished planes lack chunks and are restored again", self.partial_path, len(lost))
+            self._journal.done -= lost
+
+    def _has_all_chunks(self, plane: Plane) -> bool:
+        for level, shape in enumerate(self._level_shapes):
+            folder = self.partial_path / str(level) / "c" / "/".join(map(str, plane))
+            rows, columns = (range(-(-size // CHUNK)) for size in shape[3:])
+            if not all((folder / str(row) / str(column)).exists() for row in rows for column in columns):
+                return False
+        return True
 
     def _forget_leftovers(self, t: int, c: int, z: int) -> None:
         # A kill can leave temporary files beside the chunks of the plane it hit.

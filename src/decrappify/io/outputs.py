@@ -11,6 +11,7 @@ from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.io.durable import output_errors
 from decrappify.io.locks import lock_path, locked
 from decrappify.io.working_folder import working_path
+from decrappify.movie import Movie
 
 ZARR_DOCUMENTS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")  # one of them makes a folder a Zarr store
 
@@ -26,7 +27,7 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
         If its folder is missing or not writable, or `path` is itself a folder of other things than Zarr.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:
         raise OutputExistsError(
             f"{path} already exists; choose another name, or replace it with overwrite=True (--overwrite)"
         )
@@ -70,6 +71,21 @@ def partial_path(path: str | os.PathLike[str]) -> Path:
     return working_path(Path(path)) / "store.ome.zarr"
 
 
+def refuse_input(output: str | os.PathLike[str], movie: Movie) -> None:
+    """Refuse an output as `refuse_overlap` does, for what a movie was opened from and, if it is there, for every file.
+
+    The files of a movie may lie anywhere: those of a set of OME-TIFF name each other, and folders hold links.
+
+    Raises
+    ------
+    InputError
+        If the output is, holds, or lies in a part of the input.
+    """
+    refuse_overlap(output, movie.origin)
+    if os.path.lexists(output):  # only then can something be lost; there may be many files
+        refuse_overlap(output, *sorted(movie.files))
+
+
 def refuse_overlap(output: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:
     """Refuse an output that is an input, lies in one, or holds one, links resolved; and inputs in its working folder.
 
@@ -84,7 +100,8 @@ def refuse_overlap(output: str | os.PathLike[str], *inputs: str | os.PathLike[st
         read = source.resolve()
         written = {final, final.resolve()}
         if read in written:
-            raise InputError(f"{target} is the input itself; choose another name for the output")
+            part = "the input itself" if len(inputs) == 1 else "a part of the input"
+            raise InputError(f"{target} is {part}; choose another name for the output")
         if any(read.is_relative_to(each) for each in written):
             raise InputError(f"{target} holds the input {source}; choose another name for the output")
         if any(each.is_relative_to(read) for each in written):

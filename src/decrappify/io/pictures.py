@@ -57,6 +57,11 @@ class PictureSource:
             self._pixels = self._decoded()
         return self._pixels[c, rows, columns].copy()
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that are read."""
+        return self._guard.paths
+
     def version(self, t: int, c: int, z: int) -> str | None:
         """Return size, times and inode of the file."""
         return file_version(self._file)
@@ -117,6 +122,11 @@ class GridSource:
         self._guard.check(file)
         return region
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that are read."""
+        return self._guard.paths
+
     def version(self, t: int, c: int, z: int) -> str | None:
         """Return size, times and inode of the file that holds a plane."""
         place, _ = self._place(t, c, z)
@@ -153,6 +163,7 @@ class ClosingSource:
     def __init__(self, open_file: Callable[[], Movie], movie: Movie) -> None:
         self._open_file = open_file
         self.shape, self.dtype, self.missing = movie.shape, movie.dtype, movie.missing
+        self.files = movie.files
         self._opened = movie.version(0)
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from decrappify.errors import InputError
+from decrappify.errors import FormatError, InputError
 
 _LISTED = 12  # scenes named in a message
 _NAME_BYTES = 100  # of a scene name in a file name, which may have 255
@@ -186,4 +186,6 @@ def _names_in_file(path: Path) -> list[str | None]:
         from decrappify.io.omezarr import scene_names as of_omezarr
 
         names = of_omezarr(path)
+    if not names:
+        raise FormatError(f"{path} is a {kind} file without images; it is damaged: copy it again")
     return list(names)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from decrappify.errors import FormatError
 from decrappify.io.ome_reader import announced_axes
+from decrappify.io.tiff_layout import scene_axes
 
+_MOST_SCENES = 10_000  # of a series: each is opened to list it
 _MOST_PLANES = 2_000_000  # of a recording; tifffile makes a list of all that are announced, whatever the file holds
 
 
@@ -30,6 +32,14 @@ def check_ome(path: Path, images: Iterable[Element]) -> None:
     """Raise FormatError if an image of the OME-XML announces more planes than a recording can have."""
     for image in images:
         _check(path, math.prod(announced_axes(image)[1]))
+
+
+def check_scenes(path: Path, axes: str, shape: Sequence[int], kind: str) -> None:
+    """Raise FormatError if a series announces more positions and mosaic tiles than a recording can have."""
+    sizes = dict(zip(axes, shape, strict=True))
+    total = math.prod(sizes[axis] for axis in scene_axes(axes, kind))
+    if total > _MOST_SCENES:
+        raise FormatError(f"{path} announces {total} scenes; its metadata are damaged: copy it again")
 
 
 def _check(path: Path, total: int) -> None:

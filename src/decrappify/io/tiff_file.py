@@ -25,7 +25,7 @@ from decrappify.io.ome_reader import (
     renamed_uuid,
     scene_numbers,
 )
-from decrappify.io.tiff_announced import check_micromanager, check_ome
+from decrappify.io.tiff_announced import check_micromanager, check_ome, check_scenes
 from decrappify.io.tiff_layout import scene_indices, scene_label
 from decrappify.io.tiff_micromanager import position_names
 from decrappify.limits.files import check_regular, check_regular_files
@@ -182,6 +182,7 @@ class TiffDocument:
         scenes = []
         for number, series in _scene_series(self.file.series):
             axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
+            check_scenes(self.path, axes, shape, series.kind)
             indices = scene_indices(axes, shape, series.kind)
             labels, order = self._positions(series.kind, indices)
             for place in order:

@@ -93,6 +93,11 @@ class TiffSource:
         self._guard.check(self._path_of(index))
         return upright(self._true_values(plane), self._orientation).astype(self.dtype, copy=False)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that are read."""
+        return self._guard.paths
+
     def version(self, t: int, c: int, z: int) -> str | None:
         """Return size, times and inode of the file that holds a plane."""
         index = {"T": t, "C": c // self._n_samples, "Z": z, "S": c % self._n_samples}

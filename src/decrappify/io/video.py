@@ -121,6 +121,11 @@ class VideoSource:
                 self._kept.popitem(last=False)
         return self._kept[t][rows, columns, c].copy()
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that are read."""
+        return self._guard.paths
+
     def version(self, t: int, c: int, z: int) -> str | None:
         """Return size, times and inode of the file."""
         return file_version(self._path)

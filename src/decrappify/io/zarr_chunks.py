@@ -6,6 +6,7 @@ fill value. A chunk that was deleted or never written looks the same, so that a 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from decrappify.movie import AXES, Array, Plane
 WAYS = ("auto", "missing", "fill")
 # Stored chunks up to which the store is listed when it is opened, by itself and for absent_chunks="missing".
 LISTED, LISTED_WHEN_ASKED = 500_000, 20_000_000
-_SAMPLED = 8  # incomplete planes whose pixels are examined
+_SAMPLED = 32  # incomplete planes whose pixels are examined
 _NEIGHBORS = 4  # chunks of each
 
 Place = tuple[int, ...]
@@ -89,11 +90,24 @@ class StoredChunks:
         if int(np.prod(self.grid, dtype=np.int64)) > (LISTED_WHEN_ASKED if when_asked else LISTED):
             return None
         keys = _files_under(self.folder) if self.folder is not None else sync(_keys_of(self._array.store_path))
-        absent = np.ones(self.grid, bool)
-        for place in product(*map(range, self.grid)):
-            if self.key(place) in keys:
-                absent[place] = False
-        return absent
+        counts = dict(zip(AXES, self.grid, strict=True))
+        own = [counts[axis] for axis in self._axes]
+        absent = np.fromiter((key not in keys for key in self._all_keys(own)), bool, math.prod(own)).reshape(own)
+        return absent.transpose([self._axes.index(axis) for axis in AXES if axis in self._axes]).reshape(self.grid)
+
+    def _all_keys(self, counts: list[int]) -> Iterator[str]:
+        """Return the key of every chunk in the order of the array's axes; faster than one call for each."""
+        encode = self._array.metadata.encode_chunk_key
+        start, *between, end = encode((0,) * len(counts)).split("0")
+        last = [count - 1 for count in counts]
+        if any(text != between[0] for text in between) or start + (between or [""])[0].join(
+            map(str, last)
+        ) + end != encode(tuple(last)):
+            yield from map(encode, product(*map(range, counts)))  # an encoding of a kind that is not known here
+            return
+        separator = (between or [""])[0]
+        for index in product(*([str(i) for i in range(count)] for count in counts)):
+            yield f"{start}{separator.join(index)}{end}"
 
     def version(self, t: int, c: int, z: int) -> str | None:
         """Return a digest of size, times and inode of the chunks of a plane; None where the array is not on a disk."""
@@ -140,10 +154,13 @@ class Judgment:
         Planes that count as not recorded.
     filled : ndarray of bool, (T, C, Z, Y, X) of chunks
         Absent chunks that are taken as the fill value.
+    doubtful : ndarray of bool, (T, C, Z, Y, X) of chunks
+        Those of `filled` that may have been lost.
     """
 
     lost: NDArray[np.bool_]
     filled: NDArray[np.bool_]
+    doubtful: NDArray[np.bool_]
 
     def planes(self, size: dict[str, int], shape: tuple[int, ...]) -> frozenset[Plane]:
         """Return the planes (t, c, z) that count as not recorded."""
@@ -179,8 +196,11 @@ def judge(
     -----
     A plane without any chunk counts as not recorded. A chunk that is absent in every plane, while others are there, is
     a gap (of a mosaic) and holds the fill value. Any other absent chunk holds the fill value if the fill value occurs
-    among the stored pixels beside it (up to 4 chunks of each of 8 planes are examined), as in masks and thresholded
-    data; where it does not, as with a camera's offset, the chunk was lost, and its plane counts as not recorded.
+    among the stored pixels of its plane beside it (up to 4 chunks are examined), as in masks and thresholded data;
+    where it does not, as with a camera's offset, the chunk was lost, and its plane counts as not recorded. Of more than
+    32 planes with such chunks, 32 are examined, and the others are what most of those are.
+
+    Gaps are without doubt if the fill value occurs beside them too, as with a black border.
 
     Examples
     --------
@@ -189,24 +209,33 @@ def judge(
     >>> judge(absent, lambda place: False).lost.ravel(), judge(absent, lambda place: True).lost.ravel()
     (array([False,  True,  True]), array([False,  True, False]))
     """
-    nothing = np.zeros(absent.shape[:3], bool)
+    nowhere = np.zeros_like(absent)
     if how == "fill":
-        return Judgment(nothing, absent)
-    incomplete = np.asarray(absent.any(axis=(3, 4)))
+        return Judgment(np.zeros(absent.shape[:3], bool), absent, nowhere)
     if how == "missing" or complete:
-        return Judgment(incomplete, np.zeros_like(absent))
+        return Judgment(np.asarray(absent.any(axis=(3, 4))), nowhere, nowhere)
     empty = np.asarray(absent.all(axis=(3, 4)))
     with_chunks = absent[~empty]
     gaps = with_chunks.all(axis=0) if len(with_chunks) > 1 else np.zeros(absent.shape[3:], bool)
-    scattered = (absent & ~gaps).any(axis=(3, 4)) & ~empty
-    places = np.argwhere(scattered)
+    scattered = np.asarray((absent & ~gaps).any(axis=(3, 4)) & ~empty)
+
+    def is_meant(plane: Place) -> bool:
+        return any(holds_fill((*plane, y, x)) for y, x in _beside(absent[plane]))
+
+    meant = {plane: is_meant(plane) for plane in _picked(scattered)}
+    lost = empty | scattered if 2 * sum(meant.values()) < len(meant) else empty
+    for plane, as_fill in meant.items():
+        lost[plane] = not as_fill
+    filled = absent & ~lost[..., None, None]
+    certain = gaps.any() and all(meant[plane] if plane in meant else is_meant(plane) for plane in _picked(~lost))
+    return Judgment(lost, filled, filled & ~gaps if certain else filled)
+
+
+def _picked(planes: NDArray[np.bool_]) -> list[Place]:
+    """Return up to 32 of the planes that are True, evenly spread."""
+    places = np.argwhere(planes)
     picks = np.unique(np.linspace(0, len(places) - 1, min(len(places), _SAMPLED)).round().astype(int))
-    meant = all(
-        any(holds_fill((*leading, y, x)) for y, x in _beside(absent[tuple(leading)]))
-        for leading in (places[pick].tolist() for pick in picks)
-    )
-    lost = empty if meant else empty | scattered
-    return Judgment(lost, absent & ~lost[..., None, None])
+    return [(int(t), int(c), int(z)) for t, c, z in places[picks]]
 
 
 def _beside(absent: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -217,12 +246,11 @@ def _beside(absent: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _files_under(folder: Path) -> set[str]:
-    start = len(str(folder)) + 1
-    return {
-        os.path.join(parent, name)[start:].replace(os.sep, "/")  # noqa: PTH118 - hundreds of thousands of them
-        for parent, _, names in os.walk(folder)
-        for name in names
-    }
+    start, found = len(str(folder)) + 1, set()
+    for parent, _, names in os.walk(folder):
+        prefix = f"{parent[start:].replace(os.sep, '/')}/" if len(parent) >= start else ""
+        found.update([prefix + name for name in names])
+    return found
 
 
 async def _keys_of(store_path: Any) -> set[str]:

@@ -89,6 +89,12 @@ class OmeZarrSource:
             return np.zeros(plane.shape, self.dtype)
         return plane.astype(self.dtype, copy=False)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Folders of the array and of its chunks, each of which may be a link; none where it is not on a disk."""
+        folder = self._chunks.folder
+        return () if folder is None else (folder, folder / "c")
+
     def version(self, t: int, c: int, z: int) -> str | None:
         """Return a digest of size, times and inode of the chunks of a plane; None where they are not on a disk."""
         return self._chunks.version(t, c, z)
@@ -177,10 +183,10 @@ class OmeZarrSource:
                 "store again, or pass absent_chunks='fill' (--absent-chunks fill) if its writer leaves out chunks of "
                 f"the fill value {fill}"
             )
-        if found.filled.any():
-            planes = int(found.filled.any(axis=(3, 4)).sum())
+        if found.doubtful.any():
+            planes = int(found.doubtful.any(axis=(3, 4)).sum())
             self.notes.append(
-                f"{name}: {int(found.filled.sum())} absent chunks in {planes} planes are taken as the fill value "
+                f"{name}: {int(found.doubtful.sum())} absent chunks in {planes} planes are taken as the fill value "
                 f"{fill}, as in mosaics, masks and thresholded data; absent_chunks='missing' (--absent-chunks missing) "
                 "counts these planes as not recorded"
             )

@@ -16,7 +16,14 @@ from decrappify.errors import InputError
 from decrappify.limits.files import check_extent
 from decrappify.limits.memory import check_memory
 from decrappify.movie.sources import Array, ArraySource, FrameSource, PixelSize, Plane, Shape5
-from decrappify.movie.views import CroppedSource, SelectedSource, SwappedSource, missing_planes, plane_version
+from decrappify.movie.views import (
+    CroppedSource,
+    SelectedSource,
+    SwappedSource,
+    missing_planes,
+    plane_version,
+    source_files,
+)
 
 T = TypeVar("T")
 
@@ -50,6 +57,8 @@ class Movie:
     ----------
     origin : Path or None
         File or folder that `open_movie` read, also of the movies derived from it.
+    files : frozenset of Path
+        All files and folders that are read, such as those of a set of OME-TIFF, as far as the reader knows them.
 
     Examples
     --------
@@ -73,6 +82,7 @@ class Movie:
     ) -> None:
         self._source = source
         self.origin: Path | None = None
+        self.files = source_files(source)
         self.name = name
         self.shape: Shape5 = tuple(int(n) for n in source.shape)  # type: ignore[assignment]
         self.dtype: np.dtype[Any] = np.dtype(source.dtype)
@@ -212,6 +222,7 @@ class Movie:
         }
         movie = Movie(source, **(metadata | changes))
         movie.origin = self.origin
+        movie.files = movie.files or self.files
         return movie
 
     def version(self, t: int, c: int = 0, z: int = 0) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +22,8 @@ class FrameSource(Protocol):
 
     A source may also have ``missing``, a frozenset of the planes (t, c, z) that were never recorded; reading such a
     plane returns zeros. It may have ``version(t, c, z)``, a short text that differs whenever the stored pixels of the
-    plane may have changed, such as size and times of its file; None or no such method where nothing shows a change.
+    plane may have changed, such as size and times of its file; None or no such method where nothing shows a change. And
+    it may have ``files``, the paths that it reads.
     """
 
     shape: Shape5
@@ -49,6 +51,8 @@ class ArraySource:
     """
 
     def __init__(self, array: Any, axes: str | None = None) -> None:
+        name = array.filename if isinstance(array, np.memmap) else None
+        self.files = () if name is None else (Path(name),)
         if not hasattr(array, "shape") or not hasattr(array, "dtype"):
             array = np.asarray(array)
         self._array = array

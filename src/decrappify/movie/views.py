@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from decrappify.movie.sources import Array, FrameSource, Plane, Shape5
 
 NOTHING_MISSING: frozenset[Plane] = frozenset()
@@ -10,6 +12,11 @@ NOTHING_MISSING: frozenset[Plane] = frozenset()
 def missing_planes(source: FrameSource) -> frozenset[Plane]:
     """Return the planes (t, c, z) of a source that were never recorded."""
     return frozenset(getattr(source, "missing", NOTHING_MISSING))
+
+
+def source_files(source: FrameSource) -> frozenset[Path]:
+    """Return the files and folders that a source reads, as far as it knows them."""
+    return frozenset(getattr(source, "files", ()))
 
 
 def plane_version(source: FrameSource, t: int, c: int, z: int) -> str | None:

@@ -366,7 +366,7 @@ def _checked_window_axis(axis: str, movie: Movie, model: Model) -> str:
 
 def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     try:
-        checked = np.dtype(dtype)
+        checked = np.dtype(dtype).newbyteorder("=")  # files state a byte order of their own
     except TypeError as error:
         raise InputError(f"dtype={dtype!r} is not known, needs one such as 'uint16' or 'float32'") from error
     if checked.kind not in "uif":

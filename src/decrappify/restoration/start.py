@@ -136,9 +136,9 @@ class Start:
 
     def _locked(self, output: Path) -> OutputLock:
         from decrappify.io.locks import OutputLock
-        from decrappify.io.outputs import check_output, refuse_overlap
+        from decrappify.io.outputs import check_output, refuse_input
 
-        refuse_overlap(output, self.job.movie.origin)
+        refuse_input(output, self.job.movie)
         check_output(output, overwrite=True)
         return OutputLock(output)
 

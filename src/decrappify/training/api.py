@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from decrappify._version import __version__
 from decrappify.checks import checked_progress
-from decrappify.errors import InputError, OutputError, OutputExistsError
+from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.intensity import NormalizationRule
 from decrappify.model import Model, load_model
 from decrappify.training.config import TrainingConfig
 from decrappify.training.material import Split, find_material
-from decrappify.training.run_lock import holds_run_folder
+from decrappify.training.run_lock import holds_run_folder, refuse_data_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -135,6 +135,8 @@ def train(
     config = config or TrainingConfig()
     if n_frames is not None:
         config = replace(config, n_frames=n_frames)
+    if output is not None:
+        refuse_data_folder(Path(output), high_res, pairs, validation)
     folder = None if output is None else run_folder(output, resume=resume, overwrite=overwrite)
     rule = NormalizationRule()
     shape = dict(network_settings or {})
@@ -219,6 +221,8 @@ def run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> Path:
     ------
     OutputExistsError
         If it holds a run, or files of the names that a run writes, and neither `resume` nor `overwrite` was asked for.
+    MissingFileError
+        If a run is to be resumed that ended before its first checkpoint.
     OutputError
         If it cannot be used.
     """
@@ -229,7 +233,13 @@ def run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> Path:
         raise OutputExistsError(
             f"{folder} holds a run already; pass resume (--resume) to go on, or overwrite (--overwrite)"
         )
-    found = [] if resume else sorted(path for pattern in _RUN_FILES for path in folder.glob(pattern))
+    found = sorted(path for pattern in _RUN_FILES for path in folder.glob(pattern))
+    if resume and found and not has_checkpoint(folder / "checkpoint.pt"):
+        raise MissingFileError(
+            f"no checkpoint {folder / 'checkpoint.pt'} to resume from, as the run in {folder} ended before its first "
+            "one; start it again with overwrite=True (--overwrite) instead of resume (--resume)"
+        )
+    found = [] if resume else found
     if found and not overwrite:
         raise OutputExistsError(
             f"{folder} holds {found[0].relative_to(folder)}, which a run would replace; choose another folder, or pass "

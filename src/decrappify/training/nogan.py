@@ -15,7 +15,7 @@ from decrappify.model import Model, load_model
 from decrappify.training.material import Material, PhotoMaterial, Split, find_material
 from decrappify.training.nogan_config import NoganConfig
 from decrappify.training.nogan_presets import nogan_preset
-from decrappify.training.run_lock import holds_run_folder
+from decrappify.training.run_lock import holds_run_folder, refuse_data_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -104,6 +104,7 @@ def train_nogan(
     config = nogan_preset(config) if isinstance(config, str) else config
     if not config.pretrain and start_from is None and not resume:
         raise InputError("the schedule has no pretrain steps; give start_from, the generator to start from")
+    refuse_data_folder(Path(output), high_res, pairs, validation)
     folder = run_folder(output, resume=resume, overwrite=overwrite)
     split = Split(
         n_frames=config.n_frames,

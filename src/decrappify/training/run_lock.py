@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from decrappify.errors import OutputError
+from decrappify.errors import InputError, OutputError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,14 +31,35 @@ def holds_run_folder(function: Callable[P, R]) -> Callable[P, R]:
         if output is None or (getattr(kwargs.get("config"), "n_devices", 1) != 1 and _rank() != 0):
             return function(*args, **kwargs)
         folder = Path(output)
+        is_new = not folder.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"cannot use {folder} as run folder: {error.strerror or error}") from error
-        with locked_folder(folder):
-            return function(*args, **kwargs)
+        try:
+            with locked_folder(folder):
+                return function(*args, **kwargs)
+        except BaseException:
+            if is_new:
+                with suppress(OSError):  # something is in it
+                    folder.rmdir()
+            raise
 
     return call
+
+
+def refuse_data_folder(folder: Path, *data: Any) -> None:
+    """Raise InputError if a run folder is a folder of the data, or lies in an OME-Zarr store of it."""
+    from decrappify.io.outputs import ZARR_DOCUMENTS
+
+    for each in data:
+        if isinstance(each, list | tuple):
+            refuse_data_folder(folder, *each)
+        elif isinstance(each, str | os.PathLike) and (path := Path(each).resolve()).is_dir():
+            is_store = any((path / name).exists() for name in ZARR_DOCUMENTS)
+            run = folder.resolve()
+            if run == path or (is_store and run.is_relative_to(path)):
+                raise InputError(f"run folder {folder} is the data {each}, or lies in it; choose another folder")
 
 
 def _rank() -> int:
