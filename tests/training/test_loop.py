@@ -26,6 +26,7 @@ from decrappify.movie import Movie
 from decrappify.runtime import processor_type, threads_put_back
 from decrappify.training import status, train
 from decrappify.training.ema import WeightAverage
+from decrappify.training.record import RunRecord
 
 from .tiny_run import CONFIG, NETWORK, NOISE, cells, tiny_train
 
@@ -38,6 +39,12 @@ def straight(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "straight"
     tiny_train(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch):
+    """The plot of the losses is looked at in `straight`, which is made before this; elsewhere it only takes time."""
+    monkeypatch.setattr(RunRecord, "draw", lambda self, *, final=True: None)
 
 
 def in_new_process(*arguments):
