@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import logging
 import os
@@ -30,11 +31,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let torch's loggers propagate.
+    """Let torch's loggers propagate, and keep what the imports made out of later garbage collections.
 
-    For every phase of every test, pytest adds its handlers to each logger that does not, and removes them again; torch
-    has forty of those.
+    For every phase of every test, pytest adds its handlers to each logger that does not propagate, and removes them
+    again; torch has forty of those.
     """
+    gc.collect()
+    gc.freeze()
     for name, logger in logging.root.manager.loggerDict.items():
         if name.startswith("torch") and isinstance(logger, logging.Logger):
             logger.propagate = True

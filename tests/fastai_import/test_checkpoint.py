@@ -10,6 +10,8 @@ from decrappify.networks import create
 
 from .conftest import NETWORKS
 
+ALIKE = ("none", "grey", "segmentation")  # in what is read of them to "batch" and "frames"
+
 
 @pytest.fixture
 def published(saved):
@@ -25,7 +27,9 @@ def published(saved):
     return save
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in ALIKE else name for name in NETWORKS]
+)
 def test_every_kind_of_network_is_rebuilt(name, made, saved, same_outputs):
     expected = made(name)
     found = read_checkpoint(saved(expected.state_dict()))

@@ -62,11 +62,13 @@ def test_elsewhere_it_is_one_convolution(conv, dtype, source):
 @pytest.mark.parametrize(("side", "convolutions"), [(181, 2), (182, 1)])
 def test_a_folded_network_may_leave_large_images_to_one_convolution(side, convolutions, monkeypatch):
     image = torch.randn(1, 80, side, side, generator=torch.Generator().manual_seed(1))
-    conv, calls = fold_norms(SpectralConv2d(80, 2, 3), large_in_one_go=True), []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        conv, calls = fold_norms(SpectralConv2d(80, 2, 3), large_in_one_go=True), []
     in_one_go = conv._conv_forward(image, conv.weight, conv.bias)
     convolve = conv._conv_forward
     monkeypatch.setattr(conv, "_conv_forward", lambda *arguments: calls.append(1) or convolve(*arguments))
-    torch.testing.assert_close(conv(image), in_one_go, atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(conv(image), in_one_go, atol=1e-6 * in_one_go.abs().max().item(), rtol=1e-5)
     assert len(calls) == convolutions
 
 
