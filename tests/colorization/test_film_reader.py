@@ -37,8 +37,8 @@ from .films import (
     ("name", "content", "error", "message"),
     [
         ("no.mp4", None, MissingFileError, "there is no file"),
-        ("text.mp4", b"a letter to my aunt " * 20, FormatError, "text.mp4 is no readable film"),
-        ("empty.mkv", b"", FormatError, "empty.mkv is no readable film"),
+        ("text.mp4", b"a letter to my aunt " * 20, FormatError, "text.mp4 cannot be read as a video"),
+        ("empty.mkv", b"", FormatError, "empty.mkv cannot be read as a video"),
     ],
 )
 def test_what_is_no_film_is_refused(tmp_path, film_colorizer, name, content, error, message):

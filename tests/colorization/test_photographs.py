@@ -189,8 +189,8 @@ def write_half(path):
         ("a.tif", write_pages, InputError, "a.tif holds 3 pages or frames, needs one"),
         ("a.jpg", write_layers, InputError, "a.jpg has colours of kind CMYK; save it as RGB or greyscale first"),
         ("a.tif", write_floats, InputError, "a.tif has colours of kind F; save it as RGB"),
-        ("a.jpg", write_web_page, FormatError, "a.jpg is no readable PNG, JPEG, BMP or TIFF picture"),
-        ("a.jpg", write_half, FormatError, "a.jpg is no readable .* it is damaged or another kind of file"),
+        ("a.jpg", write_web_page, FormatError, "a.jpg cannot be decoded as PNG, JPEG, BMP or TIFF"),
+        ("a.jpg", write_half, FormatError, "a.jpg cannot be decoded .* it is damaged or another kind of file"),
         ("a.jpg", lambda path: None, MissingFileError, "there is no file .*a.jpg; check the path"),
     ],
 )

@@ -70,7 +70,7 @@ def test_a_file_is_not_replaced_unasked(tmp_path):
         ('camera = "C:\\Users\\lab"', FormatError, "TOML file: .*; a backslash in double quotes .* single quotes"),
         ("name = 'x'", InputError, "needs a list of steps"),
         ("steps = []\nsteppes = 1", InputError, "no setting 'steppes'; did you mean 'steps'"),
-        ("[[steps]]\npart = 'gausian'", InputError, "no crappifier part 'gausian'; did you mean 'gaussian'"),
+        ("[[steps]]\npart = 'gausian'", InputError, "unknown crappifier part 'gausian'; did you mean 'gaussian'"),
         ("[[steps]]\npart = 'blur'\nsigmas = 1", InputError, "'blur' has no setting 'sigmas'; did you mean 'sigma'"),
         ("[[steps]]\nsigma = 1", InputError, "needs a table with its name"),
         ("[[steps]]\npart = 'blur'\nsigma = 'wide'", InputError, "c.toml: blur: sigma is 'wide', needs"),

@@ -98,7 +98,7 @@ def colorize_film(
     MissingFileError
         If there is no `source`.
     FormatError
-        If `source` is no film, is damaged or changes meanwhile, or `output` is of a format that cannot hold it.
+        If `source` is not a video, is damaged or changes meanwhile, or `output` is of a format that cannot hold it.
     InputError
         If `source` is a still picture or the output itself, or an option is out of range.
     OutputExistsError

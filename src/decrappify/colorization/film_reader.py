@@ -89,9 +89,9 @@ class FilmReader:
     Raises
     ------
     MissingFileError
-        If there is no such file.
+        If the file does not exist.
     FormatError
-        If it is no film, frames of it are missing, or nothing in it can be decoded.
+        If it is not a video, frames of it are missing, or nothing in it can be decoded.
     InputError
         If it is a still picture.
     """

@@ -216,6 +216,6 @@ def _reading(path: Path) -> Iterator[None]:
     except Exception as error:
         raise_if_limit(error, f"reading {path}")
         raise FormatError(
-            f"{path.name} is no readable PNG, JPEG, BMP or TIFF picture ({reason(error)}); "
+            f"{path.name} cannot be decoded as PNG, JPEG, BMP or TIFF ({reason(error)}); "
             "it is damaged or another kind of file"
         ) from error

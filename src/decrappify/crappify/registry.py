@@ -62,7 +62,7 @@ def part_from_dict(entry: Any) -> Part:
         raise InputError(f"a crappifier step is {short(entry)}, needs a table with its name, such as part = 'gaussian'")
     kind = PARTS.get(entry["part"])
     if kind is None:
-        raise InputError(f"there is no crappifier part {short(entry['part'])}; {did_you_mean(entry['part'], PARTS)}")
+        raise InputError(f"unknown crappifier part {short(entry['part'])}; {did_you_mean(entry['part'], PARTS)}")
     known = [each.name for each in fields(kind)]
     values: dict[str, Any] = {}
     for key, value in entry.items():

@@ -72,7 +72,7 @@ def read_checkpoint(path: str | Path, *, preset: str | None = None) -> Imported:
     Raises
     ------
     MissingFileError
-        If there is no such file.
+        If the file does not exist.
     InputError
         If `preset` is unknown.
     ModelFileError

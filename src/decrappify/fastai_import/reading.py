@@ -57,7 +57,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     Raises
     ------
     MissingFileError
-        If there is no such file.
+        If the file does not exist.
     ModelFileError
         If it holds something else, or is damaged; says what it is and what to do.
 

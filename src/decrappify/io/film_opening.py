@@ -39,19 +39,19 @@ def open_film(path: Path) -> Any:
     Raises
     ------
     MissingFileError
-        If there is no such file.
+        If the file does not exist.
     FormatError
         If it is a folder or pipe, or ffmpeg cannot read it.
     """
     import av
 
     check_film_file(path)
-    with film_errors(path, "is no readable film"):
+    with film_errors(path, "cannot be read as a video"):
         return av.open(ffmpeg_url(path), options=dict(_DECODING), metadata_errors=_LATIN_1)
 
 
 def check_film_file(path: Path) -> None:
-    """Raise MissingFileError if there is no such file, and FormatError if it is not a regular one."""
+    """Raise MissingFileError if the file does not exist, FormatError if it is not a regular file."""
     check_regular(path)  # reading a pipe might never end
     if path.is_dir():
         raise FormatError(f"{path} is a folder, needs a regular file")

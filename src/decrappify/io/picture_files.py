@@ -160,6 +160,6 @@ def _picture_errors(path: Path) -> Iterator[None]:
     except Exception as error:  # Pillow and the codecs raise nearly everything for damaged files
         raise_if_limit(error, f"reading {path}")
         raise FormatError(
-            f"{path.name} is no readable PNG, JPEG or BMP picture ({reason(error)}); it is damaged or another kind of "
+            f"{path.name} cannot be decoded as PNG, JPEG or BMP ({reason(error)}); it is damaged or another kind of "
             "file"
         ) from error

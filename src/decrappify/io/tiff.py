@@ -44,7 +44,7 @@ def open_tiff(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None 
     Raises
     ------
     MissingFileError
-        If there is no such file.
+        If the file does not exist.
     FormatError
         If it is no TIFF, or cut short, or damaged; also when a damaged frame is read.
     InputError

@@ -56,9 +56,9 @@ def open_video(path: str | os.PathLike[str]) -> Movie:
     Raises
     ------
     MissingFileError
-        If there is no such file.
+        If the file does not exist.
     FormatError
-        If it is no film, holds no picture stream, or is truncated. Reading raises it if a frame is damaged or the file
+        If it is not a video, has no video stream, or is cut short. Reading raises it if a frame is damaged or the file
         has changed.
     """
     path = Path(path)

@@ -81,7 +81,8 @@ def seam_warning(tile: int, overlap: int, *, margin: int, multiple: int) -> str 
     seam = next(seam for share, seam in reversed(_SEAMS) if overlap >= share * enough)
     return (
         f"tiles of {tile} pixels overlap by {overlap}, this model needs {enough}: seams of up to {100 * seam:.2g} % of "
-        f"the range are to be expected between them; leave tile_overlap out and use tile_size={2 * enough} or more"
+        "the range are to be expected between them; leave tile_overlap (--tile-overlap) out and use "
+        f"tile_size={2 * enough} (--tile-size) or more"
     )
 
 
