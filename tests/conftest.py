@@ -6,6 +6,7 @@ import gc
 import importlib.util
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,13 @@ def pytest_collection_finish() -> None:
     for name, logger in logging.root.manager.loggerDict.items():
         if name.startswith("torch") and isinstance(logger, logging.Logger):
             logger.propagate = True
+
+
+@pytest.fixture(autouse=True)
+def seeded_torch() -> None:
+    """Start every test with the same state of torch's global generator, whatever ran before it."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(20261121)
 
 
 @pytest.fixture
