@@ -22,7 +22,7 @@ from results import Benchmark, Job, Row, parser, table
 from decrappify import TrainingConfig
 from decrappify.networks import create
 from decrappify.training import NoganConfig
-from decrappify.training.checkpoint import save_checkpoint
+from decrappify.training.engine.checkpoint import save_checkpoint
 
 _BETWEEN_KILLS_S = 86_400
 

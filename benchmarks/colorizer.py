@@ -112,7 +112,7 @@ def sheet(path: Path, columns: Mapping[str, Sequence[Array]]) -> None:
     """A contact sheet of pictures (Y, X, 3), small enough to be committed."""
     from PIL import Image
 
-    from decrappify.training.gan_pictures import contact_sheet
+    from decrappify.training.monitors.plots import contact_sheet
 
     tiles = [
         (name, [np.moveaxis(np.asarray(Image.fromarray(one).resize((171, 128))), -1, 0) for one in images])

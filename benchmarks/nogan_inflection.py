@@ -87,7 +87,7 @@ def measure(name: str, seed: int, runs: Path | None) -> Row:
     """Run one schedule and score every checkpoint."""
     from decrappify import load_model
     from decrappify.training import NoganConfig, train_nogan
-    from decrappify.training.monitors import MonitorRow
+    from decrappify.training.monitors.measure import MonitorRow
 
     training, validation, crappifier, tests = material(name)
     with tempfile.TemporaryDirectory(dir=runs) as scratch:
@@ -150,8 +150,8 @@ def _quality(model: Any, sources: Sequence[Any], tests: Sequence[Any], sigma: fl
 
 def detect(row: Row, noise_draw: float | None = None) -> tuple[int | None, int | None, str]:
     """What the detector chooses of all checkpoints, where it would have stopped, and why."""
-    from decrappify.training.inflection import InflectionDetector, Limits, choose
-    from decrappify.training.monitors import MonitorRow
+    from decrappify.training.monitors.inflection import InflectionDetector, Limits, choose
+    from decrappify.training.monitors.measure import MonitorRow
 
     limits = Limits() if noise_draw is None else Limits(noise_draw=noise_draw)
     baseline, *rows = (MonitorRow.from_dict(entry) for entry in row["monitors"])

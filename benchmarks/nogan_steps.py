@@ -16,7 +16,7 @@ from stopwatch import Stopwatch, medians
 def measure_nogan(films: Sequence[Any], crappifier: str, device: str, rounds: int, warm: int) -> Row:
     """Steps of all phases of the "microscopy" preset, in short runs of it."""
     from decrappify.training import nogan_preset, train_nogan
-    from decrappify.training.nogan_run import NoganRun
+    from decrappify.training.engine.trainer import NoganRun
 
     preset = nogan_preset("microscopy")
     # Critic and generator take turns in the GAN phase whatever the critic has learnt, and nobody looks on.

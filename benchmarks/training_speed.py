@@ -67,7 +67,7 @@ def movies() -> list[Any]:
 
 def dataset(config: TrainingConfig, *, pairs: bool) -> Any:
     """What `train` learns from with these settings."""
-    from decrappify.training.material import Split, find_material
+    from decrappify.training.data.training_data import Split, find_material
 
     split = Split(n_frames=config.n_frames)
     truths = [movie.truth for movie in movies()]
@@ -122,7 +122,7 @@ def run_steps(settings: Mapping[str, Any], device: str, steps: int) -> Row:
     from decrappify.datasets import PairDataset, TupleDataset
     from decrappify.networks import create
     from decrappify.training import loop
-    from decrappify.training.ema import WeightAverage
+    from decrappify.training.engine.weight_average import WeightAverage
 
     config, pairs = _config(settings, WARM + steps, device)
     torch.set_num_threads(settings["threads"])
@@ -171,7 +171,7 @@ def count_flops(settings: Mapping[str, Any]) -> tuple[float, float]:
 
     from decrappify.losses import pixel_loss
     from decrappify.networks import create
-    from decrappify.training.loop import generator_step
+    from decrappify.training.engine.loop import generator_step
 
     config, pairs = _config(settings, 1, "cpu")
     network = create(config.network, n_frames=config.n_frames)

@@ -20,7 +20,7 @@ from decrappify.io import open_movie, save_movie
 from decrappify.model import load_model
 from decrappify.movie import Movie
 from decrappify.training import status
-from decrappify.training.validation import Validator
+from decrappify.training.engine.validation import Validator
 
 HEAVY = {"torch", "numpy", "zarr", "av", "tifffile", "pylibCZIrw", "matplotlib", "skimage", "scipy", "PIL", "tqdm"}
 RESULTS = {"restored.ome.zarr", "restored.ome.tif", "restored.mp4", "restored.png"}

@@ -91,7 +91,7 @@ def _progress() -> Any:
 def _log_status() -> None:
     """Log how far a training run is, where no progress bar shows it."""
     if _progress() is None:
-        status = logging.getLogger("decrappify.training.status")
+        status = logging.getLogger("decrappify.training.engine.status")
         click.get_current_context().find_root().call_on_close(partial(status.setLevel, status.level))
         status.setLevel(logging.INFO)
 
@@ -272,7 +272,7 @@ def train(
     Ctrl-C saves a checkpoint and ends with exit code 130; --resume continues. Without a terminal, a line a minute
     states how far the run is.
     """
-    from decrappify.training.run_file import train_from_file
+    from decrappify.training.config.run_file import train_from_file
 
     _log_status()
     model, folder = train_from_file(

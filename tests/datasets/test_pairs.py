@@ -9,7 +9,7 @@ from decrappify.datasets import PairDataset, pair_scale
 from decrappify.errors import DecrappifyError, InputError, MissingFileError
 from decrappify.io import open_movie, save_movie
 from decrappify.movie import Movie
-from decrappify.training.data import as_pairs
+from decrappify.training.data.inputs import as_pairs
 
 
 def movie(*shape, name="m", seed=0, axes=None):

@@ -25,12 +25,12 @@ def test_damaged_crappifier_files_are_refused_in_one_line_or_loaded_sanely(fuzz:
 
 
 def test_damaged_run_files_are_refused_in_one_line_or_read(fuzz: Fuzz) -> None:
-    preload = ("decrappify.training.run_file", "decrappify.samples")
+    preload = ("decrappify.training.config.run_file", "decrappify.samples")
     fuzz("run", "run", inputs.run_files, 800, preload=preload)
 
 
 def test_a_damaged_training_checkpoint_is_refused_in_one_line_or_resumed(fuzz: Fuzz) -> None:
-    fuzz("training", "checkpoint", inputs.training_runs, 80, preload=("decrappify.training.api", "lightning_fabric"))
+    fuzz("training", "checkpoint", inputs.training_runs, 80, preload=("decrappify.training.supervised", "lightning_fabric"))
 
 
 def test_a_damaged_journal_is_refused_in_one_line_or_resumed(fuzz: Fuzz) -> None:

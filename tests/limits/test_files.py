@@ -30,7 +30,7 @@ from decrappify.errors import DecrappifyError
 from decrappify.io import open_movie
 from decrappify.model import load_model
 from decrappify.networks.weights import read_weights
-from decrappify.training.run_file import train_from_file
+from decrappify.training.config.run_file import train_from_file
 
 openers = {"movie": lambda p: open_movie(p).frame(0), "model": load_model, "run": lambda p: train_from_file(Path(p)),
     "crappifier": Crappifier.load, "film": lambda p: open_film(Path(p)), "weights": lambda p: read_weights(Path(p)),

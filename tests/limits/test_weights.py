@@ -13,7 +13,7 @@ from decrappify.intensity import NormalizationRule
 from decrappify.model import load_model
 from decrappify.networks import create
 from decrappify.networks.weights import read_weights
-from decrappify.training.checkpoint import load_checkpoint
+from decrappify.training.engine.checkpoint import load_checkpoint
 
 ARCHITECTURE = {"name": "residual-unet", "n_frames": 1, "base_channels": 16, "depth": 1}
 

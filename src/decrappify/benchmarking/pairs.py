@@ -12,7 +12,7 @@ from decrappify.benchmarking.movies import repeated
 from decrappify.datasets.pairs import pair_scale
 from decrappify.errors import InputError
 from decrappify.movie import Movie
-from decrappify.training.data import as_movies, as_pairs
+from decrappify.training.data.inputs import as_movies, as_pairs
 
 _SUFFIX = re.compile(r"(\.ome)?\.(tiff?|zarr|png|jpe?g|czi|mp4|mov|avi)$", re.IGNORECASE)
 

@@ -1,0 +1,296 @@
+"""The NoGAN schedule as plain settings: what is trained on what size of patch, how long, at which rate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from decrappify.checks import check_whole
+from decrappify.errors import InputError
+from decrappify.training.config.supervised import CHOICES
+from decrappify.training.config.checks import check_choice, check_keys, check_range, check_types
+from decrappify.windows import check_n_frames
+
+ADVERSARIAL = ("bce", "hinge", "least-squares")
+TASKS = ("restoration", "colorization")
+
+
+def _check(step: Any, *, at_least_1: tuple[str, ...], rates: tuple[str, ...]) -> None:
+    check_types(step)
+    for name in at_least_1:
+        check_range(name, getattr(step, name), 1)
+    for name in rates:
+        if getattr(step, name) is not None:
+            check_range(name, getattr(step, name), 1e-12, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainStep:
+    """One step of phase (i): the generator learns from the content loss alone.
+
+    Attributes
+    ----------
+    size : int
+        Side of the source patch in pixels.
+    batch_size : int
+        Patches per step and process.
+    share : float
+        How much of the data is seen; 1 is all of it once.
+    frozen : bool
+        The encoder's convolutions stand still.
+    learning_rate : float
+        Peak rate of the decoder.
+    encoder_rate : float or None
+        Peak rate of the early encoder; the late encoder's lies half way on a logarithmic scale. None gives both a
+        tenth of `learning_rate`.
+    pct_start : float
+        Share of the steps on which the one-cycle rate rises; near 0 it only falls.
+    """
+
+    size: int = 64
+    batch_size: int = 16
+    share: float = 1.0
+    frozen: bool = False
+    learning_rate: float = 1e-3
+    encoder_rate: float | None = None
+    pct_start: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check(self, at_least_1=("size", "batch_size"), rates=("learning_rate", "encoder_rate"))
+        check_range("share", self.share, 1e-6, 1000)
+        check_range("pct_start", self.pct_start, 1e-8, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CriticStep:
+    """One step of phase (iii): the critic learns to tell generated images from real ones.
+
+    Attributes
+    ----------
+    size : int
+        Side of the image patch in pixels.
+    batch_size : int
+        Images per step and process, half of them real.
+    epochs : int
+        Times that the saved images are seen, at most.
+    learning_rate : float
+        Peak of the one-cycle schedule.
+    accuracy : float
+        The step ends early when this share of held-out patches is judged rightly after an epoch; 1 never ends early.
+    """
+
+    size: int = 64
+    batch_size: int = 16
+    epochs: int = 4
+    learning_rate: float = 1e-4
+    accuracy: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check(self, at_least_1=("size", "batch_size", "epochs"), rates=("learning_rate",))
+        check_range("accuracy", self.accuracy, 0.5, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GanStep:
+    """Phase (iv): critic until its loss is under the threshold, one generator step, and so on.
+
+    Attributes
+    ----------
+    size : int
+        Side of the source patch in pixels.
+    batch_size : int
+        Patches per step and process.
+    share : float
+        How much of the data is seen by generator and critic together.
+    learning_rate : float
+        Of the generator, constant.
+    critic_factor : float
+        The critic's rate over the generator's.
+    adversarial_weight, content_weight : float
+        Weights of the two losses of the generator.
+    threshold : float
+        The generator's turn comes when a critic loss is below this.
+    adversarial : str
+        "bce", "hinge" or "least-squares".
+    freeze_encoder : bool
+        The encoder's convolutions stand still.
+    """
+
+    size: int = 64
+    batch_size: int = 8
+    share: float = 0.03
+    learning_rate: float = 1e-5
+    critic_factor: float = 5.0
+    adversarial_weight: float = 1.0
+    content_weight: float = 2.0
+    threshold: float = 0.65
+    adversarial: str = "bce"
+    freeze_encoder: bool = True
+
+    def __post_init__(self) -> None:
+        _check(self, at_least_1=("size", "batch_size"), rates=("learning_rate",))
+        check_range("share", self.share, 1e-6, 1000)
+        check_range("critic_factor", self.critic_factor, 1e-6)
+        for name in ("adversarial_weight", "content_weight", "threshold"):
+            check_range(name, getattr(self, name), 0)
+        check_choice("adversarial", self.adversarial, ADVERSARIAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoganConfig:
+    """Settings of a NoGAN run, phase after phase.
+
+    Attributes
+    ----------
+    task : str
+        "restoration" (movies and a crappifier, or pairs) or "colorization" (photographs and a colour crappifier).
+    generator, critic : str
+        Names that `decrappify.networks.create` knows.
+    generator_settings, critic_settings : mapping
+        Settings of the networks beside their names.
+    n_frames : int
+        Frames in a window.
+    content_loss : str
+        A pixel loss, "feature-deoldify" or "feature-lesson7".
+    vgg_weights : str
+        Of a feature loss: "imagenet", a file, or "random".
+    stability_weight : float
+        w of the tuple loss.
+    items : int or None
+        What counts as all of the data; None counts photographs, and 20,000 patches of movies and pairs.
+    pretrain : tuple of PretrainStep
+        Phase (i).
+    generated_share, generated_size, generated_batch_size : float, int, int
+        Phase (ii): how much of the data the generator saves images of, their patches and batches.
+    first_critic : tuple of CriticStep
+        Phase (iii) of the first cycle, before `critic_steps`.
+    critic_steps : tuple of CriticStep
+        Phase (iii) of every cycle.
+    gan : GanStep
+        Phase (iv).
+    cycles : int
+        How often phases (ii) to (iv) are run; a cycle that brings nothing is the last.
+    detect : bool
+        Stop the GAN phase at the inflection point; without it all of `gan.share` is run. The model is the chosen
+        checkpoint either way.
+    checkpoint_share : float
+        Share of the data between two checkpoints of the GAN phase, which are never more than 100 steps apart.
+    validation_patches : int
+        Held-out patches that the checkpoints are compared on.
+    weight_decay : float
+        Of AdamW, in all phases.
+    max_gradient_norm : float
+        Longer gradients of the generator are cut to this in phase (i); 0 leaves them alone.
+    ema_decay : float
+        Decay of the running average of the pretrained weights; 0 turns it off.
+    checkpoint_minutes : float
+        As in `TrainingConfig`; the checkpoints of the DeOldify networks and their critic are 1.9 GB each.
+    precision, device, n_devices, workers, validation_fraction, seed, deterministic
+        As in `TrainingConfig`.
+    """
+
+    task: str = "restoration"
+    generator: str = "small"
+    generator_settings: Mapping[str, Any] = field(default_factory=dict)
+    critic: str = "small-critic"
+    critic_settings: Mapping[str, Any] = field(default_factory=dict)
+    n_frames: int = 1
+    content_loss: str = "rmse"
+    vgg_weights: str = "imagenet"
+    stability_weight: float = 0.5
+    items: int | None = None
+    pretrain: tuple[PretrainStep, ...] = (PretrainStep(),)
+    generated_share: float = 0.085
+    generated_size: int = 64
+    generated_batch_size: int = 8
+    first_critic: tuple[CriticStep, ...] = ()
+    critic_steps: tuple[CriticStep, ...] = (CriticStep(),)
+    gan: GanStep = GanStep()
+    cycles: int = 1
+    detect: bool = True
+    checkpoint_share: float = 0.001
+    validation_patches: int = 64
+    weight_decay: float = 1e-3
+    max_gradient_norm: float = 0.0
+    ema_decay: float = 0.0
+    checkpoint_minutes: float = 15.0
+    precision: str = "32-true"
+    device: str = "auto"
+    n_devices: int = 1
+    workers: int = 0
+    validation_fraction: float = 0.1
+    seed: int = 0
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_n_frames(self.n_frames)
+        check_choice("task", self.task, TASKS)
+        check_whole(1, in_channels=self.generator_settings.get("in_channels", 1))
+        for name in ("generated_size", "generated_batch_size", "cycles", "n_devices"):
+            check_range(name, getattr(self, name), 1)
+        check_range("validation_patches", self.validation_patches, 4)
+        if self.items is not None:
+            check_range("items", self.items, 1)
+        for name in ("weight_decay", "max_gradient_norm", "stability_weight", "checkpoint_minutes", "workers", "seed"):
+            check_range(name, getattr(self, name), 0)
+        check_range("generated_share", self.generated_share, 1e-6, 1)
+        check_range("checkpoint_share", self.checkpoint_share, 1e-6, 1)
+        check_range("ema_decay", self.ema_decay, 0, 0.99999)
+        check_range("validation_fraction", self.validation_fraction, 0.001, 0.9)
+        for name in ("precision", "device"):
+            check_choice(name, getattr(self, name), CHOICES[name])
+        for step in (*self.first_critic, *self.critic_steps):
+            if step.size > self.generated_size:
+                raise InputError(
+                    f"a critic step has size {step.size}, larger than the saved images; "
+                    f"needs at most generated_size {self.generated_size}"
+                )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], base: NoganConfig | None = None) -> NoganConfig:
+        """Build from plain values such as a TOML table, on top of `base`; unknown keys are refused.
+
+        Steps are tables: ``pretrain = [{size = 64, ...}, ...]``. A table ``gan`` changes only the keys that it has.
+
+        Examples
+        --------
+        >>> NoganConfig.from_dict({"cycles": 2, "gan": {"share": 0.01}}).gan.share
+        0.01
+        """
+        base = base or cls()
+        check_keys(values, cls, "the NoGAN settings")
+        merged = {item.name: getattr(base, item.name) for item in fields(cls)} | dict(values)
+        for name, kind in (("pretrain", PretrainStep), ("first_critic", CriticStep), ("critic_steps", CriticStep)):
+            merged[name] = tuple(_step(step, kind, name) for step in _list(merged[name], name))
+        gan = merged["gan"]
+        merged["gan"] = _step(asdict(base.gan) | dict(gan) if isinstance(gan, Mapping) else gan, GanStep, "gan")
+        for name in ("generator_settings", "critic_settings"):
+            if not isinstance(merged[name], Mapping):
+                raise InputError(f"{name} is {merged[name]!r}, needs a table")
+        return cls(**merged)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings as plain values."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        for name in ("pretrain", "first_critic", "critic_steps"):
+            values[name] = [asdict(step) for step in values[name]]
+        for name in ("generator_settings", "critic_settings"):
+            values[name] = dict(values[name])
+        return values | {"gan": asdict(self.gan)}
+
+
+def _list(given: Any, name: str) -> list[Any]:
+    if not isinstance(given, list | tuple):
+        raise InputError(f"{name} is {given!r}, needs a list of tables")
+    return list(given)
+
+
+def _step(given: Any, kind: Any, name: str) -> Any:
+    if isinstance(given, kind):
+        return given
+    if not isinstance(given, Mapping):
+        raise InputError(f"{name} holds {given!r}, needs tables with keys of {kind.__name__}")
+    check_keys(given, kind, f"{name} of the NoGAN settings")
+    return kind(**given)

@@ -1,0 +1,200 @@
+"""Run files: a training run as TOML, so that a model can be made again by one command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from decrappify.checks import ESCAPES, nearest, reason, short, toml_table
+from decrappify.crappify import Crappifier
+from decrappify.errors import InputError, MissingFileError
+from decrappify.limits.files import check_regular
+from decrappify.model import Model
+from decrappify.training.supervised import train
+from decrappify.training.config.supervised import TrainingConfig
+from decrappify.training.nogan.api import train_nogan
+from decrappify.training.config.nogan import NoganConfig
+from decrappify.training.config.presets import nogan_preset
+
+# Every key, its type and what to call that; what others check is of any type.
+_KEYS: dict[str, tuple[Any, str]] = {
+    "output": (str, "a text"),
+    "start_from": (str, "a text"),
+    "data": (Mapping, "a table [data]"),
+    "crappifier": ((str, Mapping), "a preset's name, a file or a table"),
+    "training": (Mapping, "a table [training]"),
+    "network": (Mapping, "a table [network]"),
+    "nogan": (Mapping, "a table [nogan]"),
+    "critic_from": (str, "a text"),
+    "card": (Mapping, "a table [card]"),
+}
+_DATA_KEYS: dict[str, tuple[Any, str]] = {
+    "high_res": (object, "paths"),
+    "simulated": (list, "tables [[data.simulated]]"),
+    "pairs": ((str, list), "a folder, two folders or a list of pairs"),
+    "validation": (object, "paths"),
+    "time_axis": (str, "'T' or 'Z'"),
+    "still_motion_px": (list, "two speeds such as [0.0, 2.0]"),
+    "shrink": (list, "factors such as [1, 2]"),
+    "folder": (str, "a text"),
+    "folder_as": (str, "'auto', 'movie' or 'images'"),
+}
+
+
+def train_from_file(
+    path: Path,
+    *,
+    output: Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    device: str | None = None,
+    folder_as: str | None = None,
+    progress: Any = None,
+) -> tuple[Model, Path]:
+    """Train as a TOML file says, and return the model and its run folder.
+
+    Paths in the file are relative to the file, or to ``data.folder`` (in which ``$NAME`` stands for an environment
+    variable). Tables: ``[data]`` (high_res and ``[[data.simulated]]``, or pairs; validation, time_axis,
+    still_motion_px, shrink, folder, folder_as), ``[training]`` (fields of `TrainingConfig`), ``[network]``, ``[card]``;
+    keys: output, start_from, and crappifier (a preset's name, a file, or a table). In place of ``[training]`` and
+    ``[network]`` a NoGAN run has ``[nogan]`` (``preset`` and fields of `NoganConfig`), and may have critic_from.
+    """
+    values = _read(path)
+    _check_table(values, _KEYS, path, "at the top")
+    data = values.get("data", {})
+    _check_table(data, _DATA_KEYS, path, "in [data]")
+    folder = _data_folder(data.get("folder"), path)
+    run_folder = output or path.parent / values.get("output", f"runs/{path.stem}")
+    start_from = values.get("start_from")
+    shared = {
+        "pairs": _pairs(data.get("pairs"), folder),
+        "validation": (_pairs if "pairs" in data else _resolve)(data.get("validation"), folder),
+        "output": run_folder,
+        "resume": resume,
+        "overwrite": overwrite,
+        "start_from": None if start_from is None else _model_source(start_from, path),
+        "time_axis": data.get("time_axis", "T"),
+        "still_motion_px": tuple(data.get("still_motion_px", (0.0, 2.0))),
+        "shrink": tuple(data.get("shrink", (1,))),
+        "folder_as": folder_as or data.get("folder_as", "auto"),
+        "card": values.get("card"),
+        "progress": progress,
+    }
+    material = _high_res(data, folder, path), _crappifier(values.get("crappifier"), path)
+    if "nogan" in values:
+        nogan = _nogan(values, path, device)
+        critic_from = values.get("critic_from")
+        critic = None if critic_from is None else path.parent / critic_from
+        return train_nogan(*material, config=nogan, critic_from=critic, **shared), run_folder
+    if "critic_from" in values:
+        raise InputError(f"critic_from of {path} belongs to a NoGAN run, needs a table [nogan]")
+    config = TrainingConfig.from_dict(values.get("training", {}))
+    config = config if device is None else replace(config, device=device)
+    model = train(*material, config=config, network_settings=values.get("network"), **shared)
+    return model, run_folder
+
+
+def _read(path: Path) -> dict[str, Any]:
+    check_regular(path)
+    if not path.is_file():
+        raise MissingFileError(f"{path} does not exist; needs a TOML file that describes the run")
+    try:
+        return toml_table(path.read_text(encoding="utf-8-sig"))  # Windows editors begin a file with its encoding
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is not valid TOML: it is no text in UTF-8 (byte {error.start}), save it so"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{path} is not valid TOML: {error}") from error
+
+
+def _nogan(values: Mapping[str, Any], path: Path, device: str | None) -> NoganConfig:
+    for key in ("training", "network"):
+        if key in values:
+            raise InputError(f"{path} has both [nogan] and [{key}]; put its settings into [nogan]")
+    table = dict(values["nogan"])
+    preset = table.pop("preset", "microscopy")
+    if not isinstance(preset, str):
+        raise InputError(f"preset of [nogan] in {path} is {short(preset)}, needs a text")
+    base = nogan_preset(preset)
+    config = NoganConfig.from_dict(table, base)
+    return config if device is None else replace(config, device=device)
+
+
+def _check_table(values: Mapping[str, Any], known: Mapping[str, tuple[Any, str]], path: Path, where: str) -> None:
+    for key, value in values.items():
+        if key not in known:
+            hint = nearest(key, known, f", needs some of {', '.join(known)}")
+            raise InputError(f"unknown key {short(key)} {where} of {path}{hint}")
+        kind, called = known[key]
+        if not isinstance(value, kind):
+            raise InputError(f"{key} of {path} is {short(value)}, needs {called}")
+
+
+def _data_folder(given: str | None, path: Path) -> Path:
+    if given is None:
+        return path.parent
+    expanded = os.path.expandvars(given)
+    if "$" in expanded:
+        raise InputError(f"data.folder of {path} is {short(given)}, but that environment variable is not set")
+    return path.parent / Path(expanded).expanduser()
+
+
+def _resolve(given: Any, folder: Path) -> Any:
+    if given is None:
+        return None
+    items = given if isinstance(given, list) else [given]
+    if not all(isinstance(item, str) for item in items):
+        raise InputError(f"data of a run are paths, found {short(given)}; needs a text or a list of texts")
+    for item in items:
+        if not item.isprintable() and set(item) & set("\b\t\n\f\r"):
+            raise InputError(f"data of a run are paths, found {short(item)}; {ESCAPES}")
+    return [folder / item for item in given] if isinstance(given, list) else folder / given
+
+
+def _high_res(data: Mapping[str, Any], folder: Path, path: Path) -> Any:
+    """Files, and the noise-free truth of simulated movies, whose tables hold the arguments of `simulate`."""
+    files = _resolve(data.get("high_res"), folder)
+    if "simulated" not in data:
+        return files
+    from decrappify.samples import simulate
+
+    tables, known = data["simulated"], dict.fromkeys(signature(simulate).parameters, (object, ""))
+    several = files if isinstance(files, list) else [] if files is None else [files]
+    for table in tables:
+        if not isinstance(table, Mapping):
+            raise InputError(f"simulated of {path} is {short(tables)}, needs tables [[data.simulated]]")
+        _check_table(table, known, path, "in [[data.simulated]]")
+        try:
+            several.append(simulate(**table).truth)
+        except TypeError as error:
+            raise InputError(
+                f"[[data.simulated]] of {path} holds a value of the wrong type: {reason(error)}"
+            ) from error
+    return several
+
+
+def _pairs(given: Any, folder: Path) -> Any:
+    """One folder, two folders, or a list of (source, target)."""
+    if given is None or isinstance(given, str):
+        return _resolve(given, folder)
+    if isinstance(given, list) and all(isinstance(item, list) for item in given):
+        return [tuple(_resolve(pair, folder)) for pair in given]
+    return tuple(_resolve(given, folder))
+
+
+def _crappifier(given: Any, path: Path) -> Any:
+    if isinstance(given, Mapping):
+        return Crappifier.from_dict(dict(given))
+    if isinstance(given, str) and Path(given).suffix in (".toml", ".json"):
+        return Crappifier.load(path.parent / given)
+    return given
+
+
+def _model_source(given: str, path: Path) -> str | Path:
+    beside = path.parent / given
+    return beside if beside.is_file() else given

@@ -1,0 +1,102 @@
+"""What every run needs around its loop: a device that exists, Ctrl-C that saves, processes that agree."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from decrappify.errors import DecrappifyError, InputError, OutputError
+from decrappify.training.config.supervised import TrainingConfig
+from decrappify.training.config.nogan import NoganConfig
+
+
+def check_device(config: TrainingConfig | NoganConfig) -> None:
+    """Refuse a device that this machine does not have."""
+    if config.device == "cuda":
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if found < config.n_devices:
+            raise InputError(
+                f"device is 'cuda' and n_devices is {config.n_devices}, but torch finds {found} CUDA GPU(s) here; "
+                "use device='auto' or 'cpu', or fewer devices"
+            )
+    if config.device == "mps" and not torch.backends.mps.is_available():
+        raise InputError("device is 'mps', but torch finds no Apple GPU here; use device='auto' or 'cpu'")
+
+
+def on_any_rank(fabric: Any, flag: bool) -> bool:
+    """Whether `flag` is set on any rank: ranks that disagree about stopping would wait for each other for ever."""
+    if fabric.world_size == 1:
+        return flag
+    return bool(fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="sum") > 0)
+
+
+@contextmanager
+def deterministic(wanted: bool) -> Iterator[None]:
+    """Ask torch for deterministic algorithms, and leave the caller's choice as it was afterwards."""
+    before, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch.use_deterministic_algorithms(wanted)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+
+
+@contextmanager
+def needs_folder(folder: Path) -> Iterator[None]:
+    """State that the run folder was removed, in place of the error that followed from it."""
+    try:
+        yield
+    except (DecrappifyError, OSError) as error:
+        if folder.is_dir():
+            raise
+        raise OutputError(
+            f"the run folder {folder} does not exist anymore; put it back and resume, or start the run again"
+        ) from error
+
+
+@contextmanager
+def folder_errors(folder: Path) -> Iterator[None]:
+    """Turn the system's errors about files of a run folder into one line.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written, as on a full disk, or the folder was removed.
+    """
+    try:
+        with needs_folder(folder):
+            yield
+    except DecrappifyError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"cannot write into the run folder {folder}: {error.strerror or error}; free some space and resume from "
+            "the last checkpoint"
+        ) from error
+
+
+@contextmanager
+def interruptible(stop: threading.Event) -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into a request to save and stop; a second one interrupts at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def request(*_: Any) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, previous)
+
+    previous = signal.signal(signal.SIGINT, request)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -1,0 +1,333 @@
+"""When to stop the GAN phase, and which of its checkpoints to keep.
+
+One figure chooses, the kernel distance (KID); the others only say which checkpoints may be chosen at all. KID is noisy
+and a GAN oscillates, so the lowest single value is mostly luck: it is read as a median over five checkpoints.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from decrappify.errors import InputError
+from decrappify.training.monitors.measure import MonitorRow
+
+Numbers = NDArray[np.float64]
+KEEP = "no useful GAN phase, keep the pretrained generator"
+
+_SPAN = 5  # checkpoints in a median or a slope
+_WEIGHT = 2 / (_SPAN + 1)  # of the newest checkpoint in a running mean of that span
+_CALM = 10  # checkpoints whose increments are taken for normal
+_ALLOWANCE, _ALARM = 0.5, 5.0  # of the CUSUM, in standard deviations
+_LEAST_SD = 0.01  # of an increment: changes of 1 % alarm nobody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a checkpoint of the GAN phase may do.
+
+    Attributes
+    ----------
+    psnr_budget_db : float
+        PSNR it may cost. Texture that is right half of the time must cost some.
+    hard_stop_db : float
+        PSNR drop that ends the phase at once: perfect realism needs at most twice the smallest possible mean square
+        error (Blau and Michaeli 2018), so that more than 3.01 dB can never be justified.
+    noise_draw : float
+        How much more its output may depend on the noise, as a ratio of mean squares.
+    band_3_db : float
+        Power above the truth's that it may put into the finest band.
+    grid_peak : float
+        How much stronger its 2- and 4-pixel grid may be.
+    outside : int
+        Checkpoints in a row beyond these limits that end the phase.
+    grace : int
+        Checkpoints at the start that do not end the phase that way: the first steps of a fresh optimiser may leave
+        marks that the next ones repair.
+    patience : int
+        Checkpoints without a better KID that end the phase once noise dependence or invented power have risen
+        abnormally; 10 checkpoints are 1 % of the data.
+    kid_errors : float
+        Standard errors by which KID must fall for a GAN phase to be called useful.
+    """
+
+    psnr_budget_db: float = 1.0
+    hard_stop_db: float = 3.0
+    noise_draw: float = 1.5
+    band_3_db: float = 1.0
+    grid_peak: float = 2.0
+    outside: int = 3
+    grace: int = 10
+    patience: int = 10
+    kid_errors: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name in ("psnr_budget_db", "hard_stop_db", "noise_draw", "grid_peak", "outside", "patience"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} is {getattr(self, name)!r}, needs a number above 0")
+        if self.hard_stop_db < self.psnr_budget_db:
+            raise InputError(
+                f"hard_stop_db is {self.hard_stop_db:g}, needs at least psnr_budget_db ({self.psnr_budget_db:g})"
+            )
+        if not self.grace >= 0:
+            raise InputError(f"grace is {self.grace!r}, needs 0 or more")
+        if not self.kid_errors >= 0:
+            raise InputError(f"kid_errors is {self.kid_errors!r}, needs 0 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Which checkpoint to keep.
+
+    Attributes
+    ----------
+    index : int or None
+        Its place in the rows; None keeps the pretrained generator.
+    row : MonitorRow or None
+        Its monitors.
+    reason : str
+        One line.
+    feasible : tuple of bool
+        For each row, whether it is within the limits.
+    """
+
+    index: int | None
+    row: MonitorRow | None
+    reason: str
+    feasible: tuple[bool, ...]
+
+
+class InflectionDetector:
+    """Watch a GAN phase as it runs and say when to stop it; `choose` then says which checkpoint to keep.
+
+    It stops for good on a PSNR drop beyond `Limits.hard_stop_db` or an output that is not finite, on several
+    checkpoints in a row beyond the limits, and when a CUSUM over the growth of noise dependence or invented power has
+    given the alarm while KID no longer improves.
+
+    Parameters
+    ----------
+    baseline : MonitorRow
+        The pretrained generator.
+    limits : Limits, optional
+        When to stop.
+
+    Attributes
+    ----------
+    rows : list of MonitorRow
+        All that were added.
+    reason : str
+        Why it stopped; empty until it does.
+    """
+
+    def __init__(self, baseline: MonitorRow, limits: Limits | None = None) -> None:
+        self.baseline, self.limits = baseline, limits or Limits()
+        self.rows: list[MonitorRow] = []
+        self.reason = ""
+
+    def add(self, row: MonitorRow) -> bool:
+        """Add the newest checkpoint; True asks to stop the GAN phase now."""
+        if self.rows and row.step <= self.rows[-1].step:
+            raise InputError(
+                f"step {row.step} follows step {self.rows[-1].step}; add checkpoints in the order of steps"
+            )
+        self.rows.append(row)
+        self.reason = self.reason or self._reason_to_stop()
+        return bool(self.reason)
+
+    def _reason_to_stop(self) -> str:
+        row, limits = self.rows[-1], self.limits
+        if math.isnan(row.psnr):
+            return f"the output at step {row.step} is not finite"
+        drop = self.baseline.psnr - row.psnr
+        if drop > limits.hard_stop_db:
+            return f"PSNR is {drop:.2f} dB down at step {row.step}, more than {limits.hard_stop_db:g}"
+        feasible = within_limits(self.baseline, self.rows, limits)
+        if len(self.rows) >= limits.grace + limits.outside and not any(feasible[-limits.outside :]):
+            return f"{limits.outside} checkpoints in a row, up to step {row.step}, are beyond the limits"
+        risen = [name for name in ("noise_draw", "invented") if self._alarm(name) is not None]
+        if risen and self._checkpoints_since_better() >= limits.patience:
+            words = " and ".join(name.replace("_", "-") for name in risen)
+            return f"{words} power rises abnormally and KID has not improved for {limits.patience} checkpoints"
+        return ""
+
+    def _alarm(self, name: str) -> int | None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return cusum_alarm(np.diff(np.log([getattr(row, name) for row in self.rows])))
+
+    def _checkpoints_since_better(self) -> int:
+        """Count checkpoints since the running median of KID last fell by more than its error."""
+        best, since = math.inf, 0
+        for k, row in enumerate(self.rows):
+            recent = float(np.median([each.kid for each in self.rows[max(0, k - _SPAN + 1) : k + 1]]))
+            better = recent < best - row.kid_error
+            best, since = (recent, 0) if better else (best, since + 1)
+        return since
+
+
+def cusum_alarm(increments: Sequence[float] | Numbers) -> int | None:
+    """Find where a series begins to grow faster than it did in its first 10 increments.
+
+    The one-sided CUSUM ``g = max(0, g + z - 0.5)`` over standardised increments z (Page 1954) gives the alarm above 5.
+
+    Returns
+    -------
+    int or None
+        Place of the increment that gives the alarm.
+
+    >>> cusum_alarm([0.0, 0.02] * 8), cusum_alarm([0.0, 0.02] * 5 + [0.03] * 20)
+    (None, 13)
+    """
+    calm = np.asarray(increments[:_CALM], dtype=float)
+    if len(increments) <= _CALM or not np.isfinite(calm).all():
+        return None
+    mean, sd = float(calm.mean()), max(float(calm.std(ddof=1)), _LEAST_SD)
+    level = 0.0
+    for place in range(_CALM, len(increments)):
+        increment = increments[place]
+        level = max(0.0, level + (increment - mean) / sd - _ALLOWANCE) if math.isfinite(increment) else level
+        if level > _ALARM:
+            return place
+    return None
+
+
+def within_limits(baseline: MonitorRow, rows: Sequence[MonitorRow], limits: Limits) -> tuple[bool, ...]:
+    """Say of each checkpoint whether it keeps the limits, by itself and as a running mean over about five.
+
+    The checkpoint itself, since it is what would be shipped; the mean, since one good moment of a network that swings
+    in and out is no recommendation.
+    """
+    smooth = _levels(baseline)
+    result = []
+    for row in rows:
+        levels = _levels(row)
+        smooth = smooth + _WEIGHT * (levels - smooth)
+        result.append(_keeps(levels, baseline, limits) and _keeps(smooth, baseline, limits))
+    return tuple(result)
+
+
+def _levels(row: MonitorRow) -> Numbers:
+    return np.array([row.psnr, row.noise_draw, row.band_power[2], row.grid_peak])
+
+
+def _keeps(levels: Numbers, baseline: MonitorRow, limits: Limits) -> bool:
+    psnr, noise_draw, band_3, grid_peak = levels
+    # NaN compares as False: a monitor that is not a number is a broken limit, unless there never was one to measure.
+    return bool(
+        psnr >= baseline.psnr - limits.psnr_budget_db
+        and (noise_draw <= limits.noise_draw or math.isnan(baseline.noise_draw))
+        and (band_3 <= limits.band_3_db or math.isnan(baseline.band_power[2]))
+        and grid_peak <= limits.grid_peak
+    )
+
+
+def smoothed_kid(baseline: MonitorRow, rows: Sequence[MonitorRow]) -> tuple[float, ...]:
+    """Compute the median of KID over five checkpoints around each; NaN (a diverged checkpoint) counts as infinite.
+
+    The pretrained generator stands in for what is before the first checkpoint; at the end, all share the last five. A
+    window cut short would make the first or last checkpoints look better than they are whenever KID turns near them.
+    """
+    half = _SPAN // 2
+    kids = np.nan_to_num(np.array([baseline.kid] * half + [row.kid for row in rows]), nan=np.inf)
+    # Of two checkpoints and the pretrained generator twice, the median is the pretrained generator's.
+    starts = [min(k, max(0, len(kids) - _SPAN)) for k in range(len(rows))]
+    return tuple(float(np.quantile(kids[start : start + _SPAN], 0.5, method="higher")) for start in starts)
+
+
+def _kid_error(rows: Sequence[MonitorRow], smooth: Sequence[float], index: int) -> float:
+    """Error of a smoothed KID: of the validation images, and of the phase that swings from checkpoint to checkpoint."""
+    sampling = float(np.nanmedian([row.kid_error for row in rows[max(0, index - _SPAN // 2) : index + _SPAN // 2 + 1]]))
+    apart = [abs(row.kid - level) for row, level in zip(rows, smooth, strict=True)]
+    swing = 1.4826 * float(np.nanmedian(apart)) if len(rows) >= _SPAN else 0.0  # the sd of a normal distribution
+    return math.hypot(sampling, swing)
+
+
+def choose(baseline: MonitorRow, rows: Sequence[MonitorRow], limits: Limits | None = None) -> Verdict:
+    """Choose a checkpoint of a finished GAN phase: within the limits, the lowest smoothed KID.
+
+    "Keep the pretrained generator" is an answer like any other. It is given when no checkpoint is within the limits,
+    and when KID never falls by more than its error allows for; so also after fewer than three checkpoints.
+
+    Parameters
+    ----------
+    baseline : MonitorRow
+        The pretrained generator.
+    rows : sequence of MonitorRow
+        The checkpoints, in order.
+    limits : Limits, optional
+        What a checkpoint may do.
+
+    Returns
+    -------
+    Verdict
+        With `index` None for "keep the pretrained generator".
+    """
+    limits = limits or Limits()
+    if not rows:
+        return Verdict(None, None, f"{KEEP}: no checkpoint was measured", ())
+    feasible = within_limits(baseline, rows, limits)
+    if not any(feasible):
+        return Verdict(None, None, f"{KEEP}: no checkpoint is within the limits", feasible)
+    smooth = smoothed_kid(baseline, rows)
+    index = min((k for k in range(len(rows)) if feasible[k]), key=lambda k: smooth[k])  # the earliest of equals
+    error = _kid_error(rows, smooth, index)
+    fall = baseline.kid - smooth[index]
+    figures = f"KID falls from {baseline.kid:.4g} to {smooth[index]:.4g} (error {error:.2g})"
+    if not fall > limits.kid_errors * error:
+        return Verdict(None, None, f"{KEEP}: {figures}, needs {limits.kid_errors:g} errors", feasible)
+    row = rows[index]
+    change = row.psnr - baseline.psnr
+    reason = f"step {row.step} ({row.images_seen} images seen): {figures}, PSNR changes by {change:+.2f} dB"
+    return Verdict(index, row, reason, feasible)
+
+
+def texture_turn(rows: Sequence[MonitorRow]) -> int | None:
+    """Find the first checkpoint at which invented power grows while confirmed power no longer does.
+
+    A cross-check that needs no features: slopes over the last five checkpoints, straight lines fitted.
+    """
+    for k in range(_SPAN, len(rows) + 1):
+        last = rows[k - _SPAN : k]
+        confirmed, invented = (
+            float(np.polyfit(range(_SPAN), values, 1)[0])
+            for values in ([row.confirmed for row in last], [row.invented for row in last])
+        )
+        if confirmed <= 0 < invented:
+            return k - 1
+    return None
+
+
+def interpolate_weights(
+    theta_0: Mapping[str, Tensor], theta_k: Mapping[str, Tensor], alpha: float
+) -> dict[str, Tensor]:
+    """Mix two state dicts of one network, ``theta_0 + alpha (theta_k - theta_0)`` (as in ESRGAN, Wang et al. 2018).
+
+    A continuous choice between the faithful pretrained generator and a GAN checkpoint grown from it. Whole numbers
+    (counters) are taken from `theta_0`. Fold spectral norms first: their power iteration cannot be mixed.
+
+    Parameters
+    ----------
+    theta_0, theta_k : mapping
+        State dicts with the same keys and shapes.
+    alpha : float
+        0 is `theta_0`, 1 is `theta_k`.
+
+    >>> import torch
+    >>> interpolate_weights({"w": torch.zeros(2)}, {"w": torch.ones(2)}, 0.25)
+    {'w': tensor([0.2500, 0.2500])}
+    """
+    if not 0 <= alpha <= 1:
+        raise InputError(f"alpha is {alpha!r}, needs 0 to 1")
+    odd = sorted(set(theta_0) ^ set(theta_k)) or [k for k in theta_0 if theta_0[k].shape != theta_k[k].shape]
+    if odd:
+        raise InputError(
+            f"the weights are of different networks (first difference: {odd[0]}), needs two of one network"
+        )
+    return {
+        key: weight.lerp(theta_k[key].to(weight), alpha) if weight.is_floating_point() else weight.clone()
+        for key, weight in theta_0.items()
+    }

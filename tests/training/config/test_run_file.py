@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+
+from decrappify.errors import DecrappifyError, InputError, MissingFileError
+from decrappify.model import load_model
+from decrappify.networks import create
+from decrappify.training import nogan_preset
+from decrappify.training.nogan.critic_files import save_critic
+from decrappify.training.config.run_file import train_from_file
+
+from .tiny_run import NOISE, cells
+
+SETTINGS = """
+[training]
+network = "small"
+n_frames = 1
+max_steps = 2
+batch_size = 2
+patch_size = 16
+stability_weight = 1  # a whole number for a float
+device = "cpu"
+
+[network]
+base_channels = 16
+depth = 1
+"""
+TRAINED = """
+crappifier = "confocal"
+output = "out"
+
+[data]
+high_res = "cells.tif"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    tifffile.imwrite(tmp_path / "cells.tif", np.asarray(cells())[:, 0, 0])
+    return tmp_path
+
+
+def write(folder, text):
+    path = folder / "run.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("line", "option", "used"),
+    [
+        ("", "images", ["t1.tif", "t2.tif"]),
+        ('folder_as = "images"', "movie", ["frames"]),
+    ],
+)
+def test_a_folder_of_data_is_read_as_asked_for(folder, line, option, used):
+    (folder / "frames").mkdir()
+    for t in (1, 2):
+        tifffile.imwrite(folder / "frames" / f"t{t}.tif", np.asarray(cells())[t, 0, 0])
+    text = TRAINED.replace('"cells.tif"', f'"frames"\nvalidation = "cells.tif"\n{line}') + SETTINGS
+    model, _ = train_from_file(write(folder, text), folder_as=option)
+    assert model.card["trained_on"] == used
+
+
+def test_an_unknown_way_to_read_a_folder_is_refused(folder):
+    (folder / "frames").mkdir()
+    text = TRAINED.replace('"cells.tif"', '"frames"\nfolder_as = "stills"')
+    with pytest.raises(InputError, match="folder_as='stills' is not known, needs 'auto', 'movie' or 'images'"):
+        train_from_file(write(folder, text + SETTINGS))
+
+
+def test_a_file_describes_a_run(folder):
+    card = '\n[card]\nname = "mine"\nlicence = "CC0"\n'
+    model, run_folder = train_from_file(write(folder, TRAINED + SETTINGS + card))
+    assert run_folder == folder / "out"
+    saved = load_model(run_folder / "model.safetensors")
+    assert (saved.sha256, saved.name, saved.card["licence"]) == (model.sha256, "mine", "CC0")
+    assert (saved.crappifier["name"], saved.network.architecture["base_channels"]) == ("confocal", 16)
+    resumed, _ = train_from_file(folder / "run.toml", resume=True)
+    assert resumed.sha256 == model.sha256
+
+
+def test_output_and_device_can_be_overridden(folder):
+    text = (TRAINED + SETTINGS).replace('"cpu"', '"cuda"')
+    model, run_folder = train_from_file(write(folder, text), output=folder / "there", device="cpu")
+    assert run_folder == folder / "there"
+    assert model.card["settings"]["device"] == "cpu"
+
+
+@pytest.mark.parametrize(
+    "given", ['"noise.toml"', '{ name = "noise", steps = [{ part = "gaussian", sigma = [0.1, 0.3] }] }']
+)
+def test_a_crappifier_can_be_a_file_or_a_table(folder, given):
+    NOISE.save(folder / "noise.toml")
+    if given.startswith("{"):
+        steps = NOISE.to_dict()["steps"][0]
+        fields = ", ".join(
+            f"{key} = {list(value) if isinstance(value, tuple) else repr(value)}" for key, value in steps.items()
+        )
+        given = f'{{ name = "noise", steps = [{{ {fields} }}] }}'
+    model, _ = train_from_file(write(folder, TRAINED.replace('"confocal"', given) + SETTINGS))
+    assert model.crappifier["name"] == "noise"
+
+
+def test_the_data_folder_can_come_from_the_environment(folder, monkeypatch, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    path = write(elsewhere, TRAINED + 'folder = "$MOVIES"\n' + SETTINGS)
+    monkeypatch.delenv("MOVIES", raising=False)
+    with pytest.raises(
+        InputError, match=r"data.folder of .*run.toml is '\$MOVIES', but that environment variable is not"
+    ):
+        train_from_file(path)
+    monkeypatch.setenv("MOVIES", str(folder))
+    train_from_file(path)
+    assert (elsewhere / "out" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    "pairs", ['"."', '["low", "high"]', '[["low/0.tif", "high/0.tif"], ["low/1.tif", "high/1.tif"]]']
+)
+def test_pairs_in_every_form(folder, pairs):
+    for name, pixels in (("low", np.asarray(cells())), ("high", np.asarray(cells()))):
+        (folder / name).mkdir()
+        for number in range(2):
+            tifffile.imwrite(folder / name / f"{number}.tif", pixels[number:, 0, 0])
+    model, _ = train_from_file(write(folder, f"[data]\npairs = {pairs}\n{SETTINGS}"))
+    assert model.crappifier is None
+    assert model.card["trained_on"] == ["0.tif", "1.tif"]  # long movies give their last frames for validation
+
+
+def test_simulated_movies_train_beside_files(folder):
+    simulated = '\n[[data.simulated]]\nkind = "vesicles"\nn_frames = 12\nsize = [48, 48]\n'
+    model, _ = train_from_file(write(folder, TRAINED + simulated + SETTINGS))
+    assert len(model.card["trained_on"]) == 2
+    with pytest.raises(InputError, match=r"unknown key 'knd' in \[\[data.simulated\]\] of .*; did you mean 'kind'"):
+        train_from_file(write(folder, TRAINED + simulated.replace("kind", "knd") + SETTINGS), overwrite=True)
+    with pytest.raises(InputError, match=r"simulated of .*run.toml is 'cell', needs tables"):
+        train_from_file(write(folder, TRAINED + 'simulated = "cell"\n' + SETTINGS), overwrite=True)
+
+
+NOGAN = """
+critic_from = "critic.safetensors"
+
+[data]
+high_res = "cells.tif"
+
+[nogan]
+preset = "microscopy"
+items = 80
+generator = "small"
+generator_settings = { base_channels = 16, depth = 1, stem = 1 }
+critic_settings = { width = 8, blocks = 1, attention = false }
+pretrain = [{ size = 32, batch_size = 4, share = 0.1 }]
+generated_size = 32
+critic_steps = []
+validation_patches = 4
+checkpoint_share = 0.05
+device = "cpu"
+
+[nogan.gan]
+size = 32
+batch_size = 4
+share = 0.1
+"""
+CRITIC = {"name": "small-critic", "in_channels": 1, "width": 8, "blocks": 1, "attention": False}
+
+
+def test_a_file_describes_a_nogan_run(folder):
+    save_critic(create(**CRITIC), folder / "critic.safetensors")
+    card = '\n[card]\nname = "mine"\n'
+    model, run_folder = train_from_file(write(folder, 'crappifier = "confocal"\n' + NOGAN + card))
+    assert run_folder == folder / "runs" / "run"
+    assert load_model(run_folder / "model.safetensors").sha256 == model.sha256
+    settings = model.card["settings"]
+    assert (model.name, settings["gan"]["share"], settings["pretrain"][0]["size"]) == ("mine", 0.1, 32)
+    assert settings["gan"]["learning_rate"] == nogan_preset("microscopy").gan.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            '"microscopy"',
+            '"microscope"',
+            "unknown NoGAN preset 'microscope', needs one of artistic, stable, video, micro",
+        ),
+        ('"microscopy"', "3", r"preset of \[nogan\] in .*run.toml is 3, needs a text"),
+        ("items", "itmes", "unknown key 'itmes' in the NoGAN settings; did you mean 'items'"),
+        (
+            "share = 0.1 }",
+            "shair = 0.1 }",
+            "unknown key 'shair' in pretrain of the NoGAN settings; did you mean 'share'",
+        ),
+        ("[nogan.gan]", "gan = 3\n[card]", "gan holds 3, needs tables with keys of GanStep"),
+        (
+            "[nogan.gan]",
+            "[training]\n[nogan.gan]",
+            r"run.toml has both \[nogan\] and \[training\]; put its settings into",
+        ),
+        ("critic.safetensors", "critc.safetensors", r"there is no critic .*critc.safetensors; check critic_from"),
+        ("size = 32, batch", "size = 33, batch", "pretrain has patches of 33, the network needs a multiple of 2"),
+        ("share = 0.1\n", "adversarial = 'wgan'\n", "adversarial is 'wgan', needs one of bce, hinge, least-squares"),
+    ],
+)
+def test_mistakes_in_a_nogan_run_end_in_one_line(folder, old, new, message):
+    save_critic(create(**CRITIC), folder / "critic.safetensors")
+    text = 'crappifier = "confocal"\n' + NOGAN
+    assert old in text
+    with pytest.raises(DecrappifyError, match=message) as caught:
+        train_from_file(write(folder, text.replace(old, new, 1)))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_critic_belongs_to_a_nogan_run(folder):
+    text = 'critic_from = "critic.safetensors"' + TRAINED + SETTINGS
+    with pytest.raises(InputError, match=r"critic_from of .*run.toml belongs to a NoGAN run, needs a table \[nogan\]"):
+        train_from_file(write(folder, text))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("output", "outptu", "unknown key 'outptu' at the top of .*run.toml; did you mean 'output'"),
+        ("high_res", "hig_res", r"unknown key 'hig_res' in \[data\] of .*run.toml; did you mean 'high_res'"),
+        ("max_steps", "max_step", "unknown key 'max_step' in the training settings; did you mean 'max_steps'"),
+        ("depth", "dpeth", "network 'small' does not take these settings: .*dpeth"),
+        ("= 2", "= = 2", "run.toml is not valid TOML: .*line"),
+        ('"cells.tif"', "5", "data of a run are paths, found 5; needs a text or a list of texts"),
+        ('"cells.tif"', '"cell.tif"', "cell.tif"),
+        (
+            '"cells.tif"',
+            r'"C:\Users\lab\cells.tif"',
+            "not valid TOML: .* in single quotes, .*, or with forward slashes",
+        ),
+        ('"cells.tif"', r'"D:\new\tiles.tif"', r"it holds the path 'D:\\new\\tiles.tif'; .* in single quotes"),
+        ('"cells.tif"', r'["a.tif", "data\new.tif"]', r"are paths, found 'data\\new.tif'; .* or with forward slashes"),
+        ("[network]", 'card = "mine"\n[network]', "unknown key 'card' in the training settings"),
+        ('crappifier = "confocal"', 'card = "mine"', r"card of .*run.toml is 'mine', needs a table \[card\]"),
+        ('"confocal"', '"confocl"', "no crappifier preset 'confocl'"),
+        ('"confocal"', '"mine.toml"', "there is no crappifier file .*mine.toml"),
+        ('device = "cpu"', 'device = "gpu"', "device is 'gpu', needs one of auto, cpu, cuda, mps"),
+    ],
+)
+def test_mistakes_end_in_one_line(folder, old, new, message):
+    text = TRAINED + SETTINGS
+    assert old in text
+    with pytest.raises(DecrappifyError, match=message) as caught:
+        train_from_file(write(folder, text.replace(old, new, 1)))
+    assert "\n" not in str(caught.value)
+    assert not (folder / "out" / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "message"), [("utf-8-sig", "cell.tif does not exist"), ("utf-16", "no text in UTF-8")]
+)
+def test_a_file_of_a_windows_editor_is_read_or_its_encoding_named(folder, encoding, message):
+    path = write(folder, (TRAINED + SETTINGS).replace('"cells.tif"', '"cell.tif"', 1))
+    path.write_text(path.read_text(encoding="utf-8"), encoding=encoding)
+    with pytest.raises(DecrappifyError, match=message):
+        train_from_file(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(MissingFileError, match=r"run.toml does not exist; needs a TOML file that describes the run"):
+        train_from_file(tmp_path / "run.toml")

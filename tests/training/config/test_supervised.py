@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields, replace
+
+import pytest
+import torch
+
+from decrappify.errors import InputError
+from decrappify.training import TrainingConfig
+from decrappify.training.engine.processes import check_device
+
+
+def test_the_dictionary_is_the_configuration():
+    config = TrainingConfig(network="small", n_frames=5, max_steps=10, deterministic=True)
+    assert TrainingConfig.from_dict(config.to_dict()) == config
+    assert TrainingConfig.from_dict({}) == TrainingConfig()
+
+
+def test_it_cannot_be_changed_but_replaced():
+    config = TrainingConfig()
+    with pytest.raises(FrozenInstanceError):
+        config.seed = 3
+    assert replace(config, seed=3).seed == 3
+
+
+def test_a_whole_number_will_do_for_a_float():
+    config = TrainingConfig(learning_rate=1, stability_weight=0)
+    assert (type(config.learning_rate), type(config.stability_weight)) == (float, float)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("max_steps", "ten", "max_steps is 'ten', needs a value of type int"),
+        ("max_steps", 10.0, "max_steps is 10.0, needs a value of type int"),
+        ("max_steps", True, "max_steps is True, needs a value of type int"),
+        ("deterministic", 1, "deterministic is 1, needs a value of type bool"),
+        ("learning_rate", "fast", "learning_rate is 'fast', needs a value of type float"),
+        ("batch_size", 0, "batch_size is 0, needs a number of at least 1"),
+        ("workers", -1, "workers is -1, needs a number of at least 0"),
+        ("learning_rate", 0.0, "learning_rate is 0.0, needs a number from 1e-09 to 1"),
+        ("learning_rate", float("nan"), "learning_rate is nan, needs a number from"),
+        ("stability_weight", float("inf"), "stability_weight is inf, needs a number of at least 0"),
+        ("ema_decay", 1, "ema_decay is 1.0, needs a number from 0 to 0.99999"),
+        ("n_frames", 2, "n_frames is 2, needs an odd whole number"),
+        ("loss", "huber", "unknown loss 'huber'"),
+        ("precision", "fp8", "precision is 'fp8', needs one of 32-true, bf16-mixed, 16-mixed"),
+        ("device", "gpu", "device is 'gpu', needs one of auto, cpu, cuda, mps"),
+        ("learning_rte", 1e-3, "unknown key 'learning_rte' in the training settings; did you mean 'learning_rate'?"),
+        ("zzz", 1, "unknown key 'zzz' in the training settings; known keys: network, n_frames"),
+    ],
+)
+def test_mistakes_end_in_one_line(key, value, message):
+    with pytest.raises(InputError, match=message.replace("?", r"\?")) as caught:
+        TrainingConfig.from_dict({key: value})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA GPU")
+def test_a_gpu_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match=r"device is 'cuda' and n_devices is 1, but torch finds 0 CUDA GPU\(s\) here"):
+        check_device(TrainingConfig(device="cuda"))
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has an Apple GPU")
+def test_an_apple_gpu_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match="device is 'mps', but torch finds no Apple GPU here; use device='auto'"):
+        check_device(TrainingConfig(device="mps"))
+
+
+def test_every_field_is_described():
+    assert all(f"{field.name} : {field.type}" in str(TrainingConfig.__doc__) for field in fields(TrainingConfig))

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError, OutputExistsError
+from decrappify.training import checkpoint
+from decrappify.training.supervised import run_folder, train
+from decrappify.training.engine.checkpoint import load_checkpoint, save_checkpoint
+
+SETTINGS = {"seed": 3, "architecture": {"name": "small", "depth": 2}, "crappifier": {"steps": [{"sigma": (0.0, 0.1)}]}}
+STATE = {"settings": SETTINGS, "step": 7, "weights": {"a": torch.arange(4.0)}, "rng": torch.get_rng_state()}
+
+
+def test_a_checkpoint_comes_back(tmp_path):
+    save_checkpoint(tmp_path / "c.pt", STATE)
+    state = load_checkpoint(tmp_path / "c.pt", SETTINGS)
+    assert (state["step"], state["settings"]) == (7, SETTINGS)
+    assert torch.equal(state["weights"]["a"], STATE["weights"]["a"])
+    assert [path.name for path in tmp_path.iterdir()] == ["c.pt"]
+
+
+def test_a_crash_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, STATE)
+
+    def full_disk(state, file):
+        file.write(b"half of it")
+        raise RuntimeError("PytorchStreamWriter failed writing file: file write failed")
+
+    monkeypatch.setattr(checkpoint.torch, "save", full_disk)
+    with pytest.raises(OutputError, match=r"cannot write the checkpoint .*c.pt: .* free some space and resume"):
+        save_checkpoint(path, STATE | {"step": 8})
+    assert load_checkpoint(path, SETTINGS)["step"] == 7
+    assert [path.name for path in tmp_path.iterdir()] == ["c.pt"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 4}, "seed is 4 now and was 3; keep the settings, or start a new run"),
+        ({"architecture": {"name": "small", "depth": 3}}, "architecture.depth is 3 now and was 2"),
+        ({"crappifier": {"steps": [{"sigma": (0.0, 0.2)}]}}, "crappifier.steps.0.sigma.1 is 0.2 now and was 0.1"),
+        ({"crappifier": {"steps": []}}, "crappifier.steps.0.sigma.0 is None now and was 0.0"),
+    ],
+)
+def test_a_differing_setting_is_refused_by_name(tmp_path, changes, message):
+    save_checkpoint(tmp_path / "c.pt", STATE)
+    with pytest.raises(InputError, match=rf"cannot resume .*c.pt: {message}"):
+        load_checkpoint(tmp_path / "c.pt", SETTINGS | changes)
+
+
+@pytest.mark.parametrize("kept", [0, 10, 0.5, 0.98])
+def test_a_damaged_file_is_refused(tmp_path, kept):
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, STATE)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
+    with pytest.raises(ModelFileError, match=r"cannot be read, it is damaged or not a checkpoint"):
+        load_checkpoint(path, SETTINGS)
+
+
+def test_other_files_are_refused(tmp_path):
+    with pytest.raises(MissingFileError, match=r"no checkpoint .*c.pt to resume from; start the run without resume"):
+        load_checkpoint(tmp_path / "c.pt", SETTINGS)
+    torch.save({"weights": torch.zeros(2)}, tmp_path / "c.pt")
+    with pytest.raises(ModelFileError, match=r"c.pt is not a checkpoint of a training run"):
+        load_checkpoint(tmp_path / "c.pt", SETTINGS)
+    (tmp_path / "evil.pt").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(ModelFileError, match=r"damaged or not a checkpoint"):
+        load_checkpoint(tmp_path / "evil.pt", SETTINGS)
+
+
+def test_load_checkpoint_keeps_a_damaged_file_and_never_replaces_the_good_one_by_it(tmp_path):
+    path = tmp_path / "c.pt"
+    for step in (7, 8):
+        save_checkpoint(path, STATE | {"step": step})
+    path.write_bytes(path.read_bytes()[:-1])
+    assert load_checkpoint(path, SETTINGS)["step"] == 7
+    save_checkpoint(path, STATE | {"step": 9})
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["c.damaged.pt", "c.previous.pt", "c.pt"]
+    path.unlink()
+    assert load_checkpoint(path, SETTINGS)["step"] == 7
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_load_checkpoint_refuses_a_flipped_bit(tmp_path, seed):
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, STATE | {"weights": torch.arange(5000.0)})
+    content = bytearray(path.read_bytes())
+    at = content.index(torch.arange(5000.0).numpy().tobytes()) + 4 * (600 * seed)
+    content[at] ^= 1 << seed
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=r"cannot be read, it is damaged"):
+        load_checkpoint(path, SETTINGS)
+
+
+def test_save_checkpoint_on_a_full_disk_keeps_both_and_is_one_line(tmp_path):
+    resource = pytest.importorskip("resource", reason="limits on file sizes are set through it")
+    path = tmp_path / "c.pt"
+    for step in (7, 8):
+        save_checkpoint(path, STATE | {"step": step})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OutputError, match=r"c.pt: File too large \(.*resume from the last") as caught:
+            save_checkpoint(path, STATE | {"step": 9})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "\n" not in str(caught.value)
+    assert (load_checkpoint(path, SETTINGS)["step"], len(list(tmp_path.iterdir()))) == (8, 2)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "preview_1.png", "log.csv"])
+def test_run_folder_keeps_files_with_the_names_of_a_run(tmp_path, name):
+    (tmp_path / name).write_text("of another program", encoding="utf-8")
+    with pytest.raises(OutputExistsError, match=rf"holds {name}, which a run would replace; .*--overwrite"):
+        run_folder(tmp_path, resume=False, overwrite=False)
+    assert (tmp_path / name).read_text(encoding="utf-8") == "of another program"
+    run_folder(tmp_path, resume=False, overwrite=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_run_folder_states_how_to_restart_a_run_that_ended_before_its_first_checkpoint(tmp_path):
+    (tmp_path / "log.csv").write_text("")
+    with pytest.raises(MissingFileError, match=r"ended before its first one; start it again with overwrite=True"):
+        run_folder(tmp_path, resume=True, overwrite=False)
+
+
+def test_run_folder_is_not_left_behind_empty(tmp_path):
+    with pytest.raises(MissingFileError):
+        train("missing.tif", "confocal", output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("run", ["", "0/run"])
+def test_run_folder_is_not_the_data(tmp_path, run):
+    (tmp_path / "zarr.json").write_text("{}")
+    (tmp_path / "log.csv").write_text("mine")
+    with pytest.raises(InputError, match=r"is the data .*, or lies in it"):
+        train(tmp_path, "confocal", output=tmp_path / run, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["log.csv", "zarr.json"]

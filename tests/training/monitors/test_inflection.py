@@ -1,0 +1,260 @@
+"""Simulated histories of a GAN phase: each tells one story, and the detector must read it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decrappify.errors import InputError
+from decrappify.networks import create
+from decrappify.training.monitors.inflection import (
+    InflectionDetector,
+    Limits,
+    choose,
+    cusum_alarm,
+    interpolate_weights,
+    smoothed_kid,
+    texture_turn,
+    within_limits,
+)
+
+from .monitor_rows import BASE
+
+
+def history(n, *, seed=0, noise=0.02, **series):
+    """Rows 1..n; each named series is a function of k, by default the baseline's value; KID and ratios are noisy."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for k in range(1, n + 1):
+        row = replace(BASE, step=10 * k, images_seen=80 * k, kid_error=0.03)
+        row = replace(row, **{name: value(k) for name, value in series.items()})
+        jitter = np.exp(noise * rng.standard_normal(4))
+        rows.append(
+            replace(
+                row,
+                kid=row.kid * jitter[0],
+                noise_draw=row.noise_draw * jitter[1],
+                invented=row.invented * jitter[2],
+                confirmed=row.confirmed * jitter[3],
+            )
+        )
+    return rows
+
+
+def useful(n=60, best=20, **arguments):
+    """KID falls until `best` and rises again; texture goes past the truth's later on."""
+    story = {
+        "kid": lambda k: 0.2 + 0.8 * ((k - best) / best) ** 2,
+        "psnr": lambda k: 30 - 0.02 * k,
+        "band_power": lambda k: (0.0, 0.0, -5 + 0.2 * k),
+        "noise_draw": lambda k: 1 + 0.01 * k,
+    }
+    return history(n, **story | arguments)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_useful_phase_is_found_near_its_best(seed):
+    verdict = choose(BASE, useful(seed=seed))
+    assert verdict.index is not None
+    assert verdict.row.step == pytest.approx(200, abs=40)
+    assert "KID falls from 1 to 0." in verdict.reason
+    assert verdict.reason.startswith(f"step {verdict.row.step} ({verdict.row.images_seen} images seen)")
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_phase_that_never_helps_keeps_the_pretrained_generator(seed):
+    verdict = choose(BASE, history(40, seed=seed, noise=0.04))
+    assert (verdict.index, verdict.row) == (None, None)
+    assert verdict.reason.startswith("no useful GAN phase, keep the pretrained generator: KID falls from 1 to 0.9")
+    assert all(verdict.feasible)
+
+
+def test_a_phase_outside_the_limits_from_the_start_keeps_the_pretrained_generator():
+    rows = useful(psnr=lambda k: 28.5)
+    verdict = choose(BASE, rows)
+    assert verdict.index is None
+    assert verdict.reason.endswith("no checkpoint is within the limits")
+    detector = InflectionDetector(BASE, Limits(grace=0))
+    assert [detector.add(row) for row in rows[:4]] == [False, False, True, True]
+    patient = InflectionDetector(BASE, Limits(grace=2))
+    assert [patient.add(row) for row in rows[:6]] == [False, False, False, False, True, True]
+    assert detector.reason == "3 checkpoints in a row, up to step 30, are beyond the limits"
+
+
+def test_an_empty_phase_keeps_the_pretrained_generator():
+    assert choose(BASE, []).reason.endswith("no checkpoint was measured")
+
+
+def test_an_early_collapse_stops_at_once_and_spares_what_was_good():
+    rows = useful(psnr=lambda k: 29.7 if k <= 8 else 25.0)
+    detector = InflectionDetector(BASE)
+    stopped = next(k for k, row in enumerate(rows) if detector.add(row))
+    assert stopped == 8
+    assert detector.reason == "PSNR is 5.00 dB down at step 90, more than 3"
+    verdict = choose(BASE, detector.rows)
+    assert verdict.index is not None
+    assert verdict.index < 8
+    assert verdict.feasible == (True,) * 8 + (False,)
+
+
+def test_a_network_that_is_not_finite_stops_at_once_and_is_never_chosen():
+    rows = useful(12)
+    broken = replace(rows[-1], psnr=math.nan, kid=math.nan, kid_error=math.nan, noise_draw=math.nan)
+    detector = InflectionDetector(BASE)
+    assert not any(detector.add(row) for row in rows[:-1])
+    assert detector.add(broken)
+    assert detector.reason == "the output at step 120 is not finite"
+    assert choose(BASE, detector.rows).index < 11
+
+
+def test_one_lucky_checkpoint_of_an_oscillation_is_not_chosen():
+    rows = useful(40, best=20)
+    lucky = [replace(row, kid=0.01) if k == 36 else row for k, row in enumerate(rows)]
+    assert choose(BASE, lucky).index == pytest.approx(19, abs=3)
+
+
+def test_smoothing_favours_neither_end():
+    """A turn beside the first or last checkpoint is where it is."""
+    falls = [0.5, 0.3, 0.2, 0.2, 0.4, 0.7, 1.0, 1.3]
+    rows = [replace(BASE, step=k + 1, kid=kid, kid_error=0.01) for k, kid in enumerate(falls)]
+    assert smoothed_kid(BASE, rows) == pytest.approx((0.5, 0.3, 0.3, 0.3, 0.4, 0.7, 0.7, 0.7))
+    assert choose(BASE, rows, Limits(kid_errors=0.1)).index == 1
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_one_or_two_checkpoints_are_too_few_to_trust(n):
+    assert choose(BASE, useful(n, kid=lambda k: 0.5)).index is None
+
+
+def test_a_network_that_swings_out_of_the_limits_is_chosen_where_it_is_calm():
+    rows = useful(40, best=30, psnr=lambda k: 30 - 0.1 if k < 20 else (29.9 if k % 2 else 27.5))
+    verdict = choose(BASE, rows)
+    assert verdict.index < 25  # the running mean takes a few swings to leave the limits
+    assert not any(verdict.feasible[25:])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("psnr", 28.9),
+        ("noise_draw", 1.6),
+        ("band_power", (0.0, 0.0, 1.1)),
+        ("grid_peak", 2.1),
+        ("grid_peak", math.nan),
+        ("noise_draw", math.nan),
+    ],
+)
+def test_each_limit_binds(name, value):
+    row = replace(BASE, step=1, **{name: value})
+    assert within_limits(BASE, [row], Limits()) == (False,)
+    assert within_limits(BASE, [replace(BASE, step=1)], Limits()) == (True,)
+
+
+def test_a_monitor_that_cannot_be_measured_limits_nothing():
+    base = replace(BASE, noise_draw=math.nan)
+    assert within_limits(base, [replace(base, step=1)], Limits()) == (True,)
+
+
+def test_noise_dependence_that_takes_off_stops_the_phase_once_kid_stands_still():
+    rows = useful(
+        80,
+        kid=lambda k: max(0.3, 1 - 0.05 * k),
+        noise_draw=lambda k: 0.6 * math.exp(0.03 * max(0, k - 25)),
+        noise=0.005,
+    )
+    detector = InflectionDetector(BASE, Limits(noise_draw=100, band_3_db=100))
+    stopped = next(k for k, row in enumerate(rows) if detector.add(row))
+    assert 25 < stopped < 50
+    assert detector.reason == "noise-draw power rises abnormally and KID has not improved for 10 checkpoints"
+
+
+def test_a_calm_phase_is_not_stopped():
+    detector = InflectionDetector(BASE)
+    assert not any(detector.add(row) for row in useful(30, noise=0.01))
+    assert detector.reason == ""
+
+
+def test_checkpoints_come_in_order():
+    detector = InflectionDetector(BASE)
+    detector.add(replace(BASE, step=5))
+    with pytest.raises(InputError, match="step 5 follows step 5; add checkpoints in the order of steps"):
+        detector.add(replace(BASE, step=5))
+
+
+def test_false_alarms_of_the_cusum_are_rare():
+    rng = np.random.default_rng(0)
+    alarms = [cusum_alarm(rng.normal(0, 0.05, 40)) is not None for _ in range(200)]
+    assert np.mean(alarms) < 0.3  # ten increments tell the spread only roughly; an alarm alone stops nothing
+
+
+def test_too_short_a_series_gives_no_alarm():
+    assert cusum_alarm([5.0] * 10) is None
+
+
+def test_the_turn_is_where_only_invention_grows():
+    rows = history(30, noise=0, confirmed=lambda k: min(k, 12) / 12, invented=lambda k: 1 + 0.01 * k)
+    assert texture_turn(rows) == 15  # the first five rows with confirmed power at rest are those of steps 12 to 16
+    assert texture_turn(rows[:14]) is None
+    assert texture_turn([]) is None
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(0.01, 2), min_size=1, max_size=30), st.data())
+def test_the_choice_is_within_the_limits_and_the_best_of_them(kids, data):
+    drops = data.draw(st.lists(st.floats(0, 2), min_size=len(kids), max_size=len(kids)))
+    rows = [
+        replace(BASE, step=k + 1, kid=kid, kid_error=0.0, psnr=30 - drop)
+        for k, (kid, drop) in enumerate(zip(kids, drops, strict=True))
+    ]
+    verdict = choose(BASE, rows, Limits(kid_errors=0))
+    smooth = smoothed_kid(BASE, rows)
+    candidates = [smooth[k] for k in range(len(rows)) if verdict.feasible[k]]
+    if verdict.index is None:
+        assert all(value >= BASE.kid for value in candidates)
+    else:
+        assert verdict.feasible[verdict.index]
+        assert verdict.row is rows[verdict.index]
+        assert rows[verdict.index].psnr >= 29
+        assert smooth[verdict.index] == min(candidates) < BASE.kid
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"psnr_budget_db": 0}, "psnr_budget_db is 0, needs a number above 0"),
+        ({"patience": -1}, "patience is -1, needs a number above 0"),
+        ({"hard_stop_db": 0.5}, r"hard_stop_db is 0.5, needs at least psnr_budget_db \(1\)"),
+        ({"kid_errors": math.nan}, "kid_errors is nan, needs 0 or more"),
+    ],
+)
+def test_unfit_limits_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        Limits(**settings)
+
+
+def test_mixed_weights_are_a_network_between_two():
+    one, two = (create("residual-unet", n_frames=1, base_channels=16, depth=1, blocks=1) for _ in range(2))
+    mixed = create("residual-unet", n_frames=1, base_channels=16, depth=1, blocks=1)
+    for alpha, like in ((0.0, one), (1.0, two)):
+        mixed.load_state_dict(interpolate_weights(one.state_dict(), two.state_dict(), alpha))
+        torch.testing.assert_close(mixed(torch.ones(1, 1, 32, 32)), like(torch.ones(1, 1, 32, 32)))
+
+
+def test_weights_that_do_not_mix_are_refused():
+    with pytest.raises(InputError, match=r"alpha is 1\.5, needs 0 to 1"):
+        interpolate_weights({}, {}, 1.5)
+    with pytest.raises(InputError, match=r"different networks \(first difference: a\), needs two of one network"):
+        interpolate_weights({"a": torch.zeros(1)}, {"b": torch.zeros(1)}, 0.5)
+    with pytest.raises(InputError, match=r"first difference: a"):
+        interpolate_weights({"a": torch.zeros(1)}, {"a": torch.zeros(2)}, 0.5)
+
+
+def test_counters_are_taken_from_the_pretrained_generator():
+    counters = [{"n": torch.tensor(3)}, {"n": torch.tensor(9)}]
+    assert interpolate_weights(*counters, 0.5)["n"] == 3

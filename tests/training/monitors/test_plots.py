@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from decrappify.errors import InputError, OutputExistsError
+from decrappify.training.monitors.plots import contact_sheet, draw_monitors
+from decrappify.training.monitors.inflection import Verdict, choose
+
+from .monitor_rows import BASE
+
+FRAME = (0xC2, 0x18, 0x5B)
+
+
+def rows(n=30):
+    return [
+        replace(
+            BASE,
+            step=k,
+            images_seen=80 * k,
+            psnr=30 - 0.04 * k,
+            band_power=(0.0, -2 + 0.1 * k, -5 + 0.3 * k),
+            confirmed=1 + 0.2 * math.sqrt(k),
+            invented=1 + 0.05 * k,
+            noise_draw=1 + 0.02 * k,
+            kid=0.2 + 0.8 * (k / 15 - 1) ** 2 + 0.03 * math.sin(7 * k),
+            kid_error=0.03,
+            referee_auc=0.7 + 0.01 * abs(k - 15),
+        )
+        for k in range(1, n + 1)
+    ]
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def has(picture, colour):
+    return bool((picture == colour).all(axis=-1).any())
+
+
+def test_the_plot_marks_the_chosen_point_and_the_limits(tmp_path):
+    verdict = choose(BASE, rows())
+    assert verdict.index is not None
+    path = draw_monitors(tmp_path / "monitors.png", BASE, rows(), verdict, images_total=80_000)
+    picture = pixels(path)
+    assert picture.shape[1] > 1000
+    assert has(picture, FRAME)
+    assert has(picture, (0xD9, 0xEF, 0xD8))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_plot_is_drawn_of_nothing_and_of_what_was_not_measured(tmp_path):
+    draw_monitors(tmp_path / "empty.png", BASE, [], choose(BASE, []))
+    base = replace(BASE, noise_draw=math.nan)
+    broken = [replace(row, psnr=math.nan, kid=math.nan, noise_draw=math.nan) for row in rows(3)]
+    draw_monitors(tmp_path / "broken.png", base, broken, choose(base, broken))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_one_verdict_one_history(tmp_path):
+    with pytest.raises(InputError, match="the verdict is about 0 checkpoints, needs the same 30 rows"):
+        draw_monitors(tmp_path / "monitors.png", BASE, rows(), Verdict(None, None, "", ()))
+
+
+def test_nothing_is_overwritten_unasked(tmp_path):
+    path = tmp_path / "picture.png"
+    columns = [("a", [np.eye(8)])]
+    contact_sheet(path, columns)
+    with pytest.raises(OutputExistsError, match="already exists"):
+        contact_sheet(path, columns)
+    with pytest.raises(OutputExistsError, match="already exists"):
+        draw_monitors(path, BASE, rows(), choose(BASE, rows()))
+    contact_sheet(path, columns, overwrite=True)
+
+
+def scene(seed=0, shape=(64, 64)):
+    return np.random.default_rng(seed).random(shape)
+
+
+def test_the_chosen_column_is_framed(tmp_path):
+    columns = [(f"step {k}", [scene(1), scene(2)]) for k in range(3)]
+    plain, framed = (pixels(contact_sheet(tmp_path / f"{k}.png", columns, k)) for k in (None, 1))
+    assert plain.shape == framed.shape
+    assert not has(plain, FRAME)
+    framed_x = np.flatnonzero((framed == FRAME).all(axis=-1).any(axis=0))
+    third = framed.shape[1] / 3
+    assert framed_x.min() > third - 10
+    assert framed_x.max() < 2 * third + 10
+
+
+def test_images_keep_their_pixels_in_one_contrast(tmp_path):
+    ramp = np.linspace(0, 1, 128 * 128).reshape(128, 128)
+    picture = pixels(contact_sheet(tmp_path / "sheet.png", [("good", [ramp]), ("dim", [ramp / 2])], value_range=(0, 1)))
+    good, dim = (picture[-134:-6, x : x + 128, 0].astype(float) for x in (6, 140))
+    assert good == pytest.approx(255 * ramp, abs=0.51)
+    assert dim == pytest.approx(127.5 * ramp, abs=0.51)
+
+
+def test_photographs_are_shown_as_they_are(tmp_path):
+    photograph = np.random.default_rng(0).integers(50, 90, (3, 128, 128)).astype(np.uint8)
+    picture = pixels(contact_sheet(tmp_path / "sheet.png", [("photograph", [photograph])]))
+    assert (picture[-134:-6, 6:134] == photograph.transpose(1, 2, 0)).all()
+
+
+def test_a_collapsed_column_does_not_darken_the_others(tmp_path):
+    columns = [("one", [scene()]), ("two", [scene()]), ("collapsed", [1000 * scene()])]
+    picture = pixels(contact_sheet(tmp_path / "sheet.png", columns))
+    assert picture[-134:-6, 6:134].mean() == pytest.approx(127, abs=8)
+
+
+def test_colours_and_small_sources(tmp_path):
+    red = np.zeros((3, 64, 64))
+    red[0] = 1
+    columns = [("source", [red[:, ::2, ::2]]), ("target", [red])]
+    picture = pixels(contact_sheet(tmp_path / "sheet.png", columns, value_range=(0, 1)))
+    assert (picture[-134:-6, 6:134] == (255, 0, 0)).all()
+    assert (picture[-134:-6, 140:268] == (255, 0, 0)).all()
+
+
+def test_other_channels_get_rows_of_their_own(tmp_path):
+    one = pixels(contact_sheet(tmp_path / "1.png", [("a", [scene()])]))
+    two = pixels(contact_sheet(tmp_path / "2.png", [("a", [scene(shape=(2, 64, 64))])]))
+    assert len(two) - len(one) == 128 + 6
+
+
+@pytest.mark.parametrize(
+    ("columns", "chosen", "message"),
+    [
+        ([], None, r"needs columns of equally many images, found \[\]"),
+        ([("a", [scene()]), ("b", [])], None, r"equally many images, found \[1, 0\]"),
+        ([("a", [scene()])], 1, "chosen is 1, needs a column 0 to 0 or None"),
+        ([("a", [scene(shape=(4,))])], None, r"an image of 'a' has the shape \(4,\), needs \(Y, X\) or \(C, Y, X\)"),
+        ([("a", [scene()]), ("b", [scene(shape=(3, 8, 8))])], None, r"images of \[1, 3\] channels, needs one number"),
+    ],
+)
+def test_unfit_columns_are_refused(tmp_path, columns, chosen, message):
+    with pytest.raises(InputError, match=message):
+        contact_sheet(tmp_path / "sheet.png", columns, chosen)
+
+
+def test_an_unfit_range_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"value_range is \(1, 1\), needs \(black, white\) with black < white"):
+        contact_sheet(tmp_path / "sheet.png", [("a", [scene()])], value_range=(1, 1))

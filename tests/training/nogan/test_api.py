@@ -1,0 +1,348 @@
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+from tests import narrow  # noqa: F401  # makes its encoder known
+
+from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
+from decrappify.model import load_model
+from decrappify.runtime import processor_type, threads_put_back
+from decrappify.training import NoganConfig, nogan_choice, train_nogan
+from decrappify.training.monitors.measure import Monitors
+from decrappify.training.nogan.schedule import plan
+from decrappify.training.nogan.log import NoganRecord
+
+from .test_loop import assert_equal, finish
+from .tiny_nogan import CONFIG, spots, tiny_nogan
+
+WIDER = {"base_channels": 32, "depth": 1, "stem": 1}
+
+
+@contextmanager
+def without_drawings():
+    """Runs whose drawings nobody looks at leave them out, half of a tiny run's time; `straight` draws them all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NoganRecord, "draw", lambda self, *, final=True: None)
+        patch.setattr(nogan_choice, "draw_monitors", lambda *arguments, **settings: None)
+        patch.setattr(nogan_choice, "contact_sheet", lambda *arguments, **settings: None)
+        yield
+
+
+@pytest.fixture
+def undrawn():
+    with without_drawings():
+        yield
+
+
+undrawn_run = pytest.mark.usefixtures("undrawn")
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """One undisturbed run that many tests look at, and its model."""
+    folder = tmp_path_factory.mktemp("nogan") / "straight"
+    return folder, tiny_nogan(folder)
+
+
+def log_rows(folder):
+    with (folder / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run_script(*arguments):
+    command = [sys.executable, str(Path(__file__).with_name("tiny_nogan.py")), *map(str, arguments)]
+    return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
+
+
+class Killed(BaseException):
+    """Ends a run without a chance to save."""
+
+
+class StopAt:
+    """A progress bar that sets the event after so many steps of a phase, or kills the run."""
+
+    def __init__(self, phase, steps, *, kill=False):
+        self.phase, self.steps, self.kill, self.event = phase, steps, kill, threading.Event()
+
+    def __call__(self, *, total, desc, unit, initial):
+        self.now, self.count = desc, initial
+        return self
+
+    def update(self, n):
+        self.count += n
+        if self.now == self.phase and self.count >= self.steps:
+            if self.kill:
+                raise Killed
+            self.event.set()
+
+    def close(self):
+        pass
+
+
+def test_a_run_goes_through_its_phases_and_leaves_what_a_person_looks_at(straight):
+    folder, _ = straight
+    phases = list(dict.fromkeys(row["phase"] for row in log_rows(folder)))
+    assert phases == ["pretrain", "cycle 1: critic", "cycle 1: GAN"]
+    for picture in ("monitors.png", "checkpoints.png", "log.png"):
+        with Image.open(folder / picture) as image:
+            assert min(image.size) > 100
+    assert {path.name for path in folder.glob("*.safetensors")} == {
+        "critic.safetensors",
+        "model.safetensors",
+        "pretrained.safetensors",
+        "pretrained_critic.safetensors",
+    }
+
+
+def test_generated_images_lie_beside_their_real_partners(straight):
+    folder, _ = straight
+    generated, real = (sorted((folder / "images" / "cycle_1" / kind).iterdir()) for kind in ("generated", "real"))
+    assert [path.name for path in generated] == [path.name for path in real]
+    assert len(generated) == 24
+    pairs = [(tifffile.imread(a), tifffile.imread(b)) for a, b in zip(generated, real, strict=True)]
+    assert pairs[0][0].dtype == np.float32
+    errors = [[np.square(a - b).mean() for _, b in pairs] for a, _ in pairs]
+    assert np.mean(np.argmin(errors, axis=1) == np.arange(len(pairs))) > 0.5
+
+
+def test_the_gan_phase_has_a_model_at_each_checkpoint_and_critic_and_generator_take_turns(straight):
+    folder, model = straight
+    rows = [row for row in log_rows(folder) if row["phase"].endswith("GAN")]
+    assert [int(row["step"]) for row in rows] == [3, 6, 9, 12]  # 5 % of 240 items at 4 a step
+    assert all(0 < int(row["generator_steps"]) <= int(row["step"]) / 2 for row in rows)
+    files = sorted((folder / "checkpoints").iterdir())
+    assert [path.stem for path in files] == [f"step_{int(row['step']):06d}" for row in rows]
+    weights = [load_model(path).network.state_dict() for path in (folder / "pretrained.safetensors", files[-1])]
+    assert any(not torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    assert load_model(files[0]).card["note"].startswith("checkpoint of the GAN phase after 12 images")
+    assert model.card["verdict"]
+
+
+def test_the_model_is_the_chosen_checkpoint(straight):
+    folder, model = straight
+    candidates = [folder / "pretrained.safetensors", *(folder / "checkpoints").iterdir()]
+    same = [path.stem for path in candidates if load_model(path).sha256 == model.sha256]
+    kept = model.card["verdict"].startswith("no useful GAN phase")
+    assert same == (["pretrained"] if kept else [f"step_{int(model.card['verdict'].split()[1]):06d}"])
+    assert load_model(folder / "model.safetensors").sha256 == model.sha256
+
+
+def _stop_in_every_phase(tmp_path, threads):
+    """Begin with so many threads and resume, now with one and now with two, to a stop and a kill in each phase."""
+    stops = ("pretrain", 5), ("cycle 1: save images", 8), ("cycle 1: critic", 3), ("cycle 1: GAN", 4)
+    for number, (phase, steps) in enumerate(stops):
+        torch.set_num_threads(threads if number == 0 else 1 + number % 2)
+        stop = StopAt(phase, steps)
+        halted = tiny_nogan(tmp_path, progress=stop, stop=stop.event, resume=number > 0)
+        assert stop.event.is_set()
+        assert halted.sha256 == load_model(tmp_path / "model.safetensors").sha256
+        assert halted.card["unfinished"].startswith(f"stopped in {phase} at ")
+        assert not (tmp_path / "critic.safetensors").exists()
+        saves = replace(CONFIG, checkpoint_minutes=0)
+        with pytest.raises(Killed):
+            tiny_nogan(tmp_path, saves, progress=StopAt(phase, steps + 2, kill=True), resume=True)
+        before_gan = halted.card["verdict"] == "stopped before the first checkpoint of a GAN phase"
+        assert before_gan is (phase != "cycle 1: GAN")
+
+
+@undrawn_run
+@pytest.mark.cpu_sensitive
+def test_a_run_stopped_and_killed_in_every_phase_and_resumed_is_the_same_to_the_bit(straight, tmp_path):
+    folder, model = straight
+    threads = torch.get_num_threads()
+    with threads_put_back():
+        _stop_in_every_phase(tmp_path, threads)
+        torch.set_num_threads(2 if threads == 1 else 1)
+        resumed = tiny_nogan(tmp_path, resume=True)
+    assert resumed.card["runtime"] == {"threads": threads, "processor": processor_type()}
+    assert resumed.sha256 == model.sha256
+    assert "unfinished" not in resumed.card
+    ours, theirs = (torch.load(run / "checkpoint.pt", weights_only=True) for run in (tmp_path, folder))
+    assert_equal(ours, theirs)
+    times = {"seconds"}
+    for one, other in zip(log_rows(tmp_path), log_rows(folder), strict=True):
+        assert {k: v for k, v in one.items() if k not in times} == {k: v for k, v in other.items() if k not in times}
+
+
+@undrawn_run
+@pytest.mark.parametrize(("phase", "steps"), [("pretrain", 2), ("cycle 1: save images", 4)])
+def test_a_run_folder_that_vanishes_ends_the_run_in_one_line(tmp_path, phase, steps):
+    class Removed(StopAt):
+        def update(self, n):
+            super().update(n)
+            if self.event.is_set():
+                shutil.rmtree(tmp_path / "run", ignore_errors=True)
+
+    with pytest.raises(OutputError, match=r"the run folder .*run does not exist anymore; put it back") as caught:
+        tiny_nogan(tmp_path / "run", progress=Removed(phase, steps))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def critic_alone(tmp_path_factory):
+    """A run whose critic may end its own training early, and in the GAN phase never does well enough."""
+    folder = tmp_path_factory.mktemp("nogan") / "critic_alone"
+    steps = (replace(CONFIG.critic_steps[0], epochs=50, accuracy=0.5),)
+    config = replace(CONFIG, critic_steps=steps, gan=replace(CONFIG.gan, threshold=0.0))
+    with without_drawings():
+        return folder, config, tiny_nogan(folder, config)
+
+
+def test_the_generator_gets_no_turn_while_the_critic_is_worse_than_the_threshold(critic_alone):
+    folder, _, model = critic_alone
+    assert {row["generator_steps"] for row in log_rows(folder) if row["phase"].endswith("GAN")} == {"0"}
+    assert model.card["verdict"].startswith("no useful GAN phase")
+    assert model.sha256 == load_model(folder / "pretrained.safetensors").sha256
+
+
+def test_a_critic_that_judges_well_ends_its_training_early(critic_alone):
+    folder, _, _ = critic_alone
+    critic = [row for row in log_rows(folder) if row["phase"].endswith("critic")]
+    assert len(critic) < 50
+    assert float(critic[-1]["val_accuracy"]) >= 0.5
+
+
+@undrawn_run
+def test_a_finished_run_resumes_to_its_model(critic_alone):
+    folder, config, model = critic_alone
+    rows = log_rows(folder)
+    assert tiny_nogan(folder, config, resume=True).sha256 == model.sha256
+    assert log_rows(folder) == rows
+
+
+@undrawn_run
+def test_a_phase_that_ended_early_is_over_in_a_resumed_run(tmp_path):
+    row = {"psnr": 0.0}  # a fall of many dB at the first checkpoint: the detector says stop
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Monitors, "measure", lambda self, network, **at: replace(self.baseline, **at, **row))
+        config = replace(CONFIG, pretrain=(replace(CONFIG.pretrain[0], share=0.02),), detect=True)
+        first = tiny_nogan(tmp_path, config)
+        rows = log_rows(tmp_path)
+        assert [row["step"] for row in rows if row["phase"].endswith("GAN")] == ["3"]
+        again = tiny_nogan(tmp_path, config, resume=True)
+    assert "more than 3" in first.card["stopped"]
+    assert (again.sha256, again.card["stopped"], log_rows(tmp_path)) == (first.sha256, first.card["stopped"], rows)
+
+
+@undrawn_run
+def test_a_run_without_pretraining_starts_from_a_model_and_a_critic(straight, tmp_path):
+    folder, _ = straight
+    config = replace(CONFIG, pretrain=(), critic_steps=())
+    tiny_nogan(
+        tmp_path, config, start_from=folder / "pretrained.safetensors", critic_from=folder / "critic.safetensors"
+    )
+    first, second = (load_model(run / "pretrained.safetensors").sha256 for run in (folder, tmp_path))
+    assert first == second
+    assert {row["phase"] for row in log_rows(tmp_path)} == {"cycle 1: GAN"}
+
+
+@undrawn_run
+def test_measured_pairs_and_three_frames_go_through_the_same_schedule(tmp_path):
+    rng = np.random.default_rng(1)
+    good = np.asarray(spots())[:, 0, 0]
+    bad = good + rng.normal(0, 0.05, good.shape).astype(np.float32)
+    pairs = [(bad, good), (bad[::-1].copy(), good[::-1].copy())]
+    config = replace(CONFIG, n_frames=3, pretrain=(replace(CONFIG.pretrain[0], share=0.05),))
+    model = train_nogan(pairs=pairs, config=config, output=tmp_path)
+    assert (model.n_frames, model.crappifier) == (3, None)
+
+
+@undrawn_run
+def test_a_gan_phase_that_the_disk_cannot_hold_is_refused_before_it_starts(tmp_path, monkeypatch):
+    full = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(OutputError, match=r"leaves 4 checkpoints of together 0\.\d GB in .* has 0\.0 GB free"):
+        tiny_nogan(tmp_path, replace(CONFIG, pretrain=(replace(CONFIG.pretrain[0], share=0.02),)))
+    assert not (tmp_path / "checkpoints").exists()
+
+
+@undrawn_run
+def test_the_content_loss_may_be_a_feature_loss(tmp_path, caplog):
+    step = replace(CONFIG.pretrain[0], share=0.02, size=16)  # VGG's smallest size
+    gan = replace(CONFIG.gan, share=0.05, threshold=10.0, size=16)
+    config = replace(CONFIG, content_loss="feature-deoldify", vgg_weights="random", pretrain=(step,), gan=gan)
+    tiny_nogan(tmp_path, config)
+    assert "random weights: the feature loss is not perceptual" in caplog.text
+    content = [float(row["content"]) for row in log_rows(tmp_path) if row["content"]]
+    assert len(content) > 1
+    assert all(np.isfinite(content))
+    assert max(content) > 0
+
+
+@pytest.mark.slow
+def test_two_processes_stay_equal_and_resume(tmp_path):
+    for folder in ("straight", "again"):
+        finish(run_script(tmp_path / folder, "start", 2))
+    folders = tmp_path / "straight", tmp_path / "again"
+    first, second = (torch.load(folder / "checkpoint.pt", weights_only=True) for folder in folders)
+    assert_equal(first, second)
+    assert first["phase"] > 0
+    finish(run_script(tmp_path / "again", "resume", 2))
+    first, second = (load_model(folder / "model.safetensors") for folder in folders)
+    assert first.sha256 == second.sha256
+
+
+def test_two_cycles_are_planned_one_after_the_other():
+    names = [str(phase) for phase in plan(replace(CONFIG, cycles=2))]
+    assert names[1:] == [f"cycle {cycle}: {kind}" for cycle in (1, 2) for kind in ("save images", "critic", "GAN")]
+
+
+def test_what_cannot_be_trained_is_refused_in_one_line(straight, tmp_path):
+    folder, _ = straight
+    with pytest.raises(InputError, match="no pretrain steps; give start_from"):
+        tiny_nogan(tmp_path, replace(CONFIG, pretrain=()))
+    with pytest.raises(OutputExistsError, match="holds a run already"):
+        tiny_nogan(folder)
+    with pytest.raises(InputError, match="does not fit: base_channels is 16, needs 32"):
+        tiny_nogan(tmp_path, replace(CONFIG, generator_settings=WIDER), start_from=folder / "model.safetensors")
+    with pytest.raises(InputError, match="critic needs images of at least 64 pixels, the schedule has 32"):
+        tiny_nogan(tmp_path, replace(CONFIG, critic_settings={"width": 8, "blocks": 3, "attention": False}))
+    with pytest.raises(InputError, match="does not hold a critic like the schedule's"):
+        tiny_nogan(tmp_path, critic_from=folder / "model.safetensors")
+    with pytest.raises(MissingFileError, match="there is no critic"):
+        tiny_nogan(tmp_path, critic_from=tmp_path / "none.safetensors")
+    with pytest.raises(InputError, match=r"cannot resume .*gan\.share is 0.3 now and was 0.2"):
+        tiny_nogan(folder, replace(CONFIG, gan=replace(CONFIG.gan, share=0.3)), resume=True)
+    with pytest.raises(InputError, match="colorization needs high_res photographs"):
+        train_nogan(pairs=[(1, 2)], config=NoganConfig(task="colorization"), output=tmp_path)
+
+
+def test_photographs_are_coloured_by_the_same_schedule(tmp_path):
+    rng = np.random.default_rng(0)
+    photographs = [rng.integers(0, 255, (40, 50, 3), dtype=np.uint8) for _ in range(6)]
+    config = replace(
+        CONFIG,
+        task="colorization",
+        generator="dynamic-unet",
+        generator_settings={
+            "encoder": "narrow-resnet",
+            "width_factor": 0.25,
+            "attention": True,
+            "y_range": (-3.0, 3.0),
+        },
+        content_loss="l1",
+        items=None,
+        pretrain=(replace(CONFIG.pretrain[0], share=1.0, frozen=True),),
+        gan=replace(CONFIG.gan, share=1.0),
+        checkpoint_share=0.8,
+        generated_share=1.0,
+    )
+    model = train_nogan(photographs, config=config, output=tmp_path)
+    assert (model.card["task"], model.card["preset"], model.in_channels) == ("colorization", "own", 3)
+    assert model.normalization == load_model(tmp_path / "model.safetensors").normalization
+    with Image.open(next((tmp_path / "images" / "cycle_1" / "generated").iterdir())) as picture:
+        assert picture.mode == "RGB"
+    assert Path(tmp_path / "checkpoints.png").stat().st_size > 0
