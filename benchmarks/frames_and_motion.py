@@ -59,7 +59,7 @@ def train(variant: str, args: Any) -> Any:
 
 
 def _run(name: str, n_frames: int, steps: int, args: Any, start_from: Any = None) -> Any:
-    from decrappify import TrainingConfig, load_model, train
+    from decrappify import DataOptions, RunOptions, TrainingConfig, load_model, train
 
     folder = args.runs / f"{name.replace(' ', '-')}_{args.base_channels}_{steps}"
     finished = folder / "model.safetensors"
@@ -69,7 +69,9 @@ def _run(name: str, n_frames: int, steps: int, args: Any, start_from: Any = None
     return train(
         [sample.truth for sample in simulated("train").values()] + [film[:-8] for film in films],
         "fluorescence-any",
-        validation=[sample.truth for sample in simulated("validate").values()] + [film[-6:] for film in films],
+        data=DataOptions(
+            validation=[sample.truth for sample in simulated("validate").values()] + [film[-6:] for film in films]
+        ),
         config=TrainingConfig(
             network="residual-unet",
             n_frames=n_frames,
@@ -79,11 +81,10 @@ def _run(name: str, n_frames: int, steps: int, args: Any, start_from: Any = None
             validate_every=max(1, steps // 8),
             seed=SEED,
             device="cpu",
+            network_settings=NETWORK | {"base_channels": args.base_channels},
         ),
-        network_settings=NETWORK | {"base_channels": args.base_channels},
         output=folder,
-        resume=(folder / "checkpoint.pt").exists() and not args.again,
-        overwrite=args.again,
+        run=RunOptions(resume=(folder / "checkpoint.pt").exists() and not args.again, overwrite=args.again),
         start_from=start_from,
     )
 

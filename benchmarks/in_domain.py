@@ -24,14 +24,14 @@ def measure(name: str, model: str, steps: int) -> Row:
     import numpy as np
     from scoring import LEVELS, degrade, figures, identity, restored
 
-    from decrappify import TrainingConfig, load_model, train
+    from decrappify import DataOptions, TrainingConfig, load_model, train
     from decrappify.metrics.baselines import best_gaussian
 
     movie = corpus.load(name)
     tuned = train(
         movie[: -KEPT - GAP],
         "fluorescence-any",
-        validation=movie[: -KEPT - GAP],
+        data=DataOptions(validation=movie[: -KEPT - GAP]),
         start_from=model,
         config=TrainingConfig(
             max_steps=steps,

@@ -85,7 +85,7 @@ def train(name: str, loss: str, learning_rate: float, cpu_seconds: float) -> Row
     from decrappify.datasets import TupleDataset
     from decrappify.networks import create
     from decrappify.training import TrainingConfig
-    from decrappify.training.engine.loop import run_training
+    from decrappify.training.supervised.run import run_training
 
     torch.manual_seed(0)
     network = create("residual-unet", n_frames=N_FRAMES, **NETWORKS[name])

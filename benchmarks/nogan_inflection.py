@@ -86,7 +86,7 @@ def material(name: str) -> tuple[Any, Any, Any, list[Any]]:
 def measure(name: str, seed: int, runs: Path | None) -> Row:
     """Run one schedule and score every checkpoint."""
     from decrappify import load_model
-    from decrappify.training import NoganConfig, train_nogan
+    from decrappify.training import DataOptions, NoganConfig, RunOptions, train_nogan
     from decrappify.training.monitors.measure import MonitorRow
 
     training, validation, crappifier, tests = material(name)
@@ -94,7 +94,8 @@ def measure(name: str, seed: int, runs: Path | None) -> Row:
         folder = Path(scratch) if runs is None else runs / f"{name}_{seed}"
         config = NoganConfig.from_dict(SCHEDULE | {"seed": seed})
         if not (folder / "model.safetensors").exists():  # else a kept run is only scored anew
-            train_nogan(training, crappifier, validation=validation, config=config, output=folder, overwrite=True)
+            data, run = DataOptions(validation=validation), RunOptions(overwrite=True)
+            train_nogan(training, crappifier, data=data, config=config, output=folder, run=run)
         import torch
 
         state = torch.load(folder / "checkpoint.pt", weights_only=True)

@@ -60,7 +60,7 @@ def measure(name: str, folder: Path, runs: Path | None) -> Row:
     from decrappify import load_model, restore
     from decrappify.crappify import crappify_movie
     from decrappify.metrics.scorecard import score_movie
-    from decrappify.training import nogan_preset, train_nogan
+    from decrappify.training import DataOptions, nogan_preset, train_nogan
 
     train, kept, test, crappifier = material(name)
     config = replace(nogan_preset("microscopy"), n_frames=len(test) if len(test) == 1 else 3, device="cpu")
@@ -68,7 +68,7 @@ def measure(name: str, folder: Path, runs: Path | None) -> Row:
     with tempfile.TemporaryDirectory() as scratch:
         run = (runs or Path(scratch)) / slug
         if not (run / "model.safetensors").exists():  # else a kept run is only scored anew
-            train_nogan(train, crappifier, validation=kept, config=config, output=run)
+            train_nogan(train, crappifier, data=DataOptions(validation=kept), config=config, output=run)
         model = load_model(run / "model.safetensors")
         rows = torch.load(run / "checkpoint.pt", weights_only=True)["history"]["rows"]
         last = sorted((run / "checkpoints").iterdir())[-1]

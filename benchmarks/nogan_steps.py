@@ -15,8 +15,8 @@ from stopwatch import Stopwatch, medians
 
 def measure_nogan(films: Sequence[Any], crappifier: str, device: str, rounds: int, warm: int) -> Row:
     """Steps of all phases of the "microscopy" preset, in short runs of it."""
-    from decrappify.training import nogan_preset, train_nogan
-    from decrappify.training.engine.trainer import NoganRun
+    from decrappify.training import DataOptions, nogan_preset, train_nogan
+    from decrappify.training.engine.trainer import Trainer
 
     preset = nogan_preset("microscopy")
     # Critic and generator take turns in the GAN phase whatever the critic has learnt, and nobody looks on.
@@ -29,7 +29,7 @@ def measure_nogan(films: Sequence[Any], crappifier: str, device: str, rounds: in
         NoganRun.loop = _timed_loop(original, timed, device)  # type: ignore[method-assign]
         try:
             with tempfile.TemporaryDirectory() as folder:
-                train_nogan(films, crappifier, validation=films[:1], config=short, output=folder)
+                train_nogan(films, crappifier, data=DataOptions(validation=films[:1]), config=short, output=folder)
         finally:
             NoganRun.loop = original  # type: ignore[method-assign]
         turns.append({kind: medians(steps[warm:]) for kind, steps in timed.items()})

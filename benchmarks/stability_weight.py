@@ -54,7 +54,7 @@ def measure(weight: float, seed: int, steps: int, base_channels: int) -> Row:
     import numpy as np
     from scoring import LEVELS, degrade, figures, restored
 
-    from decrappify import Crappifier, TrainingConfig, train
+    from decrappify import Crappifier, DataOptions, RunOptions, TrainingConfig, train
     from decrappify.crappify import Gaussian, Poisson
     from decrappify.metrics.temporal import noise_draw_flicker
 
@@ -63,7 +63,7 @@ def measure(weight: float, seed: int, steps: int, base_channels: int) -> Row:
     model = train(
         training,
         Crappifier((Poisson(photons=(3.0, 300.0)), Gaussian(sigma=(0.0, 0.1)))),
-        validation=validation,
+        data=DataOptions(validation=validation),
         config=TrainingConfig(
             network="residual-unet",
             max_steps=steps,
@@ -73,9 +73,11 @@ def measure(weight: float, seed: int, steps: int, base_channels: int) -> Row:
             validate_every=max(1, steps // 4),
             seed=seed,
             device="cpu",
+            network_settings=NETWORK | {"base_channels": base_channels},
         ),
-        network_settings=NETWORK | {"base_channels": base_channels},
-        on_validation=lambda step, score: curve.append((step, round(score.psnr, 3), round(score.noise_draw, 5))),
+        run=RunOptions(
+            on_validation=lambda step, score: curve.append((step, round(score.psnr, 3), round(score.noise_draw, 5)))
+        ),
     )
     scores = {}
     for name, truth in truths.items():

@@ -67,16 +67,16 @@ def movies() -> list[Any]:
 
 def dataset(config: TrainingConfig, *, pairs: bool) -> Any:
     """What `train` learns from with these settings."""
-    from decrappify.training.data.training_data import Split, find_material
+    from decrappify.training.data.training_data import Split, read_training_data
 
     split = Split(n_frames=config.n_frames)
     truths = [movie.truth for movie in movies()]
     if pairs:
         measured = [(movie.noisy, movie.truth) for movie in movies()[: 2 if config.n_frames > 1 else None]]
-        material = find_material(None, None, measured, measured[:1], split)
+        data = read_training_data(None, None, measured, replace(split, options=DataOptions(validation=measured[:1])))
     else:
-        material = find_material(truths, CRAPPIFIER, None, truths[:1], split)
-    return material.training(config.patch_size, config.max_steps * config.batch_size, SEED)
+        data = read_training_data(truths, CRAPPIFIER, None, replace(split, options=DataOptions(validation=truths[:1])))
+    return data.training(config.patch_size, config.max_steps * config.batch_size, SEED)
 
 
 def variants(device: str, threads: int) -> dict[str, dict[str, Row]]:
@@ -121,7 +121,7 @@ def run_steps(settings: Mapping[str, Any], device: str, steps: int) -> Row:
 
     from decrappify.datasets import PairDataset, TupleDataset
     from decrappify.networks import create
-    from decrappify.training import loop
+    from decrappify.training.supervised import run as supervised
     from decrappify.training.engine.weight_average import WeightAverage
 
     config, pairs = _config(settings, WARM + steps, device)
@@ -136,12 +136,12 @@ def run_steps(settings: Mapping[str, Any], device: str, steps: int) -> Row:
     with ExitStack() as stack:
         if not config.workers:  # else they are made elsewhere, while the network learns
             stack.enter_context(watch.on(PairDataset if pairs else TupleDataset, "__getitem__", "data"))
-        stack.enter_context(watch.on(loop, "generator_step", "forward"))
+        stack.enter_context(watch.on(supervised, "generator_loss", "forward"))
         stack.enter_context(watch.on(Fabric, "backward", "backward"))
         stack.enter_context(watch.on(Fabric, "clip_gradients", "clip"))
         stack.enter_context(watch.on(torch.optim.AdamW, "step", "optimiser"))
         stack.enter_context(watch.on(WeightAverage, "update", "average", ends_step=True))
-        loop.run_training(network, data, held_out, config)
+        supervised.run_training(network, data, held_out, config)
     (start, cpu_start), (end, cpu_end) = watch.ends[WARM - 1], watch.ends[-1]
     found: Row = {"step_s": (end - start) / steps, "step_cpu_s": (cpu_end - cpu_start) / steps}
     for part, times in watch.parts.items():
@@ -171,14 +171,14 @@ def count_flops(settings: Mapping[str, Any]) -> tuple[float, float]:
 
     from decrappify.losses import pixel_loss
     from decrappify.networks import create
-    from decrappify.training.engine.loop import generator_step
+    from decrappify.training.engine.generator import generator_loss
 
     config, pairs = _config(settings, 1, "cpu")
     network = create(config.network, n_frames=config.n_frames)
     data = dataset(config, pairs=pairs)
     batch = default_collate([data[index] for index in range(config.batch_size)])
     with FlopCounterMode(display=False) as counter:
-        loss, _ = generator_step(network, batch, pixel_loss(config.loss), config.stability_weight)
+        loss, _ = generator_loss(network, batch, pixel_loss(config.loss), config.stability_weight)
         forward = counter.get_total_flops()
         loss.backward()
     return forward / 1e9, counter.get_total_flops() / 1e9

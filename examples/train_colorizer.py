@@ -101,7 +101,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--render-factor", type=int, help="to try it with; by default what it was trained on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("runs/colorizer"))
-    parser.add_argument("--resume", action="store_true", help="go on with a stopped run")
+    parser.add_argument("--resume", action="store_true", help="resume a stopped run")
     return parser.parse_args(arguments)
 
 
@@ -113,11 +113,10 @@ def main(arguments: list[str] | None = None) -> None:
     cut = [pieces(read(path)) for path in photos if path.resolve() != unseen.resolve()]
     model = train_nogan(
         [piece for training, _ in cut for piece in training],
-        validation=[piece for _, kept in cut for piece in kept],
+        data=dc.DataOptions(validation=[piece for _, kept in cut for piece in kept]),
         config=schedule(options.items, options.patch_size, options.batch_size, options.seed),
         output=options.output,
-        resume=options.resume,
-        progress=tqdm,
+        run=dc.RunOptions(resume=options.resume, progress=tqdm),
     )
     print(f"trained in {model.card['training_seconds']} s; {model.card['verdict']}")
 

@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--patch-size", type=int, default=64)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--output", default="runs/mine")
-    parser.add_argument("--resume", action="store_true", help="go on with a stopped run")
+    parser.add_argument("--resume", action="store_true", help="resume a stopped run")
     options = parser.parse_args(arguments)
 
     config = dc.TrainingConfig(
@@ -32,9 +32,8 @@ def main(arguments: list[str] | None = None) -> None:
         patch_size=options.patch_size,
         batch_size=options.batch_size,
     )
-    model = dc.train(
-        options.images, options.preset, config=config, output=options.output, resume=options.resume, progress=tqdm
-    )
+    run = dc.RunOptions(resume=options.resume, progress=tqdm)
+    model = dc.train(options.images, options.preset, config=config, output=options.output, run=run)
     score = model.card["validation"]
     print(f"{options.output}/model.safetensors: {score['psnr_source_db']:.2f} -> {score['psnr_db']:.2f} dB")
 

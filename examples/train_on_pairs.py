@@ -31,7 +31,8 @@ def main(arguments: list[str] | None = None) -> None:
         patch_size=options.patch_size,
         batch_size=options.batch_size,
     )
-    model = dc.train(pairs=(options.sources, options.targets), config=config, output=options.output, progress=tqdm)
+    run = dc.RunOptions(progress=tqdm)
+    model = dc.train(pairs=(options.sources, options.targets), config=config, output=options.output, run=run)
     score = model.card["validation"]
     print(f"scale {model.scale}: {score['psnr_source_db']:.2f} -> {score['psnr_db']:.2f} dB on the last pairs")
 

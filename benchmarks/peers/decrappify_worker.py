@@ -118,7 +118,7 @@ def _train(pairs: list[tuple[Movie, Movie]], request: dict[str, Any], n_steps: i
         keep="last",
         seed=request["seed"],
     )
-    return decrappify.train(pairs=pairs, config=config, progress=clock, stop=clock.stop)
+    return decrappify.train(pairs=pairs, config=config, run=decrappify.RunOptions(progress=clock, cancel=clock.stop))
 
 
 def _pair(low: Path, high: Path) -> tuple[Movie, Movie]:

@@ -114,7 +114,7 @@ class Speed:
 
 def run_training(task: Task, request: TrainRequest) -> Trained:
     """Train for the minutes given; a cancelled run ends early with the best model so far."""
-    from decrappify import train
+    from decrappify import RunOptions, train
 
     started = time.monotonic()
     with ExitStack() as stack:
@@ -130,10 +130,12 @@ def run_training(task: Task, request: TrainRequest) -> Trained:
             request.crappifier,
             config=config,
             output=folder,
-            card=_card(request, folder.name, movies),
-            progress=watch.bar,
-            stop=task.cancel,
-            on_validation=watch.on_validation,
+            run=RunOptions(
+                card=_card(request, folder.name, movies),
+                progress=watch.bar,
+                cancel=task.cancel,
+                on_validation=watch.on_validation,
+            ),
         )
     return _trained(model, folder, config, time.monotonic() - started)
 
@@ -146,7 +148,7 @@ def measure_speed(movies: list[Movie], request: TrainRequest, config: TrainingCo
     Cancelled
         If `stop` is set meanwhile; there is nothing to keep yet.
     """
-    from decrappify import train
+    from decrappify import RunOptions, train
 
     watch = _Stopwatch()
     short = replace(config, max_steps=_WARM_UP_STEPS, validate_every=_WARM_UP_STEPS)
@@ -154,9 +156,7 @@ def measure_speed(movies: list[Movie], request: TrainRequest, config: TrainingCo
         movies,
         request.crappifier,
         config=short,
-        progress=watch.bar,
-        stop=stop,
-        on_validation=lambda *_: watch.update(0),
+        run=RunOptions(progress=watch.bar, cancel=stop, on_validation=lambda *_: watch.update(0)),
     )
     if stop.is_set():
         raise Cancelled("stopped before the training had begun; there is no model")

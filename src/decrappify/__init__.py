@@ -22,14 +22,18 @@ if TYPE_CHECKING:
     from decrappify.model import load_model as load_model
     from decrappify.movie import Movie as Movie
     from decrappify.restoration import restore as restore
+    from decrappify.training import DataOptions as DataOptions
+    from decrappify.training import RunOptions as RunOptions
     from decrappify.training import TrainingConfig as TrainingConfig
     from decrappify.training import train as train
     from decrappify.training import train_nogan as train_nogan
 
 _HOMES = {
     "Crappifier": "crappify",
+    "DataOptions": "training",
     "Model": "model",
     "Movie": "movie",
+    "RunOptions": "training",
     "TrainingConfig": "training",
     "benchmark": "benchmarking",
     "colorize": "colorization",

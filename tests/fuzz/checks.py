@@ -190,7 +190,7 @@ def check_crappifier(path: Path) -> str:
 
 def check_run_file(path: Path) -> str:
     """Check `decrappify train RUN.TOML` up to the moment where training would begin."""
-    from decrappify.training import run_file
+    from decrappify.training.config import run_file
 
     class Trained(Exception):
         pass

@@ -354,16 +354,22 @@ def resume_training(folder: Path) -> None:
 def _train(folder: Path, *, steps: int, **options: Any) -> None:
     from decrappify.crappify import Crappifier, Gaussian
     from decrappify.movie import Movie
-    from decrappify.training import TrainingConfig, train
+    from decrappify.training import DataOptions, RunOptions, TrainingConfig, train
 
     config = TrainingConfig(
-        network="small", n_frames=1, max_steps=steps, batch_size=1, patch_size=16, validate_every=1, device="cpu"
+        network="small",
+        network_settings={"base_channels": 16, "depth": 1, "stem": 1},
+        n_frames=1,
+        max_steps=steps,
+        batch_size=1,
+        patch_size=16,
+        validate_every=1,
+        device="cpu",
     )
     stack = Movie.from_array(np.random.default_rng(0).random((4, 32, 32), np.float32), name="cells")
     noise = Crappifier([Gaussian(0.1)], name="noise")
-    settings = {"base_channels": 16, "depth": 1, "stem": 1}
-    options |= {"validation": stack}
-    train(stack, noise, config=config, output=folder, network_settings=settings, **options)
+    run = RunOptions(**options)
+    train(stack, noise, config=config, data=DataOptions(validation=stack), output=folder, run=run)
 
 
 def interrupted_restorations(folder: Path) -> list[Path]:

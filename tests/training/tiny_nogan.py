@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter
 
 from decrappify.crappify import Crappifier, Gaussian
 from decrappify.movie import Movie
-from decrappify.training import NoganConfig, train_nogan
+from decrappify.training import NoganConfig, RunOptions, train_nogan
 
 CONFIG = NoganConfig.from_dict(
     {
@@ -45,8 +45,9 @@ def spots():
     return Movie.from_array(np.stack([np.roll(blobs, t, axis=1)[:48, :48] for t in range(16)]), name="spots")
 
 
-def tiny_nogan(folder, config=CONFIG, **arguments):
-    return train_nogan(spots(), NOISE, config=config, output=folder, **arguments)
+def tiny_nogan(folder, config=CONFIG, start_from=None, critic_from=None, **run):
+    models = {"start_from": start_from, "critic_from": critic_from}
+    return train_nogan(spots(), NOISE, config=config, output=folder, run=RunOptions(**run), **models)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ from scipy.ndimage import gaussian_filter
 
 from decrappify.crappify import Crappifier, Gaussian
 from decrappify.movie import Movie
-from decrappify.training import TrainingConfig, train
+from decrappify.training import RunOptions, TrainingConfig, train
 
+NETWORK = {"base_channels": 16, "depth": 1, "stem": 1}
 CONFIG = TrainingConfig(
     network="small",
     n_frames=3,
@@ -31,8 +32,8 @@ CONFIG = TrainingConfig(
     ema_decay=0.9,
     validate_every=4,
     device="cpu",
+    network_settings=NETWORK,
 )
-NETWORK = {"base_channels": 16, "depth": 1, "stem": 1}
 NOISE = Crappifier([Gaussian((0.1, 0.3))], name="noise")
 
 
@@ -42,8 +43,8 @@ def cells():
     return Movie.from_array(np.stack([np.roll(blobs, t, axis=1)[:48, :48] for t in range(16)]), name="cells")
 
 
-def tiny_train(folder, config=CONFIG, **arguments):
-    return train(cells(), NOISE, config=config, output=folder, network_settings=NETWORK, **arguments)
+def tiny_train(folder, config=CONFIG, start_from=None, **run):
+    return train(cells(), NOISE, config=config, output=folder, start_from=start_from, run=RunOptions(**run))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""Training: the loop, the NoGAN schedule, their configurations, checkpoints and records."""
+"""Training: the engine, supervised and NoGAN runs, their settings, data and monitors."""
 
 from __future__ import annotations
 
-from decrappify.training.supervised import train
+from decrappify.training.config.nogan import NoganConfig
+from decrappify.training.config.options import DataOptions, RunOptions
+from decrappify.training.config.presets import nogan_preset
 from decrappify.training.config.supervised import TrainingConfig
 from decrappify.training.nogan.api import train_nogan
-from decrappify.training.config.nogan import NoganConfig
-from decrappify.training.config.presets import nogan_preset
+from decrappify.training.supervised.api import train
 
-__all__ = ["NoganConfig", "TrainingConfig", "nogan_preset", "train", "train_nogan"]
+__all__ = ["DataOptions", "NoganConfig", "RunOptions", "TrainingConfig", "nogan_preset", "train", "train_nogan"]

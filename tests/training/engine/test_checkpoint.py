@@ -5,7 +5,7 @@ import torch
 
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError, OutputExistsError
 from decrappify.training import checkpoint
-from decrappify.training.supervised import run_folder, train
+from decrappify.training.supervised.api import run_folder, train
 from decrappify.training.engine.checkpoint import load_checkpoint, save_checkpoint
 
 SETTINGS = {"seed": 3, "architecture": {"name": "small", "depth": 2}, "crappifier": {"steps": [{"sigma": (0.0, 0.1)}]}}

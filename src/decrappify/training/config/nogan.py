@@ -1,4 +1,4 @@
-"""The NoGAN schedule as plain settings: what is trained on what size of patch, how long, at which rate."""
+"""Settings of a NoGAN run: patch size, length and learning rate of each phase."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 
 from decrappify.checks import check_whole
 from decrappify.errors import InputError
-from decrappify.training.config.supervised import CHOICES
 from decrappify.training.config.checks import check_choice, check_keys, check_range, check_types
-from decrappify.windows import check_n_frames
+from decrappify.training.config.options import RunSettings
 
 ADVERSARIAL = ("bce", "hinge", "least-squares")
 TASKS = ("restoration", "colorization")
@@ -38,7 +37,7 @@ class PretrainStep:
     share : float
         How much of the data is seen; 1 is all of it once.
     frozen : bool
-        The encoder's convolutions stand still.
+        Freeze the encoder's convolutions.
     learning_rate : float
         Peak rate of the decoder.
     encoder_rate : float or None
@@ -77,7 +76,7 @@ class CriticStep:
     learning_rate : float
         Peak of the one-cycle schedule.
     accuracy : float
-        The step ends early when this share of held-out patches is judged rightly after an epoch; 1 never ends early.
+        The step ends early if this share of held-out patches is classified correctly after an epoch; 1 disables it.
     """
 
     size: int = 64
@@ -114,7 +113,7 @@ class GanStep:
     adversarial : str
         "bce", "hinge" or "least-squares".
     freeze_encoder : bool
-        The encoder's convolutions stand still.
+        Freeze the encoder's convolutions.
     """
 
     size: int = 64
@@ -138,27 +137,23 @@ class GanStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoganConfig:
-    """Settings of a NoGAN run, phase after phase.
+class NoganConfig(RunSettings):
+    """Settings of a NoGAN run, phase by phase, beside those of `RunSettings`.
 
     Attributes
     ----------
     task : str
-        "restoration" (movies and a crappifier, or pairs) or "colorization" (photographs and a colour crappifier).
+        "restoration" (movies and a crappifier, or pairs) or "colorization" (photographs and a color crappifier).
     generator, critic : str
         Names that `decrappify.networks.create` knows.
     generator_settings, critic_settings : mapping
         Settings of the networks beside their names.
-    n_frames : int
-        Frames in a window.
     content_loss : str
         A pixel loss, "feature-deoldify" or "feature-lesson7".
     vgg_weights : str
         Of a feature loss: "imagenet", a file, or "random".
-    stability_weight : float
-        w of the tuple loss.
     items : int or None
-        What counts as all of the data; None counts photographs, and 20,000 patches of movies and pairs.
+        Number of items that count as all of the data; None counts photographs, and 20,000 patches of movies and pairs.
     pretrain : tuple of PretrainStep
         Phase (i).
     generated_share, generated_size, generated_batch_size : float, int, int
@@ -170,7 +165,7 @@ class NoganConfig:
     gan : GanStep
         Phase (iv).
     cycles : int
-        How often phases (ii) to (iv) are run; a cycle that brings nothing is the last.
+        Repetitions of phases (ii) to (iv); a cycle without a better checkpoint is the last.
     detect : bool
         Stop the GAN phase at the inflection point; without it all of `gan.share` is run. The model is the chosen
         checkpoint either way.
@@ -178,16 +173,8 @@ class NoganConfig:
         Share of the data between two checkpoints of the GAN phase, which are never more than 100 steps apart.
     validation_patches : int
         Held-out patches that the checkpoints are compared on.
-    weight_decay : float
-        Of AdamW, in all phases.
     max_gradient_norm : float
         Longer gradients of the generator are cut to this in phase (i); 0 leaves them alone.
-    ema_decay : float
-        Decay of the running average of the pretrained weights; 0 turns it off.
-    checkpoint_minutes : float
-        As in `TrainingConfig`; the checkpoints of the DeOldify networks and their critic are 1.9 GB each.
-    precision, device, n_devices, workers, validation_fraction, seed, deterministic
-        As in `TrainingConfig`.
     """
 
     task: str = "restoration"
@@ -195,10 +182,8 @@ class NoganConfig:
     generator_settings: Mapping[str, Any] = field(default_factory=dict)
     critic: str = "small-critic"
     critic_settings: Mapping[str, Any] = field(default_factory=dict)
-    n_frames: int = 1
     content_loss: str = "rmse"
     vgg_weights: str = "imagenet"
-    stability_weight: float = 0.5
     items: int | None = None
     pretrain: tuple[PretrainStep, ...] = (PretrainStep(),)
     generated_share: float = 0.085
@@ -213,34 +198,20 @@ class NoganConfig:
     validation_patches: int = 64
     weight_decay: float = 1e-3
     max_gradient_norm: float = 0.0
-    ema_decay: float = 0.0
-    checkpoint_minutes: float = 15.0
-    precision: str = "32-true"
-    device: str = "auto"
-    n_devices: int = 1
-    workers: int = 0
-    validation_fraction: float = 0.1
-    seed: int = 0
-    deterministic: bool = False
+    checkpoint_minutes: float = 15.0  # those of the DeOldify networks and their critic are 1.9 GB each
 
     def __post_init__(self) -> None:
-        check_types(self)
-        check_n_frames(self.n_frames)
+        RunSettings.__post_init__(self)
         check_choice("task", self.task, TASKS)
         check_whole(1, in_channels=self.generator_settings.get("in_channels", 1))
-        for name in ("generated_size", "generated_batch_size", "cycles", "n_devices"):
+        for name in ("generated_size", "generated_batch_size", "cycles"):
             check_range(name, getattr(self, name), 1)
         check_range("validation_patches", self.validation_patches, 4)
         if self.items is not None:
             check_range("items", self.items, 1)
-        for name in ("weight_decay", "max_gradient_norm", "stability_weight", "checkpoint_minutes", "workers", "seed"):
-            check_range(name, getattr(self, name), 0)
+        check_range("max_gradient_norm", self.max_gradient_norm, 0)
         check_range("generated_share", self.generated_share, 1e-6, 1)
         check_range("checkpoint_share", self.checkpoint_share, 1e-6, 1)
-        check_range("ema_decay", self.ema_decay, 0, 0.99999)
-        check_range("validation_fraction", self.validation_fraction, 0.001, 0.9)
-        for name in ("precision", "device"):
-            check_choice(name, getattr(self, name), CHOICES[name])
         for step in (*self.first_critic, *self.critic_steps):
             if step.size > self.generated_size:
                 raise InputError(
@@ -250,7 +221,7 @@ class NoganConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], base: NoganConfig | None = None) -> NoganConfig:
-        """Build from plain values such as a TOML table, on top of `base`; unknown keys are refused.
+        """Create from plain values such as a TOML table, on top of `base`; unknown keys are refused.
 
         Steps are tables: ``pretrain = [{size = 64, ...}, ...]``. A table ``gan`` changes only the keys that it has.
 
@@ -272,7 +243,7 @@ class NoganConfig:
         return cls(**merged)
 
     def to_dict(self) -> dict[str, Any]:
-        """All settings as plain values."""
+        """Return all settings as plain values."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         for name in ("pretrain", "first_critic", "critic_steps"):
             values[name] = [asdict(step) for step in values[name]]

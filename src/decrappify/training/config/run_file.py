@@ -14,22 +14,23 @@ from decrappify.crappify import Crappifier
 from decrappify.errors import InputError, MissingFileError
 from decrappify.limits.files import check_regular
 from decrappify.model import Model
-from decrappify.training.supervised import train
+from decrappify.training.config.nogan import NoganConfig
+from decrappify.training.config.options import DataOptions, RunOptions
+from decrappify.training.config.presets import nogan_preset
 from decrappify.training.config.supervised import TrainingConfig
 from decrappify.training.nogan.api import train_nogan
-from decrappify.training.config.nogan import NoganConfig
-from decrappify.training.config.presets import nogan_preset
+from decrappify.training.supervised.api import train
 
 # Every key, its type and what to call that; what others check is of any type.
 _KEYS: dict[str, tuple[Any, str]] = {
-    "output": (str, "a text"),
-    "start_from": (str, "a text"),
+    "output": (str, "a string"),
+    "start_from": (str, "a string"),
     "data": (Mapping, "a table [data]"),
     "crappifier": ((str, Mapping), "a preset's name, a file or a table"),
     "training": (Mapping, "a table [training]"),
     "network": (Mapping, "a table [network]"),
     "nogan": (Mapping, "a table [nogan]"),
-    "critic_from": (str, "a text"),
+    "critic_from": (str, "a string"),
     "card": (Mapping, "a table [card]"),
 }
 _DATA_KEYS: dict[str, tuple[Any, str]] = {
@@ -40,7 +41,7 @@ _DATA_KEYS: dict[str, tuple[Any, str]] = {
     "time_axis": (str, "'T' or 'Z'"),
     "still_motion_px": (list, "two speeds such as [0.0, 2.0]"),
     "shrink": (list, "factors such as [1, 2]"),
-    "folder": (str, "a text"),
+    "folder": (str, "a string"),
     "folder_as": (str, "'auto', 'movie' or 'images'"),
 }
 
@@ -55,7 +56,7 @@ def train_from_file(
     folder_as: str | None = None,
     progress: Any = None,
 ) -> tuple[Model, Path]:
-    """Train as a TOML file says, and return the model and its run folder.
+    """Train with the settings of a TOML file, and return the model and its run folder.
 
     Paths in the file are relative to the file, or to ``data.folder`` (in which ``$NAME`` stands for an environment
     variable). Tables: ``[data]`` (high_res and ``[[data.simulated]]``, or pairs; validation, time_axis,
@@ -70,32 +71,29 @@ def train_from_file(
     folder = _data_folder(data.get("folder"), path)
     run_folder = output or path.parent / values.get("output", f"runs/{path.stem}")
     start_from = values.get("start_from")
-    shared = {
+    options = DataOptions(
+        validation=(_pairs if "pairs" in data else _resolve)(data.get("validation"), folder),
+        folder_as=folder_as or data.get("folder_as", "auto"),
+        **{key: data[key] for key in ("time_axis", "still_motion_px", "shrink") if key in data},
+    )
+    arguments: dict[str, Any] = {
         "pairs": _pairs(data.get("pairs"), folder),
-        "validation": (_pairs if "pairs" in data else _resolve)(data.get("validation"), folder),
+        "data": options,
         "output": run_folder,
-        "resume": resume,
-        "overwrite": overwrite,
         "start_from": None if start_from is None else _model_source(start_from, path),
-        "time_axis": data.get("time_axis", "T"),
-        "still_motion_px": tuple(data.get("still_motion_px", (0.0, 2.0))),
-        "shrink": tuple(data.get("shrink", (1,))),
-        "folder_as": folder_as or data.get("folder_as", "auto"),
-        "card": values.get("card"),
-        "progress": progress,
+        "run": RunOptions(resume=resume, overwrite=overwrite, card=values.get("card", {}), progress=progress),
     }
-    material = _high_res(data, folder, path), _crappifier(values.get("crappifier"), path)
+    images = _high_res(data, folder, path), _crappifier(values.get("crappifier"), path)
     if "nogan" in values:
         nogan = _nogan(values, path, device)
         critic_from = values.get("critic_from")
         critic = None if critic_from is None else path.parent / critic_from
-        return train_nogan(*material, config=nogan, critic_from=critic, **shared), run_folder
+        return train_nogan(*images, config=nogan, critic_from=critic, **arguments), run_folder
     if "critic_from" in values:
         raise InputError(f"critic_from of {path} belongs to a NoGAN run, needs a table [nogan]")
     config = TrainingConfig.from_dict(values.get("training", {}))
-    config = config if device is None else replace(config, device=device)
-    model = train(*material, config=config, network_settings=values.get("network"), **shared)
-    return model, run_folder
+    config = replace(config, network_settings=values.get("network", {}), device=device or config.device)
+    return train(*images, config=config, **arguments), run_folder
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -106,7 +104,7 @@ def _read(path: Path) -> dict[str, Any]:
         return toml_table(path.read_text(encoding="utf-8-sig"))  # Windows editors begin a file with its encoding
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path} is not valid TOML: it is no text in UTF-8 (byte {error.start}), save it so"
+            f"{path} is not valid TOML: the text is not UTF-8 (byte {error.start}); save it as UTF-8"
         ) from error
     except ValueError as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
@@ -119,7 +117,7 @@ def _nogan(values: Mapping[str, Any], path: Path, device: str | None) -> NoganCo
     table = dict(values["nogan"])
     preset = table.pop("preset", "microscopy")
     if not isinstance(preset, str):
-        raise InputError(f"preset of [nogan] in {path} is {short(preset)}, needs a text")
+        raise InputError(f"preset of [nogan] in {path} is {short(preset)}, needs a string")
     base = nogan_preset(preset)
     config = NoganConfig.from_dict(table, base)
     return config if device is None else replace(config, device=device)
@@ -149,7 +147,7 @@ def _resolve(given: Any, folder: Path) -> Any:
         return None
     items = given if isinstance(given, list) else [given]
     if not all(isinstance(item, str) for item in items):
-        raise InputError(f"data of a run are paths, found {short(given)}; needs a text or a list of texts")
+        raise InputError(f"data of a run are paths, found {short(given)}; needs a string or a list of strings")
     for item in items:
         if not item.isprintable() and set(item) & set("\b\t\n\f\r"):
             raise InputError(f"data of a run are paths, found {short(item)}; {ESCAPES}")
@@ -157,7 +155,7 @@ def _resolve(given: Any, folder: Path) -> Any:
 
 
 def _high_res(data: Mapping[str, Any], folder: Path, path: Path) -> Any:
-    """Files, and the noise-free truth of simulated movies, whose tables hold the arguments of `simulate`."""
+    """Return the files, and the noise-free movies of simulations, whose tables hold the arguments of `simulate`."""
     files = _resolve(data.get("high_res"), folder)
     if "simulated" not in data:
         return files

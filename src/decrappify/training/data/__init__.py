@@ -1,0 +1,1 @@
+"""Training data: from paths, arrays and folders to patches."""

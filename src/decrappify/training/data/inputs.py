@@ -1,4 +1,4 @@
-"""What users hand to `train` (paths, arrays, folders, names) as movies, pairs and a crappifier."""
+"""Conversion of the data arguments of `train` (paths, arrays, folders, names) to movies, pairs and a crappifier."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def as_movies(given: Any, folder_as: str = "auto") -> list[Movie]:
 
 
 def as_photographs(given: Any) -> list[Any]:
-    """List the pictures of a folder (and all below it); a list of paths or arrays (Y, X, 3) is returned as it is."""
+    """List the photographs in a folder and its subfolders; a list of paths or arrays (Y, X, 3) is returned as it is."""
     if isinstance(given, str | os.PathLike):
         from decrappify.datasets.photographs import find_pictures
 
-        pictures: list[Any] = list(find_pictures(given))
+        found: list[Any] = list(find_pictures(given))
     else:
-        pictures = list(given)
-    if not pictures:
-        raise InputError("no photographs given; give a folder of colour pictures, or a list of paths or arrays")
-    return pictures
+        found = list(given)
+    if not found:
+        raise InputError("no photographs given; give a folder of color images, or a list of paths or arrays")
+    return found
 
 
 def as_crappifier(given: Crappifier | str | Path) -> Crappifier:
-    """Make a crappifier from itself, a preset's name, or a .toml/.json file."""
+    """Return a crappifier from itself, the name of a preset, or a .toml/.json file."""
     if isinstance(given, Crappifier):
         return given
     if Path(given).suffix in (".toml", ".json"):

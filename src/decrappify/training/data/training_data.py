@@ -1,4 +1,4 @@
-"""Material: what a run learns from, split into training and held-out data, cut into patches of any size."""
+"""Training data: split into training and held-out data, and cut into patches of any size."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from decrappify.errors import InputError
 from decrappify.intensity import NormalizationRule
 from decrappify.movie import Movie
+from decrappify.training.config.options import DataOptions
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -22,7 +23,7 @@ _VALIDATION_PATCH = 96
 MoviePairs = list[tuple[Movie, Movie]]
 
 
-class Material(Protocol):
+class TrainingData(Protocol):
     """Patches for training and for validation.
 
     Attributes
@@ -40,21 +41,21 @@ class Material(Protocol):
 
     @property
     def crappifier(self) -> Crappifier | None:
-        """How sources are made from targets."""
+        """Degradation that makes sources from targets."""
         ...
 
     def training(self, patch_size: int, length: int, seed: int) -> Dataset[Sample]:
-        """Give `length` random training patches whose sources have the side `patch_size`."""
+        """Return `length` random training patches whose sources have the side `patch_size`."""
         ...
 
     def held_out(self, length: int, seed: int, patch_size: int | None = None) -> Dataset[Sample]:
-        """Give `length` patches of held-out data, without augmentation; as large as is useful by default."""
+        """Return `length` patches of held-out data, without augmentation; by default as large as is useful."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """How material is read and split.
+    """How training data are read and split.
 
     Attributes
     ----------
@@ -63,23 +64,20 @@ class Split:
     rule : NormalizationRule
         Stored in the model.
     validation_fraction : float
-        Share kept when no validation data are given.
-    time_axis, still_motion_px, shrink, folder_as
-        As for `decrappify.train`.
+        Share held out if no validation data are given.
+    options : DataOptions
+        How the data are read.
     """
 
     n_frames: int = 1
     in_channels: int = 1
     rule: NormalizationRule = field(default_factory=NormalizationRule)
     validation_fraction: float = 0.1
-    time_axis: str = "T"
-    still_motion_px: tuple[float, float] = (0.0, 2.0)
-    shrink: tuple[int, ...] = (1,)
-    folder_as: str = "auto"
+    options: DataOptions = field(default_factory=DataOptions)
 
 
-def find_material(high_res: Any, crappifier: Any, pairs: Any, validation: Any, split: Split) -> Material:
-    """Read what the user gave: measured pairs, or good images and a crappifier.
+def read_training_data(high_res: Any, crappifier: Any, pairs: Any, split: Split) -> TrainingData:
+    """Read measured pairs, or high-resolution images and a crappifier.
 
     Raises
     ------
@@ -88,19 +86,31 @@ def find_material(high_res: Any, crappifier: Any, pairs: Any, validation: Any, s
     """
     from decrappify.training.data.inputs import as_crappifier, as_movies, as_pairs
 
+    validation = split.options.validation
     if pairs is not None:
         if high_res is not None or crappifier is not None:
-            raise InputError("give either pairs, or high_res and a crappifier, not both")
-        kept_pairs = None if validation is None else as_pairs(validation, split.folder_as)
-        return PairMaterial(as_pairs(pairs, split.folder_as), kept_pairs, split)
+            raise InputError("pass either pairs, or high_res and a crappifier, not both")
+        kept_pairs = None if validation is None else as_pairs(validation, split.options.folder_as)
+        return PairData(as_pairs(pairs, split.options.folder_as), kept_pairs, split)
     if high_res is None or crappifier is None:
         raise InputError("training needs high_res images and a crappifier, or pairs")
-    kept = None if validation is None else as_movies(validation, split.folder_as)
-    return TupleMaterial(as_movies(high_res, split.folder_as), as_crappifier(crappifier), kept, split)
+    kept = None if validation is None else as_movies(validation, split.options.folder_as)
+    return TupleData(as_movies(high_res, split.options.folder_as), as_crappifier(crappifier), kept, split)
 
 
-class TupleMaterial:
-    """Good movies and stills, crappified on the way; see `Material`."""
+def data_settings(data: TrainingData, options: DataOptions) -> dict[str, Any]:
+    """Return what a resumed run must share of its data, as plain values."""
+    return {
+        "crappifier": None if data.crappifier is None else data.crappifier.to_dict(),
+        "trained_on": data.used,
+        "time_axis": options.time_axis,
+        "still_motion_px": options.still_motion_px,
+        "shrink": list(options.shrink),
+    }
+
+
+class TupleData:
+    """High-resolution movies and stills, crappified when they are read; see `TrainingData`."""
 
     def __init__(
         self, movies: list[Movie], crappifier: Crappifier, validation: list[Movie] | None, split: Split
@@ -111,11 +121,11 @@ class TupleMaterial:
         self.used = [movie.name for movie in self._movies]
 
     def training(self, patch_size: int, length: int, seed: int) -> Dataset[Sample]:
-        """Random patches of the training movies."""
-        return self._tuples(self._movies, patch_size, length, seed, shrink=self._split.shrink, augment=True)
+        """Return random patches of the training movies."""
+        return self._tuples(self._movies, patch_size, length, seed, shrink=self._split.options.shrink, augment=True)
 
     def held_out(self, length: int, seed: int, patch_size: int | None = None) -> Dataset[Sample]:
-        """Patches of the held-out movies, never shrunk."""
+        """Return patches of the held-out movies, never shrunk."""
         patch_size = _patch(self._kept, self.scale) if patch_size is None else patch_size
         return self._tuples(self._kept, patch_size, length, seed, shrink=(1,), augment=False)
 
@@ -139,16 +149,16 @@ class TupleMaterial:
             length=length,
             seed=seed,
             in_channels=self._split.in_channels,
-            time_axis=self._split.time_axis,
-            still_motion_px=self._split.still_motion_px,
+            time_axis=self._split.options.time_axis,
+            still_motion_px=self._split.options.still_motion_px,
             shrink=shrink,
             augment=augment,
             rule=self._split.rule,
         )
 
 
-class PairMaterial:
-    """Measured pairs; see `Material`."""
+class PairData:
+    """Measured pairs; see `TrainingData`."""
 
     crappifier = None
 
@@ -161,11 +171,11 @@ class PairMaterial:
         self.used = [source.name for source, _ in self._pairs]
 
     def training(self, patch_size: int, length: int, seed: int) -> Dataset[Sample]:
-        """Random patches of the training pairs."""
+        """Return random patches of the training pairs."""
         return self._patches(self._pairs, patch_size, length, seed, augment=True)
 
     def held_out(self, length: int, seed: int, patch_size: int | None = None) -> Dataset[Sample]:
-        """Patches of the held-out pairs."""
+        """Return patches of the held-out pairs."""
         patch_size = _patch([source for source, _ in self._kept], 1) if patch_size is None else patch_size
         return self._patches(self._kept, patch_size, length, seed, augment=False)
 
@@ -184,50 +194,52 @@ class PairMaterial:
         )
 
 
-class PhotoMaterial:
-    """Photographs and a colour crappifier; see `Material`."""
+class PhotographData:
+    """Photographs and a color crappifier; see `TrainingData`."""
 
     scale = 1
 
     def __init__(
-        self, pictures: Sequence[Path], crappifier: Crappifier, validation: Sequence[Path] | None, fraction: float
+        self, photographs: Sequence[Path], crappifier: Crappifier, validation: Sequence[Path] | None, fraction: float
     ) -> None:
         self.crappifier = crappifier
-        pictures = list(pictures)
+        photographs = list(photographs)
         if validation is None:
-            if len(pictures) < 2:
+            if len(photographs) < 2:
                 raise InputError("one photograph cannot be split into training and validation; give validation too")
             # Every n-th, so that a folder sorted by subject keeps some of each.
-            step = max(2, min(len(pictures), round(1 / fraction)))
-            validation = pictures[step - 1 :: step]
-            pictures = [picture for number, picture in enumerate(pictures) if (number + 1) % step]
-        self.pictures, self._kept = pictures, list(validation)
-        self.used = [str(getattr(picture, "name", f"picture {number}")) for number, picture in enumerate(pictures)]
+            step = max(2, min(len(photographs), round(1 / fraction)))
+            validation = photographs[step - 1 :: step]
+            photographs = [photograph for number, photograph in enumerate(photographs) if (number + 1) % step]
+        self.photographs, self._kept = photographs, list(validation)
+        self.used = [
+            str(getattr(photograph, "name", f"picture {number}")) for number, photograph in enumerate(photographs)
+        ]
 
     def training(self, patch_size: int, length: int, seed: int) -> Dataset[Sample]:
-        """Randomly turned, warped and lit squares of the training photographs."""
-        return self._squares(self.pictures, patch_size, length, seed, augment=True)
+        """Return randomly rotated, warped and lit squares of the training photographs."""
+        return self._squares(self.photographs, patch_size, length, seed, augment=True)
 
     def held_out(self, length: int, seed: int, patch_size: int | None = None) -> Dataset[Sample]:
-        """Centre squares of the held-out photographs."""
+        """Return central squares of the held-out photographs."""
         return self._squares(self._kept, patch_size or _VALIDATION_PATCH, length, seed, augment=False)
 
     def _squares(
-        self, pictures: Sequence[Path], patch_size: int, length: int, seed: int, *, augment: bool
+        self, photographs: Sequence[Path], patch_size: int, length: int, seed: int, *, augment: bool
     ) -> Dataset[Sample]:
         from decrappify.datasets.colour import ColourDataset
 
         return ColourDataset(
-            pictures, self.crappifier, patch_size=patch_size, length=length, seed=seed, augment=augment
+            photographs, self.crappifier, patch_size=patch_size, length=length, seed=seed, augment=augment
         )
 
 
 def _split_movies(movies: list[Movie], split: Split) -> tuple[list[Movie], list[Movie]]:
-    """Split along the axis that plays time."""
+    """Split along the time axis."""
     from decrappify.datasets import split_movies
 
     gap, fraction = split.n_frames // 2, split.validation_fraction
-    if split.time_axis != "Z":
+    if split.options.time_axis != "Z":
         return split_movies(movies, fraction, gap=gap)
     training, kept = split_movies([movie.z_as_time() for movie in movies], fraction, gap=gap)
     return [movie.z_as_time() for movie in training], [movie.z_as_time() for movie in kept]
@@ -243,6 +255,6 @@ def _split_pairs(pairs: MoviePairs, validation: MoviePairs | None, split: Split)
 
 
 def _patch(movies: Sequence[Movie], scale: int) -> int:
-    """Source-grid side of a validation patch: a multiple of 16 that fits into the smallest movie."""
+    """Return the source-grid side of a validation patch: a multiple of 16 that fits into the smallest movie."""
     smallest = min(min(movie.shape[3:]) for movie in movies) // scale
     return max(16, min(_VALIDATION_PATCH, smallest) // 16 * 16)

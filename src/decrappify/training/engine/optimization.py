@@ -1,4 +1,4 @@
-"""Learner: one network with its optimiser and schedule, for the length of one phase."""
+"""A network with its optimizer and learning-rate schedule, for the length of one phase."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from decrappify.errors import InputError
 from decrappify.networks.groups import layer_groups
 
 
-class Learner:
-    """A network that learns.
+class OptimizedNetwork:
+    """A network with its optimizer and learning-rate schedule.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Learner:
     betas : (float, float)
         Of Adam.
     weight_decay : float
-        Decoupled, scaled by the rate, and applied to every trained number as in fastai v1.
+        Decoupled, scaled by the rate, and applied to every trainable parameter as in fastai v1.
     one_cycle : (int, float), optional
         Steps and share of rising steps of a one-cycle schedule: from rate/25 up and down to rate/250,000, with Adam's
         first beta between 0.95 and 0.85 against it (Smith 2018, as in fastai v1). Without it the rate is constant.
@@ -49,50 +49,67 @@ class Learner:
             {"params": [p for p in group if p.requires_grad], "lr": rate}
             for group, rate in zip(groups, rates, strict=True)
         ]
-        optimiser = torch.optim.AdamW([g for g in trained if g["params"]], betas=betas, weight_decay=weight_decay)
+        optimizer = torch.optim.AdamW([g for g in trained if g["params"]], betas=betas, weight_decay=weight_decay)
         self.schedule = None
         if one_cycle is not None:
             steps, pct_start = one_cycle
             self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-                optimiser,
-                max_lr=[group["lr"] for group in optimiser.param_groups],
+                optimizer,
+                max_lr=[group["lr"] for group in optimizer.param_groups],
                 total_steps=steps + 1,
                 pct_start=pct_start,
             )
-        self.network, self.optimiser = fabric.setup(network, optimiser)
+        self.network, self.optimizer = fabric.setup(network, optimizer)
 
-    def learn(self, loss: Tensor, what: str, *, max_norm: float | None = None) -> None:
-        """Take one step down `loss`; a loss that is not finite stops the run."""
+    def step(self, loss: Tensor, where: str, *, max_norm: float | None = None) -> None:
+        """Back-propagate `loss` and take one optimizer step.
+
+        Parameters
+        ----------
+        loss : Tensor
+            Scalar.
+        where : str
+            Named in the error, such as ``"step 3 of pretrain"``.
+        max_norm : float, optional
+            Gradients are scaled down to this norm.
+
+        Raises
+        ------
+        InputError
+            If the loss is not finite.
+        """
         if not torch.isfinite(loss):
-            raise InputError(f"the loss of {what} is {loss.item()}; lower its learning_rate or check the data")
-        self.optimiser.zero_grad()
+            raise InputError(
+                f"the loss of {where} is {loss.item()}; lower learning_rate ({self.learning_rate:g}) or check the data"
+            )
+        self.optimizer.zero_grad()
         self.fabric.backward(loss)
         if max_norm is not None:
-            self.fabric.clip_gradients(self.network, self.optimiser, max_norm=max_norm)
-        self.optimiser.step()
+            self.fabric.clip_gradients(self.network, self.optimizer, max_norm=max_norm)
+        self.optimizer.step()
         if self.schedule is not None:
             self.schedule.step()
 
     @property
-    def rate(self) -> float:
-        """Present learning rate of the last group."""
-        return float(self.optimiser.param_groups[-1]["lr"])
+    def learning_rate(self) -> float:
+        """Learning rate of the last group."""
+        return float(self.optimizer.param_groups[-1]["lr"])
 
-    def state(self) -> dict[str, Any]:
-        """Everything to go on from, as tensors and plain values."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return network, optimizer and schedule as tensors and plain values."""
         schedule = None if self.schedule is None else self.schedule.state_dict()
-        return {"network": self.bare.state_dict(), "optimiser": self.optimiser.state_dict(), "schedule": schedule}
+        return {"network": self.bare.state_dict(), "optimizer": self.optimizer.state_dict(), "schedule": schedule}
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore network, optimizer and schedule."""
         self.bare.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimizer.load_state_dict(state["optimizer"])
         if self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"])
 
 
 def group_rates(learning_rate: float, encoder_rate: float | None) -> tuple[float, float, float]:
-    """Rates of early encoder, late encoder and decoder, as fastai v1 spreads them.
+    """Return the rates of early encoder, late encoder and decoder, as fastai v1 spreads them.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What every run needs around its loop: a device that exists, Ctrl-C that saves, processes that agree."""
+"""The surroundings of a run: devices, processes that agree, Ctrl-C, and errors about the run folder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from decrappify.errors import DecrappifyError, InputError, OutputError
-from decrappify.training.config.supervised import TrainingConfig
-from decrappify.training.config.nogan import NoganConfig
+from decrappify.runtime import threads_put_back
+from decrappify.training.config.options import RunSettings
 
 
-def check_device(config: TrainingConfig | NoganConfig) -> None:
-    """Refuse a device that this machine does not have."""
+def check_device(config: RunSettings) -> None:
+    """Raise InputError if this machine does not have the device."""
     if config.device == "cuda":
         found = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if found < config.n_devices:
@@ -30,7 +30,7 @@ def check_device(config: TrainingConfig | NoganConfig) -> None:
 
 
 def on_any_rank(fabric: Any, flag: bool) -> bool:
-    """Whether `flag` is set on any rank: ranks that disagree about stopping would wait for each other for ever."""
+    """Whether `flag` is set on any rank: ranks that disagree about stopping would wait for each other without end."""
     if fabric.world_size == 1:
         return flag
     return bool(fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="sum") > 0)
@@ -38,7 +38,7 @@ def on_any_rank(fabric: Any, flag: bool) -> bool:
 
 @contextmanager
 def deterministic(wanted: bool) -> Iterator[None]:
-    """Ask torch for deterministic algorithms, and leave the caller's choice as it was afterwards."""
+    """Set torch's deterministic algorithms, and restore the caller's choice afterwards."""
     before, warn_only = (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
@@ -51,12 +51,12 @@ def deterministic(wanted: bool) -> Iterator[None]:
 
 
 @contextmanager
-def needs_folder(folder: Path) -> Iterator[None]:
-    """State that the run folder was removed, in place of the error that followed from it."""
+def needs_folder(folder: Path | None) -> Iterator[None]:
+    """Raise OutputError if the run folder was removed, in place of the error that followed from it."""
     try:
         yield
     except (DecrappifyError, OSError) as error:
-        if folder.is_dir():
+        if folder is None or folder.is_dir():
             raise
         raise OutputError(
             f"the run folder {folder} does not exist anymore; put it back and resume, or start the run again"
@@ -64,8 +64,8 @@ def needs_folder(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def folder_errors(folder: Path) -> Iterator[None]:
-    """Turn the system's errors about files of a run folder into one line.
+def folder_errors(folder: Path | None) -> Iterator[None]:
+    """Convert the system's errors about files of a run folder to one line.
 
     Raises
     ------
@@ -85,18 +85,34 @@ def folder_errors(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(stop: threading.Event) -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a request to save and stop; a second one interrupts at once."""
+def training_session(config: RunSettings, cancel: threading.Event | None) -> Iterator[threading.Event]:
+    """Seed torch and set up Ctrl-C and deterministic algorithms for a run; yield the event that cancels it.
+
+    Afterwards the caller has its own random state, number of threads, algorithms and signal handler again.
+    """
+    with (
+        torch.random.fork_rng(devices=[]),
+        threads_put_back(),
+        deterministic(config.deterministic),
+        interruptible(cancel or threading.Event()) as event,
+    ):
+        torch.manual_seed(config.seed)
+        yield event
+
+
+@contextmanager
+def interruptible(cancel: threading.Event) -> Iterator[threading.Event]:
+    """Make the first Ctrl-C set `cancel`; a second one interrupts at once."""
     if threading.current_thread() is not threading.main_thread():
-        yield stop
+        yield cancel
         return
 
     def request(*_: Any) -> None:
-        stop.set()
+        cancel.set()
         signal.signal(signal.SIGINT, previous)
 
     previous = signal.signal(signal.SIGINT, request)
     try:
-        yield stop
+        yield cancel
     finally:
         signal.signal(signal.SIGINT, previous)

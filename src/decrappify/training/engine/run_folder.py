@@ -1,4 +1,4 @@
-"""One process at a time writes a run folder."""
+"""The run folder: prepared for a run, and written by one process at a time."""
 
 from __future__ import annotations
 
@@ -9,11 +9,25 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from decrappify.errors import InputError, OutputError
+from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_RUN_FILES = (
+    *(
+        "checkpoint.pt",
+        "checkpoint.previous.pt",
+        "checkpoint.damaged.pt",
+        "model.safetensors",
+        "pretrained.safetensors",
+        "critic.safetensors",
+        "pretrained_critic.safetensors",
+        "checkpoints/*.safetensors",
+    ),
+    *("log.csv", "loss.png", "log.png", "monitors.png", "checkpoints.png", "preview_*.png", "events.out.tfevents.*"),
+    *("images/cycle_*/*/*.tif", "images/cycle_*/*/*.png"),
+)
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # as torchrun, Lightning Fabric and Slurm number the processes of a run
 
 
@@ -60,6 +74,46 @@ def refuse_data_folder(folder: Path, *data: Any) -> None:
             run = folder.resolve()
             if run == path or (is_store and run.is_relative_to(path)):
                 raise InputError(f"run folder {folder} is the data {each}, or lies in it; choose another folder")
+
+
+def prepare_run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> Path:
+    """Create the run folder, or remove an older run from it with `overwrite`.
+
+    Raises
+    ------
+    OutputExistsError
+        If it holds a run, or files of the names that a run writes, and neither `resume` nor `overwrite` is set.
+    MissingFileError
+        If a run is to be resumed that ended before its first checkpoint.
+    OutputError
+        If it cannot be used.
+    """
+    from decrappify.training.engine.checkpoint import has_checkpoint  # loads torch
+
+    folder = Path(output)
+    if has_checkpoint(folder / "checkpoint.pt") and not (resume or overwrite):
+        raise OutputExistsError(
+            f"{folder} holds a run already; pass resume=True (--resume) to continue it, or overwrite=True (--overwrite)"
+        )
+    found = sorted(path for pattern in _RUN_FILES for path in folder.glob(pattern))
+    if resume and found and not has_checkpoint(folder / "checkpoint.pt"):
+        raise MissingFileError(
+            f"no checkpoint {folder / 'checkpoint.pt'} to resume from, as the run in {folder} ended before its first "
+            "one; start it again with overwrite=True (--overwrite) instead of resume (--resume)"
+        )
+    found = [] if resume else found
+    if found and not overwrite:
+        raise OutputExistsError(
+            f"{folder} holds {found[0].relative_to(folder)}, which a run would replace; choose another folder, or pass "
+            "overwrite=True (--overwrite)"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in found:  # no file of an older run may be mistaken for one of this run
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot use {folder} as run folder: {error.strerror or error}") from error
+    return folder
 
 
 def _rank() -> int:

@@ -1,4 +1,4 @@
-"""What a run reports while it runs, and when it saves: both by the clock."""
+"""The status line of a run, once a minute, and the timer of its checkpoints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECONDS_BETWEEN_LINES = 60.0
 
 
 class Timer:
-    """Reports when a time has passed since it was made or restarted.
+    """Check whether a time has passed since the creation or the last restart.
 
     Parameters
     ----------
@@ -27,16 +27,16 @@ class Timer:
         self._started = now()
 
     def is_due(self) -> bool:
-        """Whether the time has passed."""
+        """Return whether the time has passed."""
         return self._now() - self._started >= self._seconds
 
     def restart(self) -> None:
-        """Begin again."""
+        """Restart."""
         self._started = self._now()
 
 
 class StatusLog:
-    """Log a line a minute: step, losses, last validation, time left.
+    """Log one line a minute: step, losses, last validation, time left.
 
     The lines go to the logger ``decrappify.training.engine.status`` at level INFO, for runs without a terminal.
 
@@ -54,7 +54,7 @@ class StatusLog:
     Attributes
     ----------
     validation : str
-        What the lines state of the last validation.
+        Result of the last validation, part of each line.
     is_silent : bool
         True on all processes but the first.
     """
@@ -84,7 +84,7 @@ class StatusLog:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in words.
+    """Return a duration as text.
 
     >>> [duration(seconds) for seconds in (0, 59, 61, 3599, 3661, 100_000)]
     ['0 s', '59 s', '1 min', '59 min', '1 h 1 min', '27 h 46 min']

@@ -1,11 +1,12 @@
-"""What the phases of a NoGAN run share: networks, devices, data, the one loop over batches, and its checkpoints."""
+"""Trainer: runs the phases of a training run on Lightning Fabric, with checkpoints that resume bit for bit."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,83 +16,128 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from decrappify.losses import content_loss
+from decrappify.errors import InputError
 from decrappify.runtime import present_runtime, take_up_runtime
+from decrappify.training.config.options import RunSettings
 from decrappify.training.engine.checkpoint import FREE_SETTINGS, load_checkpoint, save_checkpoint
-from decrappify.training.engine.optimization import Learner
-from decrappify.training.data.training_data import Material
-from decrappify.training.config.nogan import NoganConfig
-from decrappify.training.nogan.log import NoganRecord
-from decrappify.training.engine.processes import check_device, folder_errors, on_any_rank
+from decrappify.training.engine.optimization import OptimizedNetwork
+from decrappify.training.engine.processes import check_device, on_any_rank
 from decrappify.training.engine.sampler import step_loader
 from decrappify.training.engine.status import StatusLog, Timer
 
 log = logging.getLogger(__name__)
 
-# One batch, and the number of its step from 1, to numbers for the log.
+# Take one optimizer step on a batch, whose number counts from 1, and return named scalars.
 Step = Callable[[Any, int], dict[str, Tensor]]
-# The step's number and the mean of the numbers since the last call; True ends the phase early.
-AtCheckpoint = Callable[[int, dict[str, float]], bool]
 
 
-class Remembers(Protocol):
-    """Something that a checkpoint must hold while a phase runs."""
+class Stateful(Protocol):
+    """An object whose state is part of a checkpoint; torch's own protocol."""
 
-    def state(self) -> dict[str, Any]:
-        """Everything to go on from, as tensors and plain values."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as tensors and plain values."""
         ...
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+    def load_state_dict(self, state: dict[str, Any], /) -> Any:
+        """Restore the state."""
         ...
 
 
-class Halted(Exception):
-    """The run was asked to stop; its checkpoint is written. The argument states where, such as ``step 3 of 60``."""
+class Stopped(Exception):
+    """The run was cancelled, and its checkpoint is written.
+
+    Attributes
+    ----------
+    step : int
+        Steps of the phase that are done.
+    means : mapping
+        Means of the named scalars since the last evaluation.
+    """
+
+    def __init__(self, where: str, step: int = 0, means: Mapping[str, float] | None = None) -> None:
+        super().__init__(where)
+        self.step, self.means = step, dict(means or {})
 
 
 @dataclass
 class Position:
-    """Where a run stands: phase, step within it, and what the phase itself must remember."""
+    """Phase of a run, steps done within it, and the phase's own state."""
 
     phase: int = 0
     step: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-class NoganRun:
-    """One run and its folder.
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One loop over batches.
+
+    Attributes
+    ----------
+    name : str
+        Named in logs and on the progress bar.
+    dataset : Dataset
+        Read in order, ``total * batch_size`` items per process.
+    batch_size, total : int
+        Items per step and process; number of steps.
+    stateful : mapping
+        What the steps change, by name; saved and restored with each checkpoint.
+    step : callable
+        One optimizer step.
+    every : int
+        Steps between evaluations, each followed by a checkpoint; the last step has one too.
+    evaluate : callable
+        Called with the number of the step and the means of the scalars since the last evaluation, to which it may add;
+        True ends the phase early.
+    """
+
+    name: str
+    dataset: Dataset[Any]
+    batch_size: int
+    total: int
+    stateful: Mapping[str, Stateful]
+    step: Step
+    every: int
+    evaluate: Callable[[int, dict[str, float]], bool]
+
+
+class Trainer:
+    """Run the phases of one training run.
 
     Parameters
     ----------
-    config : NoganConfig
-        The schedule.
-    material : Material
-        The data.
-    generator, critic : nn.Module
-        Trained in place.
-    folder : Path
-        Run folder.
+    config : RunSettings
+        Device, precision, seed and the like.
+    networks : mapping
+        Networks that all phases share, by name; moved to the device and part of every checkpoint.
+    folder : Path, optional
+        Run folder; without it nothing is saved.
     settings : mapping
-        What a resumed run must share, beside the schedule.
+        All that a resumed run must share.
     progress : callable, optional
         Such as ``tqdm``.
-    stop : threading.Event, optional
+    cancel : threading.Event, optional
         Set it to save and stop after the present step.
+
+    Attributes
+    ----------
+    fabric : lightning_fabric.Fabric
+        Carries devices, precision and gradients over processes.
+    position : Position
+        Of the run; a new one in each phase.
+    history : dict
+        What later phases and the model card need; plain values, part of every checkpoint.
     """
 
     def __init__(
         self,
-        config: NoganConfig,
-        material: Material,
-        generator: nn.Module,
-        critic: nn.Module,
-        folder: Path,
+        config: RunSettings,
+        networks: Mapping[str, nn.Module],
+        folder: Path | None,
         *,
-        items: int,
-        settings: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any],
         progress: Any = None,
-        stop: threading.Event | None = None,
+        cancel: threading.Event | None = None,
     ) -> None:
         from lightning_fabric import Fabric
 
@@ -100,188 +146,195 @@ class NoganRun:
             accelerator=config.device, devices=config.n_devices, precision=cast("Any", config.precision)
         )
         self.fabric.launch()
-        self.config, self.material, self.folder, self.items = config, material, folder, items
-        self.generator = generator.to(self.fabric.device)
-        self.critic = critic.to(self.fabric.device)
-        data = "normalized" if config.task == "colorization" else "unit"
-        self.content = content_loss(config.content_loss, vgg_weights=config.vgg_weights, data=data)
-        self._plain = {key: value for key, value in config.to_dict().items() if key not in FREE_SETTINGS}
-        self._plain |= dict(settings or {})
-        self._progress = progress if self.fabric.is_global_zero else None
-        self.stop = stop or threading.Event()
-        self.unfinished = ""  # where the run was asked to stop
-        self.position = Position()
-        self.history: dict[str, Any] = {}  # what later phases and the model card need: monitor rows, verdicts, scores
-        self._waiting: dict[str, Any] | None = None  # the checkpoint of a resumed run, until its phase takes it up
+        self.config, self.folder = config, folder
+        self.networks = {name: network.to(self.fabric.device) for name, network in networks.items()}
+        self.cancel = cancel or threading.Event()
+        self.position, self.history = Position(), dict[str, Any]()
+        self.runtime = present_runtime(self.fabric.device)
+        self._settings = {key: value for key, value in settings.items() if key not in FREE_SETTINGS}
+        self._progress = progress if self.is_first else None
+        self._restored: dict[str, Any] | None = None  # a checkpoint, until its phase takes its part of it
         self._started = time.monotonic()
         self._timer = Timer(60 * config.checkpoint_minutes)
-        self.runtime = present_runtime(self.fabric.device)
-        self.record = NoganRecord(folder, writes=self.fabric.is_global_zero)
 
-    def steps(self, share: float, batch_size: int) -> int:
-        """Count the steps in which `share` of the data is seen."""
-        return max(1, round(self.items * share / (batch_size * int(self.fabric.world_size))))
+    @property
+    def is_first(self) -> bool:
+        """Whether this process is the one that writes files."""
+        return bool(self.fabric.is_global_zero)
 
-    def seed(self) -> int:
-        """Give the seed of the present phase's data: phases see different patches and noise."""
-        return self.config.seed * 1000 + self.position.phase
+    @property
+    def n_processes(self) -> int:
+        """Number of processes, one per device."""
+        return int(self.fabric.world_size)
 
     @property
     def seconds(self) -> float:
-        """Time spent, earlier parts of a resumed run included."""
+        """Time spent on the run, earlier parts of a resumed run included."""
         return time.monotonic() - self._started
 
-    def loop(
-        self,
-        what: str,
-        dataset: Dataset[Any],
-        batch_size: int,
-        total: int,
-        learners: Mapping[str, Remembers],
-        step: Step,
-        *,
-        every: int,
-        at_checkpoint: AtCheckpoint,
-    ) -> None:
-        """Take `total` steps, with a checkpoint each `every` steps and after the last.
+    def run(self, phase: Phase) -> int:
+        """Run the remaining steps of a phase and return the number of its last step.
 
         Raises
         ------
-        Halted
-            After the step in which `stop` was set.
+        Stopped
+            After the step in which `cancel` was set.
         """
-        numbers: list[dict[str, Tensor]] = []
-        if self._waiting is not None:
-            for name, learner in learners.items():
-                learner.load_state(self._waiting["learners"][name])
-            numbers = [
-                {key: value.to(self.fabric.device) for key, value in entry.items()}
-                for entry in self._waiting["numbers"]
-            ]
-            # Only now: what is built before a phase's steps may draw from the generator too.
-            self._set_rng_state(self._waiting)
-            self._waiting = None
-        if self.position.notes.get("ended"):  # early, in the run that is resumed
-            return
+        scalars = self._restore(phase)
         first = self.position.step
+        if self.position.notes.get("ended"):  # early, in the run that is resumed
+            return first
         loader = step_loader(
-            dataset,
+            phase.dataset,
             self.fabric,
-            batch_size=batch_size,
+            batch_size=phase.batch_size,
             first_step=first,
-            last_step=total,
+            last_step=phase.total,
             workers=self.config.workers,
             seed=self.config.seed,
         )
-        bar, status = self.bar(total, what, "step", first), self.status(total, what, "step", first)
-        try:
+        with ExitStack() as stack:
+            bar, status = self.reporting(stack, phase.name, phase.total, "step", first)
             for number, batch in enumerate(loader, first + 1):
-                numbers.append({key: value.detach() for key, value in step(batch, number).items()})
+                scalars.append({key: value.detach() for key, value in phase.step(batch, number).items()})
                 self.position.step = number
                 if bar is not None:
                     bar.update(1)
-                ended = False
-                if number % every == 0 or number == total:
-                    means = self._means(numbers)
-                    numbers.clear()
-                    rates = {f"{name}_rate": item.rate for name, item in learners.items() if isinstance(item, Learner)}
-                    with folder_errors(self.folder):
-                        ended = at_checkpoint(number, means)
-                        self.record.add(what, number, self.seconds, means | rates)
-                    if "val_psnr" in means:
-                        status.validation = f"validation {means['val_psnr']:.2f} dB"
-                    if ended:
-                        self.position.notes["ended"] = True
-                    self._save(learners, numbers)
-                if ended:
+                is_due = number % phase.every == 0 or number == phase.total
+                if is_due and self._evaluate(phase, number, scalars, bar, status):
                     break
-                halted = on_any_rank(self.fabric, self.stop.is_set())
-                if halted or self.is_save_due():
-                    self._save(learners, numbers)
-                if halted:
-                    raise Halted(f"step {number} of {total}")
-                status.at(number, partial(_values, numbers))
-        finally:
-            if bar is not None:
-                bar.close()
+                cancelled = on_any_rank(self.fabric, self.cancel.is_set())
+                if not is_due and (cancelled or self.is_save_due()):
+                    self._save(phase.stateful, scalars)
+                if cancelled:
+                    raise Stopped(f"step {number} of {phase.total}", number, self._means(scalars))
+                status.at(number, partial(_latest, scalars))
+        return self.position.step
 
-    def bar(self, total: int, what: str, unit: str, initial: int = 0) -> Any:
-        """Give a progress bar, or None where nobody looks."""
-        if self._progress is None:
-            return None
-        return self._progress(total=total, desc=what, unit=unit, initial=initial)
+    def _evaluate(
+        self, phase: Phase, number: int, scalars: list[dict[str, Tensor]], bar: Any, status: StatusLog
+    ) -> bool:
+        """Evaluate, and save a checkpoint; return whether the phase ends early."""
+        means = self._means(scalars)
+        scalars.clear()
+        ended = phase.evaluate(number, means)
+        if "val_psnr" in means:
+            status.validation = f"validation {means['val_psnr']:.2f} dB"
+            if hasattr(bar, "set_postfix_str"):
+                loss = f"loss {means['loss']:.4f}, " if "loss" in means else ""
+                bar.set_postfix_str(f"{loss}val {means['val_psnr']:.2f} dB")
+        if ended:
+            self.position.notes["ended"] = True
+        self._save(phase.stateful, scalars)
+        return ended
 
-    def status(self, total: int, what: str, unit: str, initial: int = 0) -> StatusLog:
-        """Return what logs a line a minute; on the first process only, it writes one."""
-        status = StatusLog(what, total, initial, unit)
-        status.is_silent = not self.fabric.is_global_zero
-        return status
+    def reporting(self, stack: ExitStack, name: str, total: int, unit: str, initial: int = 0) -> tuple[Any, StatusLog]:
+        """Return a progress bar that `stack` closes, None if progress is disabled, and the log of status lines."""
+        bar = None
+        if self._progress is not None:
+            bar = self._progress(total=total, desc=name, unit=unit, initial=initial)
+            stack.callback(bar.close)
+        status = StatusLog(name, total, initial, unit)
+        status.is_silent = not self.is_first
+        return bar, status
 
     def is_save_due(self) -> bool:
-        """Whether the last checkpoint is older than the settings ask for."""
+        """Return whether the last checkpoint is older than the settings ask for."""
         return self._timer.is_due()
 
-    def save_place(self, step: int) -> None:
+    def save_at(self, step: int) -> None:
         """Write a checkpoint within a phase that trains nothing, after item `step`."""
         self.position.step = step
         self._save({}, [])
 
     def end_phase(self) -> None:
-        """Go on to the next phase."""
+        """Advance to the next phase, and save."""
         self.position = Position(self.position.phase + 1)
         self._save({}, [])
 
-    def _save(self, learners: Mapping[str, Remembers], numbers: list[dict[str, Tensor]]) -> None:
-        """Write the checkpoint, from which the run goes on bit for bit."""
-        if not self.fabric.is_global_zero:
+    def resume(self) -> None:
+        """Restore the run from the folder's checkpoint; call it inside `threads_put_back`.
+
+        Raises
+        ------
+        InputError
+            Without a run folder, or if a setting differs from the checkpoint's.
+        MissingFileError, ModelFileError
+            If there is no checkpoint that can be read.
+        """
+        if self.folder is None:
+            raise InputError("cannot resume without a run folder; name the output folder of the first run")
+        state = load_checkpoint(self.folder / "checkpoint.pt", self._settings)
+        if "stateful" not in state:
+            raise InputError(
+                f"the checkpoint in {self.folder} was written by an earlier version of decrappify and cannot be resumed; "
+                "start the run again with overwrite=True (--overwrite)"
+            )
+        self.runtime = take_up_runtime(state.get("runtime"), self.fabric.device)
+        for name, network in self.networks.items():
+            network.load_state_dict(state["networks"][name])
+        self.position = Position(state["phase"], state["step"], dict(state["notes"]))
+        self.history = state["history"]
+        self._restored = state if state["stateful"] else None
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        self._set_rng_state(state)
+        self._started -= state["seconds"]
+
+    def mean(self, value: Tensor) -> float:
+        """Average over the processes, so that all of them decide alike."""
+        return float(self.fabric.all_reduce(value.detach(), reduce_op="mean"))
+
+    def _restore(self, phase: Phase) -> list[dict[str, Tensor]]:
+        """Load the state of a resumed phase; return the scalars since its last evaluation."""
+        state, self._restored = self._restored, None
+        if state is None:
+            return []
+        for name, stateful in phase.stateful.items():
+            stateful.load_state_dict(state["stateful"][name])
+        # Only now: what is built before a phase's steps may draw from the generator too.
+        self._set_rng_state(state)
+        device = self.fabric.device
+        return [{key: value.to(device) for key, value in entry.items()} for entry in state["scalars"]]
+
+    def _save(self, stateful: Mapping[str, Stateful], scalars: list[dict[str, Tensor]]) -> None:
+        """Write the checkpoint, from which the run resumes bit for bit."""
+        if self.folder is None or not self.is_first:
             return
+        device = self.fabric.device
         state = {
-            "settings": self._plain,
+            "settings": self._settings,
             "runtime": self.runtime,
             "phase": self.position.phase,
             "step": self.position.step,
             "notes": self.position.notes,
             "history": self.history,
             "seconds": self.seconds,
-            "generator": self.generator.state_dict(),
-            "critic": self.critic.state_dict(),
-            "learners": {name: learner.state() for name, learner in learners.items()},
-            "numbers": numbers,
+            "networks": {name: network.state_dict() for name, network in self.networks.items()},
+            "stateful": {name: each.state_dict() for name, each in stateful.items()},
+            "scalars": scalars,
             "precision": self.fabric.strategy.precision.state_dict(),
             "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state(self.fabric.device) if self.fabric.device.type == "cuda" else None,
+            "cuda_rng": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
         }
         save_checkpoint(self.folder / "checkpoint.pt", state)
         self._timer.restart()
-
-    def resume(self) -> None:
-        """Take everything from the folder's checkpoint; call it inside `threads_put_back`."""
-        state = load_checkpoint(self.folder / "checkpoint.pt", self._plain)
-        self.runtime = take_up_runtime(state.get("runtime"), self.fabric.device)
-        self.generator.load_state_dict(state["generator"])
-        self.critic.load_state_dict(state["critic"])
-        self.position = Position(state["phase"], state["step"], dict(state["notes"]))
-        self.history = state["history"]
-        self._waiting = state if state["learners"] else None
-        self.fabric.strategy.precision.load_state_dict(state["precision"])
-        self._set_rng_state(state)
-        self._started -= state["seconds"]
-        self.record.forget_after(self.seconds)
 
     def _set_rng_state(self, state: Mapping[str, Any]) -> None:
         torch.set_rng_state(state["rng"])
         if state["cuda_rng"] is not None and self.fabric.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_rng"], self.fabric.device)
 
-    def mean(self, value: Tensor) -> float:
-        """Average over the processes, so that all of them decide alike."""
-        return float(self.fabric.all_reduce(value.detach(), reduce_op="mean"))
-
-    def _means(self, numbers: list[dict[str, Tensor]]) -> dict[str, float]:
-        keys = sorted({key for entry in numbers for key in entry})
-        return {key: self.mean(torch.stack([entry[key] for entry in numbers if key in entry]).mean()) for key in keys}
+    def _means(self, scalars: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
+        keys = sorted({key for entry in scalars for key in entry})
+        return {key: self.mean(torch.stack([entry[key] for entry in scalars if key in entry]).mean()) for key in keys}
 
 
-def _values(numbers: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
-    """Return the last value of each number since the last checkpoint."""
-    return {key: float(value) for entry in numbers for key, value in entry.items()}
+def learning_rates(stateful: Mapping[str, Stateful]) -> dict[str, float]:
+    """Return the present learning rate of each network among `stateful`, as ``NAME_rate``."""
+    networks: Iterable[tuple[str, Stateful]] = stateful.items()
+    return {f"{name}_rate": each.learning_rate for name, each in networks if isinstance(each, OptimizedNetwork)}
+
+
+def _latest(scalars: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
+    """Return the last value of each scalar since the last evaluation."""
+    return {key: float(value) for entry in scalars for key, value in entry.items()}

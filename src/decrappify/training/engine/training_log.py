@@ -1,108 +1,108 @@
-"""What a run leaves to look at: CSV log, loss plot, preview pictures, TensorBoard events where installed."""
+"""Training log: ``log.csv``, its plot, and TensorBoard events where TensorBoard is installed."""
 
 from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from decrappify.movie import Array
-
-FIELDS = ("step", "learning_rate", "loss", "stability", "val_psnr", "val_psnr_source", "val_noise_draw", "seconds")
 SECONDS_BETWEEN_PLOTS = 10.0  # a plot takes as long as many steps of a small network
 
+Row = dict[str, str]
 
-class RunRecord:
-    """Append rows to ``log.csv`` and draw ``loss.png`` and ``preview_*.png`` into the run folder.
+
+class TrainingLog:
+    """Append rows to ``log.csv`` in the run folder and plot them.
 
     Parameters
     ----------
-    folder : Path
-        Run folder, created.
-    resume_step : int
-        Rows after this step (of a run that went further than its last checkpoint) are dropped.
+    folder : Path or None
+        Run folder, created; without it nothing is written.
+    columns : sequence of str
+        Of the log.
+    plot : callable
+        ``plot(rows, folder)``.
+    texts : sequence of str
+        Columns that hold text; the others hold numbers or nothing.
+    keep : callable, optional
+        Rows of an earlier part of the run for which it returns False are removed: those after the last checkpoint.
+        Without it the log starts empty.
+    events : sequence of str
+        Columns that are also written as TensorBoard events, by ``step``.
+    writes : bool
+        False on all processes but the first.
     """
 
-    def __init__(self, folder: Path, resume_step: int = 0) -> None:
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / "log.csv"
-        self.rows = [row for row in complete_rows(self.path, FIELDS) if float(row["step"]) <= resume_step]
-        write_rows(self.path, FIELDS, self.rows)
-        self._events = _tensorboard(folder)
-        self._drawn_at = -SECONDS_BETWEEN_PLOTS
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Append one row (keys of `FIELDS`)."""
-        self.rows.append({key: _short(row.get(key, "")) for key in FIELDS})
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, FIELDS).writerow(self.rows[-1])
-        if self._events is not None:
-            for key in FIELDS[1:-1]:
-                if row.get(key) is not None:
-                    self._events.add_scalar(key, row[key], row["step"])
-
-    def draw(self, *, final: bool = True) -> None:
-        """Plot loss and validation PSNR against the step; other than final plots are at least 10 s apart."""
-        if not final and time.monotonic() - self._drawn_at < SECONDS_BETWEEN_PLOTS:
+    def __init__(
+        self,
+        folder: Path | None,
+        columns: Sequence[str],
+        plot: Callable[[Sequence[Row], Path], None],
+        *,
+        texts: Sequence[str] = (),
+        keep: Callable[[Row], bool] | None = None,
+        events: Sequence[str] = (),
+        writes: bool = True,
+    ) -> None:
+        self.folder = folder if writes else None
+        self._columns, self._plot, self._events = columns, plot, events
+        self.rows: list[Row] = []
+        self._plotted_at = -SECONDS_BETWEEN_PLOTS
+        self._writer = None
+        if self.folder is None:
             return
-        self._drawn_at = time.monotonic()
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if keep is not None:
+            self.rows = [row for row in complete_rows(self._path, columns, texts) if keep(row)]
+        write_rows(self._path, columns, self.rows)
+        if events:
+            self._writer = _event_writer(self.folder)
 
-        steps = [int(row["step"]) for row in self.rows]
-        figure = Figure(figsize=(8, 3))
-        FigureCanvasAgg(figure)
-        figure.subplots_adjust(left=0.105, right=0.985, bottom=0.155, top=0.895, wspace=0.28)
-        left, right = figure.subplots(1, 2)
-        losses = [float(row["loss"]) for row in self.rows]
-        left.plot(steps, losses, ".-")
-        left.set(xlabel="step", ylabel="loss", title="training loss", yscale="log" if min(losses) > 0 else "linear")
-        right.plot(steps, [float(row["val_psnr"]) for row in self.rows], ".-", label="restored")
-        right.plot(steps, [float(row["val_psnr_source"]) for row in self.rows], "--", color="0.5", label="source")
-        right.set(xlabel="step", ylabel="PSNR (dB)", title="validation, fixed noise draws")
-        right.legend()
-        figure.savefig(self.folder / "loss.png", dpi=120)
+    @property
+    def _path(self) -> Path:
+        return (self.folder or Path()) / "log.csv"
 
-    def preview(self, step: int, triples: Sequence[tuple[Array, Array, Array]]) -> Path:
-        """Save rows of source | prediction | target (Y, X), each row with the target's contrast."""
-        from PIL import Image
+    def add(self, values: Mapping[str, Any]) -> None:
+        """Append one row; a column that `values` lacks stays empty."""
+        if self.folder is None:
+            return
+        self.rows.append({key: _text(values.get(key, "")) for key in self._columns})
+        with self._path.open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, self._columns).writerow(self.rows[-1])
+        if self._writer is not None:
+            for key in self._events:
+                if values.get(key) is not None:
+                    self._writer.add_scalar(key, values[key], values["step"])
 
-        rows = []
-        for images in triples:
-            low, high = np.percentile(images[2], [0.5, 99.8])
-            height = images[2].shape[0]
-            levels = [np.nan_to_num((image - low) / max(high - low, 1e-6) * 255, nan=0.0) for image in images]
-            bytes_ = [np.clip(level, 0, 255).astype(np.uint8) for level in levels]
-            enlarged = [np.kron(image, np.ones((height // image.shape[0],) * 2, np.uint8)) for image in bytes_]
-            rows.append(np.concatenate([np.pad(image, 2, constant_values=255) for image in enlarged], axis=1))
-        path = self.folder / f"preview_{step:07d}.png"
-        Image.fromarray(np.concatenate(rows)).save(path)
-        return path
+    def plot(self, *, final: bool = True) -> None:
+        """Plot the rows; plots other than the final one are at least 10 s apart."""
+        is_early = not final and time.monotonic() - self._plotted_at < SECONDS_BETWEEN_PLOTS
+        if self.folder is None or not self.rows or is_early:
+            return
+        self._plotted_at = time.monotonic()
+        self._plot(self.rows, self.folder)
 
     def close(self) -> None:
-        """Close the event file; what a full disk does not take of it is lost without an error."""
-        if self._events is not None:
+        """Close the event file; events that a full disk does not take are lost without an error."""
+        if self._writer is not None:
             with suppress(OSError):
-                self._events.close()
+                self._writer.close()
 
 
-def complete_rows(path: Path, fields: Sequence[str], texts: Sequence[str] = ()) -> list[dict[str, str]]:
-    """Read the rows of a log; one that a kill cut short, and all of a damaged file, are left out.
+def complete_rows(path: Path, columns: Sequence[str], texts: Sequence[str] = ()) -> list[Row]:
+    """Read the rows of a log, without those that are truncated; a damaged file has none.
 
     Parameters
     ----------
     path : Path
-        The log; none has no rows.
-    fields : sequence of str
-        Columns that every row has.
+        Of the log; a missing one has no rows.
+    columns : sequence of str
+        That every row has.
     texts : sequence of str
-        Those that hold other things than numbers.
+        Columns that hold text.
     """
     if not path.is_file():
         return []
@@ -111,14 +111,14 @@ def complete_rows(path: Path, fields: Sequence[str], texts: Sequence[str] = ()) 
     except UnicodeDecodeError:
         return []
     whole = [line for line in lines if line.endswith("\n")]
-    return [row for row in csv.DictReader(whole) if _is_complete(row, fields, texts)]
+    return [row for row in csv.DictReader(whole) if _is_complete(row, columns, texts)]
 
 
-def _is_complete(row: dict[str, Any], fields: Sequence[str], texts: Sequence[str]) -> bool:
-    if list(row) != list(fields) or None in row.values():
+def _is_complete(row: dict[str, Any], columns: Sequence[str], texts: Sequence[str]) -> bool:
+    if list(row) != list(columns) or None in row.values():
         return False
     try:
-        for key in fields:
+        for key in columns:
             if key not in texts and row[key]:
                 float(row[key])
     except ValueError:
@@ -126,22 +126,22 @@ def _is_complete(row: dict[str, Any], fields: Sequence[str], texts: Sequence[str
     return True
 
 
-def write_rows(path: Path, fields: Sequence[str], rows: Sequence[dict[str, str]]) -> None:
+def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
     """Write a whole log through a temporary name, so that a kill leaves the old one or the new one."""
     temporary = path.with_name(f".{path.name}.partial")
     with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fields)
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
     temporary.replace(path)
 
 
-def _short(value: Any) -> str:
+def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _tensorboard(folder: Path) -> Any:
-    """Open an event writer where TensorBoard is installed, else give None."""
+def _event_writer(folder: Path) -> Any:
+    """Return a TensorBoard writer, or None if TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

@@ -1,7 +1,9 @@
-"""Running average of a network's weights."""
+"""Exponential moving average of a network's weights."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,7 +13,7 @@ from torch import Tensor, nn
 class WeightAverage:
     """Exponential moving average of all floating-point entries of a state dict, with a warm start.
 
-    The decay at step k is ``min(decay, (1 + k) / (10 + k))``, so that early steps are forgotten quickly.
+    The decay at step k is ``min(decay, (1 + k) / (10 + k))``, so that the weights of early steps count little.
 
     Parameters
     ----------
@@ -28,7 +30,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Take the network's present weights into the average."""
+        """Update the average with the network's present weights."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         for key, value in network.state_dict().items():
@@ -37,11 +39,21 @@ class WeightAverage:
             else:
                 self.weights[key].copy_(value)
 
-    def state(self) -> dict[str, Any]:
-        """Everything to go on from."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return the averaged weights and the number of steps."""
         return {"weights": self.weights, "steps": self.steps}
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore the average."""
         self.weights = {key: value.to(self.weights[key].device) for key, value in state["weights"].items()}
         self.steps = int(state["steps"])
+
+    @contextmanager
+    def applied_to(self, network: nn.Module) -> Iterator[None]:
+        """Evaluate `network` with the averaged weights; afterwards it has its own again."""
+        own = {key: value.detach().clone() for key, value in network.state_dict().items()}
+        network.load_state_dict(self.weights)
+        try:
+            yield
+        finally:
+            network.load_state_dict(own)

@@ -1,0 +1,1 @@
+"""Monitors of a GAN phase: measurements, the inflection detector and their plots."""

@@ -26,7 +26,7 @@ _NEWTON_STEPS = 12
 class RandomEncoder(nn.Module):
     """Two layers of random filters, pooled over a grid of positions; frozen, and the same for the same seed.
 
-    Each filter sums to zero over channels and pixels together: it is blind to the grey level, but not to colour.
+    Each filter sums to zero over channels and pixels together: it is blind to the gray level, but not to color.
 
     Parameters
     ----------

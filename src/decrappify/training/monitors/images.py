@@ -14,26 +14,26 @@ _MEAN = np.array(IMAGENET.mean, np.float32)[:, None, None]
 _STD = np.array(IMAGENET.std, np.float32)[:, None, None]
 
 
-def as_picture(image: Tensor, *, colour: bool) -> Array:
-    """Make an image (C, Y, X) in network units one to look at: uint8 (3, Y, X) of a photograph, else as it is."""
+def as_image(image: Tensor, *, is_color: bool) -> Array:
+    """Convert an image (C, Y, X) in network units for display: uint8 (3, Y, X) of a photograph, else unchanged."""
     values: Array = image.detach().float().cpu().numpy()
-    if not colour:
+    if not is_color:
         return values
     levels: Array = np.clip(np.rint((values * _STD + _MEAN) * 255), 0, 255).astype(np.uint8)
     return levels
 
 
-def write_patch(path: Path, image: Tensor, *, colour: bool) -> None:
+def write_patch(path: Path, image: Tensor, *, is_color: bool) -> None:
     """Write an image (C, Y, X) in network units as ``path.png`` (photographs) or ``path.tif``."""
-    picture = as_picture(image, colour=colour)
-    if colour:
+    pixels = as_image(image, is_color=is_color)
+    if is_color:
         from PIL import Image
 
-        Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0))).save(path.with_suffix(".png"))
+        Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(path.with_suffix(".png"))
     else:
         import tifffile
 
-        tifffile.imwrite(path.with_suffix(".tif"), picture, photometric="minisblack", metadata={"axes": "CYX"})
+        tifffile.imwrite(path.with_suffix(".tif"), pixels, photometric="minisblack", metadata={"axes": "CYX"})
 
 
 def read_patch(path: Path) -> Array:
@@ -41,8 +41,8 @@ def read_patch(path: Path) -> Array:
     if path.suffix == ".png":
         from PIL import Image
 
-        with Image.open(path) as picture:
-            values = np.asarray(picture, np.float32).transpose(2, 0, 1) / 255
+        with Image.open(path) as pixels:
+            values = np.asarray(pixels, np.float32).transpose(2, 0, 1) / 255
         return np.asarray((values - _MEAN) / _STD, np.float32)
     import tifffile
 

@@ -134,7 +134,7 @@ class Monitors:
     device : torch.device, optional
         Where the network runs; where its parameters are by default. The signals are computed on the CPU.
     data_range : float
-        Span between black and bright in network units: 1 for microscopy, about 4.4 for ImageNet-normalised colour
+        Span between black and bright in network units: 1 for microscopy, about 4.4 for ImageNet-normalized color
         (1 / 0.226). It shifts all PSNR alike and sets the faintest grid that counts, no more.
 
     Attributes

@@ -25,7 +25,7 @@ _LABEL, _LINE_HEIGHT = 15, 20
 Lines = dict[str, list[float]]
 
 
-def draw_monitors(
+def plot_monitors(
     path: str | os.PathLike[str],
     baseline: MonitorRow,
     rows: Sequence[MonitorRow],
@@ -106,8 +106,8 @@ def _panels(rows: Sequence[MonitorRow], limits: Limits) -> list[tuple[str, Lines
 
 
 def _draw_panel(axis: Any, title: str, share: list[float], lines: Lines, allowed: tuple[float, float]) -> None:
-    for (label, values), colour in zip(lines.items(), _LINES, strict=False):
-        axis.plot(share, values, color=colour, marker=".", markersize=3, linewidth=1.3, label=label or None)
+    for (label, values), color in zip(lines.items(), _LINES, strict=False):
+        axis.plot(share, values, color=color, marker=".", markersize=3, linewidth=1.3, label=label or None)
     axis.set_title(title, fontsize=10)
     _limit_view(axis, [value for values in lines.values() for value in values], allowed, n_labels=sum(map(bool, lines)))
 
@@ -188,7 +188,7 @@ def contact_sheet(
         The PNG to write.
     columns : sequence of (str, sequence of ndarray)
         A label, and images (Y, X) or (C, Y, X), the same scenes in every column. Three channels are shown as RGB, which
-        must be display colours, not normalised ones; other numbers of channels get a row each. An image smaller than
+        must be display colors, not normalized ones; other numbers of channels get a row each. An image smaller than
         its row (a source to be upsampled) is enlarged by whole pixels.
     chosen : int, optional
         The column to frame.

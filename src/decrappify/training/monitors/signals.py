@@ -1,7 +1,7 @@
 """Signals of a GAN phase in the spectrum: pure functions of restored and true images, (N, C, H, W).
 
-Every channel is a grey picture of its own and powers are summed over channels, so one channel of microscopy and the
-three of ImageNet-normalised colour are treated alike. Frequencies are in cycles per pixel.
+Every channel is a gray image and powers are summed over channels, so one channel of microscopy and the
+three of ImageNet-normalized color are treated alike. Frequencies are in cycles per pixel.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LEAST_SIZE = 32  # below it, the lowest band holds no more than a ring
 
 _NEIGHBOURHOOD = 0.06  # cycles per pixel around the radius of a grid line, but at least ...
 _LEAST_BINS = 4.5  # ... so many bins, lest the corner of a small spectrum have no neighbours
-_FAINT = 4e-3  # of the data range: one grey level of an 8-bit display
+_FAINT = 4e-3  # of the data range: one gray level of an 8-bit display
 _LOBE = 2  # bins that a Hann window smears a line over
 
 
@@ -29,11 +29,11 @@ class SpectralSums:
     Attributes
     ----------
     restored, truth : Tensor
-        (H, W) float64 power, in squared grey levels: white noise of variance v has the power v at every frequency.
+        (H, W) float64 power, in squared gray levels: white noise of variance v has the power v at every frequency.
     cross : Tensor
         (H, W) complex128, restored times the conjugate of the truth.
     n : int
-        Grey pictures (images times channels) in the sums.
+        Gray images (images times channels) in the sums.
     """
 
     restored: Tensor
@@ -100,7 +100,7 @@ def grid_lines(sums: SpectralSums, *, data_range: float = 1.0) -> Tensor:
 
     Upsampling leaves patterns that repeat every 2 or 4 pixels: lines at multiples of 1/4 cycle per pixel along the
     axes, and where those cross. About 1 each in a textured image without a grid. Surroundings weaker than the line of
-    a grid with an amplitude of 0.4 % of `data_range`, one grey level of an 8-bit display, count as that line: in a
+    a grid with an amplitude of 0.4 % of `data_range`, one gray level of an 8-bit display, count as that line: in a
     smooth image without noise, a grid that nobody can see would otherwise stand out a hundredfold.
 
     Returns
@@ -146,7 +146,7 @@ def coherent_split(sums: SpectralSums) -> tuple[float, float]:
     Returns
     -------
     confirmed, invented : float
-        Variances (squared grey levels); their sum is the variance of the restored images.
+        Variances (squared gray levels); their sum is the variance of the restored images.
 
     >>> image, noise = torch.randn(2, 8, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     >>> [round(part, 2) for part in coherent_split(spectral_sums(image + 0.5 * noise, image))]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +10,23 @@ from decrappify.checks import checked_progress
 from decrappify.errors import InputError
 from decrappify.intensity import IMAGENET, NormalizationRule
 from decrappify.model import Model, load_model
-from decrappify.training.data.training_data import Material, PhotoMaterial, Split, find_material
 from decrappify.training.config.nogan import NoganConfig
+from decrappify.training.config.options import DataOptions, RunOptions
 from decrappify.training.config.presets import nogan_preset
-from decrappify.training.engine.run_folder import holds_run_folder, refuse_data_folder
+from decrappify.training.data.training_data import (
+    PhotographData,
+    Split,
+    TrainingData,
+    data_settings,
+    read_training_data,
+)
+from decrappify.training.engine.run_folder import holds_run_folder, prepare_run_folder, refuse_data_folder
 
 if TYPE_CHECKING:
     from torch import nn
 
     from decrappify.crappify import Crappifier
-    from decrappify.training.engine.trainer import NoganRun
+    from decrappify.training.nogan.run import NoganRun
 
 _PATCHES = 20_000  # of movies and pairs that count as all of the data
 
@@ -34,132 +39,98 @@ def train_nogan(
     output: str | Path,
     config: NoganConfig | str = "microscopy",
     pairs: Any = None,
-    validation: Any = None,
+    data: DataOptions | None = None,
     start_from: Model | str | Path | None = None,
     critic_from: str | Path | None = None,
-    time_axis: str = "T",
-    still_motion_px: tuple[float, float] = (0.0, 2.0),
-    shrink: Sequence[int] = (1,),
-    folder_as: str = "auto",
-    card: Mapping[str, Any] | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    progress: Any = None,
-    stop: threading.Event | None = None,
+    run: RunOptions | None = None,
 ) -> Model:
     """Train a generator with a NoGAN schedule (Antic, Howard and Manor 2019).
 
-    (i) The generator learns from the content loss; (ii) it saves images; (iii) the critic learns to tell them from real
-    ones; (iv) both learn against each other, for a short while; (ii) to (iv) may be repeated. Checkpoints of the GAN
-    phase are compared on held-out data, and the model gets the best of them, or the pretrained weights if no checkpoint
-    is better: see ``monitors.png`` and ``checkpoints.png`` in the run folder.
+    (i) The generator is trained on the content loss; (ii) its predictions are saved; (iii) the critic is trained to
+    classify them and real images; (iv) both are trained against each other, briefly; (ii) to (iv) may be repeated.
+    Checkpoints of the GAN phase are compared on held-out data, and the model has the weights of the best of them, or
+    the pretrained weights if no checkpoint is better: see ``monitors.png`` and ``checkpoints.png`` in the run folder.
 
     Parameters
     ----------
     high_res : path, Movie, array, or a list of them
-        Good images, as for `train`; for colorization a folder of photographs, or a list of paths or arrays (Y, X, 3).
+        High-resolution images, as for `train`; for colorization a folder of photographs, or a list of paths or arrays
+        (Y, X, 3).
     crappifier : Crappifier or str
-        How good images become bad; for colorization ``"colour-grey"`` by default.
+        Degradation of the images; for colorization ``"colour-grey"`` by default.
     output : path
         Run folder: images, checkpoints, log, plots, ``pretrained.safetensors`` and ``model.safetensors``.
     config : NoganConfig or str
         The schedule, or the name of one: "microscopy", "artistic", "stable" or "video".
-    pairs, validation, time_axis, still_motion_px, shrink, folder_as, card
-        As for `train`.
+    pairs : tuple, list or folder, optional
+        Measured pairs, as for `train`.
+    data : DataOptions, optional
+        Validation data, and how the data are read.
     start_from : Model, name or path, optional
         A trained generator of the same architecture. With an empty ``config.pretrain`` phase (i) is left out.
     critic_from : path, optional
         A critic, such as the ``critic.safetensors`` of another run, or a published one.
-    resume, overwrite : bool
-        Go on from the checkpoint in `output` (with as many threads as the run began with, and bit for bit on the same
-        type of processor); or replace the run there.
-    progress : callable, optional
-        Such as ``tqdm``.
-    stop : threading.Event, optional
-        Set it to save and stop; the model then has the weights of that moment (of the best checkpoint in a GAN phase),
-        and an entry ``unfinished`` on its card.
+    run : RunOptions, optional
+        Resume, overwrite, model card, progress, cancel. A cancelled run returns the weights of that moment (of the best
+        checkpoint in a GAN phase).
 
     Returns
     -------
     Model
-        Its card tells what was chosen and why.
+        Its card states which checkpoint was selected and why.
 
     Raises
     ------
     InputError
         For data or settings that cannot be used.
     OutputExistsError
-        If `output` holds a run and neither `resume` nor `overwrite` was asked for.
+        If `output` holds a run and neither `resume` nor `overwrite` is set.
     OutputError
         If another process writes into `output`, or it cannot be written.
     """
-    import torch
-
-    from decrappify.runtime import threads_put_back
-    from decrappify.training.supervised import run_folder
+    from decrappify.training.engine.processes import needs_folder, training_session
+    from decrappify.training.engine.trainer import Trainer
+    from decrappify.training.nogan.run import NoganRun
     from decrappify.training.nogan.schedule import run_phases
-    from decrappify.training.engine.trainer import NoganRun
-    from decrappify.training.engine.processes import deterministic, interruptible, needs_folder
 
     config = nogan_preset(config) if isinstance(config, str) else config
-    if not config.pretrain and start_from is None and not resume:
-        raise InputError("the schedule has no pretrain steps; give start_from, the generator to start from")
-    refuse_data_folder(Path(output), high_res, pairs, validation)
-    folder = run_folder(output, resume=resume, overwrite=overwrite)
+    data, run = data or DataOptions(), run or RunOptions()
+    if not config.pretrain and start_from is None and not run.resume:
+        raise InputError("the schedule has no pretrain steps; pass start_from, the generator to start from")
+    refuse_data_folder(Path(output), high_res, pairs, data.validation)
+    folder = prepare_run_folder(output, resume=run.resume, overwrite=run.overwrite)
     split = Split(
         n_frames=config.n_frames,
         in_channels=int(config.generator_settings.get("in_channels", 1)),
         validation_fraction=config.validation_fraction,
-        time_axis=time_axis,
-        still_motion_px=still_motion_px,
-        shrink=tuple(shrink),
-        folder_as=folder_as,
+        options=data,
     )
-    material, items = _material(high_res, crappifier, pairs, validation, split, config)
-    with (
-        torch.random.fork_rng(devices=[]),  # the caller's generator is left alone
-        threads_put_back(),
-        deterministic(config.deterministic),
-        interruptible(stop or threading.Event()) as stopping,
-    ):
-        torch.manual_seed(config.seed)
-        generator = _generator(config, material.scale, start_from)
+    training_data, items = _training_data(high_res, crappifier, pairs, split, config)
+    with training_session(config, run.cancel) as cancel:
+        generator = _generator(config, training_data.scale, start_from)
         critic = _critic(config, generator, critic_from)
-        settings = {
-            "architecture": generator.architecture,
-            "critic_architecture": critic.architecture,
-            "trained_on": material.used,
-            "crappifier": None if material.crappifier is None else material.crappifier.to_dict(),
-            "items": items,
-            "time_axis": time_axis,
-            "still_motion_px": still_motion_px,
-            "shrink": list(shrink),
-        }
-        run = NoganRun(
+        architectures = {"architecture": generator.architecture, "critic_architecture": critic.architecture}
+        trainer = Trainer(
             config,
-            material,
-            generator,
-            critic,
+            {"generator": generator, "critic": critic},
             folder,
-            items=items,
-            settings=settings,
-            progress=checked_progress(progress),
-            stop=stopping,
+            settings=config.to_dict() | architectures | {"items": items} | data_settings(training_data, data),
+            progress=checked_progress(run.progress),
+            cancel=cancel,
         )
-        describe = _Describe(run, split.rule, dict(card or {}))
-        if resume:
-            run.resume()
+        nogan = NoganRun(trainer, config, training_data, items, resume=run.resume)
+        describe = _Describe(nogan, split.rule, dict(run.card))
         with needs_folder(folder):
-            run_phases(run, describe)
-    run.history.setdefault("verdict", "stopped before the first checkpoint of a GAN phase")
+            run_phases(nogan, describe)
+    nogan.history.setdefault("verdict", "stopped before the first checkpoint of a GAN phase")
     model = describe("")
-    if run.fabric.is_global_zero:
+    if trainer.is_first:
         model.save(folder / "model.safetensors", overwrite=True)
     return model
 
 
 class _Describe:
-    """Makes a Model of the run's present generator."""
+    """Create a Model from the run's present generator."""
 
     def __init__(self, run: NoganRun, rule: NormalizationRule, card: dict[str, Any]) -> None:
         self._run, self._rule, self._card = run, rule, card
@@ -180,13 +151,13 @@ class _Describe:
                 described[key] = run.history[key]
         described |= {
             "trained_with": f"decrappify {__version__}",
-            "training_seconds": round(run.seconds),
-            "runtime": run.runtime,
-            "trained_on": run.material.used,
+            "training_seconds": round(run.trainer.seconds),
+            "runtime": run.trainer.runtime,
+            "trained_on": run.data.used,
             "images": run.items,
             "settings": config.to_dict(),
         }
-        crappifier = run.material.crappifier
+        crappifier = run.data.crappifier
         return Model(
             deepcopy(run.generator).cpu(),
             IMAGENET if config.task == "colorization" else self._rule,
@@ -195,20 +166,21 @@ class _Describe:
         )
 
 
-def _material(
-    high_res: Any, crappifier: Any, pairs: Any, validation: Any, split: Split, config: NoganConfig
-) -> tuple[Material, int]:
-    """Read the data, and count the items that are all of it."""
+def _training_data(
+    high_res: Any, crappifier: Any, pairs: Any, split: Split, config: NoganConfig
+) -> tuple[TrainingData, int]:
+    """Read the data; return them and the number of items that count as all of them."""
     if config.task == "restoration":
-        return find_material(high_res, crappifier, pairs, validation, split), config.items or _PATCHES
+        return read_training_data(high_res, crappifier, pairs, split), config.items or _PATCHES
     from decrappify.training.data.inputs import as_crappifier, as_photographs
 
     if pairs is not None or high_res is None:
         raise InputError("colorization needs high_res photographs, not pairs")
+    validation = split.options.validation
     kept = None if validation is None else as_photographs(validation)
     degrade = as_crappifier(crappifier or "colour-grey")
-    photographs = PhotoMaterial(as_photographs(high_res), degrade, kept, config.validation_fraction)
-    return photographs, config.items or len(photographs.pictures)
+    photographs = PhotographData(as_photographs(high_res), degrade, kept, config.validation_fraction)
+    return photographs, config.items or len(photographs.photographs)
 
 
 def _generator(config: NoganConfig, scale: int, start_from: Model | str | Path | None) -> Any:

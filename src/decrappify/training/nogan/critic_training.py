@@ -1,4 +1,4 @@
-"""Phase (iii) of NoGAN: the critic learns to tell saved generated images from real ones, as a plain classifier."""
+"""Phase (iii) of NoGAN: the critic is trained to classify saved images as generated or real."""
 
 from __future__ import annotations
 
@@ -10,59 +10,69 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from decrappify.losses import critic_loss, patch_accuracy
-from decrappify.training.nogan.generated import Judged, JudgedDataset
-from decrappify.training.engine.optimization import Learner
 from decrappify.training.config.nogan import CriticStep
-from decrappify.training.engine.trainer import NoganRun
+from decrappify.training.engine.optimization import OptimizedNetwork
+from decrappify.training.engine.trainer import Phase
+from decrappify.training.nogan.generated import CriticDataset, CriticSample
+from decrappify.training.nogan.run import NoganRun
 
-# Held-out crops that the accuracy is measured on.
-_CHECKED = 64
+_HELD_OUT_CROPS = 64  # that the accuracy is measured on
 
 
-def train_critic(run: NoganRun, step: CriticStep, images: Path, what: str) -> None:
+def train_critic(run: NoganRun, step: CriticStep, images: Path, name: str) -> None:
     """Run one critic step on the images of `save_generated`, until its epochs or its accuracy are reached."""
     half = max(1, step.batch_size // 2)  # a batch holds as many real as generated images
-    n_images = JudgedDataset(images, step.size, 1, 0).n_images
-    epoch = max(1, round(n_images / (2 * half * run.fabric.world_size)))
+    n_images = CriticDataset(images, step.size, 1, 0).n_images
+    epoch = max(1, round(n_images / (2 * half * run.trainer.n_processes)))
     total = epoch * step.epochs
     run.critic.train().requires_grad_(True)
-    learner = Learner(
+    critic = OptimizedNetwork(
         run.fabric,
         run.critic,
         (step.learning_rate,),
         weight_decay=run.config.weight_decay,
         one_cycle=(total, 0.3),
     )
-    dataset = JudgedDataset(images, step.size, total * half * run.fabric.world_size, run.seed())
+    dataset = CriticDataset(images, step.size, total * half * run.trainer.n_processes, run.seed())
     checked = _held_out(images, step.size, run)
 
-    def take_step(batch: Judged, number: int) -> dict[str, Tensor]:
-        real, generated = learner.network(torch.cat([batch["real"], batch["generated"]])).chunk(2)
+    def take_step(batch: CriticSample, number: int) -> dict[str, Tensor]:
+        real, generated = critic.network(torch.cat([batch["real"], batch["generated"]])).chunk(2)
         loss = critic_loss(real, generated, run.config.gan.adversarial)
-        learner.learn(loss, f"step {number} of {what}")
+        critic.step(loss, f"step {number} of {name}")
         return {"critic": loss, "accuracy": patch_accuracy(real, generated)}
 
-    def look(_: int, numbers: dict[str, float]) -> bool:
-        numbers["val_accuracy"] = accuracy = run.mean(_accuracy(run, checked))
+    def evaluate(_: int, means: dict[str, float]) -> bool:
+        means["val_accuracy"] = accuracy = run.trainer.mean(_accuracy(run, checked))
         run.history["critic_accuracy"] = accuracy
         return accuracy >= step.accuracy and step.accuracy < 1
 
-    run.loop(what, dataset, half, total, {"critic": learner}, take_step, every=epoch, at_checkpoint=look)
+    phase = Phase(
+        name=name,
+        dataset=dataset,
+        batch_size=half,
+        total=total,
+        stateful={"critic": critic},
+        step=take_step,
+        every=epoch,
+        evaluate=evaluate,
+    )
+    run.run(phase)
 
 
-def _held_out(images: Path, size: int, run: NoganRun) -> list[Judged]:
-    dataset = JudgedDataset(images, size, _CHECKED, run.config.seed, held_out=True)
-    samples = [dataset[index] for index in range(_CHECKED)]
-    return [default_collate(samples[start : start + 8]) for start in range(0, _CHECKED, 8)]
+def _held_out(images: Path, size: int, run: NoganRun) -> list[CriticSample]:
+    dataset = CriticDataset(images, size, _HELD_OUT_CROPS, run.config.seed, held_out=True)
+    samples = [dataset[index] for index in range(_HELD_OUT_CROPS)]
+    return [default_collate(samples[start : start + 8]) for start in range(0, _HELD_OUT_CROPS, 8)]
 
 
 @torch.no_grad()
-def _accuracy(run: NoganRun, batches: list[Judged]) -> Tensor:
-    """Share of held-out patches that the critic judges rightly; it is left in training mode."""
+def _accuracy(run: NoganRun, batches: list[CriticSample]) -> Tensor:
+    """Return the share of held-out patches that the critic classifies correctly; it is left in training mode."""
     run.critic.eval()
-    right: list[Any] = []
+    correct: list[Any] = []
     for batch in batches:
         real, generated = (run.critic(batch[kind].to(run.fabric.device)) for kind in ("real", "generated"))
-        right.append(patch_accuracy(real, generated))
+        correct.append(patch_accuracy(real, generated))
     run.critic.train()
-    return torch.stack(right).mean()
+    return torch.stack(correct).mean()

@@ -1,4 +1,4 @@
-"""Phase (iv) of NoGAN: critic until its loss is under the threshold, one generator step, and so on, watched."""
+"""Phase (iv) of NoGAN: critic steps until its loss is below the threshold, then one generator step, and again."""
 
 from __future__ import annotations
 
@@ -10,68 +10,78 @@ from torch import Tensor
 from decrappify.datasets import Sample
 from decrappify.losses import critic_loss, generator_adversarial_loss, tuple_loss
 from decrappify.networks.groups import freeze_encoder
-from decrappify.training.engine.optimization import Learner
-from decrappify.training.engine.trainer import NoganRun
+from decrappify.training.engine.optimization import OptimizedNetwork
+from decrappify.training.engine.trainer import Phase
+from decrappify.training.nogan.run import NoganRun
 
-_FURTHEST = 100  # steps between two checkpoints, at most
+_MOST_STEPS_BETWEEN = 100  # two checkpoints
 _BETAS = (0.0, 0.9)
 
-# The step and the images seen in this phase, to the validation PSNR and whether to stop.
-Watch = Callable[[int, int], tuple[float, bool]]
+# Evaluate a checkpoint: the step and the images seen in this phase, to the validation PSNR and whether to stop.
+Evaluate = Callable[[int, int], tuple[float, bool]]
 
 
 def gan_steps(run: NoganRun) -> tuple[int, int]:
-    """Count the steps of a GAN phase and those between two of its checkpoints."""
+    """Return the number of steps of a GAN phase and of those between two of its checkpoints."""
     gan = run.config.gan
-    images_a_step = gan.batch_size * run.fabric.world_size
-    every = max(1, min(_FURTHEST, round(run.items * run.config.checkpoint_share / images_a_step)))
+    images_a_step = gan.batch_size * run.trainer.n_processes
+    every = max(1, min(_MOST_STEPS_BETWEEN, round(run.items * run.config.checkpoint_share / images_a_step)))
     return run.steps(gan.share, gan.batch_size), every
 
 
-def gan_phase(run: NoganRun, watch: Watch, what: str) -> None:
-    """Run one GAN phase, and call `watch` at each checkpoint.
+def gan_phase(run: NoganRun, evaluate_checkpoint: Evaluate, name: str) -> None:
+    """Run one GAN phase, and call `evaluate_checkpoint` at each checkpoint.
 
     One stream of batches serves both networks: a step is the critic's or the generator's. The network whose step it is
-    is in training mode, the other in evaluation mode and left alone. The critic goes first, and its turn lasts until a
-    critic loss, averaged over the processes, is under the threshold; the generator's turn is one step.
+    is in training mode, the other in evaluation mode and unchanged. The critic is first, and its turn lasts until a
+    critic loss, averaged over the processes, is below the threshold; the generator's turn is one step.
     """
     config, gan = run.config, run.config.gan
     freeze_encoder(run.generator, gan.freeze_encoder)
     run.critic.requires_grad_(True)
     generator, critic = (
-        Learner(run.fabric, network, (rate,), betas=_BETAS, weight_decay=config.weight_decay)
+        OptimizedNetwork(run.fabric, network, (rate,), betas=_BETAS, weight_decay=config.weight_decay)
         for network, rate in ((run.generator, gan.learning_rate), (run.critic, gan.learning_rate * gan.critic_factor))
     )
-    images_a_step = gan.batch_size * run.fabric.world_size
+    images_a_step = gan.batch_size * run.trainer.n_processes
     total, every = gan_steps(run)
-    dataset = run.material.training(gan.size, total * images_a_step, run.seed())
-    notes = run.position.notes  # part of every checkpoint: whose turn it is
+    dataset = run.data.training(gan.size, total * images_a_step, run.seed())
+    notes = run.trainer.position.notes  # part of every checkpoint: whose turn it is
     notes.setdefault("turn", "critic")
     notes.setdefault("generator_steps", 0)
 
     def take_step(batch: Sample, number: int) -> dict[str, Tensor]:
-        where = f"step {number} of {what}"
+        where = f"step {number} of {name}"
         if notes["turn"] == "generator":
             notes["turn"] = "critic"
             notes["generator_steps"] += 1
             return _generator_step(run, generator, batch, where)
         numbers = _critic_step(run, critic, batch, where)
-        if run.mean(numbers["critic"]) < gan.threshold:
+        if run.trainer.mean(numbers["critic"]) < gan.threshold:
             notes["turn"] = "generator"
         return numbers
 
-    def look(number: int, numbers: dict[str, float]) -> bool:
-        numbers["val_psnr"], stop = watch(number, number * images_a_step)
-        numbers["generator_steps"] = notes["generator_steps"]
+    def evaluate(number: int, means: dict[str, float]) -> bool:
+        means["val_psnr"], stop = evaluate_checkpoint(number, number * images_a_step)
+        means["generator_steps"] = notes["generator_steps"]
         return stop
 
-    learners = {"generator": generator, "critic": critic}
-    run.loop(what, dataset, gan.batch_size, total, learners, take_step, every=every, at_checkpoint=look)
+    phase = Phase(
+        name=name,
+        dataset=dataset,
+        batch_size=gan.batch_size,
+        total=total,
+        stateful={"generator": generator, "critic": critic},
+        step=take_step,
+        every=every,
+        evaluate=evaluate,
+    )
+    run.run(phase)
     freeze_encoder(run.generator, False)
 
 
-def _critic_step(run: NoganRun, critic: Learner, batch: Sample, where: str) -> dict[str, Tensor]:
-    """Let the critic learn from real targets and from what the generator makes of their sources."""
+def _critic_step(run: NoganRun, critic: OptimizedNetwork, batch: Sample, where: str) -> dict[str, Tensor]:
+    """Train the critic on real targets and on the generator's predictions of their sources."""
     run.generator.eval()
     run.critic.train().requires_grad_(True)
     with torch.no_grad(), run.fabric.autocast():
@@ -79,12 +89,12 @@ def _critic_step(run: NoganRun, critic: Learner, batch: Sample, where: str) -> d
     # One pass for both, so that their spectral norms are the same.
     on_real, on_generated = critic.network(torch.cat([batch["target"], generated])).chunk(2)
     loss = critic_loss(on_real, on_generated, run.config.gan.adversarial)
-    critic.learn(loss, where)
+    critic.step(loss, where)
     return {"critic": loss}
 
 
-def _generator_step(run: NoganRun, generator: Learner, batch: Sample, where: str) -> dict[str, Tensor]:
-    """Let the generator learn to convince the critic and to stay close to the target, stability loss included."""
+def _generator_step(run: NoganRun, generator: OptimizedNetwork, batch: Sample, where: str) -> dict[str, Tensor]:
+    """Train the generator on the adversarial and the content loss, stability loss included."""
     config, gan = run.config, run.config.gan
     run.generator.train()
     run.critic.eval().requires_grad_(False)
@@ -93,10 +103,10 @@ def _generator_step(run: NoganRun, generator: Learner, batch: Sample, where: str
     predictions = generator.network(sources).float()
     first, second = predictions.chunk(2) if pair else (predictions, None)
     content, stability = tuple_loss(
-        first, target, run.content, prediction_2=second, stability_weight=config.stability_weight
+        first, target, run.content_loss, prediction_2=second, stability_weight=config.stability_weight
     )
     with run.fabric.autocast():
         judged = run.critic(predictions).float()
     adversarial = generator_adversarial_loss(judged, gan.adversarial)
-    generator.learn(gan.adversarial_weight * adversarial + gan.content_weight * content, where)
+    generator.step(gan.adversarial_weight * adversarial + gan.content_weight * content, where)
     return {"content": content, "stability": stability, "adversarial": adversarial}

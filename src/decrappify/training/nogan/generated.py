@@ -1,7 +1,8 @@
-"""Phase (ii) of NoGAN: generated images and their real partners, saved as pictures that a person can look at too."""
+"""Phase (ii) of NoGAN: generated images and their real counterparts, saved as image files."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TypedDict
 
@@ -14,23 +15,24 @@ from decrappify.datasets import Sample
 from decrappify.datasets.augment import orient, random_orientation
 from decrappify.errors import InputError, MissingFileError
 from decrappify.movie import Array
-from decrappify.training.engine.trainer import Halted, NoganRun
-from decrappify.training.monitors.images import read_patch, write_patch
 from decrappify.training.engine.processes import folder_errors, on_any_rank
+from decrappify.training.engine.trainer import Stopped
+from decrappify.training.monitors.images import read_patch, write_patch
+from decrappify.training.nogan.run import NoganRun
 
 KINDS = ("generated", "real")  # class ids 0 and 1
-_HELD_OUT = 10  # every so-manieth image judges the critic
+_HELD_OUT = 10  # every n-th image is held out to evaluate the critic
 
 
-class Judged(TypedDict):
+class CriticSample(TypedDict):
     """One image for the critic, or a batch of them: (C, H, W) float32 in network units, one real and one generated."""
 
     real: Tensor
     generated: Tensor
 
 
-def save_generated(run: NoganRun, folder: Path, what: str) -> int:
-    """Save what the generator makes of `generated_share` of the data, beside the real images; return their number.
+def save_generated(run: NoganRun, folder: Path, name: str) -> int:
+    """Save predictions of `generated_share` of the data, beside the real images; return their number.
 
     Images go to ``folder/generated`` and ``folder/real`` under the same names: PNG for photographs, float32 TIFF in
     network units for microscopy. Each process saves its share. A resumed run continues after the images of its last
@@ -38,31 +40,29 @@ def save_generated(run: NoganRun, folder: Path, what: str) -> int:
     """
     config = run.config
     n_images = max(2 * _HELD_OUT, round(run.items * config.generated_share))
-    dataset = run.material.training(config.generated_size, n_images, run.seed())
+    dataset = run.data.training(config.generated_size, n_images, run.seed())
     for kind in KINDS:
         (folder / kind).mkdir(parents=True, exist_ok=True)
-    first = run.position.step
-    bar, status = run.bar(n_images, what, "image", first), run.status(n_images, what, "image", first)
+    first = run.trainer.position.step
     run.generator.eval()
-    together = config.generated_batch_size * run.fabric.world_size
-    try:
+    together = config.generated_batch_size * run.trainer.n_processes
+    with ExitStack() as stack:
+        bar, status = run.trainer.reporting(stack, name, n_images, "image", first)
         for start in range(first, n_images, together):
             end = min(start + together, n_images)
-            chosen = range(start, end)[run.fabric.global_rank :: run.fabric.world_size]
+            chosen = range(start, end)[run.fabric.global_rank :: run.trainer.n_processes]
             if chosen:
                 with folder_errors(run.folder):
                     _save_batch(run, dataset, chosen, folder)
             if bar is not None:
                 bar.update(end - start)
-            halted = on_any_rank(run.fabric, run.stop.is_set())
-            if halted or (run.fabric.world_size == 1 and run.is_save_due()):  # else others may still write earlier ones
-                run.save_place(end)
+            halted = on_any_rank(run.fabric, run.trainer.cancel.is_set())
+            # With several processes, another one may still be writing earlier images.
+            if halted or (run.trainer.n_processes == 1 and run.trainer.is_save_due()):
+                run.trainer.save_at(end)
             if halted:
-                raise Halted(f"image {end} of {n_images}")
+                raise Stopped(f"image {end} of {n_images}")
             status.at(end)
-    finally:
-        if bar is not None:
-            bar.close()
     run.fabric.barrier()
     return n_images
 
@@ -73,11 +73,11 @@ def _save_batch(run: NoganRun, dataset: Dataset[Sample], chosen: range, folder: 
         predictions = run.generator(batch["source"].to(run.fabric.device)).float().cpu()
     for index, generated, real in zip(chosen, predictions, batch["target"], strict=True):
         for kind, image in zip(KINDS, (generated, real), strict=True):
-            write_patch(folder / kind / f"{index:06d}", image, colour=run.config.task == "colorization")
+            write_patch(folder / kind / f"{index:06d}", image, is_color=run.config.task == "colorization")
 
 
-class JudgedDataset(Dataset[Judged]):
-    """Pairs of a real and a generated image for the critic, each drawn for itself.
+class CriticDataset(Dataset[CriticSample]):
+    """Pairs of a real and a generated image for the critic, drawn independently.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class JudgedDataset(Dataset[Judged]):
     seed : int
         Item `i` depends on `seed` and `i` alone.
     held_out : bool
-        Take every tenth image, which training leaves out.
+        Use every tenth image, which training leaves out.
     """
 
     def __init__(self, folder: Path, size: int, length: int, seed: int, *, held_out: bool = False) -> None:
@@ -98,7 +98,7 @@ class JudgedDataset(Dataset[Judged]):
         self._files: dict[str, list[Path]] = {}
         for kind in KINDS:
             if not (folder / kind).is_dir():
-                raise MissingFileError(f"{folder / kind} is gone, and the critic learns from it; start the run again")
+                raise MissingFileError(f"{folder / kind} is gone, and the critic is trained on it; start the run again")
             files = sorted((folder / kind).iterdir())
             self._files[kind] = [file for number, file in enumerate(files) if (number % _HELD_OUT == 0) == held_out]
             if not self._files[kind]:
@@ -107,18 +107,18 @@ class JudgedDataset(Dataset[Judged]):
 
     @property
     def n_images(self) -> int:
-        """Real and generated images together."""
+        """Number of images, real and generated."""
         return sum(map(len, self._files.values()))
 
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> Judged:
+    def __getitem__(self, index: int) -> CriticSample:
         if not 0 <= index < self.length:
             raise IndexError(index)
         rng = np.random.default_rng([self.seed, index])
         images = {kind: torch.from_numpy(self._crop(kind, rng)) for kind in KINDS}
-        return Judged(real=images["real"], generated=images["generated"])
+        return CriticSample(real=images["real"], generated=images["generated"])
 
     def _crop(self, kind: str, rng: np.random.Generator) -> Array:
         image = read_patch(self._files[kind][int(rng.integers(len(self._files[kind])))])

@@ -1,4 +1,4 @@
-"""The NoGAN schedule as a list of phases that a person can read, and the walk through it."""
+"""The NoGAN schedule as a list of phases, and the function that runs them."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from typing import Any
 
 from decrappify.datasets import Sample
 from decrappify.intensity import IMAGENET
+from decrappify.training.config.nogan import NoganConfig
+from decrappify.training.engine.processes import folder_errors
+from decrappify.training.engine.trainer import Stopped
+from decrappify.training.engine.validation import Validator
 from decrappify.training.nogan.critic_files import save_critic
 from decrappify.training.nogan.critic_training import train_critic
 from decrappify.training.nogan.gan import gan_phase, gan_steps
 from decrappify.training.nogan.generated import save_generated
-from decrappify.training.nogan.selection import Watcher
-from decrappify.training.config.nogan import NoganConfig
-from decrappify.training.engine.trainer import Halted, NoganRun
 from decrappify.training.nogan.pretraining import pretrain
-from decrappify.training.engine.processes import folder_errors
-from decrappify.training.engine.validation import Validator
+from decrappify.training.nogan.run import NoganRun
+from decrappify.training.nogan.selection import CheckpointSelection
 
 log = logging.getLogger(__name__)
 
-_COLOUR_RANGE = 3 / sum(IMAGENET.std)  # black to white in ImageNet-normalised units
+_COLOR_RANGE = 3 / sum(IMAGENET.std)  # black to white in ImageNet-normalised units
 _BATCH = 8
 PRETRAINED_CRITIC = "pretrained_critic.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
+class PlannedPhase:
     """One entry of the schedule: ``pretrain``, ``save images``, ``critic`` or ``GAN``, in its cycle (from 1)."""
 
     kind: str
@@ -41,8 +42,8 @@ class Phase:
         return f"cycle {self.cycle}: {self.kind}{number}" if self.cycle else f"{self.kind}{number}"
 
 
-def plan(config: NoganConfig) -> list[Phase]:
-    """Write the schedule out as a flat list.
+def plan(config: NoganConfig) -> list[PlannedPhase]:
+    """Return the schedule as a flat list.
 
     Examples
     --------
@@ -50,32 +51,32 @@ def plan(config: NoganConfig) -> list[Phase]:
     >>> [str(phase) for phase in plan(nogan_preset("microscopy"))]
     ['pretrain', 'cycle 1: save images', 'cycle 1: critic', 'cycle 1: GAN']
     """
-    phases = [Phase("pretrain", 0, index, len(config.pretrain)) for index in range(len(config.pretrain))]
+    phases = [PlannedPhase("pretrain", 0, index, len(config.pretrain)) for index in range(len(config.pretrain))]
     for cycle in range(1, config.cycles + 1):
         critics = len(critic_steps(config, cycle))
-        phases.append(Phase("save images", cycle))
-        phases += [Phase("critic", cycle, index, critics) for index in range(critics)]
-        phases.append(Phase("GAN", cycle))
+        phases.append(PlannedPhase("save images", cycle))
+        phases += [PlannedPhase("critic", cycle, index, critics) for index in range(critics)]
+        phases.append(PlannedPhase("GAN", cycle))
     return phases
 
 
 def critic_steps(config: NoganConfig, cycle: int) -> tuple[Any, ...]:
-    """Give the critic's steps in a cycle."""
+    """Return the steps of the critic in a cycle."""
     return (*config.first_critic, *config.critic_steps) if cycle == 1 else config.critic_steps
 
 
 def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
-    """Run the phases that remain; a run that is asked to stop ends early, with `unfinished` set."""
+    """Run the remaining phases; a cancelled run ends early, with `unfinished` set."""
     config = run.config
-    colour = config.task == "colorization"
-    data_range = _COLOUR_RANGE if colour else 1.0
+    is_color = config.task == "colorization"
+    data_range = _COLOR_RANGE if is_color else 1.0
     samples = _held_out(run)
     validator = Validator(samples, len(samples), _BATCH, data_range)  # type: ignore[arg-type]
     phases = plan(config)
-    watcher: Watcher | None = None
+    selection: CheckpointSelection | None = None
     try:
-        while run.position.phase < len(phases):
-            phase = phases[run.position.phase]
+        while run.trainer.position.phase < len(phases):
+            phase = phases[run.trainer.position.phase]
             log.info("%s", phase)
             images = run.folder / "images" / f"cycle_{phase.cycle}"
             if phase.kind == "pretrain":
@@ -85,42 +86,42 @@ def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
             elif phase.kind == "critic":
                 train_critic(run, critic_steps(config, phase.cycle)[phase.index], images, str(phase))
             else:
-                if "rows" not in run.history and run.fabric.is_global_zero:
+                if "rows" not in run.history and run.trainer.is_first:
                     with folder_errors(run.folder):
                         save_critic(run.critic, run.folder / PRETRAINED_CRITIC)
-                watcher = watcher or Watcher(run, samples, data_range, describe)
-                if not _gan(run, watcher, str(phase)):
+                selection = selection or CheckpointSelection(run, samples, data_range, describe)
+                if not _gan(run, selection, str(phase)):
                     break
-            run.end_phase()
+            run.trainer.end_phase()
             with folder_errors(run.folder):
-                run.record.draw(final=False)
-    except Halted as halted:
-        run.unfinished = f"stopped in {phases[run.position.phase]} at {halted}"
+                run.log.plot(final=False)
+    except Stopped as stopped:
+        run.unfinished = f"stopped in {phases[run.trainer.position.phase]} at {stopped}"
         log.info("%s", run.unfinished)
-        if watcher is not None and watcher.rows:
-            watcher.choose()  # the best so far; a phase that ends by itself has chosen
-    if run.fabric.is_global_zero:
+        if selection is not None and selection.rows:
+            selection.choose()  # the best so far; a phase that ends by itself has chosen
+    if run.trainer.is_first:
         with folder_errors(run.folder):
             if not run.unfinished:
                 save_critic(run.critic, run.folder / "critic.safetensors")
-            run.record.draw()
+            run.log.plot()
 
 
-def _gan(run: NoganRun, watcher: Watcher, what: str) -> bool:
-    """Run one GAN phase and go on from its best checkpoint; False says that more cycles would bring nothing."""
-    watcher.begin_cycle()
+def _gan(run: NoganRun, selection: CheckpointSelection, name: str) -> bool:
+    """Run one GAN phase and load its best checkpoint; return whether another cycle may improve on it."""
+    selection.begin_cycle()
     total, every = gan_steps(run)
-    watcher.check_space(-(-(total - run.position.step) // every))
-    gan_phase(run, watcher.look, what)
+    selection.check_space(-(-(total - run.trainer.position.step) // every))
+    gan_phase(run, selection.evaluate, name)
     with folder_errors(run.folder):
-        verdict = watcher.choose()
+        verdict = selection.choose()
     log.info("%s", verdict.reason)
-    return verdict.index is not None and verdict.index >= run.position.notes["first_row"]
+    return verdict.index is not None and verdict.index >= run.trainer.position.notes["first_row"]
 
 
 def _held_out(run: NoganRun) -> list[Sample]:
-    """Held-out samples with frozen noise, large enough for the monitors."""
+    """Return held-out samples with fixed noise, large enough for the monitors."""
     count = run.config.validation_patches
     size = max(run.config.gan.size, 32)
-    dataset = run.material.held_out(count, run.config.seed + 1, size)
+    dataset = run.data.held_out(count, run.config.seed + 1, size)
     return [dataset[index] for index in range(count)]

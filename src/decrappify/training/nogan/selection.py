@@ -1,4 +1,4 @@
-"""The GAN phase under observation: monitors at each checkpoint, weights kept, the best one chosen and shown."""
+"""Checkpoints of the GAN phase: measured by the monitors, saved, and the best one selected."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import torch
 from decrappify.datasets import Sample
 from decrappify.errors import OutputError
 from decrappify.model import Model, load_model
-from decrappify.training.monitors.plots import contact_sheet, draw_monitors
+from decrappify.training.monitors.images import as_image
 from decrappify.training.monitors.inflection import InflectionDetector, Verdict, choose
 from decrappify.training.monitors.measure import MonitorRow, Monitors
-from decrappify.training.engine.trainer import NoganRun
-from decrappify.training.monitors.images import as_picture
+from decrappify.training.monitors.plots import contact_sheet, plot_monitors
+from decrappify.training.nogan.run import NoganRun
 
 PRETRAINED = "pretrained.safetensors"
 _SCENES, _COLUMNS = 4, 7  # of the contact sheet
 
 
-class Watcher:
-    """Measures checkpoints against the pretrained generator, through all cycles of a run.
+class CheckpointSelection:
+    """Measure checkpoints against the pretrained generator, through all cycles of a run.
 
     Parameters
     ----------
@@ -43,9 +43,9 @@ class Watcher:
         now = {key: value.clone() for key, value in run.generator.state_dict().items()}
         if "rows" in run.history:
             run.generator.load_state_dict(_load(self._start).network.state_dict())
-        elif run.fabric.is_global_zero:
+        elif run.trainer.is_first:
             describe("as pretrained, before any GAN phase").save(self._start, overwrite=True)
-        run.fabric.barrier()  # all of them look at the file
+        run.fabric.barrier()  # all of them read the file
         run.history.setdefault("rows", [])
         self._monitors = Monitors(samples, run.generator, seed=run.config.seed, data_range=data_range)
         run.generator.load_state_dict(now)
@@ -56,12 +56,12 @@ class Watcher:
 
     @property
     def rows(self) -> list[MonitorRow]:
-        """All checkpoints so far."""
+        """Rows of all checkpoints so far."""
         return [MonitorRow.from_dict(row) for row in self.run.history["rows"]]
 
     def begin_cycle(self) -> None:
-        """Count on from the checkpoints of earlier cycles; a resumed cycle takes up its own."""
-        start = self.run.position.notes.setdefault("first_row", len(self.run.history["rows"]))
+        """Continue the counts of earlier cycles; a resumed cycle continues its own."""
+        start = self.run.trainer.position.notes.setdefault("first_row", len(self.run.history["rows"]))
         rows = self.rows
         self._steps, self._images = (rows[start - 1].step, rows[start - 1].images_seen) if start else (0, 0)
         self._detector = InflectionDetector(self.baseline)
@@ -69,35 +69,35 @@ class Watcher:
             self._detector.add(row)
 
     def check_space(self, n_checkpoints: int) -> None:
-        """Refuse a GAN phase whose checkpoints the disk cannot hold."""
+        """Raise OutputError if the disk cannot hold the checkpoints of the GAN phase."""
         needed = n_checkpoints * self._start.stat().st_size
         free = shutil.disk_usage(self.run.folder).free
         if needed > free:
             raise OutputError(
-                f"the GAN phase leaves {n_checkpoints} checkpoints of together {needed / 1e9:.1f} GB in "
-                f"{self.run.folder}, which has {free / 1e9:.1f} GB free; make room, or raise checkpoint_share"
+                f"the GAN phase writes {n_checkpoints} checkpoints ({needed / 1e9:.1f} GB in total) to "
+                f"{self.run.folder}, where {free / 1e9:.1f} GB are free; free some space, or raise checkpoint_share"
             )
 
-    def look(self, step: int, images: int) -> tuple[float, bool]:
-        """Measure and keep a checkpoint; returns its PSNR and whether to stop."""
+    def evaluate(self, step: int, images: int) -> tuple[float, bool]:
+        """Measure and save a checkpoint; return its PSNR and whether to stop."""
         row = self._monitors.measure(self.run.generator, step=self._steps + step, images_seen=self._images + images)
         row = self._agreed(row)
-        if self.run.fabric.is_global_zero:
+        if self.run.trainer.is_first:
             note = f"checkpoint of the GAN phase after {row.images_seen} images"
             self._describe(note).save(self._path(row), overwrite=True)
         self.run.history["rows"].append(row.to_dict())
         return row.psnr, self._detector.add(row) and self.run.config.detect
 
     def choose(self) -> Verdict:
-        """Choose among all checkpoints, load the chosen weights, and draw what led to it."""
+        """Choose among all checkpoints, load the chosen weights, and plot the monitors."""
         run, rows = self.run, self.rows
         verdict = choose(self.baseline, rows)
         path = self._start if verdict.row is None else self._path(verdict.row)
-        if run.fabric.is_global_zero:
-            draw_monitors(
+        if run.trainer.is_first:
+            plot_monitors(
                 run.folder / "monitors.png", self.baseline, rows, verdict, images_total=run.items, overwrite=True
             )
-            self._draw_checkpoints(rows, verdict)
+            self._save_contact_sheet(rows, verdict)
         run.fabric.barrier()
         run.generator.load_state_dict(_load(path).network.state_dict())
         run.history["verdict"] = verdict.reason
@@ -105,17 +105,17 @@ class Watcher:
         return verdict
 
     def _agreed(self, row: MonitorRow) -> MonitorRow:
-        """Give the first process's row to all: batch norms differ a little between them, and so would decisions."""
-        if self.run.fabric.world_size == 1:
+        """Return the first process's row on all: batch norms differ a little between them, and so would decisions."""
+        if self.run.trainer.n_processes == 1:
             return row
         return MonitorRow.from_dict(self.run.fabric.broadcast(row.to_dict()))
 
     def _path(self, row: MonitorRow) -> Path:
         return self.run.folder / "checkpoints" / f"step_{row.step:06d}.safetensors"
 
-    def _draw_checkpoints(self, rows: list[MonitorRow], verdict: Verdict) -> None:
-        """Contact sheet: source, pretrained, a few checkpoints, the target."""
-        colour = self.run.config.task == "colorization"
+    def _save_contact_sheet(self, rows: list[MonitorRow], verdict: Verdict) -> None:
+        """Save a contact sheet: source, pretrained, a few checkpoints, the target."""
+        is_color = self.run.config.task == "colorization"
         samples = self._samples[:: max(1, len(self._samples) // _SCENES)][:_SCENES]
         spread = [int(k) for k in np.linspace(0, len(rows) - 1, _COLUMNS)]
         picks = sorted({*spread, *([] if verdict.index is None else [verdict.index])})
@@ -124,7 +124,7 @@ class Watcher:
         for k in picks:
             label = f"{100 * rows[k].images_seen / self.run.items:.3g} % of the data"
             columns.append((label, self._restored(samples, _load(self._path(rows[k])))))
-        columns.append(("target", [as_picture(sample["target"], colour=colour) for sample in samples]))
+        columns.append(("target", [as_image(sample["target"], is_color=is_color) for sample in samples]))
         chosen = 1 if verdict.index is None else 2 + picks.index(verdict.index)
         contact_sheet(self.run.folder / "checkpoints.png", columns, chosen, overwrite=True)
 
@@ -132,15 +132,15 @@ class Watcher:
         network: Any = self.run.generator
         first = network.n_frames // 2 * network.in_channels
         middle = sample["source"][first : first + network.in_channels]
-        return as_picture(middle, colour=self.run.config.task == "colorization")
+        return as_image(middle, is_color=self.run.config.task == "colorization")
 
     @torch.no_grad()
     def _restored(self, samples: list[Sample], model: Model) -> list[Any]:
-        colour = self.run.config.task == "colorization"
-        return [as_picture(model.network(sample["source"][None])[0], colour=colour) for sample in samples]
+        is_color = self.run.config.task == "colorization"
+        return [as_image(model.network(sample["source"][None])[0], is_color=is_color) for sample in samples]
 
 
 def _load(path: Path) -> Model:
-    """Load a model without a draw from the run's generator, or what follows would depend on who loaded what when."""
+    """Load a model without drawing from the run's random generator, which a resumed run would draw at other moments."""
     with torch.random.fork_rng(devices=[]):
         return load_model(path)

@@ -1,0 +1,144 @@
+"""Settings that supervised and NoGAN runs share, how their data are read, and how a run is started and reported."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from decrappify.training.config.checks import check_choice, check_range, check_types
+from decrappify.windows import check_n_frames
+
+CHOICES = {
+    "precision": ("32-true", "bf16-mixed", "16-mixed"),
+    "device": ("auto", "cpu", "cuda", "mps"),
+}
+TIME_AXES = ("T", "Z")
+FOLDERS_AS = ("auto", "movie", "images")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """Settings of every training run; the base of `TrainingConfig` and `NoganConfig`, which keep their keys flat.
+
+    Attributes
+    ----------
+    n_frames : int
+        Frames in a window: 1, 3 or 5.
+    stability_weight : float
+        w of the tuple loss; the table behind the default is in benchmarks/RESULTS.md.
+    weight_decay : float
+        Of AdamW.
+    ema_decay : float
+        Decay of the exponential moving average of the weights, which is what the model holds; 0 turns it off.
+    precision : {"32-true", "bf16-mixed", "16-mixed"}
+        Of the computation.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where the run computes.
+    n_devices : int
+        Processes, one per device.
+    workers : int
+        Loader processes; 0 loads in the training process.
+    checkpoint_minutes : float
+        Longest time between two checkpoints, which is what a killed run loses at most; 0 saves after every step. A run
+        may be resumed with another value. The table behind the default is in benchmarks/RESULTS.md.
+    validation_fraction : float
+        Share of the data held out for validation if no validation data are given.
+    seed : int
+        Of weights, patches and noise.
+    deterministic : bool
+        Use deterministic algorithms of torch only.
+    """
+
+    n_frames: int = 1
+    stability_weight: float = 0.5
+    weight_decay: float = 1e-4
+    ema_decay: float = 0.0
+    precision: str = "32-true"
+    device: str = "auto"
+    n_devices: int = 1
+    workers: int = 0
+    checkpoint_minutes: float = 5.0
+    validation_fraction: float = 0.1
+    seed: int = 0
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_n_frames(self.n_frames)
+        check_range("n_devices", self.n_devices, 1)
+        for name in ("stability_weight", "weight_decay", "workers", "checkpoint_minutes", "seed"):
+            check_range(name, getattr(self, name), 0)
+        check_range("ema_decay", self.ema_decay, 0, 0.99999)
+        check_range("validation_fraction", self.validation_fraction, 0.001, 0.9)
+        for name, choices in CHOICES.items():
+            check_choice(name, getattr(self, name), choices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataOptions:
+    """Validation data, and how training data are read.
+
+    Attributes
+    ----------
+    validation : path, Movie, array, or a list of them, optional
+        Held-out data (pairs, for measured pairs). Without it the last frames of each movie are held out, or else the
+        last movies of ten or more, or else a strip of each field.
+    time_axis : {"T", "Z"}
+        Axis along which the frames of a window are taken; "Z" takes neighboring slices of Z-stacks.
+    still_motion_px : tuple of float
+        Range of speeds, in pixels per frame. For windows of several frames, motion is simulated in still images by
+        translating them at a speed drawn from this range.
+    shrink : tuple of int
+        Factors by which images are binned, to learn structures of more than one size, such as ``(1, 2)``.
+    folder_as : {"auto", "movie", "images"}
+        How folders are read, as for `decrappify.open_movie`. Of pairs of folders, "images" pairs the files by name.
+
+    Examples
+    --------
+    >>> DataOptions(shrink=(1, 2)).time_axis
+    'T'
+    """
+
+    validation: Any = None
+    time_axis: str = "T"
+    still_motion_px: tuple[float, float] = (0.0, 2.0)
+    shrink: tuple[int, ...] = (1,)
+    folder_as: str = "auto"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "still_motion_px", tuple(self.still_motion_px))
+        object.__setattr__(self, "shrink", tuple(self.shrink))
+        check_choice("time_axis", self.time_axis, TIME_AXES)
+        check_choice("folder_as", self.folder_as, FOLDERS_AS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a training run is started and reported; no option changes its result.
+
+    Attributes
+    ----------
+    resume : bool
+        Resume from the checkpoint in the run folder, with as many threads as the run began with: bit for bit on the
+        same type of processor; a warning states where the last digits may differ.
+    overwrite : bool
+        Replace the run in the run folder.
+    card : mapping
+        Entries of the model card (name, data and licenses, limits), before those of the run itself.
+    progress : bool or callable, optional
+        True, or a callable such as ``tqdm``.
+    cancel : threading.Event, optional
+        Set it to save a checkpoint and stop after the present step, as the first Ctrl-C does. The model then has the
+        best weights so far and an entry ``unfinished`` on its card; `resume` continues the run.
+    on_validation : callable, optional
+        Called as ``on_validation(step, ValidationScore)`` in supervised runs.
+    """
+
+    resume: bool = False
+    overwrite: bool = False
+    card: Mapping[str, Any] = field(default_factory=dict)
+    progress: Any = None
+    cancel: threading.Event | None = None
+    on_validation: Callable[..., Any] | None = None

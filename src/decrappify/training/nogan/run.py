@@ -1,0 +1,147 @@
+"""What the phases of a NoGAN run share: the trainer, both networks, the data and the log."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from decrappify.losses import content_loss
+from decrappify.training.config.nogan import NoganConfig
+from decrappify.training.data.training_data import TrainingData
+from decrappify.training.engine.processes import folder_errors
+from decrappify.training.engine.trainer import Phase, Trainer, learning_rates
+from decrappify.training.engine.training_log import Row, TrainingLog
+
+COLUMNS = (
+    "phase",
+    "step",
+    "seconds",
+    "content",
+    "stability",
+    "adversarial",
+    "critic",
+    "accuracy",
+    "val_psnr",
+    "val_accuracy",
+    "generator_steps",
+    "generator_rate",
+    "critic_rate",
+)
+_PLOTTED = (("content", "content loss"), ("critic", "critic loss"), ("val_psnr", "validation PSNR (dB)"))
+
+
+class NoganRun:
+    """One NoGAN run.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Of the networks ``generator`` and ``critic``, with a run folder.
+    config : NoganConfig
+        The schedule.
+    data : TrainingData
+        Training and held-out data.
+    items : int
+        Number of items that count as all of the data.
+    resume : bool
+        Resume the trainer and the log from the run folder.
+
+    Attributes
+    ----------
+    unfinished : str
+        Where the run was cancelled; empty otherwise.
+    """
+
+    def __init__(
+        self, trainer: Trainer, config: NoganConfig, data: TrainingData, items: int, *, resume: bool = False
+    ) -> None:
+        self.trainer, self.config, self.data, self.items = trainer, config, data, items
+        self.unfinished = ""
+        value_range = "normalized" if config.task == "colorization" else "unit"
+        self.content_loss = content_loss(config.content_loss, vgg_weights=config.vgg_weights, data=value_range)
+        if resume:  # after all that draws from the generator, whose state it restores
+            trainer.resume()
+        seconds = trainer.seconds
+        self.log = TrainingLog(
+            trainer.folder,
+            COLUMNS,
+            plot_log,
+            texts=("phase",),
+            keep=(lambda row: bool(row["seconds"]) and float(row["seconds"]) <= seconds) if resume else None,
+            writes=trainer.is_first,
+        )
+
+    @property
+    def generator(self) -> Any:
+        """The generator, on the device of the run."""
+        return self.trainer.networks["generator"]
+
+    @property
+    def critic(self) -> Any:
+        """The critic, on the device of the run."""
+        return self.trainer.networks["critic"]
+
+    @property
+    def fabric(self) -> Any:
+        """The trainer's Fabric."""
+        return self.trainer.fabric
+
+    @property
+    def history(self) -> dict[str, Any]:
+        """The trainer's history."""
+        return self.trainer.history
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        if self.trainer.folder is None:
+            raise ValueError("a NoGAN run needs a folder")
+        return self.trainer.folder
+
+    def steps(self, share: float, batch_size: int) -> int:
+        """Return the number of steps in which `share` of the data is seen."""
+        return max(1, round(self.items * share / (batch_size * self.trainer.n_processes)))
+
+    def seed(self) -> int:
+        """Return the seed of the present phase's data: phases see different patches and noise."""
+        return self.config.seed * 1000 + self.trainer.position.phase
+
+    def run(self, phase: Phase) -> None:
+        """Run a phase; each evaluation is a row of the log."""
+        self.trainer.run(replace(phase, evaluate=self._logged(phase)))
+
+    def _logged(self, phase: Phase) -> Callable[[int, dict[str, float]], bool]:
+        def evaluate(number: int, means: dict[str, float]) -> bool:
+            with folder_errors(self.trainer.folder):
+                ended = phase.evaluate(number, means)
+                # Rounded down: a resumed run keeps the rows of up to the time of its checkpoint.
+                seconds = f"{math.floor(self.trainer.seconds * 1000) / 1000:.3f}"
+                place = {"phase": phase.name, "step": number, "seconds": seconds}
+                self.log.add(place | means | learning_rates(phase.stateful))
+            return ended
+
+        return evaluate
+
+
+def plot_log(rows: Sequence[Row], folder: Path) -> None:
+    """Plot losses and validation of each phase against time, as ``log.png``."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 3.2))
+    FigureCanvasAgg(figure)
+    figure.subplots_adjust(left=0.055, right=0.99, bottom=0.145, top=0.9, wspace=0.26)
+    phases = list(dict.fromkeys(row["phase"] for row in rows))
+    for axes, (key, label) in zip(figure.subplots(1, len(_PLOTTED)), _PLOTTED, strict=True):
+        for phase in phases:
+            chosen = [row for row in rows if row["phase"] == phase and row[key]]
+            if chosen:
+                minutes = [float(row["seconds"]) / 60 for row in chosen]
+                axes.plot(minutes, [float(row[key]) for row in chosen], ".-", label=phase)
+        axes.set(xlabel="minutes", title=label)
+        if axes.lines:
+            axes.legend(fontsize=7)
+    figure.savefig(folder / "log.png", dpi=120)

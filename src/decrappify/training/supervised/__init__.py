@@ -1,0 +1,1 @@
+"""Supervised training: one phase of the Trainer, without a critic."""

@@ -1,0 +1,183 @@
+"""`train`: supervised training, on high-resolution images and a crappifier or on measured pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from decrappify._version import __version__
+from decrappify.checks import checked_progress
+from decrappify.errors import InputError
+from decrappify.intensity import NormalizationRule
+from decrappify.model import Model, load_model
+from decrappify.training.config.options import DataOptions, RunOptions
+from decrappify.training.config.supervised import TrainingConfig
+from decrappify.training.data.training_data import Split, data_settings, read_training_data
+from decrappify.training.engine.run_folder import holds_run_folder, prepare_run_folder, refuse_data_folder
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from decrappify.crappify import Crappifier
+    from decrappify.training.supervised.run import TrainingResult
+
+
+@holds_run_folder
+def train(
+    high_res: Any = None,
+    crappifier: Crappifier | str | None = None,
+    *,
+    pairs: Any = None,
+    config: TrainingConfig | None = None,
+    data: DataOptions | None = None,
+    output: str | Path | None = None,
+    start_from: Model | str | Path | None = None,
+    run: RunOptions | None = None,
+) -> Model:
+    """Train a model on high-resolution images and a crappifier, or on measured pairs.
+
+    Parameters
+    ----------
+    high_res : path, Movie, array, or a list of them
+        Movies, stacks and stills, of any size and dtype. A folder adds one movie, or each of its scenes or images, as
+        ``data.folder_as`` states.
+    crappifier : Crappifier or str
+        Degradation of the images: a crappifier, the name of a preset, or a .toml/.json file. It sets the scale.
+    pairs : tuple, list or folder, optional
+        Measured pairs in place of `high_res` and `crappifier`: ``(source_folder, target_folder)``, ``(source,
+        target)``, a list of such pairs, or a folder holding ``low/`` and ``high/``.
+    config : TrainingConfig, optional
+        Network, length, rates, precision, seed.
+    data : DataOptions, optional
+        Validation data, and how the data are read.
+    output : path, optional
+        Run folder: checkpoint, log, plot, previews, and ``model.safetensors`` at the end.
+    start_from : Model, name or path, optional
+        Start from these weights; a model of fewer frames is widened so that it begins with the same predictions.
+    run : RunOptions, optional
+        Resume, overwrite, model card, progress, cancel.
+
+    Returns
+    -------
+    Model
+        With the averaged weights that scored best in validation.
+
+    Raises
+    ------
+    InputError
+        For data or settings that cannot be used.
+    OutputExistsError
+        If `output` holds a run, and neither ``run.resume`` nor ``run.overwrite`` is set.
+    OutputError
+        If another process writes into `output`, or it cannot be written.
+
+    Examples
+    --------
+    >>> import decrappify as dc
+    >>> model = dc.train(  # doctest: +SKIP
+    ...     ["cell1.tif", "cell2.czi"], "confocal", config=dc.TrainingConfig(n_frames=3), output="runs/mine"
+    ... )
+    """
+    from decrappify.training.engine.processes import training_session
+    from decrappify.training.supervised.run import run_training
+
+    config, data, run = config or TrainingConfig(), data or DataOptions(), run or RunOptions()
+    if output is not None:
+        refuse_data_folder(Path(output), high_res, pairs, data.validation)
+    folder = None if output is None else prepare_run_folder(output, resume=run.resume, overwrite=run.overwrite)
+    rule = NormalizationRule()
+    shape = _channels(config)
+    split = Split(
+        n_frames=config.n_frames,
+        in_channels=shape["in_channels"],
+        rule=rule,
+        validation_fraction=config.validation_fraction,
+        options=data,
+    )
+    training_data = read_training_data(high_res, crappifier, pairs, split)
+    length = config.max_steps * config.batch_size * config.n_devices
+    patches = training_data.training(config.patch_size, length, config.seed)
+    held_out = training_data.held_out(length, config.seed + 1)
+    with training_session(config, run.cancel) as cancel:
+        network = _network(config, training_data.scale, start_from, shape)
+        result = run_training(
+            network,
+            patches,
+            held_out,
+            config,
+            folder=folder,
+            resume=run.resume,
+            settings={"architecture": network.architecture} | data_settings(training_data, data),
+            progress=checked_progress(run.progress),
+            cancel=cancel,
+            on_validation=run.on_validation,
+        )
+    network.to("cpu").load_state_dict(result.weights)
+    card = {"name": folder.name if folder is not None else "unnamed"} | dict(run.card)
+    degradation = None if training_data.crappifier is None else training_data.crappifier.to_dict()
+    model = Model(network, rule, degradation, card | _measured(config, result, training_data.used))
+    if folder is not None and result.is_first:
+        model.save(folder / "model.safetensors", overwrite=True)
+    return model
+
+
+def _measured(config: TrainingConfig, result: TrainingResult, used: list[str]) -> dict[str, Any]:
+    """Return the entries of the model card that the run itself makes."""
+    import torch
+
+    entries = {
+        "settings": config.to_dict(),
+        "trained_with": f"decrappify {__version__}, torch {torch.__version__}",
+        "steps": result.last_step,
+        "best_step": result.best_step,
+        "training_seconds": round(result.seconds),
+        "runtime": result.runtime,
+        "validation": {
+            "psnr_source_db": round(result.psnr_source, 2),
+            "psnr_db": round(result.best_psnr, 2),
+            # pairs with one source have no second draw, and JSON has no NaN
+            "noise_draw": None if math.isnan(result.noise_draw) else round(result.noise_draw, 5),
+        },
+        "trained_on": used,
+    }
+    if result.last_step < config.max_steps:
+        entries["unfinished"] = f"stopped at step {result.last_step} of {config.max_steps}"
+    return entries
+
+
+def _channels(config: TrainingConfig) -> dict[str, Any]:
+    """Return the settings of the network, with the numbers of its channels."""
+    shape = dict(config.network_settings)
+    in_channels = shape.setdefault("in_channels", 1)
+    if shape.setdefault("out_channels", in_channels) != in_channels:
+        raise InputError(f"out_channels is {shape['out_channels']}, needs {in_channels} like in_channels to be trained")
+    return shape
+
+
+def _network(
+    config: TrainingConfig, scale: int, start_from: Model | str | Path | None, settings: Mapping[str, Any]
+) -> nn.Module:
+    from decrappify.networks import create
+    from decrappify.networks.residual_unet import ResidualUNet, widen_window
+
+    network = create(config.network, n_frames=config.n_frames, scale=scale, **settings)
+    multiple = int(network.size_multiple)  # type: ignore[arg-type]
+    if config.patch_size % multiple:
+        raise InputError(
+            f"patch_size is {config.patch_size}, the network needs a multiple of {multiple}, "
+            f"such as {-(-config.patch_size // multiple) * multiple}"
+        )
+    if start_from is None:
+        return network
+    first = load_model(start_from)
+    wanted, found = dict(network.architecture), dict(first.network.architecture)  # type: ignore[arg-type]
+    differing = [key for key in wanted if key != "n_frames" and wanted[key] != found.get(key)]
+    if differing or not isinstance(network, ResidualUNet):
+        raise InputError(
+            f"start_from={first.name!r} does not fit: "
+            f"{differing[0]} is {found.get(differing[0])}, needs {wanted[differing[0]]}"
+        )
+    network.load_state_dict(widen_window(first.network.state_dict(), network, first.n_frames))
+    return network
