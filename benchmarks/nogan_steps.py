@@ -23,15 +23,15 @@ def measure_nogan(films: Sequence[Any], crappifier: str, device: str, rounds: in
     gan = replace(preset.gan, share=0.5, threshold=1e9)
     short = replace(preset, items=400, gan=gan, checkpoint_share=0.5, validation_patches=4, detect=False, device=device)
     turns = []
-    original = NoganRun.loop
+    original = Trainer.run
     for _ in range(rounds):
         timed: dict[str, list[Row]] = {}
-        NoganRun.loop = _timed_loop(original, timed, device)  # type: ignore[method-assign]
+        Trainer.run = _timed_loop(original, timed, device)  # type: ignore[method-assign]
         try:
             with tempfile.TemporaryDirectory() as folder:
                 train_nogan(films, crappifier, data=DataOptions(validation=films[:1]), config=short, output=folder)
         finally:
-            NoganRun.loop = original  # type: ignore[method-assign]
+            Trainer.run = original  # type: ignore[method-assign]
         turns.append({kind: medians(steps[warm:]) for kind, steps in timed.items()})
     return {
         "kind": "nogan",
@@ -44,26 +44,28 @@ def measure_nogan(films: Sequence[Any], crappifier: str, device: str, rounds: in
     }
 
 
-def _timed_loop(original: Callable[..., None], timed: dict[str, list[Row]], device: str) -> Callable[..., None]:
+def _timed_loop(original: Callable[..., Any], timed: dict[str, list[Row]], device: str) -> Callable[..., Any]:
     """The loop over batches, with a stopwatch at its steps and one at the making of their items."""
 
-    def loop(run: Any, what: str, data: Any, size: int, total: int, learners: Any, step: Any, **more: Any) -> None:
+    def run(trainer: Any, phase: Any) -> Any:
         watch = Stopwatch(device)
 
         def timed_step(batch: Any, number: int) -> Any:
             before = watch.now()
-            numbers = step(batch, number)
+            numbers = phase.step(batch, number)
             seconds, cpu = (after - start for start, after in zip(before, watch.now(), strict=True))
-            kind = "pretraining" if "pretrain" in what else "GAN, generator's step" if "content" in numbers else None
-            kind = kind or ("GAN, critic's step" if "GAN" in what else "critic")
-            made = sum(watch.parts.get("data", [])[-size:])
+            kind = (
+                "pretraining" if "pretrain" in phase.name else "GAN, generator's step" if "content" in numbers else None
+            )
+            kind = kind or ("GAN, critic's step" if "GAN" in phase.name else "critic")
+            made = sum(watch.parts.get("data", [])[-phase.batch_size :])
             timed.setdefault(kind, []).append({"seconds": seconds, "cpu_s": cpu, "data_s": made})
             return numbers
 
-        with watch.on(type(data), "__getitem__", "data"):
-            original(run, what, data, size, total, learners, timed_step, **more)
+        with watch.on(type(phase.dataset), "__getitem__", "data"):
+            return original(trainer, replace(phase, step=timed_step))
 
-    return loop
+    return run
 
 
 def _preset_steps(preset: Any) -> dict[str, int]:

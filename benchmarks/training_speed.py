@@ -28,6 +28,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from results import Benchmark, Job, Row, parser, table
 from scaling import DEVICES, chosen_devices
 from stopwatch import Stopwatch, conv_rate
 
-from decrappify import TrainingConfig
+from decrappify import DataOptions, TrainingConfig
 
 SEED, WARM = 0, 3
 PARTS = {
@@ -121,8 +122,8 @@ def run_steps(settings: Mapping[str, Any], device: str, steps: int) -> Row:
 
     from decrappify.datasets import PairDataset, TupleDataset
     from decrappify.networks import create
-    from decrappify.training.supervised import run as supervised
     from decrappify.training.engine.weight_average import WeightAverage
+    from decrappify.training.supervised import run as supervised
 
     config, pairs = _config(settings, WARM + steps, device)
     torch.set_num_threads(settings["threads"])

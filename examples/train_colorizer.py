@@ -21,8 +21,8 @@ from tqdm import tqdm
 import decrappify as dc
 from decrappify.datasets.photographs import find_pictures
 from decrappify.training import NoganConfig, train_nogan
-from decrappify.training.monitors.plots import contact_sheet
 from decrappify.training.config.nogan import CriticStep, GanStep, PretrainStep
+from decrappify.training.monitors.plots import contact_sheet
 
 Picture = NDArray[np.uint8]
 BUNDLED = [

@@ -19,7 +19,7 @@ from decrappify.errors import MissingFileError
 from decrappify.io import open_movie, save_movie
 from decrappify.model import load_model
 from decrappify.movie import Movie
-from decrappify.training import status
+from decrappify.training.engine import status
 from decrappify.training.engine.validation import Validator
 
 HEAVY = {"torch", "numpy", "zarr", "av", "tifffile", "pylibCZIrw", "matplotlib", "skimage", "scipy", "PIL", "tqdm"}

@@ -98,4 +98,6 @@ def test_the_walk_sees_the_plugin():
 
 
 def test_the_walk_sees_lazy_imports():
-    assert "decrappify.training.supervised.run.run_training" in set(imported(ROOT / "training" / "api.py"))
+    assert "decrappify.training.supervised.run.run_training" in set(
+        imported(ROOT / "training" / "supervised" / "api.py")
+    )

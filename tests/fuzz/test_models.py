@@ -30,7 +30,8 @@ def test_damaged_run_files_are_refused_in_one_line_or_read(fuzz: Fuzz) -> None:
 
 
 def test_a_damaged_training_checkpoint_is_refused_in_one_line_or_resumed(fuzz: Fuzz) -> None:
-    fuzz("training", "checkpoint", inputs.training_runs, 80, preload=("decrappify.training.supervised.api", "lightning_fabric"))
+    preload = ("decrappify.training.supervised.api", "lightning_fabric")
+    fuzz("training", "checkpoint", inputs.training_runs, 80, preload=preload)
 
 
 def test_a_damaged_journal_is_refused_in_one_line_or_resumed(fuzz: Fuzz) -> None:

@@ -3,15 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tifffile
+from tests.training.tiny_run import NOISE, cells
 
 from decrappify.errors import DecrappifyError, InputError, MissingFileError
 from decrappify.model import load_model
 from decrappify.networks import create
 from decrappify.training import nogan_preset
-from decrappify.training.nogan.critic_files import save_critic
 from decrappify.training.config.run_file import train_from_file
-
-from .tiny_run import NOISE, cells
+from decrappify.training.nogan.critic_files import save_critic
 
 SETTINGS = """
 [training]

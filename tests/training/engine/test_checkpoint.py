@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError, OutputExistsError
-from decrappify.training import checkpoint
-from decrappify.training.supervised.api import run_folder, train
+from decrappify.training import RunOptions, train
+from decrappify.training.engine import checkpoint
 from decrappify.training.engine.checkpoint import load_checkpoint, save_checkpoint
+from decrappify.training.engine.run_folder import prepare_run_folder
 
 SETTINGS = {"seed": 3, "architecture": {"name": "small", "depth": 2}, "crappifier": {"steps": [{"sigma": (0.0, 0.1)}]}}
 STATE = {"settings": SETTINGS, "step": 7, "weights": {"a": torch.arange(4.0)}, "rng": torch.get_rng_state()}
@@ -115,16 +116,16 @@ def test_save_checkpoint_on_a_full_disk_keeps_both_and_is_one_line(tmp_path):
 def test_run_folder_keeps_files_with_the_names_of_a_run(tmp_path, name):
     (tmp_path / name).write_text("of another program", encoding="utf-8")
     with pytest.raises(OutputExistsError, match=rf"holds {name}, which a run would replace; .*--overwrite"):
-        run_folder(tmp_path, resume=False, overwrite=False)
+        prepare_run_folder(tmp_path, resume=False, overwrite=False)
     assert (tmp_path / name).read_text(encoding="utf-8") == "of another program"
-    run_folder(tmp_path, resume=False, overwrite=True)
+    prepare_run_folder(tmp_path, resume=False, overwrite=True)
     assert not list(tmp_path.iterdir())
 
 
 def test_run_folder_states_how_to_restart_a_run_that_ended_before_its_first_checkpoint(tmp_path):
     (tmp_path / "log.csv").write_text("")
     with pytest.raises(MissingFileError, match=r"ended before its first one; start it again with overwrite=True"):
-        run_folder(tmp_path, resume=True, overwrite=False)
+        prepare_run_folder(tmp_path, resume=True, overwrite=False)
 
 
 def test_run_folder_is_not_left_behind_empty(tmp_path):
@@ -138,5 +139,5 @@ def test_run_folder_is_not_the_data(tmp_path, run):
     (tmp_path / "zarr.json").write_text("{}")
     (tmp_path / "log.csv").write_text("mine")
     with pytest.raises(InputError, match=r"is the data .*, or lies in it"):
-        train(tmp_path, "confocal", output=tmp_path / run, overwrite=True)
+        train(tmp_path, "confocal", output=tmp_path / run, run=RunOptions(overwrite=True))
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["log.csv", "zarr.json"]

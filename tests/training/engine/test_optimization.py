@@ -8,7 +8,7 @@ from tests import narrow  # noqa: F401  # makes its encoder known
 from decrappify.errors import InputError
 from decrappify.networks import create
 from decrappify.networks.groups import freeze_encoder
-from decrappify.training.engine.optimization import Learner
+from decrappify.training.engine.optimization import OptimizedNetwork
 
 FABRIC = Fabric(accelerator="cpu", devices=1)
 
@@ -21,9 +21,9 @@ def tiny():
 def test_groups_learn_at_their_own_rates_and_a_frozen_encoder_does_not():
     network = tiny()
     freeze_encoder(network, True)
-    learner = Learner(FABRIC, network, (1e-4, 1e-3, 1e-2))
+    optimized = OptimizedNetwork(FABRIC, network, (1e-4, 1e-3, 1e-2))
     before = {key: value.detach().clone() for key, value in network.named_parameters()}
-    learner.learn(learner.network(torch.randn(2, 3, 32, 32)).square().mean(), "step 1")
+    optimized.step(optimized.network(torch.randn(2, 3, 32, 32)).square().mean(), "step 1")
     moved = {key: float((value.detach() - before[key]).abs().max()) for key, value in network.named_parameters()}
     assert moved["layers.0.0.weight"] == 0
     assert moved["layers.0.1.bias"] == pytest.approx(1e-4, rel=0.1)  # Adam's first step is its rate
@@ -32,34 +32,34 @@ def test_groups_learn_at_their_own_rates_and_a_frozen_encoder_does_not():
 
 
 def test_one_cycle_rises_and_falls_as_in_fastai():
-    learner = Learner(FABRIC, tiny(), (1e-2,), one_cycle=(100, 0.3))
+    optimized = OptimizedNetwork(FABRIC, tiny(), (1e-2,), one_cycle=(100, 0.3))
     rates, betas = [], []
     for _ in range(100):
-        rates.append(learner.rate)
-        betas.append(learner.optimiser.param_groups[0]["betas"][0])
-        learner.optimiser.step()
-        learner.schedule.step()
+        rates.append(optimized.learning_rate)
+        betas.append(optimized.optimiser.param_groups[0]["betas"][0])
+        optimized.optimiser.step()
+        optimized.schedule.step()
     assert rates[0] == pytest.approx(1e-2 / 25)
     assert max(rates) == pytest.approx(1e-2, rel=1e-3)
-    assert learner.rate == pytest.approx(1e-2 / 2.5e5, rel=1e-2)
+    assert optimized.learning_rate == pytest.approx(1e-2 / 2.5e5, rel=1e-2)
     assert (betas[0], round(min(betas), 3)) == (0.95, 0.85)
 
 
 def test_a_rate_that_only_falls_starts_at_its_peak():
-    learner = Learner(FABRIC, tiny(), (1e-2,), one_cycle=(50, 1e-8))
-    assert learner.rate == pytest.approx(1e-2, rel=0.01)
+    optimized = OptimizedNetwork(FABRIC, tiny(), (1e-2,), one_cycle=(50, 1e-8))
+    assert optimized.learning_rate == pytest.approx(1e-2, rel=0.01)
 
 
 def test_weight_decay_is_decoupled_and_reaches_norms_and_biases():
     network = tiny()
     before = network.layers[1].weight.detach().clone()
-    learner = Learner(FABRIC, network, (0.1,), weight_decay=0.5)
-    learner.learn(0 * sum(p.sum() for p in network.parameters()), "step 1")
+    optimized = OptimizedNetwork(FABRIC, network, (0.1,), weight_decay=0.5)
+    optimized.step(0 * sum(p.sum() for p in network.parameters()), "step 1")
     torch.testing.assert_close(network.layers[1].weight.detach(), before * (1 - 0.1 * 0.5))
 
 
 @pytest.mark.parametrize("value", ["nan", "inf"])
 def test_a_loss_that_is_not_finite_stops_the_run_by_name(value):
-    learner = Learner(FABRIC, tiny(), (1e-3,))
+    optimized = OptimizedNetwork(FABRIC, tiny(), (1e-3,))
     with pytest.raises(InputError, match=f"the loss of step 7 of pretrain is {value}; lower its learning_rate"):
-        learner.learn(torch.tensor(float(value)), "step 7 of pretrain")
+        optimized.step(torch.tensor(float(value)), "step 7 of pretrain")

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from decrappify.errors import InputError, OutputExistsError
-from decrappify.training.monitors.plots import contact_sheet, draw_monitors
 from decrappify.training.monitors.inflection import Verdict, choose
+from decrappify.training.monitors.plots import contact_sheet, plot_monitors
 
 from .monitor_rows import BASE
 
@@ -47,7 +47,7 @@ def has(picture, colour):
 def test_the_plot_marks_the_chosen_point_and_the_limits(tmp_path):
     verdict = choose(BASE, rows())
     assert verdict.index is not None
-    path = draw_monitors(tmp_path / "monitors.png", BASE, rows(), verdict, images_total=80_000)
+    path = plot_monitors(tmp_path / "monitors.png", BASE, rows(), verdict, images_total=80_000)
     picture = pixels(path)
     assert picture.shape[1] > 1000
     assert has(picture, FRAME)
@@ -56,16 +56,16 @@ def test_the_plot_marks_the_chosen_point_and_the_limits(tmp_path):
 
 
 def test_a_plot_is_drawn_of_nothing_and_of_what_was_not_measured(tmp_path):
-    draw_monitors(tmp_path / "empty.png", BASE, [], choose(BASE, []))
+    plot_monitors(tmp_path / "empty.png", BASE, [], choose(BASE, []))
     base = replace(BASE, noise_draw=math.nan)
     broken = [replace(row, psnr=math.nan, kid=math.nan, noise_draw=math.nan) for row in rows(3)]
-    draw_monitors(tmp_path / "broken.png", base, broken, choose(base, broken))
+    plot_monitors(tmp_path / "broken.png", base, broken, choose(base, broken))
     assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_one_verdict_one_history(tmp_path):
     with pytest.raises(InputError, match="the verdict is about 0 checkpoints, needs the same 30 rows"):
-        draw_monitors(tmp_path / "monitors.png", BASE, rows(), Verdict(None, None, "", ()))
+        plot_monitors(tmp_path / "monitors.png", BASE, rows(), Verdict(None, None, "", ()))
 
 
 def test_nothing_is_overwritten_unasked(tmp_path):
@@ -75,7 +75,7 @@ def test_nothing_is_overwritten_unasked(tmp_path):
     with pytest.raises(OutputExistsError, match="already exists"):
         contact_sheet(path, columns)
     with pytest.raises(OutputExistsError, match="already exists"):
-        draw_monitors(path, BASE, rows(), choose(BASE, rows()))
+        plot_monitors(path, BASE, rows(), choose(BASE, rows()))
     contact_sheet(path, columns, overwrite=True)
 
 

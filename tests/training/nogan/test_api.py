@@ -16,17 +16,17 @@ import tifffile
 import torch
 from PIL import Image
 from tests import narrow  # noqa: F401  # makes its encoder known
+from tests.training.supervised.test_api import assert_equal, finish
+from tests.training.tiny_nogan import CONFIG, spots, tiny_nogan
 
 from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.model import load_model
 from decrappify.runtime import processor_type, threads_put_back
-from decrappify.training import NoganConfig, nogan_choice, train_nogan
+from decrappify.training import NoganConfig, train_nogan
+from decrappify.training.engine.training_log import TrainingLog
 from decrappify.training.monitors.measure import Monitors
+from decrappify.training.nogan import selection
 from decrappify.training.nogan.schedule import plan
-from decrappify.training.nogan.log import NoganRecord
-
-from .test_loop import assert_equal, finish
-from .tiny_nogan import CONFIG, spots, tiny_nogan
 
 WIDER = {"base_channels": 32, "depth": 1, "stem": 1}
 
@@ -35,9 +35,9 @@ WIDER = {"base_channels": 32, "depth": 1, "stem": 1}
 def without_drawings():
     """Runs whose drawings nobody looks at leave them out, half of a tiny run's time; `straight` draws them all."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(NoganRecord, "draw", lambda self, *, final=True: None)
-        patch.setattr(nogan_choice, "draw_monitors", lambda *arguments, **settings: None)
-        patch.setattr(nogan_choice, "contact_sheet", lambda *arguments, **settings: None)
+        patch.setattr(TrainingLog, "plot", lambda self, *, final=True: None)
+        patch.setattr(selection, "plot_monitors", lambda *arguments, **settings: None)
+        patch.setattr(selection, "contact_sheet", lambda *arguments, **settings: None)
         yield
 
 
@@ -63,7 +63,7 @@ def log_rows(folder):
 
 
 def run_script(*arguments):
-    command = [sys.executable, str(Path(__file__).with_name("tiny_nogan.py")), *map(str, arguments)]
+    command = [sys.executable, str(Path(__file__).parents[1] / "tiny_nogan.py"), *map(str, arguments)]
     return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
 
 
@@ -146,7 +146,7 @@ def _stop_in_every_phase(tmp_path, threads):
     for number, (phase, steps) in enumerate(stops):
         torch.set_num_threads(threads if number == 0 else 1 + number % 2)
         stop = StopAt(phase, steps)
-        halted = tiny_nogan(tmp_path, progress=stop, stop=stop.event, resume=number > 0)
+        halted = tiny_nogan(tmp_path, progress=stop, cancel=stop.event, resume=number > 0)
         assert stop.event.is_set()
         assert halted.sha256 == load_model(tmp_path / "model.safetensors").sha256
         assert halted.card["unfinished"].startswith(f"stopped in {phase} at ")

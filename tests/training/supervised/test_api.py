@@ -18,19 +18,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.training.tiny_run import CONFIG, NETWORK, NOISE, cells, tiny_train
 
 from decrappify.crappify import Crappifier, Gaussian
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.model import load_model
 from decrappify.movie import Movie
 from decrappify.runtime import processor_type, threads_put_back
-from decrappify.training import status, train
+from decrappify.training import train
+from decrappify.training.engine import status
+from decrappify.training.engine.training_log import TrainingLog
 from decrappify.training.engine.weight_average import WeightAverage
-from decrappify.training.engine.training_log import RunRecord
 
-from .tiny_run import CONFIG, NETWORK, NOISE, cells, tiny_train
-
-SCRIPT = Path(__file__).with_name("tiny_run.py")
+SCRIPT = Path(__file__).parents[1] / "tiny_run.py"
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def straight(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch):
     """The plot of the losses is looked at in `straight`, which is made before this; elsewhere it only takes time."""
-    monkeypatch.setattr(RunRecord, "draw", lambda self, *, final=True: None)
+    monkeypatch.setattr(TrainingLog, "plot", lambda self, *, final=True: None)
 
 
 def in_new_process(*arguments):
@@ -79,7 +79,7 @@ def assert_equal(first, second, where="checkpoint"):
 def halted_after(folder, step, config=CONFIG):
     """Train until the validation of `step` asks to stop, which happens one step later."""
     stop = threading.Event()
-    return tiny_train(folder, config, stop=stop, on_validation=lambda at, _: at >= step and stop.set())
+    return tiny_train(folder, config, cancel=stop, on_validation=lambda at, _: at >= step and stop.set())
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_a_resumed_run_has_the_threads_that_it_began_with(tmp_path, then, now):
     stop.set()
     with threads_put_back():
         torch.set_num_threads(then)
-        assert tiny_train(tmp_path, config, stop=stop).card["steps"] == 1
+        assert tiny_train(tmp_path, config, cancel=stop).card["steps"] == 1
         torch.set_num_threads(now)
         model = tiny_train(tmp_path, config, resume=True, on_validation=lambda *_: found.add(torch.get_num_threads()))
         assert torch.get_num_threads() == now
@@ -174,7 +174,7 @@ def test_a_resumed_run_has_the_threads_that_it_began_with(tmp_path, then, now):
 def test_a_run_begun_elsewhere_or_without_record_is_resumed_with_a_warning(tmp_path, caplog, recorded):
     config, stop = replace(CONFIG, max_steps=2), threading.Event()
     stop.set()
-    tiny_train(tmp_path, config, stop=stop)
+    tiny_train(tmp_path, config, cancel=stop)
     checkpoint = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     del checkpoint["runtime"]
     torch.save(checkpoint | ({} if recorded is None else {"runtime": recorded}), tmp_path / "checkpoint.pt")
@@ -191,7 +191,7 @@ def test_ctrl_c_saves_and_the_run_goes_on_from_there(new_process):
     assert load_model(stopped / "model.safetensors").card["unfinished"].startswith("stopped at step ")
     config, stop = replace(CONFIG, max_steps=100_000), threading.Event()
     stop.set()
-    assert tiny_train(stopped, config, resume=True, stop=stop).card["steps"] == steps + 1
+    assert tiny_train(stopped, config, resume=True, cancel=stop).card["steps"] == steps + 1
 
 
 def test_the_run_folder_shows_what_happened(straight):

@@ -267,8 +267,8 @@ class Trainer:
         state = load_checkpoint(self.folder / "checkpoint.pt", self._settings)
         if "stateful" not in state:
             raise InputError(
-                f"the checkpoint in {self.folder} was written by an earlier version of decrappify and cannot be resumed; "
-                "start the run again with overwrite=True (--overwrite)"
+                f"the checkpoint in {self.folder} was written by an earlier version of decrappify and cannot be "
+                "resumed; start the run again with overwrite=True (--overwrite)"
             )
         self.runtime = take_up_runtime(state.get("runtime"), self.fabric.device)
         for name, network in self.networks.items():
