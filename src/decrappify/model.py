@@ -22,7 +22,6 @@ from decrappify.errors import (
 )
 from decrappify.fastai_import.kinds import is_checkpoint, what_it_is
 from decrappify.intensity import ChannelStatistics, NormalizationRule, normalization_from_dict
-from decrappify.io.outputs import atomic_output
 from decrappify.limits.files import check_regular
 from decrappify.limits.reached import raise_if_limit
 
@@ -97,6 +96,8 @@ class Model:
         """
         from safetensors import SafetensorError
         from safetensors.torch import save_file
+
+        from decrappify.io.outputs import atomic_output
 
         _check_finite(self.network.state_dict(), str(path))
 

@@ -16,8 +16,8 @@ from decrappify.checks import checked_progress
 from decrappify.errors import InputError
 from decrappify.io.folder import check_folder_as, is_image_folder
 from decrappify.io.formats import READABLE, format_of, writer_for
-from decrappify.io.outputs import check_early, partial_path, refuse_input
 from decrappify.io.scenes import scene_index, scenes, several_scenes, unique_names
+from decrappify.io.working_paths import partial_path
 from decrappify.movie import Movie, PixelSize
 
 __all__ = ["open_movie", "open_pyramid", "open_scenes", "partial_path", "save_movie", "scenes"]
@@ -223,6 +223,7 @@ def save_movie(
         If the disk is full, the folder is not writable, or another process writes `path`.
     """
     from decrappify.io.casting import cast_movie, warn_of_clipping
+    from decrappify.io.outputs import check_early, refuse_input
 
     path, progress = Path(path), checked_progress(progress)
     kind = writer_for(path)
@@ -238,7 +239,7 @@ def save_movie(
 
         write_ome_tiff(movie, path, overwrite=overwrite, progress=progress)
     else:
-        from decrappify.io.video import write_video
+        from decrappify.io.video_writer import write_video
 
         write_video(movie, path, overwrite=overwrite, progress=progress)
     warn_of_clipping(movie)

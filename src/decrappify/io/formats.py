@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from decrappify.errors import FormatError, InputError, MissingFileError
-from decrappify.io.outputs import ZARR_DOCUMENTS
 from decrappify.limits.files import check_regular
 
 READABLE = {
@@ -16,6 +14,7 @@ READABLE = {
     "video": (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"),
     "picture": (".png", ".jpg", ".jpeg", ".bmp"),
 }
+ZARR_DOCUMENTS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")  # one of them makes a folder a Zarr store
 WRITABLE = {"OME-Zarr": (".zarr",), "TIFF": (".tif", ".tiff"), "video": (".mp4",)}
 _MAGIC = (
     (0, b"ZISRAWFILE", "CZI"),
@@ -126,5 +125,7 @@ def _missing(path: Path) -> str:
     folder = path.absolute().parent
     if not folder.is_dir():
         return f"{path} does not exist: there is no folder {folder}; check the path"
-    similar = difflib.get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
+    from difflib import get_close_matches
+
+    similar = get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
     return f"{path} does not exist; " + (f"did you mean {similar[0]}?" if similar else "check the path")

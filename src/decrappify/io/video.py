@@ -23,7 +23,6 @@ from decrappify.io.missing_planes import describe_missing
 from decrappify.io.orientation import upright, upright_pair
 from decrappify.io.video_index import FrameIndex, index_frames
 from decrappify.io.video_notes import VideoNotes
-from decrappify.io.video_writer import write_video as write_video
 from decrappify.movie import Array, Movie, Plane, Shape5
 
 _KEPT_FRAMES = 8  # decoded frames kept: the colours of one frame and the window around it are asked for one by one

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -291,6 +290,8 @@ class Movie:
 
     def __dask_tokenize__(self) -> str:
         """Return a name for dask; two movies never share one, as their files may differ or change."""
+        from uuid import uuid4
+
         return uuid4().hex
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:

@@ -182,7 +182,7 @@ def _finished(output: Path, scene: str, run: str, job: Job) -> Movie | None:
     """Return the output of an earlier equal run of the same scene; raise if something else is in its place."""
     from decrappify.io import open_movie
     from decrappify.io.locks import lock_path
-    from decrappify.io.working_folder import working_path
+    from decrappify.io.working_paths import working_path
 
     if not output.exists() or working_path(output).exists() or lock_path(output).exists():
         return None
