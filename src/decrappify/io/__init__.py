@@ -14,8 +14,7 @@ from numpy.typing import DTypeLike
 
 from decrappify.checks import checked_progress
 from decrappify.errors import InputError
-from decrappify.io.folder import check_folder_as, is_image_folder
-from decrappify.io.formats import READABLE, format_of, writer_for
+from decrappify.io.formats import READABLE, check_folder_as, format_of, is_image_folder, writer_for
 from decrappify.io.scenes import scene_index, scenes, several_scenes, unique_names
 from decrappify.io.working_paths import partial_path
 from decrappify.movie import Movie, PixelSize

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from decrappify.errors import FormatError, InputError, MissingFileError
@@ -25,6 +26,7 @@ _MAGIC = (
     (8, b"AVI ", "video"),
     (0, b"\x1a\x45\xdf\xa3", "video"),
 )
+FOLDER_AS = ("auto", "movie", "images")
 # A folder with one of these is one data set of Micro-Manager.
 NDTIFF_INDEXES = ("NDTiff.index", "Full resolution/NDTiff.index")
 _UNREADABLE = (
@@ -86,6 +88,26 @@ def format_of(path: Path) -> str:
             f"{path.name} is not a {named} file (it begins with {head[:4]!r}): it is damaged or misnamed, copy it again"
         )
     raise FormatError(f"{path.name} has no reader here; readable are {suffixes(READABLE)}, and folders of pictures")
+
+
+def is_image_folder(source: object) -> bool:
+    """Whether `source` is the path of a folder other than an OME-Zarr store or an NDTiff acquisition."""
+    if not isinstance(source, str | os.PathLike):
+        return False
+    path = Path(source)
+    return path.is_dir() and format_of(path) == "folder"
+
+
+def check_folder_as(folder_as: str, source: object) -> None:
+    """Raise InputError for an unknown value, and for one other than "auto" that is given for anything but a folder."""
+    if folder_as not in FOLDER_AS:
+        raise InputError(f"folder_as={folder_as!r} is not known, needs 'auto', 'movie' or 'images'")
+    if folder_as != "auto" and not is_image_folder(source):
+        raise InputError(f"folder_as={folder_as!r} (--as) is for folders, found {_what(source)}; leave it out")
+
+
+def _what(source: object) -> str:
+    return Path(source).name if isinstance(source, str | os.PathLike) else f"a {type(source).__name__}"
 
 
 def writer_for(path: Path) -> str:

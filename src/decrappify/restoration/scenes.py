@@ -114,7 +114,8 @@ def restore_scenes(
 
 def _refuse_inputs(outputs: Sequence[Path], path: Path, folder_as: str) -> None:
     """Raise InputError if an output would replace the input, or a file that is read of the input folder."""
-    from decrappify.io.folder import is_image_folder, read_folder
+    from decrappify.io.folder import read_folder
+    from decrappify.io.formats import is_image_folder
 
     inputs = [path]
     if is_image_folder(path):
