@@ -7,9 +7,9 @@ from dataclasses import fields
 from typing import Any
 
 from decrappify.checks import short
-from decrappify.crappify.artefacts import Bleaching, Jpeg, Text
+from decrappify.crappify.artifacts import Bleaching, Jpeg, Text
 from decrappify.crappify.choice import OneOf
-from decrappify.crappify.colour import FilmNoise, Grey
+from decrappify.crappify.color import FilmNoise, Grey
 from decrappify.crappify.light import Brightness, Contrast
 from decrappify.crappify.noise import Gaussian, Poisson, PoissonGaussian, SaltAndPepper, Speckle
 from decrappify.crappify.optics import Airy, Blur

@@ -341,11 +341,11 @@ def _open_object(source: Any, scene: int | str | None, axes: str | None, absent_
 
     if is_image_object(source):
         return from_image_object(source, scene=scene)
-    from decrappify.io.labelled_arrays import from_labelled_array, is_labelled_array
+    from decrappify.io.labeled_arrays import from_labeled_array, is_labeled_array
 
-    if is_labelled_array(source):
+    if is_labeled_array(source):
         _only_scene(scene or 0, "an array")
-        return from_labelled_array(source, axes)
+        return from_labeled_array(source, axes)
     if not hasattr(source, "shape") or not hasattr(source, "dtype"):
         raise InputError(
             f"cannot open a {type(source).__name__}; needs a path, an array, an AICSImage or BioImage, or a Movie"

@@ -175,7 +175,7 @@ class VideoSource:
         first = self._frame(0)
         deep = max(component.bits for component in first.format.components) > 8
         self.dtype = np.dtype(np.uint16 if deep else np.uint8)
-        n_channels = 1 if self._is_grey(count) else 3
+        n_channels = 1 if self._is_gray(count) else 3
         self._format = _FORMATS[n_channels, deep]
         self.notes = VideoNotes.from_metadata(self._container.metadata)
         self._coded = first.height, first.width
@@ -214,16 +214,16 @@ class VideoSource:
         present = (time for number, time in enumerate(index.times) if number not in index.absent)
         return bool(times) and times == list(islice(present, len(times)))
 
-    def _is_grey(self, count: int) -> bool:
+    def _is_gray(self, count: int) -> bool:
         if len(self._frame(0).format.components) == 1 and not self._frame(0).format.has_palette:
             return True
         keys = [0] if self._index is None else sorted({0, *self._index.key_frames})
         picks = np.unique(np.linspace(0, len(keys) - 1, _LOOKED_AT).round().astype(int))
-        return all(self._key_frame_is_grey(keys[pick]) for pick in picks)
+        return all(self._key_frame_is_gray(keys[pick]) for pick in picks)
 
-    def _key_frame_is_grey(self, number: int) -> bool:
+    def _key_frame_is_gray(self, number: int) -> bool:
         try:
-            return _has_no_colour(self._frame(number))
+            return _has_no_color(self._frame(number))
         except FormatError:  # said when it is read; the other key frames decide
             if number == 0:
                 raise
@@ -291,7 +291,7 @@ class VideoSource:
             return  # the frame that is missing is named by who asked for it
 
 
-def _has_no_colour(frame: Any) -> bool:
+def _has_no_color(frame: Any) -> bool:
     pixels = frame.to_ndarray(format="rgb24")
     return bool((pixels == pixels[..., :1]).all())
 

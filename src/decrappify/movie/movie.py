@@ -45,7 +45,7 @@ class Movie:
     channel_colors : sequence of (str or None), optional
         Display colours as ``"RRGGBB"``, one per channel; None where unknown.
     provenance : mapping, optional
-        What was done to the movie (strings, numbers, lists; JSON-serialisable).
+        What was done to the movie (strings, numbers, lists; JSON-serializable).
     unitless_spacing : mapping, optional
         Distance between samples along ``"T"``, ``"Z"``, ``"Y"`` or ``"X"`` where a file has a number without a unit,
         such as ``{"Y": 0.3, "X": 0.3}``. Ignored for axes whose pixel size or interval is known.

@@ -28,7 +28,7 @@ class TrainingConfig:
     n_frames : int
         Frames in a window: 1, 3 or 5.
     max_steps : int
-        Optimiser steps.
+        Optimizer steps.
     batch_size : int
         Tuples per step and process.
     patch_size : int
