@@ -38,14 +38,14 @@ class Counting(Colorizer):
     batches: tuple[int, ...] = ()
     threads: tuple[int, ...] = ()
 
-    def colour_of(self, pictures: list[Array]) -> list[Array]:
+    def color_of(self, pictures: list[Array]) -> list[Array]:
         self.n_pictures += len(pictures)
         self.batches += (len(pictures),)
         self.threads += (torch.get_num_threads(),)
-        return super().colour_of(pictures)
+        return super().color_of(pictures)
 
 
-def grey_film(n_frames: int = 12, height: int = 48, width: int = 64) -> Array:
+def gray_film(n_frames: int = 12, height: int = 48, width: int = 64) -> Array:
     """A disc that moves over a ramp, (T, Y, X, 3) uint8, red, green and blue alike."""
     y, x = np.mgrid[:height, :width]
     frames = [
@@ -165,7 +165,7 @@ def _plane(frame: Any) -> Array:
     return rows[: frame.height, : frame.width].astype(int)
 
 
-def grey_of(pictures: Array) -> Array:
+def gray_of(pictures: Array) -> Array:
     return pictures @ np.array([0.299, 0.587, 0.114])
 
 

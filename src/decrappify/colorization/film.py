@@ -189,7 +189,7 @@ class _Film:
 
             def work(batch: _Batch) -> _Batch:
                 _check_cancel(self._cancel)
-                squares = self._steadier(batch.pictures, self._colorizer.colour_of(batch.pictures))
+                squares = self._steadier(batch.pictures, self._colorizer.color_of(batch.pictures))
                 if bar is not None:
                     bar.update(len(squares))
                 return replace(batch, squares=squares, state=self._steadier.state)

@@ -13,7 +13,7 @@ from zlib import crc32
 
 import numpy as np
 
-from decrappify.colorization.film_colours import FilmColours
+from decrappify.colorization.film_colors import FilmColors
 from decrappify.colorization.presets import check_damaged
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard
@@ -82,7 +82,7 @@ class FilmReader:
         Average frames per second.
     sample_aspect_ratio : Fraction or None
         Width over height of an upright picture's pixel.
-    colours : FilmColours
+    colours : FilmColors
         How its pixels are coded.
     offset_s : Fraction
         Where the film's clock starts; subtracted from all time stamps.
@@ -123,7 +123,7 @@ class FilmReader:
         with film_errors(path, guard=self._guard):
             first = self._first_frame()
             self._read_layout(first)
-            self.colours = FilmColours.of_frame(first, tags)
+            self.colours = FilmColors.of_frame(first, tags)
 
     @property
     def content(self) -> str:

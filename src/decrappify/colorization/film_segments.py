@@ -17,7 +17,8 @@ from decrappify.io.durable import read_json, sync_file, write_json
 from decrappify.io.h264 import X264_THREADS, x264_options
 from decrappify.io.locks import OutputLock
 from decrappify.io.outputs import check_output
-from decrappify.io.working_folder import WorkingFolder, marker_of, working_path
+from decrappify.io.working_folder import WorkingFolder, marker_of
+from decrappify.io.working_paths import working_path
 from decrappify.movie import Array
 from decrappify.restoration.resuming import changed_settings, refusal
 

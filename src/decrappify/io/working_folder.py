@@ -11,6 +11,7 @@ from typing import Any
 from decrappify.errors import OutputError, OutputExistsError
 from decrappify.io.durable import read_json, sync_folder, write_json
 from decrappify.io.locks import OutputLock
+from decrappify.io.working_paths import working_path
 
 MARKER = "run.json"
 _FORMAT = "decrappify working folder 1"
@@ -120,8 +121,3 @@ def marker_of(lock: OutputLock) -> dict[str, Any]:
     found = {} if folder.is_symlink() or not folder.is_dir() else read_json(folder / MARKER)
     is_ours = found.get("format") == _FORMAT and found.get("output") == lock.target.name
     return found if is_ours else {}
-
-
-def working_path(output: Path) -> Path:
-    """Return the path of an output's working folder."""
-    return output.with_name(f"{output.name}.partial")
