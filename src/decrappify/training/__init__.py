@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from decrappify.training.config.nogan import NoganConfig
-from decrappify.training.config.options import DataOptions, RunOptions
-from decrappify.training.config.presets import nogan_preset
-from decrappify.training.config.supervised import TrainingConfig
-from decrappify.training.nogan.api import train_nogan
-from decrappify.training.supervised.api import train
+from typing import TYPE_CHECKING
 
-__all__ = ["DataOptions", "NoganConfig", "RunOptions", "TrainingConfig", "nogan_preset", "train", "train_nogan"]
+from decrappify.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from decrappify.training.config.nogan import NoganConfig as NoganConfig
+    from decrappify.training.config.options import DataOptions as DataOptions
+    from decrappify.training.config.options import RunOptions as RunOptions
+    from decrappify.training.config.presets import nogan_preset as nogan_preset
+    from decrappify.training.config.supervised import TrainingConfig as TrainingConfig
+    from decrappify.training.nogan.api import train_nogan as train_nogan
+    from decrappify.training.supervised.api import train as train
+
+_HOMES = {
+    "DataOptions": "config.options",
+    "NoganConfig": "config.nogan",
+    "RunOptions": "config.options",
+    "TrainingConfig": "config.supervised",
+    "nogan_preset": "config.presets",
+    "train": "supervised.api",
+    "train_nogan": "nogan.api",
+}
+
+__all__ = sorted(_HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

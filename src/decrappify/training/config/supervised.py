@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from decrappify.errors import InputError
-from decrappify.losses import pixel_loss
+from decrappify.losses import check_pixel_loss
 from decrappify.training.config.checks import check_choice, check_keys, check_range
 from decrappify.training.config.options import RunSettings
 
@@ -60,7 +60,7 @@ class TrainingConfig(RunSettings):
 
     def __post_init__(self) -> None:
         RunSettings.__post_init__(self)
-        pixel_loss(self.loss)
+        check_pixel_loss(self.loss)
         for name in ("max_steps", "batch_size", "patch_size", "validate_every"):
             check_range(name, getattr(self, name), 1)
         if not isinstance(self.network_settings, Mapping):

@@ -227,7 +227,7 @@ class PhotographData:
     def _squares(
         self, photographs: Sequence[Path], patch_size: int, length: int, seed: int, *, augment: bool
     ) -> Dataset[Sample]:
-        from decrappify.datasets.colour import ColourDataset
+        from decrappify.datasets.color import ColourDataset
 
         return ColourDataset(
             photographs, self.crappifier, patch_size=patch_size, length=length, seed=seed, augment=augment
