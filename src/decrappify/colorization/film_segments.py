@@ -219,5 +219,5 @@ class SegmentFolder:
             number += 1
 
     def remove(self) -> None:
-        """Delete the folder."""
-        self._folder.remove()
+        """Delete the folder of a complete film."""
+        self._folder.remove_finished()

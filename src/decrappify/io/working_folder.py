@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from typing import Any
 from decrappify.errors import OutputError, OutputExistsError
 from decrappify.io.durable import read_json, sync_folder, write_json
 from decrappify.io.locks import OutputLock
+
+logger = logging.getLogger(__name__)
 
 MARKER = "run.json"
 _FORMAT = "decrappify working folder 1"
@@ -97,6 +100,14 @@ class WorkingFolder:
     def remove(self) -> None:
         """Delete the folder."""
         self._lock.dispose(self.path)
+
+    def remove_finished(self) -> None:
+        """Delete the folder when the output is complete, which an error does not change: it is a warning."""
+        try:
+            self.remove()
+        except OSError as error:
+            logger.warning("%s is complete, but what is left of its working folder %s could not be deleted (%s); "
+                           "delete it", self._lock.target.name, self.path, error.strerror)  # fmt: skip
 
     def _marker(self) -> dict[str, Any]:
         return {
