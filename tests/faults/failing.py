@@ -1,9 +1,9 @@
 """Run a command in child processes in which one file operation each fails, and run it again.
 
 Started as a script like `killing`, with ``failing_calls.c`` loaded before the C library, so that the operations of
-libraries in C and Rust fail too: ``python failing.py FOLDER OUTPUT HOW OVERWRITE TRIES|full-disk``, where that of a
-full disk lies on a disk of its own, or ``python failing.py FOLDER INPUT reading new TRIES``. Writes a JSON summary to the
-standard output.
+libraries in C and Rust fail too: ``python failing.py FOLDER OUTPUT HOW OVERWRITE TRIES``. With ``full-disk`` for TRIES,
+the folder must lie on a small disk of its own; with ``reading`` for HOW, OUTPUT is an input. Writes a JSON summary to
+the standard output.
 """
 
 from __future__ import annotations
