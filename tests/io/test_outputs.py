@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,10 @@ import pytest
 
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.io import open_movie, partial_path, save_movie
+from decrappify.io.durable import write_json
 from decrappify.io.omezarr_writer import ZarrMovieWriter
 from decrappify.io.outputs import refuse_overlap
+from decrappify.io.working_folder import WorkingFolder
 from decrappify.movie import Movie
 
 FRAMES = np.arange(3 * 20 * 24, dtype=np.uint16).reshape(3, 20, 24)
@@ -99,3 +103,25 @@ def test_a_folder_of_a_name_is_not_replaced_unasked(tmp_path: Path) -> None:
     save_movie(Movie.from_array(FRAMES[:2]), output, overwrite=True)
     assert open_movie(output).shape[0] == 2
     assert [path.name for path in tmp_path.iterdir()] == ["cells.ome.zarr"]
+
+
+def test_working_folder_that_cannot_be_deleted_after_the_output_is_complete_is_a_warning(tmp_path, monkeypatch, caplog):
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    values = np.zeros((1, 1, 1, 4, 4), np.uint8)
+    with ZarrMovieWriter(tmp_path / "cells.ome.zarr", shape=values.shape, dtype=np.uint8) as target:
+        target.write_plane(0, 0, 0, values[0, 0, 0])
+        monkeypatch.setattr(WorkingFolder, "remove", refused)
+        assert open_movie(target.finish()).shape == values.shape
+    assert "cells.ome.zarr is complete, but what is left of its working folder" in caplog.text
+
+
+def test_json_document_that_cannot_be_written_leaves_no_temporary_file(tmp_path, monkeypatch):
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_json(tmp_path / "run.json", {"a": 1})
+    assert not list(tmp_path.iterdir())

@@ -224,8 +224,8 @@ class SegmentFolder:
             number += 1
 
     def remove(self) -> None:
-        """Delete the folder."""
-        self._folder.remove()
+        """Delete the folder of a complete film."""
+        self._folder.remove_finished()
 
 
 def _refuse_another_run(lock: OutputLock, key: str, about: dict[str, Any]) -> None:

@@ -230,7 +230,7 @@ def save_movie(
     movie = cast_movie(open_movie(movie), dtype)
     refuse_input(path, movie)
     if kind == "OME-Zarr":
-        from decrappify.io.omezarr_writer import write_omezarr
+        from decrappify.io.omezarr_export import write_omezarr
 
         write_omezarr(movie, path, overwrite=overwrite, progress=progress)
     elif kind == "TIFF":

@@ -152,7 +152,7 @@ class Start:
         if self._resume and self._was_placed(lock):
             # Killed between the last rename and the removal of the working folder.
             self.complete = True
-            folder.remove()
+            folder.remove_finished()
             return
         if before is not None and output.exists() and not self._overwrite:
             raise OutputExistsError(
