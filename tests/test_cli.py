@@ -301,6 +301,17 @@ def test_options_that_errors_and_docs_name_are_those_of_a_command():
     assert {one for one in named if one[1] not in known} == set()
 
 
+def test_empty_paths_are_refused(command):
+    for arguments in (
+        ("info", ""),
+        ("restore", "cells.tif", "", "--model", "tiny"),
+        ("benchmark", "a", "--output", ""),
+    ):
+        error = command(*arguments, exit_code=2).stderr
+        assert "the path is empty; needs the name of a file or folder" in error
+        assert error.count("\n") == 1
+
+
 def test_warnings_are_one_line(cells, tmp_path):
     path = cells.rename(tmp_path / "cells.czi")
     code = "from decrappify.cli import main; main()"

@@ -26,7 +26,17 @@ from decrappify.cli_errors import (
 from decrappify.errors import DecrappifyError, InputError
 from decrappify.terminal import echo, echo_lines
 
-_PATH = click.Path(path_type=Path, readable=False)  # the library says it better
+
+class _Path(click.Path):
+    """A path whose file the library checks; an empty one, as of a variable that is not set, is no name of a folder."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty; needs the name of a file or folder", parameter, context)
+        return super().convert(value, parameter, context)
+
+
+_PATH = _Path(path_type=Path, readable=False)
 
 
 class _Once(logging.Filter):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from decrappify.io.locks import OutputLock
 
 MARKER = "run.json"
 _FORMAT = "decrappify working folder 1"
+_LONGEST_NAME = 247  # bytes; with ".partial" 255, the most that file systems take
 _OWN = ("format", "output", "token", "run_key")
 
 
@@ -101,7 +103,7 @@ class WorkingFolder:
     def _marker(self) -> dict[str, Any]:
         return {
             "format": _FORMAT,
-            "output": self.path.name.removesuffix(".partial"),
+            "output": self._lock.target.name,
             "token": secrets.token_hex(16),
             "run_key": self._run_key,
             **self.about,
@@ -117,5 +119,7 @@ def key_of(lock: OutputLock) -> str | None:
 
 
 def working_path(output: Path) -> Path:
-    """Return the path of an output's working folder."""
-    return output.with_name(f"{output.name}.partial")
+    """Return the path of an output's working folder; a name too long for the ending is replaced by its digest."""
+    raw = os.fsencode(output.name)
+    stem = output.name if len(raw) <= _LONGEST_NAME else f".{sha256(raw).hexdigest()}"
+    return output.with_name(f"{stem}.partial")
