@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 import zarr
 
+import decrappify
 from decrappify import samples
 from decrappify.cli import main
 from decrappify.cli_errors import flags_of, with_options
@@ -284,6 +286,30 @@ def test_options_are_not_abbreviated(command):
 )
 def test_advice_names_the_options_of_the_command(message, expected):
     assert with_options(message, flags_of(main.commands["restore"])).endswith(expected)
+
+
+def test_options_that_errors_and_docs_name_are_those_of_a_command():
+    known = {option for _, option in OPTIONS} | {"--help"}
+    package, docs = Path(decrappify.__file__).parent, Path(__file__).parents[1] / "docs"
+    named = {
+        (path.name, option)
+        for folder, suffix, place in ((package, "py", r"\((--[a-z][\w-]*)"), (docs, "md", r"`(--[a-z][\w-]*)"))
+        for path in folder.rglob(f"*.{suffix}")
+        for option in re.findall(place, path.read_text(encoding="utf-8"))
+    }
+    assert {option for _, option in named} >= {"--overwrite", "--damaged"}
+    assert {one for one in named if one[1] not in known} == set()
+
+
+def test_empty_paths_are_refused(command):
+    for arguments in (
+        ("info", ""),
+        ("restore", "cells.tif", "", "--model", "tiny"),
+        ("benchmark", "a", "--output", ""),
+    ):
+        error = command(*arguments, exit_code=2).stderr
+        assert "the path is empty; needs the name of a file or folder" in error
+        assert error.count("\n") == 1
 
 
 def test_warnings_are_one_line(cells, tmp_path):

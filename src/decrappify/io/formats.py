@@ -147,6 +147,8 @@ def _missing(path: Path) -> str:
     folder = path.absolute().parent
     if not folder.is_dir():
         return f"{path} does not exist: there is no folder {folder}; check the path"
+    if path.is_symlink():
+        return f"{path} is a symbolic link to {path.readlink()}, which does not exist; check the link"
     from difflib import get_close_matches
 
     similar = get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)

@@ -113,7 +113,7 @@ class WorkingFolder:
     def _marker(self) -> dict[str, Any]:
         return {
             "format": _FORMAT,
-            "output": self.path.name.removesuffix(".partial"),
+            "output": self._lock.target.name,
             "token": secrets.token_hex(16),
             "run_key": self._run_key,
             **self.about,
