@@ -20,7 +20,7 @@ UNET = {"encoder": "resnet18", "width_factor": 0.25}
 NETWORKS = [
     pytest.param("small", {}, id="small"),
     pytest.param("base", {"base_channels": 16, "blocks": 1}, id="base"),
-    pytest.param("large", {"base_channels": 16, "blocks": 1}, id="large"),
+    pytest.param("large", {"base_channels": 16, "blocks": 1}, id="large", marks=pytest.mark.slow),  # as "base"
     pytest.param("residual-unet", TINY | {"n_frames": 1}, id="one-frame"),
     pytest.param("residual-unet", TINY | {"n_frames": 5, "scale": 2}, id="five-frames-x2"),
     pytest.param(
