@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -127,9 +128,15 @@ def copy_packets(streams: list[Any], container: Any, n_packets: int | None = Non
 
 
 def change_file(path: Path, change: str) -> None:
-    """Let a file grow, be cut, replaced by one of the same size, or removed."""
-    content = path.read_bytes()
-    if change == "grow":
+    """Let a file grow, be cut, replaced by one of the same size, written in place, or removed; or change its mode."""
+    content, before = path.read_bytes(), path.stat()
+    if change == "rewrite":
+        with path.open("r+b") as file:
+            file.write(content[:-2000] + bytes(1000) + content[-1000:])
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    elif change == "mode":
+        path.chmod(0o600)
+    elif change == "grow":
         path.write_bytes(content + content)
     elif change == "cut":
         path.write_bytes(content[: len(content) // 2])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -83,16 +85,55 @@ def test_another_runs_pieces_are_neither_used_nor_lost(tmp_path, film_colorizer,
     other = Counting(tiny_model(seed=1), render_factor=2, device="cpu")
     larger = Counting(tiny_model(), render_factor=3, device="cpu")
     for different in (other, larger):
-        with pytest.raises(OutputExistsError, match=r"holds the unfinished output of another run .*--overwrite"):
+        with pytest.raises(
+            OutputExistsError,
+            match=r"holds the unfinished output of another run: .* was .* and is .* now; .*--overwrite",
+        ):
             colorize_film(source, output, different)
         assert different.n_pictures == 0
-    with pytest.raises(OutputExistsError, match="holds the unfinished output of another run"):
+    with pytest.raises(OutputExistsError, match="of another run: watermark was False and is True now"):
         colorize_film(source, output, film_colorizer, watermark=True)
     assert sorted(path.name for path in (tmp_path / "colour.mp4.partial").iterdir()) == pieces
     colorize_film(source, output, other, overwrite=True)
     assert other.n_pictures == 20
     fresh = colorize_film(source, tmp_path / "fresh.mp4", other)
     assert digest(fresh) == digest(output)
+
+
+def raw_film(path: Path, frames: Any, times: tuple[int, int] | None = None) -> Path:
+    """A film whose size does not depend on its pixels, written into the file that is there."""
+    new = write_film(path.with_name("new.avi"), frames, codec="rawvideo")
+    path.touch()
+    with path.open("r+b") as file:
+        file.write(new.read_bytes())
+    new.unlink()
+    if times is not None:
+        os.utime(path, ns=times)
+    return path
+
+
+@pytest.mark.usefixtures("short_pieces")
+def test_colorize_film_resumes_a_moved_film_and_refuses_another_of_its_size_and_time(tmp_path, film_colorizer, bar):
+    source, output = raw_film(tmp_path / "film.avi", grey_film(20)), tmp_path / "colour.mp4"
+    with pytest.raises(ColorizationCancelled):
+        colorize_film(source, output, film_colorizer, cancel=bar.cancel_at(9), progress=bar)
+    before, moved = source.stat(), shutil.copy(source, tmp_path / "moved.avi")
+    times = (before.st_atime_ns, before.st_mtime_ns)
+    changed = grey_film(20)
+    changed[3] = 255 - changed[3]  # in the finished piece
+    raw_film(source, changed, times)
+    assert (source.stat().st_size, source.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    content = r"'20 frames of 48 x 64 pixels, CRC-32 \w{8}'"
+    with pytest.raises(
+        OutputExistsError, match=rf"run: film was {content} and is {content} now; .*--overwrite"
+    ) as error:
+        colorize_film(source, output, film_colorizer)
+    assert "\n" not in str(error.value)
+    film_colorizer.n_pictures = 0
+    colorize_film(moved, output, film_colorizer)
+    assert film_colorizer.n_pictures == 12
+    whole = colorize_film(moved, tmp_path / "whole.mp4", film_colorizer)
+    assert digest(output) == digest(whole)
 
 
 @pytest.mark.cpu_sensitive

@@ -109,6 +109,9 @@ class VideoSource:
             self._of_parent = self._container, self._decoded
             self._container = None
             self._connect()
+        elif self._connected_version != file_version(self._path):
+            self._kept.clear()
+            self._connect()
         if t in self._kept:
             self._kept.move_to_end(t)
         else:
@@ -145,6 +148,7 @@ class VideoSource:
 
     def _connect(self) -> None:
         self._guard.check()
+        self._connected_version = file_version(self._path)
         if self._container is not None:
             self._container.close()
         self._container = open_film(self._path)

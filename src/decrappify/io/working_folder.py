@@ -110,10 +110,16 @@ class WorkingFolder:
 
 def key_of(lock: OutputLock) -> str | None:
     """Return the key of the run whose working folder is there, None where there is none of this package."""
+    found = marker_of(lock)
+    return str(found.get("run_key")) if found else None
+
+
+def marker_of(lock: OutputLock) -> dict[str, Any]:
+    """Return what the working folder that is there records of its run, empty where there is none of this package."""
     folder = working_path(lock.target)
     found = {} if folder.is_symlink() or not folder.is_dir() else read_json(folder / MARKER)
     is_ours = found.get("format") == _FORMAT and found.get("output") == lock.target.name
-    return str(found.get("run_key")) if is_ours else None
+    return found if is_ours else {}
 
 
 def working_path(output: Path) -> Path:

@@ -194,6 +194,7 @@ def restore(
                 report_start(job, channels)
                 with recorded_attempt(result, start.planes_done, start.earlier):
                     _run(start, restorer, channels, result, progress, on_plane)
+                    inputs.confirm()
                 _complete_record(start, result)
                 return _returned(result.finish(), as_array, given)
             finally:
