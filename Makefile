@@ -24,6 +24,7 @@ test-napari: $(VENV)/.installed-dev  ## Run the tests of the napari plugin alone
 
 test-slow: $(VENV)/.installed-dev  ## Run the slow tests too
 	$(BIN)/python -m pytest -m "not fuzz and not faults"
+	$(BIN)/python tests/napari_plugin/run.py -m "not fuzz and not faults"
 
 test-fuzz: $(VENV)/.installed-dev  ## Damage files of every kind and read them (8 minutes; DECRAPPIFY_FUZZ_SEED, _TRIES)
 	$(BIN)/python -m pytest -m fuzz tests/fuzz -s -q

@@ -262,11 +262,10 @@ def write_bad_models(folder: Path, models: dict[str, Path]) -> None:
         )
 
 
-@pytest.fixture
-def out(tmp_path: Path, bad: Path) -> Path:
-    """A folder for results, with something in it."""
-    folder = tmp_path / "out"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory, bad: Path) -> Path:
+    """A folder for results, with something in it; every test leaves it as it is."""
+    folder = tmp_path_factory.mktemp("out")
     save_movie(bad / "still.tif", folder / "there.ome.zarr")
     save_movie(bad / "good.tif", folder / "in.tif")
     return folder
@@ -383,7 +382,7 @@ def test_a_folder_without_permission_is_named(tmp_path_factory, bad, tiny_models
     assert_one_line(result.stderr, r"good\.tif cannot be read: Permission denied; check its permissions")
 
 
-def test_a_tile_larger_than_the_frame_works(bad, out, tiny_models, command):
+def test_a_tile_larger_than_the_frame_works(bad, tmp_path, tiny_models, command):
     options = ["--model", tiny_models["still"], "--tile-size", 9999, "--device", "cpu"]
-    result = command("restore", bad / "good.tif", out / "new.ome.zarr", *options)
+    result = command("restore", bad / "good.tif", tmp_path / "new.ome.zarr", *options)
     assert not result.stderr

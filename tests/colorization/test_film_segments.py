@@ -40,8 +40,14 @@ def stopped_film(folder: Path, colorizer: Colorizer, bar: Any, n_frames: int) ->
 
 
 @pytest.mark.cpu_sensitive
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-@pytest.mark.parametrize("steady", [0.0, 0.6])
+@pytest.mark.parametrize(
+    ("steady", "suffix"),
+    [
+        (0.0, ".mp4"),
+        (0.6, ".mkv"),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((0.0, ".mkv"), (0.6, ".mp4"))),
+    ],
+)
 @pytest.mark.usefixtures("short_pieces")
 def test_a_cancelled_run_goes_on_and_gives_the_same_bytes(tmp_path, film_colorizer, bar, suffix, steady):
     source = write_film(tmp_path / "film.mp4", gray_film(30), sound="aac")
@@ -146,7 +152,7 @@ def test_a_piece_is_coded_to_the_same_bytes_each_time(tmp_path, film_colorizer):
 
 
 @pytest.mark.usefixtures("short_pieces")
-@pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
+@pytest.mark.parametrize(("then", "now"), [(2, 1), pytest.param(1, 2, marks=pytest.mark.slow)])
 def test_a_resumed_film_has_the_threads_that_it_began_with(tmp_path, film_colorizer, bar, caplog, then, now):
     with threads_put_back():
         torch.set_num_threads(then)

@@ -82,7 +82,7 @@ def test_a_folder_goes_in_natural_order_and_on_where_it_was_stopped(tmp_path, al
 
 
 @pytest.mark.cpu_sensitive
-@pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
+@pytest.mark.parametrize(("then", "now"), [(2, 1), pytest.param(1, 2, marks=pytest.mark.slow)])
 def test_a_resumed_folder_has_the_batches_and_threads_that_it_began_with(
     tmp_path, album, bar, film_colorizer, then, now
 ):

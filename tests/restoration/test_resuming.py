@@ -165,7 +165,7 @@ def broken_off(movie, output, threads):
 
 
 @pytest.mark.cpu_sensitive
-@pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
+@pytest.mark.parametrize(("then", "now"), [pytest.param(2, 1, marks=pytest.mark.slow), (1, 2)])
 def test_a_resumed_run_has_the_threads_that_it_began_with(movie, tmp_path, caplog, then, now):
     model, whole, output = as_model(NotesThreads(-1, None)), tmp_path / "whole.ome.zarr", tmp_path / "restored.ome.zarr"
     with threads_put_back():
