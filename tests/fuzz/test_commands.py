@@ -18,4 +18,4 @@ _PRELOAD = (
 
 
 def test_damaged_commands_end_in_one_line_or_write_a_whole_output(fuzz: Fuzz) -> None:
-    fuzz("command", "command", commands.command_folders, 1000, preload=_PRELOAD)
+    fuzz("command", "command", commands.command_folders, 540, preload=_PRELOAD)
