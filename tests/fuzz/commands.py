@@ -492,7 +492,7 @@ def _check_opens(path: Path) -> None:
 
     if path.suffix == ".safetensors":
         outcome, _ = attempt("load_model of the output", lambda: load_model(path), path)
-    elif path.is_dir() and path.suffix != ".zarr":
+    elif path.is_dir() and not (path / "zarr.json").exists():  # a folder of photographs may have any name
         for entry in sorted(path.iterdir()):
             if not entry.name.startswith(".") and entry.suffix in _OPENED:
                 _check_opens(entry)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from decrappify.errors import OutputExistsError
+from decrappify.errors import FormatError, OutputExistsError
 from decrappify.io.journal import Journal
 from decrappify.io.omezarr_writer import ZarrMovieWriter
 from decrappify.movie import Movie
@@ -226,4 +226,16 @@ def test_a_run_whose_planes_are_damaged_is_refused(movie, tmp_path, entry):
     with closing(Journal(output.with_name(f"{output.name}.partial") / "journal")) as journal:
         journal._append(entry)
     with pytest.raises(OutputExistsError, match=r"whose record is damaged"):
+        restore(movie, as_model(PoolingNetwork(3)), output, **FAST)
+
+
+def test_an_unfinished_store_with_other_chunks_is_refused(movie, tmp_path):
+    output = tmp_path / "restored.ome.zarr"
+    broken_off(movie, output, torch.get_num_threads())
+    document = output.with_name(f"{output.name}.partial") / "store.ome.zarr" / "0" / "zarr.json"
+    text = document.read_text(encoding="utf-8")
+    values = json.loads(text)
+    values["chunk_grid"]["configuration"]["chunk_shape"][0] = 0
+    document.write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(FormatError, match=r"store\.ome\.zarr is damaged .*--overwrite"):
         restore(movie, as_model(PoolingNetwork(3)), output, **FAST)
