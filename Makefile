@@ -37,9 +37,10 @@ test-faults: $(VENV)/.installed-dev  ## Kill runs at every file event, run two a
 test-compat:  ## Test the aicsimageio adapter against the real package, in an environment of its own
 	$(PYTHON) tests/compat/aicsimageio_check.py
 
-lint: $(VENV)/.installed-dev  ## Check style, types and the order of imports
+lint: $(VENV)/.installed-dev  ## Check style, types, spelling and the order of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 
 format: $(VENV)/.installed-dev  ## Format the code

@@ -36,8 +36,8 @@ def write_czi(folder: Path) -> Path:
     with czi.create_czi(str(path)) as document:
         for t, c, z in np.ndindex(CELLS.shape[:3]):
             document.write(data=CELLS[t, c, z, ..., None], plane={"T": t, "C": c, "Z": z})
-        metres = {"scale_x": SIZE * 1e-6, "scale_y": SIZE * 1e-6, "scale_z": SIZE_Z * 1e-6}
-        document.write_metadata("cells", channel_names=dict(enumerate(NAMES)), **metres)
+        meters = {"scale_x": SIZE * 1e-6, "scale_y": SIZE * 1e-6, "scale_z": SIZE_Z * 1e-6}
+        document.write_metadata("cells", channel_names=dict(enumerate(NAMES)), **meters)
     interval = f"<Interval><Start>0</Start><Increment>{INTERVAL}</Increment></Interval>"
     with czi.edit_czi(str(path)) as document, document.edit_session() as session:
         xml = document.read_metadata_xml()

@@ -143,7 +143,7 @@ def _open(source: Path, *, output: Path | None = None, **options: Any) -> Any:
 @_input_options
 @click.option("--frames", help="Only these frames, such as 10:50.")
 @click.option("--tile-size", type=int, help="Side of a tile in input pixels; planned from free memory by default.")
-@click.option("--tile-overlap", type=int, help="Overlap of neighbouring tiles in input pixels.")
+@click.option("--tile-overlap", type=int, help="Overlap of neighboring tiles in input pixels.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--precision", default="auto", show_default=True, help="auto, float32, bfloat16 or float16.")
 @click.option("--backend", default="auto", show_default=True, help="auto, torch, compile, onnxruntime or openvino.")

@@ -18,7 +18,7 @@ from decrappify.intensity import IMAGENET
 from decrappify.model import Model
 from decrappify.networks import create
 
-from .films import decoded, grey_film, tiny_model, write_film
+from .films import decoded, gray_film, tiny_model, write_film
 
 FAST = {"render_factor": 4, "device": "cpu", "precision": "float32"}
 
@@ -64,14 +64,14 @@ def test_a_folder_to_a_folder(tmp_path, album, colour_model):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_a_film_to_a_film(tmp_path, suffix):
-    source = write_film(tmp_path / f"film{suffix}", grey_film(3))
+    source = write_film(tmp_path / f"film{suffix}", gray_film(3))
     output = colorize(source, tmp_path / "out.mp4", preset="video", model=tiny_model(), **FAST)
     assert decoded(output).shape == (3, 48, 64, 3)
     assert np.ptp(decoded(output).astype(int), axis=3).max() > 8
 
 
 def test_a_film_may_be_steadied(tmp_path, command):
-    source, model = write_film(tmp_path / "film.mkv", grey_film(4)), tiny_model()
+    source, model = write_film(tmp_path / "film.mkv", gray_film(4)), tiny_model()
     model.save(tmp_path / "tiny.safetensors")
     fast = {"model": model} | FAST
     steady = colorize(source, tmp_path / "steady.mkv", steady=0.8, **fast)

@@ -77,7 +77,7 @@ def test_weights_from_before_torch_1(made, saved, same_outputs):
         ("pssr", None, "pssr", "restoration"),
     ],
 )
-def test_published_networks_are_recognised(name, preset, expected, task, published):
+def test_published_networks_are_recognized(name, preset, expected, task, published):
     found = read_checkpoint(published(name), preset=preset)
     assert (found.preset, found.task) == (expected, task)
     with torch.device("meta"):

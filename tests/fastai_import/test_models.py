@@ -46,7 +46,7 @@ def test_a_model_file_named_like_weights_is_still_one(tiny_models, tmp_path):
     assert load_model(model.save(tmp_path / "model.pth")).sha256 == model.sha256
 
 
-def test_weights_without_statistics_are_normalised_by_percentiles(made, saved):
+def test_weights_without_statistics_are_normalized_by_percentiles(made, saved):
     assert load_model(saved(made("grey").state_dict())).normalization == NormalizationRule()
 
 
@@ -122,7 +122,7 @@ def test_restore_sends_a_colorizer_to_colorize(imported):
         restore(np.zeros((1, 3, 1, 16, 16), np.uint8), imported)
 
 
-def test_restore_runs_an_imported_restorer_with_its_own_normalisation(made, saved):
+def test_restore_runs_an_imported_restorer_with_its_own_normalization(made, saved):
     model = load_model(saved(made("weight").state_dict()))
     picture = np.random.default_rng(0).integers(0, 255, (1, 3, 1, 32, 32), dtype=np.uint8)
     found = np.asarray(restore(picture, model, device="cpu", precision="float32", dtype="float32"))[0, :, 0]

@@ -114,10 +114,10 @@ def _photographs(folder: Path) -> None:
 
 
 def _film(folder: Path) -> None:
-    from tests.colorization.films import grey_film, tiny_model, write_film
+    from tests.colorization.films import gray_film, tiny_model, write_film
 
     tiny_model().save(folder / "m.safetensors")
-    write_film(folder / "in.mp4", grey_film(8, 24, 32), sound="aac", options={"g": "4"})
+    write_film(folder / "in.mp4", gray_film(8, 24, 32), sound="aac", options={"g": "4"})
 
 
 def _weights(folder: Path) -> None:

@@ -224,12 +224,12 @@ def test_other_channels_are_grey_pictures_by_themselves(channels, form, losses):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_unit_data_are_normalised_first(channels, losses):
+def test_unit_data_are_normalized_first(channels, losses):
     prediction, target = (image.sigmoid() for image in make_images(channels))
     unit = FeatureLoss("lesson7", "random", data="unit")
     mean, std = (torch.tensor(x).view(1, 3, 1, 1) for x in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-    normalised = [(image - mean) / std for image in (prediction, target)]
-    torch.testing.assert_close(unit(prediction, target), losses["lesson7"](*normalised))
+    normalized = [(image - mean) / std for image in (prediction, target)]
+    torch.testing.assert_close(unit(prediction, target), losses["lesson7"](*normalized))
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 50), (64, 31)])

@@ -66,7 +66,7 @@ def test_an_untrained_pixel_shuffle_is_nearest_upsampling(norm):
     torch.testing.assert_close(prediction, nearest, atol=1e-6, rtol=0)
 
 
-def test_the_original_blur_averages_with_the_upper_left_neighbours():
+def test_the_original_blur_averages_with_the_upper_left_neighbors():
     shuffle = PixelShuffle(8, 1, norm="none", blur=False).eval()
     x = torch.randn(1, 8, 4, 4)
     sharp = shuffle(x)

@@ -183,7 +183,7 @@ class TestResidualUNet(Networks):
             expected = F.interpolate(expected, scale_factor=network.scale, mode="bilinear", align_corners=False)
         torch.testing.assert_close(network(source), expected, atol=0, rtol=0)
 
-    def test_does_not_see_the_neighbours_at_the_start(self, name, settings):
+    def test_does_not_see_the_neighbors_at_the_start(self, name, settings):
         network = self.make(name, settings)
         source, start = self.source(network), network.n_frames // 2 * network.in_channels
         other = torch.rand_like(source)

@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from decrappify.errors import InputError, OutputExistsError
 from decrappify.intensity import sampled_planes
@@ -108,6 +109,62 @@ def test_of_a_large_array_a_sample_is_compared_and_the_rest_when_it_is_read(pixe
     restore(Movie(source), MODEL, output, **FAST).close()
     assert source.counts[2, 0, 0] == 0
     assert "movie has no file that would show a change; comparing 2 of the 9 planes" in caplog.text
+
+
+def as_images(pixels, path):
+    path.mkdir()
+    for t, frame in enumerate(pixels):
+        Image.fromarray((frame >> 4).astype(np.uint8)).save(path / f"t{t}.bmp")
+    return path
+
+
+def file_of(path, t):
+    """File of a frame; a TIFF holds all."""
+    return next(file for file in (path / f"0/c/{t}/0/0/0/0", path / f"t{t}.bmp", path) if file.is_file())
+
+
+def with_another_mode(path):
+    file_of(path, 1).chmod(0o600)
+
+
+def with_another_link(path):
+    (path.parent / "link").hardlink_to(file_of(path, 1))
+
+
+def written_in_place(path):
+    """Other pixels in frame 1, in a file of the same size, inode and time."""
+    file = file_of(path, 1)
+    before, content = file.stat(), bytearray(file_of(path, 4).read_bytes())
+    assert len(content) == before.st_size
+    if path.suffix == ".tif":
+        content[-8 * 32 * 40 * 2 + 100] ^= 1
+    with file.open("r+b") as opened:
+        opened.write(content)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("write", "change"),
+    [
+        (as_tiff, with_another_mode),
+        (as_images, with_another_link),
+        (as_tiff, written_in_place),
+        (as_zarr, written_in_place),
+        (as_images, written_in_place),
+    ],
+)
+def test_restore_compares_the_pixels_of_a_file_that_changes_meanwhile(pixels, tmp_path, write, change, caplog):
+    path, output = write(pixels, tmp_path / "cells"), tmp_path / "out.ome.zarr"
+    options = {"on_plane": lambda t, c, z: t == 4 and change(path)} | FAST
+    if change is written_in_place:
+        with pytest.raises(InputError, match=r"frame 1 .* has other pixels than when it was read before"):
+            restore(path, MODEL, output, **options)
+        assert not output.exists()
+        with pytest.raises(OutputExistsError, match="has other pixels now in frame 1"):
+            restore(path, MODEL, output, **FAST)
+        return
+    restore(path, MODEL, output, **options).close()
+    assert "changed" not in caplog.text
 
 
 def test_a_plane_that_reads_differently_within_one_run_is_an_error(pixels):

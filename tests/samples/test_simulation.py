@@ -68,9 +68,9 @@ def test_an_emitter_is_imaged_where_it_is_and_as_wide_as_the_optics_say(place):
     canvas.add_points(np.array([place]), np.array([100.0]))
     image = Microscope(haze=0, numerical_aperture=0.6).image(canvas, 0.1)
     y, x = np.mgrid[:24, :24]
-    centre = [(image * axis).sum() / image.sum() for axis in (y, x)]
-    width = np.sqrt((image * (y - centre[0]) ** 2).sum() / image.sum())
-    np.testing.assert_allclose(centre, place, atol=0.02)
+    center = [(image * axis).sum() / image.sum() for axis in (y, x)]
+    width = np.sqrt((image * (y - center[0]) ** 2).sum() / image.sum())
+    np.testing.assert_allclose(center, place, atol=0.02)
     assert image.sum() == pytest.approx(100, rel=0.01)
     assert width == pytest.approx(0.21 * 0.52 / 0.6 / 0.1, rel=0.06)
 

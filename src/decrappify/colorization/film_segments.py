@@ -14,12 +14,15 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from decrappify.colorization.film_reader import FilmReader
+from decrappify.errors import OutputExistsError
 from decrappify.io.durable import read_json, sync_file, write_json
 from decrappify.io.h264 import X264_THREADS, x264_options
 from decrappify.io.locks import OutputLock
 from decrappify.io.outputs import check_output
-from decrappify.io.working_folder import WorkingFolder
+from decrappify.io.working_folder import WorkingFolder, marker_of
+from decrappify.io.working_paths import working_path
 from decrappify.movie import Array
+from decrappify.restoration.resuming import changed_settings, refusal
 
 SEGMENT_FRAMES = 100  # a fixed number, so that a resumed run codes the very same pieces
 _QUALITY = {"crf": "17", "preset": "medium"}
@@ -160,6 +163,8 @@ class SegmentFolder:
 
     def __init__(self, lock: OutputLock, key: str, about: dict[str, Any], *, overwrite: bool, resume: bool) -> None:
         self._lock, self._overwrite = lock, overwrite
+        if not overwrite:
+            _refuse_another_run(lock, key, about)
         self._folder = WorkingFolder(lock, key, overwrite=overwrite)
         self.path, self.key = self._folder.path, key
         self._whole: set[int] = set()  # pieces whose checksum was compared, or that this run made
@@ -238,3 +243,11 @@ class SegmentFolder:
     def remove(self) -> None:
         """Delete the folder."""
         self._folder.remove()
+
+
+def _refuse_another_run(lock: OutputLock, key: str, about: dict[str, Any]) -> None:
+    """Raise OutputExistsError if the unfinished film is of another run; it names what has changed."""
+    before = marker_of(lock)
+    if before and before.get("run_key") != key:
+        changes = changed_settings(before, about) or ["it has other settings"]
+        raise OutputExistsError(refusal(working_path(lock.target), changes))

@@ -68,7 +68,7 @@ def colorize_still(
     """
     check_still_output(source, output, overwrite=overwrite)
     note, photograph = _note(source, watermark=watermark), read_photograph(source)
-    (square,) = colorizer.colour_of([photograph.pixels])
+    (square,) = colorizer.color_of([photograph.pixels])
     return _write(output, photograph, square, colorizer, note, watermark=watermark, overwrite=overwrite)
 
 
@@ -136,7 +136,7 @@ def colorize_folder(
     failed: list[Failure] = []
     with locked_folder(output), threads_put_back():
         _take_up(output, colorizer, resume=resume and not overwrite)
-        _colour_all(
+        _color_all(
             pairs, size, colorizer, failed, watermark=watermark, overwrite=overwrite, resume=resume, progress=progress,
             cancel=cancel,
         )  # fmt: skip
@@ -174,7 +174,7 @@ def _take_up(output: Path, colorizer: Colorizer, *, resume: bool) -> None:
         write_json(partial, about | {"runtime": runtime})
 
 
-def _colour_all(
+def _color_all(
     pairs: Sequence[Pair],
     size: int,
     colorizer: Colorizer,
@@ -197,7 +197,7 @@ def _colour_all(
             if not overwrite:
                 todo, done = _unfinished(batch, colorizer, failed, watermark=watermark, resume=resume)
             if todo:
-                _colour_batch(todo, done, colorizer, failed, watermark=watermark, overwrite=overwrite)
+                _color_batch(todo, done, colorizer, failed, watermark=watermark, overwrite=overwrite)
             if bar is not None:
                 bar.update(len(batch))
     finally:
@@ -284,7 +284,7 @@ def _note(source: Path, *, watermark: bool) -> str:
     return f"{', watermark' if watermark else ''}, source CRC-32 {checksum:08x}"
 
 
-def _colour_batch(
+def _color_batch(
     todo: Sequence[Pair],
     done: Sequence[Pair],
     colorizer: Colorizer,
@@ -300,7 +300,7 @@ def _colour_batch(
             photographs.append((source, output, _note(source, watermark=watermark), read_photograph(source)))
         except _OF_ONE_PICTURE as error:
             failed.append((source, error))
-    squares = colorizer.colour_of([photograph.pixels for *_, photograph in photographs])
+    squares = colorizer.color_of([photograph.pixels for *_, photograph in photographs])
     for (source, output, note, photograph), square in zip(photographs, squares, strict=True):
         if (source, output) in done:
             continue

@@ -14,11 +14,10 @@ from numpy.typing import DTypeLike
 
 from decrappify.checks import checked_progress
 from decrappify.errors import InputError
-from decrappify.io.folder import check_folder_as, is_image_folder
-from decrappify.io.formats import READABLE, format_of, writer_for
+from decrappify.io.formats import READABLE, check_folder_as, format_of, is_image_folder, writer_for
 from decrappify.io.opening import reading_errors
-from decrappify.io.outputs import check_early, partial_path, refuse_input
 from decrappify.io.scenes import scene_index, scenes, several_scenes, unique_names
+from decrappify.io.working_paths import partial_path
 from decrappify.movie import Movie, PixelSize
 
 __all__ = ["open_movie", "open_pyramid", "open_scenes", "partial_path", "save_movie", "scenes"]
@@ -224,6 +223,7 @@ def save_movie(
         If the disk is full, the folder is not writable, or another process writes `path`.
     """
     from decrappify.io.casting import cast_movie, warn_of_clipping
+    from decrappify.io.outputs import check_early, refuse_input
 
     path, progress = Path(path), checked_progress(progress)
     kind = writer_for(path)
@@ -239,7 +239,7 @@ def save_movie(
 
         write_ome_tiff(movie, path, overwrite=overwrite, progress=progress)
     else:
-        from decrappify.io.video import write_video
+        from decrappify.io.video_writer import write_video
 
         write_video(movie, path, overwrite=overwrite, progress=progress)
     warn_of_clipping(movie)
@@ -343,11 +343,11 @@ def _open_object(source: Any, scene: int | str | None, axes: str | None, absent_
 
     if is_image_object(source):
         return from_image_object(source, scene=scene)
-    from decrappify.io.labelled_arrays import from_labelled_array, is_labelled_array
+    from decrappify.io.labeled_arrays import from_labeled_array, is_labeled_array
 
-    if is_labelled_array(source):
+    if is_labeled_array(source):
         _only_scene(scene or 0, "an array")
-        return from_labelled_array(source, axes)
+        return from_labeled_array(source, axes)
     if not hasattr(source, "shape") or not hasattr(source, "dtype"):
         raise InputError(
             f"cannot open a {type(source).__name__}; needs a path, an array, an AICSImage or BioImage, or a Movie"

@@ -25,8 +25,9 @@ from decrappify.io.durable import output_errors, sync_files, write_json
 from decrappify.io.journal import Journal
 from decrappify.io.locks import OutputLock
 from decrappify.io.omezarr_metadata import group_document, level_shapes
-from decrappify.io.outputs import check_output, partial_path
+from decrappify.io.outputs import check_output
 from decrappify.io.working_folder import WorkingFolder
+from decrappify.io.working_paths import partial_path
 from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import Array, Movie, PixelSize, Plane, Shape5
 

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.io.durable import output_errors
+from decrappify.io.formats import ZARR_DOCUMENTS
 from decrappify.io.locks import lock_path, locked
-from decrappify.io.working_folder import working_path
+from decrappify.io.working_paths import working_path
 from decrappify.movie import Movie
-
-ZARR_DOCUMENTS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")  # one of them makes a folder a Zarr store
 
 
 def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -60,15 +59,6 @@ def atomic_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
         partial = lock.temporary("partial", path.suffix)
         yield partial
         lock.place(partial, overwrite=overwrite)
-
-
-def partial_path(path: str | os.PathLike[str]) -> Path:
-    """Where a restoration keeps the growing OME-Zarr store of an output; it can be opened while it grows.
-
-    >>> partial_path("results/cells.ome.zarr").as_posix()
-    'results/cells.ome.zarr.partial/store.ome.zarr'
-    """
-    return working_path(Path(path)) / "store.ome.zarr"
 
 
 def refuse_input(output: str | os.PathLike[str], movie: Movie) -> None:

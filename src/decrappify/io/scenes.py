@@ -48,7 +48,8 @@ def scenes(source: Any, *, folder_as: str = "auto") -> list[str]:
     >>> scenes(np.zeros((3, 8, 9)))
     ['scene 0']
     """
-    from decrappify.io.folder import check_folder_as, is_image_folder, read_folder
+    from decrappify.io.folder import read_folder
+    from decrappify.io.formats import check_folder_as, is_image_folder
 
     if is_image_folder(source):
         return unique_names([scene.name for scene in read_folder(Path(source), folder_as).scenes])

@@ -11,6 +11,7 @@ from typing import Any
 from decrappify.errors import OutputError, OutputExistsError
 from decrappify.io.durable import read_json, sync_folder, write_json
 from decrappify.io.locks import OutputLock
+from decrappify.io.working_paths import working_path
 
 MARKER = "run.json"
 _FORMAT = "decrappify working folder 1"
@@ -110,12 +111,13 @@ class WorkingFolder:
 
 def key_of(lock: OutputLock) -> str | None:
     """Return the key of the run whose working folder is there, None where there is none of this package."""
+    found = marker_of(lock)
+    return str(found.get("run_key")) if found else None
+
+
+def marker_of(lock: OutputLock) -> dict[str, Any]:
+    """Return what the working folder that is there records of its run, empty where there is none of this package."""
     folder = working_path(lock.target)
     found = {} if folder.is_symlink() or not folder.is_dir() else read_json(folder / MARKER)
     is_ours = found.get("format") == _FORMAT and found.get("output") == lock.target.name
-    return str(found.get("run_key")) if is_ours else None
-
-
-def working_path(output: Path) -> Path:
-    """Return the path of an output's working folder."""
-    return output.with_name(f"{output.name}.partial")
+    return found if is_ours else {}
