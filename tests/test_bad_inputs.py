@@ -133,6 +133,10 @@ TABLE = {
     # the command itself
     "no such command": ("restor a b", r"No such command 'restor'"),
     "no such option": ("restore a b --modle c", r"No such option.*--modle"),
+    "no value": ("restore a b --model", r"Option '--model' requires an argument; see 'main restore --help'"),
+    "a long value": (f"restore a b --model c --as {'x' * 5000}", r"'--as': 'x{60}\.\.\.' is not one of 'auto'"),
+    "a long name": (f"info {'x' * 300}", r"xxx cannot be opened: File name too long; check the name"),
+    "a long output": (f"crappify {{bad}}/good.tif {'x' * 300}.ome.tif --preset em", r"too long"),
     "no model": ("restore a b", r"Missing option '--model'; see 'main restore --help'"),
     "no input": ("info", r"Missing argument 'IN'"),
     "option of nothing": ("--nonsense", r"No such option.*--nonsense.*; see 'main --help'"),

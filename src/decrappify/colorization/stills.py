@@ -256,7 +256,8 @@ def _unfinished(
         elif resume and _is_finished(output, colorizer, _note(source, watermark=watermark)):
             done.append((source, output))
         else:
-            why = "was not made of this picture by this model and these settings" if resume else "already exists"
+            other = "is damaged, or was not made of this picture by this model and these settings"
+            why = other if resume else "already exists"
             error = f"{output} {why}; replace it with overwrite=True (--overwrite), or choose another folder"
             failed.append((source, OutputExistsError(error)))
     return todo, done
@@ -265,7 +266,8 @@ def _unfinished(
 def _is_finished(output: Path, colorizer: Colorizer, note: str) -> bool:
     try:
         description = read_description(output)
-    except FormatError:
+        read_photograph(output)  # its metadata may be whole where its pixels are not
+    except _OF_ONE_PICTURE:
         return False
     factor = colorizer.render_factor
     if isinstance(factor, int):

@@ -323,8 +323,9 @@ class ZarrMovieWriter:
 
     def _level(self, level: int) -> Any:
         array = zarr.open_array(self.partial_path / str(level), mode="r+")
-        if array.shape != self._level_shapes[level] or array.dtype != self.dtype:
-            raise ValueError(f"level {level} is {array.shape} {array.dtype}")
+        shape = self._level_shapes[level]
+        if array.shape != shape or array.dtype != self.dtype or array.chunks != _chunks_of(shape):
+            raise ValueError(f"level {level} is {array.shape} {array.dtype} in chunks {array.chunks}")
         return array
 
     def _damage_errors(self) -> AbstractContextManager[None]:
@@ -346,7 +347,7 @@ class ZarrMovieWriter:
                 self.partial_path / str(level),
                 shape=shape,
                 dtype=self.dtype,
-                chunks=(1, 1, 1, min(CHUNK, shape[3]), min(CHUNK, shape[4])),
+                chunks=_chunks_of(shape),
                 # Measured: three times the speed of zstd alone, and smaller.
                 compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
                 fill_value=0,
@@ -433,3 +434,7 @@ def halve(plane: Array) -> Array:
     four = plane.dtype.type(4)
     whole, rest = zip(*(np.divmod(corner, four) for corner in corners), strict=True)
     return np.asarray(sum(whole) + (sum(rest) + plane.dtype.type(2)) // four, dtype=plane.dtype)
+
+
+def _chunks_of(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return 1, 1, 1, min(CHUNK, shape[3]), min(CHUNK, shape[4])
