@@ -24,8 +24,9 @@ test-napari: $(VENV)/.installed-dev  ## Run the tests of the napari plugin alone
 
 test-slow: $(VENV)/.installed-dev  ## Run the slow tests too
 	$(BIN)/python -m pytest -m "not fuzz and not faults"
+	$(BIN)/python tests/napari_plugin/run.py -m "not fuzz and not faults"
 
-test-fuzz: $(VENV)/.installed-dev  ## Damage files of every kind and read them (8 minutes; DECRAPPIFY_FUZZ_SEED, _TRIES)
+test-fuzz: $(VENV)/.installed-dev  ## Damage files and commands of every kind and run them (10 minutes; DECRAPPIFY_FUZZ_SEED, _TRIES)
 	$(BIN)/python -m pytest -m fuzz tests/fuzz -s -q
 
 test-cpu: $(VENV)/.installed-dev  ## Run the numerically sensitive tests as on other processors, on 1 and 2 threads

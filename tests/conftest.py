@@ -172,3 +172,17 @@ def undrawn_reports(monkeypatch):
 
     monkeypatch.setattr(plots, "png_files", lambda report: ())
     monkeypatch.setattr(html, "page", lambda report: "<!doctype html>")
+
+
+@pytest.fixture
+def undrawn_training(monkeypatch):
+    """Training runs without their plots, for tests that look at something else: half of the time of a tiny run.
+
+    The plots are tested in training/supervised, training/nogan and training/monitors.
+    """
+    from decrappify.training.engine.training_log import TrainingLog
+    from decrappify.training.nogan import selection
+
+    monkeypatch.setattr(TrainingLog, "plot", lambda self, *, final=True: None)
+    for plot in ("plot_monitors", "contact_sheet"):
+        monkeypatch.setattr(selection, plot, lambda *arguments, **settings: None)

@@ -17,6 +17,8 @@ NAMES = {
     "TrainingConfig",
     "benchmark",
     "colorize",
+    "DataOptions",
+    "RunOptions",
     "crappifier_preset",
     "load_model",
     "open_movie",

@@ -94,8 +94,7 @@ class Model:
         ModelFileError
             If a weight is NaN or infinite.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         from decrappify.io.outputs import atomic_output
 
@@ -110,13 +109,8 @@ class Model:
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
         with atomic_output(path, overwrite=overwrite) as temporary:
-            temporary.touch()
-            mode = temporary.stat().st_mode  # what this user gives new files; safetensors would close them to others
-            try:
-                save_file(tensors, temporary, {"decrappify": json.dumps(header)})
-            except SafetensorError as error:  # on a full disk
-                raise OutputError(f"cannot write {path}: {error}") from error
-            temporary.chmod(mode)
+            # Not by save_file, whose own temporary name would be left behind by a kill.
+            temporary.write_bytes(save(tensors, {"decrappify": json.dumps(header)}))
         return path
 
     def _header(self) -> dict[str, Any]:

@@ -157,7 +157,10 @@ def test_options_out_of_range_are_refused(tmp_path, film_colorizer):
         colorize_film(source, tmp_path / "nowhere" / "colour.mp4", film_colorizer)
 
 
-@pytest.mark.parametrize(("name", "n_frames"), [("colour/bikes.mp4", 25), ("movies/bulk-water_480f.mov", 15)])
+@pytest.mark.parametrize(
+    ("name", "n_frames"),
+    [("colour/bikes.mp4", 10), pytest.param("movies/bulk-water_480f.mov", 15, marks=pytest.mark.slow)],
+)
 def test_the_beginning_of_real_films(real_data, tmp_path, film_colorizer, name, n_frames):
     source, output = tmp_path / f"start{Path(name).suffix}", tmp_path / "colour.mp4"
     cut(real_data / name, source, n_frames)

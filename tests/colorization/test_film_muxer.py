@@ -10,8 +10,9 @@ import av
 import numpy as np
 import pytest
 
+from decrappify.colorization import film_muxer
 from decrappify.colorization.film import colorize_film
-from decrappify.errors import FormatError
+from decrappify.errors import FormatError, OutputError
 
 from .films import copy_packets, gray_film, packets, shown_at, write_film
 
@@ -67,6 +68,32 @@ def test_sound_that_the_container_cannot_hold_is_refused_early(tmp_path, film_co
     if "mk" in way or "mov" in way:
         output = colorize_film(source, tmp_path / f"colour{way[-4:]}", film_colorizer)
         assert [p[0] for p in packets(output, "audio")[0]] == [p[0] for p in packets(source, "audio")[0]]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_aac_of_a_transport_stream_is_passed_on_without_its_headers(tmp_path, film_colorizer, suffix):
+    source = write_film(tmp_path / "film.ts", gray_film(4), sound="aac")
+    output = colorize_film(source, tmp_path / f"colour{suffix}", film_colorizer)
+    before, after = packets(source, "audio")[0], packets(output, "audio")[0]
+    assert [packet[0] for packet in after] == [packet[0][7:] for packet in before]
+
+
+def test_damaged_sound_packets_are_left_out_with_a_warning(tmp_path, film_colorizer, caplog):
+    source = write_film(tmp_path / "film.ts", gray_film(12), sound="aac")
+    content = bytearray(source.read_bytes())
+    content[content.index(packets(source, "audio")[0][5][0][:12])] = 0  # the mark that begins a packet
+    source.write_bytes(content)
+    output = colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
+    assert "film.ts: 1 packets of the sound or subtitles are damaged and were left out" in caplog.text
+    assert len(shown_at(output)) == 12
+
+
+def test_sound_whose_packets_the_container_refuses_is_refused_early(tmp_path, film_colorizer, monkeypatch):
+    monkeypatch.setattr(film_muxer, "_BITEXACT", {"fflags": "-autobsf"})
+    source = write_film(tmp_path / "film.ts", gray_film(4), sound="aac")
+    with pytest.raises(OutputError, match=r"could not be written: the container refuses the film's streams"):
+        colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
+    assert film_colorizer.n_pictures == 0
 
 
 def write_subtitled(path: Path) -> Path:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 import torch
 
-from decrappify.colorization import film
+from decrappify.colorization import film, film_segments
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
 from decrappify.colorization.film import colorize_film
 from decrappify.colorization.film_reader import FilmReader
@@ -40,8 +41,14 @@ def stopped_film(folder: Path, colorizer: Colorizer, bar: Any, n_frames: int) ->
 
 
 @pytest.mark.cpu_sensitive
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-@pytest.mark.parametrize("steady", [0.0, 0.6])
+@pytest.mark.parametrize(
+    ("steady", "suffix"),
+    [
+        (0.0, ".mp4"),
+        (0.6, ".mkv"),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((0.0, ".mkv"), (0.6, ".mp4"))),
+    ],
+)
 @pytest.mark.usefixtures("short_pieces")
 def test_a_cancelled_run_goes_on_and_gives_the_same_bytes(tmp_path, film_colorizer, bar, suffix, steady):
     source = write_film(tmp_path / "film.mp4", gray_film(30), sound="aac")
@@ -146,7 +153,7 @@ def test_a_piece_is_coded_to_the_same_bytes_each_time(tmp_path, film_colorizer):
 
 
 @pytest.mark.usefixtures("short_pieces")
-@pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
+@pytest.mark.parametrize(("then", "now"), [(2, 1), pytest.param(1, 2, marks=pytest.mark.slow)])
 def test_a_resumed_film_has_the_threads_that_it_began_with(tmp_path, film_colorizer, bar, caplog, then, now):
     with threads_put_back():
         torch.set_num_threads(then)
@@ -189,11 +196,28 @@ def test_resume_false_starts_again(tmp_path, film_colorizer, bar):
     assert film_colorizer.n_pictures == 20
 
 
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 4
+    path.write_bytes(content)
+
+
 @pytest.mark.usefixtures("short_pieces")
-def test_a_piece_that_is_cut_short_is_made_again(tmp_path, film_colorizer, bar):
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("00001.h264", lambda path: path.write_bytes(path.read_bytes()[:-5])),
+        ("00001.h264", flip_a_bit),
+        ("00001.json", lambda path: path.write_text(path.read_text().replace('"packets"', '"packet"'))),
+        ("00001.json", lambda path: path.write_text(re.sub(r"\d+,", "9,", path.read_text(), count=1))),
+    ],
+)
+def test_a_damaged_piece_is_made_again(tmp_path, film_colorizer, bar, name, damage):
     source, output = stopped_film(tmp_path, film_colorizer, bar, 18)
-    damaged = tmp_path / "colour.mp4.partial" / "00001.h264"
-    damaged.write_bytes(damaged.read_bytes()[:-5])
+    path = tmp_path / "colour.mp4.partial" / name
+    before = path.read_bytes()
+    damage(path)
+    assert path.read_bytes() != before
     film_colorizer.n_pictures = 0
     colorize_film(source, output, film_colorizer)
     assert film_colorizer.n_pictures == 12
@@ -257,12 +281,9 @@ def test_a_film_that_an_encoder_of_another_version_began_is_not_mixed(tmp_path, 
     source, output = write_film(tmp_path / "film.mp4", gray_film(3)), tmp_path / "colour.mp4"
     with monkeypatch.context() as patch:
         patch.setitem(film.__dict__, "write_film", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(film_segments, "_QUALITY", {"crf": "17", "preset": "ultrafast"})  # other parameter sets
         with pytest.raises(KeyboardInterrupt):
             colorize_film(source, output, film_colorizer)
-    media = tmp_path / "colour.mp4.partial" / "00000.h264"
-    content = bytearray(media.read_bytes())
-    content[6] ^= 1
-    media.write_bytes(content)
     with pytest.raises(OutputError, match=r"begun by another version of the H\.264 encoder"):
         colorize_film(source, output, film_colorizer)
     assert not output.exists()

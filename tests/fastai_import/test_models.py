@@ -29,7 +29,12 @@ def imported(weights):
 
 
 @pytest.mark.parametrize(
-    ("name", "legacy"), [("Own_gen.pth", True), ("Own_gen", False), ("Own_gen.pkl", False), ("a.safetensors", True)]
+    ("name", "legacy"),
+    [
+        *(pytest.param(name, legacy, marks=pytest.mark.slow) for name, legacy in (("a.pth", True), ("a.pkl", False))),
+        ("Own_gen", False),
+        ("a.safetensors", True),
+    ],
 )
 def test_weights_load_by_content_whatever_their_name(name, legacy, made, saved, same_outputs):
     path = saved(made("deep").state_dict(), name, legacy=legacy)

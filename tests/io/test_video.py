@@ -51,7 +51,7 @@ def decoded(path: Path, pixel_format: str = "rgb24") -> list[Array]:
 @pytest.mark.parametrize(
     ("name", "shape", "interval"),
     [
-        ("movies/bulk-water_480f.mov", (480, 3, 1, 424, 640), 1001 / 24000),
+        pytest.param("movies/bulk-water_480f.mov", (480, 3, 1, 424, 640), 1001 / 24000, marks=pytest.mark.slow),
         ("colour/bikes.mp4", (250, 3, 1, 272, 640), 0.04),
     ],
 )
@@ -261,7 +261,7 @@ def test_a_movie_that_fails_midway_leaves_nothing(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on file size")
-@pytest.mark.parametrize("limit", [1000, 20_000])
+@pytest.mark.parametrize("limit", [pytest.param(1000, marks=pytest.mark.slow), 20_000])
 def test_a_full_disk_ends_in_one_line(tmp_path, limit):
     script = f"""
 import resource, numpy as np

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from tests import narrow  # noqa: F401  # makes its encoder known
 from torch import nn
 
 from decrappify.errors import InputError, ModelFileError
@@ -15,7 +16,7 @@ from decrappify.networks.encoder import build_encoder, inflate
 from decrappify.networks.folding import fold_norms
 from decrappify.restoration.inference import InferenceNetwork
 
-TINY = {"encoder": "resnet18", "width_factor": 0.25}
+TINY = {"encoder": "narrow-resnet", "width_factor": 0.25}
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ def test_windows_follow_the_rule(rng, n_frames):
 
 
 def test_each_plane_is_read_once_beside_the_measuring(rng):
-    source = CountingSource(rng.integers(0, 4000, (40, 2, 3, 24, 24), dtype=np.uint16))
+    source = CountingSource(rng.integers(0, 4000, (20, 2, 2, 24, 24), dtype=np.uint16))
     restore(Movie(source), as_model(WindowMean(3)), **FAST)
     counts = [source.counts[plane] for plane in Movie(source).planes()]
     assert min(counts) == 1

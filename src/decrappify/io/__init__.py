@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike
 from decrappify.checks import checked_progress
 from decrappify.errors import InputError
 from decrappify.io.formats import READABLE, check_folder_as, format_of, is_image_folder, writer_for
+from decrappify.io.opening import reading_errors
 from decrappify.io.scenes import scene_index, scenes, several_scenes, unique_names
 from decrappify.io.working_paths import partial_path
 from decrappify.movie import Movie, PixelSize
@@ -230,7 +231,7 @@ def save_movie(
     movie = cast_movie(open_movie(movie), dtype)
     refuse_input(path, movie)
     if kind == "OME-Zarr":
-        from decrappify.io.omezarr_writer import write_omezarr
+        from decrappify.io.omezarr_export import write_omezarr
 
         write_omezarr(movie, path, overwrite=overwrite, progress=progress)
     elif kind == "TIFF":
@@ -284,36 +285,37 @@ def _open_file(path: Path, scene: int | str | None, axes: str | None, absent_chu
 
 
 def _open_path(path: Path, scene: int | str, axes: str | None, absent_chunks: str) -> Movie:
-    kind = format_of(path)
-    if kind != "OME-Zarr":
-        _only_for_zarr(absent_chunks, path.name)
-    _warn_if_misnamed(path, kind)
-    if axes is not None and kind not in ("TIFF", "OME-Zarr"):
-        raise InputError(
-            f"axes={axes!r} was given for {path.name}, which names its own; it is for arrays and TIFF, leave it out"
-        )
-    if kind == "CZI":
-        from decrappify.io.czi import open_czi
+    with reading_errors(path):
+        kind = format_of(path)
+        if kind != "OME-Zarr":
+            _only_for_zarr(absent_chunks, path.name)
+        _warn_if_misnamed(path, kind)
+        if axes is not None and kind not in ("TIFF", "OME-Zarr"):
+            raise InputError(
+                f"axes={axes!r} was given for {path.name}, which names its own; it is for arrays and TIFF, leave it out"
+            )
+        if kind == "CZI":
+            from decrappify.io.czi import open_czi
 
-        return open_czi(path, scene=scene)
-    if isinstance(scene, str):
-        scene = scene_index(scene, scenes(path), path.name)
-    if kind == "TIFF":
-        from decrappify.io.tiff import open_tiff
+            return open_czi(path, scene=scene)
+        if isinstance(scene, str):
+            scene = scene_index(scene, scenes(path), path.name)
+        if kind == "TIFF":
+            from decrappify.io.tiff import open_tiff
 
-        return open_tiff(path, scene=scene, axes=axes)
-    if kind == "OME-Zarr":
-        from decrappify.io.omezarr import open_omezarr
+            return open_tiff(path, scene=scene, axes=axes)
+        if kind == "OME-Zarr":
+            from decrappify.io.omezarr import open_omezarr
 
-        return open_omezarr(path, scene=scene, axes=axes, absent_chunks=absent_chunks)
-    _only_scene(scene, path.name)
-    if kind == "video":
-        from decrappify.io.video import open_video
+            return open_omezarr(path, scene=scene, axes=axes, absent_chunks=absent_chunks)
+        _only_scene(scene, path.name)
+        if kind == "video":
+            from decrappify.io.video import open_video
 
-        return open_video(path)
-    from decrappify.io.pictures import open_picture
+            return open_video(path)
+        from decrappify.io.pictures import open_picture
 
-    return open_picture(path)
+        return open_picture(path)
 
 
 def _open_folder(path: Path, scene: int | str | None, axes: str | None, folder_as: str) -> Movie:

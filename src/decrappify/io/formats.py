@@ -94,8 +94,7 @@ def is_image_folder(source: object) -> bool:
     """Whether `source` is the path of a folder other than an OME-Zarr store or an NDTiff acquisition."""
     if not isinstance(source, str | os.PathLike):
         return False
-    path = Path(source)
-    return path.is_dir() and format_of(path) == "folder"
+    return os.path.isdir(source) and format_of(Path(source)) == "folder"  # noqa: PTH112 -- False for any odd name
 
 
 def check_folder_as(folder_as: str, source: object) -> None:
@@ -147,6 +146,8 @@ def _missing(path: Path) -> str:
     folder = path.absolute().parent
     if not folder.is_dir():
         return f"{path} does not exist: there is no folder {folder}; check the path"
+    if path.is_symlink():
+        return f"{path} is a symbolic link to {path.readlink()}, which does not exist; check the link"
     from difflib import get_close_matches
 
     similar = get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)

@@ -14,6 +14,8 @@ from decrappify.io.locks import lock_path, locked
 from decrappify.io.working_paths import working_path
 from decrappify.movie import Movie
 
+_LONGEST_NAME = 255  # bytes, of all usual file systems
+
 
 def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Refuse an output path that cannot be written, before anything is computed.
@@ -26,6 +28,7 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
         If its folder is missing or not writable, or `path` is itself a folder of other things than Zarr.
     """
     path = Path(path)
+    _check_name(path)
     if os.path.lexists(path) and not overwrite:
         raise OutputExistsError(
             f"{path} already exists; choose another name, or replace it with overwrite=True (--overwrite)"
@@ -38,6 +41,22 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
     if not os.access(folder, os.W_OK):
         raise OutputError(f"{path} cannot be written: no permission to write into {folder}; choose another folder")
     return path
+
+
+def _check_name(path: Path) -> None:
+    """Refuse a name that no file system takes, and a folder whose symbolic links lead back to themselves."""
+    length = len(os.fsencode(path.name))
+    if length > _LONGEST_NAME:
+        raise OutputError(
+            f"{path} cannot be written: its name has {length} bytes, needs at most {_LONGEST_NAME}; choose a "
+            "shorter one"
+        )
+    try:
+        path.absolute().parent.resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError before Python 3.13
+        raise OutputError(
+            f"{path} cannot be written: its folder is a symbolic link that leads back to itself; choose another folder"
+        ) from error
 
 
 def check_early(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -83,8 +102,11 @@ def refuse_overlap(output: str | os.PathLike[str], *inputs: str | os.PathLike[st
     ------
     InputError
         For the first such input.
+    OutputError
+        If the name of the output is too long, or its folder a symbolic link to itself.
     """
     target = Path(output)
+    _check_name(target)
     final = target.absolute().parent.resolve() / target.name
     for source in (Path(each) for each in inputs if each is not None):
         read = source.resolve()

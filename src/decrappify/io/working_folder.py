@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ from decrappify.errors import OutputError, OutputExistsError
 from decrappify.io.durable import read_json, sync_folder, write_json
 from decrappify.io.locks import OutputLock
 from decrappify.io.working_paths import working_path
+
+logger = logging.getLogger(__name__)
 
 MARKER = "run.json"
 _FORMAT = "decrappify working folder 1"
@@ -99,10 +102,18 @@ class WorkingFolder:
         """Delete the folder."""
         self._lock.dispose(self.path)
 
+    def remove_finished(self) -> None:
+        """Delete the folder when the output is complete, which an error does not change: it is a warning."""
+        try:
+            self.remove()
+        except OSError as error:
+            logger.warning("%s is complete, but what is left of its working folder %s could not be deleted (%s); "
+                           "delete it", self._lock.target.name, self.path, error.strerror)  # fmt: skip
+
     def _marker(self) -> dict[str, Any]:
         return {
             "format": _FORMAT,
-            "output": self.path.name.removesuffix(".partial"),
+            "output": self._lock.target.name,
             "token": secrets.token_hex(16),
             "run_key": self._run_key,
             **self.about,

@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+_LONGEST_NAME = 247  # bytes; with ".partial" 255, the most that file systems take
+
 
 def working_path(output: Path) -> Path:
-    """Return the path of an output's working folder."""
-    return output.with_name(f"{output.name}.partial")
+    """Return the path of an output's working folder; a name too long for the ending is replaced by its digest."""
+    raw = os.fsencode(output.name)
+    if len(raw) <= _LONGEST_NAME:
+        return output.with_name(f"{output.name}.partial")
+    from hashlib import sha256
+
+    return output.with_name(f".{sha256(raw).hexdigest()}.partial")
 
 
 def partial_path(path: str | os.PathLike[str]) -> Path:

@@ -12,6 +12,8 @@ from decrappify.training import nogan_preset
 from decrappify.training.config.run_file import train_from_file
 from decrappify.training.nogan.critic_files import save_critic
 
+pytestmark = pytest.mark.usefixtures("undrawn_training")
+
 SETTINGS = """
 [training]
 network = "small"
@@ -66,7 +68,7 @@ def test_a_folder_of_data_is_read_as_asked_for(folder, line, option, used):
 def test_an_unknown_way_to_read_a_folder_is_refused(folder):
     (folder / "frames").mkdir()
     text = TRAINED.replace('"cells.tif"', '"frames"\nfolder_as = "stills"')
-    with pytest.raises(InputError, match="folder_as='stills' is not known, needs 'auto', 'movie' or 'images'"):
+    with pytest.raises(InputError, match="folder_as is 'stills', needs one of auto, movie, images"):
         train_from_file(write(folder, text + SETTINGS))
 
 
@@ -185,7 +187,7 @@ def test_a_file_describes_a_nogan_run(folder):
             '"microscope"',
             "unknown NoGAN preset 'microscope', needs one of artistic, stable, video, micro",
         ),
-        ('"microscopy"', "3", r"preset of \[nogan\] in .*run.toml is 3, needs a text"),
+        ('"microscopy"', "3", r"preset of \[nogan\] in .*run.toml is 3, needs a string"),
         ("items", "itmes", "unknown key 'itmes' in the NoGAN settings; did you mean 'items'"),
         (
             "share = 0.1 }",
@@ -226,7 +228,7 @@ def test_a_critic_belongs_to_a_nogan_run(folder):
         ("max_steps", "max_step", "unknown key 'max_step' in the training settings; did you mean 'max_steps'"),
         ("depth", "dpeth", "network 'small' does not take these settings: .*dpeth"),
         ("= 2", "= = 2", "run.toml is not valid TOML: .*line"),
-        ('"cells.tif"', "5", "data of a run are paths, found 5; needs a text or a list of texts"),
+        ('"cells.tif"', "5", "data of a run are paths, found 5; needs a string or a list of strings"),
         ('"cells.tif"', '"cell.tif"', "cell.tif"),
         (
             '"cells.tif"',
@@ -252,7 +254,7 @@ def test_mistakes_end_in_one_line(folder, old, new, message):
 
 
 @pytest.mark.parametrize(
-    ("encoding", "message"), [("utf-8-sig", "cell.tif does not exist"), ("utf-16", "no text in UTF-8")]
+    ("encoding", "message"), [("utf-8-sig", "cell.tif does not exist"), ("utf-16", "the text is not UTF-8")]
 )
 def test_a_file_of_a_windows_editor_is_read_or_its_encoding_named(folder, encoding, message):
     path = write(folder, (TRAINED + SETTINGS).replace('"cells.tif"', '"cell.tif"', 1))

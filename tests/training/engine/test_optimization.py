@@ -61,5 +61,5 @@ def test_weight_decay_is_decoupled_and_reaches_norms_and_biases():
 @pytest.mark.parametrize("value", ["nan", "inf"])
 def test_a_loss_that_is_not_finite_stops_the_run_by_name(value):
     optimized = OptimizedNetwork(FABRIC, tiny(), (1e-3,))
-    with pytest.raises(InputError, match=f"the loss of step 7 of pretrain is {value}; lower its learning_rate"):
+    with pytest.raises(InputError, match=f"the loss of step 7 of pretrain is {value}; lower learning_rate"):
         optimized.step(torch.tensor(float(value)), "step 7 of pretrain")

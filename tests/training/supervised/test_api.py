@@ -25,7 +25,7 @@ from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.model import load_model
 from decrappify.movie import Movie
 from decrappify.runtime import processor_type, threads_put_back
-from decrappify.training import train
+from decrappify.training import DataOptions, RunOptions, train
 from decrappify.training.engine import status
 from decrappify.training.engine.training_log import TrainingLog
 from decrappify.training.engine.weight_average import WeightAverage
@@ -96,8 +96,22 @@ def new_process(tmp_path_factory):
 
 
 @pytest.mark.cpu_sensitive
+def test_a_run_resumed_with_other_threads_is_the_same_to_the_bit(straight, tmp_path):
+    with threads_put_back():
+        assert halted_after(tmp_path, 4).card["steps"] == 5
+        torch.set_num_threads(2 if torch.get_num_threads() == 1 else 1)
+        tiny_train(tmp_path, resume=True)
+    assert_same_run(tmp_path, straight)
+
+
+@pytest.mark.slow
 def test_a_run_resumed_in_a_new_process_with_other_threads_is_the_same_to_the_bit(straight, new_process):
     resumed, _ = new_process
+    assert_same_run(resumed, straight)
+
+
+def assert_same_run(resumed, straight):
+    """Bit for bit, of a run that was stopped after step 5 and resumed; but for the time that it took."""
     ours, theirs = (torch.load(folder / "checkpoint.pt", weights_only=True) for folder in (resumed, straight))
     assert_equal(ours, theirs)
     first, second = (load_model(folder / "model.safetensors") for folder in (resumed, straight))
@@ -140,7 +154,13 @@ def flip_a_bit(path):
 
 @pytest.mark.parametrize(
     ("step", "damage", "resumed"),
-    [(2, None, 1), (7, None, 6), (7, flip_a_bit, 5), (5, lambda path: path.write_bytes(b""), 3), (6, Path.unlink, 4)],
+    [
+        pytest.param(2, None, 1, marks=pytest.mark.slow),
+        (7, None, 6),
+        (7, flip_a_bit, 5),
+        pytest.param(5, lambda path: path.write_bytes(b""), 3, marks=pytest.mark.slow),
+        (6, Path.unlink, 4),
+    ],
 )
 def test_a_run_killed_in_any_step_loses_one_step_and_resumes_to_the_bit(
     straight, tmp_path, caplog, bar, step, damage, resumed
@@ -159,7 +179,7 @@ def test_a_run_killed_in_any_step_loses_one_step_and_resumes_to_the_bit(
     assert (tmp_path / "checkpoint.damaged.pt").exists() is (damage not in (None, Path.unlink))
 
 
-@pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
+@pytest.mark.parametrize(("then", "now"), [pytest.param(2, 1, marks=pytest.mark.slow), (1, 2)])
 def test_a_resumed_run_has_the_threads_that_it_began_with(tmp_path, then, now):
     config, stop, found = replace(CONFIG, max_steps=2), threading.Event(), set()
     stop.set()
@@ -187,6 +207,7 @@ def test_a_run_begun_elsewhere_or_without_record_is_resumed_with_a_warning(tmp_p
     assert warning.endswith("last digits may differ")
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_the_run_goes_on_from_there(new_process):
     _, stopped = new_process
     steps = torch.load(stopped / "checkpoint.pt", weights_only=True)["step"]
@@ -247,7 +268,7 @@ def test_measured_pairs_train(tmp_path):
     good = np.asarray(cells())[:, 0, 0]
     noisy = good + np.random.default_rng(0).normal(0, 0.05, good.shape).astype(np.float32)
     pairs = [(noisy, good), (noisy[:, ::-1], good[:, ::-1]), (noisy[..., ::-1], good[..., ::-1])]
-    model = train(pairs=pairs, config=replace(CONFIG, max_steps=4), network_settings=NETWORK, output=tmp_path)
+    model = train(pairs=pairs, config=replace(CONFIG, max_steps=4), output=tmp_path)
     assert model.crappifier is None
     assert load_model(tmp_path / "model.safetensors").card["validation"]["noise_draw"] is None
 
@@ -255,13 +276,14 @@ def test_measured_pairs_train(tmp_path):
 def test_two_channels_train_together():
     both = np.stack([np.asarray(cells())[:, 0, 0], np.random.default_rng(0).random((16, 48, 48))], axis=1)
     movie = Movie.from_array(both.astype(np.float32), "TCYX")
-    model = train(movie, NOISE, config=replace(CONFIG, max_steps=2), network_settings=NETWORK | {"in_channels": 2})
+    config = replace(CONFIG, max_steps=2, network_settings=NETWORK | {"in_channels": 2})
+    model = train(movie, NOISE, config=config)
     assert (model.in_channels, model.network.out_channels) == (2, 2)
 
 
 def test_a_z_stack_plays_a_movie_and_is_split_along_z():
     stack = cells().z_as_time()
-    model = train(stack, NOISE, config=replace(CONFIG, max_steps=2), network_settings=NETWORK, time_axis="Z")
+    model = train(stack, NOISE, config=replace(CONFIG, max_steps=2), data=DataOptions(time_axis="Z"))
     assert model.n_frames == 3
 
 
@@ -271,16 +293,16 @@ def test_a_model_of_one_frame_starts_one_of_three(tmp_path):
     wide, source = tiny_train(None, config, start_from=first), torch.rand(1, 3, 16, 16)
     torch.testing.assert_close(wide.network(source), first.network(source[:, 1:2]), atol=1e-5, rtol=0)
     with pytest.raises(InputError, match=r"start_from='one' does not fit: base_channels is 16, needs 32"):
-        train(cells(), NOISE, config=config, start_from=first, network_settings=NETWORK | {"base_channels": 32})
+        tiny_train(None, replace(config, network_settings=NETWORK | {"base_channels": 32}), start_from=first)
 
 
 def test_a_run_is_not_overwritten_unasked(straight, tmp_path):
-    with pytest.raises(OutputExistsError, match=r"holds a run already; pass resume .* or overwrite"):
+    with pytest.raises(OutputExistsError, match=r"holds a run already; pass resume=True .* or overwrite=True"):
         tiny_train(straight)
     halted_after(tmp_path, 4)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError):  # the old run's files must not be taken for those of the new one that failed
-        tiny_train(tmp_path, overwrite=True, scale=2)
+        tiny_train(tmp_path, replace(CONFIG, patch_size=17), overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
@@ -289,7 +311,7 @@ def test_another_setting_is_not_resumed(straight):
         tiny_train(straight, replace(CONFIG, learning_rate=0.01), resume=True)
     other = Crappifier([Gaussian((0.1, 0.4))], name="noise")
     with pytest.raises(InputError, match=r"crappifier.steps.0.sigma.1 is 0.4 now and was 0.3"):
-        train(cells(), other, config=CONFIG, network_settings=NETWORK, output=straight, resume=True)
+        train(cells(), other, config=CONFIG, output=straight, run=RunOptions(resume=True))
 
 
 def test_a_finished_run_resumes_to_its_model(straight):
@@ -322,28 +344,26 @@ def test_progress_is_told(bar):
         ({}, "training needs high_res images and a crappifier, or pairs"),
         ({"high_res": []}, "training needs high_res images and a crappifier"),
         ({"high_res": [], "crappifier": NOISE}, "no images given; give at least one path, array or movie"),
-        ({"high_res": cells(), "pairs": []}, "give either pairs, or high_res and a crappifier, not both"),
+        ({"high_res": cells(), "pairs": []}, "pass either pairs, or high_res and a crappifier, not both"),
         ({"high_res": cells(), "crappifier": "confocl"}, "no crappifier preset 'confocl'"),
-        (
-            {"high_res": cells(), "crappifier": NOISE, "scale": 2},
-            "scale is 2, but the crappifier or the pairs have scale 1",
-        ),
         ({"high_res": cells()[:5], "crappifier": NOISE}, "has 5 frames of 48 x 48 pixels, too few to keep some"),
         ({"pairs": [(cells()[:5], cells()[:1])]}, "has 5 frames of 48 x 48 pixels, too few to keep some"),
+        (
+            {"high_res": cells(), "crappifier": NOISE, "config": replace(CONFIG, patch_size=17)},
+            "patch_size is 17, the network needs a multiple of 2, such as 18",
+        ),
         (
             {
                 "high_res": cells(),
                 "crappifier": NOISE,
-                "config": replace(CONFIG, patch_size=17),
-                "network_settings": NETWORK,
+                "config": replace(CONFIG, network_settings={"out_channels": 2}),
             },
-            "patch_size is 17, the network needs a multiple of 2, such as 18",
-        ),
-        (
-            {"high_res": cells(), "crappifier": NOISE, "network_settings": {"out_channels": 2}},
             "out_channels is 2, needs 1 like in_channels",
         ),
-        ({"high_res": cells(), "crappifier": NOISE, "resume": True}, "cannot resume without a run folder"),
+        (
+            {"high_res": cells(), "crappifier": NOISE, "run": RunOptions(resume=True)},
+            "cannot resume without a run folder",
+        ),
     ],
 )
 def test_mistakes_end_in_one_line(arguments, message):
@@ -375,8 +395,8 @@ def test_status_lines_state_step_loss_validation_and_time_left(tmp_path, caplog,
         tiny_train(None, replace(CONFIG, max_steps=6))
     lines = [record.getMessage() for record in caplog.records if record.name == "decrappify.training.engine.status"]
     assert len(lines) == 6
-    assert re.fullmatch(r"training: step 3 of 6, loss [\d.e-]+, \d+ s left", lines[2])
-    assert re.fullmatch(r"training: step 5 of 6, loss [\d.e-]+, validation [\d.]+ dB, \d+ s left", lines[4])
+    assert re.fullmatch(r"training: step 3 of 6, loss [\d.e-]+, stability [\d.e-]+, \d+ s left", lines[2])
+    assert re.fullmatch(r"training: step 5 of 6, .*, validation [\d.]+ dB, \d+ s left", lines[4])
 
 
 def test_status_is_logged_once_a_minute(caplog):

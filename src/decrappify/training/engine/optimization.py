@@ -42,7 +42,7 @@ class OptimizedNetwork:
         weight_decay: float = 1e-3,
         one_cycle: tuple[int, float] | None = None,
     ) -> None:
-        self.fabric, self.bare = fabric, network
+        self.fabric, self.bare, self._peak_rate = fabric, network, rates[-1]
         groups = layer_groups(network) if len(rates) > 1 else [list(network.parameters())]
         rates = rates[-len(groups) :]
         trained = [
@@ -80,7 +80,7 @@ class OptimizedNetwork:
         """
         if not torch.isfinite(loss):
             raise InputError(
-                f"the loss of {where} is {loss.item()}; lower learning_rate ({self.learning_rate:g}) or check the data"
+                f"the loss of {where} is {loss.item()}; lower learning_rate ({self._peak_rate:g}) or check the data"
             )
         self.optimizer.zero_grad()
         self.fabric.backward(loss)

@@ -193,22 +193,24 @@ class Trainer:
             workers=self.config.workers,
             seed=self.config.seed,
         )
+        latest: dict[str, Tensor] = {}
         with ExitStack() as stack:
             bar, status = self.reporting(stack, phase.name, phase.total, "step", first)
             for number, batch in enumerate(loader, first + 1):
                 scalars.append({key: value.detach() for key, value in phase.step(batch, number).items()})
+                latest |= scalars[-1]
                 self.position.step = number
                 if bar is not None:
                     bar.update(1)
+                cancelled = on_any_rank(self.fabric, self.cancel.is_set())
                 is_due = number % phase.every == 0 or number == phase.total
                 if is_due and self._evaluate(phase, number, scalars, bar, status):
                     break
-                cancelled = on_any_rank(self.fabric, self.cancel.is_set())
                 if not is_due and (cancelled or self.is_save_due()):
                     self._save(phase.stateful, scalars)
                 if cancelled:
                     raise Stopped(f"step {number} of {phase.total}", number, self._means(scalars))
-                status.at(number, partial(_latest, scalars))
+                status.at(number, partial(_floats, latest))
         return self.position.step
 
     def _evaluate(
@@ -335,6 +337,5 @@ def learning_rates(stateful: Mapping[str, Stateful]) -> dict[str, float]:
     return {f"{name}_rate": each.learning_rate for name, each in networks if isinstance(each, OptimizedNetwork)}
 
 
-def _latest(scalars: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
-    """Return the last value of each scalar since the last evaluation."""
-    return {key: float(value) for entry in scalars for key, value in entry.items()}
+def _floats(scalars: Mapping[str, Tensor]) -> dict[str, float]:
+    return {key: float(value) for key, value in scalars.items()}
