@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from decrappify._version import __version__
+from decrappify._version import RELEASE
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
 from decrappify.colorization.film_muxer import check_container, check_tracks, write_film
 from decrappify.colorization.film_reader import FilmFrame, FilmReader
@@ -294,7 +294,7 @@ def _about(source: Path, colorizer: Colorizer, **settings: Any) -> dict[str, Any
         raise MissingFileError(f"there is no file {source}; check the path")
     status = source.stat()
     return {
-        "software": __version__,
+        "software": RELEASE,
         "encoder": [av.__version__, *av.library_versions["libavcodec"]],
         "source": [
             os.fsencode(source.resolve()).decode("utf-8", "backslashreplace"),
