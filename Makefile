@@ -89,6 +89,6 @@ $(LOWEST)/.installed: pyproject.toml tests/lowest_bounds.py
 	$(LOWEST_PYTHON) -m venv --clear $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --upgrade pip
 	$(LOWEST)/bin/python tests/lowest_bounds.py > $(LOWEST)/constraints.txt
-	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/constraints.txt \
+	$(LOWEST)/bin/python -m pip install --quiet --no-compile --constraint $(LOWEST)/constraints.txt \
 	  --editable ".[bioio,onnx,openvino,tensorboard]" --group test-library
 	@touch $@
