@@ -28,8 +28,9 @@ test-napari: $(VENV)/.installed-dev  ## Run the tests of the napari plugin alone
 
 test-slow: $(VENV)/.installed-dev  ## Run the slow tests too
 	$(BIN)/python -m pytest -m "not fuzz and not faults"
+	$(BIN)/python tests/napari_plugin/run.py -m "not fuzz and not faults"
 
-test-fuzz: $(VENV)/.installed-dev  ## Damage files of every kind and read them (8 minutes; DECRAPPIFY_FUZZ_SEED, _TRIES)
+test-fuzz: $(VENV)/.installed-dev  ## Damage files and commands of every kind and run them (10 minutes; DECRAPPIFY_FUZZ_SEED, _TRIES)
 	$(BIN)/python -m pytest -m fuzz tests/fuzz -s -q
 
 test-cpu: $(VENV)/.installed-dev  ## Run the numerically sensitive tests as on other processors, on 1 and 2 threads
@@ -56,9 +57,10 @@ package:  ## Build sdist and wheel into dist/, check them, install the wheel and
 	$(PACKAGE)/installed/bin/python -m pip install --quiet dist/*.whl
 	cd $(PACKAGE) && installed/bin/decrappify --version && installed/bin/decrappify demo --output demo
 
-lint: $(VENV)/.installed-dev  ## Check style, types and the order of imports
+lint: $(VENV)/.installed-dev  ## Check style, types, spelling and the order of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 
 format: $(VENV)/.installed-dev  ## Format the code

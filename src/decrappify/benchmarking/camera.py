@@ -30,7 +30,7 @@ class Camera:
     read_noise: float
 
     def stabilised(self, frame: Array) -> Array:
-        """Transform grey levels so that their noise has standard deviation 1 (generalised Anscombe, Starck 1998).
+        """Transform grey levels so that their noise has standard deviation 1 (generalized Anscombe, Starck 1998).
 
         >>> noisy = 100 + 2 * np.random.default_rng(0).poisson(20.0, 100_000)
         >>> round(float(Camera(2.0, 100.0, 0.0).stabilised(noisy).std()), 2)

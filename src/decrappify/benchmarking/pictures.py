@@ -78,7 +78,7 @@ def sheet_png(report: Report, view: ViewRecord) -> bytes:
     FigureCanvasAgg(figure)
     rows: list[dict[str, tuple[Array, Any, float, float]]] = [
         {name: (evidence.crops[name], "gray", low, high) for name in names},
-        {name: (error, _colour_map(), -limit, limit) for name, error in wrong.items()},
+        {name: (error, _color_map(), -limit, limit) for name, error in wrong.items()},
         {name: (lines, "gray", low, high) for name, lines in evidence.kymographs.items()},
     ]
     for row, images in enumerate(rows[:n_rows]):
@@ -103,7 +103,7 @@ def sheet_png(report: Report, view: ViewRecord) -> bytes:
     return data.getvalue()
 
 
-def _colour_map() -> Any:
+def _color_map() -> Any:
     from matplotlib.colors import ListedColormap
 
     return ListedColormap(diverging() / 255)

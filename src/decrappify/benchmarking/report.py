@@ -6,7 +6,8 @@ import csv
 import io
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from decrappify.benchmarking.figures import FIGURES, HEADLINES, SECTIONS, best_o
 from decrappify.benchmarking.methods import GAUSSIAN, INPUT
 from decrappify.benchmarking.scoring import Score
 from decrappify.errors import OutputError, printable
-from decrappify.io.durable import write_json
+from decrappify.io.durable import json_bytes
 from decrappify.io.outputs import atomic_output, check_output
 from decrappify.metrics.bootstrap import Interval, bootstrap_interval, paired_difference
 
@@ -227,19 +228,39 @@ class Report:
         OutputExistsError
             If one of the three is in the folder already and `overwrite` is False.
         OutputError
-            If the folder or a file cannot be written.
+            If the folder or a file cannot be written; files that are new are deleted again.
         """
         from decrappify.benchmarking.plots import png_files
 
+        is_new = not Path(folder).exists()
         folder = check_folder(folder, overwrite=overwrite)
-        for name, data in png_files(self):
+        written: list[Path] = []
+
+        @contextmanager
+        def output(name: str) -> Iterator[Path]:
+            exists = (folder / name).exists()
             with atomic_output(folder / name, overwrite=overwrite) as partial:
-                partial.write_bytes(data)
-        with atomic_output(folder / "report.csv", overwrite=overwrite) as partial:
-            partial.write_text(self._csv(), encoding="utf-8", newline="")
-        with atomic_output(folder / "report.json", overwrite=overwrite) as partial:
-            write_json(partial, _finite(self.to_dict()))
-        self.to_html(folder / "report.html", overwrite=overwrite)
+                yield partial
+            if not exists:
+                written.append(folder / name)
+
+        try:
+            for name, data in png_files(self):
+                with output(name) as partial:
+                    partial.write_bytes(data)
+            with output("report.csv") as partial:
+                partial.write_text(self._csv(), encoding="utf-8", newline="")
+            with output("report.json") as partial:
+                partial.write_bytes(json_bytes(_finite(self.to_dict())))
+            self.to_html(folder / "report.html", overwrite=overwrite)
+        except BaseException:
+            # Half a report would have the same command refused.
+            with suppress(OSError):
+                for path in written:
+                    path.unlink()
+                if is_new:
+                    folder.rmdir()
+            raise
         return folder
 
     def _cell(self, name: str, key: str, best: bool) -> str:

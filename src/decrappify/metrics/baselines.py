@@ -47,7 +47,7 @@ def best_gaussian(
 
     An oracle: the sigmas are chosen per movie by looking at the truth, which no user could, so it is hard to beat. A
     coarse grid over both sigmas is refined in three rounds down to 6 %, on up to 32 frames spread over the movie (a
-    million pixels; each filtered in time with all its neighbours). The best pair is then applied to everything.
+    million pixels; each filtered in time with all its neighbors). The best pair is then applied to everything.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def best_gaussian(
     noisy, target = checked_pair(source, truth, ("source", "truth"))
     width = range_of(target, data_range)
     for _ in frames(noisy, "source"):
-        pass  # a NaN anywhere would spread over its neighbours
+        pass  # a NaN anywhere would spread over its neighbors
     search = _Search(noisy, target, width, fit_levels)
     sigma_space, sigma_time = search.best()
     restored = gaussian_filter(noisy.astype(np.float64), (sigma_time, sigma_space, sigma_space))

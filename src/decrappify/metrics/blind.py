@@ -35,7 +35,7 @@ class NoiseSums:
 
 @dataclass(slots=True)
 class ResidualSums:
-    """Squares and neighbour products of ``source - restored``, each frame about its own mean."""
+    """Squares and neighbor products of ``source - restored``, each frame about its own mean."""
 
     squares: float = 0.0
     along_y: float = 0.0
@@ -97,7 +97,7 @@ def noise_sigma(movie: ArrayLike) -> float:
 
 
 def residual_autocorrelation(source: ArrayLike, restored: ArrayLike) -> float:
-    """Whiteness of what was taken away: lag-1 autocorrelation of ``source - restored`` between neighbours in x and y.
+    """Whiteness of what was taken away: lag-1 autocorrelation of ``source - restored`` between neighbors in x and y.
 
     Near 0 (within about 0.05): the residual looks like white noise, as it should. Above: structure went with the noise
     (blur, ghosting, a gain error), or the source's own noise is correlated. Below: noise was left in the picture, as

@@ -43,7 +43,7 @@ def decorrelation_resolution(image: ArrayLike) -> Decorrelation:
     Parameters
     ----------
     image : array-like
-        (Y, X), at least 32 × 32 pixels; the largest centred square is used, its edges smoothed over 20 pixels.
+        (Y, X), at least 32 × 32 pixels; the largest centered square is used, its edges smoothed over 20 pixels.
 
     Returns
     -------

@@ -41,7 +41,7 @@ class MicroSSIM(NamedTuple):
 
 
 class ForegroundSSIM(NamedTuple):
-    """`value` (1 is perfect) over the windows whose centre is foreground, which are this `share` of all."""
+    """`value` (1 is perfect) over the windows whose center is foreground, which are this `share` of all."""
 
     value: float
     share: float
@@ -59,7 +59,7 @@ class SSIMTerms:
 
     @classmethod
     def of(cls, restored: Array, truth: Array) -> SSIMTerms:
-        """Terms of a float64 (Y, X) pair: maps of (Y - 10, X - 10) window centres."""
+        """Terms of a float64 (Y, X) pair: maps of (Y - 10, X - 10) window centers."""
         r, g = _windowed(restored), _windowed(truth)
         return cls(
             r,
@@ -82,12 +82,12 @@ class SSIMTerms:
         brightness = brightness / (gain**2 * self.restored_mean**2 + self.truth_mean**2 + c1)
         return np.asarray(brightness * self.structure(data_range, gain))
 
-    def picked(self, centres: Array) -> SSIMTerms:
+    def picked(self, centers: Array) -> SSIMTerms:
         """Terms of chosen windows only: a mask, or flat indices."""
         maps = (self.restored_mean, self.truth_mean, self.restored_variance, self.truth_variance, self.covariance)
-        if centres.dtype == bool:
-            return SSIMTerms(*(values[centres] for values in maps))
-        return SSIMTerms(*(values.ravel()[centres] for values in maps))
+        if centers.dtype == bool:
+            return SSIMTerms(*(values[centers] for values in maps))
+        return SSIMTerms(*(values.ravel()[centers] for values in maps))
 
     @staticmethod
     def joined(several: Sequence[SSIMTerms]) -> SSIMTerms:
@@ -213,14 +213,14 @@ def best_gain(terms: Sequence[SSIMTerms]) -> float:
 
     contrasts = [(float(one.truth_mean.std()), float(one.restored_mean.std())) for one in terms]
     known = [np.log(truth / restored) for truth, restored in contrasts if truth > 0 and restored > 0]
-    centre = float(np.mean(known)) if known else 0.0
-    bounds = (centre - np.log(_GAIN_FACTOR), centre + np.log(_GAIN_FACTOR))
+    center = float(np.mean(known)) if known else 0.0
+    bounds = (center - np.log(_GAIN_FACTOR), center + np.log(_GAIN_FACTOR))
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))
 
 
 def foreground_ssim(restored: ArrayLike, truth: ArrayLike, *, data_range: float | None = None) -> ForegroundSSIM:
-    """SSIM over bright structure only: windows whose true centre lies above the truth's Otsu threshold.
+    """SSIM over bright structure only: windows whose true center lies above the truth's Otsu threshold.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def foreground_ssim(restored: ArrayLike, truth: ArrayLike, *, data_range: float 
     Returns
     -------
     ForegroundSSIM
-        ``(value, share)``; value is NaN where no window's centre is foreground.
+        ``(value, share)``; value is NaN where no window's center is foreground.
 
     Raises
     ------
@@ -257,8 +257,8 @@ def foreground_ssim(restored: ArrayLike, truth: ArrayLike, *, data_range: float 
 
 def frame_foreground(restored: Array, truth: Array, data_range: float, threshold: float) -> tuple[Array, int]:
     """SSIM of the foreground windows of one float64 (Y, X) pair, and how many windows there are."""
-    centres = truth[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN] > threshold
-    return SSIMTerms.of(restored, truth).picked(centres).similarity(data_range), centres.size
+    centers = truth[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN] > threshold
+    return SSIMTerms.of(restored, truth).picked(centers).similarity(data_range), centers.size
 
 
 def otsu(image: Array) -> float:

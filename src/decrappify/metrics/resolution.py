@@ -63,10 +63,10 @@ class RingCorrelation(NamedTuple):
 def frc(first: ArrayLike, second: ArrayLike) -> RingCorrelation:
     """Fourier ring correlation of two images, or of two movies frame by frame with the sums of all frames.
 
-    ``Re sum(F1 F2*) / sqrt(sum|F1|² sum|F2|²)`` on rings one Fourier pixel wide, of the largest centred square with its
-    mean subtracted and a Hann window (van Heel 1982; Nieuwenhuizen et al. 2013). For two images with independent white
-    noise the expected value is ``SNR / (1 + SNR)`` at each frequency, for a noisy and a clean one its root. It is blind
-    to gain, offset and any blur that is the same in all directions.
+    ``Re sum(F1 F2*) / sqrt(sum|F1|² sum|F2|²)`` on rings one Fourier pixel wide, of the largest centered square with
+    its mean subtracted and a Hann window (van Heel 1982; Nieuwenhuizen et al. 2013). For two images with independent
+    white noise the expected value is ``SNR / (1 + SNR)`` at each frequency, for a noisy and a clean one its root. It is
+    blind to gain, offset and any blur that is the same in all directions.
 
     Parameters
     ----------

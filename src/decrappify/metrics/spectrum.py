@@ -29,7 +29,7 @@ class Spectrum(NamedTuple):
 class RingSums:
     """Power and cross power of image pairs on rings one Fourier pixel wide, summed over frames.
 
-    The largest centred square of each frame is used, its mean is subtracted, and a Hann window takes its edges to 0:
+    The largest centered square of each frame is used, its mean is subtracted, and a Hann window takes its edges to 0:
     the jump from one edge to the other would put a bright cross over every ring.
     """
 
@@ -89,7 +89,7 @@ def radial_spectrum(image: ArrayLike) -> Spectrum:
     Parameters
     ----------
     image : array-like
-        (Y, X) or (T, Y, X), at least 16 × 16 pixels; the largest centred square is used, under a Hann window.
+        (Y, X) or (T, Y, X), at least 16 × 16 pixels; the largest centered square is used, under a Hann window.
 
     Returns
     -------

@@ -143,7 +143,7 @@ def flicker_floor(
 def gain_jitter(restored: ArrayLike, truth: ArrayLike) -> float:
     """Spread (standard deviation) over time of each frame's least-squares slope of restored on truth; 0 is best.
 
-    Catches a normalisation that is made anew for every frame: a gain that jitters by 3 % gives 0.03. Frames whose truth
+    Catches a normalization that is made anew for every frame: a gain that jitters by 3 % gives 0.03. Frames whose truth
     is constant have no slope and are left out.
 
     Parameters
