@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 
-try:
-    from decrappify._build_version import (
-        __version__ as __version__,
-    )  # from the tags of git, written when the package is built
+try:  # from the tags of git, written when the package is built
+    from decrappify._build_version import __version__ as __version__
 except ImportError:  # run from a source tree that was never installed
     __version__ = "0.1.0+source"
 
