@@ -16,7 +16,7 @@ import decrappify
 ROOT = Path(decrappify.__file__).parent
 # From the ground up. Rooms of one line do not import each other.
 FLOORS = [
-    {"_version", "errors", "lazy"},
+    {"_common", "_version", "errors", "lazy"},
     {"limits", "terminal"},
     {"checks", "movie", "runtime", "saturation", "windows"},
     {"intensity", "networks"},

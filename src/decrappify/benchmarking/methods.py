@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from decrappify._common.sampling import evenly_spaced
 from decrappify.benchmarking.camera import Camera
 from decrappify.benchmarking.movies import ComputedSource, gaussian_filtered, mapped, room, upsampled
 from decrappify.benchmarking.pairs import Pair
@@ -164,7 +165,7 @@ def _stabilised(denoise: Callable[[Array], Array], camera: Camera) -> Callable[[
 
 def _noise(movie: Movie) -> float:
     planes = list(movie.planes())
-    picks = np.unique(np.linspace(0, len(planes) - 1, min(_NOISE_FRAMES, len(planes))).round().astype(int))
+    picks = evenly_spaced(len(planes), _NOISE_FRAMES)
     return noise_sigma(np.stack([movie.frame(*planes[i]) for i in picks]))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
+from decrappify._common.sampling import evenly_spaced
 from decrappify.metrics.fidelity import psnr, si_psnr
 from decrappify.metrics.pairs import checked_pair, frames, range_of
 from decrappify.movie import Array
@@ -83,7 +84,7 @@ class _Search:
     def __init__(self, source: Array, truth: Array, data_range: float, fit_levels: bool) -> None:
         n_frames = len(source)
         n_picks = min(_SEARCH_FRAMES, n_frames, max(2, _SEARCH_PIXELS // source[0].size))
-        self._picks = np.unique(np.linspace(0, n_frames - 1, n_picks + 2).round().astype(int)[1:-1])
+        self._picks = evenly_spaced(n_frames, n_picks, ends=False)
         self._source, self._data_range = source, data_range
         self._score = si_psnr if fit_levels else psnr
         self._truth = truth[self._picks].astype(np.float64)
