@@ -9,7 +9,7 @@ from decrappify.movie import Movie
 
 
 @pytest.fixture(scope="session")
-def truth() -> np.ndarray:
+def reference() -> np.ndarray:
     """Six frames (6, 48, 64) of spots that drift over a dim haze, in grey levels above an offset of 100."""
     rng = np.random.default_rng(5)
     scene = np.zeros((48, 80))
@@ -19,18 +19,18 @@ def truth() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def noisy(truth) -> np.ndarray:
+def noisy(reference) -> np.ndarray:
     """The same through a camera of gain 2 and offset 100."""
-    return 100 + 2.0 * np.random.default_rng(6).poisson((truth - 100) / 2)
+    return 100 + 2.0 * np.random.default_rng(6).poisson((reference - 100) / 2)
 
 
 @pytest.fixture(scope="session")
-def report(truth, noisy):
-    """Two methods and three baselines on a movie, a still and a movie without truth."""
+def report(reference, noisy):
+    """Two methods and three baselines on a movie, a still and a movie without reference."""
     still = Movie.from_array(noisy[0], name="still.tif", pixel_size_um=(None, 0.1, 0.1))
     pairs = [
-        (Movie.from_array(noisy, name="moving.ome.tif"), Movie.from_array(truth)),
-        (still, Movie.from_array(truth[0])),
+        (Movie.from_array(noisy, name="moving.ome.tif"), Movie.from_array(reference)),
+        (still, Movie.from_array(reference[0])),
         (Movie.from_array(noisy[::-1], name="unknown.tif"), None),
     ]
     methods = {

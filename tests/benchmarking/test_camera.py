@@ -11,15 +11,15 @@ from decrappify.benchmarking.camera import Camera
 def test_noise_is_one_everywhere_and_the_inverse_has_no_bias(rng, photons, read_noise):
     camera = Camera(gain=2.0, offset=100.0, read_noise=read_noise)
     counts = rng.poisson(photons, 200_000) + rng.normal(0, read_noise, 200_000)
-    stabilised = camera.stabilised(100 + 2 * counts)
-    assert stabilised.std() == pytest.approx(1, abs=0.06)
-    denoised = camera.restored(stabilised.mean(keepdims=True))
+    stabilized = camera.stabilized(100 + 2 * counts)
+    assert stabilized.std() == pytest.approx(1, abs=0.06)
+    denoised = camera.restored(stabilized.mean(keepdims=True))
     assert denoised == pytest.approx([100 + 2 * photons], abs=0.15)
-    algebraic = 100 + 2 * (stabilised.mean() ** 2 / 4 - 3 / 8 - read_noise**2)
+    algebraic = 100 + 2 * (stabilized.mean() ** 2 / 4 - 3 / 8 - read_noise**2)
     assert abs(algebraic - 100 - 2 * photons) > 0.3, "which is why it is not used"
 
 
 def test_no_light_is_no_light():
     camera = Camera(gain=2.0, offset=100.0, read_noise=0.0)
-    assert camera.stabilised(np.array([90.0, 50.0])) == pytest.approx([0, 0])
+    assert camera.stabilized(np.array([90.0, 50.0])) == pytest.approx([0, 0])
     assert camera.restored(np.zeros(2)) == pytest.approx([100, 100], abs=1e-6)

@@ -20,16 +20,16 @@ def restored(method, pair):
 
 
 @pytest.fixture
-def pair(noisy, truth):
-    return checked_pairs([(noisy, truth)])[0]
+def pair(noisy, reference):
+    return checked_pairs([(noisy, reference)])[0]
 
 
 @pytest.mark.parametrize("name", ["gaussian", "nlm", "tv"])
-def test_every_baseline_is_better_than_the_input(noisy, truth, rng, name):
+def test_every_baseline_is_better_than_the_input(noisy, reference, rng, name):
     noisier = noisy + rng.normal(0, 60, noisy.shape)
     (method,) = baseline_methods([name])
-    result, notes = restored(method, checked_pairs([(noisier, truth)])[0])
-    assert psnr(result, truth) > psnr(noisier, truth) + 3
+    result, notes = restored(method, checked_pairs([(noisier, reference)])[0])
+    assert psnr(result, reference) > psnr(noisier, reference) + 3
     assert notes[0].startswith(("sigma", "noise sigma"))
 
 
@@ -38,18 +38,18 @@ def test_a_known_camera_helps_where_brightness_varies(rng, name):
     y, x = np.mgrid[:64, :64]
     photons = 2 + 300 * np.exp(-((y - 32) ** 2 + (x - 32) ** 2) / 200) * (1 + 0.3 * np.sin(x / 2))
     camera = Camera(gain=2.0, offset=100.0, read_noise=1.0)
-    truth = 100 + 2 * photons
+    reference = 100 + 2 * photons
     noisy = 100 + 2 * (rng.poisson(photons) + rng.normal(0, 1, photons.shape))
-    (pair,) = checked_pairs([(noisy, truth)])
-    plain, stabilised = (restored(baseline_methods([name], camera=each)[0], pair)[0][0] for each in (None, camera))
+    (pair,) = checked_pairs([(noisy, reference)])
+    plain, stabilized = (restored(baseline_methods([name], camera=each)[0], pair)[0][0] for each in (None, camera))
     dim = photons < 4
-    assert psnr(stabilised, truth) > psnr(noisy, truth) + 2
-    assert np.std((stabilised - truth)[dim]) < 0.85 * np.std((plain - truth)[dim])
+    assert psnr(stabilized, reference) > psnr(noisy, reference) + 2
+    assert np.std((stabilized - reference)[dim]) < 0.85 * np.std((plain - reference)[dim])
 
 
-def test_the_best_gaussian_is_that_of_the_metrics(pair, noisy, truth):
+def test_the_best_gaussian_is_that_of_the_metrics(pair, noisy, reference):
     (method,) = baseline_methods(["gaussian"])
-    assert restored(method, pair)[0] == pytest.approx(best_gaussian(noisy, truth).restored)
+    assert restored(method, pair)[0] == pytest.approx(best_gaussian(noisy, reference).restored)
 
 
 def test_the_best_gaussian_of_a_movie_larger_than_memory_is_chosen_on_a_part_and_says_so(pair, monkeypatch):
@@ -58,12 +58,12 @@ def test_the_best_gaussian_of_a_movie_larger_than_memory_is_chosen_on_a_part_and
     assert restored(method, pair)[1][0].endswith("chosen on frames 2:4 of 6")
 
 
-def test_richardson_lucy_sharpens_what_the_psf_blurred(truth):
+def test_richardson_lucy_sharpens_what_the_psf_blurred(reference):
     psf = checked_psf(1.5)
-    blurred = fftconvolve(np.pad(truth[0] - 100, 20, mode="symmetric"), psf, mode="same")[20:-20, 20:-20] + 100
+    blurred = fftconvolve(np.pad(reference[0] - 100, 20, mode="symmetric"), psf, mode="same")[20:-20, 20:-20] + 100
     (method,) = baseline_methods([], psf=psf, offset=100)
-    result, notes = restored(method, checked_pairs([(blurred, truth[0])])[0])
-    assert psnr(result[0], truth[0]) > psnr(blurred, truth[0]) + 3
+    result, notes = restored(method, checked_pairs([(blurred, reference[0])])[0])
+    assert psnr(result[0], reference[0]) > psnr(blurred, reference[0]) + 3
     assert result.mean() == pytest.approx(blurred.mean(), rel=0.01)
     assert notes == ["20 iterations"]
 
@@ -76,7 +76,7 @@ def test_an_image_without_noise_is_left_as_it_is(name):
 
 
 @pytest.mark.parametrize("scale", [1, 2])
-def test_a_model_runs_and_its_result_is_on_the_grid_of_the_truth(tiny_models, tmp_path, rng, scale):
+def test_a_model_runs_and_its_result_is_on_the_grid_of_the_reference(tiny_models, tmp_path, rng, scale):
     source = rng.random((3, 20, 24)) * 100
     (pair,) = checked_pairs([(source, np.kron(source, np.ones((1, scale, scale))))])
     for name in ("movie", "movie-x2")[:scale]:
@@ -87,7 +87,7 @@ def test_a_model_runs_and_its_result_is_on_the_grid_of_the_truth(tiny_models, tm
         assert movie.dtype == np.float32 or notes
 
 
-def test_a_finer_result_without_truth_is_averaged(tiny_models, tmp_path, rng):
+def test_a_finer_result_without_reference_is_averaged(tiny_models, tmp_path, rng):
     (method,) = own_methods({"mine": tiny_models["movie-x2"]}, tmp_path, {"device": "cpu"})
     movie, notes = method.run(checked_pairs([(rng.random((3, 20, 24)), None)])[0])
     assert movie.shape == (3, 1, 1, 20, 24)
@@ -125,7 +125,7 @@ def test_what_is_refused(pair, tmp_path):
     with pytest.raises(InputError, match=r"method 'half' made \(6, 1, 1, 48, 32\) of .*, needs \(T, C, Z, Y, X\)"):
         method.run(pair)
     (gaussian,) = baseline_methods(["gaussian"])
-    with pytest.raises(InputError, match="has no truth, without which no best Gaussian"):
+    with pytest.raises(InputError, match="has no reference, without which no best Gaussian"):
         gaussian.run(checked_pairs([(np.zeros((20, 20)), None)])[0])
 
 

@@ -32,7 +32,7 @@ def test_folders_of_labeled_frames_are_one_pair_and_one_field(tmp_path, rng):
     for given in (tmp_path, (low, high), [(low, high)]):
         (pair,) = checked_pairs(given)
         assert (pair.name, pair.scale, pair.views[0].kind) == ("low", 2, "movie")
-        assert pair.source.shape[0] == pair.truth.shape[0] == 3
+        assert pair.source.shape[0] == pair.reference.shape[0] == 3
     pairs = checked_pairs(tmp_path, folder_as="images")
     assert [(pair.name, pair.views[0].kind) for pair in pairs] == [(f"t0{t}", "still") for t in (1, 2, 3)]
     assert len({pair.field for pair in pairs}) == 3
@@ -47,19 +47,19 @@ def test_folders_of_wells_are_one_pair_for_each(tmp_path, rng):
     assert [[view.name for view in pair.views] for pair in pairs][1] == ["low B03 s1, w1", "low B03 s1, w2"]
 
 
-def test_a_folder_without_truth_adds_each_of_its_images(tmp_path, rng):
+def test_a_folder_without_reference_adds_each_of_its_images(tmp_path, rng):
     folder = write(tmp_path / "noisy", ["liver", "brain"], rng)
     pairs = checked_pairs([(folder, None)])
-    assert [(pair.name, pair.truth) for pair in pairs] == [("brain", None), ("liver", None)]
+    assert [(pair.name, pair.reference) for pair in pairs] == [("brain", None), ("liver", None)]
     assert len({pair.field for pair in pairs}) == 2
 
 
-def test_pairs_with_one_truth_are_one_field_and_equal_names_get_numbers(rng):
-    truth, short, burst = rng.random((20, 24)), rng.random((20, 24)), rng.random((5, 20, 24))
-    first, second = checked_pairs([(short, truth), (burst, truth)])
+def test_pairs_with_one_reference_are_one_field_and_equal_names_get_numbers(rng):
+    reference, short, burst = rng.random((20, 24)), rng.random((20, 24)), rng.random((5, 20, 24))
+    first, second = checked_pairs([(short, reference), (burst, reference)])
     assert first.field == second.field
     assert first.name != second.name
-    assert second.truth.shape == (5, 1, 1, 20, 24), "the still truth serves every frame"
+    assert second.reference.shape == (5, 1, 1, 20, 24), "the still reference serves every frame"
 
 
 def test_views_are_channels_and_stacks_are_seen_slice_by_slice(rng):
@@ -69,7 +69,7 @@ def test_views_are_channels_and_stacks_are_seen_slice_by_slice(rng):
     assert [(view.name, view.kind) for view in views] == [("cells, DNA", "stack"), ("cells, actin", "stack")]
     assert views[1].source.shape == (3, 1, 1, 20, 24)
     assert np.array_equal(views[1].source.frame(2), stack.frame(0, 1, 2))
-    assert views[0].truth is None
+    assert views[0].reference is None
 
 
 def test_a_movie_of_stacks_is_refused(rng):

@@ -76,7 +76,7 @@ def test_intervals_are_over_fields_of_view(report):
 def test_differences_are_paired(report):
     difference = report.difference("soft <b>", "input", "psnr")
     assert difference.mean == pytest.approx(report.mean("soft <b>", "psnr") - report.mean("input", "psnr"))
-    assert difference.n == 2, "the image without truth has no PSNR"
+    assert difference.n == 2, "the image without reference has no PSNR"
 
 
 def test_csv_and_json_hold_the_same_figures(report, saved):
@@ -93,7 +93,7 @@ def test_csv_and_json_hold_the_same_figures(report, saved):
     assert content["settings"]["gain"] == 2.0
     assert set(content["software"]) >= {"decrappify", "numpy", "torch"}
     assert len(content["curves"]["moving"]["frc"]["input"]) == len(content["curves"]["moving"]["cycles_per_px"])
-    assert content["images"][0]["data_range_from"] == "truth"
+    assert content["images"][0]["data_range_from"] == "reference"
 
 
 def test_pictures_are_written(saved):
@@ -166,17 +166,17 @@ def test_more_images_than_are_pictured(monkeypatch, report, tmp_path):
     assert "The first 1 of 3 images." in page
 
 
-def test_one_model_without_baselines_still_makes_a_page(noisy, truth, tmp_path):
-    alone = benchmark({"same": np.asarray}, [(noisy[0, :20, :12], truth[0, :20, :12])], baselines=())
+def test_one_model_without_baselines_still_makes_a_page(noisy, reference, tmp_path):
+    alone = benchmark({"same": np.asarray}, [(noisy[0, :20, :12], reference[0, :20, :12])], baselines=())
     page = alone.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
-    assert alone.reference is None
+    assert alone.baseline is None
     assert "Paired differences" not in page
     assert "MINUS" not in alone.table()
 
 
-def test_a_perfect_method_is_written_as_infinite(truth, tmp_path):
-    truth = truth[0, :20, :12].astype(np.float32)
-    perfect = benchmark({"oracle": lambda movie: truth}, [(truth + 1, truth)], baselines=("input",))
+def test_a_perfect_method_is_written_as_infinite(reference, tmp_path):
+    reference = reference[0, :20, :12].astype(np.float32)
+    perfect = benchmark({"oracle": lambda movie: reference}, [(reference + 1, reference)], baselines=("input",))
     assert "∞*" in perfect.table()
     content = json.loads((perfect.save(tmp_path / "r") / "report.json").read_text(encoding="utf-8"))
     assert content["means"]["oracle"]["psnr"]["mean"] == "inf"
@@ -202,8 +202,8 @@ def test_figures_are_written_for_readers(value, key, text):
 
 
 @pytest.mark.usefixtures("undrawn_reports")
-def test_the_command(tmp_path, tiny_models, truth, noisy, command):
-    for folder, movie in (("low", noisy), ("high", truth)):
+def test_the_command(tmp_path, tiny_models, reference, noisy, command):
+    for folder, movie in (("low", noisy), ("high", reference)):
         (tmp_path / folder).mkdir()
         save_movie(movie.astype(np.uint16), tmp_path / folder / "a.ome.zarr")
     output, options = tmp_path / "out", ["--output", tmp_path / "out"]
@@ -227,7 +227,7 @@ def test_the_command(tmp_path, tiny_models, truth, noisy, command):
         "--output",
         output,
     ]
-    without_truth = command("benchmark", low, *single, "--gain", "2", "--offset", "100")
-    assert "confirmed resolution" in without_truth.stdout
-    assert "PSNR" not in without_truth.stdout
+    without_reference = command("benchmark", low, *single, "--gain", "2", "--offset", "100")
+    assert "confirmed resolution" in without_reference.stdout
+    assert "PSNR" not in without_reference.stdout
     assert "not known" in command("benchmark", tmp_path, *single, "--baselines", "magic", exit_code=2).stderr

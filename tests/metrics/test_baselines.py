@@ -40,22 +40,22 @@ def test_a_clean_source_is_left_alone(scene):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_still_is_filtered_in_space_only(scene, rng, dtype):
-    truth = (150 * scene[0] + 50).astype(dtype)
-    source = rng.poisson(truth).astype(dtype)
-    best = best_gaussian(source, truth, data_range=200)
+    reference = (150 * scene[0] + 50).astype(dtype)
+    source = rng.poisson(reference).astype(dtype)
+    best = best_gaussian(source, reference, data_range=200)
     assert best.sigma_time == 0
-    assert best.restored.shape == truth.shape
-    assert best.psnr == psnr(best.restored, truth, data_range=200) > psnr(source, truth, data_range=200)
+    assert best.restored.shape == reference.shape
+    assert best.psnr == psnr(best.restored, reference, data_range=200) > psnr(source, reference, data_range=200)
 
 
 def test_bad_inputs_end_in_one_line(scene):
     broken = scene.copy()
     broken[5] = np.nan
-    with pytest.raises(InputError, match=r"source has shape .* and truth has"):
+    with pytest.raises(InputError, match=r"source has shape .* and reference has"):
         best_gaussian(scene[1:], scene)
     with pytest.raises(InputError, match="frame 5 of source holds NaN"):
         best_gaussian(broken, scene)
-    with pytest.raises(InputError, match="truth is constant"):
+    with pytest.raises(InputError, match="reference is constant"):
         best_gaussian(scene, np.zeros_like(scene))
 
 

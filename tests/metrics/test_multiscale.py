@@ -42,29 +42,29 @@ def test_ms_ssim_is_that_of_torchmetrics(rng, shape, weights, tolerance, monkeyp
     import torch
 
     monkeypatch.setattr(multiscale, "SCALE_WEIGHTS", weights)
-    truth = gaussian_filter(rng.random(shape), (0,) * (len(shape) - 2) + (2, 2))
-    noisy = truth + rng.normal(0, 0.05, shape)
-    stacks = [torch.from_numpy(a.reshape(-1, 1, *shape[-2:])) for a in (noisy, truth)]
+    reference = gaussian_filter(rng.random(shape), (0,) * (len(shape) - 2) + (2, 2))
+    noisy = reference + rng.normal(0, 0.05, shape)
+    stacks = [torch.from_numpy(a.reshape(-1, 1, *shape[-2:])) for a in (noisy, reference)]
     expected = functional.multiscale_structural_similarity_index_measure(
-        *stacks, data_range=float(np.ptp(truth)), betas=weights
+        *stacks, data_range=float(np.ptp(reference)), betas=weights
     )
-    assert ms_ssim(noisy, truth) == (pytest.approx(float(expected), rel=tolerance), 5)
+    assert ms_ssim(noisy, reference) == (pytest.approx(float(expected), rel=tolerance), 5)
 
 
 def test_ms_ssim_of_a_small_frame_drops_scales_and_says_so(rng):
-    truth = gaussian_filter(rng.random((48, 50)), 1)
-    noisy = truth + rng.normal(0, 0.1, truth.shape)
-    score = ms_ssim(noisy, truth)
+    reference = gaussian_filter(rng.random((48, 50)), 1)
+    noisy = reference + rng.normal(0, 0.1, reference.shape)
+    score = ms_ssim(noisy, reference)
     assert score.n_scales == n_scales((48, 50)) == 3
     assert 0.05 < score.value < 0.999
-    assert ms_ssim(noisy[:20, :20], truth[:20, :20], data_range=np.ptp(truth)).value == pytest.approx(
-        ssim(noisy[:20, :20], truth[:20, :20], data_range=np.ptp(truth))
+    assert ms_ssim(noisy[:20, :20], reference[:20, :20], data_range=np.ptp(reference)).value == pytest.approx(
+        ssim(noisy[:20, :20], reference[:20, :20], data_range=np.ptp(reference))
     )
 
 
 def test_an_inverted_image_has_no_structure(rng):
-    truth = gaussian_filter(rng.random((64, 64)), 2)
-    assert ms_ssim(-truth, truth).value == 0
+    reference = gaussian_filter(rng.random((64, 64)), 2)
+    assert ms_ssim(-reference, reference).value == 0
 
 
 def test_dark_background_lifts_ssim_but_not_the_other_two(cells, rng):
@@ -77,21 +77,21 @@ def test_dark_background_lifts_ssim_but_not_the_other_two(cells, rng):
 
 
 def test_foreground_of_everything_equal_is_perfect_and_of_one_speck_at_the_edge_unknown():
-    truth = np.zeros((30, 30))
-    truth[0, 0] = 9
-    assert foreground_ssim(truth, truth) == (pytest.approx(np.nan, nan_ok=True), 0)
+    reference = np.zeros((30, 30))
+    reference[0, 0] = 9
+    assert foreground_ssim(reference, reference) == (pytest.approx(np.nan, nan_ok=True), 0)
 
 
 def test_micro_ssim_finds_the_gain_and_the_background_of_a_dataset(cells, rng):
-    truths = [cells, 500 + 2 * np.roll(cells, 30, axis=1)]
-    perfect = micro_ssim([0.02 * truth + 7 for truth in truths], truths)
+    references = [cells, 500 + 2 * np.roll(cells, 30, axis=1)]
+    perfect = micro_ssim([0.02 * reference + 7 for reference in references], references)
     assert perfect.gain == pytest.approx(50, rel=0.01)
     assert perfect.values == pytest.approx((1, 1), abs=1e-4)
 
 
 def test_micro_ssim_has_one_gain_so_gains_that_differ_cost(cells):
-    truths = [cells, cells]
-    same, different = (micro_ssim([cells * gain for gain in gains], truths) for gains in ((2, 2), (1, 4)))
+    references = [cells, cells]
+    same, different = (micro_ssim([cells * gain for gain in gains], references) for gains in ((2, 2), (1, 4)))
     assert np.mean(same.values) > np.mean(different.values) + 0.01
     assert 1 / 4 < different.gain < 1
 
@@ -102,7 +102,7 @@ def test_micro_ssim_is_highest_at_its_gain_and_does_not_let_the_image_vanish(cel
         found = micro_ssim([noisy], [cells])
         low, high = (np.percentile(image, 3) for image in (noisy, cells))
         terms = SSIMTerms.of((noisy - low) / np.ptp(cells), (cells - high) / np.ptp(cells))
-        centre = terms.truth_mean.std() / terms.restored_mean.std()
+        centre = terms.reference_mean.std() / terms.restored_mean.std()
         scan = [terms.similarity(1.0, gain).mean() for gain in np.geomspace(centre / 2, 2 * centre, 200)]
         assert found.values[0] == pytest.approx(max(scan), abs=1e-3)
     assert terms.similarity(1.0, 1e-3).mean() > 2 * found.values[0], "dark background would choose a gain of 0"

@@ -6,7 +6,7 @@ import pytest
 from decrappify.errors import InputError
 from decrappify.metrics.decorrelation import decorrelation_resolution
 from decrappify.metrics.resolution import (
-    AGAINST_TRUTH,
+    AGAINST_REFERENCE,
     BETWEEN_HALVES,
     RingCorrelation,
     binomial_halves,
@@ -37,8 +37,8 @@ def on_rings(values: np.ndarray) -> np.ndarray:
 
 
 def test_two_noisy_images_correlate_by_snr_over_one_plus_snr(fading, rng):
-    truth, snr = fading
-    first, second = truth + rng.normal(size=(2, *truth.shape))
+    reference, snr = fading
+    first, second = reference + rng.normal(size=(2, *reference.shape))
     curve = frc(first, second)
     expected = on_rings(snr / (1 + snr))
     assert curve.correlation[3:] == pytest.approx(expected[3:], abs=0.06)
@@ -46,35 +46,37 @@ def test_two_noisy_images_correlate_by_snr_over_one_plus_snr(fading, rng):
 
 
 def test_a_noisy_and_a_clean_image_correlate_by_the_root(fading, rng):
-    truth, snr = fading
-    curve = frc(truth + rng.normal(size=truth.shape), truth)
+    reference, snr = fading
+    curve = frc(reference + rng.normal(size=reference.shape), reference)
     assert curve.correlation[3:] == pytest.approx(on_rings(np.sqrt(snr / (1 + snr)))[3:], abs=0.06)
 
 
 def test_the_two_thresholds_ask_for_the_same_signal(fading, rng):
-    truth, _ = fading
-    one, two, both = (truth + rng.normal(size=truth.shape) * sd for sd in (2**0.5, 2**0.5, 1))
+    reference, _ = fading
+    one, two, both = (reference + rng.normal(size=reference.shape) * sd for sd in (2**0.5, 2**0.5, 1))
     halves = frc(one, two).resolution_px(BETWEEN_HALVES)
-    against_truth = frc(both, truth).resolution_px(AGAINST_TRUTH)
+    against_reference = frc(both, reference).resolution_px(AGAINST_REFERENCE)
     # FRC of halves = 1/7 where the halves' SNR is 1/6, so that the whole has 1/3; sqrt(1/3 / (4/3)) = 0.5.
     exact = 1 / (0.06 * np.log(20 * 3))
-    assert (halves, against_truth) == pytest.approx((exact, exact), rel=0.06)
-    assert np.sqrt(2 / 7 / (1 + 1 / 7)) == pytest.approx(AGAINST_TRUTH)
+    assert (halves, against_reference) == pytest.approx((exact, exact), rel=0.06)
+    assert np.sqrt(2 / 7 / (1 + 1 / 7)) == pytest.approx(AGAINST_REFERENCE)
 
 
 @pytest.mark.parametrize("cutoff", [0.1, 0.25, 0.4])
 def test_a_sharp_cut_off_is_the_resolution(rng, cutoff):
-    truth = rng.normal(size=(SIDE, SIDE))
-    kept = np.fft.ifft2(np.fft.fft2(truth) * (radius() < cutoff)).real
-    restored = kept + np.fft.ifft2(np.fft.fft2(rng.normal(size=truth.shape)) * (radius() >= cutoff)).real
-    assert frc(restored, truth).resolution_px(AGAINST_TRUTH) == pytest.approx(1 / cutoff, rel=0.05)
+    reference = rng.normal(size=(SIDE, SIDE))
+    kept = np.fft.ifft2(np.fft.fft2(reference) * (radius() < cutoff)).real
+    restored = kept + np.fft.ifft2(np.fft.fft2(rng.normal(size=reference.shape)) * (radius() >= cutoff)).real
+    assert frc(restored, reference).resolution_px(AGAINST_REFERENCE) == pytest.approx(1 / cutoff, rel=0.05)
 
 
 def test_gain_offset_and_isotropic_blur_change_nothing(fading, rng):
-    truth, _ = fading
-    noisy = truth + rng.normal(size=truth.shape)
+    reference, _ = fading
+    noisy = reference + rng.normal(size=reference.shape)
     blurred = np.fft.ifft2(np.fft.fft2(noisy) * np.exp(-20 * radius())).real
-    assert frc(7 * blurred - 3, truth).correlation[4:50] == pytest.approx(frc(noisy, truth).correlation[4:50], abs=0.12)
+    assert frc(7 * blurred - 3, reference).correlation[4:50] == pytest.approx(
+        frc(noisy, reference).correlation[4:50], abs=0.12
+    )
 
 
 def test_crossings_at_the_ends():
@@ -91,22 +93,22 @@ def test_a_threshold_is_a_correlation(threshold):
 
 
 def test_invented_texture_gains_no_confirmed_resolution(fading, rng):
-    truth, _ = fading
-    one, two = truth + rng.normal(size=(2, *truth.shape))
+    reference, _ = fading
+    one, two = reference + rng.normal(size=(2, *reference.shape))
     raw = cross_frc(one, two).resolution_px(BETWEEN_HALVES)
     texture = np.fft.ifft2(np.fft.fft2(rng.normal(size=one.shape)) * (radius() > 0.15)).real * 3
     halves_of_a_network = frc(one + texture, two + texture).resolution_px(BETWEEN_HALVES)
     confirmed = cross_frc(one + texture, two).resolution_px(BETWEEN_HALVES)
     assert halves_of_a_network == 2.0
     assert confirmed >= raw * 0.98
-    assert cross_frc(truth, two).resolution_px(BETWEEN_HALVES) < 0.8 * raw
+    assert cross_frc(reference, two).resolution_px(BETWEEN_HALVES) < 0.8 * raw
 
 
 def test_a_finer_restoration_is_compared_on_the_raw_grid(fading, rng):
-    truth, _ = fading
-    half = truth + rng.normal(size=truth.shape)
-    fine = np.kron(truth, np.ones((1, 2, 2)))
-    assert cross_frc(fine, half).correlation == pytest.approx(cross_frc(truth, half).correlation)
+    reference, _ = fading
+    half = reference + rng.normal(size=reference.shape)
+    fine = np.kron(reference, np.ones((1, 2, 2)))
+    assert cross_frc(fine, half).correlation == pytest.approx(cross_frc(reference, half).correlation)
     with pytest.raises(InputError, match=r"frames of \(7, 9\) pixels are no whole multiple of \(4, 4\)"):
         block_mean(np.zeros((1, 7, 9)), (4, 4))
 

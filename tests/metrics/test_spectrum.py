@@ -30,12 +30,12 @@ def test_rings_count_every_fourier_pixel_up_to_nyquist_once(rng):
 
 
 def test_a_gain_is_the_same_in_every_band_and_a_filter_is_not(rng):
-    truth = rng.normal(size=(2, 96, 96))
-    assert spectrum_ratio(truth / 2, truth) == pytest.approx((-6.0206,) * 3, abs=1e-3)
-    transform = np.fft.fft2(truth)
+    reference = rng.normal(size=(2, 96, 96))
+    assert spectrum_ratio(reference / 2, reference) == pytest.approx((-6.0206,) * 3, abs=1e-3)
+    transform = np.fft.fft2(reference)
     f = np.fft.fftfreq(96)
     fine = np.hypot(f[:, None], f) >= 0.22
-    coarse, _, finest = spectrum_ratio(np.fft.ifft2(transform * np.where(fine, 0.1, 1)).real, truth)
+    coarse, _, finest = spectrum_ratio(np.fft.ifft2(transform * np.where(fine, 0.1, 1)).real, reference)
     assert coarse == pytest.approx(0, abs=0.3)
     assert finest == pytest.approx(-20, abs=0.5)
 

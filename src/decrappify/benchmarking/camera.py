@@ -1,4 +1,4 @@
-"""Camera: how photons became grey levels, and the transform that makes their noise the same everywhere."""
+"""Camera model from photons to gray levels, and the transform that stabilizes its noise."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _LOWEST = 2 * np.sqrt(3 / 8)
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """``grey = gain * (photons + read noise) + offset``.
+    """``gray = gain * (photons + read noise) + offset``.
 
     Attributes
     ----------
     gain : float
-        Grey levels per photon.
+        Gray levels per photon.
     offset : float
-        Grey level of no light.
+        Gray level without light.
     read_noise : float
         Standard deviation in photons.
     """
@@ -29,18 +29,18 @@ class Camera:
     offset: float
     read_noise: float
 
-    def stabilised(self, frame: Array) -> Array:
-        """Transform grey levels so that their noise has standard deviation 1 (generalised Anscombe, Starck 1998).
+    def stabilized(self, frame: Array) -> Array:
+        """Transform gray levels so that their noise has standard deviation 1 (generalized Anscombe, Starck 1998).
 
         >>> noisy = 100 + 2 * np.random.default_rng(0).poisson(20.0, 100_000)
-        >>> round(float(Camera(2.0, 100.0, 0.0).stabilised(noisy).std()), 2)
+        >>> round(float(Camera(2.0, 100.0, 0.0).stabilized(noisy).std()), 2)
         1.0
         """
         photons = (frame - self.offset) / self.gain
         return np.asarray(2 * np.sqrt(np.maximum(photons + 3 / 8 + self.read_noise**2, 0)))
 
     def restored(self, values: Array) -> Array:
-        """Undo `stabilised` for denoised values, without the bias of its algebraic inverse (Mäkitalo and Foi 2013)."""
+        """Invert `stabilized` for denoised values without the bias of the algebraic inverse (Mäkitalo and Foi 2013)."""
         d = np.maximum(values, _LOWEST)
         root = np.sqrt(3 / 2)
         photons = d**2 / 4 + root / 4 / d - 11 / 8 / d**2 + 5 / 8 * root / d**3 - 1 / 8 - self.read_noise**2
