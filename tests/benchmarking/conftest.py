@@ -10,7 +10,7 @@ from decrappify.movie import Movie
 
 @pytest.fixture(scope="session")
 def reference() -> np.ndarray:
-    """Six frames (6, 48, 64) of spots that drift over a dim haze, in grey levels above an offset of 100."""
+    """Six frames (6, 48, 64) of spots that drift over a dim haze, in gray levels above an offset of 100."""
     rng = np.random.default_rng(5)
     scene = np.zeros((48, 80))
     scene[rng.integers(4, 44, 30), rng.integers(4, 76, 30)] = 9000

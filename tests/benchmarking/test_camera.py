@@ -8,7 +8,7 @@ from decrappify.benchmarking.camera import Camera
 
 @pytest.mark.parametrize("photons", [3, 10, 100])
 @pytest.mark.parametrize("read_noise", [0.0, 1.5])
-def test_noise_is_one_everywhere_and_the_inverse_has_no_bias(rng, photons, read_noise):
+def test_stabilized_has_unit_noise_and_restored_has_no_bias(rng, photons, read_noise):
     camera = Camera(gain=2.0, offset=100.0, read_noise=read_noise)
     counts = rng.poisson(photons, 200_000) + rng.normal(0, read_noise, 200_000)
     stabilized = camera.stabilized(100 + 2 * counts)
@@ -19,7 +19,7 @@ def test_noise_is_one_everywhere_and_the_inverse_has_no_bias(rng, photons, read_
     assert abs(algebraic - 100 - 2 * photons) > 0.3, "which is why it is not used"
 
 
-def test_no_light_is_no_light():
+def test_restored_of_no_light_is_the_offset():
     camera = Camera(gain=2.0, offset=100.0, read_noise=0.0)
     assert camera.stabilized(np.array([90.0, 50.0])) == pytest.approx([0, 0])
     assert camera.restored(np.zeros(2)) == pytest.approx([100, 100], abs=1e-6)

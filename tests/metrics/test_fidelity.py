@@ -14,7 +14,7 @@ from decrappify.errors import InputError
 from decrappify.metrics import pairs
 from decrappify.metrics.fidelity import affine_fit, linearity, nrmse_affine, psnr, si_psnr, ssim
 
-grey = arrays(np.float64, (2, 5, 6), elements=st.floats(0, 1000, width=16))
+gray = arrays(np.float64, (2, 5, 6), elements=st.floats(0, 1000, width=16))
 quickly = settings(max_examples=25, deadline=None)
 
 
@@ -24,7 +24,7 @@ def noisy(scene, rng) -> np.ndarray:
 
 
 @pytest.mark.parametrize("data_range", [None, 0.7])
-def test_psnr_is_that_of_scikit_image(noisy, scene, data_range):
+def test_psnr_equals_scikit_image(noisy, scene, data_range):
     expected = peak_signal_noise_ratio(scene, noisy, data_range=data_range or np.ptp(scene))
     assert psnr(noisy, scene, data_range=data_range) == pytest.approx(expected, rel=1e-12)
 
@@ -68,12 +68,12 @@ def test_si_psnr_is_the_psnr_after_the_affine_fit(noisy, scene):
     assert si_psnr(noisy, scene) == pytest.approx(psnr(fit.slope * noisy + fit.intercept, scene))
 
 
-def test_a_constant_restoration_scores_as_the_mean_of_the_reference(scene):
+def test_si_psnr_of_a_constant_restoration(scene):
     assert affine_fit(np.full_like(scene, 0.1), scene) == (0.0, pytest.approx(scene.mean()))
     assert si_psnr(np.full_like(scene, 0.1), scene) == pytest.approx(psnr(np.full_like(scene, scene.mean()), scene))
 
 
-def test_nrmse_is_that_of_scikit_image_up_to_its_range(noisy, scene):
+def test_nrmse_equals_scikit_image_up_to_the_range(noisy, scene):
     fit = affine_fit(noisy, scene)
     minmax = normalized_root_mse(scene, fit.slope * noisy + fit.intercept, normalization="min-max")
     low, high = np.percentile(scene, [0.1, 99.9])
@@ -87,9 +87,9 @@ def test_nrmse_of_a_few_spots_on_black_falls_back_to_the_full_range(rng):
     assert nrmse_affine(noisy, reference) == pytest.approx(10 ** (-si_psnr(noisy, reference) / 20))
 
 
-@given(restored=grey, reference=grey, seed=st.integers(0, 2**32 - 1))
+@given(restored=gray, reference=gray, seed=st.integers(0, 2**32 - 1))
 @quickly
-def test_the_order_of_pixels_does_not_matter(restored, reference, seed):
+def test_fidelity_is_independent_of_pixel_order(restored, reference, seed):
     assume(np.ptp(reference) > 0)
     order = np.random.default_rng(seed).permutation(reference.size)
     shuffled = [a.ravel()[order].reshape(a.shape) for a in (restored, reference)]
@@ -97,9 +97,9 @@ def test_the_order_of_pixels_does_not_matter(restored, reference, seed):
         assert metric(*shuffled) == pytest.approx(metric(restored, reference), rel=1e-6, abs=1e-6)
 
 
-@given(reference=grey, gain=st.floats(0.01, 100), offset=st.floats(-1e4, 1e4))
+@given(reference=gray, gain=st.floats(0.01, 100), offset=st.floats(-1e4, 1e4))
 @quickly
-def test_gain_and_offset_are_found_and_do_not_count(reference, gain, offset):
+def test_affine_metrics_are_invariant_to_gain_and_offset(reference, gain, offset):
     assume(reference.std() > 1)
     restored = gain * reference + offset
     assert affine_fit(restored, reference) == pytest.approx((1 / gain, -offset / gain), rel=1e-4, abs=1e-4)
@@ -107,7 +107,7 @@ def test_gain_and_offset_are_found_and_do_not_count(reference, gain, offset):
     assert linearity(restored, reference)[:2] == pytest.approx((gain, offset), rel=1e-5, abs=1e-3)
 
 
-def test_linearity_finds_a_compression_that_si_psnr_misses(rng):
+def test_linearity_detects_compression(rng):
     reference = rng.random((4, 40, 40))
     assert linearity(3 * reference - 1, reference) == pytest.approx((3, -1, 0), abs=1e-9)
     bent = linearity(np.sqrt(reference), reference)
@@ -124,7 +124,7 @@ def test_linearity_bins_are_quantiles(rng):
 
 
 @pytest.mark.parametrize("bright", [1, 60, 99])
-def test_linearity_with_two_grey_levels_is_the_line_between_them(bright):
+def test_linearity_of_two_gray_levels_is_the_line_between_them(bright):
     reference = np.zeros(100)
     reference[:bright] = 4.0
     assert linearity((2 * reference + 1).reshape(10, 10), reference.reshape(10, 10)) == pytest.approx(
@@ -132,11 +132,11 @@ def test_linearity_with_two_grey_levels_is_the_line_between_them(bright):
     )
 
 
-def test_a_flat_restoration_deviates_without_limit(scene, rng):
+def test_linearity_of_a_flat_restoration_is_infinite(scene, rng):
     assert linearity(np.zeros_like(scene), scene).largest_deviation_percent == np.inf
 
 
-def test_a_large_movie_is_sampled_evenly(monkeypatch, noisy, scene):
+def test_pixel_sample_of_a_large_movie_is_even(monkeypatch, noisy, scene):
     exact = linearity(noisy, scene), nrmse_affine(noisy, scene)
     monkeypatch.setattr(pairs, "SAMPLE_SIZE", scene.size // 3)
     assert linearity(noisy, scene).slope == pytest.approx(exact[0].slope, rel=0.02)
@@ -144,7 +144,7 @@ def test_a_large_movie_is_sampled_evenly(monkeypatch, noisy, scene):
 
 
 @pytest.mark.parametrize("spacing", [1, 3, 8, 100])
-def test_the_sample_visits_every_column(monkeypatch, spacing):
+def test_pixel_sample_includes_every_column(monkeypatch, spacing):
     movie = np.broadcast_to(np.arange(64.0), (12, 48, 64))
     monkeypatch.setattr(pairs, "SAMPLE_SIZE", movie.size // spacing)
     sample = pairs.PixelSample.of_shape(movie.shape)
@@ -156,7 +156,7 @@ def test_the_sample_visits_every_column(monkeypatch, spacing):
 
 
 @pytest.mark.parametrize("metric", [psnr, si_psnr, ssim, nrmse_affine, affine_fit, linearity])
-def test_bad_inputs_end_in_one_line(metric, scene):
+def test_fidelity_refuses_invalid_input(metric, scene):
     broken = scene.copy()
     broken[2, 3, 4] = np.nan
     with pytest.raises(InputError, match=r"restored has shape .*\(12, 48, 64\) and reference has \(11, 48, 64\)"):
@@ -170,12 +170,12 @@ def test_bad_inputs_end_in_one_line(metric, scene):
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (1, 2, 3, 4), (0, 4, 4)])
-def test_other_numbers_of_axes_are_refused(shape):
+def test_fidelity_refuses_other_numbers_of_axes(shape):
     with pytest.raises(InputError, match=r"needs \(Y, X\) or \(T, Y, X\)"):
         psnr(np.zeros(shape), np.zeros(shape))
 
 
-def test_complex_small_and_senseless_arguments_are_refused(scene):
+def test_fidelity_refuses_invalid_arguments(scene):
     with pytest.raises(InputError, match="dtype complex128, needs integers or real floats"):
         psnr(scene + 1j, scene)
     with pytest.raises(InputError, match="SSIM needs at least 11 × 11"):
@@ -185,6 +185,6 @@ def test_complex_small_and_senseless_arguments_are_refused(scene):
 
 
 @pytest.mark.parametrize("data_range", [0, -1.0, math.nan, math.inf])
-def test_a_data_range_must_be_finite_and_positive(scene, data_range):
+def test_data_range_must_be_finite_and_positive(scene, data_range):
     with pytest.raises(InputError, match=r"data_range is .*, needs a finite number above 0"):
         psnr(scene, scene, data_range=data_range)

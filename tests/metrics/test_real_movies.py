@@ -9,7 +9,7 @@ from decrappify.metrics.scorecard import score_movie
 
 
 @pytest.mark.parametrize("name", ["cancer_cell_nuclei_48f", "microglia_maxproj_122f", "mitocheck_h2b_30f"])
-def test_the_best_gaussian_beats_a_noisy_real_movie(real_data, rng, name):
+def test_best_gaussian_improves_a_noisy_real_movie(real_data, rng, name):
     reference = tifffile.imread(real_data / "movies" / f"{name}.tif").squeeze()[:24].astype(np.float32)
     rows, columns = (
         slice(side // 2 - min(side, 128) // 2, side // 2 + min(side, 128) // 2) for side in reference.shape[1:]

@@ -26,7 +26,7 @@ def trio(scene, rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return tuple(np.clip(movie, 0, None).astype(np.uint16) for movie in (restored, reference, source))
 
 
-def figures(restored, reference, source, data_range):
+def pure_metrics(restored, reference, source, data_range):
     line = linearity(restored, reference)
     floors = [flicker_floor(movie, reference, data_range=data_range) for movie in (restored, source)]
     return {
@@ -52,11 +52,11 @@ def figures(restored, reference, source, data_range):
 
 @pytest.mark.parametrize("data_range", [None, 800.0])
 @pytest.mark.parametrize("reference_noise", [0, 12])
-def test_streaming_gives_the_figures_of_the_pure_functions(trio, rng, data_range, reference_noise):
+def test_score_movie_equals_the_pure_functions(trio, rng, data_range, reference_noise):
     restored, reference, source = trio
     reference = reference + rng.integers(0, reference_noise + 1, reference.shape, dtype=np.uint16)
     card = score_movie(*(Movie.from_array(movie) for movie in (restored, reference, source)), data_range=data_range)
-    for name, value in figures(restored, reference, source, data_range).items():
+    for name, value in pure_metrics(restored, reference, source, data_range).items():
         assert getattr(card, name) == pytest.approx(value, rel=1e-12), name
     assert card.data_range == (data_range or np.ptp(reference))
     assert card.data_range_from == ("given" if data_range else "reference")
@@ -64,7 +64,7 @@ def test_streaming_gives_the_figures_of_the_pure_functions(trio, rng, data_range
     assert card.n_frames == 12
 
 
-def test_without_a_reference_only_blind_figures_are_set(trio):
+def test_score_movie_without_reference_sets_only_blind_metrics(trio):
     restored, _, source = trio
     card = score_movie(restored, source=source)
     known = {name for name, value in card.to_dict().items() if value is not None}
@@ -76,14 +76,14 @@ def test_without_a_reference_only_blind_figures_are_set(trio):
     assert card.noise_sigma < card.source_noise_sigma
 
 
-def test_a_still_has_no_temporal_figures(trio):
+def test_score_movie_of_a_single_frame_has_no_temporal_metrics(trio):
     restored, reference, source = (movie[0] for movie in trio)
     card = score_movie(restored, reference, source)
     assert card.psnr == pytest.approx(psnr(restored, reference))
     assert {card.tde, card.tdr, card.gain_jitter, card.flicker_floor, card.flicker_ratio, card.static_from} == {None}
 
 
-def test_figures_that_do_not_apply_are_left_out(trio):
+def test_score_movie_leaves_out_metrics_that_do_not_apply(trio):
     restored, reference, _ = trio
     motionless = np.repeat(reference[:1], len(reference), axis=0)
     card = score_movie(restored, motionless, motionless, with_ssim=False)
@@ -94,10 +94,10 @@ def test_figures_that_do_not_apply_are_left_out(trio):
     assert score_movie(reference, reference, reference).residual_autocorrelation is None
 
 
-def test_rows_print_the_known_figures_with_units(trio):
+def test_rows_contain_the_known_metrics_with_units(trio):
     restored, reference, source = trio
     card = score_movie(restored, reference, source)
-    rows = {label: value for label, value, good in card.rows() if good}
+    rows = {label: value for label, value, interpretation in card.rows() if interpretation}
     assert rows["PSNR"] == f"{card.psnr:.4g} dB"
     assert rows["TDE"] == f"{card.tde:.4g}"
     assert rows["linearity deviation"].endswith("%")
@@ -107,7 +107,7 @@ def test_rows_print_the_known_figures_with_units(trio):
         card.psnr = 99.0
 
 
-def test_a_channel_is_picked_where_there_are_several(trio):
+def test_score_movie_selects_a_channel(trio):
     restored, reference, _ = trio
     two = Movie.from_array(np.stack([reference, restored], axis=1), axes="TCYX")
     assert score_movie(two, reference, channel=1).psnr == psnr(restored, reference)
@@ -116,7 +116,7 @@ def test_a_channel_is_picked_where_there_are_several(trio):
         score_movie(two, reference, channel=2)
 
 
-def test_memory_does_not_grow_with_length(monkeypatch):
+def test_score_movie_uses_constant_memory(monkeypatch):
     class Endless:
         dtype = np.dtype(np.float64)
 
@@ -141,7 +141,7 @@ def test_memory_does_not_grow_with_length(monkeypatch):
     assert peak(400) < 1.1 * peak(100)
 
 
-def test_bad_inputs_end_in_one_line(trio):
+def test_score_movie_refuses_invalid_input(trio):
     restored, reference, source = trio
     broken = reference.astype(np.float32)
     broken[4, 0, 0] = np.nan

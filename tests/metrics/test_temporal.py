@@ -33,7 +33,7 @@ def plain_tde(restored, reference):
     return np.sqrt(np.mean(error**2) / np.mean(np.diff(reference, axis=0) ** 2))
 
 
-def test_tde_and_tdr_are_exact_where_they_are_known(cases, scene):
+def test_tde_and_tdr_of_known_cases(cases, scene):
     assert (tde(cases["perfect"], scene), tdr(cases["perfect"], scene)) == (0, 1)
     assert (tde(cases["frozen"], scene), tdr(cases["frozen"], scene)) == (1, 0)
     assert tdr(cases["bias"], scene) == pytest.approx(1)
@@ -47,7 +47,7 @@ def test_tde_and_tdr_follow_their_definitions(cases, scene, name):
     assert tdr(cases[name], scene) == pytest.approx(ratio, rel=1e-10)
 
 
-def test_the_scorecard_tells_apart_what_psnr_cannot(cases, scene):
+def test_temporal_metrics_distinguish_flicker_from_bias(cases, scene):
     assert psnr(cases["bias"], scene) == pytest.approx(psnr(cases["flicker"], scene), abs=0.3)
     errors = {name: tde(movie, scene) for name, movie in cases.items()}
     ratios = {name: tdr(movie, scene) for name, movie in cases.items()}
@@ -81,7 +81,7 @@ def test_flicker_floor_without_a_reference_uses_quiet_pixels_of_the_source(cases
     assert flicker_floor(cases[name], source=source, data_range=1.0) == pytest.approx(with_reference, abs=0.003)
 
 
-def test_a_noisy_reference_leaves_its_quiet_pixels(cases, scene, rng):
+def test_flicker_floor_of_a_noisy_reference_uses_its_quiet_pixels(cases, scene, rng):
     reference = scene + rng.normal(0, 0.01, scene.shape)
     assert not static_mask(reference).any()
     assert flicker_floor(cases["flicker"], reference, data_range=1.0) == pytest.approx(0.03, rel=0.05)
@@ -117,7 +117,7 @@ def test_static_mask_keeps_three_psf_sigmas_from_motion():
     assert static_mask(np.ones((3, 4, 4)), data_range=1).all()
 
 
-def test_static_mask_forgives_steps_under_two_thousandths():
+def test_static_mask_tolerates_steps_under_two_thousandths():
     reference = np.zeros((2, 30, 30))
     reference[:, 0, 0], reference[1, 5, 5], reference[1, 25, 25] = 1000, 1.9, 2.1
     mask = static_mask(reference, sigma_psf=1)
@@ -132,22 +132,22 @@ def test_quiet_mask_is_a_quarter_away_from_motion(scene, rng):
 
 
 @pytest.mark.parametrize("metric", [tde, tdr, gain_jitter, flicker_floor])
-def test_bad_pairs_end_in_one_line(metric, scene):
+def test_temporal_metrics_refuse_invalid_pairs(metric, scene):
     with pytest.raises(InputError, match=r"restored has shape .*\(12, 48, 64\) and reference has \(12, 48, 63\)"):
         metric(scene, scene[..., 1:])
-    with pytest.raises(InputError, match="is one still; a temporal metric needs"):
+    with pytest.raises(InputError, match="has a single frame; a temporal metric needs"):
         metric(scene[:1], scene[:1])
     with pytest.raises(InputError, match="frame 0 of restored holds NaN or infinity"):
         metric(np.full_like(scene, np.inf), scene)
 
 
 @pytest.mark.parametrize("metric", [tde, tdr])
-def test_a_reference_that_never_moves_has_no_scale(metric, scene):
+def test_tde_and_tdr_refuse_a_static_reference(metric, scene):
     with pytest.raises(InputError, match="reference never changes"):
         metric(scene, np.repeat(scene[:1], len(scene), axis=0))
 
 
-def test_other_senseless_input_ends_in_one_line(scene):
+def test_temporal_metrics_refuse_other_invalid_input(scene):
     with pytest.raises(InputError, match="every frame of reference is constant"):
         gain_jitter(scene, np.ones_like(scene))
     with pytest.raises(InputError, match="reference is constant"):

@@ -230,7 +230,8 @@ def _model_run(model: Model, folder: Path, options: Mapping[str, Any]) -> Callab
             )
         nbytes = 4 * int(np.prod(pair.source.shape, dtype=np.int64)) * model.scale**2
         output = folder / "model.ome.zarr" if nbytes > memory_budget() else None
-        restored = restore(pair.source, model, output, dtype="float32", **options)
+        # The result of the pair before has been scored; its store is replaced.
+        restored = restore(pair.source, model, output, dtype="float32", overwrite=True, **options)
         return _on_grid(restored, pair, model.name)
 
     return run

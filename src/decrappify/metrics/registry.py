@@ -257,7 +257,7 @@ register_metric(
     unit="px",
     section=_DETAIL,
     direction="lower",
-    meaning="Fourier ring correlation with the reference, threshold 0.5; 2 px is the limit of the grid",
+    meaning="period at which Fourier ring correlation falls below 0.5; 2 px is the limit",
     tables=_REPORT,
 )
 def _frc_px(ring_correlation: Any) -> float:
@@ -282,7 +282,7 @@ register_metric(
     unit="dB",
     section=_DETAIL,
     direction=0.0,
-    meaning="the same at 0.125-0.25 cycles/px",
+    meaning="restored over reference power at 0.125-0.25 cycles/px",
     tables=_REPORT,
 )(lambda band_ratios: band_ratios[1])
 
@@ -292,7 +292,7 @@ register_metric(
     unit="dB",
     section=_DETAIL,
     direction=0.0,
-    meaning="the same at 0.25-0.45 cycles/px; above 0: noise or invented texture",
+    meaning="the same at 0.25-0.45 cycles/px; above 0: noise or invention",
     tables=_REPORT,
 )(lambda band_ratios: band_ratios[2])
 
@@ -302,7 +302,7 @@ register_metric(
     unit="px",
     section=_DETAIL,
     direction="lower",
-    meaning="Fourier ring correlation of a restored half with the other raw half, threshold 1/7",
+    meaning="period at which a restored half agrees with the other raw half, threshold 1/7",
     tables=_REPORT,
 )(lambda confirmed_px: confirmed_px)
 
@@ -341,7 +341,7 @@ register_metric(
     section=_MOVIE,
     direction="lower",
     digits=3,
-    meaning="flicker floor relative to that of the input; below 1: steadier than the input",
+    meaning="flicker floor relative to that of the input",
 )(lambda flicker, source_flicker: flicker / source_flicker)
 
 register_metric(
@@ -381,7 +381,7 @@ register_metric(
     section=_BLIND,
     direction=0.0,
     digits=3,
-    meaning="correlation of neighbors in the removed part; above 0: structure was removed, below: noise remains",
+    meaning="correlation in the removed part; above 0: lost structure, below: noise left",
 )(lambda residual: residual.autocorrelation if residual.pixels else None)
 
 register_metric(
