@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from decrappify.benchmarking import benchmark
+from decrappify.benchmarking import Camera, benchmark
 from decrappify.movie import Movie
 
 
@@ -37,4 +37,4 @@ def report(reference, noisy):
         "shrunk": lambda movie: np.asarray(movie) * 0.5 + 50,
         "soft <b>": lambda movie: gaussian_filter(np.asarray(movie), (0, 0, 0, 1, 1)),
     }
-    return benchmark(methods, pairs, gain=2.0, offset=100.0)
+    return benchmark(methods, pairs, camera=Camera(2.0, 100.0))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from decrappify.benchmarking.camera import Camera
+from decrappify.errors import InputError
 
 
 @pytest.mark.parametrize("photons", [3, 10, 100])
@@ -23,3 +24,16 @@ def test_restored_of_no_light_is_the_offset():
     camera = Camera(gain=2.0, offset=100.0, read_noise=0.0)
     assert camera.stabilized(np.array([90.0, 50.0])) == pytest.approx([0, 0])
     assert camera.restored(np.zeros(2)) == pytest.approx([100, 100], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"), [({"gain": -2.0}, "gain is -2.0"), ({"gain": 1.0, "read_noise": -2.0}, "read_noise -2.0")]
+)
+def test_camera_refuses_impossible_values(values, message):
+    with pytest.raises(InputError, match=message):
+        Camera(**values)
+
+
+def test_stabilized_needs_a_gain():
+    with pytest.raises(InputError, match=r"the gain of the camera is unknown; pass Camera\(gain=...\)"):
+        Camera(offset=100.0).stabilized(np.zeros(2))

@@ -61,7 +61,7 @@ def test_best_gaussian_of_a_large_movie_is_chosen_on_a_part(pair, monkeypatch):
 def test_richardson_lucy_sharpens_a_blurred_image(reference):
     psf = checked_psf(1.5)
     blurred = fftconvolve(np.pad(reference[0] - 100, 20, mode="symmetric"), psf, mode="same")[20:-20, 20:-20] + 100
-    (method,) = baseline_methods([], psf=psf, offset=100)
+    (method,) = baseline_methods([], psf=psf, camera=Camera(offset=100))
     result, notes = restored(method, checked_pairs([(blurred, reference[0])])[0])
     assert psnr(result[0], reference[0]) > psnr(blurred, reference[0]) + 3
     assert result.mean() == pytest.approx(blurred.mean(), rel=0.01)
@@ -122,7 +122,7 @@ def test_methods_refuse_invalid_input(pair, tmp_path):
     with pytest.raises(InputError, match="method 'x' is a int; needs a model, or a callable"):
         own_methods({"x": 3}, tmp_path, {})
     (method,) = own_methods({"half": lambda movie: np.asarray(movie)[..., ::2]}, tmp_path, {})
-    with pytest.raises(InputError, match=r"method 'half' returned \(6, 1, 1, 48, 32\) of .*, needs \(T, C, Z, Y, X\)"):
+    with pytest.raises(InputError, match=r"method 'half' returned \(6, 1, 1, 48, 32\) for .*, needs \(T, C, Z, Y, X\)"):
         method.run(pair)
     (gaussian,) = baseline_methods(["gaussian"])
     with pytest.raises(InputError, match="has no reference, which the best Gaussian filter needs"):

@@ -8,9 +8,10 @@ from decrappify.lazy import lazy_names
 
 if TYPE_CHECKING:
     from decrappify.benchmarking.api import benchmark as benchmark
+    from decrappify.benchmarking.camera import Camera as Camera
     from decrappify.benchmarking.report.report import Report as Report
 
-_HOMES = {"Report": "report.report", "benchmark": "api"}
+_HOMES = {"Camera": "camera", "Report": "report.report", "benchmark": "api"}
 
 __all__ = sorted(_HOMES)
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,6 @@ from decrappify.benchmarking.scoring import Ground, Score, finish_micro_ssim, ms
 from decrappify.checks import checked_progress
 from decrappify.errors import InputError
 from decrappify.metrics.quantities import Quantities
-from decrappify.metrics.resolution import check_camera
 from decrappify.movie import Movie
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ def benchmark(
     psf: ArrayLike | float | None = None,
     data_range: float | None = None,
     levels: str = "same",
-    gain: float | None = None,
-    offset: float = 0.0,
-    read_noise: float = 0.0,
+    camera: Camera | None = None,
     static: bool = False,
     seed: int = 0,
     folder_as: str = "auto",
@@ -79,10 +77,9 @@ def benchmark(
         Whether source and reference have the same gray levels. "fit" is for pairs that do not, such as a short and a
         long exposure: every result is mapped to the reference by one affine fit of the whole movie (Weigert et al.
         2018), which makes PSNR independent of gain and offset; the slope is still reported.
-    gain, offset, read_noise : float
-        Gray levels per photon, the gray level without light, and the sd of the read noise in photons. A gain adds the
-        data-confirmed resolution: half of the photons is restored and compared with the raw other half. "nlm" and "tv"
-        use it to stabilize the noise. `offset` is also that of Richardson-Lucy.
+    camera : Camera, optional
+        Gain, offset and read noise. A gain adds the data-confirmed resolution: half of the photons is restored and
+        compared with the raw other half. "nlm" and "tv" use it to stabilize the noise, Richardson-Lucy uses the offset.
     static : bool
         The specimen does not move: without a gain, even and odd frames are the halves.
     seed : int
@@ -114,15 +111,14 @@ def benchmark(
     >>> report.mean("input", "psnr") > report.mean("half", "psnr")
     True
     """
-    check_camera(1.0 if gain is None else gain, offset, read_noise)
-    camera = None if gain is None else Camera(gain, offset, read_noise)
+    camera = camera or Camera()
     if levels not in ("same", "fit"):
         raise InputError(f"levels={levels!r} is not known; choose 'same' or 'fit'")
     checked = checked_pairs(pairs, fit_levels=levels == "fit", folder_as=folder_as)
     with TemporaryDirectory(prefix="decrappify-", ignore_cleanup_errors=True) as folder:
         options = {"device": device, "precision": precision}
         compared = [
-            *baseline_methods(baselines, psf=psf, offset=offset, camera=camera),
+            *baseline_methods(baselines, psf=psf, camera=camera),
             *own_methods(methods, Path(folder), options),
         ]
         _check_names(compared)
@@ -131,7 +127,7 @@ def benchmark(
         collected = _Collected()
         try:
             for i, pair in enumerate(checked):
-                halves = split(pair, gain=gain, offset=offset, read_noise=read_noise, static=static, seed=(seed, i))
+                halves = split(pair, camera=camera, static=static, seed=(seed, i))
                 _run_pair(collected, pair, compared, halves, data_range, Path(folder), bar)
         finally:
             if bar is not None:
@@ -149,9 +145,7 @@ def benchmark(
             "psf": None if psf is None else f"sigma {psf} px" if np.ndim(psf) == 0 else f"array {np.shape(psf)}",
             "data_range": data_range,
             "levels": levels,
-            "gain": gain,
-            "offset": offset,
-            "read_noise": read_noise,
+            **asdict(camera),
             "static": static,
             "seed": seed,
             "device": device,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from decrappify.errors import InputError
+from decrappify.metrics.resolution import check_camera
 from decrappify.movie import Array
 
 _LOWEST = 2 * np.sqrt(3 / 8)
@@ -17,17 +19,33 @@ class Camera:
 
     Attributes
     ----------
-    gain : float
-        Gray levels per photon.
+    gain : float or None
+        Gray levels per photon; None if unknown.
     offset : float
         Gray level without light.
     read_noise : float
         Standard deviation in photons.
+
+    Raises
+    ------
+    InputError
+        If the gain is not above 0 or the read noise below 0.
     """
 
-    gain: float
-    offset: float
-    read_noise: float
+    gain: float | None = None
+    offset: float = 0.0
+    read_noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_camera(1.0 if self.gain is None else self.gain, self.offset, self.read_noise)
+
+    @property
+    def known_gain(self) -> float:
+        """The gain; raises `InputError` if it is unknown."""
+        if self.gain is None:
+            raise InputError("the gain of the camera is unknown; pass Camera(gain=...) in gray levels per photon")
+        return self.gain
 
     def stabilized(self, frame: Array) -> Array:
         """Transform gray levels so that their noise has standard deviation 1 (generalized Anscombe, Starck 1998).
@@ -36,7 +54,7 @@ class Camera:
         >>> round(float(Camera(2.0, 100.0, 0.0).stabilized(noisy).std()), 2)
         1.0
         """
-        photons = (frame - self.offset) / self.gain
+        photons = (frame - self.offset) / self.known_gain
         return np.asarray(2 * np.sqrt(np.maximum(photons + 3 / 8 + self.read_noise**2, 0)))
 
     def restored(self, values: Array) -> Array:
@@ -44,4 +62,4 @@ class Camera:
         d = np.maximum(values, _LOWEST)
         root = np.sqrt(3 / 2)
         photons = d**2 / 4 + root / 4 / d - 11 / 8 / d**2 + 5 / 8 * root / d**3 - 1 / 8 - self.read_noise**2
-        return np.asarray(self.gain * photons + self.offset)
+        return np.asarray(self.known_gain * photons + self.offset)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from decrappify.benchmarking.camera import Camera
 from decrappify.benchmarking.methods import Method
 from decrappify.benchmarking.movies import memory_budget
 from decrappify.benchmarking.pairs import Pair
@@ -27,28 +28,23 @@ class Halves:
     how: str
 
 
-def split(
-    pair: Pair, *, gain: float | None, offset: float, read_noise: float, static: bool, seed: Sequence[int]
-) -> Halves | None:
+def split(pair: Pair, *, camera: Camera, static: bool, seed: Sequence[int]) -> Halves | None:
     """Split the source of a pair: its photons at random if the gain is known, else the frames of a static specimen.
 
     At most 16 frames from the middle are used. Returns None if neither is possible.
     """
     source = pair.source
     n_frames = source.shape[0]
-    if min(source.shape[3:]) < SMALLEST_SIDE or (gain is None and not (static and n_frames > 1)):
+    if min(source.shape[3:]) < SMALLEST_SIDE or (camera.gain is None and not (static and n_frames > 1)):
         return None
     plane_bytes = 8 * 4 * int(np.prod(source.shape[1:], dtype=np.int64))
-    n_used = max(2 if gain is None else 1, min(n_frames, _FRAMES, memory_budget() // plane_bytes))
+    n_used = max(2 if camera.gain is None else 1, min(n_frames, _FRAMES, memory_budget() // plane_bytes))
     start = (n_frames - n_used) // 2
     part = source[start : start + n_used]
     where = "" if n_used == n_frames else f" on frames {start}:{start + n_used} of {n_frames}"
-    if gain is not None:
+    if camera.gain is not None:
         rng = np.random.default_rng(list(seed))
-        halves = [
-            binomial_halves(part.frame(*plane), rng, gain=gain, offset=offset, read_noise=read_noise)
-            for plane in part.planes()
-        ]
+        halves = [binomial_halves(part.frame(*plane), rng, **asdict(camera)) for plane in part.planes()]
         stacks = (np.stack([half[k] for half in halves]).reshape(part.shape).astype(np.float32) for k in (0, 1))
         one, two = (part.derived(ArraySource(stack, "TCZYX")) for stack in stacks)
         return Halves(one, two, f"photons split in two{where}{_warning(pair, one, two)}")

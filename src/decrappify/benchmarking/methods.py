@@ -51,12 +51,13 @@ class Method:
 
 
 def baseline_methods(
-    names: Sequence[str], *, psf: ArrayLike | float | None = None, offset: float = 0.0, camera: Camera | None = None
+    names: Sequence[str], *, psf: ArrayLike | float | None = None, camera: Camera | None = None
 ) -> list[Method]:
     """Return the baselines "input", "gaussian", "nlm" and "tv", and Richardson-Lucy if a PSF is given.
 
-    With a camera, "nlm" and "tv" work on stabilized values, whose noise is known, instead of one estimated sigma.
+    With a known gain, "nlm" and "tv" work on stabilized values, whose noise is known, instead of one estimated sigma.
     """
+    camera = camera or Camera()
     unknown = [name for name in names if name not in _LABELS]
     if unknown:
         raise InputError(f"baseline {unknown[0]!r} is not known; choose from {', '.join(_LABELS)}")
@@ -69,7 +70,7 @@ def baseline_methods(
     methods = [Method(_LABELS[name], runs[name], needs_reference=name == "gaussian") for name in names]
     if psf is not None:
         kernel = checked_psf(psf)
-        methods.append(Method(_LUCY, lambda pair: _richardson_lucy(pair, kernel, offset)))
+        methods.append(Method(_LUCY, lambda pair: _richardson_lucy(pair, kernel, camera.offset)))
     return methods
 
 
@@ -146,13 +147,13 @@ def _side_by_side(like: Movie, channels: Sequence[Movie]) -> Movie:
 
 
 def _per_channel(
-    pair: Pair, make: Callable[[float], Callable[[Array], Array]], camera: Camera | None
+    pair: Pair, make: Callable[[float], Callable[[Array], Array]], camera: Camera
 ) -> tuple[Movie, list[str]]:
     """Filter the planes of each channel with ``make(noise sigma)``, then upsample."""
     movies, notes = [], []
     for channel in range(pair.source.shape[1]):
         movie = pair.source.select(channels=channel)
-        if camera is None:
+        if camera.gain is None:
             sigma = _noise(movie)
             notes.append(f"noise sigma {sigma:.3g} gray levels, estimated")
             movies.append(mapped(movie, make(sigma)))
