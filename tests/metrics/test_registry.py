@@ -13,7 +13,7 @@ from decrappify.errors import InputError
 from decrappify.metrics import get_metric, list_metrics, register_metric, score_movie, unregister_metric
 from decrappify.metrics.metric import documentation_table
 
-DOCUMENTATION = Path(__file__).parents[2] / "docs" / "benchmark.md"
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
 @pytest.fixture
@@ -100,4 +100,4 @@ def test_register_metric_refuses_invalid_metrics(options, function, message):
 
 def test_documentation_lists_every_metric():
     expected = "\n".join(documentation_table(list_metrics()))
-    assert expected in DOCUMENTATION.read_text(encoding="utf-8"), f"docs/benchmark.md needs this table:\n{expected}"
+    assert expected in DOCUMENTATION.read_text(encoding="utf-8"), f"docs/metrics.md needs this table:\n{expected}"
