@@ -24,8 +24,9 @@ test-napari: $(VENV)/.installed-dev  ## Run the tests of the napari plugin alone
 
 test-slow: $(VENV)/.installed-dev  ## Run the slow tests too
 	$(BIN)/python -m pytest -m "not fuzz and not faults"
+	$(BIN)/python tests/napari_plugin/run.py -m "not fuzz and not faults"
 
-test-fuzz: $(VENV)/.installed-dev  ## Damage files of every kind and read them (8 minutes; DECRAPPIFY_FUZZ_SEED, _TRIES)
+test-fuzz: $(VENV)/.installed-dev  ## Damage files and commands of every kind and run them (10 minutes; DECRAPPIFY_FUZZ_SEED, _TRIES)
 	$(BIN)/python -m pytest -m fuzz tests/fuzz -s -q
 
 test-cpu: $(VENV)/.installed-dev  ## Run the numerically sensitive tests as on other processors, on 1 and 2 threads
@@ -37,9 +38,10 @@ test-faults: $(VENV)/.installed-dev  ## Kill runs at every file event, run two a
 test-compat:  ## Test the aicsimageio adapter against the real package, in an environment of its own
 	$(PYTHON) tests/compat/aicsimageio_check.py
 
-lint: $(VENV)/.installed-dev  ## Check style, types and the order of imports
+lint: $(VENV)/.installed-dev  ## Check style, types, spelling and the order of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 
 format: $(VENV)/.installed-dev  ## Format the code

@@ -1,6 +1,6 @@
 """Which real files train the shipped models and which are only ever tested on; decided before any training.
 
-Training uses only files with a definite, permissive licence. Files of unclear licence are for evaluation.
+Training uses only files with a definite, permissive license. Files of unclear license are for evaluation.
 The folder is named by DECRAPPIFY_TEST_DATA.
 """
 

@@ -21,7 +21,7 @@ import corpus
 from results import Benchmark, Job, Row, environment, parser, table
 
 N_FRAMES, BATCH = 3, 8
-# What a step costs beside the network's forward and backward pass on one core: making the tuples, the optimiser.
+# What a step costs beside the network's forward and backward pass on one core: making the tuples, the optimizer.
 SECONDS_BESIDE = 0.025
 NETWORKS: dict[str, dict[str, Any]] = {
     "A32d2s1b1": {"base_channels": 32, "depth": 2, "growth": 2.0, "blocks": 1, "stem": 1},
@@ -153,7 +153,7 @@ def section(rows: list[Row]) -> str:
         f"Validation PSNR on held-aside frames and stills of the training corpus (source: {source} dB), "
         f"{N_FRAMES} frames, batch {BATCH} of 64 × 64, 3 to 300 photons and read noise up to 10 %, w = 0.5, "
         "seed 0, one thread. Draw: RMS "
-        "difference of two predictions from two noise draws / √2. Short runs favour small networks: read "
+        "difference of two predictions from two noise draws / √2. Short runs favor small networks: read "
         "the curves too.\n\n" + table((*header, "best dB", "draw"), lines, (0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 4))
     )
 

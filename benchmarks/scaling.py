@@ -170,7 +170,7 @@ def section(rows: list[Row], model: str) -> str:
     parts = [
         "## Cost of restoring\n\n"
         f"Model {model}. uint16 movies, seed {SEED}, OME-Zarr → OME-Zarr, in a process of its own; reading, writing "
-        "and the start of a run (the model's file, normalisation, plan) included. Medians of "
+        "and the start of a run (the model's file, normalization, plan) included. Medians of "
         f"{rows[0]['rounds']} alternated rounds. s/MP and CPU s/MP: for each megapixel of the source, CPU seconds of "
         "all threads. Memory: peak above the idle process with the model loaded."
     ]

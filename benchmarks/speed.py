@@ -97,7 +97,7 @@ def measure(name: str, path: str, args: argparse.Namespace) -> Row:
         workers = {}
         for variant, (method, backend) in VARIANTS.items():
             program = method.partition(",")[0]
-            # A still has no neighbours: a model of 3 frames would see three copies.
+            # A still has no neighbors: a model of 3 frames would see three copies.
             if (path == "Zarr" and program not in ZARR) or (METHODS[method] > 1 and n_frames == 1):
                 continue
             log = args.runs / "speed" / f"{program}.txt"

@@ -1,7 +1,7 @@
 """What does a training step cost, what of it is the network, and what limits the rest?
 
 The real training loop (`run_training`, `train_nogan`) runs a few steps of each variant on simulated movies in memory,
-while stopwatches stand at its parts: making data, forward and loss, backward, clipping, optimiser, averaging weights.
+while stopwatches stand at its parts: making data, forward and loss, backward, clipping, optimizer, averaging weights.
 The variants of a row take turns, --rounds times, and the first steps of each turn do not count; medians over the turns,
 single values in the rows' JSON. CPU seconds are those of all threads and loader processes.
 

@@ -172,3 +172,19 @@ def undrawn_reports(monkeypatch):
 
     monkeypatch.setattr(files, "png_files", lambda report: ())
     monkeypatch.setattr(html, "page", lambda report: "<!doctype html>")
+
+
+@pytest.fixture
+def undrawn_training(monkeypatch):
+    """Training runs without their plots, for tests that look at something else: half of the time of a tiny run.
+
+    The plots are tested in training/test_loop.py, test_nogan.py and test_gan_pictures.py.
+    """
+    from decrappify.training import nogan_choice
+    from decrappify.training.nogan_record import NoganRecord
+    from decrappify.training.record import RunRecord
+
+    for record in (RunRecord, NoganRecord):
+        monkeypatch.setattr(record, "draw", lambda self, *, final=True: None)
+    for drawing in ("draw_monitors", "contact_sheet"):
+        monkeypatch.setattr(nogan_choice, drawing, lambda *arguments, **settings: None)

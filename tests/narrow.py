@@ -1,7 +1,7 @@
-"""A ResNet-18 of at most 64 channels and one block a stage, for tests that need a real encoder and not its size.
+"""Published networks with fewer channels, for tests that need a real encoder or VGG and not its size.
 
-It has 0.4 million parameters instead of 11. Importing this module makes it known as "narrow-resnet" to torchvision and
-to `decrappify.networks.encoder`.
+Importing this module makes two encoders of at most 64 channels and one block a stage known: "narrow-resnet" (to
+torchvision too) and "narrow-wn-resnet". They have 0.4 million parameters or fewer instead of 11.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from torch import nn
-from torchvision.models import _api
+from torchvision.models import _api, vgg
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from decrappify.networks import encoder
@@ -31,9 +31,15 @@ def narrow_resnet(*, weights: None = None) -> NarrowResNet:
 
 
 encoder._TORCHVISION["narrow-resnet"] = CHANNELS
+encoder._WEIGHT_NORMED["narrow-wn-resnet"] = ((1, 1, 1, 1), CHANNELS)
 
 
 def in_place_of_resnet18(patch: pytest.MonkeyPatch) -> None:
     """Let "resnet18" be the narrow one, for code that names its encoder itself."""
     patch.setitem(encoder._TORCHVISION, "resnet18", CHANNELS)
     patch.setitem(_api.BUILTIN_MODELS, "resnet18", narrow_resnet)
+
+
+def in_place_of_vgg16(patch: pytest.MonkeyPatch) -> None:
+    """Let VGG16-BN have an eighth of its channels, which takes a hundredth of the memory and of the time."""
+    patch.setitem(vgg.cfgs, "D", [part if part == "M" else part // 8 for part in vgg.cfgs["D"]])

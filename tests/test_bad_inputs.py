@@ -133,6 +133,10 @@ TABLE = {
     # the command itself
     "no such command": ("restor a b", r"No such command 'restor'"),
     "no such option": ("restore a b --modle c", r"No such option.*--modle"),
+    "no value": ("restore a b --model", r"Option '--model' requires an argument; see 'main restore --help'"),
+    "a long value": (f"restore a b --model c --as {'x' * 5000}", r"'--as': 'x{60}\.\.\.' is not one of 'auto'"),
+    "a long name": (f"info {'x' * 300}", r"xxx cannot be opened: File name too long; check the name"),
+    "a long output": (f"crappify {{bad}}/good.tif {'x' * 300}.ome.tif --preset em", r"too long"),
     "no model": ("restore a b", r"Missing option '--model'; see 'main restore --help'"),
     "no input": ("info", r"Missing argument 'IN'"),
     "option of nothing": ("--nonsense", r"No such option.*--nonsense.*; see 'main --help'"),
@@ -262,11 +266,10 @@ def write_bad_models(folder: Path, models: dict[str, Path]) -> None:
         )
 
 
-@pytest.fixture
-def out(tmp_path: Path, bad: Path) -> Path:
-    """A folder for results, with something in it."""
-    folder = tmp_path / "out"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory, bad: Path) -> Path:
+    """A folder for results, with something in it; every test leaves it as it is."""
+    folder = tmp_path_factory.mktemp("out")
     save_movie(bad / "still.tif", folder / "there.ome.zarr")
     save_movie(bad / "good.tif", folder / "in.tif")
     return folder
@@ -383,7 +386,7 @@ def test_a_folder_without_permission_is_named(tmp_path_factory, bad, tiny_models
     assert_one_line(result.stderr, r"good\.tif cannot be read: Permission denied; check its permissions")
 
 
-def test_a_tile_larger_than_the_frame_works(bad, out, tiny_models, command):
+def test_a_tile_larger_than_the_frame_works(bad, tmp_path, tiny_models, command):
     options = ["--model", tiny_models["still"], "--tile-size", 9999, "--device", "cpu"]
-    result = command("restore", bad / "good.tif", out / "new.ome.zarr", *options)
+    result = command("restore", bad / "good.tif", tmp_path / "new.ome.zarr", *options)
     assert not result.stderr

@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 import zarr
 
+import decrappify
 from decrappify import samples
 from decrappify.cli import main
 from decrappify.cli_errors import flags_of, with_options
@@ -60,7 +62,14 @@ def test_every_command_explains_itself(name, command):
     assert name or all(other in text for other in main.commands)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["restore", "--help"], ["train", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["restore", "--help"],
+        *(pytest.param(a, marks=pytest.mark.slow) for a in (["--version"], ["train", "--help"])),
+    ],
+)
 def test_help_loads_nothing_heavy(arguments):
     code = f"import sys; from decrappify.cli import main; main({arguments}, standalone_mode=False); "
     done = subprocess.run(
@@ -96,6 +105,7 @@ def test_crappify_takes_a_preset_or_a_file(cells, tmp_path, command):
     assert open_movie(tmp_path / "b.ome.zarr").pixel_size_um == (None, 0.4, 0.4)
 
 
+@pytest.mark.usefixtures("undrawn_training")
 def test_train_makes_a_model_and_goes_on(cells, tmp_path, command):
     run = cells.with_name("run.toml")
     run.write_text(RUN)
@@ -103,12 +113,13 @@ def test_train_makes_a_model_and_goes_on(cells, tmp_path, command):
     result = command("train", run)
     assert result.stdout.startswith(f"{folder / 'model.safetensors'}: validation PSNR ")
     assert load_model(folder / "model.safetensors").n_frames == 3
-    run.write_text(RUN.replace("max_steps = 6", "max_steps = 8"))
+    run.write_text(RUN.replace("max_steps = 6", "max_steps = 2"))
     assert "holds a run already" in command("train", run, exit_code=2).stderr
     assert "of 6)" in result.stdout
     command("train", run, "--overwrite", "--device", "cpu", "--output", folder)
 
 
+@pytest.mark.usefixtures("undrawn_training")
 def test_train_interrupted_by_ctrl_c_states_its_step_and_how_to_resume(cells, tmp_path, command, monkeypatch):
     run, folder = cells.with_name("run.toml"), tmp_path / "out put"
     run.write_text(RUN)
@@ -243,7 +254,7 @@ OPTIONS = sorted(
 
 def typos(option, rng):
     """Make mistyped forms of an option: a character lost, doubled, exchanged or replaced."""
-    for _ in range(4):
+    for _ in range(2):
         at = int(rng.integers(2, len(option)))
         yield option[:at] + option[at + 1 :]
         yield option[:at] + option[at] + option[at:]
@@ -284,6 +295,30 @@ def test_options_are_not_abbreviated(command):
 )
 def test_advice_names_the_options_of_the_command(message, expected):
     assert with_options(message, flags_of(main.commands["restore"])).endswith(expected)
+
+
+def test_options_that_errors_and_docs_name_are_those_of_a_command():
+    known = {option for _, option in OPTIONS} | {"--help"}
+    package, docs = Path(decrappify.__file__).parent, Path(__file__).parents[1] / "docs"
+    named = {
+        (path.name, option)
+        for folder, suffix, place in ((package, "py", r"\((--[a-z][\w-]*)"), (docs, "md", r"`(--[a-z][\w-]*)"))
+        for path in folder.rglob(f"*.{suffix}")
+        for option in re.findall(place, path.read_text(encoding="utf-8"))
+    }
+    assert {option for _, option in named} >= {"--overwrite", "--damaged"}
+    assert {one for one in named if one[1] not in known} == set()
+
+
+def test_empty_paths_are_refused(command):
+    for arguments in (
+        ("info", ""),
+        ("restore", "cells.tif", "", "--model", "tiny"),
+        ("benchmark", "a", "--output", ""),
+    ):
+        error = command(*arguments, exit_code=2).stderr
+        assert "the path is empty; needs the name of a file or folder" in error
+        assert error.count("\n") == 1
 
 
 def test_warnings_are_one_line(cells, tmp_path):

@@ -74,7 +74,7 @@ def _write_what_is_to_be_coloured(folder, movie):
     save_movie(movie[:3], folder / "film.mp4")
 
 
-@pytest.mark.usefixtures("undrawn_reports")
+@pytest.mark.usefixtures("undrawn_reports", "undrawn_training")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_python_blocks_of_a_page_run(page, workplace, capsys):
     text = page.read_text(encoding="utf-8")
@@ -99,6 +99,7 @@ def test_a_page_is_short_and_names_real_commands_and_files(page):
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+@pytest.mark.usefixtures("undrawn_training")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 def test_an_example_runs(example, workplace, capsys, monkeypatch):
     in_place_of_resnet18(monkeypatch)

@@ -57,7 +57,7 @@ def test_frames_and_regions_are_those_of_the_array(movie, pixels):
     assert list(movie.planes())[:4] == [(0, 0, 0), (0, 0, 1), (0, 0, 2), (0, 1, 0)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.slices(6), st.slices(2), st.slices(3))
 def test_a_selection_is_numpys(frames, channels, slices):
     pixels = np.arange(6 * 2 * 3 * 4).reshape(6, 2, 3, 2, 2)

@@ -77,6 +77,13 @@ def test_take_up_runtime_sets_the_recorded_threads_and_they_are_put_back(now, th
     assert not caplog.records
 
 
+@pytest.mark.parametrize("threads", [0, -1, True, 10**9, 2**70, 1.5, "2"])
+def test_take_up_runtime_does_not_use_a_number_of_threads_that_cannot_be(threads, caplog):
+    before = torch.get_num_threads()
+    assert take_up_runtime({"threads": threads, "processor": processor_type()})["threads"] == before
+    assert "recorded neither threads nor processor" in caplog.text
+
+
 def test_threads_are_put_back_after_an_error():
     torch.set_num_threads(1)
 

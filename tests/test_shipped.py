@@ -54,7 +54,7 @@ def sample():
     return simulate("cell", n_frames=5, size=(160, 160), speed_px=0.5, seed=77)
 
 
-@pytest.mark.parametrize("name", ["fluorescence-movie", "fluorescence-still"])
+@pytest.mark.parametrize("name", ["fluorescence-movie", pytest.param("fluorescence-still", marks=pytest.mark.slow)])
 def test_restoring_an_unseen_movie_beats_the_best_gaussian(name, sample):
     truth, noisy = (np.asarray(movie)[:, 0, 0].astype(np.float32) for movie in (sample.truth, sample.noisy))
     restored = np.asarray(restore(sample.noisy, name, device="cpu"))[:, 0, 0]
@@ -73,7 +73,10 @@ def test_scale_2_beats_cubic_interpolation(sample):
     assert psnr(restored, good) > psnr(cubic, good) + 2
 
 
-@pytest.mark.parametrize("name", NEEDS)
+@pytest.mark.parametrize(
+    "name",
+    ["fluorescence-movie", *(pytest.param(n, marks=pytest.mark.slow) for n in NEEDS if n != "fluorescence-movie")],
+)
 def test_the_worst_seam_of_trained_weights_is_under_a_thousandth(name, sample):
     model = load_model(name)
     frame = measure(sample.noisy).apply(sample.noisy.frame(2))

@@ -1,7 +1,7 @@
 """CAREamics 0.3.5 behind the requests of worker.py: CARE, which denoises one frame at a time and keeps the size.
 
 Everything is its own default: U-Net (depth 2, 32 channels), MAE, Adam at 1e-3 (which it takes from torch),
-ReduceLROnPlateau, flips and quarter turns, mean and standard deviation of the training set as normalisation, the
+ReduceLROnPlateau, flips and quarter turns, mean and standard deviation of the training set as normalization, the
 patches of 64 x 64 in batches of 8 of its guides, 8 patches set apart for validation, and the checkpoint of the lowest
 validation loss. Only early stopping (patience 3) is off, as it would end before the budget; one validation after
 the last step lets the last weights compete. A higher rate was no better: after 372 steps (110 CPU seconds, simulated

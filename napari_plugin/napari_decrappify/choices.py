@@ -119,10 +119,10 @@ class AxesChoice(QComboBox):
             count = len(data.shape) - bool(layer.rgb)
             try:
                 names = ("axis_labels", "rgb", "scale", "units")
-                labelled = [axes_of(data, {name: getattr(layer, name) for name in names})[:count]]
+                labeled = [axes_of(data, {name: getattr(layer, name) for name in names})[:count]]
             except DecrappifyError:
-                labelled = []
-            self.addItems(list(dict.fromkeys([*labelled, *AXES_BY_COUNT.get(count, ())])))
+                labeled = []
+            self.addItems(list(dict.fromkeys([*labeled, *AXES_BY_COUNT.get(count, ())])))
 
 
 class ModelChoice(QComboBox):

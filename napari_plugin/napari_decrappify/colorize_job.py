@@ -84,7 +84,7 @@ def run_colorization(task: Task, request: ColorizeRequest) -> Colorized:
             if task.cancel.is_set():
                 break
             picture = as_picture(movie, request, t, z)
-            (square,) = colorizer.colour_of([picture])
+            (square,) = colorizer.color_of([picture])
             factor = len(square) // 16
             pictures.append(_marked(colorizer.finish(picture, square), is_wanted=request.watermark))
             bar.update()

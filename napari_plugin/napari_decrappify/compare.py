@@ -23,7 +23,7 @@ from decrappify.errors import DecrappifyError
 from napari_decrappify.choices import LayerChoice
 from napari_decrappify.compare_job import Compared, CompareRequest, Difference, run_difference, run_scorecard
 from napari_decrappify.forms import button, form, named, row
-from napari_decrappify.layer_ticks import is_grey
+from napari_decrappify.layer_ticks import is_gray
 from napari_decrappify.layers import METADATA, LayerImage, restored_attributes
 from napari_decrappify.lazy import MovieArray, as_dask
 from napari_decrappify.run_panel import RunPanel
@@ -57,19 +57,19 @@ class CompareWidget(QWidget):
         self._on_restored()
 
     def _make_controls(self) -> None:
-        self._restored = LayerChoice(self._viewer, "compare_restored", "The restored layer to compare", accepts=is_grey)
+        self._restored = LayerChoice(self._viewer, "compare_restored", "The restored layer to compare", accepts=is_gray)
         self._reference = LayerChoice(
             self._viewer,
             "compare_reference",
             "The reference: the same scene without noise, in the same gray levels",
-            accepts=is_grey,
+            accepts=is_gray,
             empty="no reference",
         )
         self._source = LayerChoice(
             self._viewer,
             "compare_input",
             "The degraded layer that was restored; adds noise and flicker metrics, also without a reference",
-            accepts=is_grey,
+            accepts=is_gray,
             empty="no input",
         )
         self._panel = RunPanel(
@@ -127,7 +127,7 @@ class CompareWidget(QWidget):
         layer = self._restored.layer
         name = None if layer is None else layer.metadata.get(METADATA, {}).get("restored_from")
         for other in self._viewer.layers:
-            if other.name == name and is_grey(other):
+            if other.name == name and is_gray(other):
                 self._source.layer = other
         self._update_buttons()
 

@@ -13,7 +13,7 @@ from napari_decrappify.layers import METADATA
 _LAYER = Qt.ItemDataRole.UserRole
 
 
-def is_grey(layer: Any) -> bool:
+def is_gray(layer: Any) -> bool:
     """Whether a layer is an image that is not RGB."""
     return is_image(layer) and not layer.rgb
 
@@ -21,7 +21,7 @@ def is_grey(layer: Any) -> bool:
 def is_good(layer: Any) -> bool:
     """Whether a layer may be learned from: a grey image that is no preview."""
     recorded = layer.metadata.get(METADATA, {})
-    return is_grey(layer) and not {"crappified_from", "preview_of"} & set(recorded)
+    return is_gray(layer) and not {"crappified_from", "preview_of"} & set(recorded)
 
 
 class LayerTicks(QListWidget):

@@ -22,7 +22,7 @@ from napari_decrappify.units import factor_to, unit_names
 METADATA = "decrappify"  # our key in layer.metadata
 LayerData = tuple[Any, dict[str, Any], str]
 
-# What the axes of an unlabelled layer are taken for, and what else they may be.
+# What the axes of an unlabeled layer are taken for, and what else they may be.
 AXES_BY_COUNT = {
     2: ("YX",),
     3: ("TYX", "ZYX", "CYX"),
@@ -177,7 +177,7 @@ def axes_of(data: Any, attributes: Mapping[str, Any], axes: str | None = None) -
     is_rgb = bool(attributes.get("rgb"))
     count = len(data.shape) - is_rgb
     if axes is None:
-        axes = _labelled_axes(attributes, count) or _unlabelled_axes(attributes, count)
+        axes = _labeled_axes(attributes, count) or _unlabeled_axes(attributes, count)
     if len(axes) != count or not axes.endswith("YX") or (is_rgb and "C" in axes):
         raise InputError(
             f"layer {attributes.get('name', 'image')!r} of shape {tuple(data.shape)} does not fit the axes "
@@ -189,18 +189,18 @@ def axes_of(data: Any, attributes: Mapping[str, Any], axes: str | None = None) -
 def is_guessed_as_time(data: Any, attributes: Mapping[str, Any]) -> bool:
     """Whether nothing but the number of axes makes the first axis of a layer T, so that it may be Z as well."""
     count = len(data.shape) - bool(attributes.get("rgb"))
-    if count != 3 or _labelled_axes(attributes, count) or _unlabelled_axes(attributes, count) != "TYX":
+    if count != 3 or _labeled_axes(attributes, count) or _unlabeled_axes(attributes, count) != "TYX":
         return False
     return factor_to(unit_names(attributes.get("units"), count)[0], "second") is None
 
 
-def _labelled_axes(attributes: Mapping[str, Any], count: int) -> str | None:
+def _labeled_axes(attributes: Mapping[str, Any], count: int) -> str | None:
     letters = [axis_letter(label) for label in attributes.get("axis_labels") or ()]
     axes = "".join(letters)
     return axes if len(axes) == len(letters) == len(set(axes)) == count else None
 
 
-def _unlabelled_axes(attributes: Mapping[str, Any], count: int) -> str:
+def _unlabeled_axes(attributes: Mapping[str, Any], count: int) -> str:
     scale = attributes.get("scale")
     if count == 3 and scale is not None:
         unit = unit_names(attributes.get("units"), count)[0]
@@ -280,7 +280,7 @@ def restored_attributes(
     for axis in "YX":
         size = place["scale"][axis]
         place["scale"][axis] = size / scale
-        place["translate"][axis] += (size / scale - size) / 2  # napari places the centre of the first pixel
+        place["translate"][axis] += (size / scale - size) / 2  # napari places the center of the first pixel
     new: dict[str, Any] = {name: [values[axis] for axis in axes] for name, values in place.items()}
     new["axis_labels"] = [axis.lower() for axis in axes]
     kept = (*(() if image.is_rgb else _SHOWN), *(_COPIED if axes == old_axes else ()))

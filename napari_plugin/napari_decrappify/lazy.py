@@ -21,7 +21,7 @@ _SQUARE = 2048
 class MovieArray:
     """An array-like view of a movie with chosen axes, indexed by integers and slices.
 
-    Reads are serialised, as a movie is read from one thread at a time. Nothing is cached, so a store that grows behind
+    Reads are serialized, as a movie is read from one thread at a time. Nothing is cached, so a store that grows behind
     it shows its newest pixels.
 
     Parameters

@@ -196,7 +196,7 @@ class Previewed:
 
 
 class Previewer:
-    """Restores regions; keeps model, movie and normalisation while layer, model and device stay the same.
+    """Restores regions; keeps model, movie and normalization while layer, model and device stay the same.
 
     Used from one thread at a time.
     """

@@ -34,7 +34,7 @@ def write_images(path: str, layer_data: list[LayerData]) -> list[str]:
         movie = movies[0] if len(movies) == 1 else _together(images, movies)
         movie.name = Path(path).name
         if movie.shape[1] == len(images):
-            movie.channel_colors = tuple(_colour(image) for image in images)
+            movie.channel_colors = tuple(_color(image) for image in images)
         return [str(save_movie(movie, path))]
     finally:
         for part in movies:
@@ -81,7 +81,7 @@ class _Channels:
         """Do nothing: the movies belong to whoever made them."""
 
 
-def _colour(image: LayerImage) -> str | None:
+def _color(image: LayerImage) -> str | None:
     """Give the colour of a layer's colormap as RRGGBB; None for grey and for maps of many colours."""
     colormap = image.attributes.get("colormap")
     name = str(colormap.get("name") if isinstance(colormap, Mapping) else getattr(colormap, "name", colormap))

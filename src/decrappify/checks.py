@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -79,6 +78,8 @@ def nearest(given: str, known: Iterable[str], otherwise: str = "") -> str:
     >>> nearest("artistik", ["artistic", "stable"])
     "; did you mean 'artistic'?"
     """
+    from difflib import get_close_matches
+
     near = get_close_matches(given, list(known), 1)
     return f"; did you mean {near[0]!r}?" if near else otherwise
 

@@ -26,7 +26,17 @@ from decrappify.cli_errors import (
 from decrappify.errors import DecrappifyError, InputError
 from decrappify.terminal import echo, echo_lines
 
-_PATH = click.Path(path_type=Path, readable=False)  # the library says it better
+
+class _Path(click.Path):
+    """A path whose file the library checks; an empty one, as of a variable that is not set, is no name of a folder."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty; needs the name of a file or folder", parameter, context)
+        return super().convert(value, parameter, context)
+
+
+_PATH = _Path(path_type=Path, readable=False)
 
 
 class _Once(logging.Filter):
@@ -143,7 +153,7 @@ def _open(source: Path, *, output: Path | None = None, **options: Any) -> Any:
 @_input_options
 @click.option("--frames", help="Only these frames, such as 10:50.")
 @click.option("--tile-size", type=int, help="Side of a tile in input pixels; planned from free memory by default.")
-@click.option("--tile-overlap", type=int, help="Overlap of neighbouring tiles in input pixels.")
+@click.option("--tile-overlap", type=int, help="Overlap of neighboring tiles in input pixels.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--precision", default="auto", show_default=True, help="auto, float32, bfloat16 or float16.")
 @click.option("--backend", default="auto", show_default=True, help="auto, torch, compile, onnxruntime or openvino.")
@@ -314,6 +324,13 @@ def train(
 @click.option("--backend", default="auto", show_default=True, help="auto, torch, compile, onnxruntime or openvino.")
 @click.option("--batch-size", type=int, help="Pictures or frames that go through the network together.")
 @click.option("--steady", type=float, default=0.0, show_default=True, help="For films: such as 0.5, less flicker.")
+@click.option(
+    "--damaged",
+    default="error",
+    show_default=True,
+    type=click.Choice(["error", "skip", "keep"]),
+    help="For films: frames that are missing or not whole stop the run, are left out, or are colored as decoded.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace OUT, or pictures in that folder.")
 @click.option("--no-resume", is_flag=True, help="Do not go on from an unfinished run.")
 def colorize(source: Path, output: Path, render_factor: str | None, no_resume: bool, **options: Any) -> None:

@@ -27,6 +27,7 @@ _KEPT = {
     "crappify": "no output was written",
     "import-weights": "no model was written",
 }
+_LONG_VALUE = re.compile(r"'([^']{60})[^']{60,}'")
 _VALUE = r"(?:'([^']*)'|(True|False|-?[\d.]+))"
 
 
@@ -82,19 +83,29 @@ class CommandGroup(click.Group):
         try:
             yield
         except click.UsageError as error:
-            if error.ctx is None or isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+            if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
                 raise  # no command at all: click shows the help
-            text = _without_destructive_advice(error).format_message().rstrip(".")
-            raise OneLineError(f"{text}; see '{error.ctx.command_path} --help'") from error
+            text = _LONG_VALUE.sub(r"'\1...'", _without_destructive_advice(error).format_message().rstrip("."))
+            command = _command_path(error.ctx or context)
+            raise OneLineError(f"{text}; see '{command} --help'") from error
         except (DecrappifyError, OSError) as error:
             is_debug = context is not None and context.meta.get(_DEBUG)
             if is_debug or getattr(error, "errno", None) == errno.EPIPE:  # a reader such as `head` has left
                 raise
-            raise OneLineError(with_options(str(error), flags_of(self.commands.get(_command_of(context))))) from error
+            raise OneLineError(
+                with_options(_line_of(error), flags_of(self.commands.get(_command_of(context))))
+            ) from error
         except KeyboardInterrupt as error:
             kept = _KEPT.get(_command_of(context))
             exec("")  # resets a flag, set by Ctrl-C in code of a string, with which Python would die of the signal
             raise Interrupted("interrupted" if kept is None else f"interrupted; {kept}") from error
+
+
+def _line_of(error: DecrappifyError | OSError) -> str:
+    """Return the message of an error; of the system's own, the file and the reason without its number."""
+    if isinstance(error, DecrappifyError) or not error.strerror:
+        return str(DecrappifyError(error))
+    return str(DecrappifyError(f"{error.filename}: {error.strerror}" if error.filename else error.strerror))
 
 
 @contextmanager
@@ -118,6 +129,13 @@ def _without_destructive_advice(error: click.UsageError) -> click.UsageError:
 
 def _command_of(context: click.Context | None) -> str:
     return "" if context is None else context.invoked_subcommand or ""
+
+
+def _command_path(context: click.Context | None) -> str:
+    """Return the words that call a command; click's error of an option without its value does not know them."""
+    if context is None:
+        return "decrappify"
+    return f"{context.command_path} {_command_of(context)}".strip()
 
 
 class OptionFormatter(logging.Formatter):

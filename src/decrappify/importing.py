@@ -27,7 +27,7 @@ def import_weights(
     Returns
     -------
     list of str
-        Lines for the user: what was recognised, SHA-256 of the weights' file, number of parameters, where it went.
+        Lines for the user: what was recognized, SHA-256 of the weights' file, number of parameters, where it went.
 
     Raises
     ------
@@ -43,10 +43,10 @@ def import_weights(
     model = load_model(weights, preset=preset)
     if "imported_from" not in model.card:
         raise InputError(f"{weights} is a decrappify model already; use it as it is")
-    recognised, *notes = model.card["notes"]
+    recognized, *notes = model.card["notes"]
     model.save(output, overwrite=overwrite)
     return [
-        f"{weights}: {recognised}",
+        f"{weights}: {recognized}",
         *(f"note: {note}" for note in notes),
         f"sha256: {model.card['imported_from']['sha256']}",
         f"parameters: {model.n_parameters:,}",

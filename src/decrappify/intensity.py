@@ -1,4 +1,4 @@
-"""The one normalisation of a movie and its exact inverse: measured once, applied to every frame alike."""
+"""The one normalization of a movie and its exact inverse: measured once, applied to every frame alike."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Normalization:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormalizationRule:
-    """How `measure` finds a movie's normalisation; stored in the model so that training and restoration agree.
+    """How `measure` finds a movie's normalization; stored in the model so that training and restoration agree.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class NormalizationRule:
 
     def __post_init__(self) -> None:
         if not 0 <= self.low < self.high <= 100:
-            raise InputError(f"normalisation percentiles are {self.low} and {self.high}, need 0 <= low < high <= 100")
+            raise InputError(f"normalization percentiles are {self.low} and {self.high}, need 0 <= low < high <= 100")
         if self.bin_size < 1:
             raise InputError(f"bin_size is {self.bin_size}, needs at least 1")
 
@@ -105,7 +105,7 @@ class NormalizationRule:
 
 @dataclass(frozen=True, slots=True)
 class ChannelStatistics:
-    """A fixed normalisation, the same for every movie: ``(grey / full scale - mean) / std`` of each channel.
+    """A fixed normalization, the same for every movie: ``(grey / full scale - mean) / std`` of each channel.
 
     The full scale is the largest value of a whole-number dtype, such as 255 for uint8, and 1 for floats.
 
@@ -178,7 +178,7 @@ def normalization_from_dict(values: Mapping[str, Any]) -> NormalizationRule | Ch
         return NormalizationRule(**values)
     if kind == "channel-statistics":
         return ChannelStatistics(**{name: tuple(numbers) for name, numbers in values.items()})
-    raise InputError(f"normalisation is of kind {kind!r}, needs 'rule' or 'channel-statistics'")
+    raise InputError(f"normalization is of kind {kind!r}, needs 'rule' or 'channel-statistics'")
 
 
 class ConstantChannelError(InputError):
@@ -206,7 +206,7 @@ def measure(
     max_planes: int = 32,
     nan: str = "error",
 ) -> Normalization:
-    """Measure the one normalisation of a movie's channel from planes spread evenly over it.
+    """Measure the one normalization of a movie's channel from planes spread evenly over it.
 
     Planes that were never recorded are left out.
 
@@ -215,7 +215,7 @@ def measure(
     movie : Movie
         Any length; at most `max_planes` planes are read, so a 200 GB movie costs seconds.
     channel : int
-        The channel; each has its own normalisation.
+        The channel; each has its own normalization.
     rule : NormalizationRule or ChannelStatistics, optional
         Percentiles and binning; or fixed statistics, with which nothing is read.
     max_planes : int

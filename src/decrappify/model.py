@@ -1,4 +1,4 @@
-"""Model: network, normalisation, crappifier and provenance in one .safetensors file that restores itself."""
+"""Model: network, normalization, crappifier and provenance in one .safetensors file that restores itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from decrappify.errors import (
 )
 from decrappify.fastai_import.kinds import is_checkpoint, what_it_is
 from decrappify.intensity import ChannelStatistics, NormalizationRule, normalization_from_dict
-from decrappify.io.outputs import atomic_output
 from decrappify.limits.files import check_regular
 from decrappify.limits.reached import raise_if_limit
 
@@ -41,11 +40,11 @@ class Model:
     network : nn.Module
         Has an ``architecture`` dictionary from which it can be rebuilt; put into eval mode.
     normalization : NormalizationRule or ChannelStatistics
-        How the movie's one normalisation is measured, the same in training and restoration; or fixed statistics.
+        How the movie's one normalization is measured, the same in training and restoration; or fixed statistics.
     crappifier : mapping or None
         The crappifier it was trained with, as plain values; None for measured pairs.
     card : mapping
-        Provenance: name, data and licences, settings, seed, scores, limits.
+        Provenance: name, data and licenses, settings, seed, scores, limits.
 
     Attributes
     ----------
@@ -95,8 +94,9 @@ class Model:
         ModelFileError
             If a weight is NaN or infinite.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import save_file
+        from safetensors.torch import save
+
+        from decrappify.io.outputs import atomic_output
 
         _check_finite(self.network.state_dict(), str(path))
 
@@ -109,13 +109,8 @@ class Model:
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
         with atomic_output(path, overwrite=overwrite) as temporary:
-            temporary.touch()
-            mode = temporary.stat().st_mode  # what this user gives new files; safetensors would close them to others
-            try:
-                save_file(tensors, temporary, {"decrappify": json.dumps(header)})
-            except SafetensorError as error:  # on a full disk
-                raise OutputError(f"cannot write {path}: {error}") from error
-            temporary.chmod(mode)
+            # Not by save_file, whose own temporary name would be left behind by a kill.
+            temporary.write_bytes(save(tensors, {"decrappify": json.dumps(header)}))
         return path
 
     def _header(self) -> dict[str, Any]:
@@ -224,7 +219,7 @@ def _from_checkpoint(path: Path, preset: str | None) -> Model:
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """Read a model file's header (format version, architecture, normalisation, crappifier, card), not its weights."""
+    """Read a model file's header (format version, architecture, normalization, crappifier, card), not its weights."""
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -34,6 +34,7 @@ _LEVELS: dict[str, set[str]] = {
 }
 _OTHER_NAMES = {"AVX10_1_512": "AVX512_CORE_FP16", "AVX10_1_512_AMX": "AVX512_CORE_AMX"}
 _LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+_MOST_THREADS = 1024  # of a record that is believed; OpenMP ends the process where it cannot start them
 _OF_MKL = ("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
 
 
@@ -174,7 +175,7 @@ def _parts(recorded: Any) -> tuple[int, str]:
     if not isinstance(recorded, Mapping):
         return 0, ""
     threads, processor = recorded.get("threads"), recorded.get("processor")
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1 or not isinstance(processor, str):
+    if type(threads) is not int or not 1 <= threads <= _MOST_THREADS or not isinstance(processor, str):
         return 0, ""
     return threads, processor
 

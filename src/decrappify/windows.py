@@ -34,7 +34,7 @@ def reflect(index: int, length: int) -> int:
 def window_indices(t: int, movie_length: int, n_frames: int) -> tuple[int, ...]:
     """List the `n_frames` frames that predict frame `t` of a movie of `movie_length` frames.
 
-    The window is centred on `t`; past the first and last frame it is reflected, so the missing neighbour
+    The window is centered on `t`; past the first and last frame it is reflected, so the missing neighbor
     ``t-1`` of the first frame is played by ``t+1``.
 
     Parameters

@@ -109,14 +109,26 @@ def test_save_writes_plots_and_images(saved):
             assert image.convert("L").getextrema()[0] < 60
 
 
+def _equal_when_saved_again(report, folder):
+    """Save a report of one image twice, and return whether its files are the same."""
+    still = replace(report, views=report.views[1:2])
+    still.save(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    still.save(folder, overwrite=True)
+    return {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.slow
+def test_save_writes_equal_files_for_equal_reports(report, tmp_path):
+    assert _equal_when_saved_again(report, tmp_path / "still")
+
+
+@pytest.mark.usefixtures("undrawn_reports")
 def test_save_replaces_a_report_only_with_overwrite(report, saved, tmp_path):
     with pytest.raises(OutputExistsError, match=r"report.html already exists"):
         report.save(saved)
-    still = replace(report, views=report.views[1:2])
-    folder = still.save(tmp_path / "still")
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    still.save(folder, overwrite=True)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before, "equal reports give equal files"
+    folder = tmp_path / "still"
+    assert _equal_when_saved_again(report, folder)
     with pytest.raises(OutputExistsError, match=r"already exists"):
         report.to_html(folder / "report.html")
     (tmp_path / "file").write_text("")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -37,14 +38,14 @@ class Counting(Colorizer):
     batches: tuple[int, ...] = ()
     threads: tuple[int, ...] = ()
 
-    def colour_of(self, pictures: list[Array]) -> list[Array]:
+    def color_of(self, pictures: list[Array]) -> list[Array]:
         self.n_pictures += len(pictures)
         self.batches += (len(pictures),)
         self.threads += (torch.get_num_threads(),)
-        return super().colour_of(pictures)
+        return super().color_of(pictures)
 
 
-def grey_film(n_frames: int = 12, height: int = 48, width: int = 64) -> Array:
+def gray_film(n_frames: int = 12, height: int = 48, width: int = 64) -> Array:
     """A disc that moves over a ramp, (T, Y, X, 3) uint8, red, green and blue alike."""
     y, x = np.mgrid[:height, :width]
     frames = [
@@ -127,9 +128,15 @@ def copy_packets(streams: list[Any], container: Any, n_packets: int | None = Non
 
 
 def change_file(path: Path, change: str) -> None:
-    """Let a file grow, be cut, replaced by one of the same size, or removed."""
-    content = path.read_bytes()
-    if change == "grow":
+    """Let a file grow, be cut, replaced by one of the same size, written in place, or removed; or change its mode."""
+    content, before = path.read_bytes(), path.stat()
+    if change == "rewrite":
+        with path.open("r+b") as file:
+            file.write(content[:-2000] + bytes(1000) + content[-1000:])
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    elif change == "mode":
+        path.chmod(0o600)
+    elif change == "grow":
         path.write_bytes(content + content)
     elif change == "cut":
         path.write_bytes(content[: len(content) // 2])
@@ -158,7 +165,7 @@ def _plane(frame: Any) -> Array:
     return rows[: frame.height, : frame.width].astype(int)
 
 
-def grey_of(pictures: Array) -> Array:
+def gray_of(pictures: Array) -> Array:
     return pictures @ np.array([0.299, 0.587, 0.114])
 
 

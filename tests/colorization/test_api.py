@@ -18,7 +18,7 @@ from decrappify.intensity import IMAGENET
 from decrappify.model import Model
 from decrappify.networks import create
 
-from .films import decoded, grey_film, tiny_model, write_film
+from .films import decoded, gray_film, tiny_model, write_film
 
 FAST = {"render_factor": 4, "device": "cpu", "precision": "float32"}
 
@@ -37,8 +37,14 @@ def shipped(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("grey", [True, False])
+@pytest.mark.parametrize(
+    ("grey", "dtype"),
+    [
+        (True, np.uint8),
+        (False, np.uint16),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((True, np.uint16), (False, np.uint8))),
+    ],
+)
 def test_an_array_gives_an_array(colour_model, colorizer, photo, dtype, grey):
     picture = (photo[..., 0] if grey else photo).astype(dtype)
     before = picture.copy()
@@ -64,14 +70,14 @@ def test_a_folder_to_a_folder(tmp_path, album, colour_model):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_a_film_to_a_film(tmp_path, suffix):
-    source = write_film(tmp_path / f"film{suffix}", grey_film(3))
+    source = write_film(tmp_path / f"film{suffix}", gray_film(3))
     output = colorize(source, tmp_path / "out.mp4", preset="video", model=tiny_model(), **FAST)
     assert decoded(output).shape == (3, 48, 64, 3)
     assert np.ptp(decoded(output).astype(int), axis=3).max() > 8
 
 
 def test_a_film_may_be_steadied(tmp_path, command):
-    source, model = write_film(tmp_path / "film.mkv", grey_film(4)), tiny_model()
+    source, model = write_film(tmp_path / "film.mkv", gray_film(4)), tiny_model()
     model.save(tmp_path / "tiny.safetensors")
     fast = {"model": model} | FAST
     steady = colorize(source, tmp_path / "steady.mkv", steady=0.8, **fast)
@@ -85,7 +91,7 @@ def test_a_film_may_be_steadied(tmp_path, command):
 
 def test_weights_as_they_are_published(tmp_path, photo, caplog):
     torch.manual_seed(0)
-    network = create("dynamic-unet", encoder="resnet18", width_factor=0.25, norm="spectral", y_range=(-3.0, 3.0))
+    network = create("dynamic-unet", encoder="resnet18", width_factor=0.1, norm="spectral", y_range=(-3.0, 3.0))
     torch.save({"model": network.state_dict(), "opt": {}}, tmp_path / "Mine_gen.pth")
     coloured = colorize(photo, model=tmp_path / "Mine_gen.pth", preset="artistic", **FAST)
     expected = Colorizer(Model(network, IMAGENET, card={"task": "colorization"}), **FAST)(photo)

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as st_numpy
 from PIL import Image
 
 from decrappify.colorization import chroma
-from decrappify.colorization.chroma import grey_of, luma_of, merge_luma
+from decrappify.colorization.chroma import gray_of, luma_of, merge_luma
 from decrappify.errors import InputError
 
 SHAPE = st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(3))
@@ -41,7 +41,7 @@ def slowly_merged(original, colour):
 
 def test_grey_is_that_of_pillow(rng):
     picture = rng.integers(0, 256, (50, 40, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(grey_of(picture), np.asarray(Image.fromarray(picture).convert("L")))
+    np.testing.assert_array_equal(gray_of(picture), np.asarray(Image.fromarray(picture).convert("L")))
 
 
 def test_the_fixture_is_met_to_the_last_bit(parity):

@@ -10,7 +10,7 @@ from torch import nn
 
 from decrappify._version import __version__
 from decrappify.colorization import Colorizer, colorize
-from decrappify.colorization.chroma import grey_of, luma_of, merge_luma
+from decrappify.colorization.chroma import gray_of, luma_of, merge_luma
 from decrappify.errors import DeviceMemoryError, InputError
 from decrappify.intensity import IMAGENET
 from decrappify.model import Model
@@ -59,7 +59,7 @@ def test_the_filter_gives_what_the_original_gives(artistic, parity):
     fixture = {name: np.load(parity / f"filter_{name}.npy") for name in ("input_rgb", "rf8_raw", "rf8_final")}
     expected_square = np.load(parity / "filter_rf8_model_output_rgb.npy")
     colorizer = Colorizer(artistic, render_factor=8, device="cpu", precision="float32")
-    square = colorizer.colour_of([fixture["input_rgb"]])[0]
+    square = colorizer.color_of([fixture["input_rgb"]])[0]
     differing = np.abs(square.astype(int) - expected_square)
     assert differing.max() <= 1
     assert (differing > 0).mean() < 1e-3
@@ -74,7 +74,7 @@ def test_the_network_sees_the_grey_square_that_the_original_shows(parity):
     seen = []
     colorizer = of_network(Orange(), render_factor=8)
     hook = colorizer.network._network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    colorizer.colour_of([np.load(parity / "filter_input_rgb.npy")])
+    colorizer.color_of([np.load(parity / "filter_input_rgb.npy")])
     hook.remove()
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET.mean, IMAGENET.std))
     grey = ((seen[0] * std + mean) * 255).round()[0].permute(1, 2, 0).numpy()
@@ -83,11 +83,11 @@ def test_the_network_sees_the_grey_square_that_the_original_shows(parity):
 
 def test_the_answer_is_what_the_steps_say_one_by_one(colour_model, colorizer, photo):
     small = np.asarray(Image.fromarray(photo).resize((64, 64), Image.Resampling.BILINEAR))
-    unit = torch.from_numpy(grey_of(small)).float()[None, None] / 255
+    unit = torch.from_numpy(gray_of(small)).float()[None, None] / 255
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET.mean, IMAGENET.std))
     with torch.inference_mode():
         levels = ((colour_model.network((unit - mean) / std) * std + mean).clamp(0, 1) * 255)[0].permute(1, 2, 0)
-    (square,) = colorizer.colour_of([photo])
+    (square,) = colorizer.color_of([photo])
     assert (square.shape, square.dtype) == ((64, 64, 3), np.uint8)
     assert np.abs(square - levels.numpy()).max() < 1.001  # cut, not rounded
     assert (square <= levels.numpy() + 1e-3).all()
@@ -121,10 +121,10 @@ def test_colorizer_stops_when_a_network_predicts_nan(photo):
 
 def test_pictures_of_several_sizes_go_together(colorizer, photo):
     pictures = [photo, photo[:31, :17], np.ascontiguousarray(photo[::-1])]
-    for picture, square in zip(pictures, colorizer.colour_of(pictures), strict=True):
-        alone = colorizer.colour_of([picture])[0]
+    for picture, square in zip(pictures, colorizer.color_of(pictures), strict=True):
+        alone = colorizer.color_of([picture])[0]
         assert np.abs(square.astype(int) - alone).max() <= 1
-    assert colorizer.colour_of([]) == []
+    assert colorizer.color_of([]) == []
 
 
 @pytest.mark.parametrize("shape", [(60, 90), (1, 1), (3, 200), (7, 5, 3)])
@@ -155,7 +155,7 @@ def test_the_render_factor_is_that_of_the_preset(card, preset, expected):
 def test_auto_goes_by_the_size_of_each_picture(rng):
     colorizer = of_network(Orange(), render_factor="auto")
     pictures = [np.zeros(shape, np.uint8) for shape in [(320, 400, 3), (100, 100, 3), (500, 320, 3)]]
-    assert [len(square) for square in colorizer.colour_of(pictures)] == [320, 192, 320]
+    assert [len(square) for square in colorizer.color_of(pictures)] == [320, 192, 320]
 
 
 def test_the_statement_names_model_preset_and_render_factor(colour_model, colorizer):
@@ -192,7 +192,7 @@ class TestOutOfMemory:
     @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["cuda", "cpu"])
     def test_fewer_pictures_go_together_first(self, error, photo):
         colorizer = of_network(Orange(limit=2 * 64**2, error=error), render_factor=4)
-        squares = colorizer.colour_of([photo] * 7)
+        squares = colorizer.color_of([photo] * 7)
         assert len(squares) == 7
         assert all((square == squares[0]).all() for square in squares)
 
@@ -200,10 +200,10 @@ class TestOutOfMemory:
         colorizer = of_network(Orange(limit=(16 * 20) ** 2), render_factor="auto")
         pictures = [np.zeros((480, 480, 3), np.uint8)] * 2
         with caplog.at_level(logging.WARNING):
-            squares = colorizer.colour_of(pictures)
+            squares = colorizer.color_of(pictures)
         assert [len(square) // 16 for square in squares] == [16, 16]  # 30, 22, 16
         assert "out of memory on cpu with render_factor=30, now at most 22" in caplog.text
-        assert len(colorizer.colour_of(pictures[:1])[0]) // 16 == 16  # a film must not change on the way
+        assert len(colorizer.color_of(pictures[:1])[0]) // 16 == 16  # a film must not change on the way
 
     def test_a_render_factor_asked_for_is_never_changed(self, photo):
         colorizer = of_network(Orange(limit=160**2), render_factor=20)

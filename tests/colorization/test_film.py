@@ -13,7 +13,7 @@ import pytest
 from decrappify.colorization.film import colorize_film
 from decrappify.errors import FormatError, InputError, OutputError, OutputExistsError
 
-from .films import copy_packets, decoded, grey_film, grey_of, layout, luma, shown_at, tiny_model, write_film
+from .films import copy_packets, decoded, gray_film, gray_of, layout, luma, shown_at, tiny_model, write_film
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ from .films import copy_packets, decoded, grey_film, grey_of, layout, luma, show
 )
 @pytest.mark.usefixtures("short_pieces")
 def test_films_of_all_kinds_keep_luma_and_times(tmp_path, film_colorizer, name, suffix, settings):
-    source = write_film(tmp_path / name, grey_film(), **settings)
+    source = write_film(tmp_path / name, gray_film(), **settings)
     output = colorize_film(source, tmp_path / f"colour{suffix}", film_colorizer, batch_size=4)
     kind = layout(output)
     assert kind["codec"] == "h264"
@@ -46,12 +46,12 @@ def test_films_of_all_kinds_keep_luma_and_times(tmp_path, film_colorizer, name, 
     np.testing.assert_allclose(
         [float(time) for time in shown_at(output)], [float(time) for time in expected], rtol=0, atol=tolerance
     )
-    assert np.abs(grey_of(decoded(output)) - grey_of(decoded(source))).mean() < 4
+    assert np.abs(gray_of(decoded(output)) - gray_of(decoded(source))).mean() < 4
     assert np.ptp(decoded(output).astype(int), axis=3).max() > 8, "the result has no colour"
 
 
 def test_the_coloured_pictures_are_those_of_the_colorizer(tmp_path, film_colorizer):
-    source = write_film(tmp_path / "film.mkv", grey_film(3, 192, 256), codec="ffv1", pixel_format="yuv444p")
+    source = write_film(tmp_path / "film.mkv", gray_film(3, 192, 256), codec="ffv1", pixel_format="yuv444p")
     output = colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
     expected = np.stack([film_colorizer(picture) for picture in decoded(source)])
     error = np.abs(decoded(output).astype(int) - expected)
@@ -63,7 +63,7 @@ def test_the_coloured_pictures_are_those_of_the_colorizer(tmp_path, film_coloriz
 @pytest.mark.usefixtures("short_pieces")
 def test_variable_frame_rate_keeps_every_time_stamp(tmp_path, film_colorizer, suffix):
     times = np.cumsum([0, *([20, 40, 200, 35] * 5)]).tolist()
-    source = write_film(tmp_path / "film.mp4", grey_film(21), times=times, time_base=Fraction(1, 1000))
+    source = write_film(tmp_path / "film.mp4", gray_film(21), times=times, time_base=Fraction(1, 1000))
     assert shown_at(source) == [Fraction(time, 1000) for time in times]
     output = colorize_film(source, tmp_path / f"colour{suffix}", film_colorizer)
     assert shown_at(output) == shown_at(source)
@@ -71,7 +71,7 @@ def test_variable_frame_rate_keeps_every_time_stamp(tmp_path, film_colorizer, su
 
 @pytest.mark.parametrize(("height", "width"), [(47, 63), (48, 63), (33, 40)])
 def test_odd_sizes_repeat_the_edge(tmp_path, film_colorizer, height, width):
-    source = write_film(tmp_path / "film.mkv", grey_film(3, height, width), codec="ffv1", pixel_format="yuv444p")
+    source = write_film(tmp_path / "film.mkv", gray_film(3, height, width), codec="ffv1", pixel_format="yuv444p")
     output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
     assert layout(output)["size"] == (height + height % 2, width + width % 2)
     assert np.abs(luma(output)[:, :height, :width] - luma(source)).mean() < 4
@@ -79,7 +79,7 @@ def test_odd_sizes_repeat_the_edge(tmp_path, film_colorizer, height, width):
 
 @pytest.mark.parametrize(("turned", "turns"), [(90, 1), (180, 2), (270, 3)])
 def test_a_turned_film_becomes_upright(tmp_path, film_colorizer, turned, turns):
-    source = write_film(tmp_path / "film.mp4", grey_film(3), turned=turned, sample_aspect_ratio=Fraction(4, 3))
+    source = write_film(tmp_path / "film.mp4", gray_film(3), turned=turned, sample_aspect_ratio=Fraction(4, 3))
     with av.open(str(source)) as container:
         rotation = next(container.decode(video=0)).rotation
     output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
@@ -96,7 +96,7 @@ def test_a_turned_film_becomes_upright(tmp_path, film_colorizer, turned, turns):
 @pytest.mark.parametrize("name", ["2024-11-14T22:57:44.mp4", "pipe:1.mkv", "-y.mov", "file:%03d é.mp4"])
 def test_a_path_is_never_taken_for_a_protocol(tmp_path, monkeypatch, film_colorizer, name):
     monkeypatch.chdir(tmp_path)
-    plain = write_film(tmp_path / f"plain{Path(name).suffix}", grey_film(3))
+    plain = write_film(tmp_path / f"plain{Path(name).suffix}", gray_film(3))
     (tmp_path / "in").mkdir()
     source = plain.rename(tmp_path / "in" / name)
     output = colorize_film(Path("in") / name, Path(name), film_colorizer)
@@ -110,7 +110,7 @@ def test_a_path_is_never_taken_for_a_protocol(tmp_path, monkeypatch, film_colori
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_the_file_says_that_it_is_coloured_by_an_ai(tmp_path, film_colorizer, suffix):
     metadata = {"title": "Trains", "comment": "filmed in 1927"}
-    source = write_film(tmp_path / "film.mp4", grey_film(3), metadata=metadata)
+    source = write_film(tmp_path / "film.mp4", gray_film(3), metadata=metadata)
     output = colorize_film(source, tmp_path / f"colour{suffix}", film_colorizer)
     found = layout(output)
     assert found["title"] == "Trains"
@@ -119,7 +119,7 @@ def test_the_file_says_that_it_is_coloured_by_an_ai(tmp_path, film_colorizer, su
 
 
 def test_watermark_is_in_the_pictures_if_asked_for(tmp_path, film_colorizer):
-    source = write_film(tmp_path / "film.mp4", grey_film(3, 128, 256))
+    source = write_film(tmp_path / "film.mp4", gray_film(3, 128, 256))
     plain = decoded(colorize_film(source, tmp_path / "plain.mp4", film_colorizer))
     marked = decoded(colorize_film(source, tmp_path / "marked.mp4", film_colorizer, watermark=True))
     change = np.abs(marked.astype(int) - plain).max(axis=(0, 3))
@@ -129,13 +129,13 @@ def test_watermark_is_in_the_pictures_if_asked_for(tmp_path, film_colorizer):
 
 @pytest.mark.usefixtures("short_pieces")
 def test_batches_end_with_their_piece(tmp_path, film_colorizer):
-    source = write_film(tmp_path / "film.mp4", grey_film(19))
+    source = write_film(tmp_path / "film.mp4", gray_film(19))
     colorize_film(source, tmp_path / "colour.mp4", film_colorizer, batch_size=3)
     assert film_colorizer.batches == (3, 3, 2, 3, 3, 2, 3)
 
 
 def test_an_existing_output_is_replaced_only_if_asked(tmp_path, film_colorizer):
-    source, output = write_film(tmp_path / "film.mp4", grey_film(3)), tmp_path / "colour.mp4"
+    source, output = write_film(tmp_path / "film.mp4", gray_film(3)), tmp_path / "colour.mp4"
     output.write_bytes(b"mine")
     with pytest.raises(OutputExistsError, match=r"colour\.mp4 already exists"):
         colorize_film(source, output, film_colorizer)
@@ -144,7 +144,7 @@ def test_an_existing_output_is_replaced_only_if_asked(tmp_path, film_colorizer):
 
 
 def test_options_out_of_range_are_refused(tmp_path, film_colorizer):
-    source = write_film(tmp_path / "film.mp4", grey_film(3))
+    source = write_film(tmp_path / "film.mp4", gray_film(3))
     with pytest.raises(FormatError, match=r"colour\.avi cannot be written as a film; needs a name ending in \.mp4"):
         colorize_film(source, tmp_path / "colour.avi", film_colorizer)
     with pytest.raises(InputError, match="is the input itself"):
@@ -157,7 +157,10 @@ def test_options_out_of_range_are_refused(tmp_path, film_colorizer):
         colorize_film(source, tmp_path / "nowhere" / "colour.mp4", film_colorizer)
 
 
-@pytest.mark.parametrize(("name", "n_frames"), [("colour/bikes.mp4", 25), ("movies/bulk-water_480f.mov", 15)])
+@pytest.mark.parametrize(
+    ("name", "n_frames"),
+    [("colour/bikes.mp4", 10), pytest.param("movies/bulk-water_480f.mov", 15, marks=pytest.mark.slow)],
+)
 def test_the_beginning_of_real_films(real_data, tmp_path, film_colorizer, name, n_frames):
     source, output = tmp_path / f"start{Path(name).suffix}", tmp_path / "colour.mp4"
     cut(real_data / name, source, n_frames)
@@ -167,7 +170,7 @@ def test_the_beginning_of_real_films(real_data, tmp_path, film_colorizer, name, 
         assert after[same] == before[same], same
     assert shown_at(output) == shown_at(source)
     assert len(shown_at(output)) == n_frames
-    assert np.abs(grey_of(decoded(output)) - grey_of(decoded(source))).mean() < 6
+    assert np.abs(gray_of(decoded(output)) - gray_of(decoded(source))).mean() < 6
 
 
 def cut(source: Path, output: Path, n_frames: int) -> None:

@@ -10,10 +10,11 @@ import av
 import numpy as np
 import pytest
 
+from decrappify.colorization import film_muxer
 from decrappify.colorization.film import colorize_film
-from decrappify.errors import FormatError
+from decrappify.errors import FormatError, OutputError
 
-from .films import copy_packets, grey_film, packets, shown_at, write_film
+from .films import copy_packets, gray_film, packets, shown_at, write_film
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ from .films import copy_packets, grey_film, packets, shown_at, write_film
 )
 @pytest.mark.usefixtures("short_pieces")
 def test_sound_is_passed_on_byte_for_byte(tmp_path, film_colorizer, source_name, output_name, sound):
-    source = write_film(tmp_path / source_name, grey_film(), sound=sound, n_sounds=2)
+    source = write_film(tmp_path / source_name, gray_film(), sound=sound, n_sounds=2)
     output = colorize_film(source, tmp_path / output_name, film_colorizer, batch_size=4)
     before, after = packets(source, "audio"), packets(output, "audio")
     assert len(before) == len(after) == 2
@@ -42,7 +43,7 @@ def test_sound_is_passed_on_byte_for_byte(tmp_path, film_colorizer, source_name,
 
 
 def test_sound_is_interleaved_with_the_pictures(tmp_path, film_colorizer):
-    source = write_film(tmp_path / "film.mp4", grey_film(60, 16, 16), sound="aac")
+    source = write_film(tmp_path / "film.mp4", gray_film(60, 16, 16), sound="aac")
     output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, batch_size=8)
     with av.open(str(output)) as container:
         kinds = [(p.stream.type, float(p.dts * p.time_base)) for p in container.demux() if p.size]
@@ -59,7 +60,7 @@ def test_sound_is_interleaved_with_the_pictures(tmp_path, film_colorizer):
 def test_sound_that_the_container_cannot_hold_is_refused_early(tmp_path, film_colorizer, codec, way):
     pictures = "wmv2" if codec == "wmav2" else "mpeg4"
     name = "film.wmv" if codec == "wmav2" else "film.avi"
-    source = write_film(tmp_path / name, grey_film(4), codec=pictures, sound=codec)
+    source = write_film(tmp_path / name, gray_film(4), codec=pictures, sound=codec)
     with pytest.raises(FormatError, match=rf"\.mp4 cannot hold the sound of film\.\w+ \({codec}\) as it is; .*{way}"):
         colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
     assert film_colorizer.n_pictures == 0
@@ -69,8 +70,34 @@ def test_sound_that_the_container_cannot_hold_is_refused_early(tmp_path, film_co
         assert [p[0] for p in packets(output, "audio")[0]] == [p[0] for p in packets(source, "audio")[0]]
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_aac_of_a_transport_stream_is_passed_on_without_its_headers(tmp_path, film_colorizer, suffix):
+    source = write_film(tmp_path / "film.ts", gray_film(4), sound="aac")
+    output = colorize_film(source, tmp_path / f"colour{suffix}", film_colorizer)
+    before, after = packets(source, "audio")[0], packets(output, "audio")[0]
+    assert [packet[0] for packet in after] == [packet[0][7:] for packet in before]
+
+
+def test_damaged_sound_packets_are_left_out_with_a_warning(tmp_path, film_colorizer, caplog):
+    source = write_film(tmp_path / "film.ts", gray_film(12), sound="aac")
+    content = bytearray(source.read_bytes())
+    content[content.index(packets(source, "audio")[0][5][0][:12])] = 0  # the mark that begins a packet
+    source.write_bytes(content)
+    output = colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
+    assert "film.ts: 1 packets of the sound or subtitles are damaged and were left out" in caplog.text
+    assert len(shown_at(output)) == 12
+
+
+def test_sound_whose_packets_the_container_refuses_is_refused_early(tmp_path, film_colorizer, monkeypatch):
+    monkeypatch.setattr(film_muxer, "_BITEXACT", {"fflags": "-autobsf"})
+    source = write_film(tmp_path / "film.ts", gray_film(4), sound="aac")
+    with pytest.raises(OutputError, match=r"could not be written: the container refuses the film's streams"):
+        colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
+    assert film_colorizer.n_pictures == 0
+
+
 def write_subtitled(path: Path) -> Path:
-    film = write_film(path.with_name("silent.mkv"), grey_film(6))
+    film = write_film(path.with_name("silent.mkv"), gray_film(6))
     words = path.with_name("words.srt")
     words.write_text("1\n00:00:00,040 --> 00:00:00,120\nHello\n")
     with av.open(str(film)) as pictures, av.open(str(words)) as subtitles, av.open(str(path), "w") as container:
@@ -90,7 +117,7 @@ def test_subtitles_go_where_they_can(tmp_path, film_colorizer, caplog):
 
 
 def test_broadcast_streams_begin_at_zero(tmp_path, film_colorizer):
-    source = write_film(tmp_path / "film.ts", grey_film(10), sound="mp2")
+    source = write_film(tmp_path / "film.ts", gray_film(10), sound="mp2")
     assert shown_at(source)[0] > 0
     output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
     start = min(shown_at(source)[0], packets(source, "audio")[0][0][1])
@@ -103,7 +130,7 @@ def test_broadcast_streams_begin_at_zero(tmp_path, film_colorizer):
 
 
 def test_chapters_are_kept(tmp_path, film_colorizer):
-    plain, source = write_film(tmp_path / "plain.mkv", grey_film(6)), tmp_path / "film.mkv"
+    plain, source = write_film(tmp_path / "plain.mkv", gray_film(6)), tmp_path / "film.mkv"
     chapters = [
         {"id": id, "start": start, "end": end, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
         for id, start, end, title in ((1, 0, 80, "Departure"), (2, 80, 240, "Arrival"))
@@ -118,7 +145,7 @@ def test_chapters_are_kept(tmp_path, film_colorizer):
 
 
 def test_time_stamps_that_the_container_cannot_hold_are_refused_early(tmp_path, film_colorizer):
-    source = write_film(tmp_path / "film.mp4", grey_film(6), times=[0, 3, 6, 9, 12, 15], time_base=Fraction(1, 10_000))
+    source = write_film(tmp_path / "film.mp4", gray_film(6), times=[0, 3, 6, 9, 12, 15], time_base=Fraction(1, 10_000))
     with pytest.raises(FormatError, match=r"film\.mp4 has frames 3\.0e-04 s apart, and \.mkv .* name ending in \.mp4"):
         colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
     assert film_colorizer.n_pictures == 0

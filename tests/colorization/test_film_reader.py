@@ -23,7 +23,7 @@ from .films import (
     change_file,
     copy_packets,
     decoded,
-    grey_film,
+    gray_film,
     layout,
     luma,
     packets,
@@ -52,10 +52,10 @@ def test_what_is_no_film_is_refused(tmp_path, film_colorizer, name, content, err
 def test_stills_and_sound_are_no_films(tmp_path, film_colorizer):
     from PIL import Image
 
-    Image.fromarray(grey_film(1)[0]).save(tmp_path / "still.png")
+    Image.fromarray(gray_film(1)[0]).save(tmp_path / "still.png")
     with pytest.raises(InputError, match=r"still\.png is a still picture, not a film"):
         colorize_film(tmp_path / "still.png", tmp_path / "colour.mp4", film_colorizer)
-    source = write_film(tmp_path / "film.mkv", grey_film(3), sound="aac")
+    source = write_film(tmp_path / "film.mkv", gray_film(3), sound="aac")
     with av.open(str(source)) as old, av.open(str(tmp_path / "sound.mp4"), "w") as new:
         copy_packets([old.streams.audio[0]], new)
     with pytest.raises(FormatError, match=r"sound\.mp4 holds no picture stream"):
@@ -63,7 +63,7 @@ def test_stills_and_sound_are_no_films(tmp_path, film_colorizer):
 
 
 def test_a_truncated_film_is_refused(tmp_path, film_colorizer):
-    whole = write_film(tmp_path / "film.mp4", grey_film(40), container_options={"movflags": "faststart"})
+    whole = write_film(tmp_path / "film.mp4", gray_film(40), container_options={"movflags": "faststart"})
     content = whole.read_bytes()
     (tmp_path / "half.mp4").write_bytes(content[: len(content) * 3 // 4])
     with pytest.raises(
@@ -76,7 +76,7 @@ def test_a_truncated_film_is_refused(tmp_path, film_colorizer):
 def damaged_film(path: Path, *, first: int, last: int, **settings: Any) -> Path:
     """A film of 30 frames and sound in which the packets `first` to `last` are overwritten."""
     source = write_film(
-        path, grey_film(30), sound="aac", options={"g": "5", "bf": "0", "sc_threshold": "0"}, **settings
+        path, gray_film(30), sound="aac", options={"g": "5", "bf": "0", "sc_threshold": "0"}, **settings
     )
     content = bytearray(source.read_bytes())
     for packet in [p[0] for p in packets(source, "video")[0]][first : last + 1]:
@@ -119,7 +119,7 @@ def test_a_damaged_film_keeps_times_and_states_what_is_left_out(tmp_path, film_c
 
 
 def test_frames_without_time_stamps_keep_the_places_of_those_left_out(tmp_path, film_colorizer):
-    source = write_film(tmp_path / "film.avi", grey_film(40), options={"g": "5", "bf": "2"})
+    source = write_film(tmp_path / "film.avi", gray_film(40), options={"g": "5", "bf": "2"})
     content = bytearray(source.read_bytes())
     coded = [p[0] for p in packets(source, "video")[0]]
     start = content.find(coded[15])
@@ -146,7 +146,7 @@ def test_frames_without_time_stamps_keep_the_places_of_those_left_out(tmp_path, 
 def test_a_film_cut_short_is_refused_or_says_so(tmp_path, film_colorizer, name, codec, pixel_format, flags, part):
     options = {"movflags": flags} if flags else {}
     source = write_film(
-        tmp_path / name, grey_film(40), codec=codec, pixel_format=pixel_format, container_options=options
+        tmp_path / name, gray_film(40), codec=codec, pixel_format=pixel_format, container_options=options
     )
     whole = source.read_bytes()
     source.write_bytes(whole[: int(len(whole) * part)])
@@ -166,7 +166,7 @@ def test_parts_that_a_damaged_header_hides_are_missed(tmp_path, film_colorizer, 
     options = {"movflags": "frag_keyframe+empty_moov"} if codec == "libx264" else {}
     settings = {"g": "5", "bf": "0"} if codec == "libx264" else {}
     source = write_film(
-        tmp_path / name, grey_film(20), codec=codec, pixel_format=pixel_format, options=settings,
+        tmp_path / name, gray_film(20), codec=codec, pixel_format=pixel_format, options=settings,
         container_options=options,
     )  # fmt: skip
     content = source.read_bytes()
@@ -177,7 +177,7 @@ def test_parts_that_a_damaged_header_hides_are_missed(tmp_path, film_colorizer, 
 
 
 def test_empty_chunks_of_avi_are_repeated_frames(tmp_path):
-    source = write_film(tmp_path / "film.avi", grey_film(30), codec="mpeg4", sound="aac", options={"bf": "0"})
+    source = write_film(tmp_path / "film.avi", gray_film(30), codec="mpeg4", sound="aac", options={"bf": "0"})
     assert not FilmReader(source).check()
     content = source.read_bytes()
     entry = content.find(b"00dc", content.rfind(b"idx1") + 200)
@@ -189,7 +189,7 @@ def test_empty_chunks_of_avi_are_repeated_frames(tmp_path):
 def test_a_gap_in_a_film_of_constant_rate_is_missing_frames(tmp_path, film_colorizer):
     source = write_film(
         tmp_path / "film.mkv",
-        grey_film(26),
+        gray_film(26),
         times=[*range(12), *range(20, 34)],
         options={"g": "4", "sc_threshold": "0"},
     )
@@ -204,14 +204,14 @@ def test_a_gap_in_a_film_of_constant_rate_is_missing_frames(tmp_path, film_color
     [("film.webm", "libvpx", {"auto-alt-ref": "1", "lag-in-frames": "16"}), ("film.ts", "mpeg2video", {"bf": "2"})],
 )
 def test_whole_films_of_odd_kinds_are_not_damaged(tmp_path, name, codec, options):
-    source = write_film(tmp_path / name, grey_film(40), codec=codec, options=options)
+    source = write_film(tmp_path / name, gray_film(40), codec=codec, options=options)
     assert not FilmReader(source).check()
 
 
-@pytest.mark.parametrize("change", ["grow", "cut", "replace", "remove"])
+@pytest.mark.parametrize("change", ["grow", "cut", "replace", "remove", "rewrite", "mode"])
 @pytest.mark.usefixtures("short_pieces")
 def test_a_film_that_changes_while_it_is_coloured_stops(tmp_path, film_colorizer, change):
-    source = write_film(tmp_path / "film.mkv", grey_film(30))
+    source = write_film(tmp_path / "film.mkv", gray_film(30), codec="rawvideo" if change == "rewrite" else "libx264")
 
     def progress(**_: Any) -> Any:
         return Changing()
@@ -227,14 +227,17 @@ def test_a_film_that_changes_while_it_is_coloured_stops(tmp_path, film_colorizer
         def close(self) -> None:
             pass
 
+    if change == "mode":
+        colorize_film(source, tmp_path / "colour.mp4", film_colorizer, progress=progress)
+        return
     with pytest.raises(FormatError, match=r"film\.mkv was (changed after|there when) it was opened"):
         colorize_film(source, tmp_path / "colour.mp4", film_colorizer, progress=progress)
     assert not (tmp_path / "colour.mp4").exists()
 
 
 def test_pictures_of_another_size_are_scaled_and_times_keep_growing(tmp_path, film_colorizer, caplog):
-    first = write_film(tmp_path / "first.ts", grey_film(10), codec="mpeg2video")
-    second = write_film(tmp_path / "second.ts", grey_film(8, 96, 128), codec="mpeg2video")
+    first = write_film(tmp_path / "first.ts", gray_film(10), codec="mpeg2video")
+    second = write_film(tmp_path / "second.ts", gray_film(8, 96, 128), codec="mpeg2video")
     source = tmp_path / "film.ts"
     source.write_bytes(first.read_bytes() + second.read_bytes())
     with caplog.at_level(logging.WARNING):
@@ -253,13 +256,13 @@ def test_a_disk_that_goes_away_is_no_end_of_the_film(tmp_path):
             raise av.error.InvalidDataError(5, "Input/output error")
             yield
 
-    reader = FilmReader(write_film(tmp_path / "film.mp4", grey_film(3)))
+    reader = FilmReader(write_film(tmp_path / "film.mp4", gray_film(3)))
     with pytest.raises(FormatError, match=r"film\.mp4 could be read before and cannot be now \(Input/output error\)"):
         list(reader.packets(Lost(), ()))
 
 
 def test_tags_in_latin_1_are_passed_on_as_text(tmp_path, film_colorizer):
-    whole = write_film(tmp_path / "whole.mp4", grey_film(3), metadata={"title": "Muenchen"}, sound="aac")
+    whole = write_film(tmp_path / "whole.mp4", gray_film(3), metadata={"title": "Muenchen"}, sound="aac")
     source = tmp_path / "film.mp4"
     source.write_bytes(whole.read_bytes().replace(b"Muenchen", b"M\xfcnchen!"))
     for name in ("colour.mp4", "colour.mkv"):
@@ -268,14 +271,15 @@ def test_tags_in_latin_1_are_passed_on_as_text(tmp_path, film_colorizer):
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="needs names that are not UTF-8")
 def test_names_that_are_not_utf8_are_coloured(tmp_path, film_colorizer):
-    source = write_film(tmp_path / "film.mp4", grey_film(3))
+    source = write_film(tmp_path / "film.mp4", gray_film(3))
     source = source.rename(tmp_path / os.fsdecode(b"f\xe9lm.mp4"))
     output = colorize_film(source, tmp_path / os.fsdecode(b"c\xf6lour.mp4"), film_colorizer)
     assert output.stat().st_size > 0
 
 
+@pytest.mark.slow  # another command with closed streams: test_terminal.py
 def test_a_film_is_coloured_with_its_standard_streams_closed(tmp_path):
-    source, model = write_film(tmp_path / "film.mp4", grey_film(3)), tmp_path / "tiny.safetensors"
+    source, model = write_film(tmp_path / "film.mp4", gray_film(3)), tmp_path / "tiny.safetensors"
     tiny_model().save(model)
     options = ["colorize", source, tmp_path / "colour.mp4", "--model", model, "--render-factor", "2"]
     command = [sys.executable, "-m", "decrappify", *options]

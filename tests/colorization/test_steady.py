@@ -8,12 +8,12 @@ from decrappify.colorization.film import colorize_film
 from decrappify.colorization.steady import Steadier
 from decrappify.metrics.chroma import chroma_flicker
 
-from .films import decoded, grey_film, tiny_model, write_film
+from .films import decoded, gray_film, tiny_model, write_film
 
 
 def test_steady_colours_flicker_less(tmp_path):
     noise = np.random.default_rng(0).normal(0, 25, (30, 48, 64, 1))
-    frames = np.clip(grey_film(30) + noise, 0, 255).astype(np.uint8)
+    frames = np.clip(gray_film(30) + noise, 0, 255).astype(np.uint8)
     source = write_film(tmp_path / "film.mkv", frames, codec="ffv1", pixel_format="yuv444p")
     colorizer = Colorizer(tiny_model(), render_factor=4, device="cpu")
     plain = chroma_flicker(decoded(colorize_film(source, tmp_path / "plain.mkv", colorizer)))

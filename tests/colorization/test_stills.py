@@ -82,7 +82,7 @@ def test_a_folder_goes_in_natural_order_and_on_where_it_was_stopped(tmp_path, al
 
 
 @pytest.mark.cpu_sensitive
-@pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
+@pytest.mark.parametrize(("then", "now"), [(2, 1), pytest.param(1, 2, marks=pytest.mark.slow)])
 def test_a_resumed_folder_has_the_batches_and_threads_that_it_began_with(
     tmp_path, album, bar, film_colorizer, then, now
 ):
@@ -169,7 +169,7 @@ def test_what_others_left_in_the_output_is_not_taken_for_finished(tmp_path, albu
     (output / "p2.jpg").write_text("my notes")
     with pytest.raises(
         InputError,
-        match=r"2 of 3 .*p2.jpg was not made of this picture by this model and these settings; replace it with",
+        match=r"2 of 3 .*p2.jpg is damaged, or was not made of this picture by this model .*; replace it with",
     ):
         colorize_folder(album, output, colorizer)
     assert (output / "p2.jpg").read_text() == "my notes"
@@ -209,10 +209,20 @@ def test_a_folder_is_refused_before_it_is_coloured(tmp_path, album, colorizer):
         colorize_folder(album, tmp_path / "out", colorizer)
 
 
+def test_a_finished_picture_whose_pixels_are_damaged_is_named(tmp_path, album, colorizer):
+    output = colorize_folder(album, tmp_path / "out", colorizer)
+    path = next(output.glob("*.png"))
+    content = path.read_bytes()
+    at = content.index(b"IDAT") + 12
+    path.write_bytes(content[:at] + bytes([content[at] ^ 255]) + content[at + 1 :])
+    with pytest.raises(InputError, match=rf"1 of 3 .*{path.name} is damaged, or .*; replace it with overwrite=True"):
+        colorize_folder(album, output, colorizer)
+
+
 def test_a_finished_picture_counts_only_for_the_same_file_and_watermark(tmp_path, album, colorizer):
     output = colorize_folder(album, tmp_path / "out", colorizer)
     (album / "p10.png").write_bytes((album / "p10.png").read_bytes() + b"changed")
-    with pytest.raises(InputError, match=r"1 of 3 .*p10.png was not made of this picture"):
+    with pytest.raises(InputError, match=r"1 of 3 .*p10.png is damaged, or was not made of this picture"):
         colorize_folder(album, output, colorizer)
     with pytest.raises(InputError, match=r"3 of 3 .*was not made of this picture by this model and these settings"):
         colorize_folder(album, output, colorizer, watermark=True)

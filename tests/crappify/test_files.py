@@ -38,7 +38,7 @@ def test_every_part_survives_a_file(tmp_path, name, suffix):
     assert part_from_dict(json.loads(json.dumps(part_to_dict(part)))) == part
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     name=st.none() | st.text(st.characters(exclude_categories=["Cs"])),
     low=st.floats(1e-6, 1e6),

@@ -46,20 +46,20 @@ def test_a_size_that_does_not_divide_is_refused_with_the_crop(rng):
         Crappifier([BinDown(2), SampleDown(4)])(np.zeros((65, 70), np.float32), rng)
 
 
-def row_centres(image: np.ndarray) -> np.ndarray:
+def row_centers(image: np.ndarray) -> np.ndarray:
     return (image * np.arange(image.shape[-1])).sum(-1) / image.sum(-1)
 
 
 def test_lines_jitter_by_sigma_and_anew_in_every_frame(rng):
     line = np.exp(-((np.arange(64) - 32.0) ** 2) / 18).astype(np.float32)
     window = np.broadcast_to(line, (2, 400, 64))
-    shift = row_centres(Crappifier([LineJitter(0.6)])(window, rng)) - 32
+    shift = row_centers(Crappifier([LineJitter(0.6)])(window, rng)) - 32
     assert shift.std() == pytest.approx(0.6, rel=0.08)
     assert abs(np.corrcoef(shift)[0, 1]) < 0.15
 
 
 def test_bidirectional_rows_lie_apart(rng):
     line = np.exp(-((np.arange(64) - 32.0) ** 2) / 18).astype(np.float32)
-    centres = row_centres(Crappifier([LineJitter(0.0, bidirectional=1.4)])(np.tile(line, (10, 1)), rng))
-    np.testing.assert_allclose(centres[::2], 32 - 0.7, atol=0.01)
-    np.testing.assert_allclose(centres[1::2], 32 + 0.7, atol=0.01)
+    centers = row_centers(Crappifier([LineJitter(0.0, bidirectional=1.4)])(np.tile(line, (10, 1)), rng))
+    np.testing.assert_allclose(centers[::2], 32 - 0.7, atol=0.01)
+    np.testing.assert_allclose(centers[1::2], 32 + 0.7, atol=0.01)

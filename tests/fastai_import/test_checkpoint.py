@@ -10,7 +10,7 @@ from decrappify.networks import create
 
 from .conftest import NETWORKS
 
-ALIKE = ("none", "grey", "segmentation")  # in what is read of them to "batch" and "frames"
+ALIKE = ("none", "grey", "segmentation", "weight-attention")  # in what is read of them to "batch", "frames", "deep"
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_weights_from_before_torch_1(made, saved, same_outputs):
     ("name", "preset", "expected", "task"),
     [
         ("deoldify-artistic", None, "artistic", "colorization"),
-        ("deoldify-artistic", "artistic", "artistic", "colorization"),
+        pytest.param("deoldify-artistic", "artistic", "artistic", "colorization", marks=pytest.mark.slow),
         ("deoldify-stable", None, "stable", "colorization"),
         ("deoldify-stable", "video", "video", "colorization"),
         ("lesson7-superres", None, "lesson7-superres", "restoration"),
@@ -77,7 +77,7 @@ def test_weights_from_before_torch_1(made, saved, same_outputs):
         ("pssr", None, "pssr", "restoration"),
     ],
 )
-def test_published_networks_are_recognised(name, preset, expected, task, published):
+def test_published_networks_are_recognized(name, preset, expected, task, published):
     found = read_checkpoint(published(name), preset=preset)
     assert (found.preset, found.task) == (expected, task)
     with torch.device("meta"):
@@ -89,7 +89,7 @@ def test_published_networks_are_recognised(name, preset, expected, task, publish
     assert ("output range -3 to 3" in blur_note) == (found.network.architecture["y_range"] is not None)
 
 
-@pytest.mark.parametrize("n_frames", [1, 3, 5])
+@pytest.mark.parametrize("n_frames", [*(pytest.param(n, marks=pytest.mark.slow) for n in (1, 5)), 3])
 def test_pssr_for_movies_keeps_its_preset(n_frames, published):
     found = read_checkpoint(published("pssr", n_frames=n_frames))
     assert (found.preset, found.network.n_frames, found.network.scale) == ("pssr", n_frames, 4)

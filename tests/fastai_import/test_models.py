@@ -29,7 +29,12 @@ def imported(weights):
 
 
 @pytest.mark.parametrize(
-    ("name", "legacy"), [("Own_gen.pth", True), ("Own_gen", False), ("Own_gen.pkl", False), ("a.safetensors", True)]
+    ("name", "legacy"),
+    [
+        *(pytest.param(name, legacy, marks=pytest.mark.slow) for name, legacy in (("a.pth", True), ("a.pkl", False))),
+        ("Own_gen", False),
+        ("a.safetensors", True),
+    ],
 )
 def test_weights_load_by_content_whatever_their_name(name, legacy, made, saved, same_outputs):
     path = saved(made("deep").state_dict(), name, legacy=legacy)
@@ -46,7 +51,7 @@ def test_a_model_file_named_like_weights_is_still_one(tiny_models, tmp_path):
     assert load_model(model.save(tmp_path / "model.pth")).sha256 == model.sha256
 
 
-def test_weights_without_statistics_are_normalised_by_percentiles(made, saved):
+def test_weights_without_statistics_are_normalized_by_percentiles(made, saved):
     assert load_model(saved(made("grey").state_dict())).normalization == NormalizationRule()
 
 
@@ -122,7 +127,7 @@ def test_restore_sends_a_colorizer_to_colorize(imported):
         restore(np.zeros((1, 3, 1, 16, 16), np.uint8), imported)
 
 
-def test_restore_runs_an_imported_restorer_with_its_own_normalisation(made, saved):
+def test_restore_runs_an_imported_restorer_with_its_own_normalization(made, saved):
     model = load_model(saved(made("weight").state_dict()))
     picture = np.random.default_rng(0).integers(0, 255, (1, 3, 1, 32, 32), dtype=np.uint8)
     found = np.asarray(restore(picture, model, device="cpu", precision="float32", dtype="float32"))[0, :, 0]

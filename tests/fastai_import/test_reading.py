@@ -32,7 +32,7 @@ def assert_same(found, expected):
         torch.testing.assert_close(found[key], tensor, atol=0, rtol=0)
 
 
-def optimiser(lr):
+def optimizer(lr):
     return {"state": {}, "param_groups": [{"lr": lr, "betas": (0.9, 0.99), "params": [0, 1]}]}
 
 
@@ -44,10 +44,10 @@ class TestContents:
             lambda state: state,
             OrderedDict,
             lambda state: {"model": state},
-            lambda state: {"model": state, "opt": optimiser(1e-3)},
-            lambda state: {"model": state, "opt": optimiser(slice(None, 3e-3, None))},
-            lambda state: {"model": state, "opt": optimiser(np.float64(1e-3))},
-            lambda state: {"model": state, "opt": optimiser(np.float32(1e-3))},
+            lambda state: {"model": state, "opt": optimizer(1e-3)},
+            lambda state: {"model": state, "opt": optimizer(slice(None, 3e-3, None))},
+            lambda state: {"model": state, "opt": optimizer(np.float64(1e-3))},
+            lambda state: {"model": state, "opt": optimizer(np.float32(1e-3))},
             lambda state: {f"module.{key}": value for key, value in state.items()},
             lambda state: {"model": {f"module.module.{key}": value for key, value in state.items()}},
         ],
@@ -85,7 +85,7 @@ class TestContents:
 
     @pytest.mark.parametrize("kept", [0.02, 0.5, 0.95])
     def test_a_truncated_download_is_named(self, kept, legacy, state, saved):
-        path = saved({"model": state, "opt": optimiser(slice(1))}, legacy=legacy)
+        path = saved({"model": state, "opt": optimizer(slice(1))}, legacy=legacy)
         path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
         with pytest.raises(ModelFileError, match=r"truncated download.* again \(the README files of jantic/DeOldify"):
             read_state_dict(path)

@@ -20,8 +20,9 @@ def command_of(how: str, output: str, *, overwrite: bool, seed: int = 0, progres
 
     Parameters
     ----------
-    how : {"restore", "save", "colorize", "photographs", "train"}
-        "restore" and "save" read ``input.ome.zarr``, "colorize" ``input.mp4``, "photographs" the folder ``input``.
+    how : str
+        "restore", "save" and "crappify" read ``input.ome.zarr``, "colorize" ``input.mp4``, "photograph"
+        ``input.png``, "photographs" the folder ``input``; "train", "checkpoint", "model" and "report" have no input.
     output : str
         Name of the output.
     overwrite : bool
@@ -34,13 +35,25 @@ def command_of(how: str, output: str, *, overwrite: bool, seed: int = 0, progres
     import torch
 
     torch.set_num_threads(1)
-    if how in ("colorize", "photographs"):
+    if how in ("colorize", "photograph", "photographs"):
         return _coloring(how, output, seed, overwrite=overwrite, progress=progress)
     if how == "train":
         sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
         from tiny_run import tiny_train
 
         return lambda folder: tiny_train(folder / output, overwrite=overwrite, progress=progress)
+    if how in ("checkpoint", "model", "report"):
+        return {"checkpoint": _checkpoint, "model": _model, "report": _report}[how](output, overwrite)
+    if how == "crappify":
+        from decrappify.crappify import crappifier_preset, crappify_movie
+        from decrappify.io import open_movie, save_movie
+
+        def crappify(folder: Path) -> None:
+            with open_movie(folder / "input.ome.zarr") as movie:
+                degraded = crappify_movie(movie, crappifier_preset("fluorescence"), seed=seed)
+                save_movie(degraded, folder / output, overwrite=overwrite, progress=progress)
+
+        return crappify
     if how == "save":
         from decrappify.io import save_movie
 
@@ -80,12 +93,48 @@ def _coloring(how: str, output: str, seed: int, **options: Any) -> Command:
     from decrappify.colorization.stills import colorize_folder
 
     colorizer = Colorizer(tiny_model(seed), render_factor=2, device="cpu", precision="float32", backend="torch")
+    if how == "photograph":
+        from decrappify.colorization.stills import colorize_still
+
+        return lambda folder: colorize_still(
+            folder / "input.png", folder / output, colorizer, overwrite=options["overwrite"]
+        )
     if how == "photographs":
         return lambda folder: colorize_folder(folder / "input", folder / output, colorizer, **options)
     film.SEGMENT_FRAMES = 2
     return lambda folder: film.colorize_film(
         folder / "input.mp4", folder / output, colorizer, steady=0.5, batch_size=1, **options
     )
+
+
+def _checkpoint(output: str, overwrite: bool) -> Command:
+    import torch
+
+    from decrappify.training.checkpoint import save_checkpoint
+
+    state = {"settings": {"steps": 2}, "step": 2, "weights": torch.arange(20_000.0)}
+    return lambda folder: save_checkpoint(folder / output / "checkpoint.pt", state)
+
+
+def _model(output: str, overwrite: bool) -> Command:
+    from decrappify.model import Model
+    from decrappify.networks import create
+
+    model = Model(create("small", base_channels=16, depth=1), card={"name": "tiny"})
+    return lambda folder: model.save(folder / output, overwrite=overwrite)
+
+
+def _report(output: str, overwrite: bool) -> Command:
+    import numpy as np
+
+    from decrappify.benchmarking import benchmark
+    from decrappify.movie import Movie
+
+    rng = np.random.default_rng(3)
+    truth = 100 + 50 * rng.random((24, 24)).cumsum(axis=1)
+    pair = (Movie.from_array(truth + rng.normal(0, 5, truth.shape), name="cells"), Movie.from_array(truth))
+    report = benchmark({"halved": lambda movie: np.asarray(movie) * 0.5}, [pair])
+    return lambda folder: report.save(folder / output, overwrite=overwrite)
 
 
 class _HeldBar:

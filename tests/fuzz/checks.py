@@ -51,7 +51,7 @@ def attempt(what: str, function: Callable[[], Any], path: Path) -> tuple[str, An
         except Fault as fault:
             raise Fault(f"{what}: {fault}") from fault
         except Exception as error:
-            raise Fault(f"{what}: {_brief(error)}") from error
+            raise Fault(f"{what}: {describe_error(error)}") from error
     for warning in caught:
         if issubclass(warning.category, ResourceWarning):  # a file that the garbage collector closes
             continue
@@ -142,7 +142,7 @@ def check_command(command: str, *arguments: Path | str) -> str:
     path = Path(arguments[0])
     result = CliRunner().invoke(main, [command, *map(str, arguments)])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise Fault(f"{command}: {_brief(result.exception)}")
+        raise Fault(f"{command}: {describe_error(result.exception)}")
     if result.exit_code not in (0, 2):
         raise Fault(f"{command}: exit code {result.exit_code}: {result.output[-300:]!r}")
     bad = sorted({character for character in result.output if character != "\n" and not is_printable(character)})
@@ -240,6 +240,13 @@ def check_film(path: Path) -> str:
     return films.check_film(path)
 
 
+def check_command_folder(folder: Path) -> str:
+    """Check a command with damaged files or arguments; see `commands.check_command_folder`."""
+    from . import commands
+
+    return commands.check_command_folder(folder)
+
+
 CHECKS: dict[str, Callable[[Path], str]] = {
     "film": check_film,
     "movie": check_movie,
@@ -248,10 +255,11 @@ CHECKS: dict[str, Callable[[Path], str]] = {
     "run": check_run_file,
     "checkpoint": check_checkpoint,
     "journal": check_journal,
+    "command": check_command_folder,
 }
 
 
-def _brief(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """The error and the last calls that led to it."""
     stack = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in stack if "decrappify" in frame.filename][-4:] + list(stack)[-1:]

@@ -22,9 +22,9 @@ _MOST_FRAMES = 200  # read of a movie
 
 def film_files(folder: Path) -> list[Path]:
     """Films of 12 frames: containers, codecs, sound, subtitles, cover image, attachment, odd time stamps and tags."""
-    from tests.colorization.films import grey_film, write_film
+    from tests.colorization.films import gray_film, write_film
 
-    frames = grey_film(*_SIZE)
+    frames = gray_film(*_SIZE)
     gop = {"g": "5"}
     films = [
         write_film(folder / "h264.mp4", frames, sound="aac", options=gop, metadata={"title": "Zürich"}),

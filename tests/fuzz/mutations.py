@@ -137,6 +137,37 @@ def edit_text(data: bytes, rng: Random) -> bytes:
     return data[: match.start()] + text + data[match.end() :]
 
 
+_TOML_VALUES = (
+    "0", "-1", "1", "2", "0.5", "1e308", "nan", "inf", "-inf", "9223372036854775807", "9223372036854775808", "true",
+    "false", '""', '" "', '"x"', '"nan"', r'"\u001b[31m"', r'"\u0000"', '"../x"', '"."', '"$NOWHERE/x"', "[]", "[[]]",
+    "{}", "[1, 2]", "[2, 1]", "[0, 0]", "[nan, 1]", '["a", "b"]', '[["a", "b"]]', "[{}]", "{a = 1}", "1979-05-27",
+    "07:32:00", "1979-05-27T07:32:00Z", "[" * 200 + "]" * 200, '"' + "x" * 5000 + '"',
+)  # fmt: skip
+
+
+def edit_toml(data: bytes, rng: Random) -> bytes:
+    """Change one line of a TOML document: another value or key, deleted, repeated, or moved."""
+    lines = data.split(b"\n")
+    places = [number for number, line in enumerate(lines) if b"=" in line or line.startswith(b"[")]
+    if not places:
+        return edit_text(data, rng)
+    place = rng.choice(places)
+    key, equals, value = lines[place].partition(b"=")
+    how = rng.random()
+    if how < 0.65 and equals:
+        lines[place] = key + b"= " + rng.choice(_TOML_VALUES).encode()
+    elif how < 0.75 and equals:
+        other = lines[rng.choice(places)].partition(b"=")
+        lines[place] = other[0] + b"=" + value
+    elif how < 0.85:
+        del lines[place]
+    elif how < 0.9:
+        lines.insert(place, lines[place])
+    else:
+        lines.insert(rng.choice(places), lines.pop(place))
+    return b"\n".join(lines)
+
+
 BYTES: tuple[Mutation, ...] = (
     flip_bits, set_bytes, truncate, zero_range, put_extreme, put_extreme, insert_bytes, remove_bytes, swap_blocks,
     repeat_block,
@@ -297,13 +328,14 @@ def _tiff_entries(data: bytes) -> tuple[str, bool, list[int], list[int]] | None:
                 break
             entries += [first + size * number for number in range(count) if first + size * (number + 1) <= len(data)]
             links.append(first + size * count)
-    except struct.error:
+    except (struct.error, OverflowError):  # a place beyond the file
         pass
     return (order, big, entries, [link for link in links if link + 8 <= len(data)]) if entries else None
 
 
 TIFF: tuple[Mutation, ...] = (*BYTES, *(edit_tag,) * 12, *(edit_description,) * 12, *TEXT)
 JSON: tuple[Mutation, ...] = (flip_bits, truncate, *(edit_json,) * 10, edit_number, edit_text)
+TOML: tuple[Mutation, ...] = (flip_bits, truncate, *(edit_toml,) * 12, edit_number, edit_text)
 PLAIN: tuple[Mutation, ...] = (*BYTES, *TEXT, *TEXT)
 
 

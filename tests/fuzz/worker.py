@@ -108,11 +108,19 @@ def edit_film(path: Path, rng: Random) -> None:
     damage_film(path, rng)
 
 
+def edit_command(folder: Path, rng: Random) -> None:
+    """Damage a command, see `commands.damage_command`."""
+    from .commands import damage_command
+
+    damage_command(folder, rng)
+
+
 MAKERS: dict[str, Callable[[Path, Random], None]] = {
     "safetensors": edit_safetensors,
     "training": edit_training,
     "journal": edit_journal,
     "film": edit_film,
+    "command": edit_command,
 }
 
 
@@ -142,7 +150,11 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
 def _keep(folder: Path, job: dict[str, Any]) -> None:
     kept = Path(job["keep"]) / f"{Path(job['source']).stem}-{job['seed']}-{job['number']}"
     shutil.rmtree(kept, ignore_errors=True)
-    shutil.copytree(folder, kept, symlinks=True)
+    shutil.copytree(folder, kept, symlinks=True, ignore=_pipes)
+
+
+def _pipes(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if Path(folder, name).is_fifo()]
 
 
 def _reset_peak() -> None:

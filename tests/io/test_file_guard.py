@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import pickle
 from pathlib import Path
@@ -85,6 +87,20 @@ def test_an_input_that_changes_while_it_is_read_is_refused(tmp_path, rng, write,
     if copy is not None:
         with pytest.raises((FormatError, FileNotFoundError)):
             pickle.loads(copy).read(FRAMES - 1, 0, 0, slice(0, 9), slice(0, 9))
+
+
+@pytest.mark.parametrize("number", [3, 9])
+def test_tiff_whose_page_list_cannot_be_read_is_refused(tmp_path, rng, monkeypatch, number):
+    path, read, calls = packed_tiff(tmp_path, rng), tifffile.FileHandle.read, itertools.count()
+
+    def failing_once(handle, size=-1):
+        if next(calls) == number * FRAMES // 2:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(handle, size)
+
+    monkeypatch.setattr(tifffile.FileHandle, "read", failing_once)
+    with pytest.raises(FormatError, match=r"cells\.tif .*(Input/output error|corrupted)"):
+        open_movie(path)
 
 
 def test_file_version_shows_a_change_that_hides_its_time(tmp_path):

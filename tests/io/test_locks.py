@@ -112,6 +112,15 @@ def test_the_lock_of_another_machine_counts_until_it_is_not_touched_any_more(
 
 
 @pytest.mark.usefixtures("system")
+@pytest.mark.parametrize("pid", [-5, 0, 2**40, 10**30])
+def test_a_process_id_that_no_process_has_does_not_hold_a_lock(tmp_path: Path, pid: int) -> None:
+    target = tmp_path / "cells.ome.zarr"
+    left_behind(target, replace(Holder.present(locked_by_system=False), pid=pid))
+    with locked(target):
+        pass
+
+
+@pytest.mark.usefixtures("system")
 def test_a_reused_process_id_does_not_hold_a_lock(tmp_path: Path) -> None:
     target = tmp_path / "cells.ome.zarr"
     mine = Holder.present(locked_by_system=False)

@@ -150,3 +150,12 @@ def test_a_field_that_appears_later_is_found(tmp_path: Path) -> None:
     (path / "B").rename(tmp_path / "first")
     (tmp_path / "later.zarr" / "B").rename(path / "B")
     assert open_omezarr(path, scene=1).frame(0)[0, 0] == 1
+
+
+def test_an_image_with_a_name_that_the_system_refuses_is_named_in_one_line(tmp_path: Path) -> None:
+    path = plate(tmp_path / "plate.zarr", {"B/03": ["0", "1"]}, "0.4")
+    well = path / "B" / "03" / ".zattrs"
+    well.write_text(well.read_text().replace('"1"', f'"{"[" * 3000}"'))
+    with pytest.raises(FormatError, match=r"plate\.zarr cannot be opened: File name too long \('.{59}\.\.\.\); check"):
+        open_movie(path, scene=1)
+    assert open_movie(path, scene=0).shape

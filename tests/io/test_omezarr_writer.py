@@ -291,7 +291,7 @@ RUN = """
 import sys, time
 import numpy as np
 from decrappify.io.omezarr_writer import ZarrMovieWriter
-data = np.random.default_rng(8).poisson(300, (20, 700, 600)).astype(np.uint16)
+data = np.random.default_rng(8).integers(200, 400, (20, 700, 600), dtype=np.uint16)
 shape = (20, 1, 1, 700, 600)
 writer = ZarrMovieWriter(sys.argv[1], shape=shape, dtype="uint16", run_key="run", provenance={"model": "m"})
 writer.state["tile_size"] = 64

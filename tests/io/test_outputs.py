@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from decrappify.errors import InputError, OutputError, OutputExistsError
+from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.io import open_movie, partial_path, save_movie
+from decrappify.io.durable import write_json
+from decrappify.io.locks import locked
 from decrappify.io.omezarr_writer import ZarrMovieWriter
-from decrappify.io.outputs import refuse_overlap
+from decrappify.io.outputs import check_output, refuse_overlap
+from decrappify.io.working_folder import WorkingFolder, key_of
+from decrappify.io.working_paths import working_path
 from decrappify.movie import Movie
 
 FRAMES = np.arange(3 * 20 * 24, dtype=np.uint16).reshape(3, 20, 24)
@@ -99,3 +105,42 @@ def test_a_folder_of_a_name_is_not_replaced_unasked(tmp_path: Path) -> None:
     save_movie(Movie.from_array(FRAMES[:2]), output, overwrite=True)
     assert open_movie(output).shape[0] == 2
     assert [path.name for path in tmp_path.iterdir()] == ["cells.ome.zarr"]
+
+
+def test_working_folder_that_cannot_be_deleted_after_the_output_is_complete_is_a_warning(tmp_path, monkeypatch, caplog):
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    values = np.zeros((1, 1, 1, 4, 4), np.uint8)
+    with ZarrMovieWriter(tmp_path / "cells.ome.zarr", shape=values.shape, dtype=np.uint8) as target:
+        target.write_plane(0, 0, 0, values[0, 0, 0])
+        monkeypatch.setattr(WorkingFolder, "remove", refused)
+        assert open_movie(target.finish()).shape == values.shape
+    assert "cells.ome.zarr is complete, but what is left of its working folder" in caplog.text
+
+
+def test_json_document_that_cannot_be_written_leaves_no_temporary_file(tmp_path, monkeypatch):
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_json(tmp_path / "run.json", {"a": 1})
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_of_any_length_and_folders_of_looping_links(tmp_path: Path) -> None:
+    longest = tmp_path / ("n" * 250 + ".zarr")
+    assert working_path(longest.with_name(longest.name[8:])).name == f"{longest.name[8:]}.partial"
+    with locked(longest) as lock:
+        WorkingFolder(lock, "key", overwrite=False).create()
+        assert WorkingFolder(lock, "key", overwrite=False).continues
+        assert key_of(lock) == "key"
+    with pytest.raises(OutputError, match="its name has 256 bytes, needs at most 255; choose a shorter one"):
+        check_output(tmp_path / ("n" * 251 + ".zarr"))
+    (tmp_path / "loop").symlink_to("loop")
+    for refuse in (check_output, refuse_overlap):
+        with pytest.raises(OutputError, match="symbolic link that leads back to itself; choose another folder"):
+            refuse(tmp_path / "loop" / "out.zarr")
+    with pytest.raises(MissingFileError, match="loop is a symbolic link to loop, which does not exist; check"):
+        open_movie(tmp_path / "loop")

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
-from decrappify.io.video import open_video, write_video
+from decrappify.io.video import open_video
+from decrappify.io.video_writer import write_video
 from decrappify.movie import Array, Movie
 
 
@@ -50,7 +51,7 @@ def decoded(path: Path, pixel_format: str = "rgb24") -> list[Array]:
 @pytest.mark.parametrize(
     ("name", "shape", "interval"),
     [
-        ("movies/bulk-water_480f.mov", (480, 3, 1, 424, 640), 1001 / 24000),
+        pytest.param("movies/bulk-water_480f.mov", (480, 3, 1, 424, 640), 1001 / 24000, marks=pytest.mark.slow),
         ("colour/bikes.mp4", (250, 3, 1, 272, 640), 0.04),
     ],
 )
@@ -260,12 +261,12 @@ def test_a_movie_that_fails_midway_leaves_nothing(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on file size")
-@pytest.mark.parametrize("limit", [1000, 20_000])
+@pytest.mark.parametrize("limit", [pytest.param(1000, marks=pytest.mark.slow), 20_000])
 def test_a_full_disk_ends_in_one_line(tmp_path, limit):
     script = f"""
 import resource, numpy as np
 from decrappify.errors import OutputError
-from decrappify.io.video import write_video
+from decrappify.io.video_writer import write_video
 from decrappify.movie import Movie
 noise = np.random.default_rng(0).integers(0, 255, (20, 64, 64), dtype=np.uint8)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))

@@ -28,11 +28,11 @@ def compressed(path, content):
     return path
 
 
-@pytest.mark.parametrize("read", [read_state_dict, read_weights, lambda path: load_checkpoint(path, {})])
-def test_compressed_weights_are_refused_before_they_are_unpacked(read, tmp_path):
+def test_compressed_weights_are_refused_before_they_are_unpacked(tmp_path):
     path = compressed(tmp_path / "net.pth", {"0.weight": torch.zeros(1 << 25)})
-    with pytest.raises(ModelFileError, match=r"net\.pth unpacks to 134 MB in a file of 1\d\d\.\d kB"):
-        read(path)
+    for read in (read_state_dict, read_weights, lambda path: load_checkpoint(path, {})):
+        with pytest.raises(ModelFileError, match=r"net\.pth unpacks to 134 MB in a file of 1\d\d\.\d kB"):
+            read(path)
 
 
 def test_read_state_dict_refuses_one_number_repeated(tmp_path):

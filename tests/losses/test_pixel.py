@@ -6,7 +6,8 @@ import torch
 from skimage.metrics import structural_similarity
 
 from decrappify.errors import InputError
-from decrappify.losses import PIXEL_LOSSES, charbonnier, pixel_loss, rmse, ssim_map, tuple_loss
+from decrappify.losses import PIXEL_LOSSES, charbonnier, check_pixel_loss, pixel_loss, rmse, ssim_map, tuple_loss
+from decrappify.losses.names import BUILT_IN
 
 
 @pytest.fixture
@@ -25,6 +26,14 @@ def test_losses_are_zero_at_the_target_positive_beside_it_and_have_gradients(ima
     assert value.shape == ()
     assert value.item() > 0
     assert torch.isfinite(prediction.grad).all()
+
+
+def test_check_pixel_loss_accepts_the_built_in_names_and_added_ones(monkeypatch):
+    assert set(BUILT_IN) == set(PIXEL_LOSSES)
+    monkeypatch.setitem(PIXEL_LOSSES, "own", rmse)
+    assert check_pixel_loss("own") == "own"
+    with pytest.raises(InputError, match="unknown loss 'other', needs one of l1"):
+        check_pixel_loss("other")
 
 
 def test_charbonnier_lies_between_l1_and_l1_less_epsilon():

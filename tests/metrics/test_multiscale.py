@@ -102,8 +102,8 @@ def test_micro_ssim_gain_maximizes_similarity(cells, rng):
         found = micro_ssim([noisy], [cells])
         low, high = (np.percentile(image, 3) for image in (noisy, cells))
         terms = SSIMTerms.of((noisy - low) / np.ptp(cells), (cells - high) / np.ptp(cells))
-        centre = terms.reference_mean.std() / terms.restored_mean.std()
-        scan = [terms.similarity(1.0, gain).mean() for gain in np.geomspace(centre / 2, 2 * centre, 200)]
+        center = terms.reference_mean.std() / terms.restored_mean.std()
+        scan = [terms.similarity(1.0, gain).mean() for gain in np.geomspace(center / 2, 2 * center, 200)]
         assert found.values[0] == pytest.approx(max(scan), abs=1e-3)
     assert terms.similarity(1.0, 1e-3).mean() > 2 * found.values[0], "dark background would choose a gain of 0"
 

@@ -8,7 +8,13 @@ from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.scorecard import score_movie
 
 
-@pytest.mark.parametrize("name", ["cancer_cell_nuclei_48f", "microglia_maxproj_122f", "mitocheck_h2b_30f"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cancer_cell_nuclei_48f",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("microglia_maxproj_122f", "mitocheck_h2b_30f")),
+    ],
+)
 def test_best_gaussian_improves_a_noisy_real_movie(real_data, rng, name):
     reference = tifffile.imread(real_data / "movies" / f"{name}.tif").squeeze()[:24].astype(np.float32)
     rows, columns = (

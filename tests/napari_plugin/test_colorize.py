@@ -15,7 +15,7 @@ from decrappify.model import Model
 from decrappify.networks import create
 from napari_decrappify.colorize import ColorizeWidget
 
-from .clicking import TIMEOUT, Driver, shown
+from .clicking import TIMEOUT, shown
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +45,12 @@ def coloured(picture, model_file):
     return colorize(picture, model=model_file, render_factor=2)
 
 
-def test_the_frame_on_the_canvas_is_coloured_in_its_place(viewer, qtbot, rng, model_file):
-    _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Colorize")
-    colour = prepared(Driver(qtbot, widget, "colorize"), model_file)
+def test_the_frame_on_the_canvas_is_coloured_in_its_place(scene, colour, rng, model_file):
     film = rng.integers(0, 256, (4, 40, 50), dtype=np.uint8)
-    viewer.add_image(film, name="film", scale=(2, 0.5, 0.5), translate=(1, 2, 3), colormap="magma")
-    viewer.dims.set_current_step(0, 2)
+    scene.add_image(film, name="film", scale=(2, 0.5, 0.5), translate=(1, 2, 3), colormap="magma")
+    scene.dims.set_current_step(0, 2)
     colour.run()
-    layer = viewer.layers["film [coloured]"]
+    layer = scene.layers["film [coloured]"]
     assert layer.rgb
     np.testing.assert_array_equal(layer.data, coloured(film[2], model_file)[None])
     np.testing.assert_allclose(layer.scale, (2, 0.5, 0.5))

@@ -363,6 +363,7 @@ napari.run()
 """
 
 
+@pytest.mark.slow  # a whole napari; closing a viewer in mid-run: above
 def test_quitting_in_mid_run_ends_the_process(tmp_path, tiny_models):
     result = subprocess.run(
         [sys.executable, "-c", QUIT, str(tmp_path), str(tiny_models["movie"])],

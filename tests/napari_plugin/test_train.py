@@ -190,6 +190,7 @@ def test_controls_are_named_explained_and_remembered(scene, qtbot, train):
     assert again["n_frames"].currentText() == "1"
 
 
+@pytest.mark.slow  # the widgets run their jobs in one way: test_restore.py closes a viewer in mid-run
 def test_closing_in_mid_run_leaves_no_thread_and_a_whole_model_or_none(viewer, qtbot, good, tmp_path):
     viewer.add_image(np.asarray(good)[:, 0, 0], name="good")
     _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Train")

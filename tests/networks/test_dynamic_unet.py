@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from tests import narrow  # noqa: F401  # makes its encoder known
 from torch import nn
 
 from decrappify.errors import InputError, ModelFileError
@@ -15,7 +16,7 @@ from decrappify.networks.encoder import build_encoder, inflate
 from decrappify.networks.folding import fold_norms
 from decrappify.restoration.inference import InferenceNetwork
 
-TINY = {"encoder": "resnet18", "width_factor": 0.25}
+TINY = {"encoder": "narrow-resnet", "width_factor": 0.25}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_an_untrained_pixel_shuffle_is_nearest_upsampling(norm):
     torch.testing.assert_close(prediction, nearest, atol=1e-6, rtol=0)
 
 
-def test_the_original_blur_averages_with_the_upper_left_neighbours():
+def test_the_original_blur_averages_with_the_upper_left_neighbors():
     shuffle = PixelShuffle(8, 1, norm="none", blur=False).eval()
     x = torch.randn(1, 8, 4, 4)
     sharp = shuffle(x)

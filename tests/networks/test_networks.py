@@ -20,7 +20,7 @@ UNET = {"encoder": "resnet18", "width_factor": 0.25}
 NETWORKS = [
     pytest.param("small", {}, id="small"),
     pytest.param("base", {"base_channels": 16, "blocks": 1}, id="base"),
-    pytest.param("large", {"base_channels": 16, "blocks": 1}, id="large"),
+    pytest.param("large", {"base_channels": 16, "blocks": 1}, id="large", marks=pytest.mark.slow),  # as "base"
     pytest.param("residual-unet", TINY | {"n_frames": 1}, id="one-frame"),
     pytest.param("residual-unet", TINY | {"n_frames": 5, "scale": 2}, id="five-frames-x2"),
     pytest.param(
@@ -33,7 +33,7 @@ NETWORKS = [
 
 UNETS = [
     pytest.param("deoldify-artistic", UNET | {"encoder": "narrow-resnet"}, id="artistic"),
-    pytest.param("pssr", UNET | {"encoder": "wn-resnet18", "n_frames": 3}, id="pssr"),
+    pytest.param("pssr", UNET | {"encoder": "narrow-wn-resnet", "n_frames": 3}, id="narrow-pssr"),
     *(
         pytest.param(name, UNET | settings, id=name, marks=pytest.mark.slow)
         for name, settings in (
@@ -44,6 +44,7 @@ UNETS = [
             ("lesson7-superres-gan", {"norm": "none", "blur": "off", "last_cross": False}),
             ("dynamic-unet", {"form": "wide", "blur": "as_flagged", "y_range": (0, 1)}),
             ("upsampled-unet", {"scale": 3, "in_channels": 1, "out_channels": 1}),
+            ("pssr", {"encoder": "wn-resnet18"}),
         )
     ),
 ]
@@ -183,7 +184,7 @@ class TestResidualUNet(Networks):
             expected = F.interpolate(expected, scale_factor=network.scale, mode="bilinear", align_corners=False)
         torch.testing.assert_close(network(source), expected, atol=0, rtol=0)
 
-    def test_does_not_see_the_neighbours_at_the_start(self, name, settings):
+    def test_does_not_see_the_neighbors_at_the_start(self, name, settings):
         network = self.make(name, settings)
         source, start = self.source(network), network.n_frames // 2 * network.in_channels
         other = torch.rand_like(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 from functools import cache
@@ -32,6 +33,7 @@ from .conftest import FAST, PoolingNetwork, as_model
 
 CPU = torch.device("cpu")
 RUNTIMES = ("onnxruntime", "openvino")
+ONE_TILE = {"tile_size": 64, "tile_overlap": 8}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -80,7 +82,10 @@ def source_for(network, height, width):
     return torch.rand(1, network.n_frames * network.in_channels, height, width, generator=generator)
 
 
-@pytest.mark.parametrize(("n_frames", "scale"), [(3, 2), (1, 4)])  # scale 1: the restored movies below
+@pytest.mark.parametrize(
+    ("n_frames", "scale"),  # scale 1: the restored movies below
+    [(3, 2), pytest.param(1, 4, marks=pytest.mark.slow)],
+)
 def test_a_runtime_answers_as_torch_does(runtime, n_frames, scale):
     network = residual(n_frames, scale, stem=2 if scale == 4 else 1)
     plain = InferenceNetwork(network, **FAST, backend="torch")
@@ -91,6 +96,7 @@ def test_a_runtime_answers_as_torch_does(runtime, n_frames, scale):
         torch.testing.assert_close(fast(source), plain(source), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("runtime", [pytest.param("onnxruntime", marks=pytest.mark.slow), "openvino"], indirect=True)
 def test_a_generator_answers_as_with_torch(runtime):
     torch.manual_seed(0)
     network = create("deoldify-artistic", encoder="narrow-resnet", width_factor=0.25)
@@ -136,7 +142,9 @@ def test_compiling_falls_back_to_torch(caplog):
 
 
 @pytest.mark.parametrize(
-    ("runtime", "dtype"), [("onnxruntime", np.uint16), ("openvino", np.uint8)], indirect=["runtime"]
+    ("runtime", "dtype"),
+    [pytest.param("onnxruntime", np.uint16, marks=pytest.mark.slow), ("openvino", np.uint8)],
+    indirect=["runtime"],
 )
 def test_restored_movies_are_the_same_within_one_level(runtime, rng, dtype):
     movie = Movie.from_array(rng.integers(0, np.iinfo(dtype).max // 2, (3, 60, 52)).astype(dtype))
@@ -158,10 +166,16 @@ def test_previews_run_on_it_too(runtime, movie):
     np.testing.assert_allclose(found.astype(int), expected.astype(int), atol=1)
 
 
+@pytest.fixture
+def one_tile(rng):
+    """A movie whose only tile has the size of the trial, so that a network is exported once."""
+    return Movie.from_array(rng.integers(90, 4000, (4, 64, 64), dtype=np.uint16))
+
+
 @only_openvino
-def test_the_backend_is_in_the_provenance_and_the_log(runtime, movie, caplog):
+def test_the_backend_is_in_the_provenance_and_the_log(runtime, one_tile, caplog):
     with caplog.at_level(logging.INFO):
-        restored = restore(movie, as_model(residual()), **FAST, backend=runtime, frames=0, channel=0)
+        restored = restore(one_tile, as_model(residual()), **FAST, **ONE_TILE, backend=runtime, frames=0)
     assert restored.provenance["restoration"]["backend"] == runtime
     assert f"{runtime} on cpu in float32" in caplog.text
     assert f"backend='{runtime}' agrees with torch in float32 to " in caplog.text
@@ -309,7 +323,7 @@ def test_only_the_last_sizes_are_kept():
     assert made == [1, 2, 3, 4, 5, 1]
 
 
-@pytest.mark.parametrize(("threads", "expected"), [(1, 1), (2, 2)])
+@pytest.mark.parametrize(("threads", "expected"), [pytest.param(1, 1, marks=pytest.mark.slow), (2, 2)])
 def test_runtimes_take_as_many_threads_as_torch(monkeypatch, threads, expected):
     installed("openvino")
     openvino = runtimes._quietly_imported_openvino()
@@ -357,6 +371,23 @@ def test_their_errors_for_memory_are_those_of_python(message):
         runtimes._with_memory_errors(fails)
 
 
+def test_openvino_reports_nothing_of_its_use_and_leaves_signals_to_their_handlers():
+    installed("openvino")
+    handled = []
+    before = signal.signal(signal.SIGINT, lambda *_: handled.append(True))
+    try:
+        sources = (torch.rand(1, 1, side, side) for side in (8, 16))
+        predictors = [runtimes.for_openvino(nn.ReLU().eval(), source, "float32") for source in sources]
+        assert predictors[0](-torch.ones(1, 1, 8, 8)).sum() == 0
+        while predictors:
+            del predictors[0]  # in the order in which they were made
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert handled == [True]
+    assert not [name for name in sys.modules if name.startswith("openvino_telemetry")]
+
+
 @pytest.fixture(scope="module")
 def openvino_process(tmp_path_factory):
     """The home folder of a process that predicts with OpenVINO for two sizes, frees both and gets a signal; and it."""
@@ -382,12 +413,14 @@ def openvino_process(tmp_path_factory):
     return home, done
 
 
+@pytest.mark.slow  # in this process: above
 def test_openvino_is_imported_without_what_reports_its_use(openvino_process):
     home, done = openvino_process
     assert done.stdout.splitlines()[:1] == ["[]"], done.stderr
     assert not list(home.iterdir())
 
 
+@pytest.mark.slow
 def test_a_signal_after_several_sizes_reaches_its_handler(openvino_process):
     _, done = openvino_process
     assert (done.returncode, done.stdout.splitlines()[1:]) == (0, ["handled"]), done.stderr
@@ -403,26 +436,24 @@ def stops(t, c, z):
 
 
 @only_openvino
-def test_a_run_is_continued_only_on_its_own_backend(runtime, rng, tmp_path):
-    movie = Movie.from_array(rng.integers(90, 4000, (4, 64, 64), dtype=np.uint16))  # one tile, of the trial's size
-    output, model = tmp_path / "restored.ome.zarr", as_model(residual())
-    settings = {**FAST, "tile_size": 64, "tile_overlap": 8}
+def test_a_run_is_continued_only_on_its_own_backend(runtime, one_tile, tmp_path):
+    output, model, settings = tmp_path / "restored.ome.zarr", as_model(residual()), FAST | ONE_TILE
     with pytest.raises(Stop):
-        restore(movie, model, output, **settings, backend=runtime, on_plane=stops)
+        restore(one_tile, model, output, **settings, backend=runtime, on_plane=stops)
     with pytest.raises(OutputExistsError):
-        restore(movie, model, output, **settings, backend="torch")
-    restored = restore(movie, model, output, **settings, backend=runtime)
+        restore(one_tile, model, output, **settings, backend="torch")
+    restored = restore(one_tile, model, output, **settings, backend=runtime)
     assert restored.provenance["restoration"]["backend"] == runtime
 
 
-def test_a_run_that_chose_for_itself_is_continued_with_its_choice(movie, tmp_path, monkeypatch):
+def test_a_run_that_chose_for_itself_is_continued_with_its_choice(one_tile, tmp_path, monkeypatch):
     installed("openvino")
-    output, model = tmp_path / "restored.ome.zarr", as_model(residual())
+    output, model, settings = tmp_path / "restored.ome.zarr", as_model(residual()), FAST | ONE_TILE
     monkeypatch.setattr(choice, "_LONG_RUN", 1)
     with pytest.raises(Stop):
-        restore(movie, model, output, **FAST, on_plane=stops)
+        restore(one_tile, model, output, **settings, on_plane=stops)
     monkeypatch.undo()
-    restored = restore(movie, model, output, **FAST)
+    restored = restore(one_tile, model, output, **settings)
     assert restored.provenance["restoration"]["backend"] == "openvino"
 
 
@@ -441,8 +472,7 @@ def test_a_constant_answer_agrees_only_with_itself():
 @only_openvino
 def test_colorize_takes_the_backend(runtime):
     colorize = import_module("decrappify.colorization").colorize
-    torch.manual_seed(0)
-    network = create("dynamic-unet", encoder="narrow-resnet", width_factor=0.25)
+    network = residual(in_channels=3, out_channels=3)  # a generator: above
     model = Model(network, IMAGENET, card={"task": "colorization", "preset": "own"})
     grey = np.linspace(0, 255, 30 * 50).reshape(30, 50).astype(np.uint8)
     found, expected = (

@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from decrappify.errors import InputError, OutputExistsError
 from decrappify.intensity import sampled_planes
@@ -110,6 +111,62 @@ def test_of_a_large_array_a_sample_is_compared_and_the_rest_when_it_is_read(pixe
     assert "movie has no file that would show a change; comparing 2 of the 9 planes" in caplog.text
 
 
+def as_images(pixels, path):
+    path.mkdir()
+    for t, frame in enumerate(pixels):
+        Image.fromarray((frame >> 4).astype(np.uint8)).save(path / f"t{t}.bmp")
+    return path
+
+
+def file_of(path, t):
+    """File of a frame; a TIFF holds all."""
+    return next(file for file in (path / f"0/c/{t}/0/0/0/0", path / f"t{t}.bmp", path) if file.is_file())
+
+
+def with_another_mode(path):
+    file_of(path, 1).chmod(0o600)
+
+
+def with_another_link(path):
+    (path.parent / "link").hardlink_to(file_of(path, 1))
+
+
+def written_in_place(path):
+    """Other pixels in frame 1, in a file of the same size, inode and time."""
+    file = file_of(path, 1)
+    before, content = file.stat(), bytearray(file_of(path, 4).read_bytes())
+    assert len(content) == before.st_size
+    if path.suffix == ".tif":
+        content[-8 * 32 * 40 * 2 + 100] ^= 1
+    with file.open("r+b") as opened:
+        opened.write(content)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("write", "change"),
+    [
+        (as_tiff, with_another_mode),
+        (as_images, with_another_link),
+        (as_tiff, written_in_place),
+        (as_zarr, written_in_place),
+        (as_images, written_in_place),
+    ],
+)
+def test_restore_compares_the_pixels_of_a_file_that_changes_meanwhile(pixels, tmp_path, write, change, caplog):
+    path, output = write(pixels, tmp_path / "cells"), tmp_path / "out.ome.zarr"
+    options = {"on_plane": lambda t, c, z: t == 4 and change(path)} | FAST
+    if change is written_in_place:
+        with pytest.raises(InputError, match=r"frame 1 .* has other pixels than when it was read before"):
+            restore(path, MODEL, output, **options)
+        assert not output.exists()
+        with pytest.raises(OutputExistsError, match="has other pixels now in frame 1"):
+            restore(path, MODEL, output, **FAST)
+        return
+    restore(path, MODEL, output, **options).close()
+    assert "changed" not in caplog.text
+
+
 def test_a_plane_that_reads_differently_within_one_run_is_an_error(pixels):
     class Changing(ArraySource):
         reads = 0
@@ -155,15 +212,16 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("option", "change"), REFUSED, ids=lambda value: str(value)[:20])
-def test_an_option_that_changes_pixels_is_refused_by_its_name(pixels, tmp_path, option, change):
+def test_options_that_change_pixels_are_refused_by_their_names(pixels, tmp_path):
     output = tmp_path / "out.ome.zarr"
     break_off(pixels, output)
     before = files_of(tmp_path)
-    with pytest.raises(OutputExistsError, match=f"out.ome.zarr.partial.* holds .* of another run: {change}") as refused:
-        restore(pixels, MODEL, output, **(FAST | option))
-    assert "\n" not in str(refused.value)
-    assert files_of(tmp_path) == before
+    for option, change in REFUSED:
+        message = f"out.ome.zarr.partial.* holds .* of another run: {change}"
+        with pytest.raises(OutputExistsError, match=message) as refused:
+            restore(pixels, MODEL, output, **(FAST | option))
+        assert "\n" not in str(refused.value)
+        assert files_of(tmp_path) == before
 
 
 def test_other_tiles_are_refused_and_replaced_when_asked(rng, tmp_path):
@@ -187,13 +245,13 @@ HONORED = [
 ]
 
 
-@pytest.mark.parametrize("options", HONORED, ids=str)
-def test_an_option_that_cannot_change_a_pixel_is_taken(pixels, tmp_path, options):
+def test_options_that_cannot_change_a_pixel_are_taken(pixels, tmp_path):
     restore(pixels, MODEL, tmp_path / "whole.ome.zarr", **FAST).close()
-    output = tmp_path / "out.ome.zarr"
-    break_off(pixels, output)
-    restore(pixels, MODEL, output, **(FAST | options)).close()
-    assert files_of(output) == files_of(tmp_path / "whole.ome.zarr")
+    for number, options in enumerate(HONORED):
+        output = tmp_path / f"{number}.ome.zarr"
+        break_off(pixels, output)
+        restore(pixels, MODEL, output, **(FAST | options)).close()
+        assert files_of(output) == files_of(tmp_path / "whole.ome.zarr"), options
 
 
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
@@ -204,7 +262,7 @@ def test_metadata_of_the_last_call_are_those_of_the_result(pixels, tmp_path, suf
         assert restored.frame_interval_s == 0.5
 
 
-@pytest.mark.parametrize("missing", ["blank", "nearest"])
+@pytest.mark.parametrize("missing", ["blank", pytest.param("nearest", marks=pytest.mark.slow)])
 def test_frames_finished_before_a_nan_are_kept_by_the_advice_of_its_error(rng, tmp_path, missing):
     pixels = rng.integers(90, 4000, (40, 16, 16)).astype(np.float32)
     measured = {t for t, _ in sampled_planes(Movie.from_array(pixels), 0)}

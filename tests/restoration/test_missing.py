@@ -74,7 +74,9 @@ def test_missing_planes_can_be_filled_with_the_nearest_restored_ones(aborted, tm
     restored.close()
 
 
-@pytest.mark.parametrize("missing", ["blank", "drop", "nearest"])
+@pytest.mark.parametrize(
+    "missing", [*(pytest.param(missing, marks=pytest.mark.slow) for missing in ("blank", "drop")), "nearest"]
+)
 def test_a_run_with_missing_planes_is_resumed_to_the_byte(aborted, tmp_path, bar, missing):
     model, options = as_model(PoolingNetwork(3)), {"missing": missing, **FAST}
     restore(aborted, model, tmp_path / "whole.ome.zarr", **options).close()

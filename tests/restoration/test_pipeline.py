@@ -54,11 +54,11 @@ def test_windows_follow_the_rule(rng, n_frames):
 
 
 def test_each_plane_is_read_once_beside_the_measuring(rng):
-    source = CountingSource(rng.integers(0, 4000, (40, 2, 3, 24, 24), dtype=np.uint16))
+    source = CountingSource(rng.integers(0, 4000, (20, 2, 2, 24, 24), dtype=np.uint16))
     restore(Movie(source), as_model(WindowMean(3)), **FAST)
     counts = [source.counts[plane] for plane in Movie(source).planes()]
     assert min(counts) == 1
-    assert sum(counts) == len(counts) + 2 * 32  # the normalisation looks at 32 planes of each channel
+    assert sum(counts) == len(counts) + 2 * 32  # the normalization looks at 32 planes of each channel
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_metadata_and_shape_are_carried(movie, network, channels):
     assert len(record["model_sha256"]) == 64
 
 
-def test_channels_are_normalised_on_their_own(rng):
+def test_channels_are_normalized_on_their_own(rng):
     dim = rng.integers(100, 200, (3, 1, 1, 20, 20))
     array = np.concatenate([dim, 100 * dim], axis=1).astype(np.uint16)
     restored = np.asarray(restore(array, as_model(PoolingNetwork()), dtype="float32", **FAST))

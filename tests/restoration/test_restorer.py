@@ -31,7 +31,7 @@ def worst_seam(network, shape, **options):
     return float(np.abs(tiled - whole).max() / max(np.ptp(whole), 0.1))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.integers(1, 150),
     st.integers(1, 150),
@@ -54,7 +54,7 @@ def test_worst_seam_of_the_default_network(scale, record_property):
     assert seam < 1e-3
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(5, 70), st.integers(0, 4))
 def test_a_local_network_does_not_see_tiles_at_all(height, width, tile_size, tile_overlap):
     assert worst_seam(WindowMean(3), (height, width), tile_size=tile_size, tile_overlap=tile_overlap) < 1e-6

@@ -139,7 +139,7 @@ def test_an_input_named_like_a_leftover_of_the_output_is_kept(movie, tmp_path, o
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.ome.zarr", "cells.ome.zarr.partial"]
 
 
-@pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
+@pytest.mark.parametrize("suffix", [".ome.zarr", pytest.param(".ome.tif", marks=pytest.mark.slow)])
 def test_a_name_taken_by_another_movie_keeps_the_unfinished_run(movie, tmp_path, suffix):
     model, output = as_model(PoolingNetwork(3)), tmp_path / f"restored{suffix}"
     whole = tmp_path / f"whole{suffix}"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from decrappify.errors import OutputExistsError
+from decrappify.errors import FormatError, OutputExistsError
 from decrappify.io.journal import Journal
 from decrappify.io.omezarr_writer import ZarrMovieWriter
 from decrappify.movie import Movie
@@ -165,7 +165,7 @@ def broken_off(movie, output, threads):
 
 
 @pytest.mark.cpu_sensitive
-@pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
+@pytest.mark.parametrize(("then", "now"), [pytest.param(2, 1, marks=pytest.mark.slow), (1, 2)])
 def test_a_resumed_run_has_the_threads_that_it_began_with(movie, tmp_path, caplog, then, now):
     model, whole, output = as_model(NotesThreads(-1, None)), tmp_path / "whole.ome.zarr", tmp_path / "restored.ome.zarr"
     with threads_put_back():
@@ -196,3 +196,46 @@ def test_a_run_begun_elsewhere_or_without_record_is_finished_with_a_warning(movi
         restore(movie, as_model(PoolingNetwork(3)), output, **FAST).close()
     (warning,) = runtime_messages(caplog)
     assert warning.endswith("last digits may differ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("channels", {}), ("channels", [{}]), ("channels", [None]), ("read", 3), ("settings", [1]), ("asked", "cpu"),
+        ("provenance", [1]), ("provenance", {"restoration": 5}), ("tile_size", "big"), ("precision", 16),
+        ("channels", [{"offset": "0", "scale": 1.0, "limits": None, "constant": None}]),
+        ("channels", [{"offset": 0.0, "scale": 0.0, "limits": None, "constant": None}]),
+        ("channels", [{"offset": 0.0, "scale": 1.0, "limits": {"zero": 0.0}, "constant": None}]),
+    ],
+)  # fmt: skip
+def test_a_run_whose_record_is_damaged_is_refused_and_can_be_discarded(movie, tmp_path, name, value):
+    output = tmp_path / "restored.ome.zarr"
+    *_, state = broken_off(movie, output, torch.get_num_threads())
+    with closing(Journal(output.with_name(f"{output.name}.partial") / "journal")) as journal:
+        journal.save_state(state | {name: value})
+    model = as_model(PoolingNetwork(3))
+    with pytest.raises(OutputExistsError, match=r"whose record is damaged \(.*\); discard it with overwrite=True"):
+        restore(movie, model, output, **FAST)
+    restore(movie, model, output, overwrite=True, **FAST).close()
+
+
+@pytest.mark.parametrize("entry", [[99, 0, 0], {"note": [0, 0, 0, {"outliers": 1}]}, {"note": [0, 0, 0, {"read": 5}]}])
+def test_a_run_whose_planes_are_damaged_is_refused(movie, tmp_path, entry):
+    output = tmp_path / "restored.ome.zarr"
+    broken_off(movie, output, torch.get_num_threads())
+    with closing(Journal(output.with_name(f"{output.name}.partial") / "journal")) as journal:
+        journal._append(entry)
+    with pytest.raises(OutputExistsError, match=r"whose record is damaged"):
+        restore(movie, as_model(PoolingNetwork(3)), output, **FAST)
+
+
+def test_an_unfinished_store_with_other_chunks_is_refused(movie, tmp_path):
+    output = tmp_path / "restored.ome.zarr"
+    broken_off(movie, output, torch.get_num_threads())
+    document = output.with_name(f"{output.name}.partial") / "store.ome.zarr" / "0" / "zarr.json"
+    text = document.read_text(encoding="utf-8")
+    values = json.loads(text)
+    values["chunk_grid"]["configuration"]["chunk_shape"][0] = 0
+    document.write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(FormatError, match=r"store\.ome\.zarr is damaged .*--overwrite"):
+        restore(movie, as_model(PoolingNetwork(3)), output, **FAST)

@@ -8,6 +8,7 @@ import decrappify as dc
 from decrappify.errors import OutputExistsError
 from decrappify.io import partial_path
 from decrappify.restoration.restorer import RestorationCancelled
+from decrappify.restoration.scenes import restore_scenes
 
 
 @pytest.fixture
@@ -84,6 +85,26 @@ def test_restore_all_scenes_keeps_nothing_of_an_input_whose_middle_has_changed(t
     assert result.stdout.count("restored before") == 1
     assert "scene A2: " in result.stderr
     assert result.stderr.count("is not the result of this scene, model and options") == 1
+
+
+def test_restore_scenes_keeps_with_overwrite_what_an_unfinished_call_restored(series, tiny_models, tmp_path):
+    def kept(stop_after=3, **options):
+        arguments = {"overwrite": True, "frames": "0:1", "device": "cpu"} | options
+        outcomes = restore_scenes(series, tiny_models["still"], tmp_path / "out.ome.zarr", **arguments)
+        found = [next(outcomes).was_finished for _ in range(stop_after)]
+        assert stop_after < 3 or next(outcomes, None) is None
+        outcomes.close()
+        return found
+
+    assert kept(1) == [False]
+    assert kept(2, dtype="float32") == [False, False]  # replaced by other options
+    assert kept(2) == [False, False]
+    assert kept(1, resume=False) == [False]
+    before = (tmp_path / "out_A1.ome.zarr" / "zarr.json").stat().st_mtime_ns
+    assert kept() == [True, True, False]
+    assert (tmp_path / "out_A1.ome.zarr" / "zarr.json").stat().st_mtime_ns == before
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+    assert kept() == [False, False, False]  # of a finished call, all are replaced
 
 
 def test_restore_of_several_scenes_names_them_and_takes_the_first(series, tiny_models, tmp_path, command):

@@ -34,7 +34,7 @@ def total_weight(grid):
     return total
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(grids())
 def test_weights_sum_to_one_everywhere(grid):
     np.testing.assert_allclose(total_weight(grid), 1, atol=1e-6)

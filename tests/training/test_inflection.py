@@ -119,7 +119,7 @@ def test_one_lucky_checkpoint_of_an_oscillation_is_not_chosen():
     assert choose(BASE, lucky).index == pytest.approx(19, abs=3)
 
 
-def test_smoothing_favours_neither_end():
+def test_smoothing_favors_neither_end():
     """A turn beside the first or last checkpoint is where it is."""
     falls = [0.5, 0.3, 0.2, 0.2, 0.4, 0.7, 1.0, 1.3]
     rows = [replace(BASE, step=k + 1, kid=kid, kid_error=0.01) for k, kid in enumerate(falls)]

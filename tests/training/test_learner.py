@@ -36,8 +36,8 @@ def test_one_cycle_rises_and_falls_as_in_fastai():
     rates, betas = [], []
     for _ in range(100):
         rates.append(learner.rate)
-        betas.append(learner.optimiser.param_groups[0]["betas"][0])
-        learner.optimiser.step()
+        betas.append(learner.optimizer.param_groups[0]["betas"][0])
+        learner.optimizer.step()
         learner.schedule.step()
     assert rates[0] == pytest.approx(1e-2 / 25)
     assert max(rates) == pytest.approx(1e-2, rel=1e-3)

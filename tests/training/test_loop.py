@@ -96,12 +96,29 @@ def new_process(tmp_path_factory):
 
 
 @pytest.mark.cpu_sensitive
+def test_a_run_resumed_with_other_threads_is_the_same_to_the_bit(straight, tmp_path):
+    with threads_put_back():
+        assert halted_after(tmp_path, 4).card["steps"] == 5
+        torch.set_num_threads(2 if torch.get_num_threads() == 1 else 1)
+        tiny_train(tmp_path, resume=True)
+    assert_same_run(tmp_path, straight)
+
+
+@pytest.mark.slow
 def test_a_run_resumed_in_a_new_process_with_other_threads_is_the_same_to_the_bit(straight, new_process):
     resumed, _ = new_process
+    assert_same_run(resumed, straight)
+
+
+def assert_same_run(resumed, straight):
+    """Bit for bit, of a run that was stopped after step 5 and resumed; but for the time that it took."""
     ours, theirs = (torch.load(folder / "checkpoint.pt", weights_only=True) for folder in (resumed, straight))
     assert_equal(ours, theirs)
     first, second = (load_model(folder / "model.safetensors") for folder in (resumed, straight))
     assert first.sha256 == second.sha256
+    # the files differ in nothing but the folder's name and the time that it took
+    cards = [list((model.card | {"name": "", "training_seconds": 0}).items()) for model in (first, second)]
+    assert cards[0] == cards[1]
     kept = [{key: row[key] for key in row if key != "seconds"} for row in log_rows(resumed) if row["step"] != "5"]
     assert kept == [{key: row[key] for key in row if key != "seconds"} for row in log_rows(straight)]
 
@@ -137,7 +154,13 @@ def flip_a_bit(path):
 
 @pytest.mark.parametrize(
     ("step", "damage", "resumed"),
-    [(2, None, 1), (7, None, 6), (7, flip_a_bit, 5), (5, lambda path: path.write_bytes(b""), 3), (6, Path.unlink, 4)],
+    [
+        pytest.param(2, None, 1, marks=pytest.mark.slow),
+        (7, None, 6),
+        (7, flip_a_bit, 5),
+        pytest.param(5, lambda path: path.write_bytes(b""), 3, marks=pytest.mark.slow),
+        (6, Path.unlink, 4),
+    ],
 )
 def test_a_run_killed_in_any_step_loses_one_step_and_resumes_to_the_bit(
     straight, tmp_path, caplog, bar, step, damage, resumed
@@ -156,7 +179,7 @@ def test_a_run_killed_in_any_step_loses_one_step_and_resumes_to_the_bit(
     assert (tmp_path / "checkpoint.damaged.pt").exists() is (damage not in (None, Path.unlink))
 
 
-@pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
+@pytest.mark.parametrize(("then", "now"), [pytest.param(2, 1, marks=pytest.mark.slow), (1, 2)])
 def test_a_resumed_run_has_the_threads_that_it_began_with(tmp_path, then, now):
     config, stop, found = replace(CONFIG, max_steps=2), threading.Event(), set()
     stop.set()
@@ -184,6 +207,7 @@ def test_a_run_begun_elsewhere_or_without_record_is_resumed_with_a_warning(tmp_p
     assert warning.endswith("last digits may differ")
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_the_run_goes_on_from_there(new_process):
     _, stopped = new_process
     steps = torch.load(stopped / "checkpoint.pt", weights_only=True)["step"]

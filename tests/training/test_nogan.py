@@ -15,7 +15,7 @@ import pytest
 import tifffile
 import torch
 from PIL import Image
-from tests import narrow  # noqa: F401  # makes its encoder known
+from tests.narrow import in_place_of_vgg16
 
 from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.model import load_model
@@ -140,31 +140,40 @@ def test_the_model_is_the_chosen_checkpoint(straight):
     assert load_model(folder / "model.safetensors").sha256 == model.sha256
 
 
-def _stop_in_every_phase(tmp_path, threads):
-    """Begin with so many threads and resume, now with one and now with two, to a stop and a kill in each phase."""
+def _halt_in_every_phase(tmp_path, threads, kinds):
+    """Begin with so many threads and resume, now with one and now with two, to a halt of these kinds in each phase."""
     stops = ("pretrain", 5), ("cycle 1: save images", 8), ("cycle 1: critic", 3), ("cycle 1: GAN", 4)
     for number, (phase, steps) in enumerate(stops):
         torch.set_num_threads(threads if number == 0 else 1 + number % 2)
-        stop = StopAt(phase, steps)
-        halted = tiny_nogan(tmp_path, progress=stop, stop=stop.event, resume=number > 0)
-        assert stop.event.is_set()
-        assert halted.sha256 == load_model(tmp_path / "model.safetensors").sha256
-        assert halted.card["unfinished"].startswith(f"stopped in {phase} at ")
-        assert not (tmp_path / "critic.safetensors").exists()
-        saves = replace(CONFIG, checkpoint_minutes=0)
-        with pytest.raises(Killed):
-            tiny_nogan(tmp_path, saves, progress=StopAt(phase, steps + 2, kill=True), resume=True)
-        before_gan = halted.card["verdict"] == "stopped before the first checkpoint of a GAN phase"
-        assert before_gan is (phase != "cycle 1: GAN")
+        if "stop" in kinds[number]:
+            stop = StopAt(phase, steps)
+            halted = tiny_nogan(tmp_path, progress=stop, stop=stop.event, resume=number > 0)
+            assert stop.event.is_set()
+            assert halted.sha256 == load_model(tmp_path / "model.safetensors").sha256
+            assert halted.card["unfinished"].startswith(f"stopped in {phase} at ")
+            assert not (tmp_path / "critic.safetensors").exists()
+            before_gan = halted.card["verdict"] == "stopped before the first checkpoint of a GAN phase"
+            assert before_gan is (phase != "cycle 1: GAN")
+        if "kill" in kinds[number]:
+            saves = replace(CONFIG, checkpoint_minutes=0)
+            with pytest.raises(Killed):
+                tiny_nogan(tmp_path, saves, progress=StopAt(phase, steps + 2, kill=True), resume=number > 0)
 
 
 @undrawn_run
 @pytest.mark.cpu_sensitive
-def test_a_run_stopped_and_killed_in_every_phase_and_resumed_is_the_same_to_the_bit(straight, tmp_path):
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        pytest.param(("kill", "stop", "kill", "stop"), id="once"),
+        pytest.param((("stop", "kill"),) * 4, marks=pytest.mark.slow, id="both"),
+    ],
+)
+def test_a_run_halted_in_every_phase_and_resumed_is_the_same_to_the_bit(straight, tmp_path, kinds):
     folder, model = straight
     threads = torch.get_num_threads()
     with threads_put_back():
-        _stop_in_every_phase(tmp_path, threads)
+        _halt_in_every_phase(tmp_path, threads, kinds)
         torch.set_num_threads(2 if threads == 1 else 1)
         resumed = tiny_nogan(tmp_path, resume=True)
     assert resumed.card["runtime"] == {"threads": threads, "processor": processor_type()}
@@ -178,7 +187,9 @@ def test_a_run_stopped_and_killed_in_every_phase_and_resumed_is_the_same_to_the_
 
 
 @undrawn_run
-@pytest.mark.parametrize(("phase", "steps"), [("pretrain", 2), ("cycle 1: save images", 4)])
+@pytest.mark.parametrize(
+    ("phase", "steps"), [pytest.param("pretrain", 2, marks=pytest.mark.slow), ("cycle 1: save images", 4)]
+)
 def test_a_run_folder_that_vanishes_ends_the_run_in_one_line(tmp_path, phase, steps):
     class Removed(StopAt):
         def update(self, n):
@@ -240,7 +251,7 @@ def test_a_phase_that_ended_early_is_over_in_a_resumed_run(tmp_path):
 @undrawn_run
 def test_a_run_without_pretraining_starts_from_a_model_and_a_critic(straight, tmp_path):
     folder, _ = straight
-    config = replace(CONFIG, pretrain=(), critic_steps=())
+    config = replace(CONFIG, items=80, checkpoint_share=0.1, pretrain=(), critic_steps=())
     tiny_nogan(
         tmp_path, config, start_from=folder / "pretrained.safetensors", critic_from=folder / "critic.safetensors"
     )
@@ -255,7 +266,8 @@ def test_measured_pairs_and_three_frames_go_through_the_same_schedule(tmp_path):
     good = np.asarray(spots())[:, 0, 0]
     bad = good + rng.normal(0, 0.05, good.shape).astype(np.float32)
     pairs = [(bad, good), (bad[::-1].copy(), good[::-1].copy())]
-    config = replace(CONFIG, n_frames=3, pretrain=(replace(CONFIG.pretrain[0], share=0.05),))
+    pretrain = (replace(CONFIG.pretrain[0], share=0.05),)
+    config = replace(CONFIG, n_frames=3, items=80, checkpoint_share=0.1, pretrain=pretrain)
     model = train_nogan(pairs=pairs, config=config, output=tmp_path)
     assert (model.n_frames, model.crappifier) == (3, None)
 
@@ -270,7 +282,8 @@ def test_a_gan_phase_that_the_disk_cannot_hold_is_refused_before_it_starts(tmp_p
 
 
 @undrawn_run
-def test_the_content_loss_may_be_a_feature_loss(tmp_path, caplog):
+def test_the_content_loss_may_be_a_feature_loss(tmp_path, caplog, monkeypatch):
+    in_place_of_vgg16(monkeypatch)
     step = replace(CONFIG.pretrain[0], share=0.02, size=16)  # VGG's smallest size
     gan = replace(CONFIG.gan, share=0.05, threshold=10.0, size=16)
     config = replace(CONFIG, content_loss="feature-deoldify", vgg_weights="random", pretrain=(step,), gan=gan)
@@ -320,7 +333,9 @@ def test_what_cannot_be_trained_is_refused_in_one_line(straight, tmp_path):
         train_nogan(pairs=[(1, 2)], config=NoganConfig(task="colorization"), output=tmp_path)
 
 
-def test_photographs_are_coloured_by_the_same_schedule(tmp_path):
+def test_photographs_are_coloured_by_the_same_schedule(tmp_path, monkeypatch):
+    monkeypatch.setattr(NoganRecord, "draw", lambda self, *, final=True: None)
+    monkeypatch.setattr(nogan_choice, "draw_monitors", lambda *arguments, **settings: None)
     rng = np.random.default_rng(0)
     photographs = [rng.integers(0, 255, (40, 50, 3), dtype=np.uint8) for _ in range(6)]
     config = replace(

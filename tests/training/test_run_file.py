@@ -13,6 +13,8 @@ from decrappify.training.run_file import train_from_file
 
 from .tiny_run import NOISE, cells
 
+pytestmark = pytest.mark.usefixtures("undrawn_training")
+
 SETTINGS = """
 [training]
 network = "small"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from decrappify.crappify.colour import luma
+from decrappify.crappify.color import luma
 from decrappify.errors import InputError
 from decrappify.movie import Array
 
@@ -12,7 +12,7 @@ _BAND_PIXELS = 1 << 20  # worked on at once: a dozen int32 planes of it stay bel
 _HALF = 8192  # of the 14 bits after the point
 
 
-def grey_of(picture: Array) -> Array:
+def gray_of(picture: Array) -> Array:
     """Grey of a colour picture, as Pillow's mode ``L`` has it.
 
     Parameters
@@ -26,7 +26,7 @@ def grey_of(picture: Array) -> Array:
 
     Examples
     --------
-    >>> grey_of(np.array([[[255, 0, 0], [10, 10, 10]]], np.uint8))
+    >>> gray_of(np.array([[[255, 0, 0], [10, 10, 10]]], np.uint8))
     array([[76, 10]], dtype=uint8)
     """
     return luma(np.moveaxis(picture, -1, 0))
@@ -83,9 +83,9 @@ def merge_luma(original: Array, colour: Array) -> Array:
 def _merge_band(original: Array, colour: Array, merged: Array) -> None:
     full_scale = int(np.iinfo(original.dtype).max)
     step = full_scale // 255  # one 8-bit level in the original's levels: 1 or 257; int32 holds every product below
-    luma, colour_luma = luma_of(original), luma_of(colour)
-    u = _chroma(8061, colour[..., 2], colour_luma) * step
-    v = _chroma(14369, colour[..., 0], colour_luma) * step
+    luma, color_luma = luma_of(original), luma_of(colour)
+    u = _chroma(8061, colour[..., 2], color_luma) * step
+    v = _chroma(14369, colour[..., 0], color_luma) * step
     for channel, offset in enumerate((18678 * v, -6472 * u - 9519 * v, 33292 * u)):
         merged[..., channel] = np.clip(luma + _descale(offset), 0, full_scale)
 

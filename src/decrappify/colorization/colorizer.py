@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from decrappify._version import __version__
-from decrappify.colorization.chroma import grey_of, merge_luma
+from decrappify.colorization.chroma import gray_of, merge_luma
 from decrappify.colorization.presets import (
     PRESETS,
     RENDER_FACTORS,
@@ -118,9 +118,9 @@ class Colorizer:
     def __call__(self, picture: Array) -> Array:
         """Colour one picture: (Y, X) or (Y, X, 3), uint8 or uint16, to (Y, X, 3) of the same dtype."""
         rgb = as_rgb(picture)
-        return self.finish(rgb, self.colour_of([rgb])[0])
+        return self.finish(rgb, self.color_of([rgb])[0])
 
-    def colour_of(self, pictures: Sequence[Array]) -> list[Array]:
+    def color_of(self, pictures: Sequence[Array]) -> list[Array]:
         """Ask the network for the colours of some pictures.
 
         Parameters
@@ -142,11 +142,11 @@ class Colorizer:
         squares: dict[int, Array] = {}
         for factor in set(factors):
             members = [index for index, other in enumerate(factors) if other == factor]
-            squares |= zip(members, self._colour([pictures[index] for index in members], factor), strict=True)
+            squares |= zip(members, self._color([pictures[index] for index in members], factor), strict=True)
         return [squares[index] for index in range(len(pictures))]
 
     def finish(self, picture: Array, square: Array) -> Array:
-        """Stretch a square of `colour_of` over its picture: (Y, X, 3) uint8 or uint16 to the same, luma kept."""
+        """Stretch a square of `color_of` over its picture: (Y, X, 3) uint8 or uint16 to the same, luma kept."""
         return merge_luma(picture, _resized(square, picture.shape[:2]))
 
     def render_factor_for(self, frame_shape: tuple[int, ...]) -> int:
@@ -165,7 +165,7 @@ class Colorizer:
         """
         return f"{self.identity}, render_factor {render_factor}"
 
-    def _colour(self, pictures: Sequence[Array], factor: int) -> list[Array]:
+    def _color(self, pictures: Sequence[Array], factor: int) -> list[Array]:
         squares: list[Array] = []
         while len(squares) < len(pictures):
             group = pictures[len(squares) : len(squares) + self._together]
@@ -173,7 +173,7 @@ class Colorizer:
                 factor = min(factor, self._largest)  # may have shrunk since
             try:
                 self._check_memory(len(group) * (SQUARE * factor) ** 2)
-                squares += self._colour_once(group, factor)
+                squares += self._color_once(group, factor)
                 continue
             except (MemoryError, RuntimeError, OSError) as error:
                 if not is_out_of_memory(error):
@@ -197,9 +197,9 @@ class Colorizer:
         logger.warning("out of memory on %s with render_factor=%d, now at most %d", device, factor, self._largest)
 
     @torch.inference_mode()
-    def _colour_once(self, pictures: Sequence[Array], factor: int) -> list[Array]:
+    def _color_once(self, pictures: Sequence[Array], factor: int) -> list[Array]:
         side = SQUARE * factor
-        greys = np.stack([grey_of(_resized(_as_uint8(picture), (side, side))) for picture in pictures])
+        greys = np.stack([gray_of(_resized(_as_uint8(picture), (side, side))) for picture in pictures])
         unit = torch.from_numpy(greys).to(self.network.device)[:, None].float() / 255
         prediction: Tensor = self.network((unit - self._mean) / self._std)
         if not torch.isfinite(prediction).all():  # which would become black
@@ -229,7 +229,7 @@ class Colorizer:
 
 
 def _statistics(model: Model) -> ChannelStatistics:
-    """Give the normalisation of a colorization model, and refuse other models."""
+    """Give the normalization of a colorization model, and refuse other models."""
     task = model.card.get("task")
     if task != "colorization":
         raise InputError(
@@ -244,7 +244,7 @@ def _statistics(model: Model) -> ChannelStatistics:
         )
     if not isinstance(model.normalization, ChannelStatistics) or len(model.normalization.mean) != 3:
         raise InputError(
-            f"model {model.name!r} is normalised by {model.normalization}; colorization needs ChannelStatistics of "
+            f"model {model.name!r} is normalized by {model.normalization}; colorization needs ChannelStatistics of "
             "red, green and blue, such as decrappify.intensity.IMAGENET"
         )
     return model.normalization

@@ -22,8 +22,9 @@ from decrappify.colorization.film_segments import SEGMENT_FRAMES, SegmentFolder,
 from decrappify.colorization.presets import SQUARE, check_damaged
 from decrappify.colorization.steady import State, Steadier, load_state, save_state
 from decrappify.colorization.watermark import add_watermark
-from decrappify.errors import FormatError, InputError, MissingFileError
+from decrappify.errors import FormatError, InputError
 from decrappify.io.durable import output_errors
+from decrappify.io.film_opening import check_film_file
 from decrappify.io.locks import locked
 from decrappify.io.outputs import check_output, refuse_overlap
 from decrappify.movie import Array
@@ -121,13 +122,16 @@ def colorize_film(
     _check_batch_size(batch_size)
     refuse_overlap(output, source)
     check_damaged(damaged)
-    about = _about(source, colorizer, watermark=watermark, steady=steady, damaged=damaged)
+    check_film_file(source)
     check_output(output, overwrite=True)
     with output_errors(output), locked(output) as lock:
+        if lock.placed_by is None:
+            check_output(lock.target, overwrite=overwrite)
+        reader = FilmReader(source, damaged)
+        about = _about(reader, colorizer, watermark=watermark, steady=steady, damaged=damaged)
         folder = SegmentFolder(lock, _digest(about), about, overwrite=overwrite, resume=resume)
         batch_size = _chosen_batch_size(batch_size, folder, colorizer)
         if not folder.complete:
-            reader = FilmReader(source, damaged)
             check_tracks(reader, output)
             reader.check(partial(_check_cancel, cancel))
             with threads_put_back():
@@ -185,7 +189,7 @@ class _Film:
 
             def work(batch: _Batch) -> _Batch:
                 _check_cancel(self._cancel)
-                squares = self._steadier(batch.pictures, self._colorizer.colour_of(batch.pictures))
+                squares = self._steadier(batch.pictures, self._colorizer.color_of(batch.pictures))
                 if bar is not None:
                     bar.update(len(squares))
                 return replace(batch, squares=squares, state=self._steadier.state)
@@ -286,21 +290,14 @@ def _runtime(folder: SegmentFolder, colorizer: Colorizer) -> dict[str, Any]:
     return take_up_runtime(folder.runtime, device) if folder.continues else present_runtime(device)
 
 
-def _about(source: Path, colorizer: Colorizer, **settings: Any) -> dict[str, Any]:
-    """All that decides the pictures; a partial film is only continued by its own."""
+def _about(reader: FilmReader, colorizer: Colorizer, **settings: Any) -> dict[str, Any]:
+    """Return all that decides the images; a partial film is only continued by its own."""
     import av
 
-    if not source.exists():
-        raise MissingFileError(f"there is no file {source}; check the path")
-    status = source.stat()
     return {
         "software": __version__,
         "encoder": [av.__version__, *av.library_versions["libavcodec"]],
-        "source": [
-            os.fsencode(source.resolve()).decode("utf-8", "backslashreplace"),
-            status.st_size,
-            status.st_mtime_ns,
-        ],
+        "film": reader.content,
         "colorizer": colorizer.identity,
         "render_factor": colorizer.render_factor,
         "precision": colorizer.network.precision,

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ _OPTIONS = {
     "mov": {"movflags": "faststart"},
 }
 _UNIT_OF_MATROSKA_S = Fraction(1, 1000)
-_BITEXACT = {"fflags": "bitexact"}  # else mkv draws a random number
+# Else mkv draws a random number. The plus keeps the muxers' own conversions, such as of AAC from transport streams.
+_BITEXACT = {"fflags": "+bitexact"}
+_TRIED_PACKETS = 500  # subtitles may begin late
 
 
 def check_container(path: Path) -> str:
@@ -45,7 +48,7 @@ def check_container(path: Path) -> str:
 
 
 def check_tracks(reader: FilmReader, output: Path) -> None:
-    """Try the header of the output in memory: what it cannot hold is refused before hours of work, not after.
+    """Write the header and the first packets in memory: what is refused is refused before hours of work, not after.
 
     Raises
     ------
@@ -54,19 +57,24 @@ def check_tracks(reader: FilmReader, output: Path) -> None:
     """
     import av
 
-    if check_container(output) == "matroska" and 0 < reader.shortest_s < _UNIT_OF_MATROSKA_S:
+    kind = check_container(output)
+    if kind == "matroska" and 0 < reader.shortest_s < _UNIT_OF_MATROSKA_S:
         raise FormatError(
             f"{reader.path.name} has frames {float(reader.shortest_s):.1e} s apart, and {output.suffix} counts in "
             "milliseconds; give the output a name ending in .mp4"
         )
-    with open_film(reader.path) as source, av.open(io.BytesIO(), "w", format=check_container(output)) as trial:
+    with (
+        open_film(reader.path) as source,
+        _film_errors(output, "the container refuses the film's streams"),
+        av.open(io.BytesIO(), "w", format=kind, options=_BITEXACT) as trial,
+    ):
         passed = _Passed(source, trial, output)
-        with _film_errors(output, "the container refuses the film's streams"):
-            _add_pictures(trial, reader)
-            passed.add()
-            trial.start_encoding()
-        for line in passed.left_out:
-            logger.warning("%s", line)
+        _add_pictures(trial, reader)
+        passed.add()
+        trial.start_encoding()
+        passed.try_packets(reader)
+    for line in passed.left_out:
+        logger.warning("%s", line)
 
 
 def write_film(path: Path, reader: FilmReader, folder: SegmentFolder, output: Path, comment: str) -> None:
@@ -104,7 +112,11 @@ def write_film(path: Path, reader: FilmReader, folder: SegmentFolder, output: Pa
         container.start_encoding()
         own = ((float(packet.dts * reader.time_base), packet) for packet in _picture_packets(pictures, reader, folder))
         for _, packet in heapq.merge(own, passed.packets(reader), key=lambda timed: timed[0]):
-            container.mux(packet)
+            if packet.stream is pictures:
+                container.mux(packet)
+            else:
+                passed.mux(packet)
+    passed.warn_of_refused()
     _check_written(path, sum(len(segment.packets) for segment in folder.segments()), output)
 
 
@@ -116,6 +128,7 @@ class _Passed:
         self._name = Path(source.name).name
         self._streams: dict[int, Any] = {}
         self.left_out: list[str] = []
+        self._n_refused = 0
 
     def add(self) -> None:
         """Announce them in the output's header."""
@@ -140,6 +153,32 @@ class _Passed:
                     f"{self._output.suffix} cannot hold the subtitles of {self._name} ({codec or 'of an unknown kind'})"
                     ", which are left out"
                 )
+
+    def try_packets(self, reader: FilmReader) -> None:
+        """Write the first packet of each stream that is among the first of the file."""
+        tried = set[int]()
+        for _, packet in islice(self.packets(reader), _TRIED_PACKETS):
+            if packet.stream_index not in tried:
+                tried.add(packet.stream_index)
+                self.mux(packet)
+            if len(tried) == len(self._streams):
+                return
+
+    def mux(self, packet: Any) -> None:
+        """Write a packet, or count it if it is damaged, such as AAC that the container needs in another form."""
+        import av
+
+        try:
+            self._container.mux(packet)
+        except av.InvalidDataError:
+            self._n_refused += 1
+
+    def warn_of_refused(self) -> None:
+        """Warn of the packets that were damaged and left out."""
+        if self._n_refused:
+            logger.warning(
+                "%s: %d packets of the sound or subtitles are damaged and were left out", self._name, self._n_refused
+            )
 
     def packets(self, reader: FilmReader) -> Iterator[tuple[float, Any]]:
         """Packets with their times in seconds, in the order of the file."""

@@ -9,10 +9,11 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
-from decrappify.colorization.film_colours import FilmColours
+from decrappify.colorization.film_colors import FilmColors
 from decrappify.colorization.presets import check_damaged
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard
@@ -26,7 +27,7 @@ from decrappify.io.film_opening import (
     open_film,
     picture_stream,
 )
-from decrappify.io.film_packets import read_packets
+from decrappify.io.film_packets import packet_crc, read_packets
 from decrappify.io.orientation import upright, upright_pair
 from decrappify.movie import Array
 
@@ -81,7 +82,7 @@ class FilmReader:
         Average frames per second.
     sample_aspect_ratio : Fraction or None
         Width over height of an upright picture's pixel.
-    colours : FilmColours
+    colours : FilmColors
         How its pixels are coded.
     offset_s : Fraction
         Where the film's clock starts; subtracted from all time stamps.
@@ -102,10 +103,12 @@ class FilmReader:
         self._guard = FileGuard([path])
         with open_film(path) as container, film_errors(path, guard=self._guard):
             stream = picture_stream(container, path)
+            self._stream_index: int = stream.index
             self.time_base: Fraction = stream.time_base
             self.rate = _rate(stream)
             self._aspect: Fraction | None = stream.sample_aspect_ratio or None
             codec = stream.codec_context
+            self._codec = codec.name, crc32(codec.extradata or b"")
             # AVI knows only the decoding order, and the time stamps of its packets are made up from that.
             self._has_times = not ("avi" in container.format.name and codec.has_b_frames)
             self._packets = read_packets(container, stream)
@@ -120,7 +123,18 @@ class FilmReader:
         with film_errors(path, guard=self._guard):
             first = self._first_frame()
             self._read_layout(first)
-            self.colours = FilmColours.of_frame(first, tags)
+            self.colours = FilmColors.of_frame(first, tags)
+
+    @property
+    def content(self) -> str:
+        """Number and size of the frames, and a checksum of all that they are decoded from; equal for a copied film.
+
+        Sound and subtitles are not part of it.
+        """
+        packets = [(row.time, row.duration, row.is_key, row.crc) for row in self._packets.rows]
+        decoding = self.time_base, self.rate, self._aspect, self._orientation, self._coded, self.offset_s, self.colours
+        crc = crc32(repr((packets, self._codec, decoding)).encode())
+        return f"{self.n_frames} frames of {self.height} x {self.width} pixels, CRC-32 {crc:08x}"
 
     @property
     def shortest_s(self) -> Fraction:
@@ -246,6 +260,8 @@ class FilmReader:
     def packets(self, container: Any, streams: Any) -> Iterator[Any]:
         """Packets of some streams up to the end of the file, or to where it had become unreadable from the start.
 
+        The bytes of every packet are compared with those that were there when the film was opened.
+
         Raises
         ------
         FormatError
@@ -255,7 +271,7 @@ class FilmReader:
 
         self._guard.check()
         try:
-            yield from container.demux(streams)
+            yield from self._compared(container.demux(streams))
         except av.FFmpegError as error:
             self._guard.check()
             if not self._packets.error:
@@ -264,6 +280,26 @@ class FilmReader:
                     "The same call goes on where it stopped"
                 ) from error
         self._guard.check()
+
+    def _compared(self, packets: Iterator[Any]) -> Iterator[Any]:
+        """Raise FormatError at a packet that has changed, also where size and time of the file are as they were."""
+        rows, others = iter(self._packets.rows), dict[int, int]()
+        for packet in packets:
+            if packet.stream_index != self._stream_index:
+                others[packet.stream_index] = packet_crc(packet, others.get(packet.stream_index, 0))
+            elif packet.size and not packet.is_discard:
+                row = next(rows, None)
+                if row is None or row.crc != packet_crc(packet):
+                    raise self._changed()
+            yield packet
+        if any(crc != self._packets.others.get(index, 0) for index, crc in others.items()):
+            raise self._changed()
+
+    def _changed(self) -> FormatError:
+        return FormatError(
+            f"{self.path} was changed after it was opened (other bytes in it), so its frames may not belong together; "
+            "wait until it is complete, and run the same again"
+        )
 
     def _decodable(self, container: Any, options: dict[str, str]) -> Iterator[Any]:
         """Packets of the picture stream, with a decoder of these options."""

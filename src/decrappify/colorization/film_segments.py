@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -12,12 +14,15 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from decrappify.colorization.film_reader import FilmReader
+from decrappify.errors import OutputExistsError
 from decrappify.io.durable import read_json, sync_file, write_json
 from decrappify.io.h264 import X264_THREADS, x264_options
 from decrappify.io.locks import OutputLock
 from decrappify.io.outputs import check_output
-from decrappify.io.working_folder import WorkingFolder
+from decrappify.io.working_folder import WorkingFolder, marker_of
+from decrappify.io.working_paths import working_path
 from decrappify.movie import Array
+from decrappify.restoration.resuming import changed_settings, refusal
 
 SEGMENT_FRAMES = 100  # a fixed number, so that a resumed run codes the very same pieces
 _QUALITY = {"crf": "17", "preset": "medium"}
@@ -158,12 +163,15 @@ class SegmentFolder:
 
     def __init__(self, lock: OutputLock, key: str, about: dict[str, Any], *, overwrite: bool, resume: bool) -> None:
         self._lock, self._overwrite = lock, overwrite
+        if not overwrite:
+            _refuse_another_run(lock, key, about)
         self._folder = WorkingFolder(lock, key, overwrite=overwrite)
         self.path, self.key = self._folder.path, key
+        self._whole: set[int] = set()  # pieces whose checksum was compared, or that this run made
         self.continues = self._folder.continues and resume
         self.runtime: Any = self._folder.about.get("runtime") if self.continues else None
         recorded = self._folder.about.get("batch_size") if self.continues else None
-        self.batch_size: int | None = recorded if isinstance(recorded, int) else None
+        self.batch_size: int | None = recorded if type(recorded) is int and recorded > 0 else None
         self.complete = resume and lock.placed_by == key
         if not self.complete:
             check_output(lock.target, overwrite=overwrite)
@@ -199,17 +207,23 @@ class SegmentFolder:
         state = self.state_path(number)
         if state.exists():
             sync_file(state)
-        write_json(self.path / f"{number:05d}.json", asdict(segment))
+        write_json(self.path / f"{number:05d}.json", {**asdict(segment), "crc32": self._crc32(number, segment)})
+        self._whole.add(number)
 
     def segment(self, number: int) -> Segment | None:
-        """Read what is known of a piece; None if it is not finished, not whole, or of another run."""
+        """Read what is known of a piece; None if it is not finished, not whole, damaged, or of another run."""
         values = read_json(self.path / f"{number:05d}.json")
         if values.get("key") != self.key:
             return None
-        segment = Segment(**{**values, "packets": [tuple(packet) for packet in values["packets"]]})
-        size = segment.header_size + sum(packet[2] for packet in segment.packets)
-        media = self.media_path(number)
-        return segment if media.is_file() and media.stat().st_size == size else None
+        checksum = values.pop("crc32", None)
+        try:
+            segment = Segment(**{**values, "packets": [tuple(packet) for packet in values["packets"]]})
+            if number not in self._whole and checksum != self._crc32(number, segment):
+                return None
+        except (TypeError, KeyError, OSError):
+            return None
+        self._whole.add(number)
+        return segment
 
     def segments(self) -> Iterator[Segment]:
         """Finished pieces from the first to the last before a gap."""
@@ -218,6 +232,22 @@ class SegmentFolder:
             yield segment
             number += 1
 
+    def _crc32(self, number: int, segment: Segment) -> int:
+        """Return a checksum over what is known of a piece, its packets and its state."""
+        total = zlib.crc32(json.dumps(asdict(segment)).encode())
+        state = self.state_path(number)
+        for file in (self.media_path(number), *([state] if state.exists() else [])):
+            total = zlib.crc32(file.read_bytes(), total)
+        return total
+
     def remove(self) -> None:
-        """Delete the folder."""
-        self._folder.remove()
+        """Delete the folder of a complete film."""
+        self._folder.remove_finished()
+
+
+def _refuse_another_run(lock: OutputLock, key: str, about: dict[str, Any]) -> None:
+    """Raise OutputExistsError if the unfinished film is of another run; it names what has changed."""
+    before = marker_of(lock)
+    if before and before.get("run_key") != key:
+        changes = changed_settings(before, about) or ["it has other settings"]
+        raise OutputExistsError(refusal(working_path(lock.target), changes))

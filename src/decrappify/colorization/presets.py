@@ -124,7 +124,7 @@ def check_render_factor(render_factor: int | str) -> int | str:
 def automatic_render_factor(frame_shape: tuple[int, int], preset: ColorizationPreset) -> int:
     """Choose a render factor for a picture: a square about as large as its shorter side, in the preset's range.
 
-    A larger square would only show the network a blown-up picture, a smaller one loses what there is to recognise.
+    A larger square would only show the network a blown-up picture, a smaller one loses what there is to recognize.
 
     Parameters
     ----------

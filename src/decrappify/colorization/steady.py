@@ -13,7 +13,7 @@ from decrappify.movie import Array
 State = tuple[Array, Array]
 
 _SAMPLES = 32  # along each side of the grey thumbnail
-_CUT = 25.0  # grey levels by which neighbouring frames differ on average where the scene is another
+_CUT = 25.0  # grey levels by which neighboring frames differ on average where the scene is another
 
 
 class Steadier:

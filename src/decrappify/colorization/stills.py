@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from decrappify.colorization.photographs import READABLE, Photograph, read_descr
 from decrappify.colorization.presets import SQUARE
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
-from decrappify.io.durable import remove, write_json
+from decrappify.io.durable import json_bytes
 from decrappify.io.locks import locked_folder
 from decrappify.io.natural import natural_key
 from decrappify.io.outputs import atomic_output, check_early, refuse_overlap
@@ -68,7 +69,7 @@ def colorize_still(
     """
     check_still_output(source, output, overwrite=overwrite)
     note, photograph = _note(source, watermark=watermark), read_photograph(source)
-    (square,) = colorizer.colour_of([photograph.pixels])
+    (square,) = colorizer.color_of([photograph.pixels])
     return _write(output, photograph, square, colorizer, note, watermark=watermark, overwrite=overwrite)
 
 
@@ -136,11 +137,12 @@ def colorize_folder(
     failed: list[Failure] = []
     with locked_folder(output), threads_put_back():
         _take_up(output, colorizer, resume=resume and not overwrite)
-        _colour_all(
+        _color_all(
             pairs, size, colorizer, failed, watermark=watermark, overwrite=overwrite, resume=resume, progress=progress,
             cancel=cancel,
         )  # fmt: skip
-        remove(output / _RUN)
+        with suppress(OSError):  # all is done, and the next run replaces it
+            (output / _RUN).unlink(missing_ok=True)
     if failed:
         raise InputError(
             f"{len(failed)} of {len(pairs)} pictures were not coloured, the others are in {output}: {_listed(failed)}"
@@ -171,10 +173,10 @@ def _take_up(output: Path, colorizer: Colorizer, *, resume: bool) -> None:
         ours = False
     runtime = take_up_runtime(earlier.get("runtime"), device) if ours else present_runtime(device)
     with atomic_output(path, overwrite=True) as partial:
-        write_json(partial, about | {"runtime": runtime})
+        partial.write_bytes(json_bytes(about | {"runtime": runtime}))
 
 
-def _colour_all(
+def _color_all(
     pairs: Sequence[Pair],
     size: int,
     colorizer: Colorizer,
@@ -197,7 +199,7 @@ def _colour_all(
             if not overwrite:
                 todo, done = _unfinished(batch, colorizer, failed, watermark=watermark, resume=resume)
             if todo:
-                _colour_batch(todo, done, colorizer, failed, watermark=watermark, overwrite=overwrite)
+                _color_batch(todo, done, colorizer, failed, watermark=watermark, overwrite=overwrite)
             if bar is not None:
                 bar.update(len(batch))
     finally:
@@ -254,7 +256,8 @@ def _unfinished(
         elif resume and _is_finished(output, colorizer, _note(source, watermark=watermark)):
             done.append((source, output))
         else:
-            why = "was not made of this picture by this model and these settings" if resume else "already exists"
+            other = "is damaged, or was not made of this picture by this model and these settings"
+            why = other if resume else "already exists"
             error = f"{output} {why}; replace it with overwrite=True (--overwrite), or choose another folder"
             failed.append((source, OutputExistsError(error)))
     return todo, done
@@ -263,7 +266,8 @@ def _unfinished(
 def _is_finished(output: Path, colorizer: Colorizer, note: str) -> bool:
     try:
         description = read_description(output)
-    except FormatError:
+        read_photograph(output)  # its metadata may be whole where its pixels are not
+    except _OF_ONE_PICTURE:
         return False
     factor = colorizer.render_factor
     if isinstance(factor, int):
@@ -282,7 +286,7 @@ def _note(source: Path, *, watermark: bool) -> str:
     return f"{', watermark' if watermark else ''}, source CRC-32 {checksum:08x}"
 
 
-def _colour_batch(
+def _color_batch(
     todo: Sequence[Pair],
     done: Sequence[Pair],
     colorizer: Colorizer,
@@ -298,7 +302,7 @@ def _colour_batch(
             photographs.append((source, output, _note(source, watermark=watermark), read_photograph(source)))
         except _OF_ONE_PICTURE as error:
             failed.append((source, error))
-    squares = colorizer.colour_of([photograph.pixels for *_, photograph in photographs])
+    squares = colorizer.color_of([photograph.pixels for *_, photograph in photographs])
     for (source, output, note, photograph), square in zip(photographs, squares, strict=True):
         if (source, output) in done:
             continue

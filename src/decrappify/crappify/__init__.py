@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from decrappify.crappify.artefacts import Bleaching, Jpeg, Text
+from decrappify.crappify.artifacts import Bleaching, Jpeg, Text
 from decrappify.crappify.choice import OneOf
-from decrappify.crappify.colour import FilmNoise, Grey
+from decrappify.crappify.color import FilmNoise, Grey
 from decrappify.crappify.crappifier import Crappifier
 from decrappify.crappify.light import Brightness, Contrast
 from decrappify.crappify.movies import crappify_movie

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -36,6 +35,8 @@ def write_table(table: Mapping[str, Any], path: Path, *, overwrite: bool = False
     if path.exists() and not overwrite:
         raise OutputExistsError(f"{path} exists; pass overwrite=True to replace it")
     text = to_toml(table) if path.suffix.lower() == ".toml" else json.dumps(table, indent=2) + "\n"
+    import secrets
+
     partial = path.with_name(f".{path.name}.{secrets.token_hex(16)}.partial")
     try:
         partial.write_text(text, encoding="utf-8")

@@ -48,7 +48,7 @@ def crappify_movie(
     seed = int(seed)
     # Five words: a seed of four or fewer would be the stream of plane (0, 0, 0), since numpy pads with zeros.
     setting = crappifier.fixed(np.random.default_rng([seed, 0, 0, 0, 1]))
-    levels = (_for_colours if crappifier.colour else _per_channel)(movie, normalization)
+    levels = (_for_colors if crappifier.colour else _per_channel)(movie, normalization)
     source = _CrappifiedSource(movie, setting, levels, seed, colour=crappifier.colour)
     done = {
         "crappifier": setting.to_dict(),
@@ -73,7 +73,7 @@ def _per_channel(movie: Movie, given: Normalization | Sequence[Normalization] | 
     return levels
 
 
-def _for_colours(movie: Movie, given: Normalization | Sequence[Normalization] | None) -> list[Normalization]:
+def _for_colors(movie: Movie, given: Normalization | Sequence[Normalization] | None) -> list[Normalization]:
     if movie.shape[1] != 3:
         raise InputError(f"{movie.name} has {movie.shape[1]} channels, this crappifier needs red, green and blue")
     levels = _per_channel(movie, full_scale(movie.dtype) if given is None else given)
@@ -86,7 +86,7 @@ class _CrappifiedSource:
     def __init__(
         self, movie: Movie, setting: Crappifier, levels: list[Normalization], seed: int, *, colour: bool
     ) -> None:
-        self._movie, self._setting, self.levels, self._seed, self._colour = movie, setting, levels, seed, colour
+        self._movie, self._setting, self.levels, self._seed, self._color = movie, setting, levels, seed, colour
         rows, columns = (size // setting.scale for size in movie.shape[3:])
         if not rows or not columns:
             raise InputError(
@@ -99,17 +99,17 @@ class _CrappifiedSource:
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         if (t, c, z) in self._movie.missing:  # never recorded, so nothing to degrade: it reads as zeros
             return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
-        first = 0 if self._colour else c  # the three colours of a picture are degraded together
+        first = 0 if self._color else c  # the three colours of a picture are degraded together
         latest = self._latest  # tiles of one plane are read one after the other
         if latest is None or latest[0] != (t, first, z):
             latest = self._latest = ((t, first, z), self._crappified(t, first, z))
-        plane = latest[1][c] if self._colour else latest[1]
+        plane = latest[1][c] if self._color else latest[1]
         return plane[rows, columns].copy()
 
     def _crappified(self, t: int, c: int, z: int) -> Array:
         scale, levels = self._setting.scale, self.levels[c]
         whole = tuple(slice(0, size * scale) for size in self.shape[3:])
-        if self._colour:
+        if self._color:
             image = np.stack([self._movie.region(t, channel, z, *whole) for channel in range(3)])
         else:
             image = self._movie.region(t, c, z, *whole)
@@ -118,7 +118,7 @@ class _CrappifiedSource:
             np.random.default_rng([self._seed, t, c, z]),
             data_range=(levels.offset, levels.offset + levels.scale),
             times=np.array([t]),
-            colour=self._colour,
+            colour=self._color,
         )
 
     def close(self) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from decrappify.crappify.artefacts import Jpeg, Text
+from decrappify.crappify.artifacts import Jpeg, Text
 from decrappify.crappify.choice import OneOf
-from decrappify.crappify.colour import FilmNoise, Grey
+from decrappify.crappify.color import FilmNoise, Grey
 from decrappify.crappify.crappifier import Crappifier
 from decrappify.crappify.light import Brightness, Contrast
 from decrappify.crappify.noise import Gaussian, Poisson, PoissonGaussian, SaltAndPepper, Speckle

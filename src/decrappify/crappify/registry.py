@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from decrappify.checks import short
-from decrappify.crappify.artefacts import Bleaching, Jpeg, Text
+from decrappify.crappify.artifacts import Bleaching, Jpeg, Text
 from decrappify.crappify.choice import OneOf
-from decrappify.crappify.colour import FilmNoise, Grey
+from decrappify.crappify.color import FilmNoise, Grey
 from decrappify.crappify.light import Brightness, Contrast
 from decrappify.crappify.noise import Gaussian, Poisson, PoissonGaussian, SaltAndPepper, Speckle
 from decrappify.crappify.optics import Airy, Blur
@@ -79,5 +78,7 @@ def part_from_dict(entry: Any) -> Part:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Close an error message with the nearest known names, or all of them."""
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(known)}"

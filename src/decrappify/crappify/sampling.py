@@ -48,8 +48,8 @@ class BinDown(Part):
 class SampleDown(Part):
     """Down-sample as a point scanner does: fewer dwell positions, each seeing one point of the scene, not an area.
 
-    The dwell position is the centre of the block, so that the new grid lies as that of `BinDown` does. For an even
-    factor the centre falls between pixels, and the four nearest along each axis are interpolated (cubic; Keys 1981).
+    The dwell position is the center of the block, so that the new grid lies as that of `BinDown` does. For an even
+    factor the center falls between pixels, and the four nearest along each axis are interpolated (cubic; Keys 1981).
 
     Attributes
     ----------
@@ -71,15 +71,15 @@ class SampleDown(Part):
         return self.factor
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
-        """Look at the block centres."""
+        """Look at the block centers."""
         start, between = divmod(self.factor - 1, 2)
         if not between:
             return signal[:, start :: self.factor, start :: self.factor].copy()
         for axis in (1, 2):
-            signal = self._centres(signal, axis, start)
+            signal = self._centers(signal, axis, start)
         return signal
 
-    def _centres(self, signal: Signal, axis: int, start: int) -> Signal:
+    def _centers(self, signal: Signal, axis: int, start: int) -> Signal:
         size = signal.shape[axis]
         left = np.arange(start, size, self.factor)
         outer = signal.take(np.maximum(left - 1, 0), axis) + signal.take(np.minimum(left + 2, size - 1), axis)

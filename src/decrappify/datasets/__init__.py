@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decrappify.datasets.colour import ColourDataset
+from decrappify.datasets.color import ColourDataset
 from decrappify.datasets.pairs import PairDataset, pair_scale
 from decrappify.datasets.sample import Sample
 from decrappify.datasets.split import split_movies

@@ -23,7 +23,7 @@ _REDRAWS = 100
 class PairDataset(Dataset[Sample]):
     """Random patches from measured (source, target) movies.
 
-    Each movie is normalised on its own, so that a short exposure and a long one meet in network units. A target of one
+    Each movie is normalized on its own, so that a short exposure and a long one meet in network units. A target of one
     frame serves every frame of its source (a burst of short exposures of a still specimen); two source frames of such a
     burst are two measured noise draws, and become X1 and X2.
 

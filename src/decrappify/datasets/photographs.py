@@ -53,7 +53,7 @@ class Photographs:
                 kept = self._kept(entry, in_memory=cache_bytes > 0)
             except DecrappifyError as error:
                 logger.debug("left out: %s", error)
-                left_out["grey" if isinstance(error, _GreyError) else "unreadable"] += 1
+                left_out["grey" if isinstance(error, _GrayError) else "unreadable"] += 1
                 continue
             cache_bytes -= kept.nbytes if isinstance(kept, np.ndarray) and isinstance(entry, Path) else 0
             self._entries.append(kept)
@@ -74,14 +74,14 @@ class Photographs:
 
     def _kept(self, entry: Path | Array, *, in_memory: bool) -> Path | Array:
         if isinstance(entry, Path) and not in_memory:
-            return _with_colour_header(entry)
+            return _with_color_header(entry)
         picture = _read(entry) if isinstance(entry, Path) else entry
         if (picture == picture[:1]).all():
-            raise _GreyError(f"{entry.name if isinstance(entry, Path) else 'a picture'} is grey")
+            raise _GrayError(f"{entry.name if isinstance(entry, Path) else 'a picture'} is grey")
         return reduced(picture, self._shorter_side)
 
 
-class _GreyError(InputError):
+class _GrayError(InputError):
     """A picture without colours."""
 
 
@@ -118,7 +118,7 @@ def _from_array(picture: Array) -> Array:
     return np.ascontiguousarray(np.moveaxis(picture, -1, 0))
 
 
-def _with_colour_header(path: Path) -> Path:
+def _with_color_header(path: Path) -> Path:
     from decrappify.io import open_movie
 
     with open_movie(path) as movie:
@@ -151,6 +151,6 @@ def _bits(path: Path) -> int:
 
 def _check(shape: tuple[int, ...], dtype: np.dtype[np.generic], path: Path) -> None:
     if shape[:3] == (1, 1, 1):
-        raise _GreyError(f"{path.name} is grey")
+        raise _GrayError(f"{path.name} is grey")
     if shape[:3] != (1, 3, 1) or dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path.name} holds {shape} {dtype}, needs one picture of red, green and blue of 8 or 16 bits")

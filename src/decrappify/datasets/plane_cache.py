@@ -1,4 +1,4 @@
-"""Normalised access to a movie for patch sampling: small movies held in memory, large ones read region by region."""
+"""Normalized access to a movie for patch sampling: small movies held in memory, large ones read region by region."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from decrappify.windows import recorded_window
 
 
 class NormalizedMovie:
-    """A movie in network units, one normalisation per channel.
+    """A movie in network units, one normalization per channel.
 
     Parameters
     ----------
     movie : Movie
         The movie; refused in one line if it holds NaN or a channel is constant.
     rule : NormalizationRule
-        How the normalisation is measured.
+        How the normalization is measured.
     in_memory : bool
         Read everything once and keep it in its own dtype.
     """
@@ -72,7 +72,7 @@ class NormalizedMovie:
 
 
 def cache_movies(movies: list[Movie], rule: NormalizationRule, cache_bytes: int) -> list[NormalizedMovie]:
-    """Normalise each movie, keeping in memory as many as fit into `cache_bytes`, smallest first."""
+    """Normalize each movie, keeping in memory as many as fit into `cache_bytes`, smallest first."""
     budget = cache_bytes
     kept: dict[int, bool] = {}
     for index in sorted(range(len(movies)), key=lambda i: movies[i].nbytes):

@@ -1,6 +1,6 @@
 """Train/validation split by movie, by contiguous time or by a strip of the field, never by random frame.
 
-Neighbouring frames are nearly equal: random ones would leak from one part into the other.
+Neighboring frames are nearly equal: random ones would leak from one part into the other.
 """
 
 from __future__ import annotations

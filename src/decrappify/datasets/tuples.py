@@ -38,7 +38,7 @@ class TupleDataset(Dataset[Sample]):
     Parameters
     ----------
     movies : sequence of Movie
-        High-resolution movies, stacks and stills, of any size and dtype; each is normalised on its own.
+        High-resolution movies, stacks and stills, of any size and dtype; each is normalized on its own.
     crappifier : Crappifier
         Works in network units; its `scale` is the factor between source and target.
     n_frames : int

@@ -85,8 +85,8 @@ def resample(picture: Array, view: Matrix, size: int, *, place: float = 0.5) -> 
     share_x, share_y = side / width, side / height
     shift = 2 * place - 1
     crop = np.array([[share_x, 0, (1 - share_x) * shift], [0, share_y, (1 - share_y) * shift], [0, 0, 1]])
-    centres = (np.arange(size) + 0.5) * (2 / size) - 1
-    points = np.stack([*np.meshgrid(centres, centres), np.ones((size, size))], axis=-1) @ (crop @ view).T
+    centers = (np.arange(size) + 0.5) * (2 / size) - 1
+    points = np.stack([*np.meshgrid(centers, centers), np.ones((size, size))], axis=-1) @ (crop @ view).T
     grid = torch.from_numpy((points[..., :2] / points[..., 2:]).astype(np.float32))
     pixels = torch.from_numpy(picture).to(torch.float32)
     seen = F.grid_sample(pixels[None], grid[None], mode="bilinear", padding_mode="reflection", align_corners=False)

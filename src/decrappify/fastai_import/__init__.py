@@ -1,4 +1,4 @@
-"""Published weights of fastai v1 (DeOldify, lesson 7 of its course, PSSR): read safely, recognised by their shapes."""
+"""Published weights of fastai v1 (DeOldify, lesson 7 of its course, PSSR): read safely, recognized by their shapes."""
 
 from __future__ import annotations
 

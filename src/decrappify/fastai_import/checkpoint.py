@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from decrappify.errors import InputError, ModelFileError
 from decrappify.fastai_import.reading import WHERE, read_state_dict
-from decrappify.fastai_import.recognising import critic_name, unet_settings
+from decrappify.fastai_import.recognizing import critic_name, unet_settings
 from decrappify.intensity import IMAGENET, ChannelStatistics
 from decrappify.networks import create
 from decrappify.networks.shapes import shapes_only
@@ -46,9 +46,9 @@ class Imported:
         ``"artistic"``, ``"stable"``, ``"video"``, ``"lesson7-superres"``, ``"lesson7-superres-gan"``, ``"pssr"``, or
         ``"own"`` for a network of the same kind that is none of them.
     statistics : ChannelStatistics or None
-        Normalisation that it was trained with; None where it is not known.
+        Normalization that it was trained with; None where it is not known.
     notes : tuple of str
-        What was recognised, and what the file does not say, one sentence each.
+        What was recognized, and what the file does not say, one sentence each.
     """
 
     network: nn.Module
@@ -190,7 +190,7 @@ def _notes(
         notes.append("pass preset= (--preset) to take these, and what it is for, from another published network")
     if statistics is None:
         notes.append(
-            "a file does not hold the mean and standard deviation of the training data; images are normalised by "
+            "a file does not hold the mean and standard deviation of the training data; images are normalized by "
             "percentiles instead, set Model.normalization to a ChannelStatistics if you know them"
         )
     return tuple(notes)
@@ -205,6 +205,6 @@ def _some_other_model(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> str:
         )
     first = ", ".join(f"{key!r} {shape}" for key, shape in list(shapes.items())[:3])
     return (
-        f"{path} holds the weights of some other model (its first keys are {first}); recognised are the generators of "
+        f"{path} holds the weights of some other model (its first keys are {first}); recognized are the generators of "
         "jantic/DeOldify, the network of BPHO-Salk/PSSR, and other fastai-v1 U-Nets over resnet18, 34, 50 or 101"
     )

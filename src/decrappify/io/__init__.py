@@ -14,10 +14,10 @@ from numpy.typing import DTypeLike
 
 from decrappify.checks import checked_progress
 from decrappify.errors import InputError
-from decrappify.io.folder import check_folder_as, is_image_folder
-from decrappify.io.formats import READABLE, format_of, writer_for
-from decrappify.io.outputs import check_early, partial_path, refuse_input
+from decrappify.io.formats import READABLE, check_folder_as, format_of, is_image_folder, writer_for
+from decrappify.io.opening import reading_errors
 from decrappify.io.scenes import scene_index, scenes, several_scenes, unique_names
+from decrappify.io.working_paths import partial_path
 from decrappify.movie import Movie, PixelSize
 
 __all__ = ["open_movie", "open_pyramid", "open_scenes", "partial_path", "save_movie", "scenes"]
@@ -223,6 +223,7 @@ def save_movie(
         If the disk is full, the folder is not writable, or another process writes `path`.
     """
     from decrappify.io.casting import cast_movie, warn_of_clipping
+    from decrappify.io.outputs import check_early, refuse_input
 
     path, progress = Path(path), checked_progress(progress)
     kind = writer_for(path)
@@ -230,7 +231,7 @@ def save_movie(
     movie = cast_movie(open_movie(movie), dtype)
     refuse_input(path, movie)
     if kind == "OME-Zarr":
-        from decrappify.io.omezarr_writer import write_omezarr
+        from decrappify.io.omezarr_export import write_omezarr
 
         write_omezarr(movie, path, overwrite=overwrite, progress=progress)
     elif kind == "TIFF":
@@ -238,7 +239,7 @@ def save_movie(
 
         write_ome_tiff(movie, path, overwrite=overwrite, progress=progress)
     else:
-        from decrappify.io.video import write_video
+        from decrappify.io.video_writer import write_video
 
         write_video(movie, path, overwrite=overwrite, progress=progress)
     warn_of_clipping(movie)
@@ -284,36 +285,37 @@ def _open_file(path: Path, scene: int | str | None, axes: str | None, absent_chu
 
 
 def _open_path(path: Path, scene: int | str, axes: str | None, absent_chunks: str) -> Movie:
-    kind = format_of(path)
-    if kind != "OME-Zarr":
-        _only_for_zarr(absent_chunks, path.name)
-    _warn_if_misnamed(path, kind)
-    if axes is not None and kind not in ("TIFF", "OME-Zarr"):
-        raise InputError(
-            f"axes={axes!r} was given for {path.name}, which names its own; it is for arrays and TIFF, leave it out"
-        )
-    if kind == "CZI":
-        from decrappify.io.czi import open_czi
+    with reading_errors(path):
+        kind = format_of(path)
+        if kind != "OME-Zarr":
+            _only_for_zarr(absent_chunks, path.name)
+        _warn_if_misnamed(path, kind)
+        if axes is not None and kind not in ("TIFF", "OME-Zarr"):
+            raise InputError(
+                f"axes={axes!r} was given for {path.name}, which names its own; it is for arrays and TIFF, leave it out"
+            )
+        if kind == "CZI":
+            from decrappify.io.czi import open_czi
 
-        return open_czi(path, scene=scene)
-    if isinstance(scene, str):
-        scene = scene_index(scene, scenes(path), path.name)
-    if kind == "TIFF":
-        from decrappify.io.tiff import open_tiff
+            return open_czi(path, scene=scene)
+        if isinstance(scene, str):
+            scene = scene_index(scene, scenes(path), path.name)
+        if kind == "TIFF":
+            from decrappify.io.tiff import open_tiff
 
-        return open_tiff(path, scene=scene, axes=axes)
-    if kind == "OME-Zarr":
-        from decrappify.io.omezarr import open_omezarr
+            return open_tiff(path, scene=scene, axes=axes)
+        if kind == "OME-Zarr":
+            from decrappify.io.omezarr import open_omezarr
 
-        return open_omezarr(path, scene=scene, axes=axes, absent_chunks=absent_chunks)
-    _only_scene(scene, path.name)
-    if kind == "video":
-        from decrappify.io.video import open_video
+            return open_omezarr(path, scene=scene, axes=axes, absent_chunks=absent_chunks)
+        _only_scene(scene, path.name)
+        if kind == "video":
+            from decrappify.io.video import open_video
 
-        return open_video(path)
-    from decrappify.io.pictures import open_picture
+            return open_video(path)
+        from decrappify.io.pictures import open_picture
 
-    return open_picture(path)
+        return open_picture(path)
 
 
 def _open_folder(path: Path, scene: int | str | None, axes: str | None, folder_as: str) -> Movie:
@@ -341,11 +343,11 @@ def _open_object(source: Any, scene: int | str | None, axes: str | None, absent_
 
     if is_image_object(source):
         return from_image_object(source, scene=scene)
-    from decrappify.io.labelled_arrays import from_labelled_array, is_labelled_array
+    from decrappify.io.labeled_arrays import from_labeled_array, is_labeled_array
 
-    if is_labelled_array(source):
+    if is_labeled_array(source):
         _only_scene(scene or 0, "an array")
-        return from_labelled_array(source, axes)
+        return from_labeled_array(source, axes)
     if not hasattr(source, "shape") or not hasattr(source, "dtype"):
         raise InputError(
             f"cannot open a {type(source).__name__}; needs a path, an array, an AICSImage or BioImage, or a Movie"

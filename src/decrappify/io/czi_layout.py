@@ -15,6 +15,7 @@ from decrappify.movie import Plane
 
 FURTHER = "RIHVB"  # dimensions beside S, T, C, Z, M
 _MOST_PLANES = 20_000_000
+_MOST_OF_FEW, _MOST_PER_BLOCK = 500_000, 100  # planes; all without a block are listed as missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +141,9 @@ def scene_layout(
         raise InputError(f"no sub-block has {', '.join(f'{k} {v[0]}' for k, v in choices.items())} at once")
     axes = tuple(_spanned(steps[letter], chosen.numbers(letter)) for letter in "TCZ")
     shape = tuple(map(len, axes))
-    if np.prod(shape, dtype=float) > _MOST_PLANES:
-        raise FormatError(f"its directory numbers {' × '.join(map(str, shape))} planes (T × C × Z)")
+    if np.prod(shape, dtype=float) > min(_MOST_PLANES, max(_MOST_OF_FEW, _MOST_PER_BLOCK * len(chosen))):
+        numbered = " × ".join(map(str, shape))
+        raise FormatError(f"its directory numbers {numbered} planes (T × C × Z) and lists {len(chosen)} blocks")
     indices = tuple(dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values()))
     tiles, elsewhere = np.full(shape, np.iinfo(np.int64).max), np.zeros(shape, np.bool_)
     for index in indices:

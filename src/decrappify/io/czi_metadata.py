@@ -33,8 +33,8 @@ def pixel_size_um(root: ElementTree.Element) -> PixelSize:
     processing.
     """
     items = root.findall("Metadata/Scaling/Items/Distance")
-    metres = {item.get("Id"): _number(item.findtext("Value")) for item in items}
-    z, y, x = (None if size is None else size * 1e6 for size in map(metres.get, "ZYX"))
+    meters = {item.get("Id"): _number(item.findtext("Value")) for item in items}
+    z, y, x = (None if size is None else size * 1e6 for size in map(meters.get, "ZYX"))
     return z, y, x
 
 
@@ -56,7 +56,7 @@ def frame_interval_s(root: ElementTree.Element, path: Path) -> float | None:
 
 
 def median_step(times: Sequence[float]) -> float | None:
-    """Return the median difference between neighbours; None for fewer than two times or no progress."""
+    """Return the median difference between neighbors; None for fewer than two times or no progress."""
     steps = [later - earlier for earlier, later in pairwise(times)]
     return median(steps) if steps and median(steps) > 0 else None
 

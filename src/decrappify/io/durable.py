@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -58,13 +58,23 @@ def sync_files(paths: Iterable[Path], *, below: Path) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write a small JSON file so that a reader, or a crash, finds the old or the new one and nothing between."""
     temporary = path.with_name(f"{path.name}.partial")
-    # A file name that is not UTF-8 becomes an escape of JSON.
-    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(json_bytes(content))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
+
+
+def json_bytes(content: Any) -> bytes:
+    """Return the content of a small JSON file; a file name in it that is not UTF-8 becomes an escape of JSON."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode(errors="backslashreplace")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -131,5 +141,5 @@ def output_errors(path: Path) -> Iterator[None]:
         elif error.errno == errno.EFBIG:
             reason = "it is larger than the disk's format or your quota allows; choose another disk"
         else:
-            reason = f"{error.strerror or error} ({error.filename or 'no file named'})"
+            reason = f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
         raise OutputError(f"{path} could not be written: {reason}") from error

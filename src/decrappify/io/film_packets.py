@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from decrappify.io.gif_blocks import count_gif_frames
 
@@ -32,6 +33,8 @@ class PacketRow:
         Whether the demuxer found it damaged.
     is_hidden : bool
         Whether no frame need come of it, such as a reference frame of VP8 that is never displayed.
+    crc : int
+        CRC-32 of its bytes.
     """
 
     time: int | None
@@ -39,6 +42,7 @@ class PacketRow:
     is_key: bool
     is_corrupt: bool
     is_hidden: bool = False
+    crc: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class FilmPackets:
         Frames absent at the end.
     error : str
         What stopped the reading before the end of the file, empty if nothing did.
+    others : dict of int to int
+        CRC-32 of all bytes of each other stream, such as sound, by its index.
     """
 
     rows: tuple[PacketRow, ...]
@@ -68,6 +74,7 @@ class FilmPackets:
     gaps: tuple[tuple[int, int], ...]
     n_cut: int
     error: str
+    others: dict[int, int] = field(default_factory=dict)
 
     @property
     def hidden_by_edits(self) -> str:
@@ -93,6 +100,7 @@ def read_packets(container: Any, stream: Any) -> FilmPackets:
         The picture stream.
     """
     rows: list[PacketRow] = []
+    others: dict[int, int] = {}
     found, film_end, file_end, name = 0, 0.0, 0, stream.codec_context.name
     listed, seen = _listed_in_avi(container, stream), set[int | None]()
     packets = _Packets(container)
@@ -102,14 +110,13 @@ def read_packets(container: Any, stream: Any) -> FilmPackets:
         if time is not None and packet.time_base:
             film_end = max(film_end, float((time + (packet.duration or 0)) * packet.time_base))
         if packet.stream_index != stream.index:
+            others[packet.stream_index] = packet_crc(packet, others.get(packet.stream_index, 0))
             continue
         found += 1
         seen.add(packet.dts)
         if not packet.is_discard:
-            hidden = _is_hidden(packet, name)
-            rows.append(
-                PacketRow(packet.pts, packet.duration or 0, packet.is_keyframe, packet.is_corrupt, is_hidden=hidden)
-            )
+            hidden, crc = _is_hidden(packet, name), packet_crc(packet)
+            rows.append(PacketRow(packet.pts, packet.duration or 0, packet.is_keyframe, packet.is_corrupt, hidden, crc))
     times = sorted({row.time for row in rows if row.time is not None})
     step = _step(times, stream)
     counted = max(stream.frames, 0)
@@ -128,7 +135,12 @@ def read_packets(container: Any, stream: Any) -> FilmPackets:
     elif any(kind in container.format.name for kind in _KNOWS_ITS_LENGTH):
         n_cut = _cut_frames(container, stream, times, durations, step, film_end)
     error = packets.error or _unread_end(container, file_end)
-    return FilmPackets(tuple(rows), found, counted, step, gaps, n_cut, error)
+    return FilmPackets(tuple(rows), found, counted, step, gaps, n_cut, error, others)
+
+
+def packet_crc(packet: Any, before: int = 0) -> int:
+    """Compute the CRC-32 of the bytes of a packet, which may continue that of the packets before."""
+    return crc32(memoryview(packet), before) if packet.size else before
 
 
 class _Packets:

@@ -14,14 +14,13 @@ from typing import Any, Literal, NamedTuple
 
 from decrappify.errors import FormatError, InputError
 from decrappify.io.damage import damage_errors
-from decrappify.io.formats import READABLE, format_of
+from decrappify.io.formats import READABLE, check_folder_as, is_image_folder
 from decrappify.io.name_grid import Arrangement, Grid, arrange, single_grid
 from decrappify.io.natural import natural_key
 from decrappify.io.picture_files import PICTURE_SUFFIXES, picture_layout
 from decrappify.limits.files import check_regular
 
 FolderAs = Literal["auto", "movie", "images"]
-FOLDER_AS = ("auto", "movie", "images")
 
 _TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 _KIND = {".tiff": ".tif", ".jpeg": ".jpg"}  # two spellings of one kind
@@ -114,26 +113,6 @@ def _is_image(entry: Path) -> bool:
         return False
     check_regular(entry)  # a pipe among the frames is not to be left out silently
     return entry.is_file()
-
-
-def is_image_folder(source: object) -> bool:
-    """Whether `source` is the path of a folder other than an OME-Zarr store or an NDTiff acquisition."""
-    if not isinstance(source, str | os.PathLike):
-        return False
-    path = Path(source)
-    return path.is_dir() and format_of(path) == "folder"
-
-
-def check_folder_as(folder_as: str, source: object) -> None:
-    """Raise InputError for an unknown value, and for one other than "auto" that is given for anything but a folder."""
-    if folder_as not in FOLDER_AS:
-        raise InputError(f"folder_as={folder_as!r} is not known, needs 'auto', 'movie' or 'images'")
-    if folder_as != "auto" and not is_image_folder(source):
-        raise InputError(f"folder_as={folder_as!r} (--as) is for folders, found {_what(source)}; leave it out")
-
-
-def _what(source: object) -> str:
-    return Path(source).name if isinstance(source, str | os.PathLike) else f"a {type(source).__name__}"
 
 
 def read_folder(path: Path, folder_as: str = "auto") -> FolderReading:

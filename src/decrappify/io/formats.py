@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
+import os
 from pathlib import Path
 
 from decrappify.errors import FormatError, InputError, MissingFileError
-from decrappify.io.outputs import ZARR_DOCUMENTS
 from decrappify.limits.files import check_regular
 
 READABLE = {
@@ -16,6 +15,7 @@ READABLE = {
     "video": (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"),
     "picture": (".png", ".jpg", ".jpeg", ".bmp"),
 }
+ZARR_DOCUMENTS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")  # one of them makes a folder a Zarr store
 WRITABLE = {"OME-Zarr": (".zarr",), "TIFF": (".tif", ".tiff"), "video": (".mp4",)}
 _MAGIC = (
     (0, b"ZISRAWFILE", "CZI"),
@@ -26,6 +26,7 @@ _MAGIC = (
     (8, b"AVI ", "video"),
     (0, b"\x1a\x45\xdf\xa3", "video"),
 )
+FOLDER_AS = ("auto", "movie", "images")
 # A folder with one of these is one data set of Micro-Manager.
 NDTIFF_INDEXES = ("NDTiff.index", "Full resolution/NDTiff.index")
 _UNREADABLE = (
@@ -89,6 +90,25 @@ def format_of(path: Path) -> str:
     raise FormatError(f"{path.name} has no reader here; readable are {suffixes(READABLE)}, and folders of pictures")
 
 
+def is_image_folder(source: object) -> bool:
+    """Whether `source` is the path of a folder other than an OME-Zarr store or an NDTiff acquisition."""
+    if not isinstance(source, str | os.PathLike):
+        return False
+    return os.path.isdir(source) and format_of(Path(source)) == "folder"  # noqa: PTH112 -- False for any odd name
+
+
+def check_folder_as(folder_as: str, source: object) -> None:
+    """Raise InputError for an unknown value, and for one other than "auto" that is given for anything but a folder."""
+    if folder_as not in FOLDER_AS:
+        raise InputError(f"folder_as={folder_as!r} is not known, needs 'auto', 'movie' or 'images'")
+    if folder_as != "auto" and not is_image_folder(source):
+        raise InputError(f"folder_as={folder_as!r} (--as) is for folders, found {_what(source)}; leave it out")
+
+
+def _what(source: object) -> str:
+    return Path(source).name if isinstance(source, str | os.PathLike) else f"a {type(source).__name__}"
+
+
 def writer_for(path: Path) -> str:
     """Tell the format to write, a key of `WRITABLE`.
 
@@ -126,5 +146,9 @@ def _missing(path: Path) -> str:
     folder = path.absolute().parent
     if not folder.is_dir():
         return f"{path} does not exist: there is no folder {folder}; check the path"
-    similar = difflib.get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
+    if path.is_symlink():
+        return f"{path} is a symbolic link to {path.readlink()}, which does not exist; check the link"
+    from difflib import get_close_matches
+
+    similar = get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
     return f"{path} does not exist; " + (f"did you mean {similar[0]}?" if similar else "check the path")

@@ -86,7 +86,7 @@ class Holder:
                 return bool(
                     abs(process.create_time() - self.process_started) < 2 and process.status() != psutil.STATUS_ZOMBIE
                 )
-            except psutil.Error:
+            except (psutil.Error, ValueError, OverflowError):  # the latter of numbers that no process has
                 return False
         return age_s < STALE_S
 

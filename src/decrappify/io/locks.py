@@ -284,9 +284,12 @@ class OutputLock:
             old = self.temporary("old")
             self.target.rename(old)
         new.replace(self.target)
-        sync_folder(self.target.parent)
-        if new.parent != self.target.parent:
-            sync_folder(new.parent)
+        try:
+            for folder in dict.fromkeys((self.target.parent, new.parent)):
+                sync_folder(folder)
+        except OSError as error:
+            logger.warning("%s is complete, but the disk did not confirm its name (%s) and may lose it in a power cut; "
+                           "check the disk", self._shown, error.strerror)  # fmt: skip
         if old is not None:
             try:
                 remove(old)

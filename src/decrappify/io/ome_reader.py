@@ -57,7 +57,7 @@ def scene_numbers(images: list[Element], own_uuid: str | None, own_name: str) ->
 def is_accessory(name: str | None) -> bool:
     """Whether a series name is that of a label, overview or thumbnail.
 
-    >>> is_accessory("label image"), is_accessory("Macro"), is_accessory("labelled cells")
+    >>> is_accessory("label image"), is_accessory("Macro"), is_accessory("labeled cells")
     (True, True, False)
     """
     words = (name or "").lower().split()

@@ -6,8 +6,7 @@ import logging
 import os
 import shutil
 import threading
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -20,22 +19,22 @@ from zarr.codecs import BloscCodec
 
 from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError
-from decrappify.io.casting import cast_movie
 from decrappify.io.damage import damage_errors
 from decrappify.io.durable import output_errors, sync_files, write_json
 from decrappify.io.journal import Journal
 from decrappify.io.locks import OutputLock
 from decrappify.io.omezarr_metadata import group_document, level_shapes
-from decrappify.io.outputs import check_output, partial_path
+from decrappify.io.outputs import check_output
+from decrappify.io.plane_sync import PlaneSync
 from decrappify.io.working_folder import WorkingFolder
+from decrappify.io.working_paths import partial_path
 from decrappify.limits.threads import check_zarr_threads
-from decrappify.movie import Array, Movie, PixelSize, Plane, Shape5
+from decrappify.movie import Array, PixelSize, Plane, Shape5
 
 logger = logging.getLogger(__name__)
 
 CHUNK = 512
 _WINDOW_PLANES = 64  # planes looked at for the display window
-_SYNC_S = 5.0  # at most so much work is lost to a power cut
 
 
 class ZarrMovieWriter:
@@ -244,9 +243,9 @@ class ZarrMovieWriter:
         """
         with output_errors(self.path):
             self._output_lock.place(finished, overwrite=self._overwrite, run_key=self.placed_key)
-            self._finished = True
-            self._journal.close()
-            self.working_folder.remove()
+        self._finished = True
+        self._journal.close()
+        self.working_folder.remove_finished()
         self._release()
 
     def finish_store(self) -> None:
@@ -263,7 +262,7 @@ class ZarrMovieWriter:
                 f"{self.path.name} lacks {missing} of {int(np.prod(self.shape[:3]))} planes; write them before finish()"
             )
         with self._lock, output_errors(self.path):
-            self._sync()
+            self._sync.run()
             with self._damage_errors():
                 windows = self._windows()
             document = group_document(self.shape, self.dtype, windows, **self._metadata)
@@ -274,16 +273,17 @@ class ZarrMovieWriter:
         try:
             if not self._finished:
                 with self._lock, suppress(OSError):  # as on a full disk, where planes may be lost to a power cut
-                    self._sync()
+                    self._sync.run()
         finally:
             self._journal.close()
             self._release()
 
     def discard(self) -> None:
-        """Delete the unfinished store and its journal."""
+        """Delete the unfinished store and its journal, as far as the disk permits."""
         self._journal.close()
         self._finished = True
-        self.working_folder.remove()
+        with suppress(OSError):  # the error for which it is discarded is to be raised
+            self.working_folder.remove()
         self._release()
 
     def __enter__(self) -> Self:
@@ -301,7 +301,7 @@ class ZarrMovieWriter:
         # Killed after the last rename: nothing is left to do but to tidy up.
         self._finished = resume and bool(self._run_key) and self._output_lock.placed_by == self._run_key
         if self._finished:
-            self.working_folder.remove()
+            self.working_folder.remove_finished()
             return
         check_output(self.path, overwrite=self._overwrite or self._output_lock.placed_by is not None)
         layout = [list(self.shape), self.dtype.str]
@@ -312,7 +312,7 @@ class ZarrMovieWriter:
             self._journal.start()
             self._create(layout)
         self._journal.append_from_here()
-        self._synced_at = time.monotonic()
+        self._sync = PlaneSync(self.partial_path, len(self._level_shapes), self._journal)
         self.resumed = continued and bool(self._journal.done)
         self._may_have_leftovers = continued
         if continued:
@@ -324,8 +324,9 @@ class ZarrMovieWriter:
 
     def _level(self, level: int) -> Any:
         array = zarr.open_array(self.partial_path / str(level), mode="r+")
-        if array.shape != self._level_shapes[level] or array.dtype != self.dtype:
-            raise ValueError(f"level {level} is {array.shape} {array.dtype}")
+        shape = self._level_shapes[level]
+        if array.shape != shape or array.dtype != self.dtype or array.chunks != _chunks_of(shape):
+            raise ValueError(f"level {level} is {array.shape} {array.dtype} in chunks {array.chunks}")
         return array
 
     def _damage_errors(self) -> AbstractContextManager[None]:
@@ -339,19 +340,6 @@ class ZarrMovieWriter:
         if self._owns_lock:
             self._output_lock.release()
 
-    def _sync(self) -> None:
-        """Wait until all planes so far are on the disk, and record it."""
-        if self._journal.unsynced:
-            chunks = (
-                chunk
-                for t, c, z in sorted(self._journal.unsynced)
-                for level in range(len(self._levels))
-                for chunk in (self.partial_path / str(level) / "c" / str(t) / str(c) / str(z)).glob("*/*")
-            )
-            sync_files(chunks, below=self.partial_path)
-            self._journal.record_synced()
-        self._synced_at = time.monotonic()
-
     def _create(self, layout: list[Any]) -> None:
         self.partial_path.mkdir()
         write_json(self.partial_path / "zarr.json", group_document(self.shape, self.dtype, None, **self._metadata))
@@ -360,7 +348,7 @@ class ZarrMovieWriter:
                 self.partial_path / str(level),
                 shape=shape,
                 dtype=self.dtype,
-                chunks=(1, 1, 1, min(CHUNK, shape[3]), min(CHUNK, shape[4])),
+                chunks=_chunks_of(shape),
                 # Measured: three times the speed of zstd alone, and smaller.
                 compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
                 fill_value=0,
@@ -395,8 +383,7 @@ class ZarrMovieWriter:
     def _record(self, t: int, c: int, z: int) -> None:
         with self._lock:
             self._journal.record_plane(t, c, z)
-            if time.monotonic() - self._synced_at > _SYNC_S:
-                self._sync()
+            self._sync.run_if_due()
 
     def _check_index(self, t: int, c: int, z: int) -> None:
         if self._finished:
@@ -450,52 +437,5 @@ def halve(plane: Array) -> Array:
     return np.asarray(sum(whole) + (sum(rest) + plane.dtype.type(2)) // four, dtype=plane.dtype)
 
 
-def write_omezarr(
-    movie: Movie,
-    path: str | os.PathLike[str],
-    *,
-    overwrite: bool = False,
-    progress: Callable[..., Any] | None = None,
-    dtype: DTypeLike | None = None,
-) -> Path:
-    """Write a whole movie as OME-Zarr 0.5, one plane in memory at a time.
-
-    Arguments and errors are those of `decrappify.io.save_movie`. Nothing tells whether `movie` is still the one that a
-    partial store was made from, so a killed export starts again.
-    """
-    movie = cast_movie(movie, dtype)
-    writer = ZarrMovieWriter(
-        path,
-        shape=movie.shape,
-        dtype=movie.dtype,
-        name=movie.name,
-        pixel_size_um=movie.pixel_size_um,
-        frame_interval_s=movie.frame_interval_s,
-        channel_names=movie.channel_names,
-        channel_colors=movie.channel_colors,
-        provenance=movie.provenance,
-        unitless_spacing=movie.unitless_spacing,
-        missing=movie.missing,
-        run_key="export",
-        overwrite=overwrite,
-        resume=False,
-    )
-    bar = (
-        None
-        if progress is None
-        else progress(total=int(np.prod(movie.shape[:3])), desc="writing OME-Zarr", unit="plane")
-    )
-    try:
-        with writer:
-            try:
-                for t, c, z in movie.planes():
-                    writer.write_plane(t, c, z, movie.frame(t, c, z))
-                    if bar is not None:
-                        bar.update(1)
-                return writer.finish()
-            except BaseException:
-                writer.discard()
-                raise
-    finally:
-        if bar is not None:
-            bar.close()
+def _chunks_of(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return 1, 1, 1, min(CHUNK, shape[3]), min(CHUNK, shape[4])

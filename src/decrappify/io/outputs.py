@@ -9,11 +9,12 @@ from pathlib import Path
 
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.io.durable import output_errors
+from decrappify.io.formats import ZARR_DOCUMENTS
 from decrappify.io.locks import lock_path, locked
-from decrappify.io.working_folder import working_path
+from decrappify.io.working_paths import working_path
 from decrappify.movie import Movie
 
-ZARR_DOCUMENTS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")  # one of them makes a folder a Zarr store
+_LONGEST_NAME = 255  # bytes, of all usual file systems
 
 
 def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -27,6 +28,7 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
         If its folder is missing or not writable, or `path` is itself a folder of other things than Zarr.
     """
     path = Path(path)
+    _check_name(path)
     if os.path.lexists(path) and not overwrite:
         raise OutputExistsError(
             f"{path} already exists; choose another name, or replace it with overwrite=True (--overwrite)"
@@ -39,6 +41,22 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
     if not os.access(folder, os.W_OK):
         raise OutputError(f"{path} cannot be written: no permission to write into {folder}; choose another folder")
     return path
+
+
+def _check_name(path: Path) -> None:
+    """Refuse a name that no file system takes, and a folder whose symbolic links lead back to themselves."""
+    length = len(os.fsencode(path.name))
+    if length > _LONGEST_NAME:
+        raise OutputError(
+            f"{path} cannot be written: its name has {length} bytes, needs at most {_LONGEST_NAME}; choose a "
+            "shorter one"
+        )
+    try:
+        path.absolute().parent.resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError before Python 3.13
+        raise OutputError(
+            f"{path} cannot be written: its folder is a symbolic link that leads back to itself; choose another folder"
+        ) from error
 
 
 def check_early(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -60,15 +78,6 @@ def atomic_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
         partial = lock.temporary("partial", path.suffix)
         yield partial
         lock.place(partial, overwrite=overwrite)
-
-
-def partial_path(path: str | os.PathLike[str]) -> Path:
-    """Where a restoration keeps the growing OME-Zarr store of an output; it can be opened while it grows.
-
-    >>> partial_path("results/cells.ome.zarr").as_posix()
-    'results/cells.ome.zarr.partial/store.ome.zarr'
-    """
-    return working_path(Path(path)) / "store.ome.zarr"
 
 
 def refuse_input(output: str | os.PathLike[str], movie: Movie) -> None:
@@ -93,8 +102,11 @@ def refuse_overlap(output: str | os.PathLike[str], *inputs: str | os.PathLike[st
     ------
     InputError
         For the first such input.
+    OutputError
+        If the name of the output is too long, or its folder a symbolic link to itself.
     """
     target = Path(output)
+    _check_name(target)
     final = target.absolute().parent.resolve() / target.name
     for source in (Path(each) for each in inputs if each is not None):
         read = source.resolve()

@@ -72,7 +72,7 @@ def picture_layout(path: Path) -> PictureLayout:
         with Image.open(path) as image:
             dtype = np.dtype(np.uint16 if image.mode.startswith("I;16") else np.uint8)
             rows, columns = upright_pair(image.size[::-1], image.getexif().get(_EXIF_ORIENTATION, 1))
-            return PictureLayout(1 if _is_grey(image) else 3, rows, columns, dtype)
+            return PictureLayout(1 if _is_gray(image) else 3, rows, columns, dtype)
 
 
 def read_picture(path: Path) -> Array:
@@ -87,7 +87,7 @@ def read_picture(path: Path) -> Array:
             pixels = upright(imagecodecs.png_decode(path.read_bytes()), _png_orientation(path))
             return _channels_first(pixels, png.channels)
         with Image.open(path) as image:
-            grey = _is_grey(image)
+            grey = _is_gray(image)
             _check_size(path, image.width * image.height * (1 if grey else 3))
             orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
             kept = image if image.mode.startswith("I;16") else image.convert("L" if grey else "RGB")
@@ -126,7 +126,7 @@ def _png_orientation(path: Path) -> int:
     return 1
 
 
-def _is_grey(image: Image.Image) -> bool:
+def _is_gray(image: Image.Image) -> bool:
     if image.mode in ("P", "PA"):
         palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
         return bool((palette == palette[:, :1]).all())

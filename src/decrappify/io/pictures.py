@@ -48,13 +48,15 @@ class PictureSource:
         self._file = file
         self._guard = FileGuard([file])
         self._pixels: Array | None = None
+        self._decoded_version: str | None = None
         self.shape: Shape5 = (1, layout.channels, 1, layout.rows, layout.columns)
         self.dtype = layout.dtype
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region; the whole image is decoded for it."""
-        if self._pixels is None:
-            self._pixels = self._decoded()
+        version = file_version(self._file)
+        if self._pixels is None or version != self._decoded_version:
+            self._pixels, self._decoded_version = self._decoded(), version
         return self._pixels[c, rows, columns].copy()
 
     @property

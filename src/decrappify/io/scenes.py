@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from decrappify.errors import FormatError, InputError
+from decrappify.io.opening import reading_errors
 
 _LISTED = 12  # scenes named in a message
 _NAME_BYTES = 100  # of a scene name in a file name, which may have 255
@@ -47,13 +48,15 @@ def scenes(source: Any, *, folder_as: str = "auto") -> list[str]:
     >>> scenes(np.zeros((3, 8, 9)))
     ['scene 0']
     """
-    from decrappify.io.folder import check_folder_as, is_image_folder, read_folder
+    from decrappify.io.folder import read_folder
+    from decrappify.io.formats import check_folder_as, is_image_folder
 
     if is_image_folder(source):
         return unique_names([scene.name for scene in read_folder(Path(source), folder_as).scenes])
     check_folder_as(folder_as, source)
     if isinstance(source, str | os.PathLike):
-        return unique_names(_names_in_file(Path(source)))
+        with reading_errors(Path(source)):
+            return unique_names(_names_in_file(Path(source)))
     from decrappify.io.image_objects import is_image_object
 
     names = list(source.scenes) if is_image_object(source) else [None]

@@ -9,7 +9,6 @@ from pathlib import Path
 from decrappify.errors import FormatError, MissingFileError
 from decrappify.io.tiff_file import TiffDocument, ndtiff_file, tifffile_messages
 from decrappify.io.tiff_source import TiffSource, unreadable
-from decrappify.io.tiff_writer import write_ome_tiff as write_ome_tiff
 from decrappify.movie import Movie
 
 

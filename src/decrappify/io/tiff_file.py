@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +35,7 @@ from decrappify.limits.files import check_regular, check_regular_files
 
 NDTIFF_INDEX = NDTIFF_INDEXES[0]
 _DESCRIPTION = 270
+_SYSTEM_ERROR = re.compile(r"raised \w+Error\((\d+), ")
 _PAGES_SEARCHED = 8  # for OME-XML outside the first page
 _SLIDES = frozenset({"svs", "scn", "qpi", "ndpi", "bif", "avs", "philips"})
 
@@ -219,7 +223,13 @@ class TiffDocument:
 
 @contextmanager
 def tifffile_messages() -> Iterator[list[str]]:
-    """Collect what tifffile would log; the state of the file is reported in one line of ours."""
+    """Collect what tifffile would log; the state of the file is reported in one line of ours.
+
+    Raises
+    ------
+    OSError
+        If the system could not read a file. tifffile logs that too, and leaves out the pages it did not read.
+    """
     log = logging.getLogger("tifffile")
     messages: list[str] = []
 
@@ -233,6 +243,9 @@ def tifffile_messages() -> Iterator[list[str]]:
             yield messages
     finally:
         log.removeFilter(keep)
+    for number in (int(found[1]) for found in map(_SYSTEM_ERROR.search, messages) if found):
+        if number != errno.ENOENT:  # a missing file of a set has its own message
+            raise OSError(number, os.strerror(number))
 
 
 @contextmanager

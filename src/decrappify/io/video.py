@@ -24,7 +24,6 @@ from decrappify.io.missing_planes import describe_missing
 from decrappify.io.orientation import upright, upright_pair
 from decrappify.io.video_index import FrameIndex, index_frames
 from decrappify.io.video_notes import VideoNotes
-from decrappify.io.video_writer import write_video as write_video
 from decrappify.movie import Array, Movie, Plane, Shape5
 
 _KEPT_FRAMES = 8  # decoded frames kept: the colours of one frame and the window around it are asked for one by one
@@ -110,6 +109,9 @@ class VideoSource:
             self._of_parent = self._container, self._decoded
             self._container = None
             self._connect()
+        elif self._connected_version != file_version(self._path):
+            self._kept.clear()
+            self._connect()
         if t in self._kept:
             self._kept.move_to_end(t)
         else:
@@ -146,6 +148,7 @@ class VideoSource:
 
     def _connect(self) -> None:
         self._guard.check()
+        self._connected_version = file_version(self._path)
         if self._container is not None:
             self._container.close()
         self._container = open_film(self._path)
@@ -177,7 +180,7 @@ class VideoSource:
         first = self._frame(0)
         deep = max(component.bits for component in first.format.components) > 8
         self.dtype = np.dtype(np.uint16 if deep else np.uint8)
-        n_channels = 1 if self._is_grey(count) else 3
+        n_channels = 1 if self._is_gray(count) else 3
         self._format = _FORMATS[n_channels, deep]
         self.notes = VideoNotes.from_metadata(self._container.metadata)
         self._coded = first.height, first.width
@@ -216,16 +219,16 @@ class VideoSource:
         present = (time for number, time in enumerate(index.times) if number not in index.absent)
         return bool(times) and times == list(islice(present, len(times)))
 
-    def _is_grey(self, count: int) -> bool:
+    def _is_gray(self, count: int) -> bool:
         if len(self._frame(0).format.components) == 1 and not self._frame(0).format.has_palette:
             return True
         keys = [0] if self._index is None else sorted({0, *self._index.key_frames})
         picks = evenly_spaced(len(keys), _LOOKED_AT)
-        return all(self._key_frame_is_grey(keys[pick]) for pick in picks)
+        return all(self._key_frame_is_gray(keys[pick]) for pick in picks)
 
-    def _key_frame_is_grey(self, number: int) -> bool:
+    def _key_frame_is_gray(self, number: int) -> bool:
         try:
-            return _has_no_colour(self._frame(number))
+            return _has_no_color(self._frame(number))
         except FormatError:  # said when it is read; the other key frames decide
             if number == 0:
                 raise
@@ -293,7 +296,7 @@ class VideoSource:
             return  # the frame that is missing is named by who asked for it
 
 
-def _has_no_colour(frame: Any) -> bool:
+def _has_no_color(frame: Any) -> bool:
     pixels = frame.to_ndarray(format="rgb24")
     return bool((pixels == pixels[..., :1]).all())
 

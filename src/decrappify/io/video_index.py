@@ -45,7 +45,7 @@ class FrameIndex:
     def starts(self, frame: int) -> Iterator[int]:
         """Frames to start decoding at for `frame`, the nearest first.
 
-        Seeking goes by decoding order and may land past a key frame whose neighbours are reordered; then the key frame
+        Seeking goes by decoding order and may land past a key frame whose neighbors are reordered; then the key frame
         before that one serves, and the beginning always does.
         """
         before = self.key_frames[: bisect_right(self.key_frames, frame)]

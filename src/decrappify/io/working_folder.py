@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import Mapping
@@ -11,6 +12,9 @@ from typing import Any
 from decrappify.errors import OutputError, OutputExistsError
 from decrappify.io.durable import read_json, sync_folder, write_json
 from decrappify.io.locks import OutputLock
+from decrappify.io.working_paths import working_path
+
+logger = logging.getLogger(__name__)
 
 MARKER = "run.json"
 _FORMAT = "decrappify working folder 1"
@@ -98,10 +102,18 @@ class WorkingFolder:
         """Delete the folder."""
         self._lock.dispose(self.path)
 
+    def remove_finished(self) -> None:
+        """Delete the folder when the output is complete, which an error does not change: it is a warning."""
+        try:
+            self.remove()
+        except OSError as error:
+            logger.warning("%s is complete, but what is left of its working folder %s could not be deleted (%s); "
+                           "delete it", self._lock.target.name, self.path, error.strerror)  # fmt: skip
+
     def _marker(self) -> dict[str, Any]:
         return {
             "format": _FORMAT,
-            "output": self.path.name.removesuffix(".partial"),
+            "output": self._lock.target.name,
             "token": secrets.token_hex(16),
             "run_key": self._run_key,
             **self.about,
@@ -110,12 +122,13 @@ class WorkingFolder:
 
 def key_of(lock: OutputLock) -> str | None:
     """Return the key of the run whose working folder is there, None where there is none of this package."""
+    found = marker_of(lock)
+    return str(found.get("run_key")) if found else None
+
+
+def marker_of(lock: OutputLock) -> dict[str, Any]:
+    """Return what the working folder that is there records of its run, empty where there is none of this package."""
     folder = working_path(lock.target)
     found = {} if folder.is_symlink() or not folder.is_dir() else read_json(folder / MARKER)
     is_ours = found.get("format") == _FORMAT and found.get("output") == lock.target.name
-    return str(found.get("run_key")) if is_ours else None
-
-
-def working_path(output: Path) -> Path:
-    """Return the path of an output's working folder."""
-    return output.with_name(f"{output.name}.partial")
+    return found if is_ours else {}

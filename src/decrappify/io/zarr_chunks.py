@@ -67,6 +67,7 @@ class StoredChunks:
 
     def __init__(self, array: Any, axes: str) -> None:
         self._array, self._axes = array, axes
+        self._encode, self._order = array.metadata.encode_chunk_key, [AXES.index(axis) for axis in axes]
         store = array.store_path.store
         self.folder = store.root / array.store_path.path if isinstance(store, LocalStore) else None
         self.fill = array.fill_value if array.fill_value is not None else array.dtype.type(0)
@@ -77,8 +78,7 @@ class StoredChunks:
 
     def key(self, place: Place) -> str:
         """Return the key of a chunk, relative to the array."""
-        index = dict(zip(AXES, place, strict=True))
-        return str(self._array.metadata.encode_chunk_key(tuple(index[axis] for axis in self._axes)))
+        return str(self._encode(tuple([place[i] for i in self._order])))
 
     def exists(self, place: Place) -> bool:
         """Whether a chunk is there now."""
@@ -115,10 +115,10 @@ class StoredChunks:
         if self.folder is None:
             return None
         leading = [index // self.size[axis] for index, axis in zip((t, c, z), "TCZ", strict=True)]
-        digest = blake2b(digest_size=8)
-        for y, x in product(range(self.grid[3]), range(self.grid[4])):
-            digest.update(str(file_version(self.folder / self.key((*leading, y, x)))).encode())
-        return digest.hexdigest()
+        folder = str(self.folder)
+        places = product(*((index,) for index in leading), range(self.grid[3]), range(self.grid[4]))
+        versions = [str(file_version(f"{folder}/{self.key(place)}")) for place in places]
+        return blake2b("".join(versions).encode(), digest_size=8).hexdigest()
 
     def of_fill(self, plane: Array, t: int, c: int, z: int, rows: slice, columns: slice) -> Iterator[Place]:
         """Return the chunks under a region (Y, X) of which every pixel there has the fill value."""

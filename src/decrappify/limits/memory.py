@@ -6,8 +6,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-import psutil
-
 from decrappify.errors import DeviceMemoryError
 
 _UNLIMITED = 1 << 60  # version 1 writes the largest multiple of a page for "no limit"
@@ -20,6 +18,8 @@ def available_memory() -> int:
     The least of what is free on the host, in each control group (containers, batch systems) that holds this process,
     and below its own limits of address space and data (``ulimit -v``, ``ulimit -d``).
     """
+    import psutil
+
     rooms = [int(psutil.virtual_memory().available), *_own_limits()]
     if sys.platform == "linux":
         rooms += control_group_rooms(_text(Path("/proc/self/cgroup")), _text(Path("/proc/self/mountinfo")))
@@ -152,6 +152,8 @@ def _own_limits() -> list[int]:
         import resource
     except ImportError:  # Windows
         return []
+    import psutil
+
     used = psutil.Process().memory_info()
     rooms = []
     for limit, taken in ((resource.RLIMIT_AS, used.vms), (resource.RLIMIT_DATA, getattr(used, "data", None))):

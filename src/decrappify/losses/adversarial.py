@@ -16,7 +16,7 @@ from decrappify.errors import InputError
 
 
 class _Kind(NamedTuple):
-    """Loss of a patch whose target is 1, of one whose target is 0, and what the generator minimises on fakes."""
+    """Loss of a patch whose target is 1, of one whose target is 0, and what the generator minimizes on fakes."""
 
     real: Callable[[Tensor], Tensor]
     fake: Callable[[Tensor], Tensor]
@@ -39,7 +39,7 @@ _KINDS = {
 
 
 def critic_loss(real: Tensor, fake: Tensor, kind: str = "bce") -> Tensor:
-    """Compute what a critic minimises, ``(L(real, 1) + L(fake, 0)) / 2``, each L a mean over images and patches.
+    """Compute what a critic minimizes, ``(L(real, 1) + L(fake, 0)) / 2``, each L a mean over images and patches.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def critic_loss(real: Tensor, fake: Tensor, kind: str = "bce") -> Tensor:
 
 
 def generator_adversarial_loss(fake: Tensor, kind: str = "bce") -> Tensor:
-    """Compute what a generator minimises beside its content loss: L(fake, 1), the critic taking its images for real.
+    """Compute what a generator minimizes beside its content loss: L(fake, 1), the critic taking its images for real.
 
     Parameters
     ----------

@@ -46,8 +46,8 @@ class FeatureLoss(nn.Module):
         .safetensors file with the state dictionary of torchvision's VGG16-BN (``features.0.weight``, ...) or of its
         features alone; or ``"random"``, seeded, which is not perceptual.
     data : {"normalized", "unit"}
-        Whether images are ImageNet-normalised and compared as they are, or run from 0 to 1 and are normalised here,
-        which makes all terms, pixels included, those of the normalised images.
+        Whether images are ImageNet-normalized and compared as they are, or run from 0 to 1 and are normalized here,
+        which makes all terms, pixels included, those of the normalized images.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ class FeatureLoss(nn.Module):
         return parts
 
     def _as_pictures(self, image: Tensor) -> Tensor:
-        """(N, C, H, W) to normalised (N, 3, H, W) or (N * C, 3, H, W), float32 at least."""
+        """(N, C, H, W) to normalized (N, 3, H, W) or (N * C, 3, H, W), float32 at least."""
         image = _precise(image)
         if image.shape[1] != 3:
             image = image.flatten(0, 1).unsqueeze(1).expand(-1, 3, -1, -1)

@@ -26,7 +26,7 @@ def charbonnier(prediction: Tensor, target: Tensor, epsilon: float = 1e-2) -> Te
 def rmse(prediction: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
     """Root mean square error of each image, averaged over the batch; `epsilon` in network units.
 
-    Within an image it is minimised by the mean of what the truth may be, as L2 is, where L1 and its relatives prefer
+    Within an image it is minimized by the mean of what the truth may be, as L2 is, where L1 and its relatives prefer
     the median and so flatten faint texture; over a batch of mixed noise levels it weighs images more evenly than L2.
 
     >>> float(rmse(torch.zeros(2, 1, 2, 2), torch.ones(2, 1, 2, 2)))
@@ -104,7 +104,7 @@ def tuple_loss(
     Returns
     -------
     total, stability : Tensor
-        The loss to minimise, and ``L(Y1, Y2)`` before its weight (0 without `prediction_2`).
+        The loss to minimize, and ``L(Y1, Y2)`` before its weight (0 without `prediction_2`).
     """
     if prediction_2 is None:
         return loss(prediction, target), prediction.new_zeros(())

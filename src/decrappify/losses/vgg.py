@@ -63,7 +63,7 @@ def run(features: nn.Sequential, x: Tensor, taps: Container[int]) -> list[Tensor
     features : nn.Sequential
         From `load`.
     x : Tensor
-        Normalised images (N, 3, H, W).
+        Normalized images (N, 3, H, W).
     taps : container of int
         Numbers of the modules, each a ReLU before a pooling.
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -46,7 +45,7 @@ class Movie:
     channel_colors : sequence of (str or None), optional
         Display colours as ``"RRGGBB"``, one per channel; None where unknown.
     provenance : mapping, optional
-        What was done to the movie (strings, numbers, lists; JSON-serialisable).
+        What was done to the movie (strings, numbers, lists; JSON-serializable).
     unitless_spacing : mapping, optional
         Distance between samples along ``"T"``, ``"Z"``, ``"Y"`` or ``"X"`` where a file has a number without a unit,
         such as ``{"Y": 0.3, "X": 0.3}``. Ignored for axes whose pixel size or interval is known.
@@ -291,6 +290,8 @@ class Movie:
 
     def __dask_tokenize__(self) -> str:
         """Return a name for dask; two movies never share one, as their files may differ or change."""
+        from uuid import uuid4
+
         return uuid4().hex
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:

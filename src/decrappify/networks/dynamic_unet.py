@@ -21,7 +21,7 @@ BLURS = ("always", "as_flagged", "off")
 FORMS = ("deep", "wide")
 
 # Pixels per step of the coarsest grid. Any even size runs, but a tile that starts between the steps is seen on another
-# grid, and differs from its neighbour by some percent of the contrast wherever they overlap.
+# grid, and differs from its neighbor by some percent of the contrast wherever they overlap.
 _COARSEST = 32
 # Pixels that a tile's border spoils. Measured on a ResNet-18 artistic network without attention that learns to denoise
 # photographs: the root mean square change 128 to 160 pixels from a border is 0.9, 0.2 and 0.02 % of the prediction's

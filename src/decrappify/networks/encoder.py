@@ -21,7 +21,11 @@ _TORCHVISION = {
     "resnet50": (256, 512, 1024, 2048),
     "resnet101": (256, 512, 1024, 2048),
 }
-_WEIGHT_NORMED = {"wn-resnet18": (2, 2, 2, 2), "wn-resnet34": (3, 4, 6, 3)}
+# name: (blocks of the four stages, their channels)
+_WEIGHT_NORMED = {
+    "wn-resnet18": ((2, 2, 2, 2), (64, 128, 256, 512)),
+    "wn-resnet34": ((3, 4, 6, 3), (64, 128, 256, 512)),
+}
 ENCODERS = (*_TORCHVISION, *_WEIGHT_NORMED)
 
 
@@ -72,7 +76,7 @@ def build_encoder(name: str, *, n_frames: int = 1, in_channels: int = 3, weights
     if name in _WEIGHT_NORMED:
         if weights is not None:
             raise InputError(f"encoder {name!r} has no pretrained weights, found {str(weights)!r}; pass None")
-        return _weight_normed(_WEIGHT_NORMED[name], n_frames * in_channels)
+        return _weight_normed(*_WEIGHT_NORMED[name], n_frames * in_channels)
     if name not in _TORCHVISION:
         raise InputError(f"encoder is {name!r}, needs one of {', '.join(ENCODERS)}")
     network: Any = torchvision.models.get_model(name, weights=None)
@@ -150,17 +154,18 @@ def _download(name: str, weights: str) -> dict[str, Tensor]:
     return state
 
 
-def _weight_normed(counts: tuple[int, ...], n_in: int) -> Encoder:
+def _weight_normed(counts: tuple[int, ...], channels: tuple[int, int, int, int], n_in: int) -> Encoder:
     """ResNet of PSSR (Fang et al. 2021): stem of three 3x3 convolutions, no batch norm, pooled to one pixel."""
     stem = [_wn_layer(fine, coarse, 3, stride) for fine, coarse, stride in ((n_in, 32, 2), (32, 32, 1), (32, 64, 1))]
-    widths = (64, 64, 128, 256, 512)
+    widths = (64, *channels)
     stages = [
         nn.Sequential(*(_WnBlock(widths[i] if block == 0 else widths[i + 1], widths[i + 1], 2 if i and not block else 1)
                         for block in range(count)))
         for i, count in enumerate(counts)
     ]  # fmt: skip
     body = nn.Sequential(*stem, nn.MaxPool2d(3, stride=2, padding=1), *stages, nn.AdaptiveAvgPool2d(1))
-    return Encoder(body, ((2, 64), (4, 64), (5, 128), (6, 256), (7, 512)), 512, pooled=True)
+    skips = ((2, 64), *zip((4, 5, 6, 7), channels, strict=True))
+    return Encoder(body, skips, channels[-1], pooled=True)
 
 
 def _wn_layer(n_in: int, n_out: int, kernel_size: int, stride: int = 1, *, activation: bool = True) -> nn.Sequential:

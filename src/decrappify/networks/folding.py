@@ -15,7 +15,7 @@ from decrappify.networks.blocks import NormedConv, SplitConv2d
 def fold_norms(network: nn.Module, *, large_in_one_go: bool = False) -> nn.Module:
     """Copy a network, in eval mode, with spectral, weight and batch norms baked into plain convolutions.
 
-    A batch norm is folded only into a convolution whose output it takes directly: neighbours in an ``nn.Sequential``
+    A batch norm is folded only into a convolution whose output it takes directly: neighbors in an ``nn.Sequential``
     and the pairs of torchvision's ResNet blocks. One that follows a ReLU stays.
 
     Parameters
@@ -38,7 +38,7 @@ def fold_norms(network: nn.Module, *, large_in_one_go: bool = False) -> nn.Modul
             if isinstance(child, nn.Conv1d | nn.Conv2d):
                 setattr(module, name, _plain(child, large_in_one_go))
     for module in list(folded.modules()):
-        for conv_name, norm_name in _neighbours(module):
+        for conv_name, norm_name in _neighbors(module):
             conv, norm = getattr(module, conv_name), getattr(module, norm_name)
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and norm.track_running_stats:
                 setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))
@@ -46,7 +46,7 @@ def fold_norms(network: nn.Module, *, large_in_one_go: bool = False) -> nn.Modul
     return folded
 
 
-def _neighbours(module: nn.Module) -> Iterator[tuple[str, str]]:
+def _neighbors(module: nn.Module) -> Iterator[tuple[str, str]]:
     """Names of children of which the second surely takes what the first gives."""
     if isinstance(module, nn.Sequential):
         yield from pairwise([name for name, _ in module.named_children()])

@@ -15,7 +15,7 @@ from decrappify.windows import check_n_frames
 
 
 class ResidualBlock(nn.Module):
-    """``x + conv(relu(conv(x)))``, 3x3, no normalisation: a pixel's answer never depends on the rest of the tile."""
+    """``x + conv(relu(conv(x)))``, 3x3, no normalization: a pixel's answer never depends on the rest of the tile."""
 
     def __init__(self, channels: int, *, bias: bool) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class ResidualUNet(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Start as the identity: no residual, and neighbours of the middle frame unseen (the one-frame solution)."""
+        """Start as the identity: no residual, and neighbors of the middle frame unseen (the one-frame solution)."""
         nn.init.zeros_(self.tail.weight)
         if self.tail.bias is not None:
             nn.init.zeros_(self.tail.bias)
@@ -176,7 +176,7 @@ class ResidualUNet(nn.Module):
 def widen_window(state: dict[str, Tensor], network: ResidualUNet, n_frames: int) -> dict[str, Tensor]:
     """Weights of a network of `n_frames` (fewer than `network` takes), padded so that `network` computes the same.
 
-    The new neighbour frames start with zero weights: a three-frame network starts from the one-frame solution.
+    The new neighbor frames start with zero weights: a three-frame network starts from the one-frame solution.
     """
     per_frame = network.in_channels * network.stem**2
     half = (network.n_frames - n_frames) // 2 * per_frame

@@ -167,7 +167,7 @@ def _convolve(image: Tensor, filters: Tensor, bias: Tensor | None, answer: Tenso
     down, across = -(-height // _SIDE), -(-width // _SIDE)
     columns = -(-across // max(1, round(across / _TILES_AT_ONCE)))
     rows = min(down, max(1, round(_TILES_AT_ONCE / columns)))
-    # Every fourth column is a plane of its own: neighbours in a transform are then neighbours in memory.
+    # Every fourth column is a plane of its own: neighbors in a transform are then neighbors in memory.
     seen = image.new_zeros(_SIDE * rows + 2, _SIDE, columns + 1, n_in)
     mixed = image.new_empty(_POINTS, rows, _SIDE, columns + 1, n_in)
     points = image.new_empty(_POINTS, _POINTS, rows, columns, n_in)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from decrappify.errors import DecrappifyError
+from decrappify.io.lock_record import boot_name
 from decrappify.restoration.results import Result
 
 _KEY = "attempt"
@@ -68,7 +69,6 @@ def _out_of_memory_kills(proc: Path = Path("/proc")) -> dict[str, Any]:
     """How many processes the system has killed for lack of memory, and since when; empty where it does not count."""
     try:
         counters = dict(line.split(maxsplit=1) for line in (proc / "vmstat").read_text().splitlines())
-        boot = (proc / "sys/kernel/random/boot_id").read_text().strip()
-        return {"out_of_memory_kills": int(counters["oom_kill"]), "boot": boot}
+        return {"out_of_memory_kills": int(counters["oom_kill"]), "boot": boot_name()}
     except (OSError, ValueError, KeyError):
         return {}

@@ -84,7 +84,7 @@ class InferenceNetwork:
         sizes: Any = network
         self.n_frames, self.in_channels, self.out_channels = sizes.n_frames, sizes.in_channels, sizes.out_channels
         self.scale, self.margin = sizes.scale, sizes.margin
-        # Tiles that start anywhere else would be seen on another coarse grid than their neighbours.
+        # Tiles that start anywhere else would be seen on another coarse grid than their neighbors.
         self.size_multiple = getattr(network, "tile_multiple", sizes.size_multiple)
         self.device = choose_device(device)
         self._min_agreement_db = min_agreement_db

@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 # Of an input that has no file to show a change (an array), as many planes are read again when a run is resumed.
 _AFFORDABLE_BYTES = 4 << 30
 _SAMPLED_PLANES = 256
+# When a file changes during a run, as many planes are read again at once; all others at the end.
+_COMPARED_AT_ONCE = 16
 
 
 class ReadPlane(NamedTuple):
@@ -74,6 +76,8 @@ class InputRecord:
         self._original = movie
         self._planes: dict[Plane, ReadPlane] = {}
         self._new: dict[Plane, ReadPlane] = {}
+        self._latest: Plane | None = None
+        self._is_comparing = False
         self._lock = threading.Lock()
         self.movie = movie.derived(_RecordedSource(movie, self), missing=movie.missing)
 
@@ -85,6 +89,9 @@ class InputRecord:
     def add(self, plane: Plane, pixels: Array, version: str | None) -> None:
         """Record a plane that was read.
 
+        If the file of the plane read before has changed since, a few planes of it are compared at once, so that a run
+        on another input does not last until `confirm`.
+
         Raises
         ------
         ChangedInputError
@@ -92,11 +99,45 @@ class InputRecord:
         """
         found = ReadPlane(zlib.crc32(np.ascontiguousarray(pixels).data), version)
         with self._lock:
-            before = self._planes.setdefault(plane, found)
-            if before is found:
-                self._new[plane] = found
-        if before.crc != found.crc:
-            raise ChangedInputError(self.movie.name, plane)
+            before = self._planes.get(plane, found)
+            if before.crc != found.crc:
+                raise ChangedInputError(self.movie.name, plane)
+            if before is found or before.version != version:
+                self._planes[plane] = self._new[plane] = found
+            latest, self._latest = self._latest, plane
+        if latest is not None and not self._is_comparing and self._is_doubtful(latest):
+            self._compare(self._sample())
+
+    def confirm(self) -> None:
+        """Compare all planes whose files have changed since they were read; the others are not read again.
+
+        A file that was written in place with its time set back differs from one whose mode or links changed in its
+        pixels alone.
+
+        Raises
+        ------
+        ChangedInputError
+            If a plane has other pixels.
+        """
+        self._compare(sorted(self._planes))
+
+    def _compare(self, planes: Sequence[Plane]) -> None:
+        self._is_comparing = True
+        try:
+            for plane in planes:
+                if self._is_doubtful(plane):
+                    self.movie.frame(*plane)
+        finally:
+            self._is_comparing = False
+
+    def _is_doubtful(self, plane: Plane) -> bool:
+        version = self._planes[plane].version
+        return version is not None and version != self.version(plane)
+
+    def _sample(self) -> list[Plane]:
+        planes = sorted(self._planes)
+        step = -(-len(planes) // _COMPARED_AT_ONCE)
+        return planes[::step]
 
     def take_new(self) -> list[list[Any]]:
         """Return the planes read since the last call, as rows (t, c, z, checksum, version) for a journal."""
@@ -120,18 +161,17 @@ class InputRecord:
         try:
             doubtful = []
             for plane, before in recorded.items():
-                now = self._planes.get(plane)
-                self._planes[plane] = before
-                if now is not None and now.crc != before.crc:
+                now = self._planes.setdefault(plane, before)
+                if now.crc != before.crc:
                     raise ChangedInputError(self.movie.name, plane)
-                if now is None and (before.version is None or before.version != self.version(plane)):
+                if now is before and (before.version is None or before.version != self.version(plane)):
                     doubtful.append(plane)
             for plane in self._picked(sorted(doubtful), len(recorded)):
                 self.movie.frame(*plane)
         except ChangedInputError:
             self._planes = present
             raise
-        self._new = {plane: read for plane, read in self._new.items() if plane not in recorded}
+        self._new = {plane: read for plane, read in self._new.items() if recorded.get(plane) != read}
 
     def checksum(self, planes: Iterable[Plane]) -> str | None:
         """Return one checksum over the pixels of planes, None if not all were read."""

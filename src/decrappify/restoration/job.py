@@ -233,7 +233,7 @@ class Job:
                         if not self._is_lost(t, z, number):
                             yield Target(i, z, number), partial(self._as_it_is, t, z, group)
 
-    def to_grey(
+    def to_gray(
         self, restored: Array, target: Target, window: Window[Any], channels: Sequence[Channel]
     ) -> tuple[list[Array], tuple[int, int]]:
         """Turn a result (out_channels, Y, X) in network units into planes of the output's dtype.

@@ -72,7 +72,7 @@ def restore(
     """Restore a movie, stack or still with a model.
 
     Reading, the network and writing run at the same time, one plane at a time: memory does not grow with the length
-    of the movie. Every frame has the same tiles and the same normalisation. A run that is stopped at any moment,
+    of the movie. Every frame has the same tiles and the same normalization. A run that is stopped at any moment,
     and started again by the same call, finishes the rest with as many threads as it began with; on the same type of
     processor the file is then the same, byte for byte, on another one a warning says that last digits may differ.
 
@@ -194,6 +194,7 @@ def restore(
                 report_start(job, channels)
                 with recorded_attempt(result, start.planes_done, start.earlier):
                     _run(start, restorer, channels, result, progress, on_plane)
+                    inputs.confirm()
                 _complete_record(start, result)
                 return _returned(result.finish(), as_array, given)
             finally:
@@ -298,7 +299,7 @@ def _run(
             target, window, restored = item
             planes, clipped = job.empty_planes(), (0, 0)
             if restored is not None:
-                planes, clipped = job.to_grey(restored, target, window, channels)
+                planes, clipped = job.to_gray(restored, target, window, channels)
             put(target, planes, note_of(window, clipped))
 
         try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Preview:
-    """Restores regions of single frames with the normalisation of the whole movie.
+    """Restores regions of single frames with the normalization of the whole movie.
 
     Making one measures the movie and loads the network, which is done once for many regions.
 
@@ -119,7 +119,7 @@ class Preview:
         self._restorer.cancel = cancel
         size = wide_rows.stop - wide_rows.start, wide_columns.stop - wide_columns.start
         restored = self._restorer.restore_frames(window.frames, size)
-        planes, _ = job.to_grey(restored, wanted, window, self._channels)
+        planes, _ = job.to_gray(restored, wanted, window, self._channels)
         top, left = (rows.start - wide_rows.start) * scale, (columns.start - wide_columns.start) * scale
         return np.stack([plane[top : top + shape[0] * scale, left : left + shape[1] * scale] for plane in planes])
 

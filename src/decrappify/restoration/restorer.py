@@ -38,7 +38,7 @@ class Restorer:
     tile_size : int, optional
         Largest side of a tile in input pixels; planned from free memory by default, and halved when it runs out.
     tile_overlap : int, optional
-        Pixels that neighbouring tiles share; by default enough for the network's margin.
+        Pixels that neighboring tiles share; by default enough for the network's margin.
     device, precision, backend : str
         As for `InferenceNetwork`.
     expected_pixels : int
@@ -108,7 +108,7 @@ class Restorer:
         return grid
 
     def load(self, frame: Array) -> Tensor:
-        """Bring a normalised frame (C, Y, X) float32 to the network: padded, on the device if that has room for it."""
+        """Bring a normalized frame (C, Y, X) float32 to the network: padded, on the device if that has room for it."""
         padded = torch.from_numpy(np.ascontiguousarray(self.grid((frame.shape[-2], frame.shape[-1])).pad(frame)))
         return padded.to(self._home(padded.nbytes))
 
@@ -118,12 +118,12 @@ class Restorer:
         Parameters
         ----------
         window : ndarray of float32, (n_frames * in_channels, Y, X)
-            Normalised frames, each with all its channels; any size from 1 pixel.
+            Normalized frames, each with all its channels; any size from 1 pixel.
 
         Returns
         -------
         ndarray of float32, (out_channels, Y * scale, X * scale)
-            Still normalised.
+            Still normalized.
 
         Raises
         ------

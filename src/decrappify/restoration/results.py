@@ -202,7 +202,8 @@ class Unfinished(NamedTuple):
 def unfinished(lock: OutputLock) -> Unfinished | None:
     """Read the journal of the unfinished output of a locked one, whatever run began it; None if there is none."""
     from decrappify.io.journal import Journal
-    from decrappify.io.working_folder import key_of, working_path
+    from decrappify.io.working_folder import key_of
+    from decrappify.io.working_paths import working_path
 
     run_key, folder = key_of(lock), working_path(lock.target)
     return None if run_key is None else Unfinished(folder, run_key, Journal(folder / "journal"))

@@ -17,6 +17,7 @@ from decrappify.restoration.job import Job
 from decrappify.restoration.pipeline import restore
 from decrappify.restoration.restorer import RestorationCancelled
 from decrappify.restoration.resuming import run_key, settings_of
+from decrappify.restoration.scene_record import SceneRecord
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -60,7 +61,8 @@ def restore_scenes(
 ) -> Iterator[SceneOutcome]:
     """Restore every scene of a file, one after the other; a scene that cannot be restored does not stop the others.
 
-    Scenes that an earlier, interrupted call finished are kept.
+    Scenes that an earlier call finished are kept; with `overwrite`, if that call was stopped before it had restored all
+    of them. As for a single output, ``resume=False`` with `overwrite` restores all again.
 
     Parameters
     ----------
@@ -74,7 +76,7 @@ def restore_scenes(
     opening : mapping, optional
         Arguments of `open_movie`, such as ``channel``.
     overwrite : bool
-        Replace existing outputs.
+        Replace existing outputs, but for those of an unfinished call with the same input, model and options.
     **options
         Arguments of `restore`.
 
@@ -101,20 +103,25 @@ def restore_scenes(
     names = scenes(path, folder_as=folder_as)
     outputs = scene_outputs(output, names) if len(names) > 1 else [Path(output)]
     _refuse_inputs(outputs, Path(path), folder_as)
+    record, failed = SceneRecord(Path(output)) if len(names) > 1 else None, False
     for number, (name, one) in enumerate(zip(names, outputs, strict=True)):
         try:
-            outcome = _scene_outcome(path, number, name, loaded, one, dict(opening or {}), overwrite, options)
+            outcome = _scene_outcome(path, number, name, loaded, one, dict(opening or {}), overwrite, options, record)
         except RestorationCancelled:
             raise
         except DecrappifyError as error:
+            failed = True
             yield SceneOutcome(name, one, error=error)
         else:
             yield outcome
+    if record is not None and not failed:
+        record.remove()
 
 
 def _refuse_inputs(outputs: Sequence[Path], path: Path, folder_as: str) -> None:
     """Raise InputError if an output would replace the input, or a file that is read of the input folder."""
-    from decrappify.io.folder import is_image_folder, read_folder
+    from decrappify.io.folder import read_folder
+    from decrappify.io.formats import is_image_folder
 
     inputs = [path]
     if is_image_folder(path):
@@ -134,17 +141,26 @@ def _scene_outcome(
     opening: dict[str, Any],
     overwrite: bool,
     options: dict[str, Any],
+    record: SceneRecord | None,
 ) -> SceneOutcome:
     from decrappify.io import open_movie
 
     with open_movie(path, scene=number, **opening) as movie:
         job = Job(movie, model, **{option: options[option] for option in _JOB_OPTIONS if option in options})
         run = _run_key(job, options)
-        finished = None if overwrite else _finished(output, name, run, job)
+        finished = None
+        if not overwrite:
+            finished = _finished(output, name, run, job)
+        elif record is not None and options.get("resume", True) and record.holds(output, run):
+            with suppress(OutputExistsError):
+                finished = _finished(output, name, run, job)
         if finished is not None:
             return SceneOutcome(name, output, finished, was_finished=True)
         movie.provenance |= {"scene": name, "scene_run": run, "scene_version": _version(movie)}
-        return SceneOutcome(name, output, restore(movie, model, output, overwrite=overwrite, **options))
+        restored = restore(movie, model, output, overwrite=overwrite, **options)
+        if record is not None:
+            record.add(output, run)
+        return SceneOutcome(name, output, restored)
 
 
 def _run_key(job: Job, options: Mapping[str, Any]) -> str:
@@ -182,7 +198,7 @@ def _finished(output: Path, scene: str, run: str, job: Job) -> Movie | None:
     """Return the output of an earlier equal run of the same scene; raise if something else is in its place."""
     from decrappify.io import open_movie
     from decrappify.io.locks import lock_path
-    from decrappify.io.working_folder import working_path
+    from decrappify.io.working_paths import working_path
 
     if not output.exists() or working_path(output).exists() or lock_path(output).exists():
         return None

@@ -20,6 +20,7 @@ from decrappify.restoration.measuring import Channel
 from decrappify.restoration.restorer import Restorer
 from decrappify.restoration.results import MemoryResult, Result, StoreResult, Unfinished, placed_key, unfinished
 from decrappify.restoration.resuming import changed_options, changed_settings, refusal, run_key, settings_of
+from decrappify.restoration.run_record import flaw_of, flaw_of_state
 from decrappify.runtime import present_runtime, take_up_runtime
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class Start:
         if self._resume and self._was_placed(lock):
             # Killed between the last rename and the removal of the working folder.
             self.complete = True
-            folder.remove()
+            folder.remove_finished()
             return
         if before is not None and output.exists() and not self._overwrite:
             raise OutputExistsError(
@@ -176,7 +177,16 @@ class Start:
 
     def _is_same_run(self, before: Unfinished) -> bool:
         """Whether this call finishes an unfinished run; another one is refused unless it is replaced."""
-        changes = self._changes(before.journal.state)
+        flaw = flaw_of(before.journal, self.job) if before.run_key == self._run_key else None
+        if flaw is not None:
+            if self._overwrite:
+                return False
+            raise OutputExistsError(
+                f"{before.partial} holds an unfinished output whose record is damaged ({flaw}); discard it with "
+                "overwrite=True (--overwrite), or choose another output"
+            )
+        state = before.journal.state
+        changes = self._changes(state) if flaw_of_state(state) is None else ["it has other settings"]
         if before.run_key == self._run_key and not changes:
             return self._has_same_input(before)
         if not self._overwrite:

@@ -54,7 +54,7 @@ class TileGrid:
     tile_size : int
         Largest side of a tile, in input pixels; tiles are made equal, so they may be smaller.
     overlap : int
-        Pixels that neighbouring tiles share at least, in input pixels.
+        Pixels that neighboring tiles share at least, in input pixels.
     multiple, margin, scale : int
         `size_multiple`, `margin` and `scale` of the network.
 

@@ -32,7 +32,7 @@ class Canvas:
         Parameters
         ----------
         positions : float array (n, 2)
-            (y, x) in camera pixels; (0, 0) is the centre of the first one.
+            (y, x) in camera pixels; (0, 0) is the center of the first one.
         weights : float array (n,)
             Brightness.
         depths : int array (n,) or int
@@ -51,15 +51,15 @@ class Canvas:
             total = np.bincount(index + (step_y * columns + step_x), share, minlength=self.depths.size)
             self.depths += total.reshape(n_depths, rows, columns)
 
-    def window(self, centre: Points, radius: float) -> tuple[slice, slice, Points, Points]:
+    def window(self, center: Points, radius: float) -> tuple[slice, slice, Points, Points]:
         """Find the part of the grid around a position.
 
         Returns
         -------
-        (rows, columns) slices of one depth, and the (y, x) camera coordinates, open grid, relative to `centre`.
+        (rows, columns) slices of one depth, and the (y, x) camera coordinates, open grid, relative to `center`.
         """
         slices, coordinates = [], []
-        for position, size in zip(centre, self.depths.shape[1:], strict=True):
+        for position, size in zip(center, self.depths.shape[1:], strict=True):
             middle = (position + MARGIN + 0.5) * SUPERSAMPLING - 0.5
             start = int(np.clip(np.floor(middle - radius * SUPERSAMPLING), 0, size))
             stop = int(np.clip(np.ceil(middle + radius * SUPERSAMPLING) + 1, start, size))

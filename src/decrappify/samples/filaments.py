@@ -14,7 +14,7 @@ _ASTER_REACH = 110.0  # pixels
 
 
 class Filaments:
-    """Worm-like chains with speckled labelling, some of them out of focus.
+    """Worm-like chains with speckled labeling, some of them out of focus.
 
     Each filament follows a path of its own, drawn as a chain of given persistence length, at a speed of its own.
 
@@ -29,7 +29,7 @@ class Filaments:
     rng : numpy.random.Generator
         Draws everything.
     origins : float array (m, 2), optional
-        Organizing centres (y, x) that filaments start from and glide away from; anywhere by default.
+        Organizing centers (y, x) that filaments start from and glide away from; anywhere by default.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Filaments:
             if origins is None
             else origins[rng.integers(len(origins), size=n)] + rng.normal(0, 5, (n, 2))
         )
-        # Filaments of an aster leave its centre one after the other, all through the movie.
+        # Filaments of an aster leave its center one after the other, all through the movie.
         self._start = np.full(n, travel + 10) if origins is None else rng.uniform(-travel, _ASTER_REACH, n)
         self._paths = _chains(starts, float(self._length.max()) * 1.3 + 2 * travel + _ASTER_REACH, rng)
         counts = np.ceil(self._length * 1.25 / _SPACING).astype(int)

@@ -19,7 +19,7 @@ _DIVISION = 14  # frames from plate to two round daughters
 class _Track:
     """One nucleus: where it is, its half axes (T, 2), angle (T,), the light in it (T,) and its texture."""
 
-    centres: Points
+    centers: Points
     axes: Points
     angle: Points
     mass: Points
@@ -36,7 +36,7 @@ class Nuclei:
     n_frames : int
         Length of the movie.
     speed_px : float
-        Mean displacement of the centres in pixels per frame, the parting of the daughters included: where that alone
+        Mean displacement of the centers in pixels per frame, the parting of the daughters included: where that alone
         would be faster, nothing divides. At 0 nothing turns or deforms either.
     rng : numpy.random.Generator
         Draws everything.
@@ -68,7 +68,7 @@ class Nuclei:
         steps = _of_mean_length(steps, apart, speed_px)
         self._steps = steps
         starts = np.concatenate([places[:1], places])
-        centres = starts + np.concatenate([np.zeros((1, *starts.shape)), np.cumsum(steps, axis=0)])
+        centers = starts + np.concatenate([np.zeros((1, *starts.shape)), np.cumsum(steps, axis=0)])
         self._tracks = []
         clock = speed_px * np.arange(n_frames)
         for index in range(len(starts)):
@@ -77,7 +77,7 @@ class Nuclei:
             axes = (own * np.array([[rng.uniform(0.95, 1.1)], [rng.uniform(0.7, 0.95)]]) * wobble).T
             angle = np.asarray(rng.uniform(0, np.pi) + rng.normal(0, 0.006) * clock, np.float64)
             mass = np.full(n_frames, own**2 * rng.uniform(0.75, 1.2))
-            track = _Track(centres[:, index], axes, angle, mass, _chromatin(rng))
+            track = _Track(centers[:, index], axes, angle, mass, _chromatin(rng))
             self._tracks.append(_dividing(track, split, stage, pace, axis_angle, index) if index < 2 else track)
 
     def draw(self, canvas: Canvas, t: int, brightness: float = 1.0) -> None:
@@ -88,7 +88,7 @@ class Nuclei:
             if track.mass[t] == 0:
                 continue
             axes = track.axes[t]
-            rows, columns, y, x = canvas.window(track.centres[t], _REACH * axes.max())
+            rows, columns, y, x = canvas.window(track.centers[t], _REACH * axes.max())
             if y.size == 0 or x.size == 0:
                 continue
             sine, cosine = np.sin(track.angle[t]), np.cos(track.angle[t])
@@ -117,11 +117,11 @@ def _dividing(track: _Track, split: int, stage: Points, pace: float, axis_angle:
     angle = track.angle + condensed * (axis_angle + np.pi / 2 - track.angle)
     # A condensed plate is thick, so some of its light is out of focus.
     share = np.where(t < split, 1.0 if index == 0 else 0.0, 0.5) * (1 - 0.5 * condensed)
-    return _Track(track.centres, axes, angle, track.mass * share, track.texture)
+    return _Track(track.centers, axes, angle, track.mass * share, track.texture)
 
 
 def _places(size: tuple[int, int], distance: float, rng: np.random.Generator) -> Points:
-    """Scatter centres at least `distance` apart; the first one lies well inside the image."""
+    """Scatter centers at least `distance` apart; the first one lies well inside the image."""
     wanted = max(2, int(np.prod(size) / _AREA_PER_NUCLEUS) + 2)
     places = [np.array(size) * rng.uniform(0.35, 0.65, 2)]
     for _ in range(40 * wanted):
@@ -169,7 +169,7 @@ def _chromatin(rng: np.random.Generator) -> NDArray[np.float64]:
         away, angle = rng.uniform(0.1, 0.55), rng.uniform(0, 2 * np.pi)
         distance = np.hypot(y - away * np.sin(angle), x - away * np.cos(angle)) / rng.uniform(0.12, 0.22)
         texture *= 1 - 0.65 / (1 + distance**6)
-    for _ in range(rng.integers(3, 9)):  # chromocentres
+    for _ in range(rng.integers(3, 9)):  # chromocenters
         away, angle = np.sqrt(rng.uniform(0, 0.7)), rng.uniform(0, 2 * np.pi)
         distance = np.hypot(y - away * np.sin(angle), x - away * np.cos(angle)) / rng.uniform(0.05, 0.09)
         texture += rng.uniform(0.5, 1.3) * np.exp(-(distance**2))

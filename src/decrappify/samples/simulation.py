@@ -152,10 +152,10 @@ def _check(n_frames: int, size: Sequence[int], speed_px: float, pixel_size_um: f
 
 
 def _cell(size: tuple[int, int], n_frames: int, speed_px: float, rng: np.random.Generator) -> Scenes:
-    centres = np.array(size) * rng.uniform(0.3, 0.7, (2, 2))
+    centers = np.array(size) * rng.uniform(0.3, 0.7, (2, 2))
     return [
         (Nuclei(size, n_frames, speed_px, rng), 1.0),
-        (Filaments(size, n_frames, speed_px, rng, origins=centres), 0.5),
+        (Filaments(size, n_frames, speed_px, rng, origins=centers), 0.5),
         (Vesicles(size, n_frames, speed_px, rng, density=0.5), 30.0),
         (Cytoplasm(size, rng), 0.1),
     ]

@@ -13,7 +13,7 @@ _RAMP = 2.0  # frames to appear or vanish
 
 
 class Vesicles:
-    """Spots of varied size and brightness; the large ones are hollow, as labelled membranes are.
+    """Spots of varied size and brightness; the large ones are hollow, as labeled membranes are.
 
     Parameters
     ----------

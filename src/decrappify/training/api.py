@@ -105,7 +105,7 @@ def train(
     network_settings : mapping, optional
         Settings of the network beside its name, such as ``{"base_channels": 16}``.
     card : mapping, optional
-        Put on the model card (name, data and licences, limits), before what the run itself found out.
+        Put on the model card (name, data and licenses, limits), before what the run itself found out.
     progress : callable, optional
         Such as ``tqdm``.
     stop : threading.Event, optional

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from decrappify.losses import pixel_loss
+from decrappify.losses import check_pixel_loss
 from decrappify.training.settings import check_choice, check_keys, check_range, check_types
 from decrappify.windows import check_n_frames
 
@@ -28,7 +28,7 @@ class TrainingConfig:
     n_frames : int
         Frames in a window: 1, 3 or 5.
     max_steps : int
-        Optimiser steps.
+        Optimizer steps.
     batch_size : int
         Tuples per step and process.
     patch_size : int
@@ -96,7 +96,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         check_types(self)
         check_n_frames(self.n_frames)
-        pixel_loss(self.loss)
+        check_pixel_loss(self.loss)
         for name in ("max_steps", "batch_size", "patch_size", "n_devices", "validate_every"):
             check_range(name, getattr(self, name), 1)
         for name in ("weight_decay", "stability_weight", "workers", "seed"):

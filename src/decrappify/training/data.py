@@ -11,7 +11,8 @@ from typing import Any
 from decrappify.crappify import Crappifier, crappifier_preset
 from decrappify.errors import InputError, MissingFileError
 from decrappify.io import open_movie, open_scenes
-from decrappify.io.folder import FolderReading, is_image_folder, read_folder
+from decrappify.io.folder import FolderReading, read_folder
+from decrappify.io.formats import is_image_folder
 from decrappify.movie import Movie
 
 # Named as that of the module that classifies folders, so that the command line shows both.

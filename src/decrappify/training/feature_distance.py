@@ -1,6 +1,6 @@
 """How far two sets of images are apart in the features of a frozen random network: KID, and a referee's AUC.
 
-The encoder is never trained and has nothing to do with any loss, so a generator cannot have been optimised against it.
+The encoder is never trained and has nothing to do with any loss, so a generator cannot have been optimized against it.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def kid_matrix(features: Tensor, reference: Tensor) -> Tensor:
     Parameters
     ----------
     features, reference : Tensor
-        (N, positions, d), standardised.
+        (N, positions, d), standardized.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def referee_auc(features: Tensor, reference: Tensor) -> float:
     Parameters
     ----------
     features, reference : Tensor
-        (N, positions, d), standardised; N at least 4.
+        (N, positions, d), standardized; N at least 4.
 
     >>> features = torch.randn(8, 4, 5, generator=torch.Generator().manual_seed(0))
     >>> referee_auc(features, features), referee_auc(features + 5, features)

@@ -185,7 +185,7 @@ def contact_sheet(
         The PNG to write.
     columns : sequence of (str, sequence of ndarray)
         A label, and images (Y, X) or (C, Y, X), the same scenes in every column. Three channels are shown as RGB, which
-        must be display colours, not normalised ones; other numbers of channels get a row each. An image smaller than
+        must be display colours, not normalized ones; other numbers of channels get a row each. An image smaller than
         its row (a source to be upsampled) is enlarged by whole pixels.
     chosen : int, optional
         The column to frame.

@@ -47,7 +47,7 @@ class Limits:
     outside : int
         Checkpoints in a row beyond these limits that end the phase.
     grace : int
-        Checkpoints at the start that do not end the phase that way: the first steps of a fresh optimiser may leave
+        Checkpoints at the start that do not end the phase that way: the first steps of a fresh optimizer may leave
         marks that the next ones repair.
     patience : int
         Checkpoints without a better KID that end the phase once noise dependence or invented power have risen
@@ -172,7 +172,7 @@ class InflectionDetector:
 def cusum_alarm(increments: Sequence[float] | Numbers) -> int | None:
     """Find where a series begins to grow faster than it did in its first 10 increments.
 
-    The one-sided CUSUM ``g = max(0, g + z - 0.5)`` over standardised increments z (Page 1954) gives the alarm above 5.
+    The one-sided CUSUM ``g = max(0, g + z - 0.5)`` over standardized increments z (Page 1954) gives the alarm above 5.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Learner: one network with its optimiser and schedule, for the length of one phase."""
+"""Learner: one network with its optimizer and schedule, for the length of one phase."""
 
 from __future__ import annotations
 
@@ -49,44 +49,44 @@ class Learner:
             {"params": [p for p in group if p.requires_grad], "lr": rate}
             for group, rate in zip(groups, rates, strict=True)
         ]
-        optimiser = torch.optim.AdamW([g for g in trained if g["params"]], betas=betas, weight_decay=weight_decay)
+        optimizer = torch.optim.AdamW([g for g in trained if g["params"]], betas=betas, weight_decay=weight_decay)
         self.schedule = None
         if one_cycle is not None:
             steps, pct_start = one_cycle
             self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-                optimiser,
-                max_lr=[group["lr"] for group in optimiser.param_groups],
+                optimizer,
+                max_lr=[group["lr"] for group in optimizer.param_groups],
                 total_steps=steps + 1,
                 pct_start=pct_start,
             )
-        self.network, self.optimiser = fabric.setup(network, optimiser)
+        self.network, self.optimizer = fabric.setup(network, optimizer)
 
     def learn(self, loss: Tensor, what: str, *, max_norm: float | None = None) -> None:
         """Take one step down `loss`; a loss that is not finite stops the run."""
         if not torch.isfinite(loss):
             raise InputError(f"the loss of {what} is {loss.item()}; lower its learning_rate or check the data")
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         self.fabric.backward(loss)
         if max_norm is not None:
-            self.fabric.clip_gradients(self.network, self.optimiser, max_norm=max_norm)
-        self.optimiser.step()
+            self.fabric.clip_gradients(self.network, self.optimizer, max_norm=max_norm)
+        self.optimizer.step()
         if self.schedule is not None:
             self.schedule.step()
 
     @property
     def rate(self) -> float:
         """Present learning rate of the last group."""
-        return float(self.optimiser.param_groups[-1]["lr"])
+        return float(self.optimizer.param_groups[-1]["lr"])
 
     def state(self) -> dict[str, Any]:
         """Everything to go on from, as tensors and plain values."""
         schedule = None if self.schedule is None else self.schedule.state_dict()
-        return {"network": self.bare.state_dict(), "optimiser": self.optimiser.state_dict(), "schedule": schedule}
+        return {"network": self.bare.state_dict(), "optimiser": self.optimizer.state_dict(), "schedule": schedule}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         self.bare.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimizer.load_state_dict(state["optimiser"])
         if self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"])
 

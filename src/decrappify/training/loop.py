@@ -141,7 +141,7 @@ def _train(
         stopping = stack.enter_context(interruptible(stop or threading.Event()))
         for step, batch in enumerate(loader, first_step + 1):
             loss, stability = generator_step(run.network, batch, loss_function, config.stability_weight)
-            run.optimise(loss, step)
+            run.optimize(loss, step)
             run.losses.append(torch.stack([loss.detach(), stability.detach()]))
             last_step = step
             if bar is not None:
@@ -185,28 +185,28 @@ class _Run:
         self.bare = network
         if fabric.device.type == "cpu" or fabric.device.type == "cuda":
             network.to(memory_format=torch.channels_last)
-        optimiser = torch.optim.AdamW(
+        optimizer = torch.optim.AdamW(
             network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
         )
-        self.network, self.optimiser = fabric.setup(network, optimiser)
+        self.network, self.optimizer = fabric.setup(network, optimizer)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, config.learning_rate, total_steps=config.max_steps + 1, pct_start=0.1
+            optimizer, config.learning_rate, total_steps=config.max_steps + 1, pct_start=0.1
         )
         self.average = WeightAverage(self.bare, config.ema_decay)
         self.best: dict[str, Any] = {"step": 0, "psnr": float("-inf"), "psnr_source": 0.0, "noise_draw": 0.0}
         self.best_weights = {key: value.clone() for key, value in self.average.weights.items()}
 
-    def optimise(self, loss: Tensor, step: int) -> None:
-        """One step of the optimiser, the schedule and the average; a loss that is not finite stops the run."""
+    def optimize(self, loss: Tensor, step: int) -> None:
+        """One step of the optimizer, the schedule and the average; a loss that is not finite stops the run."""
         if not torch.isfinite(loss):
             raise InputError(
                 f"the loss of step {step} is {loss.item()}; "
                 f"lower learning_rate ({self.config.learning_rate:g}) or check the data"
             )
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         self.fabric.backward(loss)
-        self.fabric.clip_gradients(self.network, self.optimiser, max_norm=1.0)
-        self.optimiser.step()
+        self.fabric.clip_gradients(self.network, self.optimizer, max_norm=1.0)
+        self.optimizer.step()
         self.schedule.step()
         self.average.update(self.bare)
 
@@ -239,7 +239,7 @@ class _Run:
                 "seconds": self.seconds,
                 "losses": torch.stack(self.losses) if self.losses else torch.zeros(0, 2),
                 "network": self.bare.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
+                "optimiser": self.optimizer.state_dict(),
                 "schedule": self.schedule.state_dict(),
                 "average": self.average.weights,
                 "average_steps": self.average.steps,
@@ -258,7 +258,7 @@ class _Run:
         state = load_checkpoint(self.folder / "checkpoint.pt", self.settings)
         self.runtime = take_up_runtime(state.get("runtime"), self.fabric.device)
         self.bare.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimizer.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.average.weights = {key: value.to(self.fabric.device) for key, value in state["average"].items()}
         self.average.steps = state["average_steps"]

@@ -209,13 +209,13 @@ class PhotoMaterial:
         return self._squares(self.pictures, patch_size, length, seed, augment=True)
 
     def held_out(self, length: int, seed: int, patch_size: int | None = None) -> Dataset[Sample]:
-        """Centre squares of the held-out photographs."""
+        """Center squares of the held-out photographs."""
         return self._squares(self._kept, patch_size or _VALIDATION_PATCH, length, seed, augment=False)
 
     def _squares(
         self, pictures: Sequence[Path], patch_size: int, length: int, seed: int, *, augment: bool
     ) -> Dataset[Sample]:
-        from decrappify.datasets.colour import ColourDataset
+        from decrappify.datasets.color import ColourDataset
 
         return ColourDataset(
             pictures, self.crappifier, patch_size=patch_size, length=length, seed=seed, augment=augment

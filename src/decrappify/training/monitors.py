@@ -172,7 +172,7 @@ class Monitors:
         self._features = torch.cat([self._encode(batch["target"]) for batch in self._batches])
         self._features_mean = self._features.mean(dim=(0, 1))
         self._features_sd = self._features.std(dim=(0, 1)).clamp_min(1e-6)
-        self._features = self._standardise(self._features)
+        self._features = self._standardize(self._features)
         start = self._measure(generator)
         if start is None:
             raise InputError("the pretrained generator's output is not finite; there is nothing to start a GAN from")
@@ -208,7 +208,7 @@ class Monitors:
                     draws.append((prediction - second).square().mean(dim=(1, 2, 3)))
                 sums = spectral_sums(prediction, target)
                 spectrum = sums if spectrum is None else spectrum + sums
-                features.append(self._standardise(self._encode(prediction)))
+                features.append(self._standardize(self._encode(prediction)))
         if spectrum is None:
             return None
         mse = torch.cat(errors).double().clamp_min(1e-12 * self._data_range**2)
@@ -243,7 +243,7 @@ class Monitors:
         features: Tensor = self._encoder((images.float() - self._level) / self._contrast, self._grid)
         return features
 
-    def _standardise(self, features: Tensor) -> Tensor:
+    def _standardize(self, features: Tensor) -> Tensor:
         return ((features - self._features_mean) / self._features_sd).clamp(-_CLIP, _CLIP)
 
 

@@ -50,7 +50,7 @@ def holds_run_folder(function: Callable[P, R]) -> Callable[P, R]:
 
 def refuse_data_folder(folder: Path, *data: Any) -> None:
     """Raise InputError if a run folder is a folder of the data, or lies in an OME-Zarr store of it."""
-    from decrappify.io.outputs import ZARR_DOCUMENTS
+    from decrappify.io.formats import ZARR_DOCUMENTS
 
     for each in data:
         if isinstance(each, list | tuple):

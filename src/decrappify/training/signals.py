@@ -17,7 +17,7 @@ BANDS = ((0.05, 0.125), (0.125, 0.25), (0.25, 0.45))  # cycles per pixel
 LEAST_SIZE = 32  # below it, the lowest band holds no more than a ring
 
 _NEIGHBOURHOOD = 0.06  # cycles per pixel around the radius of a grid line, but at least ...
-_LEAST_BINS = 4.5  # ... so many bins, lest the corner of a small spectrum have no neighbours
+_LEAST_BINS = 4.5  # ... so many bins, lest the corner of a small spectrum have no neighbors
 _FAINT = 4e-3  # of the data range: one grey level of an 8-bit display
 _LOBE = 2  # bins that a Hann window smears a line over
 
@@ -141,7 +141,7 @@ def coherent_split(sums: SpectralSums) -> tuple[float, float]:
     """Split the power of the restored images into what the truth confirms and what it does not.
 
     In every ring of frequencies, a share gamma² = |sum R G*|² / (sum |R|² sum |G|²) of the power repeats the truth,
-    amplified or not; the rest is noise, artefact or invention. A smooth but faithful image has little of both.
+    amplified or not; the rest is noise, artifact or invention. A smooth but faithful image has little of both.
 
     Returns
     -------

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from decrappify.benchmarking.report import html, images, plots, tables
 from decrappify.benchmarking.report.results import Results
 from decrappify.errors import OutputError
-from decrappify.io.durable import write_json
+from decrappify.io.durable import json_bytes
 from decrappify.io.outputs import atomic_output, check_output
 
 FILES = ("report.html", "report.csv", "report.json")
@@ -38,18 +39,35 @@ def save_folder(results: Results, folder: str | os.PathLike[str], *, overwrite: 
     OutputExistsError
         If one of the three exists and `overwrite` is False.
     OutputError
-        If the folder or a file cannot be written.
+        If the folder or a file cannot be written; files that are new are deleted again.
     """
-    folder = check_folder(folder, overwrite=overwrite)
-    for name, data in png_files(results):
-        with atomic_output(folder / name, overwrite=overwrite) as partial:
-            partial.write_bytes(data)
-    with atomic_output(folder / "report.csv", overwrite=overwrite) as partial:
-        partial.write_text(tables.csv_text(results), encoding="utf-8", newline="")
-    with atomic_output(folder / "report.json", overwrite=overwrite) as partial:
-        write_json(partial, tables.json_values(results))
-    save_html(results, folder / "report.html", overwrite=overwrite)
+    folder, is_new = Path(folder), not Path(folder).exists()
+    check_folder(folder, overwrite=overwrite)
+    written: list[Path] = []
+    try:
+        for name, data in _files(results):
+            existed = (folder / name).exists()
+            with atomic_output(folder / name, overwrite=overwrite) as partial:
+                partial.write_bytes(data)
+            if not existed:
+                written.append(folder / name)
+    except BaseException:
+        # Half a report would have the same command refused.
+        with suppress(OSError):
+            for path in written:
+                path.unlink()
+            if is_new:
+                folder.rmdir()
+        raise
     return folder
+
+
+def _files(results: Results) -> Iterator[tuple[str, bytes]]:
+    """Iterate over all files as (file name, content); the page is the last."""
+    yield from png_files(results)
+    yield "report.csv", tables.csv_text(results).encode()
+    yield "report.json", json_bytes(tables.json_values(results))
+    yield "report.html", html.page(results).encode()
 
 
 def png_files(results: Results) -> Iterator[tuple[str, bytes]]:

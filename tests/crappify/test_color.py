@@ -21,7 +21,7 @@ from decrappify.crappify import (
     crappifier_preset,
     crappify_movie,
 )
-from decrappify.crappify.colour import luma
+from decrappify.crappify.color import luma
 from decrappify.errors import InputError
 from decrappify.intensity import Normalization
 from decrappify.movie import Movie
@@ -38,7 +38,7 @@ def eight_bit(picture: np.ndarray) -> np.ndarray:
     return np.rint(picture * 255).astype(np.uint8)
 
 
-def is_grey(picture: np.ndarray) -> bool:
+def is_gray(picture: np.ndarray) -> bool:
     return bool((picture == picture[..., :1, :, :]).all())
 
 
@@ -128,21 +128,21 @@ def test_parts_that_mix_no_colours_treat_each_channel_by_itself(picture, rng):
 
 
 def test_text_is_printed_in_grey(rng):
-    assert is_grey(Crappifier([Text()])(np.zeros((2, 3, 64, 64), np.float32), rng, colour=True))
+    assert is_gray(Crappifier([Text()])(np.zeros((2, 3, 64, 64), np.float32), rng, colour=True))
 
 
 @pytest.mark.parametrize("name", ["colour-grey", "colour-old-photo", "colour-old-film"])
 def test_presets_give_grey_pictures_that_show_the_same(name, picture, rng):
     for _ in range(5):
         source = crappifier_preset(name)(picture, rng)
-        assert is_grey(source)
+        assert is_gray(source)
         assert np.corrcoef(source[0].ravel(), luma(eight_bit(picture)).ravel())[0, 1] > 0.7
 
 
 def test_a_choice_mixes_colours_if_one_of_its_parts_does(picture, rng):
     choice = Crappifier([OneOf(parts=(Grey(), Blur(1.0)))])
     assert choice.colour
-    assert {is_grey(choice(picture, rng)) for _ in range(20)} == {True, False}
+    assert {is_gray(choice(picture, rng)) for _ in range(20)} == {True, False}
 
 
 def test_a_grey_step_that_is_not_taken_still_means_colours(picture, rng):
@@ -206,7 +206,7 @@ class TestMovies:
             np.asarray(crappify_movie(film, crappifier_preset("colour-old-film"), seed=seed)) for seed in (1, 1, 2)
         ]
         np.testing.assert_array_equal(noisy[0], noisy[1])
-        assert is_grey(noisy[0][:, :, 0])
+        assert is_gray(noisy[0][:, :, 0])
         assert not np.array_equal(noisy[0], noisy[2])
 
     def test_other_movies_are_refused(self, film):

@@ -10,7 +10,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from decrappify.crappify import Crappifier, Gaussian, Grey, crappifier_preset
-from decrappify.crappify.colour import luma
+from decrappify.crappify.color import luma
 from decrappify.datasets import ColourDataset, TupleDataset
 from decrappify.datasets.views import random_light, random_view, resample, warp
 from decrappify.errors import InputError, MissingFileError

@@ -17,7 +17,7 @@ _SCALER = 0x2 | 0x40000 | 0x4000 | 0x2000
 
 
 @dataclass(frozen=True, slots=True)
-class FilmColours:
+class FilmColors:
     """How the numbers of a film's pictures mean colours.
 
     Attributes
@@ -40,7 +40,7 @@ class FilmColours:
     converts_range: int
 
     @classmethod
-    def of_frame(cls, frame: Any, stream_tags: tuple[int, int, int]) -> FilmColours:
+    def of_frame(cls, frame: Any, stream_tags: tuple[int, int, int]) -> FilmColors:
         """Read the tags of a decoded frame; RGB films get the matrix that their size suggests.
 
         Parameters

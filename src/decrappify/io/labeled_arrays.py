@@ -26,12 +26,12 @@ _SAMPLES = frozenset({"s", "rgb", "sample", "samples"})
 _RGB = ("R", "G", "B")
 
 
-def is_labelled_array(obj: object) -> bool:
+def is_labeled_array(obj: object) -> bool:
     """Whether `obj` is an xarray ``DataArray``, or behaves like one."""
     return all(hasattr(obj, name) for name in ("dims", "coords", "attrs", "data", "shape", "dtype"))
 
 
-def from_labelled_array(array: Any, axes: str | None = None) -> Movie:
+def from_labeled_array(array: Any, axes: str | None = None) -> Movie:
     """Return an xarray ``DataArray`` as a movie; a dask array in it stays lazy.
 
     Axes come from the names of the dimensions, in any case: t or time, c or channel, z, y, x, s (color samples, which

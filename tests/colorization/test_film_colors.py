@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from decrappify.colorization.film import colorize_film
-from decrappify.colorization.film_colours import FilmColours
+from decrappify.colorization.film_colors import FilmColors
 
-from .films import grey_film, layout, luma, write_film
+from .films import gray_film, layout, luma, write_film
 
 BT601, BT709, BT2020 = (6, 6, 6), (1, 1, 1), (9, 9, 16)
 
@@ -17,7 +17,7 @@ BT601, BT709, BT2020 = (6, 6, 6), (1, 1, 1), (9, 9, 16)
 )
 def test_colour_tags_are_kept_and_used(tmp_path, film_colorizer, tags, color_range):
     settings = {"pixel_format": "yuv420p10le", "codec": "libx264"} if tags == BT2020 else {}
-    source = write_film(tmp_path / "film.mp4", grey_film(3), tags=(*tags, color_range), **settings)
+    source = write_film(tmp_path / "film.mp4", gray_film(3), tags=(*tags, color_range), **settings)
     output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
     assert layout(output)["tags"] == layout(source)["tags"] == (*tags, color_range)
     assert np.abs(luma(output) - luma(source)).mean() < 4
@@ -27,18 +27,18 @@ def test_a_film_without_tags_is_taken_by_its_size(tmp_path):
     frames = {
         height: av.VideoFrame(width, height, "yuv420p") for height, width in ((576, 720), (720, 960), (480, 1280))
     }
-    guessed = {height: FilmColours.of_frame(frame, (2, 2, 2)).converts_by for height, frame in frames.items()}
+    guessed = {height: FilmColors.of_frame(frame, (2, 2, 2)).converts_by for height, frame in frames.items()}
     assert guessed == {576: 6, 720: 1, 480: 1}
-    tagged = FilmColours.of_frame(frames[720], (5, 5, 6))
+    tagged = FilmColors.of_frame(frames[720], (5, 5, 6))
     assert (tagged.matrix, tagged.converts_by, tagged.primaries, tagged.transfer) == (5, 5, 5, 6)
-    unknown = FilmColours.of_frame(frames[720], (8, 2, 2))  # YCgCo, which is converted to what is then written
+    unknown = FilmColors.of_frame(frames[720], (8, 2, 2))  # YCgCo, which is converted to what is then written
     assert (unknown.matrix, unknown.converts_by) == (1, 1)
 
 
 @pytest.mark.parametrize("color_range", [1, 2])
 @pytest.mark.parametrize("matrix", [1, 5, 6, 7, 9])
 def test_pixels_are_converted_there_and_back(rng, matrix, color_range):
-    colours = FilmColours(matrix, 2, 2, color_range, matrix, color_range)
+    colours = FilmColors(matrix, 2, 2, color_range, matrix, color_range)
     blocks = rng.integers(60, 190, (6, 8, 3))
     picture = np.kron(blocks, np.ones((8, 8, 1))).astype(np.uint8)
     again = colours.to_rgb(colours.to_frame(picture), 48, 64)

@@ -8,7 +8,7 @@ import pytest
 
 from decrappify.errors import InputError
 from decrappify.io import open_movie, save_movie, scenes
-from decrappify.io.labelled_arrays import is_labelled_array
+from decrappify.io.labeled_arrays import is_labeled_array
 from decrappify.movie import Movie
 
 xr = pytest.importorskip("xarray")
@@ -16,7 +16,7 @@ xr = pytest.importorskip("xarray")
 UM = {"units": "um"}
 
 
-def labelled(dims: Any, shape: tuple[int, ...], coords: dict[str, Any] | None = None, **attrs: Any) -> Any:
+def labeled(dims: Any, shape: tuple[int, ...], coords: dict[str, Any] | None = None, **attrs: Any) -> Any:
     pixels = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
     return xr.DataArray(pixels, dims=dims, coords=coords, attrs=attrs)
 
@@ -34,7 +34,7 @@ def labelled(dims: Any, shape: tuple[int, ...], coords: dict[str, Any] | None = 
     ],
 )
 def test_dimensions_by_their_names(dims: tuple[str, ...], axes: str) -> None:
-    array = labelled(dims, (4, 5, 6, 7, 8)[: len(dims)])
+    array = labeled(dims, (4, 5, 6, 7, 8)[: len(dims)])
     movie, expected = open_movie(array), Movie.from_array(array.values, axes)
     assert movie.shape == expected.shape
     np.testing.assert_array_equal(np.asarray(movie), np.asarray(expected))
@@ -46,17 +46,17 @@ def test_dimensions_without_names_are_taken_by_their_number_and_others_are_refus
     with pytest.raises(InputError, match=r"frames of 64 x 3 pixels are unlikely; pass axes='YXC'"):
         open_movie(xr.DataArray(np.zeros((64, 64, 3))))
     with pytest.raises(InputError, match=r"has dimensions angle, y, x; needs names such as time"):
-        open_movie(labelled(("angle", "y", "x"), (5, 8, 9)))
+        open_movie(labeled(("angle", "y", "x"), (5, 8, 9)))
     with pytest.raises(InputError, match=r"has dimensions T, time, y, x"):
-        open_movie(labelled(("T", "time", "y", "x"), (2, 5, 8, 9)))
-    assert open_movie(labelled(("angle", "y", "x"), (5, 8, 9)), axes="ZYX").shape == (1, 1, 5, 8, 9)
-    assert open_movie(labelled(("scene", "t", "y", "x"), (1, 5, 8, 9))).shape == (5, 1, 1, 8, 9)
+        open_movie(labeled(("T", "time", "y", "x"), (2, 5, 8, 9)))
+    assert open_movie(labeled(("angle", "y", "x"), (5, 8, 9)), axes="ZYX").shape == (1, 1, 5, 8, 9)
+    assert open_movie(labeled(("scene", "t", "y", "x"), (1, 5, 8, 9))).shape == (5, 1, 1, 8, 9)
     with pytest.raises(InputError, match="axes='TYX' does not fit array"):
-        open_movie(labelled(("y", "x"), (8, 9)), axes="TYX")
+        open_movie(labeled(("y", "x"), (8, 9)), axes="TYX")
 
 
 def test_color_samples_become_channels() -> None:
-    array = labelled(("t", "c", "y", "x", "S"), (2, 1, 5, 6, 4))
+    array = labeled(("t", "c", "y", "x", "S"), (2, 1, 5, 6, 4))
     movie = open_movie(array)
     assert (movie.shape, movie.channel_names) == ((2, 3, 1, 5, 6), ("R", "G", "B"))
     np.testing.assert_array_equal(movie.frame(1, 2), array.values[1, 0, :, :, 2])
@@ -70,7 +70,7 @@ def test_coordinates_with_units() -> None:
         "x": ("x", np.linspace(0, 0.8, 9), UM),
         "c": ["DAPI", "GFP"],
     }
-    movie = open_movie(labelled(("t", "c", "z", "y", "x"), (4, 2, 3, 8, 9), coords))
+    movie = open_movie(labeled(("t", "c", "z", "y", "x"), (4, 2, 3, 8, 9), coords))
     assert movie.frame_interval_s == 0.5
     assert movie.pixel_size_um == pytest.approx((0.5, 0.065, 0.1), rel=1e-12)
     assert movie.channel_names == ("DAPI", "GFP")
@@ -80,21 +80,21 @@ def test_coordinates_with_units() -> None:
 @pytest.mark.parametrize("dtype", ["datetime64[ms]", "timedelta64[ms]"])
 def test_times_of_a_clock(dtype: str) -> None:
     times = (np.array([0, 2010, 3990, 6000]) + 5).astype(dtype)
-    movie = open_movie(labelled(("time", "y", "x"), (4, 8, 9), {"time": times}))
+    movie = open_movie(labeled(("time", "y", "x"), (4, 8, 9), {"time": times}))
     assert movie.frame_interval_s == 2.0
     assert movie.unitless_spacing == {}
 
 
 def test_coordinates_without_units_stay_numbers() -> None:
     coords = {"t": np.arange(4) * 5, "z": np.arange(3) * 2.0, "y": np.arange(8), "x": np.linspace(0, 2.4, 9)}
-    movie = open_movie(labelled(("t", "z", "y", "x"), (4, 3, 8, 9), coords))
+    movie = open_movie(labeled(("t", "z", "y", "x"), (4, 3, 8, 9), coords))
     assert (movie.pixel_size_um, movie.frame_interval_s) == ((None, None, None), None)
     assert movie.unitless_spacing == pytest.approx({"T": 5.0, "Z": 2.0, "X": 0.3})
 
 
 def test_uneven_coordinates_state_no_spacing() -> None:
     coords = {"t": ("t", [0.0, 1.0, 5.0, 6.0], {"units": "s"}), "x": ("x", np.arange(9) ** 2, UM)}
-    movie = open_movie(labelled(("t", "y", "x"), (4, 8, 9), coords))
+    movie = open_movie(labeled(("t", "y", "x"), (4, 8, 9), coords))
     assert (movie.pixel_size_um, movie.frame_interval_s, movie.unitless_spacing) == ((None, None, None), None, {})
 
 
@@ -114,7 +114,7 @@ def test_uneven_coordinates_state_no_spacing() -> None:
     ],
 )
 def test_attributes_in_common_use(attrs: Any, size: Any, interval: Any, unitless: Any) -> None:
-    movie = open_movie(labelled(("t", "z", "y", "x"), (4, 3, 8, 9), **attrs))
+    movie = open_movie(labeled(("t", "z", "y", "x"), (4, 3, 8, 9), **attrs))
     assert (movie.pixel_size_um, movie.frame_interval_s, movie.unitless_spacing) == (size, interval, unitless)
 
 
@@ -122,8 +122,8 @@ def test_attributes_in_common_use(attrs: Any, size: Any, interval: Any, unitless
     "attrs", [{"channel_names": ["DAPI", "GFP"]}, {"channels": [{"label": "DAPI"}, {"name": "GFP"}]}]
 )
 def test_channel_names_among_the_attributes(attrs: Any) -> None:
-    assert open_movie(labelled(("c", "y", "x"), (2, 8, 9), **attrs)).channel_names == ("DAPI", "GFP")
-    assert open_movie(labelled(("c", "y", "x"), (2, 8, 9), channels=["one"])).channel_names == ("C0", "C1")
+    assert open_movie(labeled(("c", "y", "x"), (2, 8, 9), **attrs)).channel_names == ("DAPI", "GFP")
+    assert open_movie(labeled(("c", "y", "x"), (2, 8, 9), channels=["one"])).channel_names == ("C0", "C1")
 
 
 def test_a_lazy_array_stays_lazy() -> None:
@@ -141,7 +141,7 @@ def test_a_lazy_array_stays_lazy() -> None:
 
 
 def test_scale_of_an_array_survives_to_a_file(tmp_path: Any) -> None:
-    array = labelled(("t", "z", "y", "x"), (4, 3, 8, 9), scale=[3, 0.5, 0.1, 0.2], units={"y": "um", "x": "um"})
+    array = labeled(("t", "z", "y", "x"), (4, 3, 8, 9), scale=[3, 0.5, 0.1, 0.2], units={"y": "um", "x": "um"})
     movie = open_movie(save_movie(array, tmp_path / "cells.ome.zarr"))
     assert movie.pixel_size_um == (None, 0.1, 0.2)
     assert movie.unitless_spacing == {"T": 3.0, "Z": 0.5}
@@ -163,7 +163,7 @@ def test_array_of_bioio(tmp_path: Any) -> None:
 
 
 def test_only_labelled_arrays_are_taken_for_such() -> None:
-    assert scenes(labelled(("y", "x"), (8, 9))) == ["scene 0"]
-    assert not is_labelled_array(np.zeros((3, 4)))
-    assert not is_labelled_array(da.zeros((3, 4)))
-    assert not is_labelled_array(Movie.from_array(np.zeros((3, 4))))
+    assert scenes(labeled(("y", "x"), (8, 9))) == ["scene 0"]
+    assert not is_labeled_array(np.zeros((3, 4)))
+    assert not is_labeled_array(da.zeros((3, 4)))
+    assert not is_labeled_array(Movie.from_array(np.zeros((3, 4))))

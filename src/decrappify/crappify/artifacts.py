@@ -1,4 +1,4 @@
-"""Artefacts: bleaching, and the compression and text of the classic picture crappifier of fast.ai."""
+"""Artifacts: bleaching, and the compression and text of the classic picture crappifier of fast.ai."""
 
 from __future__ import annotations
 

@@ -1,0 +1,44 @@
+"""Which scenes an unfinished command has restored, so that the same command keeps them, with --overwrite too."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from decrappify.io.durable import read_json, write_json
+
+_FORMAT = "decrappify scenes 1"
+
+
+class SceneRecord:
+    """The scenes that a command restored, in a hidden file beside the outputs until all are restored.
+
+    Parameters
+    ----------
+    output : Path
+        The pattern of the outputs.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self.path = output.with_name(f".{output.name}.scenes.json")
+        found = read_json(self.path)
+        self._is_foreign = self.path.exists() and found.get("format") != _FORMAT
+        restored = {} if self._is_foreign else found.get("restored")
+        self._restored: dict[str, str] = restored if isinstance(restored, dict) else {}
+
+    def holds(self, output: Path, run: str) -> bool:
+        """Whether the unfinished command has written this output with the run of this key."""
+        return self._restored.get(output.name) == run
+
+    def add(self, output: Path, run: str) -> None:
+        """Record an output; without effect where the file cannot be written, as that scene is then restored again."""
+        self._restored[output.name] = run
+        if not self._is_foreign:
+            with suppress(OSError):
+                write_json(self.path, {"format": _FORMAT, "restored": self._restored})
+
+    def remove(self) -> None:
+        """Delete the file."""
+        if not self._is_foreign:
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)

@@ -1,0 +1,548 @@
+"""Folders with a command line each, damage to their files and arguments, and what must come of running the command."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from . import inputs
+from .checks import Fault, attempt, check_message, check_metadata, describe_error, is_printable
+from .mutations import JSON, NUMBERS, PLAIN, TEXTS, TIFF, TOML, Mutation, mutate
+
+COMMAND = "command.json"  # the arguments; not a file of the command
+CPU_S = 4.0  # until a command gets Ctrl-C: damaged settings may ask for a long computation
+_EXIT_CODES = 0, 2, 130
+_LONGEST_LINE = 1000
+_OPENED = (".zarr", ".tif", ".tiff", ".mp4", ".mkv", ".mov", ".png", ".jpg", ".jpeg", ".bmp", ".safetensors")
+_WORDS = tuple(
+    text for text in (*NUMBERS, *TEXTS) if "\0" not in text and "\ud800" not in text and not text.startswith("/")
+)
+_PATHS = (
+    "", ".", "..", "-", "pipe", "empty", "nowhere", "nowhere/x", "a" * 300, "x\ny", "\x1b[31m.tif", "t\udce9st.tif",
+    "\udcff.ome.zarr", "in.ome.tif", "in.ome.zarr", "in.ome.zarr/0", "out.ome.zarr", "out.ome.tif", "out.mp4",
+    "m.safetensors", "m.safetensors/x", "./out.ome.zarr/", "in.ome.tif/", "sub/../out.ome.tif", "~", "$HOME", "~x",
+    "日本語.ome.tif", " ", "out.ome.zarr.partial", ".out.ome.zarr.lock", "-rf", "--", "in.ome.tif\n", "pipe.tif",
+)  # fmt: skip
+_SMALL = ["--device", "cpu", "--precision", "float32"]
+
+
+def command_folders(folder: Path) -> list[Path]:
+    """Return a folder per command, with all files that it takes."""
+    return [_folder(folder, name, *settings) for name, settings in _COMMANDS.items()]
+
+
+def _folder(parent: Path, name: str, arguments: list[str], build: Callable[[Path], None], stop_at: int = 0) -> Path:
+    folder = parent / name
+    (folder / "empty").mkdir(parents=True)
+    build(folder)
+    (folder / COMMAND).write_text(json.dumps({"arguments": arguments, "stop_at": stop_at}))
+    return folder
+
+
+def _movies(folder: Path) -> None:
+    from decrappify.io import save_movie
+
+    inputs.tiny_model(n_frames=1).save(folder / "m.safetensors")
+    save_movie(inputs.movie(5, 1, 1, 24, 24), folder / "in.ome.zarr")
+    save_movie(inputs.movie(5, 1, 1, 24, 24), folder / "in.ome.tif")
+
+
+def _restored(folder: Path) -> None:
+    """A movie whose provenance has several entries, which the next restoration reads back."""
+    from decrappify.restoration import restore
+
+    _movies(folder)
+    model, words = folder / "m.safetensors", {"device": "cpu", "precision": "float32"}
+    for name in ("ome.zarr", "ome.tif"):
+        source = folder / f"in.{name}"
+        output = folder / f"once.{name}"
+        restore(source, model, output, **words)
+        shutil.rmtree(source) if source.is_dir() else source.unlink()
+        output.rename(source)
+
+
+def _scenes(folder: Path) -> None:
+    import warnings
+
+    from tests.io.zarr_files import plate
+
+    inputs.tiny_model(n_frames=1).save(folder / "m.safetensors")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plate(folder / "in.ome.zarr", {"B/03": ["0", "1"], "B/04": ["0"]}, "0.4")
+
+
+def _pairs(folder: Path) -> None:
+    from decrappify.io import save_movie
+
+    inputs.tiny_model(n_frames=1).save(folder / "m.safetensors")
+    save_movie(inputs.movie(2, 1, 1, 24, 24), folder / "in.ome.tif")
+    save_movie(inputs.movie(2, 1, 1, 24, 24), folder / "high.ome.tif")
+
+
+def _crappifying(folder: Path) -> None:
+    from decrappify.crappify import crappifier_preset
+    from decrappify.io import save_movie
+
+    save_movie(inputs.movie(3, 1, 1, 24, 24), folder / "in.ome.tif")
+    crappifier_preset("confocal").save(folder / "c.toml")
+
+
+def _photographs(folder: Path) -> None:
+    from PIL import Image
+    from tests.colorization.films import tiny_model
+
+    tiny_model().save(folder / "m.safetensors")
+    (folder / "in").mkdir()
+    for name in ("a.png", "b.jpg", "c.tif"):
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (24, 32), np.uint8)).save(folder / "in" / name)
+
+
+def _film(folder: Path) -> None:
+    from tests.colorization.films import gray_film, tiny_model, write_film
+
+    tiny_model().save(folder / "m.safetensors")
+    write_film(folder / "in.mp4", gray_film(8, 24, 32), sound="aac", options={"g": "4"})
+
+
+def _weights(folder: Path) -> None:
+    (folder / "all").mkdir()
+    inputs.checkpoint_files(folder / "all")
+    (folder / "all" / "few0.pth").rename(folder / "in.pth")
+    shutil.rmtree(folder / "all")
+
+
+def _model(folder: Path) -> None:
+    inputs.tiny_model(n_frames=3, scale=2).save(folder / "in.safetensors")
+
+
+_RUN = """
+output = "run"
+crappifier = "confocal"
+
+[data]
+high_res = ["in.ome.tif"]
+validation = "validation.ome.tif"
+shrink = [1, 2]
+still_motion_px = [0.0, 2.0]
+folder_as = "auto"
+
+[training]
+network = "small"
+n_frames = 1
+max_steps = 2
+validate_every = 1
+batch_size = 1
+patch_size = 16
+learning_rate = 2e-3
+ema_decay = 0.9
+loss = "rmse"
+seed = 1
+device = "cpu"
+
+[network]
+base_channels = 16
+depth = 1
+stem = 1
+
+[card]
+name = "cells"
+summary = "cells"
+"""
+
+
+def _training(folder: Path) -> None:
+    from decrappify.io import save_movie
+
+    save_movie(inputs.movie(6, 1, 1, 32, 32), folder / "in.ome.tif")
+    save_movie(inputs.movie(2, 1, 1, 32, 32), folder / "validation.ome.tif")
+    (folder / "run.toml").write_text(_RUN)
+
+
+def _stopped_training(folder: Path) -> None:
+    """A run that was stopped at its second step of three."""
+    _training(folder)
+    (folder / "run.toml").write_text(_RUN.replace("max_steps = 2", "max_steps = 3"))
+    _killed(folder, ["train", "run.toml"], 2)
+
+
+_RESTORE = ["--model", "m.safetensors", *_SMALL]
+_COLOR = [*_RESTORE, "--render-factor", "2"]
+_COMMANDS: dict[str, tuple[Any, ...]] = {
+    "restore-zarr": (["restore", "in.ome.zarr", "out.ome.tif", *_RESTORE], _restored),
+    "restore-tiff": (["restore", "in.ome.tif", "out.ome.zarr", *_RESTORE], _restored),
+    "restore-mp4": (["restore", "in.ome.tif", "out.mp4", *_RESTORE], _movies),
+    "resume-zarr": (["restore", "in.ome.zarr", "out.ome.zarr", *_RESTORE], _movies, 3),
+    "resume-tiff": (["restore", "in.ome.zarr", "out.ome.tif", *_RESTORE], _movies, 3),
+    "resume-mp4": (["restore", "in.ome.tif", "out.mp4", *_RESTORE], _movies, 3),
+    "scenes": (["restore", "in.ome.zarr", "out.ome.zarr", "--scene", "all", *_RESTORE], _scenes),
+    "benchmark": (
+        ["benchmark", "in.ome.tif", "high.ome.tif", *_RESTORE[:4], "--output", "report", "--baselines", "input"],
+        _pairs,
+    ),
+    "crappify": (["crappify", "in.ome.tif", "out.ome.zarr", "--crappifier", "c.toml"], _crappifying),
+    "photographs": (["colorize", "in", "out", *_COLOR], _photographs),
+    "resume-photographs": (["colorize", "in", "out", *_COLOR], _photographs, 2),
+    "film": (["colorize", "in.mp4", "out.mp4", *_COLOR], _film),
+    "resume-film": (["colorize", "in.mp4", "out.mkv", *_COLOR], _film, 5),
+    "import-weights": (["import-weights", "in.pth", "-o", "out.safetensors"], _weights),
+    "models": (["models", "in.safetensors"], _model),
+    "info": (["info", "in.ome.zarr"], _restored),
+    "train": (["train", "run.toml"], _training),
+    "train-resume": (["train", "run.toml", "--resume"], _stopped_training),
+}
+
+
+def damage_command(folder: Path, rng: Random) -> None:
+    """Damage a file of the command, what a killed run of it left behind, or its arguments."""
+    settings = json.loads((folder / COMMAND).read_text())
+    os.mkfifo(folder / "pipe.tif")
+    whole = set(_files(folder))
+    if settings["stop_at"]:
+        _killed(folder, settings["arguments"], settings["stop_at"])
+    left = [path for path in _files(folder) if path not in whole] + _files(folder / "run")
+    how = rng.random()
+    if how < 0.4 or (left and how < 0.2):
+        settings["arguments"] = edit_arguments(settings["arguments"], rng)
+        (folder / COMMAND).write_text(json.dumps(settings))
+    elif left and how < 0.95:
+        _damage_unfinished(_documents_first(left, rng), folder, rng)
+    else:
+        file = rng.choice(sorted(whole))
+        settings_file = [path for path in sorted(whole) if path.suffix in (".toml", ".safetensors")]
+        if settings_file and rng.random() < 0.3:
+            file = rng.choice(settings_file)
+        _damage_file(file, rng)
+
+
+def edit_arguments(arguments: list[str], rng: Random) -> list[str]:
+    """Replace, remove, repeat or add arguments of a command line."""
+    name, *rest = arguments
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        how = rng.random()
+        place = rng.randrange(len(rest)) if rest else 0
+        if how < 0.4 and rest:
+            rest[place] = rng.choice((*_PATHS, *_PATHS, *_WORDS))
+        elif how < 0.45 and rest:
+            del rest[place]
+        elif how < 0.5 and rest:
+            rest.insert(place, rest[place])
+        else:
+            rest += _option(name, rng)
+    return [name, *rest]
+
+
+def _option(name: str, rng: Random) -> list[str]:
+    """Return an option of a command with a value that it may not have."""
+    import click
+
+    from decrappify.cli import main
+
+    options = [one for one in main.commands[name].params if isinstance(one, click.Option)]
+    option = rng.choice([one for one in options if "--help" not in one.opts and "--debug" not in one.opts])
+    if option.is_flag:
+        return [option.opts[0]]
+    if isinstance(option.type, click.Choice) and rng.random() < 0.7:
+        return [option.opts[0], str(rng.choice(list(option.type.choices)))]
+    if option.name == "backend":  # a compiler takes longer than a try may
+        return [option.opts[0], rng.choice(("torch", "onnxruntime", "", "x"))]
+    return [option.opts[0], rng.choice((*_WORDS, *(str(n) for n in range(5)), "0.5", "1e9", "1:3", *_PATHS))]
+
+
+def _damage_unfinished(file: Path, folder: Path, rng: Random) -> None:
+    how = rng.random()
+    if how < 0.1:
+        file.unlink()
+    elif how < 0.15:
+        file.unlink()
+        file.mkdir()
+    elif how < 0.2:
+        shutil.copyfile(rng.choice(_files(folder)), file)
+    elif file.suffix == ".lock" or "journal" in file.name:
+        edit_lines(file, rng)
+    else:
+        _damage_file(file, rng)
+
+
+def edit_lines(file: Path, rng: Random) -> None:
+    """Damage a line of JSON; its checksum, if it has one, is made to fit it in half of the tries."""
+    lines = file.read_bytes().split(b"\n")
+    place = rng.choice([number for number, line in enumerate(lines) if line] or [0])
+    text, tab, _ = lines[place].rpartition(b"\t")
+    if tab and rng.random() < 0.7:
+        text = mutate(text, rng, JSON)
+        lines[place] = b"%s\t%08x" % (text, zlib.crc32(text))
+    else:
+        lines[place] = mutate(lines[place], rng, JSON)
+    file.write_bytes(b"\n".join(lines))
+
+
+def _damage_file(file: Path, rng: Random) -> None:
+    if file.suffix == ".safetensors" and file.stat().st_size > 8:
+        from .worker import edit_safetensors
+
+        edit_safetensors(file, rng)
+        return
+    file.write_bytes(mutate(file.read_bytes(), rng, _mutations(file)))
+
+
+def _mutations(file: Path) -> tuple[Mutation, ...]:
+    if file.suffix == ".tif":
+        return TIFF
+    return {".json": JSON, ".toml": TOML}.get(file.suffix, PLAIN)
+
+
+def _documents_first(files: list[Path], rng: Random) -> Path:
+    documents = [path for path in files if path.suffix in (".json", ".lock", ".csv", ".pt") or "journal" in path.name]
+    return rng.choice(documents if documents and rng.random() < 0.8 else files)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files that a command reads or writes."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return [path for path in found if path.name != COMMAND]
+
+
+def _killed(folder: Path, arguments: list[str], stop_at: int) -> None:
+    """Run a command in a child process that ends, as if killed, when its progress bar has come this far."""
+    pid = os.fork()
+    if pid:
+        _, status = os.waitpid(pid, 0)
+        if os.waitstatus_to_exitcode(status) != 9:
+            raise AssertionError(f"{arguments} was not killed, it ended with {status}")
+        return
+    try:
+        from decrappify import cli
+
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        os.chdir(folder)
+        cli._progress = lambda: partial(_Killing, stop_at)
+        cli.main(arguments)
+    finally:
+        os._exit(1)
+
+
+class _Killing:
+    """A progress bar that ends the process."""
+
+    def __init__(self, stop_at: int, **_: Any) -> None:
+        self._left = stop_at
+
+    def update(self, n: int = 1) -> None:
+        self._left -= n
+        if self._left <= 0:
+            os._exit(9)
+
+    def close(self) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: None
+
+
+def check_command_folder(folder: Path) -> str:
+    """Check exit code, lines, inputs and outputs of a command that is run in its folder."""
+    from click.testing import CliRunner
+
+    from decrappify.cli import main
+
+    arguments = json.loads((folder / COMMAND).read_text())["arguments"]
+    before = _content(folder)
+    with contextlib.chdir(folder), _stderr() as printed, _ctrl_c() as stopped:
+        result = CliRunner().invoke(main, arguments)
+    try:
+        outcome = _check_result(result, stopped, printed, folder)
+        _check_outputs(result.exit_code, arguments, before, folder)
+    except Fault as fault:
+        raise Fault(f"{_shown(arguments)}: {fault}") from fault
+    return outcome
+
+
+def _check_result(result: Any, stopped: list[int], printed: list[bytes], folder: Path) -> str:
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise Fault(describe_error(result.exception))
+    if result.exit_code not in _EXIT_CODES or (result.exit_code == 130 and not stopped):
+        raise Fault(f"exit code {result.exit_code}: {result.output[-300:]!r}")
+    bad = sorted({character for character in result.output if character != "\n" and not is_printable(character)})
+    if bad or "Traceback" in result.output:
+        raise Fault(f"prints {bad!r}: {result.output[:500]!r}")
+    lines = result.stderr.splitlines()
+    for line in lines:
+        if not line.startswith("decrappify: "):
+            raise Fault(f"a line on stderr that is not ours: {line[:300]!r}")
+        check_message(line, Path("x" * _LONGEST_LINE))
+    if result.exit_code and not lines:
+        raise Fault(f"exit code {result.exit_code} without a line")
+    if printed[0].strip():
+        raise Fault(f"a library prints: {printed[0][:300]!r}")
+    return {0: "read", 130: "stopped"}.get(result.exit_code, "refused")
+
+
+def _check_outputs(exit_code: int, arguments: list[str], before: dict[Path, str], folder: Path) -> None:
+    """Check that only the output was changed, that it opens, and that it is there exactly if the exit code is 0."""
+    after = _content(folder)
+    names = _outputs(arguments, folder)
+    mine = partial(_belongs, names)
+    lost = [path for path, digest in before.items() if after.get(path) != digest and not mine(path.relative_to(folder))]
+    if lost:
+        raise Fault(f"exit code {exit_code}: changed {sorted(str(path.relative_to(folder)) for path in lost)[:5]}")
+    new = [path for path in after if path not in before or after[path] != before[path]]
+    stray = [path for path in new if not mine(path.relative_to(folder))]
+    if stray:
+        raise Fault(f"exit code {exit_code}: wrote {sorted(str(path.relative_to(folder)) for path in stray)[:5]}")
+    if exit_code == 0:
+        for name in names:
+            if not (folder / name).exists():
+                raise Fault(f"exit code 0 without {name}")
+            hidden = [path.name for path in (folder / name).parent.iterdir() if path.name.startswith(f".{name.name}.")]
+            if hidden and not os.path.lexists(folder / f"{name}.partial"):
+                raise Fault(f"exit code 0 leaves {hidden}")
+    whole = {_top(path.relative_to(folder), names) for path in new} - {None}
+    if exit_code and whole and arguments[0] not in ("train", "colorize") and "all" not in arguments:
+        raise Fault(f"exit code {exit_code}, and yet there is {sorted(map(str, whole))}")
+    for name in sorted(whole):
+        _check_opens(folder / name)
+
+
+def _outputs(arguments: list[str], folder: Path) -> list[Path]:
+    """Return the output that a command line names, relative to the folder; none where it cannot be parsed."""
+    import click
+
+    from decrappify.cli import main
+
+    name, *rest = arguments
+    try:
+        with contextlib.chdir(folder):
+            values = main.commands[name].make_context(name, list(rest), resilient_parsing=False).params
+    except click.exceptions.Exit:
+        return []
+    except click.ClickException:
+        return []
+    output = values.get("output")
+    if name == "train":
+        text = re.search(r'(?m)^output *= *"([^"\\]*)"', (folder / "run.toml").read_text(errors="replace"))
+        output = output or Path(text[1] if text else "runs/run")
+    if output is None:
+        return []
+    if values.get("scene") == "all":
+        return _scene_outputs(folder, values["source"], output)
+    return [Path(os.path.normpath(output))]
+
+
+def _scene_outputs(folder: Path, source: Path, output: Path) -> list[Path]:
+    """Return the outputs of all scenes that are there, or unfinished; none where the command must refuse them."""
+    import warnings
+
+    from decrappify.errors import DecrappifyError
+    from decrappify.io import scenes
+    from decrappify.io.scenes import scene_outputs
+
+    with contextlib.chdir(folder), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found = [Path(os.path.normpath(path)) for path in scene_outputs(output, scenes(source))]
+        except (DecrappifyError, OSError, ValueError):
+            return []
+        return [path for path in found if os.path.lexists(path) or os.path.lexists(f"{path}.partial")]
+
+
+def _belongs(names: list[Path], path: Path) -> bool:
+    """Whether a path is an output, lies in one, or is its working folder, lock or temporary file."""
+    for name in names:
+        if path == name or path.is_relative_to(name) or path.is_relative_to(name.with_name(f"{name.name}.partial")):
+            return True
+        depth = len(name.parent.parts)
+        if path.parts[:depth] == name.parent.parts and path.parts[depth].startswith(f".{name.name}."):
+            return True
+    return False
+
+
+def _top(path: Path, names: list[Path]) -> Path | None:
+    """Return the output that a file is a part of; None for those of an unfinished one."""
+    return next((name for name in names if path == name or path.is_relative_to(name)), None)
+
+
+def _check_opens(path: Path) -> None:
+    """Check that an output can be read as a whole."""
+    from decrappify.io import open_movie
+    from decrappify.model import load_model
+
+    def read() -> None:
+        with open_movie(path) as movie:
+            check_metadata(movie)
+            for t in range(min(len(movie), 30)):
+                movie.frame(t)
+
+    if path.suffix == ".safetensors":
+        outcome, _ = attempt("load_model of the output", lambda: load_model(path), path)
+    elif path.is_dir() and not (path / "zarr.json").exists():  # a folder of photographs may have any name
+        for entry in sorted(path.iterdir()):
+            if not entry.name.startswith(".") and entry.suffix in _OPENED:
+                _check_opens(entry)
+        return
+    else:
+        outcome, _ = attempt("open_movie of the output", read, path)
+    if outcome != "read":
+        raise Fault(f"the output {path.name} cannot be read")
+
+
+def _content(folder: Path) -> dict[Path, str]:
+    """Return a digest of every file."""
+    return {path: hashlib.blake2b(path.read_bytes()).hexdigest() for path in _files(folder)}
+
+
+def _shown(arguments: list[str]) -> str:
+    return " ".join(ascii(each)[1:-1][:80] or "''" for each in arguments)
+
+
+@contextlib.contextmanager
+def _stderr() -> Iterator[list[bytes]]:
+    """Collect what libraries write to the standard error below Python."""
+    printed = [b""]
+    with tempfile.TemporaryFile() as file:
+        kept = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield printed
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            file.seek(0)
+            printed[0] = file.read(1 << 16)
+
+
+@contextlib.contextmanager
+def _ctrl_c() -> Iterator[list[int]]:
+    """Send Ctrl-C to a command that computes for long."""
+    stopped: list[int] = []
+
+    def stop(number: int, _: Any) -> None:
+        stopped.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, CPU_S)
+    try:
+        yield stopped
+    except KeyboardInterrupt:  # between the command's end and here
+        sys.exc_info()
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)

@@ -1,0 +1,21 @@
+"""Commands with damaged inputs, settings, models, unfinished runs and arguments."""
+
+from __future__ import annotations
+
+import pytest
+
+from . import commands
+from .conftest import Fuzz
+
+pytestmark = pytest.mark.fuzz
+_PRELOAD = (
+    "decrappify.cli", "decrappify.restoration.pipeline", "decrappify.restoration.scenes", "decrappify.io", "zarr",
+    "tifffile", "decrappify.crappify", "decrappify.colorization", "decrappify.colorization.film",
+    "decrappify.benchmarking.report", "decrappify.benchmarking.plots", "decrappify.benchmarking.html",
+    "decrappify.training.run_file", "decrappify.importing", "decrappify.fastai_import", "lightning_fabric",
+    "tests.colorization.films", "av", "PIL.Image",
+)  # fmt: skip
+
+
+def test_damaged_commands_end_in_one_line_or_write_a_whole_output(fuzz: Fuzz) -> None:
+    fuzz("command", "command", commands.command_folders, 540, preload=_PRELOAD)
