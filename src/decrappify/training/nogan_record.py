@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.plotting import new_figure
 from decrappify.training.record import SECONDS_BETWEEN_PLOTS, complete_rows, write_rows
 
 FIELDS = (
@@ -75,11 +76,7 @@ class NoganRecord:
         if not self._writes or not self.rows or is_early:
             return
         self._drawn_at = time.monotonic()
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(11, 3.2))
-        FigureCanvasAgg(figure)
+        figure = new_figure(11, 3.2)
         figure.subplots_adjust(left=0.055, right=0.99, bottom=0.145, top=0.9, wspace=0.26)
         phases = list(dict.fromkeys(row["phase"] for row in self.rows))
         for axes, (key, label) in zip(figure.subplots(1, len(_PLOTTED)), _PLOTTED, strict=True):

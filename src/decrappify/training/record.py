@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from decrappify._common.plotting import new_figure
 from decrappify.movie import Array
 
 FIELDS = ("step", "learning_rate", "loss", "stability", "val_psnr", "val_psnr_source", "val_noise_draw", "seconds")
@@ -52,12 +53,8 @@ class RunRecord:
         if not final and time.monotonic() - self._drawn_at < SECONDS_BETWEEN_PLOTS:
             return
         self._drawn_at = time.monotonic()
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
         steps = [int(row["step"]) for row in self.rows]
-        figure = Figure(figsize=(8, 3))
-        FigureCanvasAgg(figure)
+        figure = new_figure(8, 3)
         figure.subplots_adjust(left=0.105, right=0.985, bottom=0.155, top=0.895, wspace=0.28)
         left, right = figure.subplots(1, 2)
         losses = [float(row["loss"]) for row in self.rows]
