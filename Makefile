@@ -3,11 +3,15 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+LOWEST ?= .venv-lowest
+# The lowest versions have wheels for the oldest Python.
+LOWEST_PYTHON ?= $(or $(shell command -v python3.11),$(PYTHON))
+PACKAGE ?= .venv-package
 OUTPUT ?= demo
 MOVIE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-napari test-cpu test-slow test-faults test-fuzz test-compat lint format screenshots clean
+.PHONY: help demo test test-napari test-cpu test-slow test-faults test-fuzz test-compat test-lowest package lint format screenshots clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -38,6 +42,21 @@ test-faults: $(VENV)/.installed-dev  ## Kill runs at every file event, run two a
 test-compat:  ## Test the aicsimageio adapter against the real package, in an environment of its own
 	$(PYTHON) tests/compat/aicsimageio_check.py
 
+test-lowest: $(LOWEST)/.installed  ## Test with the lowest versions of pyproject.toml, in an environment of its own (6 GB)
+	$(LOWEST)/bin/python -m pytest
+
+package:  ## Build sdist and wheel into dist/, check them, install the wheel and run the demo with it
+	rm -rf $(PACKAGE) dist
+	$(PYTHON) -m venv $(PACKAGE)/build
+	$(PACKAGE)/build/bin/python -m pip install --quiet --upgrade pip
+	$(PACKAGE)/build/bin/python -m pip install --quiet --group package
+	$(PACKAGE)/build/bin/python -m build
+	$(PACKAGE)/build/bin/twine check --strict dist/*
+	$(PACKAGE)/build/bin/check-wheel-contents --ignore W009 dist/*.whl
+	$(PYTHON) -m venv $(PACKAGE)/installed
+	$(PACKAGE)/installed/bin/python -m pip install --quiet dist/*.whl
+	cd $(PACKAGE) && installed/bin/decrappify --version && installed/bin/decrappify demo --output demo
+
 lint: $(VENV)/.installed-dev  ## Check style, types, spelling and the order of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,7 +71,7 @@ screenshots: $(VENV)/.installed-dev  ## Take the pictures of docs/napari.md agai
 	QT_API=pyqt6 xvfb-run -a -s "-screen 0 1280x800x24 +extension GLX" $(BIN)/python napari_plugin/screenshots.py docs/images
 
 clean:  ## Remove the environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) $(PACKAGE) dist src/decrappify/_build_version.py .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -67,3 +86,11 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $@ $(VENV)/.installed
+
+$(LOWEST)/.installed: pyproject.toml tests/lowest_bounds.py
+	$(LOWEST_PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --upgrade pip
+	$(LOWEST)/bin/python tests/lowest_bounds.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --no-compile --constraint $(LOWEST)/constraints.txt \
+	  --editable ".[bioio,onnx,openvino,tensorboard]" --group test-library
+	@touch $@

@@ -105,7 +105,7 @@ def score(home: Path, results: dict[str, dict[str, Path]], baselines: tuple[str,
     )
     return {
         name: {figure: _known(report.mean(name, figure)) for figure in FIGURES}
-        | {"each_psnr": {view: one.figures["psnr"] for view, one in scores.items()}}
+        | {"each_psnr": {view: score.values["psnr"] for view, score in scores.items()}}
         for name, scores in report.scores.items()
     }
 

@@ -15,12 +15,12 @@ from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.scorecard import score_movie
 from decrappify.movie import Movie
 
-FIGURES = ("PSNR", "SSIM", "TDE", "TDR", "flicker floor")
+METRICS = ("PSNR", "SSIM", "TDE", "TDR", "flicker floor")
 
 
 def report(name: str, restored: Movie, truth: Movie) -> None:
-    values = {figure: value for figure, value, _ in score_movie(restored, truth).rows()}
-    print(f"{name:32}", *(f"{values.get(figure, '-'):>18}" for figure in FIGURES))
+    values = {label: value for label, value, _ in score_movie(restored, truth).rows()}
+    print(f"{name:32}", *(f"{values.get(label, '-'):>18}" for label in METRICS))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
     # Floats: where the background is grey 0, unsigned integers would lose the negative half of the noise.
     truth = dc.open_movie(np.asarray(movie.select(slices=0))[:, 0, 0].astype(np.float32))
     noisy = crappify_movie(truth, dc.crappifier_preset(options.preset), seed=options.seed)
-    print(f"{'':32}", *(f"{figure:>18}" for figure in FIGURES))
+    print(f"{'':32}", *(f"{label:>18}" for label in METRICS))
     report("crappified", noisy, truth)
     pixels = (np.asarray(each)[:, 0, 0] for each in (noisy, truth))
     report("best Gaussian", dc.open_movie(best_gaussian(*pixels).restored), truth)

@@ -26,8 +26,8 @@ def main(arguments: list[str] | None = None) -> None:
     restored = dc.restore(movie, options.model, options.output, device=options.device, progress=tqdm)
     print(restored)
     if restored.shape == movie.shape and movie.shape[2] == 1:
-        for figure, value, good in score_movie(restored, source=movie).rows():
-            print(f"{figure:24} {value:16} {good}")
+        for metric, value, interpretation in score_movie(restored, source=movie).rows():
+            print(f"{metric:24} {value:16} {interpretation}")
 
 
 if __name__ == "__main__":

@@ -164,13 +164,13 @@ def no_compiler(tmp_path, monkeypatch):
 
 @pytest.fixture
 def undrawn_reports(monkeypatch):
-    """Reports of `benchmark` without plots, pictures and page, for tests of what is around them: most of their time.
+    """Reports of `benchmark` without plots, images and page, for tests of what is around them: most of their time.
 
     What a whole report holds is tested in benchmarking/test_report.py.
     """
-    from decrappify.benchmarking import html, plots
+    from decrappify.benchmarking.report import files, html
 
-    monkeypatch.setattr(plots, "png_files", lambda report: ())
+    monkeypatch.setattr(files, "png_files", lambda report: ())
     monkeypatch.setattr(html, "page", lambda report: "<!doctype html>")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from inspect import ismodule
 from pathlib import Path
@@ -16,7 +17,8 @@ import decrappify
 ROOT = Path(decrappify.__file__).parent
 # From the ground up. Rooms of one line do not import each other.
 FLOORS = [
-    {"_version", "errors", "lazy"},
+    {"_build_version"},  # written when the package is built
+    {"_common", "_version", "errors", "lazy"},
     {"limits", "terminal"},
     {"checks", "movie", "runtime", "saturation", "windows"},
     {"intensity", "networks"},
@@ -107,3 +109,30 @@ def test_the_walk_sees_lazy_imports():
     assert "decrappify.training.supervised.run.run_training" in set(
         imported(ROOT / "training" / "supervised" / "api.py")
     )
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Return the modules of the package that a module imports anywhere, as dotted names."""
+    names = {module_name(other) for other in MODULES}
+    found = {name if name in names else name.rpartition(".")[0] for name in imported(path)}
+    return (found & names) - {module_name(path)}
+
+
+@pytest.mark.parametrize("package", ["_common", "benchmarking", "metrics"])
+def test_modules_of_a_package_have_no_import_cycle(package):
+    graph = {module_name(path): imported_modules(path) for path in sorted((ROOT / package).rglob("*.py"))}
+    TopologicalSorter(graph).prepare()  # raises CycleError with the modules of a cycle
+
+
+def test_import_cycles_are_found_through_lazy_imports():
+    html = ROOT / "benchmarking" / "report" / "html.py"
+    assert "decrappify.benchmarking.report.results" in imported_modules(html)
+    report = ROOT / "benchmarking" / "report" / "report.py"
+    assert "decrappify.benchmarking.report.files" in imported_modules(report), "imported in a method"
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a"}}
+    with pytest.raises(CycleError, match="cycle"):
+        TopologicalSorter(graph).prepare()

@@ -31,7 +31,7 @@ from napari_decrappify.running import Runner
 from napari_decrappify.visible import current_position
 
 _HINT = "choose a reference or an input to compare with"
-_HEADINGS = ("figure", "value", "what is good")
+_HEADINGS = ("Metric", "Value", "Interpretation")
 _TABLE_WIDTH = 430  # wraps the longest texts once
 # Blue where too little is left, black where nothing differs, orange where too much.
 _DIFFERENCE = Colormap([[0.3, 0.65, 1.0], [0.0, 0.0, 0.0], [1.0, 0.6, 0.2]], name="decrappify difference")
@@ -57,25 +57,25 @@ class CompareWidget(QWidget):
         self._on_restored()
 
     def _make_controls(self) -> None:
-        self._restored = LayerChoice(self._viewer, "compare_restored", "The restored layer to judge", accepts=is_gray)
+        self._restored = LayerChoice(self._viewer, "compare_restored", "The restored layer to compare", accepts=is_gray)
         self._reference = LayerChoice(
             self._viewer,
             "compare_reference",
-            "The truth: the same scene without noise, in the same grey levels",
+            "The reference: the same scene without noise, in the same gray levels",
             accepts=is_gray,
             empty="no reference",
         )
         self._source = LayerChoice(
             self._viewer,
             "compare_input",
-            "The degraded layer that was restored; gives noise and flicker figures where there is no truth",
+            "The degraded layer that was restored; adds noise and flicker metrics, also without a reference",
             accepts=is_gray,
             empty="no input",
         )
         self._panel = RunPanel(
-            self._runner, "compare", "Compare", "Measure the figures", cancel_tooltip="Stop; the table stays as it is"
+            self._runner, "compare", "Compare", "Compute the metrics", cancel_tooltip="Stop; the table stays as it is"
         )
-        self._table = named(QTableWidget(0, len(_HEADINGS)), "compare_table", "The figures; select rows to copy them")
+        self._table = named(QTableWidget(0, len(_HEADINGS)), "compare_table", "The metrics; select rows to copy them")
         self._copy = button("compare_copy", "Copy table", "Copy the table, ready for a spreadsheet")
         self._difference = button(
             "compare_difference",
@@ -187,7 +187,7 @@ class CompareWidget(QWidget):
         ]
         text = "\n".join("\t".join(line) for line in [list(_HEADINGS), *lines])
         _present(QApplication.clipboard()).setText(text)
-        self._panel.say(f"copied {len(lines)} figures")
+        self._panel.say(f"copied {len(lines)} metrics")
 
     def _add_difference(self, difference: Difference) -> None:
         request = difference.request

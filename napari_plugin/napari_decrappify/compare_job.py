@@ -1,4 +1,4 @@
-"""What the Compare widget does in its thread: the scorecard of two or three layers, and their difference."""
+"""Worker of the Compare widget: the scorecard of two or three layers, and their difference."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from decrappify.metrics import score_movie
 from napari_decrappify.layers import LayerImage
 from napari_decrappify.task import Cancelled, Task
 
-_LOOKED_AT = 5  # frames from which the contrast of a difference is found
+_SAMPLED_FRAMES = 5  # for the contrast of a difference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +27,9 @@ class CompareRequest:
     Attributes
     ----------
     restored : LayerImage
-        What is judged.
+        The layer to score.
     reference : LayerImage or None
-        The truth.
+        The reference.
     source : LayerImage or None
         The degraded input of the restoration.
     position : dict of str to int
@@ -44,13 +44,13 @@ class CompareRequest:
 
 @dataclass(frozen=True)
 class Compared:
-    """The figures as table rows (figure, value, what is good), and what they were measured on."""
+    """The metrics as table rows (metric, value, interpretation), and the frames they were computed from."""
 
     request: CompareRequest
     rows: list[tuple[str, str, str]]
     n_frames: int
     data_range: float
-    figures: dict[str, Any]
+    values: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Difference:
 
 def run_scorecard(task: Task, request: CompareRequest) -> Compared:
     """Score the restored layer, one frame at a time."""
-    others = {"truth": request.reference, "source": request.source}
+    others = {"reference": request.reference, "source": request.source}
     with ExitStack() as stack:
         n_frames = request.restored.sizes.get("T", 1)
         counted = sum(image is not None for image in others.values()) + 2  # the reference is read twice
@@ -90,9 +90,9 @@ def run_difference(task: Task, request: CompareRequest) -> Difference:
             stack.callback(movie.close)
         difference = movies[0].derived(DifferenceSource(*movies))
         n_frames = len(difference)
-        bar = task.progress(total=min(n_frames, _LOOKED_AT), desc="measuring the difference", unit="frame")
+        bar = task.progress(total=min(n_frames, _SAMPLED_FRAMES), desc="measuring the difference", unit="frame")
         largest = []
-        for t in np.unique(np.linspace(0, n_frames - 1, _LOOKED_AT).round().astype(int)):
+        for t in np.unique(np.linspace(0, n_frames - 1, _SAMPLED_FRAMES).round().astype(int)):
             if task.cancel.is_set():
                 raise Cancelled("cancelled; no layer was added")
             plane = np.abs(difference.frame(int(t), 0, difference.shape[2] // 2))

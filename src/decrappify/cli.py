@@ -393,7 +393,16 @@ def import_weights(weights: Path, output: Path, preset: str | None, overwrite: b
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--overwrite", is_flag=True, help="Replace the report in the folder.")
 def benchmark(
-    low: Path, high: Path | None, models: tuple[str, ...], output: Path, baselines: str, overwrite: bool, **options: Any
+    low: Path,
+    high: Path | None,
+    models: tuple[str, ...],
+    output: Path,
+    baselines: str,
+    gain: float | None,
+    offset: float,
+    read_noise: float,
+    overwrite: bool,
+    **options: Any,
 ) -> None:
     """Compare models with the usual baselines on pairs, and write a report.
 
@@ -401,9 +410,10 @@ def benchmark(
     are those of frames, else their files are paired by name (--as images). LOW alone is a folder with low/ and high/,
     or a file or folder without truth.
     """
+    from decrappify.benchmarking import Camera
     from decrappify.benchmarking import benchmark as compare
     from decrappify.benchmarking.names import unique_names
-    from decrappify.benchmarking.report import check_folder
+    from decrappify.benchmarking.report.files import check_folder
     from decrappify.io.outputs import refuse_overlap
 
     parts = [low / "low", low / "high"] if (low / "low").is_dir() and (low / "high").is_dir() else [low, high]
@@ -413,7 +423,8 @@ def benchmark(
     if high is None and (low / "low").is_dir() and (low / "high").is_dir():
         pairs = low
     names = [name for name in baselines.split(",") if name]
-    report = compare(unique_names(models), pairs, baselines=names, progress=_progress(), **options)
+    camera = Camera(gain, offset, read_noise)
+    report = compare(unique_names(models), pairs, baselines=names, camera=camera, progress=_progress(), **options)
     report.save(output, overwrite=overwrite)
     echo_lines(report.table())
     echo(f"wrote {output / 'report.html'}")

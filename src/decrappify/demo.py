@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from decrappify._common.plotting import new_figure
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.scorecard import Scorecard, score_movie
@@ -130,16 +131,12 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _draw(source: Movie, restored: Movie, truth: Movie | None, path: Path) -> None:
     """Draw input | restored | truth of the middle frame at one contrast, and below them their richest detail."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     middle = source.shape[0] // 2
     images = {"input": source.frame(middle), "restored": restored.frame(middle)}
     if truth is not None:
         images["truth"] = truth.frame(middle)
     low, high = np.percentile(images["restored"], [0.5, 99.8])
-    figure = Figure(figsize=(3.6 * len(images), 7.4), layout="constrained", facecolor="black")
-    FigureCanvasAgg(figure)
+    figure = new_figure(3.6 * len(images), 7.4, layout="constrained", facecolor="black")
     for row, zoomed in enumerate((False, True)):
         window = _detail(images["restored"]) if zoomed else (0.0, 1.0, 0.0, 1.0)
         for column, (title, image) in enumerate(images.items()):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
 from decrappify.saturation import count_outside, saturate
@@ -251,7 +252,7 @@ def sampled_planes(movie: Movie, channel: int, max_planes: int = 32) -> list[tup
     count = n_t * n_z - len(lost)
     if count == 0:
         raise InputError(f"channel {channel} of {movie.name} was never recorded; choose another channel or scene")
-    picks = np.unique(np.linspace(0, count - 1, min(max_planes, count)).round().astype(np.int64))
+    picks = evenly_spaced(count, max_planes)
     if len(lost):
         before = lost - np.arange(len(lost))  # recorded planes before each lost one
         picks = picks + np.searchsorted(before, picks, side="right")

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from decrappify.benchmarking import benchmark
+from decrappify.benchmarking import Camera, benchmark
 from decrappify.movie import Movie
 
 
 @pytest.fixture(scope="session")
-def truth() -> np.ndarray:
-    """Six frames (6, 48, 64) of spots that drift over a dim haze, in grey levels above an offset of 100."""
+def reference() -> np.ndarray:
+    """Six frames (6, 48, 64) of spots that drift over a dim haze, in gray levels above an offset of 100."""
     rng = np.random.default_rng(5)
     scene = np.zeros((48, 80))
     scene[rng.integers(4, 44, 30), rng.integers(4, 76, 30)] = 9000
@@ -19,22 +19,22 @@ def truth() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def noisy(truth) -> np.ndarray:
+def noisy(reference) -> np.ndarray:
     """The same through a camera of gain 2 and offset 100."""
-    return 100 + 2.0 * np.random.default_rng(6).poisson((truth - 100) / 2)
+    return 100 + 2.0 * np.random.default_rng(6).poisson((reference - 100) / 2)
 
 
 @pytest.fixture(scope="session")
-def report(truth, noisy):
-    """Two methods and three baselines on a movie, a still and a movie without truth."""
+def report(reference, noisy):
+    """Two methods and three baselines on a movie, a still and a movie without reference."""
     still = Movie.from_array(noisy[0], name="still.tif", pixel_size_um=(None, 0.1, 0.1))
     pairs = [
-        (Movie.from_array(noisy, name="moving.ome.tif"), Movie.from_array(truth)),
-        (still, Movie.from_array(truth[0])),
+        (Movie.from_array(noisy, name="moving.ome.tif"), Movie.from_array(reference)),
+        (still, Movie.from_array(reference[0])),
         (Movie.from_array(noisy[::-1], name="unknown.tif"), None),
     ]
     methods = {
         "shrunk": lambda movie: np.asarray(movie) * 0.5 + 50,
         "soft <b>": lambda movie: gaussian_filter(np.asarray(movie), (0, 0, 0, 1, 1)),
     }
-    return benchmark(methods, pairs, gain=2.0, offset=100.0)
+    return benchmark(methods, pairs, camera=Camera(2.0, 100.0))

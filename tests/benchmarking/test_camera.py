@@ -4,22 +4,36 @@ import numpy as np
 import pytest
 
 from decrappify.benchmarking.camera import Camera
+from decrappify.errors import InputError
 
 
 @pytest.mark.parametrize("photons", [3, 10, 100])
 @pytest.mark.parametrize("read_noise", [0.0, 1.5])
-def test_noise_is_one_everywhere_and_the_inverse_has_no_bias(rng, photons, read_noise):
+def test_stabilized_has_unit_noise_and_restored_has_no_bias(rng, photons, read_noise):
     camera = Camera(gain=2.0, offset=100.0, read_noise=read_noise)
     counts = rng.poisson(photons, 200_000) + rng.normal(0, read_noise, 200_000)
-    stabilised = camera.stabilised(100 + 2 * counts)
-    assert stabilised.std() == pytest.approx(1, abs=0.06)
-    denoised = camera.restored(stabilised.mean(keepdims=True))
+    stabilized = camera.stabilized(100 + 2 * counts)
+    assert stabilized.std() == pytest.approx(1, abs=0.06)
+    denoised = camera.restored(stabilized.mean(keepdims=True))
     assert denoised == pytest.approx([100 + 2 * photons], abs=0.15)
-    algebraic = 100 + 2 * (stabilised.mean() ** 2 / 4 - 3 / 8 - read_noise**2)
+    algebraic = 100 + 2 * (stabilized.mean() ** 2 / 4 - 3 / 8 - read_noise**2)
     assert abs(algebraic - 100 - 2 * photons) > 0.3, "which is why it is not used"
 
 
-def test_no_light_is_no_light():
+def test_restored_of_no_light_is_the_offset():
     camera = Camera(gain=2.0, offset=100.0, read_noise=0.0)
-    assert camera.stabilised(np.array([90.0, 50.0])) == pytest.approx([0, 0])
+    assert camera.stabilized(np.array([90.0, 50.0])) == pytest.approx([0, 0])
     assert camera.restored(np.zeros(2)) == pytest.approx([100, 100], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"), [({"gain": -2.0}, "gain is -2.0"), ({"gain": 1.0, "read_noise": -2.0}, "read_noise -2.0")]
+)
+def test_camera_refuses_impossible_values(values, message):
+    with pytest.raises(InputError, match=message):
+        Camera(**values)
+
+
+def test_stabilized_needs_a_gain():
+    with pytest.raises(InputError, match=r"the gain of the camera is unknown; pass Camera\(gain=...\)"):
+        Camera(offset=100.0).stabilized(np.zeros(2))

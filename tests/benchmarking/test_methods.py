@@ -20,63 +20,63 @@ def restored(method, pair):
 
 
 @pytest.fixture
-def pair(noisy, truth):
-    return checked_pairs([(noisy, truth)])[0]
+def pair(noisy, reference):
+    return checked_pairs([(noisy, reference)])[0]
 
 
 @pytest.mark.parametrize("name", ["gaussian", "nlm", "tv"])
-def test_every_baseline_is_better_than_the_input(noisy, truth, rng, name):
+def test_baseline_improves_on_the_input(noisy, reference, rng, name):
     noisier = noisy + rng.normal(0, 60, noisy.shape)
     (method,) = baseline_methods([name])
-    result, notes = restored(method, checked_pairs([(noisier, truth)])[0])
-    assert psnr(result, truth) > psnr(noisier, truth) + 3
+    result, notes = restored(method, checked_pairs([(noisier, reference)])[0])
+    assert psnr(result, reference) > psnr(noisier, reference) + 3
     assert notes[0].startswith(("sigma", "noise sigma"))
 
 
 @pytest.mark.parametrize("name", ["nlm", "tv"])
-def test_a_known_camera_helps_where_brightness_varies(rng, name):
+def test_baseline_with_a_camera_improves_on_one_noise_sigma(rng, name):
     y, x = np.mgrid[:64, :64]
     photons = 2 + 300 * np.exp(-((y - 32) ** 2 + (x - 32) ** 2) / 200) * (1 + 0.3 * np.sin(x / 2))
     camera = Camera(gain=2.0, offset=100.0, read_noise=1.0)
-    truth = 100 + 2 * photons
+    reference = 100 + 2 * photons
     noisy = 100 + 2 * (rng.poisson(photons) + rng.normal(0, 1, photons.shape))
-    (pair,) = checked_pairs([(noisy, truth)])
-    plain, stabilised = (restored(baseline_methods([name], camera=each)[0], pair)[0][0] for each in (None, camera))
+    (pair,) = checked_pairs([(noisy, reference)])
+    plain, stabilized = (restored(baseline_methods([name], camera=each)[0], pair)[0][0] for each in (None, camera))
     dim = photons < 4
-    assert psnr(stabilised, truth) > psnr(noisy, truth) + 2
-    assert np.std((stabilised - truth)[dim]) < 0.85 * np.std((plain - truth)[dim])
+    assert psnr(stabilized, reference) > psnr(noisy, reference) + 2
+    assert np.std((stabilized - reference)[dim]) < 0.85 * np.std((plain - reference)[dim])
 
 
-def test_the_best_gaussian_is_that_of_the_metrics(pair, noisy, truth):
+def test_best_gaussian_equals_that_of_the_metrics(pair, noisy, reference):
     (method,) = baseline_methods(["gaussian"])
-    assert restored(method, pair)[0] == pytest.approx(best_gaussian(noisy, truth).restored)
+    assert restored(method, pair)[0] == pytest.approx(best_gaussian(noisy, reference).restored)
 
 
-def test_the_best_gaussian_of_a_movie_larger_than_memory_is_chosen_on_a_part_and_says_so(pair, monkeypatch):
-    monkeypatch.setattr(methods, "room", lambda: 2 * 8 * 6 * 48 * 64)
+def test_best_gaussian_of_a_large_movie_is_chosen_on_a_part(pair, monkeypatch):
+    monkeypatch.setattr(methods, "memory_budget", lambda: 2 * 8 * 6 * 48 * 64)
     (method,) = baseline_methods(["gaussian"])
     assert restored(method, pair)[1][0].endswith("chosen on frames 2:4 of 6")
 
 
-def test_richardson_lucy_sharpens_what_the_psf_blurred(truth):
+def test_richardson_lucy_sharpens_a_blurred_image(reference):
     psf = checked_psf(1.5)
-    blurred = fftconvolve(np.pad(truth[0] - 100, 20, mode="symmetric"), psf, mode="same")[20:-20, 20:-20] + 100
-    (method,) = baseline_methods([], psf=psf, offset=100)
-    result, notes = restored(method, checked_pairs([(blurred, truth[0])])[0])
-    assert psnr(result[0], truth[0]) > psnr(blurred, truth[0]) + 3
+    blurred = fftconvolve(np.pad(reference[0] - 100, 20, mode="symmetric"), psf, mode="same")[20:-20, 20:-20] + 100
+    (method,) = baseline_methods([], psf=psf, camera=Camera(offset=100))
+    result, notes = restored(method, checked_pairs([(blurred, reference[0])])[0])
+    assert psnr(result[0], reference[0]) > psnr(blurred, reference[0]) + 3
     assert result.mean() == pytest.approx(blurred.mean(), rel=0.01)
     assert notes == ["20 iterations"]
 
 
 @pytest.mark.parametrize("name", ["nlm", "tv"])
-def test_an_image_without_noise_is_left_as_it_is(name):
+def test_baseline_keeps_an_image_without_noise(name):
     flat = np.tile(np.arange(40.0), (40, 1))
     (method,) = baseline_methods([name])
     assert restored(method, checked_pairs([(flat, None)])[0])[0][0] == pytest.approx(flat)
 
 
 @pytest.mark.parametrize("scale", [1, 2])
-def test_a_model_runs_and_its_result_is_on_the_grid_of_the_truth(tiny_models, tmp_path, rng, scale):
+def test_model_result_has_the_grid_of_the_reference(tiny_models, tmp_path, rng, scale):
     source = rng.random((3, 20, 24)) * 100
     (pair,) = checked_pairs([(source, np.kron(source, np.ones((1, scale, scale))))])
     for name in ("movie", "movie-x2")[:scale]:
@@ -87,14 +87,14 @@ def test_a_model_runs_and_its_result_is_on_the_grid_of_the_truth(tiny_models, tm
         assert movie.dtype == np.float32 or notes
 
 
-def test_a_finer_result_without_truth_is_averaged(tiny_models, tmp_path, rng):
+def test_finer_result_without_reference_is_averaged(tiny_models, tmp_path, rng):
     (method,) = own_methods({"mine": tiny_models["movie-x2"]}, tmp_path, {"device": "cpu"})
     movie, notes = method.run(checked_pairs([(rng.random((3, 20, 24)), None)])[0])
     assert movie.shape == (3, 1, 1, 20, 24)
     assert notes == ["averaged in 2 x 2 blocks, to compare with the input"]
 
 
-def test_a_model_of_another_scale_is_refused(tiny_models, tmp_path, rng):
+def test_model_of_another_scale_is_refused(tiny_models, tmp_path, rng):
     (method,) = own_methods({"mine": tiny_models["movie-x2"]}, tmp_path, {})
     source = rng.random((3, 20, 24))
     with pytest.raises(InputError, match=r"model 'tiny-movie-x2' has scale 2, but .* has scale 1"):
@@ -102,7 +102,7 @@ def test_a_model_of_another_scale_is_refused(tiny_models, tmp_path, rng):
 
 
 @pytest.mark.parametrize("wrap", [np.asarray, Movie.from_array, lambda a: np.asarray(a)[:, 0, 0]])
-def test_a_callable_may_give_a_movie_or_an_array(pair, noisy, tmp_path, wrap):
+def test_callable_may_return_a_movie_or_an_array(pair, noisy, tmp_path, wrap):
     def function(movie):
         return wrap(np.asarray(movie) + 1)
 
@@ -110,26 +110,26 @@ def test_a_callable_may_give_a_movie_or_an_array(pair, noisy, tmp_path, wrap):
     assert restored(method, pair)[0] == pytest.approx(noisy + 1)
 
 
-def test_a_callable_may_give_a_stack(tmp_path, rng):
+def test_callable_may_return_a_stack(tmp_path, rng):
     stack = Movie.from_array(rng.random((3, 20, 24)), axes="ZYX")
     (method,) = own_methods({"mine": lambda movie: np.asarray(movie)[0, 0]}, tmp_path, {})
     assert method.run(checked_pairs([(stack, None)])[0])[0].shape == (1, 1, 3, 20, 24)
 
 
-def test_what_is_refused(pair, tmp_path):
-    with pytest.raises(InputError, match="baseline 'bm3d' is not known, needs one of input, gaussian, nlm, tv"):
+def test_methods_refuse_invalid_input(pair, tmp_path):
+    with pytest.raises(InputError, match="baseline 'bm3d' is not known; choose from input, gaussian, nlm, tv"):
         baseline_methods(["bm3d"])
     with pytest.raises(InputError, match="method 'x' is a int; needs a model, or a callable"):
         own_methods({"x": 3}, tmp_path, {})
     (method,) = own_methods({"half": lambda movie: np.asarray(movie)[..., ::2]}, tmp_path, {})
-    with pytest.raises(InputError, match=r"method 'half' made \(6, 1, 1, 48, 32\) of .*, needs \(T, C, Z, Y, X\)"):
+    with pytest.raises(InputError, match=r"method 'half' returned \(6, 1, 1, 48, 32\) for .*, needs \(T, C, Z, Y, X\)"):
         method.run(pair)
     (gaussian,) = baseline_methods(["gaussian"])
-    with pytest.raises(InputError, match="has no truth, without which no best Gaussian"):
+    with pytest.raises(InputError, match="has no reference, which the best Gaussian filter needs"):
         gaussian.run(checked_pairs([(np.zeros((20, 20)), None)])[0])
 
 
 @pytest.mark.parametrize("psf", [0.0, -1.0, [1.0, 2.0], [[-1.0, 2.0]], [[0.0]], [[np.nan]]])
-def test_a_psf_is_a_picture_of_light(psf):
+def test_checked_psf_refuses_other_arrays(psf):
     with pytest.raises(InputError, match="psf"):
         checked_psf(psf)

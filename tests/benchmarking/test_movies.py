@@ -10,14 +10,14 @@ from decrappify.movie import Movie
 
 
 @pytest.mark.parametrize(("space", "time"), [(0, 0), (1.2, 0), (0, 0.8), (2.0, 3.0)])
-def test_the_lazy_gaussian_is_that_of_scipy(rng, space, time):
+def test_gaussian_filtered_equals_scipy(rng, space, time):
     movie = rng.random((7, 12, 15))
     lazy = gaussian_filtered(Movie.from_array(movie), space, time)
     assert np.asarray(lazy)[:, 0, 0] == pytest.approx(gaussian_filter(movie, (time, space, space)))
     assert lazy.frame(3) == pytest.approx(gaussian_filter(movie, (time, space, space))[3]), "in any order"
 
 
-def test_upsampling_shifts_nothing_and_keeps_brightness():
+def test_upsampled_keeps_positions_and_brightness():
     y, x = np.mgrid[:24, :24]
     spot = np.exp(-((y - 11.5) ** 2 + (x - 11.5) ** 2) / 18)
     fine = upsampled(Movie.from_array(spot), 4).frame(0)
@@ -27,7 +27,7 @@ def test_upsampling_shifts_nothing_and_keeps_brightness():
     assert fine.mean() == pytest.approx(spot.mean(), rel=1e-3)
 
 
-def test_a_still_is_shown_for_every_frame_and_a_movie_is_left_alone(rng):
+def test_repeated_repeats_a_single_frame_only(rng):
     still = Movie.from_array(rng.random((5, 6)))
     assert repeated(still, 4).shape == (4, 1, 1, 5, 6)
     assert np.array_equal(repeated(still, 4).frame(3), still.frame(0))
@@ -35,9 +35,9 @@ def test_a_still_is_shown_for_every_frame_and_a_movie_is_left_alone(rng):
 
 
 @pytest.mark.parametrize("free", [1, 10**9])
-def test_a_movie_is_kept_in_memory_or_on_disk(monkeypatch, tmp_path, rng, free):
+def test_kept_uses_memory_or_disk(monkeypatch, tmp_path, rng, free):
     frames = rng.random((3, 20, 24))
-    monkeypatch.setattr(movies, "room", lambda: free)
+    monkeypatch.setattr(movies, "memory_budget", lambda: free)
     calls = []
 
     def once(frame):

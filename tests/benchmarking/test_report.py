@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from decrappify.benchmarking import benchmark, plots
-from decrappify.benchmarking.figures import FIGURES, best_of, written
+from decrappify.benchmarking import benchmark
+from decrappify.benchmarking.report import plots
 from decrappify.errors import OutputError, OutputExistsError
 from decrappify.io import save_movie
+from decrappify.metrics import get_metric, list_metrics
 from decrappify.metrics.bootstrap import bootstrap_interval
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# Clicks, doubles, and reports what a reader would see as the title.
+# Clicks, double-clicks, and writes what is visible into the title.
 PROBE = """<script>
 let errors = [];
 window.addEventListener("error", (event) => errors.push(event.message));
@@ -47,14 +48,14 @@ def saved(report, tmp_path_factory):
 
 def chromium(*arguments) -> str:
     if CHROMIUM is None:
-        pytest.skip("chromium is not installed: the page is not looked at")
+        pytest.skip("chromium is not installed: the page is not checked")
     fixed = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1366,2600", "--virtual-time-budget=4000"]
     return subprocess.run(
         [CHROMIUM, *fixed, *arguments], capture_output=True, text=True, timeout=120, check=True
     ).stdout
 
 
-def test_the_table_has_every_method_and_figure_and_stars_the_best(report):
+def test_table_has_every_method_and_metric_and_marks_the_best(report):
     lines = report.table().splitlines()
     assert lines[0].split("  ")[-1].strip() == "soft <b>"
     psnr = next(line for line in lines if line.startswith("  PSNR"))
@@ -64,7 +65,7 @@ def test_the_table_has_every_method_and_figure_and_stars_the_best(report):
     assert any(line.startswith("MINUS BEST GAUSSIAN") for line in lines)
 
 
-def test_intervals_are_over_fields_of_view(report):
+def test_interval_is_over_fields_of_view(report):
     values = [report.value("shrunk", view.name, "psnr") for view in report.views]
     assert report.interval("shrunk", "psnr") == bootstrap_interval(values, np.random.default_rng(0))
     one_field = replace(report, views=tuple(replace(view, field_of_view="dish") for view in report.views))
@@ -73,13 +74,13 @@ def test_intervals_are_over_fields_of_view(report):
     assert "no intervals" in one_field.basis()
 
 
-def test_differences_are_paired(report):
+def test_difference_is_paired(report):
     difference = report.difference("soft <b>", "input", "psnr")
     assert difference.mean == pytest.approx(report.mean("soft <b>", "psnr") - report.mean("input", "psnr"))
-    assert difference.n == 2, "the image without truth has no PSNR"
+    assert difference.n == 2, "the image without reference has no PSNR"
 
 
-def test_csv_and_json_hold_the_same_figures(report, saved):
+def test_csv_and_json_contain_the_same_values_under_published_keys(report, saved):
     with (saved / "report.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     content = json.loads((saved / "report.json").read_text(encoding="utf-8"))
@@ -94,9 +95,11 @@ def test_csv_and_json_hold_the_same_figures(report, saved):
     assert set(content["software"]) >= {"decrappify", "numpy", "torch"}
     assert len(content["curves"]["moving"]["frc"]["input"]) == len(content["curves"]["moving"]["cycles_per_px"])
     assert content["images"][0]["data_range_from"] == "truth"
+    assert {"has_truth", "truth_resolution_px"} <= content["images"][0].keys()
+    assert {"truth", "input"} <= content["curves"]["moving"]["power"].keys()
 
 
-def test_pictures_are_written(saved):
+def test_save_writes_plots_and_images(saved):
     names = {path.name for path in saved.iterdir()}
     assert names >= {"images.png", "frc_1.png", "spectra_3.png", "brightness_1.png", "pictures_2.png"}
     assert "brightness_2.png" not in names, "a still has no time"
@@ -116,12 +119,12 @@ def _equal_when_saved_again(report, folder):
 
 
 @pytest.mark.slow
-def test_equal_reports_give_equal_files(report, tmp_path):
+def test_save_writes_equal_files_for_equal_reports(report, tmp_path):
     assert _equal_when_saved_again(report, tmp_path / "still")
 
 
 @pytest.mark.usefixtures("undrawn_reports")
-def test_a_report_is_not_replaced_unasked(report, saved, tmp_path):
+def test_save_replaces_a_report_only_with_overwrite(report, saved, tmp_path):
     with pytest.raises(OutputExistsError, match=r"report.html already exists"):
         report.save(saved)
     folder = tmp_path / "still"
@@ -133,7 +136,7 @@ def test_a_report_is_not_replaced_unasked(report, saved, tmp_path):
         report.save(tmp_path / "file")
 
 
-def test_the_page_asks_nothing_of_the_network_and_escapes_names(saved):
+def test_page_has_no_external_resources_and_escapes_names(saved):
     page = (saved / "report.html").read_text(encoding="utf-8")
     assert re.findall(r"""(?:src|href)=["'](?!data:image/png;base64,|#)[^"']*""", page) == []
     assert re.findall(r"@import|url\((?!#)|fetch\(|XMLHttpRequest", page) == []
@@ -141,7 +144,7 @@ def test_the_page_asks_nothing_of_the_network_and_escapes_names(saved):
     assert "soft &lt;b&gt;" in page
 
 
-def test_the_page_in_a_browser(saved, tmp_path):
+def test_page_runs_in_a_browser(saved, tmp_path):
     page = (saved / "report.html").read_text(encoding="utf-8")
     probed = tmp_path / "probed.html"
     probed.write_text(page.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
@@ -149,55 +152,55 @@ def test_the_page_in_a_browser(saved, tmp_path):
     seen = json.loads(re.search(r"<title>(.*?)</title>", text, re.DOTALL)[1])
     assert seen["errors"] == []
     assert seen["broken"] == 0
-    assert seen["overflow"] <= 0, "it fits a laptop"
-    assert len(set(seen["moved"])) == 1, "all pictures of an image zoom together"
+    assert seen["overflow"] <= 0, "the page fits a laptop"
+    assert len(set(seen["moved"])) == 1, "all views of an image zoom together"
     assert seen["moved"][0].endswith("scale(4)")
-    assert set(seen["still"]) == {""}, "and those of the next image do not"
+    assert set(seen["still"]) == {""}, "those of the next image do not zoom"
 
 
-def test_the_page_looks_like_one(saved, tmp_path):
+def test_page_renders_text_on_white(saved, tmp_path):
     shot = tmp_path / "shot.png"
     chromium(f"--screenshot={shot}", (saved / "report.html").as_uri())
     with Image.open(shot) as image:
-        grey = np.asarray(image.convert("L"))
-    assert grey.shape == (2600, 1366)
-    assert np.median(grey) > 250, "paper"
-    assert 0.005 < np.mean(grey < 100) < 0.5, "ink"
+        gray = np.asarray(image.convert("L"))
+    assert gray.shape == (2600, 1366)
+    assert np.median(gray) > 250, "mostly white"
+    assert 0.005 < np.mean(gray < 100) < 0.5, "some text"
 
 
-def test_the_page_prints(saved, tmp_path):
+def test_page_prints(saved, tmp_path):
     pdf = tmp_path / "page.pdf"
     chromium("--no-pdf-header-footer", f"--print-to-pdf={pdf}", (saved / "report.html").as_uri())
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", pdf.read_bytes())) <= 12
 
 
-def test_more_images_than_are_pictured(monkeypatch, report, tmp_path):
-    monkeypatch.setattr(plots, "PICTURED", 1)
+def test_page_shows_a_limited_number_of_images(monkeypatch, report, tmp_path):
+    monkeypatch.setattr(plots, "SHOWN_IMAGES", 1)
     page = report.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count('<section class="image">') == 1
     assert "The first 1 of 3 images." in page
 
 
-def test_one_model_without_baselines_still_makes_a_page(noisy, truth, tmp_path):
-    alone = benchmark({"same": np.asarray}, [(noisy[0, :20, :12], truth[0, :20, :12])], baselines=())
+def test_page_without_baselines_has_no_differences(noisy, reference, tmp_path):
+    alone = benchmark({"same": np.asarray}, [(noisy[0, :20, :12], reference[0, :20, :12])], baselines=())
     page = alone.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
-    assert alone.reference is None
+    assert alone.baseline is None
     assert "Paired differences" not in page
     assert "MINUS" not in alone.table()
 
 
-def test_a_perfect_method_is_written_as_infinite(truth, tmp_path):
-    truth = truth[0, :20, :12].astype(np.float32)
-    perfect = benchmark({"oracle": lambda movie: truth}, [(truth + 1, truth)], baselines=("input",))
+def test_report_writes_infinite_values(reference, tmp_path):
+    reference = reference[0, :20, :12].astype(np.float32)
+    perfect = benchmark({"oracle": lambda movie: reference}, [(reference + 1, reference)], baselines=("input",))
     assert "∞*" in perfect.table()
     content = json.loads((perfect.save(tmp_path / "r") / "report.json").read_text(encoding="utf-8"))
     assert content["means"]["oracle"]["psnr"]["mean"] == "inf"
 
 
-@pytest.mark.parametrize("key", [key for key, figure in FIGURES.items() if figure.better])
-def test_the_best_is_the_best(key):
-    good = {"high": 9.0, "low": 0.1, "one": 1.0, "zero": 0.0}[FIGURES[key].better]
-    assert best_of(key, {"a": 0.5, "good": good, "none": math.nan}) == "good"
+@pytest.mark.parametrize("key", [metric.key for metric in list_metrics() if metric.direction is not None])
+def test_metric_best_follows_the_direction(key):
+    good = {"high": 9.0, "low": 0.1, "one": 1.0, "zero": 0.0}[get_metric(key).better]
+    assert get_metric(key).best({"a": 0.5, "good": good, "none": math.nan}) == "good"
 
 
 @pytest.mark.parametrize(
@@ -209,13 +212,13 @@ def test_the_best_is_the_best(key):
         (-2.5, "tdr", "−2.500"),
     ],
 )
-def test_figures_are_written_for_readers(value, key, text):
-    assert written(value, key) == text
+def test_metric_format(value, key, text):
+    assert get_metric(key).format(value) == text
 
 
 @pytest.mark.usefixtures("undrawn_reports")
-def test_the_command(tmp_path, tiny_models, truth, noisy, command):
-    for folder, movie in (("low", noisy), ("high", truth)):
+def test_benchmark_command_writes_a_report(tmp_path, tiny_models, reference, noisy, command):
+    for folder, movie in (("low", noisy), ("high", reference)):
         (tmp_path / folder).mkdir()
         save_movie(movie.astype(np.uint16), tmp_path / folder / "a.ome.zarr")
     output, options = tmp_path / "out", ["--output", tmp_path / "out"]
@@ -239,7 +242,7 @@ def test_the_command(tmp_path, tiny_models, truth, noisy, command):
         "--output",
         output,
     ]
-    without_truth = command("benchmark", low, *single, "--gain", "2", "--offset", "100")
-    assert "confirmed resolution" in without_truth.stdout
-    assert "PSNR" not in without_truth.stdout
+    without_reference = command("benchmark", low, *single, "--gain", "2", "--offset", "100")
+    assert "confirmed resolution" in without_reference.stdout
+    assert "PSNR" not in without_reference.stdout
     assert "not known" in command("benchmark", tmp_path, *single, "--baselines", "magic", exit_code=2).stderr

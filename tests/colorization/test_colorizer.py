@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from decrappify._version import __version__
+from decrappify._version import RELEASE
 from decrappify.colorization import Colorizer, colorize
 from decrappify.colorization.chroma import gray_of, luma_of, merge_luma
 from decrappify.errors import DeviceMemoryError, InputError
@@ -160,7 +160,7 @@ def test_auto_goes_by_the_size_of_each_picture(rng):
 
 def test_the_statement_names_model_preset_and_render_factor(colour_model, colorizer):
     statement = colorizer.statement(4)
-    assert statement.startswith(f"AI-coloured by decrappify {__version__}, preset own, model tiny (sha256 ")
+    assert statement.startswith(f"AI-coloured by decrappify {RELEASE}, preset own, model tiny (sha256 ")
     assert statement.endswith(f"{colour_model.sha256}), render_factor 4")
 
 

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.fuzz
 _PRELOAD = (
     "decrappify.cli", "decrappify.restoration.pipeline", "decrappify.restoration.scenes", "decrappify.io", "zarr",
     "tifffile", "decrappify.crappify", "decrappify.colorization", "decrappify.colorization.film",
-    "decrappify.benchmarking.report", "decrappify.benchmarking.plots", "decrappify.benchmarking.html",
+    "decrappify.benchmarking.report.report", "decrappify.benchmarking.report.files", "jinja2",
     "decrappify.training.run_file", "decrappify.importing", "decrappify.fastai_import", "lightning_fabric",
     "tests.colorization.films", "av", "PIL.Image",
 )  # fmt: skip

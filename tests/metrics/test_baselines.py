@@ -10,7 +10,7 @@ from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.fidelity import psnr, si_psnr
 
 
-def test_no_other_gaussian_is_better(scene, rng):
+def test_best_gaussian_is_the_best_of_all(scene, rng):
     source = scene + rng.normal(0, 0.2, scene.shape)
     best = best_gaussian(source, scene)
 
@@ -23,7 +23,7 @@ def test_no_other_gaussian_is_better(scene, rng):
     assert best.psnr == psnr(best.restored, scene) > psnr(source, scene) + 5
 
 
-def test_a_still_scene_is_averaged_over_time_and_a_fast_one_is_not(scene, rng):
+def test_best_gaussian_averages_static_scenes_over_time(scene, rng):
     still = np.repeat(scene[:1], 12, axis=0)
     noise = rng.normal(0, 0.1, scene.shape)
     fast = scene[:, :, ::-1].copy()
@@ -32,34 +32,34 @@ def test_a_still_scene_is_averaged_over_time_and_a_fast_one_is_not(scene, rng):
     assert best_gaussian(fast + noise, fast).sigma_time < 0.5
 
 
-def test_a_clean_source_is_left_alone(scene):
+def test_best_gaussian_keeps_a_clean_source(scene):
     best = best_gaussian(scene.astype(np.float32), scene.astype(np.float32))
     assert (best.sigma_space, best.sigma_time, best.psnr) == (0, 0, np.inf)
     assert best.restored.dtype == np.float64
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_a_still_is_filtered_in_space_only(scene, rng, dtype):
-    truth = (150 * scene[0] + 50).astype(dtype)
-    source = rng.poisson(truth).astype(dtype)
-    best = best_gaussian(source, truth, data_range=200)
+def test_best_gaussian_filters_a_single_frame_in_space_only(scene, rng, dtype):
+    reference = (150 * scene[0] + 50).astype(dtype)
+    source = rng.poisson(reference).astype(dtype)
+    best = best_gaussian(source, reference, data_range=200)
     assert best.sigma_time == 0
-    assert best.restored.shape == truth.shape
-    assert best.psnr == psnr(best.restored, truth, data_range=200) > psnr(source, truth, data_range=200)
+    assert best.restored.shape == reference.shape
+    assert best.psnr == psnr(best.restored, reference, data_range=200) > psnr(source, reference, data_range=200)
 
 
-def test_bad_inputs_end_in_one_line(scene):
+def test_best_gaussian_refuses_invalid_input(scene):
     broken = scene.copy()
     broken[5] = np.nan
-    with pytest.raises(InputError, match=r"source has shape .* and truth has"):
+    with pytest.raises(InputError, match=r"source has shape .* and reference has"):
         best_gaussian(scene[1:], scene)
     with pytest.raises(InputError, match="frame 5 of source holds NaN"):
         best_gaussian(broken, scene)
-    with pytest.raises(InputError, match="truth is constant"):
+    with pytest.raises(InputError, match="reference is constant"):
         best_gaussian(scene, np.zeros_like(scene))
 
 
-def test_levels_may_differ_when_fitted(scene, rng):
+def test_best_gaussian_fits_gray_levels_on_request(scene, rng):
     noisy = scene + rng.normal(0, 0.1, scene.shape)
     same, other = best_gaussian(noisy, scene, fit_levels=True), best_gaussian(noisy / 30 + 4, scene, fit_levels=True)
     assert other[:2] == pytest.approx(same[:2])

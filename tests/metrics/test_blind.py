@@ -8,7 +8,7 @@ from decrappify.errors import InputError
 from decrappify.metrics.blind import noise_sigma, residual_autocorrelation
 
 
-def test_noise_sigma_is_immerkaers(rng):
+def test_noise_sigma_equals_immerkaer(rng):
     image = rng.normal(size=(20, 30))
     kernel = np.outer([1, -2, 1], [1, -2, 1]) / 6
     assert np.sum(kernel**2) == pytest.approx(1)
@@ -23,14 +23,14 @@ def test_noise_sigma_ignores_a_plane(rng, sigma):
     assert noise_sigma(movie) == pytest.approx(sigma, rel=0.02, abs=1e-9)
 
 
-def test_a_perfect_restoration_leaves_a_white_residual(scene, rng):
+def test_residual_autocorrelation_of_a_perfect_restoration_is_zero(scene, rng):
     source = scene + rng.normal(0, 0.05, scene.shape)
     assert residual_autocorrelation(source, scene) == pytest.approx(0, abs=0.02)
     assert residual_autocorrelation(source, gaussian_filter(scene, (0, 2, 2))) > 0.2
     assert residual_autocorrelation(source, gaussian_filter(source, (0, 0.6, 0.6))) < -0.05
 
 
-def test_the_residual_autocorrelation_is_the_mean_over_both_axes(rng):
+def test_residual_autocorrelation_is_the_mean_over_both_axes(rng):
     residual = rng.normal(size=(1, 40, 60))
     residual[..., 1:] += 0.5 * residual[..., :-1]
     e = residual[0] - residual.mean()
@@ -38,7 +38,7 @@ def test_the_residual_autocorrelation_is_the_mean_over_both_axes(rng):
     assert residual_autocorrelation(residual + 7, np.full_like(residual, 3)) == pytest.approx(expected)
 
 
-def test_bad_inputs_end_in_one_line(scene):
+def test_blind_metrics_refuse_invalid_input(scene):
     with pytest.raises(InputError, match="source and restored are equal up to an offset"):
         residual_autocorrelation(scene, scene)
     with pytest.raises(InputError, match=r"source has shape .* and restored has"):

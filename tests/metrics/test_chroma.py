@@ -7,14 +7,14 @@ from decrappify.errors import InputError
 from decrappify.metrics.chroma import chroma_flicker
 
 
-def test_a_film_that_stands_still_has_no_flicker(rng):
+def test_chroma_flicker_of_a_static_film_is_zero(rng):
     film = np.repeat(rng.integers(0, 256, (1, 8, 8, 3), np.uint8), 3, axis=0)
     found = chroma_flicker(film)
     assert (found["luma"], found["chroma"], found["chroma_where_still"]) == (0, 0, 0)
     assert np.isnan(found["ratio"])
 
 
-def test_colour_that_changes_at_equal_luma_is_all_flicker():
+def test_chroma_flicker_of_color_changes_at_equal_luma():
     film = np.full((3, 6, 6, 3), 100, np.uint8)
     film[1] += np.array([40, 0, 0], np.uint8)
     film[1] -= np.array([0, 20, 2], np.uint8)  # 0.299 * 40 = 0.587 * 20 + 0.114 * 2 up to 0.01
@@ -24,7 +24,7 @@ def test_colour_that_changes_at_equal_luma_is_all_flicker():
     assert found["chroma_where_still"] == pytest.approx(found["chroma"])
 
 
-def test_frames_may_come_one_by_one(rng):
+def test_chroma_flicker_accepts_an_iterator(rng):
     film = rng.integers(0, 256, (4, 5, 7, 3), np.uint8)
     found, streamed = chroma_flicker(film), chroma_flicker(frame for frame in film)
     assert found == streamed
@@ -34,12 +34,12 @@ def test_frames_may_come_one_by_one(rng):
 @pytest.mark.parametrize(
     ("film", "message"),
     [
-        (np.zeros((1, 4, 4, 3), np.uint8), "less than two frames"),
+        (np.zeros((1, 4, 4, 3), np.uint8), "fewer than two frames"),
         (np.zeros((2, 4, 4), np.uint8), r"a frame is \(4, 4\) uint8, needs \(Y, X, 3\)"),
         (np.zeros((2, 4, 4, 3)), "float64, needs"),
         ([np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)], r"\(4, 5\), the one before \(4, 4\)"),
     ],
 )
-def test_what_is_no_film_is_refused(film, message):
+def test_chroma_flicker_refuses_other_arrays(film, message):
     with pytest.raises(InputError, match=message):
         chroma_flicker(film)

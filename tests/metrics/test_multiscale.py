@@ -20,7 +20,7 @@ def cells(rng) -> np.ndarray:
 
 
 @pytest.mark.parametrize("noise", [5, 40])
-def test_similarity_of_the_terms_is_that_of_scikit_image(cells, rng, noise):
+def test_similarity_equals_scikit_image(cells, rng, noise):
     noisy, width = cells + rng.normal(0, noise, cells.shape), float(np.ptp(cells))
     expected = structural_similarity(
         cells, noisy, data_range=width, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
@@ -37,37 +37,37 @@ def test_similarity_of_the_terms_is_that_of_scikit_image(cells, rng, noise):
         (SCALE_WEIGHTS, 2e-3),
     ],
 )
-def test_ms_ssim_is_that_of_torchmetrics(rng, shape, weights, tolerance, monkeypatch):
+def test_ms_ssim_equals_torchmetrics(rng, shape, weights, tolerance, monkeypatch):
     functional = pytest.importorskip("torchmetrics.functional.image", reason="torchmetrics is not installed")
     import torch
 
     monkeypatch.setattr(multiscale, "SCALE_WEIGHTS", weights)
-    truth = gaussian_filter(rng.random(shape), (0,) * (len(shape) - 2) + (2, 2))
-    noisy = truth + rng.normal(0, 0.05, shape)
-    stacks = [torch.from_numpy(a.reshape(-1, 1, *shape[-2:])) for a in (noisy, truth)]
+    reference = gaussian_filter(rng.random(shape), (0,) * (len(shape) - 2) + (2, 2))
+    noisy = reference + rng.normal(0, 0.05, shape)
+    stacks = [torch.from_numpy(a.reshape(-1, 1, *shape[-2:])) for a in (noisy, reference)]
     expected = functional.multiscale_structural_similarity_index_measure(
-        *stacks, data_range=float(np.ptp(truth)), betas=weights
+        *stacks, data_range=float(np.ptp(reference)), betas=weights
     )
-    assert ms_ssim(noisy, truth) == (pytest.approx(float(expected), rel=tolerance), 5)
+    assert ms_ssim(noisy, reference) == (pytest.approx(float(expected), rel=tolerance), 5)
 
 
-def test_ms_ssim_of_a_small_frame_drops_scales_and_says_so(rng):
-    truth = gaussian_filter(rng.random((48, 50)), 1)
-    noisy = truth + rng.normal(0, 0.1, truth.shape)
-    score = ms_ssim(noisy, truth)
+def test_ms_ssim_of_a_small_frame_has_fewer_scales(rng):
+    reference = gaussian_filter(rng.random((48, 50)), 1)
+    noisy = reference + rng.normal(0, 0.1, reference.shape)
+    score = ms_ssim(noisy, reference)
     assert score.n_scales == n_scales((48, 50)) == 3
     assert 0.05 < score.value < 0.999
-    assert ms_ssim(noisy[:20, :20], truth[:20, :20], data_range=np.ptp(truth)).value == pytest.approx(
-        ssim(noisy[:20, :20], truth[:20, :20], data_range=np.ptp(truth))
+    assert ms_ssim(noisy[:20, :20], reference[:20, :20], data_range=np.ptp(reference)).value == pytest.approx(
+        ssim(noisy[:20, :20], reference[:20, :20], data_range=np.ptp(reference))
     )
 
 
-def test_an_inverted_image_has_no_structure(rng):
-    truth = gaussian_filter(rng.random((64, 64)), 2)
-    assert ms_ssim(-truth, truth).value == 0
+def test_ms_ssim_of_an_inverted_image_is_zero(rng):
+    reference = gaussian_filter(rng.random((64, 64)), 2)
+    assert ms_ssim(-reference, reference).value == 0
 
 
-def test_dark_background_lifts_ssim_but_not_the_other_two(cells, rng):
+def test_dark_background_raises_ssim_only(cells, rng):
     noisy = cells + rng.normal(0, 12, cells.shape)
     flat = np.full_like(cells, np.median(cells))
     assert ssim(flat, cells) > 0.5
@@ -76,40 +76,40 @@ def test_dark_background_lifts_ssim_but_not_the_other_two(cells, rng):
     assert 0.02 < foreground_ssim(noisy, cells).share < 0.3
 
 
-def test_foreground_of_everything_equal_is_perfect_and_of_one_speck_at_the_edge_unknown():
-    truth = np.zeros((30, 30))
-    truth[0, 0] = 9
-    assert foreground_ssim(truth, truth) == (pytest.approx(np.nan, nan_ok=True), 0)
+def test_foreground_ssim_without_foreground_is_nan():
+    reference = np.zeros((30, 30))
+    reference[0, 0] = 9
+    assert foreground_ssim(reference, reference) == (pytest.approx(np.nan, nan_ok=True), 0)
 
 
-def test_micro_ssim_finds_the_gain_and_the_background_of_a_dataset(cells, rng):
-    truths = [cells, 500 + 2 * np.roll(cells, 30, axis=1)]
-    perfect = micro_ssim([0.02 * truth + 7 for truth in truths], truths)
+def test_micro_ssim_corrects_gain_and_background(cells, rng):
+    references = [cells, 500 + 2 * np.roll(cells, 30, axis=1)]
+    perfect = micro_ssim([0.02 * reference + 7 for reference in references], references)
     assert perfect.gain == pytest.approx(50, rel=0.01)
     assert perfect.values == pytest.approx((1, 1), abs=1e-4)
 
 
-def test_micro_ssim_has_one_gain_so_gains_that_differ_cost(cells):
-    truths = [cells, cells]
-    same, different = (micro_ssim([cells * gain for gain in gains], truths) for gains in ((2, 2), (1, 4)))
+def test_micro_ssim_uses_one_gain(cells):
+    references = [cells, cells]
+    same, different = (micro_ssim([cells * gain for gain in gains], references) for gains in ((2, 2), (1, 4)))
     assert np.mean(same.values) > np.mean(different.values) + 0.01
     assert 1 / 4 < different.gain < 1
 
 
-def test_micro_ssim_is_highest_at_its_gain_and_does_not_let_the_image_vanish(cells, rng):
+def test_micro_ssim_gain_maximizes_similarity(cells, rng):
     for noise in (0.1, 2.0):
         noisy = cells * 0.3 + rng.normal(0, noise, cells.shape)
         found = micro_ssim([noisy], [cells])
         low, high = (np.percentile(image, 3) for image in (noisy, cells))
         terms = SSIMTerms.of((noisy - low) / np.ptp(cells), (cells - high) / np.ptp(cells))
-        center = terms.truth_mean.std() / terms.restored_mean.std()
+        center = terms.reference_mean.std() / terms.restored_mean.std()
         scan = [terms.similarity(1.0, gain).mean() for gain in np.geomspace(center / 2, 2 * center, 200)]
         assert found.values[0] == pytest.approx(max(scan), abs=1e-3)
     assert terms.similarity(1.0, 1e-3).mean() > 2 * found.values[0], "dark background would choose a gain of 0"
 
 
 @pytest.mark.parametrize("metric", [ms_ssim, foreground_ssim, lambda r, g: micro_ssim([r], [g])])
-def test_small_frames_and_different_shapes_are_refused(metric, rng):
+def test_multiscale_metrics_refuse_invalid_input(metric, rng):
     with pytest.raises(InputError, match=r"frames are 10 × 40 pixels, .* needs at least 11 × 11"):
         metric(*rng.random((2, 10, 40)))
     with pytest.raises(InputError, match="must be equal"):
@@ -118,6 +118,6 @@ def test_small_frames_and_different_shapes_are_refused(metric, rng):
         metric(rng.random((20, 20)), np.ones((20, 20)))
 
 
-def test_a_dataset_has_pairs():
-    with pytest.raises(InputError, match="there are 1 restored and 0 true images"):
+def test_micro_ssim_refuses_unpaired_images():
+    with pytest.raises(InputError, match="there are 1 restored and 0 reference images"):
         micro_ssim([np.zeros((20, 20))], [])

@@ -15,15 +15,15 @@ from decrappify.metrics.scorecard import score_movie
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("microglia_maxproj_122f", "mitocheck_h2b_30f")),
     ],
 )
-def test_the_best_gaussian_beats_a_noisy_real_movie(real_data, rng, name):
-    truth = tifffile.imread(real_data / "movies" / f"{name}.tif").squeeze()[:24].astype(np.float32)
+def test_best_gaussian_improves_a_noisy_real_movie(real_data, rng, name):
+    reference = tifffile.imread(real_data / "movies" / f"{name}.tif").squeeze()[:24].astype(np.float32)
     rows, columns = (
-        slice(side // 2 - min(side, 128) // 2, side // 2 + min(side, 128) // 2) for side in truth.shape[1:]
+        slice(side // 2 - min(side, 128) // 2, side // 2 + min(side, 128) // 2) for side in reference.shape[1:]
     )
-    truth = truth[:, rows, columns]
-    source = truth + rng.normal(0, 0.08 * np.ptp(truth), truth.shape)
-    best = best_gaussian(source, truth)
-    before, after = score_movie(source, truth), score_movie(best.restored, truth, source)
+    reference = reference[:, rows, columns]
+    source = reference + rng.normal(0, 0.08 * np.ptp(reference), reference.shape)
+    best = best_gaussian(source, reference)
+    before, after = score_movie(source, reference), score_movie(best.restored, reference, source)
     assert after.psnr == pytest.approx(best.psnr)
     assert after.psnr > before.psnr + 3
     assert after.ssim > before.ssim

@@ -6,7 +6,7 @@ import pytest
 from decrappify.errors import InputError
 from decrappify.metrics.decorrelation import decorrelation_resolution
 from decrappify.metrics.resolution import (
-    AGAINST_TRUTH,
+    AGAINST_REFERENCE,
     BETWEEN_HALVES,
     RingCorrelation,
     binomial_halves,
@@ -36,48 +36,50 @@ def on_rings(values: np.ndarray) -> np.ndarray:
     return (np.bincount(rings, values.ravel()) / np.bincount(rings))[: SIDE // 2 + 1]
 
 
-def test_two_noisy_images_correlate_by_snr_over_one_plus_snr(fading, rng):
-    truth, snr = fading
-    first, second = truth + rng.normal(size=(2, *truth.shape))
+def test_frc_of_two_noisy_images_is_snr_over_one_plus_snr(fading, rng):
+    reference, snr = fading
+    first, second = reference + rng.normal(size=(2, *reference.shape))
     curve = frc(first, second)
     expected = on_rings(snr / (1 + snr))
     assert curve.correlation[3:] == pytest.approx(expected[3:], abs=0.06)
     assert np.mean(curve.correlation[3:] - expected[3:]) == pytest.approx(0, abs=0.01)
 
 
-def test_a_noisy_and_a_clean_image_correlate_by_the_root(fading, rng):
-    truth, snr = fading
-    curve = frc(truth + rng.normal(size=truth.shape), truth)
+def test_frc_of_a_noisy_and_a_clean_image_is_the_root(fading, rng):
+    reference, snr = fading
+    curve = frc(reference + rng.normal(size=reference.shape), reference)
     assert curve.correlation[3:] == pytest.approx(on_rings(np.sqrt(snr / (1 + snr)))[3:], abs=0.06)
 
 
-def test_the_two_thresholds_ask_for_the_same_signal(fading, rng):
-    truth, _ = fading
-    one, two, both = (truth + rng.normal(size=truth.shape) * sd for sd in (2**0.5, 2**0.5, 1))
+def test_thresholds_correspond_to_the_same_signal(fading, rng):
+    reference, _ = fading
+    one, two, both = (reference + rng.normal(size=reference.shape) * sd for sd in (2**0.5, 2**0.5, 1))
     halves = frc(one, two).resolution_px(BETWEEN_HALVES)
-    against_truth = frc(both, truth).resolution_px(AGAINST_TRUTH)
+    against_reference = frc(both, reference).resolution_px(AGAINST_REFERENCE)
     # FRC of halves = 1/7 where the halves' SNR is 1/6, so that the whole has 1/3; sqrt(1/3 / (4/3)) = 0.5.
     exact = 1 / (0.06 * np.log(20 * 3))
-    assert (halves, against_truth) == pytest.approx((exact, exact), rel=0.06)
-    assert np.sqrt(2 / 7 / (1 + 1 / 7)) == pytest.approx(AGAINST_TRUTH)
+    assert (halves, against_reference) == pytest.approx((exact, exact), rel=0.06)
+    assert np.sqrt(2 / 7 / (1 + 1 / 7)) == pytest.approx(AGAINST_REFERENCE)
 
 
 @pytest.mark.parametrize("cutoff", [0.1, 0.25, 0.4])
-def test_a_sharp_cut_off_is_the_resolution(rng, cutoff):
-    truth = rng.normal(size=(SIDE, SIDE))
-    kept = np.fft.ifft2(np.fft.fft2(truth) * (radius() < cutoff)).real
-    restored = kept + np.fft.ifft2(np.fft.fft2(rng.normal(size=truth.shape)) * (radius() >= cutoff)).real
-    assert frc(restored, truth).resolution_px(AGAINST_TRUTH) == pytest.approx(1 / cutoff, rel=0.05)
+def test_frc_resolution_is_the_cutoff(rng, cutoff):
+    reference = rng.normal(size=(SIDE, SIDE))
+    kept = np.fft.ifft2(np.fft.fft2(reference) * (radius() < cutoff)).real
+    restored = kept + np.fft.ifft2(np.fft.fft2(rng.normal(size=reference.shape)) * (radius() >= cutoff)).real
+    assert frc(restored, reference).resolution_px(AGAINST_REFERENCE) == pytest.approx(1 / cutoff, rel=0.05)
 
 
-def test_gain_offset_and_isotropic_blur_change_nothing(fading, rng):
-    truth, _ = fading
-    noisy = truth + rng.normal(size=truth.shape)
+def test_frc_is_invariant_to_gain_offset_and_isotropic_blur(fading, rng):
+    reference, _ = fading
+    noisy = reference + rng.normal(size=reference.shape)
     blurred = np.fft.ifft2(np.fft.fft2(noisy) * np.exp(-20 * radius())).real
-    assert frc(7 * blurred - 3, truth).correlation[4:50] == pytest.approx(frc(noisy, truth).correlation[4:50], abs=0.12)
+    assert frc(7 * blurred - 3, reference).correlation[4:50] == pytest.approx(
+        frc(noisy, reference).correlation[4:50], abs=0.12
+    )
 
 
-def test_crossings_at_the_ends():
+def test_resolution_px_at_the_ends():
     frequency = np.linspace(0, 0.5, 33)
     assert RingCorrelation(frequency, np.ones(33)).resolution_px(0.5) == 2.0
     assert RingCorrelation(frequency, np.zeros(33)).resolution_px(0.5) == np.inf
@@ -85,29 +87,29 @@ def test_crossings_at_the_ends():
 
 
 @pytest.mark.parametrize("threshold", [0, 1, 7, float("nan")])
-def test_a_threshold_is_a_correlation(threshold):
+def test_resolution_px_refuses_other_thresholds(threshold):
     with pytest.raises(InputError, match=r"threshold is .*, needs a correlation between 0 and 1"):
         RingCorrelation(np.linspace(0, 0.5, 33), np.ones(33)).resolution_px(threshold)
 
 
-def test_invented_texture_gains_no_confirmed_resolution(fading, rng):
-    truth, _ = fading
-    one, two = truth + rng.normal(size=(2, *truth.shape))
+def test_cross_frc_ignores_invented_texture(fading, rng):
+    reference, _ = fading
+    one, two = reference + rng.normal(size=(2, *reference.shape))
     raw = cross_frc(one, two).resolution_px(BETWEEN_HALVES)
     texture = np.fft.ifft2(np.fft.fft2(rng.normal(size=one.shape)) * (radius() > 0.15)).real * 3
     halves_of_a_network = frc(one + texture, two + texture).resolution_px(BETWEEN_HALVES)
     confirmed = cross_frc(one + texture, two).resolution_px(BETWEEN_HALVES)
     assert halves_of_a_network == 2.0
     assert confirmed >= raw * 0.98
-    assert cross_frc(truth, two).resolution_px(BETWEEN_HALVES) < 0.8 * raw
+    assert cross_frc(reference, two).resolution_px(BETWEEN_HALVES) < 0.8 * raw
 
 
-def test_a_finer_restoration_is_compared_on_the_raw_grid(fading, rng):
-    truth, _ = fading
-    half = truth + rng.normal(size=truth.shape)
-    fine = np.kron(truth, np.ones((1, 2, 2)))
-    assert cross_frc(fine, half).correlation == pytest.approx(cross_frc(truth, half).correlation)
-    with pytest.raises(InputError, match=r"frames of \(7, 9\) pixels are no whole multiple of \(4, 4\)"):
+def test_cross_frc_averages_a_finer_restoration(fading, rng):
+    reference, _ = fading
+    half = reference + rng.normal(size=reference.shape)
+    fine = np.kron(reference, np.ones((1, 2, 2)))
+    assert cross_frc(fine, half).correlation == pytest.approx(cross_frc(reference, half).correlation)
+    with pytest.raises(InputError, match=r"frames of \(7, 9\) pixels are not a whole multiple of \(4, 4\)"):
         block_mean(np.zeros((1, 7, 9)), (4, 4))
 
 
@@ -121,14 +123,14 @@ def test_binomial_halves_are_independent_poisson_images(rng):
     assert np.corrcoef(*(half.ravel() for half in counts))[0, 1] == pytest.approx(0, abs=0.02)
 
 
-def test_halves_of_a_movie_keep_its_shape_and_darkness_is_no_photons(rng):
+def test_binomial_halves_keep_shape_and_offset(rng):
     one, two = binomial_halves(np.full((2, 3, 4), 90, np.uint16), rng, gain=2, offset=100)
     assert one.shape == (2, 3, 4)
     assert np.array_equal(one, np.full((2, 3, 4), 100.0))
     assert np.array_equal(one, two)
 
 
-def test_read_noise_is_allowed_for(rng):
+def test_binomial_halves_account_for_read_noise(rng):
     photons = rng.poisson(6.0, (300, 300)) + rng.normal(0, 1.6, (300, 300))
     ignored, known = (binomial_halves(100 + 2 * photons, rng, gain=2, offset=100, read_noise=r) for r in (0, 1.6))
     correlations = [np.corrcoef(*(half.ravel() for half in halves))[0, 1] for halves in (ignored, known)]
@@ -140,21 +142,21 @@ def test_read_noise_is_allowed_for(rng):
 @pytest.mark.parametrize(
     ("gain", "offset", "read_noise"), [(0, 0, 0), (-1, 0, 0), (float("nan"), 0, 0), (1, float("inf"), 0), (1, 0, -1)]
 )
-def test_a_gain_is_above_zero(rng, gain, offset, read_noise):
-    with pytest.raises(InputError, match=r"gain is .* needs grey levels per photon above 0"):
+def test_binomial_halves_refuse_an_impossible_camera(rng, gain, offset, read_noise):
+    with pytest.raises(InputError, match=r"gain is .* needs gray levels per photon above 0"):
         binomial_halves(np.ones((4, 4)), rng, gain=gain, offset=offset, read_noise=read_noise)
 
 
 @pytest.mark.parametrize("cutoff", [0.1, 0.2, 0.4])
 @pytest.mark.parametrize("noise", [0.01, 0.1])
-def test_decorrelation_finds_the_cut_off(rng, cutoff, noise):
+def test_decorrelation_resolution_is_the_cutoff(rng, cutoff, noise):
     side = 200
     image = np.fft.ifft2(np.fft.fft2(rng.normal(size=(side, side))) * (radius(side) < cutoff)).real
     image = 1000 + 50 * (image / image.std() + noise * rng.normal(size=image.shape))
     assert decorrelation_resolution(image).resolution_px == pytest.approx(1 / cutoff, rel=0.05)
 
 
-def test_decorrelation_is_limited_by_noise_and_absent_in_noise_alone(rng):
+def test_decorrelation_of_noise_is_infinite(rng):
     image = np.fft.ifft2(np.fft.fft2(rng.normal(size=(200, 200))) * np.exp(-15 * radius(200))).real
     image /= image.std()
     clean, noisy = (decorrelation_resolution(image + noise * rng.normal(size=image.shape)) for noise in (0.003, 0.3))
@@ -171,6 +173,6 @@ def test_decorrelation_is_limited_by_noise_and_absent_in_noise_alone(rng):
         (np.full((40, 40), 7), "image is constant .every pixel 7"),
     ],
 )
-def test_what_decorrelation_refuses(image, message):
+def test_decorrelation_refuses_invalid_input(image, message):
     with pytest.raises(InputError, match=message):
         decorrelation_resolution(image)

@@ -19,29 +19,29 @@ from decrappify.movie import Movie
 
 @pytest.fixture
 def trio(scene, rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Restored, truth and source as uint16."""
-    truth = 1000 * scene + 400
-    source = truth + rng.normal(0, 80, truth.shape)
-    restored = 0.9 * truth + 30 + rng.normal(0, 15, truth.shape)
-    return tuple(np.clip(movie, 0, None).astype(np.uint16) for movie in (restored, truth, source))
+    """Restored, reference and source as uint16."""
+    reference = 1000 * scene + 400
+    source = reference + rng.normal(0, 80, reference.shape)
+    restored = 0.9 * reference + 30 + rng.normal(0, 15, reference.shape)
+    return tuple(np.clip(movie, 0, None).astype(np.uint16) for movie in (restored, reference, source))
 
 
-def figures(restored, truth, source, data_range):
-    line = linearity(restored, truth)
-    floors = [flicker_floor(movie, truth, data_range=data_range) for movie in (restored, source)]
+def pure_metrics(restored, reference, source, data_range):
+    line = linearity(restored, reference)
+    floors = [flicker_floor(movie, reference, data_range=data_range) for movie in (restored, source)]
     return {
-        "psnr": psnr(restored, truth, data_range=data_range),
-        "ssim": ssim(restored, truth, data_range=data_range),
-        "si_psnr": si_psnr(restored, truth, data_range=data_range),
-        "nrmse": nrmse_affine(restored, truth),
-        "slope": affine_fit(restored, truth).slope,
-        "intercept": affine_fit(restored, truth).intercept,
+        "psnr": psnr(restored, reference, data_range=data_range),
+        "ssim": ssim(restored, reference, data_range=data_range),
+        "si_psnr": si_psnr(restored, reference, data_range=data_range),
+        "nrmse": nrmse_affine(restored, reference),
+        "slope": affine_fit(restored, reference).slope,
+        "intercept": affine_fit(restored, reference).intercept,
         "linearity_slope": line.slope,
         "linearity_intercept": line.intercept,
         "linearity_deviation_percent": line.largest_deviation_percent,
-        "tde": tde(restored, truth),
-        "tdr": tdr(restored, truth),
-        "gain_jitter": gain_jitter(restored, truth),
+        "tde": tde(restored, reference),
+        "tdr": tdr(restored, reference),
+        "gain_jitter": gain_jitter(restored, reference),
         "flicker_floor": floors[0],
         "flicker_ratio": floors[0] / floors[1],
         "noise_sigma": noise_sigma(restored),
@@ -51,20 +51,20 @@ def figures(restored, truth, source, data_range):
 
 
 @pytest.mark.parametrize("data_range", [None, 800.0])
-@pytest.mark.parametrize("truth_noise", [0, 12])
-def test_streaming_gives_the_figures_of_the_pure_functions(trio, rng, data_range, truth_noise):
-    restored, truth, source = trio
-    truth = truth + rng.integers(0, truth_noise + 1, truth.shape, dtype=np.uint16)
-    card = score_movie(*(Movie.from_array(movie) for movie in (restored, truth, source)), data_range=data_range)
-    for name, value in figures(restored, truth, source, data_range).items():
+@pytest.mark.parametrize("reference_noise", [0, 12])
+def test_score_movie_equals_the_pure_functions(trio, rng, data_range, reference_noise):
+    restored, reference, source = trio
+    reference = reference + rng.integers(0, reference_noise + 1, reference.shape, dtype=np.uint16)
+    card = score_movie(*(Movie.from_array(movie) for movie in (restored, reference, source)), data_range=data_range)
+    for name, value in pure_metrics(restored, reference, source, data_range).items():
         assert getattr(card, name) == pytest.approx(value, rel=1e-12), name
-    assert card.data_range == (data_range or np.ptp(truth))
-    assert card.data_range_from == ("given" if data_range else "truth")
-    assert card.static_from == ("smoothed truth" if truth_noise else "truth")
+    assert card.data_range == (data_range or np.ptp(reference))
+    assert card.data_range_from == ("given" if data_range else "reference")
+    assert card.static_from == ("smoothed reference" if reference_noise else "reference")
     assert card.n_frames == 12
 
 
-def test_without_a_truth_only_blind_figures_are_set(trio):
+def test_score_movie_without_reference_sets_only_blind_metrics(trio):
     restored, _, source = trio
     card = score_movie(restored, source=source)
     known = {name for name, value in card.to_dict().items() if value is not None}
@@ -76,28 +76,28 @@ def test_without_a_truth_only_blind_figures_are_set(trio):
     assert card.noise_sigma < card.source_noise_sigma
 
 
-def test_a_still_has_no_temporal_figures(trio):
-    restored, truth, source = (movie[0] for movie in trio)
-    card = score_movie(restored, truth, source)
-    assert card.psnr == pytest.approx(psnr(restored, truth))
+def test_score_movie_of_a_single_frame_has_no_temporal_metrics(trio):
+    restored, reference, source = (movie[0] for movie in trio)
+    card = score_movie(restored, reference, source)
+    assert card.psnr == pytest.approx(psnr(restored, reference))
     assert {card.tde, card.tdr, card.gain_jitter, card.flicker_floor, card.flicker_ratio, card.static_from} == {None}
 
 
-def test_figures_that_do_not_apply_are_left_out(trio):
-    restored, truth, _ = trio
-    motionless = np.repeat(truth[:1], len(truth), axis=0)
+def test_score_movie_leaves_out_metrics_that_do_not_apply(trio):
+    restored, reference, _ = trio
+    motionless = np.repeat(reference[:1], len(reference), axis=0)
     card = score_movie(restored, motionless, motionless, with_ssim=False)
     assert {card.tde, card.tdr, card.ssim, card.flicker_ratio} == {None}
     assert card.static_share == 1
-    tiny = score_movie(restored[:, 20:22], truth[:, 20:22], restored[:, 20:22])
+    tiny = score_movie(restored[:, 20:22], reference[:, 20:22], restored[:, 20:22])
     assert {tiny.ssim, tiny.noise_sigma, tiny.residual_autocorrelation} == {None}
-    assert score_movie(truth, truth, truth).residual_autocorrelation is None
+    assert score_movie(reference, reference, reference).residual_autocorrelation is None
 
 
-def test_rows_print_the_known_figures_with_units(trio):
-    restored, truth, source = trio
-    card = score_movie(restored, truth, source)
-    rows = {label: value for label, value, good in card.rows() if good}
+def test_rows_contain_the_known_metrics_with_units(trio):
+    restored, reference, source = trio
+    card = score_movie(restored, reference, source)
+    rows = {label: value for label, value, interpretation in card.rows() if interpretation}
     assert rows["PSNR"] == f"{card.psnr:.4g} dB"
     assert rows["TDE"] == f"{card.tde:.4g}"
     assert rows["linearity deviation"].endswith("%")
@@ -107,16 +107,16 @@ def test_rows_print_the_known_figures_with_units(trio):
         card.psnr = 99.0
 
 
-def test_a_channel_is_picked_where_there_are_several(trio):
-    restored, truth, _ = trio
-    two = Movie.from_array(np.stack([truth, restored], axis=1), axes="TCYX")
-    assert score_movie(two, truth, channel=1).psnr == psnr(restored, truth)
-    assert score_movie(two, truth).psnr == np.inf
+def test_score_movie_selects_a_channel(trio):
+    restored, reference, _ = trio
+    two = Movie.from_array(np.stack([reference, restored], axis=1), axes="TCYX")
+    assert score_movie(two, reference, channel=1).psnr == psnr(restored, reference)
+    assert score_movie(two, reference).psnr == np.inf
     with pytest.raises(InputError, match="channel 2 is not in movie"):
-        score_movie(two, truth, channel=2)
+        score_movie(two, reference, channel=2)
 
 
-def test_memory_does_not_grow_with_length(monkeypatch):
+def test_score_movie_uses_constant_memory(monkeypatch):
     class Endless:
         dtype = np.dtype(np.float64)
 
@@ -141,24 +141,24 @@ def test_memory_does_not_grow_with_length(monkeypatch):
     assert peak(400) < 1.1 * peak(100)
 
 
-def test_bad_inputs_end_in_one_line(trio):
-    restored, truth, source = trio
-    broken = truth.astype(np.float32)
+def test_score_movie_refuses_invalid_input(trio):
+    restored, reference, source = trio
+    broken = reference.astype(np.float32)
     broken[4, 0, 0] = np.nan
-    with pytest.raises(InputError, match="neither truth nor source"):
+    with pytest.raises(InputError, match="neither reference nor source"):
         score_movie(restored)
     with pytest.raises(InputError, match=r"restored has shape .*\(12, 48, 64\) and source has \(12, 24, 64\)"):
-        score_movie(restored, truth, source[:, ::2])
-    with pytest.raises(InputError, match="frame 4 of truth holds NaN"):
+        score_movie(restored, reference, source[:, ::2])
+    with pytest.raises(InputError, match="frame 4 of reference holds NaN"):
         score_movie(restored, broken)
     with pytest.raises(InputError, match="source is constant"):
         score_movie(restored, source=np.ones_like(source))
     with pytest.raises(InputError, match="data_range is 0"):
-        score_movie(restored, truth, data_range=0)
-    with pytest.raises(InputError, match="truth is constant"):
-        score_movie(restored, np.ones_like(truth), data_range=5)
-    with pytest.raises(InputError, match="truth has 2 slices in Z"):
-        score_movie(restored, Movie.from_array(np.stack([truth, truth], axis=1), axes="TZYX"))
+        score_movie(restored, reference, data_range=0)
+    with pytest.raises(InputError, match="reference is constant"):
+        score_movie(restored, np.ones_like(reference), data_range=5)
+    with pytest.raises(InputError, match="reference has 2 slices in Z"):
+        score_movie(restored, Movie.from_array(np.stack([reference, reference], axis=1), axes="TZYX"))
 
 
 def test_scikit_image_loads_only_for_ssim():

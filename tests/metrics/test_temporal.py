@@ -27,13 +27,13 @@ def cases(scene, rng) -> dict[str, np.ndarray]:
     }
 
 
-def plain_tde(restored, truth):
-    slope, intercept = np.polyfit(restored.ravel(), truth.ravel(), 1)
-    error = np.diff(slope * restored + intercept, axis=0) - np.diff(truth, axis=0)
-    return np.sqrt(np.mean(error**2) / np.mean(np.diff(truth, axis=0) ** 2))
+def plain_tde(restored, reference):
+    slope, intercept = np.polyfit(restored.ravel(), reference.ravel(), 1)
+    error = np.diff(slope * restored + intercept, axis=0) - np.diff(reference, axis=0)
+    return np.sqrt(np.mean(error**2) / np.mean(np.diff(reference, axis=0) ** 2))
 
 
-def test_tde_and_tdr_are_exact_where_they_are_known(cases, scene):
+def test_tde_and_tdr_of_known_cases(cases, scene):
     assert (tde(cases["perfect"], scene), tdr(cases["perfect"], scene)) == (0, 1)
     assert (tde(cases["frozen"], scene), tdr(cases["frozen"], scene)) == (1, 0)
     assert tdr(cases["bias"], scene) == pytest.approx(1)
@@ -47,7 +47,7 @@ def test_tde_and_tdr_follow_their_definitions(cases, scene, name):
     assert tdr(cases[name], scene) == pytest.approx(ratio, rel=1e-10)
 
 
-def test_the_scorecard_tells_apart_what_psnr_cannot(cases, scene):
+def test_temporal_metrics_distinguish_flicker_from_bias(cases, scene):
     assert psnr(cases["bias"], scene) == pytest.approx(psnr(cases["flicker"], scene), abs=0.3)
     errors = {name: tde(movie, scene) for name, movie in cases.items()}
     ratios = {name: tdr(movie, scene) for name, movie in cases.items()}
@@ -68,21 +68,23 @@ def test_flicker_floor_is_the_amplitude_of_the_flicker(cases, scene):
 
 
 def test_flicker_floor_divides_by_the_data_range(cases, scene):
-    for restored, truth, width in ((cases["flicker"], scene, None), (200 * cases["flicker"], 200 * scene, 200.0)):
-        assert flicker_floor(restored, truth, data_range=width) == pytest.approx(flicker_floor(cases["flicker"], scene))
+    for restored, reference, width in ((cases["flicker"], scene, None), (200 * cases["flicker"], 200 * scene, 200.0)):
+        assert flicker_floor(restored, reference, data_range=width) == pytest.approx(
+            flicker_floor(cases["flicker"], scene)
+        )
 
 
 @pytest.mark.parametrize("name", ["perfect", "bias", "flicker", "gain"])
-def test_flicker_floor_without_a_truth_uses_quiet_pixels_of_the_source(cases, scene, rng, name):
+def test_flicker_floor_without_a_reference_uses_quiet_pixels_of_the_source(cases, scene, rng, name):
     source = scene + rng.normal(0, 0.2, scene.shape)
-    with_truth = flicker_floor(cases[name], scene)
-    assert flicker_floor(cases[name], source=source, data_range=1.0) == pytest.approx(with_truth, abs=0.003)
+    with_reference = flicker_floor(cases[name], scene)
+    assert flicker_floor(cases[name], source=source, data_range=1.0) == pytest.approx(with_reference, abs=0.003)
 
 
-def test_a_noisy_truth_leaves_its_quiet_pixels(cases, scene, rng):
-    truth = scene + rng.normal(0, 0.01, scene.shape)
-    assert not static_mask(truth).any()
-    assert flicker_floor(cases["flicker"], truth, data_range=1.0) == pytest.approx(0.03, rel=0.05)
+def test_flicker_floor_of_a_noisy_reference_uses_its_quiet_pixels(cases, scene, rng):
+    reference = scene + rng.normal(0, 0.01, scene.shape)
+    assert not static_mask(reference).any()
+    assert flicker_floor(cases["flicker"], reference, data_range=1.0) == pytest.approx(0.03, rel=0.05)
 
 
 def test_gain_jitter_is_the_spread_of_the_gains(cases, scene, rng):
@@ -107,18 +109,18 @@ def test_noise_draw_flicker_is_the_noise_of_one_draw(scene, rng):
 
 
 def test_static_mask_keeps_three_psf_sigmas_from_motion():
-    truth = np.zeros((3, 21, 21))
-    truth[1, 10, 10] = 1
+    reference = np.zeros((3, 21, 21))
+    reference[1, 10, 10] = 1
     y, x = np.mgrid[:21, :21]
-    assert np.array_equal(static_mask(truth, sigma_psf=1.5), np.hypot(y - 10, x - 10) > 4.5)
-    assert static_mask(truth, sigma_psf=0).sum() == 21 * 21 - 1
+    assert np.array_equal(static_mask(reference, sigma_psf=1.5), np.hypot(y - 10, x - 10) > 4.5)
+    assert static_mask(reference, sigma_psf=0).sum() == 21 * 21 - 1
     assert static_mask(np.ones((3, 4, 4)), data_range=1).all()
 
 
-def test_static_mask_forgives_steps_under_two_thousandths():
-    truth = np.zeros((2, 30, 30))
-    truth[:, 0, 0], truth[1, 5, 5], truth[1, 25, 25] = 1000, 1.9, 2.1
-    mask = static_mask(truth, sigma_psf=1)
+def test_static_mask_tolerates_steps_under_two_thousandths():
+    reference = np.zeros((2, 30, 30))
+    reference[:, 0, 0], reference[1, 5, 5], reference[1, 25, 25] = 1000, 1.9, 2.1
+    mask = static_mask(reference, sigma_psf=1)
     assert mask[5, 5]
     assert not mask[25, 25]
 
@@ -130,27 +132,27 @@ def test_quiet_mask_is_a_quarter_away_from_motion(scene, rng):
 
 
 @pytest.mark.parametrize("metric", [tde, tdr, gain_jitter, flicker_floor])
-def test_bad_pairs_end_in_one_line(metric, scene):
-    with pytest.raises(InputError, match=r"restored has shape .*\(12, 48, 64\) and truth has \(12, 48, 63\)"):
+def test_temporal_metrics_refuse_invalid_pairs(metric, scene):
+    with pytest.raises(InputError, match=r"restored has shape .*\(12, 48, 64\) and reference has \(12, 48, 63\)"):
         metric(scene, scene[..., 1:])
-    with pytest.raises(InputError, match="is one still; a temporal metric needs"):
+    with pytest.raises(InputError, match="has a single frame; a temporal metric needs"):
         metric(scene[:1], scene[:1])
     with pytest.raises(InputError, match="frame 0 of restored holds NaN or infinity"):
         metric(np.full_like(scene, np.inf), scene)
 
 
 @pytest.mark.parametrize("metric", [tde, tdr])
-def test_a_truth_that_never_moves_has_no_scale(metric, scene):
-    with pytest.raises(InputError, match="truth never changes"):
+def test_tde_and_tdr_refuse_a_static_reference(metric, scene):
+    with pytest.raises(InputError, match="reference never changes"):
         metric(scene, np.repeat(scene[:1], len(scene), axis=0))
 
 
-def test_other_senseless_input_ends_in_one_line(scene):
-    with pytest.raises(InputError, match="every frame of truth is constant"):
+def test_temporal_metrics_refuse_other_invalid_input(scene):
+    with pytest.raises(InputError, match="every frame of reference is constant"):
         gain_jitter(scene, np.ones_like(scene))
-    with pytest.raises(InputError, match="truth is constant"):
+    with pytest.raises(InputError, match="reference is constant"):
         flicker_floor(scene, np.ones_like(scene))
-    with pytest.raises(InputError, match="neither truth nor source"):
+    with pytest.raises(InputError, match="neither reference nor source"):
         flicker_floor(scene)
     with pytest.raises(InputError, match="sigma_psf is -1"):
         static_mask(scene, sigma_psf=-1)

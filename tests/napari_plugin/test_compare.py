@@ -44,7 +44,7 @@ def table(compare):
     return [tuple(box.item(i, j).text() for j in range(3)) for i in range(box.rowCount())]
 
 
-def test_the_table_is_the_scorecard_and_can_be_copied(scene, compare, movies):
+def test_table_is_the_scorecard_and_can_be_copied(scene, compare, movies):
     truth, noisy, restored = movies
     assert compare["restored"].layer.name == "restored"
     assert compare["input"].layer.name == "noisy"  # the restored layer says what it was made from
@@ -53,20 +53,20 @@ def test_the_table_is_the_scorecard_and_can_be_copied(scene, compare, movies):
     compare.run()
     expected = score_movie(restored, truth, noisy)
     assert table(compare) == expected.rows()
-    assert {"PSNR", "SSIM", "flicker floor"} <= {figure for figure, *_ in table(compare)}
+    assert {"PSNR", "SSIM", "flicker floor"} <= {metric for metric, *_ in table(compare)}
     assert compare.status == f"restored against truth and noisy: 8 frames, data range {expected.data_range:.4g}"
     assert compare["progress"].value() == compare["progress"].maximum() == 32
     compare.click("copy")
     lines = [tuple(line.split("\t")) for line in QApplication.clipboard().text().split("\n")]
-    assert lines == [("figure", "value", "what is good"), *expected.rows()]
+    assert lines == [("Metric", "Value", "Interpretation"), *expected.rows()]
 
 
-def test_without_a_reference_there_are_the_figures_that_need_no_truth(compare, movies):
+def test_table_without_a_reference_has_the_blind_metrics(compare, movies):
     compare.run()
     assert table(compare) == score_movie(movies[2], source=movies[1]).rows()
-    figures = {figure for figure, *_ in table(compare)}
-    assert "PSNR" not in figures
-    assert {"noise estimate", "flicker against input", "residual whiteness"} <= figures
+    metrics = {metric for metric, *_ in table(compare)}
+    assert "PSNR" not in metrics
+    assert {"noise estimate", "flicker / input", "residual whiteness"} <= metrics
 
 
 def test_the_difference_is_a_lazy_layer_in_its_place(scene, compare, qtbot, movies):

@@ -1,4 +1,4 @@
-"""Methods against paired ground truth: figures with intervals, plots, pictures, and one page that shows them."""
+"""Comparison of methods on paired data: metrics with intervals, plots, images and an HTML report."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from decrappify.lazy import lazy_names
 
 if TYPE_CHECKING:
     from decrappify.benchmarking.api import benchmark as benchmark
-    from decrappify.benchmarking.report import Report as Report
+    from decrappify.benchmarking.camera import Camera as Camera
+    from decrappify.benchmarking.report.report import Report as Report
 
-_HOMES = {"Report": "report", "benchmark": "api"}
+_HOMES = {"Camera": "camera", "Report": "report.report", "benchmark": "api"}
 
 __all__ = sorted(_HOMES)
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -1,10 +1,11 @@
-"""`benchmark`: every method on every pair, scored and put side by side."""
+"""`benchmark`: run every method on every pair and score the results."""
 
 from __future__ import annotations
 
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,12 @@ from decrappify.benchmarking.halves import Halves, confirmed_resolution, split
 from decrappify.benchmarking.methods import INPUT, Method, baseline_methods, own_methods
 from decrappify.benchmarking.movies import kept
 from decrappify.benchmarking.pairs import Pair, checked_pairs
-from decrappify.benchmarking.report import Report, ViewRecord
+from decrappify.benchmarking.report.report import Report
+from decrappify.benchmarking.report.results import ViewRecord
 from decrappify.benchmarking.scoring import Ground, Score, finish_micro_ssim, ms_ssim_scales, score, survey
 from decrappify.checks import checked_progress
 from decrappify.errors import InputError
-from decrappify.metrics.resolution import check_camera
+from decrappify.metrics.quantities import Quantities
 from decrappify.movie import Movie
 
 if TYPE_CHECKING:
@@ -32,16 +34,14 @@ _FAR = 2.0
 
 
 def benchmark(
-    model: Model | str | Path | Mapping[str, Model | str | Path | Callable[[Movie], Any]],
+    methods: Model | str | Path | Mapping[str, Model | str | Path | Callable[[Movie], Any]],
     pairs: Any,
     *,
     baselines: Sequence[str] = ("input", "gaussian", "nlm"),
     psf: ArrayLike | float | None = None,
     data_range: float | None = None,
     levels: str = "same",
-    gain: float | None = None,
-    offset: float = 0.0,
-    read_noise: float = 0.0,
+    camera: Camera | None = None,
     static: bool = False,
     seed: int = 0,
     folder_as: str = "auto",
@@ -49,45 +49,44 @@ def benchmark(
     precision: str = "auto",
     progress: Callable[..., Any] | bool | None = None,
 ) -> Report:
-    """Compare models, other methods and the usual baselines on paired data.
+    """Compare models, other methods and baselines on paired data.
 
-    Every channel of every pair is scored as it is, in the source's grey levels: one data range D for a movie, no
-    rescaling of results except where a figure's name says so. Results are computed as float32, before any rounding.
-    Memory does not grow with the length of a movie: frames are read one by one, results larger than an eighth of the
-    free memory wait on disk, and MS-SSIM, MicroSSIM, foreground SSIM, FRC and spectra are taken from at most 16 frames
-    spread over it (and 2048 × 2048 pixels of each), which the report says.
+    Every channel of every pair is scored in the gray levels of the source: one data range D for a movie, without
+    rescaling of results except where the name of a metric states it. Results are computed as float32, before any
+    rounding. Memory does not grow with the length of a movie: frames are read one by one, results larger than an eighth
+    of the free memory are kept on disk, and MS-SSIM, MicroSSIM, foreground SSIM, FRC and spectra use at most 16 frames
+    spread over it (and 2048 × 2048 pixels of each), as the report states.
 
     Parameters
     ----------
-    model : Model, name, path, or mapping
-        What is judged: one model, or a mapping from names to models and callables ``movie -> movie`` (or array).
+    methods : Model, name, path, or mapping
+        What is compared: one model, or a mapping from names to models and callables ``movie -> movie`` (or array).
     pairs : folder, tuple or list
-        A folder holding ``low/`` and ``high/``, two folders (see `folder_as`), (source, truth), or a list of such pairs
-        of paths, movies or arrays; a truth of None is data without truth. Pairs with the same truth count as one field
-        of view.
+        A folder holding ``low/`` and ``high/``, two folders (see `folder_as`), (source, reference), or a list of such
+        pairs of paths, movies or arrays; None as reference is data without one. Pairs with the same reference count as
+        one field of view.
     baselines : sequence of str
-        From "input" (bicubic where the truth is finer), "gaussian" (best sigmas, chosen with the truth in hand), "nlm"
-        (non-local means) and "tv" (total variation), the last two for the noise that is estimated from the source.
+        From "input" (bicubic if the reference is finer), "gaussian" (the sigmas that are best for the reference), "nlm"
+        (non-local means) and "tv" (total variation), the last two for the noise estimated from the source.
     psf : array-like or float, optional
         Point spread function on the source's grid, (Y, X), or the sigma of a Gaussian one in source pixels; adds
         Richardson-Lucy.
     data_range : float, optional
-        D in grey levels for all pairs; by default max - min of each pair's truth, or source.
+        D in gray levels for all pairs; by default max - min of each pair's reference, or source.
     levels : {"same", "fit"}
-        Whether source and truth share their grey levels. "fit" is for pairs that do not, such as a short and a long
-        exposure: every result is mapped to the truth by one affine fit of the whole movie (Weigert et al. 2018), which
-        makes PSNR blind to gain and offset; the slope is still reported.
-    gain, offset, read_noise : float
-        Grey levels per photon, the grey level of no light, and the sd of the read noise in photons. A gain adds the
-        data-confirmed resolution: half of the photons is restored and compared with the raw other half. "nlm" and "tv"
-        use it to stabilise the noise. `offset` is also that of Richardson-Lucy.
+        Whether source and reference have the same gray levels. "fit" is for pairs that do not, such as a short and a
+        long exposure: every result is mapped to the reference by one affine fit of the whole movie (Weigert et al.
+        2018), which makes PSNR independent of gain and offset; the slope is still reported.
+    camera : Camera, optional
+        Gain, offset and read noise. A gain adds the data-confirmed resolution: half of the photons is restored and
+        compared with the raw other half. "nlm" and "tv" use it to stabilize the noise, Richardson-Lucy uses the offset.
     static : bool
         The specimen does not move: without a gain, even and odd frames are the halves.
     seed : int
         Of the bootstrap and of the photons' split.
     folder_as : {"auto", "movie", "images"}
         How to read folders, as for `decrappify.open_movie`. Two folders that are movies by their file names are one
-        pair; else, and with "images", their files are paired by name.
+        pair; otherwise, and with "images", their files are paired by name.
     device, precision : str
         As for `restore`.
     progress : callable, optional
@@ -101,42 +100,41 @@ def benchmark(
     Raises
     ------
     InputError
-        If pairs, models and options do not fit each other, a frame holds NaN, or a truth is constant.
+        If pairs, models and options do not match, a frame contains NaN, or a reference is constant.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> truth = np.kron(rng.random((8, 8)), np.ones((8, 8))) * 100
-    >>> noisy = truth + rng.normal(0, 10, truth.shape)
-    >>> report = benchmark({"half": lambda movie: np.asarray(movie) / 2}, [(noisy, truth)], baselines=("input",))
+    >>> reference = np.kron(rng.random((8, 8)), np.ones((8, 8))) * 100
+    >>> noisy = reference + rng.normal(0, 10, reference.shape)
+    >>> report = benchmark({"half": lambda movie: np.asarray(movie) / 2}, [(noisy, reference)], baselines=("input",))
     >>> report.mean("input", "psnr") > report.mean("half", "psnr")
     True
     """
-    check_camera(1.0 if gain is None else gain, offset, read_noise)
-    camera = None if gain is None else Camera(gain, offset, read_noise)
+    camera = camera or Camera()
     if levels not in ("same", "fit"):
-        raise InputError(f"levels={levels!r} is not known, needs 'same' or 'fit'")
+        raise InputError(f"levels={levels!r} is not known; choose 'same' or 'fit'")
     checked = checked_pairs(pairs, fit_levels=levels == "fit", folder_as=folder_as)
     with TemporaryDirectory(prefix="decrappify-", ignore_cleanup_errors=True) as folder:
         options = {"device": device, "precision": precision}
-        methods = [
-            *baseline_methods(baselines, psf=psf, offset=offset, camera=camera),
-            *own_methods(model, Path(folder), options),
+        compared = [
+            *baseline_methods(baselines, psf=psf, camera=camera),
+            *own_methods(methods, Path(folder), options),
         ]
-        _refuse_same_names(methods)
+        _check_names(compared)
         progress = checked_progress(progress)
-        bar = None if progress is None else progress(total=len(checked) * len(methods), desc="benchmark", unit="run")
+        bar = None if progress is None else progress(total=len(checked) * len(compared), desc="benchmark", unit="run")
         collected = _Collected()
         try:
             for i, pair in enumerate(checked):
-                halves = split(pair, gain=gain, offset=offset, read_noise=read_noise, static=static, seed=(seed, i))
-                _run_pair(collected, pair, methods, halves, data_range, Path(folder), bar)
+                halves = split(pair, camera=camera, static=static, seed=(seed, i))
+                _run_pair(collected, pair, compared, halves, data_range, Path(folder), bar)
         finally:
             if bar is not None:
                 bar.close()
-    gains = {method.name: finish_micro_ssim(list(collected.scores[method.name].values())) for method in methods}
+    gains = {method.name: finish_micro_ssim(list(collected.scores[method.name].values())) for method in compared}
     report = Report(
-        methods=tuple((method.name, method.kind) for method in methods),
+        methods=tuple((method.name, method.kind) for method in compared),
         views=tuple(collected.views),
         scores=collected.scores,
         evidence=collected.evidence,
@@ -147,9 +145,7 @@ def benchmark(
             "psf": None if psf is None else f"sigma {psf} px" if np.ndim(psf) == 0 else f"array {np.shape(psf)}",
             "data_range": data_range,
             "levels": levels,
-            "gain": gain,
-            "offset": offset,
-            "read_noise": read_noise,
+            **asdict(camera),
             "static": static,
             "seed": seed,
             "device": device,
@@ -182,7 +178,7 @@ def _run_pair(
     collected.evidence |= {name: gather(ground) for name, ground in grounds.items()}
     for method in methods:
         scores = collected.scores.setdefault(method.name, {})
-        if method.needs_truth and pair.truth is None:
+        if method.needs_reference and pair.reference is None:
             continue
         with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
             started = time.perf_counter()
@@ -191,19 +187,19 @@ def _run_pair(
             speed = float(np.prod(movie.shape)) / 1e6 / (time.perf_counter() - started)
             for name, ground in grounds.items():
                 scores[name], restored = score(ground, ground.view.of(movie))
-                scores[name].figures["megapixels_per_s"] = None if method.name == INPUT else speed
+                scores[name].add(Quantities({"megapixels_per_s": None if method.name == INPUT else speed}))
                 collected.evidence[name].add(method.name, restored)
                 records[name].notes[method.name] = notes[ground.view.channel : ground.view.channel + 1] or notes[:1]
             movie.close()
-        if halves is not None and not method.needs_truth:
+        if halves is not None and not method.needs_reference:
             for name, resolution in confirmed_resolution(pair, method, halves).items():
-                scores[name].figures["confirmed_px"] = resolution
+                scores[name].add(Quantities({"confirmed_px": resolution}))
         if bar is not None:
             bar.update(1)
 
 
 def _record(ground: Ground, halves: Halves | None) -> ViewRecord:
-    view, movie = ground.view, ground.reference
+    view, movie = ground.view, ground.enlarged
     return ViewRecord(
         name=view.name,
         field_of_view=view.pair.field,
@@ -211,39 +207,39 @@ def _record(ground: Ground, halves: Halves | None) -> ViewRecord:
         n_frames=movie.shape[0],
         size=movie.shape[3:],
         scale=view.pair.scale,
-        pixel_size_um=(movie if view.truth is None else view.truth).pixel_size_um[2],
-        has_truth=view.truth is not None,
+        pixel_size_um=(movie if view.reference is None else view.reference).pixel_size_um[2],
+        has_reference=view.reference is not None,
         data_range=ground.data_range,
         data_range_from=ground.data_range_from,
         sampled_frames=len(ground.frames),
         sampled_size=ground.sampled_size,
         ms_ssim_scales=ms_ssim_scales(ground),
         source_resolution_px=ground.source_resolution_px,
-        truth_resolution_px=ground.truth_resolution_px,
+        reference_resolution_px=ground.reference_resolution_px,
         halves=None if halves is None else halves.how,
     )
 
 
 def _warn_of_levels(report: Report) -> None:
-    """Say so where a result's grey levels are so far from the truth's that PSNR and SSIM measure only that."""
+    """Warn if the gray levels of source and reference differ so much that PSNR and SSIM measure only that."""
     if report.settings["levels"] == "fit" or INPUT not in report.names:
         return
     for view in report.views:
         slope = report.value(INPUT, view.name, "slope")
-        if slope > _FAR or (view.has_truth and report.value(INPUT, view.name, "linearity_slope") > _FAR):
+        if slope > _FAR or (view.has_reference and report.value(INPUT, view.name, "linearity_slope") > _FAR):
             warnings.warn(
-                f"{view.name}: the truth's grey levels are {slope:.3g} times the source's; "
+                f"{view.name}: the gray levels of the reference are {slope:.3g} times those of the source; "
                 "pass levels='fit' (--levels fit) for pairs of different exposure or gain",
                 stacklevel=3,
             )
             return
 
 
-def _refuse_same_names(methods: Sequence[Method]) -> None:
+def _check_names(methods: Sequence[Method]) -> None:
     names = [method.name for method in methods]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(f"two methods are called {twice[0]!r}; give each a name of its own")
-    reserved = {"truth"} & set(names)
+        raise InputError(f"two methods are called {twice[0]!r}; choose different names")
+    reserved = sorted({"reference", "truth"} & set(names))
     if reserved:
-        raise InputError("a method is called 'truth', which is the name of the truth; choose another name")
+        raise InputError(f"a method is called {reserved[0]!r}, which is the name of the reference; choose another name")

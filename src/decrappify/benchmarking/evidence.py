@@ -1,4 +1,4 @@
-"""What a reader wants to see beside the figures: crops of one frame, kymographs, brightness over time."""
+"""Images and curves beside the metrics: crops of one frame, kymographs, brightness over time."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from decrappify.movie import Array, Movie
 
 CROP = 384
 _KYMOGRAPH_FRAMES = 300
-TRUTH = "truth"
+REFERENCE = "reference"
 
 
 @dataclass
 class Evidence:
-    """Pictures and curves of one view.
+    """Images and curves of one view.
 
     Attributes
     ----------
     t : int
         The frame shown.
     rows, columns : slice
-        The part of it that is shown: at most 384 × 384 pixels, where the contrast is.
+        The shown part of it: at most 384 × 384 pixels, where the contrast is highest.
     row : int or None
         The row of the kymographs; None for stills.
     crops, kymographs : dict of str to ndarray
-        Per method, and the truth's: float32 (Y, X), and (T, X).
+        Per method, and the reference's: float32 (Y, X), and (T, X).
     brightness : dict of str to ndarray
-        Mean grey level of every frame, (T,).
+        Mean gray level of every frame, (T,).
     """
 
     t: int
@@ -42,7 +42,7 @@ class Evidence:
     brightness: dict[str, Array] = field(default_factory=dict)
 
     def add(self, name: str, movie: Movie) -> None:
-        """Take a movie's share; frames are read once each."""
+        """Add the crop, kymograph and brightness of a movie; frames are read once each."""
         self.crops[name] = movie.region(self.t, 0, 0, self.rows, self.columns).astype(np.float32)
         if self.row is None:
             return
@@ -56,25 +56,25 @@ class Evidence:
 
 
 def gather(ground: Ground) -> Evidence:
-    """Choose frame, crop and row of a view by its truth, or by its source where there is none."""
+    """Choose frame, crop and row of a view by its reference, or by its source without a reference."""
     view = ground.view
-    judge = ground.reference if view.truth is None else view.truth
+    judge = ground.enlarged if view.reference is None else view.reference
     t = judge.shape[0] // 2
     rows, columns = _richest(judge.frame(t).astype(np.float64))
     evidence = Evidence(t, rows, columns)
     if view.kind == "movie":
         sampled = np.stack([judge.region(k, 0, 0, rows, columns).astype(np.float64) for k in ground.frames])
-        # What moves makes a kymograph worth a look; smoothing along x keeps noise from choosing.
+        # The row with the most motion is shown; smoothing along x keeps noise from being chosen.
         moving = uniform_filter(sampled, (0, 3, 7)).std(axis=0).sum(axis=1)
         edge = min(8, len(moving) // 4)
         evidence.row = rows.start + edge + int(moving[edge : len(moving) - edge].argmax())
-    if view.truth is not None:
-        evidence.add(TRUTH, view.truth)
+    if view.reference is not None:
+        evidence.add(REFERENCE, view.reference)
     return evidence
 
 
 def _richest(frame: Array) -> tuple[slice, slice]:
-    """Find the crop of at most `CROP` pixels a side with the most contrast."""
+    """Return the crop of at most `CROP` pixels a side with the most contrast."""
     height, width = min(CROP, frame.shape[0]), min(CROP, frame.shape[1])
     mean = uniform_filter(frame, (height, width))
     variance = uniform_filter(frame**2, (height, width)) - mean**2

@@ -1,4 +1,4 @@
-"""What is compared: models, any callable from movie to movie, and the baselines that every restoration must beat."""
+"""Methods to compare: models, callables from movie to movie, and baselines."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from decrappify._common.sampling import evenly_spaced
 from decrappify.benchmarking.camera import Camera
-from decrappify.benchmarking.movies import ComputedSource, gaussian_filtered, mapped, room, upsampled
+from decrappify.benchmarking.movies import ComputedSource, gaussian_filtered, mapped, memory_budget, upsampled
 from decrappify.benchmarking.pairs import Pair
 from decrappify.errors import InputError
 from decrappify.io import open_movie
@@ -33,47 +34,48 @@ _NOISE_FRAMES = 16
 
 @dataclass(frozen=True)
 class Method:
-    """A named way from the pair's source to its restoration.
+    """A named restoration of the source of a pair.
 
     Attributes
     ----------
     run : callable
-        Takes a Pair, gives a Movie on the truth's grid, and the notes that a reader of its figures needs.
-    needs_truth : bool
-        Whether it looks at the truth, as an oracle does.
+        Returns, for a Pair, a Movie on the grid of the reference, and notes on the settings.
+    needs_reference : bool
+        Whether the reference is used, as by an oracle.
     """
 
     name: str
     run: Callable[[Pair], tuple[Movie, list[str]]]
-    needs_truth: bool = False
+    needs_reference: bool = False
     kind: str = "baseline"
 
 
 def baseline_methods(
-    names: Sequence[str], *, psf: ArrayLike | float | None = None, offset: float = 0.0, camera: Camera | None = None
+    names: Sequence[str], *, psf: ArrayLike | float | None = None, camera: Camera | None = None
 ) -> list[Method]:
-    """Make the baselines called "input", "gaussian", "nlm" and "tv", and Richardson-Lucy where a PSF is given.
+    """Return the baselines "input", "gaussian", "nlm" and "tv", and Richardson-Lucy if a PSF is given.
 
-    With a camera, "nlm" and "tv" work on stabilised values, whose noise is known, instead of one estimated sigma.
+    With a known gain, "nlm" and "tv" work on stabilized values, whose noise is known, instead of one estimated sigma.
     """
+    camera = camera or Camera()
     unknown = [name for name in names if name not in _LABELS]
     if unknown:
-        raise InputError(f"baseline {unknown[0]!r} is not known, needs one of {', '.join(_LABELS)}")
+        raise InputError(f"baseline {unknown[0]!r} is not known; choose from {', '.join(_LABELS)}")
     runs: dict[str, Callable[[Pair], tuple[Movie, list[str]]]] = {
         "input": _input,
         "gaussian": _best_gaussian,
         "nlm": lambda pair: _per_channel(pair, _non_local_means, camera),
         "tv": lambda pair: _per_channel(pair, _total_variation, camera),
     }
-    methods = [Method(_LABELS[name], runs[name], needs_truth=name == "gaussian") for name in names]
+    methods = [Method(_LABELS[name], runs[name], needs_reference=name == "gaussian") for name in names]
     if psf is not None:
         kernel = checked_psf(psf)
-        methods.append(Method(_LUCY, lambda pair: _richardson_lucy(pair, kernel, offset)))
+        methods.append(Method(_LUCY, lambda pair: _richardson_lucy(pair, kernel, camera.offset)))
     return methods
 
 
 def own_methods(given: Any, folder: Path, options: Mapping[str, Any]) -> list[Method]:
-    """Make methods of one model, or of a mapping from names to models and callables."""
+    """Return the methods of one model, or of a mapping from names to models and callables."""
     from decrappify.model import Model, load_model
 
     if not isinstance(given, Mapping):
@@ -94,7 +96,7 @@ def own_methods(given: Any, folder: Path, options: Mapping[str, Any]) -> list[Me
 
 
 def checked_psf(psf: ArrayLike | float) -> Array:
-    """Make a point spread function of sum 1: a (Y, X) array, or a Gaussian of that sigma in source pixels.
+    """Return a point spread function of sum 1: a (Y, X) array, or a Gaussian of that sigma in source pixels.
 
     >>> checked_psf(1.0).shape, round(float(checked_psf(1.0).sum()), 12)
     ((9, 9), 1.0)
@@ -107,7 +109,9 @@ def checked_psf(psf: ArrayLike | float) -> Array:
         along = np.exp(-(np.arange(-np.ceil(4 * sigma), np.ceil(4 * sigma) + 1) ** 2) / (2 * sigma**2))
         kernel = np.outer(along, along)
     if kernel.ndim != 2 or not np.isfinite(kernel).all() or kernel.min() < 0 or kernel.sum() == 0:
-        raise InputError(f"psf of shape {kernel.shape} is no point spread function; needs (Y, X), no value under 0")
+        raise InputError(
+            f"psf of shape {kernel.shape} is not a point spread function; needs (Y, X) and values of at least 0"
+        )
     return np.asarray(kernel / kernel.sum())
 
 
@@ -116,16 +120,18 @@ def _input(pair: Pair) -> tuple[Movie, list[str]]:
 
 
 def _best_gaussian(pair: Pair) -> tuple[Movie, list[str]]:
-    if pair.truth is None:
-        raise InputError(f"{pair.name} has no truth, without which no best Gaussian filter can be chosen")
+    if pair.reference is None:
+        raise InputError(
+            f"{pair.name} has no reference, which the best Gaussian filter needs; leave out baseline 'gaussian'"
+        )
     movie, notes, channels = upsampled(pair.source, pair.scale), [], []
     for view in pair.views:
-        source, truth = view.of(movie), view.of(pair.truth)
+        source, reference = view.of(movie), view.of(pair.reference)
         frame_bytes = 8 * 6 * source.shape[3] * source.shape[4]
-        n_used = max(1, min(source.shape[0], room() // frame_bytes)) if view.kind == "movie" else 1
+        n_used = max(1, min(source.shape[0], memory_budget() // frame_bytes)) if view.kind == "movie" else 1
         first = (source.shape[0] - n_used) // 2
         part = slice(first, first + n_used)
-        noisy, good = (np.asarray(each[part])[:, 0, 0] for each in (source, truth))
+        noisy, good = (np.asarray(each[part])[:, 0, 0] for each in (source, reference))
         best = best_gaussian(noisy, good, fit_levels=pair.fit_levels)
         channels.append(gaussian_filtered(source, best.sigma_space, best.sigma_time))
         chosen = f" chosen on frames {first}:{first + n_used} of {source.shape[0]}" if n_used < source.shape[0] else ""
@@ -141,30 +147,30 @@ def _side_by_side(like: Movie, channels: Sequence[Movie]) -> Movie:
 
 
 def _per_channel(
-    pair: Pair, make: Callable[[float], Callable[[Array], Array]], camera: Camera | None
+    pair: Pair, make: Callable[[float], Callable[[Array], Array]], camera: Camera
 ) -> tuple[Movie, list[str]]:
-    """Filter the planes of each channel with what `make` gives for the channel's noise, then upsample."""
+    """Filter the planes of each channel with ``make(noise sigma)``, then upsample."""
     movies, notes = [], []
     for channel in range(pair.source.shape[1]):
         movie = pair.source.select(channels=channel)
-        if camera is None:
+        if camera.gain is None:
             sigma = _noise(movie)
-            notes.append(f"noise sigma {sigma:.3g} grey levels, estimated")
+            notes.append(f"noise sigma {sigma:.3g} gray levels, estimated")
             movies.append(mapped(movie, make(sigma)))
         else:
-            notes.append("noise stabilised by gain and offset")
-            movies.append(mapped(movie, _stabilised(make(1.0), camera)))
+            notes.append("noise stabilized by gain and offset")
+            movies.append(mapped(movie, _stabilized(make(1.0), camera)))
     whole = _side_by_side(pair.source, movies)
     return upsampled(whole, pair.scale), notes
 
 
-def _stabilised(denoise: Callable[[Array], Array], camera: Camera) -> Callable[[Array], Array]:
-    return lambda frame: camera.restored(denoise(camera.stabilised(frame)))
+def _stabilized(denoise: Callable[[Array], Array], camera: Camera) -> Callable[[Array], Array]:
+    return lambda frame: camera.restored(denoise(camera.stabilized(frame)))
 
 
 def _noise(movie: Movie) -> float:
     planes = list(movie.planes())
-    picks = np.unique(np.linspace(0, len(planes) - 1, min(_NOISE_FRAMES, len(planes))).round().astype(int))
+    picks = evenly_spaced(len(planes), _NOISE_FRAMES)
     return noise_sigma(np.stack([movie.frame(*planes[i]) for i in picks]))
 
 
@@ -183,7 +189,7 @@ def _non_local_means(sigma: float) -> Callable[[Array], Array]:
 
 
 def _total_variation(sigma: float) -> Callable[[Array], Array]:
-    """Rudin, Osher and Fatemi 1992: as much smoothing as takes away the noise, and no more."""
+    """Rudin, Osher and Fatemi 1992, with the weight whose residual has the standard deviation of the noise."""
     from skimage.restoration import denoise_tv_chambolle
 
     def restored(frame: Array) -> Array:
@@ -218,14 +224,15 @@ def _model_run(model: Model, folder: Path, options: Mapping[str, Any]) -> Callab
     from decrappify.restoration import restore
 
     def run(pair: Pair) -> tuple[Movie, list[str]]:
-        if model.scale not in (1, pair.scale) and pair.truth is not None:
+        if model.scale not in (1, pair.scale) and pair.reference is not None:
             raise InputError(
                 f"model {model.name!r} has scale {model.scale}, but {pair.name} has scale {pair.scale}; "
                 "choose a model of that scale, or of scale 1, which is then enlarged"
             )
         nbytes = 4 * int(np.prod(pair.source.shape, dtype=np.int64)) * model.scale**2
-        output = folder / "model.ome.zarr" if nbytes > room() else None
-        restored = restore(pair.source, model, output, dtype="float32", **options)
+        output = folder / "model.ome.zarr" if nbytes > memory_budget() else None
+        # The result of the pair before has been scored; its store is replaced.
+        restored = restore(pair.source, model, output, dtype="float32", overwrite=True, **options)
         return _on_grid(restored, pair, model.name)
 
     return run
@@ -242,13 +249,13 @@ def _callable_run(name: str, function: Callable[[Movie], Any]) -> Callable[[Pair
 
 
 def _like(array: Array, pair: Pair) -> Movie:
-    """Take an array for a movie: a (Z, Y, X) stack stays a stack."""
+    """Return an array as a movie like the source: a (Z, Y, X) stack stays a stack."""
     is_stack = array.ndim == 3 and pair.source.shape[0] == 1 and pair.source.shape[2] == len(array) > 1
     return pair.source.derived(ArraySource(array, "ZYX" if is_stack else "TYX" if array.ndim == 3 else None))
 
 
 def _on_grid(movie: Movie, pair: Pair, name: str) -> tuple[Movie, list[str]]:
-    """Enlarge a result on the source's grid, and refuse any other that is not on the truth's."""
+    """Enlarge a result on the grid of the source; raise for any other grid than that of the reference."""
     source, scale = pair.source.shape, pair.scale
     target = (*source[:3], source[3] * scale, source[4] * scale)
     if movie.shape == target:
@@ -256,7 +263,9 @@ def _on_grid(movie: Movie, pair: Pair, name: str) -> tuple[Movie, list[str]]:
     if movie.shape == source:
         return upsampled(movie, scale), ["enlarged by bicubic interpolation"]
     factor = movie.shape[3] // source[3]
-    if pair.truth is None and movie.shape == (*source[:3], source[3] * factor, source[4] * factor):
+    if pair.reference is None and movie.shape == (*source[:3], source[3] * factor, source[4] * factor):
         averaged = ComputedSource(source, lambda t, c, z: block_mean(movie.frame(t, c, z)[None], source[3:])[0])
         return movie.derived(averaged), [f"averaged in {factor} x {factor} blocks, to compare with the input"]
-    raise InputError(f"method {name!r} made {movie.shape} of {pair.name} {source}, needs (T, C, Z, Y, X) = {target}")
+    raise InputError(
+        f"method {name!r} returned {movie.shape} for {pair.name} {source}, needs (T, C, Z, Y, X) = {target}"
+    )

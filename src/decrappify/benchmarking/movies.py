@@ -1,4 +1,4 @@
-"""Movies made frame by frame from other movies, so that no baseline holds a whole one in memory."""
+"""Movies computed frame by frame from other movies, so that no baseline holds a whole movie in memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Plane = tuple[int, int, int]
 
 
 class ComputedSource:
-    """Float planes of `shape` that `compute` gives for (t, c, z); the last one is kept for the next region."""
+    """Float planes of `shape` computed by ``compute(t, c, z)``; the last one is kept for the next region."""
 
     def __init__(self, shape: Shape5, compute: Callable[[int, int, int], Array], dtype: Any = np.float64) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
@@ -36,20 +36,20 @@ class ComputedSource:
 
 
 def mapped(movie: Movie, function: Callable[[Array], Array], scale: int = 1) -> Movie:
-    """Apply `function` to each plane (Y, X), which it may make `scale` times finer."""
+    """Apply `function` to each plane (Y, X); its result may be `scale` times finer."""
     shape = (*movie.shape[:3], movie.shape[3] * scale, movie.shape[4] * scale)
     return movie.derived(ComputedSource(shape, lambda t, c, z: function(movie.frame(t, c, z).astype(np.float64))))
 
 
 def upsampled(movie: Movie, scale: int) -> Movie:
-    """Enlarge `scale` times by bicubic interpolation; a pixel's area is divided, so that nothing shifts."""
+    """Enlarge `scale` times by bicubic interpolation without a shift: the area of each pixel is divided."""
     if scale == 1:
         return movie
     return mapped(movie, lambda frame: zoom(frame, scale, order=3, mode="nearest", grid_mode=True), scale)
 
 
 def repeated(still: Movie, n_frames: int) -> Movie:
-    """Show a movie of one frame `n_frames` times."""
+    """Repeat a movie of one frame `n_frames` times."""
     if still.shape[0] == n_frames:
         return still
     shape = (n_frames, *still.shape[1:])
@@ -76,14 +76,14 @@ def gaussian_filtered(movie: Movie, sigma_space: float, sigma_time: float) -> Mo
     return movie.derived(ComputedSource(movie.shape, compute))
 
 
-def room() -> int:
-    """Bytes that one movie may take in memory: an eighth of what is free."""
+def memory_budget() -> int:
+    """Return the bytes that one movie may use: an eighth of the free memory."""
     return available_memory() // _SHARE_OF_MEMORY
 
 
 def kept(movie: Movie, path: Path) -> Movie:
-    """Compute a movie once as float32: in memory where it fits, else into a store at `path` (``.ome.zarr``)."""
-    if 4 * int(np.prod(movie.shape, dtype=np.int64)) > room():
+    """Compute a movie once as float32: in memory if it fits, else into a store at `path` (``.ome.zarr``)."""
+    if 4 * int(np.prod(movie.shape, dtype=np.int64)) > memory_budget():
         return open_movie(save_movie(movie, path, dtype=np.float32))
     whole = np.empty(movie.shape, np.float32)
     for t, c, z in movie.planes():

@@ -1,4 +1,4 @@
-"""What is compared: pairs of a degraded movie and its truth, and their channels, which are scored one by one."""
+"""Pairs of a degraded movie and its reference, and their channels, which are scored separately."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ _SUFFIX = re.compile(r"(\.ome)?\.(tiff?|zarr|png|jpe?g|czi|mp4|mov|avi)$", re.IG
 
 @dataclass(frozen=True)
 class Pair:
-    """A degraded movie and its truth.
+    """A degraded movie and its reference.
 
     Attributes
     ----------
     name : str
-        The source's, unique within a benchmark.
+        Name of the source, unique within a benchmark.
     field : str
-        Field of view: pairs with the same truth are one field, and count once in every interval.
+        Field of view: pairs with the same reference are one field, and count once in every interval.
     source : Movie
         (T, C, Z, Y, X).
-    truth : Movie or None
-        Y and X `scale` times the source's; a still truth of a burst is shown once for each of its frames.
+    reference : Movie or None
+        Y and X `scale` times the source's; a single reference frame of a burst is repeated for each of its frames.
     scale : int
-        Whole factor between the two grids; 1 without truth.
+        Whole factor between the two grids; 1 without reference.
     fit_levels : bool
-        Whether source and truth have different grey levels, so that every result is fitted to the truth's.
+        Whether every result is fitted to the gray levels of the reference, which differ from those of the source.
     """
 
     name: str
     field: str
     source: Movie
-    truth: Movie | None
+    reference: Movie | None
     scale: int = 1
     fit_levels: bool = False
 
     @property
     def views(self) -> list[View]:
-        """One for each channel; a Z-stack of one time point is seen slice by slice."""
+        """One view per channel; the slices of a Z-stack of one time point are its frames."""
         n_t, n_channels, n_z = self.source.shape[:3]
         if n_t > 1 and n_z > 1:
             raise InputError(
-                f"{self.name} has {n_t} frames and {n_z} slices, one of the two is scored; "
-                "give movies of one slice or of one frame, such as movie.select(slices=0) in Python"
+                f"{self.name} has {n_t} frames and {n_z} slices, but only one of the two can be scored; "
+                "use movies of one slice or of one frame, such as movie.select(slices=0) in Python"
             )
         kind = "movie" if n_t > 1 else "stack" if n_z > 1 else "still"
         return [
@@ -67,12 +67,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class View:
-    """One channel of a pair as frames: what gets a line in the report.
+    """One channel of a pair as frames; one image of the report.
 
     Attributes
     ----------
     kind : {"movie", "stack", "still"}
-        Only a movie has figures of motion and flicker.
+        Only a movie has metrics of motion and flicker.
     """
 
     name: str
@@ -81,7 +81,7 @@ class View:
     kind: str
 
     def of(self, movie: Movie) -> Movie:
-        """Show this channel of a movie of the pair as (T, 1, 1, Y, X), slices in place of frames for a stack."""
+        """Return this channel of a movie of the pair as (T, 1, 1, Y, X), slices in place of frames for a stack."""
         channel = movie.select(channels=self.channel)
         return channel.z_as_time() if self.kind == "stack" else channel
 
@@ -91,13 +91,13 @@ class View:
         return self.of(self.pair.source)
 
     @property
-    def truth(self) -> Movie | None:
-        """The true channel."""
-        return None if self.pair.truth is None else self.of(self.pair.truth)
+    def reference(self) -> Movie | None:
+        """The channel of the reference."""
+        return None if self.pair.reference is None else self.of(self.pair.reference)
 
 
 def checked_pairs(given: Any, *, fit_levels: bool = False, folder_as: str = "auto") -> list[Pair]:
-    """Make pairs from all that ``train(pairs=...)`` takes, and from ``(source, None)``, data without a truth.
+    """Return pairs from all that ``train(pairs=...)`` accepts, and from ``(source, None)``, data without a reference.
 
     `folder_as` is that of `decrappify.open_movie`.
 
@@ -116,7 +116,9 @@ def checked_pairs(given: Any, *, fit_levels: bool = False, folder_as: str = "aut
     else:
         movies = list(as_pairs(given, folder_as))
         fields = [str(i) for i in range(len(movies))]
-    pairs = [_pair(source, truth, field, fit_levels) for (source, truth), field in zip(movies, fields, strict=True)]
+    pairs = [
+        _pair(source, reference, field, fit_levels) for (source, reference), field in zip(movies, fields, strict=True)
+    ]
     return _with_own_names(pairs)
 
 
@@ -126,12 +128,12 @@ def _opened(low: Any, high: Any, folder_as: str) -> list[tuple[Movie, Movie | No
     return list(as_pairs([(low, high)], folder_as))
 
 
-def _pair(source: Movie, truth: Movie | None, field: str, fit_levels: bool) -> Pair:
+def _pair(source: Movie, reference: Movie | None, field: str, fit_levels: bool) -> Pair:
     name = _SUFFIX.sub("", source.name)
-    if truth is None:
+    if reference is None:
         return Pair(name, field, source, None)
-    scale = pair_scale(source, truth)
-    return Pair(name, field, source, repeated(truth, source.shape[0]), scale, fit_levels)
+    scale = pair_scale(source, reference)
+    return Pair(name, field, source, repeated(reference, source.shape[0]), scale, fit_levels)
 
 
 def _field(given: Any) -> str:

@@ -1,15 +1,18 @@
-"""All figures of one restored view: most from every frame in one pass, the costly ones from frames spread over it."""
+"""Metrics of one restored view: most from every frame in one pass, expensive ones from sampled frames."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from decrappify._common.sampling import evenly_spaced
 from decrappify.benchmarking.movies import mapped, upsampled
 from decrappify.benchmarking.pairs import View
 from decrappify.metrics.blind import ResidualSums
 from decrappify.metrics.decorrelation import decorrelation_resolution
+from decrappify.metrics.evaluation import SAMPLED_FRAMES, SAMPLED_PIXELS, evaluate
 from decrappify.metrics.fidelity import SSIM_WINDOW
 from decrappify.metrics.multiscale import (
     BACKGROUND_PERCENTILE,
@@ -21,36 +24,20 @@ from decrappify.metrics.multiscale import (
     otsu,
 )
 from decrappify.metrics.pairs import PairSums, check_data_range, finite, measured_range
-from decrappify.metrics.resolution import AGAINST_TRUTH, RingCorrelation, correlation_from
-from decrappify.metrics.scorecard import score_movie
+from decrappify.metrics.quantities import Quantities
+from decrappify.metrics.registry import list_metrics
+from decrappify.metrics.resolution import RingCorrelation, correlation_from
 from decrappify.metrics.spectrum import SMALLEST_SIDE, RingSums, Spectrum
 from decrappify.movie import Array, Movie
 
-SAMPLED_FRAMES = 16
-_SAMPLED_SIDE, _SAMPLED_PIXELS = 2048, 2**24
+_SAMPLED_SIDE = 2048
 _WINDOWS = 2**15
 _SMALLEST_DECORRELATION = 32
-_FROM_CARD = (
-    "psnr",
-    "si_psnr",
-    "nrmse",
-    "slope",
-    "linearity_slope",
-    "linearity_deviation_percent",
-    "ssim",
-    "tde",
-    "tdr",
-    "flicker_floor",
-    "flicker_ratio",
-    "gain_jitter",
-    "noise_sigma",
-    "residual_autocorrelation",
-)
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What the scores of one view have in common, measured once.
+    """Measurements that all methods of one view share.
 
     Attributes
     ----------
@@ -58,13 +45,13 @@ class Ground:
         The frames for MS-SSIM, MicroSSIM, foreground SSIM, FRC and spectra: all, or 16 spread over the movie, fewer of
         large frames.
     rows, columns : slice
-        The part of these frames that is taken: all, or the 2048 pixels in the middle.
+        The used part of these frames: all, or the 2048 pixels in the middle.
     data_range : float
-        D in grey levels.
+        D in gray levels.
     threshold, background : float or None
-        Otsu's threshold and the background percentile of the truth's sampled frames.
-    reference : Movie
-        The source on the truth's grid.
+        Otsu's threshold and the background percentile of the reference's sampled frames.
+    enlarged : Movie
+        The source on the reference's grid.
     """
 
     view: View
@@ -73,11 +60,11 @@ class Ground:
     columns: slice
     data_range: float
     data_range_from: str
-    reference: Movie
+    enlarged: Movie
     threshold: float | None
     background: float | None
     source_resolution_px: float | None
-    truth_resolution_px: float | None
+    reference_resolution_px: float | None
 
     @property
     def sampled_size(self) -> tuple[int, int]:
@@ -91,25 +78,37 @@ class Ground:
 
 @dataclass
 class Score:
-    """Figures of one method on one view, and what its plots need."""
+    """Metrics of one method on one view, and the curves of its plots.
 
-    figures: dict[str, float | None]
+    Attributes
+    ----------
+    values : dict of str to float or None
+        Key to value; None where a metric does not apply.
+    """
+
+    values: dict[str, float | None]
     frc: RingCorrelation | None = None
     spectrum: Spectrum | None = None
-    truth_spectrum: Spectrum | None = None
+    reference_spectrum: Spectrum | None = None
     terms: SSIMTerms | None = field(default=None, repr=False)
+
+    def add(self, quantities: Quantities) -> None:
+        """Compute the metrics whose quantities are all among these."""
+        for metric in list_metrics("report"):
+            if all(name in quantities for name in metric.needs):
+                self.values[metric.key] = metric.compute(quantities)
 
 
 def survey(view: View, data_range: float | None) -> Ground:
-    """Measure the data range, the sampled frames and the truth's levels of a view."""
-    truth, source = view.truth, view.source
+    """Measure the data range, the sampled frames and the reference's levels of a view."""
+    reference, source = view.reference, view.source
     n_frames, (height, width) = source.shape[0], (size * view.pair.scale for size in source.shape[3:])
     rows, columns = _middle(height), _middle(width)
-    most = max(1, _SAMPLED_PIXELS // ((rows.stop - rows.start) * (columns.stop - columns.start)))
-    picks = np.unique(np.linspace(0, n_frames - 1, min(SAMPLED_FRAMES, most, n_frames)).round().astype(int))
+    most = max(1, SAMPLED_PIXELS // ((rows.stop - rows.start) * (columns.stop - columns.start)))
+    picks = evenly_spaced(n_frames, min(SAMPLED_FRAMES, most))
     given = None if data_range is None else check_data_range(data_range)
-    judge, role = (source, "source") if truth is None else (truth, "truth")
-    sampled = None if truth is None else np.stack([truth.region(int(t), 0, 0, rows, columns) for t in picks])
+    judge, role = (source, "source") if reference is None else (reference, "reference")
+    sampled = None if reference is None else np.stack([reference.region(int(t), 0, 0, rows, columns) for t in picks])
     return Ground(
         view=view,
         frames=tuple(int(t) for t in picks),
@@ -117,93 +116,108 @@ def survey(view: View, data_range: float | None) -> Ground:
         columns=columns,
         data_range=_range(judge, role) if given is None else given,
         data_range_from=role if given is None else "given",
-        reference=on_levels(upsampled(source, view.pair.scale), view)[0],
+        enlarged=on_levels(upsampled(source, view.pair.scale), view)[0],
         threshold=None if sampled is None else otsu(sampled),
         background=None if sampled is None else float(np.percentile(sampled, BACKGROUND_PERCENTILE)),
         source_resolution_px=_decorrelation(source),
-        truth_resolution_px=None if truth is None else _decorrelation(truth),
+        reference_resolution_px=None if reference is None else _decorrelation(reference),
     )
 
 
 def score(ground: Ground, raw: Movie) -> tuple[Score, Movie]:
-    """Score one restored view (T, 1, 1, Y, X) on the truth's grid; also returns it on the truth's grey levels."""
-    restored, slope = on_levels(raw, ground.view)
-    truth = ground.view.truth
-    is_movie = ground.view.kind == "movie"
-    card = score_movie(restored, truth, ground.reference, data_range=ground.data_range).to_dict()
-    figures: dict[str, float | None] = {
-        key: card[key] for key in _FROM_CARD if is_movie or key not in ("flicker_floor", "flicker_ratio", "gain_jitter")
-    }
-    if not is_movie:
-        figures |= {"tde": None, "tdr": None}
+    """Score one restored view (T, 1, 1, Y, X) on the grid of the reference.
+
+    Returns
+    -------
+    tuple of Score and Movie
+        The score without what is known only after all views (`Score.add`), and the movie on the gray levels of the
+        reference.
+    """
+    view = ground.view
+    restored, slope = on_levels(raw, view)
+    quantities = evaluate(
+        restored,
+        view.reference,
+        ground.enlarged,
+        data_range=ground.data_range,
+        with_motion=view.kind == "movie",
+        scale=view.pair.scale,
+    ).quantities
     if slope is not None:
-        figures |= {"slope": slope, "residual_autocorrelation": _whiteness(ground.view, raw)}
-    result = Score(figures)
-    if truth is not None:
-        _add_sampled(result, ground, restored, truth)
+        quantities.update({"affine_slope": slope, "residual": _residual(view, raw)})
+    result = Score({})
+    if view.reference is not None:
+        quantities.update(_sampled(result, ground, restored, view.reference))
     elif min(restored.shape[3:]) >= SMALLEST_SIDE:
         sums = RingSums()
         for t in ground.frames:
-            sums.add(ground.sample(restored, t, "restored"), ground.sample(ground.reference, t, "source"))
+            sums.add(ground.sample(restored, t, "restored"), ground.sample(ground.enlarged, t, "source"))
         result.spectrum = sums.spectra()[0]
+    result.add(quantities)
     return result, restored
 
 
 def on_levels(movie: Movie, view: View) -> tuple[Movie, float | None]:
-    """Map a movie to the truth's grey levels by its one affine fit, where the pair asks for it; the slope, or None."""
-    truth = view.truth
-    if truth is None or not view.pair.fit_levels:
+    """Map a movie to the gray levels of the reference by one affine fit if the pair asks for it.
+
+    Returns
+    -------
+    tuple of Movie and float or None
+        The movie, and the slope of the fit; None without a fit.
+    """
+    reference = view.reference
+    if reference is None or not view.pair.fit_levels:
         return movie, None
     sums = PairSums()
     for t in range(movie.shape[0]):
-        sums.add(_frame(movie, t, "restored"), _frame(truth, t, "truth"))
+        sums.add(_frame(movie, t, "restored"), _frame(reference, t, "reference"))
     slope, intercept = sums.slope, sums.intercept
     return mapped(movie, lambda frame: slope * frame + intercept), slope
 
 
 def finish_micro_ssim(scores: list[Score]) -> float | None:
-    """Set `micro_ssim` of one method's scores, whose one gain is found on all of them; returns the gain."""
-    terms = [one.terms for one in scores if one.terms is not None]
+    """Compute MicroSSIM of the scores of one method with one gain for all of them, and return the gain."""
+    terms = [score.terms for score in scores if score.terms is not None]
     if not terms:
         return None
     gain = best_gain(terms)
-    for one in scores:
-        if one.terms is not None:
-            one.figures["micro_ssim"] = float(one.terms.similarity(1.0, gain).mean())
-            one.terms = None
+    for score in scores:
+        if score.terms is not None:
+            score.add(Quantities({"ssim_terms": score.terms, "micro_ssim_gain": gain}))
+            score.terms = None
     return gain
 
 
-def _add_sampled(result: Score, ground: Ground, restored: Movie, truth: Movie) -> None:
+def _sampled(result: Score, ground: Ground, restored: Movie, reference: Movie) -> dict[str, Any]:
+    """Measure the quantities of the sampled frames, and keep curves and SSIM terms in `result`."""
     width, shape = ground.data_range, ground.sampled_size
-    pairs = [(ground.sample(restored, t, "restored"), ground.sample(truth, t, "truth")) for t in ground.frames]
+    pairs = [(ground.sample(restored, t, "restored"), ground.sample(reference, t, "reference")) for t in ground.frames]
+    quantities: dict[str, Any] = {}
     if min(shape) >= SSIM_WINDOW:
         found = [frame_foreground(r, g, width, float(ground.threshold or 0)) for r, g in pairs]
-        inside = np.concatenate([values for values, _ in found])
-        result.figures["ms_ssim"] = float(np.mean([frame_ms_ssim(r, g, width) for r, g in pairs]))
-        result.figures["foreground_ssim"] = float(inside.mean()) if inside.size else None
+        quantities["foreground_similarity"] = np.concatenate([values for values, _ in found])
+        quantities["mean_ms_ssim"] = np.mean([frame_ms_ssim(r, g, width) for r, g in pairs])
         result.terms = _micro_terms(pairs, ground)
     if min(shape) >= SMALLEST_SIDE:
         sums = RingSums()
         for r, g in pairs:
             sums.add(r, g)
-        result.frc = correlation_from(sums)
-        result.spectrum, result.truth_spectrum = sums.spectra()
-        result.figures["frc_px"] = result.frc.resolution_px(AGAINST_TRUTH)
-        bands = zip(("coarse", "middle", "fine"), sums.band_ratios(), strict=True)
-        result.figures |= {f"band_{name}_db": ratio for name, ratio in bands}
+        result.frc = quantities["ring_correlation"] = correlation_from(sums)
+        result.spectrum, result.reference_spectrum = sums.spectra()
+        quantities["band_ratios"] = sums.band_ratios()
+    return quantities
 
 
-def _whiteness(view: View, raw: Movie) -> float | None:
-    """Autocorrelation of source minus result in the source's own grey levels, before any fit."""
+def _residual(view: View, raw: Movie) -> ResidualSums:
+    """Return the sums of source minus result in the source's own gray levels, before any fit."""
     source, sums = upsampled(view.source, view.pair.scale), ResidualSums()
     for t in range(raw.shape[0]):
         sums.add(_frame(source, t, "source"), _frame(raw, t, "restored"))
-    return sums.autocorrelation
+    return sums
 
 
 def _micro_terms(pairs: list[tuple[Array, Array]], ground: Ground) -> SSIMTerms:
-    """Terms of evenly spaced windows, the same for every method, with each image's background taken off."""
+    """Return the SSIM terms of evenly spaced windows, equal for all methods, without background."""
     low = float(np.percentile(np.stack([r for r, _ in pairs]), BACKGROUND_PERCENTILE))
     high, width = float(ground.background or 0), ground.data_range
     several = []
@@ -217,8 +231,8 @@ def _micro_terms(pairs: list[tuple[Array, Array]], ground: Ground) -> SSIMTerms:
 
 
 def ms_ssim_scales(ground: Ground) -> int | None:
-    """How many scales MS-SSIM has in a view; None without truth or for tiny frames."""
-    if ground.view.truth is None or min(ground.sampled_size) < SSIM_WINDOW:
+    """Return the number of scales of MS-SSIM for a view; None without reference or for tiny frames."""
+    if ground.view.reference is None or min(ground.sampled_size) < SSIM_WINDOW:
         return None
     return n_scales(ground.sampled_size)
 

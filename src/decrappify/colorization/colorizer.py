@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from decrappify._version import __version__
+from decrappify._version import RELEASE
 from decrappify.colorization.chroma import gray_of, merge_luma
 from decrappify.colorization.presets import (
     PRESETS,
@@ -106,7 +106,7 @@ class Colorizer:
             min_agreement_db=_MIN_AGREEMENT_DB,
             backend=backend,
         )
-        self.identity = f"AI-coloured by decrappify {__version__}, preset {self.preset.name}, model {model.name}"
+        self.identity = f"AI-coloured by decrappify {RELEASE}, preset {self.preset.name}, model {model.name}"
         self.identity += f" (sha256 {model.sha256})"
         self._mean, self._std = (
             torch.tensor(values, device=self.network.device).view(1, 3, 1, 1)

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from decrappify._version import __version__
+from decrappify._version import RELEASE
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
 from decrappify.colorization.film_muxer import check_container, check_tracks, write_film
 from decrappify.colorization.film_reader import FilmFrame, FilmReader
@@ -295,7 +295,7 @@ def _about(reader: FilmReader, colorizer: Colorizer, **settings: Any) -> dict[st
     import av
 
     return {
-        "software": __version__,
+        "software": RELEASE,
         "encoder": [av.__version__, *av.library_versions["libavcodec"]],
         "film": reader.content,
         "colorizer": colorizer.identity,

@@ -17,6 +17,7 @@ import zarr
 from numpy.typing import DTypeLike
 from zarr.codecs import BloscCodec
 
+from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError
 from decrappify.io.damage import damage_errors
 from decrappify.io.durable import output_errors, sync_files, write_json
@@ -401,7 +402,7 @@ class ZarrMovieWriter:
     def _windows(self) -> list[tuple[float, float]]:
         """Per channel, the 0.1 and 99.9 percentiles of the coarsest level, from planes spread over the movie."""
         n_t, n_c, n_z = self.shape[:3]
-        picks = np.unique(np.linspace(0, n_t * n_z - 1, min(_WINDOW_PLANES, n_t * n_z)).round().astype(int))
+        picks = evenly_spaced(n_t * n_z, _WINDOW_PLANES)
         windows = []
         for c in range(n_c):
             values = np.concatenate([np.ravel(self._levels[-1][pick // n_z, c, pick % n_z]) for pick in picks])

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.film_damage import collect_decoded, find_damage
@@ -222,7 +223,7 @@ class VideoSource:
         if len(self._frame(0).format.components) == 1 and not self._frame(0).format.has_palette:
             return True
         keys = [0] if self._index is None else sorted({0, *self._index.key_frames})
-        picks = np.unique(np.linspace(0, len(keys) - 1, _LOOKED_AT).round().astype(int))
+        picks = evenly_spaced(len(keys), _LOOKED_AT)
         return all(self._key_frame_is_gray(keys[pick]) for pick in picks)
 
     def _key_frame_is_gray(self, number: int) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError, OutputError
 from decrappify.io.film_files import ffmpeg_url
 from decrappify.io.h264 import X264_THREADS, x264_options
@@ -201,7 +202,7 @@ def _per_channel(value: Any, n_channels: int, name: str) -> list[float | None]:
 
 
 def _measured_range(movie: Movie, channels: Sequence[int]) -> tuple[float, float]:
-    times = np.unique(np.linspace(0, len(movie) - 1, _SAMPLED_FRAMES).round().astype(int))
+    times = evenly_spaced(len(movie), _SAMPLED_FRAMES)
     step = int(np.ceil(np.sqrt(max(movie.shape[3] * movie.shape[4] / _SAMPLED_PIXELS, 1))))
     sampled = np.concatenate([movie.frame(int(t), c)[::step, ::step].ravel() for t in times for c in channels])
     finite = sampled[np.isfinite(sampled)]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from zarr.core.sync import sync
 from zarr.storage import LocalStore
 
+from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError
 from decrappify.io.file_guard import file_version
 from decrappify.movie import AXES, Array, Plane
@@ -234,7 +235,7 @@ def judge(
 def _picked(planes: NDArray[np.bool_]) -> list[Place]:
     """Return up to 32 of the planes that are True, evenly spread."""
     places = np.argwhere(planes)
-    picks = np.unique(np.linspace(0, len(places) - 1, min(len(places), _SAMPLED)).round().astype(int))
+    picks = evenly_spaced(len(places), _SAMPLED)
     return [(int(t), int(c), int(z)) for t, c, z in places[picks]]
 
 

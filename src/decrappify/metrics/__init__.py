@@ -1,4 +1,4 @@
-"""How good is a restoration: pure functions on arrays, and one scorecard for movies of any length."""
+"""Image- and movie-restoration metrics: pure functions on arrays, a registry, and a scorecard per movie."""
 
 from __future__ import annotations
 
@@ -7,10 +7,23 @@ from typing import TYPE_CHECKING
 from decrappify.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from decrappify.metrics.metric import Metric as Metric
+    from decrappify.metrics.registry import get_metric as get_metric
+    from decrappify.metrics.registry import list_metrics as list_metrics
+    from decrappify.metrics.registry import register_metric as register_metric
+    from decrappify.metrics.registry import unregister_metric as unregister_metric
     from decrappify.metrics.scorecard import Scorecard as Scorecard
     from decrappify.metrics.scorecard import score_movie as score_movie
 
-_HOMES = {"Scorecard": "scorecard", "score_movie": "scorecard"}
+_HOMES = {
+    "Metric": "metric",
+    "Scorecard": "scorecard",
+    "get_metric": "registry",
+    "list_metrics": "registry",
+    "register_metric": "registry",
+    "score_movie": "scorecard",
+    "unregister_metric": "registry",
+}
 
 __all__ = sorted(_HOMES)
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

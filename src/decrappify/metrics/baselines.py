@@ -1,4 +1,4 @@
-"""The baseline that every restoration must beat: the best Gaussian filter, chosen with the truth in hand."""
+"""Oracle baseline: the Gaussian filter whose widths maximize PSNR against the reference."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
+from decrappify._common.sampling import evenly_spaced
 from decrappify.metrics.fidelity import psnr, si_psnr
 from decrappify.metrics.pairs import checked_pair, frames, range_of
 from decrappify.movie import Array
@@ -20,7 +21,7 @@ _SEARCH_PIXELS = 2**20
 
 
 class BestGaussian(NamedTuple):
-    """The Gaussian filter with the highest PSNR, and what it gives.
+    """The Gaussian filter with the highest PSNR, and its result.
 
     Attributes
     ----------
@@ -41,22 +42,22 @@ class BestGaussian(NamedTuple):
 
 
 def best_gaussian(
-    source: ArrayLike, truth: ArrayLike, *, data_range: float | None = None, fit_levels: bool = False
+    source: ArrayLike, reference: ArrayLike, *, data_range: float | None = None, fit_levels: bool = False
 ) -> BestGaussian:
-    """Filter `source` with the spatial and temporal Gaussian whose PSNR against `truth` is highest.
+    """Filter `source` with the Gaussian in space and time that has the highest PSNR against `reference`.
 
-    An oracle: the sigmas are chosen per movie by looking at the truth, which no user could, so it is hard to beat. A
-    coarse grid over both sigmas is refined in three rounds down to 6 %, on up to 32 frames spread over the movie (a
-    million pixels; each filtered in time with all its neighbors). The best pair is then applied to everything.
+    An oracle: the sigmas are chosen per movie from the reference, which is unknown in practice. A coarse grid over both
+    sigmas is refined in three rounds down to 6 %, on up to 32 frames spread over the movie (a million pixels; each
+    filtered in time with all its neighbors). The best pair is then applied to everything.
 
     Parameters
     ----------
-    source, truth : array-like
-        (Y, X) or (T, Y, X), equal shapes, the same grey levels.
+    source, reference : array-like
+        (Y, X) or (T, Y, X), equal shapes, the same gray levels.
     data_range : float, optional
-        D in grey levels; max - min of the whole truth by default.
+        D in gray levels; max - min of the whole reference by default.
     fit_levels : bool
-        Choose by SI-PSNR instead, for a source and a truth whose grey levels differ by a gain and an offset.
+        Choose by SI-PSNR instead, for a source and a reference whose gray levels differ by a gain and an offset.
 
     Returns
     -------
@@ -66,9 +67,9 @@ def best_gaussian(
     Raises
     ------
     InputError
-        If shapes differ, a value is NaN, or the truth is constant and `data_range` not given.
+        If shapes differ, a value is NaN, or the reference is constant and `data_range` not given.
     """
-    noisy, target = checked_pair(source, truth, ("source", "truth"))
+    noisy, target = checked_pair(source, reference, ("source", "reference"))
     width = range_of(target, data_range)
     for _ in frames(noisy, "source"):
         pass  # a NaN anywhere would spread over its neighbors
@@ -80,13 +81,13 @@ def best_gaussian(
 
 
 class _Search:
-    def __init__(self, source: Array, truth: Array, data_range: float, fit_levels: bool) -> None:
+    def __init__(self, source: Array, reference: Array, data_range: float, fit_levels: bool) -> None:
         n_frames = len(source)
         n_picks = min(_SEARCH_FRAMES, n_frames, max(2, _SEARCH_PIXELS // source[0].size))
-        self._picks = np.unique(np.linspace(0, n_frames - 1, n_picks + 2).round().astype(int)[1:-1])
+        self._picks = evenly_spaced(n_frames, n_picks, ends=False)
         self._source, self._data_range = source, data_range
         self._score = si_psnr if fit_levels else psnr
-        self._truth = truth[self._picks].astype(np.float64)
+        self._reference = reference[self._picks].astype(np.float64)
         self._scores: dict[tuple[float, float], float] = {}
         self._in_time: dict[float, Array] = {}
 
@@ -108,10 +109,10 @@ class _Search:
         for space, time in candidates:
             if (space, time) not in self._scores:
                 filtered = gaussian_filter(self._filtered_in_time(time), (0, space, space))
-                self._scores[space, time] = self._score(filtered, self._truth, data_range=self._data_range)
+                self._scores[space, time] = self._score(filtered, self._reference, data_range=self._data_range)
 
     def _filtered_in_time(self, sigma: float) -> Array:
-        """Filter the picked frames in time, reading just the frames that the filter weighs."""
+        """Filter the picked frames in time, reading only the frames with a weight above 0."""
         if sigma not in self._in_time:
             # The filter with reflected ends is a symmetric matrix, so filtering unit vectors gives its rows.
             weights = np.zeros((len(self._picks), len(self._source)))

@@ -1,4 +1,4 @@
-"""Figures that need no truth: how much noise is left, and whether more than noise was taken away."""
+"""Metrics without a reference: residual noise, and the whiteness of what was removed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NoiseSums:
     n: int = 0
 
     def add(self, frame: Array) -> None:
-        """Take the next float64 (Y, X) frame of at least 3 × 3 pixels."""
+        """Add the next float64 (Y, X) frame of at least 3 × 3 pixels."""
         rows = frame[:-2] - 2 * frame[1:-1] + frame[2:]
         response = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
         self.total += float(np.abs(response).sum()) / 6  # the kernel's norm is 6
@@ -45,7 +45,7 @@ class ResidualSums:
     pairs_x: int = 0
 
     def add(self, source: Array, restored: Array) -> None:
-        """Take the next float64 frame pair of at least 2 × 2 pixels."""
+        """Add the next float64 frame pair of at least 2 × 2 pixels."""
         e = source - restored
         e -= e.mean()
         self.squares += float((e * e).sum())
@@ -65,7 +65,7 @@ class ResidualSums:
 
 
 def noise_sigma(movie: ArrayLike) -> float:
-    """Noise estimate in grey levels from a unit-norm Laplacian (Immerkaer 1996), over all frames at once.
+    """Estimate the noise in gray levels from a unit-norm Laplacian (Immerkaer 1996), over all frames at once.
 
     ``sqrt(pi / 2) * mean|K * frame|`` with K = [1 -2 1; -2 4 -2; 1 -2 1] / 6, which cancels planes and straight edges
     along the axes. Exact for white Gaussian noise on a smooth image; fine texture raises it, noise that is correlated
@@ -97,16 +97,16 @@ def noise_sigma(movie: ArrayLike) -> float:
 
 
 def residual_autocorrelation(source: ArrayLike, restored: ArrayLike) -> float:
-    """Whiteness of what was taken away: lag-1 autocorrelation of ``source - restored`` between neighbors in x and y.
+    """Compute the lag-1 autocorrelation of ``source - restored`` between neighbors in x and y.
 
-    Near 0 (within about 0.05): the residual looks like white noise, as it should. Above: structure went with the noise
-    (blur, ghosting, a gain error), or the source's own noise is correlated. Below: noise was left in the picture, as
-    after a mild smoothing. Means are taken per frame, so that bleaching and offsets do not count.
+    Near 0 (within about 0.05): the residual is white noise, as intended. Above: structure was removed with the noise
+    (blur, ghosting, a gain error), or the noise of the source is correlated. Below: noise remains, as after a mild
+    smoothing. Means are taken per frame, so that bleaching and offsets do not count.
 
     Parameters
     ----------
     source, restored : array-like
-        (Y, X) or (T, Y, X), equal shapes, the same grey levels, at least 2 × 2 pixels.
+        (Y, X) or (T, Y, X), equal shapes, the same gray levels, at least 2 × 2 pixels.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def residual_autocorrelation(source: ArrayLike, restored: ArrayLike) -> float:
     for s, r in zip(frames(source, "source"), frames(restored, "restored"), strict=True):
         sums.add(s, r)
     if sums.autocorrelation is None:
-        raise InputError("source and restored are equal up to an offset: nothing was taken away that could be judged")
+        raise InputError("source and restored are equal up to an offset: no residual is left to measure")
     return sums.autocorrelation
 
 

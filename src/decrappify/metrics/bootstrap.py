@@ -1,7 +1,7 @@
-"""How sure a mean is: bootstrap intervals over fields of view, and paired differences between methods.
+"""Bootstrap intervals of means over fields of view, and of paired differences between methods.
 
-The unit is the field of view. Frames and patches of one field resemble each other; counting each as a measurement of
-its own would make every interval far too narrow.
+The unit is the field of view. Frames and patches of one field resemble each other; counting them as separate
+measurements makes every interval far too narrow.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Interval(NamedTuple):
 def bootstrap_interval(
     values: ArrayLike, rng: np.random.Generator, *, level: float = 0.95, n_resamples: int = N_RESAMPLES
 ) -> Interval:
-    """Mean of one figure per field of view with its percentile bootstrap interval (Efron 1979).
+    """Compute the mean of one value per field of view and its percentile bootstrap interval (Efron 1979).
 
     With fewer than about 10 fields the interval is too narrow (with 3 it covers the true mean in about 3 of 4 cases
     rather than 19 of 20): show the single values too.
@@ -38,7 +38,7 @@ def bootstrap_interval(
     Parameters
     ----------
     values : array-like
-        (n,) figures, one per field of view; NaN (not measured there) is left out. With an infinite one (the PSNR of a
+        (n,) values, one per field of view; NaN (not measured there) is left out. With an infinite one (the PSNR of a
         perfect restoration) mean and bounds are infinite or NaN.
     rng : numpy.random.Generator
         Draws the resamples.
@@ -66,7 +66,7 @@ def bootstrap_interval(
         raise InputError(f"level is {level} and n_resamples {n_resamples}, need one between 0 and 1, and at least 100")
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
-        raise InputError(f"values has shape {array.shape}, needs (n,), one figure per field of view")
+        raise InputError(f"values has shape {array.shape}, needs (n,), one value per field of view")
     array = array[~np.isnan(array)]
     if array.size == 0:
         return Interval(math.nan, math.nan, math.nan, 0)
@@ -83,15 +83,15 @@ def bootstrap_interval(
 def paired_difference(
     first: Sequence[float], second: Sequence[float], rng: np.random.Generator, *, level: float = 0.95
 ) -> Interval:
-    """Mean of ``first - second`` over the same fields of view, with its bootstrap interval.
+    """Compute the mean of ``first - second`` over the same fields of view and its bootstrap interval.
 
-    Far sharper than two intervals side by side, since what makes a field hard for one method makes it hard for the
-    other. An interval that leaves out 0 speaks for a real difference on such fields.
+    More precise than two separate intervals, since a field that is difficult for one method is usually difficult for
+    the other. An interval that excludes 0 indicates a difference on such fields.
 
     Parameters
     ----------
     first, second : sequence of float
-        One figure per field of view, in the same order; fields where one is NaN are left out.
+        One value per field of view, in the same order; fields where one is NaN are left out.
     rng, level
         As for `bootstrap_interval`.
 
@@ -106,7 +106,7 @@ def paired_difference(
     1.0
     """
     if len(first) != len(second):
-        raise InputError(f"there are {len(first)} first and {len(second)} second figures, need one of each per field")
+        raise InputError(f"there are {len(first)} first and {len(second)} second values, need one of each per field")
     one, two = (np.asarray(values, dtype=np.float64) for values in (first, second))
     # Two perfect scores do not differ, though infinity minus infinity is not a number.
     same = one == two

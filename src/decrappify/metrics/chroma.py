@@ -1,4 +1,4 @@
-"""How steady the colours of a film are: their change from frame to frame, beside that of its brightness."""
+"""Temporal stability of the colors of a film, relative to its brightness."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 from decrappify.errors import InputError
 from decrappify.movie import Array
 
-# Analog YUV, as OpenCV has it: Y in grey levels, U = 0.492 (B - Y), V = 0.877 (R - Y).
+# Analog YUV, as OpenCV has it: Y in gray levels, U = 0.492 (B - Y), V = 0.877 (R - Y).
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _U, _V = np.float32(0.492), np.float32(0.877)
-_STILL = 2.0  # grey levels of luma change below which a pixel shows the same thing as before
+_STILL = 2.0  # gray levels of luma change below which a pixel shows the same thing as before
 
 
 def chroma_flicker(frames: Iterable[Array]) -> dict[str, float]:
-    """Mean absolute change of chroma and luma from each frame to the next.
+    """Compute the mean absolute change of chroma and luma from each frame to the next.
 
-    What moves changes both; colours that a network cannot make up its mind about change chroma alone. So the chroma of
-    pixels whose luma stands still is the flicker proper, and in a coloured grey film a ratio well below 1 says that
-    colours move no more than the picture does.
+    Motion changes both; flicker of predicted colors changes chroma alone. The chroma change of pixels with constant
+    luma is therefore the flicker, and in a colorized gray film a ratio well below 1 means that color changes no more
+    than the image.
 
     Parameters
     ----------
@@ -31,20 +31,20 @@ def chroma_flicker(frames: Iterable[Array]) -> dict[str, float]:
     Returns
     -------
     dict
-        ``luma`` and ``chroma``: mean absolute change of Y, and of U and V, in grey levels; ``ratio``: chroma / luma,
-        nan for a film that stands still; ``chroma_where_still``: chroma over pixels whose luma changes by less than 2
-        grey levels, nan if there are none.
+        ``luma`` and ``chroma``: mean absolute change of Y, and of U and V, in gray levels; ``ratio``: chroma / luma,
+        nan for a film without motion; ``chroma_where_still``: chroma over pixels whose luma changes by less than 2
+        gray levels, nan if there are none.
 
     Raises
     ------
     InputError
-        For less than two frames, or frames that are no RGB pictures of one size and uint8.
+        For fewer than two frames, or frames that are not uint8 RGB images of one size.
 
     Examples
     --------
-    >>> grey = np.zeros((2, 4, 4, 3), np.uint8)
-    >>> grey[1] += 10
-    >>> {name: round(value, 3) for name, value in chroma_flicker(grey).items()}
+    >>> gray = np.zeros((2, 4, 4, 3), np.uint8)
+    >>> gray[1] += 10
+    >>> {name: round(value, 3) for name, value in chroma_flicker(gray).items()}
     {'luma': 10.0, 'chroma': 0.0, 'ratio': 0.0, 'chroma_where_still': nan}
     """
     luma = chroma = still_chroma = 0.0
@@ -60,7 +60,7 @@ def chroma_flicker(frames: Iterable[Array]) -> dict[str, float]:
         still += int(stands.sum())
         steps += 1
     if steps == 0:
-        raise InputError("there are less than two frames; flicker needs two or more")
+        raise InputError("there are fewer than two frames; flicker needs two or more")
     return {
         "luma": luma / steps,
         "chroma": chroma / steps,
@@ -70,7 +70,7 @@ def chroma_flicker(frames: Iterable[Array]) -> dict[str, float]:
 
 
 def _yuv(frame: Array) -> Array:
-    """(3, Y, X) float32."""
+    """Convert an RGB frame to YUV, (3, Y, X) float32."""
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
         raise InputError(f"a frame is {frame.shape} {frame.dtype}, needs (Y, X, 3) of uint8")
     rgb = frame.astype(np.float32)

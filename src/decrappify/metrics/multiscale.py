@@ -1,4 +1,4 @@
-"""Relatives of SSIM: over several scales, without the dark background's bonus, and on the foreground alone.
+"""Variants of SSIM: multi-scale, background-corrected (MicroSSIM), and foreground-only.
 
 All use the Gaussian window (sigma 1.5, 11 × 11), K1 = 0.01, K2 = 0.03 and population variances of Wang et al. 2004, and
 only windows that lie wholly inside the frame.
@@ -49,86 +49,92 @@ class ForegroundSSIM(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SSIMTerms:
-    """What SSIM needs of each window of an image pair: two means, two variances, the covariance."""
+    """Local statistics of SSIM for each window of an image pair: two means, two variances, the covariance."""
 
     restored_mean: Array
-    truth_mean: Array
+    reference_mean: Array
     restored_variance: Array
-    truth_variance: Array
+    reference_variance: Array
     covariance: Array
 
     @classmethod
-    def of(cls, restored: Array, truth: Array) -> SSIMTerms:
-        """Terms of a float64 (Y, X) pair: maps of (Y - 10, X - 10) window centers."""
-        r, g = _windowed(restored), _windowed(truth)
+    def of(cls, restored: Array, reference: Array) -> SSIMTerms:
+        """Compute the terms of a float64 (Y, X) pair: maps of (Y - 10, X - 10) window centers."""
+        r, g = _windowed(restored), _windowed(reference)
         return cls(
             r,
             g,
             _windowed(restored * restored) - r * r,
-            _windowed(truth * truth) - g * g,
-            _windowed(restored * truth) - r * g,
+            _windowed(reference * reference) - g * g,
+            _windowed(restored * reference) - r * g,
         )
 
     def structure(self, data_range: float, gain: float = 1.0) -> Array:
-        """Contrast and structure: SSIM without its brightness factor, the restored image multiplied by `gain`."""
+        """Compute SSIM without its brightness factor, the restored image multiplied by `gain`."""
         c2 = (0.03 * data_range) ** 2
-        variances = gain**2 * self.restored_variance + self.truth_variance
+        variances = gain**2 * self.restored_variance + self.reference_variance
         return np.asarray((2 * gain * self.covariance + c2) / (variances + c2))
 
     def similarity(self, data_range: float, gain: float = 1.0) -> Array:
-        """SSIM of every window, the restored image multiplied by `gain`."""
+        """Compute SSIM of every window, the restored image multiplied by `gain`."""
         c1 = (0.01 * data_range) ** 2
-        brightness = 2 * gain * self.restored_mean * self.truth_mean + c1
-        brightness = brightness / (gain**2 * self.restored_mean**2 + self.truth_mean**2 + c1)
+        brightness = 2 * gain * self.restored_mean * self.reference_mean + c1
+        brightness = brightness / (gain**2 * self.restored_mean**2 + self.reference_mean**2 + c1)
         return np.asarray(brightness * self.structure(data_range, gain))
 
     def picked(self, centers: Array) -> SSIMTerms:
-        """Terms of chosen windows only: a mask, or flat indices."""
-        maps = (self.restored_mean, self.truth_mean, self.restored_variance, self.truth_variance, self.covariance)
+        """Select windows by a mask or by flat indices."""
+        maps = (
+            self.restored_mean,
+            self.reference_mean,
+            self.restored_variance,
+            self.reference_variance,
+            self.covariance,
+        )
         if centers.dtype == bool:
             return SSIMTerms(*(values[centers] for values in maps))
         return SSIMTerms(*(values.ravel()[centers] for values in maps))
 
     @staticmethod
     def joined(several: Sequence[SSIMTerms]) -> SSIMTerms:
-        """Terms of several images as one flat list of windows."""
-        names = ("restored_mean", "truth_mean", "restored_variance", "truth_variance", "covariance")
+        """Concatenate the terms of several images to one flat list of windows."""
+        names = ("restored_mean", "reference_mean", "restored_variance", "reference_variance", "covariance")
         return SSIMTerms(*(np.concatenate([getattr(terms, name).ravel() for terms in several]) for name in names))
 
 
-def ms_ssim(restored: ArrayLike, truth: ArrayLike, *, data_range: float | None = None) -> MultiscaleSSIM:
-    """Multi-scale SSIM (Wang, Simoncelli and Bovik 2003), averaged over frames.
+def ms_ssim(restored: ArrayLike, reference: ArrayLike, *, data_range: float | None = None) -> MultiscaleSSIM:
+    """Compute multi-scale SSIM (Wang, Simoncelli and Bovik 2003), averaged over frames.
 
     Five scales by halving need frames of more than 160 pixels. In smaller ones the coarsest scales are dropped, the
     weights of the rest are scaled to sum 1, and `n_scales` says so.
 
     Parameters
     ----------
-    restored, truth : array-like
+    restored, reference : array-like
         (Y, X) or (T, Y, X), equal shapes, at least 11 × 11 pixels.
     data_range : float, optional
-        D in grey levels; max - min of the whole truth by default.
+        D in gray levels; max - min of the whole reference by default.
 
     Raises
     ------
     InputError
-        If shapes differ, a value is NaN, frames are smaller, or the truth is constant and `data_range` not given.
+        If shapes differ, a value is NaN, frames are smaller, or the reference is constant and `data_range` not given.
 
     Examples
     --------
-    >>> truth = np.random.default_rng(0).random((64, 64))
-    >>> ms_ssim(truth, truth)
+    >>> reference = np.random.default_rng(0).random((64, 64))
+    >>> ms_ssim(reference, reference)
     MultiscaleSSIM(value=1.0, n_scales=3)
     """
-    restored, truth = _checked(restored, truth, "MS-SSIM")
-    width = range_of(truth, data_range)
-    pairs = zip(frames(restored, "restored"), frames(truth, "truth"), strict=True)
+    restored, reference = _checked(restored, reference, "MS-SSIM")
+    width = range_of(reference, data_range)
+    pairs = zip(frames(restored, "restored"), frames(reference, "reference"), strict=True)
     values = [frame_ms_ssim(r, g, width) for r, g in pairs]
-    return MultiscaleSSIM(float(np.mean(values)), n_scales(truth.shape[1:]))
+    return MultiscaleSSIM(float(np.mean(values)), n_scales(reference.shape[1:]))
 
 
 def n_scales(shape: tuple[int, ...]) -> int:
-    """How many scales frames of (Y, X) pixels allow: each halving must leave more than 10 pixels.
+    """Return the number of scales for frames of (Y, X) pixels: each halving must leave more than 10 pixels.
 
     >>> n_scales((161, 300)), n_scales((160, 300)), n_scales((11, 11))
     (5, 4, 1)
@@ -136,39 +142,39 @@ def n_scales(shape: tuple[int, ...]) -> int:
     return sum(min(shape) > (SSIM_WINDOW - 1) * 2**k for k in range(len(SCALE_WEIGHTS)))
 
 
-def frame_ms_ssim(restored: Array, truth: Array, data_range: float) -> float:
-    """MS-SSIM of one float64 (Y, X) pair of at least 11 × 11 pixels."""
-    count = n_scales(truth.shape)
+def frame_ms_ssim(restored: Array, reference: Array, data_range: float) -> float:
+    """Compute MS-SSIM of one float64 (Y, X) pair of at least 11 × 11 pixels."""
+    count = n_scales(reference.shape)
     weights = np.array(SCALE_WEIGHTS[:count]) / sum(SCALE_WEIGHTS[:count])
     product = 1.0
     for scale, weight in enumerate(weights):
-        terms = SSIMTerms.of(restored, truth)
+        terms = SSIMTerms.of(restored, reference)
         last = scale == count - 1
         value = float((terms.similarity if last else terms.structure)(data_range).mean())
-        product *= max(value, 0.0) ** weight  # a negative correlation has no root; it counts as none
-        restored, truth = _halved(restored), _halved(truth)
+        product *= max(value, 0.0) ** weight  # a negative correlation has no root and counts as 0
+        restored, reference = _halved(restored), _halved(reference)
     return float(product)
 
 
 def micro_ssim(
     restored: Sequence[ArrayLike],
-    truth: Sequence[ArrayLike],
+    reference: Sequence[ArrayLike],
     *,
     data_range: float | None = None,
     background_percentile: float = BACKGROUND_PERCENTILE,
 ) -> MicroSSIM:
-    """SSIM for fluorescence: without background, and with one gain for the whole dataset (Ashesh et al. 2024).
+    """Compute MicroSSIM: SSIM without background and with one gain for the whole dataset (Ashesh et al. 2024).
 
-    The dark background of a microscope image sets SSIM close to 1 whatever happens to the cells. So a low percentile of
-    each image is taken off it, and one gain for all restored images is chosen that makes their mean SSIM highest; a
-    method cannot gain by a gain of its own for each image.
+    The dark background of a microscope image keeps SSIM close to 1 whatever happens to the cells. A low percentile is
+    therefore subtracted from each image, and one gain for all restored images is chosen that maximizes their mean SSIM;
+    a separate gain per image would favor methods with unstable brightness.
 
     Parameters
     ----------
-    restored, truth : sequence of array-like
+    restored, reference : sequence of array-like
         The dataset: (Y, X) or (T, Y, X) images, equal shapes within a pair, at least 11 × 11 pixels.
     data_range : float, optional
-        D in grey levels for all images; by default each pair's is max - min of its truth.
+        D in gray levels for all images; by default each pair's is max - min of its reference.
     background_percentile : float
         What counts as background, 0 to 100.
 
@@ -179,21 +185,21 @@ def micro_ssim(
 
     Examples
     --------
-    >>> truth = np.random.default_rng(0).random((2, 32, 32))
-    >>> scores = micro_ssim([image / 4 + 9 for image in truth], list(truth))
+    >>> reference = np.random.default_rng(0).random((2, 32, 32))
+    >>> scores = micro_ssim([image / 4 + 9 for image in reference], list(reference))
     >>> [round(value, 4) for value in scores.values], round(scores.gain, 3)
     ([1.0, 1.0], 4.0)
     """
-    if len(restored) != len(truth) or not len(truth):
+    if len(restored) != len(reference) or not len(reference):
         raise InputError(
-            f"there are {len(restored)} restored and {len(truth)} true images, need equally many, at least 1"
+            f"there are {len(restored)} restored and {len(reference)} reference images, need equally many, at least 1"
         )
     terms = []
-    for r, g in zip(restored, truth, strict=True):
+    for r, g in zip(restored, reference, strict=True):
         r_stack, g_stack = _checked(r, g, "MicroSSIM")
         width = range_of(g_stack, None) if data_range is None else check_data_range(data_range)
         levels = [np.percentile(stack, background_percentile) for stack in (r_stack, g_stack)]
-        pairs = zip(frames(r_stack, "restored"), frames(g_stack, "truth"), strict=True)
+        pairs = zip(frames(r_stack, "restored"), frames(g_stack, "reference"), strict=True)
         terms.append(
             SSIMTerms.joined([SSIMTerms.of((a - levels[0]) / width, (b - levels[1]) / width) for a, b in pairs])
         )
@@ -202,32 +208,32 @@ def micro_ssim(
 
 
 def best_gain(terms: Sequence[SSIMTerms]) -> float:
-    """Find the one gain of the restored images at which SSIM (D = 1), averaged over images, is highest.
+    """Return the gain of the restored images that maximizes SSIM (D = 1) averaged over images.
 
-    It is sought within a factor of 2 around the ratio of the contrasts. Without that bound the dark background, which
-    a gain of 0 makes perfect, can outvote the cells.
+    The search is limited to a factor of 2 around the ratio of the contrasts. Without that bound the dark background,
+    which a gain of 0 makes perfect, can outweigh the cells.
     """
 
     def loss(log_gain: float) -> float:
         return -float(np.mean([one.similarity(1.0, np.exp(log_gain)).mean() for one in terms]))
 
-    contrasts = [(float(one.truth_mean.std()), float(one.restored_mean.std())) for one in terms]
-    known = [np.log(truth / restored) for truth, restored in contrasts if truth > 0 and restored > 0]
+    contrasts = [(float(one.reference_mean.std()), float(one.restored_mean.std())) for one in terms]
+    known = [np.log(reference / restored) for reference, restored in contrasts if reference > 0 and restored > 0]
     center = float(np.mean(known)) if known else 0.0
     bounds = (center - np.log(_GAIN_FACTOR), center + np.log(_GAIN_FACTOR))
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))
 
 
-def foreground_ssim(restored: ArrayLike, truth: ArrayLike, *, data_range: float | None = None) -> ForegroundSSIM:
-    """SSIM over bright structure only: windows whose true center lies above the truth's Otsu threshold.
+def foreground_ssim(restored: ArrayLike, reference: ArrayLike, *, data_range: float | None = None) -> ForegroundSSIM:
+    """Compute SSIM of bright structure only: windows centered above the reference's Otsu threshold.
 
     Parameters
     ----------
-    restored, truth : array-like
-        (Y, X) or (T, Y, X), equal shapes, the same grey levels, at least 11 × 11 pixels.
+    restored, reference : array-like
+        (Y, X) or (T, Y, X), equal shapes, the same gray levels, at least 11 × 11 pixels.
     data_range : float, optional
-        D in grey levels; max - min of the whole truth by default.
+        D in gray levels; max - min of the whole reference by default.
 
     Returns
     -------
@@ -237,32 +243,32 @@ def foreground_ssim(restored: ArrayLike, truth: ArrayLike, *, data_range: float 
     Raises
     ------
     InputError
-        As `ms_ssim`, and for a constant truth.
+        As `ms_ssim`, and for a constant reference.
 
     Examples
     --------
-    >>> truth = np.random.default_rng(0).random((32, 32))
-    >>> foreground_ssim(truth, truth).value
+    >>> reference = np.random.default_rng(0).random((32, 32))
+    >>> foreground_ssim(reference, reference).value
     1.0
     """
-    restored, truth = _checked(restored, truth, "foreground SSIM")
-    range_of(truth, None)  # refuses a constant truth
-    width, threshold = range_of(truth, data_range), otsu(truth)
-    pairs = zip(frames(restored, "restored"), frames(truth, "truth"), strict=True)
+    restored, reference = _checked(restored, reference, "foreground SSIM")
+    range_of(reference, None)  # refuses a constant reference
+    width, threshold = range_of(reference, data_range), otsu(reference)
+    pairs = zip(frames(restored, "restored"), frames(reference, "reference"), strict=True)
     found = [frame_foreground(r, g, width, threshold) for r, g in pairs]
     values = np.concatenate([values for values, _ in found])
     n_windows = sum(count for _, count in found)
     return ForegroundSSIM(float(values.mean()) if values.size else float("nan"), values.size / n_windows)
 
 
-def frame_foreground(restored: Array, truth: Array, data_range: float, threshold: float) -> tuple[Array, int]:
-    """SSIM of the foreground windows of one float64 (Y, X) pair, and how many windows there are."""
-    centers = truth[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN] > threshold
-    return SSIMTerms.of(restored, truth).picked(centers).similarity(data_range), centers.size
+def frame_foreground(restored: Array, reference: Array, data_range: float, threshold: float) -> tuple[Array, int]:
+    """Compute SSIM of the foreground windows of one float64 (Y, X) pair, and the number of all windows."""
+    centers = reference[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN] > threshold
+    return SSIMTerms.of(restored, reference).picked(centers).similarity(data_range), centers.size
 
 
 def otsu(image: Array) -> float:
-    """Otsu's threshold between dark and bright, over all frames."""
+    """Compute Otsu's threshold between dark and bright, over all frames."""
     from skimage.filters import threshold_otsu
 
     return float(threshold_otsu(image.astype(np.float64)))  # type: ignore[no-untyped-call]
@@ -279,8 +285,8 @@ def _halved(image: Array) -> Array:
     return np.asarray(blocks.mean(axis=(1, 3)))
 
 
-def _checked(restored: ArrayLike, truth: ArrayLike, what: str) -> tuple[Array, Array]:
-    one, two = checked_pair(restored, truth)
+def _checked(restored: ArrayLike, reference: ArrayLike, what: str) -> tuple[Array, Array]:
+    one, two = checked_pair(restored, reference)
     if min(two.shape[1:]) < SSIM_WINDOW:
         raise InputError(
             f"frames are {two.shape[1]} × {two.shape[2]} pixels, {what} needs at least {SSIM_WINDOW} × {SSIM_WINDOW}"

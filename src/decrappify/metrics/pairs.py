@@ -1,4 +1,4 @@
-"""What every metric needs of its two images: checks, the data range, and running sums that merge frame by frame."""
+"""Shared parts of the metrics: input checks, the data range, and sums that accumulate frame by frame."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SAMPLE_SIZE = 2**20
 
 
 def checked_stack(image: ArrayLike, role: str) -> Array:
-    """`image` as a (T, Y, X) array, refused with the word `role` if it is not (Y, X) or (T, Y, X) of real numbers."""
+    """Return `image` as (T, Y, X); raise, with the name `role`, if it is not (Y, X) or (T, Y, X) of real numbers."""
     stack = np.asarray(image)
     if stack.ndim not in (2, 3) or stack.size == 0:
         raise InputError(f"{role} has shape {stack.shape}, needs (Y, X) or (T, Y, X) with at least one pixel")
@@ -29,16 +29,16 @@ def checked_stack(image: ArrayLike, role: str) -> Array:
 
 
 def checked_pair(
-    first: ArrayLike, second: ArrayLike, roles: tuple[str, str] = ("restored", "truth")
+    first: ArrayLike, second: ArrayLike, roles: tuple[str, str] = ("restored", "reference")
 ) -> tuple[Array, Array]:
-    """Two images of one shape as (T, Y, X) arrays; the error names both shapes."""
+    """Return two images of one shape as (T, Y, X) arrays; the error names both shapes."""
     one, two = checked_stack(first, roles[0]), checked_stack(second, roles[1])
     check_same_shape(one.shape, two.shape, roles)
     return one, two
 
 
 def check_same_shape(first: tuple[int, ...], second: tuple[int, ...], roles: tuple[str, str]) -> None:
-    """Refuse two shapes (T, Y, X) that differ."""
+    """Raise if two shapes (T, Y, X) differ."""
     if first != second:
         raise InputError(
             f"{roles[0]} has shape (T, Y, X) = {first} and {roles[1]} has {second}; they must be equal, "
@@ -47,7 +47,7 @@ def check_same_shape(first: tuple[int, ...], second: tuple[int, ...], roles: tup
 
 
 def finite(frame: Array, t: int, role: str) -> Array:
-    """One frame as float64; NaN and infinity are refused, since a score over them would mean nothing."""
+    """Return one frame as float64; raise for NaN and infinity, which would make every score meaningless."""
     frame = frame.astype(np.float64)
     if not np.isfinite(frame).all():
         raise InputError(f"frame {t} of {role} holds NaN or infinity; repair the file or leave the frame out")
@@ -55,33 +55,35 @@ def finite(frame: Array, t: int, role: str) -> Array:
 
 
 def frames(stack: Array, role: str) -> Iterator[Array]:
-    """Frames of a (T, Y, X) array, one float64 (Y, X) array at a time."""
+    """Iterate over a (T, Y, X) array, one float64 (Y, X) frame at a time."""
     return (finite(frame, t, role) for t, frame in enumerate(stack))
 
 
 def check_data_range(data_range: float) -> float:
-    """`data_range` if it is a finite number above 0."""
+    """Return `data_range`; raise if it is not a finite number above 0."""
     if not math.isfinite(data_range) or data_range <= 0:
-        raise InputError(f"data_range is {data_range!r}, needs a finite number above 0, such as max - min of the truth")
+        raise InputError(
+            f"data_range is {data_range!r}, needs a finite number above 0, such as max - min of the reference"
+        )
     return float(data_range)
 
 
-def measured_range(low: float, high: float, role: str = "truth") -> float:
-    """``high - low`` of a whole movie; a constant one is refused."""
+def measured_range(low: float, high: float, role: str = "reference") -> float:
+    """Return ``high - low`` of a whole movie; raise if it is constant."""
     if high <= low:
         raise constant_error(role, low)
     return float(high - low)
 
 
 def constant_error(role: str, level: float) -> InputError:
-    """Error for an image without contrast."""
+    """Return the error for an image without contrast."""
     return InputError(
-        f"{role} is constant (every pixel {level:g}), so there is nothing to compare with; "
+        f"{role} is constant (every pixel {level:g}), so no metric can be computed; "
         "check the file or choose another channel"
     )
 
 
-def range_of(stack: Array, data_range: float | None, role: str = "truth") -> float:
+def range_of(stack: Array, data_range: float | None, role: str = "reference") -> float:
     """Return D, the data range given, or max - min of the whole (T, Y, X) array."""
     if data_range is not None:
         return check_data_range(data_range)
@@ -91,33 +93,33 @@ def range_of(stack: Array, data_range: float | None, role: str = "truth") -> flo
 
 @dataclass(slots=True)
 class PairSums:
-    """Running means and squares of a restored and a true movie; merging is stable for any offset and length.
+    """Running means and squares of a restored and a reference movie, stable for any offset and length.
 
     Attributes
     ----------
     n : int
         Pixels seen.
-    restored_mean, truth_mean : float
-        Grey levels.
-    restored_squares, truth_squares, products : float
+    restored_mean, reference_mean : float
+        Gray levels.
+    restored_squares, reference_squares, products : float
         Sums about the means.
     error_squares : float
-        Sum of ``(restored - truth)²``.
+        Sum of ``(restored - reference)²``.
     """
 
     n: int = 0
     restored_mean: float = 0.0
-    truth_mean: float = 0.0
+    reference_mean: float = 0.0
     restored_squares: float = 0.0
-    truth_squares: float = 0.0
+    reference_squares: float = 0.0
     products: float = 0.0
     error_squares: float = 0.0
 
-    def add(self, restored: Array, truth: Array) -> PairSums:
-        """Take in one float64 frame pair and return the sums of this frame alone."""
-        error = (restored - truth).ravel()
-        means = float(restored.mean()), float(truth.mean())
-        r, g = (restored - means[0]).ravel(), (truth - means[1]).ravel()
+    def add(self, restored: Array, reference: Array) -> PairSums:
+        """Add one float64 frame pair and return the sums of this frame alone."""
+        error = (restored - reference).ravel()
+        means = float(restored.mean()), float(reference.mean())
+        r, g = (restored - means[0]).ravel(), (reference - means[1]).ravel()
         frame = PairSums(restored.size, *means, float(r @ r), float(g @ g), float(r @ g), float(error @ error))
         self._merge(frame)
         return frame
@@ -125,62 +127,62 @@ class PairSums:
     def _merge(self, other: PairSums) -> None:
         n = self.n + other.n
         weight, shift_r = self.n * other.n / n, other.restored_mean - self.restored_mean
-        shift_g = other.truth_mean - self.truth_mean
+        shift_g = other.reference_mean - self.reference_mean
         self.restored_squares += other.restored_squares + weight * shift_r**2
-        self.truth_squares += other.truth_squares + weight * shift_g**2
+        self.reference_squares += other.reference_squares + weight * shift_g**2
         self.products += other.products + weight * shift_r * shift_g
         self.error_squares += other.error_squares
         self.restored_mean += shift_r * other.n / n
-        self.truth_mean += shift_g * other.n / n
+        self.reference_mean += shift_g * other.n / n
         self.n = n
 
     @property
-    def truth_is_constant(self) -> bool:
-        """Whether the truth has no contrast beyond rounding."""
-        return _is_rounding(self.truth_squares, self.truth_mean, self.n)
+    def reference_is_constant(self) -> bool:
+        """Whether the reference has no contrast beyond rounding."""
+        return _is_rounding(self.reference_squares, self.reference_mean, self.n)
 
     @property
-    def truth_sd(self) -> float:
-        """Population standard deviation of the truth, in grey levels."""
-        return math.sqrt(self.truth_squares / self.n)
+    def reference_sd(self) -> float:
+        """Population standard deviation of the reference, in gray levels."""
+        return math.sqrt(self.reference_squares / self.n)
 
     @property
     def slope(self) -> float:
-        """`a` of the least-squares fit ``truth ≈ a * restored + b``; 0 for a constant restored movie."""
+        """`a` of the least-squares fit ``reference ≈ a * restored + b``; 0 for a constant restored movie."""
         if _is_rounding(self.restored_squares, self.restored_mean, self.n):
             return 0.0
         return self.products / self.restored_squares
 
     @property
     def intercept(self) -> float:
-        """`b` of the least-squares fit ``truth ≈ a * restored + b``, in grey levels of the truth."""
-        return self.truth_mean - self.slope * self.restored_mean
+        """`b` of the least-squares fit ``reference ≈ a * restored + b``, in gray levels of the reference."""
+        return self.reference_mean - self.slope * self.restored_mean
 
     @property
     def unexplained(self) -> float:
-        """``1 - rho²``, the share of the truth's variance that no affine map of the restored movie gives; 0 to 1."""
-        share = 1.0 - self.slope * self.products / self.truth_squares
+        """``1 - rho²``: the share of the reference's variance that an affine fit does not explain; 0 to 1."""
+        share = 1.0 - self.slope * self.products / self.reference_squares
         return share if share > _UNEXPLAINED_FLOOR else 0.0
 
     def psnr(self, data_range: float) -> float:
-        """``20 log10(D / RMSE)`` in dB."""
+        """Compute ``20 log10(D / RMSE)`` in dB."""
         return decibel(data_range, math.sqrt(self.error_squares / self.n))
 
     def si_psnr(self, data_range: float) -> float:
-        """``20 log10(D / sd) - 10 log10(1 - rho²)`` in dB."""
-        return decibel(data_range, self.truth_sd * math.sqrt(self.unexplained))
+        """Compute ``20 log10(D / sd) - 10 log10(1 - rho²)`` in dB."""
+        return decibel(data_range, self.reference_sd * math.sqrt(self.unexplained))
 
 
 @dataclass(slots=True)
 class PixelSample:
     """Evenly spaced pixel pairs of a movie, at most about `SAMPLE_SIZE`: quantiles in constant memory.
 
-    A movie of up to `SAMPLE_SIZE` pixels is taken whole. The spacing shares no factor with the width, so that every
+    A movie of up to `SAMPLE_SIZE` pixels is used whole. The spacing shares no factor with the width, so that every
     column is visited.
     """
 
     restored: Array
-    truth: Array
+    reference: Array
     spacing: int
     seen: int = 0
     taken: int = 0
@@ -194,26 +196,26 @@ class PixelSample:
         size = -(-math.prod(shape) // spacing)
         return cls(np.empty(size), np.empty(size), spacing)
 
-    def add(self, restored: Array, truth: Array) -> None:
-        """Take the next frame's share."""
+    def add(self, restored: Array, reference: Array) -> None:
+        """Add the sampled pixels of the next frame."""
         start = -self.seen % self.spacing
         picks = restored.ravel()[start :: self.spacing]
         here = slice(self.taken, self.taken + picks.size)
-        self.restored[here], self.truth[here] = picks, truth.ravel()[start :: self.spacing]
+        self.restored[here], self.reference[here] = picks, reference.ravel()[start :: self.spacing]
         self.seen += restored.size
         self.taken += picks.size
 
 
-def pair_sums(restored: Array, truth: Array) -> PairSums:
-    """Add up all frames of two (T, Y, X) arrays."""
+def pair_sums(restored: Array, reference: Array) -> PairSums:
+    """Return the sums over all frames of two (T, Y, X) arrays."""
     sums = PairSums()
-    for r, g in zip(frames(restored, "restored"), frames(truth, "truth"), strict=True):
+    for r, g in zip(frames(restored, "restored"), frames(reference, "reference"), strict=True):
         sums.add(r, g)
     return sums
 
 
 def decibel(data_range: float, error: float) -> float:
-    """``20 log10(data_range / error)``; infinite for no error."""
+    """Compute ``20 log10(data_range / error)``; infinite for no error."""
     return math.inf if error == 0 else 20 * math.log10(data_range / error)
 
 

@@ -1,12 +1,12 @@
-"""How fine the detail is that can be believed: Fourier ring correlation against the truth, or against other photons.
+"""Fourier ring correlation against a reference, or against independent photons.
 
 The threshold goes with the pair. Two independent noisy images of one object: 1/7. A restored image against a clean
-truth: 0.5, since a noisy image whose halves correlate by F correlates with the truth by ``sqrt(2 F / (1 + F))``
+reference: 0.5, since a noisy image whose halves correlate by F correlates with the reference by ``sqrt(2 F / (1 + F))``
 (Rosenthal and Henderson 2003), and F = 1/7 gives 0.5.
 
-Two restored halves are never compared with each other here: a network draws the same texture into both, which
-correlates without being true. `cross_frc` compares a restored half with the raw other half, so that a restoration gets
-credit only for what independent photons confirm.
+Two restored halves are never compared with each other here: a network adds the same texture to both, which
+correlates without being correct. `cross_frc` compares a restored half with the raw other half, so that only detail that
+independent photons confirm counts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from decrappify.metrics.pairs import checked_stack, finite
 from decrappify.metrics.spectrum import RingSums, ring_sums
 from decrappify.movie import Array
 
-AGAINST_TRUTH = 0.5
+AGAINST_REFERENCE = 0.5
 BETWEEN_HALVES = 1 / 7
 _SMOOTHED_RINGS = 7
 # The inmost rings hold a handful of modes, and what the window leaves of the shading.
@@ -37,13 +37,13 @@ class RingCorrelation(NamedTuple):
     correlation: Array
 
     def smoothed(self) -> Array:
-        """Correlation after a Savitzky-Golay filter over 7 rings, of order 2."""
+        """Return the correlation after a Savitzky-Golay filter over 7 rings, of order 2."""
         if len(self.correlation) < _SMOOTHED_RINGS:
             return self.correlation
         return np.asarray(savgol_filter(self.correlation, _SMOOTHED_RINGS, 2))
 
     def resolution_px(self, threshold: float) -> float:
-        """Period, in pixels, at which the smoothed curve first falls below `threshold`.
+        """Return the period, in pixels, at which the smoothed curve first falls below `threshold`.
 
         2.0 where it never does: the pixels, not the image, set the limit. Infinite where it is below from the start.
         """
@@ -61,22 +61,22 @@ class RingCorrelation(NamedTuple):
 
 
 def frc(first: ArrayLike, second: ArrayLike) -> RingCorrelation:
-    """Fourier ring correlation of two images, or of two movies frame by frame with the sums of all frames.
+    """Compute the Fourier ring correlation of two images, or of two movies from the sums over all frames.
 
     ``Re sum(F1 F2*) / sqrt(sum|F1|² sum|F2|²)`` on rings one Fourier pixel wide, of the largest centered square with
     its mean subtracted and a Hann window (van Heel 1982; Nieuwenhuizen et al. 2013). For two images with independent
     white noise the expected value is ``SNR / (1 + SNR)`` at each frequency, for a noisy and a clean one its root. It is
-    blind to gain, offset and any blur that is the same in all directions.
+    invariant to gain, offset and isotropic blur.
 
     Parameters
     ----------
     first, second : array-like
-        (Y, X) or (T, Y, X), equal shapes, at least 16 × 16 pixels, any grey levels.
+        (Y, X) or (T, Y, X), equal shapes, at least 16 × 16 pixels, any gray levels.
 
     Returns
     -------
     RingCorrelation
-        With ``resolution_px(threshold)``; see the head of this file for the threshold.
+        With ``resolution_px(threshold)``; see the module docstring for the threshold.
 
     Raises
     ------
@@ -86,26 +86,26 @@ def frc(first: ArrayLike, second: ArrayLike) -> RingCorrelation:
     Examples
     --------
     >>> image = np.random.default_rng(0).random((64, 64))
-    >>> frc(image, 3 * image + 7).resolution_px(AGAINST_TRUTH)
+    >>> frc(image, 3 * image + 7).resolution_px(AGAINST_REFERENCE)
     2.0
     """
     return correlation_from(ring_sums(first, second, ("first", "second")))
 
 
 def correlation_from(sums: RingSums) -> RingCorrelation:
-    """`frc` from running sums; a ring without power correlates by 0."""
+    """Compute `frc` from running sums; a ring without power has correlation 0."""
     norm = np.sqrt(sums.first * sums.second)
     correlation = np.divide(sums.cross, norm, out=np.zeros_like(norm), where=norm > 0)
     return RingCorrelation(sums.frequency, correlation)
 
 
 def cross_frc(restored_half: ArrayLike, other_half: ArrayLike) -> RingCorrelation:
-    """Correlation of a restored half of the data with the raw other half: what independent photons confirm.
+    """Correlate a restored half of the data with the raw other half: detail confirmed by independent photons.
 
-    Works without a truth. Its threshold is 1/7, as for two raw halves, so that the unrestored half gives the classical
-    FRC resolution for comparison. Detail that a network draws by itself does not correlate with the other half's noise
-    and gains nothing. An isotropic filter changes nothing either: only a restoration that puts detail in the right
-    place climbs above the raw half, at most to the root of its curve.
+    Needs no reference. Its threshold is 1/7, as for two raw halves, so that the unrestored half yields the classical
+    FRC resolution for comparison. Detail invented by a network does not correlate with the noise of the other half and
+    does not count. An isotropic filter has no effect either: only a restoration with detail in the right place exceeds
+    the raw half, at most up to the root of its curve.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def block_mean(stack: Array, shape: tuple[int, ...]) -> Array:
     height, width = shape
     scale = stack.shape[1] // height
     if scale < 1 or stack.shape[1:] != (height * scale, width * scale):
-        raise InputError(f"frames of {stack.shape[1:]} pixels are no whole multiple of {tuple(shape)}")
+        raise InputError(f"frames of {stack.shape[1:]} pixels are not a whole multiple of {tuple(shape)}")
     if scale == 1:
         return stack
     blocks = stack.reshape(len(stack), height, scale, width, scale)
@@ -149,13 +149,13 @@ def binomial_halves(
     Parameters
     ----------
     image : array-like
-        (Y, X) or (T, Y, X) in grey levels: ``gain * photons + offset``.
+        (Y, X) or (T, Y, X) in gray levels: ``gain * photons + offset``.
     rng : numpy.random.Generator
         Draws the split.
     gain : float
-        Grey levels per photon (or photoelectron), above 0.
+        Gray levels per photon (or photoelectron), above 0.
     offset : float
-        Grey level of no light.
+        Gray level of no light.
     read_noise : float
         Standard deviation of the read noise in photons (electrons).
 
@@ -177,8 +177,8 @@ def binomial_halves(
     """
     check_camera(gain, offset, read_noise)
     stack = checked_stack(image, "image")
-    grey = np.stack([finite(frame, t, "image") for t, frame in enumerate(stack)])
-    photons = np.maximum(np.rint((grey - offset) / gain + read_noise**2), 0).astype(np.int64)
+    gray = np.stack([finite(frame, t, "image") for t, frame in enumerate(stack)])
+    photons = np.maximum(np.rint((gray - offset) / gain + read_noise**2), 0).astype(np.int64)
     first = rng.binomial(photons, 0.5)
     one, two = (gain * (half.astype(np.float64) - read_noise**2 / 2) + offset for half in (first, photons - first))
     shape = np.shape(image)
@@ -186,9 +186,9 @@ def binomial_halves(
 
 
 def check_camera(gain: float, offset: float, read_noise: float) -> None:
-    """Refuse a gain, offset or read noise that no camera has."""
+    """Raise if gain, offset or read noise are impossible for a camera."""
     if not 0 < gain < math.inf or not math.isfinite(offset) or not 0 <= read_noise < math.inf:
         raise InputError(
-            f"gain is {gain!r}, offset {offset!r} and read_noise {read_noise!r}; needs grey levels per photon above 0, "
-            "a grey level, and photons of at least 0"
+            f"gain is {gain!r}, offset {offset!r} and read_noise {read_noise!r}; needs gray levels per photon above 0, "
+            "a gray level, and photons of at least 0"
         )

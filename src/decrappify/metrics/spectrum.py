@@ -1,4 +1,4 @@
-"""Power by spatial frequency: what a restoration took from, or added to, each scale of detail."""
+"""Power by spatial frequency: detail that a restoration removed or added at each scale."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SMALLEST_SIDE = 16
 
 
 class Spectrum(NamedTuple):
-    """Mean power on rings of spatial frequency: `frequency` in cycles per pixel (0 to 0.5), `power` in grey levels²."""
+    """Mean power on rings of spatial frequency: `frequency` in cycles per pixel (0 to 0.5), `power` in gray levels²."""
 
     frequency: Array
     power: Array
@@ -40,7 +40,7 @@ class RingSums:
     n_frames: int = 0
 
     def add(self, first: Array, second: Array) -> None:
-        """Take the next float64 (Y, X) frame pair of one size, at least 16 × 16."""
+        """Add the next float64 (Y, X) frame pair of one size, at least 16 × 16."""
         side = min(first.shape)
         if side < SMALLEST_SIDE:
             raise InputError(
@@ -71,12 +71,12 @@ class RingSums:
         return np.arange(len(self.first)) * (0.5 / (len(self.first) - 1))
 
     def spectra(self) -> tuple[Spectrum, Spectrum]:
-        """Mean power of the first and of the second image."""
+        """Return the mean power of the first and of the second image."""
         count = self.modes * self.n_frames
         return Spectrum(self.frequency, self.first / count), Spectrum(self.frequency, self.second / count)
 
     def band_ratios(self) -> tuple[float, ...]:
-        """``10 log10(power of first / power of second)`` in each of `BANDS`."""
+        """Compute ``10 log10(power of first / power of second)`` in each of `BANDS`."""
         return tuple(_decibel(*(self._in_band(power, *band) for power in (self.first, self.second))) for band in BANDS)
 
     def _in_band(self, power: Array, low: float, high: float) -> float:
@@ -84,7 +84,7 @@ class RingSums:
 
 
 def radial_spectrum(image: ArrayLike) -> Spectrum:
-    """Mean power of an image, or of all frames of a movie, by spatial frequency.
+    """Compute the mean power of an image, or of all frames of a movie, by spatial frequency.
 
     Parameters
     ----------
@@ -107,17 +107,17 @@ def radial_spectrum(image: ArrayLike) -> Spectrum:
     return sums.spectra()[0]
 
 
-def spectrum_ratio(restored: ArrayLike, truth: ArrayLike) -> tuple[float, ...]:
-    """Power of the restored over that of the true image in dB, for coarse, middle and fine detail.
+def spectrum_ratio(restored: ArrayLike, reference: ArrayLike) -> tuple[float, ...]:
+    """Compute the power ratio of restored to reference image in dB, for coarse, middle and fine detail.
 
-    0 is right; below, detail is missing (the mean of all plausible images is always too smooth); above, noise was left
-    in or texture was invented. The bands are 0.05-0.125, 0.125-0.25 and 0.25-0.45 cycles per pixel. Power says nothing
-    about the place of the detail: read it beside the Fourier ring correlation.
+    0 is ideal; below, detail is missing (the mean of all plausible images is always too smooth); above, noise remains
+    or texture was invented. The bands are 0.05-0.125, 0.125-0.25 and 0.25-0.45 cycles per pixel. Power does not
+    depend on the position of the detail: combine with the Fourier ring correlation.
 
     Parameters
     ----------
-    restored, truth : array-like
-        (Y, X) or (T, Y, X), equal shapes, the same grey levels, at least 16 × 16 pixels.
+    restored, reference : array-like
+        (Y, X) or (T, Y, X), equal shapes, the same gray levels, at least 16 × 16 pixels.
 
     Raises
     ------
@@ -126,15 +126,15 @@ def spectrum_ratio(restored: ArrayLike, truth: ArrayLike) -> tuple[float, ...]:
 
     Examples
     --------
-    >>> truth = np.random.default_rng(0).random((64, 64))
-    >>> [round(ratio, 6) for ratio in spectrum_ratio(10 * truth, truth)]
+    >>> reference = np.random.default_rng(0).random((64, 64))
+    >>> [round(ratio, 6) for ratio in spectrum_ratio(10 * reference, reference)]
     [20.0, 20.0, 20.0]
     """
-    return ring_sums(restored, truth).band_ratios()
+    return ring_sums(restored, reference).band_ratios()
 
 
-def ring_sums(first: ArrayLike, second: ArrayLike, roles: tuple[str, str] = ("restored", "truth")) -> RingSums:
-    """Add up all frames of two (Y, X) or (T, Y, X) arrays."""
+def ring_sums(first: ArrayLike, second: ArrayLike, roles: tuple[str, str] = ("restored", "reference")) -> RingSums:
+    """Return the sums over all frames of two (Y, X) or (T, Y, X) arrays."""
     one, two = checked_pair(first, second, roles)
     sums = RingSums()
     for a, b in zip(frames(one, roles[0]), frames(two, roles[1]), strict=True):
@@ -144,7 +144,7 @@ def ring_sums(first: ArrayLike, second: ArrayLike, roles: tuple[str, str] = ("re
 
 @lru_cache(maxsize=2)
 def _rings(side: int) -> tuple[Array, Array]:
-    """Ring number of each Fourier pixel of a real transform, and how often it stands for itself and its mirror."""
+    """Return the ring of each Fourier pixel of a real transform, and its weight (2 with a mirrored counterpart)."""
     y = np.fft.fftfreq(side, 1 / side)
     x = np.arange(side // 2 + 1)
     rings = np.rint(np.hypot(y[:, None], x)).astype(np.intp)

@@ -1,4 +1,4 @@
-"""Which pixels stand still: where a flicker can be measured without mistaking motion for it."""
+"""Static pixels, on which flicker can be measured separately from motion."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ STILL_STEP = 0.002
 SMOOTHING = 2.0
 POOLING = 4.0
 QUIET_SHARE = 0.25
-# With fewer truly static pixels than this, noise in the truth has hidden them and the quiet ones serve better.
+# With fewer truly static pixels than this, noise in the reference has hidden them and the quiet ones serve better.
 ENOUGH = 0.01
 
 
 @dataclass(slots=True)
 class FrameSteps:
-    """Differences of successive frames, gathered pixel by pixel; holds one frame and two maps whatever the length."""
+    """Differences of successive frames per pixel; holds one frame and two maps for any length."""
 
     n_steps: int = 0
     largest: Array = field(default_factory=lambda: np.zeros(()))
@@ -31,7 +31,7 @@ class FrameSteps:
     _last: Array | None = None
 
     def add(self, frame: Array) -> Array | None:
-        """Take the next float64 (Y, X) frame; returns its difference to the last one, None for the first."""
+        """Add the next float64 (Y, X) frame and return its difference to the last one, None for the first."""
         last, self._last = self._last, frame
         if last is None:
             self.largest, self.squares = np.zeros_like(frame), np.zeros_like(frame)
@@ -44,24 +44,24 @@ class FrameSteps:
 
     @property
     def rms(self) -> float:
-        """Root mean square of all differences, in grey levels."""
+        """Root mean square of all differences, in gray levels."""
         return math.sqrt(self.squares.mean() / self.n_steps)
 
     def flicker(self, mask: Array) -> float:
-        """``sqrt(mean(d²) / 2)`` over the (Y, X) mask: the standard deviation of a flicker, in grey levels."""
+        """Compute ``sqrt(mean(d²) / 2)`` over the (Y, X) mask: the standard deviation of a flicker, in gray levels."""
         return math.sqrt(self.squares[mask].mean() / self.n_steps / 2)
 
 
 @dataclass(slots=True)
 class Quietness:
-    """Variance in time of each pixel after smoothing in space: low where nothing moves, in spite of noise."""
+    """Variance in time of each pixel after smoothing in space: low on static pixels, even with noise."""
 
     n_frames: int = 0
     _mean: Array = field(default_factory=lambda: np.zeros(()))
     _squares: Array = field(default_factory=lambda: np.zeros(()))
 
     def add(self, frame: Array) -> None:
-        """Take the next float64 (Y, X) frame."""
+        """Add the next float64 (Y, X) frame."""
         smooth = gaussian_filter(frame, SMOOTHING)
         self.n_frames += 1
         from_old = smooth - self._mean
@@ -69,24 +69,24 @@ class Quietness:
         self._squares = self._squares + from_old * (smooth - self._mean)
 
     def mask(self) -> Array:
-        """Mark the quietest quarter of the pixels."""
+        """Return a mask of the quarter of the pixels with the lowest variance."""
         # Of a short movie each pixel's own variance is mostly chance, and slow motion would slip through the gaps.
         pooled = gaussian_filter(self._squares, POOLING)
         return np.asarray(pooled <= np.quantile(pooled, QUIET_SHARE))
 
 
-def static_mask(truth: ArrayLike, *, data_range: float | None = None, sigma_psf: float = 1.5) -> Array:
-    """Pixels where nothing ever moves: every frame difference of the truth is under 0.002 of the data range.
+def static_mask(reference: ArrayLike, *, data_range: float | None = None, sigma_psf: float = 1.5) -> Array:
+    """Return the static pixels: every frame difference of the reference is under 0.002 of the data range.
 
     The moving region is grown by three PSF sigmas, so that the halo of a moving object does not count as static.
 
     Parameters
     ----------
-    truth : array-like
-        (T, Y, X) with at least 2 frames, free of noise; the noise of a measured truth leaves no pixel static, then use
-        `quiet_mask`.
+    reference : array-like
+        (T, Y, X) with at least 2 frames, free of noise; with the noise of a measured reference no pixel is static, then
+        use `quiet_mask`.
     data_range : float, optional
-        D in grey levels; max - min of the whole truth by default.
+        D in gray levels; max - min of the whole reference by default.
     sigma_psf : float
         Standard deviation of the optical blur, in pixels.
 
@@ -98,21 +98,21 @@ def static_mask(truth: ArrayLike, *, data_range: float | None = None, sigma_psf:
     Raises
     ------
     InputError
-        For one still, NaN, a negative `sigma_psf`, or a constant truth without a `data_range`.
+        For a single frame, NaN, a negative `sigma_psf`, or a constant reference without a `data_range`.
     """
-    truth = checked_movie(truth, "truth")
+    reference = checked_movie(reference, "reference")
     steps = FrameSteps()
-    for frame in frames(truth, "truth"):
+    for frame in frames(reference, "reference"):
         steps.add(frame)
-    return still_pixels(steps.largest, range_of(truth, data_range), sigma_psf)
+    return still_pixels(steps.largest, range_of(reference, data_range), sigma_psf)
 
 
 def quiet_mask(movie: ArrayLike) -> Array:
-    """Mark the quarter of the pixels that vary least in time after smoothing in space.
+    """Return a mask of the quarter of the pixels that vary least in time after smoothing in space.
 
-    The stand-in for `static_mask` where there is no truth, or a noisy one. Frames are smoothed with a Gaussian of 2 px,
-    the variances with one of 4 px. Under shot noise the quiet pixels are the dark ones. It always finds a quarter: in a
-    movie where everything moves, a flicker measured on it is an upper bound.
+    A substitute for `static_mask` if the reference is missing or noisy. Frames are smoothed with a Gaussian of 2 px,
+    the variances with one of 4 px. Under shot noise the quiet pixels are the dark ones. The mask always holds a quarter
+    of the pixels: in a movie where everything moves, a flicker measured on it is an upper bound.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def quiet_mask(movie: ArrayLike) -> Array:
     Raises
     ------
     InputError
-        For one still or NaN.
+        For a single frame or NaN.
     """
     quietness = Quietness()
     for frame in frames(checked_movie(movie, "movie"), "movie"):
@@ -136,7 +136,7 @@ def quiet_mask(movie: ArrayLike) -> Array:
 
 
 def still_pixels(largest_step: Array, data_range: float, sigma_psf: float) -> Array:
-    """`static_mask` from the (Y, X) map of largest frame differences."""
+    """Compute `static_mask` from the (Y, X) map of largest frame differences."""
     if not math.isfinite(sigma_psf) or sigma_psf < 0:
         raise InputError(f"sigma_psf is {sigma_psf!r}, needs pixels of at least 0")
     still = largest_step < STILL_STEP * data_range
@@ -146,8 +146,8 @@ def still_pixels(largest_step: Array, data_range: float, sigma_psf: float) -> Ar
 
 
 def checked_movie(image: ArrayLike, role: str) -> Array:
-    """`image` as a (T, Y, X) array of at least 2 frames."""
+    """Return `image` as a (T, Y, X) array; raise for fewer than 2 frames."""
     stack = checked_stack(image, role)
     if len(stack) < 2:
-        raise InputError(f"{role} is one still; a temporal metric needs (T, Y, X) with at least 2 frames")
+        raise InputError(f"{role} has a single frame; a temporal metric needs (T, Y, X) with at least 2 frames")
     return stack

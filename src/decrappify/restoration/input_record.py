@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie, Plane, Shape5
 
@@ -195,7 +196,7 @@ class InputRecord:
         n_bytes = len(doubtful) * self.movie.nbytes // int(np.prod(self.movie.shape[:3]))
         if n_bytes <= _AFFORDABLE_BYTES:
             return doubtful
-        picks = np.unique(np.linspace(0, len(doubtful) - 1, _SAMPLED_PLANES).round().astype(int))
+        picks = evenly_spaced(len(doubtful), _SAMPLED_PLANES)
         logger.warning(
             "%s has no file that would show a change; comparing %d of the %d planes that the unfinished run read",
             name, len(picks), total,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decrappify._common.sampling import evenly_spaced
 from decrappify.intensity import (
     ChannelStatistics,
     ConstantChannelError,
@@ -178,11 +179,11 @@ class _Sample:
         self.blocks: list[Array] = []
         self._facts: list[_Facts] = []
         pixels = movie.shape[3] * movie.shape[4]
-        examined = np.linspace(0, len(self.places) - 1, min(len(self.places), max(5, _EXAMINED_PIXELS // pixels)))
+        examined = evenly_spaced(len(self.places), max(5, _EXAMINED_PIXELS // pixels))
         for i, (t, z) in enumerate(self.places):
             frame = finite_frame(movie, t, channel, z, nan=nan)
             self.blocks.append(finite_blocks(frame, rule.bin_size))
-            self._facts.append(_facts(frame) if i in examined.round() else _extremes(frame))
+            self._facts.append(_facts(frame) if i in examined else _extremes(frame))
 
     def normalization(self) -> Normalization:
         """Return the normalization of the blocks as they are now."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from decrappify._version import __version__
+from decrappify._version import RELEASE
 from decrappify.restoration.frame_choice import spelled
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _WORDS = {
 def settings_of(job: Job) -> Settings:
     """Return all that decides the pixels of a result, apart from how the network is run, as plain values."""
     return {
-        "software": __version__,
+        "software": RELEASE,
         "model": f"{job.model.name} {job.model.sha256[:12]}",
         "movie_shape": list(job.movie.shape),
         "movie_dtype": job.movie.dtype.name,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decrappify._common.plotting import new_figure
 from decrappify.errors import InputError
 from decrappify.io.outputs import atomic_output, check_output
 from decrappify.movie import Array
@@ -55,9 +56,6 @@ def plot_monitors(
     Path
         `path`.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     check_output(path, overwrite=overwrite)
     limits = limits or Limits()
     if len(verdict.feasible) != len(rows):
@@ -65,8 +63,7 @@ def plot_monitors(
     everything = [baseline, *rows]
     scale = 100 / images_total if images_total else 1
     share = [row.images_seen * scale for row in everything]
-    figure = Figure(figsize=(13, 6.2))
-    FigureCanvasAgg(figure)
+    figure = new_figure(13, 6.2)
     figure.subplots_adjust(left=0.04, right=0.99, bottom=0.1, top=0.94, wspace=0.2, hspace=0.22)
     axes = list(figure.subplots(2, 4, sharex=True).flat)
     for axis, (title, lines, allowed) in zip(axes, _panels(everything, limits), strict=False):

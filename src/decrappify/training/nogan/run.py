@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.plotting import new_figure
 from decrappify.losses import content_loss
 from decrappify.training.config.nogan import NoganConfig
 from decrappify.training.data.training_data import TrainingData
@@ -128,11 +129,7 @@ class NoganRun:
 
 def plot_log(rows: Sequence[Row], folder: Path) -> None:
     """Plot losses and validation of each phase against time, as ``log.png``."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 3.2))
-    FigureCanvasAgg(figure)
+    figure = new_figure(11, 3.2)
     figure.subplots_adjust(left=0.055, right=0.99, bottom=0.145, top=0.9, wspace=0.26)
     phases = list(dict.fromkeys(row["phase"] for row in rows))
     for axes, (key, label) in zip(figure.subplots(1, len(_PLOTTED)), _PLOTTED, strict=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from decrappify._common.plotting import new_figure
 from decrappify.movie import Array
 from decrappify.training.engine.training_log import Row
 
@@ -15,12 +16,8 @@ COLUMNS = ("step", "learning_rate", "loss", "stability", "val_psnr", "val_psnr_s
 
 def plot_loss(rows: Sequence[Row], folder: Path) -> None:
     """Plot training loss and validation PSNR against the step, as ``loss.png``."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     steps = [int(row["step"]) for row in rows]
-    figure = Figure(figsize=(8, 3))
-    FigureCanvasAgg(figure)
+    figure = new_figure(8, 3)
     figure.subplots_adjust(left=0.105, right=0.985, bottom=0.155, top=0.895, wspace=0.28)
     left, right = figure.subplots(1, 2)
     losses = [float(row["loss"]) for row in rows]

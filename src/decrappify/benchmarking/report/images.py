@@ -1,58 +1,59 @@
-"""Crops and kymographs as PNG: all of one image at one contrast, errors in one scale from blue over white to red."""
+"""Crops, error maps and kymographs as PNG: one contrast per image, errors from blue (too dark) to red."""
 
 from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from decrappify.benchmarking.evidence import TRUTH, Evidence
+from decrappify._common.plotting import new_figure, png_bytes
+from decrappify.benchmarking.evidence import REFERENCE, Evidence
 from decrappify.benchmarking.methods import INPUT
+from decrappify.benchmarking.report.results import Results, ViewRecord
 from decrappify.movie import Array
-
-if TYPE_CHECKING:
-    from decrappify.benchmarking.report import Report, ViewRecord
 
 _BLUE, _WHITE, _RED = (33, 82, 172), (250, 250, 250), (178, 24, 33)
 
 
 def contrast(evidence: Evidence) -> tuple[float, float]:
-    """Grey levels shown as black and white: 0.5 and 99.8 % of the truth's crop, or of the input's."""
+    """Return the gray levels shown as black and white: 0.5 and 99.8 % of the crop of the reference, or of the input."""
     crops = evidence.crops
-    judge = crops.get(TRUTH, crops.get(INPUT, next(iter(crops.values()))))
+    judge = crops.get(REFERENCE, crops.get(INPUT, next(iter(crops.values()))))
     low, high = (float(level) for level in np.percentile(judge, [0.5, 99.8]))
     return low, high if high > low else low + 1
 
 
 def errors(evidence: Evidence) -> dict[str, Array]:
-    """Subtract the truth from every result; without a truth, the input: what was changed."""
-    judge = TRUTH if TRUTH in evidence.crops else INPUT
+    """Subtract the reference from every result; without a reference, subtract the input."""
+    judge = REFERENCE if REFERENCE in evidence.crops else INPUT
     if judge not in evidence.crops:
         return {}
-    return {name: crop - evidence.crops[judge] for name, crop in evidence.crops.items() if name not in (judge, TRUTH)}
+    return {
+        name: crop - evidence.crops[judge] for name, crop in evidence.crops.items() if name not in (judge, REFERENCE)
+    }
 
 
 def error_limit(evidence: Evidence) -> float:
-    """Error shown in full colour: 99 % of all methods' errors lie within."""
+    """Return the error shown in full color: 99 % of the errors of all methods lie within."""
     every = errors(evidence)
     limit = max((float(np.percentile(np.abs(error), 99)) for error in every.values()), default=0.0)
     return limit or 1.0
 
 
-def grey_png(image: Array, low: float, high: float) -> bytes:
-    """Write a (Y, X) image as 8-bit PNG, `low` black and `high` white."""
+def gray_png(image: Array, low: float, high: float) -> bytes:
+    """Return a (Y, X) image as 8-bit PNG, `low` black and `high` white."""
     return _png(_scaled(image, low, high))
 
 
 def error_png(error: Array, limit: float) -> bytes:
-    """Write a (Y, X) error as PNG with a palette: blue is too dark, white right, red too bright."""
+    """Return a (Y, X) error as PNG with a palette: blue is too dark, white correct, red too bright."""
     return _png(_scaled(error, -limit, limit), palette=diverging())
 
 
 def diverging() -> Array:
-    """Palette of 256 colours, (256, 3) uint8."""
+    """Return a palette of 256 colors, (256, 3) uint8."""
     at = np.linspace(-1, 1, 256)[:, None]
     ends = np.where(at < 0, np.array(_BLUE), np.array(_RED))
     share = np.abs(at) ** 0.8
@@ -60,22 +61,18 @@ def diverging() -> Array:
 
 
 def data_url(png: bytes) -> str:
-    """Make a PNG an address that holds its own data."""
+    """Return a PNG as a data URL."""
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
-def sheet_png(report: Report, view: ViewRecord) -> bytes:
-    """Draw the crops of all methods and the truth, their errors, and the kymographs of a movie on one sheet."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    evidence = report.evidence[view.name]
-    names = [name for name in (*report.names, TRUTH) if name in evidence.crops]
+def sheet_png(results: Results, view: ViewRecord) -> bytes:
+    """Draw crops of all methods and the reference, error maps, and kymographs of a movie on one sheet."""
+    evidence = results.evidence[view.name]
+    names = [name for name in (*results.names, REFERENCE) if name in evidence.crops]
     low, high = contrast(evidence)
     wrong, limit = errors(evidence), error_limit(evidence)
     n_rows = 2 + bool(evidence.kymographs)
-    figure = Figure(figsize=(2.6 * len(names), 2.8 * n_rows), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(2.6 * len(names), 2.8 * n_rows, layout="constrained")
     rows: list[dict[str, tuple[Array, Any, float, float]]] = [
         {name: (evidence.crops[name], "gray", low, high) for name in names},
         {name: (error, _color_map(), -limit, limit) for name, error in wrong.items()},
@@ -98,9 +95,7 @@ def sheet_png(report: Report, view: ViewRecord) -> bytes:
             axes.set_axis_off()
             if row == 0:
                 axes.set_title(name)
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=130, facecolor="white")
-    return data.getvalue()
+    return png_bytes(figure, dpi=130)
 
 
 def _color_map() -> Any:
@@ -117,10 +112,10 @@ def _scaled(image: Array, low: float, high: float) -> Array:
 def _png(levels: Array, palette: Array | None = None) -> bytes:
     from PIL import Image
 
-    picture = Image.fromarray(levels, "L")
+    image = Image.fromarray(levels, "L")
     if palette is not None:
-        picture = Image.frombytes("P", picture.size, levels.tobytes())
-        picture.putpalette(palette.ravel().tolist())
+        image = Image.frombytes("P", image.size, levels.tobytes())
+        image.putpalette(palette.ravel().tolist())
     data = io.BytesIO()
-    picture.save(data, format="PNG", optimize=True)
+    image.save(data, format="PNG", optimize=True)
     return data.getvalue()

@@ -1,0 +1,79 @@
+"""Sentences of the report: facts on each image, and remarks on how the metrics were computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from decrappify.benchmarking.evidence import Evidence
+from decrappify.benchmarking.report.results import Results, ViewRecord
+from decrappify.metrics.metric import format_number
+
+_SAMPLED = "MS-SSIM, MicroSSIM, foreground SSIM, FRC and spectra"
+
+
+def facts(view: ViewRecord, evidence: Evidence) -> str:
+    """Return size, data range, resolution and the shown part of an image in one line."""
+    found = [f"{view.size[0]} × {view.size[1]} pixels"]
+    if view.kind != "still":
+        found.append(f"{view.n_frames} {'frames' if view.kind == 'movie' else 'slices'}, number {evidence.t} shown")
+    if view.scale > 1:
+        found.append(f"{view.scale} times finer than the input")
+    if view.pixel_size_um is not None:
+        found.append(f"{view.pixel_size_um:.4g} µm per pixel")
+    origin = "given" if view.data_range_from == "given" else f"of the {view.data_range_from}"
+    found.append(f"D = {view.data_range:.4g} gray levels ({origin})")
+    shown = evidence.crops[next(iter(evidence.crops))].shape
+    if shown != tuple(view.size):
+        place = f"from row {evidence.rows.start}, column {evidence.columns.start}"
+        found.append(f"shown: {shown[0]} × {shown[1]} pixels {place}")
+    for role, value in (("input", view.source_resolution_px), ("reference", view.reference_resolution_px)):
+        if value is not None:
+            resolution = f"{format_number(value)} px" if math.isfinite(value) else "none found, for noise"
+            found.append(f"decorrelation resolution of the {role}: {resolution}")
+    if view.halves is not None:
+        found.append(view.halves)
+    return "; ".join(found) + "."
+
+
+def remarks(results: Results) -> list[str]:
+    """Return the remarks that apply to these results."""
+    return [*_on_frc(results), *_on_sampling(results), *_on_levels(results)]
+
+
+def _on_frc(results: Results) -> Iterator[str]:
+    yield (
+        "FRC against a clean reference has the threshold 0.5; 1/7 is for two independent noisy halves: a noisy image "
+        "whose halves correlate by F correlates with the reference by sqrt(2F / (1 + F)), which is 0.5 for F = 1/7."
+    )
+    gains = [f"{name} {gain:.3g}" for name, gain in results.micro_ssim_gains.items() if gain is not None]
+    if gains:
+        yield f"Gain of MicroSSIM for the dataset: {', '.join(gains)}."
+
+
+def _on_sampling(results: Results) -> Iterator[str]:
+    fewer = sorted({view.sampled_frames for view in results.views if view.sampled_frames < view.n_frames})
+    if fewer:
+        yield f"{_SAMPLED} of long movies are from {' or '.join(map(str, fewer))} frames spread over them."
+    if any(view.sampled_size != tuple(view.size) for view in results.views):
+        yield f"{_SAMPLED} of large frames are from the 2048 pixels in the middle."
+    dropped = sorted({view.ms_ssim_scales for view in results.views if view.ms_ssim_scales is not None} - {5})
+    if dropped:
+        yield f"Frames too small for the five scales of MS-SSIM had {', '.join(map(str, dropped))}."
+    yield (
+        "Decorrelation resolution is measured on inputs and references only: "
+        "sharpness that a network adds would count as resolution."
+    )
+
+
+def _on_levels(results: Results) -> Iterator[str]:
+    if results.settings["levels"] == "fit":
+        yield (
+            "Source and reference have different gray levels: every result was mapped to the reference by one affine "
+            "fit, so PSNR equals SI-PSNR. The affine slope is that of this fit."
+        )
+    if any(view.halves for view in results.views):
+        yield (
+            "Confirmed resolution, in source pixels: the restored half of the data against the raw other half, "
+            "threshold 1/7. Detail that only the method added does not count."
+        )

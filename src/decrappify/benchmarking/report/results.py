@@ -1,0 +1,168 @@
+"""Results of a benchmark: metrics per image and method, means with intervals, and paired differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from decrappify.benchmarking.evidence import Evidence
+from decrappify.benchmarking.methods import GAUSSIAN, INPUT
+from decrappify.benchmarking.scoring import Score
+from decrappify.metrics.bootstrap import Interval, bootstrap_interval, paired_difference
+from decrappify.metrics.metric import Metric
+from decrappify.metrics.registry import list_metrics
+
+HEADLINES = ("psnr", "ssim", "micro_ssim", "frc_px")
+
+
+@dataclass
+class ViewRecord:
+    """One scored image: a channel of a pair.
+
+    Attributes
+    ----------
+    field_of_view : str
+        Images of one field of view are averaged before any interval is computed.
+    size : (int, int)
+        Pixels (Y, X) of the reference's grid.
+    data_range : float
+        D, from the "reference", the "source" or "given".
+    sampled_frames, sampled_size : int, (int, int)
+        Frames, and pixels (Y, X) of them, used for MS-SSIM, MicroSSIM, foreground SSIM, FRC and spectra.
+    source_resolution_px, reference_resolution_px : float or None
+        Decorrelation resolution of the middle frame, each on its own grid.
+    notes : dict
+        Settings that a method chose for this image.
+    """
+
+    name: str
+    field_of_view: str
+    kind: str
+    n_frames: int
+    size: tuple[int, ...]
+    scale: int
+    pixel_size_um: float | None
+    has_reference: bool
+    data_range: float
+    data_range_from: str
+    sampled_frames: int
+    sampled_size: tuple[int, int]
+    ms_ssim_scales: int | None
+    source_resolution_px: float | None
+    reference_resolution_px: float | None
+    halves: str | None
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass
+class Results:
+    """What `benchmark` measured, and the statistics of it.
+
+    Attributes
+    ----------
+    methods : tuple of (name, kind)
+        In the order of the tables; kind is "baseline", "model" or "callable".
+    views : tuple of ViewRecord
+        The images, one for each channel of each pair.
+    scores : dict
+        ``scores[method][image name].values`` maps the key of a metric to its value; None or missing where a metric does
+        not apply.
+    """
+
+    methods: tuple[tuple[str, str], ...]
+    views: tuple[ViewRecord, ...]
+    scores: Mapping[str, Mapping[str, Score]]
+    evidence: Mapping[str, Evidence] = field(repr=False)
+    micro_ssim_gains: Mapping[str, float | None]
+    seed: int
+    settings: Mapping[str, Any]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the methods."""
+        return tuple(name for name, _ in self.methods)
+
+    @property
+    def baseline(self) -> str | None:
+        """The method that differences are relative to: the best Gaussian filter, or else the input."""
+        return next((name for name in (GAUSSIAN, INPUT) if name in self.names), None)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Metrics with a value for at least one method and image, in the order of the tables."""
+        known = {
+            key
+            for scores in self.scores.values()
+            for score in scores.values()
+            for key, value in score.values.items()
+            if value is not None
+        }
+        return tuple(metric for metric in list_metrics("report") if metric.key in known)
+
+    @property
+    def sections(self) -> dict[str, list[Metric]]:
+        """The metrics by section."""
+        sections: dict[str, list[Metric]] = {}
+        for metric in self.metrics:
+            sections.setdefault(metric.section, []).append(metric)
+        return sections
+
+    @property
+    def headlines(self) -> tuple[Metric, ...]:
+        """The metrics of plots and differences."""
+        by_key = {metric.key: metric for metric in self.metrics}
+        return tuple(by_key[key] for key in HEADLINES if key in by_key)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the metrics."""
+        return tuple(metric.key for metric in self.metrics)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of view, in order."""
+        return tuple(dict.fromkeys(view.field_of_view for view in self.views))
+
+    def field_number(self, view: ViewRecord) -> int:
+        """Return the number of an image's field of view, from 1."""
+        return self.fields.index(view.field_of_view) + 1
+
+    def value(self, method: str, view: str, key: str) -> float:
+        """Return one metric of one image; NaN where it does not apply."""
+        score = self.scores[method].get(view)
+        value = None if score is None else score.values.get(key)
+        return math.nan if value is None else float(value)
+
+    def per_field(self, method: str, key: str) -> list[float]:
+        """Average a metric over the images of each field of view; NaN for a field without it."""
+        found: dict[str, list[float]] = {place: [] for place in self.fields}
+        for view in self.views:
+            value = self.value(method, view.name, key)
+            if not math.isnan(value):
+                found[view.field_of_view].append(value)
+        return [float(np.mean(values)) if values else math.nan for values in found.values()]
+
+    def interval(self, method: str, key: str) -> Interval:
+        """Return the mean of a metric over fields of view with its 95 % bootstrap interval."""
+        return bootstrap_interval(self.per_field(method, key), np.random.default_rng(self.seed))
+
+    def mean(self, method: str, key: str) -> float:
+        """Return the mean of a metric over fields of view."""
+        return self.interval(method, key).mean
+
+    def difference(self, method: str, baseline: str, key: str) -> Interval:
+        """Return the paired difference ``method - baseline`` over fields of view with its 95 % bootstrap interval."""
+        rng = np.random.default_rng(self.seed)
+        return paired_difference(self.per_field(method, key), self.per_field(baseline, key), rng)
+
+    def basis(self) -> str:
+        """Return a sentence on what means and intervals are computed from."""
+        n = len(self.fields)
+        few = "; with so few, look at the single values" if 1 < n < 10 else ""
+        interval = "no intervals" if n < 2 else f"with 95 % bootstrap intervals over fields of view{few}"
+        images = f"{len(self.views)} image{'s' * (len(self.views) != 1)}"
+        return f"means over {n} field{'s' * (n != 1)} of view ({images}), {interval}"

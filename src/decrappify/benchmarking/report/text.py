@@ -1,0 +1,59 @@
+"""The report as text for a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from decrappify.benchmarking.report.results import Results
+from decrappify.errors import printable
+from decrappify.metrics.bootstrap import Interval
+from decrappify.metrics.metric import Metric, format_change
+
+
+def table(results: Results) -> str:
+    """Return means and intervals of all methods, and the paired differences; a star marks the best of a line."""
+    rows = [("", *results.names)]
+    for section, metrics in results.sections.items():
+        rows.append((section.upper(), *("" for _ in results.names)))
+        for metric in metrics:
+            intervals = {name: results.interval(name, metric.key) for name in results.names}
+            best = metric.best({name: interval.mean for name, interval in intervals.items()})
+            cells = (_cell(interval, metric, name == best) for name, interval in intervals.items())
+            rows.append((f"  {metric.title}", *cells))
+    return "\n".join([*_aligned(rows), "", results.basis(), *_differences(results)])
+
+
+def signed(interval: Interval, metric: Metric) -> str:
+    """Return a difference with its sign and bounds.
+
+    >>> from decrappify.metrics import get_metric
+    >>> signed(Interval(0.5, 0.25, 1.0, 5), get_metric("psnr"))
+    '+0.50 [+0.25, +1.00]'
+    """
+    mean, low, high = (format_change(value, metric) for value in interval[:3])
+    return mean if math.isnan(interval.low) else f"{mean} [{low}, {high}]"
+
+
+def _cell(interval: Interval, metric: Metric, is_best: bool) -> str:
+    mean, low, high, _ = interval
+    bounds = "" if math.isnan(low) else f" [{metric.format(low)}, {metric.format(high)}]"
+    return f"{metric.format(mean)}{'*' if is_best else ''}{bounds}"
+
+
+def _differences(results: Results) -> list[str]:
+    baseline, metrics = results.baseline, results.headlines
+    if baseline is None or not metrics or len(results.names) < 2:
+        return []
+    rows = [(f"MINUS {baseline.upper()}", *(metric.title for metric in metrics))]
+    for name in results.names:
+        if name != baseline:
+            intervals = [(metric, results.difference(name, baseline, metric.key)) for metric in metrics]
+            rows.append((f"  {name}", *(signed(interval, metric) for metric, interval in intervals)))
+    return ["", *_aligned(rows)]
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    rows = [tuple(map(printable, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,395 @@
+"""All metrics, each defined once: the order here is that of every table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from decrappify.errors import InputError
+from decrappify.metrics.metric import TABLES, Direction, Metric
+
+F = TypeVar("F", bound=Callable[..., Any])
+_METRICS: dict[str, Metric] = {}
+
+
+def register_metric(
+    *,
+    key: str,
+    label: str,
+    direction: Direction,
+    meaning: str,
+    unit: str = "",
+    section: str = "Other",
+    digits: int = 2,
+    exponent: bool = False,
+    tables: tuple[str, ...] = TABLES,
+) -> Callable[[F], F]:
+    """Register the decorated function as a metric of scorecards, benchmark reports and the napari table.
+
+    Parameters
+    ----------
+    key, label, direction, meaning, unit, section, digits, exponent, tables
+        As for `Metric`.
+
+    Returns
+    -------
+    callable
+        A decorator, which returns the function unchanged.
+
+    Raises
+    ------
+    InputError
+        If the key is taken or not an identifier, or a parameter of the function is not one of `QUANTITIES`.
+
+    Examples
+    --------
+    >>> @register_metric(key="mae", label="MAE", direction="lower", meaning="mean absolute error", digits=1)
+    ... def mean_absolute_error(restored, reference):
+    ...     return np.abs(restored - reference).mean()
+    >>> from decrappify.metrics import score_movie
+    >>> score_movie(np.arange(16.0).reshape(4, 4) + 2, np.arange(16.0).reshape(4, 4)).mae
+    2.0
+    >>> unregister_metric("mae")
+    """
+
+    def register(function: F) -> F:
+        if key in _METRICS:
+            raise InputError(f"metric {key!r} is registered already; choose another key")
+        _METRICS[key] = Metric(
+            key=key,
+            label=label,
+            unit=unit,
+            direction=direction,
+            meaning=meaning,
+            function=function,
+            section=section,
+            digits=digits,
+            exponent=exponent,
+            tables=tables,
+        )
+        return function
+
+    return register
+
+
+def unregister_metric(key: str) -> None:
+    """Remove a metric.
+
+    Raises
+    ------
+    InputError
+        If there is no metric with this key.
+    """
+    get_metric(key)
+    del _METRICS[key]
+
+
+def get_metric(key: str) -> Metric:
+    """Return a metric by its key.
+
+    Raises
+    ------
+    InputError
+        If there is no metric with this key.
+
+    Examples
+    --------
+    >>> get_metric("psnr").label, get_metric("psnr").needs
+    ('PSNR', ('pixel_sums', 'data_range'))
+    """
+    if key not in _METRICS:
+        raise InputError(f"metric {key!r} is unknown; the metrics are {', '.join(_METRICS)}")
+    return _METRICS[key]
+
+
+def list_metrics(table: str | None = None) -> tuple[Metric, ...]:
+    """Return all metrics, or those of one table, section by section.
+
+    Parameters
+    ----------
+    table : {"scorecard", "report"}, optional
+        Only the metrics of this table.
+
+    Examples
+    --------
+    >>> [metric.key for metric in list_metrics("scorecard")][:3]
+    ['psnr', 'si_psnr', 'nrmse']
+    """
+    sections = list(dict.fromkeys(metric.section for metric in _METRICS.values()))
+    ordered = sorted(_METRICS.values(), key=lambda metric: sections.index(metric.section))
+    return tuple(metric for metric in ordered if table is None or table in metric.tables)
+
+
+def _nan_as_none(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+_FIDELITY, _STRUCTURE, _DETAIL, _MOVIE = "Fidelity", "Structure", "Detail", "Movie"
+_BLIND, _COST = "Without the truth", "Cost"
+_REPORT, _SCORECARD = ("report",), ("scorecard",)
+
+register_metric(
+    key="psnr",
+    label="PSNR",
+    unit="dB",
+    section=_FIDELITY,
+    direction="higher",
+    meaning="mean squared error relative to the data range D",
+)(lambda pixel_sums, data_range: pixel_sums.psnr(data_range))
+
+register_metric(
+    key="si_psnr",
+    label="SI-PSNR",
+    unit="dB",
+    section=_FIDELITY,
+    direction="higher",
+    meaning="PSNR after the best gain and offset, thus independent of both",
+)(lambda pixel_sums, data_range: pixel_sums.si_psnr(data_range))
+
+
+@register_metric(
+    key="nrmse",
+    label="NRMSE, affine",
+    section=_FIDELITY,
+    direction="lower",
+    digits=4,
+    exponent=True,
+    meaning="error after the best gain and offset, relative to p99.9 - p0.1",
+)
+def _nrmse(pixel_sums: Any, pixel_sample: Any, reference_range: float) -> float:
+    from decrappify.metrics.fidelity import nrmse_from
+
+    return nrmse_from(pixel_sums, pixel_sample, reference_range)
+
+
+register_metric(
+    key="slope",
+    label="affine slope",
+    section=_FIDELITY,
+    direction=1.0,
+    digits=3,
+    meaning="gain that fits the result to the reference; noise lowers it",
+)(lambda affine_slope: affine_slope)
+
+register_metric(
+    key="intercept",
+    label="affine intercept",
+    unit="grey",
+    section=_FIDELITY,
+    direction=0.0,
+    meaning="offset that fits the result to the reference",
+    tables=_SCORECARD,
+)(lambda pixel_sums: pixel_sums.intercept)
+
+register_metric(
+    key="linearity_slope",
+    label="linearity slope",
+    section=_FIDELITY,
+    direction=1.0,
+    digits=3,
+    meaning="restored over reference gray level; below 1, contrast is compressed",
+)(lambda linearity: _nan_as_none(linearity.slope))
+
+register_metric(
+    key="linearity_intercept",
+    label="linearity intercept",
+    unit="grey",
+    section=_FIDELITY,
+    direction=0.0,
+    meaning="restored gray level where the reference is 0",
+    tables=_SCORECARD,
+)(lambda linearity: _nan_as_none(linearity.intercept))
+
+register_metric(
+    key="linearity_deviation_percent",
+    label="linearity deviation",
+    unit="%",
+    section=_FIDELITY,
+    direction="lower",
+    meaning="largest deviation from a straight line",
+)(lambda linearity: _nan_as_none(linearity.largest_deviation_percent))
+
+register_metric(
+    key="ssim",
+    label="SSIM",
+    section=_STRUCTURE,
+    direction="higher",
+    digits=4,
+    meaning="structural similarity (Wang et al. 2004); raised by dark background",
+)(lambda mean_ssim: mean_ssim)
+
+register_metric(
+    key="ms_ssim",
+    label="MS-SSIM",
+    section=_STRUCTURE,
+    direction="higher",
+    digits=4,
+    meaning="SSIM over several scales",
+    tables=_REPORT,
+)(lambda mean_ms_ssim: mean_ms_ssim)
+
+register_metric(
+    key="micro_ssim",
+    label="MicroSSIM",
+    section=_STRUCTURE,
+    direction="higher",
+    digits=4,
+    meaning="SSIM without background and with one gain for the dataset",
+    tables=_REPORT,
+)(lambda ssim_terms, micro_ssim_gain: ssim_terms.similarity(1.0, micro_ssim_gain).mean())
+
+register_metric(
+    key="foreground_ssim",
+    label="foreground SSIM",
+    section=_STRUCTURE,
+    direction="higher",
+    digits=4,
+    meaning="SSIM above the Otsu threshold of the reference",
+    tables=_REPORT,
+)(lambda foreground_similarity: foreground_similarity.mean() if foreground_similarity.size else None)
+
+
+@register_metric(
+    key="frc_px",
+    label="FRC resolution",
+    unit="px",
+    section=_DETAIL,
+    direction="lower",
+    meaning="period at which Fourier ring correlation falls below 0.5; 2 px is the limit",
+    tables=_REPORT,
+)
+def _frc_px(ring_correlation: Any) -> float:
+    from decrappify.metrics.resolution import AGAINST_REFERENCE
+
+    return float(ring_correlation.resolution_px(AGAINST_REFERENCE))
+
+
+register_metric(
+    key="band_coarse_db",
+    label="power, coarse",
+    unit="dB",
+    section=_DETAIL,
+    direction=0.0,
+    meaning="restored over reference power at 0.05-0.125 cycles/px",
+    tables=_REPORT,
+)(lambda band_ratios: band_ratios[0])
+
+register_metric(
+    key="band_middle_db",
+    label="power, middle",
+    unit="dB",
+    section=_DETAIL,
+    direction=0.0,
+    meaning="restored over reference power at 0.125-0.25 cycles/px",
+    tables=_REPORT,
+)(lambda band_ratios: band_ratios[1])
+
+register_metric(
+    key="band_fine_db",
+    label="power, fine",
+    unit="dB",
+    section=_DETAIL,
+    direction=0.0,
+    meaning="the same at 0.25-0.45 cycles/px; above 0: noise or invention",
+    tables=_REPORT,
+)(lambda band_ratios: band_ratios[2])
+
+register_metric(
+    key="confirmed_px",
+    label="confirmed resolution",
+    unit="px",
+    section=_DETAIL,
+    direction="lower",
+    meaning="period at which a restored half agrees with the other raw half, threshold 1/7",
+    tables=_REPORT,
+)(lambda confirmed_px: confirmed_px)
+
+register_metric(
+    key="tde",
+    label="TDE",
+    section=_MOVIE,
+    direction="lower",
+    digits=3,
+    meaning="error of frame differences; 1 for a frozen movie",
+)(lambda frame_steps, pixel_sums: frame_steps.tde(pixel_sums.slope))
+
+register_metric(
+    key="tdr",
+    label="TDR",
+    section=_MOVIE,
+    direction=1.0,
+    digits=3,
+    meaning="strength of frame differences; below 1: ghosting, above 1: flicker",
+)(lambda frame_steps: frame_steps.tdr())
+
+register_metric(
+    key="flicker_floor",
+    label="flicker floor",
+    unit="of D",
+    section=_MOVIE,
+    direction="lower",
+    digits=4,
+    exponent=True,
+    meaning="change of static pixels; 0 for a frozen movie",
+)(lambda flicker, data_range: flicker / data_range)
+
+register_metric(
+    key="flicker_ratio",
+    label="flicker / input",
+    section=_MOVIE,
+    direction="lower",
+    digits=3,
+    meaning="flicker floor relative to that of the input",
+)(lambda flicker, source_flicker: flicker / source_flicker)
+
+register_metric(
+    key="gain_jitter",
+    label="gain jitter",
+    section=_MOVIE,
+    direction="lower",
+    digits=4,
+    exponent=True,
+    meaning="standard deviation of the gain over frames",
+)(lambda frame_gains: np.std(frame_gains) if frame_gains else None)
+
+register_metric(
+    key="noise_sigma",
+    label="noise estimate",
+    unit="grey",
+    section=_BLIND,
+    direction=None,
+    digits=3,
+    meaning="remaining noise; also lowered by over-smoothing",
+)(lambda noise: noise.sigma if noise.n else None)
+
+register_metric(
+    key="source_noise_sigma",
+    label="noise estimate of input",
+    unit="grey",
+    section=_BLIND,
+    direction=None,
+    digits=3,
+    meaning="noise of the input, for comparison",
+    tables=_SCORECARD,
+)(lambda source_noise: source_noise.sigma if source_noise.n else None)
+
+register_metric(
+    key="residual_autocorrelation",
+    label="residual whiteness",
+    section=_BLIND,
+    direction=0.0,
+    digits=3,
+    meaning="correlation in the removed part; above 0: lost structure, below: noise left",
+)(lambda residual: residual.autocorrelation if residual.pixels else None)
+
+register_metric(
+    key="megapixels_per_s",
+    label="speed",
+    unit="MP/s",
+    section=_COST,
+    direction=None,
+    meaning="output megapixels per second on this machine",
+    tables=_REPORT,
+)(lambda megapixels_per_s: megapixels_per_s)
