@@ -15,7 +15,7 @@ import zarr
 import decrappify
 from decrappify import samples
 from decrappify.cli import main
-from decrappify.cli_errors import flags_of, with_options
+from decrappify.cli.messages import flags_of, with_options
 from decrappify.crappify import Crappifier, Gaussian, preset_names
 from decrappify.errors import MissingFileError
 from decrappify.io import open_movie, save_movie
