@@ -1,4 +1,4 @@
-"""decrappify: make good images bad on purpose, learn the way back, run it over real stills and movies.
+"""decrappify: degrade good images on purpose, train networks to reverse it, and restore real stills and movies.
 
 The public names load on first use, so that ``import decrappify`` and ``decrappify --help`` stay fast.
 """
@@ -47,7 +47,7 @@ _HOMES = {
     "train_nogan": "training",
 }
 
-# Rooms that `dc.networks.create(...)` and the like reach without an import of their own.
+# Sub-packages available as attributes (`dc.networks.create(...)`) without an explicit import.
 _ROOMS = frozenset(
     {"benchmarking", "colorization", "crappify", "datasets", "io", "losses", "metrics", "networks", "restoration"}
     | {"samples", "training"}

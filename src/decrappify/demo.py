@@ -1,4 +1,4 @@
-"""The demo: restore a simulated movie with known truth, or the user's own, and show what was gained."""
+"""The demo: restore a simulated movie with a known reference, or the user's movie, and report the improvement."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _RESULTS = ("restored.ome.zarr", "restored.ome.tif", "restored.mp4", "restored.p
 def run_demo(
     path: Path | None, output: Path, *, model: str | None = None, device: str = "auto", progress: Any = None
 ) -> Iterator[str]:
-    """Restore a movie into `output` as OME-Zarr, OME-TIFF, mp4 and one picture, and yield lines to print.
+    """Restore a movie into `output` as OME-Zarr, OME-TIFF, mp4 and one PNG, and yield lines to print.
 
     Parameters
     ----------
     path : Path or None
-        The user's movie; None simulates one (moving filaments, vesicles and nuclei) with known truth.
+        The user's movie; None simulates one (moving filaments, vesicles and nuclei) with a known reference.
     output : Path
         Folder for ``restored.ome.zarr``, ``restored.ome.tif``, ``restored.mp4`` and ``restored.png``; results of an
         earlier demo in it are replaced.
     model : str, optional
-        Shipped name or model file; by default the movie or the still model, as the movie has frames.
+        Shipped name or model file; by default the movie model if the movie has several frames, else the still model.
     device : str
         "auto", "cpu", "cuda" or "mps".
     progress : callable, optional
@@ -42,9 +42,9 @@ def run_demo(
     Raises
     ------
     InputError
-        If the movie is itself a result in `output`, or the model upsamples, which leaves nothing to compare with.
+        If the movie is itself a result in `output`, or the model upsamples, so that no comparison is possible.
     OutputExistsError
-        If `output` holds files of these names, but no ``restored.png``: they are not those of a finished demo.
+        If `output` holds files of these names but no ``restored.png``: they are not those of a finished demo.
     """
     from decrappify.io import open_movie, save_movie
     from decrappify.model import load_model
@@ -90,18 +90,18 @@ def _results(folder: Path, source: Path | None) -> list[Path]:
     if source is not None and source.resolve() in [result.resolve() for result in results]:
         raise InputError(f"{source} is the result of an earlier demo and would be replaced; choose another --output")
     found = [result for result in results if os.path.lexists(result)]
-    if found and results[-1] not in found:  # the picture, which only a demo writes, and writes last
+    if found and results[-1] not in found:  # the PNG, which only a demo writes, and as its last file
         raise OutputExistsError(f"{found[0]} is not of a finished demo and would be replaced; choose another --output")
     return results
 
 
 def _middle_slice(movie: Movie) -> Movie:
-    """Pick what films, pictures and scores can show of a stack."""
+    """Return the middle slice of a stack: videos, PNG and scores are two-dimensional."""
     return movie if movie.shape[2] == 1 else movie.select(slices=movie.shape[2] // 2)
 
 
 def _table(source: Movie, restored: Movie, truth: Movie | None) -> Iterator[str]:
-    """Figures of source, best Gaussian filter and restored movie; without truth only what needs none."""
+    """Yield metrics of source, best Gaussian filter and restored movie; without a reference those that need none."""
     if truth is None:
         card = score_movie(restored, source=source)
         yield from _aligned([("no truth: only what can be said without", "restored", ""), *card.rows()])
@@ -130,7 +130,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _draw(source: Movie, restored: Movie, truth: Movie | None, path: Path) -> None:
-    """Draw input | restored | truth of the middle frame at one contrast, and below them their richest detail."""
+    """Plot input | restored | reference of the middle frame at one contrast, and the detail of most contrast below."""
     middle = source.shape[0] // 2
     images = {"input": source.frame(middle), "restored": restored.frame(middle)}
     if truth is not None:
@@ -149,7 +149,7 @@ def _draw(source: Movie, restored: Movie, truth: Movie | None, path: Path) -> No
 
 
 def _detail(image: Array, share: float = 0.3) -> tuple[float, float, float, float]:
-    """Find the window (fractions y0, y1, x0, x1) of the given share of the frame with the most contrast."""
+    """Return the window (fractions y0, y1, x0, x1) of the given share of the frame with the most contrast."""
     from scipy.ndimage import uniform_filter
 
     side = min(max(8, int(min(image.shape) * share)), *image.shape)

@@ -1,4 +1,4 @@
-"""Public names of a room that load on first use (PEP 562), so that importing the room stays fast."""
+"""Lazy loading of the public names of a package (PEP 562), so that importing the package stays fast."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 
 def lazy_names(room: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make ``__getattr__`` and ``__dir__`` of a package.
+    """Create ``__getattr__`` and ``__dir__`` of a package.
 
     Parameters
     ----------
     room : str
-        The package, by its ``__name__``.
+        The ``__name__`` of the package.
     homes : mapping of str to str
-        The module of the package that each public name lives in.
+        The module of the package that defines each public name.
 
     Examples
     --------
