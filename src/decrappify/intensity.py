@@ -53,7 +53,7 @@ class Normalization:
         return self.invert_counted(values, dtype)[0]
 
     def invert_counted(self, values: Array, dtype: DTypeLike) -> tuple[Array, tuple[int, int]]:
-        """Return the result of `invert` and the number of pixels clipped at the lower and at the upper limit of `dtype`.
+        """Return the result of `invert`, and the number of pixels clipped at the lower and upper limits of `dtype`.
 
         Pixels within 1 % of the unit range beyond a limit are not counted: noise around a dark level of 0 lies there.
 
@@ -70,7 +70,7 @@ class Normalization:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormalizationRule:
-    """Rule by which `measure` finds a movie's normalization; stored in the model so that training and restoration agree.
+    """Rule by which `measure` finds a movie's normalization; stored in the model for use in training and restoration.
 
     Attributes
     ----------
@@ -226,8 +226,8 @@ def measure(
     Raises
     ------
     InputError
-        If the planes contain NaN (and `nan` is "error"), the channel is constant or was never recorded, or the statistics
-        lack it.
+        If the planes contain NaN (and `nan` is "error"), the channel is constant or was never recorded, or the
+        statistics lack it.
     """
     rule = rule or NormalizationRule()
     if isinstance(rule, ChannelStatistics):

@@ -42,7 +42,7 @@ def open_movie(
     ----------
     source : path, array, image object or Movie
         A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of image files; a numpy, dask or zarr array
-        (Y, X), (T, Y, X) or (T, C, Z, Y, X); an xarray ``DataArray``, whose dimensions, coordinates and attributes define
+        (Y, X), (T, Y, X) or (T, C, Z, Y, X); an xarray ``DataArray``, whose dimensions, coordinates and attributes set
         axes, pixel size, interval and channel names; an ``AICSImage`` or ``BioImage``; a Movie.
     scene : int or str
         Which image, by number or name (see `scenes`), if a file has several. By default the first one, with a
@@ -203,8 +203,8 @@ def save_movie(
         True, or a callable like ``tqdm``: ``progress(total=, desc=, unit=)`` returns an object with ``update(n)`` and
         ``close()``.
     dtype : dtype, optional
-        Stored dtype: rounded and clipped, never rescaled; by default the dtype of the movie. A warning states the share of
-        clipped pixels.
+        Stored dtype: rounded and clipped, never rescaled; by default the dtype of the movie. A warning states the
+        share of clipped pixels.
 
     Returns
     -------

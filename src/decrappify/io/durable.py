@@ -1,4 +1,4 @@
-"""Crash-safe files and folders: synchronized and atomic writes, comparison, deletion, and conversion of write errors."""
+"""Crash-safe files and folders: atomic, synchronized writes, comparison, deletion, and conversion of write errors."""
 
 from __future__ import annotations
 

@@ -141,7 +141,8 @@ def find_damage(packets: FilmPackets, decoded: Decoded | None, time_base: Fracti
     """Return the damage found from the packets and the decoder output.
 
     A frame is lost if its packet was rejected, it was not decoded, or the file announces but does not contain it. A
-    frame is flawed if the decoder marked it, or it is predicted from a damaged one (every frame up to the next key frame).
+    frame is flawed if the decoder marked it, or it is predicted from a damaged one (all frames up to the next key
+    frame).
 
     Parameters
     ----------

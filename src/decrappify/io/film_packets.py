@@ -78,13 +78,13 @@ class FilmPackets:
 
     @property
     def hidden_by_edits(self) -> str:
-        """A sentence about the frames cut by the edit list of a film, empty if there are none."""
+        """Return a sentence about the frames cut by the edit list of a film, empty if there are none."""
         n = self.n_found - len(self.rows)
         return f"{n} of {self.n_found} frames are cut away by the film's edit list and are not read" if n else ""
 
     @property
     def have_times(self) -> bool:
-        """Whether every frame has a unique time stamp."""
+        """Return whether every frame has a unique time stamp."""
         times = [row.time for row in self.rows]
         return bool(times) and None not in times and len(set(times)) == len(times)
 
