@@ -139,7 +139,7 @@ def _unit(ome: Any, attribute: str) -> str | None:
 
 
 def _micrometres(obj: Any, axis: str, size: Any) -> float | None:
-    # Readers that know no unit speak of micrometres.
+    # Readers without units use micrometres.
     return to_micrometres(size, _axis_unit(obj, axis) or "um")
 
 

@@ -189,7 +189,7 @@ def _number(value: Any) -> float | None:
 
 
 def _only_ome_image(attrs: Mapping[str, Any]) -> Any | None:
-    """Return ``Pixels`` of the only image of an OME model among the attributes; None for several, as it is ambiguous."""
+    """Return ``Pixels`` of the only image of an OME model among the attributes; None for several (ambiguous)."""
     for model in attrs.values():
         images = getattr(model, "images", None)
         if isinstance(images, Sequence) and len(images) == 1:

@@ -134,7 +134,7 @@ def _odd_names(names: Sequence[str]) -> list[str]:
 
 
 def _chosen(fields: list[Field]) -> tuple[list[Field], bool] | str:
-    """Return the fields that place a file, with roles, and whether they are certain; or the reason if there are none."""
+    """Return the fields that place a file, with roles, and whether they are certain; or why there are none."""
     has_axis = any(field.role and field.role in "TCZ" and field.varies for field in fields)
     needs_words = has_axis or not _is_unique([field for field in fields if field.role])
     words = [field for field in fields if not field.role and field.kind == "word"]
@@ -160,7 +160,7 @@ def _chosen(fields: list[Field]) -> tuple[list[Field], bool] | str:
 
 
 def _precedes(number: Field, others: Sequence[Field], fields: Sequence[Field]) -> bool:
-    """Return whether an unlabeled number, such as in exp2_c1, precedes other fields and is not zero-padded like 0001."""
+    """Return whether an unlabeled number, such as in exp2_c1, precedes other fields and is not padded like 0001."""
     order = [field.values for field in fields]
     is_padded = any(len(value) > 2 and value[0] == "0" for value in number.values)
     return not is_padded and any(order.index(other.values) > order.index(number.values) for other in others)
