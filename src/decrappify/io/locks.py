@@ -245,7 +245,7 @@ class OutputLock:
         return mine
 
     def _check_first(self, descriptor: int, mine: Holder, ended: set[str]) -> None:
-        """Raise if another process wrote its entry first: without a system lock, the first of simultaneous ones wins."""
+        """Raise if another process wrote its entry first, which has the lock if the system supports none."""
         time.sleep(_PAUSE_S)
         others = [each for each in parse_lock(read_entries(descriptor)).unreleased if each.token not in ended]
         if others and others[0].token != mine.token:

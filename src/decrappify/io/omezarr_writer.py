@@ -183,8 +183,8 @@ class ZarrMovieWriter:
     def write_region(self, t: int, c: int, z: int, rows: slice, columns: slice, values: Array) -> None:
         """Write a rectangle of one plane, for planes too large for memory; end each plane with `complete_plane`.
 
-        `rows` and `columns` start on multiples of 512 and end on one or at the border, so that each chunk belongs to one
-        region.
+        `rows` and `columns` start on multiples of 512 and end on one or at the border, so that each chunk belongs to
+        one region.
         """
         for part, size in zip((rows, columns), self.shape[3:], strict=True):
             if (

@@ -96,7 +96,7 @@ def refuse_input(output: str | os.PathLike[str], movie: Movie) -> None:
 
 
 def refuse_overlap(output: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:
-    """Raise InputError if an output is, lies in, or contains an input (links resolved), or an input is in its working folder.
+    """Raise InputError if an output is, lies in, or contains an input (links resolved), or its working folder does.
 
     Raises
     ------

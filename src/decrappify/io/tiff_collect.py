@@ -41,7 +41,7 @@ def collected_metadata(file: Any, series: Any, layout: Layout) -> TiffMetadata:
 
     Notes
     -----
-    Programs with metadata of their format come first, then ImageJ's metadata, then tifffile's, then the resolution tags.
+    Programs with metadata of their format come first, then ImageJ's metadata, tifffile's, and the resolution tags.
     """
     sizes = layout.sizes
     found = [metadata for metadata in _of_programs(file, series, layout) if metadata is not None]

@@ -111,9 +111,10 @@ def sample_names(samples: int) -> list[str]:
 def _imagej_size(tags: Any, axis: str, unit: str) -> float | None:
     """Return the pixel size if the description and the ResolutionUnit tag both state a unit.
 
-    ImageJ writes its unit and no unit in the tag. Micro-Manager, and programs derived from it, write "um" and pixels per
-    centimeter, which ImageJ reads accordingly (``FileOpener.decodeDescriptionString``). Others write ImageJ's unit and
-    leave inch or cm in the tag by default. If one of the two readings is implausible for a microscope, the other is used.
+    ImageJ writes its unit, and no unit in the tag. Micro-Manager, and programs derived from it, write "um" and pixels
+    per centimeter, which ImageJ reads accordingly (``FileOpener.decodeDescriptionString``). Others write ImageJ's unit
+    and leave inch or cm in the tag by default. If one of the readings is implausible for a microscope, the other is
+    used.
     """
     by_text, by_tag = to_micrometres(_units_per_dot(tags, axis), unit), _tag_size(tags, axis)
     if by_text is None or by_tag is None:

@@ -1,4 +1,4 @@
-"""Memory that this process may still take: what the host, its control groups and its own limits leave."""
+"""Memory available to this process, limited by the host, its control groups and its resource limits."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path, PurePosixPath
 from decrappify.errors import DeviceMemoryError
 
 _UNLIMITED = 1 << 60  # version 1 writes the largest multiple of a page for "no limit"
-_CHECKED_FROM = 64 << 20  # bytes: smaller arrays are not worth a look at the limits
+_CHECKED_FROM = 64 << 20  # bytes: for smaller arrays the limits are not checked
 
 
 def available_memory() -> int:
-    """Return the bytes that new arrays of this process can take.
+    """Return the number of bytes available for new arrays of this process.
 
-    The least of what is free on the host, in each control group (containers, batch systems) that holds this process,
-    and below its own limits of address space and data (``ulimit -v``, ``ulimit -d``).
+    The minimum of the free memory of the host, of each control group (containers, batch systems) of this process, and
+    of its limits of address space and data (``ulimit -v``, ``ulimit -d``).
     """
     import psutil
 
@@ -27,7 +27,7 @@ def available_memory() -> int:
 
 
 def check_memory(nbytes: int, what: str, remedy: str) -> None:
-    """Refuse an array that does not fit into memory, before it is allocated.
+    """Raise DeviceMemoryError if an array does not fit into memory, before it is allocated.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def in_units(nbytes: float) -> str:
 
 
 def control_group_rooms(groups: str, mounts: str, root: Path = Path("/")) -> list[int]:
-    """Return what each memory limit of the control groups around a process leaves, in bytes; empty without limits.
+    """Return the free bytes below each memory limit of the control groups of a process; empty without limits.
 
     Parameters
     ----------
@@ -71,9 +71,9 @@ def control_group_rooms(groups: str, mounts: str, root: Path = Path("/")) -> lis
 
     Notes
     -----
-    File pages that are not in use (``inactive_file``) are given back under pressure and count as free. Version 2 limits
-    by ``memory.max`` and, by slowing down, ``memory.high``; version 1 by ``memory.limit_in_bytes``. A limit on any
-    group above that of the process holds too.
+    File pages that are not in use (``inactive_file``) are released under pressure and count as free. Version 2 limits
+    by ``memory.max`` and, by slowing down, ``memory.high``; version 1 by ``memory.limit_in_bytes``. Limits of all
+    parent groups apply too.
     """
     rooms = []
     for folder, top, version in _memory_groups(groups, mounts, root):
@@ -88,7 +88,7 @@ def control_group_rooms(groups: str, mounts: str, root: Path = Path("/")) -> lis
 
 
 def _memory_groups(groups: str, mounts: str, root: Path) -> Iterator[tuple[Path, Path, int]]:
-    """Folder of the process's group, that of the mounted hierarchy, and the version."""
+    """Yield the folder of the process's group, that of the mounted hierarchy, and the version."""
     paths: dict[int, str] = {}
     for line in groups.splitlines():
         number, _, rest = line.partition(":")
@@ -107,7 +107,7 @@ def _memory_groups(groups: str, mounts: str, root: Path) -> Iterator[tuple[Path,
             continue
         top = root / place[4].replace("\\040", " ").lstrip("/")
         inside = PurePosixPath(paths[version])
-        # A container without a namespace of its own sees the path on the host, and only its own part mounted.
+        # A container without a separate namespace sees the path on the host, and only its part mounted.
         if inside.is_relative_to(place[3]):
             inside = inside.relative_to(place[3])
         folder = top / str(inside).lstrip("/")
