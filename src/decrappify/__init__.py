@@ -48,7 +48,7 @@ _HOMES = {
 }
 
 # Sub-packages available as attributes (`dc.networks.create(...)`) without an explicit import.
-_ROOMS = frozenset(
+_SUBPACKAGES = frozenset(
     {"benchmarking", "colorization", "crappify", "datasets", "io", "losses", "metrics", "networks", "restoration"}
     | {"samples", "training"}
 )
@@ -59,7 +59,7 @@ __all__ = ["__version__", *sorted(_HOMES)]
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f"decrappify.{_HOMES[name]}"), name)
-    if name in _ROOMS:
+    if name in _SUBPACKAGES:
         return import_module(f"decrappify.{name}")
     raise AttributeError(f"module 'decrappify' has no attribute {name!r}")
 

@@ -55,9 +55,9 @@ def run_demo(
     loaded = load_model(model)
     if loaded.scale != 1:
         raise InputError(f"model {model!r} has scale {loaded.scale}, the demo needs scale 1; use decrappify restore")
-    store, tiff, film, picture = _results(output, path)
-    source, truth = (given, None) if given is not None else _simulated()
-    known = "truth unknown" if truth is None else "truth known"
+    store, tiff, film, png = _results(output, path)
+    source, reference = (given, None) if given is not None else _simulated()
+    known = "truth unknown" if reference is None else "truth known"
     yield f"{source.name}: {source.shape[0]} frames of {source.shape[3]} x {source.shape[4]} pixels, {known}"
     started = time.perf_counter()
     restored = restore(source, loaded, store, device=device, overwrite=True, progress=progress)
@@ -68,10 +68,10 @@ def run_demo(
     source, restored = _middle_slice(source), _middle_slice(restored)
     save_movie(restored, film, overwrite=True)
     yield ""
-    yield from _table(source, restored, truth)
+    yield from _table(source, restored, reference)
     yield ""
-    _draw(source, restored, truth, picture)
-    yield from (f"wrote {written}" for written in (store, tiff, film, picture))
+    _plot(source, restored, reference, png)
+    yield from (f"wrote {written}" for written in (store, tiff, film, png))
 
 
 def _simulated() -> tuple[Movie, Movie]:
@@ -100,26 +100,26 @@ def _middle_slice(movie: Movie) -> Movie:
     return movie if movie.shape[2] == 1 else movie.select(slices=movie.shape[2] // 2)
 
 
-def _table(source: Movie, restored: Movie, truth: Movie | None) -> Iterator[str]:
+def _table(source: Movie, restored: Movie, reference: Movie | None) -> Iterator[str]:
     """Yield metrics of source, best Gaussian filter and restored movie; without a reference those that need none."""
-    if truth is None:
+    if reference is None:
         card = score_movie(restored, source=source)
         yield from _aligned([("no truth: only what can be said without", "restored", ""), *card.rows()])
         return
-    movies = {"input": source, "best Gaussian": _filtered(source, truth), "restored": restored}
-    cards = {name: _figures(score_movie(movie, truth, source)) for name, movie in movies.items()}
+    movies = {"input": source, "best Gaussian": _filtered(source, reference), "restored": restored}
+    cards = {name: _metric_texts(score_movie(movie, reference, source)) for name, movie in movies.items()}
     rows = [("", *movies)]
     rows += [(row, *(cards[name].get(row, "") for name in movies)) for row in ("PSNR", "SSIM", "flicker floor")]
     yield from _aligned(rows)
     yield "the widths of the Gaussian filter were chosen by looking at the truth"
 
 
-def _figures(card: Scorecard) -> dict[str, str]:
+def _metric_texts(card: Scorecard) -> dict[str, str]:
     return {label: value for label, value, _ in card.rows()}
 
 
-def _filtered(source: Movie, truth: Movie) -> Movie:
-    noisy, good = (np.asarray(movie)[:, 0, 0] for movie in (source, truth))
+def _filtered(source: Movie, reference: Movie) -> Movie:
+    noisy, good = (np.asarray(movie)[:, 0, 0] for movie in (source, reference))
     return source.derived(ArraySource(best_gaussian(noisy, good).restored, "TYX"))
 
 
@@ -129,12 +129,12 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _draw(source: Movie, restored: Movie, truth: Movie | None, path: Path) -> None:
+def _plot(source: Movie, restored: Movie, reference: Movie | None, path: Path) -> None:
     """Plot input | restored | reference of the middle frame at one contrast, and the detail of most contrast below."""
     middle = source.shape[0] // 2
     images = {"input": source.frame(middle), "restored": restored.frame(middle)}
-    if truth is not None:
-        images["truth"] = truth.frame(middle)
+    if reference is not None:
+        images["truth"] = reference.frame(middle)
     low, high = np.percentile(images["restored"], [0.5, 99.8])
     figure = new_figure(3.6 * len(images), 7.4, layout="constrained", facecolor="black")
     for row, zoomed in enumerate((False, True)):

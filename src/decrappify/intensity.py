@@ -49,7 +49,7 @@ class Normalization:
         return values.astype(np.float32, copy=False)
 
     def invert(self, values: Array, dtype: DTypeLike) -> Array:
-        """Convert network units to gray levels of `dtype`, rounded (integers) and clipped, never rescaled or wrapped."""
+        """Convert network units to gray levels of `dtype`: rounded (integers) and clipped, not rescaled or wrapped."""
         return self.invert_counted(values, dtype)[0]
 
     def invert_counted(self, values: Array, dtype: DTypeLike) -> tuple[Array, tuple[int, int]]:

@@ -7,14 +7,14 @@ from importlib import import_module
 from typing import Any
 
 
-def lazy_names(room: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+def lazy_names(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Create ``__getattr__`` and ``__dir__`` of a package.
 
     Parameters
     ----------
-    room : str
+    package : str
         The ``__name__`` of the package.
-    homes : mapping of str to str
+    modules : mapping of str to str
         The module of the package that defines each public name.
 
     Examples
@@ -25,8 +25,8 @@ def lazy_names(room: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any
     """
 
     def get(name: str) -> Any:
-        if name in homes:
-            return getattr(import_module(f"{room}.{homes[name]}"), name)
-        raise AttributeError(f"module {room!r} has no attribute {name!r}")
+        if name in modules:
+            return getattr(import_module(f"{package}.{modules[name]}"), name)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
-    return get, lambda: sorted(homes)
+    return get, lambda: sorted(modules)

@@ -146,7 +146,7 @@ def _scene_name(scene: ElementTree.Element) -> str | None:
 
 def _color(channel: ElementTree.Element | None) -> str | None:
     text = "" if channel is None else (channel.findtext("Color") or "").strip().removeprefix("#")
-    digits = text[-6:].upper()  # eight digits are alpha, then the colour
+    digits = text[-6:].upper()  # eight digits are alpha, then the color
     return digits if len(digits) == 6 and set(digits) <= set("0123456789ABCDEF") else None
 
 

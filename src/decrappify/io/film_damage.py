@@ -47,8 +47,8 @@ class FilmDamage:
         Their positions, as far as known.
     flawed : frozenset of int
         Time stamps of the flawed frames, in units of the stream.
-    Reason why the file cannot be read to its end, empty if it can.
-        Why the file cannot be read to its end, empty if it can.
+    unread : str
+        Reason why the file cannot be read to its end, empty if it can.
     """
 
     n_frames: int

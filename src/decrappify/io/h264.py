@@ -11,7 +11,7 @@ def x264_options(**options: str) -> dict[str, str]:
     """Return options for a libx264 encoder: `options`, and the settings that make its output repeatable.
 
     With its AVX-512 code, libx264 (core 165, as in PyAV 18) weights macroblocks by their later use (``mbtree``) with
-    other last bits from run to run, and about one film in ten gets other bytes. Its AVX2 code is repeatable.
+    other last bits from run to run, and about one film in ten has other bytes. Its AVX2 code is repeatable.
 
     Examples
     --------

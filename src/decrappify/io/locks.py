@@ -60,8 +60,8 @@ class OutputLock:
 
     Parameters
     ----------
-    The output, a file or folder that need not exist; its parent folder must exist.
-        The output, a file or folder that need not exist; its folder must.
+    target : Path
+        The output, a file or folder that need not exist; its parent folder must exist.
     shown : Path, optional
         The name for messages; `target` by default.
 

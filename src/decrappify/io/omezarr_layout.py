@@ -85,7 +85,7 @@ def images_of(path: Path, attributes: dict[str, Any], *, again: bool = False) ->
 
     Notes
     -----
-    One small document is read per well of a plate and per image of a bioformats2raw folder; label images are no
+    One small document is read per well of a plate and per image of a bioformats2raw folder; label images are not
     scenes.
     """
     ome = ome_attributes(attributes)

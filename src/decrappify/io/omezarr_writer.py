@@ -72,8 +72,8 @@ class ZarrMovieWriter:
         True if finished planes were found.
     partial_path : Path
         The store while it grows.
-    Identifies the written content for a later run, if this one is killed; `run_key` by default.
-        Says what has been written, for a later run of a killed one; `run_key` by default.
+    placed_key : str
+        Identifies the written content for a later run, if this one is killed; `run_key` by default.
 
     Raises
     ------

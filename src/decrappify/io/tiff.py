@@ -75,7 +75,7 @@ def scene_names(path: Path) -> list[str | None]:
     """Return the name of every scene, None for a scene without a name.
 
     Scenes are the images of OME-XML, positions, mosaic tiles and other series of pages; thumbnails, labels and levels
-    of pyramids are not. Of a set of files those with planes in the file at `path` come first.
+    of pyramids are not. In a set of files those with planes in the file at `path` are first.
     """
     path = _file_of(path)
     with unreadable(path), tifffile_messages():

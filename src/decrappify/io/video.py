@@ -157,7 +157,7 @@ class VideoSource:
         except BaseException:
             self._container.close()
             raise
-        self._stream.codec_context.thread_count = 1  # see `read`; a film that is dropped may be freed after a fork, too
+        self._stream.codec_context.thread_count = 1  # see `read`; a film may also be freed after a fork
         self._stream.codec_context.options = dict(STRICT_DECODING)
         self._process = os.getpid()
         self._decoded = self._container.decode(self._stream)

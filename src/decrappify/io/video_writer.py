@@ -94,15 +94,15 @@ class _Display:
         self.ranges = _display_ranges(movie, low, high, together=self._is_rgb)
         self._colors = _colors(movie)
 
-    def picture(self, t: int) -> Array:
+    def image(self, t: int) -> Array:
         channels = [_to_unit(self._movie.frame(t, c), low, high) for c, (low, high) in enumerate(self.ranges)]
         if len(channels) == 1:
-            picture = channels[0]
+            image = channels[0]
         elif self._is_rgb:
-            picture = np.stack(channels, axis=-1)
+            image = np.stack(channels, axis=-1)
         else:
-            picture = np.einsum("cyx,cs->yxs", np.stack(channels), self._colors)
-        eight_bit = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+            image = np.einsum("cyx,cs->yxs", np.stack(channels), self._colors)
+        eight_bit = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
         odd_rows, odd_columns = (size % 2 for size in eight_bit.shape[:2])
         return np.pad(eight_bit, [(0, odd_rows), (0, odd_columns), (0, 0)][: eight_bit.ndim], mode="edge")
 
@@ -125,10 +125,10 @@ def _encode(movie: Movie, display: _Display, path: Path, bar: Any) -> None:
         codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
         codec.color_range = _LIMITED_RANGE
         for t in range(len(movie)):
-            picture = display.picture(t)
-            frame = av.VideoFrame.from_ndarray(picture, format="gray" if picture.ndim == 2 else "rgb24")
+            image = display.image(t)
+            frame = av.VideoFrame.from_ndarray(image, format="gray" if image.ndim == 2 else "rgb24")
             # Gray has no color space to convert: naming one costs up to 3 gray levels and tints the image.
-            space = None if picture.ndim == 2 else _BT709
+            space = None if image.ndim == 2 else _BT709
             frame = frame.reformat(format="yuv420p", dst_colorspace=space, dst_color_range=_LIMITED_RANGE)
             frame.colorspace = _BT709
             frame.pts = t

@@ -50,7 +50,7 @@ def check_threads(wanted: int, what: str) -> None:
 
 @cache
 def check_torch_threads() -> None:
-    """Raise ThreadLimitError if torch could not start its threads: OpenMP then ends the process without our message.
+    """Raise ThreadLimitError if torch could not start its threads: OpenMP would end the process without a message.
 
     Checked once per process, as the threads persist.
 

@@ -113,6 +113,7 @@ class InputRecord:
 
         A file written in place with its time set back differs only in its pixels from a file with changed mode or
         links.
+
         Raises
         ------
         ChangedInputError

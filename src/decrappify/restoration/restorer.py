@@ -110,7 +110,7 @@ class Restorer:
     def load(self, frame: Array) -> Tensor:
         """Prepare a normalized frame (C, Y, X) float32 for the network: padded, and on the device if it fits."""
         padded = torch.from_numpy(np.ascontiguousarray(self.grid((frame.shape[-2], frame.shape[-1])).pad(frame)))
-        return padded.to(self._home(padded.nbytes))
+        return padded.to(self._storage_device(padded.nbytes))
 
     def restore_window(self, window: Array) -> Array:
         """Restore the middle frame of a window.
@@ -171,18 +171,18 @@ class Restorer:
     def _restore_once(self, frames: Sequence[Tensor], grid: TileGrid) -> Array:
         scale = self.network.scale
         shape = (self.network.out_channels, grid.padded_shape[0] * scale, grid.padded_shape[1] * scale)
-        home = self._home(4 * int(np.prod(shape)))
-        output = torch.zeros(shape, device=home)
+        storage = self._storage_device(4 * int(np.prod(shape)))
+        output = torch.zeros(shape, device=storage)
         for row, column in grid:
             if self.cancel is not None and self.cancel.is_set():
                 raise RestorationCancelled("restoration was cancelled")
             source = torch.cat([frame[:, row.source, column.source] for frame in frames])
-            prediction = self.network(source[None].to(self.network.device))[0, :, row.kept, column.kept].to(home)
-            weights = torch.from_numpy(row.weights[:, None] * column.weights).to(home)
+            prediction = self.network(source[None].to(self.network.device))[0, :, row.kept, column.kept].to(storage)
+            weights = torch.from_numpy(row.weights[:, None] * column.weights).to(storage)
             output[:, row.place, column.place] += prediction * weights
         return output[:, : grid.frame_shape[0] * scale, : grid.frame_shape[1] * scale].cpu().numpy()
 
-    def _home(self, nbytes: int) -> torch.device:
+    def _storage_device(self, nbytes: int) -> torch.device:
         """Return the device for whole frames of `nbytes`: the network's, unless too little memory remains for tiles."""
-        roomy = 16 * nbytes < free_memory(self.network.device)
-        return self.network.device if roomy else torch.device("cpu")
+        fits = 16 * nbytes < free_memory(self.network.device)
+        return self.network.device if fits else torch.device("cpu")

@@ -58,6 +58,7 @@ def automatic_backend(network: nn.Module, device: torch.device, precision: str, 
     saves on a preview, an image or a short movie. Everything else uses torch: ONNX Runtime is slower than OpenVINO in
     each case and takes longer to prepare, `torch.compile` gains nothing on the CPU after up to a minute of compiling,
     neither gains more than a tenth on DeOldify's generators, and other precisions were not measured.
+
     Parameters
     ----------
     network : nn.Module
