@@ -1,4 +1,4 @@
-"""The demo: restore a simulated movie with a known reference, or the user's movie, and report the improvement."""
+"""Demo: restore a simulated movie with a known reference, or the user's movie, and report the improvement."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run_demo(
         Folder for ``restored.ome.zarr``, ``restored.ome.tif``, ``restored.mp4`` and ``restored.png``; results of an
         earlier demo in it are replaced.
     model : str, optional
-        Shipped name or model file; by default the movie model if the movie has several frames, else the still model.
+        Shipped name or model file; by default the movie model for 3 frames or more, else the still model.
     device : str
         "auto", "cpu", "cuda" or "mps".
     progress : callable, optional

@@ -53,7 +53,7 @@ def open_movie(
     frame_interval_s : float, optional
         Seconds between frames, if the value of the file is wrong or absent.
     pixel_size_um : float or sequence, optional
-        Micrometres: one number for Y and X, or (y, x), or (z, y, x) with None for unknown values.
+        Micrometers: one number for Y and X, or (y, x), or (z, y, x) with None for unknown values.
     axes : str, optional
         For arrays (stored Zarr arrays too) and TIFF: one letter of ``TCZYX`` per dimension, ``S`` for color samples. A
         plain three-dimensional TIFF is a movie (T) by default; ``axes="ZYX"`` makes it a Z-stack. Arrays whose last

@@ -27,7 +27,7 @@ def parse_metadata(xml: str, name: str) -> ElementTree.Element:
 
 
 def pixel_size_um(root: ElementTree.Element) -> PixelSize:
-    """Return the pixel size (z, y, x) in micrometres.
+    """Return the pixel size (z, y, x) in micrometers.
 
     Only ``Scaling/Items`` is used: ``Distance`` elements elsewhere describe the PSF or the scale before
     processing.

@@ -29,7 +29,7 @@ def from_image_object(obj: Any, *, scene: int | str | None = None, frame_interva
     """Wrap an opened ``AICSImage`` or ``BioImage``; pixels are read through its dask array, one plane at a time.
 
     Color samples (its axis ``S``) become channels R, G, B; transparency is dropped. A color CZI is read into memory,
-    since both libraries return wrong colors otherwise; `open_czi` reads it lazily. Sizes in nanometres, milliseconds
+    since both libraries return wrong colors otherwise; `open_czi` reads it lazily. Sizes in nanometers, milliseconds
     and the like in an OME file are converted: the objects themselves return them without their unit.
 
     Parameters
@@ -139,7 +139,7 @@ def _unit(ome: Any, attribute: str) -> str | None:
 
 
 def _micrometres(obj: Any, axis: str, size: Any) -> float | None:
-    # Readers without units use micrometres.
+    # Readers without units use micrometers.
     return to_micrometres(size, _axis_unit(obj, axis) or "um")
 
 

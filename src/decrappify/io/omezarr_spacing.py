@@ -21,7 +21,7 @@ class Spacing(NamedTuple):
     Attributes
     ----------
     pixel_size_um : tuple of (float or None)
-        (z, y, x) in micrometres.
+        (z, y, x) in micrometers.
     frame_interval_s : float or None
         Seconds.
     unitless : dict

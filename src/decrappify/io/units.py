@@ -1,4 +1,4 @@
-"""Conversion of the length and time units of image files to micrometres and seconds."""
+"""Conversion of the length and time units of image files to micrometers and seconds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SECONDS_PER = {name: size for names, size in _SECONDS.items() for name in names
 
 
 def to_micrometres(value: object, unit: str | None) -> float | None:
-    r"""Convert a length to micrometres; None if the value or the unit ("pixel", "", None) is not a physical size.
+    r"""Convert a length to micrometers; None if the value or the unit ("pixel", "", None) is not a physical size.
 
     >>> to_micrometres(65, "nm"), to_micrometres(0.1, "\\u00B5m"), to_micrometres(1, "pixel")
     (0.065, 0.1, None)

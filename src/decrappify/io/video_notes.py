@@ -20,7 +20,7 @@ class VideoNotes:
     frame_interval_s : float or None
         Seconds between frames of the movie; the film itself has a rate suitable for viewing.
     pixel_size_um : tuple
-        (z, y, x) in micrometres, None where unknown.
+        (z, y, x) in micrometers, None where unknown.
     channel_names : tuple of str
         Channels of the movie, which are merged in the film.
     size : tuple of int

@@ -115,7 +115,7 @@ class OmeZarrSource:
             check_decoded_size(f"a chunk of {self._path}", nbytes, file.stat().st_size)
 
     def _read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read a region, repeated until no chunk in it is read as the fill value because of a temporary failure."""
+        """Read a region, repeatedly if a chunk may be read as the fill value because its disk was not reachable."""
         index = {"T": t, "C": c, "Z": z, "Y": rows, "X": columns}
         before: Array | None = None
         for _ in range(_ATTEMPTS):

@@ -37,7 +37,7 @@ class Movie:
     name : str
         Short name for messages and layers, usually the file's.
     pixel_size_um : tuple of (float or None)
-        Pixel size (z, y, x) in micrometres; None if unknown.
+        Pixel size (z, y, x) in micrometers; None if unknown.
     frame_interval_s : float or None
         Seconds between frames; None if unknown.
     channel_names : sequence of str, optional

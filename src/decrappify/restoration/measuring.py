@@ -299,7 +299,7 @@ def _without_outliers(sample: _Sample, usual: Normalization, *, flashes: bool) -
 
 @dataclass(slots=True)
 class _Cleaned:
-    """Result of the replacement: extremes of the planes without outliers, smallest bright and dark ones."""
+    """Result of the replacement: extremes of cleaned planes, static outliers, least bright and least dark outlier."""
 
     extremes: dict[int, tuple[float, float]] = field(default_factory=dict)
     static: tuple[tuple[int, int], ...] = ()

@@ -25,8 +25,8 @@ _LEVEL_STEP = 4.0  # the next level of brightness at which clusters are searched
 _CLUSTER = 6  # pixels of the largest cluster; the rim of a point spread function is raised with its center
 _MOST = 0.8  # fraction of a cluster's pixels from which all of it is an outlier
 _LINE = 5  # pixels of the shortest line, at most two wide
-# An outlier exceeds its neighbors by this many standard deviations of the noise, by the lower number if that is far
-# more than usual: this many times the excess of 1 pixel in 200.
+# An outlier exceeds its neighbors by this many standard deviations of the noise. The lower number is enough if that is
+# far more than usual: this many times the excess of 1 pixel in 200.
 _DEVIATIONS = 6.5, 9.0
 _TIMES_USUAL, _USUAL_PERCENTILE = 8.0, 99.5
 _NOISE_GROUPS = (50.0, 75.0, 90.0, 97.0)  # percentiles of brightness between which noise is measured
