@@ -38,7 +38,7 @@ def checked_progress(progress: Any) -> Callable[..., Any] | None:
     Parameters
     ----------
     progress : bool, callable or None
-        True for bars of tqdm; or a callable like ``tqdm``, whose bars have ``update(n)`` and ``close()``.
+        True for bars of tqdm; or a callable like ``tqdm`` that returns bars with ``update(n)`` and ``close()``.
 
     Raises
     ------

@@ -149,7 +149,7 @@ def _plot(source: Movie, restored: Movie, reference: Movie | None, path: Path) -
 
 
 def _detail(image: Array, share: float = 0.3) -> tuple[float, float, float, float]:
-    """Return the window (fractions y0, y1, x0, x1) of the given share of the frame with the most contrast."""
+    """Return the window (fractions y0, y1, x0, x1) with the most contrast; its side is `share` of the frame."""
     from scipy.ndimage import uniform_filter
 
     side = min(max(8, int(min(image.shape) * share)), *image.shape)

@@ -59,7 +59,7 @@ class MissingFileError(DecrappifyError, FileNotFoundError):
 
 
 class FormatError(DecrappifyError, OSError):
-    """A file whose content does not match its name, that is damaged, or whose format is not supported."""
+    """A file that is damaged, has a content that does not match its name, or an unsupported format."""
 
 
 class OutputExistsError(DecrappifyError, FileExistsError):

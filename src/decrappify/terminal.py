@@ -34,8 +34,8 @@ def repair_streams() -> None:
     """Open closed standard streams, and set unsupported characters to be escaped.
 
     The file number of a closed stream (``2>&-``) is free: without a repair the next opened file, such as an output,
-    would get the number, and with it all that libraries write to that stream. A stream whose encoding lacks a
-    character, such as ``µ``, shows its escape.
+    would get the number, and with it all that libraries write to that stream. If the encoding of a stream lacks a
+    character, such as ``µ``, the stream shows its escape.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:

@@ -42,8 +42,8 @@ def open_movie(
     ----------
     source : path, array, image object or Movie
         A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of image files; a numpy, dask or zarr array
-        (Y, X), (T, Y, X) or (T, C, Z, Y, X); an xarray ``DataArray``, whose dimensions, coordinates and attributes set
-        axes, pixel size, interval and channel names; an ``AICSImage`` or ``BioImage``; a Movie.
+        (Y, X), (T, Y, X) or (T, C, Z, Y, X); an xarray ``DataArray`` (its dimensions, coordinates and attributes set
+        axes, pixel size, interval and channel names); an ``AICSImage`` or ``BioImage``; a Movie.
     scene : int or str
         Which image, by number or name (see `scenes`), if a file has several. By default the first one, with a
         warning that names the others; an image object stays on its current scene. In a CZI file with views, phases or
@@ -56,8 +56,8 @@ def open_movie(
         Micrometers: one number for Y and X, or (y, x), or (z, y, x) with None for unknown values.
     axes : str, optional
         For arrays (stored Zarr arrays too) and TIFF: one letter of ``TCZYX`` per dimension, ``S`` for color samples. A
-        plain three-dimensional TIFF is a movie (T) by default; ``axes="ZYX"`` makes it a Z-stack. Arrays whose last
-        axis may be color or time, such as (512, 512, 3) and (512, 512, 50), need it.
+        plain three-dimensional TIFF is a movie (T) by default; ``axes="ZYX"`` makes it a Z-stack. Arrays with a last
+        axis that may be color or time, such as (512, 512, 3) and (512, 512, 50), need it.
     folder_as : {"auto", "movie", "images"}
         For folders. "movie": the files are planes of one movie. "images": each file is a separate image or movie,
         and a scene of the folder. "auto" decides by the file names, and if these are ambiguous by the sizes: names
@@ -247,7 +247,7 @@ def save_movie(
 
 
 def channel_index(movie: Movie, channel: int | str) -> int:
-    """Return the number of a channel given by number, name, or a number in a string (from a command line)."""
+    """Return the number of a channel from its number, its name, or a number in a string (from a command line)."""
     if not isinstance(channel, str):
         return channel
     if channel in movie.channel_names:

@@ -70,7 +70,7 @@ def listed_sizes(root: ElementTree.Element) -> dict[str, int]:
 def scene_names(root: ElementTree.Element, numbers: Sequence[int | None]) -> list[str | None]:
     """Return the names of the scenes with these numbers, None for a scene without a name.
 
-    A scene in a well is named after both, such as "P1-B4". In a file whose scenes are not numbered from 0 without gaps,
+    A scene in a well is named after both, such as "P1-B4". If the scenes are not numbered from 0 without gaps,
     a scene without a name is named after its number, such as "S5".
     """
     elements = root.findall(f"{_IMAGE}/S/Scenes/Scene")

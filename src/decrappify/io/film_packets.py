@@ -12,7 +12,7 @@ from zlib import crc32
 from decrappify.io.gif_blocks import count_gif_frames
 
 _REGULAR_SHARE, _STEPPED_SHARE = 0.5, 0.95  # of the frame intervals, in a film of constant rate
-_KNOWS_ITS_LENGTH = ("matroska", "webm")  # formats without a count of frames whose duration is exact
+_KNOWS_ITS_LENGTH = ("matroska", "webm")  # formats without a count of frames, but with an exact duration
 _MOST_SEARCHED = 1 << 24  # bytes behind the last packet
 _MAX_NOT_CODED = 8  # bytes of an MPEG-4 packet that repeats the frame before and may yield none
 

@@ -39,7 +39,7 @@ def from_image_object(obj: Any, *, scene: int | str | None = None, frame_interva
     scene : int or str, optional
         Scene number or name; the object's current scene by default.
     frame_interval_s : float, optional
-        Seconds between frames, for files whose reader does not provide it (aicsimageio never does, except for OME).
+        Seconds between frames, for files without it in the reader (in aicsimageio all except OME).
 
     Returns
     -------

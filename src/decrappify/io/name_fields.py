@@ -1,4 +1,4 @@
-"""Fields of file names: running numbers, wells, channels and words, with the axis given by their labels.
+"""Fields of file names: running numbers, wells, channels and words, with the axis named by their labels.
 
 Pure functions on strings. `decrappify.io.name_grid` arranges files by these fields.
 """

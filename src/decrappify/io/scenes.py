@@ -135,7 +135,7 @@ def several_scenes(names: Sequence[str], what: str) -> str | None:
 
 
 def scene_index(scene: int | str, names: Sequence[str], what: str) -> int:
-    """Return the number of a scene given by number, by name, or by a number in a string.
+    """Return the number of a scene from its number, its name, or a number in a string.
 
     Parameters
     ----------

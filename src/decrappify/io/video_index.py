@@ -45,7 +45,7 @@ class FrameIndex:
     def starts(self, frame: int) -> Iterator[int]:
         """Yield frames to start decoding at for `frame`, the nearest first.
 
-        Seeking uses the decoding order and may miss a key frame whose neighbors are reordered; then the previous key
+        Seeking uses the decoding order and may miss a key frame with reordered neighbors; then the previous key
         frame is used, and the beginning always works.
         """
         before = self.key_frames[: bisect_right(self.key_frames, frame)]

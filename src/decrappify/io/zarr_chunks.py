@@ -28,7 +28,7 @@ from decrappify.movie import AXES, Array, Plane
 WAYS = ("auto", "missing", "fill")
 # Largest number of stored chunks for which the store is listed on opening, by default and for absent_chunks="missing".
 LISTED, LISTED_WHEN_ASKED = 500_000, 20_000_000
-_SAMPLED = 32  # incomplete planes whose pixels are examined
+_SAMPLED = 32  # incomplete planes with examined pixels
 _NEIGHBORS = 4  # chunks of each
 
 Place = tuple[int, ...]
@@ -121,7 +121,7 @@ class StoredChunks:
         return blake2b("".join(versions).encode(), digest_size=8).hexdigest()
 
     def of_fill(self, plane: Array, t: int, c: int, z: int, rows: slice, columns: slice) -> Iterator[Place]:
-        """Yield the chunks in a region (Y, X) whose pixels there all have the fill value."""
+        """Yield the chunks of a region (Y, X) with only the fill value inside the region."""
         leading = [index // self.size[axis] for index, axis in zip((t, c, z), "TCZ", strict=True)]
         height, width = self.size["Y"], self.size["X"]
         for y in range(rows.start // height, -(-rows.stop // height)):

@@ -46,7 +46,7 @@ class OmeZarrSource:
     Attributes
     ----------
     missing : frozenset of (t, c, z)
-        Planes that were never recorded, or whose chunks were lost.
+        Planes that were never recorded, or that lost chunks.
     notes : list of str
         Notes about absent chunks for the user, one line each.
     """

@@ -35,7 +35,7 @@ def axis_letter(name: object) -> str:
 
 
 def named_axes(names: Iterable[Any] | None, ndim: int) -> str | None:
-    """Return the axes given by dimension names; None if a name is unknown or repeated, or Y or X is absent.
+    """Return the axes named by dimension names; None if a name is unknown or repeated, or Y or X is absent.
 
     >>> named_axes(("time", "y", "x"), 3), named_axes(("dim_0", "y", "x"), 3)
     ('TYX', None)
@@ -53,7 +53,7 @@ def array_axes(shape: tuple[int, ...], axes: str | None = None, *, what: str = "
     shape : tuple of int
         Shape of the array.
     axes : str, optional
-        Axes given by the user. By default (Y, X), (T, Y, X) or (T, C, Z, Y, X), by the number of dimensions.
+        Axes from the user. By default (Y, X), (T, Y, X) or (T, C, Z, Y, X), by the number of dimensions.
     what : str
         Name of the array in messages.
 
@@ -61,7 +61,8 @@ def array_axes(shape: tuple[int, ...], axes: str | None = None, *, what: str = "
     ------
     InputError
         If the axes do not match the shape, or are not passed and cannot be inferred from it: other numbers of
-        dimensions, and shapes whose last axis may be color samples or time, such as (512, 512, 3), (512, 512, 50).
+        dimensions, and shapes with a last axis that may be color samples or time, such as (512, 512, 3) and
+        (512, 512, 50).
 
     Notes
     -----

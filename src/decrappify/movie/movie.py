@@ -48,7 +48,7 @@ class Movie:
         Processing history of the movie (strings, numbers, lists; JSON-serializable).
     unitless_spacing : mapping, optional
         Distance between samples along ``"T"``, ``"Z"``, ``"Y"`` or ``"X"`` if a file has a number without a unit,
-        such as ``{"Y": 0.3, "X": 0.3}``. Ignored for axes whose pixel size or interval is known.
+        such as ``{"Y": 0.3, "X": 0.3}``. Ignored for axes with a known pixel size or interval.
     missing : iterable of (t, c, z), optional
         Planes that were never recorded; by default those of the source. They are read as zeros.
 
@@ -103,7 +103,7 @@ class Movie:
 
     @property
     def unitless_spacing(self) -> dict[str, float]:
-        """Distance between samples of the axes whose spacing is a number without a unit."""
+        """Distance between samples of the axes with a spacing without a unit."""
         known = dict(zip("TZYX", (self.frame_interval_s, *self.pixel_size_um), strict=True))
         return {axis: float(value) for axis, value in self._unitless_spacing.items() if known[axis] is None}
 

@@ -1,7 +1,7 @@
 """Flash frames: one or two consecutive frames with another brightness than the frames before and after.
 
-Only a frame whose brightness changes and returns is a flash. Light that is switched on, bleaching and transients of
-several frames are kept, and so is a frame in which only some objects light up.
+Only a frame with a brightness that changes and returns is a flash. Light that is switched on, bleaching and transients
+of several frames are kept, and so is a frame in which only some objects light up.
 """
 
 from __future__ import annotations

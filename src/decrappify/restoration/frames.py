@@ -15,7 +15,7 @@ from decrappify.restoration.measuring import Channel
 from decrappify.restoration.outliers import OutlierLimits, find_outliers, replaced
 from decrappify.restoration.repair import filled
 
-_POSITIONS = 16  # outliers of one frame whose positions are recorded
+_POSITIONS = 16  # recorded outlier positions per frame
 _LARGEST_WHOLE = 1 << 24  # pixels: of larger frames only a part is read, with some context
 _CONTEXT = 64
 

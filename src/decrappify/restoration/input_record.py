@@ -41,7 +41,7 @@ class ReadPlane(NamedTuple):
 
 
 class ChangedInputError(InputError):
-    """Error for a plane whose pixels differ from those read before.
+    """Error for a plane with pixels that differ from those read before.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class InputRecord:
             self._compare(self._sample())
 
     def confirm(self) -> None:
-        """Compare all planes whose files have changed since they were read; other planes are not read again.
+        """Compare all planes with files that have changed since they were read; other planes are not read again.
 
         A file written in place with its time set back differs only in its pixels from a file with changed mode or
         links.

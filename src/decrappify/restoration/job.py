@@ -201,7 +201,7 @@ class Job:
         return [(target.t, c, target.z) for c in range(first, first + self.out_channels)]
 
     def input_planes(self) -> list[Plane]:
-        """Return the recorded planes (t, c, z) of the input whose frames are restored."""
+        """Return the recorded planes (t, c, z) of the input that belong to the restored frames."""
         n_c, n_z = self.movie.shape[1:3]
         every = ((t, c, z) for t in self.frames for c in range(n_c) for z in range(n_z))
         return [plane for plane in every if plane not in self.lost]
@@ -269,7 +269,7 @@ class Job:
         return planes, (below, above)
 
     def empty_planes(self) -> list[Array]:
-        """Return the planes of a window whose middle frame contains only NaN."""
+        """Return the planes of a window with only NaN in the middle frame."""
         value = np.nan if self.dtype.kind == "f" else 0
         return [np.full(self.shape[3:], value, self.dtype) for _ in range(self.out_channels)]
 

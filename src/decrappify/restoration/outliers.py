@@ -72,7 +72,7 @@ class PixelNoise:
         return replace(noise, usual_excess=max(0.0, *usual))
 
     def deviation(self, level: Any) -> Any:
-        """Return the standard deviation at given gray levels."""
+        """Return the standard deviation at gray levels."""
         return np.sqrt(np.maximum(self.constant + self.slope * np.maximum(level, self.least), 0.0))
 
     def excess(self, level: Any) -> Any:
@@ -180,7 +180,7 @@ def find_outliers(plane: Array, limits: OutlierLimits) -> Mask | None:
 
 
 def replaced(plane: Array, outliers: Mask) -> Array:
-    """Return a copy of a plane whose outliers have values fitted to their surroundings.
+    """Return a copy of a plane with the outliers replaced by values fitted to their surroundings.
 
     A surface of second order is fitted to the 5 × 5 pixels around each, without outliers, and limited to the range of
     the direct neighbors; beside large clusters and borders it is the median of the known pixels around.
