@@ -42,7 +42,7 @@ class FileGuard:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The guarded files."""
+        """Guarded files."""
         return tuple(self._opened)
 
     def add(self, path: str | os.PathLike[str]) -> None:

@@ -96,12 +96,12 @@ class TileGrid:
 
     @cached_property
     def rows(self) -> tuple[Span, ...]:
-        """The tiles along Y."""
+        """Tiles along Y."""
         return self._spans(self.padded_shape[0])
 
     @cached_property
     def columns(self) -> tuple[Span, ...]:
-        """The tiles along X."""
+        """Tiles along X."""
         return self._spans(self.padded_shape[1])
 
     @property
