@@ -34,13 +34,13 @@ from results import Benchmark, Job, Row, parser, table
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from decrappify.inference.backends import RUNTIMES
+from decrappify.inference.compiling import compiled
+from decrappify.inference.folding import fold_norms
+from decrappify.inference.network import has_fast_bfloat16
+from decrappify.inference.winograd import with_winograd
 from decrappify.networks import create
 from decrappify.networks.blocks import SplitConv2d
-from decrappify.networks.compiling import compiled
-from decrappify.networks.folding import fold_norms
-from decrappify.networks.winograd import with_winograd
-from decrappify.restoration.backends.choice import RUNTIMES
-from decrappify.restoration.inference import has_fast_bfloat16
 
 NETWORK, SEED, THREADS, SMALL = "deoldify-artistic", 0, (1, 2), 112
 DIRECT, BARE = "direct convolutions, NCHW", "bare module (sums in groups), NCHW"

@@ -2,7 +2,7 @@
 
 Windows of simulated cells and filaments are restored whole and in tiles. The seam is the largest difference of any
 pixel as a share of the whole restoration's range (max - min), the worst of all movies. From it comes the rule of
-`decrappify.restoration.planning.seam_warning`: which overlaps are warned of, and with which number.
+`decrappify.inference.memory.seam_warning`: which overlaps are warned of, and with which number.
 
     python benchmarks/seams.py --threads 2                 # about 10 minutes on 2 cores
 """

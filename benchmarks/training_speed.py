@@ -82,7 +82,7 @@ def dataset(config: TrainingConfig, *, pairs: bool) -> Any:
 
 def variants(device: str, threads: int) -> dict[str, dict[str, Row]]:
     """Settings that take turns in each row: those of `TrainingConfig`, whether on `pairs`, and `threads`."""
-    from decrappify.restoration.inference import has_fast_bfloat16
+    from decrappify.inference.network import has_fast_bfloat16
 
     batches = {
         f"{n} frame{'s' * (n > 1)}, {name}": {"n_frames": n, **settings}

@@ -134,6 +134,6 @@ class RestorationNetwork(nn.Module):
         if n_frames == self.n_frames:
             return state
         raise InputError(
-            f"a network of {n_frames} frames cannot start one of {self.n_frames}: {type(self).__name__} has no rule for "
-            "it; use the same n_frames"
+            f"a {type(self).__name__} of {self.n_frames} frames cannot start from one of {n_frames}; use the same "
+            "n_frames"
         )

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from decrappify.errors import InputError
-from decrappify.restoration import planning
-from decrappify.restoration.planning import (
+from decrappify.inference import memory as planning
+from decrappify.inference.memory import (
     activation_bytes_per_pixel,
     halved,
     largest_tile,
