@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from peers.environments import interpreter
+from benchmarks.peers.environments import interpreter
 
 HERE = Path(__file__).parent
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import corpus
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from benchmarks.harness import corpus
 from decrappify import Crappifier, Movie
 from decrappify.crappify import Gaussian, Part, Poisson, SampleDown, Speckle, crappify_movie
 from decrappify.samples import simulate

@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from results import Row, table
-from stopwatch import Stopwatch, medians
+
+from benchmarks.harness.results import Row, table
+from benchmarks.harness.stopwatch import Stopwatch, medians
 
 
 def measure_nogan(films: Sequence[Any], crappifier: str, device: str, rounds: int, warm: int) -> Row:

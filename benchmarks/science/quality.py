@@ -10,9 +10,9 @@ settings where a short trial was in doubt; the workers in peers/ say which. Test
 - exposures, microtubules, wide field: measured pairs, the left part of the field trains, the right part tests.
 - micrograph × 4: every fourth pixel of a FIB-SEM image; CAREamics gets the bicubic upscaling, as it keeps the size.
 
-    python benchmarks/quality.py --runs FOLDER --environments FOLDER      # 57 rows of 3 minutes on one core each
-    python benchmarks/quality.py --only "exposures, careamics, seed 0"    # rows can be shared between two processes
-    python benchmarks/quality.py --minutes 12 --seeds 0 --tasks exposures --name quality_longer
+    python benchmarks/science/quality.py --runs FOLDER --environments FOLDER      # 57 rows of 3 minutes on one core each
+    python benchmarks/science/quality.py --only "exposures, careamics, seed 0"    # rows can be shared between two processes
+    python benchmarks/science/quality.py --minutes 12 --seeds 0 --tasks exposures --name quality_longer
 
 The environments of the peers are made on first use (9 GB, their pins clash with ours).
 """
@@ -22,37 +22,24 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tifffile
-from peers.client import Worker
-from peers.tasks import TASKS, folder_of
-from results import Benchmark, Job, Row, parser, table
 
-METHODS = {"decrappify": 1, "decrappify, 3 frames": 3, "careamics": 1, "pssr": 1, "pssr, 3 frames": 3}
-LABELS = {
-    "input": "input (bicubic)",
-    "gaussian": "best Gaussian",
-    "nlm": "non-local means",
-    "decrappify": "decrappify, 1 frame",
-    "decrappify, 3 frames": "decrappify, 3 frames",
-    "careamics": "CAREamics (CARE)",
-    "pssr": "PSSR2, 1 frame",
-    "pssr, 3 frames": "PSSR2, 3 frames",
-}
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from benchmarks.peers.methods import LABELS, METHODS, add_environments, run_of, train
+from benchmarks.peers.tasks import TASKS, folder_of
+
 ONE_SEED = "pssr, 3 frames"  # no better than one frame in these budgets
 PICTURED = ("simulated cell", "exposures", "microtubules")
 BASELINES = ("input", "gaussian", "nlm")
 FIGURES = {"psnr": "PSNR, dB", "ssim": "SSIM", "frc_px": "FRC 0.5, px", "tde": "TDE", "flicker_floor": "flicker floor"}
-
-
-def run_of(task: str, method: str, seed: int, args: argparse.Namespace) -> Path:
-    """The folder of one trained model and what it restored."""
-    home = folder_of(task, args.runs)
-    return home / "methods" / f"{method.replace(', ', '-').replace(' ', '-')}_{args.minutes:g}min_seed{seed}"
 
 
 def measure(task: str, method: str, seed: int, args: argparse.Namespace) -> Row:
@@ -62,28 +49,6 @@ def measure(task: str, method: str, seed: int, args: argparse.Namespace) -> Row:
     trained = train(program, task, METHODS[method], seed, run, args)
     restored = {path.stem: run / path.name for path in sorted((home / "test" / "low").glob("*.tif"))}
     return {"task": task, "method": method, "program": program} | trained | score(home, {method: restored})[method]
-
-
-def train(program: str, task: str, n_frames: int, seed: int, run: Path, args: argparse.Namespace) -> Row:
-    """Have a worker train, and restore the test files into the run's folder."""
-    home = folder_of(task, args.runs)
-    run.mkdir(parents=True, exist_ok=True)
-    model = run / f"model-{len(list(run.glob('model-*')))}"
-    with Worker(program, environments=args.environments, log=run / "log.txt", threads=1) as worker:
-        answer = worker.ask(
-            "train",
-            low=home / "train" / "low",
-            high=home / "train" / "high",
-            model=model,
-            cpu_seconds=60 * args.minutes,
-            seed=seed,
-            scale=TASKS[task].scale,
-            n_frames=n_frames,
-        )
-        worker.ask("load", model=model)
-        for source in sorted((home / "test" / "low").glob("*.tif")):
-            worker.ask("restore", source=source, output=run / source.name)
-    return answer
 
 
 def score(home: Path, results: dict[str, dict[str, Path]], baselines: tuple[str, ...] = ()) -> dict[str, Row]:
@@ -151,8 +116,7 @@ def _known(value: float) -> float | None:
 
 def picture(task: str, args: argparse.Namespace) -> str | None:
     """A detail of the first test file as each method restored it, with the first seed, on the truth's grey levels."""
-    from panels import save_panel
-
+    from benchmarks.harness.panels import save_panel
     from decrappify.metrics.fidelity import affine_fit
 
     home = folder_of(task, args.runs)
@@ -208,13 +172,6 @@ def _spread(values: list[float | None], digits: int) -> str:
         return "–"
     middle = f"{statistics.mean(known):.{digits}f}"
     return middle if len(known) == 1 or not digits else f"{middle} ± {statistics.stdev(known):.{digits}f}"
-
-
-def add_environments(options: argparse.ArgumentParser) -> None:
-    """The option that says where the peers live."""
-    options.add_argument(
-        "--environments", type=Path, default=Path("runs/environments"), help="folder of the peers' environments"
-    )
 
 
 def main() -> None:

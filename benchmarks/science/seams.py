@@ -4,17 +4,21 @@ Windows of simulated cells and filaments are restored whole and in tiles. The se
 pixel as a share of the whole restoration's range (max - min), the worst of all movies. From it comes the rule of
 `decrappify.restoration.planning.seam_warning`: which overlaps are warned of, and with which number.
 
-    python benchmarks/seams.py --threads 2                 # about 10 minutes on 2 cores
+    python benchmarks/science/seams.py --threads 2                 # about 10 minutes on 2 cores
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import numpy as np
-from results import Benchmark, Job, Row, parser, table
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 from decrappify import load_model
 from decrappify.model import Model, shipped_models
 from decrappify.restoration.restorer import Restorer

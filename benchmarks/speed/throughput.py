@@ -6,8 +6,8 @@
 - flops: the network's GFLOP/s against a 3 × 3 convolution of 64 channels measured in the same run, with 1 and 2
   threads.
 
-    python benchmarks/throughput.py --scratch FOLDER --threads 2    # 20 minutes on 2 idle cores
-    python benchmarks/throughput.py --scratch FOLDER --threads 2 --crop 1024   # a quarter of that; the table says so
+    python benchmarks/speed/throughput.py --scratch FOLDER --threads 2    # 20 minutes on 2 idle cores
+    python benchmarks/speed/throughput.py --scratch FOLDER --threads 2 --crop 1024   # a quarter of that; the table says so
 
 The scratch folder needs 4 GB. Times mean something only on a machine that does nothing else.
 """
@@ -29,10 +29,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peers.worker import peak_memory
-from results import Benchmark, Job, Row, parser, table
-from synthetic_movie import SEED, generate
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from benchmarks.harness.synthetic_movie import SEED, generate
+from benchmarks.peers.worker import peak_memory
 from decrappify import Movie
 
 SIZE, ROUNDS, THREADS = 2048, 3, (1, 2)
@@ -202,8 +204,8 @@ def main() -> None:
     options.add_argument("--model", default="fluorescence-movie", help="shipped name or model file")
     args = options.parse_args()
     import torch
-    from scoring import identity
 
+    from benchmarks.harness.scoring import identity
     from decrappify import load_model
 
     torch.set_num_threads(args.threads)

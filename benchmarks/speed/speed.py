@@ -10,8 +10,8 @@ seed), and take turns on the same pixels, with the same number of threads, after
 - GFLOP/s counts each pixel once, without the overlap of tiles; the peak is a 3 × 3 convolution of 64 channels in this
   process, measured in every turn with the same threads
 
-    python benchmarks/speed.py --runs FOLDER --environments FOLDER --threads 2    # 20 minutes on 2 idle cores
-    python benchmarks/speed.py --threads 1 --only "movie 100 × 512², memory"
+    python benchmarks/speed/speed.py --runs FOLDER --environments FOLDER --threads 2    # 20 minutes on 2 idle cores
+    python benchmarks/speed/speed.py --threads 1 --only "movie 100 × 512², memory"
 
 The folders are those of quality.py; models that are not there are trained first. Times mean something only on a
 machine that does nothing else; CPU seconds suffer less.
@@ -23,6 +23,7 @@ import argparse
 import json
 import shutil
 import statistics
+import sys
 import time
 from contextlib import ExitStack
 from functools import partial
@@ -32,10 +33,13 @@ from typing import Any
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from peers.client import Worker
-from peers.tasks import folder_of
-from quality import LABELS, METHODS, add_environments, run_of, train
-from results import Benchmark, Job, Row, parser, table
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from benchmarks.peers.client import Worker
+from benchmarks.peers.methods import LABELS, METHODS, add_environments, run_of, train
+from benchmarks.peers.tasks import folder_of
 
 TASK = "simulated cell"
 SCENES = {"still 1024²": (1, 1024), "still 2048²": (1, 2048), "movie 100 × 512²": (100, 512)}

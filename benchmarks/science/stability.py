@@ -6,8 +6,8 @@ space and time; frame by frame, by the shipped model of one frame; and by the sh
 trained with the stability loss. The temporal scorecard of each, mean ± standard deviation over the draws; pictures of
 one line of pixels over time go to results/stability_*.png.
 
-    python benchmarks/stability.py --threads 2                         # 6 minutes on 2 idle cores
-    python benchmarks/stability.py --only "simulated cell, 10 photons"
+    python benchmarks/science/stability.py --threads 2                         # 6 minutes on 2 idle cores
+    python benchmarks/science/stability.py --only "simulated cell, 10 photons"
 
 Other programs stand in the same table if they restore the same sources: --write FOLDER writes those as
 FOLDER/source/NAME.tif and ends. Put what METHOD makes of them into FOLDER/METHOD/NAME.tif, in the same grey levels, and
@@ -18,17 +18,21 @@ from __future__ import annotations
 
 import hashlib
 import statistics
+import sys
 from collections.abc import Sequence
 from functools import cache, partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import corpus
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from results import Benchmark, Job, Row, parser, table
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 
 Array = NDArray[Any]
 
@@ -52,8 +56,7 @@ _CHANGE = 0.2  # of the contrast, from mid-grey to black or white
 @cache
 def truths(n_frames: int) -> dict[str, Array]:
     """Truths (T, Y, X) by name."""
-    from scoring import truths as of_file
-
+    from benchmarks.harness.scoring import truths as of_file
     from decrappify.samples import simulate
 
     found = {label: truth for name in corpus.TEST_MOVIES for label, truth in of_file(name, n_frames).items()}
@@ -63,7 +66,7 @@ def truths(n_frames: int) -> dict[str, Array]:
 
 def source(label: str, level: str, seed: int, n_frames: int) -> Array:
     """One degraded movie."""
-    from scoring import LEVELS, degrade
+    from benchmarks.harness.scoring import LEVELS, degrade
 
     return degrade(truths(n_frames)[label], LEVELS[level], seed)
 
@@ -87,8 +90,7 @@ def score(results: Sequence[Array], truth: Array) -> Row:
 
 def measure(label: str, level: str, n_frames: int, models: dict[str, str], pictures: Path) -> Row:
     """All own methods on all draws of one movie."""
-    from scoring import identity, restored
-
+    from benchmarks.harness.scoring import identity, restored
     from decrappify import load_model
     from decrappify.metrics.baselines import best_gaussian
 
@@ -165,7 +167,7 @@ def _place(truth: Array) -> tuple[int, int, int]:
 
 def section(rows: list[Row]) -> str:
     """One table for each movie and level, the mean over movies, and the pictures."""
-    from scoring import LEVELS, LEVELS_IN_WORDS
+    from benchmarks.harness.scoring import LEVELS, LEVELS_IN_WORDS
 
     models = dict.fromkeys(f"{METHODS[kind]} = {name}" for row in rows for kind, name in row.get("models", {}).items())
     parts = [
@@ -261,7 +263,7 @@ def _cell(values: Sequence[float | None], factor: float) -> str:
 
 def jobs_for(args: Any, pictures: Path) -> dict[str, Job]:
     """One row a movie and level, and one for each of these and every method in --folder."""
-    from scoring import LEVELS, identity
+    from benchmarks.harness.scoring import LEVELS, identity
 
     models = {"still": args.still, "movie": args.movie}
     digests = {kind: identity(model) for kind, model in models.items()}
@@ -288,8 +290,7 @@ def jobs_for(args: Any, pictures: Path) -> dict[str, Job]:
 
 def write_sources(folder: Path, n_frames: int) -> None:
     """Write all degraded movies as float32 TIFF, for other programs."""
-    from scoring import LEVELS
-
+    from benchmarks.harness.scoring import LEVELS
     from decrappify import Movie, save_movie
 
     (folder / "source").mkdir(parents=True, exist_ok=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import corpus
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.harness import corpus
 from decrappify import Crappifier, Movie, load_model, restore
 from decrappify.crappify import Gaussian, Part, Poisson, crappify_movie
 from decrappify.metrics.scorecard import score_movie

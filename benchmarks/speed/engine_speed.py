@@ -12,8 +12,8 @@ falls on all of them; ratios are of the medians of CPU time, which such work cha
 - bfloat16: where the processor has it, at full size; elsewhere it is emulated, and once at 112 pixels is enough to see.
 
     export OMP_WAIT_POLICY=passive                # or waiting threads would count as CPU time
-    python benchmarks/engine_speed.py             # 10 minutes on 2 idle cores
-    python benchmarks/engine_speed.py --rounds 2 --runtime-size 224
+    python benchmarks/speed/engine_speed.py             # 10 minutes on 2 idle cores
+    python benchmarks/speed/engine_speed.py --rounds 2 --runtime-size 224
 
 Peak memory is what the process grew by during a variant's predictions, without the weights.
 """
@@ -23,17 +23,22 @@ from __future__ import annotations
 import argparse
 import gc
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
-from peers.worker import cpu_seconds, forget_peak, peak_memory
-from results import Benchmark, Job, Row, parser, table
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from benchmarks.harness.stopwatch import convolution
+from benchmarks.peers.worker import cpu_seconds, forget_peak, peak_memory
 from decrappify.networks import create
 from decrappify.networks.blocks import SplitConv2d
 from decrappify.networks.compiling import compiled
@@ -180,21 +185,6 @@ def compare(variants: Mapping[str, Predict], side: int, rounds: int, first: str,
             for name in variants
         ],
     }
-
-
-def convolution() -> Callable[[], float]:
-    """Make a 3 × 3 convolution of 64 channels that tells its GFLOP for each second of CPU time."""
-    conv = torch.nn.Conv2d(64, 64, 3, padding=1, bias=False).to(memory_format=torch.channels_last)
-    image = torch.randn(1, 64, 256, 256).contiguous(memory_format=torch.channels_last)
-
-    def run() -> float:
-        started = cpu_seconds()
-        for _ in range(5):
-            conv(image)
-        return 5 * 2 * 64 * 64 * 9 * 256**2 / (cpu_seconds() - started) / 1e9
-
-    run()
-    return run
 
 
 def section(rows: list[Row]) -> str:

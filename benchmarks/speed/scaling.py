@@ -9,8 +9,8 @@ falls on all of them; medians count, single values are in the rows' JSON.
   result is from the frame restored in one piece.
 - threads: 1 and 2.
 
-    python benchmarks/scaling.py                        # 6 minutes on 2 idle cores
-    python benchmarks/scaling.py --only "cpu frames"
+    python benchmarks/speed/scaling.py                        # 6 minutes on 2 idle cores
+    python benchmarks/speed/scaling.py --only "cpu frames"
 
 Where torch finds a CUDA GPU there are rows for it too, of larger movies and with the peak memory of the GPU; --device
 runs the rows of one device alone. The scratch folder needs 100 MB, with a GPU 1 GB.
@@ -18,7 +18,6 @@ runs the rows of one device alone. The scratch folder needs 100 MB, with a GPU 1
 
 from __future__ import annotations
 
-import argparse
 import gc
 import multiprocessing
 import os
@@ -36,11 +35,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peers.worker import forget_peak, peak_memory
-from results import Benchmark, Job, Row, parser, table
-from synthetic_movie import SEED, generate
 
-DEVICES = ("cpu", "cuda")
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.devices import DEVICES, chosen_devices
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from benchmarks.harness.synthetic_movie import SEED, generate
+from benchmarks.peers.worker import forget_peak, peak_memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,24 +281,6 @@ _TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
 }
 
 
-def chosen_devices(
-    benchmark: Benchmark, jobs: Mapping[str, Mapping[str, Job]], args: argparse.Namespace
-) -> dict[str, Job]:
-    """Jobs of the CPU, and of the GPU where there is one or rows of one are stored; `jobs` are by device and key.
-
-    The wish of --device becomes one of --only.
-    """
-    import torch
-
-    there = torch.cuda.is_available()
-    if args.device == "cuda" and not there:
-        sys.exit("--device cuda: torch finds no CUDA GPU here")
-    known = dict(jobs["cpu"]) | (dict(jobs["cuda"]) if there or benchmark.matching(jobs["cuda"]) else {})
-    if args.only is None and (args.device or not there):
-        args.only = list(jobs[args.device or "cpu"])
-    return known
-
-
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--device", choices=DEVICES, help="run the rows of this device only")
@@ -306,8 +289,7 @@ def main() -> None:
     options.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="folder for the movies")
     options.set_defaults(threads=2)
     args = options.parse_args()
-    from scoring import identity
-
+    from benchmarks.harness.scoring import identity
     from decrappify import load_model
 
     model = f"{load_model(args.model).name} ({identity(args.model)})"

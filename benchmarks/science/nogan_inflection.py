@@ -7,22 +7,26 @@ structures found at a threshold set by the truth (does a segmentation agree?), s
 invented, and SSIM of the foreground. Compared: the detector's choice, stopping at 1, 2 and 3 % of the data and at the
 middle, the last checkpoint, a random one, the one with the best validation PSNR, and never starting the GAN phase.
 
-    python benchmarks/nogan_inflection.py                             # 12 rows of about 5 minutes on one core
-    python benchmarks/nogan_inflection.py --only "vesicles seed 0"
+    python benchmarks/science/nogan_inflection.py                             # 12 rows of about 5 minutes on one core
+    python benchmarks/science/nogan_inflection.py --only "vesicles seed 0"
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import corpus
 import numpy as np
-from inflection_oracle import fixed_share, foreground_ssim, judge, random_regret, structure_score
-from results import Benchmark, Job, Row, parser, table
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from benchmarks.science.inflection_oracle import fixed_share, foreground_ssim, judge, random_regret, structure_score
 
 SEEDS = (0, 1, 2)
 FIGURES = ("f1", "ssim", "invented")

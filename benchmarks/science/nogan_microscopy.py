@@ -4,22 +4,26 @@ Two runs of the preset as it is, the detector in charge: stills of an electron m
 of nuclei (three frames, stability loss). Both are split in space or time into training, validation and test parts. The
 scorecard of the test part is taken before the GAN phase, at the chosen checkpoint and at the last one.
 
-    python benchmarks/nogan_microscopy.py                    # two rows of about 10 minutes on one core
+    python benchmarks/science/nogan_microscopy.py                    # two rows of about 10 minutes on one core
 """
 
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import corpus
 import numpy as np
-from panels import save_panel
-from results import Benchmark, Job, Row, parser, table
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.panels import save_panel
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 
 FIGURES = {
     "psnr": "PSNR (dB)",

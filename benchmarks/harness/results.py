@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
-HERE = Path(__file__).parent
+BENCHMARKS = Path(__file__).parents[1]
 # Options that say where and how much to run, but do not change a number.
 _NOT_IN_THE_COMMAND = {
     "results",
@@ -52,7 +52,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     made.add_argument("--only", metavar="KEY", action="append", help="run this row only; may be given several times")
     made.add_argument("--again", action="store_true", help="run rows again that are there already")
     made.add_argument("--table", action="store_true", help="run nothing, write the section from the stored rows")
-    made.add_argument("--results", type=Path, default=HERE / "RESULTS.md", help="file that gets the section")
+    made.add_argument("--results", type=Path, default=BENCHMARKS / "RESULTS.md", help="file that gets the section")
     made.add_argument("--threads", type=int, default=1, help="threads of torch")
     return made
 
@@ -110,7 +110,8 @@ class Benchmark:
 
     def command(self) -> str:
         """The command that makes all rows as this process makes its own."""
-        words = [f"python benchmarks/{Path(sys.argv[0]).name}"]
+        group, script = Path(sys.argv[0]).resolve().parts[-2:]
+        words = [f"python benchmarks/{group}/{script}"]
         for action in self._options._actions:
             value = getattr(self.args, action.dest, None)
             if action.dest in _NOT_IN_THE_COMMAND or value in (None, action.default, argparse.SUPPRESS):

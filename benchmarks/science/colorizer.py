@@ -4,7 +4,7 @@ Trains `examples/train_colorizer.py` with its default settings (or takes up the 
 held out from it, a film made from that photograph (pan, zoom and grain) and the first frames of a real street film, all
 greyed by Pillow, and compares the chroma with the true one and the films' chroma change with their luma change.
 
-    python benchmarks/colorizer.py        # minutes on one core
+    python benchmarks/science/colorizer.py        # minutes on one core
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from results import HERE, Benchmark, Job, Row, parser, table
 
-sys.path.insert(0, str(HERE.parent / "examples"))
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.results import BENCHMARKS, Benchmark, Job, Row, parser, table
+
+sys.path.insert(0, str(BENCHMARKS.parent / "examples"))
 import train_colorizer as example
 
 Array = NDArray[Any]
@@ -149,7 +152,8 @@ def pan(n_frames: int) -> Array:
 def street(n_frames: int) -> Array:
     """The beginning of bikes.mp4."""
     import av
-    import corpus
+
+    from benchmarks.harness import corpus
 
     with av.open(str(corpus.folder() / "colour" / "bikes.mp4")) as container:
         frames = (frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))

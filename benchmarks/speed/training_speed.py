@@ -15,7 +15,7 @@ GFLOP are counted on a real step, backward included, and compared with a 3 × 3 
 the same row.
 
     export OMP_WAIT_POLICY=passive                # or waiting threads would count as CPU time
-    python benchmarks/training_speed.py           # 6 minutes on 2 idle cores
+    python benchmarks/speed/training_speed.py           # 6 minutes on 2 idle cores
 
 Where torch finds a CUDA GPU there are rows for it too; --device runs the rows of one device alone.
 """
@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import gc
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -34,11 +35,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from nogan_steps import measure_nogan, nogan_table
-from results import Benchmark, Job, Row, parser, table
-from scaling import DEVICES, chosen_devices
-from stopwatch import Stopwatch, conv_rate
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.devices import DEVICES, chosen_devices
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from benchmarks.harness.stopwatch import Stopwatch, conv_rate
+from benchmarks.speed.nogan_steps import measure_nogan, nogan_table
 from decrappify import DataOptions, TrainingConfig
 
 SEED, WARM = 0, 3

@@ -2,9 +2,9 @@
 
     for name in fluorescence-still fluorescence-movie fluorescence-movie-x2 em-x4; do
         decrappify train src/decrappify/shipped/$name.toml --output runs/$name
-        python benchmarks/ship.py runs/$name
+        python benchmarks/harness/ship.py runs/$name
     done
-    python benchmarks/held_out.py && python benchmarks/upscaling.py && python benchmarks/ship.py --scores
+    python benchmarks/science/held_out.py && python benchmarks/science/upscaling.py && python benchmarks/harness/ship.py --scores
 
 `--scores` also writes docs/models.md from the cards. The scores are those of results/held_out.json and
 results/upscaling.json that were made with just these weights.
@@ -21,8 +21,8 @@ from typing import Any
 from decrappify import load_model
 from decrappify.model import Model, shipped_models
 
-HERE = Path(__file__).parent
-SHIPPED = HERE.parent / "src" / "decrappify" / "shipped"
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "src" / "decrappify" / "shipped"
 LARGEST = 8_000_000
 # What a reader of a card wants to know before the settings.
 FIRST = ("name", "summary", "scores", "limits", "data", "trained_on", "validation")
@@ -83,7 +83,7 @@ def _described(model: Model) -> str:
 
 
 def _rows(name: str) -> list[dict[str, Any]]:
-    path = HERE / "results" / f"{name}.json"
+    path = ROOT / "benchmarks" / "results" / f"{name}.json"
     stored = json.loads(path.read_text()) if path.exists() else {}
     return [{"key": key, **entry["row"]} for key, entry in stored.items()]
 
@@ -115,7 +115,7 @@ def main() -> None:
     for run in args.runs:
         print(ship(run))
     if args.scores:
-        for path in [*add_scores(), write_page(HERE.parent / "docs" / "models.md")]:
+        for path in [*add_scores(), write_page(ROOT / "docs" / "models.md")]:
             print(path)
 
 

@@ -4,21 +4,24 @@ Trains networks of 1, 3 and 5 frames with identical settings, and one of 3 frame
 (half of the steps each), on simulated movies of mixed speeds and the real training movies. Tests them on simulated
 movies of unseen seeds at 0, 0.3, 1 and 3 pixels per frame and on the real test movies, at two noise levels.
 
-    python benchmarks/frames_and_motion.py --steps 8000         # 4 rows of 30 to 40 minutes on one core each
-    python benchmarks/frames_and_motion.py --steps 8000 --only "1 frame"      # share the rows between two processes
-    python benchmarks/frames_and_motion.py --steps 8000 --only "5 frames"
+    python benchmarks/science/frames_and_motion.py --steps 8000         # 4 rows of 30 to 40 minutes on one core each
+    python benchmarks/science/frames_and_motion.py --steps 8000 --only "1 frame"      # share the rows between two processes
+    python benchmarks/science/frames_and_motion.py --steps 8000 --only "5 frames"
 
 Runs are kept in --runs and go on where they were stopped.
 """
 
 from __future__ import annotations
 
+import sys
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import corpus
-from results import Benchmark, Job, Row, parser, table
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 
 SPEEDS = (0.0, 0.3, 1.0, 3.0)
 TRAINING_SPEEDS = (0.0, 0.15, 0.4, 0.8, 1.2, 1.8, 2.6, 3.5)
@@ -92,7 +95,8 @@ def _run(name: str, n_frames: int, steps: int, args: Any, start_from: Any = None
 def test_truths(n_frames: int) -> dict[str, tuple[str, Any]]:
     """Test movies by name: the group that the table averages over, and the truth (T, Y, X)."""
     import numpy as np
-    from scoring import truths
+
+    from benchmarks.harness.scoring import truths
 
     found: dict[str, tuple[str, Any]] = {}
     for (kind, speed), sample in simulated("test").items():
@@ -105,7 +109,7 @@ def test_truths(n_frames: int) -> dict[str, tuple[str, Any]]:
 
 def measure(variant: str, args: Any) -> Row:
     """Train one variant and score it on every test movie and noise level."""
-    from scoring import LEVELS, degrade, figures, restored
+    from benchmarks.harness.scoring import LEVELS, degrade, figures, restored
 
     model = train(variant, args)
     scores = {}
@@ -124,7 +128,7 @@ def measure(variant: str, args: Any) -> Row:
 
 def section(rows: list[Row]) -> str:
     """PSNR and TDE of every variant by group and level."""
-    from scoring import LEVELS_IN_WORDS
+    from benchmarks.harness.scoring import LEVELS_IN_WORDS
 
     header = ["movie", "level", *(row["variant"] for row in rows)]
     gains = [row["variant"] for row in rows if row["variant"] != "1 frame" and rows[0]["variant"] == "1 frame"]
@@ -156,7 +160,7 @@ def _cells(row: Row) -> list[tuple[str, str]]:
 
 
 def _mean(row: Row, group: str, level: str, figure: str) -> Any:
-    from scoring import mean
+    from benchmarks.harness.scoring import mean
 
     return mean([s[figure] for s in row["scores"].values() if (s["group"], s["level"]) == (group, level)])
 

@@ -3,21 +3,24 @@
 Each movie (its first 40 frames, to bound the time) is degraded at two noise levels and restored; so is the truth's best
 Gaussian filter, an oracle in space and time. A picture a movie goes to results/held_out_*.png.
 
-    python benchmarks/held_out.py --threads 2                     # about 5 minutes on 2 cores
-    python benchmarks/held_out.py --still model.safetensors       # another model file
-    python benchmarks/held_out.py --seeds 11 12 --threads 2       # other noise, into a section of its own
+    python benchmarks/science/held_out.py --threads 2                     # about 5 minutes on 2 cores
+    python benchmarks/science/held_out.py --still model.safetensors       # another model file
+    python benchmarks/science/held_out.py --seeds 11 12 --threads 2       # other noise, into a section of its own
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import corpus
-from results import Benchmark, Job, Row, parser, table
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 
 METHODS = {"source": "source", "gaussian": "best Gaussian", "still": "still model", "movie": "movie model"}
 SEEDS = {"10 photons": 1, "40 photons": 2}  # of the noise, in the table of record
@@ -29,9 +32,9 @@ def measure(
 ) -> Row:
     """All methods on one degraded file."""
     import numpy as np
-    from panels import save_panel
-    from scoring import LEVELS, degrade, figures, identity, restored, truths
 
+    from benchmarks.harness.panels import save_panel
+    from benchmarks.harness.scoring import LEVELS, degrade, figures, identity, restored, truths
     from decrappify import load_model
     from decrappify.metrics.baselines import best_gaussian
     from decrappify.metrics.blind import noise_sigma
@@ -89,7 +92,7 @@ def _repeated(rows: Sequence[Row]) -> bool:
 
 
 def _conditions(rows: Sequence[Row]) -> str:
-    from scoring import LEVELS_IN_WORDS
+    from benchmarks.harness.scoring import LEVELS_IN_WORDS
 
     models = dict.fromkeys(f"{METHODS[kind]} = {name}" for row in rows for kind, name in row["models"].items())
 
@@ -161,7 +164,7 @@ def _other(rows: Sequence[Row]) -> str:
 
 def jobs_for(args: Any, pictures: Path | None) -> dict[str, Job]:
     """One row a file (and channel) and level."""
-    from scoring import LEVELS, identity, truths
+    from benchmarks.harness.scoring import LEVELS, identity, truths
 
     chosen = {"still": args.still, "movie": args.movie}
     digests = {kind: identity(model) for kind, model in chosen.items()}

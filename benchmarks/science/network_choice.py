@@ -5,20 +5,23 @@ learning-rate schedule must know its end), 3 frames, one crappifier of mixed noi
 the training corpus. The score is the best validation PSNR on frames and stills of the training corpus that were held
 aside; test files are never looked at.
 
-    python benchmarks/network_choice.py                          # 10 rows of 200 CPU seconds: 35 minutes on one core
-    python benchmarks/network_choice.py --only "C48d2s2b1 charbonnier 0.001"
+    python benchmarks/science/network_choice.py                          # 10 rows of 200 CPU seconds: 35 minutes on one core
+    python benchmarks/science/network_choice.py --only "C48d2s2b1 charbonnier 0.001"
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import corpus
-from results import Benchmark, Job, Row, environment, parser, table
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.results import Benchmark, Job, Row, environment, parser, table
 
 N_FRAMES, BATCH = 3, 8
 # What a step costs beside the network's forward and backward pass on one core: making the tuples, the optimizer.

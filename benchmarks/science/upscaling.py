@@ -5,23 +5,26 @@ point scanner samples, and get noise; then the model and three interpolations br
 filters with the Gaussian whose σ in space and time give the best PSNR after bicubic upscaling: an oracle. Pictures go
 to results/upscaling_*.png.
 
-    python benchmarks/upscaling.py --threads 2                   # about 5 minutes on 2 cores
-    python benchmarks/upscaling.py --x2 model.safetensors        # another model file
+    python benchmarks/science/upscaling.py --threads 2                   # about 5 minutes on 2 cores
+    python benchmarks/science/upscaling.py --x2 model.safetensors        # another model file
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import corpus
 import numpy as np
 from numpy.typing import NDArray
-from results import Benchmark, Job, Row, parser, table
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 from decrappify.crappify import BinDown, Blur, Gaussian, Part, Poisson, SampleDown, Speckle
 
 Array = NDArray[Any]
@@ -70,9 +73,8 @@ def best_filtered(source: Array, truth: Array, scale: int) -> tuple[Array, float
 
 def measure(label: str, name: str, scale: int, how: str, n_frames: int, model: str, pictures: Path) -> Row:
     """All methods on one file degraded in one way."""
-    from panels import save_panel
-    from scoring import degrade, figures, identity, restored, truths
-
+    from benchmarks.harness.panels import save_panel
+    from benchmarks.harness.scoring import degrade, figures, identity, restored, truths
     from decrappify import load_model
 
     truth = truths(name, n_frames)[label]
@@ -163,7 +165,7 @@ def _table(rows: Sequence[Row], figure: str) -> str:
 
 def jobs_for(args: Any, pictures: Path) -> dict[str, Job]:
     """One row a file (and channel) and degradation."""
-    from scoring import identity, truths
+    from benchmarks.harness.scoring import identity, truths
 
     chosen = {2: args.x2, 4: args.x4}
     files = {2: (*corpus.TEST_MOVIES, *corpus.TEST_STILLS), 4: corpus.TEST_EM}

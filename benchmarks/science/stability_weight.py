@@ -4,19 +4,23 @@ Trains a small 3-frame network for w in 0, 0.25, 0.5, 1, 2 with 3 seeds each, al
 held-aside frames of the training movies and on a simulated movie of an unseen seed (the test movies are not used to
 choose w). Two noise draws of each movie give the noise-draw difference.
 
-    python benchmarks/stability_weight.py              # 15 rows of 2 to 4 minutes on one core: 45 minutes
-    python benchmarks/stability_weight.py --only "w 0 seed 0" --only "w 1 seed 0"
+    python benchmarks/science/stability_weight.py              # 15 rows of 2 to 4 minutes on one core: 45 minutes
+    python benchmarks/science/stability_weight.py --only "w 0 seed 0" --only "w 1 seed 0"
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
-import corpus
-from results import Benchmark, Job, Row, parser, table
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 
 WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 SEEDS = (0, 1, 2)
@@ -52,8 +56,8 @@ def movies() -> tuple[list[Any], list[Any], dict[str, Any]]:
 def measure(weight: float, seed: int, steps: int, base_channels: int) -> Row:
     """Train one network and score it."""
     import numpy as np
-    from scoring import LEVELS, degrade, figures, restored
 
+    from benchmarks.harness.scoring import LEVELS, degrade, figures, restored
     from decrappify import Crappifier, DataOptions, RunOptions, TrainingConfig, train
     from decrappify.crappify import Gaussian, Poisson
     from decrappify.metrics.temporal import noise_draw_flicker
