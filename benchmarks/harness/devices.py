@@ -1,4 +1,4 @@
-"""Choice of the device that the rows of a benchmark are run on."""
+"""Selection of the device on which the rows of a benchmark are measured."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ DEVICES = ("cpu", "cuda")
 def chosen_devices(
     benchmark: Benchmark, jobs: Mapping[str, Mapping[str, Job]], args: argparse.Namespace
 ) -> dict[str, Job]:
-    """Jobs of the CPU, and of the GPU where there is one or rows of one are stored; `jobs` are by device and key.
+    """Return the jobs of the CPU, and those of the GPU if one is available or rows of one are stored.
 
-    The wish of --device becomes one of --only.
+    `jobs` are grouped by device, then by key. If --device is set, `args.only` is set to the jobs of that device.
     """
     import torch
 

@@ -24,13 +24,13 @@ LABELS = {
 
 
 def run_of(task: str, method: str, seed: int, args: argparse.Namespace) -> Path:
-    """The folder of one trained model and what it restored."""
+    """Return the folder of one trained model and its restored files."""
     home = folder_of(task, args.runs)
     return home / "methods" / f"{method.replace(', ', '-').replace(' ', '-')}_{args.minutes:g}min_seed{seed}"
 
 
 def train(program: str, task: str, n_frames: int, seed: int, run: Path, args: argparse.Namespace) -> Row:
-    """Have a worker train, and restore the test files into the run's folder."""
+    """Train in a worker process, then restore the test files into the run folder."""
     home = folder_of(task, args.runs)
     run.mkdir(parents=True, exist_ok=True)
     model = run / f"model-{len(list(run.glob('model-*')))}"
@@ -52,7 +52,7 @@ def train(program: str, task: str, n_frames: int, seed: int, run: Path, args: ar
 
 
 def add_environments(options: argparse.ArgumentParser) -> None:
-    """The option that says where the peers live."""
+    """Add the option for the folder of the peers' environments."""
     options.add_argument(
         "--environments", type=Path, default=Path("runs/environments"), help="folder of the peers' environments"
     )

@@ -1,4 +1,4 @@
-"""What a checkpoint of a training run costs: the basis of the default of `checkpoint_minutes`.
+"""Time and size of a training checkpoint: the basis of the default of `checkpoint_minutes`.
 
     python benchmarks/speed/checkpoint_cost.py
 
@@ -34,7 +34,7 @@ NETWORKS["deoldify-artistic and critic"] = {"deoldify-artistic": 3, "deoldify-cr
 
 
 def measure(copies: dict[str, int], rounds: int) -> Row:
-    """Save so many copies of the weights of each network a few times."""
+    """Save a number of copies of the weights of each network, repeatedly."""
     state: dict[str, Any] = {}
     for name, count in copies.items():
         weights = create(name).state_dict()
@@ -51,7 +51,7 @@ def measure(copies: dict[str, int], rounds: int) -> Row:
 
 
 def section(rows: list[Row]) -> str:
-    """The table."""
+    """Format the table."""
     header = ["networks", "MB", "median, s", "worst, s", "checkpoint_minutes", "cost, %", "best interval, minutes"]
     lines = []
     for row in rows:

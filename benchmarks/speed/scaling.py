@@ -1,19 +1,19 @@
-"""What does restoring cost, against the length of a movie, its frame size, tiles, their overlap, and threads?
+"""Cost of restoring, against the length of a movie, its frame size, tiles, their overlap, and threads.
 
-Each variant is a process of its own that restores one synthetic movie again and again, OME-Zarr → OME-Zarr, as a user
-would. The variants of a row take turns, --rounds times after one turn as warm-up, so that other work on the machine
-falls on all of them; medians count, single values are in the rows' JSON.
+Each variant is a separate process that restores one synthetic movie repeatedly, OME-Zarr → OME-Zarr, as a user
+would. The variants of a row alternate, --rounds times after one turn as warm-up, so that other load on the machine
+affects all of them; medians are reported, single values are in the rows' JSON.
 
-- frames, size: a long movie should cost no more a megapixel than a short one, and no more memory.
-- tiles, overlap: what tiles compute twice, from their geometry, against the CPU time that it costs; and how far the
-  result is from the frame restored in one piece.
+- frames, size: a long movie should not need more time per megapixel than a short one, nor more memory.
+- tiles, overlap: the pixels computed twice, from the geometry, against the CPU time that they need; and the difference
+  from the frame restored in one tile.
 - threads: 1 and 2.
 
     python benchmarks/speed/scaling.py                        # 6 minutes on 2 idle cores
     python benchmarks/speed/scaling.py --only "cpu frames"
 
-Where torch finds a CUDA GPU there are rows for it too, of larger movies and with the peak memory of the GPU; --device
-runs the rows of one device alone. The scratch folder needs 100 MB, with a GPU 1 GB.
+If torch finds a CUDA GPU there are rows for it too, of larger movies and with the peak memory of the GPU; --device
+runs the rows of one device only. The scratch folder needs 100 MB, with a GPU 1 GB.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from benchmarks.peers.worker import forget_peak, peak_memory
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One call of `restore`; a tile or an overlap of None is left to it."""
+    """One call of `restore`; a tile size or overlap of None is chosen by `restore`."""
 
     frames: int
     size: int
@@ -57,7 +57,7 @@ class Variant:
 
 
 def variants(device: str, threads: int) -> dict[str, list[Variant]]:
-    """What takes turns in each row; the first one of tiles and overlap has the whole frame in one tile."""
+    """Return the alternating variants of each row; the first of tiles and overlap uses one tile for the whole frame."""
     gpu = device == "cuda"
     make = partial(Variant, threads=threads, device=device)
     size, side = (1024, 2048) if gpu else (512, 768)
@@ -74,7 +74,7 @@ def variants(device: str, threads: int) -> dict[str, list[Variant]]:
 
 
 def prepare(variant: Variant, model: str) -> Row:
-    """Load everything that a first call would, in the child process; say what tiles are laid and the idle memory."""
+    """Load the model and libraries in the child process; return the tile layout and the idle memory."""
     import torch
 
     from decrappify import load_model
@@ -128,9 +128,9 @@ def turn(variant: Variant, model: str, source: Path, target: Path) -> Row:
 
 
 def measure(made: Sequence[Variant], model: str, rounds: int, folder: Path) -> Row:
-    """Let the variants of one row take turns."""
+    """Measure the alternating variants of one row."""
     spawn = multiprocessing.get_context("spawn")
-    os.environ["OMP_WAIT_POLICY"] = "passive"  # threads of the children that wait would count as CPU time
+    os.environ["OMP_WAIT_POLICY"] = "passive"  # otherwise waiting threads of the children count as CPU time
     with ExitStack() as stack:
         pools = [stack.enter_context(ProcessPoolExecutor(1, mp_context=spawn)) for _ in made]
         starting = [pool.submit(prepare, variant, model) for pool, variant in zip(pools, made, strict=True)]
@@ -157,7 +157,7 @@ def _source(variant: Variant, folder: Path) -> Path:
 
 
 def _compare(rows: Sequence[Row], files: Sequence[Path]) -> None:
-    """Add how far each result is from the first one, in grey levels."""
+    """Add the difference of each result from the first one, in grey levels."""
     from decrappify import open_movie
 
     whole, *others = (np.asarray(open_movie(path)).astype(np.int64) for path in files)
@@ -167,7 +167,7 @@ def _compare(rows: Sequence[Row], files: Sequence[Path]) -> None:
 
 
 def section(rows: list[Row], model: str) -> str:
-    """One table for each row, and what to read from it."""
+    """Format one table for each row, with its interpretation."""
     parts = [
         "## Cost of restoring\n\n"
         f"Model {model}. uint16 movies, seed {SEED}, OME-Zarr → OME-Zarr, in a process of its own; reading, writing "
@@ -201,7 +201,7 @@ def _where(row: Row, device: str) -> str:
 
 
 def _costs(row: Row) -> list[Any]:
-    """What every table ends with."""
+    """Return the last columns of every table."""
     seconds, cpu = (statistics.median(row[name]) / row["megapixels"] for name in ("seconds", "cpu_s"))
     return [seconds, cpu, row["peak_mib"], *([] if row["gpu_mib"] is None else [row["gpu_mib"]])]
 
