@@ -1,6 +1,6 @@
 """Degradation, restoration and scoring, identical for every benchmark with a known reference.
 
-References are float32 (T, Y, X) in the grey levels of the file, so that noise is neither rounded nor clipped at black.
+References are float32 (T, Y, X) in the gray levels of the file, so that noise is neither rounded nor clipped at black.
 Signal 1, the bright level at which photons are counted, is the 99.8th percentile of the reference (4 × 4 blocks);
 signal 0 is its 1st percentile. The data range of PSNR, SSIM and flicker is max - min of the whole reference.
 """

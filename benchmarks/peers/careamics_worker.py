@@ -47,7 +47,7 @@ SETTINGS = (
     f"CARE with its defaults (U-Net of depth 2 and 32 channels, MAE, Adam {LEARNING_RATE:g}, patches of "
     f"{PATCH} x {PATCH}, batches of {BATCH}, best checkpoint of its own validation), early stopping off"
 )
-NOTES = "benchmark.json"  # beside the checkpoints: the one to load, and the scale of the task
+NOTES = "benchmark.json"  # next to the checkpoints: the one to load, and the scale of the task
 
 
 class Budget(Callback):
@@ -121,7 +121,7 @@ class Worker:
         return answer
 
     def predict(self, image: np.ndarray) -> np.ndarray:
-        """Restore an image YX or TYX; returns float32 in the grey levels of the reference."""
+        """Restore an image YX or TYX; returns float32 in the gray levels of the reference."""
         frames = enlarged(image.reshape(-1, *image.shape[-2:]), self.scale)
         y, x = frames.shape[1:]
         tiling: dict[str, Any] = {"tile_size": (TILE, TILE), "tile_overlap": (OVERLAP, OVERLAP)}

@@ -105,7 +105,7 @@ class Decrappify:
         return answer
 
     def _to_tiff(self, source: str, output: Path) -> None:
-        """Write float32 like the other methods, not rounded to the grey levels of the source."""
+        """Write float32 like the other methods, not rounded to the gray levels of the source."""
         named = output.with_name(f"{output.stem}.ome.tif")
         decrappify.restore(source, self.model, named, dtype="float32", overwrite=True, **self.backend)
         named.replace(output)

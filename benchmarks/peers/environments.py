@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 def interpreter(method: str, folder: Path) -> Path:
     """Return the Python of a method's worker; create its environment in `folder` on first use (2 to 6 GB, minutes).
 
-    The requirements are in METHOD.txt beside this file. `decrappify` runs in the environment of the benchmark.
+    The requirements are in METHOD.txt next to this file. `decrappify` runs in the environment of the benchmark.
     """
     if method == "decrappify":
         return Path(sys.executable)

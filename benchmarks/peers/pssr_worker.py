@@ -1,7 +1,7 @@
 """Worker for PSSR2 (the `pssr` package).
 
 From PSSR2: ResUNet, PairedSlidingDataset (validation split, turns and flips), SSIMLoss, AdamW and train_paired, with
-the values of its command line. Set here: grey levels, the end of the budget, the patch size, the width, and the tiles.
+the values of its command line. Set here: gray levels, the end of the budget, the patch size, the width, and the tiles.
 
 - PSSR2 works in 0 to 255. One affine map for the low files and one for the high files, from the 0.1 and 99.9
   percentiles, converts them to float32 TIFF files: values are neither rounded nor clipped. Results are mapped back.
@@ -228,7 +228,7 @@ def _largest_patch(paths: list[Path]) -> int:
 
 
 def _levels(paths: list[Path]) -> tuple[float, float]:
-    """Return the grey level at 0 of PSSR2 and the size of one of its 255 steps."""
+    """Return the gray level at 0 of PSSR2 and the size of one of its 255 steps."""
     black, white = np.percentile(np.concatenate([_movie(path).ravel() for path in paths]), (0.1, 99.9))
     return float(black), float(max(white - black, 1e-6) / 255)
 

@@ -105,7 +105,7 @@ TASKS: Mapping[str, Task] = {
 
 
 def degraded(truth: Array, parts: tuple[Part, ...], seed: int) -> tuple[Array, Array]:
-    """Return a source and its reference, both uint16 with at least a thousand grey levels between dark and bright."""
+    """Return a source and its reference, both uint16 with at least a thousand gray levels between dark and bright."""
     low, high = np.percentile(truth, (0.1, 99.9))
     levels = (np.asarray(truth, np.float32) - low) / (high - low) * 4000 + 2000
     frames = levels if levels.ndim == 3 else levels[None]

@@ -7,7 +7,7 @@ Every worker answers the same requests on stdin, so that all methods read identi
   training (reading and validation included, imports not). The files are TIFF, YX or TYX.
 - ``{"verb": "load", "model": folder}``: load a trained model; decrappify also accepts a ``"backend"``.
 - ``{"verb": "restore", "source": path, "output": path or null}``: restore one file of YX or TYX, a TIFF or a plain Zarr
-  array. With an `output`, reading and writing are measured too: a TIFF file of float32 in the grey levels of the
+  array. With an `output`, reading and writing are measured too: a TIFF file of float32 in the gray levels of the
   reference, or a Zarr store as the method writes it if the name ends in .zarr. Without one, the pixels are read
   before the timer starts and the result stays in memory.
 

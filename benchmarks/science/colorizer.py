@@ -2,7 +2,7 @@
 
 Trains `examples/train_colorizer.py` with its default settings (or loads the run in --runs), colors the photograph
 held out from it, a film made from that photograph (pan, zoom and grain) and the first frames of a real street film, all
-converted to grey by Pillow, and compares the chroma with the original chroma and the films' chroma change with their
+converted to gray by Pillow, and compares the chroma with the original chroma and the films' chroma change with their
 luma change.
 
     python benchmarks/science/colorizer.py        # minutes on one core
@@ -32,7 +32,7 @@ import train_colorizer as example
 Array = NDArray[Any]
 RENDER_FACTORS = (2, 3, 4, 6, 8)
 STEADY = (0.0, 0.5, 0.8)
-GRAIN = 4.0  # sd in grey levels
+GRAIN = 4.0  # sd in gray levels
 VISIBLE = 10.0  # chroma levels of a clearly visible difference
 SHIFTS = (1, 2, 3, 4, 6, 8, 12, 16)
 UNSEEN = example.BUNDLED[-1]
@@ -41,13 +41,13 @@ RENDER_FACTOR = DEFAULTS.patch_size // 16
 
 
 def chroma(pictures: Array) -> Array:
-    """Compute U and V of (..., 3) uint8, in grey levels."""
+    """Compute U and V of (..., 3) uint8, in gray levels."""
     rgb, luma = pictures.astype(np.float32), luma_of(pictures)
     return np.stack([0.492 * (rgb[..., 2] - luma), 0.877 * (rgb[..., 0] - luma)], axis=-1)
 
 
 def luma_of(pictures: Array) -> Array:
-    """Compute Y of (..., 3) uint8, in grey levels."""
+    """Compute Y of (..., 3) uint8, in gray levels."""
     return pictures.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -129,7 +129,7 @@ def sheet(path: Path, columns: Mapping[str, Sequence[Array]]) -> None:
 
 
 def tinted(truth: Array, tint: Array) -> Array:
-    """Return the grey image in one color."""
+    """Return the gray image in one color."""
     u, v = tint
     shift = np.array([v / 0.877, -0.299 / 0.587 * v / 0.877 - 0.114 / 0.587 * u / 0.492, u / 0.492])
     return np.clip(np.rint(grey(truth) + shift), 0, 255).astype(np.uint8)
@@ -165,7 +165,7 @@ def street(n_frames: int) -> Array:
 
 
 def film(name: str, n_frames: int, folder: Path, pictures: Path) -> Row:
-    """Convert a film to grey, color it with each `steady`, and measure the change of its chroma."""
+    """Convert a film to gray, color it with each `steady`, and measure the change of its chroma."""
     from decrappify import colorize
 
     model, truth = trained(folder), pan(n_frames) if name == "pan" else street(n_frames)

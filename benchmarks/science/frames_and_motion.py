@@ -2,7 +2,7 @@
 
 Trains networks of 1, 3 and 5 frames with identical settings, and one of 3 frames that starts from a 1-frame network
 (half of the steps each), on simulated movies of mixed speeds and the real training movies. Tests them on simulated
-movies of unseen seeds at 0, 0.3, 1 and 3 pixels per frame and on the real test movies, at two noise levels.
+movies of held-out seeds at 0, 0.3, 1 and 3 pixels per frame and on the real test movies, at two noise levels.
 
     # 4 rows of 30 to 40 minutes on one core each; --only shares the rows between two processes
     python benchmarks/science/frames_and_motion.py --steps 8000

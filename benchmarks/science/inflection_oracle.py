@@ -1,6 +1,6 @@
 """Reference scores for the choice of a GAN checkpoint: spots, structures, foreground SSIM, and the regret of a choice.
 
-Pure functions; images are (Y, X), restored image and reference in the same grey levels. The inflection detector uses
+Pure functions; images are (Y, X), restored image and reference in the same gray levels. The inflection detector uses
 64 validation patches, spectra, PSNR and random features. These scores use test images that the detector does not see,
 with a matched filter whose threshold is computed from the reference alone.
 """
@@ -60,7 +60,7 @@ class SpotScore:
 def matched_filter(image: Array, sigma: float) -> Array:
     """Correlate with a Gaussian spot of that sigma (pixels) minus its surroundings, a wider Gaussian.
 
-    The response is in grey levels: the least-squares amplitude of such a spot on a flat background.
+    The response is in gray levels: the least-squares amplitude of such a spot on a flat background.
 
     >>> y, x = np.mgrid[-20:21, -20:21]
     >>> float(matched_filter(3 * np.exp(-(y**2 + x**2) / (2 * 1.5**2)) + 7, 1.5)[20, 20].round(2))
@@ -76,7 +76,7 @@ def matched_filter(image: Array, sigma: float) -> Array:
 
 
 def find_spots(image: Array, sigma: float, threshold: float, margin: int = 0) -> Array:
-    """Find local maxima (n, 2) of the matched filter above a threshold in grey levels, outside the margin."""
+    """Find local maxima (n, 2) of the matched filter above a threshold in gray levels, outside the margin."""
     response = matched_filter(image, sigma)
     places = np.argwhere((response == maximum_filter(response, 2 * int(np.ceil(sigma)) + 1)) & (response > threshold))
     return places[((places >= margin) & (places < np.array(image.shape) - margin)).all(axis=1)]

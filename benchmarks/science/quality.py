@@ -2,7 +2,7 @@
 
 Every method is trained for each task on the same files, in its own process and environment, on one thread, until it
 has spent --minutes of CPU time; then it restores the test files, and `decrappify.benchmark` scores all results alike:
-one affine fit to the reference for each test movie (short and long exposures have different grey levels), then PSNR
+one affine fit to the reference for each test movie (short and long exposures have different gray levels), then PSNR
 over the range of that reference. Three seeds. The peers run with the settings that their documentation recommends, and
 with the better of two settings if a short trial was inconclusive; these are listed in the workers in peers/. No setting
 is chosen on the test files.
@@ -116,7 +116,7 @@ def _known(value: float) -> float | None:
 
 
 def picture(task: str, args: argparse.Namespace) -> str | None:
-    """Write a detail of the first test file as restored with the first seed, in the reference's grey levels."""
+    """Write a detail of the first test file as restored with the first seed, in the reference's gray levels."""
     from benchmarks.harness.panels import save_panel
     from decrappify.metrics.fidelity import affine_fit
 

@@ -10,7 +10,7 @@ of one line of pixels over time are written to results/stability_*.png.
     python benchmarks/science/stability.py --only "simulated cell, 10 photons"
 
 To include other programs in the table, restore the same sources with them: --write FOLDER writes the sources as
-FOLDER/source/NAME.tif and exits. Store the results of METHOD as FOLDER/METHOD/NAME.tif, in the same grey levels, and
+FOLDER/source/NAME.tif and exits. Store the results of METHOD as FOLDER/METHOD/NAME.tif, in the same gray levels, and
 pass --folder FOLDER, then and whenever the table is written again.
 """
 
@@ -50,7 +50,7 @@ FIGURES = {
 }
 PICTURED = ("10 photons", 0)
 _ZOOM, _FRAME, _DETAIL, _GAP, _LINE = 3, 6, 80, 4, 18
-_CHANGE = 0.2  # of the contrast, from mid-grey to black or white
+_CHANGE = 0.2  # of the contrast, from mid-gray to black or white
 
 
 @cache

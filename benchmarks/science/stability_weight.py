@@ -1,7 +1,7 @@
 """Benefit and cost of the stability loss, over its weight w.
 
 Trains a small 3-frame network for w in 0, 0.25, 0.5, 1, 2 with 3 seeds each, all with equal steps, and scores it on
-excluded frames of the training movies and on a simulated movie of an unseen seed (the test movies are not used to
+excluded frames of the training movies and on a simulated movie of a held-out seed (the test movies are not used to
 choose w). The noise-draw difference is measured between two noise draws of each movie.
 
     python benchmarks/science/stability_weight.py              # 15 rows of 2 to 4 minutes on one core: 45 minutes
@@ -27,7 +27,7 @@ SEEDS = (0, 1, 2)
 LEVEL = "10 photons"
 DRAWS = (21, 22)
 NETWORK = {"depth": 2, "growth": 1.5, "blocks": 1, "stem": 2}
-# Name and title of the metrics beside PSNR.
+# Name and title of the metrics in addition to PSNR.
 SCORES = (("flicker_floor", "FR, % of range"), ("draw", "draw difference, % of range"), ("tde", "TDE"), ("tdr", "TDR"))
 
 

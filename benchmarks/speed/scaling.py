@@ -157,7 +157,7 @@ def _source(variant: Variant, folder: Path) -> Path:
 
 
 def _compare(rows: Sequence[Row], files: Sequence[Path]) -> None:
-    """Add the difference of each result from the first one, in grey levels."""
+    """Add the difference of each result from the first one, in gray levels."""
     from decrappify import open_movie
 
     whole, *others = (np.asarray(open_movie(path)).astype(np.int64) for path in files)
