@@ -199,7 +199,7 @@ def _completed(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _second_vector(original: Tensor, u: Tensor, normed: Tensor | None) -> Tensor:
-    """Compute the vector v of spectral norm by one power iteration, with the length implied by the normalized weight."""
+    """Compute the vector v of spectral norm by one power iteration; its length is that of the normalized weight."""
     matrix = original.flatten(1)
     v = F.normalize(torch.mv(matrix.t(), u), dim=0, eps=1e-12)
     if normed is None:

@@ -72,7 +72,7 @@ def best_gaussian(
     noisy, target = checked_pair(source, reference, ("source", "reference"))
     width = range_of(target, data_range)
     for _ in frames(noisy, "source"):
-        pass  # a NaN anywhere would spread over its neighbors
+        pass  # a NaN would spread to its neighbors
     search = _Search(noisy, target, width, fit_levels)
     sigma_space, sigma_time = search.best()
     restored = gaussian_filter(noisy.astype(np.float64), (sigma_time, sigma_space, sigma_space))

@@ -60,7 +60,7 @@ class ViewRecord:
 
 @dataclass
 class Results:
-    """What `benchmark` measured, and the statistics of it.
+    """Measurements of `benchmark`, and their statistics.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Results:
     views : tuple of ViewRecord
         The images, one for each channel of each pair.
     scores : dict
-        ``scores[method][image name].values`` maps the key of a metric to its value; None or missing where a metric does
+        ``scores[method][image name].values`` maps the key of a metric to its value; None or missing if a metric does
         not apply.
     """
 
@@ -83,17 +83,17 @@ class Results:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the methods."""
+        """Return the names of the methods."""
         return tuple(name for name, _ in self.methods)
 
     @property
     def baseline(self) -> str | None:
-        """The method that differences are relative to: the best Gaussian filter, or else the input."""
+        """Return the method that differences are relative to: the best Gaussian filter, or else the input."""
         return next((name for name in (GAUSSIAN, INPUT) if name in self.names), None)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Metrics with a value for at least one method and image, in the order of the tables."""
+        """Return the metrics with a value for at least one method and image, in the order of the tables."""
         known = {
             key
             for scores in self.scores.values()
@@ -105,7 +105,7 @@ class Results:
 
     @property
     def sections(self) -> dict[str, list[Metric]]:
-        """The metrics by section."""
+        """Return the metrics by section."""
         sections: dict[str, list[Metric]] = {}
         for metric in self.metrics:
             sections.setdefault(metric.section, []).append(metric)
@@ -113,18 +113,18 @@ class Results:
 
     @property
     def headlines(self) -> tuple[Metric, ...]:
-        """The metrics of plots and differences."""
+        """Return the metrics of plots and differences."""
         by_key = {metric.key: metric for metric in self.metrics}
         return tuple(by_key[key] for key in HEADLINES if key in by_key)
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Keys of the metrics."""
+        """Return the keys of the metrics."""
         return tuple(metric.key for metric in self.metrics)
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Fields of view, in order."""
+        """Return the fields of view, in order."""
         return tuple(dict.fromkeys(view.field_of_view for view in self.views))
 
     def field_number(self, view: ViewRecord) -> int:
@@ -132,7 +132,7 @@ class Results:
         return self.fields.index(view.field_of_view) + 1
 
     def value(self, method: str, view: str, key: str) -> float:
-        """Return one metric of one image; NaN where it does not apply."""
+        """Return one metric of one image; NaN if it does not apply."""
         score = self.scores[method].get(view)
         value = None if score is None else score.values.get(key)
         return math.nan if value is None else float(value)
