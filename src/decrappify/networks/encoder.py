@@ -155,7 +155,7 @@ def _download(name: str, weights: str) -> dict[str, Tensor]:
 
 
 def _weight_normed(counts: tuple[int, ...], channels: tuple[int, int, int, int], n_in: int) -> Encoder:
-    """Create the ResNet of PSSR (Fang et al. 2021): three 3x3 convolutions as stem, no batch norm, pooled to a pixel."""
+    """Create the ResNet of PSSR (Fang et al. 2021): stem of three 3x3 convolutions, no batch norm, pooled output."""
     stem = [_wn_layer(fine, coarse, 3, stride) for fine, coarse, stride in ((n_in, 32, 2), (32, 32, 1), (32, 64, 1))]
     widths = (64, *channels)
     stages = [
