@@ -62,7 +62,7 @@ class LiveResult:
             layer.refresh(extent=False)
 
     def stop(self) -> None:
-        """Keep the finished part, under a name that marks it as partial."""
+        """Finish the layers with the planes so far, under a name that marks them as partial."""
         done = len(self._planes)
         for layer, (_, channel) in zip(self.layers, self._views, strict=True):
             layer.name = f"{self._name(channel)} (partial: {done} of {self._opened.n_planes} planes)"

@@ -63,7 +63,7 @@ class RestoreRequest:
 
 @dataclass(frozen=True)
 class Opened:
-    """Report that the first plane is in the store, so that it can be shown."""
+    """Report of the first plane in the store, which can then be shown."""
 
     store: Path
     output: Path
@@ -73,7 +73,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class PlaneDone:
-    """Report that a plane of the result can be read."""
+    """Report of a plane of the result that can be read."""
 
     t: int
     c: int

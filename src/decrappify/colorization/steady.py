@@ -25,7 +25,7 @@ class Steadier:
     Parameters
     ----------
     steady : float
-        Weight of earlier frames, 0 (off) up to but not including 1. 0.5 leaves a third of the variance of flicker that
+        Weight of earlier frames, 0 (off) up to but not including 1. 0.5 reduces to a third the variance of flicker that
         is independent from frame to frame.
 
     Examples

@@ -34,7 +34,7 @@ Failure = tuple[Path, Exception]
 
 _RUN = ".decrappify-run.json"  # in the output folder, while a run is unfinished
 _EXPLAINED, _NAMED = 3, 12  # images listed in the error at the end: with reasons, or only their names
-_OF_ONE_PICTURE = (FormatError, InputError, MissingFileError, OutputExistsError)  # the others can still be coloured
+_OF_ONE_PICTURE = (FormatError, InputError, MissingFileError, OutputExistsError)  # the others can still be colored
 
 
 def colorize_still(

@@ -18,7 +18,8 @@ def add_watermark(picture: Array, text: str = TEXT) -> Array:
 
     Parameters
     ----------
-    picture : ndarray of uint8 or uint16, (Y, X, 3) Not changed.
+    picture : ndarray of uint8 or uint16, (Y, X, 3)
+        Not changed.
     text : str
         The text; about 5 % of the image height, smaller if it would not fit into the width.
 

@@ -32,7 +32,7 @@ class BestGaussian(NamedTuple):
     restored : ndarray
         The filtered source, float64, of the source's shape.
     psnr : float
-        PSNR of all of `restored` in dB; SI-PSNR where levels were fitted.
+        PSNR of all of `restored` in dB; SI-PSNR if levels were fitted.
     """
 
     sigma_space: float

@@ -26,7 +26,7 @@ def chroma_flicker(frames: Iterable[Array]) -> dict[str, float]:
     Parameters
     ----------
     frames : iterable of ndarray of uint8, (Y, X, 3)
-        Or one array (T, Y, X, 3): red, green, blue. Two frames are held at a time.
+        Or one array (T, Y, X, 3): red, green, blue. Two frames are in memory at a time.
 
     Returns
     -------

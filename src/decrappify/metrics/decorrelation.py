@@ -24,8 +24,8 @@ _SMALLEST_SIDE = 32
 class Decorrelation(NamedTuple):
     """`resolution_px`, a period in pixels (2 is the pixels' own limit), and `amplitude`, the height of the first peak.
 
-    The amplitude (0 to 1) grows with the signal-to-noise ratio. `resolution_px` is infinite where no peak was found, as
-    in pure noise.
+    The amplitude (0 to 1) grows with the signal-to-noise ratio. `resolution_px` is infinite if no peak was found, as in
+    pure noise.
     """
 
     resolution_px: float

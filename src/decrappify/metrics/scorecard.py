@@ -90,7 +90,7 @@ def score_movie(
         Standard deviation of the optical blur in pixels, for the margin around moving structure.
     with_ssim : bool
         SSIM takes nearly as long as all other metrics together (4 of 10 ms for a 256 × 256 frame on one core); False
-        leaves it out.
+        disables it.
 
     Returns
     -------

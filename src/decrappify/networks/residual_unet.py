@@ -15,7 +15,7 @@ from decrappify.windows import check_n_frames
 
 
 class ResidualBlock(nn.Module):
-    """``x + conv(relu(conv(x)))``, 3x3, without normalization: an output pixel never depends on the whole tile."""
+    """``x + conv(relu(conv(x)))``, 3x3, without normalization: an output pixel depends on its neighborhood only."""
 
     def __init__(self, channels: int, *, bias: bool) -> None:
         super().__init__()

@@ -66,7 +66,8 @@ _VIDEO = replace(
     gan=GanStep(size=192, batch_size=5, share=0.03, learning_rate=5e-6, content_weight=1.5),
     cycles=1,
 )
-# The generator works on the full grid: pixel shuffles, which make larger networks fast, leave grids in a GAN phase.
+# The generator works on the full grid: pixel shuffles, which speed up larger networks, cause grid artifacts in a GAN
+# phase.
 _MICROSCOPY = NoganConfig(
     generator="residual-unet",
     generator_settings={"base_channels": 24, "depth": 2, "growth": 1.5, "blocks": 1, "stem": 1},

@@ -58,11 +58,11 @@ def train_from_file(
 ) -> tuple[Model, Path]:
     """Train with the settings of a TOML file, and return the model and its run folder.
 
-    Paths in the file are relative to the file, or to ``data.folder`` (in which ``$NAME`` stands for an environment
-    variable). Tables: ``[data]`` (high_res and ``[[data.simulated]]``, or pairs; validation, time_axis,
-    still_motion_px, shrink, folder, folder_as), ``[training]`` (fields of `TrainingConfig`), ``[network]``, ``[card]``;
-    keys: output, start_from, and crappifier (a preset's name, a file, or a table). In place of ``[training]`` and
-    ``[network]`` a NoGAN run has ``[nogan]`` (``preset`` and fields of `NoganConfig`), and may have critic_from.
+    Paths in the file are relative to the file, or to ``data.folder`` (in which ``$NAME`` is an environment variable).
+    Tables: ``[data]`` (high_res and ``[[data.simulated]]``, or pairs; validation, time_axis, still_motion_px, shrink,
+    folder, folder_as), ``[training]`` (fields of `TrainingConfig`), ``[network]``, ``[card]``; keys: output,
+    start_from, and crappifier (a preset's name, a file, or a table). In place of ``[training]`` and ``[network]`` a
+    NoGAN run has ``[nogan]`` (``preset`` and fields of `NoganConfig`), and may have critic_from.
     """
     values = _read(path)
     _check_table(values, _KEYS, path, "at the top")
@@ -155,7 +155,7 @@ def _resolve(given: Any, folder: Path) -> Any:
 
 
 def _high_res(data: Mapping[str, Any], folder: Path, path: Path) -> Any:
-    """Return the files, and the noise-free movies of simulations, whose tables hold the arguments of `simulate`."""
+    """Return the files, and the noise-free movies of simulations, whose tables contain the arguments of `simulate`."""
     files = _resolve(data.get("high_res"), folder)
     if "simulated" not in data:
         return files

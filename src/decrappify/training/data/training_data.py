@@ -1,4 +1,4 @@
-"""Training data: split into training and held-out data, and cut into patches of any size."""
+"""Training data: split into training and held-out data, as patches of any size."""
 
 from __future__ import annotations
 

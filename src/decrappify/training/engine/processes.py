@@ -102,7 +102,7 @@ def training_session(config: RunSettings, cancel: threading.Event | None) -> Ite
 
 @contextmanager
 def interruptible(cancel: threading.Event) -> Iterator[threading.Event]:
-    """Make the first Ctrl-C set `cancel`; a second one interrupts at once."""
+    """Set `cancel` at the first Ctrl-C; a second one interrupts at once."""
     if threading.current_thread() is not threading.main_thread():
         yield cancel
         return

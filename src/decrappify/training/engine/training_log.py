@@ -1,4 +1,4 @@
-"""Training log: ``log.csv``, its plot, and TensorBoard events where TensorBoard is installed."""
+"""Training log: ``log.csv``, its plot, and TensorBoard events if TensorBoard is installed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TrainingLog:
     plot : callable
         ``plot(rows, folder)``.
     texts : sequence of str
-        Columns that hold text; the others hold numbers or nothing.
+        Text columns; the others are numeric or empty.
     keep : callable, optional
         Rows of an earlier part of the run for which it returns False are removed: those after the last checkpoint.
         Without it the log starts empty.
@@ -102,7 +102,7 @@ def complete_rows(path: Path, columns: Sequence[str], texts: Sequence[str] = ())
     columns : sequence of str
         Required in every row.
     texts : sequence of str
-        Columns that hold text.
+        Text columns.
     """
     if not path.is_file():
         return []

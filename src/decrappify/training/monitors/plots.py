@@ -36,7 +36,7 @@ def plot_monitors(
     images_total: int | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Plot each monitor against the images seen, as a PNG.
+    """Plot each monitor against the number of training images, as a PNG.
 
     The allowed range is green, checkpoints beyond the limits are gray, the red line is the selected one.
 

@@ -84,7 +84,7 @@ def train_nogan(
     InputError
         For data or settings that cannot be used.
     OutputExistsError
-        If `output` holds a run and neither `resume` nor `overwrite` is set.
+        If `output` contains a run and neither `resume` nor `overwrite` is set.
     OutputError
         If another process writes into `output`, or it cannot be written.
     """

@@ -17,7 +17,7 @@ from decrappify.training.nogan.run import NoganRun
 _MOST_STEPS_BETWEEN = 100  # two checkpoints
 _BETAS = (0.0, 0.9)
 
-# Evaluate a checkpoint: the step and the images seen in this phase, to the validation PSNR and whether to stop.
+# Evaluate a checkpoint: step and images of this phase, to validation PSNR and whether to stop.
 Evaluate = Callable[[int, int], tuple[float, bool]]
 
 

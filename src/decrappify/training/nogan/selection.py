@@ -69,7 +69,7 @@ class CheckpointSelection:
             self._detector.add(row)
 
     def check_space(self, n_checkpoints: int) -> None:
-        """Raise OutputError if the disk cannot hold the checkpoints of the GAN phase."""
+        """Raise OutputError if the disk has too little space for the checkpoints of the GAN phase."""
         needed = n_checkpoints * self._start.stat().st_size
         free = shutil.disk_usage(self.run.folder).free
         if needed > free:

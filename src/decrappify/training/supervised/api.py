@@ -69,7 +69,7 @@ def train(
     InputError
         For data or settings that cannot be used.
     OutputExistsError
-        If `output` holds a run, and neither ``run.resume`` nor ``run.overwrite`` is set.
+        If `output` contains a run, and neither ``run.resume`` nor ``run.overwrite`` is set.
     OutputError
         If another process writes into `output`, or it cannot be written.
 

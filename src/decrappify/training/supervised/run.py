@@ -77,7 +77,7 @@ class BestWeights:
         self.weights = {key: value.clone() for key, value in average.weights.items()}
 
     def update(self, step: int, score: ValidationScore) -> None:
-        """Keep the present weights if they are better."""
+        """Store the present weights if they are better."""
         if not self._keep_last and score.psnr <= self.score["psnr"]:
             return
         means = {"psnr": score.psnr, "psnr_source": score.psnr_source, "noise_draw": score.noise_draw}
