@@ -119,7 +119,7 @@ class FilmReader:
             logger.warning("%s: %s", path.name, self._packets.hidden_by_edits)
         self.n_frames = len(self._packets.rows)
         self.damage = self._find_damage(None)
-        self._refuse_damage()
+        self._check_damage()
         with film_errors(path, guard=self._guard):
             first = self._first_frame()
             self._read_layout(first)
@@ -158,7 +158,7 @@ class FilmReader:
         with open_film(self.path) as container, film_errors(self.path, guard=self._guard):
             decoded = collect_decoded(self._called(self._decodable(container, STRICT_DECODING), on_packet))
         self.damage = self._find_damage(decoded)
-        self._refuse_damage()
+        self._check_damage()
         if self._damaged == "skip" and self.damage.n_lost + self.damage.n_flawed >= self.damage.n_frames:
             raise FormatError(
                 f"{self.path.name} holds no frame that is whole; damaged='keep' (--damaged keep) colors others"
@@ -185,7 +185,7 @@ class FilmReader:
     def _find_damage(self, decoded: Decoded | None) -> FilmDamage:
         return find_damage(self._packets, decoded, self.time_base, round(self.offset_s / self.time_base))
 
-    def _refuse_damage(self) -> None:
+    def _check_damage(self) -> None:
         packets = self._packets
         if self._damaged != "error" or not self.damage:
             return

@@ -163,7 +163,7 @@ class SegmentFolder:
     def __init__(self, lock: OutputLock, key: str, about: dict[str, Any], *, overwrite: bool, resume: bool) -> None:
         self._lock, self._overwrite = lock, overwrite
         if not overwrite:
-            _refuse_another_run(lock, key, about)
+            _check_same_run(lock, key, about)
         self._folder = WorkingFolder(lock, key, overwrite=overwrite)
         self.path, self.key = self._folder.path, key
         self._whole: set[int] = set()  # pieces with a verified checksum, or from this run
@@ -244,7 +244,7 @@ class SegmentFolder:
         self._folder.remove_finished()
 
 
-def _refuse_another_run(lock: OutputLock, key: str, about: dict[str, Any]) -> None:
+def _check_same_run(lock: OutputLock, key: str, about: dict[str, Any]) -> None:
     """Raise OutputExistsError, with the changed settings, if the unfinished film is of another run."""
     before = marker_of(lock)
     if before and before.get("run_key") != key:

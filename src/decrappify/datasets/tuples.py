@@ -106,7 +106,7 @@ class TupleDataset(Dataset[Sample]):
         if not movies:
             raise InputError("no movies to train on; give at least one high-resolution image or movie")
         played = [movie.z_as_time() for movie in movies] if time_axis == "Z" else movies
-        playable = [_playable(movie, self._target_size, in_channels) for movie in played]
+        playable = [_checked_movie(movie, self._target_size, in_channels) for movie in played]
         playable = with_shrunk(playable, tuple(shrink), self._target_size)
         self.movies = cache_movies(playable, rule or NormalizationRule(), cache_bytes)
         sizes = np.array([np.prod([m.shape[0], m.shape[2], m.shape[3], m.shape[4]], dtype=float) for m in self.movies])
@@ -153,13 +153,13 @@ class TupleDataset(Dataset[Sample]):
         channels = [int(rng.integers(n_c))] if self.in_channels == 1 else list(range(n_c))
         t, z = movie.recorded_place(t, channels, z, rng)
         if self.n_frames > 1 and n_t == 1:
-            return self._play_still(movie, channels, z, rng)
+            return self._simulated_motion(movie, channels, z, rng)
         size = self._target_size
         y, x = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
         frames = movie.window(t, channels, z, self.n_frames)
         return _regions(movie, frames, channels, z, slice(y, y + size), slice(x, x + size))
 
-    def _play_still(self, movie: NormalizedMovie, channels: list[int], z: int, rng: np.random.Generator) -> Array:
+    def _simulated_motion(self, movie: NormalizedMovie, channels: list[int], z: int, rng: np.random.Generator) -> Array:
         """Draw a window from one still: constant drift in a random direction with small random displacements."""
         height, width = movie.shape[3:]
         half, size = self.n_frames // 2, self._target_size
@@ -186,7 +186,7 @@ def _regions(
     return np.stack([[movie.region(t, c, z, rows, columns) for c in channels] for t in frames])
 
 
-def _playable(movie: Movie, size: int, in_channels: int) -> Movie:
+def _checked_movie(movie: Movie, size: int, in_channels: int) -> Movie:
     if min(movie.shape[3:]) < size:
         raise InputError(
             f"{movie.name} is {movie.shape[3]} x {movie.shape[4]} pixels, smaller than a target patch of {size}; "

@@ -85,8 +85,8 @@ def read_checkpoint(path: str | Path, *, preset: str | None = None) -> Imported:
     shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
     seen = unet_settings(shapes)
     if seen is None:
-        raise ModelFileError(_some_other_model(path, shapes))
-    relative = _relative(seen)
+        raise ModelFileError(_describe_other_model(path, shapes))
+    relative = _nearest_preset(seen)
     exact = _is_exactly(relative, seen)
     if preset is not None:
         _check_preset(path, preset, relative, exact=exact)
@@ -100,7 +100,7 @@ def read_checkpoint(path: str | Path, *, preset: str | None = None) -> Imported:
     return Imported(network, _PRESETS[base][1], name, statistics, notes)
 
 
-def _relative(seen: Mapping[str, Any]) -> str:
+def _nearest_preset(seen: Mapping[str, Any]) -> str:
     """Return the name of the published network that is equal or nearest."""
     if seen["name"] == "upsampled-unet":
         return "pssr"
@@ -196,7 +196,7 @@ def _notes(
     return tuple(notes)
 
 
-def _some_other_model(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> str:
+def _describe_other_model(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> str:
     critic = critic_name(shapes)
     if critic is not None:
         return (

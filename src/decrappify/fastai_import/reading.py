@@ -101,7 +101,7 @@ def _load(path: Path, zipped: bool) -> Any:
             return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file raises many types of errors
         raise_if_limit(error, f"reading {path}")
-        raise ModelFileError(f"{path} {_why_not(path, zipped)}") from error
+        raise ModelFileError(f"{path} {_failure_reason(path, zipped)}") from error
 
 
 def _check_members(path: Path) -> None:
@@ -118,7 +118,7 @@ def _check_members(path: Path) -> None:
         raise ModelFileError(f"{path} is a ZIP archive, not weights; unpack it and give the .pth file inside")
 
 
-def _why_not(path: Path, zipped: bool) -> str:
+def _failure_reason(path: Path, zipped: bool) -> str:
     """Return why torch rejected a file: Python objects in it, or damage."""
     foreign = ""
     with suppress(Exception):  # the damage may be in the pickle itself

@@ -23,7 +23,7 @@ class _Kind(NamedTuple):
     generator: Callable[[Tensor], Tensor]
 
 
-def _wants_real(logits: Tensor) -> Tensor:
+def _loss_to_real(logits: Tensor) -> Tensor:
     return F.softplus(-logits)  # binary cross entropy with logits against 1, finite for every logit
 
 
@@ -32,7 +32,7 @@ def _squared_to_one(logits: Tensor) -> Tensor:
 
 
 _KINDS = {
-    "bce": _Kind(_wants_real, F.softplus, _wants_real),
+    "bce": _Kind(_loss_to_real, F.softplus, _loss_to_real),
     "hinge": _Kind(lambda logits: F.relu(1 - logits), lambda logits: F.relu(1 + logits), torch.neg),
     "least-squares": _Kind(_squared_to_one, torch.square, _squared_to_one),
 }

@@ -58,11 +58,11 @@ def with_winograd(network: nn.Module) -> nn.Module:
     """
     shared = [*network.parameters(), *network.buffers()]
     copied = copy.deepcopy(network, {id(tensor): tensor for tensor in shared})
-    if _pays(copied):
+    if _is_wide_enough(copied):
         return WinogradConv2d(copied)
     for module in list(copied.modules()):
         for name, child in list(module.named_children()):
-            if _pays(child):
+            if _is_wide_enough(child):
                 setattr(module, name, WinogradConv2d(child))
     return copied
 
@@ -147,7 +147,7 @@ def _fits(conv: nn.Conv2d) -> bool:
     return conv.kernel_size == (3, 3) and conv.stride == conv.dilation == conv.padding == (1, 1) and conv.groups == 1
 
 
-def _pays(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+def _is_wide_enough(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     return (
         isinstance(module, nn.Conv2d)
         and type(module) in (nn.Conv2d, SplitConv2d)  # others compute their weight at each pass
@@ -176,7 +176,7 @@ def _convolve(image: Tensor, filters: Tensor, bias: Tensor | None, answer: Tenso
     made = image.new_empty(_SIDE, _SIDE, rows, columns, n_out_aligned)
     for top in range(0, _SIDE * down, _SIDE * rows):
         for left in range(0, _SIDE * across, _SIDE * columns):
-            _look(image, top + origin, left + origin, seen)
+            _copy_region(image, top + origin, left + origin, seen)
             _transform([seen[point : point + _SIDE * rows - 3 : _SIDE] for point in range(_POINTS)], mixed.unbind())
             planes = [mixed[:, :, point % _SIDE, point // _SIDE :][:, :, :columns] for point in range(_POINTS)]
             _transform(planes, points.unbind(1))
@@ -192,7 +192,7 @@ def _convolve(image: Tensor, filters: Tensor, bias: Tensor | None, answer: Tenso
                     pixels.copy_(made[row, column, : pixels.shape[0], : pixels.shape[1], :n_out])
 
 
-def _look(image: Tensor, top: int, left: int, seen: Tensor) -> None:
+def _copy_region(image: Tensor, top: int, left: int, seen: Tensor) -> None:
     """Copy the part of `image` at (top, left) into `seen` (rows, 4 planes, columns / 4, channels); zero outside."""
     height, width, channels = image.shape
     rows, _, columns, _ = seen.shape
