@@ -67,7 +67,7 @@ class LayerChoice(QComboBox):
 
     @property
     def layer(self) -> Any:
-        """Return the chosen layer, None if there is none."""
+        """Chosen layer, None if there is none."""
         return self.currentData()
 
     @layer.setter
@@ -105,7 +105,7 @@ class AxesChoice(QComboBox):
 
     @property
     def axes(self) -> str | None:
-        """Return the chosen axes, None without a layer."""
+        """Chosen axes, None without a layer."""
         return self.currentText() or None
 
     def follow(self, layer: Any) -> None:
@@ -163,13 +163,13 @@ class ModelChoice(QComboBox):
 
     @property
     def chosen(self) -> str | Path | None:
-        """Return the name of a shipped model or path of a file for `decrappify.load_model`; None if there is none."""
+        """Name of a shipped model or path of a file for `decrappify.load_model`; None if there is none."""
         kept = self.currentData()
         return Path(kept[1]) if kept and kept[0] == "file" else (kept[1] if kept else None)
 
     @property
     def header(self) -> dict[str, Any]:
-        """Return the header of the chosen model's file (architecture, card and so on); empty if there is none."""
+        """Header of the chosen model's file (architecture, card and so on); empty if there is none."""
         kept = self.currentData()
         return {} if not kept else _header(shipped_models()[kept[1]] if kept[0] == "shipped" else Path(kept[1]))
 
@@ -251,7 +251,7 @@ class DeviceChoice(QComboBox):
 
     @property
     def device(self) -> str:
-        """Return the device for `decrappify`."""
+        """Device for `decrappify`."""
         return str(self.currentData())
 
 

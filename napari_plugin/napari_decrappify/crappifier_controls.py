@@ -102,7 +102,7 @@ class CrappifierControls(QWidget):
 
     @property
     def crappifier(self) -> Crappifier:
-        """Return the crappifier with the current values."""
+        """Crappifier with the current values."""
         preset = crappifier_preset(self.preset.currentText())
         ends = {
             (slider.parameter.step, slider.parameter.key): slider.ends

@@ -129,7 +129,7 @@ class CrappifiedLayer:
 
     @property
     def layer(self) -> Any:
-        """Return the layer, None if it is not shown."""
+        """Layer, None if it is not shown."""
         return self._layer if self.is_shown else None
 
     def remove(self) -> None:

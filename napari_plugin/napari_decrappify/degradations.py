@@ -44,7 +44,7 @@ class Parameter:
 
     @property
     def label(self) -> str:
-        """Return the parameter in words.
+        """Parameter in words.
 
         >>> Parameter(0, "poisson_gaussian", "read_noise", (1, 2), 0, 6).label
         'read noise'

@@ -55,7 +55,7 @@ class LayerTicks(QListWidget):
 
     @property
     def layers(self) -> list[Any]:
-        """Return the checked layers."""
+        """Checked layers."""
         return [item.data(_LAYER) for item in self._items() if item.checkState() == Qt.CheckState.Checked]
 
     def tick(self, layer: Any, is_on: bool = True) -> None:

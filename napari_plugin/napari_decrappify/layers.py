@@ -90,12 +90,12 @@ class LayerImage:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Return the length of each axis."""
+        """Length of each axis."""
         return dict(zip(self.axes, self.data.shape, strict=True))
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """Return this plugin's entry in the layer's metadata; empty for other layers."""
+        """This plugin's entry in the layer's metadata; empty for other layers."""
         found = (self.attributes.get("metadata") or {}).get(METADATA)
         return dict(found) if isinstance(found, Mapping) else {}
 
@@ -128,18 +128,18 @@ class LayerImage:
 
     @property
     def pixel_size_um(self) -> tuple[float | None, float | None, float | None]:
-        """Return the pixel size (z, y, x) in micrometers; None if the layer's unit is not a length."""
+        """Pixel size (z, y, x) in micrometers; None if the layer's unit is not a length."""
         sizes = [self._physical(axis, "micrometer") for axis in "ZYX"]
         return sizes[0], sizes[1], sizes[2]
 
     @property
     def frame_interval_s(self) -> float | None:
-        """Return the seconds between frames; None if the layer's unit is not a time."""
+        """Seconds between frames; None if the layer's unit is not a time."""
         return self._physical("T", "second")
 
     @property
     def unitless_spacing(self) -> dict[str, float]:
-        """Return the scale of axes whose unit is neither a length nor a time; a scale of 1 means unknown."""
+        """Scale of axes whose unit is neither a length nor a time; a scale of 1 means unknown."""
         physical = dict(zip("TZYX", (self.frame_interval_s, *self.pixel_size_um), strict=True))
         found = {axis: self._scale_and_unit(axis)[0] for axis, value in physical.items() if value is None}
         return {axis: scale for axis, scale in found.items() if scale is not None and scale != 1}

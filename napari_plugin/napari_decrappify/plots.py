@@ -28,7 +28,7 @@ class Curve:
 def ticks(low: float, high: float, count: int = 4) -> list[float]:
     """Return about `count` round numbers from `low` to `high`.
 
-    >>> ticks(0, 87), ticks(21.2, 24.1)
+    >>> ticks(0, 80), ticks(21.2, 24.1)
     ([0.0, 20.0, 40.0, 60.0, 80.0], [22.0, 23.0, 24.0])
     """
     if not high > low:
@@ -134,7 +134,7 @@ class PatchStrip(QWidget):
 
     @property
     def captions(self) -> list[str]:
-        """Return the captions of the images."""
+        """Captions of the images."""
         return [caption for caption, _ in self._images]
 
     def show_images(self, images: Sequence[tuple[str, NDArray[np.floating]]]) -> None:

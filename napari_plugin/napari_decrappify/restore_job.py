@@ -56,7 +56,7 @@ class RestoreRequest:
 
     @property
     def model_name(self) -> str:
-        """Return the short name of the model for layers and files."""
+        """Short name of the model for layers and files."""
         path = Path(self.model)
         return path.parent.name if path.stem == "model" else path.name.removesuffix(".safetensors")
 

@@ -61,7 +61,7 @@ class RunPanel(QWidget):
 
     @property
     def text(self) -> str:
-        """Return the text of the status line."""
+        """Text of the status line."""
         return self.status.text()
 
     def say(self, text: str, *, is_error: bool = False) -> None:

@@ -46,7 +46,7 @@ class Pair:
 
     @property
     def views(self) -> list[View]:
-        """Return one view per channel; the slices of a Z-stack of one time point are its frames."""
+        """One view per channel; the slices of a Z-stack of one time point are its frames."""
         n_t, n_channels, n_z = self.source.shape[:3]
         if n_t > 1 and n_z > 1:
             raise InputError(
@@ -87,12 +87,12 @@ class View:
 
     @property
     def source(self) -> Movie:
-        """Return the degraded channel."""
+        """Degraded channel."""
         return self.of(self.pair.source)
 
     @property
     def reference(self) -> Movie | None:
-        """Return the channel of the reference."""
+        """Channel of the reference."""
         return None if self.pair.reference is None else self.of(self.pair.reference)
 
 

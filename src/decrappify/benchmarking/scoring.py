@@ -68,7 +68,7 @@ class Ground:
 
     @property
     def sampled_size(self) -> tuple[int, int]:
-        """Return the pixels (Y, X) of the sampled part."""
+        """Pixels (Y, X) of the sampled part."""
         return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
     def sample(self, movie: Movie, t: int, role: str) -> Array:

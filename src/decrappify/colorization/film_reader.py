@@ -127,7 +127,7 @@ class FilmReader:
 
     @property
     def content(self) -> str:
-        """Return number and size of the frames, and a checksum of all that they are decoded from; equal for a copy.
+        """Number and size of the frames, and a checksum of all that they are decoded from; equal for a copy.
 
         Sound and subtitles are not part of it.
         """
@@ -138,7 +138,7 @@ class FilmReader:
 
     @property
     def shortest_s(self) -> Fraction:
-        """Return the shortest time between two frames, in seconds; 0 if unknown."""
+        """Shortest time between two frames, in seconds; 0 if unknown."""
         times = sorted({row.time for row in self._packets.rows if row.time is not None})
         return min((after - before for before, after in pairwise(times)), default=0) * self.time_base
 

@@ -64,12 +64,12 @@ class Segment:
 
     @property
     def times(self) -> list[int]:
-        """Return the time stamps in presentation order."""
+        """Time stamps in presentation order."""
         return sorted(packet[0] for packet in self.packets)
 
     @property
     def delay(self) -> int:
-        """Return the number of frames that a decoder must buffer to present this piece in order."""
+        """Number of frames that a decoder must buffer to present this piece in order."""
         rank = {time: number for number, time in enumerate(self.times)}
         return max(number - rank[packet[0]] for number, packet in enumerate(self.packets))
 

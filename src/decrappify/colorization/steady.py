@@ -48,7 +48,7 @@ class Steadier:
 
     @property
     def state(self) -> State | None:
-        """Return mean square and gray thumbnail after the last image; None before the first, or if smoothing is off."""
+        """Mean square and gray thumbnail after the last image; None before the first, or if smoothing is off."""
         return self._state
 
     def take_up(self, state: State) -> None:

@@ -41,7 +41,7 @@ class OneOf(Part):
 
     @property
     def scale(self) -> int:
-        """Return the down-sampling factor along Y and X."""
+        """Down-sampling factor along Y and X."""
         return self.parts[0].scale
 
     @property

@@ -55,7 +55,7 @@ class Crappifier:
 
     @property
     def scale(self) -> int:
-        """Return the product of all down-sampling factors along Y and X."""
+        """Product of all down-sampling factors along Y and X."""
         return math.prod(step.scale for step in self.steps)
 
     @property

@@ -97,7 +97,7 @@ class Part:
 
     @property
     def scale(self) -> int:
-        """Return the down-sampling factor along Y and X."""
+        """Down-sampling factor along Y and X."""
         return 1
 
     @property

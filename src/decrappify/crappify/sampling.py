@@ -34,7 +34,7 @@ class BinDown(Part):
 
     @property
     def scale(self) -> int:
-        """Return the down-sampling factor along Y and X."""
+        """Down-sampling factor along Y and X."""
         return self.factor
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
@@ -67,7 +67,7 @@ class SampleDown(Part):
 
     @property
     def scale(self) -> int:
-        """Return the down-sampling factor along Y and X."""
+        """Down-sampling factor along Y and X."""
         return self.factor
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:

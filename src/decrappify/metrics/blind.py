@@ -29,7 +29,7 @@ class NoiseSums:
 
     @property
     def sigma(self) -> float:
-        """Return the standard deviation of Gaussian noise with this mean response."""
+        """Standard deviation of Gaussian noise with this mean response."""
         return math.sqrt(math.pi / 2) * self.total / self.n
 
 
@@ -57,7 +57,7 @@ class ResidualSums:
 
     @property
     def autocorrelation(self) -> float | None:
-        """Compute the mean of the two lag-1 autocorrelations; None if the residual is zero."""
+        """Mean of the two lag-1 autocorrelations; None if the residual is zero."""
         if self.squares == 0:
             return None
         covariance = (self.along_y / self.pairs_y + self.along_x / self.pairs_x) / 2

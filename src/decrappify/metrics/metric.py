@@ -75,7 +75,7 @@ class Metric:
 
     @property
     def title(self) -> str:
-        """Return label and unit.
+        """Label and unit.
 
         >>> from decrappify.metrics import get_metric
         >>> get_metric("psnr").title, get_metric("tde").title
@@ -85,19 +85,19 @@ class Metric:
 
     @property
     def better(self) -> str:
-        """Return the direction in result files: "high", "low", "one", "zero", another number, or ""."""
+        """Direction in result files: "high", "low", "one", "zero", another number, or ""."""
         return _CODES.get(self.direction, str(self.direction))
 
     @property
     def direction_text(self) -> str:
-        """Return the direction in words, such as "higher is better"; empty if there is none."""
+        """Direction in words, such as "higher is better"; empty if there is none."""
         if self.direction is None:
             return ""
         return f"{self.direction} is better" if isinstance(self.direction, str) else f"{self.direction:g} is ideal"
 
     @property
     def interpretation(self) -> str:
-        """Return direction and meaning in one line."""
+        """Direction and meaning in one line."""
         return "; ".join(part for part in (self.direction_text, self.meaning) if part)
 
     def compute(self, quantities: Quantities) -> float | None:

@@ -143,24 +143,24 @@ class PairSums:
 
     @property
     def reference_sd(self) -> float:
-        """Return the population standard deviation of the reference, in gray levels."""
+        """Population standard deviation of the reference, in gray levels."""
         return math.sqrt(self.reference_squares / self.n)
 
     @property
     def slope(self) -> float:
-        """Return `a` of the least-squares fit ``reference ≈ a * restored + b``; 0 for a constant restored movie."""
+        """`a` of the least-squares fit ``reference ≈ a * restored + b``; 0 for a constant restored movie."""
         if _is_rounding(self.restored_squares, self.restored_mean, self.n):
             return 0.0
         return self.products / self.restored_squares
 
     @property
     def intercept(self) -> float:
-        """Return `b` of the least-squares fit ``reference ≈ a * restored + b``, in gray levels of the reference."""
+        """`b` of the least-squares fit ``reference ≈ a * restored + b``, in gray levels of the reference."""
         return self.reference_mean - self.slope * self.restored_mean
 
     @property
     def unexplained(self) -> float:
-        """Return ``1 - rho²``: the share of the reference's variance that an affine fit does not explain; 0 to 1."""
+        """``1 - rho²``: the share of the reference's variance that an affine fit does not explain; 0 to 1."""
         share = 1.0 - self.slope * self.products / self.reference_squares
         return share if share > _UNEXPLAINED_FLOOR else 0.0
 

@@ -67,7 +67,7 @@ class RingSums:
 
     @property
     def frequency(self) -> Array:
-        """Return the ring radii in cycles per pixel, 0 to 0.5."""
+        """Ring radii in cycles per pixel, 0 to 0.5."""
         return np.arange(len(self.first)) * (0.5 / (len(self.first) - 1))
 
     def spectra(self) -> tuple[Spectrum, Spectrum]:

@@ -44,7 +44,7 @@ class FrameSteps:
 
     @property
     def rms(self) -> float:
-        """Return the root mean square of all differences, in gray levels."""
+        """Root mean square of all differences, in gray levels."""
         return math.sqrt(self.squares.mean() / self.n_steps)
 
     def flicker(self, mask: Array) -> float:

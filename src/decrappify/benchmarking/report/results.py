@@ -83,17 +83,17 @@ class Results:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return the names of the methods."""
+        """Names of the methods."""
         return tuple(name for name, _ in self.methods)
 
     @property
     def baseline(self) -> str | None:
-        """Return the method that differences are relative to: the best Gaussian filter, or else the input."""
+        """Method that differences are relative to: the best Gaussian filter, or else the input."""
         return next((name for name in (GAUSSIAN, INPUT) if name in self.names), None)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Return the metrics with a value for at least one method and image, in the order of the tables."""
+        """Metrics with a value for at least one method and image, in the order of the tables."""
         known = {
             key
             for scores in self.scores.values()
@@ -105,7 +105,7 @@ class Results:
 
     @property
     def sections(self) -> dict[str, list[Metric]]:
-        """Return the metrics by section."""
+        """Metrics by section."""
         sections: dict[str, list[Metric]] = {}
         for metric in self.metrics:
             sections.setdefault(metric.section, []).append(metric)
@@ -113,18 +113,18 @@ class Results:
 
     @property
     def headlines(self) -> tuple[Metric, ...]:
-        """Return the metrics of plots and differences."""
+        """Metrics of plots and differences."""
         by_key = {metric.key: metric for metric in self.metrics}
         return tuple(by_key[key] for key in HEADLINES if key in by_key)
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Return the keys of the metrics."""
+        """Keys of the metrics."""
         return tuple(metric.key for metric in self.metrics)
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Return the fields of view, in order."""
+        """Fields of view, in order."""
         return tuple(dict.fromkeys(view.field_of_view for view in self.views))
 
     def field_number(self, view: ViewRecord) -> int:

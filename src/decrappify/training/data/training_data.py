@@ -41,7 +41,7 @@ class TrainingData(Protocol):
 
     @property
     def crappifier(self) -> Crappifier | None:
-        """Return the degradation from targets to sources."""
+        """Degradation from targets to sources."""
         ...
 
     def training(self, patch_size: int, length: int, seed: int) -> Dataset[Sample]:

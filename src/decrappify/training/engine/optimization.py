@@ -92,7 +92,7 @@ class OptimizedNetwork:
 
     @property
     def learning_rate(self) -> float:
-        """Return the learning rate of the last group."""
+        """Learning rate of the last group."""
         return float(self.optimizer.param_groups[-1]["lr"])
 
     def state_dict(self) -> dict[str, Any]:

@@ -164,12 +164,12 @@ class Trainer:
 
     @property
     def n_processes(self) -> int:
-        """Return the number of processes, one per device."""
+        """Number of processes, one per device."""
         return int(self.fabric.world_size)
 
     @property
     def seconds(self) -> float:
-        """Return the time spent on the run, earlier parts of a resumed run included."""
+        """Time spent on the run, earlier parts of a resumed run included."""
         return time.monotonic() - self._started
 
     def run(self, phase: Phase) -> int:

@@ -107,7 +107,7 @@ class CriticDataset(Dataset[CriticSample]):
 
     @property
     def n_images(self) -> int:
-        """Return the number of images, real and generated."""
+        """Number of images, real and generated."""
         return sum(map(len, self._files.values()))
 
     def __len__(self) -> int:

@@ -77,27 +77,27 @@ class NoganRun:
 
     @property
     def generator(self) -> Any:
-        """Return the generator, on the device of the run."""
+        """Generator, on the device of the run."""
         return self.trainer.networks["generator"]
 
     @property
     def critic(self) -> Any:
-        """Return the critic, on the device of the run."""
+        """Critic, on the device of the run."""
         return self.trainer.networks["critic"]
 
     @property
     def fabric(self) -> Any:
-        """Return the trainer's Fabric."""
+        """Fabric of the trainer."""
         return self.trainer.fabric
 
     @property
     def history(self) -> dict[str, Any]:
-        """Return the trainer's history."""
+        """History of the trainer."""
         return self.trainer.history
 
     @property
     def folder(self) -> Path:
-        """Return the run folder."""
+        """Run folder."""
         if self.trainer.folder is None:
             raise ValueError("a NoGAN run needs a folder")
         return self.trainer.folder

@@ -56,7 +56,7 @@ class CheckpointSelection:
 
     @property
     def rows(self) -> list[MonitorRow]:
-        """Return the rows of all checkpoints so far."""
+        """Rows of all checkpoints so far."""
         return [MonitorRow.from_dict(row) for row in self.run.history["rows"]]
 
     def begin_cycle(self) -> None:
