@@ -95,7 +95,7 @@ class LayerImage:
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """This plugin's entry in the layer's metadata; empty for other layers."""
+        """Entry of this plugin in the layer's metadata; empty for other layers."""
         found = (self.attributes.get("metadata") or {}).get(METADATA)
         return dict(found) if isinstance(found, Mapping) else {}
 

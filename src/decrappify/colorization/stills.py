@@ -247,7 +247,7 @@ def _checked_batch_size(batch_size: int | None) -> int:
 def _unfinished(
     batch: Sequence[Pair], colorizer: Colorizer, failed: list[Failure], *, watermark: bool, resume: bool
 ) -> tuple[list[Pair], list[Pair]]:
-    """Return unfinished and finished pairs, and collect existing outputs that block others."""
+    """Return unfinished and finished pairs; add existing outputs that may not be replaced to `failed`."""
     todo, done = [], []
     for source, output in batch:
         if not output.exists():

@@ -103,7 +103,7 @@ class Nuclei:
 
 
 def _dividing(track: _Track, split: int, stage: Points, pace: float, axis_angle: float, index: int) -> _Track:
-    """Return a daughter (`index` 0 or 1) that rounds up before `split`, separates as a plate, and spreads again."""
+    """Return a daughter (`index` 0 or 1): round and condensed before `split`, then a separating plate that spreads."""
     t = np.arange(len(stage))
     condensed = (
         np.where(t <= split, np.clip((pace * (t - split) + 10) / 8, 0, 1), np.clip(1.5 - 2 * stage, 0, 1))
