@@ -1,4 +1,4 @@
-"""`train_nogan`: pretrain the generator, train the critic, then a short GAN phase that ends at its best moment."""
+"""`train_nogan`: pretrain the generator, train the critic, then a short GAN phase that ends at its best checkpoint."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from decrappify.networks.spec import RestorationNetwork
     from decrappify.training.nogan.run import NoganRun
 
-_PATCHES = 20_000  # of movies and pairs that count as all of the data
+_PATCHES = 20_000  # of movies and pairs, counted as all of the data
 
 
 @holds_run_folder
@@ -70,7 +70,7 @@ def train_nogan(
     critic_from : path, optional
         A critic, such as the ``critic.safetensors`` of another run, or a published one.
     run : RunOptions, optional
-        Resume, overwrite, model card, progress, cancel. A cancelled run returns the weights of that moment (of the best
+        Resume, overwrite, model card, progress, cancel. A cancelled run returns its current weights (those of the best
         checkpoint in a GAN phase).
 
     Returns
@@ -83,7 +83,7 @@ def train_nogan(
     InputError
         For data or settings that cannot be used.
     OutputExistsError
-        If `output` holds a run and neither `resume` nor `overwrite` is set.
+        If `output` contains a run and neither `resume` nor `overwrite` is set.
     OutputError
         If another process writes into `output`, or it cannot be written.
     """
@@ -129,7 +129,7 @@ def train_nogan(
 
 
 class _Describe:
-    """Create a Model from the run's present generator."""
+    """Factory of a Model from the run's present generator."""
 
     def __init__(self, run: NoganRun, rule: NormalizationRule, card: dict[str, Any]) -> None:
         self._run, self._rule, self._card = run, rule, card
