@@ -103,7 +103,7 @@ def measure_eager(threads: int, args: argparse.Namespace) -> Row:
 
 
 def measure_compiled(args: argparse.Namespace) -> Row:
-    """Measure `networks.compiling.compiled` and its compilation time."""
+    """Measure `inference.compiling.compiled` and its compilation time."""
     network = fold_norms(generator(), large_in_one_go=True).to(memory_format=torch.channels_last)
     started, cpu = time.perf_counter(), cpu_seconds()
     fast = compiled(network, side=args.runtime_size)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from tests import narrow  # noqa: F401  # makes its encoder known
+from tests.restoration.conftest import FAST, PoolingNetwork, as_model
 from torch import nn
 
 from decrappify.errors import InputError, OutputExistsError
@@ -29,8 +30,6 @@ from decrappify.movie import Movie
 from decrappify.networks import create
 from decrappify.networks.residual_unet import ResidualUNet
 from decrappify.restoration import Preview, restore
-
-from .conftest import FAST, PoolingNetwork, as_model
 
 CPU = torch.device("cpu")
 RUNTIMES = ("onnxruntime", "openvino")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.restoration.conftest import PoolingNetwork
 
 from decrappify.errors import InputError
 from decrappify.inference import memory as planning
@@ -12,8 +13,6 @@ from decrappify.inference.memory import (
     seam_warning,
     tile_and_overlap,
 )
-
-from .conftest import PoolingNetwork
 
 CPU = torch.device("cpu")
 
