@@ -338,6 +338,9 @@ def colorize(source: Path, output: Path, render_factor: str | None, no_resume: b
 
     The luma stays that of IN. The metadata of OUT always say that an AI coloured it.
     """
+    from decrappify.limits.memory import check_importing_torch
+
+    check_importing_torch()
     from decrappify.colorization import colorize as colorize_any
 
     colorize_any(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from decrappify.errors import InputError
 from decrappify.limits.threads import check_torch_threads
+from decrappify.limits.weights import check_preparing
 from decrappify.networks.folding import fold_norms
 from decrappify.networks.winograd import WinogradConv2d, with_winograd
 from decrappify.restoration.backends.agreement import agreement_db, trial_source
@@ -69,6 +70,8 @@ class InferenceNetwork:
     InputError
         If the device is not there, the precision or backend is unknown or not for this device, or the backend is not
         installed, cannot run this network or disagrees with torch.
+    DeviceMemoryError
+        If the copies of the network do not fit into memory.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class InferenceNetwork:
                 "backend='openvino' computes in bfloat16 only where the processor does, and this one does not; "
                 "use precision='auto' or 'float32'"
             )
+        check_preparing(network.state_dict().values())
         self._network = fold_norms(network, large_in_one_go=True).requires_grad_(False)
         self._network.to(self.device, torch.float32, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.precision = precision
