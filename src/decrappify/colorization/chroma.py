@@ -120,8 +120,8 @@ def as_uint8(image: Array) -> Array:
 
 def merging_bytes(image: Array) -> int:
     """Return the memory that `merge_luma`, the stretched chroma and the encoded result need, without the original."""
-    band = min(image.shape[0] * image.shape[1], _BAND_PIXELS) * _BAND_BYTES
-    return 2 * image.nbytes + band
+    nbytes: int = 2 * image.nbytes + min(image.shape[0] * image.shape[1], _BAND_PIXELS) * _BAND_BYTES
+    return nbytes
 
 
 def _check(original: Array, colour: Array) -> None:

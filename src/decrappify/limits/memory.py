@@ -58,11 +58,8 @@ def check_importing_torch() -> None:
         If it does not, and is not imported yet.
     """
     if "torch" not in sys.modules:
-        check_memory(
-            _TORCH,
-            "loading PyTorch",
-            "close other programs, or raise the memory limit of this process or its container",
-        )
+        remedy = "close other programs, or raise the memory limit of this process or its container"
+        check_memory(_TORCH, "loading PyTorch", remedy)
 
 
 def in_units(nbytes: float) -> str:
