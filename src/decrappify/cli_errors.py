@@ -15,6 +15,7 @@ import click
 
 from decrappify._version import __version__
 from decrappify.errors import DecrappifyError, printable
+from decrappify.limits.reached import raise_if_limit  # not when it is needed: an import takes memory
 from decrappify.terminal import echo, repair_streams
 
 DESTRUCTIVE = {"--overwrite", "--no-resume"}  # never suggested for a mistyped option
@@ -114,8 +115,6 @@ def _limit_errors(command: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError, ImportError) as error:
-        from decrappify.limits.reached import raise_if_limit
-
         raise_if_limit(error, f"running {command or 'the command'}")
         raise
 
