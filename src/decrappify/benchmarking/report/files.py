@@ -75,11 +75,11 @@ def _place(working: Path, names: Sequence[str], folder: Path) -> None:
                 if not (folder / name).exists():
                     placed.append(folder / name)
                 (working / name).replace(folder / name)
+            sync_folder(folder)
         except OSError:
             for path in placed:
                 path.unlink(missing_ok=True)
             raise
-        sync_folder(folder)
 
 
 def _files(results: Results) -> Iterator[tuple[str, bytes]]:

@@ -1,0 +1,70 @@
+"""Degradation, restoration and scoring, identical for every benchmark with a known reference.
+
+References are float32 (T, Y, X) in the gray levels of the file, so that noise is neither rounded nor clipped at black.
+Signal 1, the bright level at which photons are counted, is the 99.8th percentile of the reference (4 × 4 blocks);
+signal 0 is its 1st percentile. The data range of PSNR, SSIM and flicker is max - min of the whole reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.harness import corpus
+from decrappify import Crappifier, Movie, load_model, restore
+from decrappify.crappify import Gaussian, Part, Poisson, crappify_movie
+from decrappify.metrics.scorecard import score_movie
+
+Array = NDArray[Any]
+Figures = dict[str, float | None]
+
+# Photons at the bright level, and read noise as a fraction of it.
+LEVELS: dict[str, tuple[Part, ...]] = {
+    "10 photons": (Poisson(photons=10.0), Gaussian(sigma=0.02)),
+    "40 photons": (Poisson(photons=40.0), Gaussian(sigma=0.01)),
+}
+LEVELS_IN_WORDS = "10 photons + 2 % read noise, 40 photons + 1 % read noise at the bright level (99.8th percentile)"
+FIGURES = ("psnr", "ssim", "tde", "tdr", "flicker_floor")
+
+
+def truths(name: str, n_frames: int | None = None) -> dict[str, Array]:
+    """Read the first frames of each channel of a corpus file as references, by a short name."""
+    movie = corpus.load(name)
+    short = name.rpartition("/")[2].partition(".")[0]
+    several = movie.shape[1] > 1
+    return {
+        short + (f" c{c}" if several else ""): np.asarray(movie.select(slice(0, n_frames), c))[:, 0, 0].astype(
+            np.float32
+        )
+        for c in range(movie.shape[1])
+    }
+
+
+def degrade(truth: Array, steps: Sequence[Part], seed: int = 0) -> Array:
+    """Apply a crappifier to a reference (T, Y, X)."""
+    return np.asarray(crappify_movie(Movie.from_array(truth), Crappifier(steps), seed=seed))[:, 0, 0]
+
+
+def restored(source: Array, model: Any) -> Array:
+    """Restore a source (T, Y, X) with a model, given as a model, a name or a file."""
+    return np.asarray(restore(Movie.from_array(source), model))[:, 0, 0]
+
+
+def figures(result: Array, truth: Array) -> Figures:
+    """Compute PSNR, SSIM and, for a movie, TDE, TDR and the flicker floor."""
+    card = score_movie(result, truth).to_dict()
+    return {name: card[name] for name in FIGURES}
+
+
+def identity(model: Any) -> str:
+    """Return the first 12 digits of the SHA-256 of a model, which identifies the model of a row."""
+    return load_model(model).sha256[:12]
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """Compute the mean of the values that are not None."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

@@ -1,0 +1,125 @@
+"""Script that copies trained models into src/decrappify/shipped and adds their scores to their cards.
+
+    for name in fluorescence-still fluorescence-movie fluorescence-movie-x2 em-x4; do
+        decrappify train src/decrappify/shipped/$name.toml --output runs/$name
+        python benchmarks/harness/ship.py runs/$name
+    done
+    python benchmarks/science/held_out.py
+    python benchmarks/science/upscaling.py
+    python benchmarks/harness/ship.py --scores
+
+`--scores` also writes docs/models.md from the cards. The scores are those rows of results/held_out.json and
+results/upscaling.json that were measured with the same weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from decrappify import load_model
+from decrappify.model import Model, shipped_models
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "src" / "decrappify" / "shipped"
+LARGEST = 8_000_000
+# Entries of a card that precede the settings.
+FIRST = ("name", "summary", "scores", "limits", "data", "trained_on", "validation")
+CLASSICAL = {
+    "gaussian": "best Gaussian",
+    "bicubic": "bicubic",
+    "lanczos": "Lanczos",
+}
+
+
+def ship(run: Path) -> Path:
+    """Copy the model of a run folder to the file named on its card."""
+    model = load_model(run / "model.safetensors")
+    if not (SHIPPED / f"{model.name}.toml").is_file():
+        sys.exit(f"{run} trained {model.name!r}, which has no run file in {SHIPPED}")
+    return _save(model)
+
+
+def add_scores() -> list[Path]:
+    """Write the held-out scores to the card of every shipped model that has any."""
+    rows = [row for name in ("held_out", "upscaling") for row in _rows(name)]
+    written = []
+    for path in shipped_models().values():
+        model = load_model(path)
+        scores = [score for row in rows if (score := _score(row, model)) is not None]
+        if scores:
+            model.card["scores"] = scores
+            written.append(_save(model))
+    return written
+
+
+def write_page(path: Path) -> Path:
+    """Write the cards of all shipped models to one page."""
+    parts = [
+        "# The shipped models\n\nFrom the card inside each model file, which `decrappify models NAME` prints whole. "
+        "The run file that made a model lies beside it in `src/decrappify/shipped/`. Scores are on held-out images; "
+        "the tables behind them are in [benchmarks/RESULTS.md](../benchmarks/RESULTS.md).\n"
+    ]
+    parts += [f"## {name}\n\n{_described(load_model(name))}\n" for name in shipped_models()]
+    path.write_text("\n".join(parts), encoding="utf-8")
+    return path
+
+
+def _described(model: Model) -> str:
+    card, settings = model.card, model.card["settings"]
+    lists = [
+        f"{title}:\n\n" + "\n".join(f"- {line}" for line in card[key])
+        for key, title in (("limits", "Limits"), ("scores", "Held-out scores"), ("data", "Trained on"))
+        if key in card
+    ]
+    minutes = round(card["training_seconds"] / 60)
+    made = (
+        f"{model.n_parameters:,} parameters, {model.n_frames} frame(s), scale {model.scale}; {card['steps']} steps of "
+        f"{settings['batch_size']} windows, seed {settings['seed']}, {minutes} minutes on one CPU "
+        f"core; crappifier `{(model.crappifier or {}).get('name')}`."
+    )
+    return "\n\n".join([f"{card['summary'].capitalize()}. {made}", *lists])
+
+
+def _rows(name: str) -> list[dict[str, Any]]:
+    path = ROOT / "benchmarks" / "results" / f"{name}.json"
+    stored = json.loads(path.read_text()) if path.exists() else {}
+    return [{"key": key, **entry["row"]} for key, entry in stored.items()]
+
+
+def _score(row: dict[str, Any], model: Model) -> str | None:
+    """Return one line if this row was measured with the current weights of the model, else None."""
+    for kind, made_with in row.get("models", {}).items():
+        if model.sha256[:12] in made_with:
+            others = [name for name in row if name in CLASSICAL]
+            best = max(others, key=lambda name: row[name]["psnr"])
+            ours, theirs = row[kind]["psnr"], row[best]["psnr"]
+            return f"{row['key']}: PSNR {ours:.2f} dB ({CLASSICAL[best]}: {theirs:.2f} dB)"
+    return None
+
+
+def _save(model: Model) -> Path:
+    model.card = {key: model.card[key] for key in FIRST if key in model.card} | model.card
+    path = model.save(SHIPPED / f"{model.name}.safetensors", overwrite=True)
+    if path.stat().st_size > LARGEST:
+        sys.exit(f"{path} has {path.stat().st_size / 1e6:.1f} MB, needs at most {LARGEST / 1e6:g} MB")
+    return path
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("runs", nargs="*", type=Path, help="run folders to ship")
+    options.add_argument("--scores", action="store_true", help="write held-out scores onto the cards")
+    args = options.parse_args()
+    for run in args.runs:
+        print(ship(run))
+    if args.scores:
+        for path in [*add_scores(), write_page(ROOT / "docs" / "models.md")]:
+            print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""The group of commands: global options, one-line errors and Ctrl-C."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import click
+
+from decrappify._version import __version__
+from decrappify.cli.errors import Interrupted, OneLineError, limit_errors, line_of
+from decrappify.cli.messages import flags_of, with_options
+from decrappify.errors import DecrappifyError
+from decrappify.terminal import repair_streams
+
+DESTRUCTIVE = {"--overwrite", "--no-resume"}  # never suggested for a mistyped option
+_DEBUG, _VERBOSE = "decrappify.debug", "decrappify.verbose"
+_KEPT = {
+    "restore": "the finished frames are kept; repeat the command without --no-resume or --overwrite to resume",
+    "colorize": "what is finished is kept; repeat the command without --no-resume or --overwrite to resume",
+    "train": "the last checkpoint is kept, if there was one; resume with --resume",
+    "benchmark": "no report was written",
+    "crappify": "no output was written",
+    "import-weights": "no model was written",
+}
+_LONG_VALUE = re.compile(r"'([^']{60})[^']{60,}'")
+
+
+class Command(click.Command):
+    """A command with the global options."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.params += global_options()
+        click.version_option(__version__, prog_name="decrappify")(self)
+
+
+class CommandGroup(click.Group):
+    """A group whose commands end with one line and exit code 2 for an error of the user, and 130 for Ctrl-C."""
+
+    command_class = Command
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line."""
+        repair_streams()
+        return super().main(*args, **options)
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Parse the options before the command."""
+        with self._one_line_errors(None):
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command."""
+        with self._one_line_errors(context), limit_errors(_command_of(context)):
+            return super().invoke(context)
+
+    @contextmanager
+    def _one_line_errors(self, context: click.Context | None) -> Iterator[None]:
+        try:
+            yield
+        except click.UsageError as error:
+            if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+                raise  # no command at all: click shows the help
+            text = _LONG_VALUE.sub(r"'\1...'", _without_destructive_advice(error).format_message().rstrip("."))
+            command = _command_path(error.ctx or context)
+            raise OneLineError(f"{text}; see '{command} --help'") from error
+        except (DecrappifyError, OSError) as error:
+            is_debug = context is not None and context.meta.get(_DEBUG)
+            if is_debug or getattr(error, "errno", None) == errno.EPIPE:  # a reader such as `head` has left
+                raise
+            raise OneLineError(
+                with_options(line_of(error), flags_of(self.commands.get(_command_of(context))))
+            ) from error
+        except KeyboardInterrupt as error:
+            kept = str(error) or _KEPT.get(_command_of(context))  # a command may state what is true at that moment
+            exec("")  # resets a flag, set by Ctrl-C in code of a string, with which Python would die of the signal
+            raise Interrupted("interrupted" if kept is None else f"interrupted; {kept}") from error
+
+
+def _without_destructive_advice(error: click.UsageError) -> click.UsageError:
+    if not isinstance(error, click.NoSuchOption):
+        return error
+    kept = [option for option in error.possibilities or () if option not in DESTRUCTIVE]
+    return click.NoSuchOption(error.option_name, possibilities=kept, ctx=error.ctx)
+
+
+def _command_of(context: click.Context | None) -> str:
+    return "" if context is None else context.invoked_subcommand or ""
+
+
+def _command_path(context: click.Context | None) -> str:
+    """Return the words that call a command; click's error of an option without its value lacks them."""
+    if context is None:
+        return "decrappify"
+    return f"{context.command_path} {_command_of(context)}".strip()
+
+
+def global_options() -> list[click.Parameter]:
+    """Return the options that may precede or follow the name of the command."""
+
+    def debug(context: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            context.meta[_DEBUG] = True
+
+    def verbose(context: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and not is_verbose(context):
+            context.meta[_VERBOSE] = True
+            logger = logging.getLogger("decrappify")
+            context.find_root().call_on_close(partial(logger.setLevel, logger.level))
+            logger.setLevel(logging.INFO)
+
+    shared: dict[str, Any] = {"is_flag": True, "expose_value": False}
+    return [
+        click.Option(["--debug"], callback=debug, help="Show the traceback of an error.", **shared),
+        click.Option(
+            ["--verbose"],
+            callback=verbose,
+            help="Log the chosen device, backend, tiling and precision.",
+            **shared,
+        ),
+    ]
+
+
+def is_verbose(context: click.Context) -> bool:
+    """Return whether ``--verbose`` was parsed already."""
+    return bool(context.meta.get(_VERBOSE))

@@ -1,0 +1,355 @@
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+import decrappify
+from decrappify import samples
+from decrappify.cli import main
+from decrappify.cli.messages import flags_of, with_options
+from decrappify.crappify import Crappifier, Gaussian, preset_names
+from decrappify.errors import MissingFileError
+from decrappify.io import open_movie, save_movie
+from decrappify.model import load_model
+from decrappify.movie import Movie
+from decrappify.training.engine import status
+from decrappify.training.engine.validation import Validator
+
+HEAVY = {"torch", "numpy", "zarr", "av", "tifffile", "pylibCZIrw", "matplotlib", "skimage", "scipy", "PIL", "tqdm"}
+RESULTS = {"restored.ome.zarr", "restored.ome.tif", "restored.mp4", "restored.png"}
+
+RUN = """
+crappifier = "confocal"
+[data]
+high_res = "cells.tif"
+[training]
+n_frames = 3
+max_steps = 6
+validate_every = 3
+batch_size = 2
+patch_size = 16
+network = "small"
+[network]
+base_channels = 16
+depth = 1
+"""
+
+
+@pytest.fixture
+def cells(tmp_path, rng):
+    """A file of 12 frames, 2 channels, 40 x 48 pixels, with its scale."""
+    frames = rng.integers(100, 900, (12, 2, 1, 40, 48), dtype=np.uint16)
+    movie = Movie.from_array(
+        frames, pixel_size_um=(None, 0.2, 0.2), frame_interval_s=1.5, channel_names=["GFP", "488"], name="cells"
+    )
+    return save_movie(movie, tmp_path / "cells.tif")
+
+
+@pytest.mark.parametrize("name", [None, *sorted(main.commands)])
+def test_every_command_explains_itself(name, command):
+    text = command(*[name] if name else [], "--help").stdout
+    assert f"Usage: main {name or '[OPTIONS]'}" in text
+    assert all(len(line) <= 110 for line in text.splitlines())
+    assert name or all(other in text for other in main.commands)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["restore", "--help"],
+        *(pytest.param(a, marks=pytest.mark.slow) for a in (["--version"], ["train", "--help"])),
+    ],
+)
+def test_help_loads_nothing_heavy(arguments):
+    code = f"import sys; from decrappify.cli import main; main({arguments}, standalone_mode=False); "
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    assert not HEAVY & set(done.stdout.splitlines()[-1].split())
+
+
+def test_restore_takes_frames_channel_and_dtype(cells, tiny_models, tmp_path, command):
+    output = tmp_path / "cells.ome.zarr"
+    options = ["--frames", "2:7", "--channel", "488", "--dtype", "float32", "--tile-size", "32", "--device", "cpu"]
+    result = command("restore", cells, output, "--model", tiny_models["movie-x2"], *options)
+    assert result.stdout == f"{output}: T 5, C 1, Z 1, Y 80, X 96, float32\n"
+    movie = open_movie(output)
+    assert (movie.pixel_size_um, movie.frame_interval_s, movie.channel_names) == ((None, 0.1, 0.1), 1.5, ("488",))
+
+
+def test_verbose_says_what_was_decided(cells, tiny_models, tmp_path, command):
+    options = ["--model", tiny_models["still"], "--tile-size", "4096", "--device", "cpu", "--precision", "float32"]
+    lines = command("--verbose", "restore", cells, tmp_path / "out.ome.tif", *options).stderr.splitlines()
+    assert lines[0].startswith("decrappify: torch on cpu in float32, tiles of ")
+    assert lines[1] == "decrappify: --tile-size 4096 holds the whole frame (40 x 48)"
+
+
+def test_crappify_takes_a_preset_or_a_file(cells, tmp_path, command):
+    crappifier = Crappifier([Gaussian(0.2)], "mine").save(tmp_path / "mine.toml")
+    command("crappify", cells, tmp_path / "a.ome.tif", "--crappifier", crappifier, "--seed", 3)
+    result = command("crappify", cells, tmp_path / "b.ome.zarr", "--preset", "confocal-x2", "--channel", "GFP")
+    assert "T 12, C 1, Z 1, Y 20, X 24, uint16" in result.stdout
+    noisy, good = open_movie(tmp_path / "a.ome.tif"), open_movie(cells)
+    assert noisy.provenance["crappified"]["crappifier"]["name"] == "mine"
+    assert not np.array_equal(noisy.frame(0), good.frame(0))
+    assert open_movie(tmp_path / "b.ome.zarr").pixel_size_um == (None, 0.4, 0.4)
+
+
+@pytest.mark.usefixtures("undrawn_training")
+def test_train_makes_a_model_and_goes_on(cells, tmp_path, command):
+    run = cells.with_name("run.toml")
+    run.write_text(RUN)
+    folder = tmp_path / "runs" / "run"
+    result = command("train", run)
+    assert result.stdout.startswith(f"{folder / 'model.safetensors'}: validation PSNR ")
+    assert load_model(folder / "model.safetensors").n_frames == 3
+    run.write_text(RUN.replace("max_steps = 6", "max_steps = 2"))
+    assert "holds a run already" in command("train", run, exit_code=2).stderr
+    assert "of 6)" in result.stdout
+    command("train", run, "--overwrite", "--device", "cpu", "--output", folder)
+
+
+@pytest.mark.usefixtures("undrawn_training")
+def test_train_interrupted_by_ctrl_c_states_its_step_and_how_to_resume(cells, tmp_path, command, monkeypatch):
+    run, folder = cells.with_name("run.toml"), tmp_path / "out put"
+    run.write_text(RUN)
+    score = Validator.score
+
+    def interrupted(*arguments):
+        monkeypatch.setattr(Validator, "score", score)  # a second Ctrl-C would end the run at once
+        signal.raise_signal(signal.SIGINT)
+        return score(*arguments)
+
+    monkeypatch.setattr(Validator, "score", interrupted)
+    monkeypatch.setattr(status, "SECONDS_BETWEEN_LINES", 0.0)
+    result = command("train", run, "--output", folder, "--device", "cpu", exit_code=130)
+    *lines, last = result.stderr.splitlines()
+    again = f"decrappify train {run} --output '{folder}' --device cpu --resume"
+    assert last.startswith(f"decrappify: stopped at step 4 of 6; resume with '{again}' (")
+    assert [line.split(",")[0] for line in lines if "loss" in line] == [
+        f"decrappify: training: step {n} of 6" for n in (1, 2, 3)
+    ]
+    assert result.stdout == ""
+    assert "unfinished: stopped at step 4 of 6" in command("models", folder / "model.safetensors").stdout
+    assert " of 6)" in command("train", run, "--output", folder, "--resume").stdout
+    assert "unfinished" not in command("models", folder / "model.safetensors").stdout
+
+
+@pytest.mark.parametrize("name", ["restore", "colorize", "benchmark", "crappify", "info"])
+def test_ctrl_c_ends_in_one_line_and_exit_code_130(name, command, monkeypatch):
+    def interrupted(**_):
+        exec("raise KeyboardInterrupt")
+
+    monkeypatch.setattr(main.commands[name], "callback", interrupted)
+    paths = {"info": ["a"], "benchmark": ["a", "b"]}.get(name, ["a", "b"])
+    model = ["--model", "m"] if name in ("restore", "benchmark") else []
+    result = command(name, *paths, *model, exit_code=130)
+    assert re.fullmatch(r"decrappify: interrupted(; .+)?\n", result.stderr)
+    assert name == "info" or ("kept" in result.stderr or "was written" in result.stderr)
+
+
+def test_the_exit_code_of_ctrl_c_in_compiled_text_is_130():
+    code = (
+        "from decrappify.cli import main\n"
+        "main.commands['presets'].callback = lambda: exec('raise KeyboardInterrupt')\n"
+        "main(['presets'])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 130
+
+
+def test_lists(tiny_models, command):
+    assert [line.split()[0] for line in command("presets").stdout.splitlines()] == list(preset_names())
+    command("models")
+    card = command("models", tiny_models["movie-x2"]).stdout
+    assert "name: tiny-movie-x2" in card
+    assert "  scale: 2" in card
+
+
+def test_info_says_what_a_file_holds(cells, command):
+    lines = command("info", cells).stdout.splitlines()
+    assert lines == [
+        f"{cells}: T 12, C 2, Z 1, Y 40, X 48, uint16",
+        "pixel_size_um (Z, Y, X): unknown, 0.2, 0.2",
+        "frame_interval_s: 1.5",
+        "channels: GFP, 488",
+    ]
+    assert "channels: GFP" in command("info", cells, "--channel", "0").stdout.splitlines()
+    assert "frame_interval_s: 9" in command("info", cells, "--frame-interval-s", "9").stdout
+
+
+def test_demo_of_a_movie_and_of_a_stack(tiny_models, tmp_path, rng, command):
+    stack = Movie.from_array(rng.integers(0, 200, (4, 2, 3, 33, 40), dtype=np.uint16))
+    path = save_movie(stack, tmp_path / "stack.ome.tif")
+    for _ in range(2):  # an earlier demo is replaced
+        result = command("demo", path, "--output", tmp_path / "out", "--model", tiny_models["movie"])
+        assert {file.name for file in (tmp_path / "out").iterdir()} == RESULTS
+    assert "noise estimate of input" in result.stdout
+    assert open_movie(tmp_path / "out" / "restored.ome.zarr").shape == stack.shape
+    assert open_movie(tmp_path / "out" / "restored.mp4").shape[0] == 4
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"n_frames": 6, "size": (64, 80)}, id="small"),
+        pytest.param({}, marks=pytest.mark.slow, id="default"),
+    ],
+)
+def test_demo_of_the_simulated_movie(settings, tiny_models, tmp_path, monkeypatch, command):
+    monkeypatch.setattr(samples, "simulate", partial(samples.simulate, **settings))
+    result = command("demo", "--output", tmp_path, "--model", tiny_models["movie"], "--device", "cpu")
+    assert {file.name for file in tmp_path.iterdir()} == RESULTS
+    rows = {line.split()[0]: line.split() for line in result.stdout.splitlines() if line}
+    before, gaussian, after = (float(rows["PSNR"][column]) for column in (1, 3, 5))
+    assert before == pytest.approx(after, abs=0.1)  # an untrained network changes nothing
+    assert gaussian > before
+    assert {"SSIM", "flicker"} <= set(rows)
+
+
+def test_demo_refuses_what_it_cannot_compare(tiny_models, tmp_path, cells, command):
+    options = ["--model", tiny_models["movie-x2"], "--output", tmp_path / "out"]
+    assert "has scale 2, the demo needs scale 1" in command("demo", cells, *options, exit_code=2).stderr
+    assert not (tmp_path / "out").exists()
+    result = cells.rename(tmp_path / "restored.ome.tif")
+    options = ["--model", tiny_models["movie"], "--output", tmp_path]
+    assert "is the result of an earlier demo" in command("demo", result, *options, exit_code=2).stderr
+    own = result.read_bytes()
+    cells = result.rename(tmp_path / "cells.ome.tif")
+    (tmp_path / "restored.ome.tif").write_bytes(own)
+    assert "is not of a finished demo" in command("demo", cells, *options, exit_code=2).stderr
+    assert (tmp_path / "restored.ome.tif").read_bytes() == own
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "info", "none.tif"], ["info", "none.tif", "--debug"]])
+def test_debug_before_and_after_the_command_shows_the_traceback(arguments, command):
+    with pytest.raises(MissingFileError):
+        command(*arguments)
+
+
+def test_verbose_and_version_work_after_the_command(cells, tiny_models, tmp_path, command):
+    options = ["--model", tiny_models["still"], "--device", "cpu", "--precision", "float32", "--verbose"]
+    assert "torch on cpu in float32" in command("restore", cells, tmp_path / "out.ome.tif", *options).stderr
+    assert command("restore", cells, tmp_path / "again.ome.tif", *options[:-1]).stderr == ""
+    assert command("info", "--version").stdout == command("--version").stdout
+
+
+OPTIONS = sorted(
+    (name, option)
+    for name, one in main.commands.items()
+    for parameter in one.params
+    for option in parameter.opts
+    if option.startswith("--")
+)
+
+
+def typos(option, rng):
+    """Make mistyped forms of an option: a character lost, doubled, exchanged or replaced."""
+    for _ in range(2):
+        at = int(rng.integers(2, len(option)))
+        yield option[:at] + option[at + 1 :]
+        yield option[:at] + option[at] + option[at:]
+        yield option[:at] + option[at : at + 2][::-1] + option[at + 2 :]
+        yield option[:at] + "x" + option[at + 1 :]
+
+
+def test_no_typo_is_answered_with_an_option_that_deletes(rng, command):
+    known = {option for _, option in OPTIONS} | {"--help"}
+    for name, option in OPTIONS:
+        for typo in {*typos(option, rng), "--over", "--force", "--write", "--noresume"} - known - {"--"}:
+            error = command(name, typo, exit_code=2).stderr
+            assert f"No such option '{typo}'" in error
+            assert "'--overwrite'" not in error.replace(typo, "")
+            assert "'--no-resume'" not in error.replace(typo, "")
+            assert error.count("\n") == 1
+
+
+def test_options_are_not_abbreviated(command):
+    known = {option for _, option in OPTIONS} | {"--help"}
+    for name, option in OPTIONS:
+        for length in range(3, len(option)):
+            if option[:length] not in known:
+                assert "No such option" in command(name, option[:length], exit_code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("choose another name, or replace it with overwrite=True (--overwrite)", "or replace it with --overwrite"),
+        ("pass nan='fill' (--nan fill) or repair the file", "pass --nan fill or repair the file"),
+        ("pass resume (--resume) to go on, or overwrite (--overwrite)", "pass --resume to go on, or --overwrite"),
+        ("use precision='float32', or another model", "use --precision float32, or another model"),
+        ("folder_as='images' (--as) is for folders", "--as is for folders"),
+        ("holds NaN; pass levels='fit' (--levels fit) or repair the file", "holds NaN; repair the file"),
+        ("learning_rate=0.1 (step 3) of x.toml (--x)", "learning_rate=0.1 (step 3) of x.toml (--x)"),
+    ],
+)
+def test_advice_names_the_options_of_the_command(message, expected):
+    assert with_options(message, flags_of(main.commands["restore"])).endswith(expected)
+
+
+def test_options_that_errors_and_docs_name_are_those_of_a_command():
+    known = {option for _, option in OPTIONS} | {"--help"}
+    package, docs = Path(decrappify.__file__).parent, Path(__file__).parents[2] / "docs"
+    named = {
+        (path.name, option)
+        for folder, suffix, place in ((package, "py", r"\((--[a-z][\w-]*)"), (docs, "md", r"`(--[a-z][\w-]*)"))
+        for path in folder.rglob(f"*.{suffix}")
+        for option in re.findall(place, path.read_text(encoding="utf-8"))
+    }
+    assert {option for _, option in named} >= {"--overwrite", "--damaged"}
+    assert {one for one in named if one[1] not in known} == set()
+
+
+def test_empty_paths_are_refused(command):
+    for arguments in (
+        ("info", ""),
+        ("restore", "cells.tif", "", "--model", "tiny"),
+        ("benchmark", "a", "--output", ""),
+    ):
+        error = command(*arguments, exit_code=2).stderr
+        assert "the path is empty; needs the name of a file or folder" in error
+        assert error.count("\n") == 1
+
+
+def test_warnings_are_one_line(cells, tmp_path):
+    path = cells.rename(tmp_path / "cells.czi")
+    code = "from decrappify.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "info", path], capture_output=True, text=True, check=True)
+    assert done.stderr == "decrappify: cells.czi is a TIFF file by its content, and is read as one; rename it\n"
+
+
+def test_info_shows_spacing_without_unit(tmp_path, command):
+    movie = Movie.from_array(np.zeros((2, 8, 9), np.uint8), unitless_spacing={"T": 5, "X": 0.3})
+    path = save_movie(movie, tmp_path / "cells.ome.zarr")
+    assert "spacing without unit: T 5, X 0.3\n" in command("info", path).stdout
+    assert "without unit:" not in command("info", save_movie(np.zeros((8, 9)), tmp_path / "plain.ome.zarr")).stdout
+
+
+def test_axes_are_given_on_the_command_line(tmp_path, rng, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pixels = rng.integers(100, 900, (40, 48, 3), dtype=np.uint16)
+    zarr.create_array(tmp_path / "plain.zarr", data=pixels)
+    tifffile.imwrite(tmp_path / "stack.tif", pixels.transpose(2, 0, 1), photometric="minisblack")
+    assert "pass --axes YXC for" in command("info", "plain.zarr", exit_code=2).stderr
+    assert "plain.zarr: T 1, C 3, Z 1, Y 40, X 48" in command("info", "plain.zarr", "--axes", "YXC").stdout
+    assert "stack.tif: T 1, C 1, Z 3, Y 40, X 48" in command("info", "stack.tif", "--axes", "zyx").stdout
+    command("crappify", "plain.zarr", "bad.ome.zarr", "--preset", "confocal", "--axes", "YXT")
+    assert open_movie(tmp_path / "bad.ome.zarr").shape == (3, 1, 1, 40, 48)
+    text = command("restore", "stack.tif", "good.ome.tif", "--model", "fluorescence-still", "--axes", "CYX").stdout
+    assert "T 1, C 3, Z 1, Y 40, X 48" in text
+    assert "does not fit" in command("info", "stack.tif", "--axes", "TZYX", exit_code=2).stderr
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "decrappify", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("decrappify, version ")
