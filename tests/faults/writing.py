@@ -109,6 +109,7 @@ def _coloring(how: str, output: str, seed: int, **options: Any) -> Command:
 
 def _checkpoint(output: str, overwrite: bool) -> Command:
     import torch
+
     from decrappify.training.engine.checkpoint import save_checkpoint
 
     state = {"settings": {"steps": 2}, "step": 2, "weights": torch.arange(20_000.0)}
