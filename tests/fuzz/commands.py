@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import zlib
@@ -318,43 +319,39 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in found if path.name != COMMAND]
 
 
-def _killed(folder: Path, arguments: list[str], stop_at: int) -> None:
-    """Run a command in a child process that ends, as if killed, when its progress bar has come this far."""
-    pid = os.fork()
-    if pid:
-        _, status = os.waitpid(pid, 0)
-        if os.waitstatus_to_exitcode(status) != 9:
-            raise AssertionError(f"{arguments} was not killed, it ended with {status}")
-        return
-    try:
-        from decrappify import cli
+# Run in a new process: a fork of this one would wait for the threads of torch, which it does not have.
+_KILLED = """
+import os, sys
+from decrappify.cli import main
 
-        null = os.open(os.devnull, os.O_RDWR)
-        os.dup2(null, 1)
-        os.dup2(null, 2)
-        os.chdir(folder)
-        cli._progress = lambda: partial(_Killing, stop_at)
-        cli.main(arguments)
-    finally:
-        os._exit(1)
+class Killing:
+    def __init__(self, **_):
+        self.left = int(sys.argv[1])
 
-
-class _Killing:
-    """A progress bar that ends the process."""
-
-    def __init__(self, stop_at: int, **_: Any) -> None:
-        self._left = stop_at
-
-    def update(self, n: int = 1) -> None:
-        self._left -= n
-        if self._left <= 0:
+    def update(self, n=1):
+        self.left -= n
+        if self.left <= 0:
             os._exit(9)
 
-    def close(self) -> None:
-        pass
-
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name):
         return lambda *_, **__: None
+
+for name, module in list(sys.modules.items()):
+    if name.startswith("decrappify.cli.") and hasattr(module, "progress_bars"):
+        module.progress_bars = lambda: Killing
+main(sys.argv[2:])
+"""
+
+
+def _killed(folder: Path, arguments: list[str], stop_at: int) -> None:
+    """Run a command in a new process that ends, as if killed, when its progress bar has come this far."""
+    command = [sys.executable, "-c", _KILLED, str(stop_at), *arguments]
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | threads, capture_output=True, text=True, timeout=120, check=False
+    )
+    if done.returncode != 9:
+        raise AssertionError(f"{arguments} was not killed, it ended with {done.returncode}: {done.stderr[-500:]}")
 
 
 def check_command_folder(folder: Path) -> str:
