@@ -57,7 +57,8 @@ def add_scores() -> list[Path]:
 def write_page(path: Path) -> Path:
     """The cards of all shipped models on one page."""
     parts = [
-        "# Shipped models\n\nA summary of the card inside each model file; `decrappify models NAME` prints the complete card. "
+        "# Shipped models\n\n"
+        "A summary of the card inside each model file; `decrappify models NAME` prints the complete card. "
         "The run file of each model is next to it in `src/decrappify/shipped/`. Scores are on held-out images; "
         "the complete tables are in [benchmarks/RESULTS.md](../benchmarks/RESULTS.md).\n"
     ]

@@ -1,0 +1,134 @@
+"""Banned openings and words with their replacements, and the search for them in Python modules and pages."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+# First words of function docstrings, and what to write instead.
+FUNCTION_OPENINGS = {
+    "Be": "Return",
+    "Does": "Return whether",
+    "Everybody": "a verb such as Return",
+    "Gets": "Get",
+    "Gives": "Return",
+    "Is": "Return whether",
+    "Makes": "Create",
+    "Returns": "Return",
+    "Says": "Log, Print or Return",
+    "Takes": "Read, Use or Return",
+    "Tells": "Log, Print or Return",
+    "Turns": "Convert or Rotate",
+}
+# First words of all docstrings, and what to write instead.
+OPENINGS = {
+    "Everything": "a noun phrase or a verb",
+    "Keeps": "a noun phrase",
+    "Knows": "a noun phrase",
+    "Nobody": "a noun phrase or a verb",
+    "Somebody": "a noun phrase or a verb",
+    "Something": "a noun phrase or a verb",
+    "Who": "a noun phrase or a verb",
+    "Why": "a noun phrase or a verb",
+}
+# Regular expressions for docstrings, comments and pages, and what to write instead.
+WORDS = {
+    r"hop(?:e|ed|es|ing)": "target, expected",
+}
+# The same for pages only.
+PAGE_WORDS = {
+    r"(?:is|are|was|were) no(?! longer| more)": "is not a, or what is expected",
+    r"(?:go|goes|going|went) on": "resume or continue",
+    r"nobody|somebody|whoever|everybody": "the user, or the passive voice",
+    r"(?:of|on) (?:its|their) own": "separate, or its",
+    r"by (?:itself|themselves)": "automatically",
+    r"look(?:s|ed|ing)? at": "use, read or inspect",
+    r"for ever|forever": "indefinitely",
+    r"pictures?": "image",
+    r"(?<!ground[ -])truths?(?! limit)": "reference",
+    r"rooms?|floors?(?= of | below| above)|house": "package, module or layer",
+    r"where there (?:is|are)|where it has|where (?:it|they|that) (?:is|are|does|do)": "if present, if available",
+    r"on purpose|made bad|makes? bad": "degrade, or intentionally",
+    r"says?|said|saying|tells?|told|telling": "state, log, return or report",
+    r"gives?|gave|giving": "return, pass or result in",
+    r"ask(?:s|ed|ing)? for|asked": "request, require or set",
+    r"(?<!display )plays?|played|playing": "simulate, use or process",
+    r"wants?|wanted|wishe[sd]": "require, requested",
+    r"takes? up|took up|takes? part": "resume, use",
+    r"in earnest|in vain|befalls?|so-manieth|mended|hither|whence": "a plain word",
+    r"lies? (?:in|at|on|below|above|beside|within)": "is in",
+    r"stands? still|standing still": "is static, frozen",
+    r"cut short": "truncated",
+    r"(?:leaves?|left|leaving) out": "omit",
+    r"(?:the|its) way back": "the inverse, the restoration",
+    r"half way|on the way": "during",
+    r"in one go|at one go": "as a whole",
+    r"beside": "next to, with",
+    r"colou?rs? it sees|unseen": "held-out",
+    r"colour\w*|grey\w*(?! \|)": "American spelling",
+}
+
+_COMMENT = re.compile(r"(?:^ *|  )# (?P<text>(?!noqa|type:|mypy:).+)$", re.MULTILINE)
+# Code, quotations and links are names of other things, not prose.
+_QUOTED = re.compile(
+    r"``[^`\n]+``|`[^`\n]+`|\"[^\"\n]+\"|\]\([^)\n]*\)|\*[^*\n]*→[^*\n]*\*|^ *(?:>>>|\.\.\.) .*$", re.MULTILINE
+)
+_BLOCK = re.compile(
+    r"^```.*?^```$|^    \S[^\n]*$|^<!-- (?P<name>\w+) -->$.*?^<!-- /(?P=name) -->$", re.MULTILINE | re.DOTALL
+)
+
+
+class Text(NamedTuple):
+    """A docstring, comment or page, and the line on which it starts."""
+
+    path: Path
+    line: int
+    text: str
+    kind: str  # "function", "class", "module", "comment" or "page"
+
+
+def texts(path: Path) -> Iterator[Text]:
+    """Yield the docstrings and comments of a module, or the prose of a page."""
+    content = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        yield Text(path, 1, _BLOCK.sub(lambda block: "\n" * block[0].count("\n"), content), "page")
+        return
+    yield from _docstrings(path, ast.parse(content), "module")
+    for comment in _COMMENT.finditer(content):
+        yield Text(path, content.count("\n", 0, comment.start()) + 1, comment["text"], "comment")
+
+
+def _docstrings(path: Path, node: ast.AST, kind: str) -> Iterator[Text]:
+    body = getattr(node, "body", [])
+    first = body[0].value if body and isinstance(body[0], ast.Expr) else None
+    if isinstance(first, ast.Constant) and isinstance(first.value, str):
+        yield Text(path, first.lineno, first.value, kind)
+    for child in body:
+        if isinstance(child, ast.ClassDef):
+            yield from _docstrings(path, child, "class")
+        elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _docstrings(path, child, "function")
+
+
+def banned_opening(text: Text) -> str | None:
+    """Return a message if a docstring begins with a banned word."""
+    openings = {"function": FUNCTION_OPENINGS | OPENINGS, "class": OPENINGS, "module": OPENINGS}.get(text.kind, {})
+    first = text.text.split(maxsplit=1)[0].strip(".,:;") if text.text.strip() else ""
+    if first not in openings:
+        return None
+    return f"{text.path}:{text.line}: docstring begins with {first!r}; write: {openings[first]}"
+
+
+def banned_words(text: Text) -> list[str]:
+    """Return a message for each banned word of a text."""
+    words = WORDS | PAGE_WORDS if text.kind == "page" else WORDS
+    prose = _QUOTED.sub("``", text.text)
+    messages = []
+    for found in re.finditer(rf"\b(?:{'|'.join(words)})\b", prose, re.IGNORECASE):
+        instead = next(instead for word, instead in words.items() if re.fullmatch(word, found[0], re.IGNORECASE))
+        line = text.line + prose.count("\n", 0, found.start())
+        messages.append(f"{text.path}:{line}: {found[0]!r}; write: {instead}")
+    return messages
