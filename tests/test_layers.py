@@ -27,7 +27,7 @@ FLOORS = [
     {"samples", "model", "datasets"},
     {"cards", "importing", "restoration", "trust"},
     {"colorization", "training"},
-    {"benchmarking", "cli_errors", "demo"},
+    {"benchmarking", "demo"},
     {"cli"},
     {"__main__"},
 ]

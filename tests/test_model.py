@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -212,3 +213,17 @@ def test_the_card_reads_as_text(model, tmp_path):
     lines = card_text(str(model.save(tmp_path / "m.safetensors"))).splitlines()
     assert lines[:5] == ["name: mine", "limits: none known", "data:", "  movies:", "    - a.tif"]
     assert {"  psnr_db: 31.5", "  scale: 2", "  low: 2.0"} <= set(lines)
+
+
+def test_model_file_whose_header_length_begins_like_a_pickle_loads(tmp_path):
+    network = create("small", base_channels=16, depth=1, n_frames=1)
+
+    def saved(note: str) -> tuple[Path, bytes]:
+        path = Model(network, card={"name": "padded", "note": note}).save(tmp_path / "m.safetensors", overwrite=True)
+        return path, path.read_bytes()[:8]
+
+    length = int.from_bytes(saved("")[1], "little")
+    wanted = next(n for n in range(length, 2**20, 8) if n.to_bytes(8, "little")[:2] == b"\x80\x02")
+    path, head = saved("x" * (wanted - length))
+    assert head[:2] == b"\x80\x02"  # the first bytes of a pickle
+    assert load_model(path).name == "padded"

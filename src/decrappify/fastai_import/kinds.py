@@ -12,7 +12,7 @@ _SUFFIXES = {".pth", ".pt", ".pkl"}
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether a file is to be read as one of torch: by its content, and by its name where the content is neither's.
+    """Return whether to read a file as a checkpoint of torch, by its content or else by its suffix.
 
     Examples
     --------
@@ -24,9 +24,9 @@ def is_checkpoint(path: Path) -> bool:
     True
     """
     head = _head(path)
-    if head.startswith((ZIP, *_PICKLES)):
-        return True
-    return path.suffix.lower() in _SUFFIXES and not _is_safetensors(head)
+    if _is_safetensors(head):
+        return False
+    return head.startswith((ZIP, *_PICKLES)) or path.suffix.lower() in _SUFFIXES
 
 
 def what_it_is(path: Path) -> str:
@@ -41,7 +41,7 @@ def what_it_is(path: Path) -> str:
         return "it is a git-LFS pointer; fetch the real file with git lfs pull"
     if head.startswith((ZIP, LEGACY)):
         return "it looks like a PyTorch checkpoint; make a model file of it with 'decrappify import-weights'"
-    if head.startswith(_PICKLES):
+    if head.startswith(_PICKLES) and not _is_safetensors(head):
         return "it is a Python pickle; save the weights alone, with torch.save(network.state_dict(), 'name.pth')"
     if _is_safetensors(head):
         return "it is damaged or truncated; copy or download it again"
@@ -56,4 +56,5 @@ def _head(path: Path) -> bytes:
 
 
 def _is_safetensors(head: bytes) -> bool:
-    return head[8:9] == b"{"  # after the length of the header, in eight bytes
+    # After the length of the header, in eight bytes; its first two may be those of a pickle.
+    return head[4:9] == b"\0\0\0\0{"

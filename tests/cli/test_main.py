@@ -15,7 +15,7 @@ import zarr
 import decrappify
 from decrappify import samples
 from decrappify.cli import main
-from decrappify.cli_errors import flags_of, with_options
+from decrappify.cli.messages import flags_of, with_options
 from decrappify.crappify import Crappifier, Gaussian, preset_names
 from decrappify.errors import MissingFileError
 from decrappify.io import open_movie, save_movie
@@ -299,7 +299,7 @@ def test_advice_names_the_options_of_the_command(message, expected):
 
 def test_options_that_errors_and_docs_name_are_those_of_a_command():
     known = {option for _, option in OPTIONS} | {"--help"}
-    package, docs = Path(decrappify.__file__).parent, Path(__file__).parents[1] / "docs"
+    package, docs = Path(decrappify.__file__).parent, Path(__file__).parents[2] / "docs"
     named = {
         (path.name, option)
         for folder, suffix, place in ((package, "py", r"\((--[a-z][\w-]*)"), (docs, "md", r"`(--[a-z][\w-]*)"))

@@ -1,0 +1,89 @@
+"""`decrappify benchmark`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from decrappify.cli.common import progress_bars
+from decrappify.cli.group import Command
+from decrappify.cli.options import FOLDER_AS, PATH
+from decrappify.terminal import echo, echo_lines
+
+
+@click.command(cls=Command)
+@click.argument("low", metavar="LOW", type=PATH)
+@click.argument("high", metavar="[HIGH]", required=False, type=PATH)
+@click.option("--model", "models", multiple=True, required=True, help="A shipped model or a file; may be repeated.")
+@click.option("--output", type=PATH, default=Path("benchmark"), show_default=True, help="Folder for the report.")
+@click.option(
+    "--baselines",
+    default="input,gaussian,nlm",
+    show_default=True,
+    help="From input, gaussian, nlm, tv, with commas.",
+)
+@click.option("--psf", type=float, help="Sigma of the point spread function in input pixels; adds Richardson-Lucy.")
+@click.option(
+    "--data-range",
+    type=float,
+    help="Data range of PSNR and SSIM in gray levels; max - min of the reference by default.",
+)
+@click.option(
+    "--levels",
+    type=click.Choice(["same", "fit"]),
+    default="same",
+    show_default=True,
+    help="fit: the two differ in gray levels, such as a short and a long exposure.",
+)
+@click.option("--gain", type=float, help="Gray levels per photon; adds the resolution confirmed by half the photons.")
+@click.option("--offset", type=float, default=0.0, show_default=True, help="Gray level without light.")
+@click.option(
+    "--read-noise",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Its sd in photons, with --gain.",
+)
+@click.option("--static", is_flag=True, help="Nothing moves: without --gain, even and odd frames are the halves.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
+@FOLDER_AS
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--overwrite", is_flag=True, help="Replace the report in the folder.")
+def benchmark(
+    low: Path,
+    high: Path | None,
+    models: tuple[str, ...],
+    output: Path,
+    baselines: str,
+    gain: float | None,
+    offset: float,
+    read_noise: float,
+    overwrite: bool,
+    **options: Any,
+) -> None:
+    """Compare models with baselines on pairs, and write a report.
+
+    LOW and HIGH are two files or OME-Zarr stores, or two folders: one pair of movies if their files are named
+    like frames, else their files are paired by name (--as images). LOW alone is a folder with low/ and high/, or a
+    file or folder without reference.
+    """
+    from decrappify.benchmarking import Camera
+    from decrappify.benchmarking import benchmark as compare
+    from decrappify.benchmarking.names import unique_names
+    from decrappify.benchmarking.report.files import check_folder
+    from decrappify.io.outputs import refuse_overlap
+
+    parts = [low / "low", low / "high"] if (low / "low").is_dir() and (low / "high").is_dir() else [low, high]
+    refuse_overlap(output, *parts)
+    check_folder(output, overwrite=overwrite)
+    pairs: Any = [(low, high)]
+    if high is None and (low / "low").is_dir() and (low / "high").is_dir():
+        pairs = low
+    names = [name for name in baselines.split(",") if name]
+    camera = Camera(gain, offset, read_noise)
+    report = compare(unique_names(models), pairs, baselines=names, camera=camera, progress=progress_bars(), **options)
+    report.save(output, overwrite=overwrite)
+    echo_lines(report.table())
+    echo(f"wrote {output / 'report.html'}")

@@ -1,0 +1,56 @@
+"""`decrappify colorize`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from decrappify.cli.common import progress_bars
+from decrappify.cli.group import Command
+from decrappify.cli.options import PATH, device_options
+from decrappify.terminal import echo
+
+
+@click.command(cls=Command)
+@click.argument("source", metavar="IN", type=PATH)
+@click.argument("output", metavar="OUT", type=PATH)
+@click.option("--preset", help="artistic, stable, video or own; the model's by default.")
+@click.option("--model", help="A model file, or published weights such as ColorizeArtistic_gen.pth.")
+@click.option("--render-factor", help="Such as 35, or auto; lower for more color, higher for steadier color.")
+@click.option("--watermark", is_flag=True, help="Also write 'AI-coloured' into a corner of the image.")
+@device_options
+@click.option("--batch-size", type=int, help="Images or frames per network call.")
+@click.option(
+    "--steady",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="For films: smooth color over time, such as 0.5.",
+)
+@click.option(
+    "--damaged",
+    default="error",
+    show_default=True,
+    type=click.Choice(["error", "skip", "keep"]),
+    help="For films: frames that are missing or not whole stop the run, are left out, or are colored as decoded.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace OUT, or images in that folder.")
+@click.option("--no-resume", is_flag=True, help="Start from scratch instead of resuming an unfinished run.")
+def colorize(source: Path, output: Path, render_factor: str | None, no_resume: bool, **options: Any) -> None:
+    """Colorize the photograph, folder of photographs or film IN and write OUT.
+
+    The luma is that of IN. The metadata of OUT always state that the colors are made by AI.
+    """
+    from decrappify.colorization import colorize as colorize_any
+
+    colorize_any(
+        source,
+        output,
+        render_factor=int(render_factor) if render_factor and render_factor.isdecimal() else render_factor,
+        resume=not no_resume,
+        progress=progress_bars(),
+        **options,
+    )
+    echo(f"{output}: coloured")

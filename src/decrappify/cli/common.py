@@ -1,0 +1,46 @@
+"""What several commands do: progress bars, opening the input, describing a movie."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from decrappify.errors import InputError
+
+
+def progress_bars() -> Any:
+    """Return tqdm if stderr is a terminal, else None."""
+    if not sys.stderr.isatty():
+        return None
+    from tqdm import tqdm
+
+    return tqdm
+
+
+def log_status() -> None:
+    """Log the status of a training run once a minute if no progress bar is shown."""
+    if progress_bars() is None:
+        status = logging.getLogger("decrappify.training.engine.status")
+        click.get_current_context().find_root().call_on_close(partial(status.setLevel, status.level))
+        status.setLevel(logging.INFO)
+
+
+def open_input(source: Path, *, output: Path | None = None, **options: Any) -> Any:
+    """Open a movie; raise InputError if it is the output itself."""
+    from decrappify.io import open_movie
+
+    movie = open_movie(source, **options)
+    if output is not None and output.exists() and output.samefile(source):
+        raise InputError(f"{output} is the input itself; choose another name for the output")
+    return movie
+
+
+def describe(movie: Any) -> str:
+    """Return axes, sizes and dtype of a movie as one line."""
+    axes = ", ".join(f"{axis} {size}" for axis, size in zip("TCZYX", movie.shape, strict=True))
+    return f"{axes}, {movie.dtype}"

@@ -1,0 +1,40 @@
+"""`decrappify crappify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from decrappify.cli.common import describe, open_input, progress_bars
+from decrappify.cli.group import Command
+from decrappify.cli.options import PATH, input_options
+from decrappify.errors import InputError
+from decrappify.terminal import echo
+
+
+@click.command(cls=Command)
+@click.argument("source", metavar="IN", type=PATH)
+@click.argument("output", metavar="OUT", type=PATH)
+@click.option("--preset", help="A crappifier preset; see `decrappify presets`.")
+@click.option("--crappifier", type=PATH, help="A crappifier file (.toml or .json).")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
+@input_options
+@click.option("--overwrite", is_flag=True, help="Replace OUT.")
+def crappify(
+    source: Path, output: Path, preset: str | None, crappifier: Path | None, seed: int, overwrite: bool, **options: Any
+) -> None:
+    """Degrade the movie IN with a crappifier and write it to OUT."""
+    from decrappify.crappify import Crappifier, crappifier_preset, crappify_movie
+    from decrappify.io import save_movie
+
+    if crappifier is not None and preset is None:
+        degrade = Crappifier.load(crappifier)
+    elif preset is not None and crappifier is None:
+        degrade = crappifier_preset(preset)
+    else:
+        raise InputError("crappify needs either --preset or --crappifier; see 'decrappify presets'")
+    movie = crappify_movie(open_input(source, output=output, **options), degrade, seed=seed)
+    save_movie(movie, output, overwrite=overwrite, progress=progress_bars())
+    echo(f"{output}: {describe(movie)}")

@@ -1,0 +1,47 @@
+"""Errors of the command line: one line on stderr and an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import click
+
+from decrappify.errors import DecrappifyError
+from decrappify.terminal import echo
+
+
+class OneLineError(click.ClickException):
+    """An error as one line on stderr, with exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the line."""
+        echo(f"decrappify: {' '.join(self.message.split())}", err=True)
+
+
+class Interrupted(OneLineError):
+    """Ctrl-C, with the exit code that shells expect."""
+
+    exit_code = 130
+
+
+def line_of(error: DecrappifyError | OSError) -> str:
+    """Return the message of an error; for errors of the system, file and reason without the error number."""
+    if isinstance(error, DecrappifyError) or not error.strerror:
+        return str(DecrappifyError(error))
+    return str(DecrappifyError(f"{error.filename}: {error.strerror}" if error.filename else error.strerror))
+
+
+@contextmanager
+def limit_errors(command: str) -> Iterator[None]:
+    """Convert errors about memory and threads to one line; see `decrappify.limits.reached`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, ImportError) as error:
+        from decrappify.limits.reached import raise_if_limit
+
+        raise_if_limit(error, f"running {command or 'the command'}")
+        raise

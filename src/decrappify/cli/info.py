@@ -1,0 +1,54 @@
+"""`decrappify info`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from decrappify.cli.common import describe, open_input
+from decrappify.cli.group import Command
+from decrappify.cli.options import PATH, input_options
+from decrappify.errors import DecrappifyError, InputError
+from decrappify.terminal import echo
+
+
+@click.command(cls=Command)
+@click.argument("source", metavar="IN", type=PATH)
+@input_options
+def info(source: Path, scene: str | None, **options: Any) -> None:
+    """Show the metadata of IN: scenes, axes, data type, pixel size, frame interval, channels."""
+    from decrappify.io import scenes
+
+    names = scenes(source, folder_as=options["folder_as"])
+    shown: int | str = 0 if scene is None else scene
+    failed = 0
+    if scene is None and len(names) > 1:
+        echo(f"{source}: {len(names)} scenes")
+        readable = []
+        for number, name in enumerate(names):
+            try:
+                shared = {name: options[name] for name in ("axes", "folder_as", "absent_chunks")}
+                with open_input(source, scene=number, **shared) as one:
+                    echo(f"  {number}  {name}: {describe(one)}")
+                    readable.append(number)
+            except DecrappifyError as error:
+                echo(f"  {number}  {name}: {error}")
+        failed = len(names) - len(readable)
+        shown = readable[0] if readable else 0
+        echo(f"scene {shown}:")
+    movie = open_input(source, scene=shown, **options)
+    size = ["unknown" if value is None else f"{value:g}" for value in movie.pixel_size_um]
+    interval = "unknown" if movie.frame_interval_s is None else f"{movie.frame_interval_s:g}"
+    echo(f"{source}: {describe(movie)}")
+    echo(f"pixel_size_um (Z, Y, X): {', '.join(size)}")
+    echo(f"frame_interval_s: {interval}")
+    if movie.unitless_spacing:
+        spacing = ", ".join(f"{axis} {value:g}" for axis, value in movie.unitless_spacing.items())
+        echo(f"spacing without unit: {spacing}")
+    echo(f"channels: {', '.join(movie.channel_names)}")
+    for key, value in movie.provenance.items():
+        echo(f"{key}: {value}")
+    if failed:
+        raise InputError(f"{failed} of {len(names)} scenes of {source.name} cannot be opened, see above")

@@ -1,0 +1,78 @@
+"""The `decrappify` command: global options, logging and the commands."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from functools import partial
+from typing import Any
+
+import click
+
+from decrappify._version import __version__
+from decrappify.cli.benchmark import benchmark
+from decrappify.cli.colorize import colorize
+from decrappify.cli.crappify import crappify
+from decrappify.cli.demo import demo
+from decrappify.cli.group import CommandGroup, global_options, is_verbose
+from decrappify.cli.import_weights import import_weights
+from decrappify.cli.info import info
+from decrappify.cli.listing import models, presets
+from decrappify.cli.messages import OptionFormatter, flags_of, with_options
+from decrappify.cli.restore import restore
+from decrappify.cli.train import train
+from decrappify.terminal import echo
+
+
+class _Once(logging.Filter):
+    """A filter that drops repeated messages, such as how a folder is read, for each of its scenes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        is_new = record.getMessage() not in self._shown
+        self._shown.add(record.getMessage())
+        return is_new
+
+
+@click.group(
+    cls=CommandGroup,
+    params=global_options(),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, prog_name="decrappify")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Restore microscopy images and movies; train models on deliberately degraded images."""
+    flags = flags_of(main.commands.get(context.invoked_subcommand or ""))
+    handler = logging.StreamHandler()
+    handler.setFormatter(OptionFormatter(flags))
+    logger = logging.getLogger("decrappify")
+    if not is_verbose(context):
+        context.call_on_close(partial(logger.setLevel, logger.level))
+        logger.setLevel(logging.WARNING)
+    logger.addHandler(handler)
+    folders = logging.getLogger("decrappify.io.folder")  # how a folder is read is always shown
+    context.call_on_close(partial(folders.setLevel, folders.level))
+    folders.setLevel(logging.INFO)
+    handler.addFilter(_Once())
+    silent = logging.NullHandler()  # errors of damaged files are raised in one line as well
+    logging.getLogger("tifffile").addHandler(silent)
+    context.call_on_close(partial(logging.getLogger("tifffile").removeHandler, silent))
+    context.call_on_close(partial(logger.removeHandler, handler))
+    context.with_resource(warnings.catch_warnings())
+    warnings.simplefilter("always", UserWarning)
+    shown: set[str] = set()  # each warning once, also if every scene of a file repeats it
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        if str(message) not in shown:
+            shown.add(str(message))
+            echo(f"decrappify: {with_options(str(message), flags)}", err=True)
+
+    warnings.showwarning = show
+
+
+for command in (restore, crappify, train, colorize, import_weights, benchmark, models, presets, info, demo):
+    main.add_command(command)

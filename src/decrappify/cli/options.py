@@ -1,0 +1,66 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+class _Path(click.Path):
+    """A path whose file the library checks; an empty one (an unset shell variable) is refused."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty; needs the name of a file or folder", parameter, context)
+        return super().convert(value, parameter, context)
+
+
+PATH = _Path(path_type=Path, readable=False)
+
+
+FOLDER_AS = click.option(
+    "--as",
+    "folder_as",
+    type=click.Choice(["auto", "movie", "images"]),
+    default="auto",
+    show_default=True,
+    help="How to read a folder: as the frames of one movie, or as separate images or movies; auto decides by the file "
+    "names.",
+)
+
+
+def input_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a movie that is opened."""
+    for option in (
+        click.option("--frame-interval-s", type=float, help="Seconds between frames, if the file does not state it."),
+        click.option("--axes", help="For arrays and TIFF: a letter of TCZYX per dimension, such as ZYX or YXC."),
+        click.option(
+            "--absent-chunks",
+            type=click.Choice(["auto", "missing", "fill"]),
+            default="auto",
+            show_default=True,
+            help="For Zarr: chunks that are not in the store are planes not recorded, or hold the fill value; auto "
+            "decides by the chunks that are there.",
+        ),
+        click.option("--channel", help="Only this channel: its name, or a number from 0."),
+        FOLDER_AS,
+        click.option("--scene", help="Scene of a file with several: its name, or a number from 0 (see `info`)."),
+    ):
+        command = option(command)
+    return command
+
+
+def device_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of network execution."""
+    for option in (
+        click.option(
+            "--backend", default="auto", show_default=True, help="auto, torch, compile, onnxruntime or openvino."
+        ),
+        click.option("--precision", default="auto", show_default=True, help="auto, float32, bfloat16 or float16."),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."),
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,64 @@
+"""`decrappify train`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from decrappify.cli.common import log_status, progress_bars
+from decrappify.cli.errors import Interrupted
+from decrappify.cli.group import Command
+from decrappify.cli.options import PATH
+from decrappify.terminal import echo
+
+
+@click.command(cls=Command)
+@click.argument("run", metavar="RUN.TOML", type=PATH)
+@click.option("--output", type=PATH, help="Run folder; overrides the file's.")
+@click.option("--resume", is_flag=True, help="Resume from the last checkpoint of the run folder.")
+@click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
+@click.option("--device", help="Overrides the file's device.")
+@click.option(
+    "--as",
+    "folder_as",
+    type=click.Choice(["auto", "movie", "images"]),
+    help="How to read folders of data; overrides the file's data.folder_as.",
+)
+def train(
+    run: Path, output: Path | None, resume: bool, overwrite: bool, device: str | None, folder_as: str | None
+) -> None:
+    """Train a model from the settings in RUN.TOML (supervised or NoGAN).
+
+    Ctrl-C saves a checkpoint and ends with exit code 130; --resume continues. Without a terminal, the progress is
+    logged once a minute.
+    """
+    from decrappify.training.config.run_file import train_from_file
+
+    log_status()
+    model, folder = train_from_file(
+        run,
+        output=output,
+        resume=resume,
+        overwrite=overwrite,
+        device=device,
+        folder_as=folder_as,
+        progress=progress_bars(),
+    )
+    if "unfinished" in model.card:
+        given = {"--output": output, "--device": device, "--as": folder_as}
+        options = [str(part) for option in given.items() if option[1] is not None for part in option]
+        again = shlex.join(["decrappify", "train", str(run), *options, "--resume"])
+        raise Interrupted(
+            f"{model.card['unfinished']}; resume with '{again}' ({folder / 'model.safetensors'} has the best weights "
+            "so far, its card states that it is unfinished)"
+        )
+    if "verdict" in model.card:
+        echo(f"{folder / 'model.safetensors'}: {model.card['verdict']}")
+        return
+    score = model.card["validation"]
+    echo(
+        f"{folder / 'model.safetensors'}: validation PSNR {score['psnr_source_db']:.2f} -> {score['psnr_db']:.2f} dB "
+        f"(step {model.card['best_step']} of {model.card['steps']})"
+    )
