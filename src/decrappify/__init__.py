@@ -1,4 +1,4 @@
-"""decrappify: make good images bad on purpose, learn the way back, run it over real stills and movies.
+"""decrappify: degrade good images on purpose, train networks to reverse it, and restore real stills and movies.
 
 The public names load on first use, so that ``import decrappify`` and ``decrappify --help`` stay fast.
 """
@@ -47,8 +47,8 @@ _HOMES = {
     "train_nogan": "training",
 }
 
-# Rooms that `dc.networks.create(...)` and the like reach without an import of their own.
-_ROOMS = frozenset(
+# Sub-packages available as attributes (`dc.networks.create(...)`) without an explicit import.
+_SUBPACKAGES = frozenset(
     {"benchmarking", "colorization", "crappify", "datasets", "io", "losses", "metrics", "networks", "restoration"}
     | {"samples", "training"}
 )
@@ -59,7 +59,7 @@ __all__ = ["__version__", *sorted(_HOMES)]
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f"decrappify.{_HOMES[name]}"), name)
-    if name in _ROOMS:
+    if name in _SUBPACKAGES:
         return import_module(f"decrappify.{name}")
     raise AttributeError(f"module 'decrappify' has no attribute {name!r}")
 

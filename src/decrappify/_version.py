@@ -1,4 +1,4 @@
-"""Version of the package, and the release that it belongs to."""
+"""Version of the package and the release it is based on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ except ImportError:  # run from a source tree that was never installed
 
 
 def release_of(version: str) -> str:
-    """Return the release that a version (PEP 440) is built on, with at least three numbers.
+    """Return the release that a version (PEP 440) is based on, with at least three numbers.
 
     Unfinished runs are compared by release, because the version of a development build changes with every commit.
 

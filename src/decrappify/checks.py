@@ -1,4 +1,4 @@
-"""Checks of settings that many rooms make, and the one line that each ends in."""
+"""Validation of arguments and settings shared across packages."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ ESCAPES = (
     "a backslash in double quotes starts an escape sequence: write paths in single quotes, such as "
     "'C:\\data\\cells.tif', or with forward slashes, such as \"C:/data/cells.tif\""
 )
-DEEPEST = 64  # levels of a JSON or TOML document; deeper ones are damaged, and would exhaust Python's stack
+DEEPEST = 64  # levels of a JSON or TOML document; deeper ones are taken as damaged; they would exhaust Python's stack
 _SHOWN = 60  # characters of a value in a message
 _REASON = 240  # characters of another library's message
 _PATH_WITH_ESCAPES = re.compile(r"(?i)[a-z]:[\b\t\n\f\r]")  # such as C:\new or D:\tiles, read as a line feed or tab
 
 
 def check_whole(least: int, most: int | None = None, /, **values: Any) -> None:
-    """Refuse, by its name, a value that is not a whole number of at least `least` and, where given, at most `most`.
+    """Raise InputError, with the name, if a value is not an integer between `least` and `most` (no limit if None).
 
     >>> check_whole(1, batch_size=4, length=1)
     """
@@ -33,17 +33,17 @@ def check_whole(least: int, most: int | None = None, /, **values: Any) -> None:
 
 
 def checked_progress(progress: Any) -> Callable[..., Any] | None:
-    """Return a function that makes progress bars, None for none.
+    """Return a function that creates progress bars, or None if progress is disabled.
 
     Parameters
     ----------
     progress : bool, callable or None
-        True for bars of tqdm; or a callable like ``tqdm``, whose bars have ``update(n)`` and ``close()``.
+        True for bars of tqdm; or a callable like ``tqdm`` that returns bars with ``update(n)`` and ``close()``.
 
     Raises
     ------
     InputError
-        If it is something else, also when its first bar is made.
+        If it is of another type (also when the first bar is created).
     """
     if progress is None or progress is False:
         return None
@@ -73,7 +73,7 @@ def _bar(progress: Callable[..., Any], **words: Any) -> Any:
 
 
 def nearest(given: str, known: Iterable[str], otherwise: str = "") -> str:
-    """End a message about an unknown name: with the known one most like it, or with `otherwise` where none is.
+    """Return the end of a message about an unknown name: the most similar known name, or `otherwise` without one.
 
     >>> nearest("artistik", ["artistic", "stable"])
     "; did you mean 'artistic'?"
@@ -85,7 +85,7 @@ def nearest(given: str, known: Iterable[str], otherwise: str = "") -> str:
 
 
 def short(value: object) -> str:
-    """Return the representation of a value for a message, cut to a bearable length.
+    """Return the representation of a value for a message, truncated to a readable length.
 
     >>> short("a" * 100)[-12:], short([1, 2])
     ('aaaaaaaaa...', '[1, 2]')
@@ -98,10 +98,10 @@ def short(value: object) -> str:
 
 
 def reason(error: BaseException, *, of_settings: bool = False) -> str:
-    """Return in a few words why another library could not read a file: its message, or the kind of error.
+    """Return a short reason why another library could not read a file: its message, or the kind of error.
 
-    Messages of Python itself about wrong types and keys describe code rather than the file; their kind is returned. Of
-    settings that a file passes to a function (`of_settings`) they name the setting.
+    Python's own messages about wrong types and keys describe code rather than the file, so their kind is returned. If a
+    file passes settings to a function (`of_settings`), they name the setting.
 
     >>> reason(ValueError("no such codec")), reason(KeyError("axes")), reason(RecursionError("maximum depth"))
     ('no such codec', "no 'axes'", 'nested too deeply')

@@ -1,4 +1,4 @@
-"""The demo: restore a simulated movie with known truth, or the user's own, and show what was gained."""
+"""Demo: restore a simulated movie with a known reference, or the user's movie, and report the improvement."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _RESULTS = ("restored.ome.zarr", "restored.ome.tif", "restored.mp4", "restored.p
 def run_demo(
     path: Path | None, output: Path, *, model: str | None = None, device: str = "auto", progress: Any = None
 ) -> Iterator[str]:
-    """Restore a movie into `output` as OME-Zarr, OME-TIFF, mp4 and one picture, and yield lines to print.
+    """Restore a movie into `output` as OME-Zarr, OME-TIFF, mp4 and one PNG, and yield lines to print.
 
     Parameters
     ----------
     path : Path or None
-        The user's movie; None simulates one (moving filaments, vesicles and nuclei) with known truth.
+        The user's movie; None simulates one (moving filaments, vesicles and nuclei) with a known reference.
     output : Path
         Folder for ``restored.ome.zarr``, ``restored.ome.tif``, ``restored.mp4`` and ``restored.png``; results of an
         earlier demo in it are replaced.
     model : str, optional
-        Shipped name or model file; by default the movie or the still model, as the movie has frames.
+        Shipped name or model file; by default the movie model for 3 frames or more, else the still model.
     device : str
         "auto", "cpu", "cuda" or "mps".
     progress : callable, optional
@@ -42,9 +42,9 @@ def run_demo(
     Raises
     ------
     InputError
-        If the movie is itself a result in `output`, or the model upsamples, which leaves nothing to compare with.
+        If the movie is itself a result in `output`, or the model upsamples, so that no comparison is possible.
     OutputExistsError
-        If `output` holds files of these names, but no ``restored.png``: they are not those of a finished demo.
+        If `output` holds files of these names but no ``restored.png``: they are not those of a finished demo.
     """
     from decrappify.io import open_movie, save_movie
     from decrappify.model import load_model
@@ -55,9 +55,9 @@ def run_demo(
     loaded = load_model(model)
     if loaded.scale != 1:
         raise InputError(f"model {model!r} has scale {loaded.scale}, the demo needs scale 1; use decrappify restore")
-    store, tiff, film, picture = _results(output, path)
-    source, truth = (given, None) if given is not None else _simulated()
-    known = "truth unknown" if truth is None else "truth known"
+    store, tiff, film, png = _results(output, path)
+    source, reference = (given, None) if given is not None else _simulated()
+    known = "truth unknown" if reference is None else "truth known"
     yield f"{source.name}: {source.shape[0]} frames of {source.shape[3]} x {source.shape[4]} pixels, {known}"
     started = time.perf_counter()
     restored = restore(source, loaded, store, device=device, overwrite=True, progress=progress)
@@ -68,10 +68,10 @@ def run_demo(
     source, restored = _middle_slice(source), _middle_slice(restored)
     save_movie(restored, film, overwrite=True)
     yield ""
-    yield from _table(source, restored, truth)
+    yield from _table(source, restored, reference)
     yield ""
-    _draw(source, restored, truth, picture)
-    yield from (f"wrote {written}" for written in (store, tiff, film, picture))
+    _plot(source, restored, reference, png)
+    yield from (f"wrote {written}" for written in (store, tiff, film, png))
 
 
 def _simulated() -> tuple[Movie, Movie]:
@@ -90,36 +90,36 @@ def _results(folder: Path, source: Path | None) -> list[Path]:
     if source is not None and source.resolve() in [result.resolve() for result in results]:
         raise InputError(f"{source} is the result of an earlier demo and would be replaced; choose another --output")
     found = [result for result in results if os.path.lexists(result)]
-    if found and results[-1] not in found:  # the picture, which only a demo writes, and writes last
+    if found and results[-1] not in found:  # the PNG, which only a demo writes, and as its last file
         raise OutputExistsError(f"{found[0]} is not of a finished demo and would be replaced; choose another --output")
     return results
 
 
 def _middle_slice(movie: Movie) -> Movie:
-    """Pick what films, pictures and scores can show of a stack."""
+    """Return the middle slice of a stack: videos, PNG and scores are two-dimensional."""
     return movie if movie.shape[2] == 1 else movie.select(slices=movie.shape[2] // 2)
 
 
-def _table(source: Movie, restored: Movie, truth: Movie | None) -> Iterator[str]:
-    """Figures of source, best Gaussian filter and restored movie; without truth only what needs none."""
-    if truth is None:
+def _table(source: Movie, restored: Movie, reference: Movie | None) -> Iterator[str]:
+    """Yield metrics of source, best Gaussian filter and restored movie; without a reference those that need none."""
+    if reference is None:
         card = score_movie(restored, source=source)
         yield from _aligned([("no truth: only what can be said without", "restored", ""), *card.rows()])
         return
-    movies = {"input": source, "best Gaussian": _filtered(source, truth), "restored": restored}
-    cards = {name: _figures(score_movie(movie, truth, source)) for name, movie in movies.items()}
+    movies = {"input": source, "best Gaussian": _filtered(source, reference), "restored": restored}
+    cards = {name: _metric_texts(score_movie(movie, reference, source)) for name, movie in movies.items()}
     rows = [("", *movies)]
     rows += [(row, *(cards[name].get(row, "") for name in movies)) for row in ("PSNR", "SSIM", "flicker floor")]
     yield from _aligned(rows)
     yield "the widths of the Gaussian filter were chosen by looking at the truth"
 
 
-def _figures(card: Scorecard) -> dict[str, str]:
+def _metric_texts(card: Scorecard) -> dict[str, str]:
     return {label: value for label, value, _ in card.rows()}
 
 
-def _filtered(source: Movie, truth: Movie) -> Movie:
-    noisy, good = (np.asarray(movie)[:, 0, 0] for movie in (source, truth))
+def _filtered(source: Movie, reference: Movie) -> Movie:
+    noisy, good = (np.asarray(movie)[:, 0, 0] for movie in (source, reference))
     return source.derived(ArraySource(best_gaussian(noisy, good).restored, "TYX"))
 
 
@@ -129,12 +129,12 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _draw(source: Movie, restored: Movie, truth: Movie | None, path: Path) -> None:
-    """Draw input | restored | truth of the middle frame at one contrast, and below them their richest detail."""
+def _plot(source: Movie, restored: Movie, reference: Movie | None, path: Path) -> None:
+    """Plot input | restored | reference of the middle frame at one contrast, and the detail of most contrast below."""
     middle = source.shape[0] // 2
     images = {"input": source.frame(middle), "restored": restored.frame(middle)}
-    if truth is not None:
-        images["truth"] = truth.frame(middle)
+    if reference is not None:
+        images["truth"] = reference.frame(middle)
     low, high = np.percentile(images["restored"], [0.5, 99.8])
     figure = new_figure(3.6 * len(images), 7.4, layout="constrained", facecolor="black")
     for row, zoomed in enumerate((False, True)):
@@ -149,7 +149,7 @@ def _draw(source: Movie, restored: Movie, truth: Movie | None, path: Path) -> No
 
 
 def _detail(image: Array, share: float = 0.3) -> tuple[float, float, float, float]:
-    """Find the window (fractions y0, y1, x0, x1) of the given share of the frame with the most contrast."""
+    """Return the window (fractions y0, y1, x0, x1) with the most contrast; its side is `share` of the frame."""
     from scipy.ndimage import uniform_filter
 
     side = min(max(8, int(min(image.shape) * share)), *image.shape)

@@ -1,13 +1,13 @@
-"""Every mistake a user can make ends in one line: what, found, needed, what to do.
+"""Exceptions of the package: each message is one line with what was expected, what was found and what to do.
 
-Each class also derives from the fitting built-in, so ``except ValueError`` works too.
+Each class also derives from the matching built-in, so ``except ValueError`` works too.
 """
 
 from __future__ import annotations
 
 import unicodedata
 
-_LONGEST = 900  # characters of a message; what a damaged file puts into one can be of any length
+_LONGEST = 900  # characters of a message; text from a damaged file can be of any length
 _HEAD, _TAIL = 500, 380
 
 
@@ -40,9 +40,9 @@ def _escaped(character: str) -> str:
 
 
 class DecrappifyError(Exception):
-    """Base of all errors this package raises on purpose; the command line prints its one line and exits 2.
+    """Base class of the errors that this package raises; the command line prints the message and exits with status 2.
 
-    The message is one printable line of at most 900 characters, whatever a damaged file put into it.
+    The message is one printable line of at most 900 characters, whatever the content of a damaged file.
     """
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class DecrappifyError(Exception):
 
 
 class InputError(DecrappifyError, ValueError):
-    """A value, array, movie or configuration that cannot be used as given."""
+    """A value, array, movie or configuration that cannot be used."""
 
 
 class MissingFileError(DecrappifyError, FileNotFoundError):
@@ -59,11 +59,11 @@ class MissingFileError(DecrappifyError, FileNotFoundError):
 
 
 class FormatError(DecrappifyError, OSError):
-    """A file that is not what its name says, is damaged, or has no reader or writer here."""
+    """A file that is damaged, has a content that does not match its name, or an unsupported format."""
 
 
 class OutputExistsError(DecrappifyError, FileExistsError):
-    """An output that is already there and was not asked to be replaced."""
+    """An output that exists already and may not be replaced."""
 
 
 class OutputError(DecrappifyError, OSError):
@@ -79,8 +79,8 @@ class MissingExtraError(DecrappifyError, ImportError):
 
 
 class DeviceMemoryError(DecrappifyError, MemoryError):
-    """No memory left even for the smallest tile."""
+    """Insufficient memory even for the smallest tile."""
 
 
 class ThreadLimitError(DecrappifyError, RuntimeError):
-    """A thread that the system does not let this process start."""
+    """A thread that the system did not allow this process to start."""

@@ -1,4 +1,4 @@
-"""Published weights into a model file, and what to tell about it."""
+"""Conversion of published weights into a model file, with a summary for the user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from decrappify.model import check_unused, load_model
 def import_weights(
     weights: str | Path, output: str | Path, *, preset: str | None = None, overwrite: bool = False
 ) -> list[str]:
-    """Turn a file of published weights into a model file.
+    """Convert a file of published weights into a model file.
 
     Parameters
     ----------
@@ -20,21 +20,21 @@ def import_weights(
     output : str or Path
         The model file, .safetensors.
     preset : str, optional
-        Which published network it is, where the file does not show it.
+        Name of the published network, needed if the file does not identify it.
     overwrite : bool
         Replace `output`.
 
     Returns
     -------
     list of str
-        Lines for the user: what was recognized, SHA-256 of the weights' file, number of parameters, where it went.
+        Lines for the user: recognized network, SHA-256 of the weights file, number of parameters, path of the model.
 
     Raises
     ------
     OutputExistsError
         If `output` exists and `overwrite` is False.
     InputError, MissingFileError, ModelFileError
-        As `decrappify.model.load_model`.
+        Same conditions as for `decrappify.model.load_model`.
     """
     weights, output = Path(weights), Path(output)
     if weights.is_file() and output.exists() and output.samefile(weights):

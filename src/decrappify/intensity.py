@@ -1,4 +1,4 @@
-"""The one normalization of a movie and its exact inverse: measured once, applied to every frame alike."""
+"""Normalization of a movie and its exact inverse: measured once per movie, applied to every frame alike."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MIN_BLOCKS = 16  # of a plane: the means of fewer blocks do not show its range,
 
 @dataclass(frozen=True, slots=True)
 class Normalization:
-    """Affine map between grey levels and the network's unit range: ``(grey - offset) / scale``.
+    """Affine map between gray levels and the network's unit range: ``(gray - offset) / scale``.
 
     Attributes
     ----------
     offset : float
-        Grey level that becomes 0 (the dark background).
+        Gray level that becomes 0 (the dark background).
     scale : float
-        Grey levels that become 1 (background to bright structure); above 0.
+        Gray levels that become 1 (background to bright structure); above 0.
 
     Examples
     --------
@@ -43,17 +43,17 @@ class Normalization:
     scale: float
 
     def apply(self, frame: Array) -> Array:
-        """Grey levels of any dtype to float32 in network units; the shape is kept."""
+        """Convert gray levels of any dtype to float32 in network units; the shape is kept."""
         wide: Any = np.float64 if frame.dtype.itemsize > 2 else np.float32
         values: Array = (frame.astype(wide) - wide(self.offset)) / wide(self.scale)
         return values.astype(np.float32, copy=False)
 
     def invert(self, values: Array, dtype: DTypeLike) -> Array:
-        """Network units back to grey levels of `dtype`, rounded (integers) and clipped, never rescaled or wrapped."""
+        """Convert network units to gray levels of `dtype`: rounded (integers) and clipped, not rescaled or wrapped."""
         return self.invert_counted(values, dtype)[0]
 
     def invert_counted(self, values: Array, dtype: DTypeLike) -> tuple[Array, tuple[int, int]]:
-        """Return what `invert` does, and how many pixels were clipped at the lower and at the upper limit of `dtype`.
+        """Return the result of `invert`, and the number of pixels clipped at the lower and upper limits of `dtype`.
 
         Pixels within 1 % of the unit range beyond a limit are not counted: noise around a dark level of 0 lies there.
 
@@ -70,7 +70,7 @@ class Normalization:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormalizationRule:
-    """How `measure` finds a movie's normalization; stored in the model so that training and restoration agree.
+    """Rule by which `measure` finds a movie's normalization; stored in the model for use in training and restoration.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class NormalizationRule:
             raise InputError(f"bin_size is {self.bin_size}, needs at least 1")
 
     def on_source(self, scale: int) -> NormalizationRule:
-        """Give the same rule for a source that is `scale` times coarser than its target: blocks of the same extent.
+        """Return the same rule for a source `scale` times coarser than its target: blocks of the same physical extent.
 
         >>> NormalizationRule().on_source(2).bin_size
         2
@@ -99,20 +99,20 @@ class NormalizationRule:
         return replace(self, bin_size=max(1, self.bin_size // scale))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the rule as plain values for a model file."""
+        """Return the rule as plain values for a model file."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelStatistics:
-    """A fixed normalization, the same for every movie: ``(grey / full scale - mean) / std`` of each channel.
+    """A fixed normalization, the same for every movie: ``(gray / full scale - mean) / std`` of each channel.
 
-    The full scale is the largest value of a whole-number dtype, such as 255 for uint8, and 1 for floats.
+    The full scale is the largest value of an integer dtype, such as 255 for uint8, and 1 for floats.
 
     Attributes
     ----------
     mean, std : tuple of float
-        One per channel, as shares of the full scale; `std` above 0.
+        One per channel, as fractions of the full scale; `std` above 0.
 
     Examples
     --------
@@ -131,12 +131,12 @@ class ChannelStatistics:
             )
 
     def normalization(self, channel: int, dtype: DTypeLike) -> Normalization:
-        """Give the affine map of a channel's grey levels of `dtype`.
+        """Return the affine map of a channel's gray levels of `dtype`.
 
         Raises
         ------
         InputError
-            For a channel beyond those that the statistics have.
+            If the channel is beyond those of the statistics.
         """
         if not 0 <= channel < len(self.mean):
             raise InputError(f"channel {channel} has no statistics, the model has them for {len(self.mean)} channel(s)")
@@ -145,11 +145,11 @@ class ChannelStatistics:
         return Normalization(self.mean[channel] * full, self.std[channel] * full)
 
     def on_source(self, scale: int) -> ChannelStatistics:
-        """Give the same statistics: they do not depend on the grid."""
+        """Return the same statistics: they do not depend on the grid."""
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the statistics as plain values for a model file."""
+        """Return the statistics as plain values for a model file."""
         return {"kind": "channel-statistics", "mean": list(self.mean), "std": list(self.std)}
 
 
@@ -158,14 +158,14 @@ IMAGENET = ChannelStatistics((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def normalization_from_dict(values: Mapping[str, Any]) -> NormalizationRule | ChannelStatistics:
-    """Read back what ``to_dict`` of a rule (which names no kind) or of channel statistics gave.
+    """Create a rule (stored without a kind) or channel statistics from the values that their ``to_dict`` returned.
 
     Raises
     ------
     InputError
-        For an unknown kind.
+        If the kind is unknown.
     TypeError
-        For other names than those of the kind.
+        If other names than those of the kind are present.
 
     Examples
     --------
@@ -182,7 +182,7 @@ def normalization_from_dict(values: Mapping[str, Any]) -> NormalizationRule | Ch
 
 
 class ConstantChannelError(InputError):
-    """A channel has one value everywhere.
+    """Error for a channel with the same value in every pixel.
 
     Attributes
     ----------
@@ -206,28 +206,28 @@ def measure(
     max_planes: int = 32,
     nan: str = "error",
 ) -> Normalization:
-    """Measure the one normalization of a movie's channel from planes spread evenly over it.
+    """Measure the normalization of a movie's channel from planes spread evenly over it.
 
-    Planes that were never recorded are left out.
+    Planes that were never recorded are skipped.
 
     Parameters
     ----------
     movie : Movie
         Any length; at most `max_planes` planes are read, so a 200 GB movie costs seconds.
     channel : int
-        The channel; each has its own normalization.
+        The channel; each has a separate normalization.
     rule : NormalizationRule or ChannelStatistics, optional
-        Percentiles and binning; or fixed statistics, with which nothing is read.
+        Percentiles and binning; or fixed statistics, for which no pixels are read.
     max_planes : int
-        Planes to look at.
+        Largest number of planes to read.
     nan : {"error", "fill", "zero"}
-        Refuse NaN and infinite pixels, or leave them out (``"zero"`` is the older name of ``"fill"``).
+        Raise an error on NaN and infinite pixels, or skip them (``"zero"`` is the older name of ``"fill"``).
 
     Raises
     ------
     InputError
-        If the planes hold NaN (and `nan` is "error"), the channel is constant or was never recorded, or the statistics
-        lack it.
+        If the planes contain NaN (and `nan` is "error"), the channel is constant or was never recorded, or the
+        statistics lack it.
     """
     rule = rule or NormalizationRule()
     if isinstance(rule, ChannelStatistics):
@@ -240,7 +240,7 @@ def measure(
 
 
 def sampled_planes(movie: Movie, channel: int, max_planes: int = 32) -> list[tuple[int, int]]:
-    """Return frame and slice of at most `max_planes` recorded planes, spread evenly over the movie.
+    """Return frame and slice indices of at most `max_planes` recorded planes, spread evenly over the movie.
 
     Raises
     ------
@@ -265,7 +265,7 @@ def normalization_of(movie: Movie, channel: int, rule: NormalizationRule, values
     Raises
     ------
     InputError
-        If the planes have no finite pixel; a `ConstantChannelError` if they all have the same value.
+        If no pixel is finite; a `ConstantChannelError` if all have the same value.
     """
     everything = np.concatenate([np.ravel(blocks) for blocks in values]) if values else np.empty(0)
     if not everything.size:
@@ -279,16 +279,16 @@ def normalization_of(movie: Movie, channel: int, rule: NormalizationRule, values
 
 
 def check_nan(nan: str) -> str:
-    """Return `nan` if it is a way to treat NaN and infinite pixels; refuse it otherwise."""
+    """Return `nan` if it is a valid treatment of NaN and infinite pixels; raise InputError otherwise."""
     if nan not in ("error", "fill", "zero"):
         raise InputError(f"nan={nan!r} is not known, needs 'error' or 'fill'")
     return nan
 
 
 def finite_frame(movie: Movie, t: int, c: int, z: int, *, nan: str = "error") -> Array:
-    """Read one plane (Y, X); NaN and infinity are refused with ``nan="error"``, else they come as NaN.
+    """Read one plane (Y, X); raise InputError on NaN and infinity with ``nan="error"``, else return them as NaN.
 
-    Values beyond 1e100 are always refused.
+    Values beyond 1e100 always raise InputError.
     """
     check_nan(nan)
     frame = movie.frame(t, c, z)
@@ -307,10 +307,10 @@ def finite_frame(movie: Movie, t: int, c: int, z: int, *, nan: str = "error") ->
 
 
 def finite_blocks(frame: Array, size: int) -> Array:
-    """Return the means (float64) of the blocks of ``size × size`` pixels that hold no NaN, or single pixels.
+    """Return the means (float64) of the blocks of ``size × size`` pixels without NaN, or single pixels.
 
-    Single pixels where fewer than `_MIN_BLOCKS` blocks are free of NaN; the smallest and the largest pixel where all
-    blocks are equal but the pixels are not.
+    Single pixels if fewer than `_MIN_BLOCKS` blocks are free of NaN; the smallest and the largest pixel if all blocks
+    are equal but the pixels are not.
 
     >>> finite_blocks(np.array([[1, 2], [3, 4]], np.uint8), 2).tolist()
     [1.0, 2.0, 3.0, 4.0]

@@ -1,4 +1,4 @@
-"""Public names of a room that load on first use (PEP 562), so that importing the room stays fast."""
+"""Lazy loading of the public names of a package (PEP 562), so that importing the package stays fast."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from importlib import import_module
 from typing import Any
 
 
-def lazy_names(room: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make ``__getattr__`` and ``__dir__`` of a package.
+def lazy_names(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Create ``__getattr__`` and ``__dir__`` of a package.
 
     Parameters
     ----------
-    room : str
-        The package, by its ``__name__``.
-    homes : mapping of str to str
-        The module of the package that each public name lives in.
+    package : str
+        The ``__name__`` of the package.
+    modules : mapping of str to str
+        The module of the package that defines each public name.
 
     Examples
     --------
@@ -25,8 +25,8 @@ def lazy_names(room: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any
     """
 
     def get(name: str) -> Any:
-        if name in homes:
-            return getattr(import_module(f"{room}.{homes[name]}"), name)
-        raise AttributeError(f"module {room!r} has no attribute {name!r}")
+        if name in modules:
+            return getattr(import_module(f"{package}.{modules[name]}"), name)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
-    return get, lambda: sorted(homes)
+    return get, lambda: sorted(modules)

@@ -1,4 +1,4 @@
-"""Model: network, normalization, crappifier and provenance in one .safetensors file that restores itself."""
+"""Models: network, normalization, crappifier and provenance in one self-contained .safetensors file."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ _SHIPPED = Path(__file__).parent / "shipped"
 
 
 class Model:
-    """A trained network with everything needed to use it again.
+    """A trained network with everything needed to apply it.
 
     Parameters
     ----------
     network : nn.Module
-        Has an ``architecture`` dictionary from which it can be rebuilt; put into eval mode.
+        With an ``architecture`` dictionary from which it can be rebuilt; set to eval mode.
     normalization : NormalizationRule or ChannelStatistics
-        How the movie's one normalization is measured, the same in training and restoration; or fixed statistics.
+        How the movie's normalization is measured, identical in training and restoration; or fixed statistics.
     crappifier : mapping or None
-        The crappifier it was trained with, as plain values; None for measured pairs.
+        The crappifier used in training, as plain values; None for measured pairs.
     card : mapping
         Provenance: name, data and licenses, settings, seed, scores, limits.
 
     Attributes
     ----------
     n_frames, in_channels, scale : int
-        What the network takes and gives.
+        Frames and channels of the network's input, and its upsampling factor.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Model:
         crappifier: Mapping[str, Any] | None = None,
         card: Mapping[str, Any] | None = None,
     ) -> None:
-        self.network = cast("Any", network.eval())  # its own attributes are beyond the type of nn.Module
+        self.network = cast("Any", network.eval())  # its attributes are not declared by nn.Module
         self.normalization: NormalizationRule | ChannelStatistics = normalization or NormalizationRule()
         self.crappifier = None if crappifier is None else dict(crappifier)
         self.card: dict[str, Any] = dict(card or {})
@@ -69,17 +69,17 @@ class Model:
 
     @property
     def name(self) -> str:
-        """Name on the card."""
+        """Name on the model card."""
         return str(self.card.get("name", "unnamed"))
 
     @property
     def n_parameters(self) -> int:
-        """Number of trained numbers."""
+        """Number of trainable parameters."""
         return sum(parameter.numel() for parameter in self.network.parameters())
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of architecture and weights (hex); equal for equal predictions, whatever the card says."""
+        """SHA-256 (hex) of architecture, normalization and weights: equal for equal predictions, whatever the card."""
         return _digest(self.network.architecture, self.normalization.to_dict(), self.network.state_dict())
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -109,7 +109,7 @@ class Model:
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
         with atomic_output(path, overwrite=overwrite) as temporary:
-            # Not by save_file, whose own temporary name would be left behind by a kill.
+            # Not by save_file: its temporary file would be left behind if the process is killed.
             temporary.write_bytes(save(tensors, {"decrappify": json.dumps(header)}))
         return path
 
@@ -131,7 +131,7 @@ class Model:
 
 
 def shipped_models() -> dict[str, Path]:
-    """Models inside the package: name to file."""
+    """Return the models shipped with the package: name to file."""
     return {path.stem: path for path in sorted(_SHIPPED.glob("*.safetensors"))}
 
 
@@ -158,16 +158,16 @@ def load_model(name_or_path: str | Path | Model, *, preset: str | None = None) -
         Such as ``"fluorescence-movie"``, ``"runs/mine/model.safetensors"`` or ``"ColorizeArtistic_gen.pth"`` (see
         `decrappify.fastai_import`); a Model is returned as it is.
     preset : str, optional
-        Which published network the weights belong to, where a file does not show it, such as ``"video"``.
+        Name of the published network, needed if the file does not identify it, such as ``"video"``.
 
     Raises
     ------
     MissingFileError
-        If it is neither a shipped name nor a file.
+        If it is neither a shipped model nor a file.
     InputError
-        If `preset` is unknown, or given for what is no file of published weights.
+        If `preset` is unknown, or passed for a file that does not contain published weights.
     ModelFileError
-        If the file is neither a decrappify model nor known weights, is damaged, or of a later format version.
+        If the file is neither a decrappify model nor known weights, is damaged, or has a later format version.
     """
     if not isinstance(name_or_path, Model):
         path = find_model(name_or_path)
@@ -179,12 +179,12 @@ def load_model(name_or_path: str | Path | Model, *, preset: str | None = None) -
 
 
 def find_model(name_or_path: str | Path) -> Path:
-    """Find the file of a shipped model by name, or check the path of a model file.
+    """Return the file of a shipped model by name, or check the path of a model file.
 
     Raises
     ------
     MissingFileError
-        If it is neither; names the most similar shipped model.
+        If it is neither; the message names the most similar shipped model.
     """
     shipped = shipped_models()
     if isinstance(name_or_path, str) and name_or_path in shipped:
@@ -244,7 +244,7 @@ def read_card(path: Path) -> dict[str, Any]:
 
 
 def _header_of(value: Any) -> dict[str, Any]:
-    """Return a header with every entry of its type; ValueError where one is of another."""
+    """Return a header after checking the type of every entry; raise ValueError if one differs."""
     if not isinstance(value, dict):
         raise ValueError(f"it is a {type(value).__name__}, needs a table")
     if "format_version" in value and value["format_version"] != FORMAT_VERSION:
@@ -278,7 +278,7 @@ def _read_model(path: Path) -> Model:
         model = Model(network, normalization_from_dict(header["normalization"]), header["crappifier"], header["card"])
     except (DeviceMemoryError, Warning):
         raise
-    except Exception as error:  # networks trust their settings, and torch and safetensors their files
+    except Exception as error:  # networks, torch and safetensors do not validate their input
         raise_if_limit(error, f"loading {path}")
         if isinstance(error, RuntimeError | SafetensorError):
             raise ModelFileError(
@@ -293,7 +293,7 @@ def _read_model(path: Path) -> Model:
 
 
 def _check_intact(header: Mapping[str, Any], weights: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse a file of which a bit has changed since it was saved, or that holds NaN or infinity.
+    """Raise ModelFileError if a bit of the file has changed since it was saved, or a weight is NaN or infinite.
 
     Files of earlier versions, without a checksum, are checked for NaN and infinity only.
     """
@@ -315,7 +315,7 @@ def _check_finite(weights: Mapping[str, Tensor], where: str) -> None:
 
 
 def _digest(architecture: Mapping[str, Any], normalization: Mapping[str, Any], weights: Mapping[str, Tensor]) -> str:
-    """Compute the SHA-256 (hex) of all that predictions depend on."""
+    """Compute the SHA-256 (hex) of everything that predictions depend on."""
     digest = hashlib.sha256(json.dumps(architecture, sort_keys=True).encode())
     digest.update(json.dumps(normalization, sort_keys=True).encode())
     for key, tensor in sorted(weights.items()):
@@ -325,7 +325,7 @@ def _digest(architecture: Mapping[str, Any], normalization: Mapping[str, Any], w
 
 
 def _check_shapes(path: Path, name: str, settings: Mapping[str, Any]) -> None:
-    """Compare the weights in the file with those of the architecture before either is allocated."""
+    """Compare the shapes of the weights in the file with those of the architecture before allocating either."""
     from safetensors import safe_open
 
     from decrappify.networks import create

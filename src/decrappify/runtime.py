@@ -1,4 +1,4 @@
-"""Threads and processor type of a run: what decides the last bits of its arithmetic, recorded and taken up again.
+"""Threads and processor type of a run, which determine the last bits of its results: recorded, and reused on resuming.
 
 Kernels of oneDNN and MKL are chosen by the processor's instruction sets and caches, and split their sums by the number
 of threads. Equal results to the last bit need the same processor type and the same number of threads.
@@ -17,9 +17,9 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
-# Names of torch to those of Linux, where the two differ and matter.
+# Names in torch and in Linux that differ and matter here.
 _AS_LINUX = {"avx512_f": "avx512f", "avx512_bw": "avx512bw", "avx512_dq": "avx512dq", "avx512_vl": "avx512vl"}
-# oneDNN's levels from the lowest to the highest, with the instruction sets that each adds.
+# Levels of oneDNN from the lowest to the highest, with the instruction sets that each adds.
 _LEVELS: dict[str, set[str]] = {
     "SSE41": {"sse4_1"},
     "AVX": {"avx"},
@@ -34,13 +34,13 @@ _LEVELS: dict[str, set[str]] = {
 }
 _OTHER_NAMES = {"AVX10_1_512": "AVX512_CORE_FP16", "AVX10_1_512_AMX": "AVX512_CORE_AMX"}
 _LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
-_MOST_THREADS = 1024  # of a record that is believed; OpenMP ends the process where it cannot start them
+_MOST_THREADS = 1024  # accepted from a record; OpenMP ends the process if it cannot start them
 _OF_MKL = ("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
 
 
 @cache
 def cpu_flags() -> frozenset[str]:
-    """Return the instruction sets of this processor by their Linux names; empty where they are not known."""
+    """Return the instruction sets of this processor by their Linux names; empty if they are not known."""
     flags = _cpuinfo("flags", "Features").split()
     if not flags:
         import torch
@@ -51,19 +51,19 @@ def cpu_flags() -> frozenset[str]:
 
 
 def onednn_level(flags: frozenset[str] | None = None, limit: str | None = None) -> str:
-    """Return the highest instruction sets that oneDNN uses, in the words of ``ONEDNN_MAX_CPU_ISA``.
+    """Return the highest instruction-set level that oneDNN uses, as named by ``ONEDNN_MAX_CPU_ISA``.
 
     Parameters
     ----------
     flags : frozenset of str, optional
-        Of a processor, by their Linux names; those of this one by default.
+        Instruction sets by their Linux names; those of this processor by default.
     limit : str, optional
-        The level that the user allows; by default what ``ONEDNN_MAX_CPU_ISA`` is set to.
+        The level that the user allows; by default the value of ``ONEDNN_MAX_CPU_ISA``.
 
     Returns
     -------
     str
-        A level, ``"none"`` where the processor has none of them (such as ARM).
+        A level; ``"none"`` if the processor has none of them (such as ARM).
 
     Examples
     --------
@@ -83,18 +83,18 @@ def onednn_level(flags: frozenset[str] | None = None, limit: str | None = None) 
 
 
 def processor_type(device: Any = "cpu") -> str:
-    """Return one line on all that decides which kernels compute a run.
+    """Return one line on everything that determines which kernels compute a run.
 
     Parameters
     ----------
     device : str or torch.device
-        Where the network runs; a CUDA device adds the name of the GPU.
+        Device of the network; a CUDA device adds the name of the GPU.
 
     Returns
     -------
     str
         Such as ``"x86_64 GenuineIntel AVX512_CORE_AMX, caches 48K 2048K, oneDNN AVX2, torch AVX2"``: architecture,
-        vendor, what the hardware can do, L1 and L2 cache of one core, and what oneDNN and torch use of it.
+        vendor, capability of the hardware, L1 and L2 cache of one core, and the levels that oneDNN and torch use.
     """
     import torch
 
@@ -116,22 +116,22 @@ def present_runtime(device: Any = "cpu") -> dict[str, Any]:
 
 
 def take_up_runtime(recorded: Any, device: Any = "cpu") -> dict[str, Any]:
-    """Set torch to the number of threads that a run recorded, and warn in one line of what cannot be repeated.
+    """Set torch to the number of threads that a run recorded, and warn in one line of what cannot be reproduced.
 
     Call it inside `threads_put_back`.
 
     Parameters
     ----------
     recorded : mapping or None
-        What `present_runtime` (or this function) returned in the earlier part of the run; None, or anything else that
-        is not such a record, comes from versions that kept none.
+        The result of `present_runtime` (or of this function) in the earlier part of the run; None, or anything else
+        that is not such a record, comes from versions that recorded none.
     device : str or torch.device
-        Where the network runs.
+        Device of the network.
 
     Returns
     -------
     dict
-        What the resumed run records: the same threads, and every processor type that has computed a part of it.
+        The record of the resumed run: the same threads, and every processor type that has computed a part of it.
     """
     import torch
 
@@ -159,7 +159,7 @@ def take_up_runtime(recorded: Any, device: Any = "cpu") -> dict[str, Any]:
 
 @contextmanager
 def threads_put_back() -> Iterator[None]:
-    """Set torch back to the caller's number of threads on leaving, whatever a resumed run has set inside."""
+    """Restore the caller's number of torch threads on exit, whatever a resumed run has set inside."""
     import torch
 
     before = torch.get_num_threads()
@@ -171,7 +171,7 @@ def threads_put_back() -> Iterator[None]:
 
 
 def _parts(recorded: Any) -> tuple[int, str]:
-    """Threads and processor of a record, 0 and "" where it is none."""
+    """Return threads and processor of a record, 0 and "" if it is not one."""
     if not isinstance(recorded, Mapping):
         return 0, ""
     threads, processor = recorded.get("threads"), recorded.get("processor")
@@ -182,7 +182,7 @@ def _parts(recorded: Any) -> tuple[int, str]:
 
 @cache
 def _cpuinfo(*names: str) -> str:
-    """Value of the first line of /proc/cpuinfo with one of these names; "" on other systems than Linux."""
+    """Return the value of the first line of /proc/cpuinfo with one of these names; "" on other systems than Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -193,7 +193,7 @@ def _cpuinfo(*names: str) -> str:
 
 @cache
 def _caches() -> str:
-    """Sizes of a core's data caches below the shared one, as Linux writes them; oneDNN cuts its blocks by them."""
+    """Return the sizes of a core's data caches below the shared one, as Linux writes them; oneDNN blocks by them."""
     folder, sizes = Path("/sys/devices/system/cpu/cpu0/cache"), []
     for index in sorted(folder.glob("index[0-9]")):
         try:

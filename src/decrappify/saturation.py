@@ -1,4 +1,4 @@
-"""Convert gray levels to the dtype of an output: rounded and clipped to what the dtype holds, never wrapped."""
+"""Conversion of gray levels to an output dtype: rounded and clipped to the range of the dtype, never wrapped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = NDArray[Any]
 def saturate(values: Array, dtype: np.dtype[Any]) -> Array:
     """Return `values` in `dtype`, rounded to nearest (integers) and clipped to its finite range.
 
-    NaN and infinity stay as they are in float dtypes; integers have no NaN, so refuse it before.
+    NaN and infinity are kept in float dtypes; integers cannot represent NaN, so the caller must reject it first.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ def saturate(values: Array, dtype: np.dtype[Any]) -> Array:
     if values.dtype.kind != "f":
         own = np.iinfo(values.dtype)
         return np.clip(values, max(own.min, limits.min), min(own.max, limits.max)).astype(dtype)
-    whole = np.rint(values, dtype=np.promote_types(values.dtype, np.float32))  # float16 holds less than integers do
+    whole = np.rint(values, dtype=np.promote_types(values.dtype, np.float32))  # float16 has a smaller range
     low, high = _float_limits(whole.dtype, dtype)
-    # The largest integers of a wide dtype are not floats: what is beyond the largest float gets the limit itself.
+    # The largest integers of a wide dtype are not floats: values beyond the largest float are set to the limit itself.
     above = whole > high if int(high) < limits.max else None
     result: Array = np.clip(whole, low, high, out=whole).astype(dtype)
     if above is not None:
@@ -50,7 +50,7 @@ def saturate(values: Array, dtype: np.dtype[Any]) -> Array:
 def count_outside(values: Array, dtype: np.dtype[Any], margin: float = 0.0) -> tuple[int, int]:
     """Count the finite values that `saturate` clips at the lower and at the upper limit of `dtype`.
 
-    Infinity counts for integers, which do not have it. Values within `margin` beyond a limit are left out.
+    Infinity counts for integers, which cannot represent it. Values within `margin` beyond a limit are not counted.
 
     >>> count_outside(np.array([-0.4, 255.4, 300.0]), np.dtype(np.uint8))
     (0, 1)
@@ -70,7 +70,7 @@ def count_outside(values: Array, dtype: np.dtype[Any], margin: float = 0.0) -> t
         return below, 0 if own.max <= limits.max else int(np.count_nonzero(values > limits.max))
     wide = values.astype(np.promote_types(values.dtype, np.float32), copy=False)
     whole = np.rint(wide) if margin == 0 else wide
-    # limits.max + 1 is a power of two and exact as a float, which limits.max itself may not be.
+    # limits.max + 1 is a power of two and exact as a float; limits.max itself may not be.
     above = whole >= float(limits.max) + 1 if margin == 0 else whole > float(limits.max) + margin
     return int(np.count_nonzero(whole < float(limits.min) - margin)), int(np.count_nonzero(above))
 
@@ -89,13 +89,13 @@ def _to_floats(values: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def _is_narrower(dtype: np.dtype[Any], than: np.dtype[Any]) -> bool:
-    """Whether a float dtype has a smaller range than another dtype."""
+    """Return whether a float dtype has a smaller range than another dtype."""
     largest = float(np.finfo(than).max if than.kind == "f" else np.iinfo(than).max) if than.kind in "uif" else 1.0
     return float(np.finfo(dtype).max) < largest
 
 
 def _float_limits(floats: np.dtype[Any], integers: np.dtype[Any]) -> tuple[Any, Any]:
-    """Return the smallest and the largest value of a float dtype that an integer dtype holds."""
+    """Return the smallest and the largest value of a float dtype that an integer dtype can represent."""
     limits = np.iinfo(integers)
     low, high = floats.type(limits.min), floats.type(limits.max)
     return low, np.nextafter(high, floats.type(0)) if int(high) > limits.max else high

@@ -1,4 +1,4 @@
-"""The standard streams: lines that control no terminal, and streams that were closed or cannot show every character."""
+"""Output to the standard streams: escaped lines, and repair of streams that are closed or lack characters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from decrappify.errors import printable
 def echo(text: object, *, err: bool = False) -> None:
     """Print one line in which control characters of file names, metadata and messages are escaped.
 
-    A standard error whose reader has left is not an error: what a command does must not depend on who reads its
+    A closed pipe on standard error is not an error: the result of a command must not depend on the reader of its
     warnings.
     """
     if not err:
@@ -31,11 +31,11 @@ def echo_lines(text: str) -> None:
 
 
 def repair_streams() -> None:
-    """Make the standard streams usable, whatever the process was started with.
+    """Open closed standard streams, and set unsupported characters to be escaped.
 
-    Of a stream that was closed (``2>&-``) the number is free, and the next file that is opened, such as an output,
-    would get it, with all that libraries write to that stream. A stream whose encoding lacks a character, such as
-    ``µ``, shows its escape.
+    The file number of a closed stream (``2>&-``) is free: without a repair the next opened file, such as an output,
+    would get the number, and with it all that libraries write to that stream. If the encoding of a stream lacks a
+    character, such as ``µ``, the stream shows its escape.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:

@@ -1,4 +1,4 @@
-"""The one rule for which frames predict frame t, shared by training and restoration."""
+"""The rule that selects the frames which predict frame t, shared by training and restoration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MOST_FRAMES = 101
 
 
 def check_n_frames(n_frames: int) -> int:
-    """Return `n_frames` if it is a window length (odd, at least 1); refuse it otherwise."""
+    """Return `n_frames` if it is a valid window length (odd, at least 1); raise InputError otherwise."""
     if isinstance(n_frames, bool) or not isinstance(n_frames, int) or n_frames < 1 or n_frames % 2 == 0:
         raise InputError(f"n_frames is {n_frames!r}, needs an odd whole number such as 1, 3 or 5")
     if n_frames > _MOST_FRAMES:
@@ -32,10 +32,10 @@ def reflect(index: int, length: int) -> int:
 
 
 def window_indices(t: int, movie_length: int, n_frames: int) -> tuple[int, ...]:
-    """List the `n_frames` frames that predict frame `t` of a movie of `movie_length` frames.
+    """Return the indices of the `n_frames` frames that predict frame `t` of a movie of `movie_length` frames.
 
-    The window is centered on `t`; past the first and last frame it is reflected, so the missing neighbor
-    ``t-1`` of the first frame is played by ``t+1``.
+    The window is centered on `t`; past the first and last frame it is reflected: ``t+1`` substitutes for the missing
+    neighbor ``t-1`` of the first frame.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def window_indices(t: int, movie_length: int, n_frames: int) -> tuple[int, ...]:
     Raises
     ------
     InputError
-        If `n_frames` is even, `t` is outside the movie, or the movie is one still and the window is not.
+        If `n_frames` is even, `t` is outside the movie, or the movie has one frame and the window several.
 
     Examples
     --------
@@ -78,14 +78,14 @@ def recorded_window(t: int, movie_length: int, n_frames: int, is_usable: Callabl
 
     A neighbor that was never recorded (or is a flash) is replaced by its mirror frame on the other side of `t`, as past
     the ends of the movie; if that is unusable too, by the usable frame nearest to it within one window length of `t`,
-    and by `t` itself where there is none. The middle of the window is always `t`.
+    and by `t` itself if there is none. The middle of the window is always `t`.
 
     Parameters
     ----------
     t, movie_length, n_frames : int
         As for `window_indices`.
     is_usable : callable
-        Whether frame i can be a neighbor; called for the window of `t`, and beyond only where something is unusable.
+        Returns whether frame i can be a neighbor; called beyond the window of `t` only if a frame is unusable.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Open and save movies; each format has its own file, loaded when it is needed."""
+"""Opening and saving of movies; each format has a separate module, imported when it is needed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from decrappify.movie import Movie, PixelSize
 
 __all__ = ["open_movie", "open_pyramid", "open_scenes", "partial_path", "save_movie", "scenes"]
 
-_OPEN_FILES = 200  # scenes of one file that are open at once
+_OPEN_FILES = 200  # scenes of one file that may be open at the same time
 
 
 def open_movie(
@@ -36,38 +36,38 @@ def open_movie(
     folder_as: str = "auto",
     absent_chunks: str = "auto",
 ) -> Movie:
-    """Open anything that holds a movie, a stack or a still; pixels are read when they are asked for.
+    """Open a movie, stack or still from a file, folder, array or image object; pixels are read on access.
 
     Parameters
     ----------
     source : path, array, image object or Movie
         A CZI, OME-TIFF, TIFF, OME-Zarr, video, PNG or JPEG file; a folder of image files; a numpy, dask or zarr array
-        (Y, X), (T, Y, X) or (T, C, Z, Y, X); an xarray ``DataArray``, whose dimensions, coordinates and attributes give
-        axes, pixel size, interval and channel names; an ``AICSImage`` or ``BioImage``; a Movie.
+        (Y, X), (T, Y, X) or (T, C, Z, Y, X); an xarray ``DataArray`` (its dimensions, coordinates and attributes set
+        axes, pixel size, interval and channel names); an ``AICSImage`` or ``BioImage``; a Movie.
     scene : int or str
-        Which image, by number or name (see `scenes`), where a file holds several. By default the first one, with a
+        Which image, by number or name (see `scenes`), if a file has several. By default the first one, with a
         warning that names the others; an image object stays on its current scene. In a CZI file with views, phases or
         detector elements also their index, such as ``"A1, H 3"`` or ``"A1, H sum"``.
     channel : int or str, optional
         Keep this channel only, by number or name.
     frame_interval_s : float, optional
-        Seconds between frames, where the file is wrong or silent.
+        Seconds between frames, if the value of the file is wrong or absent.
     pixel_size_um : float or sequence, optional
-        Micrometres: one number for Y and X, or (y, x), or (z, y, x) with None for unknown.
+        Micrometers: one number for Y and X, or (y, x), or (z, y, x) with None for unknown values.
     axes : str, optional
         For arrays (stored Zarr arrays too) and TIFF: one letter of ``TCZYX`` per dimension, ``S`` for color samples. A
-        plain three-dimensional TIFF is a movie (T) without it; ``axes="ZYX"`` makes it a Z-stack. Arrays whose last
-        axis looks like color or time, such as (512, 512, 3) and (512, 512, 50), need it.
+        plain three-dimensional TIFF is a movie (T) by default; ``axes="ZYX"`` makes it a Z-stack. Arrays with a last
+        axis that may be color or time, such as (512, 512, 3) and (512, 512, 50), need it.
     folder_as : {"auto", "movie", "images"}
-        For folders. "movie": the files are planes of one movie. "images": each file is an image or a movie of its own,
-        and a scene of the folder. "auto" decides by the file names, and where these leave a doubt by the sizes: names
+        For folders. "movie": the files are planes of one movie. "images": each file is a separate image or movie,
+        and a scene of the folder. "auto" decides by the file names, and if these are ambiguous by the sizes: names
         that differ in a running number are frames; numbers with a label (``t001``, ``z01``, ``c2``, ``pos3``, wells
         such as ``B02``) and the names of common instruments are axes and scenes; planes without a file are `missing`.
-        The result is logged, and where it is a judgment, or scenes are left out, a warning.
+        The result is logged; as a warning if it is uncertain or scenes are left out.
     absent_chunks : {"auto", "missing", "fill"}
-        For Zarr: what chunks that are not in the store are taken for. "missing": their planes count as not recorded.
-        "fill": they hold the fill value, as of writers that leave out empty chunks. "auto" decides by the chunks that
-        are there, and a warning states the result. A chunk that disappears after opening is an error.
+        For Zarr: meaning of chunks that are not in the store. "missing": their planes count as not recorded.
+        "fill": they have the fill value, because the writer left out empty chunks. "auto" decides by the existing
+        chunks, and a warning states the result. A chunk that disappears after opening is an error.
 
     Returns
     -------
@@ -77,11 +77,11 @@ def open_movie(
     Raises
     ------
     MissingFileError
-        If there is no such file; names a similar one.
+        If the file does not exist; the message names a similar one.
     FormatError
-        If it is no image, damaged, or of a format without a reader.
+        If it is not an image, is damaged, or has an unsupported format.
     InputError
-        If there is no such scene or channel, or an argument does not fit.
+        If the scene or channel does not exist, or an argument does not match the source.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def open_movie(
 def open_scenes(source: Any, *, folder_as: str = "auto") -> list[Movie]:
     """Open every scene of a file or folder.
 
-    Training and benchmarks open what they are given by this function.
+    Training and benchmarks open their inputs with this function.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def open_scenes(source: Any, *, folder_as: str = "auto") -> list[Movie]:
 def open_pyramid(
     path: str | os.PathLike[str], *, scene: int | str | None = None, folder_as: str = "auto"
 ) -> list[Movie]:
-    """Open every resolution level of a file, for viewers that draw a coarse one first.
+    """Open every resolution level of a file, for viewers that show a coarse one first.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def open_pyramid(
     Returns
     -------
     list of Movie
-        From the full resolution to the coarsest, each with its own pixel size; only OME-Zarr gives more than one.
+        From the full resolution to the coarsest, each with its pixel size; only OME-Zarr returns more than one.
 
     Raises
     ------
@@ -187,24 +187,24 @@ def save_movie(
     progress: Callable[..., Any] | bool | None = None,
     dtype: DTypeLike | None = None,
 ) -> Path:
-    """Write a movie as OME-Zarr (``.ome.zarr``), OME-TIFF (``.ome.tif``) or film (``.mp4``), by the suffix of `path`.
+    """Write a movie as OME-Zarr (``.ome.zarr``), OME-TIFF (``.ome.tif``) or video (``.mp4``), by the suffix of `path`.
 
     The file appears under its name only when it is complete. Memory does not grow with the movie.
 
     Parameters
     ----------
-    movie : Movie or anything `open_movie` takes
+    movie : Movie or any input of `open_movie`
         What to save.
     path : path
         The new file.
     overwrite : bool
-        Replace what is there.
+        Replace an existing file.
     progress : bool or callable, optional
         True, or a callable like ``tqdm``: ``progress(total=, desc=, unit=)`` returns an object with ``update(n)`` and
         ``close()``.
     dtype : dtype, optional
-        Stored dtype: rounded and clipped, never rescaled; the movie's own by default. A warning states the share of
-        clipped pixels.
+        Stored dtype: rounded and clipped, never rescaled; by default the dtype of the movie. A warning states the
+        share of clipped pixels.
 
     Returns
     -------
@@ -214,13 +214,13 @@ def save_movie(
     Raises
     ------
     OutputExistsError
-        If `path` exists and `overwrite` is False; before anything is read.
+        If `path` exists and `overwrite` is False; raised before anything is read.
     InputError
-        If `path` is the file or folder that `movie` is read from, holds it, or lies in it.
+        If `path` is the file or folder that `movie` is read from, contains it, or lies in it.
     FormatError
-        If there is no writer for the suffix.
+        If the suffix is not a supported output format.
     OutputError
-        If the disk is full, the folder is not writable, or another process writes `path`.
+        If the disk is full, the folder is not writable, or another process is writing `path`.
     """
     from decrappify.io.casting import cast_movie, warn_of_clipping
     from decrappify.io.outputs import check_early, refuse_input
@@ -247,7 +247,7 @@ def save_movie(
 
 
 def channel_index(movie: Movie, channel: int | str) -> int:
-    """Return the number of a channel given by number, name, or a number in a string (as a command line gives it)."""
+    """Return the number of a channel from its number, its name, or a number in a string (from a command line)."""
     if not isinstance(channel, str):
         return channel
     if channel in movie.channel_names:
@@ -263,7 +263,7 @@ def channel_index(movie: Movie, channel: int | str) -> int:
 
 
 def _scene_of_many(path: Path, number: int, count: int) -> Movie:
-    """Open a scene; of very many each opens its file for every read, as a process can keep about 1000 files open."""
+    """Open one scene; one of very many opens its file for every read, as a process can keep about 1000 files open."""
     movie = open_movie(path, scene=number)
     if count <= _OPEN_FILES or format_of(path) == "OME-Zarr":
         return movie
@@ -274,7 +274,7 @@ def _scene_of_many(path: Path, number: int, count: int) -> Movie:
 
 
 def _open_file(path: Path, scene: int | str | None, axes: str | None, absent_chunks: str) -> Movie:
-    """Open one scene; where none is chosen and there are several, the first, with a warning."""
+    """Open one scene; if none is chosen and there are several, open the first with a warning."""
     movie = _open_path(path, 0 if scene is None else scene, axes, absent_chunks)
     if scene is None:
         known = getattr(movie._source, "scene_names", None)  # large files are not opened twice
@@ -357,7 +357,7 @@ def _open_object(source: Any, scene: int | str | None, axes: str | None, absent_
 
 
 def is_zarr_array(source: Any) -> bool:
-    """Whether an object is an array of zarr 3, without importing it for others."""
+    """Return whether an object is an array of zarr 3, without importing zarr."""
     zarr = sys.modules.get("zarr")
     return zarr is not None and isinstance(source, getattr(zarr, "Array", ()))
 

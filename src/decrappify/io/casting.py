@@ -1,4 +1,4 @@
-"""Another dtype on the way to a file: rounded and clipped, never rescaled."""
+"""Lazy dtype conversion of movies: values are rounded and clipped, never rescaled."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from decrappify.saturation import count_outside, saturate
 
 
 def cast_movie(movie: Movie, dtype: DTypeLike | None) -> Movie:
-    """Give the movie in another dtype, lazily; the same movie if `dtype` is None or its own.
+    """Return the movie in another dtype, lazily; the same movie if `dtype` is None or the dtype of the movie.
 
-    Integers are rounded to nearest and clipped to the range of `dtype`; grey levels are never rescaled.
-    `warn_of_clipping` reports the clipped pixels of what was read.
+    Integers are rounded to nearest and clipped to the range of `dtype`; gray levels are never rescaled.
+    `warn_of_clipping` reports the clipped pixels of the frames read so far.
 
     Raises
     ------
     InputError
-        If `dtype` is no image dtype, or (when a frame is read) if it holds NaN and `dtype` is an integer.
+        If `dtype` is not an image dtype, or (when a frame is read) if it contains NaN and `dtype` is an integer.
     """
     if dtype is None:
         return movie
     try:
-        wanted = np.dtype(dtype).newbyteorder("=")  # files state a byte order of their own
+        wanted = np.dtype(dtype).newbyteorder("=")  # the byte order is chosen by the file format
     except TypeError as error:
         raise InputError(f"dtype={dtype!r} is not known; needs one such as 'uint8', 'uint16' or 'float32'") from error
     if wanted.kind not in "uif":
@@ -36,7 +36,7 @@ def cast_movie(movie: Movie, dtype: DTypeLike | None) -> Movie:
 
 
 def warn_of_clipping(movie: Movie, *, stacklevel: int = 3) -> None:
-    """Warn of the share of pixels that were clipped while frames of a movie from `cast_movie` were read."""
+    """Warn of the share of pixels clipped so far while frames of a movie from `cast_movie` were read."""
     source = movie._source
     if isinstance(source, _CastSource) and source.clipped:
         share = 100 * source.clipped / source.read_pixels

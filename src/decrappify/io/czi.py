@@ -1,4 +1,4 @@
-"""Zeiss CZI files through pylibCZIrw: scenes, channels, Z and time, each region read without the rest of its plane."""
+"""Reader of Zeiss CZI files through pylibCZIrw: scenes, channels, Z and time; a region is read without its plane."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ _AGAIN = "copy it again from the microscope"
 
 
 def open_czi(path: str | os.PathLike[str], scene: int | str = 0) -> Movie:
-    """Open one scene of a CZI file; nothing but its directory and metadata is read.
+    """Open one scene of a CZI file; only its directory and metadata are read.
 
-    Frames, channels and slices are those of the scene, counted from 0 whatever their numbers in the file. Planes among
-    them that were never recorded are in `Movie.missing`, read as zeros and are named in a warning. An image of a color
-    camera becomes three channels named R, G and B.
+    Frames, channels and slices are those of the scene, counted from 0 independent of their numbers in the file. Planes
+    within this range that were never recorded are in `Movie.missing`, are read as zeros and are named in a warning. An
+    image of a color camera becomes three channels named R, G and B.
 
     Further dimensions (H: detector elements or phases, V: views, R: rotations, I: illuminations, B: blocks) are opened
     at their first index, with a warning, unless the scene names another: ``"A1, H 3"``, or ``"A1, H sum"`` for the sum
@@ -69,15 +69,15 @@ def open_czi(path: str | os.PathLike[str], scene: int | str = 0) -> Movie:
     Returns
     -------
     Movie
-        (T, C, Z, Y, X) of uint8, uint16 or float32, with pixel size, frame interval, channel names and colors where
-        the file knows them.
+        (T, C, Z, Y, X) of uint8, uint16 or float32, with the pixel size, frame interval, channel names and colors
+        that the file states.
 
     Raises
     ------
     MissingFileError, FormatError
-        If there is no such file, or it is no CZI, damaged or of an unknown pixel type.
+        If the file does not exist, or is not a CZI, is damaged or has an unknown pixel type.
     InputError
-        If the scene or index does not exist; the message lists those that do.
+        If the scene or index does not exist; the message lists the existing ones.
     MissingExtraError
         If pylibCZIrw is not installed.
     """
@@ -107,7 +107,7 @@ def _movie(source: CziSource, path: Path) -> Movie:
 
 
 def scene_names(path: Path) -> list[str | None]:
-    """Return the name of every scene, None where the file has no name for it."""
+    """Return the name of every scene, None for a scene without a name."""
     reader = _open(path)
     try:
         with damage_errors(f"{path.name} cannot be read", _AGAIN):
@@ -118,7 +118,7 @@ def scene_names(path: Path) -> list[str | None]:
 
 
 class CziSource:
-    """Planes of one scene of a CZI file; can be sent to another process, which opens the file anew."""
+    """Planes of one scene of a CZI file; can be pickled to another process, which opens the file again."""
 
     def __init__(self, path: Path, scene: int | str = 0) -> None:
         self._path, self._scene = path, scene
@@ -134,7 +134,7 @@ class CziSource:
         return CziSource, (self._path, self._scene), {"_guard": self._guard}
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read one region from the tiles that it touches; zeros if the plane was not recorded."""
+        """Read one region from the tiles that it intersects; zeros if the plane was not recorded."""
         width, height = columns.stop - columns.start, rows.stop - rows.start
         if min(width, height) < 1 or (t, c, z) in self.missing:
             return np.zeros((max(height, 0), max(width, 0)), self.dtype)
@@ -158,11 +158,11 @@ class CziSource:
         return file_version(self._path)
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the file."""
         self._reader.close()
 
     def notes(self) -> list[str]:
-        """Return what a user should know about the scene, one line each, to be put after the name of the file."""
+        """Return notes about the scene for the user, one line each, to follow the file name."""
         layout = self.layout
         n_planes = (len(layout.axes[0]), len(layout.axes[1]), len(layout.axes[2]))
         found = [self._left_out] if self._left_out else []
@@ -198,7 +198,7 @@ class CziSource:
             pixels = self._reader.read(plane=place | index, roi=roi, scene=self.layout.scene, pixel_type=pixel_type)
             if pixels.shape[:2] != (roi[3], roi[2]):
                 raise ValueError(f"it is {pixels.shape[0]} × {pixels.shape[1]}, announced {roi[3]} × {roi[2]}")
-        # Color comes as B, G, R. The copy frees the other two colors and the library's buffer.
+        # Colors are in the order B, G, R. The copy frees the other two colors and the library's buffer.
         plane: Array = pixels[..., 2 - sample] if self.is_rgb else pixels[..., 0]
         return np.array(plane, dtype=self.dtype, order="C")
 
@@ -233,7 +233,7 @@ class CziSource:
         self._absent = [
             (what, listed[letter], len(steps[letter]))
             for letter, what in (("T", "frames"), ("C", "channels"), ("Z", "slices"))
-            if not (letter == "C" and self.is_rgb)  # some count the colors
+            if not (letter == "C" and self.is_rgb)  # some files count the colors
             and listed.get(letter, 0) > len(steps[letter])
             and blocks.longest.get(letter, 1) == 1
         ]
@@ -246,7 +246,7 @@ class CziSource:
     def _choose(
         self, blocks: Blocks, numbers: list[int | None], names: list[str | None]
     ) -> tuple[int, dict[str, int | None]]:
-        """Return the place of the chosen scene among all, and the indices along further dimensions."""
+        """Return the position of the chosen scene among all, and the indices along further dimensions."""
         name = self._path.name
         if not isinstance(self._scene, str):
             if self._scene not in range(len(numbers)):
@@ -286,7 +286,7 @@ def _library(path: Path) -> ModuleType:
 
 
 def _blocks(reader: Any, path: Path) -> Blocks:
-    """Return the sub-blocks from the directory; where it cannot be read, those that the library's summary implies."""
+    """Return the sub-blocks from the directory; if it cannot be read, those implied by the library's summary."""
     blocks = read_blocks(path)
     if blocks is not None:
         return blocks
@@ -325,7 +325,7 @@ def _pixel_format(pixel_types: tuple[int, ...], name: str) -> tuple[bool, np.dty
 
 
 def _sum_dtype(dtype: np.dtype[Any], n_terms: int) -> np.dtype[Any]:
-    """Return a dtype that holds the sum of `n_terms` values exactly, as far as floats do."""
+    """Return a dtype that represents the sum of `n_terms` values exactly, within the limits of floats."""
     if n_terms == 1 or dtype.kind == "f":
         return dtype
     exact = n_terms * int(np.iinfo(dtype).max) <= _EXACT_IN_FLOAT32

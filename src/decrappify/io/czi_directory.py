@@ -1,4 +1,4 @@
-"""The sub-block directory of a CZI file: which planes and tiles the file holds, without a look at their pixels.
+"""Reader of the sub-block directory of a CZI file: its planes and tiles, without their pixels.
 
 The layout follows the ZISRAW file format description: the file header points to a directory segment, which lists one
 entry per sub-block. An entry has 32 bytes and 20 more for each of its dimensions; numbers are little-endian. libCZI
@@ -37,15 +37,15 @@ class Blocks:
     Attributes
     ----------
     index : mapping of str to int array
-        The file's own numbers along the dimensions S, T, C, Z, R, I, H, V, B and M that it has.
+        The numbers in the file along the dimensions S, T, C, Z, R, I, H, V, B and M that it has.
     x, y, width, height : int array
-        Place in pixels.
+        Position and size in pixels.
     pixel_type : int array
         Pixel types by their number in the file.
     here : bool array
-        Whether the pixels are in this file; False for those in another part of a recording in several files.
+        Whether the pixels are in this file; False if they are in another part of a recording in several files.
     longest : mapping of str to int
-        The largest number of positions along a dimension that one sub-block holds; 1 but for line scans.
+        The largest number of positions of one sub-block along a dimension; 1 except for line scans.
     """
 
     index: Mapping[str, Integers]
@@ -74,18 +74,18 @@ class Blocks:
         )
 
     def numbers(self, letter: str) -> Integers:
-        """Return the file's numbers along a dimension, 0 where it does not have it."""
+        """Return the file's numbers along a dimension, 0 if the file does not have it."""
         return self.index[letter] if letter in self.index else np.zeros(len(self), np.int32)
 
 
 def read_blocks(path: Path) -> Blocks | None:
-    """Read the sub-blocks of full resolution; None if the directory cannot be read."""
+    """Read the sub-blocks of full resolution; return None if the directory cannot be read."""
     try:
         with path.open("rb") as file:
             part, content, count = _directory(file, path.stat().st_size)
         return _blocks(_tables(content, count), part)
     except (struct.error, OverflowError, ValueError):
-        return None  # cut off or damaged: the library decides whether the file can be opened
+        return None  # truncated or damaged: the library decides whether the file can be opened
 
 
 def grid_of_blocks(
@@ -115,7 +115,7 @@ def grid_of_blocks(
 
 
 def read_at(file: BinaryIO, position: int, size: int) -> bytes:
-    """Read exactly `size` bytes at `position`; struct.error if the file does not have them."""
+    """Read exactly `size` bytes at `position`; raise struct.error if the file does not have them."""
     if position < 0 or size < 0:
         raise struct.error("position before the start of the file")
     file.seek(position)
@@ -141,7 +141,7 @@ def _directory(file: BinaryIO, file_size: int) -> tuple[int, bytes, int]:
 
 
 def _tables(content: bytes, count: int) -> list[NDArray[Any]]:
-    """Return the entries as structured arrays, those of the same number of dimensions together."""
+    """Return the entries as structured arrays, one per number of dimensions."""
     if count == 0:
         return []
     whole = _entry_type(_dimension_count(content, 0))
@@ -175,7 +175,7 @@ def _entry_type(n_dimensions: int) -> np.dtype[Any]:
 
 
 def _blocks(tables: list[NDArray[Any]], part: int) -> Blocks:
-    """Return the sub-blocks of the entries without those of the pyramid."""
+    """Return the sub-blocks of the entries, without those of the pyramid."""
     n_blocks = sum(map(len, tables))
     starts = {letter: np.zeros(n_blocks, np.int32) for letter in LETTERS + "XY"}
     sizes = {letter: np.ones(n_blocks, np.int32) for letter in LETTERS + "XY"}

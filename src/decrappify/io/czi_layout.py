@@ -1,4 +1,4 @@
-"""Which planes of a CZI scene were recorded, and where they lie: the movie's numbering over the file's own."""
+"""Layout of a CZI scene: recorded planes, their position, and the movie's numbering of the file's indices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from decrappify.errors import FormatError, InputError
 from decrappify.io.czi_directory import Blocks
 from decrappify.movie import Plane
 
-FURTHER = "RIHVB"  # dimensions beside S, T, C, Z, M
+FURTHER = "RIHVB"  # dimensions other than S, T, C, Z, M
 _MOST_PLANES = 20_000_000
 _MOST_OF_FEW, _MOST_PER_BLOCK = 500_000, 100  # planes; all without a block are listed as missing
 
@@ -25,9 +25,9 @@ class SceneLayout:
     Attributes
     ----------
     scene : int or None
-        The file's own number of the scene; None for a file without scenes.
+        The file's number of the scene; None for a file without scenes.
     x, y, width, height : int
-        Place in the file's pixel coordinates.
+        Position and size in the file's pixel coordinates.
     axes : tuple of (int array)
         The file's numbers of the frames, channels and slices of the movie.
     indices : tuple of mapping
@@ -39,7 +39,7 @@ class SceneLayout:
     missing : frozenset of (t, c, z)
         Planes within the axes that were not recorded.
     partial : mapping of (t, c, z) to (int, int)
-        Number of tiles of the planes that lack some, and of those that do not.
+        Number of tiles of the planes that lack some, and of the complete planes.
     elsewhere : int
         Number of the missing planes that are in another file of the recording.
     """
@@ -59,17 +59,17 @@ class SceneLayout:
 
 
 def scene_numbers(blocks: Blocks) -> list[int | None]:
-    """Return the file's own numbers of its scenes in ascending order; [None] for a file without scenes."""
+    """Return the file's numbers of its scenes in ascending order; [None] for a file without scenes."""
     return [int(number) for number in np.unique(blocks.index["S"])] if "S" in blocks.index else [None]
 
 
 def scene_blocks(blocks: Blocks, scene: int | None) -> Blocks:
-    """Return the sub-blocks of one scene by the file's own number of it."""
+    """Return the sub-blocks of one scene, selected by the file's number of it."""
     return blocks if scene is None else blocks.where(blocks.index["S"] == scene)
 
 
 def rectangle(blocks: Blocks) -> tuple[int, int, int, int]:
-    """Return (x, y, width, height) of the smallest rectangle around some sub-blocks."""
+    """Return (x, y, width, height) of the bounding rectangle of sub-blocks."""
     left, top = int(blocks.x.min()), int(blocks.y.min())
     return left, top, int((blocks.x + blocks.width).max()) - left, int((blocks.y + blocks.height).max()) - top
 
@@ -81,10 +81,10 @@ def further_numbers(blocks: Blocks) -> dict[str, tuple[int, ...]]:
 
 
 def numbering(blocks: Blocks, listed: Mapping[str, int]) -> dict[str, NDArray[np.int32]]:
-    """Return the file's numbers along T, C and Z of which a movie is made.
+    """Return the file's numbers along T, C and Z that the movie consists of.
 
-    Numbers in between that no sub-block has count as planes that were not recorded, except where the metadata list
-    as many positions as there are numbers: a subset of every second frame that kept its numbering has no gaps.
+    Numbers in between without a sub-block count as planes that were not recorded, except if the metadata list as many
+    positions as there are numbers: a subset of every second frame that kept its numbering has no gaps.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def scene_layout(
     blocks : Blocks
         All sub-blocks of the file.
     scene : int or None
-        The file's own number of the scene.
+        The file's number of the scene.
     picks : mapping of str to (int or None)
         Index along further dimensions, None for the sum; the first index by default.
     steps : mapping of str to int array
@@ -126,9 +126,9 @@ def scene_layout(
     Raises
     ------
     FormatError
-        If the numbers in the directory cannot be those of a recording.
+        If the numbers in the directory are not plausible for a recording.
     InputError
-        If there is nothing at the picked indices.
+        If there are no sub-blocks at the picked indices.
     """
     blocks = scene_blocks(blocks, scene)
     choices: dict[str, Sequence[int]] = {}
@@ -191,7 +191,7 @@ def _tiles_per_plane(blocks: Blocks, axes: Sequence[NDArray[np.int32]]) -> NDArr
 
 
 def _tile_key(blocks: Blocks) -> NDArray[np.int64]:
-    """Return one number per tile of a mosaic, from its number and place."""
+    """Return one number per tile of a mosaic, computed from its number and position."""
     key = np.zeros(len(blocks), np.int64)
     for values in (blocks.numbers("M"), blocks.x, blocks.y):
         offsets = values.astype(np.int64) - int(values.min(initial=0))

@@ -1,4 +1,4 @@
-"""What the XML of a CZI file says about scale, time and channels."""
+"""Parsers of pixel size, frame interval, scenes and channels in the XML of a CZI file."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def parse_metadata(xml: str, name: str) -> ElementTree.Element:
     """Return the root of a CZI file's XML; an empty one if the file has none."""
     try:
         return ElementTree.fromstring(xml.lstrip("\ufeff \r\n\t") or "<ImageDocument/>")
-    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last for an unknown encoding
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # LookupError for an unknown encoding
         raise FormatError(f"the metadata of {name} is damaged ({reason(error)}); copy the file again") from error
 
 
 def pixel_size_um(root: ElementTree.Element) -> PixelSize:
-    """Pixel size (z, y, x) in micrometres.
+    """Return the pixel size (z, y, x) in micrometers.
 
-    Only ``Scaling/Items`` counts: ``Distance`` elements elsewhere describe the PSF or the scale before
+    Only ``Scaling/Items`` is used: ``Distance`` elements elsewhere describe the PSF or the scale before
     processing.
     """
     items = root.findall("Metadata/Scaling/Items/Distance")
@@ -39,7 +39,7 @@ def pixel_size_um(root: ElementTree.Element) -> PixelSize:
 
 
 def frame_interval_s(root: ElementTree.Element, path: Path) -> float | None:
-    """Seconds between frames: the set interval, else the listed times, else the time stamps written while recording."""
+    """Return the seconds between frames: the set interval, else the listed times, else the recorded time stamps."""
     positions = root.find(f"{_IMAGE}/T/Positions")
     if positions is None:
         return None
@@ -56,21 +56,21 @@ def frame_interval_s(root: ElementTree.Element, path: Path) -> float | None:
 
 
 def median_step(times: Sequence[float]) -> float | None:
-    """Return the median difference between neighbors; None for fewer than two times or no progress."""
+    """Return the median difference between neighbors; None for fewer than two times or if it is not positive."""
     steps = [later - earlier for earlier, later in pairwise(times)]
     return median(steps) if steps and median(steps) > 0 else None
 
 
 def listed_sizes(root: ElementTree.Element) -> dict[str, int]:
-    """Return the number of positions along T, C and Z that the metadata list, as far as they do."""
+    """Return the number of positions along T, C and Z, for those that the metadata list."""
     texts = {letter: root.findtext(f"Metadata/Information/Image/Size{letter}", "").strip() for letter in "TCZ"}
     return {letter: int(text) for letter, text in texts.items() if text.isdecimal() and len(text) < _MOST_DIGITS}
 
 
 def scene_names(root: ElementTree.Element, numbers: Sequence[int | None]) -> list[str | None]:
-    """Return the names of the scenes with these numbers, None where there is none.
+    """Return the names of the scenes with these numbers, None for a scene without a name.
 
-    A scene in a well is named after both, such as "P1-B4". In a file whose scenes are not numbered from 0 without gaps,
+    A scene in a well is named after both, such as "P1-B4". If the scenes are not numbered from 0 without gaps,
     a scene without a name is named after its number, such as "S5".
     """
     elements = root.findall(f"{_IMAGE}/S/Scenes/Scene")
@@ -90,17 +90,17 @@ def channels(
 ) -> tuple[list[str], list[str | None]]:
     """Return names and display colors (``"RRGGBB"``) of the channels.
 
-    A name is taken from the image's dimensions, then from the display settings, then from the fluorophore or dye of
-    either. Colors are those of the display settings, which know the user's choice.
+    A name is read from the image's dimensions, then from the display settings, then from the fluorophore or dye of
+    either. Colors are those of the display settings, which contain the user's choice.
 
     Parameters
     ----------
     root : Element
         The metadata.
     numbers : sequence of int
-        The file's own numbers of the channels.
+        The file's numbers of the channels.
     all_numbers : sequence of int
-        Those of all channels of the file.
+        The file's numbers of all its channels.
     """
     image = root.findall(f"{_IMAGE}/Channels/Channel")
     display = root.findall("Metadata/DisplaySetting/Channels/Channel")
@@ -119,7 +119,7 @@ def channels(
 def _entry(
     elements: Sequence[ElementTree.Element], number: int, all_numbers: Sequence[int]
 ) -> ElementTree.Element | None:
-    """Return the element of a channel: by its place if every channel has one, else by its Id, else by its number."""
+    """Return the element of a channel: by its position if every channel has one, else by its Id, else by its number."""
     if len(elements) == len(all_numbers):
         return elements[list(all_numbers).index(number)]
     by_id = {element.get("Id"): element for element in elements}
@@ -146,7 +146,7 @@ def _scene_name(scene: ElementTree.Element) -> str | None:
 
 def _color(channel: ElementTree.Element | None) -> str | None:
     text = "" if channel is None else (channel.findtext("Color") or "").strip().removeprefix("#")
-    digits = text[-6:].upper()  # eight digits are alpha, then the colour
+    digits = text[-6:].upper()  # eight digits are alpha, then the color
     return digits if len(digits) == 6 and set(digits) <= set("0123456789ABCDEF") else None
 
 

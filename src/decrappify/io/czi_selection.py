@@ -1,4 +1,4 @@
-"""The scene of a CZI file that a user names, with an index along its further dimensions: "A1, H 3", "A1, H sum"."""
+"""Parser of a CZI scene with an index along its further dimensions, as the user writes it: "A1, H 3", "A1, H sum"."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _INDEX = re.compile(r"([RIHVB])(?:\s*=\s*|\s+)(\d+|sum)", re.IGNORECASE)
 
 
 def parse_scene(scene: int | str, names: Sequence[str], what: str) -> tuple[int, dict[str, int | None]]:
-    """Return the number of a scene and the indices along further dimensions, None for the sum over one.
+    """Return the number of a scene and the indices along further dimensions, None for the sum over a dimension.
 
     Parameters
     ----------
     scene : int or str
         Number or name of a scene, followed by indices such as ``H 3`` or ``V 1``, separated by commas. In a file with
-        one scene its name may be left out.
+        one scene its name may be omitted.
     names : sequence of str
         Names of all scenes.
     what : str
@@ -62,7 +62,7 @@ def parse_scene(scene: int | str, names: Sequence[str], what: str) -> tuple[int,
 
 
 def scene_label(name: str | None, picks: Mapping[str, int | None]) -> str:
-    """Return the words that open a scene at some indices; without a name where the file has one scene.
+    """Return the text that opens a scene at some indices; without a name if the file has one scene.
 
     >>> scene_label("A1", {"H": None, "V": 2})
     'A1, H sum, V 2'
@@ -73,12 +73,12 @@ def scene_label(name: str | None, picks: Mapping[str, int | None]) -> str:
 
 
 def check_picks(picks: Mapping[str, int | None], further: Mapping[str, Sequence[int]], what: str) -> None:
-    """Check that the indices exist.
+    """Raise InputError if an index does not exist.
 
     Raises
     ------
     InputError
-        If the scene does not have an index; the message lists those that it has.
+        If the scene does not have an index; the message lists the existing ones.
     """
     for letter, index in picks.items():
         numbers = further.get(letter, (0,))
@@ -95,7 +95,7 @@ def left_out_message(
     further: Mapping[str, Sequence[int]],
     opened: Mapping[str, int],
 ) -> str | None:
-    """Return what follows the file's name in the line about indices that were not opened; None if there are none.
+    """Return the text after the file name in the message about indices that were not opened; None if there are none.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""The ``TimeStamps`` attachment of a CZI file: seconds of every frame, in a place that pylibCZIrw does not open.
+"""Reader of the ``TimeStamps`` attachment of a CZI file, the seconds of every frame, which pylibCZIrw does not read.
 
 The layout follows the ZISRAW file format description: a 32-byte header starts every segment, the file header
-points to the attachment directory, and the attachment holds a count and little-endian doubles.
+points to the attachment directory, and the attachment contains a count and little-endian doubles.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _MOST_STAMPS = 10_000_000  # a larger count is a damaged file, not a movie
 
 
 def read_timestamps(path: Path) -> tuple[float, ...]:
-    """Seconds of the frames of a CZI file, in order of T; empty if the file holds no readable time stamps."""
+    """Read the seconds of the frames of a CZI file, in order of T; empty if there are no readable time stamps."""
     try:
         with path.open("rb") as file:
             position = _attachment_position(file, b"TimeStamps")
             return () if position is None else _stamps(file, position)
     except (struct.error, OverflowError):
-        return ()  # cut off or damaged: the pixels may still be fine
+        return ()  # truncated or damaged: the pixels may still be readable
 
 
 def _attachment_position(file: BinaryIO, name: bytes) -> int | None:

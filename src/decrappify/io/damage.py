@@ -1,4 +1,4 @@
-"""The one handler of what parsers raise for damaged files."""
+"""Conversion of parser exceptions on damaged files into one FormatError."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from decrappify.limits.reached import raise_if_limit
 
 @contextmanager
 def damage_errors(what: str, advice: str, before: Callable[[], object] | None = None) -> Iterator[None]:
-    """Turn every error of a parser into one FormatError; errors of this package and of reached limits keep their kind.
+    """Raise one FormatError for every error of a parser; errors of this package and of reached limits keep their type.
 
-    The libraries that read TIFF, Zarr, CZI and pictures trust what a file states: a zero, a huge number or a value of
-    another type in it ends in any kind of exception, deep inside them.
+    The libraries that read TIFF, Zarr, CZI and images do not validate the content of a file: a zero, a huge number or a
+    value of another type in it raises any kind of exception, deep inside them.
 
     Parameters
     ----------
     what : str
         Subject of the message: the file, or a frame of it, and that it cannot be read.
     advice : str
-        What to do.
+        Remedy for the user.
     before : callable, optional
-        Called first when something fails; may raise an error that explains it better.
+        Called first if an error occurs; may raise an error with a better explanation.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def damage_errors(what: str, advice: str, before: Callable[[], object] | None = 
     """
     try:
         yield
-    except (DecrappifyError, Warning):  # a warning that was made an error is not damage
+    except (DecrappifyError, Warning):  # a warning turned into an error does not mean damage
         if before is not None:
             before()
         raise

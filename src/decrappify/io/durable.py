@@ -1,4 +1,4 @@
-"""Files and folders that outlast a power cut: synchronized, written atomically, compared and deleted; write errors."""
+"""Crash-safe files and folders: atomic, synchronized writes, comparison, deletion, and conversion of write errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Wait until the names in a folder are on the disk, where the system has such a call; Windows has none."""
+    """Wait until the names in a folder are on the disk, if the system has such a call (Windows has none)."""
     if sys.platform == "win32":
         return
     try:
@@ -56,7 +56,7 @@ def sync_files(paths: Iterable[Path], *, below: Path) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a small JSON file so that a reader, or a crash, finds the old or the new one and nothing between."""
+    """Write a small JSON file atomically: readers, and a restart after a crash, find the old or the new content."""
     temporary = path.with_name(f"{path.name}.partial")
     try:
         with temporary.open("wb") as file:
@@ -72,13 +72,13 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def json_bytes(content: Any) -> bytes:
-    """Return the content of a small JSON file; a file name in it that is not UTF-8 becomes an escape of JSON."""
+    """Return the content of a small JSON file; a file name in it that is not UTF-8 becomes a JSON escape."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     return text.encode(errors="backslashreplace")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; an empty one if the file is absent, damaged or holds something else."""
+    """Read a JSON object; return an empty one if the file is absent, damaged or not an object."""
     try:
         values = json_value(path.read_bytes())
     except (OSError, ValueError):
@@ -87,7 +87,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def remove(path: Path) -> None:
-    """Delete a file or folder if it is there."""
+    """Delete a file or folder if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -95,9 +95,9 @@ def remove(path: Path) -> None:
 
 
 def file_age(status: os.stat_result, folder: Path) -> float:
-    """Return for how many seconds a file in a folder was not touched, by the clock of the disk.
+    """Return the seconds since the last change of a file in a folder, by the clock of the disk.
 
-    On a network share that is the server's clock, which may differ from this computer's. A time in the future, of a
+    On a network share that is the server's clock, which may differ from this computer's. A time in the future, from a
     clock that was set back since, counts like one in the past.
     """
     try:
@@ -109,7 +109,7 @@ def file_age(status: os.stat_result, folder: Path) -> float:
 
 
 def same_content(one: Path, other: Path) -> bool:
-    """Whether two files, or all files of two folders, are equal byte for byte."""
+    """Return whether two files, or all files of two folders, are equal byte for byte."""
     if one.is_dir() != other.is_dir():
         return False
     if not one.is_dir():
@@ -119,7 +119,7 @@ def same_content(one: Path, other: Path) -> bool:
 
 
 def identity(path: Path) -> list[int] | None:
-    """Return size and time of a file, or of a store's metadata; a rename keeps both. None if it is not there."""
+    """Return size and time of a file, or of a store's metadata; a rename keeps both. None if it does not exist."""
     try:
         status = (path / "zarr.json" if path.is_dir() else path).stat()
     except OSError:
@@ -129,11 +129,11 @@ def identity(path: Path) -> list[int] | None:
 
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Turn the system's write errors into one line that names the path and, on a full disk, the free space."""
+    """Raise OutputError for the system's write errors: one line with the path and, on a full disk, the free space."""
     try:
         yield
     except OSError as error:
-        if error.errno is None:  # one of ours, or a reader's, which says what it means
+        if error.errno is None:  # an error of this package or a reader, with its message
             raise
         if error.errno in _DISK_FULL:
             free = shutil.disk_usage(path.absolute().parent).free

@@ -1,4 +1,4 @@
-"""Files that stay those that were opened: replaced, cut short or removed ones are named, not read on."""
+"""Detection of input files that were replaced, truncated or removed after they were opened."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from decrappify.errors import FormatError, MissingFileError
 
 
 def file_version(path: str | os.PathLike[str]) -> str | None:
-    """Return a text that differs when a file was written, replaced or renamed: size, times and inode; None without it.
+    """Return a text that differs after a write, replacement or rename: size, times and inode; None if the file is gone.
 
-    The time of the last change of the inode is part of it, which no program can set back.
+    It includes the time of the last change of the inode, which programs cannot set back.
     """
     try:
-        status = os.stat(path)  # noqa: PTH116  (for 64 chunks of a plane, a Path each takes half of the time)
+        status = os.stat(path)  # noqa: PTH116  (for 64 chunks of a plane, creating the Paths takes half of the time)
     except OSError:
         return None
     return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
 
 
 class FileGuard:
-    """What files were when they were opened.
+    """State of files at the time they were opened.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class FileGuard:
     Raises
     ------
     MissingFileError
-        If one is not there.
+        If a file does not exist.
     """
 
     def __init__(self, paths: Iterable[str | os.PathLike[str]]) -> None:
@@ -42,11 +42,11 @@ class FileGuard:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The guarded files."""
+        """Guarded files."""
         return tuple(self._opened)
 
     def add(self, path: str | os.PathLike[str]) -> None:
-        """Guard a further file, as it is now; one that is guarded already stays as it was."""
+        """Guard a further file in its present state; a file that is guarded already keeps its state."""
         path = Path(path)
         if path in self._opened:
             return
@@ -56,7 +56,7 @@ class FileGuard:
             raise MissingFileError(f"{path} cannot be opened ({error.strerror}); check the path") from error
 
     def check(self, path: str | os.PathLike[str] | None = None) -> None:
-        """Raise FormatError if one of the files, or only `path`, is gone or is not as it was when it was opened."""
+        """Raise FormatError if one of the files, or only `path`, is gone or has changed since it was opened."""
         for each in self._opened if path is None else (Path(path),):
             before = self._opened[each]
             try:

@@ -1,4 +1,4 @@
-"""Which frames of a film are missing or not whole, from its packets and from what a decoder makes of them."""
+"""Missing and damaged frames of a film, found from its packets and from the output of a decoder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WHOLE, _LOST, _FLAWED = range(3)
 
 @dataclass(frozen=True, slots=True)
 class DamagedSpan:
-    """Consecutive damaged frames: the first's number and the seconds of the first and the last."""
+    """Consecutive damaged frames: number of the first, and seconds of the first and the last."""
 
     first: int
     n_frames: int
@@ -32,23 +32,23 @@ class DamagedSpan:
 
 @dataclass(frozen=True, slots=True)
 class FilmDamage:
-    """What a film lacks.
+    """Missing and damaged frames of a film.
 
     Attributes
     ----------
     n_frames : int
-        Frames that it should hold.
+        Frames that the file should contain.
     n_lost : int
         Frames that are absent or that cannot be decoded.
     n_flawed : int
-        Frames that were decoded and are not whole: parts of them, or of the frames they are predicted from, are
+        Frames that were decoded but are incomplete: parts of them, or of the frames they are predicted from, are
         damaged.
     spans : tuple of DamagedSpan
-        Where they are, as far as that is known.
+        Their positions, as far as known.
     flawed : frozenset of int
         Time stamps of the flawed frames, in units of the stream.
     unread : str
-        Why the file cannot be read to its end, empty if it can.
+        Reason why the file cannot be read to its end, empty if it can.
     """
 
     n_frames: int
@@ -62,7 +62,7 @@ class FilmDamage:
         return bool(self.n_lost or self.n_flawed or self.unread)
 
     def __str__(self) -> str:
-        """Return number and places, such as ``3 of 60 frames are not whole (frames 7 to 9 at 0.28 to 0.36 s)``."""
+        """Return number and positions, such as ``3 of 60 frames are not whole (frames 7 to 9 at 0.28 to 0.36 s)``."""
         counts = [(self.n_lost, "missing or cannot be decoded"), (self.n_flawed, "not whole")]
         parts = [f"{n} of {self.n_frames} frames {'is' if n == 1 else 'are'} {state}" for n, state in counts if n]
         text = " and ".join(parts)
@@ -76,20 +76,20 @@ class FilmDamage:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a decoder made of the packets of a film.
+    """Output of a decoder for the packets of a film.
 
     Attributes
     ----------
     times : set of int
-        Time stamps of the frames that came out.
+        Time stamps of the decoded frames.
     n_frames : int
-        Their number, with those without time stamp.
+        Their number, including those without time stamp.
     failed : set of int
-        Numbers of the packets that the decoder refused, in decoding order without hidden cuts.
+        Numbers of the packets that the decoder rejected, in decoding order without hidden cuts.
     flawed : set of int
         Time stamps of the frames that it marked as damaged.
     interlaced : bool
-        Whether frames consist of two fields, which may come in a packet each.
+        Whether frames consist of two fields, each possibly in a separate packet.
     """
 
     times: set[int]
@@ -100,7 +100,7 @@ class Decoded:
 
 
 class _Slot(NamedTuple):
-    """Frames in a row, in the order of display: first and last time, number and state."""
+    """Consecutive frames, in display order: first and last time, number and state."""
 
     start: int
     end: int
@@ -109,7 +109,7 @@ class _Slot(NamedTuple):
 
 
 def decode_packets(packets: Iterable[Any]) -> Iterator[tuple[Any, list[Any] | None]]:
-    """Decode packet by packet; None in place of the frames where the decoder refuses one."""
+    """Decode packet by packet; yield None in place of the frames of a packet that the decoder rejects."""
     import av
 
     for packet in packets:
@@ -120,7 +120,7 @@ def decode_packets(packets: Iterable[Any]) -> Iterator[tuple[Any, list[Any] | No
 
 
 def collect_decoded(packets: Iterable[Any]) -> Decoded:
-    """Decode a film to its end and note what came out."""
+    """Decode a film to its end and return a record of the output."""
     times, failed, flawed = set[int](), set[int](), set[int]()
     number, n_frames, interlaced = 0, 0, False
     for packet, frames in decode_packets(packets):
@@ -138,17 +138,18 @@ def collect_decoded(packets: Iterable[Any]) -> Decoded:
 
 
 def find_damage(packets: FilmPackets, decoded: Decoded | None, time_base: Fraction, offset: int = 0) -> FilmDamage:
-    """Return the damage that packets and decoder show.
+    """Return the damage found from the packets and the decoder output.
 
-    A frame whose packet was refused, that never came out, or that the file announces and does not hold is lost. A frame
-    that the decoder marked, or that is predicted from a damaged one (every frame up to the next key frame) is flawed.
+    A frame is lost if its packet was rejected, it was not decoded, or the file announces but does not contain it. A
+    frame is flawed if the decoder marked it, or it is predicted from a damaged one (all frames up to the next key
+    frame).
 
     Parameters
     ----------
     packets : FilmPackets
-        Of the whole film.
+        Packets of the whole film.
     decoded : Decoded or None
-        None for the damage that shows without decoding.
+        None to find only damage that is visible without decoding.
     time_base : Fraction
         Seconds per unit of time stamps.
     offset : int
@@ -192,7 +193,7 @@ def _states(packets: FilmPackets, decoded: Decoded | None) -> list[int]:
 
 
 def _mark_absent(states: list[int], rows: Sequence[PacketRow], decoded: Decoded) -> None:
-    """Mark what never came out as lost, and what came out marked as flawed."""
+    """Mark frames that were not decoded as lost, and frames marked by the decoder as flawed."""
     came_out = [row.time in decoded.times for row in rows]
     n_hidden = sum(row.is_hidden and came for row, came in zip(rows, came_out, strict=True))
     n_absent = sum(not row.is_hidden for row in rows) - (decoded.n_frames - n_hidden)
@@ -205,13 +206,13 @@ def _mark_absent(states: list[int], rows: Sequence[PacketRow], decoded: Decoded)
 
 
 def _before_gaps(packets: FilmPackets) -> Iterator[int]:
-    """Numbers of the packets, in decoding order, that are followed by absent frames."""
+    """Yield the numbers of the packets, in decoding order, that are followed by absent frames."""
     for before, _ in packets.gaps:
         yield next((n for n, row in enumerate(packets.rows) if row.time is not None and row.time > before), 0) - 1
 
 
 def _predicted_from(bad: Sequence[int], rows: Sequence[PacketRow]) -> Iterator[int]:
-    """Numbers of the packets after each damaged one up to the next key frame, and those displayed before that."""
+    """Yield the packet numbers after each damaged one up to the next key frame, and those displayed before that."""
     done = -1
     for number in bad:
         if number < done:

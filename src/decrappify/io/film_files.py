@@ -1,4 +1,4 @@
-"""What every reader and writer of films needs: the address of a file for ffmpeg, and the orientation of a frame."""
+"""Shared parts of film readers and writers: the address of a file for ffmpeg, and the orientation of a frame."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-_ONE = 1 << 16  # of the fixed point numbers in a display matrix
+_ONE = 1 << 16  # 1.0 in the fixed-point numbers of a display matrix
 # Display matrix (a, b, c, d) to orientation: stored (x, y) is displayed at (a x + c y, b x + d y), y downwards.
 _ORIENTATIONS = {
     (1, 0, 0, 1): 1,
@@ -23,7 +23,7 @@ _ORIENTATIONS = {
 
 
 def ffmpeg_url(path: str | os.PathLike[str]) -> str:
-    """Return the address of a file for ffmpeg, which takes a bare name such as ``12:30.mp4`` for a protocol.
+    """Return the address of a file for ffmpeg, which interprets a bare name such as ``12:30.mp4`` as a protocol.
 
     >>> ffmpeg_url("/films/2024-11-14T22:57:44.mp4")
     'file:/films/2024-11-14T22:57:44.mp4'
@@ -32,7 +32,7 @@ def ffmpeg_url(path: str | os.PathLike[str]) -> str:
 
 
 def frame_orientation(frame: Any) -> int | None:
-    """Return the orientation of a decoded frame by its display matrix; see `decrappify.io.orientation`.
+    """Return the orientation of a decoded frame from its display matrix; see `decrappify.io.orientation`.
 
     Parameters
     ----------

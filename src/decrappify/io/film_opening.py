@@ -1,4 +1,4 @@
-"""Open a film through PyAV; whatever ffmpeg finds in it ends in one line."""
+"""Opening of films through PyAV, with every ffmpeg error converted into one line."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from decrappify.io.file_guard import FileGuard
 from decrappify.io.film_files import ffmpeg_url
 from decrappify.limits.files import check_regular
 
-_MAX_PIXELS = 1 << 26  # 8192 x 8192; a damaged header of a few bytes would otherwise ask for gigabytes
+_MAX_PIXELS = 1 << 26  # 8192 x 8192; a damaged header of a few bytes would otherwise cause an allocation of gigabytes
 _DECODING = {"max_pixels": str(_MAX_PIXELS)}
 STRICT_DECODING = _DECODING | {"err_detect": "explode"}  # a frame that needs error concealment is an error instead
 LENIENT_DECODING = _DECODING
 _COVER = "attached_pic"
-# A container whose header was overwritten is found to be a bare stream, which says nothing of the frames it lacks.
+# A container with an overwritten header is detected as a bare stream, which does not show the frames it lacks.
 _CONTAINERS = frozenset({".avi", ".mkv", ".mov", ".mp4", ".webm"})
 _BARE_STREAMS = frozenset({"h261", "h263", "h264", "hevc", "m4v", "mjpeg", "mpegvideo", "obu", "rawvideo", "vc1"})
 _LATIN_1 = "decrappify-latin-1"
@@ -30,11 +30,11 @@ def _latin_1(error: UnicodeError) -> tuple[str, int]:
     return error.object[error.start : error.end].decode("latin-1"), error.end
 
 
-codecs.register_error(_LATIN_1, _latin_1)  # for tags of old programs, which are not in UTF-8
+codecs.register_error(_LATIN_1, _latin_1)  # for tags of old programs that are not UTF-8
 
 
 def open_film(path: Path) -> Any:
-    """Return the opened container; tags that are not UTF-8 are read as Latin-1.
+    """Open a film and return its container; tags that are not UTF-8 are read as Latin-1.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def picture_stream(container: Any, path: Path) -> Any:
     Raises
     ------
     FormatError
-        If there is none, or no decoder for it, or its clock is undefined.
+        If there is none, its codec has no decoder, or its time base is undefined.
     InputError
         If the file is a still image.
     """
@@ -100,16 +100,16 @@ def picture_stream(container: Any, path: Path) -> Any:
 def film_errors(
     path: Path, what: str = "cannot be read", guard: FileGuard | None = None
 ) -> AbstractContextManager[None]:
-    """Return a context that turns what ffmpeg and PyAV raise on a film into one line; see `damage_errors`.
+    """Return a context that converts the errors of ffmpeg and PyAV on a film into one line; see `damage_errors`.
 
     Parameters
     ----------
     path : Path
         The film.
     what : str
-        What is wrong with it.
+        Description of the error.
     guard : FileGuard, optional
-        Checked first: a film that changed is not damaged.
+        Checked first: a film that was changed is not damaged.
     """
     before = None if guard is None else guard.check
     return damage_errors(f"{path.name} {what}", "it is damaged or another kind of file", before)

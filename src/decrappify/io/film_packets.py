@@ -1,4 +1,4 @@
-"""The packets of a film, counted against what the file announces, without decoding them."""
+"""Packets of a film, counted against the number that the file announces, without decoding them."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from zlib import crc32
 
 from decrappify.io.gif_blocks import count_gif_frames
 
-_REGULAR_SHARE, _STEPPED_SHARE = 0.5, 0.95  # of the intervals between frames, in a film of constant rate
-_KNOWS_ITS_LENGTH = ("matroska", "webm")  # formats without a count of frames whose duration is exact
+_REGULAR_SHARE, _STEPPED_SHARE = 0.5, 0.95  # of the frame intervals, in a film of constant rate
+_KNOWS_ITS_LENGTH = ("matroska", "webm")  # formats without a count of frames, but with an exact duration
 _MOST_SEARCHED = 1 << 24  # bytes behind the last packet
 _MAX_NOT_CODED = 8  # bytes of an MPEG-4 packet that repeats the frame before and may yield none
 
 
 @dataclass(frozen=True, slots=True)
 class PacketRow:
-    """One packet of a picture stream.
+    """One packet of a video stream.
 
     Attributes
     ----------
     time : int or None
-        When its frame is displayed, in units of the stream.
+        Display time of its frame, in units of the stream.
     duration : int
-        How long, 0 if unknown.
+        Display duration, 0 if unknown.
     is_key : bool
-        Whether decoding can start here.
+        Whether decoding can start at this packet.
     is_corrupt : bool
-        Whether the demuxer found it damaged.
+        Whether the demuxer marked it as damaged.
     is_hidden : bool
-        Whether no frame need come of it, such as a reference frame of VP8 that is never displayed.
+        Whether it may yield no frame, such as a reference frame of VP8 that is never displayed.
     crc : int
         CRC-32 of its bytes.
     """
@@ -47,14 +47,14 @@ class PacketRow:
 
 @dataclass(frozen=True, slots=True)
 class FilmPackets:
-    """All packets of a film's picture stream and what is absent.
+    """All packets of a film's video stream, and a record of absent ones.
 
     Attributes
     ----------
     rows : tuple of PacketRow
-        In decoding order, without what an edit list cuts away.
+        In decoding order, without the part cut by an edit list.
     n_found, n_announced : int
-        Packets in the file, and as its header states; 0 if it does not.
+        Packets in the file, and the number stated by its header, 0 if it states none.
     step : int
         Usual interval between frames, in units of the stream.
     gaps : tuple of (time, n)
@@ -62,7 +62,7 @@ class FilmPackets:
     n_cut : int
         Frames absent at the end.
     error : str
-        What stopped the reading before the end of the file, empty if nothing did.
+        Error that ended the reading before the end of the file, empty if there was none.
     others : dict of int to int
         CRC-32 of all bytes of each other stream, such as sound, by its index.
     """
@@ -78,26 +78,26 @@ class FilmPackets:
 
     @property
     def hidden_by_edits(self) -> str:
-        """A sentence about the frames that the edit list of a film cuts away, empty where there are none."""
+        """Return a sentence about the frames cut by the edit list of a film, empty if there are none."""
         n = self.n_found - len(self.rows)
         return f"{n} of {self.n_found} frames are cut away by the film's edit list and are not read" if n else ""
 
     @property
     def have_times(self) -> bool:
-        """Whether every frame has a time stamp of its own."""
+        """Return whether every frame has a unique time stamp."""
         times = [row.time for row in self.rows]
         return bool(times) and None not in times and len(set(times)) == len(times)
 
 
 def read_packets(container: Any, stream: Any) -> FilmPackets:
-    """Return the packets of a freshly opened film; what cannot be read is absent from them.
+    """Return the packets of a freshly opened film; unreadable ones are absent.
 
     Parameters
     ----------
     container : av.container.InputContainer
-        At its beginning; it is read to its end.
+        At its beginning; read to its end.
     stream : av.VideoStream
-        The picture stream.
+        The video stream.
     """
     rows: list[PacketRow] = []
     others: dict[int, int] = {}
@@ -126,7 +126,7 @@ def read_packets(container: Any, stream: Any) -> FilmPackets:
         absent = sorted(listed.difference(time for time in seen if time is not None))
         gaps, n_cut = tuple((time - step, 1) for time in absent), max(counted - max(listed) - 1, 0)
         counted = found + len(absent) + n_cut
-    elif container.format.name == "gif":  # its packets are found by their contents, which may be damaged
+    elif container.format.name == "gif":  # its packets are located by their content, which may be damaged
         n_frames, is_whole = count_gif_frames(_path(container))
         gaps, n_cut, packets.error = (), max(n_frames - found, 0), "" if is_whole else "its blocks are damaged"
         counted = found + n_cut
@@ -139,12 +139,12 @@ def read_packets(container: Any, stream: Any) -> FilmPackets:
 
 
 def packet_crc(packet: Any, before: int = 0) -> int:
-    """Compute the CRC-32 of the bytes of a packet, which may continue that of the packets before."""
+    """Compute the CRC-32 of the bytes of a packet, which may continue the CRC of the packets before."""
     return crc32(memoryview(packet), before) if packet.size else before
 
 
 class _Packets:
-    """Packets of all streams up to the end of the file, or to where it cannot be read."""
+    """Packets of all streams up to the end of the file, or to the first unreadable position."""
 
     def __init__(self, container: Any) -> None:
         self._container, self.error = container, ""
@@ -161,13 +161,13 @@ class _Packets:
 
 
 def _listed_in_avi(container: Any, stream: Any) -> set[int]:
-    """Return the time stamps that the index of an AVI file lists; empty for other files, or without an index."""
+    """Return the time stamps listed in the index of an AVI file; empty for other files, or without an index."""
     entries = getattr(stream, "index_entries", ()) if "avi" in container.format.name else ()
     return {entry.timestamp for entry in entries} if len(entries) > 1 else set()
 
 
 def _unread_end(container: Any, end: int) -> str:
-    """Return what is wrong with the bytes behind the last packet, where the format says what belongs there."""
+    """Return a description of damaged bytes behind the last packet, for formats that define them."""
     if "mp4" not in container.format.name:
         return ""
     with _path(container).open("rb") as file:
@@ -194,9 +194,9 @@ def _step(times: Sequence[int], stream: Any) -> int:
 
 
 def _gaps(times: Sequence[int], durations: dict[int, int], step: int) -> tuple[tuple[int, int], ...]:
-    """Return where frames are absent from a film of constant rate; films of variable rate have none.
+    """Return the gaps in a film of constant rate; films of variable rate have none.
 
-    A rate is constant if nearly all intervals are whole multiples of the usual one, and most are that one.
+    The rate is constant if nearly all intervals are integer multiples of the usual one, and most equal it.
     """
     near = step // 4 + 1  # time stamps are rounded to units of the stream
     intervals = [(before, after - before) for before, after in pairwise(times)]
@@ -214,7 +214,7 @@ def _gaps(times: Sequence[int], durations: dict[int, int], step: int) -> tuple[t
 def _cut_frames(
     container: Any, stream: Any, times: Sequence[int], durations: dict[int, int], step: int, film_end: float
 ) -> int:
-    """Return the number of frames between the last one and the end that the file states."""
+    """Return the number of frames between the last one and the end stated by the file."""
     stated, least = _seconds(stream.metadata.get("DURATION", "")), 0.75
     if stated is not None:
         end = float((times[-1] + (durations[times[-1]] or step)) * stream.time_base) if times else 0.0
@@ -225,7 +225,7 @@ def _cut_frames(
 
 
 def _seconds(text: str) -> float | None:
-    """Return the seconds of ``HH:MM:SS.fraction``; None if it is something else."""
+    """Return the seconds of ``HH:MM:SS.fraction``; None for other text."""
     try:
         hours, minutes, seconds = text.split(":")
         return 3600 * int(hours) + 60 * int(minutes) + float(seconds)

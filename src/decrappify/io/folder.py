@@ -1,4 +1,4 @@
-"""What a folder of image files is: one movie, several scenes, or images that have nothing to do with each other."""
+"""Classification of a folder of image files: one movie, several scenes, or unrelated images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from decrappify.limits.files import check_regular
 FolderAs = Literal["auto", "movie", "images"]
 
 _TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
-_KIND = {".tiff": ".tif", ".jpeg": ".jpg"}  # two spellings of one kind
+_KIND = {".tiff": ".tif", ".jpeg": ".jpg"}  # two spellings of one suffix
 _SINGLE = PICTURE_SUFFIXES | _TIFF_SUFFIXES
 _CONTAINERS = frozenset(ending for endings in READABLE.values() for ending in endings) - _SINGLE
 _ENDING = re.compile(r"(\.ome)?\.[^.]+$", re.IGNORECASE)
@@ -37,7 +37,7 @@ _HEADERS = 1000  # read to compare the sizes of images; others are compared when
 
 
 class Layout(NamedTuple):
-    """What the header of one file states."""
+    """Content of the header of one file."""
 
     pages: int
     shape: tuple[int, ...]
@@ -54,15 +54,15 @@ class FolderScene:
     Attributes
     ----------
     name : str
-        Unique within the folder where the folder has several.
+        Unique within the folder if it has several images.
     files : tuple of Path
-        The files; the first one alone where `grid` is None.
+        The files; only the first one if `grid` is None.
     grid : Grid or None
-        Number of the file of each plane; None for a file that is an image of its own.
+        Number of the file of each plane; None for a file that is a separate image.
     inner : int
         Scene of that file.
     pages_are_slices : bool
-        Whether pages that a TIFF file does not name are slices.
+        Whether pages without axis names in a TIFF file are slices.
     """
 
     name: str
@@ -74,24 +74,24 @@ class FolderScene:
 
 @dataclass(frozen=True)
 class FolderReading:
-    """What a folder was taken for.
+    """Classification of a folder.
 
     Attributes
     ----------
     path : Path
         The folder.
     kind : {"movie", "images"}
-        Whether files are planes of a movie (of each scene), or images of their own.
+        Whether files are planes of a movie (of each scene), or separate images.
     scenes : tuple of FolderScene
         At least one.
     reason : str
         Completes "because".
     is_sure : bool
-        Whether a message is information; a warning otherwise.
+        Whether the classification is certain: the message is information, otherwise a warning.
     left_out : tuple of str
-        What the folder holds besides.
+        Other content of the folder.
     time_is_labeled : bool
-        Whether the file names label the number of the frame, such as t0001, or other metadata order the files.
+        Whether the file names label the frame number, such as t0001, or other metadata order the files.
     """
 
     path: Path
@@ -104,39 +104,39 @@ class FolderReading:
 
     @property
     def may_be_frames(self) -> bool:
-        """Whether every file is of a kind that can hold one frame."""
+        """Return whether every file is of a format that can contain one frame."""
         return all(file.suffix.lower() in _SINGLE for scene in self.scenes for file in scene.files)
 
 
 def _is_image(entry: Path) -> bool:
     if entry.suffix.lower() not in _SINGLE:
         return False
-    check_regular(entry)  # a pipe among the frames is not to be left out silently
+    check_regular(entry)  # a pipe among the frames must not be skipped silently
     return entry.is_file()
 
 
 def read_folder(path: Path, folder_as: str = "auto") -> FolderReading:
-    """Classify a folder by the names of its files, and where these leave a doubt by their sizes.
+    """Classify a folder by the names of its files, and if these are ambiguous by their sizes.
 
     Parameters
     ----------
     path : Path
         The folder.
     folder_as : {"auto", "movie", "images"}
-        "movie": the files are planes of one movie, frame after frame where their names number nothing else. "images":
-        each file is an image, or a movie, of its own.
+        "movie": the files are planes of one movie, frame after frame if their names number nothing else. "images":
+        each file is a separate image or movie.
 
     Raises
     ------
     InputError
-        If there are no image files, or several kinds of them; the message names what was found.
+        If there are no image files, or several formats of them; the message names what was found.
     """
     check_folder_as(folder_as, path)
     return _read_unchanged(path.absolute(), folder_as, _content(path))
 
 
 def _content(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """Return what changes when files of a folder do; of many files only the names."""
+    """Return a value that changes when files of a folder change; for many files only the names."""
     with os.scandir(path) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     if len(found) > _HEADERS:
@@ -145,7 +145,7 @@ def _content(path: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 def _state(entry: os.DirEntry[str]) -> tuple[int, int]:
-    """Return size and time of a file, zeros for a link that leads nowhere."""
+    """Return size and time of a file, zeros for a broken link."""
     try:
         state = entry.stat()
     except OSError:
@@ -153,7 +153,7 @@ def _state(entry: os.DirEntry[str]) -> tuple[int, int]:
     return state.st_size, state.st_mtime_ns
 
 
-@lru_cache(maxsize=4)  # every scene of a folder is opened by its own call
+@lru_cache(maxsize=4)  # every scene of a folder is opened by a separate call
 def _read_unchanged(path: Path, folder_as: str, _: tuple[tuple[str, int, int], ...]) -> FolderReading:
     files, left_out = _listed_files(path, folder_as)
     is_container = files[0].suffix.lower() in _CONTAINERS or files[0].is_dir()
@@ -199,7 +199,7 @@ def _reading(path: Path, files: list[Path], folder_as: str, *, is_container: boo
 
 
 def check_layouts(scene: FolderScene, folder: str) -> None:
-    """Raise InputError where files of one scene differ in size or data type; the message names two of them."""
+    """Raise InputError if files of one scene differ in size or data type; the message names two of them."""
     if scene.grid is None:
         return
     odd = differing([scene.files[number] for number in sorted(scene.grid.files.values())])
@@ -211,7 +211,7 @@ def check_layouts(scene: FolderScene, folder: str) -> None:
 
 
 def differing(files: Sequence[Path]) -> str | None:
-    """Return what the first two files that differ in their headers are, or None; of many files a sample is read."""
+    """Return a description of the first two files with different headers, or None; of many files a sample is read."""
     if len(files) > _HEADERS:
         by_size = sorted(files, key=lambda file: file.stat().st_size)
         step = len(files) / _HEADERS
@@ -226,7 +226,7 @@ def differing(files: Sequence[Path]) -> str | None:
 
 
 def layout_of(file: Path) -> object:
-    """Read the header of one file; what it returns has a text and can be compared by it."""
+    """Read the header of one file; the result can be compared and converted to a string."""
     if file.suffix.lower() not in _TIFF_SUFFIXES:
         return picture_layout(file)
     with _opened_tiff(file) as tiff:
@@ -236,7 +236,7 @@ def layout_of(file: Path) -> object:
 
 @contextmanager
 def _opened_tiff(file: Path) -> Iterator[Any]:
-    """Open a TIFF file with tifffile, whose errors become one line."""
+    """Open a TIFF file with tifffile and convert its errors into one line."""
     import tifffile
 
     from decrappify.io.tiff_file import tifffile_messages
@@ -250,7 +250,7 @@ def _opened_tiff(file: Path) -> Iterator[Any]:
 
 
 def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
-    """Return the files to read in natural order, and what is left out."""
+    """Return the files to read in natural order, and the files left out."""
     entries = sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=natural_key)
     subfolders = [entry for entry in entries if entry.is_dir() and not _is_store(entry)]
     singles = [entry for entry in entries if _is_image(entry)]
@@ -283,12 +283,12 @@ def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
 
 
 def _is_store(path: Path) -> bool:
-    """Whether a path is a folder that one format keeps a movie in."""
+    """Return whether a path is a folder in which a format stores one movie."""
     return path.is_dir() and not is_image_folder(path)
 
 
 def _inside(folders: Sequence[Path], depth: int = 2) -> list[Path]:
-    """Find the files of one acquisition whose positions, time points or slices lie in folders of their own."""
+    """Return the files of one acquisition with positions, time points or slices in separate folders."""
     parts = [folder for folder in folders if _PART_OF_ACQUISITION.fullmatch(folder.name)]
     files: list[Path] = []
     for part in parts:
@@ -325,7 +325,7 @@ def _own_scenes(files: Sequence[Path], names: Sequence[str]) -> list[FolderScene
 
 
 def _file_sets(files: Sequence[Path]) -> list[Path]:
-    """Return the first file of each set of files that describe each other, or nothing where files stand alone."""
+    """Return the first file of each set of files that refer to each other, or nothing for independent files."""
     folder = files[0].parent
     if files[0].suffix.lower() not in _TIFF_SUFFIXES or any(file.parent != folder for file in files):
         return []
@@ -349,7 +349,7 @@ def _named_files(file: Path) -> set[str]:
             if "<BinaryOnly" not in text and (not tiff.is_ome or "FileName" not in text):
                 return set()
     except FormatError:
-        return set()  # named when it is opened
+        return set()  # the error is raised when it is opened
     named = set(re.findall(r'(?:FileName|MetadataFile)="([^"]+)"', text))
     for companion in [file.parent / name for name in named if name.lower().endswith((".ome", ".xml"))]:
         if companion.is_file():
@@ -358,7 +358,7 @@ def _named_files(file: Path) -> set[str]:
 
 
 def _doubt(path: Path, files: Sequence[Path], found: Arrangement) -> tuple[str, bool] | None:
-    """Return why files with fitting names are images of their own nevertheless, and whether that is certain."""
+    """Return why files with matching names are separate images nevertheless, and whether that is certain."""
     first = files[0]
     if first.suffix.lower() in {".jpg", ".jpeg"} and all(_CAMERA.fullmatch(_stem(path, file)) for file in files):
         return "the file names are those of a camera", False
@@ -391,7 +391,7 @@ def _are_unnamed(axes: str) -> bool:
 
 
 def tiff_axes(file: Path) -> tuple[str, int]:
-    """Return the axes that a TIFF file names, and its number of planes."""
+    """Return the axes named in a TIFF file, and its number of planes."""
     with _opened_tiff(file) as tiff:
         series = tiff.series[0]
         return str(series.axes), len(series.pages)

@@ -1,4 +1,4 @@
-"""One line that states what a folder was taken for, and how to choose otherwise."""
+"""One-line report on the classification of a folder, and on how to change it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ logger = logging.getLogger("decrappify.io.folder")
 def report(
     reading: FolderReading, movie: Movie, scene: int | None, *, is_chosen: bool, scene_is_chosen: bool = False
 ) -> None:
-    """Log the line, or warn where the user did not choose and the reading is a judgment or leaves images out.
+    """Log the line; as a warning if the user did not choose and the classification is uncertain or leaves images out.
 
     Parameters
     ----------
     reading : FolderReading
-        What the folder was taken for.
+        The classification of the folder.
     movie : Movie
         The scene that was opened.
     scene : int or None
-        Its number; None where all scenes are used.
+        Its number; None if all scenes are used.
     is_chosen : bool
         Whether the user chose how to read the folder.
     scene_is_chosen : bool

@@ -1,4 +1,4 @@
-"""Which reader a path needs: by suffix, and by content where the suffix lies or says nothing."""
+"""Selection of the reader for a path: by suffix, and by content if the suffix is wrong or unknown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ READABLE = {
     "video": (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"),
     "picture": (".png", ".jpg", ".jpeg", ".bmp"),
 }
-ZARR_DOCUMENTS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")  # one of them makes a folder a Zarr store
+ZARR_DOCUMENTS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")  # a folder with one of them is a Zarr store
 WRITABLE = {"OME-Zarr": (".zarr",), "TIFF": (".tif", ".tiff"), "video": (".mp4",)}
 _MAGIC = (
     (0, b"ZISRAWFILE", "CZI"),
@@ -27,7 +27,7 @@ _MAGIC = (
     (0, b"\x1a\x45\xdf\xa3", "video"),
 )
 FOLDER_AS = ("auto", "movie", "images")
-# A folder with one of these is one data set of Micro-Manager.
+# A folder with one of these is a data set of Micro-Manager.
 NDTIFF_INDEXES = ("NDTiff.index", "Full resolution/NDTiff.index")
 _UNREADABLE = (
     (b"version https://git-lfs", "a git-LFS pointer", "fetch the real file with 'git lfs pull'"),
@@ -42,16 +42,16 @@ _UNREADABLE = (
 
 
 def format_of(path: Path) -> str:
-    """Tell the format of a file or folder to read: a key of `READABLE`, or ``"folder"`` for a folder of pictures.
+    """Return the format of a file or folder to read: a key of `READABLE`, or ``"folder"`` for a folder of images.
 
     Raises
     ------
     MissingFileError
-        If there is nothing at `path`; names the most similar file there is.
+        If `path` does not exist; the message names the most similar existing file.
     InputError
         If `path` is a web address.
     FormatError
-        If the content is no image file, or there is no reader for it.
+        If the content is not an image file, or its format is not supported.
     """
     if not path.exists():
         if "://" in str(path) or str(path).startswith(("http:/", "https:/", "s3:/")):
@@ -81,7 +81,7 @@ def format_of(path: Path) -> str:
             raise FormatError(f"{path.name} is {what}{wanted}: {remedy}")
     if _is_text(head):
         raise FormatError(f"{path.name} is a text file{wanted}: give the image file")
-    if named == "video" or (named == "picture" and head.startswith(b"BM")):  # too little to tell by content alone
+    if named == "video" or (named == "picture" and head.startswith(b"BM")):  # content alone is not conclusive
         return named
     if named is not None:
         raise FormatError(
@@ -91,14 +91,14 @@ def format_of(path: Path) -> str:
 
 
 def is_image_folder(source: object) -> bool:
-    """Whether `source` is the path of a folder other than an OME-Zarr store or an NDTiff acquisition."""
+    """Return whether `source` is the path of a folder other than an OME-Zarr store or an NDTiff acquisition."""
     if not isinstance(source, str | os.PathLike):
         return False
-    return os.path.isdir(source) and format_of(Path(source)) == "folder"  # noqa: PTH112 -- False for any odd name
+    return os.path.isdir(source) and format_of(Path(source)) == "folder"  # noqa: PTH112 -- False for invalid names
 
 
 def check_folder_as(folder_as: str, source: object) -> None:
-    """Raise InputError for an unknown value, and for one other than "auto" that is given for anything but a folder."""
+    """Raise InputError for an unknown value, and for one other than "auto" if `source` is not a folder."""
     if folder_as not in FOLDER_AS:
         raise InputError(f"folder_as={folder_as!r} is not known, needs 'auto', 'movie' or 'images'")
     if folder_as != "auto" and not is_image_folder(source):
@@ -110,12 +110,12 @@ def _what(source: object) -> str:
 
 
 def writer_for(path: Path) -> str:
-    """Tell the format to write, a key of `WRITABLE`.
+    """Return the format to write, a key of `WRITABLE`.
 
     Raises
     ------
     FormatError
-        If there is no writer for the suffix.
+        If the suffix is not a supported output format.
     """
     for kind, endings in WRITABLE.items():
         if path.suffix.lower() in endings:
@@ -124,7 +124,7 @@ def writer_for(path: Path) -> str:
 
 
 def suffixes(table: dict[str, tuple[str, ...]]) -> str:
-    """List the suffixes of a table in one line."""
+    """Return the suffixes of a table in one line."""
     return ", ".join(ending for endings in table.values() for ending in endings)
 
 
@@ -136,7 +136,7 @@ def _is_text(head: bytes) -> bool:
     try:
         text = head.decode()
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:  # not merely a character cut in two
+        if error.start < len(head) - 3:  # not only a truncated character at the end
             return False
         text = head[: error.start].decode()
     return all(character.isprintable() or character in "\t\r\n\f" for character in text)

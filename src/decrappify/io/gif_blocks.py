@@ -1,4 +1,4 @@
-"""The blocks of a GIF file: how many frames it holds, and whether its chain of blocks is whole."""
+"""Blocks of a GIF file: number of frames, and whether its chain of blocks is complete."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _HEADER = 13  # bytes, with the size of the global color table in the lower bits
 
 
 def count_gif_frames(path: Path) -> tuple[int, bool]:
-    """Return the number of frames up to the first damaged block, and whether the file is whole.
+    """Return the number of frames up to the first damaged block, and whether the file is complete.
 
-    The pixels are not decoded: damage inside a block of pixels does not show here.
+    The pixels are not decoded: damage inside a block of pixels is not detected.
     """
     n_frames = 0
     with path.open("rb") as file:
@@ -37,7 +37,7 @@ def _skip_colors(file: BinaryIO, flags: int) -> None:
 
 
 def _skip_parts(file: BinaryIO) -> bool:
-    """Skip the parts of a block up to the empty one; False if the file ends before."""
+    """Skip the parts of a block up to the empty one; return False if the file ends before it."""
     while size := file.read(1):
         if size == b"\0":
             return True

@@ -1,17 +1,17 @@
-"""Settings with which libx264 writes the same bytes for the same frames each time."""
+"""Encoder settings with which libx264 writes identical bytes for identical frames."""
 
 from __future__ import annotations
 
 from decrappify.runtime import cpu_flags
 
-X264_THREADS = 4  # the bytes depend on their number, which ffmpeg would take from the machine
+X264_THREADS = 4  # the bytes depend on this number; by default ffmpeg uses that of the machine
 
 
 def x264_options(**options: str) -> dict[str, str]:
-    """Return options for a libx264 encoder: the given ones, and what makes its output repeatable.
+    """Return options for a libx264 encoder: `options`, and the settings that make its output repeatable.
 
-    With its AVX-512 code, libx264 (core 165, as in PyAV 18) weighs macroblocks by their later use (``mbtree``) with
-    other last bits from run to run, and about one film in ten gets other bytes. Its AVX2 code repeats itself.
+    With its AVX-512 code, libx264 (core 165, as in PyAV 18) weights macroblocks by their later use (``mbtree``) with
+    other last bits from run to run, and about one film in ten has other bytes. Its AVX2 code is repeatable.
 
     Examples
     --------

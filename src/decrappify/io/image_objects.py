@@ -1,7 +1,7 @@
-"""Images that another library has opened: aicsimageio's ``AICSImage`` and its successor, bioio's ``BioImage``.
+"""Images opened by other libraries: aicsimageio's ``AICSImage`` and its successor, bioio's ``BioImage``.
 
-Both are taken by what they can do, so neither package is imported here. aicsimageio cannot share an environment with
-zarr 3; whoever needs it installs decrappify beside it and hands over the opened object.
+Both are recognized by their methods, so neither package is imported here. aicsimageio cannot share an environment
+with zarr 3; decrappify must then be installed into its environment, and the opened object passed.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ _RGB = ("R", "G", "B")
 
 
 def is_image_object(obj: object) -> bool:
-    """Whether `obj` is an opened ``AICSImage`` or ``BioImage``, or behaves like one."""
+    """Return whether `obj` is an opened ``AICSImage`` or ``BioImage``, or has the same methods."""
     return callable(getattr(obj, "get_image_dask_data", None)) and callable(getattr(obj, "set_scene", None))
 
 
 def from_image_object(obj: Any, *, scene: int | str | None = None, frame_interval_s: float | None = None) -> Movie:
     """Wrap an opened ``AICSImage`` or ``BioImage``; pixels are read through its dask array, one plane at a time.
 
-    Colour samples (its axis ``S``) become channels R, G, B; transparency is dropped. A colour CZI is read into memory,
-    since neither library gives its colours right otherwise; `open_czi` reads it lazily. Sizes that an OME file gives in
-    nanometres, milliseconds and the like are converted: the objects themselves pass them on without their unit.
+    Color samples (its axis ``S``) become channels R, G, B; transparency is dropped. A color CZI is read into memory,
+    since both libraries return wrong colors otherwise; `open_czi` reads it lazily. Sizes in nanometers, milliseconds
+    and the like in an OME file are converted: the objects themselves return them without their unit.
 
     Parameters
     ----------
     obj : AICSImage or BioImage
-        Stays on the scene on which it was.
+        Stays on its current scene.
     scene : int or str, optional
         Scene number or name; the object's current scene by default.
     frame_interval_s : float, optional
-        Seconds between frames, for files whose reader does not tell (aicsimageio never does, except for OME files).
+        Seconds between frames, for files without it in the reader (in aicsimageio all except OME).
 
     Returns
     -------
@@ -49,7 +49,7 @@ def from_image_object(obj: Any, *, scene: int | str | None = None, frame_interva
     Raises
     ------
     InputError
-        If there is no such scene, or the object lacks what both libraries offer.
+        If the scene does not exist, or the object lacks the methods that both libraries provide.
     """
     if not is_image_object(obj):
         raise InputError(f"{type(obj).__name__} is no opened image; needs an AICSImage, a BioImage, an array or a path")
@@ -75,7 +75,7 @@ def _on_scene(obj: Any, scene: int | str | None) -> Iterator[None]:
     names = list(obj.scenes)
     number = scene_index(scene, unique_names([str(name) for name in names]), _name(obj))
     before, before_number = obj.current_scene, getattr(obj, "current_scene_index", None)
-    # By name, which every version takes, except where a name is repeated.
+    # By name, which every version accepts, except if a name is repeated.
     obj.set_scene(names[number] if names.count(names[number]) == 1 else number)
     try:
         yield
@@ -84,14 +84,14 @@ def _on_scene(obj: Any, scene: int | str | None) -> Iterator[None]:
 
 
 def _pixels(obj: Any) -> tuple[Any, int]:
-    """Return the lazy (T, C, Z, Y, X) array, and how many colour samples of each channel its C axis holds."""
+    """Return the lazy (T, C, Z, Y, X) array, and the number of color samples of each channel on its C axis."""
     if "S" not in str(getattr(getattr(obj, "dims", None), "order", "")):
         return obj.get_image_dask_data("TCZYX"), 1
-    # Of a colour CZI, aicsimageio 4.14 and bioio-czi 3.0 give blue three times lazily, and B, G, R in memory.
+    # Of a color CZI, aicsimageio 4.14 and bioio-czi 3.0 return blue three times lazily, and B, G, R in memory.
     is_czi = "czi" in type(getattr(obj, "reader", None)).__module__
     pixels = obj.get_image_data("TCZYXS") if is_czi else obj.get_image_dask_data("TCZYXS")
     n_t, n_c, n_z, n_y, n_x, n_samples = pixels.shape
-    if n_samples in (2, 4):  # grey or colour with transparency
+    if n_samples in (2, 4):  # gray or color with transparency
         n_samples -= 1
         pixels = pixels[..., :n_samples]
     if is_czi:
@@ -119,7 +119,7 @@ def _scale(obj: Any) -> tuple[PixelSize, float | None]:
 
 
 def _ome_pixels(obj: Any) -> Any | None:
-    """Return the ``Pixels`` element of the current scene, where the object's metadata is a parsed OME model."""
+    """Return the ``Pixels`` element of the current scene, if the object's metadata is a parsed OME model."""
     images = getattr(getattr(obj, "metadata", None), "images", None)
     index = getattr(obj, "current_scene_index", None)
     if not images or index is None or index >= len(images):
@@ -139,7 +139,7 @@ def _unit(ome: Any, attribute: str) -> str | None:
 
 
 def _micrometres(obj: Any, axis: str, size: Any) -> float | None:
-    # Readers that know no unit speak of micrometres.
+    # Readers without units use micrometers.
     return to_micrometres(size, _axis_unit(obj, axis) or "um")
 
 

@@ -1,4 +1,4 @@
-"""The list of finished planes beside a growing store: lines are only ever appended, so a crash damages none."""
+"""Journal of the finished planes of a growing store: lines are only appended, so a crash damages no earlier one."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from decrappify.movie import Plane
 
 
 class Journal:
-    """A file of lines of JSON, each with a checksum; a line cut short or damaged is as if never written.
+    """A file of JSON lines, each with a checksum; a truncated or damaged line is ignored.
 
-    A line survives the end of the process as soon as it is written. What survives a power cut is known from the last
-    line that `record_synced` wrote: if the machine was switched on again since, or is another one, what follows that
-    line is not used.
+    A line survives the end of the process as soon as it is written. The content that survives a power cut is known from
+    the last line written by `record_synced`: if the machine was switched on again since, or is another one, the lines
+    after it are not used.
 
     Parameters
     ----------
     path : Path
-        The file; read if it is there.
+        The file; read if it exists.
 
     Attributes
     ----------
@@ -33,11 +33,11 @@ class Journal:
     done : set of (t, c, z)
         Finished planes.
     unsynced : set of (t, c, z)
-        Those of which it is not known that they are on the disk.
+        Planes that are not known to be on the disk.
     state : dict
         The last saved state.
     notes : dict of (t, c, z) to dict
-        What was recorded of single planes.
+        Records of single planes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,7 +54,7 @@ class Journal:
             self._read()
 
     def start(self) -> None:
-        """Begin again, empty."""
+        """Start again with an empty journal."""
         self.close()
         self._boot = boot_name()
         self.layout, self.done, self.unsynced, self.state, self.notes = None, set(), set(), {}, {}
@@ -63,7 +63,7 @@ class Journal:
         self._whole_bytes = len(line)
 
     def append_from_here(self) -> None:
-        """Cut off what was not used of the lines, before anything is added."""
+        """Truncate the file after the last used line, before anything is appended."""
         with self.path.open("r+b") as file:
             file.truncate(self._whole_bytes)
         if self._boot != boot_name():
@@ -75,7 +75,7 @@ class Journal:
         self._append({"layout": layout})
 
     def record_plane(self, t: int, c: int, z: int) -> None:
-        """Record that a plane is written."""
+        """Record that a plane has been written."""
         if (t, c, z) not in self.done:
             self._append([t, c, z])
             self.done.add((t, c, z))
@@ -92,14 +92,14 @@ class Journal:
         self.state = dict(state)
 
     def record_synced(self) -> None:
-        """Record that all planes so far are on the disk, and wait until this line is too."""
+        """Record that all planes so far are on the disk, and wait until this line is on the disk too."""
         self._append({"synced": True})
         if self._file is not None:
             os.fsync(self._file.fileno())
         self.unsynced = set()
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -116,7 +116,7 @@ class Journal:
     def _read(self) -> None:
         """Read the lines up to the first damaged one, and after a restart of the machine up to the last synced one."""
         entries, sizes = [], []
-        for line in self.path.read_bytes().split(b"\n")[:-1]:  # what follows the last line end is torn
+        for line in self.path.read_bytes().split(b"\n")[:-1]:  # the text after the last line end is incomplete
             try:
                 entries.append(_entry(line))
             except ValueError:
@@ -161,7 +161,7 @@ def _line(entry: Any) -> bytes:
 
 
 def _entry(line: bytes) -> Any:
-    """Return the entry of a line; ValueError if a byte of it has changed, which could name a plane that is not done."""
+    """Return the entry of a line; raise ValueError if a byte has changed, as it could name a plane that is not done."""
     text, _, checksum = line.rpartition(b"\t")
     if checksum != b"%08x" % zlib.crc32(text):
         raise ValueError("the line does not have its checksum")

@@ -1,4 +1,4 @@
-"""Arrays with named dimensions (xarray's ``DataArray``): axes, spacing and channel names from what they carry.
+"""Arrays with named dimensions (xarray's ``DataArray``): axes, spacing and channel names from their attributes.
 
 They are recognized by their attributes, so xarray is not imported here.
 """
@@ -27,25 +27,25 @@ _RGB = ("R", "G", "B")
 
 
 def is_labeled_array(obj: object) -> bool:
-    """Whether `obj` is an xarray ``DataArray``, or behaves like one."""
+    """Return whether `obj` is an xarray ``DataArray``, or has the same attributes."""
     return all(hasattr(obj, name) for name in ("dims", "coords", "attrs", "data", "shape", "dtype"))
 
 
 def from_labeled_array(array: Any, axes: str | None = None) -> Movie:
     """Return an xarray ``DataArray`` as a movie; a dask array in it stays lazy.
 
-    Axes come from the names of the dimensions, in any case: t or time, c or channel, z, y, x, s (color samples, which
-    become channels). Dimensions of length 1 with other names are dropped. Distances come from coordinates with even
-    steps, else from attributes such as ``pixel_size``, ``spacing``, ``scale`` or ``frame_interval``; units from the
-    coordinate's ``attrs["units"]``, the attribute ``units``, the name of an attribute (``pixel_size_um``), or an OME
-    model among the attributes, as bioio keeps it. A distance without a unit is kept in `unitless_spacing`.
+    Axes are read from the names of the dimensions, in any case: t or time, c or channel, z, y, x, s (color samples,
+    which become channels). Dimensions of length 1 with other names are dropped. Spacing is read from coordinates with
+    even steps, else from attributes such as ``pixel_size``, ``spacing``, ``scale`` or ``frame_interval``; units from
+    the coordinate's ``attrs["units"]``, the attribute ``units``, the name of an attribute (``pixel_size_um``), or an
+    OME model among the attributes, as bioio stores it. A spacing without a unit is kept in `unitless_spacing`.
 
     Parameters
     ----------
     array : xarray.DataArray
         Two to five dimensions.
     axes : str, optional
-        One letter of ``TCZYX`` per dimension, where the names do not state them.
+        One letter of ``TCZYX`` per dimension, if the names do not state them.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def from_labeled_array(array: Any, axes: str | None = None) -> Movie:
     Raises
     ------
     InputError
-        If the dimensions are not those of an image, or `axes` does not fit.
+        If the dimensions are not those of an image, or `axes` does not match them.
     """
     named = _named(array, axes)
     data = array.data[tuple(0 if letter == "-" else slice(None) for letter, _ in named)]
@@ -77,12 +77,12 @@ def from_labeled_array(array: Any, axes: str | None = None) -> Movie:
 
 
 def _named(array: Any, axes: str | None) -> list[tuple[str, str]]:
-    """Letter and name of each dimension; the letter is ``-`` for one of length 1 that is dropped."""
+    """Return letter and name of each dimension; the letter is ``-`` for one of length 1 that is dropped."""
     dims, shape = [str(name) for name in array.dims], tuple(array.shape)
     if axes is not None:
         return list(zip(checked_axes(axes, shape, "array", ", ".join(dims)), dims, strict=True))
     letters = [axis_letter(name) for name in dims]
-    if not any(letters) and all(re.fullmatch(r"dim_\d+", name) for name in dims):  # xarray's own names
+    if not any(letters) and all(re.fullmatch(r"dim_\d+", name) for name in dims):  # default names of xarray
         return list(zip(array_axes(shape), dims, strict=True))
     for number, (letter, size) in enumerate(zip(letters, shape, strict=True)):
         is_one_of_two = letter == "C" and letters.count("C") > 1 and dims[number].lower() not in _SAMPLES
@@ -100,7 +100,7 @@ def _named(array: Any, axes: str | None) -> list[tuple[str, str]]:
 def _spacing(
     letter: str, dim: str, order: Sequence[str], array: Any, attrs: Mapping[str, Any]
 ) -> tuple[float | None, float | None]:
-    """Distance along one axis in micrometers or seconds, and as a bare number, which may have no unit."""
+    """Return the spacing along one axis in micrometers or seconds, and as a number, possibly without a unit."""
     convert = to_seconds if letter == "T" else to_micrometres
     first = None
     for number, unit in _candidates(letter, dim, order, array, attrs):
@@ -109,7 +109,7 @@ def _spacing(
         value = convert(number, unit)
         if value is not None:
             return value, number
-        if first is None and number != 1:  # steps of 1 are those of a coordinate that only counts
+        if first is None and number != 1:  # a coordinate with steps of 1 is only an index
             first = number
     return None, first
 
@@ -136,7 +136,7 @@ def _candidates(
 
 
 def _step(values: Any, irregular: float) -> tuple[float | None, str | None]:
-    """Even step of a coordinate, and its unit where the dtype states one."""
+    """Return the even step of a coordinate, and its unit if the dtype states one."""
     unit = None
     if values.ndim != 1 or len(values) < 2:
         return None, None
@@ -147,12 +147,12 @@ def _step(values: Any, irregular: float) -> tuple[float | None, str | None]:
     steps = np.abs(np.diff(values.astype(np.float64)))
     mean = float(abs(float(values[-1]) - float(values[0])) / (len(values) - 1))
     even = np.isfinite(mean) and bool((np.abs(steps - mean) <= irregular * mean).all())
-    # A mean of many sums has digits that nobody wrote.
+    # The mean of many sums has digits beyond those of the coordinates.
     return (float(f"{mean:.12g}"), unit) if even else (None, None)
 
 
 def _along(value: Any, letter: str, order: Sequence[str], *, single: bool) -> float | None:
-    """Entry of an attribute for one axis: by name, by dimension, or in the order Z, Y, X."""
+    """Return the entry of an attribute for one axis: by name, by dimension, or in the order Z, Y, X."""
     if isinstance(value, Mapping):
         return next((_number(entry) for name, entry in value.items() if axis_letter(name) == letter), None)
     if hasattr(value, "_asdict"):
@@ -189,7 +189,7 @@ def _number(value: Any) -> float | None:
 
 
 def _only_ome_image(attrs: Mapping[str, Any]) -> Any | None:
-    """``Pixels`` of the only image of an OME model among the attributes; with several it is unknown which one."""
+    """Return ``Pixels`` of the only image of an OME model among the attributes; None for several (ambiguous)."""
     for model in attrs.values():
         images = getattr(model, "images", None)
         if isinstance(images, Sequence) and len(images) == 1:
@@ -202,7 +202,7 @@ def _with_channels(movie: Movie, dim: str | None, array: Any, attrs: Mapping[str
         return movie
     n_channels = movie.shape[1]
     if dim.lower() in _SAMPLES and n_channels in (3, 4):
-        movie = movie.select(channels=slice(0, 3))  # opacity is no color
+        movie = movie.select(channels=slice(0, 3))  # drop opacity
         movie.channel_names = _RGB
         return movie
     names: list[str] = []

@@ -1,4 +1,4 @@
-"""The content of a lock file: who holds the lock, since when, and which temporary names are in use."""
+"""Content of a lock file: the holder of the lock, its start time, and the temporary names in use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import psutil
 from decrappify.checks import json_value
 
 FORMAT = "decrappify lock 1"
-HEARTBEAT_S, STALE_S = 20.0, 120.0  # how often a holder touches its lock, and after how long it counts as ended
+HEARTBEAT_S, STALE_S = 20.0, 120.0  # interval of touching a held lock; age at which the holder counts as ended
 _START = json.dumps({"format": FORMAT})[:-1].encode()
 _COMMAND_LENGTH = 200
 
@@ -34,13 +34,13 @@ class Holder:
     token : str
         Random name of this hold.
     pid, process_started : int, float
-        Process id, and when that process started (seconds since 1970), as ids are used again.
+        Process id, and start of the process (seconds since 1970), as ids are reused.
     host, boot : str
         Machine, and a name of the time since it was switched on.
     locked_by_system : bool
-        Whether the system keeps the lock too, and releases it when the process ends.
+        Whether the system also keeps the lock, and releases it when the process ends.
     started, command : str
-        For messages.
+        Values for messages.
     """
 
     token: str
@@ -54,7 +54,7 @@ class Holder:
 
     @classmethod
     def present(cls, *, locked_by_system: bool) -> Holder:
-        """Describe this process."""
+        """Return the record of this process."""
         command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv else "python"
         return cls(
             token=secrets.token_hex(16),
@@ -68,14 +68,14 @@ class Holder:
         )
 
     def is_alive(self, age_s: float, *, free_by_system: bool) -> bool:
-        """Whether the holder may still write.
+        """Return whether the holder may still write.
 
         Parameters
         ----------
         age_s : float
             Seconds since the lock file was last touched.
         free_by_system : bool
-            Whether the system keeps locks here, and had this one free.
+            Whether the system supports locks here, and reported this one as free.
         """
         here = self.boot == boot_name()
         if here and self.locked_by_system and free_by_system:
@@ -86,7 +86,7 @@ class Holder:
                 return bool(
                     abs(process.create_time() - self.process_started) < 2 and process.status() != psutil.STATUS_ZOMBIE
                 )
-            except (psutil.Error, ValueError, OverflowError):  # the latter of numbers that no process has
+            except (psutil.Error, ValueError, OverflowError):  # numbers that are not process ids
                 return False
         return age_s < STALE_S
 
@@ -101,13 +101,13 @@ class LockRecord:
     Attributes
     ----------
     holders : dict of str to Holder
-        By token, in the order in which they came.
+        By token, in order of arrival.
     released : set of str
-        Tokens of the holders that ended their work.
+        Tokens of the holders that finished their work.
     temporary : list of str
         Names in the lock's folder that belong to the output.
     placing : dict or None
-        What the last renaming to the final name moves there: its `identity`, and the `run_key` of its run.
+        The output that the last renaming moves to the final name: its `identity`, and the `run_key` of its run.
     """
 
     holders: dict[str, Holder] = field(default_factory=dict)
@@ -117,12 +117,12 @@ class LockRecord:
 
     @property
     def unreleased(self) -> list[Holder]:
-        """Holders that did not end their work, or have not yet."""
+        """Return the holders that have not finished their work."""
         return [holder for token, holder in self.holders.items() if token not in self.released]
 
 
 def is_lock(content: bytes) -> bool:
-    """Whether a file is a lock of this package, perhaps cut short by a crash."""
+    """Return whether a file is a lock of this package, possibly truncated by a crash."""
     content = content.strip(b"\0\n")
     return content.startswith(_START) or _START.startswith(content)
 
@@ -139,12 +139,12 @@ def parse_lock(content: bytes) -> LockRecord:
 
 
 def lock_line(entry: dict[str, Any]) -> bytes:
-    """Write one entry; it begins with a line end, in case that the line before was cut short."""
+    """Return one entry as bytes; it begins with a line end, in case the previous line was truncated."""
     return b"\n" + json.dumps(entry, ensure_ascii=True).encode() + b"\n"
 
 
 def holder_entry(holder: Holder) -> dict[str, Any]:
-    """Make the entry of a holder."""
+    """Return the entry of a holder."""
     return {"format": FORMAT, "holder": asdict(holder)}
 
 

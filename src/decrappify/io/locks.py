@@ -1,9 +1,9 @@
-"""Locks on outputs: one process writes an output at a time, and what a killed one left behind is cleared away.
+"""Locks on outputs: only one process writes an output at a time; temporary files of a killed one are deleted.
 
 The lock file ``.OUT.lock`` lies beside the output while it is written. It names the process that holds it and, before
-they are used, all temporary names of the output, so that a later run deletes nothing that was not recorded there. The
-system keeps the lock where the file system can (flock), and releases it when the process ends, however it ends. The
-lock files of the package filelock were not enough: some versions empty them, and they hold no record.
+they are used, all temporary names of the output, so that a later run deletes only what was recorded there. The system
+keeps the lock if the file system can (flock), and releases it when the process ends, for any reason. The lock files of
+the package filelock are not sufficient: some versions empty them, and they contain no record.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _KINDS = "new|old|trash|partial"
 _ATTEMPTS, _PAUSE_S = 50, 0.02
 _NOT_A_FILE = {errno.ELOOP, errno.EISDIR, errno.ENXIO}  # a link, a folder, a socket
 _NOT_OURS = {errno.EACCES, errno.EPERM}
-_LONGEST_NAME = 150  # bytes of an output's name that fit into a file name with what is added to it
+_LONGEST_NAME = 150  # bytes of an output's name that leave space for the added parts of a file name
 _held: weakref.WeakSet[OutputLock] = weakref.WeakSet()
 
 
@@ -61,16 +61,16 @@ class OutputLock:
     Parameters
     ----------
     target : Path
-        The output, a file or folder that need not exist; its folder must.
+        The output, a file or folder that need not exist; its parent folder must exist.
     shown : Path, optional
         The name for messages; `target` by default.
 
     Attributes
     ----------
     target : Path
-        As given, with its folder resolved.
+        The output, with its folder resolved.
     placed_by : str or None
-        Key of a killed run which had renamed the output that is there to its final name; an empty string for a run
+        Key of a killed run that had renamed the existing output to its final name; an empty string for a run
         without a key.
     unfinished : Path or None
         While this path exists and the output was placed, `release` keeps the record for a later run.
@@ -99,7 +99,7 @@ class OutputLock:
         self._heart: threading.Thread | None = threading.Thread(target=self._beat, name="decrappify lock", daemon=True)
         try:
             self._heart.start()
-        except RuntimeError:  # no thread can be started: the system's lock protects against runs on this machine
+        except RuntimeError:  # no thread can be started: the system's lock still protects against runs on this machine
             self._heart = None
         self.placed_by: str | None = None
         try:
@@ -110,35 +110,35 @@ class OutputLock:
             raise
 
     def temporary(self, kind: str, suffix: str = "") -> Path:
-        """Return an unguessable name beside the output, recorded as this output's before it is used.
+        """Return an unguessable name beside the output, recorded in the lock file before it is used.
 
         Parameters
         ----------
         kind : {"new", "old", "trash", "partial"}
-            What it is for.
+            Purpose of the name.
         suffix : str
-            Ending, for writers that choose the format by it.
+            Suffix, for writers that choose the format by it.
         """
         name = f".{self._stem}.{secrets.token_hex(16)}.{kind}{suffix}"
         self._append({"temporary": name})
         return self.target.with_name(name)
 
     def place(self, new: Path, *, overwrite: bool, run_key: str = "") -> None:
-        """Rename a finished file or folder to the output's name; an old one is replaced in the same moment, or nearly.
+        """Rename a finished file or folder to the output's name; an old output is replaced (almost) atomically.
 
         Parameters
         ----------
         new : Path
-            On the same disk as the output. The contents of a folder must be on the disk already.
+            On the same disk as the output. The content of a folder must be on the disk already.
         overwrite : bool
             Whether an existing output may be replaced.
         run_key : str
-            Given to a later run as `placed_by`, if this one is killed before it has cleaned up.
+            Passed to a later run as `placed_by`, if this run is killed before it has cleaned up.
 
         Raises
         ------
         OutputExistsError
-            If there is an output, `overwrite` is False, and it is not an equal one that a killed run had just placed.
+            If the output exists, `overwrite` is False, and it is not an equal one just placed by a killed run.
         """
         sync_folder(new) if new.is_dir() else sync_file(new)
         if os.path.lexists(self.target) and not overwrite:
@@ -154,9 +154,9 @@ class OutputLock:
         self._placed = True
 
     def dispose(self, path: Path) -> None:
-        """Delete a file or folder under an unguessable name, so that a kill leaves nothing half-deleted under its own.
+        """Delete a file or folder under an unguessable name, so that a kill leaves nothing half-deleted under its name.
 
-        What is not there is left alone.
+        A path that does not exist is ignored.
         """
         if os.path.lexists(path):
             trash = self.temporary("trash")
@@ -214,10 +214,10 @@ class OutputLock:
         return descriptor
 
     def _try(self, descriptor: int) -> Holder | None:
-        """Take the lock if it is free; None to try again, as it changed meanwhile."""
+        """Acquire the lock if it is free; return None if it changed meanwhile, to try again."""
         kept, free = _lock_by_system(descriptor)
         if free and not self._is_current(descriptor):
-            return None  # deleted by its holder between opening and locking
+            return None  # deleted by its holder between opening and locking it
         age = file_age(os.fstat(descriptor), self._path.parent)
         content = read_entries(descriptor)
         if not is_lock(content):
@@ -225,7 +225,7 @@ class OutputLock:
         before = parse_lock(content)
         if not free:
             if not before.unreleased:
-                return None  # its holder has not written its name yet
+                return None  # its holder has not written its entry yet
             raise self._in_use(before.unreleased[-1], age)
         for holder in before.unreleased:
             if holder.is_alive(age, free_by_system=kept):
@@ -245,7 +245,7 @@ class OutputLock:
         return mine
 
     def _check_first(self, descriptor: int, mine: Holder, ended: set[str]) -> None:
-        """Without a system's lock, the first of those that wrote their name at the same time has it."""
+        """Raise if another process wrote its entry first, which has the lock if the system supports none."""
         time.sleep(_PAUSE_S)
         others = [each for each in parse_lock(read_entries(descriptor)).unreleased if each.token not in ended]
         if others and others[0].token != mine.token:
@@ -259,7 +259,7 @@ class OutputLock:
             return False
 
     def _recover(self) -> None:
-        """Bring back an output that was about to be replaced, and delete all recorded temporary names."""
+        """Restore an output that was about to be replaced, and delete all recorded temporary names."""
         placing = self._record.placing
         placed = placing is not None and placing.get("identity") == identity(self.target) is not None
         for name in self._record.temporary:
@@ -300,7 +300,7 @@ class OutputLock:
     def _delete(self) -> None:
         try:
             self._path.unlink(missing_ok=True)
-        except OSError:  # Windows deletes no open file
+        except OSError:  # Windows cannot delete an open file
             self._append({"released": self._holder.token})
 
     def _append(self, entry: dict[str, Any]) -> None:
@@ -344,7 +344,7 @@ class OutputLock:
 
 @contextmanager
 def locked(target: Path) -> Iterator[OutputLock]:
-    """Hold the lock on an output."""
+    """Hold the lock on an output within a ``with`` block."""
     lock = OutputLock(target)
     try:
         yield lock
@@ -354,7 +354,7 @@ def locked(target: Path) -> Iterator[OutputLock]:
 
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Hold the lock on a folder in which files are written, such as a run folder; the lock lies in it."""
+    """Hold the lock on a folder in which files are written, such as a run folder; the lock file lies in it."""
     lock = OutputLock(folder / "decrappify", shown=folder)
     try:
         yield
@@ -373,7 +373,7 @@ def _stem(name: str) -> str:
 
 
 def _lock_by_system(descriptor: int) -> tuple[bool, bool]:
-    """Lock a file: whether the system keeps locks here, and whether this one was free."""
+    """Lock a file; return whether the system supports locks here, and whether this one was free."""
     if fcntl is None:
         return False, True
     try:
@@ -386,7 +386,7 @@ def _lock_by_system(descriptor: int) -> tuple[bool, bool]:
 
 
 def _forget_in_child() -> None:
-    """Close inherited descriptors after a fork, so that a child that outlives its parent keeps no lock."""
+    """Close inherited descriptors after a fork, so that a child that outlives its parent does not keep the lock."""
     for lock in list(_held):
         descriptor, lock._descriptor = lock._descriptor, None
         if descriptor is not None:

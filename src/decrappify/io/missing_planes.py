@@ -1,4 +1,4 @@
-"""One line about planes that were never recorded."""
+"""One-line description of planes that were never recorded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LISTED = 4  # groups of planes named in a message
 
 
 def describe_missing(missing: Collection[Plane], shape: tuple[int, int, int]) -> str:
-    """Return the number of planes that were not recorded and where they are.
+    """Return the number and positions of planes that were not recorded.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def describe_missing(missing: Collection[Plane], shape: tuple[int, int, int]) ->
 
 
 def list_planes(planes: Iterable[Plane], shape: tuple[int, int, int]) -> str:
-    """Return planes in words, those of one frame together and equal frames together.
+    """Return a list of planes as text, planes of one frame together and equal frames together.
 
     >>> list_planes([(0, 0, 1), (0, 1, 1), (1, 0, 1), (1, 1, 1), (4, 0, 0)], (5, 2, 2))
     'frames 0, 1: slice 1; frame 4: channel 0, slice 0'
@@ -80,6 +80,6 @@ def _numbers(what: str, numbers: Collection[int]) -> str:
 
 
 def _stopped_early(missing: Collection[Plane], shape: tuple[int, int, int]) -> bool:
-    """Whether only planes of the last frame (of a single frame: the last slice) are missing."""
+    """Return whether only planes of the last frame (of a single frame: the last slice) are missing."""
     axis = 0 if shape[0] > 1 else 2
     return shape[axis] > 1 and {plane[axis] for plane in missing} == {shape[axis] - 1}

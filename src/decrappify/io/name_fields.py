@@ -1,4 +1,4 @@
-"""Fields of file names: running numbers, wells, channels and words, with the axis that their labels name.
+"""Fields of file names: running numbers, wells, channels and words, with the axis named by their labels.
 
 Pure functions on strings. `decrappify.io.name_grid` arranges files by these fields.
 """
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-# Labels as they precede a number, in lower case: t0001, Z_03, ch2, pos1.
+# Labels that precede a number, in lower case: t0001, Z_03, ch2, pos1.
 _LABELS = {
     "T": "t tp tm tl time times timepoint timepoints timestep timelapse frame frames elapsed",
     "Z": "z zpos zslice zstep zplane slice slices plane planes section depth",
@@ -22,7 +22,7 @@ _ROLE = {label: role for role, labels in _LABELS.items() for label in labels.spl
 _SUFFIX_ROLE = {"t": "T", "z": "Z", "c": "C", "ch": "C", "nm": "C", "x": "S", "y": "S"} | dict.fromkeys(
     ("h", "hr", "hrs", "min", "sec", "msec", "ms"), "T"
 )
-# Labels that other programs use for another axis: field or frame, position or plane, site or slice.
+# Labels with another meaning in other programs: field or frame, position or plane, site or slice.
 _AMBIGUOUS = frozenset({"f", "p", "s", "m", "x", "y", "u", "v", "w"})
 _WELL = re.compile(r"(?:[Ww]ell)?([A-P]\d{1,2}|[a-p]\d{2})")
 _CHANNEL_WORD = re.compile(
@@ -62,7 +62,7 @@ _VENDORS = tuple(
 
 @dataclass(frozen=True)
 class Field:
-    """One field of all names.
+    """One field of all file names.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Field:
     before, after : str
         Letters as written, before and after the number.
     is_labeled : bool
-        Whether these letters, or the form of the name, are what the role is taken from.
+        Whether the role is derived from these letters or the form of the name.
     is_ambiguous : bool
         Whether the label has another meaning in other programs.
     """
@@ -90,7 +90,7 @@ class Field:
 
     @cached_property
     def varies(self) -> bool:
-        """Whether the names differ in this field."""
+        """Return whether the names differ in this field."""
         return len(set(self.values)) > 1
 
     def text(self, index: int) -> str:
@@ -99,7 +99,7 @@ class Field:
 
 
 def name_fields(names: Sequence[str]) -> list[Field] | None:
-    """Split names into fields, or return None where they have no structure in common.
+    """Split names into fields; return None if they have no common structure.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def name_fields(names: Sequence[str]) -> list[Field] | None:
 
 
 def is_channel_word(word: str) -> bool:
-    """Whether a word names a fluorophore, a color or a contrast.
+    """Return whether a word names a fluorophore, a color or a contrast.
 
     >>> is_channel_word("mCherry"), is_channel_word("BF_LED_full"), is_channel_word("control")
     (True, True, False)
@@ -175,7 +175,7 @@ def _vendor_fields(names: Sequence[str]) -> list[Field] | None:
 
 
 def _foldered_vendor_fields(names: Sequence[str]) -> list[Field] | None:
-    """Return the fields of folders such as TimePoint_1 beside those of instrument names in them."""
+    """Return the fields of folders such as TimePoint_1 together with those of instrument names in them."""
     parts = [name.rpartition("/") for name in names]
     if not all(folder for folder, _, _ in parts):
         return None
@@ -187,7 +187,7 @@ def _foldered_vendor_fields(names: Sequence[str]) -> list[Field] | None:
 
 
 def _plate_fields(groups: dict[str, tuple[str, ...]]) -> list[Field]:
-    """Return the plate where it varies, and the well as a letter and a number."""
+    """Return the plate if it varies, and the well as a letter and a number."""
     fields = []
     if "pre" in groups and len(set(groups["pre"])) > 1:
         fields.append(Field(tuple(prefix.strip("_-/ ") for prefix in groups["pre"]), "S", "word"))
@@ -230,7 +230,7 @@ def skeleton(chunk: str) -> str:
 
 
 def _aligned_at_the_end(split: list[list[str]]) -> list[list[str]] | None:
-    """Join what precedes the common end of all names, such as _t001_c1 after names of one or two words."""
+    """Join the parts before the common end of all names, such as _t001_c1 after names of one or two words."""
     common = 0
     while all(len(parts) > 2 * common + 2 for parts in split) and (
         len({skeleton(parts[-1 - 2 * common]) for parts in split}) == 1
@@ -302,7 +302,7 @@ def _joined_words(fields: list[Field]) -> list[Field]:
 
 
 def _are_apart(word: Field, other: Field) -> bool:
-    """Whether one of two neighboring words alone names the channel, as in ctrl_DAPI, ctrl_GFP, drug_DAPI, drug_GFP."""
+    """Return whether only one of two neighboring words names the channel, as in ctrl_DAPI, drug_DAPI, and so on."""
     if sum(all(map(is_channel_word, field.values)) for field in (word, other)) != 1:
         return False
     pairs = set(zip(word.values, other.values, strict=True))
@@ -310,7 +310,7 @@ def _are_apart(word: Field, other: Field) -> bool:
 
 
 def _resolved(fields: list[Field]) -> list[Field]:
-    """Settle labels that depend on the other fields: a second channel label beside C02 or W01 makes that a well."""
+    """Resolve labels that depend on other fields: a second channel label beside C02 or W01 makes that a well."""
     channels = [field for field in fields if field.role == "C"]
     if len({field.before.lower() for field in channels}) < 2:
         return fields

@@ -1,6 +1,6 @@
-"""Files arranged by their names: frames, channels and slices of one movie, or of several scenes.
+"""Arrangement of files by their names: frames, channels and slices of one movie, or of several scenes.
 
-Pure functions on strings; nothing is read.
+Pure functions on strings; no files are read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from decrappify.io.name_fields import Field, name_fields, skeleton
 from decrappify.movie import Plane
 
 _SHARE = 0.5  # of the planes of a grid that must have a file
-_STEPS_PER_FILE = 2  # numbers with more gaps than this are no steps of time
+_STEPS_PER_FILE = 2  # numbers with more gaps than this are not time steps
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,15 @@ class Grid:
     Attributes
     ----------
     name : str
-        Wells, sites and plates, such as ``"B02 s1"``; empty where there is one scene.
+        Wells, sites and plates, such as ``"B02 s1"``; empty if there is one scene.
     files : dict
         Number of the file for (t, c, z).
     shape : tuple of int
         Number of frames, channels and slices.
     channels : tuple of str
-        Channel names; empty where the file names have none.
+        Channel names; empty if the file names contain none.
     axes : frozenset of str
-        Axes that the file names number.
+        Axes that are numbered in the file names.
     """
 
     name: str
@@ -52,18 +52,18 @@ class Grid:
 
 @dataclass(frozen=True)
 class Arrangement:
-    """What the names of some files tell about them.
+    """Result of arranging files by name.
 
     Attributes
     ----------
     grids : tuple of Grid
-        One per scene; empty where the names do not belong together.
+        One per scene; empty if the names do not belong together.
     reason : str
         Completes "because".
     is_sure : bool
-        Whether no other reading of the names is usual.
+        Whether other interpretations of the names are unusual.
     time_is_labeled : bool
-        Whether the number of the frame has a label, such as t0001.
+        Whether the frame number has a label, such as t0001.
     """
 
     grids: tuple[Grid, ...]
@@ -134,7 +134,7 @@ def _odd_names(names: Sequence[str]) -> list[str]:
 
 
 def _chosen(fields: list[Field]) -> tuple[list[Field], bool] | str:
-    """Return the fields that place a file, with roles, and whether that is beyond doubt; or why there are none."""
+    """Return the fields that place a file, with roles, and whether they are certain; or why there are none."""
     has_axis = any(field.role and field.role in "TCZ" and field.varies for field in fields)
     needs_words = has_axis or not _is_unique([field for field in fields if field.role])
     words = [field for field in fields if not field.role and field.kind == "word"]
@@ -160,7 +160,7 @@ def _chosen(fields: list[Field]) -> tuple[list[Field], bool] | str:
 
 
 def _precedes(number: Field, others: Sequence[Field], fields: Sequence[Field]) -> bool:
-    """Whether an unlabeled number, such as that of exp2_c1, precedes other fields and is not written as 0001 is."""
+    """Return whether an unlabeled number, such as in exp2_c1, precedes other fields and is not padded like 0001."""
     order = [field.values for field in fields]
     is_padded = any(len(value) > 2 and value[0] == "0" for value in number.values)
     return not is_padded and any(order.index(other.values) > order.index(number.values) for other in others)
@@ -172,7 +172,7 @@ def _is_unique(fields: Sequence[Field]) -> bool:
 
 
 def _is_function(field: Field, others: Sequence[Field]) -> bool:
-    """Whether `field` has one value for each value of one of the others and the reverse."""
+    """Return whether `field` has one value for each value of one of the others, and vice versa."""
     return any(
         len(set(zip(field.values, other.values, strict=True))) == len(set(field.values)) == len(set(other.values))
         for other in others
@@ -180,7 +180,7 @@ def _is_function(field: Field, others: Sequence[Field]) -> bool:
 
 
 def _without_copies(fields: Sequence[Field]) -> list[Field]:
-    """Leave out a field that counts the same axis as one before it."""
+    """Return the fields without those that count the same axis as an earlier one."""
     kept: list[Field] = []
     for field in fields:
         same = [other for other in kept if other.role == field.role and other.varies and field.role in "TCZ"]
@@ -190,7 +190,7 @@ def _without_copies(fields: Sequence[Field]) -> list[Field]:
 
 
 def _steps(field: Field) -> dict[str, int] | None:
-    """Return the number of each value of a field in equal steps, None where they are irregular."""
+    """Return the number of each value of a field in equal steps; None if they are irregular."""
     if field.kind != "number":
         return None
     numbers = {value: int(value) for value in set(field.values)}
@@ -252,7 +252,7 @@ def _grids(fields: Sequence[Field], n_files: int) -> list[Grid] | None:
 
 
 def _naming(fields: Sequence[Field]) -> list[Field]:
-    """Return the fields that make the name of a scene: all that vary, and the one well and the sites beside them."""
+    """Return the fields that form the name of a scene: all that vary, and the single well and the sites beside them."""
     same = [field for field in fields if not field.varies]
     wells = [field for field in same if field.kind == "well"]
     kept = [field for field in same if field.before.lower() in _SITES] + (wells if len(wells) == 1 else [])

@@ -1,4 +1,4 @@
-"""The order of file names in which people count."""
+"""Natural sort order of file names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def natural_key(path: Path) -> tuple[list[str | int], str]:
-    """Sort key that counts numbers in file names as people do.
+    """Return a sort key that orders numbers in file names by value.
 
     >>> [p.name for p in sorted([Path("t10.png"), Path("t2.png"), Path("T1.png")], key=natural_key)]
     ['T1.png', 't2.png', 't10.png']

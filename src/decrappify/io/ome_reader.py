@@ -1,4 +1,4 @@
-"""Read OME-XML: its images, their metadata, and the files in which their planes lie."""
+"""Reader of OME-XML: its images, their metadata, and the files that contain their planes."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from decrappify.io.tiff_metadata import SAMPLE_COLORS, TiffMetadata, sample_name
 from decrappify.io.units import to_micrometres, to_seconds
 
 _MOST = 2**31 - 1  # pixels, planes or samples along an axis
-# Names of the images that slide scanners store beside the slide.
+# Names of the images that slide scanners store in addition to the slide.
 _ACCESSORY = frozenset({"label", "macro", "thumbnail", "overview", "preview", "map"})
 
 
 def parse_ome(xml: str | None) -> Element | None:
-    """Return the root of an OME-XML document, None where it is absent, damaged or other XML."""
+    """Return the root of an OME-XML document; None if it is absent, damaged or other XML."""
     if not xml or "OME" not in xml:
         return None
     try:
         root = ElementTree.fromstring(xml.strip().strip("\0").encode())
-    except (ElementTree.ParseError, ValueError, LookupError):  # the last for an unknown encoding
+    except (ElementTree.ParseError, ValueError, LookupError):  # LookupError for an unknown encoding
         return None
     return root if _local(root) == "OME" else None
 
 
 def metadata_file(root: Element) -> str | None:
-    """Return the name of the file that holds the metadata, where this document only points at it (BinaryOnly)."""
+    """Return the name of the metadata file, if this document only refers to it (BinaryOnly)."""
     pointer = root.find("{*}BinaryOnly")
     return None if pointer is None else pointer.get("MetadataFile")
 
@@ -44,9 +44,9 @@ def image_elements(root: Element) -> list[Element]:
 
 
 def scene_numbers(images: list[Element], own_uuid: str | None, own_name: str) -> list[int]:
-    """Return the numbers of the images that are scenes, those with planes in this very file first.
+    """Return the numbers of the images that are scenes, those with planes in this file first.
 
-    Labels, overviews and thumbnails of slide scanners are no scenes.
+    Labels, overviews and thumbnails of slide scanners do not count as scenes.
     """
     numbers = [number for number, image in enumerate(images) if not is_accessory(image.get("Name"))]
     numbers = numbers or list(range(len(images)))
@@ -55,7 +55,7 @@ def scene_numbers(images: list[Element], own_uuid: str | None, own_name: str) ->
 
 
 def is_accessory(name: str | None) -> bool:
-    """Whether a series name is that of a label, overview or thumbnail.
+    """Return whether a series name is that of a label, overview or thumbnail.
 
     >>> is_accessory("label image"), is_accessory("Macro"), is_accessory("labeled cells")
     (True, True, False)
@@ -65,7 +65,7 @@ def is_accessory(name: str | None) -> bool:
 
 
 def files_of(image: Element) -> dict[str, str]:
-    """Return the file name of each UUID in which planes of an image lie."""
+    """Return the file name of each UUID that contains planes of an image."""
     return {
         (uuid.text or "").strip(): uuid.get("FileName", "")
         for uuid in image.iterfind("{*}Pixels/{*}TiffData/{*}UUID")
@@ -74,7 +74,7 @@ def files_of(image: Element) -> dict[str, str]:
 
 
 def missing_files(image: Element, path: Path, own_uuid: str | None) -> list[str]:
-    """Return the names of the files of an image that are not beside `path`."""
+    """Return the names of the files of an image that do not exist beside `path`."""
     return [
         name
         for uuid, name in files_of(image).items()
@@ -83,7 +83,7 @@ def missing_files(image: Element, path: Path, own_uuid: str | None) -> list[str]
 
 
 def renamed_uuid(images: list[Element], path: Path) -> str | None:
-    """Return the UUID of the only file of all images, where no file of that name is beside `path`: it was renamed."""
+    """Return the UUID of the only file of all images, if no such file exists beside `path`, as it was renamed."""
     files = {uuid: name for image in images for uuid, name in files_of(image).items()}
     if len(files) != 1:
         return None
@@ -92,7 +92,7 @@ def renamed_uuid(images: list[Element], path: Path) -> str | None:
 
 
 def only_image(root: Element, number: int, uuid: str | None) -> str:
-    """Return a document with one of its images, for the file of this UUID."""
+    """Return the document with only one of its images, for the file of this UUID."""
     whole = copy.copy(root)
     images = image_elements(root)
     for image in root.findall("{*}Image"):
@@ -124,7 +124,7 @@ def read_ome(root: Element | None, image: Element | None) -> TiffMetadata:
         frame_interval_s=to_seconds(pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit", "s"))
         or _interval_of_planes(pixels),
     )
-    # "pixel", "reference frame", or a unit that is unknown here
+    # "pixel", "reference frame", or an unknown unit
     metadata.unitless_spacing = spacing_without_unit({axis: _length(pixels, axis)[0] for axis in "ZYX"}, metadata)
     channels = pixels.findall("{*}Channel")
     for channel in channels:
@@ -139,7 +139,7 @@ def read_ome(root: Element | None, image: Element | None) -> TiffMetadata:
             [_ome_color(channel.get("Color"))] if samples == 1 else [SAMPLE_COLORS.get(part) for part in parts]
         )
     if len(metadata.channel_names) == len(channels) and not any(channel.get("Name") for channel in channels):
-        metadata.channel_names = []  # another program may name them in the same file
+        metadata.channel_names = []  # another program may have named them in the same file
     metadata.provenance = map_annotation(root, PROVENANCE_NAMESPACE)
     spacing = map_annotation(root, MOVIE_NAMESPACE).get("unitless_spacing")
     if isinstance(spacing, dict):
@@ -148,7 +148,7 @@ def read_ome(root: Element | None, image: Element | None) -> TiffMetadata:
 
 
 def map_annotation(root: Element, namespace: str) -> dict[str, Any]:
-    """Return the entries (JSON) of the map annotation of this namespace, empty where there is none."""
+    """Return the entries (JSON) of the map annotation of this namespace; empty if absent."""
     for annotation in root.iterfind(".//{*}MapAnnotation"):
         if annotation.get("Namespace") == namespace:
             return dict(_entries(annotation))
@@ -160,12 +160,12 @@ def _entries(annotation: Element) -> Iterator[tuple[str, Any]]:
         try:
             value = json_value(entry.text or "null")
         except ValueError:
-            value = entry.text  # of another program, or damaged: kept as it is
+            value = entry.text  # of another program, or damaged: kept unchanged
         yield entry.get("K", ""), value
 
 
 def _count(text: str | None) -> int:
-    """Return a number of pixels, planes or samples; 1 where the file states none, or none that can be one."""
+    """Return a number of pixels, planes or samples; 1 if the file states none, or an invalid one."""
     return int(text) if text and text.isascii() and text.isdecimal() and 0 < int(text) <= _MOST else 1
 
 

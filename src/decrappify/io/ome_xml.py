@@ -1,4 +1,4 @@
-"""The OME-XML document of an OME-TIFF file that holds one movie."""
+"""Writer of the OME-XML document of an OME-TIFF file with one movie."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _NOT_XML = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def ome_xml(movie: Movie) -> bytes:
-    """Describe a movie of a dtype in `TYPES` whose recorded planes follow each other with Z fastest and T slowest.
+    """Return the OME-XML of a movie with a dtype of `TYPES`; recorded planes are stored with Z fastest and T slowest.
 
-    Planes that were never recorded have no TiffData. A spacing without a unit is in "reference frame", the length of
-    OME that has no physical size; time has no such unit, so that a spacing of T is in a map annotation of namespace
-    ``decrappify/movie``. The identifier of the file is made from its content, so that the same movie gives the same
+    Planes that were never recorded have no TiffData. A spacing without a unit is in "reference frame", the OME length
+    without a physical size; time has no such unit, so a spacing of T is in a map annotation of namespace
+    ``decrappify/movie``. The identifier of the file is computed from its content, so that the same movie has the same
     bytes.
 
     References
@@ -72,7 +72,7 @@ def ome_xml(movie: Movie) -> bytes:
 
 
 def ome_color(color: str) -> int:
-    """Write ``"RRGGBB"`` as the signed RGBA integer of OME-XML.
+    """Convert ``"RRGGBB"`` to the signed RGBA integer of OME-XML.
 
     >>> ome_color("00FF00"), ome_color("FFFFFF")
     (16711935, -1)
@@ -82,7 +82,7 @@ def ome_color(color: str) -> int:
 
 
 def unrecorded(movie: Movie) -> frozenset[Plane]:
-    """Return the planes to leave out of a file; none where not one plane was recorded, as TIFF needs a page."""
+    """Return the planes to leave out of a file; empty if no plane was recorded, as TIFF needs a page."""
     return movie.missing if len(movie.missing) < len(list(movie.planes())) else frozenset()
 
 
@@ -93,7 +93,7 @@ def _add_recorded_planes(pixels: ElementTree.Element, movie: Movie, missing: fro
 
 
 def _runs(movie: Movie, missing: frozenset[Plane]) -> Iterator[tuple[int, Plane, int]]:
-    """Page number, first plane and length of each run of recorded planes."""
+    """Yield page number, first plane and length of each run of recorded planes."""
     first: Plane | None = None
     page = count = 0
     for plane in movie.planes():

@@ -1,4 +1,4 @@
-"""Read OME-Zarr (NGFF 0.4 and 0.5, older ones and plain arrays too): any subset of the axes, one region at a time."""
+"""Reader of OME-Zarr (NGFF 0.4, 0.5 and older) and plain Zarr arrays: any subset of the axes, one region at a time."""
 
 from __future__ import annotations
 
@@ -39,33 +39,33 @@ def open_omezarr(
     path : path
         The image group, a bioformats2raw folder of images, a multi-well plate, a well, or a Zarr array.
     scene : int
-        Which image, where the store holds several; the fields of a plate are numbered well after well.
+        Number of the image, if the store has several; the fields of a plate are numbered well by well.
     axes : str, optional
         For a plain array only: one letter of ``TCZYX`` per dimension.
     level : int
-        Which level of the image's pyramid, 0 for the full resolution.
+        Level of the image's pyramid, 0 for the full resolution.
     absent_chunks : {"auto", "missing", "fill"}
-        What absent chunks are taken for, see `decrappify.io.zarr_chunks.judge`; our own stores hold every chunk.
+        Meaning of absent chunks, see `decrappify.io.zarr_chunks.judge`; stores of this package contain every chunk.
 
     Returns
     -------
     Movie
-        One level; pixel size in micrometers and frame interval in seconds where the file gives units,
-        `unitless_spacing` where it gives numbers alone.
+        One level; pixel size in micrometers and frame interval in seconds if the file states units,
+        `unitless_spacing` if it states numbers only.
 
     Warns
     -----
     UserWarning
-        If chunks are absent: how many planes count as not recorded, and which chunks are taken as the fill value.
+        If chunks are absent: the number of planes that count as not recorded, and the chunks read as the fill value.
 
     Raises
     ------
     MissingFileError
-        If there is nothing at `path`.
+        If `path` does not exist.
     FormatError
-        If it is no image, or damaged.
+        If it is not an image, or damaged.
     InputError
-        If there is no such scene or level, or `axes` is given for a file that names its own.
+        If the scene or level does not exist, or `axes` is passed for a file that names its axes.
 
     References
     ----------
@@ -112,7 +112,7 @@ def from_zarr_array(array: zarr.Array[Any], axes: str | None, absent_chunks: str
 
 
 def level_count(path: str | os.PathLike[str], *, scene: int = 0) -> int:
-    """Return the number of levels of an image's pyramid: 1 where there is no pyramid. Errors as for `open_omezarr`."""
+    """Return the number of levels of an image's pyramid, 1 without a pyramid; errors as for `open_omezarr`."""
     path = Path(path)
     attributes = group_attributes(path)
     if attributes is None:
@@ -123,7 +123,7 @@ def level_count(path: str | os.PathLike[str], *, scene: int = 0) -> int:
 
 
 def scene_names(path: Path) -> list[str | None]:
-    """Return the name of every image of a store, None where the store has no name for it."""
+    """Return the name of every image of a store, None for an image without a name."""
     attributes = group_attributes(path)
     return [None] if attributes is None else [image.name for image in images_of(path, attributes, again=True)]
 
@@ -136,16 +136,16 @@ def _array(path: Path) -> zarr.Array[Any]:
 
 
 class RegularFiles(LocalStore):
-    """A folder of which only regular files are read: a named pipe among the chunks would be waited for."""
+    """A folder of which only regular files are read: reading a named pipe among the chunks would block."""
 
     async def get(self, key: str, *arguments: Any, **options: Any) -> Any:
-        """Return the content of one file, None if there is none."""
+        """Return the content of one file, None if it does not exist."""
         check_regular(self.root / key)
         return await super().get(key, *arguments, **options)
 
 
 def _metadata_of(chosen: ZarrImage) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Attributes of an image's group, and its entry of ``multiscales``."""
+    """Return the attributes of an image's group, and its entry of ``multiscales``."""
     attributes = group_attributes(chosen.folder) or {}
     images = ome_attributes(attributes).get("multiscales")
     image = images[chosen.number] if isinstance(images, list) and chosen.number < len(images) else None
@@ -170,9 +170,9 @@ def _open_image(chosen: ZarrImage, number: int, absent_chunks: str) -> Movie:
             raise ValueError("missing planes beyond the shape of the array")
         spacing = level_spacing(image, number, letters, units, path)
         names, colors = _channels(ome_attributes(attributes).get("omero"), source.shape[1])
-    if own.get("complete", True):  # a store that is still being written lacks planes, as its reader knows
+    if own.get("complete", True):  # a store that is still being written lacks planes without a warning
         _warn(source.notes)
-    stated = own.get("channel_colors")  # the viewers' metadata has no word for "no color"
+    stated = own.get("channel_colors")  # the metadata for viewers cannot express "no color"
     if isinstance(stated, list) and len(stated) == len(colors) and all(map(_is_color, stated)):
         colors = stated
     provenance = own.get("provenance")

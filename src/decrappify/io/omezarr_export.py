@@ -1,4 +1,4 @@
-"""Write a whole movie as OME-Zarr."""
+"""Export of a whole movie as OME-Zarr."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def write_omezarr(
 ) -> Path:
     """Write a whole movie as OME-Zarr 0.5, one plane in memory at a time.
 
-    Arguments and errors are those of `decrappify.io.save_movie`. Nothing tells whether `movie` is still the one that a
-    partial store was made from, so a killed export starts again.
+    Arguments and errors are those of `decrappify.io.save_movie`. A killed export starts again: it cannot be checked
+    whether `movie` is still the source of a partial store.
     """
     movie = cast_movie(movie, dtype)
     writer = ZarrMovieWriter(

@@ -1,4 +1,4 @@
-"""The layout of a Zarr store: its metadata documents and the images (scenes) that it holds; no array is opened."""
+"""Layout of a Zarr store: its metadata documents and its images (scenes), without opening arrays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from decrappify.errors import FormatError, InputError
 from decrappify.limits.files import check_regular
 
 _LISTED = 5  # names in a message
-_LOOKED_AT = 1000  # entries of a folder in search of an example
+_LOOKED_AT = 1000  # entries of a folder searched for an example
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class ZarrImage:
     folder : Path
         The group of the image.
     name : str or None
-        Name of the scene; None where the store has no name for it.
+        Name of the scene; None for a scene without a name.
     number : int
-        Which entry of the group's ``multiscales`` it is.
+        Index of its entry in the group's ``multiscales``.
     """
 
     folder: Path
@@ -44,7 +44,7 @@ def group_attributes(folder: Path) -> dict[str, Any] | None:
     Raises
     ------
     FormatError
-        If the folder is no Zarr node, or its metadata cannot be read.
+        If the folder is not a Zarr node, or its metadata cannot be read.
     """
     document = _document(folder / "zarr.json")
     if document is not None:
@@ -61,12 +61,12 @@ def group_attributes(folder: Path) -> dict[str, Any] | None:
 
 
 def ome_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Return the OME part of a group's attributes: under a key of its own in NGFF 0.5, not so in older versions."""
+    """Return the OME part of a group's attributes: under a separate key in NGFF 0.5, at the top in older versions."""
     return _mapping(attributes.get("ome")) or attributes
 
 
 def images_of(path: Path, attributes: dict[str, Any], *, again: bool = False) -> list[ZarrImage]:
-    """List the images of a store, in the order of their numbers.
+    """Return the images of a store, in the order of their numbers.
 
     Parameters
     ----------
@@ -75,17 +75,18 @@ def images_of(path: Path, attributes: dict[str, Any], *, again: bool = False) ->
     attributes : dict
         As `group_attributes` returns them.
     again : bool
-        Whether to read the metadata of wells and series again; else the list of the call before serves, so that opening
-        thousands of fields one by one does not read it thousands of times.
+        Whether to read the metadata of wells and series again; else the list of the previous call is used, so that
+        opening thousands of fields one by one does not read it thousands of times.
 
     Raises
     ------
     FormatError
-        If it holds no image; the message names a path inside it that does, where there is one.
+        If it contains no image; the message names a path inside it that does, if present.
 
     Notes
     -----
-    One small document is read per well of a plate and per image of a bioformats2raw folder; label images are no scenes.
+    One small document is read per well of a plate and per image of a bioformats2raw folder; label images are not
+    scenes.
     """
     ome = ome_attributes(attributes)
     images = ome.get("multiscales")
@@ -113,7 +114,7 @@ def _several(path: Path, metadata: str) -> tuple[ZarrImage, ...]:
 
 
 def _fields(path: Path, plate: dict[str, Any]) -> Iterator[ZarrImage]:
-    """Every field of every well of a plate, by the metadata alone."""
+    """Yield every field of every well of a plate, from the metadata alone."""
     absent = []
     listed = [str(well["path"]).strip("/") for well in _mappings(plate.get("wells")) if well.get("path")]
     named = listed or [
@@ -123,7 +124,7 @@ def _fields(path: Path, plate: dict[str, Any]) -> Iterator[ZarrImage]:
         if "name" in row and "name" in column
     ]
     named = [name for name in named if _is_inside(name)]
-    if not named:  # a plate that does not name its wells
+    if not named:  # a plate without well names
         named = sorted(str(well.relative_to(path)) for well in path.glob("*/*") if _is_well(well))
     for name in named:
         well = path / name
@@ -142,7 +143,7 @@ def _fields(path: Path, plate: dict[str, Any]) -> Iterator[ZarrImage]:
 
 
 def _is_inside(name: str) -> bool:
-    """Whether a path that a store states leads into the store, and can be one at all."""
+    """Return whether a path stated in a store is valid and lies within the store."""
     return bool(name) and ".." not in name.split("/") and "\0" not in name and name.isprintable()
 
 
@@ -160,13 +161,13 @@ def _fields_of_well(folder: Path, ome: dict[str, Any]) -> list[str]:
 
 
 def _series(path: Path) -> list[ZarrImage]:
-    """Images of a bioformats2raw folder, in the order that its OME group gives, else by number."""
+    """Return the images of a bioformats2raw folder, in the order of its OME group, else by number."""
     ome_folder = path / "OME"
     listed: list[Any] = []
     if ome_folder.is_dir():
         try:
             listed = ome_attributes(group_attributes(ome_folder) or {}).get("series") or []
-        except FormatError:  # a folder with the XML document only
+        except FormatError:  # a folder with only the XML document
             listed = []
     named = [str(name).strip("/") for name in listed] if isinstance(listed, list) else []
     folders = [name for name in named if _is_inside(name)] or _numbered(path)
@@ -185,12 +186,12 @@ def _numbered(folder: Path) -> list[str]:
 
 
 def _titles(document: Path) -> list[str]:
-    """Names of the images of an OME-XML document, in order; none if it cannot be read."""
+    """Return the names of the images of an OME-XML document, in order; empty if it cannot be read."""
     from xml.etree import ElementTree
 
     try:
         root = ElementTree.parse(document).getroot()
-    except (OSError, ElementTree.ParseError, ValueError, LookupError):  # the last for an unknown encoding
+    except (OSError, ElementTree.ParseError, ValueError, LookupError):  # LookupError for an unknown encoding
         return []
     return [(node.get("Name") or "").strip() for node in root if re.sub(r"^\{.*\}", "", node.tag) == "Image"]
 
@@ -198,7 +199,7 @@ def _titles(document: Path) -> list[str]:
 def _own_name(folder: Path) -> str | None:
     try:
         images = ome_attributes(group_attributes(folder) or {}).get("multiscales")
-    except FormatError:  # told when the image is opened
+    except FormatError:  # raised when the image is opened
         return None
     return _name_in(images[0]) if isinstance(images, list) and images else None
 
@@ -208,7 +209,7 @@ def _name_in(image: Any) -> str | None:
 
 
 def _example(path: Path) -> str:
-    """Name an image or array inside a group, for a message."""
+    """Return the name of an image or array inside a group, for a message."""
     arrays: list[tuple[int, str]] = []
     for entry in sorted(path.iterdir())[:_LOOKED_AT]:
         if not entry.is_dir():
@@ -223,7 +224,7 @@ def _example(path: Path) -> str:
             continue
         if "multiscales" in (ome := ome_attributes(attributes)) or "well" in ome or "plate" in ome:
             return f"open one image in it, such as {next(iter(images_of(entry, attributes))).folder}"
-    if arrays:  # that of the most dimensions: others hold coordinates
+    if arrays:  # the one with the most dimensions: others are coordinates
         return f"open one array in it, such as {min(arrays)[1]}"
     return "there is no image or array directly inside it; check that the whole folder was copied"
 
@@ -251,14 +252,14 @@ def _mappings(value: Any) -> list[dict[str, Any]]:
 
 
 def image_at(path: Path, attributes: dict[str, Any], scene: int) -> ZarrImage:
-    """Return the image of number `scene`; arguments and further errors as for `images_of`.
+    """Return the image with number `scene`; arguments and further errors as for `images_of`.
 
     Raises
     ------
     InputError
-        If there is no such image.
+        If the image does not exist.
     FormatError
-        If the store lists it, and its folder does not exist.
+        If the store lists it, but its folder does not exist.
     """
     images = images_of(path, attributes)
     if scene >= len(images):  # a plate that is still growing

@@ -1,4 +1,4 @@
-"""The metadata document of an OME-Zarr 0.5 image."""
+"""Metadata document of an OME-Zarr 0.5 image."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from decrappify._version import __version__
 from decrappify.movie import PixelSize, Plane, Shape5
 
-# Smaller than this a level is one chunk, and a coarser one saves a viewer nothing.
+# A smaller level is one chunk, and a coarser level has no benefit for a viewer.
 COARSEST = 512
 _DISPLAY_COLORS = ("FFFFFF",), ("00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
 
 
 def level_shapes(shape: Shape5) -> list[Shape5]:
-    """Shapes of the pyramid levels: Y and X halve (rounded up) until both fit one chunk.
+    """Return the shapes of the pyramid levels: Y and X are halved (rounded up) until both fit one chunk.
 
     >>> level_shapes((9, 1, 1, 1500, 400))
     [(9, 1, 1, 1500, 400), (9, 1, 1, 750, 200), (9, 1, 1, 375, 100)]
@@ -42,10 +42,10 @@ def group_document(
     unitless_spacing: Mapping[str, float],
     missing: Sequence[Plane],
 ) -> dict[str, Any]:
-    """Build the ``zarr.json`` of the image group (NGFF 0.5).
+    """Create the ``zarr.json`` of the image group (NGFF 0.5).
 
-    An axis of unknown spacing gets the factor of `unitless_spacing`, or 1, and no unit. `windows` holds the display
-    range of each channel; None while the data are not known yet, when the store is marked as not complete. Planes in
+    An axis of unknown spacing has the factor of `unitless_spacing`, or 1, and no unit. `windows` is the display range
+    of each channel; None while the data are unknown, in which case the store is marked as incomplete. Planes in
     `missing` were never recorded.
     """
     attributes = {

@@ -1,4 +1,4 @@
-"""Axes and spacing of an OME-Zarr image: what its axes and coordinate transformations say, and what they leave open."""
+"""Axes and spacing of an OME-Zarr image, from its axes and coordinate transformations."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Spacing(NamedTuple):
     Attributes
     ----------
     pixel_size_um : tuple of (float or None)
-        (z, y, x) in micrometres.
+        (z, y, x) in micrometers.
     frame_interval_s : float or None
         Seconds.
     unitless : dict
-        Numbers of axes without a unit of length or time.
+        Values of axes without a unit of length or time.
     """
 
     pixel_size_um: PixelSize
@@ -39,9 +39,9 @@ def image_axes(image: dict[str, Any], ndim: int, path: Path) -> tuple[str, dict[
     Raises
     ------
     FormatError
-        If an axis is none of T, C, Z, Y, X, or the axes do not fit `ndim` dimensions.
+        If an axis is none of T, C, Z, Y, X, or the axes do not match `ndim` dimensions.
     """
-    named: list[Any] = image.get("axes") or list("tczyx")[-ndim:]  # before 0.4 bare names, before 0.3 always TCZYX
+    named: list[Any] = image.get("axes") or list("tczyx")[-ndim:]  # before 0.4 names only, before 0.3 always TCZYX
     axes: list[dict[str, Any]] = [axis if isinstance(axis, dict) else {"name": axis} for axis in named]
     letters = ""
     spatial = [axis["name"] for axis in axes if axis.get("type") == "space"]
@@ -68,8 +68,8 @@ def image_axes(image: dict[str, Any], ndim: int, path: Path) -> tuple[str, dict[
 def level_spacing(image: dict[str, Any], level: int, axes: str, units: dict[str, str | None], path: Path) -> Spacing:
     """Return the spacing of one level of a pyramid.
 
-    A factor comes from the ``scale`` transformations of the level and of the whole image, multiplied. An invalid
-    transformation (too short, not numbers, of an unknown type) is left out with a warning; a factor of exactly 1 beside
+    A factor is the product of the ``scale`` transformations of the level and of the whole image. An invalid
+    transformation (too short, not numbers, of an unknown type) is skipped with a warning; a factor of exactly 1 beside
     it is a placeholder, and that spacing is unknown. Without any scale everything is unknown.
 
     Parameters
@@ -83,7 +83,7 @@ def level_spacing(image: dict[str, Any], level: int, axes: str, units: dict[str,
     units : dict
         Unit of each axis.
     path : Path
-        For the warning, which the finest level alone issues.
+        For the warning, issued for the finest level only.
 
     References
     ----------
@@ -117,7 +117,7 @@ def level_spacing(image: dict[str, Any], level: int, axes: str, units: dict[str,
 
 
 class _Factors(NamedTuple):
-    """Spacing by axis as scale transformations state it, the axes of invalid ones, and what is wrong with them."""
+    """Spacing by axis from scale transformations, the axes of invalid ones, and a description of the errors."""
 
     values: dict[str, float]
     invalid: set[str]
@@ -162,5 +162,5 @@ def _is_spacing(value: Any) -> bool:
         return False
     try:
         return math.isfinite(value) and value > 0
-    except OverflowError:  # a whole number beyond the largest float
+    except OverflowError:  # an integer beyond the largest float
         return False

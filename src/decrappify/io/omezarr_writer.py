@@ -1,4 +1,4 @@
-"""Write OME-Zarr 0.5 plane by plane, so that a run killed at any moment continues where it stopped."""
+"""Plane-by-plane writer of OME-Zarr 0.5 that a killed run can resume."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from decrappify.movie import Array, PixelSize, Plane, Shape5
 logger = logging.getLogger(__name__)
 
 CHUNK = 512
-_WINDOW_PLANES = 64  # planes looked at for the display window
+_WINDOW_PLANES = 64  # planes sampled for the display window
 
 
 class ZarrMovieWriter:
     """A growing OME-Zarr movie: planes in any order, resumable, never half-written under its final name.
 
-    Everything goes into the folder ``<path>.partial``: the store, a valid OME-Zarr that can be opened while it grows,
-    and a journal of finished planes. `finish` renames the store to `path`. A run killed at any moment, even with
-    SIGKILL, and started again with the same planes gives the same files, byte for byte, as an undisturbed one. A power
-    cut loses the planes of the last seconds, which are written again. One process at a time writes an output.
+    All data are written into the folder ``<path>.partial``: the store, a valid OME-Zarr that can be opened while it
+    grows, and a journal of finished planes. `finish` renames the store to `path`. A run killed at any time, even with
+    SIGKILL, and started again with the same planes writes the same files, byte for byte, as an undisturbed one. After a
+    power cut the planes of the last seconds are written again. Only one process at a time can write an output.
 
     Parameters
     ----------
@@ -54,36 +54,36 @@ class ZarrMovieWriter:
     dtype : dtype
         Integer or real float.
     name, pixel_size_um, frame_interval_s, channel_names, channel_colors, provenance, unitless_spacing, missing
-        As for `Movie`. Keep times and random names out of `provenance`, or a resumed file will differ.
+        As for `Movie`. Do not put times or random names into `provenance`, or a resumed file will differ.
     run_key : str
-        Says what is being written (inputs and settings); a partial store is only continued by the same key.
+        Identifies the content (inputs and settings); a partial store is only continued with the same key.
     overwrite : bool
-        Replace an existing `path` (only when finished) and discard another run's partial store.
+        Replace an existing `path` (only when finished) and discard the partial store of another run.
     resume : bool
-        Continue a partial store of the same `run_key`; False starts it again.
+        Continue a partial store with the same `run_key`; if False, start from an empty one.
     lock : OutputLock, optional
-        The lock on `path` if the caller holds it, and releases it; by default the writer takes and releases it.
+        The lock on `path` if the caller holds and releases it; by default the writer acquires and releases it.
 
     Attributes
     ----------
     state : dict
-        Small JSON values of the caller, kept with the partial store by `save_state` and there again after a resume.
+        Small JSON values of the caller, stored with the partial store by `save_state` and restored on resuming.
     resumed : bool
         True if finished planes were found.
     partial_path : Path
         The store while it grows.
     placed_key : str
-        Says what has been written, for a later run of a killed one; `run_key` by default.
+        Identifies the written content for a later run, if this one is killed; `run_key` by default.
 
     Raises
     ------
     OutputExistsError
         If `path` exists, or a partial store of another run, and `overwrite` is False.
     OutputError
-        If the folder is missing or not writable, another process writes this output, or something else has the name of
-        the working folder; on a full disk, from any write.
+        If the folder is missing or not writable, another process writes this output, or the name of the working
+        folder is used by something else; on a full disk, from any write.
     InputError
-        If shape or dtype cannot be stored.
+        If the shape or dtype cannot be stored.
 
     References
     ----------
@@ -145,13 +145,13 @@ class ZarrMovieWriter:
             raise
 
     def is_done(self, t: int, c: int, z: int) -> bool:
-        """Whether this plane is on disk, in every pyramid level."""
+        """Return whether this plane is on disk, in every pyramid level."""
         return self._finished or (t, c, z) in self._journal.done
 
     def write_plane(self, t: int, c: int, z: int, plane: Array) -> None:
         """Write one (Y, X) plane of the writer's dtype to every pyramid level, then record it as done.
 
-        Planes may come in any order and from several threads; writing a plane again replaces it.
+        Planes may be written in any order and from several threads; writing a plane again replaces it.
         """
         self._check_plane(t, c, z, plane, self.shape[3:])
         with output_errors(self.path):
@@ -162,7 +162,7 @@ class ZarrMovieWriter:
             self._record(t, c, z)
 
     def write_note(self, t: int, c: int, z: int, note: Mapping[str, Any]) -> None:
-        """Record small JSON values with a plane, before it is written; they are in `notes` after a resume."""
+        """Record small JSON values with a plane, before it is written; `notes` contains them after resuming."""
         self._check_index(t, c, z)
         with self._lock, output_errors(self.path):
             self._journal.record_note(t, c, z, dict(note))
@@ -183,8 +183,8 @@ class ZarrMovieWriter:
     def write_region(self, t: int, c: int, z: int, rows: slice, columns: slice, values: Array) -> None:
         """Write a rectangle of one plane, for planes too large for memory; end each plane with `complete_plane`.
 
-        `rows` and `columns` start on multiples of 512 and end on one or at the border, so that no two regions share a
-        chunk.
+        `rows` and `columns` start on multiples of 512 and end on one or at the border, so that each chunk belongs to
+        one region.
         """
         for part, size in zip((rows, columns), self.shape[3:], strict=True):
             if (
@@ -201,7 +201,7 @@ class ZarrMovieWriter:
             self._levels[0][t, c, z, rows, columns] = values
 
     def complete_plane(self, t: int, c: int, z: int) -> None:
-        """Build the pyramid of a plane written with `write_region`, band by band, and record the plane as done."""
+        """Compute the pyramid of a plane written with `write_region`, band by band, and record the plane as done."""
         self._check_index(t, c, z)
         with output_errors(self.path):
             for finer, coarser in zip(self._levels, self._levels[1:], strict=False):
@@ -212,7 +212,7 @@ class ZarrMovieWriter:
             self._record(t, c, z)
 
     def save_state(self) -> None:
-        """Keep `state` with the partial store: after a crash it is there as a whole or as it was before."""
+        """Save `state` with the partial store atomically: after a crash the old or the new state is found."""
         if not self._finished:
             with self._lock, output_errors(self.path):
                 self._journal.save_state(self.state)
@@ -225,7 +225,7 @@ class ZarrMovieWriter:
         InputError
             If planes are missing.
         OutputExistsError
-            If something else has taken the final name meanwhile and `overwrite` is False.
+            If something else has the final name meanwhile and `overwrite` is False.
         """
         if self._finished:
             return self.path
@@ -234,12 +234,12 @@ class ZarrMovieWriter:
         return self.path
 
     def place(self, finished: Path) -> None:
-        """Rename the store, or a file that was made of it, to the final name, and delete the rest.
+        """Rename the store, or a file made from it, to the final name, and delete the rest.
 
         Raises
         ------
         OutputExistsError
-            If something else has taken the final name meanwhile and `overwrite` is False; the store is kept.
+            If something else has the final name meanwhile and `overwrite` is False; the store is kept.
         """
         with output_errors(self.path):
             self._output_lock.place(finished, overwrite=self._overwrite, run_key=self.placed_key)
@@ -249,7 +249,7 @@ class ZarrMovieWriter:
         self._release()
 
     def finish_store(self) -> None:
-        """Write the display windows; the store is complete, and still under its working name.
+        """Write the display windows; the store is then complete, still under its working name.
 
         Raises
         ------
@@ -269,10 +269,10 @@ class ZarrMovieWriter:
             write_json(self.partial_path / "zarr.json", document)
 
     def close(self) -> None:
-        """Stop writing; an unfinished store and its journal stay for a later resume."""
+        """Stop writing; an unfinished store and its journal are kept for resuming."""
         try:
             if not self._finished:
-                with self._lock, suppress(OSError):  # as on a full disk, where planes may be lost to a power cut
+                with self._lock, suppress(OSError):  # such as a full disk; a power cut may then lose planes
                     self._sync.run()
         finally:
             self._journal.close()
@@ -282,7 +282,7 @@ class ZarrMovieWriter:
         """Delete the unfinished store and its journal, as far as the disk permits."""
         self._journal.close()
         self._finished = True
-        with suppress(OSError):  # the error for which it is discarded is to be raised
+        with suppress(OSError):  # the error that caused the discard must be raised
             self.working_folder.remove()
         self._release()
 
@@ -298,7 +298,7 @@ class ZarrMovieWriter:
         self.working_folder = WorkingFolder(self._output_lock, self._run_key, overwrite=self._overwrite)
         self._journal = Journal(self.working_folder.path / "journal")
         self.state: dict[str, Any] = {}
-        # Killed after the last rename: nothing is left to do but to tidy up.
+        # Killed after the last rename: only the cleanup is left.
         self._finished = resume and bool(self._run_key) and self._output_lock.placed_by == self._run_key
         if self._finished:
             self.working_folder.remove_finished()
@@ -318,7 +318,7 @@ class ZarrMovieWriter:
         if continued:
             self._forget_lost_planes()
         self.state = dict(self._journal.state)
-        # A black plane must be on disk too.
+        # A black plane must be written too.
         with self._damage_errors(), zarr.config.set({"array.write_empty_chunks": True}):
             self._levels: list[Any] = [self._level(level) for level in range(len(self._level_shapes))]
 
@@ -330,7 +330,7 @@ class ZarrMovieWriter:
         return array
 
     def _damage_errors(self) -> AbstractContextManager[None]:
-        """Turn the errors of zarr on a damaged unfinished store into one line."""
+        """Convert the errors of zarr on a damaged unfinished store into one line."""
         return damage_errors(
             f"the unfinished output {self.partial_path} is damaged",
             "discard it and start again with overwrite=True (--overwrite)",
@@ -349,7 +349,7 @@ class ZarrMovieWriter:
                 shape=shape,
                 dtype=self.dtype,
                 chunks=_chunks_of(shape),
-                # Measured: three times the speed of zstd alone, and smaller.
+                # Measured: three times the speed of zstd alone, and smaller files.
                 compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
                 fill_value=0,
                 dimension_names=list("tczyx"),
@@ -360,7 +360,7 @@ class ZarrMovieWriter:
         self._journal.record_synced()
 
     def _forget_lost_planes(self) -> None:
-        """Forget finished planes of which somebody has deleted chunks: they would be black in the result."""
+        """Remove finished planes with deleted chunks from the journal: they would be black in the result."""
         lost = {plane for plane in self._journal.done if not self._has_all_chunks(plane)}
         if lost:
             logger.warning("%s: %d finished planes lack chunks and are restored again", self.partial_path, len(lost))
@@ -375,7 +375,7 @@ class ZarrMovieWriter:
         return True
 
     def _forget_leftovers(self, t: int, c: int, z: int) -> None:
-        # A kill can leave temporary files beside the chunks of the plane it hit.
+        # A kill can leave temporary files beside the chunks of the plane being written.
         if self._may_have_leftovers and not self.is_done(t, c, z):
             for level in range(len(self._levels)):
                 shutil.rmtree(self.partial_path / str(level) / "c" / str(t) / str(c) / str(z), ignore_errors=True)
@@ -400,7 +400,7 @@ class ZarrMovieWriter:
             )
 
     def _windows(self) -> list[tuple[float, float]]:
-        """Per channel, the 0.1 and 99.9 percentiles of the coarsest level, from planes spread over the movie."""
+        """Return the 0.1 and 99.9 percentiles of each channel's coarsest level, from planes spread over the movie."""
         n_t, n_c, n_z = self.shape[:3]
         picks = evenly_spaced(n_t * n_z, _WINDOW_PLANES)
         windows = []
@@ -413,7 +413,7 @@ class ZarrMovieWriter:
 
 
 def halve(plane: Array) -> Array:
-    """Make the next pyramid level of a (Y, X) plane: means of 2 × 2 pixels, rounded for integers, same dtype.
+    """Compute the next pyramid level of a (Y, X) plane: means of 2 × 2 pixels, rounded for integers, same dtype.
 
     An odd last row or column is repeated, so the shape is (ceil(Y / 2), ceil(X / 2)).
 
@@ -431,7 +431,7 @@ def halve(plane: Array) -> Array:
     if plane.dtype.itemsize < 4:
         total = np.add.reduce(corners, dtype=np.int32)
         return np.asarray((total + 2) // 4).astype(plane.dtype)
-    # Quarters and remainders apart, so that 64-bit pixels neither overflow nor lose digits in a float.
+    # Quarters and remainders separately, so that 64-bit pixels neither overflow nor lose digits in a float.
     four = plane.dtype.type(4)
     whole, rest = zip(*(np.divmod(corner, four) for corner in corners), strict=True)
     return np.asarray(sum(whole) + (sum(rest) + plane.dtype.type(2)) // four, dtype=plane.dtype)

@@ -1,4 +1,4 @@
-"""The system's own errors while a file is opened, such as names that are too long, as one line each."""
+"""Conversion of system errors on opening a file, such as a name that is too long, into one line."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from decrappify.errors import DecrappifyError, FormatError
 
 @contextmanager
 def reading_errors(path: Path) -> Iterator[None]:
-    """Turn errors of the system that no reader expects into a FormatError.
+    """Raise FormatError for system errors that readers do not handle.
 
-    A document of a store may name a file by any text, and the system refuses some of these with errors of their own.
+    A document of a store may contain any text as a file name; the system rejects some of these with other errors.
     """
     try:
         yield

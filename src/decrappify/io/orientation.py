@@ -1,4 +1,4 @@
-"""The one rule of image orientation: the values 1 to 8 of TIFF and EXIF, applied to pixels, shapes and regions."""
+"""Image orientation: the values 1 to 8 of TIFF and EXIF, applied to pixels, shapes and regions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decrappify.movie import Array
 
 T = TypeVar("T")
 
-# Per value: whether rows and columns are exchanged, and then which of the two are reversed.
+# Per value: whether rows and columns are exchanged, and then which of them are reversed.
 _STEPS = {
     1: (False, False, False),
     2: (False, False, True),
@@ -24,14 +24,14 @@ _BY_ROTATION = {0: 1, 90: 6, 180: 3, 270: 8}
 
 
 def upright(pixels: Array, orientation: int) -> Array:
-    """Return stored pixels as they are meant to be displayed.
+    """Return stored pixels in their display orientation.
 
     Parameters
     ----------
     pixels : ndarray, (Y, X, ...)
         As stored.
     orientation : int
-        Value of the tag 274 of TIFF and EXIF, 1 to 8; any other value is treated as 1 (nothing to do).
+        Value of the tag 274 of TIFF and EXIF, 1 to 8; any other value is treated as 1 (unchanged).
 
     Returns
     -------
@@ -65,7 +65,7 @@ def upright_pair(pair: Sequence[T], orientation: int) -> tuple[T, T]:
 
 
 def stored_region(rows: slice, columns: slice, shape: Sequence[int], orientation: int) -> tuple[slice, slice]:
-    """Return the region of the stored image that holds a region of the displayed one.
+    """Return the region of the stored image that corresponds to a region of the displayed image.
 
     ``upright(stored[stored_region(rows, columns, stored.shape, o)], o)`` is ``upright(stored, o)[rows, columns]``.
 
@@ -86,7 +86,7 @@ def stored_region(rows: slice, columns: slice, shape: Sequence[int], orientation
 
 
 def orientation_of_rotation(degrees: float) -> int:
-    """Return the orientation value of an image that is displayed turned clockwise by a multiple of 90 degrees.
+    """Return the orientation value of an image displayed rotated clockwise by a multiple of 90 degrees.
 
     >>> orientation_of_rotation(90), orientation_of_rotation(-90), orientation_of_rotation(45)
     (6, 8, 1)

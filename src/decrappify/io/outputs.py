@@ -1,4 +1,4 @@
-"""Output paths: refused early, written under another name, renamed when complete."""
+"""Output paths: checked early, written under a temporary name, renamed when complete."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from decrappify.io.locks import lock_path, locked
 from decrappify.io.working_paths import working_path
 from decrappify.movie import Movie
 
-_LONGEST_NAME = 255  # bytes, of all usual file systems
+_LONGEST_NAME = 255  # bytes, on all common file systems
 
 
 def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """Refuse an output path that cannot be written, before anything is computed.
+    """Raise an error if an output path cannot be written, before anything is computed.
 
     Raises
     ------
     OutputExistsError
         If `path` exists and `overwrite` is False.
     OutputError
-        If its folder is missing or not writable, or `path` is itself a folder of other things than Zarr.
+        If its folder is missing or not writable, or `path` is a folder that is not a Zarr store.
     """
     path = Path(path)
     _check_name(path)
@@ -44,7 +44,7 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
 
 
 def _check_name(path: Path) -> None:
-    """Refuse a name that no file system takes, and a folder whose symbolic links lead back to themselves."""
+    """Raise OutputError for a name that no file system accepts, and for a folder with circular symbolic links."""
     length = len(os.fsencode(path.name))
     if length > _LONGEST_NAME:
         raise OutputError(
@@ -60,17 +60,17 @@ def _check_name(path: Path) -> None:
 
 
 def check_early(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """Refuse an output as `check_output` does, but let a lock decide, once it is taken, where one lies beside it."""
+    """Check an output as `check_output` does; if a lock file exists, defer the overwrite check until it is acquired."""
     return check_output(path, overwrite=overwrite or lock_path(Path(path)).exists())
 
 
 @contextmanager
 def atomic_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary name beside `path` to write to; renamed to `path` on success, removed on any failure.
+    """Yield a temporary name beside `path` to write to; it is renamed on success and deleted on failure.
 
-    The temporary name ends like `path`, for writers that choose the format by suffix. The lock on the output is held
-    meanwhile. If a run was killed just after it had renamed an output, and this one writes an equal one, that counts as
-    written, also without `overwrite`.
+    The temporary name has the suffix of `path`, for writers that choose the format by suffix. The lock on the output is
+    held meanwhile. If a run was killed just after it had renamed an output, and this one writes an equal one, it counts
+    as written, also without `overwrite`.
     """
     path = check_output(path, overwrite=True)
     with output_errors(path), locked(path) as lock:
@@ -81,29 +81,29 @@ def atomic_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
 
 
 def refuse_input(output: str | os.PathLike[str], movie: Movie) -> None:
-    """Refuse an output as `refuse_overlap` does, for what a movie was opened from and, if it is there, for every file.
+    """Apply `refuse_overlap` to the origin of a movie and, if the output exists, to all files of the movie.
 
-    The files of a movie may lie anywhere: those of a set of OME-TIFF name each other, and folders hold links.
+    The files of a movie may be anywhere: those of a set of OME-TIFF refer to each other, and folders contain links.
 
     Raises
     ------
     InputError
-        If the output is, holds, or lies in a part of the input.
+        If the output is, contains, or lies in a part of the input.
     """
     refuse_overlap(output, movie.origin)
-    if os.path.lexists(output):  # only then can something be lost; there may be many files
+    if os.path.lexists(output):  # otherwise no data can be lost; there may be many files
         refuse_overlap(output, *sorted(movie.files))
 
 
 def refuse_overlap(output: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:
-    """Refuse an output that is an input, lies in one, or holds one, links resolved; and inputs in its working folder.
+    """Raise InputError if an output is, lies in, or contains an input (links resolved), or its working folder does.
 
     Raises
     ------
     InputError
         For the first such input.
     OutputError
-        If the name of the output is too long, or its folder a symbolic link to itself.
+        If the name of the output is too long, or its folder is a symbolic link to itself.
     """
     target = Path(output)
     _check_name(target)

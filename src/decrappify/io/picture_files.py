@@ -1,4 +1,4 @@
-"""One PNG, JPEG or BMP file as an array: 16-bit stays 16-bit, palettes become colours, transparency is dropped."""
+"""Reader of single PNG, JPEG and BMP files: 16-bit is kept, palettes become colors, transparency is dropped."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ _PNG_CHANNELS = {
     2: 3,
     4: 1,
     6: 3,
-}  # colour type to channels without transparency; 3, a palette, is left to Pillow
+}  # color type to channels without transparency; 3, a palette, is decoded by Pillow
 _EXIF_ORIENTATION = 0x0112
 _GREY_MODES = frozenset({"1", "L", "LA", "La", "I;16", "I;16B", "I;16L"})
 
 
 @dataclass(frozen=True, slots=True)
 class PictureLayout:
-    """What a picture's header says.
+    """Content of an image header.
 
     Attributes
     ----------
     channels : int
-        1 (grey) or 3 (red, green, blue).
+        1 (gray) or 3 (red, green, blue).
     rows, columns : int
-        Size in pixels, turned as the camera held it.
+        Size in pixels, in display orientation.
     dtype : numpy.dtype
         uint8 or uint16.
     """
@@ -61,7 +61,7 @@ class PictureLayout:
 
 
 def picture_layout(path: Path) -> PictureLayout:
-    """Read a picture's header; nothing is decoded."""
+    """Read the header of an image file, without decoding."""
     from PIL import Image
 
     with _picture_errors(path):
@@ -76,7 +76,7 @@ def picture_layout(path: Path) -> PictureLayout:
 
 
 def read_picture(path: Path) -> Array:
-    """Decode a picture into a (C, Y, X) array of uint8 or uint16, with C as `picture_layout` says."""
+    """Decode an image file into a (C, Y, X) array of uint8 or uint16, with C as in `picture_layout`."""
     import imagecodecs
     from PIL import Image
 
@@ -99,7 +99,7 @@ def _check_size(path: Path, nbytes: int) -> None:
 
 
 def _plain_png(path: Path) -> PictureLayout | None:
-    """Read the header of a PNG without a palette and with whole bytes; Pillow would cut its 16-bit colours to 8."""
+    """Read the header of a PNG without a palette and with whole bytes; Pillow reduces its 16-bit colors to 8 bits."""
     with path.open("rb") as file:
         header = file.read(26)
     if len(header) < 26 or not header.startswith(_PNG_START):
@@ -111,7 +111,7 @@ def _plain_png(path: Path) -> PictureLayout | None:
 
 
 def _png_orientation(path: Path) -> int:
-    """Orientation that a PNG states in its eXIf chunk, which may stand before or after the pixels; 1 without one."""
+    """Return the orientation in the eXIf chunk of a PNG, which may precede or follow the pixels; 1 without one."""
     from PIL import Image
 
     with path.open("rb") as file:
@@ -146,7 +146,7 @@ def _picture_errors(path: Path) -> Iterator[None]:
     check_regular(path)
     try:
         with warnings.catch_warnings():
-            # What a header declares is compared with the size of the file instead.
+            # The declared size is compared with the size of the file instead.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             yield
     except (DecrappifyError, Warning):
@@ -157,7 +157,7 @@ def _picture_errors(path: Path) -> Iterator[None]:
         raise FormatError(
             f"{path.name} has too many pixels for one picture ({reason(error)}); save it as a tiled TIFF"
         ) from error
-    except Exception as error:  # Pillow and the codecs raise nearly everything for damaged files
+    except Exception as error:  # Pillow and the codecs raise many exception types for damaged files
         raise_if_limit(error, f"reading {path}")
         raise FormatError(
             f"{path.name} cannot be decoded as PNG, JPEG or BMP ({reason(error)}); it is damaged or another kind of "

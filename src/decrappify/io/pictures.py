@@ -1,4 +1,4 @@
-"""Single image files, and folders of files: a movie, several scenes, or images of their own."""
+"""Movies from single image files and from folders: one movie, several scenes, or separate images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from decrappify.movie import Array, Movie, Plane, Shape5
 
 
 def open_picture(path: str | os.PathLike[str]) -> Movie:
-    """Open one PNG, JPEG or BMP file as a still.
+    """Open a PNG, JPEG or BMP file as a still.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def open_picture(path: str | os.PathLike[str]) -> Movie:
 
 
 class PictureSource:
-    """One image file; the decoded pixels are kept, since its colors are read one by one."""
+    """Pixels of one image file; decoded once and kept, since its channels are read one by one."""
 
     def __init__(self, file: Path, layout: PictureLayout) -> None:
         self._file = file
@@ -69,7 +69,7 @@ class PictureSource:
         return file_version(self._file)
 
     def close(self) -> None:
-        """Forget the decoded pixels."""
+        """Discard the decoded pixels."""
         self._pixels = None
 
     def _decoded(self) -> Array:
@@ -85,16 +85,16 @@ class PictureSource:
 
 
 class GridSource:
-    """Frames, channels and slices from a file each; only the file last read from is open.
+    """Frames, channels and slices stored in a separate file each; only the last read file is open.
 
     Parameters
     ----------
     files : mapping of (t, c, z) to Path
-        Files by their place in the grid; places without a file are missing planes.
+        Files by their position in the grid; positions without a file are missing planes.
     grid : tuple of int
-        Number of places along T, C and Z.
+        Number of positions along T, C and Z.
     open_file : callable
-        Opens one file as a movie; all have the shape and the dtype of `first`.
+        Opens one file as a movie; all must have the shape and dtype of `first`.
     first : Movie
         One of the files, opened.
     """
@@ -114,7 +114,7 @@ class GridSource:
         self.missing = frozenset() if whole else frozenset(p for p in every if self._place(*p)[0] not in self._files)
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read one region from its own file."""
+        """Read one region from its file."""
         place, inside = self._place(t, c, z)
         if place not in self._files:
             return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
@@ -130,12 +130,12 @@ class GridSource:
         return self._guard.paths
 
     def version(self, t: int, c: int, z: int) -> str | None:
-        """Return size, times and inode of the file that holds a plane."""
+        """Return size, times and inode of the file that contains a plane."""
         place, _ = self._place(t, c, z)
         return None if place not in self._files else file_version(self._files[place])
 
     def close(self) -> None:
-        """Release the file last read from."""
+        """Close the last read file."""
         if self._last is not None:
             self._last[1].close()
             self._last = None
@@ -160,7 +160,7 @@ class GridSource:
 
 
 class ClosingSource:
-    """A still that is opened for every read, so that any number of them can be used at once."""
+    """A still that is opened for every read, so that any number of them can be used at the same time."""
 
     def __init__(self, open_file: Callable[[], Movie], movie: Movie) -> None:
         self._open_file = open_file
@@ -178,7 +178,7 @@ class ClosingSource:
             return movie.region(t, c, z, rows, columns)
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing: the file is closed after every read."""
 
 
 def open_folder(
@@ -189,18 +189,18 @@ def open_folder(
     scene_is_chosen: bool = False,
     open_file: Callable[..., Movie],
 ) -> Movie:
-    """Open one scene of a folder, and report what the folder was taken for.
+    """Open one scene of a folder, and report the classification of the folder.
 
     Parameters
     ----------
     path : Path
         The folder.
     scene : int
-        Which of its images.
+        Number of the image.
     folder_as : {"auto", "movie", "images"}
         As for `read_folder`.
     scene_is_chosen : bool
-        Whether the user asked for this scene; otherwise a warning names what is left out.
+        Whether the user chose this scene; otherwise a warning names the other ones.
     open_file : callable
         `decrappify.io.open_movie`.
     """
@@ -213,7 +213,7 @@ def open_folder(
 
 
 def open_folder_scenes(path: Path, *, folder_as: str = "auto", open_file: Callable[..., Movie]) -> list[Movie]:
-    """Open every scene of a folder; its files are closed between reads where they hold one plane."""
+    """Open every scene of a folder; its files are closed between reads if each contains one plane."""
     reading = read_folder(path, folder_as)
     movies: list[Movie] = []
     try:

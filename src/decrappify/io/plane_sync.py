@@ -1,4 +1,4 @@
-"""Synchronize the planes of a growing store with the disk, every few seconds."""
+"""Synchronization of the planes of a growing store with the disk, every few seconds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from decrappify.io.durable import sync_files
 from decrappify.io.journal import Journal
 
-_INTERVAL_S = 5.0  # at most so much work is lost to a power cut
+_INTERVAL_S = 5.0  # most work that a power cut can lose
 
 
 class PlaneSync:
@@ -21,7 +21,7 @@ class PlaneSync:
     n_levels : int
         Its pyramid levels.
     journal : Journal
-        Of its finished planes.
+        Journal of its finished planes.
     """
 
     def __init__(self, store: Path, n_levels: int, journal: Journal) -> None:
@@ -42,6 +42,6 @@ class PlaneSync:
         self._synced_at = time.monotonic()
 
     def run_if_due(self) -> None:
-        """Synchronize if the last time was some seconds ago."""
+        """Synchronize if the last synchronization was more than some seconds ago."""
         if time.monotonic() - self._synced_at > _INTERVAL_S:
             self.run()

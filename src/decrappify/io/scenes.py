@@ -1,4 +1,4 @@
-"""Scenes: the images that one file holds, by number and by name."""
+"""Scenes: the images in one file, by number and by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from decrappify.errors import FormatError, InputError
 from decrappify.io.opening import reading_errors
 
 _LISTED = 12  # scenes named in a message
-_NAME_BYTES = 100  # of a scene name in a file name, which may have 255
+_NAME_BYTES = 100  # of a scene name in a file name (limit: 255)
 
 
 def scenes(source: Any, *, folder_as: str = "auto") -> list[str]:
@@ -34,7 +34,7 @@ def scenes(source: Any, *, folder_as: str = "auto") -> list[str]:
     Returns
     -------
     list of str
-        At least one name; a name or its index is what `open_movie` takes as `scene`. Names are unique: a repeated or
+        At least one name; a name or its index is a valid `scene` of `open_movie`. Names are unique: a repeated or
         absent name is replaced by one that ends in the number of the scene.
 
     Raises
@@ -76,7 +76,7 @@ def unique_names(names: Sequence[str | None]) -> list[str]:
     for number, name in enumerate(clean):
         if not name or name in repeated:
             numbered = f"scene {number}" if not name else f"{name} (scene {number})"
-            while numbered in taken:  # by a scene that has such a name of its own
+            while numbered in taken:  # by a scene that has this name in the file
                 numbered += f" ({number})"
             taken.add(numbered)
             name = numbered
@@ -87,7 +87,7 @@ def unique_names(names: Sequence[str | None]) -> list[str]:
 def scene_outputs(output: str | os.PathLike[str], names: Sequence[str]) -> list[Path]:
     """Return one output path per scene, with the name of the scene before the suffix.
 
-    Characters that a file name cannot hold become ``-``.
+    Characters that are invalid in a file name become ``-``.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def scene_outputs(output: str | os.PathLike[str], names: Sequence[str]) -> list[
     outputs = []
     for number, name in enumerate(plain):
         part = name
-        if lowered[name.lower()] > 1:  # also where file names differ in capitals only
+        if lowered[name.lower()] > 1:  # also if file names differ in case only
             part = f"{name}-{number}"
             while part.lower() in taken:
                 part += f"-{number}"
@@ -120,7 +120,7 @@ def scene_outputs(output: str | os.PathLike[str], names: Sequence[str]) -> list[
 
 
 def several_scenes(names: Sequence[str], what: str) -> str | None:
-    """Return the one line that names the other scenes when the first one is opened unasked; None if there are none.
+    """Return the line that names the other scenes when the first one is opened by default; None if there are none.
 
     >>> several_scenes(["A1", "A2"], "cells.czi")
     "cells.czi holds 2 scenes (A1, A2) and only scene 0 (A1) was opened; choose by scene='A2' (--scene A2), ..."
@@ -135,12 +135,12 @@ def several_scenes(names: Sequence[str], what: str) -> str | None:
 
 
 def scene_index(scene: int | str, names: Sequence[str], what: str) -> int:
-    """Return the number of a scene given by number, by name, or by a number in a string.
+    """Return the number of a scene from its number, its name, or a number in a string.
 
     Parameters
     ----------
     scene : int or str
-        As given by the user.
+        Value from the user.
     names : sequence of str
         Names of all scenes, as `scenes` returns them.
     what : str
@@ -149,7 +149,7 @@ def scene_index(scene: int | str, names: Sequence[str], what: str) -> int:
     Raises
     ------
     InputError
-        If there is no such scene; the message lists those that exist.
+        If the scene does not exist; the message lists the existing ones.
     """
     if isinstance(scene, str):
         if scene in names:
@@ -167,7 +167,7 @@ def scene_index(scene: int | str, names: Sequence[str], what: str) -> int:
 
 
 def _file_name_part(name: str) -> str:
-    """Return a scene name with only the characters and the length that every file system takes."""
+    """Return a scene name with only the characters and the length that every file system accepts."""
     plain = re.sub(r"[^\w.()+ -]+", "-", name).strip(" .")
     return plain.encode()[:_NAME_BYTES].decode(errors="ignore").strip(" .")
 

@@ -1,4 +1,4 @@
-"""Read TIFF of every kind microscopes and ImageJ write, one frame or one region at a time."""
+"""Reader of TIFF files of microscope programs and ImageJ, one frame or one region at a time."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ def open_tiff(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None 
         The file; of an OME-TIFF or Micro-Manager recording in several files, any one; of an NDTiff data set of
         Micro-Manager also its folder.
     scene : int
-        Which image, where the file or set holds several; 0 is the first with planes in this very file.
+        Number of the image, if the file or set has several; 0 is the first with planes in this file.
     axes : str, optional
-        One letter of ``TCZYX`` per dimension longer than 1, in the order of the file, where the file is wrong or
-        silent. Without it, pages that the file says nothing about are frames (T); ``axes="ZYX"`` makes them a Z-stack.
+        One letter of ``TCZYX`` per dimension longer than 1, in the order of the file, if the axes of the file are wrong
+        or absent. By default, pages without axes in the file are frames (T); ``axes="ZYX"`` makes them a Z-stack.
 
     Returns
     -------
     Movie
-        Samples of one pixel (RGB) are channels. Of a pyramid the full resolution is read. Pages are turned upright by
-        the Orientation tag. Planes that were announced and never recorded are in `Movie.missing`; whole time points
+        Samples of one pixel (RGB) are channels. Of a pyramid the full resolution is read. Pages are rotated upright by
+        the Orientation tag. Planes that were announced but never recorded are in `Movie.missing`; whole time points
         (slices, channels) at the end without any plane are left out. Signed integers that ImageJ stores shifted are
-        signed again; of any other gray level calibration the gray levels are read as stored, and its coefficients are
-        kept as ``imagej_calibration`` in the provenance.
+        converted back; with any other gray level calibration the gray levels are read as stored, and its coefficients
+        are kept as ``imagej_calibration`` in the provenance.
 
     Warns
     -----
     UserWarning
-        If fewer planes are there than announced, or files of a set are missing, or values are calibrated.
+        If there are fewer planes than announced, or files of a set are missing, or values are calibrated.
 
     Raises
     ------
     MissingFileError
         If the file does not exist.
     FormatError
-        If it is no TIFF, or cut short, or damaged; also when a damaged frame is read.
+        If it is not a TIFF, or truncated, or damaged; also raised when a damaged frame is read.
     InputError
-        If there is no such scene, or the axes are ambiguous, or `axes` does not fit.
+        If the scene does not exist, the axes are ambiguous, or `axes` does not match the file.
     """
     path = Path(path)
     name = path.name
@@ -72,10 +72,10 @@ def open_tiff(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None 
 
 
 def scene_names(path: Path) -> list[str | None]:
-    """Return the name of every scene, None where the file has no name for it.
+    """Return the name of every scene, None for a scene without a name.
 
     Scenes are the images of OME-XML, positions, mosaic tiles and other series of pages; thumbnails, labels and levels
-    of pyramids are not. Of a set of files those with planes in the file at `path` come first.
+    of pyramids are not. In a set of files those with planes in the file at `path` are first.
     """
     path = _file_of(path)
     with unreadable(path), tifffile_messages():

@@ -1,4 +1,4 @@
-"""How many planes a TIFF file announces: too many for a recording are refused before tifffile makes a list of them."""
+"""Checks of the number of planes that a TIFF file announces, before tifffile creates a list of them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from decrappify.errors import FormatError
 from decrappify.io.ome_reader import announced_axes
 from decrappify.io.tiff_layout import scene_axes
 
-_MOST_SCENES = 10_000  # of a series: each is opened to list it
-_MOST_PLANES = 2_000_000  # of a recording; tifffile makes a list of all that are announced, whatever the file holds
+_MOST_SCENES = 10_000  # of a series; listing opens each of them
+_MOST_PLANES = 2_000_000  # of a recording; tifffile creates a list of all announced planes, present or not
 
 
 def check_micromanager(path: Path, file: Any) -> None:

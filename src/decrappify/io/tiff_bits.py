@@ -14,13 +14,13 @@ _SIGNED: dict[int, tuple[float, np.dtype[Any]]] = {
     2: (-32768.0, np.dtype(np.int16)),
 }
 _SIGNED_FORMAT = 2  # of the tag SampleFormat
-_UNCALIBRATED = 20  # values of ImageJ's "cf" from here on state no gray level calibration
+_UNCALIBRATED = 20  # values of ImageJ's "cf" from here on mean "uncalibrated"
 
 
 def signed_depth(page: Any) -> int | None:
-    """Return the depth of a page of signed integers of 9 to 15 bits, None for any other page.
+    """Return the depth of a page of signed integers of 9 to 15 bits; None for any other page.
 
-    tifffile knows no type for them: it unpacks them as unsigned integers after this.
+    tifffile has no type for them: after this it unpacks them as unsigned integers.
     """
     bits = page.bitspersample
     if page.sampleformat != _SIGNED_FORMAT or not isinstance(bits, int) or not 8 < bits < 16:
@@ -30,10 +30,10 @@ def signed_depth(page: Any) -> int | None:
 
 
 def use_whole_words(page: Any) -> None:
-    """Let tifffile read 9 to 15 bits from words of 16 bits, where a page stores them so.
+    """Set tifffile to read 9 to 15 bits from words of 16 bits, if a page stores them so.
 
-    The TIFF specification packs such samples without gaps; several camera programs write one per 16-bit word beside a
-    BitsPerSample of 10, 12 or 14. Only the number of stored bytes tells them apart.
+    The TIFF specification packs such samples without gaps; several camera programs write one per 16-bit word with a
+    BitsPerSample of 10, 12 or 14. Only the number of stored bytes distinguishes the two.
     """
     if not isinstance(page.bitspersample, int) or not 8 < page.bitspersample < 16 or page.compression != 1:
         return
@@ -56,10 +56,9 @@ def extended_sign(values: Array, bits: int) -> Array:
 
 
 def signed_dtype(imagej: Mapping[str, Any], dtype: np.dtype[Any]) -> np.dtype[Any] | None:
-    """Return the signed type of values that ImageJ stores shifted to unsigned ones, None for any other file.
+    """Return the signed type of values that ImageJ stores shifted to unsigned ones; None for any other file.
 
-    ImageJ has no signed integers: it stores value + 32768 and states the straight line ``c0=-32768``, ``c1=1`` that
-    leads back.
+    ImageJ has no signed integers: it stores value + 32768 and states the inverse as the line ``c0=-32768``, ``c1=1``.
     """
     if dtype.kind != "u" or dtype.itemsize not in _SIGNED:
         return None
@@ -68,7 +67,7 @@ def signed_dtype(imagej: Mapping[str, Any], dtype: np.dtype[Any]) -> np.dtype[An
 
 
 def shifted_back(values: Array, signed: np.dtype[Any]) -> Array:
-    """Return stored unsigned values as the signed ones that ImageJ shows.
+    """Convert stored unsigned values to the signed ones that ImageJ displays.
 
     >>> shifted_back(np.array([0, 32768], np.uint16), np.dtype(np.int16)).tolist()
     [-32768, 0]
@@ -79,7 +78,7 @@ def shifted_back(values: Array, signed: np.dtype[Any]) -> Array:
 
 
 def calibration(imagej: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return ImageJ's calibration of gray levels, None where there is none, or one that changes nothing.
+    """Return ImageJ's calibration of gray levels; None if absent or the identity.
 
     Returns
     -------

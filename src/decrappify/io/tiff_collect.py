@@ -1,4 +1,4 @@
-"""Collect the metadata of an opened TIFF file from every program that wrote some, the most reliable first."""
+"""Metadata of an opened TIFF file, merged from all programs that wrote some, the most reliable first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _GATAN = (65003, 65004, 65009, 65010)
 
 
 def collected_metadata(file: Any, series: Any, layout: Layout) -> TiffMetadata:
-    """Return the metadata of a series of a file, OME-XML aside.
+    """Return the metadata of a series of a file, except OME-XML.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def collected_metadata(file: Any, series: Any, layout: Layout) -> TiffMetadata:
 
     Notes
     -----
-    Programs that state their own metadata come first, then ImageJ's words, then tifffile's, then the resolution tags.
+    Programs with metadata of their format come first, then ImageJ's metadata, tifffile's, and the resolution tags.
     """
     sizes = layout.sizes
     found = [metadata for metadata in _of_programs(file, series, layout) if metadata is not None]
@@ -103,7 +103,7 @@ def _of_programs(file: Any, series: Any, layout: Layout) -> Iterator[TiffMetadat
 
 
 def _attempt(read: Callable[[], Any]) -> Any:
-    """Return what a parser of metadata returns, None if it fails: the pixels are not affected."""
+    """Return the result of a metadata parser, None if it fails: the pixels are not affected."""
     try:
         with damage_errors("the metadata", ""):
             return read()
@@ -176,7 +176,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _constant_labels(labels: Any, axes: str, sizes: Mapping[str, int]) -> list[str]:
-    """Return ImageJ's slice labels as channel names, where every slice of a channel has the same one."""
+    """Return ImageJ's slice labels as channel names, if all slices of a channel have the same label."""
     n_channels = sizes.get("C", 1)
     leading = [axis for axis in axes if axis in "TCZ"]
     if n_channels < 2 or not isinstance(labels, list) or "C" not in leading:

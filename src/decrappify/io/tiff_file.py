@@ -1,4 +1,4 @@
-"""Open a TIFF file and find its scenes: images of OME-XML, positions, mosaic tiles and other series."""
+"""Opening of a TIFF file and its scenes: images of OME-XML, positions, mosaic tiles and other series."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ class Scene(NamedTuple):
     Attributes
     ----------
     name : str or None
-        As the file names it.
+        Name in the file.
     image : int or None
         Number of its element in the OME-XML.
     series : int
-        Number of tifffile's series, where OME-XML does not lead to the pages.
+        Number of tifffile's series, if OME-XML does not lead to the pages.
     fixed : dict
-        Indices along the axes of that series that tell scenes apart.
+        Indices along the axes of that series that distinguish scenes.
     """
 
     name: str | None
@@ -62,7 +62,7 @@ class Scene(NamedTuple):
 
 
 class OpenedSeries(NamedTuple):
-    """The pages of one scene, and the open file that holds them."""
+    """The pages of one scene, and the open file that contains them."""
 
     file: Any
     series: Any
@@ -71,7 +71,7 @@ class OpenedSeries(NamedTuple):
 
 
 class TiffDocument:
-    """An open TIFF file with its OME-XML, which may lie in a neighboring file.
+    """An open TIFF file with its OME-XML, which may be in a neighboring file.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class TiffDocument:
     scenes : list of Scene
         At least one; those with planes in this file first.
     notes : list of str
-        What a user should know about the file, one line each.
+        Notes about the file for the user, one line each.
     """
 
     def __init__(self, path: Path) -> None:
@@ -91,12 +91,12 @@ class TiffDocument:
         check_regular(path)
         self.file = tifffile.TiffFile(path)
         if self.file.is_scanimage:
-            # tifffile takes the pages of ScanImage for equally spaced and leaves out the last where they are.
+            # tifffile assumes that the pages of ScanImage are equally spaced, and leaves out the last one if they are.
             self.file.close()
             self.file = tifffile.TiffFile(path, is_scanimage=False)
         try:
             check_micromanager(path, self.file)
-            if self.file.is_micromanager:  # whose other files tifffile opens by the names it expects
+            if self.file.is_micromanager:  # tifffile opens the other files by the names it expects
                 check_regular_files(path.parent, (entry.name for entry in path.parent.iterdir()))
             self._uuid: str | None = None
             self.root = self._find_root()
@@ -113,7 +113,7 @@ class TiffDocument:
         return None if scene.image is None else self._images[scene.image]
 
     def open(self, scene: Scene, number: int) -> OpenedSeries:
-        """Open the pages of a scene, by the OME-XML if it leads to them, else by what tifffile finds.
+        """Open the pages of a scene, by the OME-XML if it leads to them, else by tifffile's series.
 
         Raises
         ------
@@ -196,7 +196,7 @@ class TiffDocument:
         return scenes
 
     def _positions(self, kind: str, indices: list[dict[str, int]]) -> tuple[list[str | None], list[int]]:
-        """Names of the scenes of a series, and their order: the positions of this very file first."""
+        """Return the names of the scenes of a series, and their order: the positions of this file first."""
         count = len(indices)
         labels = [scene_label(fixed) if count > 1 else None for fixed in indices]
         if kind not in ("mmstack", "ndtiff") or any(set(fixed) != {"R"} for fixed in indices):
@@ -204,7 +204,7 @@ class TiffDocument:
         metadata = self.file.micromanager_metadata or {}
         summary, index = metadata.get("Summary") or {}, metadata.get("IndexMap")
         own = sorted({int(position) for position in index[:, 3]}) if index is not None else []
-        first = own[0] if own and own[-1] >= count else 0  # without its other files a set is cut down to its own
+        first = own[0] if own and own[-1] >= count else 0  # without its other files a set is reduced to this file
         total = max(count + first, int(summary.get("Positions") or 1))
         if total > 1:
             names = position_names(summary, total)
@@ -223,12 +223,12 @@ class TiffDocument:
 
 @contextmanager
 def tifffile_messages() -> Iterator[list[str]]:
-    """Collect what tifffile would log; the state of the file is reported in one line of ours.
+    """Collect what tifffile would log; the state of the file is reported in one line of this package instead.
 
     Raises
     ------
     OSError
-        If the system could not read a file. tifffile logs that too, and leaves out the pages it did not read.
+        If the system could not read a file. tifffile logs that too, and skips the pages it did not read.
     """
     log = logging.getLogger("tifffile")
     messages: list[str] = []
@@ -239,18 +239,18 @@ def tifffile_messages() -> Iterator[list[str]]:
 
     log.addFilter(keep)
     try:
-        with np.errstate(all="ignore"):  # zeros in the tags of a damaged file are divided by
+        with np.errstate(all="ignore"):  # a damaged file may cause divisions by zero
             yield messages
     finally:
         log.removeFilter(keep)
     for number in (int(found[1]) for found in map(_SYSTEM_ERROR.search, messages) if found):
-        if number != errno.ENOENT:  # a missing file of a set has its own message
+        if number != errno.ENOENT:  # a missing file of a set has a separate message
             raise OSError(number, os.strerror(number))
 
 
 @contextmanager
 def opened_file(page: Any) -> Iterator[Any]:
-    """Open the file of a page for as long as it is read; tifffile leaves the other files of a set closed."""
+    """Open the file of a page while it is read; tifffile keeps the other files of a set closed."""
     handle = page.parent.filehandle
     was_closed = handle.closed
     if was_closed:
@@ -263,12 +263,12 @@ def opened_file(page: Any) -> Iterator[Any]:
 
 
 def listed_names(names: list[str]) -> str:
-    """Return up to three names in one line, and how many more there are."""
+    """Return up to three names in one line, and the number of further ones."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _scene_series(all_series: list[Any]) -> list[tuple[int, Any]]:
-    """Leave out thumbnails, labels and overviews."""
+    """Return the series without thumbnails, labels and overviews."""
     numbered = list(enumerate(all_series))
     kept = [
         (number, series)
@@ -279,7 +279,7 @@ def _scene_series(all_series: list[Any]) -> list[tuple[int, Any]]:
 
 
 def _ome_text(file: Any) -> str | None:
-    """Return the OME-XML of a file: in any ImageDescription of its first page, else of another page."""
+    """Return the OME-XML of a file: from any ImageDescription of its first page, else of another page."""
     if not len(file.pages):
         return None
     first = next((text for text in _descriptions(file.pages.first) if parse_ome(text) is not None), None)
@@ -301,9 +301,9 @@ def _descriptions(page: Any) -> list[str]:
 
 
 def ndtiff_file(folder: Path) -> Path | None:
-    """Return the first file of an NDTiff data set in a folder, None where there is none.
+    """Return the first file of an NDTiff data set in a folder, None if there is none.
 
-    Its index lies in the folder itself, or in "Full resolution" where the set has coarser levels.
+    Its index lies in the folder, or in "Full resolution" if the set has coarser levels.
     """
     for index in (folder / name for name in NDTIFF_INDEXES):
         if index.is_file():

@@ -1,4 +1,4 @@
-"""Where each plane of a TIFF movie lies: the axes of its pages, and the planes that were not recorded."""
+"""Layout of the planes of a TIFF movie: the axes of its pages, and the planes that were not recorded."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Layout:
     axes : str
         One letter per dimension, slowest first: T, C, Z, Y, X, S (samples), and those of `fixed`.
     shape : tuple of int
-        Sizes as announced by the file.
+        Sizes announced by the file.
     fixed : dict
-        Indices along the axes that tell scenes apart.
+        Indices along the axes that distinguish scenes.
     sizes : dict
-        Sizes as opened, by axis: those in `shape`, without what was never recorded at the end.
+        Sizes as opened, by axis: those in `shape`, without steps at the end that were never recorded.
     missing : set of (t, c, z)
         Planes within `sizes` that were not recorded; c counts channels, not samples.
     announced : dict
-        Sizes that the file announces, of axes that end before.
+        Announced sizes of the axes that end earlier.
     """
 
     axes: str
@@ -55,7 +55,7 @@ class Layout:
 
 
 def scene_axes(axes: str, kind: str) -> str:
-    """Return the axes of a series that tell scenes apart: positions and mosaic tiles.
+    """Return the axes of a series that distinguish scenes: positions and mosaic tiles.
 
     >>> scene_axes("TRCYX", "mmstack"), scene_axes("PTYX", "ome")
     ('R', '')
@@ -64,7 +64,7 @@ def scene_axes(axes: str, kind: str) -> str:
 
 
 def scene_indices(axes: str, shape: Sequence[int], kind: str) -> list[dict[str, int]]:
-    """Return the indices along the scene axes of every scene of a series; one empty entry where there are none."""
+    """Return the indices along the scene axes of every scene of a series; one empty entry without scene axes."""
     letters = scene_axes(axes, kind)
     sizes = dict(zip(axes, shape, strict=True))
     return [dict(zip(letters, index, strict=True)) for index in product(*(range(sizes[axis]) for axis in letters))]
@@ -85,16 +85,16 @@ def named_axes(found: str, shape: tuple[int, ...], given: str | None, fixed: Map
     shape : tuple of int
         Sizes.
     given : str, optional
-        Axes that the user names, without those of `fixed`.
+        Axes named by the user, without those of `fixed`.
     fixed : mapping
-        Indices along the axes that tell scenes apart.
+        Indices along the axes that distinguish scenes.
     name : str
         File name for messages.
 
     Raises
     ------
     InputError
-        If the axes are unknown, or `given` does not fit.
+        If the axes are unknown, or `given` does not match.
     """
     own = [position for position, axis in enumerate(found) if axis not in fixed]
     if given is not None:
@@ -115,7 +115,7 @@ def named_axes(found: str, shape: tuple[int, ...], given: str | None, fixed: Map
 def without_single_axes(
     axes: str, shape: tuple[int, ...], fixed: Mapping[str, int], given: str | None
 ) -> tuple[str, tuple[int, ...], str | None]:
-    """Return axes, sizes and the axes that the user names without unnamed ones of size 1, as of arrays (Y, X, 1).
+    """Return axes, sizes and the user's axes without unnamed axes of size 1, as of arrays (Y, X, 1).
 
     >>> without_single_axes("QYXQ", (5, 20, 24, 1), {}, "TYXC")
     ('QYX', (5, 20, 24), 'TYX')
@@ -131,7 +131,7 @@ def without_single_axes(
 
 
 def announced_layout(axes: str, sizes: Sequence[int], n_pages: int) -> tuple[str, tuple[int, ...]] | None:
-    """Return axes and sizes of pages that end before what was announced, shortened along the slowest axis.
+    """Return axes and sizes of pages that end before the announced number, shortened along the slowest axis.
 
     Parameters
     ----------
@@ -140,12 +140,12 @@ def announced_layout(axes: str, sizes: Sequence[int], n_pages: int) -> tuple[str
     sizes : sequence of int
         Announced sizes.
     n_pages : int
-        Pages that are there; the last step of the slowest axis may be incomplete.
+        Existing pages; the last step of the slowest axis may be incomplete.
 
     Returns
     -------
     (str, tuple of int) or None
-        Without axes of size 1; None where as many pages or more are there as were announced.
+        Without axes of size 1; None if at least as many pages exist as announced.
 
     Examples
     --------
@@ -163,7 +163,7 @@ def announced_layout(axes: str, sizes: Sequence[int], n_pages: int) -> tuple[str
 
 
 def mark_missing(layout: Layout, leading: str, is_there: Callable[[int], bool], *, trim: bool) -> None:
-    """Find the planes that were not recorded, and leave out the steps at the end of which no plane was.
+    """Find the planes that were not recorded, and remove steps at the end without any plane.
 
     Parameters
     ----------
@@ -172,9 +172,9 @@ def mark_missing(layout: Layout, leading: str, is_there: Callable[[int], bool], 
     leading : str
         Axes along which pages follow each other.
     is_there : callable
-        Whether the page of this number was recorded.
+        Returns whether the page of this number was recorded.
     trim : bool
-        Whether steps without any plane at the end of an axis are left out.
+        Whether steps without any plane at the end of an axis are removed.
     """
     free = [axis for axis in leading if axis not in layout.fixed]
     sizes = [layout.sizes[axis] for axis in free]
@@ -196,14 +196,14 @@ def mark_missing(layout: Layout, leading: str, is_there: Callable[[int], bool], 
 
 
 def recorded_note(name: str, layout: Layout, lost: Sequence[str] = ()) -> str | None:
-    """Return one line on the planes of a movie that are not there, None where all are.
+    """Return one line on the absent planes of a movie, None if it is complete.
 
     Parameters
     ----------
     name : str
         File name.
     layout : Layout
-        As `mark_missing` leaves it.
+        As set by `mark_missing`.
     lost : sequence of str
         Files of the same set that are missing.
     """

@@ -1,4 +1,4 @@
-"""Pixel size, frame interval and channels from the words of ImageJ, tifffile and plain TIFF files."""
+"""Parsers of pixel size, frame interval and channels in the metadata of ImageJ, tifffile and plain TIFF files."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 from decrappify.io.units import to_micrometres, to_seconds
 from decrappify.movie import PixelSize
 
-# 600 dots per inch and coarser (72, 96, 300, "1") are what picture programs write for printing.
+# 600 dots per inch and coarser (72, 96, 300, "1") are written by image programs for printing.
 _PRINT_PIXEL_UM = 42.0
 _PRINT_DOTS = frozenset({72, 75, 96, 100, 150, 200, 300, 600, 1200})
 _PLAUSIBLE_UM = (1e-5, 1e5)  # from electron microscopes to whole-animal scanners
 SAMPLE_COLORS = {"R": "FF0000", "G": "00FF00", "B": "0000FF"}
 _PRINT_UNITS = {2: "inch", 3: "cm"}
-_TIFF_UNITS = {**_PRINT_UNITS, 4: "mm", 5: "um"}  # the last two by an extension
+_TIFF_UNITS = {**_PRINT_UNITS, 4: "mm", 5: "um"}  # the last two are an extension
 
 
 @dataclass(slots=True)
 class TiffMetadata:
-    """What a file states about its pixels; None and empty where it states nothing."""
+    """Metadata of the pixels in a file; None and empty if not stated."""
 
     pixel_size_um: PixelSize = (None, None, None)
     frame_interval_s: float | None = None
@@ -33,9 +33,9 @@ class TiffMetadata:
 
 
 def merged(*sources: TiffMetadata) -> TiffMetadata:
-    """Return one metadata from several, the first that states something counts for each item.
+    """Merge several metadata into one; for each item the first that states it counts.
 
-    Y and X are taken together, and a spacing without a unit is superseded by any pixel size.
+    Y and X are merged together, and a spacing without a unit is superseded by any pixel size.
     """
     result = TiffMetadata()
     for source in sources:
@@ -53,9 +53,9 @@ def merged(*sources: TiffMetadata) -> TiffMetadata:
 
 
 def read_imagej(properties: Mapping[str, Any], tags: Any, n_channels: int) -> TiffMetadata:
-    """Return the metadata of an ImageJ file, or of tifffile's own, which takes over ImageJ's words.
+    """Return the metadata of an ImageJ file, or of tifffile's format, which uses ImageJ's keys.
 
-    ImageJ's unit counts for all axes; ``yunit`` and ``zunit`` are present where others differ.
+    ImageJ's unit applies to all axes; ``yunit`` and ``zunit`` are present if others differ.
     """
     unit = properties.get("unit")
     if unit is None:
@@ -65,7 +65,7 @@ def read_imagej(properties: Mapping[str, Any], tags: Any, n_channels: int) -> Ti
         size_y, size_x = (_imagej_size(tags, axis, str(units[axis])) for axis in "YX")
         spacing = properties.get("spacing")
         metadata = TiffMetadata(pixel_size_um=(to_micrometres(spacing, str(units["Z"])), size_y, size_x))
-        of_prints = str(unit).strip().lower() in _PRINT_UNITS.values()  # sizes that were refused
+        of_prints = str(unit).strip().lower() in _PRINT_UNITS.values()  # sizes that were rejected
         dots = {} if of_prints else {axis: _units_per_dot(tags, axis) for axis in "YX"}
         metadata.unitless_spacing = spacing_without_unit({"Z": spacing, **dots}, metadata)
     interval = properties.get("finterval")
@@ -90,7 +90,7 @@ def read_plain(tags: Any) -> TiffMetadata:
 
 
 def spacing_without_unit(values: Mapping[str, object], known: TiffMetadata) -> dict[str, float]:
-    """Return the numbers above 0, other than 1, of axes whose physical size is not known."""
+    """Return the values above 0, other than 1, of axes with unknown physical size."""
     sizes = dict(zip("TZYX", (known.frame_interval_s, *known.pixel_size_um), strict=True))
     spacing = {}
     for axis, value in values.items():
@@ -104,16 +104,17 @@ def spacing_without_unit(values: Mapping[str, object], known: TiffMetadata) -> d
 
 
 def sample_names(samples: int) -> list[str]:
-    """Name the samples of one pixel: R, G and B, whatever else there is by number."""
+    """Return the names of the samples of one pixel: R, G and B, other numbers of samples by index."""
     return ["R", "G", "B"] if samples == 3 else [f"C{i}" for i in range(samples)]
 
 
 def _imagej_size(tags: Any, axis: str, unit: str) -> float | None:
-    """Pixel size where the unit of the description stands beside that of the ResolutionUnit tag.
+    """Return the pixel size if the description and the ResolutionUnit tag both state a unit.
 
-    ImageJ writes its own unit and no unit in the tag. Micro-Manager, and programs after it, write "um" and pixels per
-    centimeter, which ImageJ reads as that (``FileOpener.decodeDescriptionString``). Others write ImageJ's unit and
-    leave inch or cm in the tag by default. Where one of both readings is no size of a microscope, the other holds.
+    ImageJ writes its unit, and no unit in the tag. Micro-Manager, and programs derived from it, write "um" and pixels
+    per centimeter, which ImageJ reads accordingly (``FileOpener.decodeDescriptionString``). Others write ImageJ's unit
+    and leave inch or cm in the tag by default. If one of the readings is implausible for a microscope, the other is
+    used.
     """
     by_text, by_tag = to_micrometres(_units_per_dot(tags, axis), unit), _tag_size(tags, axis)
     if by_text is None or by_tag is None:
@@ -125,7 +126,7 @@ def _imagej_size(tags: Any, axis: str, unit: str) -> float | None:
 
 
 def _tag_size(tags: Any, axis: str) -> float | None:
-    """Pixel size by the resolution tags alone, None for print settings."""
+    """Return the pixel size from the resolution tags alone, None for print settings."""
     unit = _TIFF_UNITS.get(int(tags.valueof("ResolutionUnit", default=2)))
     size = to_micrometres(_units_per_dot(tags, axis), unit)
     return None if size is None or (unit in _PRINT_UNITS.values() and size > _PRINT_PIXEL_UM) else size

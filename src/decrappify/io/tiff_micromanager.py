@@ -1,4 +1,4 @@
-"""Micro-Manager recordings: what the summary and the metadata of their planes state, and their positions."""
+"""Parsers of Micro-Manager metadata: the summary, the metadata of planes, and the positions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_micromanager(
 
     Notes
     -----
-    An interval of 0 means "as fast as possible": the elapsed times of the planes state it then.
+    An interval of 0 means "as fast as possible": it is then computed from the elapsed times of the planes.
     """
     size = next(
         (
@@ -83,7 +83,7 @@ def _label(entry: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return the value of an entry, which later versions wrap with its type."""
+    """Return the value of an entry, which later versions wrap together with its type."""
     if isinstance(value, Mapping):
         return value.get("scalar", value.get("PropVal"))
     return value

@@ -1,4 +1,4 @@
-"""The pages of one scene of a TIFF file: their layout, which were recorded, and whether the file is complete."""
+"""Pages of one scene of a TIFF file: layout, recorded pages, and completeness of the file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from decrappify.io.tiff_scanimage import scanimage_layout
 
 _IMAGEJ_ORDER = {"ctz": "ZTC", "zct": "TCZ", "ztc": "CTZ", "tcz": "ZCT", "tzc": "CZT"}
 _BEYOND = re.compile(r"invalid page offset (\d+)")
-_FLAT = frozenset({"generic", "uniform", "imagej"})  # kinds whose pages may have an order stated elsewhere
+_FLAT = frozenset({"generic", "uniform", "imagej"})  # kinds with a page order that may be stated elsewhere
 
 
 def series_layout(
@@ -32,18 +32,18 @@ def series_layout(
     series : tifffile.TiffPageSeries
         The series.
     fixed : dict
-        Indices along the axes of the series that tell scenes apart.
+        Indices along the axes of the series that distinguish scenes.
     image : Element or None
         Image of the OME-XML that describes the series.
     given : str, optional
-        Axes that the user names.
+        Axes named by the user.
     name : str
         File name for messages.
 
     Raises
     ------
     InputError
-        If the axes are unknown, or `given` does not fit.
+        If the axes are unknown, or `given` does not match.
     """
     axes, shape, given = without_single_axes(series.axes, series.shape, fixed, given)
     n_free = len(axes) - len(fixed)
@@ -64,7 +64,7 @@ def series_layout(
 
 
 def refuse_cut_short(path: Path, file: Any, series: Any, messages: Iterable[str]) -> bool:
-    """Raise if bytes are missing: a page is announced beyond the end of the file, or ends there.
+    """Raise FormatError if bytes are missing: a page is announced beyond the end of the file, or ends there.
 
     Parameters
     ----------
@@ -75,22 +75,22 @@ def refuse_cut_short(path: Path, file: Any, series: Any, messages: Iterable[str]
     series : tifffile.TiffPageSeries
         The series.
     messages : iterable of str
-        What tifffile has logged while it read the pages.
+        Messages that tifffile logged while it read the pages.
 
     Returns
     -------
     bool
-        Whether the program that wrote the file did not close it: the next page is announced right at its end.
+        Whether the writer did not close the file: the next page is announced exactly at its end.
 
     Raises
     ------
     FormatError
-        If so.
+        If bytes are missing.
 
     Notes
     -----
-    A recording that was aborted or split has fewer pages than its header announces, and all of them whole: it is not
-    refused.
+    A recording that was aborted or split has fewer pages than its header announces, but all of them are complete: no
+    error is raised.
     """
     pages = [page for page in series.pages if page is not None]
     sizes = {page.parent.filehandle.size for page in pages}
@@ -109,7 +109,7 @@ def refuse_cut_short(path: Path, file: Any, series: Any, messages: Iterable[str]
 
 
 def refuse_missing_bytes(path: Path, page: Any) -> None:
-    """Raise FormatError if the data of a page end behind the end of its file."""
+    """Raise FormatError if the data of a page end beyond the end of its file."""
     parts = zip(page.dataoffsets, page.databytecounts, strict=False)
     end = max((offset + count for offset, count in parts), default=0)
     size = page.parent.filehandle.size
@@ -121,19 +121,19 @@ def refuse_missing_bytes(path: Path, page: Any) -> None:
 
 
 def is_stacked(series: Any) -> bool:
-    """Whether one page describes several planes that follow each other."""
+    """Return whether one page describes several consecutive planes."""
     return len(series.pages) == 1 and math.prod(series.shape) > math.prod(series.keyframe.shape)
 
 
 def keyframes(series: Any) -> list[Any]:
-    """Return the pages from which tifffile takes how the others are stored: one, or one per file or page."""
+    """Return the pages from which tifffile reads the storage format of the others: one, or one per file or page."""
     if series.kind not in ("generic", "ome", "mmstack", "ndtiff", "lsm"):
         return [series.keyframe]
     return list({id(page.keyframe): page.keyframe for page in series.pages if page is not None}.values())
 
 
 def is_recorded(series: Any, number: int) -> bool:
-    """Whether the page of this number is there and has data."""
+    """Return whether the page of this number exists and has data."""
     if number >= len(series.pages):
         return False
     if series.kind not in ("ome", "mmstack", "ndtiff", "lsm"):  # the others do not skip pages
@@ -145,7 +145,7 @@ def is_recorded(series: Any, number: int) -> bool:
 
 
 def _stated_order(file: Any, series: Any, image: Element | None) -> tuple[str, tuple[int, ...], tuple[int, ...]] | None:
-    """Axes, sizes and announced sizes of pages whose order tifffile does not find, or that end before."""
+    """Return axes, sizes and announced sizes of pages with an order unknown to tifffile, or that end early."""
     n_pages, page = len(series.pages), series.keyframe
     if series.kind not in _FLAT or is_stacked(series) or not set(page.axes) <= set("YXS"):
         return None
@@ -170,7 +170,7 @@ def _stated_order(file: Any, series: Any, image: Element | None) -> tuple[str, t
 
 
 def _micromanager_order(file: Any) -> tuple[str, tuple[int, ...]] | None:
-    """Order of the pages of an image stack whose index was never written, as the program was stopped."""
+    """Return the order of the pages of an image stack without an index, because the program was stopped."""
     summary = (file.micromanager_metadata or {}).get("Summary") or {}
     sizes = _announced_by_micromanager(file)
     if set(sizes) != set("TZC") or int(summary.get("Positions") or 1) > 1:
@@ -205,7 +205,7 @@ def _refuse_cut_stack(path: Path, file: Any, series: Any, pages: list[Any]) -> N
     announced = (file.imagej_metadata or {}).get("images", 0) if file.is_imagej and series.kind != "imagej" else 0
     page = pages[0]
     if announced > 1 and len(pages) == 1 and page.is_final and page.offset < page.dataoffsets[0]:
-        # One page describes them all, one after another: bytes behind the first plane are a part of the second.
+        # One page describes all planes, one after another: bytes behind the first plane belong to the second.
         end = page.dataoffsets[0] + page.nbytes
         if file.filehandle.size > end:
             raise FormatError(f"{path} is cut short: 1 of {announced} frames is whole; copy it again")

@@ -1,4 +1,4 @@
-"""ScanImage recordings: the order of their pages, frame rate, field of view and channels."""
+"""Parser of ScanImage metadata: page order, frame rate, field of view and channels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from decrappify.io.tiff_metadata import TiffMetadata
 from decrappify.io.tiff_vendors import named_color
 from decrappify.io.units import to_micrometres, to_seconds
 
-_OLDER = {  # key of ScanImage 3 (state.) and 4 to the key of the present versions
+_OLDER = {  # keys of ScanImage 3 (state.) and 4 to the keys of the present versions
     "SI.hRoiManager.scanFrameRate": ("state.acq.frameRate", "SI4.scanFrameRate", "SI5.scanFrameRate"),
     "SI.hChannels.channelSave": ("SI4.channelsSave", "SI5.channelsSave"),
     "SI.hStackManager.numSlices": ("state.acq.numberOfZSlices", "SI4.stackNumSlices", "SI5.stackNumSlices"),
@@ -44,7 +44,7 @@ def scanimage_settings(words: Mapping[str, Any]) -> dict[str, Any]:
 def scanimage_layout(settings: Mapping[str, Any], n_pages: int) -> tuple[str, tuple[int, ...]]:
     """Return the axes and shape of the pages, slowest first; channels are interleaved.
 
-    The last time point may be incomplete: the product of the shape is then above `n_pages`.
+    The last time point may be incomplete: then the product of the shape exceeds `n_pages`.
 
     >>> scanimage_layout({"SI.hChannels.channelSave": [1, 2]}, 40)
     ('TC', (20, 2))
@@ -60,16 +60,16 @@ def scanimage_layout(settings: Mapping[str, Any], n_pages: int) -> tuple[str, tu
     if slices <= 1:
         return "TC", (planes, n_c)
     if flyback and planes % slices and planes % (slices + flyback) == 0:
-        slices += flyback  # the frames of the returning objective are in the file
+        slices += flyback  # the frames of the flyback are in the file
     if repeats > 1 and planes <= slices * repeats:
         return "ZTC", (slices, repeats, n_c)
-    if repeats > 1:  # volumes of slices of several frames: more axes than there are
+    if repeats > 1:  # volumes of slices of several frames would need more axes
         return "TC", (planes, n_c)
     return "TZC", (math.ceil(planes / slices), slices, n_c)
 
 
 def read_scanimage(settings: Mapping[str, Any], axes: str, height: int, width: int) -> TiffMetadata:
-    """Return what the settings state about a recording whose pages have the order `axes` and this size in pixels."""
+    """Return the metadata of a recording with the page order `axes` and this size in pixels."""
     volumes = axes.startswith("TZ")
     rate = _float(settings, "SI.hRoiManager.scanVolumeRate") if volumes else None
     if not rate:

@@ -1,4 +1,4 @@
-"""Frames of one scene of a TIFF file."""
+"""Frames of one scene of a TIFF file, read on access."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ _ORIENTATION = 274
 
 
 class TiffSource:
-    """Frames of one scene; may be pickled, and reopens its file in a forked process.
+    """Frames of one scene; can be pickled, and reopens its file in a forked process.
 
     Attributes
     ----------
     missing : frozenset of (t, c, z)
         Planes that were never recorded.
     metadata : TiffMetadata
-        What the file states.
+        Metadata in the file.
     notes : list of str
-        What a user should know about the file, one line each.
+        Notes about the file for the user, one line each.
     scene_names : list of (str or None)
-        As the function of this name of `decrappify.io.tiff` returns it.
+        Same as the result of `decrappify.io.tiff.scene_names`.
     """
 
     def __init__(self, path: Path, *, scene: int = 0, axes: str | None = None) -> None:
@@ -77,7 +77,7 @@ class TiffSource:
         """Read one region as a (Y, X) array; of a compressed file, only the strips or tiles under it are decoded."""
         if (t, c, z) in self.missing:
             return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
-        if self._process != os.getpid():  # a forked process shares the file's position with its parent
+        if self._process != os.getpid():  # a forked process shares the file position with its parent
             self._open()
             self._guard.check()
         channel, sample = divmod(c, self._n_samples)
@@ -99,12 +99,12 @@ class TiffSource:
         return self._guard.paths
 
     def version(self, t: int, c: int, z: int) -> str | None:
-        """Return size, times and inode of the file that holds a plane."""
+        """Return size, times and inode of the file that contains a plane."""
         index = {"T": t, "C": c // self._n_samples, "Z": z, "S": c % self._n_samples}
         return file_version(self._path_of(index))
 
     def close(self) -> None:
-        """Close the file; also done when the source is no longer used."""
+        """Close the file; also called when the source is garbage-collected."""
         if self._closing is not None:
             self._closing()
 
@@ -160,10 +160,10 @@ class TiffSource:
         self._sizes = self._layout.sizes
         self._n_samples = self._sizes.get("S", 1)
         if self._n_samples == 4 and page.photometric in _COLOUR and page.planarconfig == 1 and page.extrasamples:
-            self._n_samples = 3  # the fourth is transparency; in planes of its own it may as well be a fourth frame
+            self._n_samples = 3  # the fourth is transparency; as a separate plane it may also be a fourth frame
         self._leading, self._page_axes = self._axes[: -page.ndim], self._axes[-page.ndim :]
         n_planes = math.prod(self._layout.shape[: len(self._leading)])
-        # Not so where the user names axes under which a plane runs over many pages, as in an array (Y, X, T).
+        # Except if the axes of the user spread a plane over many pages, as in an array (Y, X, T).
         self._pages_are_planes = set("YX") <= set(self._page_axes) and self._layout.shape[-page.ndim :] == page.shape
         self._one_page_a_plane = self._pages_are_planes and not is_stacked(series)
         whole = self._layout.shape == series.shape and len(series.pages) == n_planes
@@ -171,7 +171,7 @@ class TiffSource:
         self._series_is_whole = whole
 
     def _doubt_of_frames(self) -> list[str]:
-        """Return a note where the file names no axes and its frames would be narrow, as of an array (Y, X, T)."""
+        """Return a note if the file names no axes and its frames would be narrow, as of an array (Y, X, T)."""
         if self._given_axes is not None or not set("QI") & set(self._series.axes) or len(self._layout.shape) != 3:
             return []
         try:
@@ -234,7 +234,7 @@ class TiffSource:
             n_pixels = n_channels // len(parts)
             metadata.channel_names = parts if n_pixels == 1 else [f"C{c} {p}" for c in range(n_pixels) for p in parts]
             metadata.channel_colors = [SAMPLE_COLORS.get(part) for part in parts] * n_pixels
-        # A recording that ended before its last channels still names them all.
+        # A recording that ended before its last channels still contains all channel names.
         metadata.channel_names = metadata.channel_names[:n_channels]
         metadata.channel_colors = metadata.channel_colors[:n_channels]
         z, y, x = metadata.pixel_size_um
@@ -254,7 +254,7 @@ class TiffSource:
         return int(value) if isinstance(value, int) else 1
 
     def _guard_pages(self) -> None:
-        """Guard the other files of a set; finding the one of each page would read all of a large single file."""
+        """Guard the other files of a set; finding the file of each page would read all of a large single file."""
         self._other_files = bool(self._series.is_multifile) or not self._is_in_one_file()
         if self._other_files:
             for page in self._series.pages:
@@ -262,13 +262,13 @@ class TiffSource:
                     self._guard.add(page.parent.filehandle.path)
 
     def _check_plane(self, plane: Array, rows: slice, columns: slice) -> None:
-        """Raise ValueError where a page turns out to be of another size or type than the first one."""
+        """Raise ValueError if a page has another size or type than the first one."""
         expected = rows.stop - rows.start, columns.stop - columns.start
         if plane.shape != expected or plane.dtype.kind not in "uifb":
             raise ValueError(f"it is {plane.shape} {plane.dtype}, announced {expected} {self.dtype}")
 
     def _path_of(self, index: dict[str, Any]) -> Path:
-        """File of the page under an index; the file itself where there is one only."""
+        """Return the file of the page at an index; the file itself if there is only one."""
         if not self._other_files or not self._pages_are_planes:
             return self._path
         page = self._series.pages[self._layout.page_number(self._leading, index)]
@@ -303,11 +303,11 @@ class TiffSource:
             plane = self._lazy_array()[tuple({**index, **self._layout.fixed}[axis] for axis in self._axes)]
         if self._series.transform is not None:
             plane = self._series.transform(np.asarray(plane))
-        plane = np.array(plane)  # a copy: nothing keeps the file mapped or the cached page shared
+        plane = np.array(plane)  # a copy, to neither keep the file mapped nor share the cached page
         return plane.T if self._axes.index("Y") > self._axes.index("X") else plane
 
     def _from_disk(self, start: int, number: int, in_page: tuple[Any, ...]) -> Array:
-        """Read a part of an uncompressed page; not mapped, as a mapped file that is cut short ends the process."""
+        """Read a part of an uncompressed page, not mapped: truncation of a mapped file would end the process."""
         shape = tuple(self._sizes[axis] for axis in self._page_axes)
         dtype = np.dtype(self._series.keyframe.dtype).newbyteorder(self._file.byteorder)
         first = in_page[0] if isinstance(in_page[0], slice) else slice(in_page[0], in_page[0] + 1)
@@ -322,7 +322,7 @@ class TiffSource:
         return np.asarray(part[(slice(None) if isinstance(in_page[0], slice) else 0, *in_page[1:])])
 
     def _page(self, number: int) -> Array:
-        # Tiles and RGB samples ask for the same page one after another.
+        # Tiles and RGB samples read the same page one after another.
         if self._last_page is None or self._last_page[0] != number:
             page = self._series.pages[number]
             refuse_missing_bytes(self._path, page)
@@ -332,7 +332,7 @@ class TiffSource:
         return self._last_page[1]
 
     def _check_size(self, page: Any, nbytes: int, stored: int) -> None:
-        """Refuse what cannot be; uncompressed pixels are read straight from the file, which has them all."""
+        """Raise FormatError for implausible compressed sizes; uncompressed pixels are read directly from the file."""
         if page.compression != 1:
             check_decoded_size(self._path.name, nbytes, stored)
 
@@ -345,12 +345,12 @@ class TiffSource:
             part = math.prod(page.chunks) * (page.dtype.itemsize if page.dtype is not None else 1)
             self._check_size(page, part, max(page.databytecounts, default=0))
             self._regions = zarr.open(self._series.aszarr(level=0), mode="r")
-            if self._regions.shape != self._layout.shape:  # other axes than those of tifffile
+            if self._regions.shape != self._layout.shape:  # other axes than tifffile's
                 check_memory(self._series.nbytes, self._path.name, "leave out axes, or name those of the file")
                 self._regions = self._series.asarray().reshape(self._layout.shape)
         return self._regions
 
 
 def unreadable(path: Path) -> AbstractContextManager[None]:
-    """Turn the errors of tifffile on opening a file into one line."""
+    """Convert the errors of tifffile on opening a file into one line."""
     return damage_errors(f"{path} is not a readable TIFF file", "it is cut short or damaged: copy it again")

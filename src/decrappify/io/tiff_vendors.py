@@ -1,7 +1,7 @@
-"""Pixel size, interval and channels from what microscope programs write into TIFF; one pure function per program.
+"""Parsers of pixel size, interval and channels in the TIFF metadata of microscope programs, one function per program.
 
-Each function takes the dictionary that tifffile has read (its documented ``..._metadata`` properties) and returns what
-it states; sizes in micrometers, intervals in seconds, None and empty where it states nothing.
+Each function takes the dictionary read by tifffile (its documented ``..._metadata`` properties) and returns the
+values in it; sizes in micrometers, intervals in seconds, None and empty if absent.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def read_stk(stk: Mapping[str, Any]) -> TiffMetadata:
 
 
 def read_metaseries(pages: Sequence[Mapping[str, Any]]) -> TiffMetadata:
-    """Return the metadata of a MetaXpress or MetaMorph TIFF file: its XML (``metaseries_metadata``) of some pages."""
+    """Return the metadata of a MetaXpress or MetaMorph TIFF file: the XML (``metaseries_metadata``) of some pages."""
     planes: list[Mapping[str, Any]] = [page.get("PlaneInfo") or {} for page in pages]
     info = planes[0] if planes else {}
     unit = str(info.get("spatial-calibration-units") or "")
@@ -154,7 +154,7 @@ def read_svs(description: Mapping[str, Any]) -> TiffMetadata:
 
 
 def median_step(times: object) -> float | None:
-    """Return the median step of a series of times; None where it is not above 0.
+    """Return the median step of a series of times; None if it is not above 0.
 
     >>> median_step([0.0, 0.5, 1.0, 1.6]), median_step([3.0]), median_step(None)
     (0.5, None, None)
@@ -165,7 +165,7 @@ def median_step(times: object) -> float | None:
 
 
 def named_color(name: object) -> str | None:
-    """Return a color word as ``"RRGGBB"``, None where it is unknown.
+    """Return a color name as ``"RRGGBB"``, None if it is unknown.
 
     >>> named_color("Green"), named_color("infrared")
     ('00FF00', None)

@@ -1,4 +1,4 @@
-"""Write OME-TIFF: BigTIFF, compressed, one frame in memory at a time."""
+"""Writer of OME-TIFF: BigTIFF, compressed, one frame in memory at a time."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def write_ome_tiff(
     progress: Callable[..., Any] | None = None,
     dtype: DTypeLike | None = None,
 ) -> Path:
-    """Write a movie as one OME-TIFF file that Fiji, QuPath, napari and OMERO open.
+    """Write a movie as one OME-TIFF file that can be opened by Fiji, QuPath, napari and OMERO.
 
-    Planes are stored T slowest, Z fastest, losslessly deflated. Pixel size, frame interval, channel names and colours
-    go into the OME-XML; provenance into a MapAnnotation of namespace ``decrappify/provenance``, one JSON value per key.
-    A spacing without a unit stays one (in "reference frame"), and planes that were never recorded have no page.
-    The same movie gives the same bytes.
+    Planes are stored T slowest, Z fastest, with lossless deflate compression. Pixel size, frame interval, channel
+    names and colors are stored in the OME-XML; provenance in a MapAnnotation of namespace ``decrappify/provenance``,
+    one JSON value per key. A spacing without a unit is stored as such (in "reference frame"), and planes that were
+    never recorded have no page. The same movie is written as the same bytes.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def write_ome_tiff(
     progress : callable, optional
         Like ``tqdm``.
     dtype : dtype, optional
-        Stored dtype, rounded and clipped; the movie's own by default.
+        Stored dtype, rounded and clipped; by default the dtype of the movie.
 
     Returns
     -------
@@ -57,9 +57,9 @@ def write_ome_tiff(
     OutputExistsError
         If the file exists and `overwrite` is False.
     InputError
-        If OME-TIFF has no such dtype.
+        If OME-TIFF does not support the dtype.
     OutputError
-        If the disk is full or the folder not writable.
+        If the disk is full or the folder is not writable.
 
     References
     ----------
@@ -83,7 +83,7 @@ def write_ome_tiff(
             photometric="minisblack",
             planarconfig=None,
             compression="zlib",
-            predictor=movie.dtype.kind in "ui",  # few readers know the predictor for floats
+            predictor=movie.dtype.kind in "ui",  # few readers support the predictor for floats
             rowsperstrip=max(1, _STRIP_BYTES // (movie.shape[4] * movie.dtype.itemsize)),
             description=ome_xml(movie),
             metadata=None,
@@ -97,7 +97,7 @@ def _planes(movie: Movie, recorded: list[Plane], progress: Callable[..., Any] | 
         for t, c, z in recorded:
             plane = movie.frame(t, c, z)
             if bar is not None:
-                bar.update(1)  # here, because nobody asks for anything after the last plane
+                bar.update(1)  # here, because the generator is not resumed after the last plane
             yield plane
     finally:
         if bar is not None:

@@ -1,4 +1,4 @@
-"""The length and time units that image files use, in micrometres and seconds."""
+"""Conversion of the length and time units of image files to micrometers and seconds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SECONDS_PER = {name: size for names, size in _SECONDS.items() for name in names
 
 
 def to_micrometres(value: object, unit: str | None) -> float | None:
-    r"""Convert a length to micrometres; None where the value or the unit ("pixel", "", None) says nothing about size.
+    r"""Convert a length to micrometers; None if the value or the unit ("pixel", "", None) is not a physical size.
 
     >>> to_micrometres(65, "nm"), to_micrometres(0.1, "\\u00B5m"), to_micrometres(1, "pixel")
     (0.065, 0.1, None)
@@ -38,7 +38,7 @@ def to_micrometres(value: object, unit: str | None) -> float | None:
 
 
 def to_seconds(value: object, unit: str | None) -> float | None:
-    """Convert a duration to seconds; None where the value or the unit says nothing about time.
+    """Convert a duration to seconds; None if the value or the unit is not a time.
 
     >>> to_seconds(250, "ms"), to_seconds(2, "minutes"), to_seconds(1, None)
     (0.25, 120.0, None)
@@ -56,7 +56,7 @@ def _convert(value: object, unit: str | None, factors: dict[str, float]) -> floa
         return None
     if not math.isfinite(number) or number <= 0:
         return None
-    # 65 nm is 0.065 µm, while 65 * 1e-3 is 0.06500000000000000222: divide by the whole number instead.
+    # 65 nm is 0.065 µm, while 65 * 1e-3 is 0.06500000000000000222: divide by the integer instead.
     converted = number * factor if factor >= 1 else number / round(1 / factor)
     return converted if 0 < converted < math.inf else None
 

@@ -1,4 +1,4 @@
-"""Films (mp4, mov, avi, mkv) through PyAV: read in any order with exact frames, written as H.264."""
+"""Reader of films (mp4, mov, avi, mkv) through PyAV, in any order with exact frames."""
 
 from __future__ import annotations
 
@@ -26,40 +26,40 @@ from decrappify.io.video_index import FrameIndex, index_frames
 from decrappify.io.video_notes import VideoNotes
 from decrappify.movie import Array, Movie, Plane, Shape5
 
-_KEPT_FRAMES = 8  # decoded frames kept: the colours of one frame and the window around it are asked for one by one
-_LOOKED_AT = 16  # key frames that decide whether a film is grey
+_KEPT_FRAMES = 8  # decoded frames kept: the colors of a frame and its window are read one by one
+_LOOKED_AT = 16  # key frames that decide whether a film is gray
 _FORMATS = {(1, False): "gray", (1, True): "gray16le", (3, False): "rgb24", (3, True): "rgb48le"}
 
 
 def open_video(path: str | os.PathLike[str]) -> Movie:
-    """Open a film; frames are decoded when they are read, one after another or from the key frame before.
+    """Open a film; frames are decoded on access, sequentially or from the previous key frame.
 
-    A film is grey (one channel) if its format has no colour or if red, green and blue agree in all of 16 key frames
-    spread over it; else it has channels R, G and B. Films of more than 8 bits come as uint16, spread over all 16 bits.
-    Frames are upright: a film that was recorded with a turned camera is read as players display it.
+    A film is gray (one channel) if its format has no color or if red, green and blue are equal in all of 16 key
+    frames spread over it; else it has channels R, G and B. Films of more than 8 bits are read as uint16, scaled to
+    all 16 bits. Frames are upright: a film recorded with a rotated camera is read as players display it.
 
-    A damaged film is never silently shorter: one that ends before its announced length is refused, frames absent from
-    the middle of a film of constant rate are in `Movie.missing`, with a warning, and reading a frame that cannot be
-    decoded, or that is predicted from such a frame, is an error.
+    A damaged film is never shortened silently: one that ends before its announced length raises an error, frames
+    absent from the middle of a film of constant rate are in `Movie.missing`, with a warning, and reading a frame that
+    cannot be decoded, or is predicted from such a frame, raises an error.
 
     Parameters
     ----------
     path : path
-        A ``.mp4``, ``.mov``, ``.avi`` or ``.mkv`` file, or another container that ffmpeg knows.
+        A ``.mp4``, ``.mov``, ``.avi`` or ``.mkv`` file, or another container supported by ffmpeg.
 
     Returns
     -------
     Movie
-        (T, C, 1, Y, X) of uint8 or uint16. The frame interval is that of the film, or the true one for a film that was
-        written by `write_video`, which also knows its pixel size and channel name.
+        (T, C, 1, Y, X) of uint8 or uint16. The frame interval is that of the film, or for a film written by
+        `write_video` the interval of its movie, together with the pixel size and channel names.
 
     Raises
     ------
     MissingFileError
         If the file does not exist.
     FormatError
-        If it is not a video, has no video stream, or is cut short. Reading raises it if a frame is damaged or the file
-        has changed.
+        If it is not a video, has no video stream, or is truncated. Also raised on reading if a frame is damaged or the
+        file has changed.
     """
     path = Path(path)
     source = VideoSource(path)
@@ -79,7 +79,7 @@ def open_video(path: str | os.PathLike[str]) -> Movie:
 
 
 class VideoSource:
-    """Frames of a film's first picture stream; may be pickled, and reopens its file in a forked process."""
+    """Frames of a film's first video stream; can be pickled, and reopens its file in a forked process."""
 
     shape: Shape5
     dtype: np.dtype[Any]
@@ -104,8 +104,8 @@ class VideoSource:
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region; the whole frame is decoded for it."""
         if self._process != os.getpid():
-            # A forked process shares the file's position with its parent, but has none of the threads of ffmpeg, and
-            # would wait for them forever on freeing what uses them: so that is kept.
+            # A forked process shares the file position with its parent, but has none of ffmpeg's threads, and would
+            # wait for them forever when freeing objects that use them: so these objects are kept.
             self._of_parent = self._container, self._decoded
             self._container = None
             self._connect()
@@ -134,7 +134,7 @@ class VideoSource:
         return file_version(self._path)
 
     def close(self) -> None:
-        """Release the file and the kept frames."""
+        """Close the file and discard the kept frames."""
         self._kept.clear()
         self._container.close()
 
@@ -157,11 +157,11 @@ class VideoSource:
         except BaseException:
             self._container.close()
             raise
-        self._stream.codec_context.thread_count = 1  # see `read`; a film that is dropped may be freed after a fork, too
+        self._stream.codec_context.thread_count = 1  # see `read`; a film may also be freed after a fork
         self._stream.codec_context.options = dict(STRICT_DECODING)
         self._process = os.getpid()
         self._decoded = self._container.decode(self._stream)
-        self._position: int | None = 0  # the frame that the decoder gives next; None if it has come to an end
+        self._position: int | None = 0  # the next frame of the decoder; None if it has reached the end
         self._predicts_from_damaged = False
 
     def _read_layout(self) -> None:
@@ -229,7 +229,7 @@ class VideoSource:
     def _key_frame_is_gray(self, number: int) -> bool:
         try:
             return _has_no_color(self._frame(number))
-        except FormatError:  # said when it is read; the other key frames decide
+        except FormatError:  # reported when it is read; the other key frames decide
             if number == 0:
                 raise
             return True
@@ -247,7 +247,7 @@ class VideoSource:
         return upright(pixels.reshape(*self._coded, -1), self._orientation)
 
     def _frame(self, t: int) -> Any:
-        """Decode frame `t`: go on if it comes soon, else start at the key frame before it."""
+        """Decode frame `t`: continue if it follows soon, else start at the key frame before it."""
         starts = [0] if self._index is None else list(self._index.starts(t))
         if self._position is not None and starts[0] <= self._position <= t:
             starts = [self._position, *starts]
@@ -273,7 +273,7 @@ class VideoSource:
         self._predicts_from_damaged = False
 
     def _advance_to(self, t: int) -> Any:
-        """Decode up to frame `t`; None if the decoder passes it by or comes to an end."""
+        """Decode up to frame `t`; return None if the decoder skips it or reaches the end."""
         for frame in self._until_damaged():
             number = self._position if self._index is None else self._index.number(frame.pts)
             if number is None:
@@ -293,7 +293,7 @@ class VideoSource:
             while (frame := next(self._decoded, None)) is not None:  # `yield from` would close the decoder with itself
                 yield frame
         except (av.FFmpegError, OSError, ValueError):
-            return  # the frame that is missing is named by who asked for it
+            return  # the caller names the missing frame
 
 
 def _has_no_color(frame: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Which frame is which in a film: numbered by the time stamps of its packets, without decoding."""
+"""Frame index of a film: frames numbered by the time stamps of its packets, without decoding."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class FrameIndex:
     key_frames : tuple of int
         Numbers of the frames at which decoding can start.
     absent : frozenset of int
-        Numbers of the frames that a film of constant rate should have and has not.
+        Numbers of the frames that a film of constant rate should contain but does not.
     damaged : frozenset of int
-        Numbers of the frames whose packets are not whole.
+        Numbers of the frames with incomplete packets.
     """
 
     times: tuple[int, ...]
@@ -39,14 +39,14 @@ class FrameIndex:
         object.__setattr__(self, "_numbers", {time: number for number, time in enumerate(self.times)})
 
     def number(self, time: int | None) -> int | None:
-        """Return the frame shown at `time`; None if there is none."""
+        """Return the number of the frame shown at `time`; None if there is none."""
         return None if time is None else self._numbers.get(time)
 
     def starts(self, frame: int) -> Iterator[int]:
-        """Frames to start decoding at for `frame`, the nearest first.
+        """Yield frames to start decoding at for `frame`, the nearest first.
 
-        Seeking goes by decoding order and may land past a key frame whose neighbors are reordered; then the key frame
-        before that one serves, and the beginning always does.
+        Seeking uses the decoding order and may miss a key frame with reordered neighbors; then the previous key
+        frame is used, and the beginning always works.
         """
         before = self.key_frames[: bisect_right(self.key_frames, frame)]
         yield from before[:-3:-1]
@@ -54,12 +54,12 @@ class FrameIndex:
 
 
 def index_frames(packets: FilmPackets, container: Any, stream: Any, name: str) -> FrameIndex | None:
-    """Give each frame of an opened film its number; None if its packets do not say when they are shown.
+    """Create the frame index of an opened film; return None if its packets have no display times.
 
     Raises
     ------
     FormatError
-        If the film holds fewer packets than it announces, or cannot be read to its end.
+        If the film contains fewer packets than it announces, or cannot be read to its end.
     """
     torn = bool(packets.rows) and packets.rows[-1].is_corrupt  # the file ends within its last packet
     announced, found = packets.n_found + packets.n_cut, packets.n_found - torn
@@ -67,7 +67,7 @@ def index_frames(packets: FilmPackets, container: Any, stream: Any, name: str) -
         raise FormatError(f"{name} is truncated: it announces {announced} frames and holds {found}; copy it again")
     if packets.error:
         raise FormatError(f"{name} cannot be read beyond frame {found - 1} ({packets.error}); copy it again")
-    # AVI knows only the decoding order, and its packets' time stamps are made up from that.
+    # AVI stores only the decoding order; the time stamps of its packets are derived from it.
     made_up = "avi" in container.format.name and stream.codec_context.has_b_frames
     if made_up or not packets.have_times:
         return None

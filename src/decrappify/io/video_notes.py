@@ -1,4 +1,4 @@
-"""What a film that was written here knows beyond its pixels, kept in the comment of the file."""
+"""Metadata of a movie in the comment of a film written by this package."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from decrappify.movie import PixelSize
 
 @dataclass(frozen=True, slots=True)
 class VideoNotes:
-    """Facts of the movie that a film cannot hold otherwise.
+    """Metadata of a movie that a film has no other field for.
 
     Attributes
     ----------
     frame_interval_s : float or None
-        True seconds between frames; the film itself plays at a rate that can be watched.
+        Seconds between frames of the movie; the film itself has a rate suitable for viewing.
     pixel_size_um : tuple
-        (z, y, x) in micrometres, None where unknown.
+        (z, y, x) in micrometers, None where unknown.
     channel_names : tuple of str
         Channels of the movie, which are merged in the film.
     size : tuple of int
         Rows and columns before padding to even numbers.
     display_range : tuple of (low, high)
-        Grey levels shown as black and as full brightness, per channel.
+        Gray levels shown as black and as full brightness, per channel.
     """
 
     frame_interval_s: float | None
@@ -41,7 +41,7 @@ class VideoNotes:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> VideoNotes | None:
-        """Find the notes in a film's metadata; None for a film from elsewhere."""
+        """Return the notes in a film's metadata; None for a film of another program."""
         try:
             values: dict[str, Any] = json_value(metadata.get("comment", ""))
             if values["software"] != "decrappify":

@@ -1,4 +1,4 @@
-"""Write a movie as an H.264 film that every player shows: 8 bits, one contrast range from first to last frame."""
+"""Writer of H.264 films for all common players: 8 bits, one contrast range from first to last frame."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from decrappify.io.outputs import atomic_output
 from decrappify.io.video_notes import VideoNotes
 from decrappify.movie import Array, Movie
 
-_SLOWEST, _FASTEST, _DEFAULT_RATE = 5, 30, 10  # frames per second that can be watched
+_SLOWEST, _FASTEST, _DEFAULT_RATE = 5, 30, 10  # frames per second suitable for viewing
 _MERGE_COLORS = ("00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
 _SAMPLED_FRAMES, _SAMPLED_PIXELS = 16, 1 << 18
 _PERCENTILES = (0.1, 99.9)
-_BT709 = 1  # of colour space, primaries and transfer in H.264
+_BT709 = 1  # of color space, primaries and transfer in H.264
 _LIMITED_RANGE = 1
 
 
@@ -36,12 +36,12 @@ def write_video(
     low: float | Sequence[float] | None = None,
     high: float | Sequence[float] | None = None,
 ) -> Path:
-    """Write a movie as an mp4 film (H.264, yuv420p), for looking at: the grey levels are reduced to 8 bits.
+    """Write a movie as an mp4 film (H.264, yuv420p) for viewing: gray levels are reduced to 8 bits.
 
-    Several channels are merged in their colours (green and magenta where a movie of two has none); channels named R, G
-    and B are shown as they are. Odd sizes are padded to even ones by repeating the edge. The film plays at the movie's
-    own rate, but not below 5 or above 30 frames per second; the true interval, the pixel size and the grey levels shown
-    as black and white are in the file's comment.
+    Several channels are merged in their colors (green and magenta for two channels without colors); channels named R, G
+    and B are not recolored. Odd sizes are padded to even ones by repeating the edge. The frame rate is that of the
+    movie, limited to 5 to 30 frames per second; the frame interval, the pixel size and the gray levels shown as black
+    and white are stored in the file's comment.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ def write_video(
     progress : callable, optional
         Like ``tqdm``.
     low, high : float or sequence of float, optional
-        Grey levels that become black and full brightness, one or one per channel. By default 8-bit movies are left as
-        they are, and others use the 0.1 and 99.9 percentiles of each channel in 16 frames spread over the movie.
+        Gray levels that become black and full brightness, one value or one per channel. By default 8-bit movies are not
+        changed, and others use the 0.1 and 99.9 percentiles of each channel in 16 frames spread over the movie.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def write_video(
     InputError
         If the movie has several Z slices or the contrast range is empty.
     OutputExistsError, OutputError
-        If `path` exists and `overwrite` is False, or cannot be written; nothing is left behind.
+        If `path` exists and `overwrite` is False, or cannot be written; no partial file remains.
     """
     if movie.shape[2] > 1:
         raise InputError(
@@ -86,7 +86,7 @@ def write_video(
 
 
 class _Display:
-    """Turns frames into 8-bit pictures (Y, X) or (Y, X, 3), every frame in the same way."""
+    """Conversion of frames to 8-bit images (Y, X) or (Y, X, 3), identical for every frame."""
 
     def __init__(self, movie: Movie, low: Any, high: Any) -> None:
         self._movie = movie
@@ -94,15 +94,15 @@ class _Display:
         self.ranges = _display_ranges(movie, low, high, together=self._is_rgb)
         self._colors = _colors(movie)
 
-    def picture(self, t: int) -> Array:
+    def image(self, t: int) -> Array:
         channels = [_to_unit(self._movie.frame(t, c), low, high) for c, (low, high) in enumerate(self.ranges)]
         if len(channels) == 1:
-            picture = channels[0]
+            image = channels[0]
         elif self._is_rgb:
-            picture = np.stack(channels, axis=-1)
+            image = np.stack(channels, axis=-1)
         else:
-            picture = np.einsum("cyx,cs->yxs", np.stack(channels), self._colors)
-        eight_bit = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+            image = np.einsum("cyx,cs->yxs", np.stack(channels), self._colors)
+        eight_bit = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
         odd_rows, odd_columns = (size % 2 for size in eight_bit.shape[:2])
         return np.pad(eight_bit, [(0, odd_rows), (0, odd_columns), (0, 0)][: eight_bit.ndim], mode="edge")
 
@@ -125,10 +125,10 @@ def _encode(movie: Movie, display: _Display, path: Path, bar: Any) -> None:
         codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
         codec.color_range = _LIMITED_RANGE
         for t in range(len(movie)):
-            picture = display.picture(t)
-            frame = av.VideoFrame.from_ndarray(picture, format="gray" if picture.ndim == 2 else "rgb24")
-            # Grey has no colour space to convert: naming one costs up to 3 grey levels and tints the picture.
-            space = None if picture.ndim == 2 else _BT709
+            image = display.image(t)
+            frame = av.VideoFrame.from_ndarray(image, format="gray" if image.ndim == 2 else "rgb24")
+            # Gray has no color space to convert: naming one costs up to 3 gray levels and tints the image.
+            space = None if image.ndim == 2 else _BT709
             frame = frame.reformat(format="yuv420p", dst_colorspace=space, dst_color_range=_LIMITED_RANGE)
             frame.colorspace = _BT709
             frame.pts = t
@@ -136,7 +136,7 @@ def _encode(movie: Movie, display: _Display, path: Path, bar: Any) -> None:
             if bar is not None:
                 bar.update(1)
         container.mux(stream.encode())
-    with av.open(ffmpeg_url(path)) as written:  # a full disk is not always told when the file is closed
+    with av.open(ffmpeg_url(path)) as written:  # a full disk is not always reported when the file is closed
         if written.streams.video[0].frames != len(movie):
             raise OutputError(
                 f"only {written.streams.video[0].frames} of {len(movie)} frames arrived on the disk; is it full?"
@@ -150,7 +150,7 @@ def _film_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except av.FFmpegError as error:
-        if isinstance(error, OSError):  # told with the disk's state by who opened the output
+        if isinstance(error, OSError):  # reported by `atomic_output`, with the state of the disk
             raise
         raise OutputError(f"{path} could not be written: the encoder says {error.strerror!r}") from error
 
@@ -161,7 +161,7 @@ def _rate(frame_interval_s: float | None) -> Fraction:
 
 
 def _colors(movie: Movie) -> Array:
-    """Red, green and blue parts (0 to 1) of each channel's colour, as (C, 3)."""
+    """Return the red, green and blue parts (0 to 1) of each channel's color, as (C, 3)."""
     defaults = (_MERGE_COLORS[c % len(_MERGE_COLORS)] for c in range(movie.shape[1]))
     colors = [own or default for own, default in zip(movie.channel_colors, defaults, strict=True)]
     parts = np.frombuffer(bytes.fromhex("".join(colors)), np.uint8).reshape(-1, 3)
@@ -209,6 +209,6 @@ def _measured_range(movie: Movie, channels: Sequence[int]) -> tuple[float, float
     if finite.size == 0:
         return 0.0, 1.0
     black, white = np.percentile(finite, _PERCENTILES)
-    if not black < white:  # few bright pixels on a flat ground
+    if not black < white:  # few bright pixels on a flat background
         black, white = finite.min(), finite.max()
     return float(black), float(white) if black < white else float(black) + 1

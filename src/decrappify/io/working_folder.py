@@ -1,4 +1,4 @@
-"""The folder ``OUT.partial`` in which an output grows, marked as the work of this package."""
+"""Working folder ``OUT.partial`` of a growing output, with a marker file of this package."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ _OWN = ("format", "output", "token", "run_key")
 
 
 class WorkingFolder:
-    """The working folder of an output; use it while its lock is held.
+    """The working folder of an output; to be used while its lock is held.
 
-    A folder of that name without the marker of this package, or with that of another output, is never written into nor
-    deleted.
+    A folder of that name without the marker of this package, or with the marker of another output, is neither written
+    to nor deleted.
 
     Parameters
     ----------
     lock : OutputLock
         The lock on the output.
     run_key : str
-        Digest of all that decides the content of the output.
+        Digest of everything that determines the content of the output.
     overwrite : bool
         Whether the unfinished output of another run may be discarded.
 
     Attributes
     ----------
     path : Path
-        The folder; it exists after `create`, and before if `continues`.
+        The folder; it exists after `create`, and before it if `continues`.
     continues : bool
-        Whether the folder is there and of the same `run_key`.
+        Whether the folder exists and has the same `run_key`.
     about : dict
-        What `create` and `describe` recorded.
+        Values recorded by `create` and `describe`.
 
     Raises
     ------
     OutputError
-        If something else has the folder's name.
+        If the folder's name is used by something else.
     OutputExistsError
-        If it is of another run, and `overwrite` is False.
+        If it belongs to another run, and `overwrite` is False.
     """
 
     def __init__(self, lock: OutputLock, run_key: str, *, overwrite: bool) -> None:
@@ -76,7 +76,7 @@ class WorkingFolder:
             )
 
     def create(self, about: Mapping[str, Any] | None = None) -> None:
-        """Start with an empty folder; an unfinished output in it is discarded."""
+        """Create an empty folder; an unfinished output in it is discarded."""
         self.remove()
         new = self._lock.temporary("new")
         new.mkdir()
@@ -87,12 +87,12 @@ class WorkingFolder:
         self.continues = False
 
     def describe(self, about: Mapping[str, Any]) -> None:
-        """Replace what is recorded with the marker."""
+        """Replace the values recorded with the marker."""
         self.about = dict(about)
         write_json(self.path / MARKER, self._marker())
 
     def empty_folder(self, name: str) -> Path:
-        """Create an empty folder in this one."""
+        """Create an empty folder in the working folder."""
         folder = self.path / name
         self._lock.dispose(folder)
         folder.mkdir()
@@ -103,7 +103,7 @@ class WorkingFolder:
         self._lock.dispose(self.path)
 
     def remove_finished(self) -> None:
-        """Delete the folder when the output is complete, which an error does not change: it is a warning."""
+        """Delete the folder when the output is complete; an error is only logged as a warning."""
         try:
             self.remove()
         except OSError as error:
@@ -121,13 +121,13 @@ class WorkingFolder:
 
 
 def key_of(lock: OutputLock) -> str | None:
-    """Return the key of the run whose working folder is there, None where there is none of this package."""
+    """Return the key of the run of an existing working folder, None if there is none of this package."""
     found = marker_of(lock)
     return str(found.get("run_key")) if found else None
 
 
 def marker_of(lock: OutputLock) -> dict[str, Any]:
-    """Return what the working folder that is there records of its run, empty where there is none of this package."""
+    """Return the record of the run of an existing working folder, empty if there is none of this package."""
     folder = working_path(lock.target)
     found = {} if folder.is_symlink() or not folder.is_dir() else read_json(folder / MARKER)
     is_ours = found.get("format") == _FORMAT and found.get("output") == lock.target.name

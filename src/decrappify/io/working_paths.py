@@ -1,15 +1,15 @@
-"""Paths of unfinished outputs, in a module that loads neither locks nor writers: readers need them too."""
+"""Paths of unfinished outputs, without imports of locks or writers, since readers need them too."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-_LONGEST_NAME = 247  # bytes; with ".partial" 255, the most that file systems take
+_LONGEST_NAME = 247  # bytes; with ".partial" 255, the limit of common file systems
 
 
 def working_path(output: Path) -> Path:
-    """Return the path of an output's working folder; a name too long for the ending is replaced by its digest."""
+    """Return the path of an output's working folder; a name too long for the suffix is replaced by its digest."""
     raw = os.fsencode(output.name)
     if len(raw) <= _LONGEST_NAME:
         return output.with_name(f"{output.name}.partial")
@@ -19,7 +19,7 @@ def working_path(output: Path) -> Path:
 
 
 def partial_path(path: str | os.PathLike[str]) -> Path:
-    """Where a restoration keeps the growing OME-Zarr store of an output; it can be opened while it grows.
+    """Return the path of the growing OME-Zarr store of a restoration; it can be opened while it grows.
 
     >>> partial_path("results/cells.ome.zarr").as_posix()
     'results/cells.ome.zarr.partial/store.ome.zarr'

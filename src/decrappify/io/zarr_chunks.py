@@ -1,7 +1,7 @@
-"""Which stored chunks of a Zarr array exist, and whether those that do not were lost or left out by the writer.
+"""Stored and absent chunks of a Zarr array, and the decision whether absent ones were lost or left out by the writer.
 
-A writer may leave out chunks that hold nothing but the fill value (zarr's default), and an absent chunk reads as the
-fill value. A chunk that was deleted or never written looks the same, so that a rule must tell them apart.
+A writer may leave out chunks in which all pixels have the fill value (zarr's default); an absent chunk is read as the
+fill value. A chunk that was deleted or never written looks the same, so a rule is needed to distinguish them.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from decrappify.io.file_guard import file_version
 from decrappify.movie import AXES, Array, Plane
 
 WAYS = ("auto", "missing", "fill")
-# Stored chunks up to which the store is listed when it is opened, by itself and for absent_chunks="missing".
+# Largest number of stored chunks for which the store is listed on opening, by default and for absent_chunks="missing".
 LISTED, LISTED_WHEN_ASKED = 500_000, 20_000_000
-_SAMPLED = 32  # incomplete planes whose pixels are examined
+_SAMPLED = 32  # incomplete planes with examined pixels
 _NEIGHBORS = 4  # chunks of each
 
 Place = tuple[int, ...]
 
 
 def check_absent_chunks(absent_chunks: str) -> str:
-    """Return `absent_chunks` if it is a way to take absent chunks; refuse it otherwise."""
+    """Return `absent_chunks` if it is a valid option; raise InputError otherwise."""
     if absent_chunks not in WAYS:
         raise InputError(f"absent_chunks={absent_chunks!r} is not known, needs 'auto', 'missing' or 'fill'")
     return absent_chunks
 
 
 class StoredChunks:
-    """The stored chunks of an array: its shards where it has them, else its chunks.
+    """The stored chunks of an array: its shards if it has them, else its chunks.
 
     A chunk that is absent inside an existing shard was left out by the writer, as a shard is written as a whole.
 
@@ -56,9 +56,9 @@ class StoredChunks:
     Attributes
     ----------
     folder : Path or None
-        Where the array lies; None where it is not on a disk.
+        Folder of the array; None if it is not on a disk.
     fill : scalar
-        What absent chunks read as.
+        Value that absent chunks are read as.
     size : dict of str to int
         Pixels of a chunk along each of ``TCZYX``.
     grid : tuple of int
@@ -81,13 +81,13 @@ class StoredChunks:
         return str(self._encode(tuple([place[i] for i in self._order])))
 
     def exists(self, place: Place) -> bool:
-        """Whether a chunk is there now."""
+        """Return whether a chunk exists now."""
         if self.folder is not None:
             return bool((self.folder / self.key(place)).exists())
         return bool(sync((self._array.store_path / self.key(place)).exists()))
 
     def absent(self, *, when_asked: bool = False) -> NDArray[np.bool_] | None:
-        """List the store and return which chunks are absent, (T, C, Z, Y, X); None for a store too large."""
+        """Return which chunks are absent, (T, C, Z, Y, X), by listing the store; None for a store too large."""
         if int(np.prod(self.grid, dtype=np.int64)) > (LISTED_WHEN_ASKED if when_asked else LISTED):
             return None
         keys = _files_under(self.folder) if self.folder is not None else sync(_keys_of(self._array.store_path))
@@ -97,21 +97,21 @@ class StoredChunks:
         return absent.transpose([self._axes.index(axis) for axis in AXES if axis in self._axes]).reshape(self.grid)
 
     def _all_keys(self, counts: list[int]) -> Iterator[str]:
-        """Return the key of every chunk in the order of the array's axes; faster than one call for each."""
+        """Yield the key of every chunk in the order of the array's axes; faster than one call per chunk."""
         encode = self._array.metadata.encode_chunk_key
         start, *between, end = encode((0,) * len(counts)).split("0")
         last = [count - 1 for count in counts]
         if any(text != between[0] for text in between) or start + (between or [""])[0].join(
             map(str, last)
         ) + end != encode(tuple(last)):
-            yield from map(encode, product(*map(range, counts)))  # an encoding of a kind that is not known here
+            yield from map(encode, product(*map(range, counts)))  # an unknown chunk key encoding
             return
         separator = (between or [""])[0]
         for index in product(*([str(i) for i in range(count)] for count in counts)):
             yield f"{start}{separator.join(index)}{end}"
 
     def version(self, t: int, c: int, z: int) -> str | None:
-        """Return a digest of size, times and inode of the chunks of a plane; None where the array is not on a disk."""
+        """Return a digest of size, times and inode of the chunks of a plane; None if the array is not on a disk."""
         if self.folder is None:
             return None
         leading = [index // self.size[axis] for index, axis in zip((t, c, z), "TCZ", strict=True)]
@@ -121,7 +121,7 @@ class StoredChunks:
         return blake2b("".join(versions).encode(), digest_size=8).hexdigest()
 
     def of_fill(self, plane: Array, t: int, c: int, z: int, rows: slice, columns: slice) -> Iterator[Place]:
-        """Return the chunks under a region (Y, X) of which every pixel there has the fill value."""
+        """Yield the chunks of a region (Y, X) with only the fill value inside the region."""
         leading = [index // self.size[axis] for index, axis in zip((t, c, z), "TCZ", strict=True)]
         height, width = self.size["Y"], self.size["X"]
         for y in range(rows.start // height, -(-rows.stop // height)):
@@ -147,14 +147,14 @@ class StoredChunks:
 
 @dataclass(frozen=True, slots=True)
 class Judgment:
-    """What absent chunks were taken for.
+    """Decision about absent chunks.
 
     Attributes
     ----------
     lost : ndarray of bool, (T, C, Z) of chunks
         Planes that count as not recorded.
     filled : ndarray of bool, (T, C, Z, Y, X) of chunks
-        Absent chunks that are taken as the fill value.
+        Absent chunks that are read as the fill value.
     doubtful : ndarray of bool, (T, C, Z, Y, X) of chunks
         Those of `filled` that may have been lost.
     """
@@ -179,29 +179,29 @@ class Judgment:
 def judge(
     absent: NDArray[np.bool_], holds_fill: Callable[[Place], bool], *, how: str = "auto", complete: bool = False
 ) -> Judgment:
-    """Decide what absent chunks are: lost, or left out because they hold the fill value only.
+    """Decide whether absent chunks were lost, or left out because all their pixels have the fill value.
 
     Parameters
     ----------
     absent : ndarray of bool, (T, C, Z, Y, X) of chunks
         Which chunks are absent.
     holds_fill : callable
-        Whether the stored pixels of a chunk include the fill value.
+        Returns whether the stored pixels of a chunk include the fill value.
     how : {"auto", "missing", "fill"}
-        "missing": planes with an absent chunk count as not recorded. "fill": absent chunks hold the fill value. "auto":
+        "missing": planes with an absent chunk count as not recorded. "fill": absent chunks have the fill value. "auto":
         the rule under Notes.
     complete : bool
         Whether the writer stores every chunk, so that an absent one is lost.
 
     Notes
     -----
-    A plane without any chunk counts as not recorded. A chunk that is absent in every plane, while others are there, is
-    a gap (of a mosaic) and holds the fill value. Any other absent chunk holds the fill value if the fill value occurs
-    among the stored pixels of its plane beside it (up to 4 chunks are examined), as in masks and thresholded data;
-    where it does not, as with a camera's offset, the chunk was lost, and its plane counts as not recorded. Of more than
-    32 planes with such chunks, 32 are examined, and the others are what most of those are.
+    A plane without any chunk counts as not recorded. A chunk that is absent in every plane, while others exist, is a
+    gap (of a mosaic) and has the fill value. Any other absent chunk has the fill value if the fill value occurs among
+    the stored pixels of its plane beside it (up to 4 chunks are examined), as in masks and thresholded data; otherwise,
+    as with a camera offset, the chunk was lost, and its plane counts as not recorded. Of more than 32 planes with such
+    chunks, 32 are examined, and the majority decides for the others.
 
-    Gaps are without doubt if the fill value occurs beside them too, as with a black border.
+    Gaps are certain if the fill value also occurs beside them, as with a black border.
 
     Examples
     --------

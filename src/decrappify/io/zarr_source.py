@@ -1,4 +1,4 @@
-"""Frames of one Zarr array, of which chunks may be absent."""
+"""Frames of one Zarr array, which may lack chunks."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from decrappify.movie import AXES, Array, Plane, Shape5
 _DOCUMENTS = ("zarr.json", ".zarray")
 _ATTEMPTS = 3
 _LISTED_PLANES = 2_000_000
-_LARGE_CHUNK = 64 << 20  # bytes: smaller ones are decoded without a question
+_LARGE_CHUNK = 64 << 20  # bytes: smaller ones are decoded without a check
 
 
 class OmeZarrSource:
-    """Regions of one Zarr array; only the chunks under a region are read and decoded.
+    """Regions of one Zarr array; only the chunks that intersect a region are read and decoded.
 
     Parameters
     ----------
@@ -39,16 +39,16 @@ class OmeZarrSource:
     missing : iterable of (t, c, z)
         Planes that were never recorded.
     absent_chunks : {"auto", "missing", "fill"}
-        What absent chunks are taken for, see `decrappify.io.zarr_chunks.judge`.
+        Meaning of absent chunks, see `decrappify.io.zarr_chunks.judge`.
     complete : bool
         Whether the writer stores every chunk.
 
     Attributes
     ----------
     missing : frozenset of (t, c, z)
-        Planes that were never recorded, or whose chunks were lost.
+        Planes that were never recorded, or that lost chunks.
     notes : list of str
-        What a user should know about absent chunks, one line each.
+        Notes about absent chunks for the user, one line each.
     """
 
     def __init__(
@@ -91,19 +91,19 @@ class OmeZarrSource:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Folders of the array and of its chunks, each of which may be a link; none where it is not on a disk."""
+        """Folders of the array and of its chunks, each of which may be a link; empty if they are not on a disk."""
         folder = self._chunks.folder
         return () if folder is None else (folder, folder / "c")
 
     def version(self, t: int, c: int, z: int) -> str | None:
-        """Return a digest of size, times and inode of the chunks of a plane; None where they are not on a disk."""
+        """Return a digest of size, times and inode of the chunks of a plane; None if they are not on a disk."""
         return self._chunks.version(t, c, z)
 
     def close(self) -> None:
-        """Nothing to release: chunks are opened and closed one by one."""
+        """Do nothing: chunks are opened and closed one by one."""
 
     def _check_chunk(self, start: dict[str, int]) -> None:
-        """Refuse a chunk that is too large to be decoded, going by the file of the first one under a region."""
+        """Raise an error if a chunk is too large to be decoded, estimated from the first chunk file of a region."""
         chunks, folder = self._array.chunks, self._chunks.folder
         nbytes = math.prod(chunks) * self._array.dtype.itemsize
         if nbytes < _LARGE_CHUNK or folder is None:
@@ -115,7 +115,7 @@ class OmeZarrSource:
             check_decoded_size(f"a chunk of {self._path}", nbytes, file.stat().st_size)
 
     def _read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read a region again until no chunk in it reads as the fill value for being out of reach for a moment."""
+        """Read a region, repeatedly if a chunk may be read as the fill value because its disk was not reachable."""
         index = {"T": t, "C": c, "Z": z, "Y": rows, "X": columns}
         before: Array | None = None
         for _ in range(_ATTEMPTS):
@@ -152,7 +152,7 @@ class OmeZarrSource:
         return f"{chunk}, which was there when it was opened; put it back, or copy the store again"
 
     def _find_absent(self, stated: frozenset[Plane], complete: bool) -> frozenset[Plane]:
-        """List the absent chunks, and return the planes that count as not recorded because of them."""
+        """Find the absent chunks, and return the planes that count as not recorded because of them."""
         self._absent = self._chunks.absent(when_asked=self._how == "missing")
         if self._absent is None or not self._absent.any():
             return frozenset()
@@ -171,7 +171,7 @@ class OmeZarrSource:
     def _holds_fill(self, place: tuple[int, ...]) -> bool:
         with suppress(DecrappifyError), damage_errors("a chunk cannot be decoded", ""):
             return bool(self._chunks.is_fill(self._chunks.read(place)).any())
-        return False  # a damaged one is reported when its frame is read
+        return False  # a damaged chunk is reported when its frame is read
 
     def _note(self, lost: frozenset[Plane], found: Judgment) -> None:
         name, fill = self._path.name, f"{float(self._chunks.fill):g}"

@@ -1,1 +1,1 @@
-"""Limits of the machine and of a file's claims: memory, threads, kinds of files and declared sizes."""
+"""Limits of the machine and plausibility of files: memory, threads, file types and declared sizes."""

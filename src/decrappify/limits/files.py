@@ -1,4 +1,4 @@
-"""What a file may be and may claim, checked before it is opened and before memory is allocated for it."""
+"""Checks of file types and declared sizes, before a file is opened and memory is allocated for it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from decrappify.errors import FormatError
 from decrappify.limits.memory import check_memory, in_units
 
-# Sizes up to this are decoded without a question, larger ones if the stored bytes make them plausible: images of
-# microscopes compress 1 to 20 times, masks up to some 100 times, bombs 1000 times and more.
+# Sizes up to this are decoded without a check, larger ones if the stored bytes make them plausible: microscopy images
+# compress 1 to 20 times, masks up to about 100 times, decompression bombs 1000 times and more.
 _UNSUSPICIOUS = 256 << 20
 _LARGEST_RATIO = 250
 MAX_CHANNELS = 10_000
@@ -26,12 +26,12 @@ _KINDS = {
 
 
 def check_regular(path: str | os.PathLike[str]) -> None:
-    """Refuse a named pipe, socket or device, whose reading may wait forever; what does not exist passes.
+    """Raise FormatError for a named pipe, socket or device, as reading it may block forever; absent paths pass.
 
     Raises
     ------
     FormatError
-        If it is one.
+        If it is one of these.
     """
     try:
         kind = _KINDS.get(stat.S_IFMT(Path(path).stat().st_mode))
@@ -42,20 +42,20 @@ def check_regular(path: str | os.PathLike[str]) -> None:
 
 
 def check_regular_files(folder: Path, names: Iterable[str]) -> None:
-    """Refuse a folder if one of the named files in it is not regular; see `check_regular`."""
+    """Raise FormatError if one of the named files in a folder is not regular; see `check_regular`."""
     for name in names:
         check_regular(folder / name)
 
 
 def check_decoded_size(name: str, nbytes: int, stored: int) -> None:
-    """Refuse to decode what declares far more pixels than its stored bytes can hold, or than fit into memory.
+    """Raise an error if the declared size is implausible for the stored bytes, or does not fit into memory.
 
     Parameters
     ----------
     name : str
         For messages.
     nbytes : int
-        Declared size of what is decoded in one go: a picture, or a strip, tile or chunk of one.
+        Declared size of the unit that is decoded at once: an image, or a strip, tile or chunk of one.
     stored : int
         Its compressed size in the file.
 
@@ -76,7 +76,7 @@ def check_decoded_size(name: str, nbytes: int, stored: int) -> None:
 
 
 def check_extent(name: str, shape: tuple[int, int, int, int, int]) -> None:
-    """Refuse a movie (T, C, Z, Y, X) whose numbers of channels or planes cannot be meant.
+    """Raise FormatError for a movie (T, C, Z, Y, X) with an implausible number of channels or planes.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Memory that this process may still take: what the host, its control groups and its own limits leave."""
+"""Memory available to this process, limited by the host, its control groups and its resource limits."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from pathlib import Path, PurePosixPath
 from decrappify.errors import DeviceMemoryError
 
 _UNLIMITED = 1 << 60  # version 1 writes the largest multiple of a page for "no limit"
-_CHECKED_FROM = 64 << 20  # bytes: smaller arrays are not worth a look at the limits
+_CHECKED_FROM = 64 << 20  # bytes: for smaller arrays the limits are not checked
 
 
 def available_memory() -> int:
-    """Return the bytes that new arrays of this process can take.
+    """Return the number of bytes available for new arrays of this process.
 
-    The least of what is free on the host, in each control group (containers, batch systems) that holds this process,
-    and below its own limits of address space and data (``ulimit -v``, ``ulimit -d``).
+    The minimum of the free memory of the host, of each control group (containers, batch systems) of this process, and
+    of its limits of address space and data (``ulimit -v``, ``ulimit -d``).
     """
     import psutil
 
-    rooms = [int(psutil.virtual_memory().available), *_own_limits()]
+    free_bytes = [int(psutil.virtual_memory().available), *_own_limits()]
     if sys.platform == "linux":
-        rooms += control_group_rooms(_text(Path("/proc/self/cgroup")), _text(Path("/proc/self/mountinfo")))
-    return max(0, min(rooms))
+        free_bytes += control_group_rooms(_text(Path("/proc/self/cgroup")), _text(Path("/proc/self/mountinfo")))
+    return max(0, min(free_bytes))
 
 
 def check_memory(nbytes: int, what: str, remedy: str) -> None:
-    """Refuse an array that does not fit into memory, before it is allocated.
+    """Raise DeviceMemoryError if an array does not fit into memory, before it is allocated.
 
     Parameters
     ----------
     nbytes : int
         Its size.
     what, remedy : str
-        The beginning of the message, such as ``"frame 3 of cells.tif"``, and what to do instead.
+        The beginning of the message, such as ``"frame 3 of cells.tif"``, and the remedy.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def in_units(nbytes: float) -> str:
 
 
 def control_group_rooms(groups: str, mounts: str, root: Path = Path("/")) -> list[int]:
-    """Return what each memory limit of the control groups around a process leaves, in bytes; empty without limits.
+    """Return the free bytes below each memory limit of the control groups of a process; empty without limits.
 
     Parameters
     ----------
@@ -71,24 +71,24 @@ def control_group_rooms(groups: str, mounts: str, root: Path = Path("/")) -> lis
 
     Notes
     -----
-    File pages that are not in use (``inactive_file``) are given back under pressure and count as free. Version 2 limits
-    by ``memory.max`` and, by slowing down, ``memory.high``; version 1 by ``memory.limit_in_bytes``. A limit on any
-    group above that of the process holds too.
+    File pages that are not in use (``inactive_file``) are released under pressure and count as free. Version 2 limits
+    by ``memory.max`` and, by slowing down, ``memory.high``; version 1 by ``memory.limit_in_bytes``. Limits of all
+    parent groups apply too.
     """
-    rooms = []
+    free_bytes = []
     for folder, top, version in _memory_groups(groups, mounts, root):
         while True:
-            room = _room_v2(folder) if version == 2 else _room_v1(folder)
-            if room is not None:
-                rooms.append(room)
+            free = _free_v2(folder) if version == 2 else _free_v1(folder)
+            if free is not None:
+                free_bytes.append(free)
             if folder == top or top not in folder.parents:
                 break
             folder = folder.parent
-    return rooms
+    return free_bytes
 
 
 def _memory_groups(groups: str, mounts: str, root: Path) -> Iterator[tuple[Path, Path, int]]:
-    """Folder of the process's group, that of the mounted hierarchy, and the version."""
+    """Yield the folder of the process's group, that of the mounted hierarchy, and the version."""
     paths: dict[int, str] = {}
     for line in groups.splitlines():
         number, _, rest = line.partition(":")
@@ -107,24 +107,24 @@ def _memory_groups(groups: str, mounts: str, root: Path) -> Iterator[tuple[Path,
             continue
         top = root / place[4].replace("\\040", " ").lstrip("/")
         inside = PurePosixPath(paths[version])
-        # A container without a namespace of its own sees the path on the host, and only its own part mounted.
+        # A container without a separate namespace has the path of the host, but only its part mounted.
         if inside.is_relative_to(place[3]):
             inside = inside.relative_to(place[3])
         folder = top / str(inside).lstrip("/")
         yield (folder if ".." not in inside.parts and folder.is_dir() else top), top, version
 
 
-def _room_v2(folder: Path) -> int | None:
+def _free_v2(folder: Path) -> int | None:
     limits = [_number(folder / name) for name in ("memory.max", "memory.high")]
-    return _room(limits, _number(folder / "memory.current"), _statistic(folder, "inactive_file"))
+    return _free(limits, _number(folder / "memory.current"), _statistic(folder, "inactive_file"))
 
 
-def _room_v1(folder: Path) -> int | None:
+def _free_v1(folder: Path) -> int | None:
     limit, used = (_number(folder / f"memory.{name}_in_bytes") for name in ("limit", "usage"))
-    return _room([limit], used, _statistic(folder, "total_inactive_file"))
+    return _free([limit], used, _statistic(folder, "total_inactive_file"))
 
 
-def _room(limits: list[int | None], used: int | None, inactive: int) -> int | None:
+def _free(limits: list[int | None], used: int | None, inactive: int) -> int | None:
     known = [limit for limit in limits if limit is not None and limit < _UNLIMITED]
     return max(0, min(known) - max(0, (used or 0) - inactive)) if known else None
 
@@ -155,9 +155,9 @@ def _own_limits() -> list[int]:
     import psutil
 
     used = psutil.Process().memory_info()
-    rooms = []
+    free_bytes = []
     for limit, taken in ((resource.RLIMIT_AS, used.vms), (resource.RLIMIT_DATA, getattr(used, "data", None))):
         soft = resource.getrlimit(limit)[0]
         if soft != resource.RLIM_INFINITY and taken is not None:
-            rooms.append(max(0, soft - taken))
-    return rooms
+            free_bytes.append(max(0, soft - taken))
+    return free_bytes

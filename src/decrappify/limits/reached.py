@@ -1,4 +1,4 @@
-"""Errors of Python, torch and the runtimes that mean a limit of the machine was reached, in one line."""
+"""Detection of errors of Python, torch and the runtimes that mean a reached limit, and their one-line errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from decrappify.errors import DecrappifyError, DeviceMemoryError, ThreadLimitErr
 from decrappify.limits.memory import available_memory, in_units
 from decrappify.limits.threads import is_thread_limit
 
-# How torch's allocator, oneDNN, C++, OpenVINO and ONNX Runtime report that memory ran out.
+# Messages of torch's allocator, oneDNN, C++, OpenVINO and ONNX Runtime on insufficient memory.
 _SIGNS = (
     "out of memory",
     "not enough memory",
@@ -24,12 +24,12 @@ _SIGNS = (
     "unable to allocate",
     "bad_array_new_length",
 )
-# How the loader reports that a library, such as that of torch, does not fit into the address space.
+# Messages of the loader if a library, such as that of torch, does not fit into the address space.
 _OF_LIBRARIES = ("failed to map segment", "cannot allocate memory")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that memory ran out."""
+    """Return whether an error means insufficient memory."""
     if isinstance(error, DecrappifyError):
         return False
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
@@ -38,7 +38,7 @@ def is_out_of_memory(error: BaseException) -> bool:
         return error.errno == errno.ENOMEM
     if isinstance(error, ImportError):
         return any(sign in str(error).lower() for sign in _OF_LIBRARIES)
-    # ONNX Runtime's errors derive from Exception alone.
+    # ONNX Runtime's errors derive from Exception only.
     if not isinstance(error, RuntimeError) and not type(error).__module__.startswith("onnxruntime"):
         return False
     text = str(error).lower()
@@ -46,21 +46,21 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def raise_if_limit(error: BaseException, what: str) -> None:
-    """Raise the one-line error of a limit that was reached, if that is what `error` means.
+    """Raise the one-line error of a reached limit, if that is the meaning of `error`.
 
-    Handlers of damaged files call it first: a file is not damaged because memory ran out.
+    Handlers of damaged files call it first: an out-of-memory error does not mean a damaged file.
 
     Parameters
     ----------
     error : BaseException
-        What was caught.
+        The caught exception.
     what : str
-        What could not be done, such as ``"reading cells.tif"``.
+        The failed operation, such as ``"reading cells.tif"``.
 
     Raises
     ------
     DeviceMemoryError, ThreadLimitError
-        If memory ran out, or a thread could not be started.
+        If memory was insufficient, or a thread could not be started.
     """
     if is_out_of_memory(error):
         raise DeviceMemoryError(
@@ -76,7 +76,7 @@ def raise_if_limit(error: BaseException, what: str) -> None:
 
 @contextmanager
 def limit_errors(what: str) -> Iterator[None]:
-    """Turn the errors of a reached limit into one line each; all others pass. Arguments as for `raise_if_limit`."""
+    """Convert the errors of a reached limit into one line each; all others pass. Arguments as for `raise_if_limit`."""
     try:
         yield
     except (MemoryError, RuntimeError, OSError) as error:

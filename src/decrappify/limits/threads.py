@@ -1,4 +1,4 @@
-"""Threads that this process may still start; containers and batch systems limit them."""
+"""Number of threads that this process may still start, limited by containers and batch systems."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SIGN = "can't start new thread"
 
 
 def threads_that_start(wanted: int) -> int:
-    """Return how many of `wanted` threads can run beside those there are, by starting them; they end at once.
+    """Return how many of `wanted` additional threads can run, by starting them; they end immediately.
 
     >>> threads_that_start(2)
     2
@@ -33,7 +33,7 @@ def threads_that_start(wanted: int) -> int:
 
 
 def check_threads(wanted: int, what: str) -> None:
-    """Refuse work whose threads could not be started, which in some libraries ends in waiting or in an exit.
+    """Raise ThreadLimitError if threads could not be started, which makes some libraries hang or exit.
 
     Raises
     ------
@@ -50,9 +50,9 @@ def check_threads(wanted: int, what: str) -> None:
 
 @cache
 def check_torch_threads() -> None:
-    """Refuse to compute where torch could not start its threads: OpenMP then ends the process without a word of ours.
+    """Raise ThreadLimitError if torch could not start its threads: OpenMP would end the process without a message.
 
-    Once per process, as the threads stay.
+    Checked once per process, as the threads persist.
 
     Raises
     ------
@@ -65,17 +65,17 @@ def check_torch_threads() -> None:
 
 
 def is_thread_limit(error: BaseException) -> bool:
-    """Whether an error means that a thread could not be started."""
+    """Return whether an error means that a thread could not be started."""
     return isinstance(error, RuntimeError) and not isinstance(error, ThreadLimitError) and _SIGN in str(error)
 
 
 def check_zarr_threads() -> None:
-    """Refuse to use Zarr where it could not start its threads; if its first one fails, it waits for that one forever.
+    """Raise ThreadLimitError if Zarr could not start its threads: it would wait forever for a failed first one.
 
     Raises
     ------
     ThreadLimitError
-        If neither are they running nor can they be started.
+        If they are not running and cannot be started.
     """
     if not any(thread.name == "zarr_io" and thread.is_alive() for thread in threading.enumerate()):
         check_threads(2, "reading and writing Zarr")

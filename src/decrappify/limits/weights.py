@@ -1,4 +1,4 @@
-"""What a file of weights may claim: archives of torch hold their numbers uncompressed, each once."""
+"""Plausibility checks of weights files: archives of torch store values uncompressed, each once."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from decrappify.errors import ModelFileError
 from decrappify.limits.memory import in_units
 
-# Bytes beyond twice the size of the file: small archives may be packed again, and tensors share their numbers.
+# Bytes beyond twice the size of the file: small archives may be recompressed, and tensors may share values.
 _UNPACKED = 64 << 20
 _SHARED = 1 << 30
 
 
 def check_archive(path: Path) -> None:
-    """Refuse a ZIP archive of weights that unpacks to far more than its own size; other files pass.
+    """Raise ModelFileError for a ZIP archive of weights that unpacks to far more than its size; other files pass.
 
     Raises
     ------
@@ -28,13 +28,13 @@ def check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
-    except Exception as error:  # zipfile trusts the directory at the end of the file
+    except Exception as error:  # zipfile does not validate the directory at the end of the file
         raise ModelFileError(f"{path} is damaged or a truncated download; download it again") from error
     _check(path, unpacked, _UNPACKED, "unpacks to")
 
 
 def check_tensors(path: Path, tensors: Iterable[Any]) -> None:
-    """Refuse tensors that together are far larger than the file they come from, such as one number repeated.
+    """Raise ModelFileError for tensors that are far larger in total than their file, such as one repeated value.
 
     Raises
     ------

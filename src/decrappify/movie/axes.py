@@ -1,4 +1,4 @@
-"""The one parser of axes: which dimension of an array or file is T, C, Z, Y and X."""
+"""Parser of axes: assignment of the dimensions of an array or file to T, C, Z, Y and X."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _NAMES = {
     "X": ("x", "col", "cols", "column", "columns", "width", "lon", "longitude"),
 }
 _LETTERS = {name: letter for letter, names in _NAMES.items() for name in names}
-_SAMPLES = (3, 4)  # of a color pixel, without and with opacity
-_SMALL_FRAME = 7  # frames of so few rows are test data, and no color image has so few columns
+_SAMPLES = (3, 4)  # of a color pixel, without and with alpha
+_SMALL_FRAME = 7  # rows: smaller frames are test data, not color images
 _MUCH = 4  # "much smaller": by this factor, beside two axes of similar length
 _SIMILAR = 2  # ratio of height and width up to which two axes look like an image
 _SMALLER = 2  # by this factor, beside two axes of equal length
-_VERY_MUCH = 16  # by this factor whatever the two others are
+_VERY_MUCH = 16  # by this factor for any ratio of the two others
 
 
 def axis_letter(name: object) -> str:
@@ -35,7 +35,7 @@ def axis_letter(name: object) -> str:
 
 
 def named_axes(names: Iterable[Any] | None, ndim: int) -> str | None:
-    """Return the axes that dimension names stand for; None where a name is unknown or repeated, or Y or X is absent.
+    """Return the axes named by dimension names; None if a name is unknown or repeated, or Y or X is absent.
 
     >>> named_axes(("time", "y", "x"), 3), named_axes(("dim_0", "y", "x"), 3)
     ('TYX', None)
@@ -53,19 +53,20 @@ def array_axes(shape: tuple[int, ...], axes: str | None = None, *, what: str = "
     shape : tuple of int
         Shape of the array.
     axes : str, optional
-        As given by the user. By default (Y, X), (T, Y, X) or (T, C, Z, Y, X), by the number of dimensions.
+        Axes from the user. By default (Y, X), (T, Y, X) or (T, C, Z, Y, X), by the number of dimensions.
     what : str
         Name of the array in messages.
 
     Raises
     ------
     InputError
-        If the axes do not fit the shape, or are not given and cannot be inferred from it: other numbers of dimensions,
-        and shapes whose last axis looks like color samples or like time, such as (512, 512, 3) and (512, 512, 50).
+        If the axes do not match the shape, or are not passed and cannot be inferred from it: other numbers of
+        dimensions, and shapes with a last axis that may be color samples or time, such as (512, 512, 3) and
+        (512, 512, 50).
 
     Notes
     -----
-    The last axis looks like color samples if it has 3 or 4 entries and frames would have more than 7 rows; like time
+    The last axis may be color samples if it has 3 or 4 entries and frames would have more than 7 rows. It may be time
     or depth if it is at most a quarter of the two axes before it and these differ by a factor of 2 at most, as the
     sides of an image do, if it is at most half of these and they are equal, or if it is at most a sixteenth of both.
     Strips of line scans, such as (2000, 256, 32), and short movies of narrow frames, such as (50, 512, 32), remain
@@ -106,7 +107,7 @@ def checked_axes(axes: str, shape: tuple[int, ...], what: str, found: str | None
     what : str
         Name of the array or file in messages.
     found : str, optional
-        The dimensions as the file names them, for the message.
+        The dimensions as named in the file, for the message.
 
     Raises
     ------
@@ -132,10 +133,10 @@ def checked_axes(axes: str, shape: tuple[int, ...], what: str, found: str | None
 
 
 def _other_reading(shape: tuple[int, ...]) -> tuple[str, str] | None:
-    """Axes that fit the shape better than those of its number of dimensions, and what they would mean."""
+    """Return axes that match the shape better than those of its number of dimensions, and their meaning."""
     last = shape[-1]
     if len(shape) == 5:
-        # The arrays of this package and of many others are (T, C, Z, Y, X): only what cannot be an image is refused.
+        # The arrays of this package and of many others are (T, C, Z, Y, X): only what cannot be an image is rejected.
         if last <= _SAMPLES[1] and shape[-2] >= _VERY_MUCH * last:
             return "TZYXC", "color images"
         return None

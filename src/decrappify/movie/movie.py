@@ -1,4 +1,4 @@
-"""Movie: a lazy (T, C, Z, Y, X) image sequence with its physical scale."""
+"""Lazy (T, C, Z, Y, X) image sequence with its physical scale."""
 
 from __future__ import annotations
 
@@ -33,31 +33,31 @@ class Movie:
     Parameters
     ----------
     source : FrameSource
-        Gives shape (T, C, Z, Y, X), dtype and the pixels.
+        Provides shape (T, C, Z, Y, X), dtype and the pixels.
     name : str
         Short name for messages and layers, usually the file's.
     pixel_size_um : tuple of (float or None)
-        Pixel size (z, y, x) in micrometres; None where unknown.
+        Pixel size (z, y, x) in micrometers; None if unknown.
     frame_interval_s : float or None
-        Seconds between frames; None where unknown.
+        Seconds between frames; None if unknown.
     channel_names : sequence of str, optional
         One per channel; ``"C0", "C1", ...`` by default.
     channel_colors : sequence of (str or None), optional
-        Display colours as ``"RRGGBB"``, one per channel; None where unknown.
+        Display colors as ``"RRGGBB"``, one per channel; None if unknown.
     provenance : mapping, optional
-        What was done to the movie (strings, numbers, lists; JSON-serializable).
+        Processing history of the movie (strings, numbers, lists; JSON-serializable).
     unitless_spacing : mapping, optional
-        Distance between samples along ``"T"``, ``"Z"``, ``"Y"`` or ``"X"`` where a file has a number without a unit,
-        such as ``{"Y": 0.3, "X": 0.3}``. Ignored for axes whose pixel size or interval is known.
+        Distance between samples along ``"T"``, ``"Z"``, ``"Y"`` or ``"X"`` if a file has a number without a unit,
+        such as ``{"Y": 0.3, "X": 0.3}``. Ignored for axes with a known pixel size or interval.
     missing : iterable of (t, c, z), optional
-        Planes that were never recorded; those of the source by default. They read as zeros.
+        Planes that were never recorded; by default those of the source. They are read as zeros.
 
     Attributes
     ----------
     origin : Path or None
-        File or folder that `open_movie` read, also of the movies derived from it.
+        File or folder read by `open_movie`, also for the movies derived from it.
     files : frozenset of Path
-        All files and folders that are read, such as those of a set of OME-TIFF, as far as the reader knows them.
+        All files and folders that are read, such as those of a set of OME-TIFF, as far as known to the reader.
 
     Examples
     --------
@@ -103,7 +103,7 @@ class Movie:
 
     @property
     def unitless_spacing(self) -> dict[str, float]:
-        """Distance between samples of the axes whose spacing is a number without a unit."""
+        """Distance between samples of the axes with a spacing without a unit."""
         known = dict(zip("TZYX", (self.frame_interval_s, *self.pixel_size_um), strict=True))
         return {axis: float(value) for axis, value in self._unitless_spacing.items() if known[axis] is None}
 
@@ -123,12 +123,12 @@ class Movie:
 
     @classmethod
     def from_array(cls, array: Any, axes: str | None = None, **metadata: Any) -> Self:
-        """Wrap a numpy, dask or zarr array; nothing is copied or computed until a frame is read.
+        """Create a movie from a numpy, dask or zarr array; no data are copied or computed until a frame is read.
 
         Parameters
         ----------
         array : array-like
-            (Y, X), (T, Y, X) or (T, C, Z, Y, X); other orders when `axes` says so.
+            (Y, X), (T, Y, X) or (T, C, Z, Y, X); other orders with `axes`.
         axes : str, optional
             One letter of ``TCZYX`` per dimension, in any order, such as ``"ZYX"`` or ``"YXC"``.
         **metadata
@@ -137,7 +137,7 @@ class Movie:
         return cls(ArraySource(array, axes), **metadata)
 
     def frame(self, t: int, c: int = 0, z: int = 0) -> Array:
-        """One whole plane as a (Y, X) array of the movie's dtype."""
+        """Read one whole plane as a (Y, X) array of the movie's dtype."""
         return self.region(t, c, z, slice(0, self.shape[3]), slice(0, self.shape[4]))
 
     def region(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
@@ -155,9 +155,9 @@ class Movie:
     def select(
         self, frames: slice | int | None = None, channels: slice | int | None = None, slices: slice | int | None = None
     ) -> Movie:
-        """Pick a lazy part of the movie along T, C and Z; an int keeps the axis with length 1.
+        """Select a lazy part of the movie along T, C and Z; an int keeps the axis with length 1.
 
-        A step in `frames` or `slices` is carried into `frame_interval_s` and the z pixel size.
+        A step in `frames` or `slices` is included in `frame_interval_s` and the z pixel size.
         """
         picks = tuple(
             _pick(index, size, axis, self.name)
@@ -178,7 +178,7 @@ class Movie:
         )
 
     def crop(self, rows: slice | None = None, columns: slice | None = None) -> Movie:
-        """Cut a lazy rectangle out of every plane; negative indices count from the end as in numpy.
+        """Crop every plane lazily to a rectangle; negative indices count from the end as in numpy.
 
         Examples
         --------
@@ -193,7 +193,7 @@ class Movie:
         return self.derived(CroppedSource(self._source, *picks))
 
     def z_as_time(self) -> Movie:
-        """Swap Z and T, so that a Z-stack can play a movie; swapping twice gives the original."""
+        """Swap Z and T, so that a Z-stack is processed like a movie; swapping twice restores the original."""
         return self.derived(
             SwappedSource(self._source),
             frame_interval_s=None,
@@ -205,9 +205,9 @@ class Movie:
         )
 
     def derived(self, source: FrameSource, **changes: Any) -> Movie:
-        """Make a movie with other pixels and this one's metadata, changed where `changes` says so.
+        """Create a movie with other pixels and the metadata of this one, except for `changes`.
 
-        The missing planes are kept where the numbers of frames, channels and slices stay the same.
+        The missing planes are kept if the numbers of frames, channels and slices stay the same.
         """
         metadata: dict[str, Any] = {
             "name": self.name,
@@ -225,11 +225,11 @@ class Movie:
         return movie
 
     def version(self, t: int, c: int = 0, z: int = 0) -> str | None:
-        """Return a text that differs whenever the stored pixels of a plane may have changed; None where unknown."""
+        """Return a text that differs whenever the stored pixels of a plane may have changed; None if unknown."""
         return plane_version(self._source, t, c, z)
 
     def planes(self) -> Iterator[tuple[int, int, int]]:
-        """Every (t, c, z), in the order in which files are written: T slowest, Z fastest."""
+        """Iterate over every (t, c, z) in the order in which files are written: T slowest, Z fastest."""
         n_t, n_c, n_z = self.shape[:3]
         return ((t, c, z) for t in range(n_t) for c in range(n_c) for z in range(n_z))
 
@@ -239,7 +239,7 @@ class Movie:
         return self.size * self.dtype.itemsize
 
     def close(self) -> None:
-        """Release the file; reading afterwards is an error of the reader."""
+        """Close the file; reading afterwards raises an error of the reader."""
         self._source.close()
 
     def __len__(self) -> int:
@@ -289,7 +289,7 @@ class Movie:
         return whole[tuple(0 if drop else slice(None) for drop in dropped)]
 
     def __dask_tokenize__(self) -> str:
-        """Return a name for dask; two movies never share one, as their files may differ or change."""
+        """Return a name for dask, different for every movie, as its files may differ or change."""
         from uuid import uuid4
 
         return uuid4().hex
@@ -327,7 +327,7 @@ def _missing_of(missing: frozenset[Plane], picks: tuple[range, ...]) -> set[Plan
 def _basic_index(
     index: tuple[Any, ...], shape: tuple[int, ...], name: str
 ) -> tuple[tuple[range, ...], tuple[bool, ...]]:
-    """Resolve a tuple of integers, slices and at most one ellipsis: a range per axis, and which axes are dropped."""
+    """Resolve a tuple of integers, slices and at most one ellipsis to a range per axis and a flag per dropped axis."""
     if Ellipsis in index:
         at = index.index(Ellipsis)
         index = index[:at] + (slice(None),) * (len(shape) - len(index) + 1) + index[at + 1 :]
@@ -380,7 +380,7 @@ def _step(picked: range) -> int:
 
 def _positive_or_none(value: float | None) -> float | None:
     if value is None or not np.isfinite(value) or value <= 0:
-        return None  # files say 0 or NaN where they mean "unknown"
+        return None  # files use 0 or NaN for "unknown"
     return float(value)
 
 

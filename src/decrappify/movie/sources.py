@@ -1,4 +1,4 @@
-"""Frame sources: where the pixels of a movie come from."""
+"""Frame sources, which provide the pixels of a movie."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Array = NDArray[Any]
 
 
 class FrameSource(Protocol):
-    """The pixels of a movie: one small class per file format, read from one thread at a time.
+    """Interface to the pixels of a movie: one small class per file format, read from one thread at a time.
 
     A source may also have ``missing``, a frozenset of the planes (t, c, z) that were never recorded; reading such a
     plane returns zeros. It may have ``version(t, c, z)``, a short text that differs whenever the stored pixels of the
-    plane may have changed, such as size and times of its file; None or no such method where nothing shows a change. And
-    it may have ``files``, the paths that it reads.
+    plane may have changed, such as size and times of its file; None or no such method if changes cannot be detected.
+    It may have ``files``, the paths that it reads.
     """
 
     shape: Shape5
@@ -34,7 +34,7 @@ class FrameSource(Protocol):
         ...
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the file."""
         ...
 
 
@@ -46,8 +46,8 @@ class ArraySource:
     array : array-like
         Any subset of the axes, in any order.
     axes : str, optional
-        One letter of ``TCZYX`` per dimension, as for `array_axes`; by default as the array names its dimensions
-        (``dims`` of xarray, ``dimension_names`` of zarr), else by their number.
+        One letter of ``TCZYX`` per dimension, as for `array_axes`; by default from the dimension names of the array
+        (``dims`` of xarray, ``dimension_names`` of zarr), else from their number.
     """
 
     def __init__(self, array: Any, axes: str | None = None) -> None:
@@ -68,7 +68,7 @@ class ArraySource:
             self.dtype = np.dtype(np.uint8)
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read one region; only its own chunks of a lazy array are computed."""
+        """Read one region; only the chunks of a lazy array that contain it are computed."""
         index = {"T": t, "C": c, "Z": z, "Y": rows, "X": columns}
         plane = np.asarray(self._array[tuple(index[axis] for axis in self._axes)])
         if self._axes.index("Y") > self._axes.index("X"):
@@ -76,7 +76,7 @@ class ArraySource:
         return plane.astype(self.dtype, copy=False)
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing: arrays need no closing."""
 
 
 def _numpy_dtype(array: Any) -> np.dtype[Any]:
@@ -98,7 +98,7 @@ def _dimension_names(array: Any) -> Any:
 
 
 def stored_dimension_names(array: Any) -> Any:
-    """Return the names of the dimensions of a zarr array: of its format (version 3), or as xarray stores them; or None.
+    """Return the dimension names of a zarr array, from its format (version 3) or as xarray stores them; or None.
 
     A name may be None.
     """

@@ -1,4 +1,4 @@
-"""Spacing of a movie whose pixels are made larger or smaller along Y and X."""
+"""Spacing of a movie resampled along Y and X."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def scaled_spacing(movie: Movie, *, coarser: int = 1, finer: int = 1) -> dict[st
     Parameters
     ----------
     movie : Movie
-        The movie before.
+        The movie before resampling.
     coarser, finer : int
-        Pixels become so many times larger, or smaller.
+        Factors by which pixels become larger, or smaller.
 
     Examples
     --------

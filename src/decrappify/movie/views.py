@@ -1,4 +1,4 @@
-"""Lazy views of a frame source: a selection along T, C and Z, a crop, Z and T exchanged."""
+"""Lazy views of a frame source: a selection along T, C and Z, a crop, exchange of Z and T."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def missing_planes(source: FrameSource) -> frozenset[Plane]:
 
 
 def source_files(source: FrameSource) -> frozenset[Path]:
-    """Return the files and folders that a source reads, as far as it knows them."""
+    """Return the files and folders that a source reads, as far as known."""
     return frozenset(getattr(source, "files", ()))
 
 
 def plane_version(source: FrameSource, t: int, c: int, z: int) -> str | None:
-    """Return a text that differs whenever the stored pixels of a plane may have changed; None where that is unknown."""
+    """Return a text that differs whenever the stored pixels of a plane may have changed; None if unknown."""
     version = getattr(source, "version", None)
     found: str | None = None if version is None else version(t, c, z)
     return found
@@ -43,7 +43,7 @@ class SelectedSource:
         return plane_version(self._source, self._picks[0][t], self._picks[1][c], self._picks[2][z])
 
     def close(self) -> None:
-        """Release the source."""
+        """Close the source."""
         self._source.close()
 
 
@@ -67,7 +67,7 @@ class CroppedSource:
         return plane_version(self._source, t, c, z)
 
     def close(self) -> None:
-        """Release the source."""
+        """Close the source."""
         self._source.close()
 
 
@@ -89,5 +89,5 @@ class SwappedSource:
         return plane_version(self._source, z, c, t)
 
     def close(self) -> None:
-        """Release the source."""
+        """Close the source."""
         self._source.close()

@@ -1,4 +1,4 @@
-"""Run a model over whole movies: windows over time, tiles over the frame, any size, resumable."""
+"""Restoration of whole movies with a model: windows over time, tiles over the frame, any size, resumable."""
 
 from __future__ import annotations
 

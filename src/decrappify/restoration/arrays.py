@@ -1,4 +1,4 @@
-"""Arrays in, arrays out: a restored movie with the axes of the array that was given."""
+"""Conversion of a restored movie to an array with the axes of the input array."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from decrappify.movie import AXES, Array, Movie, array_axes, named_axes
 
 
 def given_axes(source: Any, axes: str | None) -> str | None:
-    """Return the axes of an array, one letter per dimension; None for everything else.
+    """Return the axes of an array, one letter per dimension; None for other inputs.
 
     >>> given_axes(np.zeros((4, 8, 9)), None), given_axes("cells.czi", None)
     ('TYX', None)
@@ -28,12 +28,12 @@ def given_axes(source: Any, axes: str | None) -> str | None:
 
 
 def in_axes(array: Array, axes: str | None) -> Array:
-    """Return an array (T, C, Z, Y, X) with the axes `axes`, in that order; None keeps all five.
+    """Return an array (T, C, Z, Y, X) with the axes `axes`, in that order; all five if None.
 
     Raises
     ------
     InputError
-        If an axis that is not among them has more than one entry.
+        If an axis to remove has more than one entry.
 
     Examples
     --------

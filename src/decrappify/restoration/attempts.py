@@ -1,4 +1,4 @@
-"""Runs that the system killed for lack of memory: recognized when they are resumed, by what each run leaves behind."""
+"""Detection of runs killed by the system for lack of memory, from the record that each run leaves in its state."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _KEY = "attempt"
 
 @contextmanager
 def recorded_attempt(result: Result, planes_done: int, earlier: Any = None) -> Iterator[None]:
-    """Keep in the state of a result that a run is active, until it ends in any way but being killed.
+    """Record in the state of a result that a run is active, until it ends for any reason except being killed.
 
     Parameters
     ----------
     result : Result
-        Its state is saved on entering and on leaving.
+        Its state is saved on entry and on exit.
     planes_done : int
         Planes finished before this run.
     earlier : mapping or None
-        What the run before left: its record, if it was killed.
+        The record of the previous run, if it was killed.
     """
     repeated = isinstance(earlier, Mapping) and earlier.get("planes_done") == planes_done
     kills = _number(earlier, "kills") + 1 if repeated else 0
@@ -45,9 +45,9 @@ def taken_from(state: dict[str, Any]) -> Any:
 
 
 def died_of_memory(earlier: Any, planes_done: int) -> bool:
-    """Whether the run that left `earlier` was killed for lack of memory before it finished a single plane.
+    """Return whether the run that left `earlier` was killed for lack of memory before it finished a single plane.
 
-    The system counts such kills since it was started; where it does not, a second kill without a finished plane counts
+    The system counts such kills since it was started; if it does not, a second kill without a finished plane counts
     as one.
     """
     if not isinstance(earlier, Mapping) or earlier.get("planes_done") != planes_done:
@@ -66,7 +66,7 @@ def _number(record: Any, name: str) -> int:
 
 
 def _out_of_memory_kills(proc: Path = Path("/proc")) -> dict[str, Any]:
-    """How many processes the system has killed for lack of memory, and since when; empty where it does not count."""
+    """Return the number of processes killed for lack of memory, and its start time; empty if not counted."""
     try:
         counters = dict(line.split(maxsplit=1) for line in (proc / "vmstat").read_text().splitlines())
         return {"out_of_memory_kills": int(counters["oom_kill"]), "boot": boot_name()}

@@ -1,7 +1,7 @@
-"""Flash frames: single frames, or two in a row, of another brightness than the frames before and after them.
+"""Flash frames: one or two consecutive frames with another brightness than the frames before and after.
 
-Only a frame whose brightness leaves and returns is a flash. Light that is turned on, bleaching and transients of
-several frames stay as they are, and so does a frame in which only some objects light up.
+Only a frame with a brightness that changes and returns is a flash. Light that is switched on, bleaching and transients
+of several frames are kept, and so is a frame in which only some objects light up.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from decrappify.movie import Array
 Levels = NDArray[np.float64]
 
 _PERCENTILES = (5.0, 25.0, 50.0, 75.0, 90.0, 97.0, 99.0, 99.5, 99.8)
-_WIDE = 4  # the 90th of them
+_WIDE = 4  # the 90th percentile
 _BIN = 4
-_ENOUGH_BLOCKS = 20  # above a level, to trust it
+_ENOUGH_BLOCKS = 20  # above a level, for a reliable value
 _FEWEST = 16  # blocks: smaller frames are not compared
-_LARGEST_WHOLE = 768  # pixels: larger frames are judged by patches of them
+_LARGEST_WHOLE = 768  # pixels: larger frames are sampled by patches
 _PATCH, _PATCHES = 256, 3
-_STEP = 0.25  # of the unit range: smaller differences disturb little
-_AGREE = 0.25  # the frames around differ by at most this share of the flash
-_FIT = 0.08  # and the whole frame is brighter by one factor and offset, to this share
-# Less strictly from this factor on, which objects that light up do not have in common; two levels may then differ.
+_STEP = 0.25  # of the unit range: smaller differences have little effect
+_AGREE = 0.25  # the frames around differ by at most this fraction of the flash
+_FIT = 0.08  # the whole frame follows one factor and offset, to this fraction
+# Less strictly above this factor, which objects that light up do not have in common; two levels may then differ.
 _STRONG, _STRONG_FIT = 2.5, 0.2
 _ALL_BUT_ONE = 3  # of the four frames around: two flashes with a frame between them, not every other frame
-_SATURATED = 0.002  # share of pixels at the limit of the dtype from which the factor cannot be undone
-_MAPPED = (0.4, 50.0)  # factors that can be undone without amplifying noise
+_SATURATED = 0.002  # share of pixels at the limit of the dtype from which the factor cannot be inverted
+_MAPPED = (0.4, 50.0)  # factors that can be inverted without amplifying noise
 
 
 @dataclass(frozen=True, slots=True)
 class Flash:
-    """How a flash frame differs from the frames around it: ``flash = gain * usual + offset`` in network units.
+    """Difference of a flash frame from the frames around it: ``flash = gain * usual + offset`` in network units.
 
     Attributes
     ----------
     gain, offset : float
         Of the flash.
     usable : bool
-        False where the frame cannot be brought to the usual level: saturated or (nearly) black.
+        False if the frame cannot be scaled to the usual level: saturated or (nearly) black.
     """
 
     gain: float
@@ -53,7 +53,7 @@ class Flash:
 
 @dataclass(frozen=True, slots=True)
 class Brightness:
-    """How bright a frame is.
+    """Brightness of a frame.
 
     Attributes
     ----------
@@ -62,9 +62,9 @@ class Brightness:
     saturated : bool
         Whether many pixels share the largest value.
     noise : float
-        How much levels of equal frames may differ because they are measured on few blocks.
+        Expected difference between levels of equal frames, as they are measured on few blocks.
     blocks : int
-        Their number.
+        Number of blocks.
     """
 
     levels: Levels
@@ -87,19 +87,19 @@ class Brightness:
         )
 
     def distance(self, other: Brightness) -> float:
-        """Return by how much the levels of two frames differ, in network units.
+        """Return the difference between the levels of two frames, in network units.
 
-        The largest difference but one, as a single object that lights up moves the highest level alone.
+        The second-largest difference, as a single object that lights up changes the highest level only.
         """
         return _largest_but_one(self.levels - other.levels)
 
     def differs(self, other: Brightness) -> bool:
-        """Whether two frames differ so much that one of them may be a flash."""
+        """Return whether two frames differ so much that one of them may be a flash."""
         return self.distance(other) > _STEP + min(self.noise, other.noise)
 
 
 def sampled_patches(shape: tuple[int, int]) -> list[tuple[slice, slice]]:
-    """Return the rectangles of a frame (Y, X) that its levels are measured on: all of it, or patches of a large one."""
+    """Return the rectangles of a frame (Y, X) on which its levels are measured: all of it, or patches if large."""
     spans = []
     for size in shape:
         if size <= _LARGEST_WHOLE:
@@ -111,7 +111,7 @@ def sampled_patches(shape: tuple[int, int]) -> list[tuple[slice, slice]]:
 
 
 def find_flash(t: int, length: int, brightness: Callable[[int], Brightness | None]) -> Flash | None:
-    """Return how frame `t` differs from the two frames before and after it if it is a flash, else None.
+    """Return the difference of frame `t` from the two frames before and after it if it is a flash, else None.
 
     Parameters
     ----------
@@ -123,20 +123,20 @@ def find_flash(t: int, length: int, brightness: Callable[[int], Brightness | Non
     found = _judged(t, length, brightness)
     if found is None or found[1] is None:
         return None if found is None else found[0]
-    # Of two flashes in a row, both must be one by themselves.
+    # Of two consecutive flashes, both must qualify separately.
     other = _judged(found[1], length, brightness)
     return found[0] if other is not None and other[1] == t else None
 
 
 def _judged(t: int, length: int, brightness: Callable[[int], Brightness | None]) -> tuple[Flash, int | None] | None:
-    """Return how frame `t` differs from the frames around it, and the frame beside it that differs with it, if any."""
+    """Return the difference of frame `t` from the frames around it, and the adjacent frame that shares it, if any."""
     own = brightness(t)
     around = range(max(0, t - 2), min(length, t + 3))
     near = {i: found for i in around if i != t and (found := brightness(i)) is not None}
     if own is None or len(near) < 2:
         return None
     distances = {i: own.distance(other) for i, other in near.items()}
-    # Two flashes differ from each other by what the frames around them do, and by as much more as they are brighter.
+    # Two flashes may differ by as much as the frames around them, scaled by their higher brightness.
     within = _AGREE * max(distances.values())
     unlike = {i: other for i, other in near.items() if own.differs(other) and distances[i] > within}
     alike = [i for i in near if i not in unlike]
@@ -172,7 +172,7 @@ def _largest_but_one(differences: Levels) -> float:
 
 
 def _usual(unlike: dict[int, Brightness], t: int) -> Levels:
-    """Mean levels of the frames before and after, each side alike; those of the nearest where there is one side."""
+    """Return the mean levels of the frames before and after, both sides weighted equally; or of one."""
     sides = [[i for i in unlike if i < t], [i for i in unlike if i > t]]
     if not all(sides):
         return min(unlike.items(), key=lambda item: abs(item[0] - t))[1].levels
@@ -180,7 +180,7 @@ def _usual(unlike: dict[int, Brightness], t: int) -> Levels:
 
 
 def _line(usual: Levels, own: Brightness, *, saturated: bool) -> tuple[float, float]:
-    """Fit gain and offset; levels that few blocks decide count less, and the one that fits worst not at all."""
+    """Fit gain and offset; levels from few blocks have less weight, and the one that fits worst has none."""
     if saturated or np.ptp(usual) <= 0:
         return 1.0, float(np.median(own.levels - usual))
     above = own.blocks * (1 - np.array(_PERCENTILES) / 100)

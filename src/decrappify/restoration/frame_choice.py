@@ -1,4 +1,4 @@
-"""Which frames of a movie are restored, as a user writes them."""
+"""Parser of the selection of frames to restore, as a user writes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from decrappify.errors import InputError
 
 
 def parse_frames(frames: slice | int | str | None) -> slice:
-    """Frames as a slice.
+    """Return a selection of frames as a slice.
 
     >>> parse_frames("10:50"), parse_frames("7"), parse_frames(None)
     (slice(10, 50, None), slice(7, 8, None), slice(None, None, None))
@@ -48,5 +48,5 @@ def beyond_movie(frames: slice, count: int) -> str:
 
 
 def spelled(frames: Sequence[int]) -> list[int]:
-    """Start, stop and step of frames; the frames themselves where some were left out."""
+    """Return start, stop and step of frames; the frames themselves if some were left out."""
     return [frames.start, frames.stop, frames.step] if isinstance(frames, range) else list(frames)

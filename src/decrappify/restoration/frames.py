@@ -1,4 +1,4 @@
-"""Planes made ready for a network: read, normalized, NaN filled, outliers replaced."""
+"""Preparation of frames for a network: read, normalized, NaN filled, outliers replaced."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from decrappify.restoration.measuring import Channel
 from decrappify.restoration.outliers import OutlierLimits, find_outliers, replaced
 from decrappify.restoration.repair import filled
 
-_POSITIONS = 16  # outliers of one frame whose positions are recorded
-_LARGEST_WHOLE = 1 << 24  # pixels: of larger frames a part is read with some context, not whole
+_POSITIONS = 16  # recorded outlier positions per frame
+_LARGEST_WHOLE = 1 << 24  # pixels: of larger frames only a part is read, with some context
 _CONTEXT = 64
 
 Part = tuple[slice, slice]
@@ -29,15 +29,15 @@ class Frame:
     Attributes
     ----------
     values : ndarray of float32, (C, Y, X), or None
-        None where the frame holds NaN only.
+        None if the frame contains only NaN.
     unknown : ndarray of bool, (Y, X), or None
-        Where any channel had NaN.
+        Pixels with NaN in any channel.
     brightness : tuple of Brightness
-        One per channel; empty where frames are not compared.
+        One per channel; empty if frames are not compared.
     outliers : int
-        Replaced pixels.
+        Number of replaced pixels.
     positions : list of [c, y, x]
-        Of the first of them.
+        Positions of the first of them.
     """
 
     values: Array | None
@@ -48,7 +48,7 @@ class Frame:
 
 
 class FrameReader:
-    """Reads the frames of a movie as a network needs them.
+    """Reader of the frames of a movie in the form that a network needs.
 
     Parameters
     ----------
@@ -57,11 +57,11 @@ class FrameReader:
     channels : sequence of Channel
         One per channel.
     nan : {"error", "fill", "zero"}
-        Refuse NaN and infinite pixels, or fill them.
+        Raise an error on NaN and infinite pixels, or fill them.
     compares : bool
-        Whether frames are compared with those around them.
+        Whether frames are compared with neighboring frames.
     part : tuple of slice, optional
-        Rows and columns to return; outliers and brightness are those of the whole frame.
+        Rows and columns to return; outliers and brightness are computed for the whole frame.
     """
 
     def __init__(

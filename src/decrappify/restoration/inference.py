@@ -1,4 +1,4 @@
-"""A network made ready for fast inference: device, precision, backend, layout and folded norms, on a copy."""
+"""Network prepared for fast inference: device, precision, backend, memory layout and folded norms, on a copy."""
 
 from __future__ import annotations
 
@@ -38,37 +38,37 @@ MIN_AGREEMENT_DB = 50.0
 class InferenceNetwork:
     """A copy of a network, in eval mode, on one device, in one precision and on one backend.
 
-    Weights are converted once; the source stays float32 and is cast where the first convolution needs it, so a
-    network that adds its residual to the source does that addition in float32.
+    Weights are converted once; the source stays float32 and is cast where the first convolution needs it, so that a
+    network that adds its residual to the source does the addition in float32.
 
     Parameters
     ----------
     network : nn.Module
-        Has `n_frames`, `in_channels`, `out_channels`, `scale`, `size_multiple` and `margin`, and `tile_multiple` where
-        tiles must start on a coarser grid; is left as it is.
+        With `n_frames`, `in_channels`, `out_channels`, `scale`, `size_multiple` and `margin`, and `tile_multiple` if
+        tiles must start on a coarser grid; it is not changed.
     device : str or torch.device
-        ``"auto"`` takes CUDA, then MPS, then the CPU.
+        ``"auto"`` chooses CUDA, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16", "float16"}
-        ``"auto"`` takes bfloat16 where the hardware has it and this network agrees with float32.
+        ``"auto"`` chooses bfloat16 if the hardware supports it and this network then agrees with float32.
     min_agreement_db : float
-        PSNR (dB) between the two that ``"auto"`` asks for.
+        PSNR (dB) between the two required by ``"auto"``.
     backend : {"auto", "torch", "compile", "onnxruntime", "openvino"}
-        What runs the network; the last two on the CPU only. All but torch are made ready for each size of source, in
+        Runtime of the network; the last two on the CPU only. All but torch are prepared for each source size, in
         seconds to minutes, and compared with torch on a random source: in float32 they must agree to 80 dB. ``"auto"``
-        is OpenVINO for long runs of what it is faster for, see `automatic_backend`, and else torch.
+        is OpenVINO for long runs of networks it is faster for, see `automatic_backend`, and torch otherwise.
     expected_pixels : int
-        Input pixels that are known to follow; for ``"auto"``.
+        Number of input pixels known to follow; for ``"auto"``.
 
     Attributes
     ----------
     device, precision, backend : torch.device and str
-        What was chosen.
+        The chosen values.
 
     Raises
     ------
     InputError
-        If the device is not there, the precision or backend is unknown or not for this device, or the backend is not
-        installed, cannot run this network or disagrees with torch.
+        If the device is not available, the precision or backend is unknown or not for this device, or the backend is
+        not installed, cannot run this network or disagrees with torch.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class InferenceNetwork:
         sizes: Any = network
         self.n_frames, self.in_channels, self.out_channels = sizes.n_frames, sizes.in_channels, sizes.out_channels
         self.scale, self.margin = sizes.scale, sizes.margin
-        # Tiles that start anywhere else would be seen on another coarse grid than their neighbors.
+        # Tiles that start elsewhere would be processed on another coarse grid than their neighbors.
         self.size_multiple = getattr(network, "tile_multiple", sizes.size_multiple)
         self.device = choose_device(device)
         self._min_agreement_db = min_agreement_db
@@ -108,7 +108,7 @@ class InferenceNetwork:
 
     @property
     def n_channels(self) -> int:
-        """Channels of the network's input: window length times channels of a frame."""
+        """Number of channels of the network's input: window length times channels of a frame."""
         return int(self.n_frames * self.in_channels)
 
     def __call__(self, source: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ class InferenceNetwork:
     def _run(self, network: Predict, source: Tensor, dtype: torch.dtype) -> Tensor:
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode())
-            if self.device.type == "cuda":  # the choice of algorithm must not differ from run to run, nor lose digits
+            if self.device.type == "cuda":  # the choice of algorithm must not differ between runs or lose digits
                 exact = dtype == torch.float32
                 stack.enter_context(
                     torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=not exact)
@@ -146,7 +146,7 @@ class InferenceNetwork:
         return "float32"
 
     def _agreement_db(self, precision: str) -> float:
-        """PSNR (dB) of one precision against float32 on a small random source."""
+        """Compute the PSNR (dB) of one precision against float32 on a small random source."""
         source = self._small_source()
         rounded = copy.deepcopy(self._network).to(PRECISIONS[precision])
         exact = self._run(self._network, source, torch.float32)
@@ -157,7 +157,7 @@ class InferenceNetwork:
         return trial_source((1, self.n_channels, side, side), self.device)
 
     def _choose_backend(self, network: nn.Module, backend: str, expected_pixels: int) -> tuple[str, Predict]:
-        """Find the backend, and what predicts on it; must come before the network's dtype changes."""
+        """Return the backend and its prediction function; must be called before the network's dtype changes."""
         exact = self.precision == "float32"
         least_db = MIN_FLOAT32_AGREEMENT_DB if exact else self._min_agreement_db
         chosen = backend
@@ -176,12 +176,12 @@ class InferenceNetwork:
                 raise
             logger.info("%s: using torch", error)
             return "torch", self._fewer_multiplications() if exact else self._network
-        if backend == "auto":  # which never refuses a size that comes later
+        if backend == "auto":  # which never raises an error for a later size
             return chosen, on_runtime(chosen, self._network, self.precision, or_torch=True)
         return chosen, predict
 
     def _fewer_multiplications(self) -> nn.Module:
-        """Put wide convolutions in Winograd's form, unless this network amplifies its rounding."""
+        """Convert wide convolutions to Winograd's form, unless this network amplifies its rounding."""
         fast, source = with_winograd(self._network), self._small_source()
         if not any(isinstance(module, WinogradConv2d) for module in fast.modules()):
             return self._network
@@ -192,7 +192,7 @@ class InferenceNetwork:
 
 
 def choose_device(device: str | torch.device) -> torch.device:
-    """Find the torch device for a name; ``"auto"`` takes CUDA, then MPS, then the CPU."""
+    """Return the torch device for a name; ``"auto"`` chooses CUDA, then MPS, then the CPU."""
     if isinstance(device, str) and device == "auto":
         mps = torch.backends.mps.is_available()
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
@@ -211,7 +211,7 @@ def choose_device(device: str | torch.device) -> torch.device:
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is computed by the hardware of `device`; elsewhere it is emulated and slower than float32."""
+    """Return whether the hardware of `device` computes bfloat16; elsewhere it is emulated and slower than float32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     return device.type == "cpu" and bool(cpu_flags() & {"avx512_bf16", "amx_bf16"})

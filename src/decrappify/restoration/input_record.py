@@ -1,4 +1,4 @@
-"""What a run has read of its input: a checksum of every plane, so that no output mixes the frames of two inputs."""
+"""Record of the input read by a run: a checksum of every plane, so that an output never mixes two inputs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from decrappify.movie import Array, Movie, Plane, Shape5
 
 logger = logging.getLogger(__name__)
 
-# Of an input that has no file to show a change (an array), as many planes are read again when a run is resumed.
+# For an input without files that would show a change (an array), this many planes are read again on resuming.
 _AFFORDABLE_BYTES = 4 << 30
 _SAMPLED_PLANES = 256
-# When a file changes during a run, as many planes are read again at once; all others at the end.
+# If a file changes during a run, this many planes are read again at once; all others at the end.
 _COMPARED_AT_ONCE = 16
 
 
@@ -33,7 +33,7 @@ class ReadPlane(NamedTuple):
     crc : int
         CRC-32 of its pixels.
     version : str or None
-        Digest of what `Movie.version` returned before; None where the input has none.
+        Digest of the result of `Movie.version` before reading; None if the input has none.
     """
 
     crc: int
@@ -41,7 +41,7 @@ class ReadPlane(NamedTuple):
 
 
 class ChangedInputError(InputError):
-    """A plane whose pixels are not those that were read before.
+    """Error for a plane with pixels that differ from those read before.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class ChangedInputError(InputError):
 
 
 class InputRecord:
-    """Checksums of all planes that were read, in this run and in those that it continues.
+    """Checksums of all planes read in this run and in those that it continues.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class InputRecord:
     Attributes
     ----------
     movie : Movie
-        The same movie; every whole plane that is read of it is recorded, and compared if it was read before.
+        The same movie; every whole plane read from it is recorded, and compared if it was read before.
     """
 
     def __init__(self, movie: Movie) -> None:
@@ -82,20 +82,20 @@ class InputRecord:
         self.movie = movie.derived(_RecordedSource(movie, self), missing=movie.missing)
 
     def version(self, plane: Plane) -> str | None:
-        """Return a digest of the version of a plane now, None where it has none."""
+        """Return a digest of the present version of a plane, None if it has none."""
         found = self._original.version(*plane)
         return None if found is None else sys.intern(blake2b(found.encode(), digest_size=8).hexdigest())
 
     def add(self, plane: Plane, pixels: Array, version: str | None) -> None:
         """Record a plane that was read.
 
-        If the file of the plane read before has changed since, a few planes of it are compared at once, so that a run
-        on another input does not last until `confirm`.
+        If the file of the previously read plane has changed since, a few planes of it are compared immediately, so that
+        a run on a changed input does not continue until `confirm`.
 
         Raises
         ------
         ChangedInputError
-            If its pixels are not those of an earlier time.
+            If its pixels differ from those read before.
         """
         found = ReadPlane(zlib.crc32(np.ascontiguousarray(pixels).data), version)
         with self._lock:
@@ -109,10 +109,10 @@ class InputRecord:
             self._compare(self._sample())
 
     def confirm(self) -> None:
-        """Compare all planes whose files have changed since they were read; the others are not read again.
+        """Compare all planes with files that have changed since they were read; other planes are not read again.
 
-        A file that was written in place with its time set back differs from one whose mode or links changed in its
-        pixels alone.
+        A file written in place with its time set back differs only in its pixels from a file with changed mode or
+        links.
 
         Raises
         ------
@@ -146,16 +146,16 @@ class InputRecord:
         return [[*plane, *read] for plane, read in new.items()]
 
     def verify(self, recorded: Mapping[Plane, ReadPlane]) -> None:
-        """Compare the input with what an earlier run recorded of it, and adopt that.
+        """Compare the input with the record of an earlier run, and adopt that record.
 
-        Planes whose version is the same are not read. If the files were changed or copied, all others are read. Of an
-        input without versions (an array), all are read up to 4 GB, of a larger one 256 planes; the rest is compared
-        when it is read again.
+        Planes with the same version are not read. If the files were changed or copied, all others are read. Of an input
+        without versions (an array), all planes are read up to 4 GB, of a larger one 256 planes; the others are compared
+        when they are read again.
 
         Raises
         ------
         ChangedInputError
-            If a plane has other pixels; nothing is adopted then.
+            If a plane has other pixels; the record is then not adopted.
         """
         present = dict(self._planes)
         try:
@@ -226,12 +226,12 @@ class _RecordedSource:
         return self._movie.version(t, c, z)
 
     def close(self) -> None:
-        """Release the movie."""
+        """Close the movie."""
         self._movie.close()
 
 
 def recorded_planes(rows: Iterable[Any]) -> dict[Plane, ReadPlane]:
-    """Read back rows of `InputRecord.take_new`; what is not such a row is left out.
+    """Parse rows of `InputRecord.take_new`; invalid rows are skipped.
 
     >>> recorded_planes([[0, 0, 2, 77, None], "damaged"])
     {(0, 0, 2): ReadPlane(crc=77, version=None)}

@@ -1,4 +1,4 @@
-"""What one run restores: which planes, from which windows, into which movie."""
+"""Definition of a run: planes to restore, their windows, and the resulting movie."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ P = TypeVar("P")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where one window's result goes: output frame `t` and slice `z`, for the channel group `group`."""
+    """Destination of the result of one window: output frame `t` and slice `z`, for the channel group `group`."""
 
     t: int
     z: int
@@ -44,35 +44,35 @@ class Target:
 
 
 class Job:
-    """The planes of a movie to restore with a model, and what the result looks like.
+    """The planes of a movie to restore with a model, and the properties of the result.
 
-    Windows look at the whole movie, so frames 10 to 20 restored alone equal those of the whole movie restored.
+    Windows extend over the whole movie, so frames 10 to 20 restored alone equal those of the whole movie restored.
 
     Parameters
     ----------
     movie : Movie
         The input.
     model : Model
-        Takes each channel alone (in_channels 1) or all of them together.
+        Processes each channel separately (in_channels 1) or all of them together.
     frames : slice, int, str or None
         Frames to restore, such as ``"10:50"``; None for all.
     dtype : dtype, optional
-        Of the result; that of the movie by default.
+        Of the result; by default that of the movie.
     window_axis : {"T", "Z"}
         The axis that a window runs along.
     nan : {"error", "fill", "zero"}
-        Refuse NaN and infinite pixels, or fill them for the network and put NaN back in float output (0 in integers);
-        ``"zero"`` is the older name of ``"fill"``.
+        Raise an error on NaN and infinite pixels, or fill them for the network and restore NaN in float output (0 in
+        integers); ``"zero"`` is the older name of ``"fill"``.
     missing : {"blank", "drop", "nearest"}
-        Planes that were never recorded stay blank, their frames are left out, or they get the restoration of the
-        nearest recorded frame.
+        Planes that were never recorded stay blank, their frames are left out, or they are filled with the restoration
+        of the nearest recorded frame.
     outliers : {"replace", "keep"}
-        Whether hot and dead pixels are replaced for the network, and flash frames brought to the usual level.
+        Whether hot and dead pixels are replaced for the network, and flash frames scaled to the usual level.
 
     Raises
     ------
     InputError
-        If frames, channels, window axis or dtype do not fit the movie or the model.
+        If frames, channels, window axis or dtype do not match the movie or the model.
     """
 
     def __init__(
@@ -125,12 +125,12 @@ class Job:
 
     @property
     def out_channels(self) -> int:
-        """Output planes of one window."""
+        """Number of output planes of one window."""
         return self.shape[1] // len(self.groups)
 
     @property
     def n_pixels(self) -> int:
-        """Input pixels of all windows, each counted once."""
+        """Number of input pixels of all windows, each counted once."""
         return self.shape[0] * self.shape[2] * len(self.groups) * self.movie.shape[3] * self.movie.shape[4]
 
     def measure(self) -> list[Channel]:
@@ -159,18 +159,18 @@ class Job:
         *,
         part: Part | None = None,
     ) -> Iterator[tuple[Target, Window[P]]]:
-        """Return every window to restore that is not done, each frame read, normalized and passed through `load` once.
+        """Yield every window to restore that is not done; each frame is read, normalized and passed to `load` once.
 
         Parameters
         ----------
         channels : sequence of Channel
             One per channel of the movie.
         load : callable
-            Takes a frame (C, Y, X) float32 in network units; what it returns makes the window.
+            Takes a frame (C, Y, X) float32 in network units; windows consist of its results.
         is_done : callable
-            Whether to leave out a target.
+            Returns whether to leave out a target.
         part : tuple of slice, optional
-            Rows and columns that the frames are cut to.
+            Rows and columns that the frames are cropped to.
         """
         n_t, _, n_z = self.movie.shape[:3]
         along_t = self.window_axis == "T"
@@ -196,18 +196,18 @@ class Job:
                         yield target, window.at(position)
 
     def planes(self, target: Target) -> list[Plane]:
-        """List the output planes (t, c, z) that one window gives."""
+        """Return the output planes (t, c, z) of one window."""
         first = target.group * self.out_channels
         return [(target.t, c, target.z) for c in range(first, first + self.out_channels)]
 
     def input_planes(self) -> list[Plane]:
-        """List the recorded planes (t, c, z) of the input whose frames are restored."""
+        """Return the recorded planes (t, c, z) of the input that belong to the restored frames."""
         n_c, n_z = self.movie.shape[1:3]
         every = ((t, c, z) for t in self.frames for c in range(n_c) for z in range(n_z))
         return [plane for plane in every if plane not in self.lost]
 
     def blanks(self) -> list[Plane]:
-        """List the output planes that stay blank because they were never recorded."""
+        """Return the output planes that stay blank because they were never recorded."""
         if not self.lost:
             return []
         filled = {copy for copies in self.copies.values() for copy in copies}
@@ -221,7 +221,7 @@ class Job:
         return [place for target in targets if target not in filled for place in self.planes(target)]
 
     def is_constant(self, group: int, channels: Sequence[Channel]) -> bool:
-        """Whether all channels of a group are constant, so that there is nothing to restore."""
+        """Return whether all channels of a group are constant, so that restoration is skipped."""
         return all(channels[c].constant is not None for c in self.groups[group])
 
     def passed_through(self, channels: Sequence[Channel]) -> Iterator[tuple[Target, Callable[[], list[Array]]]]:
@@ -236,14 +236,14 @@ class Job:
     def to_gray(
         self, restored: Array, target: Target, window: Window[Any], channels: Sequence[Channel]
     ) -> tuple[list[Array], tuple[int, int]]:
-        """Turn a result (out_channels, Y, X) in network units into planes of the output's dtype.
+        """Convert a result (out_channels, Y, X) in network units to planes of the output's dtype.
 
-        Also returns how many of their pixels were clipped, at the lower and at the upper limit of the dtype.
+        Also return the number of pixels clipped at the lower and at the upper limit of the dtype.
 
         Raises
         ------
         InputError
-            If the network predicted NaN or infinity, which an integer output would show as black.
+            If the network predicted NaN or infinity, which would appear black in an integer output.
         """
         group = self.groups[target.group]
         if not np.isfinite(restored).all():
@@ -269,12 +269,12 @@ class Job:
         return planes, (below, above)
 
     def empty_planes(self) -> list[Array]:
-        """Return the planes of a window whose middle frame holds NaN only."""
+        """Return the planes of a window with only NaN in the middle frame."""
         value = np.nan if self.dtype.kind == "f" else 0
         return [np.full(self.shape[3:], value, self.dtype) for _ in range(self.out_channels)]
 
     def _correct_interval(self) -> None:
-        """Make the frame interval that of the frames which are left; unknown where they are spaced unevenly."""
+        """Set the frame interval to that of the selected frames; unknown if they are spaced unevenly."""
         factor = interval_factor(self.frames)
         interval, unitless = self.movie.frame_interval_s, self.movie.unitless_spacing.get("T")
         spacing = {axis: value for axis, value in self.metadata["unitless_spacing"].items() if axis != "T"}
@@ -292,7 +292,7 @@ class Job:
         return [finer[min(k, len(finer) - 1)] for k in range(self.out_channels)]
 
     def _place(self, fixed: int, i: int) -> tuple[int, int]:
-        """Frame and slice of position `i` along the window's axis."""
+        """Return frame and slice of position `i` along the window's axis."""
         return (i, fixed) if self.window_axis == "T" else (fixed, i)
 
     def _read(self, reader: FrameReader, fixed: int, group: tuple[int, ...], i: int) -> Frame:
@@ -305,7 +305,7 @@ class Job:
         return bool(self.lost) and any((t, c, z) in self.lost for c in self.groups[group])
 
     def _find_copies(self) -> dict[Target, list[Target]]:
-        """Find for every target the missing ones that are filled with it."""
+        """Return for every target the missing ones that are filled with it."""
         copies: dict[Target, list[Target]] = {}
         for group in range(len(self.groups)):
             for z in range(self.shape[2]):
@@ -318,7 +318,7 @@ class Job:
         return copies
 
     def provenance(self, channels: Sequence[Channel], settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Add what this run does to the movie's provenance; no dates, so that equal runs give equal files."""
+        """Return the movie's provenance with an entry on this run; without dates, so that equal runs are equal."""
         entry = {
             "software": f"decrappify {__version__}",
             "model": self.model.name,
@@ -366,7 +366,7 @@ def _checked_window_axis(axis: str, movie: Movie, model: Model) -> str:
 
 def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     try:
-        checked = np.dtype(dtype).newbyteorder("=")  # files state a byte order of their own
+        checked = np.dtype(dtype).newbyteorder("=")  # the byte order is chosen by the file format
     except TypeError as error:
         raise InputError(f"dtype={dtype!r} is not known, needs one such as 'uint16' or 'float32'") from error
     if checked.kind not in "uif":

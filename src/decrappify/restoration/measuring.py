@@ -1,7 +1,7 @@
-"""The normalization and the outlier limits of a channel, measured once, so that outliers move neither.
+"""Measurement of the normalization and outlier limits of a channel, robust against outliers.
 
 One hot pixel in a small frame, or one flash among the sampled frames, would stretch the range of the whole movie.
-Planes in which nothing stands out are read once, and give exactly the normalization of `decrappify.intensity.measure`.
+Planes without outliers are read once, and result in exactly the normalization of `decrappify.intensity.measure`.
 """
 
 from __future__ import annotations
@@ -43,23 +43,23 @@ _HIGH, _LOW = 2.0, -1.0
 _EXCESS = 0.5
 _EXAMINED_PIXELS = 1 << 23  # in all
 _FAR = 0.2
-_BEYOND = 1.1, 0.25  # the limits lie beyond the extremes of clean planes, by a factor and an offset
-# A static outlier, which may lie within the range, is one in at least half of three planes or more.
+_BEYOND = 1.1, 0.25  # factor and offset of the limits beyond the extremes of clean planes
+# A static outlier, which may lie within the range, is an outlier in at least half of three planes or more.
 _STATIC_SHARE, _STATIC_PLANES = 0.5, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """What is measured of one channel before the first plane is restored.
+    """Values measured for one channel before the first plane is restored.
 
     Attributes
     ----------
     normalization : Normalization
         Gray levels to network units; a constant channel becomes 0 everywhere.
     limits : OutlierLimits or None
-        None where outliers are kept.
+        None if outliers are kept.
     constant : float or None
-        The gray level of a channel that has only one.
+        The gray level of a channel with only one.
     """
 
     normalization: Normalization
@@ -67,7 +67,7 @@ class Channel:
     constant: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values for the state of a run."""
+        """Return the values as plain types for the state of a run."""
         return {
             "offset": self.normalization.offset,
             "scale": self.normalization.scale,
@@ -77,7 +77,7 @@ class Channel:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Channel:
-        """Read back what `to_dict` returned."""
+        """Create a channel from the result of `to_dict`."""
         limits = values["limits"]
         return cls(
             Normalization(values["offset"], values["scale"]),
@@ -100,30 +100,30 @@ def measure_channel(
     Parameters
     ----------
     movie : Movie
-        At most 32 of its planes are read, those with outliers up to four times; all only where these are constant.
+        At most 32 of its planes are read, those with outliers up to four times; all only if these are constant.
     channel : int
         The channel.
     rule : NormalizationRule or ChannelStatistics
-        Of the model.
+        Rule of the model.
     nan : {"error", "fill", "zero"}
         As for `decrappify.intensity.measure`.
     outliers : bool
-        Find outliers; else nothing but the normalization is measured.
+        Find outliers; otherwise only the normalization is measured.
     flashes : bool
-        Whether frames follow each other in time, so that one may be a flash.
+        Whether frames are consecutive in time, so that one may be a flash.
 
     Returns
     -------
     Channel
-        With `constant` set where the channel has one gray level.
+        With `constant` set if the channel has one gray level.
 
     Raises
     ------
     InputError
-        As for `decrappify.intensity.measure`, constant channels apart.
+        As for `decrappify.intensity.measure`, except for constant channels.
     """
     if sum(c == channel for _, c, _ in movie.missing) == movie.shape[0] * movie.shape[2] and movie.shape[1] > 1:
-        return Channel(Normalization(0.0, 1.0), None, 0.0)  # never recorded, as report_start states
+        return Channel(Normalization(0.0, 1.0), None, 0.0)  # never recorded; reported by report_start
     fixed = rule.normalization(channel, movie.dtype) if isinstance(rule, ChannelStatistics) else None
     if fixed is not None and not outliers:
         return Channel(fixed)
@@ -139,7 +139,7 @@ def measure_channel(
             constant_ones = sampled_planes(movie, channel)[: len(others)]
             sample = _Sample(movie, channel, own_rule, nan, sorted({*others, *constant_ones}))
             measured, limits = _measured(sample, outliers=outliers, flashes=flashes)
-        except ConstantChannelError:  # but for outliers
+        except ConstantChannelError:  # constant except for outliers
             return constant
     if fixed is None or limits is None:
         return Channel(measured, limits)
@@ -152,7 +152,7 @@ def _measured(sample: _Sample, *, outliers: bool, flashes: bool) -> tuple[Normal
 
 
 def _differing_planes(movie: Movie, channel: int, value: float, limit: int = 32) -> list[tuple[int, int]]:
-    """Return frame and slice of planes of a channel that hold another gray level than `value`; may read all planes."""
+    """Return frame and slice of planes of a channel with another gray level than `value`; may read all planes."""
     found: list[tuple[int, int]] = []
     for t, c, z in movie.planes():
         if c == channel and (t, c, z) not in movie.missing and len(found) < limit:
@@ -164,7 +164,7 @@ def _differing_planes(movie: Movie, channel: int, value: float, limit: int = 32)
 
 
 class _Sample:
-    """Planes spread over the movie: block means, and how far pixels stand out, in gray levels."""
+    """Planes spread over the movie: block means, and excess of pixels over their neighbors, in gray levels."""
 
     def __init__(
         self,
@@ -186,11 +186,11 @@ class _Sample:
             self._facts.append(_facts(frame) if i in examined else _extremes(frame))
 
     def normalization(self) -> Normalization:
-        """Return the normalization of the blocks as they are now."""
+        """Return the normalization of the present blocks."""
         return normalization_of(self.movie, self.channel, self.rule, self.blocks)
 
     def robust(self, usual: Normalization) -> Normalization:
-        """Return the range of block medians, which no small outlier moves; `usual` where that has no extent."""
+        """Return the range of block medians, which small outliers do not change; `usual` if that has no extent."""
         medians = [facts.medians for facts in self._facts if facts.medians.size]
         if not medians:
             return usual
@@ -198,13 +198,13 @@ class _Sample:
         return Normalization(float(low), float(high - low)) if high > low else usual
 
     def excess(self, range_: Normalization) -> tuple[float, float]:
-        """Return by how many gray levels a bright and a dark outlier exceed their neighbors at least."""
+        """Return the least number of gray levels by which a bright and a dark outlier exceed their neighbors."""
         noise = np.median([facts.noise.least_excess() for facts in self._facts if facts.examined] or [0.0])
         least = max(_EXCESS * range_.scale, float(noise))
         return least, least
 
     def suspects(self, range_: Normalization) -> list[int]:
-        """Return the planes in which something may stand out."""
+        """Return the planes that may contain outliers."""
         bright, dark = self.excess(range_)
         high, low = (range_.offset + range_.scale * limit for limit in (_HIGH, _LOW))
         return [
@@ -217,18 +217,18 @@ class _Sample:
         ]
 
     def plane(self, i: int) -> tuple[Array, Array]:
-        """Return a plane, NaN filled (float64 gray levels), and where NaN was."""
+        """Return a plane, NaN filled (float64 gray levels), and the mask of NaN."""
         t, z = self.places[i]
         frame = finite_frame(self.movie, t, self.channel, z, nan=self.nan).astype(np.float64)
         return (frame, np.isnan(frame)) if np.isnan(frame).all() else filled(frame)
 
     def keep(self, picks: list[int]) -> None:
-        """Keep some of the planes only."""
+        """Keep only the selected planes."""
         self.places, self.blocks = [self.places[i] for i in picks], [self.blocks[i] for i in picks]
         self._facts = [self._facts[i] for i in picks]
 
     def is_examined(self, i: int) -> bool:
-        """Whether single pixels of a plane were compared with their neighbors."""
+        """Return whether single pixels of a plane were compared with their neighbors."""
         return self._facts[i].examined
 
     def extremes(self, i: int) -> tuple[float, float]:
@@ -238,7 +238,7 @@ class _Sample:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """Extremes of a plane and, where it was examined, how far single pixels stand out."""
+    """Extremes of a plane and, if it was examined, the excess of single pixels."""
 
     smallest: float
     largest: float
@@ -275,7 +275,7 @@ def _block_medians(frame: Array, size: int = 4) -> Array:
 
 
 def _without_outliers(sample: _Sample, usual: Normalization, *, flashes: bool) -> tuple[Normalization, OutlierLimits]:
-    """Measure again where outliers or flashes were among the sampled planes, first with a range that ignores them."""
+    """Measure again if outliers or flashes were among the sampled planes, first with a range that ignores them."""
     range_ = sample.robust(usual)
     kept = list(range(len(sample.places)))
     if flashes:
@@ -299,7 +299,7 @@ def _without_outliers(sample: _Sample, usual: Normalization, *, flashes: bool) -
 
 @dataclass(slots=True)
 class _Cleaned:
-    """What was replaced: extremes of those planes without outliers, static outliers, the least bright and dark one."""
+    """Result of the replacement: extremes of cleaned planes, static outliers, least bright and least dark outlier."""
 
     extremes: dict[int, tuple[float, float]] = field(default_factory=dict)
     static: tuple[tuple[int, int], ...] = ()
@@ -308,7 +308,7 @@ class _Cleaned:
 
 
 def _clean(sample: _Sample, suspects: list[int], range_: Normalization) -> _Cleaned:
-    """Replace the outliers of the suspects in the sample's blocks."""
+    """Replace the outliers of the suspect planes in the sample's blocks."""
     bright, dark = sample.excess(range_)
     limits = OutlierLimits(zero=0.0, high=_HIGH, low=_LOW, bright=bright / range_.scale, dark=dark / range_.scale)
     cleaned = _Cleaned()
@@ -354,7 +354,7 @@ def _in_units(plane: Array, range_: Normalization) -> Array:
 
 
 def _limits(sample: _Sample, range_: Normalization, cleaned: _Cleaned) -> OutlierLimits:
-    """Limits beyond all that clean planes hold, in units of the range, but not beyond what was found."""
+    """Return limits beyond all values of clean planes, in units of the range, but not beyond the found outliers."""
     clean = np.array([cleaned.extremes.get(i, sample.extremes(i)) for i in range(len(sample.places))])
     lowest, highest = (np.array([clean[:, 0].min(), clean[:, 1].max()]) - range_.offset) / range_.scale
     least_bright, least_dark = (
@@ -373,7 +373,7 @@ def _limits(sample: _Sample, range_: Normalization, cleaned: _Cleaned) -> Outlie
 
 
 def _without_flashes(sample: _Sample, range_: Normalization) -> list[int]:
-    """Return the sampled planes that are no flashes; where one may be, the frames around it are read as well."""
+    """Return the sampled planes without flashes; for a possible flash, the frames around it are read as well."""
     shape = (sample.movie.shape[3], sample.movie.shape[4])
     known: dict[tuple[int, int], Brightness | None] = {}
 
@@ -397,7 +397,7 @@ def _without_flashes(sample: _Sample, range_: Normalization) -> list[int]:
 
 
 def _is_far_out(sample: _Sample, i: int, others: list[int], range_: Normalization) -> bool:
-    """Whether a plane's blocks reach far beyond those of most other planes of its slice."""
+    """Return whether a plane's blocks extend far beyond those of most other planes of its slice."""
     if not sample.blocks[i].size:
         return False
     own, *usual = (np.percentile(sample.blocks[j], (5, 50, 90, 99)) for j in (i, *others) if sample.blocks[j].size)
@@ -409,7 +409,7 @@ def _is_far_out(sample: _Sample, i: int, others: list[int], range_: Normalizatio
 
 
 def _converted(limits: OutlierLimits, range_: Normalization, units: Normalization) -> OutlierLimits:
-    """Return limits in the units of another normalization."""
+    """Convert limits to the units of another normalization."""
     factor = range_.scale / units.scale
     shift = (range_.offset - units.offset) / units.scale
     return replace(

@@ -1,4 +1,4 @@
-"""Planes that were never recorded: which they are, which frames are left out for them, and what stands in for them."""
+"""Planes that were never recorded: detection, frames left out because of them, and substitutes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ WAYS = ("blank", "drop", "nearest")
 
 
 def check_missing(missing: str) -> str:
-    """Return `missing` if it is a way to treat planes that were never recorded; refuse it otherwise."""
+    """Return `missing` if it is a valid treatment of planes that were never recorded; raise InputError otherwise."""
     if missing not in WAYS:
         raise InputError(f"missing={missing!r} is not known, needs 'blank', 'drop' or 'nearest'")
     return missing
 
 
 def with_empty_planes(movie: Movie) -> frozenset[Plane]:
-    """Return the missing planes of a movie and those that hold NaN only; reads every plane of a float movie."""
+    """Return the missing planes of a movie and those with only NaN; reads every plane of a float movie."""
     if movie.dtype.kind != "f":
         return movie.missing
     empty = {place for place in movie.planes() if place not in movie.missing and np.isnan(movie.frame(*place)).all()}
@@ -29,12 +29,12 @@ def with_empty_planes(movie: Movie) -> frozenset[Plane]:
 
 
 def complete_frames(frames: Sequence[int], missing: frozenset[Plane], name: str) -> Sequence[int]:
-    """Return the frames of which every plane was recorded.
+    """Return the frames for which every plane was recorded.
 
     Raises
     ------
     InputError
-        If there is none.
+        If there are none.
     """
     incomplete = {t for t, _, _ in missing}
     kept = [t for t in frames if t not in incomplete]
@@ -47,7 +47,7 @@ def complete_frames(frames: Sequence[int], missing: frozenset[Plane], name: str)
 
 
 def interval_factor(frames: Sequence[int]) -> float | None:
-    """Return the distance of evenly spaced frames, None where they are spaced unevenly.
+    """Return the distance of evenly spaced frames, None if they are spaced unevenly.
 
     >>> interval_factor([0, 1, 2]), interval_factor([0, 2, 4]), interval_factor([0, 1, 3])
     (1, 2, None)
@@ -67,7 +67,7 @@ def nearest_frame(t: int, frames: Sequence[int], is_recorded: Sequence[bool]) ->
 
 
 def described(planes: Sequence[Plane], limit: int = 6) -> str:
-    """Return planes as text, the first few of them.
+    """Return the first planes as text.
 
     >>> described([(3, 0, 1), (4, 0, 1)])
     '(t, c, z) = (3, 0, 1), (4, 0, 1)'

@@ -1,6 +1,6 @@
-"""What a run reports at its end: replaced outliers, flashes and clipped pixels, counted plane by plane.
+"""Report at the end of a run: replaced outliers, flashes and clipped pixels, counted plane by plane.
 
-The counts are kept with the finished planes, so that a resumed run reports the same as an uninterrupted one.
+The counts are stored with the finished planes, so that a resumed run reports the same as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ logger = logging.getLogger(__name__)
 
 Note = dict[str, Any]
 
-_LISTED = 100  # flashes and positions in the provenance at most
+_LISTED = 100  # largest number of flashes and positions in the provenance
 
 
 def note_of(window: Window[Any], clipped: tuple[int, int]) -> Note:
-    """Return what is recorded with a finished plane; empty where nothing was replaced or clipped.
+    """Return the note recorded with a finished plane; empty if no pixels were replaced or clipped.
 
     Parameters
     ----------
     window : Window
-        Of the plane.
+        Window of the plane.
     clipped : (int, int)
         Pixels clipped at the lower and upper limit of the output's dtype.
     """
@@ -53,12 +53,12 @@ def note_of(window: Window[Any], clipped: tuple[int, int]) -> Note:
 
 
 def summary(notes: Mapping[Plane, Note], job: Job) -> dict[str, Any]:
-    """Return the sums over all planes for the provenance; empty where there is nothing to report.
+    """Return the sums over all planes for the provenance; empty if there is nothing to report.
 
     Parameters
     ----------
     notes : mapping of (t, c, z) to note
-        Of the output planes.
+        Notes of the output planes.
     job : Job
         The run.
     """
@@ -91,7 +91,7 @@ def summary(notes: Mapping[Plane, Note], job: Job) -> dict[str, Any]:
 
 
 def report(found: Mapping[str, Any], job: Job) -> None:
-    """Log the summary of a finished run, one line for each kind."""
+    """Log the summary of a finished run, one line per type of event."""
     name = job.movie.name
     if "replaced_outliers" in found:
         outliers = found["replaced_outliers"]
@@ -121,7 +121,7 @@ def report(found: Mapping[str, Any], job: Job) -> None:
 
 
 def report_start(job: Job, channels: Sequence[Channel]) -> None:
-    """Log what is known before the first plane: frames that do not exist, constant channels, missing planes."""
+    """Log what is known before the first plane: frames outside the movie, constant channels, missing planes."""
     n_t, _, n_z = job.movie.shape[:3]
     for c, channel in enumerate(channels):
         recorded = any((t, c, z) not in job.movie.missing for t in range(n_t) for z in range(n_z))
@@ -148,7 +148,7 @@ def report_start(job: Job, channels: Sequence[Channel]) -> None:
 
 
 def percent(share: float) -> str:
-    """Return a share as text with two significant digits.
+    """Return a fraction as text with two significant digits.
 
     >>> percent(0.12345), percent(0.00001234)
     ('12 %', '0.0012 %')

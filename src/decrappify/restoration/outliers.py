@@ -1,9 +1,9 @@
-"""Isolated outliers of a plane: hot and dead pixels, small clusters and lines, found robustly and replaced.
+"""Isolated outliers of a plane: hot and dead pixels, small clusters and lines, detected robustly and replaced.
 
 A restoration network is nearly homogeneous: one pixel of ten times the range changes everything within its receptive
-field. A pixel counts as an outlier only if it lies far outside the range of the movie *and* stands alone: it exceeds
-its whole surrounding by more than the noise does, and its direct neighbors do not rise with it, as those of anything
-that came through an objective do.
+field. A pixel counts as an outlier only if it lies far outside the range of the movie *and* is isolated: it exceeds
+all its surroundings by more than the noise, and its direct neighbors are not raised with it, as they are for any
+structure imaged through an objective.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from decrappify.movie import Array
 Mask = NDArray[np.bool_]
 
 _LEVEL_STEP = 4.0  # the next level of brightness at which clusters are searched
-_CLUSTER = 6  # pixels of the largest cluster; the rim of a spot of the point spread function rises with it
-_MOST = 0.8  # of a cluster's pixels: then all of it is an outlier
+_CLUSTER = 6  # pixels of the largest cluster; the rim of a point spread function is raised with its center
+_MOST = 0.8  # fraction of a cluster's pixels from which all of it is an outlier
 _LINE = 5  # pixels of the shortest line, at most two wide
-# An outlier exceeds its neighbors by so many standard deviations of the noise, by the lower number if that is far more
-# than usual: so many times what 1 pixel in 200 does.
+# An outlier exceeds its neighbors by this many standard deviations of the noise. The lower number is enough if that is
+# far more than usual: this many times the excess of 1 pixel in 200.
 _DEVIATIONS = 6.5, 9.0
 _TIMES_USUAL, _USUAL_PERCENTILE = 8.0, 99.5
 _NOISE_GROUPS = (50.0, 75.0, 90.0, 97.0)  # percentiles of brightness between which noise is measured
-_TRIMMED = 0.005, 8  # share and number of the largest differences that do not count, as outliers may cause them
+_TRIMMED = 0.005, 8  # fraction and number of the largest differences that are ignored, as outliers may cause them
 _ENOUGH_DIFFERENCES = 96
 _LARGEST_WHOLE = 512  # pixels: the noise of larger planes is measured on patches of them
 _PATCH, _PATCHES = 192, 3
-_SPREADS = 1.5  # an outlier exceeds the extreme of its surrounding by so many times that surrounding's spread
-_NEIGHBORS_RISE = 0.1  # at most, as a share of the outlier's own
+_SPREADS = 1.5  # excess of an outlier over its surroundings, in units of their spread
+_NEIGHBORS_RISE = 0.1  # at most, as a fraction of the outlier's rise
 _LARGEST = 1e30  # stands for infinity
 _REACH = 2  # pixels: 5 × 5 surroundings
 _FITTED = 12  # known neighbors needed to fit a surface
@@ -50,9 +50,9 @@ class PixelNoise:
     constant, slope : float
         Of the variance: camera noise, and photon noise where `slope` is the gray levels of a photon.
     least : float
-        One photon above the dark level; darker pixels count as this bright, as rare photons fall there too.
+        One photon above the dark level; darker pixels count as this bright, as rare photons occur there too.
     usual_excess : float
-        By how many gray levels 1 pixel in 200 differs from all its neighbors in the same direction.
+        Gray levels by which 1 pixel in 200 differs from all its neighbors in the same direction.
     """
 
     constant: float = 0.0
@@ -62,10 +62,10 @@ class PixelNoise:
 
     @classmethod
     def of(cls, plane: Array) -> PixelNoise:
-        """Measure the noise of a plane (Y, X) by the differences of neighboring pixels, without their largest."""
+        """Estimate the noise of a plane (Y, X) from the differences of neighboring pixels, without the largest ones."""
         rows, columns = (_sampled(size) for size in plane.shape)
         thinned: Array = plane[np.ix_(rows, columns)]
-        # A faulty line disturbs the differences across it only.
+        # A faulty line affects only the differences across it.
         both = [_noise_along_rows(values) for values in (thinned, thinned.T)]
         noise = min(both, key=lambda noise: noise.deviation(noise.least))
         usual = [float(np.percentile(each - highest_neighbor(each), _USUAL_PERCENTILE)) for each in (thinned, -thinned)]
@@ -76,18 +76,18 @@ class PixelNoise:
         return np.sqrt(np.maximum(self.constant + self.slope * np.maximum(level, self.least), 0.0))
 
     def excess(self, level: Any) -> Any:
-        """Return by how much an outlier exceeds the gray level of its highest neighbor."""
+        """Return the excess of an outlier over the gray level of its highest neighbor."""
         deviation = self.deviation(level)
         lower, upper = (times * deviation for times in _DEVIATIONS)
         return np.maximum(lower, np.minimum(upper, _TIMES_USUAL * self.usual_excess))
 
     def least_excess(self) -> float:
-        """Return by how much an outlier exceeds the darkest surrounding."""
+        """Return the excess of an outlier over the darkest surroundings."""
         return float(self.excess(self.least))
 
 
 def _sampled(size: int) -> NDArray[np.intp]:
-    """All rows or columns, or some stretches of many, whose few seams the trimming leaves out."""
+    """Return all rows or columns, or some stretches of many; trimming removes the differences at their few seams."""
     if size <= _LARGEST_WHOLE:
         return np.arange(size)
     starts = np.linspace(0, size - _PATCH, _PATCHES).astype(int)
@@ -99,7 +99,7 @@ def _noise_along_rows(plane: Array) -> PixelNoise:
         return PixelNoise()
     wide = plane.astype(np.float64)
     difference = (wide[1:-1, 1:-1] - (wide[1:-1, :-2] + wide[1:-1, 2:]) / 2).ravel() ** 2 / 1.5
-    level = np.minimum(wide[:-2, 1:-1], wide[2:, 1:-1]).ravel()  # not that of a hot pixel beside
+    level = np.minimum(wide[:-2, 1:-1], wide[2:, 1:-1]).ravel()  # not the level of an adjacent hot pixel
     order = np.argsort(level)
     ends = np.unique((np.array([0.0, *_NOISE_GROUPS, 100.0]) / 100 * level.size).astype(int))
     found = []
@@ -118,16 +118,16 @@ def _noise_along_rows(plane: Array) -> PixelNoise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutlierLimits:
-    """What counts as an outlier in one channel of a movie, in network units; measured once.
+    """Criteria for outliers in one channel of a movie, in network units; measured once.
 
     Attributes
     ----------
     zero : float
         The dark level.
     high, low : float
-        Only pixels beyond are looked at in every frame.
+        Only pixels beyond these values are examined in every frame.
     bright, dark : float
-        An outlier exceeds (falls below) all its surrounding by at least this.
+        An outlier exceeds (falls below) all its surroundings by at least this value.
     static : tuple of (y, x)
         Pixels that are outliers in most frames; replaced in all.
     """
@@ -145,12 +145,12 @@ class OutlierLimits:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> OutlierLimits:
-        """Read back what `to_dict` returned."""
+        """Create limits from the result of `to_dict`."""
         return cls(**{**values, "static": tuple((int(y), int(x)) for y, x in values["static"])})
 
 
 def find_outliers(plane: Array, limits: OutlierLimits) -> Mask | None:
-    """Find the outliers of one plane; None if there are none, which one comparison of its extremes mostly shows.
+    """Find the outliers of one plane; return None if there are none, mostly found by comparing its extremes only.
 
     Parameters
     ----------
@@ -180,10 +180,10 @@ def find_outliers(plane: Array, limits: OutlierLimits) -> Mask | None:
 
 
 def replaced(plane: Array, outliers: Mask) -> Array:
-    """Return a copy of a plane whose outliers have values fitted to their surroundings.
+    """Return a copy of a plane with the outliers replaced by values fitted to their surroundings.
 
-    A surface of second order is fitted to the 5 × 5 pixels around each, without outliers, and kept within the range of
-    the direct neighbors; beside large clusters and borders it is the median of what is known around.
+    A surface of second order is fitted to the 5 × 5 pixels around each, without outliers, and limited to the range of
+    the direct neighbors; beside large clusters and borders it is the median of the known pixels around.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def replaced(plane: Array, outliers: Mask) -> Array:
 
 
 def isolated_pixels(plane: Array, bright: float, dark: float) -> Mask:
-    """Find single pixels that stand out of their surroundings by more than `bright` or `dark`, at any level.
+    """Return single pixels that exceed their surroundings by more than `bright` or `dark`, at any level.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def highest_neighbor(plane: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Excess:
-    """By how much an outlier exceeds its surrounding, where values are ``sign * gray + shift``."""
+    """Excess of an outlier over its surroundings, for values ``sign * gray + shift``."""
 
     least: float
     noise: PixelNoise
@@ -247,7 +247,7 @@ class _Excess:
 
 
 def _isolated(plane: Array, zero: float, sign: int, first: float, excess: float) -> Mask:
-    """Small clusters and lines above `first` and its multiples that stand alone; the highest level comes first."""
+    """Return isolated small clusters and lines above `first` and its multiples, starting with the highest level."""
     values = sign * (plane - zero)
     values = np.clip(np.nan_to_num(values, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST), -_LARGEST, _LARGEST)
     found = np.zeros(values.shape, bool)
@@ -269,7 +269,7 @@ def _isolated(plane: Array, zero: float, sign: int, first: float, excess: float)
 
 
 def _in_small_clusters(candidates: Mask) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Rows, columns and cluster numbers of the pixels in connected clusters that are small, or lines along an axis."""
+    """Return rows, columns and cluster numbers of the pixels in small connected clusters, or lines along an axis."""
     labels, count = ndimage.label(candidates, structure=np.ones((3, 3)))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     small = sizes <= _CLUSTER
@@ -283,7 +283,7 @@ def _in_small_clusters(candidates: Mask) -> tuple[NDArray[Any], NDArray[Any], ND
 
 
 def _most_passed(passed: Mask, judged: Mask, cluster: NDArray[Any]) -> Mask:
-    """Whether pixels lie in clusters of which most pixels passed, of those that could be judged."""
+    """Return whether pixels lie in clusters of which most pixels passed, of those that could be tested."""
     n_passed, n_judged = (np.bincount(cluster, weights=which) for which in (passed, judged))
     return np.asarray(((n_passed > 0) & (n_passed >= _MOST * n_judged))[cluster])
 
@@ -291,9 +291,9 @@ def _most_passed(passed: Mask, judged: Mask, cluster: NDArray[Any]) -> Mask:
 def _stands_alone(
     values: Array, others: Mask, rows: NDArray[np.intp], columns: NDArray[np.intp], excess: _Excess
 ) -> tuple[Mask, Mask]:
-    """Whether each pixel exceeds its 5 × 5 surrounding far beyond what is usual there, and whether enough is known.
+    """Return whether each pixel exceeds its 5 × 5 surroundings far beyond the usual, and whether enough is known.
 
-    Other candidates do not count.
+    Other candidates are ignored.
     """
     ring = _patches(values, rows, columns).astype(np.float64)
     unknown = _patches(others, rows, columns)
@@ -345,7 +345,7 @@ def _estimate(patch: Array, known: Mask, plane: Array, outliers: Mask, place: tu
 
 
 def _wider_median(plane: Array, outliers: Mask, place: tuple[int, int]) -> float:
-    """Median of what is known in the smallest square around a pixel that has enough of it."""
+    """Return the median of the known pixels in the smallest square around a pixel that has enough of them."""
     for reach in (2, 4, 8, 16):
         around = tuple(slice(max(0, at - reach), at + reach + 1) for at in place)
         known = plane[around][~outliers[around]]

@@ -1,4 +1,4 @@
-"""Three stages at once: a reader thread, work in the calling thread, a writer thread, with bounded queues between."""
+"""Three concurrent stages: a reader thread, work in the calling thread, and a writer thread; queues are bounded."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def run_overlapped(
 ) -> None:
     """Run ``consume(work(item))`` for every item: `produce` in one thread, `work` in this one, `consume` in another.
 
-    Results reach `consume` in order. When any stage fails (or is interrupted), what was finished before is still
-    consumed, that error is raised here, and no thread is left running. Where the system lets no thread start, all three
-    run in this one, in turn.
+    Results reach `consume` in order. If any stage fails (or is interrupted), all finished items are still consumed,
+    that error is raised here, and no thread is left running. If the system cannot start a thread, all three stages run
+    in this one, in turn.
 
     Parameters
     ----------
     produce : iterable
         Iterated in the reader thread.
     work, consume : callable
-        The steps in this thread and in the writer thread.
+        Functions of this thread and of the writer thread.
     depth : int
-        Items waiting between two stages at most.
+        Largest number of items waiting between two stages.
     """
     items: _Channel[Item] = _Channel(depth)
     results: _Channel[Result] = _Channel(depth)
@@ -62,7 +62,7 @@ def run_overlapped(
 
 
 def _start_both(writer: _Stage, reader: _Stage, results: _Channel[Result]) -> bool:
-    """Start both threads, or none: nothing may be read before somebody takes it."""
+    """Start both threads, or none: nothing may be read before there is a consumer."""
     if not _started(writer):
         return False
     if not _started(reader):
@@ -115,12 +115,12 @@ def _drain(results: _Channel[Result], consume: Callable[[Result], None]) -> None
 
 
 class _Channel(Generic[Item]):
-    """A bounded queue of one sender and one receiver that either can leave without the other waiting for ever.
+    """A bounded queue of one sender and one receiver; either can leave without blocking the other.
 
     Attributes
     ----------
     sender, receiver : Thread or None
-        Where that side is a thread; one that has ended, in whatever way, is not waited for.
+        Set if that side is a thread; one that has ended, for any reason, is not waited for.
     """
 
     sender: threading.Thread | None = None
@@ -133,7 +133,7 @@ class _Channel(Generic[Item]):
         self._changed = threading.Condition()
 
     def put(self, item: Item) -> bool:
-        """Hand over one item, waiting for room; False if the receiver has left."""
+        """Add one item, waiting for a free place; return False if the receiver has left."""
         with self._changed:
             while len(self._waiting) >= self._depth and not self._abandoned:
                 self._wait()
@@ -144,13 +144,13 @@ class _Channel(Generic[Item]):
             return not self._abandoned
 
     def close(self) -> None:
-        """No more items will come."""
+        """Mark the end of the items."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def abandon(self) -> None:
-        """No more items are wanted; those waiting are dropped."""
+        """Stop receiving; waiting items are dropped."""
         with self._changed:
             self._abandoned = True
             self._waiting.clear()

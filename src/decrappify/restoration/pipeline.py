@@ -1,4 +1,4 @@
-"""restore(): a movie through a model, plane by plane, into memory or a file, resumable and in constant memory."""
+"""Restoration of a movie with a model, plane by plane, into memory or a file, resumable and in constant memory."""
 
 from __future__ import annotations
 
@@ -71,23 +71,23 @@ def restore(
 ) -> Any:
     """Restore a movie, stack or still with a model.
 
-    Reading, the network and writing run at the same time, one plane at a time: memory does not grow with the length
-    of the movie. Every frame has the same tiles and the same normalization. A run that is stopped at any moment,
-    and started again by the same call, finishes the rest with as many threads as it began with; on the same type of
-    processor the file is then the same, byte for byte, on another one a warning says that last digits may differ.
+    Reading, the network and writing run concurrently, one plane at a time: memory does not grow with the length of the
+    movie. Every frame has the same tiles and the same normalization. A run that is stopped at any time, and started
+    again by the same call, finishes the rest with its original number of threads; on the same type of processor the
+    file is then the same, byte for byte; on another one a warning states that last digits may differ.
 
     Parameters
     ----------
     movie : path, Movie or array
-        All that `open_movie` takes.
+        Any input of `open_movie`.
     model : Model, str or Path
         A model, the name of a shipped one, or a model file.
     output : path, optional
         ``.ome.zarr``, ``.ome.tif`` or ``.mp4``; by default the result stays in memory.
     tile_size, tile_overlap : int, optional
-        In input pixels; planned from the free memory and the model by default. Tiles that do not fit are halved.
+        In input pixels; by default planned from the free memory and the model. Tiles that do not fit are halved.
     frames : str, slice or int, optional
-        Frames to restore, such as ``"10:50"``; their windows still see the frames around them.
+        Frames to restore, such as ``"10:50"``; their windows still include the frames around them.
     scene : int or str, optional
         Scene of a file with several, as for `open_movie`; `decrappify.restoration.scenes.restore_scenes` restores each.
     channel : int or str, optional
@@ -95,37 +95,38 @@ def restore(
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     precision : {"auto", "float32", "bfloat16", "float16"}
-        Of the network; ``"auto"`` is fast where this model loses nothing by it.
+        Of the network; ``"auto"`` is the fastest one without loss of quality for this model.
     backend : {"auto", "torch", "compile", "onnxruntime", "openvino"}
-        What runs the network, see `InferenceNetwork`; ``"auto"`` takes OpenVINO for long runs where it is installed and
-        faster, and else torch.
+        Runtime of the network, see `InferenceNetwork`; ``"auto"`` is OpenVINO for long runs if it is installed and
+        faster, and torch otherwise.
     dtype : dtype, optional
-        Of the result, that of the input by default: integers are rounded and clipped, never rescaled.
+        Of the result, by default that of the input: integers are rounded and clipped, never rescaled.
     window_axis : {"T", "Z"}
-        ``"Z"`` lets the slices of a stack play the window.
+        ``"Z"`` takes the neighboring slices of a stack for the window instead of neighboring time points.
     nan : {"error", "fill"}
-        Refuse NaN and infinite pixels, or fill them from their neighborhood for the network and put NaN back in float
-        output (0 in integers). ``"zero"``, the older name, does the same.
+        Raise an error on NaN and infinite pixels, or fill them from their neighborhood for the network and restore NaN
+        in float output (0 in integers). ``"zero"``, the older name, does the same.
     missing : {"blank", "drop", "nearest"}
         Planes that were never recorded (`Movie.missing`) stay blank and are marked as missing in the result, their
-        frames are left out, or they get the restoration of the nearest recorded frame. They are never read as data.
+        frames are left out, or they are filled with the restoration of the nearest recorded frame. They are never
+        read as data.
     outliers : {"replace", "keep"}
-        Replace isolated hot and dead pixels by values from their surroundings before the network, and keep flash frames
-        from changing their neighbors; both are reported. A movie without them is restored to the same bits either way.
+        Replace isolated hot and dead pixels by values from their surroundings before the network, and prevent flash
+        frames from changing their neighbors; both are reported. The bits of a movie without them do not depend on this.
     axes, folder_as, absent_chunks : str
         As for `open_movie`.
     as_array : bool
-        Return a numpy array; for an array with its number and order of axes, else (T, C, Z, Y, X).
+        Return a numpy array; for an array input with its number and order of axes, else (T, C, Z, Y, X).
     overwrite : bool
         Replace an existing output, once the new one is complete.
     resume : bool
-        Continue an unfinished run of the same input, model and options (``docs/resuming.md``); False starts again.
+        Continue an unfinished run of the same input, model and options (``docs/resuming.md``); False starts a new one.
     progress : bool or callable, optional
         True, or like ``tqdm``: ``progress(total=planes, desc=..., unit="plane")`` with ``update(n)`` and ``close()``.
     cancel : threading.Event, optional
         When set, the run stops within one tile; finished planes are kept.
     on_plane : callable, optional
-        Called with (t, c, z) of the output when that plane is written, from the thread that writes. With an `output`,
+        Called with (t, c, z) of the output when that plane is written, from the writer thread. With an `output`,
         the plane can then be read from the growing store, ``decrappify.io.partial_path(output)``.
 
     Returns
@@ -133,21 +134,21 @@ def restore(
     Movie or ndarray
         Shape (T, C, Z, Y * scale, X * scale), with the input's pixel size (divided by the scale), frame interval,
         channel names and a record of the run in `provenance`; an array with `as_array`. A constant channel is passed
-        through as it is.
+        through unchanged.
 
     Raises
     ------
     FormatError
-        If movie or output is of a format that has no reader or writer.
+        If the format of movie or output is not supported.
     OutputExistsError
-        If the output, or the unfinished one of another run, is already there.
+        If the output, or the unfinished one of another run, exists already.
     OutputError
         If another process writes this output, or it cannot be written.
     InputError
-        If movie, model and options do not fit each other, a frame holds NaN, or the output is the input, holds it, or
+        If movie, model and options do not match, a frame contains NaN, or the output is the input, contains it, or
         lies in it.
     DeviceMemoryError
-        If not even the smallest tile fits into memory.
+        If the smallest tile does not fit into memory.
     RestorationCancelled
         If `cancel` was set.
 
@@ -207,7 +208,7 @@ def restore(
 
 
 def _refuse_swapped(movie: Any, model: Any) -> None:
-    """Raise InputError if the model stands where the movie belongs, or is nothing that names a model."""
+    """Raise InputError if a model is passed as the movie, or `model` has a type that cannot name a model."""
     from decrappify.model import Model, shipped_models
 
     is_path = isinstance(movie, str | os.PathLike)
@@ -231,7 +232,7 @@ def _returned(restored: Movie, as_array: bool, axes: str | None) -> Any:
 
 
 def _complete_record(start: Start, result: Result) -> None:
-    """Add a checksum of the input and what the planes' notes sum up to, and report that."""
+    """Add a checksum of the input and the summary of the planes' notes to the record, and report the summary."""
     job, provenance = start.job, start.provenance
     found = summary(result.notes, job)
     planes = {(t, c, z) for (t, c, z), note in result.notes.items() if note.get("empty")}
@@ -249,7 +250,7 @@ def _run(
     progress: Progress | None,
     on_plane: OnPlane | None,
 ) -> None:
-    """Reader, network and writer over all windows that are not done."""
+    """Run reader, network and writer over all windows that are not done."""
     job = start.job
 
     def places(target: Target) -> list[list[Plane]]:

@@ -1,4 +1,4 @@
-"""How large a tile may be: from the free memory and what the network needs for one pixel."""
+"""Planning of the tile size from the free memory and the network's memory per pixel."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from decrappify.restoration.tiling import round_up
 _LARGEST_TILE = {"cpu": 1024, "cuda": 2048, "mps": 1024}
 _SHARE_OF_FREE_MEMORY = 0.5
 _SMALLEST_AUTOMATIC_TILE = 64
-# Measured on residual U-Nets at scales 1 and 4: the peak is 0.16 to 0.25 of everything that layers take and give.
+# Measured on residual U-Nets at scales 1 and 4: the peak is 0.16 to 0.25 of the sum of all layer inputs and outputs.
 _LIVE_SHARE = 1 / 3
-# Overlap as a share of the default, and the largest difference to a restoration without tiles that it leaves, in parts
-# of the range: the worst of the shipped models in benchmarks/RESULTS.md, "Seams between tiles".
+# Overlap as a fraction of the default, and the largest difference to a restoration without tiles, as a fraction of the
+# range: the worst of the shipped models in benchmarks/RESULTS.md, "Seams between tiles".
 _SEAMS = ((0, 0.18), (1 / 11, 0.061), (3 / 11, 0.046), (6 / 11, 0.018), (8 / 11, 0.0052), (10 / 11, 0.00096))
 
 
 def default_overlap(margin: int, multiple: int) -> int:
-    """Return twice the margin rounded up to `multiple`, and one multiple more to fade over; 0 if nothing is spoilt.
+    """Return twice the margin rounded up to `multiple`, plus one multiple for blending; 0 without a margin.
 
     >>> default_overlap(20, 8), default_overlap(0, 8)
     (48, 0)
@@ -35,12 +35,12 @@ def default_overlap(margin: int, multiple: int) -> int:
 def tile_and_overlap(
     tile_size: int | None, tile_overlap: int | None, *, margin: int, multiple: int, largest: int
 ) -> tuple[int, int]:
-    """Choose tile side and overlap: what the user asked for where they did, brought to the network's multiple.
+    """Return tile side and overlap: those of the user if not None, rounded to the network's multiple.
 
     Parameters
     ----------
     tile_size, tile_overlap : int or None
-        The user's wishes in input pixels; None chooses.
+        Values of the user in input pixels; None chooses.
     margin, multiple : int
         Of the network, in input pixels.
     largest : int
@@ -54,7 +54,7 @@ def tile_and_overlap(
     Raises
     ------
     InputError
-        If a wish is not a positive number, or the tile is too small for the overlap asked for.
+        If a value is not a positive number, or the tile is too small for the overlap.
     """
     for name, wish, least in (("tile_size", tile_size, 1), ("tile_overlap", tile_overlap, 0)):
         if wish is not None and (isinstance(wish, bool) or not isinstance(wish, int) or wish < least):
@@ -70,7 +70,7 @@ def tile_and_overlap(
 
 
 def seam_warning(tile: int, overlap: int, *, margin: int, multiple: int) -> str | None:
-    """Return a line on the seams that an overlap leaves between tiles, with their size; None where it is enough.
+    """Return a line on the seams that an overlap leaves between tiles, with their size; None if it is sufficient.
 
     >>> print(seam_warning(64, 32, margin=40, multiple=8))
     tiles of 64 pixels overlap by 32, this model needs 88: seams of up to 4.6 % of the range are to be expected ...
@@ -87,7 +87,7 @@ def seam_warning(tile: int, overlap: int, *, margin: int, multiple: int) -> str 
 
 
 def smallest_tile(overlap: int, multiple: int) -> int:
-    """Smallest tile that is ever chosen for the user, in input pixels: below it nearly everything is overlap."""
+    """Return the smallest automatic tile, in input pixels: below it nearly all pixels are overlap."""
     return round_up(max(2 * overlap, _SMALLEST_AUTOMATIC_TILE), multiple)
 
 
@@ -98,7 +98,7 @@ def halved(tile_size: int, overlap: int, multiple: int) -> int | None:
 
 
 def largest_tile(device: torch.device, bytes_per_pixel: float) -> int:
-    """Side in input pixels of the largest square tile worth using on `device`, at `bytes_per_pixel` for each."""
+    """Return the side in input pixels of the largest useful square tile on `device`, at `bytes_per_pixel` per pixel."""
     pixels = _SHARE_OF_FREE_MEMORY * free_memory(device) / bytes_per_pixel
     side = min(math.isqrt(int(pixels)), _LARGEST_TILE.get(device.type, 1024))
     # In coarse steps, so that a run resumed with a little less free memory would plan the same tiles.
@@ -107,7 +107,7 @@ def largest_tile(device: torch.device, bytes_per_pixel: float) -> int:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that a new allocation on `device` can have."""
+    """Return the bytes available for a new allocation on `device`."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -116,12 +116,12 @@ def free_memory(device: torch.device) -> int:
 
 
 def activation_bytes_per_pixel(network: nn.Module, in_channels: int, multiple: int) -> float:
-    """Estimate the memory (bytes) that a tile needs for each input pixel, by running a small frame.
+    """Estimate the memory (bytes) that a tile needs per input pixel, by running a small frame.
 
     Parameters
     ----------
     network : nn.Module
-        In eval mode; its own device and precision are used.
+        In eval mode; its device and precision are used.
     in_channels : int
         Channels of its input: window length times channels of the movie.
     multiple : int

@@ -1,4 +1,4 @@
-"""Preview: one region of one frame, as the whole restored movie would show it."""
+"""Preview of one region of one frame, identical to the region of the whole restored movie."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class Preview:
-    """Restores regions of single frames with the normalization of the whole movie.
+    """Restoration of regions of single frames with the normalization of the whole movie.
 
-    Making one measures the movie and loads the network, which is done once for many regions.
+    The constructor measures the movie and loads the network, once for many regions.
 
     Parameters
     ----------
     movie : Movie
-        The input; only the frames of a region's window are read, of very large ones the surroundings of the region.
+        The input; only the frames of a region's window are read, and of very large ones the surroundings of the region.
     model : Model
-        Takes each channel alone or all of them together.
+        Processes each channel separately or all of them together.
     device, precision, backend : str
         As for `restore`.
     window_axis : {"T", "Z"}
@@ -37,7 +37,7 @@ class Preview:
     Raises
     ------
     InputError
-        If movie, model and window axis do not fit each other.
+        If movie, model and window axis do not match.
 
     Examples
     --------
@@ -78,12 +78,12 @@ class Preview:
         rows, columns : slice
             Of the movie, step 1.
         cancel : threading.Event, optional
-            Looked at before every tile.
+            Checked before every tile.
 
         Returns
         -------
         ndarray of the movie's dtype, (C, Y * scale, X * scale)
-            C is 1 for models that take each channel alone, else all channels of the model.
+            C is 1 for models that process each channel separately, else all channels of the model.
 
         Raises
         ------
@@ -124,7 +124,7 @@ class Preview:
         return np.stack([plane[top : top + shape[0] * scale, left : left + shape[1] * scale] for plane in planes])
 
     def _with_margin(self, part: slice, size: int) -> slice:
-        """Add what the network sees beside the region, on the pooling grid of the whole frame."""
+        """Extend a region by the network's margin, on the pooling grid of the whole frame."""
         network = self._restorer.network
         multiple = network.size_multiple
         start = max(0, part.start - network.margin) // multiple * multiple

@@ -1,4 +1,4 @@
-"""NaN in a plane: filled from the nearest known pixels for the network, put back in the result."""
+"""NaN in a plane: filled from the nearest known pixels for the network, restored in the result."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from decrappify.movie import Array
 def filled(plane: Array) -> tuple[Array, NDArray[np.bool_]]:
     """Fill the NaN of a plane from their neighborhood.
 
-    The known area is mirrored outwards through its border: every NaN takes the value as far behind the known pixel
-    nearest to it as it lies before it, or that pixel's own value where nothing is known there. So structure, level and
-    noise continue past the border without a step.
+    The known area is mirrored outwards at its border: every NaN gets the value as far behind the nearest known pixel as
+    the NaN lies before it, or the value of that pixel if the mirrored one is unknown. Structure, level and noise thus
+    continue past the border without a step.
 
     Parameters
     ----------
     plane : ndarray of float, (Y, X)
-        With at least one known pixel; returned as it is where it has no NaN.
+        With at least one known pixel; returned unchanged if it has no NaN.
 
     Returns
     -------
     plane : ndarray of float, (Y, X)
         Without NaN; known pixels are unchanged.
     unknown : ndarray of bool, (Y, X)
-        Where NaN was.
+        Mask of the NaN.
 
     Examples
     --------

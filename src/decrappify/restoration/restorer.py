@@ -1,4 +1,4 @@
-"""The restorer: tiles over a frame for one window."""
+"""Tiled restoration of the middle frame of a window."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RestorationCancelled(DecrappifyError):
 
 
 class Restorer:
-    """Restores the middle frame of a window, tile by tile, with a model.
+    """Restoration of the middle frame of a window, tile by tile, with a model.
 
     Parameters
     ----------
@@ -42,16 +42,16 @@ class Restorer:
     device, precision, backend : str
         As for `InferenceNetwork`.
     expected_pixels : int
-        Input pixels of all windows to come, where that is known; for ``backend="auto"``.
+        Input pixels of all windows to come, if known; for ``backend="auto"``.
     cancel : threading.Event, optional
-        Looked at before every tile.
+        Checked before every tile.
 
     Attributes
     ----------
     tile_size, tile_overlap : int
-        What is used at present, in input pixels.
+        Present values, in input pixels.
     cancel : threading.Event or None
-        As given; may be replaced between two windows.
+        The argument; may be replaced between two windows.
 
     Examples
     --------
@@ -88,7 +88,7 @@ class Restorer:
         self._warned_of_seams = False
 
     def grid(self, frame_shape: tuple[int, int]) -> TileGrid:
-        """Lay tiles over a frame of (Y, X) pixels."""
+        """Return the tiles over a frame of (Y, X) pixels."""
         grid = TileGrid(
             frame_shape=frame_shape,
             tile_size=self.tile_size,
@@ -108,9 +108,9 @@ class Restorer:
         return grid
 
     def load(self, frame: Array) -> Tensor:
-        """Bring a normalized frame (C, Y, X) float32 to the network: padded, on the device if that has room for it."""
+        """Prepare a normalized frame (C, Y, X) float32 for the network: padded, and on the device if it fits."""
         padded = torch.from_numpy(np.ascontiguousarray(self.grid((frame.shape[-2], frame.shape[-1])).pad(frame)))
-        return padded.to(self._home(padded.nbytes))
+        return padded.to(self._storage_device(padded.nbytes))
 
     def restore_window(self, window: Array) -> Array:
         """Restore the middle frame of a window.
@@ -128,9 +128,9 @@ class Restorer:
         Raises
         ------
         InputError
-            If the window has not the channels that the network takes.
+            If the window does not have the channels of the network.
         DeviceMemoryError
-            If not even the smallest tile fits into memory.
+            If the smallest tile does not fit into memory.
         """
         if window.ndim != 3 or window.shape[0] != self.network.n_channels:
             raise InputError(
@@ -141,7 +141,7 @@ class Restorer:
         return self.restore_frames([self.load(frame) for frame in frames], (window.shape[1], window.shape[2]))
 
     def restore_frames(self, frames: Sequence[Tensor], frame_shape: tuple[int, int]) -> Array:
-        """Do as `restore_window`, for frames from `load`; starts again in smaller tiles when memory runs out."""
+        """Restore as `restore_window`, for frames from `load`; restarts with smaller tiles when memory runs out."""
         while True:
             smaller: int | None
             try:
@@ -158,7 +158,7 @@ class Restorer:
             if self.network.device.type == "cuda":
                 torch.cuda.empty_cache()
             logger.warning(
-                "out of memory on %s with tile_size=%d, going on with %d", self.network.device, used, smaller
+                "out of memory on %s with tile_size=%d, continuing with %d", self.network.device, used, smaller
             )
             self.tile_size = smaller
 
@@ -171,18 +171,18 @@ class Restorer:
     def _restore_once(self, frames: Sequence[Tensor], grid: TileGrid) -> Array:
         scale = self.network.scale
         shape = (self.network.out_channels, grid.padded_shape[0] * scale, grid.padded_shape[1] * scale)
-        home = self._home(4 * int(np.prod(shape)))
-        output = torch.zeros(shape, device=home)
+        storage = self._storage_device(4 * int(np.prod(shape)))
+        output = torch.zeros(shape, device=storage)
         for row, column in grid:
             if self.cancel is not None and self.cancel.is_set():
                 raise RestorationCancelled("restoration was cancelled")
             source = torch.cat([frame[:, row.source, column.source] for frame in frames])
-            prediction = self.network(source[None].to(self.network.device))[0, :, row.kept, column.kept].to(home)
-            weights = torch.from_numpy(row.weights[:, None] * column.weights).to(home)
+            prediction = self.network(source[None].to(self.network.device))[0, :, row.kept, column.kept].to(storage)
+            weights = torch.from_numpy(row.weights[:, None] * column.weights).to(storage)
             output[:, row.place, column.place] += prediction * weights
         return output[:, : grid.frame_shape[0] * scale, : grid.frame_shape[1] * scale].cpu().numpy()
 
-    def _home(self, nbytes: int) -> torch.device:
-        """Where whole frames of `nbytes` live: on the device, unless they would crowd out its tiles."""
-        roomy = 16 * nbytes < free_memory(self.network.device)
-        return self.network.device if roomy else torch.device("cpu")
+    def _storage_device(self, nbytes: int) -> torch.device:
+        """Return the device for whole frames of `nbytes`: the network's, unless too little memory remains for tiles."""
+        fits = 16 * nbytes < free_memory(self.network.device)
+        return self.network.device if fits else torch.device("cpu")

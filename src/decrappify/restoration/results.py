@@ -1,4 +1,4 @@
-"""Where restored planes go: memory, a growing OME-Zarr store, or such a store that is exported at the end."""
+"""Destinations of restored planes: memory, a growing OME-Zarr store, or such a store exported at the end."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class Result(Protocol):
 
     @property
     def notes(self) -> Mapping[Plane, dict[str, Any]]:
-        """Values recorded with planes."""
+        """Return the values recorded with planes."""
 
     def write_note(self, t: int, c: int, z: int, note: Mapping[str, Any]) -> None:
         """Record small JSON values with a plane, before it is written."""
 
     def save_state(self) -> None:
-        """Keep `state` for a resumed run."""
+        """Save `state` for a resumed run."""
 
     def is_done(self, t: int, c: int, z: int) -> bool:
-        """Whether a plane is finished."""
+        """Return whether a plane is finished."""
 
     def write_plane(self, t: int, c: int, z: int, plane: Array) -> None:
-        """Take one (Y, X) plane."""
+        """Write one (Y, X) plane."""
 
     def update_metadata(self, *, provenance: Mapping[str, Any], missing: Iterable[Plane]) -> None:
         """Replace provenance and missing planes."""
@@ -46,11 +46,11 @@ class Result(Protocol):
         """Complete the result and open it."""
 
     def close(self) -> None:
-        """Stop; what is finished stays where it is kept at all."""
+        """Close the result; finished planes are kept if they are on disk."""
 
 
 class MemoryResult:
-    """The result as an array.
+    """A result in memory, as an array.
 
     Raises
     ------
@@ -71,14 +71,14 @@ class MemoryResult:
         self._metadata = dict(metadata)
 
     def save_state(self) -> None:
-        """Nothing outlives the process."""
+        """Do nothing: the result does not outlive the process."""
 
     def is_done(self, t: int, c: int, z: int) -> bool:
-        """Nothing is finished from before."""
+        """Return False: there are no planes of an earlier run."""
         return False
 
     def write_plane(self, t: int, c: int, z: int, plane: Array) -> None:
-        """Take one (Y, X) plane."""
+        """Write one (Y, X) plane."""
         self._array[t, c, z] = plane
 
     def write_note(self, t: int, c: int, z: int, note: Mapping[str, Any]) -> None:
@@ -90,15 +90,15 @@ class MemoryResult:
         self._metadata |= {"provenance": dict(provenance), "missing": sorted(missing)}
 
     def finish(self) -> Movie:
-        """Give the array as a movie."""
+        """Return the array as a movie."""
         return Movie.from_array(self._array, "TCZYX", **self._metadata)
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing: an array needs no closing."""
 
 
 class StoreResult:
-    """The result as an OME-Zarr store `path`, or exported to `path` when all planes are there."""
+    """A result as an OME-Zarr store `path`, or exported to `path` when all planes are finished."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class StoreResult:
 
     @property
     def notes(self) -> Mapping[Plane, dict[str, Any]]:
-        """Values recorded with planes."""
+        """Return the values recorded with planes."""
         return self._writer.notes
 
     def update_metadata(self, *, provenance: Mapping[str, Any], missing: Iterable[Plane]) -> None:
@@ -159,19 +159,19 @@ class StoreResult:
 
 
 def placed_key(run_key: str, input_crc32: str | None) -> str:
-    """Make the key of a complete output: its settings, and the pixels of its input."""
+    """Return the key of a complete output: its settings, and the pixels of its input."""
     return f"{run_key} {input_crc32}"
 
 
 def is_store(path: Path) -> bool:
-    """Whether the output is the working store itself."""
+    """Return whether the output is the working store itself."""
     from decrappify.io.formats import writer_for
 
     return writer_for(path) == "OME-Zarr"
 
 
 def check_export(path: Path, shape: Shape5, dtype: np.dtype[Any]) -> None:
-    """Export a tiny movie of the same kind: what its format cannot hold is refused before hours of work, not after."""
+    """Export a tiny movie of the same type, to raise errors of unsupported formats before the restoration."""
     from decrappify.io import save_movie
 
     n_t, n_c, n_z, n_y, n_x = shape
@@ -187,11 +187,11 @@ class Unfinished(NamedTuple):
     Attributes
     ----------
     partial : Path
-        Where it is.
+        Its working folder.
     run_key : str
         Digest of the settings of that run.
     journal : Journal
-        What it has recorded.
+        Its journal.
     """
 
     partial: Path
@@ -200,7 +200,7 @@ class Unfinished(NamedTuple):
 
 
 def unfinished(lock: OutputLock) -> Unfinished | None:
-    """Read the journal of the unfinished output of a locked one, whatever run began it; None if there is none."""
+    """Read the journal of the unfinished output of any run for a locked output; return None if there is none."""
     from decrappify.io.journal import Journal
     from decrappify.io.working_folder import key_of
     from decrappify.io.working_paths import working_path

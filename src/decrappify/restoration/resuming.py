@@ -1,4 +1,4 @@
-"""Which options an unfinished run was begun with, and whether this call may finish it."""
+"""Comparison of the options of an unfinished run with those of a call that may finish it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Settings = dict[str, Any]
 
-# Names of the settings in messages, where they are not those of the arguments.
+# Names of the settings in messages, if they differ from those of the arguments.
 _WORDS = {
     "software": "decrappify",
     "movie_shape": "the shape of the input",
@@ -31,7 +31,7 @@ _WORDS = {
 
 
 def settings_of(job: Job) -> Settings:
-    """Return all that decides the pixels of a result, apart from how the network is run, as plain values."""
+    """Return everything that determines the pixels of a result, except how the network is run, as plain values."""
     return {
         "software": RELEASE,
         "model": f"{job.model.name} {job.model.sha256[:12]}",
@@ -49,16 +49,16 @@ def settings_of(job: Job) -> Settings:
 
 
 def run_key(settings: Settings) -> str:
-    """Digest (SHA-256, hex) the settings that a resumed run must share.
+    """Compute the digest (SHA-256, hex) of the settings that a resumed run must share.
 
-    How NaN are treated is not among them: frames finished with nan='error' had none, and are the same with nan='fill'.
+    The treatment of NaN is excluded: frames finished with nan='error' had none, and are the same with nan='fill'.
     """
     shared = {name: value for name, value in settings.items() if name != "nan"}
     return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()
 
 
 def changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Name the settings that keep an unfinished run from being finished, each with its value then and now.
+    """Return the settings that prevent an unfinished run from being finished, each with its old and new value.
 
     >>> changed_settings({"dtype": "uint16", "nan": "error"}, {"dtype": "float32", "nan": "fill"})
     ["dtype was 'uint16' and is 'float32' now"]
@@ -72,7 +72,7 @@ def changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[st
 
 
 def changed_options(asked: Mapping[str, Any], state: Mapping[str, Any]) -> list[str]:
-    """Name the options of this call that the network of an unfinished run cannot follow without changing pixels.
+    """Return the options of this call that an unfinished run cannot adopt without changing pixels.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def changed_options(asked: Mapping[str, Any], state: Mapping[str, Any]) -> list[
         ``precision``, ``backend``, ``device``, ``tile_size`` and ``tile_overlap`` of this call; ``"auto"`` and None
         leave the choice to the unfinished run.
     state : mapping
-        Of the unfinished run: what it was asked for (``asked``), and what it decided.
+        State of the unfinished run: its options (``asked``), and the values it chose.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def refusal(partial: Path, changes: list[str]) -> str:
 
 
 def _checksum_of_three(movie: Movie) -> str:
-    """Digest three planes, which tells most inputs apart before more of them is compared."""
+    """Compute a digest of three planes, which distinguishes most inputs before more planes are compared."""
     digest = hashlib.sha256()
     n_t, _, n_z = movie.shape[:3]
     for t in sorted({0, n_t // 2, n_t - 1}):

@@ -1,4 +1,4 @@
-"""Whether the record of an unfinished run is of the form in which runs write it; an edited or damaged one is not."""
+"""Validation of the record of an unfinished run, which may have been edited or damaged."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 
 
 def flaw_of_state(state: Mapping[str, Any]) -> str | None:
-    """Return which entry of the state of a run is of another type than runs write, None where none is."""
+    """Return the entry of the state of a run with an invalid type, None if all are valid."""
     for name, kind in _KINDS.items():
         value = state.get(name)
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
@@ -41,7 +41,7 @@ def flaw_of_state(state: Mapping[str, Any]) -> str | None:
 
 
 def flaw_of(journal: Journal, job: Job) -> str | None:
-    """Return what of a journal a run of this job cannot have recorded, None where nothing is."""
+    """Return the content of a journal that a run of this job cannot have recorded, None if there is none."""
     flaw = flaw_of_state(journal.state)
     if flaw is not None:
         return flaw

@@ -1,4 +1,4 @@
-"""Which scenes an unfinished command has restored, so that the same command keeps them, with --overwrite too."""
+"""Record of the scenes restored by an unfinished command, so that repeating it keeps them, also with --overwrite."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class SceneRecord:
         self._restored: dict[str, str] = restored if isinstance(restored, dict) else {}
 
     def holds(self, output: Path, run: str) -> bool:
-        """Whether the unfinished command has written this output with the run of this key."""
+        """Return whether the unfinished command has written this output with the run of this key."""
         return self._restored.get(output.name) == run
 
     def add(self, output: Path, run: str) -> None:
-        """Record an output; without effect where the file cannot be written, as that scene is then restored again."""
+        """Record an output; errors of writing are ignored, as that scene is then restored again."""
         self._restored[output.name] = run
         if not self._is_foreign:
             with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Restoration of every scene of one file, each into an output of its own."""
+"""Restoration of every scene of one file, each into a separate output."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class SceneOutcome:
     scene : str
         Name of the scene.
     output : Path
-        Its output.
+        Output of the scene.
     movie : Movie or None
         The restored movie; None after an error.
     error : DecrappifyError or None
-        Why the scene was not restored.
+        The error because of which the scene was not restored.
     was_finished : bool
         Whether an earlier run with the same input, model and options had restored it.
     """
@@ -59,10 +59,10 @@ def restore_scenes(
     overwrite: bool = False,
     **options: Any,
 ) -> Iterator[SceneOutcome]:
-    """Restore every scene of a file, one after the other; a scene that cannot be restored does not stop the others.
+    """Restore every scene of a file, one after the other; an error in one scene does not stop the others.
 
-    Scenes that an earlier call finished are kept; with `overwrite`, if that call was stopped before it had restored all
-    of them. As for a single output, ``resume=False`` with `overwrite` restores all again.
+    Scenes that an earlier call finished are kept; with `overwrite`, only if that call was stopped before all were
+    restored. As for a single output, ``resume=False`` with `overwrite` restores all again.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def restore_scenes(
     opening : mapping, optional
         Arguments of `open_movie`, such as ``channel``.
     overwrite : bool
-        Replace existing outputs, but for those of an unfinished call with the same input, model and options.
+        Replace existing outputs, except those of an unfinished call with the same input, model and options.
     **options
         Arguments of `restore`.
 
@@ -90,7 +90,7 @@ def restore_scenes(
     MissingFileError, FormatError, ModelFileError
         If the file or the model cannot be opened.
     InputError
-        If an output is the input itself.
+        If an output is the input.
     RestorationCancelled
         If ``cancel`` was set.
     """
@@ -119,7 +119,7 @@ def restore_scenes(
 
 
 def _refuse_inputs(outputs: Sequence[Path], path: Path, folder_as: str) -> None:
-    """Raise InputError if an output would replace the input, or a file that is read of the input folder."""
+    """Raise InputError if an output would replace the input, or a file that is read from the input folder."""
     from decrappify.io.folder import read_folder
     from decrappify.io.formats import is_image_folder
 
@@ -164,7 +164,7 @@ def _scene_outcome(
 
 
 def _run_key(job: Job, options: Mapping[str, Any]) -> str:
-    """Return a digest of all that decides the output of a scene, apart from its pixels."""
+    """Return a digest of everything that determines the output of a scene, except its pixels."""
     movie = job.movie
     spacing = [movie.pixel_size_um, movie.frame_interval_s, sorted(movie.unitless_spacing.items())]
     network = {name: options.get(name, "auto") for name in ("precision", "backend")}
@@ -172,7 +172,7 @@ def _run_key(job: Job, options: Mapping[str, Any]) -> str:
 
 
 def _version(movie: Movie) -> str | None:
-    """Return a digest of the versions of all planes, which shows a change of the files; None where they have none."""
+    """Return a digest of the versions of all planes, which shows a change of the files; None without versions."""
     digest = blake2b(digest_size=8)
     for plane in movie.planes():
         version = movie.version(*plane)
@@ -183,7 +183,7 @@ def _version(movie: Movie) -> str | None:
 
 
 def _has_same_pixels(found: Movie, job: Job) -> bool:
-    """Whether the input is the one that an output was made of; it is read where its files were changed or copied."""
+    """Return whether an output was made from this input; it is read if its files were changed or copied."""
     version = _version(job.movie)
     if version is not None and found.provenance.get("scene_version") == version:
         return True
@@ -195,7 +195,7 @@ def _has_same_pixels(found: Movie, job: Job) -> bool:
 
 
 def _finished(output: Path, scene: str, run: str, job: Job) -> Movie | None:
-    """Return the output of an earlier equal run of the same scene; raise if something else is in its place."""
+    """Return the output of an earlier equal run of the same scene; raise if something else has its name."""
     from decrappify.io import open_movie
     from decrappify.io.locks import lock_path
     from decrappify.io.working_paths import working_path

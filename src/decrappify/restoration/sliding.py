@@ -1,4 +1,4 @@
-"""The window that slides over a movie: which frames it holds, and how flashes among them are brought to one level."""
+"""Sliding window over a movie: the frames in it, and correction of the brightness of flashes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Window(Generic[P]):
     Attributes
     ----------
     frames : list or None
-        In the order of `window_indices`; None where the middle frame holds NaN only.
+        In the order of `window_indices`; None if the middle frame contains only NaN.
     middle : Frame
-        What is known of the middle frame, without its values.
+        Properties of the middle frame, without its values.
     flashes : tuple of (Flash or None)
-        One per channel, where the middle frame is a flash; if all are usable, the frames of the window are at the level
-        of its neighbors, else they are the middle frame alone, as it is.
+        One per channel, if the middle frame is a flash; if all are usable, the frames of the window are scaled to the
+        level of its neighbors, else they are copies of the unchanged middle frame.
     """
 
     frames: list[P] | None
@@ -38,17 +38,17 @@ class Window(Generic[P]):
 
     @property
     def leveled(self) -> Flashes:
-        """What the restored frame is to be brought back by; empty where its level is its own."""
+        """Return the flashes by which the restored frame must be scaled back; empty if its level was not changed."""
         return self.flashes if are_usable(self.flashes) else ()
 
 
 class SlidingWindow(Generic[P]):
     """Windows of one series of frames, each read once while the window slides.
 
-    A frame that was never recorded, that holds NaN only, or that is a flash whose brightness cannot be undone is
-    replaced in the windows of its neighbors, by the rule of `recorded_window`; such a flash is restored from itself
-    alone. Any other flash is brought to the level of the frames around it, in all windows. Whether a frame is a flash
-    depends on the two frames before and after it only, which are read for it where the frames of a window differ.
+    A frame that was never recorded, that contains only NaN, or that is a flash with a brightness that cannot be
+    inverted is replaced in the windows of its neighbors, by the rule of `recorded_window`; such a flash is restored
+    from itself alone. Any other flash is scaled to the level of the frames around it, in all windows. Whether a frame
+    is a flash depends only on the two frames before and after it, which are read if the frames of a window differ.
 
     Parameters
     ----------
@@ -57,11 +57,11 @@ class SlidingWindow(Generic[P]):
     n_frames : int
         Window length, odd.
     read : callable
-        Frame i.
+        Returns frame i.
     load : callable
-        Brings its values to the network; the result supports arithmetic and indexing by channel.
+        Prepares its values for the network; the result supports arithmetic and indexing by channel.
     is_recorded : callable
-        Whether frame i was recorded.
+        Returns whether frame i was recorded.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class SlidingWindow(Generic[P]):
         return self._has_values(i) and are_usable(self._flash(i))
 
     def _differ(self, indices: set[int]) -> bool:
-        """Whether any two frames differ so much that one may be a flash."""
+        """Return whether any two frames differ so much that one may be a flash."""
         known = [self._brightness.get(i) or () for i in indices]
         return any(a.differs(b) for one in known for other in known for a, b in zip(one, other, strict=True))
 
@@ -142,12 +142,12 @@ class SlidingWindow(Generic[P]):
 
 
 def are_usable(flashes: Flashes) -> bool:
-    """Whether the brightness of a frame can be brought to that of its neighbors, in all channels."""
+    """Return whether the brightness of a frame can be scaled to that of its neighbors, in all channels."""
     return all(flash is None or flash.usable for flash in flashes)
 
 
 def _leveled(frame: Any, flashes: Flashes) -> Any:
-    """Bring a frame (C, Y, X) to the level of the frames around it."""
+    """Scale a frame (C, Y, X) to the level of the frames around it."""
     if not any(flashes):
         return frame
     leveled = frame + 0.0

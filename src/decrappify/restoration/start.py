@@ -1,4 +1,4 @@
-"""What a run decides before its first plane: fresh, or as the interrupted run had decided that it continues."""
+"""Decisions of a run before its first plane: new ones, or those of the interrupted run that it continues."""
 
 from __future__ import annotations
 
@@ -30,40 +30,40 @@ logger = logging.getLogger(__name__)
 
 
 class Start:
-    """The beginning of a run.
+    """Start of a run.
 
     Parameters
     ----------
     job : Job
-        What is restored.
+        The run.
     inputs : InputRecord
-        Of the job's movie.
+        Record of the job's movie.
     output : Path or None
         The output; None for memory.
     asked : mapping
-        ``tile_size``, ``tile_overlap``, ``device``, ``precision`` and ``backend`` as the user gave them.
+        ``tile_size``, ``tile_overlap``, ``device``, ``precision`` and ``backend`` of the user.
     overwrite, resume : bool
         As for `restore`.
 
     Attributes
     ----------
     complete : bool
-        Whether nothing is left to do.
+        Whether all planes are finished.
     provenance : dict
-        After `prepare`: that of the result.
+        Provenance of the result; set by `prepare`.
     planes_done : int
-        Planes finished before.
+        Planes finished by earlier runs.
     earlier : mapping or None
-        What a killed run left behind, see `decrappify.restoration.attempts`.
+        Record left by a killed run, see `decrappify.restoration.attempts`.
 
     Raises
     ------
     OutputExistsError
-        If the output is there, or an unfinished one of other settings or of another input, and `overwrite` is False.
+        If the output exists, or an unfinished one of other settings or of another input, and `overwrite` is False.
     OutputError
         If another process writes the output.
     InputError
-        If the output is the input, holds it, or lies in it.
+        If the output is the input, contains it, or lies in it.
     """
 
     def __init__(
@@ -100,12 +100,12 @@ class Start:
             self._lock.release()
 
     def prepare(self, progress: Any, cancel: threading.Event | None) -> tuple[Restorer, list[Channel], Result]:
-        """Make the restorer, what is measured of each channel, and the open result."""
+        """Create the restorer, the measured values of each channel, and the open result."""
         state, job, chosen = self._state, self.job, self._device()
         runtime = take_up_runtime(state.get("runtime"), chosen) if state else present_runtime(chosen)
         used = {name: state.get(name, value) for name, value in self._asked.items() if name != "device"}
         restorer = Restorer(job.model, device=chosen, expected_pixels=job.n_pixels, cancel=cancel, **used)
-        restorer.grid((job.movie.shape[3], job.movie.shape[4]))  # refuses unfit tiles before anything is written
+        restorer.grid((job.movie.shape[3], job.movie.shape[4]))  # raises on unsuitable tiles before anything is written
         self._check_memory()
         if died_of_memory(self.earlier, self.planes_done):
             self._use_smaller_tiles(restorer)
@@ -117,12 +117,12 @@ class Start:
         if result.state != decided:
             result.state.update(decided)
             result.save_state()
-        if state:  # of an export, they are read from the working store
+        if state:  # for an export, they are read from the working store
             result.update_metadata(provenance=self.provenance, missing=job.blanks())
         return restorer, channels, result
 
     def _check_memory(self) -> None:
-        """Refuse frames of which one window does not fit into memory, before the system kills the run for them."""
+        """Raise an error if one window does not fit into memory, before the system kills the run."""
         job = self.job
         height, width = job.movie.shape[3:]
         out_y, out_x = job.shape[3:]
@@ -167,7 +167,7 @@ class Start:
             self.earlier = taken_from(self._state)
 
     def _was_placed(self, lock: OutputLock) -> bool:
-        """Whether a killed run of this call has finished the output; the input is read to know it."""
+        """Return whether a killed run of this call has finished the output; the input is read to determine it."""
         if not (lock.placed_by or "").startswith(self._run_key):
             return False
         planes = self.job.input_planes()
@@ -176,7 +176,7 @@ class Start:
         return lock.placed_by == placed_key(self._run_key, self.inputs.checksum(planes))
 
     def _is_same_run(self, before: Unfinished) -> bool:
-        """Whether this call finishes an unfinished run; another one is refused unless it is replaced."""
+        """Return whether this call finishes an unfinished run; raise for another run unless it is replaced."""
         flaw = flaw_of(before.journal, self.job) if before.run_key == self._run_key else None
         if flaw is not None:
             if self._overwrite:
@@ -194,7 +194,7 @@ class Start:
         return False
 
     def _changes(self, state: Mapping[str, Any]) -> list[str]:
-        """Name what keeps this call from finishing an unfinished run."""
+        """Return the reasons why this call cannot finish an unfinished run."""
         network, frame = self.job.model.network, self.job.movie.shape[3:]
         multiple = int(getattr(network, "tile_multiple", network.size_multiple))
         asked = self._asked
@@ -204,7 +204,7 @@ class Start:
         return changed_settings(state.get("settings") or {}, self._settings) + changed_options(asked, state)
 
     def _has_same_input(self, before: Unfinished) -> bool:
-        """Compare the input with what the unfinished run recorded; other inputs are refused unless it is replaced."""
+        """Compare the input with the record of the unfinished run; raise for other inputs unless it is replaced."""
         notes = before.journal.notes.values()
         rows = [*before.journal.state.get("read", ()), *(row for note in notes for row in note.get("read", ()))]
         try:
@@ -219,7 +219,7 @@ class Start:
         return True
 
     def _device(self) -> torch.device:
-        """Find the device that is asked for, or that of the run which is continued."""
+        """Return the requested device, or that of the run which is continued."""
         device, before = self._asked["device"], self._state.get("device")
         if before is None:
             return choose_device(device)
@@ -238,7 +238,7 @@ class Start:
         return choose_device(device)
 
     def _decided(self, restorer: Restorer, channels: list[Channel], runtime: dict[str, Any]) -> dict[str, Any]:
-        """Return the state of the run: what it has decided now, or had decided when it was begun."""
+        """Return the state of the run: the decisions made now, or those made when it was begun."""
         network = restorer.network
         settings: dict[str, Any] = {"tile_size": restorer.tile_size, "tile_overlap": restorer.tile_overlap}
         settings |= {"precision": network.precision, "backend": network.backend}
@@ -290,7 +290,7 @@ class Start:
 
 
 def _holds(tile_size: Any, frame_shape: tuple[int, ...], multiple: int) -> bool:
-    """Whether one tile holds the whole frame, so that its size changes nothing."""
+    """Return whether one tile covers the whole frame, so that its size does not matter."""
     return (
         isinstance(tile_size, int) and tile_size // multiple * multiple >= -(-max(frame_shape) // multiple) * multiple
     )

@@ -1,4 +1,4 @@
-"""Tiles over a frame and the feathered weights that join their predictions without seams; pure geometry."""
+"""Tiles over a frame and the feathered weights that blend their predictions without seams; pure geometry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from decrappify.movie import Array
 
 
 def round_up(length: int, multiple: int) -> int:
-    """Smallest multiple of `multiple` that is at least `length`."""
+    """Return the smallest multiple of `multiple` that is at least `length`."""
     return -(-length // multiple) * multiple
 
 
@@ -26,9 +26,9 @@ class Span:
     source : slice
         Pixels of the padded frame that the network reads; start and length are multiples of the size multiple.
     kept : slice
-        Part of the tile's prediction that counts (output pixels, within the tile).
+        Part of the tile's prediction that is used (output pixels, within the tile).
     place : slice
-        Where that part belongs in the padded output frame.
+        Position of that part in the padded output frame.
     weights : ndarray of float32
         Its blending weights; over all tiles they sum to 1 at every pixel.
     """
@@ -43,9 +43,9 @@ class Span:
 class TileGrid:
     """The tiles of a frame, the same for every frame of a movie.
 
-    Origins and sizes are multiples of `multiple`, so that the pooling grid of every tile is the one of the whole
-    frame. The weights are 0 over the `margin` pixels that an inner tile border spoils, rise linearly over the rest
-    of the overlap and are 1 along the borders of the frame.
+    Origins and sizes are multiples of `multiple`, so that the pooling grid of every tile is that of the whole frame.
+    The weights are 0 over the `margin` pixels that an inner tile border affects, rise linearly over the rest of the
+    overlap and are 1 along the borders of the frame.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class TileGrid:
     tile_size : int
         Largest side of a tile, in input pixels; tiles are made equal, so they may be smaller.
     overlap : int
-        Pixels that neighboring tiles share at least, in input pixels.
+        Least number of pixels shared by neighboring tiles, in input pixels.
     multiple, margin, scale : int
         `size_multiple`, `margin` and `scale` of the network.
 
@@ -91,22 +91,22 @@ class TileGrid:
 
     @cached_property
     def padded_shape(self) -> tuple[int, int]:
-        """(Y, X) of the frame padded to the network's multiple."""
+        """Shape (Y, X) of the frame padded to the network's multiple."""
         return round_up(self.frame_shape[0], self.multiple), round_up(self.frame_shape[1], self.multiple)
 
     @cached_property
     def rows(self) -> tuple[Span, ...]:
-        """The tiles along Y."""
+        """Tiles along Y."""
         return self._spans(self.padded_shape[0])
 
     @cached_property
     def columns(self) -> tuple[Span, ...]:
-        """The tiles along X."""
+        """Tiles along X."""
         return self._spans(self.padded_shape[1])
 
     @property
     def tile_shape(self) -> tuple[int, int]:
-        """(Y, X) of every tile, in input pixels."""
+        """Shape (Y, X) of every tile, in input pixels."""
         rows, columns = self.rows[0].source, self.columns[0].source
         return rows.stop - rows.start, columns.stop - columns.start
 
@@ -117,7 +117,7 @@ class TileGrid:
         return ((row, column) for row in self.rows for column in self.columns)
 
     def pad(self, frame: Array) -> Array:
-        """Pad (..., Y, X) at the bottom and the right, by reflection, or by the edge where the frame is too small."""
+        """Pad (..., Y, X) at the bottom and the right, by reflection, or by the edge if the frame is too small."""
         for axis, (size, padded) in enumerate(zip(self.frame_shape, self.padded_shape, strict=True), start=-2):
             if padded > size:
                 widths = [(0, 0)] * frame.ndim
@@ -144,7 +144,7 @@ class TileGrid:
         return tuple(spans)
 
     def _weights(self, length: int, size: int, starts: list[int]) -> Array:
-        """Weights (tile, output pixel) that sum to 1 along this axis, and so, as a grid is a product, in the plane."""
+        """Compute weights (tile, output pixel) that sum to 1 along this axis, and in the plane as their product."""
         weights = np.zeros((len(starts), length * self.scale))
         rise = _rise(self.overlap * self.scale, self.margin * self.scale)
         for row, start in zip(weights, starts, strict=True):
@@ -158,7 +158,7 @@ class TileGrid:
 
 
 def _equal_tiles(length: int, tile_size: int, overlap: int, multiple: int) -> tuple[int, list[int]]:
-    """Side and origins of the fewest tiles no larger than `tile_size`; equal ones waste the least."""
+    """Return side and origins of the fewest tiles no larger than `tile_size`; equal ones overlap the least."""
     if tile_size >= length:
         return length, [0]
     count = -(-(length - overlap) // (tile_size - overlap))
@@ -168,7 +168,7 @@ def _equal_tiles(length: int, tile_size: int, overlap: int, multiple: int) -> tu
 
 
 def _rise(overlap: int, margin: int) -> Array:
-    """Weights from an inner tile border inwards, mirrored by the neighbour's: 0, a linear ramp, then 1."""
+    """Return the weights from an inner tile border inwards, mirroring the neighbor's: 0, a linear ramp, then 1."""
     margin = min(margin, overlap // 2)
     ramp = overlap - 2 * margin
     rise = np.ones(overlap)

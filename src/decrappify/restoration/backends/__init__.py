@@ -1,1 +1,1 @@
-"""What runs a network for restoration and colorization: torch, what torch compiles, ONNX Runtime or OpenVINO."""
+"""Backends that run a network for restoration and colorization: torch, torch.compile, ONNX Runtime and OpenVINO."""

@@ -1,4 +1,4 @@
-"""How far a faster form of a network is from the network itself, on a random source."""
+"""Agreement of a faster form of a network with the network itself, on a random source."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor
 
 
 def agreement_db(found: Tensor, exact: Tensor) -> float:
-    """PSNR (dB) of a prediction against the exact one, over the exact one's range.
+    """Compute the PSNR (dB) of a prediction against the exact one, over the range of the exact one.
 
     Parameters
     ----------
     found, exact : Tensor
-        Of one shape.
+        Of the same shape.
 
     Returns
     -------
     float
-        ``inf`` where they are equal, ``-inf`` where one is not finite or the exact one is constant.
+        ``inf`` if they are equal, ``-inf`` if one is not finite or the exact one is constant.
 
     Examples
     --------
@@ -35,5 +35,5 @@ def agreement_db(found: Tensor, exact: Tensor) -> float:
 
 
 def trial_source(shape: tuple[int, ...], device: torch.device) -> Tensor:
-    """Make the random source, between 0 and 1, that forms of a network are compared on."""
+    """Create the random source, between 0 and 1, on which forms of a network are compared."""
     return torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(device)

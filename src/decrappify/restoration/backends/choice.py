@@ -1,4 +1,4 @@
-"""The choice of a backend, and a network made ready for it, size by size, and checked against torch."""
+"""Selection of a backend, and preparation of a network for it, per source size and checked against torch."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ RUNTIMES: dict[str, Callable[[nn.Module, Tensor, str], Predict]] = {
 }
 MIN_FLOAT32_AGREEMENT_DB = 80.0
 
-# Making OpenVINO's form of a shipped network takes 2 to 3 seconds of CPU time, and saves 0.15 for a megapixel.
+# Preparing a shipped network for OpenVINO takes 2 to 3 seconds of CPU time, and saves 0.15 s per megapixel.
 _LONG_RUN = 50_000_000  # pixels
 _SIZES_KEPT = 4
 
 
 def check_backend(backend: str, device: torch.device, precision: str) -> None:
-    """Refuse an unknown backend, and one that does not run on a device or in a precision.
+    """Raise InputError for an unknown backend, and for one that does not support a device or precision.
 
     Raises
     ------
     InputError
-        Then.
+        If the backend is unknown, or unsupported on this device or in this precision.
     """
     if backend not in BACKENDS:
         known = ", ".join(map(repr, BACKENDS))
@@ -50,38 +50,37 @@ def check_backend(backend: str, device: torch.device, precision: str) -> None:
 
 
 def automatic_backend(network: nn.Module, device: torch.device, precision: str, expected_pixels: int) -> str:
-    """Choose between torch and OpenVINO for ``backend="auto"``, by what was measured.
+    """Choose between torch and OpenVINO for ``backend="auto"``, based on measurements.
 
-    OpenVINO is taken where it is installed, for residual U-Nets in float32 on a CPU, when at least 50 megapixels are
-    known to follow. On a Zen 3 core (AVX2) it predicts with the fluorescence models in 0.87 of torch's CPU time, with
-    `em-x4` in all of it, and agrees to 120 dB and more; it takes 2 to 3 seconds of CPU time to make ready, which a
-    preview, a picture or a short movie would not win back. Everything else stays with torch: ONNX Runtime is slower
-    than OpenVINO in each case and takes longer to make ready, `torch.compile` gains nothing on the CPU after up to a
-    minute of compiling, neither gains more than a tenth on DeOldify's generators, and other precisions were not
-    measured.
+    OpenVINO is chosen if installed, for residual U-Nets in float32 on a CPU, if at least 50 megapixels are known to
+    follow. On a Zen 3 core (AVX2) it predicts with the fluorescence models in 0.87 of torch's CPU time, with `em-x4`
+    in the same time, and agrees to 120 dB and more; its preparation takes 2 to 3 seconds of CPU time, more than it
+    saves on a preview, an image or a short movie. Everything else uses torch: ONNX Runtime is slower than OpenVINO in
+    each case and takes longer to prepare, `torch.compile` gains nothing on the CPU after up to a minute of compiling,
+    neither gains more than a tenth on DeOldify's generators, and other precisions were not measured.
 
     Parameters
     ----------
     network : nn.Module
-        The one to run.
+        The network to run.
     device : torch.device
-        Where.
+        Its device.
     precision : str
-        The one decided.
+        The chosen precision.
     expected_pixels : int
-        Input pixels that are known to follow.
+        Number of input pixels known to follow.
     """
     measured = isinstance(network, ResidualUNet) and device.type == "cpu" and precision == "float32"
     return "openvino" if measured and expected_pixels >= _LONG_RUN and find_spec("openvino") else "torch"
 
 
 class PerSize:
-    """Predicts with a form of the network made for each size of source and number of threads, and keeps the last few.
+    """Prediction with a form of the network created per source size and number of threads; the last few are kept.
 
     Parameters
     ----------
     make : callable
-        Gets a random source, and gives what predicts from such sources.
+        Takes a random source, and returns a function that predicts from sources of its size.
 
     Examples
     --------
@@ -98,18 +97,18 @@ class PerSize:
     def __call__(self, source: Tensor) -> Tensor:
         """Predict from (N, C, H, W)."""
         size = tuple(source.shape)
-        key = (torch.get_num_threads(), *size)  # which the forms take on when they are made
+        key = (torch.get_num_threads(), *size)  # fixed when a form is created
         if key not in self._made:
             if len(self._made) == _SIZES_KEPT:
                 del self._made[next(iter(self._made))]
             started = time.perf_counter()
             self._made[key] = self._make(trial_source(size, source.device))
-            logger.info("made ready for sources of %d x %d pixels in %.1f s", *size[-2:], time.perf_counter() - started)
+            logger.info("prepared for sources of %d x %d pixels in %.1f s", *size[-2:], time.perf_counter() - started)
         return self._made[key](source)
 
 
 def on_runtime(backend: str, network: nn.Module, precision: str, *, or_torch: bool = False) -> PerSize:
-    """Give a network on one of `RUNTIMES`, made when a size comes.
+    """Return a network on one of `RUNTIMES`, prepared for each size on first use.
 
     Parameters
     ----------
@@ -118,14 +117,14 @@ def on_runtime(backend: str, network: nn.Module, precision: str, *, or_torch: bo
     network : nn.Module
         Folded, in eval mode, float32 on the CPU.
     precision : str
-        Of the arithmetic.
+        Precision of the arithmetic.
     or_torch : bool
-        Whether the network itself takes the sizes that the runtime cannot be made for.
+        Whether torch runs the network for sizes that the runtime does not support.
 
     Returns
     -------
     PerSize
-        Raises InputError for such sizes otherwise.
+        Otherwise it raises InputError for such sizes.
     """
 
     def make(source: Tensor) -> Predict:
@@ -133,7 +132,7 @@ def on_runtime(backend: str, network: nn.Module, precision: str, *, or_torch: bo
             return RUNTIMES[backend](network, source, precision)
         except (InputError, MemoryError):
             raise
-        except Exception as error:  # exporters and runtimes have no common one
+        except Exception as error:  # exporters and runtimes have no common base class
             refusal = _refusal(backend, error)
             if or_torch:
                 logger.warning("%s: torch takes sources of %d x %d pixels", refusal, *source.shape[-2:])
@@ -172,14 +171,14 @@ def _refusal(backend: str, error: Exception) -> InputError:
 
 
 def with_compile(network: nn.Module, least_db: float) -> PerSize:
-    """Let torch compile a network when a size comes; where that fails or changes the answer, it runs uncompiled.
+    """Compile a network with torch on first use of a size; run it uncompiled if that fails or changes the result.
 
     Parameters
     ----------
     network : nn.Module
         Folded, in eval mode, in its final precision.
     least_db : float
-        Agreement that is asked for, with the network uncompiled.
+        Required agreement with the uncompiled network.
     """
 
     def make(source: Tensor) -> Predict:

@@ -1,4 +1,4 @@
-"""Networks handed to other runtimes, each for one size of source, float32 in and out, on the CPU."""
+"""Networks converted for other runtimes, each for one source size, float32 in and out, on the CPU."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def for_onnxruntime(network: nn.Module, source: Tensor, precision: str) -> Predi
     network : nn.Module
         Folded, in eval mode, float32 on the CPU.
     source : Tensor
-        Of the shape that will be predicted, (N, C, H, W) float32.
+        Of the shape to predict from, (N, C, H, W) float32.
     precision : {"float32"}
         ONNX Runtime has no bfloat16 convolutions for CPUs.
 
     Returns
     -------
     callable
-        Predicts from a source of that shape, with as many threads as torch has now.
+        Function that predicts from a source of that shape, with torch's present number of threads.
 
     Raises
     ------
     InputError
-        If ONNX Runtime or what the export needs is not installed.
+        If ONNX Runtime or a dependency of the export is not installed.
     """
     onnxruntime = _imported("onnxruntime", "onnx")
     _imported("onnxscript", "onnx")
@@ -48,7 +48,7 @@ def for_onnxruntime(network: nn.Module, source: Tensor, precision: str) -> Predi
         raise RuntimeError("torch.onnx.export returned no program")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3  # errors: its warnings are about single operators, in red
+    options.log_severity_level = 3  # errors only: its warnings are about single operators
     model = program.model_proto.SerializeToString()
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
@@ -65,16 +65,16 @@ def for_openvino(network: nn.Module, source: Tensor, precision: str) -> Predict:
     Parameters
     ----------
     network : nn.Module
-        Folded, in eval mode, float32 on the CPU; must outlive the answer, which shares its weights.
+        Folded, in eval mode, float32 on the CPU; must outlive the returned function, which shares its weights.
     source : Tensor
-        Of the shape that will be predicted, (N, C, H, W) float32.
+        Of the shape to predict from, (N, C, H, W) float32.
     precision : {"float32", "bfloat16"}
-        Of the arithmetic inside.
+        Precision of the arithmetic inside.
 
     Returns
     -------
     callable
-        Predicts from a source of that shape, with as many threads as torch has now.
+        Function that predicts from a source of that shape, with torch's present number of threads.
 
     Raises
     ------
@@ -108,10 +108,10 @@ def _imported(name: str, extra: str) -> Any:
 
 
 def _quietly_imported_openvino() -> Any:
-    """Import OpenVINO without its reporter, which would tell a web service of every import and conversion."""
+    """Import OpenVINO without its telemetry, which would report every import and conversion to a web service."""
     loud = {"openvino", _REPORTER}.isdisjoint(sys.modules)
     if loud:
-        sys.modules[_REPORTER] = None  # type: ignore[assignment]  # an import of it fails, and a stub takes its place
+        sys.modules[_REPORTER] = None  # type: ignore[assignment]  # importing it then fails, and OpenVINO uses a stub
     try:
         return _imported("openvino", "openvino")
     finally:
@@ -121,17 +121,17 @@ def _quietly_imported_openvino() -> Any:
 
 @cache
 def _openvino_core() -> Any:
-    """Return the one core of this process, which is never freed.
+    """Return the only core of this process, which is never freed.
 
-    The CPU plugin of a core sets a signal stack of its own and restores the one before when it is freed. With several
-    cores, freed in another order than they were made, that is one that is freed already, and the next signal (Ctrl-C,
-    the end of a child process) kills the process. One core is also faster: it loads the plugin once.
+    The CPU plugin of a core sets its own signal stack and restores the previous one when it is freed. With several
+    cores, freed in another order than created, that is a stack that was freed already, and the next signal (Ctrl-C, the
+    end of a child process) kills the process. One core is also faster: it loads the plugin once.
     """
     return _quietly_imported_openvino().Core()
 
 
 def _with_memory_errors(run: Callable[[], Any]) -> Any:
-    """Run, and turn the runtimes' own errors for memory into the one that Python has."""
+    """Run, and convert the runtimes' out-of-memory errors into MemoryError."""
     try:
         return run()
     except Exception as error:
