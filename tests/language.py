@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 # First words of function docstrings, and what to write instead.
 FUNCTION_OPENINGS = {
     "Be": "Return",
+    "Bring": "Read or Convert",
     "Does": "Return whether",
     "Everybody": "a verb such as Return",
+    "Forget": "Remove",
     "Gets": "Get",
     "Gives": "Return",
     "Is": "Return whether",
     "Makes": "Create",
     "Returns": "Return",
     "Says": "Log, Print or Return",
+    "Settle": "Determine or Select",
     "Takes": "Read, Use or Return",
     "Tells": "Log, Print or Return",
     "Turns": "Convert or Rotate",
@@ -37,24 +40,28 @@ OPENINGS = {
 # Regular expressions for docstrings, comments and pages, and what to write instead.
 WORDS = {
     r"hop(?:e|ed|es|ing)": "target, expected",
+    r"way back": "the inverse, the restoration",
 }
 # The same for pages only.
 PAGE_WORDS = {
-    r"(?:is|are|was|were) no(?! longer| more)": "is not a, or what is expected",
+    r"(?<!there )(?:is|are|was|were) no(?! longer| more)": "is not a, or what is expected",
     r"(?:go|goes|going|went) on": "resume or continue",
     r"nobody|somebody|whoever|everybody": "the user, or the passive voice",
     r"(?:of|on) (?:its|their) own": "separate, or its",
     r"by (?:itself|themselves)": "automatically",
     r"look(?:s|ed|ing)? at": "use, read or inspect",
-    r"for ever|forever": "indefinitely",
+    r"for ever": "indefinitely",
     r"pictures?": "image",
     r"(?<!ground[ -])truths?(?! limit)": "reference",
     r"rooms?|floors?(?= of | below| above)|house": "package, module or layer",
-    r"where there (?:is|are)|where it has|where (?:it|they|that) (?:is|are|does|do)": "if present, if available",
-    r"on purpose|made bad|makes? bad": "degrade, or intentionally",
-    r"says?|said|saying|tells?|told|telling": "state, log, return or report",
+    r"where there (?:is|are)|where it (?:has|is|does)": "if present, if available",
+    r"on purpose": "intentionally",
+    r"made bad|makes? bad": "degrade",
+    r"says?|said|saying": "state, log or report",
+    r"tells?|told|telling": "state, log or report",
     r"gives?|gave|giving": "return, pass or result in",
-    r"ask(?:s|ed|ing)? for|asked": "request, require or set",
+    r"ask(?:s|ing)? for": "request, require or set",
+    r"asked": "requested, required or set",
     r"(?<!display )plays?|played|playing": "simulate, use or process",
     r"wants?|wanted|wishe[sd]": "require, requested",
     r"takes? up|took up|takes? part": "resume, use",
@@ -62,19 +69,20 @@ PAGE_WORDS = {
     r"lies? (?:in|at|on|below|above|beside|within)": "is in",
     r"stands? still|standing still": "is static, frozen",
     r"cut short": "truncated",
-    r"(?:leaves?|left|leaving) out": "omit",
-    r"(?:the|its) way back": "the inverse, the restoration",
-    r"half way|on the way": "during",
+    r"(?:leaves?|leaving) out|left out": "omit",
+    r"half way": "partially",
+    r"on the way": "during",
     r"in one go|at one go": "as a whole",
     r"beside": "next to, with",
-    r"colou?rs? it sees|unseen": "held-out",
+    r"unseen": "held-out",
     r"colour\w*|grey\w*(?! \|)": "American spelling",
 }
 
 _COMMENT = re.compile(r"(?:^ *|  )# (?P<text>(?!noqa|type:|mypy:).+)$", re.MULTILINE)
-# Code, quotations and links are names of other things, not prose.
+# Code, quotations, links, menu entries, doctests and the names of parameters.
 _QUOTED = re.compile(
-    r"``[^`\n]+``|`[^`\n]+`|\"[^\"\n]+\"|\]\([^)\n]*\)|\*[^*\n]*→[^*\n]*\*|^ *(?:>>>|\.\.\.) .*$", re.MULTILINE
+    r"``[^`\n]+``|`[^`\n]+`|\"[^\"\n]+\"|\]\([^)\n]*\)|\*[^*\n]*→[^*\n]*\*|^ *(?:>>>|\.\.\.) .*$|^ +[\w*, ]+ : ",
+    re.MULTILINE,
 )
 _BLOCK = re.compile(
     r"^```.*?^```$|^    \S[^\n]*$|^<!-- (?P<name>\w+) -->$.*?^<!-- /(?P=name) -->$", re.MULTILINE | re.DOTALL
@@ -127,8 +135,12 @@ def banned_words(text: Text) -> list[str]:
     words = WORDS | PAGE_WORDS if text.kind == "page" else WORDS
     prose = _QUOTED.sub("``", text.text)
     messages = []
-    for found in re.finditer(rf"\b(?:{'|'.join(words)})\b", prose, re.IGNORECASE):
-        instead = next(instead for word, instead in words.items() if re.fullmatch(word, found[0], re.IGNORECASE))
+    for found in _expression(words).finditer(prose):
+        instead = next(words[word] for word in words if _expression([word]).match(prose, found.start()))
         line = text.line + prose.count("\n", 0, found.start())
         messages.append(f"{text.path}:{line}: {found[0]!r}; write: {instead}")
     return messages
+
+
+def _expression(words: Iterable[str]) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(words)})\b", re.IGNORECASE)
