@@ -1,15 +1,16 @@
-"""CAREamics 0.3.5 behind the requests of worker.py: CARE, which denoises one frame at a time and keeps the size.
+"""Worker for CAREamics 0.3.5: CARE, which denoises single frames and keeps the image size.
 
-Everything is its own default: U-Net (depth 2, 32 channels), MAE, Adam at 1e-3 (which it takes from torch),
-ReduceLROnPlateau, flips and quarter turns, mean and standard deviation of the training set as normalization, the
-patches of 64 x 64 in batches of 8 of its guides, 8 patches set apart for validation, and the checkpoint of the lowest
-validation loss. Only early stopping (patience 3) is off, as it would end before the budget; one validation after
-the last step lets the last weights compete. A higher rate was no better: after 372 steps (110 CPU seconds, simulated
-movies at 10 photons, one run each) the lowest validation loss was 0.107 with 1e-3 and 0.112 with 3e-3.
+All settings are its defaults: U-Net (depth 2, 32 channels), MAE, Adam at 1e-3 (torch's default),
+ReduceLROnPlateau, flips and quarter turns, mean and standard deviation of the training set as normalization,
+patches of 64 x 64 in batches of 8 as in its guides, 8 validation patches, and the checkpoint of the lowest
+validation loss. Only early stopping (patience 3) is disabled, as it would end before the budget; one validation after
+the last step includes the last weights in the selection. A higher rate was not better: after 372 steps (110 CPU
+seconds, simulated movies at 10 photons, one run each) the lowest validation loss was 0.107 with 1e-3 and 0.112 with
+3e-3.
 
-Frames are samples, as there is no mode of several frames. Where the truth has more pixels, the source is first
-interpolated to its grid (cubic, within what is measured). Restoring goes by tiles of 256 with an overlap of 48, as
-recommended, or by whole frames where a side is shorter. A .zarr output is written by its own `predict_to_disk`.
+Frames are samples, as it has no mode for several frames. If the reference has more pixels, the source is first
+interpolated to its grid (cubic, included in the measurement). Restoration uses tiles of 256 with an overlap of 48, as
+recommended, or whole frames if a side is shorter. A .zarr output is written by its own `predict_to_disk`.
 
     python benchmarks/peers/careamics_worker.py THREADS
 """
@@ -38,19 +39,19 @@ from scipy.ndimage import zoom
 from torch.utils.flop_counter import FlopCounterMode
 from worker import Answer, measured, serve
 
-LEARNING_RATE = 1e-3  # torch's default for Adam, which CAREamics leaves as it is
+LEARNING_RATE = 1e-3  # torch's default for Adam, unchanged by CAREamics
 PATCH, BATCH = 64, 8
-TILE, OVERLAP, MULTIPLE = 256, 48, 4  # the net halves the size twice
-TILES_AT_ONCE = 8 if torch.cuda.is_available() else 1  # one by one costs half of the CPU time of eight at once
+TILE, OVERLAP, MULTIPLE = 256, 48, 4  # the network halves the size twice
+TILES_AT_ONCE = 8 if torch.cuda.is_available() else 1  # batches of 1 need half of the CPU time of batches of 8
 SETTINGS = (
     f"CARE with its defaults (U-Net of depth 2 and 32 channels, MAE, Adam {LEARNING_RATE:g}, patches of "
     f"{PATCH} x {PATCH}, batches of {BATCH}, best checkpoint of its own validation), early stopping off"
 )
-NOTES = "benchmark.json"  # beside the checkpoints: which one to load, and the factor of the task
+NOTES = "benchmark.json"  # next to the checkpoints: the one to load, and the scale of the task
 
 
 class Budget(Callback):
-    """Ends a training after a CPU time, and counts what it saw."""
+    """Callback that ends a training run after a CPU time and counts the samples."""
 
     def __init__(self, started: float, cpu_seconds: float) -> None:
         self.end, self.images_seen = started + cpu_seconds, 0
@@ -62,13 +63,13 @@ class Budget(Callback):
 
 
 class Worker:
-    """The model that was loaded last."""
+    """Most recently loaded model, and the operations on it."""
 
     careamist: CAREamist
     scale: int
 
     def train(self, request: dict[str, Any]) -> Answer:
-        """Learn from pairs of files until the CPU time is spent."""
+        """Train on pairs of files until the CPU time is spent."""
         if request.get("n_frames", 1) != 1:
             sys.exit(f"CAREamics restores single frames: n_frames is {request['n_frames']}, needs 1")
         started, cpu = time.perf_counter(), time.process_time()
@@ -92,7 +93,7 @@ class Worker:
         }
 
     def load(self, request: dict[str, Any]) -> Answer:
-        """Make the best checkpoint ready, and count the work of its network on one tile."""
+        """Load the best checkpoint and count the operations of its network on one tile."""
         model = Path(request["model"])
         notes = json.loads((model / NOTES).read_text())
         self.scale = notes["scale"]
@@ -108,7 +109,7 @@ class Worker:
         }
 
     def restore(self, request: dict[str, Any]) -> Answer:
-        """Restore a file, from disk to disk or within memory."""
+        """Restore a file, from disk to disk or in memory."""
         source, output = Path(request["source"]), request.get("output")
         if output is None:
             answer = measured(partial(self.predict, read(source)))
@@ -120,18 +121,18 @@ class Worker:
         return answer
 
     def predict(self, image: np.ndarray) -> np.ndarray:
-        """An image YX or TYX, restored: float32 in the truth's grey levels, which is what it trained towards."""
+        """Restore an image YX or TYX; returns float32 in the gray levels of the reference."""
         frames = enlarged(image.reshape(-1, *image.shape[-2:]), self.scale)
         y, x = frames.shape[1:]
         tiling: dict[str, Any] = {"tile_size": (TILE, TILE), "tile_overlap": (OVERLAP, OVERLAP)}
         batch = TILES_AT_ONCE
-        if min(y, x) < TILE:  # whole frames of any size are refused
+        if min(y, x) < TILE:  # whole frames of arbitrary size raise an error
             frames, tiling, batch = np.pad(frames, ((0, 0), (0, -y % MULTIPLE), (0, -x % MULTIPLE)), "reflect"), {}, 1
         restored, _ = self.careamist.predict(frames, batch_size=batch, num_workers=0, **tiling)
         return restored[0].reshape(frames.shape)[:, :y, :x].reshape(*image.shape[:-2], y, x)
 
     def predict_to_zarr(self, source: Path, output: Path) -> None:
-        """Restore a file into a Zarr array, tile by tile; what is smaller than a tile it pads with zeros."""
+        """Restore a file into a Zarr array, tile by tile; images smaller than a tile are padded with zeros."""
         with tempfile.TemporaryDirectory(dir=output.absolute().parent) as folder:
             data, kind, axes = prepared(source, self.scale, Path(folder))
             self.careamist.predict_to_disk(
@@ -146,14 +147,14 @@ class Worker:
                 batch_size=TILES_AT_ONCE,
                 num_workers=0,
             )
-            # it would make this folder again at every later prediction
+            # otherwise created again at every later prediction
             self.careamist.prediction_writer.dirpath = self.careamist.work_dir
             store = next(Path(folder, "predictions").glob("*.zarr"))  # a group of one array
             next(path for path in store.iterdir() if path.is_dir()).rename(output)
 
 
 def configuration(seed: int) -> Any:
-    """What to train and how."""
+    """Return the training configuration."""
     return create_advanced_care_config(
         experiment_name="care",
         data_type="array",
@@ -165,12 +166,12 @@ def configuration(seed: int) -> Any:
         optimizer_params={"lr": LEARNING_RATE},
         early_stopping_params={"monitor": "val_loss", "mode": "min", "patience": 10**9},
         trainer_params={"enable_model_summary": False},
-        seed=seed + 1,  # 0 is refused
+        seed=seed + 1,  # 0 raises an error
     )
 
 
 def pairs(low: Path, high: Path, scale: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Sources on the truths' grid and truths, a list of SYX each."""
+    """Read sources, interpolated to the grid of the references, and references; a list of SYX each."""
     sources, truths = [], []
     for path in sorted(high.iterdir()):
         truth, source = read(path), read(low / path.name)
@@ -182,12 +183,12 @@ def pairs(low: Path, high: Path, scale: int) -> tuple[list[np.ndarray], list[np.
 
 
 def read(path: Path) -> np.ndarray:
-    """A TIFF or a plain Zarr array."""
+    """Read a TIFF file or a plain Zarr array."""
     return np.asarray(zarr.open_array(path, mode="r")[...]) if path.is_dir() else tifffile.imread(path)
 
 
 def enlarged(frames: np.ndarray, scale: int) -> np.ndarray:
-    """Frames SYX on a grid of `scale` times the pixels along each side."""
+    """Interpolate frames SYX to a grid of `scale` times the pixels along each side."""
     if scale == 1:
         return frames
     return np.stack(
@@ -196,9 +197,9 @@ def enlarged(frames: np.ndarray, scale: int) -> np.ndarray:
 
 
 def prepared(source: Path, scale: int, folder: Path) -> tuple[Any, str, str]:
-    """A source as `predict_to_disk` takes it: the data, their kind and axes.
+    """Prepare a source for `predict_to_disk`: the data, their type and axes.
 
-    It reads arrays within a group only, so a group is made around the source without a copy.
+    It reads arrays within a group only, so a group is created around the source without a copy.
     """
     if not source.is_dir():
         image = read(source)
@@ -219,12 +220,12 @@ def prepared(source: Path, scale: int, folder: Path) -> tuple[Any, str, str]:
 
 
 def parameters(careamist: CAREamist) -> int:
-    """Numbers that are learned."""
+    """Return the number of trainable parameters."""
     return sum(parameter.numel() for parameter in careamist.model.parameters())
 
 
 def versions() -> str:
-    """What ran."""
+    """Return the versions of the libraries."""
     return ", ".join(f"{name} {version(name)}" for name in ("careamics", "torch", "lightning"))
 
 

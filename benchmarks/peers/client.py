@@ -1,4 +1,4 @@
-"""A worker as the benchmark sees it: started in its own environment, asked in JSON lines, closed at the end."""
+"""Client of a worker: starts it in its own environment and sends requests as JSON lines."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from peers.environments import interpreter
+from benchmarks.peers.environments import interpreter
 
 HERE = Path(__file__).parent
 
 
 class Worker:
-    """One method in a process of its own.
+    """One method in its own process.
 
-    What the method prints goes into `log`. A worker that fails ends the benchmark with the end of that file.
+    The output of the method is appended to `log`. If the worker fails, the benchmark exits with the end of that file.
     """
 
     def __init__(self, method: str, *, environments: Path, log: Path, threads: int = 1, device: str = "cpu") -> None:
         self.method, self.log = method, log
         command = [interpreter(method, environments), HERE / f"{method}_worker.py", str(threads)]
-        quiet = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}  # threads that wait cost no CPU time
+        quiet = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}  # waiting threads use no CPU time
         if device == "cpu":
             quiet["CUDA_VISIBLE_DEVICES"] = ""
         with log.open("ab") as prints:

@@ -1,11 +1,12 @@
-"""decrappify behind the worker's requests, with the defaults of `decrappify.train` and `decrappify.restore`.
+"""Worker for decrappify, with the defaults of `decrappify.train` and `decrappify.restore`.
 
-One setting differs: keep="last", the advice for runs with few validation images. With "best", the wide field runs kept
-weights of a sixth to a quarter of the way, by three slices out of focus; all other runs kept their last weights anyway.
+One setting differs: keep="last", the recommendation for runs with few validation images. With "best", the wide-field
+runs kept weights from a sixth to a quarter of the run, selected by three slices out of focus; all other runs kept
+their last weights anyway.
 
-The one-cycle schedule has to know its length: a few steps are timed first, and count. A budget that runs out earlier
-than planned ends the run there. A truth that is the same in every frame is given as one frame,
-as a laboratory would keep it. Zarr outputs are OME-Zarr with a pyramid, as `restore` writes them.
+The one-cycle schedule needs the number of steps in advance: a few steps are timed first, within the budget. If the
+budget is spent earlier than planned, the run ends there. A reference that is identical in every frame is passed as one
+frame, as a laboratory would store it. Zarr outputs are OME-Zarr with a pyramid, as `restore` writes them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ TILE = 512
 
 
 class Clock:
-    """Notes the CPU time at each step, and stops the run when its budget is spent; made like tqdm."""
+    """Progress bar (tqdm interface) that records the CPU time at each step and stops the run after its budget."""
 
     def __init__(self, ends: float) -> None:
         self.ends, self.stop, self.at = ends, threading.Event(), [cpu_seconds()]
@@ -52,7 +53,7 @@ class Clock:
 
 
 class Decrappify:
-    """The model in use, and the three verbs."""
+    """Loaded model, and the three requests."""
 
     model: decrappify.Model
     backend: dict[str, str]
@@ -104,7 +105,7 @@ class Decrappify:
         return answer
 
     def _to_tiff(self, source: str, output: Path) -> None:
-        """Float32 as the other methods give it, not rounded to the source's grey levels."""
+        """Write float32 like the other methods, not rounded to the gray levels of the source."""
         named = output.with_name(f"{output.stem}.ome.tif")
         decrappify.restore(source, self.model, named, dtype="float32", overwrite=True, **self.backend)
         named.replace(output)

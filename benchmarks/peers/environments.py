@@ -1,4 +1,4 @@
-"""An environment for each method, made when it is first needed: their pins clash with ours and with each other's."""
+"""One environment per method, created on first use, as the version pins of the methods are incompatible."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ HERE = Path(__file__).parent
 
 
 def interpreter(method: str, folder: Path) -> Path:
-    """The Python that runs a method's worker; makes the environment in `folder` on first use (2 to 6 GB, minutes).
+    """Return the Python of a method's worker; create its environment in `folder` on first use (2 to 6 GB, minutes).
 
-    What goes in is METHOD.txt beside this file. `decrappify` runs in the environment that runs the benchmark.
+    The requirements are in METHOD.txt next to this file. `decrappify` runs in the environment of the benchmark.
     """
     if method == "decrappify":
         return Path(sys.executable)

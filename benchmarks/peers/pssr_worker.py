@@ -1,19 +1,20 @@
-"""PSSR2 (the `pssr` package) behind the worker's requests.
+"""Worker for PSSR2 (the `pssr` package).
 
-Theirs: ResUNet, PairedSlidingDataset (validation split, turns and flips), SSIMLoss, AdamW and train_paired, with the
-values of their command line. Ours: grey levels, the end of the budget, the patches' size, the width, and the tiles.
+From PSSR2: ResUNet, PairedSlidingDataset (validation split, turns and flips), SSIMLoss, AdamW and train_paired, with
+the values of its command line. Set here: gray levels, the end of the budget, the patch size, the width, and the tiles.
 
-- PSSR2 works in 0 to 255. One affine map for the low files and one for the high ones, from the 0.1 and 99.9
-  percentiles, make float32 TIFF files of what it reads: nothing is rounded or clipped. Results are mapped back.
-- On one CPU core a step of their default (59 million parameters, 16 patches of 128 px) costs 32 CPU seconds, so minutes
-  allow a handful. A quarter of the width (2.6 s) on patches of 64 px (0.7 s) is the setting there; chosen by these
-  costs, not by comparing trained networks. On a GPU their default stays. × 4 takes patches of 128 px.
-- Patches overlap by three quarters (their default: a quarter), as that "increases effective dataset size".
-- The learning rate falls by 0.7 ten times, as in their ten epochs, spread over the budget whatever an epoch's length.
-- Three frames in and one out is their "2.5-dimensional" mode. Their paired datasets take the first high frame of each
-  window instead of its middle one, so the high files are written one frame early.
-- Their own tiled path (`predict_images`, `reassemble_sheets`) rounds to 8 bits and drops what does not fill a tile at
-  the right and the bottom. The network is called on the whole image here, in tiles with margins where it is large.
+- PSSR2 works in 0 to 255. One affine map for the low files and one for the high files, from the 0.1 and 99.9
+  percentiles, converts them to float32 TIFF files: values are neither rounded nor clipped. Results are mapped back.
+- On one CPU core a step with its defaults (59 million parameters, 16 patches of 128 px) takes 32 CPU seconds, so a
+  budget of minutes allows only a few steps. A quarter of the width (2.6 s) on patches of 64 px (0.7 s) is used on the
+  CPU; it was chosen by these costs, not by comparing trained networks. On a GPU the defaults are used. × 4 uses
+  patches of 128 px.
+- Patches overlap by three quarters (default: a quarter), as that "increases effective dataset size".
+- The learning rate is multiplied by 0.7 ten times, as in its ten epochs, spread over the budget for any epoch length.
+- Three input frames and one output frame are its "2.5-dimensional" mode. Its paired datasets use the first high frame
+  of each window instead of the middle one, so the high files are written one frame early.
+- Its own tiled functions (`predict_images`, `reassemble_sheets`) round to 8 bits and drop incomplete tiles at the right
+  and the bottom. Here the network is applied to the whole image, or to tiles with margins if the image is large.
 """
 
 from __future__ import annotations
@@ -43,16 +44,16 @@ from worker import Answer, cpu_seconds, measured, serve
 Array = np.ndarray[Any, Any]
 WIDTHS = {"cuda": [64, 128, 256, 512, 1024], "cpu": [16, 32, 64, 128, 256]}
 SIZES = {"cuda": 128, "cpu": 64}
-BATCH, RATE, DECAY, EPOCHS, MIX = 16, 1e-3, 0.7, 10, 0.8  # the command line's
+BATCH, RATE, DECAY, EPOCHS, MIX = 16, 1e-3, 0.7, 10, 0.8  # default of its command line
 MARGIN = 64
 
 
 class BudgetSpent(Exception):
-    """Leaves their training loop."""
+    """Exception that ends the training loop of PSSR2."""
 
 
 class Clock:
-    """Called by train_paired after each batch: steps, images, the learning rate of now, and the end."""
+    """Callback of train_paired after each batch: counts steps and images, sets the learning rate, ends the run."""
 
     def __init__(self, begun: float, budget: float) -> None:
         self.begun, self.budget, self.steps, self.images = begun, budget, 0, 0
@@ -68,7 +69,7 @@ class Clock:
 
 
 class Pssr:
-    """The model in use, and the three verbs."""
+    """Loaded model, and the three requests."""
 
     network: ResUNet
     plan: dict[str, Any]
@@ -122,7 +123,7 @@ class Pssr:
             val_split=0.1,
             split_seed=0,
         )
-        window = min((size - 1) // 16 | 1, 11)  # the largest odd one that five scales leave room for
+        window = min((size - 1) // 16 | 1, 11)  # the largest odd size that five scales allow
         optim = torch.optim.AdamW(self.network.parameters(), lr=RATE)
         with suppress(BudgetSpent):
             train_paired(
@@ -137,7 +138,7 @@ class Pssr:
             )
 
     def _prepare(self, paths: list[Path], kind: str, folder: Path) -> None:
-        """Write files as PSSR2 wants them: 0 to 255, a frame axis, one window or more."""
+        """Write files in the format of PSSR2: 0 to 255, a frame axis, one window or more."""
         black, gain = self.plan["levels"][kind]
         n_frames = self.plan["n_frames"]
         folder.mkdir()
@@ -176,7 +177,7 @@ class Pssr:
         return answer
 
     def _restored(self, source: Array) -> Array:
-        """Restore YX or TYX, frame by frame; movies end in mirrored frames."""
+        """Restore YX or TYX, frame by frame; movies are extended by reflected frames."""
         frames = source if source.ndim == 3 else source[None]
         scale, half, last = self.plan["scale"], self.plan["n_frames"] // 2, len(frames) - 1
         (black, gain), (out_black, out_gain) = self.plan["levels"]["low"], self.plan["levels"]["high"]
@@ -190,7 +191,7 @@ class Pssr:
 
     @torch.inference_mode()
     def _image(self, window: Array) -> Array:
-        """One frame from its window (frames, Y, X), whole or in tiles."""
+        """Restore one frame from its window (frames, Y, X), whole or in tiles."""
         scale, divisor = self.plan["scale"], 2 ** (len(self.plan["hidden"]) - 1)
         height, width = window.shape[1:]
         below, right = -height % divisor, -width % divisor
@@ -213,7 +214,7 @@ class Pssr:
 
 
 def _tiles(length: int, divisor: int, scale: int) -> Iterator[tuple[slice, slice]]:
-    """What each tile writes and what it reads, along one axis; 1024 px a side, or 2048 px of the result."""
+    """Return the written and the read range of each tile along one axis; 1024 px a side, or 2048 px of the result."""
     most = min(1024, 2048 // scale)
     step = math.ceil(length / math.ceil(length / most) / divisor) * divisor
     for start in range(0, length, step):
@@ -222,12 +223,12 @@ def _tiles(length: int, divisor: int, scale: int) -> Iterator[tuple[slice, slice
 
 
 def _largest_patch(paths: list[Path]) -> int:
-    """The largest power of two that fits every image with room to slide."""
+    """Return the largest power of two that fits into every image with space to slide."""
     return 2 ** int(math.log2(min(min(_movie(path).shape[1:]) for path in paths) * 0.9))
 
 
 def _levels(paths: list[Path]) -> tuple[float, float]:
-    """Grey level 0 of PSSR2 and the size of one of its 255 steps."""
+    """Return the gray level at 0 of PSSR2 and the size of one of its 255 steps."""
     black, white = np.percentile(np.concatenate([_movie(path).ravel() for path in paths]), (0.1, 99.9))
     return float(black), float(max(white - black, 1e-6) / 255)
 

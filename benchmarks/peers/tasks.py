@@ -1,8 +1,8 @@
-"""The tasks that all methods learn: folders of low and high TIFF files, made once, read by everyone.
+"""Tasks of the comparison: folders of low and high TIFF files, created once and read by all methods.
 
-Measured pairs are split across the field: the left part of every image trains, the right part tests, and a strip
-between them is left out. The simulated cell and the electron micrograph are degraded by decrappify's own crappifiers,
-once; every method learns from the same degraded files.
+Measured pairs are split across the field: the left part of every image is for training, the right part for testing,
+and a strip between them is excluded. The simulated cell and the electron micrograph are degraded once by decrappify's
+crappifiers; every method is trained on the same degraded files.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import corpus
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from benchmarks.harness import corpus
 from decrappify import Crappifier, Movie
 from decrappify.crappify import Gaussian, Part, Poisson, SampleDown, Speckle, crappify_movie
 from decrappify.samples import simulate
@@ -27,7 +27,7 @@ Pairs = dict[str, tuple[Array, Array]]
 
 TRAIN_SHARE, TEST_FROM = 0.6, 0.64
 IN_FOCUS = slice(12, 33)
-# Seeds of the simulated movies and of their noise; the training benchmarks use others.
+# Seeds of the simulated movies and of their noise, different from those of the training benchmarks.
 SIMULATED = {"train": (7001, 7002), "test": (7003,)}
 NOISE_SEED = 71
 EM_NOISE = (Speckle(variance=0.005), Gaussian(sigma=0.04))
@@ -35,7 +35,7 @@ EM_NOISE = (Speckle(variance=0.005), Gaussian(sigma=0.04))
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One task: what it is in words, how its files are made, its scale, and what its windows are made of, if any."""
+    """One task: its description, the function that creates its files, its scale, and the axis of its windows."""
 
     description: str
     make: Callable[[], dict[str, Pairs]]
@@ -44,23 +44,23 @@ class Task:
 
 
 def exposures() -> dict[str, Pairs]:
-    """Three fields at a low and a high exposure, 8-bit."""
+    """Read three fields at a low and a high exposure, 8-bit."""
     names = ("actin-60x-noise1", "mito-60x-noise1", "nucleus")
     folder = "pairs/gigadb"
     return split({name: (_plane(f"{folder}/low/{name}.png"), _plane(f"{folder}/high/{name}.png")) for name in names})
 
 
 def microtubules() -> dict[str, Pairs]:
-    """Twenty exposures of 5 ms against one of 111 ms."""
-    burst = np.asarray(corpus.load("pairs/acsn_tirf/tirf_200hz_5ms_20f.tif"))[0, 0]  # the file calls its frames Z
+    """Read twenty exposures of 5 ms and one of 111 ms."""
+    burst = np.asarray(corpus.load("pairs/acsn_tirf/tirf_200hz_5ms_20f.tif"))[0, 0]  # the frames are stored as Z
     truth = _plane("pairs/acsn_tirf/tirf_9hz_111ms_gt.tif")
     return split({"burst": (burst, np.repeat(truth[None], len(burst), axis=0))})
 
 
 def confocal() -> dict[str, Pairs]:
-    """A nucleus in wide field and confocal, the wide field moved onto the confocal; slices play frames.
+    """Read a nucleus in wide field and confocal, the wide field registered to the confocal; slices are used as frames.
 
-    The cut goes through the middle of the nucleus, as there is no other one.
+    The split passes through the middle of the nucleus, as the data contain only one.
     """
     from scipy.ndimage import shift
     from skimage.registration import phase_cross_correlation
@@ -74,7 +74,7 @@ def confocal() -> dict[str, Pairs]:
 
 
 def simulated_cell() -> dict[str, Pairs]:
-    """Moving cells, 10 photons and 2 % read noise."""
+    """Simulate moving cells with 10 photons and 2 % read noise."""
     return {
         role: {
             f"cell-{seed}": degraded(
@@ -89,7 +89,7 @@ def simulated_cell() -> dict[str, Pairs]:
 
 
 def micrograph() -> dict[str, Pairs]:
-    """A micrograph sampled at every fourth pixel along Y and X, with the noise of a short dwell."""
+    """Sample every fourth pixel of a micrograph along Y and X, with the noise of a short dwell time."""
     image = _plane("highres/ssi_fibsem1910x1910.png")
     image = image[: image.shape[0] // 4 * 4, : image.shape[1] // 4 * 4]
     return split({"fibsem": degraded(image, (SampleDown(factor=4), *EM_NOISE), 0)})
@@ -105,7 +105,7 @@ TASKS: Mapping[str, Task] = {
 
 
 def degraded(truth: Array, parts: tuple[Part, ...], seed: int) -> tuple[Array, Array]:
-    """A source and its truth, both uint16 with a thousand grey levels or more between dark and bright."""
+    """Return a source and its reference, both uint16 with at least a thousand gray levels between dark and bright."""
     low, high = np.percentile(truth, (0.1, 99.9))
     levels = (np.asarray(truth, np.float32) - low) / (high - low) * 4000 + 2000
     frames = levels if levels.ndim == 3 else levels[None]
@@ -115,7 +115,7 @@ def degraded(truth: Array, parts: tuple[Part, ...], seed: int) -> tuple[Array, A
 
 
 def split(pairs: Pairs, train: float = TRAIN_SHARE, test: float = TEST_FROM) -> dict[str, Pairs]:
-    """The left part of each image for training, the right one for testing."""
+    """Split each image into a left part for training and a right part for testing."""
     parts: dict[str, Pairs] = {"train": {}, "test": {}}
     for name, (low, high) in pairs.items():
         width, scale = low.shape[-1], high.shape[-1] // low.shape[-1]
@@ -126,7 +126,7 @@ def split(pairs: Pairs, train: float = TRAIN_SHARE, test: float = TEST_FROM) -> 
 
 
 def folder_of(name: str, runs: Path) -> Path:
-    """The folder of a task's files (ROLE/low and ROLE/high), written if it is not there yet."""
+    """Return the folder of a task's files (ROLE/low and ROLE/high), written on first use."""
     home = runs / name.replace(" ", "-").replace("×", "x")
     if not (home / "shapes.json").exists():
         shapes: dict[str, Any] = {}

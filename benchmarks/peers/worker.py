@@ -1,20 +1,20 @@
-"""A method in a process and an environment of its own: requests on stdin, answers on stdout, as JSON lines.
+"""Protocol of the workers: a method in its own process and environment, with requests and answers as JSON lines.
 
-Every worker answers the same requests, so that all methods see identical files and are measured alike:
+Every worker answers the same requests on stdin, so that all methods read identical files and are measured alike:
 
 - ``{"verb": "train", "low": folder, "high": folder, "model": new folder, "cpu_seconds": 180, "seed": 0, "scale": 1,
-  "n_frames": 1}``: learn from files of equal names in two folders, and stop when the process has spent that CPU time
-  on training (reading and validation count, importing does not). The files are TIFF, YX or TYX.
-- ``{"verb": "load", "model": folder}``: make a trained model ready to restore; decrappify also takes a ``"backend"``.
+  "n_frames": 1}``: train on files of equal names in two folders, until the process has spent that CPU time on
+  training (reading and validation included, imports not). The files are TIFF, YX or TYX.
+- ``{"verb": "load", "model": folder}``: load a trained model; decrappify also accepts a ``"backend"``.
 - ``{"verb": "restore", "source": path, "output": path or null}``: restore one file of YX or TYX, a TIFF or a plain Zarr
-  array. With an `output` reading and writing are part of what is measured: a TIFF file of float32 in the truth's own
-  grey levels, or a Zarr store as the method writes it where the name ends in .zarr. Without, the pixels are read
-  before the clock starts and the answer stays in memory.
+  array. With an `output`, reading and writing are measured too: a TIFF file of float32 in the gray levels of the
+  reference, or a Zarr store as the method writes it if the name ends in .zarr. Without one, the pixels are read
+  before the timer starts and the result stays in memory.
 
-Without CUDA_VISIBLE_DEVICES="" a method takes the GPU where there is one. The command is ``python WORKER.py THREADS``.
+Without CUDA_VISIBLE_DEVICES="" a method uses the GPU if present. The command is ``python WORKER.py THREADS``.
 
-An answer holds seconds, CPU seconds and the peak memory of that request alone. What the library prints goes to stderr.
-Only the standard library is imported here, as this file runs in every environment.
+An answer contains seconds, CPU seconds and the peak memory of that request alone. Output of the library is redirected
+to stderr. Only the standard library is imported here, as this file runs in every environment.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ Verb = Callable[[dict[str, Any]], Answer]
 
 
 def serve(verbs: Mapping[str, Verb]) -> None:
-    """Answer requests until stdin ends; a failure is answered too, and ends the process."""
+    """Answer requests until stdin ends; an exception ends the process."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # libraries print; only answers may reach the other side
+    os.dup2(2, 1)  # output of libraries must not mix with the answers
     for line in sys.stdin:
         request = json.loads(line)
         answer = verbs[request.pop("verb")](request)
@@ -45,7 +45,7 @@ def serve(verbs: Mapping[str, Verb]) -> None:
 
 
 def measured(run: Callable[[], Any]) -> Answer:
-    """Seconds, CPU seconds (waited-for child processes included) and peak memory (MiB) of a call, and its `value`."""
+    """Measure seconds, CPU seconds (with waited-for children) and peak memory (MiB) of a call; keep its `value`."""
     gc.collect()
     before = forget_peak()
     started, cpu = time.perf_counter(), cpu_seconds()
@@ -60,13 +60,13 @@ def measured(run: Callable[[], Any]) -> Answer:
 
 
 def cpu_seconds() -> float:
-    """CPU time of this process and of those that it has waited for."""
+    """Return the CPU time of this process and of the child processes that it waited for."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def forget_peak() -> int:
-    """Start the count of the peak memory anew (Linux) and return the memory held now, in bytes."""
+    """Reset the peak memory (Linux) and return the current memory in bytes."""
     reset = Path("/proc/self/clear_refs")
     if reset.exists():
         reset.write_text("5")
@@ -74,9 +74,9 @@ def forget_peak() -> int:
 
 
 def peak_memory() -> int:
-    """Peak resident memory of this process in bytes."""
+    """Return the peak resident memory of this process in bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # ru_maxrss starts from the parent's peak on Linux; VmHWM starts anew
+    if status.exists():  # on Linux ru_maxrss includes the parent's peak, VmHWM does not
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

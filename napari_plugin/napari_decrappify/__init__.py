@@ -1,6 +1,6 @@
 """The napari plugin of decrappify: readers, writers, sample movies and widgets.
 
-It holds no model code: it calls public names of `decrappify` and shows what they give. Importing it loads neither Qt
+It contains no model code: it calls public names of `decrappify` and shows their results. Importing it loads neither Qt
 nor napari.
 """
 

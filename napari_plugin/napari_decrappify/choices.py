@@ -1,4 +1,4 @@
-"""Combo boxes that the widgets share: an image layer, its axes, a model, a device."""
+"""Combo boxes shared by the widgets: image layer, axes, model, device."""
 
 from __future__ import annotations
 
@@ -20,23 +20,22 @@ DEVICES = {"Automatic": "auto", "CPU": "cpu", "GPU (CUDA)": "cuda", "Apple GPU (
 
 
 def is_image(layer: Any) -> bool:
-    """Whether a layer is an image layer (labels are none)."""
+    """Return whether a layer is an image layer (labels layers are not)."""
     return isinstance(layer, Image)
 
 
 class LayerChoice(QComboBox):
-    """The image layers of a viewer; follows them as they come, go and are renamed, and keeps its choice.
+    """Combo box of the image layers of a viewer, updated when layers are added, removed or renamed.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Whose layers.
     name : str
         objectName of the box.
     tooltip : str
-        Says what the layer is for.
+        Purpose of the layer.
     accepts : callable
-        Which layers are offered.
+        Filter of the layers.
     empty : str, optional
         An entry for no layer at all, such as ``"no reference"``.
     """
@@ -68,7 +67,7 @@ class LayerChoice(QComboBox):
 
     @property
     def layer(self) -> Any:
-        """The chosen layer, None if there is none."""
+        """Chosen layer, None if there is none."""
         return self.currentData()
 
     @layer.setter
@@ -76,7 +75,7 @@ class LayerChoice(QComboBox):
         self.setCurrentIndex(self.findData(layer))
 
     def refresh(self, _: Any = None) -> None:
-        """Offer the layers that are there now, the topmost first."""
+        """Update the list of layers, the topmost first."""
         chosen = self.layer
         offered = [layer for layer in reversed(self._viewer.layers) if self._accepts(layer)]
         with QSignalBlocker(self):
@@ -91,13 +90,13 @@ class LayerChoice(QComboBox):
             self.layer_changed.emit()
 
     def disconnect_viewer(self) -> None:
-        """Stop following the viewer; for a widget that closes."""
+        """Disconnect from the viewer; for a widget that closes."""
         for event in self._events:
             event.disconnect(self.refresh)
 
 
 class AxesChoice(QComboBox):
-    """What the axes of a layer are: as its labels say, and what else they may be."""
+    """Combo box of the possible axes of a layer, those of its labels first."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -106,11 +105,11 @@ class AxesChoice(QComboBox):
 
     @property
     def axes(self) -> str | None:
-        """The chosen axes, None without a layer."""
+        """Chosen axes, None without a layer."""
         return self.currentText() or None
 
     def follow(self, layer: Any) -> None:
-        """Offer what fits a layer, its own labels first."""
+        """List the axes that fit a layer, its own labels first."""
         with QSignalBlocker(self):
             self.clear()
             if layer is None:
@@ -126,18 +125,18 @@ class AxesChoice(QComboBox):
 
 
 class ModelChoice(QComboBox):
-    """Shipped models, those used last, and any file; remembers the choice.
+    """Combo box of shipped models, recent ones, and any file, with a persistent choice.
 
     Parameters
     ----------
     name : str
         objectName of the box.
     key : str
-        Where the choice is remembered, such as ``"restore/model"``.
+        Settings key of the choice, such as ``"restore/model"``.
     accepts : callable
-        Gets a model's header (`decrappify.model.read_card`) and says whether to offer it.
+        Filter of models by their headers (`decrappify.model.read_card`).
     default : str
-        The shipped model that is chosen the first time.
+        Initially chosen shipped model.
     """
 
     model_changed = Signal()
@@ -164,18 +163,18 @@ class ModelChoice(QComboBox):
 
     @property
     def chosen(self) -> str | Path | None:
-        """Name of a shipped model or path of a file, as `decrappify.load_model` takes it; None if there is none."""
+        """Name of a shipped model or path of a file for `decrappify.load_model`; None if there is none."""
         kept = self.currentData()
         return Path(kept[1]) if kept and kept[0] == "file" else (kept[1] if kept else None)
 
     @property
     def header(self) -> dict[str, Any]:
-        """Header of the chosen model's file: architecture, card and so on; empty if there is none."""
+        """Header of the chosen model's file (architecture, card and so on); empty if there is none."""
         kept = self.currentData()
         return {} if not kept else _header(shipped_models()[kept[1]] if kept[0] == "shipped" else Path(kept[1]))
 
     def add_file(self, path: Path) -> bool:
-        """Offer a model file, choose it, and remember it as recent; False if it is no such model."""
+        """Add a model file, choose it, and save it as recent; return False if the filter rejects it."""
         if not self._fits(Path(path)):
             return False
         add_recent_model(Path(path))
@@ -184,7 +183,7 @@ class ModelChoice(QComboBox):
         return True
 
     def refresh(self, chosen: str = "") -> None:
-        """Offer the models that are there now, and choose `chosen` (a name or a path) among them."""
+        """Update the list of models, and choose `chosen` (a name or a path)."""
         chosen = chosen or self._latest
         with QSignalBlocker(self):
             self.clear()
@@ -204,7 +203,7 @@ class ModelChoice(QComboBox):
         self._remember()
 
     def showPopup(self) -> None:
-        """Offer the models that have been trained meanwhile, too."""
+        """Update the list with newly trained models before it opens."""
         self.refresh()
         super().showPopup()
 
@@ -216,7 +215,7 @@ class ModelChoice(QComboBox):
         self.model_changed.emit()
 
     def _on_activated(self, _: int) -> None:
-        if self.count() == 1:  # there is nothing to change from, so no change is told
+        if self.count() == 1:  # with a single entry Qt emits no change
             self._ask_for_file()
 
     def _ask_for_file(self) -> None:
@@ -241,7 +240,7 @@ class ModelChoice(QComboBox):
 
 
 class DeviceChoice(QComboBox):
-    """Where the network runs."""
+    """Combo box of the devices."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -252,7 +251,7 @@ class DeviceChoice(QComboBox):
 
     @property
     def device(self) -> str:
-        """As `decrappify` takes it."""
+        """Device for `decrappify`."""
         return str(self.currentData())
 
 

@@ -1,4 +1,4 @@
-"""The Colorize widget: grey pictures, or pictures whose colours are to be made anew, into an RGB layer."""
+"""Colorize widget: colors gray or RGB images into a new RGB layer."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from napari_decrappify.settings import remember
 from napari_decrappify.visible import current_position
 
 _HINT = "choose or import a colorization model; DeOldify's README says where its published weights are"
-_AUTOMATIC = 1  # one below the least render factor
+_AUTOMATIC = 1  # one below the lowest render factor
 
 
 def colorizes(header: Any) -> bool:
-    """Whether a model's header is that of a colorization model."""
+    """Return whether a model's header is that of a colorization model."""
     return bool(header.get("card", {}).get("task") == "colorization")
 
 
 class ColorizeWidget(QWidget):
-    """Colour an image layer with a colorization model.
+    """Widget to color an image layer with a colorization model.
 
     Parameters
     ----------
     napari_viewer : napari.Viewer
-        Given by napari, by this name; its layers are offered; results are added to it.
+        Passed by napari, by this name; source of the layers and target of the results.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -165,7 +165,7 @@ class ColorizeWidget(QWidget):
         part = "" if result.is_complete else f", partial: {len(pictures)} of {len(request.planes)} pictures"
         name = f"{image.name} [coloured{part}]"
         attributes = restored_attributes(image, axes=axes, start={"T": first_t, "Z": first_z})
-        for key in ("colormap", "contrast_limits", "gamma"):  # those of a grey layer
+        for key in ("colormap", "contrast_limits", "gamma"):  # those of a gray layer
             attributes.pop(key, None)
         self._viewer.add_image(
             _stacked(result, axes),
@@ -184,14 +184,14 @@ class ColorizeWidget(QWidget):
         self._panel.say(f"added {name}; {result.statement}")
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Cancel what runs, and wait for it."""
+        """Cancel the run, and wait for its end."""
         self._runner.stop()
         self._layer.disconnect_viewer()
         super().closeEvent(event)
 
 
 def _stacked(result: Colorized, axes: str) -> NDArray[np.uint8]:
-    """Give the pictures the axes of the layer they came from: whole stacks in Z only, as a layer has no gaps."""
+    """Reshape images to the axes of their layer; only complete Z-stacks, since a layer has no gaps."""
     pictures = result.pictures
     n_slices = len({z for _, z in result.request.planes})
     if len(pictures) < n_slices:

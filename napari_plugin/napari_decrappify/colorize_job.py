@@ -1,4 +1,4 @@
-"""What the Colorize widget does in its thread: colour the planes of a layer, or import published weights."""
+"""Worker of the Colorize widget: colors the planes of a layer, or imports published weights."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from decrappify.errors import InputError
 from napari_decrappify.layers import LayerImage
 from napari_decrappify.task import Cancelled, Task
 
-_LARGEST_RESULT = 2 * 2**30  # bytes; longer films are for the command line, which writes as it goes
+_LARGEST_RESULT = 2 * 2**30  # bytes; the command line writes longer films while it runs
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColorizeRequest:
-    """All values of the widget at the moment of the click.
+    """Values of the widget at the time of the click.
 
     Attributes
     ----------
     image : LayerImage
-        Grey or RGB.
+        Gray or RGB.
     model : Path or str
         A colorization model.
     render_factor : int or "auto"
@@ -33,11 +33,11 @@ class ColorizeRequest:
     device : str
         As for `decrappify.colorize`.
     watermark : bool
-        Write "AI-coloured" into the pictures.
+        Write "AI-coloured" into the images.
     planes : tuple of (int, int)
-        The (t, z) to colour, T slowest.
+        The (t, z) to color, T slowest.
     channel : int
-        Of a grey layer that has several.
+        Of a gray layer with several channels.
     """
 
     image: LayerImage
@@ -51,7 +51,7 @@ class ColorizeRequest:
 
 @dataclass(frozen=True)
 class Colorized:
-    """Coloured pictures (n, Y, X, 3) of uint8, one for each of the first n planes, and what coloured them."""
+    """Colored images (n, Y, X, 3) of uint8, one for each of the first n planes, and their provenance."""
 
     request: ColorizeRequest
     pictures: NDArray[np.uint8]
@@ -59,12 +59,12 @@ class Colorized:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every plane was coloured."""
+        """Return whether every plane was colored."""
         return len(self.pictures) == len(self.request.planes)
 
 
 def run_colorization(task: Task, request: ColorizeRequest) -> Colorized:
-    """Colour plane by plane; a cancelled run keeps the pictures that are finished."""
+    """Color plane by plane; a cancelled run keeps the finished images."""
     from decrappify.colorization import Colorizer
 
     sizes = request.image.sizes
@@ -94,9 +94,10 @@ def run_colorization(task: Task, request: ColorizeRequest) -> Colorized:
 
 
 def as_picture(movie: Movie, request: ColorizeRequest, t: int, z: int) -> NDArray[np.uint8]:
-    """Take one plane as an 8-bit picture (Y, X, 3), as the canvas shows it.
+    """Convert one plane to an 8-bit image (Y, X, 3), as displayed on the canvas.
 
-    8-bit pixels are taken as they are; other grey levels by the layer's contrast limits, floats of RGB as 0 to 1.
+    8-bit pixels are not changed; other gray levels are scaled by the layer's contrast limits, floats of RGB from 0 to
+    1.
     """
     if request.image.is_rgb:
         levels = np.stack([movie.frame(t, channel, z) for channel in range(3)], axis=-1)
@@ -112,7 +113,7 @@ def as_picture(movie: Movie, request: ColorizeRequest, t: int, z: int) -> NDArra
 
 
 def import_weights(task: Task, path: Path) -> Path:
-    """Turn published weights into a model file beside them; one that is there already is taken."""
+    """Convert published weights to a model file beside them; an existing one is used."""
     target = path.with_suffix(".safetensors")
     if not target.exists():
         task.report(f"importing {path.name} …")

@@ -1,4 +1,4 @@
-"""The Compare widget: a scorecard that can be copied, and the difference as a layer."""
+"""Compare widget: a scorecard that can be copied, and the difference as a layer."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ from napari_decrappify.visible import current_position
 _HINT = "choose a reference or an input to compare with"
 _HEADINGS = ("Metric", "Value", "Interpretation")
 _TABLE_WIDTH = 430  # wraps the longest texts once
-# Blue where too little is left, black where nothing differs, orange where too much.
+# Blue for too dark, black for equal, orange for too bright.
 _DIFFERENCE = Colormap([[0.3, 0.65, 1.0], [0.0, 0.0, 0.0], [1.0, 0.6, 0.2]], name="decrappify difference")
 
 
 class CompareWidget(QWidget):
-    """Score a restored layer against a reference, its input, or both.
+    """Widget to score a restored layer against a reference, its input, or both.
 
     Parameters
     ----------
     napari_viewer : napari.Viewer
-        Given by napari, by this name; its layers are offered.
+        Passed by napari, by this name; source of the layers.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -120,10 +120,10 @@ class CompareWidget(QWidget):
         self._runner.succeeded.connect(self._on_success)
         self._runner.finished.connect(self._update_buttons)
 
-    # What follows a choice
+    # Updates after a choice
 
     def _on_restored(self) -> None:
-        """Choose the layer as input that the restored one says it was made from."""
+        """Choose the recorded input of the restored layer as input."""
         layer = self._restored.layer
         name = None if layer is None else layer.metadata.get(METADATA, {}).get("restored_from")
         for other in self._viewer.layers:
@@ -205,10 +205,10 @@ class CompareWidget(QWidget):
         )
         self._panel.say(f"added {name}")
 
-    # The end
+    # Closing
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Cancel what runs, and wait for it."""
+        """Cancel the run, and wait for its end."""
         self._runner.stop()
         for choice in (self._restored, self._reference, self._source):
             choice.disconnect_viewer()
@@ -216,5 +216,5 @@ class CompareWidget(QWidget):
 
 
 def _present(item: Any) -> Any:
-    """Take what Qt's types call optional and is always there."""
+    """Return a value that is optional in Qt's types but always present."""
     return item

@@ -22,7 +22,7 @@ _SAMPLED_FRAMES = 5  # for the contrast of a difference
 
 @dataclass(frozen=True, kw_only=True)
 class CompareRequest:
-    """All values of the widget at the moment of the click.
+    """Values of the widget at the time of the click.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class CompareRequest:
     source : LayerImage or None
         The degraded input of the restoration.
     position : dict of str to int
-        Channel ``C`` and slice ``Z`` to look at, where a layer has several.
+        Channel ``C`` and slice ``Z``, for layers with several.
     """
 
     restored: LayerImage
@@ -55,7 +55,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Difference:
-    """Restored minus reference as a lazy float32 movie, and the grey level that shows it well."""
+    """Restored minus reference as a lazy float32 movie, and a gray level for its contrast."""
 
     request: CompareRequest
     movie: Movie
@@ -80,7 +80,7 @@ def run_scorecard(task: Task, request: CompareRequest) -> Compared:
 
 
 def run_difference(task: Task, request: CompareRequest) -> Difference:
-    """Make the difference to the reference, or to the input where there is no reference."""
+    """Compute the difference to the reference, or to the input without a reference."""
     other = request.reference or request.source
     if other is None:
         raise InputError("there is nothing to subtract; choose a reference or an input")
@@ -98,12 +98,12 @@ def run_difference(task: Task, request: CompareRequest) -> Difference:
             plane = np.abs(difference.frame(int(t), 0, difference.shape[2] // 2))
             largest.append(float(np.percentile(plane[np.isfinite(plane)], 99.5)) if np.isfinite(plane).any() else 0.0)
             bar.update()
-        stack.pop_all()  # the layer goes on reading from them
+        stack.pop_all()  # the layer continues to read from them
     return Difference(request, difference, max(largest) or 1.0)
 
 
 class WatchedSource:
-    """The pixels of a movie, counted as they are read, until somebody cancels."""
+    """Pixels of a movie, counted when read, until the run is cancelled."""
 
     def __init__(self, movie: Movie, cancel: threading.Event, on_read: Callable[[int], None]) -> None:
         self._movie, self._cancel, self._on_read = movie, cancel, on_read
@@ -154,14 +154,14 @@ class DifferenceSource:
 
 
 def matching_frames(restored: LayerImage, other: LayerImage) -> slice | None:
-    """Find the frames of `other` that show the moments of `restored`, by where the layers lie in time.
+    """Find the frames of `other` at the times of `restored`, from the positions of the layers in time.
 
-    None means all of them: the layers have equally many frames, or no time axis in common.
+    None means all of them: the layers have equal numbers of frames, or no common time axis.
 
     Raises
     ------
     InputError
-        If `restored` reaches beyond `other`.
+        If `restored` extends beyond `other`.
     """
     n_frames, n_other = restored.sizes.get("T", 1), other.sizes.get("T", 1)
     if n_frames >= n_other or "T" not in restored.axes:
@@ -182,7 +182,7 @@ def _in_time(image: LayerImage) -> tuple[float, float]:
 
 
 def _frames_of(image: LayerImage, request: CompareRequest) -> Movie:
-    """Open one channel of a layer, all slices, the frames of the restored layer."""
+    """Open one channel of a layer with all slices and the frames of the restored layer."""
     movie = image.movie()
     n_channels = movie.shape[1]
     channel = min(request.position.get("C", 0), n_channels - 1)

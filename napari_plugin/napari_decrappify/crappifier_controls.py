@@ -1,4 +1,4 @@
-"""Choose a crappifier: a preset, its scale, and a slider for each of its numbers."""
+"""Controls of a crappifier: a preset, its scale, and a slider for each of its parameters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCALES = (1, 2, 3, 4)
 
 
 class ParameterSlider(QWidget):
-    """A slider with two ends for one number of a crappifier; each image draws a value between them."""
+    """Range slider of one parameter of a crappifier; for each image a value of the range is drawn."""
 
     moved = Signal()
 
@@ -40,7 +40,7 @@ class ParameterSlider(QWidget):
         self._show_value()
 
     def set_ends(self, ends: Ends) -> None:
-        """Move the slider without telling."""
+        """Set the slider without emitting a signal."""
         with QSignalBlocker(self._slider):
             self._positions = tuple(self.parameter.position(end) for end in ends)
             self._slider.setValue(self._positions)
@@ -48,7 +48,7 @@ class ParameterSlider(QWidget):
         self._show_value()
 
     def _on_move(self, positions: tuple[int, ...]) -> None:
-        # An end that stays keeps its exact value, which may lie between two positions.
+        # An unchanged end keeps its exact value, which may be between two positions.
         low, high = (
             end if new == old else self.parameter.value(new)
             for end, old, new in zip(self.ends, self._positions, positions, strict=True)
@@ -63,12 +63,12 @@ class ParameterSlider(QWidget):
 
 
 class CrappifierControls(QWidget):
-    """A crappifier as a form; remembers the preset and what was changed in it.
+    """Form of a crappifier, with persistent preset and changes.
 
     Parameters
     ----------
     name : str
-        Beginning of the objectNames, and of the keys under which the choices are remembered.
+        Prefix of the objectNames and of the settings keys.
     """
 
     changed = Signal()
@@ -102,7 +102,7 @@ class CrappifierControls(QWidget):
 
     @property
     def crappifier(self) -> Crappifier:
-        """The crappifier as it is set now."""
+        """Crappifier with the current values."""
         preset = crappifier_preset(self.preset.currentText())
         ends = {
             (slider.parameter.step, slider.parameter.key): slider.ends
@@ -152,7 +152,7 @@ class CrappifierControls(QWidget):
         self.changed.emit()
 
     def _recall(self) -> None:
-        with suppress(ValueError, TypeError, KeyError, AttributeError):  # nothing kept, or a file that somebody edited
+        with suppress(ValueError, TypeError, KeyError, AttributeError):  # nothing saved, or an edited settings file
             kept = json.loads(recall(self._key()))
             for slider in self._sliders:
                 parameter = slider.parameter

@@ -1,4 +1,4 @@
-"""What a crappifier does to the image on the canvas: the right half of what is visible, made bad."""
+"""Preview of a crappifier on the canvas: the right half of the visible region, degraded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from decrappify.intensity import Normalization, measure
 from napari_decrappify.layers import METADATA, LayerImage, restored_attributes
 from napari_decrappify.task import Task
 
-_LARGEST = 512  # pixels along Y and X, so that a slider is followed at once
+_LARGEST = 512  # pixels along Y and X, so that the preview follows a slider without delay
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +23,9 @@ class CrappifyRequest:
     Attributes
     ----------
     image : LayerImage
-        The good image.
+        The image to degrade.
     crappifier : Crappifier
-        What to do to it.
+        The degradation.
     t, c, z : int
         The plane.
     rows, columns : slice
@@ -43,17 +43,16 @@ class CrappifyRequest:
 
 @dataclass(frozen=True)
 class Crappified:
-    """A crappified region and where it lies."""
+    """A crappified region and its position."""
 
     request: CrappifyRequest
     pixels: NDArray[Any]
 
 
 class CrappifyPreviewer:
-    """Crappifies regions; keeps the movie open and its grey levels measured while the layer stays the same.
+    """Crappification of regions, with the movie and its measured gray levels cached per layer.
 
-    The seed stays the same too, so that moving a slider shows what the slider does and nothing else. Used from one
-    thread at a time.
+    The seed is constant, so that moving a slider shows only its own effect. Used from one thread at a time.
     """
 
     def __init__(self) -> None:
@@ -62,7 +61,7 @@ class CrappifyPreviewer:
         self._levels: Normalization | None = None
 
     def run(self, task: Task, request: CrappifyRequest) -> Crappified:
-        """Crappify the region, cut down to what the crappifier's scale divides."""
+        """Crappify the region, cropped to a multiple of the crappifier's scale."""
         movie, levels = self._prepared(request)
         scale = request.crappifier.scale
         rows, columns = (_fitting(part, scale) for part in (request.rows, request.columns))
@@ -92,12 +91,12 @@ class CrappifyPreviewer:
 
 
 class CrappifiedLayer:
-    """At most one layer with the crappified region over its place in the good image.
+    """At most one layer with the crappified region at its position in the image.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Gets the layer.
+        Viewer of the layer.
     """
 
     def __init__(self, viewer: Any) -> None:
@@ -105,7 +104,7 @@ class CrappifiedLayer:
         self._layer: Any = None
 
     def show(self, crappified: Crappified) -> None:
-        """Put the region on the canvas, in the place of the last one."""
+        """Show the region on the canvas, replacing the last one."""
         request = crappified.request
         axes = request.image.axes.replace("C", "")
         pixels = crappified.pixels.reshape((1,) * (len(axes) - 2) + crappified.pixels.shape)
@@ -125,23 +124,23 @@ class CrappifiedLayer:
 
     @property
     def is_shown(self) -> bool:
-        """Whether the layer is in the viewer; a user may have deleted it."""
+        """Return whether the layer is in the viewer; a user may have deleted it."""
         return self._layer is not None and self._layer in self._viewer.layers
 
     @property
     def layer(self) -> Any:
-        """The layer, None if it is not shown."""
+        """Layer, None if it is not shown."""
         return self._layer if self.is_shown else None
 
     def remove(self) -> None:
-        """Take the layer away."""
+        """Remove the layer."""
         if self.is_shown:
             self._viewer.layers.remove(self._layer)
         self._layer = None
 
 
 def right_half(rows: slice, columns: slice) -> tuple[slice, slice]:
-    """Cut the right half of a region, no more than 512 x 512 pixels around its middle row.
+    """Crop the right half of a region to at most 512 x 512 pixels around its middle row.
 
     >>> right_half(slice(0, 100), slice(0, 80))
     (slice(0, 100, None), slice(40, 80, None))

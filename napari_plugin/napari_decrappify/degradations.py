@@ -1,4 +1,4 @@
-"""What a crappifier lets a user change: its numbers as ranges on a slider, and its scale. No Qt."""
+"""Adjustable parameters of a crappifier, as ranges of a slider, and its scale; without Qt."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _BEFORE_SAMPLING = (Bleaching, Blur, Airy)
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A number of one step of a crappifier, drawn from a range whose ends may be equal.
+    """Parameter of one step of a crappifier, drawn from a range whose ends may be equal.
 
     Attributes
     ----------
     step : int
-        Which step of the crappifier.
+        Index of the step.
     part, key : str
-        Names of the part and of its number.
+        Names of the part and of the parameter.
     ends : (float, float)
         Lowest and highest value.
     lowest, highest : float
         Ends of the slider.
     is_log, is_whole : bool
-        Whether the slider is logarithmic, and whether the number is a whole one.
+        Whether the slider is logarithmic, and whether the value is an integer.
     """
 
     step: int
@@ -44,7 +44,7 @@ class Parameter:
 
     @property
     def label(self) -> str:
-        """The parameter in words.
+        """Parameter in words.
 
         >>> Parameter(0, "poisson_gaussian", "read_noise", (1, 2), 0, 6).label
         'read noise'
@@ -52,12 +52,12 @@ class Parameter:
         return self.key.replace("_", " ")
 
     def position(self, value: float) -> int:
-        """Place of a value on the slider, 0 to `POSITIONS`."""
+        """Return the position of a value on the slider, 0 to `POSITIONS`."""
         low, high, value = (self._scaled(number) for number in (self.lowest, self.highest, value))
         return min(POSITIONS, max(0, round(POSITIONS * (value - low) / (high - low))))
 
     def value(self, position: int) -> float:
-        """Value at a place of the slider, to three digits.
+        """Return the value at a position of the slider, to three digits.
 
         >>> Parameter(0, "poisson", "photons", (8, 60), 1, 100, is_log=True).value(100)
         10.0
@@ -73,12 +73,12 @@ class Parameter:
 
 
 def presets() -> list[str]:
-    """Names of the crappifiers for grey images; those for colour pictures are left out."""
+    """Return the names of the crappifiers for gray images, without those for color images."""
     return [name for name in preset_names() if not crappifier_preset(name).colour]
 
 
 def parameters(crappifier: Crappifier) -> list[Parameter]:
-    """List the numbers that a crappifier draws from a range, step by step; the others say what its microscope is."""
+    """List the parameters that a crappifier draws from a range, step by step; the others define its microscope."""
     return [
         _parameter(number, step, key)
         for number, step in enumerate(crappifier.steps)
@@ -88,14 +88,14 @@ def parameters(crappifier: Crappifier) -> list[Parameter]:
 
 
 def changed(crappifier: Crappifier, ends: Mapping[tuple[int, str], Ends]) -> Crappifier:
-    """Put other ranges into a crappifier.
+    """Replace ranges of a crappifier.
 
     Parameters
     ----------
     crappifier : Crappifier
         The preset.
     ends : mapping of (step, key) to (float, float)
-        The new ranges; the rest stays.
+        The new ranges; others are not changed.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def changed(crappifier: Crappifier, ends: Mapping[tuple[int, str], Ends]) -> Cra
 
 
 def with_scale(crappifier: Crappifier, scale: int) -> Crappifier:
-    """Let a crappifier make images `scale` times smaller: by its own sampling step, or by binning before the noise.
+    """Set the down-sampling factor of a crappifier: in its own sampling step, or by binning before the noise.
 
     >>> [type(step).__name__ for step in with_scale(crappifier_preset("widefield"), 2).steps]
     ['Blur', 'BinDown', 'PoissonGaussian']
@@ -146,7 +146,7 @@ def _parameter(number: int, step: Part, key: str) -> Parameter:
         lowest, highest = -reach if low < 0 else 0.0, reach
     lowest = max(lowest, limits.minimum)
     if not limits.log and limits.above > -math.inf:
-        lowest = max(lowest, min(low, reach / POSITIONS))  # such as 0, which itself is not allowed
+        lowest = max(lowest, min(low, reach / POSITIONS))  # such as 0, which is not allowed
     highest = min(highest, limits.maximum)
     if limits.whole:
         lowest, highest = math.ceil(lowest), math.floor(highest)

@@ -1,4 +1,4 @@
-"""Small helpers for forms: named controls, rows, and an area that scrolls where the window is low."""
+"""Helpers for forms: named controls, rows, and a scroll area."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ W = TypeVar("W", bound=QWidget)
 
 
 def named(widget: W, name: str, tooltip: str) -> W:
-    """Give a control its objectName and its tooltip."""
+    """Set the objectName and the tooltip of a control, and return it."""
     widget.setObjectName(name)
     widget.setToolTip(tooltip)
     return widget
 
 
 def button(name: str, text: str, tooltip: str) -> QPushButton:
-    """Make a named push button."""
+    """Create a named push button."""
     return named(QPushButton(text), name, tooltip)
 
 
 def row(*widgets: QWidget) -> QHBoxLayout:
-    """Lay widgets out beside each other, without margins."""
+    """Create a row of widgets without margins."""
     layout = QHBoxLayout()
     layout.setContentsMargins(0, 0, 0, 0)
     for widget in widgets:
@@ -32,7 +32,7 @@ def row(*widgets: QWidget) -> QHBoxLayout:
 
 
 def form() -> QFormLayout:
-    """Make a form whose fields take the whole width."""
+    """Create a form with fields of the whole width."""
     layout = QFormLayout()
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -40,7 +40,7 @@ def form() -> QFormLayout:
 
 
 def scrolled(widget: QWidget) -> QScrollArea:
-    """Put a widget into an area that scrolls up and down where it does not fit."""
+    """Wrap a widget in an area that scrolls vertically if it does not fit."""
     area = QScrollArea()
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)

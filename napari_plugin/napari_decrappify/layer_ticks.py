@@ -1,4 +1,4 @@
-"""The grey image layers of a viewer as a list with a box to tick beside each."""
+"""Checkable list of the gray image layers of a viewer."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ _LAYER = Qt.ItemDataRole.UserRole
 
 
 def is_gray(layer: Any) -> bool:
-    """Whether a layer is an image that is not RGB."""
+    """Return whether a layer is an image that is not RGB."""
     return is_image(layer) and not layer.rgb
 
 
 def is_good(layer: Any) -> bool:
-    """Whether a layer may be learned from: a grey image that is no preview."""
+    """Return whether a layer can be used for training: a gray image that is not a preview."""
     recorded = layer.metadata.get(METADATA, {})
     return is_gray(layer) and not {"crappified_from", "preview_of"} & set(recorded)
 
 
 class LayerTicks(QListWidget):
-    """Follows the layers as they come, go and are renamed, and keeps the ticks.
+    """List of layers, updated when they are added, removed or renamed, with persistent check marks.
 
-    The first layer that comes is ticked; which of the others to learn from is the user's to say.
+    The first layer is checked; others are checked by the user.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Whose layers.
     name, tooltip : str
         Of the list.
     """
@@ -56,17 +55,17 @@ class LayerTicks(QListWidget):
 
     @property
     def layers(self) -> list[Any]:
-        """The ticked layers."""
+        """Checked layers."""
         return [item.data(_LAYER) for item in self._items() if item.checkState() == Qt.CheckState.Checked]
 
     def tick(self, layer: Any, is_on: bool = True) -> None:
-        """Tick a layer, or take its tick away."""
+        """Check or uncheck a layer."""
         for item in self._items():
             if item.data(_LAYER) is layer:
                 item.setCheckState(Qt.CheckState.Checked if is_on else Qt.CheckState.Unchecked)
 
     def refresh(self, _: Any = None) -> None:
-        """Offer the layers that are there now, the topmost first."""
+        """Update the list of layers, the topmost first."""
         ticked, known = self.layers, self.count()
         offered = [layer for layer in reversed(self._viewer.layers) if is_good(layer)]
         if not known and not ticked:
@@ -82,7 +81,7 @@ class LayerTicks(QListWidget):
         self.ticks_changed.emit()
 
     def disconnect_viewer(self) -> None:
-        """Stop following the viewer; for a widget that closes."""
+        """Disconnect from the viewer; for a widget that closes."""
         for event in self._events:
             event.disconnect(self.refresh)
 

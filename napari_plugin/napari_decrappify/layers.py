@@ -1,7 +1,7 @@
-"""Layers and movies: what a layer holds as a `Movie`, and a `Movie` as layers, with scale, units, axes and colours.
+"""Conversion between layers and movies, with scale, units, axes and colors.
 
-Everything here works on layer data tuples (data, attributes, kind), napari's own exchange format, so that readers,
-writers and widgets share it and none of it needs Qt.
+All functions use layer data tuples (data, attributes, kind), napari's exchange format, so that readers, writers and
+widgets share them, without Qt.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from napari_decrappify.units import factor_to, unit_names
 METADATA = "decrappify"  # our key in layer.metadata
 LayerData = tuple[Any, dict[str, Any], str]
 
-# What the axes of an unlabeled layer are taken for, and what else they may be.
+# Assumed axes of an unlabeled layer, and the alternatives.
 AXES_BY_COUNT = {
     2: ("YX",),
     3: ("TYX", "ZYX", "CYX"),
@@ -35,7 +35,7 @@ _SHOWN = ("colormap", "contrast_limits", "gamma", "interpolation2d")
 
 @dataclass(frozen=True)
 class LayerImage:
-    """An image layer at one moment: everything a thread needs, without the layer itself.
+    """Snapshot of an image layer for use in a thread, without the layer itself.
 
     Attributes
     ----------
@@ -44,11 +44,11 @@ class LayerImage:
     name : str
         Of the layer.
     axes : str
-        One upper-case letter of ``TCZYX`` per dimension of `data`; C is last in an RGB picture.
+        One upper-case letter of ``TCZYX`` per dimension of `data`; C is last in an RGB image.
     is_rgb : bool
-        Whether the last axis holds red, green and blue.
+        Whether the last axis is red, green and blue.
     attributes : dict
-        The layer's other attributes, as napari gives them: scale, translate, units, colormap and so on.
+        The layer's other napari attributes: scale, translate, units, colormap and so on.
     """
 
     data: Any
@@ -59,19 +59,19 @@ class LayerImage:
 
     @classmethod
     def of(cls, layer: Any, axes: str | None = None) -> LayerImage:
-        """Describe a napari image layer.
+        """Create a snapshot of a napari image layer.
 
         Parameters
         ----------
         layer : napari.layers.Image
             The layer.
         axes : str, optional
-            What its axes are, where its labels do not say; `AXES_BY_COUNT` lists the choices.
+            Its axes, if not defined by its labels; `AXES_BY_COUNT` lists the choices.
 
         Raises
         ------
         InputError
-            If it is no image, or the axes do not fit.
+            If it is not an image, or the axes do not fit.
         """
         return cls.from_tuple(*layer.as_layer_data_tuple(), axes=axes)
 
@@ -79,7 +79,7 @@ class LayerImage:
     def from_tuple(
         cls, data: Any, attributes: Mapping[str, Any], kind: str = "image", *, axes: str | None = None
     ) -> LayerImage:
-        """Describe a layer data tuple, as writers get it; errors are those of `of`."""
+        """Create a snapshot of a layer data tuple, as passed to writers; errors are those of `of`."""
         name = str(attributes.get("name") or "image")
         if kind != "image":
             raise InputError(f"layer {name!r} is of kind {kind!r}, needs an image layer; choose another layer")
@@ -95,20 +95,20 @@ class LayerImage:
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """What this plugin wrote into the layer's metadata; empty for layers of others."""
+        """Entry of this plugin in the layer's metadata; empty for other layers."""
         found = (self.attributes.get("metadata") or {}).get(METADATA)
         return dict(found) if isinstance(found, Mapping) else {}
 
     def movie(self) -> Movie:
         """Open the layer as a lazy movie (T, C, Z, Y, X).
 
-        An untouched layer of this plugin's readers is opened from its file again, so that a thread reads it on its own;
-        scale and units are always those that the layer has now. Close the movie when done.
+        An unmodified layer of this plugin's readers is opened again from its file, so that a thread can read it
+        independently; scale and units are always those of the layer. Close the movie when done.
 
         Raises
         ------
         DecrappifyError
-            If the file has gone, or the data is no image.
+            If the file no longer exists, or the data is not an image.
         """
         recorded = self.recorded
         is_untouched = recorded.get("array") is not None and recorded["array"] == token(self.data)
@@ -117,7 +117,7 @@ class LayerImage:
         else:
             movie = Movie.from_array(self.data, self.axes, provenance=recorded.get("provenance"))
         if self.is_rgb:
-            movie = movie.select(channels=slice(0, 3))  # opacity is no colour
+            movie = movie.select(channels=slice(0, 3))  # without opacity
             movie.channel_names = ("R", "G", "B")
         movie.name = self.name
         movie.pixel_size_um, movie.frame_interval_s = self.pixel_size_um, self.frame_interval_s
@@ -128,18 +128,18 @@ class LayerImage:
 
     @property
     def pixel_size_um(self) -> tuple[float | None, float | None, float | None]:
-        """Pixel size (z, y, x) in micrometres; None where the layer's unit is no length."""
+        """Pixel size (z, y, x) in micrometers; None if the layer's unit is not a length."""
         sizes = [self._physical(axis, "micrometer") for axis in "ZYX"]
         return sizes[0], sizes[1], sizes[2]
 
     @property
     def frame_interval_s(self) -> float | None:
-        """Seconds between frames; None where the layer's unit is no time."""
+        """Seconds between frames; None if the layer's unit is not a time."""
         return self._physical("T", "second")
 
     @property
     def unitless_spacing(self) -> dict[str, float]:
-        """Scale of the axes whose unit is neither a length nor a time; a scale of 1 is the same as unknown."""
+        """Scale of axes whose unit is neither a length nor a time; a scale of 1 means unknown."""
         physical = dict(zip("TZYX", (self.frame_interval_s, *self.pixel_size_um), strict=True))
         found = {axis: self._scale_and_unit(axis)[0] for axis, value in physical.items() if value is None}
         return {axis: scale for axis, scale in found.items() if scale is not None and scale != 1}
@@ -159,10 +159,10 @@ class LayerImage:
 
 
 def axes_of(data: Any, attributes: Mapping[str, Any], axes: str | None = None) -> str:
-    """Return the axes of a layer: as given, by its labels, or by their number, scale and units.
+    """Return the axes of a layer: `axes`, or by its labels, or by their number, scale and units.
 
     Without labels, the first of three axes is Z if its unit is a length, or if it has a scale and no unit: a scale is
-    set for the distance of slices far more often than for time. Otherwise it is T.
+    set far more often for the distance of slices than for time. Otherwise it is T.
 
     Raises
     ------
@@ -187,7 +187,7 @@ def axes_of(data: Any, attributes: Mapping[str, Any], axes: str | None = None) -
 
 
 def is_guessed_as_time(data: Any, attributes: Mapping[str, Any]) -> bool:
-    """Whether nothing but the number of axes makes the first axis of a layer T, so that it may be Z as well."""
+    """Return whether the first axis of a layer is T only by the number of axes, so that it may also be Z."""
     count = len(data.shape) - bool(attributes.get("rgb"))
     if count != 3 or _labeled_axes(attributes, count) or _unlabeled_axes(attributes, count) != "TYX":
         return False
@@ -211,14 +211,14 @@ def _unlabeled_axes(attributes: Mapping[str, Any], count: int) -> str:
 
 
 def layers_of(pyramid: Sequence[Movie], **recorded: Any) -> list[LayerData]:
-    """Turn a movie, given as its resolution levels, into lazy layers: one per channel, or one RGB layer.
+    """Convert the resolution levels of a movie to lazy layers: one per channel, or one RGB layer.
 
     Parameters
     ----------
     pyramid : sequence of Movie
-        From the full resolution down; usually one.
+        From full to lowest resolution; usually one.
     **recorded
-        Goes into the metadata of every layer, such as ``path`` and ``scene``.
+        Added to the metadata of every layer, such as ``path`` and ``scene``.
     """
     movie = pyramid[0]
     n_t, n_c, n_z = movie.shape[:3]
@@ -230,12 +230,12 @@ def layers_of(pyramid: Sequence[Movie], **recorded: Any) -> list[LayerData]:
 
 
 def is_rgb(movie: Movie) -> bool:
-    """Whether a movie is a colour picture or film: 8-bit channels named R, G and B."""
+    """Return whether a movie is a color image or film: 8-bit channels named R, G and B."""
     return movie.channel_names == ("R", "G", "B") and movie.dtype == np.uint8
 
 
 def calibration(movie: Movie, axes: str) -> dict[str, Any]:
-    """Scale, units and axis labels of a layer with these axes (no C)."""
+    """Return scale, units and axis labels of a layer with these axes (no C)."""
     size_z, size_y, size_x = movie.pixel_size_um
     known = {
         "T": (movie.frame_interval_s, "second"),
@@ -253,7 +253,7 @@ def calibration(movie: Movie, axes: str) -> dict[str, Any]:
 def restored_attributes(
     image: LayerImage, *, axes: str, scale: float = 1, start: Mapping[str, int] | None = None
 ) -> dict[str, Any]:
-    """Attributes of the layer that was made from `image`: its place, scale, units, axes, colours and contrast.
+    """Return the attributes of a layer computed from `image`: position, scale, units, axes, colors and contrast.
 
     Parameters
     ----------
@@ -262,9 +262,9 @@ def restored_attributes(
     axes : str
         Axes of the new layer, a part of the input's, without C.
     scale : float
-        Upsampling factor in Y and X, below 1 for larger pixels; the new pixels cover the same place.
+        Upsampling factor in Y and X, below 1 for larger pixels; the new pixels cover the same area.
     start : mapping of str to int, optional
-        Where the part that was taken begins on each axis, in pixels of the input; 0 by default.
+        Start of the used part on each axis, in pixels of the input; 0 by default.
     """
     old_axes = image.axes.replace("C", "") if image.is_rgb else image.axes
     count = len(old_axes)
@@ -280,7 +280,7 @@ def restored_attributes(
     for axis in "YX":
         size = place["scale"][axis]
         place["scale"][axis] = size / scale
-        place["translate"][axis] += (size / scale - size) / 2  # napari places the center of the first pixel
+        place["translate"][axis] += (size / scale - size) / 2  # napari's position is the center of the first pixel
     new: dict[str, Any] = {name: [values[axis] for axis in axes] for name, values in place.items()}
     new["axis_labels"] = [axis.lower() for axis in axes]
     kept = (*(() if image.is_rgb else _SHOWN), *(_COPIED if axes == old_axes else ()))

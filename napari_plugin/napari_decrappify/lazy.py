@@ -1,4 +1,4 @@
-"""A movie as the array behind a layer: pixels are read when the canvas asks for them, plane by plane."""
+"""Lazy arrays for layers: pixels of a movie are read when they are displayed, plane by plane."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SQUARE = 2048
 
 
 class MovieArray:
-    """An array-like view of a movie with chosen axes, indexed by integers and slices.
+    """Array-like view of a movie with chosen axes, indexed by integers and slices.
 
-    Reads are serialized, as a movie is read from one thread at a time. Nothing is cached, so a store that grows behind
-    it shows its newest pixels.
+    Reads are serialized, since a movie can be read from one thread at a time. Nothing is cached, so the newest pixels
+    of a growing store are shown.
 
     Parameters
     ----------
@@ -31,12 +31,12 @@ class MovieArray:
     axes : str
         Axes of the view, such as ``"TYX"``; those left out have length 1, or are fixed by `channel`.
     channel : int
-        The channel, where the view has no axis C.
+        The channel, if the view has no axis C.
 
     Attributes
     ----------
     name : str
-        Unique; tells this array from one that was made from it.
+        Unique; distinguishes this array from derived ones.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class MovieArray:
         self._lock = threading.Lock()
 
     def show(self, movie: Movie) -> None:
-        """Look at another movie of the same shape from now on, such as the finished one."""
+        """Switch to another movie of the same shape, such as the finished one."""
         with self._lock:
             self._movie.close()
             self._movie = movie
@@ -98,8 +98,8 @@ class MovieArray:
 def as_dask(view: MovieArray) -> Any:
     """Wrap a view in dask, one plane (or one square of a very large one) per chunk; nothing is read.
 
-    napari reads only the visible part of dask arrays, and keeps recent planes; plain arrays with several resolution
-    levels it would read in full.
+    napari reads only the visible part of dask arrays, and caches recent planes; it would read plain arrays with several
+    resolution levels in full.
     """
     import dask.array
 
@@ -116,13 +116,13 @@ def as_dask(view: MovieArray) -> Any:
 
 
 def token(data: Any) -> str | None:
-    """Name the lazy array behind a layer; None for any other data, also for what was computed from a lazy array."""
+    """Return the name of the lazy array of a layer; None for other data, also if computed from a lazy array."""
     name = getattr(data, "name", None)
     return name if isinstance(name, str) and name.startswith("decrappify-") else None
 
 
 def _picks(key: Any, shape: tuple[int, ...]) -> list[tuple[range, bool]]:
-    """One (range, was an integer) per axis."""
+    """Return one (range, is an integer index) per axis."""
     keys = list(key) if isinstance(key, tuple) else [key]
     if Ellipsis in [part for part in keys if not isinstance(part, np.ndarray)]:
         at = next(i for i, part in enumerate(keys) if part is Ellipsis)
@@ -141,6 +141,6 @@ def _pick(part: Any, size: int) -> tuple[range, bool]:
 
 
 def _span(picked: range) -> tuple[slice, slice]:
-    """Find the smallest slice that holds the picked pixels, and the picked ones within it."""
+    """Find the smallest slice that contains the selected pixels, and their slice within it."""
     low, high = min(picked[0], picked[-1]), max(picked[0], picked[-1])
     return slice(low, high + 1), slice(None, None, picked.step if len(picked) > 1 else 1)

@@ -1,4 +1,4 @@
-"""The result as a layer that fills in while the run goes on: a view of the growing store on disk."""
+"""Live layers of a running restoration: views of the growing store on disk."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from napari_decrappify.visible import current_position
 
 
 class LiveResult:
-    """The layers of one run, one per channel; only the planes on the canvas are ever in memory.
+    """Layers of one run, one per channel; only the displayed planes are in memory.
 
-    The data are plain lazy views, without dask, whose cache would go on to show the pixels of before.
+    The data are plain lazy views, without dask, since its cache would show outdated pixels.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Gets the layers.
+        Viewer of the layers.
     request : RestoreRequest
-        What is being restored.
+        Request of the run.
     opened : Opened
         The store, with its first plane.
     """
@@ -41,12 +41,12 @@ class LiveResult:
         self.layers = [self._add(view, channel, movie) for view, channel in self._views]
 
     def add(self, plane: PlaneDone) -> None:
-        """Note that a plane can be read; `refresh` shows it."""
+        """Record that a plane can be read; `refresh` shows it."""
         self._planes.add(plane)
         self._changed.add(plane)
 
     def refresh(self) -> None:
-        """Draw the layers again whose plane on the canvas has been finished since the last time."""
+        """Redraw layers whose displayed plane was finished since the last call."""
         changed, self._changed = self._changed, set()
         for layer, (view, channel) in zip(self.layers, self._views, strict=True):
             if layer in self._viewer.layers and self._is_shown(layer, view, channel, changed):
@@ -62,7 +62,7 @@ class LiveResult:
             layer.refresh(extent=False)
 
     def stop(self) -> None:
-        """Keep what is there, under a name that says that it is a part."""
+        """Finish the layers with the planes so far, under a name that marks them as partial."""
         done = len(self._planes)
         for layer, (_, channel) in zip(self.layers, self._views, strict=True):
             layer.name = f"{self._name(channel)} (partial: {done} of {self._opened.n_planes} planes)"
@@ -117,7 +117,7 @@ class LiveResult:
 
 
 class GrowingSource:
-    """The planes of a growing store, and after its renaming those of the output; blank where neither is there.
+    """Planes of a growing store, and after its renaming those of the output; blank if neither exists.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ class GrowingSource:
 
 
 def _open(opened: Opened) -> Movie:
-    """Open the growing store, or the finished one if the run was quicker than the canvas."""
+    """Open the growing store, or the finished one if the run has already ended."""
     try:
         movie = open_movie(opened.store, absent_chunks="fill")  # unfinished planes are black
     except (MissingFileError, FormatError):  # renamed before, or while, it was opened
@@ -155,7 +155,7 @@ def _open(opened: Opened) -> Movie:
 
 
 def _remove_layers_of(viewer: Any, store: Path) -> None:
-    """Take away the layers of an earlier, unfinished run that this one continues."""
+    """Remove the layers of an earlier, unfinished run that this one resumes."""
     for layer in list(viewer.layers):
         if layer.metadata.get(METADATA, {}).get("path") == str(store.absolute()):
             viewer.layers.remove(layer)

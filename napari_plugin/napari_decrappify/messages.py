@@ -1,4 +1,4 @@
-"""Errors as the one line that a user reads; the details go to the log."""
+"""One-line error messages for users, with details in the log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ logger = logging.getLogger("napari_decrappify")
 
 
 def one_line(error: BaseException) -> str:
-    r"""Say in one line what went wrong.
+    r"""Return a one-line message for an exception.
 
     >>> one_line(ValueError("first line\n  second line"))
     'ValueError: first line; details are in the log'
@@ -28,7 +28,7 @@ def one_line(error: BaseException) -> str:
 
 
 def log_error(error: BaseException) -> str:
-    """Write the traceback to the log and give the one line."""
+    """Log the traceback and return the one-line message."""
     line = one_line(error)
     logger.error(line, exc_info=error)
     return line

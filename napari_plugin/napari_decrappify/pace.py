@@ -1,4 +1,4 @@
-"""How far a run is and how long it still takes."""
+"""Progress of a run and estimate of the remaining time."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Step:
     Attributes
     ----------
     done, total : int
-        Finished and all pieces; total is 0 where it is not known.
+        Finished and all pieces; total is 0 if unknown.
     description, unit : str
-        What is done, and what one piece is.
+        Description of the run, and name of one piece.
     seconds_left : float or None
         None until two pieces are finished.
 
@@ -36,14 +36,14 @@ class Step:
     seconds_left: float | None = None
 
     def text(self) -> str:
-        """Write the step in a few words."""
+        """Return the step as a short text."""
         left = "" if self.seconds_left is None else f", {clock(self.seconds_left)} left"
         count = f"{self.unit} {self.done}" + (f" of {self.total}" if self.total else "")
         return f"{self.description}: {count}{left}"
 
 
 class Pace:
-    """Turns counts into steps, with the time left from the latest pieces.
+    """Counter of pieces that estimates the remaining time from the latest ones.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Pace:
     def __init__(self, total: int, description: str, unit: str, *, now: Callable[[], float] = time.monotonic) -> None:
         self._total, self._description, self._unit, self._now = total, description, unit, now
         self._done = 0
-        # The start is left out: what a resumed run finds done would look like great speed.
+        # The start is not included: pieces already finished in a resumed run would count as very fast.
         self._latest: deque[tuple[float, int]] = deque(maxlen=_REMEMBERED)
 
     def add(self, count: int = 1) -> Step:
@@ -68,7 +68,7 @@ class Pace:
         return self.step()
 
     def step(self) -> Step:
-        """Give the present state."""
+        """Return the present state."""
         (first, done_first), (last, done_last) = (
             (self._latest[0], self._latest[-1]) if self._latest else ((0.0, 0), (0.0, 0))
         )
@@ -79,7 +79,7 @@ class Pace:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as minutes and seconds, or hours.
+    """Format seconds as minutes and seconds, or hours.
 
     >>> clock(4.2), clock(75), clock(3 * 3600 + 125)
     ('0:04', '1:15', '3:02:05')

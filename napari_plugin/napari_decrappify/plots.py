@@ -1,4 +1,4 @@
-"""Plots and pictures that follow a training run, painted with Qt alone: quick, and in the colours of the viewer."""
+"""Plots and images of a training run, painted with Qt only, in the colors of the viewer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MARGIN = 4.0
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a plot: what it is, its points in order of x, its colour, and whether it is dashed."""
+    """A line of a plot: label, points in order of x, color, and whether it is dashed."""
 
     label: str
     points: tuple[tuple[float, float], ...]
@@ -26,9 +26,9 @@ class Curve:
 
 
 def ticks(low: float, high: float, count: int = 4) -> list[float]:
-    """Round numbers from `low` to `high`, about `count` of them.
+    """Return about `count` round numbers from `low` to `high`.
 
-    >>> ticks(0, 87), ticks(21.2, 24.1)
+    >>> ticks(0, 80), ticks(21.2, 24.1)
     ([0.0, 20.0, 40.0, 60.0, 80.0], [22.0, 23.0, 24.0])
     """
     if not high > low:
@@ -40,12 +40,12 @@ def ticks(low: float, high: float, count: int = 4) -> list[float]:
 
 
 class CurvePlot(QWidget):
-    """A small plot of a few curves over the training step.
+    """Small plot of a few curves over the training step.
 
     Parameters
     ----------
     title : str
-        What the values are, with their unit.
+        Quantity with its unit.
     """
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
@@ -56,14 +56,14 @@ class CurvePlot(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
     def show_curves(self, curves: Sequence[Curve]) -> None:
-        """Draw these curves from now on; values that are not finite are left out."""
+        """Set the curves; values that are not finite are left out."""
         self.curves = tuple(
             Curve(c.label, tuple(p for p in c.points if math.isfinite(p[1])), c.color, c.is_dashed) for c in curves
         )
         self.update()
 
     def sizeHint(self) -> QSize:
-        """Size where there is enough room."""
+        """Return the preferred size."""
         return QSize(190, 150)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
@@ -124,7 +124,7 @@ class CurvePlot(QWidget):
 
 
 class PatchStrip(QWidget):
-    """Grey images beside each other under their captions, all with the contrast of the last one."""
+    """Gray images beside each other under their captions, all with the contrast of the last one."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -134,21 +134,21 @@ class PatchStrip(QWidget):
 
     @property
     def captions(self) -> list[str]:
-        """Captions of what is shown."""
+        """Captions of the images."""
         return [caption for caption, _ in self._images]
 
     def show_images(self, images: Sequence[tuple[str, NDArray[np.floating]]]) -> None:
-        """Show (caption, image (Y, X)) from now on."""
+        """Set the images as (caption, image (Y, X))."""
         low, high = np.percentile(images[-1][1], [0.5, 99.8])
         self._images = [(caption, _as_qimage(image, float(low), float(high))) for caption, image in images]
         self.update()
 
     def sizeHint(self) -> QSize:
-        """Size where there is enough room."""
+        """Return the preferred size."""
         return QSize(380, 150)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Paint the images as large as fits."""
+        """Paint the images as large as possible."""
         painter = QPainter(self)
         metrics = QFontMetricsF(painter.font())
         text = self.palette().color(self.foregroundRole())

@@ -1,4 +1,4 @@
-"""The preview on the canvas: a restored region over its place in the input, with a split to compare."""
+"""Preview layer: a restored region at its position in the input, with a split for comparison."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class PreviewLayer:
     Parameters
     ----------
     viewer : napari.Viewer
-        Gets the layer.
+        Viewer of the layer.
     """
 
     def __init__(self, viewer: Any) -> None:
@@ -26,7 +26,7 @@ class PreviewLayer:
         self.split = 0.0
 
     def show(self, previewed: Previewed, model_name: str) -> None:
-        """Put a preview on the canvas."""
+        """Show a preview on the canvas."""
         self.remove()
         request = previewed.request
         self._previewed = previewed
@@ -59,7 +59,7 @@ class PreviewLayer:
         self._layer.opacity = 0.0 if split >= 1 else 1.0
 
     def remove(self) -> None:
-        """Take the preview away."""
+        """Remove the preview."""
         if self._layer is not None and self._layer in self._viewer.layers:
             self._viewer.layers.remove(self._layer)
         self._layer = self._previewed = None
@@ -77,7 +77,7 @@ class PreviewLayer:
         return self._previewed
 
     def _pixels(self) -> np.ndarray[Any, Any]:
-        """Give the region with the layer's axes, all but Y and X of length 1, so that it is seen on its frame only."""
+        """Return the region with the layer's axes, of length 1 except Y and X, to be shown on its frame only."""
         shown = self._shown()
         plane = np.moveaxis(shown.pixels, 0, -1) if self._is_rgb else shown.pixels[0]
         return plane.reshape((1,) * (len(self._axes()) - 2) + plane.shape)

@@ -15,12 +15,12 @@ Reader = Callable[[str | Sequence[str]], list[LayerData]]
 
 
 def get_reader(path: str | Sequence[str]) -> Reader | None:
-    """Return a reader for one file, store or folder of images, None for what this plugin does not read.
+    """Return a reader for one file, store or folder of images, None for other paths.
 
     Parameters
     ----------
     path : str or list of str
-        One path, alone or in a list; several together are napari's stacks, which are left to its own readers.
+        One path, alone or in a list; several paths are stacks for napari's own readers.
     """
     paths = [path] if isinstance(path, str) else list(path)
     if len(paths) != 1:
@@ -43,7 +43,7 @@ def _folder_reader(folder: Path) -> Reader | None:
 
 
 def _read(_: str | Sequence[str], *, path: str, scene: int | str | None = None) -> list[LayerData]:
-    """Read one scene; by default all scenes of a file or folder that has a few, the first one of many."""
+    """Read one scene; by default all scenes of a file or folder with a few, the first one of many."""
     from decrappify.io import open_pyramid, scenes
 
     names = scenes(path) if scene is None else []

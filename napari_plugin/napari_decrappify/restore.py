@@ -1,4 +1,4 @@
-"""The Restore widget: choose, preview, restore; the result arrives as a layer while the run goes on."""
+"""Restore widget: preview and restoration, with the result as a live layer during the run."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ _ALL_CHANNELS = "all"
 
 
 def restores(header: Any) -> bool:
-    """Whether a model's header is that of a restoration model."""
+    """Return whether a model's header is that of a restoration model."""
     return bool(header.get("card", {}).get("task", "restoration") != "colorization")
 
 
 class RestoreWidget(QWidget):
-    """Restore an image layer with a model.
+    """Widget to restore an image layer with a model.
 
     Parameters
     ----------
     napari_viewer : napari.Viewer
-        Given by napari, by this name; its layers are offered; results are added to it.
+        Passed by napari, by this name; source of the layers and target of the results.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -82,7 +82,7 @@ class RestoreWidget(QWidget):
         self._on_layer()
         warm_up()
 
-    # The controls
+    # Controls
 
     def _make_controls(self) -> None:
         self._layer = LayerChoice(self._viewer, "restore_layer", "The image layer to restore")
@@ -155,7 +155,7 @@ class RestoreWidget(QWidget):
         self._runner.started.connect(self._update_buttons)
         self._runner.finished.connect(self._update_buttons)
 
-    # What follows a choice
+    # Updates after a choice
 
     def _on_layer(self) -> None:
         self._axes.follow(self._layer.layer)
@@ -183,7 +183,7 @@ class RestoreWidget(QWidget):
         self._preview.setEnabled(is_ready and not self._runner.is_running)
 
     def _image(self) -> LayerImage | None:
-        """Describe the chosen layer; what is wrong with it goes to the status line."""
+        """Return a snapshot of the chosen layer; errors are shown in the status line."""
         if self._layer.layer is None:
             return None
         try:
@@ -217,7 +217,7 @@ class RestoreWidget(QWidget):
         except OSError as error:
             self._panel.say(f"{folder} cannot hold the results: {error.strerror}; choose another folder", is_error=True)
             return
-        self._previewer.close()  # its network may take the memory that the run needs
+        self._previewer.close()  # its network may use memory that the run needs
         self._live = None
         self._request = RestoreRequest(
             image=image,
@@ -246,7 +246,7 @@ class RestoreWidget(QWidget):
         if isinstance(result, Previewed):
             self._show_preview(result)
             return
-        if self._live is None and self._request is not None:  # an earlier run had finished all but the last rename
+        if self._live is None and self._request is not None:  # an earlier run had only the last rename left
             self._live = LiveResult(self._viewer, self._request, result.opened)
         if self._live is not None:
             self._live.finish(result)
@@ -293,15 +293,15 @@ class RestoreWidget(QWidget):
         height, width = request.rows.stop - request.rows.start, request.columns.stop - request.columns.start
         self._panel.say(f"preview of {height} x {width} pixels of frame {request.t} in {previewed.seconds:.1f} s")
 
-    # The end
+    # Closing
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Offer the models that have been trained meanwhile."""
+        """Update the list with newly trained models."""
         self._model.refresh()
         super().showEvent(event)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Cancel what runs, and wait for it."""
+        """Cancel the run, and wait for its end."""
         self._runner.stop()
         self._previewer.close()
         self._layer.disconnect_viewer()

@@ -1,4 +1,4 @@
-"""What the Restore widget does in its thread: one restoration into a store, and previews. No Qt, no napari."""
+"""Worker of the Restore widget: restoration into a store, and previews; without Qt and napari."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ _PREVIEW_S = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class RestoreRequest:
-    """All values of the widget at the moment of the click.
+    """Values of the widget at the time of the click.
 
     Attributes
     ----------
     image : LayerImage
         The input.
     model : str or Path
-        As `decrappify.load_model` takes it.
+        As for `decrappify.load_model`.
     folder : Path
-        Where the result goes, as ``<layer>-<model>.ome.zarr``, numbered if that is taken.
+        Folder of the result, ``<layer>-<model>.ome.zarr``, numbered if the name is taken.
     first, stop : int
         Frames ``first:stop``.
     channel : int or None
-        The one channel to restore of a layer that has several.
+        The channel to restore of a layer with several.
     device : str
-        As `decrappify.restore` takes it.
+        As for `decrappify.restore`.
     """
 
     image: LayerImage
@@ -63,7 +63,7 @@ class RestoreRequest:
 
 @dataclass(frozen=True)
 class Opened:
-    """Reported when the first plane is in the store: the store is there to look at."""
+    """Report of the first plane in the store, which can then be shown."""
 
     store: Path
     output: Path
@@ -73,7 +73,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class PlaneDone:
-    """Reported for every plane of the result when it can be read."""
+    """Report of a plane of the result that can be read."""
 
     t: int
     c: int
@@ -82,7 +82,7 @@ class PlaneDone:
 
 @dataclass(frozen=True)
 class Restored:
-    """How a restoration ended well."""
+    """Result of a finished restoration."""
 
     output: Path
     opened: Opened
@@ -91,7 +91,7 @@ class Restored:
 
 
 def run_restoration(task: Task, request: RestoreRequest) -> Restored:
-    """Restore into the first free name; an unfinished run of the same input, model and frames is continued."""
+    """Restore into the first free name; an unfinished run of the same input, model and frames is resumed."""
     started = time.monotonic()
     model = load_model(request.model)
     with closing(request.image.movie()) as movie:
@@ -99,7 +99,7 @@ def run_restoration(task: Task, request: RestoreRequest) -> Restored:
             try:
                 restored = _restore(task, request, movie, model, output)
             except OutputExistsError:
-                continue  # finished, or the unfinished run of something else
+                continue  # finished, or an unfinished run of other data
             with closing(restored):
                 n_planes = int(np.prod(restored.shape[:3]))
                 opened = Opened(output, output, model.scale, n_planes)
@@ -138,7 +138,7 @@ def _restore(task: Task, request: RestoreRequest, movie: Movie, model: Model, ou
 
 
 def window_axis(movie: Movie, model: Model) -> str:
-    """Let the slices of a lone stack play time for models that look at several frames."""
+    """Return the axis of the window: Z for a single stack and a model of several frames, else T."""
     n_t, _, n_z = movie.shape[:3]
     return "Z" if model.n_frames > 1 and n_t == 1 and n_z > 1 else "T"
 
@@ -150,7 +150,7 @@ def _outputs(request: RestoreRequest) -> Iterator[Path]:
 
 
 def safe_name(name: str) -> str:
-    """Turn a layer's name into one for a file.
+    """Convert a layer's name to a file name.
 
     >>> safe_name("cells.ome.tif · actin/2")
     'cells-actin-2'
@@ -187,7 +187,7 @@ class PreviewRequest:
 
 @dataclass(frozen=True)
 class Previewed:
-    """A restored region and where it lies."""
+    """A restored region and its position."""
 
     request: PreviewRequest
     pixels: NDArray[Any]
@@ -196,7 +196,7 @@ class Previewed:
 
 
 class Previewer:
-    """Restores regions; keeps model, movie and normalization while layer, model and device stay the same.
+    """Restoration of regions, with model, movie and normalization cached per layer, model and device.
 
     Used from one thread at a time.
     """
@@ -209,7 +209,7 @@ class Previewer:
         self.pixels_per_second = 0.0
 
     def run(self, task: Task, request: PreviewRequest) -> Previewed:
-        """Restore the region, as large a part of its middle as a second allows."""
+        """Restore the middle of the region, as large as possible within a second."""
         preview = self._prepared(task, request)
         rows, columns = middle(request.rows, request.columns, self._affordable())
         started = time.monotonic()
@@ -244,7 +244,7 @@ class Previewer:
 
 
 def middle(rows: slice, columns: slice, pixels: int) -> tuple[slice, slice]:
-    """Cut the middle of a region so that it has no more than `pixels`, at least 32 × 32 where there are as many.
+    """Crop a region to its middle with at most `pixels`, at least 32 × 32 if it is that large.
 
     >>> middle(slice(0, 100), slice(0, 400), 10000)
     (slice(0, 100, None), slice(150, 250, None))

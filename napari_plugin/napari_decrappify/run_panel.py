@@ -1,4 +1,4 @@
-"""Run and Cancel, a progress bar with the time left, and the line that says how it went."""
+"""Panel of a run: run and cancel buttons, progress bar with the time left, and status line."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _ERROR_STYLE = "color: #ff6b6b;"
 
 
 class RunPanel(QWidget):
-    """The controls of one runner; they follow its signals by themselves.
+    """Controls of one runner, updated by its signals.
 
-    The panel says what failed or was cancelled. What to say on success is the widget's to know: `say`.
+    The panel shows errors and cancellation. The widget sets the text on success by `say`.
 
     Parameters
     ----------
     runner : Runner
-        Whose progress and end are shown.
+        Source of progress and outcome.
     name : str
-        Beginning of the objectNames: ``<name>_run``, ``<name>_cancel``, ``<name>_progress``, ``<name>_status``.
+        Prefix of the objectNames: ``<name>_run``, ``<name>_cancel``, ``<name>_progress``, ``<name>_status``.
     text : str
-        On the run button, such as ``"Restore"``.
+        Of the run button, such as ``"Restore"``.
     tooltip : str
         Of the run button.
     cancel_text, cancel_tooltip : str
@@ -61,16 +61,16 @@ class RunPanel(QWidget):
 
     @property
     def text(self) -> str:
-        """What the status line says."""
+        """Text of the status line."""
         return self.status.text()
 
     def say(self, text: str, *, is_error: bool = False) -> None:
-        """Write the status line."""
+        """Set the status line."""
         self.status.setStyleSheet(_ERROR_STYLE if is_error else "")
         self.status.setText(text)
 
     def allow(self, may_run: bool) -> None:
-        """Say whether the choices allow a run; the button is enabled when they do and none is under way."""
+        """Set whether the choices allow a run; the button is enabled if they do and no run is active."""
         self._may_run = may_run
         self.run.setEnabled(may_run and not self._runner.is_running)
 

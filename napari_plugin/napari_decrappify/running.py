@@ -1,8 +1,8 @@
-"""Work in a thread, watched from the GUI: progress, messages, cancelling, and every error as one readable line.
+"""Runner of work in a thread with progress, messages, cancellation, and one-line errors in the GUI.
 
-A thread and a mailbox that a timer empties, rather than napari's generator workers: those swallow RuntimeError (and so
-torch's out-of-memory errors), which leaves a widget busy for ever. Signals come five times a second at most, as each
-repaints the window, which is dear where a canvas is drawn without a graphics card.
+A thread and a queue read by a timer are used instead of napari's generator workers: those suppress RuntimeError (and so
+torch's out-of-memory errors), which leaves a widget busy indefinitely. Signals are emitted at most five times a second,
+since each repaints the window, which is slow without a graphics card.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ _CLOSING_S = 30.0
 
 
 class Runner(QObject):
-    """Runs one piece of work at a time and tells by signals, in the GUI thread, how it goes.
+    """Runner of one piece of work at a time, with signals in the GUI thread.
 
     Every run ends with exactly one of `succeeded`, `failed` and `cancelled`, then `finished`. When the parent widget is
-    taken out of the window, the work is cancelled; when it is destroyed or the application quits, it is waited for too.
+    removed from the window, the work is cancelled; when it is destroyed or the application quits, the end of the work
+    is also awaited.
 
     Parameters
     ----------
     parent : QObject
-        The widget whose work this is.
+        The widget that starts the work.
     """
 
     started = Signal()
     progressed = Signal(object)  # Step
-    reported = Signal(object)  # what the work handed to task.report
-    succeeded = Signal(object)  # what the work returned
+    reported = Signal(object)  # item passed to task.report
+    succeeded = Signal(object)  # return value of the work
     failed = Signal(str)
     cancelled = Signal(str)
     finished = Signal()
@@ -46,7 +47,7 @@ class Runner(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(_POLL_MS)
         self._timer.timeout.connect(self._poll)
-        self._running = running = _Running()  # no Qt object: it outlives the widget
+        self._running = running = _Running()  # not a Qt object: it outlives the widget
         parent.installEventFilter(self)
         parent.destroyed.connect(lambda *_: running.stop())
         application = QCoreApplication.instance()
@@ -55,11 +56,11 @@ class Runner(QObject):
 
     @property
     def is_running(self) -> bool:
-        """Whether a run has not told its end yet."""
+        """Return whether a run has not yet signaled its end."""
         return self._task is not None
 
     def start(self, work: Callable[[Task], Any]) -> None:
-        """Start `work` in a thread; it gets a `Task`. Read all widget values before, it must not."""
+        """Start `work` in a thread with a `Task`; it must not access widgets, so read their values before."""
         if self.is_running:
             raise RuntimeError("a run is already in progress")
         self._task = Task()
@@ -68,7 +69,7 @@ class Runner(QObject):
         self.started.emit()
 
     def cancel(self) -> None:
-        """Ask the work to stop; `cancelled` (or its result, if it was quicker) follows."""
+        """Request the work to stop; `cancelled`, or its result if it was faster, follows."""
         if self._task is not None:
             self._task.cancel.set()
 
@@ -79,7 +80,7 @@ class Runner(QObject):
         self._task = None
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Cancel when napari closes the parent's dock: it neither closes nor destroys the widget in it."""
+        """Cancel when napari closes the parent's dock, which neither closes nor destroys the widget in it."""
         is_change = event is not None and event.type() == QEvent.Type.ParentChange
         if is_change and watched is not None and watched.parent() is None:
             self.cancel()
@@ -89,7 +90,7 @@ class Runner(QObject):
         task = self._task
         if task is None:
             return
-        outcome = task.outcome  # looked at first, so that nothing reported before the end is missed
+        outcome = task.outcome  # read first, so that no report before the end is missed
         step, task.step = task.step, None
         if step is not None:
             self.progressed.emit(step)
@@ -106,7 +107,7 @@ class Runner(QObject):
 
 
 class _Running:
-    """The thread and its task, apart from anything that Qt destroys."""
+    """The thread and its task, independent of objects that Qt destroys."""
 
     def __init__(self) -> None:
         self._task: Task | None = None
@@ -125,7 +126,7 @@ class _Running:
 
 
 def warm_up() -> None:
-    """Import what restores in a thread of its own, so that the first click need not wait for it."""
+    """Import the restoration modules in a separate thread, so that the first click does not wait for them."""
     keep_triton_out()
 
     def load() -> None:

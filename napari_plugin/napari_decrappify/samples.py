@@ -1,4 +1,4 @@
-"""Sample data: a simulated movie with its truth, and a good movie beside a degraded copy."""
+"""Sample data: a simulated movie with its ground truth, and a movie with a degraded copy."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _FRAMES = 24
 
 
 def simulated_movie() -> list[LayerData]:
-    """Give a noisy movie of a cell, as a microscope would record it, and the same without noise."""
+    """Return a noisy movie of a cell, as recorded by a microscope, and the same without noise."""
     sample = simulate("cell", n_frames=_FRAMES, size=_SIZE, seed=0)
     return _layers(sample.noisy, sample.truth)
 
 
 def degraded_copy() -> list[LayerData]:
-    """Give a good movie and a copy that a crappifier made bad: what a model is trained on."""
+    """Return a movie and a crappified copy, as used to train a model."""
     from decrappify.crappify import crappifier_preset, crappify_movie
 
     good = simulate("filaments", n_frames=_FRAMES, size=_SIZE, seed=1).truth
@@ -27,5 +27,5 @@ def degraded_copy() -> list[LayerData]:
 
 
 def _layers(*movies: Movie) -> list[LayerData]:
-    """One layer a movie, the first on top as napari shows them: added last."""
+    """Return one layer per movie, the first added last to be on top in napari."""
     return [layer for movie in reversed(movies) for layer in layers_of([movie])]

@@ -1,4 +1,4 @@
-"""What the widgets remember between sessions: the last choices, and the models used last."""
+"""Persistent settings of the widgets: last choices, and recent models."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _MOST_RECENT = 6
 
 
 def settings() -> QSettings:
-    """Open the file of settings, one per user."""
+    """Open the settings file, one per user."""
     return QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "decrappify", "napari")
 
 
 def remember(widget: QWidget, key: str) -> None:
-    """Give a control the value it had last, and keep each new one.
+    """Restore the last value of a control, and save each new one.
 
     Parameters
     ----------
     widget : QLineEdit, QComboBox, QCheckBox, QSpinBox, QDoubleSpinBox or QSlider
-        A combo box is remembered by its text; a text that is not in it any more is forgotten.
+        A combo box is saved by its text; a text that is no longer in the box is ignored.
     key : str
         Such as ``"restore/device"``.
     """
@@ -49,24 +49,24 @@ def remember(widget: QWidget, key: str) -> None:
 
 
 def keep(key: str, value: Any) -> None:
-    """Keep one value."""
+    """Save one value."""
     settings().setValue(key, value)
 
 
 def recall(key: str, default: str = "") -> str:
-    """Give a kept value as text."""
+    """Return a saved value as text."""
     return str(settings().value(key, default))
 
 
 def recent_models() -> list[Path]:
-    """Model files used last, newest first; files that are gone are left out."""
+    """Return the recent model files, newest first, without files that no longer exist."""
     kept = settings().value(_RECENT) or []
     paths = [Path(text) for text in ([kept] if isinstance(kept, str) else kept)]
     return [path for path in paths if path.is_file()]
 
 
 def add_recent_model(path: Path) -> None:
-    """Put a model file at the head of the recent ones."""
+    """Add a model file as the most recent one."""
     path = Path(path).absolute()
     others = [other for other in recent_models() if other != path]
     settings().setValue(_RECENT, [str(item) for item in [path, *others][:_MOST_RECENT]])
@@ -76,5 +76,5 @@ def _set_number(widget: Any, kept: Any) -> None:
     try:
         number = float(str(kept))
     except ValueError:
-        return  # nothing kept, or a settings file that somebody edited
+        return  # nothing saved, or an edited settings file
     widget.setValue(number if isinstance(widget, QDoubleSpinBox) else round(number))

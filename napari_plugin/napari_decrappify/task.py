@@ -1,4 +1,4 @@
-"""What work in a thread is given: a way to be cancelled, to say how far it is, to hand over what it finds. No Qt."""
+"""Task interface of work in a thread: cancellation, progress and reports; without Qt."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from napari_decrappify.pace import Pace, Step
 
 
 class Cancelled(DecrappifyError):
-    """Raised by work that stops because it was asked to; its text says what is kept."""
+    """The work was cancelled; the message states what is kept."""
 
 
 class Task:
-    """What a piece of work may do from its own thread; it must not touch widgets, layers or the viewer.
+    """Interface of work to the GUI from its own thread, where widgets, layers and the viewer must not be accessed.
 
     Attributes
     ----------
     cancel : threading.Event
-        Set when the work should stop; pass it on to `decrappify`, or look at it often.
+        Set when the work should stop; pass it to `decrappify`, or check it often.
     """
 
     def __init__(self) -> None:
@@ -32,23 +32,23 @@ class Task:
         self.outcome: tuple[str, Any] | None = None
 
     def progress(self, *, total: int, desc: str = "", unit: str = "") -> Bar:
-        """Stand in for ``tqdm`` as the `progress` argument of `decrappify`."""
+        """Create a bar; usable instead of ``tqdm`` as the `progress` argument of `decrappify`."""
         return Bar(self, Pace(total, desc, unit))
 
     def report(self, item: Any) -> None:
-        """Hand something to the GUI thread, which gets it in order by the signal `reported`."""
+        """Send an item to the GUI thread, in order, by the signal `reported`."""
         self.reports.append(item)
 
     def run(self, work: Callable[[Task], Any]) -> None:
-        """Do the work and keep how it ended; no error leaves."""
+        """Run the work and record its outcome; exceptions are captured, not raised."""
         try:
             self.outcome = ("succeeded", work(self))
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the widget must hear of it
+        except BaseException as error:  # noqa: BLE001 - any error must be reported to the widget
             self.outcome = ("cancelled", str(error)) if _is_cancellation(error) else ("failed", log_error(error))
 
 
 class Bar:
-    """The part of a tqdm bar that `decrappify` uses."""
+    """Subset of the tqdm interface used by `decrappify`."""
 
     def __init__(self, task: Task, pace: Pace) -> None:
         self._task, self._pace = task, pace
@@ -59,7 +59,7 @@ class Bar:
         self._task.step = self._pace.add(n)
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is nothing to close."""
 
 
 def _is_cancellation(error: BaseException) -> bool:

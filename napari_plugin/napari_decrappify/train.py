@@ -1,4 +1,4 @@
-"""The Train widget: good images, a crappifier with a live preview, minutes to spend, and curves that follow the run."""
+"""Train widget: training images, a crappifier with live preview, training time, and curves of the run."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ _RESTORED, _DEGRADED, _LOSS = "#4fc3f7", "#9e9e9e", "#ffb74d"
 
 
 class TrainWidget(QWidget):
-    """Train a model on good images that a crappifier makes bad.
+    """Widget to train a model on images degraded by a crappifier.
 
     Parameters
     ----------
     napari_viewer : napari.Viewer
-        Given by napari, by this name; its layers are offered.
+        Passed by napari, by this name; source of the layers.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -77,7 +77,7 @@ class TrainWidget(QWidget):
         self._on_source()
         warm_up()
 
-    # The controls
+    # Controls
 
     def _make_controls(self) -> None:
         self._source = named(QComboBox(), "train_source", "Where the good images are")
@@ -216,7 +216,7 @@ class TrainWidget(QWidget):
         self._viewer.dims.events.current_step.connect(self._schedule_preview)
         self._schedule_preview()
 
-    # What follows a choice
+    # Updates after a choice
 
     def _on_source(self) -> None:
         self._where.setCurrentIndex(self._source.currentIndex())
@@ -231,7 +231,7 @@ class TrainWidget(QWidget):
         if folder:
             box.setText(folder)
 
-    # The preview of the crappifier
+    # Preview of the crappifier
 
     def _on_live(self, is_on: bool) -> None:
         if is_on:
@@ -333,10 +333,10 @@ class TrainWidget(QWidget):
             f"{trained.model} is in the Restore list"
         )
 
-    # The end
+    # Closing
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Stop what runs, and wait for it."""
+        """Stop the run, and wait for its end."""
         self._preview_timer.stop()
         for runner in (self._runner, self._preview_runner):
             runner.stop()

@@ -1,4 +1,4 @@
-"""What the Train widget does in its thread: measure the speed, plan the steps for the minutes given, train."""
+"""Worker of the Train widget: measures the speed, plans the steps for the training time, and trains."""
 
 from __future__ import annotations
 
@@ -31,37 +31,37 @@ NETWORKS = ("small", "base", "large")
 Patch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 _WARM_UP_STEPS = 8
-_SLOW_STEPS = 3  # the first ones, in which torch sets itself up
+_SLOW_STEPS = 3  # the first ones, in which torch initializes
 _FEWEST_STEPS = 10
 _MOST_VALIDATIONS = 40
 _SHARE_OF_VALIDATION = 0.25
-_LATEST = 1.5  # of the time given: other programs may slow the run down after its speed was measured
+_LATEST = 1.5  # of the training time: other programs may slow the run down after its speed was measured
 _PATCH = 64
 _NAMES_TRIED = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainRequest:
-    """All values of the widget at the moment of the click.
+    """Values of the widget at the time of the click.
 
     Attributes
     ----------
     images : tuple of LayerImage
-        Layers to learn from; empty where `source` is given.
+        Training layers; empty if `source` is set.
     source : Path or None
-        A folder of movies, or of pictures that are the frames of one.
+        A folder of movies, or of images that are the frames of one.
     crappifier : Crappifier
-        How good images are made bad; its scale is that of the model.
+        Degradation of the images; its scale is that of the model.
     n_frames : int
         Frames in a window.
     minutes : float
-        Time to spend.
+        Training time.
     network, device : str
         As for `decrappify.TrainingConfig`.
     name : str
         Name of the model.
     folder : Path
-        Gets a run folder of that name, numbered if that is taken.
+        Parent of the run folder of that name, numbered if the name is taken.
     """
 
     images: tuple[LayerImage, ...]
@@ -77,7 +77,7 @@ class TrainRequest:
 
 @dataclass(frozen=True)
 class Validated:
-    """Reported after each validation.
+    """Report of a validation.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Validated:
 
 @dataclass(frozen=True)
 class Trained:
-    """How a run ended well."""
+    """Result of a finished run."""
 
     model: Path
     steps: int
@@ -106,14 +106,14 @@ class Trained:
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds that one step and one validation take."""
+    """Seconds per step and per validation."""
 
     step: float
     validation: float
 
 
 def run_training(task: Task, request: TrainRequest) -> Trained:
-    """Train for the minutes given; a cancelled run ends early with the best model so far."""
+    """Train for the requested minutes; a cancelled run ends early with the best model so far."""
     from decrappify import RunOptions, train
 
     started = time.monotonic()
@@ -141,12 +141,12 @@ def run_training(task: Task, request: TrainRequest) -> Trained:
 
 
 def measure_speed(movies: list[Movie], request: TrainRequest, config: TrainingConfig, stop: threading.Event) -> Speed:
-    """Train for a few steps and forget the result.
+    """Measure the speed in a few training steps, and discard the result.
 
     Raises
     ------
     Cancelled
-        If `stop` is set meanwhile; there is nothing to keep yet.
+        If `stop` is set; nothing is kept yet.
     """
     from decrappify import RunOptions, train
 
@@ -165,7 +165,7 @@ def measure_speed(movies: list[Movie], request: TrainRequest, config: TrainingCo
 
 
 def planned(config: TrainingConfig, speed: Speed, seconds: float) -> TrainingConfig:
-    """Choose the number of steps, and of validations, that fill `seconds`.
+    """Compute the number of steps, and of validations, for `seconds`.
 
     >>> from decrappify import TrainingConfig
     >>> plan = planned(TrainingConfig(), Speed(step=0.1, validation=1.0), 60)
@@ -180,12 +180,12 @@ def planned(config: TrainingConfig, speed: Speed, seconds: float) -> TrainingCon
 
 
 def movies_in(folder: Path) -> list[Movie]:
-    """Open the movies and images of a folder, or the one movie that its files are.
+    """Open the movies and images of a folder, or the one movie of its files.
 
     Raises
     ------
     InputError
-        If there is no such folder, or it holds no images.
+        If the folder does not exist, or contains no images.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; choose one that holds good images")
@@ -193,7 +193,7 @@ def movies_in(folder: Path) -> list[Movie]:
 
 
 def most_structured(patches: Sequence[Patch]) -> int:
-    """Index of the patch whose target varies most, so that an empty corner is not what is shown.
+    """Return the index of the patch whose target varies most, to avoid showing an empty region.
 
     >>> flat, steep = np.zeros((4, 4)), np.arange(16.0).reshape(4, 4)
     >>> most_structured([(flat, flat, flat), (flat, flat, steep)])
@@ -203,7 +203,7 @@ def most_structured(patches: Sequence[Patch]) -> int:
 
 
 class _Stopwatch:
-    """Stands in for a progress bar, and notes when it is moved."""
+    """Replacement for a progress bar that records the time of each update."""
 
     def __init__(self) -> None:
         self.ticks: list[float] = []
@@ -215,11 +215,11 @@ class _Stopwatch:
         self.ticks.append(time.monotonic())
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is nothing to close."""
 
 
 class _Watch:
-    """Hands what happens in a run on to the task, and stops the run that takes far too long."""
+    """Observer of a run that reports to the task, and stops a run that takes far too long."""
 
     def __init__(self, task: Task, folder: Path, latest: float) -> None:
         self._task, self._folder, self._latest = task, folder, latest
@@ -246,7 +246,7 @@ def read_log(path: Path) -> tuple[dict[str, float], ...]:
 
 
 def _open(request: TrainRequest) -> Iterator[Movie]:
-    """Open one movie after the other, so that those before a damaged one can be closed."""
+    """Iterate over the opened movies, so that those before a damaged one can be closed."""
     if request.source is not None:
         return iter(movies_in(request.source))
     if not request.images:

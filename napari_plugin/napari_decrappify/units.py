@@ -1,4 +1,4 @@
-"""Units of layers: names of napari's units, and factors between them."""
+"""Names of napari's units, and factors between them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def unit_names(units: Sequence[Any] | None, count: int) -> list[str]:
-    """Give the names of a layer's units, ``"pixel"`` where there is none.
+    """Return the names of a layer's units, ``"pixel"`` if missing.
 
     >>> unit_names(None, 2), unit_names(["second", "um", "um"], 3)
     (['pixel', 'pixel'], ['second', 'um', 'um'])
@@ -20,7 +20,7 @@ def unit_names(units: Sequence[Any] | None, count: int) -> list[str]:
 
 @cache
 def factor_to(unit: str, target: str) -> float | None:
-    """Multiply by this to get from `unit` to `target`; None between different kinds, such as pixels and lengths.
+    """Return the factor from `unit` to `target`; None between different kinds, such as pixels and lengths.
 
     >>> factor_to("nanometer", "micrometer"), factor_to("pixel", "micrometer")
     (0.001, None)

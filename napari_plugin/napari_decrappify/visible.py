@@ -1,4 +1,4 @@
-"""Which part of a layer the canvas shows."""
+"""Visible region and current position of a layer on the canvas."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from napari_decrappify.layers import LayerImage
 
 
 def visible_region(layer: Any, image: LayerImage) -> tuple[slice, slice]:
-    """Rows and columns of the layer (finest level) that are on the canvas; the whole frame if none is.
+    """Return the visible rows and columns of the layer (finest level); the whole frame if none is visible.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def visible_region(layer: Any, image: LayerImage) -> tuple[slice, slice]:
     image : LayerImage
         The same layer.
     """
-    corners = np.asarray(layer.corner_pixels, dtype=float)  # both within
+    corners = np.asarray(layer.corner_pixels, dtype=float)  # both inclusive
     corners[1] += 1
     if layer.multiscale:
         corners = corners * np.asarray(layer.downsample_factors[layer.data_level])
@@ -35,12 +35,11 @@ def visible_region(layer: Any, image: LayerImage) -> tuple[slice, slice]:
 
 
 def current_position(viewer: Any, layer: Any, axes: str) -> dict[str, int]:
-    """Where the sliders stand on each axis of a layer, in its pixels; clipped to the layer.
+    """Return the position of the sliders on each axis of a layer, in its pixels, clipped to the layer.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Whose sliders.
     layer : napari.layers.Image
         The layer.
     axes : str

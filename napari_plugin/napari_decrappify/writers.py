@@ -18,7 +18,7 @@ _COLOURS |= {"yellow": "FFFF00", "gray": "FFFFFF"}
 
 
 def write_images(path: str, layer_data: list[LayerData]) -> list[str]:
-    """Write image layers of one shape as the channels of one movie. An existing file is never replaced.
+    """Write image layers of one shape as the channels of one movie; an existing file is never replaced.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def _together(images: list[LayerImage], movies: list[Movie]) -> Movie:
 
 
 class _Channels:
-    """Movies of one channel each as one."""
+    """Movie of several movies of one channel each."""
 
     def __init__(self, movies: list[Movie]) -> None:
         n_t, _, *rest = movies[0].shape
@@ -78,11 +78,11 @@ class _Channels:
         return self._movies[c].region(t, 0, z, rows, columns)
 
     def close(self) -> None:
-        """Do nothing: the movies belong to whoever made them."""
+        """Do nothing: the caller closes the movies."""
 
 
 def _color(image: LayerImage) -> str | None:
-    """Give the colour of a layer's colormap as RRGGBB; None for grey and for maps of many colours."""
+    """Return the color of a layer's colormap as RRGGBB; None for gray and for maps of several colors."""
     colormap = image.attributes.get("colormap")
     name = str(colormap.get("name") if isinstance(colormap, Mapping) else getattr(colormap, "name", colormap))
     if name in _COLOURS:

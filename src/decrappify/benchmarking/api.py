@@ -52,17 +52,17 @@ def benchmark(
     """Compare models, other methods and baselines on paired data.
 
     Every channel of every pair is scored in the gray levels of the source: one data range D for a movie, without
-    rescaling of results except where the name of a metric states it. Results are computed as float32, before any
-    rounding. Memory does not grow with the length of a movie: frames are read one by one, results larger than an eighth
-    of the free memory are kept on disk, and MS-SSIM, MicroSSIM, foreground SSIM, FRC and spectra use at most 16 frames
-    spread over it (and 2048 × 2048 pixels of each), as the report states.
+    rescaling of results unless the name of a metric states it. Results are computed as float32, before any rounding.
+    Memory does not grow with the length of a movie: frames are read one by one, results larger than an eighth of the
+    free memory are kept on disk, and MS-SSIM, MicroSSIM, foreground SSIM, FRC and spectra use at most 16 frames spread
+    over it (and 2048 × 2048 pixels of each), as the report states.
 
     Parameters
     ----------
     methods : Model, name, path, or mapping
-        What is compared: one model, or a mapping from names to models and callables ``movie -> movie`` (or array).
+        Methods to compare: one model, or a mapping from names to models and callables ``movie -> movie`` (or array).
     pairs : folder, tuple or list
-        A folder holding ``low/`` and ``high/``, two folders (see `folder_as`), (source, reference), or a list of such
+        A folder with ``low/`` and ``high/``, two folders (see `folder_as`), (source, reference), or a list of such
         pairs of paths, movies or arrays; None as reference is data without one. Pairs with the same reference count as
         one field of view.
     baselines : sequence of str
@@ -221,7 +221,7 @@ def _record(ground: Ground, halves: Halves | None) -> ViewRecord:
 
 
 def _warn_of_levels(report: Report) -> None:
-    """Warn if the gray levels of source and reference differ so much that PSNR and SSIM measure only that."""
+    """Warn if PSNR and SSIM measure only the difference between the gray levels of source and reference."""
     if report.settings["levels"] == "fit" or INPUT not in report.names:
         return
     for view in report.views:

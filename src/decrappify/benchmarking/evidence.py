@@ -22,13 +22,13 @@ class Evidence:
     Attributes
     ----------
     t : int
-        The frame shown.
+        The displayed frame.
     rows, columns : slice
-        The shown part of it: at most 384 × 384 pixels, where the contrast is highest.
+        The displayed part of it: at most 384 × 384 pixels with the highest contrast.
     row : int or None
         The row of the kymographs; None for stills.
     crops, kymographs : dict of str to ndarray
-        Per method, and the reference's: float32 (Y, X), and (T, X).
+        Per method, and of the reference: float32 (Y, X), and (T, X).
     brightness : dict of str to ndarray
         Mean gray level of every frame, (T,).
     """

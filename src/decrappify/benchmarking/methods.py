@@ -175,11 +175,11 @@ def _noise(movie: Movie) -> float:
 
 
 def _non_local_means(sigma: float) -> Callable[[Array], Array]:
-    """Buades et al. 2005, with the settings that scikit-image's own example recommends for a known sigma."""
+    """Return non-local means (Buades et al. 2005) with the settings of scikit-image's example for a known sigma."""
     from skimage.restoration import denoise_nl_means
 
     def restored(frame: Array) -> Array:
-        # In units of sigma and about 0: the distances of patches would lose digits at large offsets.
+        # In units of sigma and around 0: the distances of patches would lose digits at large offsets.
         mean = frame.mean()
         units = (frame - mean) / sigma
         smooth = denoise_nl_means(units, patch_size=5, patch_distance=6, h=0.8, sigma=1.0, fast_mode=True)
@@ -189,7 +189,7 @@ def _non_local_means(sigma: float) -> Callable[[Array], Array]:
 
 
 def _total_variation(sigma: float) -> Callable[[Array], Array]:
-    """Rudin, Osher and Fatemi 1992, with the weight whose residual has the standard deviation of the noise."""
+    """Return total variation (Rudin et al. 1992) with the weight whose residual has the noise's standard deviation."""
     from skimage.restoration import denoise_tv_chambolle
 
     def restored(frame: Array) -> Array:
@@ -249,7 +249,7 @@ def _callable_run(name: str, function: Callable[[Movie], Any]) -> Callable[[Pair
 
 
 def _like(array: Array, pair: Pair) -> Movie:
-    """Return an array as a movie like the source: a (Z, Y, X) stack stays a stack."""
+    """Return an array as a movie like the source: a (Z, Y, X) stack remains a stack."""
     is_stack = array.ndim == 3 and pair.source.shape[0] == 1 and pair.source.shape[2] == len(array) > 1
     return pair.source.derived(ArraySource(array, "ZYX" if is_stack else "TYX" if array.ndim == 3 else None))
 

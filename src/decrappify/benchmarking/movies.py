@@ -1,4 +1,4 @@
-"""Movies computed frame by frame from other movies, so that no baseline holds a whole movie in memory."""
+"""Movies computed frame by frame from other movies, so that no baseline needs a whole movie in memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ComputedSource:
         return self._last[1][rows, columns]
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing: there is nothing to release."""
 
 
 def mapped(movie: Movie, function: Callable[[Array], Array], scale: int = 1) -> Movie:

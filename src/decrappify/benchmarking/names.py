@@ -1,4 +1,4 @@
-"""Names of compared models: those on their cards, with as much of the path as makes them unique."""
+"""Unique names of compared models, from their cards and paths."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from decrappify.model import find_model, read_card, shipped_models
 def unique_names(models: Sequence[str]) -> dict[str, str]:
     """Return a unique name for each of several shipped models or model files, in their order.
 
-    A shipped model has its own name, a file the name on its card. Names that occur twice are extended by the file's
+    A shipped model keeps its name, a file has the name on its card. Names that occur twice are extended by the file's
     name and as many of its parent folders as are needed, such as ``mine (run_a/model)``.
 
     Raises

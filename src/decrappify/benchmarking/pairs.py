@@ -34,7 +34,7 @@ class Pair:
     scale : int
         Whole factor between the two grids; 1 without reference.
     fit_levels : bool
-        Whether every result is fitted to the gray levels of the reference, which differ from those of the source.
+        Whether every result is fitted to the gray levels of the reference, if they differ from those of the source.
     """
 
     name: str
@@ -87,12 +87,12 @@ class View:
 
     @property
     def source(self) -> Movie:
-        """The degraded channel."""
+        """Degraded channel."""
         return self.of(self.pair.source)
 
     @property
     def reference(self) -> Movie | None:
-        """The channel of the reference."""
+        """Channel of the reference."""
         return None if self.pair.reference is None else self.of(self.pair.reference)
 
 
@@ -104,7 +104,7 @@ def checked_pairs(given: Any, *, fit_levels: bool = False, folder_as: str = "aut
     Raises
     ------
     InputError
-        If there are none, or a pair's shapes do not fit each other.
+        If there are none, or the shapes of a pair do not match.
     """
     if isinstance(given, list) and given and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in given):
         movies, fields = [], []

@@ -42,10 +42,10 @@ class Ground:
     Attributes
     ----------
     frames : tuple of int
-        The frames for MS-SSIM, MicroSSIM, foreground SSIM, FRC and spectra: all, or 16 spread over the movie, fewer of
-        large frames.
+        Frames for MS-SSIM, MicroSSIM, foreground SSIM, FRC and spectra: all, or 16 spread over the movie, fewer if they
+        are large.
     rows, columns : slice
-        The used part of these frames: all, or the 2048 pixels in the middle.
+        The used part of these frames: all, or 2048 pixels in the middle.
     data_range : float
         D in gray levels.
     threshold, background : float or None
@@ -83,7 +83,7 @@ class Score:
     Attributes
     ----------
     values : dict of str to float or None
-        Key to value; None where a metric does not apply.
+        Key to value; None if a metric does not apply.
     """
 
     values: dict[str, float | None]
@@ -130,8 +130,7 @@ def score(ground: Ground, raw: Movie) -> tuple[Score, Movie]:
     Returns
     -------
     tuple of Score and Movie
-        The score without what is known only after all views (`Score.add`), and the movie on the gray levels of the
-        reference.
+        The score without metrics that need all views (`Score.add`), and the movie on the gray levels of the reference.
     """
     view = ground.view
     restored, slope = on_levels(raw, view)
@@ -158,7 +157,7 @@ def score(ground: Ground, raw: Movie) -> tuple[Score, Movie]:
 
 
 def on_levels(movie: Movie, view: View) -> tuple[Movie, float | None]:
-    """Map a movie to the gray levels of the reference by one affine fit if the pair asks for it.
+    """Map a movie to the gray levels of the reference by one affine fit if ``pair.fit_levels`` is set.
 
     Returns
     -------
@@ -224,7 +223,7 @@ def _micro_terms(pairs: list[tuple[Array, Array]], ground: Ground) -> SSIMTerms:
     for r, g in pairs:
         terms = SSIMTerms.of((r - low) / width, (g - high) / width)
         step = -(-terms.covariance.size * len(pairs) // _WINDOWS)
-        while step > 1 and np.gcd(step, terms.covariance.shape[1]) > 1:  # so that every column is visited
+        while step > 1 and np.gcd(step, terms.covariance.shape[1]) > 1:  # so that every column is sampled
             step += 1
         several.append(terms.picked(np.arange(0, terms.covariance.size, step)))
     return SSIMTerms.joined(several)

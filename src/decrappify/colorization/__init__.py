@@ -1,4 +1,4 @@
-"""Colour for grey photographs and films: the network gives the chroma, the original keeps its luma."""
+"""Colorization of gray photographs and films: the network predicts the chroma, the original keeps its luma."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""colorize(): a picture, a folder of pictures, a film or an array, in one call."""
+"""`colorize`: color an image, a folder of images, a film or an array."""
 
 from __future__ import annotations
 
@@ -55,43 +55,43 @@ def colorize(
     progress: Progress | bool | None = None,
     cancel: threading.Event | None = None,
 ) -> Array | Path:
-    """Colour a grey photograph, a folder of them, a film or an array.
+    """Color a gray photograph, a folder of them, a film or an array.
 
-    The network gives the chroma; the luma stays that of the original, at full resolution. Every file that is written
-    says in its metadata that an AI coloured it, by which model and how.
+    The network predicts the chroma; the luma remains that of the original, at full resolution. The metadata of each
+    output file state that the colors are from an AI, the model and its settings.
 
     Parameters
     ----------
     source : path or ndarray
         A PNG, JPEG, BMP or TIFF file, a folder of those, a film, or an array (Y, X) or (Y, X, 3) of uint8 or uint16.
     output : path, optional
-        A .png, .jpg or .tif file for a picture, a folder for a folder, a film for a film; not for an array. Without
-        it a picture is returned as an array.
+        A .png, .jpg or .tif file for an image, a folder for a folder, a film for a film; not for an array. Without it
+        an image is returned as an array.
     preset : {"artistic", "stable", "video", "own"}, optional
-        Sets the default render factor, and finds a shipped model where none is given. By default that of the model,
+        Sets the default render factor, and selects a shipped model if `model` is missing. By default that of the model,
         or ``"artistic"`` without one.
     model : Model, name or path, optional
         A colorization model: a decrappify model file or published weights such as ``"ColorizeArtistic_gen.pth"``.
     render_factor : int or "auto", optional
-        The network sees a square of ``16 * render_factor`` pixels: lower for more colour and old, blurred pictures,
-        higher for steadier, duller colour. By default that of the preset; ``"auto"`` goes by each picture's size.
+        The network input is a square of ``16 * render_factor`` pixels: lower for more color and old, blurred images,
+        higher for steadier, duller color. By default that of the preset; ``"auto"`` depends on each image's size.
     watermark : bool
-        Write "AI-coloured" into the pictures' lower left corner.
+        Write "AI-coloured" into the lower left corner of the images.
     device, precision, backend : str
         As for `restore`.
     batch_size : int, optional
-        Pictures or frames that go through the network together.
+        Images or frames per forward pass.
     steady : float
-        For films, 0 (off) to less than 1: weight of the colours of the frames before, against flicker. The colours of
-        what moves then trail by about ``steady / (1 - steady)`` frames.
+        For films, 0 (off) to less than 1: weight of the colors of earlier frames, against flicker. The colors of moving
+        objects then trail by about ``steady / (1 - steady)`` frames.
     damaged : {"error", "skip", "keep"}
-        For films, frames that are missing or not whole: refuse the film and state which they are, leave them out, or
-        color those that are not whole as they are decoded. The sound stays in step, and the result's comment states
-        what is missing. In a folder, pictures that cannot be read are named in the error at the end.
+        For films, frames that are missing or incomplete: raise an error that lists them, leave them out, or color
+        incomplete ones as decoded. The sound stays synchronous, and the comment of the result states what is missing.
+        In a folder, images that cannot be read are listed in the error at the end.
     overwrite : bool
-        Whether `output`, or pictures in that folder, may be replaced.
+        Whether `output`, or images in that folder, may be replaced.
     resume : bool
-        Whether a folder or film goes on where an earlier run was stopped.
+        Whether an unfinished run of a folder or film is resumed.
     progress : callable, optional
         Such as ``tqdm.tqdm``.
     cancel : threading.Event, optional
@@ -100,18 +100,18 @@ def colorize(
     Returns
     -------
     ndarray or Path
-        ``(Y, X, 3)`` of the source's dtype for an array, or a picture without `output`; else the path of `output`.
+        ``(Y, X, 3)`` of the source's dtype for an array, or an image without `output`; else the path of `output`.
 
     Raises
     ------
     InputError
         If source, model or a setting cannot be used.
     MissingFileError, FormatError, ModelFileError
-        If a file is not there, or is not what its name says.
+        If a file does not exist, or its content does not match its name.
     OutputExistsError, OutputError
-        If the output exists and is not to be replaced, or cannot be written.
+        If the output exists and `overwrite` is False, or cannot be written.
     DeviceMemoryError
-        If the memory is too small; the message says which render factor fits.
+        If memory is insufficient; the message states which render factor fits.
 
     Examples
     --------
@@ -154,8 +154,8 @@ def colorize(
 
 
 def _kind(path: Path) -> str:
-    """Tell what a path holds: "picture", "folder" or "film"."""
-    if path.suffix.lower() in _MORE_FILMS and path.is_file():  # no movies to restore, but ffmpeg reads them
+    """Return the kind of a path: "picture", "folder" or "film"."""
+    if path.suffix.lower() in _MORE_FILMS and path.is_file():  # not movies to restore, but ffmpeg reads them
         return "film"
     form = format_of(path)
     kinds = {"picture": "picture", "TIFF": "picture", "folder": "folder", "video": "film"}
@@ -165,7 +165,7 @@ def _kind(path: Path) -> str:
 
 
 def _check_target(kind: str, path: Path | None, target: Path | None, *, overwrite: bool) -> None:
-    """Refuse an output that does not fit the source, before a model is loaded."""
+    """Raise if the output does not fit the source, before a model is loaded."""
     if path is None and target is not None:
         raise InputError("an array is coloured into an array; leave output out, or give a picture file as source")
     if kind in ("folder", "film") and target is None:

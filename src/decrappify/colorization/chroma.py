@@ -1,4 +1,4 @@
-"""Luma of one picture with the chroma of another: OpenCV's integer YUV, bit for bit."""
+"""Luma of one image with the chroma of another: OpenCV's integer YUV, bit for bit."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from decrappify.crappify.color import luma
 from decrappify.errors import InputError
 from decrappify.movie import Array
 
-_BAND_PIXELS = 1 << 20  # worked on at once: a dozen int32 planes of it stay below 64 MB, however large the scan
+_BAND_PIXELS = 1 << 20  # processed at once: a dozen int32 planes of it stay below 64 MB, however large the scan
 _HALF = 8192  # of the 14 bits after the point
 
 
 def gray_of(picture: Array) -> Array:
-    """Grey of a colour picture, as Pillow's mode ``L`` has it.
+    """Compute the gray levels of a color image, as Pillow's mode ``L`` does.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def gray_of(picture: Array) -> Array:
 
 
 def luma_of(picture: Array) -> Array:
-    """Y of OpenCV's YUV: (..., 3) uint8 or uint16 to (...) int32 in the same grey levels.
+    """Compute Y of OpenCV's YUV: (..., 3) uint8 or uint16 to (...) int32 in the same gray levels.
 
     >>> luma_of(np.array([0, 255, 0], np.uint8)).item()
     150
@@ -43,18 +43,18 @@ def luma_of(picture: Array) -> Array:
 
 
 def merge_luma(original: Array, colour: Array) -> Array:
-    """Give the original's luma the chroma of a coloured version of it.
+    """Combine the luma of the original with the chroma of a colored version of it.
 
     All arithmetic is that of OpenCV's ``COLOR_RGB2YUV`` and ``COLOR_YUV2RGB`` on uint8, to the last bit. A 16-bit
-    original keeps its 16-bit luma: the 8-bit chroma is multiplied by 257 and added to it by the same formula. Where
-    the sum leaves the range of the dtype it is clipped, and only there the luma differs by more than rounding.
+    original keeps its 16-bit luma: the 8-bit chroma is multiplied by 257 and added to it by the same formula. A sum
+    beyond the range of the dtype is clipped; only there the luma differs by more than rounding.
 
     Parameters
     ----------
     original : ndarray of uint8 or uint16, (Y, X, 3)
-        Red, green, blue; gives the luma.
+        Red, green, blue; source of the luma.
     colour : ndarray of uint8, (Y, X, 3)
-        Red, green, blue; gives the chroma.
+        Red, green, blue; source of the chroma.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def _merge_band(original: Array, colour: Array, merged: Array) -> None:
 
 
 def _chroma(factor: int, channel: Array, luma: Array) -> Array:
-    """U - 128 or V - 128 of 8-bit colours."""
+    """Compute U - 128 or V - 128 of 8-bit colors."""
     shifted: Array = np.clip(_descale(factor * (channel.astype(np.int32) - luma) + (128 << 14)), 0, 255)
     return shifted - 128
 

@@ -1,4 +1,4 @@
-"""The colorizer: grey squares through the network, and their chroma back onto the pictures."""
+"""Colorizer: predicts the chroma of gray squares with the network and merges it with the images."""
 
 from __future__ import annotations
 
@@ -35,44 +35,44 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SHARE_OF_FREE_MEMORY = 0.5
-# Less than restoration asks for: what is left of the answer is chroma in 8 bits. With the fixed weights of the parity
+# Lower than for restoration: only the chroma of the prediction is used, in 8 bits. With the fixed weights of the parity
 # tests bfloat16 agrees to 47 dB, which moves the result by half a level on average.
 _MIN_AGREEMENT_DB = 40.0
 
 
 class ColorizationCancelled(DecrappifyError):
-    """The run was cancelled; finished pictures are kept and the same call goes on."""
+    """The run was cancelled; finished images are kept, and the same call resumes."""
 
 
 class Colorizer:
-    """Colours pictures with a colorization model, as DeOldify does.
+    """Coloring of images with a colorization model, as in DeOldify.
 
-    A picture is squeezed into a square of ``16 * render_factor`` pixels, made grey and shown to the network. The
-    chroma of the network's answer, stretched back, joins the luma of the original at its full resolution.
+    An image is resized to a square of ``16 * render_factor`` pixels and converted to gray for the network. The chroma
+    of the prediction, resized back, is merged with the luma of the original at its full resolution.
 
     Parameters
     ----------
     model : Model
         A colorization model: card task ``"colorization"``, 3 channels in and out. Its network is copied.
     render_factor : int or "auto", optional
-        By default that of the preset. ``"auto"`` chooses for each picture, see `automatic_render_factor`, never more
-        than fits into half of the memory free at the start, and goes on with a smaller one where memory runs out.
+        By default that of the preset. ``"auto"`` chooses one per image, see `automatic_render_factor`, never more than
+        fits into half of the memory free at the start, and continues with a smaller one if memory runs out.
     device, precision, backend : str
         As for `InferenceNetwork`.
     preset : str, optional
-        Gives default and range of the render factor; the model's own by default.
+        Sets default and range of the render factor; by default the preset of the model.
 
     Attributes
     ----------
     render_factor : int or "auto"
-        As asked for; a result's own is the side of its square / 16.
+        As requested; that of a result is the side of its square / 16.
     preset : ColorizationPreset
         The preset in use.
 
     Raises
     ------
     InputError
-        If the model is no colorization model, or a setting is unknown.
+        If the model is not a colorization model, or a setting is unknown.
 
     Examples
     --------
@@ -113,30 +113,30 @@ class Colorizer:
             for values in (statistics.mean, statistics.std)
         )
         self._largest = self._largest_that_fits()
-        self._together = sys.maxsize  # pictures that go through the network at once
+        self._together = sys.maxsize  # images per forward pass
 
     def __call__(self, picture: Array) -> Array:
-        """Colour one picture: (Y, X) or (Y, X, 3), uint8 or uint16, to (Y, X, 3) of the same dtype."""
+        """Color one image: (Y, X) or (Y, X, 3), uint8 or uint16, to (Y, X, 3) of the same dtype."""
         rgb = as_rgb(picture)
         return self.finish(rgb, self.color_of([rgb])[0])
 
     def color_of(self, pictures: Sequence[Array]) -> list[Array]:
-        """Ask the network for the colours of some pictures.
+        """Predict the colors of some images.
 
         Parameters
         ----------
         pictures : sequence of ndarray of uint8 or uint16, (Y, X, 3)
-            Of any sizes; go through the network together as far as memory allows.
+            Of any sizes; predicted in one forward pass as far as memory allows.
 
         Returns
         -------
         list of ndarray of uint8, (16 * render_factor, 16 * render_factor, 3)
-            Squeezed and coloured, for `finish`.
+            Resized and colored, for `finish`.
 
         Raises
         ------
         DeviceMemoryError
-            If memory runs out, and the render factor is not the colorizer's to choose.
+            If memory runs out, and `render_factor` is not ``"auto"``.
         """
         factors = [self.render_factor_for(picture.shape[:2]) for picture in pictures]
         squares: dict[int, Array] = {}
@@ -146,22 +146,22 @@ class Colorizer:
         return [squares[index] for index in range(len(pictures))]
 
     def finish(self, picture: Array, square: Array) -> Array:
-        """Stretch a square of `color_of` over its picture: (Y, X, 3) uint8 or uint16 to the same, luma kept."""
+        """Resize a square of `color_of` to its image and merge: (Y, X, 3) uint8 or uint16 to the same, luma kept."""
         return merge_luma(picture, _resized(square, picture.shape[:2]))
 
     def render_factor_for(self, frame_shape: tuple[int, ...]) -> int:
-        """Render factor that a picture of (Y, X) pixels gets."""
+        """Return the render factor for an image of (Y, X) pixels."""
         if isinstance(self.render_factor, int):
             return self.render_factor
         return min(automatic_render_factor((frame_shape[0], frame_shape[1]), self.preset), self._largest)
 
     def statement(self, render_factor: int) -> str:
-        """One line for the metadata of a result: that, by what and how it was coloured.
+        """Return one line for the metadata of a result: that it was colored, the model and the settings.
 
         Parameters
         ----------
         render_factor : int
-            The one really used: ``len(square) // 16``.
+            The one used: ``len(square) // 16``.
         """
         return f"{self.identity}, render_factor {render_factor}"
 
@@ -178,12 +178,12 @@ class Colorizer:
             except (MemoryError, RuntimeError, OSError) as error:
                 if not is_out_of_memory(error):
                     raise
-                reason = error.with_traceback(None)  # whose frames would keep the tensors
+                reason = error.with_traceback(None)  # its frames would keep the tensors
             self._use_less_memory(len(group), factor, reason)
         return squares
 
     def _use_less_memory(self, together: int, factor: int, reason: BaseException) -> None:
-        """Let fewer pictures go through the network at once, or else show it smaller squares, where that is allowed."""
+        """Reduce the images per forward pass, or else the size of the squares, if allowed."""
         device = self.network.device
         if device.type == "cuda":
             torch.cuda.empty_cache()
@@ -211,7 +211,7 @@ class Colorizer:
         return list(levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
     def _check_memory(self, pixels: int) -> None:
-        """Stop before the system would stop the whole program, as it does where main memory is short."""
+        """Raise before the system would kill the process, as it does if main memory is short."""
         device = self.network.device
         if device.type != "cuda" and self.network.bytes_per_pixel * pixels > free_memory(device):
             raise MemoryError("not enough memory")
@@ -229,7 +229,7 @@ class Colorizer:
 
 
 def _statistics(model: Model) -> ChannelStatistics:
-    """Give the normalization of a colorization model, and refuse other models."""
+    """Return the normalization of a colorization model; raise for other models."""
     task = model.card.get("task")
     if task != "colorization":
         raise InputError(
@@ -251,18 +251,18 @@ def _statistics(model: Model) -> ChannelStatistics:
 
 
 def own_preset(model: Model) -> str:
-    """Name of the preset that a model's card states, ``"own"`` where it states none."""
+    """Return the name of the preset on a model's card, ``"own"`` without one."""
     name = str(model.card.get("preset", "own"))
     return name if name in PRESETS else "own"
 
 
 def as_rgb(picture: Array) -> Array:
-    """(Y, X) or (Y, X, 3), uint8 or uint16, to (Y, X, 3); grey becomes three equal channels.
+    """Convert (Y, X) or (Y, X, 3), uint8 or uint16, to (Y, X, 3); gray becomes three equal channels.
 
     Raises
     ------
     InputError
-        For other shapes or dtypes, and for pictures without pixels.
+        For other shapes or dtypes, and for images without pixels.
     """
     shaped = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3)
     if not shaped or picture.size == 0 or picture.dtype not in (np.uint8, np.uint16):

@@ -1,4 +1,4 @@
-"""Scans with 9 to 15 bits per sample, which image libraries for photographs do not open."""
+"""Reader of scans with 9 to 15 bits per sample, which image libraries for photographs do not open."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _GREY, _COLORED = (0, 1), (2,)  # photometric interpretations
 
 
 class DeepScan(NamedTuple):
-    """Pixels of a scan, and what belongs to them.
+    """Pixels of a scan and their metadata.
 
     Attributes
     ----------
     pixels : ndarray of uint16, (Y, X) or (Y, X, S)
-        From 0 to 65535, white is the largest value; as stored, not turned.
+        From 0 to 65535, white is the largest value; as stored, not rotated.
     orientation : int
         Value of the Orientation tag.
     icc_profile : bytes
-        Color space, empty where there is none.
+        Color space; empty if missing.
     dpi : (float, float) or None
         Pixels per inch along X and Y, as stored.
     tags : dict
@@ -44,7 +44,7 @@ class DeepScan(NamedTuple):
 def read_deep_scan(path: Path) -> DeepScan | None:
     """Read a gray or RGB TIFF file of one page with 9 to 15 bits per sample, None for any other file.
 
-    Values are stretched to 16 bits by the depth that the file states, so that the full range stays the full range.
+    Values are scaled to 16 bits by the depth that the file states, so that the full range remains the full range.
     """
     with path.open("rb") as file:
         if not file.read(4).startswith(_TIFF):

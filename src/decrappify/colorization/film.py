@@ -1,4 +1,4 @@
-"""Colour a film: frame by frame through the colorizer, in pieces that outlive a crash, with its sound as it was."""
+"""Coloring of films frame by frame, in segments that survive a crash, with the sound copied."""
 
 from __future__ import annotations
 
@@ -50,40 +50,39 @@ def colorize_film(
     progress: Callable[..., Any] | None = None,
     cancel: threading.Event | None = None,
 ) -> Path:
-    """Colour a film.
+    """Color a film.
 
-    The pictures are written as H.264 (yuv420p, crf 17) with the original's time stamps, frame rate, pixel aspect ratio
-    and colour tags; what is stored turned is turned upright, and odd sizes get one more row or column. Sound and
-    subtitles are passed on packet by packet as they are. Pieces of 100 frames are kept in ``<output>.partial`` as soon
-    as they are finished: a run that is stopped at any moment, and started again by the same call, colours only the
-    rest, with as many threads as it began with. On the same type of processor, with the same batch size and versions,
-    it gives the same file, byte for byte; on another type it warns that the last digits may differ. The file's comment
-    says that the film is AI-coloured, by which model, preset and render factor.
+    The frames are written as H.264 (yuv420p, crf 17) with the original's time stamps, frame rate, pixel aspect ratio
+    and color tags; rotated films are stored upright, and odd sizes get one more row or column. Sound and subtitles are
+    copied packet by packet. Pieces of 100 frames are kept in ``<output>.partial`` as soon as they are finished: after
+    an interruption at any moment, the same call colors only the rest, with the number of threads that the run began
+    with. On the same type of processor, with the same batch size and versions, the file is the same, byte for byte; on
+    another type a warning states that the last digits may differ. The comment of the file states that the film is
+    AI-colored, and the model, preset and render factor.
 
     Parameters
     ----------
     source : path
         Any film that ffmpeg reads.
     output : path
-        ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv``; only the last holds every kind of sound.
+        ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv``; only the last supports every kind of sound.
     colorizer : Colorizer
-        Gives the colours.
     watermark : bool
-        Mark every picture as AI-coloured.
+        Write "AI-coloured" into every frame.
     batch_size : int, optional
-        Frames that go through the network together; 8 by default on a GPU, 1 on the CPU.
+        Frames per forward pass; 8 by default on a GPU, 1 on the CPU.
     steady : float
-        0 to less than 1: mix the colours with those of the frames before, against flicker, see `Steadier`. Off by
-        default: it makes the colours of moving things trail.
+        0 to less than 1: weight of the colors of earlier frames, against flicker, see `Steadier`. Off by default: the
+        colors of moving objects trail.
     damaged : {"error", "skip", "keep"}
-        Frames that are missing, cannot be decoded or are not whole (parts of them, or of frames they are predicted
-        from, are damaged). The film is decoded once before the first frame is coloured; by default a damaged one is
-        refused with the number and place of such frames. ``"skip"`` leaves them out, ``"keep"`` colours those that can
-        be decoded as they are; both warn, note it in the output's comment, and keep the sound in step.
+        Frames that are missing, cannot be decoded or are incomplete (parts of them, or of frames they are predicted
+        from, are damaged). The film is decoded once before the first frame is colored; by default a damaged one raises
+        an error with the number and position of such frames. ``"skip"`` leaves them out, ``"keep"`` colors those that
+        can be decoded as they are; both warn, note it in the comment of the output, and keep the sound synchronous.
     overwrite : bool
-        Replace an existing output, once the new one is complete.
+        Replace an existing output once the new one is complete.
     resume : bool
-        Go on with an unfinished run of the same input, model and settings; False starts again.
+        Resume an unfinished run of the same input, model and settings; False starts again.
     progress : callable, optional
         Like ``tqdm``: ``progress(total=frames, desc=..., unit="frame")`` with ``update(n)`` and ``close()``.
     cancel : threading.Event, optional
@@ -97,15 +96,15 @@ def colorize_film(
     Raises
     ------
     MissingFileError
-        If there is no `source`.
+        If `source` does not exist.
     FormatError
-        If `source` is not a video, is damaged or changes meanwhile, or `output` is of a format that cannot hold it.
+        If `source` is not a video, is damaged or changes during the run, or the format of `output` cannot store it.
     InputError
-        If `source` is a still picture or the output itself, or an option is out of range.
+        If `source` is a still image or the output itself, or an option is out of range.
     OutputExistsError
-        If the output, or the unfinished one of another run, is already there.
+        If the output, or the unfinished output of another run, exists.
     DeviceMemoryError
-        If a single picture does not fit into memory.
+        If a single frame does not fit into memory.
     ColorizationCancelled
         If `cancel` was set.
 
@@ -145,7 +144,7 @@ def colorize_film(
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Frames of one piece, and what becomes of them."""
+    """Frames of one piece and their results."""
 
     piece: int
     shown: list[tuple[int, int]]  # time and duration
@@ -155,7 +154,7 @@ class _Batch:
 
 
 class _Film:
-    """The run: a reader thread decodes, this one runs the network, a writer thread merges luma and chroma and codes."""
+    """One run: a reader thread decodes, this thread runs the network, a writer thread merges and encodes."""
 
     def __init__(
         self,
@@ -180,7 +179,7 @@ class _Film:
         self._piece, self._last_state, self._render_factor = self._done, steadier.state, 0
 
     def colour(self, batch_size: int, progress: Callable[..., Any] | None) -> None:
-        """Make all pieces that are not there yet."""
+        """Color all missing pieces."""
         description = f"colouring {self._reader.path.name}"
         bar = None if progress is None else progress(total=self._reader.n_frames, desc=description, unit="frame")
         try:
@@ -203,7 +202,7 @@ class _Film:
                 bar.close()
 
     def finish(self, output: Path) -> None:
-        """Join the pieces and put the film in its place."""
+        """Join the pieces and move the film to its final path."""
         factors = {segment.render_factor for segment in self._folder.segments()}
         if not factors:
             raise FormatError(f"{self._reader.path.name} holds no frame that can be decoded; it is damaged")
@@ -218,7 +217,7 @@ class _Film:
         self._folder.place(path)
 
     def _batches(self, batch_size: int) -> Iterator[_Batch]:
-        """Frames that are not done, in batches that end with their piece: so a resumed run has the same ones."""
+        """Iterate over unfinished frames in batches that end with their piece, equal in a resumed run."""
         numbered = enumerate(self._reader.frames())
         for piece, members in groupby(numbered, lambda pair: pair[0] // SEGMENT_FRAMES):
             frames: list[FilmFrame] = []
@@ -272,7 +271,7 @@ def _check_batch_size(batch_size: int | None) -> None:
 
 
 def _chosen_batch_size(batch_size: int | None, folder: SegmentFolder, colorizer: Colorizer) -> int:
-    """Return the batch size of the run that is continued, the given one, or the default of the device."""
+    """Return the batch size of the resumed run, the argument, or the default of the device."""
     begun_with = folder.batch_size
     if begun_with is None:
         return batch_size or (1 if colorizer.network.device.type == "cpu" else _BATCH_ON_GPU)
@@ -291,7 +290,7 @@ def _runtime(folder: SegmentFolder, colorizer: Colorizer) -> dict[str, Any]:
 
 
 def _about(reader: FilmReader, colorizer: Colorizer, **settings: Any) -> dict[str, Any]:
-    """Return all that decides the images; a partial film is only continued by its own."""
+    """Return everything that determines the frames; a partial film is resumed only if it is equal."""
     import av
 
     return {

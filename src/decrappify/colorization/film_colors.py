@@ -1,4 +1,4 @@
-"""Between a film's own colour coding and the RGB that is coloured: by the film's tags, or as players guess them."""
+"""Conversion between a film's color coding and RGB, by the film's tags or the defaults of video players."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ _BT709, _UNSPECIFIED, _FCC, _BT470BG, _SMPTE170M, _SMPTE240M, _BT2020 = 1, 2, 4,
 _LIMITED, _FULL = 1, 2
 _CONVERTED_BY = {_BT709: 1, _FCC: 4, _BT470BG: 5, _SMPTE170M: 5, _SMPTE240M: 7, _BT2020: 9}  # matrix to ffmpeg's scaler
 _HD_HEIGHT, _HD_WIDTH = 720, 1280
-# Bilinear, accurate rounding, full chroma input and output: without them greys come back up to 2 levels off.
+# Bilinear, accurate rounding, full chroma input and output: without them grays change by up to 2 levels.
 _SCALER = 0x2 | 0x40000 | 0x4000 | 0x2000
 
 
 @dataclass(frozen=True, slots=True)
 class FilmColors:
-    """How the numbers of a film's pictures mean colours.
+    """Color coding of a film's frames.
 
     Attributes
     ----------
     matrix, primaries, transfer : int
-        Tags of H.273, written to the output; 2 where the film has none, and then the output has none either.
+        Tags of H.273, written to the output; 2 if the film has none, and then the output has none either.
     range : int
         1 for limited (16 to 235), 2 for full, 0 for no tag.
     converts_by : int
-        The matrix that pixels are converted with: that of the tag, else BT.709 for HD and BT.601 for smaller films.
+        Matrix of the conversion: that of the tag, else BT.709 for HD and BT.601 for smaller films.
     converts_range : int
-        The range that pixels are converted with.
+        Range of the conversion.
     """
 
     matrix: int
@@ -41,7 +41,7 @@ class FilmColors:
 
     @classmethod
     def of_frame(cls, frame: Any, stream_tags: tuple[int, int, int]) -> FilmColors:
-        """Read the tags of a decoded frame; RGB films get the matrix that their size suggests.
+        """Read the tags of a decoded frame; RGB films get the usual matrix of their size.
 
         Parameters
         ----------
@@ -60,12 +60,12 @@ class FilmColors:
         name = frame.format.name
         color_range = frame.color_range or (_FULL if name.startswith("yuvj") else 0)
         usual = _FULL if name.startswith("gray") else _LIMITED
-        if not color_range and usual == _FULL:  # a grey film without a tag is full range, a colour film is not
+        if not color_range and usual == _FULL:  # a gray film without a tag is full range, a color film is not
             color_range = _FULL
         return cls(matrix, primaries, transfer, color_range, converts_by, color_range or usual)
 
     def to_rgb(self, frame: Any, height: int, width: int) -> Array:
-        """Convert a decoded frame to (Y, X, 3) uint8 of the given size."""
+        """Convert a decoded frame to (Y, X, 3) uint8 of `height` and `width`."""
         coded = not (frame.format.is_rgb or frame.format.has_palette)
         picture: Array = frame.reformat(
             width=width,
@@ -93,6 +93,6 @@ class FilmColors:
         return frame
 
     def tag(self, codec: Any) -> None:
-        """Put the tags on an encoder that is not open yet."""
+        """Set the tags of an encoder that is not open yet."""
         codec.colorspace, codec.color_primaries, codec.color_trc = self.matrix, self.primaries, self.transfer
         codec.color_range = self.range

@@ -1,4 +1,4 @@
-"""The last step of a coloured film: its pieces, and the sound and subtitles of the original, into one file."""
+"""Muxing of a colored film: its pieces, and the sound and subtitles of the original, into one file."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ logger = logging.getLogger(__name__)
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _OF_THE_CONTAINER = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "comment"}
 _OPTIONS = {
-    "matroska": {"avoid_negative_ts": "disabled"},  # else sound that begins early moves the pictures
+    "matroska": {"avoid_negative_ts": "disabled"},  # else sound that begins early shifts the video
     "mp4": {"movflags": "faststart"},
     "mov": {"movflags": "faststart"},
 }
 _UNIT_OF_MATROSKA_S = Fraction(1, 1000)
-# Else mkv draws a random number. The plus keeps the muxers' own conversions, such as of AAC from transport streams.
+# Else mkv writes a random number. The plus keeps the muxers' own conversions, such as of AAC from transport streams.
 _BITEXACT = {"fflags": "+bitexact"}
 _TRIED_PACKETS = 500  # subtitles may begin late
 
 
 def check_container(path: Path) -> str:
-    """Give ffmpeg's name for the format of an output.
+    """Return ffmpeg's name for the format of an output.
 
     Raises
     ------
     FormatError
-        If its name is not that of a film that can be written.
+        If the extension is not that of a supported format.
     """
     if path.suffix.lower() not in FORMATS:
         raise FormatError(f"{path.name} cannot be written as a film; needs a name ending in {', '.join(FORMATS)}")
@@ -48,12 +48,12 @@ def check_container(path: Path) -> str:
 
 
 def check_tracks(reader: FilmReader, output: Path) -> None:
-    """Write the header and the first packets in memory: what is refused is refused before hours of work, not after.
+    """Write the header and the first packets in memory, so that errors occur before hours of work.
 
     Raises
     ------
     FormatError
-        If it cannot hold the sound or the time stamps of the original.
+        If the format cannot store the sound or the time stamps of the original.
     """
     import av
 
@@ -80,7 +80,7 @@ def check_tracks(reader: FilmReader, output: Path) -> None:
 def write_film(path: Path, reader: FilmReader, folder: SegmentFolder, output: Path, comment: str) -> None:
     """Join the finished pieces and the original's other streams, interleaved by time.
 
-    Sound and subtitle packets are passed on as they are. The memory needed does not grow with the film.
+    Sound and subtitle packets are copied. Memory does not grow with the length of the film.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def write_film(path: Path, reader: FilmReader, folder: SegmentFolder, output: Pa
 
 
 class _Passed:
-    """Streams that go from one container to another as they are."""
+    """Streams that are copied from one container to another."""
 
     def __init__(self, source: Any, container: Any, output: Path) -> None:
         self._source, self._container, self._output = source, container, output
@@ -131,7 +131,7 @@ class _Passed:
         self._n_refused = 0
 
     def add(self) -> None:
-        """Announce them in the output's header."""
+        """Add the streams to the header of the output."""
         for stream in self._source.streams:
             if stream.type not in ("audio", "subtitle"):
                 continue
@@ -181,7 +181,7 @@ class _Passed:
             )
 
     def packets(self, reader: FilmReader) -> Iterator[tuple[float, Any]]:
-        """Packets with their times in seconds, in the order of the file."""
+        """Iterate over packets with their times in seconds, in the order of the file."""
         if not self._streams:
             return
         last: dict[int, int] = {}
@@ -216,7 +216,7 @@ def _add_pictures(container: Any, reader: FilmReader) -> Any:
 
 
 def _picture_packets(stream: Any, reader: FilmReader, folder: SegmentFolder) -> Iterator[Any]:
-    """Packets of all pieces as of one stream: decoding times run through, a fixed number of frames ahead."""
+    """Iterate over the packets of all pieces as one stream, decoding times a fixed number of frames ahead."""
     import av
 
     ahead = max(segment.delay for segment in folder.segments())
@@ -247,7 +247,7 @@ def _metadata(original: dict[str, str], comment: str) -> dict[str, str]:
 
 
 def _check_written(path: Path, n_frames: int, output: Path) -> None:
-    with open_film(path) as written:  # a full disk is not always told when the file is closed
+    with open_film(path) as written:  # a full disk is not always reported when the file is closed
         found = sum(packet.size > 0 for packet in written.demux(written.streams.video[0]))
     if found != n_frames:
         raise OutputError(f"{output}: only {found} of {n_frames} frames arrived on the disk; is it full?")
@@ -260,6 +260,6 @@ def _film_errors(output: Path, what: str) -> Iterator[None]:
     try:
         yield
     except (av.FFmpegError, ValueError) as error:
-        if isinstance(error, OSError):  # told with the disk's state by who opened the output
+        if isinstance(error, OSError):  # reported with the state of the disk by the caller that opened the output
             raise
         raise OutputError(f"{output} could not be written: {what} ({error})") from error

@@ -1,4 +1,4 @@
-"""A film as it is read to be coloured: upright RGB pictures one after another, each with its time stamp."""
+"""Reader of films to color: upright RGB frames in order, each with its time stamp."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from decrappify.movie import Array
 
 logger = logging.getLogger(__name__)
 
-_STARTS_ANYWHERE = 0x0200  # ffmpeg's flag of broadcast containers, whose clock does not begin with the film
+_STARTS_ANYWHERE = 0x0200  # ffmpeg's flag of broadcast containers: their clock does not begin with the film
 _DEFAULT_RATE = Fraction(25)
-_MAX_RATE = 1000  # frames per second; more is a damaged header
+_MAX_RATE = 1000  # frames per second; more means a damaged header
 _MISSING_SHARE = 0.02
-_CHECKED_EVERY = 64  # frames between two checks that the file is still the same
+_CHECKED_EVERY = 64  # frames between two checks that the file is unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class FilmFrame:
     Attributes
     ----------
     time, duration : int
-        When it is shown and for how long, in units of the film's `time_base`; times only ever grow.
+        Presentation time and duration, in units of the film's `time_base`; times always increase.
     frame : av.VideoFrame
         As it was decoded.
     """
@@ -58,34 +58,34 @@ class FilmFrame:
 
 
 class FilmReader:
-    """A film's first picture stream.
+    """First video stream of a film.
 
     Parameters
     ----------
     path : Path
         Any container and codec that ffmpeg reads.
     damaged : {"error", "skip", "keep"}
-        Frames that are missing or not whole: refuse the film, leave them out, or keep those that are not whole as they
-        are decoded. Their time stamps stay those of the film, so that its sound fits.
+        Frames that are missing or incomplete: raise an error, leave them out, or keep incomplete ones as decoded. Their
+        time stamps remain those of the film, so that its sound fits.
 
     Attributes
     ----------
     n_frames : int
         Frames in the file, counted without decoding them.
     damage : FilmDamage
-        What is missing or not whole, as far as `check` and the constructor found it.
+        Missing and incomplete frames, as found by `check` and the constructor.
     height, width : int
-        Of the upright pictures.
+        Of the upright frames.
     time_base : Fraction
         Seconds per unit of time stamps.
     rate : Fraction
         Average frames per second.
     sample_aspect_ratio : Fraction or None
-        Width over height of an upright picture's pixel.
+        Width over height of a pixel of an upright frame.
     colours : FilmColors
-        How its pixels are coded.
+        Color coding.
     offset_s : Fraction
-        Where the film's clock starts; subtracted from all time stamps.
+        Start of the film's clock; subtracted from all time stamps.
 
     Raises
     ------
@@ -94,7 +94,7 @@ class FilmReader:
     FormatError
         If it is not a video, frames of it are missing, or nothing in it can be decoded.
     InputError
-        If it is a still picture.
+        If it is a still image.
     """
 
     def __init__(self, path: Path, damaged: str = "error") -> None:
@@ -109,7 +109,7 @@ class FilmReader:
             self._aspect: Fraction | None = stream.sample_aspect_ratio or None
             codec = stream.codec_context
             self._codec = codec.name, crc32(codec.extradata or b"")
-            # AVI knows only the decoding order, and the time stamps of its packets are made up from that.
+            # AVI stores only the decoding order, from which the time stamps of its packets are derived.
             self._has_times = not ("avi" in container.format.name and codec.has_b_frames)
             self._packets = read_packets(container, stream)
             self.offset_s = self._start(container)
@@ -119,7 +119,7 @@ class FilmReader:
             logger.warning("%s: %s", path.name, self._packets.hidden_by_edits)
         self.n_frames = len(self._packets.rows)
         self.damage = self._find_damage(None)
-        self._refuse_damage()
+        self._check_damage()
         with film_errors(path, guard=self._guard):
             first = self._first_frame()
             self._read_layout(first)
@@ -127,7 +127,7 @@ class FilmReader:
 
     @property
     def content(self) -> str:
-        """Number and size of the frames, and a checksum of all that they are decoded from; equal for a copied film.
+        """Number and size of the frames, and a checksum of all that they are decoded from; equal for a copy.
 
         Sound and subtitles are not part of it.
         """
@@ -138,12 +138,12 @@ class FilmReader:
 
     @property
     def shortest_s(self) -> Fraction:
-        """Least time between two frames, in seconds; 0 if it is unknown."""
+        """Shortest time between two frames, in seconds; 0 if unknown."""
         times = sorted({row.time for row in self._packets.rows if row.time is not None})
         return min((after - before for before, after in pairwise(times)), default=0) * self.time_base
 
     def check(self, on_packet: Callable[[], None] | None = None) -> FilmDamage:
-        """Decode the film to its end and return what is missing or not whole.
+        """Decode the film to its end and return which frames are missing or incomplete.
 
         Parameters
         ----------
@@ -158,7 +158,7 @@ class FilmReader:
         with open_film(self.path) as container, film_errors(self.path, guard=self._guard):
             decoded = collect_decoded(self._called(self._decodable(container, STRICT_DECODING), on_packet))
         self.damage = self._find_damage(decoded)
-        self._refuse_damage()
+        self._check_damage()
         if self._damaged == "skip" and self.damage.n_lost + self.damage.n_flawed >= self.damage.n_frames:
             raise FormatError(
                 f"{self.path.name} holds no frame that is whole; damaged='keep' (--damaged keep) colors others"
@@ -169,14 +169,14 @@ class FilmReader:
         return self.damage
 
     def note(self) -> str:
-        """Return what the comment of the output states about damaged frames, empty where there are none."""
+        """Return the sentence on damaged frames in the comment of the output; empty if there are none."""
         if not self.damage:
             return ""
         kept = "kept as far as they could be decoded" if self._damaged == "keep" else "left out"
         return f"the source is damaged: {self.damage}; {kept}"
 
     def _start(self, container: Any) -> Fraction:
-        """Return second 0 of the film: no picture is before it, as not every container can hold that."""
+        """Return second 0 of the film: no frame is earlier, since not every container can store that."""
         starts_anywhere = bool(int(container.format.flags) & _STARTS_ANYWHERE)
         start = Fraction(container.start_time or 0, 1_000_000) if starts_anywhere else Fraction(0)
         first = min((row.time for row in self._packets.rows if row.time is not None), default=None)
@@ -185,7 +185,7 @@ class FilmReader:
     def _find_damage(self, decoded: Decoded | None) -> FilmDamage:
         return find_damage(self._packets, decoded, self.time_base, round(self.offset_s / self.time_base))
 
-    def _refuse_damage(self) -> None:
+    def _check_damage(self) -> None:
         packets = self._packets
         if self._damaged != "error" or not self.damage:
             return
@@ -211,23 +211,25 @@ class FilmReader:
         self._coded = frame.height, frame.width
         orientation = frame_orientation(frame)
         if orientation is None:
-            logger.warning("%s is to be shown turned by no multiple of 90 degrees, which is not kept", self.path.name)
+            logger.warning(
+                "%s is rotated by an angle that is not a multiple of 90 degrees, which is not kept", self.path.name
+            )
         self._orientation = orientation or 1
         self.height, self.width = upright_pair(self._coded, self._orientation)
         lies = self._orientation >= 5  # rows and columns are exchanged
         self.sample_aspect_ratio = 1 / self._aspect if self._aspect and lies else self._aspect
         if frame.interlaced_frame:
             logger.warning(
-                "%s is interlaced and is coloured as it is; for the best picture deinterlace it first", self.path.name
+                "%s is interlaced and is colored as it is; for best results deinterlace it first", self.path.name
             )
 
     def frames(self) -> Generator[FilmFrame, None, None]:
-        """Decode from the beginning, without frames that cannot be decoded or, with ``"skip"``, are not whole.
+        """Iterate over the decoded frames, without those that cannot be decoded or, with ``"skip"``, are incomplete.
 
         Raises
         ------
         FormatError
-            If the file changes meanwhile.
+            If the file has changed.
         """
         step = self._packets.step
         offset = round(self.offset_s / self.time_base)
@@ -243,7 +245,7 @@ class FilmReader:
                     time = frame.pts - offset if self._has_times and frame.pts is not None else None
                     if time is None or (last is not None and time <= last):
                         backwards += time is not None
-                        # without time stamps, the place of each frame that cannot be decoded stays free
+                        # without time stamps, a gap is left for each frame that cannot be decoded
                         time = 0 if last is None else last + step * (1 + (lost if time is None else 0))
                     last, lost = time, 0
                     if self._damaged == "keep" or not self._is_flawed(frame):
@@ -253,14 +255,14 @@ class FilmReader:
             logger.warning("%s: the time stamps of %d frames did not grow, and were moved", self.path.name, backwards)
 
     def picture(self, frame: FilmFrame) -> Array:
-        """Upright RGB picture of a frame, (Y, X, 3) uint8; frames of another size are scaled to that of the first."""
+        """Convert a frame to upright RGB, (Y, X, 3) uint8; frames of another size are scaled to that of the first."""
         with film_errors(self.path, "has a frame that cannot be converted"):
             return np.ascontiguousarray(upright(self.colours.to_rgb(frame.frame, *self._coded), self._orientation))
 
     def packets(self, container: Any, streams: Any) -> Iterator[Any]:
-        """Packets of some streams up to the end of the file, or to where it had become unreadable from the start.
+        """Iterate over the packets of some streams up to the end of the file, or to the part unreadable from the start.
 
-        The bytes of every packet are compared with those that were there when the film was opened.
+        The bytes of every packet are compared with those at the time the film was opened.
 
         Raises
         ------
@@ -282,7 +284,7 @@ class FilmReader:
         self._guard.check()
 
     def _compared(self, packets: Iterator[Any]) -> Iterator[Any]:
-        """Raise FormatError at a packet that has changed, also where size and time of the file are as they were."""
+        """Raise FormatError at a packet that has changed, even if size and time of the file have not."""
         rows, others = iter(self._packets.rows), dict[int, int]()
         for packet in packets:
             if packet.stream_index != self._stream_index:
@@ -302,7 +304,7 @@ class FilmReader:
         )
 
     def _decodable(self, container: Any, options: dict[str, str]) -> Iterator[Any]:
-        """Packets of the picture stream, with a decoder of these options."""
+        """Iterate over the packets of the video stream, with a decoder of these options."""
         stream = picture_stream(container, self.path)
         stream.codec_context.options = dict(options)
         return self.packets(container, stream)
@@ -317,18 +319,18 @@ class FilmReader:
         return bool(frame.is_corrupt or (frame.pts is not None and frame.pts in self.damage.flawed))
 
     def _warn_of_length(self, container: Any, stream: Any) -> None:
-        """Warn if a film of a format without exact length ends long before it should."""
+        """Warn if a film of a format without exact length is much shorter than its header states."""
         rows = [row.time for row in self._packets.rows if row.time is not None]
         if not rows or self._packets.n_cut or self._packets.n_announced:
             return
         announced = float((stream.duration or 0) * stream.time_base) or (container.duration or 0) / 1e6
         length = float((max(rows) - (stream.start_time or 0)) * stream.time_base)
         if length < announced * (1 - _MISSING_SHARE) - 1:
-            logger.warning("%s announces %.1f s and holds %.1f s of pictures", self.path.name, announced, length)
+            logger.warning("%s announces %.1f s and contains %.1f s of video", self.path.name, announced, length)
 
 
 def _rate(stream: Any) -> Fraction:
-    """Return the frames per second, 25 where the film states none that is possible."""
+    """Return the frames per second, 25 if the film states no possible value."""
     for rate in (stream.average_rate, stream.guessed_rate):
         if rate and 0 < rate <= _MAX_RATE:
             return Fraction(rate)

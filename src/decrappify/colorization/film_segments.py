@@ -1,4 +1,4 @@
-"""Finished pieces of a coloured film: each coded on its own, kept beside the output until all are there."""
+"""Finished segments of a colored film: encoded separately, and kept beside the output until all are finished."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from decrappify.io.working_paths import working_path
 from decrappify.movie import Array
 from decrappify.restoration.resuming import changed_settings, refusal
 
-SEGMENT_FRAMES = 100  # a fixed number, so that a resumed run codes the very same pieces
+SEGMENT_FRAMES = 100  # a fixed number, so that a resumed run encodes the same segments
 _QUALITY = {"crf": "17", "preset": "medium"}
-_HEADERS_APART = 1 << 22  # ffmpeg's flag: parameter sets go into the container, as mp4 and mkv want them
+_HEADERS_APART = 1 << 22  # ffmpeg's flag: parameter sets are written into the container, as mp4 and mkv require
 
 
 def configure_h264(codec: Any, reader: FilmReader) -> None:
-    """Set up a libx264 encoder for a film; all segments and the final stream are set up by this."""
+    """Configure a libx264 encoder for a film; all segments and the final stream use it."""
     codec.width, codec.height = (side + side % 2 for side in (reader.width, reader.height))
     codec.pix_fmt = "yuv420p"
     codec.time_base, codec.framerate = reader.time_base, Fraction(reader.rate)
@@ -43,18 +43,18 @@ def configure_h264(codec: Any, reader: FilmReader) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What is known of a finished piece.
+    """Record of a finished piece.
 
     Attributes
     ----------
     key : str
-        Of the run that made it.
+        Of the run that wrote it.
     packets : list of (time, duration, size, is_key)
         In decoding order; times and durations in units of the film's time base, sizes in bytes.
     header_size : int
         Bytes of the H.264 parameter sets at the start of its file.
     render_factor : int
-        That it was coloured with.
+        Used for its colors.
     """
 
     key: str
@@ -64,20 +64,20 @@ class Segment:
 
     @property
     def times(self) -> list[int]:
-        """Time stamps as they are shown."""
+        """Time stamps in presentation order."""
         return sorted(packet[0] for packet in self.packets)
 
     @property
     def delay(self) -> int:
-        """Frames that a decoder has to hold back to show this piece in order."""
+        """Number of frames that a decoder must buffer to present this piece in order."""
         rank = {time: number for number, time in enumerate(self.times)}
         return max(number - rank[packet[0]] for number, packet in enumerate(self.packets))
 
 
 class SegmentWriter:
-    """Codes frames into one piece; nothing of it counts before `finish`.
+    """Encoder of frames into one piece, which is valid only after `finish`.
 
-    The file is plain H.264, which players show.
+    The file is plain H.264, which video players can open.
     """
 
     def __init__(self, path: Path, reader: FilmReader) -> None:
@@ -94,7 +94,7 @@ class SegmentWriter:
         self._file.write(self._header)
 
     def add(self, picture: Array, time: int, duration: int) -> None:
-        """Take the next picture, (Y, X, 3) uint8; odd sides are made even by repeating the last row or column."""
+        """Add the next frame, (Y, X, 3) uint8; odd sides are made even by repeating the last row or column."""
         rows, columns = (side % 2 for side in picture.shape[:2])
         if rows or columns:
             picture = np.pad(picture, ((0, rows), (0, columns), (0, 0)), mode="edge")
@@ -104,7 +104,7 @@ class SegmentWriter:
         self._write(self._codec.encode(frame))
 
     def finish(self, key: str, render_factor: int) -> Segment:
-        """Code what the encoder holds back, and make sure that it is on the disk."""
+        """Flush the encoder, and sync the file to disk."""
         self._write(self._codec.encode(None))
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -128,46 +128,45 @@ class SegmentFolder:
     Parameters
     ----------
     lock : OutputLock
-        The lock on the film to be.
+        The lock on the output film.
     key : str
-        Digest of all that decides its pictures; pieces of another key are never used.
+        Digest of all that determines its frames; pieces of another key are never used.
     about : dict
-        The same for a reader's eyes.
+        The same in readable form.
     overwrite : bool
-        Replace the output, once the new film is complete, and discard another run's pieces.
+        Replace the output once the new film is complete, and discard the pieces of another run.
     resume : bool
-        Go on with the pieces that are there; False starts again.
+        Continue with the existing pieces; False starts again.
 
     Attributes
     ----------
     path : Path
         The folder.
     key : str
-        As given.
     complete : bool
-        The film was finished, and only the folder is still to be removed.
+        The film is finished, and only the folder remains to be removed.
     continues : bool
         Pieces of an earlier part of this run are used.
     runtime : dict or None
         Threads and processor type that the earlier part recorded.
     batch_size : int or None
-        Frames that went through the network together in the earlier part.
+        Frames per forward pass in the earlier part.
 
     Raises
     ------
     OutputExistsError
-        If the output, or another run's unfinished one, is there and `overwrite` is False.
+        If the output, or the unfinished output of another run, exists and `overwrite` is False.
     OutputError
-        If the output's folder cannot be written into, or something else has the folder's name.
+        If the output's folder is not writable, or the folder's name is taken.
     """
 
     def __init__(self, lock: OutputLock, key: str, about: dict[str, Any], *, overwrite: bool, resume: bool) -> None:
         self._lock, self._overwrite = lock, overwrite
         if not overwrite:
-            _refuse_another_run(lock, key, about)
+            _check_same_run(lock, key, about)
         self._folder = WorkingFolder(lock, key, overwrite=overwrite)
         self.path, self.key = self._folder.path, key
-        self._whole: set[int] = set()  # pieces whose checksum was compared, or that this run made
+        self._whole: set[int] = set()  # pieces with a verified checksum, or from this run
         self.continues = self._folder.continues and resume
         self.runtime: Any = self._folder.about.get("runtime") if self.continues else None
         recorded = self._folder.about.get("batch_size") if self.continues else None
@@ -178,7 +177,7 @@ class SegmentFolder:
         self._about = about
 
     def open(self, runtime: dict[str, Any], batch_size: int) -> None:
-        """Create the folder, or clear it of what is not to be continued, and record how the pictures are computed."""
+        """Create the folder, or remove what is not resumed, and record how the frames are computed."""
         self.runtime, self.batch_size = runtime, batch_size
         about = {**self._about, "runtime": runtime, "batch_size": batch_size}
         if self.continues:
@@ -187,19 +186,19 @@ class SegmentFolder:
             self._folder.create(about)
 
     def film_path(self) -> Path:
-        """File of the whole film before it has its final name."""
+        """Return the temporary path of the whole film."""
         return self._folder.empty_folder("film") / self._lock.target.name
 
     def place(self, film: Path) -> None:
-        """Rename the whole film to its final name."""
+        """Rename the whole film to its final path."""
         self._lock.place(film, overwrite=self._overwrite, run_key=self.key)
 
     def media_path(self, number: int) -> Path:
-        """File of a piece's packets."""
+        """Return the file of a piece's packets."""
         return self.path / f"{number:05d}.h264"
 
     def state_path(self, number: int) -> Path:
-        """File of what the next piece has to know."""
+        """Return the file of the state that the next piece starts from."""
         return self.path / f"{number:05d}.npz"
 
     def record(self, number: int, segment: Segment) -> None:
@@ -211,7 +210,7 @@ class SegmentFolder:
         self._whole.add(number)
 
     def segment(self, number: int) -> Segment | None:
-        """Read what is known of a piece; None if it is not finished, not whole, damaged, or of another run."""
+        """Read the record of a piece; None if it is unfinished, incomplete, damaged, or of another run."""
         values = read_json(self.path / f"{number:05d}.json")
         if values.get("key") != self.key:
             return None
@@ -226,14 +225,14 @@ class SegmentFolder:
         return segment
 
     def segments(self) -> Iterator[Segment]:
-        """Finished pieces from the first to the last before a gap."""
+        """Iterate over finished pieces from the first to the last before a gap."""
         number = 0
         while (segment := self.segment(number)) is not None:
             yield segment
             number += 1
 
     def _crc32(self, number: int, segment: Segment) -> int:
-        """Return a checksum over what is known of a piece, its packets and its state."""
+        """Return a checksum of a piece's record, packets and state."""
         total = zlib.crc32(json.dumps(asdict(segment)).encode())
         state = self.state_path(number)
         for file in (self.media_path(number), *([state] if state.exists() else [])):
@@ -245,8 +244,8 @@ class SegmentFolder:
         self._folder.remove_finished()
 
 
-def _refuse_another_run(lock: OutputLock, key: str, about: dict[str, Any]) -> None:
-    """Raise OutputExistsError if the unfinished film is of another run; it names what has changed."""
+def _check_same_run(lock: OutputLock, key: str, about: dict[str, Any]) -> None:
+    """Raise OutputExistsError, with the changed settings, if the unfinished film is of another run."""
     before = marker_of(lock)
     if before and before.get("run_key") != key:
         changes = changed_settings(before, about) or ["it has other settings"]

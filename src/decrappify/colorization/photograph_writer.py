@@ -1,4 +1,4 @@
-"""Photographs to files, with the note that they were coloured and what belonged to them before."""
+"""Writers of photographs as PNG, JPEG and TIFF, with their metadata and a note on the coloring."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def write_photograph(path: Path, photograph: Photograph, statement: str, *, over
     path : Path
         Ends in .png, .jpg, .jpeg, .tif or .tiff.
     photograph : Photograph
-        JPEG holds 8 bits and no transparency: deeper pixels are rounded to it, see-through ones are refused.
+        JPEG has 8 bits and no transparency: deeper pixels are rounded, transparent ones raise an error.
     statement : str
-        How it was made; joins the description that the file already had.
+        How it was created; appended to the description of the original.
     overwrite : bool
         Whether `path` may be replaced.
 
     Raises
     ------
     FormatError
-        If there is no writer for the suffix.
+        If the suffix is not supported.
     InputError
-        If the format cannot hold the photograph.
+        If the format cannot store the photograph.
     OutputExistsError, OutputError
-        If `path` exists and is not to be replaced, or cannot be written.
+        If `path` exists and `overwrite` is False, or cannot be written.
     """
     check_writable(path)
     earlier = photograph.tags.get(DESCRIPTION, "")
@@ -69,7 +69,7 @@ def write_photograph(path: Path, photograph: Photograph, statement: str, *, over
 
 
 def check_writable(path: Path) -> None:
-    """Refuse a suffix without writer."""
+    """Raise FormatError if the suffix is not supported."""
     if path.suffix.lower() not in WRITABLE:
         raise FormatError(f"{path} has no picture writer here; writable are .png, .jpg and .tif")
 
@@ -96,7 +96,7 @@ def _write_png(path: Path, photograph: Photograph) -> None:
         chunks.append((b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in photograph.dpi), 1)))
     chunks += [_png_text(_PNG_NAMES[tag], text) for tag, text in photograph.tags.items()]
     encoded = imagecodecs.png_encode(_with_alpha(photograph))
-    header = 8 + 25  # signature and IHDR, after which all of them may stand
+    header = 8 + 25  # signature and IHDR, after which all of them are allowed
     with path.open("wb") as file:
         file.write(encoded[:header])
         for kind, content in chunks:
@@ -124,7 +124,7 @@ def _write_jpeg(path: Path, photograph: Photograph) -> None:
     Image.fromarray(pixels).save(
         path,
         quality=95,
-        subsampling=0,  # halved chroma would blur the very colours that were asked for
+        subsampling=0,  # subsampled chroma would blur the predicted colors
         exif=exif,
         icc_profile=photograph.icc_profile,
         comment=photograph.tags[DESCRIPTION].encode(),

@@ -1,4 +1,4 @@
-"""Photographs from files: upright, in all their bits, with what belongs to them."""
+"""Readers of photographs: upright, at full bit depth, with their metadata."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _COLOUR_MODES = frozenset({"RGB", "RGBA", "P", "PA", "YCbCr"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Photograph:
-    """A photograph and what belongs to it.
+    """Pixels of a photograph and its metadata.
 
     Attributes
     ----------
     pixels : ndarray of uint8 or uint16, (Y, X, 3)
-        Red, green, blue, upright; grey ones have three equal channels.
+        Red, green, blue, upright; gray ones have three equal channels.
     alpha : ndarray of the same dtype, (Y, X), or None
         Opacity.
     icc_profile : bytes or None
-        Colour space, where it is one of red, green and blue.
+        Color space, if it is one of red, green and blue.
     dpi : (float, float) or None
         Pixels per inch along X and Y.
     tags : dict
@@ -58,14 +58,14 @@ class Photograph:
 
 
 def read_photograph(path: Path) -> Photograph:
-    """Read a PNG, JPEG, BMP or TIFF file of one picture; 16 bits stay 16 bits.
+    """Read a PNG, JPEG, BMP or TIFF file of one image; 16 bits remain 16 bits.
 
     Raises
     ------
     MissingFileError, FormatError
-        If there is no such file, or it is damaged or no picture.
+        If the file does not exist, is damaged or is not an image.
     InputError
-        If it holds several pages, or colours that are neither grey nor red, green and blue.
+        If it contains several pages, or colors that are neither gray nor red, green and blue.
     """
     from PIL import Image
 
@@ -78,7 +78,7 @@ def read_photograph(path: Path) -> Photograph:
         turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
         profile = image.info.get("icc_profile") or b""
         belongings: dict[str, Any] = {
-            "icc_profile": profile if profile[16:20] == b"RGB " else None,  # a grey one would not fit the colours
+            "icc_profile": profile if profile[16:20] == b"RGB " else None,  # a gray one would not fit the colors
             "dpi": _dpi(image.info.get("dpi"), turned=turned),
             "tags": _tags(image),
         }
@@ -88,7 +88,7 @@ def read_photograph(path: Path) -> Photograph:
 
 
 def read_description(path: Path) -> str:
-    """Give the description that a picture file states about itself, empty where there is none."""
+    """Return the description in the metadata of an image file; empty if missing."""
     from PIL import Image
 
     with _reading(path):
@@ -111,7 +111,7 @@ def _photograph_of(scan: DeepScan) -> Photograph:
 
 
 def _check_kind(path: Path, image: Image.Image) -> None:
-    pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: a camera's JPEG with previews
+    pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: JPEG of a camera with previews
     if pages > 1:
         raise InputError(f"{path.name} holds {pages} pages or frames, needs one; save each as a file of its own")
     if image.mode not in _GREY_MODES | _COLOUR_MODES:
@@ -128,7 +128,7 @@ def _tags(image: Image.Image) -> dict[int, str]:
 
 
 def _text(value: object) -> str:
-    """Text of a tag: UTF-8 where it is that, which Pillow reads as Latin-1."""
+    """Return the text of a tag as UTF-8 if it is valid, which Pillow reads as Latin-1."""
     try:
         raw = value if isinstance(value, bytes) else str(value).encode("latin-1")
         text = raw.decode()
@@ -138,7 +138,7 @@ def _text(value: object) -> str:
 
 
 def _pixels(path: Path, image: Image.Image) -> Array:
-    """Upright pixels: (Y, X) or (Y, X, 1 to 4)."""
+    """Return upright pixels: (Y, X) or (Y, X, 1 to 4)."""
     from PIL import ImageOps
 
     orientation = int(image.getexif().get(_ORIENTATION, 1))
@@ -151,7 +151,7 @@ def _pixels(path: Path, image: Image.Image) -> Array:
 
 
 def _deep_pixels(path: Path, image: Image.Image) -> Array | None:
-    """Pixels of a 16-bit PNG or TIFF, which Pillow would cut to 8 bits where they are coloured; not yet upright."""
+    """Return the pixels, not yet upright, of a 16-bit PNG or TIFF, which Pillow would reduce to 8 bits if in color."""
     if image.format == "PNG":
         import imagecodecs
 
@@ -172,7 +172,7 @@ def _deep_pixels(path: Path, image: Image.Image) -> Array | None:
 
 
 def _split(pixels: Array) -> tuple[Array, Array | None]:
-    """Split (Y, X) or (Y, X, 1 to 4) into colours (Y, X, 3) and, the second or fourth channel, opacity (Y, X)."""
+    """Split (Y, X) or (Y, X, 1 to 4) into colors (Y, X, 3) and opacity (Y, X), the second or fourth channel."""
     channels = pixels if pixels.ndim == 3 else pixels[..., None]
     n_colours = 3 if channels.shape[2] >= 3 else 1
     colours = np.ascontiguousarray(np.broadcast_to(channels[..., :n_colours], (*channels.shape[:2], 3)))
@@ -191,7 +191,7 @@ def _dpi(dpi: Any, *, turned: bool) -> tuple[float, float] | None:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn whatever Pillow, tifffile and the codecs raise for a damaged file into one line."""
+    """Convert the exceptions of Pillow, tifffile and the codecs for a damaged file to one line."""
     from PIL import Image
 
     from decrappify.io.tiff_file import tifffile_messages
@@ -199,7 +199,7 @@ def _reading(path: Path) -> Iterator[None]:
     check_regular(path)
     try:
         with warnings.catch_warnings(), tifffile_messages():
-            # Pillow warns of damaged tags, which are left out, and of 100 megapixels, which are a usual scan.
+            # Pillow warns of damaged tags, which are left out, and of 100 megapixels, which are usual for scans.
             warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             yield

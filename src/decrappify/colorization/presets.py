@@ -1,4 +1,4 @@
-"""The published ways to colour: which network, and how large a square it is shown."""
+"""Colorization presets: the published networks and the size of their input squares."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ DAMAGED = ("error", "skip", "keep")  # ways to treat damaged frames of a film
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColorizationPreset:
-    """Defaults that go with a kind of colorization model.
+    """Defaults for a kind of colorization model.
 
     Attributes
     ----------
     name : str
         ``"artistic"``, ``"stable"``, ``"video"`` or ``"own"``.
     render_factor : int
-        The network sees a square of ``16 * render_factor`` pixels. Lower gives more colour, higher a steadier and
-        duller one.
+        The network input is a square of ``16 * render_factor`` pixels. Lower for more color, higher for steadier and
+        duller color.
     automatic : (int, int)
         Lowest and highest factor that ``render_factor="auto"`` chooses.
     weights : str
-        File name of the published weights; empty for models of one's own.
+        File name of the published weights; empty for custom models.
     summary : str
-        What it is for.
+        Intended use.
     """
 
     name: str
@@ -40,7 +40,7 @@ class ColorizationPreset:
 
 
 # 12 is the largest square of the published training (192 pixels), 40 the end of the range that upstream's notebooks
-# offer. A film costs as many squares as it has frames, so its automatic choice ends at its default.
+# offer. A film needs one square per frame, so its automatic choice ends at its default.
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -73,7 +73,7 @@ PRESETS = {
 
 
 def colorization_preset(name: str) -> ColorizationPreset:
-    """Look a preset up by its name.
+    """Return a preset by its name.
 
     Raises
     ------
@@ -105,12 +105,12 @@ def check_damaged(damaged: str) -> str:
 
 
 def check_render_factor(render_factor: int | str) -> int | str:
-    """Give back a usable render factor, or refuse it.
+    """Return `render_factor` if it is valid.
 
     Raises
     ------
     InputError
-        If it is neither ``"auto"`` nor a whole number in `RENDER_FACTORS`.
+        If it is neither ``"auto"`` nor an integer in `RENDER_FACTORS`.
     """
     whole = isinstance(render_factor, int) and not isinstance(render_factor, bool)
     if render_factor != "auto" and not (whole and render_factor in RENDER_FACTORS):
@@ -122,16 +122,15 @@ def check_render_factor(render_factor: int | str) -> int | str:
 
 
 def automatic_render_factor(frame_shape: tuple[int, int], preset: ColorizationPreset) -> int:
-    """Choose a render factor for a picture: a square about as large as its shorter side, in the preset's range.
+    """Choose a render factor for an image: a square about as large as its shorter side, in the preset's range.
 
-    A larger square would only show the network a blown-up picture, a smaller one loses what there is to recognize.
+    A larger square would only enlarge the image, a smaller one would lose recognizable detail.
 
     Parameters
     ----------
     frame_shape : (int, int)
         Y and X in pixels.
     preset : ColorizationPreset
-        Gives the range.
 
     Examples
     --------

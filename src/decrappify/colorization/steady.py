@@ -1,4 +1,4 @@
-"""Colours that change slowly: each square is mixed with the mean of those before it, until the scene changes."""
+"""Temporal smoothing of colors: each square is averaged with those before it, until the scene changes."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from decrappify.movie import Array
 
 State = tuple[Array, Array]
 
-_SAMPLES = 32  # along each side of the grey thumbnail
-_CUT = 25.0  # grey levels by which neighboring frames differ on average where the scene is another
+_SAMPLES = 32  # along each side of the gray thumbnail
+_CUT = 25.0  # mean difference of neighboring frames, in gray levels, that indicates a new scene
 
 
 class Steadier:
-    """Exponential average of the network's squares in time, begun anew at every cut.
+    """Exponential average of the network's squares in time, restarted at every cut.
 
-    Only chroma is taken from a square, so the picture itself stays sharp; but the colour of what moves trails behind
-    it by about ``steady / (1 - steady)`` frames.
+    Only chroma is taken from a square, so the image stays sharp; but the colors of moving objects trail by about
+    ``steady / (1 - steady)`` frames.
 
     Parameters
     ----------
     steady : float
-        Weight of the past, 0 (off) up to but not including 1. 0.5 leaves a third of the variance of flicker that is
-        independent from frame to frame.
+        Weight of earlier frames, 0 (off) up to but not including 1. 0.5 reduces to a third the variance of flicker that
+        is independent from frame to frame.
 
     Examples
     --------
@@ -43,16 +43,16 @@ class Steadier:
         self._state: State | None = None
 
     def __call__(self, pictures: Sequence[Array], squares: Sequence[Array]) -> list[Array]:
-        """Take the next pictures (Y, X, 3) and their squares, all uint8; give the squares steadied."""
+        """Return the smoothed squares of the next images (Y, X, 3); images and squares are uint8."""
         return [self._next(picture, square) for picture, square in zip(pictures, squares, strict=True)]
 
     @property
     def state(self) -> State | None:
-        """Mean square and grey thumbnail after the last picture; None before the first, and where it is off."""
+        """Mean square and gray thumbnail after the last image; None before the first, or if smoothing is off."""
         return self._state
 
     def take_up(self, state: State) -> None:
-        """Go on from a state."""
+        """Restore a state."""
         self._state = state
 
     def _next(self, picture: Array, square: Array) -> Array:
@@ -69,18 +69,18 @@ class Steadier:
 
 
 def save_state(path: Path, state: State) -> None:
-    """Keep a state in an ``.npz`` file."""
+    """Save a state in an ``.npz`` file."""
     np.savez(path, mean=state[0], thumbnail=state[1])
 
 
 def load_state(path: Path) -> State:
-    """Read a kept state."""
+    """Load a saved state."""
     with np.load(path) as kept:
         return kept["mean"], kept["thumbnail"]
 
 
 def _thumbnail(picture: Array) -> Array:
-    """Mean green of blocks; the mean keeps noise and small movements from looking like a cut."""
+    """Compute the mean green of blocks; the mean prevents noise and small movements from being detected as a cut."""
     green = picture[..., 1]
     rows, columns = (max(side // _SAMPLES, 1) for side in green.shape)
     blocks = green[: len(green) // rows * rows, : green.shape[1] // columns * columns]

@@ -1,4 +1,4 @@
-"""Photographs through the colorizer: one file, or a folder of them."""
+"""Coloring of photographs: one file, or a folder of them."""
 
 from __future__ import annotations
 
@@ -29,27 +29,26 @@ from decrappify.runtime import present_runtime, take_up_runtime, threads_put_bac
 logger = logging.getLogger(__name__)
 
 Progress = Callable[..., Any]
-Pair = tuple[Path, Path]  # a picture, and where it goes
+Pair = tuple[Path, Path]  # an image and its output path
 Failure = tuple[Path, Exception]
 
 _RUN = ".decrappify-run.json"  # in the output folder, while a run is unfinished
-_EXPLAINED, _NAMED = 3, 12  # pictures in the error at the end: with reasons, or only their names
-_OF_ONE_PICTURE = (FormatError, InputError, MissingFileError, OutputExistsError)  # the others can still be coloured
+_EXPLAINED, _NAMED = 3, 12  # images listed in the error at the end: with reasons, or only their names
+_OF_ONE_PICTURE = (FormatError, InputError, MissingFileError, OutputExistsError)  # the others can still be colored
 
 
 def colorize_still(
     source: Path, output: Path, colorizer: Colorizer, *, watermark: bool = False, overwrite: bool = False
 ) -> Path:
-    """Colour one picture file and write it with a note of how it was made.
+    """Color one image file and write it with a note on how it was created.
 
     Parameters
     ----------
     source, output : Path
         PNG, JPEG, BMP or TIFF; PNG, JPEG or TIFF.
     colorizer : Colorizer
-        Does it.
     watermark : bool
-        Whether to write a note into the picture too.
+        Whether to write "AI-coloured" into the image.
     overwrite : bool
         Whether `output` may be replaced.
 
@@ -61,9 +60,9 @@ def colorize_still(
     Raises
     ------
     InputError, FormatError, MissingFileError
-        If `source` cannot be coloured or `output` cannot hold it.
+        If `source` cannot be colored or the format of `output` cannot store it.
     OutputExistsError, OutputError
-        If `output` exists and is not to be replaced, or cannot be written.
+        If `output` exists and `overwrite` is False, or cannot be written.
     DeviceMemoryError
         If memory runs out.
     """
@@ -74,7 +73,7 @@ def colorize_still(
 
 
 def check_still_output(source: Path, output: Path, *, overwrite: bool) -> None:
-    """Refuse an output for one picture before anything is computed; raises as `colorize_still`."""
+    """Raise, as `colorize_still`, if an output for one image is not possible, before anything is computed."""
     check_writable(output)
     refuse_overlap(output, source)
     check_early(output, overwrite=overwrite)
@@ -92,30 +91,30 @@ def colorize_folder(
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
 ) -> Path:
-    """Colour every picture of a folder into another folder, under the same names (BMP becomes PNG).
+    """Color every image of a folder into another folder, under the same names (BMP becomes PNG).
 
-    Pictures are taken in natural order; other files and folders are passed over. A picture that cannot be coloured
-    does not stop the others. While the run is unfinished, a hidden file in `output` records its threads and processor
-    type, which a resumed run takes up.
+    Images are processed in natural order; other files and folders are skipped. An image that cannot be colored does not
+    stop the others. While the run is unfinished, a hidden file in `output` records its threads and processor type,
+    which a resumed run uses.
 
     Parameters
     ----------
     source, output : Path
-        Folders; `output` is made if it is not there.
+        Folders; `output` is created if missing.
     colorizer : Colorizer
         Does it.
     watermark : bool
-        Whether to write a note into the pictures too.
+        Whether to write "AI-coloured" into the images.
     batch_size : int, optional
-        Pictures that are read and go through the network together; 1 by default.
+        Images per forward pass; 1 by default.
     overwrite : bool
-        Whether pictures in `output` may be replaced.
+        Whether images in `output` may be replaced.
     resume : bool
-        Pass over pictures that an earlier run with the same model and settings finished, of the same file.
+        Skip images that an earlier run with the same model and settings finished, of the same file.
     progress : callable, optional
         As tqdm.
     cancel : threading.Event, optional
-        Looked at before every batch.
+        Checked before every batch.
 
     Returns
     -------
@@ -125,9 +124,9 @@ def colorize_folder(
     Raises
     ------
     InputError
-        If there is nothing to colour, or, at the end, if some pictures could not be coloured; says which and why.
+        If there is no image, or, at the end, if some images could not be colored; the message lists them with reasons.
     ColorizationCancelled
-        If `cancel` was set; what is finished stays.
+        If `cancel` was set; finished images are kept.
     OutputError, DeviceMemoryError
         If the disk or the memory is full.
     """
@@ -141,7 +140,7 @@ def colorize_folder(
             pairs, size, colorizer, failed, watermark=watermark, overwrite=overwrite, resume=resume, progress=progress,
             cancel=cancel,
         )  # fmt: skip
-        with suppress(OSError):  # all is done, and the next run replaces it
+        with suppress(OSError):  # the run is finished, and the next run replaces the file
             (output / _RUN).unlink(missing_ok=True)
     if failed:
         raise InputError(
@@ -163,7 +162,7 @@ def _listed(failed: Sequence[Failure]) -> str:
 
 
 def _take_up(output: Path, colorizer: Colorizer, *, resume: bool) -> None:
-    """Take up the threads of an unfinished run with the same colorizer, and record those of this one."""
+    """Restore the number of threads of an unfinished run with the same colorizer, and record that of this run."""
     path, device = output / _RUN, colorizer.network.device
     about = {"colorizer": colorizer.identity, "render_factor": colorizer.render_factor}
     try:
@@ -188,7 +187,7 @@ def _color_all(
     progress: Progress | None,
     cancel: threading.Event | None,
 ) -> None:
-    """Colour what is not finished, batch by batch, and collect the failures."""
+    """Color the unfinished images, batch by batch, and collect the failures."""
     bar = None if progress is None else progress(total=len(pairs), desc="colorize", unit="picture")
     try:
         for start in range(0, len(pairs), size):
@@ -208,21 +207,21 @@ def _color_all(
 
 
 def _pairs(source: Path, output: Path) -> list[Pair]:
-    """Every picture of a folder, and where it goes."""
+    """List the images of a folder with their output paths."""
     refuse_overlap(output, source)
     files = [file for file in source.iterdir() if file.is_file() and not file.name.startswith(".")]
     pictures = sorted((file for file in files if file.suffix.lower() in READABLE), key=natural_key)
     if not pictures:
         raise InputError(f"folder {source} holds no pictures; readable are {', '.join(sorted(READABLE))}")
     if len(pictures) < len(files):
-        logger.info("passing over %d files of %s that are no pictures", len(files) - len(pictures), source)
+        logger.info("skipping %d files of %s that are not images", len(files) - len(pictures), source)
     taken: dict[str, Path] = {}
     for picture in pictures:
         name = picture.with_suffix(".png").name if picture.suffix.lower() == ".bmp" else picture.name
         if name in taken:
             raise InputError(f"{taken[name].name} and {picture.name} would both become {name}; rename one of them")
         taken[name] = picture
-    read = {picture.resolve() for picture in pictures}  # a folder may hold links to pictures in the output
+    read = {picture.resolve() for picture in pictures}  # a folder may contain links to images in the output
     for name in taken:
         if not (output / name).is_symlink() and (output / name).resolve() in read:
             raise InputError(f"{output / name} is one of the pictures that {source} links to; choose another folder")
@@ -248,7 +247,7 @@ def _checked_batch_size(batch_size: int | None) -> int:
 def _unfinished(
     batch: Sequence[Pair], colorizer: Colorizer, failed: list[Failure], *, watermark: bool, resume: bool
 ) -> tuple[list[Pair], list[Pair]]:
-    """Return what is to be done and what is finished, and report what is in the way."""
+    """Return unfinished and finished pairs; add existing outputs that may not be replaced to `failed`."""
     todo, done = [], []
     for source, output in batch:
         if not output.exists():
@@ -266,7 +265,7 @@ def _unfinished(
 def _is_finished(output: Path, colorizer: Colorizer, note: str) -> bool:
     try:
         description = read_description(output)
-        read_photograph(output)  # its metadata may be whole where its pixels are not
+        read_photograph(output)  # its metadata may be complete but its pixels not
     except _OF_ONE_PICTURE:
         return False
     factor = colorizer.render_factor
@@ -278,7 +277,7 @@ def _is_finished(output: Path, colorizer: Colorizer, note: str) -> bool:
 
 
 def _note(source: Path, *, watermark: bool) -> str:
-    """Describe the rest that decides a coloured picture: the content of its file, and whether it has a watermark."""
+    """Describe what else determines a colored image: the content of its file, and whether it has a watermark."""
     try:
         checksum = crc32(source.read_bytes())
     except OSError:  # reading its pixels states what is wrong
@@ -295,7 +294,7 @@ def _color_batch(
     watermark: bool,
     overwrite: bool,
 ) -> None:
-    """Colour a batch; what is done goes through the network too: its size decides the last bits of the others."""
+    """Color a batch; finished images are included, since the batch size affects the last bits of the others."""
     photographs = []
     for source, output in sorted([*todo, *done], key=lambda pair: natural_key(pair[0])):
         try:

@@ -1,4 +1,4 @@
-"""A small readable note in the picture itself that its colours are an AI's; only where it is asked for."""
+"""Watermark: an optional small text in the image that its colors are from an AI."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from decrappify.movie import Array
 
 TEXT = "AI-coloured"
-_HEIGHT = 0.05  # of the picture's
-_SMALLEST = 9  # pixels of type height that can be read
+_HEIGHT = 0.05  # of the image height
+_SMALLEST = 9  # smallest readable type height in pixels
 
 
 def add_watermark(picture: Array, text: str = TEXT) -> Array:
-    """Write a note into the lower left corner of a copy: white with a dark rim, readable on any ground.
+    """Write a text into the lower left corner of a copy: white with a dark rim, readable on any background.
 
     Parameters
     ----------
     picture : ndarray of uint8 or uint16, (Y, X, 3)
-        Left as it is.
+        Not changed.
     text : str
-        The note; about 5 % of the picture's height, smaller where it would not fit into its width.
+        The text; about 5 % of the image height, smaller if it would not fit into the width.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def add_watermark(picture: Array, text: str = TEXT) -> Array:
 
 @lru_cache(maxsize=8)
 def _stamp(height: int, width: int, text: str) -> tuple[Array, Array]:
-    """Draw what lies over the lower left corner: white ink and cover, both 0 to 1, (h, w, 1)."""
+    """Draw the overlay of the lower left corner: white ink and opacity, both 0 to 1, (h, w, 1)."""
     from PIL import Image, ImageDraw, ImageFont
 
     size = max(_SMALLEST, round(_HEIGHT * height))

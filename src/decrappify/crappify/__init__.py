@@ -1,4 +1,4 @@
-"""Crappifiers: degradations as small composable parts, presets, and their files."""
+"""Crappifiers: composable degradations, presets and files."""
 
 from __future__ import annotations
 

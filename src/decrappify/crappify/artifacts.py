@@ -1,4 +1,4 @@
-"""Artifacts: bleaching, and the compression and text of the classic picture crappifier of fast.ai."""
+"""Artifacts: bleaching, and the compression and text of the original image crappifier of fast.ai."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from decrappify.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Bleaching(Part):
-    """Fluorescence that fades exponentially with the frame index; frame 0 of the movie keeps its brightness.
+    """Exponential decay of the fluorescence with the frame index; frame 0 of the movie keeps its brightness.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Bleaching(Part):
 
     @classmethod
     def from_tau(cls, tau_frames: float) -> Self:
-        """Make it from a decay time: the signal falls to 1/e in `tau_frames` frames."""
+        """Create it from a decay time: the signal decays to 1/e in `tau_frames` frames."""
         if not Limits(above=0).allows(tau_frames):
             raise InputError(f"bleaching: tau_frames is {tau_frames!r}, needs a number above 0")
         return cls(loss_per_frame=-math.expm1(-1 / tau_frames))
@@ -42,14 +42,14 @@ class Bleaching(Part):
 
 @dataclass(frozen=True, slots=True)
 class Jpeg(Part):
-    """JPEG compression and its 8 bits; the three channels of a colour picture are compressed as one.
+    """JPEG compression with 8 bits; the three channels of a color image are compressed together.
 
     Attributes
     ----------
     quality : int or range
         1 (worst) to 95, as in Pillow.
     low, high : float or range
-        Signals that become grey 0 and 255; what lies outside is clipped.
+        Signals that become gray 0 and 255; values outside are clipped.
     """
 
     name: ClassVar[str] = "jpeg"
@@ -74,14 +74,14 @@ class Jpeg(Part):
         return np.asarray(decoded * np.float32(span / 255) + np.float32(low))
 
     def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
-        """Compress and decode each picture, its colours at half the resolution as Pillow does it."""
+        """Compress and decode each image, its chroma at half the resolution as in Pillow."""
         decoded = self.apply(np.moveaxis(signal, 1, -1), rng, times)
         return np.ascontiguousarray(np.moveaxis(decoded, -1, 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Text(Part):
-    """A random number printed on each frame, as the crappifier of the fast.ai course does (Howard 2019).
+    """Random number printed on each frame, as in the crappifier of the fast.ai course (Howard 2019).
 
     Attributes
     ----------
@@ -97,17 +97,17 @@ class Text(Part):
     brightness: AnyNumber = 1.0
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
-        """Print a number from 10 to 70 somewhere in the upper left quarter."""
+        """Print a number from 10 to 70 at a random position in the upper left quarter."""
         covered = self._covered(signal.shape, rng)
         return np.asarray(signal + covered * (np.float32(self.value("brightness")) - signal))
 
     def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
-        """Print the number in grey, alike in all channels."""
+        """Print the number in gray, equal in all channels."""
         covered = self._covered((len(signal), *signal.shape[2:]), rng)[:, None]
         return np.asarray(signal + covered * (np.float32(self.value("brightness")) - signal))
 
     def _covered(self, shape: tuple[int, ...], rng: np.random.Generator) -> Signal:
-        """How much of each pixel (T, Y, X) is print, 0 to 1."""
+        """Compute the fraction of each pixel (T, Y, X) covered by print, 0 to 1."""
         from PIL import Image, ImageDraw, ImageFont
 
         font = ImageFont.load_default(self.value("size"))

@@ -1,4 +1,4 @@
-"""Choice: one of several parts, picked once per setting."""
+"""Choice of one of several parts, once per setting."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ class OneOf(Part):
 
     @property
     def scale(self) -> int:
-        """The down-sampling factor along Y and X."""
+        """Down-sampling factor along Y and X."""
         return self.parts[0].scale
 
     @property
     def colour(self) -> bool:
-        """Whether any alternative needs colour pictures."""
+        """Return whether any alternative needs color images."""
         return any(part.colour for part in self.parts)
 
     @property
     def is_fixed(self) -> bool:
-        """Whether there is nothing left to draw but the noise itself."""
+        """Return whether all parameters are fixed, so that only the noise is random."""
         return self.probability == 1 and len(self.parts) == 1 and self.parts[0].is_fixed
 
     def fixed(self, rng: np.random.Generator) -> Part:
-        """Pick an alternative and draw its ranges."""
+        """Choose an alternative and draw its ranges."""
         return self.parts[int(rng.integers(len(self.parts)))].fixed(rng)
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
@@ -63,7 +63,7 @@ class OneOf(Part):
         return self._chosen().apply(signal, rng, times)
 
     def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
-        """Apply the only alternative to colour pictures."""
+        """Apply the only alternative to color images."""
         return self._chosen().apply_colour(signal, rng, times)
 
     def _chosen(self) -> Part:

@@ -1,4 +1,4 @@
-"""Colour pictures: grey as a colourless camera sees them, and the speckles of old film."""
+"""Degradations of color images: conversion to gray, and the speckles of old film."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from decrappify.errors import InputError
 class Grey(Part):
     """Luma of ITU-R BT.601 in three identical channels, with the integers of Pillow and libjpeg.
 
-    It works on 8 bits, as those do: signals are clipped to 0 ... 1 and rounded to 255ths, so that a training source
-    is grey in the same steps as a grey picture that is coloured later.
+    Signals are clipped to 0 ... 1 and rounded to 255ths, so that a training source has the same gray levels as a gray
+    image that is colored later.
     """
 
     name: ClassVar[str] = "grey"
 
     @property
     def colour(self) -> bool:
-        """It mixes red, green and blue."""
+        """Return True: red, green and blue are mixed."""
         return True
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
-        """Refuse a window of one channel."""
+        """Raise for a window of one channel."""
         raise InputError("grey: the picture has one channel, needs red, green and blue (3, Y, X)")
 
     def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
-        """Make each picture grey."""
+        """Convert each image to gray."""
         pixels = np.rint(np.clip(signal, 0, 1) * np.float32(255)).astype(np.uint8)
         grey = luma(pixels).astype(np.float32) * np.float32(1 / 255)
         return np.repeat(grey[:, None], signal.shape[1], axis=1)
@@ -40,16 +40,16 @@ class Grey(Part):
 
 @dataclass(frozen=True, slots=True)
 class FilmNoise(Part):
-    """Speckles of old film, as DeOldify's video model learnt to bear them; alike in red, green and blue.
+    """Speckles of old film, as in the training of DeOldify's video model; equal in red, green and blue.
 
-    Pixels are picked with replacement, and each time get an offset of whole grey levels from -offset to below
-    +offset; nothing is clipped. The original drew such noise for the *target* as well, another one, which teaches the
-    network to invent speckles. Here, as for every part, only the source is degraded.
+    Pixels are drawn with replacement, and an offset of whole gray levels from -offset to below +offset is added each
+    time; nothing is clipped. The original adds independent noise to the *target* as well, which trains the network to
+    invent speckles. Here, as for every part, only the source is degraded.
 
     Attributes
     ----------
     fraction : float or range
-        Picks for each pixel of a frame.
+        Number of draws relative to the pixels of a frame.
     offset : int or range
         Largest offset in 255ths of the signal.
     """
@@ -64,7 +64,7 @@ class FilmNoise(Part):
         return signal + self._speckles(signal.shape, rng)
 
     def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
-        """Add the same speckles to the three channels of each picture."""
+        """Add the same speckles to the three channels of each image."""
         return signal + self._speckles((len(signal), *signal.shape[2:]), rng)[:, None]
 
     def _speckles(self, shape: tuple[int, ...], rng: np.random.Generator) -> Signal:
@@ -78,7 +78,7 @@ class FilmNoise(Part):
 
 
 def luma(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Grey of 8-bit pictures (..., 3, Y, X) to (..., Y, X), identical to ``Image.convert("L")`` of Pillow.
+    """Convert 8-bit images (..., 3, Y, X) to gray (..., Y, X), identical to ``Image.convert("L")`` of Pillow.
 
     >>> luma(np.uint8([[[255]], [[0]], [[0]]]))
     array([[76]], dtype=uint8)

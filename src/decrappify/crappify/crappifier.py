@@ -1,4 +1,4 @@
-"""Crappifier: parts in a row that make a good image bad, on purpose and reproducibly."""
+"""Crappifier: a reproducible sequence of parts that degrades an image."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ PERCENTILES = (1.0, 99.8)
 
 
 class Crappifier:
-    """Parts applied one after the other.
+    """Sequence of degradations.
 
     Parameters
     ----------
     steps : iterable of Part
-        In the order in which light meets them: bleaching, optics, sampling, noise, file.
+        In physical order: bleaching, optics, sampling, noise, file.
     name : str, optional
-        For provenance and messages.
+        Used in provenance and messages.
 
     Notes
     -----
-    Order of the draws: first the setting, step by step (the coin of a `probability`, then the ranges in the order of
-    the part's fields), then the noise, step by step and frame by frame. A crappifier that holds no ranges draws
-    noise only, so ``crappifier(image, rng)`` equals ``crappifier.fixed(rng)(image, rng)``.
+    Order of the draws: first the setting, step by step (the `probability`, then the ranges in the order of the part's
+    fields), then the noise, step by step and frame by frame. A crappifier without ranges draws noise only, so
+    ``crappifier(image, rng)`` equals ``crappifier.fixed(rng)(image, rng)``.
 
     Examples
     --------
@@ -55,23 +55,23 @@ class Crappifier:
 
     @property
     def scale(self) -> int:
-        """Product of all down-sampling factors: the image gets this much smaller along Y and X."""
+        """Product of all down-sampling factors along Y and X."""
         return math.prod(step.scale for step in self.steps)
 
     @property
     def is_fixed(self) -> bool:
-        """Whether it holds numbers only, no ranges and no chances."""
+        """Return whether all parameters are numbers, without ranges and probabilities."""
         return all(step.is_fixed for step in self.steps)
 
     @property
     def colour(self) -> bool:
-        """Whether a step mixes red, green and blue, so that it needs colour pictures."""
+        """Return whether a step mixes red, green and blue, and so needs color images."""
         return any(step.colour for step in self.steps)
 
     def fixed(self, rng: np.random.Generator) -> Crappifier:
-        """Draw every range, chance and choice once: images made with the result share it and differ in noise.
+        """Draw every range, probability and choice once: images degraded with the result differ only in noise.
 
-        Call the result with ``colour=True`` for colour pictures: the step that mixes colours may not be among it.
+        Call the result with ``colour=True`` for color images: the step that mixes colors may have been dropped.
         """
         if self.is_fixed:
             return self
@@ -92,28 +92,28 @@ class Crappifier:
         Parameters
         ----------
         image : array (Y, X) or (T, Y, X); in colour (3, Y, X) or (T, 3, Y, X)
-            Integers or floats; not changed. All frames get the same setting and noise of their own.
+            Integers or floats; not changed. All frames have the same setting and independent noise.
         rng : numpy.random.Generator
-            Where every draw comes from.
+            Generator of all draws.
         data_range : (low, high), optional
-            The grey levels of signal 0 (dark background) and 1 (bright reference). By default (0, 1) for floats, and
-            the percentiles 1 and 99.8 of the array for integers; in colour their full scale, such as (0, 255).
+            Gray levels of signal 0 (dark background) and 1 (bright reference). By default (0, 1) for floats, and the
+            percentiles 1 and 99.8 of the array for integers; in color their full scale, such as (0, 255).
         times : int array (T,), optional
             Frame indices in the movie, for bleaching; 0, 1, 2 ... by default.
         colour : bool, optional
-            Whether `image` is red, green and blue; by default if a step needs it. Steps that do not mix colours treat
-            each channel alike.
+            Whether `image` is red, green and blue; by default if a step needs it. Steps that do not mix colors treat
+            each channel equally.
 
         Returns
         -------
         array of the axes of `image`, Y and X divided by `scale`
-            In the grey levels and dtype of `image`; integers are rounded and clipped. Where the dark background is
-            grey 0, unsigned integers lose the negative half of the noise; pass floats to keep the mean exact.
+            In the gray levels and dtype of `image`; integers are rounded and clipped. If the dark background is gray 0,
+            unsigned integers lose the negative half of the noise; pass floats to keep the mean exact.
 
         Raises
         ------
         InputError
-            For another number of axes, a size that is no multiple of `scale`, NaN, or a constant integer image.
+            For another number of axes, a size that is not a multiple of `scale`, NaN, or a constant integer image.
         """
         image = np.asarray(image)
         colour = self.colour if colour is None else colour
@@ -156,13 +156,13 @@ class Crappifier:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the crappifier as plain values that fit JSON and TOML."""
+        """Return the crappifier as plain values for JSON and TOML."""
         head = {} if self.name is None else {"name": self.name}
         return head | {"steps": [part_to_dict(step) for step in self.steps]}
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> Crappifier:
-        """Build it from the plain values of `to_dict`; unknown keys are refused with the nearest known name."""
+        """Create it from the plain values of `to_dict`; an unknown key raises an error with the nearest known name."""
         for key in table:
             if key not in ("name", "steps"):
                 raise InputError(f"a crappifier has no setting {short(key)}; {did_you_mean(key, ('name', 'steps'))}")
@@ -197,7 +197,7 @@ class Crappifier:
 
 
 def full_scale(dtype: np.dtype[Any]) -> Normalization:
-    """Levels of a picture: 0 to 1 of floats, 0 to the largest number of integers."""
+    """Return the levels of an image: 0 to 1 for floats, 0 to the largest number for integers."""
     return Normalization(0.0, 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max))
 
 

@@ -1,4 +1,4 @@
-"""Crappifier files: TOML for people, JSON for programs."""
+"""Crappifier files in TOML and JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from decrappify.limits.files import check_regular
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """Read a ``.toml`` or ``.json`` file that holds one table."""
+    """Read a ``.toml`` or ``.json`` file of one table."""
     _check_suffix(path)
     check_regular(path)
     if not path.is_file():
@@ -30,7 +30,7 @@ def read_table(path: Path) -> dict[str, Any]:
 
 
 def write_table(table: Mapping[str, Any], path: Path, *, overwrite: bool = False) -> Path:
-    """Write a crappifier's plain values; the file appears whole or not at all."""
+    """Write a crappifier's plain values atomically."""
     _check_suffix(path)
     if path.exists() and not overwrite:
         raise OutputExistsError(f"{path} exists; pass overwrite=True to replace it")
@@ -49,7 +49,7 @@ def write_table(table: Mapping[str, Any], path: Path, *, overwrite: bool = False
 
 
 def to_toml(table: Mapping[str, Any]) -> str:
-    """Write the TOML text of a crappifier: its plain keys, then one ``[[steps]]`` table per step."""
+    """Return the TOML text of a crappifier: its plain keys, then one ``[[steps]]`` table per step."""
     lines = [f"{key} = {_toml_value(value)}" for key, value in table.items() if key != "steps"]
     if not table["steps"]:
         lines.append("steps = []")
@@ -63,7 +63,7 @@ def _toml_value(value: Any) -> str:
         return "{ " + ", ".join(f"{key} = {_toml_value(item)}" for key, item in value.items()) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml_value(item) for item in value) + "]"
-    if isinstance(value, str):  # JSON's escapes are TOML's, but for DEL, which TOML wants escaped
+    if isinstance(value, str):  # the escapes of JSON are valid in TOML, which also requires one for DEL
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)
 

@@ -1,4 +1,4 @@
-"""Crappify a whole movie lazily: frame t is degraded when it is read, and always in the same way."""
+"""Lazy crappification of movies: frame t is degraded when it is read, always with the same result."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ def crappify_movie(
     seed: int = 0,
     normalization: Normalization | Sequence[Normalization] | None = None,
 ) -> Movie:
-    """Make a lazy movie whose frames are degraded as they are read.
+    """Create a lazy movie whose frames are degraded when they are read.
 
-    Ranges of the crappifier are drawn once for the whole movie; each plane has noise of its own that depends on
-    (seed, t, c, z) only, so any order of reading gives the same pixels.
+    Ranges of the crappifier are drawn once for the whole movie; each plane has independent noise that depends on (seed,
+    t, c, z) only, so the pixels do not depend on the order of reading.
 
     Parameters
     ----------
     movie : Movie
-        Any shape (T, C, Z, Y, X) and dtype; for a crappifier that mixes colours, C is red, green and blue.
+        Any shape (T, C, Z, Y, X) and dtype; for a crappifier that mixes colors, C is red, green and blue.
     crappifier : Crappifier
-        Where its scale does not divide Y or X, the last rows and columns are left out.
+        If its scale does not divide Y or X, the last rows and columns are left out.
     seed : int
         0 or above.
     normalization : Normalization or one per channel, optional
-        Which grey levels are signal 0 and 1; measured once per channel by default, but the full scale for colours,
+        Gray levels of signal 0 and 1; measured once per channel by default, but the full scale for color channels,
         which must have the same one.
 
     Returns
     -------
     Movie
-        Shape (T, C, Z, Y / scale, X / scale), the same dtype and grey levels; the pixel size grows by the scale, and
-        the provenance says what was done. Planes that were never recorded stay so.
+        Shape (T, C, Z, Y / scale, X / scale), the same dtype and gray levels; the pixel size is multiplied by the
+        scale, and the provenance records the crappifier. Planes that were never recorded remain missing.
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise InputError(f"seed is {seed!r}, needs a whole number of at least 0")
@@ -97,9 +97,9 @@ class _CrappifiedSource:
         self._latest: tuple[tuple[int, int, int], Array] | None = None
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        if (t, c, z) in self._movie.missing:  # never recorded, so nothing to degrade: it reads as zeros
+        if (t, c, z) in self._movie.missing:  # never recorded: reads as zeros, not degraded
             return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
-        first = 0 if self._color else c  # the three colours of a picture are degraded together
+        first = 0 if self._color else c  # the three colors of an image are degraded together
         latest = self._latest  # tiles of one plane are read one after the other
         if latest is None or latest[0] != (t, first, z):
             latest = self._latest = ((t, first, z), self._crappified(t, first, z))

@@ -1,4 +1,4 @@
-"""Noise: what detectors add. Photon noise is counted in photons, so its strength means the same on every microscope."""
+"""Detector noise. Photon noise is specified in photons, so its strength is comparable between microscopes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from decrappify.crappify.part import AnyNumber, Limits, Logarithmic, NonNegative, Number, Part, Signal, Times
 from decrappify.errors import InputError
 
-# From here on counts come from a transformed normal deviate, off by one photon in 0.16 % of the draws at most.
+# At and above this mean, counts are transformed normal deviates, off by one photon in at most 0.16 % of the draws.
 BRIGHT = np.float32(4)
-# Dim pixels never reach this count: the chance is below 1e-9 at 4 expected photons.
+# Dim pixels never reach this count: the probability is below 1e-9 at 4 expected photons.
 DIM_LIMIT = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Gaussian(Part):
-    """Additive noise of one strength everywhere, such as read noise.
+    """Additive noise of constant strength, such as read noise.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Poisson(Part):
     photons : float or range (log-uniform)
         Expected photons per pixel at signal 1, above the background.
     background : float or range
-        Photons per pixel at signal 0; they add noise, and their mean is subtracted again.
+        Photons per pixel at signal 0; they add noise, and their mean is subtracted.
     """
 
     name: ClassVar[str] = "poisson"
@@ -53,16 +53,16 @@ class Poisson(Part):
     background: NonNegative = 0.0
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
-        """Count photons; the expected result is the signal itself."""
+        """Add photon noise; the expected result is the signal itself."""
         photons, background = self.value("photons"), self.value("background")
         return to_signal(count_photons(signal, photons, background, rng), photons, background)
 
 
 @dataclass(frozen=True, slots=True)
 class PoissonGaussian(Part):
-    """A camera: ``grey = gain * (Poisson(photons) + N(0, read_noise)) + offset``, back in signal units without bias.
+    """Camera noise: ``grey = gain * (Poisson(photons) + N(0, read_noise)) + offset``, in signal units without bias.
 
-    Gain and offset only matter with `bit_depth`: they say where the steps and ends of the digitizer are.
+    Gain and offset only matter with `bit_depth`: they determine the steps and limits of the digitizer.
 
     Attributes
     ----------
@@ -73,11 +73,11 @@ class PoissonGaussian(Part):
     background : float or range
         Photo-electrons per pixel at signal 0.
     gain : float or range (log-uniform)
-        Grey levels per electron.
+        Gray levels per electron.
     offset : float or range
-        Grey level of no light.
+        Gray level without light.
     bit_depth : int, optional
-        Bits of the digitizer: grey levels are rounded and clipped to 0 ... 2**bit_depth - 1. None: not quantised.
+        Bits of the digitizer: gray levels are rounded and clipped to 0 ... 2**bit_depth - 1. None: not quantized.
     """
 
     name: ClassVar[str] = "poisson_gaussian"
@@ -95,7 +95,7 @@ class PoissonGaussian(Part):
             raise InputError(f"{self.name}: bit_depth is {self.bit_depth!r}, needs a whole number from 1 to 32")
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
-        """Expose, read out and digitize."""
+        """Add photon noise and read noise, and digitize."""
         photons, background = self.value("photons"), self.value("background")
         electrons = count_photons(signal, photons, background, rng)
         add_normal(electrons, self.value("read_noise"), rng)
@@ -134,14 +134,14 @@ class SaltAndPepper(Part):
 
 @dataclass(frozen=True, slots=True)
 class Speckle(Part):
-    """Gaussian noise whose variance follows the local brightness (the local-variance noise of PSSR, Fang 2021).
+    """Gaussian noise with a variance proportional to the local brightness (local-variance noise of PSSR, Fang 2021).
 
     Attributes
     ----------
     variance : float or range (log-uniform)
-        Variance of the noise where the local mean signal is 1.
+        Variance of the noise at a local mean signal of 1.
     radius : float or range
-        Gaussian sigma in pixels over which the local mean is taken; 0 takes the pixel itself.
+        Gaussian sigma in pixels of the local mean; 0 uses the pixel itself.
     """
 
     name: ClassVar[str] = "speckle"
@@ -172,8 +172,8 @@ def add_normal(values: Signal, sigma: float, rng: np.random.Generator) -> Signal
 def count_photons(signal: Signal, photons: float, background: float, rng: np.random.Generator) -> Signal:
     """Draw Poisson counts, float32, of ``signal * photons + background`` expected photons.
 
-    Where that is below 0 (noise of the reference image) there is no shot noise, and the value is kept as it is:
-    clipping it would shift the mean.
+    If that is below 0 (noise of the reference image) there is no shot noise, and the value is kept: clipping it would
+    shift the mean.
     """
     expected = signal * np.float32(photons)
     expected += np.float32(background)
@@ -184,7 +184,7 @@ def count_photons(signal: Signal, photons: float, background: float, rng: np.ran
 
 
 def to_signal(electrons: Signal, photons: float, background: float) -> Signal:
-    """Turn counts back into signal units, in place."""
+    """Convert counts to signal units, in place."""
     electrons -= np.float32(background)
     electrons *= np.float32(1 / photons)
     return electrons
@@ -215,7 +215,7 @@ def _poisson_bright(expected: Signal, rng: np.random.Generator) -> Signal:
 
 
 def _poisson_dim(expected: Signal, rng: np.random.Generator) -> Signal:
-    """Invert the distribution by adding up its terms, all pixels at once."""
+    """Invert the distribution by summing its terms, all pixels at once."""
     chance = rng.random(expected.shape, dtype=np.float32)
     term = np.exp(-expected)
     total = term.copy()

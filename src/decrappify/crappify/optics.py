@@ -1,4 +1,4 @@
-"""Optics: blur by a gaussian, or by the diffraction limit of an objective."""
+"""Optical blur: Gaussian, or by the diffraction limit of an objective."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WIDEST = 1000.0  # pixels; the kernel of a wider blur would be larger than any 
 
 @dataclass(frozen=True, slots=True)
 class Blur(Part):
-    """Blur by a gaussian; borders are mirrored.
+    """Gaussian blur; borders are mirrored.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Blur(Part):
 
 @dataclass(frozen=True, slots=True)
 class Airy(Part):
-    """Blur as a perfect wide-field objective in focus does (Airy pattern); borders are mirrored.
+    """Blur of an ideal wide-field objective in focus (Airy pattern); borders are mirrored.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Airy(Part):
         return np.ascontiguousarray(blurred[:, margin : margin + rows, margin : margin + columns], dtype=np.float32)
 
     def _cutoff(self) -> float:
-        """Highest frequency the objective passes, in cycles per pixel: 2 NA / wavelength."""
+        """Compute the cut-off frequency of the objective, in cycles per pixel: 2 NA / wavelength."""
         return 2 * self.value("numerical_aperture") * self.value("pixel_size_um") / self.value("wavelength_um")
 
     def transfer(self, rows: int, columns: int) -> Signal:

@@ -17,12 +17,12 @@ Signal: TypeAlias = NDArray[np.float32]
 Times: TypeAlias = NDArray[np.int64]
 
 
-_SMALLEST, _LARGEST = 1e-9, 1e9  # size of a number other than 0: beyond it float32 overflows
+_SMALLEST, _LARGEST = 1e-9, 1e9  # magnitude of a number other than 0: beyond it float32 overflows
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a number of a part may be, and how it is drawn from a range."""
+    """Allowed values of a parameter, and the distribution of draws from a range."""
 
     minimum: float = -math.inf
     maximum: float = math.inf
@@ -31,20 +31,20 @@ class Limits:
     log: bool = False
 
     def describe(self) -> str:
-        """Say the limits in words for an error message, such as ``a number above 0``."""
+        """Return the limits in words for an error message, such as ``a number above 0``."""
         ends = [f"above {self.above:g}"] if self.above > -math.inf else []
         ends += [f"at least {self.minimum:g}"] if self.minimum > -math.inf else []
         ends += [f"at most {self.maximum:g}"] if self.maximum < math.inf else []
         return " ".join([f"a {'whole ' if self.whole else ''}number", " and ".join(ends)]).strip()
 
     def allows(self, value: Any) -> bool:
-        """Whether one number (not a range) is allowed."""
+        """Return whether one number (not a range) is allowed."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not _is_of_size(value):
             return False
         return self.minimum <= value <= self.maximum and value > self.above and (not self.whole or value == int(value))
 
     def draw(self, low: float, high: float, rng: np.random.Generator) -> float:
-        """Draw from a range: log-uniform, uniform, or a whole number with both ends included."""
+        """Draw from a range: log-uniform, uniform, or an integer with both ends included."""
         if self.whole:
             return int(rng.integers(int(low), int(high), endpoint=True))
         if self.log:
@@ -68,7 +68,7 @@ class Part:
     Attributes
     ----------
     probability : float
-        How often the step is taken at all, drawn once per setting; 1 is always.
+        Probability that the step is applied, drawn once per setting; 1 is always.
     """
 
     name: ClassVar[str]
@@ -97,12 +97,12 @@ class Part:
 
     @property
     def scale(self) -> int:
-        """The down-sampling factor along Y and X."""
+        """Down-sampling factor along Y and X."""
         return 1
 
     @property
     def colour(self) -> bool:
-        """Whether it mixes red, green and blue, and so needs colour pictures."""
+        """Return whether the part mixes red, green and blue, and so needs color images."""
         return False
 
     def fixed(self, rng: np.random.Generator) -> Part:
@@ -116,7 +116,7 @@ class Part:
 
     @property
     def is_fixed(self) -> bool:
-        """Whether there is nothing left to draw but the noise itself."""
+        """Return whether all parameters are fixed, so that only the noise is random."""
         return self.probability == 1 and not any(isinstance(getattr(self, key), tuple) for key in self.limits)
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
@@ -127,7 +127,7 @@ class Part:
         signal : float32 array (T, Y, X)
             Signal units; not changed in place.
         rng : numpy.random.Generator
-            Where the noise comes from.
+            Generator of the noise.
         times : int64 array (T,)
             Frame indices in the movie.
 
@@ -138,15 +138,15 @@ class Part:
         raise NotImplementedError
 
     def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
-        """Degrade colour pictures (T, 3, Y, X), by default each channel by itself with noise of its own.
+        """Degrade color images (T, 3, Y, X), by default each channel separately with independent noise.
 
-        As `apply` but for the axis of red, green and blue; the result is (T, 3, Y / scale, X / scale).
+        As `apply`, with an axis of red, green and blue; the result is (T, 3, Y / scale, X / scale).
         """
         planes = self.apply(signal.reshape(-1, *signal.shape[2:]), rng, np.repeat(times, signal.shape[1]))
         return planes.reshape(*signal.shape[:2], *planes.shape[1:])
 
     def value(self, key: str) -> float:
-        """Give one number of a fixed part; a range is an error here."""
+        """Return one number of a fixed part; raise for a range."""
         number_or_range = getattr(self, key)
         if isinstance(number_or_range, tuple):
             raise InputError(f"{self.name}: {key} is still the range {number_or_range}; call fixed(rng) first")
@@ -177,4 +177,4 @@ def _is_of_size(value: float) -> bool:
 
 
 def _plain(value: float, limits: Limits) -> float:
-    return int(value) if limits.whole else float(value) + 0.0  # never -0.0, from which no range can be drawn
+    return int(value) if limits.whole else float(value) + 0.0  # never -0.0, which is not valid as an end of a range

@@ -1,9 +1,9 @@
-"""Presets: crappifiers for common microscopes and pictures. Photons are those of a bright pixel in one frame.
+"""Crappifier presets for common microscopes and for photographs. Photons are those of a bright pixel in one frame.
 
 Photon budgets of scanners follow Pawley, Handbook of Biological Confocal Microscopy (3rd ed., 2006): a bright pixel of
-a live confocal image is some ten photons. Camera numbers are those of sCMOS data sheets: read noise 1 to 2 electrons,
-offset 100, 2.2 grey levels per electron at 16 bit. EM settings follow PSSR (Fang 2021) and PSSR2. Widths of blur and
-backgrounds are estimates of ours, and so is what befalls an old photograph; the speckles of film are DeOldify's.
+a live confocal image has about ten photons. Camera numbers are those of sCMOS data sheets: read noise 1 to 2 electrons,
+offset 100, 2.2 gray levels per electron at 16 bit. EM settings follow PSSR (Fang 2021) and PSSR2. Blur widths,
+backgrounds and old-photograph degradations are our estimates; film speckles follow DeOldify.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from decrappify.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A physical setting in one line, and the parts that imitate it."""
+    """Description of a physical setting in one line, and the parts that simulate it."""
 
     description: str
     steps: tuple[Part, ...]
@@ -129,17 +129,17 @@ _PRESETS = {
 
 
 def preset_names() -> tuple[str, ...]:
-    """List the names that `crappifier_preset` knows."""
+    """List the names of the presets."""
     return tuple(_PRESETS)
 
 
 def preset_description(name: str) -> str:
-    """Say in one line which physical setting a preset imitates, and where its numbers come from."""
+    """Return one line on the physical setting that a preset simulates, and the origin of its values."""
     return _preset(name).description
 
 
 def crappifier_preset(name: str) -> Crappifier:
-    """Get the crappifier of that name, ranges included.
+    """Return the crappifier of a preset, ranges included.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Registry: every part by the name it has in a crappifier file. A new part is one line here."""
+"""Registry of all parts by their names in crappifier files. A new part is one line here."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PARTS: dict[str, type[Part]] = {
 
 
 def part_to_dict(part: Part) -> dict[str, Any]:
-    """Give a part as plain values: ranges become lists, what is not set is left out."""
+    """Return a part as plain values: ranges become lists, unset values are left out."""
     entry: dict[str, Any] = {"part": part.name}
     for key in (each.name for each in fields(part)):
         value = getattr(part, key)
@@ -56,7 +56,7 @@ def part_to_dict(part: Part) -> dict[str, Any]:
 
 
 def part_from_dict(entry: Any) -> Part:
-    """Build a part from the plain values of `part_to_dict`."""
+    """Create a part from the plain values of `part_to_dict`."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("part"), str):
         raise InputError(f"a crappifier step is {short(entry)}, needs a table with its name, such as part = 'gaussian'")
     kind = PARTS.get(entry["part"])
@@ -76,7 +76,7 @@ def part_from_dict(entry: Any) -> Part:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Close an error message with the nearest known names, or all of them."""
+    """Return the end of an error message with the nearest known names, or all of them."""
     known = list(known)
     from difflib import get_close_matches
 

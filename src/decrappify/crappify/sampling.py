@@ -1,4 +1,4 @@
-"""Sampling: how detectors and scanners put the scene on a coarser or a shaken grid."""
+"""Sampling of detectors and scanners: coarser grids, and line jitter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from decrappify.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class BinDown(Part):
-    """Down-sample as a camera with larger pixels does: each new pixel collects a whole block.
+    """Down-sampling of a camera with larger pixels: each new pixel integrates a whole block.
 
     The signal is the mean of the block, so `photons` of a noise part that follows are counted per large pixel.
 
@@ -34,7 +34,7 @@ class BinDown(Part):
 
     @property
     def scale(self) -> int:
-        """The down-sampling factor along Y and X."""
+        """Down-sampling factor along Y and X."""
         return self.factor
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
@@ -46,10 +46,10 @@ class BinDown(Part):
 
 @dataclass(frozen=True, slots=True)
 class SampleDown(Part):
-    """Down-sample as a point scanner does: fewer dwell positions, each seeing one point of the scene, not an area.
+    """Down-sampling of a point scanner: fewer dwell positions, each of which samples a point, not an area.
 
-    The dwell position is the center of the block, so that the new grid lies as that of `BinDown` does. For an even
-    factor the center falls between pixels, and the four nearest along each axis are interpolated (cubic; Keys 1981).
+    The dwell position is the center of the block, so that the new grid is that of `BinDown`. For an even factor the
+    center is between pixels, and the four nearest along each axis are interpolated (cubic; Keys 1981).
 
     Attributes
     ----------
@@ -67,11 +67,11 @@ class SampleDown(Part):
 
     @property
     def scale(self) -> int:
-        """The down-sampling factor along Y and X."""
+        """Down-sampling factor along Y and X."""
         return self.factor
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
-        """Look at the block centers."""
+        """Sample the block centers."""
         start, between = divmod(self.factor - 1, 2)
         if not between:
             return signal[:, start :: self.factor, start :: self.factor].copy()
@@ -89,14 +89,14 @@ class SampleDown(Part):
 
 @dataclass(frozen=True, slots=True)
 class LineJitter(Part):
-    """Rows of a scanned image shifted along X by sub-pixel amounts, anew in every frame.
+    """Random sub-pixel shifts of the rows of a scanned image along X, independent in every frame.
 
     Attributes
     ----------
     sigma : float or range
         Standard deviation of the shift of one row, in pixels.
     bidirectional : float or range
-        Distance in pixels between odd and even rows of a scanner that writes both ways; each moves by half of it.
+        Offset in pixels between odd and even rows of a bidirectional scanner; each is shifted by half of it.
     """
 
     name: ClassVar[str] = "line_jitter"
@@ -113,7 +113,7 @@ class LineJitter(Part):
 
 
 def shift_rows(signal: Signal, shift: NDArray[np.float32]) -> Signal:
-    """Move row (t, y) of a (T, Y, X) signal by ``shift[t, y]`` pixels to the right (cubic; Keys 1981)."""
+    """Shift row (t, y) of a (T, Y, X) signal by ``shift[t, y]`` pixels to the right (cubic; Keys 1981)."""
     whole = np.floor(-shift)
     part = (-shift - whole)[..., None]
     weights = (

@@ -1,4 +1,4 @@
-"""Torch datasets of training tuples and pairs; no file formats inside."""
+"""Torch datasets of training tuples and pairs, independent of file formats."""
 
 from __future__ import annotations
 

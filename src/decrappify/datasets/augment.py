@@ -8,18 +8,18 @@ from decrappify.movie import Array
 
 
 def random_orientation(rng: np.random.Generator) -> int:
-    """One of the eight flips and 90° turns of the square, as a code for `orient`."""
+    """Draw one of the eight flips and 90° rotations of the square, as a code for `orient`."""
     return int(rng.integers(8))
 
 
 def orient(image: Array, code: int) -> Array:
-    """Turn the last two axes by ``code % 4`` quarter turns, then flip X if ``code >= 4``; code 0 changes nothing."""
+    """Rotate the last two axes by ``code % 4`` times 90°, then flip X if ``code >= 4``; code 0 changes nothing."""
     turned = np.rot90(image, code % 4, axes=(-2, -1))
     return turned[..., ::-1] if code >= 4 else turned
 
 
 def drifting_window(region: Array, size: tuple[int, int], offsets: Array) -> Array:
-    """Play a movie with a still: crops of one region, displaced frame by frame, sub-pixel steps by bilinear sampling.
+    """Simulate motion in a still: crops of one region, displaced frame by frame, with bilinear sub-pixel sampling.
 
     Parameters
     ----------

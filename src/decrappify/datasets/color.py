@@ -1,4 +1,4 @@
-"""Colour pictures for the same engine: a good photograph, and what a crappifier of colours makes of it."""
+"""Dataset of color photographs and their degraded copies."""
 
 from __future__ import annotations
 
@@ -25,37 +25,37 @@ _MEAN, _STD = (np.array(values, np.float32)[:, None, None] for values in (IMAGEN
 
 
 class ColourDataset(Dataset[Sample]):
-    """Random views of photographs, in colour as target and crappified as source.
+    """Random views of photographs, in color as target and crappified as source.
 
-    The views are those of DeOldify's training: the shorter side fills the patch, flips, symmetric warps, turns by up
-    to 10 degrees, zooms up to 1.2, brightness and contrast changed in logit space. Source and target share them all,
-    because the crappifier works on the finished view; so a grey source is exactly the luma of its target, and JPEG
-    blocks lie on the grid of the source as they do in a real one. (DeOldify greys first and changes the light of both
-    after.) Item `i` depends on `seed` and `i` alone.
+    The views are those of DeOldify's training: the shorter side fills the patch, flips, symmetric warps, rotations by
+    up to 10 degrees, zooms up to 1.2, brightness and contrast changed in logit space. Source and target have the same
+    view, because the crappifier is applied to the finished view; so a gray source is exactly the luma of its target,
+    and JPEG blocks are on the grid of the source as in a real one. (DeOldify converts to gray first and changes the
+    light of both afterwards.) Item `i` depends only on `seed` and `i`.
 
     Parameters
     ----------
     pictures : folder, or sequence of paths and uint8 arrays (Y, X, 3)
-        Folders are searched with all below them. Unreadable and grey pictures are left out, and counted in the log.
+        Folders are searched with their subfolders. Unreadable and gray images are left out, and counted in the log.
     crappifier : Crappifier, optional
-        Works on red, green and blue together, signals 0 to 1; must keep the size. By default ``"colour-grey"``.
+        Applied to red, green and blue together, signals 0 to 1; must keep the size. By default ``"colour-grey"``.
     patch_size : int
         Side of source and target.
     length : int
         Number of items.
     seed : int
-        Any whole number from 0.
+        Any integer from 0.
     augment : bool
-        Without it, item `i` is the middle of picture `i` (then again from the first), for validation.
+        If False, item `i` is the middle of image `i` (cyclically), for validation.
     cache_bytes : int
-        Memory for decoded pictures, which are held at twice the size of a patch; the rest is read again each time.
+        Memory for decoded images, which are cached at twice the size of a patch; the rest is read again each time.
 
     Raises
     ------
     InputError
-        If no colour picture is left, or a setting is out of its range.
+        If no color image is left, or a setting is out of its range.
     MissingFileError
-        If the folder is not there.
+        If the folder does not exist.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class ColourDataset(Dataset[Sample]):
                 f"the crappifier makes pictures {self.crappifier.scale} times smaller, needs one that keeps their size"
             )
         self.patch_size, self.length, self.seed, self.augment = patch_size, length, seed, augment
-        # Twice the patch: a bilinear look at finer pixels would skip some, and nothing is seen of the rest.
+        # Twice the patch: bilinear sampling of finer pixels would skip some of them.
         self.photographs = Photographs(pictures, shorter_side=2 * patch_size, cache_bytes=cache_bytes)
 
     def __len__(self) -> int:

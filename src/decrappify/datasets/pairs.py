@@ -1,4 +1,4 @@
-"""Measured pairs (source, target) of the same field, as patches with the same interface as the tuples."""
+"""Dataset of patches of measured pairs (source, target) of the same field of view."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _REDRAWS = 100
 class PairDataset(Dataset[Sample]):
     """Random patches from measured (source, target) movies.
 
-    Each movie is normalized on its own, so that a short exposure and a long one meet in network units. A target of one
-    frame serves every frame of its source (a burst of short exposures of a still specimen); two source frames of such a
-    burst are two measured noise draws, and become X1 and X2.
+    Each movie is normalized separately, so that a short and a long exposure are equal in network units. A target of one
+    frame is used for every frame of its source (a burst of short exposures of a still specimen); two source frames of
+    such a burst are two measured noise draws, and become X1 and X2.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class PairDataset(Dataset[Sample]):
     Raises
     ------
     InputError
-        For no pairs, shapes that do not fit (both are named), NaN, or constant images.
+        For no pairs, shapes that do not match (both are stated), NaN, or constant images.
     """
 
     def __init__(
@@ -78,7 +78,8 @@ class PairDataset(Dataset[Sample]):
         rule = rule or NormalizationRule()
         self.sources = cache_movies([source for source, _ in pairs], rule.on_source(self.scale), cache_bytes // 2)
         self.targets = cache_movies([target for _, target in pairs], rule, cache_bytes // 2)
-        # With one target frame for a whole burst, every item can bring a second source that shares no frame with it.
+        # With one target frame for a whole burst, every item can have a second source that shares no frame with the
+        # first.
         self._bursts = all(target.shape[0] == 1 and source.shape[0] >= 2 * n_frames for source, target in pairs)
 
     def __len__(self) -> int:
@@ -119,7 +120,7 @@ class PairDataset(Dataset[Sample]):
         z: int,
         rng: np.random.Generator,
     ) -> tuple[int, int]:
-        """Return (t, z) if source and target were recorded there, else another place where they were."""
+        """Return (t, z) if source and target were recorded there, else another frame and slice that were."""
         last = target.shape[0] - 1
         for _ in range(_REDRAWS):
             t, z = source.recorded_place(t, channels, z, rng)
@@ -133,7 +134,7 @@ class PairDataset(Dataset[Sample]):
 
 
 def pair_scale(source: Movie, target: Movie) -> int:
-    """Find the whole-number factor between a source and its target; pairs whose shapes do not fit are refused."""
+    """Return the integer factor between a source and its target; raise if their shapes do not match."""
     n_t, n_c, n_z, height, width = source.shape
     scale = target.shape[3] // height
     fits = (
@@ -153,7 +154,7 @@ def pair_scale(source: Movie, target: Movie) -> int:
 def _window(
     movie: NormalizedMovie, t: int, channels: Sequence[int], z: int, corner: tuple[int, int], size: int, n_frames: int
 ) -> Array:
-    """(T * C, Y, X) in network units, frame after frame."""
+    """Read a window (T * C, Y, X) in network units, frame after frame."""
     frames = movie.window(t, channels, z, n_frames)
     y, x = corner
     planes = [movie.region(k, c, z, slice(y, y + size), slice(x, x + size)) for k in frames for c in channels]

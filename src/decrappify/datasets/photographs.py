@@ -1,4 +1,4 @@
-"""Photographs to train on: found in a folder, checked, and held in memory no finer than they are needed."""
+"""Training photographs: found in a folder, checked, and cached in memory at the resolution needed."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ Pictures = str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Array]
 
 
 class Photographs:
-    """Colour pictures as uint8 arrays (3, Y, X), by number.
+    """Sequence of color images as uint8 arrays (3, Y, X).
 
-    Unreadable and grey pictures are left out, and counted in the log. Where not all fit into memory, the last ones are
-    read from their files again each time; of those only the header is checked beforehand.
+    Unreadable and gray images are left out, and counted in the log. If not all fit into memory, the last ones are read
+    from their files each time; of those only the header is checked beforehand.
 
     Parameters
     ----------
     pictures : folder, or sequence of paths and arrays
-        A folder is searched with all below it for JPEG, PNG, BMP and TIFF files; arrays are uint8 (Y, X, 3).
+        A folder is searched with its subfolders for JPEG, PNG, BMP and TIFF files; arrays are uint8 (Y, X, 3).
     shorter_side : int
-        Larger pictures are held with their shorter side reduced to this, by averaging.
+        Larger images are reduced to this shorter side, by averaging.
     cache_bytes : int
-        Memory for pictures from files.
+        Memory for images from files.
 
     Raises
     ------
     MissingFileError
-        If the folder is not there.
+        If the folder does not exist.
     InputError
-        If no colour picture is left, or an array is of another kind.
+        If no color image is left, or an array has another shape or dtype.
     """
 
     def __init__(self, pictures: Pictures, *, shorter_side: int, cache_bytes: int = 2 * 1024**3) -> None:
@@ -82,11 +82,11 @@ class Photographs:
 
 
 class _GrayError(InputError):
-    """A picture without colours."""
+    """An image without colors."""
 
 
 def reduced(picture: Array, shorter_side: int) -> Array:
-    """Reduce a uint8 (3, Y, X) picture by averaging so that its shorter side is at most that; never enlarge.
+    """Reduce a uint8 (3, Y, X) image by averaging so that its shorter side is at most that; never enlarge.
 
     >>> reduced(np.zeros((3, 100, 150), np.uint8), 50).shape
     (3, 50, 75)
@@ -103,7 +103,7 @@ def reduced(picture: Array, shorter_side: int) -> Array:
 
 
 def find_pictures(pictures: Pictures) -> list[Path | Array]:
-    """List the picture files of a folder and all below it, sorted; of a sequence, paths and arrays as (3, Y, X)."""
+    """List the image files of a folder and its subfolders, sorted; of a sequence, paths and arrays as (3, Y, X)."""
     if not isinstance(pictures, str | os.PathLike):
         return [_from_array(entry) if isinstance(entry, np.ndarray) else Path(entry) for entry in pictures]
     folder = Path(pictures)
@@ -137,7 +137,7 @@ def _read(path: Path) -> Array:
 
 
 def _bits(path: Path) -> int:
-    """Bits per sample of a file of more than 8; only TIFF has other depths than 16."""
+    """Return the bits per sample of a file of more than 8; only TIFF has other depths than 16."""
     from decrappify.io.formats import format_of
 
     if format_of(path) != "TIFF":

@@ -1,4 +1,4 @@
-"""Normalized access to a movie for patch sampling: small movies held in memory, large ones read region by region."""
+"""Normalized access to a movie for patch sampling: small movies cached in memory, large ones read region by region."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class NormalizedMovie:
     Parameters
     ----------
     movie : Movie
-        The movie; refused in one line if it holds NaN or a channel is constant.
+        The movie; NaN or a constant channel raises an error.
     rule : NormalizationRule
-        How the normalization is measured.
+        Rule of the normalization.
     in_memory : bool
-        Read everything once and keep it in its own dtype.
+        Read everything once and cache it in its own dtype.
     """
 
     def __init__(self, movie: Movie, rule: NormalizationRule, *, in_memory: bool) -> None:
@@ -36,7 +36,7 @@ class NormalizedMovie:
         self.shape = movie.shape
 
     def is_recorded(self, t: int, channels: Sequence[int], z: int) -> bool:
-        """Whether one frame of a slice was recorded in all these channels."""
+        """Return whether one frame of a slice was recorded in all these channels."""
         missing = self.movie.missing
         return not missing or not any((t, c, z) in missing for c in channels)
 
@@ -72,7 +72,7 @@ class NormalizedMovie:
 
 
 def cache_movies(movies: list[Movie], rule: NormalizationRule, cache_bytes: int) -> list[NormalizedMovie]:
-    """Normalize each movie, keeping in memory as many as fit into `cache_bytes`, smallest first."""
+    """Normalize each movie, and cache as many as fit into `cache_bytes` in memory, smallest first."""
     budget = cache_bytes
     kept: dict[int, bool] = {}
     for index in sorted(range(len(movies)), key=lambda i: movies[i].nbytes):

@@ -1,4 +1,4 @@
-"""The one batch dictionary shared by datasets, training and tests."""
+"""Batch dictionary shared by datasets, training and tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Sample(TypedDict):
     source_2 : Tensor
         X2: the same window degraded a second time, independently; absent for pairs with one measured source.
     target : Tensor
-        The good middle frame, (C, H * scale, W * scale).
+        The original middle frame, (C, H * scale, W * scale).
     """
 
     source: Tensor

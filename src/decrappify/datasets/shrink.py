@@ -1,4 +1,4 @@
-"""Good images at a fraction of their size: sharper per pixel, less noisy, and a second scale to learn from."""
+"""Binning of training images: sharper per pixel, less noisy, and a second scale of structures."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _ShrunkSource:
 
 
 def with_shrunk(movies: list[Movie], factors: tuple[int, ...], smallest: int) -> list[Movie]:
-    """Take every movie at every factor that leaves both sides at least `smallest` pixels; factor 1 always stays."""
+    """Return every movie at every factor that leaves both sides at least `smallest` pixels; factor 1 is always kept."""
     if 1 not in factors:
         raise InputError(f"shrink is {factors!r}, needs factors that include 1, such as (1, 2)")
     kept = [

@@ -1,6 +1,6 @@
-"""Train/validation split by movie, by contiguous time or by a strip of the field, never by random frame.
+"""Train/validation split by movie, by contiguous time or by a strip of the field, never by random frames.
 
-Neighboring frames are nearly equal: random ones would leak from one part into the other.
+Neighboring frames are nearly equal: a random split would leak training data into validation.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ FieldOfView = tuple[Movie, ...]
 T = TypeVar("T")
 
 _LONG = 10  # frames
-_WIDE, _STRIP = 160, 48  # pixels of a field that can spare a strip, and of the strip
+_WIDE, _STRIP = 160, 48  # minimum size of a field with a strip, and size of the strip, in pixels
 
 
 def split_movies(
@@ -30,11 +30,11 @@ def split_movies(
     fraction : float
         Share of the movies, of each movie's frames, or of each field, kept for validation; between 0 and 1.
     by : {"time", "movie"}
-        "time" keeps the last frames of each movie; stills and movies of fewer than 10 frames go to training whole.
-        Where there is nothing longer, whole movies are kept, the last of the list, if the fraction makes one or more,
-        and else a strip at the end of the longer side of each field. "movie" keeps whole movies in any case.
+        "time" keeps the last frames of each movie; stills and movies of fewer than 10 frames are used whole for
+        training. If all are shorter, whole movies are kept, the last of the list, if the fraction is at least one
+        movie, and else a strip at the end of the longer side of each field. "movie" always keeps whole movies.
     gap : int
-        Frames dropped between the two parts, so that no window reaches across.
+        Frames dropped between the two parts, so that no window includes frames of both.
 
     Returns
     -------
@@ -55,9 +55,9 @@ def split_movies(
 def split_fields(
     fields: Sequence[FieldOfView], fraction: float = 0.1, *, gap: int = 2
 ) -> tuple[list[FieldOfView], list[FieldOfView]]:
-    """Split fields of view, each a tuple of movies that are cut alike, such as (source, target); as `split_movies`.
+    """Split fields of view, each a tuple of movies that are split equally, such as (source, target); as `split_movies`.
 
-    The movies of a field show the same field at one scale or several; frames are only split where all have as many.
+    The movies of a field show the same field at one scale or several; frames are split only if their numbers are equal.
     """
     _check_fraction(fraction)
     train: list[FieldOfView] = []
@@ -79,7 +79,7 @@ def split_fields(
 
 
 def _strips(fields: Sequence[FieldOfView], fraction: float) -> tuple[list[FieldOfView], list[FieldOfView]]:
-    """Keep the end of the longer side of every field that is large enough."""
+    """Split off the end of the longer side of every field that is large enough."""
     train: list[FieldOfView] = []
     validation: list[FieldOfView] = []
     for field in fields:

@@ -1,4 +1,4 @@
-"""Tuples from good movies: a window crappified twice, independently, and the good middle frame as target of both."""
+"""Dataset of training tuples: a window crappified twice, independently, and its original middle frame as target."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from decrappify.windows import check_n_frames
 if TYPE_CHECKING:
     from decrappify.crappify import Crappifier
 
-# The brightness of a movie is known only roughly when it is restored, so training varies it.
+# The brightness of a movie to restore is known only roughly, so training varies it.
 _GAIN = (0.7, 1.4)
 _BIAS = (-0.05, 0.05)
-# A patch this dim (mean, network units) is nearly empty; one more is drawn, up to so many times.
+# A patch this dim (mean, network units) is nearly empty; another one is drawn, up to this number of times.
 _DIM, _REDRAWS = 0.08, 3
 
 
 class TupleDataset(Dataset[Sample]):
-    """Random patches of windows from one or more good movies, crappified twice.
+    """Random patches of windows from one or more high-resolution movies, crappified twice.
 
-    Item `i` depends on `seed` and `i` alone, never on what was drawn before: any worker, rank or resumed run makes the
-    same tuple. Both crappifications of a window share the setting that the crappifier's ranges draw (photons, read
-    noise) and differ in their noise, as two exposures on one microscope do.
+    Item `i` depends only on `seed` and `i`, not on previous draws: any worker, rank or resumed run returns the same
+    tuple. Both crappifications of a window share the setting drawn from the crappifier's ranges (photons, read noise)
+    and differ in their noise, like two exposures on one microscope.
 
     Parameters
     ----------
     movies : sequence of Movie
-        High-resolution movies, stacks and stills, of any size and dtype; each is normalized on its own.
+        High-resolution movies, stacks and stills, of any size and dtype; each is normalized separately.
     crappifier : Crappifier
-        Works in network units; its `scale` is the factor between source and target.
+        Applied in network units; its `scale` is the factor between source and target.
     n_frames : int
         Frames in a window, odd.
     patch_size : int
@@ -48,27 +48,27 @@ class TupleDataset(Dataset[Sample]):
     length : int
         Number of items.
     seed : int
-        Any whole number from 0.
+        Any integer from 0.
     in_channels : int
-        1 trains on each channel by itself; more needs movies with just as many channels, taken together.
+        1 trains on each channel separately; more requires movies with exactly this number of channels.
     time_axis : {"T", "Z"}
-        "Z" lets Z-stacks play time.
+        Axis of the window; "Z" takes neighboring slices of Z-stacks.
     still_motion_px : tuple of float
-        Stills play a movie by drifting with a speed drawn from this range, in target pixels per frame.
+        For stills, motion is simulated by translation at a speed drawn from this range, in target pixels per frame.
     shrink : sequence of int
-        Factors by which the movies are binned, each an image of its own to learn from; ``(1, 2)`` adds them at half
-        their size. For images that are sampled more finely than those to be restored.
+        Factors by which the movies are binned, each a separate training image; ``(1, 2)`` adds them at half their size.
+        For images that are sampled more finely than those to be restored.
     augment : bool
-        Flips, 90° turns, and a random gain and offset shared by source and target.
+        Flips, 90° rotations, and a random gain and offset shared by source and target.
     rule : NormalizationRule, optional
         Stored in the model.
     cache_bytes : int
-        Movies up to this size in total are held in memory; larger ones are read region by region.
+        Movies up to this size in total are cached in memory; larger ones are read region by region.
 
     Raises
     ------
     InputError
-        For no movies, NaN, constant channels, movies smaller than a patch, or an unfitting channel count.
+        For no movies, NaN, constant channels, movies smaller than a patch, or a wrong number of channels.
     """
 
     def __init__(
@@ -106,11 +106,11 @@ class TupleDataset(Dataset[Sample]):
         if not movies:
             raise InputError("no movies to train on; give at least one high-resolution image or movie")
         played = [movie.z_as_time() for movie in movies] if time_axis == "Z" else movies
-        playable = [_playable(movie, self._target_size, in_channels) for movie in played]
+        playable = [_checked_movie(movie, self._target_size, in_channels) for movie in played]
         playable = with_shrunk(playable, tuple(shrink), self._target_size)
         self.movies = cache_movies(playable, rule or NormalizationRule(), cache_bytes)
         sizes = np.array([np.prod([m.shape[0], m.shape[2], m.shape[3], m.shape[4]], dtype=float) for m in self.movies])
-        self._share = np.sqrt(sizes) / np.sqrt(sizes).sum()  # between "every movie alike" and "every pixel alike"
+        self._share = np.sqrt(sizes) / np.sqrt(sizes).sum()  # between equal weight of movies and of pixels
 
     def __len__(self) -> int:
         return self.length
@@ -132,7 +132,7 @@ class TupleDataset(Dataset[Sample]):
         return Sample(source=sources[0], source_2=sources[1], target=target)
 
     def _crappify(self, crappifier: Crappifier, window: Array, rng: np.random.Generator) -> Array:
-        """(T, C, Y, X) good to (T * C, y, x) degraded, frame after frame."""
+        """Degrade a window (T, C, Y, X) to (T * C, y, x), frame after frame."""
         if self.crappifier.colour:
             stacked = crappifier(window, rng, colour=True)
         else:
@@ -153,14 +153,14 @@ class TupleDataset(Dataset[Sample]):
         channels = [int(rng.integers(n_c))] if self.in_channels == 1 else list(range(n_c))
         t, z = movie.recorded_place(t, channels, z, rng)
         if self.n_frames > 1 and n_t == 1:
-            return self._play_still(movie, channels, z, rng)
+            return self._simulated_motion(movie, channels, z, rng)
         size = self._target_size
         y, x = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
         frames = movie.window(t, channels, z, self.n_frames)
         return _regions(movie, frames, channels, z, slice(y, y + size), slice(x, x + size))
 
-    def _play_still(self, movie: NormalizedMovie, channels: list[int], z: int, rng: np.random.Generator) -> Array:
-        """Draw a window from one still: steady drift in a random direction with a little wobble."""
+    def _simulated_motion(self, movie: NormalizedMovie, channels: list[int], z: int, rng: np.random.Generator) -> Array:
+        """Draw a window from one still: constant drift in a random direction with small random displacements."""
         height, width = movie.shape[3:]
         half, size = self.n_frames // 2, self._target_size
         speed, angle = rng.uniform(*self.still_motion_px), rng.uniform(0, 2 * np.pi)
@@ -186,7 +186,7 @@ def _regions(
     return np.stack([[movie.region(t, c, z, rows, columns) for c in channels] for t in frames])
 
 
-def _playable(movie: Movie, size: int, in_channels: int) -> Movie:
+def _checked_movie(movie: Movie, size: int, in_channels: int) -> Movie:
     if min(movie.shape[3:]) < size:
         raise InputError(
             f"{movie.name} is {movie.shape[3]} x {movie.shape[4]} pixels, smaller than a target patch of {size}; "

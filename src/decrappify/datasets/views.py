@@ -1,4 +1,4 @@
-"""Random views of a photograph: flipped, warped, turned, zoomed and relit, in one resampling."""
+"""Random views of a photograph: flipped, warped, rotated and zoomed in one resampling, with changed light."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from decrappify.movie import Array
 
 Matrix = NDArray[np.float64]
 
-# fastai v1's get_transforms(max_zoom=1.2, max_lighting=0.5, max_warp=0.25), which DeOldify trains with.
+# fastai v1's get_transforms(max_zoom=1.2, max_lighting=0.5, max_warp=0.25), as used by DeOldify.
 _FLIP, _OFTEN = 0.5, 0.75
 _WARP, _DEGREES, _ZOOM = 0.25, 10.0, 1.2
 _CHANGE, _FACTOR = (0.25, 0.75), (0.5, 2.0)
 
 
 def random_view(rng: np.random.Generator) -> Matrix:
-    """Draw a homography (3, 3) from the square -1 ... 1 (x, y) of a patch to where it looks on the crop's square."""
+    """Draw a homography (3, 3) from the square -1 ... 1 (x, y) of a patch to the square of the crop."""
     view = np.eye(3)
     if rng.random() < _OFTEN:
         view = warp(rng.uniform(-_WARP, _WARP, 4)) @ view
@@ -45,7 +45,7 @@ def random_light(rng: np.random.Generator) -> tuple[float, float]:
 
 
 def warp(magnitudes: Array) -> Matrix:
-    """Homography of fastai's symmetric warp: each side of the square, at a corner pair, stretched by a magnitude.
+    """Compute the homography of fastai's symmetric warp: each side of the square is stretched by a magnitude.
 
     >>> np.allclose(warp(np.zeros(4)), np.eye(3))
     True
@@ -62,18 +62,18 @@ def warp(magnitudes: Array) -> Matrix:
 
 
 def resample(picture: Array, view: Matrix, size: int, *, place: float = 0.5) -> Array:
-    """Look at a square crop of a picture through a homography; bilinear, with mirrored borders.
+    """Resample a square crop of an image by a homography; bilinear, with mirrored borders.
 
     Parameters
     ----------
     picture : uint8 array (3, Y, X)
         Its shorter side is the side of the crop.
     view : float64 array (3, 3)
-        See `random_view`; the identity gives the crop itself.
+        See `random_view`; the identity returns the crop itself.
     size : int
         Side of the result in pixels.
     place : float
-        Where the crop lies along the longer side: 0 at its start, 1 at its end.
+        Position of the crop along the longer side: 0 at its start, 1 at its end.
 
     Returns
     -------

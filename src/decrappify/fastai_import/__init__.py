@@ -1,4 +1,4 @@
-"""Published weights of fastai v1 (DeOldify, lesson 7 of its course, PSSR): read safely, recognized by their shapes."""
+"""Import of published fastai v1 weights (DeOldify, lesson 7 of the course, PSSR), identified by their shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a published checkpoint to a network that runs, with what must be known to use it."""
+"""Import of a published checkpoint as a network with its task and normalization."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Imported:
         What it was trained for.
     preset : str
         ``"artistic"``, ``"stable"``, ``"video"``, ``"lesson7-superres"``, ``"lesson7-superres-gan"``, ``"pssr"``, or
-        ``"own"`` for a network of the same kind that is none of them.
+        ``"own"`` for another network of the same kind.
     statistics : ChannelStatistics or None
-        Normalization that it was trained with; None where it is not known.
+        Normalization of its training; None if unknown.
     notes : tuple of str
-        What was recognized, and what the file does not say, one sentence each.
+        Identified properties, and those that the file does not state, one sentence each.
     """
 
     network: nn.Module
@@ -59,15 +59,15 @@ class Imported:
 
 
 def read_checkpoint(path: str | Path, *, preset: str | None = None) -> Imported:
-    """Read weights of DeOldify, PSSR or another fastai-v1 U-Net and build the network that they belong to.
+    """Read weights of DeOldify, PSSR or another fastai-v1 U-Net and create their network.
 
     Parameters
     ----------
     path : str or Path
         A file that `read_state_dict` reads.
     preset : str, optional
-        Which one it is, where files look alike (``"stable"`` and ``"video"``). For a network that is none of the
-        published ones: whose blur, output range and task to take, which a file does not show.
+        Selects between presets with equal shapes (``"stable"`` and ``"video"``). For a network that is not a published
+        one: the preset that defines blur, output range and task, which a file does not contain.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def read_checkpoint(path: str | Path, *, preset: str | None = None) -> Imported:
     InputError
         If `preset` is unknown.
     ModelFileError
-        If the file holds no such network, or not that of `preset`.
+        If the file contains no such network, or not that of `preset`.
     """
     if preset is not None and preset not in _PRESETS:
         raise InputError(f"preset is {preset!r}, needs one of {', '.join(_PRESETS)}")
@@ -85,8 +85,8 @@ def read_checkpoint(path: str | Path, *, preset: str | None = None) -> Imported:
     shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
     seen = unet_settings(shapes)
     if seen is None:
-        raise ModelFileError(_some_other_model(path, shapes))
-    relative = _relative(seen)
+        raise ModelFileError(_describe_other_model(path, shapes))
+    relative = _nearest_preset(seen)
     exact = _is_exactly(relative, seen)
     if preset is not None:
         _check_preset(path, preset, relative, exact=exact)
@@ -100,8 +100,8 @@ def read_checkpoint(path: str | Path, *, preset: str | None = None) -> Imported:
     return Imported(network, _PRESETS[base][1], name, statistics, notes)
 
 
-def _relative(seen: Mapping[str, Any]) -> str:
-    """Name the published network that is the same or the nearest."""
+def _nearest_preset(seen: Mapping[str, Any]) -> str:
+    """Return the name of the published network that is equal or nearest."""
     if seen["name"] == "upsampled-unet":
         return "pssr"
     if seen["norm"] == "spectral":
@@ -110,7 +110,7 @@ def _relative(seen: Mapping[str, Any]) -> str:
 
 
 def _is_exactly(preset: str, seen: Mapping[str, Any]) -> bool:
-    free = _OF_THE_DATA if preset == "pssr" else ()  # its users have grey movies of one or more frames
+    free = _OF_THE_DATA if preset == "pssr" else ()  # its users have gray movies of one or more frames
     published = _architecture(preset)
     return all(published[key] == value for key, value in seen.items() if key not in free)
 
@@ -137,7 +137,7 @@ def _check_preset(path: Path, preset: str, relative: str, *, exact: bool) -> Non
 
 
 def _filled(path: Path, settings: Mapping[str, Any], state: dict[str, Tensor]) -> nn.Module:
-    """Build the network and give it the weights, without a second copy of them."""
+    """Create the network and assign the weights, without a second copy of them."""
     kind = str(settings["name"])
     with shapes_only():
         network = create(kind, **{key: value for key, value in settings.items() if key != "name"})
@@ -159,7 +159,7 @@ def _filled(path: Path, settings: Mapping[str, Any], state: dict[str, Tensor]) -
 
 
 def _described(settings: Mapping[str, Any]) -> str:
-    """Name a network by what can be seen, in a few words."""
+    """Return a short description of a network from its visible settings."""
     attention = "with" if settings["attention"] else "without"
     frames = "" if settings["n_frames"] == 1 else f"{settings['n_frames']} frames of "
     width = f"width factor {settings['width_factor']:g}"
@@ -196,7 +196,7 @@ def _notes(
     return tuple(notes)
 
 
-def _some_other_model(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> str:
+def _describe_other_model(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> str:
     critic = critic_name(shapes)
     if critic is not None:
         return (

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, said in a few words where it is no weights at all."""
+"""Identification of files by their magic bytes, and descriptions of those that are not weights files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def is_checkpoint(path: Path) -> bool:
 
 
 def what_it_is(path: Path) -> str:
-    """Say what a file that cannot be read really is and what to do, in a few words."""
+    """Return the kind of an unreadable file and what to do, in a few words."""
     head = _head(path)
     text = head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
     if not head:

@@ -1,4 +1,4 @@
-"""Weights from torch's files, old and new, without running any code that such a file may hold."""
+"""Readers of weights in old and new torch files, which never execute pickled code."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from decrappify.limits.threads import check_torch_threads
 from decrappify.limits.weights import check_archive, check_tensors
 
 WHERE = "the README files of jantic/DeOldify and BPHO-Salk/PSSR say where their weights are published"
-_SCALAR = np.float64(0).__reduce__()[0]  # makes NumPy's numbers when they are unpickled
-# Learning rates in the optimiser's state are slices and NumPy numbers; torch refuses both unless they are named.
+_SCALAR = np.float64(0).__reduce__()[0]  # constructor of pickled NumPy numbers
+# Learning rates in the optimizer's state are slices and NumPy numbers; torch rejects both unless they are listed.
 _HARMLESS: list[Any] = [
     slice,
     np.dtype,
@@ -39,7 +39,7 @@ _PLAIN = {"torch", "torch._utils", "torch.storage", "collections", "_codecs", "b
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Read the weights of a file that ``torch.save`` or fastai's ``Learner.save`` wrote.
+    """Read the weights of a file written by ``torch.save`` or fastai's ``Learner.save``.
 
     Parameters
     ----------
@@ -50,16 +50,16 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     Returns
     -------
     dict of str to Tensor
-        In the order of the file, on the CPU; float32 where they are numbers of any float type; without the prefix
-        ``module.`` of ``nn.DataParallel``; with the counters of batch norms and the second vector of spectral norms
-        that files from before torch 1.0 lack.
+        In the order of the file, on the CPU; float32 for any float type; without the prefix ``module.`` of
+        ``nn.DataParallel``; with the counters of batch norms and the second vector of spectral norms, which are missing
+        in files from before torch 1.0.
 
     Raises
     ------
     MissingFileError
         If the file does not exist.
     ModelFileError
-        If it holds something else, or is damaged; says what it is and what to do.
+        If it contains something else, or is damaged; the message states the kind of file and what to do.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     zipped = zipfile.is_zipfile(path)
     state = _weights(_load(path, zipped), path)
     check_tensors(path, state.values())
-    if zipped:  # mapped: the optimiser's state is never read, and what is kept must outlive the file
+    if zipped:  # memory-mapped: the optimizer's state is never read, and the kept tensors must outlive the file
         state = {key: tensor.clone() for key, tensor in state.items()}
     while all(key.startswith("module.") for key in state):
         state = {key.removeprefix("module."): tensor for key, tensor in state.items()}
@@ -96,19 +96,19 @@ def _load(path: Path, zipped: bool) -> Any:
         _check_members(path)
     try:
         with torch.serialization.safe_globals(_HARMLESS), path.open("rb") as file:
-            if zipped and path.suffix != ".safetensors":  # torch would take one of this name for what it says
+            if zipped and path.suffix != ".safetensors":  # torch would trust this extension
                 return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
             return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file fails in many ways, all of them mean the same
+    except Exception as error:  # a damaged file raises many types of errors
         raise_if_limit(error, f"reading {path}")
-        raise ModelFileError(f"{path} {_why_not(path, zipped)}") from error
+        raise ModelFileError(f"{path} {_failure_reason(path, zipped)}") from error
 
 
 def _check_members(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [name.split("/", 1)[-1] for name in archive.namelist()]
-    except Exception as error:  # zipfile trusts the directory at the end of the file
+    except Exception as error:  # zipfile does not validate the directory at the end of the file
         raise ModelFileError(
             f"{path} is damaged or a truncated download ({reason(error)}); download it again ({WHERE})"
         ) from error
@@ -118,8 +118,8 @@ def _check_members(path: Path) -> None:
         raise ModelFileError(f"{path} is a ZIP archive, not weights; unpack it and give the .pth file inside")
 
 
-def _why_not(path: Path, zipped: bool) -> str:
-    """Say why torch refused a file: Python objects in it, or damage."""
+def _failure_reason(path: Path, zipped: bool) -> str:
+    """Return why torch rejected a file: Python objects in it, or damage."""
     foreign = ""
     with suppress(Exception):  # the damage may be in the pickle itself
         foreign = next((name for name in _globals(path, zipped) if name.rpartition(".")[0] not in _PLAIN), "")
@@ -138,7 +138,7 @@ def _why_not(path: Path, zipped: bool) -> str:
 
 
 def _globals(path: Path, zipped: bool) -> Iterator[str]:
-    """Names of everything that the pickle of a torch file would import, found without importing it."""
+    """Iterate over the names that the pickle of a torch file would import, without importing them."""
     if zipped:
         with zipfile.ZipFile(path) as archive:
             name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
@@ -181,13 +181,13 @@ def _dtype(tensor: Tensor) -> torch.dtype:
 
 
 def _completed(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Add what older versions of torch did not save: batch counters, and the vector v of spectral norm."""
+    """Add entries missing in files of older torch versions: batch counters, and the vector v of spectral norm."""
     complete: dict[str, Tensor] = {}
     for key, tensor in state.items():
         leaf = key.rpartition(".")[2]
         module = key.removesuffix(leaf)
         old_spectral = f"{module}weight_orig" in state and f"{module}weight_v" not in state
-        if leaf == "weight" and old_spectral:  # the normed weight, which is computed
+        if leaf == "weight" and old_spectral:  # the normalized weight, which is computed
             continue
         complete[key] = tensor
         if leaf == "weight_u" and old_spectral:
@@ -199,7 +199,7 @@ def _completed(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _second_vector(original: Tensor, u: Tensor, normed: Tensor | None) -> Tensor:
-    """Vector v of spectral norm from one step of the power iteration, as long as the stored normed weight asks."""
+    """Compute the vector v of spectral norm by one power iteration; its length is that of the normalized weight."""
     matrix = original.flatten(1)
     v = F.normalize(torch.mv(matrix.t(), u), dim=0, eps=1e-12)
     if normed is None:

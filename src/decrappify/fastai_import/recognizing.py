@@ -1,4 +1,4 @@
-"""Which network a state dictionary belongs to, read off its names and shapes."""
+"""Identification of the network of a state dictionary from its names and shapes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
 
-_FIRST_BLOCK = 4  # encoder, batch norm, ReLU and the two middle convolutions come before the decoder
+_FIRST_BLOCK = 4  # after encoder, batch norm, ReLU and the two middle convolutions
 # (whether a block has three convolutions, blocks of each stage): name
 _RESNETS: dict[tuple[bool, Shape], str] = {
     (False, (2, 2, 2, 2)): "resnet18",
@@ -22,9 +22,9 @@ _WEIGHT_NORMED: dict[Shape, str] = {(2, 2, 2, 2): "wn-resnet18", (3, 4, 6, 3): "
 
 
 def unet_settings(shapes: Shapes) -> dict[str, Any] | None:
-    """Give the settings of a fastai-v1 U-Net that can be seen in the shapes of its weights.
+    """Return the settings of a fastai-v1 U-Net that follow from the shapes of its weights.
 
-    The blur, the range of the prediction and the factor of an upsampling before the network cannot.
+    The blur, the range of the prediction and the factor of an upsampling before the network do not.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def unet_settings(shapes: Shapes) -> dict[str, Any] | None:
     -------
     dict or None
         ``name`` (``"dynamic-unet"`` or ``"upsampled-unet"``) and settings for `decrappify.networks.create`; None for
-        another network. Where names or shapes contradict each other, the built network will differ from them.
+        another network. If names or shapes contradict each other, the created network will differ from them.
     """
     wrapped = any(key.startswith("model.layers.0.") for key in shapes)
     if wrapped:
@@ -45,7 +45,7 @@ def unet_settings(shapes: Shapes) -> dict[str, Any] | None:
     first = _weight(shapes, "layers.0.0.0" if encoder in _WEIGHT_NORMED.values() else "layers.0.0")
     if encoder is None or first is None or not n_blocks:
         return None
-    after = _FIRST_BLOCK + n_blocks + 1  # the last upsampling lies between
+    after = _FIRST_BLOCK + n_blocks + 1  # the last upsampling is in between
     merged = _weight(shapes, f"layers.{after + 1}.layers.0.0")
     last = _weight(shapes, f"layers.{after if merged is None else after + 2}.0")
     form = "wide" if _weight(shapes, f"layers.{_FIRST_BLOCK}.conv.0") else "deep"
@@ -67,7 +67,7 @@ def unet_settings(shapes: Shapes) -> dict[str, Any] | None:
 
 
 def critic_name(shapes: Shapes) -> str | None:
-    """Say whose critic a state dictionary belongs to: ``"DeOldify"`` or ``"fastai"``; None for another network."""
+    """Return the origin of a critic's state dictionary: ``"DeOldify"`` or ``"fastai"``; None for another network."""
     first = shapes.get("0.0.weight_orig", ())
     if len(first) != 4 or first[2:] != (4, 4):
         return None
@@ -88,7 +88,7 @@ def _encoder(shapes: Shapes) -> str | None:
 
 
 def _weight(shapes: Shapes, conv: str) -> Shape | None:
-    """Give the shape (out, in, rows, columns) of a plain or normed 2-D convolution."""
+    """Return the shape (out, in, rows, columns) of a plain or normalized 2-D convolution."""
     kinds = (shapes.get(f"{conv}.{leaf}", ()) for leaf in ("weight_orig", "weight_v", "weight"))
     return next((shape for shape in kinds if len(shape) == 4), None)
 
@@ -103,9 +103,9 @@ def _norm(shapes: Shapes) -> str:
 
 
 def _split_channels(n_in: int, n_out: int, *, rgb: bool) -> tuple[int, int]:
-    """Frames and channels of each: as many channels as come out, if that makes an odd number of frames.
+    """Split input channels into frames and channels: as many channels as outputs if the frames are then odd.
 
-    An encoder that was trained on photographs (`rgb`) has 3 channels, whatever comes out.
+    An encoder trained on photographs (`rgb`) has 3 channels, whatever the outputs.
     """
     n_frames, rest = divmod(n_in, n_out)
     if rest or n_frames % 2 == 0 or (rgb and n_in == 3):
@@ -114,7 +114,7 @@ def _split_channels(n_in: int, n_out: int, *, rgb: bool) -> tuple[int, int]:
 
 
 def _width_factor(shapes: Shapes, form: str, n_blocks: int) -> float:
-    """Give the roundest factor that makes the decoder as wide as it is."""
+    """Return the roundest factor that results in the widths of the decoder."""
     low, high = Fraction(0), Fraction(100)
     for least, most in _factor_bounds(shapes, form, n_blocks):
         if max(low, least) < min(high, most):  # else the widths contradict each other
@@ -127,7 +127,7 @@ def _width_factor(shapes: Shapes, form: str, n_blocks: int) -> float:
 
 
 def _factor_bounds(shapes: Shapes, form: str, n_blocks: int) -> Iterator[tuple[Fraction, Fraction]]:
-    """Factors between which each block has its width: the networks cut their products to whole numbers."""
+    """Iterate over the bounds of the factor for the width of each block: the networks truncate their products."""
     for index in range(n_blocks):
         block, last = f"layers.{_FIRST_BLOCK + index}", index == n_blocks - 1
         conv = _weight(shapes, f"{block}.conv.0" if form == "wide" else f"{block}.conv1.0")

@@ -1,4 +1,4 @@
-"""Losses as functions on (N, C, H, W) tensors and on critics' logits; each returns one scalar."""
+"""Loss functions of (N, C, H, W) tensors and of critics' logits; each returns one scalar."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Losses on a critic's logits, one for each patch of an image; above zero the critic takes a patch for real.
+"""Adversarial losses of a critic's logits, one per patch of an image; a logit above zero means real.
 
-They are computed in float32 at least, so half-precision logits lose nothing here.
+They are computed in float32 at least, without loss of precision for half-precision logits.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from decrappify.errors import InputError
 
 
 class _Kind(NamedTuple):
-    """Loss of a patch whose target is 1, of one whose target is 0, and what the generator minimizes on fakes."""
+    """Loss of a patch with target 1, of one with target 0, and the loss of the generator on fakes."""
 
     real: Callable[[Tensor], Tensor]
     fake: Callable[[Tensor], Tensor]
     generator: Callable[[Tensor], Tensor]
 
 
-def _wants_real(logits: Tensor) -> Tensor:
+def _loss_to_real(logits: Tensor) -> Tensor:
     return F.softplus(-logits)  # binary cross entropy with logits against 1, finite for every logit
 
 
@@ -32,14 +32,14 @@ def _squared_to_one(logits: Tensor) -> Tensor:
 
 
 _KINDS = {
-    "bce": _Kind(_wants_real, F.softplus, _wants_real),
+    "bce": _Kind(_loss_to_real, F.softplus, _loss_to_real),
     "hinge": _Kind(lambda logits: F.relu(1 - logits), lambda logits: F.relu(1 + logits), torch.neg),
     "least-squares": _Kind(_squared_to_one, torch.square, _squared_to_one),
 }
 
 
 def critic_loss(real: Tensor, fake: Tensor, kind: str = "bce") -> Tensor:
-    """Compute what a critic minimizes, ``(L(real, 1) + L(fake, 0)) / 2``, each L a mean over images and patches.
+    """Compute the loss of a critic, ``(L(real, 1) + L(fake, 0)) / 2``, each L a mean over images and patches.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def critic_loss(real: Tensor, fake: Tensor, kind: str = "bce") -> Tensor:
 
 
 def generator_adversarial_loss(fake: Tensor, kind: str = "bce") -> Tensor:
-    """Compute what a generator minimizes beside its content loss: L(fake, 1), the critic taking its images for real.
+    """Compute the adversarial loss of a generator, L(fake, 1): low if the critic classifies its images as real.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def generator_adversarial_loss(fake: Tensor, kind: str = "bce") -> Tensor:
 
 
 def patch_accuracy(real: Tensor, fake: Tensor) -> Tensor:
-    """Compute the share of patches on the right side of zero: real ones above, generated ones not.
+    """Compute the share of correctly classified patches: real ones above zero, generated ones not.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Feature loss: images compared by what a VGG16-BN trained on photographs sees in them."""
+"""Feature loss: images compared by the features of a VGG16-BN trained on photographs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STD = (0.229, 0.224, 0.225)
 
 
 class _Form(NamedTuple):
-    """Weight of each tap, and a factor of the gram terms beside its square (0 for none)."""
+    """Weight of each tap, and a factor of the Gram terms in addition to its square (0 for none)."""
 
     weights: tuple[float, float, float]
     gram: float
@@ -31,10 +31,10 @@ _FORMS = {"deoldify": _Form((20.0, 70.0, 10.0), 0.0), "lesson7": _Form((5.0, 15.
 
 
 class FeatureLoss(nn.Module):
-    """L1 between images plus weighted L1 between their features (Johnson et al. 2016), as DeOldify or fastai has it.
+    """L1 between images plus weighted L1 between their features (Johnson et al. 2016), as in DeOldify or fastai.
 
-    The network is a constant: always in eval mode and frozen, absent from `parameters` and `state_dict`, and brought to
-    the device of the images. A `target` without ``requires_grad`` costs no graph.
+    The network is a constant: always in eval mode and frozen, absent from `parameters` and `state_dict`, and moved to
+    the device of the images. For a `target` without ``requires_grad`` no graph is built.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ class FeatureLoss(nn.Module):
         .safetensors file with the state dictionary of torchvision's VGG16-BN (``features.0.weight``, ...) or of its
         features alone; or ``"random"``, seeded, which is not perceptual.
     data : {"normalized", "unit"}
-        Whether images are ImageNet-normalized and compared as they are, or run from 0 to 1 and are normalized here,
-        which makes all terms, pixels included, those of the normalized images.
+        Whether images are ImageNet-normalized already, or are from 0 to 1 and are normalized here, so that all terms,
+        pixels included, are those of the normalized images.
 
     Attributes
     ----------
@@ -56,17 +56,17 @@ class FeatureLoss(nn.Module):
 
     Shape
     -----
-    Two images (N, C, H, W) of at least 16 x 16 pixels; scalar, float32 for half precision. Where C is not 3, each
-    channel is compared by itself, as a grey picture.
+    Two images (N, C, H, W) of at least 16 x 16 pixels; scalar, float32 for half precision. If C is not 3, each channel
+    is compared separately, as a gray image.
 
     Raises
     ------
     InputError
         For an unknown form or data, images of different shapes or too small ones.
     MissingFileError
-        If the weights are not there.
+        If the weights do not exist.
     ModelFileError
-        If the file cannot be read or holds something else.
+        If the file cannot be read or contains something else.
 
     Examples
     --------
@@ -87,15 +87,15 @@ class FeatureLoss(nn.Module):
             raise InputError(f"data is {data!r}, needs 'normalized' or 'unit'")
         self.form = form
         self.data = data
-        # Not a submodule, or checkpoints would carry it and `train` would start its batch norms.
+        # Not a submodule, or checkpoints would include it and `train` would activate its batch norms.
         object.__setattr__(self, "features", vgg.load(weights))
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Sum of `parts`."""
+        """Compute the sum of `parts`."""
         return torch.stack(list(self.parts(prediction, target).values())).sum()
 
     def parts(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Weighted terms of the loss: ``pixel``, ``feat_0`` ... ``feat_2`` and, in lesson 7, ``gram_0`` ... ``gram_2``.
+        """Compute the weighted terms: ``pixel``, ``feat_0`` ... ``feat_2`` and, in lesson 7, ``gram_0`` ... ``gram_2``.
 
         Parameters
         ----------
@@ -117,7 +117,7 @@ class FeatureLoss(nn.Module):
         return parts
 
     def _as_pictures(self, image: Tensor) -> Tensor:
-        """(N, C, H, W) to normalized (N, 3, H, W) or (N * C, 3, H, W), float32 at least."""
+        """Convert (N, C, H, W) to normalized (N, 3, H, W) or (N * C, 3, H, W), float32 at least."""
         image = _precise(image)
         if image.shape[1] != 3:
             image = image.flatten(0, 1).unsqueeze(1).expand(-1, 3, -1, -1)
@@ -129,7 +129,7 @@ class FeatureLoss(nn.Module):
     def _taps(self, x: Tensor) -> list[Tensor]:
         weight = next(self.features.parameters())
         if (weight.device, weight.dtype) != (x.device, x.dtype):
-            with torch.inference_mode(False):  # or a first call in a validation would spoil it for training
+            with torch.inference_mode(False):  # inference tensors could not be used in training
                 self.features.to(x)
         return [_precise(tap) for tap in vgg.run(self.features, x, _TAPS)]
 
@@ -137,7 +137,7 @@ class FeatureLoss(nn.Module):
 def content_loss(
     name: str, *, vgg_weights: str | Path = "imagenet", data: str = "normalized"
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """Get a loss between prediction and target by its name.
+    """Return a loss between prediction and target by its name.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def content_loss(
         ``"feature-deoldify"``, ``"feature-lesson7"``, or a pixel loss: ``"l1"``, ``"l2"``, ``"charbonnier"``,
         ``"rmse"``, ``"ssim-mix"``.
     vgg_weights, data
-        Of `FeatureLoss`; pixel losses need neither.
+        Of `FeatureLoss`; not used by pixel losses.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def _check(prediction: Tensor, target: Tensor) -> None:
 
 
 def _gram(features: Tensor) -> Tensor:
-    """Channel products averaged over an image, (N, C, H, W) to (N, C, C), in full precision under autocast too."""
+    """Average channel products over an image, (N, C, H, W) to (N, C, C), in full precision under autocast too."""
     flat = features.flatten(2)
     with torch.autocast(flat.device.type, enabled=False):
         return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])

@@ -1,4 +1,4 @@
-"""Names of the pixel losses, checked without importing torch."""
+"""Validation of the names of pixel losses without importing torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def check_pixel_loss(name: str) -> str:
     Raises
     ------
     InputError
-        If it is neither built in nor a further entry of `PIXEL_LOSSES`.
+        If it is neither built in nor an added entry of `PIXEL_LOSSES`.
     """
     if name not in BUILT_IN:
         from decrappify.losses.pixel import pixel_loss

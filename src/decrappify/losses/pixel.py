@@ -1,4 +1,4 @@
-"""Losses between images, pixel by pixel, on (N, C, H, W) tensors; each returns one scalar."""
+"""Pixel losses of (N, C, H, W) tensors; each returns one scalar."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PixelLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 def charbonnier(prediction: Tensor, target: Tensor, epsilon: float = 1e-2) -> Tensor:
-    """Smooth L1, ``mean(sqrt(d² + ε²) - ε)`` (Charbonnier et al. 1994); `epsilon` in network units.
+    """Compute smooth L1, ``mean(sqrt(d² + ε²) - ε)`` (Charbonnier et al. 1994); `epsilon` in network units.
 
     >>> float(charbonnier(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2)))
     0.0
@@ -24,10 +24,10 @@ def charbonnier(prediction: Tensor, target: Tensor, epsilon: float = 1e-2) -> Te
 
 
 def rmse(prediction: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
-    """Root mean square error of each image, averaged over the batch; `epsilon` in network units.
+    """Compute the root mean square error of each image, averaged over the batch; `epsilon` in network units.
 
-    Within an image it is minimized by the mean of what the truth may be, as L2 is, where L1 and its relatives prefer
-    the median and so flatten faint texture; over a batch of mixed noise levels it weighs images more evenly than L2.
+    Within an image it is minimized by the mean of the possible targets, like L2, whereas L1 and related losses prefer
+    the median and so flatten faint texture; in a batch of mixed noise levels it weights images more evenly than L2.
 
     >>> float(rmse(torch.zeros(2, 1, 2, 2), torch.ones(2, 1, 2, 2)))
     0.99...
@@ -36,7 +36,7 @@ def rmse(prediction: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
 
 
 def ssim_map(prediction: Tensor, target: Tensor, data_range: float = 1.0) -> Tensor:
-    """Structural similarity with Wang's 11 x 11 Gaussian window (Wang et al. 2004), (N, C, H-10, W-10)."""
+    """Compute structural similarity with Wang's 11 x 11 Gaussian window (Wang et al. 2004), (N, C, H-10, W-10)."""
     channels = prediction.shape[1]
     offsets = torch.arange(11, dtype=prediction.dtype, device=prediction.device) - 5
     line = torch.exp(-(offsets**2) / (2 * 1.5**2))
@@ -55,7 +55,7 @@ def ssim_map(prediction: Tensor, target: Tensor, data_range: float = 1.0) -> Ten
 
 
 def ssim_mix(prediction: Tensor, target: Tensor) -> Tensor:
-    """``0.84 (1 - SSIM) + 0.16 L1`` (the weights of Zhao et al. 2017, with one SSIM scale)."""
+    """Compute ``0.84 (1 - SSIM) + 0.16 L1`` (the weights of Zhao et al. 2017, with one SSIM scale)."""
     if min(prediction.shape[-2:]) < 11:
         raise InputError(f"the SSIM loss needs images of at least 11 x 11 pixels, found {tuple(prediction.shape[-2:])}")
     return 0.84 * (1 - ssim_map(prediction, target).mean()) + 0.16 * F.l1_loss(prediction, target)
@@ -71,7 +71,7 @@ PIXEL_LOSSES: dict[str, PixelLoss] = {
 
 
 def pixel_loss(name: str) -> PixelLoss:
-    """Get a pixel loss by name: ``l1``, ``l2``, ``charbonnier``, ``rmse`` or ``ssim-mix``."""
+    """Return a pixel loss by name: ``l1``, ``l2``, ``charbonnier``, ``rmse`` or ``ssim-mix``."""
     if name not in PIXEL_LOSSES:
         raise InputError(f"unknown loss {name!r}, needs one of {', '.join(PIXEL_LOSSES)}")
     return PIXEL_LOSSES[name]
@@ -87,8 +87,8 @@ def tuple_loss(
 ) -> tuple[Tensor, Tensor]:
     """Compute the tuple loss ``L(Y1, T) + L(Y2, T) + w L(Y1, Y2)``, divided by the number of predictions.
 
-    Y1 and Y2 are predictions from two crappifications of the same window; the last term is the stability loss: what the
-    noise alone changes in the prediction is punished wherever it is, even where the target is itself noisy.
+    Y1 and Y2 are predictions from two crappifications of the same window; the last term is the stability loss: it
+    penalizes differences of the prediction due to noise alone, even if the target is noisy.
 
     Parameters
     ----------

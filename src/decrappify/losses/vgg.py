@@ -1,4 +1,4 @@
-"""Feature trunk of torchvision's VGG16-BN: its weights (of ImageNet, of a file, or random ones) and its features."""
+"""Feature trunk of torchvision's VGG16-BN with ImageNet weights, those of a file, or random ones."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_N_MODULES = 43  # up to the last ReLU; the pooling behind it is not needed
+_N_MODULES = 43  # up to the last ReLU; the following pooling is not needed
 
 
 def load(weights: str | Path) -> nn.Sequential:
-    """Build the trunk up to its last ReLU, frozen and in eval mode.
+    """Create the trunk up to its last ReLU, frozen and in eval mode.
 
     Parameters
     ----------
     weights : str or Path
         ``"imagenet"`` for torchvision's ``VGG16_BN_Weights.IMAGENET1K_V1``, from the cache of ``torch.hub`` or by
-        download; ``"random"`` for random ones, each time the same; or a file with a state dictionary of torchvision's
+        download; ``"random"`` for random ones with a fixed seed; or a file with a state dictionary of torchvision's
         VGG16-BN or of its trunk (.pth or .safetensors).
 
     Raises
     ------
     MissingFileError
-        If there is no such file, or the ImageNet weights are neither there nor to be downloaded.
+        If the file does not exist, or the ImageNet weights are not cached and cannot be downloaded.
     ModelFileError
-        If the file cannot be read or holds something else.
+        If the file cannot be read or contains something else.
     """
     from torchvision.models import VGG16_BN_Weights, vgg16_bn
 
-    with shapes_only():  # the classifier, nine tenths of the network, is never made
+    with shapes_only():  # the classifier, nine tenths of the network, is never allocated
         features: nn.Sequential = vgg16_bn(weights=None).features[:_N_MODULES]
     if weights == "random":
         logger.warning("VGG16-BN with random weights: the feature loss is not perceptual; pass weights='imagenet'")
@@ -56,7 +56,7 @@ def load(weights: str | Path) -> nn.Sequential:
 
 
 def run(features: nn.Sequential, x: Tensor, taps: Container[int]) -> list[Tensor]:
-    """Run the trunk and keep what some of its modules give.
+    """Run the trunk and return the outputs of some of its modules.
 
     Parameters
     ----------
@@ -81,17 +81,17 @@ def run(features: nn.Sequential, x: Tensor, taps: Container[int]) -> list[Tensor
     found = []
     for number, module in enumerate(features):
         x = _convolve_with_care(module, x) if with_care and isinstance(module, nn.Conv2d) else module(x)
-        if number in taps:  # what follows is a pooling, so no ReLU in place changes it
+        if number in taps:  # a pooling follows, so no in-place ReLU changes it
             found.append(x)
     return found
 
 
 def _convolve_with_care(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """3x3 convolution as the sum of nine 1x1 convolutions.
+    """Compute a 3x3 convolution as the sum of nine 1x1 convolutions.
 
-    Direct convolutions on CPUs add the 9 C products of a pixel one after the other. Of two nearly equal pixels of a
-    pooling their rounding can make the other one the larger, which changes the gradient by a percent. This takes no
-    longer, and rounds a third as much.
+    Direct convolutions on CPUs add the 9 C products of a pixel sequentially. Their rounding can exchange the order of
+    two nearly equal pixels of a pooling, which changes the gradient by a percent. The sum takes the same time, with a
+    third of the rounding error.
     """
     height, width = x.shape[-2:]
     x = F.pad(x, (1, 1, 1, 1))

@@ -32,7 +32,7 @@ class BestGaussian(NamedTuple):
     restored : ndarray
         The filtered source, float64, of the source's shape.
     psnr : float
-        PSNR of all of `restored` in dB; SI-PSNR where levels were fitted.
+        PSNR of all of `restored` in dB; SI-PSNR if levels were fitted.
     """
 
     sigma_space: float
@@ -72,7 +72,7 @@ def best_gaussian(
     noisy, target = checked_pair(source, reference, ("source", "reference"))
     width = range_of(target, data_range)
     for _ in frames(noisy, "source"):
-        pass  # a NaN anywhere would spread over its neighbors
+        pass  # a NaN would spread to its neighbors
     search = _Search(noisy, target, width, fit_levels)
     sigma_space, sigma_time = search.best()
     restored = gaussian_filter(noisy.astype(np.float64), (sigma_time, sigma_space, sigma_space))
@@ -94,15 +94,15 @@ class _Search:
     def best(self) -> tuple[float, float]:
         self._try([(space, time) for time in self._times() for space in _SPACE_GRID])
         for factor in _REFINEMENTS:
-            space, time = self._leader()
+            space, time = self._best_so_far()
             self._in_time = {time: self._in_time[time]}
             self._try([(space * a, time * b) for b in (1 / factor, 1, factor) for a in (1 / factor, 1, factor)])
-        return self._leader()
+        return self._best_so_far()
 
     def _times(self) -> tuple[float, ...]:
         return _TIME_GRID if len(self._source) > 1 else (0.0,)
 
-    def _leader(self) -> tuple[float, float]:
+    def _best_so_far(self) -> tuple[float, float]:
         return max(self._scores, key=lambda sigmas: self._scores[sigmas])
 
     def _try(self, candidates: list[tuple[float, float]]) -> None:

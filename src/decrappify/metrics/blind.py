@@ -57,7 +57,7 @@ class ResidualSums:
 
     @property
     def autocorrelation(self) -> float | None:
-        """Mean of the two lag-1 autocorrelations; None where the residual is zero."""
+        """Mean of the two lag-1 autocorrelations; None if the residual is zero."""
         if self.squares == 0:
             return None
         covariance = (self.along_y / self.pairs_y + self.along_x / self.pairs_x) / 2
@@ -70,7 +70,7 @@ def noise_sigma(movie: ArrayLike) -> float:
     ``sqrt(pi / 2) * mean|K * frame|`` with K = [1 -2 1; -2 4 -2; 1 -2 1] / 6, which cancels planes and straight edges
     along the axes. Exact for white Gaussian noise on a smooth image; fine texture raises it, noise that is correlated
     between pixels (interpolation, compression) lowers it. After a restoration, less than in the source is good, but an
-    over-smoothed movie scores lowest of all: read it beside `residual_autocorrelation`.
+    over-smoothed movie has the lowest value: combine with `residual_autocorrelation`.
 
     Parameters
     ----------

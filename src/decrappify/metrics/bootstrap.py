@@ -33,7 +33,7 @@ def bootstrap_interval(
     """Compute the mean of one value per field of view and its percentile bootstrap interval (Efron 1979).
 
     With fewer than about 10 fields the interval is too narrow (with 3 it covers the true mean in about 3 of 4 cases
-    rather than 19 of 20): show the single values too.
+    rather than 19 of 20): report the single values too.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def bootstrap_interval(
     rng : numpy.random.Generator
         Draws the resamples.
     level : float
-        Coverage aimed at, between 0 and 1.
+        Nominal coverage, between 0 and 1.
     n_resamples : int
         Resamples, at least 100.
 
@@ -108,7 +108,7 @@ def paired_difference(
     if len(first) != len(second):
         raise InputError(f"there are {len(first)} first and {len(second)} second values, need one of each per field")
     one, two = (np.asarray(values, dtype=np.float64) for values in (first, second))
-    # Two perfect scores do not differ, though infinity minus infinity is not a number.
+    # Two perfect scores do not differ, although infinity minus infinity is NaN.
     same = one == two
     return bootstrap_interval(
         np.where(same, 0.0, np.subtract(one, two, where=~same, out=np.zeros_like(one))), rng, level=level

@@ -10,10 +10,10 @@ import numpy as np
 from decrappify.errors import InputError
 from decrappify.movie import Array
 
-# Analog YUV, as OpenCV has it: Y in gray levels, U = 0.492 (B - Y), V = 0.877 (R - Y).
+# Analog YUV, as in OpenCV: Y in gray levels, U = 0.492 (B - Y), V = 0.877 (R - Y).
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _U, _V = np.float32(0.492), np.float32(0.877)
-_STILL = 2.0  # gray levels of luma change below which a pixel shows the same thing as before
+_STILL = 2.0  # change of luma in gray levels below which a pixel counts as unchanged
 
 
 def chroma_flicker(frames: Iterable[Array]) -> dict[str, float]:
@@ -26,7 +26,7 @@ def chroma_flicker(frames: Iterable[Array]) -> dict[str, float]:
     Parameters
     ----------
     frames : iterable of ndarray of uint8, (Y, X, 3)
-        Or one array (T, Y, X, 3): red, green, blue. Two frames are held at a time.
+        Or one array (T, Y, X, 3): red, green, blue. Two frames are in memory at a time.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Resolution of one image from itself: decorrelation analysis (Descloux, Grussmayer and Radenovic 2019).
+"""Resolution of a single image by decorrelation analysis (Descloux, Grussmayer and Radenovic 2019).
 
 For measured images: inputs and references. Sharpness that a network adds counts as resolution, correct or not, so
 the value does not measure the gain of a restoration.
@@ -24,8 +24,8 @@ _SMALLEST_SIDE = 32
 class Decorrelation(NamedTuple):
     """`resolution_px`, a period in pixels (2 is the pixels' own limit), and `amplitude`, the height of the first peak.
 
-    The amplitude (0 to 1) grows with the signal-to-noise ratio. `resolution_px` is infinite where no peak was found, as
-    in pure noise.
+    The amplitude (0 to 1) grows with the signal-to-noise ratio. `resolution_px` is infinite if no peak was found, as in
+    pure noise.
     """
 
     resolution_px: float
@@ -36,9 +36,9 @@ def decorrelation_resolution(image: ArrayLike) -> Decorrelation:
     """Compute the resolution of an image by decorrelation analysis, without a second image or any parameter.
 
     The image is correlated with itself after its Fourier amplitudes were all set to one, within a growing radius: the
-    correlation peaks where signal gives way to noise. The peak is sought again after ten high-pass filters, and once
-    more around the best of them; the highest frequency found is the cut-off (Nature Methods 16:918). At low light it is
-    limited by noise rather than by the optics.
+    correlation peaks at the transition from signal to noise. The peak is determined again after ten high-pass filters,
+    and once more around the best of them; the highest frequency found is the cut-off (Nature Methods 16:918). At low
+    light it is limited by noise rather than by the optics.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class _Amplitudes:
         self._radius, self._values = radius[inside][order], values[inside][order]
 
     def curve(self, radii: Array, sigma: float | None = None) -> Array:
-        """Compute d(r), of the image high-passed by ``I - gaussian(I, sigma)`` where a sigma (pixels) is given."""
+        """Compute d(r), with a `sigma` (pixels) of the image high-passed by ``I - gaussian(I, sigma)``."""
         values = self._values
         if sigma is not None:
             values = values * -np.expm1(-0.5 * (np.pi * sigma * self._radius) ** 2)
@@ -106,10 +106,10 @@ class _Amplitudes:
 
 
 def _peak(radii: Array, curve: Array) -> tuple[float, float]:
-    """Return radius and height of the highest local maximum; (radii[0], 0) where the curve only rises.
+    """Return radius and height of the highest local maximum; (radii[0], 0) if the curve only rises.
 
-    A maximum at the end is not a peak: it is lowered to the least value behind the next candidate, again and again,
-    until one stands out by 0.001.
+    A maximum at the end is not a peak: it is lowered to the least value behind the next candidate, repeatedly, until
+    one is higher by 0.001.
     """
     for end in range(len(curve), 0, -1):
         i = int(curve[:end].argmax())

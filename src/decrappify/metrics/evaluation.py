@@ -1,4 +1,4 @@
-"""One pass over a restored movie that measures everything its metrics need, at any length."""
+"""Measurement of all quantities of the metrics in one pass over a restored movie of any length."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ SAMPLED_FRAMES, SAMPLED_PIXELS = 16, 2**24
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The quantities of one restored movie, and how they were obtained.
+    """Quantities of one restored movie, and their origin.
 
     Attributes
     ----------
     quantities : Quantities
-        What the metrics are computed from.
+        Input of the metrics.
     n_frames : int
         Frames measured.
     data_range, data_range_from : float, {"given", "reference", "source"}
         D in gray levels and its origin.
     static_from, static_share : str or None, float or None
-        How static pixels were found, and their share of the frame; None for a single frame.
+        Method by which static pixels were found, and their share of the frame; None for a single frame.
     """
 
     quantities: Quantities
@@ -103,7 +103,7 @@ def evaluate(
 
 
 def _lazy(planes: dict[str, _Plane]) -> dict[str, Any]:
-    """Return makers of the frames and movies, which only some metrics need."""
+    """Return functions for the frames and movies, which only some metrics need."""
     return {role: plane.sampled for role, plane in planes.items()} | {
         f"{role}_movie": plane.single for role, plane in planes.items()
     }

@@ -34,10 +34,10 @@ class AffineFit(NamedTuple):
 
 
 class Linearity(NamedTuple):
-    """The line ``restored ≈ slope * reference + intercept`` through quantile bins, and how far the bins stray from it.
+    """The line ``restored ≈ slope * reference + intercept`` through quantile bins, and their deviation from it.
 
     `largest_deviation_percent` is relative to the line's span over the bins: 0 for a linear restoration, several
-    percent where bright structures are compressed or dim ones swallowed. It is infinite when the line is flat.
+    percent if bright structures are compressed or dim ones suppressed. It is infinite if the line is flat.
     """
 
     slope: float
@@ -80,8 +80,8 @@ def psnr(restored: ArrayLike, reference: ArrayLike, *, data_range: float | None 
 def ssim(restored: ArrayLike, reference: ArrayLike, *, data_range: float | None = None) -> float:
     """Compute the structural similarity with the settings of Wang et al. 2004, averaged over frames; 1 is perfect.
 
-    Gaussian window of sigma 1.5 (11 × 11), K1 = 0.01, K2 = 0.03, population covariance, through scikit-image, whose own
-    defaults give other numbers. Dark empty background pulls it towards 1.
+    Gaussian window of sigma 1.5 (11 × 11), K1 = 0.01, K2 = 0.03, population covariance, through scikit-image, which has
+    other defaults. Dark empty background increases it towards 1.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def si_psnr(restored: ArrayLike, reference: ArrayLike, *, data_range: float | No
     Returns
     -------
     float
-        dB; infinite where ``1 - rho²`` is under 1e-13, which float64 cannot tell from 0.
+        dB; infinite if ``1 - rho²`` is under 1e-13, which float64 cannot distinguish from 0.
 
     Raises
     ------
@@ -181,8 +181,8 @@ def si_psnr(restored: ArrayLike, reference: ArrayLike, *, data_range: float | No
 def nrmse_affine(restored: ArrayLike, reference: ArrayLike) -> float:
     """Compute the RMS error after an affine fit, relative to the reference's p99.9 - p0.1; 0 is perfect.
 
-    ``sd * sqrt(1 - rho²) / (p99.9 - p0.1)``. Where the two percentiles coincide (a few bright spots on black),
-    max - min takes their place. Of movies over a million pixels, the percentiles are those of evenly spaced pixels.
+    ``sd * sqrt(1 - rho²) / (p99.9 - p0.1)``. If the two percentiles coincide (a few bright spots on black), max - min
+    is used instead. Of movies over a million pixels, the percentiles are those of evenly spaced pixels.
 
     Raises
     ------
@@ -234,12 +234,12 @@ def linearity(restored: ArrayLike, reference: ArrayLike, *, n_bins: int = 20) ->
     if n_bins < 2:
         raise InputError(f"n_bins is {n_bins}, needs at least 2")
     restored, reference = checked_pair(restored, reference)
-    range_of(reference, None)  # refuses a constant reference
+    range_of(reference, None)  # raises for a constant reference
     return linearity_from(pixel_sample(restored, reference), n_bins)
 
 
 def linearity_from(sample: PixelSample, n_bins: int = 20) -> Linearity:
-    """Compute `linearity` of sampled pixel pairs; NaN where the sample has only one reference gray level."""
+    """Compute `linearity` of sampled pixel pairs; NaN if the sample has only one reference gray level."""
     edges = np.unique(np.quantile(sample.reference, np.linspace(0, 1, n_bins + 1)))
     inner = edges[1:-1] if edges.size > 2 else [edges.mean()]
     bins = np.searchsorted(inner, sample.reference, side="right")

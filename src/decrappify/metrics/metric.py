@@ -19,7 +19,7 @@ _CODES: dict[Direction, str] = {"higher": "high", "lower": "low", 1.0: "one", 0.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """The definition of a metric; scorecard, benchmark report, napari table and documentation are made from it.
+    """Definition of a metric; the source of scorecard, benchmark report, napari table and documentation.
 
     Attributes
     ----------
@@ -28,12 +28,12 @@ class Metric:
     label, unit : str
         Name and unit in tables.
     direction : {"higher", "lower"}, float or None
-        Which values are better: higher ones, lower ones, those near a number; None if there is no better or worse.
+        Better values: higher ones, lower ones, or those near a number; None if undefined.
     meaning : str
         What the metric measures, in one phrase.
     function : callable
         Returns the value, or None if the metric is not defined. Its parameters are names of `QUANTITIES`, such as
-        ``restored`` and ``reference``; the metric is left out where one of them is missing.
+        ``restored`` and ``reference``; the metric is left out if one of them is missing.
     section : str
         Heading in the report.
     digits : int
@@ -41,7 +41,7 @@ class Metric:
     exponent : bool
         Whether a value that rounds to 0 is written with an exponent.
     tables : tuple of {"scorecard", "report"}
-        Where the metric is computed.
+        Tables with the metric.
     """
 
     key: str
@@ -101,7 +101,7 @@ class Metric:
         return "; ".join(part for part in (self.direction_text, self.meaning) if part)
 
     def compute(self, quantities: Quantities) -> float | None:
-        """Return the value, or None where a quantity is missing or the metric is not defined."""
+        """Return the value, or None if a quantity is missing or the metric is not defined."""
         arguments = [quantities.get(name) for name in self.needs]
         if any(argument is None for argument in arguments):
             return None

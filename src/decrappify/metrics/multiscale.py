@@ -1,7 +1,7 @@
 """Variants of SSIM: multi-scale, background-corrected (MicroSSIM), and foreground-only.
 
 All use the Gaussian window (sigma 1.5, 11 × 11), K1 = 0.01, K2 = 0.03 and population variances of Wang et al. 2004, and
-only windows that lie wholly inside the frame.
+only windows that are entirely inside the frame.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class MicroSSIM(NamedTuple):
 
 
 class ForegroundSSIM(NamedTuple):
-    """`value` (1 is perfect) over the windows whose center is foreground, which are this `share` of all."""
+    """`value` (1 is perfect) over the windows with a foreground center, a `share` of all."""
 
     value: float
     share: float
@@ -106,7 +106,7 @@ def ms_ssim(restored: ArrayLike, reference: ArrayLike, *, data_range: float | No
     """Compute multi-scale SSIM (Wang, Simoncelli and Bovik 2003), averaged over frames.
 
     Five scales by halving need frames of more than 160 pixels. In smaller ones the coarsest scales are dropped, the
-    weights of the rest are scaled to sum 1, and `n_scales` says so.
+    weights of the rest are scaled to sum 1, and `n_scales` is their number.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def frame_ms_ssim(restored: Array, reference: Array, data_range: float) -> float
         terms = SSIMTerms.of(restored, reference)
         last = scale == count - 1
         value = float((terms.similarity if last else terms.structure)(data_range).mean())
-        product *= max(value, 0.0) ** weight  # a negative correlation has no root and counts as 0
+        product *= max(value, 0.0) ** weight  # a negative correlation has no root, and counts as 0
         restored, reference = _halved(restored), _halved(reference)
     return float(product)
 
@@ -165,7 +165,7 @@ def micro_ssim(
 ) -> MicroSSIM:
     """Compute MicroSSIM: SSIM without background and with one gain for the whole dataset (Ashesh et al. 2024).
 
-    The dark background of a microscope image keeps SSIM close to 1 whatever happens to the cells. A low percentile is
+    The dark background of a microscope image keeps SSIM close to 1 regardless of the cells. A low percentile is
     therefore subtracted from each image, and one gain for all restored images is chosen that maximizes their mean SSIM;
     a separate gain per image would favor methods with unstable brightness.
 
@@ -176,7 +176,7 @@ def micro_ssim(
     data_range : float, optional
         D in gray levels for all images; by default each pair's is max - min of its reference.
     background_percentile : float
-        What counts as background, 0 to 100.
+        Percentile of the background level, 0 to 100.
 
     Raises
     ------
@@ -210,8 +210,8 @@ def micro_ssim(
 def best_gain(terms: Sequence[SSIMTerms]) -> float:
     """Return the gain of the restored images that maximizes SSIM (D = 1) averaged over images.
 
-    The search is limited to a factor of 2 around the ratio of the contrasts. Without that bound the dark background,
-    which a gain of 0 makes perfect, can outweigh the cells.
+    The search is limited to a factor of 2 around the ratio of the contrasts. Otherwise the dark background, which is
+    perfect at a gain of 0, can outweigh the cells.
     """
 
     def loss(log_gain: float) -> float:
@@ -238,7 +238,7 @@ def foreground_ssim(restored: ArrayLike, reference: ArrayLike, *, data_range: fl
     Returns
     -------
     ForegroundSSIM
-        ``(value, share)``; value is NaN where no window's center is foreground.
+        ``(value, share)``; value is NaN if no window has a foreground center.
 
     Raises
     ------
@@ -252,7 +252,7 @@ def foreground_ssim(restored: ArrayLike, reference: ArrayLike, *, data_range: fl
     1.0
     """
     restored, reference = _checked(restored, reference, "foreground SSIM")
-    range_of(reference, None)  # refuses a constant reference
+    range_of(reference, None)  # raises for a constant reference
     width, threshold = range_of(reference, data_range), otsu(reference)
     pairs = zip(frames(restored, "restored"), frames(reference, "reference"), strict=True)
     found = [frame_foreground(r, g, width, threshold) for r, g in pairs]

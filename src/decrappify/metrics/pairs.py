@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from decrappify.errors import InputError
 from decrappify.movie import Array
 
-# A correlation this close to 1 is rounding: sums in float64 cannot tell it from a perfect fit.
+# A correlation this close to 1 is rounding: sums in float64 cannot distinguish it from a perfect fit.
 _UNEXPLAINED_FLOOR = 1e-13
 SAMPLE_SIZE = 2**20
 
@@ -47,7 +47,7 @@ def check_same_shape(first: tuple[int, ...], second: tuple[int, ...], roles: tup
 
 
 def finite(frame: Array, t: int, role: str) -> Array:
-    """Return one frame as float64; raise for NaN and infinity, which would make every score meaningless."""
+    """Return one frame as float64; raise for NaN and infinity, which would invalidate every score."""
     frame = frame.astype(np.float64)
     if not np.isfinite(frame).all():
         raise InputError(f"frame {t} of {role} holds NaN or infinity; repair the file or leave the frame out")
@@ -84,7 +84,7 @@ def constant_error(role: str, level: float) -> InputError:
 
 
 def range_of(stack: Array, data_range: float | None, role: str = "reference") -> float:
-    """Return D, the data range given, or max - min of the whole (T, Y, X) array."""
+    """Return D: `data_range`, or max - min of the whole (T, Y, X) array."""
     if data_range is not None:
         return check_data_range(data_range)
     extremes = [(frame.min(), frame.max()) for frame in frames(stack, role)]
@@ -98,7 +98,7 @@ class PairSums:
     Attributes
     ----------
     n : int
-        Pixels seen.
+        Pixels added.
     restored_mean, reference_mean : float
         Gray levels.
     restored_squares, reference_squares, products : float
@@ -138,7 +138,7 @@ class PairSums:
 
     @property
     def reference_is_constant(self) -> bool:
-        """Whether the reference has no contrast beyond rounding."""
+        """Return whether the reference has no contrast beyond rounding."""
         return _is_rounding(self.reference_squares, self.reference_mean, self.n)
 
     @property
@@ -177,8 +177,8 @@ class PairSums:
 class PixelSample:
     """Evenly spaced pixel pairs of a movie, at most about `SAMPLE_SIZE`: quantiles in constant memory.
 
-    A movie of up to `SAMPLE_SIZE` pixels is used whole. The spacing shares no factor with the width, so that every
-    column is visited.
+    A movie of up to `SAMPLE_SIZE` pixels is used whole. The spacing has no common factor with the width, so that every
+    column is sampled.
     """
 
     restored: Array

@@ -1,11 +1,11 @@
-"""What metrics are computed from: movies, frames and running sums, by name."""
+"""Inputs of metrics by name: movies, frames and running sums."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-# The parameters that the function of a metric may have.
+# Allowed parameters of the function of a metric.
 QUANTITIES = {
     "restored": "restored frames, float64 (T, Y, X): at most 16 (and 16 megapixels), spread evenly over the movie",
     "reference": "the same frames of the reference",

@@ -1,4 +1,4 @@
-"""All metrics, each defined once: the order here is that of every table."""
+"""Registry of all metrics, in the order of every table."""
 
 from __future__ import annotations
 

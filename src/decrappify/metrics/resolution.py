@@ -1,8 +1,8 @@
 """Fourier ring correlation against a reference, or against independent photons.
 
-The threshold goes with the pair. Two independent noisy images of one object: 1/7. A restored image against a clean
+The threshold depends on the pair. Two independent noisy images of one object: 1/7. A restored image against a clean
 reference: 0.5, since a noisy image whose halves correlate by F correlates with the reference by ``sqrt(2 F / (1 + F))``
-(Rosenthal and Henderson 2003), and F = 1/7 gives 0.5.
+(Rosenthal and Henderson 2003), and F = 1/7 yields 0.5.
 
 Two restored halves are never compared with each other here: a network adds the same texture to both, which
 correlates without being correct. `cross_frc` compares a restored half with the raw other half, so that only detail that
@@ -26,7 +26,7 @@ from decrappify.movie import Array
 AGAINST_REFERENCE = 0.5
 BETWEEN_HALVES = 1 / 7
 _SMOOTHED_RINGS = 7
-# The inmost rings hold a handful of modes, and what the window leaves of the shading.
+# The innermost rings contain few modes, and the remaining shading after the window.
 _FIRST_RING = 2
 
 
@@ -45,7 +45,7 @@ class RingCorrelation(NamedTuple):
     def resolution_px(self, threshold: float) -> float:
         """Return the period, in pixels, at which the smoothed curve first falls below `threshold`.
 
-        2.0 where it never does: the pixels, not the image, set the limit. Infinite where it is below from the start.
+        2.0 if it never does: the pixels, not the image, are the limit. Infinite if it is below from the start.
         """
         if not 0 < threshold < 1:
             raise InputError(f"threshold is {threshold!r}, needs a correlation between 0 and 1, such as 0.5")
@@ -104,8 +104,8 @@ def cross_frc(restored_half: ArrayLike, other_half: ArrayLike) -> RingCorrelatio
 
     Needs no reference. Its threshold is 1/7, as for two raw halves, so that the unrestored half yields the classical
     FRC resolution for comparison. Detail invented by a network does not correlate with the noise of the other half and
-    does not count. An isotropic filter has no effect either: only a restoration with detail in the right place exceeds
-    the raw half, at most up to the root of its curve.
+    does not count. An isotropic filter has no effect either: only a restoration with detail at the correct position
+    exceeds the raw half, at most up to the root of its curve.
 
     Parameters
     ----------
@@ -141,21 +141,21 @@ def binomial_halves(
 ) -> tuple[Array, Array]:
     """Split every photon count at random into two images with independent noise, each of half the exposure.
 
-    Each photon goes to one half or the other (``n1 ~ Binomial(n, 1/2)``, ``n2 = n - n1``), which makes two independent
-    Poisson images out of one (as in 1FRC, Rieger et al. 2024). It needs the camera's gain and offset. Read noise is
-    allowed for by its variance, added as if it were light: the sum is Poisson in mean and variance (Huang et al. 2013).
-    An electron multiplier's excess noise is not, and leaves the halves dependent.
+    Each photon is assigned to one half or the other (``n1 ~ Binomial(n, 1/2)``, ``n2 = n - n1``), which results in two
+    independent Poisson images (as in 1FRC, Rieger et al. 2024). The camera's gain and offset are needed. Read noise is
+    included by its variance, added as if it were light: the sum is Poisson in mean and variance (Huang et al. 2013).
+    Excess noise of an electron multiplier is not, and leaves the halves dependent.
 
     Parameters
     ----------
     image : array-like
         (Y, X) or (T, Y, X) in gray levels: ``gain * photons + offset``.
     rng : numpy.random.Generator
-        Draws the split.
+        Generator of the split.
     gain : float
         Gray levels per photon (or photoelectron), above 0.
     offset : float
-        Gray level of no light.
+        Gray level without light.
     read_noise : float
         Standard deviation of the read noise in photons (electrons).
 
@@ -186,7 +186,7 @@ def binomial_halves(
 
 
 def check_camera(gain: float, offset: float, read_noise: float) -> None:
-    """Raise if gain, offset or read noise are impossible for a camera."""
+    """Raise if gain, offset or read noise are not possible for a camera."""
     if not 0 < gain < math.inf or not math.isfinite(offset) or not 0 <= read_noise < math.inf:
         raise InputError(
             f"gain is {gain!r}, offset {offset!r} and read_noise {read_noise!r}; needs gray levels per photon above 0, "

@@ -1,4 +1,4 @@
-"""All metrics of one restored movie."""
+"""Scorecard of all metrics of one restored movie."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from decrappify.movie import Array, Movie
 
 @dataclass(frozen=True, kw_only=True)
 class Scorecard:
-    """The metrics of one restored movie, each also an attribute by its key, such as ``scorecard.psnr``.
+    """Metrics of one restored movie, each also an attribute by its key, such as ``scorecard.psnr``.
 
     Attributes
     ----------
@@ -24,8 +24,8 @@ class Scorecard:
     data_range_from : {"given", "reference", "source"}
         Origin of D.
     static_from : {"reference", "smoothed reference", "smoothed source"} or None
-        How the static pixels of the flicker floor were found; the last two are the quietest quarter, where the
-        reference is noisy or missing.
+        Origin of the static pixels of the flicker floor; the last two are the quietest quarter, used if the reference
+        is noisy or missing.
     static_share : float or None
         Those pixels as a share of the frame.
     values : mapping of str to float or None
@@ -75,8 +75,8 @@ def score_movie(
     """Score a restored movie against a reference, the degraded source, or both, one frame at a time.
 
     The metrics are those of `list_metrics`. Two frames of each movie, a few maps of the frame's size and a million
-    sampled pixels are held, whatever the length. Without `data_range` the reference is read twice, since SSIM needs the
-    range of the whole movie beforehand.
+    sampled pixels are kept in memory, for any length. Without `data_range` the reference is read twice, since SSIM
+    needs the range of the whole movie beforehand.
 
     Parameters
     ----------
@@ -85,12 +85,12 @@ def score_movie(
     data_range : float, optional
         D in gray levels; max - min of the whole reference by default, or of the source without a reference.
     channel : int
-        The channel to score; a movie with one channel is used as it is.
+        The channel to score; ignored for a movie with one channel.
     sigma_psf : float
         Standard deviation of the optical blur in pixels, for the margin around moving structure.
     with_ssim : bool
         SSIM takes nearly as long as all other metrics together (4 of 10 ms for a 256 × 256 frame on one core); False
-        leaves it out.
+        disables it.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Power by spatial frequency: detail that a restoration removed or added at each scale."""
+"""Power by spatial frequency, to detect detail that a restoration removed or added at each scale."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from decrappify.errors import InputError
 from decrappify.metrics.pairs import checked_pair, checked_stack, frames
 from decrappify.movie import Array
 
-# Coarse, middle and fine detail, in cycles per pixel; what lies below is shading, above is mostly noise.
+# Coarse, middle and fine detail, in cycles per pixel; below is shading, above is mostly noise.
 BANDS = ((0.05, 0.125), (0.125, 0.25), (0.25, 0.45))
 SMALLEST_SIDE = 16
 
@@ -29,8 +29,8 @@ class Spectrum(NamedTuple):
 class RingSums:
     """Power and cross power of image pairs on rings one Fourier pixel wide, summed over frames.
 
-    The largest centered square of each frame is used, its mean is subtracted, and a Hann window takes its edges to 0:
-    the jump from one edge to the other would put a bright cross over every ring.
+    The largest centered square of each frame is used, its mean is subtracted, and a Hann window reduces its edges to 0:
+    the step between opposite edges would add a bright cross to every ring.
     """
 
     first: Array = field(default_factory=lambda: np.zeros(0))
@@ -94,7 +94,7 @@ def radial_spectrum(image: ArrayLike) -> Spectrum:
     Returns
     -------
     Spectrum
-        ``(frequency, power)``; white noise of variance v gives v at every frequency.
+        ``(frequency, power)``; the power of white noise of variance v is v at every frequency.
 
     Raises
     ------

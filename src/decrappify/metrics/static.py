@@ -17,13 +17,13 @@ STILL_STEP = 0.002
 SMOOTHING = 2.0
 POOLING = 4.0
 QUIET_SHARE = 0.25
-# With fewer truly static pixels than this, noise in the reference has hidden them and the quiet ones serve better.
+# With a smaller share of static pixels, they are hidden by noise in the reference, and the quiet ones are used.
 ENOUGH = 0.01
 
 
 @dataclass(slots=True)
 class FrameSteps:
-    """Differences of successive frames per pixel; holds one frame and two maps for any length."""
+    """Differences of successive frames per pixel; one frame and two maps in memory for any length."""
 
     n_steps: int = 0
     largest: Array = field(default_factory=lambda: np.zeros(()))
@@ -70,7 +70,7 @@ class Quietness:
 
     def mask(self) -> Array:
         """Return a mask of the quarter of the pixels with the lowest variance."""
-        # Of a short movie each pixel's own variance is mostly chance, and slow motion would slip through the gaps.
+        # In a short movie the variance of single pixels is mostly chance, and slow motion would not be detected.
         pooled = gaussian_filter(self._squares, POOLING)
         return np.asarray(pooled <= np.quantile(pooled, QUIET_SHARE))
 
@@ -110,9 +110,9 @@ def static_mask(reference: ArrayLike, *, data_range: float | None = None, sigma_
 def quiet_mask(movie: ArrayLike) -> Array:
     """Return a mask of the quarter of the pixels that vary least in time after smoothing in space.
 
-    A substitute for `static_mask` if the reference is missing or noisy. Frames are smoothed with a Gaussian of 2 px,
-    the variances with one of 4 px. Under shot noise the quiet pixels are the dark ones. The mask always holds a quarter
-    of the pixels: in a movie where everything moves, a flicker measured on it is an upper bound.
+    Used instead of `static_mask` if the reference is missing or noisy. Frames are smoothed with a Gaussian of 2 px, the
+    variances with one of 4 px. Under shot noise the quiet pixels are the dark ones. The mask always contains a quarter
+    of the pixels: in a movie in which everything moves, a flicker measured on it is an upper bound.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ class StepSums:
 
     @property
     def reference_moves(self) -> bool:
-        """Whether any pixel of the reference ever changes."""
+        """Return whether any pixel of the reference changes."""
         return bool(self.reference.largest.max() > 0)
 
     def tde(self, slope: float) -> float:
@@ -101,11 +101,11 @@ def flicker_floor(
     data_range: float | None = None,
     sigma_psf: float = 1.5,
 ) -> float:
-    """Compute the flicker floor ``sqrt(mean(dR²) / 2) / D`` on static pixels; 0 is best, and also of a frozen movie.
+    """Compute the flicker floor ``sqrt(mean(dR²) / 2) / D`` on static pixels; 0 is best, and that of a frozen movie.
 
     For a flicker that is independent from frame to frame this is its standard deviation as a share of the data range.
-    Pixels come from `static_mask` of the reference; where that leaves under 1 % of them (the reference is noisy, or all
-    of it moves), from `quiet_mask` of the reference; without a reference, from `quiet_mask` of the source.
+    Pixels are from `static_mask` of the reference; if those are under 1 % (the reference is noisy, or all of it moves),
+    from `quiet_mask` of the reference; without a reference, from `quiet_mask` of the source.
 
     Parameters
     ----------
@@ -145,8 +145,8 @@ def flicker_floor(
 def gain_jitter(restored: ArrayLike, reference: ArrayLike) -> float:
     """Compute the standard deviation over time of the least-squares slope of restored on reference; 0 is best.
 
-    Detects a normalization per frame: a gain that jitters by 3 % gives 0.03. Frames whose reference
-    is constant have no slope and are left out.
+    Detects a normalization per frame: the value of a gain jitter of 3 % is 0.03. Frames whose reference is constant
+    have no slope and are left out.
 
     Parameters
     ----------
@@ -178,8 +178,8 @@ def frame_gain(frame: PairSums) -> float | None:
 def noise_draw_flicker(first: ArrayLike, second: ArrayLike, *, data_range: float | None = None) -> float:
     """Compute ``RMS(first - second) / sqrt(2)`` of two restorations that differ only in noise draw.
 
-    A flicker measure without a reference. Degrade one image twice with independent noise and restore both. 0 is best; a
-    blur that removes everything has 0 too.
+    A flicker measure without a reference. Degrade one image twice with independent noise and restore both. 0 is best,
+    but also the value of a blur that removes everything.
 
     Parameters
     ----------

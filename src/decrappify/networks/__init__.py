@@ -1,4 +1,4 @@
-"""Networks by name: pure ``nn.Module`` classes that state their needs and know nothing of files."""
+"""Networks by name: pure ``nn.Module`` classes without file access."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from decrappify.limits.threads import check_torch_threads
 if TYPE_CHECKING:
     from torch import nn
 
-# name: (module, class); imported when asked for, because torch and torchvision are heavy
+# name: (module, class); imported on use, because torch and torchvision are heavy
 _CLASSES = {
     "residual-unet": ("residual_unet", "ResidualUNet"),
     "dynamic-unet": ("dynamic_unet", "DynamicUNet"),
@@ -26,11 +26,11 @@ _DEOLDIFY: dict[str, Any] = {"norm": "spectral", "attention": True, "y_range": (
 _WIDE: dict[str, Any] = _DEOLDIFY | {"encoder": "resnet101", "form": "wide", "width_factor": 2}
 # name: (name in _CLASSES, settings)
 _PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
-    # Sizes of the default microscopy network; how they were chosen is in benchmarks/RESULTS.md.
+    # Sizes of the default microscopy network; see benchmarks/RESULTS.md for their choice.
     "small": ("residual-unet", {"base_channels": 48, "depth": 2, "growth": 1.5, "blocks": 1, "stem": 2}),
     "base": ("residual-unet", {"base_channels": 64, "depth": 3, "growth": 1.5, "blocks": 1, "stem": 2}),
     "large": ("residual-unet", {"base_channels": 96, "depth": 3, "growth": 1.5, "blocks": 2, "stem": 2}),
-    # Published ones, with the settings that their weights need.
+    # Published networks, with the settings required by their weights.
     "deoldify-artistic": ("dynamic-unet", _DEOLDIFY | {"encoder": "resnet34", "width_factor": 1.5}),
     "deoldify-stable": ("dynamic-unet", _WIDE),
     "deoldify-video": ("dynamic-unet", _WIDE),
@@ -50,7 +50,7 @@ _PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def create(name: str, **settings: Any) -> nn.Module:
-    """Build a network by its name, with random weights.
+    """Create a network by its name, with random weights.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def create(name: str, **settings: Any) -> nn.Module:
         ``"small"``, ``"base"`` or ``"large"`` (sizes of the default microscopy network); ``"deoldify-artistic"``,
         ``"deoldify-stable"``, ``"deoldify-video"``, ``"lesson7-superres"``, ``"lesson7-superres-gan"`` or ``"pssr"``
         (published generators); ``"deoldify-critic"``, ``"fastai-critic"`` or ``"small-critic"``; or a class with
-        every setting given: ``"residual-unet"``, ``"dynamic-unet"``, ``"upsampled-unet"`` or ``"critic"``.
+        explicit settings: ``"residual-unet"``, ``"dynamic-unet"``, ``"upsampled-unet"`` or ``"critic"``.
     **settings
         Settings of the network class, such as ``n_frames=3`` or ``scale=2``.
 
@@ -77,7 +77,7 @@ def create(name: str, **settings: Any) -> nn.Module:
         raise InputError(f"unknown network {name!r}, needs one of {', '.join(known)}{nearest(name, known)}")
     kind, preset = _PRESETS.get(name, (name, {}))
     module, class_name = _CLASSES[kind]
-    check_torch_threads()  # computing starts with the random weights
+    check_torch_threads()  # the random weights are the first computation
     make = getattr(import_module(f"{__name__}.{module}"), class_name)
     try:
         _check_parameters(name, make, preset | settings)
@@ -88,12 +88,12 @@ def create(name: str, **settings: Any) -> nn.Module:
 
 
 def _check_parameters(name: str, make: Callable[..., nn.Module], settings: dict[str, Any]) -> None:
-    """Count the parameters of a network without allocating them, and refuse more than can be meant."""
+    """Raise InputError if a network has too many parameters, counted without allocating them."""
     import torch
 
     from decrappify.networks.shapes import shapes_only
 
-    if torch.get_default_device().type == "meta":  # nothing is allocated anyway
+    if torch.get_default_device().type == "meta":  # nothing is allocated
         return
     with shapes_only():
         network = make(**{key: value for key, value in settings.items() if key != "encoder_weights"})
@@ -106,5 +106,5 @@ def _check_parameters(name: str, make: Callable[..., nn.Module], settings: dict[
 
 
 def network_names() -> list[str]:
-    """Names that `create` knows."""
+    """Return the names of the networks."""
     return [*_PRESETS, *_CLASSES]

@@ -1,4 +1,4 @@
-"""Self-attention over the pixels of a map, without a matrix of pixels by pixels."""
+"""Self-attention over the pixels of a feature map with linear memory."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch import Tensor, nn
 from decrappify.errors import InputError
 from decrappify.networks.blocks import SpectralConv1d
 
-_TOKENS = 2048  # pixels answered at once: bounds the memory where no fused kernel takes these widths
+_TOKENS = 2048  # pixels computed at once: bounds the memory if no fused kernel supports these widths
 
 
 class SelfAttention(nn.Module):
-    """Self-attention of SAGAN (Zhang et al. 2019) as fastai v1 computes it: ``gamma * value @ softmax(q^T k) + x``.
+    """Self-attention of SAGAN (Zhang et al. 2019) as in fastai v1: ``gamma * value @ softmax(q^T k) + x``.
 
-    The softmax runs over the *query* axis and there is no division by the square root of the channels; this equals
-    scaled-dot-product attention with query and key exchanged and a scale of one. Pixels are answered in groups, so
+    The softmax is over the *query* axis, without division by the square root of the channels; this equals
+    scaled-dot-product attention with query and key exchanged and a scale of one. Pixels are computed in groups, so
     memory grows with the number of pixels and not with its square.
 
     Parameters
     ----------
     channels : int
-        Channels of the map, at least 8.
+        Channels of the feature map, at least 8.
 
     Raises
     ------
@@ -46,7 +46,7 @@ class SelfAttention(nn.Module):
         return conv
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same."""
+        """Apply self-attention: (N, C, H, W) to the same shape."""
         pixels = x.flatten(2)
         query, key, value = (part(pixels).transpose(1, 2).unsqueeze(1) for part in (self.query, self.key, self.value))
         attended = torch.cat(

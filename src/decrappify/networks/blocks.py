@@ -1,7 +1,7 @@
-"""Building blocks of the fastai-v1 networks: normed convolutions, conv layers, pixel shuffle, residual blocks.
+"""Building blocks of the fastai-v1 networks: normalized convolutions, conv layers, pixel shuffle, residual blocks.
 
 Parameters keep the names of the old ``torch.nn.utils`` norms (``weight_orig``, ``weight_g``, ...), so published
-checkpoints load; the norms themselves are plain code, which copies, compiles and exports.
+checkpoints load; the norms themselves are plain code, which can be copied, compiled and exported.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ _LARGE = 2**15  # pixels
 
 
 def convolve(conv: _ConvNd, x: Tensor, weight: Tensor, *, large_in_one_go: bool = False) -> Tensor:
-    """Convolve with a weight other than the module's own, and for predictions on a CPU with little rounding.
+    """Convolve with a separate weight, and for predictions on a CPU with little rounding error.
 
-    Direct float32 convolutions on CPUs add the thousands of products behind one pixel one after the other, and their
-    rounding grows with the number. Sums over groups of channels, added in the end, are several times closer to the
-    float64 answer. They take no longer while they stay in the caches; in large images the additions cost a tenth.
+    Direct float32 convolutions on CPUs add the thousands of products of one pixel sequentially, and their rounding
+    error grows with the number. Sums over groups of channels, added in the end, are several times closer to the float64
+    result. They take the same time while they fit into the caches; in large images the additions take a tenth more.
 
     Parameters
     ----------
     conv : nn.Conv1d or nn.Conv2d
-        Gives padding, stride, bias and mode; in training mode it convolves in one go.
+        Defines padding, stride, bias and mode; in training mode with one direct convolution.
     x, weight : Tensor
         (N, C, ...) and (out, C, ...).
     large_in_one_go : bool
-        Whether images of more than 181 x 181 pixels are left to one direct convolution.
+        Whether images of more than 181 x 181 pixels use one direct convolution.
     """
     one_go = (
         conv.training
         or x.device.type != "cpu"
         or x.dtype != torch.float32
-        or torch.is_autocast_enabled("cpu")  # partial sums rounded to bfloat16 would do worse
-        or torch.compiler.is_compiling()  # one convolution makes the better graph
+        or torch.is_autocast_enabled("cpu")  # partial sums rounded to bfloat16 would be less accurate
+        or torch.compiler.is_compiling()  # one convolution results in the better graph
         or (large_in_one_go and x.shape[2:].numel() > _LARGE)
     )
     if one_go or conv.groups > 1 or weight.shape[1] <= _CHANNELS_AT_ONCE or weight[0, 0].numel() == 1:
@@ -55,7 +55,7 @@ def convolve(conv: _ConvNd, x: Tensor, weight: Tensor, *, large_in_one_go: bool 
 
 
 class SplitConv2d(nn.Conv2d):
-    """``nn.Conv2d`` that sums as `convolve` does."""
+    """``nn.Conv2d`` with the summation of `convolve`."""
 
     large_in_one_go = False
 
@@ -65,10 +65,10 @@ class SplitConv2d(nn.Conv2d):
 
 
 class NormedConv(_ConvNd):
-    """A convolution whose weight is computed from other parameters at each forward pass."""
+    """Convolution with a weight computed from other parameters at each forward pass."""
 
     def effective_weight(self) -> Tensor:
-        """Weight that the convolution uses, (out, in, ...)."""
+        """Return the weight of the convolution, (out, in, ...)."""
         raise NotImplementedError
 
     def set_weight(self, weight: Tensor) -> None:
@@ -98,16 +98,16 @@ class _SpectralConv(NormedConv):
     def effective_weight(self) -> Tensor:
         if self.training:
             self._iterate()
-        u, v = self.weight_u.clone(), self.weight_v.clone()  # the next pass changes the buffers in place
+        u, v = self.weight_u.clone(), self.weight_v.clone()  # the next forward pass changes the buffers in place
         sigma = torch.dot(u, torch.mv(self.weight_orig.flatten(1), v))
         return self.weight_orig / sigma
 
     def set_weight(self, weight: Tensor) -> None:
         with torch.no_grad():
             self.weight_orig.copy_(weight)
-        if self.weight_orig.is_meta:  # nothing but shapes, on which the iteration is slow
+        if self.weight_orig.is_meta:  # only shapes, on which the iteration is slow
             return
-        for _ in range(5):  # or an untrained network in eval mode would divide by a random number near zero
+        for _ in range(5):  # otherwise an untrained network in eval mode would divide by a random number near zero
             self._iterate()
 
     @torch.no_grad()
@@ -162,7 +162,7 @@ def check_norm(norm: str) -> str:
     Raises
     ------
     InputError
-        If it is not.
+        If it is unknown.
     """
     if norm not in NORMS:
         raise InputError(f"norm is {norm!r}, needs one of {', '.join(map(repr, NORMS))}")
@@ -170,7 +170,7 @@ def check_norm(norm: str) -> str:
 
 
 def set_weight(conv: nn.Module, weight: Tensor) -> None:
-    """Set the weight of a plain or normed convolution, (out, in, ...)."""
+    """Set the weight of a plain or normalized convolution, (out, in, ...)."""
     if isinstance(conv, NormedConv):
         conv.set_weight(weight)
     elif isinstance(conv, nn.Conv2d):
@@ -192,22 +192,22 @@ def conv_layer(
     leak: float = 0.0,
     extra: nn.Module | None = None,
 ) -> nn.Sequential:
-    """Convolution, ReLU, batch norm: in this order, as in fastai v1.
+    """Create convolution, ReLU and batch norm, in this order as in fastai v1.
 
     Parameters
     ----------
     n_in, n_out, kernel_size, stride, padding
         Of the convolution; the padding is ``(kernel_size - 1) // 2`` by default.
     norm : {"spectral", "weight", "batch", "none"}
-        Reparametrisation of the weight; ``"batch"`` is a plain weight and a batch norm.
+        Reparametrization of the weight; ``"batch"`` is a plain weight and a batch norm.
     bias : bool, optional
-        Default: where there is no batch norm.
+        Default: without batch norm.
     batch_norm : bool, optional
-        Default: where `norm` is ``"batch"``. DeOldify adds it to spectral norm.
+        Default: if `norm` is ``"batch"``. DeOldify adds it to spectral norm.
     activation : bool
         Whether there is a ReLU, leaky with the slope `leak`.
     extra : nn.Module, optional
-        Last part, such as self-attention.
+        Last module, such as self-attention.
     """
     batch_norm = norm == "batch" if batch_norm is None else batch_norm
     kind = {"spectral": SpectralConv2d, "weight": WeightNormConv2d}.get(check_norm(norm), nn.Conv2d)
@@ -233,17 +233,17 @@ def conv_layer(
 
 
 def batch_norm_2d(channels: int) -> nn.BatchNorm2d:
-    """Free-standing batch norm with fastai's start: weight 1, bias 0.001."""
+    """Create a batch norm with fastai's initialization: weight 1, bias 0.001."""
     norm = nn.BatchNorm2d(channels)
     nn.init.constant_(norm.bias, 1e-3)
     return norm
 
 
 class PixelShuffle(nn.Module):
-    """1x1 convolution, ReLU, pixel shuffle to twice the size, and a 2x2 blur against checkerboards.
+    """1x1 convolution, ReLU, pixel shuffle to twice the size, and a 2x2 blur against checkerboard artifacts.
 
-    The convolution starts with equal weights for the four pixels that it makes of one ("ICNR", Aitken et al. 2017);
-    the blur is that of Sugawara et al. 2018. Under weight norm the original's ICNR had no effect; here it has.
+    The convolution is initialized with equal weights for the four output pixels of one pixel ("ICNR", Aitken et al.
+    2017); the blur is that of Sugawara et al. 2018. With weight norm the original's ICNR had no effect; here it has.
 
     Parameters
     ----------
@@ -265,22 +265,22 @@ class PixelShuffle(nn.Module):
         self.blur = blur
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, n_in, H, W) to (N, n_out, 2H, 2W)."""
+        """Upsample (N, n_in, H, W) to (N, n_out, 2H, 2W)."""
         x = F.pixel_shuffle(F.relu(self.conv(x)), 2)
         return F.avg_pool2d(F.pad(x, (1, 0, 1, 0), mode="replicate"), 2, stride=1) if self.blur else x
 
 
 class MergedBlock(nn.Module):
-    """Two 3x3 conv layers whose answer is added to their input, or joined to it as channels (`dense`).
+    """Two 3x3 conv layers with their output added to the input, or concatenated with it (`dense`).
 
     Parameters
     ----------
     channels : int
-        Channels of the input; twice as many come out of a dense block.
+        Channels of the input; a dense block has twice as many outputs.
     norm : {"spectral", "weight", "batch", "none"}
         Of the convolutions.
     dense, bottleneck : bool
-        Join instead of add; half the channels between the two layers.
+        Concatenate instead of add; half the channels between the two layers.
     leak : float
         Slope of the ReLUs below zero.
     """
@@ -296,6 +296,6 @@ class MergedBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same, or to (N, 2C, H, W)."""
+        """Apply the block: (N, C, H, W) to the same shape, or to (N, 2C, H, W)."""
         answer: Tensor = self.layers[1](self.layers[0](x))
         return torch.cat([answer, x], dim=1) if self.dense else answer + x

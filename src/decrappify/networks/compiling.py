@@ -1,4 +1,4 @@
-"""A network compiled by torch where that works, and the network itself where it does not."""
+"""Compilation of networks by torch, with the network itself as fallback."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from torch import Tensor, nn
 
 logger = logging.getLogger(__name__)
 
-# What torch.compile is known to raise for a missing C++ or Triton compiler, an unsupported platform or its own bugs.
+# Known exceptions of torch.compile for a missing C++ or Triton compiler, an unsupported platform or its own bugs.
 _FAILURES = (RuntimeError, OSError, ImportError, LookupError, TypeError, ValueError, AssertionError)
-_TOLERANCE = 0.05  # rounding in bfloat16 stays below, a wrong kernel does not
+_TOLERANCE = 0.05  # rounding in bfloat16 is below, the error of a wrong kernel is not
 
 
 def compiled(network: nn.Module, *, side: int = 64, source: Tensor | None = None) -> nn.Module:
-    """Compile a network and run it once; where that fails, or changes the answer, give the network back.
+    """Compile a network and run it once; return the network itself if that fails or changes the prediction.
 
-    The first run compiles for its size and takes a minute or more for a large generator; another size is compiled
-    when it comes.
+    The first run compiles for its size and takes a minute or more for a large generator; other sizes are compiled on
+    use.
 
     Parameters
     ----------
     network : nn.Module
-        In eval mode, with floating point parameters of one dtype on one device. Its source has
-        ``n_frames * in_channels`` channels, or ``in_channels`` where it knows no frames.
+        In eval mode, with floating point parameters of one dtype on one device. Its source has ``n_frames *
+        in_channels`` channels, or ``in_channels`` if it has no frames.
     side : int
-        Height and width of the source of the trial run; the size to come, if it is known.
+        Height and width of the source of the trial run; ideally those of later sources.
     source : Tensor, optional
-        The source of the trial run itself, where it is not random, square and of the network's dtype.
+        The source of the trial run, if it should not be random, square and of the network's dtype.
 
     Returns
     -------
     nn.Module
-        A module that shares the network's parameters and gives its predictions, or `network`.
+        A module that shares the network's parameters and has equal predictions, or `network`.
     """
     try:
         fast: Any = torch.compile(network)

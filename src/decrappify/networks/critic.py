@@ -1,4 +1,4 @@
-"""Critics: convolutional judges of real and restored images, with one answer for each patch."""
+"""Critics: convolutional classifiers of real and restored images, with one logit per patch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LEAK = 0.2
 class Critic(nn.Sequential):
     """Patch critic with spectral norm, of DeOldify (``"plain"``) or of fastai v1 (``"dense"``).
 
-    Its state dictionary has their keys, shapes and order.
+    The state dictionary has the original keys, shapes and order.
 
     Parameters
     ----------
@@ -34,8 +34,8 @@ class Critic(nn.Sequential):
     attention : bool
         Self-attention after the first halving.
     gain : float
-        Images are multiplied by it. Spectral norms cannot raise the contrast of their input, so that a critic of images
-        in the range 0 to 1 learns slowly without.
+        Images are multiplied by it. Spectral norms cannot increase the contrast of their input, so a critic of images
+        in the range 0 to 1 trains slowly without it.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class Critic(nn.Sequential):
         }
 
     def forward(self, image: Tensor) -> Tensor:
-        """Judge each patch; see the class for shapes."""
+        """Compute the logit of each patch; see the class for shapes."""
         height, width = image.shape[-2:]
         if min(height, width) < self.smallest:
             raise InputError(

@@ -1,4 +1,4 @@
-"""The dynamic U-Net of fastai v1 and DeOldify: a ResNet encoder, and a decoder that fits itself to it."""
+"""Dynamic U-Net of fastai v1 and DeOldify: a ResNet encoder, and a decoder derived from it."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from decrappify.windows import check_n_frames
 BLURS = ("always", "as_flagged", "off")
 FORMS = ("deep", "wide")
 
-# Pixels per step of the coarsest grid. Any even size runs, but a tile that starts between the steps is seen on another
-# grid, and differs from its neighbor by some percent of the contrast wherever they overlap.
+# Pixels per step of the coarsest grid. Any even size works, but a tile that starts between the steps is computed on
+# another grid, and differs from its neighbor by some percent of the contrast where they overlap.
 _COARSEST = 32
-# Pixels that a tile's border spoils. Measured on a ResNet-18 artistic network without attention that learns to denoise
+# Pixels affected by a tile's border. Measured on a ResNet-18 artistic network without attention, trained to denoise
 # photographs: the root mean square change 128 to 160 pixels from a border is 0.9, 0.2 and 0.02 % of the prediction's
 # spread after 60, 120 and 190 steps (at 96 to 128 pixels 1.7, 0.8 and 0.08 %). Networks of random weights whose batch
-# norms fit the data are far from that (lesson7 3 to 11 %, artistic 27 to 61 %), since their field of view is several
+# norms fit the data are far from that (lesson7 3 to 11 %, artistic 27 to 61 %), since their receptive field is several
 # hundred pixels; with attention or the encoder of PSSR it is the image.
 _MARGIN = 128
 
 
 class _DecoderBlock(nn.Module):
-    """Upsample, join the skip, ReLU; the forms differ in the convolutions that follow."""
+    """Upsampling, concatenation of the skip, ReLU; the forms differ in the convolutions that follow."""
 
     def __init__(self, n_up: int, n_shuffled: int, n_skip: int, *, norm: str, blur: bool, resize: bool) -> None:
         super().__init__()
@@ -41,10 +41,10 @@ class _DecoderBlock(nn.Module):
         self.bn = batch_norm_2d(n_skip)
 
     def join(self, x: Tensor, skip: Tensor) -> Tensor:
-        """(N, n_up, h, w) and (N, n_skip, H, W) to (N, n_shuffled + n_skip, H, W)."""
+        """Concatenate (N, n_up, h, w), upsampled, and (N, n_skip, H, W) to (N, n_shuffled + n_skip, H, W)."""
         x = self.shuf(x)
         height, width = skip.shape[-2:]
-        # Odd sizes round up on the way down: x is at most one pixel larger, and nearest resizing is this cut.
+        # Odd sizes are rounded up in the encoder: x is at most one pixel larger, and nearest resizing is this crop.
         x = F.interpolate(x, (height, width), mode="nearest") if self.resize else x[..., :height, :width]
         return F.relu(torch.cat([x, self.bn(skip)], dim=1))
 
@@ -60,7 +60,7 @@ class DeepBlock(_DecoderBlock):
         self.conv2 = conv_layer(n_out, n_out, norm=norm, batch_norm=_batch_norm(norm), extra=extra)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """(N, n_up, h, w) and (N, n_skip, H, W) to (N, n_out, H, W)."""
+        """Convert (N, n_up, h, w) and (N, n_skip, H, W) to (N, n_out, H, W)."""
         answer: Tensor = self.conv2(self.conv1(self.join(x, skip)))
         return answer
 
@@ -75,13 +75,13 @@ class WideBlock(_DecoderBlock):
         self.conv = conv_layer(n_out + n_skip, n_out, norm=norm, batch_norm=_batch_norm(norm), extra=extra)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """(N, n_up, h, w) and (N, n_skip, H, W) to (N, n_out, H, W)."""
+        """Convert (N, n_up, h, w) and (N, n_skip, H, W) to (N, n_out, H, W)."""
         answer: Tensor = self.conv(self.join(x, skip))
         return answer
 
 
 class DynamicUNet(nn.Module):
-    """U-Net over a ResNet, as in fastai v1 and DeOldify; its state dictionary has their keys, shapes and order.
+    """U-Net with a ResNet encoder, with the state dictionary (keys, shapes, order) of fastai v1 and DeOldify.
 
     Parameters
     ----------
@@ -94,26 +94,26 @@ class DynamicUNet(nn.Module):
     encoder : str
         ``"resnet18"``, ``"resnet34"``, ``"resnet50"``, ``"resnet101"``, ``"wn-resnet18"`` or ``"wn-resnet34"``.
     form : {"deep", "wide"}
-        Two conv layers a decoder block whose widths follow the skips, or one of a fixed width.
+        Two conv layers per decoder block with the widths of the skips, or one of a fixed width.
     width_factor : float
-        Widens the decoder (fastai's ``nf_factor``).
+        Factor of the decoder's width (fastai's ``nf_factor``).
     norm : {"spectral", "weight", "batch", "none"}
-        Of the decoder's convolutions. ``"spectral"`` comes with batch norm inside the decoder, as in DeOldify.
+        Of the decoder's convolutions. ``"spectral"`` includes batch norm inside the decoder, as in DeOldify.
     attention : bool
-        Self-attention in the third-last decoder block. It sees the whole image, so tiles disagree at seams.
+        Self-attention in the third-last decoder block. It depends on the whole image, so tiles differ at seams.
     blur : {"always", "as_flagged", "off"}
         2x2 blur after each pixel shuffle: in all of them (DeOldify, PSSR and fastai up to 1.0.55, whatever their
-        flags said), in the decoder blocks but not in the last upsampling (later fastai with ``blur=True``), or nowhere.
+        flags), in the decoder blocks but not in the last upsampling (later fastai with ``blur=True``), or in none.
     blur_final : bool
         With ``"as_flagged"``, whether the last decoder block blurs.
     last_cross : bool
-        Whether the last convolutions see the source too.
+        Whether the last convolutions also have the source as input.
     bottleneck : bool
         Half the channels inside the last residual block.
     y_range : (float, float), optional
-        Squash the prediction into this range with a sigmoid.
+        Limit the prediction to this range by a sigmoid.
     encoder_weights : str or Path, optional
-        Weights to start the encoder from, see `build_encoder`; not part of the architecture.
+        Initial weights of the encoder, see `build_encoder`; not part of the architecture.
 
     Shape
     -----
@@ -204,7 +204,7 @@ class DynamicUNet(nn.Module):
                 )
             )
             width = n_out
-        # DeOldify has weight norm here whatever the rest has.
+        # DeOldify has weight norm here regardless of the other layers.
         layers.append(PixelShuffle(width, width, norm="weight" if norm == "spectral" else norm, blur=blur == "always"))
         if last_cross:
             width += n_frames * in_channels
@@ -243,7 +243,7 @@ class DynamicUNet(nn.Module):
 
 
 class UpsampledUNet(nn.Module):
-    """Bilinear upsampling and then a dynamic U-Net on the fine grid, as in PSSR (Fang et al. 2021).
+    """Bilinear upsampling, then a dynamic U-Net on the fine grid, as in PSSR (Fang et al. 2021).
 
     Parameters
     ----------
@@ -254,8 +254,8 @@ class UpsampledUNet(nn.Module):
 
     Shape
     -----
-    Source (N, n_frames * in_channels, H, W), H and W even where `scale` is odd;
-    prediction (N, out_channels, H * scale, W * scale).
+    Source (N, n_frames * in_channels, H, W), H and W even if `scale` is odd; prediction (N, out_channels, H * scale, W
+    * scale).
     """
 
     def __init__(self, *, scale: int = 4, **settings: Any) -> None:
@@ -282,7 +282,7 @@ def _batch_norm(norm: str) -> bool:
 
 
 def _block_width(form: str, n_up: int, n_skip: int, factor: float, *, last: bool) -> int:
-    """Output channels of a decoder block; int() cuts as the original does, or published weights would not fit."""
+    """Return the output channels of a decoder block, truncated by int() as in the original for its weights to fit."""
     if form == "wide":
         return int(512 * factor) // (4 if last else 2)
     joined = n_up // 2 + n_skip

@@ -1,4 +1,4 @@
-"""Encoders of the dynamic U-Net: torchvision's ResNets, and the weight-normed ResNet of PSSR."""
+"""Encoders of the dynamic U-Net: torchvision's ResNets, and the weight-normalized ResNet of PSSR."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ ENCODERS = (*_TORCHVISION, *_WEIGHT_NORMED)
 
 
 class Encoder(NamedTuple):
-    """An encoder and where the U-Net takes its skips.
+    """An encoder and the skips of the U-Net.
 
     Attributes
     ----------
     body : nn.Sequential
-        Parts in order; each halves the grid or keeps it.
+        Parts in order; each halves or keeps the resolution.
     skips : tuple of (int, int)
         Index in `body` and channels of each skip, fine to coarse.
     channels : int
@@ -51,15 +51,15 @@ class Encoder(NamedTuple):
 
 
 def build_encoder(name: str, *, n_frames: int = 1, in_channels: int = 3, weights: str | Path | None = None) -> Encoder:
-    """Build an encoder by its name.
+    """Create an encoder by its name.
 
     Parameters
     ----------
     name : str
         ``"resnet18"``, ``"resnet34"``, ``"resnet50"``, ``"resnet101"``, ``"wn-resnet18"`` or ``"wn-resnet34"``.
     n_frames, in_channels : int
-        Its input has ``n_frames * in_channels`` channels. Pretrained first convolutions are spread over frames, and
-        averaged over colours where `in_channels` is not 3, so that a grey picture gives the same response.
+        Its input has ``n_frames * in_channels`` channels. Pretrained first convolutions are distributed over frames,
+        and averaged over colors if `in_channels` is not 3, so that the response to a gray image is equal.
     weights : str, Path or None
         None for random ones, the name of one of torchvision's weights such as ``"IMAGENET1K_V1"``, or a local file
         with a state dictionary of the torchvision network (.pth or .safetensors).
@@ -71,7 +71,7 @@ def build_encoder(name: str, *, n_frames: int = 1, in_channels: int = 3, weights
     MissingFileError
         If the weights cannot be downloaded.
     ModelFileError
-        If the file holds something else.
+        If the file contains something else.
     """
     if name in _WEIGHT_NORMED:
         if weights is not None:
@@ -101,9 +101,9 @@ def _fit_first_convolution(network: Any, n_frames: int, in_channels: int, *, pre
 
 
 def inflate(weight: Tensor, n_frames: int, in_channels: int) -> Tensor:
-    """Spread a first convolution for RGB over frames and channels.
+    """Distribute a first convolution for RGB over frames and channels.
 
-    A still grey picture, the same in every channel and frame, gives the response that it gave as RGB.
+    The response to a static gray image, equal in every channel and frame, is that to the same image as RGB.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def _download(name: str, weights: str) -> dict[str, Tensor]:
 
 
 def _weight_normed(counts: tuple[int, ...], channels: tuple[int, int, int, int], n_in: int) -> Encoder:
-    """ResNet of PSSR (Fang et al. 2021): stem of three 3x3 convolutions, no batch norm, pooled to one pixel."""
+    """Create the ResNet of PSSR (Fang et al. 2021): stem of three 3x3 convolutions, no batch norm, pooled output."""
     stem = [_wn_layer(fine, coarse, 3, stride) for fine, coarse, stride in ((n_in, 32, 2), (32, 32, 1), (32, 64, 1))]
     widths = (64, *channels)
     stages = [
@@ -175,7 +175,7 @@ def _wn_layer(n_in: int, n_out: int, kernel_size: int, stride: int = 1, *, activ
 
 
 class _WnBlock(nn.Module):
-    """1x1 and 3x3 convolution beside a shortcut that is pooled and, where the width changes, convolved."""
+    """1x1 and 3x3 convolution with a shortcut that is pooled and, if the width changes, convolved."""
 
     def __init__(self, n_in: int, n_out: int, stride: int) -> None:
         super().__init__()

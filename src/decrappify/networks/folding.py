@@ -1,4 +1,4 @@
-"""Norms folded into plain weights: for inference, and for export to runtimes that know no norms."""
+"""Folding of norms into plain weights, for inference and export."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from decrappify.networks.blocks import NormedConv, SplitConv2d
 
 
 def fold_norms(network: nn.Module, *, large_in_one_go: bool = False) -> nn.Module:
-    """Copy a network, in eval mode, with spectral, weight and batch norms baked into plain convolutions.
+    """Copy a network, in eval mode, with spectral, weight and batch norms folded into plain convolutions.
 
-    A batch norm is folded only into a convolution whose output it takes directly: neighbors in an ``nn.Sequential``
-    and the pairs of torchvision's ResNet blocks. One that follows a ReLU stays.
+    A batch norm is folded only into a convolution directly before it: neighbors in an ``nn.Sequential`` and the pairs
+    of torchvision's ResNet blocks. One after a ReLU is kept.
 
     Parameters
     ----------
     network : nn.Module
-        Any network; left as it is.
+        Any network; not changed.
     large_in_one_go : bool
-        Whether the folded convolutions of large images give up the last digits for speed, see `convolve`.
+        Whether the folded convolutions of large images are faster at the cost of the last digits, see `convolve`.
 
     Returns
     -------
     nn.Module
-        A copy without `NormedConv` and parametrised convolutions; its predictions are equal within rounding.
+        A copy without `NormedConv` and parametrized convolutions; its predictions are equal within rounding.
     """
     folded = copy.deepcopy(network).eval()
     if isinstance(folded, nn.Conv1d | nn.Conv2d):
@@ -47,7 +47,7 @@ def fold_norms(network: nn.Module, *, large_in_one_go: bool = False) -> nn.Modul
 
 
 def _neighbors(module: nn.Module) -> Iterator[tuple[str, str]]:
-    """Names of children of which the second surely takes what the first gives."""
+    """Iterate over pairs of names of children where the second directly follows the first."""
     if isinstance(module, nn.Sequential):
         yield from pairwise([name for name, _ in module.named_children()])
     elif type(module).__module__ == "torchvision.models.resnet":  # its blocks; importing it here would take a second

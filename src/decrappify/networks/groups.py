@@ -1,4 +1,4 @@
-"""Layer groups: which parts of a generator learn slowly, and which stand still while the decoder learns."""
+"""Layer groups of a generator with separate learning rates, and freezing of the encoder."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from decrappify.networks.dynamic_unet import DynamicUNet, UpsampledUNet
 
-# fastai v1 parts a ResNet encoder behind its second stage.
+# fastai v1 splits a ResNet encoder after its second stage.
 _LATE_ENCODER = 6
 
 
 def layer_groups(network: nn.Module) -> list[list[nn.Parameter]]:
-    """Parameters in groups that learn at rates of their own, from the input to the output.
+    """Return the parameters in groups with separate learning rates, from the input to the output.
 
     Parameters
     ----------
@@ -22,8 +22,8 @@ def layer_groups(network: nn.Module) -> list[list[nn.Parameter]]:
     Returns
     -------
     list of list of Parameter
-        Early encoder, late encoder and decoder of a dynamic U-Net, as in fastai v1; everything in one group for other
-        networks. No parameter is lost or in two groups.
+        Early encoder, late encoder and decoder of a dynamic U-Net, as in fastai v1; one group for other networks. Each
+        parameter is in exactly one group.
 
     Examples
     --------
@@ -43,9 +43,9 @@ def layer_groups(network: nn.Module) -> list[list[nn.Parameter]]:
 
 
 def freeze_encoder(network: nn.Module, frozen: bool) -> None:
-    """Stop the encoder's convolutions from learning, or let them; batch norm always learns, as in fastai v1.
+    """Freeze or unfreeze the encoder's convolutions; batch norm is always trained, as in fastai v1.
 
-    A network without an encoder of its own (the microscopy networks) is left as it is.
+    A network without a separate encoder (the microscopy networks) is not changed.
     """
     unet = _dynamic_unet(network)
     if unet is None:

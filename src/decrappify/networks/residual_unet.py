@@ -1,4 +1,4 @@
-"""The default microscopy network: a residual U-Net on the low-resolution grid with a pixel-shuffle tail."""
+"""Default microscopy network: a residual U-Net on the low-resolution grid with a pixel-shuffle tail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from decrappify.windows import check_n_frames
 
 
 class ResidualBlock(nn.Module):
-    """``x + conv(relu(conv(x)))``, 3x3, no normalization: a pixel's answer never depends on the rest of the tile."""
+    """``x + conv(relu(conv(x)))``, 3x3, without normalization: an output pixel depends on its neighborhood only."""
 
     def __init__(self, channels: int, *, bias: bool) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C, H, W)."""
+        """Apply the block: (N, C, H, W) to the same shape."""
         residual: Tensor = self.conv2(F.relu(self.conv1(x), inplace=True))
         return residual.add_(x)  # in place: large images are limited by memory
 
@@ -31,10 +31,10 @@ class ResidualBlock(nn.Module):
 class ResidualUNet(nn.Module):
     """Residual U-Net that predicts the middle frame of a window, at 1, 2 or 4 times its resolution.
 
-    All work happens on the grid of the source (or a 2x coarser one, `stem` = 2), and one pixel shuffle at the end
-    gives the target's grid, as in ESPCN (Shi et al. 2016); the prediction is added to the upsampled middle frame.
-    Without biases the network is homogeneous of degree one, so it carries over to noise levels and brightnesses that it
-    did not see (Mohan et al. 2020, "Robust and interpretable blind image denoising via bias-free networks").
+    All layers are on the grid of the source (or a 2x coarser one, `stem` = 2), and one pixel shuffle at the end yields
+    the target's grid, as in ESPCN (Shi et al. 2016); the prediction is added to the upsampled middle frame. Without
+    biases the network is homogeneous of degree one, so it generalizes to noise levels and brightnesses outside its
+    training data (Mohan et al. 2020, "Robust and interpretable blind image denoising via bias-free networks").
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ class ResidualUNet(nn.Module):
     depth : int
         Number of 2x down-samplings.
     growth : float
-        Channels of each level over those of the finer one, rounded to a multiple of 16.
+        Ratio of the channels of each level to those of the finer one, rounded to a multiple of 16.
     blocks : int
-        Residual blocks per level on the way down and again on the way up.
+        Residual blocks per level of the encoder, and of the decoder.
     stem : {1, 2}
         2 folds 2x2 pixels into channels first: a quarter of the work per pixel for a wider network.
     bias : bool
@@ -134,7 +134,7 @@ class ResidualUNet(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Start as the identity: no residual, and neighbors of the middle frame unseen (the one-frame solution)."""
+        """Initialize as the identity: no residual, zero weight of the middle frame's neighbors (one-frame solution)."""
         nn.init.zeros_(self.tail.weight)
         if self.tail.bias is not None:
             nn.init.zeros_(self.tail.bias)
@@ -174,9 +174,9 @@ class ResidualUNet(nn.Module):
 
 
 def widen_window(state: dict[str, Tensor], network: ResidualUNet, n_frames: int) -> dict[str, Tensor]:
-    """Weights of a network of `n_frames` (fewer than `network` takes), padded so that `network` computes the same.
+    """Pad the weights of a network of `n_frames` (fewer than those of `network`) so that `network` computes the same.
 
-    The new neighbor frames start with zero weights: a three-frame network starts from the one-frame solution.
+    The new neighbor frames have zero weights: a three-frame network starts from the one-frame solution.
     """
     per_frame = network.in_channels * network.stem**2
     half = (network.n_frames - n_frames) // 2 * per_frame

@@ -1,4 +1,4 @@
-"""Networks of which only the shapes matter: nothing is allocated, and nothing initialized."""
+"""Networks with shapes only: no memory is allocated or initialized."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RANDOM = frozenset({Tensor.normal_, Tensor.uniform_})
 
 
 class _NoRandomNumbers(TorchFunctionMode):
-    """Leave tensors without memory as they are where random numbers are asked for: torch takes a millisecond each."""
+    """Mode that skips random initialization of tensors without memory, which takes torch a millisecond each."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in _RANDOM and args[0].is_meta:
@@ -24,7 +24,7 @@ class _NoRandomNumbers(TorchFunctionMode):
 
 @contextmanager
 def shapes_only() -> Iterator[None]:
-    """Make every new tensor one without memory, of torch's device "meta".
+    """Create all new tensors without memory, on torch's device "meta".
 
     Examples
     --------

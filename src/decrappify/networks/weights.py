@@ -1,4 +1,4 @@
-"""Weights as torchvision publishes them: one state dictionary a file, read without running its code."""
+"""Readers of torchvision weights: one state dictionary per file, read without executing pickled code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises
     ------
     ModelFileError
-        If the file cannot be read, or holds something else.
+        If the file cannot be read, or contains something else.
     """
     check_regular(path)
     try:
@@ -32,7 +32,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             return dict(state)
     except ModelFileError:
         raise
-    except Exception as error:  # a damaged file fails in many ways, all of them mean the same
+    except Exception as error:  # a damaged file raises many types of errors
         raise ModelFileError(
             f"{path} cannot be read as weights; copy or download it again, or save the state_dict of a model"
         ) from error

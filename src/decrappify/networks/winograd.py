@@ -1,4 +1,4 @@
-"""3x3 convolutions with a quarter of the multiplications, for float32 predictions on CPUs without faster arithmetic.
+"""Winograd 3x3 convolutions with fewer multiplications, for float32 predictions on CPUs without faster arithmetic.
 
 The minimal filtering algorithm F(4x4, 3x3) of Winograd in the form of Lavin and Gray 2016, "Fast algorithms for
 convolutional neural networks": tiles of 6x6 pixels and the filters are transformed, multiplied point by point with the
@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from decrappify.errors import InputError
 from decrappify.networks.blocks import SplitConv2d
 
-_SIDE, _POINTS = 4, 6  # of a tile: pixels that it answers, pixels that it sees
+_SIDE, _POINTS = 4, 6  # of a tile: output pixels, input pixels
 # Measured on a Zen 3 core (AVX2) against torch's own convolution: 0.4 to 0.9 of its speed with 48 channels, equal with
 # 64, 1.1 to 1.6 times with 112 and 128, 2 and more from 256 on.
 _LEAST_CHANNELS = 112
-# Smaller images take a few percent of a generator's time, and would hold the transformed weights of its largest layers.
+# Smaller images take a few percent of a generator's time, but would need the transformed weights of its largest layers.
 _LEAST_TILES = 128
-_TILES_AT_ONCE = 160  # enough rows for fast matrix products, few enough to stay in the caches
-_ALIGNED = 16  # channels; products of 303 are a fifth slower than of 304
+_TILES_AT_ONCE = 160  # enough rows for fast matrix products, few enough to fit into the caches
+_ALIGNED = 16  # channels; products with 303 are a fifth slower than with 304
 
 _FILTER_TRANSFORM = (
     (1 / 4, 0, 0),
@@ -43,7 +43,7 @@ def with_winograd(network: nn.Module) -> nn.Module:
     Parameters
     ----------
     network : nn.Module
-        In eval mode, its norms folded (`fold_norms`): only plain convolutions can be replaced. Left as it is.
+        In eval mode, with folded norms (`fold_norms`): only plain convolutions can be replaced. Not changed.
 
     Returns
     -------
@@ -58,21 +58,21 @@ def with_winograd(network: nn.Module) -> nn.Module:
     """
     shared = [*network.parameters(), *network.buffers()]
     copied = copy.deepcopy(network, {id(tensor): tensor for tensor in shared})
-    if _pays(copied):
+    if _is_wide_enough(copied):
         return WinogradConv2d(copied)
     for module in list(copied.modules()):
         for name, child in list(module.named_children()):
-            if _pays(child):
+            if _is_wide_enough(child):
                 setattr(module, name, WinogradConv2d(child))
     return copied
 
 
 class WinogradConv2d(nn.Module):
-    """A 3x3 convolution that predicts float32 images on a CPU with a quarter of the multiplications.
+    """3x3 convolution of float32 images on a CPU with a quarter of the multiplications.
 
-    Rounding is some three to five times that of a direct sum: 2e-6 of the answers around. Training, autocast, other
-    dtypes and devices and small images take the convolution itself. The weights are transformed when the first large
-    image comes, and kept, four times their size; later changes of the convolution are not seen.
+    The rounding error is about three to five times that of a direct sum: 2e-6 of the surrounding outputs. Training,
+    autocast, other dtypes and devices and small images use the convolution itself. The weights are transformed for the
+    first large image, and kept, four times their size; later changes of the convolution have no effect.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class WinogradConv2d(nn.Module):
         direct = (
             x.device.type != "cpu"
             or x.ndim != 4
-            or x.shape[1] != self.conv.in_channels  # which it refuses in its own words
+            or x.shape[1] != self.conv.in_channels  # raises its own error
             or x.dtype != torch.float32
             or self.conv.weight.dtype != torch.float32
             or -(-height // _SIDE) * -(-width // _SIDE) < self.least_tiles
@@ -147,7 +147,7 @@ def _fits(conv: nn.Conv2d) -> bool:
     return conv.kernel_size == (3, 3) and conv.stride == conv.dilation == conv.padding == (1, 1) and conv.groups == 1
 
 
-def _pays(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+def _is_wide_enough(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     return (
         isinstance(module, nn.Conv2d)
         and type(module) in (nn.Conv2d, SplitConv2d)  # others compute their weight at each pass
@@ -161,13 +161,13 @@ def _aligned(channels: int) -> int:
 
 
 def _convolve(image: Tensor, filters: Tensor, bias: Tensor | None, answer: Tensor, origin: int) -> None:
-    """Fill `answer` (H, W, out) from `image` (H, W, in), whose first seen row and column is `origin`, in blocks."""
+    """Fill `answer` (H, W, out) from `image` (H, W, in), starting at row and column `origin`, in blocks."""
     height, width, n_out = answer.shape
     n_in, n_out_aligned = filters.shape[1:]
     down, across = -(-height // _SIDE), -(-width // _SIDE)
     columns = -(-across // max(1, round(across / _TILES_AT_ONCE)))
     rows = min(down, max(1, round(_TILES_AT_ONCE / columns)))
-    # Every fourth column is a plane of its own: neighbors in a transform are then neighbors in memory.
+    # Every fourth column is a separate plane: neighbors in a transform are then neighbors in memory.
     seen = image.new_zeros(_SIDE * rows + 2, _SIDE, columns + 1, n_in)
     mixed = image.new_empty(_POINTS, rows, _SIDE, columns + 1, n_in)
     points = image.new_empty(_POINTS, _POINTS, rows, columns, n_in)
@@ -176,13 +176,13 @@ def _convolve(image: Tensor, filters: Tensor, bias: Tensor | None, answer: Tenso
     made = image.new_empty(_SIDE, _SIDE, rows, columns, n_out_aligned)
     for top in range(0, _SIDE * down, _SIDE * rows):
         for left in range(0, _SIDE * across, _SIDE * columns):
-            _look(image, top + origin, left + origin, seen)
+            _copy_region(image, top + origin, left + origin, seen)
             _transform([seen[point : point + _SIDE * rows - 3 : _SIDE] for point in range(_POINTS)], mixed.unbind())
             planes = [mixed[:, :, point % _SIDE, point // _SIDE :][:, :, :columns] for point in range(_POINTS)]
             _transform(planes, points.unbind(1))
             torch.bmm(points.view(_POINTS**2, -1, n_in), filters, out=products.view(_POINTS**2, -1, n_out_aligned))
             if bias is not None:
-                products[1, 1, ..., :n_out] += bias  # this point reaches every pixel with a factor of one
+                products[1, 1, ..., :n_out] += bias  # this point contributes to every pixel with a factor of one
             _transform_back(products.unbind(), summed.unbind())
             _transform_back(summed.unbind(1), made.unbind(1))
             block = answer[top : top + _SIDE * rows, left : left + _SIDE * columns]
@@ -192,7 +192,7 @@ def _convolve(image: Tensor, filters: Tensor, bias: Tensor | None, answer: Tenso
                     pixels.copy_(made[row, column, : pixels.shape[0], : pixels.shape[1], :n_out])
 
 
-def _look(image: Tensor, top: int, left: int, seen: Tensor) -> None:
+def _copy_region(image: Tensor, top: int, left: int, seen: Tensor) -> None:
     """Copy the part of `image` at (top, left) into `seen` (rows, 4 planes, columns / 4, channels); zero outside."""
     height, width, channels = image.shape
     rows, _, columns, _ = seen.shape

@@ -1,4 +1,4 @@
-"""Simulated microscopy movies whose truth and motion are known exactly."""
+"""Simulated microscopy movies with exactly known ground truth and motion."""
 
 from __future__ import annotations
 

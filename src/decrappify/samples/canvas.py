@@ -1,4 +1,4 @@
-"""Canvas: where scenes put their fluorophores, at sub-pixel positions, in three depths of focus."""
+"""Canvas for the fluorophores of a scene, at sub-pixel positions and three depths of focus."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 Points = NDArray[np.float64]
 
 SUPERSAMPLING = 2
-MARGIN = 24  # pixels around the image, so that light of what is just outside comes in
+MARGIN = 24  # pixels around the image, for light from just outside
 N_DEPTHS = 3
 
 
 class Canvas:
-    """Fluorophores per area on a grid `SUPERSAMPLING` times finer than the camera's.
+    """Density of fluorophores on a grid `SUPERSAMPLING` times finer than the camera's.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Canvas:
         self.depths = np.zeros((N_DEPTHS, rows, columns))
 
     def add_points(self, positions: Points, weights: Points, depths: NDArray[np.int64] | int = 0) -> None:
-        """Add point emitters, shared out among the four nearest grid points.
+        """Add point emitters, distributed over the four nearest grid points.
 
         Parameters
         ----------
@@ -36,7 +36,7 @@ class Canvas:
         weights : float array (n,)
             Brightness.
         depths : int array (n,) or int
-            0 is in focus, ``N_DEPTHS - 1`` farthest out of it.
+            0 is in focus, ``N_DEPTHS - 1`` farthest out of focus.
         """
         n_depths, rows, columns = self.depths.shape
         fine = (positions + (MARGIN + 0.5)) * SUPERSAMPLING - 0.5
@@ -52,7 +52,7 @@ class Canvas:
             self.depths += total.reshape(n_depths, rows, columns)
 
     def window(self, center: Points, radius: float) -> tuple[slice, slice, Points, Points]:
-        """Find the part of the grid around a position.
+        """Return the part of the grid around a position.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Cytoplasm: the dim, uneven glow of cell bodies that everything else lies in."""
+"""Cytoplasm: dim, uneven fluorescence of cell bodies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decrappify.samples.canvas import Canvas
 
 
 class Cytoplasm:
-    """Cell bodies that stay where they are.
+    """Static cell bodies.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ class Cytoplasm:
         self._glow = np.exp(0.3 * folds + 0.15 * grain) / (1 + np.exp(-(body + 0.4) / 0.12))
 
     def draw(self, canvas: Canvas, t: int, brightness: float = 1.0) -> None:
-        """Put frame `t` on a canvas."""
+        """Draw frame `t` on a canvas."""
         canvas.depths[1] += brightness * self._glow
 
     def displacement_px(self, n_frames: int) -> float:
-        """Give 0: it does not move."""
+        """Return 0, since it does not move."""
         return 0.0

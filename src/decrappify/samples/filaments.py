@@ -1,4 +1,4 @@
-"""Filaments: semi-flexible polymers that glide along their own contour, grow, shrink and bend."""
+"""Filaments: semi-flexible polymers that glide along their contour, grow, shrink and bend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ASTER_REACH = 110.0  # pixels
 class Filaments:
     """Worm-like chains with speckled labeling, some of them out of focus.
 
-    Each filament follows a path of its own, drawn as a chain of given persistence length, at a speed of its own.
+    Each filament has its own path, drawn as a chain with a persistence length, and its own speed.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Filaments:
     speed_px : float
         Mean displacement of the fluorophores in pixels per frame.
     rng : numpy.random.Generator
-        Draws everything.
+        Generator of all draws.
     origins : float array (m, 2), optional
         Organizing centers (y, x) that filaments start from and glide away from; anywhere by default.
     """
@@ -53,7 +53,7 @@ class Filaments:
             if origins is None
             else origins[rng.integers(len(origins), size=n)] + rng.normal(0, 5, (n, 2))
         )
-        # Filaments of an aster leave its center one after the other, all through the movie.
+        # Filaments of an aster leave its center one after the other, throughout the movie.
         self._start = np.full(n, travel + 10) if origins is None else rng.uniform(-travel, _ASTER_REACH, n)
         self._paths = _chains(starts, float(self._length.max()) * 1.3 + 2 * travel + _ASTER_REACH, rng)
         counts = np.ceil(self._length * 1.25 / _SPACING).astype(int)
@@ -67,12 +67,12 @@ class Filaments:
             self._speed_px *= speed_px / self.displacement_px(min(n_frames, 6))
 
     def draw(self, canvas: Canvas, t: int, brightness: float = 1.0) -> None:
-        """Put frame `t` on a canvas."""
+        """Draw frame `t` on a canvas."""
         positions, visible = self._positions(t)
         canvas.add_points(positions[visible], brightness * self._weight[visible], self._depth[visible])
 
     def displacement_px(self, n_frames: int) -> float:
-        """Measure the mean displacement of the visible fluorophores per frame, over the first `n_frames` frames."""
+        """Compute the mean displacement of the visible fluorophores per frame, over the first `n_frames` frames."""
         before, _ = self._positions(0)
         steps = []
         for t in range(1, n_frames):

@@ -1,4 +1,4 @@
-"""Microscope: from fluorophores to the camera's expected image, and from there to a noisy one."""
+"""Microscope model: expected image of fluorophores on the camera, and its noise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from decrappify.crappify.noise import add_normal, poisson
 from decrappify.errors import InputError
 from decrappify.samples.canvas import MARGIN, SUPERSAMPLING, Canvas
 
-# Width of the in-focus spot times this is the spot of a depth.
+# Width of the spot at each depth, relative to the in-focus spot.
 _DEFOCUS = (1.0, 2.6, 6.0)
 _HAZE_UM = 1.5
 
@@ -23,9 +23,9 @@ class Microscope:
     Attributes
     ----------
     numerical_aperture, wavelength_um : float
-        Set the gaussian spot, sigma = 0.21 wavelength / NA (Zhang 2007, Applied Optics 46:1819).
+        Of the Gaussian spot, sigma = 0.21 wavelength / NA (Zhang 2007, Applied Optics 46:1819).
     haze : float
-        Light that comes from far out of focus, as a share of the light in the image.
+        Out-of-focus light, as a share of the light in the image.
     photons : float
         Photo-electrons of a bright pixel (percentile 99.8 of frame 0), above the background.
     background : float
@@ -33,11 +33,11 @@ class Microscope:
     read_noise : float
         Electrons.
     gain : float
-        Grey levels per electron.
+        Gray levels per electron.
     offset : float
-        Grey level of no light.
+        Gray level without light.
     loss_per_frame : float
-        Share of the fluorescence bleached from one frame to the next, in truth and noisy movie alike.
+        Share of the fluorescence bleached from one frame to the next, in the expected and the noisy movie.
     """
 
     numerical_aperture: float = 1.2
@@ -62,7 +62,7 @@ class Microscope:
             raise InputError(f"loss_per_frame is {self.loss_per_frame:g}, needs a share below 1")
 
     def image(self, canvas: Canvas, pixel_size_um: float) -> NDArray[np.float64]:
-        """Image the fluorophores of a canvas: light per camera pixel, (Y, X), in arbitrary units."""
+        """Compute the image of a canvas: light per camera pixel, (Y, X), in arbitrary units."""
         from scipy.ndimage import gaussian_filter
 
         sigma = 0.21 * self.wavelength_um / self.numerical_aperture / pixel_size_um
@@ -74,11 +74,11 @@ class Microscope:
         return light[MARGIN:-MARGIN, MARGIN:-MARGIN]
 
     def expected(self, electrons: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Give the expected grey levels, any shape, of signal electrons without background."""
+        """Return the expected gray levels, any shape, of signal electrons without background."""
         return ((electrons + self.background) * self.gain + self.offset).astype(np.float32)
 
     def expose(self, truth: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint16]:
-        """Take a noisy picture of expected grey levels: photon noise, read noise, digitizer."""
+        """Simulate a noisy image of expected gray levels: photon noise, read noise, digitizer."""
         electrons = poisson((truth - np.float32(self.offset)) / np.float32(self.gain), rng)
         add_normal(electrons, self.read_noise, rng)
         grey = np.rint(electrons * np.float32(self.gain) + np.float32(self.offset))

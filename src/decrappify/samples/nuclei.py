@@ -1,4 +1,4 @@
-"""Nuclei: textured ellipses that drift, turn and deform; one of them divides."""
+"""Nuclei: textured ellipses that drift, rotate and deform; one of them divides."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from decrappify.samples.canvas import Canvas, Points
 
 _TEXTURE = 128  # side of a chromatin texture
-_REACH = 1.25  # radii of the nucleus that the texture covers
+_REACH = 1.25  # half width of the texture in radii of the nucleus
 _AREA_PER_NUCLEUS = 9500.0  # pixels
 _DIVISION = 14  # frames from plate to two round daughters
 
 
 @dataclass(frozen=True, slots=True)
 class _Track:
-    """One nucleus: where it is, its half axes (T, 2), angle (T,), the light in it (T,) and its texture."""
+    """One nucleus: position, half axes (T, 2), angle (T,), light (T,) and texture."""
 
     centers: Points
     axes: Points
@@ -36,10 +36,10 @@ class Nuclei:
     n_frames : int
         Length of the movie.
     speed_px : float
-        Mean displacement of the centers in pixels per frame, the parting of the daughters included: where that alone
-        would be faster, nothing divides. At 0 nothing turns or deforms either.
+        Mean displacement of the centers in pixels per frame, the separation of the daughters included: if that alone
+        would be faster, nothing divides. At 0 nothing rotates or deforms either.
     rng : numpy.random.Generator
-        Draws everything.
+        Generator of all draws.
     radius_px : (float, float)
         Range of the radii.
     """
@@ -81,7 +81,7 @@ class Nuclei:
             self._tracks.append(_dividing(track, split, stage, pace, axis_angle, index) if index < 2 else track)
 
     def draw(self, canvas: Canvas, t: int, brightness: float = 1.0) -> None:
-        """Put frame `t` on a canvas."""
+        """Draw frame `t` on a canvas."""
         from scipy.ndimage import map_coordinates
 
         for track in self._tracks:
@@ -98,12 +98,12 @@ class Nuclei:
             canvas.depths[0, rows, columns] += patch * (brightness * track.mass[t] / axes.prod())
 
     def displacement_px(self, n_frames: int) -> float:
-        """Measure the mean displacement of a nucleus per frame, the separation of the daughters included."""
+        """Compute the mean displacement of a nucleus per frame, the separation of the daughters included."""
         return float(np.hypot(*np.moveaxis(self._steps, -1, 0)).mean()) if len(self._steps) else 0.0
 
 
 def _dividing(track: _Track, split: int, stage: Points, pace: float, axis_angle: float, index: int) -> _Track:
-    """Round up and condense before `split`, part as plates, and spread out again; `index` 0 and 1 are the daughters."""
+    """Return a daughter (`index` 0 or 1): round and condensed before `split`, then a separating plate that spreads."""
     t = np.arange(len(stage))
     condensed = (
         np.where(t <= split, np.clip((pace * (t - split) + 10) / 8, 0, 1), np.clip(1.5 - 2 * stage, 0, 1))
@@ -113,7 +113,7 @@ def _dividing(track: _Track, split: int, stage: Points, pace: float, axis_angle:
     plate = track.axes.mean() * np.array([0.75, 0.35])
     resting = track.axes * np.where(t < split, 1.0, 0.72)[:, None]
     axes = resting + condensed[:, None] * (plate - resting)
-    # A plate lies across the direction in which it will part.
+    # A plate is perpendicular to the direction of the separation.
     angle = track.angle + condensed * (axis_angle + np.pi / 2 - track.angle)
     # A condensed plate is thick, so some of its light is out of focus.
     share = np.where(t < split, 1.0 if index == 0 else 0.0, 0.5) * (1 - 0.5 * condensed)
@@ -121,7 +121,7 @@ def _dividing(track: _Track, split: int, stage: Points, pace: float, axis_angle:
 
 
 def _places(size: tuple[int, int], distance: float, rng: np.random.Generator) -> Points:
-    """Scatter centers at least `distance` apart; the first one lies well inside the image."""
+    """Draw centers at least `distance` apart; the first one is well inside the image."""
     wanted = max(2, int(np.prod(size) / _AREA_PER_NUCLEUS) + 2)
     places = [np.array(size) * rng.uniform(0.35, 0.65, 2)]
     for _ in range(40 * wanted):
@@ -165,7 +165,7 @@ def _chromatin(rng: np.random.Generator) -> NDArray[np.float64]:
     texture = np.exp(ripple) * (0.45 + 0.55 * np.sqrt(np.clip(1 - r**2, 0, 1))) + 0.35 * np.exp(
         -(((r - 0.9) / 0.07) ** 2)
     )
-    for _ in range(rng.integers(1, 4)):  # nucleoli hold little DNA
+    for _ in range(rng.integers(1, 4)):  # nucleoli contain little DNA
         away, angle = rng.uniform(0.1, 0.55), rng.uniform(0, 2 * np.pi)
         distance = np.hypot(y - away * np.sin(angle), x - away * np.cos(angle)) / rng.uniform(0.12, 0.22)
         texture *= 1 - 0.65 / (1 + distance**6)

@@ -1,4 +1,4 @@
-"""Simulation: a scene, a microscope, and the two movies of it: the expected image and the noisy one."""
+"""Simulation of a scene under a microscope, as expected and noisy movie."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ BRIGHT_PERCENTILE = 99.8
 
 
 class Scene(Protocol):
-    """Fluorophores that move in a known way."""
+    """Fluorophores with known motion."""
 
     def draw(self, canvas: Canvas, t: int, brightness: float = 1.0) -> None:
-        """Put frame `t` on a canvas."""
+        """Draw frame `t` on a canvas."""
         ...
 
     def displacement_px(self, n_frames: int) -> float:
-        """Measure the mean displacement per frame."""
+        """Compute the mean displacement per frame."""
         ...
 
 
@@ -44,8 +44,8 @@ class SimulatedMovie:
     Attributes
     ----------
     truth : Movie
-        float32 (T, 1, 1, Y, X): the camera's expected image, free of noise, in the grey levels of `noisy`. Haze,
-        background, offset and bleaching are part of it. Not uint16: at few photons rounding would cost decibels.
+        float32 (T, 1, 1, Y, X): the camera's expected image, without noise, in the gray levels of `noisy`. Haze,
+        background, offset and bleaching are included. Not uint16: at few photons rounding would reduce the PSNR.
     noisy : Movie
         uint16 (T, 1, 1, Y, X): photon noise, read noise and digitizer added.
     displacement_px : float
@@ -73,7 +73,7 @@ def simulate(
     Parameters
     ----------
     kind : {"filaments", "vesicles", "nuclei", "cell"}
-        What is in it; "cell" is all of them.
+        Objects in the scene; "cell" is all of them.
     n_frames : int
         Frames.
     size : (int, int)
@@ -81,9 +81,9 @@ def simulate(
     speed_px : float
         Mean displacement per frame in pixels; 0 is a static scene that only bleaches.
     seed : int
-        The same seed gives the same movies.
+        Equal seeds result in equal movies.
     pixel_size_um : float
-        In the sample plane; sets the width of the spot in pixels.
+        In the sample plane; determines the width of the spot in pixels.
     frame_interval_s : float
         Written into the movies.
     microscope : Microscope, optional
@@ -92,7 +92,7 @@ def simulate(
     Returns
     -------
     SimulatedMovie
-        ``truth`` and ``noisy`` of the same shape, scale and grey levels.
+        ``truth`` and ``noisy`` of the same shape, scale and gray levels.
 
     Examples
     --------

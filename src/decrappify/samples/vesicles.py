@@ -1,4 +1,4 @@
-"""Vesicles: small spots and rings that diffuse, run along tracks, appear and vanish."""
+"""Vesicles: small spots and rings that diffuse, move along tracks, appear and vanish."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Vesicles:
     speed_px : float
         Mean displacement in pixels per frame; at 0 nothing appears or vanishes either.
     rng : numpy.random.Generator
-        Draws everything.
+        Generator of all draws.
     density : float
         1 is one vesicle per 420 pixels.
     """
@@ -50,19 +50,19 @@ class Vesicles:
         self._death = np.where(lives & (rng.random(n) < 0.25), rng.uniform(0, n_frames, n), np.inf)
 
     def draw(self, canvas: Canvas, t: int, brightness: float = 1.0) -> None:
-        """Put frame `t` on a canvas."""
+        """Draw frame `t` on a canvas."""
         alive = np.clip((t - self._birth) / _RAMP, 0, 1) * np.clip((self._death - t) / _RAMP, 0, 1)
         points = (self._positions[t][:, None] + self._shape).reshape(-1, 2)
         weights = np.repeat(brightness * alive * self._brightness / _POINTS, _POINTS)
         canvas.add_points(points, weights, np.repeat(self._depth, _POINTS))
 
     def displacement_px(self, n_frames: int) -> float:
-        """Measure the mean displacement of a vesicle per frame."""
+        """Compute the mean displacement of a vesicle per frame."""
         return float(np.hypot(*np.moveaxis(self._steps, -1, 0)).mean()) if len(self._steps) else 0.0
 
 
 def _walk(n: int, n_frames: int, speed_px: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw the steps, (n_frames - 1, n, 2): diffusion and runs of some ten frames, of the wanted mean length."""
+    """Draw the steps, (n_frames - 1, n, 2): diffusion and runs of about ten frames, with the mean length `speed_px`."""
     running = np.empty((n_frames, n), bool)
     running[0] = rng.random(n) < 0.35
     switch = rng.random((n_frames, n))

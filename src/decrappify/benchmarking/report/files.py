@@ -52,7 +52,7 @@ def save_folder(results: Results, folder: str | os.PathLike[str], *, overwrite: 
             if not existed:
                 written.append(folder / name)
     except BaseException:
-        # Half a report would have the same command refused.
+        # An incomplete report would block a rerun of the same command.
         with suppress(OSError):
             for path in written:
                 path.unlink()

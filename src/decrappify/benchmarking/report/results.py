@@ -60,7 +60,7 @@ class ViewRecord:
 
 @dataclass
 class Results:
-    """What `benchmark` measured, and the statistics of it.
+    """Measurements of `benchmark`, and their statistics.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Results:
     views : tuple of ViewRecord
         The images, one for each channel of each pair.
     scores : dict
-        ``scores[method][image name].values`` maps the key of a metric to its value; None or missing where a metric does
+        ``scores[method][image name].values`` maps the key of a metric to its value; None or missing if a metric does
         not apply.
     """
 
@@ -88,7 +88,7 @@ class Results:
 
     @property
     def baseline(self) -> str | None:
-        """The method that differences are relative to: the best Gaussian filter, or else the input."""
+        """Method that differences are relative to: the best Gaussian filter, or else the input."""
         return next((name for name in (GAUSSIAN, INPUT) if name in self.names), None)
 
     @property
@@ -105,7 +105,7 @@ class Results:
 
     @property
     def sections(self) -> dict[str, list[Metric]]:
-        """The metrics by section."""
+        """Metrics by section."""
         sections: dict[str, list[Metric]] = {}
         for metric in self.metrics:
             sections.setdefault(metric.section, []).append(metric)
@@ -113,7 +113,7 @@ class Results:
 
     @property
     def headlines(self) -> tuple[Metric, ...]:
-        """The metrics of plots and differences."""
+        """Metrics of plots and differences."""
         by_key = {metric.key: metric for metric in self.metrics}
         return tuple(by_key[key] for key in HEADLINES if key in by_key)
 
@@ -132,7 +132,7 @@ class Results:
         return self.fields.index(view.field_of_view) + 1
 
     def value(self, method: str, view: str, key: str) -> float:
-        """Return one metric of one image; NaN where it does not apply."""
+        """Return one metric of one image; NaN if it does not apply."""
         score = self.scores[method].get(view)
         value = None if score is None else score.values.get(key)
         return math.nan if value is None else float(value)

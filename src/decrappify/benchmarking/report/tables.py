@@ -1,4 +1,4 @@
-"""The report as plain values, for CSV and JSON files."""
+"""Report as plain values, for CSV and JSON files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from decrappify.benchmarking.report.results import Results, ViewRecord
 from decrappify.errors import printable
 from decrappify.metrics.bootstrap import Interval
 
-_FORMULA = ("=", "+", "-", "@")  # with which a spreadsheet begins a formula
+_FORMULA = ("=", "+", "-", "@")  # first characters of spreadsheet formulas
 # Names in published files that are older than those in the code.
 _PUBLISHED = {"has_reference": "has_truth", "reference_resolution_px": "truth_resolution_px"}
 _PUBLISHED_REFERENCE = "truth"
@@ -132,7 +132,7 @@ def _curves(results: Results, view: ViewRecord) -> dict[str, Any]:
 
 
 def _cell_text(value: Any) -> Any:
-    """Return a value of the table; names that a spreadsheet would run as formulas get an apostrophe in front.
+    """Return a value of the table; names that a spreadsheet would evaluate as formulas are prefixed by an apostrophe.
 
     >>> _cell_text("=1+1"), _cell_text("cells"), _cell_text(-0.5)
     ("'=1+1", 'cells', -0.5)

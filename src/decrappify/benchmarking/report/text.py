@@ -1,4 +1,4 @@
-"""The report as text for a terminal."""
+"""Report as text for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks shared by the configurations: types as people write them in TOML, ranges, unknown keys."""
+"""Checks shared by the configurations: types of TOML values, ranges, unknown keys."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "st
 
 
 def check_types(settings: Any) -> None:
-    """Check the plain fields of a frozen dataclass against their annotations; a whole number will do for a float.
+    """Check the plain fields of a frozen dataclass against their annotations; an integer is accepted for a float.
 
     Raises
     ------
     InputError
-        Naming the field and the type it needs.
+        If a field has another type; the message names the field and the expected type.
     """
     for field in fields(settings):
         annotation, _, optional = str(field.type).partition(" | ")
@@ -36,20 +36,20 @@ def check_types(settings: Any) -> None:
 
 
 def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Refuse a number outside [low, high] by name."""
+    """Raise InputError if a number is outside [low, high]."""
     if not low <= value <= high or value == math.inf:
         span = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
         raise InputError(f"{name} is {short(value)}, needs a number {span}")
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Refuse a word that is not among the choices."""
+    """Raise InputError if a value is not one of the choices."""
     if value not in choices:
         raise InputError(f"{name} is {short(value)}, needs one of {', '.join(choices)}")
 
 
 def check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
-    """Refuse a key that the dataclass `kind` lacks, with the nearest one that it has."""
+    """Raise InputError for a key that is not a field of the dataclass `kind`, with the nearest field name."""
     known = [field.name for field in fields(kind)]
     for key in values:
         if key not in known:

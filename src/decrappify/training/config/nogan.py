@@ -26,7 +26,7 @@ def _check(step: Any, *, at_least_1: tuple[str, ...], rates: tuple[str, ...]) ->
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PretrainStep:
-    """One step of phase (i): the generator learns from the content loss alone.
+    """One step of phase (i): the generator is trained on the content loss alone.
 
     Attributes
     ----------
@@ -35,13 +35,13 @@ class PretrainStep:
     batch_size : int
         Patches per step and process.
     share : float
-        How much of the data is seen; 1 is all of it once.
+        Fraction of the data that is used; 1 is all of it once.
     frozen : bool
         Freeze the encoder's convolutions.
     learning_rate : float
         Peak rate of the decoder.
     encoder_rate : float or None
-        Peak rate of the early encoder; the late encoder's lies half way on a logarithmic scale. None gives both a
+        Peak rate of the early encoder; the late encoder's lies half way on a logarithmic scale. With None both are a
         tenth of `learning_rate`.
     pct_start : float
         Share of the steps on which the one-cycle rate rises; near 0 it only falls.
@@ -63,7 +63,7 @@ class PretrainStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CriticStep:
-    """One step of phase (iii): the critic learns to tell generated images from real ones.
+    """One step of phase (iii): the critic is trained to classify generated and real images.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class CriticStep:
     batch_size : int
         Images per step and process, half of them real.
     epochs : int
-        Times that the saved images are seen, at most.
+        Maximum number of passes over the saved images.
     learning_rate : float
         Peak of the one-cycle schedule.
     accuracy : float
@@ -92,7 +92,7 @@ class CriticStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GanStep:
-    """Phase (iv): critic until its loss is under the threshold, one generator step, and so on.
+    """Phase (iv): critic steps until its loss is below the threshold, then one generator step, repeated.
 
     Attributes
     ----------
@@ -101,15 +101,15 @@ class GanStep:
     batch_size : int
         Patches per step and process.
     share : float
-        How much of the data is seen by generator and critic together.
+        Fraction of the data used by generator and critic together.
     learning_rate : float
         Of the generator, constant.
     critic_factor : float
-        The critic's rate over the generator's.
+        Ratio of the critic's rate to the generator's.
     adversarial_weight, content_weight : float
         Weights of the two losses of the generator.
     threshold : float
-        The generator's turn comes when a critic loss is below this.
+        A generator step follows a critic loss below this value.
     adversarial : str
         "bce", "hinge" or "least-squares".
     freeze_encoder : bool
@@ -138,16 +138,16 @@ class GanStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoganConfig(RunSettings):
-    """Settings of a NoGAN run, phase by phase, beside those of `RunSettings`.
+    """Settings of a NoGAN run, by phase, in addition to those of `RunSettings`.
 
     Attributes
     ----------
     task : str
         "restoration" (movies and a crappifier, or pairs) or "colorization" (photographs and a color crappifier).
     generator, critic : str
-        Names that `decrappify.networks.create` knows.
+        Names of networks for `decrappify.networks.create`.
     generator_settings, critic_settings : mapping
-        Settings of the networks beside their names.
+        Settings of the networks.
     content_loss : str
         A pixel loss, "feature-deoldify" or "feature-lesson7".
     vgg_weights : str
@@ -157,7 +157,7 @@ class NoganConfig(RunSettings):
     pretrain : tuple of PretrainStep
         Phase (i).
     generated_share, generated_size, generated_batch_size : float, int, int
-        Phase (ii): how much of the data the generator saves images of, their patches and batches.
+        Phase (ii): fraction of the data for which generated images are saved, their patch and batch size.
     first_critic : tuple of CriticStep
         Phase (iii) of the first cycle, before `critic_steps`.
     critic_steps : tuple of CriticStep
@@ -174,7 +174,7 @@ class NoganConfig(RunSettings):
     validation_patches : int
         Held-out patches that the checkpoints are compared on.
     max_gradient_norm : float
-        Longer gradients of the generator are cut to this in phase (i); 0 leaves them alone.
+        Gradients of the generator are clipped to this norm in phase (i); 0 disables clipping.
     """
 
     task: str = "restoration"
@@ -221,9 +221,9 @@ class NoganConfig(RunSettings):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], base: NoganConfig | None = None) -> NoganConfig:
-        """Create from plain values such as a TOML table, on top of `base`; unknown keys are refused.
+        """Create from plain values such as a TOML table, on top of `base`; unknown keys raise an error.
 
-        Steps are tables: ``pretrain = [{size = 64, ...}, ...]``. A table ``gan`` changes only the keys that it has.
+        Steps are tables: ``pretrain = [{size = 64, ...}, ...]``. A table ``gan`` changes only its own keys.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""Settings that supervised and NoGAN runs share, how their data are read, and how a run is started and reported."""
+"""Settings shared by supervised and NoGAN runs, options for reading data, and options of a run."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ class RunSettings:
     weight_decay : float
         Of AdamW.
     ema_decay : float
-        Decay of the exponential moving average of the weights, which is what the model holds; 0 turns it off.
+        Decay of the exponential moving average of the weights, which are those of the model; 0 disables it.
     precision : {"32-true", "bf16-mixed", "16-mixed"}
         Of the computation.
     device : {"auto", "cpu", "cuda", "mps"}
-        Where the run computes.
+        Device of the run.
     n_devices : int
         Processes, one per device.
     workers : int
         Loader processes; 0 loads in the training process.
     checkpoint_minutes : float
-        Longest time between two checkpoints, which is what a killed run loses at most; 0 saves after every step. A run
-        may be resumed with another value. The table behind the default is in benchmarks/RESULTS.md.
+        Longest time between two checkpoints, the most that a killed run loses; 0 saves after every step. A run may be
+        resumed with another value. The table behind the default is in benchmarks/RESULTS.md.
     validation_fraction : float
         Share of the data held out for validation if no validation data are given.
     seed : int
@@ -78,12 +78,12 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataOptions:
-    """Validation data, and how training data are read.
+    """Validation data, and options for reading training data.
 
     Attributes
     ----------
     validation : path, Movie, array, or a list of them, optional
-        Held-out data (pairs, for measured pairs). Without it the last frames of each movie are held out, or else the
+        Held-out data (pairs, for measured pairs). By default the last frames of each movie are held out, or else the
         last movies of ten or more, or else a strip of each field.
     time_axis : {"T", "Z"}
         Axis along which the frames of a window are taken; "Z" takes neighboring slices of Z-stacks.
@@ -91,7 +91,7 @@ class DataOptions:
         Range of speeds, in pixels per frame. For windows of several frames, motion is simulated in still images by
         translating them at a speed drawn from this range.
     shrink : tuple of int
-        Factors by which images are binned, to learn structures of more than one size, such as ``(1, 2)``.
+        Factors by which images are binned, for structures of more than one size, such as ``(1, 2)``.
     folder_as : {"auto", "movie", "images"}
         How folders are read, as for `decrappify.open_movie`. Of pairs of folders, "images" pairs the files by name.
 
@@ -116,13 +116,13 @@ class DataOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How a training run is started and reported; no option changes its result.
+    """Start and reporting options of a training run; none changes its result.
 
     Attributes
     ----------
     resume : bool
         Resume from the checkpoint in the run folder, with as many threads as the run began with: bit for bit on the
-        same type of processor; a warning states where the last digits may differ.
+        same type of processor; a warning states if the last digits may differ.
     overwrite : bool
         Replace the run in the run folder.
     card : mapping
@@ -131,7 +131,7 @@ class RunOptions:
         True, or a callable such as ``tqdm``.
     cancel : threading.Event, optional
         Set it to save a checkpoint and stop after the present step, as the first Ctrl-C does. The model then has the
-        best weights so far and an entry ``unfinished`` on its card; `resume` continues the run.
+        best weights so far and an entry ``unfinished`` on its card; `resume` resumes the run.
     on_validation : callable, optional
         Called as ``on_validation(step, ValidationScore)`` in supervised runs.
     """

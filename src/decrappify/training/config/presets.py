@@ -13,7 +13,7 @@ _CRITIC = CriticStep(size=192, batch_size=16, epochs=4, learning_rate=1e-4)
 
 
 def _pretrain(batch_sizes: tuple[int, int, int, int]) -> tuple[PretrainStep, ...]:
-    """Frozen and unfrozen at 64 px, then 128 and 192 px, as the notebooks of jantic/DeOldify have it."""
+    """Return the steps of jantic/DeOldify's notebooks: frozen and unfrozen at 64 px, then 128 and 192 px."""
     rows = (
         (64, 1.0, True, 1e-3, None, 0.8),
         (64, 1.0, False, 3e-4, 3e-7, _FALLS),
@@ -66,7 +66,8 @@ _VIDEO = replace(
     gan=GanStep(size=192, batch_size=5, share=0.03, learning_rate=5e-6, content_weight=1.5),
     cycles=1,
 )
-# The generator works on the full grid: pixel shuffles, which make larger networks fast, leave grids in a GAN phase.
+# The generator works on the full grid: pixel shuffles, which speed up larger networks, cause grid artifacts in a GAN
+# phase.
 _MICROSCOPY = NoganConfig(
     generator="residual-unet",
     generator_settings={"base_channels": 24, "depth": 2, "growth": 1.5, "blocks": 1, "stem": 1},
@@ -92,13 +93,13 @@ _PRESETS = {"artistic": _ARTISTIC, "stable": _STABLE, "video": _VIDEO, "microsco
 
 
 def nogan_preset(name: str) -> NoganConfig:
-    """Get a NoGAN schedule by name.
+    """Return a NoGAN schedule by name.
 
     Parameters
     ----------
     name : {"artistic", "stable", "video", "microscopy"}
-        The first three carry the settings published by jantic/DeOldify; "video" goes on from the stable generator and
-        critic as they were before their GAN phase (``start_from``, ``critic_from``).
+        The first three have the settings published by jantic/DeOldify; "video" starts from the stable generator and
+        critic before their GAN phase (``start_from``, ``critic_from``).
 
     Raises
     ------

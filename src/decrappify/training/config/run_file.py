@@ -1,4 +1,4 @@
-"""Run files: a training run as TOML, so that a model can be made again by one command."""
+"""Run files: a training run as TOML, so that one command reproduces a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from decrappify.training.config.supervised import TrainingConfig
 from decrappify.training.nogan.api import train_nogan
 from decrappify.training.supervised.api import train
 
-# Every key, its type and what to call that; what others check is of any type.
+# Every key, its type and the name of the type; values that are checked elsewhere are of any type.
 _KEYS: dict[str, tuple[Any, str]] = {
     "output": (str, "a string"),
     "start_from": (str, "a string"),
@@ -58,11 +58,11 @@ def train_from_file(
 ) -> tuple[Model, Path]:
     """Train with the settings of a TOML file, and return the model and its run folder.
 
-    Paths in the file are relative to the file, or to ``data.folder`` (in which ``$NAME`` stands for an environment
-    variable). Tables: ``[data]`` (high_res and ``[[data.simulated]]``, or pairs; validation, time_axis,
-    still_motion_px, shrink, folder, folder_as), ``[training]`` (fields of `TrainingConfig`), ``[network]``, ``[card]``;
-    keys: output, start_from, and crappifier (a preset's name, a file, or a table). In place of ``[training]`` and
-    ``[network]`` a NoGAN run has ``[nogan]`` (``preset`` and fields of `NoganConfig`), and may have critic_from.
+    Paths in the file are relative to the file, or to ``data.folder`` (in which ``$NAME`` is an environment variable).
+    Tables: ``[data]`` (high_res and ``[[data.simulated]]``, or pairs; validation, time_axis, still_motion_px, shrink,
+    folder, folder_as), ``[training]`` (fields of `TrainingConfig`), ``[network]``, ``[card]``; keys: output,
+    start_from, and crappifier (a preset's name, a file, or a table). In place of ``[training]`` and ``[network]`` a
+    NoGAN run has ``[nogan]`` (``preset`` and fields of `NoganConfig`), and may have critic_from.
     """
     values = _read(path)
     _check_table(values, _KEYS, path, "at the top")
@@ -101,7 +101,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist; needs a TOML file that describes the run")
     try:
-        return toml_table(path.read_text(encoding="utf-8-sig"))  # Windows editors begin a file with its encoding
+        return toml_table(path.read_text(encoding="utf-8-sig"))  # Windows editors write a byte order mark
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path} is not valid TOML: the text is not UTF-8 (byte {error.start}); save it as UTF-8"
@@ -155,7 +155,7 @@ def _resolve(given: Any, folder: Path) -> Any:
 
 
 def _high_res(data: Mapping[str, Any], folder: Path, path: Path) -> Any:
-    """Return the files, and the noise-free movies of simulations, whose tables hold the arguments of `simulate`."""
+    """Return the files, and the noise-free movies of simulations, whose tables contain the arguments of `simulate`."""
     files = _resolve(data.get("high_res"), folder)
     if "simulated" not in data:
         return files
@@ -177,7 +177,7 @@ def _high_res(data: Mapping[str, Any], folder: Path, path: Path) -> Any:
 
 
 def _pairs(given: Any, folder: Path) -> Any:
-    """One folder, two folders, or a list of (source, target)."""
+    """Resolve the paths of one folder, two folders, or a list of (source, target)."""
     if given is None or isinstance(given, str):
         return _resolve(given, folder)
     if isinstance(given, list) and all(isinstance(item, list) for item in given):

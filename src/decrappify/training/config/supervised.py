@@ -16,14 +16,14 @@ KEEP = ("best", "last")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig(RunSettings):
-    """Settings of one supervised training run, beside those of `RunSettings`.
+    """Settings of one supervised training run, in addition to those of `RunSettings`.
 
     Attributes
     ----------
     network : str
-        A name that `decrappify.networks.create` knows: "small", "base" or "large".
+        Name of a network for `decrappify.networks.create`: "small", "base" or "large".
     network_settings : mapping
-        Settings of the network beside its name, such as ``{"base_channels": 16}``; part of the model's architecture.
+        Settings of the network, such as ``{"base_channels": 16}``; part of the model's architecture.
     max_steps : int
         Optimizer steps.
     batch_size : int
@@ -37,8 +37,8 @@ class TrainingConfig(RunSettings):
     validate_every : int
         Steps between validations, each with a checkpoint and a preview.
     keep : {"best", "last"}
-        Which averaged weights the model gets: the best of all validations, or the last. The last are the better choice
-        where the validation images are few or noisy and training ends at a learning rate near 0.
+        Averaged weights of the model: the best of all validations, or the last. The last are the better choice if the
+        validation images are few or noisy and training ends at a learning rate near 0.
 
     Examples
     --------
@@ -83,5 +83,5 @@ class TrainingConfig(RunSettings):
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, without those of the network."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
-        del values["network_settings"]  # the architecture holds them
+        del values["network_settings"]  # part of the architecture
         return values

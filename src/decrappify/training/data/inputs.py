@@ -56,9 +56,9 @@ def as_crappifier(given: Crappifier | str | Path) -> Crappifier:
 def as_pairs(given: Any, folder_as: str = "auto") -> list[tuple[Movie, Movie]]:
     """Return (source, target) movies from a folder of ``low/`` and ``high/``, two folders, a pair or a list of pairs.
 
-    Two folders that are each one movie, or scenes, by the names of their files are one pair, or a pair per scene.
-    Else, and with ``folder_as="images"``, their files are paired by name without suffix. What has no partner is refused
-    by name.
+    Two folders that are each one movie, or scenes, by the names of their files are one pair, or a pair per scene. Else,
+    and with ``folder_as="images"``, their files are paired by name without suffix. Files without a partner are listed
+    in the error.
     """
     if isinstance(given, str | Path):
         folder = Path(given)
@@ -107,7 +107,7 @@ def paired_folders(sources: Path, targets: Path, folder_as: str = "auto") -> lis
 
 
 def _is_one_movie(item: Any) -> bool:
-    """Whether an item is a movie, array or path of a file or store, rather than a folder or a pair."""
+    """Return whether an item is a movie, array or path of a file or store, rather than a folder or a pair."""
     return not isinstance(item, list | tuple) and not is_image_folder(item)
 
 

@@ -1,4 +1,4 @@
-"""Training data: split into training and held-out data, and cut into patches of any size."""
+"""Training data: split into training and held-out data, as patches of any size."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class TrainingData(Protocol):
     scale : int
         Factor between source and target.
     crappifier : Crappifier or None
-        How the sources were made; None for measured pairs.
+        Degradation of the sources; None for measured pairs.
     used : list of str
-        Names of what is trained on.
+        Names of the training data.
     """
 
     scale: int
@@ -41,7 +41,7 @@ class TrainingData(Protocol):
 
     @property
     def crappifier(self) -> Crappifier | None:
-        """Degradation that makes sources from targets."""
+        """Degradation from targets to sources."""
         ...
 
     def training(self, patch_size: int, length: int, seed: int) -> Dataset[Sample]:
@@ -55,7 +55,7 @@ class TrainingData(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """How training data are read and split.
+    """Options for reading and splitting training data.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Split:
     validation_fraction : float
         Share held out if no validation data are given.
     options : DataOptions
-        How the data are read.
+        Options for reading the data.
     """
 
     n_frames: int = 1
@@ -82,7 +82,7 @@ def read_training_data(high_res: Any, crappifier: Any, pairs: Any, split: Split)
     Raises
     ------
     InputError
-        For both or neither of the two, and for data that cannot be used.
+        If both or neither of the two are given, or data cannot be used.
     """
     from decrappify.training.data.inputs import as_crappifier, as_movies, as_pairs
 
@@ -99,7 +99,7 @@ def read_training_data(high_res: Any, crappifier: Any, pairs: Any, split: Split)
 
 
 def data_settings(data: TrainingData, options: DataOptions) -> dict[str, Any]:
-    """Return what a resumed run must share of its data, as plain values."""
+    """Return the data settings that a resumed run must share, as plain values."""
     return {
         "crappifier": None if data.crappifier is None else data.crappifier.to_dict(),
         "trained_on": data.used,

@@ -1,1 +1,1 @@
-"""The training engine: one Trainer for supervised, NoGAN and colorization runs, and what it is made of."""
+"""Training engine: one Trainer for supervised, NoGAN and colorization runs, and its parts."""

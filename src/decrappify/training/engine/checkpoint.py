@@ -1,6 +1,6 @@
-"""Complete, atomic checkpoints: everything a run needs to resume bit for bit, threads and processor type included.
+"""Complete, atomic checkpoints: all state needed to resume bit for bit, threads and processor type included.
 
-The checkpoint before the last one is kept beside it, for the case that the last one is damaged.
+The checkpoint before the last one is kept beside it in case the last one is damaged.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from decrappify.limits.weights import check_archive
 
 log = logging.getLogger(__name__)
 
-# What is not part of the settings that a resumed run must share.
+# Settings that a resumed run may change.
 FREE_SETTINGS = ("device", "workers", "checkpoint_minutes")
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` (tensors and plain values) through a temporary name, and keep the checkpoint that was there.
+    """Write `state` (tensors and plain values) through a temporary name, and keep the previous checkpoint.
 
     Raises
     ------
     OutputError
-        If it cannot be written; the checkpoint that was there stays.
+        If it cannot be written; the previous checkpoint remains.
     """
     try:
         with atomic_output(path, overwrite=True) as temporary:
@@ -47,7 +47,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def previous_path(path: Path) -> Path:
-    """Return where the checkpoint before the last one is kept.
+    """Return the path of the checkpoint before the last one.
 
     >>> previous_path(Path("run/checkpoint.pt")).name
     'checkpoint.previous.pt'
@@ -56,19 +56,19 @@ def previous_path(path: Path) -> Path:
 
 
 def has_checkpoint(path: Path) -> bool:
-    """Whether a run has left a checkpoint, the last or the one before."""
+    """Return whether a checkpoint exists, the last or the one before."""
     return path.exists() or previous_path(path).exists()
 
 
 def load_checkpoint(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Read a checkpoint of a run with the same `settings`; a differing setting is refused by name.
+    """Read a checkpoint of a run with the same `settings`; the error names a setting that differs.
 
     If the last checkpoint is damaged, it is renamed and the one before is read, with a warning.
 
     Raises
     ------
     MissingFileError, ModelFileError
-        If there is none that can be read.
+        If no checkpoint can be read.
     InputError
         If a setting differs.
     """
@@ -113,7 +113,7 @@ def _read(path: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (MemoryError, PermissionError):
         raise
-    except Exception as error:  # torch raises half a dozen kinds for a damaged file
+    except Exception as error:  # torch raises several types for a damaged file
         raise ModelFileError(f"checkpoint {path} cannot be read, it is damaged or not a checkpoint") from error
     if not isinstance(state, dict) or "settings" not in state:
         raise ModelFileError(f"{path} is not a checkpoint of a training run; name the folder of one")
@@ -124,7 +124,7 @@ def _reason(path: Path, error: Exception) -> str:
     if not path.parent.is_dir():
         return f"the run folder {path.parent} does not exist anymore; put it back and resume, or start the run again"
     cause: BaseException | None = error
-    while cause is not None and getattr(cause, "errno", None) is None:  # what torch's error, or ours, came from
+    while cause is not None and getattr(cause, "errno", None) is None:  # the cause of torch's error, or ours
         cause = cause.__cause__ or cause.__context__
     known = getattr(cause, "strerror", None) or str(cause or error).splitlines()[0]
     free = shutil.disk_usage(path.parent).free

@@ -1,4 +1,4 @@
-"""The loss of one batch of a generator."""
+"""Loss of one batch of a generator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from decrappify.losses import PixelLoss, tuple_loss
 def generator_loss(
     network: nn.Module, batch: Sample, loss: PixelLoss, stability_weight: float
 ) -> tuple[Tensor, Tensor]:
-    """Compute the tuple loss of a batch; X1 and X2 go through the network in one forward pass.
+    """Compute the tuple loss of a batch, with X1 and X2 in one forward pass.
 
     Parameters
     ----------

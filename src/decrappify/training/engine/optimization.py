@@ -20,7 +20,7 @@ class OptimizedNetwork:
     fabric : lightning_fabric.Fabric
         Carries devices, precision and gradients over processes.
     network : nn.Module
-        The bare network, kept as `bare`; `network` is what goes through `fabric`.
+        The bare network, stored as `bare`; `network` is the one set up by `fabric`.
     rates : sequence of float
         Peak learning rate of each layer group (see `layer_groups`), or one for all.
     betas : (float, float)

@@ -1,4 +1,4 @@
-"""The surroundings of a run: devices, processes that agree, Ctrl-C, and errors about the run folder."""
+"""Environment of a run: devices, agreement between processes, Ctrl-C, and errors of the run folder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_device(config: RunSettings) -> None:
 
 
 def on_any_rank(fabric: Any, flag: bool) -> bool:
-    """Whether `flag` is set on any rank: ranks that disagree about stopping would wait for each other without end."""
+    """Return whether `flag` is set on any rank: ranks that disagree about stopping would deadlock."""
     if fabric.world_size == 1:
         return flag
     return bool(fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="sum") > 0)
@@ -52,7 +52,7 @@ def deterministic(wanted: bool) -> Iterator[None]:
 
 @contextmanager
 def needs_folder(folder: Path | None) -> Iterator[None]:
-    """Raise OutputError if the run folder was removed, in place of the error that followed from it."""
+    """Raise OutputError if the run folder was removed, instead of the error that this caused."""
     try:
         yield
     except (DecrappifyError, OSError) as error:
@@ -65,7 +65,7 @@ def needs_folder(folder: Path | None) -> Iterator[None]:
 
 @contextmanager
 def folder_errors(folder: Path | None) -> Iterator[None]:
-    """Convert the system's errors about files of a run folder to one line.
+    """Convert OSErrors of files in a run folder to OutputError with one line.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def training_session(config: RunSettings, cancel: threading.Event | None) -> Ite
 
 @contextmanager
 def interruptible(cancel: threading.Event) -> Iterator[threading.Event]:
-    """Make the first Ctrl-C set `cancel`; a second one interrupts at once."""
+    """Set `cancel` at the first Ctrl-C; a second one interrupts at once."""
     if threading.current_thread() is not threading.main_thread():
         yield cancel
         return

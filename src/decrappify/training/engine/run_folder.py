@@ -1,4 +1,4 @@
-"""The run folder: prepared for a run, and written by one process at a time."""
+"""Preparation and locking of the run folder, which one process writes at a time."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # as torchrun, Lightning Fabric
 
 
 def holds_run_folder(function: Callable[P, R]) -> Callable[P, R]:
-    """Hold the lock on the run folder `output`, which is created, while the decorated function runs.
+    """Create and lock the run folder `output` while the decorated function runs.
 
-    The further processes of a run on several devices leave the lock to the first one.
+    In a run on several devices only the first process acquires the lock.
     """
 
     @wraps(function)
@@ -55,7 +55,7 @@ def holds_run_folder(function: Callable[P, R]) -> Callable[P, R]:
                 return function(*args, **kwargs)
         except BaseException:
             if is_new:
-                with suppress(OSError):  # something is in it
+                with suppress(OSError):  # not empty
                     folder.rmdir()
             raise
 
@@ -63,7 +63,7 @@ def holds_run_folder(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def refuse_data_folder(folder: Path, *data: Any) -> None:
-    """Raise InputError if a run folder is a folder of the data, or lies in an OME-Zarr store of it."""
+    """Raise InputError if a run folder is a folder of the data, or is inside an OME-Zarr store of them."""
     from decrappify.io.formats import ZARR_DOCUMENTS
 
     for each in data:
@@ -82,7 +82,7 @@ def prepare_run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> 
     Raises
     ------
     OutputExistsError
-        If it holds a run, or files of the names that a run writes, and neither `resume` nor `overwrite` is set.
+        If it contains a run, or files with the names of a run's files, and neither `resume` nor `overwrite` is set.
     MissingFileError
         If a run is to be resumed that ended before its first checkpoint.
     OutputError

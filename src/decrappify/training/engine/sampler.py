@@ -1,4 +1,4 @@
-"""Batches by global step, so that a resumed or distributed run draws exactly what an undisturbed one would have."""
+"""Batches by global step, so that a resumed or distributed run has the same batches as an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def step_loader(
         batch_sampler=sampler,
         num_workers=workers,
         worker_init_fn=_ignore_interrupt,
-        generator=torch.Generator().manual_seed(seed),  # else starting to load would move the run's own generator
+        generator=torch.Generator().manual_seed(seed),  # else starting the loader would advance the run's own generator
         persistent_workers=workers > 0,
         pin_memory=fabric.device.type == "cuda",
     )
@@ -74,5 +74,5 @@ def step_loader(
 
 
 def _ignore_interrupt(_: int) -> None:
-    """Leave Ctrl-C to the training process, which still needs its loader to finish the step."""
+    """Ignore Ctrl-C in loader processes: the training process still needs them to finish the step."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""The status line of a run, once a minute, and the timer of its checkpoints."""
+"""Status lines of a run, once a minute, and the timer of its checkpoints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECONDS_BETWEEN_LINES = 60.0
 
 
 class Timer:
-    """Check whether a time has passed since the creation or the last restart.
+    """Timer that checks whether a time has passed since creation or the last restart.
 
     Parameters
     ----------
@@ -31,12 +31,12 @@ class Timer:
         return self._now() - self._started >= self._seconds
 
     def restart(self) -> None:
-        """Restart."""
+        """Restart the timer."""
         self._started = self._now()
 
 
 class StatusLog:
-    """Log one line a minute: step, losses, last validation, time left.
+    """Log of one line a minute: step, losses, last validation, time left.
 
     The lines go to the logger ``decrappify.training.engine.status`` at level INFO, for runs without a terminal.
 
@@ -45,9 +45,9 @@ class StatusLog:
     what : str
         The run or its phase.
     total, first : int
-        Steps of the run, and those that are done already.
+        Steps of the run, and those that are already done.
     unit : str
-        What is counted.
+        Unit of the count.
     now : callable
         Clock in seconds.
 

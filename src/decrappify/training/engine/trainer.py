@@ -1,4 +1,4 @@
-"""Trainer: runs the phases of a training run on Lightning Fabric, with checkpoints that resume bit for bit."""
+"""Trainer of all phases of a run on Lightning Fabric, with checkpoints that resume bit for bit."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ class Phase:
     batch_size, total : int
         Items per step and process; number of steps.
     stateful : mapping
-        What the steps change, by name; saved and restored with each checkpoint.
+        Objects that the steps change, by name; saved and restored with each checkpoint.
     step : callable
         One optimizer step.
     every : int
         Steps between evaluations, each followed by a checkpoint; the last step has one too.
     evaluate : callable
-        Called with the number of the step and the means of the scalars since the last evaluation, to which it may add;
+        Called with the number of the step and the means of the scalars since the last evaluation, which it may extend;
         True ends the phase early.
     """
 
@@ -102,18 +102,18 @@ class Phase:
 
 
 class Trainer:
-    """Run the phases of one training run.
+    """Runner of the phases of one training run.
 
     Parameters
     ----------
     config : RunSettings
-        Device, precision, seed and the like.
+        Device, precision, seed and so on.
     networks : mapping
         Networks that all phases share, by name; moved to the device and part of every checkpoint.
     folder : Path, optional
         Run folder; without it nothing is saved.
     settings : mapping
-        All that a resumed run must share.
+        Settings that a resumed run must share.
     progress : callable, optional
         Such as ``tqdm``.
     cancel : threading.Event, optional
@@ -126,7 +126,7 @@ class Trainer:
     position : Position
         Of the run; a new one in each phase.
     history : dict
-        What later phases and the model card need; plain values, part of every checkpoint.
+        Data for later phases and the model card; plain values, part of every checkpoint.
     """
 
     def __init__(
@@ -153,13 +153,13 @@ class Trainer:
         self.runtime = present_runtime(self.fabric.device)
         self._settings = {key: value for key, value in settings.items() if key not in FREE_SETTINGS}
         self._progress = progress if self.is_first else None
-        self._restored: dict[str, Any] | None = None  # a checkpoint, until its phase takes its part of it
+        self._restored: dict[str, Any] | None = None  # a checkpoint, until its phase has restored its part
         self._started = time.monotonic()
         self._timer = Timer(60 * config.checkpoint_minutes)
 
     @property
     def is_first(self) -> bool:
-        """Whether this process is the one that writes files."""
+        """Return whether this process is the one that writes files."""
         return bool(self.fabric.is_global_zero)
 
     @property
@@ -241,11 +241,11 @@ class Trainer:
         return bar, status
 
     def is_save_due(self) -> bool:
-        """Return whether the last checkpoint is older than the settings ask for."""
+        """Return whether a checkpoint is due by `checkpoint_minutes`."""
         return self._timer.is_due()
 
     def save_at(self, step: int) -> None:
-        """Write a checkpoint within a phase that trains nothing, after item `step`."""
+        """Write a checkpoint within a phase without training, after item `step`."""
         self.position.step = step
         self._save({}, [])
 
@@ -283,7 +283,7 @@ class Trainer:
         self._started -= state["seconds"]
 
     def mean(self, value: Tensor) -> float:
-        """Average over the processes, so that all of them decide alike."""
+        """Average over the processes, so that all of them decide equally."""
         return float(self.fabric.all_reduce(value.detach(), reduce_op="mean"))
 
     def _restore(self, phase: Phase) -> list[dict[str, Tensor]]:
@@ -293,7 +293,7 @@ class Trainer:
             return []
         for name, stateful in phase.stateful.items():
             stateful.load_state_dict(state["stateful"][name])
-        # Only now: what is built before a phase's steps may draw from the generator too.
+        # Last: objects created before a phase's steps may draw from the generator too.
         self._set_rng_state(state)
         device = self.fabric.device
         return [{key: value.to(device) for key, value in entry.items()} for entry in state["scalars"]]

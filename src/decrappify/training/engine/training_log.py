@@ -1,4 +1,4 @@
-"""Training log: ``log.csv``, its plot, and TensorBoard events where TensorBoard is installed."""
+"""Training log: ``log.csv``, its plot, and TensorBoard events if TensorBoard is installed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Row = dict[str, str]
 
 
 class TrainingLog:
-    """Append rows to ``log.csv`` in the run folder and plot them.
+    """Rows of ``log.csv`` in the run folder, and their plot.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class TrainingLog:
     plot : callable
         ``plot(rows, folder)``.
     texts : sequence of str
-        Columns that hold text; the others hold numbers or nothing.
+        Text columns; the others are numeric or empty.
     keep : callable, optional
         Rows of an earlier part of the run for which it returns False are removed: those after the last checkpoint.
         Without it the log starts empty.
@@ -86,23 +86,23 @@ class TrainingLog:
         self._plot(self.rows, self.folder)
 
     def close(self) -> None:
-        """Close the event file; events that a full disk does not take are lost without an error."""
+        """Close the event file; events that do not fit on a full disk are lost without an error."""
         if self._writer is not None:
             with suppress(OSError):
                 self._writer.close()
 
 
 def complete_rows(path: Path, columns: Sequence[str], texts: Sequence[str] = ()) -> list[Row]:
-    """Read the rows of a log, without those that are truncated; a damaged file has none.
+    """Read the rows of a log without truncated ones; a damaged file has none.
 
     Parameters
     ----------
     path : Path
         Of the log; a missing one has no rows.
     columns : sequence of str
-        That every row has.
+        Required in every row.
     texts : sequence of str
-        Columns that hold text.
+        Text columns.
     """
     if not path.is_file():
         return []
@@ -127,7 +127,7 @@ def _is_complete(row: dict[str, Any], columns: Sequence[str], texts: Sequence[st
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    """Write a whole log through a temporary name, so that a kill leaves the old one or the new one."""
+    """Write a whole log through a temporary name, so that an interruption leaves the old one or the new one."""
     temporary = path.with_name(f".{path.name}.partial")
     with temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)

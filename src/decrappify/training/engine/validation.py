@@ -35,7 +35,7 @@ class ValidationScore:
 
 
 class Validator:
-    """Holds the fixed batch; the noise was drawn once.
+    """Evaluation on a fixed batch whose noise is drawn once.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Validator:
 
     @torch.no_grad()
     def score(self, network: nn.Module, device: torch.device) -> ValidationScore:
-        """Score `network`; it is left in the mode it had."""
+        """Compute the score of `network`, whose mode is restored."""
         was_training = network.training
         network.eval()
         errors, source_errors, draws = [], [], []

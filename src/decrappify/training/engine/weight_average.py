@@ -50,7 +50,7 @@ class WeightAverage:
 
     @contextmanager
     def applied_to(self, network: nn.Module) -> Iterator[None]:
-        """Evaluate `network` with the averaged weights; afterwards it has its own again."""
+        """Load the averaged weights into `network`, and restore its own afterwards."""
         own = {key: value.detach().clone() for key, value in network.state_dict().items()}
         network.load_state_dict(self.weights)
         try:

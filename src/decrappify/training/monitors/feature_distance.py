@@ -1,6 +1,6 @@
-"""How far two sets of images are apart in the features of a frozen random network: KID, and a referee's AUC.
+"""Distances of two sets of images in the features of a frozen random network: KID, and the AUC of a classifier.
 
-The encoder is never trained and has nothing to do with any loss, so a generator cannot have been optimized against it.
+The encoder is never trained and not part of any loss, so a generator cannot have been optimized against it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from decrappify.errors import InputError
 LEAST_IMAGES = 4
 WANTED_FEATURES = 256
 
-_MOST_FEATURES = 2048  # the kernel's memory goes with its square
+_MOST_FEATURES = 2048  # memory of the kernel grows with its square
 _CELL_PX = 16
 _RESAMPLES = 200
 _RIDGE = 1.0
@@ -26,12 +26,12 @@ _NEWTON_STEPS = 12
 class RandomEncoder(nn.Module):
     """Two layers of random filters, pooled over a grid of positions; frozen, and the same for the same seed.
 
-    Each filter sums to zero over channels and pixels together: it is blind to the gray level, but not to color.
+    Each filter sums to zero over channels and pixels together: it is invariant to the gray level, but not to color.
 
     Parameters
     ----------
     channels : int
-        Of the images; they are looked at together.
+        Of the images; filtered together.
     seed : int
         Of the filters.
     """
@@ -46,11 +46,11 @@ class RandomEncoder(nn.Module):
         self.register_buffer("second", _filters(48, 24, 3, generator))
 
     def forward(self, images: Tensor, grid: int) -> Tensor:
-        """Get the features of (N, C, H, W) images, at least 32 x 32 px, as (N, grid * grid, 72)."""
+        """Compute the features of (N, C, H, W) images, at least 32 x 32 px, as (N, grid * grid, 72)."""
         edges = F.conv2d(images, self.first).abs()
         texture = F.conv2d(F.avg_pool2d(edges, 2), self.second).abs()
         pooled = [F.adaptive_avg_pool2d(level, grid) for level in (edges, texture)]
-        return torch.cat(pooled, dim=1).flatten(2).transpose(1, 2).sqrt()  # the root tames rare bright places
+        return torch.cat(pooled, dim=1).flatten(2).transpose(1, 2).sqrt()  # root: less weight of rare bright spots
 
 
 def _filters(n: int, channels: int, size: int, generator: torch.Generator) -> Tensor:
@@ -60,7 +60,7 @@ def _filters(n: int, channels: int, size: int, generator: torch.Generator) -> Te
 
 
 def grid_side(n_images: int, side: int) -> int:
-    """Choose positions per side: cells of 16 pixels, or as many as it takes for 256 features, but never above 2048.
+    """Choose positions per side: cells of 16 pixels, or as many as needed for 256 features, but never above 2048.
 
     >>> grid_side(64, 64), grid_side(8, 64), grid_side(64, 256)
     (4, 6, 5)
@@ -71,10 +71,11 @@ def grid_side(n_images: int, side: int) -> int:
 
 
 def kid_matrix(features: Tensor, reference: Tensor) -> Tensor:
-    """Compare two feature sets of the same images, image by image.
+    """Compute the kernel comparison of two feature sets of the same images, image by image.
 
-    The kernel is ``(x.y / d + 1)³`` (Binkowski et al. 2018). The restored image i and the true image i show the same
-    thing, and so do the positions within them; only pairs of different images enter, which keeps the estimate unbiased.
+    The kernel is ``(x.y / d + 1)³`` (Binkowski et al. 2018). The restored image i and the reference image i show the
+    same scene, and so do the positions within them; only pairs of different images are used, which keeps the estimate
+    unbiased.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ def _kernel(x: Tensor, y: Tensor) -> Tensor:
 
 
 def kid(matrix: Tensor) -> float:
-    """Kernel inception distance of a `kid_matrix`; about 0, of either sign, for sets of the same kind.
+    """Compute the kernel inception distance of a `kid_matrix`; about 0, of either sign, for sets of the same kind.
 
     >>> features = torch.randn(8, 4, 5, generator=torch.Generator().manual_seed(0))
     >>> kid(kid_matrix(features, features)), kid(kid_matrix(features + 1, features)) > 1
@@ -111,7 +112,7 @@ def kid(matrix: Tensor) -> float:
 
 
 def kid_error(matrix: Tensor, seed: int = 0) -> float:
-    """Bootstrap standard error over images (200 resamples) of the KID, or of a difference of two matrices.
+    """Compute the bootstrap standard error over images (200 resamples) of the KID, or of a difference of two matrices.
 
     The same seed draws the same images, so errors of different checkpoints can be compared.
     """
@@ -124,10 +125,11 @@ def kid_error(matrix: Tensor, seed: int = 0) -> float:
 
 
 def referee_auc(features: Tensor, reference: Tensor) -> float:
-    """Tell restored from true images by their features: area under the ROC curve of a fresh referee.
+    """Compute the ROC AUC of a new classifier of restored and reference images by their features.
 
-    A ridge-penalised logistic regression is fitted to the features of every other image and judges those of the rest,
-    then the other way round. 0.5 means that nothing is left to tell them apart by, 1 that every position gives it away.
+    A two-sample test: a ridge-penalized logistic regression is fitted to the features of every other image and
+    evaluated on the rest, then with the two parts exchanged. 0.5 means that the sets are indistinguishable, 1 that they
+    are perfectly separable.
 
     Parameters
     ----------
@@ -149,7 +151,7 @@ def referee_auc(features: Tensor, reference: Tensor) -> float:
 
 
 def _logistic_regression(positive: Tensor, negative: Tensor) -> Tensor:
-    """Fit weights by Newton's method; both classes are of one size, so their scores need no offset to be ranked."""
+    """Fit weights by Newton's method; both classes have equal size, so ranking the scores needs no offset."""
     rows = torch.cat([positive, negative])
     rows = torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1)
     labels = torch.cat([rows.new_ones(len(positive)), rows.new_zeros(len(negative))])
@@ -158,14 +160,14 @@ def _logistic_regression(positive: Tensor, negative: Tensor) -> Tensor:
     for _ in range(_NEWTON_STEPS):
         chance = torch.sigmoid(rows @ weights)
         slope = rows.T @ (chance - labels) + penalty @ weights
-        # A floor under the curvature keeps steps small where all chances are 0 or 1.
+        # A lower bound of the curvature keeps steps small if all probabilities are 0 or 1.
         curvature = (chance * (1 - chance)).clamp_min(1e-3)
         weights = weights - torch.linalg.solve((rows * curvature[:, None]).T @ rows + penalty, slope)
     return weights[:-1]
 
 
 def _auc(positive: Tensor, negative: Tensor) -> float:
-    """Chance that a positive scores above a negative; ties count half (Mann-Whitney)."""
+    """Compute the probability that a positive scores above a negative; ties count half (Mann-Whitney)."""
     ordered = negative.sort().values
     below = torch.searchsorted(ordered, positive, right=False) + torch.searchsorted(ordered, positive, right=True)
     return float(below.double().mean()) / (2 * len(negative))

@@ -1,4 +1,4 @@
-"""Patches as files: PNG for photographs, float32 TIFF in network units for microscopy."""
+"""Files of patches: PNG for photographs, float32 TIFF in network units for microscopy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write_patch(path: Path, image: Tensor, *, is_color: bool) -> None:
 
 
 def read_patch(path: Path) -> Array:
-    """Read what `write_patch` wrote: float32 (C, Y, X) in network units."""
+    """Read a file of `write_patch`: float32 (C, Y, X) in network units."""
     if path.suffix == ".png":
         from PIL import Image
 

@@ -1,7 +1,7 @@
-"""When to stop the GAN phase, and which of its checkpoints to keep.
+"""End of the GAN phase, and selection of its checkpoint.
 
-One figure chooses, the kernel distance (KID); the others only say which checkpoints may be chosen at all. KID is noisy
-and a GAN oscillates, so the lowest single value is mostly luck: it is read as a median over five checkpoints.
+The kernel distance (KID) selects the checkpoint; the other metrics only determine which checkpoints are allowed. KID is
+noisy and a GAN oscillates, so the lowest single value is mostly chance: a median over five checkpoints is used.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ KEEP = "no useful GAN phase, keep the pretrained generator"
 
 _SPAN = 5  # checkpoints in a median or a slope
 _WEIGHT = 2 / (_SPAN + 1)  # of the newest checkpoint in a running mean of that span
-_CALM = 10  # checkpoints whose increments are taken for normal
+_CALM = 10  # checkpoints whose increments are considered normal
 _ALLOWANCE, _ALARM = 0.5, 5.0  # of the CUSUM, in standard deviations
-_LEAST_SD = 0.01  # of an increment: changes of 1 % alarm nobody
+_LEAST_SD = 0.01  # of an increment: changes of 1 % raise no alarm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a checkpoint of the GAN phase may do.
+    """Limits for checkpoints of the GAN phase.
 
     Attributes
     ----------
     psnr_budget_db : float
-        PSNR it may cost. Texture that is right half of the time must cost some.
+        Allowed decrease of PSNR. Texture that is correct half of the time necessarily decreases it.
     hard_stop_db : float
-        PSNR drop that ends the phase at once: perfect realism needs at most twice the smallest possible mean square
-        error (Blau and Michaeli 2018), so that more than 3.01 dB can never be justified.
+        Decrease of PSNR that ends the phase at once: perfect realism needs at most twice the smallest possible mean
+        square error (Blau and Michaeli 2018), so more than 3.01 dB is never justified.
     noise_draw : float
-        How much more its output may depend on the noise, as a ratio of mean squares.
+        Allowed increase of the output's dependence on the noise, as a ratio of mean squares.
     band_3_db : float
-        Power above the truth's that it may put into the finest band.
+        Allowed power above the reference's in the finest band, dB.
     grid_peak : float
-        How much stronger its 2- and 4-pixel grid may be.
+        Allowed increase of its 2- and 4-pixel grid.
     outside : int
-        Checkpoints in a row beyond these limits that end the phase.
+        Successive checkpoints beyond these limits that end the phase.
     grace : int
-        Checkpoints at the start that do not end the phase that way: the first steps of a fresh optimizer may leave
-        marks that the next ones repair.
+        Checkpoints at the start that are exempt from this: the first steps of a new optimizer may cause artifacts that
+        later steps remove.
     patience : int
         Checkpoints without a better KID that end the phase once noise dependence or invented power have risen
         abnormally; 10 checkpoints are 1 % of the data.
     kid_errors : float
-        Standard errors by which KID must fall for a GAN phase to be called useful.
+        Standard errors by which KID must decrease for a GAN phase to count as useful.
     """
 
     psnr_budget_db: float = 1.0
@@ -82,16 +82,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Which checkpoint to keep.
+    """Selected checkpoint of a GAN phase.
 
     Attributes
     ----------
     index : int or None
-        Its place in the rows; None keeps the pretrained generator.
+        Its index in the rows; None keeps the pretrained generator.
     row : MonitorRow or None
-        Its monitors.
+        Monitors of the checkpoint.
     reason : str
-        One line.
+        Reason for the choice, one line.
     feasible : tuple of bool
         For each row, whether it is within the limits.
     """
@@ -103,25 +103,25 @@ class Verdict:
 
 
 class InflectionDetector:
-    """Watch a GAN phase as it runs and say when to stop it; `choose` then says which checkpoint to keep.
+    """Detector of the end of a GAN phase while it runs; `choose` then selects the checkpoint.
 
-    It stops for good on a PSNR drop beyond `Limits.hard_stop_db` or an output that is not finite, on several
-    checkpoints in a row beyond the limits, and when a CUSUM over the growth of noise dependence or invented power has
-    given the alarm while KID no longer improves.
+    It ends the phase on a PSNR decrease beyond `Limits.hard_stop_db` or an output that is not finite, on several
+    successive checkpoints beyond the limits, and if a CUSUM of the growth of noise dependence or invented power has
+    raised an alarm while KID no longer improves.
 
     Parameters
     ----------
     baseline : MonitorRow
         The pretrained generator.
     limits : Limits, optional
-        When to stop.
+        Limits of the checkpoints.
 
     Attributes
     ----------
     rows : list of MonitorRow
-        All that were added.
+        Added checkpoints.
     reason : str
-        Why it stopped; empty until it does.
+        Reason for the end of the phase; empty before.
     """
 
     def __init__(self, baseline: MonitorRow, limits: Limits | None = None) -> None:
@@ -130,7 +130,7 @@ class InflectionDetector:
         self.reason = ""
 
     def add(self, row: MonitorRow) -> bool:
-        """Add the newest checkpoint; True asks to stop the GAN phase now."""
+        """Add the newest checkpoint, and return whether to stop the GAN phase now."""
         if self.rows and row.step <= self.rows[-1].step:
             raise InputError(
                 f"step {row.step} follows step {self.rows[-1].step}; add checkpoints in the order of steps"
@@ -160,7 +160,7 @@ class InflectionDetector:
             return cusum_alarm(np.diff(np.log([getattr(row, name) for row in self.rows])))
 
     def _checkpoints_since_better(self) -> int:
-        """Count checkpoints since the running median of KID last fell by more than its error."""
+        """Count checkpoints since the running median of KID last decreased by more than its error."""
         best, since = math.inf, 0
         for k, row in enumerate(self.rows):
             recent = float(np.median([each.kid for each in self.rows[max(0, k - _SPAN + 1) : k + 1]]))
@@ -170,14 +170,14 @@ class InflectionDetector:
 
 
 def cusum_alarm(increments: Sequence[float] | Numbers) -> int | None:
-    """Find where a series begins to grow faster than it did in its first 10 increments.
+    """Find the increment at which a series begins to grow faster than in its first 10 increments.
 
-    The one-sided CUSUM ``g = max(0, g + z - 0.5)`` over standardized increments z (Page 1954) gives the alarm above 5.
+    The one-sided CUSUM ``g = max(0, g + z - 0.5)`` over standardized increments z (Page 1954) raises an alarm above 5.
 
     Returns
     -------
     int or None
-        Place of the increment that gives the alarm.
+        Index of the increment with the alarm.
 
     >>> cusum_alarm([0.0, 0.02] * 8), cusum_alarm([0.0, 0.02] * 5 + [0.03] * 20)
     (None, 13)
@@ -196,10 +196,10 @@ def cusum_alarm(increments: Sequence[float] | Numbers) -> int | None:
 
 
 def within_limits(baseline: MonitorRow, rows: Sequence[MonitorRow], limits: Limits) -> tuple[bool, ...]:
-    """Say of each checkpoint whether it keeps the limits, by itself and as a running mean over about five.
+    """Return for each checkpoint whether it is within the limits, alone and as a running mean over about five.
 
-    The checkpoint itself, since it is what would be shipped; the mean, since one good moment of a network that swings
-    in and out is no recommendation.
+    The checkpoint itself, since its weights would be used; the mean, since a single good checkpoint of an oscillating
+    network is not reliable.
     """
     smooth = _levels(baseline)
     result = []
@@ -216,7 +216,7 @@ def _levels(row: MonitorRow) -> Numbers:
 
 def _keeps(levels: Numbers, baseline: MonitorRow, limits: Limits) -> bool:
     psnr, noise_draw, band_3, grid_peak = levels
-    # NaN compares as False: a monitor that is not a number is a broken limit, unless there never was one to measure.
+    # NaN compares as False: a NaN monitor exceeds the limit, unless it was never measured.
     return bool(
         psnr >= baseline.psnr - limits.psnr_budget_db
         and (noise_draw <= limits.noise_draw or math.isnan(baseline.noise_draw))
@@ -228,8 +228,8 @@ def _keeps(levels: Numbers, baseline: MonitorRow, limits: Limits) -> bool:
 def smoothed_kid(baseline: MonitorRow, rows: Sequence[MonitorRow]) -> tuple[float, ...]:
     """Compute the median of KID over five checkpoints around each; NaN (a diverged checkpoint) counts as infinite.
 
-    The pretrained generator stands in for what is before the first checkpoint; at the end, all share the last five. A
-    window cut short would make the first or last checkpoints look better than they are whenever KID turns near them.
+    The pretrained generator pads the start; at the end, all share the last five. A shorter window would bias the first
+    or last checkpoints if KID has a minimum near them.
     """
     half = _SPAN // 2
     kids = np.nan_to_num(np.array([baseline.kid] * half + [row.kid for row in rows]), nan=np.inf)
@@ -239,7 +239,7 @@ def smoothed_kid(baseline: MonitorRow, rows: Sequence[MonitorRow]) -> tuple[floa
 
 
 def _kid_error(rows: Sequence[MonitorRow], smooth: Sequence[float], index: int) -> float:
-    """Error of a smoothed KID: of the validation images, and of the phase that swings from checkpoint to checkpoint."""
+    """Compute the error of a smoothed KID: from the validation images, and from the oscillation between checkpoints."""
     sampling = float(np.nanmedian([row.kid_error for row in rows[max(0, index - _SPAN // 2) : index + _SPAN // 2 + 1]]))
     apart = [abs(row.kid - level) for row, level in zip(rows, smooth, strict=True)]
     swing = 1.4826 * float(np.nanmedian(apart)) if len(rows) >= _SPAN else 0.0  # the sd of a normal distribution
@@ -247,10 +247,10 @@ def _kid_error(rows: Sequence[MonitorRow], smooth: Sequence[float], index: int) 
 
 
 def choose(baseline: MonitorRow, rows: Sequence[MonitorRow], limits: Limits | None = None) -> Verdict:
-    """Choose a checkpoint of a finished GAN phase: within the limits, the lowest smoothed KID.
+    """Select a checkpoint of a finished GAN phase: within the limits, the lowest smoothed KID.
 
-    "Keep the pretrained generator" is an answer like any other. It is given when no checkpoint is within the limits,
-    and when KID never falls by more than its error allows for; so also after fewer than three checkpoints.
+    The pretrained generator is kept if no checkpoint is within the limits, or if KID never decreases by more than its
+    error, and so after fewer than three checkpoints.
 
     Parameters
     ----------
@@ -259,12 +259,12 @@ def choose(baseline: MonitorRow, rows: Sequence[MonitorRow], limits: Limits | No
     rows : sequence of MonitorRow
         The checkpoints, in order.
     limits : Limits, optional
-        What a checkpoint may do.
+        Limits of the checkpoints.
 
     Returns
     -------
     Verdict
-        With `index` None for "keep the pretrained generator".
+        `index` is None if the pretrained generator is kept.
     """
     limits = limits or Limits()
     if not rows:
@@ -304,10 +304,10 @@ def texture_turn(rows: Sequence[MonitorRow]) -> int | None:
 def interpolate_weights(
     theta_0: Mapping[str, Tensor], theta_k: Mapping[str, Tensor], alpha: float
 ) -> dict[str, Tensor]:
-    """Mix two state dicts of one network, ``theta_0 + alpha (theta_k - theta_0)`` (as in ESRGAN, Wang et al. 2018).
+    """Interpolate two state dicts, ``theta_0 + alpha (theta_k - theta_0)`` (as in ESRGAN, Wang et al. 2018).
 
-    A continuous choice between the faithful pretrained generator and a GAN checkpoint grown from it. Whole numbers
-    (counters) are taken from `theta_0`. Fold spectral norms first: their power iteration cannot be mixed.
+    A continuous transition from the pretrained generator to a GAN checkpoint trained from it. Integers (counters) are
+    taken from `theta_0`. Fold spectral norms first: their power iteration cannot be interpolated.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Monitors of a GAN phase: what a checkpoint does to held-out images, compared with the pretrained generator.
+"""Monitors of a GAN phase: measurements of a checkpoint on held-out images, relative to the pretrained generator.
 
-The validation set and its two noise draws are frozen, so that nothing but the weights differs between two rows.
+The validation set and its two noise draws are frozen, so that only the weights differ between two rows.
 """
 
 from __future__ import annotations
@@ -40,33 +40,33 @@ _CLIP = 10.0  # standard deviations; a collapsed generator would otherwise fill 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorRow:
-    """The monitors of one checkpoint. Every figure but `step` and `images_seen` is NaN if the output was not finite.
+    """Monitors of one checkpoint. All values except `step` and `images_seen` are NaN if the output was not finite.
 
     Attributes
     ----------
     step : int
         Generator steps into the GAN phase; 0 is the pretrained generator.
     images_seen : int
-        Training images the GAN phase has seen.
+        Training images used so far in the GAN phase.
     psnr : float
         Mean over the validation images, dB.
     band_power : tuple of float
-        Power over that of the truth, dB, at 0.05-0.125, 0.125-0.25 and 0.25-0.45 cycles per pixel.
+        Power relative to the reference, dB, at 0.05-0.125, 0.125-0.25 and 0.25-0.45 cycles per pixel.
     grid_peak : float
-        How much a line of a 2- or 4-pixel grid stands out from its surroundings, relative to the pretrained generator;
-        the line that grew most.
+        Power of a line of a 2- or 4-pixel grid over its surroundings, relative to the pretrained generator; of the line
+        that increased most.
     confirmed, invented : float
-        Power that the truth does and does not repeat, relative to the pretrained generator.
+        Power that is and is not correlated with the reference, relative to the pretrained generator.
     noise_draw : float
-        Mean square difference of the predictions from two noise draws, relative to the pretrained generator; NaN where
-        the samples have no second source.
+        Mean square difference of the predictions from two noise draws, relative to the pretrained generator; NaN if the
+        samples have no second source.
     kid : float
-        Kernel distance between the features of predictions and truth.
+        Kernel distance between the features of predictions and reference.
     kid_error : float
         Bootstrap standard error, over images, of the change of `kid` since the pretrained generator; in the baseline
         row, of `kid` itself.
     referee_auc : float
-        How well a fresh classifier tells predictions from truth; 0.5 is chance.
+        ROC AUC of a new classifier of predictions and reference; 0.5 is chance.
     """
 
     step: int
@@ -82,14 +82,14 @@ class MonitorRow:
     referee_auc: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Get what JSON can hold: a list for the bands, None for NaN."""
+        """Return values for JSON: a list for the bands, None for NaN."""
         entries = asdict(self)
         entries["band_power"] = [_or_none(level) for level in self.band_power]
         return {key: _or_none(value) if isinstance(value, float) else value for key, value in entries.items()}
 
     @classmethod
     def from_dict(cls, entries: Mapping[str, Any]) -> MonitorRow:
-        """Undo `to_dict`.
+        """Create a row from the values of `to_dict`.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class MonitorRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Measurement:
-    """Absolute values, before they are related to the pretrained generator."""
+    """Absolute values, before division by those of the pretrained generator."""
 
     psnr: float
     spectrum: SpectralSums
@@ -118,13 +118,13 @@ class _Measurement:
 
 
 class Monitors:
-    """Measure checkpoints of a GAN phase on held-out samples, always the same.
+    """Measurements of checkpoints of a GAN phase on the same held-out samples.
 
     Parameters
     ----------
     validation : sequence or Dataset of Sample
-        At least 4 held-out samples of one shape, targets of 32 x 32 pixels or more; 64 are enough to decide by, with
-        fewer the error of KID grows. Both sources should carry frozen noise; `source_2` in all of them or in none.
+        At least 4 held-out samples of one shape, targets of 32 x 32 pixels or more; 64 are sufficient, with fewer the
+        error of KID increases. Both sources should have frozen noise; `source_2` in all of them or in none.
     generator : nn.Module
         The pretrained generator theta_0, measured at once.
     batch_size : int
@@ -132,15 +132,15 @@ class Monitors:
     seed : int
         Of the frozen feature encoder and of the bootstrap.
     device : torch.device, optional
-        Where the network runs; where its parameters are by default. The signals are computed on the CPU.
+        Device of the network; by default that of its parameters. The signals are computed on the CPU.
     data_range : float
-        Span between black and bright in network units: 1 for microscopy, about 4.4 for ImageNet-normalized color
-        (1 / 0.226). It shifts all PSNR alike and sets the faintest grid that counts, no more.
+        Span between black and bright in network units: 1 for microscopy, about 4.4 for ImageNet-normalized color (1 /
+        0.226). It shifts all PSNR equally and sets the faintest grid that counts.
 
     Attributes
     ----------
     baseline : MonitorRow
-        The pretrained generator's row, step 0.
+        Row of the pretrained generator, step 0.
 
     Raises
     ------
@@ -158,7 +158,7 @@ class Monitors:
         device: torch.device | str | None = None,
         data_range: float = 1.0,
     ) -> None:
-        samples = [validation[index] for index in range(len(validation))]  # a dataset draws each just once
+        samples = [validation[index] for index in range(len(validation))]  # a dataset draws each only once
         _check(samples, batch_size, data_range)
         self._data_range, self._seed, self._device = data_range, seed, device
         self._batches: list[Sample] = [
@@ -181,7 +181,7 @@ class Monitors:
         self.baseline = replace(self._row(start, step=0, images_seen=0), kid_error=kid_error(self._start_kid, seed))
 
     def measure(self, network: nn.Module, *, step: int, images_seen: int) -> MonitorRow:
-        """Measure `network` in eval mode and without gradients; every module is left in the mode it had."""
+        """Measure `network` in eval mode and without gradients; the mode of every module is restored."""
         measured = self._measure(network)
         if measured is None:
             return _diverged(step, images_seen)
@@ -249,7 +249,7 @@ class Monitors:
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Put a network in eval mode for a while; each module then gets back the mode it had, frozen norms included."""
+    """Set a network to eval mode, and restore the mode of each module afterwards, frozen norms included."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -284,7 +284,7 @@ def _diverged(step: int, images_seen: int) -> MonitorRow:
 
 
 def _ratio(value: float, start: float) -> float:
-    """Divide by the pretrained generator's value; where that is 0, the same is 1 and more is infinite."""
+    """Divide by the value of the pretrained generator; if that is 0, return 1 for 0 and infinity for more."""
     if start == 0:
         return 1.0 if value == 0 else math.inf
     return value / start

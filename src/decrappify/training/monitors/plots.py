@@ -1,4 +1,4 @@
-"""Pictures of a GAN phase: its monitors with the chosen point, and a contact sheet of checkpoints."""
+"""Plots of a GAN phase: its monitors with the selected checkpoint, and a contact sheet of checkpoints."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def plot_monitors(
     images_total: int | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Plot each monitor against the images seen, as a PNG.
+    """Plot each monitor against the number of training images, as a PNG.
 
-    Green is what the limits allow, grey the checkpoints beyond them, the red line the chosen one.
+    The allowed range is green, checkpoints beyond the limits are gray, the red line is the selected one.
 
     Parameters
     ----------
     path : path
         The PNG to write.
     baseline, rows, verdict, limits
-        As `choose` took and gave them.
+        Arguments and result of `choose`.
     images_total : int, optional
-        Images in the training set; the axis then is their share in %, as NoGAN schedules are quoted.
+        Images in the training set; the axis is then their share in %, the usual unit of NoGAN schedules.
     overwrite : bool
         Replace `path`.
 
@@ -82,7 +82,7 @@ def plot_monitors(
 
 
 def _panels(rows: Sequence[MonitorRow], limits: Limits) -> list[tuple[str, Lines, tuple[float, float]]]:
-    """Title, lines and allowed range of all panels but KID's; the first row is the baseline."""
+    """Return title, lines and allowed range of all panels except that of KID; the first row is the baseline."""
 
     def line(value: Callable[[MonitorRow], float]) -> list[float]:
         return [value(row) for row in rows]
@@ -110,7 +110,7 @@ def _draw_panel(axis: Any, title: str, share: list[float], lines: Lines, allowed
 
 
 def _limit_view(axis: Any, values: Sequence[float], allowed: tuple[float, float], n_labels: int) -> None:
-    """Show the finite values and the limits, but let no single runaway flatten the rest; a legend gets room on top."""
+    """Set the view to the finite values and limits, without single outliers, with space for a legend at the top."""
     finite = np.array([*(v for v in values if np.isfinite(v)), *(v for v in allowed if np.isfinite(v))])
     if not len(finite):
         axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", color="0.4")
@@ -153,7 +153,7 @@ def _draw_key(axis: Any, verdict: Verdict) -> None:
 
 
 def _mark(axis: Any, share: list[float], verdict: Verdict) -> None:
-    """Grey spans for checkpoints beyond the limits, a line for the chosen one; entry 0 of `share` is the baseline."""
+    """Mark checkpoints beyond the limits in gray, the selected one by a line; entry 0 of `share` is the baseline."""
     for k, feasible in enumerate(verdict.feasible, start=1):
         if not feasible:
             after = share[k + 1] if k + 1 < len(share) else share[k]
@@ -177,7 +177,7 @@ def contact_sheet(
     value_range: tuple[float, float] | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Lay out checkpoints side by side, one column each, as a PNG.
+    """Write checkpoints side by side, one column each, as a PNG.
 
     Parameters
     ----------
@@ -185,13 +185,13 @@ def contact_sheet(
         The PNG to write.
     columns : sequence of (str, sequence of ndarray)
         A label, and images (Y, X) or (C, Y, X), the same scenes in every column. Three channels are shown as RGB, which
-        must be display colors, not normalized ones; other numbers of channels get a row each. An image smaller than
-        its row (a source to be upsampled) is enlarged by whole pixels.
+        must be display colors, not normalized ones; with other numbers each channel has its own row. An image smaller
+        than its row (a source to be upsampled) is enlarged by whole pixels.
     chosen : int, optional
         The column to frame.
     value_range : (float, float), optional
-        Black and white of all images. By default uint8 is shown as it is; anything else has one contrast for each row,
-        from the 0.5th to the 99.8th percentile (the median over columns, so that no collapsed checkpoint darkens the
+        Black and white of all images. By default uint8 is unchanged; other dtypes have one contrast for each row, from
+        the 0.5th to the 99.8th percentile (the median over columns, so that a collapsed checkpoint does not darken the
         rest).
     overwrite : bool
         Replace `path`.
@@ -248,7 +248,7 @@ def _check_columns(
 
 
 def _split(scene: Sequence[Array]) -> list[list[Array]]:
-    """One row of (Y, X) or (Y, X, 3) images, or a row per channel where they cannot be shown as RGB."""
+    """Return one row of (Y, X) or (Y, X, 3) images, or a row per channel if they cannot be shown as RGB."""
     images = [np.asarray(image, dtype=np.float64) for image in scene]
     stacks = [image[None] if image.ndim == 2 else image for image in images]
     channels = {len(stack) for stack in stacks}
@@ -260,7 +260,7 @@ def _split(scene: Sequence[Array]) -> list[list[Array]]:
 
 
 def _tiles(row: Sequence[Array], value_range: tuple[float, float] | None) -> list[NDArray[np.uint8]]:
-    """Equally large uint8 tiles in one contrast."""
+    """Return equally large uint8 tiles with one contrast."""
     low, high = value_range or tuple(np.median([np.nanpercentile(image, [0.5, 99.8]) for image in row], axis=0))
     height = max(image.shape[0] for image in row)
     height *= -(-_LEAST_SIDE // height)

@@ -1,7 +1,7 @@
-"""Signals of a GAN phase in the spectrum: pure functions of restored and true images, (N, C, H, W).
+"""Spectral signals of a GAN phase: pure functions of restored and reference images, (N, C, H, W).
 
-Every channel is a gray image and powers are summed over channels, so one channel of microscopy and the
-three of ImageNet-normalized color are treated alike. Frequencies are in cycles per pixel.
+Every channel is a gray image and powers are summed over channels, so one channel of microscopy and the three of
+ImageNet-normalized color are treated equally. Frequencies are in cycles per pixel.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from torch import Tensor
 from decrappify.errors import InputError
 
 BANDS = ((0.05, 0.125), (0.125, 0.25), (0.25, 0.45))  # cycles per pixel
-LEAST_SIZE = 32  # below it, the lowest band holds no more than a ring
+LEAST_SIZE = 32  # below it, the lowest band contains at most one ring
 
 _NEIGHBOURHOOD = 0.06  # cycles per pixel around the radius of a grid line, but at least ...
-_LEAST_BINS = 4.5  # ... so many bins, lest the corner of a small spectrum have no neighbors
+_LEAST_BINS = 4.5  # ... this number of bins, so that the corner of a small spectrum has neighbors
 _FAINT = 4e-3  # of the data range: one gray level of an 8-bit display
-_LOBE = 2  # bins that a Hann window smears a line over
+_LOBE = 2  # width of a line in bins under a Hann window
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +31,7 @@ class SpectralSums:
     restored, truth : Tensor
         (H, W) float64 power, in squared gray levels: white noise of variance v has the power v at every frequency.
     cross : Tensor
-        (H, W) complex128, restored times the conjugate of the truth.
+        (H, W) complex128, restored times the conjugate of the reference.
     n : int
         Gray images (images times channels) in the sums.
     """
@@ -48,7 +48,7 @@ class SpectralSums:
 
 
 def spectra(images: Tensor) -> Tensor:
-    """Fourier transform of images without their mean, under a Hann window.
+    """Compute the Fourier transform of images without their mean, under a Hann window.
 
     Parameters
     ----------
@@ -80,10 +80,10 @@ def spectral_sums(restored: Tensor, truth: Tensor) -> SpectralSums:
 
 
 def band_power(sums: SpectralSums) -> tuple[float, float, float]:
-    """Power of the restored over that of the true images in three bands, dB.
+    """Compute the power of the restored relative to the reference images in three bands, dB.
 
-    0.05-0.125, 0.125-0.25 and 0.25-0.45 cycles per pixel. Below 0 the images are too smooth, above 0 they hold more
-    texture than the truth does. NaN in a band where the truth holds nothing.
+    0.05-0.125, 0.125-0.25 and 0.25-0.45 cycles per pixel. Below 0 the images are too smooth, above 0 they have more
+    texture than the reference. NaN in a band in which the reference has no power.
 
     >>> noise = torch.randn(4, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     >>> [round(level, 2) for level in band_power(spectral_sums(0.5 * noise, noise))]
@@ -96,12 +96,12 @@ def band_power(sums: SpectralSums) -> tuple[float, float, float]:
 
 
 def grid_lines(sums: SpectralSums, *, data_range: float = 1.0) -> Tensor:
-    """Power of each line of a 2- or 4-pixel grid, over the median power around its radius.
+    """Compute the power of each line of a 2- or 4-pixel grid, over the median power around its radius.
 
-    Upsampling leaves patterns that repeat every 2 or 4 pixels: lines at multiples of 1/4 cycle per pixel along the
-    axes, and where those cross. About 1 each in a textured image without a grid. Surroundings weaker than the line of
+    Upsampling causes patterns that repeat every 2 or 4 pixels: lines at multiples of 1/4 cycle per pixel along the
+    axes, and at their crossings. About 1 each in a textured image without a grid. Surroundings weaker than the line of
     a grid with an amplitude of 0.4 % of `data_range`, one gray level of an 8-bit display, count as that line: in a
-    smooth image without noise, a grid that nobody can see would otherwise stand out a hundredfold.
+    smooth image without noise, an invisible grid would otherwise exceed its surroundings a hundredfold.
 
     Returns
     -------
@@ -125,23 +125,24 @@ def grid_lines(sums: SpectralSums, *, data_range: float = 1.0) -> Tensor:
     floor = (_FAINT * data_range) ** 2 * _line_gain(height) * _line_gain(width)
     width_of_ring = max(_NEIGHBOURHOOD, _LEAST_BINS / min(height, width))
     lines = []
-    for row, column in crossings[1:]:  # all but the mean
+    for row, column in crossings[1:]:  # all except the mean
         around = power[plain & ((radius - radius[row, column]).abs() < width_of_ring)]
         lines.append(power[row, column] / around.median().clamp_min(floor))
     return torch.stack(lines)
 
 
 def _line_gain(side: int) -> float:
-    """Power of a line of unit amplitude in `spectra`, along one axis."""
+    """Compute the power of a line of unit amplitude in `spectra`, along one axis."""
     window = torch.hann_window(side, dtype=torch.float64)
     return float(window.sum() ** 2 / window.square().sum())
 
 
 def coherent_split(sums: SpectralSums) -> tuple[float, float]:
-    """Split the power of the restored images into what the truth confirms and what it does not.
+    """Split the power of the restored images into parts that the reference confirms and does not confirm.
 
-    In every ring of frequencies, a share gamma² = |sum R G*|² / (sum |R|² sum |G|²) of the power repeats the truth,
-    amplified or not; the rest is noise, artifact or invention. A smooth but faithful image has little of both.
+    In every ring of frequencies, a share gamma² = |sum R G*|² / (sum |R|² sum |G|²) of the power is correlated with the
+    reference, amplified or not; the rest is noise, artifact or hallucination. A smooth but faithful image has little of
+    both.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""`train_nogan`: pretrain the generator, train the critic, then a short GAN phase that ends at its best moment."""
+"""`train_nogan`: pretrain the generator, train the critic, then a short GAN phase that ends at its best checkpoint."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from decrappify.crappify import Crappifier
     from decrappify.training.nogan.run import NoganRun
 
-_PATCHES = 20_000  # of movies and pairs that count as all of the data
+_PATCHES = 20_000  # of movies and pairs, counted as all of the data
 
 
 @holds_run_folder
@@ -71,7 +71,7 @@ def train_nogan(
     critic_from : path, optional
         A critic, such as the ``critic.safetensors`` of another run, or a published one.
     run : RunOptions, optional
-        Resume, overwrite, model card, progress, cancel. A cancelled run returns the weights of that moment (of the best
+        Resume, overwrite, model card, progress, cancel. A cancelled run returns its current weights (those of the best
         checkpoint in a GAN phase).
 
     Returns
@@ -84,7 +84,7 @@ def train_nogan(
     InputError
         For data or settings that cannot be used.
     OutputExistsError
-        If `output` holds a run and neither `resume` nor `overwrite` is set.
+        If `output` contains a run and neither `resume` nor `overwrite` is set.
     OutputError
         If another process writes into `output`, or it cannot be written.
     """
@@ -130,7 +130,7 @@ def train_nogan(
 
 
 class _Describe:
-    """Create a Model from the run's present generator."""
+    """Factory of a Model from the run's present generator."""
 
     def __init__(self, run: NoganRun, rule: NormalizationRule, card: dict[str, Any]) -> None:
         self._run, self._rule, self._card = run, rule, card

@@ -1,4 +1,4 @@
-"""Critics as files: saved beside a run's model, and read to start another run from."""
+"""Files of critics: saved beside a run's model, and loaded as the start of another run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def save_critic(critic: nn.Module, path: Path) -> None:
 
 
 def load_critic(critic: Any, path: Path) -> None:
-    """Give `critic` the weights of a file: of `save_critic`, or a checkpoint of fastai v1 or DeOldify (.pth)."""
+    """Load the weights of a file into `critic`: of `save_critic`, or a checkpoint of fastai v1 or DeOldify (.pth)."""
     if not path.is_file():
         raise MissingFileError(f"there is no critic {path}; check critic_from")
     state = _read(path)

@@ -16,12 +16,12 @@ from decrappify.training.engine.trainer import Phase
 from decrappify.training.nogan.generated import CriticDataset, CriticSample
 from decrappify.training.nogan.run import NoganRun
 
-_HELD_OUT_CROPS = 64  # that the accuracy is measured on
+_HELD_OUT_CROPS = 64  # for the accuracy
 
 
 def train_critic(run: NoganRun, step: CriticStep, images: Path, name: str) -> None:
     """Run one critic step on the images of `save_generated`, until its epochs or its accuracy are reached."""
-    half = max(1, step.batch_size // 2)  # a batch holds as many real as generated images
+    half = max(1, step.batch_size // 2)  # a batch contains as many real as generated images
     n_images = CriticDataset(images, step.size, 1, 0).n_images
     epoch = max(1, round(n_images / (2 * half * run.trainer.n_processes)))
     total = epoch * step.epochs
@@ -68,7 +68,7 @@ def _held_out(images: Path, size: int, run: NoganRun) -> list[CriticSample]:
 
 @torch.no_grad()
 def _accuracy(run: NoganRun, batches: list[CriticSample]) -> Tensor:
-    """Return the share of held-out patches that the critic classifies correctly; it is left in training mode."""
+    """Return the share of held-out patches that the critic classifies correctly; it remains in training mode."""
     run.critic.eval()
     correct: list[Any] = []
     for batch in batches:

@@ -1,4 +1,4 @@
-"""Phase (iv) of NoGAN: critic steps until its loss is below the threshold, then one generator step, and again."""
+"""Phase (iv) of NoGAN: critic steps until its loss is below the threshold, then one generator step, repeated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from decrappify.training.nogan.run import NoganRun
 _MOST_STEPS_BETWEEN = 100  # two checkpoints
 _BETAS = (0.0, 0.9)
 
-# Evaluate a checkpoint: the step and the images seen in this phase, to the validation PSNR and whether to stop.
+# Evaluate a checkpoint: step and images of this phase, to validation PSNR and whether to stop.
 Evaluate = Callable[[int, int], tuple[float, bool]]
 
 
@@ -32,9 +32,9 @@ def gan_steps(run: NoganRun) -> tuple[int, int]:
 def gan_phase(run: NoganRun, evaluate_checkpoint: Evaluate, name: str) -> None:
     """Run one GAN phase, and call `evaluate_checkpoint` at each checkpoint.
 
-    One stream of batches serves both networks: a step is the critic's or the generator's. The network whose step it is
-    is in training mode, the other in evaluation mode and unchanged. The critic is first, and its turn lasts until a
-    critic loss, averaged over the processes, is below the threshold; the generator's turn is one step.
+    Both networks use one stream of batches: each step trains the critic or the generator. The trained network is in
+    training mode, the other in evaluation mode and unchanged. The critic is trained first, until a critic loss,
+    averaged over the processes, is below the threshold; then the generator is trained for one step.
     """
     config, gan = run.config, run.config.gan
     freeze_encoder(run.generator, gan.freeze_encoder)
@@ -46,7 +46,7 @@ def gan_phase(run: NoganRun, evaluate_checkpoint: Evaluate, name: str) -> None:
     images_a_step = gan.batch_size * run.trainer.n_processes
     total, every = gan_steps(run)
     dataset = run.data.training(gan.size, total * images_a_step, run.seed())
-    notes = run.trainer.position.notes  # part of every checkpoint: whose turn it is
+    notes = run.trainer.position.notes  # part of every checkpoint: the network to train next
     notes.setdefault("turn", "critic")
     notes.setdefault("generator_steps", 0)
 

@@ -34,8 +34,8 @@ class CriticSample(TypedDict):
 def save_generated(run: NoganRun, folder: Path, name: str) -> int:
     """Save predictions of `generated_share` of the data, beside the real images; return their number.
 
-    Images go to ``folder/generated`` and ``folder/real`` under the same names: PNG for photographs, float32 TIFF in
-    network units for microscopy. Each process saves its share. A resumed run continues after the images of its last
+    Images are saved in ``folder/generated`` and ``folder/real`` under the same names: PNG for photographs, float32 TIFF
+    in network units for microscopy. Each process saves its share. A resumed run continues after the images of its last
     checkpoint.
     """
     config = run.config
@@ -82,7 +82,7 @@ class CriticDataset(Dataset[CriticSample]):
     Parameters
     ----------
     folder : Path
-        Holds ``real/`` and ``generated/`` as `save_generated` left them.
+        Contains ``real/`` and ``generated/``, written by `save_generated`.
     size : int
         Side of the random crops, in pixels.
     length : int

@@ -1,4 +1,4 @@
-"""What the phases of a NoGAN run share: the trainer, both networks, the data and the log."""
+"""State shared by the phases of a NoGAN run: the trainer, both networks, the data and the log."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class NoganRun:
     Attributes
     ----------
     unfinished : str
-        Where the run was cancelled; empty otherwise.
+        Position at which the run was cancelled; empty otherwise.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class NoganRun:
         self.unfinished = ""
         value_range = "normalized" if config.task == "colorization" else "unit"
         self.content_loss = content_loss(config.content_loss, vgg_weights=config.vgg_weights, data=value_range)
-        if resume:  # after all that draws from the generator, whose state it restores
+        if resume:  # after all draws from the random generator, since it restores its state
             trainer.resume()
         seconds = trainer.seconds
         self.log = TrainingLog(
@@ -77,37 +77,37 @@ class NoganRun:
 
     @property
     def generator(self) -> Any:
-        """The generator, on the device of the run."""
+        """Generator, on the device of the run."""
         return self.trainer.networks["generator"]
 
     @property
     def critic(self) -> Any:
-        """The critic, on the device of the run."""
+        """Critic, on the device of the run."""
         return self.trainer.networks["critic"]
 
     @property
     def fabric(self) -> Any:
-        """The trainer's Fabric."""
+        """Fabric of the trainer."""
         return self.trainer.fabric
 
     @property
     def history(self) -> dict[str, Any]:
-        """The trainer's history."""
+        """History of the trainer."""
         return self.trainer.history
 
     @property
     def folder(self) -> Path:
-        """The run folder."""
+        """Run folder."""
         if self.trainer.folder is None:
             raise ValueError("a NoGAN run needs a folder")
         return self.trainer.folder
 
     def steps(self, share: float, batch_size: int) -> int:
-        """Return the number of steps in which `share` of the data is seen."""
+        """Return the number of steps for `share` of the data."""
         return max(1, round(self.items * share / (batch_size * self.trainer.n_processes)))
 
     def seed(self) -> int:
-        """Return the seed of the present phase's data: phases see different patches and noise."""
+        """Return the seed of the present phase's data: phases have different patches and noise."""
         return self.config.seed * 1000 + self.trainer.position.phase
 
     def run(self, phase: Phase) -> None:
@@ -118,7 +118,7 @@ class NoganRun:
         def evaluate(number: int, means: dict[str, float]) -> bool:
             with folder_errors(self.trainer.folder):
                 ended = phase.evaluate(number, means)
-                # Rounded down: a resumed run keeps the rows of up to the time of its checkpoint.
+                # Rounded down: a resumed run keeps the rows up to the time of its checkpoint.
                 seconds = f"{math.floor(self.trainer.seconds * 1000) / 1000:.3f}"
                 place = {"phase": phase.name, "step": number, "seconds": seconds}
                 self.log.add(place | means | learning_rates(phase.stateful))

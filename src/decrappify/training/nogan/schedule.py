@@ -1,4 +1,4 @@
-"""The NoGAN schedule as a list of phases, and the function that runs them."""
+"""NoGAN schedule as a list of phases, and the function that runs them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from decrappify.training.nogan.selection import CheckpointSelection
 
 log = logging.getLogger(__name__)
 
-_COLOR_RANGE = 3 / sum(IMAGENET.std)  # black to white in ImageNet-normalised units
+_COLOR_RANGE = 3 / sum(IMAGENET.std)  # black to white in ImageNet-normalized units
 _BATCH = 8
 PRETRAINED_CRITIC = "pretrained_critic.safetensors"
 
@@ -99,7 +99,7 @@ def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
         run.unfinished = f"stopped in {phases[run.trainer.position.phase]} at {stopped}"
         log.info("%s", run.unfinished)
         if selection is not None and selection.rows:
-            selection.choose()  # the best so far; a phase that ends by itself has chosen
+            selection.choose()  # the best so far; a finished phase has already chosen
     if run.trainer.is_first:
         with folder_errors(run.folder):
             if not run.unfinished:

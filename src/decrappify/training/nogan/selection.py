@@ -1,4 +1,4 @@
-"""Checkpoints of the GAN phase: measured by the monitors, saved, and the best one selected."""
+"""Measurement, files and selection of checkpoints of the GAN phase."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _SCENES, _COLUMNS = 4, 7  # of the contact sheet
 
 
 class CheckpointSelection:
-    """Measure checkpoints against the pretrained generator, through all cycles of a run.
+    """Checkpoints measured relative to the pretrained generator, through all cycles of a run.
 
     Parameters
     ----------
     run : NoganRun
-        Its generator is measured as the pretrained one, or, in a resumed run, that of the folder is.
+        Its generator is measured as the pretrained one; in a resumed run, that of the folder.
     samples : list of Sample
         Held-out samples with frozen noise.
     data_range : float
@@ -45,7 +45,7 @@ class CheckpointSelection:
             run.generator.load_state_dict(_load(self._start).network.state_dict())
         elif run.trainer.is_first:
             describe("as pretrained, before any GAN phase").save(self._start, overwrite=True)
-        run.fabric.barrier()  # all of them read the file
+        run.fabric.barrier()  # all processes read the file
         run.history.setdefault("rows", [])
         self._monitors = Monitors(samples, run.generator, seed=run.config.seed, data_range=data_range)
         run.generator.load_state_dict(now)
@@ -69,7 +69,7 @@ class CheckpointSelection:
             self._detector.add(row)
 
     def check_space(self, n_checkpoints: int) -> None:
-        """Raise OutputError if the disk cannot hold the checkpoints of the GAN phase."""
+        """Raise OutputError if the disk has too little space for the checkpoints of the GAN phase."""
         needed = n_checkpoints * self._start.stat().st_size
         free = shutil.disk_usage(self.run.folder).free
         if needed > free:
@@ -105,7 +105,7 @@ class CheckpointSelection:
         return verdict
 
     def _agreed(self, row: MonitorRow) -> MonitorRow:
-        """Return the first process's row on all: batch norms differ a little between them, and so would decisions."""
+        """Return the row of the first process on all: batch norms, and so decisions, may differ between them."""
         if self.run.trainer.n_processes == 1:
             return row
         return MonitorRow.from_dict(self.run.fabric.broadcast(row.to_dict()))
@@ -141,6 +141,6 @@ class CheckpointSelection:
 
 
 def _load(path: Path) -> Model:
-    """Load a model without drawing from the run's random generator, which a resumed run would draw at other moments."""
+    """Load a model without drawing from the run's random generator, since a resumed run loads at other steps."""
     with torch.random.fork_rng(devices=[]):
         return load_model(path)

@@ -41,8 +41,8 @@ def train(
     Parameters
     ----------
     high_res : path, Movie, array, or a list of them
-        Movies, stacks and stills, of any size and dtype. A folder adds one movie, or each of its scenes or images, as
-        ``data.folder_as`` states.
+        Movies, stacks and stills, of any size and dtype. A folder adds one movie, or each of its scenes or images, see
+        ``data.folder_as``.
     crappifier : Crappifier or str
         Degradation of the images: a crappifier, the name of a preset, or a .toml/.json file. It sets the scale.
     pairs : tuple, list or folder, optional
@@ -69,7 +69,7 @@ def train(
     InputError
         For data or settings that cannot be used.
     OutputExistsError
-        If `output` holds a run, and neither ``run.resume`` nor ``run.overwrite`` is set.
+        If `output` contains a run, and neither ``run.resume`` nor ``run.overwrite`` is set.
     OutputError
         If another process writes into `output`, or it cannot be written.
 
@@ -124,7 +124,7 @@ def train(
 
 
 def _measured(config: TrainingConfig, result: TrainingResult, used: list[str]) -> dict[str, Any]:
-    """Return the entries of the model card that the run itself makes."""
+    """Return the entries of the model card from the run itself."""
     import torch
 
     entries = {

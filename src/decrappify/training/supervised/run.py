@@ -26,7 +26,7 @@ from decrappify.training.supervised.outputs import COLUMNS, plot_loss, save_prev
 log = logging.getLogger(__name__)
 
 _VALIDATION_PATCHES = 32
-_RISE = 0.1  # share of the steps on which the learning rate rises
+_RISE = 0.1  # share of the steps with a rising learning rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ class TrainingResult:
 
 
 class BestWeights:
-    """The averaged weights with the best validation, or simply the last ones.
+    """Averaged weights with the best validation, or the last ones.
 
     Parameters
     ----------
     average : WeightAverage
-        Its weights are kept.
+        Source of the weights.
     keep_last : bool
         Keep those of the last validation, not of the best.
     """
@@ -77,7 +77,7 @@ class BestWeights:
         self.weights = {key: value.clone() for key, value in average.weights.items()}
 
     def update(self, step: int, score: ValidationScore) -> None:
-        """Keep the present weights if they are better."""
+        """Store the present weights if they are better."""
         if not self._keep_last and score.psnr <= self.score["psnr"]:
             return
         means = {"psnr": score.psnr, "psnr_source": score.psnr_source, "noise_draw": score.noise_draw}
@@ -121,7 +121,7 @@ def run_training(
     resume : bool
         Resume from the folder's checkpoint.
     settings : dict, optional
-        What a resumed run must share, beside `config`.
+        Further settings that a resumed run must share.
     progress : callable, optional
         Such as ``tqdm``; called as ``progress(total=..., desc=..., unit="step", initial=...)``.
     cancel : threading.Event, optional
@@ -166,7 +166,7 @@ class _SupervisedRun:
         self._validator = Validator(validation, n_patches, config.batch_size)
 
     def train(self, dataset: Dataset[Sample]) -> TrainingResult:
-        """Take the remaining steps."""
+        """Run the remaining steps."""
         trainer, config = self.trainer, self.config
         first = trainer.position.step
         self._log = TrainingLog(
@@ -193,7 +193,7 @@ class _SupervisedRun:
             last_step = stopped.step
             log.info("stopped after step %d of %d", last_step, config.max_steps)
             if last_step % config.validate_every and last_step != config.max_steps:
-                # After the checkpoint: an undisturbed run would not have evaluated this step.
+                # After the checkpoint: an uninterrupted run would not have evaluated this step.
                 self._evaluate(last_step, stopped.means, is_last=True)
         finally:
             self._log.close()

@@ -1,10 +1,11 @@
-"""What does the example colorizer make of a photograph and of films that it never saw?
+"""Quality of the example colorizer on a photograph and on films that were not used for training.
 
-Trains `examples/train_colorizer.py` with its default settings (or takes up the run in --runs), colours the photograph
+Trains `examples/train_colorizer.py` with its default settings (or loads the run in --runs), colors the photograph
 held out from it, a film made from that photograph (pan, zoom and grain) and the first frames of a real street film, all
-greyed by Pillow, and compares the chroma with the true one and the films' chroma change with their luma change.
+converted to gray by Pillow, and compares the chroma with the original chroma and the films' chroma change with their
+luma change.
 
-    python benchmarks/colorizer.py        # minutes on one core
+    python benchmarks/science/colorizer.py        # minutes on one core
 """
 
 from __future__ import annotations
@@ -20,16 +21,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from results import HERE, Benchmark, Job, Row, parser, table
 
-sys.path.insert(0, str(HERE.parent / "examples"))
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.results import BENCHMARKS, Benchmark, Job, Row, parser, table
+
+sys.path.insert(0, str(BENCHMARKS.parent / "examples"))
 import train_colorizer as example
 
 Array = NDArray[Any]
 RENDER_FACTORS = (2, 3, 4, 6, 8)
 STEADY = (0.0, 0.5, 0.8)
-GRAIN = 4.0  # sd in grey levels
-VISIBLE = 10.0  # levels of chroma that the eye sees at once
+GRAIN = 4.0  # sd in gray levels
+VISIBLE = 10.0  # chroma levels of a clearly visible difference
 SHIFTS = (1, 2, 3, 4, 6, 8, 12, 16)
 UNSEEN = example.BUNDLED[-1]
 DEFAULTS = example.parse([])
@@ -37,18 +41,18 @@ RENDER_FACTOR = DEFAULTS.patch_size // 16
 
 
 def chroma(pictures: Array) -> Array:
-    """U and V of (..., 3) uint8, in grey levels."""
+    """Compute U and V of (..., 3) uint8, in gray levels."""
     rgb, luma = pictures.astype(np.float32), luma_of(pictures)
     return np.stack([0.492 * (rgb[..., 2] - luma), 0.877 * (rgb[..., 0] - luma)], axis=-1)
 
 
 def luma_of(pictures: Array) -> Array:
-    """Y of (..., 3) uint8, in grey levels."""
+    """Compute Y of (..., 3) uint8, in gray levels."""
     return pictures.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def colours(picture: Array, truth: Array) -> Row:
-    """How much colour there is, and how right it is."""
+    """Compute the amount of color and its error."""
     found, true = chroma(picture), chroma(truth)
     strength, true_strength = np.linalg.norm(found, axis=-1), np.linalg.norm(true, axis=-1)
     both = (strength > VISIBLE) & (true_strength > VISIBLE)
@@ -62,14 +66,14 @@ def colours(picture: Array, truth: Array) -> Row:
 
 
 def grey(picture: Array) -> Array:
-    """(Y, X, 3) with three equal channels, as Pillow's mode L."""
+    """Convert to (Y, X, 3) with three equal channels, as Pillow's mode L."""
     from PIL import Image
 
     return np.repeat(np.asarray(Image.fromarray(picture).convert("L"))[..., None], 3, axis=2)
 
 
 def trained(folder: Path) -> Any:
-    """The example's model: trained now, or taken from its run folder."""
+    """Return the model of the example, trained now or loaded from its run folder."""
     from decrappify import load_model
 
     if not (folder / "model.safetensors").exists():
@@ -81,14 +85,14 @@ def trained(folder: Path) -> Any:
 
 
 def settings() -> Row:
-    """The default schedule of the example, as plain values."""
+    """Return the default schedule of the example, as plain values."""
     schedule = example.schedule(DEFAULTS.items, DEFAULTS.patch_size, DEFAULTS.batch_size, DEFAULTS.seed)
     plain: Row = json.loads(json.dumps(schedule.to_dict()))
     return plain
 
 
 def photograph(folder: Path, pictures: Path) -> Row:
-    """Colour the unseen photograph with the chosen weights and with those at the end of the GAN phase."""
+    """Color the held-out photograph with the selected weights and with those at the end of the GAN phase."""
     from decrappify import colorize, load_model
 
     model, truth = trained(folder), example.read(UNSEEN)
@@ -109,7 +113,7 @@ def photograph(folder: Path, pictures: Path) -> Row:
 
 
 def sheet(path: Path, columns: Mapping[str, Sequence[Array]]) -> None:
-    """A contact sheet of pictures (Y, X, 3), small enough to be committed."""
+    """Write a contact sheet of images (Y, X, 3), small enough to be committed."""
     from PIL import Image
 
     from decrappify.training.monitors.plots import contact_sheet
@@ -120,19 +124,22 @@ def sheet(path: Path, columns: Mapping[str, Sequence[Array]]) -> None:
     ]
     with tempfile.TemporaryDirectory() as scratch:
         png = contact_sheet(Path(scratch) / "sheet.png", tiles)
-        levels = np.asarray(Image.open(png)) // 8 * 8 + 4  # 32 are enough for the eye, and a third of the bytes
+        levels = np.asarray(Image.open(png)) // 8 * 8 + 4  # 32 levels look the same and need a third of the bytes
         Image.fromarray(levels).save(path, optimize=True)
 
 
 def tinted(truth: Array, tint: Array) -> Array:
-    """The grey picture in one colour."""
+    """Return the gray image in one color."""
     u, v = tint
     shift = np.array([v / 0.877, -0.299 / 0.587 * v / 0.877 - 0.114 / 0.587 * u / 0.492, u / 0.492])
     return np.clip(np.rint(grey(truth) + shift), 0, 255).astype(np.uint8)
 
 
 def pan(n_frames: int) -> Array:
-    """A walk of the camera over the unseen photograph: (T, 180, 240, 3) uint8, a pixel and 0.3 % larger a frame."""
+    """Simulate a camera pan over the held-out photograph: (T, 180, 240, 3) uint8.
+
+    Each frame is moved by one pixel and enlarged by 0.3 %.
+    """
     from PIL import Image
 
     photo = Image.fromarray(example.read(UNSEEN))
@@ -147,9 +154,10 @@ def pan(n_frames: int) -> Array:
 
 
 def street(n_frames: int) -> Array:
-    """The beginning of bikes.mp4."""
+    """Read the first frames of bikes.mp4."""
     import av
-    import corpus
+
+    from benchmarks.harness import corpus
 
     with av.open(str(corpus.folder() / "colour" / "bikes.mp4")) as container:
         frames = (frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))
@@ -157,7 +165,7 @@ def street(n_frames: int) -> Array:
 
 
 def film(name: str, n_frames: int, folder: Path, pictures: Path) -> Row:
-    """Grey a film, colour it with each `steady`, and measure how its chroma changes."""
+    """Convert a film to gray, color it with each `steady`, and measure the change of its chroma."""
     from decrappify import colorize
 
     model, truth = trained(folder), pan(n_frames) if name == "pan" else street(n_frames)
@@ -182,7 +190,7 @@ def film(name: str, n_frames: int, folder: Path, pictures: Path) -> Row:
 
 
 def moving(frames: Array, truth: Array) -> Row:
-    """Chroma and luma change of a film, the chroma change that is warranted, and the error of the chroma."""
+    """Compute chroma and luma change of a film, the chroma change expected from its motion, and the chroma error."""
     from decrappify.metrics.chroma import chroma_flicker
 
     strength = np.mean([np.linalg.norm(chroma(frame), axis=-1).mean() for frame in frames])
@@ -195,7 +203,10 @@ def moving(frames: Array, truth: Array) -> Row:
 
 
 def warranted(frames: Array) -> float:
-    """Chroma change of frames that are shifted by as much as changes their luma like the film's next frame does."""
+    """Compute the chroma change that is expected from the motion of a film.
+
+    It is that of each frame shifted by the distance at which its luma changes as much as in the next frame.
+    """
     found = []
     for before, after in pairwise(frames):
         luma, next_luma = luma_of(before), luma_of(after)
@@ -209,7 +220,7 @@ def warranted(frames: Array) -> float:
 
 
 def write(path: Path, frames: Array) -> Path:
-    """A film without loss, 25 frames a second."""
+    """Write a film without loss, 25 frames per second."""
     import av
 
     with av.open(str(path), "w") as container:
@@ -222,7 +233,7 @@ def write(path: Path, frames: Array) -> Path:
 
 
 def read(path: Path) -> Array:
-    """(T, Y, X, 3) uint8."""
+    """Read a film as (T, Y, X, 3) uint8."""
     import av
 
     with av.open(str(path)) as container:
@@ -230,7 +241,7 @@ def read(path: Path) -> Array:
 
 
 def section(rows: list[Row]) -> str:
-    """One table of the photograph, one of the films."""
+    """Format one table for the photograph and one for the films."""
     parts = ["## The example colorizer"]
     for row in rows:
         parts.append(_photograph_part(row) if "colours" in row else _film_part(row))

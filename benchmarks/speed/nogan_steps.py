@@ -1,4 +1,4 @@
-"""What a step of each phase of a NoGAN run costs; rows and table for training_speed.py."""
+"""Cost of a step of each phase of a NoGAN run; rows and table of training_speed.py."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from results import Row, table
-from stopwatch import Stopwatch, medians
+
+from benchmarks.harness.results import Row, table
+from benchmarks.harness.stopwatch import Stopwatch, medians
 
 
 def measure_nogan(films: Sequence[Any], crappifier: str, device: str, rounds: int, warm: int) -> Row:
-    """Steps of all phases of the "microscopy" preset, in short runs of it."""
+    """Measure steps of all phases of the "microscopy" preset, in short runs of it."""
     from decrappify.training import DataOptions, nogan_preset, train_nogan
     from decrappify.training.engine.trainer import Trainer
 
     preset = nogan_preset("microscopy")
-    # Critic and generator take turns in the GAN phase whatever the critic has learnt, and nobody looks on.
+    # Critic and generator alternate in the GAN phase at any loss of the critic; the detector is off.
     gan = replace(preset.gan, share=0.5, threshold=1e9)
     short = replace(preset, items=400, gan=gan, checkpoint_share=0.5, validation_patches=4, detect=False, device=device)
     turns = []
@@ -45,7 +46,7 @@ def measure_nogan(films: Sequence[Any], crappifier: str, device: str, rounds: in
 
 
 def _timed_loop(original: Callable[..., Any], timed: dict[str, list[Row]], device: str) -> Callable[..., Any]:
-    """The loop over batches, with a stopwatch at its steps and one at the making of their items."""
+    """Return the loop over batches, with timers at its steps and at the creation of their items."""
 
     def run(trainer: Any, phase: Any) -> Any:
         watch = Stopwatch(device)
@@ -69,7 +70,7 @@ def _timed_loop(original: Callable[..., Any], timed: dict[str, list[Row]], devic
 
 
 def _preset_steps(preset: Any) -> dict[str, int]:
-    """Steps of each kind in the whole preset, if the GAN phase is never stopped and its turns are halved."""
+    """Count the steps of each kind in the whole preset, if the GAN phase is not stopped and its turns are halved."""
     items = preset.items
     critic = preset.critic_steps[0]
     saved = round(items * preset.generated_share)
@@ -83,7 +84,7 @@ def _preset_steps(preset: Any) -> dict[str, int]:
 
 
 def nogan_table(row: Row) -> str:
-    """Steps of each kind, and what the whole preset takes."""
+    """Format the steps of each kind and the time of the whole preset."""
     header = ["step", "seconds", "CPU s", "data, CPU s", "steps in the preset", "CPU minutes"]
     lines, minutes = [], 0.0
     for kind, count in row["steps"].items():

@@ -1,18 +1,19 @@
-"""Degrade, restore and score: the same for every benchmark with a known truth.
+"""Degradation, restoration and scoring, identical for every benchmark with a known reference.
 
-Truths are float32 (T, Y, X) in the file's grey levels, so that noise is neither rounded nor clipped at black. Signal
-1, the bright level that photons are counted at, is the 99.8th percentile of the truth (4 × 4 blocks), signal 0 its
-1st. PSNR, SSIM and flicker use max - min of the whole truth as the data range."""
+References are float32 (T, Y, X) in the gray levels of the file, so that noise is neither rounded nor clipped at black.
+Signal 1, the bright level at which photons are counted, is the 99.8th percentile of the reference (4 × 4 blocks);
+signal 0 is its 1st percentile. The data range of PSNR, SSIM and flicker is max - min of the whole reference.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import corpus
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.harness import corpus
 from decrappify import Crappifier, Movie, load_model, restore
 from decrappify.crappify import Gaussian, Part, Poisson, crappify_movie
 from decrappify.metrics.scorecard import score_movie
@@ -20,7 +21,7 @@ from decrappify.metrics.scorecard import score_movie
 Array = NDArray[Any]
 Figures = dict[str, float | None]
 
-# Photons at the bright level, and read noise as a share of it.
+# Photons at the bright level, and read noise as a fraction of it.
 LEVELS: dict[str, tuple[Part, ...]] = {
     "10 photons": (Poisson(photons=10.0), Gaussian(sigma=0.02)),
     "40 photons": (Poisson(photons=40.0), Gaussian(sigma=0.01)),
@@ -30,7 +31,7 @@ FIGURES = ("psnr", "ssim", "tde", "tdr", "flicker_floor")
 
 
 def truths(name: str, n_frames: int | None = None) -> dict[str, Array]:
-    """The first frames of each channel of a file of the corpus, by a short name."""
+    """Read the first frames of each channel of a corpus file as references, by a short name."""
     movie = corpus.load(name)
     short = name.rpartition("/")[2].partition(".")[0]
     several = movie.shape[1] > 1
@@ -43,27 +44,27 @@ def truths(name: str, n_frames: int | None = None) -> dict[str, Array]:
 
 
 def degrade(truth: Array, steps: Sequence[Part], seed: int = 0) -> Array:
-    """Crappify a truth (T, Y, X)."""
+    """Apply a crappifier to a reference (T, Y, X)."""
     return np.asarray(crappify_movie(Movie.from_array(truth), Crappifier(steps), seed=seed))[:, 0, 0]
 
 
 def restored(source: Array, model: Any) -> Array:
-    """Restore a source (T, Y, X) with a model, its name or its file."""
+    """Restore a source (T, Y, X) with a model, given as a model, a name or a file."""
     return np.asarray(restore(Movie.from_array(source), model))[:, 0, 0]
 
 
 def figures(result: Array, truth: Array) -> Figures:
-    """PSNR, SSIM and, of a movie, TDE, TDR and flicker floor."""
+    """Compute PSNR, SSIM and, for a movie, TDE, TDR and the flicker floor."""
     card = score_movie(result, truth).to_dict()
     return {name: card[name] for name in FIGURES}
 
 
 def identity(model: Any) -> str:
-    """Which model a row was made with: the first digits of its SHA-256."""
+    """Return the first 12 digits of the SHA-256 of a model, which identifies the model of a row."""
     return load_model(model).sha256[:12]
 
 
 def mean(values: Sequence[float | None]) -> float | None:
-    """Mean of the known values."""
+    """Compute the mean of the values that are not None."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None

@@ -1,7 +1,7 @@
-"""Which real files train the shipped models and which are only ever tested on; decided before any training.
+"""Assignment of the real files to training and test, fixed before any training.
 
-Training uses only files with a definite, permissive license. Files of unclear license are for evaluation.
-The folder is named by DECRAPPIFY_TEST_DATA.
+Training uses only files with a definite, permissive license. Files of unclear license are used for evaluation only.
+The environment variable DECRAPPIFY_TEST_DATA contains the path of the data folder.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ TEST_EM = ("highres/neubias_xy_8bit__em_mitochondria_er.tif",)
 
 
 def folder() -> Path:
-    """The data folder, or an exit that says how to name it."""
+    """Return the data folder; exit with a message if DECRAPPIFY_TEST_DATA is not set."""
     named = os.environ.get("DECRAPPIFY_TEST_DATA")
     if not named:
         sys.exit("set DECRAPPIFY_TEST_DATA to the folder of real movies that this benchmark uses")
@@ -58,5 +58,5 @@ def folder() -> Path:
 
 
 def load(name: str) -> Movie:
-    """One file of the corpus, lazily."""
+    """Open one file of the corpus, lazily."""
     return open_movie(folder() / name)

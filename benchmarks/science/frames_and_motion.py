@@ -1,29 +1,33 @@
-"""When do 3 and 5 frames beat 1, against the motion per frame?
+"""PSNR and temporal error of networks of 1, 3 and 5 frames, against the motion per frame.
 
 Trains networks of 1, 3 and 5 frames with identical settings, and one of 3 frames that starts from a 1-frame network
 (half of the steps each), on simulated movies of mixed speeds and the real training movies. Tests them on simulated
-movies of unseen seeds at 0, 0.3, 1 and 3 pixels per frame and on the real test movies, at two noise levels.
+movies of held-out seeds at 0, 0.3, 1 and 3 pixels per frame and on the real test movies, at two noise levels.
 
-    python benchmarks/frames_and_motion.py --steps 8000         # 4 rows of 30 to 40 minutes on one core each
-    python benchmarks/frames_and_motion.py --steps 8000 --only "1 frame"      # share the rows between two processes
-    python benchmarks/frames_and_motion.py --steps 8000 --only "5 frames"
+    # 4 rows of 30 to 40 minutes on one core each; --only shares the rows between two processes
+    python benchmarks/science/frames_and_motion.py --steps 8000
+    python benchmarks/science/frames_and_motion.py --steps 8000 --only "1 frame"
+    python benchmarks/science/frames_and_motion.py --steps 8000 --only "5 frames"
 
-Runs are kept in --runs and go on where they were stopped.
+Runs are kept in --runs and resumed if they were interrupted.
 """
 
 from __future__ import annotations
 
+import sys
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import corpus
-from results import Benchmark, Job, Row, parser, table
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 
 SPEEDS = (0.0, 0.3, 1.0, 3.0)
 TRAINING_SPEEDS = (0.0, 0.15, 0.4, 0.8, 1.2, 1.8, 2.6, 3.5)
 KINDS = ("filaments", "vesicles", "nuclei", "cell")
-# Seeds of simulated movies, apart from each other: training, validation, test.
+# Seeds of simulated movies, without overlap between training, validation and test.
 FIRST_SEEDS = {"train": 1000, "validate": 2000, "test": 3000}
 SEED, NOISE_SEED, TEST_FRAMES = 0, 11, 12
 NETWORK = {"depth": 2, "growth": 1.5, "blocks": 1, "stem": 2}
@@ -32,7 +36,7 @@ VARIANTS = {"1 frame": (1, False), "3 frames": (3, False), "5 frames": (5, False
 
 @cache
 def simulated(role: str) -> dict[tuple[str, float], Any]:
-    """Simulated movies (SimulatedMovie) by kind and speed."""
+    """Return simulated movies (SimulatedMovie) by kind and speed."""
     from decrappify.samples import simulate
 
     n_frames, size = (24, (192, 192)) if role == "train" else (TEST_FRAMES, (160, 160))
@@ -45,12 +49,12 @@ def simulated(role: str) -> dict[tuple[str, float], Any]:
 
 
 def _pairs_of(speeds: tuple[float, ...]) -> list[tuple[str, float]]:
-    """Every kind at two of the speeds, spread."""
+    """Return every kind at two of the speeds, spread over the range."""
     return [(KINDS[index % len(KINDS)], speed) for index, speed in enumerate(speeds)]
 
 
 def train(variant: str, args: Any) -> Any:
-    """The trained model of a variant, from its finished run where there is one."""
+    """Return the trained model of a variant, from its finished run if present."""
     n_frames, from_one = VARIANTS[variant]
     if not from_one:
         return _run(variant, n_frames, args.steps, args)
@@ -90,9 +94,10 @@ def _run(name: str, n_frames: int, steps: int, args: Any, start_from: Any = None
 
 
 def test_truths(n_frames: int) -> dict[str, tuple[str, Any]]:
-    """Test movies by name: the group that the table averages over, and the truth (T, Y, X)."""
+    """Return test movies by name: the group over which the table averages, and the reference (T, Y, X)."""
     import numpy as np
-    from scoring import truths
+
+    from benchmarks.harness.scoring import truths
 
     found: dict[str, tuple[str, Any]] = {}
     for (kind, speed), sample in simulated("test").items():
@@ -105,7 +110,7 @@ def test_truths(n_frames: int) -> dict[str, tuple[str, Any]]:
 
 def measure(variant: str, args: Any) -> Row:
     """Train one variant and score it on every test movie and noise level."""
-    from scoring import LEVELS, degrade, figures, restored
+    from benchmarks.harness.scoring import LEVELS, degrade, figures, restored
 
     model = train(variant, args)
     scores = {}
@@ -123,8 +128,8 @@ def measure(variant: str, args: Any) -> Row:
 
 
 def section(rows: list[Row]) -> str:
-    """PSNR and TDE of every variant by group and level."""
-    from scoring import LEVELS_IN_WORDS
+    """Format PSNR and TDE of every variant by group and level."""
+    from benchmarks.harness.scoring import LEVELS_IN_WORDS
 
     header = ["movie", "level", *(row["variant"] for row in rows)]
     gains = [row["variant"] for row in rows if row["variant"] != "1 frame" and rows[0]["variant"] == "1 frame"]
@@ -156,7 +161,7 @@ def _cells(row: Row) -> list[tuple[str, str]]:
 
 
 def _mean(row: Row, group: str, level: str, figure: str) -> Any:
-    from scoring import mean
+    from benchmarks.harness.scoring import mean
 
     return mean([s[figure] for s in row["scores"].values() if (s["group"], s["level"]) == (group, level)])
 

@@ -1,15 +1,15 @@
-"""How fast is a large movie restored, how much memory does it take, and how near is that to what the processor can do?
+"""Speed and memory of restoring a large movie, and its share of the processor's peak.
 
-- memory: 2048 × 2048 uint16, OME-Zarr → OME-Zarr, in a process of its own, for each of --frames: peak memory and
+- memory: 2048 × 2048 uint16, OME-Zarr → OME-Zarr, in its own process, for each of --frames: peak memory and
   megapixels per second. The peaks of the longest and the shortest movie should agree to 5 %.
-- paths: --path-frames frames restored from memory to memory and from disk to disk, in turns: ratio of the times.
+- paths: --path-frames frames restored from memory to memory and from disk to disk, alternately: ratio of the times.
 - flops: the network's GFLOP/s against a 3 × 3 convolution of 64 channels measured in the same run, with 1 and 2
   threads.
 
-    python benchmarks/throughput.py --scratch FOLDER --threads 2    # 20 minutes on 2 idle cores
-    python benchmarks/throughput.py --scratch FOLDER --threads 2 --crop 1024   # a quarter of that; the table says so
+    python benchmarks/speed/throughput.py --scratch FOLDER --threads 2    # 20 minutes on 2 idle cores
+    python benchmarks/speed/throughput.py --scratch FOLDER --threads 2 --crop 1024   # a quarter of the pixels
 
-The scratch folder needs 4 GB. Times mean something only on a machine that does nothing else.
+The scratch folder needs 4 GB. Times are only valid on an otherwise idle machine.
 """
 
 from __future__ import annotations
@@ -29,17 +29,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peers.worker import peak_memory
-from results import Benchmark, Job, Row, parser, table
-from synthetic_movie import SEED, generate
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from benchmarks.harness.synthetic_movie import SEED, generate
+from benchmarks.peers.worker import peak_memory
 from decrappify import Movie
 
 SIZE, ROUNDS, THREADS = 2048, 3, (1, 2)
 
 
 def child(source: str, target: str, model: str, threads: int) -> None:
-    """Restore one movie and print time and peak memory; the whole of this process is what is measured."""
+    """Restore one movie and print time and peak memory of this process."""
     import torch
 
     from decrappify import restore
@@ -52,7 +54,7 @@ def child(source: str, target: str, model: str, threads: int) -> None:
 
 
 def measure_memory(n_frames: int, args: argparse.Namespace, folder: Path) -> Row:
-    """Restore disk to disk in a child process."""
+    """Restore from disk to disk in a child process."""
     source = generate(folder / f"source-{args.crop}-{n_frames}.ome.zarr", n_frames, args.crop)
     target = folder / f"restored-{n_frames}.ome.zarr"
     command = [sys.executable, __file__, "--child", source, target, args.model, args.threads]
@@ -69,7 +71,7 @@ def measure_memory(n_frames: int, args: argparse.Namespace, folder: Path) -> Row
 
 
 def measure_paths(args: argparse.Namespace, folder: Path) -> Row:
-    """The same frames memory to memory and disk to disk, in turns."""
+    """Restore the same frames from memory to memory and from disk to disk, alternately."""
     from decrappify import load_model, open_movie, restore
 
     source = generate(folder / f"source-{args.crop}-{args.path_frames}.ome.zarr", args.path_frames, args.crop)
@@ -102,7 +104,7 @@ def measure_paths(args: argparse.Namespace, folder: Path) -> Row:
 
 
 def measure_flops(threads: int, args: argparse.Namespace) -> Row:
-    """GFLOP/s of the network on one tile, against a convolution that does nothing else."""
+    """Measure GFLOP/s of the network on one tile, and of a convolution alone."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -141,7 +143,7 @@ def _seconds(run: Callable[[], Any]) -> float:
 
 
 def section(rows: list[Row], args: argparse.Namespace, model: str) -> str:
-    """One table for each of the three questions."""
+    """Format one table for each group of rows."""
     kinds = {kind: [row for row in rows if row["kind"] == kind] for kind in ("memory", "paths", "flops")}
     cost = kinds["flops"][0]["gflop_per_mp"] if kinds["flops"] else None
     peak = next((row["conv_gflops"] for row in kinds["flops"] if row["threads"] == args.threads), None)
@@ -202,8 +204,8 @@ def main() -> None:
     options.add_argument("--model", default="fluorescence-movie", help="shipped name or model file")
     args = options.parse_args()
     import torch
-    from scoring import identity
 
+    from benchmarks.harness.scoring import identity
     from decrappify import load_model
 
     torch.set_num_threads(args.threads)

@@ -1,29 +1,33 @@
-"""What would a model gain that had seen the same kind of movie? The ceiling behind the held-out table.
+"""Gain from fine-tuning on the same kind of movie: an upper bound for the held-out table.
 
-The shipped movie model is trained on for a few minutes with the first frames of each test movie (as a laboratory would
-with good movies of its own) and tested on its last ones, a gap between them. It says how much of what is missing
-on a held-out movie is the training material, and how much nobody could restore.
+The shipped movie model is fine-tuned for a few minutes on the first frames of each test movie (as a laboratory would
+with its own clean movies) and tested on the last frames, with a gap between them. The gain shows which part of the
+remaining error on a held-out movie is due to the training data.
 
-    python benchmarks/in_domain.py                # 3 rows of about 4 minutes on one core
+    python benchmarks/science/in_domain.py                # 3 rows of about 4 minutes on one core
 """
 
 from __future__ import annotations
 
+import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-import corpus
-from results import Benchmark, Job, Row, parser, table
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 
 KEPT, GAP = 12, 2
 SEEDS = {"10 photons": 1, "40 photons": 2}
 
 
 def measure(name: str, model: str, steps: int) -> Row:
-    """Train on with the first frames, test on the last."""
+    """Fine-tune on the first frames and test on the last frames."""
     import numpy as np
-    from scoring import LEVELS, degrade, figures, identity, restored
 
+    from benchmarks.harness.scoring import LEVELS, degrade, figures, identity, restored
     from decrappify import DataOptions, TrainingConfig, load_model, train
     from decrappify.metrics.baselines import best_gaussian
 
@@ -56,7 +60,7 @@ def measure(name: str, model: str, steps: int) -> Row:
 
 
 def section(rows: list[Row]) -> str:
-    """One line a movie and level."""
+    """Format one line per movie and level."""
     lines = [
         (row["file"], level, *scores.values(), scores["tuned"] - scores["gaussian"])
         for row in rows
@@ -78,7 +82,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(args.threads)
-    from scoring import identity
+    from benchmarks.harness.scoring import identity
 
     settings: dict[str, Any] = {"steps": args.steps, "movie": identity(args.movie), "seeds": SEEDS}
     jobs = {

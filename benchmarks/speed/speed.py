@@ -1,20 +1,20 @@
-"""How fast does decrappify restore, beside CAREamics and PSSR2, and in how much memory?
+"""Speed and memory of restorations by decrappify, CAREamics and PSSR2.
 
-All methods wait in processes of their own, each with the model that it trained in quality.py (simulated cell, the first
-seed), and take turns on the same pixels, with the same number of threads, after a small still that is not counted.
+All methods run in their own processes, each with the model that science/quality.py trained (simulated cell, the first
+seed), and alternate on the same pixels, with the same number of threads, after a small still as warm-up.
 
-- stills of 1024² and 2048² (--rounds turns), and a movie of 100 frames of 512² (one turn, as it is long), uint16, laid
-  together from the noisy simulated cells
-- memory: pixels in memory → pixels in memory. disk: TIFF file → TIFF file (stills). Zarr: Zarr → Zarr (the movie, where
-  a method has it)
+- stills of 1024² and 2048² (--rounds turns), and a movie of 100 frames of 512² (one turn, as it is long), uint16,
+  assembled from the noisy simulated cells
+- memory: pixels in memory → pixels in memory. disk: TIFF file → TIFF file (stills). Zarr: Zarr → Zarr (the movie, if
+  a method supports it)
 - GFLOP/s counts each pixel once, without the overlap of tiles; the peak is a 3 × 3 convolution of 64 channels in this
   process, measured in every turn with the same threads
 
-    python benchmarks/speed.py --runs FOLDER --environments FOLDER --threads 2    # 20 minutes on 2 idle cores
-    python benchmarks/speed.py --threads 1 --only "movie 100 × 512², memory"
+    python benchmarks/speed/speed.py --runs FOLDER --environments FOLDER --threads 2    # 20 minutes on 2 idle cores
+    python benchmarks/speed/speed.py --threads 1 --only "movie 100 × 512², memory"
 
-The folders are those of quality.py; models that are not there are trained first. Times mean something only on a
-machine that does nothing else; CPU seconds suffer less.
+The folders are those of science/quality.py; missing models are trained first. Times are only valid on an otherwise idle
+machine; CPU seconds are less affected by other load.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import argparse
 import json
 import shutil
 import statistics
+import sys
 import time
 from contextlib import ExitStack
 from functools import partial
@@ -32,16 +33,19 @@ from typing import Any
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from peers.client import Worker
-from peers.tasks import folder_of
-from quality import LABELS, METHODS, add_environments, run_of, train
-from results import Benchmark, Job, Row, parser, table
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from benchmarks.peers.client import Worker
+from benchmarks.peers.methods import LABELS, METHODS, add_environments, run_of, train
+from benchmarks.peers.tasks import folder_of
 
 TASK = "simulated cell"
 SCENES = {"still 1024²": (1, 1024), "still 2048²": (1, 2048), "movie 100 × 512²": (100, 512)}
 PATHS = ("memory", "disk", "Zarr")
 ZARR = ("decrappify", "careamics")
-# A row of the table: the method of quality.py that trained it, and the backend where it has several.
+# Row of the table: the method of science/quality.py that trained the model, and the backend if it has several.
 VARIANTS = {
     "decrappify": ("decrappify", "torch"),
     "decrappify, OpenVINO": ("decrappify", "openvino"),
@@ -52,7 +56,7 @@ VARIANTS = {
 
 
 def scene(n_frames: int, size: int, args: argparse.Namespace) -> Path:
-    """The folder of a scene: the same pixels as TIFF, OME-Zarr and a plain Zarr array."""
+    """Return the folder of a scene: the same pixels as TIFF, OME-Zarr and a plain Zarr array."""
     import zarr
 
     from decrappify import Movie, save_movie
@@ -73,14 +77,14 @@ def scene(n_frames: int, size: int, args: argparse.Namespace) -> Path:
 
 
 def together(cells: NDArray[Any], n_frames: int, size: int) -> NDArray[Any]:
-    """A movie, or a still, of noisy cells side by side; repeated in time where it is longer."""
+    """Tile noisy cells side by side to a movie or a still; repeated in time if it is longer."""
     times = -(-size // cells.shape[-1])
     movie = np.stack([np.tile(cells[t % len(cells)], (times, times))[:size, :size] for t in range(n_frames)])
     return movie[0] if n_frames == 1 else movie
 
 
 def model_of(method: str, args: argparse.Namespace) -> Path:
-    """A method's model from quality.py, trained now if it is not there."""
+    """Return a method's model from science/quality.py, trained now if missing."""
     run = run_of(TASK, method, args.seeds[0], args)
     if not list(run.glob("model-*")):
         train(method.partition(",")[0], TASK, METHODS[method], args.seeds[0], run, args)
@@ -88,7 +92,7 @@ def model_of(method: str, args: argparse.Namespace) -> Path:
 
 
 def measure(name: str, path: str, args: argparse.Namespace) -> Row:
-    """All methods in turns on one scene."""
+    """Measure all methods alternately on one scene."""
     n_frames, size = SCENES[name]
     home, warm = scene(n_frames, size, args), scene(min(n_frames, 3), 512, args)
     peak = convolution(args.threads)
@@ -97,7 +101,7 @@ def measure(name: str, path: str, args: argparse.Namespace) -> Row:
         workers = {}
         for variant, (method, backend) in VARIANTS.items():
             program = method.partition(",")[0]
-            # A still has no neighbors: a model of 3 frames would see three copies.
+            # A still has no neighboring frames: the input of a model of 3 frames would be three copies.
             if (path == "Zarr" and program not in ZARR) or (METHODS[method] > 1 and n_frames == 1):
                 continue
             log = args.runs / "speed" / f"{program}.txt"
@@ -118,7 +122,7 @@ def measure(name: str, path: str, args: argparse.Namespace) -> Row:
 
 
 def files(home: Path, method: str, path: str) -> dict[str, Path | None]:
-    """Source and output of one turn; what an earlier turn left is removed."""
+    """Return source and output of one turn; the output of an earlier turn is removed."""
     source, output = home / "source.tif", None
     if path == "disk":
         output = home / f"{method}.tif"
@@ -132,7 +136,7 @@ def files(home: Path, method: str, path: str) -> dict[str, Path | None]:
 
 
 def convolution(threads: int) -> Any:
-    """A 3 × 3 convolution of 64 channels that tells its GFLOP/s, the best of eight."""
+    """Return a function that measures GFLOP/s of a 3 × 3 convolution of 64 channels, the best of eight."""
     import torch
 
     torch.set_num_threads(threads)
@@ -152,7 +156,7 @@ def convolution(threads: int) -> Any:
 
 
 def section(rows: list[Row], args: argparse.Namespace) -> str:
-    """A table for each scene, and the ratios that matter."""
+    """Format a table for each scene, with ratios."""
     fidelity = psnr_of(args)
     parts = [
         f"## {args.title}\n\n"
@@ -187,7 +191,7 @@ def _lines(row: Row, fidelity: dict[str, float]) -> list[list[Any]]:
 
 
 def psnr_of(args: argparse.Namespace) -> dict[str, float]:
-    """PSNR of the models, from the rows of quality.py that trained them."""
+    """Return the PSNR of the models, from the rows of science/quality.py."""
     stored = args.results.parent / "results" / "quality.json"
     rows = json.loads(stored.read_text()) if stored.exists() else {}
     wanted = {"minutes": args.minutes, "seed": args.seeds[0]}
@@ -213,7 +217,7 @@ def main() -> None:
         f"{name}, {path}": Job(settings, partial(measure, name, path, args))
         for name, (n_frames, _) in SCENES.items()
         for path in PATHS
-        if path != ("disk" if n_frames > 1 else "Zarr")  # stills lie in TIFF files, movies in Zarr stores
+        if path != ("disk" if n_frames > 1 else "Zarr")  # stills are TIFF files, movies Zarr stores
     }
     Benchmark(args.name, args, options).run(jobs, lambda rows: section(rows, args))
 

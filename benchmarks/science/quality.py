@@ -1,20 +1,21 @@
-"""At equal data and equal CPU time: does decrappify learn more than CAREamics and PSSR2?
+"""Quality of decrappify, CAREamics and PSSR2 after training on equal data for equal CPU time.
 
-Every method learns each task from the same files, in a process and an environment of its own, on one thread, until it
+Every method is trained for each task on the same files, in its own process and environment, on one thread, until it
 has spent --minutes of CPU time; then it restores the test files, and `decrappify.benchmark` scores all results alike:
-one affine fit to the truth for each test movie (short and long exposures do not share grey levels), then PSNR over the
-range of that truth. Three seeds. The peers run with what their documentation recommends, and with the better of two
-settings where a short trial was in doubt; the workers in peers/ say which. Test files decide nothing.
+one affine fit to the reference for each test movie (short and long exposures have different gray levels), then PSNR
+over the range of that reference. Three seeds. The peers run with the settings that their documentation recommends, and
+with the better of two settings if a short trial was inconclusive; these are listed in the workers in peers/. No setting
+is chosen on the test files.
 
-- simulated cell: moving cells of known truth, 3-frame windows where a method has them.
-- exposures, microtubules, wide field: measured pairs, the left part of the field trains, the right part tests.
-- micrograph × 4: every fourth pixel of a FIB-SEM image; CAREamics gets the bicubic upscaling, as it keeps the size.
+- simulated cell: moving cells with a known reference, 3-frame windows if a method supports them.
+- exposures, microtubules, wide field: measured pairs, the left part of the field for training, the right for testing.
+- micrograph × 4: every fourth pixel of a FIB-SEM image; CAREamics receives the bicubic upscaling, as it keeps the size.
 
-    python benchmarks/quality.py --runs FOLDER --environments FOLDER      # 57 rows of 3 minutes on one core each
-    python benchmarks/quality.py --only "exposures, careamics, seed 0"    # rows can be shared between two processes
-    python benchmarks/quality.py --minutes 12 --seeds 0 --tasks exposures --name quality_longer
+    python benchmarks/science/quality.py --runs FOLDER --environments FOLDER    # 57 rows of 3 minutes on one core
+    python benchmarks/science/quality.py --only "exposures, careamics, seed 0"  # two processes can share the rows
+    python benchmarks/science/quality.py --minutes 12 --seeds 0 --tasks exposures --name quality_longer
 
-The environments of the peers are made on first use (9 GB, their pins clash with ours).
+The environments of the peers are created on first use (9 GB, their version pins are incompatible with decrappify's).
 """
 
 from __future__ import annotations
@@ -22,41 +23,28 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tifffile
-from peers.client import Worker
-from peers.tasks import TASKS, folder_of
-from results import Benchmark, Job, Row, parser, table
 
-METHODS = {"decrappify": 1, "decrappify, 3 frames": 3, "careamics": 1, "pssr": 1, "pssr, 3 frames": 3}
-LABELS = {
-    "input": "input (bicubic)",
-    "gaussian": "best Gaussian",
-    "nlm": "non-local means",
-    "decrappify": "decrappify, 1 frame",
-    "decrappify, 3 frames": "decrappify, 3 frames",
-    "careamics": "CAREamics (CARE)",
-    "pssr": "PSSR2, 1 frame",
-    "pssr, 3 frames": "PSSR2, 3 frames",
-}
-ONE_SEED = "pssr, 3 frames"  # no better than one frame in these budgets
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from benchmarks.peers.methods import LABELS, METHODS, add_environments, run_of, train
+from benchmarks.peers.tasks import TASKS, folder_of
+
+ONE_SEED = "pssr, 3 frames"  # not better than one frame within these budgets
 PICTURED = ("simulated cell", "exposures", "microtubules")
 BASELINES = ("input", "gaussian", "nlm")
 FIGURES = {"psnr": "PSNR, dB", "ssim": "SSIM", "frc_px": "FRC 0.5, px", "tde": "TDE", "flicker_floor": "flicker floor"}
 
 
-def run_of(task: str, method: str, seed: int, args: argparse.Namespace) -> Path:
-    """The folder of one trained model and what it restored."""
-    home = folder_of(task, args.runs)
-    return home / "methods" / f"{method.replace(', ', '-').replace(' ', '-')}_{args.minutes:g}min_seed{seed}"
-
-
 def measure(task: str, method: str, seed: int, args: argparse.Namespace) -> Row:
-    """Train and restore one method in its own process, then score what it wrote."""
+    """Train and restore with one method in its own process, then score its files."""
     home, run = folder_of(task, args.runs), run_of(task, method, seed, args)
     program = method.partition(",")[0]
     trained = train(program, task, METHODS[method], seed, run, args)
@@ -64,30 +52,8 @@ def measure(task: str, method: str, seed: int, args: argparse.Namespace) -> Row:
     return {"task": task, "method": method, "program": program} | trained | score(home, {method: restored})[method]
 
 
-def train(program: str, task: str, n_frames: int, seed: int, run: Path, args: argparse.Namespace) -> Row:
-    """Have a worker train, and restore the test files into the run's folder."""
-    home = folder_of(task, args.runs)
-    run.mkdir(parents=True, exist_ok=True)
-    model = run / f"model-{len(list(run.glob('model-*')))}"
-    with Worker(program, environments=args.environments, log=run / "log.txt", threads=1) as worker:
-        answer = worker.ask(
-            "train",
-            low=home / "train" / "low",
-            high=home / "train" / "high",
-            model=model,
-            cpu_seconds=60 * args.minutes,
-            seed=seed,
-            scale=TASKS[task].scale,
-            n_frames=n_frames,
-        )
-        worker.ask("load", model=model)
-        for source in sorted((home / "test" / "low").glob("*.tif")):
-            worker.ask("restore", source=source, output=run / source.name)
-    return answer
-
-
 def score(home: Path, results: dict[str, dict[str, Path]], baselines: tuple[str, ...] = ()) -> dict[str, Row]:
-    """Figures of stored results, and of baselines: the mean over the test files, and each file's PSNR."""
+    """Score stored results and baselines: the mean of each metric over the test files, and the PSNR of each file."""
     from decrappify import Movie, benchmark
 
     def stored(files: dict[str, Path]) -> Any:
@@ -111,13 +77,13 @@ def score(home: Path, results: dict[str, dict[str, Path]], baselines: tuple[str,
 
 
 def measure_baseline(task: str, name: str, args: argparse.Namespace) -> Row:
-    """A row that no training changes."""
+    """Score one baseline, which needs no training."""
     (found,) = score(folder_of(task, args.runs), {}, (name,)).values()
     return {"task": task, "method": name} | found
 
 
 def section(rows: list[Row], args: argparse.Namespace) -> str:
-    """All tasks in one table of PSNR, then a table for each."""
+    """Format one table of PSNR for all tasks, then one table for each task."""
     parts = [
         f"## {args.title}\n\n"
         f"{args.minutes:g} CPU minutes of training on one thread for every method, from identical files; mean ± "
@@ -150,9 +116,8 @@ def _known(value: float) -> float | None:
 
 
 def picture(task: str, args: argparse.Namespace) -> str | None:
-    """A detail of the first test file as each method restored it, with the first seed, on the truth's grey levels."""
-    from panels import save_panel
-
+    """Write a detail of the first test file as restored with the first seed, in the reference's gray levels."""
+    from benchmarks.harness.panels import save_panel
     from decrappify.metrics.fidelity import affine_fit
 
     home = folder_of(task, args.runs)
@@ -208,13 +173,6 @@ def _spread(values: list[float | None], digits: int) -> str:
         return "–"
     middle = f"{statistics.mean(known):.{digits}f}"
     return middle if len(known) == 1 or not digits else f"{middle} ± {statistics.stdev(known):.{digits}f}"
-
-
-def add_environments(options: argparse.ArgumentParser) -> None:
-    """The option that says where the peers live."""
-    options.add_argument(
-        "--environments", type=Path, default=Path("runs/environments"), help="folder of the peers' environments"
-    )
 
 
 def main() -> None:

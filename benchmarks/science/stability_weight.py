@@ -1,35 +1,39 @@
-"""What does the stability loss buy, and what does it cost, over its weight w?
+"""Benefit and cost of the stability loss, over its weight w.
 
 Trains a small 3-frame network for w in 0, 0.25, 0.5, 1, 2 with 3 seeds each, all with equal steps, and scores it on
-held-aside frames of the training movies and on a simulated movie of an unseen seed (the test movies are not used to
-choose w). Two noise draws of each movie give the noise-draw difference.
+excluded frames of the training movies and on a simulated movie of a held-out seed (the test movies are not used to
+choose w). The noise-draw difference is measured between two noise draws of each movie.
 
-    python benchmarks/stability_weight.py              # 15 rows of 2 to 4 minutes on one core: 45 minutes
-    python benchmarks/stability_weight.py --only "w 0 seed 0" --only "w 1 seed 0"
+    python benchmarks/science/stability_weight.py              # 15 rows of 2 to 4 minutes on one core: 45 minutes
+    python benchmarks/science/stability_weight.py --only "w 0 seed 0" --only "w 1 seed 0"
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
-import corpus
-from results import Benchmark, Job, Row, parser, table
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 
 WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 SEEDS = (0, 1, 2)
 LEVEL = "10 photons"
 DRAWS = (21, 22)
 NETWORK = {"depth": 2, "growth": 1.5, "blocks": 1, "stem": 2}
-# Name and title of what is scored beside PSNR.
+# Name and title of the metrics in addition to PSNR.
 SCORES = (("flicker_floor", "FR, % of range"), ("draw", "draw difference, % of range"), ("tde", "TDE"), ("tdr", "TDR"))
 
 
 @cache
 def movies() -> tuple[list[Any], list[Any], dict[str, Any]]:
-    """Training and validation movies, and test truths (T, Y, X) by name."""
+    """Return training and validation movies, and test references (T, Y, X) by name."""
     import numpy as np
 
     from decrappify.samples import simulate
@@ -52,8 +56,8 @@ def movies() -> tuple[list[Any], list[Any], dict[str, Any]]:
 def measure(weight: float, seed: int, steps: int, base_channels: int) -> Row:
     """Train one network and score it."""
     import numpy as np
-    from scoring import LEVELS, degrade, figures, restored
 
+    from benchmarks.harness.scoring import LEVELS, degrade, figures, restored
     from decrappify import Crappifier, DataOptions, RunOptions, TrainingConfig, train
     from decrappify.crappify import Gaussian, Poisson
     from decrappify.metrics.temporal import noise_draw_flicker
@@ -87,7 +91,7 @@ def measure(weight: float, seed: int, steps: int, base_channels: int) -> Row:
 
 
 def section(rows: list[Row]) -> str:
-    """Mean and spread over seeds, and the change from w = 0."""
+    """Format mean and spread over seeds, and the change from w = 0."""
     weights = [weight for weight in WEIGHTS if any(row["w"] == weight for row in rows)]
     seeds = sorted({row["net_seed"] for row in rows})
     names = list(rows[0]["scores"])

@@ -1,13 +1,15 @@
-"""Put trained runs into the package: the model of each run file in src/decrappify/shipped, with its scores on its card.
+"""Script that copies trained models into src/decrappify/shipped and adds their scores to their cards.
 
     for name in fluorescence-still fluorescence-movie fluorescence-movie-x2 em-x4; do
         decrappify train src/decrappify/shipped/$name.toml --output runs/$name
-        python benchmarks/ship.py runs/$name
+        python benchmarks/harness/ship.py runs/$name
     done
-    python benchmarks/held_out.py && python benchmarks/upscaling.py && python benchmarks/ship.py --scores
+    python benchmarks/science/held_out.py
+    python benchmarks/science/upscaling.py
+    python benchmarks/harness/ship.py --scores
 
-`--scores` also writes docs/models.md from the cards. The scores are those of results/held_out.json and
-results/upscaling.json that were made with just these weights.
+`--scores` also writes docs/models.md from the cards. The scores are those rows of results/held_out.json and
+results/upscaling.json that were measured with the same weights.
 """
 
 from __future__ import annotations
@@ -21,10 +23,10 @@ from typing import Any
 from decrappify import load_model
 from decrappify.model import Model, shipped_models
 
-HERE = Path(__file__).parent
-SHIPPED = HERE.parent / "src" / "decrappify" / "shipped"
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "src" / "decrappify" / "shipped"
 LARGEST = 8_000_000
-# What a reader of a card wants to know before the settings.
+# Entries of a card that precede the settings.
 FIRST = ("name", "summary", "scores", "limits", "data", "trained_on", "validation")
 CLASSICAL = {
     "gaussian": "best Gaussian",
@@ -34,7 +36,7 @@ CLASSICAL = {
 
 
 def ship(run: Path) -> Path:
-    """Copy the model of a run folder under the name on its card."""
+    """Copy the model of a run folder to the file named on its card."""
     model = load_model(run / "model.safetensors")
     if not (SHIPPED / f"{model.name}.toml").is_file():
         sys.exit(f"{run} trained {model.name!r}, which has no run file in {SHIPPED}")
@@ -42,7 +44,7 @@ def ship(run: Path) -> Path:
 
 
 def add_scores() -> list[Path]:
-    """Write the held-out scores onto the card of every shipped model that has some."""
+    """Write the held-out scores to the card of every shipped model that has any."""
     rows = [row for name in ("held_out", "upscaling") for row in _rows(name)]
     written = []
     for path in shipped_models().values():
@@ -55,7 +57,7 @@ def add_scores() -> list[Path]:
 
 
 def write_page(path: Path) -> Path:
-    """The cards of all shipped models on one page."""
+    """Write the cards of all shipped models to one page."""
     parts = [
         "# Shipped models\n\n"
         "A summary of the card inside each model file; `decrappify models NAME` prints the complete card. "
@@ -84,13 +86,13 @@ def _described(model: Model) -> str:
 
 
 def _rows(name: str) -> list[dict[str, Any]]:
-    path = HERE / "results" / f"{name}.json"
+    path = ROOT / "benchmarks" / "results" / f"{name}.json"
     stored = json.loads(path.read_text()) if path.exists() else {}
     return [{"key": key, **entry["row"]} for key, entry in stored.items()]
 
 
 def _score(row: dict[str, Any], model: Model) -> str | None:
-    """One line, if this row was made with the model's present weights."""
+    """Return one line if this row was measured with the current weights of the model, else None."""
     for kind, made_with in row.get("models", {}).items():
         if model.sha256[:12] in made_with:
             others = [name for name in row if name in CLASSICAL]
@@ -116,7 +118,7 @@ def main() -> None:
     for run in args.runs:
         print(ship(run))
     if args.scores:
-        for path in [*add_scores(), write_page(HERE.parent / "docs" / "models.md")]:
+        for path in [*add_scores(), write_page(ROOT / "docs" / "models.md")]:
             print(path)
 
 

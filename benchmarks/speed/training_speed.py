@@ -1,29 +1,30 @@
-"""What does a training step cost, what of it is the network, and what limits the rest?
+"""Cost of a training step, and the shares of the network, the data, the optimizer and the averaging.
 
 The real training loop (`run_training`, `train_nogan`) runs a few steps of each variant on simulated movies in memory,
-while stopwatches stand at its parts: making data, forward and loss, backward, clipping, optimizer, averaging weights.
-The variants of a row take turns, --rounds times, and the first steps of each turn do not count; medians over the turns,
+with timers at its parts: creating data, forward and loss, backward, clipping, optimizer, averaging weights.
+The variants of a row alternate, --rounds times, and the first steps of each turn are excluded; medians over the turns,
 single values in the rows' JSON. CPU seconds are those of all threads and loader processes.
 
 - batches: the default microscopy network with 1 and 3 frames, with two crappifications of each window and the stability
   loss, with two but weight 0, and on measured pairs, which have one source.
-- losses, workers, threads, precision: what each changes in a step of the default.
-- data: what one tuple costs by crappifier and by kind of image, without any network.
-- NoGAN: steps of pretraining, critic and GAN phase of the "microscopy" preset, and what its whole schedule takes.
+- losses, workers, threads, precision: the change of a default step by each.
+- data: the cost of one tuple by crappifier and by kind of image, without any network.
+- NoGAN: steps of pretraining, critic and GAN phase of the "microscopy" preset, and the time of its whole schedule.
 
 GFLOP are counted on a real step, backward included, and compared with a 3 × 3 convolution of 64 channels measured in
 the same row.
 
-    export OMP_WAIT_POLICY=passive                # or waiting threads would count as CPU time
-    python benchmarks/training_speed.py           # 6 minutes on 2 idle cores
+    export OMP_WAIT_POLICY=passive                # otherwise waiting threads count as CPU time
+    python benchmarks/speed/training_speed.py     # 6 minutes on 2 idle cores
 
-Where torch finds a CUDA GPU there are rows for it too; --device runs the rows of one device alone.
+If torch finds a CUDA GPU there are rows for it too; --device runs the rows of one device only.
 """
 
 from __future__ import annotations
 
 import gc
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -34,11 +35,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from nogan_steps import measure_nogan, nogan_table
-from results import Benchmark, Job, Row, parser, table
-from scaling import DEVICES, chosen_devices
-from stopwatch import Stopwatch, conv_rate
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.devices import DEVICES, chosen_devices
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from benchmarks.harness.stopwatch import Stopwatch, conv_rate
+from benchmarks.speed.nogan_steps import measure_nogan, nogan_table
 from decrappify import DataOptions, TrainingConfig
 
 SEED, WARM = 0, 3
@@ -47,7 +50,7 @@ PARTS = {
     "forward": "forward, loss",
     "backward": "backward",
     "clip": "clipping",
-    "optimiser": "optimiser",
+    "optimiser": "optimizer",
     "average": "average",
 }
 CRAPPIFIER = "fluorescence-any"
@@ -56,7 +59,7 @@ DEFAULT = "3 frames, stability loss"
 
 @cache
 def movies() -> list[Any]:
-    """Simulated movies (SimulatedMovie): two films and two stills."""
+    """Return simulated movies (SimulatedMovie): two films and two stills."""
     from decrappify.samples import simulate
 
     wanted = (("cell", 12), ("nuclei", 12), ("filaments", 1), ("vesicles", 1))
@@ -67,7 +70,7 @@ def movies() -> list[Any]:
 
 
 def dataset(config: TrainingConfig, *, pairs: bool) -> Any:
-    """What `train` learns from with these settings."""
+    """Return the training data of `train` with these settings."""
     from decrappify.training.data.training_data import Split, read_training_data
 
     split = Split(n_frames=config.n_frames)
@@ -81,7 +84,7 @@ def dataset(config: TrainingConfig, *, pairs: bool) -> Any:
 
 
 def variants(device: str, threads: int) -> dict[str, dict[str, Row]]:
-    """Settings that take turns in each row: those of `TrainingConfig`, whether on `pairs`, and `threads`."""
+    """Return the alternating settings of each row: those of `TrainingConfig`, whether on `pairs`, and `threads`."""
     from decrappify.restoration.inference import has_fast_bfloat16
 
     batches = {
@@ -102,7 +105,7 @@ def variants(device: str, threads: int) -> dict[str, dict[str, Row]]:
         rows["threads"] = {f"{n} thread{'s' * (n > 1)}": {"threads": n} for n in (1, 2)}
     else:
         rows["batch size"] = {f"batches of {n}": {"batch_size": n} for n in (8, 32, 128)}
-    elsewhere = device == "cuda" and not torch.cuda.is_available()  # rows of that GPU may be stored
+    elsewhere = device == "cuda" and not torch.cuda.is_available()  # rows of a GPU may be stored
     if elsewhere or has_fast_bfloat16(torch.device(device)):
         rows["precision"] = {name: {"precision": name} for name in ("32-true", "bf16-mixed")}
     shared = {"threads": threads, "pairs": False}
@@ -110,14 +113,14 @@ def variants(device: str, threads: int) -> dict[str, dict[str, Row]]:
 
 
 def _config(settings: Mapping[str, Any], steps: int, device: str) -> tuple[TrainingConfig, bool]:
-    """The configuration of a variant, and whether it learns from pairs."""
+    """Return the configuration of a variant, and whether it trains on pairs."""
     plain = {name: value for name, value in settings.items() if name not in ("threads", "pairs")}
     config = TrainingConfig(**plain, max_steps=steps, validate_every=steps, device=device, seed=SEED)
     return config, settings["pairs"]
 
 
 def run_steps(settings: Mapping[str, Any], device: str, steps: int) -> Row:
-    """Train for a few steps with stopwatches, and say what one step took."""
+    """Train for a few steps with timers, and return the cost of one step."""
     from lightning_fabric import Fabric
 
     from decrappify.datasets import PairDataset, TupleDataset
@@ -135,7 +138,7 @@ def run_steps(settings: Mapping[str, Any], device: str, steps: int) -> Row:
         torch.cuda.reset_peak_memory_stats()
     gc.collect()
     with ExitStack() as stack:
-        if not config.workers:  # else they are made elsewhere, while the network learns
+        if not config.workers:  # else they are created in loader processes during the steps
             stack.enter_context(watch.on(PairDataset if pairs else TupleDataset, "__getitem__", "data"))
         stack.enter_context(watch.on(supervised, "generator_loss", "forward"))
         stack.enter_context(watch.on(Fabric, "backward", "backward"))
@@ -153,7 +156,7 @@ def run_steps(settings: Mapping[str, Any], device: str, steps: int) -> Row:
 
 
 class FirstItem(torch.utils.data.Dataset[Any]):
-    """One item to validate on, as the validation at the end of a run is not what is measured."""
+    """Data set of one item for the validation at the end of a run, which is not measured."""
 
     def __init__(self, data: Any) -> None:
         self._item = data[0]
@@ -166,7 +169,7 @@ class FirstItem(torch.utils.data.Dataset[Any]):
 
 
 def count_flops(settings: Mapping[str, Any]) -> tuple[float, float]:
-    """GFLOP of one step, forward alone and with backward."""
+    """Count GFLOP of one step, forward alone and with backward."""
     from torch.utils.data import default_collate
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -186,7 +189,7 @@ def count_flops(settings: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def measure_steps(made: Mapping[str, Row], device: str, rounds: int, steps: int) -> Row:
-    """Let the variants of one row take turns."""
+    """Measure the alternating variants of one row."""
     threads = torch.get_num_threads()
     turns: dict[str, list[Row]] = {name: [] for name in made}
     peaks: dict[str, list[float]] = {name: [] for name in made}
@@ -194,7 +197,7 @@ def measure_steps(made: Mapping[str, Row], device: str, rounds: int, steps: int)
         for name, settings in made.items():
             turns[name].append(run_steps(settings, device, steps))
             peaks[name].append(conv_rate(device, settings.get("precision", "32-true")))
-    torch.set_num_threads(threads)  # a variant may have chosen its own
+    torch.set_num_threads(threads)  # a variant may have set its own
     rows = []
     for name, settings in made.items():
         forward, gflop = count_flops(settings)
@@ -205,7 +208,7 @@ def measure_steps(made: Mapping[str, Row], device: str, rounds: int, steps: int)
 
 
 def measure_data(rounds: int, tuples: int) -> Row:
-    """CPU milliseconds of one training tuple, and of its parts."""
+    """Measure the CPU milliseconds of one training tuple, and of its parts."""
     from decrappify.crappify import Crappifier
     from decrappify.datasets import TupleDataset
 
@@ -227,7 +230,7 @@ def measure_data(rounds: int, tuples: int) -> Row:
 
 
 def data_variants(folder: Path, tuples: int) -> dict[str, Any]:
-    """Data sets that differ in the crappifier or in the kind of image."""
+    """Return data sets that differ in the crappifier or in the kind of image."""
     from decrappify import crappifier_preset, open_movie, save_movie
     from decrappify.datasets import TupleDataset
 
@@ -250,7 +253,7 @@ def data_variants(folder: Path, tuples: int) -> dict[str, Any]:
 
 
 def section(rows: list[Row], steps: int) -> str:
-    """One table for each row."""
+    """Format one table for each row."""
     default = TrainingConfig()
     parts = [
         "## Speed of training\n\n"
@@ -332,8 +335,8 @@ def main() -> None:
 
 
 def jobs_for(device: str, args: Any) -> dict[str, Job]:
-    """The rows of one device."""
-    steps = args.steps * (10 if device == "cuda" else 1)  # else the batches that loaders made before would count
+    """Return the rows of one device."""
+    steps = args.steps * (10 if device == "cuda" else 1)  # otherwise batches created earlier by the loaders would count
     shared = {"rounds": args.rounds, "steps": steps, "seed": SEED}
     jobs = {
         f"{device} {kind}": Job(shared | {"variants": made}, partial(measure_steps, made, device, args.rounds, steps))

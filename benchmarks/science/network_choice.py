@@ -1,27 +1,31 @@
-"""Which network, loss and learning rate learn most in equal CPU time?
+"""Validation PSNR of networks, losses and learning rates after equal CPU time.
 
-Every candidate gets the same CPU seconds on one thread (steps = seconds / measured seconds per step, since the
-learning-rate schedule must know its end), 3 frames, one crappifier of mixed noise levels, a stability weight of 0.5 and
-the training corpus. The score is the best validation PSNR on frames and stills of the training corpus that were held
-aside; test files are never looked at.
+Every candidate is trained for the same CPU seconds on one thread (steps = seconds / measured seconds per step, since
+the learning-rate schedule needs the number of steps), with 3 frames, one crappifier of mixed noise levels, a stability
+weight of 0.5 and the training corpus. The score is the best validation PSNR on frames and stills of the training corpus
+that are excluded from training; test files are not used.
 
-    python benchmarks/network_choice.py                          # 10 rows of 200 CPU seconds: 35 minutes on one core
-    python benchmarks/network_choice.py --only "C48d2s2b1 charbonnier 0.001"
+    # 10 rows of 200 CPU seconds: 35 minutes on one core
+    python benchmarks/science/network_choice.py
+    python benchmarks/science/network_choice.py --only "C48d2s2b1 charbonnier 0.001"
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import corpus
-from results import Benchmark, Job, Row, environment, parser, table
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.results import Benchmark, Job, Row, environment, parser, table
 
 N_FRAMES, BATCH = 3, 8
-# What a step costs beside the network's forward and backward pass on one core: making the tuples, the optimizer.
+# CPU seconds of a step without the network's passes, on one core: creating the tuples, and the optimizer.
 SECONDS_BESIDE = 0.025
 NETWORKS: dict[str, dict[str, Any]] = {
     "A32d2s1b1": {"base_channels": 32, "depth": 2, "growth": 2.0, "blocks": 1, "stem": 1},
@@ -39,19 +43,22 @@ CANDIDATES = (
     ("H32d3s2b1", "charbonnier", 3e-3),
 )
 IMPORTED = "rows of a first run of the same code were taken over"
-# Stills of the training corpus that only validate here.
+# Stills of the training corpus that are used for validation only.
 ASIDE = ("highres/dsb_nuclei_img2d.tif", "highres/ssi_vesicules924x924.png", "highres/hela_cells_rgb16.tif")
 
 
 def movies() -> tuple[list[Any], list[Any]]:
-    """Training and validation movies: the last 6 frames of each movie validate, 2 frames before them are left out."""
+    """Return training and validation movies.
+
+    The last 6 frames of each movie validate; 2 frames before them are excluded.
+    """
     films = [corpus.load(name) for name in corpus.TRAIN_MOVIES]
     stills = [corpus.load(name) for name in corpus.TRAIN_STILLS if name not in ASIDE]
     return [film[:-8] for film in films] + stills, [film[-6:] for film in films] + [corpus.load(name) for name in ASIDE]
 
 
 def gflop_per_megapixel(name: str) -> float:
-    """Floating-point operations of one forward pass, in units of 1e9 for a million pixels."""
+    """Count the floating-point operations of one forward pass, in units of 1e9 for a million pixels."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -63,7 +70,7 @@ def gflop_per_megapixel(name: str) -> float:
 
 
 def seconds_per_step(name: str, patch_size: int = 64) -> float:
-    """CPU seconds of one step: forward and backward pass of X1 and X2, and what is beside them."""
+    """Measure the CPU seconds of one step: forward and backward pass of X1 and X2, and the remaining work."""
     import torch
 
     from decrappify.networks import create
@@ -78,7 +85,7 @@ def seconds_per_step(name: str, patch_size: int = 64) -> float:
 
 
 def train(name: str, loss: str, learning_rate: float, cpu_seconds: float) -> Row:
-    """Train one candidate from random weights, and score it."""
+    """Train one candidate from random weights and score it."""
     import torch
 
     from decrappify.crappify import Crappifier, Gaussian, Poisson
@@ -124,7 +131,7 @@ def train(name: str, loss: str, learning_rate: float, cpu_seconds: float) -> Row
 
 
 def section(rows: list[Row]) -> str:
-    """The table, best first."""
+    """Format the table, best candidate first."""
     lines = []
     source = " to ".join(sorted({f"{row['src']:.2f}" for row in rows}))
     for row in sorted(rows, key=lambda row: -row["psnr"]):
@@ -163,7 +170,7 @@ def key_of(name: str, loss: str, learning_rate: float) -> str:
 
 
 def import_rows(benchmark: Benchmark, path: Path, jobs: dict[str, Job]) -> None:
-    """Take rows that the same code wrote elsewhere, one JSON object a line; rows of other lengths are left out."""
+    """Import rows that the same code wrote elsewhere, one JSON object per line; rows of other lengths are skipped."""
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         key = key_of(row["name"], row["loss"], row["lr"])

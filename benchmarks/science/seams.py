@@ -1,20 +1,24 @@
-"""How far do restorations in tiles differ from one without, for each overlap and each shipped model?
+"""Difference between restorations with and without tiles, for each overlap and each shipped model.
 
 Windows of simulated cells and filaments are restored whole and in tiles. The seam is the largest difference of any
-pixel as a share of the whole restoration's range (max - min), the worst of all movies. From it comes the rule of
-`decrappify.restoration.planning.seam_warning`: which overlaps are warned of, and with which number.
+pixel as a fraction of the range (max - min) of the whole restoration, the maximum over all movies. The rule of
+`decrappify.restoration.planning.seam_warning` follows from it: the overlaps with a warning, and the value it reports.
 
-    python benchmarks/seams.py --threads 2                 # about 10 minutes on 2 cores
+    python benchmarks/science/seams.py --threads 2                 # about 10 minutes on 2 cores
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import numpy as np
-from results import Benchmark, Job, Row, parser, table
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 from decrappify import load_model
 from decrappify.model import Model, shipped_models
 from decrappify.restoration.restorer import Restorer
@@ -22,13 +26,13 @@ from decrappify.restoration.restorer import Restorer
 SIDE = 320
 SEEDS = (7, 8, 9)
 KINDS = ("cell", "filaments")
-# In multiples of the network's own (8 px); 11 is the default of the shipped models.
+# In units of the network's size multiple (8 px); 11 is the default of the shipped models.
 OVERLAPS = (0, 1, 2, 3, 4, 6, 8, 10, 11, 12, 16)
 TILES = (64, 96, 128, 160, 184, 256)
 
 
 def windows(model: Model) -> Iterator[np.ndarray]:
-    """Normalized windows (n_frames, Y, X) of the simulated movies."""
+    """Iterate over normalized windows (n_frames, Y, X) of the simulated movies."""
     from decrappify.intensity import NormalizationRule, normalization_of
     from decrappify.samples import simulate
 
@@ -44,7 +48,7 @@ def windows(model: Model) -> Iterator[np.ndarray]:
 
 
 def measure(name: str) -> Row:
-    """Seams of one model by overlap, with tiles as small as that allows, and by tile size, with the overlap chosen."""
+    """Measure the seams of one model by overlap (smallest possible tiles) and by tile size (automatic overlap)."""
     model = load_model(name)
     restorer = Restorer(model, device="cpu", precision="float32", backend="torch")
     multiple = restorer.network.size_multiple
@@ -64,7 +68,7 @@ def measure(name: str) -> Row:
 
 
 def section(rows: list[Row]) -> str:
-    """A table by overlap, and one by tile size."""
+    """Format one table by overlap and one by tile size."""
     movies = f"{SIDE} x {SIDE} px of simulated {' and '.join(KINDS)} (seeds {', '.join(map(str, SEEDS))}), float32"
     parts = [
         "## Seams between tiles",
@@ -82,7 +86,7 @@ def section(rows: list[Row]) -> str:
 
 
 def main() -> None:
-    """Run the rows that are missing and write the section."""
+    """Run the missing rows and write the section."""
     import torch
 
     options = parser(__doc__)

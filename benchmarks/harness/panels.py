@@ -1,4 +1,4 @@
-"""Small pictures for RESULTS.md: one zoomed detail, one panel a method, all at the contrast of the truth."""
+"""Image panels for RESULTS.md: one enlarged detail, one panel per method, all with the contrast of the reference."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _GAP = 4
 
 
 def save_panel(path: Path, images: Mapping[str, Array], *, detail: int = 96, side: int = 240) -> str:
-    """Write the panels side by side and return the Markdown that shows them.
+    """Write the panels side by side and return the Markdown link to the file.
 
-    `images` are (Y, X), the last one is the truth: it sets contrast and place (the square of `detail` pixels with the
-    most contrast); coarser images are shown in large pixels.
+    `images` are (Y, X). The last one is the reference: it determines the contrast and the position (the square of
+    `detail` pixels with the highest variance). Images of lower resolution are shown with larger pixels.
     """
     truth = list(images.values())[-1]
     detail = min(detail, *truth.shape) // 4 * 4
@@ -40,7 +40,7 @@ def save_panel(path: Path, images: Mapping[str, Array], *, detail: int = 96, sid
 
 
 def _place(image: Array, size: int) -> tuple[int, int]:
-    """Upper left corner of the square with the most contrast, on multiples of 4 pixels."""
+    """Return the upper left corner of the square with the highest variance, on multiples of 4 pixels."""
     from scipy.ndimage import uniform_filter
 
     wide = image.astype(np.float64)

@@ -1,37 +1,41 @@
-"""How much do the shipped models gain over the best Gaussian filter on movies and stills that trained nothing?
+"""Gain of the shipped models over the best Gaussian filter on held-out movies and stills.
 
-Each movie (its first 40 frames, to bound the time) is degraded at two noise levels and restored; so is the truth's best
-Gaussian filter, an oracle in space and time. A picture a movie goes to results/held_out_*.png.
+Each movie (its first 40 frames, to limit the time) is degraded at two noise levels and restored. The baseline is the
+Gaussian filter whose widths in space and time maximize PSNR against the reference (an oracle). One image per movie is
+written to results/held_out_*.png.
 
-    python benchmarks/held_out.py --threads 2                     # about 5 minutes on 2 cores
-    python benchmarks/held_out.py --still model.safetensors       # another model file
-    python benchmarks/held_out.py --seeds 11 12 --threads 2       # other noise, into a section of its own
+    python benchmarks/science/held_out.py --threads 2                     # about 5 minutes on 2 cores
+    python benchmarks/science/held_out.py --still model.safetensors       # another model file
+    python benchmarks/science/held_out.py --seeds 11 12 --threads 2       # other noise, into a separate section
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import corpus
-from results import Benchmark, Job, Row, parser, table
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 
 METHODS = {"source": "source", "gaussian": "best Gaussian", "still": "still model", "movie": "movie model"}
-SEEDS = {"10 photons": 1, "40 photons": 2}  # of the noise, in the table of record
+SEEDS = {"10 photons": 1, "40 photons": 2}  # of the noise, in the main table
 PICTURED = "10 photons"
 
 
 def measure(
     label: str, name: str, level: str, seed: int, n_frames: int, models: dict[str, str], pictures: Path | None
 ) -> Row:
-    """All methods on one degraded file."""
+    """Score all methods on one degraded file."""
     import numpy as np
-    from panels import save_panel
-    from scoring import LEVELS, degrade, figures, identity, restored, truths
 
+    from benchmarks.harness.panels import save_panel
+    from benchmarks.harness.scoring import LEVELS, degrade, figures, identity, restored, truths
     from decrappify import load_model
     from decrappify.metrics.baselines import best_gaussian
     from decrappify.metrics.blind import noise_sigma
@@ -62,7 +66,7 @@ def measure(
 
 
 def section(rows: list[Row]) -> str:
-    """Tables of movies and stills, and the movies' pictures."""
+    """Format the tables of movies and stills, and the images of the movies."""
     movies, stills = ([row for row in rows if (row["frames"] > 1) is many] for many in (True, False))
     pictures = [f"{row['file']}, {row['level']}:\n\n{row['picture']}" for row in movies if "picture" in row]
     parts = [
@@ -89,7 +93,7 @@ def _repeated(rows: Sequence[Row]) -> bool:
 
 
 def _conditions(rows: Sequence[Row]) -> str:
-    from scoring import LEVELS_IN_WORDS
+    from benchmarks.harness.scoring import LEVELS_IN_WORDS
 
     models = dict.fromkeys(f"{METHODS[kind]} = {name}" for row in rows for kind, name in row["models"].items())
 
@@ -160,8 +164,8 @@ def _other(rows: Sequence[Row]) -> str:
 
 
 def jobs_for(args: Any, pictures: Path | None) -> dict[str, Job]:
-    """One row a file (and channel) and level."""
-    from scoring import LEVELS, identity, truths
+    """Return one row per file (and channel) and level."""
+    from benchmarks.harness.scoring import LEVELS, identity, truths
 
     chosen = {"still": args.still, "movie": args.movie}
     digests = {kind: identity(model) for kind, model in chosen.items()}

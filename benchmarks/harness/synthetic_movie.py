@@ -1,4 +1,4 @@
-"""A large movie for measurements of time and memory: made frame by frame, written to disk without ever being whole."""
+"""Large synthetic movie for measurements of time and memory, generated and written frame by frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEED = 41
 
 
 class SyntheticFrames:
-    """A movie made frame by frame as it is read: drifting spots on a background, photon-like noise."""
+    """Frames generated on reading: drifting spots on a background with photon-like noise."""
 
     def __init__(self, n_frames: int, size: int) -> None:
         from scipy.ndimage import gaussian_filter
@@ -28,15 +28,15 @@ class SyntheticFrames:
         self._scene *= 400 / self._scene.max()
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """One frame, the same whenever it is read."""
+        """Return one frame; repeated reads return the same values."""
         scene = np.roll(self._scene, (t, t // 2), (0, 1)) + 20
         noise = np.random.default_rng([SEED, t]).standard_normal(scene.shape, dtype=np.float32)
         return np.rint(100 + scene + np.sqrt(scene) * noise).clip(0).astype(np.uint16)[rows, columns]
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing, as no resource is open."""
 
 
 def generate(path: Path, n_frames: int, size: int) -> Path:
-    """Write the movie, streamed, unless it is there."""
+    """Write the movie frame by frame unless the file exists."""
     return path if path.exists() else save_movie(Movie(SyntheticFrames(n_frames, size)), path)

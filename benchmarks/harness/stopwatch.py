@@ -1,21 +1,21 @@
-"""Stopwatches at the functions of a running program, and the speed of a convolution to compare it with."""
+"""Timers of functions in a running program, and the throughput of a convolution for comparison."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
 import torch
-from engine_speed import convolution
-from results import Row
+
+from benchmarks.harness.results import Row
 
 
 class Stopwatch:
-    """Seconds and CPU seconds of named parts, and the moments at which steps ended."""
+    """Seconds and CPU seconds of named parts, and the times at which steps ended."""
 
     def __init__(self, device: str) -> None:
         self._device = device
@@ -23,7 +23,7 @@ class Stopwatch:
         self.ends: list[tuple[float, float]] = []
 
     def now(self) -> tuple[float, float]:
-        """Seconds and CPU seconds, when the GPU has done what was asked of it."""
+        """Return seconds and CPU seconds, after synchronizing with the GPU."""
         if self._device == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter(), cpu_seconds()
@@ -53,7 +53,7 @@ class Stopwatch:
 
 
 def cpu_seconds() -> float:
-    """CPU time of this process and of the loader processes that it has started."""
+    """Return the CPU time of this process and of the loader processes that it started."""
     import psutil
 
     total = time.process_time()
@@ -66,8 +66,23 @@ def cpu_seconds() -> float:
     return total
 
 
+def convolution() -> Callable[[], float]:
+    """Return a function that runs a 3 × 3 convolution of 64 channels and returns its GFLOP per second of CPU time."""
+    conv = torch.nn.Conv2d(64, 64, 3, padding=1, bias=False).to(memory_format=torch.channels_last)
+    image = torch.randn(1, 64, 256, 256).contiguous(memory_format=torch.channels_last)
+
+    def run() -> float:
+        started = time.process_time()
+        for _ in range(5):
+            conv(image)
+        return 5 * 2 * 64 * 64 * 9 * 256**2 / (time.process_time() - started) / 1e9
+
+    run()
+    return run
+
+
 def conv_rate(device: str, precision: str) -> float:
-    """GFLOP of a 3 × 3 convolution of 64 channels for each CPU second, or second of the GPU."""
+    """Compute GFLOP of a 3 × 3 convolution of 64 channels per CPU second, or per second of the GPU."""
     if device == "cpu" and precision == "32-true":
         return convolution()()
     dtype = torch.float32 if precision == "32-true" else torch.bfloat16
@@ -86,5 +101,5 @@ def conv_rate(device: str, precision: str) -> float:
 
 
 def medians(rows: Sequence[Row]) -> Row:
-    """Median of each figure."""
+    """Compute the median of each value."""
     return {name: statistics.median(row[name] for row in rows) for name in rows[0]}

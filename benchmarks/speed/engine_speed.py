@@ -1,21 +1,21 @@
-"""How fast does the largest photo generator answer, and what do folding, layout, precision and runtimes bring?
+"""Speed of the largest photo generator with folding, memory layouts, precisions and runtimes.
 
 `deoldify-artistic` with random weights, one square of 560 × 560 pixels (render factor 35), on the CPU. In each row the
-variants take turns in one process, --rounds times after a small picture as warm-up, so that other work on the machine
-falls on all of them; ratios are of the medians of CPU time, which such work changes least.
+variants alternate in one process, --rounds times after a small image as warm-up, so that other load on the machine
+affects all of them; ratios are of the medians of CPU time, which such load changes least.
 
-- eager: NCHW float32 with one direct convolution a layer, as fastai calls it; our bare module, which sums large layers
-  in groups of channels for the last digits; folded and channels_last; and in Winograd's form, as `InferenceNetwork`
-  runs it.
+- eager: NCHW float32 with one direct convolution per layer, as fastai calls it; the bare module, which sums large
+  layers in groups of channels for numerical accuracy; folded and channels_last; and in Winograd's form, as
+  `InferenceNetwork` runs it.
 - runtimes: `torch.compile`, ONNX Runtime and OpenVINO on the folded network, against the same folded network, at
   --runtime-size.
-- bfloat16: where the processor has it, at full size; elsewhere it is emulated, and once at 112 pixels is enough to see.
+- bfloat16: at full size if the processor supports it; otherwise it is emulated, and measured once at 112 pixels.
 
-    export OMP_WAIT_POLICY=passive                # or waiting threads would count as CPU time
-    python benchmarks/engine_speed.py             # 10 minutes on 2 idle cores
-    python benchmarks/engine_speed.py --rounds 2 --runtime-size 224
+    export OMP_WAIT_POLICY=passive                # otherwise waiting threads count as CPU time
+    python benchmarks/speed/engine_speed.py       # 10 minutes on 2 idle cores
+    python benchmarks/speed/engine_speed.py --rounds 2 --runtime-size 224
 
-Peak memory is what the process grew by during a variant's predictions, without the weights.
+Peak memory is the growth of the process during the predictions of a variant, without the weights.
 """
 
 from __future__ import annotations
@@ -23,17 +23,22 @@ from __future__ import annotations
 import argparse
 import gc
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
-from peers.worker import cpu_seconds, forget_peak, peak_memory
-from results import Benchmark, Job, Row, parser, table
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from benchmarks.harness.stopwatch import convolution
+from benchmarks.peers.worker import cpu_seconds, forget_peak, peak_memory
 from decrappify.networks import create
 from decrappify.networks.blocks import SplitConv2d
 from decrappify.networks.compiling import compiled
@@ -49,29 +54,29 @@ Predict = Callable[[Tensor], Tensor]
 
 
 def picture(side: int) -> Tensor:
-    """Give one random source, (1, 3, side, side)."""
+    """Create one random source, (1, 3, side, side)."""
     return torch.randn((1, 3, side, side), generator=torch.Generator().manual_seed(SEED))
 
 
 def generator() -> Any:
-    """Make the network, the same in every row."""
+    """Create the network, identical in every row."""
     torch.manual_seed(SEED)
     return create(NETWORK).eval().requires_grad_(False)
 
 
 def channels_last(network: Any) -> Predict:
-    """Run a network on images in the layout that its convolutions prefer."""
+    """Return a function that runs a network on images in channels_last layout."""
     network.to(memory_format=torch.channels_last)
     return lambda source: network(source.contiguous(memory_format=torch.channels_last))
 
 
 def folded() -> Predict:
-    """Give the network as `InferenceNetwork` hands it to other runtimes."""
+    """Return the network as `InferenceNetwork` passes it to other runtimes."""
     return channels_last(fold_norms(generator(), large_in_one_go=True))
 
 
 def direct() -> Any:
-    """Give the network with torch's own convolutions and layout."""
+    """Return the network with torch's own convolutions and layout."""
     network = fold_norms(generator())
     for module in network.modules():
         if isinstance(module, SplitConv2d):
@@ -80,7 +85,7 @@ def direct() -> Any:
 
 
 def measure_eager(threads: int, args: argparse.Namespace) -> Row:
-    """What folding, layout and Winograd's form bring."""
+    """Measure folding, layout and Winograd's form."""
     torch.set_num_threads(threads)
     network = generator()
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
@@ -98,7 +103,7 @@ def measure_eager(threads: int, args: argparse.Namespace) -> Row:
 
 
 def measure_compiled(args: argparse.Namespace) -> Row:
-    """What `networks.compiling.compiled` brings, and how long it takes to compile."""
+    """Measure `networks.compiling.compiled` and its compilation time."""
     network = fold_norms(generator(), large_in_one_go=True).to(memory_format=torch.channels_last)
     started, cpu = time.perf_counter(), cpu_seconds()
     fast = compiled(network, side=args.runtime_size)
@@ -109,7 +114,7 @@ def measure_compiled(args: argparse.Namespace) -> Row:
 
 
 def measure_runtime(backend: str, name: str, args: argparse.Namespace) -> Row:
-    """Hand the folded network to another runtime, as `InferenceNetwork` does for `backend`."""
+    """Measure the folded network in another runtime, as `InferenceNetwork` runs it for `backend`."""
     network, source = fold_norms(generator(), large_in_one_go=True), picture(args.runtime_size)
     started, cpu = time.perf_counter(), cpu_seconds()
     with torch.inference_mode():
@@ -120,7 +125,7 @@ def measure_runtime(backend: str, name: str, args: argparse.Namespace) -> Row:
 
 
 def measure_bfloat16(args: argparse.Namespace) -> Row:
-    """bfloat16 against float32; one small picture where the processor only emulates it."""
+    """Measure bfloat16 against float32; one small image if the processor only emulates it."""
     fast = has_fast_bfloat16(torch.device("cpu"))
     exact = folded()
     half = channels_last(fold_norms(generator()).bfloat16())
@@ -136,9 +141,9 @@ def measure_bfloat16(args: argparse.Namespace) -> Row:
 
 @torch.inference_mode()
 def compare(variants: Mapping[str, Predict], side: int, rounds: int, first: str, *, warm: int | None = None) -> Row:
-    """Let variants take turns on one picture: CPU seconds, seconds, peak memory and largest difference from `first`.
+    """Measure alternating variants on one image: CPU seconds, seconds, peak memory, largest difference from `first`.
 
-    Each has seen a picture of the side `warm` before, by default of the same size.
+    Each variant is first run on an image of side `warm`, by default of the same size.
     """
     source, conv = picture(side), convolution()
     cpu: dict[str, list[float]] = {name: [] for name in variants}
@@ -182,23 +187,8 @@ def compare(variants: Mapping[str, Predict], side: int, rounds: int, first: str,
     }
 
 
-def convolution() -> Callable[[], float]:
-    """Make a 3 × 3 convolution of 64 channels that tells its GFLOP for each second of CPU time."""
-    conv = torch.nn.Conv2d(64, 64, 3, padding=1, bias=False).to(memory_format=torch.channels_last)
-    image = torch.randn(1, 64, 256, 256).contiguous(memory_format=torch.channels_last)
-
-    def run() -> float:
-        started = cpu_seconds()
-        for _ in range(5):
-            conv(image)
-        return 5 * 2 * 64 * 64 * 9 * 256**2 / (cpu_seconds() - started) / 1e9
-
-    run()
-    return run
-
-
 def section(rows: list[Row]) -> str:
-    """One table for each of the three questions, and a sentence on the processor."""
+    """Format one table for each group of variants, and a sentence on the processor."""
     parts = [
         "## Speed of the photo generator\n\n"
         f"`{NETWORK}`, random weights (seed {SEED}), float32 on the CPU unless said, one square. Variants take turns "

@@ -1,41 +1,45 @@
-"""How steady are restored movies, and do they still move?
+"""Temporal stability of restored movies, and preservation of their motion.
 
-Real movies that trained nothing (their first --frames frames) and a simulated cell that moves 1 pixel per frame, whose
-truth is free of noise, are degraded with three noise draws and restored: by the best Gaussian filter, an oracle in
-space and time; frame by frame, by the shipped model of one frame; and by the shipped one of three frames, which was
-trained with the stability loss. The temporal scorecard of each, mean ± standard deviation over the draws; pictures of
-one line of pixels over time go to results/stability_*.png.
+Held-out real movies (their first --frames frames) and a simulated cell that moves 1 pixel per frame and has a
+noise-free reference are degraded with three noise draws and restored: by the best Gaussian filter, an oracle in
+space and time; frame by frame, by the shipped model of one frame; and by the shipped model of three frames, which was
+trained with the stability loss. The temporal scorecard of each is the mean ± standard deviation over the draws; images
+of one line of pixels over time are written to results/stability_*.png.
 
-    python benchmarks/stability.py --threads 2                         # 6 minutes on 2 idle cores
-    python benchmarks/stability.py --only "simulated cell, 10 photons"
+    python benchmarks/science/stability.py --threads 2                         # 6 minutes on 2 idle cores
+    python benchmarks/science/stability.py --only "simulated cell, 10 photons"
 
-Other programs stand in the same table if they restore the same sources: --write FOLDER writes those as
-FOLDER/source/NAME.tif and ends. Put what METHOD makes of them into FOLDER/METHOD/NAME.tif, in the same grey levels, and
-pass --folder FOLDER, then and whenever the table is written anew.
+To include other programs in the table, restore the same sources with them: --write FOLDER writes the sources as
+FOLDER/source/NAME.tif and exits. Store the results of METHOD as FOLDER/METHOD/NAME.tif, in the same gray levels, and
+pass --folder FOLDER, then and whenever the table is written again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import statistics
+import sys
 from collections.abc import Sequence
 from functools import cache, partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import corpus
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from results import Benchmark, Job, Row, parser, table
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 
 Array = NDArray[Any]
 
 SEEDS = (0, 1, 2)
 SIMULATED, SIMULATED_SEED = "simulated cell", 5000
 METHODS = {"source": "input", "gaussian": "best Gaussian", "still": "frame by frame", "movie": "three frames"}
-# Figure: its title and a factor for the table.
+# Metric: its title and a factor for the table.
 FIGURES = {
     "psnr": ("PSNR, dB", 1),
     "tde": ("TDE", 1),
@@ -46,14 +50,13 @@ FIGURES = {
 }
 PICTURED = ("10 photons", 0)
 _ZOOM, _FRAME, _DETAIL, _GAP, _LINE = 3, 6, 80, 4, 18
-_CHANGE = 0.2  # of the contrast, from mid-grey to black or white
+_CHANGE = 0.2  # of the contrast, from mid-gray to black or white
 
 
 @cache
 def truths(n_frames: int) -> dict[str, Array]:
-    """Truths (T, Y, X) by name."""
-    from scoring import truths as of_file
-
+    """Return references (T, Y, X) by name."""
+    from benchmarks.harness.scoring import truths as of_file
     from decrappify.samples import simulate
 
     found = {label: truth for name in corpus.TEST_MOVIES for label, truth in of_file(name, n_frames).items()}
@@ -62,19 +65,19 @@ def truths(n_frames: int) -> dict[str, Array]:
 
 
 def source(label: str, level: str, seed: int, n_frames: int) -> Array:
-    """One degraded movie."""
-    from scoring import LEVELS, degrade
+    """Return one degraded movie."""
+    from benchmarks.harness.scoring import LEVELS, degrade
 
     return degrade(truths(n_frames)[label], LEVELS[level], seed)
 
 
 def file_name(label: str, level: str, seed: int) -> str:
-    """Name of a degraded or restored movie in a folder."""
+    """Return the file name of a degraded or restored movie."""
     return f"{label}_{level}_seed_{seed}.tif".replace(" ", "_")
 
 
 def score(results: Sequence[Array], truth: Array) -> Row:
-    """Every figure as a list with one value for each draw, or for each pair of draws."""
+    """Compute every metric as a list with one value for each draw, or for each pair of draws."""
     from decrappify.metrics.scorecard import score_movie
     from decrappify.metrics.temporal import noise_draw_flicker
 
@@ -86,9 +89,8 @@ def score(results: Sequence[Array], truth: Array) -> Row:
 
 
 def measure(label: str, level: str, n_frames: int, models: dict[str, str], pictures: Path) -> Row:
-    """All own methods on all draws of one movie."""
-    from scoring import identity, restored
-
+    """Score all methods of decrappify on all draws of one movie."""
+    from benchmarks.harness.scoring import identity, restored
     from decrappify import load_model
     from decrappify.metrics.baselines import best_gaussian
 
@@ -112,7 +114,7 @@ def measure(label: str, level: str, n_frames: int, models: dict[str, str], pictu
 
 
 def measure_folder(label: str, level: str, n_frames: int, method: str, files: Sequence[Path]) -> Row:
-    """What another program made of the draws of one movie."""
+    """Score the results of another program on the draws of one movie."""
     from decrappify import open_movie
 
     results = [np.asarray(open_movie(path))[:, 0, 0] for path in files]
@@ -121,10 +123,10 @@ def measure_folder(label: str, level: str, n_frames: int, method: str, files: Se
 
 
 def save_kymograph(path: Path, movies: dict[str, Array]) -> str:
-    """Write one line of pixels over time (downwards) for each movie, and how it changes from frame to frame.
+    """Write one line of pixels over time (downwards) for each movie, and its change from frame to frame.
 
-    Above them is a detail of the middle frame, with a mark on both sides that shows the line. The first of the movies
-    (T, Y, X) is the truth: it sets the contrast, and the place, which is where most changes.
+    Above them is a detail of the middle frame, with marks on both sides at the line. The first of the movies
+    (T, Y, X) is the reference: it determines the contrast, and the position, which is that of the largest change.
     """
     truth = next(iter(movies.values()))
     y, x, line = _place(truth)
@@ -151,7 +153,7 @@ def save_kymograph(path: Path, movies: dict[str, Array]) -> str:
 
 
 def _place(truth: Array) -> tuple[int, int, int]:
-    """Upper left corner of the square whose smoothed pixels change most over time, and the line in it that does."""
+    """Return the upper left corner of the square that changes most over time, and its line of most change."""
     from scipy.ndimage import gaussian_filter, uniform_filter
 
     changes = gaussian_filter(truth.astype(np.float64), (0, 2, 2)).var(axis=0)
@@ -164,8 +166,8 @@ def _place(truth: Array) -> tuple[int, int, int]:
 
 
 def section(rows: list[Row]) -> str:
-    """One table for each movie and level, the mean over movies, and the pictures."""
-    from scoring import LEVELS, LEVELS_IN_WORDS
+    """Format one table for each movie and level, the mean over movies, and the images."""
+    from benchmarks.harness.scoring import LEVELS, LEVELS_IN_WORDS
 
     models = dict.fromkeys(f"{METHODS[kind]} = {name}" for row in rows for kind, name in row.get("models", {}).items())
     parts = [
@@ -218,7 +220,7 @@ def _scores(rows: Sequence[Row], movie: str) -> dict[str, Row]:
 
 
 def _of_every_movie(rows: Sequence[Row]) -> list[str]:
-    """Methods that were scored on all movies."""
+    """Return the methods that were scored on all movies."""
     by_movie = [_scores(rows, movie) for movie in dict.fromkeys(row["movie"] for row in rows)]
     return [name for name in by_movie[0] if all(name in scores for scores in by_movie)]
 
@@ -232,18 +234,18 @@ def _sigmas(rows: Sequence[Row], movie: str) -> str:
 
 
 def _mean(rows: Sequence[Row], method: str, figure: str) -> float | None:
-    """Mean over movies and draws, in the table's unit."""
+    """Compute the mean over movies and draws, in the unit of the table."""
     movies = dict.fromkeys(row["movie"] for row in rows)
     values = [v for movie in movies for v in _scores(rows, movie)[method][figure] if v is not None]
     return FIGURES[figure][1] * statistics.mean(values) if values else None
 
 
 def _gain(rows: Sequence[Row]) -> str:
-    """What the window and the stability loss bring over single frames."""
+    """Compute the gain of the window and the stability loss over single frames."""
     changes = []
     for name, (title, _) in FIGURES.items():
         before, after = (_mean(rows, METHODS[kind], name) for kind in ("still", "movie"))
-        if not before or after is None or name == "tdr":  # of which neither more nor less is better
+        if not before or after is None or name == "tdr":  # neither higher nor lower is better
             continue
         change = f"{after - before:+.2f} dB" if name == "psnr" else f"{100 * (after / before - 1):+.0f} %"
         changes.append(f"{title.split(',')[0]} {change}")
@@ -260,8 +262,8 @@ def _cell(values: Sequence[float | None], factor: float) -> str:
 
 
 def jobs_for(args: Any, pictures: Path) -> dict[str, Job]:
-    """One row a movie and level, and one for each of these and every method in --folder."""
-    from scoring import LEVELS, identity
+    """Return one row per movie and level, and one for each of these and every method in --folder."""
+    from benchmarks.harness.scoring import LEVELS, identity
 
     models = {"still": args.still, "movie": args.movie}
     digests = {kind: identity(model) for kind, model in models.items()}
@@ -288,8 +290,7 @@ def jobs_for(args: Any, pictures: Path) -> dict[str, Job]:
 
 def write_sources(folder: Path, n_frames: int) -> None:
     """Write all degraded movies as float32 TIFF, for other programs."""
-    from scoring import LEVELS
-
+    from benchmarks.harness.scoring import LEVELS
     from decrappify import Movie, save_movie
 
     (folder / "source").mkdir(parents=True, exist_ok=True)

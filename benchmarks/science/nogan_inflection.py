@@ -1,28 +1,32 @@
-"""Does the inflection detector stop the GAN phase at a good moment?
+"""Regret of the checkpoint chosen by the inflection detector, compared with other rules of stopping the GAN phase.
 
 Four data sets (two simulated, two real) x 3 seeds. Each run pretrains a small generator and a critic, and then runs its
-GAN phase well past every sensible point with the detector looking on but not stopping it. Every checkpoint is scored on
-test images that neither the training nor the detector sees, by figures that the detector does not know: F1 of fine
-structures found at a threshold set by the truth (does a segmentation agree?), share of found structures that are
-invented, and SSIM of the foreground. Compared: the detector's choice, stopping at 1, 2 and 3 % of the data and at the
-middle, the last checkpoint, a random one, the one with the best validation PSNR, and never starting the GAN phase.
+GAN phase well beyond any useful length; the detector records but does not stop it. Every checkpoint is scored on
+test images that neither the training nor the detector uses, by metrics that the detector does not use: F1 of fine
+structures at a threshold computed from the reference, share of found structures that are false, and SSIM of the
+foreground. Compared: the detector's choice, stopping at 1, 2 and 3 % of the data and at the middle, the last
+checkpoint, a random one, the one with the best validation PSNR, and omitting the GAN phase.
 
-    python benchmarks/nogan_inflection.py                             # 12 rows of about 5 minutes on one core
-    python benchmarks/nogan_inflection.py --only "vesicles seed 0"
+    python benchmarks/science/nogan_inflection.py                             # 12 rows of about 5 minutes on one core
+    python benchmarks/science/nogan_inflection.py --only "vesicles seed 0"
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import corpus
 import numpy as np
-from inflection_oracle import fixed_share, foreground_ssim, judge, random_regret, structure_score
-from results import Benchmark, Job, Row, parser, table
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from benchmarks.science.inflection_oracle import fixed_share, foreground_ssim, judge, random_regret, structure_score
 
 SEEDS = (0, 1, 2)
 FIGURES = ("f1", "ssim", "invented")
@@ -52,12 +56,12 @@ SCHEDULE: dict[str, Any] = {
     "detect": False,
     "device": "cpu",
 }
-# Width (sigma, pixels) of the structures that are counted.
+# Width (sigma, pixels) of the structures to find.
 WIDTHS = {"vesicles": 1.5, "filaments": 1.5, "actin": 1.5, "fibsem": 2.0}
 
 
 def material(name: str) -> tuple[Any, Any, Any, list[Any]]:
-    """Training images, validation images, a crappifier and the test truths (Y, X) of a data set."""
+    """Return training images, validation images, a crappifier and the test references (Y, X) of a data set."""
     from decrappify import Crappifier
     from decrappify.crappify import Blur, Gaussian, Poisson
     from decrappify.samples import simulate
@@ -93,7 +97,7 @@ def measure(name: str, seed: int, runs: Path | None) -> Row:
     with tempfile.TemporaryDirectory(dir=runs) as scratch:
         folder = Path(scratch) if runs is None else runs / f"{name}_{seed}"
         config = NoganConfig.from_dict(SCHEDULE | {"seed": seed})
-        if not (folder / "model.safetensors").exists():  # else a kept run is only scored anew
+        if not (folder / "model.safetensors").exists():  # else only score a kept run again
             data, run = DataOptions(validation=validation), RunOptions(overwrite=True)
             train_nogan(training, crappifier, data=data, config=config, output=folder, run=run)
         import torch
@@ -121,7 +125,7 @@ def measure(name: str, seed: int, runs: Path | None) -> Row:
 
 
 def _degraded(tests: Sequence[Any], crappifier: Any) -> list[Any]:
-    """Test sources in network units, made once."""
+    """Return the test sources in network units, computed once."""
     from decrappify.intensity import NormalizationRule
     from decrappify.intensity import measure as measure_levels
     from decrappify.movie import Movie
@@ -150,7 +154,7 @@ def _quality(model: Any, sources: Sequence[Any], tests: Sequence[Any], sigma: fl
 
 
 def detect(row: Row, noise_draw: float | None = None) -> tuple[int | None, int | None, str]:
-    """What the detector chooses of all checkpoints, where it would have stopped, and why."""
+    """Return the detector's choice among all checkpoints, the point where it would have stopped, and the reason."""
     from decrappify.training.monitors.inflection import InflectionDetector, Limits, choose
     from decrappify.training.monitors.measure import MonitorRow
 
@@ -158,12 +162,12 @@ def detect(row: Row, noise_draw: float | None = None) -> tuple[int | None, int |
     baseline, *rows = (MonitorRow.from_dict(entry) for entry in row["monitors"])
     detector = InflectionDetector(baseline, limits)
     stop = next((k for k, entry in enumerate(rows) if detector.add(entry)), None)
-    seen = rows if stop is None else rows[: stop + 1]  # what is there when the phase is stopped
+    seen = rows if stop is None else rows[: stop + 1]  # the checkpoints available when the phase is stopped
     return choose(baseline, seen, limits).index, stop, detector.reason
 
 
 def choices(row: Row, rows: Sequence[Row]) -> dict[str, int | None]:
-    """What each rule takes of a run's checkpoints; None is the pretrained generator."""
+    """Return the checkpoint that each rule selects; None is the pretrained generator."""
     baseline, *entries = row["monitors"]
     images = [entry["images_seen"] for entry in entries]
     psnr = [entry["psnr"] if entry["psnr"] is not None else -1e9 for entry in (baseline, *entries)]
@@ -183,7 +187,7 @@ def choices(row: Row, rows: Sequence[Row]) -> dict[str, int | None]:
 
 
 def section(rows: list[Row]) -> str:
-    """Regret of each rule for each figure, and what the detector said in each run."""
+    """Format the regret of each rule for each metric, and the detector's result for each run."""
     parts = [
         "## Where to stop the GAN phase\n\n"
         f"{len(rows)} runs; regret against the best of all checkpoints and the pretrained generator, by figures on "
@@ -223,7 +227,7 @@ def _both(row: Row, index: int | None) -> float:
 
 
 def _series(row: Row, figure: str) -> tuple[list[float], float]:
-    """Quality of the checkpoints and of the pretrained generator, the higher the better."""
+    """Return the quality of the checkpoints and of the pretrained generator; higher is better."""
     sign = -1 if figure == "invented" else 1
     return [sign * score[figure] for score in row["scores"]], sign * row["start"][figure]
 

@@ -1,9 +1,10 @@
-"""What every benchmark shares: rows that survive an interruption, and one section of RESULTS.md a script.
+"""Rows and sections shared by all benchmarks: resumable rows, and one section of RESULTS.md per script.
 
-A benchmark names its rows and gives a function for each. Every finished row is stored at once in results/NAME.json,
-with its settings, the command, the day, the machine and the versions that made it; the table in RESULTS.md is built
-from that file alone. A row whose settings have not changed is not run again, so a stopped benchmark goes on where it
-was, and several processes may share one (`--only`). Numbers of other settings are never mixed into a table."""
+A benchmark defines its rows and a function for each. Every finished row is stored immediately in results/NAME.json,
+with its settings and with the command, date, machine and versions that produced it. The table in RESULTS.md is built
+from that file alone. A row with unchanged settings is not run again, so an interrupted benchmark can be resumed, and
+several processes may share one (`--only`). Rows of different settings are never combined in a table.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
-HERE = Path(__file__).parent
-# Options that say where and how much to run, but do not change a number.
+BENCHMARKS = Path(__file__).parents[1]
+# Options that do not change a measured value.
 _NOT_IN_THE_COMMAND = {
     "results",
     "only",
@@ -40,25 +41,25 @@ _NOT_IN_THE_COMMAND = {
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One row to be: what decides its numbers (`settings`, plain values) and the function that finds them."""
+    """One row to measure: the `settings` (plain values) that determine its values, and the function to run."""
 
     settings: Mapping[str, Any]
     run: Callable[[], Row] = field(compare=False)
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """The options that every benchmark has; the rest of its help is its own docstring."""
+    """Create a parser with the options of every benchmark; `description` is the module docstring."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--only", metavar="KEY", action="append", help="run this row only; may be given several times")
     made.add_argument("--again", action="store_true", help="run rows again that are there already")
     made.add_argument("--table", action="store_true", help="run nothing, write the section from the stored rows")
-    made.add_argument("--results", type=Path, default=HERE / "RESULTS.md", help="file that gets the section")
+    made.add_argument("--results", type=Path, default=BENCHMARKS / "RESULTS.md", help="file that gets the section")
     made.add_argument("--threads", type=int, default=1, help="threads of torch")
     return made
 
 
 class Benchmark:
-    """The rows and the section of one script."""
+    """Rows and section of one script."""
 
     def __init__(self, name: str, args: argparse.Namespace, options: argparse.ArgumentParser) -> None:
         self.name, self.args, self._options = name, args, options
@@ -67,9 +68,9 @@ class Benchmark:
         self.pictures.mkdir(parents=True, exist_ok=True)
 
     def run(self, jobs: Mapping[str, Job], section: Callable[[list[Row]], str]) -> None:
-        """Run the jobs that have no row yet, storing each at once and writing the section after it.
+        """Run the jobs that have no row yet; store each row and rewrite the section immediately.
 
-        `section` gets the rows that are there, in the order of the jobs, and gives the text between title and machine.
+        `section` receives the available rows, in the order of the jobs, and returns the text above the provenance.
         """
         wanted = self.args.only or list(jobs)
         unknown = sorted(set(wanted) - set(jobs))
@@ -92,7 +93,7 @@ class Benchmark:
         print(f"wrote the section {self.name} of {self.args.results}")
 
     def add(self, key: str, settings: Mapping[str, Any], row: Row, origin: Row | None = None) -> None:
-        """Store one row; another process may be storing its own."""
+        """Store one row; safe while other processes store rows."""
         about = origin or environment() | {"command": self.command()}
         with _locked(self.pictures):
             rows = self._stored()
@@ -100,7 +101,7 @@ class Benchmark:
             _replace(self._rows_file, json.dumps(rows, indent=1) + "\n")
 
     def matching(self, jobs: Mapping[str, Job]) -> dict[str, Row]:
-        """The stored rows whose settings are those of today's jobs, in the jobs' order; the key is in the row."""
+        """Return the stored rows with the current settings of the jobs, in the order of the jobs, each with its key."""
         stored = self._stored()
         return {
             key: {"key": key, **stored[key]["row"]}
@@ -109,8 +110,9 @@ class Benchmark:
         }
 
     def command(self) -> str:
-        """The command that makes all rows as this process makes its own."""
-        words = [f"python benchmarks/{Path(sys.argv[0]).name}"]
+        """Return the command that measures all rows with the options of this process."""
+        group, script = Path(sys.argv[0]).resolve().parts[-2:]
+        words = [f"python benchmarks/{group}/{script}"]
         for action in self._options._actions:
             value = getattr(self.args, action.dest, None)
             if action.dest in _NOT_IN_THE_COMMAND or value in (None, action.default, argparse.SUPPRESS):
@@ -139,7 +141,7 @@ class Benchmark:
 
 
 def environment() -> Row:
-    """The day, the machine and the versions behind a number."""
+    """Return the date, the machine and the versions, for the provenance of a row."""
     import numpy as np
     import psutil
     import torch
@@ -156,7 +158,7 @@ def environment() -> Row:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]], precision: int | Sequence[int] = 2) -> str:
-    """A Markdown table; numbers to the right with `precision` digits (one for all columns, or one for each)."""
+    """Format a Markdown table; numbers are right-aligned with `precision` digits (for all columns, or one each)."""
     digits = [precision] * len(header) if isinstance(precision, int) else list(precision)
     text = [[_cell(value, d) for value, d in zip(row, digits, strict=True)] for row in rows]
     numeric = [all(not isinstance(row[i], str) for row in rows) for i in range(len(header))]
@@ -180,7 +182,7 @@ def _origin(made: Sequence[Row]) -> str:
 
 
 def _replace_section(path: Path, name: str, body: str) -> None:
-    """Put `body` between the markers of `name`; whatever else the file holds is kept."""
+    """Replace the text between the markers of `name`; all other text of the file is kept."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     old = path.read_text(encoding="utf-8") if path.exists() else "# Results\n"
     section = f"{begin}\n{body}\n{end}"
@@ -205,7 +207,7 @@ def _plain(settings: Mapping[str, Any]) -> Row:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; it goes with the process, so a kill leaves nothing behind."""
+    """Lock the folder; the lock is released when the process ends, also if it is killed."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,27 +1,30 @@
-"""How much do the shipped models of scale 2 and 4 gain over bicubic and Lanczos?
+"""Gain of the shipped models of scale 2 and 4 over bicubic and Lanczos interpolation.
 
-Held-out movies and stills lose half (EM: three quarters) of their sampling along Y and X, as a camera bins or as a
-point scanner samples, and get noise; then the model and three interpolations bring them back. The strongest baseline
-filters with the Gaussian whose σ in space and time give the best PSNR after bicubic upscaling: an oracle. Pictures go
-to results/upscaling_*.png.
+Held-out movies and stills lose half (EM: three quarters) of their sampling along Y and X, as by camera binning or by
+point scanning, and receive noise; then the model and three interpolations upscale them. The strongest baseline is an
+oracle: the Gaussian filter whose σ in space and time maximizes PSNR after bicubic upscaling. Images are written to
+results/upscaling_*.png.
 
-    python benchmarks/upscaling.py --threads 2                   # about 5 minutes on 2 cores
-    python benchmarks/upscaling.py --x2 model.safetensors        # another model file
+    python benchmarks/science/upscaling.py --threads 2                   # about 5 minutes on 2 cores
+    python benchmarks/science/upscaling.py --x2 model.safetensors        # another model file
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import corpus
 import numpy as np
 from numpy.typing import NDArray
-from results import Benchmark, Job, Row, parser, table
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 from decrappify.crappify import BinDown, Blur, Gaussian, Part, Poisson, SampleDown, Speckle
 
 Array = NDArray[Any]
@@ -37,7 +40,7 @@ DEGRADATIONS: dict[int, dict[str, tuple[Part, ...]]] = {
 }
 METHODS = {"bicubic": "bicubic", "lanczos": "Lanczos", "gaussian": "best Gaussian, bicubic", "model": "model"}
 SEED = 31
-# A still is exposed this often for a 3-frame model, and every baseline gets the same exposures.
+# Number of exposures of a still for a 3-frame model; every baseline receives the same exposures.
 EXPOSURES = 3
 SIGMAS_SPACE, SIGMAS_TIME = (0.0, 0.35, 0.5, 0.7, 0.9, 1.2, 1.6, 2.2), (0.0, 0.4, 0.7, 1.0, 1.6, 3.0)
 
@@ -52,7 +55,7 @@ def upscale(images: Array, scale: int, resampling: str) -> Array:
 
 
 def best_filtered(source: Array, truth: Array, scale: int) -> tuple[Array, float, float]:
-    """The bicubic upscaling after the Gaussian that makes it best, and the Gaussian's σ in space and time."""
+    """Return the bicubic upscaling after the Gaussian with the highest PSNR, and its σ in space and time."""
     from scipy.ndimage import gaussian_filter
 
     from decrappify.metrics.fidelity import psnr
@@ -69,10 +72,9 @@ def best_filtered(source: Array, truth: Array, scale: int) -> tuple[Array, float
 
 
 def measure(label: str, name: str, scale: int, how: str, n_frames: int, model: str, pictures: Path) -> Row:
-    """All methods on one file degraded in one way."""
-    from panels import save_panel
-    from scoring import degrade, figures, identity, restored, truths
-
+    """Score all methods on one file with one degradation."""
+    from benchmarks.harness.panels import save_panel
+    from benchmarks.harness.scoring import degrade, figures, identity, restored, truths
     from decrappify import load_model
 
     truth = truths(name, n_frames)[label]
@@ -114,7 +116,7 @@ def _is_pictured(name: str, how: str) -> bool:
 
 
 def section(rows: list[Row]) -> str:
-    """A table a scale, then pictures."""
+    """Format one table per scale, then the images."""
     parts = ["## Upscaling against interpolation", _conditions(rows)]
     for scale in DEGRADATIONS:
         chosen = [row for row in rows if row["scale"] == scale]
@@ -162,8 +164,8 @@ def _table(rows: Sequence[Row], figure: str) -> str:
 
 
 def jobs_for(args: Any, pictures: Path) -> dict[str, Job]:
-    """One row a file (and channel) and degradation."""
-    from scoring import identity, truths
+    """Return one row per file (and channel) and degradation."""
+    from benchmarks.harness.scoring import identity, truths
 
     chosen = {2: args.x2, 4: args.x4}
     files = {2: (*corpus.TEST_MOVIES, *corpus.TEST_STILLS), 4: corpus.TEST_EM}

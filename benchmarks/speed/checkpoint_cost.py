@@ -1,6 +1,6 @@
-"""What a checkpoint of a training run costs: the basis of the default of `checkpoint_minutes`.
+"""Time and size of a training checkpoint: the basis of the default of `checkpoint_minutes`.
 
-    python benchmarks/checkpoint_cost.py
+    python benchmarks/speed/checkpoint_cost.py
 
 The tensors are those that a run saves: weights, both moments of AdamW, the running average and the best weights (not
 the last two for the DeOldify generator, whose NoGAN run has a critic with its moments instead). Time includes fsync.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 import tempfile
 import time
 from functools import partial
@@ -17,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from results import Benchmark, Job, Row, parser, table
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 from decrappify import TrainingConfig
 from decrappify.networks import create
 from decrappify.training import NoganConfig
@@ -31,7 +34,7 @@ NETWORKS["deoldify-artistic and critic"] = {"deoldify-artistic": 3, "deoldify-cr
 
 
 def measure(copies: dict[str, int], rounds: int) -> Row:
-    """Save so many copies of the weights of each network a few times."""
+    """Save a number of copies of the weights of each network, repeatedly."""
     state: dict[str, Any] = {}
     for name, count in copies.items():
         weights = create(name).state_dict()
@@ -48,7 +51,7 @@ def measure(copies: dict[str, int], rounds: int) -> Row:
 
 
 def section(rows: list[Row]) -> str:
-    """The table."""
+    """Format the table."""
     header = ["networks", "MB", "median, s", "worst, s", "checkpoint_minutes", "cost, %", "best interval, minutes"]
     lines = []
     for row in rows:

@@ -1,24 +1,23 @@
-"""What does restoring cost, against the length of a movie, its frame size, tiles, their overlap, and threads?
+"""Cost of restoring, against the length of a movie, its frame size, tiles, their overlap, and threads.
 
-Each variant is a process of its own that restores one synthetic movie again and again, OME-Zarr → OME-Zarr, as a user
-would. The variants of a row take turns, --rounds times after one turn as warm-up, so that other work on the machine
-falls on all of them; medians count, single values are in the rows' JSON.
+Each variant is a separate process that restores one synthetic movie repeatedly, OME-Zarr → OME-Zarr, as a user
+would. The variants of a row alternate, --rounds times after one turn as warm-up, so that other load on the machine
+affects all of them; medians are reported, single values are in the rows' JSON.
 
-- frames, size: a long movie should cost no more a megapixel than a short one, and no more memory.
-- tiles, overlap: what tiles compute twice, from their geometry, against the CPU time that it costs; and how far the
-  result is from the frame restored in one piece.
+- frames, size: a long movie should not need more time per megapixel than a short one, nor more memory.
+- tiles, overlap: the pixels computed twice, from the geometry, against the CPU time that they need; and the difference
+  from the frame restored in one tile.
 - threads: 1 and 2.
 
-    python benchmarks/scaling.py                        # 6 minutes on 2 idle cores
-    python benchmarks/scaling.py --only "cpu frames"
+    python benchmarks/speed/scaling.py                        # 6 minutes on 2 idle cores
+    python benchmarks/speed/scaling.py --only "cpu frames"
 
-Where torch finds a CUDA GPU there are rows for it too, of larger movies and with the peak memory of the GPU; --device
-runs the rows of one device alone. The scratch folder needs 100 MB, with a GPU 1 GB.
+If torch finds a CUDA GPU there are rows for it too, of larger movies and with the peak memory of the GPU; --device
+runs the rows of one device only. The scratch folder needs 100 MB, with a GPU 1 GB.
 """
 
 from __future__ import annotations
 
-import argparse
 import gc
 import multiprocessing
 import os
@@ -36,16 +35,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peers.worker import forget_peak, peak_memory
-from results import Benchmark, Job, Row, parser, table
-from synthetic_movie import SEED, generate
 
-DEVICES = ("cpu", "cuda")
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness.devices import DEVICES, chosen_devices
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from benchmarks.harness.synthetic_movie import SEED, generate
+from benchmarks.peers.worker import forget_peak, peak_memory
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One call of `restore`; a tile or an overlap of None is left to it."""
+    """One call of `restore`; a tile size or overlap of None is chosen by `restore`."""
 
     frames: int
     size: int
@@ -56,7 +57,7 @@ class Variant:
 
 
 def variants(device: str, threads: int) -> dict[str, list[Variant]]:
-    """What takes turns in each row; the first one of tiles and overlap has the whole frame in one tile."""
+    """Return the alternating variants of each row; the first of tiles and overlap uses one tile for the whole frame."""
     gpu = device == "cuda"
     make = partial(Variant, threads=threads, device=device)
     size, side = (1024, 2048) if gpu else (512, 768)
@@ -73,7 +74,7 @@ def variants(device: str, threads: int) -> dict[str, list[Variant]]:
 
 
 def prepare(variant: Variant, model: str) -> Row:
-    """Load everything that a first call would, in the child process; say what tiles are laid and the idle memory."""
+    """Load the model and libraries in the child process; return the tile layout and the idle memory."""
     import torch
 
     from decrappify import load_model
@@ -127,9 +128,9 @@ def turn(variant: Variant, model: str, source: Path, target: Path) -> Row:
 
 
 def measure(made: Sequence[Variant], model: str, rounds: int, folder: Path) -> Row:
-    """Let the variants of one row take turns."""
+    """Measure the alternating variants of one row."""
     spawn = multiprocessing.get_context("spawn")
-    os.environ["OMP_WAIT_POLICY"] = "passive"  # threads of the children that wait would count as CPU time
+    os.environ["OMP_WAIT_POLICY"] = "passive"  # otherwise waiting threads of the children count as CPU time
     with ExitStack() as stack:
         pools = [stack.enter_context(ProcessPoolExecutor(1, mp_context=spawn)) for _ in made]
         starting = [pool.submit(prepare, variant, model) for pool, variant in zip(pools, made, strict=True)]
@@ -156,7 +157,7 @@ def _source(variant: Variant, folder: Path) -> Path:
 
 
 def _compare(rows: Sequence[Row], files: Sequence[Path]) -> None:
-    """Add how far each result is from the first one, in grey levels."""
+    """Add the difference of each result from the first one, in gray levels."""
     from decrappify import open_movie
 
     whole, *others = (np.asarray(open_movie(path)).astype(np.int64) for path in files)
@@ -166,7 +167,7 @@ def _compare(rows: Sequence[Row], files: Sequence[Path]) -> None:
 
 
 def section(rows: list[Row], model: str) -> str:
-    """One table for each row, and what to read from it."""
+    """Format one table for each row, with its interpretation."""
     parts = [
         "## Cost of restoring\n\n"
         f"Model {model}. uint16 movies, seed {SEED}, OME-Zarr → OME-Zarr, in a process of its own; reading, writing "
@@ -200,7 +201,7 @@ def _where(row: Row, device: str) -> str:
 
 
 def _costs(row: Row) -> list[Any]:
-    """What every table ends with."""
+    """Return the last columns of every table."""
     seconds, cpu = (statistics.median(row[name]) / row["megapixels"] for name in ("seconds", "cpu_s"))
     return [seconds, cpu, row["peak_mib"], *([] if row["gpu_mib"] is None else [row["gpu_mib"]])]
 
@@ -280,24 +281,6 @@ _TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
 }
 
 
-def chosen_devices(
-    benchmark: Benchmark, jobs: Mapping[str, Mapping[str, Job]], args: argparse.Namespace
-) -> dict[str, Job]:
-    """Jobs of the CPU, and of the GPU where there is one or rows of one are stored; `jobs` are by device and key.
-
-    The wish of --device becomes one of --only.
-    """
-    import torch
-
-    there = torch.cuda.is_available()
-    if args.device == "cuda" and not there:
-        sys.exit("--device cuda: torch finds no CUDA GPU here")
-    known = dict(jobs["cpu"]) | (dict(jobs["cuda"]) if there or benchmark.matching(jobs["cuda"]) else {})
-    if args.only is None and (args.device or not there):
-        args.only = list(jobs[args.device or "cpu"])
-    return known
-
-
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--device", choices=DEVICES, help="run the rows of this device only")
@@ -306,8 +289,7 @@ def main() -> None:
     options.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="folder for the movies")
     options.set_defaults(threads=2)
     args = options.parse_args()
-    from scoring import identity
-
+    from benchmarks.harness.scoring import identity
     from decrappify import load_model
 
     model = f"{load_model(args.model).name} ({identity(args.model)})"

@@ -1,8 +1,9 @@
-"""What no detector of the GAN phase sees: does a biologist find the same spots, is the foreground right, and what did
-the choice of a checkpoint cost. Pure functions; images are (Y, X), restored and truth in the same grey levels.
+"""Reference scores for the choice of a GAN checkpoint: spots, structures, foreground SSIM, and the regret of a choice.
 
-The detector looks at 64 validation patches, at spectra, PSNR and random features. The oracle looks at test images the
-detector never had, with a matched filter whose threshold comes from the truth alone."""
+Pure functions; images are (Y, X), restored image and reference in the same gray levels. The inflection detector uses
+64 validation patches, spectra, PSNR and random features. These scores use test images that the detector does not see,
+with a matched filter whose threshold is computed from the reference alone.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +22,10 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class SpotScore:
-    """Spots of restored images against those of the truth; add the scores of several images with ``+``.
+    """Spots of restored images compared with those of the reference; scores of several images are added with ``+``.
 
-    `n_right` of the `n_found` found spots are in the truth, `n_seen` of the `n_true` true ones are found."""
+    `n_right` of the `n_found` found spots are in the reference, `n_seen` of its `n_true` spots are found.
+    """
 
     n_true: int
     n_seen: int
@@ -40,25 +42,25 @@ class SpotScore:
 
     @property
     def false_rate(self) -> float:
-        """Share of the found spots that are not in the truth; 0 where none is found."""
+        """Return the share of the found spots that are not in the reference; 0 if none is found."""
         return 1 - self.n_right / self.n_found if self.n_found else 0.0
 
     @property
     def missed_rate(self) -> float:
-        """Share of the true spots that are not found; 0 where there is none."""
+        """Return the share of the reference's spots that are not found; 0 if it has none."""
         return 1 - self.n_seen / self.n_true if self.n_true else 0.0
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of the right share of the found and the seen share of the true spots."""
+        """Compute the harmonic mean of precision and recall of the spots."""
         precision, recall = 1 - self.false_rate, 1 - self.missed_rate
         return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
 def matched_filter(image: Array, sigma: float) -> Array:
-    """Correlate with a Gaussian spot of that sigma (pixels) less its surroundings, a wider Gaussian.
+    """Correlate with a Gaussian spot of that sigma (pixels) minus its surroundings, a wider Gaussian.
 
-    In grey levels: the response is the least-squares amplitude of such a spot on a flat background.
+    The response is in gray levels: the least-squares amplitude of such a spot on a flat background.
 
     >>> y, x = np.mgrid[-20:21, -20:21]
     >>> float(matched_filter(3 * np.exp(-(y**2 + x**2) / (2 * 1.5**2)) + 7, 1.5)[20, 20].round(2))
@@ -66,7 +68,7 @@ def matched_filter(image: Array, sigma: float) -> Array:
     """
     wide = np.asarray(image, dtype=np.float64)
     width = 1.6 * sigma
-    # The peak of a spot of unit height under either Gaussian.
+    # Peak of a spot of unit height after each Gaussian.
     gain = sigma**2 / (2 * sigma**2) - sigma**2 / (sigma**2 + width**2)
     return np.asarray(
         (gaussian_filter(wide, sigma, mode="reflect") - gaussian_filter(wide, width, mode="reflect")) / gain
@@ -74,16 +76,17 @@ def matched_filter(image: Array, sigma: float) -> Array:
 
 
 def find_spots(image: Array, sigma: float, threshold: float, margin: int = 0) -> Array:
-    """Places (n, 2) of the local maxima of the matched filter above a threshold in grey levels, off the margin."""
+    """Find local maxima (n, 2) of the matched filter above a threshold in gray levels, outside the margin."""
     response = matched_filter(image, sigma)
     places = np.argwhere((response == maximum_filter(response, 2 * int(np.ceil(sigma)) + 1)) & (response > threshold))
     return places[((places >= margin) & (places < np.array(image.shape) - margin)).all(axis=1)]
 
 
 def spot_threshold(truth: Array, sigma: float, share: float = 0.15) -> float:
-    """Amplitude that makes a spot: a share of the truth's brightest, the 99.5th percentile of its filtered maxima.
+    """Compute the amplitude of a spot: a fraction of the 99.5th percentile of the reference's filtered maxima.
 
-    From the truth (of a data set: all its test images), so that it is the same for every checkpoint."""
+    It is computed from the references (all test images of a data set), so that it is the same for every checkpoint.
+    """
     response = matched_filter(truth, sigma)
     peaks = response[(response == maximum_filter(response, 2 * int(np.ceil(sigma)) + 1)) & (response > 0)]
     return share * float(np.percentile(peaks, 99.5))
@@ -98,13 +101,14 @@ def spot_score(
     reach: float | None = None,
     hysteresis: float = 0.6,
 ) -> SpotScore:
-    """Match the spots of the restored image with those of the truth, one to one, within `reach` pixels (1.5 sigma).
+    """Match the spots of the restored image with those of the reference, one to one, within `reach` pixels (1.5 sigma).
 
-    A spot near the threshold would be false or missed for a breath of amplitude. So a found spot is false only if the
-    truth has none above `hysteresis` times the threshold, and a true one is missed only if the restored has none so.
+    For a spot near the threshold a small change of amplitude would decide between found and missed. So a found spot is
+    false only if the reference has none above `hysteresis` times the threshold, and a reference spot is missed only if
+    the restored image has none above that.
     """
     reach = 1.5 * sigma if reach is None else reach
-    margin = int(np.ceil(2 * sigma))  # half of a spot at the edge is not to be found; its partner may lie beyond it
+    margin = int(np.ceil(2 * sigma))  # a spot at the edge is incomplete, and its match may lie outside the image
     found, true = (find_spots(image, sigma, threshold, margin) for image in (restored, truth))
     faint_found, faint_true = (find_spots(image, sigma, hysteresis * threshold) for image in (restored, truth))
     seen, right = n_matches(true, faint_found, reach), n_matches(found, faint_true, reach)
@@ -112,10 +116,11 @@ def spot_score(
 
 
 def structure_score(restored: Array, truth: Array, *, sigma: float, share: float = 0.12) -> SpotScore:
-    """Compare masks of fine bright structures, spots and ridges alike, pixel by pixel with one pixel of tolerance.
+    """Compare masks of fine bright structures (spots and ridges) pixel by pixel with a tolerance of one pixel.
 
-    A structure is where the matched filter exceeds a share of the truth's 99.5th percentile: the threshold comes from
-    the truth, so a restoration that smooths faint structures away misses them, and one that invents texture is told.
+    A structure is where the matched filter exceeds a fraction of the reference's 99.5th percentile. The threshold is
+    computed from the reference, so a restoration that smooths faint structures away misses them, and one that adds
+    texture has false ones.
 
     >>> truth = np.zeros((40, 40)); truth[20] = 1
     >>> structure_score(truth, truth, sigma=1.5).f1, structure_score(0 * truth, truth, sigma=1.5).f1
@@ -129,7 +134,7 @@ def structure_score(restored: Array, truth: Array, *, sigma: float, share: float
 
 
 def n_matches(one: Array, other: Array, reach: float) -> int:
-    """Most pairs, one to one, of two sets of places (n, 2) that are at most `reach` apart.
+    """Count the most one-to-one pairs of two sets of positions (n, 2) that are at most `reach` apart.
 
     >>> n_matches(np.array([[0, 0], [0, 2]]), np.array([[0, 1], [9, 9]]), 1.5)
     1
@@ -142,7 +147,7 @@ def n_matches(one: Array, other: Array, reach: float) -> int:
 
 
 def foreground(truth: Array) -> Array:
-    """Pixels above Otsu's threshold. A background level plus 3 sigma would be no rule: these truths have no noise."""
+    """Return the pixels above Otsu's threshold; the references have no noise from which to set a threshold."""
     from skimage.filters import threshold_otsu
 
     wide = np.asarray(truth, dtype=np.float64)
@@ -150,7 +155,7 @@ def foreground(truth: Array) -> Array:
 
 
 def foreground_ssim(restored: Array, truth: Array, data_range: float) -> float:
-    """SSIM (Wang 2004) averaged over the foreground only; over dark background it is near 1 whatever was invented."""
+    """Compute SSIM (Wang 2004) over the foreground only; over dark background it is near 1 for any restoration."""
     from skimage.metrics import structural_similarity
 
     _, values = structural_similarity(
@@ -167,10 +172,11 @@ def foreground_ssim(restored: Array, truth: Array, data_range: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a choice among checkpoints cost.
+    """Regret of a choice among checkpoints.
 
-    `regret` is the oracle's quality less the chosen one's, in units of the quality; `relative` is that over the span
-    from the worst to the best, `percentile` the share of the other candidates that are no better (100: the best)."""
+    `regret` is the oracle's quality minus the chosen one's, in units of the quality; `relative` divides it by the range
+    from the worst to the best; `percentile` is the share of the other candidates that are not better (100: the best).
+    """
 
     oracle: int | None
     regret: float
@@ -179,10 +185,10 @@ class Choice:
 
 
 def judge(quality: Sequence[float], start: float, index: int | None) -> Choice:
-    """Compare a choice with the oracle's; the higher the quality the better.
+    """Compare a choice with the oracle's; higher quality is better.
 
     `quality` is that of each checkpoint, `start` that of the pretrained generator, which is a candidate like the
-    others and the choice where `index` is None; NaN (a diverged checkpoint) is as bad as the worst.
+    others and the choice if `index` is None; NaN (a diverged checkpoint) counts as the worst.
 
     >>> judge([0.5, 0.8, 0.6], start=0.7, index=None)
     Choice(oracle=1, regret=0.1..., relative=0.33..., percentile=66.6...)
@@ -202,7 +208,7 @@ def judge(quality: Sequence[float], start: float, index: int | None) -> Choice:
 
 
 def fixed_share(images_seen: Sequence[int], images_total: int, share: float) -> int | None:
-    """The last checkpoint within a share of the data (0.01, 0.02, 0.03): the rule a person quotes from DeOldify.
+    """Return the last checkpoint within a share of the data (0.01, 0.02, 0.03): the rule of DeOldify.
 
     >>> fixed_share([100, 200, 300], 10_000, 0.025), fixed_share([100], 10_000, 0.001)
     (1, None)
@@ -212,5 +218,5 @@ def fixed_share(images_seen: Sequence[int], images_total: int, share: float) -> 
 
 
 def random_regret(quality: Sequence[float], start: float) -> float:
-    """Expected regret of a checkpoint drawn blindly: the mean over all checkpoints, no drawing needed."""
+    """Compute the expected regret of a random checkpoint: the mean over all checkpoints."""
     return float(np.mean([judge(quality, start, k).regret for k in range(len(quality))]))

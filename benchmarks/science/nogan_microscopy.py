@@ -1,25 +1,29 @@
-"""What does the GAN phase of the "microscopy" preset do to real images, and where does the detector stop it?
+"""Effect of the GAN phase of the "microscopy" preset on real images, and the checkpoint chosen by the detector.
 
-Two runs of the preset as it is, the detector in charge: stills of an electron micrograph (one frame), and a time-lapse
-of nuclei (three frames, stability loss). Both are split in space or time into training, validation and test parts. The
-scorecard of the test part is taken before the GAN phase, at the chosen checkpoint and at the last one.
+Two runs of the unchanged preset, stopped by the detector: stills of an electron micrograph (one frame), and a
+time-lapse of nuclei (three frames, stability loss). Both are split in space or time into training, validation and test
+parts. The test part is scored before the GAN phase, at the chosen checkpoint and at the last one.
 
-    python benchmarks/nogan_microscopy.py                    # two rows of about 10 minutes on one core
+    python benchmarks/science/nogan_microscopy.py                    # two rows of about 10 minutes on one core
 """
 
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import corpus
 import numpy as np
-from panels import save_panel
-from results import Benchmark, Job, Row, parser, table
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
+
+from benchmarks.harness import corpus
+from benchmarks.harness.panels import save_panel
+from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 
 FIGURES = {
     "psnr": "PSNR (dB)",
@@ -35,7 +39,7 @@ DATA = {
 
 
 def material(name: str) -> tuple[Any, Any, Any, Any]:
-    """Training, validation and test movies and the crappifier of a run."""
+    """Return training, validation and test movies and the crappifier of a run."""
     from decrappify import Crappifier, Movie
     from decrappify.crappify import Blur, Gaussian, Poisson
 
@@ -52,7 +56,7 @@ def material(name: str) -> tuple[Any, Any, Any, Any]:
 
 
 def measure(name: str, folder: Path, runs: Path | None) -> Row:
-    """Run the preset, and score the test part before and after."""
+    """Run the preset and score the test part before and after the GAN phase."""
     from dataclasses import replace
 
     import torch
@@ -67,7 +71,7 @@ def measure(name: str, folder: Path, runs: Path | None) -> Row:
     slug = name.split(",")[0].replace(" ", "_")
     with tempfile.TemporaryDirectory() as scratch:
         run = (runs or Path(scratch)) / slug
-        if not (run / "model.safetensors").exists():  # else a kept run is only scored anew
+        if not (run / "model.safetensors").exists():  # else only score a kept run again
             train_nogan(train, crappifier, data=DataOptions(validation=kept), config=config, output=run)
         model = load_model(run / "model.safetensors")
         rows = torch.load(run / "checkpoint.pt", weights_only=True)["history"]["rows"]
@@ -98,7 +102,7 @@ def _figures(card: Any) -> Row:
 
 
 def section(rows: list[Row]) -> str:
-    """Scorecards, pictures, and what the detector said."""
+    """Format scorecards, images, and the result of the detector."""
     parts = ['## The GAN phase on real microscopy (preset "microscopy")']
     for row in rows:
         figures = [key for key in FIGURES if key in row["scores"]["source"]]

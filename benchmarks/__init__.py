@@ -1,0 +1,1 @@
+"""Benchmarks of quality and speed; see README.md."""

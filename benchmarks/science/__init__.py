@@ -1,0 +1,1 @@
+"""Benchmarks of image quality: which choices train better models, and what the models gain."""
