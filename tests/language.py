@@ -25,11 +25,14 @@ FUNCTION_OPENINGS = {
     "Is": "Return whether",
     "Judge": "Evaluate",
     "Lay": "Write or Arrange",
+    "Let": "Allow or Enable",
     "Look": "Read or Find",
     "Make": "Create",
     "Makes": "Create",
+    "Names": "Return the names of",
     "Nothing": "a verb such as Return",
     "Offer": "Show or Return",
+    "One": "a verb such as Return",
     "Pick": "Select",
     "Play": "Simulate or Use",
     "Put": "Add, Insert or Write",
@@ -46,6 +49,7 @@ FUNCTION_OPENINGS = {
     "The": "a verb such as Return",
     "Turn": "Convert or Rotate",
     "Turns": "Convert or Rotate",
+    "Whether": "Return whether",
 }
 # First words of all docstrings, and what to write instead.
 OPENINGS = {
@@ -58,6 +62,7 @@ OPENINGS = {
     "Nobody": "a noun phrase or a verb",
     "Somebody": "a noun phrase or a verb",
     "Something": "a noun phrase or a verb",
+    "What": "a noun phrase or a verb",
     "When": "a noun phrase or a verb",
     "Where": "a noun phrase or a verb",
     "Which": "a noun phrase or a verb",
@@ -69,15 +74,21 @@ WORDS = {
     r"(?<!there )(?:is|are|was|were) no(?! longer| more)": "is not a, or what is expected",
     r"(?:go|goes|going|went) on": "resume or continue",
     r"nobody|somebody|whoever|everybody": "the user, or the passive voice",
+    r"(?:of|on) (?:its|their) own": "separate, or its",
     r"by (?:itself|themselves)": "automatically",
     r"look(?:s|ed|ing)? at": "use, read or inspect",
     r"for ever": "indefinitely",
+    r"pictures?": "image",
+    r"(?<!ground[ -])truths?(?! limit)": "reference",
     r"rooms?|floors?(?= of | below| above)|house": "package, module or layer",
     r"where there (?:is|are)|where it (?:has|is|does)": "if present, if available",
+    r"on purpose": "intentionally",
     r"made bad|makes? bad": "degrade",
     r"says?|said|saying": "state, log or report",
     r"tells?|told|telling": "state, log or report",
+    r"gives?|gave|giving": "return, pass or result in",
     r"ask(?:s|ing)? for": "request, require or set",
+    r"asked": "requested, required or set",
     r"hop(?:e|ed|es|ing)": "target, expected",
     r"(?<!display )plays?|played|playing": "simulate, use or process",
     r"wants?|wanted|wishe[sd]": "require, requested",
@@ -86,25 +97,20 @@ WORDS = {
     r"stands? still|standing still": "is static, frozen",
     r"cut short": "truncated",
     r"way back": "the inverse, the restoration",
+    r"half way": "partially",
     r"on the way": "during",
     r"in one go|at one go": "as a whole",
+    r"beside": "next to, with",
     r"unseen": "held-out",
+    r"colour\w*|grey\w*(?! \|)": "American spelling",
 }
 # The same for pages only.
 PAGE_WORDS = {
-    r"(?:of|on) (?:its|their) own": "separate, or its",
-    r"pictures?": "image",
-    r"(?<!ground[ -])truths?(?! limit)": "reference",
-    r"on purpose": "intentionally",
-    r"gives?|gave|giving": "return, pass or result in",
-    r"asked": "requested, required or set",
     r"lies? (?:in|at|on|below|above|beside|within)": "is in",
     r"(?:leaves?|leaving) out|left out": "omit",
-    r"half way": "partially",
-    r"beside": "next to, with",
-    r"colour\w*|grey\w*(?! \|)": "American spelling",
 }
 
+_PROPERTIES = {"property", "cached_property", "setter"}
 _COMMENT = re.compile(r"(?:^ *|  )# (?P<text>(?!noqa|type:|mypy:).+)$", re.MULTILINE)
 # Code, quotations, links, menu entries, doctests and the names of parameters.
 _QUOTED = re.compile(
@@ -122,7 +128,7 @@ class Text(NamedTuple):
     path: Path
     line: int
     text: str
-    kind: str  # "function", "class", "module", "comment" or "page"
+    kind: str  # "function", "property", "class", "module", "comment" or "page"
 
 
 def texts(path: Path) -> Iterator[Text]:
@@ -145,14 +151,15 @@ def _docstrings(path: Path, node: ast.AST, kind: str) -> Iterator[Text]:
         if isinstance(child, ast.ClassDef):
             yield from _docstrings(path, child, "class")
         elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from _docstrings(path, child, "function")
+            decorators = {ast.unparse(decorator).split(".")[-1] for decorator in child.decorator_list}
+            yield from _docstrings(path, child, "property" if decorators & _PROPERTIES else "function")
 
 
 def banned_opening(text: Text) -> str | None:
     """Return a message if a docstring begins with a banned word."""
-    openings = {"function": FUNCTION_OPENINGS | OPENINGS, "class": OPENINGS, "module": OPENINGS}.get(text.kind, {})
+    openings = OPENINGS | (FUNCTION_OPENINGS if text.kind == "function" else {})
     first = text.text.split(maxsplit=1)[0].strip(".,:;") if text.text.strip() else ""
-    if first not in openings:
+    if first not in openings or text.kind in ("comment", "page"):
         return None
     return f"{text.path}:{text.line}: docstring begins with {first!r}; write: {openings[first]}"
 

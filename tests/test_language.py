@@ -32,10 +32,17 @@ def test_docstrings_comments_and_pages_contain_no_banned_words(all_texts):
 
 def test_texts_finds_docstrings_comments_and_prose(tmp_path):
     module, page = tmp_path / "module.py", tmp_path / "page.md"
-    module.write_text('"""A."""\nx = "# no"  # B\n\n\nclass C:\n    """C."""\n\n    def f(self):\n        """D."""\n')
+    lines = ['"""A."""', 'x = "# no"  # B', "class C:", '    """C."""', "    def f(self):", '        """D."""']
+    module.write_text("\n".join([*lines, "    @property", "    def g(self):", '        """E."""', ""]))
     page.write_text("One\n```python\ntwo\n```\n\n    three\n<!-- made -->\nfour\n<!-- /made -->\nfive\n")
     found = [(text.line, text.kind, text.text) for text in texts(module)]
-    assert found == [(1, "module", "A."), (6, "class", "C."), (9, "function", "D."), (2, "comment", "B")]
+    assert found == [
+        (1, "module", "A."),
+        (4, "class", "C."),
+        (6, "function", "D."),
+        (9, "property", "E."),
+        (2, "comment", "B"),
+    ]
     assert [text.text.split() for text in texts(page)] == [["One", "five"]]
 
 
@@ -49,6 +56,7 @@ def test_texts_finds_docstrings_comments_and_prose(tmp_path):
             "p.py:3: docstring begins with 'Everything'; write: a noun phrase or a verb",
         ),
         ("class", "Gives the mean.", None),
+        ("property", "Names of the methods.", None),
         ("function", "Return the mean.", None),
         ("comment", "Gives the mean.", None),
     ],
