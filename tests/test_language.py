@@ -9,7 +9,8 @@ import pytest
 from tests.language import Text, banned_opening, banned_words, texts
 
 ROOT = Path(__file__).parent.parent
-MODULES = sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in ("src", "napari_plugin", "examples")))
+FOLDERS = ("src", "napari_plugin", "examples", "benchmarks")
+MODULES = sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in FOLDERS))
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 PAGES += [page for folder in ("docs", "benchmarks") for page in sorted((ROOT / folder).glob("*.md"))]
 
