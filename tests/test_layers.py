@@ -22,6 +22,7 @@ FLOORS = [
     {"limits", "terminal"},
     {"checks", "movie", "runtime", "saturation", "windows"},
     {"intensity", "networks"},
+    {"inference"},
     {"losses", "metrics", "fastai_import"},
     {"io", "crappify"},
     {"samples", "model", "datasets"},

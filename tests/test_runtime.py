@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from decrappify import runtime
+from decrappify.inference.network import has_fast_bfloat16
 from decrappify.io.h264 import x264_options
-from decrappify.restoration.inference import has_fast_bfloat16
 from decrappify.runtime import (
     cpu_flags,
     onednn_level,

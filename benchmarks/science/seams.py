@@ -2,7 +2,7 @@
 
 Windows of simulated cells and filaments are restored whole and in tiles. The seam is the largest difference of any
 pixel as a fraction of the range (max - min) of the whole restoration, the maximum over all movies. The rule of
-`decrappify.restoration.planning.seam_warning` follows from it: the overlaps with a warning, and the value it reports.
+`decrappify.inference.memory.seam_warning` follows from it: the overlaps with a warning, and the value it reports.
 
     python benchmarks/science/seams.py --threads 2                 # about 10 minutes on 2 cores
 """

@@ -39,13 +39,13 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
 from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 from benchmarks.harness.stopwatch import convolution
 from benchmarks.peers.worker import cpu_seconds, forget_peak, peak_memory
+from decrappify.inference.backends import RUNTIMES
+from decrappify.inference.compiling import compiled
+from decrappify.inference.folding import fold_norms
+from decrappify.inference.network import has_fast_bfloat16
+from decrappify.inference.winograd import with_winograd
 from decrappify.networks import create
 from decrappify.networks.blocks import SplitConv2d
-from decrappify.networks.compiling import compiled
-from decrappify.networks.folding import fold_norms
-from decrappify.networks.winograd import with_winograd
-from decrappify.restoration.backends.choice import RUNTIMES
-from decrappify.restoration.inference import has_fast_bfloat16
 
 NETWORK, SEED, THREADS, SMALL = "deoldify-artistic", 0, (1, 2), 112
 DIRECT, BARE = "direct convolutions, NCHW", "bare module (sums in groups), NCHW"
@@ -103,7 +103,7 @@ def measure_eager(threads: int, args: argparse.Namespace) -> Row:
 
 
 def measure_compiled(args: argparse.Namespace) -> Row:
-    """Measure `networks.compiling.compiled` and its compilation time."""
+    """Measure `inference.compiling.compiled` and its compilation time."""
     network = fold_norms(generator(), large_in_one_go=True).to(memory_format=torch.channels_last)
     started, cpu = time.perf_counter(), cpu_seconds()
     fast = compiled(network, side=args.runtime_size)

@@ -109,7 +109,7 @@ def measure_flops(threads: int, args: argparse.Namespace) -> Row:
     from torch.utils.flop_counter import FlopCounterMode
 
     from decrappify import load_model
-    from decrappify.restoration.inference import PRECISIONS, InferenceNetwork
+    from decrappify.inference.network import PRECISIONS, InferenceNetwork
 
     torch.set_num_threads(threads)
     network = InferenceNetwork(load_model(args.model).network, device="cpu")

@@ -85,7 +85,7 @@ def dataset(config: TrainingConfig, *, pairs: bool) -> Any:
 
 def variants(device: str, threads: int) -> dict[str, dict[str, Row]]:
     """Return the alternating settings of each row: those of `TrainingConfig`, whether on `pairs`, and `threads`."""
-    from decrappify.restoration.inference import has_fast_bfloat16
+    from decrappify.inference.network import has_fast_bfloat16
 
     batches = {
         f"{n} frame{'s' * (n > 1)}, {name}": {"n_frames": n, **settings}

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from decrappify._version import __version__
 from decrappify.checks import json_value, nearest, reason, short
@@ -26,7 +26,9 @@ from decrappify.limits.files import check_regular
 from decrappify.limits.reached import raise_if_limit
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from decrappify.networks.spec import RestorationNetwork
 
 FORMAT_VERSION = 1
 _SHIPPED = Path(__file__).parent / "shipped"
@@ -37,7 +39,7 @@ class Model:
 
     Parameters
     ----------
-    network : nn.Module
+    network : RestorationNetwork
         With an ``architecture`` dictionary from which it can be rebuilt; set to eval mode.
     normalization : NormalizationRule or ChannelStatistics
         How the movie's normalization is measured, identical in training and restoration; or fixed statistics.
@@ -54,18 +56,18 @@ class Model:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: RestorationNetwork,
         normalization: NormalizationRule | ChannelStatistics | None = None,
         crappifier: Mapping[str, Any] | None = None,
         card: Mapping[str, Any] | None = None,
     ) -> None:
-        self.network = cast("Any", network.eval())  # its attributes are not declared by nn.Module
+        self.network = network.eval()
         self.normalization: NormalizationRule | ChannelStatistics = normalization or NormalizationRule()
         self.crappifier = None if crappifier is None else dict(crappifier)
         self.card: dict[str, Any] = dict(card or {})
-        self.n_frames = int(self.network.n_frames)
-        self.in_channels = int(self.network.in_channels)
-        self.scale = int(self.network.scale)
+        self.n_frames = network.spec.n_frames
+        self.in_channels = network.spec.in_channels
+        self.scale = network.spec.scale
 
     @property
     def name(self) -> str:

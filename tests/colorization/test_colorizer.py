@@ -14,20 +14,19 @@ from decrappify.colorization.chroma import gray_of, luma_of, merge_luma
 from decrappify.errors import DeviceMemoryError, InputError
 from decrappify.intensity import IMAGENET
 from decrappify.model import Model
-from decrappify.networks import create
+from decrappify.networks import NetworkSpec, RestorationNetwork, create
 
 pytestmark = pytest.mark.cpu_sensitive
 
 CARD = {"task": "colorization", "preset": "own"}
 
 
-class Orange(nn.Module):
+class Orange(RestorationNetwork):
     """Answers one colour whatever it sees; runs out of memory above `limit` pixels in one batch."""
-
-    n_frames, in_channels, out_channels, scale, size_multiple, margin = 1, 3, 3, 1, 1, 0
 
     def __init__(self, limit: int = 10**9, error: Exception | None = None) -> None:
         super().__init__()
+        self.spec = NetworkSpec(n_frames=1, in_channels=3, out_channels=3)
         self.limit, self.error = limit, error or torch.OutOfMemoryError("CUDA out of memory")
         self.architecture: dict[str, object] = {"name": "orange"}
         self.layer = nn.Conv2d(3, 3, 1)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from decrappify.inference.folding import fold_norms
 from decrappify.networks.blocks import SpectralConv2d, SplitConv2d, WeightNormConv2d, convolve
-from decrappify.networks.folding import fold_norms
 
 pytestmark = pytest.mark.cpu_sensitive
 

@@ -10,11 +10,11 @@ from tests import narrow  # noqa: F401  # makes its encoder known
 from torch import nn
 
 from decrappify.errors import InputError, ModelFileError
+from decrappify.inference.folding import fold_norms
+from decrappify.inference.network import InferenceNetwork
 from decrappify.networks import create
 from decrappify.networks.blocks import PixelShuffle
 from decrappify.networks.encoder import build_encoder, inflate
-from decrappify.networks.folding import fold_norms
-from decrappify.restoration.inference import InferenceNetwork
 
 TINY = {"encoder": "narrow-resnet", "width_factor": 0.25}
 
@@ -147,11 +147,13 @@ def test_tiles_on_the_coarsest_grid_agree_beyond_the_margin_and_others_do_not():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network, source = create("lesson7-superres", **TINY).eval(), torch.randn(1, 3, 32, 288)
-    assert network.tile_multiple == InferenceNetwork(network, device="cpu", precision="float32").size_multiple == 32
+    assert (
+        network.spec.tile_multiple == InferenceNetwork(network, device="cpu", precision="float32").size_multiple == 32
+    )
     with torch.inference_mode():
         whole = network(source)
         aligned, shifted = (
-            (network(source[..., start:]) - whole[..., start:])[..., network.margin :].std() / whole.std()
+            (network(source[..., start:]) - whole[..., start:])[..., network.spec.margin :].std() / whole.std()
             for start in (64, 34)
         )
     assert aligned < 1e-3

@@ -8,12 +8,11 @@ import torch.nn.functional as F
 from tests import narrow  # noqa: F401  # makes its encoder known
 
 from decrappify.errors import InputError
+from decrappify.inference.folding import fold_norms
 from decrappify.model import Model, load_model
 from decrappify.networks import create, network_names
 from decrappify.networks.blocks import NormedConv
 from decrappify.networks.critic import Critic
-from decrappify.networks.folding import fold_norms
-from decrappify.networks.residual_unet import widen_window
 
 TINY = {"base_channels": 16, "depth": 1}
 UNET = {"encoder": "resnet18", "width_factor": 0.25}
@@ -83,7 +82,7 @@ class Networks:
 
     def smallest(self, network):
         """Side of a source that keeps more than a pixel on the coarsest grid."""
-        return network.smallest if isinstance(network, Critic) else 8 * network.size_multiple
+        return network.smallest if isinstance(network, Critic) else 8 * network.spec.size_multiple
 
 
 @pytest.mark.parametrize(("name", "settings"), NETWORKS + UNETS + CRITICS)
@@ -102,8 +101,8 @@ class TestEveryNetwork(Networks):
         if isinstance(network, Critic):
             height, width, least = network.smallest - 1, network.smallest, network.smallest
             message = f"{height} x {width} pixels is too small for the critic, needs at least {least} x {least}$"
-        elif network.size_multiple > 1:
-            multiple = network.size_multiple
+        elif network.spec.size_multiple > 1:
+            multiple = network.spec.size_multiple
             height, width = multiple * 3 - 1, multiple * 2
             message = f"needs multiples of {multiple}; pad it to {multiple * 3} x {multiple * 2}$"
         else:
@@ -169,11 +168,11 @@ class TestResidualUNet(Networks):
 
     def test_the_margin_covers_what_a_border_spoils(self, name, settings):
         network = self.make(name, settings).eval()
-        side = 2 * network.margin + 4 * network.size_multiple
+        side = 2 * network.spec.margin + 4 * network.spec.size_multiple
         source = torch.rand(1, network.n_frames * network.in_channels, side, side)
         changed = source.clone()
         changed[..., :, 0] += 0.1
-        difference = (network(source) - network(changed)).abs()[..., network.margin * network.scale :]
+        difference = (network(source) - network(changed)).abs()[..., network.spec.margin * network.scale :]
         assert difference.max() < 1e-3
 
     def test_starts_as_the_middle_frame(self, name, settings):
@@ -206,7 +205,7 @@ def test_a_widened_network_predicts_what_the_one_frame_network_did(stem, scale):
     settings = TINY | {"stem": stem, "scale": scale}
     few, wide = create("small", n_frames=1, **settings), create("small", n_frames=3, **settings)
     torch.nn.init.normal_(few.tail.weight, std=0.05)
-    wide.load_state_dict(widen_window(few.state_dict(), wide, 1))
+    wide.load_state_dict(wide.widened(few.state_dict(), 1))
     source = torch.rand(1, 3, 16, 16)
     torch.testing.assert_close(wide(source), few(source[:, 1:2]), atol=1e-6, rtol=0)
 
@@ -237,4 +236,4 @@ def test_mistakes_end_in_one_line(name, settings, message):
 def test_a_wider_window_cannot_become_a_narrower_one():
     wide, few = create("small", n_frames=3, **TINY), create("small", n_frames=1, **TINY)
     with pytest.raises(InputError, match="cannot start a network of 1 frames from one of 3; needs at most as many"):
-        widen_window(wide.state_dict(), few, 3)
+        few.widened(wide.state_dict(), 3)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from decrappify.inference.folding import fold_norms
 from decrappify.networks import create
-from decrappify.networks.folding import fold_norms
 
 pytestmark = pytest.mark.cpu_sensitive
 

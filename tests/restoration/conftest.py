@@ -16,18 +16,24 @@ from torch import Tensor, nn
 from decrappify.intensity import NormalizationRule
 from decrappify.model import Model
 from decrappify.movie import ArraySource, Movie
+from decrappify.networks import NetworkSpec, RestorationNetwork
 
 FAST = {"device": "cpu", "precision": "float32"}
 
 
-class PoolingNetwork(nn.Module):
+class PoolingNetwork(RestorationNetwork):
     """Two poolings and back, a pixel shuffle for the scale; its receptive field is 14 pixels to each side."""
-
-    size_multiple, margin = 4, 16
 
     def __init__(self, n_frames=1, in_channels=1, scale=1, seed=0):
         super().__init__()
-        self.n_frames, self.in_channels, self.out_channels, self.scale = n_frames, in_channels, in_channels, scale
+        self.spec = NetworkSpec(
+            n_frames=n_frames,
+            in_channels=in_channels,
+            out_channels=in_channels,
+            scale=scale,
+            size_multiple=4,
+            margin=16,
+        )
         self.architecture = {"name": "pooling", "n_frames": n_frames, "in_channels": in_channels, "scale": scale}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -47,14 +53,12 @@ class PoolingNetwork(nn.Module):
         return middle + F.pixel_shuffle(last(x0 + F.interpolate(x1, scale_factor=2)), self.scale)
 
 
-class WindowMean(nn.Module):
+class WindowMean(RestorationNetwork):
     """Mean over the window: purely local, so tiles change nothing; with one frame it is the identity."""
-
-    size_multiple, margin, out_channels, in_channels, scale = 1, 0, 1, 1, 1
 
     def __init__(self, n_frames=1):
         super().__init__()
-        self.n_frames = n_frames
+        self.spec = NetworkSpec(n_frames=n_frames, in_channels=1, out_channels=1)
         self.architecture = {"name": "window-mean", "n_frames": n_frames}
 
     def forward(self, source: Tensor) -> Tensor:

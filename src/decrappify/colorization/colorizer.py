@@ -23,11 +23,11 @@ from decrappify.colorization.presets import (
     colorization_preset,
 )
 from decrappify.errors import DecrappifyError, DeviceMemoryError, InputError
+from decrappify.inference.memory import free_memory
+from decrappify.inference.network import InferenceNetwork
 from decrappify.intensity import ChannelStatistics
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array
-from decrappify.restoration.inference import InferenceNetwork
-from decrappify.restoration.planning import free_memory
 
 if TYPE_CHECKING:
     from decrappify.model import Model

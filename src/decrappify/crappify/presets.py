@@ -141,6 +141,16 @@ def preset_description(name: str) -> str:
 def crappifier_preset(name: str) -> Crappifier:
     """Return the crappifier of a preset, ranges included.
 
+    Parameters
+    ----------
+    name : str
+        A preset, see `preset_names`.
+
+    Raises
+    ------
+    InputError
+        For an unknown name.
+
     Examples
     --------
     >>> crappifier_preset("confocal-x2").scale

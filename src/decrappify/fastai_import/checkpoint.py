@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from decrappify.errors import InputError, ModelFileError
 from decrappify.fastai_import.reading import WHERE, read_state_dict
@@ -18,6 +18,7 @@ from decrappify.fastai_import.recognizing import critic_name, unet_settings
 from decrappify.intensity import IMAGENET, ChannelStatistics
 from decrappify.networks import create
 from decrappify.networks.shapes import shapes_only
+from decrappify.networks.spec import RestorationNetwork
 
 # preset: (network, task)
 _PRESETS = {
@@ -38,7 +39,7 @@ class Imported:
 
     Attributes
     ----------
-    network : nn.Module
+    network : RestorationNetwork
         In eval mode, float32, on the CPU.
     task : {"colorization", "restoration"}
         What it was trained for.
@@ -51,7 +52,7 @@ class Imported:
         Identified properties, and those that the file does not state, one sentence each.
     """
 
-    network: nn.Module
+    network: RestorationNetwork
     task: str
     preset: str
     statistics: ChannelStatistics | None
@@ -136,11 +137,11 @@ def _check_preset(path: Path, preset: str, relative: str, *, exact: bool) -> Non
         )
 
 
-def _filled(path: Path, settings: Mapping[str, Any], state: dict[str, Tensor]) -> nn.Module:
+def _filled(path: Path, settings: Mapping[str, Any], state: dict[str, Tensor]) -> RestorationNetwork:
     """Create the network and assign the weights, without a second copy of them."""
     kind = str(settings["name"])
     with shapes_only():
-        network = create(kind, **{key: value for key, value in settings.items() if key != "name"})
+        network: RestorationNetwork = create(kind, **{key: value for key, value in settings.items() if key != "name"})
     needed = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     looks = f"{path} looks like {_described(settings)}, but"
     again = "it is damaged or of a changed network, which cannot be loaded"

@@ -10,10 +10,12 @@ from decrappify.checks import check_whole
 from decrappify.errors import InputError
 from decrappify.networks.attention import SelfAttention
 from decrappify.networks.blocks import MergedBlock, conv_layer
+from decrappify.networks.registry import register_network
 
 _LEAK = 0.2
 
 
+@register_network("critic")
 class Critic(nn.Sequential):
     """Patch critic with spectral norm, of DeOldify (``"plain"``) or of fastai v1 (``"dense"``).
 

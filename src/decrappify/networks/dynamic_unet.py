@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from decrappify.checks import check_whole
 from decrappify.errors import InputError
 from decrappify.networks.attention import SelfAttention
 from decrappify.networks.blocks import MergedBlock, PixelShuffle, batch_norm_2d, check_norm, conv_layer
 from decrappify.networks.encoder import build_encoder
+from decrappify.networks.registry import register_network
+from decrappify.networks.spec import NetworkSpec, RestorationNetwork
 from decrappify.windows import check_n_frames
 
 BLURS = ("always", "as_flagged", "off")
@@ -29,6 +33,7 @@ _COARSEST = 32
 # norms fit the data are far from that (lesson7 3 to 11 %, artistic 27 to 61 %), since their receptive field is several
 # hundred pixels; with attention or the encoder of PSSR it is the image.
 _MARGIN = 128
+_LATE_ENCODER = 6  # fastai v1 splits a ResNet encoder after its second stage
 
 
 class _DecoderBlock(nn.Module):
@@ -80,8 +85,9 @@ class WideBlock(_DecoderBlock):
         return answer
 
 
-class DynamicUNet(nn.Module):
-    """U-Net with a ResNet encoder, with the state dictionary (keys, shapes, order) of fastai v1 and DeOldify.
+@register_network("dynamic-unet")
+class DynamicUNet(RestorationNetwork):
+    """U-Net over a ResNet, as in fastai v1 and DeOldify; its state dictionary has their keys, shapes and order.
 
     Parameters
     ----------
@@ -157,11 +163,14 @@ class DynamicUNet(nn.Module):
         if y_range is not None and (len(y_range) != 2 or not y_range[0] < y_range[1]):
             raise InputError(f"y_range is {y_range!r}, needs two numbers, the lower first, such as (-3, 3)")
         check_norm(norm)
-        self.n_frames = check_n_frames(n_frames)
-        self.in_channels, self.out_channels, self.scale = in_channels, out_channels, scale
-        self.size_multiple = 2
-        self.tile_multiple = _COARSEST
-        self.margin = _MARGIN
+        self.spec = NetworkSpec(
+            n_frames=check_n_frames(n_frames),
+            in_channels=in_channels,
+            out_channels=out_channels,
+            size_multiple=2,
+            tile_multiple=_COARSEST,
+            margin=_MARGIN,
+        )
         self.y_range = None if y_range is None else [float(end) for end in y_range]
         self.architecture: dict[str, Any] = {
             "name": "dynamic-unet",
@@ -241,9 +250,32 @@ class DynamicUNet(nn.Module):
         low, high = self.y_range
         return torch.sigmoid(x) * (high - low) + low
 
+    def parameter_groups(self) -> list[list[nn.Parameter]]:
+        """Return early encoder, late encoder and decoder, as in fastai v1.
 
-class UpsampledUNet(nn.Module):
-    """Bilinear upsampling, then a dynamic U-Net on the fine grid, as in PSSR (Fang et al. 2021).
+        Examples
+        --------
+        >>> network = DynamicUNet(encoder="resnet18", width_factor=0.25)
+        >>> [sum(p.numel() for p in group) for group in network.parameter_groups()][:2]
+        [683072, 10493440]
+        """
+        encoder, *decoder = self.layers
+        parts = list(encoder.children())
+        return [
+            [parameter for part in chosen for parameter in part.parameters()]
+            for chosen in (parts[:_LATE_ENCODER], parts[_LATE_ENCODER:], decoder)
+        ]
+
+    def freeze_encoder(self, frozen: bool) -> None:
+        """Exclude the convolutions of the encoder from training, or include them; batch norm is always trained."""
+        for module in self.layers[0].modules():
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad_(isinstance(module, _BatchNorm) or not frozen)
+
+
+@register_network("upsampled-unet")
+class UpsampledUNet(RestorationNetwork):
+    """Bilinear upsampling and then a dynamic U-Net on the fine grid, as in PSSR (Fang et al. 2021).
 
     Parameters
     ----------
@@ -262,19 +294,30 @@ class UpsampledUNet(nn.Module):
         super().__init__()
         check_whole(1, 32, scale=scale)
         self.model = DynamicUNet(**settings)
-        self.n_frames, self.in_channels = self.model.n_frames, self.model.in_channels
-        self.out_channels, self.scale = self.model.out_channels, scale
-        self.size_multiple = 1 + scale % 2
-        self.tile_multiple = _COARSEST // math.gcd(_COARSEST, scale)
-        self.margin = -(-self.model.margin // scale // self.size_multiple) * self.size_multiple
+        multiple = 1 + scale % 2
+        self.spec = replace(
+            self.model.spec,
+            scale=scale,
+            size_multiple=multiple,
+            tile_multiple=_COARSEST // math.gcd(_COARSEST, scale),
+            margin=-(-_MARGIN // scale // multiple) * multiple,
+        )
         self.architecture: dict[str, Any] = self.model.architecture | {"name": "upsampled-unet", "scale": scale}
 
     def forward(self, source: Tensor) -> Tensor:
         """Predict the middle frame; see the class for shapes."""
-        if self.scale > 1 and not any(side % self.size_multiple for side in source.shape[-2:]):
+        if self.scale > 1 and not any(side % self.spec.size_multiple for side in source.shape[-2:]):
             source = F.interpolate(source, scale_factor=self.scale, mode="bilinear", align_corners=False)
         prediction: Tensor = self.model(source)
         return prediction
+
+    def parameter_groups(self) -> list[list[nn.Parameter]]:
+        """Return those of the dynamic U-Net."""
+        return self.model.parameter_groups()
+
+    def freeze_encoder(self, frozen: bool) -> None:
+        """Exclude the convolutions of the encoder from training, or include them again."""
+        self.model.freeze_encoder(frozen)
 
 
 def _batch_norm(norm: str) -> bool:

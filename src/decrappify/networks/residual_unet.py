@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from decrappify.checks import check_whole
 from decrappify.errors import InputError
+from decrappify.networks.registry import register_network
+from decrappify.networks.spec import NetworkSpec, RestorationNetwork
 from decrappify.windows import check_n_frames
 
 
@@ -28,7 +30,8 @@ class ResidualBlock(nn.Module):
         return residual.add_(x)  # in place: large images are limited by memory
 
 
-class ResidualUNet(nn.Module):
+@register_network("residual-unet")
+class ResidualUNet(RestorationNetwork):
     """Residual U-Net that predicts the middle frame of a window, at 1, 2 or 4 times its resolution.
 
     All layers are on the grid of the source (or a 2x coarser one, `stem` = 2), and one pixel shuffle at the end yields
@@ -59,7 +62,7 @@ class ResidualUNet(nn.Module):
 
     Shape
     -----
-    Source (N, n_frames * in_channels, H, W), frame after frame, H and W multiples of `size_multiple`;
+    Source (N, n_frames * in_channels, H, W), frame after frame, H and W multiples of ``spec.size_multiple``;
     prediction (N, out_channels, H * scale, W * scale).
 
     Examples
@@ -98,11 +101,18 @@ class ResidualUNet(nn.Module):
             raise InputError(
                 f"out_channels is {out_channels}, needs {in_channels} like in_channels, or a divisor of it"
             )
-        self.n_frames = check_n_frames(n_frames)
-        self.in_channels, self.out_channels, self.scale = in_channels, out_channels, scale
         self.stem = stem
-        self.size_multiple = stem * 2**depth
-        self.margin = 5 * self.size_multiple  # seams under 2e-4 of the range with the shipped weights
+        multiple = stem * 2**depth
+        self.spec = NetworkSpec(
+            n_frames=check_n_frames(n_frames),
+            in_channels=in_channels,
+            out_channels=out_channels,
+            scale=scale,
+            size_multiple=multiple,
+            margin=5 * multiple,  # seams below 2e-4 of the range with the shipped weights
+            homogeneous=not bias,
+            fast_backends=("openvino",),
+        )
         self.architecture: dict[str, Any] = {
             "name": "residual-unet",
             "n_frames": n_frames,
@@ -148,15 +158,13 @@ class ResidualUNet(nn.Module):
     def forward(self, source: Tensor) -> Tensor:
         """Predict the middle frame; see the class for shapes."""
         height, width = source.shape[-2:]
-        if height % self.size_multiple or width % self.size_multiple:
+        multiple = self.spec.size_multiple
+        if height % multiple or width % multiple:
             raise InputError(
-                f"source of {height} x {width} pixels does not fit the network, "
-                f"needs multiples of {self.size_multiple}; pad it to "
-                f"{-(-height // self.size_multiple) * self.size_multiple} x "
-                f"{-(-width // self.size_multiple) * self.size_multiple}"
+                f"source of {height} x {width} pixels does not fit the network, needs multiples of {multiple}; pad it "
+                f"to {-(-height // multiple) * multiple} x {-(-width // multiple) * multiple}"
             )
-        middle = self.n_frames // 2 * self.in_channels
-        base = source[:, middle : middle + self.out_channels]
+        base = self.middle_frame(source)
         if self.scale > 1:
             base = F.interpolate(base, scale_factor=self.scale, mode="bilinear", align_corners=False)
         x = self.head(F.pixel_unshuffle(source, self.stem) if self.stem > 1 else source)
@@ -172,16 +180,12 @@ class ResidualUNet(nn.Module):
         residual = self.tail(x)
         return base + (F.pixel_shuffle(residual, factor) if factor > 1 else residual)
 
-
-def widen_window(state: dict[str, Tensor], network: ResidualUNet, n_frames: int) -> dict[str, Tensor]:
-    """Pad the weights of a network of `n_frames` (fewer than those of `network`) so that `network` computes the same.
-
-    The new neighbor frames have zero weights: a three-frame network starts from the one-frame solution.
-    """
-    per_frame = network.in_channels * network.stem**2
-    half = (network.n_frames - n_frames) // 2 * per_frame
-    if half < 0:
-        raise InputError(
-            f"cannot start a network of {network.n_frames} frames from one of {n_frames}; needs at most as many"
-        )
-    return state | {"head.weight": F.pad(state["head.weight"], (0, 0, 0, 0, half, half))}
+    def widened(self, state: dict[str, Tensor], n_frames: int) -> dict[str, Tensor]:
+        """Extend weights of fewer frames with zero weights of the new neighbors; see `RestorationNetwork`."""
+        per_frame = self.in_channels * self.stem**2
+        half = (self.n_frames - n_frames) // 2 * per_frame
+        if half < 0:
+            raise InputError(
+                f"cannot start a network of {self.n_frames} frames from one of {n_frames}; needs at most as many"
+            )
+        return state | {"head.weight": F.pad(state["head.weight"], (0, 0, 0, 0, half, half))}

@@ -107,7 +107,7 @@ class Job:
             self.frames = complete
         self.dtype = _checked_dtype(movie.dtype if dtype is None else dtype)
         self.groups = _channel_groups(movie, model)
-        out_channels, scale = int(model.network.out_channels), model.scale
+        out_channels, scale = model.network.out_channels, model.scale
         _, _, n_z, n_y, n_x = part.shape
         self.shape: Shape5 = (len(self.frames), len(self.groups) * out_channels, n_z, n_y * scale, n_x * scale)
         keeps_channels = out_channels == model.in_channels

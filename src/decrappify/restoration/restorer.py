@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from decrappify.errors import DecrappifyError, DeviceMemoryError, InputError
+from decrappify.inference.memory import free_memory, halved, largest_tile, seam_warning, tile_and_overlap
+from decrappify.inference.network import InferenceNetwork
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array
-from decrappify.restoration.inference import InferenceNetwork
-from decrappify.restoration.planning import free_memory, halved, largest_tile, seam_warning, tile_and_overlap
 from decrappify.restoration.tiling import TileGrid
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from decrappify.errors import InputError, OutputExistsError
+from decrappify.inference.network import choose_device
 from decrappify.limits.memory import check_memory
 from decrappify.restoration.attempts import died_of_memory, taken_from
-from decrappify.restoration.inference import choose_device
 from decrappify.restoration.input_record import ChangedInputError, InputRecord, recorded_planes
 from decrappify.restoration.job import Job
 from decrappify.restoration.measuring import Channel
@@ -196,7 +196,7 @@ class Start:
     def _changes(self, state: Mapping[str, Any]) -> list[str]:
         """Return the reasons why this call cannot finish an unfinished run."""
         network, frame = self.job.model.network, self.job.movie.shape[3:]
-        multiple = int(getattr(network, "tile_multiple", network.size_multiple))
+        multiple = network.spec.tile_multiple
         asked = self._asked
         sizes = (state.get("tile_size"), asked["tile_size"] or state.get("tile_size"))
         if all(_holds(size, frame, multiple) for size in sizes):

@@ -8,13 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
+from decrappify._common.rounding import round_up
 from decrappify.errors import InputError
 from decrappify.movie import Array
-
-
-def round_up(length: int, multiple: int) -> int:
-    """Return the smallest multiple of `multiple` that is at least `length`."""
-    return -(-length // multiple) * multiple
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ import torch
 
 from decrappify.errors import InputError
 from decrappify.networks import create
-from decrappify.networks.groups import freeze_encoder, layer_groups
 from decrappify.training import NoganConfig, nogan_preset
 from decrappify.training.engine.optimization import group_rates
 from decrappify.training.nogan.schedule import plan
@@ -75,27 +74,27 @@ def test_an_unknown_preset_names_the_known():
 def test_layer_groups_of_the_artistic_generator_are_those_of_fastai():
     with torch.device("meta"):
         network = create("deoldify-artistic")
-    groups = layer_groups(network)
+    groups = network.parameter_groups()
     assert [sum(p.numel() for p in group) for group in groups] == [1_347_904, 19_936_768, 42_362_209]
     assert sum(map(len, groups)) == len(list(network.parameters()))
 
 
 def test_a_frozen_encoder_keeps_its_convolutions_and_trains_its_norms():
     network = create("dynamic-unet", encoder="resnet18", width_factor=0.1)
-    freeze_encoder(network, True)
+    network.freeze_encoder(True)
     encoder = network.layers[0]
     assert not encoder[0].weight.requires_grad
     assert encoder[1].weight.requires_grad
     assert all(parameter.requires_grad for parameter in network.layers[3].parameters())
-    freeze_encoder(network, False)
+    network.freeze_encoder(False)
     assert all(parameter.requires_grad for parameter in network.parameters())
 
 
 def test_other_networks_have_one_group_and_no_encoder_to_freeze():
     network = create("small", n_frames=1, base_channels=16, depth=1)
-    freeze_encoder(network, True)
+    network.freeze_encoder(True)
     assert all(parameter.requires_grad for parameter in network.parameters())
-    assert len(layer_groups(network)) == 1
+    assert len(network.parameter_groups()) == 1
 
 
 def test_rates_spread_as_slices_do():

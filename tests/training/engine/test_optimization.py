@@ -7,7 +7,6 @@ from tests import narrow  # noqa: F401  # makes its encoder known
 
 from decrappify.errors import InputError
 from decrappify.networks import create
-from decrappify.networks.groups import freeze_encoder
 from decrappify.training.engine.optimization import OptimizedNetwork
 
 FABRIC = Fabric(accelerator="cpu", devices=1)
@@ -20,8 +19,8 @@ def tiny():
 
 def test_groups_learn_at_their_own_rates_and_a_frozen_encoder_does_not():
     network = tiny()
-    freeze_encoder(network, True)
-    optimized = OptimizedNetwork(FABRIC, network, (1e-4, 1e-3, 1e-2))
+    network.freeze_encoder(True)
+    optimized = OptimizedNetwork(FABRIC, network, (1e-4, 1e-3, 1e-2), groups=network.parameter_groups())
     before = {key: value.detach().clone() for key, value in network.named_parameters()}
     optimized.step(optimized.network(torch.randn(2, 3, 32, 32)).square().mean(), "step 1")
     moved = {key: float((value.detach() - before[key]).abs().max()) for key, value in network.named_parameters()}

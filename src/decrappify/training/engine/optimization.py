@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from decrappify.errors import InputError
-from decrappify.networks.groups import layer_groups
 
 
 class OptimizedNetwork:
@@ -22,7 +21,10 @@ class OptimizedNetwork:
     network : nn.Module
         The bare network, stored as `bare`; `network` is the one set up by `fabric`.
     rates : sequence of float
-        Peak learning rate of each layer group (see `layer_groups`), or one for all.
+        Peak learning rate of each group.
+    groups : sequence of list of Parameter, optional
+        Parameters of each rate, such as `RestorationNetwork.parameter_groups`; of fewer groups, the last rates count.
+        One group of all by default.
     betas : (float, float)
         Of Adam.
     weight_decay : float
@@ -38,12 +40,13 @@ class OptimizedNetwork:
         network: nn.Module,
         rates: Sequence[float],
         *,
+        groups: Sequence[list[nn.Parameter]] | None = None,
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 1e-3,
         one_cycle: tuple[int, float] | None = None,
     ) -> None:
         self.fabric, self.bare, self._peak_rate = fabric, network, rates[-1]
-        groups = layer_groups(network) if len(rates) > 1 else [list(network.parameters())]
+        groups = [list(network.parameters())] if groups is None else groups
         rates = rates[-len(groups) :]
         trained = [
             {"params": [p for p in group if p.requires_grad], "lr": rate}

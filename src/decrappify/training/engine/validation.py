@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from decrappify.datasets import Sample
 from decrappify.movie import Array
+from decrappify.networks.spec import RestorationNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Validator:
         ]
 
     @torch.no_grad()
-    def score(self, network: nn.Module, device: torch.device) -> ValidationScore:
+    def score(self, network: RestorationNetwork, device: torch.device) -> ValidationScore:
         """Compute the score of `network`, whose mode is restored."""
         was_training = network.training
         network.eval()
@@ -64,7 +65,7 @@ class Validator:
         for batch in self.batches:
             target = batch["target"].to(device)
             prediction = network(batch["source"].to(device)).float()
-            source = _middle(batch["source"].to(device), network)
+            source = network.middle_frame(batch["source"].to(device))
             errors.append(_mse(prediction, target))
             source_errors.append(_mse(F.interpolate(source, target.shape[-2:], mode="bilinear"), target))
             if "source_2" in batch:
@@ -79,12 +80,6 @@ class Validator:
             noise_draw=float(np.sqrt(torch.cat(draws).mean().item())) if draws else float("nan"),
             previews=previews,
         )
-
-
-def _middle(source: Tensor, network: nn.Module) -> Tensor:
-    channels = int(network.in_channels)  # type: ignore[arg-type]
-    start = int(network.n_frames) // 2 * channels  # type: ignore[arg-type]
-    return source[:, start : start + int(network.out_channels)]  # type: ignore[arg-type]
 
 
 def _mse(prediction: Tensor, target: Tensor) -> Tensor:

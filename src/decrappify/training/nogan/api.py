@@ -23,9 +23,8 @@ from decrappify.training.data.training_data import (
 from decrappify.training.engine.run_folder import holds_run_folder, prepare_run_folder, refuse_data_folder
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from decrappify.crappify import Crappifier
+    from decrappify.networks.spec import RestorationNetwork
     from decrappify.training.nogan.run import NoganRun
 
 _PATCHES = 20_000  # of movies and pairs, counted as all of the data
@@ -211,19 +210,19 @@ def _check_patches(config: NoganConfig, network: Any) -> None:
     sizes = {"pretrain": [step.size for step in config.pretrain], "gan": [config.gan.size]}
     for name, found in (sizes | {"generated_size": [config.generated_size]}).items():
         for size in found:
-            if size % network.size_multiple:
+            if size % network.spec.size_multiple:
                 raise InputError(
-                    f"{name} has patches of {size}, the network needs a multiple of {network.size_multiple}"
+                    f"{name} has patches of {size}, the network needs a multiple of {network.spec.size_multiple}"
                 )
 
 
-def _critic(config: NoganConfig, generator: nn.Module, critic_from: str | Path | None) -> Any:
+def _critic(config: NoganConfig, generator: RestorationNetwork, critic_from: str | Path | None) -> Any:
     from decrappify.networks import create
 
-    channels = int(generator.out_channels)  # type: ignore[arg-type]
+    channels = generator.out_channels
     critic: Any = create(config.critic, **({"in_channels": channels} | dict(config.critic_settings)))
     sizes = [step.size for step in (*config.first_critic, *config.critic_steps)]
-    smallest = min([*sizes, config.gan.size * int(generator.scale)])  # type: ignore[arg-type]
+    smallest = min([*sizes, config.gan.size * generator.scale])
     if smallest < critic.smallest:
         raise InputError(f"the critic needs images of at least {critic.smallest} pixels, the schedule has {smallest}")
     if critic_from is not None:

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from decrappify.datasets import Sample
 from decrappify.losses import critic_loss, generator_adversarial_loss, tuple_loss
-from decrappify.networks.groups import freeze_encoder
 from decrappify.training.engine.optimization import OptimizedNetwork
 from decrappify.training.engine.trainer import Phase
 from decrappify.training.nogan.run import NoganRun
@@ -37,7 +36,7 @@ def gan_phase(run: NoganRun, evaluate_checkpoint: Evaluate, name: str) -> None:
     averaged over the processes, is below the threshold; then the generator is trained for one step.
     """
     config, gan = run.config, run.config.gan
-    freeze_encoder(run.generator, gan.freeze_encoder)
+    run.generator.freeze_encoder(gan.freeze_encoder)
     run.critic.requires_grad_(True)
     generator, critic = (
         OptimizedNetwork(run.fabric, network, (rate,), betas=_BETAS, weight_decay=config.weight_decay)
@@ -77,7 +76,7 @@ def gan_phase(run: NoganRun, evaluate_checkpoint: Evaluate, name: str) -> None:
         evaluate=evaluate,
     )
     run.run(phase)
-    freeze_encoder(run.generator, False)
+    run.generator.freeze_encoder(False)
 
 
 def _critic_step(run: NoganRun, critic: OptimizedNetwork, batch: Sample, where: str) -> dict[str, Tensor]:

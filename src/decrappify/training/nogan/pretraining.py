@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 
 from decrappify.datasets import Sample
-from decrappify.networks.groups import freeze_encoder
 from decrappify.training.config.nogan import PretrainStep
 from decrappify.training.engine.generator import generator_loss
 from decrappify.training.engine.optimization import OptimizedNetwork, group_rates
@@ -22,11 +21,12 @@ def pretrain(run: NoganRun, step: PretrainStep, name: str, validator: Validator)
     config = run.config
     total = run.steps(step.share, step.batch_size)
     run.generator.train()
-    freeze_encoder(run.generator, step.frozen)
+    run.generator.freeze_encoder(step.frozen)
     generator = OptimizedNetwork(
         run.fabric,
         run.generator,
         group_rates(step.learning_rate, step.encoder_rate),
+        groups=run.generator.parameter_groups(),
         weight_decay=config.weight_decay,
         one_cycle=(total, step.pct_start),
     )
@@ -58,4 +58,4 @@ def pretrain(run: NoganRun, step: PretrainStep, name: str, validator: Validator)
     )
     run.run(phase)
     run.generator.load_state_dict(average.weights)
-    freeze_encoder(run.generator, False)
+    run.generator.freeze_encoder(False)

@@ -129,9 +129,7 @@ class CheckpointSelection:
         contact_sheet(self.run.folder / "checkpoints.png", columns, chosen, overwrite=True)
 
     def _source(self, sample: Sample) -> Any:
-        network: Any = self.run.generator
-        first = network.n_frames // 2 * network.in_channels
-        middle = sample["source"][first : first + network.in_channels]
+        middle = self.run.generator.middle_frame(sample["source"][None])[0]
         return as_image(middle, is_color=self.run.config.task == "colorization")
 
     @torch.no_grad()

@@ -18,9 +18,8 @@ from decrappify.training.data.training_data import Split, data_settings, read_tr
 from decrappify.training.engine.run_folder import holds_run_folder, prepare_run_folder, refuse_data_folder
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from decrappify.crappify import Crappifier
+    from decrappify.networks.spec import RestorationNetwork
     from decrappify.training.supervised.run import TrainingResult
 
 
@@ -158,12 +157,11 @@ def _channels(config: TrainingConfig) -> dict[str, Any]:
 
 def _network(
     config: TrainingConfig, scale: int, start_from: Model | str | Path | None, settings: Mapping[str, Any]
-) -> nn.Module:
+) -> RestorationNetwork:
     from decrappify.networks import create
-    from decrappify.networks.residual_unet import ResidualUNet, widen_window
 
-    network = create(config.network, n_frames=config.n_frames, scale=scale, **settings)
-    multiple = int(network.size_multiple)  # type: ignore[arg-type]
+    network: RestorationNetwork = create(config.network, n_frames=config.n_frames, scale=scale, **settings)
+    multiple = network.spec.size_multiple
     if config.patch_size % multiple:
         raise InputError(
             f"patch_size is {config.patch_size}, the network needs a multiple of {multiple}, "
@@ -172,12 +170,12 @@ def _network(
     if start_from is None:
         return network
     first = load_model(start_from)
-    wanted, found = dict(network.architecture), dict(first.network.architecture)  # type: ignore[arg-type]
+    wanted, found = network.architecture, first.network.architecture
     differing = [key for key in wanted if key != "n_frames" and wanted[key] != found.get(key)]
-    if differing or not isinstance(network, ResidualUNet):
+    if differing:
         raise InputError(
             f"start_from={first.name!r} does not fit: "
             f"{differing[0]} is {found.get(differing[0])}, needs {wanted[differing[0]]}"
         )
-    network.load_state_dict(widen_window(first.network.state_dict(), network, first.n_frames))
+    network.load_state_dict(network.widened(first.network.state_dict(), first.n_frames))
     return network

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from decrappify.datasets import Sample
 from decrappify.losses import pixel_loss
+from decrappify.networks.spec import RestorationNetwork
 from decrappify.training.config.supervised import TrainingConfig
 from decrappify.training.engine.generator import generator_loss
 from decrappify.training.engine.optimization import OptimizedNetwork
@@ -94,7 +95,7 @@ class BestWeights:
 
 
 def run_training(
-    network: nn.Module,
+    network: RestorationNetwork,
     dataset: Dataset[Sample],
     validation: Dataset[Sample],
     config: TrainingConfig,
@@ -110,7 +111,7 @@ def run_training(
 
     Parameters
     ----------
-    network : nn.Module
+    network : RestorationNetwork
         Trained in place.
     dataset, validation : Dataset of Sample
         The training items are taken in order, so the dataset needs ``max_steps * batch_size * n_devices`` of them.
@@ -144,12 +145,13 @@ class _SupervisedRun:
     def __init__(
         self,
         trainer: Trainer,
-        network: nn.Module,
+        network: RestorationNetwork,
         validation: Dataset[Sample],
         config: TrainingConfig,
         on_validation: Any,
     ) -> None:
         self.trainer, self.config, self._on_validation = trainer, config, on_validation
+        self._network = network
         if trainer.fabric.device.type in ("cpu", "cuda"):
             network.to(memory_format=torch.channels_last)
         self.optimized = OptimizedNetwork(
@@ -207,9 +209,8 @@ class _SupervisedRun:
 
     def _evaluate(self, step: int, means: dict[str, float], *, is_last: bool = False) -> bool:
         """Validate the averaged weights, and write log, plot and preview."""
-        bare = self.optimized.bare
-        with self.average.applied_to(bare):
-            score = self._validator.score(bare, self.trainer.fabric.device)
+        with self.average.applied_to(self._network):
+            score = self._validator.score(self._network, self.trainer.fabric.device)
         self.best.update(step, score)
         means |= {"val_psnr": score.psnr, "val_psnr_source": score.psnr_source, "val_noise_draw": score.noise_draw}
         row = {"step": step, "learning_rate": self.optimized.learning_rate, "seconds": self.trainer.seconds}

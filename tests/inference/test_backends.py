@@ -15,21 +15,21 @@ import numpy as np
 import pytest
 import torch
 from tests import narrow  # noqa: F401  # makes its encoder known
+from tests.restoration.conftest import FAST, PoolingNetwork, as_model
 from torch import nn
 
 from decrappify.errors import InputError, OutputExistsError
+from decrappify.inference import backends as choice
+from decrappify.inference import runtimes
+from decrappify.inference.agreement import agreement_db
+from decrappify.inference.backends import automatic_backend
+from decrappify.inference.network import InferenceNetwork
 from decrappify.intensity import IMAGENET
 from decrappify.model import Model
 from decrappify.movie import Movie
 from decrappify.networks import create
 from decrappify.networks.residual_unet import ResidualUNet
 from decrappify.restoration import Preview, restore
-from decrappify.restoration.backends import choice, runtimes
-from decrappify.restoration.backends.agreement import agreement_db
-from decrappify.restoration.backends.choice import automatic_backend
-from decrappify.restoration.inference import InferenceNetwork
-
-from .conftest import FAST, PoolingNetwork, as_model
 
 CPU = torch.device("cpu")
 RUNTIMES = ("onnxruntime", "openvino")
@@ -249,7 +249,7 @@ def test_runtimes_are_for_the_cpu():
 
 
 def test_openvino_refuses_a_bfloat16_that_the_processor_has_not(monkeypatch):
-    monkeypatch.setattr("decrappify.restoration.inference.has_fast_bfloat16", lambda device: False)
+    monkeypatch.setattr("decrappify.inference.network.has_fast_bfloat16", lambda device: False)
     with pytest.raises(InputError, match="backend='openvino' computes in bfloat16 only where the processor does"):
         InferenceNetwork(residual(), device="cpu", precision="bfloat16", backend="openvino")
 
@@ -395,7 +395,7 @@ def openvino_process(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     script = (
         "import signal, sys, torch\n"
-        "from decrappify.restoration.backends.runtimes import for_openvino\n"
+        "from decrappify.inference.runtimes import for_openvino\n"
         "def prepare(side):\n"
         "    return for_openvino(torch.nn.ReLU().eval(), torch.rand(1, 1, side, side), 'float32')\n"
         "first, second = prepare(8), prepare(16)\n"

@@ -2,18 +2,17 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.restoration.conftest import PoolingNetwork
 
 from decrappify.errors import InputError
-from decrappify.restoration import planning
-from decrappify.restoration.planning import (
+from decrappify.inference import memory as planning
+from decrappify.inference.memory import (
     activation_bytes_per_pixel,
     halved,
     largest_tile,
     seam_warning,
     tile_and_overlap,
 )
-
-from .conftest import PoolingNetwork
 
 CPU = torch.device("cpu")
 

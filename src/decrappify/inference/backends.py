@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from decrappify.errors import InputError
-from decrappify.networks.compiling import compiled
-from decrappify.networks.residual_unet import ResidualUNet
-from decrappify.restoration.backends.agreement import agreement_db, trial_source
-from decrappify.restoration.backends.runtimes import Predict, for_onnxruntime, for_openvino
+from decrappify.inference.agreement import agreement_db, trial_source
+from decrappify.inference.compiling import compiled
+from decrappify.inference.runtimes import Predict, for_onnxruntime, for_openvino
+from decrappify.networks.spec import RestorationNetwork
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def check_backend(backend: str, device: torch.device, precision: str) -> None:
         raise InputError("backend='onnxruntime' computes in float32, not bfloat16; use 'openvino' or 'torch' for it")
 
 
-def automatic_backend(network: nn.Module, device: torch.device, precision: str, expected_pixels: int) -> str:
+def automatic_backend(network: RestorationNetwork, device: torch.device, precision: str, expected_pixels: int) -> str:
     """Choose between torch and OpenVINO for ``backend="auto"``, based on measurements.
 
     OpenVINO is chosen if installed, for residual U-Nets in float32 on a CPU, if at least 50 megapixels are known to
@@ -70,7 +70,7 @@ def automatic_backend(network: nn.Module, device: torch.device, precision: str, 
     expected_pixels : int
         Number of input pixels known to follow.
     """
-    measured = isinstance(network, ResidualUNet) and device.type == "cpu" and precision == "float32"
+    measured = "openvino" in network.spec.fast_backends and device.type == "cpu" and precision == "float32"
     return "openvino" if measured and expected_pixels >= _LONG_RUN and find_spec("openvino") else "torch"
 
 

@@ -4,15 +4,14 @@ import logging
 
 import pytest
 import torch
+from tests.restoration.conftest import PoolingNetwork, WindowMean
 from torch import nn
 
 from decrappify.errors import InputError
+from decrappify.inference import network as inference
+from decrappify.inference.network import InferenceNetwork, choose_device
+from decrappify.inference.winograd import WinogradConv2d
 from decrappify.networks.residual_unet import ResidualUNet
-from decrappify.networks.winograd import WinogradConv2d
-from decrappify.restoration import inference
-from decrappify.restoration.inference import InferenceNetwork, choose_device
-
-from .conftest import PoolingNetwork, WindowMean
 
 
 def source_for(network, side=32):

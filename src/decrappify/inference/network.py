@@ -5,17 +5,14 @@ from __future__ import annotations
 import copy
 import logging
 from contextlib import ExitStack
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from decrappify._common.rounding import round_up
 from decrappify.errors import InputError
-from decrappify.limits.threads import check_torch_threads
-from decrappify.networks.folding import fold_norms
-from decrappify.networks.winograd import WinogradConv2d, with_winograd
-from decrappify.restoration.backends.agreement import agreement_db, trial_source
-from decrappify.restoration.backends.choice import (
+from decrappify.inference.agreement import agreement_db, trial_source
+from decrappify.inference.backends import (
     MIN_FLOAT32_AGREEMENT_DB,
     RUNTIMES,
     automatic_backend,
@@ -24,9 +21,12 @@ from decrappify.restoration.backends.choice import (
     on_runtime,
     with_compile,
 )
-from decrappify.restoration.backends.runtimes import Predict
-from decrappify.restoration.planning import activation_bytes_per_pixel
-from decrappify.restoration.tiling import round_up
+from decrappify.inference.folding import fold_norms
+from decrappify.inference.memory import activation_bytes_per_pixel
+from decrappify.inference.runtimes import Predict
+from decrappify.inference.winograd import WinogradConv2d, with_winograd
+from decrappify.limits.threads import check_torch_threads
+from decrappify.networks.spec import RestorationNetwork
 from decrappify.runtime import cpu_flags
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class InferenceNetwork:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: RestorationNetwork,
         *,
         device: str | torch.device = "auto",
         precision: str = "auto",
@@ -81,11 +81,12 @@ class InferenceNetwork:
         backend: str = "auto",
         expected_pixels: int = 0,
     ) -> None:
-        sizes: Any = network
-        self.n_frames, self.in_channels, self.out_channels = sizes.n_frames, sizes.in_channels, sizes.out_channels
-        self.scale, self.margin = sizes.scale, sizes.margin
+        spec = network.spec
+        self.spec = spec
+        self.n_frames, self.in_channels, self.out_channels = spec.n_frames, spec.in_channels, spec.out_channels
+        self.scale, self.margin = spec.scale, spec.margin
         # Tiles that start elsewhere would be processed on another coarse grid than their neighbors.
-        self.size_multiple = getattr(network, "tile_multiple", sizes.size_multiple)
+        self.size_multiple = spec.tile_multiple
         self.device = choose_device(device)
         self._min_agreement_db = min_agreement_db
         check_torch_threads()
@@ -156,7 +157,7 @@ class InferenceNetwork:
         side = round_up(64, self.size_multiple)
         return trial_source((1, self.n_channels, side, side), self.device)
 
-    def _choose_backend(self, network: nn.Module, backend: str, expected_pixels: int) -> tuple[str, Predict]:
+    def _choose_backend(self, network: RestorationNetwork, backend: str, expected_pixels: int) -> tuple[str, Predict]:
         """Return the backend and its prediction function; must be called before the network's dtype changes."""
         exact = self.precision == "float32"
         least_db = MIN_FLOAT32_AGREEMENT_DB if exact else self._min_agreement_db

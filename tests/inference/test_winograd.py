@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from decrappify.errors import InputError
+from decrappify.inference.folding import fold_norms
+from decrappify.inference.winograd import WinogradConv2d, transformed_filters, with_winograd
 from decrappify.networks import create
 from decrappify.networks.blocks import SpectralConv2d
-from decrappify.networks.folding import fold_norms
-from decrappify.networks.winograd import WinogradConv2d, transformed_filters, with_winograd
 
 pytestmark = pytest.mark.cpu_sensitive
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from decrappify.inference.compiling import compiled
 from decrappify.networks import create
-from decrappify.networks.compiling import compiled
 
 UNET = {"encoder": "resnet18", "width_factor": 0.25}
 

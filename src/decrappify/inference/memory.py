@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from decrappify._common.rounding import round_up
 from decrappify.errors import InputError
 from decrappify.limits.memory import available_memory
-from decrappify.restoration.tiling import round_up
 
 # Larger tiles save little overlap, but a cancelled run waits for its tile.
 _LARGEST_TILE = {"cpu": 1024, "cuda": 2048, "mps": 1024}

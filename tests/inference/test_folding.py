@@ -8,9 +8,9 @@ from tests import narrow  # noqa: F401  # makes its encoder known
 from torch import nn
 from torch.nn.utils import parametrize
 
+from decrappify.inference.folding import fold_norms
 from decrappify.networks import create
 from decrappify.networks.blocks import NormedConv, SpectralConv1d, conv_layer
-from decrappify.networks.folding import fold_norms
 
 pytestmark = pytest.mark.cpu_sensitive
 

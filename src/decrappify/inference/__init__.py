@@ -1,0 +1,1 @@
+"""Network execution: precision, backends, fast convolutions and memory planning."""

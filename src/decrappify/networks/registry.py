@@ -1,0 +1,166 @@
+"""Networks by name: built-in ones, presets of settings, and those that other packages register."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from decrappify.checks import nearest
+from decrappify.errors import InputError
+from decrappify.limits.threads import check_torch_threads
+
+if TYPE_CHECKING:
+    from torch import nn
+
+DEFAULT_NETWORK = "small"
+"""Network of `TrainingConfig` and of the command line; how it was chosen is in benchmarks/RESULTS.md."""
+
+N = TypeVar("N", bound="Callable[..., nn.Module]")
+
+_MODULES = {  # of the built-in networks, imported at the first use: torch and torchvision are heavy
+    "residual-unet": "residual_unet",
+    "dynamic-unet": "dynamic_unet",
+    "upsampled-unet": "dynamic_unet",
+    "critic": "critic",
+}
+_CLASSES: dict[str, Callable[..., nn.Module]] = {}
+# 2 GB; the largest published network, that of DeOldify, has 64 million.
+_MOST_PARAMETERS = 500_000_000
+_DEOLDIFY: dict[str, Any] = {"norm": "spectral", "attention": True, "y_range": (-3.0, 3.0)}
+_WIDE: dict[str, Any] = _DEOLDIFY | {"encoder": "resnet101", "form": "wide", "width_factor": 2}
+# name: (name of a class, settings)
+_PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
+    # Sizes of the default microscopy network; how they were chosen is in benchmarks/RESULTS.md.
+    "small": ("residual-unet", {"base_channels": 48, "depth": 2, "growth": 1.5, "blocks": 1, "stem": 2}),
+    "base": ("residual-unet", {"base_channels": 64, "depth": 3, "growth": 1.5, "blocks": 1, "stem": 2}),
+    "large": ("residual-unet", {"base_channels": 96, "depth": 3, "growth": 1.5, "blocks": 2, "stem": 2}),
+    # Published ones, with the settings that their weights need.
+    "deoldify-artistic": ("dynamic-unet", _DEOLDIFY | {"encoder": "resnet34", "width_factor": 1.5}),
+    "deoldify-stable": ("dynamic-unet", _WIDE),
+    "deoldify-video": ("dynamic-unet", _WIDE),
+    "lesson7-superres": ("dynamic-unet", {}),
+    "lesson7-superres-gan": ("dynamic-unet", {"attention": True, "y_range": (-3.0, 3.0)}),
+    "pssr": (
+        "upsampled-unet",
+        {"encoder": "wn-resnet34", "in_channels": 1, "out_channels": 1, "attention": True, "bottleneck": True},
+    ),
+    "deoldify-critic": ("critic", {"width": 256}),
+    "fastai-critic": ("critic", {"width": 128, "form": "dense"}),
+    "small-critic": (
+        "critic",
+        {"in_channels": 1, "width": 32, "blocks": 2, "dropout": 0.0, "attention": False, "gain": 20.0},
+    ),
+}
+
+
+def register_network(name: str) -> Callable[[N], N]:
+    """Register a network class under a name, for `create`, run files and model files.
+
+    A model file holds the name and the settings of its network: the module that registers the class must be imported
+    before such a file is loaded.
+
+    Parameters
+    ----------
+    name : str
+        New; it is ``architecture["name"]`` of the networks.
+
+    Raises
+    ------
+    InputError
+        If the name is taken.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from decrappify.networks import NetworkSpec, RestorationNetwork, create, register_network
+    >>> @register_network("doctest-identity")
+    ... class Identity(RestorationNetwork):
+    ...     def __init__(self, *, n_frames=1, in_channels=1, out_channels=1, scale=1):
+    ...         super().__init__()
+    ...         self.spec = NetworkSpec(n_frames=n_frames, in_channels=in_channels, out_channels=out_channels)
+    ...         self.architecture = {"name": "doctest-identity", "n_frames": n_frames}
+    ...
+    ...     def forward(self, source):
+    ...         return self.middle_frame(source)
+    >>> create("doctest-identity", n_frames=3)(torch.zeros(1, 3, 8, 8)).shape
+    torch.Size([1, 1, 8, 8])
+    """
+
+    def register(network: N) -> N:
+        known = _CLASSES.get(name)
+        is_own = _MODULES.get(name) == getattr(network, "__module__", "").rpartition(".")[2]
+        is_again = known is not None and getattr(known, "__qualname__", "") == getattr(network, "__qualname__", None)
+        if name in _PRESETS or (name in _MODULES and not is_own) or (known is not None and not is_again):
+            raise InputError(f"a network {name!r} is registered already; choose another name")
+        _CLASSES[name] = network
+        return network
+
+    return register
+
+
+def create(name: str = DEFAULT_NETWORK, **settings: Any) -> Any:
+    """Build a network by its name, with random weights.
+
+    Parameters
+    ----------
+    name : str
+        ``"small"``, ``"base"`` or ``"large"`` (sizes of the default microscopy network); ``"deoldify-artistic"``,
+        ``"deoldify-stable"``, ``"deoldify-video"``, ``"lesson7-superres"``, ``"lesson7-superres-gan"`` or ``"pssr"``
+        (published generators); ``"deoldify-critic"``, ``"fastai-critic"`` or ``"small-critic"``; or a class with
+        every setting given: ``"residual-unet"``, ``"dynamic-unet"``, ``"upsampled-unet"`` or ``"critic"``; or a name
+        of `register_network`.
+    **settings
+        Settings of the network class, such as ``n_frames=3`` or ``scale=2``.
+
+    Returns
+    -------
+    RestorationNetwork or Critic
+        The network.
+
+    Raises
+    ------
+    InputError
+        For an unknown name or setting.
+
+    Examples
+    --------
+    >>> create("small", n_frames=1).n_frames
+    1
+    """
+    if name not in _PRESETS and name not in _MODULES and name not in _CLASSES:
+        known = network_names()
+        raise InputError(f"unknown network {name!r}, needs one of {', '.join(known)}{nearest(name, known)}")
+    kind, preset = _PRESETS.get(name, (name, {}))
+    check_torch_threads()  # computing starts with the random weights
+    if kind not in _CLASSES:
+        import_module(f"decrappify.networks.{_MODULES[kind]}")
+    make = _CLASSES[kind]
+    try:
+        _check_parameters(name, make, preset | settings)
+        return make(**(preset | settings))
+    except TypeError as error:
+        raise InputError(f"network {name!r} does not take these settings: {error}") from error
+
+
+def _check_parameters(name: str, make: Callable[..., nn.Module], settings: Mapping[str, Any]) -> None:
+    """Raise InputError if a network would have too many parameters; nothing is allocated."""
+    import torch
+
+    from decrappify.networks.shapes import shapes_only
+
+    if torch.get_default_device().type == "meta":  # nothing is allocated anyway
+        return
+    with shapes_only():
+        network = make(**{key: value for key, value in settings.items() if key != "encoder_weights"})
+    count = sum(parameter.numel() for parameter in network.parameters())
+    if count > _MOST_PARAMETERS:
+        raise InputError(
+            f"network {name!r} would have {count:,} parameters with these settings, at most {_MOST_PARAMETERS:,} are "
+            "built; choose smaller ones"
+        )
+
+
+def network_names() -> list[str]:
+    """Return the names that `create` takes."""
+    return list(dict.fromkeys([*_PRESETS, *_MODULES, *_CLASSES]))

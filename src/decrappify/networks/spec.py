@@ -1,0 +1,139 @@
+"""The contract between a restoration network and the code that trains and runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from decrappify.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSpec:
+    """Requirements and properties of a network: inputs, outputs, sizes and margin.
+
+    Attributes
+    ----------
+    n_frames : int
+        Frames in a window, odd; the middle one is predicted.
+    in_channels, out_channels : int
+        Channels of each frame, and of the prediction.
+    scale : int
+        Upsampling factor.
+    size_multiple : int
+        Height and width of a source are multiples of it, in pixels.
+    tile_multiple : int
+        Tiles start at multiples of it, in source pixels, or they are sampled on another coarse grid than their
+        neighbors; `size_multiple` if 0.
+    margin : int
+        Source pixels along the border of a tile whose predictions differ from those of the whole image.
+    homogeneous : bool
+        Whether the prediction of ``a * x`` is ``a`` times that of ``x`` for a > 0: a network without biases (Mohan et
+        al. 2020).
+    fast_backends : tuple of str
+        Backends that were measured to be faster than torch for this kind of network, on a CPU in float32.
+
+    Examples
+    --------
+    >>> spec = NetworkSpec(n_frames=3, in_channels=1, out_channels=1, size_multiple=4)
+    >>> spec.source_channels, spec.tile_multiple
+    (3, 4)
+    """
+
+    n_frames: int
+    in_channels: int
+    out_channels: int
+    scale: int = 1
+    size_multiple: int = 1
+    tile_multiple: int = 0
+    margin: int = 0
+    homogeneous: bool = False
+    fast_backends: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.tile_multiple:
+            object.__setattr__(self, "tile_multiple", self.size_multiple)
+
+    @property
+    def source_channels(self) -> int:
+        """Channels of a source: all channels of all frames of a window."""
+        return self.n_frames * self.in_channels
+
+
+class RestorationNetwork(nn.Module):
+    """Base class of networks that predict the middle frame of a window.
+
+    A subclass sets `spec` and `architecture` in its constructor and defines ``forward``.
+
+    Attributes
+    ----------
+    spec : NetworkSpec
+        Sizes and channels.
+    architecture : dict
+        ``name``, as registered, and all settings from which `decrappify.networks.create` builds the network again;
+        plain values, stored in model files.
+
+    Shape
+    -----
+    Source (N, n_frames * in_channels, H, W), frame after frame, H and W multiples of ``spec.size_multiple``;
+    prediction (N, out_channels, H * scale, W * scale).
+    """
+
+    spec: NetworkSpec
+    architecture: dict[str, Any]
+
+    @property
+    def n_frames(self) -> int:
+        """Frames in a window."""
+        return self.spec.n_frames
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of each frame."""
+        return self.spec.in_channels
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the prediction."""
+        return self.spec.out_channels
+
+    @property
+    def scale(self) -> int:
+        """Upsampling factor."""
+        return self.spec.scale
+
+    def middle_frame(self, source: Tensor) -> Tensor:
+        """Return the channels of the middle frame that are predicted, (N, out_channels, H, W)."""
+        start = self.spec.n_frames // 2 * self.spec.in_channels
+        return source[:, start : start + self.spec.out_channels]
+
+    def parameter_groups(self) -> list[list[nn.Parameter]]:
+        """Return the parameters in groups with separate learning rates, from input to output; one group by default."""
+        return [list(self.parameters())]
+
+    def freeze_encoder(self, frozen: bool) -> None:
+        """Exclude a pretrained encoder from training, or include it again; without such an encoder nothing changes."""
+
+    def widened(self, state: dict[str, Tensor], n_frames: int) -> dict[str, Tensor]:
+        """Return weights of a network of fewer frames, extended so that this network computes the same.
+
+        Parameters
+        ----------
+        state : dict
+            State dictionary of a network that differs in `n_frames` only.
+        n_frames : int
+            Its frames.
+
+        Raises
+        ------
+        InputError
+            If networks of this kind cannot be extended, or `n_frames` is larger than this network's.
+        """
+        if n_frames == self.n_frames:
+            return state
+        raise InputError(
+            f"a {type(self).__name__} of {self.n_frames} frames cannot start from one of {n_frames}; use the same "
+            "n_frames"
+        )
