@@ -24,6 +24,7 @@ from decrappify.fastai_import.kinds import is_checkpoint, what_it_is
 from decrappify.intensity import ChannelStatistics, NormalizationRule, normalization_from_dict
 from decrappify.limits.files import check_regular
 from decrappify.limits.reached import raise_if_limit
+from decrappify.limits.weights import check_loading
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -274,6 +275,7 @@ def _read_model(path: Path) -> Model:
         settings = dict(header["architecture"])
         name = settings.pop("name")
         _check_shapes(path, name, settings)
+        check_loading(path)
         network = create(name, **settings)
         weights = load_file(path)
         network.load_state_dict(weights)

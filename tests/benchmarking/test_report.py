@@ -5,15 +5,17 @@ import json
 import math
 import re
 import shutil
+import signal
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from decrappify.benchmarking import benchmark
-from decrappify.benchmarking.report import plots
+from decrappify.benchmarking.report import files, plots
 from decrappify.errors import OutputError, OutputExistsError
 from decrappify.io import save_movie
 from decrappify.metrics import get_metric, list_metrics
@@ -134,6 +136,33 @@ def test_save_replaces_a_report_only_with_overwrite(report, saved, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"cannot use .*file as folder for the report"):
         report.save(tmp_path / "file")
+
+
+@pytest.mark.usefixtures("undrawn_reports")
+@pytest.mark.parametrize("moment", ["write_bytes", "replace"])
+def test_ctrl_c_leaves_a_whole_report_or_none_and_states_which(report, tmp_path, monkeypatch, moment):
+    rename = getattr(Path, moment)
+
+    def interrupted(path, *arguments):
+        if path.name == "report.json":
+            signal.raise_signal(signal.SIGINT)
+        return rename(path, *arguments)
+
+    monkeypatch.setattr(Path, moment, interrupted)
+    folder = tmp_path / "new"
+    with pytest.raises(KeyboardInterrupt) as caught, files.begun_report(folder):
+        report.save(folder)
+    assert str(caught.value) == (f"the report in {folder} is complete" if moment == "replace" else "")
+    names = [path.name for path in tmp_path.rglob("*")]
+    assert sorted(names) == (["new", "report.csv", "report.html", "report.json"] if moment == "replace" else [])
+
+
+@pytest.mark.usefixtures("undrawn_reports")
+def test_save_that_cannot_rename_leaves_no_file(report, tmp_path, monkeypatch):
+    (tmp_path / "new" / "report.html").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"new could not be written: "):
+        report.save(tmp_path / "new", overwrite=True)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["report.html"]
 
 
 def test_page_has_no_external_resources_and_escapes_names(saved):

@@ -207,21 +207,30 @@ class TestOutOfMemory:
     def test_a_render_factor_asked_for_is_never_changed(self, photo):
         colorizer = of_network(Orange(limit=160**2), render_factor=20)
         with pytest.raises(
-            DeviceMemoryError, match=r"cpu has no memory for render_factor=20; choose render_factor=15 or"
+            DeviceMemoryError, match=r"cpu has no memory for render_factor=20, .*; choose render_factor=15 \(--render-"
         ):
             colorizer(photo)
 
     def test_auto_gives_up_at_the_smallest_square(self, photo):
         colorizer = of_network(Orange(), render_factor="auto")
         colorizer.network._network.limit = 1
-        with pytest.raises(DeviceMemoryError, match="no memory for render_factor=2; choose another device"):
+        with pytest.raises(DeviceMemoryError, match=r"no memory for render_factor=2, .*; choose a computer"):
             colorizer(photo)
 
     def test_what_main_memory_cannot_hold_is_not_tried(self, photo, monkeypatch):
         colorizer = of_network(Orange(), render_factor=20)
         monkeypatch.setattr("decrappify.colorization.colorizer.free_memory", lambda _: 1000)
-        with pytest.raises(DeviceMemoryError, match="cpu has no memory for render_factor=20"):
+        with pytest.raises(DeviceMemoryError, match=r"=20, which needs 5 MB, 1\.0 kB are free; choose a computer"):
             colorizer(photo)
+
+    def test_color_of_refuses_an_image_whose_buffers_do_not_fit(self, monkeypatch):
+        colorizer = of_network(Orange(), render_factor=2)
+        monkeypatch.setattr("decrappify.limits.memory.available_memory", lambda: 200 << 20)
+        image = np.broadcast_to(np.uint8(7), (4000, 6000, 3))
+        with pytest.raises(
+            DeviceMemoryError, match=r"^coloring an image of 4000 x 6000 pixels needs 211 MB, 210 MB of"
+        ):
+            colorizer.color_of([image])
 
     def test_other_errors_pass(self, photo):
         with pytest.raises(RuntimeError, match="shapes do not fit"):

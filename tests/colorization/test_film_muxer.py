@@ -78,14 +78,20 @@ def test_aac_of_a_transport_stream_is_passed_on_without_its_headers(tmp_path, fi
     assert [packet[0] for packet in after] == [packet[0][7:] for packet in before]
 
 
-def test_damaged_sound_packets_are_left_out_with_a_warning(tmp_path, film_colorizer, caplog):
+@pytest.mark.parametrize("name", ["colour.mp4", "colour.mkv"])
+@pytest.mark.parametrize(("number", "byte", "bits"), [(5, 0, 0xFF), (0, 1, 0x40), (0, 3, 0x40)])
+def test_damaged_sound_packets_are_left_out_with_a_warning(tmp_path, film_colorizer, caplog, name, number, byte, bits):
     source = write_film(tmp_path / "film.ts", gray_film(12), sound="aac")
     content = bytearray(source.read_bytes())
-    content[content.index(packets(source, "audio")[0][5][0][:12])] = 0  # the mark that begins a packet
+    sound = packets(source, "audio")[0]
+    content[content.index(sound[number][0][:12]) + byte] ^= bits  # the mark that begins a packet, or its channels
     source.write_bytes(content)
-    output = colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
-    assert "film.ts: 1 packets of the sound or subtitles are damaged and were left out" in caplog.text
+    output = colorize_film(source, tmp_path / name, film_colorizer)
+    assert "film.ts: 1 packet of the sound or subtitles is damaged and was left out" in caplog.text
     assert len(shown_at(output)) == 12
+    assert len(packets(output, "audio")[0]) == len(sound) - 1
+    with av.open(str(output)) as film:
+        assert sum(frame.samples for frame in film.decode(audio=0)) >= 1024 * (len(sound) - 2)
 
 
 def test_sound_whose_packets_the_container_refuses_is_refused_early(tmp_path, film_colorizer, monkeypatch):

@@ -186,17 +186,41 @@ def test_empty_chunks_of_avi_are_repeated_frames(tmp_path):
         FilmReader(source)
 
 
-def test_a_gap_in_a_film_of_constant_rate_is_missing_frames(tmp_path, film_colorizer):
-    source = write_film(
-        tmp_path / "film.mkv",
-        gray_film(26),
-        times=[*range(12), *range(20, 34)],
-        options={"g": "4", "sc_threshold": "0"},
-    )
-    with pytest.raises(FormatError, match=r"8 of 34 frames are missing .* \(frames 12 to 19 at 0.48 to 0.76 s\)"):
+def without_clusters(path: Path, first: int, last: int) -> Path:
+    """A Matroska film of 40 frames in clusters of five, of which some are deleted."""
+    options = {"g": "5", "bf": "0", "sc_threshold": "0"}
+    write_film(path, gray_film(40), options=options, container_options={"cluster_time_limit": "190"})
+    content, ends = path.read_bytes(), [0]
+    while (start := content.find(b"\x1f\x43\xb6\x75", ends[-1])) >= 0:
+        ends.append(start + 1)
+    path.write_bytes(content[: ends[first + 1] - 1] + content[ends[last + 2] - 1 :])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "places"),
+    [
+        (0, 2, r"15 of 40 frames .*\(frames 0 to 14 at 0.00 to 0.56 s\)"),
+        (3, 4, r"10 of 40 .*\(frames 15 to 24 at 0.60 "),
+    ],
+)
+def test_clusters_deleted_from_a_film_are_missing_frames(tmp_path, film_colorizer, first, last, places):
+    source = without_clusters(tmp_path / "film.mkv", first, last)
+    with pytest.raises(FormatError, match=rf"film.mkv is damaged: {places}.*; copy it again; .* variable rate"):
         colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
     output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged="keep")
-    assert [round(float(time) * 25) for time in shown_at(output)] == [*range(12), *range(20, 34)]
+    kept = [t for t in range(40) if not 5 * first <= t < 5 * last + 5]
+    assert [round(float(time) * 25) for time in shown_at(output)] == kept
+
+
+@pytest.mark.parametrize("times", [[*range(12), *range(20, 34)], [*range(12, 38)], [0, 1, 2, 5, 6, 9, 10, 11, 12]])
+@pytest.mark.parametrize(("name", "codec"), [("film.mkv", "libx264"), ("film.webm", "libvpx")])
+def test_a_complete_film_of_variable_rate_is_not_damaged(tmp_path, caplog, name, codec, times):
+    source = write_film(tmp_path / name, gray_film(len(times)), codec=codec, times=times)
+    with caplog.at_level(logging.WARNING):
+        assert not FilmReader(source).check()
+    skipped = times[-1] - times[0] + 1 - len(times)
+    assert (f"its time stamps skip {skipped} frames; its file is complete" in caplog.text) == (skipped > 0)
 
 
 @pytest.mark.parametrize(

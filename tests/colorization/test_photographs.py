@@ -8,7 +8,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from decrappify.colorization.photograph_writer import write_photograph
 from decrappify.colorization.photographs import DESCRIPTION, Photograph, read_description, read_photograph
-from decrappify.errors import FormatError, InputError, MissingFileError, OutputExistsError
+from decrappify.errors import DeviceMemoryError, FormatError, InputError, MissingFileError, OutputExistsError
 
 SUFFIXES = [".png", ".jpg", ".tif"]
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -181,6 +181,17 @@ def write_web_page(path):
 def write_half(path):
     Image.new("RGB", (64, 64), "red").save(path)
     path.write_bytes(path.read_bytes()[:200])
+
+
+def test_a_scan_whose_copies_do_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
+    Image.new("L", (5000, 3000)).save(tmp_path / "a.png", compress_level=1)
+    monkeypatch.setattr("decrappify.limits.memory.available_memory", lambda: 70_000_000)
+    with pytest.raises(
+        DeviceMemoryError, match=r"^reading a\.png needs 75 MB, 70 MB of memory are free; scale it down"
+    ):
+        read_photograph(tmp_path / "a.png")
+    monkeypatch.setattr("decrappify.limits.memory.available_memory", lambda: 80_000_000)
+    assert read_photograph(tmp_path / "a.png").pixels.shape == (3000, 5000, 3)
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,8 @@ def _problem(
         return f"{others} were changed"
     left = {name for name in found.keys() - before.keys() if not _belongs(name, f"{output}.partial")}
     left = {name for name in left if (not _belongs(name, output) or _is_hidden(name)) and name not in _DOCUMENTED}
+    if any(_belongs(name, f"{output}.partial") for name in found):
+        left.discard(f".{output}.lock")  # it states to which run the working folder belongs
     if left and _can_tidy_up(fault, end):
         return f"{sorted(left)} are left"
     return ""

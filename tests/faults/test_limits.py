@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,9 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from decrappify.intensity import IMAGENET
 from decrappify.io import open_movie, save_movie
+from decrappify.model import Model
 from decrappify.movie import Movie
+from decrappify.networks import create
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform != "linux", reason="needs limits of Linux")]
 
@@ -68,10 +73,21 @@ def small(tmp_path: Path) -> Path:
     return save_movie(Movie.from_array(values), tmp_path / "small.ome.zarr")
 
 
+@pytest.fixture
+def colorizer(tmp_path: Path) -> Path:
+    """A colorization model of 84 MB, untrained."""
+    network = create("dynamic-unet", encoder="resnet18", width_factor=1.0)
+    return Model(network, IMAGENET, card={"task": "colorization", "preset": "own"}).save(tmp_path / "m.safetensors")
+
+
 def restore(source: Path, output: Path, *options: str, before: object = None) -> subprocess.CompletedProcess[str]:
     """Run the command line in one process; a hang is a TimeoutExpired."""
     command = [sys.executable, "-m", "decrappify", "restore", str(source), str(output), "--device", "cpu"]
     command += ["--precision", "float32", "--backend", "torch", "--model", "fluorescence-still", *options]
+    return run(command, before)
+
+
+def run(command: list[str], before: object) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.run(
         command, preexec_fn=before, env=environment, capture_output=True, text=True, timeout=_SECONDS
@@ -114,6 +130,24 @@ def test_restore_killed_for_memory_uses_smaller_tiles_next_time(source: Path, tm
     )
     assert_whole_or_one_line(done, output, 2)
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("megabytes", [300, 400, 500, 650, 1200])
+def test_colorize_with_little_memory_ends(colorizer: Path, tmp_path: Path, megabytes: int) -> None:
+    Image.new("L", (2000, 1500), 90).save(tmp_path / "photo.png")
+    output, group = tmp_path / "color.png", memory_group(megabytes)
+    command = [sys.executable, "-m", "decrappify", "colorize", str(tmp_path / "photo.png"), str(output)]
+    command += ["--model", str(colorizer), "--render-factor", "20", "--device", "cpu"]
+    try:
+        done = run(command, group.enter)
+    finally:
+        group.remove()
+    if megabytes == 1200:
+        assert done.returncode == 0, (done.returncode, done.stderr)
+        return
+    assert done.returncode == 2, (done.returncode, done.stderr)
+    assert re.fullmatch(r"decrappify: .* needs \d+ MB, \d+ MB of memory are free; close .*\n", done.stderr)
+    assert not output.exists()
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 6, 7, 8, 10])

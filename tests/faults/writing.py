@@ -50,7 +50,7 @@ def command_of(how: str, output: str, *, overwrite: bool, seed: int = 0, progres
 
         def crappify(folder: Path) -> None:
             with open_movie(folder / "input.ome.zarr") as movie:
-                degraded = crappify_movie(movie, crappifier_preset("fluorescence"), seed=seed)
+                degraded = crappify_movie(movie, crappifier_preset("fluorescence-any"), seed=seed)
                 save_movie(degraded, folder / output, overwrite=overwrite, progress=progress)
 
         return crappify
@@ -109,7 +109,8 @@ def _coloring(how: str, output: str, seed: int, **options: Any) -> Command:
 
 def _checkpoint(output: str, overwrite: bool) -> Command:
     import torch
-    from decrappify.training.checkpoint import save_checkpoint
+
+    from decrappify.training.engine.checkpoint import save_checkpoint
 
     state = {"settings": {"steps": 2}, "step": 2, "weights": torch.arange(20_000.0)}
     return lambda folder: save_checkpoint(folder / output / "checkpoint.pt", state)

@@ -96,7 +96,7 @@ def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="is a multi-well plate without images"):
         open_omezarr(tmp_path / "plate.zarr")
     path = image(tmp_path / "damaged.zarr", np.zeros((3, 4)), "yx", "0.5", multiscale={"datasets": [{"path": "gone"}]})
-    with pytest.raises(FormatError, match="damaged OME-Zarr metadata"):
+    with pytest.raises(FormatError, match=r"OME-Zarr metadata of .* cannot be read .*; they are damaged"):
         open_omezarr(path)
     path = image(tmp_path / "angles.zarr", np.zeros((3, 4, 5)), "tyx", "0.4", multiscale={"axes": ["angle", "y", "x"]})
     with pytest.raises(FormatError, match="has an axis 'angle'"):

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import zarr
 
-from decrappify.errors import InputError, OutputError, OutputExistsError
+from decrappify.errors import InputError, OutputError, OutputExistsError, ThreadLimitError
 from decrappify.io import journal
 from decrappify.io.durable import output_errors
 from decrappify.io.journal import Journal
@@ -266,6 +266,18 @@ def test_wrong_shapes_and_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="there is no folder"):
         writer(tmp_path / "absent" / "cells.ome.zarr")
     assert not list(tmp_path.iterdir())
+
+
+def test_omezarr_writer_reports_a_limit_on_threads_without_calling_the_store_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_threads(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(zarr, "open_array", out_of_threads)
+    with pytest.raises(ThreadLimitError, match="the limit on processes") as caught:
+        writer(tmp_path / "a.ome.zarr")
+    assert "damaged" not in str(caught.value)
 
 
 def test_a_full_disk_is_told_with_the_free_space(tmp_path: Path) -> None:

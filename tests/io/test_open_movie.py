@@ -121,7 +121,7 @@ def test_overrides_leave_the_original_alone() -> None:
         ("cells.png", b"\x01\x02\xff\xfe", "cells.png is not a picture file .* damaged or misnamed"),
         ("cells.ims", b"\x89HDF\r\n\x1a\n", "cells.ims is an HDF5 file: export it as OME-TIFF first"),
         ("cells.nd2", b"\xda\xce\xbe\x0a", r"cells.nd2 has no reader here; readable are \.czi, \.tif"),
-        ("cells.tif", b"II*\0\x08\0\0\0", "cells.tif is not a readable TIFF file|is a TIFF file without images"),
+        ("cells.tif", b"II*\0\x08\0\0\0", "cells.tif cannot be read as TIFF|is a TIFF file without images"),
         ("cells.czi", b"ZISRAWFILE" + bytes(90), "cells.czi"),
         ("cells.mp4", b"\0\0\0 ftypisom" + bytes(20), "cells.mp4"),
         ("cells.png", b"\x89PNG\r\n\x1a\n" + bytes(20), "cells.png"),

@@ -12,7 +12,8 @@ from PIL import Image, ImageOps
 
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io import open_movie
-from decrappify.io.pictures import open_picture
+from decrappify.io.pictures import GridSource, open_picture
+from decrappify.movie import Movie
 
 
 def save(path: Path, array: np.ndarray) -> Path:
@@ -23,6 +24,17 @@ def save(path: Path, array: np.ndarray) -> Path:
     else:
         Image.fromarray(array).save(path)
     return path
+
+
+@pytest.mark.parametrize(
+    ("n_frames", "message"),
+    [(1_000_001, "holds 1000001 planes and lacks 2000002"), (9_999_999, "declares 29999997 planes")],
+)
+def test_grid_source_refuses_more_missing_planes_than_can_be_listed(tmp_path, n_frames, message):
+    file = save(tmp_path / "t1.tif", np.ones((4, 4), np.uint8))
+    inside = Movie.from_array(np.broadcast_to(np.uint8(1), (n_frames, 4, 4)))
+    with pytest.raises(FormatError, match=message):
+        GridSource({(0, 0, 0): file}, (3, 1, 1), lambda _: inside, inside)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])

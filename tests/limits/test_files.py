@@ -16,7 +16,7 @@ from decrappify.crappify import Crappifier
 from decrappify.errors import DecrappifyError, DeviceMemoryError, FormatError
 from decrappify.io import open_movie, save_movie
 from decrappify.io.film_opening import open_film
-from decrappify.limits.files import MAX_PLANES, check_decoded_size
+from decrappify.limits.files import MAX_PLANES, check_decoded_size, check_missing
 from decrappify.model import load_model
 from decrappify.movie import ArraySource, Movie
 from decrappify.networks.weights import read_weights
@@ -154,6 +154,13 @@ def test_open_movie_reads_parts_of_a_tiled_tiff_of_ten_gigapixels(tmp_path):
 @pytest.mark.parametrize(("nbytes", "stored"), [(200 << 20, 100), (1 << 30, 20 << 20)])
 def test_check_decoded_size_accepts_what_compresses_as_images_do(nbytes, stored):
     check_decoded_size("cells.tif", nbytes, stored)
+
+
+@pytest.mark.parametrize(("n_recorded", "most"), [(1, 500_000), (6000, 600_000), (10**6, 2_000_000)])
+def test_check_missing_bounds_the_list_by_what_was_recorded(n_recorded, most):
+    check_missing("cells", most, n_recorded, "copy it again")
+    with pytest.raises(FormatError, match=rf"{n_recorded} planes and lacks {most + 1}, of which at most {most} can"):
+        check_missing("cells", most + 1, n_recorded, "copy it again")
 
 
 @pytest.mark.timeout(60)  # opening a pipe waits for a writer

@@ -7,9 +7,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from decrappify.errors import InputError, ModelFileError
+from decrappify.errors import DeviceMemoryError, InputError, ModelFileError
 from decrappify.fastai_import import read_state_dict
 from decrappify.intensity import NormalizationRule
+from decrappify.limits.weights import check_loading, check_preparing
 from decrappify.model import load_model
 from decrappify.networks import create
 from decrappify.networks.weights import read_weights
@@ -82,3 +83,19 @@ def test_load_model_refuses_absurd_headers_before_building(change, message, tmp_
 def test_create_refuses_more_parameters_than_can_be_meant(name, settings):
     with pytest.raises(InputError, match="parameters with these settings, at most 500,000,000 are built"):
         create(name, **settings)
+
+
+def test_weights_that_do_not_fit_into_memory_are_refused_before_they_are_copied(tmp_path, monkeypatch):
+    weights = [torch.empty(25_000_000, device="meta")]
+    with (tmp_path / "m.safetensors").open("wb") as file:
+        file.truncate(100_000_000)
+    monkeypatch.setattr("decrappify.limits.memory.available_memory", lambda: 250_000_000)
+    with pytest.raises(
+        DeviceMemoryError, match=r"loading .*m\.safetensors needs 275 MB, 250 MB of memory are free; clo"
+    ):
+        check_loading(tmp_path / "m.safetensors")
+    with pytest.raises(DeviceMemoryError, match="preparing a network with 100 MB of weights needs 300 MB, 250 MB of"):
+        check_preparing(weights)
+    monkeypatch.setattr("decrappify.limits.memory.available_memory", lambda: 300_000_000)
+    check_loading(tmp_path / "m.safetensors")
+    check_preparing(weights)

@@ -72,18 +72,19 @@ def benchmark(
     from decrappify.benchmarking import Camera
     from decrappify.benchmarking import benchmark as compare
     from decrappify.benchmarking.names import unique_names
-    from decrappify.benchmarking.report.files import check_folder
+    from decrappify.benchmarking.report.files import begun_report
     from decrappify.io.outputs import refuse_overlap
 
     parts = [low / "low", low / "high"] if (low / "low").is_dir() and (low / "high").is_dir() else [low, high]
     refuse_overlap(output, *parts)
-    check_folder(output, overwrite=overwrite)
     pairs: Any = [(low, high)]
     if high is None and (low / "low").is_dir() and (low / "high").is_dir():
         pairs = low
     names = [name for name in baselines.split(",") if name]
     camera = Camera(gain, offset, read_noise)
-    report = compare(unique_names(models), pairs, baselines=names, camera=camera, progress=progress_bars(), **options)
-    report.save(output, overwrite=overwrite)
-    echo_lines(report.table())
-    echo(f"wrote {output / 'report.html'}")
+    methods = unique_names(models)
+    with begun_report(output, overwrite=overwrite):
+        report = compare(methods, pairs, baselines=names, camera=camera, progress=progress_bars(), **options)
+        report.save(output, overwrite=overwrite)
+        echo_lines(report.table())
+        echo(f"wrote {output / 'report.html'}")

@@ -43,6 +43,9 @@ def colorize(source: Path, output: Path, render_factor: str | None, no_resume: b
 
     The luma is that of IN. The metadata of OUT always state that the colors are made by AI.
     """
+    from decrappify.limits.memory import check_importing_torch
+
+    check_importing_torch()
     from decrappify.colorization import colorize as colorize_any
 
     colorize_any(

@@ -9,6 +9,7 @@ from typing import IO, Any
 import click
 
 from decrappify.errors import DecrappifyError
+from decrappify.limits.reached import raise_if_limit  # at the start: an import takes memory
 from decrappify.terminal import echo
 
 
@@ -41,7 +42,5 @@ def limit_errors(command: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError, ImportError) as error:
-        from decrappify.limits.reached import raise_if_limit
-
         raise_if_limit(error, f"running {command or 'the command'}")
         raise

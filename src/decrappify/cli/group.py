@@ -80,7 +80,7 @@ class CommandGroup(click.Group):
                 with_options(line_of(error), flags_of(self.commands.get(_command_of(context))))
             ) from error
         except KeyboardInterrupt as error:
-            kept = _KEPT.get(_command_of(context))
+            kept = str(error) or _KEPT.get(_command_of(context))  # a command may state what is true at that moment
             exec("")  # resets a flag, set by Ctrl-C in code of a string, with which Python would die of the signal
             raise Interrupted("interrupted" if kept is None else f"interrupted; {kept}") from error
 

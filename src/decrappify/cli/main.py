@@ -58,9 +58,11 @@ def main(context: click.Context) -> None:
     context.call_on_close(partial(folders.setLevel, folders.level))
     folders.setLevel(logging.INFO)
     handler.addFilter(_Once())
-    silent = logging.NullHandler()  # errors of damaged files are raised in one line as well
-    logging.getLogger("tifffile").addHandler(silent)
-    context.call_on_close(partial(logging.getLogger("tifffile").removeHandler, silent))
+    silent = logging.NullHandler()  # errors of damaged files, and of reads given up, are raised in one line as well
+    for name in ("tifffile", "asyncio"):
+        library = logging.getLogger(name)
+        library.addHandler(silent)
+        context.call_on_close(partial(library.removeHandler, silent))
     context.call_on_close(partial(logger.removeHandler, handler))
     context.with_resource(warnings.catch_warnings())
     warnings.simplefilter("always", UserWarning)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from decrappify._version import RELEASE
-from decrappify.colorization.chroma import gray_of, merge_luma
+from decrappify.colorization.chroma import as_uint8, gray_of, merge_luma, merging_bytes
 from decrappify.colorization.presets import (
     PRESETS,
     RENDER_FACTORS,
@@ -26,6 +26,7 @@ from decrappify.errors import DecrappifyError, DeviceMemoryError, InputError
 from decrappify.inference.memory import free_memory
 from decrappify.inference.network import InferenceNetwork
 from decrappify.intensity import ChannelStatistics
+from decrappify.limits.memory import check_memory, in_units
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array
 
@@ -138,6 +139,12 @@ class Colorizer:
         DeviceMemoryError
             If memory runs out, and `render_factor` is not ``"auto"``.
         """
+        for picture in pictures:
+            check_memory(
+                merging_bytes(picture),
+                f"coloring an image of {picture.shape[0]} x {picture.shape[1]} pixels",
+                "scale it down first, or use a computer or container with more memory",
+            )
         factors = [self.render_factor_for(picture.shape[:2]) for picture in pictures]
         squares: dict[int, Array] = {}
         for factor in set(factors):
@@ -172,7 +179,7 @@ class Colorizer:
             if not isinstance(self.render_factor, int):
                 factor = min(factor, self._largest)  # may have shrunk since
             try:
-                self._check_memory(len(group) * (SQUARE * factor) ** 2)
+                self._check_memory(len(group), factor)
                 squares += self._color_once(group, factor)
                 continue
             except (MemoryError, RuntimeError, OSError) as error:
@@ -199,7 +206,7 @@ class Colorizer:
     @torch.inference_mode()
     def _color_once(self, pictures: Sequence[Array], factor: int) -> list[Array]:
         side = SQUARE * factor
-        greys = np.stack([gray_of(_resized(_as_uint8(picture), (side, side))) for picture in pictures])
+        greys = np.stack([gray_of(_resized(as_uint8(picture), (side, side))) for picture in pictures])
         unit = torch.from_numpy(greys).to(self.network.device)[:, None].float() / 255
         prediction: Tensor = self.network((unit - self._mean) / self._std)
         if not torch.isfinite(prediction).all():  # which would become black
@@ -210,11 +217,15 @@ class Colorizer:
         levels = (prediction * self._std + self._mean).clamp(0, 1) * 255
         return list(levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
-    def _check_memory(self, pixels: int) -> None:
+    def _check_memory(self, together: int, factor: int) -> None:
         """Raise before the system would kill the process, as it does if main memory is short."""
         device = self.network.device
-        if device.type != "cuda" and self.network.bytes_per_pixel * pixels > free_memory(device):
+        if device.type != "cuda" and together * self._needed(factor) > free_memory(device):
             raise MemoryError("not enough memory")
+
+    def _needed(self, factor: int) -> float:
+        """Bytes that the network needs for one square."""
+        return self.network.bytes_per_pixel * (SQUARE * factor) ** 2
 
     def _largest_that_fits(self) -> int:
         pixels = _SHARE_OF_FREE_MEMORY * free_memory(self.network.device) / self.network.bytes_per_pixel
@@ -222,10 +233,17 @@ class Colorizer:
 
     def _advice(self, factor: int) -> str:
         fits = min(self._largest_that_fits(), 3 * factor // 4)
-        ways = "another device, such as device='cpu'"
-        if fits >= RENDER_FACTORS.start:
-            ways = f"render_factor={fits} or 'auto', or {ways}"
-        return f"{self.network.device} has no memory for render_factor={factor}; choose {ways}"
+        device = self.network.device
+        needed, free = self._needed(factor), free_memory(device)
+        ways = "a computer or container with more memory"
+        if device.type != "cpu":
+            ways = "another device, such as device='cpu'"
+        if fits >= RENDER_FACTORS.start and self._needed(fits) <= free:
+            ways = f"render_factor={fits} (--render-factor {fits}) or 'auto', or {ways}"
+        return (
+            f"{device} has no memory for render_factor={factor}, which needs {in_units(needed)}, {in_units(free)} are "
+            f"free; choose {ways}"
+        )
 
 
 def _statistics(model: Model) -> ChannelStatistics:
@@ -271,12 +289,6 @@ def as_rgb(picture: Array) -> Array:
             "uint8 or uint16"
         )
     return np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture
-
-
-def _as_uint8(picture: Array) -> Array:
-    if picture.dtype == np.uint8:
-        return picture
-    return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _resized(picture: Array, frame_shape: tuple[int, ...]) -> Array:

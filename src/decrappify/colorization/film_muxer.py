@@ -127,6 +127,7 @@ class _Passed:
         self._source, self._container, self._output = source, container, output
         self._name = Path(source.name).name
         self._streams: dict[int, Any] = {}
+        self._framed = {stream.index for stream in source.streams if _is_adts(source, stream)}
         self.left_out: list[str] = []
         self._n_refused = 0
 
@@ -170,15 +171,15 @@ class _Passed:
 
         try:
             self._container.mux(packet)
-        except av.InvalidDataError:
+        except (av.InvalidDataError, av.PatchWelcomeError):  # the second for channels that no AAC has
             self._n_refused += 1
 
     def warn_of_refused(self) -> None:
         """Warn of the packets that were damaged and left out."""
         if self._n_refused:
-            logger.warning(
-                "%s: %d packets of the sound or subtitles are damaged and were left out", self._name, self._n_refused
-            )
+            packets = "1 packet" if self._n_refused == 1 else f"{self._n_refused} packets"
+            states = "is damaged and was" if self._n_refused == 1 else "are damaged and were"
+            logger.warning("%s: %s of the sound or subtitles %s left out", self._name, packets, states)
 
     def packets(self, reader: FilmReader) -> Iterator[tuple[float, Any]]:
         """Iterate over packets with their times in seconds, in the order of the file."""
@@ -191,11 +192,26 @@ class _Passed:
             dts = packet.pts if packet.dts is None else packet.dts
             if packet.size == 0 or dts is None:
                 continue
+            if index in self._framed and not _has_adts_header(packet):
+                self._n_refused += 1
+                continue
             pts = dts if packet.pts is None else packet.pts
             packet.dts = last[index] = max(dts - shift, last.get(index, dts - shift - 1) + 1)
             packet.pts = max(pts - shift, packet.dts)
             packet.stream = self._streams[index]
             yield float(packet.dts * packet.time_base), packet
+
+
+def _is_adts(source: Any, stream: Any) -> bool:
+    """Return whether the packets of a stream are AAC with a header each, as in a transport stream."""
+    codec = stream.codec_context and stream.codec_context.codec.canonical_name
+    return bool(source.format.name == "mpegts" and stream.type == "audio" and codec == "aac")
+
+
+def _has_adts_header(packet: Any) -> bool:
+    """Return whether a packet begins as ADTS; muxers decide by the first one whether to convert all."""
+    head = bytes(memoryview(packet)[:2])
+    return len(head) == 2 and head[0] == 0xFF and head[1] & 0xF0 == 0xF0
 
 
 def _way_out(codec: str | None) -> str:

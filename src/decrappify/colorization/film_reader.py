@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -27,7 +27,7 @@ from decrappify.io.film_opening import (
     open_film,
     picture_stream,
 )
-from decrappify.io.film_packets import packet_crc, read_packets
+from decrappify.io.film_packets import FilmPackets, packet_crc, read_packets
 from decrappify.io.orientation import upright, upright_pair
 from decrappify.movie import Array
 
@@ -111,7 +111,7 @@ class FilmReader:
             self._codec = codec.name, crc32(codec.extradata or b"")
             # AVI stores only the decoding order, from which the time stamps of its packets are derived.
             self._has_times = not ("avi" in container.format.name and codec.has_b_frames)
-            self._packets = read_packets(container, stream)
+            self._packets = self._with_damage_only(read_packets(container, stream))
             self.offset_s = self._start(container)
             tags = codec.colorspace, codec.color_primaries, codec.color_trc
             self._warn_of_length(container, stream)
@@ -175,6 +175,17 @@ class FilmReader:
         kept = "kept as far as they could be decoded" if self._damaged == "keep" else "left out"
         return f"the source is damaged: {self.damage}; {kept}"
 
+    def _with_damage_only(self, packets: FilmPackets) -> FilmPackets:
+        """Return the packets without the gaps of a variable rate: those in a file of which no byte is absent."""
+        if not packets.is_complete or not packets.gaps:
+            return packets
+        logger.warning(
+            "%s: its time stamps skip %d frames; its file is complete, so it was recorded or cut with these gaps",
+            self.path.name,
+            sum(n for _, n in packets.gaps),
+        )
+        return replace(packets, gaps=())
+
     def _start(self, container: Any) -> Fraction:
         """Return second 0 of the film: no frame is earlier, since not every container can store that."""
         starts_anywhere = bool(int(container.format.flags) & _STARTS_ANYWHERE)
@@ -193,6 +204,8 @@ class FilmReader:
             "copy it again; or damaged='skip' (--damaged skip) leaves them out, and damaged='keep' (--damaged keep) "
             "colors what can be decoded"
         )
+        if packets.gaps:
+            way_out += ", also all of a film that was recorded at a variable rate"
         if packets.n_cut and packets.n_announced:
             raise FormatError(
                 f"{self.path.name} is truncated: it announces {packets.n_announced} frames and holds "

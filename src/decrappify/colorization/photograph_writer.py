@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from decrappify._version import __version__
+from decrappify.colorization.chroma import as_uint8
 from decrappify.colorization.photographs import ARTIST, CAMERA, COPYRIGHT, DATE, DESCRIPTION, MAKER, Photograph
 from decrappify.errors import FormatError, InputError
 from decrappify.io.outputs import atomic_output
@@ -114,14 +115,11 @@ def _png_text(name: str, text: str) -> tuple[bytes, bytes]:
 def _write_jpeg(path: Path, photograph: Photograph) -> None:
     from PIL import Image
 
-    pixels = photograph.pixels
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     exif = Image.Exif()
     for tag, text in photograph.tags.items():
         exif[tag] = text.encode()
     options: dict[str, Any] = {"dpi": tuple(map(round, photograph.dpi))} if photograph.dpi else {}
-    Image.fromarray(pixels).save(
+    Image.fromarray(as_uint8(photograph.pixels)).save(
         path,
         quality=95,
         subsampling=0,  # subsampled chroma would blur the predicted colors

@@ -16,6 +16,7 @@ from decrappify.colorization.deep_scans import DeepScan, read_deep_scan
 from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError
 from decrappify.io.orientation import upright, upright_pair
 from decrappify.limits.files import check_decoded_size, check_regular
+from decrappify.limits.memory import check_memory
 from decrappify.limits.reached import raise_if_limit
 from decrappify.movie import Array
 
@@ -29,6 +30,7 @@ DESCRIPTION, MAKER, CAMERA, DATE, ARTIST, COPYRIGHT = 0x010E, 0x010F, 0x0110, 0x
 _KEPT_TAGS = (DESCRIPTION, MAKER, CAMERA, DATE, ARTIST, COPYRIGHT)
 _ORIENTATION, _BITS = 0x0112, 0x0102
 _GREY_MODES = frozenset({"1", "L", "LA", "I;16", "I;16B", "I;16L"})
+_DECODING_COPIES = 5  # Pillow keeps color in 4 bytes a pixel, and turning and converting copy it; measured
 _COLOUR_MODES = frozenset({"RGB", "RGBA", "P", "PA", "YCbCr"})
 
 
@@ -82,7 +84,9 @@ def read_photograph(path: Path) -> Photograph:
             "dpi": _dpi(image.info.get("dpi"), turned=turned),
             "tags": _tags(image),
         }
-        check_decoded_size(path.name, image.width * image.height * len(image.getbands()), path.stat().st_size)
+        nbytes = image.width * image.height * len(image.getbands())
+        check_decoded_size(path.name, nbytes, path.stat().st_size)
+        check_memory(_DECODING_COPIES * nbytes, f"reading {path.name}", "scale it down first, or close other programs")
         pixels, alpha = _split(_pixels(path, image))
         return Photograph(pixels=pixels, alpha=alpha, **belongings)
 

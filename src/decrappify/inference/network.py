@@ -26,6 +26,7 @@ from decrappify.inference.memory import activation_bytes_per_pixel
 from decrappify.inference.runtimes import Predict
 from decrappify.inference.winograd import WinogradConv2d, with_winograd
 from decrappify.limits.threads import check_torch_threads
+from decrappify.limits.weights import check_preparing
 from decrappify.networks.spec import RestorationNetwork
 from decrappify.runtime import cpu_flags
 
@@ -69,6 +70,8 @@ class InferenceNetwork:
     InputError
         If the device is not available, the precision or backend is unknown or not for this device, or the backend is
         not installed, cannot run this network or disagrees with torch.
+    DeviceMemoryError
+        If the copies of the network do not fit into memory.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class InferenceNetwork:
                 "backend='openvino' computes in bfloat16 only where the processor does, and this one does not; "
                 "use precision='auto' or 'float32'"
             )
+        check_preparing(network.state_dict().values())
         self._network = fold_norms(network, large_in_one_go=True).requires_grad_(False)
         self._network.to(self.device, torch.float32, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.precision = precision

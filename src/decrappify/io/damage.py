@@ -20,9 +20,10 @@ def damage_errors(what: str, advice: str, before: Callable[[], object] | None = 
     Parameters
     ----------
     what : str
-        Subject of the message: the file, or a frame of it, and that it cannot be read.
+        Subject of the message: the file, or a frame of it, and that it cannot be read. It must be true of a reached
+        limit, too, which is not damage.
     advice : str
-        Remedy for the user.
+        Remedy for damage.
     before : callable, optional
         Called first if an error occurs; may raise an error with a better explanation.
 
@@ -43,5 +44,5 @@ def damage_errors(what: str, advice: str, before: Callable[[], object] | None = 
     except Exception as error:
         if before is not None:
             before()
-        raise_if_limit(error, f"reading: {what}")
+        raise_if_limit(error, f"reading a file ({what})")
         raise FormatError(f"{what} ({reason(error)}); {advice}") from error

@@ -10,6 +10,8 @@ from typing import Any
 from zlib import crc32
 
 from decrappify.io.gif_blocks import count_gif_frames
+from decrappify.io.matroska_layout import read_matroska_layout
+from decrappify.limits.memory import in_units
 
 _REGULAR_SHARE, _STEPPED_SHARE = 0.5, 0.95  # of the frame intervals, in a film of constant rate
 _KNOWS_ITS_LENGTH = ("matroska", "webm")  # formats without a count of frames, but with an exact duration
@@ -65,6 +67,8 @@ class FilmPackets:
         Error that ended the reading before the end of the file, empty if there was none.
     others : dict of int to int
         CRC-32 of all bytes of each other stream, such as sound, by its index.
+    is_complete : bool
+        Whether no byte of the file is absent, so that it was recorded or cut with its gaps.
     """
 
     rows: tuple[PacketRow, ...]
@@ -75,6 +79,7 @@ class FilmPackets:
     n_cut: int
     error: str
     others: dict[int, int] = field(default_factory=dict)
+    is_complete: bool = False
 
     @property
     def hidden_by_edits(self) -> str:
@@ -121,7 +126,7 @@ def read_packets(container: Any, stream: Any) -> FilmPackets:
     step = _step(times, stream)
     counted = max(stream.frames, 0)
     durations = {row.time: row.duration for row in rows if row.time is not None}
-    gaps, n_cut = _gaps(times, durations, step), 0
+    gaps, n_cut, is_complete = _gaps(times, durations, step), 0, False
     if listed:  # others are empty intentionally: they repeat the frame before
         absent = sorted(listed.difference(time for time in seen if time is not None))
         gaps, n_cut = tuple((time - step, 1) for time in absent), max(counted - max(listed) - 1, 0)
@@ -134,8 +139,14 @@ def read_packets(container: Any, stream: Any) -> FilmPackets:
         gaps, n_cut = (), max(counted - found, 0)
     elif any(kind in container.format.name for kind in _KNOWS_ITS_LENGTH):
         n_cut = _cut_frames(container, stream, times, durations, step, film_end)
+        layout = read_matroska_layout(_path(container))
+        is_complete = layout.is_whole
+        if not is_complete:
+            gaps = _with_listed(gaps, [round(cue / stream.time_base) for cue in layout.cues], times, step)
+        if layout.n_absent and not (gaps or n_cut or packets.error):
+            packets.error = f"the file is {in_units(layout.n_absent)} shorter than it states"
     error = packets.error or _unread_end(container, file_end)
-    return FilmPackets(tuple(rows), found, counted, step, gaps, n_cut, error, others)
+    return FilmPackets(tuple(rows), found, counted, step, gaps, n_cut, error, others, is_complete)
 
 
 def packet_crc(packet: Any, before: int = 0) -> int:
@@ -209,6 +220,25 @@ def _gaps(times: Sequence[int], durations: dict[int, int], step: int) -> tuple[t
         for before, interval in intervals
         if interval > 1.5 * step + 1 and interval > durations[before] + step / 2
     )
+
+
+def _with_listed(
+    gaps: tuple[tuple[int, int], ...], listed: Sequence[int], times: Sequence[int], step: int
+) -> tuple[tuple[int, int], ...]:
+    """Return the gaps with those that the index of the file shows: before the first frame, and in a variable rate."""
+    if not times or not listed:
+        return gaps
+    n_before = round((times[0] - listed[0]) / step)
+    before = ((times[0] - (n_before + 1) * step, n_before),) if n_before > 0 else ()
+    shown = set(times)
+    absent = [
+        cue
+        for cue in listed
+        if times[0] < cue < times[-1]
+        and shown.isdisjoint((cue - 1, cue, cue + 1))
+        and not any(time < cue <= time + n * step for time, n in gaps)
+    ]
+    return tuple(sorted((*before, *gaps, *((cue - step, 1) for cue in absent))))
 
 
 def _cut_frames(

@@ -78,7 +78,7 @@ def open_omezarr(
     if attributes is None:
         _checked_scene(scene, path)
         _checked_level(level, 1, path)
-        with damage_errors(f"{path} is not a readable Zarr array", "check that the whole folder was copied"):
+        with damage_errors(f"{path} cannot be read as a Zarr array", "check that the whole folder was copied"):
             array = _array(path)
             source = OmeZarrSource(array, _plain_axes(array, axes, path), path, absent_chunks=absent_chunks)
         _warn(source.notes)
@@ -157,7 +157,7 @@ def _metadata_of(chosen: ZarrImage) -> tuple[dict[str, Any], dict[str, Any]]:
 def _open_image(chosen: ZarrImage, number: int, absent_chunks: str) -> Movie:
     path = chosen.folder
     attributes, image = _metadata_of(chosen)
-    with damage_errors(f"{path} has damaged OME-Zarr metadata", "copy the file again"):
+    with damage_errors(f"the OME-Zarr metadata of {path} cannot be read", "they are damaged: copy the file again"):
         dataset = image["datasets"][_checked_level(number, len(image["datasets"]), path)]
         array = _array(path / dataset["path"])
         letters, units = image_axes(image, array.ndim, path)

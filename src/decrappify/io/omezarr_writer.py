@@ -297,6 +297,13 @@ class ZarrMovieWriter:
     def _open(self, resume: bool) -> None:
         self.working_folder = WorkingFolder(self._output_lock, self._run_key, overwrite=self._overwrite)
         self._journal = Journal(self.working_folder.path / "journal")
+        try:
+            self._begin(resume)
+        except BaseException:
+            self._journal.close()
+            raise
+
+    def _begin(self, resume: bool) -> None:
         self.state: dict[str, Any] = {}
         # Killed after the last rename: only the cleanup is left.
         self._finished = resume and bool(self._run_key) and self._output_lock.placed_by == self._run_key
@@ -332,8 +339,8 @@ class ZarrMovieWriter:
     def _damage_errors(self) -> AbstractContextManager[None]:
         """Convert the errors of zarr on a damaged unfinished store into one line."""
         return damage_errors(
-            f"the unfinished output {self.partial_path} is damaged",
-            "discard it and start again with overwrite=True (--overwrite)",
+            f"the unfinished output {self.partial_path} cannot be opened",
+            "it is damaged: discard it and start again with overwrite=True (--overwrite)",
         )
 
     def _release(self) -> None:

@@ -17,6 +17,7 @@ from decrappify.io.folder import FolderReading, FolderScene, check_layouts, read
 from decrappify.io.folder_report import report
 from decrappify.io.picture_files import PictureLayout, picture_layout, read_picture
 from decrappify.io.scenes import scene_index
+from decrappify.limits.files import check_extent, check_missing
 from decrappify.movie import Array, Movie, Plane, Shape5
 
 
@@ -110,6 +111,11 @@ class GridSource:
         self.shape: Shape5 = (n_t, n_c, n_z, *first.shape[3:])
         self.dtype = first.dtype
         whole = len(files) == grid[0] * grid[1] * grid[2]
+        folder, in_a_file = str(next(iter(files.values())).parent), first.shape[0] * first.shape[1] * first.shape[2]
+        check_extent(folder, self.shape)  # before the missing planes are listed
+        n_recorded = len(files) * in_a_file
+        advice = "add the files that are missing, or pass folder_as='images' (--as images) to open each by itself"
+        check_missing(folder, n_t * n_c * n_z - n_recorded, n_recorded, advice)
         every = ((t, c, z) for t in range(n_t) for c in range(n_c) for z in range(n_z))
         self.missing = frozenset() if whole else frozenset(p for p in every if self._place(*p)[0] not in self._files)
 

@@ -353,4 +353,4 @@ class TiffSource:
 
 def unreadable(path: Path) -> AbstractContextManager[None]:
     """Convert the errors of tifffile on opening a file into one line."""
-    return damage_errors(f"{path} is not a readable TIFF file", "it is cut short or damaged: copy it again")
+    return damage_errors(f"{path} cannot be read as TIFF", "it is cut short or damaged: copy it again")

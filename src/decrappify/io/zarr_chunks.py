@@ -163,6 +163,14 @@ class Judgment:
     filled: NDArray[np.bool_]
     doubtful: NDArray[np.bool_]
 
+    def n_planes(self, size: dict[str, int], shape: tuple[int, ...]) -> int:
+        """Return the number of planes that count as not recorded."""
+        t, c, z = (
+            np.minimum(size[axis], length - size[axis] * np.arange(count))
+            for axis, length, count in zip("TCZ", shape, self.lost.shape, strict=False)
+        )
+        return int((self.lost * t[:, None, None] * c[:, None] * z).sum())
+
     def planes(self, size: dict[str, int], shape: tuple[int, ...]) -> frozenset[Plane]:
         """Return the planes (t, c, z) that count as not recorded."""
         inside = [

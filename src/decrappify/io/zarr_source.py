@@ -16,12 +16,11 @@ from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard
 from decrappify.io.missing_planes import list_planes
 from decrappify.io.zarr_chunks import Judgment, StoredChunks, check_absent_chunks, judge
-from decrappify.limits.files import check_decoded_size, check_extent
+from decrappify.limits.files import check_decoded_size, check_extent, check_missing
 from decrappify.movie import AXES, Array, Plane, Shape5
 
 _DOCUMENTS = ("zarr.json", ".zarray")
 _ATTEMPTS = 3
-_LISTED_PLANES = 2_000_000
 _LARGE_CHUNK = 64 << 20  # bytes: smaller ones are decoded without a check
 
 
@@ -157,12 +156,9 @@ class OmeZarrSource:
         if self._absent is None or not self._absent.any():
             return frozenset()
         found = judge(self._absent, self._holds_fill, how=self._how, complete=complete)
-        n_planes = math.prod(self.shape[:3])
-        if found.lost.any() and n_planes > _LISTED_PLANES:
-            raise FormatError(
-                f"{self._path} lacks chunks, and has {n_planes} planes, more than can be listed; pass "
-                "absent_chunks='fill' (--absent-chunks fill) to read absent chunks as the fill value"
-            )
+        n_lost = found.n_planes(self._chunks.size, self.shape)
+        advice = "pass absent_chunks='fill' (--absent-chunks fill) to read absent chunks as the fill value"
+        check_missing(str(self._path), n_lost, math.prod(self.shape[:3]) - n_lost, advice)
         lost = found.planes(self._chunks.size, self.shape) - stated
         if self._how == "auto" or lost:
             self._note(lost, found)

@@ -16,6 +16,9 @@ _UNSUSPICIOUS = 256 << 20
 _LARGEST_RATIO = 250
 MAX_CHANNELS = 10_000
 MAX_PLANES = 10_000_000
+# Planes that were not recorded are listed, which takes some 150 bytes each: half a million in any case, more if many
+# planes were recorded.
+_MISSING_OF_FEW, _MISSING_PER_PLANE, _MOST_MISSING = 500_000, 100, 2_000_000
 
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -93,4 +96,28 @@ def check_extent(name: str, shape: tuple[int, int, int, int, int]) -> None:
         raise FormatError(
             f"{name} declares {n_t * n_c * n_z} planes ({n_t} frames, {n_c} channels, {n_z} slices), at most "
             f"{MAX_PLANES} are read; its metadata are damaged, or open a part of it"
+        )
+
+
+def check_missing(name: str, n_missing: int, n_recorded: int, advice: str) -> None:
+    """Raise an error if a movie has more planes that were not recorded than can be listed, before they are.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    n_missing, n_recorded : int
+        Number of planes that were not recorded, and of the others.
+    advice : str
+        What to do.
+
+    Raises
+    ------
+    FormatError
+        If more than 500,000 were not recorded, and more than 100 for each that was or 2,000,000.
+    """
+    most = min(_MOST_MISSING, max(_MISSING_OF_FEW, _MISSING_PER_PLANE * n_recorded))
+    if n_missing > most:
+        raise FormatError(
+            f"{name} holds {n_recorded} planes and lacks {n_missing}, of which at most {most} can be listed; {advice}"
         )

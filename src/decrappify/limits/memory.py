@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from decrappify.errors import DeviceMemoryError
 
 _UNLIMITED = 1 << 60  # version 1 writes the largest multiple of a page for "no limit"
+_TORCH = 330_000_000  # bytes that importing torch 2.14 and its dependencies takes on Linux, measured
 _CHECKED_FROM = 64 << 20  # bytes: for smaller arrays the limits are not checked
 
 
@@ -46,6 +47,19 @@ def check_memory(nbytes: int, what: str, remedy: str) -> None:
     free = available_memory()
     if nbytes > free:
         raise DeviceMemoryError(f"{what} needs {in_units(nbytes)}, {in_units(free)} of memory are free; {remedy}")
+
+
+def check_importing_torch() -> None:
+    """Raise an error if torch does not fit into memory, as the system would end the process without a message.
+
+    Raises
+    ------
+    DeviceMemoryError
+        If it does not, and is not imported yet.
+    """
+    if "torch" not in sys.modules:
+        remedy = "close other programs, or raise the memory limit of this process or its container"
+        check_memory(_TORCH, "loading PyTorch", remedy)
 
 
 def in_units(nbytes: float) -> str:

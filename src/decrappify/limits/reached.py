@@ -64,14 +64,21 @@ def raise_if_limit(error: BaseException, what: str) -> None:
     """
     if is_out_of_memory(error):
         raise DeviceMemoryError(
-            f"memory ran out while {what} ({in_units(available_memory())} are free); close other programs, raise the "
-            "memory limit of this process or its container, or take a smaller part of the data"
+            f"memory ran out while {what}{_free_memory()}; close other programs, raise the memory limit of this "
+            "process or its container, or take a smaller part of the data"
         ) from error
     if is_thread_limit(error):
         raise ThreadLimitError(
             f"a thread could not be started while {what}: the limit on processes (pids of the container, ulimit -u) or "
             "on memory (ulimit -v) is reached; raise it, or set OMP_NUM_THREADS=1 to need fewer"
         ) from error
+
+
+def _free_memory() -> str:
+    try:
+        return f" ({in_units(available_memory())} are free)"
+    except (MemoryError, ImportError, OSError):  # there is not even enough to find out
+        return ""
 
 
 @contextmanager

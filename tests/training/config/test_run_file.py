@@ -83,6 +83,19 @@ def test_a_file_describes_a_run(folder):
     assert resumed.sha256 == model.sha256
 
 
+def test_train_from_file_resumes_on_moved_data_and_refuses_other_pixels(folder):
+    model, _ = train_from_file(write(folder, TRAINED + SETTINGS))
+    (folder / "moved").mkdir()
+    moved = (folder / "cells.tif").rename(folder / "moved" / "cells.tif")
+    write(folder, TRAINED.replace("cells.tif", "moved/cells.tif") + SETTINGS)
+    assert train_from_file(folder / "run.toml", resume=True)[0].sha256 == model.sha256
+    pixels = tifffile.imread(moved)
+    pixels[-1, 0, 0] += 1
+    tifffile.imwrite(moved, pixels)
+    with pytest.raises(InputError, match=r"cannot resume .*: cells.tif holds .* now and held .*; train on the data"):
+        train_from_file(folder / "run.toml", resume=True)
+
+
 def test_output_and_device_can_be_overridden(folder):
     text = (TRAINED + SETTINGS).replace('"cpu"', '"cuda"')
     model, run_folder = train_from_file(write(folder, text), output=folder / "there", device="cpu")

@@ -42,6 +42,7 @@ def test_a_crash_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
         ({"seed": 4}, "seed is 4 now and was 3; keep the settings, or start a new run"),
         ({"architecture": {"name": "small", "depth": 3}}, "architecture.depth is 3 now and was 2"),
         ({"crappifier": {"steps": [{"sigma": (0.0, 0.2)}]}}, "crappifier.steps.0.sigma.1 is 0.2 now and was 0.1"),
+        ({"content": {"a.tif": "24 bytes"}}, "a.tif holds 24 bytes now and held nothing; train on the data that"),
         ({"crappifier": {"steps": []}}, "crappifier.steps.0.sigma.0 is None now and was 0.0"),
     ],
 )

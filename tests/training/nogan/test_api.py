@@ -17,12 +17,13 @@ import torch
 from PIL import Image
 from tests.narrow import in_place_of_vgg16
 from tests.training.supervised.test_api import assert_equal, finish
-from tests.training.tiny_nogan import CONFIG, spots, tiny_nogan
+from tests.training.tiny_nogan import CONFIG, NOISE, spots, tiny_nogan
 
 from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.model import load_model
+from decrappify.movie import Movie
 from decrappify.runtime import processor_type, threads_put_back
-from decrappify.training import NoganConfig, train_nogan
+from decrappify.training import NoganConfig, RunOptions, train_nogan
 from decrappify.training.engine.training_log import TrainingLog
 from decrappify.training.monitors.measure import Monitors
 from decrappify.training.nogan import selection
@@ -329,6 +330,9 @@ def test_what_cannot_be_trained_is_refused_in_one_line(straight, tmp_path):
         tiny_nogan(tmp_path, critic_from=tmp_path / "none.safetensors")
     with pytest.raises(InputError, match=r"cannot resume .*gan\.share is 0.3 now and was 0.2"):
         tiny_nogan(folder, replace(CONFIG, gan=replace(CONFIG.gan, share=0.3)), resume=True)
+    other = Movie.from_array(1 - np.asarray(spots()), name="spots")
+    with pytest.raises(InputError, match=r"cannot resume .*: spots holds .* now and held .*; train on the data"):
+        train_nogan(other, NOISE, config=CONFIG, output=folder, run=RunOptions(resume=True))
     with pytest.raises(InputError, match="colorization needs high_res photographs"):
         train_nogan(pairs=[(1, 2)], config=NoganConfig(task="colorization"), output=tmp_path)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from decrappify.benchmarking.report import html, images, plots, tables
 from decrappify.benchmarking.report.results import Results
 from decrappify.errors import OutputError
-from decrappify.io.durable import json_bytes
+from decrappify.io.durable import identity, json_bytes, output_errors, sync_file, sync_folder
+from decrappify.io.interrupts import interrupts_held
+from decrappify.io.locks import locked
 from decrappify.io.outputs import atomic_output, check_output
 
 FILES = ("report.html", "report.csv", "report.json")
@@ -34,32 +36,50 @@ def save_html(results: Results, path: str | os.PathLike[str], *, overwrite: bool
 def save_folder(results: Results, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write ``report.html``, ``report.csv``, ``report.json``, and plots and images as PNG files.
 
+    They appear together, the page last, when all are on the disk.
+
     Raises
     ------
     OutputExistsError
-        If one of the three exists and `overwrite` is False.
+        If one of the files exists and `overwrite` is False.
     OutputError
-        If the folder or a file cannot be written; files that are new are deleted again.
+        If the folder or a file cannot be written; no file of the report is left then.
     """
     folder, is_new = Path(folder), not Path(folder).exists()
     check_folder(folder, overwrite=overwrite)
-    written: list[Path] = []
     try:
-        for name, data in _files(results):
-            existed = (folder / name).exists()
-            with atomic_output(folder / name, overwrite=overwrite) as partial:
-                partial.write_bytes(data)
-            if not existed:
-                written.append(folder / name)
+        with output_errors(folder), locked(folder / FILES[0]) as lock:
+            working = lock.temporary("new")  # deleted, with what is in it, when the lock is released
+            working.mkdir()
+            names = []
+            for name, data in _files(results):
+                check_output(folder / name, overwrite=overwrite)
+                (working / name).write_bytes(data)
+                sync_file(working / name)
+                names.append(name)
+            _place(working, names, folder)
     except BaseException:
-        # An incomplete report would block a rerun of the same command.
-        with suppress(OSError):
-            for path in written:
-                path.unlink()
-            if is_new:
-                folder.rmdir()
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()  # only if it is empty
         raise
     return folder
+
+
+def _place(working: Path, names: Sequence[str], folder: Path) -> None:
+    """Rename the files of a report to their names; those that are new are deleted again if one cannot be renamed."""
+    placed: list[Path] = []
+    with interrupts_held():
+        try:
+            for name in names:
+                if not (folder / name).exists():
+                    placed.append(folder / name)
+                (working / name).replace(folder / name)
+            sync_folder(folder)
+        except OSError:
+            for path in placed:
+                path.unlink(missing_ok=True)
+            raise
 
 
 def _files(results: Results) -> Iterator[tuple[str, bytes]]:
@@ -96,3 +116,27 @@ def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> 
     for name in FILES:
         check_output(folder / name, overwrite=overwrite)
     return folder
+
+
+@contextmanager
+def begun_report(folder: Path, *, overwrite: bool = False) -> Iterator[None]:
+    """Check the folder of a report as `check_folder` does, and leave no empty one behind.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        With a text that states so if Ctrl-C came when the report was complete.
+    """
+    is_new, page = not folder.exists(), folder / FILES[0]
+    before = identity(page)
+    check_folder(folder, overwrite=overwrite)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if identity(page) not in (None, before):
+            raise KeyboardInterrupt(f"the report in {folder} is complete") from error
+        raise
+    finally:
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()  # only if it is empty

@@ -11,6 +11,7 @@ from decrappify.errors import InputError
 from decrappify.intensity import NormalizationRule
 from decrappify.movie import Movie
 from decrappify.training.config.options import DataOptions
+from decrappify.training.data.content import movie_content, photograph_content
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -38,6 +39,10 @@ class TrainingData(Protocol):
 
     scale: int
     used: list[str]
+
+    def content(self) -> dict[str, str]:
+        """Return what training and held-out data hold, by name: shapes and checksums of a bounded part."""
+        ...
 
     @property
     def crappifier(self) -> Crappifier | None:
@@ -106,6 +111,7 @@ def data_settings(data: TrainingData, options: DataOptions) -> dict[str, Any]:
         "time_axis": options.time_axis,
         "still_motion_px": options.still_motion_px,
         "shrink": list(options.shrink),
+        "content": data.content(),
     }
 
 
@@ -116,9 +122,14 @@ class TupleData:
         self, movies: list[Movie], crappifier: Crappifier, validation: list[Movie] | None, split: Split
     ) -> None:
         self._split = split
+        self._given = [*movies, *(validation or ())]
         self.crappifier, self.scale = crappifier, crappifier.scale
         self._movies, self._kept = _split_movies(movies, split) if validation is None else (movies, validation)
         self.used = [movie.name for movie in self._movies]
+
+    def content(self) -> dict[str, str]:
+        """Return what the movies hold, by name."""
+        return movie_content((movie.name, movie) for movie in self._given)
 
     def training(self, patch_size: int, length: int, seed: int) -> Dataset[Sample]:
         """Return random patches of the training movies."""
@@ -166,9 +177,17 @@ class PairData:
         from decrappify.datasets.pairs import pair_scale
 
         self._split = split
+        self._given = [*pairs, *(validation or ())]
         self._pairs, self._kept = _split_pairs(pairs, validation, split)
         self.scale = pair_scale(*self._pairs[0])
         self.used = [source.name for source, _ in self._pairs]
+
+    def content(self) -> dict[str, str]:
+        """Return what sources and targets hold, by name."""
+        roles = ("source", "target")
+        return movie_content(
+            (f"{movie.name} ({role})", movie) for pair in self._given for role, movie in zip(roles, pair, strict=True)
+        )
 
     def training(self, patch_size: int, length: int, seed: int) -> Dataset[Sample]:
         """Return random patches of the training pairs."""
@@ -212,9 +231,11 @@ class PhotographData:
             validation = photographs[step - 1 :: step]
             photographs = [photograph for number, photograph in enumerate(photographs) if (number + 1) % step]
         self.photographs, self._kept = photographs, list(validation)
-        self.used = [
-            str(getattr(photograph, "name", f"picture {number}")) for number, photograph in enumerate(photographs)
-        ]
+        self.used = _names(photographs)
+
+    def content(self) -> dict[str, str]:
+        """Return what the photographs hold, by name."""
+        return photograph_content(self.used + _names(self._kept), [*self.photographs, *self._kept])
 
     def training(self, patch_size: int, length: int, seed: int) -> Dataset[Sample]:
         """Return randomly rotated, warped and lit squares of the training photographs."""
@@ -232,6 +253,10 @@ class PhotographData:
         return ColourDataset(
             photographs, self.crappifier, patch_size=patch_size, length=length, seed=seed, augment=augment
         )
+
+
+def _names(photographs: Sequence[Any]) -> list[str]:
+    return [str(getattr(photograph, "name", f"picture {number}")) for number, photograph in enumerate(photographs)]
 
 
 def _split_movies(movies: list[Movie], split: Split) -> tuple[list[Movie], list[Movie]]:

@@ -18,10 +18,12 @@ import torch
 
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError
 from decrappify.io.outputs import atomic_output
+from decrappify.limits.reached import raise_if_limit
 from decrappify.limits.weights import check_archive
 
 log = logging.getLogger(__name__)
 
+_CONTENT = "content."  # begins the names of what the data hold; their own names follow
 # Settings that a resumed run may change.
 FREE_SETTINGS = ("device", "workers", "checkpoint_minutes")
 
@@ -78,11 +80,18 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
     now, then = dict(_flat(settings)), dict(_flat(state["settings"]))
     for key in now | then:
         if now.get(key) != then.get(key):
-            raise InputError(
-                f"cannot resume {path}: {key} is {now.get(key)!r} now and was {then.get(key)!r}; "
-                "keep the settings, or start a new run in another folder"
-            )
+            raise InputError(f"cannot resume {path}: {_difference(key, now.get(key), then.get(key))}")
     return state
+
+
+def _difference(key: str, now: Any, then: Any) -> str:
+    name = key.removeprefix(_CONTENT)
+    if name == key:
+        return f"{key} is {now!r} now and was {then!r}; keep the settings, or start a new run in another folder"
+    return (
+        f"{name} holds {now or 'nothing'} now and held {then or 'nothing'}; train on the data that the run began with, "
+        "or start a new run in another folder"
+    )
 
 
 def _last_good(path: Path) -> dict[str, Any]:
@@ -111,9 +120,10 @@ def _read(path: Path) -> dict[str, Any]:
         if damaged is not None:
             raise zipfile.BadZipFile(damaged)
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (MemoryError, PermissionError):
+    except PermissionError:
         raise
     except Exception as error:  # torch raises several types for a damaged file
+        raise_if_limit(error, f"reading {path}")
         raise ModelFileError(f"checkpoint {path} cannot be read, it is damaged or not a checkpoint") from error
     if not isinstance(state, dict) or "settings" not in state:
         raise ModelFileError(f"{path} is not a checkpoint of a training run; name the folder of one")
