@@ -86,8 +86,8 @@ class TrainingLog:
         self._plot(self.rows, self.folder)
 
     def close(self) -> None:
-        """Close the event file; events that do not fit on a full disk are lost without an error."""
-        if self._writer is not None:
+        """Close the event file; events that a full disk does not take, or of a removed folder, are lost silently."""
+        if self._writer is not None and self.folder is not None and self.folder.is_dir():
             with suppress(OSError):
                 self._writer.close()
 
