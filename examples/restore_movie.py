@@ -1,4 +1,4 @@
-"""Restore one movie with a shipped model or one of your own, and say what can be said without a truth.
+"""Restore one movie with a shipped or custom model, and print the metrics that require no reference.
 
 python examples/restore_movie.py cells.czi cells.ome.zarr --model fluorescence-movie
 """

@@ -1,10 +1,10 @@
-"""Train a small colorizer through all phases of NoGAN, in minutes on the CPU, and colour a photograph it never saw.
+"""Train a small colorizer with all phases of NoGAN, in minutes on the CPU, and colorize a held-out photograph.
 
-python examples/train_colorizer.py                                   # on photographs that scikit-image brings along
+python examples/train_colorizer.py                                   # on photographs included in scikit-image
 python examples/train_colorizer.py --photos holiday --hold-out holiday/beach.jpg --items 50000 --output runs/holiday
 
-A handful of photographs teaches a network which tones are common, hardly what things are: expect visible, mostly warm
-colours. For more, give it thousands of photographs, a GPU, and the "artistic" schedule of `decrappify.train_nogan`.
+A few photographs are enough to learn tonal statistics but not object colors: expect visible, mostly warm colors. For
+better results, train on thousands of photographs with a GPU and the "artistic" schedule of `decrappify.train_nogan`.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from decrappify.training import NoganConfig, train_nogan
 from decrappify.training.config.nogan import CriticStep, GanStep, PretrainStep
 from decrappify.training.monitors.plots import contact_sheet
 
-Picture = NDArray[np.uint8]
+Photo = NDArray[np.uint8]
 BUNDLED = [
     Path(skimage.__file__).parent / "data" / name
     for name in ("astronaut.png", "coffee.png", "motorcycle_left.png", "rocket.jpg", "chelsea.png")
 ]
-SIDE = 400  # pixels of the shorter side that are kept of a photograph
+SIDE = 400  # shorter side of a photograph after reduction, in pixels
 
 
 def schedule(items: int, patch_size: int, batch_size: int, seed: int) -> NoganConfig:
-    """All phases; shares are of `items`, the views of photographs that the first phase shows."""
+    """Return the settings of all phases; shares refer to `items`, the patches of the first phase."""
     return NoganConfig(
         task="colorization",
         generator="dynamic-unet",
@@ -48,7 +48,7 @@ def schedule(items: int, patch_size: int, batch_size: int, seed: int) -> NoganCo
         content_loss="l1",
         stability_weight=0.0,
         items=items,
-        # The encoder starts from nothing, so it learns as fast as the decoder.
+        # The encoder is not pretrained, so it has the learning rate of the decoder.
         pretrain=(
             PretrainStep(size=patch_size, batch_size=batch_size, share=1.0, learning_rate=1e-3, encoder_rate=1e-3),
         ),
@@ -72,15 +72,15 @@ def schedule(items: int, patch_size: int, batch_size: int, seed: int) -> NoganCo
     )
 
 
-def read(path: Path) -> Picture:
-    """Read (Y, X, 3) of red, green and blue, reduced to `SIDE`."""
+def read(path: Path) -> Photo:
+    """Read a photograph as (Y, X, 3) RGB, reduced to `SIDE`."""
     image = Image.open(path).convert("RGB")
     image.thumbnail((max(1, SIDE * image.width // min(image.size)), max(1, SIDE * image.height // min(image.size))))
     return np.asarray(image)
 
 
-def pieces(photo: Picture) -> tuple[list[Picture], list[Picture]]:
-    """Cut into training pieces, large and small, and squares of the right-hand fifth that only choose a checkpoint."""
+def pieces(photo: Photo) -> tuple[list[Photo], list[Photo]]:
+    """Split into training pieces of several sizes, and validation squares from the right-hand fifth."""
     height, width = photo.shape[:2]
     kept = photo[:, -(width // 5) :]
     photo = photo[:, : -(width // 5)]
@@ -93,12 +93,14 @@ def pieces(photo: Picture) -> tuple[list[Picture], list[Picture]]:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, help="folder of colour photographs; by default scikit-image's")
-    parser.add_argument("--hold-out", type=Path, help="photograph to try on, which does not train; by default the last")
-    parser.add_argument("--items", type=int, default=4000, help="views of photographs to show; the time goes with it")
+    parser.add_argument("--photos", type=Path, help="folder of color photographs; by default those of scikit-image")
+    parser.add_argument("--hold-out", type=Path, help="photograph held out for the test; by default the last")
+    parser.add_argument(
+        "--items", type=int, default=4000, help="number of patches; the training time is proportional to it"
+    )
     parser.add_argument("--patch-size", type=int, default=48)
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--render-factor", type=int, help="to try it with; by default what it was trained on")
+    parser.add_argument("--render-factor", type=int, help="render factor of the test; by default that of the training")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("runs/colorizer"))
     parser.add_argument("--resume", action="store_true", help="resume a stopped run")
@@ -108,9 +110,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     photos = BUNDLED if options.photos is None else find_pictures(options.photos)
-    unseen = options.hold_out or photos[-1]
-    original = read(unseen)
-    cut = [pieces(read(path)) for path in photos if path.resolve() != unseen.resolve()]
+    held_out = options.hold_out or photos[-1]
+    original = read(held_out)
+    cut = [pieces(read(path)) for path in photos if path.resolve() != held_out.resolve()]
     model = train_nogan(
         [piece for training, _ in cut for piece in training],
         data=dc.DataOptions(validation=[piece for _, kept in cut for piece in kept]),
@@ -120,19 +122,19 @@ def main(arguments: list[str] | None = None) -> None:
     )
     print(f"trained in {model.card['training_seconds']} s; {model.card['verdict']}")
 
-    grey, coloured = options.output / "grey.png", options.output / "coloured.png"
-    Image.fromarray(original).convert("L").save(grey)
+    gray, colorized = options.output / "grey.png", options.output / "coloured.png"
+    Image.fromarray(original).convert("L").save(gray)
     factor = options.render_factor or max(2, options.patch_size // 16)
-    dc.colorize(grey, coloured, model=model, render_factor=factor, overwrite=True)
-    columns = {"grey": read(grey), "coloured": read(coloured), "original": original}
+    dc.colorize(gray, colorized, model=model, render_factor=factor, overwrite=True)
+    columns = {"gray": read(gray), "colorized": read(colorized), "original": original}
     sheet = contact_sheet(
         options.output / "unseen.png",
-        [(name, [np.moveaxis(picture, -1, 0)]) for name, picture in columns.items()],
+        [(name, [np.moveaxis(photo, -1, 0)]) for name, photo in columns.items()],
         overwrite=True,
     )
-    print(f"{unseen.name}, which it never saw: {sheet}")
+    print(f"held-out photograph {held_out.name}: {sheet}")
     print(f"model: {options.output / 'model.safetensors'}, for render factors near {factor}")
-    print(f"what the phases did: log.png, monitors.png and checkpoints.png in {options.output}")
+    print(f"training log: log.png, monitors.png and checkpoints.png in {options.output}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Train a restorer on your own good images: a preset makes them bad, a network learns the way back.
+"""Train a model on your own good images, degraded by a crappifier preset.
 
 python examples/train_on_own_images.py good/*.tif --preset spinning-disk --output runs/mine
 """
@@ -15,7 +15,7 @@ import decrappify as dc
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", nargs="+", help="movies, stacks or stills")
-    parser.add_argument("--preset", default="spinning-disk", help="see `decrappify presets`; or a crappifier file")
+    parser.add_argument("--preset", default="spinning-disk", help="one of `decrappify presets`, or a crappifier file")
     parser.add_argument("--n-frames", type=int, default=3, choices=(1, 3, 5), help="frames in a window")
     parser.add_argument("--network", default="small", choices=("small", "base", "large"))
     parser.add_argument("--steps", type=int, default=20_000)

@@ -1,4 +1,4 @@
-"""Train a restorer on measured pairs: a folder of bad images and a folder of good ones, matched by file name.
+"""Train a model on measured pairs: a folder of degraded and a folder of good images, matched by file name.
 
 python examples/train_on_pairs.py pairs/low pairs/high --output runs/pairs
 """
@@ -14,7 +14,7 @@ import decrappify as dc
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sources", help="folder of bad images")
+    parser.add_argument("sources", help="folder of degraded images")
     parser.add_argument("targets", help="folder of good images, 1, 2 or 4 times as large")
     parser.add_argument("--n-frames", type=int, default=1, choices=(1, 3, 5), help="frames in a window")
     parser.add_argument("--network", default="small", choices=("small", "base", "large"))

@@ -1,6 +1,6 @@
-"""Take the pictures of docs/napari.md: the real widgets in a real viewer, clicked by this script.
+"""Screenshots of docs/napari.md: the real widgets in a real viewer, clicked by this script.
 
-`make screenshots` runs it on a virtual display. It takes some minutes, of which the training gets MINUTES.
+`make screenshots` runs it on a virtual display. It takes some minutes, of which MINUTES are for the training.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PATIENCE_S = 1200.0
 
 
 def main(folder: Path) -> None:
-    """Write the pictures into `folder`."""
+    """Write the screenshots to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as own:
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, own)  # not the user's own
@@ -35,7 +35,7 @@ def main(folder: Path) -> None:
 
 
 def restore_and_compare(viewer: napari.Viewer, folder: Path, own: Path) -> None:
-    """Preview a noisy movie, restore it, compare the result with the truth."""
+    """Preview a noisy movie, restore it, compare the result with the reference."""
     viewer.open_sample("decrappify", "simulated_movie")
     noisy, truth = sorted(viewer.layers, key=lambda layer: "truth" in layer.name)
     truth.visible = False
@@ -97,7 +97,7 @@ def train(viewer: napari.Viewer, folder: Path, own: Path) -> None:
 
 
 def late(widget: QWidget) -> bool:
-    """Whether a training is nearly done, so that its curves are full."""
+    """Return whether a training is nearly complete, so that its curves are full."""
     bar = control(widget, "train_progress")
     return bool(bar.maximum() > 0 and bar.value() > 0.9 * bar.maximum())
 
@@ -116,7 +116,7 @@ def click(widget: QWidget, name: str) -> None:
 
 
 def wait(until: Callable[[], bool]) -> None:
-    """Let the viewer work until something is so."""
+    """Process events of the viewer until a condition is met."""
     deadline = time.monotonic() + PATIENCE_S
     while not until():
         QApplication.processEvents()
@@ -126,13 +126,13 @@ def wait(until: Callable[[], bool]) -> None:
 
 
 def settle(seconds: float = 1.5) -> None:
-    """Let everything be drawn."""
+    """Process events until everything is drawn."""
     deadline = time.monotonic() + seconds
     wait(lambda: time.monotonic() > deadline)
 
 
 def take_picture(viewer: napari.Viewer, path: Path) -> None:
-    """Save the whole window as a PNG of 256 colours."""
+    """Save the whole window as a PNG of 256 colors."""
     settle()
     picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)).convert("RGB")
     picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -59,9 +59,10 @@ def add_scores() -> list[Path]:
 def write_page(path: Path) -> Path:
     """Write the cards of all shipped models to one page."""
     parts = [
-        "# The shipped models\n\nFrom the card inside each model file, which `decrappify models NAME` prints whole. "
-        "The run file that made a model lies beside it in `src/decrappify/shipped/`. Scores are on held-out images; "
-        "the tables behind them are in [benchmarks/RESULTS.md](../benchmarks/RESULTS.md).\n"
+        "# Shipped models\n\n"
+        "A summary of the card inside each model file; `decrappify models NAME` prints the complete card. "
+        "The run file of each model is next to it in `src/decrappify/shipped/`. Scores are on held-out images; "
+        "the complete tables are in [benchmarks/RESULTS.md](../benchmarks/RESULTS.md).\n"
     ]
     parts += [f"## {name}\n\n{_described(load_model(name))}\n" for name in shipped_models()]
     path.write_text("\n".join(parts), encoding="utf-8")

@@ -257,7 +257,7 @@ def _photograph_part(row: Row) -> str:
         f"`examples/train_colorizer.py` with its default settings ({row['seconds_trained']} s on the clock), on four "
         f"photographs of scikit-image; {UNSEEN.stem} was never seen. Verdict on the GAN phase: {row['verdict']}. The "
         f"patches of the training were {DEFAULTS.patch_size} px, which is render factor {RENDER_FACTOR}. Chroma: mean "
-        f"length of (U, V) in grey levels. Visible: pixels with more than {VISIBLE:g}. Error: mean absolute error of U "
+        f"length of (U, V) in gray levels. Visible: pixels with more than {VISIBLE:g}. Error: mean absolute error of U "
         "and V. Hue off: median angle to the true hue where both are visible (chance: 90 degrees). One tint: the mean "
         "colour of the training photographs everywhere.\n\n"
         + table(["colours", "chroma", "visible, %", "error", "hue off, degrees"], lines, [0, 1, 0, 2, 0])

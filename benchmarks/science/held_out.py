@@ -75,7 +75,7 @@ def section(rows: list[Row]) -> str:
         "### Movies: PSNR in dB" if movies else "",
         _fidelity(movies, "movie"),
         _summary(movies),
-        "### Movies: other figures" if movies else "",
+        "### Movies: other metrics" if movies else "",
         _other(movies),
         "### Stills: PSNR in dB" if stills else "",
         _fidelity(stills, "still"),
@@ -98,11 +98,14 @@ def _conditions(rows: Sequence[Row]) -> str:
     models = dict.fromkeys(f"{METHODS[kind]} = {name}" for row in rows for kind, name in row["models"].items())
 
     return (
-        "No file here took part in training. The movies are not untouched, though: an earlier model was scored on them "
+        "No file here was used for training. The movies are not independent, though: an earlier model was "
+        "scored on them "
         "before the loss, the binned copies and the noise range of the shipped ones were settled (on validation data "
-        "or by argument), so read them as test movies that were looked at once. Truth: the real frames, which carry "
+        "or by argument), so treat them as test movies that were evaluated once before. Reference: the real "
+        "frames, which carry "
         f"noise of their own. Degraded: {LEVELS_IN_WORDS}; seeds {', '.join(map(str, _seeds(rows)))}. Data range: "
-        "max - min of the whole truth. Best Gaussian: σ in space (px) and time (frames) chosen by oracle for each "
+        "max - min of the whole reference. Best Gaussian: σ in space (px) and time (frames) chosen against the "
+        "reference for each "
         "file. Truth limit: what a restoration would score that differed from the truth by nothing but the noise that "
         "a Laplacian finds in the truth; a light filter that keeps this noise, which is in the source too, can score "
         f"above. Models: {', '.join(models)}."

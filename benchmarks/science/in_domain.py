@@ -68,8 +68,9 @@ def section(rows: list[Row]) -> str:
     ]
     header = ("file", "level", "best Gaussian", "shipped model", "trained on", "gain")
     return (
-        f"## The same movies, had the model seen their kind\n\nThe last {KEPT} frames of each test movie, PSNR in dB "
-        f"over their own range. Trained on: {rows[0]['model']} went on training with the movie's other frames (a gap "
+        f"## Held-out movies after training on the same kind of movie\n\nThe last {KEPT} frames of each test "
+        "movie, PSNR in dB "
+        f"over their own range. Trained on: {rows[0]['model']} was trained further on the movie's other frames (a gap "
         f"of {GAP} between). Gain: trained on, over the best Gaussian.\n\n" + table(header, lines)
     )
 

@@ -88,7 +88,8 @@ def section(rows: list[Row], args: argparse.Namespace) -> str:
         f"## {args.title}\n\n"
         f"{args.minutes:g} CPU minutes of training on one thread for every method, from identical files; mean ± "
         "standard deviation over seeds. PSNR in dB over the range of each test movie's truth, after one affine fit of "
-        "the whole movie, for every method alike. Best Gaussian: σ in space (and time) chosen with the truth in hand, "
+        "the whole movie, for every method alike. Best Gaussian: σ in space (and time) optimized against the "
+        "reference, "
         "for each test movie. Bold: the best of those that learn."
     ]
     tasks = list(dict.fromkeys(row["task"] for row in rows))

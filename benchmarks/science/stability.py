@@ -171,14 +171,15 @@ def section(rows: list[Row]) -> str:
 
     models = dict.fromkeys(f"{METHODS[kind]} = {name}" for row in rows for kind, name in row.get("models", {}).items())
     parts = [
-        "## Steadiness of restored movies\n\n"
+        "## Temporal stability of restored movies\n\n"
         f"{rows[0]['frames']} frames; {LEVELS_IN_WORDS}; noise draws {', '.join(map(str, SEEDS))}: mean ± standard "
         "deviation over the draws. PSNR against the truth; the simulated cell has a truth without noise, the real ones "
         "have noise of their own, which counts as motion in TDE and TDR. TDE: error of the frame differences, 0 is "
         "perfect, 1 as bad as a frozen movie. TDR: their size against the truth's, 1 is right, less is ghosting, more "
-        "is flicker. FR, the flicker floor: what pixels that stand still do. Gain jitter: spread over time of each "
+        "is flicker. FR, the flicker floor: the change of static pixels. Gain jitter: spread over time of each "
         "frame's contrast against the truth's, to which blurred motion adds. Draw difference: what the noise alone "
-        "changes, RMS of two restorations of two draws / √2. Best Gaussian: σ in space and time chosen by oracle for "
+        "changes, RMS of two restorations of two draws / √2. Best Gaussian: σ in space and time chosen against "
+        "the reference for "
         f"each draw. Models: {', '.join(models)}."
     ]
     movies = list(dict.fromkeys(row["movie"] for row in rows))

@@ -139,11 +139,11 @@ def _conditions(rows: Sequence[Row]) -> str:
         for how, steps in ways.items()
     }
     return (
-        "No file here took part in training. Degradations: "
+        "No file here was used for training. Degradations: "
         + ", ".join(f"{how} = `{parts}`" for how, parts in noise.items())
-        + f"; seed {SEED}. Data range: max - min of the whole truth. Stills before a 3-frame model: {EXPOSURES} "
+        + f"; seed {SEED}. Data range: max - min of the whole reference. Stills before a 3-frame model: {EXPOSURES} "
         "exposures with noise of their own, which the Gaussian filters in time too. Best Gaussian: σ on a coarse "
-        f"grid, chosen by oracle. Models: {models}."
+        f"grid, chosen against the reference. Models: {models}."
     )
 
 

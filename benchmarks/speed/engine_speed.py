@@ -216,7 +216,7 @@ def _eager(rows: list[Row]) -> str:
                     *(rate, rate / row["conv_gflops_per_cpu_s"], one["peak_mib"], f"{one['error']:.1e}"),
                 ]
             )
-    gflop = f"{rows[0]['gflop']:.0f} GFLOP for a picture of {rows[0]['side']} × {rows[0]['side']}."
+    gflop = f"{rows[0]['gflop']:.0f} GFLOP for an image of {rows[0]['side']} × {rows[0]['side']}."
     return gflop + "\n\n" + table(header, lines, (0, 0, 0, 1, 1, 2, 1, 2, 0, 0))
 
 

@@ -259,7 +259,7 @@ def _tiles(rows: Sequence[Row]) -> str:
         + f"\n\n{rows[0]['frames']} frames of {rows[0]['size']} × {rows[0]['size']}. Pixels computed: by the network "
         "for each pixel of the frame. Twice: the share of that work which is done only because tiles overlap; found: "
         "from the time against the whole frame in one tile, so what a tile costs beside its pixels is in it too, and "
-        "what a small one saves. Differences are in grey levels from the frame restored in one tile."
+        "what a small one saves. Differences are in gray levels from the frame restored in one tile."
     )
 
 

@@ -210,7 +210,7 @@ def main() -> None:
     options.add_argument("--runs", type=Path, default=Path("runs/quality"), help="the folder of quality.py")
     add_environments(options)
     options.add_argument("--name", default="speed", help="name of the section, for a second table")
-    options.add_argument("--title", default="Speed and memory beside the peers", help="its title")
+    options.add_argument("--title", default="Speed and memory compared with other programs", help="its title")
     args = options.parse_args()
     settings = {"threads": args.threads, "rounds": args.rounds, "minutes": args.minutes, "seed": args.seeds[0]}
     jobs = {

@@ -113,7 +113,7 @@ def as_picture(movie: Movie, request: ColorizeRequest, t: int, z: int) -> NDArra
 
 
 def import_weights(task: Task, path: Path) -> Path:
-    """Convert published weights to a model file beside them; an existing one is used."""
+    """Convert published weights to a model file next to them; an existing one is used."""
     target = path.with_suffix(".safetensors")
     if not target.exists():
         task.report(f"importing {path.name} …")

@@ -124,7 +124,7 @@ class CurvePlot(QWidget):
 
 
 class PatchStrip(QWidget):
-    """Gray images beside each other under their captions, all with the contrast of the last one."""
+    """Gray images side by side under their captions, all with the contrast of the last one."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

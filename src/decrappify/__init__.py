@@ -1,4 +1,4 @@
-"""decrappify: degrade good images on purpose, train networks to reverse it, and restore real stills and movies.
+"""decrappify: degrade good images, train networks to reverse it, and restore real stills and movies.
 
 The public names load on first use, so that ``import decrappify`` and ``decrappify --help`` stay fast.
 """

@@ -1,4 +1,4 @@
-"""Images and curves beside the metrics: crops of one frame, kymographs, brightness over time."""
+"""Images and curves in addition to the metrics: crops of one frame, kymographs, brightness over time."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def gaussian_filtered(movie: Movie, sigma_space: float, sigma_time: float) -> Mo
     def compute(t: int, c: int, z: int) -> Array:
         unit = np.zeros(n_frames)
         unit[t] = 1
-        # With reflected ends the filter is a symmetric matrix, so filtering a unit vector gives its row.
+        # With reflected ends the filter is a symmetric matrix, so filtering a unit vector yields its row.
         weights = gaussian_filter1d(unit, sigma_time) if sigma_time > 0 else unit
         needed = {(int(k), c, z) for k in np.flatnonzero(weights)}
         for gone in set(smooth) - needed:

@@ -1,4 +1,4 @@
-"""What several commands do: progress bars, opening the input, describing a movie."""
+"""Functions shared by several commands: progress bars, opening the input, describing a movie."""
 
 from __future__ import annotations
 

@@ -203,13 +203,13 @@ class _Passed:
 
 
 def _is_adts(source: Any, stream: Any) -> bool:
-    """Whether the packets of a stream are AAC with a header each, as in a transport stream."""
+    """Return whether the packets of a stream are AAC with a header each, as in a transport stream."""
     codec = stream.codec_context and stream.codec_context.codec.canonical_name
     return bool(source.format.name == "mpegts" and stream.type == "audio" and codec == "aac")
 
 
 def _has_adts_header(packet: Any) -> bool:
-    """Whether a packet begins as ADTS; muxers decide by the first one whether to convert all."""
+    """Return whether a packet begins as ADTS; muxers decide by the first one whether to convert all."""
     head = bytes(memoryview(packet)[:2])
     return len(head) == 2 and head[0] == 0xFF and head[1] & 0xF0 == 0xF0
 

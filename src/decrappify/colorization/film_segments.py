@@ -1,4 +1,4 @@
-"""Finished segments of a colored film: encoded separately, and kept beside the output until all are finished."""
+"""Finished segments of a colored film: encoded separately, and kept next to the output until all are finished."""
 
 from __future__ import annotations
 

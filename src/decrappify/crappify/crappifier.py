@@ -91,7 +91,7 @@ class Crappifier:
 
         Parameters
         ----------
-        image : array (Y, X) or (T, Y, X); in colour (3, Y, X) or (T, 3, Y, X)
+        image : array (Y, X) or (T, Y, X); in color (3, Y, X) or (T, 3, Y, X)
             Integers or floats; not changed. All frames have the same setting and independent noise.
         rng : numpy.random.Generator
             Generator of all draws.

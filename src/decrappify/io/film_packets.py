@@ -127,7 +127,7 @@ def read_packets(container: Any, stream: Any) -> FilmPackets:
     counted = max(stream.frames, 0)
     durations = {row.time: row.duration for row in rows if row.time is not None}
     gaps, n_cut, is_complete = _gaps(times, durations, step), 0, False
-    if listed:  # others are empty on purpose: they repeat the frame before
+    if listed:  # others are empty intentionally: they repeat the frame before
         absent = sorted(listed.difference(time for time in seen if time is not None))
         gaps, n_cut = tuple((time - step, 1) for time in absent), max(counted - max(listed) - 1, 0)
         counted = found + len(absent) + n_cut

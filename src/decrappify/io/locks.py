@@ -1,6 +1,6 @@
 """Locks on outputs: only one process writes an output at a time; temporary files of a killed one are deleted.
 
-The lock file ``.OUT.lock`` lies beside the output while it is written. It names the process that holds it and, before
+The lock file ``.OUT.lock`` lies next to the output while it is written. It names the process that holds it and, before
 they are used, all temporary names of the output, so that a later run deletes only what was recorded there. The system
 keeps the lock if the file system can (flock), and releases it when the process ends, for any reason. The lock files of
 the package filelock are not sufficient: some versions empty them, and they contain no record.
@@ -110,7 +110,7 @@ class OutputLock:
             raise
 
     def temporary(self, kind: str, suffix: str = "") -> Path:
-        """Return an unguessable name beside the output, recorded in the lock file before it is used.
+        """Return an unguessable name next to the output, recorded in the lock file before it is used.
 
         Parameters
         ----------

@@ -23,7 +23,7 @@ _NANOSECOND = Fraction(1, 1_000_000_000)
 
 @dataclass(frozen=True, slots=True)
 class MatroskaLayout:
-    """What the elements of a file show.
+    """Layout of a file as found from its elements.
 
     Attributes
     ----------

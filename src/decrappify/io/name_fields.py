@@ -310,7 +310,7 @@ def _are_apart(word: Field, other: Field) -> bool:
 
 
 def _resolved(fields: list[Field]) -> list[Field]:
-    """Resolve labels that depend on other fields: a second channel label beside C02 or W01 makes that a well."""
+    """Resolve labels that depend on other fields: a second channel label next to C02 or W01 makes that a well."""
     channels = [field for field in fields if field.role == "C"]
     if len({field.before.lower() for field in channels}) < 2:
         return fields

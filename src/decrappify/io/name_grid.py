@@ -252,7 +252,7 @@ def _grids(fields: Sequence[Field], n_files: int) -> list[Grid] | None:
 
 
 def _naming(fields: Sequence[Field]) -> list[Field]:
-    """Return the fields that form the name of a scene: all that vary, and the single well and the sites beside them."""
+    """Return the fields that form the name of a scene: all that vary, and the single well and the sites with them."""
     same = [field for field in fields if not field.varies]
     wells = [field for field in same if field.kind == "well"]
     kept = [field for field in same if field.before.lower() in _SITES] + (wells if len(wells) == 1 else [])

@@ -74,7 +74,7 @@ def files_of(image: Element) -> dict[str, str]:
 
 
 def missing_files(image: Element, path: Path, own_uuid: str | None) -> list[str]:
-    """Return the names of the files of an image that do not exist beside `path`."""
+    """Return the names of the files of an image that do not exist next to `path`."""
     return [
         name
         for uuid, name in files_of(image).items()
@@ -83,7 +83,7 @@ def missing_files(image: Element, path: Path, own_uuid: str | None) -> list[str]
 
 
 def renamed_uuid(images: list[Element], path: Path) -> str | None:
-    """Return the UUID of the only file of all images, if no such file exists beside `path`, as it was renamed."""
+    """Return the UUID of the only file of all images, if no such file exists next to `path`, as it was renamed."""
     files = {uuid: name for image in images for uuid, name in files_of(image).items()}
     if len(files) != 1:
         return None

@@ -69,7 +69,7 @@ def level_spacing(image: dict[str, Any], level: int, axes: str, units: dict[str,
     """Return the spacing of one level of a pyramid.
 
     A factor is the product of the ``scale`` transformations of the level and of the whole image. An invalid
-    transformation (too short, not numbers, of an unknown type) is skipped with a warning; a factor of exactly 1 beside
+    transformation (too short, not numbers, of an unknown type) is skipped with a warning; a factor of exactly 1 next to
     it is a placeholder, and that spacing is unknown. Without any scale everything is unknown.
 
     Parameters

@@ -382,7 +382,7 @@ class ZarrMovieWriter:
         return True
 
     def _forget_leftovers(self, t: int, c: int, z: int) -> None:
-        # A kill can leave temporary files beside the chunks of the plane being written.
+        # A kill can leave temporary files next to the chunks of the plane being written.
         if self._may_have_leftovers and not self.is_done(t, c, z):
             for level in range(len(self._levels)):
                 shutil.rmtree(self.partial_path / str(level) / "c" / str(t) / str(c) / str(z), ignore_errors=True)

@@ -66,7 +66,7 @@ def check_early(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pat
 
 @contextmanager
 def atomic_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a temporary name beside `path` to write to; it is renamed on success and deleted on failure.
+    """Yield a temporary name next to `path` to write to; it is renamed on success and deleted on failure.
 
     The temporary name has the suffix of `path`, for writers that choose the format by suffix. The lock on the output is
     held meanwhile. If a run was killed just after it had renamed an output, and this one writes an equal one, it counts

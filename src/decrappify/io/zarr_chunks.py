@@ -205,11 +205,11 @@ def judge(
     -----
     A plane without any chunk counts as not recorded. A chunk that is absent in every plane, while others exist, is a
     gap (of a mosaic) and has the fill value. Any other absent chunk has the fill value if the fill value occurs among
-    the stored pixels of its plane beside it (up to 4 chunks are examined), as in masks and thresholded data; otherwise,
+    the stored pixels of its plane near it (up to 4 chunks are examined), as in masks and thresholded data; otherwise,
     as with a camera offset, the chunk was lost, and its plane counts as not recorded. Of more than 32 planes with such
     chunks, 32 are examined, and the majority decides for the others.
 
-    Gaps are certain if the fill value also occurs beside them, as with a black border.
+    Gaps are certain if the fill value also occurs next to them, as with a black border.
 
     Examples
     --------

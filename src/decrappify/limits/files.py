@@ -100,7 +100,7 @@ def check_extent(name: str, shape: tuple[int, int, int, int, int]) -> None:
 
 
 def check_missing(name: str, n_missing: int, n_recorded: int, advice: str) -> None:
-    """Refuse a movie with more planes that were not recorded than can be listed, before they are.
+    """Raise an error if a movie has more planes that were not recorded than can be listed, before they are.
 
     Parameters
     ----------

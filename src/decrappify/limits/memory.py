@@ -50,7 +50,7 @@ def check_memory(nbytes: int, what: str, remedy: str) -> None:
 
 
 def check_importing_torch() -> None:
-    """Refuse to import torch where it does not fit into memory, as the system would end the process without a line.
+    """Raise an error if torch does not fit into memory, as the system would end the process without a message.
 
     Raises
     ------

@@ -48,7 +48,7 @@ def check_tensors(path: Path, tensors: Iterable[Any]) -> None:
 
 
 def check_loading(path: Path) -> None:
-    """Refuse a model file that does not fit into memory, before it is read.
+    """Raise an error if a model file does not fit into memory, before it is read.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def check_loading(path: Path) -> None:
 
 
 def check_preparing(weights: Iterable[Any]) -> None:
-    """Refuse a network of which inference needs more copies than fit into memory, before they are made.
+    """Raise an error if the copies of a network for inference do not fit into memory, before they are made.
 
     Raises
     ------

@@ -114,7 +114,7 @@ class _Search:
     def _filtered_in_time(self, sigma: float) -> Array:
         """Filter the picked frames in time, reading only the frames with a weight above 0."""
         if sigma not in self._in_time:
-            # The filter with reflected ends is a symmetric matrix, so filtering unit vectors gives its rows.
+            # The filter with reflected ends is a symmetric matrix, so filtering unit vectors yields its rows.
             weights = np.zeros((len(self._picks), len(self._source)))
             weights[np.arange(len(self._picks)), self._picks] = 1
             weights = gaussian_filter1d(weights, sigma, axis=1) if sigma > 0 else weights

@@ -138,7 +138,7 @@ class Metric:
 
 
 def format_number(value: float | None, digits: int = 2, *, exponent: bool = False) -> str:
-    """Return a number as text: a dash for None and NaN, ∞ for infinity, an exponent for small values if asked.
+    """Return a number as text: a dash for None and NaN, ∞ for infinity, an exponent for small values with `exponent`.
 
     >>> format_number(float("-inf")), format_number(-2.5, 3), format_number(0.00001, 4, exponent=True)
     ('−∞', '−2.500', '1.0e−05')

@@ -19,9 +19,9 @@ _NAMES = {
 _LETTERS = {name: letter for letter, names in _NAMES.items() for name in names}
 _SAMPLES = (3, 4)  # of a color pixel, without and with alpha
 _SMALL_FRAME = 7  # rows: smaller frames are test data, not color images
-_MUCH = 4  # "much smaller": by this factor, beside two axes of similar length
+_MUCH = 4  # "much smaller": by this factor, with two axes of similar length
 _SIMILAR = 2  # ratio of height and width up to which two axes look like an image
-_SMALLER = 2  # by this factor, beside two axes of equal length
+_SMALLER = 2  # by this factor, with two axes of equal length
 _VERY_MUCH = 16  # by this factor for any ratio of the two others
 
 

@@ -12,7 +12,7 @@ from decrappify.errors import InputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSpec:
-    """What a network takes and returns, and what tiles of it need.
+    """Requirements and properties of a network: inputs, outputs, sizes and margin.
 
     Attributes
     ----------

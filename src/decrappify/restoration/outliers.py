@@ -183,7 +183,7 @@ def replaced(plane: Array, outliers: Mask) -> Array:
     """Return a copy of a plane with the outliers replaced by values fitted to their surroundings.
 
     A surface of second order is fitted to the 5 × 5 pixels around each, without outliers, and limited to the range of
-    the direct neighbors; beside large clusters and borders it is the median of the known pixels around.
+    the direct neighbors; next to large clusters and borders it is the median of the known pixels around.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ _FORMAT = "decrappify scenes 1"
 
 
 class SceneRecord:
-    """The scenes that a command restored, in a hidden file beside the outputs until all are restored.
+    """The scenes that a command restored, in a hidden file next to the outputs until all are restored.
 
     Parameters
     ----------

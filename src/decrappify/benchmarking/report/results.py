@@ -34,7 +34,7 @@ class ViewRecord:
     sampled_frames, sampled_size : int, (int, int)
         Frames, and pixels (Y, X) of them, used for MS-SSIM, MicroSSIM, foreground SSIM, FRC and spectra.
     source_resolution_px, reference_resolution_px : float or None
-        Decorrelation resolution of the middle frame, each on its own grid.
+        Decorrelation resolution of the middle frame, each on its pixel grid.
     notes : dict
         Settings that a method chose for this image.
     """

@@ -41,7 +41,7 @@ class PretrainStep:
     learning_rate : float
         Peak rate of the decoder.
     encoder_rate : float or None
-        Peak rate of the early encoder; the late encoder's lies half way on a logarithmic scale. With None both are a
+        Peak rate of the early encoder; the late encoder's is halfway on a logarithmic scale. With None both are a
         tenth of `learning_rate`.
     pct_start : float
         Share of the steps on which the one-cycle rate rises; near 0 it only falls.

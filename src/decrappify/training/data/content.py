@@ -26,7 +26,7 @@ def movie_content(movies: Iterable[tuple[str, Movie]]) -> dict[str, str]:
     """Return shape, dtype and a checksum of each movie, by its name.
 
     The checksum is a CRC-32 over evenly spaced planes: 128 MiB of all movies together, at least 16 and at most 256
-    planes of them, and at most 16 of one movie; of a larger plane its middle, 2048 × 2048 pixels. Where there are more
+    planes of them, and at most 16 of one movie; of a larger plane its middle, 2048 × 2048 pixels. If there are more
     movies than planes to read, evenly spaced ones have a checksum.
 
     Examples

@@ -1,6 +1,6 @@
 """Complete, atomic checkpoints: all state needed to resume bit for bit, threads and processor type included.
 
-The checkpoint before the last one is kept beside it in case the last one is damaged.
+The checkpoint before the last one is kept next to it in case the last one is damaged.
 """
 
 from __future__ import annotations

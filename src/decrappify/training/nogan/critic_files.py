@@ -1,4 +1,4 @@
-"""Files of critics: saved beside a run's model, and loaded as the start of another run."""
+"""Files of critics: saved next to a run's model, and loaded as the start of another run."""
 
 from __future__ import annotations
 

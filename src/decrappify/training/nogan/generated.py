@@ -32,7 +32,7 @@ class CriticSample(TypedDict):
 
 
 def save_generated(run: NoganRun, folder: Path, name: str) -> int:
-    """Save predictions of `generated_share` of the data, beside the real images; return their number.
+    """Save predictions of `generated_share` of the data, next to the real images; return their number.
 
     Images are saved in ``folder/generated`` and ``folder/real`` under the same names: PNG for photographs, float32 TIFF
     in network units for microscopy. Each process saves its share. A resumed run continues after the images of its last

@@ -1,4 +1,4 @@
-"""Outputs of a supervised run beside its checkpoint: columns of the log, loss plot, previews."""
+"""Outputs of a supervised run next to its checkpoint: columns of the log, loss plot, previews."""
 
 from __future__ import annotations
 
