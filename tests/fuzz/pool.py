@@ -107,7 +107,7 @@ def _work(jobs: Iterator[dict[str, Any]], tally: Tally, lock: threading.Lock, pr
             with lock:
                 tally.tried += 1
                 tally.outcomes[outcome["outcome"]] += 1
-                if outcome["outcome"] not in ("read", "refused"):
+                if outcome["outcome"] not in ("read", "refused", "stopped"):
                     name = f"{Path(job['source']).name} #{job['number']}"
                     tally.faults.append(f"{name} ({outcome['outcome']}): {outcome['text']}")
             if not answer:
