@@ -158,7 +158,8 @@ def _halt_in_every_phase(tmp_path, threads, kinds):
         if "kill" in kinds[number]:
             saves = replace(CONFIG, checkpoint_minutes=0)
             with pytest.raises(Killed):
-                tiny_nogan(tmp_path, saves, progress=StopAt(phase, steps + 2, kill=True), resume=number > 0)
+                is_begun = number > 0 or "stop" in kinds[number]
+                tiny_nogan(tmp_path, saves, progress=StopAt(phase, steps + 2, kill=True), resume=is_begun)
 
 
 @undrawn_run
