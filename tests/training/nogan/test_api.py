@@ -157,8 +157,8 @@ def _halt_in_every_phase(tmp_path, threads, kinds):
             assert before_gan is (phase != "cycle 1: GAN")
         if "kill" in kinds[number]:
             saves = replace(CONFIG, checkpoint_minutes=0)
+            is_begun = number > 0 or "stop" in kinds[number]
             with pytest.raises(Killed):
-                is_begun = number > 0 or "stop" in kinds[number]
                 tiny_nogan(tmp_path, saves, progress=StopAt(phase, steps + 2, kill=True), resume=is_begun)
 
 
