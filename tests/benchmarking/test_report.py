@@ -150,8 +150,12 @@ def test_ctrl_c_leaves_a_whole_report_or_none_and_states_which(report, tmp_path,
 
     monkeypatch.setattr(Path, moment, interrupted)
     folder = tmp_path / "new"
-    with pytest.raises(KeyboardInterrupt) as caught, files.begun_report(folder):
-        report.save(folder)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background ignores Ctrl-C
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught, files.begun_report(folder):
+            report.save(folder)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert str(caught.value) == (f"the report in {folder} is complete" if moment == "replace" else "")
     names = [path.name for path in tmp_path.rglob("*")]
     assert sorted(names) == (["new", "report.csv", "report.html", "report.json"] if moment == "replace" else [])

@@ -32,7 +32,7 @@ def movie_content(movies: Iterable[tuple[str, Movie]]) -> dict[str, str]:
     Examples
     --------
     >>> movie_content([("cells", Movie.from_array(np.ones((5, 4, 4), np.uint8)))])
-    {'cells': '(5, 1, 1, 4, 4) uint8, CRC-32 a9eebfff of 5 planes'}
+    {'cells': '(5, 1, 1, 4, 4) uint8, CRC-32 2040361a of 5 planes'}
     """
     named = list(movies)
     if not named:
