@@ -353,3 +353,9 @@ def test_axes_are_given_on_the_command_line(tmp_path, rng, command, monkeypatch)
 def test_the_package_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "decrappify", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("decrappify, version ")
+
+
+def test_long_arguments_are_shortened_in_the_line_that_refuses_them(command):
+    lines = command("info", "cells.tif", "x" * 5000, exit_code=2).stderr
+    assert len(lines) < 300
+    assert "x..." in lines

@@ -126,6 +126,7 @@ def test_slices_play_the_window(rng):
         ((4, 1, 1, 20, 20), {"frames": 1.5}, r"frames=1.5 is not understood"),
         ((4, 1, 1, 20, 20), {"frames": "9:20"}, r"pick nothing from .*frames 0 to 3"),
         ((4, 1, 1, 20, 20), {"dtype": "complex64"}, r"dtype='complex64' cannot hold an image"),
+        ((4, 1, 1, 20, 20), {"dtype": "\udcff"}, r"dtype='\\udcff' is not known"),
         ((4, 1, 1, 20, 20), {"dtype": "uint17"}, r"dtype='uint17' is not known"),
         ((4, 1, 1, 20, 20), {"nan": "skip"}, r"nan='skip' is not known"),
         ((4, 1, 1, 20, 20), {"tile_size": 0}, r"tile_size is 0"),

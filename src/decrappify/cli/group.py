@@ -28,7 +28,7 @@ _KEPT = {
     "crappify": "no output was written",
     "import-weights": "no model was written",
 }
-_LONG_VALUE = re.compile(r"'([^']{60})[^']{60,}'")
+_LONG_VALUE = re.compile(r"'([^']{60})[^']{60,}'|(\S{60})\S{200,}")
 
 
 class Command(click.Command):
@@ -69,7 +69,7 @@ class CommandGroup(click.Group):
         except click.UsageError as error:
             if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
                 raise  # no command at all: click shows the help
-            text = _LONG_VALUE.sub(r"'\1...'", _without_destructive_advice(error).format_message().rstrip("."))
+            text = _LONG_VALUE.sub(_shortened, _without_destructive_advice(error).format_message().rstrip("."))
             command = _command_path(error.ctx or context)
             raise OneLineError(f"{text}; see '{command} --help'") from error
         except (DecrappifyError, OSError) as error:
@@ -90,6 +90,11 @@ def _without_destructive_advice(error: click.UsageError) -> click.UsageError:
         return error
     kept = [option for option in error.possibilities or () if option not in DESTRUCTIVE]
     return click.NoSuchOption(error.option_name, possibilities=kept, ctx=error.ctx)
+
+
+def _shortened(found: re.Match[str]) -> str:
+    """Return the first characters of a long value, with its quotation marks if it has some."""
+    return f"'{found[1]}...'" if found[1] else f"{found[2]}..."
 
 
 def _command_of(context: click.Context | None) -> str:

@@ -367,7 +367,7 @@ def _checked_window_axis(axis: str, movie: Movie, model: Model) -> str:
 def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     try:
         checked = np.dtype(dtype).newbyteorder("=")  # the byte order is chosen by the file format
-    except TypeError as error:
+    except (TypeError, ValueError) as error:  # ValueError: a name that is not Unicode, or a damaged structure
         raise InputError(f"dtype={dtype!r} is not known, needs one such as 'uint16' or 'float32'") from error
     if checked.kind not in "uif":
         raise InputError(f"dtype={checked.name!r} cannot hold an image, needs one such as 'uint16' or 'float32'")
