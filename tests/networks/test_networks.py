@@ -237,8 +237,3 @@ def test_a_wider_window_cannot_become_a_narrower_one():
     wide, few = create("small", n_frames=3, **TINY), create("small", n_frames=1, **TINY)
     with pytest.raises(InputError, match="cannot start a network of 1 frames from one of 3; needs at most as many"):
         few.widened(wide.state_dict(), 3)
-
-
-def test_create_refuses_a_setting_named_name():
-    with pytest.raises(InputError, match="network 'small' does not take these settings"):
-        create("small", **{"name": "cells"})

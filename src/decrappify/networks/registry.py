@@ -99,7 +99,7 @@ def register_network(name: str) -> Callable[[N], N]:
     return register
 
 
-def create(name: str = DEFAULT_NETWORK, /, **settings: Any) -> Any:
+def create(name: str = DEFAULT_NETWORK, **settings: Any) -> Any:
     """Build a network by its name, with random weights.
 
     Parameters
