@@ -89,7 +89,7 @@ def register_network(name: str) -> Callable[[N], N]:
 
     def register(network: N) -> N:
         known = _CLASSES.get(name)
-        is_own = _MODULES.get(name) == getattr(network, "__module__", "").rpartition(".")[2]
+        is_own = getattr(network, "__module__", "") == f"decrappify.networks.{_MODULES.get(name)}"
         is_again = known is not None and getattr(known, "__qualname__", "") == getattr(network, "__qualname__", None)
         if name in _PRESETS or (name in _MODULES and not is_own) or (known is not None and not is_again):
             raise InputError(f"a network {name!r} is registered already; choose another name")

@@ -48,6 +48,7 @@ def test_a_whole_number_will_do_for_a_float():
         ("precision", "fp8", "precision is 'fp8', needs one of 32-true, bf16-mixed, 16-mixed"),
         ("device", "gpu", "device is 'gpu', needs one of auto, cpu, cuda, mps"),
         ("learning_rte", 1e-3, "unknown key 'learning_rte' in the training settings; did you mean 'learning_rate'?"),
+        ("network_settings", {"name": "a"}, "network_settings has a key 'name', which names the network elsewhere"),
         ("zzz", 1, "unknown key 'zzz' in the training settings; known keys: n_frames, stability_weight"),
     ],
 )

@@ -48,6 +48,14 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise InputError(f"{name} is {short(value)}, needs one of {', '.join(choices)}")
 
 
+def check_network_settings(name: str, settings: Any) -> None:
+    """Raise InputError unless `settings` are a table of settings of a network, without its name."""
+    if not isinstance(settings, Mapping):
+        raise InputError(f"{name} is {short(settings)}, needs a table")
+    if "name" in settings:
+        raise InputError(f"{name} has a key 'name', which names the network elsewhere; remove the key")
+
+
 def check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
     """Raise InputError for a key that is not a field of the dataclass `kind`, with the nearest field name."""
     known = [field.name for field in fields(kind)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from decrappify.checks import check_whole
 from decrappify.errors import InputError
-from decrappify.training.config.checks import check_choice, check_keys, check_range, check_types
+from decrappify.training.config.checks import check_choice, check_keys, check_network_settings, check_range, check_types
 from decrappify.training.config.options import RunSettings
 
 ADVERSARIAL = ("bce", "hinge", "least-squares")
@@ -203,6 +203,8 @@ class NoganConfig(RunSettings):
     def __post_init__(self) -> None:
         RunSettings.__post_init__(self)
         check_choice("task", self.task, TASKS)
+        for name in ("generator_settings", "critic_settings"):
+            check_network_settings(name, getattr(self, name))
         check_whole(1, in_channels=self.generator_settings.get("in_channels", 1))
         for name in ("generated_size", "generated_batch_size", "cycles"):
             check_range(name, getattr(self, name), 1)
@@ -237,9 +239,6 @@ class NoganConfig(RunSettings):
             merged[name] = tuple(_step(step, kind, name) for step in _list(merged[name], name))
         gan = merged["gan"]
         merged["gan"] = _step(asdict(base.gan) | dict(gan) if isinstance(gan, Mapping) else gan, GanStep, "gan")
-        for name in ("generator_settings", "critic_settings"):
-            if not isinstance(merged[name], Mapping):
-                raise InputError(f"{name} is {merged[name]!r}, needs a table")
         return cls(**merged)
 
     def to_dict(self) -> dict[str, Any]:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from decrappify.errors import InputError
 from decrappify.losses import check_pixel_loss
-from decrappify.training.config.checks import check_choice, check_keys, check_range
+from decrappify.training.config.checks import check_choice, check_keys, check_network_settings, check_range
 from decrappify.training.config.options import RunSettings
 
 KEEP = ("best", "last")
@@ -63,8 +62,7 @@ class TrainingConfig(RunSettings):
         check_pixel_loss(self.loss)
         for name in ("max_steps", "batch_size", "patch_size", "validate_every"):
             check_range(name, getattr(self, name), 1)
-        if not isinstance(self.network_settings, Mapping):
-            raise InputError(f"network_settings is {self.network_settings!r}, needs a table")
+        check_network_settings("network_settings", self.network_settings)
         check_range("learning_rate", self.learning_rate, 1e-9, 1)
         check_choice("keep", self.keep, KEEP)
 
