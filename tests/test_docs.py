@@ -12,13 +12,12 @@ import pytest
 from PIL import Image
 from tests.narrow import in_place_of_resnet18
 
-from decrappify import model as model_room
 from decrappify.cli import main
 from decrappify.crappify import crappifier_preset, crappify_movie
-from decrappify.intensity import IMAGENET
 from decrappify.io import save_movie
-from decrappify.model import Model
+from decrappify.model import Model, catalog
 from decrappify.networks import create
+from decrappify.normalization import IMAGENET
 from decrappify.samples import simulate
 
 ROOT = Path(__file__).parent.parent
@@ -51,7 +50,7 @@ def workplace(tmp_path, monkeypatch, sample_movies, tiny_models):
         (tmp_path / folder).mkdir(parents=True)
     for name, kind in {"fluorescence-movie": "movie", "fluorescence-still": "still"}.items():
         (shipped / f"{name}.safetensors").symlink_to(tiny_models[kind])
-    monkeypatch.setattr(model_room, "_SHIPPED", shipped)
+    monkeypatch.setattr(catalog, "_SHIPPED", shipped)
     save_movie(sample_movies[0], tmp_path / "cells.ome.tif", dtype="uint16")
     for name, movie in zip("ab", sample_movies, strict=True):
         save_movie(movie, tmp_path / "good" / f"{name}.ome.tif", dtype="uint16")

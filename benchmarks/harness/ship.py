@@ -1,7 +1,7 @@
-"""Script that copies trained models into src/decrappify/shipped and adds their scores to their cards.
+"""Script that copies trained models into src/decrappify/model/shipped and adds their scores to their cards.
 
     for name in fluorescence-still fluorescence-movie fluorescence-movie-x2 em-x4; do
-        decrappify train src/decrappify/shipped/$name.toml --output runs/$name
+        decrappify train src/decrappify/model/shipped/$name.toml --output runs/$name
         python benchmarks/harness/ship.py runs/$name
     done
     python benchmarks/science/held_out.py
@@ -24,7 +24,7 @@ from decrappify import load_model
 from decrappify.model import Model, shipped_models
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ROOT / "src" / "decrappify" / "shipped"
+SHIPPED = ROOT / "src" / "decrappify" / "model" / "shipped"
 LARGEST = 8_000_000
 # Entries of a card that precede the settings.
 FIRST = ("name", "summary", "scores", "limits", "data", "trained_on", "validation")
@@ -61,7 +61,7 @@ def write_page(path: Path) -> Path:
     parts = [
         "# Shipped models\n\n"
         "A summary of the card inside each model file; `decrappify models NAME` prints the complete card. "
-        "The run file of each model is next to it in `src/decrappify/shipped/`. Scores are on held-out images; "
+        "The run file of each model is next to it in `src/decrappify/model/shipped/`. Scores are on held-out images; "
         "the complete tables are in [benchmarks/RESULTS.md](../benchmarks/RESULTS.md).\n"
     ]
     parts += [f"## {name}\n\n{_described(load_model(name))}\n" for name in shipped_models()]

@@ -126,9 +126,9 @@ def measure(name: str, seed: int, runs: Path | None) -> Row:
 
 def _degraded(tests: Sequence[Any], crappifier: Any) -> list[Any]:
     """Return the test sources in network units, computed once."""
-    from decrappify.intensity import NormalizationRule
-    from decrappify.intensity import measure as measure_levels
     from decrappify.movie import Movie
+    from decrappify.normalization import NormalizationRule
+    from decrappify.normalization import measure as measure_levels
 
     sources = []
     for number, truth in enumerate(tests):

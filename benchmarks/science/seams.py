@@ -33,7 +33,7 @@ TILES = (64, 96, 128, 160, 184, 256)
 
 def windows(model: Model) -> Iterator[np.ndarray]:
     """Iterate over normalized windows (n_frames, Y, X) of the simulated movies."""
-    from decrappify.intensity import NormalizationRule, normalization_of
+    from decrappify.normalization import NormalizationRule, normalization_of
     from decrappify.samples import simulate
 
     for kind in KINDS:

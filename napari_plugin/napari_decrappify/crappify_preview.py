@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decrappify import Crappifier, Movie
-from decrappify.intensity import Normalization, measure
+from decrappify.normalization import Normalization, measure
 from napari_decrappify.layers import METADATA, LayerImage, restored_attributes
 from napari_decrappify.task import Task
 

@@ -10,9 +10,9 @@ from tests import narrow  # noqa: F401  # makes its encoder known
 
 from decrappify.colorization import film
 from decrappify.colorization.colorizer import Colorizer
-from decrappify.intensity import IMAGENET
 from decrappify.model import Model
 from decrappify.networks import create
+from decrappify.normalization import IMAGENET
 
 from .films import Counting, tiny_model
 

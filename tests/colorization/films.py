@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from decrappify.colorization.colorizer import Colorizer
-from decrappify.intensity import IMAGENET
 from decrappify.model import Model
 from decrappify.movie import Array
 from decrappify.networks import create
+from decrappify.normalization import IMAGENET
 
 RATE = Fraction(25)
 

@@ -10,13 +10,12 @@ import torch
 from PIL import Image
 
 import decrappify
-from decrappify import model as model_room
 from decrappify.colorization import Colorizer, colorize
 from decrappify.colorization.photographs import read_description
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputExistsError
-from decrappify.intensity import IMAGENET
-from decrappify.model import Model
+from decrappify.model import Model, catalog
 from decrappify.networks import create
+from decrappify.normalization import IMAGENET
 
 from .films import decoded, gray_film, tiny_model, write_film
 
@@ -33,7 +32,7 @@ def shipped(tmp_path, monkeypatch):
     """An empty folder in place of the shipped models."""
     folder = tmp_path / "shipped"
     folder.mkdir()
-    monkeypatch.setattr(model_room, "_SHIPPED", folder)
+    monkeypatch.setattr(catalog, "_SHIPPED", folder)
     return folder
 
 

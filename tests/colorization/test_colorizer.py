@@ -12,9 +12,9 @@ from decrappify._version import RELEASE
 from decrappify.colorization import Colorizer, colorize
 from decrappify.colorization.chroma import gray_of, luma_of, merge_luma
 from decrappify.errors import DeviceMemoryError, InputError
-from decrappify.intensity import IMAGENET
 from decrappify.model import Model
 from decrappify.networks import NetworkSpec, RestorationNetwork, create
+from decrappify.normalization import IMAGENET
 
 pytestmark = pytest.mark.cpu_sensitive
 

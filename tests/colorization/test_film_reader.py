@@ -301,7 +301,7 @@ def test_names_that_are_not_utf8_are_coloured(tmp_path, film_colorizer):
     assert output.stat().st_size > 0
 
 
-@pytest.mark.slow  # another command with closed streams: test_terminal.py
+@pytest.mark.slow  # another command with closed streams: _common/test_terminal.py
 def test_a_film_is_coloured_with_its_standard_streams_closed(tmp_path):
     source, model = write_film(tmp_path / "film.mp4", gray_film(3)), tmp_path / "tiny.safetensors"
     tiny_model().save(model)

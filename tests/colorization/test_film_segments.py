@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 import torch
 
+from decrappify._common.processor import processor_type, threads_put_back
 from decrappify.colorization import film, film_segments
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
 from decrappify.colorization.film import colorize_film
 from decrappify.colorization.film_reader import FilmReader
 from decrappify.colorization.film_segments import SegmentWriter
 from decrappify.errors import InputError, OutputError, OutputExistsError
-from decrappify.runtime import processor_type, threads_put_back
 
 from .films import Counting, gray_film, tiny_model, write_film
 

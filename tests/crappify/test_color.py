@@ -23,8 +23,8 @@ from decrappify.crappify import (
 )
 from decrappify.crappify.color import luma
 from decrappify.errors import InputError
-from decrappify.intensity import Normalization
 from decrappify.movie import Movie
+from decrappify.normalization import Normalization
 
 
 @pytest.fixture

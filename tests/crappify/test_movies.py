@@ -7,8 +7,8 @@ import pytest
 
 from decrappify.crappify import Bleaching, Crappifier, Gaussian, crappifier_preset, crappify_movie
 from decrappify.errors import InputError
-from decrappify.intensity import Normalization
 from decrappify.movie import Movie
+from decrappify.normalization import Normalization
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import tifffile
 
 from decrappify.crappify import crappifier_preset, preset_description, preset_names
 from decrappify.errors import InputError
-from decrappify.intensity import measure
 from decrappify.movie import Movie
+from decrappify.normalization import measure
 
 COLOUR = [name for name in preset_names() if crappifier_preset(name).colour]
 ONE_CHANNEL = [name for name in preset_names() if name not in COLOUR]

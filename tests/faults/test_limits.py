@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from decrappify.intensity import IMAGENET
 from decrappify.io import open_movie, save_movie
 from decrappify.model import Model
 from decrappify.movie import Movie
 from decrappify.networks import create
+from decrappify.normalization import IMAGENET
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform != "linux", reason="needs limits of Linux")]
 

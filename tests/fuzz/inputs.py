@@ -239,7 +239,7 @@ def tiny_model(**settings: Any) -> Any:
 
 def model_files(folder: Path) -> list[Path]:
     """Files of tiny models: a still, a movie with upsampling, fixed statistics."""
-    from decrappify.intensity import IMAGENET
+    from decrappify.normalization import IMAGENET
 
     tiny_model(n_frames=1).save(folder / "still.safetensors")
     tiny_model(n_frames=3, scale=2).save(folder / "movie.safetensors")

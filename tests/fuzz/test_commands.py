@@ -12,7 +12,8 @@ _PRELOAD = (
     "decrappify.cli", "decrappify.restoration.pipeline", "decrappify.restoration.scenes", "decrappify.io", "zarr",
     "tifffile", "decrappify.crappify", "decrappify.colorization", "decrappify.colorization.film",
     "decrappify.benchmarking.report.report", "decrappify.benchmarking.report.files", "jinja2",
-    "decrappify.training.config.run_file", "decrappify.importing", "decrappify.fastai_import", "lightning_fabric",
+    "decrappify.training.config.run_file", "decrappify.model.importing", "decrappify.model.fastai_import",
+    "lightning_fabric",
     "tests.colorization.films", "av", "PIL.Image",
 )  # fmt: skip
 

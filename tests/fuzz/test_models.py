@@ -16,7 +16,7 @@ def test_damaged_model_files_are_refused_in_one_line_or_loaded_sanely(fuzz: Fuzz
 
 
 def test_damaged_checkpoints_are_refused_in_one_line_or_loaded_sanely(fuzz: Fuzz) -> None:
-    preload = (*_MODELS, "decrappify.fastai_import", "decrappify.networks.dynamic_unet", "torchvision")
+    preload = (*_MODELS, "decrappify.model.fastai_import", "decrappify.networks.dynamic_unet", "torchvision")
     fuzz("pth", "model", inputs.checkpoint_files, 120, preload=preload)
 
 

@@ -24,11 +24,11 @@ from decrappify.inference import runtimes
 from decrappify.inference.agreement import agreement_db
 from decrappify.inference.backends import automatic_backend
 from decrappify.inference.network import InferenceNetwork
-from decrappify.intensity import IMAGENET
 from decrappify.model import Model
 from decrappify.movie import Movie
 from decrappify.networks import create
 from decrappify.networks.residual_unet import ResidualUNet
+from decrappify.normalization import IMAGENET
 from decrappify.restoration import Preview, restore
 
 CPU = torch.device("cpu")

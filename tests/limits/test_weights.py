@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import save_file
 
 from decrappify.errors import DeviceMemoryError, InputError, ModelFileError
-from decrappify.fastai_import import read_state_dict
-from decrappify.intensity import NormalizationRule
 from decrappify.limits.weights import check_loading, check_preparing
 from decrappify.model import load_model
+from decrappify.model.fastai_import import read_state_dict
 from decrappify.networks import create
 from decrappify.networks.weights import read_weights
+from decrappify.normalization import NormalizationRule
 from decrappify.training.engine.checkpoint import load_checkpoint
 
 ARCHITECTURE = {"name": "residual-unet", "n_frames": 1, "base_channels": 16, "depth": 1}

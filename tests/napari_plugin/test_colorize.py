@@ -10,9 +10,9 @@ from tests import narrow  # noqa: F401  # makes its encoder known
 
 from decrappify import load_model
 from decrappify.colorization import Colorizer, colorize
-from decrappify.intensity import IMAGENET
 from decrappify.model import Model
 from decrappify.networks import create
+from decrappify.normalization import IMAGENET
 from napari_decrappify.colorize import ColorizeWidget
 
 from .clicking import TIMEOUT, shown

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from decrappify.intensity import NormalizationRule
 from decrappify.model import Model
 from decrappify.movie import ArraySource, Movie
 from decrappify.networks import NetworkSpec, RestorationNetwork
+from decrappify.normalization import NormalizationRule
 
 FAST = {"device": "cpu", "precision": "float32"}
 

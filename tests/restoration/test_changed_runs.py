@@ -12,10 +12,10 @@ import tifffile
 from PIL import Image
 
 from decrappify.errors import InputError, OutputExistsError
-from decrappify.intensity import sampled_planes
 from decrappify.io import open_movie, save_movie
 from decrappify.io.journal import Journal
 from decrappify.movie import ArraySource, Movie
+from decrappify.normalization import sampled_planes
 from decrappify.restoration import restore, start
 from decrappify.restoration.input_record import ChangedInputError, InputRecord
 

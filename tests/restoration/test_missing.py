@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from decrappify.errors import InputError
-from decrappify.intensity import measure
 from decrappify.io import open_movie
 from decrappify.movie import ArraySource, Movie
+from decrappify.normalization import measure
 from decrappify.restoration import Preview, RestorationCancelled, restore
 
 from .conftest import FAST, PoolingNetwork, WindowMean, as_model, files_of

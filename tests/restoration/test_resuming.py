@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from decrappify._common.processor import processor_type, threads_put_back
 from decrappify.errors import FormatError, OutputExistsError
 from decrappify.io.journal import Journal
 from decrappify.io.omezarr_writer import ZarrMovieWriter
 from decrappify.movie import Movie
 from decrappify.restoration import RestorationCancelled, restore
-from decrappify.runtime import processor_type, threads_put_back
 
 from .conftest import FAST, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model, files_of
 
@@ -151,7 +151,7 @@ class NotesThreads(Breaks):
 
 def runtime_messages(caplog):
     """What was logged about threads and processor; random weights also clip, which is reported at the end."""
-    return [record.message for record in caplog.records if record.name == "decrappify.runtime"]
+    return [record.message for record in caplog.records if record.name == "decrappify._common.processor"]
 
 
 def broken_off(movie, output, threads):

@@ -11,10 +11,10 @@ import torch
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 from decrappify.errors import InputError
-from decrappify.intensity import NormalizationRule, measure
 from decrappify.io import open_movie
 from decrappify.model import load_model
 from decrappify.movie import Movie
+from decrappify.normalization import NormalizationRule, measure
 from decrappify.restoration import Preview, RestorationCancelled, restore
 from decrappify.restoration.measuring import measure_channel
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from decrappify._common.checks import checked_progress
 from decrappify.benchmarking.camera import Camera
 from decrappify.benchmarking.evidence import Evidence, gather
 from decrappify.benchmarking.halves import Halves, confirmed_resolution, split
@@ -22,7 +23,6 @@ from decrappify.benchmarking.pairs import Pair, checked_pairs
 from decrappify.benchmarking.report.report import Report
 from decrappify.benchmarking.report.results import ViewRecord
 from decrappify.benchmarking.scoring import Ground, Score, finish_micro_ssim, ms_ssim_scales, score, survey
-from decrappify.checks import checked_progress
 from decrappify.errors import InputError
 from decrappify.metrics.quantities import Quantities
 from decrappify.movie import Movie

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from decrappify.errors import InputError
-from decrappify.fastai_import.kinds import is_checkpoint
 from decrappify.model import find_model, read_card, shipped_models
+from decrappify.model.fastai_import.kinds import is_checkpoint
 
 
 def unique_names(models: Sequence[str]) -> dict[str, str]:

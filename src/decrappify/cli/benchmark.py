@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from decrappify._common.terminal import echo, echo_lines
 from decrappify.cli.common import progress_bars
 from decrappify.cli.group import Command
 from decrappify.cli.options import FOLDER_AS, PATH
-from decrappify.terminal import echo, echo_lines
 
 
 @click.command(cls=Command)

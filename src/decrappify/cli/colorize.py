@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from decrappify._common.terminal import echo
 from decrappify.cli.common import progress_bars
 from decrappify.cli.group import Command
 from decrappify.cli.options import PATH, device_options
-from decrappify.terminal import echo
 
 
 @click.command(cls=Command)

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
+from decrappify._common.terminal import echo
 from decrappify.cli.common import describe, open_input, progress_bars
 from decrappify.cli.group import Command
 from decrappify.cli.options import PATH, input_options
 from decrappify.errors import InputError
-from decrappify.terminal import echo
 
 
 @click.command(cls=Command)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
+from decrappify._common.terminal import echo
 from decrappify.cli.common import progress_bars
 from decrappify.cli.group import Command
 from decrappify.cli.options import PATH
-from decrappify.terminal import echo
 
 
 @click.command(cls=Command)
@@ -19,7 +19,7 @@ from decrappify.terminal import echo
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 def demo(movie: Path | None, output: Path, model: str | None, device: str) -> None:
     """Restore a simulated movie with known ground truth, or MOVIE, and show the scores."""
-    from decrappify.demo import run_demo
+    from decrappify.benchmarking.demo import run_demo
 
     for line in run_demo(movie, output, model=model, device=device, progress=progress_bars()):
         echo(line)

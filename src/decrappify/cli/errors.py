@@ -8,9 +8,9 @@ from typing import IO, Any
 
 import click
 
+from decrappify._common.terminal import echo
 from decrappify.errors import DecrappifyError
 from decrappify.limits.reached import raise_if_limit  # at the start: an import takes memory
-from decrappify.terminal import echo
 
 
 class OneLineError(click.ClickException):

@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
+from decrappify._common.terminal import repair_streams
 from decrappify._version import __version__
 from decrappify.cli.errors import Interrupted, OneLineError, limit_errors, line_of
 from decrappify.cli.messages import flags_of, with_options
 from decrappify.errors import DecrappifyError
-from decrappify.terminal import repair_streams
 
 DESTRUCTIVE = {"--overwrite", "--no-resume"}  # never suggested for a mistyped option
 _DEBUG, _VERBOSE = "decrappify.debug", "decrappify.verbose"

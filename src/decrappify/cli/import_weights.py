@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from decrappify._common.terminal import echo
 from decrappify.cli.group import Command
 from decrappify.cli.options import PATH
-from decrappify.terminal import echo
 
 
 @click.command("import-weights", cls=Command)
@@ -21,7 +21,7 @@ def import_weights(weights: Path, output: Path, preset: str | None, overwrite: b
 
     Nothing is downloaded: FILE is the .pth file.
     """
-    from decrappify import importing
+    from decrappify.model import importing
 
     for line in importing.import_weights(weights, output, preset=preset, overwrite=overwrite):
         echo(line)

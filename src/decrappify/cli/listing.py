@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
+from decrappify._common.terminal import echo, echo_lines
 from decrappify.cli.group import Command
-from decrappify.terminal import echo, echo_lines
 
 
 @click.command(cls=Command)
 @click.argument("name", required=False)
 def models(name: str | None) -> None:
     """List the shipped models, or print the card of one (a name or a model file)."""
-    from decrappify.cards import card_text, model_table
+    from decrappify.model.card import card_text, model_table
 
     echo_lines(model_table() if name is None else card_text(name))
 

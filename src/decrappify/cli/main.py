@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from decrappify._common.terminal import echo
 from decrappify._version import __version__
 from decrappify.cli.benchmark import benchmark
 from decrappify.cli.colorize import colorize
@@ -21,7 +22,6 @@ from decrappify.cli.listing import models, presets
 from decrappify.cli.messages import OptionFormatter, flags_of, with_options
 from decrappify.cli.restore import restore
 from decrappify.cli.train import train
-from decrappify.terminal import echo
 
 
 class _Once(logging.Filter):

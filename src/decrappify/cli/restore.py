@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from decrappify._common.terminal import echo
 from decrappify.cli.common import describe, open_input, progress_bars
 from decrappify.cli.group import Command
 from decrappify.cli.messages import flags_of, with_options
 from decrappify.cli.options import PATH, device_options, input_options
 from decrappify.errors import InputError
-from decrappify.terminal import echo
 
 
 @click.command(cls=Command)

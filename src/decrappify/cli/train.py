@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
+from decrappify._common.terminal import echo
 from decrappify.cli.common import log_status, progress_bars
 from decrappify.cli.errors import Interrupted
 from decrappify.cli.group import Command
 from decrappify.cli.options import PATH
-from decrappify.terminal import echo
 
 
 @click.command(cls=Command)

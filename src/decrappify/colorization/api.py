@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from decrappify.checks import checked_progress
+from decrappify._common.checks import checked_progress
 from decrappify.colorization.colorizer import Colorizer, own_preset
 from decrappify.colorization.photographs import read_photograph
 from decrappify.colorization.presets import check_damaged, check_render_factor, colorization_preset
 from decrappify.colorization.stills import check_still_output, colorize_folder, colorize_still
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import InputError, MissingFileError
-from decrappify.fastai_import.kinds import is_checkpoint
 from decrappify.io.formats import format_of
 from decrappify.model import find_model, load_model, read_card, shipped_models
+from decrappify.model.fastai_import.kinds import is_checkpoint
 from decrappify.movie import Array
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def colorize(
 
     Examples
     --------
-    >>> from decrappify.intensity import IMAGENET
+    >>> from decrappify.normalization import IMAGENET
     >>> from decrappify.model import Model
     >>> from decrappify.networks import create
     >>> network = create("dynamic-unet", encoder="resnet18", width_factor=0.25)

@@ -25,10 +25,10 @@ from decrappify.colorization.presets import (
 from decrappify.errors import DecrappifyError, DeviceMemoryError, InputError
 from decrappify.inference.memory import free_memory
 from decrappify.inference.network import InferenceNetwork
-from decrappify.intensity import ChannelStatistics
 from decrappify.limits.memory import check_memory, in_units
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array
+from decrappify.normalization import ChannelStatistics
 
 if TYPE_CHECKING:
     from decrappify.model import Model
@@ -77,7 +77,7 @@ class Colorizer:
 
     Examples
     --------
-    >>> from decrappify.intensity import IMAGENET
+    >>> from decrappify.normalization import IMAGENET
     >>> from decrappify.model import Model
     >>> from decrappify.networks import create
     >>> network = create("dynamic-unet", encoder="resnet18", width_factor=0.25)
@@ -263,7 +263,7 @@ def _statistics(model: Model) -> ChannelStatistics:
     if not isinstance(model.normalization, ChannelStatistics) or len(model.normalization.mean) != 3:
         raise InputError(
             f"model {model.name!r} is normalized by {model.normalization}; colorization needs ChannelStatistics of "
-            "red, green and blue, such as decrappify.intensity.IMAGENET"
+            "red, green and blue, such as decrappify.normalization.IMAGENET"
         )
     return model.normalization
 

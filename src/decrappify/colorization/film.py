@@ -14,6 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
 from decrappify._version import RELEASE
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
 from decrappify.colorization.film_muxer import check_container, check_tracks, write_film
@@ -29,7 +30,6 @@ from decrappify.io.locks import locked
 from decrappify.io.outputs import check_output, refuse_overlap
 from decrappify.movie import Array
 from decrappify.restoration.overlap import run_overlapped
-from decrappify.runtime import present_runtime, take_up_runtime, threads_put_back
 
 logger = logging.getLogger(__name__)
 

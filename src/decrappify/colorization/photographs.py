@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from decrappify.checks import reason
+from decrappify._common.checks import reason
 from decrappify.colorization.deep_scans import DeepScan, read_deep_scan
 from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError
 from decrappify.io.orientation import upright, upright_pair

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from decrappify.checks import nearest
+from decrappify._common.checks import nearest
 from decrappify.errors import InputError
 
 SQUARE = 16  # pixels of the square's side for each unit of render_factor

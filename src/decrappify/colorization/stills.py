@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from decrappify.checks import check_whole, json_value
+from decrappify._common.checks import check_whole, json_value
+from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
 from decrappify.colorization.photograph_writer import check_writable, write_photograph
 from decrappify.colorization.photographs import READABLE, Photograph, read_description, read_photograph
@@ -24,7 +25,6 @@ from decrappify.io.locks import locked_folder
 from decrappify.io.natural import natural_key
 from decrappify.io.outputs import atomic_output, check_early, refuse_overlap
 from decrappify.movie import Array
-from decrappify.runtime import present_runtime, take_up_runtime, threads_put_back
 
 logger = logging.getLogger(__name__)
 

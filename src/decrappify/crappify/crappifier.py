@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from decrappify.checks import short
+from decrappify._common.checks import short
 from decrappify.crappify.files import read_table, write_table
 from decrappify.crappify.part import Part
 from decrappify.crappify.registry import did_you_mean, part_from_dict, part_to_dict
 from decrappify.errors import InputError
-from decrappify.intensity import Normalization
 from decrappify.movie import Array
+from decrappify.normalization import Normalization
 
 PERCENTILES = (1.0, 99.8)
 

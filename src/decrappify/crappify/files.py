@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from decrappify.checks import json_value, reason, toml_table
+from decrappify._common.checks import json_value, reason, toml_table
 from decrappify.errors import FormatError, MissingFileError, OutputError, OutputExistsError
 from decrappify.limits.files import check_regular
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from decrappify.crappify.crappifier import Crappifier, full_scale
 from decrappify.errors import InputError
-from decrappify.intensity import Normalization, measure
 from decrappify.movie import Array, Movie, Shape5, scaled_spacing
+from decrappify.normalization import Normalization, measure
 
 
 def crappify_movie(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias, get_args, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from decrappify.checks import short
+from decrappify._common.checks import short
 from decrappify.errors import InputError
 
 Number: TypeAlias = float | tuple[float, float]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from decrappify.checks import short
+from decrappify._common.checks import short
 from decrappify.crappify.artifacts import Bleaching, Jpeg, Text
 from decrappify.crappify.choice import OneOf
 from decrappify.crappify.color import FilmNoise, Grey

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from decrappify.checks import check_whole
+from decrappify._common.checks import check_whole
 from decrappify.crappify.light import relight
 from decrappify.datasets.photographs import Photographs, Pictures
 from decrappify.datasets.sample import Sample
 from decrappify.datasets.views import random_light, random_view, resample
 from decrappify.errors import InputError
-from decrappify.intensity import IMAGENET
 from decrappify.movie import Array
+from decrappify.normalization import IMAGENET
 
 if TYPE_CHECKING:
     from decrappify.crappify import Crappifier

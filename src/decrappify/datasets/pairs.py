@@ -12,8 +12,8 @@ from decrappify.datasets.augment import orient, random_orientation
 from decrappify.datasets.plane_cache import NormalizedMovie, cache_movies
 from decrappify.datasets.sample import Sample
 from decrappify.errors import InputError
-from decrappify.intensity import NormalizationRule
 from decrappify.movie import Array, Movie
+from decrappify.normalization import NormalizationRule
 from decrappify.windows import check_n_frames
 
 MoviePair = tuple[Movie, Movie]

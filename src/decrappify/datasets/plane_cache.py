@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from decrappify.errors import InputError
-from decrappify.intensity import NormalizationRule, finite_frame, measure
 from decrappify.movie import Array, ArraySource, Movie
+from decrappify.normalization import NormalizationRule, finite_frame, measure
 from decrappify.windows import recorded_window
 
 

@@ -14,8 +14,8 @@ from decrappify.datasets.plane_cache import NormalizedMovie, cache_movies
 from decrappify.datasets.sample import Sample
 from decrappify.datasets.shrink import with_shrunk
 from decrappify.errors import InputError
-from decrappify.intensity import NormalizationRule
 from decrappify.movie import Array, Movie
+from decrappify.normalization import NormalizationRule
 from decrappify.windows import check_n_frames
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import torch
 from torch import Tensor, nn
 
+from decrappify._common.processor import cpu_flags
 from decrappify._common.rounding import round_up
 from decrappify.errors import InputError
 from decrappify.inference.agreement import agreement_db, trial_source
@@ -28,7 +29,6 @@ from decrappify.inference.winograd import WinogradConv2d, with_winograd
 from decrappify.limits.threads import check_torch_threads
 from decrappify.limits.weights import check_preparing
 from decrappify.networks.spec import RestorationNetwork
-from decrappify.runtime import cpu_flags
 
 logger = logging.getLogger(__name__)
 

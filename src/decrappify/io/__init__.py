@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import DTypeLike
 
-from decrappify.checks import checked_progress
+from decrappify._common.checks import checked_progress
 from decrappify.errors import InputError
 from decrappify.io.formats import READABLE, check_folder_as, format_of, is_image_folder, writer_for
 from decrappify.io.opening import reading_errors

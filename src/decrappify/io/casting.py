@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from decrappify._common.saturation import count_outside, saturate
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie, Shape5
-from decrappify.saturation import count_outside, saturate
 
 
 def cast_movie(movie: Movie, dtype: DTypeLike | None) -> Movie:

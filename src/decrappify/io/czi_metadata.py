@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from xml.etree import ElementTree
 
-from decrappify.checks import reason
+from decrappify._common.checks import reason
 from decrappify.errors import FormatError
 from decrappify.io.czi_timestamps import read_timestamps
 from decrappify.movie import PixelSize

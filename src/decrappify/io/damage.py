@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from decrappify.checks import reason
+from decrappify._common.checks import reason
 from decrappify.errors import DecrappifyError, FormatError
 from decrappify.limits.reached import raise_if_limit
 

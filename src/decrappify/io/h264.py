@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decrappify.runtime import cpu_flags
+from decrappify._common.processor import cpu_flags
 
 X264_THREADS = 4  # the bytes depend on this number; by default ffmpeg uses that of the machine
 

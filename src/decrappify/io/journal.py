@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from decrappify.checks import json_value
+from decrappify._common.checks import json_value
 from decrappify.io.lock_record import boot_name
 from decrappify.movie import Plane
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from decrappify.checks import json_value
+from decrappify._common.checks import json_value
 
 FORMAT = "decrappify lock 1"
 HEARTBEAT_S, STALE_S = 20.0, 120.0  # interval of touching a held lock; age at which the holder counts as ended

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from decrappify.checks import json_value
+from decrappify._common.checks import json_value
 from decrappify.io.ome_xml import MOVIE_NAMESPACE, PROVENANCE_NAMESPACE
 from decrappify.io.tiff_metadata import SAMPLE_COLORS, TiffMetadata, sample_names, spacing_without_unit
 from decrappify.io.units import to_micrometres, to_seconds

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from decrappify.checks import json_value, reason
+from decrappify._common.checks import json_value, reason
 from decrappify.errors import FormatError, InputError
 from decrappify.limits.files import check_regular
 

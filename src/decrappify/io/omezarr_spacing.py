@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from decrappify.checks import short
+from decrappify._common.checks import short
 from decrappify.errors import FormatError
 from decrappify.io.units import to_micrometres, to_seconds
 from decrappify.movie import PixelSize, axis_letter

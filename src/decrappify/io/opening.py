@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from decrappify.checks import short
+from decrappify._common.checks import short
 from decrappify.errors import DecrappifyError, FormatError
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from decrappify.checks import reason
+from decrappify._common.checks import reason
 from decrappify.errors import DecrappifyError, FormatError, MissingFileError
 from decrappify.io.orientation import upright, upright_pair
 from decrappify.limits.files import check_decoded_size, check_regular

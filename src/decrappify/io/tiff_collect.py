@@ -14,7 +14,7 @@ from tifffile.tifffile import (
     svs_description_metadata,
 )
 
-from decrappify.checks import json_value
+from decrappify._common.checks import json_value
 from decrappify.errors import FormatError
 from decrappify.io import tiff_vendors as vendors
 from decrappify.io.damage import damage_errors

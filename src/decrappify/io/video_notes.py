@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from decrappify.checks import json_value
+from decrappify._common.checks import json_value
 from decrappify.movie import PixelSize
 
 

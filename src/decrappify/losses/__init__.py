@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from decrappify.lazy import lazy_names
+from decrappify._common.lazy import lazy_names
 
 if TYPE_CHECKING:
     from decrappify.losses.adversarial import critic_loss as critic_loss

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from decrappify.checks import check_whole
+from decrappify._common.checks import check_whole
 from decrappify.errors import InputError
 from decrappify.networks.attention import SelfAttention
 from decrappify.networks.blocks import MergedBlock, conv_layer

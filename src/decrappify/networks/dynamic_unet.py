@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from decrappify.checks import check_whole
+from decrappify._common.checks import check_whole
 from decrappify.errors import InputError
 from decrappify.networks.attention import SelfAttention
 from decrappify.networks.blocks import MergedBlock, PixelShuffle, batch_norm_2d, check_norm, conv_layer

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from decrappify.checks import nearest
+from decrappify._common.checks import nearest
 from decrappify.errors import InputError
 from decrappify.limits.threads import check_torch_threads
 

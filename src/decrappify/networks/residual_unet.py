@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from decrappify.checks import check_whole
+from decrappify._common.checks import check_whole
 from decrappify.errors import InputError
 from decrappify.networks.registry import register_network
 from decrappify.networks.spec import NetworkSpec, RestorationNetwork

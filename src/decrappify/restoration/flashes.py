@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from decrappify.intensity import binned
 from decrappify.movie import Array
+from decrappify.normalization import binned
 
 Levels = NDArray[np.float64]
 

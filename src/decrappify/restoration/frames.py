@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from decrappify.intensity import finite_frame
 from decrappify.movie import Array, Movie
+from decrappify.normalization import finite_frame
 from decrappify.restoration.flashes import Brightness, sampled_patches
 from decrappify.restoration.measuring import Channel
 from decrappify.restoration.outliers import OutlierLimits, find_outliers, replaced

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
+from decrappify._common.saturation import saturate
 from decrappify._version import __version__
 from decrappify.errors import InputError
-from decrappify.intensity import ConstantChannelError, check_nan
 from decrappify.movie import Array, Movie, Plane, Shape5, scaled_spacing
+from decrappify.normalization import ConstantChannelError, check_nan
 from decrappify.restoration.frame_choice import beyond_movie, parse_frames, spelled
 from decrappify.restoration.frames import Frame, FrameReader, Part
 from decrappify.restoration.measuring import Channel, measure_channel
@@ -26,7 +27,6 @@ from decrappify.restoration.missing import (
 )
 from decrappify.restoration.repair import put_back
 from decrappify.restoration.sliding import SlidingWindow, Window
-from decrappify.saturation import saturate
 
 if TYPE_CHECKING:
     from decrappify.model import Model

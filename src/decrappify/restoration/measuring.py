@@ -1,7 +1,7 @@
 """Measurement of the normalization and outlier limits of a channel, robust against outliers.
 
 One hot pixel in a small frame, or one flash among the sampled frames, would stretch the range of the whole movie.
-Planes without outliers are read once, and result in exactly the normalization of `decrappify.intensity.measure`.
+Planes without outliers are read once, and result in exactly the normalization of `decrappify.normalization.measure`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decrappify._common.sampling import evenly_spaced
-from decrappify.intensity import (
+from decrappify.movie import Array, Movie
+from decrappify.normalization import (
     ChannelStatistics,
     ConstantChannelError,
     Normalization,
@@ -25,7 +26,6 @@ from decrappify.intensity import (
     normalization_of,
     sampled_planes,
 )
-from decrappify.movie import Array, Movie
 from decrappify.restoration.flashes import Brightness, find_flash, sampled_patches
 from decrappify.restoration.outliers import (
     Mask,
@@ -106,7 +106,7 @@ def measure_channel(
     rule : NormalizationRule or ChannelStatistics
         Rule of the model.
     nan : {"error", "fill", "zero"}
-        As for `decrappify.intensity.measure`.
+        As for `decrappify.normalization.measure`.
     outliers : bool
         Find outliers; otherwise only the normalization is measured.
     flashes : bool
@@ -120,7 +120,7 @@ def measure_channel(
     Raises
     ------
     InputError
-        As for `decrappify.intensity.measure`, except for constant channels.
+        As for `decrappify.normalization.measure`, except for constant channels.
     """
     if sum(c == channel for _, c, _ in movie.missing) == movie.shape[0] * movie.shape[2] and movie.shape[1] > 1:
         return Channel(Normalization(0.0, 1.0), None, 0.0)  # never recorded; reported by report_start

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 from torch import Tensor
 
-from decrappify.checks import checked_progress
+from decrappify._common.checks import checked_progress
+from decrappify._common.processor import threads_put_back
 from decrappify.errors import InputError
 from decrappify.limits.reached import limit_errors
 from decrappify.movie import Array, Movie, Plane
@@ -29,7 +30,6 @@ from decrappify.restoration.restorer import RestorationCancelled, Restorer
 from decrappify.restoration.results import Result
 from decrappify.restoration.sliding import Window
 from decrappify.restoration.start import Start
-from decrappify.runtime import threads_put_back
 
 if TYPE_CHECKING:
     from decrappify.model import Model

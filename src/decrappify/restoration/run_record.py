@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from decrappify.checks import short
+from decrappify._common.checks import short
 from decrappify.restoration.measuring import Channel
 from decrappify.restoration.notes import summary
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from decrappify._common.processor import present_runtime, take_up_runtime
 from decrappify.errors import InputError, OutputExistsError
 from decrappify.inference.network import choose_device
 from decrappify.limits.memory import check_memory
@@ -21,7 +22,6 @@ from decrappify.restoration.restorer import Restorer
 from decrappify.restoration.results import MemoryResult, Result, StoreResult, Unfinished, placed_key, unfinished
 from decrappify.restoration.resuming import changed_options, changed_settings, refusal, run_key, settings_of
 from decrappify.restoration.run_record import flaw_of, flaw_of_state
-from decrappify.runtime import present_runtime, take_up_runtime
 
 if TYPE_CHECKING:
     from decrappify.io.locks import OutputLock

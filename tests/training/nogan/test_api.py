@@ -19,10 +19,10 @@ from tests.narrow import in_place_of_vgg16
 from tests.training.supervised.test_api import assert_equal, finish
 from tests.training.tiny_nogan import CONFIG, NOISE, spots, tiny_nogan
 
+from decrappify._common.processor import processor_type, threads_put_back
 from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.model import load_model
 from decrappify.movie import Movie
-from decrappify.runtime import processor_type, threads_put_back
 from decrappify.training import NoganConfig, RunOptions, train_nogan
 from decrappify.training.engine.training_log import TrainingLog
 from decrappify.training.monitors.measure import Monitors

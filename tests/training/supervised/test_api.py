@@ -20,11 +20,11 @@ import torch
 from PIL import Image
 from tests.training.tiny_run import CONFIG, NETWORK, NOISE, cells, tiny_train
 
+from decrappify._common.processor import processor_type, threads_put_back
 from decrappify.crappify import Crappifier, Gaussian
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.model import load_model
 from decrappify.movie import Movie
-from decrappify.runtime import processor_type, threads_put_back
 from decrappify.training import DataOptions, RunOptions, train
 from decrappify.training.engine import status
 from decrappify.training.engine.training_log import TrainingLog
@@ -201,9 +201,9 @@ def test_a_run_begun_elsewhere_or_without_record_is_resumed_with_a_warning(tmp_p
     checkpoint = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     del checkpoint["runtime"]
     torch.save(checkpoint | ({} if recorded is None else {"runtime": recorded}), tmp_path / "checkpoint.pt")
-    with caplog.at_level(logging.WARNING, "decrappify.runtime"):
+    with caplog.at_level(logging.WARNING, "decrappify._common.processor"):
         tiny_train(tmp_path, config, resume=True)
-    (warning,) = [record.getMessage() for record in caplog.records if record.name == "decrappify.runtime"]
+    (warning,) = [record.getMessage() for record in caplog.records if record.name == "decrappify._common.processor"]
     assert warning.endswith("last digits may differ")
 
 

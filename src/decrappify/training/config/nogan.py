@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from decrappify.checks import check_whole
+from decrappify._common.checks import check_whole
 from decrappify.errors import InputError
 from decrappify.training.config.checks import check_choice, check_keys, check_network_settings, check_range, check_types
 from decrappify.training.config.options import RunSettings

@@ -9,7 +9,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from decrappify.checks import ESCAPES, nearest, reason, short, toml_table
+from decrappify._common.checks import ESCAPES, nearest, reason, short, toml_table
 from decrappify.crappify import Crappifier
 from decrappify.errors import InputError, MissingFileError
 from decrappify.limits.files import check_regular

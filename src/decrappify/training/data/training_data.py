@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from decrappify.errors import InputError
-from decrappify.intensity import NormalizationRule
 from decrappify.movie import Movie
+from decrappify.normalization import NormalizationRule
 from decrappify.training.config.options import DataOptions
 from decrappify.training.data.content import movie_content, photograph_content
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
+from decrappify._common.processor import threads_put_back
 from decrappify.errors import DecrappifyError, InputError, OutputError
-from decrappify.runtime import threads_put_back
 from decrappify.training.config.options import RunSettings
 
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from decrappify._common.processor import present_runtime, take_up_runtime
 from decrappify.errors import InputError
-from decrappify.runtime import present_runtime, take_up_runtime
 from decrappify.training.config.options import RunSettings
 from decrappify.training.engine.checkpoint import FREE_SETTINGS, load_checkpoint, save_checkpoint
 from decrappify.training.engine.optimization import OptimizedNetwork

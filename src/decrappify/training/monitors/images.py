@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from decrappify.intensity import IMAGENET
 from decrappify.movie import Array
+from decrappify.normalization import IMAGENET
 
 _MEAN = np.array(IMAGENET.mean, np.float32)[:, None, None]
 _STD = np.array(IMAGENET.std, np.float32)[:, None, None]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from decrappify._common.checks import checked_progress
 from decrappify._version import __version__
-from decrappify.checks import checked_progress
 from decrappify.errors import InputError
-from decrappify.intensity import IMAGENET, NormalizationRule
 from decrappify.model import Model, load_model
+from decrappify.normalization import IMAGENET, NormalizationRule
 from decrappify.training.config.nogan import NoganConfig
 from decrappify.training.config.options import DataOptions, RunOptions
 from decrappify.training.config.presets import nogan_preset

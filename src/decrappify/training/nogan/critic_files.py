@@ -38,7 +38,7 @@ def load_critic(critic: Any, path: Path) -> None:
 
 def _read(path: Path) -> dict[str, Tensor]:
     if path.suffix != ".safetensors":
-        from decrappify.fastai_import import read_state_dict
+        from decrappify.model.fastai_import import read_state_dict
 
         return dict(read_state_dict(path))
     from safetensors import SafetensorError

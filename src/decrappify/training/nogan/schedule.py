@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from decrappify.datasets import Sample
-from decrappify.intensity import IMAGENET
+from decrappify.normalization import IMAGENET
 from decrappify.training.config.nogan import NoganConfig
 from decrappify.training.engine.processes import folder_errors
 from decrappify.training.engine.trainer import Stopped

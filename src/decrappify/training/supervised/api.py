@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from decrappify._common.checks import checked_progress
 from decrappify._version import __version__
-from decrappify.checks import checked_progress
 from decrappify.errors import InputError
-from decrappify.intensity import NormalizationRule
 from decrappify.model import Model, load_model
+from decrappify.normalization import NormalizationRule
 from decrappify.training.config.options import DataOptions, RunOptions
 from decrappify.training.config.supervised import TrainingConfig
 from decrappify.training.data.training_data import Split, data_settings, read_training_data

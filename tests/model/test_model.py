@@ -7,11 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from decrappify.cards import card_text, model_table
 from decrappify.errors import MissingFileError, ModelFileError, OutputError, OutputExistsError
-from decrappify.intensity import NormalizationRule
 from decrappify.model import Model, load_model, read_card, shipped_models
+from decrappify.model.card import card_text, model_table
 from decrappify.networks import create
+from decrappify.normalization import NormalizationRule
 
 CARD = {"name": "mine", "limits": "none known", "data": {"movies": ["a.tif", "b.tif"]}, "scores": [{"psnr_db": 31.5}]}
 

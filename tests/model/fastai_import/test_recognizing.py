@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from decrappify.fastai_import.recognizing import critic_name, unet_settings
+from decrappify.model.fastai_import.recognizing import critic_name, unet_settings
 from decrappify.networks import create
 
 PUBLISHED = {

@@ -9,11 +9,11 @@ import pytest
 
 from decrappify import crappifier_preset, load_model, restore
 from decrappify.crappify import crappify_movie
-from decrappify.intensity import measure
 from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.fidelity import psnr
 from decrappify.model import shipped_models
 from decrappify.movie import Movie
+from decrappify.normalization import measure
 from decrappify.restoration import Restorer
 from decrappify.samples import simulate
 from decrappify.training import TrainingConfig

@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from decrappify.checks import reason
+from decrappify._common.checks import reason
 from decrappify.errors import MissingFileError, ModelFileError
-from decrappify.fastai_import.kinds import LEGACY, ZIP, what_it_is
 from decrappify.limits.files import check_regular
 from decrappify.limits.reached import raise_if_limit
 from decrappify.limits.threads import check_torch_threads
 from decrappify.limits.weights import check_archive, check_tensors
+from decrappify.model.fastai_import.kinds import LEGACY, ZIP, what_it_is
 
 WHERE = "the README files of jantic/DeOldify and BPHO-Salk/PSSR say where their weights are published"
 _SCALAR = np.float64(0).__reduce__()[0]  # constructor of pickled NumPy numbers

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from decrappify.errors import InputError, ModelFileError
-from decrappify.fastai_import import read_checkpoint
-from decrappify.intensity import IMAGENET
+from decrappify.model.fastai_import import read_checkpoint
 from decrappify.networks import create
+from decrappify.normalization import IMAGENET
 
 from .conftest import NETWORKS
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from decrappify.lazy import lazy_names
+from decrappify._common.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from decrappify.fastai_import.checkpoint import Imported as Imported
-    from decrappify.fastai_import.checkpoint import read_checkpoint as read_checkpoint
-    from decrappify.fastai_import.reading import read_state_dict as read_state_dict
+    from decrappify.model.fastai_import.checkpoint import Imported as Imported
+    from decrappify.model.fastai_import.checkpoint import read_checkpoint as read_checkpoint
+    from decrappify.model.fastai_import.reading import read_state_dict as read_state_dict
 
 _HOMES = {"Imported": "checkpoint", "read_checkpoint": "checkpoint", "read_state_dict": "reading"}
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from decrappify.errors import InputError
-from decrappify.intensity import (
+from decrappify.movie import Movie
+from decrappify.normalization import (
     IMAGENET,
     ChannelStatistics,
     Normalization,
@@ -18,7 +19,6 @@ from decrappify.intensity import (
     measure,
     normalization_from_dict,
 )
-from decrappify.movie import Movie
 
 
 @settings(max_examples=30, deadline=None)

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from decrappify.errors import InputError, ModelFileError
-from decrappify.fastai_import.reading import WHERE, read_state_dict
-from decrappify.fastai_import.recognizing import critic_name, unet_settings
-from decrappify.intensity import IMAGENET, ChannelStatistics
+from decrappify.model.fastai_import.reading import WHERE, read_state_dict
+from decrappify.model.fastai_import.recognizing import critic_name, unet_settings
 from decrappify.networks import create
 from decrappify.networks.shapes import shapes_only
 from decrappify.networks.spec import RestorationNetwork
+from decrappify.normalization import IMAGENET, ChannelStatistics
 
 # preset: (network, task)
 _PRESETS = {

@@ -45,7 +45,7 @@ def test_info_with_closed_streams_ends_without_a_traceback(still, redirected, co
 
 def test_a_closed_standard_error_leaves_its_number_to_no_file(still, tmp_path):
     program = (
-        "import os, sys; from decrappify.terminal import repair_streams; repair_streams();"
+        "import os, sys; from decrappify._common.terminal import repair_streams; repair_streams();"
         "file = open(sys.argv[1], 'w'); assert file.fileno() > 2; print('fine', file=sys.stderr)"
     )
     command = f'"{sys.executable}" -c "{program}" "{tmp_path / "out"}" 2>&-'

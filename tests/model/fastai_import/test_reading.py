@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from decrappify.errors import MissingFileError, ModelFileError
-from decrappify.fastai_import import read_state_dict
-from decrappify.fastai_import.kinds import is_checkpoint
+from decrappify.model.fastai_import import read_state_dict
+from decrappify.model.fastai_import.kinds import is_checkpoint
 
 FORMATS = pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from decrappify._common.sampling import evenly_spaced
+from decrappify._common.saturation import count_outside, saturate
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
-from decrappify.saturation import count_outside, saturate
 
 _LARGEST = 1e100  # squares of values beyond 1e154 overflow
 _MIN_BLOCKS = 16  # of a plane: the means of fewer blocks do not show its range, and that of one is constant

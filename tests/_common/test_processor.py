@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from decrappify import runtime
-from decrappify.inference.network import has_fast_bfloat16
-from decrappify.io.h264 import x264_options
-from decrappify.runtime import (
+from decrappify._common import processor as runtime
+from decrappify._common.processor import (
     cpu_flags,
     onednn_level,
     present_runtime,
@@ -20,6 +18,8 @@ from decrappify.runtime import (
     take_up_runtime,
     threads_put_back,
 )
+from decrappify.inference.network import has_fast_bfloat16
+from decrappify.io.h264 import x264_options
 
 SKYLAKE = frozenset({"sse4_1", "avx", "avx2", "avx512f", "avx512bw", "avx512dq", "avx512vl"})
 SAPPHIRE = SKYLAKE | {"avx_vnni", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8"}
@@ -175,7 +175,7 @@ def test_torch_takes_the_limits_of_the_environment():
 @pytest.fixture
 def processors():
     """The script of `make test-cpu`."""
-    spec = importlib.util.spec_from_file_location("processors", Path(__file__).with_name("processors.py"))
+    spec = importlib.util.spec_from_file_location("processors", Path(__file__).parents[1] / "processors.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

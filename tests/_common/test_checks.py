@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import decrappify
-from decrappify.checks import check_whole, checked_progress, nearest, toml_table
+from decrappify._common.checks import check_whole, checked_progress, nearest, toml_table
 from decrappify.errors import InputError
 
 

@@ -16,7 +16,7 @@ def import_weights(
     Parameters
     ----------
     weights : str or Path
-        Weights of DeOldify, PSSR or another fastai-v1 U-Net; see `decrappify.fastai_import`.
+        Weights of DeOldify, PSSR or another fastai-v1 U-Net; see `decrappify.model.fastai_import`.
     output : str or Path
         The model file, .safetensors.
     preset : str, optional

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from decrappify import importing
-from decrappify.cards import card_text
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputExistsError
-from decrappify.intensity import IMAGENET, NormalizationRule
-from decrappify.model import load_model, read_card
+from decrappify.model import importing, load_model, read_card
+from decrappify.model.card import card_text
+from decrappify.normalization import IMAGENET, NormalizationRule
 from decrappify.restoration import restore
 
 

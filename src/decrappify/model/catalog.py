@@ -1,0 +1,39 @@
+"""Models shipped with the package, and the file of a model by name or path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from decrappify._common.checks import nearest
+from decrappify.errors import MissingFileError
+from decrappify.limits.files import check_regular
+
+_SHIPPED = Path(__file__).parent / "shipped"
+
+
+def shipped_models() -> dict[str, Path]:
+    """Return the models shipped with the package: name to file."""
+    return {path.stem: path for path in sorted(_SHIPPED.glob("*.safetensors"))}
+
+
+def find_model(name_or_path: str | Path) -> Path:
+    """Return the file of a shipped model by name, or check the path of a model file.
+
+    Raises
+    ------
+    MissingFileError
+        If it is neither; the message names the most similar shipped model.
+    """
+    shipped = shipped_models()
+    if isinstance(name_or_path, str) and name_or_path in shipped:
+        return shipped[name_or_path]
+    path = Path(name_or_path)
+    check_regular(path)
+    if not path.is_file():
+        hint = nearest(str(name_or_path), shipped)
+        if path.suffix in (".pth", ".pkl"):
+            hint = "; nothing is downloaded by itself, the README of jantic/DeOldify says where its weights are"
+        raise MissingFileError(
+            f"{name_or_path} is neither a shipped model ({', '.join(shipped) or 'none'}) nor a model file{hint}"
+        )
+    return path

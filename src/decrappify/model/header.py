@@ -1,0 +1,111 @@
+"""Header and checksum of a model file, checked on reading."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from decrappify._common.checks import json_value, reason, short
+from decrappify._version import __version__
+from decrappify.errors import ModelFileError
+from decrappify.model.fastai_import.kinds import what_it_is
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT_VERSION = 1
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Read a model file's header (format version, architecture, normalization, crappifier, card), not its weights."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            text = (file.metadata() or {}).get("decrappify")
+    except (SafetensorError, ValueError) as error:
+        raise ModelFileError(f"{path} is not a model file: {what_it_is(path)}") from error
+    if text is None:
+        raise ModelFileError(f"{path} is a safetensors file but not a decrappify model: it has no 'decrappify' header")
+    try:
+        header: dict[str, Any] = _header_of(json_value(text))
+    except ValueError as error:
+        raise ModelFileError(
+            f"{path} has a damaged 'decrappify' header ({reason(error)}); copy or download it again"
+        ) from error
+    if header.get("format_version") != FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path} has model format version {short(header.get('format_version'))}, this decrappify {__version__} "
+            f"reads version {FORMAT_VERSION}; update decrappify (written by {short(header.get('written_by'))})"
+        )
+    return header
+
+
+def _header_of(value: Any) -> dict[str, Any]:
+    """Return a header after checking the type of every entry; raise ValueError if one differs."""
+    if not isinstance(value, dict):
+        raise ValueError(f"it is a {type(value).__name__}, needs a table")
+    if "format_version" in value and value["format_version"] != FORMAT_VERSION:
+        return value  # another version may have other entries
+    for key, kind, called in (
+        ("architecture", dict, "a table"),
+        ("normalization", dict, "a table"),
+        ("crappifier", (dict, type(None)), "a table or null"),
+        ("card", dict, "a table"),
+        ("written_by", str, "a text"),
+    ):
+        if key not in value or not isinstance(value[key], kind):
+            raise ValueError(f"its {key!r} is {short(value.get(key))}, needs {called}")
+    return value
+
+
+def check_intact(header: Mapping[str, Any], weights: Mapping[str, Tensor], path: Path) -> None:
+    """Raise ModelFileError if a bit of the file has changed since it was saved, or a weight is NaN or infinite.
+
+    Files of earlier versions, without a checksum, are checked for NaN and infinity only.
+    """
+    if "sha256" in header and header["sha256"] != digest(header["architecture"], header["normalization"], weights):
+        raise ModelFileError(
+            f"{path} does not have the checksum that it was saved with, its weights or settings have changed since; "
+            "copy or download it again"
+        )
+    check_finite(weights, str(path))
+
+
+def check_finite(weights: Mapping[str, Tensor], where: str) -> None:
+    """Raise ModelFileError if a weight is NaN or infinite."""
+    for key, tensor in weights.items():
+        if tensor.is_floating_point() and not math.isfinite(tensor.double().sum()):
+            raise ModelFileError(
+                f"{where}: weights {key} hold NaN or infinity, with which every result would be black or NaN; "
+                "use a model of a run that did not diverge, or copy the file again"
+            )
+
+
+def digest(architecture: Mapping[str, Any], normalization: Mapping[str, Any], weights: Mapping[str, Tensor]) -> str:
+    """Compute the SHA-256 (hex) of everything that predictions depend on."""
+    digest = hashlib.sha256(json.dumps(architecture, sort_keys=True).encode())
+    digest.update(json.dumps(normalization, sort_keys=True).encode())
+    for key, tensor in sorted(weights.items()):
+        digest.update(key.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def check_shapes(path: Path, name: str, settings: Mapping[str, Any]) -> None:
+    """Compare the shapes of the weights in the file with those of the architecture before allocating either."""
+    from safetensors import safe_open
+
+    from decrappify.networks import create
+    from decrappify.networks.shapes import shapes_only
+
+    with shapes_only():
+        needed = {key: list(tensor.shape) for key, tensor in create(name, **settings).state_dict().items()}
+    with safe_open(path, framework="numpy") as file:
+        found = {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118  # not a mapping
+    if needed != found:
+        raise RuntimeError(f"weights of {path} and its architecture differ")

@@ -1,0 +1,96 @@
+"""Loading of shipped models, model files and published weights."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from decrappify._common.checks import reason
+from decrappify._version import __version__
+from decrappify.errors import DeviceMemoryError, InputError, ModelFileError
+from decrappify.limits.reached import raise_if_limit
+from decrappify.limits.weights import check_loading
+from decrappify.model.catalog import find_model
+from decrappify.model.fastai_import.kinds import is_checkpoint
+from decrappify.model.header import check_finite, check_intact, check_shapes, read_card
+from decrappify.model.model import Model
+from decrappify.normalization import normalization_from_dict
+
+
+def load_model(name_or_path: str | Path | Model, *, preset: str | None = None) -> Model:
+    """Load a shipped model by name, a model file by path, or published weights of fastai v1 by path.
+
+    Parameters
+    ----------
+    name_or_path : str, Path or Model
+        Such as ``"fluorescence-movie"``, ``"runs/mine/model.safetensors"`` or ``"ColorizeArtistic_gen.pth"`` (see
+        `decrappify.model.fastai_import`); a Model is returned as it is.
+    preset : str, optional
+        Name of the published network, needed if the file does not identify it, such as ``"video"``.
+
+    Raises
+    ------
+    MissingFileError
+        If it is neither a shipped model nor a file.
+    InputError
+        If `preset` is unknown, or passed for a file that does not contain published weights.
+    ModelFileError
+        If the file is neither a decrappify model nor known weights, is damaged, or has a later format version.
+    """
+    if not isinstance(name_or_path, Model):
+        path = find_model(name_or_path)
+        if is_checkpoint(path):
+            return _from_checkpoint(path, preset)
+    if preset is not None:
+        raise InputError(f"{name_or_path} is a model and knows what it is; preset={preset!r} is for published weights")
+    return name_or_path if isinstance(name_or_path, Model) else _read_model(path)
+
+
+def _from_checkpoint(path: Path, preset: str | None) -> Model:
+    from decrappify.model.fastai_import import read_checkpoint
+
+    imported = read_checkpoint(path, preset=preset)
+    with path.open("rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    check_finite(imported.network.state_dict(), str(path))
+    card: dict[str, Any] = {
+        "name": path.stem,
+        "task": imported.task,
+        "preset": imported.preset,
+        "imported_from": {"file": path.name, "sha256": checksum},
+        "notes": list(imported.notes),
+    }
+    return Model(imported.network, imported.statistics, None, card)
+
+
+def _read_model(path: Path) -> Model:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from decrappify.networks import create
+
+    header = read_card(path)
+    try:
+        settings = dict(header["architecture"])
+        name = settings.pop("name")
+        check_shapes(path, name, settings)
+        check_loading(path)
+        network = create(name, **settings)
+        weights = load_file(path)
+        network.load_state_dict(weights)
+        model = Model(network, normalization_from_dict(header["normalization"]), header["crappifier"], header["card"])
+    except (DeviceMemoryError, Warning):
+        raise
+    except Exception as error:  # networks, torch and safetensors do not validate their input
+        raise_if_limit(error, f"loading {path}")
+        if isinstance(error, RuntimeError | SafetensorError):
+            raise ModelFileError(
+                f"{path} holds weights that do not fit its architecture; the file is damaged"
+            ) from error
+        raise ModelFileError(
+            f"{path} describes a model that this decrappify {__version__} cannot build: "
+            f"{reason(error, of_settings=True)}"
+        ) from error
+    check_intact(header, weights, path)
+    return model
