@@ -29,7 +29,7 @@ NAMES = {
     "train_nogan",
 }
 HEAVY = ("torch", "torchvision", "lightning_fabric", "zarr", "av", "pylibCZIrw", "skimage", "scipy", "matplotlib")
-FOR_WRITING = ("psutil", "socket", "tempfile", "decrappify.io.locks", "decrappify.io.durable")
+FOR_WRITING = ("psutil", "socket", "tempfile", "decrappify.io.store.locks", "decrappify.io.store.durable")
 
 
 def test_the_public_names_are_those_of_the_design():

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from pylibCZIrw import czi
 
 from decrappify.errors import FormatError, InputError, MissingExtraError, MissingFileError
-from decrappify.io.czi import open_czi
-from decrappify.io.czi_metadata import frame_interval_s, median_step, parse_metadata, pixel_size_um
-from decrappify.io.czi_timestamps import read_timestamps
+from decrappify.io.formats.czi.czi import open_czi
+from decrappify.io.formats.czi.metadata import frame_interval_s, median_step, parse_metadata, pixel_size_um
+from decrappify.io.formats.czi.timestamps import read_timestamps
 from decrappify.movie import Array
 
 

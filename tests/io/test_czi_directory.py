@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pylibCZIrw import czi
 
-from decrappify.io.czi import open_czi
-from decrappify.io.czi_directory import read_blocks
+from decrappify.io.formats.czi.czi import open_czi
+from decrappify.io.formats.czi.directory import read_blocks
 
 from .czi_files import edit_directory, write_planes
 
@@ -110,7 +110,7 @@ def test_unreadable_directories_are_none(tmp_path, damage):
 def test_without_a_directory_the_summary_of_the_library_is_used(tmp_path, monkeypatch):
     path = write_planes(tmp_path / "cells.czi", planes() | {(1, 2, 1, 0): np.full((5, 4), 77, np.uint16)})
     expected = np.asarray(open_czi(path))
-    monkeypatch.setattr("decrappify.io.czi.read_blocks", lambda path: None)
+    monkeypatch.setattr("decrappify.io.formats.czi.czi.read_blocks", lambda path: None)
     np.testing.assert_array_equal(np.asarray(open_czi(path)), expected)
     second = open_czi(path, scene=1)
     assert second.shape == (3, 2, 1, 5, 4)

@@ -9,7 +9,7 @@ from pylibCZIrw import czi
 
 import decrappify as dc
 from decrappify.errors import FormatError, InputError
-from decrappify.io.czi import open_czi
+from decrappify.io.formats.czi.czi import open_czi
 
 from .czi_files import edit_directory, edit_metadata, rename_dimension, write_planes
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import decrappify as dc
-from decrappify.io.czi import open_czi
-from decrappify.io.czi_metadata import channels, listed_sizes, parse_metadata, scene_names
+from decrappify.io.formats.czi.czi import open_czi
+from decrappify.io.formats.czi.metadata import channels, listed_sizes, parse_metadata, scene_names
 
 from .czi_files import edit_metadata, write_planes
 

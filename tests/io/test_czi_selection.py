@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from decrappify.errors import InputError
-from decrappify.io.czi_selection import left_out_message, parse_scene
+from decrappify.io.formats.czi.selection import left_out_message, parse_scene
 
 NAMES = ["P1-A1", "B 3", "rest, H 2"]
 

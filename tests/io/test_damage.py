@@ -12,9 +12,9 @@ import tifffile
 
 import decrappify as dc
 from decrappify.errors import FormatError
-from decrappify.io.journal import Journal
-from decrappify.io.ome_reader import parse_ome, read_ome
-from decrappify.io.tiff_announced import check_scenes
+from decrappify.io.formats.tiff.announced import check_scenes
+from decrappify.io.formats.tiff.ome_reader import parse_ome, read_ome
+from decrappify.io.store.journal import Journal
 from decrappify.movie import Movie
 
 from .tiff_files import ome_xml, pages_with, ramp, write_mmstack

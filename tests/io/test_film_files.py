@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from decrappify.io import open_movie, save_movie
-from decrappify.io.film_files import ffmpeg_url, frame_orientation
-from decrappify.io.orientation import upright
+from decrappify.io.images.orientation import upright
+from decrappify.io.media.film_files import ffmpeg_url, frame_orientation
 
 from .test_video import smooth_movie
 

@@ -12,7 +12,8 @@ from pylibCZIrw import czi
 
 import decrappify as dc
 from decrappify.errors import FormatError, InputError
-from decrappify.io import folder, open_movie, open_pyramid, open_scenes, save_movie, scenes
+from decrappify.io import open_movie, open_pyramid, open_scenes, save_movie, scenes
+from decrappify.io.folders import folder
 from decrappify.movie import Movie
 
 
@@ -43,7 +44,7 @@ def values(movie):
 @pytest.mark.parametrize("suffix", [".tif", ".png"])
 def test_numbered_files_are_one_movie_and_the_log_states_it(make, caplog, suffix):
     root = make([f"frame{t}{suffix}" for t in range(11)])
-    with caplog.at_level(logging.INFO, "decrappify.io.folder"):
+    with caplog.at_level(logging.INFO, "decrappify.io.folders.folder"):
         movie = open_movie(root)
     assert movie.shape == (11, 1, 1, 9, 11)
     assert movie.name == "cells"

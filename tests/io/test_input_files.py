@@ -9,7 +9,7 @@ import zarr
 
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.io import open_movie, save_movie
-from decrappify.io.locks import OutputLock, lock_path
+from decrappify.io.store.locks import OutputLock, lock_path
 from decrappify.movie import Movie
 
 PIXELS = np.arange(2 * 8 * 9, dtype=np.uint16).reshape(2, 8, 9)

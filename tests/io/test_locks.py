@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from decrappify.errors import OutputError
-from decrappify.io import locks
-from decrappify.io.lock_record import Holder, holder_entry, lock_line
-from decrappify.io.locks import OutputLock, lock_path, locked, locked_folder
+from decrappify.io.store import locks
+from decrappify.io.store.lock_record import Holder, holder_entry, lock_line
+from decrappify.io.store.locks import OutputLock, lock_path, locked, locked_folder
 
 OTHER = "another machine"
 
@@ -65,7 +65,7 @@ def test_a_second_lock_on_an_output_is_refused_and_names_the_holder(tmp_path: Pa
 HOLD = """
 import os, sys, time
 from pathlib import Path
-from decrappify.io.locks import OutputLock
+from decrappify.io.store.locks import OutputLock
 lock = OutputLock(Path(sys.argv[1]))
 (lock.temporary("trash")).mkdir()
 child = os.fork()
@@ -212,7 +212,7 @@ def test_lock_and_old_output_of_another_user_are_named(tmp_path: Path) -> None:
     (tmp_path / "out.ome.zarr").mkdir()
     (tmp_path / "out.ome.zarr" / "zarr.json").write_text("{}")
     code = (
-        "import os, pathlib, logging; from decrappify.io.locks import locked; logging.basicConfig()\n"
+        "import os, pathlib, logging; from decrappify.io.store.locks import locked; logging.basicConfig()\n"
         "with locked(pathlib.Path('first.tif')) as lock: lock.temporary('new')\n"  # loads what the other user may not
         "os.setuid(65534)\n"
         "with locked(pathlib.Path('out.ome.zarr')) as lock:\n"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decrappify.io.name_fields import is_channel_word
-from decrappify.io.name_grid import arrange
-from decrappify.io.natural import natural_key
+from decrappify.io.folders.name_fields import is_channel_word
+from decrappify.io.folders.name_grid import arrange
+from decrappify.io.folders.natural import natural_key
 
 
 def arranged(names):

@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decrappify.io.natural import natural_key
+from decrappify.io.folders.natural import natural_key
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=20, unique=True))

@@ -11,7 +11,7 @@ from ome_zarr_models import v04, v05
 
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io import open_pyramid, save_movie
-from decrappify.io.omezarr import level_count, open_omezarr
+from decrappify.io.formats.omezarr.omezarr import level_count, open_omezarr
 from decrappify.movie import Movie
 
 from .movies import assert_same, movies

@@ -10,7 +10,7 @@ import zarr
 
 from decrappify.errors import FormatError, InputError
 from decrappify.io import open_movie, open_pyramid, scenes
-from decrappify.io.omezarr import level_count, open_omezarr
+from decrappify.io.formats.omezarr.omezarr import level_count, open_omezarr
 
 from .zarr_files import group, image, plate
 

@@ -9,7 +9,7 @@ import pytest
 import zarr
 
 from decrappify.io import open_movie, open_pyramid, save_movie
-from decrappify.io.omezarr import open_omezarr
+from decrappify.io.formats.omezarr.omezarr import open_omezarr
 from decrappify.movie import Movie
 
 from .zarr_files import image

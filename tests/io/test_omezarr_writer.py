@@ -17,12 +17,12 @@ import pytest
 import zarr
 
 from decrappify.errors import InputError, OutputError, OutputExistsError, ThreadLimitError
-from decrappify.io import journal
-from decrappify.io.durable import output_errors
-from decrappify.io.journal import Journal
-from decrappify.io.omezarr import open_omezarr
-from decrappify.io.omezarr_writer import ZarrMovieWriter, halve
-from decrappify.io.working_folder import WorkingFolder
+from decrappify.io.formats.omezarr.omezarr import open_omezarr
+from decrappify.io.formats.omezarr.writer import ZarrMovieWriter, halve
+from decrappify.io.store import journal
+from decrappify.io.store.durable import output_errors
+from decrappify.io.store.journal import Journal
+from decrappify.io.store.working_folder import WorkingFolder
 
 SHAPE = (3, 2, 1, 600, 530)
 DATA = np.random.default_rng(7).poisson(300, SHAPE).astype(np.uint16)
@@ -302,7 +302,7 @@ def test_black_planes_are_on_disk(tmp_path: Path) -> None:
 RUN = """
 import sys, time
 import numpy as np
-from decrappify.io.omezarr_writer import ZarrMovieWriter
+from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
 data = np.random.default_rng(8).integers(200, 400, (20, 700, 600), dtype=np.uint16)
 shape = (20, 1, 1, 700, 600)
 writer = ZarrMovieWriter(sys.argv[1], shape=shape, dtype="uint16", run_key="run", provenance={"model": "m"})

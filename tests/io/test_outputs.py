@@ -11,12 +11,12 @@ import pytest
 
 from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.io import open_movie, partial_path, save_movie
-from decrappify.io.durable import write_json
-from decrappify.io.locks import locked
-from decrappify.io.omezarr_writer import ZarrMovieWriter
-from decrappify.io.outputs import check_output, refuse_overlap
-from decrappify.io.working_folder import WorkingFolder, key_of
-from decrappify.io.working_paths import working_path
+from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
+from decrappify.io.store.durable import write_json
+from decrappify.io.store.locks import locked
+from decrappify.io.store.outputs import check_output, refuse_overlap
+from decrappify.io.store.working_folder import WorkingFolder, key_of
+from decrappify.io.store.working_paths import working_path
 from decrappify.movie import Movie
 
 FRAMES = np.arange(3 * 20 * 24, dtype=np.uint16).reshape(3, 20, 24)

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io import open_movie
-from decrappify.io.pictures import GridSource, open_picture
+from decrappify.io.images.pictures import GridSource, open_picture
 from decrappify.movie import Movie
 
 

@@ -8,8 +8,8 @@ from pylibCZIrw import czi
 import decrappify as dc
 from decrappify.errors import InputError
 from decrappify.io import open_movie, open_scenes
+from decrappify.io.formats.tiff.source import TiffSource
 from decrappify.io.scenes import scene_index, scene_outputs, unique_names
-from decrappify.io.tiff_source import TiffSource
 
 
 def two_scene_czi(path):

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decrappify.errors import FormatError, InputError, OutputError, OutputExistsError
-from decrappify.io.tiff import open_tiff
-from decrappify.io.tiff_writer import write_ome_tiff
+from decrappify.io.formats.tiff.tiff import open_tiff
+from decrappify.io.formats.tiff.writer import write_ome_tiff
 from decrappify.movie import Movie
 
 from .movies import assert_same, movies

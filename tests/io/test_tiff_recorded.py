@@ -10,9 +10,9 @@ import tifffile
 from bioio import BioImage
 
 from decrappify.errors import FormatError
-from decrappify.io.tiff import open_tiff
-from decrappify.io.tiff_layout import announced_layout
-from decrappify.io.tiff_writer import write_ome_tiff
+from decrappify.io.formats.tiff.layout import announced_layout
+from decrappify.io.formats.tiff.tiff import open_tiff
+from decrappify.io.formats.tiff.writer import write_ome_tiff
 from decrappify.movie import Movie
 
 from .test_tiff_vendors import MM_SUMMARY, mm_planes, nd_planes

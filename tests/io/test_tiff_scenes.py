@@ -11,7 +11,7 @@ import tifffile
 
 import decrappify as dc
 from decrappify.errors import FormatError, InputError
-from decrappify.io.tiff import open_tiff
+from decrappify.io.formats.tiff.tiff import open_tiff
 
 from .test_tiff_vendors import MM_SUMMARY, mm_planes, nd_planes
 from .tiff_files import imagej_text, ome_xml, pages_with, ramp, rename_tag, write_lsm, write_mmstack, write_ndtiff

@@ -11,9 +11,9 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decrappify.io.orientation import upright, upright_pair
-from decrappify.io.tiff import open_tiff
-from decrappify.io.tiff_writer import write_ome_tiff
+from decrappify.io.formats.tiff.tiff import open_tiff
+from decrappify.io.formats.tiff.writer import write_ome_tiff
+from decrappify.io.images.orientation import upright, upright_pair
 from decrappify.movie import Movie
 
 from .tiff_files import imagej_text, ome_xml, pages_with, ramp, rename_tag

@@ -14,11 +14,11 @@ from tifffile import TIFF
 
 import decrappify as dc
 from decrappify.errors import FormatError
-from decrappify.io import tiff_vendors as vendors
-from decrappify.io.tiff import open_tiff
-from decrappify.io.tiff_metadata import TiffMetadata, merged
-from decrappify.io.tiff_micromanager import position_names, read_micromanager
-from decrappify.io.tiff_scanimage import read_scanimage, scanimage_layout, scanimage_settings
+from decrappify.io.formats.tiff import vendors
+from decrappify.io.formats.tiff.metadata import TiffMetadata, merged
+from decrappify.io.formats.tiff.micromanager import position_names, read_micromanager
+from decrappify.io.formats.tiff.scanimage import read_scanimage, scanimage_layout, scanimage_settings
+from decrappify.io.formats.tiff.tiff import open_tiff
 
 from .tiff_files import imagej_text, pages_with, ramp, write_lsm, write_mmstack, write_ndtiff, write_stk
 

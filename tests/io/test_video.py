@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
-from decrappify.io.video import open_video
-from decrappify.io.video_writer import write_video
+from decrappify.io.media.video import open_video
+from decrappify.io.media.video_writer import write_video
 from decrappify.movie import Array, Movie
 
 
@@ -266,7 +266,7 @@ def test_a_full_disk_ends_in_one_line(tmp_path, limit):
     script = f"""
 import resource, numpy as np
 from decrappify.errors import OutputError
-from decrappify.io.video_writer import write_video
+from decrappify.io.media.video_writer import write_video
 from decrappify.movie import Movie
 noise = np.random.default_rng(0).integers(0, 255, (20, 64, 64), dtype=np.uint8)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))

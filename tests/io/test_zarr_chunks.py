@@ -175,7 +175,7 @@ def test_a_store_that_goes_away_or_is_replaced_is_an_error(tmp_path, rng, absent
 def test_a_store_too_large_to_be_listed_is_checked_while_it_is_read(tmp_path, rng, monkeypatch):
     path = stored(tmp_path / "cells.zarr", camera(rng))
     (path / "c" / "2" / "0" / "0").unlink()
-    monkeypatch.setattr("decrappify.io.zarr_chunks.LISTED", 10)
+    monkeypatch.setattr("decrappify.io.formats.omezarr.chunks.LISTED", 10)
     movie, silent = opened(path)
     assert silent == []
     assert movie.frame(1).any()

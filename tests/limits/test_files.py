@@ -15,7 +15,7 @@ from decrappify.colorization.photographs import read_photograph
 from decrappify.crappify import Crappifier
 from decrappify.errors import DecrappifyError, DeviceMemoryError, FormatError
 from decrappify.io import open_movie, save_movie
-from decrappify.io.film_opening import open_film
+from decrappify.io.media.film_opening import open_film
 from decrappify.limits.files import MAX_PLANES, check_decoded_size, check_missing
 from decrappify.model import load_model
 from decrappify.movie import ArraySource, Movie

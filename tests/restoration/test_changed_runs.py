@@ -13,7 +13,7 @@ from PIL import Image
 
 from decrappify.errors import InputError, OutputExistsError
 from decrappify.io import open_movie, save_movie
-from decrappify.io.journal import Journal
+from decrappify.io.store.journal import Journal
 from decrappify.movie import ArraySource, Movie
 from decrappify.normalization import sampled_planes
 from decrappify.restoration import restore, start

@@ -9,7 +9,7 @@ import pytest
 
 from decrappify.errors import DeviceMemoryError, FormatError, InputError, OutputError, OutputExistsError
 from decrappify.io import open_movie, partial_path, save_movie
-from decrappify.io.working_folder import WorkingFolder
+from decrappify.io.store.working_folder import WorkingFolder
 from decrappify.movie import Movie
 from decrappify.restoration import RestorationCancelled, restore
 

@@ -13,8 +13,8 @@ import torch
 
 from decrappify._common.processor import processor_type, threads_put_back
 from decrappify.errors import FormatError, OutputExistsError
-from decrappify.io.journal import Journal
-from decrappify.io.omezarr_writer import ZarrMovieWriter
+from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
+from decrappify.io.store.journal import Journal
 from decrappify.movie import Movie
 from decrappify.restoration import RestorationCancelled, restore
 

@@ -73,7 +73,7 @@ def benchmark(
     from decrappify.benchmarking import benchmark as compare
     from decrappify.benchmarking.names import unique_names
     from decrappify.benchmarking.report.files import begun_report
-    from decrappify.io.outputs import refuse_overlap
+    from decrappify.io.store.outputs import refuse_overlap
 
     parts = [low / "low", low / "high"] if (low / "low").is_dir() and (low / "high").is_dir() else [low, high]
     refuse_overlap(output, *parts)

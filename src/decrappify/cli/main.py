@@ -54,7 +54,7 @@ def main(context: click.Context) -> None:
         context.call_on_close(partial(logger.setLevel, logger.level))
         logger.setLevel(logging.WARNING)
     logger.addHandler(handler)
-    folders = logging.getLogger("decrappify.io.folder")  # how a folder is read is always shown
+    folders = logging.getLogger("decrappify.io.folders.folder")  # how a folder is read is always shown
     context.call_on_close(partial(folders.setLevel, folders.level))
     folders.setLevel(logging.INFO)
     handler.addFilter(_Once())

@@ -19,7 +19,7 @@ from decrappify.colorization.presets import check_damaged, check_render_factor, 
 from decrappify.colorization.stills import check_still_output, colorize_folder, colorize_still
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import InputError, MissingFileError
-from decrappify.io.formats import format_of
+from decrappify.io.registry import format_of
 from decrappify.model import find_model, load_model, read_card, shipped_models
 from decrappify.model.fastai_import.kinds import is_checkpoint
 from decrappify.movie import Array

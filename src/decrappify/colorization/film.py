@@ -24,10 +24,10 @@ from decrappify.colorization.presets import SQUARE, check_damaged
 from decrappify.colorization.steady import State, Steadier, load_state, save_state
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError
-from decrappify.io.durable import output_errors
-from decrappify.io.film_opening import check_film_file
-from decrappify.io.locks import locked
-from decrappify.io.outputs import check_output, refuse_overlap
+from decrappify.io.media.film_opening import check_film_file
+from decrappify.io.store.durable import output_errors
+from decrappify.io.store.locks import locked
+from decrappify.io.store.outputs import check_output, refuse_overlap
 from decrappify.movie import Array
 from decrappify.restoration.overlap import run_overlapped
 

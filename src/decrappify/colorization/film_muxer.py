@@ -16,8 +16,8 @@ from typing import Any
 from decrappify.colorization.film_reader import FilmReader
 from decrappify.colorization.film_segments import SegmentFolder, configure_h264
 from decrappify.errors import FormatError, OutputError
-from decrappify.io.film_files import ffmpeg_url
-from decrappify.io.film_opening import open_film
+from decrappify.io.media.film_files import ffmpeg_url
+from decrappify.io.media.film_opening import open_film
 
 logger = logging.getLogger(__name__)
 

@@ -17,9 +17,10 @@ from decrappify.colorization.film_colors import FilmColors
 from decrappify.colorization.presets import check_damaged
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard
-from decrappify.io.film_damage import Decoded, FilmDamage, collect_decoded, decode_packets, find_damage
-from decrappify.io.film_files import frame_orientation
-from decrappify.io.film_opening import (
+from decrappify.io.images.orientation import upright, upright_pair
+from decrappify.io.media.film_damage import Decoded, FilmDamage, collect_decoded, decode_packets, find_damage
+from decrappify.io.media.film_files import frame_orientation
+from decrappify.io.media.film_opening import (
     LENIENT_DECODING,
     STRICT_DECODING,
     check_film_file,
@@ -27,8 +28,7 @@ from decrappify.io.film_opening import (
     open_film,
     picture_stream,
 )
-from decrappify.io.film_packets import FilmPackets, packet_crc, read_packets
-from decrappify.io.orientation import upright, upright_pair
+from decrappify.io.media.film_packets import FilmPackets, packet_crc, read_packets
 from decrappify.movie import Array
 
 logger = logging.getLogger(__name__)

@@ -15,12 +15,12 @@ import numpy as np
 
 from decrappify.colorization.film_reader import FilmReader
 from decrappify.errors import OutputExistsError
-from decrappify.io.durable import read_json, sync_file, write_json
-from decrappify.io.h264 import X264_THREADS, x264_options
-from decrappify.io.locks import OutputLock
-from decrappify.io.outputs import check_output
-from decrappify.io.working_folder import WorkingFolder, marker_of
-from decrappify.io.working_paths import working_path
+from decrappify.io.media.h264 import X264_THREADS, x264_options
+from decrappify.io.store.durable import read_json, sync_file, write_json
+from decrappify.io.store.locks import OutputLock
+from decrappify.io.store.outputs import check_output
+from decrappify.io.store.working_folder import WorkingFolder, marker_of
+from decrappify.io.store.working_paths import working_path
 from decrappify.movie import Array
 from decrappify.restoration.resuming import changed_settings, refusal
 

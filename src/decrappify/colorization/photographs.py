@@ -14,7 +14,7 @@ import numpy as np
 from decrappify._common.checks import reason
 from decrappify.colorization.deep_scans import DeepScan, read_deep_scan
 from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError
-from decrappify.io.orientation import upright, upright_pair
+from decrappify.io.images.orientation import upright, upright_pair
 from decrappify.limits.files import check_decoded_size, check_regular
 from decrappify.limits.memory import check_memory
 from decrappify.limits.reached import raise_if_limit
@@ -198,7 +198,7 @@ def _reading(path: Path) -> Iterator[None]:
     """Convert the exceptions of Pillow, tifffile and the codecs for a damaged file to one line."""
     from PIL import Image
 
-    from decrappify.io.tiff_file import tifffile_messages
+    from decrappify.io.formats.tiff.file import tifffile_messages
 
     check_regular(path)
     try:

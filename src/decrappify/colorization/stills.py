@@ -20,10 +20,10 @@ from decrappify.colorization.photographs import READABLE, Photograph, read_descr
 from decrappify.colorization.presets import SQUARE
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
-from decrappify.io.durable import json_bytes
-from decrappify.io.locks import locked_folder
-from decrappify.io.natural import natural_key
-from decrappify.io.outputs import atomic_output, check_early, refuse_overlap
+from decrappify.io.folders.natural import natural_key
+from decrappify.io.store.durable import json_bytes
+from decrappify.io.store.locks import locked_folder
+from decrappify.io.store.outputs import atomic_output, check_early, refuse_overlap
 from decrappify.movie import Array
 
 logger = logging.getLogger(__name__)

@@ -138,7 +138,7 @@ def _read(path: Path) -> Array:
 
 def _bits(path: Path) -> int:
     """Return the bits per sample of a file of more than 8; only TIFF has other depths than 16."""
-    from decrappify.io.formats import format_of
+    from decrappify.io.registry import format_of
 
     if format_of(path) != "TIFF":
         return 16

@@ -14,10 +14,10 @@ from numpy.typing import DTypeLike
 
 from decrappify._common.checks import checked_progress
 from decrappify.errors import InputError
-from decrappify.io.formats import READABLE, check_folder_as, format_of, is_image_folder, writer_for
 from decrappify.io.opening import reading_errors
+from decrappify.io.registry import READABLE, check_folder_as, format_of, is_image_folder, writer_for
 from decrappify.io.scenes import scene_index, scenes, several_scenes, unique_names
-from decrappify.io.working_paths import partial_path
+from decrappify.io.store.working_paths import partial_path
 from decrappify.movie import Movie, PixelSize
 
 __all__ = ["open_movie", "open_pyramid", "open_scenes", "partial_path", "save_movie", "scenes"]
@@ -139,7 +139,7 @@ def open_scenes(source: Any, *, folder_as: str = "auto") -> list[Movie]:
         if not isinstance(source, str | os.PathLike) or len(names := scenes(source)) == 1:
             return [open_movie(source, folder_as=folder_as)]
         return [_scene_of_many(Path(source), number, len(names)) for number in range(len(names))]
-    from decrappify.io.pictures import open_folder_scenes
+    from decrappify.io.images.pictures import open_folder_scenes
 
     return open_folder_scenes(Path(source), folder_as=folder_as, open_file=open_movie)
 
@@ -172,7 +172,7 @@ def open_pyramid(
     if is_image_folder(path):
         return levels
     if format_of(Path(path)) == "OME-Zarr":
-        from decrappify.io.omezarr import level_count, open_omezarr
+        from decrappify.io.formats.omezarr.omezarr import level_count, open_omezarr
 
         scene = scene_index(scene, scenes(path), Path(path).name) if isinstance(scene, str) else scene or 0
         levels += [open_omezarr(path, scene=scene, level=level) for level in range(1, level_count(path, scene=scene))]
@@ -223,7 +223,7 @@ def save_movie(
         If the disk is full, the folder is not writable, or another process is writing `path`.
     """
     from decrappify.io.casting import cast_movie, warn_of_clipping
-    from decrappify.io.outputs import check_early, refuse_input
+    from decrappify.io.store.outputs import check_early, refuse_input
 
     path, progress = Path(path), checked_progress(progress)
     kind = writer_for(path)
@@ -231,15 +231,15 @@ def save_movie(
     movie = cast_movie(open_movie(movie), dtype)
     refuse_input(path, movie)
     if kind == "OME-Zarr":
-        from decrappify.io.omezarr_export import write_omezarr
+        from decrappify.io.formats.omezarr.export import write_omezarr
 
         write_omezarr(movie, path, overwrite=overwrite, progress=progress)
     elif kind == "TIFF":
-        from decrappify.io.tiff_writer import write_ome_tiff
+        from decrappify.io.formats.tiff.writer import write_ome_tiff
 
         write_ome_tiff(movie, path, overwrite=overwrite, progress=progress)
     else:
-        from decrappify.io.video_writer import write_video
+        from decrappify.io.media.video_writer import write_video
 
         write_video(movie, path, overwrite=overwrite, progress=progress)
     warn_of_clipping(movie)
@@ -267,7 +267,7 @@ def _scene_of_many(path: Path, number: int, count: int) -> Movie:
     movie = open_movie(path, scene=number)
     if count <= _OPEN_FILES or format_of(path) == "OME-Zarr":
         return movie
-    from decrappify.io.pictures import ClosingSource
+    from decrappify.io.images.pictures import ClosingSource
 
     movie.close()
     return movie.derived(ClosingSource(partial(open_movie, path, scene=number), movie))
@@ -295,31 +295,31 @@ def _open_path(path: Path, scene: int | str, axes: str | None, absent_chunks: st
                 f"axes={axes!r} was given for {path.name}, which names its own; it is for arrays and TIFF, leave it out"
             )
         if kind == "CZI":
-            from decrappify.io.czi import open_czi
+            from decrappify.io.formats.czi.czi import open_czi
 
             return open_czi(path, scene=scene)
         if isinstance(scene, str):
             scene = scene_index(scene, scenes(path), path.name)
         if kind == "TIFF":
-            from decrappify.io.tiff import open_tiff
+            from decrappify.io.formats.tiff.tiff import open_tiff
 
             return open_tiff(path, scene=scene, axes=axes)
         if kind == "OME-Zarr":
-            from decrappify.io.omezarr import open_omezarr
+            from decrappify.io.formats.omezarr.omezarr import open_omezarr
 
             return open_omezarr(path, scene=scene, axes=axes, absent_chunks=absent_chunks)
         _only_scene(scene, path.name)
         if kind == "video":
-            from decrappify.io.video import open_video
+            from decrappify.io.media.video import open_video
 
             return open_video(path)
-        from decrappify.io.pictures import open_picture
+        from decrappify.io.images.pictures import open_picture
 
         return open_picture(path)
 
 
 def _open_folder(path: Path, scene: int | str | None, axes: str | None, folder_as: str) -> Movie:
-    from decrappify.io.pictures import open_folder
+    from decrappify.io.images.pictures import open_folder
 
     if axes is not None:
         raise InputError(f"axes={axes!r} was given for the folder {path.name}; it is for arrays and TIFF, leave it out")
@@ -331,7 +331,7 @@ def _open_folder(path: Path, scene: int | str | None, axes: str | None, folder_a
 
 def _open_object(source: Any, scene: int | str | None, axes: str | None, absent_chunks: str) -> Movie:
     if is_zarr_array(source):
-        from decrappify.io.omezarr import from_zarr_array
+        from decrappify.io.formats.omezarr.omezarr import from_zarr_array
 
         _only_scene(scene or 0, "an array")
         return from_zarr_array(source, axes, absent_chunks)

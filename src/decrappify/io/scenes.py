@@ -48,8 +48,8 @@ def scenes(source: Any, *, folder_as: str = "auto") -> list[str]:
     >>> scenes(np.zeros((3, 8, 9)))
     ['scene 0']
     """
-    from decrappify.io.folder import read_folder
-    from decrappify.io.formats import check_folder_as, is_image_folder
+    from decrappify.io.folders.folder import read_folder
+    from decrappify.io.registry import check_folder_as, is_image_folder
 
     if is_image_folder(source):
         return unique_names([scene.name for scene in read_folder(Path(source), folder_as).scenes])
@@ -173,20 +173,20 @@ def _file_name_part(name: str) -> str:
 
 
 def _names_in_file(path: Path) -> list[str | None]:
-    from decrappify.io.formats import format_of
+    from decrappify.io.registry import format_of
 
     kind = format_of(path)
     names: Sequence[str | None] = [None]
     if kind == "CZI":
-        from decrappify.io.czi import scene_names as of_czi
+        from decrappify.io.formats.czi.czi import scene_names as of_czi
 
         names = of_czi(path)
     elif kind == "TIFF":
-        from decrappify.io.tiff import scene_names as of_tiff
+        from decrappify.io.formats.tiff.tiff import scene_names as of_tiff
 
         names = of_tiff(path)
     elif kind == "OME-Zarr":
-        from decrappify.io.omezarr import scene_names as of_omezarr
+        from decrappify.io.formats.omezarr.omezarr import scene_names as of_omezarr
 
         names = of_omezarr(path)
     if not names:

@@ -81,7 +81,7 @@ class Model:
         """
         from safetensors.torch import save
 
-        from decrappify.io.outputs import atomic_output
+        from decrappify.io.store.outputs import atomic_output
 
         check_finite(self.network.state_dict(), str(path))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from decrappify.errors import DecrappifyError
-from decrappify.io.lock_record import boot_name
+from decrappify.io.store.lock_record import boot_name
 from decrappify.restoration.results import Result
 
 _KEY = "attempt"

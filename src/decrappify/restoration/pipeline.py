@@ -158,7 +158,7 @@ def restore(
     >>> restored = dc.restore("cells.czi", "fluorescence-movie", "cells.ome.zarr")  # doctest: +SKIP
     """
     from decrappify.io import open_movie
-    from decrappify.io.formats import writer_for
+    from decrappify.io.registry import writer_for
     from decrappify.model import load_model
 
     if output is not None:

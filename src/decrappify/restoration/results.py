@@ -14,8 +14,8 @@ from decrappify.limits.memory import available_memory
 from decrappify.movie import Array, Movie, Plane, Shape5
 
 if TYPE_CHECKING:
-    from decrappify.io.journal import Journal
-    from decrappify.io.locks import OutputLock
+    from decrappify.io.store.journal import Journal
+    from decrappify.io.store.locks import OutputLock
 
 
 class Result(Protocol):
@@ -113,7 +113,7 @@ class StoreResult:
         progress: Any = None,
         lock: OutputLock | None = None,
     ) -> None:
-        from decrappify.io.omezarr_writer import ZarrMovieWriter
+        from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
 
         self._path, self._name, self._progress = path, str(metadata["name"]), progress
         if not is_store(path):
@@ -165,7 +165,7 @@ def placed_key(run_key: str, input_crc32: str | None) -> str:
 
 def is_store(path: Path) -> bool:
     """Return whether the output is the working store itself."""
-    from decrappify.io.formats import writer_for
+    from decrappify.io.registry import writer_for
 
     return writer_for(path) == "OME-Zarr"
 
@@ -201,9 +201,9 @@ class Unfinished(NamedTuple):
 
 def unfinished(lock: OutputLock) -> Unfinished | None:
     """Read the journal of the unfinished output of any run for a locked output; return None if there is none."""
-    from decrappify.io.journal import Journal
-    from decrappify.io.working_folder import key_of
-    from decrappify.io.working_paths import working_path
+    from decrappify.io.store.journal import Journal
+    from decrappify.io.store.working_folder import key_of
+    from decrappify.io.store.working_paths import working_path
 
     run_key, folder = key_of(lock), working_path(lock.target)
     return None if run_key is None else Unfinished(folder, run_key, Journal(folder / "journal"))

@@ -11,7 +11,7 @@ from decrappify.restoration.measuring import Channel
 from decrappify.restoration.notes import summary
 
 if TYPE_CHECKING:
-    from decrappify.io.journal import Journal
+    from decrappify.io.store.journal import Journal
     from decrappify.movie import Plane
     from decrappify.restoration.job import Job
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from decrappify.io.durable import read_json, write_json
+from decrappify.io.store.durable import read_json, write_json
 
 _FORMAT = "decrappify scenes 1"
 

@@ -120,8 +120,8 @@ def restore_scenes(
 
 def _refuse_inputs(outputs: Sequence[Path], path: Path, folder_as: str) -> None:
     """Raise InputError if an output would replace the input, or a file that is read from the input folder."""
-    from decrappify.io.folder import read_folder
-    from decrappify.io.formats import is_image_folder
+    from decrappify.io.folders.folder import read_folder
+    from decrappify.io.registry import is_image_folder
 
     inputs = [path]
     if is_image_folder(path):
@@ -197,8 +197,8 @@ def _has_same_pixels(found: Movie, job: Job) -> bool:
 def _finished(output: Path, scene: str, run: str, job: Job) -> Movie | None:
     """Return the output of an earlier equal run of the same scene; raise if something else has its name."""
     from decrappify.io import open_movie
-    from decrappify.io.locks import lock_path
-    from decrappify.io.working_paths import working_path
+    from decrappify.io.store.locks import lock_path
+    from decrappify.io.store.working_paths import working_path
 
     if not output.exists() or working_path(output).exists() or lock_path(output).exists():
         return None

@@ -24,7 +24,7 @@ from decrappify.restoration.resuming import changed_options, changed_settings, r
 from decrappify.restoration.run_record import flaw_of, flaw_of_state
 
 if TYPE_CHECKING:
-    from decrappify.io.locks import OutputLock
+    from decrappify.io.store.locks import OutputLock
 
 logger = logging.getLogger(__name__)
 
@@ -136,16 +136,16 @@ class Start:
         )
 
     def _locked(self, output: Path) -> OutputLock:
-        from decrappify.io.locks import OutputLock
-        from decrappify.io.outputs import check_output, refuse_input
+        from decrappify.io.store.locks import OutputLock
+        from decrappify.io.store.outputs import check_output, refuse_input
 
         refuse_input(output, self.job.movie)
         check_output(output, overwrite=True)
         return OutputLock(output)
 
     def _check_output(self, output: Path, lock: OutputLock) -> None:
-        from decrappify.io.outputs import check_output
-        from decrappify.io.working_folder import WorkingFolder
+        from decrappify.io.store.outputs import check_output
+        from decrappify.io.store.working_folder import WorkingFolder
 
         before = unfinished(lock)
         self._resume = self._resume and (before is None or self._is_same_run(before))

@@ -10,10 +10,10 @@ from pathlib import Path
 from decrappify.benchmarking.report import html, images, plots, tables
 from decrappify.benchmarking.report.results import Results
 from decrappify.errors import OutputError
-from decrappify.io.durable import identity, json_bytes, output_errors, sync_file, sync_folder
-from decrappify.io.interrupts import interrupts_held
-from decrappify.io.locks import locked
-from decrappify.io.outputs import atomic_output, check_output
+from decrappify.io.store.durable import identity, json_bytes, output_errors, sync_file, sync_folder
+from decrappify.io.store.interrupts import interrupts_held
+from decrappify.io.store.locks import locked
+from decrappify.io.store.outputs import atomic_output, check_output
 
 FILES = ("report.html", "report.csv", "report.json")
 

@@ -11,12 +11,12 @@ from typing import Any
 from decrappify.crappify import Crappifier, crappifier_preset
 from decrappify.errors import InputError, MissingFileError
 from decrappify.io import open_movie, open_scenes
-from decrappify.io.folder import FolderReading, read_folder
-from decrappify.io.formats import is_image_folder
+from decrappify.io.folders.folder import FolderReading, read_folder
+from decrappify.io.registry import is_image_folder
 from decrappify.movie import Movie
 
 # Named as that of the module that classifies folders, so that the command line shows both.
-logger = logging.getLogger("decrappify.io.folder")
+logger = logging.getLogger("decrappify.io.folders.folder")
 
 
 def as_movies(given: Any, folder_as: str = "auto") -> list[Movie]:

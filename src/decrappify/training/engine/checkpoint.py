@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError
-from decrappify.io.outputs import atomic_output
+from decrappify.io.store.outputs import atomic_output
 from decrappify.limits.reached import raise_if_limit
 from decrappify.limits.weights import check_archive
 

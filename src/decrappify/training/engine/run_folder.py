@@ -39,7 +39,7 @@ def holds_run_folder(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        from decrappify.io.locks import locked_folder
+        from decrappify.io.store.locks import locked_folder
 
         output: Any = kwargs.get("output")
         if output is None or (getattr(kwargs.get("config"), "n_devices", 1) != 1 and _rank() != 0):
@@ -64,7 +64,7 @@ def holds_run_folder(function: Callable[P, R]) -> Callable[P, R]:
 
 def refuse_data_folder(folder: Path, *data: Any) -> None:
     """Raise InputError if a run folder is a folder of the data, or is inside an OME-Zarr store of them."""
-    from decrappify.io.formats import ZARR_DOCUMENTS
+    from decrappify.io.registry import ZARR_DOCUMENTS
 
     for each in data:
         if isinstance(each, list | tuple):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from decrappify._common.plotting import new_figure
 from decrappify.errors import InputError
-from decrappify.io.outputs import atomic_output, check_output
+from decrappify.io.store.outputs import atomic_output, check_output
 from decrappify.movie import Array
 from decrappify.training.monitors.inflection import Limits, Verdict, smoothed_kid
 from decrappify.training.monitors.measure import MonitorRow

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from decrappify.errors import InputError, MissingFileError, ModelFileError
-from decrappify.io.outputs import atomic_output
+from decrappify.io.store.outputs import atomic_output
 
 
 def save_critic(critic: nn.Module, path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Folders of image files as movies, scenes or separate images."""

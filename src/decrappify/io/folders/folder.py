@@ -1,0 +1,397 @@
+"""Classification of a folder of image files: one movie, several scenes, or unrelated images."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from decrappify.errors import FormatError, InputError
+from decrappify.io.damage import damage_errors
+from decrappify.io.folders.name_grid import Arrangement, Grid, arrange, single_grid
+from decrappify.io.folders.natural import natural_key
+from decrappify.io.images.picture_files import PICTURE_SUFFIXES, picture_layout
+from decrappify.io.registry import READABLE, check_folder_as, is_image_folder
+from decrappify.limits.files import check_regular
+
+FolderAs = Literal["auto", "movie", "images"]
+
+_TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
+_KIND = {".tiff": ".tif", ".jpeg": ".jpg"}  # two spellings of one suffix
+_SINGLE = PICTURE_SUFFIXES | _TIFF_SUFFIXES
+_CONTAINERS = frozenset(ending for endings in READABLE.values() for ending in endings) - _SINGLE
+_ENDING = re.compile(r"(\.ome)?\.[^.]+$", re.IGNORECASE)
+# Folders that acquisition programs write inside one acquisition.
+_PART_OF_ACQUISITION = re.compile(
+    r"(?:.*[-_ ])?(?:pos|position|xy|site|well|field|scene|timepoint|zstep)[-_ ]?\d+(?:_\d+)*", re.IGNORECASE
+)
+_VOLUME = re.compile(r"(?:vol(?:ume)?|z?stack)s?(?![a-z])", re.IGNORECASE)
+_CAMERA = re.compile(r"(?:img|dsc|dscn|dscf|imgp|pict|photo|sam|gopr)_?\d+", re.IGNORECASE)
+_HEADERS = 1000  # read to compare the sizes of images; others are compared when their pixels are read
+
+
+class Layout(NamedTuple):
+    """Content of the header of one file."""
+
+    pages: int
+    shape: tuple[int, ...]
+    dtype: str
+
+    def __str__(self) -> str:
+        return f"{' × '.join(map(str, self.shape))} {self.dtype} with {self.pages} page{'s' if self.pages > 1 else ''}"
+
+
+@dataclass(frozen=True)
+class FolderScene:
+    """One image of a folder.
+
+    Attributes
+    ----------
+    name : str
+        Unique within the folder if it has several images.
+    files : tuple of Path
+        The files; only the first one if `grid` is None.
+    grid : Grid or None
+        Number of the file of each plane; None for a file that is a separate image.
+    inner : int
+        Scene of that file.
+    pages_are_slices : bool
+        Whether pages without axis names in a TIFF file are slices.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    grid: Grid | None = None
+    inner: int = 0
+    pages_are_slices: bool = False
+
+
+@dataclass(frozen=True)
+class FolderReading:
+    """Classification of a folder.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    kind : {"movie", "images"}
+        Whether files are planes of a movie (of each scene), or separate images.
+    scenes : tuple of FolderScene
+        At least one.
+    reason : str
+        Completes "because".
+    is_sure : bool
+        Whether the classification is certain: the message is information, otherwise a warning.
+    left_out : tuple of str
+        Other content of the folder.
+    time_is_labeled : bool
+        Whether the file names label the frame number, such as t0001, or other metadata order the files.
+    """
+
+    path: Path
+    kind: str
+    scenes: tuple[FolderScene, ...]
+    reason: str
+    is_sure: bool = True
+    left_out: tuple[str, ...] = ()
+    time_is_labeled: bool = True
+
+    @property
+    def may_be_frames(self) -> bool:
+        """Return whether every file is of a format that can contain one frame."""
+        return all(file.suffix.lower() in _SINGLE for scene in self.scenes for file in scene.files)
+
+
+def _is_image(entry: Path) -> bool:
+    if entry.suffix.lower() not in _SINGLE:
+        return False
+    check_regular(entry)  # a pipe among the frames must not be skipped silently
+    return entry.is_file()
+
+
+def read_folder(path: Path, folder_as: str = "auto") -> FolderReading:
+    """Classify a folder by the names of its files, and if these are ambiguous by their sizes.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    folder_as : {"auto", "movie", "images"}
+        "movie": the files are planes of one movie, frame after frame if their names number nothing else. "images":
+        each file is a separate image or movie.
+
+    Raises
+    ------
+    InputError
+        If there are no image files, or several formats of them; the message names what was found.
+    """
+    check_folder_as(folder_as, path)
+    return _read_unchanged(path.absolute(), folder_as, _content(path))
+
+
+def _content(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return a value that changes when files of a folder change; for many files only the names."""
+    with os.scandir(path) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    if len(found) > _HEADERS:
+        return tuple((entry.name, 0, 0) for entry in found)
+    return tuple((entry.name, *_state(entry)) for entry in found)
+
+
+def _state(entry: os.DirEntry[str]) -> tuple[int, int]:
+    """Return size and time of a file, zeros for a broken link."""
+    try:
+        state = entry.stat()
+    except OSError:
+        return 0, 0
+    return state.st_size, state.st_mtime_ns
+
+
+@lru_cache(maxsize=4)  # every scene of a folder is opened by a separate call
+def _read_unchanged(path: Path, folder_as: str, _: tuple[tuple[str, int, int], ...]) -> FolderReading:
+    files, left_out = _listed_files(path, folder_as)
+    is_container = files[0].suffix.lower() in _CONTAINERS or files[0].is_dir()
+    if is_container and folder_as == "movie" and len(files) > 1:
+        raise InputError(
+            f"folder {path.name} holds {len(files)} files such as {files[0].name}, which cannot be frames of one "
+            "movie; leave out folder_as='movie' (--as movie), or open them one by one"
+        )
+    reading = _reading(path, files, folder_as, is_container=is_container)
+    return replace(reading, left_out=tuple(left_out))
+
+
+def _reading(path: Path, files: list[Path], folder_as: str, *, is_container: bool) -> FolderReading:
+    if len(files) == 1:
+        return FolderReading(path, "images", tuple(_own_scenes(files, [files[0].name])), "it holds one file")
+    sets = [] if is_container else _file_sets(files)
+    if sets:
+        scenes = _own_scenes(sets, [_stem(path, file) for file in sets])
+        if len(sets) == 1:
+            inner = [scene.name.partition(" / ")[2] for scene in scenes]
+            scenes = [replace(scene, name=name) for scene, name in zip(scenes, inner, strict=True)]
+            return FolderReading(path, "movie", tuple(scenes), "the metadata of the files join them")
+        return FolderReading(path, "images", tuple(scenes), "the metadata of the files join some of them")
+    if folder_as == "images":
+        return _images(path, files, "as requested")
+    if is_container:
+        return _images(path, files, "each file holds a movie of its own")
+    found = arrange([_stem(path, file) for file in files])
+    if folder_as == "movie":
+        grid = found.grids[0] if len(found.grids) == 1 else single_grid(len(files))
+        found, is_sure = Arrangement((grid,), "as requested", time_is_labeled=True), True
+    elif not found.grids or (len(found.grids) == len(files) > 1):
+        return _images(path, files, found.reason, is_sure=found.is_sure)
+    else:
+        is_sure = found.is_sure
+        doubt = _doubt(path, files, found)
+        if doubt is not None:
+            return _images(path, files, *doubt)
+    slices = _pages_are_slices(path, files, found)
+    scenes = [FolderScene(grid.name, tuple(files), grid, pages_are_slices=slices) for grid in found.grids]
+    labeled = found.time_is_labeled or "T" not in found.grids[0].axes
+    return FolderReading(path, "movie", tuple(scenes), found.reason, is_sure, time_is_labeled=labeled)
+
+
+def check_layouts(scene: FolderScene, folder: str) -> None:
+    """Raise InputError if files of one scene differ in size or data type; the message names two of them."""
+    if scene.grid is None:
+        return
+    odd = differing([scene.files[number] for number in sorted(scene.grid.files.values())])
+    if odd is not None:
+        raise InputError(
+            f"frames of folder {folder} differ: {odd}; make them alike, move the odd one out, or pass "
+            "folder_as='images' (--as images) for images of their own"
+        )
+
+
+def differing(files: Sequence[Path]) -> str | None:
+    """Return a description of the first two files with different headers, or None; of many files a sample is read."""
+    if len(files) > _HEADERS:
+        by_size = sorted(files, key=lambda file: file.stat().st_size)
+        step = len(files) / _HEADERS
+        sample = {0, len(files) - 1, *(int(number * step) for number in range(_HEADERS))}
+        files = [by_size[0], by_size[-1], *(files[number] for number in sorted(sample))]
+    first = layout_of(files[0])
+    for file in files[1:]:
+        layout = layout_of(file)
+        if str(layout) != str(first):
+            return f"{files[0].name} is {first}, {file.name} is {layout}"
+    return None
+
+
+def layout_of(file: Path) -> object:
+    """Read the header of one file; the result can be compared and converted to a string."""
+    if file.suffix.lower() not in _TIFF_SUFFIXES:
+        return picture_layout(file)
+    with _opened_tiff(file) as tiff:
+        page = tiff.pages.first
+        return Layout(len(tiff.pages), page.shape, str(page.dtype))
+
+
+@contextmanager
+def _opened_tiff(file: Path) -> Iterator[Any]:
+    """Open a TIFF file with tifffile and convert its errors into one line."""
+    import tifffile
+
+    from decrappify.io.formats.tiff.file import tifffile_messages
+
+    with (
+        damage_errors(f"cannot read {file.name} as TIFF", "the file is damaged or not a TIFF"),
+        tifffile_messages(),
+        tifffile.TiffFile(file) as tiff,
+    ):
+        yield tiff
+
+
+def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
+    """Return the files to read in natural order, and the files left out."""
+    entries = sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=natural_key)
+    subfolders = [entry for entry in entries if entry.is_dir() and not _is_store(entry)]
+    singles = [entry for entry in entries if _is_image(entry)]
+    containers = [
+        e for e in entries if _is_store(e) or (e.suffix.lower() in _CONTAINERS - {".zarr"} and not e.is_dir())
+    ]
+    if folder_as == "images" and (singles or containers):
+        return [entry for entry in entries if entry in {*singles, *containers}], []
+    if not singles and not containers:
+        singles = _inside(subfolders)
+    if not singles and not containers:
+        hint = f", but folders such as {subfolders[0].name}: open one of them" if subfolders else ""
+        needs = hint or "; needs .tif, .png, .jpg or .bmp files, one per frame"
+        raise InputError(f"folder {folder} holds no pictures{needs}")
+    if not singles:
+        return containers, []
+    left_out = [f"{len(containers)} other files such as {containers[0].name}"] if containers else []
+    full = [file for file in singles if "_thumb" not in file.name.lower()]
+    if full and len(full) < len(singles):
+        left_out.append(f"{len(singles) - len(full)} thumbnails")
+        singles = full
+    kinds = Counter(_KIND.get(file.suffix.lower(), file.suffix.lower()) for file in singles)
+    if len(kinds) > 1:
+        found = " and ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        raise InputError(
+            f"folder {folder} holds {found} files; leave one kind in it, so that it is clear which are the frames, or "
+            "pass folder_as='images' (--as images)"
+        )
+    return singles, left_out
+
+
+def _is_store(path: Path) -> bool:
+    """Return whether a path is a folder in which a format stores one movie."""
+    return path.is_dir() and not is_image_folder(path)
+
+
+def _inside(folders: Sequence[Path], depth: int = 2) -> list[Path]:
+    """Return the files of one acquisition with positions, time points or slices in separate folders."""
+    parts = [folder for folder in folders if _PART_OF_ACQUISITION.fullmatch(folder.name)]
+    files: list[Path] = []
+    for part in parts:
+        entries = sorted((entry for entry in part.iterdir() if not entry.name.startswith(".")), key=natural_key)
+        own = [entry for entry in entries if _is_image(entry)]
+        files += own or (_inside([entry for entry in entries if entry.is_dir()], depth - 1) if depth > 1 else [])
+    return files
+
+
+def _stem(folder: Path, file: Path) -> str:
+    return _ENDING.sub("", file.relative_to(folder).as_posix())
+
+
+def _images(path: Path, files: Sequence[Path], reason: str, is_sure: bool = True) -> FolderReading:
+    names = [_stem(path, file) for file in files]
+    if len(set(names)) < len(names):
+        names = [file.name for file in files]
+    return FolderReading(path, "images", tuple(_own_scenes(files, names)), reason, is_sure)
+
+
+def _own_scenes(files: Sequence[Path], names: Sequence[str]) -> list[FolderScene]:
+    """Return every scene of every file; stills and plain TIFF files have one."""
+    from decrappify.io.scenes import scenes
+
+    found = []
+    for file, name in zip(files, names, strict=True):
+        is_plain = file.suffix.lower() in _SINGLE and not file.name.lower().endswith((".ome.tif", ".ome.tiff"))
+        inner = [""] if is_plain and len(files) > 1 else scenes(file)
+        found += [
+            FolderScene(name if len(inner) == 1 else f"{name} / {scene}", (file,), inner=number)
+            for number, scene in enumerate(inner)
+        ]
+    return found
+
+
+def _file_sets(files: Sequence[Path]) -> list[Path]:
+    """Return the first file of each set of files that refer to each other, or nothing for independent files."""
+    folder = files[0].parent
+    if files[0].suffix.lower() not in _TIFF_SUFFIXES or any(file.parent != folder for file in files):
+        return []
+    covered: set[str] = set()
+    first_of_set: list[Path] = []
+    for file in files:
+        if file.name in covered:
+            continue
+        named = _named_files(file)
+        if not first_of_set and not (named - {file.name}) & {other.name for other in files}:
+            return []
+        covered |= named
+        first_of_set.append(file)
+    return first_of_set
+
+
+def _named_files(file: Path) -> set[str]:
+    try:
+        with _opened_tiff(file) as tiff:
+            text = tiff.ome_metadata or ""
+            if "<BinaryOnly" not in text and (not tiff.is_ome or "FileName" not in text):
+                return set()
+    except FormatError:
+        return set()  # the error is raised when it is opened
+    named = set(re.findall(r'(?:FileName|MetadataFile)="([^"]+)"', text))
+    for companion in [file.parent / name for name in named if name.lower().endswith((".ome", ".xml"))]:
+        if companion.is_file():
+            named |= set(re.findall(r'FileName="([^"]+)"', companion.read_text(encoding="utf-8", errors="replace")))
+    return named
+
+
+def _doubt(path: Path, files: Sequence[Path], found: Arrangement) -> tuple[str, bool] | None:
+    """Return why files with matching names are separate images nevertheless, and whether that is certain."""
+    first = files[0]
+    if first.suffix.lower() in {".jpg", ".jpeg"} and all(_CAMERA.fullmatch(_stem(path, file)) for file in files):
+        return "the file names are those of a camera", False
+    if first.suffix.lower() in _TIFF_SUFFIXES:
+        axes, pages = tiff_axes(first)
+        grid = found.grids[0]
+        if pages > 1 and "T" in axes and "T" in grid.axes:
+            return f"{first.name} is a movie of {pages} pages", not found.time_is_labeled
+        if pages > 1 and "Z" in axes and "Z" in grid.axes:
+            return f"{first.name} is a stack of {pages} pages", False
+        named = found.time_is_labeled or _VOLUME.search(_stem(path, first)) or "T" not in grid.axes
+        if pages > 1 and _are_unnamed(axes) and not named:
+            return f"{first.name} has {pages} pages, which may be frames or slices", False
+    if not found.time_is_labeled and (len(found.grids) == 1 or not found.is_sure):
+        odd = differing(files)
+        if odd is not None:
+            return f"their sizes differ: {odd}", False
+    return None
+
+
+def _pages_are_slices(path: Path, files: Sequence[Path], found: Arrangement) -> bool:
+    if files[0].suffix.lower() not in _TIFF_SUFFIXES:
+        return False
+    axes, pages = tiff_axes(files[0])
+    return pages > 1 and _are_unnamed(axes) and "T" in found.grids[0].axes
+
+
+def _are_unnamed(axes: str) -> bool:
+    return not set("TZC") & set(axes)
+
+
+def tiff_axes(file: Path) -> tuple[str, int]:
+    """Return the axes named in a TIFF file, and its number of planes."""
+    with _opened_tiff(file) as tiff:
+        series = tiff.series[0]
+        return str(series.axes), len(series.pages)

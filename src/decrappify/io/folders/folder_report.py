@@ -1,0 +1,65 @@
+"""One-line report on the classification of a folder, and on how to change it."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+from decrappify.io.folders.folder import FolderReading
+from decrappify.movie import Movie
+
+logger = logging.getLogger("decrappify.io.folders.folder")
+
+
+def report(
+    reading: FolderReading, movie: Movie, scene: int | None, *, is_chosen: bool, scene_is_chosen: bool = False
+) -> None:
+    """Log the line; as a warning if the user did not choose and the classification is uncertain or leaves images out.
+
+    Parameters
+    ----------
+    reading : FolderReading
+        The classification of the folder.
+    movie : Movie
+        The scene that was opened.
+    scene : int or None
+        Its number; None if all scenes are used.
+    is_chosen : bool
+        Whether the user chose how to read the folder.
+    scene_is_chosen : bool
+        Whether the user chose the scene.
+    """
+    line = described(reading, movie, None if scene_is_chosen else scene)
+    leaves_out = scene is not None and len(reading.scenes) > 1 and not scene_is_chosen
+    if (is_chosen or scene_is_chosen or reading.is_sure) and not leaves_out:
+        logger.info(line)
+    else:
+        warnings.warn(line, stacklevel=5)
+    if reading.left_out:
+        warnings.warn(f"{reading.path.name}: {' and '.join(reading.left_out)} were left out", stacklevel=5)
+
+
+def described(reading: FolderReading, movie: Movie, scene: int | None) -> str:
+    """Return the line of `report`."""
+    n = len(reading.scenes)
+    if reading.kind == "movie":
+        other = "pass folder_as='images' (--as images) to read each file as an image of its own"
+        sizes = [
+            f"{size} {word}{'s' if size > 1 else ''}"
+            for size, word in zip(movie.shape[:3], ("frame", "channel", "slice"), strict=True)
+            if size > 1 or word == "frame"
+        ]
+        inside = sizes[0] if len(sizes) == 1 else f"{', '.join(sizes[:-1])} and {sizes[-1]}"
+        what = f"one movie of {inside}" if n == 1 else f"{n} scenes"
+    else:
+        other = "pass folder_as='movie' (--as movie) to read the files as frames of one movie"
+        what = "the one file in it" if n == 1 else f"{n} separate images"
+    if n == 1 and reading.kind == "images":
+        return f"{reading.path.name} was read as {what}"
+    line = f"{reading.path.name} was read as {what} ({reading.reason})"
+    if n > 1 and scene is not None:
+        line += (
+            f"; only scene {scene} ({reading.scenes[scene].name}) was opened, pass scene (--scene NAME) for another or "
+            "--scene all for each"
+        )
+    return f"{line}; {other}" if reading.kind == "movie" or reading.may_be_frames else line

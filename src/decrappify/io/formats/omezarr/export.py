@@ -1,0 +1,66 @@
+"""Export of a whole movie as OME-Zarr."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from decrappify.io.casting import cast_movie
+from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
+from decrappify.movie import Movie
+
+
+def write_omezarr(
+    movie: Movie,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    progress: Callable[..., Any] | None = None,
+    dtype: DTypeLike | None = None,
+) -> Path:
+    """Write a whole movie as OME-Zarr 0.5, one plane in memory at a time.
+
+    Arguments and errors are those of `decrappify.io.save_movie`. A killed export starts again: it cannot be checked
+    whether `movie` is still the source of a partial store.
+    """
+    movie = cast_movie(movie, dtype)
+    writer = ZarrMovieWriter(
+        path,
+        shape=movie.shape,
+        dtype=movie.dtype,
+        name=movie.name,
+        pixel_size_um=movie.pixel_size_um,
+        frame_interval_s=movie.frame_interval_s,
+        channel_names=movie.channel_names,
+        channel_colors=movie.channel_colors,
+        provenance=movie.provenance,
+        unitless_spacing=movie.unitless_spacing,
+        missing=movie.missing,
+        run_key="export",
+        overwrite=overwrite,
+        resume=False,
+    )
+    bar = (
+        None
+        if progress is None
+        else progress(total=int(np.prod(movie.shape[:3])), desc="writing OME-Zarr", unit="plane")
+    )
+    try:
+        with writer:
+            try:
+                for t, c, z in movie.planes():
+                    writer.write_plane(t, c, z, movie.frame(t, c, z))
+                    if bar is not None:
+                        bar.update(1)
+                return writer.finish()
+            except BaseException:
+                writer.discard()
+                raise
+    finally:
+        if bar is not None:
+            bar.close()

@@ -1,0 +1,192 @@
+"""Frames of one Zarr array, which may lack chunks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from decrappify.errors import DecrappifyError, FormatError
+from decrappify.io.damage import damage_errors
+from decrappify.io.file_guard import FileGuard
+from decrappify.io.formats.omezarr.chunks import Judgment, StoredChunks, check_absent_chunks, judge
+from decrappify.io.missing_planes import list_planes
+from decrappify.limits.files import check_decoded_size, check_extent, check_missing
+from decrappify.movie import AXES, Array, Plane, Shape5
+
+_DOCUMENTS = ("zarr.json", ".zarray")
+_ATTEMPTS = 3
+_LARGE_CHUNK = 64 << 20  # bytes: smaller ones are decoded without a check
+
+
+class OmeZarrSource:
+    """Regions of one Zarr array; only the chunks that intersect a region are read and decoded.
+
+    Parameters
+    ----------
+    array : zarr.Array
+        Any subset of the axes, in any order.
+    axes : str
+        One letter of ``TCZYX`` per dimension.
+    path : Path
+        For messages.
+    missing : iterable of (t, c, z)
+        Planes that were never recorded.
+    absent_chunks : {"auto", "missing", "fill"}
+        Meaning of absent chunks, see `decrappify.io.formats.omezarr.chunks.judge`.
+    complete : bool
+        Whether the writer stores every chunk.
+
+    Attributes
+    ----------
+    missing : frozenset of (t, c, z)
+        Planes that were never recorded, or that lost chunks.
+    notes : list of str
+        Notes about absent chunks for the user, one line each.
+    """
+
+    def __init__(
+        self,
+        array: zarr.Array[Any],
+        axes: str,
+        path: Path,
+        missing: Iterable[Iterable[int]] = (),
+        *,
+        absent_chunks: str = "auto",
+        complete: bool = False,
+    ) -> None:
+        sizes = dict(zip(axes, array.shape, strict=True))
+        self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)  # type: ignore[assignment]
+        check_extent(path.name, self.shape)
+        self.dtype = np.dtype(np.uint8 if array.dtype.kind == "b" else array.dtype).newbyteorder("=")
+        if self.dtype.kind not in "uif":
+            raise FormatError(f"{path} holds {array.dtype}, which is no image; needs integers or real floats")
+        check_extent(path.name, self.shape)  # before its chunks are listed
+        self._array: Any = array
+        self._axes, self._path = axes, path
+        self._how = check_absent_chunks(absent_chunks)
+        self._chunks = StoredChunks(array, axes)
+        folder = self._chunks.folder
+        documents = () if folder is None else [folder / name for name in _DOCUMENTS if (folder / name).exists()]
+        self._guard = FileGuard(documents)
+        self.notes: list[str] = []
+        stated = frozenset((int(t), int(c), int(z)) for t, c, z in missing)
+        self.missing: frozenset[Plane] = stated | self._find_absent(stated, complete)
+
+    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        """Read one region as a (Y, X) array."""
+        self._check_chunk({"T": t, "C": c, "Z": z, "Y": rows.start, "X": columns.start})
+        what = f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded"
+        with damage_errors(what, "a chunk is damaged or cut short: copy it again", self._guard.check):
+            plane = self._read(t, c, z, rows, columns)
+        if (t, c, z) in self.missing and self._chunks.fill != 0 and self._chunks.is_fill(plane).all():
+            return np.zeros(plane.shape, self.dtype)
+        return plane.astype(self.dtype, copy=False)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Folders of the array and of its chunks, each of which may be a link; empty if they are not on a disk."""
+        folder = self._chunks.folder
+        return () if folder is None else (folder, folder / "c")
+
+    def version(self, t: int, c: int, z: int) -> str | None:
+        """Return a digest of size, times and inode of the chunks of a plane; None if they are not on a disk."""
+        return self._chunks.version(t, c, z)
+
+    def close(self) -> None:
+        """Do nothing: chunks are opened and closed one by one."""
+
+    def _check_chunk(self, start: dict[str, int]) -> None:
+        """Raise an error if a chunk is too large to be decoded, estimated from the first chunk file of a region."""
+        chunks, folder = self._array.chunks, self._chunks.folder
+        nbytes = math.prod(chunks) * self._array.dtype.itemsize
+        if nbytes < _LARGE_CHUNK or folder is None:
+            return
+        stored = self._array.shards or chunks
+        place = tuple(start[axis] // size for axis, size in zip(self._axes, stored, strict=True))
+        file = folder / self._array.metadata.encode_chunk_key(place)
+        if file.is_file():
+            check_decoded_size(f"a chunk of {self._path}", nbytes, file.stat().st_size)
+
+    def _read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        """Read a region, repeatedly if a chunk may be read as the fill value because its disk was not reachable."""
+        index = {"T": t, "C": c, "Z": z, "Y": rows, "X": columns}
+        before: Array | None = None
+        for _ in range(_ATTEMPTS):
+            plane = np.asarray(self._array[tuple(index[axis] for axis in self._axes)])
+            if self._axes.index("Y") > self._axes.index("X"):
+                plane = plane.T
+            of_fill = list(self._chunks.of_fill(plane, t, c, z, rows, columns))
+            for place in of_fill:
+                if not self._is_known_absent(place) and not self._chunks.exists(place):
+                    self._guard.check()
+                    raise FormatError(self._gone(t, c, z, place))
+            self._guard.check()
+            doubtful = any(not self._is_known_absent(place) for place in of_fill)
+            if not doubtful or _are_equal(before, plane):
+                return plane
+            before = plane
+        raise FormatError(
+            f"frame {t} (channel {c}, slice {z}) of {self._path} reads differently every time; wait until it is "
+            "complete and its disk is connected, and run the same again"
+        )
+
+    def _is_known_absent(self, place: tuple[int, ...]) -> bool:
+        if self._absent is None:
+            return self._how == "fill"
+        return bool(self._absent[place])
+
+    def _gone(self, t: int, c: int, z: int, place: tuple[int, ...]) -> str:
+        chunk = f"frame {t} (channel {c}, slice {z}) of {self._path} lacks its chunk {self._chunks.key(place)}"
+        if self._absent is None:
+            return (
+                f"{chunk}; copy the store again, or pass absent_chunks='fill' (--absent-chunks fill) if its writer "
+                f"leaves out chunks of the fill value {float(self._chunks.fill):g}, or 'missing' to list them first"
+            )
+        return f"{chunk}, which was there when it was opened; put it back, or copy the store again"
+
+    def _find_absent(self, stated: frozenset[Plane], complete: bool) -> frozenset[Plane]:
+        """Find the absent chunks, and return the planes that count as not recorded because of them."""
+        self._absent = self._chunks.absent(when_asked=self._how == "missing")
+        if self._absent is None or not self._absent.any():
+            return frozenset()
+        found = judge(self._absent, self._holds_fill, how=self._how, complete=complete)
+        n_lost = found.n_planes(self._chunks.size, self.shape)
+        advice = "pass absent_chunks='fill' (--absent-chunks fill) to read absent chunks as the fill value"
+        check_missing(str(self._path), n_lost, math.prod(self.shape[:3]) - n_lost, advice)
+        lost = found.planes(self._chunks.size, self.shape) - stated
+        if self._how == "auto" or lost:
+            self._note(lost, found)
+        return lost
+
+    def _holds_fill(self, place: tuple[int, ...]) -> bool:
+        with suppress(DecrappifyError), damage_errors("a chunk cannot be decoded", ""):
+            return bool(self._chunks.is_fill(self._chunks.read(place)).any())
+        return False  # a damaged chunk is reported when its frame is read
+
+    def _note(self, lost: frozenset[Plane], found: Judgment) -> None:
+        name, fill = self._path.name, f"{float(self._chunks.fill):g}"
+        n_planes = int(np.prod(self.shape[:3], dtype=np.int64))
+        if lost:
+            where = "every plane" if len(lost) == n_planes else list_planes(lost, self.shape[:3])
+            self.notes.append(
+                f"{name}: {len(lost)} of {n_planes} planes lack chunks and count as not recorded ({where}); copy the "
+                "store again, or pass absent_chunks='fill' (--absent-chunks fill) if its writer leaves out chunks of "
+                f"the fill value {fill}"
+            )
+        if found.doubtful.any():
+            planes = int(found.doubtful.any(axis=(3, 4)).sum())
+            self.notes.append(
+                f"{name}: {int(found.doubtful.sum())} absent chunks in {planes} planes are taken as the fill value "
+                f"{fill}, as in mosaics, masks and thresholded data; absent_chunks='missing' (--absent-chunks missing) "
+                "counts these planes as not recorded"
+            )
+
+
+def _are_equal(before: Array | None, now: Array) -> bool:
+    return before is not None and np.array_equal(before, now, equal_nan=now.dtype.kind == "f")

@@ -1,0 +1,1 @@
+"""TIFF, OME-TIFF and the metadata of instruments in TIFF files."""

@@ -1,0 +1,47 @@
+"""Checks of the number of planes that a TIFF file announces, before tifffile creates a list of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from decrappify.errors import FormatError
+from decrappify.io.formats.tiff.layout import scene_axes
+from decrappify.io.formats.tiff.ome_reader import announced_axes
+
+_MOST_SCENES = 10_000  # of a series; listing opens each of them
+_MOST_PLANES = 2_000_000  # of a recording; tifffile creates a list of all announced planes, present or not
+
+
+def check_micromanager(path: Path, file: Any) -> None:
+    """Raise FormatError if a Micro-Manager image stack announces more planes than a recording can have."""
+    metadata = file.micromanager_metadata if file.is_mmstack else None
+    if not metadata:
+        return
+    summary, index = metadata.get("Summary"), metadata.get("IndexMap")
+    words = summary if isinstance(summary, Mapping) else {}
+    counts = [words.get(key, 1) for key in ("Channels", "Slices", "Frames", "Positions")]
+    recorded = [1] * 4 if index is None or not len(index) else [int(number) + 1 for number in index[:, :4].max(axis=0)]
+    _check(path, math.prod(max(int(count), least) for count, least in zip(counts, recorded, strict=True)))
+
+
+def check_ome(path: Path, images: Iterable[Element]) -> None:
+    """Raise FormatError if an image of the OME-XML announces more planes than a recording can have."""
+    for image in images:
+        _check(path, math.prod(announced_axes(image)[1]))
+
+
+def check_scenes(path: Path, axes: str, shape: Sequence[int], kind: str) -> None:
+    """Raise FormatError if a series announces more positions and mosaic tiles than a recording can have."""
+    sizes = dict(zip(axes, shape, strict=True))
+    total = math.prod(sizes[axis] for axis in scene_axes(axes, kind))
+    if total > _MOST_SCENES:
+        raise FormatError(f"{path} announces {total} scenes; its metadata are damaged: copy it again")
+
+
+def _check(path: Path, total: int) -> None:
+    if total > _MOST_PLANES:
+        raise FormatError(f"{path} announces {total} planes; its metadata are damaged: copy it again")

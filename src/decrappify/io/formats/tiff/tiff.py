@@ -1,0 +1,95 @@
+"""Reader of TIFF files of microscope programs and ImageJ, one frame or one region at a time."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+from decrappify.errors import FormatError, MissingFileError
+from decrappify.io.formats.tiff.file import TiffDocument, ndtiff_file, tifffile_messages
+from decrappify.io.formats.tiff.source import TiffSource, unreadable
+from decrappify.movie import Movie
+
+
+def open_tiff(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None = None) -> Movie:
+    """Open an OME-TIFF, an ImageJ hyperstack, a file of a microscope program or a plain TIFF (stack) as a lazy movie.
+
+    Parameters
+    ----------
+    path : path
+        The file; of an OME-TIFF or Micro-Manager recording in several files, any one; of an NDTiff data set of
+        Micro-Manager also its folder.
+    scene : int
+        Number of the image, if the file or set has several; 0 is the first with planes in this file.
+    axes : str, optional
+        One letter of ``TCZYX`` per dimension longer than 1, in the order of the file, if the axes of the file are wrong
+        or absent. By default, pages without axes in the file are frames (T); ``axes="ZYX"`` makes them a Z-stack.
+
+    Returns
+    -------
+    Movie
+        Samples of one pixel (RGB) are channels. Of a pyramid the full resolution is read. Pages are rotated upright by
+        the Orientation tag. Planes that were announced but never recorded are in `Movie.missing`; whole time points
+        (slices, channels) at the end without any plane are left out. Signed integers that ImageJ stores shifted are
+        converted back; with any other gray level calibration the gray levels are read as stored, and its coefficients
+        are kept as ``imagej_calibration`` in the provenance.
+
+    Warns
+    -----
+    UserWarning
+        If there are fewer planes than announced, or files of a set are missing, or values are calibrated.
+
+    Raises
+    ------
+    MissingFileError
+        If the file does not exist.
+    FormatError
+        If it is not a TIFF, or truncated, or damaged; also raised when a damaged frame is read.
+    InputError
+        If the scene does not exist, the axes are ambiguous, or `axes` does not match the file.
+    """
+    path = Path(path)
+    name = path.name
+    if not path.exists():
+        raise MissingFileError(f"{path} does not exist; check the path")
+    path = _file_of(path)
+    source = TiffSource(path, scene=scene, axes=axes)
+    for note in source.notes:
+        warnings.warn(note, stacklevel=2)
+    metadata = source.metadata
+    count = source.shape[1]
+    return Movie(
+        source,
+        name=name,
+        pixel_size_um=metadata.pixel_size_um,
+        frame_interval_s=metadata.frame_interval_s,
+        channel_names=metadata.channel_names if len(metadata.channel_names) == count else None,
+        channel_colors=metadata.channel_colors if len(metadata.channel_colors) == count else None,
+        provenance=metadata.provenance,
+        unitless_spacing=metadata.unitless_spacing,
+    )
+
+
+def scene_names(path: Path) -> list[str | None]:
+    """Return the name of every scene, None for a scene without a name.
+
+    Scenes are the images of OME-XML, positions, mosaic tiles and other series of pages; thumbnails, labels and levels
+    of pyramids are not. In a set of files those with planes in the file at `path` are first.
+    """
+    path = _file_of(path)
+    with unreadable(path), tifffile_messages():
+        document = TiffDocument(path)
+        document.close()
+        if not document.scenes:
+            raise FormatError(f"{path} is a TIFF file without images; it is damaged: copy it again")
+        return [scene.name for scene in document.scenes]
+
+
+def _file_of(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    file = ndtiff_file(path)
+    if file is None or not file.exists():
+        raise FormatError(f"{path} holds an NDTiff index and not the files it names; copy the whole folder again")
+    return file

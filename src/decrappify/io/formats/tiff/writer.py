@@ -1,0 +1,104 @@
+"""Writer of OME-TIFF: BigTIFF, compressed, one frame in memory at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import tifffile
+from numpy.typing import DTypeLike
+
+from decrappify.errors import InputError
+from decrappify.io.casting import cast_movie
+from decrappify.io.formats.tiff.ome_xml import TYPES, ome_xml, unrecorded
+from decrappify.io.store.outputs import atomic_output
+from decrappify.movie import Array, Movie, Plane
+
+_STRIP_BYTES = 1 << 18
+
+
+def write_ome_tiff(
+    movie: Movie,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    progress: Callable[..., Any] | None = None,
+    dtype: DTypeLike | None = None,
+) -> Path:
+    """Write a movie as one OME-TIFF file that can be opened by Fiji, QuPath, napari and OMERO.
+
+    Planes are stored T slowest, Z fastest, with lossless deflate compression. Pixel size, frame interval, channel
+    names and colors are stored in the OME-XML; provenance in a MapAnnotation of namespace ``decrappify/provenance``,
+    one JSON value per key. A spacing without a unit is stored as such (in "reference frame"), and planes that were
+    never recorded have no page. The same movie is written as the same bytes.
+
+    Parameters
+    ----------
+    movie : Movie
+        Read one plane at a time.
+    path : path
+        The file; written under a temporary name and renamed when complete.
+    overwrite : bool
+        Replace an existing file.
+    progress : callable, optional
+        Like ``tqdm``.
+    dtype : dtype, optional
+        Stored dtype, rounded and clipped; by default the dtype of the movie.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    OutputExistsError
+        If the file exists and `overwrite` is False.
+    InputError
+        If OME-TIFF does not support the dtype.
+    OutputError
+        If the disk is full or the folder is not writable.
+
+    References
+    ----------
+    OME-TIFF 6, https://docs.openmicroscopy.org/ome-model
+    """
+    movie = cast_movie(movie, dtype)
+    if movie.dtype.name not in TYPES:
+        raise InputError(
+            f"{movie.name} is {movie.dtype}, which OME-TIFF cannot hold; pass dtype='float32', or save as .ome.zarr"
+        )
+    missing = unrecorded(movie)
+    recorded = [plane for plane in movie.planes() if plane not in missing]
+    with (
+        atomic_output(path, overwrite=overwrite) as partial,
+        tifffile.TiffWriter(partial, bigtiff=True, ome=False) as writer,
+    ):
+        writer.write(
+            _planes(movie, recorded, progress),
+            shape=(len(recorded), *movie.shape[3:]),
+            dtype=movie.dtype,
+            photometric="minisblack",
+            planarconfig=None,
+            compression="zlib",
+            predictor=movie.dtype.kind in "ui",  # few readers support the predictor for floats
+            rowsperstrip=max(1, _STRIP_BYTES // (movie.shape[4] * movie.dtype.itemsize)),
+            description=ome_xml(movie),
+            metadata=None,
+        )
+    return Path(path)
+
+
+def _planes(movie: Movie, recorded: list[Plane], progress: Callable[..., Any] | None) -> Iterator[Array]:
+    bar = None if progress is None else progress(total=len(recorded), desc="writing OME-TIFF", unit="plane")
+    try:
+        for t, c, z in recorded:
+            plane = movie.frame(t, c, z)
+            if bar is not None:
+                bar.update(1)  # here, because the generator is not resumed after the last plane
+            yield plane
+    finally:
+        if bar is not None:
+            bar.close()

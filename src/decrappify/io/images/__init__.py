@@ -1,0 +1,1 @@
+"""Reading of PNG, JPEG, BMP and other still images."""

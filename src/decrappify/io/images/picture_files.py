@@ -1,0 +1,165 @@
+"""Reader of single PNG, JPEG and BMP files: 16-bit is kept, palettes become colors, transparency is dropped."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from decrappify._common.checks import reason
+from decrappify.errors import DecrappifyError, FormatError, MissingFileError
+from decrappify.io.images.orientation import upright, upright_pair
+from decrappify.limits.files import check_decoded_size, check_regular
+from decrappify.limits.reached import raise_if_limit
+from decrappify.movie import Array
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
+
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_CHANNELS = {
+    0: 1,
+    2: 3,
+    4: 1,
+    6: 3,
+}  # color type to channels without transparency; 3, a palette, is decoded by Pillow
+_EXIF_ORIENTATION = 0x0112
+_GREY_MODES = frozenset({"1", "L", "LA", "La", "I;16", "I;16B", "I;16L"})
+
+
+@dataclass(frozen=True, slots=True)
+class PictureLayout:
+    """Content of an image header.
+
+    Attributes
+    ----------
+    channels : int
+        1 (gray) or 3 (red, green, blue).
+    rows, columns : int
+        Size in pixels, in display orientation.
+    dtype : numpy.dtype
+        uint8 or uint16.
+    """
+
+    channels: int
+    rows: int
+    columns: int
+    dtype: np.dtype[Any]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rows} × {self.columns} {self.dtype} with {self.channels} channel{'s' if self.channels > 1 else ''}"
+        )
+
+
+def picture_layout(path: Path) -> PictureLayout:
+    """Read the header of an image file, without decoding."""
+    from PIL import Image
+
+    with _picture_errors(path):
+        png = _plain_png(path)
+        if png is not None:
+            rows, columns = upright_pair((png.rows, png.columns), _png_orientation(path))
+            return PictureLayout(png.channels, rows, columns, png.dtype)
+        with Image.open(path) as image:
+            dtype = np.dtype(np.uint16 if image.mode.startswith("I;16") else np.uint8)
+            rows, columns = upright_pair(image.size[::-1], image.getexif().get(_EXIF_ORIENTATION, 1))
+            return PictureLayout(1 if _is_gray(image) else 3, rows, columns, dtype)
+
+
+def read_picture(path: Path) -> Array:
+    """Decode an image file into a (C, Y, X) array of uint8 or uint16, with C as in `picture_layout`."""
+    import imagecodecs
+    from PIL import Image
+
+    with _picture_errors(path):
+        png = _plain_png(path)
+        if png is not None:
+            _check_size(path, png.rows * png.columns * png.channels * png.dtype.itemsize)
+            pixels = upright(imagecodecs.png_decode(path.read_bytes()), _png_orientation(path))
+            return _channels_first(pixels, png.channels)
+        with Image.open(path) as image:
+            grey = _is_gray(image)
+            _check_size(path, image.width * image.height * (1 if grey else 3))
+            orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+            kept = image if image.mode.startswith("I;16") else image.convert("L" if grey else "RGB")
+            return _channels_first(upright(np.asarray(kept), orientation), 1 if grey else 3)
+
+
+def _check_size(path: Path, nbytes: int) -> None:
+    check_decoded_size(path.name, nbytes, path.stat().st_size)
+
+
+def _plain_png(path: Path) -> PictureLayout | None:
+    """Read the header of a PNG without a palette and with whole bytes; Pillow reduces its 16-bit colors to 8 bits."""
+    with path.open("rb") as file:
+        header = file.read(26)
+    if len(header) < 26 or not header.startswith(_PNG_START):
+        return None
+    columns, rows, depth, color_type = struct.unpack(">IIBB", header[16:26])
+    if depth not in (8, 16) or color_type not in _PNG_CHANNELS:
+        return None
+    return PictureLayout(_PNG_CHANNELS[color_type], rows, columns, np.dtype(f"uint{depth}"))
+
+
+def _png_orientation(path: Path) -> int:
+    """Return the orientation in the eXIf chunk of a PNG, which may precede or follow the pixels; 1 without one."""
+    from PIL import Image
+
+    with path.open("rb") as file:
+        file.seek(len(_PNG_START))
+        while len(start := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", start)
+            if kind == b"eXIf":
+                exif = Image.Exif()
+                exif.load(b"Exif\0\0" + file.read(length))
+                return int(exif.get(_EXIF_ORIENTATION, 1))
+            file.seek(length + 4, 1)  # and its checksum
+    return 1
+
+
+def _is_gray(image: Image.Image) -> bool:
+    if image.mode in ("P", "PA"):
+        palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        return bool((palette == palette[:, :1]).all())
+    return image.mode in _GREY_MODES
+
+
+def _channels_first(pixels: Array, channels: int) -> Array:
+    if pixels.ndim == 2:
+        return np.ascontiguousarray(pixels)[np.newaxis]
+    return np.ascontiguousarray(np.moveaxis(pixels[..., :channels], -1, 0))
+
+
+@contextmanager
+def _picture_errors(path: Path) -> Iterator[None]:
+    from PIL import Image
+
+    check_regular(path)
+    try:
+        with warnings.catch_warnings():
+            # The declared size is compared with the size of the file instead.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    except (DecrappifyError, Warning):
+        raise
+    except FileNotFoundError as error:
+        raise MissingFileError(f"there is no file {path}; check the path") from error
+    except Image.DecompressionBombError as error:
+        raise FormatError(
+            f"{path.name} has too many pixels for one picture ({reason(error)}); save it as a tiled TIFF"
+        ) from error
+    except Exception as error:  # Pillow and the codecs raise many exception types for damaged files
+        raise_if_limit(error, f"reading {path}")
+        raise FormatError(
+            f"{path.name} cannot be decoded as PNG, JPEG or BMP ({reason(error)}); it is damaged or another kind of "
+            "file"
+        ) from error

@@ -1,0 +1,115 @@
+"""Opening of films through PyAV, with every ffmpeg error converted into one line."""
+
+from __future__ import annotations
+
+import codecs
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from decrappify.errors import FormatError, InputError, MissingFileError
+from decrappify.io.damage import damage_errors
+from decrappify.io.file_guard import FileGuard
+from decrappify.io.media.film_files import ffmpeg_url
+from decrappify.limits.files import check_regular
+
+_MAX_PIXELS = 1 << 26  # 8192 x 8192; a damaged header of a few bytes would otherwise cause an allocation of gigabytes
+_DECODING = {"max_pixels": str(_MAX_PIXELS)}
+STRICT_DECODING = _DECODING | {"err_detect": "explode"}  # a frame that needs error concealment is an error instead
+LENIENT_DECODING = _DECODING
+_COVER = "attached_pic"
+# A container with an overwritten header is detected as a bare stream, which does not show the frames it lacks.
+_CONTAINERS = frozenset({".avi", ".mkv", ".mov", ".mp4", ".webm"})
+_BARE_STREAMS = frozenset({"h261", "h263", "h264", "hevc", "m4v", "mjpeg", "mpegvideo", "obu", "rawvideo", "vc1"})
+_LATIN_1 = "decrappify-latin-1"
+
+
+def _latin_1(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+codecs.register_error(_LATIN_1, _latin_1)  # for tags of old programs that are not UTF-8
+
+
+def open_film(path: Path) -> Any:
+    """Open a film and return its container; tags that are not UTF-8 are read as Latin-1.
+
+    Raises
+    ------
+    MissingFileError
+        If the file does not exist.
+    FormatError
+        If it is a folder or pipe, or ffmpeg cannot read it.
+    """
+    import av
+
+    check_film_file(path)
+    with film_errors(path, "cannot be read as a video"):
+        return av.open(ffmpeg_url(path), options=dict(_DECODING), metadata_errors=_LATIN_1)
+
+
+def check_film_file(path: Path) -> None:
+    """Raise MissingFileError if the file does not exist, FormatError if it is not a regular file."""
+    check_regular(path)  # reading a pipe might never end
+    if path.is_dir():
+        raise FormatError(f"{path} is a folder, needs a regular file")
+    if not path.is_file():
+        raise MissingFileError(f"there is no file {path}; check the path")
+
+
+def picture_stream(container: Any, path: Path) -> Any:
+    """Return the first video stream that is not a cover image.
+
+    Raises
+    ------
+    FormatError
+        If there is none, its codec has no decoder, or its time base is undefined.
+    InputError
+        If the file is a still image.
+    """
+    kind = container.format.name
+    if kind.startswith("image2") or kind.endswith("_pipe"):
+        raise InputError(f"{path.name} is a still picture, not a film; give the output a picture's name, such as .png")
+    if kind in _BARE_STREAMS and path.suffix.lower() in _CONTAINERS:
+        raise FormatError(
+            f"{path.name} has no {path.suffix[1:]} header, only a bare {kind} stream, of which frames may be lost; "
+            "copy it again"
+        )
+    for stream in container.streams.video:
+        if _COVER in str(stream.disposition):
+            continue
+        if stream.codec_context is None:
+            raise FormatError(
+                f"{path.name} holds pictures that nothing here decodes; convert it to H.264 first, or copy it again if "
+                "it is truncated"
+            )
+        height, width = stream.codec_context.height, stream.codec_context.width
+        if height * width > _MAX_PIXELS:
+            raise FormatError(
+                f"{path.name} states frames of {height} × {width} pixels, needs at most {_MAX_PIXELS >> 20} million; "
+                "it is damaged, or scale it down first"
+            )
+        if not stream.time_base:
+            raise FormatError(f"{path.name} has no unit of time for its frames; it is damaged, copy it again")
+        return stream
+    raise FormatError(f"{path.name} holds no picture stream; it is a sound file, or damaged")
+
+
+def film_errors(
+    path: Path, what: str = "cannot be read", guard: FileGuard | None = None
+) -> AbstractContextManager[None]:
+    """Return a context that converts the errors of ffmpeg and PyAV on a film into one line; see `damage_errors`.
+
+    Parameters
+    ----------
+    path : Path
+        The film.
+    what : str
+        Description of the error.
+    guard : FileGuard, optional
+        Checked first: a film that was changed is not damaged.
+    """
+    before = None if guard is None else guard.check
+    return damage_errors(f"{path.name} {what}", "it is damaged or another kind of file", before)

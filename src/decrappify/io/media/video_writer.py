@@ -1,0 +1,214 @@
+"""Writer of H.264 films for all common players: 8 bits, one contrast range from first to last frame."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from decrappify._common.sampling import evenly_spaced
+from decrappify.errors import InputError, OutputError
+from decrappify.io.media.film_files import ffmpeg_url
+from decrappify.io.media.h264 import X264_THREADS, x264_options
+from decrappify.io.media.video_notes import VideoNotes
+from decrappify.io.store.outputs import atomic_output
+from decrappify.movie import Array, Movie
+
+_SLOWEST, _FASTEST, _DEFAULT_RATE = 5, 30, 10  # frames per second suitable for viewing
+_MERGE_COLORS = ("00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
+_SAMPLED_FRAMES, _SAMPLED_PIXELS = 16, 1 << 18
+_PERCENTILES = (0.1, 99.9)
+_BT709 = 1  # of color space, primaries and transfer in H.264
+_LIMITED_RANGE = 1
+
+
+def write_video(
+    movie: Movie,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    progress: Callable[..., Any] | None = None,
+    low: float | Sequence[float] | None = None,
+    high: float | Sequence[float] | None = None,
+) -> Path:
+    """Write a movie as an mp4 film (H.264, yuv420p) for viewing: gray levels are reduced to 8 bits.
+
+    Several channels are merged in their colors (green and magenta for two channels without colors); channels named R, G
+    and B are not recolored. Odd sizes are padded to even ones by repeating the edge. The frame rate is that of the
+    movie, limited to 5 to 30 frames per second; the frame interval, the pixel size and the gray levels shown as black
+    and white are stored in the file's comment.
+
+    Parameters
+    ----------
+    movie : Movie
+        (T, C, 1, Y, X).
+    path : path
+        The ``.mp4`` file.
+    overwrite : bool
+        Replace an existing file.
+    progress : callable, optional
+        Like ``tqdm``.
+    low, high : float or sequence of float, optional
+        Gray levels that become black and full brightness, one value or one per channel. By default 8-bit movies are not
+        changed, and others use the 0.1 and 99.9 percentiles of each channel in 16 frames spread over the movie.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    InputError
+        If the movie has several Z slices or the contrast range is empty.
+    OutputExistsError, OutputError
+        If `path` exists and `overwrite` is False, or cannot be written; no partial file remains.
+    """
+    if movie.shape[2] > 1:
+        raise InputError(
+            f"{movie.name} has {movie.shape[2]} Z slices, a film shows one; pick it with movie.select(slices=0), "
+            "or write OME-Zarr or OME-TIFF"
+        )
+    with atomic_output(path, overwrite=overwrite) as partial, _film_errors(Path(path)):
+        display = _Display(movie, low, high)
+        bar = progress(total=len(movie), desc=f"writing {Path(path).name}", unit="frame") if progress else None
+        try:
+            _encode(movie, display, partial, bar)
+        finally:
+            if bar is not None:
+                bar.close()
+    return Path(path)
+
+
+class _Display:
+    """Conversion of frames to 8-bit images (Y, X) or (Y, X, 3), identical for every frame."""
+
+    def __init__(self, movie: Movie, low: Any, high: Any) -> None:
+        self._movie = movie
+        self._is_rgb = movie.channel_names == ("R", "G", "B")
+        self.ranges = _display_ranges(movie, low, high, together=self._is_rgb)
+        self._colors = _colors(movie)
+
+    def image(self, t: int) -> Array:
+        channels = [_to_unit(self._movie.frame(t, c), low, high) for c, (low, high) in enumerate(self.ranges)]
+        if len(channels) == 1:
+            image = channels[0]
+        elif self._is_rgb:
+            image = np.stack(channels, axis=-1)
+        else:
+            image = np.einsum("cyx,cs->yxs", np.stack(channels), self._colors)
+        eight_bit = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+        odd_rows, odd_columns = (size % 2 for size in eight_bit.shape[:2])
+        return np.pad(eight_bit, [(0, odd_rows), (0, odd_columns), (0, 0)][: eight_bit.ndim], mode="edge")
+
+
+def _encode(movie: Movie, display: _Display, path: Path, bar: Any) -> None:
+    import av
+
+    notes = VideoNotes(
+        movie.frame_interval_s, movie.pixel_size_um, movie.channel_names, movie.shape[3:], tuple(display.ranges)
+    )
+    with av.open(ffmpeg_url(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        container.metadata["comment"] = notes.to_comment()
+        stream = container.add_stream(
+            "libx264", rate=_rate(movie.frame_interval_s), options=x264_options(crf="18", g="50")
+        )
+        stream.pix_fmt = "yuv420p"
+        stream.height, stream.width = (size + size % 2 for size in movie.shape[3:])
+        codec = stream.codec_context
+        codec.thread_count = X264_THREADS
+        codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
+        codec.color_range = _LIMITED_RANGE
+        for t in range(len(movie)):
+            image = display.image(t)
+            frame = av.VideoFrame.from_ndarray(image, format="gray" if image.ndim == 2 else "rgb24")
+            # Gray has no color space to convert: naming one costs up to 3 gray levels and tints the image.
+            space = None if image.ndim == 2 else _BT709
+            frame = frame.reformat(format="yuv420p", dst_colorspace=space, dst_color_range=_LIMITED_RANGE)
+            frame.colorspace = _BT709
+            frame.pts = t
+            container.mux(stream.encode(frame))
+            if bar is not None:
+                bar.update(1)
+        container.mux(stream.encode())
+    with av.open(ffmpeg_url(path)) as written:  # a full disk is not always reported when the file is closed
+        if written.streams.video[0].frames != len(movie):
+            raise OutputError(
+                f"only {written.streams.video[0].frames} of {len(movie)} frames arrived on the disk; is it full?"
+            )
+
+
+@contextmanager
+def _film_errors(path: Path) -> Iterator[None]:
+    import av
+
+    try:
+        yield
+    except av.FFmpegError as error:
+        if isinstance(error, OSError):  # reported by `atomic_output`, with the state of the disk
+            raise
+        raise OutputError(f"{path} could not be written: the encoder says {error.strerror!r}") from error
+
+
+def _rate(frame_interval_s: float | None) -> Fraction:
+    interval = 1 / _DEFAULT_RATE if frame_interval_s is None else min(max(frame_interval_s, 1 / _FASTEST), 1 / _SLOWEST)
+    return 1 / Fraction(interval).limit_denominator(100_000)
+
+
+def _colors(movie: Movie) -> Array:
+    """Return the red, green and blue parts (0 to 1) of each channel's color, as (C, 3)."""
+    defaults = (_MERGE_COLORS[c % len(_MERGE_COLORS)] for c in range(movie.shape[1]))
+    colors = [own or default for own, default in zip(movie.channel_colors, defaults, strict=True)]
+    parts = np.frombuffer(bytes.fromhex("".join(colors)), np.uint8).reshape(-1, 3)
+    return parts.astype(np.float32) / 255
+
+
+def _to_unit(frame: Array, low: float, high: float) -> Array:
+    wide: Array = frame.astype(np.float64 if frame.dtype.itemsize > 2 else np.float32)
+    unit: Array = np.clip((wide - low) / (high - low), 0, 1).astype(np.float32)
+    return np.nan_to_num(unit, copy=False)
+
+
+def _display_ranges(movie: Movie, low: Any, high: Any, *, together: bool) -> list[tuple[float, float]]:
+    n_channels = movie.shape[1]
+    lows, highs = (_per_channel(value, n_channels, name) for value, name in ((low, "low"), (high, "high")))
+    if movie.dtype == np.uint8:
+        measured = [(0.0, 255.0)] * n_channels
+    elif None in (*lows, *highs):
+        groups = [range(n_channels)] * n_channels if together else [range(c, c + 1) for c in range(n_channels)]
+        cache = {group: _measured_range(movie, group) for group in groups}
+        measured = [cache[group] for group in groups]
+    else:
+        measured = [(0.0, 1.0)] * n_channels
+    ranges = []
+    for given_low, given_high, own in zip(lows, highs, measured, strict=True):
+        black, white = own[0] if given_low is None else given_low, own[1] if given_high is None else given_high
+        if not black < white:
+            raise InputError(f"the contrast range of {movie.name} is low={black:g}, high={white:g}; needs low < high")
+        ranges.append((float(black), float(white)))
+    return ranges
+
+
+def _per_channel(value: Any, n_channels: int, name: str) -> list[float | None]:
+    values = list(value) if isinstance(value, Sequence | np.ndarray) else [value] * n_channels
+    if len(values) != n_channels:
+        raise InputError(f"{name} has {len(values)} values, needs one, or one for each of {n_channels} channels")
+    return values
+
+
+def _measured_range(movie: Movie, channels: Sequence[int]) -> tuple[float, float]:
+    times = evenly_spaced(len(movie), _SAMPLED_FRAMES)
+    step = int(np.ceil(np.sqrt(max(movie.shape[3] * movie.shape[4] / _SAMPLED_PIXELS, 1))))
+    sampled = np.concatenate([movie.frame(int(t), c)[::step, ::step].ravel() for t in times for c in channels])
+    finite = sampled[np.isfinite(sampled)]
+    if finite.size == 0:
+        return 0.0, 1.0
+    black, white = np.percentile(finite, _PERCENTILES)
+    if not black < white:  # few bright pixels on a flat background
+        black, white = finite.min(), finite.max()
+    return float(black), float(white) if black < white else float(black) + 1

@@ -1,0 +1,1 @@
+"""Writing of outputs: temporary names, locks, journals and synchronization with the disk."""
