@@ -21,6 +21,7 @@ NAMES = {
     "RunOptions",
     "crappifier_preset",
     "load_model",
+    "load_plugin",
     "open_movie",
     "restore",
     "save_movie",

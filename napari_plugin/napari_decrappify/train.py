@@ -204,6 +204,7 @@ class TrainWidget(QWidget):
         self._browse.clicked.connect(lambda: self._choose_folder(self._folder, "Folder of good images"))
         self._browse_models.clicked.connect(lambda: self._choose_folder(self._models, "Folder for models"))
         self._crappifier.changed.connect(self._schedule_preview)
+        self._crappifier.failed.connect(lambda line: self._panel.say(line, is_error=True))
         self._preview_layer.layer_changed.connect(self._schedule_preview)
         self._live.toggled.connect(self._on_live)
         self._preview_timer.timeout.connect(self._start_preview)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from decrappify._version import __version__
 
 if TYPE_CHECKING:
+    from decrappify._common.plugins import load_plugin as load_plugin
     from decrappify.benchmarking import benchmark as benchmark
     from decrappify.colorization import colorize as colorize
     from decrappify.crappify import Crappifier as Crappifier
@@ -39,6 +40,7 @@ _HOMES = {
     "colorize": "colorization",
     "crappifier_preset": "crappify",
     "load_model": "model",
+    "load_plugin": "_common.plugins",
     "open_movie": "io",
     "restore": "restoration",
     "save_movie": "io",

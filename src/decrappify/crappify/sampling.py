@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decrappify.crappify.part import AnyNumber, Limits, NonNegative, Part, Signal, Times
+from decrappify.crappify.registry import register_part
 from decrappify.errors import InputError
 
 
+@register_part("bin_down")
 @dataclass(frozen=True, slots=True)
 class BinDown(Part):
     """Down-sampling of a camera with larger pixels: each new pixel integrates a whole block.
@@ -23,8 +25,6 @@ class BinDown(Part):
     factor : int
         Pixels per new pixel along Y and X.
     """
-
-    name: ClassVar[str] = "bin_down"
 
     factor: int = 2
 
@@ -44,6 +44,7 @@ class BinDown(Part):
         return np.asarray(blocks.mean(axis=(2, 4), dtype=np.float32))
 
 
+@register_part("sample_down")
 @dataclass(frozen=True, slots=True)
 class SampleDown(Part):
     """Down-sampling of a point scanner: fewer dwell positions, each of which samples a point, not an area.
@@ -56,8 +57,6 @@ class SampleDown(Part):
     factor : int
         Pixels per dwell position along Y and X.
     """
-
-    name: ClassVar[str] = "sample_down"
 
     factor: int = 2
 
@@ -87,6 +86,7 @@ class SampleDown(Part):
         return np.asarray(inner * np.float32(9 / 16) - outer * np.float32(1 / 16))
 
 
+@register_part("line_jitter")
 @dataclass(frozen=True, slots=True)
 class LineJitter(Part):
     """Random sub-pixel shifts of the rows of a scanned image along X, independent in every frame.
@@ -98,8 +98,6 @@ class LineJitter(Part):
     bidirectional : float or range
         Offset in pixels between odd and even rows of a bidirectional scanner; each is shifted by half of it.
     """
-
-    name: ClassVar[str] = "line_jitter"
 
     sigma: NonNegative = 0.3
     bidirectional: AnyNumber = 0.0
