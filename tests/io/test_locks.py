@@ -194,6 +194,12 @@ def test_a_holder_is_written_with_all_that_is_read() -> None:
     assert entry["holder"] == asdict(mine)
 
 
+def test_message_about_a_holder_is_short_for_a_damaged_lock_file():
+    values = dict.fromkeys(("token", "host", "boot", "started", "command"), "x" * 100_000)
+    holder = Holder(pid=10**1000, process_started=1.0, locked_by_system=False, **values)
+    assert len(str(holder)) < 400
+
+
 def test_lock_age_goes_by_the_clock_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = replace(Holder.present(locked_by_system=False), host=OTHER, boot=OTHER)
     left_behind(tmp_path / "out.tif", other, age_s=-86400.0)  # the clock was set back since
