@@ -22,7 +22,7 @@ from decrappify.crappify import (
 )
 from decrappify.errors import InputError
 
-ONE_CHANNEL = [name for name in preset_names() if not crappifier_preset(name).colour]
+ONE_CHANNEL = [name for name in preset_names() if not crappifier_preset(name).color]
 
 
 def image_of(seed: int = 1) -> np.ndarray:
@@ -136,7 +136,7 @@ def test_no_steps_change_nothing(rng):
         (lambda: OneOf(parts=()), "needs at least one part"),
         (lambda: OneOf(parts=(BinDown(2), BinDown(4))), "factors [2, 4]"),
         (lambda: OneOf(parts=("blur",)), "needs a list of parts"),
-        (lambda: OneOf(parts=(Blur(1.0, probability=0.5),)), "a probability of its own"),
+        (lambda: OneOf(parts=(Blur(1.0, probability=0.5),)), "a separate probability"),
         (lambda: BinDown(2, probability=0.5), "always taken, but probability is 0.5"),
         (lambda: Crappifier(["blur"]), "a crappifier step is 'blur', needs a part"),
     ],
@@ -149,12 +149,12 @@ def test_wrong_settings_are_refused(make, message):
 @pytest.mark.parametrize(
     ("image", "options", "message"),
     [
-        (np.zeros((2, 3, 8, 8), np.float32), {}, "give channels one by one"),
+        (np.zeros((2, 3, 8, 8), np.float32), {}, "pass channels one by one"),
         (np.zeros((8, 8), bool), {}, "needs .* integers or real floats"),
         (np.zeros((8, 8), complex), {}, "needs .* integers or real floats"),
         (np.full((8, 8), np.nan, np.float32), {}, "holds NaN or infinity"),
         (np.full((8, 8), 7, np.uint16), {}, "constant .every pixel 7.; pass data_range"),
-        (np.zeros((8, 8), np.uint16), {"data_range": (5, 5)}, "data_range is .5, 5., needs two grey levels"),
+        (np.zeros((8, 8), np.uint16), {"data_range": (5, 5)}, "data_range is .5, 5., needs two gray levels"),
         (np.zeros((3, 8, 8), np.float32), {"times": [0, 1]}, "needs 3 whole numbers, one per frame"),
     ],
 )

@@ -182,5 +182,5 @@ def test_folders_that_do_not_match_are_refused(folders):
 def test_what_is_no_list_of_pairs_is_refused(given):
     with pytest.raises(InputError, match=r"pairs is .*, needs a folder, two folders, \(source, target\), or a list"):
         as_pairs(given)
-    with pytest.raises(InputError, match=r"pairs is empty; give at least one"):
+    with pytest.raises(InputError, match=r"pairs is empty; pass at least one"):
         as_pairs([])

@@ -165,7 +165,7 @@ def broken(value, at=(2, 3, 3)):
 @pytest.mark.parametrize(
     ("movies", "settings", "message"),
     [
-        ([], {}, "no movies to train on; give at least one high-resolution image or movie"),
+        ([], {}, "no movies to train on; pass at least one high-resolution image or movie"),
         (broken(np.nan), {}, "frame 2 of bad.tif holds NaN or infinity"),
         (broken(np.inf), {"cache_bytes": 0}, "frame 2 of bad.tif holds NaN or infinity"),
         (broken(0.5, np.s_[:]), {}, "channel 0 of bad.tif is constant"),

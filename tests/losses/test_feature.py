@@ -305,7 +305,7 @@ def test_images_that_cannot_be_compared_are_refused(shapes, message, losses):
         ("page.safetensors", b"<html>", "page.safetensors cannot be read as weights"),
         ("list.pth", [1, 2], "list.pth cannot be read as weights"),
         ("nested.pth", {"model": {}}, "nested.pth is not a state dictionary of tensors"),
-        ("other.pth", {"conv1.weight": torch.zeros(1)}, r"other.pth does not hold torchvision's VGG16-BN"),
+        ("other.pth", {"conv1.weight": torch.zeros(1)}, r"other.pth does not contain torchvision's VGG16-BN"),
     ],
 )
 def test_other_files_are_refused_in_one_line(name, content, message, tmp_path):

@@ -102,7 +102,7 @@ def test_an_encoder_starts_from_a_local_file(tmp_path):
     (tmp_path / "page.pth").write_text("<html>")
     with pytest.raises(ModelFileError, match=r"page.pth cannot be read as weights; copy or download it again"):
         build_encoder("resnet18", weights=tmp_path / "page.pth")
-    with pytest.raises(ModelFileError, match=r"does not hold the weights of resnet34; give a file of torchvision's"):
+    with pytest.raises(ModelFileError, match=r"does not hold the weights of resnet34; pass a file of torchvision's"):
         build_encoder("resnet34", weights=tmp_path / "resnet18.pth")
 
 

@@ -144,7 +144,7 @@ def test_genuine_small_files_of_fastai_are_some_other_model(parity):
 @pytest.mark.parametrize(("form", "whose"), [("plain", "DeOldify"), ("dense", "fastai")])
 def test_a_critic_is_named(form, whose, saved):
     path = saved({"model": create("critic", width=8, form=form).state_dict()})
-    with pytest.raises(ModelFileError, match=rf"is a critic of {whose}, which only judges .* not a generator; give"):
+    with pytest.raises(ModelFileError, match=rf"is a critic of {whose}, which only rates .* not a generator; use"):
         read_checkpoint(path)
 
 

@@ -149,7 +149,7 @@ def test_another_file_under_this_name_is_named(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("member", "message"),
     [
-        ("weights/net.pth", "is a ZIP archive, not weights; unpack it and give the .pth file inside"),
+        ("weights/net.pth", "is a ZIP archive, not weights; unpack it and use the .pth file inside"),
         ("net/constants.pkl", "is a TorchScript program, not weights"),
     ],
 )

@@ -343,7 +343,7 @@ def test_progress_is_told(bar):
     [
         ({}, "training needs high_res images and a crappifier, or pairs"),
         ({"high_res": []}, "training needs high_res images and a crappifier"),
-        ({"high_res": [], "crappifier": NOISE}, "no images given; give at least one path, array or movie"),
+        ({"high_res": [], "crappifier": NOISE}, "no images to train on; pass at least one path, array or movie"),
         ({"high_res": cells(), "pairs": []}, "pass either pairs, or high_res and a crappifier, not both"),
         ({"high_res": cells(), "crappifier": "confocl"}, "no crappifier preset 'confocl'"),
         ({"high_res": cells()[:5], "crappifier": NOISE}, "has 5 frames of 48 x 48 pixels, too few to keep some"),
