@@ -29,7 +29,7 @@ def image_of(seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).random((3, 32, 32), np.float32)
 
 
-def test_the_same_seed_gives_the_same_image_and_another_does_not():
+def test_seed_determines_the_image():
     crappifier = crappifier_preset("widefield-x2")
     first, again, other = (crappifier(image_of(), np.random.default_rng(seed)) for seed in (4, 4, 5))
     np.testing.assert_array_equal(first, again)
@@ -82,7 +82,7 @@ def test_one_of_picks_all_alternatives_equally(rng):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32, np.float64])
-def test_grey_levels_and_dtype_are_kept(rng, dtype):
+def test_gray_levels_and_dtype_are_kept(rng, dtype):
     image = (image_of() * 180 + 20).astype(dtype)
     noisy = Crappifier([Gaussian(0.05)])(image, rng, data_range=(20, 200))
     assert noisy.dtype == dtype

@@ -28,7 +28,7 @@ def test_every_preset_runs_on_stills_and_windows(name, frames, rng):
     assert 20 < len(preset_description(name)) < 120
 
 
-def test_colour_is_in_the_name():
+def test_names_of_color_presets_contain_colour():
     assert [name for name in preset_names() if name.startswith("colour-")] == COLOUR
 
 
@@ -44,7 +44,7 @@ def test_every_preset_degrades_a_real_image_and_keeps_its_level(name, real_data,
 
 
 @pytest.mark.parametrize(("name", "scale"), [("confocal", 1), ("widefield-x2", 2), ("confocal-x2", 2), ("em-x4", 4)])
-def test_the_name_says_the_scale(name, scale):
+def test_preset_name_contains_the_scale(name, scale):
     assert crappifier_preset(name).scale == scale
 
 

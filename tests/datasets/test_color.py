@@ -44,7 +44,7 @@ def folder(tmp_path, photographs):
 class TestItems:
     @pytest.mark.parametrize("name", ["colour-grey", "colour-old-photo", "colour-old-film"])
     @pytest.mark.parametrize("augment", [True, False])
-    def test_are_a_grey_source_and_a_colour_target(self, name, augment, photographs):
+    def test_samples_have_a_gray_source_and_a_color_target(self, name, augment, photographs):
         dataset = ColorDataset(
             list(photographs.values()), crappifier_preset(name), patch_size=48, length=6, augment=augment
         )
@@ -74,7 +74,7 @@ class TestItems:
         with pytest.raises(IndexError):
             first[8]
 
-    def test_for_validation_are_the_middles_of_the_pictures_in_turn(self, photographs):
+    def test_validation_samples_are_image_centers_in_turn(self, photographs):
         pictures = list(photographs.values())
         dataset = ColorDataset(pictures, patch_size=64, length=5, augment=False)
         assert torch.equal(dataset[4]["target"], dataset[0]["target"])
@@ -99,7 +99,7 @@ def test_noise_of_one_channel_parts_is_allowed(photographs):
 
 
 class TestFolders:
-    def test_are_searched_and_what_is_no_colour_picture_is_counted(self, folder, caplog):
+    def test_folders_are_searched_and_unsuitable_files_are_counted(self, folder, caplog):
         with caplog.at_level(logging.WARNING):
             dataset = ColorDataset(folder, patch_size=32, length=2)
         assert len(dataset.photographs) == 4
@@ -129,7 +129,7 @@ class TestFolders:
         expected = ColorDataset([photographs["coffee"][:64, :64]], patch_size=64, length=1, augment=False)
         assert torch.equal(dataset[0]["target"], expected[0]["target"])
 
-    def test_without_a_colour_picture_are_an_error(self, tmp_path, folder):
+    def test_folders_without_color_images_raise(self, tmp_path, folder):
         (tmp_path / "empty").mkdir()
         with pytest.raises(InputError, match="found no images, nothing to train on; needs color images"):
             ColorDataset(tmp_path / "empty")
@@ -156,20 +156,20 @@ def test_wrong_settings_are_refused(pictures, options, message):
 
 
 class TestViews:
-    def test_the_identity_of_a_square_is_the_picture(self, rng):
+    def test_identity_view_of_a_square_is_the_image(self, rng):
         picture = rng.integers(0, 256, (3, 20, 20), dtype=np.uint8)
         np.testing.assert_allclose(resample(picture, np.eye(3), 20), picture / 255, atol=1e-5)
 
     @pytest.mark.parametrize(("place", "start"), [(0, 0), (0.5, 6), (1, 12)])
     @pytest.mark.parametrize("upright", [True, False])
-    def test_the_crop_lies_along_the_longer_side(self, place, start, upright, rng):
+    def test_crop_moves_along_the_longer_side(self, place, start, upright, rng):
         picture = rng.integers(0, 256, (3, 20, 32), dtype=np.uint8)
         expected = picture[:, :, start : start + 20] / 255
         if upright:
             picture, expected = np.swapaxes(picture, 1, 2).copy(), np.swapaxes(expected, 1, 2)
         np.testing.assert_allclose(resample(picture, np.eye(3), 20, place=place), expected, atol=1e-5)
 
-    def test_a_mirrored_view_is_the_mirrored_picture_and_borders_are_mirrors(self, rng):
+    def test_mirrored_view_is_the_mirrored_image_with_reflected_borders(self, rng):
         picture = rng.integers(0, 256, (3, 20, 20), dtype=np.uint8)
         flipped = resample(picture, np.diag([-1.0, 1.0, 1.0]), 20)
         np.testing.assert_allclose(flipped, picture[:, :, ::-1] / 255, atol=1e-5)
@@ -182,7 +182,7 @@ class TestViews:
         expected = [[-1.25, -0.8], [-1.05, 0.8], [1.25, -1.1], [1.05, 1.1]]
         np.testing.assert_allclose(corners[:, :2] / corners[:, 2:], expected)
 
-    def test_views_stay_near_the_picture_and_half_of_them_are_mirrored(self, rng):
+    def test_views_stay_close_to_the_image_and_half_are_mirrored(self, rng):
         views = [random_view(rng) for _ in range(400)]
         middles = np.array([view[:2, 2] / view[2, 2] for view in views])
         assert np.abs(middles).max() < 0.6
@@ -197,7 +197,7 @@ class TestViews:
         assert np.mean(np.log(factors)) == pytest.approx(0, abs=0.06)
 
 
-def test_tuples_of_a_colour_film_are_degraded_in_colour(photographs):
+def test_tuples_of_a_color_film_are_degraded_in_color(photographs):
     film = np.moveaxis(photographs["coffee"], -1, 0)[None, :, None].repeat(4, axis=0)
     movies = [Movie.from_array(film, name="film")]
     sample = TupleDataset(movies, Crappifier([Grey()]), patch_size=32, in_channels=3, length=1, augment=False)[0]

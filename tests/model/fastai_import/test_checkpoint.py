@@ -96,7 +96,7 @@ def test_pssr_for_movies_keeps_its_preset(n_frames, published):
     assert any("upsampling by 4" in note for note in found.notes)
 
 
-def test_a_preset_gives_an_own_network_what_cannot_be_seen(made, saved):
+def test_preset_adds_settings_that_weights_do_not_show(made, saved):
     path = saved(made("weight").state_dict())
     plain, ranged = read_checkpoint(path), read_checkpoint(path, preset="artistic")
     assert (plain.preset, plain.task, plain.network.y_range) == ("own", "restoration", None)

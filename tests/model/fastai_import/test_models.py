@@ -70,7 +70,7 @@ def test_the_command_makes_a_model_file_that_keeps_everything(weights, imported,
     assert {"task: colorization", "preset: own"} <= set(card_text(str(output)).splitlines())
 
 
-def test_the_command_passes_the_preset_and_overwrites_when_asked(made, saved, tmp_path, command):
+def test_command_passes_the_preset_and_overwrites_on_request(made, saved, tmp_path, command):
     weights, output = saved(made("weight").state_dict()), tmp_path / "own.safetensors"
     output.touch()
     done = command("import-weights", weights, "-o", output, "--preset", "artistic", "--overwrite")

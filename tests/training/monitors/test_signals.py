@@ -29,7 +29,7 @@ def test_the_power_of_white_noise_is_its_variance_at_every_frequency(shape):
     assert power[0, 0] < 1e-12  # the mean is gone, whatever the window
 
 
-def test_a_known_blur_gives_known_band_power():
+def test_known_blur_has_known_band_power():
     images, sigma = noise(32, 1, 128, 128), 1.0
     found = band_power(spectral_sums(blurred(images, sigma), images))
     frequency = torch.hypot(torch.fft.fftfreq(128)[:, None], torch.fft.fftfreq(128)[None])
@@ -39,7 +39,7 @@ def test_a_known_blur_gives_known_band_power():
         assert level == pytest.approx(expected, abs=0.15)
 
 
-def test_a_band_where_the_truth_is_empty_has_no_level():
+def test_band_without_power_in_the_reference_has_no_level():
     assert np.isnan(band_power(spectral_sums(noise(1, 1, 32, 32), torch.zeros(1, 1, 32, 32)))).all()
 
 
