@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import decrappify
-from decrappify._common.checks import check_whole, checked_progress, nearest, toml_table
+from decrappify._common.checks import check_whole, checked_progress, nearest, reason, toml_table
 from decrappify.errors import InputError
 
 
@@ -70,3 +70,10 @@ def test_checked_progress_takes_true_none_and_callables_like_tqdm(capsys):
         checked_progress(print)(total=3, desc="restoring", unit="plane")
     with pytest.raises(InputError, match=r"returns a dict, needs an object with update\(n\) and close\(\)"):
         checked_progress(dict)(total=3)
+
+
+def test_reason_of_settings_returns_messages_about_arguments_only():
+    assert reason(TypeError("f() got an unexpected keyword argument 'x'"), of_settings=True).endswith("argument 'x'")
+    assert reason(TypeError("f() got an unexpected keyword argument 'x'")) == "a value of the wrong kind, TypeError"
+    error = TypeError("'<=' not supported between instances of 'int' and 'NoneType'")
+    assert reason(error, of_settings=True) == "a value of the wrong kind, TypeError"

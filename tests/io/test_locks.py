@@ -62,6 +62,31 @@ def test_a_second_lock_on_an_output_is_refused_and_names_the_holder(tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["linked"]
 
 
+INHERITED = """
+import os, sys, time
+from pathlib import Path
+from decrappify.io.store.locks import OutputLock
+lock = OutputLock(Path(sys.argv[1]))
+os.dup(lock._descriptor)  # not closed in the child
+if os.fork() == 0:
+    time.sleep(0.2)
+    os._exit(0)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is forked")
+def test_lock_waits_for_a_child_that_closes_the_inherited_file_late(tmp_path: Path) -> None:
+    target = tmp_path / "cells.ome.zarr"
+    with subprocess.Popen([sys.executable, "-c", INHERITED, str(target)], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        process.kill()
+        process.wait()
+        with locked(target):
+            pass
+
+
 HOLD = """
 import os, sys, time
 from pathlib import Path
