@@ -72,7 +72,7 @@ class Parameter:
 
 def presets() -> list[str]:
     """Return the names of the crappifiers for gray images, without those for color images."""
-    return [name for name in preset_names() if not crappifier_preset(name).colour]
+    return [name for name in preset_names() if not crappifier_preset(name).color]
 
 
 def added_parts() -> list[str]:
@@ -80,7 +80,7 @@ def added_parts() -> list[str]:
     return [
         name
         for name, part in list_parts().items()
-        if not part.__module__.startswith("decrappify.") and part().scale == 1 and not part().colour
+        if not part.__module__.startswith("decrappify.") and part().scale == 1 and not part().color
     ]
 
 

@@ -28,7 +28,7 @@ def images():
 
 
 @pytest.mark.parametrize("name", [loss.name for loss in list_losses()])
-def test_losses_are_zero_at_the_target_positive_beside_it_and_have_gradients(images, name):
+def test_losses_are_zero_at_the_target_positive_elsewhere_and_have_gradients(images, name):
     prediction, target, _ = images
     loss = pixel_loss(name)
     assert loss(target, target).item() == pytest.approx(0, abs=1e-6)
@@ -81,7 +81,7 @@ def test_tuple_loss_rejects_a_loss_that_is_not_a_scalar(images, loss, message):
         tuple_loss(images[0], images[1], loss)
 
 
-def test_charbonnier_lies_between_l1_and_l1_less_epsilon():
+def test_charbonnier_is_between_l1_and_l1_less_epsilon():
     difference = torch.tensor([[[[-2.0, 0.5], [0.0, 0.01]]]])
     expected = (np.sqrt(difference.numpy() ** 2 + 1e-4) - 1e-2).mean()
     assert charbonnier(difference, torch.zeros(1, 1, 2, 2)).item() == pytest.approx(expected)
@@ -125,7 +125,7 @@ def test_with_one_prediction_the_tuple_loss_is_the_pixel_loss(images):
         ),
     ],
 )
-def test_mistakes_end_in_one_line(make, message):
+def test_errors_are_one_line(make, message):
     with pytest.raises(InputError, match=message):
         make()
 

@@ -137,5 +137,5 @@ def _check_part(name: str, kind: Any) -> None:
         inspect.signature(kind.apply).bind("self", "signal", "rng", "times")
     except TypeError as error:
         raise InputError(f"{where}: apply cannot be called as apply(signal, rng, times): {error}") from error
-    if kind.apply is Part.apply and kind.apply_colour is Part.apply_colour:
+    if kind.apply is Part.apply and kind.apply_color is Part.apply_color:
         raise InputError(f"{where}: {kind.__name__} has no method apply(signal, rng, times)")
