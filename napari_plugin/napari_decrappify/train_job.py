@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from decrappify import Crappifier, Movie
 from decrappify.errors import InputError, OutputExistsError
 from decrappify.io import open_scenes
+from decrappify.networks import DEFAULT_NETWORK
 from napari_decrappify.layers import LayerImage
 from napari_decrappify.task import Bar, Cancelled, Task
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from decrappify import Model, TrainingConfig
 
 N_FRAMES = (1, 3, 5)
-NETWORKS = ("small", "base", "large")
+NETWORKS = tuple(dict.fromkeys((DEFAULT_NETWORK, "small", "base", "large")))  # the first is the default
 Patch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 _WARM_UP_STEPS = 8

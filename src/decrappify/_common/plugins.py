@@ -6,14 +6,17 @@ import os
 import sys
 import warnings
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 from decrappify.errors import InputError, MissingFileError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 VARIABLE = "DECRAPPIFY_PLUGINS"
 GROUP = "decrappify.plugins"
@@ -78,6 +81,8 @@ def load_plugins() -> None:
 
 @cache
 def _points() -> list[EntryPoint]:
+    from importlib.metadata import entry_points
+
     return [point for point in entry_points(group=GROUP) if not _is_in_working_folder(point)]
 
 

@@ -27,7 +27,8 @@ class Registry(Generic[T]):
     kind : str
         The kind of component for messages, such as ``"network"``.
     modules : mapping of str to str, optional
-        Names of built-in components and the modules that register them, which are imported at the first use.
+        Names of built-in components and the modules that register them, which are imported at the first use of such a
+        name, or when another name is not found.
     reserved : iterable of str, optional
         Names with another meaning, which cannot be registered; listed first.
 
@@ -91,7 +92,7 @@ class Registry(Generic[T]):
     def check(self, name: str) -> None:
         """Raise InputError if a name is unknown, without importing the module of a built-in component."""
         if not self.is_known(name):
-            load_plugins()
+            self._load()
         if not self.is_known(name):
             known = self.names()
             near = nearest(name, known) if isinstance(name, str) else ""
@@ -109,7 +110,14 @@ class Registry(Generic[T]):
 
     def items(self) -> list[tuple[str, T]]:
         """Return the names and components, without those that are only reserved."""
+        self._load()
         return [(name, self.get(name)) for name in self.names() if name not in self._reserved]
+
+    def _load(self) -> None:
+        """Import the built-in components and the plugins."""
+        for module in dict.fromkeys(self._modules.values()):
+            import_module(module)
+        load_plugins()
 
     def remove(self, name: str) -> None:
         """Remove a component; raise InputError if the name is unknown."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 DEFAULT_NETWORK = "small"
-"""Network of `TrainingConfig` and of the command line; how it was chosen is in benchmarks/RESULTS.md."""
+"""Default network of training runs; how it was chosen is in benchmarks/RESULTS.md."""
 
 N = TypeVar("N", bound="Callable[..., nn.Module]")
 
