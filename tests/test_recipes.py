@@ -35,6 +35,7 @@ device = "cpu"
 [network]
 {network}
 """
+LOAD = "f a file of your own defines it, load that file first (--plugin FILE, or import it)"
 TINY = "base_channels = 16\ndepth = 1"
 
 pytestmark = pytest.mark.usefixtures("undrawn_training")
@@ -88,8 +89,8 @@ def test_part_degrades_is_saved_and_trains(folder, command):
     assert known.crappifier["steps"][0] == {"part": "vignette", "loss": [0.1, 0.5]}
     command("restore", "bad.ome.tif", "restored.ome.tif", "--model", "out/model.safetensors")
     result = command("train", "run.toml", "--output", "other", exit_code=2)
-    assert "lamp.toml: unknown crappifier part 'vignette', needs one of " in result.stderr
-    assert "load that file first (--plugin FILE, or import it)" in result.stderr
+    assert "lamp.toml: unknown crappifier part 'vignette'" in result.stderr
+    assert LOAD in result.stderr
 
 
 def test_loss_trains_by_its_name(folder, command):
@@ -123,4 +124,4 @@ def test_network_is_trained_saved_and_restores(folder, command):
         assert open_movie("restored.ome.tif").shape == open_movie("good.ome.tif").shape
     result = command("restore", "good.ome.tif", "again.ome.tif", *model, exit_code=2)
     assert "cannot build: unknown network 'two-layers', needs one of small, base" in result.stderr
-    assert "load that file first (--plugin FILE, or import it)" in result.stderr
+    assert LOAD in result.stderr
