@@ -80,7 +80,7 @@ def _restored(folder: Path) -> None:
 def _scenes(folder: Path) -> None:
     import warnings
 
-    from tests.io.zarr_files import plate
+    from tests.io.formats.omezarr.zarr_files import plate
 
     inputs.tiny_model(n_frames=1).save(folder / "m.safetensors")
     with warnings.catch_warnings():
