@@ -450,7 +450,7 @@ def _scene_outputs(folder: Path, source: Path, output: Path) -> list[Path]:
 
     from decrappify.errors import DecrappifyError
     from decrappify.io import scenes
-    from decrappify.io.scenes import scene_outputs
+    from decrappify.io.scene_names import scene_outputs
 
     with contextlib.chdir(folder), warnings.catch_warnings():
         warnings.simplefilter("ignore")
