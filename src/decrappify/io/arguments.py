@@ -38,11 +38,13 @@ def check_folder_as(folder_as: str, source: object) -> None:
         raise InputError(f"folder_as={folder_as!r} (--as) is for folders, found {_what(source)}; leave it out")
 
 
-def check_supported(form: Format, path: Path, axes: str | None) -> None:
-    """Raise InputError for axes if the format states its own."""
+def check_supported(form: Format, name: str, axes: str | None, absent_chunks: str) -> None:
+    """Raise InputError for an argument that the format of the file `name` does not support."""
+    if "absent_chunks" not in form.supports:
+        check_not_absent(absent_chunks, name)
     if axes is not None and "axes" not in form.supports:
         raise InputError(
-            f"axes={axes!r} was given for {path.name}, which names its own; it is for arrays and TIFF, leave it out"
+            f"axes={axes!r} was given for {name}, which names its own; it is for arrays and TIFF, leave it out"
         )
 
 

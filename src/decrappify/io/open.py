@@ -255,14 +255,12 @@ def _open_path(path: Path, scene: int | str, axes: str | None, absent_chunks: st
     with reading_errors(path):
         form = format_of(path)
         assert form is not None, "a folder of images is opened as such"
-        options: dict[str, Any] = {"axes": axes, "absent_chunks": absent_chunks}
-        if "absent_chunks" not in form.supports:
-            check_not_absent(absent_chunks, path.name)
+        check_supported(form, path.name, axes, absent_chunks)
         named = format_by_suffix(path)
         if named is not None and form is not named:
             warn_caller(f"{path.name} is a {form.name} file by its content, and is read as one; rename it")
-        check_supported(form, path, axes)
-        options = {name: value for name, value in options.items() if name in form.supports}
+        given = {"axes": axes, "absent_chunks": absent_chunks}
+        options: dict[str, Any] = {name: value for name, value in given.items() if name in form.supports}
         if isinstance(scene, str) and "scene_text" not in form.supports:
             scene = scene_index(scene, file_scenes(path), path.name)
         if form.scenes is None:
