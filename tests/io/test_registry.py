@@ -49,8 +49,9 @@ def site(tmp_path, monkeypatch):
 @pytest.fixture
 def nrrd(site):
     """Install the format of CONTRIBUTING.md."""
-    section = RECIPE.read_text(encoding="utf-8").partition("**A file format**")[2]
-    install(site, "nrrd_movies", re.search(r"```python\n(.*?)```", section, re.DOTALL)[1], "nrrd = nrrd_movies:FORMAT")
+    blocks = re.findall(r"^```python\n(.*?)^```", RECIPE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    (code,) = [block for block in blocks if "FORMAT = Format(" in block]
+    install(site, "nrrd_movies", code, "nrrd = nrrd_movies:FORMAT")
 
 
 @pytest.fixture
