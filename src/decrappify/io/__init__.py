@@ -18,7 +18,7 @@ from decrappify.io.opening import reading_errors
 from decrappify.io.registry import READABLE, check_folder_as, format_of, is_image_folder, writer_for
 from decrappify.io.scenes import scene_index, scenes, several_scenes, unique_names
 from decrappify.io.store.working_paths import partial_path
-from decrappify.movie import Movie, PixelSize
+from decrappify.movie import Movie, PixelSize, cast_movie, warn_of_clipping
 
 __all__ = ["open_movie", "open_pyramid", "open_scenes", "partial_path", "save_movie", "scenes"]
 
@@ -100,16 +100,14 @@ def open_movie(
         else:
             movie = _open_object(source, scene, axes, absent_chunks)
     if isinstance(source, str | os.PathLike):
-        movie.origin = Path(source)
+        movie = movie.replace(origin=Path(source))
     changes: dict[str, Any] = {}
     if frame_interval_s is not None:
         changes["frame_interval_s"] = _positive(frame_interval_s, "frame_interval_s", "seconds")
     if pixel_size_um is not None:
         changes["pixel_size_um"] = _pixel_size(pixel_size_um, movie.pixel_size_um)
     if changes:
-        movie = movie.select()
-        for name, value in changes.items():
-            setattr(movie, name, value)
+        movie = movie.replace(**changes)
     return movie if channel is None else movie.select(channels=channel_index(movie, channel))
 
 
@@ -222,7 +220,6 @@ def save_movie(
     OutputError
         If the disk is full, the folder is not writable, or another process is writing `path`.
     """
-    from decrappify.io.casting import cast_movie, warn_of_clipping
     from decrappify.io.store.outputs import check_early, refuse_input
 
     path, progress = Path(path), checked_progress(progress)

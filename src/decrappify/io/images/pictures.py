@@ -18,7 +18,7 @@ from decrappify.io.folders.folder_report import report
 from decrappify.io.images.picture_files import PictureLayout, picture_layout, read_picture
 from decrappify.io.scenes import scene_index
 from decrappify.limits.files import check_extent, check_missing
-from decrappify.movie import Array, Movie, Plane, Shape5
+from decrappify.movie import Array, FrameSource, Movie, Plane, Shape5
 
 
 def open_picture(path: str | os.PathLike[str]) -> Movie:
@@ -42,7 +42,7 @@ def open_picture(path: str | os.PathLike[str]) -> Movie:
     return _picture_movie(Path(path))
 
 
-class PictureSource:
+class PictureSource(FrameSource):
     """Pixels of one image file; decoded once and kept, since its channels are read one by one."""
 
     def __init__(self, file: Path, layout: PictureLayout) -> None:
@@ -85,7 +85,7 @@ class PictureSource:
         return pixels
 
 
-class GridSource:
+class GridSource(FrameSource):
     """Frames, channels and slices stored in a separate file each; only the last read file is open.
 
     Parameters
@@ -117,7 +117,9 @@ class GridSource:
         advice = "add the files that are missing, or pass folder_as='images' (--as images) to open each by itself"
         check_missing(folder, n_t * n_c * n_z - n_recorded, n_recorded, advice)
         every = ((t, c, z) for t in range(n_t) for c in range(n_c) for z in range(n_z))
-        self.missing = frozenset() if whole else frozenset(p for p in every if self._place(*p)[0] not in self._files)
+        self.missing: frozenset[Plane] = (
+            frozenset() if whole else frozenset(p for p in every if self._place(*p)[0] not in self._files)
+        )
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region from its file."""
@@ -165,13 +167,13 @@ class GridSource:
         return self._last[1]
 
 
-class ClosingSource:
+class ClosingSource(FrameSource):
     """A still that is opened for every read, so that any number of them can be used at the same time."""
 
     def __init__(self, open_file: Callable[[], Movie], movie: Movie) -> None:
         self._open_file = open_file
         self.shape, self.dtype, self.missing = movie.shape, movie.dtype, movie.missing
-        self.files = movie.files
+        self._files = movie.files
         self._opened = movie.version(0)
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
@@ -183,8 +185,10 @@ class ClosingSource:
                 )
             return movie.region(t, c, z, rows, columns)
 
-    def close(self) -> None:
-        """Do nothing: the file is closed after every read."""
+    @property
+    def files(self) -> frozenset[Path]:
+        """Files that are read."""
+        return self._files
 
 
 def open_folder(
