@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from decrappify._common.checks import similar_names
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.limits.files import check_regular
 
@@ -148,7 +149,5 @@ def _missing(path: Path) -> str:
         return f"{path} does not exist: there is no folder {folder}; check the path"
     if path.is_symlink():
         return f"{path} is a symbolic link to {path.readlink()}, which does not exist; check the link"
-    from difflib import get_close_matches
-
-    similar = get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
+    similar = similar_names(path.name, (entry.name for entry in folder.iterdir()))
     return f"{path} does not exist; " + (f"did you mean {similar[0]}?" if similar else "check the path")
