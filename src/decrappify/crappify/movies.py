@@ -48,7 +48,7 @@ def crappify_movie(
     seed = int(seed)
     # Five words: a seed of four or fewer would be the stream of plane (0, 0, 0), since numpy pads with zeros.
     setting = crappifier.fixed(np.random.default_rng([seed, 0, 0, 0, 1]))
-    levels = (_for_colors if crappifier.colour else _per_channel)(movie, normalization)
+    levels = (_for_colors if crappifier.color else _per_channel)(movie, normalization)
     degraded = _Degraded(movie, setting, levels, seed)
     done = {
         "crappifier": setting.to_dict(),
@@ -79,7 +79,7 @@ def _for_colors(movie: Movie, given: Normalization | Sequence[Normalization] | N
         raise InputError(f"{movie.name} has {movie.shape[1]} channels, this crappifier needs red, green and blue")
     levels = _per_channel(movie, full_scale(movie.dtype) if given is None else given)
     if any(other != levels[0] for other in levels):
-        raise InputError("the channels have normalizations of their own, a crappifier of colours needs one for all")
+        raise InputError("the channels have separate normalizations, a crappifier of colors needs one for all")
     return levels
 
 
@@ -99,14 +99,14 @@ class _Degraded:
     def __call__(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         if (t, c, z) in self._movie.missing:  # never recorded: reads as zeros, not degraded
             return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self._movie.dtype)
-        if self._setting.colour:  # the three colors of an image are degraded together
+        if self._setting.color:  # the three colors of an image are degraded together
             return self._latest(t, 0, z)[c, rows, columns].copy()
         return self._latest(t, c, z)[rows, columns].copy()
 
     def _image(self, t: int, c: int, z: int) -> Array:
         setting, levels = self._setting, self._levels[c]
         whole = tuple(slice(0, size * setting.scale) for size in self.shape[3:])
-        if setting.colour:
+        if setting.color:
             image = np.stack([self._movie.region(t, channel, z, *whole) for channel in range(3)])
         else:
             image = self._movie.region(t, c, z, *whole)
@@ -115,5 +115,5 @@ class _Degraded:
             np.random.default_rng([self._seed, t, c, z]),
             data_range=(levels.offset, levels.offset + levels.scale),
             times=np.array([t]),
-            colour=setting.colour,
+            color=setting.color,
         )

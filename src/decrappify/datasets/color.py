@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MEAN, _STD = (np.array(values, np.float32)[:, None, None] for values in (IMAGENET.mean, IMAGENET.std))
 
 
-class ColourDataset(SeededDataset[Sample]):
+class ColorDataset(SeededDataset[Sample]):
     """Random views of photographs, in color as target and crappified as source.
 
     The views are those of DeOldify's training: the shorter side fills the patch, flips, symmetric warps, rotations by
@@ -37,7 +37,7 @@ class ColourDataset(SeededDataset[Sample]):
     pictures : folder, or sequence of paths and uint8 arrays (Y, X, 3)
         Folders are searched with their subfolders. Unreadable and gray images are left out, and counted in the log.
     crappifier : Crappifier, optional
-        Applied to red, green and blue together, signals 0 to 1; must keep the size. By default ``"colour-grey"``.
+        Applied to red, green and blue together, signals 0 to 1; must keep the size. By default ``"color-grey"``.
     patch_size : int
         Side of source and target.
     length : int
@@ -59,7 +59,7 @@ class ColourDataset(SeededDataset[Sample]):
     Examples
     --------
     >>> photograph = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
-    >>> sample = ColourDataset([photograph], patch_size=32, length=2)[1]
+    >>> sample = ColorDataset([photograph], patch_size=32, length=2)[1]
     >>> sample["source"].shape, sample["target"].shape
     (torch.Size([3, 32, 32]), torch.Size([3, 32, 32]))
     """
@@ -80,10 +80,10 @@ class ColourDataset(SeededDataset[Sample]):
         check_whole(2, patch_size=patch_size)
         check_whole(1, length=length)
         check_whole(0, seed=seed)
-        self.crappifier = crappifier_preset("colour-grey") if crappifier is None else crappifier
+        self.crappifier = crappifier_preset("color-grey") if crappifier is None else crappifier
         if self.crappifier.scale != 1:
             raise InputError(
-                f"the crappifier makes pictures {self.crappifier.scale} times smaller, needs one that keeps their size"
+                f"the crappifier returns images {self.crappifier.scale} times smaller, needs one that keeps their size"
             )
         self.patch_size, self.length, self.seed, self.augment = patch_size, length, seed, augment
         # Twice the patch: bilinear sampling of finer pixels would skip some of them.
@@ -91,7 +91,7 @@ class ColourDataset(SeededDataset[Sample]):
 
     def _draw(self, index: int, rng: np.random.Generator) -> Sample:
         good = self._random_view(rng) if self.augment else self._middle(index)
-        source = self.crappifier(good, rng, data_range=(0, 1), colour=True)
+        source = self.crappifier(good, rng, data_range=(0, 1), color=True)
         return Sample(source=_normalized(source), target=_normalized(good))
 
     def _random_view(self, rng: np.random.Generator) -> Array:
