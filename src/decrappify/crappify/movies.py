@@ -49,7 +49,7 @@ def crappify_movie(
     # Five words: a seed of four or fewer would be the stream of plane (0, 0, 0), since numpy pads with zeros.
     setting = crappifier.fixed(np.random.default_rng([seed, 0, 0, 0, 1]))
     levels = (_for_colors if crappifier.color else _per_channel)(movie, normalization)
-    degraded = _Degraded(movie, setting, levels, seed)
+    degraded = _Degraded(movie, setting, levels, seed, color=crappifier.color)
     done = {
         "crappifier": setting.to_dict(),
         "seed": seed,
@@ -86,8 +86,10 @@ def _for_colors(movie: Movie, given: Normalization | Sequence[Normalization] | N
 class _Degraded:
     """Region function: whole planes are degraded, and the latest is kept, as its tiles are read in turn."""
 
-    def __init__(self, movie: Movie, setting: Crappifier, levels: list[Normalization], seed: int) -> None:
-        self._movie, self._setting, self._levels, self._seed = movie, setting, levels, seed
+    def __init__(
+        self, movie: Movie, setting: Crappifier, levels: list[Normalization], seed: int, *, color: bool
+    ) -> None:
+        self._movie, self._setting, self._levels, self._seed, self._color = movie, setting, levels, seed, color
         self._latest = Latest(self._image)
         rows, columns = (size // setting.scale for size in movie.shape[3:])
         if not rows or not columns:
@@ -99,14 +101,14 @@ class _Degraded:
     def __call__(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         if (t, c, z) in self._movie.missing:  # never recorded: reads as zeros, not degraded
             return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self._movie.dtype)
-        if self._setting.color:  # the three colors of an image are degraded together
+        if self._color:  # the three colors of an image are degraded together
             return self._latest(t, 0, z)[c, rows, columns].copy()
         return self._latest(t, c, z)[rows, columns].copy()
 
     def _image(self, t: int, c: int, z: int) -> Array:
         setting, levels = self._setting, self._levels[c]
         whole = tuple(slice(0, size * setting.scale) for size in self.shape[3:])
-        if setting.color:
+        if self._color:
             image = np.stack([self._movie.region(t, channel, z, *whole) for channel in range(3)])
         else:
             image = self._movie.region(t, c, z, *whole)
@@ -115,5 +117,5 @@ class _Degraded:
             np.random.default_rng([self._seed, t, c, z]),
             data_range=(levels.offset, levels.offset + levels.scale),
             times=np.array([t]),
-            color=setting.color,
+            color=self._color,
         )

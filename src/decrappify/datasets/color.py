@@ -37,7 +37,7 @@ class ColorDataset(SeededDataset[Sample]):
     pictures : folder, or sequence of paths and uint8 arrays (Y, X, 3)
         Folders are searched with their subfolders. Unreadable and gray images are left out, and counted in the log.
     crappifier : Crappifier, optional
-        Applied to red, green and blue together, signals 0 to 1; must keep the size. By default ``"color-grey"``.
+        Applied to red, green and blue together, signals 0 to 1; must keep the size. By default ``"colour-grey"``.
     patch_size : int
         Side of source and target.
     length : int
@@ -80,7 +80,7 @@ class ColorDataset(SeededDataset[Sample]):
         check_whole(2, patch_size=patch_size)
         check_whole(1, length=length)
         check_whole(0, seed=seed)
-        self.crappifier = crappifier_preset("color-grey") if crappifier is None else crappifier
+        self.crappifier = crappifier_preset("colour-grey") if crappifier is None else crappifier
         if self.crappifier.scale != 1:
             raise InputError(
                 f"the crappifier returns images {self.crappifier.scale} times smaller, needs one that keeps their size"
