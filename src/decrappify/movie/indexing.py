@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from decrappify.errors import InputError
+from decrappify.movie.sources import Array
 
 
 def in_range(index: int, size: int, axis: str, name: str) -> int:
@@ -60,3 +62,16 @@ def basic_index(
         else:
             raise InputError(f"{name} is indexed by integers and slices with a step of at least 1, found {entry!r}")
     return tuple(ranges), tuple(not isinstance(entry, slice) for entry in index)
+
+
+def read_ranges(region: Callable[..., Array], ranges: tuple[range, ...], dtype: np.dtype[Any]) -> Array:
+    """Return the pixels at ranges along T, C, Z, Y and X, read by ``region(t, c, z, rows, columns)``."""
+    rows, columns = ranges[3:]
+    whole = np.empty([len(indices) for indices in ranges], dtype)
+    if whole.size:
+        spans = [slice(indices.start, indices[-1] + 1) for indices in (rows, columns)]
+        for i, t in enumerate(ranges[0]):
+            for j, c in enumerate(ranges[1]):
+                for k, z in enumerate(ranges[2]):
+                    whole[i, j, k] = region(t, c, z, *spans)[:: rows.step, :: columns.step]
+    return whole

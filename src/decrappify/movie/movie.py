@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike
 from decrappify.errors import InputError, ReadOnlyError
 from decrappify.limits.files import check_extent
 from decrappify.limits.memory import check_memory
-from decrappify.movie.indexing import basic_index, in_range, picked, unstepped
+from decrappify.movie.indexing import basic_index, in_range, picked, read_ranges, unstepped
 from decrappify.movie.metadata import checked_pixel_size, per_channel, positive_or_none, spacing_of, step_of
 from decrappify.movie.sources import Array, ArraySource, FrameSource, PixelSize, Plane, Shape5
 from decrappify.movie.views import ComputedView, IndexView, PlaneFunction, RegionFunction, WholePlanes, planes_in
@@ -164,12 +164,13 @@ class Movie:
 
     def region(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read a rectangle of one plane as a (Y, X) array; negative indices count from the end as in numpy."""
+        n_t, n_c, n_z, n_y, n_x = self.shape
         t, c, z = (
-            in_range(index, size, axis, self.name)
-            for index, size, axis in zip((t, c, z), self.shape[:3], ("frame", "channel", "slice"), strict=True)
+            in_range(t, n_t, "frame", self.name),
+            in_range(c, n_c, "channel", self.name),
+            in_range(z, n_z, "slice", self.name),
         )
-        rows = slice(*rows.indices(self.shape[3])[:2])
-        columns = slice(*columns.indices(self.shape[4])[:2])
+        rows, columns = slice(*rows.indices(n_y)[:2]), slice(*columns.indices(n_x)[:2])
         size = (rows.stop - rows.start, columns.stop - columns.start)
         self._check_memory(size[0] * size[1], f"frame {t} (channel {c}, slice {z}) of {self.name}")
         return self._source.read(t, c, z, rows, columns)
@@ -344,7 +345,9 @@ class Movie:
         if index is Ellipsis:
             return np.asarray(self)
         if isinstance(index, tuple):
-            return self._read_indexed(index)
+            ranges, dropped = basic_index(index, self.shape, self.name)
+            self._check_memory(math.prod(map(len, ranges)), f"the part of {self.name}")
+            return read_ranges(self.region, ranges, self.dtype)[tuple(0 if drop else slice(None) for drop in dropped)]
         raise InputError(
             "a movie is indexed by frames, such as movie[10:20], or by up to five integers and slices, "
             f"found {index!r}; use movie.select() for channels and slices"
@@ -352,19 +355,6 @@ class Movie:
 
     def _check_memory(self, n_pixels: int, what: str) -> None:
         check_memory(n_pixels * self.dtype.itemsize, what, "read a smaller part, such as by crop() or select()")
-
-    def _read_indexed(self, index: tuple[Any, ...]) -> Array:
-        ranges, dropped = basic_index(index, self.shape, self.name)
-        (rows, columns) = ranges[3:]
-        self._check_memory(math.prod(len(indices) for indices in ranges), f"the part of {self.name}")
-        whole = np.empty([len(indices) for indices in ranges], self.dtype)
-        if whole.size:
-            spans = [slice(indices.start, indices[-1] + 1) for indices in (rows, columns)]
-            for i, t in enumerate(ranges[0]):
-                for j, c in enumerate(ranges[1]):
-                    for k, z in enumerate(ranges[2]):
-                        whole[i, j, k] = self.region(t, c, z, *spans)[:: rows.step, :: columns.step]
-        return whole[tuple(0 if drop else slice(None) for drop in dropped)]
 
     def __dask_tokenize__(self) -> str:
         """Return a name for dask, different for every movie, as its files may differ or change."""

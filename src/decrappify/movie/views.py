@@ -34,6 +34,7 @@ class IndexView(FrameSource):
     def __init__(self, source: FrameSource, picks: tuple[range, ...], *, is_swapped: bool = False) -> None:
         self._source, self._picks, self._is_swapped = source, picks, is_swapped
         self._top, self._left = picks[3].start, picks[4].start
+        self._is_shifted = self._top > 0 or self._left > 0
         self.shape: Shape5 = tuple(len(pick) for pick in picks)  # type: ignore[assignment]
         self.dtype = source.dtype
 
@@ -54,9 +55,11 @@ class IndexView(FrameSource):
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region of the view."""
-        top, left = self._top, self._left
-        rows, columns = slice(rows.start + top, rows.stop + top), slice(columns.start + left, columns.stop + left)
-        return self._source.read(*self._plane(t, c, z), rows, columns)
+        t, c, z = self._plane(t, c, z)
+        if self._is_shifted:
+            top, left = self._top, self._left
+            rows, columns = slice(rows.start + top, rows.stop + top), slice(columns.start + left, columns.stop + left)
+        return self._source.read(t, c, z, rows, columns)
 
     @property
     def files(self) -> Collection[Path]:
