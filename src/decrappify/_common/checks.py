@@ -94,7 +94,7 @@ def similar_names(given: str, known: Iterable[str], at_most: int = 1, *, least: 
 
     Examples
     --------
-    >>> similar_names("gausian", ["poisson", "gaussian", "gain"], 2)
+    >>> similar_names("gausian", ["poisson", "gaussian", "gain"])
     ['gaussian']
     """
     from difflib import get_close_matches
