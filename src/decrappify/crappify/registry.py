@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar
 
-from decrappify._common.checks import short
+from decrappify._common.checks import short, similar_names
 from decrappify._common.registry import Registry
 from decrappify.crappify.part import Part
 from decrappify.errors import InputError
@@ -114,9 +114,7 @@ def part_from_dict(entry: Any) -> Part:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the end of an error message with the nearest known names, or all of them."""
     known = list(known)
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    near = similar_names(name, known, 3, least=0.5)
     return f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(known)}"
 
 
