@@ -78,7 +78,7 @@ def test_imports_are_absolute():
     assert relative == []
 
 
-PLUGIN = ROOT.parents[1] / "napari_plugin" / "napari_decrappify"
+PLUGIN = ROOT.parents[1] / "napari_plugin" / "src" / "napari_decrappify"
 PLUGIN_MODULES = sorted(PLUGIN.rglob("*.py"))
 
 

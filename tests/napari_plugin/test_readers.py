@@ -11,7 +11,7 @@ from pylibCZIrw import czi
 
 from decrappify import Movie, save_movie
 from decrappify.errors import FormatError
-from napari_decrappify.layers import LayerImage
+from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.readers import get_reader
 
 T, Y, X = 30, 64, 48

@@ -1,0 +1,166 @@
+"""Controls of a crappifier: a preset, its scale, and a slider for each of its parameters."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+from superqt import QRangeSlider
+
+from decrappify.crappify import Crappifier, crappifier_preset, preset_description
+from napari_decrappify.widgets.degradations import POSITIONS, Ends, Parameter, changed, parameters, presets, with_scale
+from napari_decrappify.widgets.forms import button, form, named, row
+from napari_decrappify.widgets.settings import keep, recall
+
+SCALES = (1, 2, 3, 4)
+
+
+class ParameterSlider(QWidget):
+    """Range slider of one parameter of a crappifier; for each image a value of the range is drawn."""
+
+    moved = Signal()
+
+    def __init__(self, name: str, parameter: Parameter, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.parameter, self.ends = parameter, parameter.ends
+        tooltip = f"{parameter.part}: {parameter.label}; each image draws a value between the two ends"
+        self._slider: Any = named(QRangeSlider(Qt.Orientation.Horizontal), name, tooltip)  # type: ignore[no-untyped-call]
+        self._slider.setRange(0, POSITIONS)
+        self._value = QLabel()
+        self._value.setMinimumWidth(78)
+        layout = row(self._slider, self._value)
+        layout.setStretch(0, 1)
+        self.setLayout(layout)
+        self._positions = tuple(parameter.position(end) for end in self.ends)
+        self._slider.setValue(self._positions)
+        self._slider.valueChanged.connect(self._on_move)
+        self._show_value()
+
+    def set_ends(self, ends: Ends) -> None:
+        """Set the slider without emitting a signal."""
+        with QSignalBlocker(self._slider):
+            self._positions = tuple(self.parameter.position(end) for end in ends)
+            self._slider.setValue(self._positions)
+        self.ends = ends
+        self._show_value()
+
+    def _on_move(self, positions: tuple[int, ...]) -> None:
+        # An unchanged end keeps its exact value, which may be between two positions.
+        low, high = (
+            end if new == old else self.parameter.value(new)
+            for end, old, new in zip(self.ends, self._positions, positions, strict=True)
+        )
+        self._positions, self.ends = tuple(positions), (min(low, high), max(low, high))
+        self._show_value()
+        self.moved.emit()
+
+    def _show_value(self) -> None:
+        low, high = self.ends
+        self._value.setText(f"{low:.3g}" if low == high else f"{low:.3g} – {high:.3g}")
+
+
+class CrappifierControls(QWidget):
+    """Form of a crappifier, with persistent preset and changes.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of the objectNames and of the settings keys.
+    """
+
+    changed = Signal()
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._name = name
+        self._sliders: list[ParameterSlider] = []
+        self.preset = named(QComboBox(), f"{name}_preset", "How good images are made bad: the microscope to imitate")
+        self.preset.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.preset.setMinimumContentsLength(14)
+        for preset in presets():
+            self.preset.addItem(preset)
+            self.preset.setItemData(self.preset.count() - 1, preset_description(preset), Qt.ItemDataRole.ToolTipRole)
+        self.scale = named(
+            QComboBox(), f"{name}_scale", "How many times finer the pixels of the result are than those of its input"
+        )
+        self.scale.addItems([str(scale) for scale in SCALES])
+        self._reset = button(f"{name}_reset", "Reset", "Go back to the numbers of the preset")
+        self._description = QLabel()
+        self._description.setWordWrap(True)
+        self._description.setStyleSheet("color: palette(mid);")
+        self._form = form()
+        self._lay_out()
+        kept = recall(f"{name}/preset", "confocal")
+        self.preset.setCurrentText(kept if self.preset.findText(kept) >= 0 else "confocal")
+        self._show_preset()
+        self.preset.currentTextChanged.connect(self._on_preset)
+        self.scale.currentTextChanged.connect(lambda _: self._on_change())
+        self._reset.clicked.connect(lambda: self._on_reset())
+
+    @property
+    def crappifier(self) -> Crappifier:
+        """Crappifier with the current values."""
+        preset = crappifier_preset(self.preset.currentText())
+        ends = {
+            (slider.parameter.step, slider.parameter.key): slider.ends
+            for slider in self._sliders
+            if slider.ends != slider.parameter.ends
+        }
+        return with_scale(changed(preset, ends), int(self.scale.currentText()))
+
+    def _lay_out(self) -> None:
+        head = form()
+        head.addRow("crappifier", row(self.preset, self._reset))
+        head.addRow("scale", self.scale)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(head)
+        layout.addWidget(self._description)
+        layout.addLayout(self._form)
+
+    def _show_preset(self) -> None:
+        preset = crappifier_preset(self.preset.currentText())
+        self._description.setText(preset_description(self.preset.currentText()))
+        while self._form.rowCount():
+            self._form.removeRow(0)
+        self._sliders = []
+        for parameter in parameters(preset):
+            slider = ParameterSlider(f"{self._name}_{parameter.step}_{parameter.key}", parameter)
+            slider.moved.connect(self._on_change)
+            self._form.addRow(parameter.label, slider)
+            self._sliders.append(slider)
+        with QSignalBlocker(self.scale):
+            self.scale.setCurrentText(str(preset.scale))
+        self._recall()
+
+    def _on_preset(self, preset: str) -> None:
+        keep(f"{self._name}/preset", preset)
+        self._show_preset()
+        self.changed.emit()
+
+    def _on_change(self) -> None:
+        values = {f"{s.parameter.step} {s.parameter.key}": s.ends for s in self._sliders}
+        keep(self._key(), json.dumps({"scale": self.scale.currentText(), "ends": values}))
+        self.changed.emit()
+
+    def _on_reset(self) -> None:
+        keep(self._key(), "")
+        self._show_preset()
+        self.changed.emit()
+
+    def _recall(self) -> None:
+        with suppress(ValueError, TypeError, KeyError, AttributeError):  # nothing saved, or an edited settings file
+            kept = json.loads(recall(self._key()))
+            for slider in self._sliders:
+                parameter = slider.parameter
+                low, high = (float(end) for end in kept["ends"][f"{parameter.step} {parameter.key}"])
+                if parameter.lowest <= low <= high <= parameter.highest:
+                    slider.set_ends((low, high))
+            with QSignalBlocker(self.scale):
+                self.scale.setCurrentText(str(kept["scale"]))
+
+    def _key(self) -> str:
+        return f"{self._name}/{self.preset.currentText()}"

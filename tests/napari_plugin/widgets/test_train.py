@@ -1,0 +1,205 @@
+"""The Train widget, clicked in a real viewer: it really trains, for seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtWidgets import QFileDialog, QLabel
+from tests.napari_plugin.clicking import TIMEOUT, Driver, shown
+
+from decrappify import TrainingConfig, load_model, save_movie
+from decrappify.crappify import crappifier_preset
+from decrappify.samples import simulate
+from napari_decrappify.widgets.restore import RestoreWidget
+from napari_decrappify.widgets.settings import recent_models
+from napari_decrappify.widgets.train import TrainWidget
+from napari_decrappify.workers.train import Speed, movies_in, planned
+
+MINUTES = 0.05
+
+
+@pytest.fixture(scope="module")
+def good():
+    return simulate("filaments", n_frames=16, size=(64, 64), seed=0).truth
+
+
+@pytest.fixture
+def scene(good):
+    scene = ViewerModel()
+    scene.add_image(np.asarray(good)[:, 0, 0], name="good", scale=(1, 0.1, 0.1))
+    return scene
+
+
+@pytest.fixture
+def train(qtbot, scene, tmp_path):
+    return prepared(shown(qtbot, TrainWidget, scene, "train"), tmp_path)
+
+
+def prepared(driver, tmp_path):
+    driver["models"].setText(str(tmp_path / "models"))
+    driver["minutes"].setValue(MINUTES)
+    driver["n_frames"].setCurrentText("1")
+    return driver
+
+
+def spend_a_second(driver):
+    """Train for less than a person may."""
+    driver["minutes"].setMinimum(0.02)
+    driver["minutes"].setValue(0.02)
+
+
+def test_a_model_is_trained_and_restores(scene, train, qtbot, tmp_path):
+    restore = shown(qtbot, RestoreWidget, scene, "restore").widget
+    spend_a_second(train)
+    train.run()
+    assert not train.is_error, train.status
+    path = tmp_path / "models" / "my-model" / "model.safetensors"
+    assert f"{path} is in the Restore list" in train.status
+    model = load_model(path)
+    assert (model.n_frames, model.scale, model.card["name"]) == (1, 1, "my-model")
+    assert model.card["summary"] == "trained on good for 0.02 minutes, crappifier confocal"
+    assert model.crappifier["name"] == "confocal"
+    assert model.card["steps"] == train["progress"].maximum() == train["progress"].value()
+    psnr, loss = train.widget._psnr.curves, train.widget._loss.curves
+    assert [curve.label for curve in psnr] == ["restored", "degraded"]
+    assert psnr[0].points[-1][0] == loss[0].points[-1][0] == model.card["steps"]
+    assert max(value for _, value in psnr[0].points) == pytest.approx(model.card["validation"]["psnr_db"], abs=0.01)
+    assert train.widget._patches.captions == ["degraded", "restored", "good"]
+    assert recent_models() == [path]
+    restore._model.showPopup()
+    restore._model.hidePopup()
+    assert "my-model/model" in [restore._model.itemText(i) for i in range(restore._model.count())]
+
+
+def test_stop_keeps_the_best_and_names_are_numbered(train, qtbot, tmp_path):
+    (tmp_path / "models" / "my-model").mkdir(parents=True)
+    train["minutes"].setValue(60)
+    train.click("run")
+    qtbot.waitUntil(lambda: "training: step" in train.status, timeout=TIMEOUT)
+    assert train["progress"].maximum() > 100
+    train.click("cancel")
+    train.wait_for_end()
+    model = load_model(tmp_path / "models" / "my-model-2" / "model.safetensors")
+    assert 0 < model.card["steps"] < train["progress"].maximum()
+    assert train.status.startswith(f"trained {model.card['steps']} of {train['progress'].maximum()} steps")
+
+
+def test_the_crappifier_is_shown_on_the_canvas_and_follows_its_sliders(scene, train, qtbot):
+    layer = scene.layers["good"]
+    scene.dims.set_current_step(0, 5)
+    train["live"].setChecked(True)
+    qtbot.waitUntil(lambda: len(scene.layers) == 2, timeout=TIMEOUT)
+    shown = scene.layers[1]
+    assert shown.name == "good [crappified: confocal]"
+    assert shown.data.shape == (1, 64, 32)
+    np.testing.assert_allclose(shown.translate, (5, 0, 3.2))
+    good = layer.data[5][:, 32:].astype(float)
+    before = np.abs(shown.data[0] - good).mean()
+    assert before > 0
+    photons = train["crappifier_0_photons"]
+    photons.setValue((0, 0))  # tenfold fewer
+    qtbot.waitUntil(lambda: np.abs(shown.data[0] - good).mean() > 1.5 * before, timeout=TIMEOUT)
+    steps = shown.metadata["decrappify"]["crappifier"]["steps"]
+    assert steps == [{"part": "poisson", "photons": 0.8, "background": [0.0, 1.0]}]
+    train["crappifier_scale"].setCurrentText("2")
+    qtbot.waitUntil(lambda: shown.data.shape == (1, 32, 16), timeout=TIMEOUT)
+    np.testing.assert_allclose(shown.scale, (1, 0.2, 0.2))
+    np.testing.assert_allclose(shown.translate[1:] - 0.1, (0 - 0.05, 3.2 - 0.05))  # corner over corner
+    scene.dims.set_current_step(0, 7)
+    qtbot.waitUntil(lambda: shown.translate[0] == 7, timeout=TIMEOUT)
+    train.click("crappifier_reset")
+    assert train.widget._crappifier.crappifier == crappifier_preset("confocal")
+    train["live"].setChecked(False)
+    assert [layer.name for layer in scene.layers] == ["good"]
+
+
+def test_a_preset_brings_its_own_sliders_and_scale(train):
+    train["crappifier_preset"].setCurrentText("widefield-x2")
+    assert train["crappifier_scale"].currentText() == "2"
+    assert train.widget._crappifier.crappifier == crappifier_preset("widefield-x2")
+    assert train["crappifier_0_sigma"].toolTip().startswith("blur: sigma")
+    names = [train["crappifier_preset"].itemText(i) for i in range(train["crappifier_preset"].count())]
+    assert "colour-grey" not in names
+    labels = {label.text() for label in train.widget._crappifier.findChildren(QLabel)}
+    assert "0.7 – 1.5" in labels
+
+
+def test_a_folder_of_movies_is_learned_from(train, qtbot, good, tmp_path, monkeypatch):
+    folder = tmp_path / "good"
+    folder.mkdir()
+    for name in ("a.ome.tif", "b.ome.tif"):
+        save_movie(good, folder / name)
+    assert [movie.name for movie in movies_in(folder)] == ["a.ome.tif", "b.ome.tif"]
+    train["source"].setCurrentIndex(1)
+    assert not train["run"].isEnabled()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+    train.click("browse")
+    train["crappifier_preset"].setCurrentText("confocal-x2")
+    spend_a_second(train)
+    train.run()
+    assert not train.is_error, train.status
+    model = load_model(tmp_path / "models" / "my-model" / "model.safetensors")
+    assert model.scale == 2
+    assert model.card["trained_on"] == ["a.ome.tif", "b.ome.tif"]
+
+
+def test_mistakes_are_one_line_and_the_widget_goes_on(scene, train, tmp_path):
+    still = scene.add_image(np.random.default_rng(0).random((64, 64)), name="still")
+    ticks = train["layers"]
+    ticks.tick(scene.layers["good"], False)
+    assert not train["run"].isEnabled()
+    ticks.tick(still)
+    train.run()
+    assert train.is_error
+    assert "too few to keep some for validation" in train.status
+    train["source"].setCurrentIndex(1)
+    train["folder"].setText(str(tmp_path / "nothing"))
+    train.run()
+    assert train.status == f"{tmp_path / 'nothing'} is no folder; choose one that holds good images"
+    (tmp_path / "file").write_text("no folder")
+    train["models"].setText(str(tmp_path / "file"))
+    train.click("run")
+    assert "cannot hold models" in train.status
+    assert train["run"].isEnabled()
+    train["name"].setText(" ")
+    assert not train["run"].isEnabled()
+
+
+def test_the_steps_fill_the_time_given():
+    speed = Speed(step=0.5, validation=2.0)
+    for seconds in (60, 600, 6000):
+        plan = planned(TrainingConfig(), speed, seconds)
+        n_validations = -(-plan.max_steps // plan.validate_every)
+        assert 0.9 * seconds < plan.max_steps * speed.step + n_validations * speed.validation <= 1.01 * seconds
+        assert n_validations <= 40
+
+
+def test_controls_are_named_explained_and_remembered(scene, qtbot, train):
+    assert train.unnamed() == []
+    train["crappifier_preset"].setCurrentText("lightsheet")
+    train["crappifier_0_sigma"].setValue((0, 100))
+    before = train.widget._crappifier.crappifier
+    assert before != crappifier_preset("lightsheet")
+    again = shown(qtbot, TrainWidget, scene, "train")
+    assert again.widget._crappifier.crappifier == before
+    assert again["minutes"].value() == MINUTES
+    assert again["n_frames"].currentText() == "1"
+
+
+@pytest.mark.slow  # the widgets run their jobs in one way: test_restore.py closes a viewer in mid-run
+def test_closing_in_mid_run_leaves_no_thread_and_a_whole_model_or_none(viewer, qtbot, good, tmp_path):
+    viewer.add_image(np.asarray(good)[:, 0, 0], name="good")
+    _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Train")
+    train = prepared(Driver(qtbot, widget, "train"), tmp_path)
+    train["minutes"].setValue(60)
+    train.click("run")
+    qtbot.waitUntil(lambda: "training: step" in train.status, timeout=TIMEOUT)
+    running = train.widget._runner._running
+    viewer.close()
+    qtbot.waitUntil(lambda: running._thread is None, timeout=TIMEOUT)
+    assert not list(Path(tmp_path / "models").rglob("*.partial"))
+    for path in Path(tmp_path / "models").rglob("*.safetensors"):
+        load_model(path)
