@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from napari_decrappify.layers.image import LayerData, layers_of
+from napari_decrappify.layers.image import LayerData
+from napari_decrappify.layers.movies import layers_of
 
 ENDINGS = (".czi", ".tif", ".tiff", ".zarr")
 SCENES_SHOWN = 12  # scenes of a file or folder that are opened as layers at once

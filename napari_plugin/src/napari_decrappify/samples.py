@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decrappify import Movie
 from decrappify.samples import simulate
-from napari_decrappify.layers.image import LayerData, layers_of
+from napari_decrappify.layers.image import LayerData
+from napari_decrappify.layers.movies import layers_of
 
 _SIZE = (256, 256)
 _FRAMES = 24
@@ -13,6 +14,7 @@ _FRAMES = 24
 def simulated_movie() -> list[LayerData]:
     """Return a noisy movie of a cell, as recorded by a microscope, and the same without noise."""
     sample = simulate("cell", n_frames=_FRAMES, size=_SIZE, seed=0)
+    sample.truth.name = "cell-reference"
     return _layers(sample.noisy, sample.truth)
 
 
@@ -20,10 +22,11 @@ def degraded_copy() -> list[LayerData]:
     """Return a movie and a crappified copy, as used to train a model."""
     from decrappify.crappify import crappifier_preset, crappify_movie
 
-    good = simulate("filaments", n_frames=_FRAMES, size=_SIZE, seed=1).truth
-    bad = crappify_movie(good, crappifier_preset("confocal"))
-    bad.name = f"{good.name} degraded"
-    return _layers(bad, good)
+    clean = simulate("filaments", n_frames=_FRAMES, size=_SIZE, seed=1).truth
+    clean.name = "filaments"
+    degraded = crappify_movie(clean, crappifier_preset("confocal"))
+    degraded.name = f"{clean.name}-degraded"
+    return _layers(degraded, clean)
 
 
 def _layers(*movies: Movie) -> list[LayerData]:

@@ -11,10 +11,11 @@ import numpy as np
 
 from decrappify import Movie, save_movie
 from decrappify.errors import InputError
-from napari_decrappify.layers.image import LayerData, LayerImage, is_guessed_as_time
+from napari_decrappify.layers.axes import is_guessed_as_time
+from napari_decrappify.layers.image import LayerData, LayerImage
 
-_COLOURS = {"red": "FF0000", "green": "00FF00", "blue": "0000FF", "cyan": "00FFFF", "magenta": "FF00FF"}
-_COLOURS |= {"yellow": "FFFF00", "gray": "FFFFFF"}
+_COLORS = {"red": "FF0000", "green": "00FF00", "blue": "0000FF", "cyan": "00FFFF", "magenta": "FF00FF"}
+_COLORS |= {"yellow": "FFFF00", "gray": "FFFFFF"}
 
 
 def write_images(path: str, layer_data: list[LayerData]) -> list[str]:
@@ -57,7 +58,7 @@ def _together(images: list[LayerImage], movies: list[Movie]) -> Movie:
         if movie.shape != first.shape or movie.dtype != first.dtype or movie.shape[1] != 1:
             raise InputError(
                 f"layer {image.name!r} has shape {movie.shape} (T, C, Z, Y, X) and dtype {movie.dtype}, needs "
-                f"{(first.shape[0], 1, *first.shape[2:])} and {first.dtype} like {images[0].name!r}; save it by itself"
+                f"{(first.shape[0], 1, *first.shape[2:])} and {first.dtype} like {images[0].name!r}; save it separately"
             )
     names = [movie.channel_names[0] for movie in movies]
     if len(set(names)) < len(names):
@@ -85,6 +86,6 @@ def _color(image: LayerImage) -> str | None:
     """Return the color of a layer's colormap as RRGGBB; None for gray and for maps of several colors."""
     colormap = image.attributes.get("colormap")
     name = str(colormap.get("name") if isinstance(colormap, Mapping) else getattr(colormap, "name", colormap))
-    if name in _COLOURS:
-        return None if name == "gray" else _COLOURS[name]
+    if name in _COLORS:
+        return None if name == "gray" else _COLORS[name]
     return name.lstrip("#").upper()[:6] if name.startswith("#") and len(name) in (7, 9) else None

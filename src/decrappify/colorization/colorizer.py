@@ -199,7 +199,9 @@ class Colorizer:
             logger.info("out of memory on %s with %d pictures at once, now %d", device, together, self._together)
             return
         if isinstance(self.render_factor, int) or factor == RENDER_FACTORS.start:
-            raise DeviceMemoryError(self._advice(factor)) from reason
+            raise DeviceMemoryError(
+                self._shortage(factor), advice=self._advice(factor), option="render_factor"
+            ) from reason
         self._largest = max(RENDER_FACTORS.start, 3 * factor // 4)
         logger.warning("out of memory on %s with render_factor=%d, now at most %d", device, factor, self._largest)
 
@@ -211,8 +213,9 @@ class Colorizer:
         prediction: Tensor = self.network((unit - self._mean) / self._std)
         if not torch.isfinite(prediction).all():  # which would become black
             raise InputError(
-                f"{self.identity} predicted NaN or infinity from an image; use precision='float32' "
-                "(--precision float32), or another model"
+                f"{self.identity} predicted NaN or infinity from an image",
+                advice="use precision='float32' (--precision float32), or another model",
+                option="precision",
             )
         levels = (prediction * self._std + self._mean).clamp(0, 1) * 255
         return list(levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy())
@@ -231,19 +234,20 @@ class Colorizer:
         pixels = _SHARE_OF_FREE_MEMORY * free_memory(self.network.device) / self.network.bytes_per_pixel
         return min(max(math.isqrt(int(pixels)) // SQUARE, RENDER_FACTORS.start), RENDER_FACTORS.stop - 1)
 
+    def _shortage(self, factor: int) -> str:
+        device, needed = self.network.device, in_units(self._needed(factor))
+        free = in_units(free_memory(device))
+        return f"{device} has no memory for render_factor={factor}, which needs {needed}, {free} are free"
+
     def _advice(self, factor: int) -> str:
         fits = min(self._largest_that_fits(), 3 * factor // 4)
         device = self.network.device
-        needed, free = self._needed(factor), free_memory(device)
         ways = "a computer or container with more memory"
         if device.type != "cpu":
             ways = "another device, such as device='cpu'"
-        if fits >= RENDER_FACTORS.start and self._needed(fits) <= free:
+        if fits >= RENDER_FACTORS.start and self._needed(fits) <= free_memory(device):
             ways = f"render_factor={fits} (--render-factor {fits}) or 'auto', or {ways}"
-        return (
-            f"{device} has no memory for render_factor={factor}, which needs {in_units(needed)}, {in_units(free)} are "
-            f"free; choose {ways}"
-        )
+        return f"choose {ways}"
 
 
 def _statistics(model: Model) -> ChannelStatistics:

@@ -249,8 +249,9 @@ class Job:
         if not np.isfinite(restored).all():
             raise InputError(
                 f"model {self.model.name!r} predicted NaN or infinity from the finite pixels of frame "
-                f"{self.frames[target.t]} of {self.movie.name}; use precision='float32' (--precision float32), or "
-                "another model"
+                f"{self.frames[target.t]} of {self.movie.name}",
+                advice="use precision='float32' (--precision float32), or another model",
+                option="precision",
             )
         planes, below, above = [], 0, 0
         for k, plane in enumerate(restored):
@@ -361,7 +362,7 @@ def _checked_window_axis(axis: str, movie: Movie, model: Model) -> str:
     if axis == "Z" and n_t > 1:
         ways.append(f"pass window_axis='T' to use its {n_t} frames")
     needs = f"model {model.name!r} needs windows of {model.n_frames}"
-    raise InputError(f"{movie.name} is {what}, but {needs}; {', or '.join(ways)}")
+    raise InputError(f"{movie.name} is {what}, but {needs}", advice=", or ".join(ways), option="window_axis")
 
 
 def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:

@@ -152,8 +152,9 @@ class Restorer:
                 used, smaller = self.used_and_smaller(frame_shape)
                 if smaller is None:
                     raise DeviceMemoryError(
-                        f"{self.network.device} has no memory left for the smallest tile of {used} pixels; close other "
-                        "programs, or choose another device, such as device='cpu', or a smaller model"
+                        f"{self.network.device} has no memory left for the smallest tile of {used} pixels",
+                        advice="close other programs, or choose another device, such as device='cpu', or a smaller model",
+                        option="device",
                     ) from error
             if self.network.device.type == "cuda":
                 torch.cuda.empty_cache()

@@ -33,7 +33,7 @@ def index(size):
 
 @given(st.data())
 @settings(max_examples=60, deadline=None)
-def test_indexing_is_that_of_numpy(data):
+def test_movie_array_indexes_like_numpy(data):
     axes = data.draw(st.sampled_from(sorted(VIEWS)))
     expected = VIEWS[axes]
     key = tuple(data.draw(index(size)) for size in expected.shape)[: data.draw(st.integers(0, expected.ndim))]
@@ -42,7 +42,7 @@ def test_indexing_is_that_of_numpy(data):
     np.testing.assert_array_equal(view[(..., *key[1:][:0])], expected)
 
 
-def test_an_ellipsis_a_single_index_and_the_whole():
+def test_movie_array_accepts_ellipsis_and_single_index():
     view = MovieArray(Movie.from_array(PIXELS), "TZYX", channel=1)
     np.testing.assert_array_equal(view[..., 2], PIXELS[:, 1, ..., 2])
     np.testing.assert_array_equal(view[-1], PIXELS[-1, 1])
@@ -52,13 +52,13 @@ def test_an_ellipsis_a_single_index_and_the_whole():
         view[0, 0, 0, 0, 0]
 
 
-def test_colours_come_last():
+def test_movie_array_places_colors_last():
     np.testing.assert_array_equal(
         MovieArray(Movie.from_array(PIXELS), "TYXC")[:], PIXELS[:, :, 0].transpose(0, 2, 3, 1)
     )
 
 
-def test_only_the_planes_that_are_looked_at_are_read():
+def test_as_dask_reads_only_requested_planes():
     source = CountingSource(PIXELS)
     lazy = as_dask(MovieArray(Movie(source), "TZYX", channel=1))
     assert source.counts == {}
@@ -66,19 +66,19 @@ def test_only_the_planes_that_are_looked_at_are_read():
     assert source.counts == {(2, 1, 1): 1}
 
 
-def test_very_large_planes_are_read_in_squares():
+def test_as_dask_splits_very_large_planes():
     movie = Movie.from_array(np.broadcast_to(np.uint16(7), (1, 1, 1, 9000, 9000)))
     assert as_dask(MovieArray(movie, "YX")).chunks[0][0] == 2048
     assert as_dask(MovieArray(Movie.from_array(np.zeros((9, 8))), "YX")).chunks == ((9,), (8,))
 
 
-def test_another_movie_can_take_its_place():
+def test_show_replaces_the_movie():
     view = MovieArray(Movie.from_array(PIXELS), "TZYX")
     view.show(Movie.from_array(PIXELS + 1))
     np.testing.assert_array_equal(view[0], PIXELS[0, 0] + 1)
 
 
-def test_only_untouched_data_has_a_token():
+def test_token_is_none_for_derived_data():
     lazy = as_dask(MovieArray(Movie.from_array(PIXELS), "TZYX"))
     assert token(lazy)
     assert token(lazy) != token(as_dask(MovieArray(Movie.from_array(PIXELS), "TZYX")))

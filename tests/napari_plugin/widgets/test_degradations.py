@@ -9,7 +9,7 @@ from napari_decrappify.widgets.degradations import POSITIONS, changed, parameter
 FRAMES = np.random.default_rng(0).random((2, 48, 48), np.float32)
 
 
-def test_presets_are_all_but_those_for_colours():
+def test_presets_omits_color_presets():
     assert {name for name in preset_names() if name not in presets()} == {
         "colour-grey",
         "colour-old-photo",
@@ -18,7 +18,7 @@ def test_presets_are_all_but_those_for_colours():
 
 
 @pytest.mark.parametrize("name", presets())
-def test_every_end_of_every_slider_is_a_crappifier_that_works(name, rng):
+def test_ends_of_all_sliders_are_valid(name, rng):
     preset = crappifier_preset(name)
     for parameter in parameters(preset):
         low, high = parameter.ends
@@ -33,13 +33,13 @@ def test_every_end_of_every_slider_is_a_crappifier_that_works(name, rng):
 
 @pytest.mark.parametrize("name", presets())
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
-def test_every_crappifier_takes_every_scale(name, scale, rng):
+def test_with_scale_supports_all_presets(name, scale, rng):
     crappifier = with_scale(crappifier_preset(name), scale)
     assert crappifier.scale == scale
     assert crappifier(FRAMES, rng).shape == (2, 48 // scale, 48 // scale)
 
 
-def test_an_untouched_preset_stays_the_same():
+def test_unchanged_preset_is_equal():
     for name in presets():
         preset = crappifier_preset(name)
         assert with_scale(changed(preset, {}), preset.scale) == preset

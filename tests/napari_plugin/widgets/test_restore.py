@@ -1,4 +1,4 @@
-"""The Restore widget, clicked in a real viewer, on real files, models and threads."""
+"""Restore widget, driven by clicks, on real files, models and threads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ import torch
 from napari.components import ViewerModel
 from pylibCZIrw import czi
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLineEdit, QProgressBar, QPushButton, QSlider
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QSlider,
+    QSpinBox,
+)
 from tests.napari_plugin.clicking import shown
 
 from decrappify import load_model, open_movie, restore
@@ -23,7 +32,7 @@ TIMEOUT = 60_000
 
 
 class FailingArray:
-    """A lazy array that fails after a number of reads, as a broken disk or a full GPU does."""
+    """Lazy array that fails after a number of reads, like a damaged disk or a full GPU."""
 
     def __init__(self, pixels, error, reads):
         self._pixels, self._error, self._left = pixels, error, reads
@@ -39,13 +48,13 @@ class FailingArray:
 
 @pytest.fixture
 def scene():
-    """The layers of a viewer without its window, which takes a second to open."""
+    """Viewer model without a window, which takes a second to open."""
     return ViewerModel()
 
 
 @pytest.fixture
 def widget(request, qtbot, tiny_models):
-    """The widget in the window of `viewer`, in the tests that open one; else alone, with the layers of `scene`."""
+    """Widget in the window of `viewer` in tests that open one, else with the layers of `scene`."""
     if "viewer" in request.fixturenames:
         _, widget = request.getfixturevalue("viewer").window.add_plugin_dock_widget("decrappify", "Restore")
     else:
@@ -82,7 +91,7 @@ def noisy(rng, shape=(12, 48, 64)):
     return rng.integers(90, 4000, shape, dtype=np.uint16)
 
 
-def test_a_czi_is_restored_into_a_layer_with_its_scale(viewer, widget, qtbot, tmp_path, rng, results, tiny_models):
+def test_czi_is_restored_into_a_layer_with_its_scale(viewer, widget, qtbot, tmp_path, rng, results, tiny_models):
     pixels = noisy(rng)
     with czi.create_czi(str(tmp_path / "cells.czi")) as document:
         for t, frame in enumerate(pixels):
@@ -90,8 +99,8 @@ def test_a_czi_is_restored_into_a_layer_with_its_scale(viewer, widget, qtbot, tm
         document.write_metadata("cells", scale_x=2e-7, scale_y=2e-7)
     (source,) = viewer.open(str(tmp_path / "cells.czi"), plugin="decrappify")
     source.colormap = "magma"
-    widget._first.setValue(2)
-    widget._last.setValue(9)
+    widget.findChild(QSpinBox, "restore_first").setValue(2)
+    widget.findChild(QSpinBox, "restore_last").setValue(9)
     click(qtbot, widget, "run")
     assert not button(widget, "run").isEnabled()
     assert button(widget, "cancel").isEnabled()
@@ -115,7 +124,7 @@ def test_a_czi_is_restored_into_a_layer_with_its_scale(viewer, widget, qtbot, tm
         assert stored.pixel_size_um == pytest.approx((None, 0.2, 0.2))
 
 
-def test_upscaling_covers_the_same_place(scene, widget, qtbot, rng, results, tiny_models):
+def test_upscaled_layer_covers_the_same_area(scene, widget, qtbot, rng, results, tiny_models):
     source = scene.add_image(noisy(rng, (3, 40, 32)), name="cells", scale=(1, 0.4, 0.4))
     widget._model.add_file(tiny_models["movie-x2"])
     click(qtbot, widget, "run")
@@ -126,7 +135,7 @@ def test_upscaling_covers_the_same_place(scene, widget, qtbot, rng, results, tin
     np.testing.assert_allclose(restored.translate[1:] - 0.1, source.translate[1:] - 0.2)
 
 
-def test_frames_arrive_one_by_one_cancel_keeps_them_and_restore_goes_on(viewer, widget, qtbot, rng, results):
+def test_cancel_keeps_frames_and_restore_resumes(viewer, widget, qtbot, rng, results):
     viewer.add_image(noisy(rng, (40, 200, 200)), name="cells")
     viewer.dims.set_current_step(0, 0)
     click(qtbot, widget, "run")
@@ -138,7 +147,7 @@ def test_frames_arrive_one_by_one_cancel_keeps_them_and_restore_goes_on(viewer, 
     click(qtbot, widget, "cancel")
     wait_for_end(qtbot, widget)
     assert time.monotonic() - clicked < 5
-    assert "Restore goes on from there" in status(widget)
+    assert status(widget).endswith("; finished planes are kept, Restore with the same settings resumes")
     done = sum(bool(np.asarray(layer.data[t]).any()) for t in range(40))
     assert 0 < done < 40
     assert layer.name == f"cells [movie] (partial: {done} of 40 planes)"
@@ -153,15 +162,15 @@ def test_frames_arrive_one_by_one_cancel_keeps_them_and_restore_goes_on(viewer, 
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (RuntimeError("the disk is gone"), "RuntimeError: the disk is gone; details are in the log"),
+        (RuntimeError("the disk is removed"), "RuntimeError: the disk is removed; details are in the log"),
         (torch.OutOfMemoryError("CUDA out of memory"), "memory ran out while restoring cells ("),
     ],
     ids=["RuntimeError", "OutOfMemoryError"],
 )
-def test_an_error_in_mid_run_is_one_line_and_the_widget_goes_on(scene, widget, qtbot, rng, results, error, line):
+def test_error_during_a_run_is_one_line_and_the_widget_remains_usable(scene, widget, qtbot, rng, results, error, line):
     data = FailingArray(noisy(rng), None, 0)
     scene.add_image(data, name="cells", contrast_limits=(0, 4000), multiscale=False)
-    data._error, data._left = error, 12 + 3 + 4  # twelve to measure, three to tell the input, four to restore
+    data._error, data._left = error, 12 + 3 + 4  # 12 to measure, 3 for the record of the input, 4 to restore
     click(qtbot, widget, "run")
     wait_for_end(qtbot, widget)
     assert status(widget).startswith(line)
@@ -182,7 +191,7 @@ def test_finished_results_are_not_overwritten(scene, widget, qtbot, rng, results
     assert sorted(path.name for path in results.iterdir()) == ["cells-movie-2.ome.zarr", "cells-movie.ome.zarr"]
 
 
-def test_channels_become_layers_or_one_is_chosen(scene, widget, qtbot, rng, results):
+def test_channels_become_layers_or_one_is_restored(scene, widget, qtbot, rng, results):
     scene.add_image(noisy(rng, (3, 2, 32, 40)), name="cells", axis_labels=("t", "c", "y", "x"))
     channel = widget.findChild(QComboBox, "restore_channel")
     assert [channel.itemText(i) for i in range(channel.count())] == ["all", "0", "1"]
@@ -195,19 +204,19 @@ def test_channels_become_layers_or_one_is_chosen(scene, widget, qtbot, rng, resu
     np.testing.assert_array_equal(np.asarray(scene.layers[-1].data), np.asarray(scene.layers["cells C1 [movie]"].data))
 
 
-def test_a_colour_picture_stays_one(scene, widget, qtbot, rng, results, tiny_models):
+def test_color_image_remains_rgb(scene, widget, qtbot, rng, results, tiny_models):
     source = scene.add_image(rng.integers(0, 255, (32, 40, 4), dtype=np.uint8), name="stained", rgb=True)
     widget._model.add_file(tiny_models["still"])
     click(qtbot, widget, "run")
     wait_for_end(qtbot, widget)
     restored = scene.layers["stained [still]"]
     assert restored.rgb
-    np.testing.assert_allclose(np.asarray(restored.data), source.data[..., :3], atol=1)  # untrained: as it was
+    np.testing.assert_allclose(np.asarray(restored.data), source.data[..., :3], atol=1)  # untrained: unchanged
 
 
-def test_a_stack_lets_its_slices_play_the_window(scene, widget, qtbot, rng, results):
+def test_window_of_a_stack_uses_neighboring_slices(scene, widget, qtbot, rng, results):
     scene.add_image(noisy(rng, (4, 32, 40)), name="stack", axis_labels=("z", "y", "x"))
-    assert not widget._first.isEnabled()
+    assert not widget.findChild(QSpinBox, "restore_first").isEnabled()
     click(qtbot, widget, "run")
     wait_for_end(qtbot, widget)
     restored = scene.layers["stack [movie]"]
@@ -215,7 +224,7 @@ def test_a_stack_lets_its_slices_play_the_window(scene, widget, qtbot, rng, resu
     assert restored.metadata["decrappify"]["provenance"]["restoration"]["window_axis"] == "Z"
 
 
-def test_the_preview_shows_what_the_run_will(viewer, widget, qtbot, rng, results, tiny_models):
+def test_preview_equals_the_restoration(viewer, widget, qtbot, rng, results, tiny_models):
     pixels = noisy(rng, (5, 96, 120))
     source = viewer.add_image(pixels, name="cells", scale=(1, 0.5, 0.5), translate=(0, 3, 4))
     viewer.dims.set_current_step(0, 3)
@@ -243,7 +252,7 @@ def test_the_preview_shows_what_the_run_will(viewer, widget, qtbot, rng, results
     assert [layer.name for layer in viewer.layers] == ["cells"]
 
 
-def test_the_grid_shows_layers_side_by_side(viewer, widget):
+def test_grid_shows_layers_side_by_side(viewer, widget):
     box = widget.findChild(QCheckBox, "restore_grid")
     box.setChecked(True)
     assert viewer.canvas.grid.enabled
@@ -251,26 +260,26 @@ def test_the_grid_shows_layers_side_by_side(viewer, widget):
     assert not viewer.canvas.grid.enabled
 
 
-def test_what_cannot_be_is_said_before_anything_starts(scene, widget, qtbot, rng, tmp_path):
+def test_invalid_choices_are_reported_before_a_run(scene, widget, qtbot, rng, tmp_path):
     assert not button(widget, "run").isEnabled()
     assert not button(widget, "preview").isEnabled()
     layer = scene.add_image(noisy(rng), name="cells")
     scene.dims.ndisplay = 3
     click(qtbot, widget, "preview")
-    assert status(widget) == "the preview needs the two-dimensional view; switch the canvas to 2D"
-    (tmp_path / "file").write_text("no folder")
+    assert status(widget) == "the preview requires the 2D view; switch the canvas to 2D"
+    (tmp_path / "file").write_text("not a folder")
     widget.findChild(QLineEdit, "restore_folder").setText(str(tmp_path / "file"))
     click(qtbot, widget, "run")
-    assert "cannot hold the results" in status(widget)
+    assert "cannot create the folder" in status(widget)
     scene.layers.remove(layer)
     assert not button(widget, "run").isEnabled()
 
 
-def test_the_event_loop_is_never_blocked_for_long(viewer, widget, qtbot, rng, results):
+def test_event_loop_is_not_blocked(viewer, widget, qtbot, rng, results):
     """The longest time between two ticks of a timer during a run is 100 ms.
 
-    Adding a layer takes napari itself longer than that where there is no graphics card, or other programs run too:
-    twice that time is then the limit. The best of three runs counts.
+    Without a graphics card, or next to other programs, napari needs longer to add a layer: twice that time is then the
+    limit. The best of three runs counts.
     """
     pixels = noisy(rng, (24, 200, 200))
     started = time.perf_counter()
@@ -297,7 +306,7 @@ def test_the_event_loop_is_never_blocked_for_long(viewer, widget, qtbot, rng, re
     assert min(longest) < limit
 
 
-def test_every_control_says_what_it_is_for_and_has_a_name(widget):
+def test_controls_have_names_and_tooltips(widget):
     kinds = (QPushButton, QComboBox, QAbstractSpinBox, QSlider, QLineEdit, QProgressBar)
     controls = [control for kind in kinds for control in widget.findChildren(kind)]
     own = [control for control in controls if not control.objectName().startswith("qt_")]
@@ -307,7 +316,7 @@ def test_every_control_says_what_it_is_for_and_has_a_name(widget):
     ] == []
 
 
-def test_settings_are_there_again(viewer, widget, qtbot, tiny_models):
+def test_settings_are_saved(viewer, widget, qtbot, tiny_models):
     widget.findChild(QComboBox, "restore_device").setCurrentText("CPU")
     widget.findChild(QSlider, "restore_split").setValue(40)
     viewer.window.remove_dock_widget(widget)
@@ -317,7 +326,7 @@ def test_settings_are_there_again(viewer, widget, qtbot, tiny_models):
     assert again._model.chosen == tiny_models["movie"]
 
 
-def test_closing_the_widget_in_mid_run_stops_it_and_the_viewer_goes_on(viewer, widget, qtbot, rng, results):
+def test_closing_the_widget_stops_its_run(viewer, widget, qtbot, rng, results):
     viewer.add_image(noisy(rng, (60, 200, 200)), name="cells")
     click(qtbot, widget, "run")
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=TIMEOUT)
@@ -331,9 +340,7 @@ def test_closing_the_widget_in_mid_run_stops_it_and_the_viewer_goes_on(viewer, w
     assert len(viewer.layers) == 3
 
 
-def test_closing_the_viewer_in_mid_run_leaves_only_a_part_that_can_be_continued(
-    viewer, widget, qtbot, rng, results, tiny_models
-):
+def test_closing_the_viewer_leaves_a_resumable_part(viewer, widget, qtbot, rng, results, tiny_models):
     pixels = noisy(rng, (60, 200, 200))
     viewer.add_image(pixels, name="cells")
     click(qtbot, widget, "run")
@@ -355,15 +362,15 @@ viewer = napari.Viewer()
 viewer.add_image(np.random.default_rng(0).integers(0, 4000, (500, 100, 100), dtype=np.uint16), name="cells")
 _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Restore")
 widget._model.add_file(model)
-widget._folder.setText(str(folder / "results"))
+widget._folder.line.setText(str(folder / "results"))
 widget._panel.run.click()
 widget._runner.reported.connect(lambda item: QTimer.singleShot(0, viewer.close))
 napari.run()
 """
 
 
-@pytest.mark.slow  # a whole napari; closing a viewer in mid-run: above
-def test_quitting_in_mid_run_ends_the_process(tmp_path, tiny_models):
+@pytest.mark.slow  # a separate napari; closing a viewer during a run is tested above
+def test_quitting_during_a_run_ends_the_process(tmp_path, tiny_models):
     result = subprocess.run(
         [sys.executable, "-c", QUIT, str(tmp_path), str(tiny_models["movie"])],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""The Train widget, clicked in a real viewer: it really trains, for seconds."""
+"""Train widget, driven by clicks, with trainings of seconds."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from tests.napari_plugin.clicking import TIMEOUT, Driver, shown
 from decrappify import TrainingConfig, load_model, save_movie
 from decrappify.crappify import crappifier_preset
 from decrappify.samples import simulate
+from napari_decrappify.widgets.preferences import recent_models
 from napari_decrappify.widgets.restore import RestoreWidget
-from napari_decrappify.widgets.settings import recent_models
 from napari_decrappify.widgets.train import TrainWidget
-from napari_decrappify.workers.train import Speed, movies_in, planned
+from napari_decrappify.workers.train import movies_in
+from napari_decrappify.workers.training_speed import Speed, planned
 
 MINUTES = 0.05
 
 
 @pytest.fixture(scope="module")
-def good():
+def clean():
     return simulate("filaments", n_frames=16, size=(64, 64), seed=0).truth
 
 
 @pytest.fixture
-def scene(good):
+def scene(clean):
     scene = ViewerModel()
-    scene.add_image(np.asarray(good)[:, 0, 0], name="good", scale=(1, 0.1, 0.1))
+    scene.add_image(np.asarray(clean)[:, 0, 0], name="clean", scale=(1, 0.1, 0.1))
     return scene
 
 
@@ -45,36 +46,36 @@ def prepared(driver, tmp_path):
     return driver
 
 
-def spend_a_second(driver):
-    """Train for less than a person may."""
+def use_a_second(driver):
+    """Set a shorter training time than the control allows."""
     driver["minutes"].setMinimum(0.02)
     driver["minutes"].setValue(0.02)
 
 
-def test_a_model_is_trained_and_restores(scene, train, qtbot, tmp_path):
+def test_trained_model_is_listed_in_restore(scene, train, qtbot, tmp_path):
     restore = shown(qtbot, RestoreWidget, scene, "restore").widget
-    spend_a_second(train)
+    use_a_second(train)
     train.run()
     assert not train.is_error, train.status
     path = tmp_path / "models" / "my-model" / "model.safetensors"
-    assert f"{path} is in the Restore list" in train.status
+    assert f"{path} is in the list of the Restore widget" in train.status
     model = load_model(path)
     assert (model.n_frames, model.scale, model.card["name"]) == (1, 1, "my-model")
-    assert model.card["summary"] == "trained on good for 0.02 minutes, crappifier confocal"
+    assert model.card["summary"] == "trained on clean for 0.02 minutes, crappifier confocal"
     assert model.crappifier["name"] == "confocal"
     assert model.card["steps"] == train["progress"].maximum() == train["progress"].value()
-    psnr, loss = train.widget._psnr.curves, train.widget._loss.curves
+    psnr, loss = train.widget._progress.psnr.curves, train.widget._progress.loss.curves
     assert [curve.label for curve in psnr] == ["restored", "degraded"]
     assert psnr[0].points[-1][0] == loss[0].points[-1][0] == model.card["steps"]
     assert max(value for _, value in psnr[0].points) == pytest.approx(model.card["validation"]["psnr_db"], abs=0.01)
-    assert train.widget._patches.captions == ["degraded", "restored", "good"]
+    assert train.widget._progress.patches.captions == ["degraded", "restored", "reference"]
     assert recent_models() == [path]
     restore._model.showPopup()
     restore._model.hidePopup()
     assert "my-model/model" in [restore._model.itemText(i) for i in range(restore._model.count())]
 
 
-def test_stop_keeps_the_best_and_names_are_numbered(train, qtbot, tmp_path):
+def test_stop_keeps_the_best_model_and_names_are_numbered(train, qtbot, tmp_path):
     (tmp_path / "models" / "my-model").mkdir(parents=True)
     train["minutes"].setValue(60)
     train.click("run")
@@ -87,36 +88,36 @@ def test_stop_keeps_the_best_and_names_are_numbered(train, qtbot, tmp_path):
     assert train.status.startswith(f"trained {model.card['steps']} of {train['progress'].maximum()} steps")
 
 
-def test_the_crappifier_is_shown_on_the_canvas_and_follows_its_sliders(scene, train, qtbot):
-    layer = scene.layers["good"]
+def test_preview_follows_the_sliders(scene, train, qtbot):
+    layer = scene.layers["clean"]
     scene.dims.set_current_step(0, 5)
     train["live"].setChecked(True)
     qtbot.waitUntil(lambda: len(scene.layers) == 2, timeout=TIMEOUT)
     shown = scene.layers[1]
-    assert shown.name == "good [crappified: confocal]"
+    assert shown.name == "clean [crappified: confocal]"
     assert shown.data.shape == (1, 64, 32)
     np.testing.assert_allclose(shown.translate, (5, 0, 3.2))
-    good = layer.data[5][:, 32:].astype(float)
-    before = np.abs(shown.data[0] - good).mean()
+    pixels = layer.data[5][:, 32:].astype(float)
+    before = np.abs(shown.data[0] - pixels).mean()
     assert before > 0
     photons = train["crappifier_0_photons"]
     photons.setValue((0, 0))  # tenfold fewer
-    qtbot.waitUntil(lambda: np.abs(shown.data[0] - good).mean() > 1.5 * before, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: np.abs(shown.data[0] - pixels).mean() > 1.5 * before, timeout=TIMEOUT)
     steps = shown.metadata["decrappify"]["crappifier"]["steps"]
     assert steps == [{"part": "poisson", "photons": 0.8, "background": [0.0, 1.0]}]
     train["crappifier_scale"].setCurrentText("2")
     qtbot.waitUntil(lambda: shown.data.shape == (1, 32, 16), timeout=TIMEOUT)
     np.testing.assert_allclose(shown.scale, (1, 0.2, 0.2))
-    np.testing.assert_allclose(shown.translate[1:] - 0.1, (0 - 0.05, 3.2 - 0.05))  # corner over corner
+    np.testing.assert_allclose(shown.translate[1:] - 0.1, (0 - 0.05, 3.2 - 0.05))  # equal corners
     scene.dims.set_current_step(0, 7)
     qtbot.waitUntil(lambda: shown.translate[0] == 7, timeout=TIMEOUT)
     train.click("crappifier_reset")
     assert train.widget._crappifier.crappifier == crappifier_preset("confocal")
     train["live"].setChecked(False)
-    assert [layer.name for layer in scene.layers] == ["good"]
+    assert [layer.name for layer in scene.layers] == ["clean"]
 
 
-def test_a_preset_brings_its_own_sliders_and_scale(train):
+def test_preset_sets_sliders_and_scale(train):
     train["crappifier_preset"].setCurrentText("widefield-x2")
     assert train["crappifier_scale"].currentText() == "2"
     assert train.widget._crappifier.crappifier == crappifier_preset("widefield-x2")
@@ -127,18 +128,18 @@ def test_a_preset_brings_its_own_sliders_and_scale(train):
     assert "0.7 – 1.5" in labels
 
 
-def test_a_folder_of_movies_is_learned_from(train, qtbot, good, tmp_path, monkeypatch):
-    folder = tmp_path / "good"
+def test_training_uses_a_folder_of_movies(train, qtbot, clean, tmp_path, monkeypatch):
+    folder = tmp_path / "movies"
     folder.mkdir()
     for name in ("a.ome.tif", "b.ome.tif"):
-        save_movie(good, folder / name)
+        save_movie(clean, folder / name)
     assert [movie.name for movie in movies_in(folder)] == ["a.ome.tif", "b.ome.tif"]
     train["source"].setCurrentIndex(1)
     assert not train["run"].isEnabled()
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
     train.click("browse")
     train["crappifier_preset"].setCurrentText("confocal-x2")
-    spend_a_second(train)
+    use_a_second(train)
     train.run()
     assert not train.is_error, train.status
     model = load_model(tmp_path / "models" / "my-model" / "model.safetensors")
@@ -146,29 +147,29 @@ def test_a_folder_of_movies_is_learned_from(train, qtbot, good, tmp_path, monkey
     assert model.card["trained_on"] == ["a.ome.tif", "b.ome.tif"]
 
 
-def test_mistakes_are_one_line_and_the_widget_goes_on(scene, train, tmp_path):
+def test_errors_are_one_line_and_the_widget_remains_usable(scene, train, tmp_path):
     still = scene.add_image(np.random.default_rng(0).random((64, 64)), name="still")
     ticks = train["layers"]
-    ticks.tick(scene.layers["good"], False)
+    ticks.tick(scene.layers["clean"], False)
     assert not train["run"].isEnabled()
     ticks.tick(still)
     train.run()
     assert train.is_error
-    assert "too few to keep some for validation" in train.status
+    assert "too few to keep some for validation; choose more or longer movies" in train.status
     train["source"].setCurrentIndex(1)
     train["folder"].setText(str(tmp_path / "nothing"))
     train.run()
-    assert train.status == f"{tmp_path / 'nothing'} is no folder; choose one that holds good images"
-    (tmp_path / "file").write_text("no folder")
+    assert train.status == f"{tmp_path / 'nothing'} is not a folder; choose a folder of training images"
+    (tmp_path / "file").write_text("not a folder")
     train["models"].setText(str(tmp_path / "file"))
     train.click("run")
-    assert "cannot hold models" in train.status
+    assert "cannot create the folder" in train.status
     assert train["run"].isEnabled()
     train["name"].setText(" ")
     assert not train["run"].isEnabled()
 
 
-def test_the_steps_fill_the_time_given():
+def test_planned_steps_use_the_training_time():
     speed = Speed(step=0.5, validation=2.0)
     for seconds in (60, 600, 6000):
         plan = planned(TrainingConfig(), speed, seconds)
@@ -177,7 +178,7 @@ def test_the_steps_fill_the_time_given():
         assert n_validations <= 40
 
 
-def test_controls_are_named_explained_and_remembered(scene, qtbot, train):
+def test_controls_have_names_tooltips_and_saved_values(scene, qtbot, train):
     assert train.unnamed() == []
     train["crappifier_preset"].setCurrentText("lightsheet")
     train["crappifier_0_sigma"].setValue((0, 100))
@@ -189,9 +190,9 @@ def test_controls_are_named_explained_and_remembered(scene, qtbot, train):
     assert again["n_frames"].currentText() == "1"
 
 
-@pytest.mark.slow  # the widgets run their jobs in one way: test_restore.py closes a viewer in mid-run
-def test_closing_in_mid_run_leaves_no_thread_and_a_whole_model_or_none(viewer, qtbot, good, tmp_path):
-    viewer.add_image(np.asarray(good)[:, 0, 0], name="good")
+@pytest.mark.slow  # the same runner as in test_restore.py, which closes a viewer during a run
+def test_closing_during_a_run_leaves_no_partial_model(viewer, qtbot, clean, tmp_path):
+    viewer.add_image(np.asarray(clean)[:, 0, 0], name="clean")
     _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Train")
     train = prepared(Driver(qtbot, widget, "train"), tmp_path)
     train["minutes"].setValue(60)

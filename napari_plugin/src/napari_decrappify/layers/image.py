@@ -1,36 +1,24 @@
-"""Conversion between layers and movies, with scale, units, axes and colors.
+"""Snapshot of an image layer, and its conversion to a movie with scale, units and axes.
 
-All functions use layer data tuples (data, attributes, kind), napari's exchange format, so that readers, writers and
-widgets share them, without Qt.
+Layer data tuples (data, attributes, kind), napari's exchange format, are used so that readers, writers and widgets
+share the conversion, without Qt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from decrappify import Movie, open_movie
 from decrappify.errors import InputError
-from decrappify.movie import axis_letter
-from napari_decrappify.layers.lazy import MovieArray, as_dask, token
+from napari_decrappify.layers.axes import axes_of
+from napari_decrappify.layers.lazy import token
 from napari_decrappify.layers.units import factor_to, unit_names
 
 METADATA = "decrappify"  # our key in layer.metadata
 LayerData = tuple[Any, dict[str, Any], str]
-
-# Assumed axes of an unlabeled layer, and the alternatives.
-AXES_BY_COUNT = {
-    2: ("YX",),
-    3: ("TYX", "ZYX", "CYX"),
-    4: ("TZYX", "TCYX", "CZYX"),
-    5: ("TCZYX", "TZCYX"),
-}
-_COPIED = ("rotate", "shear", "affine")
-_SHOWN = ("colormap", "contrast_limits", "gamma", "interpolation2d")
 
 
 @dataclass(frozen=True)
@@ -156,150 +144,3 @@ class LayerImage:
             return None, "pixel"
         number = axes.index(axis)
         return float(scale[number]), unit_names(self.attributes.get("units"), len(axes))[number]
-
-
-def axes_of(data: Any, attributes: Mapping[str, Any], axes: str | None = None) -> str:
-    """Return the axes of a layer: `axes`, or by its labels, or by their number, scale and units.
-
-    Without labels, the first of three axes is Z if its unit is a length, or if it has a scale and no unit: a scale is
-    set far more often for the distance of slices than for time. Otherwise it is T.
-
-    Raises
-    ------
-    InputError
-        If the axes do not fit the data.
-
-    Examples
-    --------
-    >>> axes_of(np.zeros((5, 8, 9)), {"axis_labels": ("z", "y", "x")}), axes_of(np.zeros((5, 8, 9)), {})
-    ('ZYX', 'TYX')
-    """
-    is_rgb = bool(attributes.get("rgb"))
-    count = len(data.shape) - is_rgb
-    if axes is None:
-        axes = _labeled_axes(attributes, count) or _unlabeled_axes(attributes, count)
-    if len(axes) != count or not axes.endswith("YX") or (is_rgb and "C" in axes):
-        raise InputError(
-            f"layer {attributes.get('name', 'image')!r} of shape {tuple(data.shape)} does not fit the axes "
-            f"{axes or 'TCZYX'}; needs some of T, C, Z, then Y and X; rename its axis labels"
-        )
-    return axes + "C" * is_rgb
-
-
-def is_guessed_as_time(data: Any, attributes: Mapping[str, Any]) -> bool:
-    """Return whether the first axis of a layer is T only by the number of axes, so that it may also be Z."""
-    count = len(data.shape) - bool(attributes.get("rgb"))
-    if count != 3 or _labeled_axes(attributes, count) or _unlabeled_axes(attributes, count) != "TYX":
-        return False
-    return factor_to(unit_names(attributes.get("units"), count)[0], "second") is None
-
-
-def _labeled_axes(attributes: Mapping[str, Any], count: int) -> str | None:
-    letters = [axis_letter(label) for label in attributes.get("axis_labels") or ()]
-    axes = "".join(letters)
-    return axes if len(axes) == len(letters) == len(set(axes)) == count else None
-
-
-def _unlabeled_axes(attributes: Mapping[str, Any], count: int) -> str:
-    scale = attributes.get("scale")
-    if count == 3 and scale is not None:
-        unit = unit_names(attributes.get("units"), count)[0]
-        has_no_unit = factor_to(unit, "micrometer") is None and factor_to(unit, "second") is None
-        if factor_to(unit, "micrometer") is not None or (has_no_unit and float(scale[0]) != 1):
-            return "ZYX"
-    return AXES_BY_COUNT.get(count, ("",))[0]
-
-
-def layers_of(pyramid: Sequence[Movie], **recorded: Any) -> list[LayerData]:
-    """Convert the resolution levels of a movie to lazy layers: one per channel, or one RGB layer.
-
-    Parameters
-    ----------
-    pyramid : sequence of Movie
-        From full to lowest resolution; usually one.
-    **recorded
-        Added to the metadata of every layer, such as ``path`` and ``scene``.
-    """
-    movie = pyramid[0]
-    n_t, n_c, n_z = movie.shape[:3]
-    axes = "T" * (n_t > 1) + "Z" * (n_z > 1) + "YX"
-    if is_rgb(movie):
-        return [_layer(pyramid, axes, None, movie.name, recorded)]
-    names = [movie.name if n_c == 1 else f"{movie.name} · {channel}" for channel in movie.channel_names]
-    return [_layer(pyramid, axes, c, name, recorded) for c, name in enumerate(names)]
-
-
-def is_rgb(movie: Movie) -> bool:
-    """Return whether a movie is a color image or film: 8-bit channels named R, G and B."""
-    return movie.channel_names == ("R", "G", "B") and movie.dtype == np.uint8
-
-
-def calibration(movie: Movie, axes: str) -> dict[str, Any]:
-    """Return scale, units and axis labels of a layer with these axes (no C)."""
-    size_z, size_y, size_x = movie.pixel_size_um
-    known = {
-        "T": (movie.frame_interval_s, "second"),
-        "Z": (size_z, "micrometer"),
-        "Y": (size_y, "micrometer"),
-        "X": (size_x, "micrometer"),
-    }
-    return {
-        "scale": [known[axis][0] or movie.unitless_spacing.get(axis, 1.0) for axis in axes],
-        "units": [known[axis][1] if known[axis][0] else "pixel" for axis in axes],
-        "axis_labels": [axis.lower() for axis in axes],
-    }
-
-
-def restored_attributes(
-    image: LayerImage, *, axes: str, scale: float = 1, start: Mapping[str, int] | None = None
-) -> dict[str, Any]:
-    """Return the attributes of a layer computed from `image`: position, scale, units, axes, colors and contrast.
-
-    Parameters
-    ----------
-    image : LayerImage
-        The input.
-    axes : str
-        Axes of the new layer, a part of the input's, without C.
-    scale : float
-        Upsampling factor in Y and X, below 1 for larger pixels; the new pixels cover the same area.
-    start : mapping of str to int, optional
-        Start of the used part on each axis, in pixels of the input; 0 by default.
-    """
-    old_axes = image.axes.replace("C", "") if image.is_rgb else image.axes
-    count = len(old_axes)
-    old = {
-        "scale": list(image.attributes.get("scale", np.ones(count))),
-        "translate": list(image.attributes.get("translate", np.zeros(count))),
-        "units": unit_names(image.attributes.get("units"), count),
-    }
-    place = {name: dict(zip(old_axes, values, strict=True)) for name, values in old.items()}
-    for axis, first in (start or {}).items():
-        if axis in place["scale"]:
-            place["translate"][axis] += first * place["scale"][axis]
-    for axis in "YX":
-        size = place["scale"][axis]
-        place["scale"][axis] = size / scale
-        place["translate"][axis] += (size / scale - size) / 2  # napari's position is the center of the first pixel
-    new: dict[str, Any] = {name: [values[axis] for axis in axes] for name, values in place.items()}
-    new["axis_labels"] = [axis.lower() for axis in axes]
-    kept = (*(() if image.is_rgb else _SHOWN), *(_COPIED if axes == old_axes else ()))
-    return new | {name: image.attributes[name] for name in kept if image.attributes.get(name) is not None}
-
-
-def _layer(pyramid: Sequence[Movie], axes: str, channel: int | None, name: str, recorded: dict[str, Any]) -> LayerData:
-    movie = pyramid[0]
-    views = [MovieArray(level, axes + ("C" if channel is None else ""), channel or 0) for level in pyramid]
-    attributes: dict[str, Any] = {"name": name, "rgb": channel is None, "multiscale": len(views) > 1}
-    attributes |= calibration(movie, axes)
-    details = recorded | {"array": views[0].name, "provenance": movie.provenance}
-    if channel is not None:
-        details |= {"channel": channel, "channel_name": movie.channel_names[channel]}
-        color = movie.channel_colors[channel]
-        if color is not None:
-            attributes["colormap"] = f"#{color}"
-        if movie.shape[1] > 1:
-            attributes["blending"] = "additive"
-    attributes["metadata"] = {METADATA: details}
-    data = [as_dask(view) for view in views]
-    return (data if len(data) > 1 else data[0], attributes, "image")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from decrappify import Movie, open_movie
-from decrappify.errors import FormatError, MissingFileError
-from napari_decrappify.layers.image import METADATA, is_rgb, restored_attributes
+from napari_decrappify.layers.attributes import restored_attributes
+from napari_decrappify.layers.growing import GrowingStore, PlaneDone
+from napari_decrappify.layers.image import METADATA, LayerImage
 from napari_decrappify.layers.lazy import MovieArray
-from napari_decrappify.layers.visible import current_position
-from napari_decrappify.workers.restore import Opened, PlaneDone, Restored, RestoreRequest
+from napari_decrappify.layers.movies import is_rgb
+from napari_decrappify.layers.region import current_position
 
 
 class LiveResult:
@@ -25,19 +23,26 @@ class LiveResult:
     ----------
     viewer : napari.Viewer
         Viewer of the layers.
-    request : RestoreRequest
-        Request of the run.
-    opened : Opened
+    image : LayerImage
+        The input of the run.
+    store : GrowingStore
         The store, with its first plane.
+    first : int
+        First restored frame of the input.
+    recorded : dict
+        Added to the metadata of the layers: ``model`` (also in their names), ``frames`` and so on.
     """
 
-    def __init__(self, viewer: Any, request: RestoreRequest, opened: Opened) -> None:
-        self._viewer, self._request, self._opened = viewer, request, opened
+    def __init__(
+        self, viewer: Any, image: LayerImage, store: GrowingStore, *, first: int, recorded: dict[str, Any]
+    ) -> None:
+        self._viewer, self._image, self._store = viewer, image, store
+        self._first, self._recorded = first, recorded
         self._planes: set[PlaneDone] = set()
         self._changed: set[PlaneDone] = set()
-        _remove_layers_of(viewer, opened.store)
-        movie = _open(opened)
-        self._views = self._make_views(movie)
+        self._remove_earlier()
+        movie = store.movie()
+        self._views = self._create_views(movie)
         self.layers = [self._add(view, channel, movie) for view, channel in self._views]
 
     def add(self, plane: PlaneDone) -> None:
@@ -52,32 +57,31 @@ class LiveResult:
             if layer in self._viewer.layers and self._is_shown(layer, view, channel, changed):
                 layer.refresh(extent=False)
 
-    def finish(self, result: Restored) -> None:
+    def finish(self, output: Path, provenance: dict[str, Any]) -> None:
         """Show the finished store under its final name."""
-        movie = open_movie(result.output)
+        movie = open_movie(output)
         for layer, (view, channel) in zip(self.layers, self._views, strict=True):
             view.show(movie)
-            layer.metadata = {METADATA: self._record(view, channel, result.output, result.provenance)}
+            layer.metadata = {METADATA: self._metadata(view, channel, output, provenance)}
             layer.name = self._name(channel)
             layer.refresh(extent=False)
 
     def stop(self) -> None:
         """Finish the layers with the planes so far, under a name that marks them as partial."""
-        done = len(self._planes)
+        part = f"partial: {len(self._planes)} of {self._store.n_planes} planes"
         for layer, (_, channel) in zip(self.layers, self._views, strict=True):
-            layer.name = f"{self._name(channel)} (partial: {done} of {self._opened.n_planes} planes)"
+            layer.name = f"{self._name(channel)} ({part})"
             layer.refresh(extent=False)
 
-    def _make_views(self, movie: Movie) -> list[tuple[MovieArray, int]]:
-        image = self._request.image
-        axes = image.axes.replace("C", "")
-        if image.is_rgb and is_rgb(movie):
+    def _create_views(self, movie: Movie) -> list[tuple[MovieArray, int]]:
+        axes = self._image.axes.replace("C", "")
+        if self._image.is_rgb and is_rgb(movie):
             return [(MovieArray(movie, f"{axes}C"), 0)]
         return [(MovieArray(movie, axes, channel), channel) for channel in range(movie.shape[1])]
 
     def _add(self, view: MovieArray, channel: int, movie: Movie) -> Any:
-        request, axes = self._request, view.axes.replace("C", "")
-        attributes = restored_attributes(request.image, axes=axes, scale=self._opened.scale, start={"T": request.first})
+        axes, start = view.axes.replace("C", ""), {"T": self._first}
+        attributes = restored_attributes(self._image, axes=axes, scale=self._store.scale, start=start)
         if len(self._views) > 1:
             attributes.pop("colormap", None)
         return self._viewer.add_image(
@@ -85,25 +89,21 @@ class LiveResult:
             name=f"{self._name(channel)} (running)",
             rgb=view.axes.endswith("C"),
             multiscale=False,
-            metadata={METADATA: self._record(view, channel, self._opened.store, movie.provenance)},
+            metadata={METADATA: self._metadata(view, channel, self._store.path, movie.provenance)},
             **attributes,
         )
 
     def _name(self, channel: int) -> str:
         of_several = f" C{channel}" if len(self._views) > 1 else ""
-        return f"{self._request.image.name}{of_several} [{self._request.model_name}]"
+        return f"{self._image.name}{of_several} [{self._recorded['model']}]"
 
-    def _record(self, view: MovieArray, channel: int, path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
-        request = self._request
-        return {
+    def _metadata(self, view: MovieArray, channel: int, path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
+        return self._recorded | {
             "path": str(path.absolute()),
             "scene": 0,
             "channel": None if view.axes.endswith("C") else channel,
             "array": view.name,
-            "restored_from": request.image.name,
-            "model": request.model_name,
-            "frames": [request.first, request.stop],
-            "device": request.device,
+            "restored_from": self._image.name,
             "provenance": provenance,
         }
 
@@ -115,47 +115,8 @@ class LiveResult:
         channels = range(3) if view.axes.endswith("C") else (channel,)
         return any(plane.t == t and plane.z == z and plane.c in channels for plane in changed)
 
-
-class GrowingSource:
-    """Planes of a growing store, and after its renaming those of the output; blank if neither exists.
-
-    Parameters
-    ----------
-    movie : Movie
-        The growing store.
-    output : Path
-        Its final name.
-    """
-
-    def __init__(self, movie: Movie, output: Path) -> None:
-        self._movie, self._output = movie, output
-        self.shape, self.dtype = movie.shape, movie.dtype
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Any:
-        """Read one region."""
-        try:
-            return self._movie.region(t, c, z, rows, columns)
-        except (MissingFileError, FormatError):  # renamed, or discarded
-            with suppress(MissingFileError, FormatError), open_movie(self._output) as finished:
-                return finished.region(t, c, z, rows, columns)
-        return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
-
-    def close(self) -> None:
-        """Release the store."""
-        self._movie.close()
-
-
-def _open(opened: Opened) -> Movie:
-    """Open the growing store, or the finished one if the run has already ended."""
-    try:
-        movie = open_movie(opened.store, absent_chunks="fill")  # unfinished planes are black
-    except (MissingFileError, FormatError):  # renamed before, or while, it was opened
-        return open_movie(opened.output)
-    return movie.derived(GrowingSource(movie, opened.output))
-
-
-def _remove_layers_of(viewer: Any, store: Path) -> None:
-    """Remove the layers of an earlier, unfinished run that this one resumes."""
-    for layer in list(viewer.layers):
-        if layer.metadata.get(METADATA, {}).get("path") == str(store.absolute()):
-            viewer.layers.remove(layer)
+    def _remove_earlier(self) -> None:
+        """Remove the layers of an earlier, unfinished run that this one resumes."""
+        for layer in list(self._viewer.layers):
+            if layer.metadata.get(METADATA, {}).get("path") == str(self._store.path.absolute()):
+                self._viewer.layers.remove(layer)

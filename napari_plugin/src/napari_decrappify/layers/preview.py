@@ -1,17 +1,20 @@
-"""Preview layer: a restored region at its position in the input, with a split for comparison."""
+"""Preview layers: a computed region at its position in the input."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from napari_decrappify.layers.image import METADATA, restored_attributes
-from napari_decrappify.workers.restore import Previewed
+from decrappify import Crappifier
+from napari_decrappify.layers.attributes import restored_attributes
+from napari_decrappify.layers.image import METADATA, LayerImage
+from napari_decrappify.layers.region import Region
 
 
-class PreviewLayer:
-    """At most one layer, replaced by each preview.
+class RestoredPreview:
+    """At most one layer with a restored region, with a split for comparison; replaced by each preview.
 
     Parameters
     ----------
@@ -21,21 +24,40 @@ class PreviewLayer:
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
-        self._previewed: Previewed | None = None
         self._layer: Any = None
+        self._pixels: NDArray[Any] = np.zeros(0)
+        self._attributes: dict[str, Any] = {}
         self.split = 0.0
 
-    def show(self, previewed: Previewed, model_name: str) -> None:
-        """Show a preview on the canvas."""
+    def show(self, image: LayerImage, region: Region, pixels: NDArray[Any], *, scale: int, model_name: str) -> None:
+        """Show a preview on the canvas.
+
+        Parameters
+        ----------
+        image : LayerImage
+            The input.
+        region : Region
+            The restored region of the input.
+        pixels : ndarray
+            Its restoration (C, Y, X).
+        scale : int
+            Upsampling factor.
+        model_name : str
+            For the name of the layer.
+        """
         self.remove()
-        request = previewed.request
-        self._previewed = previewed
+        axes = image.axes.replace("C", "")
+        is_rgb = image.is_rgb and len(pixels) == 3
+        plane = np.moveaxis(pixels, 0, -1) if is_rgb else pixels[0]
+        # Axes other than Y and X have length 1, so that the layer is shown on its frame only.
+        self._pixels = plane.reshape((1,) * (len(axes) - 2) + plane.shape)
+        self._attributes = restored_attributes(image, axes=axes, scale=scale, start=region.start)
         self._layer = self._viewer.add_image(
-            self._pixels(),
-            name=f"{request.image.name} [preview {model_name}]",
-            rgb=self._is_rgb,
-            metadata={METADATA: {"preview_of": request.image.name, "model": model_name}},
-            **self._attributes(0),
+            self._pixels,
+            name=f"{image.name} [preview {model_name}]",
+            rgb=is_rgb,
+            metadata={METADATA: {"preview_of": image.name, "model": model_name}},
+            **self._attributes,
         )
         if self.split:
             self.move_split(self.split)
@@ -49,43 +71,58 @@ class PreviewLayer:
             Share of the region that shows the input, 0 to 1.
         """
         self.split = split
-        if self._previewed is None or self._layer not in self._viewer.layers:
+        if self._layer is None or self._layer not in self._viewer.layers:
             return
-        pixels = self._pixels()
         axis = self._layer.ndim - 1
-        cut = min(int(split * pixels.shape[axis]), pixels.shape[axis] - 1)
-        self._layer.data = pixels[(slice(None),) * axis + (slice(cut, None),)]
-        self._layer.translate = self._attributes(cut)["translate"]
+        cut = min(int(split * self._pixels.shape[axis]), self._pixels.shape[axis] - 1)
+        translate = list(self._attributes["translate"])
+        translate[-1] += cut * self._attributes["scale"][-1]
+        self._layer.data = self._pixels[(slice(None),) * axis + (slice(cut, None),)]
+        self._layer.translate = translate
         self._layer.opacity = 0.0 if split >= 1 else 1.0
 
     def remove(self) -> None:
-        """Remove the preview."""
+        """Remove the layer."""
         if self._layer is not None and self._layer in self._viewer.layers:
             self._viewer.layers.remove(self._layer)
-        self._layer = self._previewed = None
+        self._layer = None
+
+
+class CrappifiedPreview:
+    """At most one layer with a crappified region.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Viewer of the layer.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._layer: Any = None
+
+    def show(self, image: LayerImage, region: Region, pixels: NDArray[Any], crappifier: Crappifier) -> None:
+        """Show a region crappified with seed 0 on the canvas, replacing the last one."""
+        axes = image.axes.replace("C", "")
+        pixels = pixels.reshape((1,) * (len(axes) - 2) + pixels.shape)
+        attributes = restored_attributes(image, axes=axes, scale=1 / crappifier.scale, start=region.start)
+        name = f"{image.name} [crappified: {crappifier.name}]"
+        metadata = {METADATA: {"crappified_from": image.name, "crappifier": crappifier.to_dict(), "seed": 0}}
+        if not self.is_shown or self._layer.ndim != len(axes):
+            self.remove()
+            self._layer = self._viewer.add_image(pixels, name=name, metadata=metadata, **attributes)
+            return
+        self._layer.data = pixels
+        self._layer.scale, self._layer.translate = attributes["scale"], attributes["translate"]
+        self._layer.name, self._layer.metadata = name, metadata
 
     @property
-    def _is_rgb(self) -> bool:
-        return self._previewed is not None and self._previewed.request.image.is_rgb and len(self._previewed.pixels) == 3
+    def is_shown(self) -> bool:
+        """Return whether the layer is in the viewer; a user may have deleted it."""
+        return self._layer is not None and self._layer in self._viewer.layers
 
-    def _axes(self) -> str:
-        return self._shown().request.image.axes.replace("C", "")
-
-    def _shown(self) -> Previewed:
-        if self._previewed is None:
-            raise RuntimeError("no preview is shown")
-        return self._previewed
-
-    def _pixels(self) -> np.ndarray[Any, Any]:
-        """Return the region with the layer's axes, of length 1 except Y and X, to be shown on its frame only."""
-        shown = self._shown()
-        plane = np.moveaxis(shown.pixels, 0, -1) if self._is_rgb else shown.pixels[0]
-        return plane.reshape((1,) * (len(self._axes()) - 2) + plane.shape)
-
-    def _attributes(self, cut: int) -> dict[str, Any]:
-        shown = self._shown()
-        request = shown.request
-        start = {"T": request.t, "Z": request.z, "Y": request.rows.start, "X": request.columns.start}
-        attributes = restored_attributes(request.image, axes=self._axes(), scale=shown.scale, start=start)
-        attributes["translate"][-1] += cut * attributes["scale"][-1]
-        return attributes
+    def remove(self) -> None:
+        """Remove the layer."""
+        if self.is_shown:
+            self._viewer.layers.remove(self._layer)
+        self._layer = None

@@ -12,8 +12,8 @@ from superqt import QRangeSlider
 
 from decrappify.crappify import Crappifier, crappifier_preset, preset_description
 from napari_decrappify.widgets.degradations import POSITIONS, Ends, Parameter, changed, parameters, presets, with_scale
-from napari_decrappify.widgets.forms import button, form, named, row
-from napari_decrappify.widgets.settings import keep, recall
+from napari_decrappify.widgets.forms import button, form, named, row, shrinkable
+from napari_decrappify.widgets.preferences import keep, recall
 
 SCALES = (1, 2, 3, 4)
 
@@ -26,7 +26,7 @@ class ParameterSlider(QWidget):
     def __init__(self, name: str, parameter: Parameter, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.parameter, self.ends = parameter, parameter.ends
-        tooltip = f"{parameter.part}: {parameter.label}; each image draws a value between the two ends"
+        tooltip = f"{parameter.part}: {parameter.label}; for each image, a value between the two ends is drawn"
         self._slider: Any = named(QRangeSlider(Qt.Orientation.Horizontal), name, tooltip)  # type: ignore[no-untyped-call]
         self._slider.setRange(0, POSITIONS)
         self._value = QLabel()
@@ -77,17 +77,14 @@ class CrappifierControls(QWidget):
         super().__init__(parent)
         self._name = name
         self._sliders: list[ParameterSlider] = []
-        self.preset = named(QComboBox(), f"{name}_preset", "How good images are made bad: the microscope to imitate")
-        self.preset.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.preset.setMinimumContentsLength(14)
+        self.preset = named(QComboBox(), f"{name}_preset", "Microscope whose degradation is simulated")
+        shrinkable(self.preset, 14)
         for preset in presets():
             self.preset.addItem(preset)
             self.preset.setItemData(self.preset.count() - 1, preset_description(preset), Qt.ItemDataRole.ToolTipRole)
-        self.scale = named(
-            QComboBox(), f"{name}_scale", "How many times finer the pixels of the result are than those of its input"
-        )
+        self.scale = named(QComboBox(), f"{name}_scale", "Upsampling factor of the model; 1 removes noise only")
         self.scale.addItems([str(scale) for scale in SCALES])
-        self._reset = button(f"{name}_reset", "Reset", "Go back to the numbers of the preset")
+        self._reset = button(f"{name}_reset", "Reset", "Restore the values of the preset")
         self._description = QLabel()
         self._description.setWordWrap(True)
         self._description.setStyleSheet("color: palette(mid);")
@@ -113,8 +110,8 @@ class CrappifierControls(QWidget):
 
     def _lay_out(self) -> None:
         head = form()
-        head.addRow("crappifier", row(self.preset, self._reset))
-        head.addRow("scale", self.scale)
+        head.addRow("Crappifier", row(self.preset, self._reset))
+        head.addRow("Scale", self.scale)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(head)
@@ -130,7 +127,7 @@ class CrappifierControls(QWidget):
         for parameter in parameters(preset):
             slider = ParameterSlider(f"{self._name}_{parameter.step}_{parameter.key}", parameter)
             slider.moved.connect(self._on_change)
-            self._form.addRow(parameter.label, slider)
+            self._form.addRow(parameter.label.capitalize(), slider)
             self._sliders.append(slider)
         with QSignalBlocker(self.scale):
             self.scale.setCurrentText(str(preset.scale))

@@ -1,11 +1,22 @@
-"""Helpers for forms: named controls, rows, and a scroll area."""
+"""Helpers for forms: named controls, rows, a folder box, and a scroll area."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TypeVar
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFormLayout, QFrame, QHBoxLayout, QPushButton, QScrollArea, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QWidget,
+)
 
 W = TypeVar("W", bound=QWidget)
 
@@ -47,3 +58,50 @@ def scrolled(widget: QWidget) -> QScrollArea:
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setWidget(widget)
     return area
+
+
+def shrinkable(box: QComboBox, characters: int) -> None:
+    """Allow a combo box to be narrower than its longest entry, down to a number of characters."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(characters)
+
+
+class FolderBox(QWidget):
+    """Line for the path of a folder, with a button that opens a dialog.
+
+    Parameters
+    ----------
+    line : QLineEdit
+        Named line with the initial path.
+    browse : QPushButton
+        Named button.
+    title : str
+        Of the dialog, and tooltip of the button.
+    """
+
+    def __init__(self, line: QLineEdit, browse: QPushButton, title: str) -> None:
+        super().__init__()
+        self.line, self._title = line, title
+        browse.setMaximumWidth(36)
+        browse.clicked.connect(lambda: self._choose())
+        self.setLayout(row(line, browse))
+
+    @property
+    def text(self) -> str:
+        """Path as entered, without spaces around it."""
+        return self.line.text().strip()
+
+    @property
+    def path(self) -> Path:
+        """Path with the home folder expanded."""
+        return Path(self.text).expanduser()
+
+    def _choose(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, self._title, self.line.text())
+        if folder:
+            self.line.setText(folder)
+
+
+def folder_box(name: str, browse_name: str, folder: str, tooltip: str, title: str) -> FolderBox:
+    """Create a named folder box."""
+    return FolderBox(named(QLineEdit(folder), name, tooltip), button(browse_name, "…", title), title)

@@ -7,21 +7,9 @@ from typing import Any
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
-from napari_decrappify.layers.image import METADATA
-from napari_decrappify.widgets.choices import is_image
+from napari_decrappify.widgets.layer_choice import is_trainable
 
 _LAYER = Qt.ItemDataRole.UserRole
-
-
-def is_gray(layer: Any) -> bool:
-    """Return whether a layer is an image that is not RGB."""
-    return is_image(layer) and not layer.rgb
-
-
-def is_good(layer: Any) -> bool:
-    """Return whether a layer can be used for training: a gray image that is not a preview."""
-    recorded = layer.metadata.get(METADATA, {})
-    return is_gray(layer) and not {"crappified_from", "preview_of"} & set(recorded)
 
 
 class LayerTicks(QListWidget):
@@ -67,7 +55,7 @@ class LayerTicks(QListWidget):
     def refresh(self, _: Any = None) -> None:
         """Update the list of layers, the topmost first."""
         ticked, known = self.layers, self.count()
-        offered = [layer for layer in reversed(self._viewer.layers) if is_good(layer)]
+        offered = [layer for layer in reversed(self._viewer.layers) if is_trainable(layer)]
         if not known and not ticked:
             ticked = offered[:1]
         with QSignalBlocker(self):

@@ -1,4 +1,4 @@
-"""Plots and images of a training run, painted with Qt only, in the colors of the viewer."""
+"""Plots of a training run, painted with Qt only, in the colors of the viewer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
-from qtpy.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPaintEvent, QPen, QPolygonF
+from qtpy.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 _MARGIN = 4.0
@@ -79,7 +77,7 @@ class CurvePlot(QWidget):
         painter.drawText(QRectF(0, 0, self.width(), metrics.height()), Qt.AlignmentFlag.AlignHCenter, self._title)
         points = [point for curve in self.curves for point in curve.points]
         if not points:
-            painter.setPen(_faded(text))
+            painter.setPen(faded(text))
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "no values yet")
             return
         self._paint(painter, metrics, text, points)
@@ -90,80 +88,53 @@ class CurvePlot(QWidget):
         low, high = _padded(min(y for _, y in points), max(y for _, y in points))
         right = max(x for x, _ in points) or 1.0
         y_ticks, line = ticks(low, high), metrics.height()
-        labels = [f"{tick:.6g}" for tick in y_ticks]
-        left = _MARGIN + max(metrics.horizontalAdvance(label) for label in labels) + _MARGIN
+        left = 2 * _MARGIN + max(metrics.horizontalAdvance(f"{tick:.6g}") for tick in y_ticks)
         area = QRectF(left, 2.2 * line, self.width() - left - 2 * _MARGIN, self.height() - 3.6 * line)
-
-        def place(x: float, y: float) -> QPointF:
-            return QPointF(
-                area.left() + area.width() * x / right, area.bottom() - area.height() * (y - low) / (high - low)
-            )
-
-        painter.setPen(QPen(_faded(text), 0.5))
-        for tick in y_ticks:
-            painter.drawLine(place(0, tick), place(right, tick))
-        painter.setPen(_faded(text, 170))
-        for tick, label in zip(y_ticks, labels, strict=True):
-            box = QRectF(0, place(0, tick).y() - line / 2, left - _MARGIN, line)
-            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, label)
-        for tick in ticks(0, right, 3):
-            label = f"{tick:.6g}"
-            middle = place(tick, low).x()
-            width = metrics.horizontalAdvance(label)
-            start = min(max(middle - width / 2, 0.0), self.width() - width)
-            painter.drawText(QPointF(start, area.bottom() + line), label)
+        axes = _Axes(area, right, low, high)
+        self._paint_y_axis(painter, axes, y_ticks, line, text)
+        self._paint_x_axis(painter, axes, metrics)
         start = area.left()
         for curve in self.curves:
             painter.setPen(_pen(curve))
-            painter.drawPolyline(QPolygonF([place(x, y) for x, y in curve.points]))
+            painter.drawPolyline(QPolygonF([axes.point(x, y) for x, y in curve.points]))
             if len(curve.points) == 1:
-                painter.drawEllipse(place(*curve.points[0]), 2, 2)
+                painter.drawEllipse(axes.point(*curve.points[0]), 2, 2)
             label = _with_value(curve)
             painter.drawText(QPointF(start, 1.95 * line), label)
             start += metrics.horizontalAdvance(label) + 3 * _MARGIN
 
+    def _paint_y_axis(
+        self, painter: QPainter, axes: _Axes, y_ticks: Sequence[float], line: float, text: QColor
+    ) -> None:
+        painter.setPen(QPen(faded(text), 0.5))
+        for tick in y_ticks:
+            painter.drawLine(axes.point(0, tick), axes.point(axes.right, tick))
+        painter.setPen(faded(text, 170))
+        for tick in y_ticks:
+            box = QRectF(0, axes.point(0, tick).y() - line / 2, axes.area.left() - _MARGIN, line)
+            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{tick:.6g}")
 
-class PatchStrip(QWidget):
-    """Gray images side by side under their captions, all with the contrast of the last one."""
+    def _paint_x_axis(self, painter: QPainter, axes: _Axes, metrics: QFontMetricsF) -> None:
+        for tick in ticks(0, axes.right, 3):
+            label = f"{tick:.6g}"
+            width = metrics.horizontalAdvance(label)
+            start = min(max(axes.point(tick, axes.low).x() - width / 2, 0.0), self.width() - width)
+            painter.drawText(QPointF(start, axes.area.bottom() + metrics.height()), label)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._images: list[tuple[str, QImage]] = []
-        self.setMinimumHeight(110)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
-    @property
-    def captions(self) -> list[str]:
-        """Captions of the images."""
-        return [caption for caption, _ in self._images]
+@dataclass(frozen=True)
+class _Axes:
+    """Area of the curves, and the values at its ends; x begins at 0."""
 
-    def show_images(self, images: Sequence[tuple[str, NDArray[np.floating]]]) -> None:
-        """Set the images as (caption, image (Y, X))."""
-        low, high = np.percentile(images[-1][1], [0.5, 99.8])
-        self._images = [(caption, _as_qimage(image, float(low), float(high))) for caption, image in images]
-        self.update()
+    area: QRectF
+    right: float
+    low: float
+    high: float
 
-    def sizeHint(self) -> QSize:
-        """Return the preferred size."""
-        return QSize(380, 150)
-
-    def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Paint the images as large as possible."""
-        painter = QPainter(self)
-        metrics = QFontMetricsF(painter.font())
-        text = self.palette().color(self.foregroundRole())
-        if not self._images:
-            painter.setPen(_faded(text))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "no validation patch yet")
-            return
-        count, line = len(self._images), metrics.height() + _MARGIN
-        side = min((self.width() - (count - 1) * _MARGIN) / count, self.height() - line)
-        left = (self.width() - count * side - (count - 1) * _MARGIN) / 2
-        painter.setPen(text)
-        for number, (caption, image) in enumerate(self._images):
-            x = left + number * (side + _MARGIN)
-            painter.drawText(QRectF(x, 0, side, line), Qt.AlignmentFlag.AlignHCenter, caption)
-            painter.drawImage(QRectF(x, line, side, side), image)
+    def point(self, x: float, y: float) -> QPointF:
+        area = self.area
+        share = (y - self.low) / (self.high - self.low)
+        return QPointF(area.left() + area.width() * x / self.right, area.bottom() - area.height() * share)
 
 
 def _with_value(curve: Curve) -> str:
@@ -175,7 +146,8 @@ def _padded(low: float, high: float) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _faded(color: QColor, alpha: int = 110) -> QColor:
+def faded(color: QColor, alpha: int = 110) -> QColor:
+    """Return a color with transparency."""
     return QColor(color.red(), color.green(), color.blue(), alpha)
 
 
@@ -184,10 +156,3 @@ def _pen(curve: Curve) -> QPen:
     if curve.is_dashed:
         pen.setStyle(Qt.PenStyle.DashLine)
     return pen
-
-
-def _as_qimage(image: NDArray[np.floating], low: float, high: float) -> QImage:
-    level = (np.nan_to_num(image) - low) / max(high - low, 1e-12) * 255
-    grey = np.ascontiguousarray(np.clip(level, 0, 255).astype(np.uint8))
-    height, width = grey.shape
-    return QImage(grey.tobytes(), width, height, width, QImage.Format.Format_Grayscale8).copy()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_decrappify.widgets.forms import button, named
+from napari_decrappify.workers.outcome import Cancelled, Failed, Outcome
 from napari_decrappify.workers.progress import Step
 from napari_decrappify.workers.runner import Runner
 
@@ -15,7 +18,7 @@ _ERROR_STYLE = "color: #ff6b6b;"
 class RunPanel(QWidget):
     """Controls of one runner, updated by its signals.
 
-    The panel shows errors and cancellation. The widget sets the text on success by `say`.
+    The panel shows progress, reported texts, errors and cancellation. The widget shows results.
 
     Parameters
     ----------
@@ -23,12 +26,12 @@ class RunPanel(QWidget):
         Source of progress and outcome.
     name : str
         Prefix of the objectNames: ``<name>_run``, ``<name>_cancel``, ``<name>_progress``, ``<name>_status``.
-    text : str
+    text, tooltip : str
         Of the run button, such as ``"Restore"``.
-    tooltip : str
-        Of the run button.
     cancel_text, cancel_tooltip : str
         Of the cancel button.
+    after_cancel : str
+        What is kept after cancellation; ends the status line.
     """
 
     run_clicked = Signal()
@@ -41,17 +44,17 @@ class RunPanel(QWidget):
         tooltip: str,
         *,
         cancel_text: str = "Cancel",
-        cancel_tooltip: str = "Stop; what is finished is kept",
-        parent: QWidget | None = None,
+        cancel_tooltip: str,
+        after_cancel: str,
     ) -> None:
-        super().__init__(parent)
-        self._runner, self._cancel_text = runner, cancel_text
+        super().__init__()
+        self._runner, self._cancel_text, self._after_cancel = runner, cancel_text, after_cancel
         self._may_run = True
         self.run = button(f"{name}_run", text, tooltip)
         self.cancel = button(f"{name}_cancel", cancel_text, cancel_tooltip)
         self.cancel.setEnabled(False)
-        self.bar = named(QProgressBar(), f"{name}_progress", "How much is done")
-        self.status = named(QLabel(), f"{name}_status", "What is going on, and how it ended")
+        self.bar = named(QProgressBar(), f"{name}_progress", "Progress of the run")
+        self.status = named(QLabel(), f"{name}_status", "State of the run, and its result")
         self.status.setWordWrap(True)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -64,10 +67,14 @@ class RunPanel(QWidget):
         """Text of the status line."""
         return self.status.text()
 
-    def say(self, text: str, *, is_error: bool = False) -> None:
+    def show_status(self, text: str, *, is_error: bool = False) -> None:
         """Set the status line."""
         self.status.setStyleSheet(_ERROR_STYLE if is_error else "")
         self.status.setText(text)
+
+    def show_error(self, text: str) -> None:
+        """Set the status line to an error."""
+        self.show_status(text, is_error=True)
 
     def allow(self, may_run: bool) -> None:
         """Set whether the choices allow a run; the button is enabled if they do and no run is active."""
@@ -90,32 +97,40 @@ class RunPanel(QWidget):
         runner = self._runner
         runner.started.connect(self._on_started)
         runner.progressed.connect(self._on_progress)
-        runner.failed.connect(lambda line: self.say(line, is_error=True))
-        runner.cancelled.connect(self.say)
-        runner.finished.connect(self._on_finished)
+        runner.reported.connect(self._on_report)
+        runner.ended.connect(self._on_end)
 
     def _on_started(self) -> None:
         self.run.setEnabled(False)
         self.cancel.setEnabled(True)
         self.bar.setRange(0, 0)  # busy until the first step
-        self.say("starting …")
+        self.show_status("starting …")
 
     def _on_progress(self, step: Step) -> None:
         self._show_bar(step)
         if self.cancel.isEnabled():
-            self.say(step.text())
+            self.show_status(step.text())
+
+    def _on_report(self, item: Any) -> None:
+        if isinstance(item, str):
+            self.show_status(item)
 
     def _on_cancel(self) -> None:
         self.cancel.setEnabled(False)
         self.cancel.setText("Stopping …")
         self._runner.cancel()
 
-    def _on_finished(self) -> None:
+    def _on_end(self, outcome: Outcome) -> None:
         self.cancel.setEnabled(False)
         self.cancel.setText(self._cancel_text)
         self.allow(self._may_run)
         if self.bar.maximum() == 0:
             self._show_bar(None)
+        match outcome:
+            case Cancelled():
+                self.show_status(f"{outcome.text()}; {self._after_cancel}")
+            case Failed():
+                self.show_error(outcome.message)
 
     def _show_bar(self, step: Step | None) -> None:
         done, total = (0, 1) if step is None else (step.done, step.total)

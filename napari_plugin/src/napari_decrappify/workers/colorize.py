@@ -1,4 +1,4 @@
-"""Worker of the Colorize widget: colors the planes of a layer, or imports published weights."""
+"""Job of the Colorize widget: colors the planes of a layer, or imports published weights."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from decrappify import Movie, load_model
 from decrappify.errors import InputError
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.workers.task import Cancelled, Task
+from napari_decrappify.workers.task import Task
 
 _LARGEST_RESULT = 2 * 2**30  # bytes; the command line writes longer films while it runs
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColorizeRequest:
+class ColorizeSettings:
     """Values of the widget at the time of the click.
 
     Attributes
@@ -53,66 +53,66 @@ class ColorizeRequest:
 class Colorized:
     """Colored images (n, Y, X, 3) of uint8, one for each of the first n planes, and their provenance."""
 
-    request: ColorizeRequest
-    pictures: NDArray[np.uint8]
+    settings: ColorizeSettings
+    images: NDArray[np.uint8]
     statement: str
 
     @property
     def is_complete(self) -> bool:
         """Return whether every plane was colored."""
-        return len(self.pictures) == len(self.request.planes)
+        return len(self.images) == len(self.settings.planes)
 
 
-def run_colorization(task: Task, request: ColorizeRequest) -> Colorized:
+def colorize_layer(settings: ColorizeSettings, task: Task) -> Colorized:
     """Color plane by plane; a cancelled run keeps the finished images."""
     from decrappify.colorization import Colorizer
 
-    sizes = request.image.sizes
-    needed = len(request.planes) * sizes["Y"] * sizes["X"] * 3
+    sizes = settings.image.sizes
+    needed = len(settings.planes) * sizes["Y"] * sizes["X"] * 3
     if needed > _LARGEST_RESULT:
         raise InputError(
-            f"{len(request.planes)} coloured pictures take {needed / 2**30:.1f} GB, a layer may have "
-            f"{_LARGEST_RESULT / 2**30:.0f}; colour one frame here, and the film with: decrappify colorize"
+            f"{len(settings.planes)} colorized images need {needed / 2**30:.1f} GB, the limit of a layer is "
+            f"{_LARGEST_RESULT / 2**30:.0f} GB; colorize single frames here, and the film with decrappify colorize"
         )
     task.report("loading the model …")
-    colorizer = Colorizer(load_model(request.model), render_factor=request.render_factor, device=request.device)
-    bar = task.progress(total=len(request.planes), desc="colouring", unit="picture")
-    pictures: list[NDArray[np.uint8]] = []
+    colorizer = Colorizer(load_model(settings.model), render_factor=settings.render_factor, device=settings.device)
+    bar = task.progress(total=len(settings.planes), desc="colorizing", unit="image")
+    images: list[NDArray[np.uint8]] = []
     factor = 0
-    with closing(request.image.movie()) as movie:
-        for t, z in request.planes:
+    with closing(settings.image.movie()) as movie:
+        for t, z in settings.planes:
             if task.cancel.is_set():
                 break
-            picture = as_picture(movie, request, t, z)
-            (square,) = colorizer.color_of([picture])
+            image = as_8_bit(movie, settings, t, z)
+            (square,) = colorizer.color_of([image])
             factor = len(square) // 16
-            pictures.append(_marked(colorizer.finish(picture, square), is_wanted=request.watermark))
+            images.append(_marked(colorizer.finish(image, square), is_wanted=settings.watermark))
             bar.update()
-    if not pictures:
-        raise Cancelled("cancelled; no picture was coloured")
-    return Colorized(request, np.stack(pictures), colorizer.statement(factor))
+    if not images:
+        task.check_cancel()
+    return Colorized(settings, np.stack(images), colorizer.statement(factor))
 
 
-def as_picture(movie: Movie, request: ColorizeRequest, t: int, z: int) -> NDArray[np.uint8]:
+def as_8_bit(movie: Movie, settings: ColorizeSettings, t: int, z: int) -> NDArray[np.uint8]:
     """Convert one plane to an 8-bit image (Y, X, 3), as displayed on the canvas.
 
     8-bit pixels are not changed; other gray levels are scaled by the layer's contrast limits, floats of RGB from 0 to
     1.
     """
-    if request.image.is_rgb:
+    if settings.image.is_rgb:
         levels = np.stack([movie.frame(t, channel, z) for channel in range(3)], axis=-1)
         low, high = 0.0, 1.0 if levels.dtype.kind == "f" else float(np.iinfo(levels.dtype).max)
     else:
-        levels = np.repeat(movie.frame(t, request.channel, z)[..., None], 3, axis=-1)
-        low, high = (float(end) for end in request.image.attributes.get("contrast_limits") or (0, 255))
+        levels = np.repeat(movie.frame(t, settings.channel, z)[..., None], 3, axis=-1)
+        low, high = (float(end) for end in settings.image.attributes.get("contrast_limits") or (0, 255))
     if levels.dtype == np.uint8:
         return levels
     shares = (levels.astype(np.float32) - low) / max(high - low, 1e-12)
-    picture: NDArray[np.uint8] = np.rint(np.clip(np.nan_to_num(shares), 0, 1) * 255).astype(np.uint8)
-    return picture
+    image: NDArray[np.uint8] = np.rint(np.clip(np.nan_to_num(shares), 0, 1) * 255).astype(np.uint8)
+    return image
 
 
-def import_weights(task: Task, path: Path) -> Path:
+def import_weights(path: Path, task: Task) -> Path:
     """Convert published weights to a model file next to them; an existing one is used."""
     target = path.with_suffix(".safetensors")
     if not target.exists():
@@ -121,9 +121,9 @@ def import_weights(task: Task, path: Path) -> Path:
     return target
 
 
-def _marked(picture: NDArray[Any], *, is_wanted: bool) -> NDArray[np.uint8]:
+def _marked(image: NDArray[Any], *, is_wanted: bool) -> NDArray[np.uint8]:
     if not is_wanted:
-        return picture
+        return image
     from decrappify.colorization import add_watermark
 
-    return np.asarray(add_watermark(picture))
+    return np.asarray(add_watermark(image))

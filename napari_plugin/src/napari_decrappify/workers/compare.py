@@ -1,27 +1,25 @@
-"""Worker of the Compare widget: the scorecard of two or three layers, and their difference."""
+"""Job of the Compare widget: the scorecard of two or three layers, and their difference."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from decrappify import Movie
 from decrappify.errors import InputError
 from decrappify.metrics import score_movie
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.workers.task import Cancelled, Task
+from napari_decrappify.workers.compared_movies import DifferenceSource, WatchedSource, matching_frames
+from napari_decrappify.workers.task import Task
 
 _SAMPLED_FRAMES = 5  # for the contrast of a difference
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareRequest:
+class CompareSettings:
     """Values of the widget at the time of the click.
 
     Attributes
@@ -46,7 +44,7 @@ class CompareRequest:
 class Compared:
     """The metrics as table rows (metric, value, interpretation), and the frames they were computed from."""
 
-    request: CompareRequest
+    settings: CompareSettings
     rows: list[tuple[str, str, str]]
     n_frames: int
     data_range: float
@@ -57,35 +55,35 @@ class Compared:
 class Difference:
     """Restored minus reference as a lazy float32 movie, and a gray level for its contrast."""
 
-    request: CompareRequest
+    settings: CompareSettings
     movie: Movie
     limit: float
 
 
-def run_scorecard(task: Task, request: CompareRequest) -> Compared:
+def compute_scorecard(settings: CompareSettings, task: Task) -> Compared:
     """Score the restored layer, one frame at a time."""
-    others = {"reference": request.reference, "source": request.source}
+    others = {"reference": settings.reference, "source": settings.source}
     with ExitStack() as stack:
-        n_frames = request.restored.sizes.get("T", 1)
+        n_frames = settings.restored.sizes.get("T", 1)
         counted = sum(image is not None for image in others.values()) + 2  # the reference is read twice
         bar = task.progress(total=counted * n_frames, desc="comparing", unit="frame")
 
         def opened(image: LayerImage) -> Movie:
-            movie = stack.enter_context(_plane_of(image, request))
-            return movie.derived(WatchedSource(movie, task.cancel, bar.update))
+            movie = stack.enter_context(_plane_of(image, settings))
+            return movie.derived(WatchedSource(movie, task.check_cancel, bar.update))
 
         movies: dict[str, Any] = {role: opened(image) for role, image in others.items() if image is not None}
-        card = score_movie(opened(request.restored), **movies)
-    return Compared(request, card.rows(), card.n_frames, card.data_range, card.to_dict())
+        card = score_movie(opened(settings.restored), **movies)
+    return Compared(settings, card.rows(), card.n_frames, card.data_range, card.to_dict())
 
 
-def run_difference(task: Task, request: CompareRequest) -> Difference:
+def compute_difference(settings: CompareSettings, task: Task) -> Difference:
     """Compute the difference to the reference, or to the input without a reference."""
-    other = request.reference or request.source
+    other = settings.reference or settings.source
     if other is None:
-        raise InputError("there is nothing to subtract; choose a reference or an input")
+        raise InputError("no layer to subtract; choose a reference or an input")
     with ExitStack() as stack:
-        movies = [_frames_of(image, request) for image in (request.restored, other)]
+        movies = [_frames_of(image, settings) for image in (settings.restored, other)]
         for movie in movies:
             stack.callback(movie.close)
         difference = movies[0].derived(DifferenceSource(*movies))
@@ -93,104 +91,24 @@ def run_difference(task: Task, request: CompareRequest) -> Difference:
         bar = task.progress(total=min(n_frames, _SAMPLED_FRAMES), desc="measuring the difference", unit="frame")
         largest = []
         for t in np.unique(np.linspace(0, n_frames - 1, _SAMPLED_FRAMES).round().astype(int)):
-            if task.cancel.is_set():
-                raise Cancelled("cancelled; no layer was added")
+            task.check_cancel()
             plane = np.abs(difference.frame(int(t), 0, difference.shape[2] // 2))
             largest.append(float(np.percentile(plane[np.isfinite(plane)], 99.5)) if np.isfinite(plane).any() else 0.0)
             bar.update()
         stack.pop_all()  # the layer continues to read from them
-    return Difference(request, difference, max(largest) or 1.0)
+    return Difference(settings, difference, max(largest) or 1.0)
 
 
-class WatchedSource:
-    """Pixels of a movie, counted when read, until the run is cancelled."""
-
-    def __init__(self, movie: Movie, cancel: threading.Event, on_read: Callable[[int], None]) -> None:
-        self._movie, self._cancel, self._on_read = movie, cancel, on_read
-        self.shape, self.dtype = movie.shape, movie.dtype
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> NDArray[Any]:
-        """Read one region, as `Movie.region` does."""
-        if self._cancel.is_set():
-            raise Cancelled("cancelled; there is no new table")
-        pixels = self._movie.region(t, c, z, rows, columns)
-        self._on_read(1)
-        return pixels
-
-    def close(self) -> None:
-        """Release the movie."""
-        self._movie.close()
-
-
-class DifferenceSource:
-    """One movie minus another of the same shape, as float32.
-
-    Raises
-    ------
-    InputError
-        If the shapes differ.
-    """
-
-    dtype: np.dtype[Any] = np.dtype(np.float32)
-
-    def __init__(self, movie: Movie, other: Movie) -> None:
-        if movie.shape != other.shape:
-            raise InputError(
-                f"{movie.name!r} has shape {movie.shape}, {other.name!r} has {other.shape} (T, C, Z, Y, X); "
-                "only images of one size can be compared"
-            )
-        self._movie, self._other = movie, other
-        self.shape = movie.shape
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> NDArray[Any]:
-        """Subtract one region."""
-        first, second = (m.region(t, c, z, rows, columns).astype(np.float32) for m in (self._movie, self._other))
-        return np.asarray(first - second)
-
-    def close(self) -> None:
-        """Release both movies."""
-        self._movie.close()
-        self._other.close()
-
-
-def matching_frames(restored: LayerImage, other: LayerImage) -> slice | None:
-    """Find the frames of `other` at the times of `restored`, from the positions of the layers in time.
-
-    None means all of them: the layers have equal numbers of frames, or no common time axis.
-
-    Raises
-    ------
-    InputError
-        If `restored` extends beyond `other`.
-    """
-    n_frames, n_other = restored.sizes.get("T", 1), other.sizes.get("T", 1)
-    if n_frames >= n_other or "T" not in restored.axes:
-        return None
-    (start, _), (origin, interval) = (_in_time(image) for image in (restored, other))
-    first = round((start - origin) / interval)
-    if not 0 <= first <= n_other - n_frames:
-        raise InputError(
-            f"{restored.name!r} lies at frames {first} to {first + n_frames - 1} of {other.name!r}, which has frames 0 "
-            f"to {n_other - 1}; choose layers of the same moments"
-        )
-    return slice(first, first + n_frames)
-
-
-def _in_time(image: LayerImage) -> tuple[float, float]:
-    number = image.axes.index("T")
-    return float(image.attributes["translate"][number]), float(image.attributes["scale"][number])
-
-
-def _frames_of(image: LayerImage, request: CompareRequest) -> Movie:
+def _frames_of(image: LayerImage, settings: CompareSettings) -> Movie:
     """Open one channel of a layer with all slices and the frames of the restored layer."""
     movie = image.movie()
     n_channels = movie.shape[1]
-    channel = min(request.position.get("C", 0), n_channels - 1)
-    frames = None if image is request.restored else matching_frames(request.restored, image)
+    channel = min(settings.position.get("C", 0), n_channels - 1)
+    frames = None if image is settings.restored else matching_frames(settings.restored, image)
     return movie.select(frames=frames, channels=channel)
 
 
-def _plane_of(image: LayerImage, request: CompareRequest) -> Movie:
+def _plane_of(image: LayerImage, settings: CompareSettings) -> Movie:
     """Open one channel and one slice of a layer."""
-    movie = _frames_of(image, request)
-    return movie.select(slices=min(request.position.get("Z", 0), movie.shape[2] - 1))
+    movie = _frames_of(image, settings)
+    return movie.select(slices=min(settings.position.get("Z", 0), movie.shape[2] - 1))

@@ -38,8 +38,11 @@ class Step:
     def text(self) -> str:
         """Return the step as a short text."""
         left = "" if self.seconds_left is None else f", {clock(self.seconds_left)} left"
-        count = f"{self.unit} {self.done}" + (f" of {self.total}" if self.total else "")
-        return f"{self.description}: {count}{left}"
+        return f"{self.description}: {self.count()}{left}"
+
+    def count(self) -> str:
+        """Return the number of finished pieces as text."""
+        return f"{self.unit} {self.done}" + (f" of {self.total}" if self.total else "")
 
 
 class Pace:

@@ -1,4 +1,4 @@
-"""Runner of work in a thread with progress, messages, cancellation, and one-line errors in the GUI.
+"""Runner of jobs in a thread, with progress, reports, cancellation and outcome as signals in the GUI thread.
 
 A thread and a queue read by a timer are used instead of napari's generator workers: those suppress RuntimeError (and so
 torch's out-of-memory errors), which leaves a widget busy indefinitely. Signals are emitted at most five times a second,
@@ -8,38 +8,33 @@ since each repaints the window, which is slow without a graphics card.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
 
 from napari_decrappify.workers.graphics import keep_triton_out
-from napari_decrappify.workers.task import Task
+from napari_decrappify.workers.task import Job, Task
 
 _POLL_MS = 200
 _CLOSING_S = 30.0
 
 
 class Runner(QObject):
-    """Runner of one piece of work at a time, with signals in the GUI thread.
+    """Runner of one job at a time, for all widgets and jobs.
 
-    Every run ends with exactly one of `succeeded`, `failed` and `cancelled`, then `finished`. When the parent widget is
-    removed from the window, the work is cancelled; when it is destroyed or the application quits, the end of the work
-    is also awaited.
+    Every run begins with `started` and ends with one `ended`. When the parent widget is removed from the window, the
+    run is cancelled; when it is destroyed or the application quits, the end of the run is also awaited.
 
     Parameters
     ----------
     parent : QObject
-        The widget that starts the work.
+        The widget that starts the jobs.
     """
 
     started = Signal()
     progressed = Signal(object)  # Step
-    reported = Signal(object)  # item passed to task.report
-    succeeded = Signal(object)  # return value of the work
-    failed = Signal(str)
-    cancelled = Signal(str)
-    finished = Signal()
+    reported = Signal(object)  # item passed to Task.report
+    ended = Signal(object)  # Outcome
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -59,17 +54,17 @@ class Runner(QObject):
         """Return whether a run has not yet signaled its end."""
         return self._task is not None
 
-    def start(self, work: Callable[[Task], Any]) -> None:
-        """Start `work` in a thread with a `Task`; it must not access widgets, so read their values before."""
+    def start(self, job: Job, settings: Any) -> None:
+        """Start ``job(settings, task)`` in a thread; `settings` contains all that the job needs of the widgets."""
         if self.is_running:
             raise RuntimeError("a run is already in progress")
         self._task = Task()
-        self._running.start(self._task, work)
+        self._running.start(self._task, job, settings)
         self._timer.start()
         self.started.emit()
 
     def cancel(self) -> None:
-        """Request the work to stop; `cancelled`, or its result if it was faster, follows."""
+        """Request the job to stop; its outcome follows."""
         if self._task is not None:
             self._task.cancel.set()
 
@@ -91,19 +86,17 @@ class Runner(QObject):
         if task is None:
             return
         outcome = task.outcome  # read first, so that no report before the end is missed
-        step, task.step = task.step, None
+        step = task.take_step()
         if step is not None:
             self.progressed.emit(step)
-        while task.reports and self._task is task:
-            self.reported.emit(task.reports.popleft())
+        while self._task is task and (item := task.take_report()) is not None:
+            self.reported.emit(item)
         if outcome is None or self._task is not task:
             return
         self._timer.stop()
         self._running.stop()
         self._task = None
-        kind, value = outcome
-        getattr(self, kind).emit(value)
-        self.finished.emit()
+        self.ended.emit(outcome)
 
 
 class _Running:
@@ -113,9 +106,9 @@ class _Running:
         self._task: Task | None = None
         self._thread: threading.Thread | None = None
 
-    def start(self, task: Task, work: Callable[[Task], Any]) -> None:
+    def start(self, task: Task, job: Job, settings: Any) -> None:
         self._task = task
-        self._thread = threading.Thread(target=task.run, args=(work,), name="decrappify-run", daemon=True)
+        self._thread = threading.Thread(target=task.run, args=(job, settings), name="decrappify-run", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

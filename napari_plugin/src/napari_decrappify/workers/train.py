@@ -1,17 +1,13 @@
-"""Worker of the Train widget: measures the speed, plans the steps for the training time, and trains."""
+"""Job of the Train widget: plans the steps for the training time, and trains."""
 
 from __future__ import annotations
 
 import csv
-import math
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from itertools import count, islice
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +17,9 @@ from decrappify import Crappifier, Movie
 from decrappify.errors import InputError, OutputExistsError
 from decrappify.io import open_scenes
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.workers.task import Bar, Cancelled, Task
+from napari_decrappify.workers.names import NAMES_TRIED, numbered
+from napari_decrappify.workers.task import Task
+from napari_decrappify.workers.training_speed import measure_speed, planned
 
 if TYPE_CHECKING:
     from decrappify import Model, TrainingConfig
@@ -30,18 +28,12 @@ N_FRAMES = (1, 3, 5)
 NETWORKS = ("small", "base", "large")
 Patch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
-_WARM_UP_STEPS = 8
-_SLOW_STEPS = 3  # the first ones, in which torch initializes
-_FEWEST_STEPS = 10
-_MOST_VALIDATIONS = 40
-_SHARE_OF_VALIDATION = 0.25
 _LATEST = 1.5  # of the training time: other programs may slow the run down after its speed was measured
 _PATCH = 64
-_NAMES_TRIED = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainRequest:
+class TrainSettings:
     """Values of the widget at the time of the click.
 
     Attributes
@@ -104,79 +96,32 @@ class Trained:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Speed:
-    """Seconds per step and per validation."""
-
-    step: float
-    validation: float
-
-
-def run_training(task: Task, request: TrainRequest) -> Trained:
-    """Train for the requested minutes; a cancelled run ends early with the best model so far."""
+def train_model(settings: TrainSettings, task: Task) -> Trained:
+    """Train for the minutes of `settings`; a cancelled run ends early with the best model so far."""
     from decrappify import RunOptions, train
 
     started = time.monotonic()
     with ExitStack() as stack:
-        movies = [stack.enter_context(movie) for movie in _open(request)]
-        config = _config(request, movies)
-        task.report("measuring how fast this machine learns …")
-        speed = measure_speed(movies, request, config, task.cancel)
-        config = planned(config, speed, request.minutes * 60 - (time.monotonic() - started))
-        folder = _free_folder(request)
-        watch = _Watch(task, folder, latest=started + _LATEST * request.minutes * 60)
+        movies = [stack.enter_context(movie) for movie in _open(settings)]
+        config = _config(settings, movies)
+        task.report("measuring the training speed …")
+        speed = measure_speed(movies, settings.crappifier, config, task)
+        config = planned(config, speed, settings.minutes * 60 - (time.monotonic() - started))
+        folder = _free_folder(settings)
+        watch = _Watch(task, folder, latest=started + _LATEST * settings.minutes * 60)
         model = train(
             movies,
-            request.crappifier,
+            settings.crappifier,
             config=config,
             output=folder,
             run=RunOptions(
-                card=_card(request, folder.name, movies),
-                progress=watch.bar,
+                card=_card(settings, folder.name, movies),
+                progress=task.progress,
                 cancel=task.cancel,
                 on_validation=watch.on_validation,
             ),
         )
     return _trained(model, folder, config, time.monotonic() - started)
-
-
-def measure_speed(movies: list[Movie], request: TrainRequest, config: TrainingConfig, stop: threading.Event) -> Speed:
-    """Measure the speed in a few training steps, and discard the result.
-
-    Raises
-    ------
-    Cancelled
-        If `stop` is set; nothing is kept yet.
-    """
-    from decrappify import RunOptions, train
-
-    watch = _Stopwatch()
-    short = replace(config, max_steps=_WARM_UP_STEPS, validate_every=_WARM_UP_STEPS)
-    train(
-        movies,
-        request.crappifier,
-        config=short,
-        run=RunOptions(progress=watch.bar, cancel=stop, on_validation=lambda *_: watch.update(0)),
-    )
-    if stop.is_set():
-        raise Cancelled("stopped before the training had begun; there is no model")
-    lengths = np.diff(watch.ticks)
-    return Speed(float(median(lengths[_SLOW_STEPS:-1])), float(lengths[-1]))
-
-
-def planned(config: TrainingConfig, speed: Speed, seconds: float) -> TrainingConfig:
-    """Compute the number of steps, and of validations, for `seconds`.
-
-    >>> from decrappify import TrainingConfig
-    >>> plan = planned(TrainingConfig(), Speed(step=0.1, validation=1.0), 60)
-    >>> plan.max_steps, plan.validate_every
-    (450, 30)
-    >>> planned(TrainingConfig(), Speed(step=1.0, validation=1.0), 0.5).max_steps
-    10
-    """
-    n_validations = int(min(max(_SHARE_OF_VALIDATION * seconds / speed.validation, 1), _MOST_VALIDATIONS))
-    steps = max(_FEWEST_STEPS, int((seconds - n_validations * speed.validation) / speed.step))
-    return replace(config, max_steps=steps, validate_every=math.ceil(steps / n_validations))
 
 
 def movies_in(folder: Path) -> list[Movie]:
@@ -188,7 +133,7 @@ def movies_in(folder: Path) -> list[Movie]:
         If the folder does not exist, or contains no images.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder} is no folder; choose one that holds good images")
+        raise InputError(f"{folder} is not a folder; choose a folder of training images")
     return open_scenes(folder)
 
 
@@ -202,33 +147,12 @@ def most_structured(patches: Sequence[Patch]) -> int:
     return int(np.argmax([np.std(patch[-1]) for patch in patches]))
 
 
-class _Stopwatch:
-    """Replacement for a progress bar that records the time of each update."""
-
-    def __init__(self) -> None:
-        self.ticks: list[float] = []
-
-    def bar(self, **_: Any) -> _Stopwatch:
-        return self
-
-    def update(self, n: int) -> None:
-        self.ticks.append(time.monotonic())
-
-    def close(self) -> None:
-        """Do nothing: there is nothing to close."""
-
-
 class _Watch:
     """Observer of a run that reports to the task, and stops a run that takes far too long."""
 
     def __init__(self, task: Task, folder: Path, latest: float) -> None:
         self._task, self._folder, self._latest = task, folder, latest
         self._shown: int | None = None
-
-    def bar(self, *, total: int, desc: str, unit: str, initial: int = 0) -> Bar:
-        bar = self._task.progress(total=total, desc=desc, unit=unit)
-        bar.update(initial)
-        return bar
 
     def on_validation(self, step: int, score: Any) -> None:
         if self._shown is None:
@@ -245,41 +169,40 @@ def read_log(path: Path) -> tuple[dict[str, float], ...]:
         return tuple({key: float(row[name]) for key, name in names.items()} for row in csv.DictReader(file))
 
 
-def _open(request: TrainRequest) -> Iterator[Movie]:
+def _open(settings: TrainSettings) -> Iterator[Movie]:
     """Iterate over the opened movies, so that those before a damaged one can be closed."""
-    if request.source is not None:
-        return iter(movies_in(request.source))
-    if not request.images:
-        raise InputError("no layer is ticked; tick the good images to learn from")
-    return (image.movie() for image in request.images)
+    if settings.source is not None:
+        return iter(movies_in(settings.source))
+    if not settings.images:
+        raise InputError("no layer is ticked; tick the layers to train on")
+    return (image.movie() for image in settings.images)
 
 
-def _config(request: TrainRequest, movies: list[Movie]) -> TrainingConfig:
+def _config(settings: TrainSettings, movies: list[Movie]) -> TrainingConfig:
     from decrappify import TrainingConfig
 
-    smallest = min(min(movie.shape[3:]) for movie in movies) // request.crappifier.scale
+    smallest = min(min(movie.shape[3:]) for movie in movies) // settings.crappifier.scale
     return TrainingConfig(
-        network=request.network,
-        n_frames=request.n_frames,
-        device=request.device,
+        network=settings.network,
+        n_frames=settings.n_frames,
+        device=settings.device,
         patch_size=max(16, min(_PATCH, smallest) // 16 * 16),
     )
 
 
-def _free_folder(request: TrainRequest) -> Path:
-    names = (request.name if number == 1 else f"{request.name}-{number}" for number in count(1))
-    for name in islice(names, _NAMES_TRIED):
-        if not (request.folder / name).exists():
-            return request.folder / name
+def _free_folder(settings: TrainSettings) -> Path:
+    for name in numbered(settings.name):
+        if not (settings.folder / name).exists():
+            return settings.folder / name
     raise OutputExistsError(
-        f"{request.folder} already holds {_NAMES_TRIED} models called {request.name!r}; choose another name"
+        f"{settings.folder} already contains {NAMES_TRIED} models with the name {settings.name!r}; choose another name"
     )
 
 
-def _card(request: TrainRequest, name: str, movies: list[Movie]) -> dict[str, Any]:
-    learned_from = ", ".join(movie.name for movie in movies[:3]) + (" …" if len(movies) > 3 else "")
-    preset = request.crappifier.name
-    return {"name": name, "summary": f"trained on {learned_from} for {request.minutes:g} minutes, crappifier {preset}"}
+def _card(settings: TrainSettings, name: str, movies: list[Movie]) -> dict[str, Any]:
+    trained_on = ", ".join(movie.name for movie in movies[:3]) + (" …" if len(movies) > 3 else "")
+    preset = settings.crappifier.name
+    return {"name": name, "summary": f"trained on {trained_on} for {settings.minutes:g} minutes, crappifier {preset}"}
 
 
 def _trained(model: Model, folder: Path, config: TrainingConfig, seconds: float) -> Trained:
