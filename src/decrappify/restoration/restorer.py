@@ -153,7 +153,8 @@ class Restorer:
                 if smaller is None:
                     raise DeviceMemoryError(
                         f"{self.network.device} has no memory left for the smallest tile of {used} pixels",
-                        advice="close other programs, or choose another device, such as device='cpu', or a smaller model",
+                        advice="close other programs, or choose another device, such as device='cpu', or a smaller "
+                        "model",
                         option="device",
                     ) from error
             if self.network.device.type == "cuda":

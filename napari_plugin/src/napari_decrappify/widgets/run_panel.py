@@ -57,7 +57,9 @@ class RunPanel(QWidget):
         self.status = named(QLabel(), f"{name}_status", "State of the run, and its result")
         self.status.setWordWrap(True)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)  # wrapped lines
+        self.status.setSizePolicy(policy)
         self._lay_out()
         self._connect()
         self._show_bar(None)

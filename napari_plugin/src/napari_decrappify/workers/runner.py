@@ -44,10 +44,16 @@ class Runner(QObject):
         self._timer.timeout.connect(self._poll)
         self._running = running = _Running()  # not a Qt object: it outlives the widget
         parent.installEventFilter(self)
-        parent.destroyed.connect(lambda *_: running.stop())
+
+        def stop(*_: object) -> None:
+            running.stop()
+
+        parent.destroyed.connect(stop)
         application = QCoreApplication.instance()
         if application is not None:
-            application.aboutToQuit.connect(lambda: running.stop())
+            # Also keeps the function alive: Python may collect the widget before Qt destroys it, and a collected function
+            # without its closure crashes the process.
+            application.aboutToQuit.connect(stop)
 
     @property
     def is_running(self) -> bool:
