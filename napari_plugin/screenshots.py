@@ -90,9 +90,9 @@ def train(viewer: napari.Viewer, folder: Path, own: Path) -> None:
     control(widget, "train_models").setText(str(own / "models"))
     control(widget, "train_n_frames").setCurrentText("3")
     click(widget, "train_run")
-    wait(lambda: "step" in control(widget, "train_status").text() and late(widget))
+    wait(lambda: late(widget) or control(widget, "train_run").isEnabled())  # a slow run ends before all steps
     save_screenshot(viewer, folder / "napari-train.png")
-    click(widget, "train_cancel")
+    control(widget, "train_cancel").click()
     wait(lambda: control(widget, "train_run").isEnabled())
 
 

@@ -178,7 +178,7 @@ class RestoreWidget(RunWidget):
         region = previewed.settings.region
         height, width = region.shape
         self._panel.show_status(
-            f"preview of {height} × {width} pixels of frame {region.t} in {previewed.seconds:.1f} s"
+            f"preview of {height} x {width} pixels of frame {region.t} in {previewed.seconds:.1f} s"
         )
 
     # Opening and closing
