@@ -31,6 +31,7 @@ def axes_of(data: Any, attributes: Mapping[str, Any], axes: str | None = None) -
 
     Examples
     --------
+    >>> import numpy as np
     >>> axes_of(np.zeros((5, 8, 9)), {"axis_labels": ("z", "y", "x")}), axes_of(np.zeros((5, 8, 9)), {})
     ('ZYX', 'TYX')
     """

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableW
 
 HEADINGS = ("Metric", "Value", "Interpretation")
 _WIDTH = 430
-_PADDING = 12  # pixels, both sides together
+_PADDING_X, _PADDING_Y = 24, 12  # pixels, both sides together
 _WRAPPED = Qt.TextFlag.TextWordWrap.value
 
 
@@ -65,14 +65,12 @@ class MetricTable(QTableWidget):
         """Fit the height of each row to its wrapped texts; Qt's own fit ignores the padding of napari's style."""
         metrics = self.fontMetrics()
         for number in range(self.rowCount()):
-            heights = [
-                metrics.boundingRect(
-                    QRect(0, 0, self.columnWidth(column) - _PADDING, 0), _WRAPPED, item.text()
-                ).height()
-                for column in range(self.columnCount())
-                if (item := self.item(number, column)) is not None
-            ]
-            self.setRowHeight(number, max(heights, default=0) + _PADDING)
+            height = 0
+            for column in range(self.columnCount()):
+                item, area = self.item(number, column), QRect(0, 0, self.columnWidth(column) - _PADDING_X, 0)
+                if item is not None:
+                    height = max(height, metrics.boundingRect(area, _WRAPPED, item.text()).height())
+            self.setRowHeight(number, height + _PADDING_Y)
 
 
 def _present(item: Any) -> Any:

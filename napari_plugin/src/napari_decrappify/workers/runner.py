@@ -51,8 +51,8 @@ class Runner(QObject):
         parent.destroyed.connect(stop)
         application = QCoreApplication.instance()
         if application is not None:
-            # Also keeps the function alive: Python may collect the widget before Qt destroys it, and a collected function
-            # without its closure crashes the process.
+            # Also keeps the function alive: Python may collect the widget before Qt destroys it, and a collected
+            # function, without its closure, crashes the process.
             application.aboutToQuit.connect(stop)
 
     @property
