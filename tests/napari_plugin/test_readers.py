@@ -155,7 +155,7 @@ def test_get_reader_returns_none_for_folder_without_images(tmp_path):
     assert get_reader(str(tmp_path)) is None
 
 
-@pytest.mark.parametrize("path", ["cells.png", "cells", ["a.tif", "b.tif"], "cells.csv"])
+@pytest.mark.parametrize("path", ["cells", ["a.tif", "b.tif"], "cells.csv"])
 def test_get_reader_returns_none_for_other_paths(path):
     assert get_reader(path) is None
 
