@@ -14,18 +14,15 @@ _FRAMES = 24
 def simulated_movie() -> list[LayerData]:
     """Return a noisy movie of a cell, as recorded by a microscope, and the same without noise."""
     sample = simulate("cell", n_frames=_FRAMES, size=_SIZE, seed=0)
-    sample.truth.name = "cell-reference"
-    return _layers(sample.noisy, sample.truth)
+    return _layers(sample.noisy, sample.truth.replace(name="cell-reference"))
 
 
 def degraded_copy() -> list[LayerData]:
     """Return a movie and a crappified copy, as used to train a model."""
     from decrappify.crappify import crappifier_preset, crappify_movie
 
-    clean = simulate("filaments", n_frames=_FRAMES, size=_SIZE, seed=1).truth
-    clean.name = "filaments"
-    degraded = crappify_movie(clean, crappifier_preset("confocal"))
-    degraded.name = f"{clean.name}-degraded"
+    clean = simulate("filaments", n_frames=_FRAMES, size=_SIZE, seed=1).truth.replace(name="filaments")
+    degraded = crappify_movie(clean, crappifier_preset("confocal")).replace(name=f"{clean.name}-degraded")
     return _layers(degraded, clean)
 
 

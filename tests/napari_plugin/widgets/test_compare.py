@@ -12,7 +12,7 @@ from decrappify import Movie
 from decrappify.metrics.scorecard import score_movie
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.widgets.compare import CompareWidget
-from napari_decrappify.workers.compared_movies import DifferenceSource, matching_frames
+from napari_decrappify.workers.compared_movies import matching_frames, subtract
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_other_shape_is_an_error_and_the_widget_remains_usable(scene, compare, m
     compare.run()
     assert not compare.is_error
     with pytest.raises(ValueError, match="choose layers of one shape"):
-        DifferenceSource(*(Movie.from_array(movie) for movie in (movies[0], movies[0][:, :10])))
+        subtract(*(Movie.from_array(movie) for movie in (movies[0], movies[0][:, :10])))
 
 
 def test_cancel_does_not_change_the_table(scene, compare, qtbot, rng):

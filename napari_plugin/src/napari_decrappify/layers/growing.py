@@ -38,7 +38,7 @@ class GrowingStore:
             movie = open_movie(self.path, absent_chunks="fill")
         except (MissingFileError, FormatError):  # renamed before, or while, it was opened
             return open_movie(self.output)
-        return movie.derived(_GrowingSource(movie, self.output))
+        return _growing(movie, self.output)
 
 
 @dataclass(frozen=True)
@@ -50,22 +50,15 @@ class PlaneDone:
     z: int
 
 
-class _GrowingSource:
-    """Planes of a growing store, and after its renaming those of the output; blank if neither exists."""
+def _growing(movie: Movie, output: Path) -> Movie:
+    """Return a movie of a growing store, and of its output after the renaming; blank if neither exists."""
 
-    def __init__(self, movie: Movie, output: Path) -> None:
-        self._movie, self._output = movie, output
-        self.shape, self.dtype = movie.shape, movie.dtype
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Any:
-        """Read one region."""
+    def region(t: int, c: int, z: int, rows: slice, columns: slice) -> Any:
         try:
-            return self._movie.region(t, c, z, rows, columns)
+            return movie.region(t, c, z, rows, columns)
         except (MissingFileError, FormatError):  # renamed, or discarded
-            with suppress(MissingFileError, FormatError), open_movie(self._output) as finished:
+            with suppress(MissingFileError, FormatError), open_movie(output) as finished:
                 return finished.region(t, c, z, rows, columns)
-        return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
+        return np.zeros((rows.stop - rows.start, columns.stop - columns.start), movie.dtype)
 
-    def close(self) -> None:
-        """Release the store."""
-        self._movie.close()
+    return movie.map_regions(region)

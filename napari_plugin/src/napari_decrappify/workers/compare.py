@@ -12,7 +12,7 @@ from decrappify import Movie
 from decrappify.errors import InputError
 from decrappify.metrics import score_movie
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.workers.compared_movies import DifferenceSource, WatchedSource, matching_frames
+from napari_decrappify.workers.compared_movies import matching_frames, subtract, watched
 from napari_decrappify.workers.task import Task
 
 _SAMPLED_FRAMES = 5  # for the contrast of a difference
@@ -70,7 +70,7 @@ def compute_scorecard(settings: CompareSettings, task: Task) -> Compared:
 
         def opened(image: LayerImage) -> Movie:
             movie = stack.enter_context(_plane_of(image, settings))
-            return movie.derived(WatchedSource(movie, task.check_cancel, bar.update))
+            return watched(movie, task.check_cancel, bar.update)
 
         movies: dict[str, Any] = {role: opened(image) for role, image in others.items() if image is not None}
         card = score_movie(opened(settings.restored), **movies)
@@ -86,7 +86,7 @@ def compute_difference(settings: CompareSettings, task: Task) -> Difference:
         movies = [_frames_of(image, settings) for image in (settings.restored, other)]
         for movie in movies:
             stack.callback(movie.close)
-        difference = movies[0].derived(DifferenceSource(*movies))
+        difference = subtract(*movies)
         n_frames = len(difference)
         bar = task.progress(total=min(n_frames, _SAMPLED_FRAMES), desc="measuring the difference", unit="frame")
         largest = []

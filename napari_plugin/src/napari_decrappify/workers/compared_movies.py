@@ -13,54 +13,37 @@ from decrappify.errors import InputError
 from napari_decrappify.layers.image import LayerImage
 
 
-class WatchedSource:
-    """Pixels of a movie, counted when read, until the run is cancelled."""
+def watched(movie: Movie, check_cancel: Callable[[], None], on_read: Callable[[int], None]) -> Movie:
+    """Return a movie whose regions are counted when read, until the run is cancelled."""
 
-    def __init__(self, movie: Movie, check_cancel: Callable[[], None], on_read: Callable[[int], None]) -> None:
-        self._movie, self._check_cancel, self._on_read = movie, check_cancel, on_read
-        self.shape, self.dtype = movie.shape, movie.dtype
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> NDArray[Any]:
-        """Read one region, as `Movie.region` does."""
-        self._check_cancel()
-        pixels = self._movie.region(t, c, z, rows, columns)
-        self._on_read(1)
+    def region(*place: Any) -> NDArray[Any]:
+        check_cancel()
+        pixels = movie.region(*place)
+        on_read(1)
         return pixels
 
-    def close(self) -> None:
-        """Release the movie."""
-        self._movie.close()
+    return movie.map_regions(region)
 
 
-class DifferenceSource:
-    """One movie minus another of the same shape, as float32.
+def subtract(movie: Movie, other: Movie) -> Movie:
+    """Return one movie minus another of the same shape, as float32.
 
     Raises
     ------
     InputError
         If the shapes differ.
     """
+    if movie.shape != other.shape:
+        raise InputError(
+            f"{movie.name!r} has shape {movie.shape}, {other.name!r} has {other.shape} (T, C, Z, Y, X); "
+            "choose layers of one shape"
+        )
 
-    dtype: np.dtype[Any] = np.dtype(np.float32)
-
-    def __init__(self, movie: Movie, other: Movie) -> None:
-        if movie.shape != other.shape:
-            raise InputError(
-                f"{movie.name!r} has shape {movie.shape}, {other.name!r} has {other.shape} (T, C, Z, Y, X); "
-                "choose layers of one shape"
-            )
-        self._movie, self._other = movie, other
-        self.shape = movie.shape
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> NDArray[Any]:
-        """Subtract one region."""
-        first, second = (m.region(t, c, z, rows, columns).astype(np.float32) for m in (self._movie, self._other))
+    def region(*place: Any) -> NDArray[Any]:
+        first, second = (each.region(*place).astype(np.float32) for each in (movie, other))
         return np.asarray(first - second)
 
-    def close(self) -> None:
-        """Release both movies."""
-        self._movie.close()
-        self._other.close()
+    return movie.map_regions(region, dtype=np.float32, others=[other])
 
 
 def matching_frames(restored: LayerImage, other: LayerImage) -> slice | None:
