@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decrappify import Movie, load_model
-from decrappify.errors import InputError
+from decrappify.errors import Cancelled, InputError
 from napari_decrappify.layers import LayerImage
-from napari_decrappify.task import Cancelled, Task
+from napari_decrappify.task import Task
 
 _LARGEST_RESULT = 2 * 2**30  # bytes; the command line writes longer films while it runs
 
@@ -65,6 +65,7 @@ class Colorized:
 
 def run_colorization(task: Task, request: ColorizeRequest) -> Colorized:
     """Color plane by plane; a cancelled run keeps the finished images."""
+    from decrappify import InferenceOptions
     from decrappify.colorization import Colorizer
 
     sizes = request.image.sizes
@@ -75,7 +76,8 @@ def run_colorization(task: Task, request: ColorizeRequest) -> Colorized:
             f"{_LARGEST_RESULT / 2**30:.0f}; colour one frame here, and the film with: decrappify colorize"
         )
     task.report("loading the model …")
-    colorizer = Colorizer(load_model(request.model), render_factor=request.render_factor, device=request.device)
+    inference = InferenceOptions(device=request.device)
+    colorizer = Colorizer(load_model(request.model), render_factor=request.render_factor, inference=inference)
     bar = task.progress(total=len(request.planes), desc="colouring", unit="picture")
     pictures: list[NDArray[np.uint8]] = []
     factor = 0

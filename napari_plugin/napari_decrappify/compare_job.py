@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decrappify import Movie
-from decrappify.errors import InputError
+from decrappify.errors import Cancelled, InputError
 from decrappify.metrics import score_movie
 from napari_decrappify.layers import LayerImage
-from napari_decrappify.task import Cancelled, Task
+from napari_decrappify.task import Task
 
 _SAMPLED_FRAMES = 5  # for the contrast of a difference
 

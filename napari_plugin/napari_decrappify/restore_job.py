@@ -111,7 +111,7 @@ def run_restoration(task: Task, request: RestoreRequest) -> Restored:
 
 
 def _restore(task: Task, request: RestoreRequest, movie: Movie, model: Model, output: Path) -> Movie:
-    from decrappify import restore
+    from decrappify import InferenceOptions, RestorationOptions, restore
 
     seen = count()
 
@@ -122,14 +122,13 @@ def _restore(task: Task, request: RestoreRequest, movie: Movie, model: Model, ou
             task.report(Opened(partial_path(output), output, model.scale, n_planes))
         task.report(PlaneDone(t, c, z))
 
+    frames = slice(request.first, request.stop)
     restored: Movie = restore(
-        movie,
+        movie if request.channel is None else movie.select(channels=request.channel),
         model,
         output,
-        frames=slice(request.first, request.stop),
-        channel=request.channel,
-        device=request.device,
-        window_axis=window_axis(movie, model),
+        inference=InferenceOptions(device=request.device),
+        options=RestorationOptions(frames=frames, window_axis=window_axis(movie, model)),
         progress=task.progress,
         cancel=task.cancel,
         on_plane=on_plane,
@@ -228,6 +227,7 @@ class Previewer:
         return int(self.pixels_per_second * _PREVIEW_S) or 256 * 256
 
     def _prepared(self, task: Task, request: PreviewRequest) -> Preview:
+        from decrappify import InferenceOptions, RestorationOptions
         from decrappify.restoration import Preview
 
         key = (id(request.image.data), request.image.axes, str(request.model), request.device)
@@ -237,7 +237,10 @@ class Previewer:
             model = load_model(request.model)
             self._movie = request.image.movie()
             self._preview = Preview(
-                self._movie, model, device=request.device, window_axis=window_axis(self._movie, model)
+                self._movie,
+                model,
+                inference=InferenceOptions(device=request.device),
+                options=RestorationOptions(window_axis=window_axis(self._movie, model)),
             )
             self._key, self._scale, self.pixels_per_second = key, model.scale, 0.0
         return self._preview

@@ -7,13 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from decrappify.errors import DecrappifyError
+from decrappify.errors import Cancelled
 from napari_decrappify.messages import log_error
 from napari_decrappify.pace import Pace, Step
-
-
-class Cancelled(DecrappifyError):
-    """The work was cancelled; the message states what is kept."""
 
 
 class Task:
@@ -31,9 +27,12 @@ class Task:
         self.reports: deque[Any] = deque()
         self.outcome: tuple[str, Any] | None = None
 
-    def progress(self, *, total: int, desc: str = "", unit: str = "") -> Bar:
+    def progress(self, *, total: int, desc: str = "", unit: str = "", initial: int = 0) -> Bar:
         """Create a bar; usable instead of ``tqdm`` as the `progress` argument of `decrappify`."""
-        return Bar(self, Pace(total, desc, unit))
+        bar = Bar(self, Pace(total, desc, unit))
+        if initial:
+            bar.update(initial)
+        return bar
 
     def report(self, item: Any) -> None:
         """Send an item to the GUI thread, in order, by the signal `reported`."""
@@ -44,7 +43,7 @@ class Task:
         try:
             self.outcome = ("succeeded", work(self))
         except BaseException as error:  # noqa: BLE001 - any error must be reported to the widget
-            self.outcome = ("cancelled", str(error)) if _is_cancellation(error) else ("failed", log_error(error))
+            self.outcome = ("cancelled", str(error)) if isinstance(error, Cancelled) else ("failed", log_error(error))
 
 
 class Bar:
@@ -60,9 +59,3 @@ class Bar:
 
     def close(self) -> None:
         """Do nothing: there is nothing to close."""
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    from decrappify.restoration import RestorationCancelled
-
-    return isinstance(error, Cancelled | RestorationCancelled)

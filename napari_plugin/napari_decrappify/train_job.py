@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decrappify import Crappifier, Movie
-from decrappify.errors import InputError, OutputExistsError
+from decrappify.errors import Cancelled, InputError, OutputExistsError
 from decrappify.io import open_scenes
 from napari_decrappify.layers import LayerImage
-from napari_decrappify.task import Bar, Cancelled, Task
+from napari_decrappify.task import Bar, Task
 
 if TYPE_CHECKING:
     from decrappify import Model, TrainingConfig
@@ -211,7 +211,7 @@ class _Stopwatch:
     def bar(self, **_: Any) -> _Stopwatch:
         return self
 
-    def update(self, n: int) -> None:
+    def update(self, n: int = 1) -> None:
         self.ticks.append(time.monotonic())
 
     def close(self) -> None:
@@ -226,9 +226,7 @@ class _Watch:
         self._shown: int | None = None
 
     def bar(self, *, total: int, desc: str, unit: str, initial: int = 0) -> Bar:
-        bar = self._task.progress(total=total, desc=desc, unit=unit)
-        bar.update(initial)
-        return bar
+        return self._task.progress(total=total, desc=desc, unit=unit, initial=initial)
 
     def on_validation(self, step: int, score: Any) -> None:
         if self._shown is None:

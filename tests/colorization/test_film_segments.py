@@ -19,11 +19,11 @@ import torch
 
 from decrappify._common.processor import processor_type, threads_put_back
 from decrappify.colorization import film, film_segments
-from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
+from decrappify.colorization.colorizer import Colorizer
 from decrappify.colorization.film import colorize_film
 from decrappify.colorization.film_reader import FilmReader
 from decrappify.colorization.film_segments import SegmentWriter
-from decrappify.errors import InputError, OutputError, OutputExistsError
+from decrappify.errors import Cancelled, InputError, OutputError, OutputExistsError
 
 from .films import Counting, gray_film, tiny_model, write_film
 
@@ -35,7 +35,7 @@ def digest(path: Path) -> str:
 def stopped_film(folder: Path, colorizer: Colorizer, bar: Any, n_frames: int) -> tuple[Path, Path]:
     """A film of 20 frames, and the output of a run that was cancelled after so many."""
     source, output = write_film(folder / "film.mp4", gray_film(20)), folder / "colour.mp4"
-    with pytest.raises(ColorizationCancelled):
+    with pytest.raises(Cancelled):
         colorize_film(source, output, colorizer, cancel=bar.cancel_at(n_frames), progress=bar)
     return source, output
 
@@ -55,7 +55,7 @@ def test_a_cancelled_run_goes_on_and_gives_the_same_bytes(tmp_path, film_coloriz
     whole = colorize_film(source, tmp_path / f"whole{suffix}", film_colorizer, steady=steady, batch_size=2)
     assert film_colorizer.n_pictures == 30
     output, cancel = tmp_path / f"colour{suffix}", bar.cancel_at(20)
-    with pytest.raises(ColorizationCancelled, match="finished pieces are kept, and the same call colours the rest"):
+    with pytest.raises(Cancelled, match="finished pieces are kept, and the same call colours the rest"):
         colorize_film(source, output, film_colorizer, steady=steady, batch_size=2, cancel=cancel, progress=bar)
     assert (bar.settings["total"], bar.settings["unit"], bar.n, bar.closed) == (30, "frame", 20, True)
     assert not output.exists()
@@ -70,7 +70,7 @@ def test_a_cancelled_run_goes_on_and_gives_the_same_bytes(tmp_path, film_coloriz
 @pytest.mark.usefixtures("short_pieces")
 def test_a_resumed_film_has_the_batch_size_that_it_was_begun_with(tmp_path, film_colorizer, bar):
     source, output = write_film(tmp_path / "film.mp4", gray_film(20)), tmp_path / "colour.mp4"
-    with pytest.raises(ColorizationCancelled):
+    with pytest.raises(Cancelled):
         colorize_film(source, output, film_colorizer, batch_size=2, cancel=bar.cancel_at(9), progress=bar)
     with pytest.raises(InputError, match=r"was begun with batch_size=2, found 3: .* leave batch_size"):
         colorize_film(source, output, film_colorizer, batch_size=3)
@@ -116,7 +116,7 @@ def raw_film(path: Path, frames: Any, times: tuple[int, int] | None = None) -> P
 @pytest.mark.usefixtures("short_pieces")
 def test_colorize_film_resumes_a_moved_film_and_refuses_another_of_its_size_and_time(tmp_path, film_colorizer, bar):
     source, output = raw_film(tmp_path / "film.avi", gray_film(20)), tmp_path / "colour.mp4"
-    with pytest.raises(ColorizationCancelled):
+    with pytest.raises(Cancelled):
         colorize_film(source, output, film_colorizer, cancel=bar.cancel_at(9), progress=bar)
     before, moved = source.stat(), shutil.copy(source, tmp_path / "moved.avi")
     times = (before.st_atime_ns, before.st_mtime_ns)

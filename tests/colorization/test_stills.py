@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 from decrappify._common.processor import processor_type, threads_put_back
-from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
+from decrappify.colorization.colorizer import Colorizer
 from decrappify.colorization.photographs import read_description, read_photograph
 from decrappify.colorization.stills import colorize_folder, colorize_still
-from decrappify.errors import FormatError, InputError, OutputError, OutputExistsError
+from decrappify.errors import Cancelled, FormatError, InputError, OutputError, OutputExistsError
 
 
 def described(path):
@@ -72,7 +72,7 @@ def test_a_folder(tmp_path, album, colorizer, bar, batch_size):
 
 def test_a_folder_goes_in_natural_order_and_on_where_it_was_stopped(tmp_path, album, colorizer, bar):
     output, cancel = tmp_path / "out", bar.cancel_at(1)
-    with pytest.raises(ColorizationCancelled, match="the same call goes on where it stopped"):
+    with pytest.raises(Cancelled, match="the same call goes on where it stopped"):
         colorize_folder(album, output, colorizer, progress=bar, cancel=cancel)
     assert names(output) == [".decrappify-run.json", "p1.png"]
     first = (output / "p1.png").stat().st_mtime_ns
@@ -90,7 +90,7 @@ def test_a_resumed_folder_has_the_batches_and_threads_that_it_began_with(
         torch.set_num_threads(then)
         whole = colorize_folder(album, tmp_path / "whole", film_colorizer, batch_size=2)
         output = tmp_path / "out"
-        with pytest.raises(ColorizationCancelled):
+        with pytest.raises(Cancelled):
             colorize_folder(album, output, film_colorizer, batch_size=2, progress=bar, cancel=bar.cancel_at(1))
         run = json.loads((output / ".decrappify-run.json").read_text(encoding="utf-8"))
         assert run["runtime"] == {"threads": then, "processor": processor_type()}

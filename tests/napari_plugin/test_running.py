@@ -7,11 +7,9 @@ import pytest
 import torch
 from qtpy.QtWidgets import QWidget
 
-from decrappify.errors import InputError
-from decrappify.restoration import RestorationCancelled
+from decrappify.errors import Cancelled, InputError
 from napari_decrappify.pace import Pace, Step, clock
 from napari_decrappify.running import Runner
-from napari_decrappify.task import Cancelled
 
 ENDS = ("succeeded", "failed", "cancelled")
 TIMEOUT = 10_000
@@ -78,7 +76,7 @@ def test_every_error_is_one_line_with_its_details_in_the_log(qtbot, runner, capl
     assert ending(qtbot, runner, lambda task: "usable again") == ("succeeded", "usable again")
 
 
-@pytest.mark.parametrize("error", [Cancelled("stopped; 3 frames are kept"), RestorationCancelled("3 of 9 planes")])
+@pytest.mark.parametrize("error", [Cancelled("stopped; 3 frames are kept"), Cancelled("3 of 9 planes")])
 def test_a_cancelled_run_says_what_is_kept(qtbot, runner, error):
     assert ending(qtbot, runner, failing(error)) == ("cancelled", str(error))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decrappify.errors import InputError
+from decrappify.errors import Cancelled, InputError
 from decrappify.io import open_movie
 from decrappify.movie import ArraySource, Movie
 from decrappify.normalization import measure
-from decrappify.restoration import Preview, RestorationCancelled, restore
+from decrappify.restoration import Preview, restore
 
 from .conftest import FAST, PoolingNetwork, WindowMean, as_model, files_of
 
@@ -81,7 +81,7 @@ def test_a_run_with_missing_planes_is_resumed_to_the_byte(aborted, tmp_path, bar
     model, options = as_model(PoolingNetwork(3)), {"missing": missing, **FAST}
     restore(aborted, model, tmp_path / "whole.ome.zarr", **options).close()
     cancel = bar.cancel_at(7)
-    with pytest.raises(RestorationCancelled):
+    with pytest.raises(Cancelled):
         restore(aborted, model, tmp_path / "out.ome.zarr", progress=bar, cancel=cancel, **options)
     restore(aborted, model, tmp_path / "out.ome.zarr", **options).close()
     assert files_of(tmp_path / "out.ome.zarr") == files_of(tmp_path / "whole.ome.zarr")

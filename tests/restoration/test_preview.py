@@ -5,9 +5,9 @@ import threading
 import numpy as np
 import pytest
 
-from decrappify.errors import InputError
+from decrappify.errors import Cancelled, InputError
 from decrappify.movie import Movie
-from decrappify.restoration import Preview, RestorationCancelled, restore
+from decrappify.restoration import Preview, restore
 
 from .conftest import CountingSource, PoolingNetwork, as_model
 
@@ -59,7 +59,7 @@ def test_a_preview_can_be_cancelled_and_made_again(movie):
     preview = Preview(movie, as_model(PoolingNetwork()), device="cpu")
     cancel = threading.Event()
     cancel.set()
-    with pytest.raises(RestorationCancelled):
+    with pytest.raises(Cancelled):
         preview.region(0, 0, 0, slice(0, 20), slice(0, 20), cancel=cancel)
     assert preview.region(0, 0, 0, slice(0, 20), slice(0, 20)).shape == (1, 20, 20)
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from decrappify.errors import DeviceMemoryError, InputError
+from decrappify.errors import Cancelled, DeviceMemoryError, InputError
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.networks.residual_unet import ResidualUNet
-from decrappify.restoration.restorer import RestorationCancelled, Restorer
+from decrappify.restoration.restorer import Restorer
 
 from .conftest import FAST, PoolingNetwork, WindowMean, as_model
 
@@ -125,7 +125,7 @@ def test_cancel_stops_before_the_next_tile(rng):
     cancel = threading.Event()
     restorer = Restorer(as_model(PoolingNetwork()), tile_size=80, cancel=cancel, **FAST)
     cancel.set()
-    with pytest.raises(RestorationCancelled):
+    with pytest.raises(Cancelled):
         restorer.restore_window(rng.random((1, 100, 100), np.float32))
 
 

@@ -7,11 +7,11 @@ import threading
 import numpy as np
 import pytest
 
-from decrappify.errors import DeviceMemoryError, FormatError, InputError, OutputError, OutputExistsError
+from decrappify.errors import Cancelled, DeviceMemoryError, FormatError, InputError, OutputError, OutputExistsError
 from decrappify.io import open_movie, partial_path, save_movie
 from decrappify.io.store.working_folder import WorkingFolder
 from decrappify.movie import Movie
-from decrappify.restoration import RestorationCancelled, restore
+from decrappify.restoration import restore
 
 from .conftest import FAST, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model, files_of
 
@@ -67,7 +67,7 @@ def test_exports_are_resumable_too(movie, tmp_path):
         np.testing.assert_array_equal(np.asarray(restored), np.asarray(restore(movie, model, **FAST)))
     cancel = threading.Event()
     cancel.set()
-    with pytest.raises(RestorationCancelled):
+    with pytest.raises(Cancelled):
         restore(movie, model, output, cancel=cancel, **FAST)
     assert not output.exists()
     restore(movie, model, output, **FAST).close()

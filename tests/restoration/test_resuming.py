@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from decrappify._common.processor import processor_type, threads_put_back
-from decrappify.errors import FormatError, OutputExistsError
+from decrappify.errors import Cancelled, FormatError, OutputExistsError
 from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
 from decrappify.io.store.journal import Journal
 from decrappify.movie import Movie
-from decrappify.restoration import RestorationCancelled, restore
+from decrappify.restoration import restore
 
 from .conftest import FAST, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model, files_of
 
@@ -105,10 +105,10 @@ class SetsEvent(PoolingNetwork):
 def test_cancel_keeps_finished_planes(movie, tmp_path):
     SetsEvent.calls = 0
     SetsEvent.event.clear()
-    with pytest.raises(RestorationCancelled, match="cancelled after 3 of 12 planes; they are kept"):
+    with pytest.raises(Cancelled, match="cancelled after 3 of 12 planes; they are kept"):
         restore(movie, as_model(SetsEvent(3)), tmp_path / "restored.ome.zarr", cancel=SetsEvent.event, **FAST)
     assert SetsEvent.calls == 4
-    with pytest.raises(RestorationCancelled, match="cancelled after 0 of 12 planes; nothing is kept"):
+    with pytest.raises(Cancelled, match="cancelled after 0 of 12 planes; nothing is kept"):
         restore(movie, as_model(SetsEvent(3)), cancel=SetsEvent.event, **FAST)
 
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 from scipy.ndimage import binary_dilation, gaussian_filter
 
-from decrappify.errors import InputError
+from decrappify.errors import Cancelled, InputError
 from decrappify.io import open_movie
 from decrappify.model import load_model
 from decrappify.movie import Movie
 from decrappify.normalization import NormalizationRule, measure
-from decrappify.restoration import Preview, RestorationCancelled, restore
+from decrappify.restoration import Preview, restore
 from decrappify.restoration.measuring import measure_channel
 
 from .conftest import FAST, PoolingNetwork, WindowMean, as_model, files_of
@@ -143,7 +143,7 @@ def test_a_resumed_run_with_outliers_clipping_and_nan_is_the_same_to_the_byte(ce
     whole = [message for message in caplog.messages if "clipped" in message]
     output = tmp_path / "resumed.ome.zarr"
     cancel = bar.cancel_at(3)
-    with pytest.raises(RestorationCancelled):
+    with pytest.raises(Cancelled):
         restore(movie, model, output, progress=bar, cancel=cancel, **options)
     caplog.clear()
     restore(movie, model, output, **options).close()

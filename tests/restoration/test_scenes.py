@@ -5,9 +5,8 @@ import pytest
 import tifffile
 
 import decrappify as dc
-from decrappify.errors import OutputExistsError
+from decrappify.errors import Cancelled, OutputExistsError
 from decrappify.io import partial_path
-from decrappify.restoration.restorer import RestorationCancelled
 from decrappify.restoration.scenes import restore_scenes
 
 
@@ -168,7 +167,7 @@ def test_info_lists_the_scenes_beside_one_that_cannot_be_opened(tmp_path, comman
 
 def test_restore_takes_a_scene_and_never_resumes_another_one(series, tiny_models, tmp_path, bar):
     options = {"model": tiny_models["movie"], "output": tmp_path / "out.ome.zarr", "device": "cpu", "progress": bar}
-    with pytest.raises(RestorationCancelled):
+    with pytest.raises(Cancelled):
         dc.restore(series, scene="A1", cancel=bar.cancel_at(1), **options)
     with pytest.raises(OutputExistsError, match="unfinished output of another run"):
         dc.restore(series, scene=2, **options)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import DTypeLike
 
-from decrappify._common.checks import checked_progress
+from decrappify._common.progress import Cancel, Progress, cancellable, checked_progress
 from decrappify.errors import InputError
 from decrappify.io.opening import reading_errors
 from decrappify.io.registry import READABLE, check_folder_as, format_of, is_image_folder, writer_for
@@ -184,7 +184,8 @@ def save_movie(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
-    progress: Callable[..., Any] | bool | None = None,
+    progress: Progress | bool | None = None,
+    cancel: Cancel | None = None,
     dtype: DTypeLike | None = None,
 ) -> Path:
     """Write a movie as OME-Zarr (``.ome.zarr``), OME-TIFF (``.ome.tif``) or video (``.mp4``), by the suffix of `path`.
@@ -200,8 +201,10 @@ def save_movie(
     overwrite : bool
         Replace an existing file.
     progress : bool or callable, optional
-        True, or a callable like ``tqdm``: ``progress(total=, desc=, unit=)`` returns an object with ``update(n)`` and
-        ``close()``.
+        True, or a callable like ``tqdm``: ``progress(total=, desc=, unit=, initial=)`` returns an object with
+        ``update(n)`` and ``close()``.
+    cancel : threading.Event, optional
+        When set, writing stops after the present plane, and nothing is written.
     dtype : dtype, optional
         Stored dtype: rounded and clipped, never rescaled; by default the dtype of the movie. A warning states the
         share of clipped pixels.
@@ -221,11 +224,14 @@ def save_movie(
         If the suffix is not a supported output format.
     OutputError
         If the disk is full, the folder is not writable, or another process is writing `path`.
+    Cancelled
+        If `cancel` was set.
     """
     from decrappify.io.casting import cast_movie, warn_of_clipping
     from decrappify.io.store.outputs import check_early, refuse_input
 
-    path, progress = Path(path), checked_progress(progress)
+    path = Path(path)
+    bars = cancellable(checked_progress(progress), cancel, f"cancelled; {path} was not written")
     kind = writer_for(path)
     check_early(path, overwrite=overwrite)
     movie = cast_movie(open_movie(movie), dtype)
@@ -233,15 +239,15 @@ def save_movie(
     if kind == "OME-Zarr":
         from decrappify.io.formats.omezarr.export import write_omezarr
 
-        write_omezarr(movie, path, overwrite=overwrite, progress=progress)
+        write_omezarr(movie, path, overwrite=overwrite, progress=bars)
     elif kind == "TIFF":
         from decrappify.io.formats.tiff.writer import write_ome_tiff
 
-        write_ome_tiff(movie, path, overwrite=overwrite, progress=progress)
+        write_ome_tiff(movie, path, overwrite=overwrite, progress=bars)
     else:
         from decrappify.io.media.video_writer import write_video
 
-        write_video(movie, path, overwrite=overwrite, progress=progress)
+        write_video(movie, path, overwrite=overwrite, progress=bars)
     warn_of_clipping(movie)
     return path
 
