@@ -28,12 +28,10 @@ def test_checked_progress_raises_for_other_types_and_other_bars():
 def test_cancellable_bar_raises_after_the_unit_in_which_cancel_is_set(bar):
     cancel = threading.Event()
     progress = cancellable(bar, cancel, "cancelled; nothing was written")
-    with (
-        pytest.raises(Cancelled, match="nothing was written"),
-        progress_bar(progress, total=3, desc="writing", unit="plane") as opened,
-    ):
+    with progress_bar(progress, total=3, desc="writing", unit="plane") as opened:
         opened.update(1)
         cancel.set()
-        opened.update(1)
+        with pytest.raises(Cancelled, match="nothing was written"):
+            opened.update(1)
     assert (bar.n, bar.closed) == (2, True)
     assert cancellable(None, None, "cancelled") is None

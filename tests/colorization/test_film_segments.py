@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from decrappify._common.processor import processor_type, threads_put_back
-from decrappify.colorization import film, film_segments
+from decrappify.colorization import ColorizationOptions, film, film_segments
 from decrappify.colorization.colorizer import Colorizer
 from decrappify.colorization.film import colorize_film
 from decrappify.colorization.film_reader import FilmReader
@@ -52,15 +52,30 @@ def stopped_film(folder: Path, colorizer: Colorizer, bar: Any, n_frames: int) ->
 @pytest.mark.usefixtures("short_pieces")
 def test_a_cancelled_run_goes_on_and_gives_the_same_bytes(tmp_path, film_colorizer, bar, suffix, steady):
     source = write_film(tmp_path / "film.mp4", gray_film(30), sound="aac")
-    whole = colorize_film(source, tmp_path / f"whole{suffix}", film_colorizer, steady=steady, batch_size=2)
+    whole = colorize_film(
+        source, tmp_path / f"whole{suffix}", film_colorizer, options=ColorizationOptions(steady=steady), batch_size=2
+    )
     assert film_colorizer.n_pictures == 30
     output, cancel = tmp_path / f"colour{suffix}", bar.cancel_at(20)
     with pytest.raises(Cancelled, match="finished pieces are kept, and the same call colours the rest"):
-        colorize_film(source, output, film_colorizer, steady=steady, batch_size=2, cancel=cancel, progress=bar)
+        colorize_film(
+            source,
+            output,
+            film_colorizer,
+            options=ColorizationOptions(steady=steady),
+            batch_size=2,
+            cancel=cancel,
+            progress=bar,
+        )
     assert (bar.settings["total"], bar.settings["unit"], bar.n, bar.closed) == (30, "frame", 20, True)
     assert not output.exists()
     film_colorizer.n_pictures = 0
-    assert colorize_film(source, output, film_colorizer, steady=steady, batch_size=2, progress=bar) == output
+    assert (
+        colorize_film(
+            source, output, film_colorizer, options=ColorizationOptions(steady=steady), batch_size=2, progress=bar
+        )
+        == output
+    )
     assert film_colorizer.n_pictures == 14  # two pieces of 8 were there
     assert bar.n == 30
     assert digest(output) == digest(whole)
@@ -93,7 +108,7 @@ def test_another_runs_pieces_are_neither_used_nor_lost(tmp_path, film_colorizer,
             colorize_film(source, output, different)
         assert different.n_pictures == 0
     with pytest.raises(OutputExistsError, match="of another run: watermark was False and is True now"):
-        colorize_film(source, output, film_colorizer, watermark=True)
+        colorize_film(source, output, film_colorizer, options=ColorizationOptions(watermark=True))
     assert sorted(path.name for path in (tmp_path / "colour.mp4.partial").iterdir()) == pieces
     colorize_film(source, output, other, overwrite=True)
     assert other.n_pictures == 20
@@ -259,10 +274,12 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(tmp_path, film_colorizer)
         run.kill()
         run.wait()
     assert not output.exists()
-    colorize_film(source, output, film_colorizer, steady=0.5)
+    colorize_film(source, output, film_colorizer, options=ColorizationOptions(steady=0.5))
     assert 0 < film_colorizer.n_pictures <= 24
     assert not output.with_name("colour.mp4.partial").exists()
-    assert digest(output) == digest(colorize_film(source, tmp_path / "whole.mp4", film_colorizer, steady=0.5))
+    assert digest(output) == digest(
+        colorize_film(source, tmp_path / "whole.mp4", film_colorizer, options=ColorizationOptions(steady=0.5))
+    )
 
 
 def test_stopped_between_the_rename_and_the_end(tmp_path, film_colorizer, monkeypatch):

@@ -14,6 +14,7 @@ from decrappify.colorization.colorizer import Colorizer
 from decrappify.colorization.photographs import read_description, read_photograph
 from decrappify.colorization.stills import colorize_folder, colorize_still
 from decrappify.errors import Cancelled, FormatError, InputError, OutputError, OutputExistsError
+from decrappify.inference.options import InferenceOptions
 
 
 def described(path):
@@ -163,7 +164,7 @@ def test_a_bad_picture_does_not_stop_the_others(tmp_path, album, colorizer):
 
 def test_what_others_left_in_the_output_is_not_taken_for_finished(tmp_path, album, colorizer, colour_model):
     output = tmp_path / "out"
-    other = Colorizer(colour_model, render_factor=3, device="cpu", precision="float32")
+    other = Colorizer(colour_model, render_factor=3, inference=InferenceOptions(device="cpu", precision="float32"))
     colorize_folder(album, output, other)
     (output / "p1.png").unlink()
     (output / "p2.jpg").write_text("my notes")
@@ -179,7 +180,7 @@ def test_what_others_left_in_the_output_is_not_taken_for_finished(tmp_path, albu
 
 
 def test_auto_takes_up_a_folder_whatever_it_chose(tmp_path, album, colour_model):
-    auto = Colorizer(colour_model, render_factor="auto", device="cpu", precision="float32")
+    auto = Colorizer(colour_model, render_factor="auto", inference=InferenceOptions(device="cpu", precision="float32"))
     colorize_folder(album, tmp_path / "out", auto)
     assert described(tmp_path / "out" / "p1.png") == auto.statement(12)
     colorize_folder(album, tmp_path / "out", auto)

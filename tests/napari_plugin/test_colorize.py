@@ -9,7 +9,8 @@ from qtpy.QtWidgets import QFileDialog
 from tests import narrow  # noqa: F401  # makes its encoder known
 
 from decrappify import load_model
-from decrappify.colorization import Colorizer, colorize
+from decrappify.colorization import ColorizationOptions, Colorizer, colorize
+from decrappify.inference.options import InferenceOptions
 from decrappify.model import Model
 from decrappify.networks import create
 from decrappify.normalization import IMAGENET
@@ -57,7 +58,7 @@ def test_the_frame_on_the_canvas_is_coloured_in_its_place(scene, colour, rng, mo
     np.testing.assert_allclose(layer.translate, (5, 2, 3))
     recorded = layer.metadata["decrappify"]
     assert (recorded["coloured_from"], recorded["render_factor"]) == ("film", 2)
-    expected = Colorizer(load_model(model_file), render_factor=2, device="cpu").statement(2)
+    expected = Colorizer(load_model(model_file), render_factor=2, inference=InferenceOptions(device="cpu")).statement(2)
     assert recorded["statement"] == expected
     assert colour.status == f"added film [coloured]; {expected}"
 
@@ -98,7 +99,7 @@ def test_the_watermark_is_written_where_it_is_asked_for(scene, colour, rng, mode
     scene.add_image(picture, name="picture")
     colour["watermark"].setChecked(True)
     colour.run()
-    expected = colorize(picture, model=model_file, render_factor=2, watermark=True)
+    expected = colorize(picture, model=model_file, render_factor=2, options=ColorizationOptions(watermark=True))
     np.testing.assert_array_equal(scene.layers[-1].data, expected)
 
 

@@ -10,7 +10,7 @@ import click
 from decrappify._common.terminal import echo
 from decrappify.cli.common import progress_bars
 from decrappify.cli.group import Command
-from decrappify.cli.options import PATH, device_options, taken
+from decrappify.cli.options import NO_RESUME, PATH, device_options, taken
 
 
 @click.command(cls=Command)
@@ -37,7 +37,7 @@ from decrappify.cli.options import PATH, device_options, taken
     help="For films: frames that are missing or not whole stop the run, are left out, or are colored as decoded.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT, or images in that folder.")
-@click.option("--no-resume", is_flag=True, help="Start from scratch instead of resuming an unfinished run.")
+@NO_RESUME
 def colorize(
     source: Path,
     output: Path,

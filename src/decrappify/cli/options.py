@@ -35,6 +35,9 @@ FOLDER_AS = click.option(
 )
 
 
+NO_RESUME = click.option("--no-resume", is_flag=True, help="Start from scratch instead of resuming an unfinished run.")
+
+
 def taken(kind: type[T], options: dict[str, Any]) -> T:
     """Create a value, such as `InferenceOptions`, from the options of its names, which are removed from `options`."""
     return kind(**{field.name: options.pop(field.name) for field in fields(kind) if field.name in options})  # type: ignore[arg-type]
@@ -68,16 +71,6 @@ def tile_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--tile-size", type=int, help="Side of a tile in input pixels; planned from free memory by default."
         ),
-    ):
-        command = option(command)
-    return command
-
-
-def run_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of an unfinished or existing output."""
-    for option in (
-        click.option("--no-resume", is_flag=True, help="Start from scratch instead of resuming an unfinished run."),
-        click.option("--overwrite", is_flag=True, help="Replace OUT and any unfinished run of it."),
     ):
         command = option(command)
     return command

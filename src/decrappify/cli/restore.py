@@ -11,7 +11,7 @@ from decrappify._common.terminal import echo
 from decrappify.cli.common import describe, open_input, progress_bars
 from decrappify.cli.group import Command
 from decrappify.cli.messages import flags_of, with_options
-from decrappify.cli.options import PATH, device_options, input_options, run_options, taken, tile_options
+from decrappify.cli.options import NO_RESUME, PATH, device_options, input_options, taken, tile_options
 from decrappify.errors import InputError
 
 
@@ -52,7 +52,8 @@ from decrappify.errors import InputError
     type=click.Choice(["replace", "keep"]),
     help="Hot and dead pixels and flash frames: replace before the network, or keep.",
 )
-@run_options
+@click.option("--overwrite", is_flag=True, help="Replace OUT and any unfinished run of it.")
+@NO_RESUME
 def restore(
     source: Path,
     output: Path,

@@ -1,4 +1,4 @@
-"""Options of network execution, shared by restoration, colorization and benchmarks; importing it does not load torch."""
+"""Options of network execution, shared by restoration, colorization and benchmarks; torch is not imported."""
 
 from __future__ import annotations
 
@@ -58,9 +58,7 @@ class InferenceOptions:
         for name in names:
             value = getattr(self, name)
             if value is not None:
-                raise InputError(
-                    f"{name} is {short(value)}, but {by} does not use it; leave it out of InferenceOptions"
-                )
+                raise InputError(f"{name} is {short(value)}, but {by} does not use it; leave it out")
 
 
 def check_precision(precision: str) -> str:

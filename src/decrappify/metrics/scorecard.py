@@ -77,7 +77,7 @@ def score_movie(
     """Score a restored movie against a reference, the degraded source, or both, one frame at a time.
 
     The metrics are those of `list_metrics`. Two frames of each movie, a few maps of the frame's size and a million
-    sampled pixels are kept in memory, for any length. Without `options.data_range` the reference is read twice, since SSIM
+    sampled pixels are kept in memory, for any length. Without a data range the reference is read twice, since SSIM
     needs the range of the whole movie beforehand.
 
     Parameters
