@@ -8,7 +8,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from decrappify.benchmarking import BenchmarkOptions, Camera, benchmark, halves, methods, movies, scoring
-from decrappify.errors import InputError
+from decrappify.errors import Cancelled, InputError
 from decrappify.inference.options import InferenceOptions
 from decrappify.metrics.blind import residual_autocorrelation
 from decrappify.metrics.fidelity import affine_fit, nrmse_affine, psnr, si_psnr, ssim
@@ -189,6 +189,8 @@ def test_benchmark_names_a_single_model_by_its_card(tiny_models, noisy, referenc
 def test_benchmark_reports_progress_per_run(noisy, reference, bar):
     benchmark({"soft": soft}, [(noisy, reference)], baselines=("input",), progress=bar)
     assert (bar.settings["total"], bar.updates, bar.closed) == (2, [1, 1], True)
+    with pytest.raises(Cancelled, match="there is no report"):
+        benchmark({"soft": soft}, [(noisy, reference)], baselines=("input",), progress=bar, cancel=bar.cancel_at(1))
 
 
 @pytest.mark.parametrize(
