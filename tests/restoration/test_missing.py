@@ -69,9 +69,8 @@ def test_the_frames_of_missing_planes_can_be_left_out(aborted):
 
 def test_missing_planes_can_be_filled_with_the_nearest_restored_ones(aborted, tmp_path, bar):
     model = as_model(WindowMean(3))
-    restored = restore(
-        aborted, model, tmp_path / "out.ome.zarr", options=RestorationOptions(missing="nearest"), progress=bar, **EXACT
-    )
+    options = grouped(dtype="float32", missing="nearest")
+    restored = restore(aborted, model, tmp_path / "out.ome.zarr", progress=bar, **options)
     for lost, source in (((3, 0, 0), 2), ((3, 1, 0), 2), ((6, 1, 0), 5), ((7, 0, 0), 6), ((7, 1, 0), 5)):
         np.testing.assert_array_equal(restored.frame(*lost), restored.frame(source, *lost[1:]))
     assert restored.missing == frozenset()
@@ -83,7 +82,7 @@ def test_missing_planes_can_be_filled_with_the_nearest_restored_ones(aborted, tm
     "missing", [*(pytest.param(missing, marks=pytest.mark.slow) for missing in ("blank", "drop")), "nearest"]
 )
 def test_a_run_with_missing_planes_is_resumed_to_the_byte(aborted, tmp_path, bar, missing):
-    model, options = as_model(PoolingNetwork(3)), {"missing": missing, **FAST}
+    model, options = as_model(PoolingNetwork(3)), grouped(missing=missing)
     restore(aborted, model, tmp_path / "whole.ome.zarr", **options).close()
     cancel = bar.cancel_at(7)
     with pytest.raises(Cancelled):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BenchmarkOptions:
-    """How pairs are read and scored.
+    """Options for reading and scoring pairs.
 
     Attributes
     ----------

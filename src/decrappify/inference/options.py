@@ -12,7 +12,7 @@ PRECISION_NAMES = ("float32", "bfloat16", "float16")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceOptions:
-    """How a network is run; ``"auto"`` and None leave the choice to the library.
+    """Options of network execution; with ``"auto"`` and None the library chooses.
 
     Attributes
     ----------

@@ -30,7 +30,7 @@ SAMPLED_FRAMES, SAMPLED_PIXELS = 16, 2**24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreOptions:
-    """How a movie is scored.
+    """Data range, channel and metrics of a scored movie.
 
     Attributes
     ----------

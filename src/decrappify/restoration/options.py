@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestorationOptions:
-    """Which frames are restored, and how their pixels are handled.
+    """Frames to restore, and handling of their pixels.
 
     Attributes
     ----------
