@@ -56,7 +56,7 @@ def album(tmp_path, photo):
 @pytest.fixture
 def film_colorizer():
     """Quicker than `colorizer`, and counts its pictures."""
-    return Counting(tiny_model(), render_factor=2, device="cpu")
+    return Counting(tiny_model(), render_factor=2, inference=InferenceOptions(device="cpu"))
 
 
 @pytest.fixture

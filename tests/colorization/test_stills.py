@@ -66,7 +66,7 @@ def test_a_still_is_refused_before_it_is_coloured(tmp_path, album, colorizer):
 def test_a_folder(tmp_path, album, colorizer, bar, batch_size):
     output = colorize_folder(album, tmp_path / "new" / "out", colorizer, batch_size=batch_size, progress=bar)
     assert names(output) == ["p1.png", "p10.png", "p2.jpg"]
-    assert bar.settings == {"total": 3, "desc": "colorize", "unit": "picture"}
+    assert bar.settings == {"total": 3, "desc": "colorize", "unit": "picture", "initial": 0}
     assert (bar.n, bar.closed) == (3, True)
     assert all(described(path) == colorizer.statement(4) for path in output.iterdir())
 
