@@ -98,8 +98,8 @@ def test_another_runs_pieces_are_neither_used_nor_lost(tmp_path, film_colorizer,
     source, output = stopped_film(tmp_path, film_colorizer, bar, 9)
     pieces = sorted(path.name for path in (tmp_path / "colour.mp4.partial").iterdir())
     assert {"00000.h264", "00000.json", "run.json"} <= set(pieces)
-    other = Counting(tiny_model(seed=1), render_factor=2, device="cpu")
-    larger = Counting(tiny_model(), render_factor=3, device="cpu")
+    other = Counting(tiny_model(seed=1), render_factor=2, inference=InferenceOptions(device="cpu"))
+    larger = Counting(tiny_model(), render_factor=3, inference=InferenceOptions(device="cpu"))
     for different in (other, larger):
         with pytest.raises(
             OutputExistsError,
@@ -245,6 +245,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from films import tiny_model
 from decrappify.colorization import Colorizer, film
+from decrappify.inference.options import InferenceOptions
 
 class SlowBar:
     def __init__(self, **_): pass

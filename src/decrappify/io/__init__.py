@@ -201,8 +201,7 @@ def save_movie(
     overwrite : bool
         Replace an existing file.
     progress : bool or callable, optional
-        True, or a callable like ``tqdm``: ``progress(total=, desc=, unit=, initial=)`` returns an object with
-        ``update(n)`` and ``close()``.
+        True, or a callable like ``tqdm`` that returns an object with ``update(n)`` and ``close()``.
     cancel : threading.Event, optional
         When set, writing stops after the present plane, and nothing is written.
     dtype : dtype, optional
