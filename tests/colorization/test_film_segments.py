@@ -24,6 +24,7 @@ from decrappify.colorization.film import colorize_film
 from decrappify.colorization.film_reader import FilmReader
 from decrappify.colorization.film_segments import SegmentWriter
 from decrappify.errors import Cancelled, InputError, OutputError, OutputExistsError
+from decrappify.inference.options import InferenceOptions
 
 from .films import Counting, gray_film, tiny_model, write_film
 
@@ -244,7 +245,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from films import tiny_model
-from decrappify.colorization import Colorizer, film
+from decrappify.colorization import ColorizationOptions, Colorizer, film
 from decrappify.inference.options import InferenceOptions
 
 class SlowBar:
@@ -253,8 +254,9 @@ class SlowBar:
     def close(self): pass
 
 film.SEGMENT_FRAMES = 8
-colorizer = Colorizer(tiny_model(), render_factor=2, device="cpu")
-film.colorize_film(sys.argv[2], sys.argv[3], colorizer, steady=0.5, progress=SlowBar)
+inference = InferenceOptions(device="cpu")
+colorizer = Colorizer(tiny_model(), render_factor=2, inference=inference)
+film.colorize_film(sys.argv[2], sys.argv[3], colorizer, options=ColorizationOptions(steady=0.5), progress=SlowBar)
 """
 
 
