@@ -12,7 +12,8 @@ from PIL import Image, ImageOps
 
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io import open_movie
-from decrappify.io.images.pictures import GridSource, open_picture
+from decrappify.io.folders.movies import GridSource
+from decrappify.io.images.pictures import open_picture
 from decrappify.movie import Movie
 
 

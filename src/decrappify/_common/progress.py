@@ -109,7 +109,7 @@ def cancellable(progress: Progress | None, cancel: Cancel | None, message: str) 
     if cancel is None:
         return progress
 
-    def create(*, total: int, desc: str, unit: str, initial: int) -> Bar:
+    def create(*, total: int, desc: str, unit: str, initial: int = 0) -> Bar:
         shown = _NoBar() if progress is None else progress(total=total, desc=desc, unit=unit, initial=initial)
         return _CancellableBar(shown, cancel, message)
 

@@ -21,7 +21,7 @@ from decrappify.colorization.stills import check_still_output, colorize_folder, 
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import InputError, MissingFileError
 from decrappify.inference.options import InferenceOptions
-from decrappify.io.registry import format_of
+from decrappify.io.recognition import format_of
 from decrappify.model import find_model, load_model, read_card, shipped_models
 from decrappify.model.fastai_import.kinds import is_checkpoint
 from decrappify.movie import Array
@@ -150,7 +150,8 @@ def _kind(path: Path) -> str:
     """Return the kind of a path: "picture", "folder" or "film"."""
     if path.suffix.lower() in _MORE_FILMS and path.is_file():  # not movies to restore, but ffmpeg reads them
         return "film"
-    form = format_of(path)
+    found = format_of(path)
+    form = "folder" if found is None else found.name
     kinds = {"picture": "picture", "TIFF": "picture", "folder": "folder", "video": "film"}
     if form not in kinds:
         raise InputError(f"{path} is {form}, which is not coloured; give a picture, a folder of pictures or a film")

@@ -23,7 +23,6 @@ from decrappify.movie import Array
 if TYPE_CHECKING:
     from PIL import Image
 
-READABLE = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
 # EXIF tags, which TIFF has too
 DESCRIPTION, MAKER, CAMERA, DATE, ARTIST, COPYRIGHT = 0x010E, 0x010F, 0x0110, 0x0132, 0x013B, 0x8298

@@ -15,11 +15,12 @@ from decrappify._common.processor import present_runtime, take_up_runtime, threa
 from decrappify._common.progress import Cancel, Progress, check_cancel, progress_bar
 from decrappify.colorization.colorizer import Colorizer
 from decrappify.colorization.photograph_writer import check_writable, write_photograph
-from decrappify.colorization.photographs import READABLE, Photograph, read_description, read_photograph
+from decrappify.colorization.photographs import Photograph, read_description, read_photograph
 from decrappify.colorization.presets import SQUARE
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.io.folders.natural import natural_key
+from decrappify.io.registry import frame_suffixes
 from decrappify.io.store.durable import json_bytes
 from decrappify.io.store.locks import locked_folder
 from decrappify.io.store.outputs import atomic_output, check_early, refuse_overlap
@@ -202,9 +203,10 @@ def _pairs(source: Path, output: Path) -> list[Pair]:
     """List the images of a folder with their output paths."""
     refuse_overlap(output, source)
     files = [file for file in source.iterdir() if file.is_file() and not file.name.startswith(".")]
-    pictures = sorted((file for file in files if file.suffix.lower() in READABLE), key=natural_key)
+    readable = frame_suffixes()
+    pictures = sorted((file for file in files if file.suffix.lower() in readable), key=natural_key)
     if not pictures:
-        raise InputError(f"folder {source} holds no pictures; readable are {', '.join(sorted(READABLE))}")
+        raise InputError(f"folder {source} holds no pictures; readable are {', '.join(sorted(readable))}")
     if len(pictures) < len(files):
         logger.info("skipping %d files of %s that are not images", len(files) - len(pictures), source)
     taken: dict[str, Path] = {}
