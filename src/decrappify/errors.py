@@ -112,6 +112,10 @@ class MissingExtraError(DecrappifyError, ImportError):
     """An optional dependency that is not installed; the message names the extra."""
 
 
+class Cancelled(DecrappifyError):
+    """The operation was cancelled by the caller; the message states what is kept."""
+
+
 class DeviceMemoryError(DecrappifyError, MemoryError):
     """Insufficient memory even for the smallest tile."""
 

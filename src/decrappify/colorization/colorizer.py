@@ -22,9 +22,10 @@ from decrappify.colorization.presets import (
     check_render_factor,
     colorization_preset,
 )
-from decrappify.errors import DecrappifyError, DeviceMemoryError, InputError
+from decrappify.errors import DeviceMemoryError, InputError
 from decrappify.inference.memory import free_memory
 from decrappify.inference.network import InferenceNetwork
+from decrappify.inference.options import InferenceOptions
 from decrappify.limits.memory import check_memory, in_units
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array
@@ -41,10 +42,6 @@ _SHARE_OF_FREE_MEMORY = 0.5
 _MIN_AGREEMENT_DB = 40.0
 
 
-class ColorizationCancelled(DecrappifyError):
-    """The run was cancelled; finished images are kept, and the same call resumes."""
-
-
 class Colorizer:
     """Coloring of images with a colorization model, as in DeOldify.
 
@@ -58,8 +55,8 @@ class Colorizer:
     render_factor : int or "auto", optional
         By default that of the preset. ``"auto"`` chooses one per image, see `automatic_render_factor`, never more than
         fits into half of the memory free at the start, and continues with a smaller one if memory runs out.
-    device, precision, backend : str
-        As for `InferenceNetwork`.
+    inference : InferenceOptions
+        Device, precision and backend.
     preset : str, optional
         Sets default and range of the render factor; by default the preset of the model.
 
@@ -82,7 +79,7 @@ class Colorizer:
     >>> from decrappify.networks import create
     >>> network = create("dynamic-unet", encoder="resnet18", width_factor=0.25)
     >>> model = Model(network, IMAGENET, card={"task": "colorization", "preset": "own"})
-    >>> colorizer = Colorizer(model, render_factor=4, device="cpu")
+    >>> colorizer = Colorizer(model, render_factor=4)
     >>> colorizer(np.zeros((30, 50), np.uint8)).shape
     (30, 50, 3)
     """
@@ -92,9 +89,7 @@ class Colorizer:
         model: Model,
         *,
         render_factor: int | str | None = None,
-        device: str | torch.device = "auto",
-        precision: str = "auto",
-        backend: str = "auto",
+        inference: InferenceOptions = InferenceOptions(),
         preset: str | None = None,
     ) -> None:
         statistics = _statistics(model)
@@ -102,10 +97,10 @@ class Colorizer:
         self.render_factor = check_render_factor(self.preset.render_factor if render_factor is None else render_factor)
         self.network = InferenceNetwork(
             model.network,
-            device=device,
-            precision=precision,
+            device=inference.device,
+            precision=inference.precision,
             min_agreement_db=_MIN_AGREEMENT_DB,
-            backend=backend,
+            backend=inference.backend,
         )
         self.identity = f"AI-coloured by decrappify {RELEASE}, preset {self.preset.name}, model {model.name}"
         self.identity += f" (sha256 {model.sha256})"

@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QFileDialog
 from tests import narrow  # noqa: F401  # makes its encoder known
 from tests.napari_plugin.clicking import TIMEOUT, shown
 
-from decrappify import load_model
-from decrappify.colorization import Colorizer, colorize
+from decrappify import InferenceOptions, load_model
+from decrappify.colorization import ColorizationOptions, Colorizer, colorize
 from decrappify.model import Model
 from decrappify.networks import create
 from decrappify.normalization import IMAGENET
@@ -56,7 +56,7 @@ def test_displayed_frame_is_colorized_in_place(scene, colorizer, rng, model_file
     np.testing.assert_allclose(layer.translate, (5, 2, 3))
     recorded = layer.metadata["decrappify"]
     assert (recorded["coloured_from"], recorded["render_factor"]) == ("film", 2)
-    expected = Colorizer(load_model(model_file), render_factor=2, device="cpu").statement(2)
+    expected = Colorizer(load_model(model_file), render_factor=2, inference=InferenceOptions(device="cpu")).statement(2)
     assert recorded["statement"] == expected
     assert colorizer.status == f"added the layer film [colorized]; {expected}"
 
@@ -97,7 +97,7 @@ def test_watermark_is_written_if_chosen(scene, colorizer, rng, model_file):
     scene.add_image(image, name="image")
     colorizer["watermark"].setChecked(True)
     colorizer.run()
-    expected = colorize(image, model=model_file, render_factor=2, watermark=True)
+    expected = colorize(image, model=model_file, render_factor=2, options=ColorizationOptions(watermark=True))
     np.testing.assert_array_equal(scene.layers[-1].data, expected)
 
 

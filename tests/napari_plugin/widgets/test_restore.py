@@ -26,6 +26,7 @@ from qtpy.QtWidgets import (
 from tests.napari_plugin.clicking import shown
 
 from decrappify import load_model, open_movie, restore
+from decrappify.restoration import RestorationOptions
 from napari_decrappify.widgets.restore import RestoreWidget
 
 TIMEOUT = 60_000
@@ -115,7 +116,7 @@ def test_czi_is_restored_into_a_layer_with_its_scale(viewer, widget, qtbot, tmp_
     np.testing.assert_allclose(restored.translate, source.translate + np.array([2 * source.scale[0], 0, 0]))
     assert (restored.units, restored.axis_labels) == (source.units, source.axis_labels)
     assert restored.colormap.name == "magma"
-    expected = restore(tmp_path / "cells.czi", tiny_models["movie"], frames="2:10")
+    expected = restore(tmp_path / "cells.czi", tiny_models["movie"], options=RestorationOptions(frames="2:10"))
     np.testing.assert_array_equal(np.asarray(restored.data), np.asarray(expected)[:, 0, 0])
     recorded = restored.metadata["decrappify"]
     assert (recorded["model"], recorded["frames"], recorded["restored_from"]) == ("movie", [2, 10], "cells.czi")

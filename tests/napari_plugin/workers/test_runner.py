@@ -7,9 +7,8 @@ import pytest
 import torch
 from qtpy.QtWidgets import QWidget
 
-from decrappify.errors import InputError
-from decrappify.restoration import RestorationCancelled
-from napari_decrappify.workers.outcome import Cancelled, Failed, Finished
+from decrappify.errors import Cancelled, InputError
+from napari_decrappify.workers.outcome import Failed, Finished, Stopped
 from napari_decrappify.workers.progress import Pace, Step, clock
 from napari_decrappify.workers.runner import Runner
 
@@ -88,10 +87,10 @@ def test_failed_run_has_one_line_with_details_in_the_log(qtbot, runner, caplog, 
     assert outcome_of(qtbot, runner, lambda settings, task: "usable") == Finished("usable")
 
 
-@pytest.mark.parametrize("job", [wait_for_cancel, raising(RestorationCancelled("3 of 9 planes"))])
+@pytest.mark.parametrize("job", [wait_for_cancel, raising(Cancelled("3 of 9 planes"))])
 def test_cancelled_run_has_no_message_of_the_library(qtbot, runner, job):
     runner.started.connect(runner.cancel)
-    assert outcome_of(qtbot, runner, job) == Cancelled(None)
+    assert outcome_of(qtbot, runner, job) == Stopped(None)
 
 
 def test_cancelled_run_has_its_progress(qtbot, runner):

@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_decrappify.widgets.forms import button, named
-from napari_decrappify.workers.outcome import Cancelled, Failed, Outcome
+from napari_decrappify.workers.outcome import Failed, Outcome, Stopped
 from napari_decrappify.workers.progress import Step
 from napari_decrappify.workers.runner import Runner
 
@@ -129,7 +129,7 @@ class RunPanel(QWidget):
         if self.bar.maximum() == 0:
             self._show_bar(None)
         match outcome:
-            case Cancelled():
+            case Stopped():
                 self.show_status(f"{outcome.text()}; {self._after_cancel}")
             case Failed():
                 self.show_error(outcome.message)

@@ -65,6 +65,7 @@ class Colorized:
 
 def colorize_layer(settings: ColorizeSettings, task: Task) -> Colorized:
     """Color plane by plane; a cancelled run keeps the finished images."""
+    from decrappify import InferenceOptions
     from decrappify.colorization import Colorizer
 
     sizes = settings.image.sizes
@@ -75,7 +76,8 @@ def colorize_layer(settings: ColorizeSettings, task: Task) -> Colorized:
             f"{_LARGEST_RESULT / 2**30:.0f} GB; colorize single frames here, and the film with decrappify colorize"
         )
     task.report("loading the model …")
-    colorizer = Colorizer(load_model(settings.model), render_factor=settings.render_factor, device=settings.device)
+    inference = InferenceOptions(device=settings.device)
+    colorizer = Colorizer(load_model(settings.model), render_factor=settings.render_factor, inference=inference)
     bar = task.progress(total=len(settings.planes), desc="colorizing", unit="image")
     images: list[NDArray[np.uint8]] = []
     factor = 0

@@ -16,12 +16,12 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class Cancelled:
+class Stopped:
     """Outcome of a cancelled job without a result, with its progress at the end if it was known.
 
     Examples
     --------
-    >>> Cancelled(Step(3, 40, "restoring cells", "plane")).text()
+    >>> Stopped(Step(3, 40, "restoring cells", "plane")).text()
     'cancelled at plane 3 of 40'
     """
 
@@ -40,4 +40,4 @@ class Failed:
     message: str
 
 
-Outcome = Finished | Cancelled | Failed
+Outcome = Finished | Stopped | Failed

@@ -72,6 +72,7 @@ class Previewer:
         self._key, self._movie, self._preview = (), None, None
 
     def _prepared(self, settings: PreviewSettings, task: Task) -> Preview:
+        from decrappify import InferenceOptions, RestorationOptions
         from decrappify.restoration import Preview
 
         key = (id(settings.image.data), settings.image.axes, str(settings.model), settings.device)
@@ -80,7 +81,8 @@ class Previewer:
             task.report("measuring the movie and loading the model …")
             model = load_model(settings.model)
             self._movie = settings.image.movie()
-            axis = window_axis(self._movie, model)
-            self._preview = Preview(self._movie, model, device=settings.device, window_axis=axis)
+            inference = InferenceOptions(device=settings.device)
+            options = RestorationOptions(window_axis=window_axis(self._movie, model))
+            self._preview = Preview(self._movie, model, inference=inference, options=options)
             self._key, self._scale, self._pixels_per_second = key, model.scale, 0.0
         return self._preview

@@ -99,7 +99,7 @@ def window_axis(movie: Movie, model: Model) -> str:
 
 
 def _restore(settings: RestoreSettings, task: Task, movie: Movie, model: Model, output: Path) -> Movie:
-    from decrappify import restore
+    from decrappify import InferenceOptions, RestorationOptions, restore
 
     reported = count()
 
@@ -110,14 +110,13 @@ def _restore(settings: RestoreSettings, task: Task, movie: Movie, model: Model, 
             task.report(GrowingStore(partial_path(output), output, model.scale, n_planes))
         task.report(PlaneDone(t, c, z))
 
+    frames = slice(settings.first, settings.stop)
     restored: Movie = restore(
-        movie,
+        movie if settings.channel is None else movie.select(channels=settings.channel),
         model,
         output,
-        frames=slice(settings.first, settings.stop),
-        channel=settings.channel,
-        device=settings.device,
-        window_axis=window_axis(movie, model),
+        inference=InferenceOptions(device=settings.device),
+        options=RestorationOptions(frames=frames, window_axis=window_axis(movie, model)),
         progress=task.progress,
         cancel=task.cancel,
         on_plane=on_plane,

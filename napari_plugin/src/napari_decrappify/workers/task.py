@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from napari_decrappify.workers.cancellation import CancelledError, is_cancellation
+from decrappify.errors import Cancelled
 from napari_decrappify.workers.messages import log_error
-from napari_decrappify.workers.outcome import Cancelled, Failed, Finished, Outcome
+from napari_decrappify.workers.outcome import Failed, Finished, Outcome, Stopped
 from napari_decrappify.workers.progress import Pace, Step
 
 # A function of settings, a frozen dataclass, and a Task; it must not access widgets, layers or the viewer.
@@ -45,9 +45,9 @@ class Task:
         self._reports.append(item)
 
     def check_cancel(self) -> None:
-        """Raise CancelledError if the run was cancelled."""
+        """Raise Cancelled if the run was cancelled."""
         if self.cancel.is_set():
-            raise CancelledError("the run was cancelled")
+            raise Cancelled("the run was cancelled")
 
     # For the runner
 
@@ -56,7 +56,7 @@ class Task:
         try:
             self.outcome = Finished(job(settings, self))
         except BaseException as error:  # noqa: BLE001 - any error must be reported to the widget
-            self.outcome = Cancelled(self._step) if is_cancellation(error) else Failed(error, log_error(error))
+            self.outcome = Stopped(self._step) if isinstance(error, Cancelled) else Failed(error, log_error(error))
 
     def set_step(self, step: Step) -> None:
         """Set the progress."""

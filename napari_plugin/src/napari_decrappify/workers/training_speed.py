@@ -36,7 +36,7 @@ def measure_speed(movies: list[Movie], crappifier: Crappifier, config: TrainingC
 
     Raises
     ------
-    CancelledError
+    Cancelled
         If the run is cancelled.
     """
     from decrappify import RunOptions, train
@@ -74,7 +74,7 @@ class _Stopwatch:
     def bar(self, **_: Any) -> _Stopwatch:
         return self
 
-    def update(self, n: int) -> None:
+    def update(self, n: int = 1) -> None:
         self.ticks.append(time.monotonic())
 
     def close(self) -> None:
