@@ -15,7 +15,7 @@ import pytest
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.io.media.video import open_video
 from decrappify.io.media.video_writer import write_video
-from decrappify.movie import Array, Movie
+from decrappify.movie import Array, FrameSource, Movie
 
 
 def smooth_movie(n_frames: int = 12, height: int = 48, width: int = 64, dtype: str = "uint8") -> Array:
@@ -244,7 +244,7 @@ def test_movies_that_make_no_film_are_refused(tmp_path, shape, options, message)
 
 
 def test_a_movie_that_fails_midway_leaves_nothing(tmp_path):
-    class Failing:
+    class Failing(FrameSource):
         shape, dtype = (5, 1, 1, 16, 16), np.dtype(np.uint8)
 
         def read(self, t, c, z, rows, columns):

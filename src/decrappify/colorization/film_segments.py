@@ -13,10 +13,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from decrappify._common.atomic import sync_file
 from decrappify.colorization.film_reader import FilmReader
 from decrappify.errors import OutputExistsError
 from decrappify.io.media.h264 import X264_THREADS, x264_options
-from decrappify.io.store.durable import read_json, sync_file, write_json
+from decrappify.io.store.durable import read_json, write_json
 from decrappify.io.store.locks import OutputLock
 from decrappify.io.store.outputs import check_output
 from decrappify.io.store.working_folder import WorkingFolder, marker_of

@@ -61,8 +61,8 @@ def save_movie(
     Cancelled
         If `cancel` was set.
     """
-    from decrappify.io.casting import cast_movie, warn_of_clipping
     from decrappify.io.store.outputs import check_early, refuse_input
+    from decrappify.movie import cast_movie, warn_of_clipping
 
     path = Path(path)
     bars = cancellable(checked_progress(progress), cancel, f"cancelled; {path} was not written")

@@ -165,9 +165,9 @@ def _scene_outcome(
             finished = _finished(output, name, key, job)
     if finished is not None:
         return SceneOutcome(name, output, finished, was_finished=True)
-    movie.provenance |= {"scene": name, "scene_run": key, "scene_version": _version(movie)}
+    of_scene = {"scene": name, "scene_run": key, "scene_version": _version(movie)}
     restored = restore(
-        movie,
+        movie.replace(provenance=movie.provenance | of_scene),
         model,
         output,
         inference=run.inference,

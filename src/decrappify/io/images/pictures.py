@@ -9,7 +9,7 @@ from typing import Any
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.images.picture_files import PictureLayout, picture_layout, read_picture
-from decrappify.movie import Array, Movie, Shape5
+from decrappify.movie import Array, FrameSource, Movie, Shape5
 
 
 def open_picture(path: str | os.PathLike[str]) -> Movie:
@@ -33,7 +33,7 @@ def open_picture(path: str | os.PathLike[str]) -> Movie:
     return _picture_movie(Path(path))
 
 
-class PictureSource:
+class PictureSource(FrameSource):
     """Pixels of one image file; decoded once and kept, since its channels are read one by one."""
 
     def __init__(self, file: Path, layout: PictureLayout) -> None:
