@@ -166,9 +166,8 @@ def _scene_outcome(
     if finished is not None:
         return SceneOutcome(name, output, finished, was_finished=True)
     of_scene = {"scene": name, "scene_run": key, "scene_version": _version(movie)}
-    movie = movie.replace(provenance=movie.provenance | of_scene)
     restored = restore(
-        movie,
+        movie.replace(provenance=movie.provenance | of_scene),
         model,
         output,
         inference=run.inference,
