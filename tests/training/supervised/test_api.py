@@ -261,7 +261,7 @@ def test_loader_processes_change_nothing():
 
 
 def test_bfloat16_runs():
-    model = tiny_train(None, replace(CONFIG, max_steps=2, precision="bf16-mixed"))
+    model = tiny_train(None, replace(CONFIG, max_steps=2, precision="bfloat16"))
     assert all(weight.dtype == torch.float32 for weight in model.network.parameters())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from decrappify._common.progress import Bar, Progress, progress_bar
 from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError, OutputError
 from decrappify.io.media.film_files import ffmpeg_url
@@ -32,7 +33,7 @@ def write_video(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
-    progress: Callable[..., Any] | None = None,
+    progress: Progress | None = None,
     low: float | Sequence[float] | None = None,
     high: float | Sequence[float] | None = None,
 ) -> Path:
@@ -76,12 +77,8 @@ def write_video(
         )
     with atomic_output(path, overwrite=overwrite) as partial, _film_errors(Path(path)):
         display = _Display(movie, low, high)
-        bar = progress(total=len(movie), desc=f"writing {Path(path).name}", unit="frame") if progress else None
-        try:
+        with progress_bar(progress, total=len(movie), desc=f"writing {Path(path).name}", unit="frame") as bar:
             _encode(movie, display, partial, bar)
-        finally:
-            if bar is not None:
-                bar.close()
     return Path(path)
 
 
@@ -107,7 +104,7 @@ class _Display:
         return np.pad(eight_bit, [(0, odd_rows), (0, odd_columns), (0, 0)][: eight_bit.ndim], mode="edge")
 
 
-def _encode(movie: Movie, display: _Display, path: Path, bar: Any) -> None:
+def _encode(movie: Movie, display: _Display, path: Path, bar: Bar) -> None:
     import av
 
     notes = VideoNotes(
@@ -133,8 +130,7 @@ def _encode(movie: Movie, display: _Display, path: Path, bar: Any) -> None:
             frame.colorspace = _BT709
             frame.pts = t
             container.mux(stream.encode(frame))
-            if bar is not None:
-                bar.update(1)
+            bar.update(1)
         container.mux(stream.encode())
     with av.open(ffmpeg_url(path)) as written:  # a full disk is not always reported when the file is closed
         if written.streams.video[0].frames != len(movie):

@@ -9,7 +9,7 @@ from typing import Any
 from decrappify.losses import check_pixel_loss
 from decrappify.networks import DEFAULT_NETWORK
 from decrappify.training.config.checks import check_choice, check_keys, check_network_settings, check_range
-from decrappify.training.config.options import RunSettings
+from decrappify.training.config.options import RunSettings, with_present_names
 
 KEEP = ("best", "last")
 
@@ -77,7 +77,7 @@ class TrainingConfig(RunSettings):
             For an unknown key, with the nearest known one.
         """
         check_keys(values, cls, "the training settings")
-        return cls(**values)
+        return cls(**with_present_names(values))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, without those of the network."""
