@@ -26,6 +26,7 @@ NAMES = {
     "colorize",
     "crappifier_preset",
     "load_model",
+    "load_plugin",
     "open_movie",
     "restore",
     "restore_array",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from decrappify._version import __version__
 
 if TYPE_CHECKING:
+    from decrappify._common.plugins import load_plugin as load_plugin
     from decrappify.benchmarking import benchmark as benchmark
     from decrappify.benchmarking.options import BenchmarkOptions as BenchmarkOptions
     from decrappify.colorization import colorize as colorize
@@ -50,6 +51,7 @@ _HOMES = {
     "colorize": "colorization",
     "crappifier_preset": "crappify",
     "load_model": "model",
+    "load_plugin": "_common.plugins",
     "open_movie": "io",
     "restore": "restoration",
     "restore_array": "restoration",

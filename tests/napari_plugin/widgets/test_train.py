@@ -9,6 +9,8 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QFileDialog, QLabel
 from tests.napari_plugin.clicking import TIMEOUT, Driver, shown
+from tests.registries import isolated
+from tests.test_recipes import RECIPES
 
 from decrappify import TrainingConfig, load_model, save_movie
 from decrappify.crappify import crappifier_preset
@@ -126,6 +128,30 @@ def test_preset_sets_sliders_and_scale(train):
     assert "colour-grey" not in names
     labels = {label.text() for label in train.widget._crappifier.findChildren(QLabel)}
     assert "0.7 – 1.5" in labels
+
+
+def test_part_of_a_user_file_has_sliders(train, tmp_path, monkeypatch):
+    path = tmp_path / "my_parts.py"
+    path.write_text(RECIPES["crappifier part"], encoding="utf-8")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    with isolated():
+        train.click("crappifier_load")
+        train["crappifier_part"].setCurrentText("vignette")
+        assert train["crappifier_0_loss"].toolTip().startswith("vignette: loss")
+        assert train["crappifier_1_photons"].toolTip().startswith("poisson: photons")
+        train["crappifier_0_loss"].setValue((50, 100))
+        steps = train.widget._crappifier.crappifier.steps
+        assert [step.name for step in steps] == ["vignette", "poisson"]
+        assert steps[0].loss == (0.225, 0.45)
+        train["crappifier_part"].setCurrentText("none")
+        train["crappifier_preset"].setCurrentText("old-lamp")
+        assert train.widget._crappifier.crappifier == crappifier_preset("old-lamp")
+        train["crappifier_preset"].setCurrentText("confocal")
+    path.write_text("import nothing_here\n")
+    with isolated():
+        train.click("crappifier_load")
+    assert train.is_error
+    assert "my_parts.py, line 1: ModuleNotFoundError: No module named 'nothing_here'" in train.status
 
 
 def test_training_uses_a_folder_of_movies(train, qtbot, clean, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Controls of a crappifier: a preset, its scale, and a slider for each of its parameters."""
+"""Controls of a crappifier: a preset, a part of the user's, its scale, and a slider for each of its parameters."""
 
 from __future__ import annotations
 
@@ -7,15 +7,29 @@ from contextlib import suppress
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
 from superqt import QRangeSlider
 
+from decrappify import load_plugin
 from decrappify.crappify import Crappifier, crappifier_preset, preset_description
-from napari_decrappify.widgets.degradations import POSITIONS, Ends, Parameter, changed, parameters, presets, with_scale
+from decrappify.errors import DecrappifyError
+from napari_decrappify.widgets.degradations import (
+    POSITIONS,
+    Ends,
+    Parameter,
+    added_parts,
+    changed,
+    parameters,
+    presets,
+    with_part,
+    with_scale,
+)
 from napari_decrappify.widgets.forms import button, form, named, row, shrinkable
 from napari_decrappify.widgets.preferences import keep, recall
+from napari_decrappify.workers.messages import log_error
 
 SCALES = (1, 2, 3, 4)
+NO_PART = "none"
 
 
 class ParameterSlider(QWidget):
@@ -72,6 +86,7 @@ class CrappifierControls(QWidget):
     """
 
     changed = Signal()
+    failed = Signal(str)  # one line about a plugin that cannot be loaded
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -79,9 +94,9 @@ class CrappifierControls(QWidget):
         self._sliders: list[ParameterSlider] = []
         self.preset = named(QComboBox(), f"{name}_preset", "Microscope whose degradation is simulated")
         shrinkable(self.preset, 14)
-        for preset in presets():
-            self.preset.addItem(preset)
-            self.preset.setItemData(self.preset.count() - 1, preset_description(preset), Qt.ItemDataRole.ToolTipRole)
+        self.part = named(QComboBox(), f"{name}_part", "Part of a user's Python file, added to the preset")
+        self._load = button(f"{name}_load", "Load…", "Run a Python file that registers crappifier parts or presets")
+        self._list_choices()
         self.scale = named(QComboBox(), f"{name}_scale", "Upsampling factor of the model; 1 removes noise only")
         self.scale.addItems([str(scale) for scale in SCALES])
         self._reset = button(f"{name}_reset", "Reset", "Restore the values of the preset")
@@ -96,21 +111,52 @@ class CrappifierControls(QWidget):
         self.preset.currentTextChanged.connect(self._on_preset)
         self.scale.currentTextChanged.connect(lambda _: self._on_change())
         self._reset.clicked.connect(lambda: self._on_reset())
+        self.part.currentTextChanged.connect(lambda _: self._on_part())
+        self._load.clicked.connect(lambda: self._choose_plugin())
 
     @property
     def crappifier(self) -> Crappifier:
         """Crappifier with the current values."""
-        preset = crappifier_preset(self.preset.currentText())
         ends = {
             (slider.parameter.step, slider.parameter.key): slider.ends
             for slider in self._sliders
             if slider.ends != slider.parameter.ends
         }
-        return with_scale(changed(preset, ends), int(self.scale.currentText()))
+        return with_scale(changed(self._unchanged(), ends), int(self.scale.currentText()))
+
+    def load_plugin(self, path: str) -> None:
+        """Run a Python file, and list the parts and presets that it registers."""
+        try:
+            load_plugin(path)
+            self._list_choices()
+        except DecrappifyError as error:
+            self.failed.emit(log_error(error))
+
+    def _choose_plugin(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Run a Python file with crappifier parts", "", "Python (*.py)")
+        if path:
+            self.load_plugin(path)
+
+    def _list_choices(self) -> None:
+        """Update the lists of presets and parts, and keep the choices."""
+        for box, names in ((self.preset, presets()), (self.part, [NO_PART, *added_parts()])):
+            with QSignalBlocker(box):
+                chosen = box.currentText()
+                box.clear()
+                box.addItems(names)
+                box.setCurrentIndex(max(0, box.findText(chosen)))
+        for number, preset in enumerate(presets()):
+            self.preset.setItemData(number, preset_description(preset), Qt.ItemDataRole.ToolTipRole)
+
+    def _unchanged(self) -> Crappifier:
+        """Return the preset with the added part, and the values of both."""
+        preset = crappifier_preset(self.preset.currentText())
+        return preset if self.part.currentText() == NO_PART else with_part(preset, self.part.currentText())
 
     def _lay_out(self) -> None:
         head = form()
         head.addRow("Crappifier", row(self.preset, self._reset))
+        head.addRow("Additional part", row(self.part, self._load))
         head.addRow("Scale", self.scale)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -119,7 +165,7 @@ class CrappifierControls(QWidget):
         layout.addLayout(self._form)
 
     def _show_preset(self) -> None:
-        preset = crappifier_preset(self.preset.currentText())
+        preset = self._unchanged()
         self._description.setText(preset_description(self.preset.currentText()))
         while self._form.rowCount():
             self._form.removeRow(0)
@@ -135,6 +181,10 @@ class CrappifierControls(QWidget):
 
     def _on_preset(self, preset: str) -> None:
         keep(f"{self._name}/preset", preset)
+        self._show_preset()
+        self.changed.emit()
+
+    def _on_part(self) -> None:
         self._show_preset()
         self.changed.emit()
 
@@ -160,4 +210,5 @@ class CrappifierControls(QWidget):
                 self.scale.setCurrentText(str(kept["scale"]))
 
     def _key(self) -> str:
-        return f"{self._name}/{self.preset.currentText()}"
+        part = "" if self.part.currentText() == NO_PART else f"+{self.part.currentText()}"
+        return f"{self._name}/{self.preset.currentText()}{part}"

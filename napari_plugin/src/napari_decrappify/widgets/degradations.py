@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from decrappify.crappify import Airy, BinDown, Bleaching, Blur, Crappifier, OneOf, Part, crappifier_preset, preset_names
+from decrappify.crappify import BinDown, Crappifier, OneOf, Part, crappifier_preset, list_parts, preset_names
 
 POSITIONS = 200  # of a slider
 Ends = tuple[float, float]
-
-_BEFORE_SAMPLING = (Bleaching, Blur, Airy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +75,38 @@ def presets() -> list[str]:
     return [name for name in preset_names() if not crappifier_preset(name).color]
 
 
+def added_parts() -> list[str]:
+    """Return the names of the parts that plugins have registered, without those for color images or sampling."""
+    return [
+        name
+        for name, part in list_parts().items()
+        if not part.__module__.startswith("decrappify.") and part().scale == 1 and not part().color
+    ]
+
+
+def with_part(crappifier: Crappifier, name: str) -> Crappifier:
+    """Add a part with its default values: in front of sampling and noise, or last.
+
+    >>> [type(step).__name__ for step in with_part(crappifier_preset("confocal-x2"), "blur").steps]
+    ['Blur', 'SampleDown', 'Poisson']
+    >>> [type(step).__name__ for step in with_part(crappifier_preset("confocal-x2"), "jpeg").steps]
+    ['SampleDown', 'Poisson', 'Jpeg']
+    """
+    part = list_parts()[name]()
+    place = _optics(crappifier) if part.before_sampling else len(crappifier.steps)
+    return Crappifier([*crappifier.steps[:place], part, *crappifier.steps[place:]], crappifier.name)
+
+
 def parameters(crappifier: Crappifier) -> list[Parameter]:
-    """List the parameters that a crappifier draws from a range, step by step; the others define its microscope."""
+    """List the adjustable parameters, step by step: ranges, and all parameters of the parts of plugins.
+
+    The other parameters of a preset define its microscope.
+    """
     return [
         _parameter(number, step, key)
         for number, step in enumerate(crappifier.steps)
         for key in type(step).limits
-        if isinstance(getattr(step, key), tuple)
+        if isinstance(getattr(step, key), tuple) or not type(step).__module__.startswith("decrappify.")
     ]
 
 
@@ -123,10 +146,14 @@ def with_scale(crappifier: Crappifier, scale: int) -> Crappifier:
         return Crappifier([step for step in crappifier.steps if step.scale == 1], crappifier.name)
     if crappifier.scale > 1:
         return Crappifier([_sampling(step, scale) for step in crappifier.steps], crappifier.name)
-    optics = 0
-    while optics < len(crappifier.steps) and isinstance(crappifier.steps[optics], _BEFORE_SAMPLING):
-        optics += 1
+    optics = _optics(crappifier)
     return Crappifier([*crappifier.steps[:optics], BinDown(factor=scale), *crappifier.steps[optics:]], crappifier.name)
+
+
+def _optics(crappifier: Crappifier) -> int:
+    """Count the steps in front of sampling and noise."""
+    others = (number for number, step in enumerate(crappifier.steps) if not step.before_sampling)
+    return next(others, len(crappifier.steps))
 
 
 def _sampling(step: Part, scale: int) -> Part:
@@ -137,8 +164,8 @@ def _sampling(step: Part, scale: int) -> Part:
 
 
 def _parameter(number: int, step: Part, key: str) -> Parameter:
-    limits = type(step).limits[key]
-    low, high = getattr(step, key)
+    limits, value = type(step).limits[key], getattr(step, key)
+    low, high = value if isinstance(value, tuple) else (value, value)
     if limits.log:
         lowest, highest = low / 10, high * 10
     else:

@@ -51,6 +51,7 @@ class TrainWidget(RunWidget):
         self._images.chosen.connect(self._update_buttons)
         self._options.changed.connect(self._update_buttons)
         self._preview.failed.connect(self._panel.show_error)
+        self._crappifier.failed.connect(self._panel.show_error)
         self._panel.run_clicked.connect(self._start)
         self._connect_runner()
         self._update_buttons()

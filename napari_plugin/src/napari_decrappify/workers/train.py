@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from decrappify import Crappifier, Movie
 from decrappify.errors import InputError, OutputExistsError
 from decrappify.io import open_scenes
+from decrappify.networks import DEFAULT_NETWORK
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.workers.names import NAMES_TRIED, numbered
 from napari_decrappify.workers.task import Task
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from decrappify import Model, TrainingConfig
 
 N_FRAMES = (1, 3, 5)
-NETWORKS = ("small", "base", "large")
+NETWORKS = tuple(dict.fromkeys((DEFAULT_NETWORK, "small", "base", "large")))  # the first is the default
 Patch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 _LATEST = 1.5  # of the training time: other programs may slow the run down after its speed was measured

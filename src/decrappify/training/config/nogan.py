@@ -8,6 +8,7 @@ from typing import Any
 
 from decrappify._common.checks import check_whole
 from decrappify.errors import InputError
+from decrappify.networks import DEFAULT_NETWORK
 from decrappify.training.config.checks import check_choice, check_keys, check_network_settings, check_range, check_types
 from decrappify.training.config.options import RunSettings, with_present_names
 
@@ -193,7 +194,7 @@ class NoganConfig(RunSettings):
     """
 
     task: str = "restoration"
-    generator: str = "small"
+    generator: str = DEFAULT_NETWORK
     generator_settings: Mapping[str, Any] = field(default_factory=dict)
     critic: str = "small-critic"
     critic_settings: Mapping[str, Any] = field(default_factory=dict)

@@ -21,7 +21,7 @@ class TrainingConfig(RunSettings):
     Attributes
     ----------
     network : str
-        Name of a network for `decrappify.networks.create`: "small", "base" or "large".
+        Name of a network for `decrappify.networks.create`: "small", "base", "large" or a registered one.
     network_settings : mapping
         Settings of the network, such as ``{"base_channels": 16}``; part of the model's architecture.
     max_steps : int
@@ -32,7 +32,7 @@ class TrainingConfig(RunSettings):
         Side of the source patch in pixels.
     learning_rate : float
         Peak of the one-cycle schedule.
-    loss : {"rmse", "charbonnier", "l1", "l2", "ssim-mix"}
+    loss : {"rmse", "charbonnier", "l1", "l2", "ssim-mix"}, or a registered name
         Between prediction and target.
     validate_every : int
         Steps between validations, each with a checkpoint and a preview.
