@@ -94,7 +94,7 @@ class CrappifierControls(QWidget):
         self._sliders: list[ParameterSlider] = []
         self.preset = named(QComboBox(), f"{name}_preset", "Microscope whose degradation is simulated")
         shrinkable(self.preset, 14)
-        self.part = named(QComboBox(), f"{name}_part", "Part of your own Python file that is added to the preset")
+        self.part = named(QComboBox(), f"{name}_part", "Part of a user's Python file, added to the preset")
         self._load = button(f"{name}_load", "Load…", "Run a Python file that registers crappifier parts or presets")
         self._list_choices()
         self.scale = named(QComboBox(), f"{name}_scale", "Upsampling factor of the model; 1 removes noise only")
@@ -112,7 +112,7 @@ class CrappifierControls(QWidget):
         self.scale.currentTextChanged.connect(lambda _: self._on_change())
         self._reset.clicked.connect(lambda: self._on_reset())
         self.part.currentTextChanged.connect(lambda _: self._on_part())
-        self._load.clicked.connect(lambda: self._ask_for_plugin())
+        self._load.clicked.connect(lambda: self._choose_plugin())
 
     @property
     def crappifier(self) -> Crappifier:
@@ -132,7 +132,7 @@ class CrappifierControls(QWidget):
         except DecrappifyError as error:
             self.failed.emit(log_error(error))
 
-    def _ask_for_plugin(self) -> None:
+    def _choose_plugin(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Run a Python file with crappifier parts", "", "Python (*.py)")
         if path:
             self.load_plugin(path)
@@ -156,7 +156,7 @@ class CrappifierControls(QWidget):
     def _lay_out(self) -> None:
         head = form()
         head.addRow("Crappifier", row(self.preset, self._reset))
-        head.addRow("Added part", row(self.part, self._load))
+        head.addRow("Additional part", row(self.part, self._load))
         head.addRow("Scale", self.scale)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
