@@ -11,7 +11,7 @@ from PIL import Image
 
 import decrappify
 from decrappify.colorization import Colorizer, colorize
-from decrappify.colorization.photographs import read_description
+from decrappify.io.images.photographs import read_description
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputExistsError
 from decrappify.model import Model, catalog
 from decrappify.networks import create

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from decrappify.colorization.film import colorize_film
-from decrappify.colorization.film_colors import FilmColors
+from decrappify.io.media.film_colors import FilmColors
 
 from .films import gray_film, layout, luma, write_film
 

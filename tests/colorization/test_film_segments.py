@@ -21,7 +21,7 @@ from decrappify._common.processor import processor_type, threads_put_back
 from decrappify.colorization import film, film_segments
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
 from decrappify.colorization.film import colorize_film
-from decrappify.colorization.film_reader import FilmReader
+from decrappify.io.media.reader import VideoReader
 from decrappify.colorization.film_segments import SegmentWriter
 from decrappify.errors import InputError, OutputError, OutputExistsError
 
@@ -139,7 +139,7 @@ def test_colorize_film_resumes_a_moved_film_and_refuses_another_of_its_size_and_
 
 @pytest.mark.cpu_sensitive
 def test_a_piece_is_coded_to_the_same_bytes_each_time(tmp_path, film_colorizer):
-    reader = FilmReader(write_film(tmp_path / "film.mp4", gray_film(8)))
+    reader = VideoReader(write_film(tmp_path / "film.mp4", gray_film(8)))
     frames = [reader.picture(frame) for frame in reader.frames()]
     tinted = [film_colorizer.finish(frame, film_colorizer.color_of([frame])[0]) for frame in frames]
     found = set()

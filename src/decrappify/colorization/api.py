@@ -14,7 +14,7 @@ import numpy as np
 
 from decrappify._common.checks import checked_progress
 from decrappify.colorization.colorizer import Colorizer, own_preset
-from decrappify.colorization.photographs import read_photograph
+from decrappify.io.images.photographs import read_photograph
 from decrappify.colorization.presets import check_damaged, check_render_factor, colorization_preset
 from decrappify.colorization.stills import check_still_output, colorize_folder, colorize_still
 from decrappify.colorization.watermark import add_watermark

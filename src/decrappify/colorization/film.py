@@ -17,14 +17,14 @@ from typing import Any
 from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
 from decrappify._version import RELEASE
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
-from decrappify.colorization.film_muxer import check_container, check_tracks, write_film
-from decrappify.colorization.film_reader import FilmFrame, FilmReader
+from decrappify.io.media.muxer import check_container, check_tracks, write_film
+from decrappify.io.media.reader import TimedFrame, VideoReader
 from decrappify.colorization.film_segments import SEGMENT_FRAMES, SegmentFolder, SegmentWriter
 from decrappify.colorization.presets import SQUARE, check_damaged
 from decrappify.colorization.steady import State, Steadier, load_state, save_state
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError
-from decrappify.io.media.film_opening import check_film_file
+from decrappify.io.media.opening import check_video_file
 from decrappify.io.store.durable import output_errors
 from decrappify.io.store.locks import locked
 from decrappify.io.store.outputs import check_output, refuse_overlap
@@ -121,12 +121,12 @@ def colorize_film(
     _check_batch_size(batch_size)
     refuse_overlap(output, source)
     check_damaged(damaged)
-    check_film_file(source)
+    check_video_file(source)
     check_output(output, overwrite=True)
     with output_errors(output), locked(output) as lock:
         if lock.placed_by is None:
             check_output(lock.target, overwrite=overwrite)
-        reader = FilmReader(source, damaged)
+        reader = VideoReader(source, damaged)
         about = _about(reader, colorizer, watermark=watermark, steady=steady, damaged=damaged)
         folder = SegmentFolder(lock, _digest(about), about, overwrite=overwrite, resume=resume)
         batch_size = _chosen_batch_size(batch_size, folder, colorizer)
@@ -158,7 +158,7 @@ class _Film:
 
     def __init__(
         self,
-        reader: FilmReader,
+        reader: VideoReader,
         folder: SegmentFolder,
         colorizer: Colorizer,
         steadier: Steadier,
@@ -220,7 +220,7 @@ class _Film:
         """Iterate over unfinished frames in batches that end with their piece, equal in a resumed run."""
         numbered = enumerate(self._reader.frames())
         for piece, members in groupby(numbered, lambda pair: pair[0] // SEGMENT_FRAMES):
-            frames: list[FilmFrame] = []
+            frames: list[TimedFrame] = []
             for number, frame in members:
                 _check_cancel(self._cancel)
                 if piece < self._done:
@@ -232,7 +232,7 @@ class _Film:
             if frames:
                 yield self._batch(piece, frames)
 
-    def _batch(self, piece: int, frames: list[FilmFrame]) -> _Batch:
+    def _batch(self, piece: int, frames: list[TimedFrame]) -> _Batch:
         shown = [(frame.time, frame.duration) for frame in frames]
         return _Batch(piece, shown, [self._reader.picture(frame) for frame in frames])
 
@@ -289,7 +289,7 @@ def _runtime(folder: SegmentFolder, colorizer: Colorizer) -> dict[str, Any]:
     return take_up_runtime(folder.runtime, device) if folder.continues else present_runtime(device)
 
 
-def _about(reader: FilmReader, colorizer: Colorizer, **settings: Any) -> dict[str, Any]:
+def _about(reader: VideoReader, colorizer: Colorizer, **settings: Any) -> dict[str, Any]:
     """Return everything that determines the frames; a partial film is resumed only if it is equal."""
     import av
 

@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from decrappify.colorization.film_reader import FilmReader
+from decrappify.io.media.reader import VideoReader
 from decrappify.errors import OutputExistsError
-from decrappify.io.media.h264 import X264_THREADS, x264_options
+from decrappify.io.media.encoder import X264_THREADS, x264_options
 from decrappify.io.store.durable import read_json, sync_file, write_json
 from decrappify.io.store.locks import OutputLock
 from decrappify.io.store.outputs import check_output
@@ -29,7 +29,7 @@ _QUALITY = {"crf": "17", "preset": "medium"}
 _HEADERS_APART = 1 << 22  # ffmpeg's flag: parameter sets are written into the container, as mp4 and mkv require
 
 
-def configure_h264(codec: Any, reader: FilmReader) -> None:
+def configure_h264(codec: Any, reader: VideoReader) -> None:
     """Configure a libx264 encoder for a film; all segments and the final stream use it."""
     codec.width, codec.height = (side + side % 2 for side in (reader.width, reader.height))
     codec.pix_fmt = "yuv420p"
@@ -80,7 +80,7 @@ class SegmentWriter:
     The file is plain H.264, which video players can open.
     """
 
-    def __init__(self, path: Path, reader: FilmReader) -> None:
+    def __init__(self, path: Path, reader: VideoReader) -> None:
         import av
 
         self._reader, self._codec = reader, av.CodecContext.create("libx264", "w")

@@ -15,8 +15,8 @@ from zlib import crc32
 from decrappify._common.checks import check_whole, json_value
 from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
-from decrappify.colorization.photograph_writer import check_writable, write_photograph
-from decrappify.colorization.photographs import READABLE, Photograph, read_description, read_photograph
+from decrappify.io.images.photograph_writer import check_writable, write_photograph
+from decrappify.io.images.photographs import READABLE, Photograph, read_description, read_photograph
 from decrappify.colorization.presets import SQUARE
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError

@@ -139,7 +139,7 @@ def open_scenes(source: Any, *, folder_as: str = "auto") -> list[Movie]:
         if not isinstance(source, str | os.PathLike) or len(names := scenes(source)) == 1:
             return [open_movie(source, folder_as=folder_as)]
         return [_scene_of_many(Path(source), number, len(names)) for number in range(len(names))]
-    from decrappify.io.images.pictures import open_folder_scenes
+    from decrappify.io.folders.movies import open_folder_scenes
 
     return open_folder_scenes(Path(source), folder_as=folder_as, open_file=open_movie)
 
@@ -267,7 +267,7 @@ def _scene_of_many(path: Path, number: int, count: int) -> Movie:
     movie = open_movie(path, scene=number)
     if count <= _OPEN_FILES or format_of(path) == "OME-Zarr":
         return movie
-    from decrappify.io.images.pictures import ClosingSource
+    from decrappify.io.folders.movies import ClosingSource
 
     movie.close()
     return movie.derived(ClosingSource(partial(open_movie, path, scene=number), movie))
@@ -313,13 +313,13 @@ def _open_path(path: Path, scene: int | str, axes: str | None, absent_chunks: st
             from decrappify.io.media.video import open_video
 
             return open_video(path)
-        from decrappify.io.images.pictures import open_picture
+        from decrappify.io.folders.movies import open_image
 
-        return open_picture(path)
+        return open_image(path)
 
 
 def _open_folder(path: Path, scene: int | str | None, axes: str | None, folder_as: str) -> Movie:
-    from decrappify.io.images.pictures import open_folder
+    from decrappify.io.folders.movies import open_folder
 
     if axes is not None:
         raise InputError(f"axes={axes!r} was given for the folder {path.name}; it is for arrays and TIFF, leave it out")

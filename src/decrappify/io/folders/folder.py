@@ -16,7 +16,7 @@ from decrappify.errors import FormatError, InputError
 from decrappify.io.damage import damage_errors
 from decrappify.io.folders.name_grid import Arrangement, Grid, arrange, single_grid
 from decrappify.io.folders.natural import natural_key
-from decrappify.io.images.picture_files import PICTURE_SUFFIXES, picture_layout
+from decrappify.io.images.decoding import IMAGE_SUFFIXES, image_layout
 from decrappify.io.registry import READABLE, check_folder_as, is_image_folder
 from decrappify.limits.files import check_regular
 
@@ -24,7 +24,7 @@ FolderAs = Literal["auto", "movie", "images"]
 
 _TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 _KIND = {".tiff": ".tif", ".jpeg": ".jpg"}  # two spellings of one suffix
-_SINGLE = PICTURE_SUFFIXES | _TIFF_SUFFIXES
+_SINGLE = IMAGE_SUFFIXES | _TIFF_SUFFIXES
 _CONTAINERS = frozenset(ending for endings in READABLE.values() for ending in endings) - _SINGLE
 _ENDING = re.compile(r"(\.ome)?\.[^.]+$", re.IGNORECASE)
 # Folders that acquisition programs write inside one acquisition.
@@ -228,7 +228,7 @@ def differing(files: Sequence[Path]) -> str | None:
 def layout_of(file: Path) -> object:
     """Read the header of one file; the result can be compared and converted to a string."""
     if file.suffix.lower() not in _TIFF_SUFFIXES:
-        return picture_layout(file)
+        return image_layout(file)
     with _opened_tiff(file) as tiff:
         page = tiff.pages.first
         return Layout(len(tiff.pages), page.shape, str(page.dtype))

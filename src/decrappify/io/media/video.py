@@ -17,10 +17,10 @@ from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.images.orientation import upright, upright_pair
-from decrappify.io.media.film_damage import collect_decoded, find_damage
-from decrappify.io.media.film_files import frame_orientation
-from decrappify.io.media.film_opening import STRICT_DECODING, check_film_file, film_errors, open_film, picture_stream
-from decrappify.io.media.film_packets import FilmPackets, read_packets
+from decrappify.io.media.damage import collect_decoded, find_damage
+from decrappify.io.media.opening import frame_orientation
+from decrappify.io.media.opening import STRICT_DECODING, check_video_file, video_errors, open_container, video_stream
+from decrappify.io.media.packets import VideoPackets, read_packets
 from decrappify.io.media.video_index import FrameIndex, index_frames
 from decrappify.io.media.video_notes import VideoNotes
 from decrappify.io.missing_planes import describe_missing
@@ -86,13 +86,13 @@ class VideoSource:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        check_film_file(path)
+        check_video_file(path)
         self._guard = FileGuard([path])
         self._kept: OrderedDict[int, Array] = OrderedDict()
         self._container: Any = None
         self._connect()
         try:
-            with film_errors(path, guard=self._guard):
+            with video_errors(path, guard=self._guard):
                 self._read_layout()
         except BaseException:
             self.close()
@@ -116,7 +116,7 @@ class VideoSource:
             self._kept.move_to_end(t)
         else:
             self._guard.check()
-            with film_errors(self._path, f"has a frame {t} that cannot be read", self._guard):
+            with video_errors(self._path, f"has a frame {t} that cannot be read", self._guard):
                 pixels = self._pixels(t)
             self._guard.check()
             self._kept[t] = pixels
@@ -151,9 +151,9 @@ class VideoSource:
         self._connected_version = file_version(self._path)
         if self._container is not None:
             self._container.close()
-        self._container = open_film(self._path)
+        self._container = open_container(self._path)
         try:
-            self._stream = picture_stream(self._container, self._path)
+            self._stream = video_stream(self._container, self._path)
         except BaseException:
             self._container.close()
             raise
@@ -203,7 +203,7 @@ class VideoSource:
                 stacklevel=5,
             )
 
-    def _count_decoded(self, packets: FilmPackets) -> int:
+    def _count_decoded(self, packets: VideoPackets) -> int:
         """Count the frames of a film without usable time stamps by decoding it."""
         self._connect()
         decoded = collect_decoded(self._container.demux(self._stream))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from decrappify.errors import FormatError
-from decrappify.io.media.film_packets import FilmPackets
+from decrappify.io.media.packets import VideoPackets
 
 _MOST_ABSENT = 100_000  # frames in the gaps of a film; more are damaged time stamps
 
@@ -53,7 +53,7 @@ class FrameIndex:
         yield 0
 
 
-def index_frames(packets: FilmPackets, container: Any, stream: Any, name: str) -> FrameIndex | None:
+def index_frames(packets: VideoPackets, container: Any, stream: Any, name: str) -> FrameIndex | None:
     """Create the frame index of an opened film; return None if its packets have no display times.
 
     Raises

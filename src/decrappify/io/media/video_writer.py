@@ -13,8 +13,8 @@ import numpy as np
 
 from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError, OutputError
-from decrappify.io.media.film_files import ffmpeg_url
-from decrappify.io.media.h264 import X264_THREADS, x264_options
+from decrappify.io.media.opening import ffmpeg_url
+from decrappify.io.media.encoder import X264_THREADS, x264_options
 from decrappify.io.media.video_notes import VideoNotes
 from decrappify.io.store.outputs import atomic_output
 from decrappify.movie import Array, Movie

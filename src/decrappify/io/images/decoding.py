@@ -22,7 +22,7 @@ from decrappify.movie import Array
 if TYPE_CHECKING:
     from PIL import Image
 
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS = {
@@ -36,7 +36,7 @@ _GREY_MODES = frozenset({"1", "L", "LA", "La", "I;16", "I;16B", "I;16L"})
 
 
 @dataclass(frozen=True, slots=True)
-class PictureLayout:
+class ImageLayout:
     """Content of an image header.
 
     Attributes
@@ -60,27 +60,27 @@ class PictureLayout:
         )
 
 
-def picture_layout(path: Path) -> PictureLayout:
+def image_layout(path: Path) -> ImageLayout:
     """Read the header of an image file, without decoding."""
     from PIL import Image
 
-    with _picture_errors(path):
+    with image_errors(path):
         png = _plain_png(path)
         if png is not None:
             rows, columns = upright_pair((png.rows, png.columns), _png_orientation(path))
-            return PictureLayout(png.channels, rows, columns, png.dtype)
+            return ImageLayout(png.channels, rows, columns, png.dtype)
         with Image.open(path) as image:
             dtype = np.dtype(np.uint16 if image.mode.startswith("I;16") else np.uint8)
             rows, columns = upright_pair(image.size[::-1], image.getexif().get(_EXIF_ORIENTATION, 1))
-            return PictureLayout(1 if _is_gray(image) else 3, rows, columns, dtype)
+            return ImageLayout(1 if _is_gray(image) else 3, rows, columns, dtype)
 
 
-def read_picture(path: Path) -> Array:
-    """Decode an image file into a (C, Y, X) array of uint8 or uint16, with C as in `picture_layout`."""
+def read_image(path: Path) -> Array:
+    """Decode an image file into a (C, Y, X) array of uint8 or uint16, with C as in `image_layout`."""
     import imagecodecs
     from PIL import Image
 
-    with _picture_errors(path):
+    with image_errors(path):
         png = _plain_png(path)
         if png is not None:
             _check_size(path, png.rows * png.columns * png.channels * png.dtype.itemsize)
@@ -98,7 +98,7 @@ def _check_size(path: Path, nbytes: int) -> None:
     check_decoded_size(path.name, nbytes, path.stat().st_size)
 
 
-def _plain_png(path: Path) -> PictureLayout | None:
+def _plain_png(path: Path) -> ImageLayout | None:
     """Read the header of a PNG without a palette and with whole bytes; Pillow reduces its 16-bit colors to 8 bits."""
     with path.open("rb") as file:
         header = file.read(26)
@@ -107,7 +107,7 @@ def _plain_png(path: Path) -> PictureLayout | None:
     columns, rows, depth, color_type = struct.unpack(">IIBB", header[16:26])
     if depth not in (8, 16) or color_type not in _PNG_CHANNELS:
         return None
-    return PictureLayout(_PNG_CHANNELS[color_type], rows, columns, np.dtype(f"uint{depth}"))
+    return ImageLayout(_PNG_CHANNELS[color_type], rows, columns, np.dtype(f"uint{depth}"))
 
 
 def _png_orientation(path: Path) -> int:
@@ -140,7 +140,7 @@ def _channels_first(pixels: Array, channels: int) -> Array:
 
 
 @contextmanager
-def _picture_errors(path: Path) -> Iterator[None]:
+def image_errors(path: Path) -> Iterator[None]:
     from PIL import Image
 
     check_regular(path)

@@ -16,7 +16,7 @@ import pytest
 
 from decrappify.colorization import colorize
 from decrappify.colorization.film import colorize_film
-from decrappify.colorization.film_reader import FilmReader
+from decrappify.io.media.reader import VideoReader
 from decrappify.errors import FormatError, InputError, MissingFileError
 
 from .films import (
@@ -178,12 +178,12 @@ def test_parts_that_a_damaged_header_hides_are_missed(tmp_path, film_colorizer, 
 
 def test_empty_chunks_of_avi_are_repeated_frames(tmp_path):
     source = write_film(tmp_path / "film.avi", gray_film(30), codec="mpeg4", sound="aac", options={"bf": "0"})
-    assert not FilmReader(source).check()
+    assert not VideoReader(source).check()
     content = source.read_bytes()
     entry = content.find(b"00dc", content.rfind(b"idx1") + 200)
     source.write_bytes(content[:entry] + b"99dc" + content[entry + 4 :])
     with pytest.raises(FormatError, match=r"of 3[01] frames is missing"):
-        FilmReader(source)
+        VideoReader(source)
 
 
 def without_clusters(path: Path, first: int, last: int) -> Path:
@@ -218,7 +218,7 @@ def test_clusters_deleted_from_a_film_are_missing_frames(tmp_path, film_colorize
 def test_a_complete_film_of_variable_rate_is_not_damaged(tmp_path, caplog, name, codec, times):
     source = write_film(tmp_path / name, gray_film(len(times)), codec=codec, times=times)
     with caplog.at_level(logging.WARNING):
-        assert not FilmReader(source).check()
+        assert not VideoReader(source).check()
     skipped = times[-1] - times[0] + 1 - len(times)
     assert (f"its time stamps skip {skipped} frames; its file is complete" in caplog.text) == (skipped > 0)
 
@@ -229,7 +229,7 @@ def test_a_complete_film_of_variable_rate_is_not_damaged(tmp_path, caplog, name,
 )
 def test_whole_films_of_odd_kinds_are_not_damaged(tmp_path, name, codec, options):
     source = write_film(tmp_path / name, gray_film(40), codec=codec, options=options)
-    assert not FilmReader(source).check()
+    assert not VideoReader(source).check()
 
 
 @pytest.mark.parametrize("change", ["grow", "cut", "replace", "remove", "rewrite", "mode"])
@@ -280,7 +280,7 @@ def test_a_disk_that_goes_away_is_no_end_of_the_film(tmp_path):
             raise av.error.InvalidDataError(5, "Input/output error")
             yield
 
-    reader = FilmReader(write_film(tmp_path / "film.mp4", gray_film(3)))
+    reader = VideoReader(write_film(tmp_path / "film.mp4", gray_film(3)))
     with pytest.raises(FormatError, match=r"film\.mp4 could be read before and cannot be now \(Input/output error\)"):
         list(reader.packets(Lost(), ()))
 

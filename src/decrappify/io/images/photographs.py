@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from decrappify._common.checks import reason
-from decrappify.colorization.deep_scans import DeepScan, read_deep_scan
+from decrappify.io.images.deep_scans import DeepScan, read_deep_scan
 from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError
 from decrappify.io.images.orientation import upright, upright_pair
 from decrappify.limits.files import check_decoded_size, check_regular

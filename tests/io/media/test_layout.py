@@ -9,7 +9,7 @@ import pytest
 
 from decrappify.io import open_movie, save_movie
 from decrappify.io.images.orientation import upright
-from decrappify.io.media.film_files import ffmpeg_url, frame_orientation
+from decrappify.io.media.opening import ffmpeg_url, frame_orientation
 
 from .test_video import smooth_movie
 

@@ -13,22 +13,22 @@ from zlib import crc32
 
 import numpy as np
 
-from decrappify.colorization.film_colors import FilmColors
+from decrappify.io.media.film_colors import FilmColors
 from decrappify.colorization.presets import check_damaged
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard
 from decrappify.io.images.orientation import upright, upright_pair
-from decrappify.io.media.film_damage import Decoded, FilmDamage, collect_decoded, decode_packets, find_damage
-from decrappify.io.media.film_files import frame_orientation
-from decrappify.io.media.film_opening import (
+from decrappify.io.media.damage import Decoded, VideoDamage, collect_decoded, decode_packets, find_damage
+from decrappify.io.media.opening import frame_orientation
+from decrappify.io.media.opening import (
     LENIENT_DECODING,
     STRICT_DECODING,
-    check_film_file,
-    film_errors,
-    open_film,
-    picture_stream,
+    check_video_file,
+    video_errors,
+    open_container,
+    video_stream,
 )
-from decrappify.io.media.film_packets import FilmPackets, packet_crc, read_packets
+from decrappify.io.media.packets import VideoPackets, packet_crc, read_packets
 from decrappify.movie import Array
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ _CHECKED_EVERY = 64  # frames between two checks that the file is unchanged
 
 
 @dataclass(frozen=True, slots=True)
-class FilmFrame:
+class TimedFrame:
     """One decoded frame.
 
     Attributes
@@ -57,7 +57,7 @@ class FilmFrame:
     frame: Any
 
 
-class FilmReader:
+class VideoReader:
     """First video stream of a film.
 
     Parameters
@@ -72,7 +72,7 @@ class FilmReader:
     ----------
     n_frames : int
         Frames in the file, counted without decoding them.
-    damage : FilmDamage
+    damage : VideoDamage
         Missing and incomplete frames, as found by `check` and the constructor.
     height, width : int
         Of the upright frames.
@@ -99,10 +99,10 @@ class FilmReader:
 
     def __init__(self, path: Path, damaged: str = "error") -> None:
         self.path, self._damaged = path, check_damaged(damaged)
-        check_film_file(path)
+        check_video_file(path)
         self._guard = FileGuard([path])
-        with open_film(path) as container, film_errors(path, guard=self._guard):
-            stream = picture_stream(container, path)
+        with open_container(path) as container, video_errors(path, guard=self._guard):
+            stream = video_stream(container, path)
             self._stream_index: int = stream.index
             self.time_base: Fraction = stream.time_base
             self.rate = _rate(stream)
@@ -120,7 +120,7 @@ class FilmReader:
         self.n_frames = len(self._packets.rows)
         self.damage = self._find_damage(None)
         self._check_damage()
-        with film_errors(path, guard=self._guard):
+        with video_errors(path, guard=self._guard):
             first = self._first_frame()
             self._read_layout(first)
             self.colours = FilmColors.of_frame(first, tags)
@@ -142,7 +142,7 @@ class FilmReader:
         times = sorted({row.time for row in self._packets.rows if row.time is not None})
         return min((after - before for before, after in pairwise(times)), default=0) * self.time_base
 
-    def check(self, on_packet: Callable[[], None] | None = None) -> FilmDamage:
+    def check(self, on_packet: Callable[[], None] | None = None) -> VideoDamage:
         """Decode the film to its end and return which frames are missing or incomplete.
 
         Parameters
@@ -155,7 +155,7 @@ class FilmReader:
         FormatError
             If something is damaged and `damaged` is ``"error"``.
         """
-        with open_film(self.path) as container, film_errors(self.path, guard=self._guard):
+        with open_container(self.path) as container, video_errors(self.path, guard=self._guard):
             decoded = collect_decoded(self._called(self._decodable(container, STRICT_DECODING), on_packet))
         self.damage = self._find_damage(decoded)
         self._check_damage()
@@ -175,7 +175,7 @@ class FilmReader:
         kept = "kept as far as they could be decoded" if self._damaged == "keep" else "left out"
         return f"the source is damaged: {self.damage}; {kept}"
 
-    def _with_damage_only(self, packets: FilmPackets) -> FilmPackets:
+    def _with_damage_only(self, packets: VideoPackets) -> VideoPackets:
         """Return the packets without the gaps of a variable rate: those in a file of which no byte is absent."""
         if not packets.is_complete or not packets.gaps:
             return packets
@@ -193,7 +193,7 @@ class FilmReader:
         first = min((row.time for row in self._packets.rows if row.time is not None), default=None)
         return start if first is None or not self._has_times else min(start, first * self.time_base)
 
-    def _find_damage(self, decoded: Decoded | None) -> FilmDamage:
+    def _find_damage(self, decoded: Decoded | None) -> VideoDamage:
         return find_damage(self._packets, decoded, self.time_base, round(self.offset_s / self.time_base))
 
     def _check_damage(self) -> None:
@@ -214,7 +214,7 @@ class FilmReader:
         raise FormatError(f"{self.path.name} is damaged: {self.damage}; {way_out}")
 
     def _first_frame(self) -> Any:
-        with open_film(self.path) as container:
+        with open_container(self.path) as container:
             for _, frames in decode_packets(self._decodable(container, LENIENT_DECODING)):
                 if frames:
                     return frames[0]
@@ -236,7 +236,7 @@ class FilmReader:
                 "%s is interlaced and is colored as it is; for best results deinterlace it first", self.path.name
             )
 
-    def frames(self) -> Generator[FilmFrame, None, None]:
+    def frames(self) -> Generator[TimedFrame, None, None]:
         """Iterate over the decoded frames, without those that cannot be decoded or, with ``"skip"``, are incomplete.
 
         Raises
@@ -248,7 +248,7 @@ class FilmReader:
         offset = round(self.offset_s / self.time_base)
         last, backwards, n_frames, lost = None, 0, 0, 0
         options = LENIENT_DECODING if self._damaged == "keep" else STRICT_DECODING
-        with open_film(self.path) as container, film_errors(self.path, guard=self._guard):
+        with open_container(self.path) as container, video_errors(self.path, guard=self._guard):
             for _, frames in decode_packets(self._decodable(container, options)):
                 lost += frames is None
                 for frame in frames or ():
@@ -262,14 +262,14 @@ class FilmReader:
                         time = 0 if last is None else last + step * (1 + (lost if time is None else 0))
                     last, lost = time, 0
                     if self._damaged == "keep" or not self._is_flawed(frame):
-                        yield FilmFrame(time, max(getattr(frame, "duration", 0) or 0, 0) or step, frame)
+                        yield TimedFrame(time, max(getattr(frame, "duration", 0) or 0, 0) or step, frame)
         self._guard.check()
         if backwards:
             logger.warning("%s: the time stamps of %d frames did not grow, and were moved", self.path.name, backwards)
 
-    def picture(self, frame: FilmFrame) -> Array:
+    def picture(self, frame: TimedFrame) -> Array:
         """Convert a frame to upright RGB, (Y, X, 3) uint8; frames of another size are scaled to that of the first."""
-        with film_errors(self.path, "has a frame that cannot be converted"):
+        with video_errors(self.path, "has a frame that cannot be converted"):
             return np.ascontiguousarray(upright(self.colours.to_rgb(frame.frame, *self._coded), self._orientation))
 
     def packets(self, container: Any, streams: Any) -> Iterator[Any]:
@@ -318,7 +318,7 @@ class FilmReader:
 
     def _decodable(self, container: Any, options: dict[str, str]) -> Iterator[Any]:
         """Iterate over the packets of the video stream, with a decoder of these options."""
-        stream = picture_stream(container, self.path)
+        stream = video_stream(container, self.path)
         stream.codec_context.options = dict(options)
         return self.packets(container, stream)
 

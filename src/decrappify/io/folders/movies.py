@@ -15,13 +15,13 @@ from decrappify.errors import FormatError, InputError
 from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.folders.folder import FolderReading, FolderScene, check_layouts, read_folder
 from decrappify.io.folders.folder_report import report
-from decrappify.io.images.picture_files import PictureLayout, picture_layout, read_picture
+from decrappify.io.images.decoding import ImageLayout, image_layout, read_image
 from decrappify.io.scenes import scene_index
 from decrappify.limits.files import check_extent, check_missing
 from decrappify.movie import Array, Movie, Plane, Shape5
 
 
-def open_picture(path: str | os.PathLike[str]) -> Movie:
+def open_image(path: str | os.PathLike[str]) -> Movie:
     """Open a PNG, JPEG or BMP file as a still.
 
     Parameters
@@ -42,10 +42,10 @@ def open_picture(path: str | os.PathLike[str]) -> Movie:
     return _picture_movie(Path(path))
 
 
-class PictureSource:
+class ImageSource:
     """Pixels of one image file; decoded once and kept, since its channels are read one by one."""
 
-    def __init__(self, file: Path, layout: PictureLayout) -> None:
+    def __init__(self, file: Path, layout: ImageLayout) -> None:
         self._file = file
         self._guard = FileGuard([file])
         self._pixels: Array | None = None
@@ -75,7 +75,7 @@ class PictureSource:
 
     def _decoded(self) -> Array:
         self._guard.check()
-        pixels = read_picture(self._file)
+        pixels = read_image(self._file)
         self._guard.check()
         expected = (self.shape[1], *self.shape[3:])
         if pixels.shape != expected or pixels.dtype != self.dtype:
@@ -296,8 +296,8 @@ def _described(shape: Shape5, dtype: np.dtype[Any]) -> str:
 
 
 def _picture_movie(file: Path) -> Movie:
-    layout = picture_layout(file)
+    layout = image_layout(file)
     colors: dict[str, Any] = {}
     if layout.channels == 3:
         colors = {"channel_names": ("R", "G", "B"), "channel_colors": ("FF0000", "00FF00", "0000FF")}
-    return Movie(PictureSource(file, layout), name=file.name, **colors)
+    return Movie(ImageSource(file, layout), name=file.name, **colors)

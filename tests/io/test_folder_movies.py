@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io import open_movie
-from decrappify.io.images.pictures import GridSource, open_picture
+from decrappify.io.folders.movies import GridSource, open_image
 from decrappify.movie import Movie
 
 
@@ -108,7 +108,7 @@ def test_every_orientation_of_exif_is_read_upright(tmp_path, rng, mode, suffix, 
     picture.save(path, exif=exif)
     with Image.open(path) as image:
         expected = np.asarray(ImageOps.exif_transpose(image.convert(None if mode == "I;16" else "L")))
-    movie = open_picture(path)
+    movie = open_image(path)
     assert movie.shape[3:] == expected.shape
     np.testing.assert_array_equal(movie.frame(0), expected)
 
@@ -124,7 +124,7 @@ def test_an_orientation_behind_the_pixels_of_a_png_is_found(tmp_path, rng):
     path.write_bytes(
         content[:end] + struct.pack(">I", len(data)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[end:]
     )
-    np.testing.assert_array_equal(open_picture(path).frame(0), np.rot90(pixels, -1))
+    np.testing.assert_array_equal(open_image(path).frame(0), np.rot90(pixels, -1))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tiff"])
@@ -229,7 +229,7 @@ def test_folders_without_or_with_mixed_pictures_are_refused(tmp_path):
 def test_what_is_no_picture_is_refused(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(FormatError, match="cannot be decoded as PNG, JPEG or BMP") as refused:
-        open_picture(tmp_path / name).frame(0)
+        open_image(tmp_path / name).frame(0)
     assert "\n" not in str(refused.value)
 
 
@@ -243,7 +243,7 @@ def test_truncated_pictures_are_refused(tmp_path, rng, suffix):
 
 def test_missing_files_and_damaged_tiff_frames_are_refused(tmp_path):
     with pytest.raises(MissingFileError, match="there is no file"):
-        open_picture(tmp_path / "none.png")
+        open_image(tmp_path / "none.png")
     for name in ("t0.tif", "t1.tif"):
         (tmp_path / name).write_bytes(b"<html>")
     with pytest.raises(FormatError, match=r"cannot read t0\.tif as TIFF"):

@@ -13,11 +13,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from decrappify.colorization.film_reader import FilmReader
+from decrappify.io.media.reader import VideoReader
 from decrappify.colorization.film_segments import SegmentFolder, configure_h264
 from decrappify.errors import FormatError, OutputError
-from decrappify.io.media.film_files import ffmpeg_url
-from decrappify.io.media.film_opening import open_film
+from decrappify.io.media.opening import ffmpeg_url
+from decrappify.io.media.opening import open_container
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def check_container(path: Path) -> str:
     return FORMATS[path.suffix.lower()]
 
 
-def check_tracks(reader: FilmReader, output: Path) -> None:
+def check_tracks(reader: VideoReader, output: Path) -> None:
     """Write the header and the first packets in memory, so that errors occur before hours of work.
 
     Raises
@@ -64,7 +64,7 @@ def check_tracks(reader: FilmReader, output: Path) -> None:
             "milliseconds; give the output a name ending in .mp4"
         )
     with (
-        open_film(reader.path) as source,
+        open_container(reader.path) as source,
         _film_errors(output, "the container refuses the film's streams"),
         av.open(io.BytesIO(), "w", format=kind, options=_BITEXACT) as trial,
     ):
@@ -77,7 +77,7 @@ def check_tracks(reader: FilmReader, output: Path) -> None:
         logger.warning("%s", line)
 
 
-def write_film(path: Path, reader: FilmReader, folder: SegmentFolder, output: Path, comment: str) -> None:
+def write_film(path: Path, reader: VideoReader, folder: SegmentFolder, output: Path, comment: str) -> None:
     """Join the finished pieces and the original's other streams, interleaved by time.
 
     Sound and subtitle packets are copied. Memory does not grow with the length of the film.
@@ -86,7 +86,7 @@ def write_film(path: Path, reader: FilmReader, folder: SegmentFolder, output: Pa
     ----------
     path : Path
         To write to.
-    reader : FilmReader
+    reader : VideoReader
         The original.
     folder : SegmentFolder
         Holds all pieces.
@@ -99,7 +99,7 @@ def write_film(path: Path, reader: FilmReader, folder: SegmentFolder, output: Pa
 
     kind = check_container(output)
     with (
-        open_film(reader.path) as source,
+        open_container(reader.path) as source,
         _film_errors(output, "the container refuses a packet"),
         av.open(ffmpeg_url(path), "w", format=kind, options=_BITEXACT | _OPTIONS[kind]) as container,
     ):
@@ -155,7 +155,7 @@ class _Passed:
                     ", which are left out"
                 )
 
-    def try_packets(self, reader: FilmReader) -> None:
+    def try_packets(self, reader: VideoReader) -> None:
         """Write the first packet of each stream that is among the first of the file."""
         tried = set[int]()
         for _, packet in islice(self.packets(reader), _TRIED_PACKETS):
@@ -181,7 +181,7 @@ class _Passed:
             states = "is damaged and was" if self._n_refused == 1 else "are damaged and were"
             logger.warning("%s: %s of the sound or subtitles %s left out", self._name, packets, states)
 
-    def packets(self, reader: FilmReader) -> Iterator[tuple[float, Any]]:
+    def packets(self, reader: VideoReader) -> Iterator[tuple[float, Any]]:
         """Iterate over packets with their times in seconds, in the order of the file."""
         if not self._streams:
             return
@@ -224,14 +224,14 @@ def _way_out(codec: str | None) -> str:
     return "convert the sound first, for example to AAC"
 
 
-def _add_pictures(container: Any, reader: FilmReader) -> Any:
+def _add_pictures(container: Any, reader: VideoReader) -> Any:
     stream = container.add_stream("libx264", rate=reader.rate)
     stream.time_base = reader.time_base
     configure_h264(stream.codec_context, reader)
     return stream
 
 
-def _picture_packets(stream: Any, reader: FilmReader, folder: SegmentFolder) -> Iterator[Any]:
+def _picture_packets(stream: Any, reader: VideoReader, folder: SegmentFolder) -> Iterator[Any]:
     """Iterate over the packets of all pieces as one stream, decoding times a fixed number of frames ahead."""
     import av
 
@@ -263,7 +263,7 @@ def _metadata(original: dict[str, str], comment: str) -> dict[str, str]:
 
 
 def _check_written(path: Path, n_frames: int, output: Path) -> None:
-    with open_film(path) as written:  # a full disk is not always reported when the file is closed
+    with open_container(path) as written:  # a full disk is not always reported when the file is closed
         found = sum(packet.size > 0 for packet in written.demux(written.streams.video[0]))
     if found != n_frames:
         raise OutputError(f"{output}: only {found} of {n_frames} frames arrived on the disk; is it full?")

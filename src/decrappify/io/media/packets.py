@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from decrappify.io.images.gif_blocks import count_gif_frames
+from decrappify.io.media.gif_blocks import count_gif_frames
 from decrappify.io.media.matroska_layout import read_matroska_layout
 from decrappify.limits.memory import in_units
 
@@ -48,7 +48,7 @@ class PacketRow:
 
 
 @dataclass(frozen=True, slots=True)
-class FilmPackets:
+class VideoPackets:
     """All packets of a film's video stream, and a record of absent ones.
 
     Attributes
@@ -94,7 +94,7 @@ class FilmPackets:
         return bool(times) and None not in times and len(set(times)) == len(times)
 
 
-def read_packets(container: Any, stream: Any) -> FilmPackets:
+def read_packets(container: Any, stream: Any) -> VideoPackets:
     """Return the packets of a freshly opened film; unreadable ones are absent.
 
     Parameters
@@ -146,7 +146,7 @@ def read_packets(container: Any, stream: Any) -> FilmPackets:
         if layout.n_absent and not (gaps or n_cut or packets.error):
             packets.error = f"the file is {in_units(layout.n_absent)} shorter than it states"
     error = packets.error or _unread_end(container, file_end)
-    return FilmPackets(tuple(rows), found, counted, step, gaps, n_cut, error, others, is_complete)
+    return VideoPackets(tuple(rows), found, counted, step, gaps, n_cut, error, others, is_complete)
 
 
 def packet_crc(packet: Any, before: int = 0) -> int:

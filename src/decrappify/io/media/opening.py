@@ -10,7 +10,7 @@ from typing import Any
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard
-from decrappify.io.media.film_files import ffmpeg_url
+from decrappify.io.media.opening import ffmpeg_url
 from decrappify.limits.files import check_regular
 
 _MAX_PIXELS = 1 << 26  # 8192 x 8192; a damaged header of a few bytes would otherwise cause an allocation of gigabytes
@@ -33,7 +33,7 @@ def _latin_1(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_LATIN_1, _latin_1)  # for tags of old programs that are not UTF-8
 
 
-def open_film(path: Path) -> Any:
+def open_container(path: Path) -> Any:
     """Open a film and return its container; tags that are not UTF-8 are read as Latin-1.
 
     Raises
@@ -45,12 +45,12 @@ def open_film(path: Path) -> Any:
     """
     import av
 
-    check_film_file(path)
-    with film_errors(path, "cannot be read as a video"):
+    check_video_file(path)
+    with video_errors(path, "cannot be read as a video"):
         return av.open(ffmpeg_url(path), options=dict(_DECODING), metadata_errors=_LATIN_1)
 
 
-def check_film_file(path: Path) -> None:
+def check_video_file(path: Path) -> None:
     """Raise MissingFileError if the file does not exist, FormatError if it is not a regular file."""
     check_regular(path)  # reading a pipe might never end
     if path.is_dir():
@@ -59,7 +59,7 @@ def check_film_file(path: Path) -> None:
         raise MissingFileError(f"there is no file {path}; check the path")
 
 
-def picture_stream(container: Any, path: Path) -> Any:
+def video_stream(container: Any, path: Path) -> Any:
     """Return the first video stream that is not a cover image.
 
     Raises
@@ -97,7 +97,7 @@ def picture_stream(container: Any, path: Path) -> Any:
     raise FormatError(f"{path.name} holds no picture stream; it is a sound file, or damaged")
 
 
-def film_errors(
+def video_errors(
     path: Path, what: str = "cannot be read", guard: FileGuard | None = None
 ) -> AbstractContextManager[None]:
     """Return a context that converts the errors of ffmpeg and PyAV on a film into one line; see `damage_errors`.

@@ -12,7 +12,7 @@ import numpy as np
 
 from decrappify._version import __version__
 from decrappify.colorization.chroma import as_uint8
-from decrappify.colorization.photographs import ARTIST, CAMERA, COPYRIGHT, DATE, DESCRIPTION, MAKER, Photograph
+from decrappify.io.images.photographs import ARTIST, CAMERA, COPYRIGHT, DATE, DESCRIPTION, MAKER, Photograph
 from decrappify.errors import FormatError, InputError
 from decrappify.io.store.outputs import atomic_output
 from decrappify.movie import Array
