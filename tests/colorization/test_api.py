@@ -11,8 +11,8 @@ from PIL import Image
 
 import decrappify
 from decrappify.colorization import Colorizer, colorize
-from decrappify.io.images.photographs import read_description
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputExistsError
+from decrappify.io.images.photographs import read_description
 from decrappify.model import Model, catalog
 from decrappify.networks import create
 from decrappify.normalization import IMAGENET

@@ -16,8 +16,8 @@ import pytest
 
 from decrappify.colorization import colorize
 from decrappify.colorization.film import colorize_film
-from decrappify.io.media.reader import VideoReader
 from decrappify.errors import FormatError, InputError, MissingFileError
+from decrappify.io.media.reader import VideoReader
 
 from .films import (
     change_file,

@@ -11,9 +11,9 @@ from PIL import Image
 
 from decrappify._common.processor import processor_type, threads_put_back
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
-from decrappify.io.images.photographs import read_description, read_photograph
 from decrappify.colorization.stills import colorize_folder, colorize_still
 from decrappify.errors import FormatError, InputError, OutputError, OutputExistsError
+from decrappify.io.images.photographs import read_description, read_photograph
 
 
 def described(path):

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from decrappify.io.images.photographs import read_photograph
 from decrappify.crappify import Crappifier
 from decrappify.errors import DecrappifyError, DeviceMemoryError, FormatError
 from decrappify.io import open_movie, save_movie
+from decrappify.io.images.photographs import read_photograph
 from decrappify.io.media.opening import open_container
 from decrappify.limits.files import MAX_PLANES, check_decoded_size, check_missing
 from decrappify.model import load_model

@@ -14,11 +14,12 @@ import numpy as np
 
 from decrappify._common.checks import checked_progress
 from decrappify.colorization.colorizer import Colorizer, own_preset
-from decrappify.io.images.photographs import read_photograph
-from decrappify.colorization.presets import check_damaged, check_render_factor, colorization_preset
+from decrappify.colorization.presets import check_render_factor, colorization_preset
 from decrappify.colorization.stills import check_still_output, colorize_folder, colorize_still
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import InputError, MissingFileError
+from decrappify.io.images.photographs import read_photograph
+from decrappify.io.media.damage import check_damaged
 from decrappify.io.registry import format_of
 from decrappify.model import find_model, load_model, read_card, shipped_models
 from decrappify.model.fastai_import.kinds import is_checkpoint

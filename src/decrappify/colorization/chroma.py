@@ -102,22 +102,6 @@ def _descale(x: Array) -> Array:
     return scaled
 
 
-def as_uint8(image: Array) -> Array:
-    """Return uint8 or uint16 (Y, X, 3) as uint8, rounded; band by band, as the arithmetic takes four times the memory.
-
-    >>> as_uint8(np.array([[[0, 128, 129], [257, 65406, 65535]]], np.uint16)).tolist()
-    [[[0, 0, 1], [1, 254, 255]]]
-    """
-    if image.dtype == np.uint8:
-        return image
-    rounded = np.empty(image.shape, np.uint8)
-    rows = max(1, _BAND_PIXELS // max(1, image.shape[1]))
-    for start in range(0, image.shape[0], rows):
-        band = slice(start, start + rows)
-        rounded[band] = (image[band].astype(np.uint32) + 128) // 257
-    return rounded
-
-
 def merging_bytes(image: Array) -> int:
     """Return the memory that `merge_luma`, the stretched chroma and the encoded result need, without the original."""
     nbytes: int = 2 * image.nbytes + min(image.shape[0] * image.shape[1], _BAND_PIXELS) * _BAND_BYTES

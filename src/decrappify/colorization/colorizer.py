@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from decrappify._version import RELEASE
-from decrappify.colorization.chroma import as_uint8, gray_of, merge_luma, merging_bytes
+from decrappify.colorization.chroma import gray_of, merge_luma, merging_bytes
 from decrappify.colorization.presets import (
     PRESETS,
     RENDER_FACTORS,
@@ -25,6 +25,7 @@ from decrappify.colorization.presets import (
 from decrappify.errors import DecrappifyError, DeviceMemoryError, InputError
 from decrappify.inference.memory import free_memory
 from decrappify.inference.network import InferenceNetwork
+from decrappify.io.casting import as_uint8
 from decrappify.limits.memory import check_memory, in_units
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array

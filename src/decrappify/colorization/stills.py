@@ -15,12 +15,12 @@ from zlib import crc32
 from decrappify._common.checks import check_whole, json_value
 from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
 from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
-from decrappify.io.images.photograph_writer import check_writable, write_photograph
-from decrappify.io.images.photographs import READABLE, Photograph, read_description, read_photograph
 from decrappify.colorization.presets import SQUARE
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.io.folders.natural import natural_key
+from decrappify.io.images.photograph_writer import check_writable, write_photograph
+from decrappify.io.images.photographs import READABLE, Photograph, read_description, read_photograph
 from decrappify.io.store.durable import json_bytes
 from decrappify.io.store.locks import locked_folder
 from decrappify.io.store.outputs import atomic_output, check_early, refuse_overlap

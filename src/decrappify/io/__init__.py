@@ -313,7 +313,7 @@ def _open_path(path: Path, scene: int | str, axes: str | None, absent_chunks: st
             from decrappify.io.media.video import open_video
 
             return open_video(path)
-        from decrappify.io.folders.movies import open_image
+        from decrappify.io.images.image import open_image
 
         return open_image(path)
 

@@ -1,8 +1,7 @@
-"""Movies from single image files and from folders: one movie, several scenes, or separate images."""
+"""Movies from folders of image files: one movie, several scenes, or separate images."""
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,74 +14,9 @@ from decrappify.errors import FormatError, InputError
 from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.folders.folder import FolderReading, FolderScene, check_layouts, read_folder
 from decrappify.io.folders.folder_report import report
-from decrappify.io.images.decoding import ImageLayout, image_layout, read_image
 from decrappify.io.scenes import scene_index
 from decrappify.limits.files import check_extent, check_missing
 from decrappify.movie import Array, Movie, Plane, Shape5
-
-
-def open_image(path: str | os.PathLike[str]) -> Movie:
-    """Open a PNG, JPEG or BMP file as a still.
-
-    Parameters
-    ----------
-    path : path
-        A ``.png``, ``.jpg`` or ``.bmp`` file.
-
-    Returns
-    -------
-    Movie
-        (1, C, 1, Y, X) of the file's dtype; color images have channels R, G and B.
-
-    Raises
-    ------
-    MissingFileError, FormatError
-        If the file does not exist or is not an image.
-    """
-    return _picture_movie(Path(path))
-
-
-class ImageSource:
-    """Pixels of one image file; decoded once and kept, since its channels are read one by one."""
-
-    def __init__(self, file: Path, layout: ImageLayout) -> None:
-        self._file = file
-        self._guard = FileGuard([file])
-        self._pixels: Array | None = None
-        self._decoded_version: str | None = None
-        self.shape: Shape5 = (1, layout.channels, 1, layout.rows, layout.columns)
-        self.dtype = layout.dtype
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read one region; the whole image is decoded for it."""
-        version = file_version(self._file)
-        if self._pixels is None or version != self._decoded_version:
-            self._pixels, self._decoded_version = self._decoded(), version
-        return self._pixels[c, rows, columns].copy()
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Files that are read."""
-        return self._guard.paths
-
-    def version(self, t: int, c: int, z: int) -> str | None:
-        """Return size, times and inode of the file."""
-        return file_version(self._file)
-
-    def close(self) -> None:
-        """Discard the decoded pixels."""
-        self._pixels = None
-
-    def _decoded(self) -> Array:
-        self._guard.check()
-        pixels = read_image(self._file)
-        self._guard.check()
-        expected = (self.shape[1], *self.shape[3:])
-        if pixels.shape != expected or pixels.dtype != self.dtype:
-            raise FormatError(
-                f"{self._file.name} is now {pixels.shape} {pixels.dtype}, was {expected} {self.dtype} when opened"
-            )
-        return pixels
 
 
 class GridSource:
@@ -293,11 +227,3 @@ def _missing_message(name: str, missing: frozenset[Plane], grid: Plane) -> str:
 def _described(shape: Shape5, dtype: np.dtype[Any]) -> str:
     axes = ", ".join(f"{axis} {size}" for axis, size in zip("TCZYX", shape, strict=True) if size > 1 or axis in "YX")
     return f"{axes} {dtype}"
-
-
-def _picture_movie(file: Path) -> Movie:
-    layout = image_layout(file)
-    colors: dict[str, Any] = {}
-    if layout.channels == 3:
-        colors = {"channel_names": ("R", "G", "B"), "channel_colors": ("FF0000", "00FF00", "0000FF")}
-    return Movie(ImageSource(file, layout), name=file.name, **colors)

@@ -1,4 +1,4 @@
-"""Reader of single PNG, JPEG and BMP files: 16-bit is kept, palettes become colors, transparency is dropped."""
+"""Decoder of still images: PNG, JPEG and BMP files, at full bit depth; palettes become colors."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from decrappify._common.checks import reason
-from decrappify.errors import DecrappifyError, FormatError, MissingFileError
+from decrappify.errors import FormatError, MissingFileError
+from decrappify.io.damage import damage_errors
 from decrappify.io.images.orientation import upright, upright_pair
 from decrappify.limits.files import check_decoded_size, check_regular
-from decrappify.limits.reached import raise_if_limit
 from decrappify.movie import Array
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _PNG_CHANNELS = {
     6: 3,
 }  # color type to channels without transparency; 3, a palette, is decoded by Pillow
 _EXIF_ORIENTATION = 0x0112
-_GREY_MODES = frozenset({"1", "L", "LA", "La", "I;16", "I;16B", "I;16L"})
+GRAY_MODES = frozenset({"1", "L", "LA", "La", "I;16", "I;16B", "I;16L"})  # of Pillow
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,43 +62,68 @@ class ImageLayout:
 
 def image_layout(path: Path) -> ImageLayout:
     """Read the header of an image file, without decoding."""
-    from PIL import Image
-
     with image_errors(path):
-        png = _plain_png(path)
+        png = plain_png(path)
         if png is not None:
             rows, columns = upright_pair((png.rows, png.columns), _png_orientation(path))
             return ImageLayout(png.channels, rows, columns, png.dtype)
-        with Image.open(path) as image:
+        with opened(path) as image:
             dtype = np.dtype(np.uint16 if image.mode.startswith("I;16") else np.uint8)
-            rows, columns = upright_pair(image.size[::-1], image.getexif().get(_EXIF_ORIENTATION, 1))
+            rows, columns = upright_pair(image.size[::-1], exif_orientation(image))
             return ImageLayout(1 if _is_gray(image) else 3, rows, columns, dtype)
 
 
 def read_image(path: Path) -> Array:
-    """Decode an image file into a (C, Y, X) array of uint8 or uint16, with C as in `image_layout`."""
-    import imagecodecs
-    from PIL import Image
+    """Decode an image file into a (C, Y, X) array of uint8 or uint16, C as in `image_layout`; transparency is dropped.
 
+    Raises
+    ------
+    MissingFileError, FormatError
+        If the file does not exist, is damaged or is not an image.
+    """
     with image_errors(path):
-        png = _plain_png(path)
+        png = plain_png(path)
         if png is not None:
             _check_size(path, png.rows * png.columns * png.channels * png.dtype.itemsize)
-            pixels = upright(imagecodecs.png_decode(path.read_bytes()), _png_orientation(path))
-            return _channels_first(pixels, png.channels)
-        with Image.open(path) as image:
-            grey = _is_gray(image)
-            _check_size(path, image.width * image.height * (1 if grey else 3))
-            orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-            kept = image if image.mode.startswith("I;16") else image.convert("L" if grey else "RGB")
-            return _channels_first(upright(np.asarray(kept), orientation), 1 if grey else 3)
+            return _channels_first(upright(png_pixels(path), _png_orientation(path)), png.channels)
+        with opened(path) as image:
+            channels = 1 if _is_gray(image) else 3
+            _check_size(path, image.width * image.height * channels)
+            return _channels_first(upright(pillow_pixels(image), exif_orientation(image)), channels)
+
+
+def opened(path: Path) -> Image.Image:
+    """Open an image file with Pillow, which reads its header."""
+    from PIL import Image
+
+    return Image.open(path)
+
+
+def exif_orientation(image: Image.Image) -> int:
+    """Return the orientation in the metadata of an image; see `decrappify.io.images.orientation`."""
+    return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+
+
+def pillow_pixels(image: Image.Image, *, alpha: bool = False) -> Array:
+    """Decode an image, as stored: gray (Y, X), or RGB (Y, X, 3), with `alpha` and one more sample for the opacity."""
+    if image.mode.startswith("I;16"):
+        return np.asarray(image)
+    mode = "L" if _is_gray(image) else "RGB"
+    return np.asarray(image.convert({"L": "LA", "RGB": "RGBA"}[mode] if alpha else mode))
+
+
+def png_pixels(path: Path) -> Array:
+    """Decode a PNG file, as stored, with all its bits, which Pillow reduces to 8 for colors."""
+    import imagecodecs
+
+    return np.asarray(imagecodecs.png_decode(path.read_bytes()))
 
 
 def _check_size(path: Path, nbytes: int) -> None:
     check_decoded_size(path.name, nbytes, path.stat().st_size)
 
 
-def _plain_png(path: Path) -> ImageLayout | None:
+def plain_png(path: Path) -> ImageLayout | None:
     """Read the header of a PNG without a palette and with whole bytes; Pillow reduces its 16-bit colors to 8 bits."""
     with path.open("rb") as file:
         header = file.read(26)
@@ -130,7 +155,7 @@ def _is_gray(image: Image.Image) -> bool:
     if image.mode in ("P", "PA"):
         palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
         return bool((palette == palette[:, :1]).all())
-    return image.mode in _GREY_MODES
+    return image.mode in GRAY_MODES
 
 
 def _channels_first(pixels: Array, channels: int) -> Array:
@@ -140,26 +165,32 @@ def _channels_first(pixels: Array, channels: int) -> Array:
 
 
 @contextmanager
-def image_errors(path: Path) -> Iterator[None]:
+def image_errors(
+    path: Path, kinds: str = "PNG, JPEG or BMP", advice: str = "save it as a tiled TIFF"
+) -> Iterator[None]:
+    """Raise one FormatError for every error of a decoder, and MissingFileError for an absent file.
+
+    Parameters
+    ----------
+    path : Path
+        The image file.
+    kinds : str
+        Formats that are read.
+    advice : str
+        Remedy for an image with too many pixels.
+    """
     from PIL import Image
 
     check_regular(path)
-    try:
-        with warnings.catch_warnings():
-            # The declared size is compared with the size of the file instead.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    damage = damage_errors(f"{path.name} cannot be decoded as {kinds}", "it is damaged or another kind of file")
+    with damage, warnings.catch_warnings():
+        # The declared size is compared with the size of the file instead: 100 megapixels are usual for scans.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
             yield
-    except (DecrappifyError, Warning):
-        raise
-    except FileNotFoundError as error:
-        raise MissingFileError(f"there is no file {path}; check the path") from error
-    except Image.DecompressionBombError as error:
-        raise FormatError(
-            f"{path.name} has too many pixels for one picture ({reason(error)}); save it as a tiled TIFF"
-        ) from error
-    except Exception as error:  # Pillow and the codecs raise many exception types for damaged files
-        raise_if_limit(error, f"reading {path}")
-        raise FormatError(
-            f"{path.name} cannot be decoded as PNG, JPEG or BMP ({reason(error)}); it is damaged or another kind of "
-            "file"
-        ) from error
+        except FileNotFoundError as error:
+            if isinstance(error, MissingFileError):
+                raise
+            raise MissingFileError(f"there is no file {path}; check the path") from error
+        except Image.DecompressionBombError as error:
+            raise FormatError(f"{path.name} has too many pixels for one image ({reason(error)}); {advice}") from error

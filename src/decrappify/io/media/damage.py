@@ -8,8 +8,10 @@ from fractions import Fraction
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from decrappify.io.media.packets import VideoPackets, PacketRow
+from decrappify.errors import InputError
+from decrappify.io.media.packets import PacketRow, VideoPackets
 
+DAMAGED = ("error", "skip", "keep")  # ways to treat damaged frames
 _LISTED = 4  # places named in a message
 _WHOLE, _LOST, _FLAWED = range(3)
 
@@ -106,6 +108,19 @@ class _Slot(NamedTuple):
     end: int
     n_frames: int
     state: int
+
+
+def check_damaged(damaged: str) -> str:
+    """Return `damaged` if it is a way to treat damaged frames.
+
+    Raises
+    ------
+    InputError
+        If it is something else.
+    """
+    if damaged not in DAMAGED:
+        raise InputError(f"damaged={damaged!r} is not known, needs 'error', 'skip' or 'keep'")
+    return damaged
 
 
 def decode_packets(packets: Iterable[Any]) -> Iterator[tuple[Any, list[Any] | None]]:

@@ -1,4 +1,4 @@
-"""Packets of a film, counted against the number that the file announces, without decoding them."""
+"""Packets of a video, counted against the number that the file announces, without decoding them."""
 
 from __future__ import annotations
 
@@ -69,6 +69,8 @@ class VideoPackets:
         CRC-32 of all bytes of each other stream, such as sound, by its index.
     is_complete : bool
         Whether no byte of the file is absent, so that it was recorded or cut with its gaps.
+    derives_times : bool
+        Whether the time stamps are derived from the decoding order, the only one that AVI stores.
     """
 
     rows: tuple[PacketRow, ...]
@@ -80,6 +82,7 @@ class VideoPackets:
     error: str
     others: dict[int, int] = field(default_factory=dict)
     is_complete: bool = False
+    derives_times: bool = False
 
     @property
     def hidden_by_edits(self) -> str:
@@ -146,7 +149,8 @@ def read_packets(container: Any, stream: Any) -> VideoPackets:
         if layout.n_absent and not (gaps or n_cut or packets.error):
             packets.error = f"the file is {in_units(layout.n_absent)} shorter than it states"
     error = packets.error or _unread_end(container, file_end)
-    return VideoPackets(tuple(rows), found, counted, step, gaps, n_cut, error, others, is_complete)
+    derived = "avi" in container.format.name and bool(stream.codec_context.has_b_frames)
+    return VideoPackets(tuple(rows), found, counted, step, gaps, n_cut, error, others, is_complete, derived)
 
 
 def packet_crc(packet: Any, before: int = 0) -> int:

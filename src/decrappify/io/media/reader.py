@@ -1,9 +1,10 @@
-"""Reader of films to color: upright RGB frames in order, each with its time stamp."""
+"""Sequential reader of videos that are encoded again: upright RGB frames in order, each with its time stamp."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -13,20 +14,25 @@ from zlib import crc32
 
 import numpy as np
 
-from decrappify.io.media.film_colors import FilmColors
-from decrappify.colorization.presets import check_damaged
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard
-from decrappify.io.images.orientation import upright, upright_pair
-from decrappify.io.media.damage import Decoded, VideoDamage, collect_decoded, decode_packets, find_damage
-from decrappify.io.media.opening import frame_orientation
+from decrappify.io.media.damage import (
+    Decoded,
+    VideoDamage,
+    check_damaged,
+    collect_decoded,
+    decode_packets,
+    find_damage,
+)
+from decrappify.io.media.film_colors import FilmColors
+from decrappify.io.media.layout import FrameLayout
 from decrappify.io.media.opening import (
     LENIENT_DECODING,
     STRICT_DECODING,
     check_video_file,
+    nothing_decoded,
+    open_stream,
     video_errors,
-    open_container,
-    video_stream,
 )
 from decrappify.io.media.packets import VideoPackets, packet_crc, read_packets
 from decrappify.movie import Array
@@ -58,7 +64,7 @@ class TimedFrame:
 
 
 class VideoReader:
-    """First video stream of a film.
+    """First video stream of a video, read from its first to its last frame.
 
     Parameters
     ----------
@@ -82,7 +88,7 @@ class VideoReader:
         Average frames per second.
     sample_aspect_ratio : Fraction or None
         Width over height of a pixel of an upright frame.
-    colours : FilmColors
+    colors : FilmColors
         Color coding.
     offset_s : Fraction
         Start of the film's clock; subtracted from all time stamps.
@@ -101,17 +107,15 @@ class VideoReader:
         self.path, self._damaged = path, check_damaged(damaged)
         check_video_file(path)
         self._guard = FileGuard([path])
-        with open_container(path) as container, video_errors(path, guard=self._guard):
-            stream = video_stream(container, path)
+        with self._opened(LENIENT_DECODING) as (container, stream):
             self._stream_index: int = stream.index
             self.time_base: Fraction = stream.time_base
             self.rate = _rate(stream)
             self._aspect: Fraction | None = stream.sample_aspect_ratio or None
             codec = stream.codec_context
             self._codec = codec.name, crc32(codec.extradata or b"")
-            # AVI stores only the decoding order, from which the time stamps of its packets are derived.
-            self._has_times = not ("avi" in container.format.name and codec.has_b_frames)
             self._packets = self._with_damage_only(read_packets(container, stream))
+            self._has_times = not self._packets.derives_times
             self.offset_s = self._start(container)
             tags = codec.colorspace, codec.color_primaries, codec.color_trc
             self._warn_of_length(container, stream)
@@ -120,10 +124,10 @@ class VideoReader:
         self.n_frames = len(self._packets.rows)
         self.damage = self._find_damage(None)
         self._check_damage()
+        first = self._first_frame()
         with video_errors(path, guard=self._guard):
-            first = self._first_frame()
             self._read_layout(first)
-            self.colours = FilmColors.of_frame(first, tags)
+            self.colors = FilmColors.of_frame(first, tags)
 
     @property
     def content(self) -> str:
@@ -132,7 +136,8 @@ class VideoReader:
         Sound and subtitles are not part of it.
         """
         packets = [(row.time, row.duration, row.is_key, row.crc) for row in self._packets.rows]
-        decoding = self.time_base, self.rate, self._aspect, self._orientation, self._coded, self.offset_s, self.colours
+        layout = self._layout
+        decoding = self.time_base, self.rate, self._aspect, layout.orientation, layout.coded, self.offset_s, self.colors
         crc = crc32(repr((packets, self._codec, decoding)).encode())
         return f"{self.n_frames} frames of {self.height} x {self.width} pixels, CRC-32 {crc:08x}"
 
@@ -155,8 +160,8 @@ class VideoReader:
         FormatError
             If something is damaged and `damaged` is ``"error"``.
         """
-        with open_container(self.path) as container, video_errors(self.path, guard=self._guard):
-            decoded = collect_decoded(self._called(self._decodable(container, STRICT_DECODING), on_packet))
+        with self._opened(STRICT_DECODING) as opened:
+            decoded = collect_decoded(_called(self.packets(*opened), on_packet))
         self.damage = self._find_damage(decoded)
         self._check_damage()
         if self._damaged == "skip" and self.damage.n_lost + self.damage.n_flawed >= self.damage.n_frames:
@@ -214,22 +219,20 @@ class VideoReader:
         raise FormatError(f"{self.path.name} is damaged: {self.damage}; {way_out}")
 
     def _first_frame(self) -> Any:
-        with open_container(self.path) as container:
-            for _, frames in decode_packets(self._decodable(container, LENIENT_DECODING)):
+        with self._opened(LENIENT_DECODING) as opened:
+            for _, frames in decode_packets(self.packets(*opened)):
                 if frames:
                     return frames[0]
-        raise FormatError(f"{self.path.name} holds no frame that can be decoded; it is damaged or was never finished")
+        raise nothing_decoded(self.path)
 
     def _read_layout(self, frame: Any) -> None:
-        self._coded = frame.height, frame.width
-        orientation = frame_orientation(frame)
-        if orientation is None:
+        self._layout = FrameLayout.of_frame(frame)
+        if self._layout.is_tilted:
             logger.warning(
                 "%s is rotated by an angle that is not a multiple of 90 degrees, which is not kept", self.path.name
             )
-        self._orientation = orientation or 1
-        self.height, self.width = upright_pair(self._coded, self._orientation)
-        lies = self._orientation >= 5  # rows and columns are exchanged
+        self.height, self.width = self._layout.size
+        lies = self._layout.orientation >= 5  # rows and columns are exchanged
         self.sample_aspect_ratio = 1 / self._aspect if self._aspect and lies else self._aspect
         if frame.interlaced_frame:
             logger.warning(
@@ -248,8 +251,8 @@ class VideoReader:
         offset = round(self.offset_s / self.time_base)
         last, backwards, n_frames, lost = None, 0, 0, 0
         options = LENIENT_DECODING if self._damaged == "keep" else STRICT_DECODING
-        with open_container(self.path) as container, video_errors(self.path, guard=self._guard):
-            for _, frames in decode_packets(self._decodable(container, options)):
+        with self._opened(options) as opened:
+            for _, frames in decode_packets(self.packets(*opened)):
                 lost += frames is None
                 for frame in frames or ():
                     if n_frames % _CHECKED_EVERY == 0:
@@ -267,10 +270,11 @@ class VideoReader:
         if backwards:
             logger.warning("%s: the time stamps of %d frames did not grow, and were moved", self.path.name, backwards)
 
-    def picture(self, frame: TimedFrame) -> Array:
+    def image(self, frame: TimedFrame) -> Array:
         """Convert a frame to upright RGB, (Y, X, 3) uint8; frames of another size are scaled to that of the first."""
         with video_errors(self.path, "has a frame that cannot be converted"):
-            return np.ascontiguousarray(upright(self.colours.to_rgb(frame.frame, *self._coded), self._orientation))
+            rgb = self.colors.to_rgb(frame.frame, *self._layout.coded)
+            return np.ascontiguousarray(self._layout.upright(rgb))
 
     def packets(self, container: Any, streams: Any) -> Iterator[Any]:
         """Iterate over the packets of some streams up to the end of the file, or to the part unreadable from the start.
@@ -316,17 +320,13 @@ class VideoReader:
             "wait until it is complete, and run the same again"
         )
 
-    def _decodable(self, container: Any, options: dict[str, str]) -> Iterator[Any]:
-        """Iterate over the packets of the video stream, with a decoder of these options."""
-        stream = video_stream(container, self.path)
-        stream.codec_context.options = dict(options)
-        return self.packets(container, stream)
-
-    def _called(self, packets: Iterator[Any], on_packet: Callable[[], None] | None) -> Iterator[Any]:
-        for packet in packets:
-            if on_packet is not None:
-                on_packet()
-            yield packet
+    @contextmanager
+    def _opened(self, decoding: dict[str, str]) -> Iterator[tuple[Any, Any]]:
+        """Open the container and its video stream, with a decoder of these options, until the end of the context."""
+        with video_errors(self.path, guard=self._guard):
+            container, stream = open_stream(self.path, decoding)
+            with container:
+                yield container, stream
 
     def _is_flawed(self, frame: Any) -> bool:
         return bool(frame.is_corrupt or (frame.pts is not None and frame.pts in self.damage.flawed))
@@ -340,6 +340,13 @@ class VideoReader:
         length = float((max(rows) - (stream.start_time or 0)) * stream.time_base)
         if length < announced * (1 - _MISSING_SHARE) - 1:
             logger.warning("%s announces %.1f s and contains %.1f s of video", self.path.name, announced, length)
+
+
+def _called(packets: Iterator[Any], on_packet: Callable[[], None] | None) -> Iterator[Any]:
+    for packet in packets:
+        if on_packet is not None:
+            on_packet()
+        yield packet
 
 
 def _rate(stream: Any) -> Fraction:

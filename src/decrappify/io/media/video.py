@@ -16,10 +16,9 @@ import numpy as np
 from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard, file_version
-from decrappify.io.images.orientation import upright, upright_pair
 from decrappify.io.media.damage import collect_decoded, find_damage
-from decrappify.io.media.opening import frame_orientation
-from decrappify.io.media.opening import STRICT_DECODING, check_video_file, video_errors, open_container, video_stream
+from decrappify.io.media.layout import FrameLayout
+from decrappify.io.media.opening import STRICT_DECODING, check_video_file, nothing_decoded, open_stream, video_errors
 from decrappify.io.media.packets import VideoPackets, read_packets
 from decrappify.io.media.video_index import FrameIndex, index_frames
 from decrappify.io.media.video_notes import VideoNotes
@@ -151,14 +150,8 @@ class VideoSource:
         self._connected_version = file_version(self._path)
         if self._container is not None:
             self._container.close()
-        self._container = open_container(self._path)
-        try:
-            self._stream = video_stream(self._container, self._path)
-        except BaseException:
-            self._container.close()
-            raise
+        self._container, self._stream = open_stream(self._path, STRICT_DECODING)
         self._stream.codec_context.thread_count = 1  # see `read`; a film may also be freed after a fork
-        self._stream.codec_context.options = dict(STRICT_DECODING)
         self._process = os.getpid()
         self._decoded = self._container.decode(self._stream)
         self._position: int | None = 0  # the next frame of the decoder; None if it has reached the end
@@ -167,14 +160,14 @@ class VideoSource:
     def _read_layout(self) -> None:
         name = self._path.name
         packets = read_packets(self._container, self._stream)
-        self._index = index_frames(packets, self._container, self._stream, name)
+        self._index = index_frames(packets, name)
         if self._index is None or not self._starts_as_indexed(self._index):
             self._index = None
             count = self._count_decoded(packets)
         else:
             count = len(self._index.times)
         if count == 0:
-            raise FormatError(f"{name} holds no frame that can be decoded; it is damaged or was never finished")
+            raise nothing_decoded(self._path)
         if packets.hidden_by_edits:
             warnings.warn(f"{name}: {packets.hidden_by_edits}", stacklevel=5)
         first = self._frame(0)
@@ -183,15 +176,13 @@ class VideoSource:
         n_channels = 1 if self._is_gray(count) else 3
         self._format = _FORMATS[n_channels, deep]
         self.notes = VideoNotes.from_metadata(self._container.metadata)
-        self._coded = first.height, first.width
-        orientation = frame_orientation(first)
-        if orientation is None:
+        self._layout = FrameLayout.of_frame(first)
+        if self._layout.is_tilted:
             warnings.warn(
                 f"{name} is to be displayed at an angle that is not a multiple of 90 degrees; it is read as stored",
                 stacklevel=5,
             )
-        self._orientation = orientation or 1
-        rows, columns = upright_pair(self._coded, self._orientation)
+        rows, columns = self._layout.size
         if self.notes is not None and _is_padded(self.notes.size, (rows, columns)):
             rows, columns = self.notes.size
         self.shape: Shape5 = (count, n_channels, 1, rows, columns)
@@ -238,13 +229,14 @@ class VideoSource:
         if (t, 0, 0) in self.missing:
             return np.zeros((*self.shape[3:], self.shape[1]), self.dtype)
         frame = self._frame(t)
-        if (frame.height, frame.width) != self._coded:
+        height, width = self._layout.coded
+        if (frame.height, frame.width) != (height, width):
             raise FormatError(
                 f"frame {t} of {self._path.name} is {frame.height} × {frame.width}, the first is "
-                f"{self._coded[0]} × {self._coded[1]}; cut the film where its size changes"
+                f"{height} × {width}; cut the film where its size changes"
             )
         pixels: Array = frame.to_ndarray(format=self._format)
-        return upright(pixels.reshape(*self._coded, -1), self._orientation)
+        return self._layout.upright(pixels.reshape(height, width, -1))
 
     def _frame(self, t: int) -> Any:
         """Decode frame `t`: continue if it follows soon, else start at the key frame before it."""
