@@ -10,9 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from decrappify.io.media import muxer
 from decrappify.colorization.film import colorize_film
 from decrappify.errors import FormatError, OutputError
+from decrappify.io.media import muxer
 
 from .films import copy_packets, gray_film, packets, shown_at, write_film
 
