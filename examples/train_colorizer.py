@@ -122,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     print(f"trained in {model.card['training_seconds']} s; {model.card['verdict']}")
 
-    gray, colorized = options.output / "grey.png", options.output / "coloured.png"
+    gray, colorized = options.output / "gray.png", options.output / "colorized.png"
     Image.fromarray(original).convert("L").save(gray)
     factor = options.render_factor or max(2, options.patch_size // 16)
     dc.colorize(gray, colorized, model=model, render_factor=factor, overwrite=True)

@@ -74,7 +74,7 @@ class Parameter:
 
 def presets() -> list[str]:
     """Return the names of the crappifiers for gray images, without those for color images."""
-    return [name for name in preset_names() if not crappifier_preset(name).colour]
+    return [name for name in preset_names() if not crappifier_preset(name).color]
 
 
 def parameters(crappifier: Crappifier) -> list[Parameter]:

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 import decrappify
-from decrappify._common.checks import check_whole, checked_progress, nearest, toml_table
+from decrappify._common.checks import check_whole, checked_progress, nearest, reason, toml_table
 from decrappify.errors import InputError
 
 
 @pytest.mark.parametrize("value", [0, -3, 1.0, True, "2", None])
-def test_what_is_no_whole_number_is_refused_by_name(value):
+def test_other_than_whole_numbers_raise_by_name(value):
     with pytest.raises(InputError, match=f"^length is {value!r}, needs a whole number of at least 1$"):
         check_whole(1, batch_size=3, length=value)
 
@@ -42,7 +42,7 @@ def test_a_windows_path_in_double_quotes_names_the_remedy(path, document):
     assert path in str(toml_table(quoted.format(path))).replace("\\\\", "\\")
 
 
-def test_other_mistakes_in_toml_have_no_remedy_for_paths():
+def test_other_errors_in_toml_have_no_remedy_for_paths():
     with pytest.raises(ValueError, match=r"at line 2") as caught:
         toml_table("a = 'C:\\data'\nb = = 2")
     assert "backslash" not in str(caught.value)
@@ -50,7 +50,7 @@ def test_other_mistakes_in_toml_have_no_remedy_for_paths():
 
 
 @pytest.mark.parametrize("room", ["benchmarking", "colorization", "metrics", "restoration"])
-def test_a_lazy_room_lists_its_names_and_refuses_others(room):
+def test_lazy_package_lists_its_names_and_raises_for_others(room):
     found = getattr(decrappify, room)
     assert dir(found) == found.__all__
     assert all(getattr(found, name).__name__ == name for name in found.__all__)
@@ -70,3 +70,10 @@ def test_checked_progress_takes_true_none_and_callables_like_tqdm(capsys):
         checked_progress(print)(total=3, desc="restoring", unit="plane")
     with pytest.raises(InputError, match=r"returns a dict, needs an object with update\(n\) and close\(\)"):
         checked_progress(dict)(total=3)
+
+
+def test_reason_of_settings_returns_messages_about_arguments_only():
+    assert reason(TypeError("f() got an unexpected keyword argument 'x'"), of_settings=True).endswith("argument 'x'")
+    assert reason(TypeError("f() got an unexpected keyword argument 'x'")) == "a value of the wrong kind, TypeError"
+    error = TypeError("'<=' not supported between instances of 'int' and 'NoneType'")
+    assert reason(error, of_settings=True) == "a value of the wrong kind, TypeError"

@@ -55,7 +55,7 @@ def test_onednn_level_is_that_of_the_hardware_within_the_limit(flags, limit, lev
     assert onednn_level(flags, limit) == level
 
 
-def test_processor_type_changes_with_what_chooses_kernels(monkeypatch):
+def test_processor_type_changes_with_the_choice_of_kernels(monkeypatch):
     for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR"):
         monkeypatch.delenv(name, raising=False)
     free = processor_type()
@@ -67,7 +67,7 @@ def test_processor_type_changes_with_what_chooses_kernels(monkeypatch):
 
 
 @pytest.mark.parametrize(("now", "then"), [(1, 2), (2, 1), (1, 5), (2, 2)])
-def test_take_up_runtime_sets_the_recorded_threads_and_they_are_put_back(now, then, caplog):
+def test_apply_runtime_sets_the_recorded_threads_and_restores_them(now, then, caplog):
     torch.set_num_threads(now)
     recorded = {"threads": then, "processor": processor_type()}
     with caplog.at_level(logging.WARNING), threads_put_back():
@@ -78,7 +78,7 @@ def test_take_up_runtime_sets_the_recorded_threads_and_they_are_put_back(now, th
 
 
 @pytest.mark.parametrize("threads", [0, -1, True, 10**9, 2**70, 1.5, "2"])
-def test_take_up_runtime_does_not_use_a_number_of_threads_that_cannot_be(threads, caplog):
+def test_apply_runtime_ignores_impossible_numbers_of_threads(threads, caplog):
     before = torch.get_num_threads()
     assert take_up_runtime({"threads": threads, "processor": processor_type()})["threads"] == before
     assert "recorded neither threads nor processor" in caplog.text
@@ -148,7 +148,7 @@ def test_cpu_flags_are_those_of_torch():
     assert has_fast_bfloat16(torch.device("mps")) is False
 
 
-def test_cpu_flags_come_from_torch_where_there_is_no_cpuinfo(monkeypatch):
+def test_cpu_flags_are_read_from_torch_without_cpuinfo(monkeypatch):
     by_linux = cpu_flags()
     monkeypatch.setattr(runtime, "_cpuinfo", lambda *names: "")
     by_torch = cpu_flags.__wrapped__()

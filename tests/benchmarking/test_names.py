@@ -38,7 +38,7 @@ def test_unique_names_extends_equal_names_by_the_path(copied, paths, endings):
     assert unique_names(files) == {f"tiny-still ({end})": file for end, file in zip(endings, files, strict=True)}
 
 
-def test_unique_names_refuses_what_is_given_twice_or_missing(copied):
+def test_unique_names_raises_for_repeated_or_missing_names(copied):
     file = copied("still", "a/model.safetensors")
     with pytest.raises(InputError, match="is given twice"):
         unique_names([file, file])

@@ -87,7 +87,7 @@ def test_restore_takes_frames_channel_and_dtype(cells, tiny_models, tmp_path, co
     assert (movie.pixel_size_um, movie.frame_interval_s, movie.channel_names) == ((None, 0.1, 0.1), 1.5, ("488",))
 
 
-def test_verbose_says_what_was_decided(cells, tiny_models, tmp_path, command):
+def test_verbose_reports_decisions(cells, tiny_models, tmp_path, command):
     options = ["--model", tiny_models["still"], "--tile-size", "4096", "--device", "cpu", "--precision", "float32"]
     lines = command("--verbose", "restore", cells, tmp_path / "out.ome.tif", *options).stderr.splitlines()
     assert lines[0].startswith("decrappify: torch on cpu in float32, tiles of ")
@@ -106,7 +106,7 @@ def test_crappify_takes_a_preset_or_a_file(cells, tmp_path, command):
 
 
 @pytest.mark.usefixtures("undrawn_training")
-def test_train_makes_a_model_and_goes_on(cells, tmp_path, command):
+def test_train_writes_a_model_and_resumes(cells, tmp_path, command):
     run = cells.with_name("run.toml")
     run.write_text(RUN)
     folder = tmp_path / "runs" / "run"
@@ -175,7 +175,7 @@ def test_lists(tiny_models, command):
     assert "  scale: 2" in card
 
 
-def test_info_says_what_a_file_holds(cells, command):
+def test_info_describes_the_content_of_a_file(cells, command):
     lines = command("info", cells).stdout.splitlines()
     assert lines == [
         f"{cells}: T 12, C 2, Z 1, Y 40, X 48, uint16",
@@ -216,7 +216,7 @@ def test_demo_of_the_simulated_movie(settings, tiny_models, tmp_path, monkeypatc
     assert {"SSIM", "flicker"} <= set(rows)
 
 
-def test_demo_refuses_what_it_cannot_compare(tiny_models, tmp_path, cells, command):
+def test_demo_raises_for_inputs_that_it_cannot_compare(tiny_models, tmp_path, cells, command):
     options = ["--model", tiny_models["movie-x2"], "--output", tmp_path / "out"]
     assert "has scale 2, the demo needs scale 1" in command("demo", cells, *options, exit_code=2).stderr
     assert not (tmp_path / "out").exists()

@@ -49,7 +49,7 @@ def test_luma_is_that_of_pillow(rng):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_grey_is_the_luma_in_three_channels_whatever_the_dtype(dtype, rng):
+def test_grey_is_the_luma_in_three_channels_for_every_dtype(dtype, rng):
     pixels = rng.integers(0, 256, (3, 16, 24), dtype=np.uint8)
     full = 1 if dtype is np.float32 else np.iinfo(dtype).max
     grey = Crappifier([Grey()])((pixels * (full / 255)).astype(dtype), rng)
@@ -57,15 +57,15 @@ def test_grey_is_the_luma_in_three_channels_whatever_the_dtype(dtype, rng):
     np.testing.assert_array_equal(np.rint(grey * (255 / full)), np.stack([luma(pixels)] * 3))
 
 
-def test_pictures_of_a_window_are_greyed_each(picture, rng):
+def test_grey_converts_each_image_of_a_window(picture, rng):
     window = np.stack([picture, 1 - picture])
     grey = crappifier_preset("colour-grey")
-    assert grey.colour
+    assert grey.color
     np.testing.assert_array_equal(grey(window, rng), [grey(picture, rng), grey(1 - picture, rng)])
 
 
-def test_film_noise_is_alike_in_all_colours_and_of_the_stated_strength(picture, rng):
-    noise = Crappifier([FilmNoise(fraction=0.2, offset=30)])(picture, rng, colour=True) - picture
+def test_film_noise_is_equal_in_all_colors_and_has_the_stated_strength(picture, rng):
+    noise = Crappifier([FilmNoise(fraction=0.2, offset=30)])(picture, rng, color=True) - picture
     levels = noise * 255
     np.testing.assert_allclose(levels, np.rint(levels), atol=1e-4)
     np.testing.assert_allclose(noise, noise[:1].repeat(3, axis=0), atol=1e-6)
@@ -79,14 +79,14 @@ def test_film_noise_is_alike_in_all_colours_and_of_the_stated_strength(picture, 
 
 def test_film_noise_is_drawn_anew_for_each_frame_and_not_clipped(rng):
     window = np.ones((400, 3, 12, 12), np.float32)
-    noise = Crappifier([FilmNoise()]).fixed(rng)(window, rng, colour=True) - 1
+    noise = Crappifier([FilmNoise()]).fixed(rng)(window, rng, color=True) - 1
     assert noise.max() > 0
     assert not np.array_equal(noise[0], noise[1])
     drawn = [FilmNoise().fixed(rng).fraction for _ in range(300)]
     assert 0.001 <= min(drawn) < 0.02 < 0.38 < max(drawn) <= 0.4
 
 
-def test_brightness_moves_middle_grey_and_contrast_leaves_it(rng):
+def test_brightness_shifts_middle_gray_and_contrast_keeps_it(rng):
     ramp = np.linspace(0, 1, 101, dtype=np.float32)[None, None].repeat(2, axis=1)
     bright = Crappifier([Brightness(0.7)])(ramp, rng)
     hard, flat = (Crappifier([Contrast(factor)])(ramp, rng) for factor in (2, 0.5))
@@ -99,7 +99,7 @@ def test_brightness_moves_middle_grey_and_contrast_leaves_it(rng):
 
 
 def test_nothing_is_changed_by_a_middle_brightness_and_a_contrast_of_one(picture, rng):
-    same = Crappifier([Brightness(0.5), Contrast(1.0)])(picture, rng, colour=True)
+    same = Crappifier([Brightness(0.5), Contrast(1.0)])(picture, rng, color=True)
     np.testing.assert_allclose(same, picture, atol=1e-6)
 
 
@@ -110,42 +110,42 @@ def test_extreme_light_stays_in_range(change, factor, rng):
     assert 0 <= ends.min() <= ends.max() <= 1
 
 
-def test_a_colour_jpeg_is_that_of_pillow(picture, rng):
+def test_color_jpeg_equals_that_of_pillow(picture, rng):
     buffer = io.BytesIO()
     Image.fromarray(np.moveaxis(eight_bit(picture), 0, -1)).save(buffer, format="JPEG", quality=30)
     expected = np.moveaxis(np.asarray(Image.open(buffer)), -1, 0)
-    found = Crappifier([Jpeg(30)])(eight_bit(picture), rng, colour=True)
+    found = Crappifier([Jpeg(30)])(eight_bit(picture), rng, color=True)
     np.testing.assert_array_equal(found, expected)
 
 
-def test_parts_that_mix_no_colours_treat_each_channel_by_itself(picture, rng):
-    blurred = Crappifier([Blur(1.5)])(picture, rng, colour=True)
+def test_parts_without_color_mixing_treat_channels_separately(picture, rng):
+    blurred = Crappifier([Blur(1.5)])(picture, rng, color=True)
     np.testing.assert_array_equal(blurred, Crappifier([Blur(1.5)])(picture, rng))
-    small = Crappifier([BinDown(4)])(np.stack([picture] * 2), rng, colour=True)
+    small = Crappifier([BinDown(4)])(np.stack([picture] * 2), rng, color=True)
     assert small.shape == (2, 3, 10, 14)
-    noise = Crappifier([Gaussian(0.1)])(picture, rng, colour=True) - picture
+    noise = Crappifier([Gaussian(0.1)])(picture, rng, color=True) - picture
     assert abs(np.corrcoef(noise.reshape(3, -1))[0, 1]) < 0.1
 
 
-def test_text_is_printed_in_grey(rng):
-    assert is_gray(Crappifier([Text()])(np.zeros((2, 3, 64, 64), np.float32), rng, colour=True))
+def test_printed_text_is_gray(rng):
+    assert is_gray(Crappifier([Text()])(np.zeros((2, 3, 64, 64), np.float32), rng, color=True))
 
 
 @pytest.mark.parametrize("name", ["colour-grey", "colour-old-photo", "colour-old-film"])
-def test_presets_give_grey_pictures_that_show_the_same(name, picture, rng):
+def test_color_presets_return_gray_images_of_the_same_content(name, picture, rng):
     for _ in range(5):
         source = crappifier_preset(name)(picture, rng)
         assert is_gray(source)
         assert np.corrcoef(source[0].ravel(), luma(eight_bit(picture)).ravel())[0, 1] > 0.7
 
 
-def test_a_choice_mixes_colours_if_one_of_its_parts_does(picture, rng):
+def test_choice_mixes_colors_if_one_of_its_parts_does(picture, rng):
     choice = Crappifier([OneOf(parts=(Grey(), Blur(1.0)))])
-    assert choice.colour
+    assert choice.color
     assert {is_gray(choice(picture, rng)) for _ in range(20)} == {True, False}
 
 
-def test_a_grey_step_that_is_not_taken_still_means_colours(picture, rng):
+def test_skipped_grey_step_still_needs_color_images(picture, rng):
     rare = Crappifier([Grey(probability=0.01), FilmNoise(fraction=0.3)])
     noise = rare(picture, rng) - picture
     np.testing.assert_allclose(noise, noise[:1].repeat(3, axis=0), atol=1e-6)
@@ -157,24 +157,24 @@ def test_a_grey_step_that_is_not_taken_still_means_colours(picture, rng):
         ("colour-grey", (8, 8), {}, r"shape \(8, 8\) .*, colour-grey needs \(3, Y, X\) or"),
         ("colour-grey", (4, 8, 8), {}, r"needs \(3, Y, X\) or \(T, 3, Y, X\)"),
         ("colour-grey", (2, 1, 8, 8), {}, r"needs \(3, Y, X\) or \(T, 3, Y, X\)"),
-        ("colour-grey", (3, 8, 8), {"colour": False}, "colour-grey mixes red, green and blue; leave colour=False out"),
+        ("colour-grey", (3, 8, 8), {"color": False}, "colour-grey mixes red, green and blue; omit color=False"),
         (
             "confocal",
             (2, 3, 8, 8),
             {},
-            r"needs \(Y, X\) or \(T, Y, X\) .*; give channels one by one, or pass colour=True for",
+            r"needs \(Y, X\) or \(T, Y, X\) .*; pass channels one by one, or color=True for",
         ),
-        ("confocal", (8, 8), {"colour": True}, r"confocal needs \(3, Y, X\) .*; the 3 are red, green"),
-        ("confocal-x2", (3, 8, 9), {"colour": True}, r"8 x 9 pixels .*crop it to 8 x 8"),
+        ("confocal", (8, 8), {"color": True}, r"confocal needs \(3, Y, X\) .*; the 3 are red, green"),
+        ("confocal-x2", (3, 8, 9), {"color": True}, r"8 x 9 pixels .*crop it to 8 x 8"),
     ],
 )
-def test_pictures_that_do_not_fit_are_refused(crappifier, shape, options, message, rng):
+def test_unsuitable_images_raise(crappifier, shape, options, message, rng):
     with pytest.raises(InputError, match=message):
         crappifier_preset(crappifier)(np.zeros(shape, np.float32), rng, **options)
 
 
-def test_grey_alone_refuses_one_channel(rng):
-    with pytest.raises(InputError, match="grey: the picture has one channel, needs red, green and blue"):
+def test_grey_raises_for_one_channel(rng):
+    with pytest.raises(InputError, match="grey: the image has one channel, needs red, green and blue"):
         Grey().apply(np.zeros((1, 4, 4), np.float32), rng, np.zeros(1, np.int64))
 
 
@@ -197,7 +197,7 @@ class TestMovies:
     def film(self, rng) -> Movie:
         return Movie.from_array(rng.integers(0, 256, (2, 3, 1, 16, 24), dtype=np.uint8), name="film")
 
-    def test_colours_are_degraded_together_in_any_order_of_reading(self, film):
+    def test_colors_are_degraded_together_in_any_order_of_reading(self, film):
         grey = crappify_movie(film, crappifier_preset("colour-grey"))
         pixels = np.asarray(film)[:, :, 0]
         np.testing.assert_array_equal(grey.frame(1, 2), luma(pixels[1]))
@@ -213,5 +213,5 @@ class TestMovies:
         grey, levels = crappifier_preset("colour-grey"), [Normalization(0, scale) for scale in (255, 255, 200)]
         with pytest.raises(InputError, match="movie has 1 channels, this crappifier needs red, green and blue"):
             crappify_movie(Movie.from_array(np.zeros((2, 8, 8), np.uint8)), grey)
-        with pytest.raises(InputError, match="normalizations of their own, a crappifier of colours needs one for all"):
+        with pytest.raises(InputError, match="separate normalizations, a crappifier of colors needs one for all"):
             crappify_movie(film, grey, normalization=levels)

@@ -22,14 +22,14 @@ from decrappify.crappify import (
 )
 from decrappify.errors import InputError
 
-ONE_CHANNEL = [name for name in preset_names() if not crappifier_preset(name).colour]
+ONE_CHANNEL = [name for name in preset_names() if not crappifier_preset(name).color]
 
 
 def image_of(seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).random((3, 32, 32), np.float32)
 
 
-def test_the_same_seed_gives_the_same_image_and_another_does_not():
+def test_seed_determines_the_image():
     crappifier = crappifier_preset("widefield-x2")
     first, again, other = (crappifier(image_of(), np.random.default_rng(seed)) for seed in (4, 4, 5))
     np.testing.assert_array_equal(first, again)
@@ -82,7 +82,7 @@ def test_one_of_picks_all_alternatives_equally(rng):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32, np.float64])
-def test_grey_levels_and_dtype_are_kept(rng, dtype):
+def test_gray_levels_and_dtype_are_kept(rng, dtype):
     image = (image_of() * 180 + 20).astype(dtype)
     noisy = Crappifier([Gaussian(0.05)])(image, rng, data_range=(20, 200))
     assert noisy.dtype == dtype
@@ -136,7 +136,7 @@ def test_no_steps_change_nothing(rng):
         (lambda: OneOf(parts=()), "needs at least one part"),
         (lambda: OneOf(parts=(BinDown(2), BinDown(4))), "factors [2, 4]"),
         (lambda: OneOf(parts=("blur",)), "needs a list of parts"),
-        (lambda: OneOf(parts=(Blur(1.0, probability=0.5),)), "a probability of its own"),
+        (lambda: OneOf(parts=(Blur(1.0, probability=0.5),)), "a separate probability"),
         (lambda: BinDown(2, probability=0.5), "always taken, but probability is 0.5"),
         (lambda: Crappifier(["blur"]), "a crappifier step is 'blur', needs a part"),
     ],
@@ -149,12 +149,12 @@ def test_wrong_settings_are_refused(make, message):
 @pytest.mark.parametrize(
     ("image", "options", "message"),
     [
-        (np.zeros((2, 3, 8, 8), np.float32), {}, "give channels one by one"),
+        (np.zeros((2, 3, 8, 8), np.float32), {}, "pass channels one by one"),
         (np.zeros((8, 8), bool), {}, "needs .* integers or real floats"),
         (np.zeros((8, 8), complex), {}, "needs .* integers or real floats"),
         (np.full((8, 8), np.nan, np.float32), {}, "holds NaN or infinity"),
         (np.full((8, 8), 7, np.uint16), {}, "constant .every pixel 7.; pass data_range"),
-        (np.zeros((8, 8), np.uint16), {"data_range": (5, 5)}, "data_range is .5, 5., needs two grey levels"),
+        (np.zeros((8, 8), np.uint16), {"data_range": (5, 5)}, "data_range is .5, 5., needs two gray levels"),
         (np.zeros((3, 8, 8), np.float32), {"times": [0, 1]}, "needs 3 whole numbers, one per frame"),
     ],
 )

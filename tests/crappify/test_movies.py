@@ -18,7 +18,7 @@ def movie(rng) -> Movie:
     return Movie.from_array(pixels, pixel_size_um=(0.5, 0.1, 0.2), frame_interval_s=3.0, provenance={"by": "me"})
 
 
-def test_any_order_of_reading_gives_the_same_pixels(movie):
+def test_pixels_do_not_depend_on_the_order_of_reading(movie):
     crappifier = crappifier_preset("spinning-disk")
     forward = np.asarray(crappify_movie(movie, crappifier, seed=7))
     other = crappify_movie(movie, crappifier, seed=7)
@@ -27,7 +27,7 @@ def test_any_order_of_reading_gives_the_same_pixels(movie):
         np.testing.assert_array_equal(other.frame(t, c, z), forward[t, c, z])
 
 
-def test_seeds_planes_and_channels_have_noise_of_their_own(movie):
+def test_seeds_planes_and_channels_have_separate_noise(movie):
     degrade = Crappifier([Gaussian(0.1)])
     first, second = (np.asarray(crappify_movie(movie, degrade, seed=seed)).astype(float) for seed in (0, 1))
     assert not np.array_equal(first, second)

@@ -25,7 +25,7 @@ def test_poisson_has_the_moments_of_its_distribution(expected, rng):
 
 
 @pytest.mark.parametrize("expected", [0.7, 3.0, 4.0, 7.5, 25.0])
-def test_poisson_gives_every_count_as_often_as_it_should(expected, rng):
+def test_poisson_counts_have_the_right_frequencies(expected, rng):
     counts = poisson(flat(expected), rng).astype(int).ravel()
     seen = np.bincount(counts)
     share = stats.poisson.pmf(np.arange(seen.size), expected)

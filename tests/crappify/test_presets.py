@@ -12,7 +12,7 @@ from decrappify.errors import InputError
 from decrappify.movie import Movie
 from decrappify.normalization import measure
 
-COLOUR = [name for name in preset_names() if crappifier_preset(name).colour]
+COLOUR = [name for name in preset_names() if crappifier_preset(name).color]
 ONE_CHANNEL = [name for name in preset_names() if name not in COLOUR]
 
 
@@ -20,7 +20,7 @@ ONE_CHANNEL = [name for name in preset_names() if name not in COLOUR]
 @pytest.mark.parametrize("frames", [(), (3,)], ids=["still", "window"])
 def test_every_preset_runs_on_stills_and_windows(name, frames, rng):
     crappifier = crappifier_preset(name)
-    shape = (*frames, 3, 64, 48) if crappifier.colour else (*frames, 64, 48)
+    shape = (*frames, 3, 64, 48) if crappifier.color else (*frames, 64, 48)
     image = rng.integers(100, 3000, shape).astype(np.uint16)
     noisy = crappifier(image, rng)
     assert noisy.shape == (*shape[:-2], 64 // crappifier.scale, 48 // crappifier.scale)
@@ -28,7 +28,7 @@ def test_every_preset_runs_on_stills_and_windows(name, frames, rng):
     assert 20 < len(preset_description(name)) < 120
 
 
-def test_colour_is_in_the_name():
+def test_names_of_color_presets_contain_colour():
     assert [name for name in preset_names() if name.startswith("colour-")] == COLOUR
 
 
@@ -44,7 +44,7 @@ def test_every_preset_degrades_a_real_image_and_keeps_its_level(name, real_data,
 
 
 @pytest.mark.parametrize(("name", "scale"), [("confocal", 1), ("widefield-x2", 2), ("confocal-x2", 2), ("em-x4", 4)])
-def test_the_name_says_the_scale(name, scale):
+def test_preset_name_contains_the_scale(name, scale):
     assert crappifier_preset(name).scale == scale
 
 

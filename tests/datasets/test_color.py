@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from decrappify.crappify import Crappifier, Gaussian, Grey, crappifier_preset
 from decrappify.crappify.color import luma
-from decrappify.datasets import ColourDataset, TupleDataset
+from decrappify.datasets import ColorDataset, TupleDataset
 from decrappify.datasets.views import random_light, random_view, resample, warp
 from decrappify.errors import InputError, MissingFileError
 from decrappify.movie import Movie
@@ -44,8 +44,8 @@ def folder(tmp_path, photographs):
 class TestItems:
     @pytest.mark.parametrize("name", ["colour-grey", "colour-old-photo", "colour-old-film"])
     @pytest.mark.parametrize("augment", [True, False])
-    def test_are_a_grey_source_and_a_colour_target(self, name, augment, photographs):
-        dataset = ColourDataset(
+    def test_samples_have_a_gray_source_and_a_color_target(self, name, augment, photographs):
+        dataset = ColorDataset(
             list(photographs.values()), crappifier_preset(name), patch_size=48, length=6, augment=augment
         )
         for sample in dataset:
@@ -58,25 +58,25 @@ class TestItems:
         assert len(dataset) == 6
 
     def test_share_geometry_and_light(self, photographs):
-        for sample in ColourDataset([photographs["chelsea"]], patch_size=64, length=10):
+        for sample in ColorDataset([photographs["chelsea"]], patch_size=64, length=10):
             source, target = unit(sample["source"]), unit(sample["target"])
             np.testing.assert_allclose(source[0], luma(np.rint(target * 255).astype(np.uint8)) / 255, atol=1e-5)
 
     def test_depend_on_seed_and_number_alone(self, photographs):
         options = {"patch_size": 32, "length": 8, "crappifier": crappifier_preset("colour-old-film")}
         pictures = list(photographs.values())
-        first, again = ColourDataset(pictures, **options), ColourDataset(pictures, **options)
+        first, again = ColorDataset(pictures, **options), ColorDataset(pictures, **options)
         batch = next(iter(DataLoader(again, batch_size=4, sampler=[5, 3, 7, 1])))
         for row, index in enumerate((5, 3, 7, 1)):
             assert torch.equal(batch["source"][row], first[index]["source"])
             assert torch.equal(batch["target"][row], first[index]["target"])
-        assert not torch.equal(first[0]["target"], ColourDataset(pictures, seed=1, **options)[0]["target"])
+        assert not torch.equal(first[0]["target"], ColorDataset(pictures, seed=1, **options)[0]["target"])
         with pytest.raises(IndexError):
             first[8]
 
-    def test_for_validation_are_the_middles_of_the_pictures_in_turn(self, photographs):
+    def test_validation_samples_are_image_centers_in_turn(self, photographs):
         pictures = list(photographs.values())
-        dataset = ColourDataset(pictures, patch_size=64, length=5, augment=False)
+        dataset = ColorDataset(pictures, patch_size=64, length=5, augment=False)
         assert torch.equal(dataset[4]["target"], dataset[0]["target"])
         for index, picture in enumerate(pictures):
             rows, columns = picture.shape[:2]
@@ -86,29 +86,29 @@ class TestItems:
             assert np.abs(found - np.moveaxis(np.asarray(middle), -1, 0) / 255).mean() < 0.015
 
     def test_views_and_lights_differ(self, photographs):
-        dataset = ColourDataset([photographs["coffee"]], patch_size=32, length=40)
+        dataset = ColorDataset([photographs["coffee"]], patch_size=32, length=40)
         levels = [unit(dataset[index]["target"]).mean() for index in range(40)]
         assert np.ptp(levels) > 0.2
 
 
 def test_noise_of_one_channel_parts_is_allowed(photographs):
-    sample = ColourDataset([photographs["coffee"]], Crappifier([Gaussian(0.1)]), patch_size=64, length=1)[0]
+    sample = ColorDataset([photographs["coffee"]], Crappifier([Gaussian(0.1)]), patch_size=64, length=1)[0]
     noise = unit(sample["source"]) - unit(sample["target"])
     assert noise.std() == pytest.approx(0.1, rel=0.05)
     assert abs(np.corrcoef(noise.reshape(3, -1))[0, 1]) < 0.1
 
 
 class TestFolders:
-    def test_are_searched_and_what_is_no_colour_picture_is_counted(self, folder, caplog):
+    def test_folders_are_searched_and_unsuitable_files_are_counted(self, folder, caplog):
         with caplog.at_level(logging.WARNING):
-            dataset = ColourDataset(folder, patch_size=32, length=2)
+            dataset = ColorDataset(folder, patch_size=32, length=2)
         assert len(dataset.photographs) == 4
-        assert "left out 2 unreadable and 2 grey of 8 pictures" in caplog.text
+        assert "omitted 2 unreadable and 2 gray of 8 images" in caplog.text
 
     def test_files_that_do_not_fit_into_memory_are_read_again(self, folder):
         names = ("astronaut.PNG", "a/chelsea.jpg", "a/b/coffee.tif", "a/b/rocket.bmp")
         files = [folder / name for name in names]
-        held, read = (ColourDataset(files, patch_size=32, length=8, cache_bytes=size) for size in (10**9, 10_000))
+        held, read = (ColorDataset(files, patch_size=32, length=8, cache_bytes=size) for size in (10**9, 10_000))
         for index in range(8):
             assert torch.equal(held[index]["target"], read[index]["target"])
 
@@ -117,26 +117,26 @@ class TestFolders:
 
         wide = photographs["coffee"][:64, :64].astype(np.uint16) * 257
         (tmp_path / "wide.png").write_bytes(imagecodecs.png_encode(wide))
-        dataset = ColourDataset(tmp_path, patch_size=64, length=1, augment=False)
-        expected = ColourDataset([photographs["coffee"][:64, :64]], patch_size=64, length=1, augment=False)
+        dataset = ColorDataset(tmp_path, patch_size=64, length=1, augment=False)
+        expected = ColorDataset([photographs["coffee"][:64, :64]], patch_size=64, length=1, augment=False)
         assert torch.equal(dataset[0]["target"], expected[0]["target"])
 
     @pytest.mark.parametrize("bits", [10, 12])
     def test_scans_of_9_to_15_bits_keep_the_upper_eight(self, tmp_path, photographs, bits):
         wide = photographs["coffee"][:64, :64].astype(np.uint16) << (bits - 8)
         tifffile.imwrite(tmp_path / "scan.tif", wide, photometric="rgb", bitspersample=bits)
-        dataset = ColourDataset(tmp_path, patch_size=64, length=1, augment=False)
-        expected = ColourDataset([photographs["coffee"][:64, :64]], patch_size=64, length=1, augment=False)
+        dataset = ColorDataset(tmp_path, patch_size=64, length=1, augment=False)
+        expected = ColorDataset([photographs["coffee"][:64, :64]], patch_size=64, length=1, augment=False)
         assert torch.equal(dataset[0]["target"], expected[0]["target"])
 
-    def test_without_a_colour_picture_are_an_error(self, tmp_path, folder):
+    def test_folders_without_color_images_raise(self, tmp_path, folder):
         (tmp_path / "empty").mkdir()
-        with pytest.raises(InputError, match="found no pictures, nothing to train on; needs colour pictures"):
-            ColourDataset(tmp_path / "empty")
-        with pytest.raises(InputError, match="found 2 grey and 1 unreadable, nothing to train on"):
-            ColourDataset([folder / "grey.png", folder / "greyish.png", folder / "page.jpg"])
-        with pytest.raises(MissingFileError, match=r"there is no folder .*none of pictures; check the path"):
-            ColourDataset(tmp_path / "none")
+        with pytest.raises(InputError, match="found no images, nothing to train on; needs color images"):
+            ColorDataset(tmp_path / "empty")
+        with pytest.raises(InputError, match="found 2 gray and 1 unreadable, nothing to train on"):
+            ColorDataset([folder / "grey.png", folder / "greyish.png", folder / "page.jpg"])
+        with pytest.raises(MissingFileError, match=r"there is no folder .*none of images; check the path"):
+            ColorDataset(tmp_path / "none")
 
 
 @pytest.mark.parametrize(
@@ -147,29 +147,29 @@ class TestFolders:
         ([], {"patch_size": 1}, "patch_size is 1, needs a whole number of at least 2"),
         ([], {"length": 0}, "length is 0, needs a whole number of at least 1"),
         ([], {"seed": -1}, "seed is -1, needs a whole number of at least 0"),
-        ([], {"crappifier": crappifier_preset("fastai")}, "makes pictures 2 times smaller, needs one that keeps"),
+        ([], {"crappifier": crappifier_preset("fastai")}, "returns images 2 times smaller, needs one that keeps"),
     ],
 )
 def test_wrong_settings_are_refused(pictures, options, message):
     with pytest.raises(InputError, match=message):
-        ColourDataset(pictures, **options)
+        ColorDataset(pictures, **options)
 
 
 class TestViews:
-    def test_the_identity_of_a_square_is_the_picture(self, rng):
+    def test_identity_view_of_a_square_is_the_image(self, rng):
         picture = rng.integers(0, 256, (3, 20, 20), dtype=np.uint8)
         np.testing.assert_allclose(resample(picture, np.eye(3), 20), picture / 255, atol=1e-5)
 
     @pytest.mark.parametrize(("place", "start"), [(0, 0), (0.5, 6), (1, 12)])
     @pytest.mark.parametrize("upright", [True, False])
-    def test_the_crop_lies_along_the_longer_side(self, place, start, upright, rng):
+    def test_crop_moves_along_the_longer_side(self, place, start, upright, rng):
         picture = rng.integers(0, 256, (3, 20, 32), dtype=np.uint8)
         expected = picture[:, :, start : start + 20] / 255
         if upright:
             picture, expected = np.swapaxes(picture, 1, 2).copy(), np.swapaxes(expected, 1, 2)
         np.testing.assert_allclose(resample(picture, np.eye(3), 20, place=place), expected, atol=1e-5)
 
-    def test_a_mirrored_view_is_the_mirrored_picture_and_borders_are_mirrors(self, rng):
+    def test_mirrored_view_is_the_mirrored_image_with_reflected_borders(self, rng):
         picture = rng.integers(0, 256, (3, 20, 20), dtype=np.uint8)
         flipped = resample(picture, np.diag([-1.0, 1.0, 1.0]), 20)
         np.testing.assert_allclose(flipped, picture[:, :, ::-1] / 255, atol=1e-5)
@@ -182,7 +182,7 @@ class TestViews:
         expected = [[-1.25, -0.8], [-1.05, 0.8], [1.25, -1.1], [1.05, 1.1]]
         np.testing.assert_allclose(corners[:, :2] / corners[:, 2:], expected)
 
-    def test_views_stay_near_the_picture_and_half_of_them_are_mirrored(self, rng):
+    def test_views_stay_close_to_the_image_and_half_are_mirrored(self, rng):
         views = [random_view(rng) for _ in range(400)]
         middles = np.array([view[:2, 2] / view[2, 2] for view in views])
         assert np.abs(middles).max() < 0.6
@@ -197,7 +197,7 @@ class TestViews:
         assert np.mean(np.log(factors)) == pytest.approx(0, abs=0.06)
 
 
-def test_tuples_of_a_colour_film_are_degraded_in_colour(photographs):
+def test_tuples_of_a_color_film_are_degraded_in_color(photographs):
     film = np.moveaxis(photographs["coffee"], -1, 0)[None, :, None].repeat(4, axis=0)
     movies = [Movie.from_array(film, name="film")]
     sample = TupleDataset(movies, Crappifier([Grey()]), patch_size=32, in_channels=3, length=1, augment=False)[0]

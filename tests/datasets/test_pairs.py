@@ -39,7 +39,7 @@ def test_scale_follows_from_the_pair(scale):
 
 
 @pytest.mark.parametrize("n_frames", [1, 3])
-def test_a_burst_gives_two_sources_that_share_no_frame(n_frames):
+def test_burst_yields_two_sources_without_a_common_frame(n_frames):
     burst = np.arange(12)[:, None, None] * 100 + np.random.default_rng(0).integers(0, 9, (12, 16, 16))
     samples = pairs_of(Movie.from_array(burst), movie(1, 16, 16), n_frames=n_frames, length=60)
     for sample in samples:
@@ -51,7 +51,7 @@ def test_a_burst_gives_two_sources_that_share_no_frame(n_frames):
         assert not first & second
 
 
-def test_a_burst_too_short_for_two_windows_gives_one_source():
+def test_burst_too_short_for_two_windows_yields_one_source():
     assert "source_2" not in pairs_of(movie(5, 16, 16), movie(1, 16, 16), n_frames=3)[0]
 
 
@@ -86,7 +86,7 @@ def test_shapes_that_do_not_fit_are_refused_naming_both(source, target):
         pairs_of(source, target)
 
 
-def test_other_mistakes_end_in_one_line():
+def test_other_errors_are_one_line():
     good, nan, flat = (
         movie(3, 16, 16),
         Movie.from_array(np.full((3, 16, 16), np.nan), name="bad"),
@@ -121,7 +121,7 @@ def folders(tmp_path):
     return tmp_path
 
 
-def test_folders_of_numbered_files_are_one_pair_of_movies_unless_images_are_asked_for(folders):
+def test_folders_of_numbered_files_are_one_pair_of_movies_unless_images_are_requested(folders):
     with pytest.warns(UserWarning, match=r"one pair of movies.*--as images"):
         ((source, target),) = as_pairs(folders)
     assert (source.shape, target.shape) == ((2, 1, 1, 12, 12), (2, 1, 1, 24, 24))
@@ -179,8 +179,8 @@ def test_folders_that_do_not_match_are_refused(folders):
 
 
 @pytest.mark.parametrize("given", [5, ["low", "high"], [("a", "b", "c")], ("a", ("b", "c"))])
-def test_what_is_no_list_of_pairs_is_refused(given):
+def test_other_values_than_lists_of_pairs_raise(given):
     with pytest.raises(InputError, match=r"pairs is .*, needs a folder, two folders, \(source, target\), or a list"):
         as_pairs(given)
-    with pytest.raises(InputError, match=r"pairs is empty; give at least one"):
+    with pytest.raises(InputError, match=r"pairs is empty; pass at least one"):
         as_pairs([])

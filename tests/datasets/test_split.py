@@ -36,7 +36,7 @@ def test_stills_and_short_movies_train_whole():
 
 
 @pytest.mark.parametrize("by", ["time", "movie"])
-def test_where_there_is_no_time_whole_movies_are_kept(by):
+def test_whole_movies_are_kept_without_a_time_axis(by):
     movies = [numbered(2, name) for name in "abcd"]
     train, validation = split_movies(movies, 0.3, by=by)
     assert ([movie.name for movie in train], [movie.name for movie in validation]) == (["a", "b", "c"], ["d"])
@@ -87,6 +87,6 @@ def test_many_pairs_keep_whole_ones():
         ([numbered(5, "short")], {}, "short has 5 frames of 2 x 2 pixels, too few to keep some for validation"),
     ],
 )
-def test_mistakes_end_in_one_line(movies, arguments, message):
+def test_errors_are_one_line(movies, arguments, message):
     with pytest.raises(InputError, match=message):
         split_movies(movies, **arguments)

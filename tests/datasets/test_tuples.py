@@ -68,7 +68,7 @@ def test_first_and_last_frames_are_reflected():
     assert len(windows) >= 3
 
 
-def test_z_plays_time():
+def test_z_is_used_as_time():
     samples = dataset(ramp(4, axes="ZYX"), CLEAN, patch_size=24, augment=False, time_axis="Z")
     assert (0, 1, 2) in {tuple(frame_numbers(sample["source"], samples.movies[0])) for sample in samples}
 
@@ -109,7 +109,7 @@ def test_movies_of_several_sizes_and_dtypes_meet_in_network_units():
     assert all(-2 < sample["target"].mean() < 3 for sample in samples)
 
 
-def test_a_movie_too_large_for_the_cache_gives_the_same_items():
+def test_movie_larger_than_the_cache_yields_the_same_items():
     cached, lazy = dataset([ramp(), ramp(4)]), dataset([ramp(), ramp(4)], cache_bytes=0)
     assert all(torch.equal(cached[index]["source"], lazy[index]["source"]) for index in range(10))
 
@@ -165,7 +165,7 @@ def broken(value, at=(2, 3, 3)):
 @pytest.mark.parametrize(
     ("movies", "settings", "message"),
     [
-        ([], {}, "no movies to train on; give at least one high-resolution image or movie"),
+        ([], {}, "no movies to train on; pass at least one high-resolution image or movie"),
         (broken(np.nan), {}, "frame 2 of bad.tif holds NaN or infinity"),
         (broken(np.inf), {"cache_bytes": 0}, "frame 2 of bad.tif holds NaN or infinity"),
         (broken(0.5, np.s_[:]), {}, "channel 0 of bad.tif is constant"),
@@ -180,7 +180,7 @@ def broken(value, at=(2, 3, 3)):
         (broken(1.0), {"still_motion_px": (2.0, 1.0)}, r"still_motion_px is \(2.0, 1.0\), needs speeds \(low, high\)"),
     ],
 )
-def test_mistakes_end_in_one_line(movies, settings, message):
+def test_errors_are_one_line(movies, settings, message):
     with pytest.raises(InputError, match=message) as caught:
         dataset(movies, **settings)
     assert "\n" not in str(caught.value)

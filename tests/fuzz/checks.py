@@ -183,7 +183,7 @@ def check_crappifier(path: Path) -> str:
         return outcome
     if Crappifier.from_dict(crappifier.to_dict()) != crappifier:
         raise Fault("the crappifier does not survive to_dict")
-    image = np.random.default_rng(0).random((3, 48, 48) if crappifier.colour else (48, 48), np.float32)
+    image = np.random.default_rng(0).random((3, 48, 48) if crappifier.color else (48, 48), np.float32)
     attempt("crappify", lambda: crappifier(image, np.random.default_rng(0)), path)
     return outcome
 

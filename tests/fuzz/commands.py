@@ -412,11 +412,12 @@ def _check_outputs(exit_code: int, arguments: list[str], before: dict[Path, str]
             hidden = [path.name for path in (folder / name).parent.iterdir() if path.name.startswith(f".{name.name}.")]
             if hidden and not os.path.lexists(folder / f"{name}.partial"):
                 raise Fault(f"exit code 0 leaves {hidden}")
-    whole = {_top(path.relative_to(folder), names) for path in new} - {None}
+    written = {path for path in new if _top(path.relative_to(folder), names)}
+    whole = {_top(path.relative_to(folder), names) for path in written} - {None}
     if exit_code and whole and arguments[0] not in ("train", "colorize") and "all" not in arguments:
         raise Fault(f"exit code {exit_code}, and yet there is {sorted(map(str, whole))}")
     for name in sorted(whole):
-        _check_opens(folder / name)
+        _check_opens(folder / name, written)
 
 
 def _outputs(arguments: list[str], folder: Path) -> list[Path]:
@@ -477,8 +478,8 @@ def _top(path: Path, names: list[Path]) -> Path | None:
     return next((name for name in names if path == name or path.is_relative_to(name)), None)
 
 
-def _check_opens(path: Path) -> None:
-    """Check that an output can be read as a whole."""
+def _check_opens(path: Path, written: set[Path]) -> None:
+    """Check that an output can be read as a whole; of a folder of images, those that the command has written."""
     from decrappify.io import open_movie
     from decrappify.model import load_model
 
@@ -492,8 +493,9 @@ def _check_opens(path: Path) -> None:
         outcome, _ = attempt("load_model of the output", lambda: load_model(path), path)
     elif path.is_dir() and not (path / "zarr.json").exists():  # a folder of photographs may have any name
         for entry in sorted(path.iterdir()):
-            if not entry.name.startswith(".") and entry.suffix in _OPENED:
-                _check_opens(entry)
+            is_new = any(file.is_relative_to(entry) for file in written)
+            if is_new and not entry.name.startswith(".") and entry.suffix in _OPENED:
+                _check_opens(entry, written)
         return
     else:
         outcome, _ = attempt("open_movie of the output", read, path)
@@ -530,10 +532,12 @@ def _stderr() -> Iterator[list[bytes]]:
 def _ctrl_c() -> Iterator[list[int]]:
     """Send Ctrl-C to a command that computes for long."""
     stopped: list[int] = []
+    is_running = True
 
     def stop(number: int, _: Any) -> None:
-        stopped.append(number)
-        signal.raise_signal(signal.SIGINT)
+        if is_running:
+            stopped.append(number)
+            signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_PROF, CPU_S)
@@ -542,5 +546,6 @@ def _ctrl_c() -> Iterator[list[int]]:
     except KeyboardInterrupt:  # between the command's end and here
         sys.exc_info()
     finally:
+        is_running = False
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)

@@ -103,7 +103,9 @@ def _work(jobs: Iterator[dict[str, Any]], tally: Tally, lock: threading.Lock, pr
                 break
             print(json.dumps(job | {"case": f"{folder}/case"}), file=worker.stdin, flush=True)
             answer = worker.stdout.readline()
-            outcome = json.loads(answer) if answer else {"outcome": "worker died", "text": ""}
+            outcome = (
+                json.loads(answer) if answer else {"outcome": "worker died", "text": f"it ended with {worker.wait()}"}
+            )
             with lock:
                 tally.tried += 1
                 tally.outcomes[outcome["outcome"]] += 1

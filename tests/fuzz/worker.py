@@ -202,7 +202,10 @@ class Child:
     def run(self, job: dict[str, Any]) -> dict[str, Any]:
         """Return the outcome of a job; the child is gone where it hung, grew too large or died."""
         self.n_done += 1
-        os.write(self._jobs, (json.dumps(job) + "\n").encode())
+        try:
+            os.write(self._jobs, (json.dumps(job) + "\n").encode())
+        except BrokenPipeError:
+            return self._died("before this case")
         begin, cpu = time.monotonic(), self._cpu_s()
         answer = b""
         while not answer.endswith(b"\n"):
@@ -210,9 +213,7 @@ class Child:
             if ready:
                 part = os.read(self._results, 1 << 16)
                 if not part:
-                    _, status = os.waitpid(self.pid, 0)
-                    self.pid = 0
-                    return {"outcome": "died", "text": f"{_ending(status)}: {self._stack()}"}
+                    return self._died("during this case")
                 answer += part
                 continue
             spent, waited = self._cpu_s() - cpu, time.monotonic() - begin
@@ -232,15 +233,21 @@ class Child:
             os.waitpid(self.pid, 0)
         self.log.close()
 
+    def _died(self, when: str) -> dict[str, Any]:
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        return {"outcome": "died", "text": f"{_ending(status)} {when}: {self._stack()}"}
+
     def _killed(self, outcome: str, text: str, job: dict[str, Any]) -> dict[str, Any]:
         os.kill(self.pid, signal.SIGUSR1)
         time.sleep(0.3)
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         self.pid = 0
-        folder = Path(os.fsdecode(Path(job["case"]).read_bytes().rstrip(b"\n")))
-        _keep(folder, job)
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # killed before the folder had its name in the file
+            folder = Path(os.fsdecode(Path(job["case"]).read_bytes().rstrip(b"\n")))
+            _keep(folder, job)
+            shutil.rmtree(folder, ignore_errors=True)
         return {"outcome": outcome, "text": f"{text}: {self._stack()}"}
 
     def _stack(self) -> str:

@@ -62,6 +62,31 @@ def test_a_second_lock_on_an_output_is_refused_and_names_the_holder(tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["linked"]
 
 
+INHERITED = """
+import os, sys, time
+from pathlib import Path
+from decrappify.io.store.locks import OutputLock
+lock = OutputLock(Path(sys.argv[1]))
+os.dup(lock._descriptor)  # not closed in the child
+if os.fork() == 0:
+    time.sleep(0.2)
+    os._exit(0)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is forked")
+def test_lock_waits_for_a_child_that_closes_the_inherited_file_late(tmp_path: Path) -> None:
+    target = tmp_path / "cells.ome.zarr"
+    with subprocess.Popen([sys.executable, "-c", INHERITED, str(target)], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        process.kill()
+        process.wait()
+        with locked(target):
+            pass
+
+
 HOLD = """
 import os, sys, time
 from pathlib import Path
@@ -192,6 +217,12 @@ def test_a_holder_is_written_with_all_that_is_read() -> None:
     entry = json.loads(lock_line(holder_entry(mine)))
     assert Holder(**entry["holder"]) == mine
     assert entry["holder"] == asdict(mine)
+
+
+def test_message_about_a_holder_is_short_for_a_damaged_lock_file():
+    values = dict.fromkeys(("token", "host", "boot", "started", "command"), "x" * 100_000)
+    holder = Holder(pid=10**1000, process_started=1.0, locked_by_system=False, **values)
+    assert len(str(holder)) < 400
 
 
 def test_lock_age_goes_by_the_clock_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

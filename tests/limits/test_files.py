@@ -152,12 +152,12 @@ def test_open_movie_reads_parts_of_a_tiled_tiff_of_ten_gigapixels(tmp_path):
 
 
 @pytest.mark.parametrize(("nbytes", "stored"), [(200 << 20, 100), (1 << 30, 20 << 20)])
-def test_check_decoded_size_accepts_what_compresses_as_images_do(nbytes, stored):
+def test_check_decoded_size_accepts_the_compression_of_images(nbytes, stored):
     check_decoded_size("cells.tif", nbytes, stored)
 
 
 @pytest.mark.parametrize(("n_recorded", "most"), [(1, 500_000), (6000, 600_000), (10**6, 2_000_000)])
-def test_check_missing_bounds_the_list_by_what_was_recorded(n_recorded, most):
+def test_check_missing_bounds_the_list_by_the_recorded_planes(n_recorded, most):
     check_missing("cells", most, n_recorded, "copy it again")
     with pytest.raises(FormatError, match=rf"{n_recorded} planes and lacks {most + 1}, of which at most {most} can"):
         check_missing("cells", most + 1, n_recorded, "copy it again")
@@ -191,7 +191,7 @@ def test_every_reader_refuses_a_named_pipe(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_named_pipe_in_a_folder_is_no_frame(tmp_path):
+def test_named_pipe_in_a_folder_is_not_a_frame(tmp_path):
     for number in (1, 2, 4):
         tifffile.imwrite(tmp_path / f"cells_{number:03}.tif", np.full((8, 8), number, np.uint8))
     os.mkfifo(tmp_path / "cells_003.tif")

@@ -34,13 +34,13 @@ def group(folder, **files):
         ({"memory_max": "max", "memory_high": "max"}, []),
     ],
 )
-def test_control_group_rooms_of_version_2(tmp_path, values, expected):
+def test_control_group_memory_of_version_2(tmp_path, values, expected):
     top = tmp_path / "sys/fs/cgroup"
     group(top / "job", memory_current=100 * MB, memory_stat=f"anon 1\ninactive_file {20 * MB}\nslab 3", **values)
     assert control_group_rooms("0::/job\n", V2_MOUNT, tmp_path) == expected
 
 
-def test_control_group_rooms_of_nested_groups_counts_every_level(tmp_path):
+def test_control_group_memory_of_nested_groups_counts_every_level(tmp_path):
     top = tmp_path / "sys/fs/cgroup"
     group(top / "slurm", memory_max=1000 * MB, memory_current=950 * MB, memory_stat="inactive_file 0")
     group(top / "slurm/step", memory_max="max", memory_high="max", memory_current=10 * MB)
@@ -52,7 +52,7 @@ def test_control_group_rooms_of_nested_groups_counts_every_level(tmp_path):
     ("path", "root", "folder"),
     [("/docker/ab", "/", "docker/ab"), ("/docker/ab", "/docker/ab", ""), ("/../other", "/", ""), ("/gone", "/", "")],
 )
-def test_control_group_rooms_of_version_1(tmp_path, path, root, folder):
+def test_control_group_memory_of_version_1(tmp_path, path, root, folder):
     top = tmp_path / "sys/fs/cgroup/memory"
     unlimited = {"memory_limit_in_bytes": 9223372036854771712, "memory_usage_in_bytes": 5 * MB}
     group(top, **unlimited)
@@ -63,7 +63,7 @@ def test_control_group_rooms_of_version_1(tmp_path, path, root, folder):
 
 
 @pytest.mark.parametrize(("groups", "mounts"), [("", ""), ("0::/\n", ""), ("garbage", "31 20 - \n - cgroup2\n")])
-def test_control_group_rooms_without_groups_is_empty(tmp_path, groups, mounts):
+def test_control_group_memory_without_groups_is_empty(tmp_path, groups, mounts):
     assert control_group_rooms(groups, mounts, tmp_path) == []
 
 

@@ -32,7 +32,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: f"{type(error).__name__} {error}"[:40])
-def test_is_out_of_memory_knows_what_libraries_raise(error):
+def test_is_out_of_memory_recognizes_errors_of_libraries(error):
     assert is_out_of_memory(error)
 
 

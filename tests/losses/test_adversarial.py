@@ -63,7 +63,7 @@ def test_half_precision_is_summed_in_float32_and_does_not_overflow(kind, dtype):
         torch.testing.assert_close(half, full)
 
 
-def test_accuracy_is_the_share_of_patches_whose_probability_is_on_the_right_side(logits):
+def test_accuracy_is_the_share_of_correctly_classified_patches(logits):
     real, fake = logits
     found = patch_accuracy(real, fake)
     right = torch.cat([(real.sigmoid() > 0.5) == 1, (fake.sigmoid() > 0.5) == 0])

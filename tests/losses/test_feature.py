@@ -132,7 +132,7 @@ def test_the_weights_of_torchvision_come_from_the_cache_of_torch_hub(state, imag
 
 
 @pytest.mark.parametrize("failure", [urllib.error.URLError("no\nnetwork"), RuntimeError("invalid hash value")])
-def test_without_cache_and_network_the_error_says_what_to_put_where(failure, tmp_path, monkeypatch):
+def test_error_without_cache_and_network_names_the_file_to_copy(failure, tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise failure
 
@@ -148,7 +148,7 @@ def test_without_cache_and_network_the_error_says_what_to_put_where(failure, tmp
     assert "weights='random' needs no file but is not perceptual" in message
 
 
-def test_random_weights_are_the_same_each_time_say_what_they_are_and_leave_the_global_generator(losses, caplog):
+def test_random_weights_are_reproducible_and_leave_the_global_generator(losses, caplog):
     before = torch.get_rng_state()
     with caplog.at_level(logging.WARNING, "decrappify"):
         again = FeatureLoss(weights="random")
@@ -232,7 +232,7 @@ def test_autocast_stays_close(losses, images):
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("channels", [1, 2, 5])
-def test_other_channels_are_grey_pictures_by_themselves(channels, form, losses):
+def test_other_channels_are_separate_gray_images(channels, form, losses):
     prediction, target = make_images(channels, shape=(1, 16, 24))
     grey = [
         losses[form](prediction[:, c : c + 1].repeat(1, 3, 1, 1), target[:, c : c + 1].repeat(1, 3, 1, 1))
@@ -305,7 +305,7 @@ def test_images_that_cannot_be_compared_are_refused(shapes, message, losses):
         ("page.safetensors", b"<html>", "page.safetensors cannot be read as weights"),
         ("list.pth", [1, 2], "list.pth cannot be read as weights"),
         ("nested.pth", {"model": {}}, "nested.pth is not a state dictionary of tensors"),
-        ("other.pth", {"conv1.weight": torch.zeros(1)}, r"other.pth does not hold torchvision's VGG16-BN"),
+        ("other.pth", {"conv1.weight": torch.zeros(1)}, r"other.pth does not contain torchvision's VGG16-BN"),
     ],
 )
 def test_other_files_are_refused_in_one_line(name, content, message, tmp_path):

@@ -17,7 +17,7 @@ def images():
 
 
 @pytest.mark.parametrize("name", PIXEL_LOSSES)
-def test_losses_are_zero_at_the_target_positive_beside_it_and_have_gradients(images, name):
+def test_losses_are_zero_at_the_target_positive_elsewhere_and_have_gradients(images, name):
     prediction, target, _ = images
     loss = pixel_loss(name)
     assert loss(target, target).item() == pytest.approx(0, abs=1e-6)
@@ -36,7 +36,7 @@ def test_check_pixel_loss_accepts_the_built_in_names_and_added_ones(monkeypatch)
         check_pixel_loss("other")
 
 
-def test_charbonnier_lies_between_l1_and_l1_less_epsilon():
+def test_charbonnier_is_between_l1_and_l1_less_epsilon():
     difference = torch.tensor([[[[-2.0, 0.5], [0.0, 0.01]]]])
     expected = (np.sqrt(difference.numpy() ** 2 + 1e-4) - 1e-2).mean()
     assert charbonnier(difference, torch.zeros(1, 1, 2, 2)).item() == pytest.approx(expected)
@@ -80,7 +80,7 @@ def test_with_one_prediction_the_tuple_loss_is_the_pixel_loss(images):
         ),
     ],
 )
-def test_mistakes_end_in_one_line(make, message):
+def test_errors_are_one_line(make, message):
     with pytest.raises(InputError, match=message):
         make()
 

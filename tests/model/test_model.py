@@ -115,7 +115,7 @@ def test_a_file_of_another_kind_is_named(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
-def test_the_card_of_a_torch_checkpoint_says_how_to_get_one(tmp_path):
+def test_card_of_a_torch_checkpoint_names_the_conversion(tmp_path):
     torch.save({"weights": torch.zeros(3)}, tmp_path / "net.pth")
     with pytest.raises(ModelFileError, match=r"a PyTorch checkpoint; make a model file of it with 'decrappify import-"):
         card_text(str(tmp_path / "net.pth"))
@@ -204,7 +204,7 @@ def test_safetensors_of_another_program_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("use", [load_model, card_text])
-def test_what_is_neither_a_name_nor_a_file_is_refused(use):
+def test_other_than_a_name_or_file_raises(use):
     with pytest.raises(MissingFileError, match=r"nothing-here is neither a shipped model .* nor a model file"):
         use("nothing-here")
 
@@ -215,7 +215,7 @@ def test_the_card_reads_as_text(model, tmp_path):
     assert {"  psnr_db: 31.5", "  scale: 2", "  low: 2.0"} <= set(lines)
 
 
-def test_model_file_whose_header_length_begins_like_a_pickle_loads(tmp_path):
+def test_model_file_with_a_header_length_like_a_pickle_loads(tmp_path):
     network = create("small", base_channels=16, depth=1, n_frames=1)
 
     def saved(note: str) -> tuple[Path, bytes]:

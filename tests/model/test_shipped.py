@@ -41,7 +41,7 @@ def test_a_shipped_model_is_small_and_its_card_is_complete(name):
 
 
 @pytest.mark.parametrize("name", NEEDS)
-def test_the_run_file_says_what_was_run(name):
+def test_run_file_matches_the_card(name):
     run = tomllib.loads(shipped_models()[name].with_suffix(".toml").read_text(encoding="utf-8"))
     model = load_model(name)
     assert TrainingConfig.from_dict(run["training"]) == TrainingConfig.from_dict(model.card["settings"])
@@ -55,7 +55,7 @@ def sample():
 
 
 @pytest.mark.parametrize("name", ["fluorescence-movie", pytest.param("fluorescence-still", marks=pytest.mark.slow)])
-def test_restoring_an_unseen_movie_beats_the_best_gaussian(name, sample):
+def test_restoring_a_held_out_movie_beats_the_best_gaussian(name, sample):
     truth, noisy = (np.asarray(movie)[:, 0, 0].astype(np.float32) for movie in (sample.truth, sample.noisy))
     restored = np.asarray(restore(sample.noisy, name, device="cpu"))[:, 0, 0]
     still_by_still = [best_gaussian(frame, good).psnr for frame, good in zip(noisy, truth, strict=True)]

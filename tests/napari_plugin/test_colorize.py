@@ -31,7 +31,7 @@ def scene():
 
 
 @pytest.fixture
-def colour(qtbot, scene, model_file):
+def color(qtbot, scene, model_file):
     return prepared(shown(qtbot, ColorizeWidget, scene, "colorize"), model_file)
 
 

@@ -44,6 +44,6 @@ def test_the_small_critic_judges_64_pixel_patches_of_one_channel():
         ({"frames": 3}, "network 'small-critic' does not take these settings: .*frames"),
     ],
 )
-def test_mistakes_end_in_one_line(settings, message):
+def test_errors_are_one_line(settings, message):
     with pytest.raises(InputError, match=message):
         create("small-critic", **settings)

@@ -53,7 +53,7 @@ def test_attention_is_where_the_checkpoints_have_it(name, layer):
         ({"blur": "off"}, [False] * 5),
     ],
 )
-def test_the_blur_policy_says_which_upsamplings_blur(settings, blurred):
+def test_blur_policy_selects_the_upsamplings_that_blur(settings, blurred):
     with torch.device("meta"):
         network = create("lesson7-superres", **settings)
     assert [module.blur for module in network.modules() if isinstance(module, PixelShuffle)] == blurred
@@ -84,7 +84,7 @@ def test_without_last_cross_the_last_convolution_follows_the_upsampling():
     assert not any(key.startswith("layers.10") for key in keys)
 
 
-def test_frames_and_channels_keep_the_response_to_a_still_grey_picture():
+def test_frames_and_channels_keep_the_response_to_a_gray_still():
     weight, grey = torch.randn(4, 3, 7, 7), torch.randn(1, 1, 16, 16)
     expected = nn.functional.conv2d(grey.expand(-1, 3, -1, -1), weight)
     for n_frames, channels in ((1, 1), (3, 1), (1, 4), (3, 3)):
@@ -102,7 +102,7 @@ def test_an_encoder_starts_from_a_local_file(tmp_path):
     (tmp_path / "page.pth").write_text("<html>")
     with pytest.raises(ModelFileError, match=r"page.pth cannot be read as weights; copy or download it again"):
         build_encoder("resnet18", weights=tmp_path / "page.pth")
-    with pytest.raises(ModelFileError, match=r"does not hold the weights of resnet34; give a file of torchvision's"):
+    with pytest.raises(ModelFileError, match=r"does not hold the weights of resnet34; pass a file of torchvision's"):
         build_encoder("resnet34", weights=tmp_path / "resnet18.pth")
 
 
@@ -128,7 +128,7 @@ def test_an_encoder_starts_from_a_local_file(tmp_path):
         ("deoldify-artistik", {}, "unknown network 'deoldify-artistik', .*; did you mean 'deoldify-artistic'"),
     ],
 )
-def test_mistakes_end_in_one_line(name, settings, message):
+def test_errors_are_one_line(name, settings, message):
     with pytest.raises(InputError, match=message), torch.device("meta"):
         create(name, **settings)
 

@@ -166,7 +166,7 @@ class TestResidualUNet(Networks):
         start = network.n_frames // 2 * network.in_channels
         return source[:, start : start + network.out_channels]
 
-    def test_the_margin_covers_what_a_border_spoils(self, name, settings):
+    def test_margin_covers_the_pixels_that_a_border_changes(self, name, settings):
         network = self.make(name, settings).eval()
         side = 2 * network.spec.margin + 4 * network.spec.size_multiple
         source = torch.rand(1, network.n_frames * network.in_channels, side, side)
@@ -201,7 +201,7 @@ class TestResidualUNet(Networks):
 
 
 @pytest.mark.parametrize(("stem", "scale"), [(1, 1), (1, 2), (2, 2)])
-def test_a_widened_network_predicts_what_the_one_frame_network_did(stem, scale):
+def test_widened_network_predicts_the_same_as_the_one_frame_network(stem, scale):
     settings = TINY | {"stem": stem, "scale": scale}
     few, wide = create("small", n_frames=1, **settings), create("small", n_frames=3, **settings)
     torch.nn.init.normal_(few.tail.weight, std=0.05)
@@ -228,7 +228,7 @@ def test_small_has_at_most_a_million_parameters_and_sizes_grow():
         ("small", {"in_channels": 3, "out_channels": 2}, "out_channels is 2, needs 3 like in_channels, or a divisor"),
     ],
 )
-def test_mistakes_end_in_one_line(name, settings, message):
+def test_errors_are_one_line(name, settings, message):
     with pytest.raises(InputError, match=message):
         create(name, **settings)
 

@@ -15,7 +15,7 @@ def pixels(movie) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_seed_gives_the_same_movie_and_another_does_not(kind):
+def test_seed_determines_the_movie(kind):
     first, again, other = (simulate(kind, n_frames=2, size=(48, 40), seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(pixels(first.noisy), pixels(again.noisy))
     np.testing.assert_array_equal(pixels(first.truth), pixels(again.truth))
@@ -31,7 +31,7 @@ def test_the_mean_displacement_is_the_speed(kind, speed):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_scene_that_stands_still_only_bleaches(kind):
+def test_static_scene_only_bleaches(kind):
     microscope = Microscope(loss_per_frame=0.02, background=3.0)
     truth = pixels(simulate(kind, n_frames=14, size=(48, 48), speed_px=0, microscope=microscope).truth)
     signal = truth - (100 + 2.2 * 3)
@@ -50,7 +50,7 @@ def test_the_noise_is_that_of_the_camera():
     assert slope == pytest.approx(1.5, rel=0.08)
 
 
-def test_levels_and_scale_are_as_asked():
+def test_levels_and_scale_are_as_requested():
     microscope = Microscope(photons=50, background=2, gain=2.0, offset=100)
     movie = simulate("cell", n_frames=1, size=(96, 96), pixel_size_um=0.08, frame_interval_s=2.0, microscope=microscope)
     truth = pixels(movie.truth)
@@ -63,7 +63,7 @@ def test_levels_and_scale_are_as_asked():
 
 
 @pytest.mark.parametrize("place", [(10.0, 12.0), (10.3, 11.8), (9.5, 12.5)])
-def test_an_emitter_is_imaged_where_it_is_and_as_wide_as_the_optics_say(place):
+def test_emitter_is_imaged_at_its_position_with_the_width_of_the_optics(place):
     canvas = Canvas((24, 24))
     canvas.add_points(np.array([place]), np.array([100.0]))
     image = Microscope(haze=0, numerical_aperture=0.6).image(canvas, 0.1)

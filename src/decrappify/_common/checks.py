@@ -101,7 +101,7 @@ def reason(error: BaseException, *, of_settings: bool = False) -> str:
     """Return a short reason why another library could not read a file: its message, or the kind of error.
 
     Python's own messages about wrong types and keys describe code rather than the file, so their kind is returned. If a
-    file passes settings to a function (`of_settings`), they name the setting.
+    file passes settings to a function (`of_settings`), messages about its arguments name the setting and are returned.
 
     >>> reason(ValueError("no such codec")), reason(KeyError("axes")), reason(RecursionError("maximum depth"))
     ('no such codec', "no 'axes'", 'nested too deeply')
@@ -113,8 +113,9 @@ def reason(error: BaseException, *, of_settings: bool = False) -> str:
     if isinstance(error, KeyError) and error.args:
         return f"no {short(error.args[0])}"
     text = printable((isinstance(error, OSError) and error.strerror) or str(error).strip().split("\n")[0])
-    kinds = AttributeError | IndexError | ArithmeticError | AssertionError
-    if isinstance(error, kinds if of_settings else kinds | TypeError) or not text:
+    names_setting = of_settings and isinstance(error, TypeError) and "argument" in text
+    kinds = AttributeError | IndexError | ArithmeticError | AssertionError | TypeError
+    if (isinstance(error, kinds) and not names_setting) or not text:
         return f"a value of the wrong kind, {type(error).__name__}"
     return text if len(text) <= _REASON else f"{text[:_REASON]}..."
 

@@ -73,7 +73,7 @@ class Jpeg(Part):
             out[:] = np.asarray(Image.open(buffer))
         return np.asarray(decoded * np.float32(span / 255) + np.float32(low))
 
-    def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+    def apply_color(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Compress and decode each image, its chroma at half the resolution as in Pillow."""
         decoded = self.apply(np.moveaxis(signal, 1, -1), rng, times)
         return np.ascontiguousarray(np.moveaxis(decoded, -1, 1))
@@ -101,7 +101,7 @@ class Text(Part):
         covered = self._covered(signal.shape, rng)
         return np.asarray(signal + covered * (np.float32(self.value("brightness")) - signal))
 
-    def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+    def apply_color(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Print the number in gray, equal in all channels."""
         covered = self._covered((len(signal), *signal.shape[2:]), rng)[:, None]
         return np.asarray(signal + covered * (np.float32(self.value("brightness")) - signal))

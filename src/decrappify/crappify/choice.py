@@ -36,7 +36,7 @@ class OneOf(Part):
                 "needs at least one part and the same factor in all"
             )
         if any(part.probability != 1 for part in self.parts):
-            raise InputError("one_of: an alternative has a probability of its own; give it to one_of instead")
+            raise InputError("one_of: an alternative has a separate probability; pass it to one_of instead")
         Part.__post_init__(self)
 
     @property
@@ -45,9 +45,9 @@ class OneOf(Part):
         return self.parts[0].scale
 
     @property
-    def colour(self) -> bool:
+    def color(self) -> bool:
         """Return whether any alternative needs color images."""
-        return any(part.colour for part in self.parts)
+        return any(part.color for part in self.parts)
 
     @property
     def is_fixed(self) -> bool:
@@ -62,9 +62,9 @@ class OneOf(Part):
         """Apply the only alternative."""
         return self._chosen().apply(signal, rng, times)
 
-    def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+    def apply_color(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Apply the only alternative to color images."""
-        return self._chosen().apply_colour(signal, rng, times)
+        return self._chosen().apply_color(signal, rng, times)
 
     def _chosen(self) -> Part:
         if len(self.parts) != 1:

@@ -23,15 +23,15 @@ class Grey(Part):
     name: ClassVar[str] = "grey"
 
     @property
-    def colour(self) -> bool:
+    def color(self) -> bool:
         """Return True: red, green and blue are mixed."""
         return True
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Raise for a window of one channel."""
-        raise InputError("grey: the picture has one channel, needs red, green and blue (3, Y, X)")
+        raise InputError("grey: the image has one channel, needs red, green and blue (3, Y, X)")
 
-    def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+    def apply_color(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Convert each image to gray."""
         pixels = np.rint(np.clip(signal, 0, 1) * np.float32(255)).astype(np.uint8)
         grey = luma(pixels).astype(np.float32) * np.float32(1 / 255)
@@ -63,7 +63,7 @@ class FilmNoise(Part):
         """Add speckles to each frame."""
         return signal + self._speckles(signal.shape, rng)
 
-    def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+    def apply_color(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Add the same speckles to the three channels of each image."""
         return signal + self._speckles((len(signal), *signal.shape[2:]), rng)[:, None]
 

@@ -64,14 +64,14 @@ class Crappifier:
         return all(step.is_fixed for step in self.steps)
 
     @property
-    def colour(self) -> bool:
+    def color(self) -> bool:
         """Return whether a step mixes red, green and blue, and so needs color images."""
-        return any(step.colour for step in self.steps)
+        return any(step.color for step in self.steps)
 
     def fixed(self, rng: np.random.Generator) -> Crappifier:
         """Draw every range, probability and choice once: images degraded with the result differ only in noise.
 
-        Call the result with ``colour=True`` for color images: the step that mixes colors may have been dropped.
+        Call the result with ``color=True`` for color images: the step that mixes colors may have been dropped.
         """
         if self.is_fixed:
             return self
@@ -85,7 +85,7 @@ class Crappifier:
         *,
         data_range: tuple[float, float] | None = None,
         times: ArrayLike | None = None,
-        colour: bool | None = None,
+        color: bool | None = None,
     ) -> Array:
         """Degrade a still or a window of frames.
 
@@ -100,7 +100,7 @@ class Crappifier:
             percentiles 1 and 99.8 of the array for integers; in color their full scale, such as (0, 255).
         times : int array (T,), optional
             Frame indices in the movie, for bleaching; 0, 1, 2 ... by default.
-        colour : bool, optional
+        color : bool, optional
             Whether `image` is red, green and blue; by default if a step needs it. Steps that do not mix colors treat
             each channel equally.
 
@@ -116,31 +116,31 @@ class Crappifier:
             For another number of axes, a size that is not a multiple of `scale`, NaN, or a constant integer image.
         """
         image = np.asarray(image)
-        colour = self.colour if colour is None else colour
-        self._check(image, colour)
-        levels = _levels(image, data_range, colour)
+        color = self.color if color is None else color
+        self._check(image, color)
+        levels = _levels(image, data_range, color)
         signal = levels.apply(image)
         if not np.isfinite(signal).all():
             raise InputError(f"the image of shape {image.shape} holds NaN or infinity; repair it before crappifying")
-        still = signal.ndim == (3 if colour else 2)
+        still = signal.ndim == (3 if color else 2)
         window = signal[None] if still else signal
         frames = np.arange(len(window)) if times is None else np.asarray(times)
         if frames.shape != (len(window),) or frames.dtype.kind not in "ui":
             raise InputError(f"times is {times!r}, needs {len(window)} whole numbers, one per frame")
         for step in self.fixed(rng).steps:
-            apply = step.apply_colour if colour else step.apply
+            apply = step.apply_color if color else step.apply
             window = apply(window, rng, frames.astype(np.int64))
         return levels.invert(window[0] if still else window, image.dtype)
 
-    def _check(self, image: Array, colour: bool) -> None:
+    def _check(self, image: Array, color: bool) -> None:
         name = self.name or "the crappifier"
-        if self.colour and not colour:
-            raise InputError(f"{name} mixes red, green and blue; leave colour=False out and give colour pictures")
-        if colour:
+        if self.color and not color:
+            raise InputError(f"{name} mixes red, green and blue; omit color=False and pass color images")
+        if color:
             axes, advice = "(3, Y, X) or (T, 3, Y, X)", "the 3 are red, green and blue"
             axes_fit = image.ndim in (3, 4) and image.shape[-3] == 3
         else:
-            axes, advice = "(Y, X) or (T, Y, X)", "give channels one by one, or pass colour=True for colour pictures"
+            axes, advice = "(Y, X) or (T, Y, X)", "pass channels one by one, or color=True for color images"
             axes_fit = image.ndim in (2, 3)
         if not axes_fit or image.dtype.kind not in "uif" or image.size == 0:
             raise InputError(
@@ -201,17 +201,17 @@ def full_scale(dtype: np.dtype[Any]) -> Normalization:
     return Normalization(0.0, 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max))
 
 
-def _levels(image: Array, data_range: tuple[float, float] | None, colour: bool) -> Normalization:
-    if data_range is None and (colour or image.dtype.kind == "f"):
+def _levels(image: Array, data_range: tuple[float, float] | None, color: bool) -> Normalization:
+    if data_range is None and (color or image.dtype.kind == "f"):
         return full_scale(image.dtype)
     if data_range is None:
         low, high = (float(level) for level in np.percentile(image, PERCENTILES))
         if high <= low:  # sparse objects on a flat background
             low, high = float(image.min()), float(image.max())
         if high <= low:
-            raise InputError(f"the image is constant (every pixel {low:g}); pass data_range=(low, high) in grey levels")
+            raise InputError(f"the image is constant (every pixel {low:g}); pass data_range=(low, high) in gray levels")
         return Normalization(low, high - low)
     low, high = (float(level) for level in data_range)
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise InputError(f"data_range is {data_range!r}, needs two grey levels (low, high) with low < high")
+        raise InputError(f"data_range is {data_range!r}, needs two gray levels (low, high) with low < high")
     return Normalization(low, high - low)

@@ -70,4 +70,4 @@ def _toml_value(value: Any) -> str:
 
 def _check_suffix(path: Path) -> None:
     if path.suffix.lower() not in (".toml", ".json"):
-        raise FormatError(f"{path} is no crappifier file name; needs .toml or .json at its end")
+        raise FormatError(f"{path} is not a crappifier file name; needs the suffix .toml or .json")

@@ -48,8 +48,8 @@ def crappify_movie(
     seed = int(seed)
     # Five words: a seed of four or fewer would be the stream of plane (0, 0, 0), since numpy pads with zeros.
     setting = crappifier.fixed(np.random.default_rng([seed, 0, 0, 0, 1]))
-    levels = (_for_colors if crappifier.colour else _per_channel)(movie, normalization)
-    source = _CrappifiedSource(movie, setting, levels, seed, colour=crappifier.colour)
+    levels = (_for_colors if crappifier.color else _per_channel)(movie, normalization)
+    source = _CrappifiedSource(movie, setting, levels, seed, color=crappifier.color)
     done = {
         "crappifier": setting.to_dict(),
         "seed": seed,
@@ -78,15 +78,15 @@ def _for_colors(movie: Movie, given: Normalization | Sequence[Normalization] | N
         raise InputError(f"{movie.name} has {movie.shape[1]} channels, this crappifier needs red, green and blue")
     levels = _per_channel(movie, full_scale(movie.dtype) if given is None else given)
     if any(other != levels[0] for other in levels):
-        raise InputError("the channels have normalizations of their own, a crappifier of colours needs one for all")
+        raise InputError("the channels have separate normalizations, a crappifier of colors needs one for all")
     return levels
 
 
 class _CrappifiedSource:
     def __init__(
-        self, movie: Movie, setting: Crappifier, levels: list[Normalization], seed: int, *, colour: bool
+        self, movie: Movie, setting: Crappifier, levels: list[Normalization], seed: int, *, color: bool
     ) -> None:
-        self._movie, self._setting, self.levels, self._seed, self._color = movie, setting, levels, seed, colour
+        self._movie, self._setting, self.levels, self._seed, self._color = movie, setting, levels, seed, color
         rows, columns = (size // setting.scale for size in movie.shape[3:])
         if not rows or not columns:
             raise InputError(
@@ -118,7 +118,7 @@ class _CrappifiedSource:
             np.random.default_rng([self._seed, t, c, z]),
             data_range=(levels.offset, levels.offset + levels.scale),
             times=np.array([t]),
-            colour=self._color,
+            color=self._color,
         )
 
     def close(self) -> None:

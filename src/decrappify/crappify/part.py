@@ -101,7 +101,7 @@ class Part:
         return 1
 
     @property
-    def colour(self) -> bool:
+    def color(self) -> bool:
         """Return whether the part mixes red, green and blue, and so needs color images."""
         return False
 
@@ -137,7 +137,7 @@ class Part:
         """
         raise NotImplementedError
 
-    def apply_colour(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
+    def apply_color(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Degrade color images (T, 3, Y, X), by default each channel separately with independent noise.
 
         As `apply`, with an axis of red, green and blue; the result is (T, 3, Y / scale, X / scale).

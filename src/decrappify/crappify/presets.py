@@ -96,7 +96,7 @@ _PRESETS = {
         ),
     ),
     "fastai": Preset(
-        "pictures of the fast.ai course (Howard 2019): a number printed on, half the size, JPEG of quality 10 to 70",
+        "images of the fast.ai course (Howard 2019): a printed number, half the size, JPEG of quality 10 to 70",
         (BinDown(factor=2), Text(), Jpeg(quality=(10, 70))),
     ),
     "fluorescence-any": Preset(
@@ -108,11 +108,11 @@ _PRESETS = {
         (Blur(sigma=(0.5, 1.2), probability=0.5), OneOf(parts=(BinDown(factor=2), SampleDown(factor=2))), *_ANY_NOISE),
     ),
     "colour-grey": Preset(
-        "colour pictures made grey (luma of ITU-R BT.601, as Pillow and JPEG compute it) and nothing else; DeOldify's",
+        "color images converted to gray (luma of ITU-R BT.601, as in Pillow and JPEG) and nothing else; DeOldify's",
         (Grey(),),
     ),
     "colour-old-photo": Preset(
-        "colour pictures made an old photograph: grey, faded or hard, darker or brighter, soft, scanned to a JPEG",
+        "color images degraded to old photographs: gray, faded or hard, darker or brighter, soft, scanned to a JPEG",
         (
             Grey(),
             Contrast(factor=(0.5, 1.25)),
@@ -122,7 +122,7 @@ _PRESETS = {
         ),
     ),
     "colour-old-film": Preset(
-        "colour pictures made a frame of old film: grey, speckled 8 times of 10 (DeOldify video), compressed",
+        "color images degraded to frames of old film: gray, speckled 8 times of 10 (DeOldify video), compressed",
         (Grey(), FilmNoise(probability=0.8), Jpeg(quality=(40, 95))),
     ),
 }

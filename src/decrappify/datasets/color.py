@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MEAN, _STD = (np.array(values, np.float32)[:, None, None] for values in (IMAGENET.mean, IMAGENET.std))
 
 
-class ColourDataset(Dataset[Sample]):
+class ColorDataset(Dataset[Sample]):
     """Random views of photographs, in color as target and crappified as source.
 
     The views are those of DeOldify's training: the shorter side fills the patch, flips, symmetric warps, rotations by
@@ -60,7 +60,7 @@ class ColourDataset(Dataset[Sample]):
     Examples
     --------
     >>> photograph = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
-    >>> sample = ColourDataset([photograph], patch_size=32, length=2)[1]
+    >>> sample = ColorDataset([photograph], patch_size=32, length=2)[1]
     >>> sample["source"].shape, sample["target"].shape
     (torch.Size([3, 32, 32]), torch.Size([3, 32, 32]))
     """
@@ -84,7 +84,7 @@ class ColourDataset(Dataset[Sample]):
         self.crappifier = crappifier_preset("colour-grey") if crappifier is None else crappifier
         if self.crappifier.scale != 1:
             raise InputError(
-                f"the crappifier makes pictures {self.crappifier.scale} times smaller, needs one that keeps their size"
+                f"the crappifier returns images {self.crappifier.scale} times smaller, needs one that keeps their size"
             )
         self.patch_size, self.length, self.seed, self.augment = patch_size, length, seed, augment
         # Twice the patch: bilinear sampling of finer pixels would skip some of them.
@@ -98,7 +98,7 @@ class ColourDataset(Dataset[Sample]):
             raise IndexError(index)
         rng = np.random.default_rng([self.seed, index])
         good = self._random_view(rng) if self.augment else self._middle(index)
-        source = self.crappifier(good, rng, data_range=(0, 1), colour=True)
+        source = self.crappifier(good, rng, data_range=(0, 1), color=True)
         return Sample(source=_normalized(source), target=_normalized(good))
 
     def _random_view(self, rng: np.random.Generator) -> Array:

@@ -55,7 +55,7 @@ class PairDataset(Dataset[Sample]):
         cache_bytes: int = 2 * 1024**3,
     ) -> None:
         if not pairs:
-            raise InputError("no pairs to train on; give at least one (source, target) pair")
+            raise InputError("no pairs to train on; pass at least one (source, target) pair")
         self.n_frames = check_n_frames(n_frames)
         self.patch_size, self.length, self.seed, self.augment = patch_size, length, seed, augment
         self.in_channels = in_channels

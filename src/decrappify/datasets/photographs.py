@@ -52,18 +52,18 @@ class Photographs:
             try:
                 kept = self._kept(entry, in_memory=cache_bytes > 0)
             except DecrappifyError as error:
-                logger.debug("left out: %s", error)
-                left_out["grey" if isinstance(error, _GrayError) else "unreadable"] += 1
+                logger.debug("omitted: %s", error)
+                left_out["gray" if isinstance(error, _GrayError) else "unreadable"] += 1
                 continue
             cache_bytes -= kept.nbytes if isinstance(kept, np.ndarray) and isinstance(entry, Path) else 0
             self._entries.append(kept)
         told = " and ".join(f"{count} {reason}" for reason, count in left_out.items())
         if not self._entries:
             raise InputError(
-                f"found {told or 'no pictures'}, nothing to train on; needs colour pictures (.jpg, .png, .bmp or .tif)"
+                f"found {told or 'no images'}, nothing to train on; needs color images (.jpg, .png, .bmp or .tif)"
             )
         if left_out:
-            logger.warning("left out %s of %d pictures", told, len(found))
+            logger.warning("omitted %s of %d images", told, len(found))
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -77,7 +77,7 @@ class Photographs:
             return _with_color_header(entry)
         picture = _read(entry) if isinstance(entry, Path) else entry
         if (picture == picture[:1]).all():
-            raise _GrayError(f"{entry.name if isinstance(entry, Path) else 'a picture'} is grey")
+            raise _GrayError(f"{entry.name if isinstance(entry, Path) else 'an image'} is gray")
         return reduced(picture, self._shorter_side)
 
 
@@ -108,13 +108,13 @@ def find_pictures(pictures: Pictures) -> list[Path | Array]:
         return [_from_array(entry) if isinstance(entry, np.ndarray) else Path(entry) for entry in pictures]
     folder = Path(pictures)
     if not folder.is_dir():
-        raise MissingFileError(f"there is no folder {folder} of pictures; check the path, or give a list of files")
+        raise MissingFileError(f"there is no folder {folder} of images; check the path, or pass a list of files")
     return [*sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())]
 
 
 def _from_array(picture: Array) -> Array:
     if picture.ndim != 3 or picture.shape[-1] != 3 or picture.dtype != np.uint8 or picture.size == 0:
-        raise InputError(f"the picture has shape {picture.shape} and dtype {picture.dtype}, needs uint8 (Y, X, 3)")
+        raise InputError(f"the image has shape {picture.shape} and dtype {picture.dtype}, needs uint8 (Y, X, 3)")
     return np.ascontiguousarray(np.moveaxis(picture, -1, 0))
 
 
@@ -151,6 +151,6 @@ def _bits(path: Path) -> int:
 
 def _check(shape: tuple[int, ...], dtype: np.dtype[np.generic], path: Path) -> None:
     if shape[:3] == (1, 1, 1):
-        raise _GrayError(f"{path.name} is grey")
+        raise _GrayError(f"{path.name} is gray")
     if shape[:3] != (1, 3, 1) or dtype not in (np.uint8, np.uint16):
-        raise InputError(f"{path.name} holds {shape} {dtype}, needs one picture of red, green and blue of 8 or 16 bits")
+        raise InputError(f"{path.name} holds {shape} {dtype}, needs one image of red, green and blue of 8 or 16 bits")

@@ -98,7 +98,7 @@ def _strips(fields: Sequence[FieldOfView], fraction: float) -> tuple[list[FieldO
     first = fields[0][0]
     raise InputError(
         f"{first.name} has {first.shape[0]} frames of {height} x {width} pixels, too few to keep some for "
-        "validation; give validation images of their own"
+        "validation; pass separate validation images"
     )
 
 

@@ -98,13 +98,13 @@ class TupleDataset(Dataset[Sample]):
         self.patch_size, self.length, self.seed, self.augment = patch_size, length, seed, augment
         self.in_channels, self.still_motion_px = in_channels, still_motion_px
         self._target_size = patch_size * self.scale
-        if crappifier.colour and in_channels != 3:
+        if crappifier.color and in_channels != 3:
             raise InputError(
                 f"in_channels is {in_channels}, but the crappifier works on red, green and blue; "
                 "set it to 3, or choose another crappifier"
             )
         if not movies:
-            raise InputError("no movies to train on; give at least one high-resolution image or movie")
+            raise InputError("no movies to train on; pass at least one high-resolution image or movie")
         played = [movie.z_as_time() for movie in movies] if time_axis == "Z" else movies
         playable = [_checked_movie(movie, self._target_size, in_channels) for movie in played]
         playable = with_shrunk(playable, tuple(shrink), self._target_size)
@@ -133,8 +133,8 @@ class TupleDataset(Dataset[Sample]):
 
     def _crappify(self, crappifier: Crappifier, window: Array, rng: np.random.Generator) -> Array:
         """Degrade a window (T, C, Y, X) to (T * C, y, x), frame after frame."""
-        if self.crappifier.colour:
-            stacked = crappifier(window, rng, colour=True)
+        if self.crappifier.color:
+            stacked = crappifier(window, rng, color=True)
         else:
             stacked = np.stack([crappifier(window[:, c], rng) for c in range(window.shape[1])], axis=1)
         return stacked.reshape(-1, *stacked.shape[-2:]).astype(np.float32, copy=False)

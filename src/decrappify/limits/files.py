@@ -41,7 +41,7 @@ def check_regular(path: str | os.PathLike[str]) -> None:
     except (OSError, ValueError):
         return
     if kind is not None:
-        raise FormatError(f"{Path(path)} is {kind}, needs a regular file; save its content to a file and give that")
+        raise FormatError(f"{Path(path)} is {kind}, needs a regular file; save its content to a file and use that")
 
 
 def check_regular_files(folder: Path, names: Iterable[str]) -> None:
@@ -73,7 +73,7 @@ def check_decoded_size(name: str, nbytes: int, stored: int) -> None:
     if nbytes > limit:
         raise FormatError(
             f"{name} declares {in_units(nbytes)} of pixels in {in_units(stored)} of data, at most {in_units(limit)} "
-            "are decoded in one go; it is damaged, or save it in tiles of at most 4096 x 4096 pixels"
+            "are decoded as a whole; it is damaged, or save it in tiles of at most 4096 x 4096 pixels"
         )
     check_memory(nbytes, name, "save it in tiles or chunks, such as OME-Zarr, which are decoded one by one")
 

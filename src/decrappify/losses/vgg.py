@@ -154,5 +154,5 @@ def _fill(features: nn.Sequential, path: Path) -> None:
         features.load_state_dict(state, assign=True)
     except RuntimeError as error:
         raise ModelFileError(
-            f"{path} does not hold torchvision's VGG16-BN or its features; give such a file"
+            f"{path} does not contain torchvision's VGG16-BN or its features; pass such a file"
         ) from error

@@ -127,7 +127,7 @@ def _nan_as_none(value: float) -> float | None:
 
 
 _FIDELITY, _STRUCTURE, _DETAIL, _MOVIE = "Fidelity", "Structure", "Detail", "Movie"
-_BLIND, _COST = "Without the truth", "Cost"
+_BLIND, _COST = "Without a reference", "Cost"
 _REPORT, _SCORECARD = ("report",), ("scorecard",)
 
 register_metric(

@@ -32,7 +32,7 @@ def find_model(name_or_path: str | Path) -> Path:
     if not path.is_file():
         hint = nearest(str(name_or_path), shipped)
         if path.suffix in (".pth", ".pkl"):
-            hint = "; nothing is downloaded by itself, the README of jantic/DeOldify says where its weights are"
+            hint = "; nothing is downloaded automatically, the README of jantic/DeOldify links its weights"
         raise MissingFileError(
             f"{name_or_path} is neither a shipped model ({', '.join(shipped) or 'none'}) nor a model file{hint}"
         )

@@ -43,7 +43,7 @@ def load_model(name_or_path: str | Path | Model, *, preset: str | None = None) -
         if is_checkpoint(path):
             return _from_checkpoint(path, preset)
     if preset is not None:
-        raise InputError(f"{name_or_path} is a model and knows what it is; preset={preset!r} is for published weights")
+        raise InputError(f"{name_or_path} is a model and needs no preset; preset={preset!r} is for published weights")
     return name_or_path if isinstance(name_or_path, Model) else _read_model(path)
 
 

@@ -134,7 +134,7 @@ def _load(network: nn.Module, name: str, weights: str | Path) -> None:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise ModelFileError(
-            f"{path} does not hold the weights of {name}; give a file of torchvision's {name}"
+            f"{path} does not hold the weights of {name}; pass a file of torchvision's {name}"
         ) from error
 
 

@@ -96,7 +96,7 @@ def test_pssr_for_movies_keeps_its_preset(n_frames, published):
     assert any("upsampling by 4" in note for note in found.notes)
 
 
-def test_a_preset_gives_an_own_network_what_cannot_be_seen(made, saved):
+def test_preset_adds_settings_that_weights_do_not_show(made, saved):
     path = saved(made("weight").state_dict())
     plain, ranged = read_checkpoint(path), read_checkpoint(path, preset="artistic")
     assert (plain.preset, plain.task, plain.network.y_range) == ("own", "restoration", None)
@@ -144,7 +144,7 @@ def test_genuine_small_files_of_fastai_are_some_other_model(parity):
 @pytest.mark.parametrize(("form", "whose"), [("plain", "DeOldify"), ("dense", "fastai")])
 def test_a_critic_is_named(form, whose, saved):
     path = saved({"model": create("critic", width=8, form=form).state_dict()})
-    with pytest.raises(ModelFileError, match=rf"is a critic of {whose}, which only judges .* not a generator; give"):
+    with pytest.raises(ModelFileError, match=rf"is a critic of {whose}, which only rates .* not a generator; use"):
         read_checkpoint(path)
 
 

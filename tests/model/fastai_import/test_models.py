@@ -70,7 +70,7 @@ def test_the_command_makes_a_model_file_that_keeps_everything(weights, imported,
     assert {"task: colorization", "preset: own"} <= set(card_text(str(output)).splitlines())
 
 
-def test_the_command_passes_the_preset_and_overwrites_when_asked(made, saved, tmp_path, command):
+def test_command_passes_the_preset_and_overwrites_on_request(made, saved, tmp_path, command):
     weights, output = saved(made("weight").state_dict()), tmp_path / "own.safetensors"
     output.touch()
     done = command("import-weights", weights, "-o", output, "--preset", "artistic", "--overwrite")
@@ -96,9 +96,9 @@ def test_weights_are_not_overwritten_by_their_model(weights):
 def test_a_model_is_not_imported_again(imported, tmp_path, tiny_models):
     with pytest.raises(InputError, match=r"still.safetensors is a decrappify model already; use it as it is"):
         importing.import_weights(tiny_models["still"], tmp_path / "own.safetensors")
-    with pytest.raises(InputError, match=r"is a model and knows what it is; preset='video' is for published weights"):
+    with pytest.raises(InputError, match=r"is a model and needs no preset; preset='video' is for published weights"):
         load_model(tiny_models["still"], preset="video")
-    with pytest.raises(InputError, match=r"is a model and knows what it is"):
+    with pytest.raises(InputError, match=r"is a model and needs no preset"):
         load_model(imported, preset="video")
 
 
@@ -111,7 +111,9 @@ class TestMistakes:
             use(path)
 
     def test_a_missing_file(self, use, tmp_path):
-        with pytest.raises(MissingFileError, match=r"nothing is downloaded by itself, the README of jantic/DeOldify"):
+        with pytest.raises(
+            MissingFileError, match=r"nothing is downloaded automatically, the README of jantic/DeOldify"
+        ):
             use(tmp_path / "ColorizeArtistic_gen.pth")
 
     def test_some_other_model(self, use, parity):

@@ -53,7 +53,7 @@ class TestContents:
         ],
         ids=["bare", "ordered", "model", "opt", "opt-slice", "opt-float64", "opt-float32", "module", "module-twice"],
     )
-    def test_what_fastai_and_torch_write_is_read(self, wrap, legacy, state, saved):
+    def test_files_of_fastai_and_torch_are_read(self, wrap, legacy, state, saved):
         assert_same(read_state_dict(saved(wrap(state), legacy=legacy)), state)
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -102,7 +102,7 @@ class TestContents:
             ([torch.zeros(2)], "holds a list, needs a dictionary"),
         ],
     )
-    def test_what_is_not_weights_by_name_is_refused(self, content, message, legacy, saved):
+    def test_other_entries_than_weights_raise(self, content, message, legacy, saved):
         with pytest.raises(ModelFileError, match=rf"net_gen.pth {message}") as caught:
             read_state_dict(saved(content, legacy=legacy))
         assert "\n" not in str(caught.value)
@@ -117,7 +117,7 @@ def foreign_class(module, name, monkeypatch):
     return package.__dict__[name]
 
 
-def test_what_was_read_outlives_its_file(state, saved):
+def test_weights_outlive_their_file(state, saved):
     path = saved(state)
     found = read_state_dict(path)
     path.write_bytes(b"")
@@ -149,7 +149,7 @@ def test_another_file_under_this_name_is_named(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("member", "message"),
     [
-        ("weights/net.pth", "is a ZIP archive, not weights; unpack it and give the .pth file inside"),
+        ("weights/net.pth", "is a ZIP archive, not weights; unpack it and use the .pth file inside"),
         ("net/constants.pkl", "is a TorchScript program, not weights"),
     ],
 )

@@ -67,14 +67,14 @@ def test_any_width_is_met(form, factor):
         ("wn-resnet18", 2, 2, (1, 2)),
     ],
 )
-def test_channels_are_split_into_frames_by_what_comes_out(encoder, n_in, n_out, expected):
+def test_channels_are_split_into_frames_by_the_output(encoder, n_in, n_out, expected):
     _, shapes = shapes_of("dynamic-unet", encoder=encoder, in_channels=n_in, out_channels=n_out)
     seen = unet_settings(shapes)
     assert (seen["n_frames"], seen["in_channels"]) == expected
 
 
 @pytest.mark.parametrize(("name", "whose"), [("deoldify-critic", "DeOldify"), ("fastai-critic", "fastai")])
-def test_critics_are_told_from_generators(name, whose):
+def test_critics_are_distinguished_from_generators(name, whose):
     _, shapes = shapes_of(name)
     assert (unet_settings(shapes), critic_name(shapes)) == (None, whose)
 

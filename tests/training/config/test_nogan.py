@@ -38,7 +38,7 @@ def test_a_schedule_survives_plain_values(preset):
     assert plan(config)[-1].kind == "GAN"
 
 
-def test_a_table_changes_only_what_it_names():
+def test_table_changes_only_named_settings():
     config = NoganConfig.from_dict({"gan": {"share": 0.5}, "seed": 4}, nogan_preset("stable"))
     assert (config.gan.share, config.gan.batch_size, config.seed, config.cycles) == (0.5, 5, 4, 4)
 

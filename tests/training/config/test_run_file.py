@@ -56,7 +56,7 @@ def write(folder, text):
         ('folder_as = "images"', "movie", ["frames"]),
     ],
 )
-def test_a_folder_of_data_is_read_as_asked_for(folder, line, option, used):
+def test_folder_of_data_is_read_as_requested(folder, line, option, used):
     (folder / "frames").mkdir()
     for t in (1, 2):
         tifffile.imwrite(folder / "frames" / f"t{t}.tif", np.asarray(cells())[t, 0, 0])
@@ -144,7 +144,7 @@ def test_pairs_in_every_form(folder, pairs):
     assert model.card["trained_on"] == ["0.tif", "1.tif"]  # long movies give their last frames for validation
 
 
-def test_simulated_movies_train_beside_files(folder):
+def test_simulated_movies_train_together_with_files(folder):
     simulated = '\n[[data.simulated]]\nkind = "vesicles"\nn_frames = 12\nsize = [48, 48]\n'
     model, _ = train_from_file(write(folder, TRAINED + simulated + SETTINGS))
     assert len(model.card["trained_on"]) == 2
@@ -218,7 +218,7 @@ def test_a_file_describes_a_nogan_run(folder):
         ("share = 0.1\n", "adversarial = 'wgan'\n", "adversarial is 'wgan', needs one of bce, hinge, least-squares"),
     ],
 )
-def test_mistakes_in_a_nogan_run_end_in_one_line(folder, old, new, message):
+def test_errors_of_a_nogan_run_are_one_line(folder, old, new, message):
     save_critic(create(**CRITIC), folder / "critic.safetensors")
     text = 'crappifier = "confocal"\n' + NOGAN
     assert old in text
@@ -257,7 +257,7 @@ def test_a_critic_belongs_to_a_nogan_run(folder):
         ('device = "cpu"', 'device = "gpu"', "device is 'gpu', needs one of auto, cpu, cuda, mps"),
     ],
 )
-def test_mistakes_end_in_one_line(folder, old, new, message):
+def test_errors_are_one_line(folder, old, new, message):
     text = TRAINED + SETTINGS
     assert old in text
     with pytest.raises(DecrappifyError, match=message) as caught:

@@ -52,7 +52,7 @@ def test_a_whole_number_will_do_for_a_float():
         ("zzz", 1, "unknown key 'zzz' in the training settings; known keys: n_frames, stability_weight"),
     ],
 )
-def test_mistakes_end_in_one_line(key, value, message):
+def test_errors_are_one_line(key, value, message):
     with pytest.raises(InputError, match=message.replace("?", r"\?")) as caught:
         TrainingConfig.from_dict({key: value})
     assert "\n" not in str(caught.value)

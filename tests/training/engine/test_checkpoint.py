@@ -139,6 +139,6 @@ def test_run_folder_is_not_left_behind_empty(tmp_path):
 def test_run_folder_is_not_the_data(tmp_path, run):
     (tmp_path / "zarr.json").write_text("{}")
     (tmp_path / "log.csv").write_text("mine")
-    with pytest.raises(InputError, match=r"is the data .*, or lies in it"):
+    with pytest.raises(InputError, match=r"is the data .*, or is inside it"):
         train(tmp_path, "confocal", output=tmp_path / run, run=RunOptions(overwrite=True))
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["log.csv", "zarr.json"]

@@ -9,7 +9,7 @@ from decrappify.training.engine.sampler import StepSampler
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 6), st.integers(1, 4), st.integers(1, 3), st.data())
-def test_a_resumed_run_draws_what_is_left(last_step, batch_size, world_size, data):
+def test_resumed_run_draws_the_remaining_samples(last_step, batch_size, world_size, data):
     middle = data.draw(st.integers(0, last_step))
 
     def batches(first, last, rank):

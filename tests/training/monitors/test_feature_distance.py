@@ -29,7 +29,7 @@ def test_the_encoder_is_frozen_and_the_same_for_the_same_seed():
     assert not torch.allclose(features, RandomEncoder(3, seed=5)(images, 5))
 
 
-def test_the_encoder_sees_colour_but_no_grey_level():
+def test_encoder_depends_on_color_but_not_on_gray_level():
     flat = torch.full((1, 3, 32, 32), 0.5)
     encoder = RandomEncoder(3)
     assert encoder(flat, 2).max() < 1e-2

@@ -91,7 +91,7 @@ def test_an_empty_phase_keeps_the_pretrained_generator():
     assert choose(BASE, []).reason.endswith("no checkpoint was measured")
 
 
-def test_an_early_collapse_stops_at_once_and_spares_what_was_good():
+def test_early_collapse_stops_immediately_and_keeps_the_good_part():
     rows = useful(psnr=lambda k: 29.7 if k <= 8 else 25.0)
     detector = InflectionDetector(BASE)
     stopped = next(k for k, row in enumerate(rows) if detector.add(row))
@@ -132,7 +132,7 @@ def test_one_or_two_checkpoints_are_too_few_to_trust(n):
     assert choose(BASE, useful(n, kid=lambda k: 0.5)).index is None
 
 
-def test_a_network_that_swings_out_of_the_limits_is_chosen_where_it_is_calm():
+def test_network_leaving_the_limits_is_selected_at_its_calm_part():
     rows = useful(40, best=30, psnr=lambda k: 30 - 0.1 if k < 20 else (29.9 if k % 2 else 27.5))
     verdict = choose(BASE, rows)
     assert verdict.index < 25  # the running mean takes a few swings to leave the limits
@@ -161,7 +161,7 @@ def test_a_monitor_that_cannot_be_measured_limits_nothing():
     assert within_limits(base, [replace(base, step=1)], Limits()) == (True,)
 
 
-def test_noise_dependence_that_takes_off_stops_the_phase_once_kid_stands_still():
+def test_rising_noise_dependence_stops_the_phase_once_kid_is_constant():
     rows = useful(
         80,
         kid=lambda k: max(0.3, 1 - 0.05 * k),
@@ -193,7 +193,7 @@ def test_false_alarms_of_the_cusum_are_rare():
     assert np.mean(alarms) < 0.3  # ten increments tell the spread only roughly; an alarm alone stops nothing
 
 
-def test_too_short_a_series_gives_no_alarm():
+def test_short_series_does_not_raise_an_alarm():
     assert cusum_alarm([5.0] * 10) is None
 
 

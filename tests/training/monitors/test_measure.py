@@ -61,7 +61,7 @@ def test_a_perfect_network_has_nothing_left_to_find():
     assert row.psnr == pytest.approx(120)
 
 
-def test_noise_let_through_raises_what_depends_on_it():
+def test_transmitted_noise_raises_the_signals_that_depend_on_it():
     monitors = Monitors(samples(), Blend())
     rows = [monitors.measure(Blend(sharp), step=1, images_seen=1) for sharp in (0.5, 1.0)]
     base = monitors.baseline
@@ -81,7 +81,7 @@ def test_a_checkerboard_is_seen():
     assert row.noise_draw == pytest.approx(1)
 
 
-def test_the_batch_size_is_no_matter():
+def test_batch_size_does_not_change_signals():
     one, other = (Monitors(samples(), Blend(), batch_size=size).baseline.to_dict() for size in (5, 12))
     assert one.pop("band_power") == pytest.approx(other.pop("band_power"), rel=1e-4)
     assert one == pytest.approx(other, rel=1e-4)
@@ -155,5 +155,5 @@ def test_unfit_samples_are_refused(validation, arguments, message):
 def test_unfit_networks_are_refused():
     with pytest.raises(InputError, match="the pretrained generator's output is not finite"):
         Monitors(samples(), Blend(math.inf))
-    with pytest.raises(InputError, match=r"the network gives \(8, 1, 16, 16\), needs \(8, 1, 32, 32\)"):
+    with pytest.raises(InputError, match=r"the network returns \(8, 1, 16, 16\), needs \(8, 1, 32, 32\)"):
         Monitors(samples(), nn.AvgPool2d(2))

@@ -55,7 +55,7 @@ def test_the_plot_marks_the_chosen_point_and_the_limits(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_plot_is_drawn_of_nothing_and_of_what_was_not_measured(tmp_path):
+def test_plot_is_drawn_without_data_and_with_missing_signals(tmp_path):
     plot_monitors(tmp_path / "empty.png", BASE, [], choose(BASE, []))
     base = replace(BASE, noise_draw=math.nan)
     broken = [replace(row, psnr=math.nan, kid=math.nan, noise_draw=math.nan) for row in rows(3)]
@@ -114,7 +114,7 @@ def test_a_collapsed_column_does_not_darken_the_others(tmp_path):
     assert picture[-134:-6, 6:134].mean() == pytest.approx(127, abs=8)
 
 
-def test_colours_and_small_sources(tmp_path):
+def test_colors_and_small_sources(tmp_path):
     red = np.zeros((3, 64, 64))
     red[0] = 1
     columns = [("source", [red[:, ::2, ::2]]), ("target", [red])]
@@ -123,7 +123,7 @@ def test_colours_and_small_sources(tmp_path):
     assert (picture[-134:-6, 140:268] == (255, 0, 0)).all()
 
 
-def test_other_channels_get_rows_of_their_own(tmp_path):
+def test_other_channels_have_separate_rows(tmp_path):
     one = pixels(contact_sheet(tmp_path / "1.png", [("a", [scene()])]))
     two = pixels(contact_sheet(tmp_path / "2.png", [("a", [scene(shape=(2, 64, 64))])]))
     assert len(two) - len(one) == 128 + 6

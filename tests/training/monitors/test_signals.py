@@ -29,7 +29,7 @@ def test_the_power_of_white_noise_is_its_variance_at_every_frequency(shape):
     assert power[0, 0] < 1e-12  # the mean is gone, whatever the window
 
 
-def test_a_known_blur_gives_known_band_power():
+def test_known_blur_has_known_band_power():
     images, sigma = noise(32, 1, 128, 128), 1.0
     found = band_power(spectral_sums(blurred(images, sigma), images))
     frequency = torch.hypot(torch.fft.fftfreq(128)[:, None], torch.fft.fftfreq(128)[None])
@@ -39,7 +39,7 @@ def test_a_known_blur_gives_known_band_power():
         assert level == pytest.approx(expected, abs=0.15)
 
 
-def test_a_band_where_the_truth_is_empty_has_no_level():
+def test_band_without_power_in_the_reference_has_no_level():
     assert np.isnan(band_power(spectral_sums(noise(1, 1, 32, 32), torch.zeros(1, 1, 32, 32)))).all()
 
 
@@ -112,5 +112,5 @@ def test_only_a_grid_that_can_be_seen_counts_in_an_empty_image():
 def test_unfit_images_are_refused():
     with pytest.raises(InputError, match=r"16 x 64 pixels are too small for spectra, needs 32 x 32"):
         spectra(torch.zeros(1, 1, 16, 64))
-    with pytest.raises(InputError, match=r"\(1, 1, 32, 32\), needs \(2, 1, 32, 32\) like the truth"):
+    with pytest.raises(InputError, match=r"\(1, 1, 32, 32\), needs \(2, 1, 32, 32\) like the reference"):
         spectral_sums(torch.zeros(1, 1, 32, 32), torch.zeros(2, 1, 32, 32))

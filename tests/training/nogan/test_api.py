@@ -93,7 +93,7 @@ class StopAt:
         pass
 
 
-def test_a_run_goes_through_its_phases_and_leaves_what_a_person_looks_at(straight):
+def test_run_completes_its_phases_and_writes_images_and_plots(straight):
     folder, _ = straight
     phases = list(dict.fromkeys(row["phase"] for row in log_rows(folder)))
     assert phases == ["pretrain", "cycle 1: critic", "cycle 1: GAN"]
@@ -108,7 +108,7 @@ def test_a_run_goes_through_its_phases_and_leaves_what_a_person_looks_at(straigh
     }
 
 
-def test_generated_images_lie_beside_their_real_partners(straight):
+def test_generated_images_are_stored_with_their_real_partners(straight):
     folder, _ = straight
     generated, real = (sorted((folder / "images" / "cycle_1" / kind).iterdir()) for kind in ("generated", "real"))
     assert [path.name for path in generated] == [path.name for path in real]
@@ -315,7 +315,7 @@ def test_two_cycles_are_planned_one_after_the_other():
     assert names[1:] == [f"cycle {cycle}: {kind}" for cycle in (1, 2) for kind in ("save images", "critic", "GAN")]
 
 
-def test_what_cannot_be_trained_is_refused_in_one_line(straight, tmp_path):
+def test_unsuitable_data_raises_in_one_line(straight, tmp_path):
     folder, _ = straight
     with pytest.raises(InputError, match="no pretrain steps; pass start_from"):
         tiny_nogan(tmp_path, replace(CONFIG, pretrain=()))
@@ -338,7 +338,7 @@ def test_what_cannot_be_trained_is_refused_in_one_line(straight, tmp_path):
         train_nogan(pairs=[(1, 2)], config=NoganConfig(task="colorization"), output=tmp_path)
 
 
-def test_photographs_are_coloured_by_the_same_schedule(tmp_path, monkeypatch):
+def test_photographs_are_colorized_by_the_same_schedule(tmp_path, monkeypatch):
     monkeypatch.setattr(TrainingLog, "plot", lambda self, *, final=True: None)
     monkeypatch.setattr(selection, "plot_monitors", lambda *arguments, **settings: None)
     rng = np.random.default_rng(0)

@@ -208,7 +208,7 @@ def test_a_run_begun_elsewhere_or_without_record_is_resumed_with_a_warning(tmp_p
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_and_the_run_goes_on_from_there(new_process):
+def test_ctrl_c_saves_and_the_run_resumes_from_there(new_process):
     _, stopped = new_process
     steps = torch.load(stopped / "checkpoint.pt", weights_only=True)["step"]
     assert steps >= 4
@@ -218,7 +218,7 @@ def test_ctrl_c_saves_and_the_run_goes_on_from_there(new_process):
     assert tiny_train(stopped, config, resume=True, cancel=stop).card["steps"] == steps + 1
 
 
-def test_the_run_folder_shows_what_happened(straight):
+def test_run_folder_contains_log_plot_and_images(straight):
     assert {path.name for path in straight.iterdir() if not path.name.startswith("events")} == {
         "checkpoint.previous.pt",
         "checkpoint.pt",
@@ -281,7 +281,7 @@ def test_two_channels_train_together():
     assert (model.in_channels, model.network.out_channels) == (2, 2)
 
 
-def test_a_z_stack_plays_a_movie_and_is_split_along_z():
+def test_z_stack_is_used_as_a_movie_and_split_along_z():
     stack = cells().z_as_time()
     model = train(stack, NOISE, config=replace(CONFIG, max_steps=2), data=DataOptions(time_axis="Z"))
     assert model.n_frames == 3
@@ -332,7 +332,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 4
 
 
-def test_progress_is_told(bar):
+def test_progress_is_reported(bar):
     tiny_train(None, replace(CONFIG, max_steps=4), progress=bar)
     assert (bar.settings["total"], bar.settings["initial"], bar.n, bar.closed) == (4, 0, 4, True)
     assert "val " in bar.text
@@ -343,7 +343,7 @@ def test_progress_is_told(bar):
     [
         ({}, "training needs high_res images and a crappifier, or pairs"),
         ({"high_res": []}, "training needs high_res images and a crappifier"),
-        ({"high_res": [], "crappifier": NOISE}, "no images given; give at least one path, array or movie"),
+        ({"high_res": [], "crappifier": NOISE}, "no images to train on; pass at least one path, array or movie"),
         ({"high_res": cells(), "pairs": []}, "pass either pairs, or high_res and a crappifier, not both"),
         ({"high_res": cells(), "crappifier": "confocl"}, "no crappifier preset 'confocl'"),
         ({"high_res": cells()[:5], "crappifier": NOISE}, "has 5 frames of 48 x 48 pixels, too few to keep some"),
@@ -366,7 +366,7 @@ def test_progress_is_told(bar):
         ),
     ],
 )
-def test_mistakes_end_in_one_line(arguments, message):
+def test_errors_are_one_line(arguments, message):
     with pytest.raises(InputError, match=message) as caught:
         train(**({"config": CONFIG} | arguments))
     assert "\n" not in str(caught.value)
@@ -381,7 +381,7 @@ def test_a_run_folder_that_vanishes_ends_the_run_in_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("ending", [b"8,0.00", b"8,0.001,x,0,1,2,3,4\r\n", b"\xff\xfe"])
-def test_a_log_cut_short_by_a_kill_is_repaired_on_resume(tmp_path, ending):
+def test_log_truncated_by_a_kill_is_repaired_on_resume(tmp_path, ending):
     killed_at(tmp_path, 6)
     with (tmp_path / "log.csv").open("ab") as file:
         file.write(ending)

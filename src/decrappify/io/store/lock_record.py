@@ -91,7 +91,9 @@ class Holder:
         return age_s < STALE_S
 
     def __str__(self) -> str:
-        return f"process {self.pid} on {self.host} (since {self.started}: {self.command})"
+        # Truncated, as a damaged lock file may contain texts of any length.
+        pid, host, started = str(self.pid)[:20], str(self.host)[:80], str(self.started)[:32]
+        return f"process {pid} on {host} (since {started}: {str(self.command)[:_COMMAND_LENGTH]})"
 
 
 @dataclass

@@ -226,7 +226,10 @@ class OutputLock:
         if not free:
             if not before.unreleased:
                 return None  # its holder has not written its entry yet
-            raise self._in_use(before.unreleased[-1], age)
+            last = before.unreleased[-1]
+            if not last.is_alive(age, free_by_system=False):
+                return None  # the holder was killed, and a child of it has not closed the inherited file yet
+            raise self._in_use(last, age)
         for holder in before.unreleased:
             if holder.is_alive(age, free_by_system=kept):
                 raise self._in_use(holder, age)

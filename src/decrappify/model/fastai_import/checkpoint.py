@@ -201,7 +201,7 @@ def _describe_other_model(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> 
     critic = critic_name(shapes)
     if critic is not None:
         return (
-            f"{path} is a critic of {critic}, which only judges images during training, not a generator; give the "
+            f"{path} is a critic of {critic}, which only rates images during training, not a generator; use the "
             "generator's file (DeOldify names it ..._gen.pth)"
         )
     first = ", ".join(f"{key!r} {shape}" for key, shape in list(shapes.items())[:3])

@@ -23,7 +23,7 @@ from decrappify.limits.threads import check_torch_threads
 from decrappify.limits.weights import check_archive, check_tensors
 from decrappify.model.fastai_import.kinds import LEGACY, ZIP, what_it_is
 
-WHERE = "the README files of jantic/DeOldify and BPHO-Salk/PSSR say where their weights are published"
+WHERE = "the README files of jantic/DeOldify and BPHO-Salk/PSSR link their weights"
 _SCALAR = np.float64(0).__reduce__()[0]  # constructor of pickled NumPy numbers
 # Learning rates in the optimizer's state are slices and NumPy numbers; torch rejects both unless they are listed.
 _HARMLESS: list[Any] = [
@@ -72,7 +72,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     check_regular(path)
     if not path.is_file():
-        raise MissingFileError(f"there is no file {path}; nothing is downloaded by itself: {WHERE}")
+        raise MissingFileError(f"there is no file {path}; nothing is downloaded automatically: {WHERE}")
     check_archive(path)
     check_torch_threads()
     zipped = zipfile.is_zipfile(path)
@@ -113,9 +113,9 @@ def _check_members(path: Path) -> None:
             f"{path} is damaged or a truncated download ({reason(error)}); download it again ({WHERE})"
         ) from error
     if "constants.pkl" in members:
-        raise ModelFileError(f"{path} is a TorchScript program, not weights; give the .pth file that it was made from")
+        raise ModelFileError(f"{path} is a TorchScript program, not weights; use the .pth file from which it was made")
     if "data.pkl" not in members:
-        raise ModelFileError(f"{path} is a ZIP archive, not weights; unpack it and give the .pth file inside")
+        raise ModelFileError(f"{path} is a ZIP archive, not weights; unpack it and use the .pth file inside")
 
 
 def _failure_reason(path: Path, zipped: bool) -> str:
@@ -125,7 +125,7 @@ def _failure_reason(path: Path, zipped: bool) -> str:
         foreign = next((name for name in _globals(path, zipped) if name.rpartition(".")[0] not in _PLAIN), "")
     if foreign.startswith("fastai."):
         return (
-            "is an exported fastai learner (Learner.export), which holds Python objects beside the weights; in the "
+            "is an exported fastai learner (Learner.export), which contains Python objects besides the weights; in the "
             "environment where it was made run learn = load_learner(folder, file); learn.save('name') and give "
             "the name.pth that it writes"
         )

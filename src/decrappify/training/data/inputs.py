@@ -27,7 +27,7 @@ def as_movies(given: Any, folder_as: str = "auto") -> list[Movie]:
     several = given if isinstance(given, list | tuple) else [given]
     movies = [movie for item in several for movie in open_scenes(item, folder_as=_for(item, folder_as))]
     if not movies:
-        raise InputError("no images given; give at least one path, array or movie")
+        raise InputError("no images to train on; pass at least one path, array or movie")
     return movies
 
 
@@ -40,7 +40,7 @@ def as_photographs(given: Any) -> list[Any]:
     else:
         found = list(given)
     if not found:
-        raise InputError("no photographs given; give a folder of color images, or a list of paths or arrays")
+        raise InputError("no photographs to train on; pass a folder of color images, or a list of paths or arrays")
     return found
 
 
@@ -74,7 +74,7 @@ def as_pairs(given: Any, folder_as: str = "auto") -> list[tuple[Movie, Movie]]:
     ):
         raise InputError(f"pairs is {given!r}, needs a folder, two folders, (source, target), or a list of such pairs")
     if not given:
-        raise InputError("pairs is empty; give at least one (source, target)")
+        raise InputError("pairs is empty; pass at least one (source, target)")
     pairs = []
     for source, target in given:
         if is_image_folder(source) and is_image_folder(target):

@@ -225,7 +225,7 @@ class PhotographData:
         photographs = list(photographs)
         if validation is None:
             if len(photographs) < 2:
-                raise InputError("one photograph cannot be split into training and validation; give validation too")
+                raise InputError("one photograph cannot be split into training and validation; pass validation too")
             # Every n-th, so that a folder sorted by subject keeps some of each.
             step = max(2, min(len(photographs), round(1 / fraction)))
             validation = photographs[step - 1 :: step]
@@ -248,9 +248,9 @@ class PhotographData:
     def _squares(
         self, photographs: Sequence[Path], patch_size: int, length: int, seed: int, *, augment: bool
     ) -> Dataset[Sample]:
-        from decrappify.datasets.color import ColourDataset
+        from decrappify.datasets.color import ColorDataset
 
-        return ColourDataset(
+        return ColorDataset(
             photographs, self.crappifier, patch_size=patch_size, length=length, seed=seed, augment=augment
         )
 

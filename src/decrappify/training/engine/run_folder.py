@@ -73,7 +73,7 @@ def refuse_data_folder(folder: Path, *data: Any) -> None:
             is_store = any((path / name).exists() for name in ZARR_DOCUMENTS)
             run = folder.resolve()
             if run == path or (is_store and run.is_relative_to(path)):
-                raise InputError(f"run folder {folder} is the data {each}, or lies in it; choose another folder")
+                raise InputError(f"run folder {folder} is the data {each}, or is inside it; choose another folder")
 
 
 def prepare_run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> Path:

@@ -198,7 +198,7 @@ class Monitors:
                 prediction = network(batch["source"].to(device)).float().cpu()
                 if prediction.shape != target.shape:
                     raise InputError(
-                        f"the network gives {tuple(prediction.shape)}, needs {tuple(target.shape)} like the targets"
+                        f"the network returns {tuple(prediction.shape)}, needs {tuple(target.shape)} like the targets"
                     )
                 if not prediction.isfinite().all():
                     return None
@@ -275,7 +275,7 @@ def _check(validation: list[Sample], batch_size: int, data_range: float) -> None
     if min(shape[-2:]) < LEAST_SIZE:
         raise InputError(f"validation targets are {shape[-2]} x {shape[-1]} pixels, needs at least {LEAST_SIZE} x 32")
     if len({"source_2" in sample for sample in validation}) > 1:
-        raise InputError("some validation samples have a second source and some do not; give it to all or to none")
+        raise InputError("some validation samples have a second source and some do not; add it to all or to none")
 
 
 def _diverged(step: int, images_seen: int) -> MonitorRow:

@@ -94,11 +94,11 @@ def _panels(rows: Sequence[MonitorRow], limits: Limits) -> list[tuple[str, Lines
     psnr: Lines = {"": line(lambda row: row.psnr - rows[0].psnr)}
     return [
         ("PSNR change (dB)", psnr, (-limits.psnr_budget_db, np.inf)),
-        ("power over the truth's (dB)", bands, (-np.inf, limits.band_3_db)),
+        ("power relative to the reference (dB)", bands, (-np.inf, limits.band_3_db)),
         ("grid peak, × before", {"": line(lambda row: row.grid_peak)}, (-np.inf, limits.grid_peak)),
         ("noise dependence, × before", {"": line(lambda row: row.noise_draw)}, (-np.inf, limits.noise_draw)),
         ("texture power, × before", splits, nothing),
-        ("referee AUC (0.5: cannot tell)", {"": line(lambda row: row.referee_auc)}, nothing),
+        ("referee AUC (0.5: indistinguishable)", {"": line(lambda row: row.referee_auc)}, nothing),
     ]
 
 

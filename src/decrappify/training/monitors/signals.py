@@ -73,7 +73,7 @@ def spectra(images: Tensor) -> Tensor:
 def spectral_sums(restored: Tensor, truth: Tensor) -> SpectralSums:
     """Sum the spectra of a batch, (N, C, H, W) each, on the CPU."""
     if restored.shape != truth.shape:
-        raise InputError(f"restored images are {tuple(restored.shape)}, needs {tuple(truth.shape)} like the truth")
+        raise InputError(f"restored images are {tuple(restored.shape)}, needs {tuple(truth.shape)} like the reference")
     height, width = truth.shape[-2:]
     r, g = (spectra(images).reshape(-1, height, width) for images in (restored, truth))
     return SpectralSums(r.abs().square().sum(0), g.abs().square().sum(0), (r * g.conj()).sum(0), len(r))
