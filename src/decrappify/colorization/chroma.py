@@ -13,12 +13,12 @@ _BAND_BYTES = 64  # a pixel
 _HALF = 8192  # of the 14 bits after the point
 
 
-def gray_of(picture: Array) -> Array:
+def gray_of(image: Array) -> Array:
     """Compute the gray levels of a color image, as Pillow's mode ``L`` does.
 
     Parameters
     ----------
-    picture : ndarray of uint8, (Y, X, 3)
+    image : ndarray of uint8, (Y, X, 3)
         Red, green, blue.
 
     Returns
@@ -30,16 +30,16 @@ def gray_of(picture: Array) -> Array:
     >>> gray_of(np.array([[[255, 0, 0], [10, 10, 10]]], np.uint8))
     array([[76, 10]], dtype=uint8)
     """
-    return luma(np.moveaxis(picture, -1, 0))
+    return luma(np.moveaxis(image, -1, 0))
 
 
-def luma_of(picture: Array) -> Array:
+def luma_of(image: Array) -> Array:
     """Compute Y of OpenCV's YUV: (..., 3) uint8 or uint16 to (...) int32 in the same gray levels.
 
     >>> luma_of(np.array([0, 255, 0], np.uint8)).item()
     150
     """
-    red, green, blue = (picture[..., channel].astype(np.int32) for channel in range(3))
+    red, green, blue = (image[..., channel].astype(np.int32) for channel in range(3))
     return _descale(4899 * red + 9617 * green + 1868 * blue)
 
 
