@@ -179,7 +179,8 @@ def check_written(path: Path, n_frames: int, output: Path) -> None:
     """Raise OutputError if a finished video lacks frames: a full disk is not always reported when it is closed."""
     try:
         with open_container(path) as written:
-            found = sum(packet.size > 0 for packet in written.demux(written.streams.video[0]))
+            videos = written.streams.video
+            found = sum(packet.size > 0 for packet in written.demux(videos[0])) if videos else 0
     except FormatError:  # not even its header
         found = 0
     if found != n_frames:
