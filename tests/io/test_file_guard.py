@@ -18,7 +18,7 @@ from decrappify.io import open_movie
 from decrappify.io.file_guard import file_version
 
 from .czi_files import write_planes
-from .test_video import smooth_movie, write_film
+from .media.videos import smooth_movie, write_film
 
 FRAMES = 12
 

@@ -172,7 +172,7 @@ class _Film:
         self._watermark, self._cancel = watermark, cancel
         self._done = 0  # pieces
         self._frames_done = 0
-        for segment in folder.segments():
+        for segment, _ in folder.segments():
             self._done += 1
             self._frames_done += len(segment.packets)
         if self._done and steadier.steady:
@@ -205,7 +205,7 @@ class _Film:
 
     def finish(self, output: Path) -> None:
         """Join the pieces and move the film to its final path."""
-        factors = {segment.render_factor for segment in self._folder.segments()}
+        factors = {factor for _, factor in self._folder.segments()}
         if not factors:
             raise nothing_decoded(self._reader.path)
         if len(factors) > 1:

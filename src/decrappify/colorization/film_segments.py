@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +18,6 @@ from decrappify.io.store.working_paths import working_path
 from decrappify.restoration.resuming import changed_settings, refusal
 
 SEGMENT_FRAMES = 100  # a fixed number, so that a resumed run encodes the same segments
-
-
-@dataclass(frozen=True, slots=True)
-class ColoredSegment:
-    """Record of a finished segment.
-
-    Attributes
-    ----------
-    key : str
-        Of the run that wrote it.
-    packets, header_size
-        As in `Segment`.
-    render_factor : int
-        Used for its colors.
-    """
-
-    key: str
-    packets: list[tuple[int, int, int, bool]]
-    header_size: int
-    render_factor: int
 
 
 class SegmentFolder:
@@ -122,43 +101,49 @@ class SegmentFolder:
 
     def record(self, number: int, segment: Segment, render_factor: int) -> None:
         """Record that a piece is finished."""
-        colored = ColoredSegment(self.key, segment.packets, segment.header_size, render_factor)
+        values = {
+            "key": self.key,
+            "packets": segment.packets,
+            "header_size": segment.header_size,
+            "render_factor": render_factor,
+        }
         state = self.state_path(number)
         if state.exists():
             sync_file(state)
-        write_json(self.path / f"{number:05d}.json", {**asdict(colored), "crc32": self._crc32(number, colored)})
+        write_json(self.path / f"{number:05d}.json", values | {"crc32": self._crc32(number, values)})
         self._whole.add(number)
 
-    def segment(self, number: int) -> ColoredSegment | None:
-        """Read the record of a piece; None if it is unfinished, incomplete, damaged, or of another run."""
+    def segment(self, number: int) -> tuple[Segment, int] | None:
+        """Read a piece and its render factor; None if it is unfinished, incomplete, damaged, or of another run."""
         values = read_json(self.path / f"{number:05d}.json")
         if values.get("key") != self.key:
             return None
         checksum = values.pop("crc32", None)
         try:
-            segment = ColoredSegment(**{**values, "packets": [tuple(packet) for packet in values["packets"]]})
-            if number not in self._whole and checksum != self._crc32(number, segment):
+            segment = Segment([tuple(packet) for packet in values["packets"]], values["header_size"])
+            factor = values["render_factor"]
+            if number not in self._whole and checksum != self._crc32(number, values):
                 return None
         except (TypeError, KeyError, OSError):
             return None
         self._whole.add(number)
-        return segment
+        return segment, factor
 
-    def segments(self) -> Iterator[ColoredSegment]:
-        """Iterate over finished pieces from the first to the last before a gap."""
+    def segments(self) -> Iterator[tuple[Segment, int]]:
+        """Iterate over finished pieces and their render factors, from the first to the last before a gap."""
         number = 0
-        while (segment := self.segment(number)) is not None:
-            yield segment
+        while (found := self.segment(number)) is not None:
+            yield found
             number += 1
 
     def pieces(self) -> Iterator[tuple[Path, Segment]]:
         """Iterate over the files and packets of the finished pieces."""
-        for number, segment in enumerate(self.segments()):
-            yield self.media_path(number), Segment(segment.packets, segment.header_size)
+        for number, (segment, _) in enumerate(self.segments()):
+            yield self.media_path(number), segment
 
-    def _crc32(self, number: int, segment: ColoredSegment) -> int:
+    def _crc32(self, number: int, values: dict[str, Any]) -> int:
         """Return a checksum of a piece's record, packets and state."""
-        total = zlib.crc32(json.dumps(asdict(segment)).encode())
+        total = zlib.crc32(json.dumps(values).encode())
         state = self.state_path(number)
         for file in (self.media_path(number), *([state] if state.exists() else [])):
             total = zlib.crc32(file.read_bytes(), total)
