@@ -162,7 +162,7 @@ def imported_modules(path: Path) -> set[str]:
     return (found & names) - {module_name(path)}
 
 
-PACKAGES = sorted({package_of(path) for path in MODULES if path.parent != ROOT} - {"io"})
+PACKAGES = sorted({package_of(path) for path in MODULES if path.parent != ROOT})
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from napari_decrappify.layers import LayerData, layers_of
 
-ENDINGS = (".czi", ".tif", ".tiff", ".zarr")
 SCENES_SHOWN = 12  # scenes of a file or folder that are opened as layers at once
 
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
@@ -25,7 +24,9 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     paths = [path] if isinstance(path, str) else list(path)
     if len(paths) != 1:
         return None
-    if Path(paths[0]).suffix.lower() in ENDINGS:
+    from decrappify.io import readable_suffixes
+
+    if Path(paths[0]).suffix.lower() in readable_suffixes():
         return partial(_read, path=paths[0])
     return _folder_reader(Path(paths[0])) if Path(paths[0]).is_dir() else None
 

@@ -155,8 +155,10 @@ def safe_name(name: str) -> str:
     >>> safe_name("cells.ome.tif · actin/2")
     'cells-actin-2'
     """
-    for ending in (".ome.tif", ".ome.tiff", ".ome.zarr", ".czi", ".tif", ".tiff", ".zarr"):
-        name = name.replace(ending, "")
+    from decrappify.io import readable_suffixes
+
+    for ending in sorted(readable_suffixes(), key=len, reverse=True):
+        name = name.replace(f".ome{ending}", "").replace(ending, "")
     kept = "".join(letter if letter.isalnum() or letter in "_-." else " " for letter in name)
     return "-".join(kept.split()).strip(".") or "movie"
 

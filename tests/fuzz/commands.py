@@ -80,7 +80,7 @@ def _restored(folder: Path) -> None:
 def _scenes(folder: Path) -> None:
     import warnings
 
-    from tests.io.zarr_files import plate
+    from tests.io.formats.omezarr.zarr_files import plate
 
     inputs.tiny_model(n_frames=1).save(folder / "m.safetensors")
     with warnings.catch_warnings():
@@ -451,7 +451,7 @@ def _scene_outputs(folder: Path, source: Path, output: Path) -> list[Path]:
 
     from decrappify.errors import DecrappifyError
     from decrappify.io import scenes
-    from decrappify.io.scenes import scene_outputs
+    from decrappify.io.scene_names import scene_outputs
 
     with contextlib.chdir(folder), warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -30,7 +30,7 @@ def movie(*shape: int, dtype: Any = np.uint16) -> Any:
 def tiff_files(folder: Path) -> list[Path]:
     """OME-TIFF, ImageJ, LSM, STK, plain, compressed, tiled, BigTIFF, color, pyramid, ScanImage."""
     import tifffile
-    from tests.io.tiff_files import imagej_text, ome_xml, pages_with, write_lsm, write_stk
+    from tests.io.formats.tiff.tiff_files import imagej_text, ome_xml, pages_with, write_lsm, write_stk
 
     from decrappify.io import save_movie
 
@@ -90,7 +90,7 @@ def tiff_files(folder: Path) -> list[Path]:
 
 def tiff_sets(folder: Path) -> list[Path]:
     """Folders of one recording each: Micro-Manager stacks, NDTiff, OME-TIFF with a companion, files of an OME set."""
-    from tests.io.tiff_files import ome_xml, pages_with, write_mmstack, write_ndtiff
+    from tests.io.formats.tiff.tiff_files import ome_xml, pages_with, write_mmstack, write_ndtiff
 
     summary = {
         "Prefix": "rec", "Frames": 3, "Channels": 2, "Slices": 1, "Positions": 2, "PixelSize_um": 0.16,
@@ -132,7 +132,7 @@ def to_open(source: Path) -> str:
 def czi_files(folder: Path) -> list[Path]:
     """Scenes, a mosaic, color, further dimensions, missing planes, a timestamps attachment."""
     from pylibCZIrw import czi
-    from tests.io.czi_files import rename_dimension, write_planes
+    from tests.io.formats.czi.czi_files import rename_dimension, write_planes
 
     gray = {(s, t, c, 0): _pixels(6, 8) for s in range(2) for t in range(3) for c in range(2)}
     write_planes(folder / "scenes.czi", gray)
@@ -153,7 +153,7 @@ def czi_files(folder: Path) -> list[Path]:
 def zarr_stores(folder: Path) -> list[Path]:
     """Own stores, images of 0.4 and 0.5, plates, wells, bioformats2raw folders and plain arrays."""
     import zarr
-    from tests.io.zarr_files import group, image, plate
+    from tests.io.formats.omezarr.zarr_files import group, image, plate
 
     from decrappify.io import save_movie
 

@@ -9,6 +9,8 @@ from contextlib import closing, suppress
 import numpy as np
 import pytest
 import tifffile
+from tests.io.formats.omezarr.zarr_files import image
+from tests.io.formats.tiff.tiff_files import ome_xml, pages_with, ramp, write_mmstack
 
 import decrappify as dc
 from decrappify.errors import FormatError
@@ -16,9 +18,6 @@ from decrappify.io.formats.tiff.announced import check_scenes
 from decrappify.io.formats.tiff.ome_reader import parse_ome, read_ome
 from decrappify.io.store.journal import Journal
 from decrappify.movie import Movie
-
-from .tiff_files import ome_xml, pages_with, ramp, write_mmstack
-from .zarr_files import image
 
 
 def set_tag(path, code, value, *, count=None):

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from tests.io.formats.czi.czi_files import write_planes
 
 from decrappify.errors import FormatError
 from decrappify.io import open_movie
 from decrappify.io.file_guard import file_version
 
-from .czi_files import write_planes
 from .media.videos import smooth_movie, write_film
 
 FRAMES = 12

@@ -12,12 +12,11 @@ import tifffile
 import zarr
 from bioio import BioImage
 from pylibCZIrw import czi
+from tests.io.movies import assert_same
 
 from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError, OutputExistsError
 from decrappify.io import open_movie, save_movie
 from decrappify.movie import Movie
-
-from .movies import assert_same
 
 DATA = np.random.default_rng(9).integers(0, 4000, (4, 2, 1, 33, 46)).astype(np.uint16)
 METADATA: dict[str, Any] = {

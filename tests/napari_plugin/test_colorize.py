@@ -31,7 +31,7 @@ def scene():
 
 
 @pytest.fixture
-def color(qtbot, scene, model_file):
+def colour(qtbot, scene, model_file):
     return prepared(shown(qtbot, ColorizeWidget, scene, "colorize"), model_file)
 
 

@@ -7,6 +7,7 @@ import pytest
 from napari.layers import Layer
 from npe2 import PluginManifest
 
+from decrappify.io import readable_suffixes, writable_suffixes
 from napari_decrappify import samples
 
 
@@ -21,6 +22,14 @@ def test_the_manifest_and_all_that_it_names_are_there(manifest):
     widgets = {widget.command for widget in manifest.contributions.widgets}
     in_menus = {item.command for items in manifest.contributions.menus.values() for item in items}
     assert widgets == in_menus
+
+
+def test_manifest_lists_suffixes_of_the_registry(manifest):
+    patterns = {pattern for reader in manifest.contributions.readers for pattern in reader.filename_patterns}
+    assert patterns == {"*.czi", "*.tif", "*.tiff", "*.zarr"}  # those that other readers of napari read worse
+    assert patterns <= {f"*{suffix}" for suffix in readable_suffixes()}
+    written = {suffix for writer in manifest.contributions.writers for suffix in writer.filename_extensions}
+    assert written == set(writable_suffixes()) - {".mp4"}
 
 
 def test_importing_the_plugin_loads_neither_qt_nor_napari():

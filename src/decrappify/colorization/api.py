@@ -20,7 +20,7 @@ from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import InputError, MissingFileError
 from decrappify.io.images.photographs import read_photograph
 from decrappify.io.media.damage import check_damaged
-from decrappify.io.registry import format_of
+from decrappify.io.recognition import format_of
 from decrappify.model import find_model, load_model, read_card, shipped_models
 from decrappify.model.fastai_import.kinds import is_checkpoint
 from decrappify.movie import Array
@@ -158,7 +158,8 @@ def _kind(path: Path) -> str:
     """Return the kind of a path: "picture", "folder" or "film"."""
     if path.suffix.lower() in _MORE_FILMS and path.is_file():  # not movies to restore, but ffmpeg reads them
         return "film"
-    form = format_of(path)
+    found = format_of(path)
+    form = "folder" if found is None else found.name
     kinds = {"picture": "picture", "TIFF": "picture", "folder": "folder", "video": "film"}
     if form not in kinds:
         raise InputError(f"{path} is {form}, which is not coloured; give a picture, a folder of pictures or a film")

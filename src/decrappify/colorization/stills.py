@@ -20,7 +20,8 @@ from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.io.folders.natural import natural_key
 from decrappify.io.images.photograph_writer import check_writable, write_photograph
-from decrappify.io.images.photographs import READABLE, Photograph, read_description, read_photograph
+from decrappify.io.images.photographs import Photograph, read_description, read_photograph
+from decrappify.io.registry import frame_suffixes
 from decrappify.io.store.durable import json_bytes
 from decrappify.io.store.locks import locked_folder
 from decrappify.io.store.outputs import atomic_output, check_early, refuse_overlap
@@ -210,9 +211,10 @@ def _pairs(source: Path, output: Path) -> list[Pair]:
     """List the images of a folder with their output paths."""
     refuse_overlap(output, source)
     files = [file for file in source.iterdir() if file.is_file() and not file.name.startswith(".")]
-    images = sorted((file for file in files if file.suffix.lower() in READABLE), key=natural_key)
+    readable = frame_suffixes()
+    images = sorted((file for file in files if file.suffix.lower() in readable), key=natural_key)
     if not images:
-        raise InputError(f"folder {source} holds no pictures; readable are {', '.join(sorted(READABLE))}")
+        raise InputError(f"folder {source} holds no pictures; readable are {', '.join(sorted(readable))}")
     if len(images) < len(files):
         logger.info("skipping %d files of %s that are not images", len(files) - len(images), source)
     taken: dict[str, Path] = {}

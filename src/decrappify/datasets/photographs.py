@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from decrappify.errors import DecrappifyError, InputError, MissingFileError
-from decrappify.io.images.photographs import READABLE
+from decrappify.io.registry import frame_suffixes
 from decrappify.movie import Array
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,8 @@ def find_images(images: Images) -> list[Path | Array]:
     folder = Path(images)
     if not folder.is_dir():
         raise MissingFileError(f"there is no folder {folder} of images; check the path, or pass a list of files")
-    return [*sorted(path for path in folder.rglob("*") if path.suffix.lower() in READABLE and path.is_file())]
+    suffixes = frame_suffixes()
+    return [*sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())]
 
 
 def _from_array(image: Array) -> Array:
@@ -137,9 +138,10 @@ def _read(path: Path) -> Array:
 
 def _bits(path: Path) -> int:
     """Return the bits per sample of a file of more than 8; only TIFF has other depths than 16."""
-    from decrappify.io.registry import format_of
+    from decrappify.io.recognition import format_of
 
-    if format_of(path) != "TIFF":
+    form = format_of(path)
+    if form is None or form.name != "TIFF":
         return 16
     import tifffile
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from decrappify.errors import InputError
-from decrappify.io.scenes import scene_index, unique_names
+from decrappify.io.scene_names import scene_index, unique_names
 from decrappify.io.units import to_micrometres, to_seconds
 from decrappify.movie import Movie, PixelSize
 

@@ -1,154 +1,171 @@
-"""Selection of the reader for a path: by suffix, and by content if the suffix is wrong or unknown."""
+"""Registry of file formats: built-in ones, those of `register_format`, and those of installed packages.
+
+An installed package announces a format by an entry point of the group ``decrappify.formats``, which names a `Format`.
+"""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
-from decrappify.errors import FormatError, InputError, MissingFileError
-from decrappify.limits.files import check_regular
+from decrappify._common.caller_warning import warn_caller
+from decrappify._common.checks import reason
+from decrappify.errors import FormatError, InputError
+from decrappify.io.format import Format
 
-READABLE = {
-    "CZI": (".czi",),
-    "TIFF": (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk"),
-    "OME-Zarr": (".zarr",),
-    "video": (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"),
-    "picture": (".png", ".jpg", ".jpeg", ".bmp"),
-}
-ZARR_DOCUMENTS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")  # a folder with one of them is a Zarr store
-WRITABLE = {"OME-Zarr": (".zarr",), "TIFF": (".tif", ".tiff"), "video": (".mp4",)}
-_MAGIC = (
-    (0, b"ZISRAWFILE", "CZI"),
-    *((0, magic, "TIFF") for magic in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
-    (0, b"\x89PNG\r\n\x1a\n", "picture"),
-    (0, b"\xff\xd8\xff", "picture"),
-    (4, b"ftyp", "video"),
-    (8, b"AVI ", "video"),
-    (0, b"\x1a\x45\xdf\xa3", "video"),
-)
-FOLDER_AS = ("auto", "movie", "images")
-# A folder with one of these is a data set of Micro-Manager.
-NDTIFF_INDEXES = ("NDTiff.index", "Full resolution/NDTiff.index")
-_UNREADABLE = (
-    (b"version https://git-lfs", "a git-LFS pointer", "fetch the real file with 'git lfs pull'"),
-    (b"<!doctype html", "an HTML page", "download it again"),
-    (b"<html", "an HTML page", "download it again"),
-    (b"<?xml", "an XML file", "give the image file that belongs to it"),
-    (b"pk\x03\x04", "a ZIP archive", "unpack it first"),
-    (b"\x1f\x8b", "a gzip archive", "unpack it first"),
-    (b"\x89hdf", "an HDF5 file", "export it as OME-TIFF first"),
-    (b"%pdf", "a PDF document", "give the image file"),
-)
+GROUP = "decrappify.formats"
+
+_registered: list[Format] = []
 
 
-def format_of(path: Path) -> str:
-    """Return the format of a file or folder to read: a key of `READABLE`, or ``"folder"`` for a folder of images.
+@cache
+def built_in_formats() -> tuple[Format, ...]:
+    """Return the formats of this package, in the order in which files are tested."""
+    from decrappify.io.formats.czi.format import FORMAT as CZI
+    from decrappify.io.formats.omezarr.format import FORMAT as OME_ZARR
+    from decrappify.io.formats.tiff.format import FORMAT as TIFF
+    from decrappify.io.images.format import FORMAT as IMAGE
+    from decrappify.io.media.format import FORMAT as VIDEO
+
+    return CZI, TIFF, OME_ZARR, VIDEO, IMAGE
+
+
+def formats() -> tuple[Format, ...]:
+    """Return all formats; the installed ones are loaded at the first call."""
+    return (*built_in_formats(), *_registered, *_installed_formats())
+
+
+def register_format(form: Format) -> Format:
+    """Add a format for this process; packages that are installed use an entry point instead.
+
+    Parameters
+    ----------
+    form : Format
+        Its name and suffixes are new. A format whose `open` has the same module and name as that of a registered
+        one replaces it, as in a notebook cell that is run again.
+
+    Returns
+    -------
+    Format
+        `form`.
 
     Raises
     ------
-    MissingFileError
-        If `path` does not exist; the message names the most similar existing file.
     InputError
-        If `path` is a web address.
-    FormatError
-        If the content is not an image file, or its format is not supported.
+        If another format has the name or one of the suffixes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from decrappify import Movie, open_movie
+    >>> from decrappify.io import Format, register_format
+    >>> def open_text(path):
+    ...     return Movie.from_array(np.loadtxt(path, dtype=np.uint16), name=path.name)
+    >>> register_format(Format(name="text image", suffixes=(".doctest",), open=open_text)).name
+    'text image'
     """
-    if not path.exists():
-        if "://" in str(path) or str(path).startswith(("http:/", "https:/", "s3:/")):
-            raise InputError(f"{path} is a web address; download the file and give its path")
-        raise MissingFileError(_missing(path))
-    if path.is_dir():
-        if any((path / name).is_file() for name in NDTIFF_INDEXES):
-            return "TIFF"
-        is_zarr = path.suffix.lower() == ".zarr" or any((path / name).exists() for name in ZARR_DOCUMENTS)
-        return "OME-Zarr" if is_zarr else "folder"
-    check_regular(path)
-    named = _by_suffix(path)
-    wanted = f", not a {named} file" if named else ""
-    try:
-        with path.open("rb") as file:
-            head = file.read(512)
-    except OSError as error:
-        raise FormatError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
-    if not head:
-        raise FormatError(f"{path} is empty (0 bytes){wanted}; copy or download it again")
-    found = next((kind for at, magic, kind in _MAGIC if head[at:].startswith(magic)), None)
-    if found is not None:
-        return found
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for magic, what, remedy in _UNREADABLE:
-        if start.startswith(magic):
-            raise FormatError(f"{path.name} is {what}{wanted}: {remedy}")
-    if _is_text(head):
-        raise FormatError(f"{path.name} is a text file{wanted}: give the image file")
-    if named == "video" or (named == "picture" and head.startswith(b"BM")):  # content alone is not conclusive
-        return named
-    if named is not None:
-        raise FormatError(
-            f"{path.name} is not a {named} file (it begins with {head[:4]!r}): it is damaged or misnamed, copy it again"
-        )
-    raise FormatError(f"{path.name} has no reader here; readable are {suffixes(READABLE)}, and folders of pictures")
+    if not isinstance(form, Format):
+        raise InputError(f"register_format needs a Format, found a {type(form).__name__}")
+    kept = [other for other in _registered if _origin(other) != _origin(form)]
+    if clash := _clash(form, (*built_in_formats(), *kept, *_installed_formats())):
+        raise InputError(f"format {form.name} cannot be registered: {clash}; choose another one")
+    _registered[:] = [*kept, form]
+    return form
 
 
-def is_image_folder(source: object) -> bool:
-    """Return whether `source` is the path of a folder other than an OME-Zarr store or an NDTiff acquisition."""
-    if not isinstance(source, str | os.PathLike):
-        return False
-    return os.path.isdir(source) and format_of(Path(source)) == "folder"  # noqa: PTH112 -- False for invalid names
+def format_by_suffix(path: Path) -> Format | None:
+    """Return the format to which the suffix of a path belongs; None for an unknown suffix."""
+    suffix = path.suffix.lower()
+    found = _with_suffix(suffix, built_in_formats())  # installed formats need not be loaded then
+    return found or _with_suffix(suffix, formats())
 
 
-def check_folder_as(folder_as: str, source: object) -> None:
-    """Raise InputError for an unknown value, and for one other than "auto" if `source` is not a folder."""
-    if folder_as not in FOLDER_AS:
-        raise InputError(f"folder_as={folder_as!r} is not known, needs 'auto', 'movie' or 'images'")
-    if folder_as != "auto" and not is_image_folder(source):
-        raise InputError(f"folder_as={folder_as!r} (--as) is for folders, found {_what(source)}; leave it out")
-
-
-def _what(source: object) -> str:
-    return Path(source).name if isinstance(source, str | os.PathLike) else f"a {type(source).__name__}"
-
-
-def writer_for(path: Path) -> str:
-    """Return the format to write, a key of `WRITABLE`.
+def writer_for(path: Path) -> Format:
+    """Return the format to write.
 
     Raises
     ------
     FormatError
         If the suffix is not a supported output format.
     """
-    for kind, endings in WRITABLE.items():
-        if path.suffix.lower() in endings:
-            return kind
-    raise FormatError(f"{path} has no writer here; writable are .ome.zarr, .ome.tif and .mp4")
+    suffix = path.suffix.lower()
+    for table in (built_in_formats, formats):
+        found = next((form for form in table() if suffix in form.write_suffixes), None)
+        if found is not None:
+            return found
+    first = [
+        (form.long_suffixes or form.write_suffixes)[0]
+        for form in sorted(formats(), key=lambda form: not form.is_working_store)
+        if form.write is not None
+    ]
+    raise FormatError(f"{path} has no writer here; writable are {', '.join(first[:-1])} and {first[-1]}")
 
 
-def suffixes(table: dict[str, tuple[str, ...]]) -> str:
-    """Return the suffixes of a table in one line."""
-    return ", ".join(ending for endings in table.values() for ending in endings)
+def readable_suffixes() -> tuple[str, ...]:
+    """Return the suffixes of all formats that can be read, lowercase and with a dot."""
+    return tuple(suffix for form in formats() for suffix in form.suffixes)
 
 
-def _by_suffix(path: Path) -> str | None:
-    return next((kind for kind, endings in READABLE.items() if path.suffix.lower() in endings), None)
+def writable_suffixes() -> tuple[str, ...]:
+    """Return the suffixes of all formats that can be written, lowercase and with a dot."""
+    return tuple(suffix for form in formats() for suffix in form.write_suffixes)
 
 
-def _is_text(head: bytes) -> bool:
-    try:
-        text = head.decode()
-    except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:  # not only a truncated character at the end
-            return False
-        text = head[: error.start].decode()
-    return all(character.isprintable() or character in "\t\r\n\f" for character in text)
+def frame_suffixes() -> frozenset[str]:
+    """Return the suffixes of files that may be still images, or single frames of a folder."""
+    return frozenset(suffix for form in formats() if form.frames is not None for suffix in form.frames.suffixes)
 
 
-def _missing(path: Path) -> str:
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        return f"{path} does not exist: there is no folder {folder}; check the path"
-    if path.is_symlink():
-        return f"{path} is a symbolic link to {path.readlink()}, which does not exist; check the link"
-    from difflib import get_close_matches
+def plain_stem(name: str) -> str:
+    """Return the name of a file without its suffix, ``.ome.tif`` and the like included.
 
-    similar = get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
-    return f"{path} does not exist; " + (f"did you mean {similar[0]}?" if similar else "check the path")
+    >>> plain_stem("cells.OME.tif"), plain_stem("cells.1.png"), plain_stem("cells")
+    ('cells', 'cells.1', 'cells')
+    """
+    for form in formats():
+        for suffix in form.long_suffixes:
+            if name.lower().endswith(suffix):
+                return name[: -len(suffix)]
+    return Path(name).stem
+
+
+@cache
+def _installed_formats() -> tuple[Format, ...]:
+    from importlib.metadata import entry_points
+
+    found: list[Format] = []
+    for entry in entry_points(group=GROUP):
+        package = entry.dist.name if entry.dist is not None else "unknown"
+        what = f"format {entry.name!r} of the package {package} is left out"
+        try:
+            form = entry.load()
+        except Exception as error:  # noqa: BLE001 -- of a package that this one must not depend on
+            warn_caller(f"{what}, its module cannot be imported ({reason(error)}); update or uninstall the package")
+            continue
+        if not isinstance(form, Format):
+            warn_caller(f"{what}: {entry.value} is a {type(form).__name__}, needs a Format; update the package")
+        elif clash := _clash(form, (*built_in_formats(), *_registered, *found)):
+            warn_caller(f"{what}: {clash}; uninstall one of the packages")
+        else:
+            found.append(form)
+    return tuple(found)
+
+
+def _clash(form: Format, others: Iterable[Format]) -> str | None:
+    """Return how a format collides with another one, None if it does not."""
+    for other in others:
+        if form.name == other.name:
+            return f"the name {form.name!r} is taken"
+        taken = set(form.suffixes) & set(other.suffixes) or set(form.write_suffixes) & set(other.write_suffixes)
+        if taken:
+            return f"the suffix {min(taken)} belongs to the format {other.name}"
+    return "only one format is the working store, OME-Zarr" if form.is_working_store else None
+
+
+def _origin(form: Format) -> tuple[str, str]:
+    return getattr(form.open, "__module__", ""), getattr(form.open, "__qualname__", repr(form.open))
+
+
+def _with_suffix(suffix: str, table: Iterable[Format]) -> Format | None:
+    return next((form for form in table if suffix in form.suffixes), None)

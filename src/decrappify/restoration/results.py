@@ -167,7 +167,7 @@ def is_store(path: Path) -> bool:
     """Return whether the output is the working store itself."""
     from decrappify.io.registry import writer_for
 
-    return writer_for(path) == "OME-Zarr"
+    return writer_for(path).is_working_store
 
 
 def check_export(path: Path, shape: Shape5, dtype: np.dtype[Any]) -> None:

@@ -95,7 +95,7 @@ def restore_scenes(
         If ``cancel`` was set.
     """
     from decrappify.io import scenes
-    from decrappify.io.scenes import scene_outputs
+    from decrappify.io.scene_names import scene_outputs
     from decrappify.model import load_model
 
     loaded = load_model(model)
@@ -121,7 +121,7 @@ def restore_scenes(
 def _refuse_inputs(outputs: Sequence[Path], path: Path, folder_as: str) -> None:
     """Raise InputError if an output would replace the input, or a file that is read from the input folder."""
     from decrappify.io.folders.folder import read_folder
-    from decrappify.io.registry import is_image_folder
+    from decrappify.io.recognition import is_image_folder
 
     inputs = [path]
     if is_image_folder(path):

@@ -5,27 +5,24 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
-from decrappify.errors import FormatError, InputError
-from decrappify.io.damage import damage_errors
+from decrappify.errors import InputError
+from decrappify.io.arguments import check_folder_as
+from decrappify.io.file_scenes import file_scenes
 from decrappify.io.folders.name_grid import Arrangement, Grid, arrange, single_grid
 from decrappify.io.folders.natural import natural_key
-from decrappify.io.images.decoding import IMAGE_SUFFIXES, image_layout
-from decrappify.io.registry import READABLE, check_folder_as, is_image_folder
+from decrappify.io.format import FrameFiles
+from decrappify.io.recognition import is_image_folder
+from decrappify.io.registry import format_by_suffix
 from decrappify.limits.files import check_regular
 
 FolderAs = Literal["auto", "movie", "images"]
 
-_TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
-_KIND = {".tiff": ".tif", ".jpeg": ".jpg"}  # two spellings of one suffix
-_SINGLE = IMAGE_SUFFIXES | _TIFF_SUFFIXES
-_CONTAINERS = frozenset(ending for endings in READABLE.values() for ending in endings) - _SINGLE
 _ENDING = re.compile(r"(\.ome)?\.[^.]+$", re.IGNORECASE)
 # Folders that acquisition programs write inside one acquisition.
 _PART_OF_ACQUISITION = re.compile(
@@ -34,17 +31,6 @@ _PART_OF_ACQUISITION = re.compile(
 _VOLUME = re.compile(r"(?:vol(?:ume)?|z?stack)s?(?![a-z])", re.IGNORECASE)
 _CAMERA = re.compile(r"(?:img|dsc|dscn|dscf|imgp|pict|photo|sam|gopr)_?\d+", re.IGNORECASE)
 _HEADERS = 1000  # read to compare the sizes of images; others are compared when their pixels are read
-
-
-class Layout(NamedTuple):
-    """Content of the header of one file."""
-
-    pages: int
-    shape: tuple[int, ...]
-    dtype: str
-
-    def __str__(self) -> str:
-        return f"{' × '.join(map(str, self.shape))} {self.dtype} with {self.pages} page{'s' if self.pages > 1 else ''}"
 
 
 @dataclass(frozen=True)
@@ -105,11 +91,11 @@ class FolderReading:
     @property
     def may_be_frames(self) -> bool:
         """Return whether every file is of a format that can contain one frame."""
-        return all(file.suffix.lower() in _SINGLE for scene in self.scenes for file in scene.files)
+        return all(_frames_of(file) is not None for scene in self.scenes for file in scene.files)
 
 
 def _is_image(entry: Path) -> bool:
-    if entry.suffix.lower() not in _SINGLE:
+    if _frames_of(entry) is None:
         return False
     check_regular(entry)  # a pipe among the frames must not be skipped silently
     return entry.is_file()
@@ -156,7 +142,7 @@ def _state(entry: os.DirEntry[str]) -> tuple[int, int]:
 @lru_cache(maxsize=4)  # every scene of a folder is opened by a separate call
 def _read_unchanged(path: Path, folder_as: str, _: tuple[tuple[str, int, int], ...]) -> FolderReading:
     files, left_out = _listed_files(path, folder_as)
-    is_container = files[0].suffix.lower() in _CONTAINERS or files[0].is_dir()
+    is_container = _frames_of(files[0]) is None or files[0].is_dir()
     if is_container and folder_as == "movie" and len(files) > 1:
         raise InputError(
             f"folder {path.name} holds {len(files)} files such as {files[0].name}, which cannot be frames of one "
@@ -227,26 +213,14 @@ def differing(files: Sequence[Path]) -> str | None:
 
 def layout_of(file: Path) -> object:
     """Read the header of one file; the result can be compared and converted to a string."""
-    if file.suffix.lower() not in _TIFF_SUFFIXES:
-        return image_layout(file)
-    with _opened_tiff(file) as tiff:
-        page = tiff.pages.first
-        return Layout(len(tiff.pages), page.shape, str(page.dtype))
+    frames = _frames_of(file)
+    assert frames is not None, f"{file.name} is not a frame"
+    return frames.layout(file)
 
 
-@contextmanager
-def _opened_tiff(file: Path) -> Iterator[Any]:
-    """Open a TIFF file with tifffile and convert its errors into one line."""
-    import tifffile
-
-    from decrappify.io.formats.tiff.file import tifffile_messages
-
-    with (
-        damage_errors(f"cannot read {file.name} as TIFF", "the file is damaged or not a TIFF"),
-        tifffile_messages(),
-        tifffile.TiffFile(file) as tiff,
-    ):
-        yield tiff
+def _frames_of(file: Path) -> FrameFiles | None:
+    form = format_by_suffix(file)
+    return form.frames if form is not None and form.frames and file.suffix.lower() in form.frames.suffixes else None
 
 
 def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
@@ -254,9 +228,7 @@ def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
     entries = sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=natural_key)
     subfolders = [entry for entry in entries if entry.is_dir() and not _is_store(entry)]
     singles = [entry for entry in entries if _is_image(entry)]
-    containers = [
-        e for e in entries if _is_store(e) or (e.suffix.lower() in _CONTAINERS - {".zarr"} and not e.is_dir())
-    ]
+    containers = [entry for entry in entries if _is_store(entry) or _is_container(entry)]
     if folder_as == "images" and (singles or containers):
         return [entry for entry in entries if entry in {*singles, *containers}], []
     if not singles and not containers:
@@ -272,7 +244,7 @@ def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
     if full and len(full) < len(singles):
         left_out.append(f"{len(singles) - len(full)} thumbnails")
         singles = full
-    kinds = Counter(_KIND.get(file.suffix.lower(), file.suffix.lower()) for file in singles)
+    kinds = Counter(map(_spelling, singles))
     if len(kinds) > 1:
         found = " and ".join(f"{count} {kind}" for kind, count in kinds.most_common())
         raise InputError(
@@ -285,6 +257,18 @@ def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
 def _is_store(path: Path) -> bool:
     """Return whether a path is a folder in which a format stores one movie."""
     return path.is_dir() and not is_image_folder(path)
+
+
+def _is_container(path: Path) -> bool:
+    """Return whether a path is a file that is never a single frame."""
+    form = format_by_suffix(path)
+    return form is not None and not form.is_in_folders_only and _frames_of(path) is None and not path.is_dir()
+
+
+def _spelling(file: Path) -> str:
+    """Return the suffix of a file in its first spelling."""
+    suffix, frames = file.suffix.lower(), _frames_of(file)
+    return suffix if frames is None else frames.spellings.get(suffix, suffix)
 
 
 def _inside(folders: Sequence[Path], depth: int = 2) -> list[Path]:
@@ -309,14 +293,17 @@ def _images(path: Path, files: Sequence[Path], reason: str, is_sure: bool = True
     return FolderReading(path, "images", tuple(_own_scenes(files, names)), reason, is_sure)
 
 
+def _is_plain(file: Path) -> bool:
+    """Return whether a file is a frame without a list of scenes, which OME-TIFF has."""
+    form = format_by_suffix(file)
+    return form is not None and _frames_of(file) is not None and not file.name.lower().endswith(form.long_suffixes)
+
+
 def _own_scenes(files: Sequence[Path], names: Sequence[str]) -> list[FolderScene]:
     """Return every scene of every file; stills and plain TIFF files have one."""
-    from decrappify.io.scenes import scenes
-
     found = []
     for file, name in zip(files, names, strict=True):
-        is_plain = file.suffix.lower() in _SINGLE and not file.name.lower().endswith((".ome.tif", ".ome.tiff"))
-        inner = [""] if is_plain and len(files) > 1 else scenes(file)
+        inner = [""] if _is_plain(file) and len(files) > 1 else file_scenes(file)
         found += [
             FolderScene(name if len(inner) == 1 else f"{name} / {scene}", (file,), inner=number)
             for number, scene in enumerate(inner)
@@ -327,14 +314,15 @@ def _own_scenes(files: Sequence[Path], names: Sequence[str]) -> list[FolderScene
 def _file_sets(files: Sequence[Path]) -> list[Path]:
     """Return the first file of each set of files that refer to each other, or nothing for independent files."""
     folder = files[0].parent
-    if files[0].suffix.lower() not in _TIFF_SUFFIXES or any(file.parent != folder for file in files):
+    frames = _frames_of(files[0])
+    if frames is None or frames.members is None or any(file.parent != folder for file in files):
         return []
     covered: set[str] = set()
     first_of_set: list[Path] = []
     for file in files:
         if file.name in covered:
             continue
-        named = _named_files(file)
+        named = frames.members(file)
         if not first_of_set and not (named - {file.name}) & {other.name for other in files}:
             return []
         covered |= named
@@ -342,28 +330,15 @@ def _file_sets(files: Sequence[Path]) -> list[Path]:
     return first_of_set
 
 
-def _named_files(file: Path) -> set[str]:
-    try:
-        with _opened_tiff(file) as tiff:
-            text = tiff.ome_metadata or ""
-            if "<BinaryOnly" not in text and (not tiff.is_ome or "FileName" not in text):
-                return set()
-    except FormatError:
-        return set()  # the error is raised when it is opened
-    named = set(re.findall(r'(?:FileName|MetadataFile)="([^"]+)"', text))
-    for companion in [file.parent / name for name in named if name.lower().endswith((".ome", ".xml"))]:
-        if companion.is_file():
-            named |= set(re.findall(r'FileName="([^"]+)"', companion.read_text(encoding="utf-8", errors="replace")))
-    return named
-
-
 def _doubt(path: Path, files: Sequence[Path], found: Arrangement) -> tuple[str, bool] | None:
     """Return why files with matching names are separate images nevertheless, and whether that is certain."""
     first = files[0]
-    if first.suffix.lower() in {".jpg", ".jpeg"} and all(_CAMERA.fullmatch(_stem(path, file)) for file in files):
+    frames = _frames_of(first)
+    of_cameras = frames is not None and first.suffix.lower() in frames.of_cameras
+    if of_cameras and all(_CAMERA.fullmatch(_stem(path, file)) for file in files):
         return "the file names are those of a camera", False
-    if first.suffix.lower() in _TIFF_SUFFIXES:
-        axes, pages = tiff_axes(first)
+    if frames is not None and frames.axes is not None:
+        axes, pages = frames.axes(first)
         grid = found.grids[0]
         if pages > 1 and "T" in axes and "T" in grid.axes:
             return f"{first.name} is a movie of {pages} pages", not found.time_is_labeled
@@ -380,18 +355,12 @@ def _doubt(path: Path, files: Sequence[Path], found: Arrangement) -> tuple[str, 
 
 
 def _pages_are_slices(path: Path, files: Sequence[Path], found: Arrangement) -> bool:
-    if files[0].suffix.lower() not in _TIFF_SUFFIXES:
+    frames = _frames_of(files[0])
+    if frames is None or frames.axes is None:
         return False
-    axes, pages = tiff_axes(files[0])
+    axes, pages = frames.axes(files[0])
     return pages > 1 and _are_unnamed(axes) and "T" in found.grids[0].axes
 
 
 def _are_unnamed(axes: str) -> bool:
     return not set("TZC") & set(axes)
-
-
-def tiff_axes(file: Path) -> tuple[str, int]:
-    """Return the axes named in a TIFF file, and its number of planes."""
-    with _opened_tiff(file) as tiff:
-        series = tiff.series[0]
-        return str(series.axes), len(series.pages)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import warnings
 
+from decrappify._common.caller_warning import warn_caller
 from decrappify.io.folders.folder import FolderReading
 from decrappify.movie import Movie
 
@@ -34,9 +34,9 @@ def report(
     if (is_chosen or scene_is_chosen or reading.is_sure) and not leaves_out:
         logger.info(line)
     else:
-        warnings.warn(line, stacklevel=5)
+        warn_caller(line)
     if reading.left_out:
-        warnings.warn(f"{reading.path.name}: {' and '.join(reading.left_out)} were left out", stacklevel=5)
+        warn_caller(f"{reading.path.name}: {' and '.join(reading.left_out)} were left out")
 
 
 def described(reading: FolderReading, movie: Movie, scene: int | None) -> str:

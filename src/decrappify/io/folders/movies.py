@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import FormatError, InputError
 from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.folders.folder import FolderReading, FolderScene, check_layouts, read_folder
 from decrappify.io.folders.folder_report import report
-from decrappify.io.scenes import scene_index
+from decrappify.io.scene_names import scene_index
 from decrappify.limits.files import check_extent, check_missing
 from decrappify.movie import Array, Movie, Plane, Shape5
 
@@ -198,7 +198,7 @@ def _grid_movie(reading: FolderReading, scene: FolderScene, open_file: Callable[
             )
         source = GridSource(files, grid.shape, opened, first)
         if source.missing:
-            warnings.warn(_missing_message(f"{folder} {scene.name}".strip(), source.missing, grid.shape), stacklevel=6)
+            warn_caller(_missing_message(f"{folder} {scene.name}".strip(), source.missing, grid.shape))
         changes: dict[str, Any] = {}
         if grid.channels:
             inner = first.channel_names if first.shape[1] > 1 else ("",)

@@ -22,8 +22,6 @@ from decrappify.movie import Array
 if TYPE_CHECKING:
     from PIL import Image
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
-
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS = {
     0: 1,

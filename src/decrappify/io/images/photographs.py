@@ -14,7 +14,6 @@ import numpy as np
 from decrappify.errors import InputError
 from decrappify.io.images.decoding import (
     GRAY_MODES,
-    IMAGE_SUFFIXES,
     exif_orientation,
     image_errors,
     opened,
@@ -31,7 +30,6 @@ from decrappify.movie import Array
 if TYPE_CHECKING:
     from PIL import Image
 
-READABLE = IMAGE_SUFFIXES | {".tif", ".tiff"}
 
 # EXIF tags, which TIFF has too
 DESCRIPTION, MAKER, CAMERA, DATE, ARTIST, COPYRIGHT = 0x010E, 0x010F, 0x0110, 0x0132, 0x013B, 0x8298

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from fractions import Fraction
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from decrappify._common.caller_warning import warn_caller
 from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard, file_version
@@ -169,7 +169,7 @@ class VideoSource:
         if count == 0:
             raise nothing_decoded(self._path)
         if packets.hidden_by_edits:
-            warnings.warn(f"{name}: {packets.hidden_by_edits}", stacklevel=5)
+            warn_caller(f"{name}: {packets.hidden_by_edits}")
         first = self._frame(0)
         deep = max(component.bits for component in first.format.components) > 8
         self.dtype = np.dtype(np.uint16 if deep else np.uint8)
@@ -178,9 +178,8 @@ class VideoSource:
         self.notes = VideoNotes.from_metadata(self._container.metadata)
         self._layout = FrameLayout.of_frame(first)
         if self._layout.is_tilted:
-            warnings.warn(
+            warn_caller(
                 f"{name} is to be displayed at an angle that is not a multiple of 90 degrees; it is read as stored",
-                stacklevel=5,
             )
         rows, columns = self._layout.size
         if self.notes is not None and _is_padded(self.notes.size, (rows, columns)):
@@ -189,9 +188,8 @@ class VideoSource:
         absent = frozenset[int]() if self._index is None else self._index.absent
         self.missing: frozenset[Plane] = frozenset((t, c, 0) for t in absent for c in range(n_channels))
         if self.missing:
-            warnings.warn(
+            warn_caller(
                 f"{name} is damaged: {describe_missing(self.missing, self.shape[:3])}; copy it again if it can be",
-                stacklevel=5,
             )
 
     def _count_decoded(self, packets: VideoPackets) -> int:

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from decrappify.errors import InputError, OutputError, OutputExistsError
-from decrappify.io.registry import ZARR_DOCUMENTS
 from decrappify.io.store.durable import output_errors
 from decrappify.io.store.locks import lock_path, locked
 from decrappify.io.store.working_paths import working_path
+from decrappify.io.store.zarr_folders import is_zarr_folder
 from decrappify.movie import Movie
 
 _LONGEST_NAME = 255  # bytes, on all common file systems
@@ -33,7 +33,7 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
         raise OutputExistsError(
             f"{path} already exists; choose another name, or replace it with overwrite=True (--overwrite)"
         )
-    if path.is_dir() and any(path.iterdir()) and not any((path / name).exists() for name in ZARR_DOCUMENTS):
+    if path.is_dir() and any(path.iterdir()) and not is_zarr_folder(path):
         raise OutputError(f"{path} is a folder that holds other things, which is never replaced; choose another name")
     folder = path.absolute().parent
     if not folder.is_dir():

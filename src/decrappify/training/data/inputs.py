@@ -12,7 +12,8 @@ from decrappify.crappify import Crappifier, crappifier_preset
 from decrappify.errors import InputError, MissingFileError
 from decrappify.io import open_movie, open_scenes
 from decrappify.io.folders.folder import FolderReading, read_folder
-from decrappify.io.registry import is_image_folder
+from decrappify.io.recognition import is_image_folder
+from decrappify.io.registry import plain_stem
 from decrappify.movie import Movie
 
 # Named as that of the module that classifies folders, so that the command line shows both.
@@ -117,7 +118,7 @@ def _for(item: Any, folder_as: str) -> str:
 
 def _matched(sources: Path, targets: Path) -> list[tuple[Path, Path]]:
     low, high = (
-        {_stem(path): path for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
+        {plain_stem(path.name): path for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
         for folder in (sources, targets)
     )
     if not low or not high:
@@ -127,11 +128,3 @@ def _matched(sources: Path, targets: Path) -> list[tuple[Path, Path]]:
         lacking = targets if alone[0] in low else sources
         raise InputError(f"{alone[0]} has no partner in {lacking}; pairs are matched by file name without suffix")
     return [(low[name], high[name]) for name in sorted(low)]
-
-
-def _stem(path: Path) -> str:
-    name = path.name
-    for suffix in (".ome.zarr", ".ome.tiff", ".ome.tif"):
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return path.stem

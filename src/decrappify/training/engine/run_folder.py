@@ -64,13 +64,13 @@ def holds_run_folder(function: Callable[P, R]) -> Callable[P, R]:
 
 def refuse_data_folder(folder: Path, *data: Any) -> None:
     """Raise InputError if a run folder is a folder of the data, or is inside an OME-Zarr store of them."""
-    from decrappify.io.registry import ZARR_DOCUMENTS
+    from decrappify.io.store.zarr_folders import is_zarr_folder
 
     for each in data:
         if isinstance(each, list | tuple):
             refuse_data_folder(folder, *each)
         elif isinstance(each, str | os.PathLike) and (path := Path(each).resolve()).is_dir():
-            is_store = any((path / name).exists() for name in ZARR_DOCUMENTS)
+            is_store = is_zarr_folder(path)
             run = folder.resolve()
             if run == path or (is_store and run.is_relative_to(path)):
                 raise InputError(f"run folder {folder} is the data {each}, or is inside it; choose another folder")

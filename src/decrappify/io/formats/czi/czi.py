@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import FormatError, InputError, MissingExtraError, MissingFileError
 from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard, file_version
@@ -26,7 +26,7 @@ from decrappify.io.formats.czi.layout import (
 )
 from decrappify.io.formats.czi.selection import check_picks, left_out_message, parse_scene
 from decrappify.io.missing_planes import describe_missing, list_planes
-from decrappify.io.scenes import unique_names
+from decrappify.io.scene_names import unique_names
 from decrappify.limits.files import check_regular
 from decrappify.movie import Array, Movie, Shape5
 
@@ -84,7 +84,7 @@ def open_czi(path: str | os.PathLike[str], scene: int | str = 0) -> Movie:
     path = Path(path)
     source = CziSource(path, scene)
     for message in source.notes():
-        warnings.warn(f"{path.name}{message}", stacklevel=5)
+        warn_caller(f"{path.name}{message}")
     with damage_errors(f"the metadata of {path.name} cannot be read", _AGAIN):
         return _movie(source, path)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from decrappify.errors import InputError
-from decrappify.io.scenes import scene_index
+from decrappify.io.scene_names import scene_index
 
 _KINDS = {
     "R": "rotations",

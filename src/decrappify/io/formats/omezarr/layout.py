@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.caller_warning import warn_caller
 from decrappify._common.checks import json_value, reason
 from decrappify.errors import FormatError, InputError
 from decrappify.limits.files import check_regular
@@ -135,10 +135,9 @@ def _fields(path: Path, plate: dict[str, Any]) -> Iterator[ZarrImage]:
             yield ZarrImage(well / field, f"{name}/{field}")
     if absent and listed:
         more = ", ..." if len(absent) > _LISTED else ""
-        warnings.warn(
+        warn_caller(
             f"{path.name} lists {len(listed)} wells, of which {len(absent)} do not exist and are left out "
             f"({', '.join(absent[:_LISTED])}{more}); check that the whole plate was copied",
-            stacklevel=2,
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import zarr
 from zarr.storage import LocalStore
 
+from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.damage import damage_errors
 from decrappify.io.formats.omezarr.layout import ZarrImage, group_attributes, image_at, images_of, ome_attributes
@@ -191,7 +192,7 @@ def _open_image(chosen: ZarrImage, number: int, absent_chunks: str) -> Movie:
 
 def _warn(notes: list[str]) -> None:
     for note in notes:
-        warnings.warn(note, stacklevel=6)
+        warn_caller(note)
 
 
 def _checked_level(level: int, count: int, path: Path) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from decrappify._common.caller_warning import warn_caller
 from decrappify._common.checks import short
 from decrappify.errors import FormatError
 from decrappify.io.units import to_micrometres, to_seconds
@@ -104,10 +104,9 @@ def level_spacing(image: dict[str, Any], level: int, axes: str, units: dict[str,
     faults = [*own.faults, *shared.faults]
     if faults and level == 0:
         known = ", ".join(f"{axis} {value:g}" for axis, value in factors.items()) or "none"
-        warnings.warn(
+        warn_caller(
             f"{path.name} has {faults[0]}, which is ignored; spacing that remains known: {known}; "
             "pass pixel_size_um or frame_interval_s if you know them",
-            stacklevel=4,
         )
     sizes = [to_micrometres(factors.get(axis), units.get(axis)) for axis in "ZYX"]
     interval = to_seconds(factors.get("T"), units.get("T"))

@@ -4,37 +4,28 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import threading
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import zarr
 from numpy.typing import DTypeLike
-from zarr.codecs import BloscCodec
 
-from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError
-from decrappify.io.damage import damage_errors
-from decrappify.io.formats.omezarr.metadata import group_document, level_shapes
-from decrappify.io.store.durable import output_errors, sync_files, write_json
-from decrappify.io.store.journal import Journal
+from decrappify.io.formats.omezarr.group_document import GroupDocument
+from decrappify.io.formats.omezarr.pyramid import Pyramid, check_region
+from decrappify.io.store.durable import output_errors, sync_files
+from decrappify.io.store.finished_planes import FinishedPlanes
 from decrappify.io.store.locks import OutputLock
 from decrappify.io.store.outputs import check_output
-from decrappify.io.store.plane_sync import PlaneSync
 from decrappify.io.store.working_folder import WorkingFolder
 from decrappify.io.store.working_paths import partial_path
 from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import Array, PixelSize, Plane, Shape5
 
 logger = logging.getLogger(__name__)
-
-CHUNK = 512
-_WINDOW_PLANES = 64  # planes sampled for the display window
 
 
 class ZarrMovieWriter:
@@ -119,18 +110,20 @@ class ZarrMovieWriter:
                 "needs (T, C, Z, Y, X) of integers or real floats"
             )
         n_channels = self.shape[1]
-        self._metadata: dict[str, Any] = {
-            "name": name,
-            "pixel_size_um": pixel_size_um,
-            "frame_interval_s": frame_interval_s,
-            "channel_names": list(channel_names or (f"C{i}" for i in range(n_channels))),
-            "channel_colors": list(channel_colors or [None] * n_channels),
-            "provenance": dict(provenance or {}),
-            "unitless_spacing": dict(unitless_spacing or {}),
-            "missing": sorted(missing),
-        }
-        self._level_shapes = level_shapes(self.shape)
-        self._lock = threading.Lock()
+        self._document = GroupDocument(
+            self.partial_path,
+            self.shape,
+            self.dtype,
+            name=name,
+            pixel_size_um=pixel_size_um,
+            frame_interval_s=frame_interval_s,
+            channel_names=list(channel_names or (f"C{i}" for i in range(n_channels))),
+            channel_colors=list(channel_colors or [None] * n_channels),
+            provenance=dict(provenance or {}),
+            unitless_spacing=dict(unitless_spacing or {}),
+            missing=sorted(missing),
+        )
+        self._pyramid = Pyramid(self.partial_path, self.shape, self.dtype)
         self._overwrite, self._run_key, self.placed_key = overwrite, run_key, run_key
         self.resumed, self._finished = True, False
         check_output(self.path, overwrite=True)
@@ -146,7 +139,7 @@ class ZarrMovieWriter:
 
     def is_done(self, t: int, c: int, z: int) -> bool:
         """Return whether this plane is on disk, in every pyramid level."""
-        return self._finished or (t, c, z) in self._journal.done
+        return self._finished or (t, c, z) in self._planes.done
 
     def write_plane(self, t: int, c: int, z: int, plane: Array) -> None:
         """Write one (Y, X) plane of the writer's dtype to every pyramid level, then record it as done.
@@ -155,30 +148,28 @@ class ZarrMovieWriter:
         """
         self._check_plane(t, c, z, plane, self.shape[3:])
         with output_errors(self.path):
-            self._forget_leftovers(t, c, z)
-            for level, array in enumerate(self._levels):
-                plane = plane if level == 0 else halve(plane)
-                array[t, c, z] = plane
-            self._record(t, c, z)
+            # A kill can leave temporary files next to the chunks of the plane being written.
+            if self._may_have_leftovers and not self.is_done(t, c, z):
+                self._pyramid.remove_plane((t, c, z))
+            self._pyramid.write_plane(t, c, z, plane)
+            self._planes.record(t, c, z)
 
     def write_note(self, t: int, c: int, z: int, note: Mapping[str, Any]) -> None:
         """Record small JSON values with a plane, before it is written; `notes` contains them after resuming."""
         self._check_index(t, c, z)
-        with self._lock, output_errors(self.path):
-            self._journal.record_note(t, c, z, dict(note))
+        with output_errors(self.path):
+            self._planes.record_note(t, c, z, note)
 
     @property
     def notes(self) -> dict[Plane, dict[str, Any]]:
         """Values recorded with planes by `write_note`."""
-        return self._journal.notes
+        return self._planes.notes
 
     def update_metadata(self, *, provenance: Mapping[str, Any], missing: Iterable[Plane]) -> None:
         """Replace the provenance and the missing planes of the partial store, before `finish`."""
         if not self._finished:
-            self._metadata |= {"provenance": dict(provenance), "missing": sorted(missing)}
             with output_errors(self.path):
-                document = group_document(self.shape, self.dtype, None, **self._metadata)
-                write_json(self.partial_path / "zarr.json", document)
+                self._document.update(provenance=dict(provenance), missing=sorted(missing))
 
     def write_region(self, t: int, c: int, z: int, rows: slice, columns: slice, values: Array) -> None:
         """Write a rectangle of one plane, for planes too large for memory; end each plane with `complete_plane`.
@@ -186,36 +177,23 @@ class ZarrMovieWriter:
         `rows` and `columns` start on multiples of 512 and end on one or at the border, so that each chunk belongs to
         one region.
         """
-        for part, size in zip((rows, columns), self.shape[3:], strict=True):
-            if (
-                part.start % CHUNK
-                or (part.stop % CHUNK and part.stop != size)
-                or not 0 <= part.start < part.stop <= size
-            ):
-                raise InputError(
-                    f"region {part.start}:{part.stop} of an axis of {size} does not lie on the chunks of "
-                    f"{self.path.name}; needs multiples of {CHUNK}, or the border"
-                )
+        check_region(rows, columns, self.shape[3:], self.path.name)
         self._check_plane(t, c, z, values, (rows.stop - rows.start, columns.stop - columns.start))
         with output_errors(self.path):
-            self._levels[0][t, c, z, rows, columns] = values
+            self._pyramid.write_region(t, c, z, rows, columns, values)
 
     def complete_plane(self, t: int, c: int, z: int) -> None:
         """Compute the pyramid of a plane written with `write_region`, band by band, and record the plane as done."""
         self._check_index(t, c, z)
         with output_errors(self.path):
-            for finer, coarser in zip(self._levels, self._levels[1:], strict=False):
-                for top in range(0, coarser.shape[3], CHUNK):
-                    bottom = min(top + CHUNK, coarser.shape[3])
-                    band = np.asarray(finer[t, c, z, 2 * top : 2 * bottom])
-                    coarser[t, c, z, top:bottom] = halve(band)
-            self._record(t, c, z)
+            self._pyramid.complete_plane(t, c, z)
+            self._planes.record(t, c, z)
 
     def save_state(self) -> None:
         """Save `state` with the partial store atomically: after a crash the old or the new state is found."""
         if not self._finished:
-            with self._lock, output_errors(self.path):
-                self._journal.save_state(self.state)
+            with output_errors(self.path):
+                self._planes.save_state(self.state)
 
     def finish(self) -> Path:
         """Write the display windows and rename the store to its final name, which is returned.
@@ -244,7 +222,7 @@ class ZarrMovieWriter:
         with output_errors(self.path):
             self._output_lock.place(finished, overwrite=self._overwrite, run_key=self.placed_key)
         self._finished = True
-        self._journal.close()
+        self._planes.close()
         self.working_folder.remove_finished()
         self._release()
 
@@ -256,31 +234,28 @@ class ZarrMovieWriter:
         InputError
             If planes are missing.
         """
-        missing = int(np.prod(self.shape[:3])) - len(self._journal.done)
+        missing = int(np.prod(self.shape[:3])) - len(self._planes.done)
         if missing:
             raise InputError(
                 f"{self.path.name} lacks {missing} of {int(np.prod(self.shape[:3]))} planes; write them before finish()"
             )
-        with self._lock, output_errors(self.path):
-            self._sync.run()
-            with self._damage_errors():
-                windows = self._windows()
-            document = group_document(self.shape, self.dtype, windows, **self._metadata)
-            write_json(self.partial_path / "zarr.json", document)
+        with output_errors(self.path):
+            self._planes.synchronize()
+            self._document.write(self._pyramid.display_windows())
 
     def close(self) -> None:
         """Stop writing; an unfinished store and its journal are kept for resuming."""
         try:
             if not self._finished:
-                with self._lock, suppress(OSError):  # such as a full disk; a power cut may then lose planes
-                    self._sync.run()
+                with suppress(OSError):  # such as a full disk; a power cut may then lose planes
+                    self._planes.synchronize()
         finally:
-            self._journal.close()
+            self._planes.close()
             self._release()
 
     def discard(self) -> None:
         """Delete the unfinished store and its journal, as far as the disk permits."""
-        self._journal.close()
+        self._planes.close()
         self._finished = True
         with suppress(OSError):  # the error that caused the discard must be raised
             self.working_folder.remove()
@@ -296,11 +271,11 @@ class ZarrMovieWriter:
 
     def _open(self, resume: bool) -> None:
         self.working_folder = WorkingFolder(self._output_lock, self._run_key, overwrite=self._overwrite)
-        self._journal = Journal(self.working_folder.path / "journal")
+        self._planes = FinishedPlanes(self.working_folder.path / "journal", self.partial_path, len(self._pyramid))
         try:
             self._begin(resume)
         except BaseException:
-            self._journal.close()
+            self._planes.close()
             raise
 
     def _begin(self, resume: bool) -> None:
@@ -312,36 +287,19 @@ class ZarrMovieWriter:
             return
         check_output(self.path, overwrite=self._overwrite or self._output_lock.placed_by is not None)
         layout = [list(self.shape), self.dtype.str]
-        continued = resume and self.working_folder.continues and self._journal.layout == layout
+        continued = resume and self.working_folder.continues and self._planes.layout == layout
         continued = continued and self.partial_path.is_dir()
         if not continued:
             self.working_folder.create()
-            self._journal.start()
+            self._planes.start()
             self._create(layout)
-        self._journal.append_from_here()
-        self._sync = PlaneSync(self.partial_path, len(self._level_shapes), self._journal)
-        self.resumed = continued and bool(self._journal.done)
+        self._planes.append_from_here()
+        self.resumed = continued and bool(self._planes.done)
         self._may_have_leftovers = continued
         if continued:
             self._forget_lost_planes()
-        self.state = dict(self._journal.state)
-        # A black plane must be written too.
-        with self._damage_errors(), zarr.config.set({"array.write_empty_chunks": True}):
-            self._levels: list[Any] = [self._level(level) for level in range(len(self._level_shapes))]
-
-    def _level(self, level: int) -> Any:
-        array = zarr.open_array(self.partial_path / str(level), mode="r+")
-        shape = self._level_shapes[level]
-        if array.shape != shape or array.dtype != self.dtype or array.chunks != _chunks_of(shape):
-            raise ValueError(f"level {level} is {array.shape} {array.dtype} in chunks {array.chunks}")
-        return array
-
-    def _damage_errors(self) -> AbstractContextManager[None]:
-        """Convert the errors of zarr on a damaged unfinished store into one line."""
-        return damage_errors(
-            f"the unfinished output {self.partial_path} cannot be opened",
-            "it is damaged: discard it and start again with overwrite=True (--overwrite)",
-        )
+        self.state = dict(self._planes.state)
+        self._pyramid.open()
 
     def _release(self) -> None:
         if self._owns_lock:
@@ -349,48 +307,17 @@ class ZarrMovieWriter:
 
     def _create(self, layout: list[Any]) -> None:
         self.partial_path.mkdir()
-        write_json(self.partial_path / "zarr.json", group_document(self.shape, self.dtype, None, **self._metadata))
-        for level, shape in enumerate(self._level_shapes):
-            zarr.create_array(
-                self.partial_path / str(level),
-                shape=shape,
-                dtype=self.dtype,
-                chunks=_chunks_of(shape),
-                # Measured: three times the speed of zstd alone, and smaller files.
-                compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
-                fill_value=0,
-                dimension_names=list("tczyx"),
-                zarr_format=3,
-            )
+        self._document.write(None)
+        self._pyramid.create()
         sync_files(self.partial_path.rglob("zarr.json"), below=self.working_folder.path)
-        self._journal.record_layout(layout)
-        self._journal.record_synced()
+        self._planes.record_layout(layout)
 
     def _forget_lost_planes(self) -> None:
         """Remove finished planes with deleted chunks from the journal: they would be black in the result."""
-        lost = {plane for plane in self._journal.done if not self._has_all_chunks(plane)}
+        lost = {plane for plane in self._planes.done if not self._pyramid.has_all_chunks(plane)}
         if lost:
             logger.warning("%s: %d finished planes lack chunks and are restored again", self.partial_path, len(lost))
-            self._journal.done -= lost
-
-    def _has_all_chunks(self, plane: Plane) -> bool:
-        for level, shape in enumerate(self._level_shapes):
-            folder = self.partial_path / str(level) / "c" / "/".join(map(str, plane))
-            rows, columns = (range(-(-size // CHUNK)) for size in shape[3:])
-            if not all((folder / str(row) / str(column)).exists() for row in rows for column in columns):
-                return False
-        return True
-
-    def _forget_leftovers(self, t: int, c: int, z: int) -> None:
-        # A kill can leave temporary files next to the chunks of the plane being written.
-        if self._may_have_leftovers and not self.is_done(t, c, z):
-            for level in range(len(self._levels)):
-                shutil.rmtree(self.partial_path / str(level) / "c" / str(t) / str(c) / str(z), ignore_errors=True)
-
-    def _record(self, t: int, c: int, z: int) -> None:
-        with self._lock:
-            self._journal.record_plane(t, c, z)
-            self._sync.run_if_due()
+            self._planes.done -= lost
 
     def _check_index(self, t: int, c: int, z: int) -> None:
         if self._finished:
@@ -405,44 +332,3 @@ class ZarrMovieWriter:
                 f"plane {(t, c, z)} of {self.path.name} has shape {values.shape} and dtype {values.dtype}, "
                 f"needs {tuple(shape)} and {self.dtype}"
             )
-
-    def _windows(self) -> list[tuple[float, float]]:
-        """Return the 0.1 and 99.9 percentiles of each channel's coarsest level, from planes spread over the movie."""
-        n_t, n_c, n_z = self.shape[:3]
-        picks = evenly_spaced(n_t * n_z, _WINDOW_PLANES)
-        windows = []
-        for c in range(n_c):
-            values = np.concatenate([np.ravel(self._levels[-1][pick // n_z, c, pick % n_z]) for pick in picks])
-            values = values[np.isfinite(values)].astype(np.float64) if values.dtype.kind == "f" else values
-            low, high = np.percentile(values, [0.1, 99.9]) if values.size else (0.0, 1.0)
-            windows.append((float(low), float(high) if high > low else float(low) + 1))
-        return windows
-
-
-def halve(plane: Array) -> Array:
-    """Compute the next pyramid level of a (Y, X) plane: means of 2 × 2 pixels, rounded for integers, same dtype.
-
-    An odd last row or column is repeated, so the shape is (ceil(Y / 2), ceil(X / 2)).
-
-    >>> halve(np.array([[0, 1, 5], [2, 2, 5]], np.uint16))
-    array([[1, 5]], dtype=uint16)
-    """
-    padded = np.pad(plane, [(0, size % 2) for size in plane.shape], mode="edge")
-    corners = [padded[row::2, column::2] for row in (0, 1) for column in (0, 1)]
-    if plane.dtype.kind == "f":
-        with np.errstate(invalid="ignore"):  # infinities of both signs
-            mean: Array = corners[0] * plane.dtype.type(0.25)
-            for corner in corners[1:]:
-                mean += corner * plane.dtype.type(0.25)
-        return mean
-    if plane.dtype.itemsize < 4:
-        total = np.add.reduce(corners, dtype=np.int32)
-        return np.asarray((total + 2) // 4).astype(plane.dtype)
-    # Quarters and remainders separately, so that 64-bit pixels neither overflow nor lose digits in a float.
-    four = plane.dtype.type(4)
-    whole, rest = zip(*(np.divmod(corner, four) for corner in corners), strict=True)
-    return np.asarray(sum(whole) + (sum(rest) + plane.dtype.type(2)) // four, dtype=plane.dtype)
-
-
-def _chunks_of(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return 1, 1, 1, min(CHUNK, shape[3]), min(CHUNK, shape[4])

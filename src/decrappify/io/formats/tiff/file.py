@@ -19,6 +19,7 @@ from decrappify.errors import FormatError
 from decrappify.io.formats.tiff.announced import check_micromanager, check_ome, check_scenes
 from decrappify.io.formats.tiff.layout import scene_indices, scene_label
 from decrappify.io.formats.tiff.micromanager import position_names
+from decrappify.io.formats.tiff.ndtiff import NDTIFF_INDEXES
 from decrappify.io.formats.tiff.ome_reader import (
     files_of,
     image_elements,
@@ -30,7 +31,6 @@ from decrappify.io.formats.tiff.ome_reader import (
     renamed_uuid,
     scene_numbers,
 )
-from decrappify.io.registry import NDTIFF_INDEXES
 from decrappify.limits.files import check_regular, check_regular_files
 
 NDTIFF_INDEX = NDTIFF_INDEXES[0]

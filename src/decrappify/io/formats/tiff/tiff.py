@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 
+from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import FormatError, MissingFileError
 from decrappify.io.formats.tiff.file import TiffDocument, ndtiff_file, tifffile_messages
 from decrappify.io.formats.tiff.source import TiffSource, unreadable
@@ -56,7 +56,7 @@ def open_tiff(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None 
     path = _file_of(path)
     source = TiffSource(path, scene=scene, axes=axes)
     for note in source.notes:
-        warnings.warn(note, stacklevel=2)
+        warn_caller(note)
     metadata = source.metadata
     count = source.shape[1]
     return Movie(

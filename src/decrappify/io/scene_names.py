@@ -1,4 +1,4 @@
-"""Scenes: the images in one file, by number and by name."""
+"""Names of scenes: unique ones, their numbers, messages that list them, and output files named after them."""
 
 from __future__ import annotations
 
@@ -8,59 +8,11 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from decrappify.errors import FormatError, InputError
-from decrappify.io.opening import reading_errors
+from decrappify.errors import InputError
 
 _LISTED = 12  # scenes named in a message
 _NAME_BYTES = 100  # of a scene name in a file name (limit: 255)
-
-
-def scenes(source: Any, *, folder_as: str = "auto") -> list[str]:
-    """Return the names of the scenes of a file, in the order of their numbers.
-
-    Scenes are those of a CZI file, the images (series) of an OME-TIFF, the positions of a Micro-Manager acquisition,
-    the images of an OME-Zarr store (bioformats2raw layout, or the fields of a plate), and the wells, sites or single
-    files of a folder.
-
-    Parameters
-    ----------
-    source : path, array, image object or Movie
-        As for `open_movie`.
-    folder_as : {"auto", "movie", "images"}
-        How to read a folder, as for `open_movie`.
-
-    Returns
-    -------
-    list of str
-        At least one name; a name or its index is a valid `scene` of `open_movie`. Names are unique: a repeated or
-        absent name is replaced by one that ends in the number of the scene.
-
-    Raises
-    ------
-    MissingFileError, FormatError
-        As for `open_movie`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> scenes(np.zeros((3, 8, 9)))
-    ['scene 0']
-    """
-    from decrappify.io.folders.folder import read_folder
-    from decrappify.io.registry import check_folder_as, is_image_folder
-
-    if is_image_folder(source):
-        return unique_names([scene.name for scene in read_folder(Path(source), folder_as).scenes])
-    check_folder_as(folder_as, source)
-    if isinstance(source, str | os.PathLike):
-        with reading_errors(Path(source)):
-            return unique_names(_names_in_file(Path(source)))
-    from decrappify.io.image_objects import is_image_object
-
-    names = list(source.scenes) if is_image_object(source) else [None]
-    return unique_names(names)
 
 
 def unique_names(names: Sequence[str | None]) -> list[str]:
@@ -170,25 +122,3 @@ def _file_name_part(name: str) -> str:
     """Return a scene name with only the characters and the length that every file system accepts."""
     plain = re.sub(r"[^\w.()+ -]+", "-", name).strip(" .")
     return plain.encode()[:_NAME_BYTES].decode(errors="ignore").strip(" .")
-
-
-def _names_in_file(path: Path) -> list[str | None]:
-    from decrappify.io.registry import format_of
-
-    kind = format_of(path)
-    names: Sequence[str | None] = [None]
-    if kind == "CZI":
-        from decrappify.io.formats.czi.czi import scene_names as of_czi
-
-        names = of_czi(path)
-    elif kind == "TIFF":
-        from decrappify.io.formats.tiff.tiff import scene_names as of_tiff
-
-        names = of_tiff(path)
-    elif kind == "OME-Zarr":
-        from decrappify.io.formats.omezarr.omezarr import scene_names as of_omezarr
-
-        names = of_omezarr(path)
-    if not names:
-        raise FormatError(f"{path} is a {kind} file without images; it is damaged: copy it again")
-    return list(names)

@@ -10,6 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from tests.io.formats.tiff.tiff_files import (
+    imagej_text,
+    pages_with,
+    ramp,
+    write_lsm,
+    write_mmstack,
+    write_ndtiff,
+    write_stk,
+)
 from tifffile import TIFF
 
 import decrappify as dc
@@ -19,8 +28,6 @@ from decrappify.io.formats.tiff.metadata import TiffMetadata, merged
 from decrappify.io.formats.tiff.micromanager import position_names, read_micromanager
 from decrappify.io.formats.tiff.scanimage import read_scanimage, scanimage_layout, scanimage_settings
 from decrappify.io.formats.tiff.tiff import open_tiff
-
-from .tiff_files import imagej_text, pages_with, ramp, write_lsm, write_mmstack, write_ndtiff, write_stk
 
 STACK = ramp(6, 10, 12)
 

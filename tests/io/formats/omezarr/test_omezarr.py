@@ -8,14 +8,13 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ome_zarr_models import v04, v05
+from tests.io.formats.omezarr.zarr_files import image
+from tests.io.movies import assert_same, movies
 
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io import open_pyramid, save_movie
 from decrappify.io.formats.omezarr.omezarr import level_count, open_omezarr
 from decrappify.movie import Movie
-
-from .movies import assert_same, movies
-from .zarr_files import image
 
 TYPES_KEPT = [np.uint8, np.int16, np.uint16, np.uint32, np.int64, np.float16, np.float32, np.float64]
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from tests.io.formats.omezarr.zarr_files import image
 
 from decrappify.io import open_movie, open_pyramid, save_movie
 from decrappify.io.formats.omezarr.omezarr import open_omezarr
 from decrappify.movie import Movie
-
-from .zarr_files import image
 
 UM = {"z": "micrometer", "y": "micrometer", "x": "micrometer", "t": "second"}
 UNKNOWN = (None, None, None)

@@ -18,7 +18,8 @@ import zarr
 
 from decrappify.errors import InputError, OutputError, OutputExistsError, ThreadLimitError
 from decrappify.io.formats.omezarr.omezarr import open_omezarr
-from decrappify.io.formats.omezarr.writer import ZarrMovieWriter, halve
+from decrappify.io.formats.omezarr.pyramid import halve
+from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
 from decrappify.io.store import journal
 from decrappify.io.store.durable import output_errors
 from decrappify.io.store.journal import Journal

@@ -10,13 +10,12 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.io.formats.tiff.tiff_files import imagej_text, ome_xml, pages_with, ramp, rename_tag
 
 from decrappify.io.formats.tiff.tiff import open_tiff
 from decrappify.io.formats.tiff.writer import write_ome_tiff
 from decrappify.io.images.orientation import upright, upright_pair
 from decrappify.movie import Movie
-
-from .tiff_files import imagej_text, ome_xml, pages_with, ramp, rename_tag
 
 PAGES = ramp(3, 20, 30)
 LAYOUTS: dict[str, dict[str, Any]] = {

@@ -6,12 +6,11 @@ import warnings
 import numpy as np
 import pytest
 from pylibCZIrw import czi
+from tests.io.formats.czi.czi_files import edit_directory, edit_metadata, rename_dimension, write_planes
 
 import decrappify as dc
 from decrappify.errors import FormatError, InputError
 from decrappify.io.formats.czi.czi import open_czi
-
-from .czi_files import edit_directory, edit_metadata, rename_dimension, write_planes
 
 
 def value(scene, t, c, z):

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.io.formats.czi.czi_files import edit_metadata, write_planes
 
 import decrappify as dc
 from decrappify.io.formats.czi.czi import open_czi
 from decrappify.io.formats.czi.metadata import channels, listed_sizes, parse_metadata, scene_names
-
-from .czi_files import edit_metadata, write_planes
 
 
 def document(channel_xml="", display_xml="", scene_xml=""):

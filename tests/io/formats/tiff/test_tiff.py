@@ -12,13 +12,12 @@ import tifffile
 from bioio import BioImage
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.io.movies import assert_same, movies
 
 from decrappify.errors import FormatError, InputError, OutputError, OutputExistsError
 from decrappify.io.formats.tiff.tiff import open_tiff
 from decrappify.io.formats.tiff.writer import write_ome_tiff
 from decrappify.movie import Movie
-
-from .movies import assert_same, movies
 
 STACK = np.random.default_rng(1).integers(0, 4000, (6, 40, 50)).astype(np.uint16)
 PAGES: dict[str, dict[str, Any]] = {

@@ -8,13 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from tests.io.formats.tiff.test_tiff_vendors import MM_SUMMARY, mm_planes, nd_planes
+from tests.io.formats.tiff.tiff_files import (
+    imagej_text,
+    ome_xml,
+    pages_with,
+    ramp,
+    rename_tag,
+    write_lsm,
+    write_mmstack,
+    write_ndtiff,
+)
 
 import decrappify as dc
 from decrappify.errors import FormatError, InputError
 from decrappify.io.formats.tiff.tiff import open_tiff
-
-from .test_tiff_vendors import MM_SUMMARY, mm_planes, nd_planes
-from .tiff_files import imagej_text, ome_xml, pages_with, ramp, rename_tag, write_lsm, write_mmstack, write_ndtiff
 
 UUIDS = {f"rec_1_MMStack_Pos{n}.ome.tif": f"00000000-0000-0000-0000-00000000000{n + 1}" for n in range(2)}
 POSITIONS = [ramp(4, 10, 12) + 1000 * n for n in range(2)]

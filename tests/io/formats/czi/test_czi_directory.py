@@ -5,11 +5,10 @@ import struct
 import numpy as np
 import pytest
 from pylibCZIrw import czi
+from tests.io.formats.czi.czi_files import edit_directory, write_planes
 
 from decrappify.io.formats.czi.czi import open_czi
 from decrappify.io.formats.czi.directory import read_blocks
-
-from .czi_files import edit_directory, write_planes
 
 
 def planes(n_frames=3, n_channels=2):

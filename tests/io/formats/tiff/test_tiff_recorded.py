@@ -8,15 +8,22 @@ import numpy as np
 import pytest
 import tifffile
 from bioio import BioImage
+from tests.io.formats.tiff.test_tiff_vendors import MM_SUMMARY, mm_planes, nd_planes
+from tests.io.formats.tiff.tiff_files import (
+    imagej_text,
+    ome_xml,
+    pages_with,
+    ramp,
+    write_lsm,
+    write_mmstack,
+    write_ndtiff,
+)
 
 from decrappify.errors import FormatError
 from decrappify.io.formats.tiff.layout import announced_layout
 from decrappify.io.formats.tiff.tiff import open_tiff
 from decrappify.io.formats.tiff.writer import write_ome_tiff
 from decrappify.movie import Movie
-
-from .test_tiff_vendors import MM_SUMMARY, mm_planes, nd_planes
-from .tiff_files import imagej_text, ome_xml, pages_with, ramp, write_lsm, write_mmstack, write_ndtiff
 
 PAGES = ramp(12, 10, 12)
 

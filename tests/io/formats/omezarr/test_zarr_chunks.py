@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from tests.io.formats.omezarr.zarr_files import image
 from tests.restoration.conftest import FAST, WindowMean, as_model
 from zarr.storage import MemoryStore
 
@@ -16,8 +17,6 @@ from decrappify.errors import FormatError, InputError
 from decrappify.io import open_movie, save_movie
 from decrappify.movie import Movie
 from decrappify.restoration import restore
-
-from .zarr_files import image
 
 LOST = {(2, 0, 0), (4, 0, 0)}
 

@@ -1,0 +1,83 @@
+"""Checks of the arguments of `open_movie`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from decrappify.errors import InputError
+from decrappify.io.format import Format
+from decrappify.io.recognition import is_image_folder
+from decrappify.movie import Movie, PixelSize
+
+FOLDER_AS = ("auto", "movie", "images")
+
+
+def channel_index(movie: Movie, channel: int | str) -> int:
+    """Return the number of a channel from its number, its name, or a number in a string (from a command line)."""
+    if not isinstance(channel, str):
+        return channel
+    if channel in movie.channel_names:
+        return movie.channel_names.index(channel)
+    similar = [i for i, name in enumerate(movie.channel_names) if name.lower() == channel.lower()]
+    if len(similar) == 1:
+        return similar[0]
+    if channel.removeprefix("-").isdecimal():
+        return int(channel)
+    raise InputError(
+        f"{movie.name} has no channel {channel!r}; its channels are {', '.join(map(repr, movie.channel_names))}"
+    )
+
+
+def check_folder_as(folder_as: str, source: object) -> None:
+    """Raise InputError for an unknown value, and for one other than "auto" if `source` is not a folder."""
+    if folder_as not in FOLDER_AS:
+        raise InputError(f"folder_as={folder_as!r} is not known, needs 'auto', 'movie' or 'images'")
+    if folder_as != "auto" and not is_image_folder(source):
+        raise InputError(f"folder_as={folder_as!r} (--as) is for folders, found {_what(source)}; leave it out")
+
+
+def check_supported(form: Format, name: str, axes: str | None, absent_chunks: str) -> None:
+    """Raise InputError for an argument that the format of the file `name` does not support."""
+    if "absent_chunks" not in form.supports:
+        check_not_absent(absent_chunks, name)
+    if axes is not None and "axes" not in form.supports:
+        raise InputError(
+            f"axes={axes!r} was given for {name}, which names its own; it is for arrays and TIFF, leave it out"
+        )
+
+
+def check_not_absent(absent_chunks: str, name: str) -> None:
+    """Raise InputError for a value of `absent_chunks` other than "auto", for a source without chunks."""
+    if absent_chunks != "auto":
+        raise InputError(
+            f"absent_chunks={absent_chunks!r} was given for {name}, which is not stored as Zarr; leave it out"
+        )
+
+
+def check_only_scene(scene: int | str, name: str) -> None:
+    """Raise InputError for a scene other than the only one of a source."""
+    if scene not in (0, "0"):
+        raise InputError(f"scene {scene!r} is not in {name}, which has one (0)")
+
+
+def positive_value(value: float, name: str, unit: str) -> float:
+    """Return a number above 0; raise InputError for other values."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise InputError(f"{name} is {value!r}, needs a number of {unit} above 0")
+    return float(value)
+
+
+def pixel_size(given: float | Sequence[float | None], own: PixelSize) -> PixelSize:
+    """Return the pixel size (z, y, x) in micrometers from the value of the user and that of the movie."""
+    if isinstance(given, int | float):
+        given = (given, given)
+    sizes = [None if size is None else positive_value(size, "pixel_size_um", "micrometres") for size in given]
+    if len(sizes) not in (2, 3):
+        raise InputError(f"pixel_size_um is {given!r}, needs one number, (y, x) or (z, y, x) in micrometres")
+    return (sizes[0] if len(sizes) == 3 else own[0], sizes[-2], sizes[-1])
+
+
+def _what(source: object) -> str:
+    return Path(source).name if isinstance(source, str | os.PathLike) else f"a {type(source).__name__}"

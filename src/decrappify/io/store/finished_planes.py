@@ -1,0 +1,56 @@
+"""Record of the finished planes of a growing store, shared by threads and synchronized with the disk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from decrappify.io.store.journal import Journal
+from decrappify.io.store.plane_sync import PlaneSync
+
+
+class FinishedPlanes(Journal):
+    """A journal for several threads; finished planes are synchronized with the disk every few seconds.
+
+    Parameters
+    ----------
+    path : Path
+        File of the journal; read if it exists.
+    store : Path
+        The growing store.
+    n_levels : int
+        Its pyramid levels.
+    """
+
+    def __init__(self, path: Path, store: Path, n_levels: int) -> None:
+        super().__init__(path)
+        self._lock = threading.Lock()
+        self._sync = PlaneSync(store, n_levels, self)
+
+    def record(self, t: int, c: int, z: int) -> None:
+        """Record that all chunks of a plane are written."""
+        with self._lock:
+            self.record_plane(t, c, z)
+            self._sync.run_if_due()
+
+    def record_layout(self, layout: list[Any]) -> None:
+        """Record that the arrays of the store exist and are on the disk."""
+        super().record_layout(layout)
+        self.record_synced()
+
+    def record_note(self, t: int, c: int, z: int, note: Mapping[str, Any]) -> None:
+        """Record small JSON values with a plane."""
+        with self._lock:
+            super().record_note(t, c, z, dict(note))
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        """Replace the state."""
+        with self._lock:
+            super().save_state(state)
+
+    def synchronize(self) -> None:
+        """Wait until all planes so far are on the disk, and record it."""
+        with self._lock:
+            self._sync.run()
