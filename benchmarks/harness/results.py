@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.atomic import write_file
+
 Row = dict[str, Any]
 BENCHMARKS = Path(__file__).parents[1]
 # Options that do not change a measured value.
@@ -195,9 +197,7 @@ def _replace_section(path: Path, name: str, body: str) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    write_file(path, text.encode(), temporary=path.with_name(f".{path.name}.{os.getpid()}"))
 
 
 def _plain(settings: Mapping[str, Any]) -> Row:

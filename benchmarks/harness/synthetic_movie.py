@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decrappify import Movie, save_movie
-from decrappify.movie import Shape5
+from decrappify.movie import FrameSource, Shape5
 
 Array = NDArray[Any]
 SEED = 41
 
 
-class SyntheticFrames:
+class SyntheticFrames(FrameSource):
     """Frames generated on reading: drifting spots on a background with photon-like noise."""
 
     def __init__(self, n_frames: int, size: int) -> None:
@@ -32,9 +32,6 @@ class SyntheticFrames:
         scene = np.roll(self._scene, (t, t // 2), (0, 1)) + 20
         noise = np.random.default_rng([SEED, t]).standard_normal(scene.shape, dtype=np.float32)
         return np.rint(100 + scene + np.sqrt(scene) * noise).clip(0).astype(np.uint16)[rows, columns]
-
-    def close(self) -> None:
-        """Do nothing, as no resource is open."""
 
 
 def generate(path: Path, n_frames: int, size: int) -> Path:

@@ -72,7 +72,7 @@ def run_scorecard(task: Task, request: CompareRequest) -> Compared:
 
         def opened(image: LayerImage) -> Movie:
             movie = stack.enter_context(_plane_of(image, request))
-            return movie.derived(WatchedSource(movie, task.cancel, bar.update))
+            return watched(movie, task.cancel, bar.update)
 
         movies: dict[str, Any] = {role: opened(image) for role, image in others.items() if image is not None}
         card = score_movie(opened(request.restored), **movies)
@@ -88,7 +88,7 @@ def run_difference(task: Task, request: CompareRequest) -> Difference:
         movies = [_frames_of(image, request) for image in (request.restored, other)]
         for movie in movies:
             stack.callback(movie.close)
-        difference = movies[0].derived(DifferenceSource(*movies))
+        difference = subtract(*movies)
         n_frames = len(difference)
         bar = task.progress(total=min(n_frames, _SAMPLED_FRAMES), desc="measuring the difference", unit="frame")
         largest = []
@@ -102,55 +102,38 @@ def run_difference(task: Task, request: CompareRequest) -> Difference:
     return Difference(request, difference, max(largest) or 1.0)
 
 
-class WatchedSource:
-    """Pixels of a movie, counted when read, until the run is cancelled."""
+def watched(movie: Movie, cancel: threading.Event, on_read: Callable[[int], None]) -> Movie:
+    """Return a movie whose regions are counted when read, until the run is cancelled."""
 
-    def __init__(self, movie: Movie, cancel: threading.Event, on_read: Callable[[int], None]) -> None:
-        self._movie, self._cancel, self._on_read = movie, cancel, on_read
-        self.shape, self.dtype = movie.shape, movie.dtype
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> NDArray[Any]:
-        """Read one region, as `Movie.region` does."""
-        if self._cancel.is_set():
+    def region(t: int, c: int, z: int, rows: slice, columns: slice) -> NDArray[Any]:
+        if cancel.is_set():
             raise Cancelled("cancelled; there is no new table")
-        pixels = self._movie.region(t, c, z, rows, columns)
-        self._on_read(1)
+        pixels = movie.region(t, c, z, rows, columns)
+        on_read(1)
         return pixels
 
-    def close(self) -> None:
-        """Release the movie."""
-        self._movie.close()
+    return movie.map_regions(region)
 
 
-class DifferenceSource:
-    """One movie minus another of the same shape, as float32.
+def subtract(movie: Movie, other: Movie) -> Movie:
+    """Return one movie minus another of the same shape, as float32.
 
     Raises
     ------
     InputError
         If the shapes differ.
     """
+    if movie.shape != other.shape:
+        raise InputError(
+            f"{movie.name!r} has shape {movie.shape}, {other.name!r} has {other.shape} (T, C, Z, Y, X); "
+            "only images of one size can be compared"
+        )
 
-    dtype: np.dtype[Any] = np.dtype(np.float32)
-
-    def __init__(self, movie: Movie, other: Movie) -> None:
-        if movie.shape != other.shape:
-            raise InputError(
-                f"{movie.name!r} has shape {movie.shape}, {other.name!r} has {other.shape} (T, C, Z, Y, X); "
-                "only images of one size can be compared"
-            )
-        self._movie, self._other = movie, other
-        self.shape = movie.shape
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> NDArray[Any]:
-        """Subtract one region."""
-        first, second = (m.region(t, c, z, rows, columns).astype(np.float32) for m in (self._movie, self._other))
+    def region(*place: Any) -> NDArray[Any]:
+        first, second = (each.region(*place).astype(np.float32) for each in (movie, other))
         return np.asarray(first - second)
 
-    def close(self) -> None:
-        """Release both movies."""
-        self._movie.close()
-        self._other.close()
+    return movie.map_regions(region, dtype=np.float32, others=[other])
 
 
 def matching_frames(restored: LayerImage, other: LayerImage) -> slice | None:

@@ -116,15 +116,18 @@ class LayerImage:
             movie = open_movie(recorded["path"], scene=recorded.get("scene", 0), channel=recorded.get("channel"))
         else:
             movie = Movie.from_array(self.data, self.axes, provenance=recorded.get("provenance"))
+        names = movie.channel_names
         if self.is_rgb:
-            movie = movie.select(channels=slice(0, 3))  # without opacity
-            movie.channel_names = ("R", "G", "B")
-        movie.name = self.name
-        movie.pixel_size_um, movie.frame_interval_s = self.pixel_size_um, self.frame_interval_s
-        movie.unitless_spacing = self.unitless_spacing
+            movie, names = movie.select(channels=slice(0, 3)), ("R", "G", "B")  # without opacity
         if movie.shape[1] == 1:
-            movie.channel_names = (str(recorded.get("channel_name") or self.name),)
-        return movie
+            names = (str(recorded.get("channel_name") or self.name),)
+        return movie.replace(
+            name=self.name,
+            pixel_size_um=self.pixel_size_um,
+            frame_interval_s=self.frame_interval_s,
+            unitless_spacing=self.unitless_spacing,
+            channel_names=names,
+        )
 
     @property
     def pixel_size_um(self) -> tuple[float | None, float | None, float | None]:

@@ -116,8 +116,8 @@ class LiveResult:
         return any(plane.t == t and plane.z == z and plane.c in channels for plane in changed)
 
 
-class GrowingSource:
-    """Planes of a growing store, and after its renaming those of the output; blank if neither exists.
+def growing(movie: Movie, output: Path) -> Movie:
+    """Return a movie of the planes of a growing store, and after its renaming of the output; blank if neither exists.
 
     Parameters
     ----------
@@ -127,22 +127,15 @@ class GrowingSource:
         Its final name.
     """
 
-    def __init__(self, movie: Movie, output: Path) -> None:
-        self._movie, self._output = movie, output
-        self.shape, self.dtype = movie.shape, movie.dtype
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Any:
-        """Read one region."""
+    def region(t: int, c: int, z: int, rows: slice, columns: slice) -> Any:
         try:
-            return self._movie.region(t, c, z, rows, columns)
+            return movie.region(t, c, z, rows, columns)
         except (MissingFileError, FormatError):  # renamed, or discarded
-            with suppress(MissingFileError, FormatError), open_movie(self._output) as finished:
+            with suppress(MissingFileError, FormatError), open_movie(output) as finished:
                 return finished.region(t, c, z, rows, columns)
-        return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
+        return np.zeros((rows.stop - rows.start, columns.stop - columns.start), movie.dtype)
 
-    def close(self) -> None:
-        """Release the store."""
-        self._movie.close()
+    return movie.map_regions(region)
 
 
 def _open(opened: Opened) -> Movie:
@@ -151,7 +144,7 @@ def _open(opened: Opened) -> Movie:
         movie = open_movie(opened.store, absent_chunks="fill")  # unfinished planes are black
     except (MissingFileError, FormatError):  # renamed before, or while, it was opened
         return open_movie(opened.output)
-    return movie.derived(GrowingSource(movie, opened.output))
+    return growing(movie, opened.output)
 
 
 def _remove_layers_of(viewer: Any, store: Path) -> None:

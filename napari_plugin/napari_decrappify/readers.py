@@ -57,6 +57,6 @@ def _read(_: str | Sequence[str], *, path: str, scene: int | str | None = None) 
     for number, name in enumerate(names):
         pyramid = open_pyramid(path, scene=number)
         if pyramid[0].name == Path(path).name:
-            pyramid[0].name = f"{Path(path).name} [{name}]"
+            pyramid[0] = pyramid[0].replace(name=f"{Path(path).name} [{name}]")
         layers += layers_of(pyramid, path=str(Path(path).absolute()), scene=number)
     return layers

@@ -21,8 +21,7 @@ def degraded_copy() -> list[LayerData]:
     from decrappify.crappify import crappifier_preset, crappify_movie
 
     good = simulate("filaments", n_frames=_FRAMES, size=_SIZE, seed=1).truth
-    bad = crappify_movie(good, crappifier_preset("confocal"))
-    bad.name = f"{good.name} degraded"
+    bad = crappify_movie(good, crappifier_preset("confocal")).replace(name=f"{good.name} degraded")
     return _layers(bad, good)
 
 

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from decrappify import Movie, save_movie
 from decrappify.errors import InputError
 from napari_decrappify.layers import LayerData, LayerImage, is_guessed_as_time
@@ -32,9 +30,10 @@ def write_images(path: str, layer_data: list[LayerData]) -> list[str]:
     movies = [image.movie() for image in images]
     try:
         movie = movies[0] if len(movies) == 1 else _together(images, movies)
-        movie.name = Path(path).name
+        changes: dict[str, Any] = {"name": Path(path).name}
         if movie.shape[1] == len(images):
-            movie.channel_colors = tuple(_color(image) for image in images)
+            changes["channel_colors"] = [_color(image) for image in images]
+        movie = movie.replace(**changes)
         return [str(save_movie(movie, path))]
     finally:
         for part in movies:
@@ -62,23 +61,13 @@ def _together(images: list[LayerImage], movies: list[Movie]) -> Movie:
     names = [movie.channel_names[0] for movie in movies]
     if len(set(names)) < len(names):
         names = [image.name for image in images]
-    return first.derived(_Channels(movies), channel_names=names, channel_colors=None)
-
-
-class _Channels:
-    """Movie of several movies of one channel each."""
-
-    def __init__(self, movies: list[Movie]) -> None:
-        n_t, _, *rest = movies[0].shape
-        self.shape: Any = (n_t, len(movies), *rest)
-        self.dtype = movies[0].dtype
-        self._movies = movies
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> np.ndarray[Any, Any]:
-        return self._movies[c].region(t, 0, z, rows, columns)
-
-    def close(self) -> None:
-        """Do nothing: the caller closes the movies."""
+    return first.map_regions(
+        lambda t, c, z, rows, columns: movies[c].region(t, 0, z, rows, columns),
+        shape=(first.shape[0], len(movies), *first.shape[2:]),
+        others=movies[1:],
+        channel_names=names,
+        channel_colors=None,
+    )
 
 
 def _color(image: LayerImage) -> str | None:

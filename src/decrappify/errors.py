@@ -54,6 +54,10 @@ class InputError(DecrappifyError, ValueError):
     """A value, array, movie or configuration that cannot be used."""
 
 
+class ReadOnlyError(DecrappifyError, AttributeError):
+    """An assignment to an attribute of an immutable object; the message names the method that returns a changed one."""
+
+
 class MissingFileError(DecrappifyError, FileNotFoundError):
     """A path that does not exist."""
 

@@ -55,7 +55,7 @@ def test_a_closed_standard_error_leaves_its_number_to_no_file(still, tmp_path):
 def test_info_escapes_control_characters_of_a_file(tmp_path, command):
     path = tmp_path / "a.ome.tif"
     movie = dc.open_movie(np.ones((8, 9), np.uint16))
-    movie.channel_names = ("x",)
+    movie = movie.replace(channel_names=("x",))
     dc.save_movie(movie, path)
     content = path.read_bytes()
     path.write_bytes(content.replace(b'Name="x"', b'Name="\xc2\x9b"'))

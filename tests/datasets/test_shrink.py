@@ -7,14 +7,14 @@ import pytest
 
 from decrappify.crappify import crappifier_preset
 from decrappify.datasets import TupleDataset
-from decrappify.datasets.shrink import shrunk, with_shrunk
+from decrappify.datasets.shrink import with_shrunk
 from decrappify.errors import InputError
-from decrappify.movie import Movie
+from decrappify.movie import Movie, bin_movie
 
 
 def test_regions_of_a_shrunk_movie_are_block_means(rng):
     pixels = rng.integers(0, 60000, (3, 21, 19)).astype(np.uint16)
-    half = shrunk(Movie.from_array(pixels, pixel_size_um=(None, 0.1, 0.2)), 2)
+    half = bin_movie(Movie.from_array(pixels, pixel_size_um=(None, 0.1, 0.2)), 2)
     assert half.shape == (3, 1, 1, 10, 9)
     assert half.pixel_size_um == (None, 0.2, 0.4)
     expected = pixels[1, :20, :18].reshape(10, 2, 9, 2).mean(axis=(1, 3))
@@ -24,7 +24,7 @@ def test_regions_of_a_shrunk_movie_are_block_means(rng):
 
 def test_factor_one_is_the_movie_itself(rng):
     movie = Movie.from_array(rng.random((2, 8, 8)))
-    assert shrunk(movie, 1) is movie
+    assert bin_movie(movie, 1) is movie
 
 
 def test_images_too_small_for_a_patch_are_not_shrunk(rng):
@@ -35,7 +35,7 @@ def test_images_too_small_for_a_patch_are_not_shrunk(rng):
 @pytest.mark.parametrize("factor", [0, 1.5, True, "2"])
 def test_fractional_factors_raise(factor):
     with pytest.raises(InputError, match="needs a whole number from 1"):
-        shrunk(Movie.from_array(np.eye(8)), factor)
+        bin_movie(Movie.from_array(np.eye(8)), factor)
 
 
 def test_the_full_size_always_stays():

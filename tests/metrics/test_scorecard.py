@@ -14,7 +14,7 @@ from decrappify.metrics.blind import noise_sigma, residual_autocorrelation
 from decrappify.metrics.fidelity import affine_fit, linearity, nrmse_affine, psnr, si_psnr, ssim
 from decrappify.metrics.scorecard import score_movie
 from decrappify.metrics.temporal import flicker_floor, gain_jitter, tde, tdr
-from decrappify.movie import Movie
+from decrappify.movie import FrameSource, Movie
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_score_movie_selects_a_channel(trio):
 
 
 def test_score_movie_uses_constant_memory(monkeypatch):
-    class Endless:
+    class Endless(FrameSource):
         dtype = np.dtype(np.float64)
 
         def __init__(self, n_frames: int, seed: int) -> None:

@@ -7,7 +7,7 @@ import zarr
 
 from decrappify.errors import InputError
 from decrappify.io import open_movie
-from decrappify.movie import Movie, array_axes, axis_letter, checked_axes, named_axes
+from decrappify.movie import Movie, axis_letter, parse_axes
 
 
 @pytest.mark.parametrize(
@@ -28,15 +28,15 @@ from decrappify.movie import Movie, array_axes, axis_letter, checked_axes, named
         (10, 5, 64, 64, 4),
     ],
 )
-def test_array_axes_asks_where_frames_of_that_shape_are_unlikely(shape):
+def test_parse_axes_asks_where_frames_of_that_shape_are_unlikely(shape):
     unlikely = rf"^array of shape .*: frames of {shape[-2]} x {shape[-1]} pixels are unlikely; "
     with pytest.raises(InputError, match=unlikely) as caught:
-        array_axes(shape)
+        parse_axes(shape)
     assert "\n" not in str(caught.value)
     other = "TZYXC" if len(shape) == 5 else "YXC" if shape[-1] in (3, 4) else "YXT"
     assert f"pass axes={other!r} (--axes {other}) for " in str(caught.value)
     assert f"or axes={'TCZYX' if len(shape) == 5 else 'TYX'!r} for such frames" in str(caught.value)
-    assert array_axes(shape, other) == other
+    assert parse_axes(shape, other) == other
 
 
 @pytest.mark.parametrize(
@@ -58,28 +58,37 @@ def test_array_axes_asks_where_frames_of_that_shape_are_unlikely(shape):
         ((2, 1, 3, 512, 64), "TCZYX"),
     ],
 )
-def test_array_axes_go_by_the_number_of_dimensions_elsewhere(shape, axes):
-    assert array_axes(shape) == axes
+def test_parse_axes_go_by_the_number_of_dimensions_elsewhere(shape, axes):
+    assert parse_axes(shape) == axes
 
 
-def test_array_axes_of_other_numbers_of_dimensions_are_asked_for():
+def test_parse_axes_of_other_numbers_of_dimensions_are_asked_for():
     for shape in ((5,), (2, 3, 8, 9), (1, 2, 3, 4, 8, 9)):
         with pytest.raises(InputError, match=r"has \d axes; expected .* or pass the axes, such as axes='TCYX'"):
-            array_axes(shape)
+            parse_axes(shape)
 
 
-def test_checked_axes_take_samples_for_channels():
-    assert checked_axes("yxs", (8, 9, 3), "array") == "YXC"
+def test_parse_axes_takes_samples_for_channels():
+    assert parse_axes((8, 9, 3), "yxs") == "YXC"
     for axes in ("CYXS", "YXSS", "YXQ", "TYX", 5):
         with pytest.raises(InputError, match=f"axes={axes!r} does not fit array"):
-            checked_axes(axes, (8, 9), "array")
+            parse_axes((8, 9), axes)
 
 
-def test_named_axes_need_known_unique_names_with_y_and_x():
-    assert named_axes(["Time", "channels", "row", "column"], 4) == "TCYX"
-    for names in (["a", "y", "x"], ["t", "time", "y", "x"], ["t", "c"], ["y", "x"], None, []):
-        assert named_axes(names, 3) is None
+def test_parse_axes_uses_known_unique_names_with_y_and_x():
+    assert parse_axes((2, 3, 4, 5), names=["Time", "channels", "row", "column"]) == "TCYX"
+    assert parse_axes((8, 9, 3), "yxc", names=["t", "y", "x"]) == "YXC"
+    for names in (["a", "y", "x"], ["t", "time", "y", "x"], ["t", "c"], ["y", "x"], ["tc", "y", "x"], None, []):
+        assert parse_axes((9, 8, 7), names=names) == "TYX"
+        with pytest.raises(
+            InputError, match=r"^f.tif of shape \(9, 8, 7\) has dimensions .*; needs names .* axes='TCYX'"
+        ):
+            parse_axes((9, 8, 7), names=names, what="f.tif", is_named=True)
     assert axis_letter(None) == ""
+
+
+def test_parse_axes_of_a_file_keeps_samples_and_channels():
+    assert parse_axes((2, 3, 8, 9, 3), names="TCYXS", is_named=True, with_samples=True) == "TCYXS"
 
 
 def test_arrays_of_every_kind_ask_for_axes(tmp_path, rng):

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QApplication
 from decrappify import Movie
 from decrappify.metrics.scorecard import score_movie
 from napari_decrappify.compare import CompareWidget
-from napari_decrappify.compare_job import DifferenceSource, matching_frames
+from napari_decrappify.compare_job import matching_frames, subtract
 from napari_decrappify.layers import LayerImage
 
 from .clicking import TIMEOUT, Driver, shown
@@ -122,7 +122,7 @@ def test_other_sizes_are_one_line_and_the_widget_goes_on(scene, compare, movies)
     compare.run()
     assert not compare.is_error
     with pytest.raises(ValueError, match="only images of one size can be compared"):
-        DifferenceSource(*(Movie.from_array(movie) for movie in (movies[0], movies[0][:, :10])))
+        subtract(*(Movie.from_array(movie) for movie in (movies[0], movies[0][:, :10])))
 
 
 def test_cancel_leaves_the_table_as_it_was(scene, compare, qtbot, rng):

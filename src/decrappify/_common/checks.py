@@ -78,10 +78,28 @@ def nearest(given: str, known: Iterable[str], otherwise: str = "") -> str:
     >>> nearest("artistik", ["artistic", "stable"])
     "; did you mean 'artistic'?"
     """
+    near = similar_names(given, known)
+    return f"; did you mean {near[0]!r}?" if near else otherwise
+
+
+def similar_names(given: str, known: Iterable[str], at_most: int = 1, *, least: float = 0.6) -> list[str]:
+    """Return the known names that are most similar to a given one, the best first.
+
+    Parameters
+    ----------
+    given, known, at_most
+        The name, the known names, and the largest number of results.
+    least : float
+        Similarity from which a name is returned, from 0 to 1 (equal).
+
+    Examples
+    --------
+    >>> similar_names("gausian", ["poisson", "gaussian", "gain"])
+    ['gaussian']
+    """
     from difflib import get_close_matches
 
-    near = get_close_matches(given, list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else otherwise
+    return get_close_matches(given, list(known), at_most, least)
 
 
 def short(value: object) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from decrappify._common.sampling import evenly_spaced
 from decrappify.benchmarking.camera import Camera
-from decrappify.benchmarking.movies import ComputedSource, gaussian_filtered, mapped, memory_budget, upsampled
+from decrappify.benchmarking.movies import gaussian_filtered, mapped, memory_budget, upsampled
 from decrappify.benchmarking.pairs import Pair
 from decrappify.errors import InputError
 from decrappify.io import open_movie
@@ -143,7 +143,7 @@ def _best_gaussian(pair: Pair) -> tuple[Movie, list[str]]:
 
 def _side_by_side(like: Movie, channels: Sequence[Movie]) -> Movie:
     shape = (like.shape[0], len(channels), *like.shape[2:])
-    return like.derived(ComputedSource(shape, lambda t, c, z: channels[c].frame(t, 0, z)))
+    return like.map_planes(lambda t, c, z: channels[c].frame(t, 0, z), shape=shape, dtype=np.float64)
 
 
 def _per_channel(
@@ -264,8 +264,10 @@ def _on_grid(movie: Movie, pair: Pair, name: str) -> tuple[Movie, list[str]]:
         return upsampled(movie, scale), ["enlarged by bicubic interpolation"]
     factor = movie.shape[3] // source[3]
     if pair.reference is None and movie.shape == (*source[:3], source[3] * factor, source[4] * factor):
-        averaged = ComputedSource(source, lambda t, c, z: block_mean(movie.frame(t, c, z)[None], source[3:])[0])
-        return movie.derived(averaged), [f"averaged in {factor} x {factor} blocks, to compare with the input"]
+        averaged = movie.map_planes(
+            lambda t, c, z: block_mean(movie.frame(t, c, z)[None], source[3:])[0], shape=source, dtype=np.float64
+        )
+        return averaged, [f"averaged in {factor} x {factor} blocks, to compare with the input"]
     raise InputError(
         f"method {name!r} returned {movie.shape} for {pair.name} {source}, needs (T, C, Z, Y, X) = {target}"
     )

@@ -4,41 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, zoom
 
 from decrappify.io import open_movie, save_movie
 from decrappify.limits.memory import available_memory
-from decrappify.movie import Array, ArraySource, Movie, Shape5
+from decrappify.movie import Array, ArraySource, Movie, Plane
 
 _SHARE_OF_MEMORY = 8
-Plane = tuple[int, int, int]
-
-
-class ComputedSource:
-    """Float planes of `shape` computed by ``compute(t, c, z)``; the last one is kept for the next region."""
-
-    def __init__(self, shape: Shape5, compute: Callable[[int, int, int], Array], dtype: Any = np.float64) -> None:
-        self.shape, self.dtype = shape, np.dtype(dtype)
-        self._compute = compute
-        self._last: tuple[Plane, Array] | None = None
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Compute the plane and return its region."""
-        if self._last is None or self._last[0] != (t, c, z):
-            self._last = (t, c, z), self._compute(t, c, z).astype(self.dtype, copy=False)
-        return self._last[1][rows, columns]
-
-    def close(self) -> None:
-        """Do nothing: there is nothing to release."""
 
 
 def mapped(movie: Movie, function: Callable[[Array], Array], scale: int = 1) -> Movie:
     """Apply `function` to each plane (Y, X); its result may be `scale` times finer."""
     shape = (*movie.shape[:3], movie.shape[3] * scale, movie.shape[4] * scale)
-    return movie.derived(ComputedSource(shape, lambda t, c, z: function(movie.frame(t, c, z).astype(np.float64))))
+    return movie.map_planes(
+        lambda t, c, z: function(movie.frame(t, c, z).astype(np.float64)), shape=shape, dtype=np.float64
+    )
 
 
 def upsampled(movie: Movie, scale: int) -> Movie:
@@ -52,8 +34,7 @@ def repeated(still: Movie, n_frames: int) -> Movie:
     """Repeat a movie of one frame `n_frames` times."""
     if still.shape[0] == n_frames:
         return still
-    shape = (n_frames, *still.shape[1:])
-    return still.derived(ComputedSource(shape, lambda t, c, z: still.frame(0, c, z), still.dtype))
+    return still.map_planes(lambda t, c, z: still.frame(0, c, z), shape=(n_frames, *still.shape[1:]))
 
 
 def gaussian_filtered(movie: Movie, sigma_space: float, sigma_time: float) -> Movie:
@@ -73,7 +54,7 @@ def gaussian_filtered(movie: Movie, sigma_space: float, sigma_time: float) -> Mo
             smooth[plane] = gaussian_filter(movie.frame(*plane).astype(np.float64), sigma_space)
         return np.asarray(sum(weights[plane[0]] * smooth[plane] for plane in sorted(needed)))
 
-    return movie.derived(ComputedSource(movie.shape, compute))
+    return movie.map_planes(compute, dtype=np.float64)
 
 
 def memory_budget() -> int:

@@ -25,10 +25,10 @@ from decrappify.colorization.presets import (
 from decrappify.errors import DecrappifyError, DeviceMemoryError, InputError
 from decrappify.inference.memory import free_memory
 from decrappify.inference.network import InferenceNetwork
-from decrappify.io.casting import as_uint8
 from decrappify.limits.memory import check_memory, in_units
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array
+from decrappify.movie.casting import as_uint8
 from decrappify.normalization import ChannelStatistics
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.atomic import sync_file
 from decrappify.errors import OutputExistsError
 from decrappify.io.media.encoder import Segment
-from decrappify.io.store.durable import read_json, sync_file, write_json
+from decrappify.io.store.durable import read_json, write_json
 from decrappify.io.store.locks import OutputLock
 from decrappify.io.store.outputs import check_output
 from decrappify.io.store.working_folder import WorkingFolder, marker_of

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.atomic import write_file
 from decrappify._common.checks import json_value, reason, toml_table
 from decrappify.errors import FormatError, MissingFileError, OutputError, OutputExistsError
 from decrappify.limits.files import check_regular
@@ -39,11 +39,8 @@ def write_table(table: Mapping[str, Any], path: Path, *, overwrite: bool = False
 
     partial = path.with_name(f".{path.name}.{secrets.token_hex(16)}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        write_file(path, text.encode(), temporary=partial)
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
         raise OutputError(f"{path} could not be written: {error.strerror}; choose another folder") from error
     return path
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from decrappify.crappify.crappifier import Crappifier, full_scale
 from decrappify.errors import InputError
-from decrappify.movie import Array, Movie, Shape5, scaled_spacing
+from decrappify.movie import Array, Latest, Movie, Shape5, scaled_spacing
 from decrappify.normalization import Normalization, measure
 
 
@@ -49,15 +49,16 @@ def crappify_movie(
     # Five words: a seed of four or fewer would be the stream of plane (0, 0, 0), since numpy pads with zeros.
     setting = crappifier.fixed(np.random.default_rng([seed, 0, 0, 0, 1]))
     levels = (_for_colors if crappifier.color else _per_channel)(movie, normalization)
-    source = _CrappifiedSource(movie, setting, levels, seed, color=crappifier.color)
+    degraded = _Degraded(movie, setting, levels, seed, color=crappifier.color)
     done = {
         "crappifier": setting.to_dict(),
         "seed": seed,
-        "normalization": [asdict(levels) for levels in source.levels],
-        "cropped_to": [size * setting.scale for size in source.shape[3:]],
+        "normalization": [asdict(each) for each in levels],
+        "cropped_to": [size * setting.scale for size in degraded.shape[3:]],
     }
-    return movie.derived(
-        source,
+    return movie.map_regions(
+        degraded,
+        shape=degraded.shape,
         **scaled_spacing(movie, coarser=setting.scale),
         provenance=movie.provenance | {"crappified": done},
     )
@@ -82,44 +83,39 @@ def _for_colors(movie: Movie, given: Normalization | Sequence[Normalization] | N
     return levels
 
 
-class _CrappifiedSource:
+class _Degraded:
+    """Region function: whole planes are degraded, and the latest is kept, as its tiles are read in turn."""
+
     def __init__(
         self, movie: Movie, setting: Crappifier, levels: list[Normalization], seed: int, *, color: bool
     ) -> None:
-        self._movie, self._setting, self.levels, self._seed, self._color = movie, setting, levels, seed, color
+        self._movie, self._setting, self._levels, self._seed, self._color = movie, setting, levels, seed, color
+        self._latest = Latest(self._image)
         rows, columns = (size // setting.scale for size in movie.shape[3:])
         if not rows or not columns:
             raise InputError(
                 f"{movie.name} has {movie.shape[3:]} pixels (Y, X), needs at least {setting.scale} of each"
             )
         self.shape: Shape5 = (*movie.shape[:3], rows, columns)
-        self.dtype = movie.dtype
-        self._latest: tuple[tuple[int, int, int], Array] | None = None
 
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+    def __call__(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         if (t, c, z) in self._movie.missing:  # never recorded: reads as zeros, not degraded
-            return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
-        first = 0 if self._color else c  # the three colors of an image are degraded together
-        latest = self._latest  # tiles of one plane are read one after the other
-        if latest is None or latest[0] != (t, first, z):
-            latest = self._latest = ((t, first, z), self._crappified(t, first, z))
-        plane = latest[1][c] if self._color else latest[1]
-        return plane[rows, columns].copy()
+            return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self._movie.dtype)
+        if self._color:  # the three colors of an image are degraded together
+            return self._latest(t, 0, z)[c, rows, columns].copy()
+        return self._latest(t, c, z)[rows, columns].copy()
 
-    def _crappified(self, t: int, c: int, z: int) -> Array:
-        scale, levels = self._setting.scale, self.levels[c]
-        whole = tuple(slice(0, size * scale) for size in self.shape[3:])
+    def _image(self, t: int, c: int, z: int) -> Array:
+        setting, levels = self._setting, self._levels[c]
+        whole = tuple(slice(0, size * setting.scale) for size in self.shape[3:])
         if self._color:
             image = np.stack([self._movie.region(t, channel, z, *whole) for channel in range(3)])
         else:
             image = self._movie.region(t, c, z, *whole)
-        return self._setting(
+        return setting(
             image,
             np.random.default_rng([self._seed, t, c, z]),
             data_range=(levels.offset, levels.offset + levels.scale),
             times=np.array([t]),
             color=self._color,
         )
-
-    def close(self) -> None:
-        self._movie.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from decrappify._common.checks import short
+from decrappify._common.checks import short, similar_names
 from decrappify.crappify.artifacts import Bleaching, Jpeg, Text
 from decrappify.crappify.choice import OneOf
 from decrappify.crappify.color import FilmNoise, Grey
@@ -78,7 +78,5 @@ def part_from_dict(entry: Any) -> Part:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the end of an error message with the nearest known names, or all of them."""
     known = list(known)
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    near = similar_names(name, known, 3, least=0.5)
     return f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(known)}"

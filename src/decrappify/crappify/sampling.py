@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,24 @@ from decrappify.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
-class BinDown(Part):
+class _Down(Part):
+    """Base of the parts that return a coarser grid."""
+
+    factor: int = 2
+
+    def __post_init__(self) -> None:
+        if not Limits(minimum=2, whole=True).allows(self.factor) or not isinstance(self.factor, int):
+            raise InputError(f"{self.name}: factor is {self.factor!r}, needs a whole number of at least 2")
+        Part.__post_init__(self)
+
+    @property
+    def scale(self) -> int:
+        """Down-sampling factor along Y and X."""
+        return self.factor
+
+
+@dataclass(frozen=True, slots=True)
+class BinDown(_Down):
     """Down-sampling of a camera with larger pixels: each new pixel integrates a whole block.
 
     The signal is the mean of the block, so `photons` of a noise part that follows are counted per large pixel.
@@ -26,17 +43,6 @@ class BinDown(Part):
 
     name: ClassVar[str] = "bin_down"
 
-    factor: int = 2
-
-    def __post_init__(self) -> None:
-        _check_factor(self.name, self.factor)
-        Part.__post_init__(self)
-
-    @property
-    def scale(self) -> int:
-        """Down-sampling factor along Y and X."""
-        return self.factor
-
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Average blocks."""
         n_t, rows, columns = signal.shape
@@ -45,7 +51,7 @@ class BinDown(Part):
 
 
 @dataclass(frozen=True, slots=True)
-class SampleDown(Part):
+class SampleDown(_Down):
     """Down-sampling of a point scanner: fewer dwell positions, each of which samples a point, not an area.
 
     The dwell position is the center of the block, so that the new grid is that of `BinDown`. For an even factor the
@@ -58,17 +64,6 @@ class SampleDown(Part):
     """
 
     name: ClassVar[str] = "sample_down"
-
-    factor: int = 2
-
-    def __post_init__(self) -> None:
-        _check_factor(self.name, self.factor)
-        Part.__post_init__(self)
-
-    @property
-    def scale(self) -> int:
-        """Down-sampling factor along Y and X."""
-        return self.factor
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Sample the block centers."""
@@ -128,8 +123,3 @@ def shift_rows(signal: Signal, shift: NDArray[np.float32]) -> Signal:
     for tap, weight in enumerate(weights):
         moved += weight * np.take_along_axis(signal, np.clip(first + (tap - 1), 0, columns - 1), axis=2)
     return moved
-
-
-def _check_factor(name: str, factor: Any) -> None:
-    if not Limits(minimum=2, whole=True).allows(factor) or not isinstance(factor, int):
-        raise InputError(f"{name}: factor is {factor!r}, needs a whole number of at least 2")

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from decrappify._common.checks import check_whole
 from decrappify.crappify.light import relight
 from decrappify.datasets.photographs import Images, Photographs
-from decrappify.datasets.sample import Sample
+from decrappify.datasets.sample import Sample, SeededDataset
 from decrappify.datasets.views import random_light, random_view, resample
 from decrappify.errors import InputError
 from decrappify.movie import Array
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 _MEAN, _STD = (np.array(values, np.float32)[:, None, None] for values in (IMAGENET.mean, IMAGENET.std))
 
 
-class ColorDataset(Dataset[Sample]):
+class ColorDataset(SeededDataset[Sample]):
     """Random views of photographs, in color as target and crappified as source.
 
     The views are those of DeOldify's training: the shorter side fills the patch, flips, symmetric warps, rotations by
@@ -90,13 +89,7 @@ class ColorDataset(Dataset[Sample]):
         # Twice the patch: bilinear sampling of finer pixels would skip some of them.
         self.photographs = Photographs(images, shorter_side=2 * patch_size, cache_bytes=cache_bytes)
 
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> Sample:
-        if not 0 <= index < self.length:
-            raise IndexError(index)
-        rng = np.random.default_rng([self.seed, index])
+    def _draw(self, index: int, rng: np.random.Generator) -> Sample:
         good = self._random_view(rng) if self.augment else self._middle(index)
         source = self.crappifier(good, rng, data_range=(0, 1), color=True)
         return Sample(source=_normalized(source), target=_normalized(good))

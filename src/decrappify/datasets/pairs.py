@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from decrappify.datasets.augment import orient, random_orientation
 from decrappify.datasets.plane_cache import NormalizedMovie, cache_movies
-from decrappify.datasets.sample import Sample
+from decrappify.datasets.sample import Sample, SeededDataset
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
 from decrappify.normalization import NormalizationRule
@@ -20,7 +19,7 @@ MoviePair = tuple[Movie, Movie]
 _REDRAWS = 100
 
 
-class PairDataset(Dataset[Sample]):
+class PairDataset(SeededDataset[Sample]):
     """Random patches from measured (source, target) movies.
 
     Each movie is normalized separately, so that a short and a long exposure are equal in network units. A target of one
@@ -82,13 +81,7 @@ class PairDataset(Dataset[Sample]):
         # first.
         self._bursts = all(target.shape[0] == 1 and source.shape[0] >= 2 * n_frames for source, target in pairs)
 
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> Sample:
-        if not 0 <= index < self.length:
-            raise IndexError(index)
-        rng = np.random.default_rng([self.seed, index])
+    def _draw(self, index: int, rng: np.random.Generator) -> Sample:
         pick = int(rng.integers(len(self.sources)))
         source, target = self.sources[pick], self.targets[pick]
         n_t, n_c, n_z, height, width = source.shape

@@ -1,10 +1,15 @@
-"""Batch dictionary shared by datasets, training and tests."""
+"""Batch dictionary, and base class of the datasets with random items."""
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from abc import abstractmethod
+from typing import Generic, NotRequired, TypedDict, TypeVar
 
+import numpy as np
 from torch import Tensor
+from torch.utils.data import Dataset
+
+Item = TypeVar("Item")
 
 
 class Sample(TypedDict):
@@ -23,3 +28,30 @@ class Sample(TypedDict):
     source: Tensor
     source_2: NotRequired[Tensor]
     target: Tensor
+
+
+class SeededDataset(Dataset[Item], Generic[Item]):
+    """Random items, each of which depends only on the seed and its index, not on previous draws.
+
+    Attributes
+    ----------
+    length : int
+        Number of items.
+    seed : int
+        Of all draws.
+    """
+
+    length: int
+    seed: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Item:
+        if not 0 <= index < self.length:
+            raise IndexError(index)
+        return self._draw(index, np.random.default_rng([self.seed, index]))
+
+    @abstractmethod
+    def _draw(self, index: int, rng: np.random.Generator) -> Item:
+        """Return item `index`, drawn with its generator."""

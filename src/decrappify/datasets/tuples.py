@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from decrappify.datasets.augment import drifting_window, orient, random_orientation
 from decrappify.datasets.plane_cache import NormalizedMovie, cache_movies
-from decrappify.datasets.sample import Sample
+from decrappify.datasets.sample import Sample, SeededDataset
 from decrappify.datasets.shrink import with_shrunk
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
@@ -28,7 +27,7 @@ _BIAS = (-0.05, 0.05)
 _DIM, _REDRAWS = 0.08, 3
 
 
-class TupleDataset(Dataset[Sample]):
+class TupleDataset(SeededDataset[Sample]):
     """Random patches of windows from one or more high-resolution movies, crappified twice.
 
     Item `i` depends only on `seed` and `i`, not on previous draws: any worker, rank or resumed run returns the same
@@ -112,13 +111,7 @@ class TupleDataset(Dataset[Sample]):
         sizes = np.array([np.prod([m.shape[0], m.shape[2], m.shape[3], m.shape[4]], dtype=float) for m in self.movies])
         self._share = np.sqrt(sizes) / np.sqrt(sizes).sum()  # between equal weight of movies and of pixels
 
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> Sample:
-        if not 0 <= index < self.length:
-            raise IndexError(index)
-        rng = np.random.default_rng([self.seed, index])
+    def _draw(self, index: int, rng: np.random.Generator) -> Sample:
         window = self._draw_window(rng)
         code = random_orientation(rng) if self.augment else 0
         window = np.ascontiguousarray(orient(window, code))

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from decrappify.errors import InputError
 from decrappify.io.image_objects import ome_size
 from decrappify.io.units import to_micrometres, to_seconds
-from decrappify.movie import Movie, array_axes, axis_letter, checked_axes
+from decrappify.movie import Movie, axis_letter, parse_axes
 
 _SPATIAL = "ZYX"
 _PIXEL_SIZES = ("pixel_size", "pixel_sizes", "voxel_size", "physical_pixel_sizes", "spacing", "scale")
@@ -79,21 +78,15 @@ def from_labeled_array(array: Any, axes: str | None = None) -> Movie:
 def _named(array: Any, axes: str | None) -> list[tuple[str, str]]:
     """Return letter and name of each dimension; the letter is ``-`` for one of length 1 that is dropped."""
     dims, shape = [str(name) for name in array.dims], tuple(array.shape)
-    if axes is not None:
-        return list(zip(checked_axes(axes, shape, "array", ", ".join(dims)), dims, strict=True))
+    if axes is not None or all(re.fullmatch(r"dim_\d+", name) for name in dims):  # default names of xarray
+        return list(zip(parse_axes(shape, axes, names=dims), dims, strict=True))
     letters = [axis_letter(name) for name in dims]
-    if not any(letters) and all(re.fullmatch(r"dim_\d+", name) for name in dims):  # default names of xarray
-        return list(zip(array_axes(shape), dims, strict=True))
     for number, (letter, size) in enumerate(zip(letters, shape, strict=True)):
         is_one_of_two = letter == "C" and letters.count("C") > 1 and dims[number].lower() not in _SAMPLES
         if size == 1 and (not letter or is_one_of_two):
             letters[number] = "-"
-    kept = [letter for letter in letters if letter != "-"]
-    if not all(kept) or len(set(kept)) < len(kept) or not {"Y", "X"} <= set(kept):
-        raise InputError(
-            f"array of shape {shape} has dimensions {', '.join(dims)}; needs names such as time, channel, z, y, x, "
-            "each once, or pass the axes, such as axes='TCYX'"
-        )
+    kept = [(name, size) for name, size, letter in zip(dims, shape, letters, strict=True) if letter != "-"]
+    parse_axes(tuple(size for _, size in kept), names=[name for name, _ in kept], is_named=True)
     return list(zip(letters, dims, strict=True))
 
 
@@ -202,9 +195,7 @@ def _with_channels(movie: Movie, dim: str | None, array: Any, attrs: Mapping[str
         return movie
     n_channels = movie.shape[1]
     if dim.lower() in _SAMPLES and n_channels in (3, 4):
-        movie = movie.select(channels=slice(0, 3))  # drop opacity
-        movie.channel_names = _RGB
-        return movie
+        return movie.select(channels=slice(0, 3)).replace(channel_names=_RGB)  # drop opacity
     names: list[str] = []
     if dim in array.coords:
         values = np.asarray(array.coords[dim].values)
@@ -215,9 +206,7 @@ def _with_channels(movie: Movie, dim: str | None, array: Any, attrs: Mapping[str
         if isinstance(given, Sequence | np.ndarray) and not isinstance(given, str) and len(given) == n_channels:
             names = [_channel_name(entry) for entry in given]
             break
-    if len(names) == n_channels and all(names):
-        movie.channel_names = tuple(names)
-    return movie
+    return movie.replace(channel_names=names) if len(names) == n_channels and all(names) else movie
 
 
 def _channel_name(entry: Any) -> str:

@@ -105,16 +105,14 @@ def open_movie(
         else:
             movie = open_object(source, scene, axes, absent_chunks)
     if isinstance(source, str | os.PathLike):
-        movie.origin = Path(source)
+        movie = movie.replace(origin=Path(source))
     changes: dict[str, Any] = {}
     if frame_interval_s is not None:
         changes["frame_interval_s"] = positive_value(frame_interval_s, "frame_interval_s", "seconds")
     if pixel_size_um is not None:
         changes["pixel_size_um"] = pixel_size(pixel_size_um, movie.pixel_size_um)
     if changes:
-        movie = movie.select()
-        for name, value in changes.items():
-            setattr(movie, name, value)
+        movie = movie.replace(**changes)
     return movie if channel is None else movie.select(channels=channel_index(movie, channel))
 
 

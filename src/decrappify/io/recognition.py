@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from decrappify._common.checks import similar_names
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.format import Format
 from decrappify.io.registry import built_in_formats, format_by_suffix, formats, readable_suffixes
@@ -121,7 +122,5 @@ def _missing(path: Path) -> str:
         return f"{path} does not exist: there is no folder {folder}; check the path"
     if path.is_symlink():
         return f"{path} is a symbolic link to {path.readlink()}, which does not exist; check the link"
-    from difflib import get_close_matches
-
-    similar = get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
+    similar = similar_names(path.name, (entry.name for entry in folder.iterdir()))
     return f"{path} does not exist; " + (f"did you mean {similar[0]}?" if similar else "check the path")

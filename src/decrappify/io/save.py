@@ -57,8 +57,8 @@ def save_movie(
     OutputError
         If the disk is full, the folder is not writable, or another process is writing `path`.
     """
-    from decrappify.io.casting import cast_movie, warn_of_clipping
     from decrappify.io.store.outputs import check_early, refuse_input
+    from decrappify.movie import cast_movie, warn_of_clipping
 
     path, progress = Path(path), checked_progress(progress)
     write = writer_for(path).write

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from decrappify.errors import InputError
@@ -34,33 +34,37 @@ def axis_letter(name: object) -> str:
     return _LETTERS.get(str(name).strip().lower(), "")
 
 
-def named_axes(names: Iterable[Any] | None, ndim: int) -> str | None:
-    """Return the axes named by dimension names; None if a name is unknown or repeated, or Y or X is absent.
-
-    >>> named_axes(("time", "y", "x"), 3), named_axes(("dim_0", "y", "x"), 3)
-    ('TYX', None)
-    """
-    letters = [axis_letter(name) for name in names or ()]
-    axes = "".join(letters)
-    return axes if len(axes) == len(letters) == len(set(axes)) == ndim and set("YX") <= set(axes) else None
-
-
-def array_axes(shape: tuple[int, ...], axes: str | None = None, *, what: str = "array") -> str:
-    """Return the axes of an array, one letter of ``TCZYX`` per dimension.
+def parse_axes(
+    shape: tuple[int, ...],
+    axes: str | None = None,
+    *,
+    names: Iterable[Any] | None = None,
+    what: str = "array",
+    is_named: bool = False,
+    with_samples: bool = False,
+) -> str:
+    """Return the axes of an array or file, one letter of ``TCZYX`` per dimension.
 
     Parameters
     ----------
     shape : tuple of int
         Shape of the array.
     axes : str, optional
-        Axes from the user. By default (Y, X), (T, Y, X) or (T, C, Z, Y, X), by the number of dimensions.
+        Axes from the user, in any order and case; ``S`` (samples of a color pixel) stands for ``C``.
+    names : iterable, optional
+        Names of the dimensions in the file, used if `axes` is None; ignored if a name is unknown or repeated, or Y or X
+        is absent. By default (Y, X), (T, Y, X) or (T, C, Z, Y, X), by the number of dimensions.
     what : str
-        Name of the array in messages.
+        Name of the array or file in messages.
+    is_named : bool
+        Whether `names` must name the axes; otherwise the shape decides.
+    with_samples : bool
+        Whether ``S`` is a letter besides ``C`` in `names`, as in a TIFF file.
 
     Raises
     ------
     InputError
-        If the axes do not match the shape, or are not passed and cannot be inferred from it: other numbers of
+        If `axes` or `names` do not match the shape, or the axes cannot be inferred from it: other numbers of
         dimensions, and shapes with a last axis that may be color samples or time, such as (512, 512, 3) and
         (512, 512, 50).
 
@@ -74,11 +78,51 @@ def array_axes(shape: tuple[int, ...], axes: str | None = None, *, what: str = "
 
     Examples
     --------
-    >>> array_axes((10, 64, 64)), array_axes((64, 64, 3), "yxc")
-    ('TYX', 'YXC')
+    >>> parse_axes((10, 64, 64)), parse_axes((64, 64, 3), "yxs"), parse_axes((9, 8, 7), names=("time", "y", "x"))
+    ('TYX', 'YXC', 'TYX')
     """
+    found = [] if names is None else list(names)
+    known = {*AXES, "S"} if with_samples else {*AXES}
     if axes is not None:
-        return checked_axes(axes, shape, what)
+        return _given_axes(axes, shape, what, found)
+    letters = [str(name) if str(name) in known else axis_letter(name) for name in found]
+    if are_axes(letters, len(shape), known):
+        return "".join(letters)
+    if is_named:
+        raise InputError(
+            f"{what} of shape {shape} has dimensions {_listed(found)}; needs names such as time, channel, z, y, x, "
+            "each once, or pass the axes, such as axes='TCYX' (--axes TCYX)"
+        )
+    return _axes_by_shape(shape, what)
+
+
+def are_axes(letters: Sequence[str], ndim: int, known: Collection[str] = AXES) -> bool:
+    """Return whether letters name each of `ndim` dimensions once, Y and X included.
+
+    >>> are_axes("TYX", 3), are_axes("TY", 2), are_axes(["T", "", "Y", "X"], 4)
+    (True, False, False)
+    """
+    return len(letters) == len(set(letters)) == ndim and set("YX") <= set(letters) <= set(known)
+
+
+def _given_axes(axes: str, shape: tuple[int, ...], what: str, found: Sequence[Any]) -> str:
+    letters = axes.upper() if isinstance(axes, str) else ""
+    if "C" not in letters:
+        letters = letters.replace("S", "C")
+    if not are_axes(letters, len(shape)):
+        named = f" ({_listed(found)})" if found else ""
+        raise InputError(
+            f"axes={axes!r} does not fit {what} of shape {shape}{named}; "
+            "needs one letter of TCZYX per dimension, Y and X included"
+        )
+    return letters
+
+
+def _listed(names: Sequence[Any]) -> str:
+    return ", ".join(map(str, names))
+
+
+def _axes_by_shape(shape: tuple[int, ...], what: str) -> str:
     if len(shape) not in _BY_COUNT:
         raise InputError(
             f"{what} of shape {shape} has {len(shape)} axes; expected (Y, X), (T, Y, X) or (T, C, Z, Y, X), "
@@ -93,43 +137,6 @@ def array_axes(shape: tuple[int, ...], axes: str | None = None, *, what: str = "
             f"pass axes={axes_of_other!r} (--axes {axes_of_other}) for {meaning}, or axes={guess!r} for such frames"
         )
     return guess
-
-
-def checked_axes(axes: str, shape: tuple[int, ...], what: str, found: str | None = None) -> str:
-    """Return `axes` in upper case if they name each dimension of `shape` once, Y and X included.
-
-    Parameters
-    ----------
-    axes : str
-        One letter of ``TCZYX`` per dimension, in any order and case; ``S`` (samples of a color pixel) stands for ``C``.
-    shape : tuple of int
-        Shape of the array.
-    what : str
-        Name of the array or file in messages.
-    found : str, optional
-        The dimensions as named in the file, for the message.
-
-    Raises
-    ------
-    InputError
-        If they do not.
-
-    Examples
-    --------
-    >>> checked_axes("yxs", (64, 64, 3), "array")
-    'YXC'
-    """
-    letters = axes.upper() if isinstance(axes, str) else ""
-    if "C" not in letters:
-        letters = letters.replace("S", "C")
-    unique = len(set(letters)) == len(letters) == len(shape)
-    if not unique or not set("YX") <= set(letters) <= set(AXES):
-        named = f" ({found})" if found else ""
-        raise InputError(
-            f"axes={axes!r} does not fit {what} of shape {shape}{named}; "
-            "needs one letter of TCZYX per dimension, Y and X included"
-        )
-    return letters
 
 
 def _other_reading(shape: tuple[int, ...]) -> tuple[str, str] | None:

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from decrappify.errors import InputError
+from decrappify.errors import InputError, ReadOnlyError
 from decrappify.limits.files import check_extent
 from decrappify.limits.memory import check_memory
+from decrappify.movie.indexing import basic_index, in_range, picked, read_ranges, unstepped
+from decrappify.movie.metadata import checked_pixel_size, per_channel, positive_or_none, spacing_of, step_of
 from decrappify.movie.sources import Array, ArraySource, FrameSource, PixelSize, Plane, Shape5
-from decrappify.movie.views import (
-    CroppedSource,
-    SelectedSource,
-    SwappedSource,
-    missing_planes,
-    plane_version,
-    source_files,
-)
-
-T = TypeVar("T")
+from decrappify.movie.views import ComputedView, IndexView, PlaneFunction, RegionFunction, WholePlanes, planes_in
 
 
 class Movie:
     """A movie (or stack, or still) that is read one frame at a time.
+
+    A movie is immutable: its attributes cannot be assigned, and the methods that change it return another movie.
 
     Parameters
     ----------
@@ -51,20 +47,21 @@ class Movie:
         such as ``{"Y": 0.3, "X": 0.3}``. Ignored for axes with a known pixel size or interval.
     missing : iterable of (t, c, z), optional
         Planes that were never recorded; by default those of the source. They are read as zeros.
-
-    Attributes
-    ----------
-    origin : Path or None
+    origin : Path, optional
         File or folder read by `open_movie`, also for the movies derived from it.
-    files : frozenset of Path
-        All files and folders that are read, such as those of a set of OME-TIFF, as far as known to the reader.
+    files : iterable of Path, optional
+        All files and folders that are read, such as those of a set of OME-TIFF; by default those of the source.
 
     Examples
     --------
     >>> movie = Movie.from_array(np.zeros((4, 8, 9), np.uint16), frame_interval_s=2.0)
     >>> movie.shape, movie[1:3].shape, movie.frame(0).shape
     ((4, 1, 1, 8, 9), (2, 1, 1, 8, 9), (8, 9))
+    >>> movie.replace(frame_interval_s=0.5).frame_interval_s
+    0.5
     """
+
+    _is_complete = False
 
     def __init__(
         self,
@@ -78,10 +75,14 @@ class Movie:
         provenance: Mapping[str, Any] | None = None,
         unitless_spacing: Mapping[str, float] | None = None,
         missing: Iterable[Plane] | None = None,
+        origin: Path | None = None,
+        files: Iterable[Path] | None = None,
     ) -> None:
+        if not isinstance(source, FrameSource):
+            raise InputError(
+                f"source of {name} is a {type(source).__name__}, needs a subclass of decrappify.movie.FrameSource"
+            )
         self._source = source
-        self.origin: Path | None = None
-        self.files = source_files(source)
         self.name = name
         self.shape: Shape5 = tuple(int(n) for n in source.shape)  # type: ignore[assignment]
         self.dtype: np.dtype[Any] = np.dtype(source.dtype)
@@ -89,37 +90,20 @@ class Movie:
             raise InputError(f"{name} has shape {self.shape}, needs five axes (T, C, Z, Y, X) of at least 1 each")
         check_extent(name, self.shape)
         n_channels = self.shape[1]
-        self.pixel_size_um = _checked_pixel_size(pixel_size_um)
-        self.frame_interval_s = _positive_or_none(frame_interval_s)
-        self.channel_names: tuple[str, ...] = _per_channel(
+        self.pixel_size_um = checked_pixel_size(pixel_size_um)
+        self.frame_interval_s = positive_or_none(frame_interval_s)
+        self.channel_names: tuple[str, ...] = per_channel(
             channel_names, n_channels, [f"C{i}" for i in range(n_channels)], f"channel_names of {name}"
         )
-        self.channel_colors: tuple[str | None, ...] = _per_channel(
+        self.channel_colors: tuple[str | None, ...] = per_channel(
             channel_colors, n_channels, [None] * n_channels, f"channel_colors of {name}"
         )
-        self.provenance: dict[str, Any] = dict(provenance or {})
+        self._provenance = dict(provenance or {})
         self._unitless_spacing = dict(unitless_spacing or {})
-        self.missing: frozenset[Plane] = missing_planes(source) if missing is None else frozenset(missing)
-
-    @property
-    def unitless_spacing(self) -> dict[str, float]:
-        """Distance between samples of the axes with a spacing without a unit."""
-        known = dict(zip("TZYX", (self.frame_interval_s, *self.pixel_size_um), strict=True))
-        return {axis: float(value) for axis, value in self._unitless_spacing.items() if known[axis] is None}
-
-    @unitless_spacing.setter
-    def unitless_spacing(self, spacing: Mapping[str, float]) -> None:
-        self._unitless_spacing = dict(spacing)
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes, always 5."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of pixels."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        self.missing: frozenset[Plane] = frozenset(source.missing if missing is None else missing)
+        self.origin = origin
+        self.files: frozenset[Path] = frozenset(source.files if files is None else files)
+        self._is_complete = True
 
     @classmethod
     def from_array(cls, array: Any, axes: str | None = None, **metadata: Any) -> Self:
@@ -136,21 +120,69 @@ class Movie:
         """
         return cls(ArraySource(array, axes), **metadata)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._is_complete:
+            self._raise_read_only(name)
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._raise_read_only(name)
+
+    def _raise_read_only(self, name: str) -> NoReturn:
+        method = f"replace({name}=...)" if name in self._metadata() else "derived(source)"
+        raise ReadOnlyError(f"a movie is immutable, found an assignment to its {name}; use movie.{method} instead")
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Processing history of the movie, as a copy."""
+        return deepcopy(self._provenance)
+
+    @property
+    def unitless_spacing(self) -> dict[str, float]:
+        """Distance between samples of the axes with a spacing without a unit, as a copy."""
+        known = dict(zip("TZYX", (self.frame_interval_s, *self.pixel_size_um), strict=True))
+        return {axis: float(value) for axis, value in self._unitless_spacing.items() if known[axis] is None}
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes, always 5."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all pixels in bytes."""
+        return self.size * self.dtype.itemsize
+
     def frame(self, t: int, c: int = 0, z: int = 0) -> Array:
         """Read one whole plane as a (Y, X) array of the movie's dtype."""
         return self.region(t, c, z, slice(0, self.shape[3]), slice(0, self.shape[4]))
 
     def region(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read a rectangle of one plane as a (Y, X) array; negative indices count from the end as in numpy."""
+        n_t, n_c, n_z, n_y, n_x = self.shape
         t, c, z = (
-            _in_range(index, size, axis, self.name)
-            for index, size, axis in zip((t, c, z), self.shape[:3], ("frame", "channel", "slice"), strict=True)
+            in_range(t, n_t, "frame", self.name),
+            in_range(c, n_c, "channel", self.name),
+            in_range(z, n_z, "slice", self.name),
         )
-        rows = slice(*rows.indices(self.shape[3])[:2])
-        columns = slice(*columns.indices(self.shape[4])[:2])
+        rows, columns = slice(*rows.indices(n_y)[:2]), slice(*columns.indices(n_x)[:2])
         size = (rows.stop - rows.start, columns.stop - columns.start)
         self._check_memory(size[0] * size[1], f"frame {t} (channel {c}, slice {z}) of {self.name}")
         return self._source.read(t, c, z, rows, columns)
+
+    def version(self, t: int, c: int = 0, z: int = 0) -> str | None:
+        """Return a text that differs whenever the stored pixels of a plane may have changed; None if unknown."""
+        return self._source.version(t, c, z)
+
+    def planes(self) -> Iterator[Plane]:
+        """Iterate over every (t, c, z) in the order in which files are written: T slowest, Z fastest."""
+        n_t, n_c, n_z = self.shape[:3]
+        return ((t, c, z) for t in range(n_t) for c in range(n_c) for z in range(n_z))
 
     def select(
         self, frames: slice | int | None = None, channels: slice | int | None = None, slices: slice | int | None = None
@@ -159,22 +191,19 @@ class Movie:
 
         A step in `frames` or `slices` is included in `frame_interval_s` and the z pixel size.
         """
-        picks = tuple(
-            _pick(index, size, axis, self.name)
+        t, c, z = (
+            picked(index, size, axis, self.name)
             for index, size, axis in zip(
                 (frames, channels, slices), self.shape[:3], ("frame", "channel", "slice"), strict=True
             )
         )
-        interval, (size_z, size_y, size_x) = self.frame_interval_s, self.pixel_size_um
-        steps = {"T": _step(picks[0]), "Z": _step(picks[2])}
+        steps = {"T": step_of(t), "Z": step_of(z)}
         return self.derived(
-            SelectedSource(self._source, picks),
-            missing=_missing_of(self.missing, picks),
-            unitless_spacing={axis: value * steps.get(axis, 1) for axis, value in self._unitless_spacing.items()},
-            frame_interval_s=None if interval is None else interval * _step(picks[0]),
-            pixel_size_um=(None if size_z is None else size_z * _step(picks[2]), size_y, size_x),
-            channel_names=[self.channel_names[i] for i in picks[1]],
-            channel_colors=[self.channel_colors[i] for i in picks[1]],
+            IndexView.whole(self._source).select((t, c, z, range(self.shape[3]), range(self.shape[4]))),
+            missing=planes_in(self.missing, (t, c, z)),
+            channel_names=[self.channel_names[i] for i in c],
+            channel_colors=[self.channel_colors[i] for i in c],
+            **spacing_of(self.frame_interval_s, self.pixel_size_um, self._unitless_spacing, steps),
         )
 
     def crop(self, rows: slice | None = None, columns: slice | None = None) -> Movie:
@@ -185,58 +214,108 @@ class Movie:
         >>> Movie.from_array(np.zeros((5, 64, 80))).crop(rows=slice(-16, None)).shape
         (5, 1, 1, 16, 80)
         """
-        height, width = self.shape[3:]
-        picks = (
-            _pick(_unstepped(rows), height, "row", self.name),
-            _pick(_unstepped(columns), width, "column", self.name),
-        )
-        return self.derived(CroppedSource(self._source, *picks))
+        y = picked(unstepped(rows), self.shape[3], "row", self.name)
+        x = picked(unstepped(columns), self.shape[4], "column", self.name)
+        return self.derived(IndexView.whole(self._source).select((*map(range, self.shape[:3]), y, x)))
 
     def z_as_time(self) -> Movie:
         """Swap Z and T, so that a Z-stack is processed like a movie; swapping twice restores the original."""
+        axes = {"T": "Z", "Z": "T"}
         return self.derived(
-            SwappedSource(self._source),
+            IndexView.whole(self._source).swap(),
             frame_interval_s=None,
             missing={(z, c, t) for t, c, z in self.missing},
-            unitless_spacing={
-                {"T": "Z", "Z": "T"}.get(axis, axis): value for axis, value in self._unitless_spacing.items()
-            },
+            unitless_spacing={axes.get(axis, axis): value for axis, value in self._unitless_spacing.items()},
             provenance=self.provenance | {"z_as_time": not self.provenance.get("z_as_time", False)},
         )
+
+    def map_planes(
+        self,
+        function: PlaneFunction,
+        *,
+        shape: Shape5 | None = None,
+        dtype: DTypeLike | None = None,
+        others: Sequence[Movie] = (),
+        **changes: Any,
+    ) -> Movie:
+        """Create a movie of planes computed on reading; the latest plane is kept, as its regions are read in turn.
+
+        Parameters
+        ----------
+        function : callable
+            ``function(t, c, z)`` returns a whole plane (Y, X), which is converted to `dtype`.
+        shape : tuple of int, optional
+            (T, C, Z, Y, X) of the result, by default that of this movie.
+        dtype : dtype, optional
+            By default that of this movie.
+        others : sequence of Movie
+            Further movies that the function reads; closed with the result.
+        **changes
+            Metadata that differs, as for `Movie`.
+
+        Examples
+        --------
+        >>> movie = Movie.from_array(np.arange(12.0).reshape(3, 2, 2))
+        >>> movie.map_planes(lambda t, c, z: movie.frame(t, c, z).mean(keepdims=True), shape=(3, 1, 1, 1, 1)).frame(1)
+        array([[5.5]])
+        """
+        read = WholePlanes(function, self.dtype if dtype is None else dtype)
+        return self.map_regions(read, shape=shape, dtype=dtype, others=others, **changes)
+
+    def map_regions(
+        self,
+        function: RegionFunction,
+        *,
+        shape: Shape5 | None = None,
+        dtype: DTypeLike | None = None,
+        others: Sequence[Movie] = (),
+        keeps_versions: bool = False,
+        **changes: Any,
+    ) -> Movie:
+        """Create a movie of regions computed on reading.
+
+        Parameters
+        ----------
+        function : callable
+            ``function(t, c, z, rows, columns)`` returns a region of a plane, of the `dtype` of the result.
+        shape, dtype, others, **changes
+            As for `map_planes`.
+        keeps_versions : bool
+            Whether a plane depends only on the same plane of this movie, and on nothing that differs between runs, so
+            that its `version` is valid.
+        """
+        sources = [other._source for other in others]
+        view = ComputedView(
+            self._source, function, shape=shape, dtype=dtype, others=sources, keeps_versions=keeps_versions
+        )
+        files = self.files.union(*(other.files for other in others))
+        return self.derived(view, **({"files": files} | changes))
 
     def derived(self, source: FrameSource, **changes: Any) -> Movie:
         """Create a movie with other pixels and the metadata of this one, except for `changes`.
 
         The missing planes are kept if the numbers of frames, channels and slices stay the same.
         """
-        metadata: dict[str, Any] = {
+        same = {} if tuple(source.shape[:3]) == self.shape[:3] else {"missing": None}
+        return Movie(source, **(self._metadata() | {"files": source.files or self.files} | same | changes))
+
+    def replace(self, **changes: Any) -> Movie:
+        """Create a movie with the same pixels and other metadata, such as `pixel_size_um`; arguments of `Movie`."""
+        return Movie(self._source, **(self._metadata() | changes))
+
+    def _metadata(self) -> dict[str, Any]:
+        return {
             "name": self.name,
             "pixel_size_um": self.pixel_size_um,
             "frame_interval_s": self.frame_interval_s,
             "channel_names": self.channel_names,
             "channel_colors": self.channel_colors,
-            "provenance": self.provenance,
+            "provenance": self._provenance,
             "unitless_spacing": self._unitless_spacing,
-            "missing": self.missing if tuple(source.shape[:3]) == self.shape[:3] else None,
+            "missing": self.missing,
+            "origin": self.origin,
+            "files": self.files,
         }
-        movie = Movie(source, **(metadata | changes))
-        movie.origin = self.origin
-        movie.files = movie.files or self.files
-        return movie
-
-    def version(self, t: int, c: int = 0, z: int = 0) -> str | None:
-        """Return a text that differs whenever the stored pixels of a plane may have changed; None if unknown."""
-        return plane_version(self._source, t, c, z)
-
-    def planes(self) -> Iterator[tuple[int, int, int]]:
-        """Iterate over every (t, c, z) in the order in which files are written: T slowest, Z fastest."""
-        n_t, n_c, n_z = self.shape[:3]
-        return ((t, c, z) for t in range(n_t) for c in range(n_c) for z in range(n_z))
-
-    @property
-    def nbytes(self) -> int:
-        """Size of all pixels in bytes."""
-        return self.size * self.dtype.itemsize
 
     def close(self) -> None:
         """Close the file; reading afterwards raises an error of the reader."""
@@ -266,7 +345,9 @@ class Movie:
         if index is Ellipsis:
             return np.asarray(self)
         if isinstance(index, tuple):
-            return self._read_indexed(index)
+            ranges, dropped = basic_index(index, self.shape, self.name)
+            self._check_memory(math.prod(map(len, ranges)), f"the part of {self.name}")
+            return read_ranges(self.region, ranges, self.dtype)[tuple(0 if drop else slice(None) for drop in dropped)]
         raise InputError(
             "a movie is indexed by frames, such as movie[10:20], or by up to five integers and slices, "
             f"found {index!r}; use movie.select() for channels and slices"
@@ -274,19 +355,6 @@ class Movie:
 
     def _check_memory(self, n_pixels: int, what: str) -> None:
         check_memory(n_pixels * self.dtype.itemsize, what, "read a smaller part, such as by crop() or select()")
-
-    def _read_indexed(self, index: tuple[Any, ...]) -> Array:
-        ranges, dropped = _basic_index(index, self.shape, self.name)
-        (rows, columns) = ranges[3:]
-        self._check_memory(math.prod(len(picked) for picked in ranges), f"the part of {self.name}")
-        whole = np.empty([len(picked) for picked in ranges], self.dtype)
-        if whole.size:
-            spans = [slice(picked.start, picked[-1] + 1) for picked in (rows, columns)]
-            for i, t in enumerate(ranges[0]):
-                for j, c in enumerate(ranges[1]):
-                    for k, z in enumerate(ranges[2]):
-                        whole[i, j, k] = self.region(t, c, z, *spans)[:: rows.step, :: columns.step]
-        return whole[tuple(0 if drop else slice(None) for drop in dropped)]
 
     def __dask_tokenize__(self) -> str:
         """Return a name for dask, different for every movie, as its files may differ or change."""
@@ -314,85 +382,3 @@ class Movie:
             f"Movie({self.name!r}, shape={self.shape}, dtype={self.dtype}, pixel_size_um={self.pixel_size_um}, "
             f"frame_interval_s={self.frame_interval_s}, channels={list(self.channel_names)})"
         )
-
-
-def _missing_of(missing: frozenset[Plane], picks: tuple[range, ...]) -> set[Plane]:
-    return {
-        (picks[0].index(t), picks[1].index(c), picks[2].index(z))
-        for t, c, z in missing
-        if t in picks[0] and c in picks[1] and z in picks[2]
-    }
-
-
-def _basic_index(
-    index: tuple[Any, ...], shape: tuple[int, ...], name: str
-) -> tuple[tuple[range, ...], tuple[bool, ...]]:
-    """Resolve a tuple of integers, slices and at most one ellipsis to a range per axis and a flag per dropped axis."""
-    if Ellipsis in index:
-        at = index.index(Ellipsis)
-        index = index[:at] + (slice(None),) * (len(shape) - len(index) + 1) + index[at + 1 :]
-    index += (slice(None),) * (len(shape) - len(index))
-    if len(index) != len(shape):
-        raise InputError(f"{name} has 5 axes (T, C, Z, Y, X), found an index of {len(index)} entries: {index!r}")
-    ranges = []
-    for entry, size, axis in zip(index, shape, ("frame", "channel", "slice", "row", "column"), strict=True):
-        if isinstance(entry, slice) and (entry.step is None or entry.step > 0):
-            ranges.append(range(size)[entry])
-        elif isinstance(entry, int | np.integer) and not isinstance(entry, bool):
-            at = _in_range(int(entry), size, axis, name)
-            ranges.append(range(at, at + 1))
-        else:
-            raise InputError(f"{name} is indexed by integers and slices with a step of at least 1, found {entry!r}")
-    return tuple(ranges), tuple(not isinstance(entry, slice) for entry in index)
-
-
-def _in_range(index: int, size: int, axis: str, name: str) -> int:
-    if not -size <= index < size:
-        raise InputError(f"{axis} {index} is not in {name}, which has {axis}s 0 to {size - 1}")
-    return int(index) % size
-
-
-def _pick(index: slice | int | None, size: int, axis: str, name: str) -> range:
-    if index is None:
-        return range(size)
-    if isinstance(index, slice):
-        picked = range(size)[index]
-        if not picked:
-            raise InputError(
-                f"{axis}s {index.start}:{index.stop} pick nothing from {name}, which has {axis}s 0 to {size - 1}"
-            )
-        return picked
-    index = _in_range(index, size, axis, name)
-    return range(index, index + 1)
-
-
-def _unstepped(part: slice | None) -> slice:
-    if part is None:
-        return slice(None)
-    if part.step not in (None, 1):
-        raise InputError(f"a crop with step {part.step} would change the pixel size, needs step 1")
-    return part
-
-
-def _step(picked: range) -> int:
-    return abs(picked.step) if len(picked) > 1 else 1
-
-
-def _positive_or_none(value: float | None) -> float | None:
-    if value is None or not np.isfinite(value) or value <= 0:
-        return None  # files use 0 or NaN for "unknown"
-    return float(value)
-
-
-def _checked_pixel_size(sizes: PixelSize) -> PixelSize:
-    if len(sizes) != 3:
-        raise InputError(f"pixel_size_um is {sizes!r}, needs three values (z, y, x) in micrometres, None where unknown")
-    return tuple(_positive_or_none(size) for size in sizes)  # type: ignore[return-value]
-
-
-def _per_channel(given: Sequence[T] | None, count: int, default: list[T], what: str) -> tuple[T, ...]:
-    if given is None:
-        return tuple(default)
-    if len(given) != count:
-        raise InputError(f"{what} has {len(given)} entries, needs {count}, one per channel")
-    return tuple(given)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decrappify.errors import InputError
-from decrappify.movie.axes import AXES, array_axes, named_axes
+from decrappify.movie.axes import AXES, parse_axes
 
 Shape5 = tuple[int, int, int, int, int]
 PixelSize = tuple[float | None, float | None, float | None]
@@ -17,28 +19,46 @@ Plane = tuple[int, int, int]
 Array = NDArray[Any]
 
 
-class FrameSource(Protocol):
-    """Interface to the pixels of a movie: one small class per file format, read from one thread at a time.
+class FrameSource(ABC):
+    """Base class of the pixels of a movie: one small class per file format, read from one thread at a time.
 
-    A source may also have ``missing``, a frozenset of the planes (t, c, z) that were never recorded; reading such a
-    plane returns zeros. It may have ``version(t, c, z)``, a short text that differs whenever the stored pixels of the
-    plane may have changed, such as size and times of its file; None or no such method if changes cannot be detected.
-    It may have ``files``, the paths that it reads.
+    A subclass sets `shape` and `dtype` and implements `read`; the other members are optional.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (T, C, Z, Y, X).
+    dtype : numpy.dtype
+        Data type of the planes.
+    missing : collection of (t, c, z)
+        Planes that were never recorded, none by default; they are read as zeros.
     """
 
     shape: Shape5
     dtype: np.dtype[Any]
+    missing: Collection[Plane] = frozenset()
 
+    @abstractmethod
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Return the region ``(rows, columns)`` of one plane as (Y, X) of `dtype`; the slices are in range, step 1."""
-        ...
 
-    def close(self) -> None:
+    @property
+    def files(self) -> Collection[Path]:
+        """Files and folders that are read, as far as known."""
+        return ()
+
+    def version(self, t: int, c: int, z: int) -> str | None:
+        """Return a short text that differs whenever the stored pixels of a plane may have changed.
+
+        For example, the size and times of its file; None if changes cannot be detected.
+        """
+        return None
+
+    def close(self) -> None:  # noqa: B027 - optional
         """Close the file."""
-        ...
 
 
-class ArraySource:
+class ArraySource(FrameSource):
     """Frames of an in-memory or lazy (dask, zarr) array.
 
     Parameters
@@ -46,17 +66,16 @@ class ArraySource:
     array : array-like
         Any subset of the axes, in any order.
     axes : str, optional
-        One letter of ``TCZYX`` per dimension, as for `array_axes`; by default from the dimension names of the array
+        One letter of ``TCZYX`` per dimension, as for `parse_axes`; by default from the dimension names of the array
         (``dims`` of xarray, ``dimension_names`` of zarr), else from their number.
     """
 
     def __init__(self, array: Any, axes: str | None = None) -> None:
-        name = array.filename if isinstance(array, np.memmap) else None
-        self.files = () if name is None else (Path(name),)
+        self._file = array.filename if isinstance(array, np.memmap) else None
         if not hasattr(array, "shape") or not hasattr(array, "dtype"):
             array = np.asarray(array)
         self._array = array
-        self._axes = array_axes(tuple(array.shape), axes or named_axes(_dimension_names(array), len(array.shape)))
+        self._axes = parse_axes(tuple(array.shape), axes or None, names=dimension_names(array))
         sizes = dict(zip(self._axes, array.shape, strict=True))
         self.shape: Shape5 = tuple(sizes.get(axis, 1) for axis in AXES)
         self.dtype = _numpy_dtype(array)
@@ -75,8 +94,10 @@ class ArraySource:
             plane = plane.T
         return plane.astype(self.dtype, copy=False)
 
-    def close(self) -> None:
-        """Do nothing: arrays need no closing."""
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """File of a memory-mapped array."""
+        return () if self._file is None else (Path(self._file),)
 
 
 def _numpy_dtype(array: Any) -> np.dtype[Any]:
@@ -90,17 +111,13 @@ def _numpy_dtype(array: Any) -> np.dtype[Any]:
     return dtype
 
 
-def _dimension_names(array: Any) -> Any:
-    if hasattr(array, "metadata"):
-        return stored_dimension_names(array)
-    names = getattr(array, "dims", None)
-    return names if isinstance(names, tuple | list) else None
+def dimension_names(array: Any) -> Sequence[Any] | None:
+    """Return the dimension names of a zarr array (version 3, or as xarray stores them) or of xarray; None without.
 
-
-def stored_dimension_names(array: Any) -> Any:
-    """Return the dimension names of a zarr array, from its format (version 3) or as xarray stores them; or None.
-
-    A name may be None.
+    A name of a zarr array may be None.
     """
-    names = getattr(array.metadata, "dimension_names", None) or dict(array.attrs).get("_ARRAY_DIMENSIONS")
+    if hasattr(array, "metadata"):
+        names = getattr(array.metadata, "dimension_names", None) or dict(array.attrs).get("_ARRAY_DIMENSIONS")
+    else:
+        names = getattr(array, "dims", None)
     return names if isinstance(names, tuple | list) else None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from decrappify.errors import InputError
-from decrappify.movie import AXES, Array, Movie, array_axes, named_axes
+from decrappify.movie import AXES, Array, Movie, parse_axes
 
 
 def given_axes(source: Any, axes: str | None) -> str | None:
@@ -23,8 +23,7 @@ def given_axes(source: Any, axes: str | None) -> str | None:
     if not isinstance(shape, tuple):
         return None
     names = getattr(source, "dims", None)
-    named = named_axes(names, len(shape)) if axes is None and isinstance(names, tuple) else None
-    return named or array_axes(shape, axes)
+    return parse_axes(shape, axes, names=names if isinstance(names, tuple) else None)
 
 
 def in_axes(array: Array, axes: str | None) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 
 from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError
-from decrappify.movie import Array, Movie, Plane, Shape5
+from decrappify.movie import Array, Movie, Plane
 
 logger = logging.getLogger(__name__)
 
@@ -79,12 +79,22 @@ class InputRecord:
         self._latest: Plane | None = None
         self._is_comparing = False
         self._lock = threading.Lock()
-        self.movie = movie.derived(_RecordedSource(movie, self), missing=movie.missing)
+        self.movie = movie.map_regions(self._read, keeps_versions=True)
 
     def version(self, plane: Plane) -> str | None:
         """Return a digest of the present version of a plane, None if it has none."""
         found = self._original.version(*plane)
         return None if found is None else sys.intern(blake2b(found.encode(), digest_size=8).hexdigest())
+
+    def _read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+        """Read one region; a whole plane is recorded."""
+        pixels_of_plane = (slice(0, self._original.shape[3]), slice(0, self._original.shape[4]))
+        if (rows, columns) != pixels_of_plane:
+            return self._original.region(t, c, z, rows, columns)
+        version = self.version((t, c, z))
+        pixels = self._original.frame(t, c, z)
+        self.add((t, c, z), pixels, version)
+        return pixels
 
     def add(self, plane: Plane, pixels: Array, version: str | None) -> None:
         """Record a plane that was read.
@@ -202,32 +212,6 @@ class InputRecord:
             name, len(picks), total,
         )  # fmt: skip
         return [doubtful[pick] for pick in picks]
-
-
-class _RecordedSource:
-    """The planes of a movie, each recorded when it is read as a whole."""
-
-    def __init__(self, movie: Movie, record: InputRecord) -> None:
-        self._movie, self._record = movie, record
-        self.shape: Shape5 = movie.shape
-        self.dtype = movie.dtype
-
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read one region; a whole plane is recorded."""
-        if (rows.start, rows.stop, columns.start, columns.stop) != (0, self.shape[3], 0, self.shape[4]):
-            return self._movie.region(t, c, z, rows, columns)
-        version = self._record.version((t, c, z))
-        pixels = self._movie.frame(t, c, z)
-        self._record.add((t, c, z), pixels, version)
-        return pixels
-
-    def version(self, t: int, c: int, z: int) -> str | None:
-        """Return the version of the movie's plane."""
-        return self._movie.version(t, c, z)
-
-    def close(self) -> None:
-        """Close the movie."""
-        self._movie.close()
 
 
 def recorded_planes(rows: Iterable[Any]) -> dict[Plane, ReadPlane]:

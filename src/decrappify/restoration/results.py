@@ -153,7 +153,7 @@ class StoreResult:
         self._writer.finish_store()
         exported = self._writer.working_folder.empty_folder("export") / self._path.name
         with open_movie(self._writer.partial_path) as store:
-            store.name, store.origin = self._name, None
+            store = store.replace(name=self._name, origin=None)
             save_movie(store, exported, progress=self._progress)
         self._writer.place(exported)
 

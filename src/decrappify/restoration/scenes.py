@@ -156,7 +156,8 @@ def _scene_outcome(
                 finished = _finished(output, name, run, job)
         if finished is not None:
             return SceneOutcome(name, output, finished, was_finished=True)
-        movie.provenance |= {"scene": name, "scene_run": run, "scene_version": _version(movie)}
+        of_scene = {"scene": name, "scene_run": run, "scene_version": _version(movie)}
+        movie = movie.replace(provenance=movie.provenance | of_scene)
         restored = restore(movie, model, output, overwrite=overwrite, **options)
         if record is not None:
             record.add(output, run)

@@ -11,7 +11,7 @@ import pytest
 from decrappify.errors import FormatError, InputError, OutputError, OutputExistsError
 from decrappify.io.media.video import open_video
 from decrappify.io.media.video_writer import write_video
-from decrappify.movie import Movie
+from decrappify.movie import FrameSource, Movie
 
 from .videos import smooth_movie
 
@@ -117,7 +117,7 @@ def test_movies_that_make_no_film_are_refused(tmp_path, shape, options, message)
 
 
 def test_a_movie_that_fails_midway_leaves_nothing(tmp_path):
-    class Failing:
+    class Failing(FrameSource):
         shape, dtype = (5, 1, 1, 16, 16), np.dtype(np.uint8)
 
         def read(self, t, c, z, rows, columns):
@@ -140,7 +140,7 @@ def test_a_full_disk_ends_in_one_line(tmp_path, limit):
 import resource, numpy as np
 from decrappify.errors import OutputError
 from decrappify.io.media.video_writer import write_video
-from decrappify.movie import Movie
+from decrappify.movie import FrameSource, Movie
 noise = np.random.default_rng(0).integers(0, 255, (20, 64, 64), dtype=np.uint8)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 try:

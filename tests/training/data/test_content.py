@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decrappify.movie import Movie
+from decrappify.movie import FrameSource, Movie
 from decrappify.training.data import content
 from decrappify.training.data.content import movie_content, photograph_content
 
 
-class Counted:
+class Counted(FrameSource):
     """Planes of zeros that counts the pixels that are read."""
 
     dtype = np.dtype(np.uint16)

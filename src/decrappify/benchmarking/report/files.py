@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from decrappify._common.atomic import sync_file, sync_folder
 from decrappify.benchmarking.report import html, images, plots, tables
 from decrappify.benchmarking.report.results import Results
 from decrappify.errors import OutputError
-from decrappify.io.store.durable import identity, json_bytes, output_errors, sync_file, sync_folder
+from decrappify.io.store.durable import identity, json_bytes, output_errors
 from decrappify.io.store.interrupts import interrupts_held
 from decrappify.io.store.locks import locked
 from decrappify.io.store.outputs import atomic_output, check_output

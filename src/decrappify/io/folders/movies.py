@@ -16,10 +16,10 @@ from decrappify.io.folders.folder import FolderReading, FolderScene, check_layou
 from decrappify.io.folders.folder_report import report
 from decrappify.io.scene_names import scene_index
 from decrappify.limits.files import check_extent, check_missing
-from decrappify.movie import Array, Movie, Plane, Shape5
+from decrappify.movie import Array, FrameSource, Movie, Plane, Shape5
 
 
-class GridSource:
+class GridSource(FrameSource):
     """Frames, channels and slices stored in a separate file each; only the last read file is open.
 
     Parameters
@@ -51,7 +51,9 @@ class GridSource:
         advice = "add the files that are missing, or pass folder_as='images' (--as images) to open each by itself"
         check_missing(folder, n_t * n_c * n_z - n_recorded, n_recorded, advice)
         every = ((t, c, z) for t in range(n_t) for c in range(n_c) for z in range(n_z))
-        self.missing = frozenset() if whole else frozenset(p for p in every if self._place(*p)[0] not in self._files)
+        self.missing: frozenset[Plane] = (
+            frozenset() if whole else frozenset(p for p in every if self._place(*p)[0] not in self._files)
+        )
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         """Read one region from its file."""
@@ -99,13 +101,13 @@ class GridSource:
         return self._last[1]
 
 
-class ClosingSource:
+class ClosingSource(FrameSource):
     """A still that is opened for every read, so that any number of them can be used at the same time."""
 
     def __init__(self, open_file: Callable[[], Movie], movie: Movie) -> None:
         self._open_file = open_file
         self.shape, self.dtype, self.missing = movie.shape, movie.dtype, movie.missing
-        self.files = movie.files
+        self._files = movie.files
         self._opened = movie.version(0)
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
@@ -117,8 +119,10 @@ class ClosingSource:
                 )
             return movie.region(t, c, z, rows, columns)
 
-    def close(self) -> None:
-        """Do nothing: the file is closed after every read."""
+    @property
+    def files(self) -> frozenset[Path]:
+        """Files that are read."""
+        return self._files
 
 
 def open_folder(

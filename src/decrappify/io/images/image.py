@@ -9,7 +9,7 @@ from typing import Any
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard, file_version
 from decrappify.io.images.decoding import ImageLayout, image_layout, read_image
-from decrappify.movie import Array, Movie, Shape5
+from decrappify.movie import Array, FrameSource, Movie, Shape5
 
 
 def open_image(path: str | os.PathLike[str]) -> Movie:
@@ -38,7 +38,7 @@ def open_image(path: str | os.PathLike[str]) -> Movie:
     return Movie(ImageSource(file, layout), name=file.name, **colors)
 
 
-class ImageSource:
+class ImageSource(FrameSource):
     """Pixels of one image file; decoded once and kept, since its channels are read one by one."""
 
     def __init__(self, file: Path, layout: ImageLayout) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 
 from decrappify._version import __version__
 from decrappify.errors import FormatError, InputError
-from decrappify.io.casting import as_uint8
 from decrappify.io.images.photographs import ARTIST, CAMERA, COPYRIGHT, DATE, DESCRIPTION, MAKER, Photograph
 from decrappify.io.store.outputs import atomic_output
 from decrappify.movie import Array
+from decrappify.movie.casting import as_uint8
 
 WRITABLE = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 

@@ -11,11 +11,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from decrappify._common.atomic import sync_file
 from decrappify._common.processor import cpu_flags
 from decrappify.errors import FormatError, OutputError
 from decrappify.io.media.film_colors import FilmColors
 from decrappify.io.media.opening import open_container
-from decrappify.io.store.durable import sync_file
 from decrappify.movie import Array
 
 _THREADS = 4  # the bytes depend on this number; by default ffmpeg uses that of the machine

@@ -23,7 +23,7 @@ from decrappify.io.media.packets import VideoPackets, read_packets
 from decrappify.io.media.video_index import FrameIndex, index_frames
 from decrappify.io.media.video_notes import VideoNotes
 from decrappify.io.missing_planes import describe_missing
-from decrappify.movie import Array, Movie, Plane, Shape5
+from decrappify.movie import Array, FrameSource, Movie, Plane, Shape5
 
 _KEPT_FRAMES = 8  # decoded frames kept: the colors of a frame and its window are read one by one
 _LOOKED_AT = 16  # key frames that decide whether a film is gray
@@ -77,7 +77,7 @@ def open_video(path: str | os.PathLike[str]) -> Movie:
     )
 
 
-class VideoSource:
+class VideoSource(FrameSource):
     """Frames of a film's first video stream; can be pickled, and reopens its file in a forked process."""
 
     shape: Shape5

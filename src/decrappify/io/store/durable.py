@@ -7,39 +7,18 @@ import filecmp
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from decrappify._common.atomic import sync_file, sync_folder, write_file
 from decrappify._common.checks import json_value
 from decrappify.errors import OutputError
 
-_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EISDIR}  # some network shares
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
-
-
-def sync_file(path: Path) -> None:
-    """Wait until the content of a file is on the disk."""
-    descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_folder(path: Path) -> None:
-    """Wait until the names in a folder are on the disk, if the system has such a call (Windows has none)."""
-    if sys.platform == "win32":
-        return
-    try:
-        sync_file(path)
-    except OSError as error:
-        if error.errno not in _NO_FOLDER_SYNC:
-            raise
 
 
 def sync_files(paths: Iterable[Path], *, below: Path) -> None:
@@ -57,18 +36,7 @@ def sync_files(paths: Iterable[Path], *, below: Path) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a small JSON file atomically: readers, and a restart after a crash, find the old or the new content."""
-    temporary = path.with_name(f"{path.name}.partial")
-    try:
-        with temporary.open("wb") as file:
-            file.write(json_bytes(content))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    write_file(path, json_bytes(content))
 
 
 def json_bytes(content: Any) -> bytes:

@@ -24,8 +24,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from decrappify._common.atomic import sync_file, sync_folder
 from decrappify.errors import OutputError, OutputExistsError
-from decrappify.io.store.durable import file_age, identity, output_errors, remove, same_content, sync_file, sync_folder
+from decrappify.io.store.durable import file_age, identity, output_errors, remove, same_content
 from decrappify.io.store.lock_record import (
     HEARTBEAT_S,
     STALE_S,

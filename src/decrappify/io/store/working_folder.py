@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.atomic import sync_folder
 from decrappify.errors import OutputError, OutputExistsError
-from decrappify.io.store.durable import read_json, sync_folder, write_json
+from decrappify.io.store.durable import read_json, write_json
 from decrappify.io.store.locks import OutputLock
 from decrappify.io.store.working_paths import working_path
 

@@ -15,18 +15,21 @@ ADVERSARIAL = ("bce", "hinge", "least-squares")
 TASKS = ("restoration", "colorization")
 
 
-def _check(step: Any, *, at_least_1: tuple[str, ...], rates: tuple[str, ...]) -> None:
+def _check_sizes(step: Any, *names: str) -> None:
     check_types(step)
-    for name in at_least_1:
+    for name in names:
         check_range(name, getattr(step, name), 1)
-    for name in rates:
-        if getattr(step, name) is not None:
-            check_range(name, getattr(step, name), 1e-12, 1)
+
+
+def _check_rates(*rates: tuple[str, float | None]) -> None:
+    for name, rate in rates:
+        if rate is not None:
+            check_range(name, rate, 1e-12, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PretrainStep:
-    """One step of phase (i): the generator is trained on the content loss alone.
+class GeneratorStep:
+    """Settings of every step that trains the generator.
 
     Attributes
     ----------
@@ -36,6 +39,25 @@ class PretrainStep:
         Patches per step and process.
     share : float
         Fraction of the data that is used; 1 is all of it once.
+    """
+
+    size: int = 64
+    batch_size: int = 16
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_sizes(self, "size", "batch_size")
+        check_range("share", self.share, 1e-6, 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainStep(GeneratorStep):
+    """One step of phase (i): the generator is trained on the content loss alone.
+
+    Attributes
+    ----------
+    size, batch_size, share
+        As for `GeneratorStep`.
     frozen : bool
         Freeze the encoder's convolutions.
     learning_rate : float
@@ -47,17 +69,14 @@ class PretrainStep:
         Share of the steps on which the one-cycle rate rises; near 0 it only falls.
     """
 
-    size: int = 64
-    batch_size: int = 16
-    share: float = 1.0
     frozen: bool = False
     learning_rate: float = 1e-3
     encoder_rate: float | None = None
     pct_start: float = 0.1
 
     def __post_init__(self) -> None:
-        _check(self, at_least_1=("size", "batch_size"), rates=("learning_rate", "encoder_rate"))
-        check_range("share", self.share, 1e-6, 1000)
+        GeneratorStep.__post_init__(self)
+        _check_rates(("learning_rate", self.learning_rate), ("encoder_rate", self.encoder_rate))
         check_range("pct_start", self.pct_start, 1e-8, 1)
 
 
@@ -86,22 +105,19 @@ class CriticStep:
     accuracy: float = 1.0
 
     def __post_init__(self) -> None:
-        _check(self, at_least_1=("size", "batch_size", "epochs"), rates=("learning_rate",))
+        _check_sizes(self, "size", "batch_size", "epochs")
+        _check_rates(("learning_rate", self.learning_rate))
         check_range("accuracy", self.accuracy, 0.5, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GanStep:
+class GanStep(GeneratorStep):
     """Phase (iv): critic steps until its loss is below the threshold, then one generator step, repeated.
 
     Attributes
     ----------
-    size : int
-        Side of the source patch in pixels.
-    batch_size : int
-        Patches per step and process.
-    share : float
-        Fraction of the data used by generator and critic together.
+    size, batch_size, share
+        As for `GeneratorStep`; the share is used by generator and critic together.
     learning_rate : float
         Of the generator, constant.
     critic_factor : float
@@ -116,7 +132,6 @@ class GanStep:
         Freeze the encoder's convolutions.
     """
 
-    size: int = 64
     batch_size: int = 8
     share: float = 0.03
     learning_rate: float = 1e-5
@@ -128,8 +143,8 @@ class GanStep:
     freeze_encoder: bool = True
 
     def __post_init__(self) -> None:
-        _check(self, at_least_1=("size", "batch_size"), rates=("learning_rate",))
-        check_range("share", self.share, 1e-6, 1000)
+        GeneratorStep.__post_init__(self)
+        _check_rates(("learning_rate", self.learning_rate))
         check_range("critic_factor", self.critic_factor, 1e-6)
         for name in ("adversarial_weight", "content_weight", "threshold"):
             check_range(name, getattr(self, name), 0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from decrappify.losses import check_pixel_loss
+from decrappify.networks import DEFAULT_NETWORK
 from decrappify.training.config.checks import check_choice, check_keys, check_network_settings, check_range
 from decrappify.training.config.options import RunSettings
 
@@ -45,7 +46,7 @@ class TrainingConfig(RunSettings):
     3
     """
 
-    network: str = "small"
+    network: str = DEFAULT_NETWORK
     network_settings: Mapping[str, Any] = field(default_factory=dict)
     n_frames: int = 3
     max_steps: int = 20_000

@@ -6,8 +6,11 @@ import csv
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
+
+from decrappify._common.atomic import write_file
 
 SECONDS_BETWEEN_PLOTS = 10.0  # a plot takes as long as many steps of a small network
 
@@ -128,12 +131,11 @@ def _is_complete(row: dict[str, Any], columns: Sequence[str], texts: Sequence[st
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
     """Write a whole log through a temporary name, so that an interruption leaves the old one or the new one."""
-    temporary = path.with_name(f".{path.name}.partial")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-    temporary.replace(path)
+    text = StringIO(newline="")
+    writer = csv.DictWriter(text, columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    write_file(path, text.getvalue().encode(), temporary=path.with_name(f".{path.name}.partial"), sync=False)
 
 
 def _text(value: Any) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from decrappify.datasets import Sample
+from decrappify.datasets import Sample, SeededDataset
 from decrappify.datasets.augment import orient, random_orientation
 from decrappify.errors import InputError, MissingFileError
 from decrappify.movie import Array
@@ -76,7 +76,7 @@ def _save_batch(run: NoganRun, dataset: Dataset[Sample], chosen: range, folder: 
             write_patch(folder / kind / f"{index:06d}", image, is_color=run.config.task == "colorization")
 
 
-class CriticDataset(Dataset[CriticSample]):
+class CriticDataset(SeededDataset[CriticSample]):
     """Pairs of a real and a generated image for the critic, drawn independently.
 
     Parameters
@@ -110,13 +110,7 @@ class CriticDataset(Dataset[CriticSample]):
         """Number of images, real and generated."""
         return sum(map(len, self._files.values()))
 
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> CriticSample:
-        if not 0 <= index < self.length:
-            raise IndexError(index)
-        rng = np.random.default_rng([self.seed, index])
+    def _draw(self, index: int, rng: np.random.Generator) -> CriticSample:
         images = {kind: torch.from_numpy(self._crop(kind, rng)) for kind in KINDS}
         return CriticSample(real=images["real"], generated=images["generated"])
 

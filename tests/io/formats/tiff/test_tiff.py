@@ -189,7 +189,7 @@ def test_axes_override_and_ambiguity(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"axes='TCYX' does not fit cells.tif of shape \(6, 40, 50\)"):
         open_tiff(path, axes="TCYX")
     path = written(tmp_path, STACK.reshape(2, 3, 40, 50), photometric="minisblack")
-    with pytest.raises(InputError, match="does not say what they are"):
+    with pytest.raises(InputError, match="has dimensions Q, Q, Y, X; needs names"):
         open_tiff(path)
     movie = open_tiff(path, axes="tcyx")
     np.testing.assert_array_equal(movie.frame(1, 2), STACK[5])

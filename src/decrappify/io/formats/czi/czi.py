@@ -28,7 +28,7 @@ from decrappify.io.formats.czi.selection import check_picks, left_out_message, p
 from decrappify.io.missing_planes import describe_missing, list_planes
 from decrappify.io.scene_names import unique_names
 from decrappify.limits.files import check_regular
-from decrappify.movie import Array, Movie, Shape5
+from decrappify.movie import Array, FrameSource, Movie, Shape5
 
 # Number in the file, name in the library, dtype.
 _PIXEL_TYPES = {
@@ -117,7 +117,7 @@ def scene_names(path: Path) -> list[str | None]:
         reader.close()
 
 
-class CziSource:
+class CziSource(FrameSource):
     """Planes of one scene of a CZI file; can be pickled to another process, which opens the file again."""
 
     def __init__(self, path: Path, scene: int | str = 0) -> None:

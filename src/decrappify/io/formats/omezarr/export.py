@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from decrappify.io.casting import cast_movie
 from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
-from decrappify.movie import Movie
+from decrappify.movie import Movie, cast_movie
 
 
 def write_omezarr(

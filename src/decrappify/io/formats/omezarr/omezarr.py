@@ -19,8 +19,7 @@ from decrappify.io.formats.omezarr.source import OmeZarrSource
 from decrappify.io.formats.omezarr.spacing import image_axes, level_spacing
 from decrappify.limits.files import check_regular
 from decrappify.limits.threads import check_zarr_threads
-from decrappify.movie import Movie, array_axes, named_axes
-from decrappify.movie.sources import stored_dimension_names
+from decrappify.movie import Movie, dimension_names, parse_axes
 
 _COLOR = re.compile(r"[0-9a-fA-F]{6}")
 
@@ -90,9 +89,7 @@ def open_omezarr(
             f"axes={axes!r} was given, but {path.name} is an OME-Zarr image, which names its own axes; leave axes out"
         )
     chosen = image_at(path, attributes, scene)
-    movie = _open_image(chosen, level, absent_chunks)
-    movie.name = path.name
-    return movie
+    return _open_image(chosen, level, absent_chunks).replace(name=path.name)
 
 
 def from_zarr_array(array: zarr.Array[Any], axes: str | None, absent_chunks: str = "auto") -> Movie:
@@ -103,7 +100,7 @@ def from_zarr_array(array: zarr.Array[Any], axes: str | None, absent_chunks: str
     array : zarr.Array
         Any subset of the axes, in any order.
     axes : str, optional
-        One letter of ``TCZYX`` per dimension; by default its dimension names, else by `decrappify.movie.array_axes`.
+        One letter of ``TCZYX`` per dimension; by default its dimension names, else by `decrappify.movie.parse_axes`.
     absent_chunks : {"auto", "missing", "fill"}
         As for `open_omezarr`.
     """
@@ -207,8 +204,7 @@ def _checked_scene(scene: int, path: Path) -> None:
 
 
 def _plain_axes(array: zarr.Array[Any], axes: str | None, path: Path) -> str:
-    named = named_axes(stored_dimension_names(array), array.ndim)
-    return array_axes(array.shape, axes or named, what=path.name)
+    return parse_axes(array.shape, axes or None, names=dimension_names(array), what=path.name)
 
 
 def _channels(omero: Any, count: int) -> tuple[list[str], list[str | None]]:

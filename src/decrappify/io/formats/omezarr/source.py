@@ -17,14 +17,14 @@ from decrappify.io.file_guard import FileGuard
 from decrappify.io.formats.omezarr.chunks import Judgment, StoredChunks, check_absent_chunks, judge
 from decrappify.io.missing_planes import list_planes
 from decrappify.limits.files import check_decoded_size, check_extent, check_missing
-from decrappify.movie import AXES, Array, Plane, Shape5
+from decrappify.movie import AXES, Array, FrameSource, Plane, Shape5
 
 _DOCUMENTS = ("zarr.json", ".zarray")
 _ATTEMPTS = 3
 _LARGE_CHUNK = 64 << 20  # bytes: smaller ones are decoded without a check
 
 
-class OmeZarrSource:
+class OmeZarrSource(FrameSource):
     """Regions of one Zarr array; only the chunks that intersect a region are read and decoded.
 
     Parameters
@@ -97,9 +97,6 @@ class OmeZarrSource:
     def version(self, t: int, c: int, z: int) -> str | None:
         """Return a digest of size, times and inode of the chunks of a plane; None if they are not on a disk."""
         return self._chunks.version(t, c, z)
-
-    def close(self) -> None:
-        """Do nothing: chunks are opened and closed one by one."""
 
     def _check_chunk(self, start: dict[str, int]) -> None:
         """Raise an error if a chunk is too large to be decoded, estimated from the first chunk file of a region."""

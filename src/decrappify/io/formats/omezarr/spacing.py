@@ -10,7 +10,7 @@ from decrappify._common.caller_warning import warn_caller
 from decrappify._common.checks import short
 from decrappify.errors import FormatError
 from decrappify.io.units import to_micrometres, to_seconds
-from decrappify.movie import PixelSize, axis_letter
+from decrappify.movie import PixelSize, are_axes, axis_letter
 
 _WITHOUT_SPACING = frozenset({"identity", "translation"})  # a translation only moves the origin
 
@@ -57,7 +57,7 @@ def image_axes(image: dict[str, Any], ndim: int, path: Path) -> tuple[str, dict[
                 f"{path} has an axis {short(axis['name'])}, which is none of T, C, Z, Y, X; there is no reader for it"
             )
         letters += letter
-    if len(letters) != ndim or not set("YX") <= set(letters):
+    if not are_axes(letters, ndim):
         raise FormatError(
             f"{path} has axes {letters} for {ndim} dimensions, needs Y and X among them; the metadata is damaged"
         )

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from decrappify.errors import InputError
 from decrappify.io.missing_planes import describe_missing, list_planes
-from decrappify.movie import checked_axes
+from decrappify.movie import parse_axes
 
 _NOUNS = {"T": "frame", "C": "channel", "Z": "slice"}
 _SCENE_AXES = {"R": "position", "M": "tile", "P": "position", "J": "column", "K": "row"}
@@ -97,19 +96,13 @@ def named_axes(found: str, shape: tuple[int, ...], given: str | None, fixed: Map
         If the axes are unknown, or `given` does not match.
     """
     own = [position for position, axis in enumerate(found) if axis not in fixed]
-    if given is not None:
-        letters = iter(checked_axes(given, tuple(shape[position] for position in own), name, found))
-        return "".join(axis if axis in fixed else next(letters) for axis in found)
-    axes = found
-    unnamed = [axis for axis in axes if axis not in {*"TCZYXS", *fixed}]
-    if len(unnamed) == 1 and unnamed[0] in "QI" and "T" not in axes:
-        axes = axes.replace(unnamed[0], "T")
-        unnamed = []
-    if unnamed or len(set(axes)) != len(axes) or not set("YX") <= set(axes):
-        raise InputError(
-            f"{name} has dimensions {shape} and does not say what they are ({found}); say it, such as axes='TCYX'"
-        )
-    return axes
+    unnamed = [found[position] for position in own if found[position] not in "TCZYXS"]
+    names = "".join(found[position] for position in own)
+    if len(unnamed) == 1 and unnamed[0] in "QI" and "T" not in names:
+        names = names.replace(unnamed[0], "T")
+    sizes = tuple(shape[position] for position in own)
+    letters = iter(parse_axes(sizes, given, names=names, what=name, is_named=True, with_samples=True))
+    return "".join(axis if axis in fixed else next(letters) for axis in found)
 
 
 def without_single_axes(

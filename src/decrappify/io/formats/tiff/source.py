@@ -42,13 +42,13 @@ from decrappify.io.images.orientation import stored_region, upright, upright_pai
 from decrappify.limits.files import check_decoded_size
 from decrappify.limits.memory import check_memory
 from decrappify.limits.threads import check_zarr_threads
-from decrappify.movie import AXES, Array, Plane, Shape5, array_axes
+from decrappify.movie import AXES, Array, FrameSource, Plane, Shape5, parse_axes
 
 _COLOUR = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
 _ORIENTATION = 274
 
 
-class TiffSource:
+class TiffSource(FrameSource):
     """Frames of one scene; can be pickled, and reopens its file in a forked process.
 
     Attributes
@@ -175,7 +175,7 @@ class TiffSource:
         if self._given_axes is not None or not set("QI") & set(self._series.axes) or len(self._layout.shape) != 3:
             return []
         try:
-            array_axes(self._layout.shape, what=self._path.name)
+            parse_axes(self._layout.shape, what=self._path.name)
         except InputError as error:
             return [str(error)]
         return []

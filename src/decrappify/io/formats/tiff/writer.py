@@ -11,10 +11,9 @@ import tifffile
 from numpy.typing import DTypeLike
 
 from decrappify.errors import InputError
-from decrappify.io.casting import cast_movie
 from decrappify.io.formats.tiff.ome_xml import TYPES, ome_xml, unrecorded
 from decrappify.io.store.outputs import atomic_output
-from decrappify.movie import Array, Movie, Plane
+from decrappify.movie import Array, Movie, Plane, cast_movie
 
 _STRIP_BYTES = 1 << 18
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from decrappify._common.saturation import count_outside, saturate
 from decrappify.errors import InputError
-from decrappify.movie import Array, Movie, Shape5
+from decrappify.movie.movie import Movie
+from decrappify.movie.sources import Array
+from decrappify.movie.views import ComputedView
 
 _BAND_PIXELS = 1 << 20  # converted at once
 
@@ -34,43 +35,41 @@ def cast_movie(movie: Movie, dtype: DTypeLike | None) -> Movie:
         raise InputError(f"dtype={dtype!r} is not known; needs one such as 'uint8', 'uint16' or 'float32'") from error
     if wanted.kind not in "uif":
         raise InputError(f"dtype={wanted.name} cannot hold an image; needs one such as 'uint8', 'uint16' or 'float32'")
-    return movie if wanted == movie.dtype else movie.derived(_CastSource(movie, wanted))
+    return movie if wanted == movie.dtype else movie.map_regions(_Cast(movie, wanted), dtype=wanted)
 
 
 def warn_of_clipping(movie: Movie, *, stacklevel: int = 3) -> None:
     """Warn of the share of pixels clipped so far while frames of a movie from `cast_movie` were read."""
     source = movie._source
-    if isinstance(source, _CastSource) and source.clipped:
-        share = 100 * source.clipped / source.read_pixels
+    cast = source.compute if isinstance(source, ComputedView) else None
+    if isinstance(cast, _Cast) and cast.clipped:
+        share = 100 * cast.clipped / cast.read_pixels
         digits = max(0, 1 - int(np.floor(np.log10(share))))
         warnings.warn(
             f"{share:.{digits}f} % of the pixels of {movie.name} were clipped to the limits of {movie.dtype.name} "
-            f"({source.clipped} of {source.read_pixels}); save it with a wider dtype, such as dtype='float32', "
+            f"({cast.clipped} of {cast.read_pixels}); save it with a wider dtype, such as dtype='float32', "
             "to keep them",
             stacklevel=stacklevel,
         )
 
 
-class _CastSource:
-    def __init__(self, movie: Movie, dtype: np.dtype[Any]) -> None:
-        self._movie = movie
-        self.clipped = self.read_pixels = 0
-        self.shape: Shape5 = movie.shape
-        self.dtype = dtype
+class _Cast:
+    """Region function that converts the dtype and counts the clipped pixels."""
 
-    def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
+    def __init__(self, movie: Movie, dtype: np.dtype[np.generic]) -> None:
+        self._movie, self._dtype = movie, dtype
+        self.clipped = self.read_pixels = 0
+
+    def __call__(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
         frame = self._movie.region(t, c, z, rows, columns)
-        if self.dtype.kind in "ui" and frame.dtype.kind == "f" and np.isnan(frame).any():
+        if self._dtype.kind in "ui" and frame.dtype.kind == "f" and np.isnan(frame).any():
             raise InputError(
-                f"frame {t} of {self._movie.name} holds NaN, which {self.dtype.name} cannot; save it as float32, "
+                f"frame {t} of {self._movie.name} holds NaN, which {self._dtype.name} cannot; save it as float32, "
                 "or repair the file"
             )
         self.read_pixels += frame.size
-        self.clipped += sum(count_outside(frame, self.dtype))
-        return saturate(frame, self.dtype)
-
-    def close(self) -> None:
-        self._movie.close()
+        self.clipped += sum(count_outside(frame, self._dtype))
+        return saturate(frame, self._dtype)
 
 
 def as_uint8(image: Array) -> Array:

@@ -1,0 +1,77 @@
+"""Indices of frames, channels, slices and pixels: integers and slices as of numpy, resolved to ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from decrappify.errors import InputError
+from decrappify.movie.sources import Array
+
+
+def in_range(index: int, size: int, axis: str, name: str) -> int:
+    """Return an index, counted from the start; raise InputError if it is not in the axis."""
+    if not -size <= index < size:
+        raise InputError(f"{axis} {index} is not in {name}, which has {axis}s 0 to {size - 1}")
+    return int(index) % size
+
+
+def picked(index: slice | int | None, size: int, axis: str, name: str) -> range:
+    """Return the indices that a slice, an integer (kept as one entry) or None (all) selects; at least one."""
+    if index is None:
+        return range(size)
+    if isinstance(index, slice):
+        picked = range(size)[index]
+        if not picked:
+            raise InputError(
+                f"{axis}s {index.start}:{index.stop} pick nothing from {name}, which has {axis}s 0 to {size - 1}"
+            )
+        return picked
+    index = in_range(index, size, axis, name)
+    return range(index, index + 1)
+
+
+def unstepped(part: slice | None) -> slice:
+    """Return the slice of a crop, which has no step."""
+    if part is None:
+        return slice(None)
+    if part.step not in (None, 1):
+        raise InputError(f"a crop with step {part.step} would change the pixel size, needs step 1")
+    return part
+
+
+def basic_index(
+    index: tuple[Any, ...], shape: tuple[int, ...], name: str
+) -> tuple[tuple[range, ...], tuple[bool, ...]]:
+    """Resolve a tuple of integers, slices and at most one ellipsis to a range per axis and a flag per dropped axis."""
+    if Ellipsis in index:
+        at = index.index(Ellipsis)
+        index = index[:at] + (slice(None),) * (len(shape) - len(index) + 1) + index[at + 1 :]
+    index += (slice(None),) * (len(shape) - len(index))
+    if len(index) != len(shape):
+        raise InputError(f"{name} has 5 axes (T, C, Z, Y, X), found an index of {len(index)} entries: {index!r}")
+    ranges = []
+    for entry, size, axis in zip(index, shape, ("frame", "channel", "slice", "row", "column"), strict=True):
+        if isinstance(entry, slice) and (entry.step is None or entry.step > 0):
+            ranges.append(range(size)[entry])
+        elif isinstance(entry, int | np.integer) and not isinstance(entry, bool):
+            at = in_range(int(entry), size, axis, name)
+            ranges.append(range(at, at + 1))
+        else:
+            raise InputError(f"{name} is indexed by integers and slices with a step of at least 1, found {entry!r}")
+    return tuple(ranges), tuple(not isinstance(entry, slice) for entry in index)
+
+
+def read_ranges(region: Callable[..., Array], ranges: tuple[range, ...], dtype: np.dtype[Any]) -> Array:
+    """Return the pixels at ranges along T, C, Z, Y and X, read by ``region(t, c, z, rows, columns)``."""
+    rows, columns = ranges[3:]
+    whole = np.empty([len(indices) for indices in ranges], dtype)
+    if whole.size:
+        spans = [slice(indices.start, indices[-1] + 1) for indices in (rows, columns)]
+        for i, t in enumerate(ranges[0]):
+            for j, c in enumerate(ranges[1]):
+                for k, z in enumerate(ranges[2]):
+                    whole[i, j, k] = region(t, c, z, *spans)[:: rows.step, :: columns.step]
+    return whole
