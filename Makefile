@@ -67,7 +67,7 @@ format: $(VENV)/.installed-dev  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-screenshots: $(VENV)/.installed-dev  ## Take the pictures of docs/napari.md again, on a virtual display
+screenshots: $(VENV)/.installed-dev  ## Create the screenshots of docs/napari.md, on a virtual display
 	QT_API=pyqt6 xvfb-run -a -s "-screen 0 1280x800x24 +extension GLX" $(BIN)/python napari_plugin/screenshots.py docs/images
 
 clean:  ## Remove the environment and caches

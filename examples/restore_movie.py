@@ -23,7 +23,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     movie = dc.open_movie(options.movie, channel=options.channel)
-    restored = dc.restore(movie, options.model, options.output, device=options.device, progress=tqdm)
+    restored = dc.restore(
+        movie, options.model, options.output, inference=dc.InferenceOptions(device=options.device), progress=tqdm
+    )
     print(restored)
     if restored.shape == movie.shape and movie.shape[2] == 1:
         for metric, value, interpretation in score_movie(restored, source=movie).rows():

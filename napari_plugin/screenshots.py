@@ -27,18 +27,18 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as own:
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, own)  # not the user's own
-        for take in (restore_and_compare, train):
+        for show in (restore_and_compare, train):
             viewer = napari.Viewer()
             viewer.window.resize(*SIZE)
-            take(viewer, folder, Path(own))
+            show(viewer, folder, Path(own))
             viewer.close()
 
 
 def restore_and_compare(viewer: napari.Viewer, folder: Path, own: Path) -> None:
     """Preview a noisy movie, restore it, compare the result with the reference."""
     viewer.open_sample("decrappify", "simulated_movie")
-    noisy, truth = sorted(viewer.layers, key=lambda layer: "truth" in layer.name)
-    truth.visible = False
+    noisy, reference = sorted(viewer.layers, key=lambda layer: "reference" in layer.name)
+    reference.visible = False
     viewer.dims.set_current_step(0, 12)
     _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Restore")
     control(widget, "restore_layer").layer = noisy
@@ -48,7 +48,7 @@ def restore_and_compare(viewer: napari.Viewer, folder: Path, own: Path) -> None:
     click(widget, "restore_preview")
     wait(lambda: control(widget, "restore_preview").isEnabled())
     control(widget, "restore_folder").setText("~/decrappify-results")  # what a user sees
-    take_picture(viewer, folder / "napari-restore.png")
+    save_screenshot(viewer, folder / "napari-restore.png")
     control(widget, "restore_folder").setText(str(own / "results"))
     click(widget, "restore_clear")
     click(widget, "restore_run")
@@ -57,26 +57,26 @@ def restore_and_compare(viewer: napari.Viewer, folder: Path, own: Path) -> None:
 
     _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Compare")
     control(widget, "compare_restored").layer = viewer.layers[-1]
-    control(widget, "compare_reference").layer = truth
+    control(widget, "compare_reference").layer = reference
     control(widget, "compare_input").layer = noisy
     click(widget, "compare_difference")
     wait(lambda: control(widget, "compare_run").isEnabled() and len(viewer.layers) == 4)
     control(widget, "compare_restored").layer = viewer.layers[2]
     click(widget, "compare_run")
     wait(lambda: control(widget, "compare_table").rowCount() > 0)
-    truth.visible = True
-    for layer in viewer.layers[:3]:  # one contrast, to be compared by eye
-        layer.contrast_limits = truth.contrast_limits
+    reference.visible = True
+    for layer in viewer.layers[:3]:  # one contrast for a visual comparison
+        layer.contrast_limits = reference.contrast_limits
     viewer.canvas.grid.stride, viewer.canvas.grid.enabled = 1, True
     viewer.fit_to_view()
-    take_picture(viewer, folder / "napari-compare.png")
+    save_screenshot(viewer, folder / "napari-compare.png")
 
 
 def train(viewer: napari.Viewer, folder: Path, own: Path) -> None:
-    """Show what a crappifier does, then train for MINUTES."""
+    """Preview a crappifier, then train for MINUTES."""
     viewer.open_sample("decrappify", "degraded_copy")
-    good = next(layer for layer in viewer.layers if "degraded" not in layer.name)
-    viewer.layers.remove(next(layer for layer in viewer.layers if layer is not good))
+    clean = next(layer for layer in viewer.layers if "degraded" not in layer.name)
+    viewer.layers.remove(next(layer for layer in viewer.layers if layer is not clean))
     viewer.dims.set_current_step(0, 12)
     _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Train")
     control(widget, "train_minutes").setValue(MINUTES)
@@ -84,15 +84,15 @@ def train(viewer: napari.Viewer, folder: Path, own: Path) -> None:
     control(widget, "train_crappifier_preset").setCurrentText("low-light")
     control(widget, "train_live").setChecked(True)
     wait(lambda: len(viewer.layers) == 2)
-    take_picture(viewer, folder / "napari-train-setup.png")
+    save_screenshot(viewer, folder / "napari-train-setup.png")
     control(widget, "train_live").setChecked(False)
-    viewer.layers.selection.active = good
+    viewer.layers.selection.active = clean
     control(widget, "train_models").setText(str(own / "models"))
     control(widget, "train_n_frames").setCurrentText("3")
     click(widget, "train_run")
-    wait(lambda: "step" in control(widget, "train_status").text() and late(widget))
-    take_picture(viewer, folder / "napari-train.png")
-    click(widget, "train_cancel")
+    wait(lambda: late(widget) or control(widget, "train_run").isEnabled())  # a slow run ends before all steps
+    save_screenshot(viewer, folder / "napari-train.png")
+    control(widget, "train_cancel").click()
     wait(lambda: control(widget, "train_run").isEnabled())
 
 
@@ -131,12 +131,12 @@ def settle(seconds: float = 1.5) -> None:
     wait(lambda: time.monotonic() > deadline)
 
 
-def take_picture(viewer: napari.Viewer, path: Path) -> None:
+def save_screenshot(viewer: napari.Viewer, path: Path) -> None:
     """Save the whole window as a PNG of 256 colors."""
     settle()
-    picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)).convert("RGB")
-    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
-    sys.stdout.write(f"{path}: {picture.size[0]} x {picture.size[1]}, {path.stat().st_size // 1000} kB\n")
+    image = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)).convert("RGB")
+    image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    sys.stdout.write(f"{path}: {image.size[0]} x {image.size[1]}, {path.stat().st_size // 1000} kB\n")
 
 
 if __name__ == "__main__":

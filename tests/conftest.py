@@ -125,7 +125,7 @@ class Bar:
 
     @property
     def n(self) -> int:
-        return sum(self.updates)
+        return sum(self.updates) + self.settings.get("initial", 0)
 
     def cancel_at(self, n: int) -> threading.Event:
         """An event that is set when `n` units are done."""

@@ -128,7 +128,7 @@ class Text(NamedTuple):
     path: Path
     line: int
     text: str
-    kind: str  # "function", "property", "class", "module", "comment" or "page"
+    kind: str  # "function", "property", "class", "module", "comment", "literal" or "page"
 
 
 def texts(path: Path) -> Iterator[Text]:
@@ -155,11 +155,21 @@ def _docstrings(path: Path, node: ast.AST, kind: str) -> Iterator[Text]:
             yield from _docstrings(path, child, "property" if decorators & _PROPERTIES else "function")
 
 
+def literals(path: Path) -> Iterator[Text]:
+    """Yield the string literals of a module that contain a space: labels, tooltips and messages, not keys."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {text.line for text in _docstrings(path, tree, "module")}
+    for node in ast.walk(tree):
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and " " in text.strip() and node.lineno not in docstrings:
+            yield Text(path, node.lineno, text, "literal")
+
+
 def banned_opening(text: Text) -> str | None:
     """Return a message if a docstring begins with a banned word."""
     openings = OPENINGS | (FUNCTION_OPENINGS if text.kind == "function" else {})
     first = text.text.split(maxsplit=1)[0].strip(".,:;") if text.text.strip() else ""
-    if first not in openings or text.kind in ("comment", "page"):
+    if first not in openings or text.kind in ("comment", "literal", "page"):
         return None
     return f"{text.path}:{text.line}: docstring begins with {first!r}; write: {openings[first]}"
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.narrow import in_place_of_resnet18
+from tests.registries import isolated
 
 from decrappify.cli import main
 from decrappify.crappify import crappifier_preset, crappify_movie
@@ -58,7 +59,8 @@ def workplace(tmp_path, monkeypatch, sample_movies, tiny_models):
         save_movie(crappify_movie(movie[:2], crappifier_preset("confocal")), tmp_path / "pairs" / "low" / f"{name}.tif")
     _write_what_is_to_be_coloured(tmp_path, sample_movies[0])
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    with isolated():
+        yield tmp_path
 
 
 def _write_what_is_to_be_coloured(folder, movie):

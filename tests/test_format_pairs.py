@@ -14,6 +14,7 @@ from bioio import BioImage
 from PIL import Image
 from pylibCZIrw import czi
 
+from decrappify.inference.options import InferenceOptions
 from decrappify.io import open_movie
 from decrappify.model import load_model
 from decrappify.restoration import restore
@@ -135,21 +136,26 @@ def test_what_the_input_holds_survives(kind, suffix, tiny_models, tmp_path):
     write, known = INPUTS[kind]
     output = tmp_path / f"restored{suffix}"
     model = load_model(tiny_models["movie"])
-    restore(write(tmp_path), model, output, device="cpu", precision="float32", tile_size=96)
+    restore(write(tmp_path), model, output, inference=InferenceOptions(tile_size=96, device="cpu", precision="float32"))
     assert_kept(output, known, scale=1)
 
 
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
 def test_the_pixel_size_is_divided_by_the_scale(suffix, tiny_models, tmp_path):
     output = tmp_path / f"restored{suffix}"
-    restore(write_czi(tmp_path), load_model(tiny_models["movie-x2"]), output, device="cpu", precision="float32")
+    restore(
+        write_czi(tmp_path),
+        load_model(tiny_models["movie-x2"]),
+        output,
+        inference=InferenceOptions(device="cpu", precision="float32"),
+    )
     assert_kept(output, Known(), scale=2)
 
 
 def test_a_chain_of_formats_loses_nothing(tiny_models, tmp_path):
     first, second = tmp_path / "first.ome.zarr", tmp_path / "second.ome.tif"
     model = load_model(tiny_models["still"])
-    restore(write_czi(tmp_path), model, first, device="cpu")
-    restore(first, model, second, device="cpu")
-    restore(second, model, tmp_path / "third.ome.zarr", device="cpu")
+    restore(write_czi(tmp_path), model, first, inference=InferenceOptions(device="cpu"))
+    restore(first, model, second, inference=InferenceOptions(device="cpu"))
+    restore(second, model, tmp_path / "third.ome.zarr", inference=InferenceOptions(device="cpu"))
     assert_kept(tmp_path / "third.ome.zarr", Known(), scale=1)

@@ -6,11 +6,12 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from tests.language import Text, banned_opening, banned_words, texts
+from tests.language import Text, banned_opening, banned_words, literals, texts
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("src", "napari_plugin", "examples", "benchmarks")
 MODULES = sorted(chain.from_iterable((ROOT / folder).rglob("*.py") for folder in FOLDERS))
+PLUGIN = sorted((ROOT / "napari_plugin" / "src").rglob("*.py"))
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 PAGES += [page for folder in ("docs", "benchmarks") for page in sorted((ROOT / folder).glob("*.md"))]
 
@@ -29,6 +30,19 @@ def test_docstrings_begin_with_a_verb_or_noun_phrase(all_texts):
 def test_docstrings_comments_and_pages_contain_no_banned_words(all_texts):
     messages = [message for text in all_texts for message in banned_words(text)]
     assert not messages, "\n".join(["", *messages])
+
+
+def test_labels_and_messages_of_the_plugin_contain_no_banned_words():
+    found = [text for path in PLUGIN for text in literals(path)]
+    assert len(found) > 100
+    messages = [message for text in found for message in banned_words(text)]
+    assert not messages, "\n".join(["", *messages])
+
+
+def test_literals_finds_labels_but_no_docstrings_or_keys(tmp_path):
+    module = tmp_path / "module.py"
+    module.write_text('"""A module."""\nx = {"key": "A label"}\ny = f"{x} of frames"\n')
+    assert [(text.line, text.text) for text in literals(module)] == [(2, "A label"), (3, " of frames")]
 
 
 def test_texts_finds_docstrings_comments_and_prose(tmp_path):

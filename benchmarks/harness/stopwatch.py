@@ -83,9 +83,9 @@ def convolution() -> Callable[[], float]:
 
 def conv_rate(device: str, precision: str) -> float:
     """Compute GFLOP of a 3 × 3 convolution of 64 channels per CPU second, or per second of the GPU."""
-    if device == "cpu" and precision == "32-true":
+    if device == "cpu" and precision == "float32":
         return convolution()()
-    dtype = torch.float32 if precision == "32-true" else torch.bfloat16
+    dtype = torch.float32 if precision == "float32" else torch.bfloat16
     conv = torch.nn.Conv2d(64, 64, 3, padding=1, bias=False, device=device, dtype=dtype)
     conv = conv.to(memory_format=torch.channels_last)
     image = torch.randn(8, 64, 256, 256).to(device, dtype, memory_format=torch.channels_last)

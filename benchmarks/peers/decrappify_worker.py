@@ -26,6 +26,8 @@ from worker import Answer, cpu_seconds, measured, serve
 
 import decrappify
 from decrappify import Movie, TrainingConfig
+from decrappify.inference.options import InferenceOptions
+from decrappify.restoration import RestorationOptions
 
 PROBE, RESERVE = 12, 0.95
 TILE = 512
@@ -56,7 +58,7 @@ class Decrappify:
     """Loaded model, and the three requests."""
 
     model: decrappify.Model
-    backend: dict[str, str]
+    inference: InferenceOptions
 
     def train(self, request: dict[str, Any]) -> Answer:
         started, begun = time.perf_counter(), cpu_seconds()
@@ -84,7 +86,7 @@ class Decrappify:
     def load(self, request: dict[str, Any]) -> Answer:
         path = Path(request["model"])
         self.model = decrappify.load_model(path / "model.safetensors" if path.is_dir() else str(path))
-        self.backend = {"backend": request["backend"]} if request.get("backend") else {}
+        self.inference = InferenceOptions(backend=request.get("backend") or "auto")
         network: Any = self.model.network
         source = torch.zeros(1, network.n_frames * network.in_channels, TILE, TILE)
         with FlopCounterMode(display=False) as counter, torch.inference_mode():
@@ -96,9 +98,11 @@ class Decrappify:
         source, output = request["source"], request["output"]
         if output is None:
             movie = Movie.from_array(np.asarray(decrappify.open_movie(source)))
-            answer = measured(lambda: decrappify.restore(movie, self.model, **self.backend))
+            answer = measured(lambda: decrappify.restore(movie, self.model, inference=self.inference))
         elif output.endswith(".zarr"):
-            answer = measured(lambda: decrappify.restore(source, self.model, output, overwrite=True, **self.backend))
+            answer = measured(
+                lambda: decrappify.restore(source, self.model, output, overwrite=True, inference=self.inference)
+            )
         else:
             answer = measured(lambda: self._to_tiff(source, Path(output)))
         del answer["value"]
@@ -107,7 +111,14 @@ class Decrappify:
     def _to_tiff(self, source: str, output: Path) -> None:
         """Write float32 like the other methods, not rounded to the gray levels of the source."""
         named = output.with_name(f"{output.stem}.ome.tif")
-        decrappify.restore(source, self.model, named, dtype="float32", overwrite=True, **self.backend)
+        decrappify.restore(
+            source,
+            self.model,
+            named,
+            options=RestorationOptions(dtype="float32"),
+            overwrite=True,
+            inference=self.inference,
+        )
         named.replace(output)
 
 

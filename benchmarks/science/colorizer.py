@@ -29,6 +29,9 @@ from benchmarks.harness.results import BENCHMARKS, Benchmark, Job, Row, parser, 
 sys.path.insert(0, str(BENCHMARKS.parent / "examples"))
 import train_colorizer as example
 
+from decrappify.colorization import ColorizationOptions
+from decrappify.inference.options import InferenceOptions
+
 Array = NDArray[Any]
 RENDER_FACTORS = (2, 3, 4, 6, 8)
 STEADY = (0.0, 0.5, 0.8)
@@ -103,7 +106,9 @@ def photograph(folder: Path, pictures: Path) -> Row:
     rows = {name: colours(picture, truth) for name, picture in shown.items()}
     for name, network in models.items():
         for factor in RENDER_FACTORS:
-            picture = colorize(grey(truth), model=network, render_factor=factor, device="cpu")
+            picture = colorize(
+                grey(truth), model=network, render_factor=factor, inference=InferenceOptions(device="cpu")
+            )
             rows[f"{name}, render factor {factor}"] = colours(picture, truth)
             if factor == RENDER_FACTOR:
                 shown[name] = picture
@@ -179,7 +184,14 @@ def film(name: str, n_frames: int, folder: Path, pictures: Path) -> Row:
         source = write(Path(scratch) / "grey.mkv", greyed)
         for steady in STEADY:
             output = Path(scratch) / f"{steady}.mkv"
-            colorize(source, output, model=model, render_factor=RENDER_FACTOR, steady=steady, device="cpu")
+            colorize(
+                source,
+                output,
+                model=model,
+                render_factor=RENDER_FACTOR,
+                options=ColorizationOptions(steady=steady),
+                inference=InferenceOptions(device="cpu"),
+            )
             films[f"steady {steady:g}"] = read(output)
             rows[f"steady {steady:g}"] = moving(films[f"steady {steady:g}"], truth)
     if name == "pan":

@@ -36,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
 from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 from benchmarks.peers.methods import LABELS, METHODS, add_environments, run_of, train
 from benchmarks.peers.tasks import TASKS, folder_of
+from decrappify.benchmarking import BenchmarkOptions
 
 ONE_SEED = "pssr, 3 frames"  # not better than one frame within these budgets
 PICTURED = ("simulated cell", "exposures", "microtubules")
@@ -67,7 +68,10 @@ def score(home: Path, results: dict[str, dict[str, Path]], baselines: tuple[str,
         for path in sorted((home / "test" / "low").glob("*.tif"))
     ]
     report = benchmark(
-        {name: stored(files) for name, files in results.items()}, pairs, baselines=baselines, levels="fit"
+        {name: stored(files) for name, files in results.items()},
+        pairs,
+        baselines=baselines,
+        options=BenchmarkOptions(levels="fit"),
     )
     return {
         name: {figure: _known(report.mean(name, figure)) for figure in FIGURES}

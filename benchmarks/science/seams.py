@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
 
 from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 from decrappify import load_model
+from decrappify.inference.options import InferenceOptions
 from decrappify.model import Model, shipped_models
 from decrappify.restoration.restorer import Restorer
 
@@ -50,7 +51,7 @@ def windows(model: Model) -> Iterator[np.ndarray]:
 def measure(name: str) -> Row:
     """Measure the seams of one model by overlap (smallest possible tiles) and by tile size (automatic overlap)."""
     model = load_model(name)
-    restorer = Restorer(model, device="cpu", precision="float32", backend="torch")
+    restorer = Restorer(model, inference=InferenceOptions(device="cpu", precision="float32", backend="torch"))
     multiple = restorer.network.size_multiple
     sizes = {f"overlap {k * multiple}": (max(2 * k, 8) * multiple, k * multiple) for k in OVERLAPS}
     sizes |= {f"tile {tile}": (tile, None) for tile in TILES}
@@ -60,7 +61,10 @@ def measure(name: str) -> Row:
         whole = restorer.restore_window(window)
         for key, (tile, overlap) in sizes.items():
             chosen = Restorer(
-                model, tile_size=tile, tile_overlap=overlap, device="cpu", precision="float32", backend="torch"
+                model,
+                inference=InferenceOptions(
+                    tile_size=tile, tile_overlap=overlap, device="cpu", precision="float32", backend="torch"
+                ),
             )
             seam = np.abs(chosen.restore_window(window) - whole).max() / np.ptp(whole)
             seams[key] = max(seams[key], float(seam))

@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the root of the repository
 
 from benchmarks.harness import corpus
 from benchmarks.harness.results import Benchmark, Job, Row, parser, table
+from decrappify.metrics import ScoreOptions
 
 Array = NDArray[Any]
 
@@ -81,7 +82,7 @@ def score(results: Sequence[Array], truth: Array) -> Row:
     from decrappify.metrics.scorecard import score_movie
     from decrappify.metrics.temporal import noise_draw_flicker
 
-    cards = [score_movie(result, truth, with_ssim=False).to_dict() for result in results]
+    cards = [score_movie(result, truth, options=ScoreOptions(with_ssim=False)).to_dict() for result in results]
     figures: Row = {name: [card[name] for card in cards] for name in FIGURES if name != "draw"}
     data_range = float(np.ptp(truth))
     figures["draw"] = [noise_draw_flicker(*pair, data_range=data_range) for pair in combinations(results, 2)]

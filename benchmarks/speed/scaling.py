@@ -42,6 +42,7 @@ from benchmarks.harness.devices import DEVICES, chosen_devices
 from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 from benchmarks.harness.synthetic_movie import SEED, generate
 from benchmarks.peers.worker import forget_peak, peak_memory
+from decrappify.inference.options import InferenceOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,9 @@ def prepare(variant: Variant, model: str) -> Row:
 
     torch.set_num_threads(variant.threads)
     loaded = load_model(model)
-    restorer = Restorer(loaded, tile_size=variant.tile, tile_overlap=variant.overlap, device=variant.device)
+    restorer = Restorer(
+        loaded, inference=InferenceOptions(tile_size=variant.tile, tile_overlap=variant.overlap, device=variant.device)
+    )
     grid = restorer.grid((variant.size, variant.size))
     name = torch.cuda.get_device_name() if variant.device == "cuda" else ""
     computed = len(grid) * grid.tile_shape[0] * grid.tile_shape[1] / variant.size**2
@@ -113,9 +116,7 @@ def turn(variant: Variant, model: str, source: Path, target: Path) -> Row:
         source,
         model,
         target,
-        tile_size=variant.tile,
-        tile_overlap=variant.overlap,
-        device=variant.device,
+        inference=InferenceOptions(tile_size=variant.tile, tile_overlap=variant.overlap, device=variant.device),
         overwrite=True,
     )
     if gpu:

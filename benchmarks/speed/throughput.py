@@ -36,6 +36,8 @@ from benchmarks.harness.results import Benchmark, Job, Row, parser, table
 from benchmarks.harness.synthetic_movie import SEED, generate
 from benchmarks.peers.worker import peak_memory
 from decrappify import Movie
+from decrappify.inference.options import InferenceOptions
+from decrappify.restoration import RestorationOptions
 
 SIZE, ROUNDS, THREADS = 2048, 3, (1, 2)
 
@@ -48,7 +50,7 @@ def child(source: str, target: str, model: str, threads: int) -> None:
 
     torch.set_num_threads(threads)
     started = time.perf_counter()
-    restore(source, model, target, device="cpu")
+    restore(source, model, target, inference=InferenceOptions(device="cpu"))
     seconds = time.perf_counter() - started
     print(json.dumps({"restore_seconds": seconds, "peak_mib": peak_memory() / 2**20}))
 
@@ -80,12 +82,12 @@ def measure_paths(args: argparse.Namespace, folder: Path) -> Row:
     loaded = Movie.from_array(np.asarray(open_movie(source)))
 
     def in_memory() -> None:
-        restore(loaded, model, device="cpu")
+        restore(loaded, model, inference=InferenceOptions(device="cpu"))
 
     def on_disk() -> None:
-        restore(source, model, target, device="cpu", overwrite=True)
+        restore(source, model, target, inference=InferenceOptions(device="cpu"), overwrite=True)
 
-    restore(loaded, model, frames=0, device="cpu")
+    restore(loaded, model, options=RestorationOptions(frames=0), inference=InferenceOptions(device="cpu"))
     memory, disk = [], []
     for _ in range(ROUNDS):
         memory.append(_seconds(in_memory))

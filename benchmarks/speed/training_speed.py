@@ -107,7 +107,7 @@ def variants(device: str, threads: int) -> dict[str, dict[str, Row]]:
         rows["batch size"] = {f"batches of {n}": {"batch_size": n} for n in (8, 32, 128)}
     elsewhere = device == "cuda" and not torch.cuda.is_available()  # rows of a GPU may be stored
     if elsewhere or has_fast_bfloat16(torch.device(device)):
-        rows["precision"] = {name: {"precision": name} for name in ("32-true", "bf16-mixed")}
+        rows["precision"] = {name: {"precision": name} for name in ("float32", "bfloat16")}
     shared = {"threads": threads, "pairs": False}
     return {kind: {name: shared | one for name, one in made.items()} for kind, made in rows.items()}
 
@@ -196,7 +196,7 @@ def measure_steps(made: Mapping[str, Row], device: str, rounds: int, steps: int)
     for _ in range(rounds):
         for name, settings in made.items():
             turns[name].append(run_steps(settings, device, steps))
-            peaks[name].append(conv_rate(device, settings.get("precision", "32-true")))
+            peaks[name].append(conv_rate(device, settings.get("precision", "float32")))
     torch.set_num_threads(threads)  # a variant may have set its own
     rows = []
     for name, settings in made.items():

@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING, Any
 from decrappify._version import __version__
 
 if TYPE_CHECKING:
+    from decrappify._common.plugins import load_plugin as load_plugin
     from decrappify.benchmarking import benchmark as benchmark
+    from decrappify.benchmarking.options import BenchmarkOptions as BenchmarkOptions
     from decrappify.colorization import colorize as colorize
+    from decrappify.colorization.options import ColorizationOptions as ColorizationOptions
     from decrappify.crappify import Crappifier as Crappifier
     from decrappify.crappify import crappifier_preset as crappifier_preset
+    from decrappify.errors import Cancelled as Cancelled
+    from decrappify.inference.options import InferenceOptions as InferenceOptions
     from decrappify.io import open_movie as open_movie
     from decrappify.io import save_movie as save_movie
     from decrappify.io import scenes as scenes
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
     from decrappify.model import load_model as load_model
     from decrappify.movie import Movie as Movie
     from decrappify.restoration import restore as restore
+    from decrappify.restoration import restore_array as restore_array
+    from decrappify.restoration.options import RestorationOptions as RestorationOptions
     from decrappify.training import DataOptions as DataOptions
     from decrappify.training import RunOptions as RunOptions
     from decrappify.training import TrainingConfig as TrainingConfig
@@ -29,18 +36,25 @@ if TYPE_CHECKING:
     from decrappify.training import train_nogan as train_nogan
 
 _HOMES = {
+    "BenchmarkOptions": "benchmarking.options",
+    "Cancelled": "errors",
+    "ColorizationOptions": "colorization.options",
     "Crappifier": "crappify",
     "DataOptions": "training",
+    "InferenceOptions": "inference.options",
     "Model": "model",
     "Movie": "movie",
+    "RestorationOptions": "restoration.options",
     "RunOptions": "training",
     "TrainingConfig": "training",
     "benchmark": "benchmarking",
     "colorize": "colorization",
     "crappifier_preset": "crappify",
     "load_model": "model",
+    "load_plugin": "_common.plugins",
     "open_movie": "io",
     "restore": "restoration",
+    "restore_array": "restoration",
     "save_movie": "io",
     "scenes": "io",
     "train": "training",

@@ -43,11 +43,41 @@ class DecrappifyError(Exception):
     """Base class of the errors that this package raises; the command line prints the message and exits with status 2.
 
     The message is one printable line of at most 900 characters, whatever the content of a damaged file.
+
+    Parameters
+    ----------
+    *args : object
+        The problem: what was expected and found; for an error with `advice`, a single text.
+    advice : str
+        What to do in Python and on the command line, if that is setting an argument; ends the message.
+    option : str
+        The argument that `advice` names, such as ``"precision"``. A graphical interface, which has controls instead of
+        arguments, shows `problem` and its own advice for `option`.
+
+    Examples
+    --------
+    >>> error = InputError("frame 3 contains NaN", advice="pass nan='fill' (--nan fill)", option="nan")
+    >>> str(error), error.problem
+    ("frame 3 contains NaN; pass nan='fill' (--nan fill)", 'frame 3 contains NaN')
     """
 
+    def __init__(self, *args: object, advice: str = "", option: str = "") -> None:
+        super().__init__(*(f"{args[0]}; {advice}",) if advice else args)
+        self.advice, self.option = advice, option
+        self._problem = str(args[0]) if advice else None
+
     def __str__(self) -> str:
-        line = printable(super().__str__())
-        return line if len(line) <= _LONGEST else f"{line[:_HEAD]} ... {line[-_TAIL:]}"
+        return _line(super().__str__())
+
+    @property
+    def problem(self) -> str:
+        """Message without the advice."""
+        return str(self) if self._problem is None else _line(self._problem)
+
+
+def _line(text: str) -> str:
+    line = printable(text)
+    return line if len(line) <= _LONGEST else f"{line[:_HEAD]} ... {line[-_TAIL:]}"
 
 
 class InputError(DecrappifyError, ValueError):
@@ -80,6 +110,10 @@ class ModelFileError(DecrappifyError, ValueError):
 
 class MissingExtraError(DecrappifyError, ImportError):
     """An optional dependency that is not installed; the message names the extra."""
+
+
+class Cancelled(DecrappifyError):
+    """The operation was cancelled by the caller; the message states what is kept."""
 
 
 class DeviceMemoryError(DecrappifyError, MemoryError):

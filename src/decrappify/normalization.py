@@ -295,7 +295,9 @@ def finite_frame(movie: Movie, t: int, c: int, z: int, *, nan: str = "error") ->
     if frame.dtype.kind == "f" and not np.isfinite(frame).all():
         if nan == "error":
             raise InputError(
-                f"frame {t} of {movie.name} holds NaN or infinity; pass nan='fill' (--nan fill) or repair the file"
+                f"frame {t} of {movie.name} holds NaN or infinity",
+                advice="pass nan='fill' (--nan fill) or repair the file",
+                option="nan",
             )
         frame = np.where(np.isfinite(frame), frame, frame.dtype.type(np.nan))
     if frame.dtype.kind == "f" and frame.dtype.itemsize > 4 and np.any(np.abs(frame) > _LARGEST):

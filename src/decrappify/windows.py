@@ -66,8 +66,9 @@ def window_indices(t: int, movie_length: int, n_frames: int) -> tuple[int, ...]:
         raise InputError(f"frame {t} is outside the movie, which has frames 0 to {movie_length - 1}")
     if movie_length == 1 and n_frames > 1:
         raise InputError(
-            f"one still image cannot fill a window of {n_frames} frames; use a model with n_frames=1, "
-            "such as 'fluorescence-still'"
+            f"one still image cannot fill a window of {n_frames} frames",
+            advice="use a model with n_frames=1, such as 'fluorescence-still'",
+            option="model",
         )
     half = n_frames // 2
     return tuple(reflect(t + step, movie_length) for step in range(-half, half + 1))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import decrappify
-from decrappify._common.checks import check_whole, checked_progress, nearest, reason, toml_table
+from decrappify._common.checks import check_whole, nearest, reason, toml_table
 from decrappify.errors import InputError
 
 
@@ -56,20 +56,6 @@ def test_lazy_package_lists_its_names_and_raises_for_others(room):
     assert all(getattr(found, name).__name__ == name for name in found.__all__)
     with pytest.raises(AttributeError, match=f"module 'decrappify.{room}' has no attribute 'nothing'"):
         found.nothing  # noqa: B018
-
-
-def test_checked_progress_takes_true_none_and_callables_like_tqdm(capsys):
-    assert checked_progress(None) is checked_progress(False) is None
-    bar = checked_progress(True)(total=3, desc="restoring", unit="plane")
-    bar.update(3)
-    bar.close()
-    assert "restoring: 100%" in capsys.readouterr().err
-    with pytest.raises(InputError, match="progress has type int, needs True or a callable such as tqdm"):
-        checked_progress(3)
-    with pytest.raises(InputError, match=r"cannot be called as progress\(total=, desc=, unit=\)"):
-        checked_progress(print)(total=3, desc="restoring", unit="plane")
-    with pytest.raises(InputError, match=r"returns a dict, needs an object with update\(n\) and close\(\)"):
-        checked_progress(dict)(total=3)
 
 
 def test_reason_of_settings_returns_messages_about_arguments_only():

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from decrappify.benchmarking import Camera, benchmark, halves, methods, movies, scoring
-from decrappify.errors import InputError
+from decrappify.benchmarking import BenchmarkOptions, Camera, benchmark, halves, methods, movies, scoring
+from decrappify.errors import Cancelled, InputError
+from decrappify.inference.options import InferenceOptions
 from decrappify.metrics.blind import residual_autocorrelation
 from decrappify.metrics.fidelity import affine_fit, nrmse_affine, psnr, si_psnr, ssim
 from decrappify.metrics.multiscale import foreground_ssim, micro_ssim, ms_ssim
@@ -85,7 +86,9 @@ def test_halves_with_a_wrong_gain_are_reported_as_dependent(noisy, reference):
 
 def test_halves_of_a_static_specimen_are_even_and_odd_frames(reference, rng):
     burst = np.repeat(reference[:1], 6, axis=0) + rng.normal(0, 20, reference.shape)
-    found = benchmark({"soft": soft}, [(burst, reference[0])], baselines=("input",), static=True)
+    found = benchmark(
+        {"soft": soft}, [(burst, reference[0])], baselines=("input",), options=BenchmarkOptions(static=True)
+    )
     expected = frc(burst[::2], burst[1::2]).resolution_px(BETWEEN_HALVES)
     assert found.mean("input", "confirmed_px") == pytest.approx(expected, rel=1e-3)
     assert found.views[0].halves == "even against odd frames"
@@ -100,7 +103,9 @@ def test_benchmark_fits_gray_levels_on_request(noisy, reference):
         plain = benchmark({"soft": soft}, pair, baselines=("input", "gaussian"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fitted = benchmark({"soft": soft}, pair, baselines=("input", "gaussian"), levels="fit")
+        fitted = benchmark(
+            {"soft": soft}, pair, baselines=("input", "gaussian"), options=BenchmarkOptions(levels="fit")
+        )
         same = benchmark({"soft": soft}, [(noisy, reference)], baselines=("input", "gaussian"))
     assert plain.mean("soft", "psnr") < 15
     for name in fitted.names:
@@ -115,10 +120,12 @@ def test_benchmark_fits_gray_levels_on_request(noisy, reference):
 def test_benchmark_scores_are_equal_for_results_on_disk(monkeypatch, tiny_models, noisy, reference):
     given = {"soft": soft, "model": tiny_models["movie"]}
     pairs = [(noisy[:, :, half], reference[:, :, half]) for half in (slice(32), slice(32, 64))]
-    in_memory = benchmark(given, pairs, baselines=("input",), camera=Camera(2.0), device="cpu")
+    in_memory = benchmark(
+        given, pairs, baselines=("input",), camera=Camera(2.0), inference=InferenceOptions(device="cpu")
+    )
     for module in (movies, methods, halves):
         monkeypatch.setattr(module, "memory_budget", lambda: 2 * 10**4)
-    on_disk = benchmark(given, pairs, baselines=("input",), device="cpu")
+    on_disk = benchmark(given, pairs, baselines=("input",), inference=InferenceOptions(device="cpu"))
     for name in on_disk.names:
         for key in ("psnr", "ssim", "micro_ssim", "frc_px", "tde"):
             assert on_disk.mean(name, key) == pytest.approx(in_memory.mean(name, key), rel=1e-9)
@@ -147,7 +154,12 @@ def test_benchmark_samples_the_middle_of_large_frames(monkeypatch, noisy, refere
 
 def test_benchmark_accepts_an_upsampling_model(tiny_models, reference):
     coarse = reference.reshape(6, 24, 2, 32, 2).mean(axis=(2, 4))
-    found = benchmark({"x2": tiny_models["movie-x2"]}, [(coarse, reference)], device="cpu", camera=Camera(2.0))
+    found = benchmark(
+        {"x2": tiny_models["movie-x2"]},
+        [(coarse, reference)],
+        inference=InferenceOptions(device="cpu"),
+        camera=Camera(2.0),
+    )
     assert found.views[0].scale == 2
     assert found.views[0].size == (48, 64)
     assert found.mean("input", "psnr") > 25
@@ -157,7 +169,9 @@ def test_benchmark_accepts_an_upsampling_model(tiny_models, reference):
 def test_benchmark_scores_channels_and_stacks_separately(rng, reference):
     good = np.stack([reference[:3], 2 * reference[3:]])[None]  # (T, C, Z, Y, X)
     bad = Movie.from_array(good + rng.normal(0, 20, good.shape), name="cells")
-    found = benchmark({"soft": soft}, [(bad, Movie.from_array(good))], psf=1.0, camera=Camera(offset=100.0))
+    found = benchmark(
+        {"soft": soft}, [(bad, Movie.from_array(good))], options=BenchmarkOptions(psf=1.0), camera=Camera(offset=100.0)
+    )
     assert [(view.name, view.kind) for view in found.views] == [("cells, C0", "stack"), ("cells, C1", "stack")]
     assert len(found.fields) == 1
     assert found.mean("best Gaussian", "psnr") > found.mean("input", "psnr") + 0.5
@@ -165,7 +179,9 @@ def test_benchmark_scores_channels_and_stacks_separately(rng, reference):
 
 
 def test_benchmark_names_a_single_model_by_its_card(tiny_models, noisy, reference):
-    found = benchmark(tiny_models["movie"], [(noisy, reference)], baselines=(), device="cpu")
+    found = benchmark(
+        tiny_models["movie"], [(noisy, reference)], baselines=(), inference=InferenceOptions(device="cpu")
+    )
     assert found.methods == (("tiny-movie", "model"),)
     assert found.mean("tiny-movie", "psnr") == pytest.approx(psnr(noisy, reference), abs=0.1)
 
@@ -173,6 +189,8 @@ def test_benchmark_names_a_single_model_by_its_card(tiny_models, noisy, referenc
 def test_benchmark_reports_progress_per_run(noisy, reference, bar):
     benchmark({"soft": soft}, [(noisy, reference)], baselines=("input",), progress=bar)
     assert (bar.settings["total"], bar.updates, bar.closed) == (2, [1, 1], True)
+    with pytest.raises(Cancelled, match="there is no report"):
+        benchmark({"soft": soft}, [(noisy, reference)], baselines=("input",), progress=bar, cancel=bar.cancel_at(1))
 
 
 @pytest.mark.parametrize(
@@ -184,7 +202,7 @@ def test_benchmark_reports_progress_per_run(noisy, reference, bar):
 )
 def test_benchmark_refuses_invalid_options(noisy, reference, options, message):
     with pytest.raises(InputError, match=message):
-        benchmark({"soft": soft}, [(noisy, reference)], **options)
+        benchmark({"soft": soft}, [(noisy, reference)], options=BenchmarkOptions(**options))
 
 
 @pytest.mark.parametrize("name", ["input", "reference", "truth"])
@@ -201,7 +219,7 @@ def test_benchmark_refuses_nan(noisy, reference):
 def test_benchmark_of_real_pairs(real_data):
     folder = real_data / "pairs" / "gigadb"
     crops = [tuple(_crop(folder / side / "nucleus.png") for side in ("low", "high"))]
-    found = benchmark("fluorescence-still", crops, device="cpu")
+    found = benchmark("fluorescence-still", crops, inference=InferenceOptions(device="cpu"))
     assert found.mean("fluorescence-still", "si_psnr") > found.mean("input", "si_psnr") + 5
     assert found.mean("fluorescence-still", "micro_ssim") > found.mean("non-local means", "micro_ssim")
 

@@ -10,6 +10,7 @@ from tests import narrow  # noqa: F401  # makes its encoder known
 
 from decrappify.colorization import film
 from decrappify.colorization.colorizer import Colorizer
+from decrappify.inference.options import InferenceOptions
 from decrappify.model import Model
 from decrappify.networks import create
 from decrappify.normalization import IMAGENET
@@ -28,7 +29,7 @@ def colour_model():
 
 @pytest.fixture(scope="session")
 def colorizer(colour_model):
-    return Colorizer(colour_model, render_factor=4, device="cpu", precision="float32")
+    return Colorizer(colour_model, render_factor=4, inference=InferenceOptions(device="cpu", precision="float32"))
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +56,7 @@ def album(tmp_path, photo):
 @pytest.fixture
 def film_colorizer():
     """Quicker than `colorizer`, and counts its pictures."""
-    return Counting(tiny_model(), render_factor=2, device="cpu")
+    return Counting(tiny_model(), render_factor=2, inference=InferenceOptions(device="cpu"))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ import torch
 from PIL import Image
 
 import decrappify
-from decrappify.colorization import Colorizer, colorize
+from decrappify.colorization import ColorizationOptions, Colorizer, colorize
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputExistsError
+from decrappify.inference.options import InferenceOptions
 from decrappify.io.images.photographs import read_description
 from decrappify.model import Model, catalog
 from decrappify.networks import create
@@ -19,7 +21,8 @@ from decrappify.normalization import IMAGENET
 
 from .films import decoded, gray_film, tiny_model, write_film
 
-FAST = {"render_factor": 4, "device": "cpu", "precision": "float32"}
+CPU = InferenceOptions(device="cpu", precision="float32")
+FAST = {"render_factor": 4, "inference": CPU}
 
 
 @pytest.fixture
@@ -51,7 +54,9 @@ def test_an_array_gives_an_array(colour_model, colorizer, photo, dtype, grey):
     assert (coloured.shape, coloured.dtype) == (photo.shape, dtype)
     np.testing.assert_array_equal(coloured, colorizer(picture))
     np.testing.assert_array_equal(picture, before)
-    assert (colorize(picture, model=colour_model, watermark=True, **FAST) != coloured).any()
+    assert (
+        colorize(picture, model=colour_model, options=ColorizationOptions(watermark=True), **FAST) != coloured
+    ).any()
 
 
 def test_a_picture_to_a_file_or_to_an_array(tmp_path, album, model_file, colorizer, photo):
@@ -63,14 +68,23 @@ def test_a_picture_to_a_file_or_to_an_array(tmp_path, album, model_file, coloriz
 
 
 def test_a_folder_to_a_folder(tmp_path, album, colour_model):
-    output = colorize(album, tmp_path / "out", model=colour_model, watermark=True, batch_size=2, **FAST)
+    output = colorize(
+        album,
+        tmp_path / "out",
+        model=colour_model,
+        options=ColorizationOptions(watermark=True),
+        inference=replace(CPU, batch_size=2),
+        render_factor=4,
+    )
     assert {path.name for path in output.iterdir()} == {"p1.png", "p2.jpg", "p10.png"}
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_a_film_to_a_film(tmp_path, suffix):
     source = write_film(tmp_path / f"film{suffix}", gray_film(3))
-    output = colorize(source, tmp_path / "out.mp4", preset="video", model=tiny_model(), **FAST)
+    output = colorize(
+        source, tmp_path / "out.mp4", options=ColorizationOptions(preset="video"), model=tiny_model(), **FAST
+    )
     assert decoded(output).shape == (3, 48, 64, 3)
     assert np.ptp(decoded(output).astype(int), axis=3).max() > 8
 
@@ -79,7 +93,7 @@ def test_a_film_may_be_steadied(tmp_path, command):
     source, model = write_film(tmp_path / "film.mkv", gray_film(4)), tiny_model()
     model.save(tmp_path / "tiny.safetensors")
     fast = {"model": model} | FAST
-    steady = colorize(source, tmp_path / "steady.mkv", steady=0.8, **fast)
+    steady = colorize(source, tmp_path / "steady.mkv", options=ColorizationOptions(steady=0.8), **fast)
     assert (decoded(steady) != decoded(colorize(source, tmp_path / "plain.mkv", **fast))).any()
     command(
         "colorize", source, tmp_path / "same.mkv", "--model", tmp_path / "tiny.safetensors", "--steady", 0.8,
@@ -92,7 +106,7 @@ def test_weights_as_they_are_published(tmp_path, photo, caplog):
     torch.manual_seed(0)
     network = create("dynamic-unet", encoder="resnet18", width_factor=0.1, norm="spectral", y_range=(-3.0, 3.0))
     torch.save({"model": network.state_dict(), "opt": {}}, tmp_path / "Mine_gen.pth")
-    coloured = colorize(photo, model=tmp_path / "Mine_gen.pth", preset="artistic", **FAST)
+    coloured = colorize(photo, model=tmp_path / "Mine_gen.pth", options=ColorizationOptions(preset="artistic"), **FAST)
     expected = Colorizer(Model(network, IMAGENET, card={"task": "colorization"}), **FAST)(photo)
     assert np.abs(coloured.astype(int) - expected).max() <= 2
     assert not caplog.records
@@ -107,12 +121,12 @@ def test_without_a_model_the_message_says_where_weights_come_from(shipped, photo
     weights = f"Colorize{preset.capitalize()}_gen.pth"
     match = rf"no model of preset '{preset}' .* {weights} .*README of jantic/DeOldify .*--model .*import-weights"
     with pytest.raises(MissingFileError, match=match):
-        colorize(photo, preset=preset)
+        colorize(photo, options=ColorizationOptions(preset=preset))
 
 
 def test_without_a_model_of_ones_own(shipped, photo):
     with pytest.raises(MissingFileError, match=r"no model of preset 'own' .*; pass your own with model="):
-        colorize(photo, preset="own")
+        colorize(photo, options=ColorizationOptions(preset="own"))
 
 
 def test_a_shipped_model_is_found_by_its_preset(shipped, colour_model, photo):
@@ -124,26 +138,31 @@ def test_a_shipped_model_is_found_by_its_preset(shipped, colour_model, photo):
 def test_the_presets_of_weights_and_call_may_differ_but_not_silently(colour_model, photo, caplog):
     model = Model(colour_model.network, IMAGENET, card=colour_model.card | {"preset": "stable"})
     with caplog.at_level(logging.WARNING):
-        colorize(photo, model=model, preset="video", **FAST)
+        colorize(photo, model=model, options=ColorizationOptions(preset="video"), **FAST)
     assert "model 'tiny' belongs to preset 'stable'; 'video' only sets the render factor" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("settings", "error", "match"),
     [
-        ({"preset": "artsy"}, InputError, "preset='artsy' is not known"),
+        ({"options": {"preset": "artsy"}}, InputError, "preset='artsy' is not known"),
         ({"render_factor": 0}, InputError, "render_factor is 0, needs a whole number"),
-        ({"device": "abacus"}, InputError, "device='abacus' is not known"),
-        ({"precision": "float8"}, InputError, "precision='float8' is not known"),
+        ({"inference": {"device": "abacus"}}, InputError, "device='abacus' is not known"),
+        ({"inference": {"precision": "float8"}}, InputError, "precision='float8' is not known"),
         ({"model": "fluorescence-still"}, InputError, "model .* is for restoration, not colorization"),
         ({"model": "ColorizeArtistic_gen.pth"}, MissingFileError, "README of jantic/DeOldify"),
-        ({"steady": 0.5}, InputError, "steady is 0.5, but only the frames of a film follow each other"),
+        ({"options": {"steady": 0.5}}, InputError, "steady is 0.5, but only the frames of a film follow each other"),
         ({"output": "out.png"}, InputError, "an array is coloured into an array; leave output out"),
     ],
 )
 def test_other_settings_are_refused(colour_model, photo, settings, error, match):
+    kinds = {"options": ColorizationOptions, "inference": InferenceOptions}
     with pytest.raises(error, match=match):
-        colorize(photo, **({"model": colour_model} | settings))
+        colorize(
+            photo,
+            **{"model": colour_model}
+            | {name: kinds[name](**value) if name in kinds else value for name, value in settings.items()},
+        )
 
 
 def test_sources_and_outputs_must_fit(tmp_path, album, colour_model):

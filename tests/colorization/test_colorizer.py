@@ -12,6 +12,7 @@ from decrappify._version import RELEASE
 from decrappify.colorization import Colorizer, colorize
 from decrappify.colorization.chroma import gray_of, luma_of, merge_luma
 from decrappify.errors import DeviceMemoryError, InputError
+from decrappify.inference.options import InferenceOptions
 from decrappify.model import Model
 from decrappify.networks import NetworkSpec, RestorationNetwork, create
 from decrappify.normalization import IMAGENET
@@ -40,7 +41,9 @@ class Orange(RestorationNetwork):
 
 
 def of_network(network, **settings):
-    return Colorizer(Model(network, IMAGENET, card=CARD), device="cpu", precision="float32", **settings)
+    return Colorizer(
+        Model(network, IMAGENET, card=CARD), inference=InferenceOptions(device="cpu", precision="float32"), **settings
+    )
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +60,18 @@ def test_the_filter_gives_what_the_original_gives(artistic, parity):
     """Rounding alone moves a few truncated levels: in float64 two of the 49152 differ from the fixture too."""
     fixture = {name: np.load(parity / f"filter_{name}.npy") for name in ("input_rgb", "rf8_raw", "rf8_final")}
     expected_square = np.load(parity / "filter_rf8_model_output_rgb.npy")
-    colorizer = Colorizer(artistic, render_factor=8, device="cpu", precision="float32")
+    colorizer = Colorizer(artistic, render_factor=8, inference=InferenceOptions(device="cpu", precision="float32"))
     square = colorizer.color_of([fixture["input_rgb"]])[0]
     differing = np.abs(square.astype(int) - expected_square)
     assert differing.max() <= 1
     assert (differing > 0).mean() < 1e-3
     np.testing.assert_array_equal(colorizer.finish(fixture["input_rgb"], expected_square), fixture["rf8_final"])
-    final = colorize(fixture["input_rgb"], model=artistic, render_factor=8, device="cpu", precision="float32")
+    final = colorize(
+        fixture["input_rgb"],
+        model=artistic,
+        render_factor=8,
+        inference=InferenceOptions(device="cpu", precision="float32"),
+    )
     differing = np.abs(final.astype(int) - fixture["rf8_final"])
     assert differing.max() <= 2
     assert (differing > 0).mean() < 1e-3
@@ -148,7 +156,7 @@ def test_what_is_no_picture_is_refused(colorizer, picture):
 )
 def test_the_render_factor_is_that_of_the_preset(card, preset, expected):
     model = Model(Orange(), IMAGENET, card=CARD | {"preset": card})
-    assert Colorizer(model, device="cpu", preset=preset).render_factor == expected
+    assert Colorizer(model, inference=InferenceOptions(device="cpu"), preset=preset).render_factor == expected
 
 
 def test_auto_goes_by_the_size_of_each_picture(rng):
@@ -181,7 +189,7 @@ def model_of(network=None, normalization=IMAGENET, **card):
 )
 def test_models_for_something_else_are_refused(model, match):
     with pytest.raises(InputError, match=match):
-        Colorizer(model, device="cpu")
+        Colorizer(model, inference=InferenceOptions(device="cpu"))
 
 
 OUT_OF_MEMORY = [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: not enough memory")]

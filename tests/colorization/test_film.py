@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from decrappify.colorization import ColorizationOptions
 from decrappify.colorization.film import colorize_film
 from decrappify.errors import FormatError, InputError, OutputError, OutputExistsError
 
@@ -134,7 +135,9 @@ def test_the_file_says_that_it_is_coloured_by_an_ai(tmp_path, film_colorizer, su
 def test_watermark_is_in_the_pictures_if_asked_for(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mp4", gray_film(3, 128, 256))
     plain = decoded(colorize_film(source, tmp_path / "plain.mp4", film_colorizer))
-    marked = decoded(colorize_film(source, tmp_path / "marked.mp4", film_colorizer, watermark=True))
+    marked = decoded(
+        colorize_film(source, tmp_path / "marked.mp4", film_colorizer, options=ColorizationOptions(watermark=True))
+    )
     change = np.abs(marked.astype(int) - plain).max(axis=(0, 3))
     assert change[64:, :128].max() > 30
     assert change[:60].max() < 30
@@ -165,7 +168,7 @@ def test_options_out_of_range_are_refused(tmp_path, film_colorizer):
     with pytest.raises(InputError, match="batch_size is 0, needs a whole number of at least 1"):
         colorize_film(source, tmp_path / "colour.mp4", film_colorizer, batch_size=0)
     with pytest.raises(InputError, match="steady is 1, needs a number from 0"):
-        colorize_film(source, tmp_path / "colour.mp4", film_colorizer, steady=1)
+        colorize_film(source, tmp_path / "colour.mp4", film_colorizer, options=ColorizationOptions(steady=1))
     with pytest.raises(OutputError, match="there is no folder"):
         colorize_film(source, tmp_path / "nowhere" / "colour.mp4", film_colorizer)
 

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from decrappify.colorization import colorize
+from decrappify.colorization import ColorizationOptions, colorize
 from decrappify.colorization.film import colorize_film
 from decrappify.errors import FormatError, InputError, MissingFileError
 
@@ -103,7 +103,9 @@ def test_a_damaged_film_is_refused_with_its_damaged_frames(tmp_path, film_colori
 def test_a_damaged_film_keeps_times_and_states_what_is_left_out(tmp_path, film_colorizer, caplog, damaged):
     source = damaged_film(tmp_path / "film.mkv", first=7, last=8, codec="mpeg4")
     with caplog.at_level(logging.WARNING):
-        output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged=damaged)
+        output = colorize_film(
+            source, tmp_path / "colour.mp4", film_colorizer, options=ColorizationOptions(damaged=damaged)
+        )
     assert "film.mkv is damaged" in caplog.text
     assert "(frames 7 to 9 at 0.28 to 0.36 s)" in caplog.text
     kept = [t for t in range(30) if t not in (7, 8, 9)] if damaged == "skip" else [*range(30)]
@@ -126,7 +128,7 @@ def test_frames_without_time_stamps_keep_the_places_of_those_left_out(tmp_path, 
     source.write_bytes(content)
     with pytest.raises(FormatError, match="of 40 frames"):
         colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
-    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged="skip")
+    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, options=ColorizationOptions(damaged="skip"))
     times = [float(time) for time in shown_at(output)]
     assert len(times) < 40
     assert times[-1] == pytest.approx(39 / 25, abs=1e-3)
@@ -152,7 +154,7 @@ def test_a_film_cut_short_is_refused_or_says_so(tmp_path, film_colorizer, name, 
     damage = r"\d+ of 40 frames are missing|what follows frame \d+ cannot be read"
     with pytest.raises(FormatError, match=damage):
         colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
-    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged="skip")
+    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, options=ColorizationOptions(damaged="skip"))
     assert re.search(damage, str(layout(output)["comment"]))
     assert 0 < len(shown_at(output)) < 40
 
@@ -197,7 +199,7 @@ def test_clusters_deleted_from_a_film_are_missing_frames(tmp_path, film_colorize
     source = without_clusters(tmp_path / "film.mkv", first, last)
     with pytest.raises(FormatError, match=rf"film.mkv is damaged: {places}.*; copy it again; .* variable rate"):
         colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
-    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged="keep")
+    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, options=ColorizationOptions(damaged="keep"))
     kept = [t for t in range(40) if not 5 * first <= t < 5 * last + 5]
     assert [round(float(time) * 25) for time in shown_at(output)] == kept
 
@@ -235,7 +237,9 @@ def test_pictures_of_another_size_are_scaled_and_times_keep_growing(tmp_path, fi
     source = tmp_path / "film.ts"
     source.write_bytes(first.read_bytes() + second.read_bytes())
     with caplog.at_level(logging.WARNING):
-        output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, damaged="keep")
+        output = colorize_film(
+            source, tmp_path / "colour.mp4", film_colorizer, options=ColorizationOptions(damaged="keep")
+        )
     assert "did not grow" in caplog.text
     times = shown_at(output)
     assert len(times) in (17, 18)  # the joint costs one
@@ -273,6 +277,8 @@ def test_a_film_is_coloured_with_its_standard_streams_closed(tmp_path):
 
 def test_ways_to_treat_damage_are_for_films(tmp_path, film_colorizer, photo):
     with pytest.raises(InputError, match="damaged='all' is not known, needs 'error', 'skip' or 'keep'"):
-        colorize_film(tmp_path / "film.mp4", tmp_path / "colour.mp4", film_colorizer, damaged="all")
+        colorize_film(
+            tmp_path / "film.mp4", tmp_path / "colour.mp4", film_colorizer, options=ColorizationOptions(damaged="all")
+        )
     with pytest.raises(InputError, match="damaged is 'skip', which is for films; leave it out"):
-        colorize(photo, model=tiny_model(), damaged="skip")
+        colorize(photo, model=tiny_model(), options=ColorizationOptions(damaged="skip"))

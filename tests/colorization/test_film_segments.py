@@ -18,10 +18,11 @@ import pytest
 import torch
 
 from decrappify._common.processor import processor_type, threads_put_back
-from decrappify.colorization import film
-from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
+from decrappify.colorization import ColorizationOptions, film
+from decrappify.colorization.colorizer import Colorizer
 from decrappify.colorization.film import colorize_film
-from decrappify.errors import InputError, OutputError, OutputExistsError
+from decrappify.errors import Cancelled, InputError, OutputError, OutputExistsError
+from decrappify.inference.options import InferenceOptions
 from decrappify.io.media import muxer
 from decrappify.io.media.encoder import SegmentWriter
 from decrappify.io.media.muxer import encoder_settings
@@ -37,7 +38,7 @@ def digest(path: Path) -> str:
 def stopped_film(folder: Path, colorizer: Colorizer, bar: Any, n_frames: int) -> tuple[Path, Path]:
     """A film of 20 frames, and the output of a run that was cancelled after so many."""
     source, output = write_film(folder / "film.mp4", gray_film(20)), folder / "colour.mp4"
-    with pytest.raises(ColorizationCancelled):
+    with pytest.raises(Cancelled):
         colorize_film(source, output, colorizer, cancel=bar.cancel_at(n_frames), progress=bar)
     return source, output
 
@@ -54,15 +55,30 @@ def stopped_film(folder: Path, colorizer: Colorizer, bar: Any, n_frames: int) ->
 @pytest.mark.usefixtures("short_pieces")
 def test_a_cancelled_run_goes_on_and_gives_the_same_bytes(tmp_path, film_colorizer, bar, suffix, steady):
     source = write_film(tmp_path / "film.mp4", gray_film(30), sound="aac")
-    whole = colorize_film(source, tmp_path / f"whole{suffix}", film_colorizer, steady=steady, batch_size=2)
+    whole = colorize_film(
+        source, tmp_path / f"whole{suffix}", film_colorizer, options=ColorizationOptions(steady=steady), batch_size=2
+    )
     assert film_colorizer.n_pictures == 30
     output, cancel = tmp_path / f"colour{suffix}", bar.cancel_at(20)
-    with pytest.raises(ColorizationCancelled, match="finished pieces are kept, and the same call colours the rest"):
-        colorize_film(source, output, film_colorizer, steady=steady, batch_size=2, cancel=cancel, progress=bar)
+    with pytest.raises(Cancelled, match="finished pieces are kept, and the same call colours the rest"):
+        colorize_film(
+            source,
+            output,
+            film_colorizer,
+            options=ColorizationOptions(steady=steady),
+            batch_size=2,
+            cancel=cancel,
+            progress=bar,
+        )
     assert (bar.settings["total"], bar.settings["unit"], bar.n, bar.closed) == (30, "frame", 20, True)
     assert not output.exists()
     film_colorizer.n_pictures = 0
-    assert colorize_film(source, output, film_colorizer, steady=steady, batch_size=2, progress=bar) == output
+    assert (
+        colorize_film(
+            source, output, film_colorizer, options=ColorizationOptions(steady=steady), batch_size=2, progress=bar
+        )
+        == output
+    )
     assert film_colorizer.n_pictures == 14  # two pieces of 8 were there
     assert bar.n == 30
     assert digest(output) == digest(whole)
@@ -72,7 +88,7 @@ def test_a_cancelled_run_goes_on_and_gives_the_same_bytes(tmp_path, film_coloriz
 @pytest.mark.usefixtures("short_pieces")
 def test_a_resumed_film_has_the_batch_size_that_it_was_begun_with(tmp_path, film_colorizer, bar):
     source, output = write_film(tmp_path / "film.mp4", gray_film(20)), tmp_path / "colour.mp4"
-    with pytest.raises(ColorizationCancelled):
+    with pytest.raises(Cancelled):
         colorize_film(source, output, film_colorizer, batch_size=2, cancel=bar.cancel_at(9), progress=bar)
     with pytest.raises(InputError, match=r"was begun with batch_size=2, found 3: .* leave batch_size"):
         colorize_film(source, output, film_colorizer, batch_size=3)
@@ -85,8 +101,8 @@ def test_another_runs_pieces_are_neither_used_nor_lost(tmp_path, film_colorizer,
     source, output = stopped_film(tmp_path, film_colorizer, bar, 9)
     pieces = sorted(path.name for path in (tmp_path / "colour.mp4.partial").iterdir())
     assert {"00000.h264", "00000.json", "run.json"} <= set(pieces)
-    other = Counting(tiny_model(seed=1), render_factor=2, device="cpu")
-    larger = Counting(tiny_model(), render_factor=3, device="cpu")
+    other = Counting(tiny_model(seed=1), render_factor=2, inference=InferenceOptions(device="cpu"))
+    larger = Counting(tiny_model(), render_factor=3, inference=InferenceOptions(device="cpu"))
     for different in (other, larger):
         with pytest.raises(
             OutputExistsError,
@@ -95,7 +111,7 @@ def test_another_runs_pieces_are_neither_used_nor_lost(tmp_path, film_colorizer,
             colorize_film(source, output, different)
         assert different.n_pictures == 0
     with pytest.raises(OutputExistsError, match="of another run: watermark was False and is True now"):
-        colorize_film(source, output, film_colorizer, watermark=True)
+        colorize_film(source, output, film_colorizer, options=ColorizationOptions(watermark=True))
     assert sorted(path.name for path in (tmp_path / "colour.mp4.partial").iterdir()) == pieces
     colorize_film(source, output, other, overwrite=True)
     assert other.n_pictures == 20
@@ -118,7 +134,7 @@ def raw_film(path: Path, frames: Any, times: tuple[int, int] | None = None) -> P
 @pytest.mark.usefixtures("short_pieces")
 def test_colorize_film_resumes_a_moved_film_and_refuses_another_of_its_size_and_time(tmp_path, film_colorizer, bar):
     source, output = raw_film(tmp_path / "film.avi", gray_film(20)), tmp_path / "colour.mp4"
-    with pytest.raises(ColorizationCancelled):
+    with pytest.raises(Cancelled):
         colorize_film(source, output, film_colorizer, cancel=bar.cancel_at(9), progress=bar)
     before, moved = source.stat(), shutil.copy(source, tmp_path / "moved.avi")
     times = (before.st_atime_ns, before.st_mtime_ns)
@@ -231,7 +247,8 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from films import tiny_model
-from decrappify.colorization import Colorizer, film
+from decrappify.colorization import ColorizationOptions, Colorizer, film
+from decrappify.inference.options import InferenceOptions
 
 class SlowBar:
     def __init__(self, **_): pass
@@ -239,8 +256,9 @@ class SlowBar:
     def close(self): pass
 
 film.SEGMENT_FRAMES = 8
-colorizer = Colorizer(tiny_model(), render_factor=2, device="cpu")
-film.colorize_film(sys.argv[2], sys.argv[3], colorizer, steady=0.5, progress=SlowBar)
+inference = InferenceOptions(device="cpu")
+colorizer = Colorizer(tiny_model(), render_factor=2, inference=inference)
+film.colorize_film(sys.argv[2], sys.argv[3], colorizer, options=ColorizationOptions(steady=0.5), progress=SlowBar)
 """
 
 
@@ -261,10 +279,12 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(tmp_path, film_colorizer)
         run.kill()
         run.wait()
     assert not output.exists()
-    colorize_film(source, output, film_colorizer, steady=0.5)
+    colorize_film(source, output, film_colorizer, options=ColorizationOptions(steady=0.5))
     assert 0 < film_colorizer.n_pictures <= 24
     assert not output.with_name("colour.mp4.partial").exists()
-    assert digest(output) == digest(colorize_film(source, tmp_path / "whole.mp4", film_colorizer, steady=0.5))
+    assert digest(output) == digest(
+        colorize_film(source, tmp_path / "whole.mp4", film_colorizer, options=ColorizationOptions(steady=0.5))
+    )
 
 
 def test_stopped_between_the_rename_and_the_end(tmp_path, film_colorizer, monkeypatch):

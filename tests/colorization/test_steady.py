@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from decrappify.colorization import ColorizationOptions
 from decrappify.colorization.colorizer import Colorizer
 from decrappify.colorization.film import colorize_film
 from decrappify.colorization.steady import Steadier
+from decrappify.inference.options import InferenceOptions
 from decrappify.metrics.chroma import chroma_flicker
 
 from .films import decoded, gray_film, tiny_model, write_film
@@ -15,9 +17,11 @@ def test_steady_colours_flicker_less(tmp_path):
     noise = np.random.default_rng(0).normal(0, 25, (30, 48, 64, 1))
     frames = np.clip(gray_film(30) + noise, 0, 255).astype(np.uint8)
     source = write_film(tmp_path / "film.mkv", frames, codec="ffv1", pixel_format="yuv444p")
-    colorizer = Colorizer(tiny_model(), render_factor=4, device="cpu")
+    colorizer = Colorizer(tiny_model(), render_factor=4, inference=InferenceOptions(device="cpu"))
     plain = chroma_flicker(decoded(colorize_film(source, tmp_path / "plain.mkv", colorizer)))
-    steady = chroma_flicker(decoded(colorize_film(source, tmp_path / "steady.mkv", colorizer, steady=0.8)))
+    steady = chroma_flicker(
+        decoded(colorize_film(source, tmp_path / "steady.mkv", colorizer, options=ColorizationOptions(steady=0.8)))
+    )
     assert steady["chroma"] < 0.8 * plain["chroma"]
     assert steady["luma"] == pytest.approx(plain["luma"], rel=0.1)
 

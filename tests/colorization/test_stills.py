@@ -10,9 +10,10 @@ import torch
 from PIL import Image
 
 from decrappify._common.processor import processor_type, threads_put_back
-from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
+from decrappify.colorization.colorizer import Colorizer
 from decrappify.colorization.stills import colorize_folder, colorize_still
-from decrappify.errors import FormatError, InputError, OutputError, OutputExistsError
+from decrappify.errors import Cancelled, FormatError, InputError, OutputError, OutputExistsError
+from decrappify.inference.options import InferenceOptions
 from decrappify.io.images.photographs import read_description, read_photograph
 
 
@@ -65,14 +66,14 @@ def test_a_still_is_refused_before_it_is_coloured(tmp_path, album, colorizer):
 def test_a_folder(tmp_path, album, colorizer, bar, batch_size):
     output = colorize_folder(album, tmp_path / "new" / "out", colorizer, batch_size=batch_size, progress=bar)
     assert names(output) == ["p1.png", "p10.png", "p2.jpg"]
-    assert bar.settings == {"total": 3, "desc": "colorize", "unit": "picture"}
+    assert bar.settings == {"total": 3, "desc": "colorize", "unit": "picture", "initial": 0}
     assert (bar.n, bar.closed) == (3, True)
     assert all(described(path) == colorizer.statement(4) for path in output.iterdir())
 
 
 def test_a_folder_goes_in_natural_order_and_on_where_it_was_stopped(tmp_path, album, colorizer, bar):
     output, cancel = tmp_path / "out", bar.cancel_at(1)
-    with pytest.raises(ColorizationCancelled, match="the same call goes on where it stopped"):
+    with pytest.raises(Cancelled, match="the same call goes on where it stopped"):
         colorize_folder(album, output, colorizer, progress=bar, cancel=cancel)
     assert names(output) == [".decrappify-run.json", "p1.png"]
     first = (output / "p1.png").stat().st_mtime_ns
@@ -90,7 +91,7 @@ def test_a_resumed_folder_has_the_batches_and_threads_that_it_began_with(
         torch.set_num_threads(then)
         whole = colorize_folder(album, tmp_path / "whole", film_colorizer, batch_size=2)
         output = tmp_path / "out"
-        with pytest.raises(ColorizationCancelled):
+        with pytest.raises(Cancelled):
             colorize_folder(album, output, film_colorizer, batch_size=2, progress=bar, cancel=bar.cancel_at(1))
         run = json.loads((output / ".decrappify-run.json").read_text(encoding="utf-8"))
         assert run["runtime"] == {"threads": then, "processor": processor_type()}
@@ -163,7 +164,7 @@ def test_a_bad_picture_does_not_stop_the_others(tmp_path, album, colorizer):
 
 def test_what_others_left_in_the_output_is_not_taken_for_finished(tmp_path, album, colorizer, colour_model):
     output = tmp_path / "out"
-    other = Colorizer(colour_model, render_factor=3, device="cpu", precision="float32")
+    other = Colorizer(colour_model, render_factor=3, inference=InferenceOptions(device="cpu", precision="float32"))
     colorize_folder(album, output, other)
     (output / "p1.png").unlink()
     (output / "p2.jpg").write_text("my notes")
@@ -179,7 +180,7 @@ def test_what_others_left_in_the_output_is_not_taken_for_finished(tmp_path, albu
 
 
 def test_auto_takes_up_a_folder_whatever_it_chose(tmp_path, album, colour_model):
-    auto = Colorizer(colour_model, render_factor="auto", device="cpu", precision="float32")
+    auto = Colorizer(colour_model, render_factor="auto", inference=InferenceOptions(device="cpu", precision="float32"))
     colorize_folder(album, tmp_path / "out", auto)
     assert described(tmp_path / "out" / "p1.png") == auto.statement(12)
     colorize_folder(album, tmp_path / "out", auto)

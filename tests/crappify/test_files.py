@@ -14,10 +14,11 @@ from decrappify.crappify import (
     OneOf,
     PoissonGaussian,
     crappifier_preset,
+    list_parts,
     preset_names,
 )
 from decrappify.crappify.files import to_toml
-from decrappify.crappify.registry import PARTS, part_from_dict, part_to_dict
+from decrappify.crappify.registry import part_from_dict, part_to_dict
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
 
 
@@ -30,9 +31,9 @@ def test_every_preset_survives_a_file(tmp_path, name, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["toml", "json"])
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", list_parts())
 def test_every_part_survives_a_file(tmp_path, name, suffix):
-    part = OneOf(parts=(Blur((0.5, 1)), Gaussian()), probability=0.5) if name == "one_of" else PARTS[name]()
+    part = OneOf(parts=(Blur((0.5, 1)), Gaussian()), probability=0.5) if name == "one_of" else list_parts()[name]()
     path = Crappifier([part]).save(tmp_path / f"part.{suffix}")
     assert Crappifier.load(path).steps == (part,)
     assert part_from_dict(json.loads(json.dumps(part_to_dict(part)))) == part

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from decrappify.inference.options import InferenceOptions
+
 Command = Callable[[Path], Any]
 
 
@@ -76,10 +78,10 @@ def _restoring(output: str, seed: int, **options: Any) -> Command:
     network = ResidualUNet(n_frames=3, base_channels=16, depth=1)
     nn.init.normal_(network.tail.weight, std=0.05)
     model = Model(network, card={"name": "random"})
-    options |= {"device": "cpu", "precision": "float32", "backend": "torch", "tile_size": 48}
+    inference = InferenceOptions(device="cpu", precision="float32", backend="torch", tile_size=48)
 
     def run(folder: Path) -> None:
-        with restore(folder / "input.ome.zarr", model, folder / output, **options) as restored:
+        with restore(folder / "input.ome.zarr", model, folder / output, inference=inference, **options) as restored:
             assert np.asarray(restored).any()
 
     return run
@@ -89,10 +91,14 @@ def _coloring(how: str, output: str, seed: int, **options: Any) -> Command:
     sys.path.insert(0, str(Path(__file__).parents[1] / "colorization"))
     from films import tiny_model
 
-    from decrappify.colorization import Colorizer, film
+    from decrappify.colorization import ColorizationOptions, Colorizer, film
     from decrappify.colorization.stills import colorize_folder
 
-    colorizer = Colorizer(tiny_model(seed), render_factor=2, device="cpu", precision="float32", backend="torch")
+    colorizer = Colorizer(
+        tiny_model(seed),
+        render_factor=2,
+        inference=InferenceOptions(device="cpu", precision="float32", backend="torch"),
+    )
     if how == "photograph":
         from decrappify.colorization.stills import colorize_still
 
@@ -103,7 +109,12 @@ def _coloring(how: str, output: str, seed: int, **options: Any) -> Command:
         return lambda folder: colorize_folder(folder / "input", folder / output, colorizer, **options)
     film.SEGMENT_FRAMES = 2
     return lambda folder: film.colorize_film(
-        folder / "input.mp4", folder / output, colorizer, steady=0.5, batch_size=1, **options
+        folder / "input.mp4",
+        folder / output,
+        colorizer,
+        options=ColorizationOptions(steady=0.5),
+        batch_size=1,
+        **options,
     )
 
 

@@ -65,14 +65,15 @@ def _movies(folder: Path) -> None:
 
 def _restored(folder: Path) -> None:
     """A movie whose provenance has several entries, which the next restoration reads back."""
+    from decrappify.inference.options import InferenceOptions
     from decrappify.restoration import restore
 
     _movies(folder)
-    model, words = folder / "m.safetensors", {"device": "cpu", "precision": "float32"}
+    model, inference = folder / "m.safetensors", InferenceOptions(device="cpu", precision="float32")
     for name in ("ome.zarr", "ome.tif"):
         source = folder / f"in.{name}"
         output = folder / f"once.{name}"
-        restore(source, model, output, **words)
+        restore(source, model, output, inference=inference)
         shutil.rmtree(source) if source.is_dir() else source.unlink()
         output.rename(source)
 

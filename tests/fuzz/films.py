@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from decrappify.colorization import ColorizationOptions
+from decrappify.inference.options import InferenceOptions
+
 from .checks import Fault, attempt, check_command, check_message, check_metadata
 from .mutations import BYTES, PLAIN, mutate
 
@@ -164,7 +167,7 @@ def _color(path: Path, damaged: str) -> None:
     logger, handler = logging.getLogger("decrappify"), _Messages()
     logger.addHandler(handler)
     try:
-        output = colorize_film(path, folder / "color.mkv", _colorizer(), damaged=damaged)
+        output = colorize_film(path, folder / "color.mkv", _colorizer(), options=ColorizationOptions(damaged=damaged))
         _check_times(output)
         if sorted(folder.iterdir()) != [output]:
             raise Fault(f"left behind: {sorted(entry.name for entry in folder.iterdir())}")
@@ -199,4 +202,4 @@ def _colorizer() -> Any:
 
     from decrappify.colorization.colorizer import Colorizer
 
-    return Colorizer(tiny_model(), render_factor=2, device="cpu")
+    return Colorizer(tiny_model(), render_factor=2, inference=InferenceOptions(device="cpu"))

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from decrappify.inference.options import InferenceOptions
+
 
 def _pixels(*shape: int, dtype: Any = np.uint16) -> np.ndarray:
     return (np.random.default_rng(0).random(shape) * 200).astype(dtype)
@@ -417,7 +419,11 @@ def _restore(folder: Path, **options: Any) -> Any:
 
     output = folder / (folder / "name.txt").read_text()
     return restore(
-        folder / "in.ome.zarr", folder / "m.safetensors", output, device="cpu", precision="float32", **options
+        folder / "in.ome.zarr",
+        folder / "m.safetensors",
+        output,
+        inference=InferenceOptions(device="cpu", precision="float32"),
+        **options,
     )
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from tests import narrow  # noqa: F401  # makes its encoder known
-from tests.restoration.conftest import FAST, PoolingNetwork, as_model
+from tests.restoration.conftest import FAST, ON_CPU, PoolingNetwork, as_model
 from torch import nn
 
 from decrappify.errors import InputError, OutputExistsError
@@ -24,16 +25,18 @@ from decrappify.inference import runtimes
 from decrappify.inference.agreement import agreement_db
 from decrappify.inference.backends import automatic_backend
 from decrappify.inference.network import InferenceNetwork
+from decrappify.inference.options import InferenceOptions
 from decrappify.model import Model
 from decrappify.movie import Movie
 from decrappify.networks import create
 from decrappify.networks.residual_unet import ResidualUNet
 from decrappify.normalization import IMAGENET
-from decrappify.restoration import Preview, restore
+from decrappify.restoration import Preview, RestorationOptions, restore
 
 CPU = torch.device("cpu")
 RUNTIMES = ("onnxruntime", "openvino")
-ONE_TILE = {"tile_size": 64, "tile_overlap": 8}
+EXACT = {"device": "cpu", "precision": "float32"}
+ONE_TILE = replace(ON_CPU, tile_size=64, tile_overlap=8)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -88,8 +91,8 @@ def source_for(network, height, width):
 )
 def test_a_runtime_answers_as_torch_does(runtime, n_frames, scale):
     network = residual(n_frames, scale, stem=2 if scale == 4 else 1)
-    plain = InferenceNetwork(network, **FAST, backend="torch")
-    fast = InferenceNetwork(network, **FAST, backend=runtime)
+    plain = InferenceNetwork(network, **EXACT, backend="torch")
+    fast = InferenceNetwork(network, **EXACT, backend=runtime)
     assert (fast.backend, fast.precision) == (runtime, "float32")
     for height, width in ((64, 64), (40, 24)):
         source = source_for(network, height, width)
@@ -103,19 +106,19 @@ def test_a_generator_answers_as_with_torch(runtime):
     for module in network.modules():
         if hasattr(module, "gamma"):
             nn.init.constant_(module.gamma, 0.5)
-    fast = InferenceNetwork(network, **FAST, backend=runtime)
+    fast = InferenceNetwork(network, **EXACT, backend=runtime)
     source = source_for(network, 64, 64)  # the size of the trial, so the export is made once
     torch.testing.assert_close(
-        fast(source), InferenceNetwork(network, **FAST, backend="torch")(source), atol=1e-4, rtol=1e-4
+        fast(source), InferenceNetwork(network, **EXACT, backend="torch")(source), atol=1e-4, rtol=1e-4
     )
 
 
 @only_openvino
 def test_several_sources_at_once(runtime):
     network = residual()
-    fast = InferenceNetwork(network, **FAST, backend=runtime)
+    fast = InferenceNetwork(network, **EXACT, backend=runtime)
     sources = torch.cat([source_for(network, 16, 16), 1 - source_for(network, 16, 16)])
-    expected = InferenceNetwork(network, **FAST, backend="torch")(sources)
+    expected = InferenceNetwork(network, **EXACT, backend="torch")(sources)
     torch.testing.assert_close(fast(sources), expected, atol=1e-5, rtol=0)
 
 
@@ -123,11 +126,11 @@ def test_several_sources_at_once(runtime):
 @pytest.mark.timeout(900)
 def test_compiled_networks_answer_as_torch_does(caplog):
     network = residual(3)
-    fast = InferenceNetwork(network, **FAST, backend="compile")
+    fast = InferenceNetwork(network, **EXACT, backend="compile")
     for side in (32, 48):
         source = source_for(network, side, 32)
         torch.testing.assert_close(
-            fast(source), InferenceNetwork(network, **FAST, backend="torch")(source), atol=1e-5, rtol=0
+            fast(source), InferenceNetwork(network, **EXACT, backend="torch")(source), atol=1e-5, rtol=0
         )
 
 
@@ -136,9 +139,9 @@ def test_compiling_falls_back_to_torch(caplog):
     network = residual()
     source = source_for(network, 16, 16)
     with caplog.at_level(logging.INFO):
-        found = InferenceNetwork(network, **FAST, backend="compile")(source)
+        found = InferenceNetwork(network, **EXACT, backend="compile")(source)
     assert "torch.compile does not work here" in caplog.text
-    assert torch.equal(found, InferenceNetwork(network, **FAST, backend="torch")(source))
+    assert torch.equal(found, InferenceNetwork(network, **EXACT, backend="torch")(source))
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,9 @@ def test_restored_movies_are_the_same_within_one_level(runtime, rng, dtype):
     movie = Movie.from_array(rng.integers(0, np.iinfo(dtype).max // 2, (3, 60, 52)).astype(dtype))
     model = as_model(residual(3, 2))
     expected, found = (
-        np.asarray(restore(movie, model, **FAST, tile_size=48, tile_overlap=16, backend=backend)).astype(int)
+        np.asarray(
+            restore(movie, model, inference=replace(ON_CPU, tile_size=48, tile_overlap=16, backend=backend))
+        ).astype(int)
         for backend in ("torch", runtime)
     )
     assert np.ptp(expected) > 50
@@ -161,8 +166,8 @@ def test_restored_movies_are_the_same_within_one_level(runtime, rng, dtype):
 def test_previews_run_on_it_too(runtime, movie):
     model = as_model(residual(3))
     part = (2, 0, 0, slice(4, 30), slice(8, 60))
-    expected = Preview(movie, model, **FAST, backend="torch").region(*part)
-    found = Preview(movie, model, **FAST, backend=runtime).region(*part)
+    expected = Preview(movie, model, inference=replace(ON_CPU, backend="torch")).region(*part)
+    found = Preview(movie, model, inference=replace(ON_CPU, backend=runtime)).region(*part)
     np.testing.assert_allclose(found.astype(int), expected.astype(int), atol=1)
 
 
@@ -175,7 +180,12 @@ def one_tile(rng):
 @only_openvino
 def test_the_backend_is_in_the_provenance_and_the_log(runtime, one_tile, caplog):
     with caplog.at_level(logging.INFO):
-        restored = restore(one_tile, as_model(residual()), **FAST, **ONE_TILE, backend=runtime, frames=0)
+        restored = restore(
+            one_tile,
+            as_model(residual()),
+            inference=replace(ONE_TILE, backend=runtime),
+            options=RestorationOptions(frames=0),
+        )
     assert restored.provenance["restoration"]["backend"] == runtime
     assert f"{runtime} on cpu in float32" in caplog.text
     assert f"backend='{runtime}' agrees with torch in float32 to " in caplog.text
@@ -193,7 +203,7 @@ def test_a_runtime_that_disagrees_is_refused(runtime):
     with pytest.raises(
         InputError, match=rf"backend='{runtime}' agrees with torch only to \d+\.\d dB, needs 80 dB; use"
     ):
-        InferenceNetwork(Otherwise(), **FAST, backend=runtime)
+        InferenceNetwork(Otherwise(), **EXACT, backend=runtime)
 
 
 class Undecided(PoolingNetwork):
@@ -205,7 +215,7 @@ class Undecided(PoolingNetwork):
 
 def test_a_network_that_cannot_be_exported_is_refused_in_one_line(runtime):
     with pytest.raises(InputError, match=rf"backend='{runtime}' cannot run this network \(.+\); use backend='torch'$"):
-        InferenceNetwork(Undecided(), **FAST, backend=runtime)
+        InferenceNetwork(Undecided(), **EXACT, backend=runtime)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +232,7 @@ def test_a_missing_package_names_its_extra(monkeypatch, backend, package, extra)
     monkeypatch.setitem(sys.modules, package, None)
     message = rf"^{package} is not installed; run pip install \"decrappify\[{extra}\]\", or use backend='torch'$"
     with pytest.raises(InputError, match=message):
-        InferenceNetwork(residual(), **FAST, backend=backend)
+        InferenceNetwork(residual(), **EXACT, backend=backend)
 
 
 @pytest.mark.parametrize(
@@ -283,13 +293,13 @@ class TestAutomatic:
         model = as_model(residual())
         for long_run, expected in ((3 * 2 * 45 * 70, "openvino"), (3 * 2 * 45 * 70 + 1, "torch")):
             monkeypatch.setattr(choice, "_LONG_RUN", long_run)
-            restored = restore(movie, model, **FAST, frames="1:4")
+            restored = restore(movie, model, **FAST, options=RestorationOptions(frames="1:4"))
             assert restored.provenance["restoration"]["backend"] == expected
 
     def test_what_does_not_work_is_left_to_torch(self, monkeypatch, caplog):
         monkeypatch.setitem(sys.modules, "openvino", None)
         with caplog.at_level(logging.INFO):
-            network = InferenceNetwork(residual(), **FAST, expected_pixels=60_000_000)
+            network = InferenceNetwork(residual(), **EXACT, expected_pixels=60_000_000)
         assert network.backend == "torch"
         assert "openvino is not installed" in caplog.text
         assert network(source_for(residual(), 16, 16)).shape == (1, 1, 16, 16)
@@ -297,7 +307,7 @@ class TestAutomatic:
     def test_a_size_that_fails_later_is_left_to_torch(self, monkeypatch, caplog):
         installed("openvino")
         network = residual()
-        fast = InferenceNetwork(network, **FAST, expected_pixels=60_000_000)
+        fast = InferenceNetwork(network, **EXACT, expected_pixels=60_000_000)
         assert fast.backend == "openvino"
 
         def fails(*_):
@@ -305,7 +315,7 @@ class TestAutomatic:
 
         monkeypatch.setitem(choice.RUNTIMES, "openvino", fails)
         source = source_for(network, 24, 16)
-        expected = InferenceNetwork(network, **FAST, backend="torch")(source)
+        expected = InferenceNetwork(network, **EXACT, backend="torch")(source)
         torch.testing.assert_close(fast(source), expected, atol=1e-6, rtol=0)
         assert "cannot run this network (no kernel)" in caplog.text
 
@@ -437,18 +447,18 @@ def stops(t, c, z):
 
 @only_openvino
 def test_a_run_is_continued_only_on_its_own_backend(runtime, one_tile, tmp_path):
-    output, model, settings = tmp_path / "restored.ome.zarr", as_model(residual()), FAST | ONE_TILE
+    output, model = tmp_path / "restored.ome.zarr", as_model(residual())
     with pytest.raises(Stop):
-        restore(one_tile, model, output, **settings, backend=runtime, on_plane=stops)
+        restore(one_tile, model, output, inference=replace(ONE_TILE, backend=runtime), on_plane=stops)
     with pytest.raises(OutputExistsError):
-        restore(one_tile, model, output, **settings, backend="torch")
-    restored = restore(one_tile, model, output, **settings, backend=runtime)
+        restore(one_tile, model, output, inference=replace(ONE_TILE, backend="torch"))
+    restored = restore(one_tile, model, output, inference=replace(ONE_TILE, backend=runtime))
     assert restored.provenance["restoration"]["backend"] == runtime
 
 
 def test_a_run_that_chose_for_itself_is_continued_with_its_choice(one_tile, tmp_path, monkeypatch):
     installed("openvino")
-    output, model, settings = tmp_path / "restored.ome.zarr", as_model(residual()), FAST | ONE_TILE
+    output, model, settings = tmp_path / "restored.ome.zarr", as_model(residual()), {"inference": ONE_TILE}
     monkeypatch.setattr(choice, "_LONG_RUN", 1)
     with pytest.raises(Stop):
         restore(one_tile, model, output, **settings, on_plane=stops)
@@ -476,7 +486,12 @@ def test_colorize_takes_the_backend(runtime):
     model = Model(network, IMAGENET, card={"task": "colorization", "preset": "own"})
     grey = np.linspace(0, 255, 30 * 50).reshape(30, 50).astype(np.uint8)
     found, expected = (
-        colorize(grey, model=model, render_factor=4, device="cpu", precision="float32", backend=backend).astype(int)
+        colorize(
+            grey,
+            model=model,
+            render_factor=4,
+            inference=InferenceOptions(device="cpu", precision="float32", backend=backend),
+        ).astype(int)
         for backend in (runtime, "torch")
     )
     np.testing.assert_allclose(found, expected, atol=1)

@@ -14,7 +14,7 @@ from bioio import BioImage
 from pylibCZIrw import czi
 from tests.io.movies import assert_same
 
-from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError, OutputExistsError
+from decrappify.errors import Cancelled, DecrappifyError, FormatError, InputError, MissingFileError, OutputExistsError
 from decrappify.io import open_movie, save_movie
 from decrappify.movie import Movie
 
@@ -183,6 +183,8 @@ def test_saving_casts_shows_progress_and_leaves_nothing_half_written(tmp_path: P
     broken[3, 1, 0, 5, 5] = np.nan
     with pytest.raises(InputError, match="frame 3 of movie holds NaN"):
         save_movie(broken, tmp_path / f"broken{suffix}", dtype="uint16")
+    with pytest.raises(Cancelled, match="was not written"):
+        save_movie(DATA, tmp_path / f"cancelled{suffix}", progress=bar, cancel=bar.cancel_at(2))
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 

@@ -15,7 +15,7 @@ from torch import nn
 from torchvision.models import VGG16_BN_Weights, vgg
 
 from decrappify.errors import InputError, MissingFileError, ModelFileError
-from decrappify.losses import PIXEL_LOSSES, FeatureLoss, content_loss
+from decrappify.losses import FeatureLoss, content_loss, list_losses, pixel_loss
 
 FORMS = {"deoldify": ((20, 70, 10), 0), "lesson7": ((5, 15, 2), 5e3)}
 PARTS = ["pixel", "feat_0", "feat_1", "feat_2", "gram_0", "gram_1", "gram_2"]
@@ -257,12 +257,12 @@ def test_any_size_from_16_pixels_works(size, losses):
     assert losses["lesson7"](target, target).item() == 0
 
 
-@pytest.mark.parametrize("name", ["feature-deoldify", "feature-lesson7", *PIXEL_LOSSES])
+@pytest.mark.parametrize("name", ["feature-deoldify", "feature-lesson7", *(loss.name for loss in list_losses())])
 def test_content_losses_have_names(name, losses):
     images = [image.sigmoid() for image in make_images(1)]
     found = content_loss(name, vgg_weights="random", data="normalized")(*images)
     form = name.removeprefix("feature-")
-    torch.testing.assert_close(found, (losses[form] if form in losses else PIXEL_LOSSES[name])(*images))
+    torch.testing.assert_close(found, (losses[form] if form in losses else pixel_loss(name))(*images))
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,24 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from skimage.metrics import structural_similarity
 
 from decrappify.errors import InputError
-from decrappify.losses import PIXEL_LOSSES, charbonnier, check_pixel_loss, pixel_loss, rmse, ssim_map, tuple_loss
-from decrappify.losses.names import BUILT_IN
+from decrappify.losses import (
+    charbonnier,
+    check_pixel_loss,
+    list_losses,
+    pixel_loss,
+    register_loss,
+    rmse,
+    ssim_map,
+    tuple_loss,
+    unregister_loss,
+)
 
 
 @pytest.fixture
@@ -16,7 +27,7 @@ def images():
     return [torch.rand(2, 3, 20, 24, generator=generator, requires_grad=True) for _ in range(3)]
 
 
-@pytest.mark.parametrize("name", PIXEL_LOSSES)
+@pytest.mark.parametrize("name", [loss.name for loss in list_losses()])
 def test_losses_are_zero_at_the_target_positive_elsewhere_and_have_gradients(images, name):
     prediction, target, _ = images
     loss = pixel_loss(name)
@@ -28,12 +39,46 @@ def test_losses_are_zero_at_the_target_positive_elsewhere_and_have_gradients(ima
     assert torch.isfinite(prediction.grad).all()
 
 
-def test_check_pixel_loss_accepts_the_built_in_names_and_added_ones(monkeypatch):
-    assert set(BUILT_IN) == set(PIXEL_LOSSES)
-    monkeypatch.setitem(PIXEL_LOSSES, "own", rmse)
+def test_check_pixel_loss_accepts_registered_names():
+    register_loss("own", meaning="a loss")(rmse)
     assert check_pixel_loss("own") == "own"
-    with pytest.raises(InputError, match="unknown loss 'other', needs one of l1"):
-        check_pixel_loss("other")
+    unregister_loss("own")
+    with pytest.raises(InputError, match=r"unknown loss 'own', needs one of l1, l2, .*; if a file of your own defines"):
+        check_pixel_loss("own")
+
+
+def test_documentation_lists_every_loss():
+    table = "\n".join(f"| `{loss.name}` | {loss.meaning} |" for loss in list_losses())
+    page = Path(__file__).parents[2] / "docs" / "extend.md"
+    assert table in page.read_text(encoding="utf-8"), f"docs/extend.md needs this table:\n{table}"
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "message"),
+    [
+        ("rmse", lambda prediction, target: prediction, "loss 'rmse' is registered already; choose another name"),
+        ("my loss", lambda prediction, target: prediction, "loss name 'my loss' is not valid; use letters"),
+        ("own", lambda prediction: prediction, r"loss 'own' cannot be called as loss\(prediction, target\): too many"),
+        ("own", torch.nn.L1Loss, r"loss 'own' cannot be called .*: it is a class; register a function or an instance"),
+    ],
+)
+def test_register_loss_rejects_invalid_losses(name, loss, message):
+    before = list_losses()
+    with pytest.raises(InputError, match=message):
+        register_loss(name, meaning="own")(loss)
+    assert list_losses() == before
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (lambda prediction, target: (prediction - target).mean((1, 2, 3)), r"returned a tensor of shape \(2,\), needs"),
+        (lambda prediction, target: 0.5, "returned a float, needs a scalar tensor"),
+    ],
+)
+def test_tuple_loss_rejects_a_loss_that_is_not_a_scalar(images, loss, message):
+    with pytest.raises(InputError, match=message):
+        tuple_loss(images[0], images[1], loss)
 
 
 def test_charbonnier_is_between_l1_and_l1_less_epsilon():

@@ -94,7 +94,7 @@ def test_register_metric_refuses_invalid_metrics(options, function, message):
     with pytest.raises(InputError, match=message):
         register_metric(**{"key": "mine", "label": "mine", "direction": None, "meaning": "mine"} | options)(function)
     assert list_metrics() == before
-    with pytest.raises(InputError, match="metric 'mine' is unknown; the metrics are psnr, "):
+    with pytest.raises(InputError, match="unknown metric 'mine', needs one of psnr, "):
         get_metric("mine")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from decrappify.errors import InputError
-from decrappify.metrics import pairs
+from decrappify.metrics import ScoreOptions, pairs
 from decrappify.metrics.blind import noise_sigma, residual_autocorrelation
 from decrappify.metrics.fidelity import affine_fit, linearity, nrmse_affine, psnr, si_psnr, ssim
 from decrappify.metrics.scorecard import score_movie
@@ -55,7 +55,10 @@ def pure_metrics(restored, reference, source, data_range):
 def test_score_movie_equals_the_pure_functions(trio, rng, data_range, reference_noise):
     restored, reference, source = trio
     reference = reference + rng.integers(0, reference_noise + 1, reference.shape, dtype=np.uint16)
-    card = score_movie(*(Movie.from_array(movie) for movie in (restored, reference, source)), data_range=data_range)
+    card = score_movie(
+        *(Movie.from_array(movie) for movie in (restored, reference, source)),
+        options=ScoreOptions(data_range=data_range),
+    )
     for name, value in pure_metrics(restored, reference, source, data_range).items():
         assert getattr(card, name) == pytest.approx(value, rel=1e-12), name
     assert card.data_range == (data_range or np.ptp(reference))
@@ -86,7 +89,7 @@ def test_score_movie_of_a_single_frame_has_no_temporal_metrics(trio):
 def test_score_movie_leaves_out_metrics_that_do_not_apply(trio):
     restored, reference, _ = trio
     motionless = np.repeat(reference[:1], len(reference), axis=0)
-    card = score_movie(restored, motionless, motionless, with_ssim=False)
+    card = score_movie(restored, motionless, motionless, options=ScoreOptions(with_ssim=False))
     assert {card.tde, card.tdr, card.ssim, card.flicker_ratio} == {None}
     assert card.static_share == 1
     tiny = score_movie(restored[:, 20:22], reference[:, 20:22], restored[:, 20:22])
@@ -110,10 +113,10 @@ def test_rows_contain_the_known_metrics_with_units(trio):
 def test_score_movie_selects_a_channel(trio):
     restored, reference, _ = trio
     two = Movie.from_array(np.stack([reference, restored], axis=1), axes="TCYX")
-    assert score_movie(two, reference, channel=1).psnr == psnr(restored, reference)
+    assert score_movie(two, reference, options=ScoreOptions(channel=1)).psnr == psnr(restored, reference)
     assert score_movie(two, reference).psnr == np.inf
     with pytest.raises(InputError, match="channel 2 is not in movie"):
-        score_movie(two, reference, channel=2)
+        score_movie(two, reference, options=ScoreOptions(channel=2))
 
 
 def test_score_movie_uses_constant_memory(monkeypatch):
@@ -133,7 +136,7 @@ def test_score_movie_uses_constant_memory(monkeypatch):
 
     def peak(n_frames: int) -> int:
         tracemalloc.start()
-        score_movie(*(Movie(Endless(n_frames, seed)) for seed in range(3)), with_ssim=False)
+        score_movie(*(Movie(Endless(n_frames, seed)) for seed in range(3)), options=ScoreOptions(with_ssim=False))
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return size
@@ -154,9 +157,9 @@ def test_score_movie_refuses_invalid_input(trio):
     with pytest.raises(InputError, match="source is constant"):
         score_movie(restored, source=np.ones_like(source))
     with pytest.raises(InputError, match="data_range is 0"):
-        score_movie(restored, reference, data_range=0)
+        score_movie(restored, reference, options=ScoreOptions(data_range=0))
     with pytest.raises(InputError, match="reference is constant"):
-        score_movie(restored, np.ones_like(reference), data_range=5)
+        score_movie(restored, np.ones_like(reference), options=ScoreOptions(data_range=5))
     with pytest.raises(InputError, match="reference has 2 slices in Z"):
         score_movie(restored, Movie.from_array(np.stack([reference, reference], axis=1), axes="TZYX"))
 

@@ -9,6 +9,7 @@ import pytest
 
 from decrappify import crappifier_preset, load_model, restore
 from decrappify.crappify import crappify_movie
+from decrappify.inference.options import InferenceOptions
 from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.fidelity import psnr
 from decrappify.model import shipped_models
@@ -57,7 +58,7 @@ def sample():
 @pytest.mark.parametrize("name", ["fluorescence-movie", pytest.param("fluorescence-still", marks=pytest.mark.slow)])
 def test_restoring_a_held_out_movie_beats_the_best_gaussian(name, sample):
     truth, noisy = (np.asarray(movie)[:, 0, 0].astype(np.float32) for movie in (sample.truth, sample.noisy))
-    restored = np.asarray(restore(sample.noisy, name, device="cpu"))[:, 0, 0]
+    restored = np.asarray(restore(sample.noisy, name, inference=InferenceOptions(device="cpu")))[:, 0, 0]
     still_by_still = [best_gaussian(frame, good).psnr for frame, good in zip(noisy, truth, strict=True)]
     assert psnr(restored, truth) > np.mean(still_by_still) + 0.5
 
@@ -67,7 +68,7 @@ def test_scale_2_beats_cubic_interpolation(sample):
 
     truth = sample.truth.select()
     source = crappify_movie(truth, crappifier_preset("confocal-x2"), seed=5)
-    restored = np.asarray(restore(source, "fluorescence-movie-x2", device="cpu"))[:, 0, 0]
+    restored = np.asarray(restore(source, "fluorescence-movie-x2", inference=InferenceOptions(device="cpu")))[:, 0, 0]
     good, coarse = np.asarray(truth)[:, 0, 0], np.asarray(source)[:, 0, 0]
     cubic = zoom(coarse, (1, 2, 2), order=3, grid_mode=True, mode="nearest")
     assert psnr(restored, good) > psnr(cubic, good) + 2
@@ -81,15 +82,19 @@ def test_the_worst_seam_of_trained_weights_is_under_a_thousandth(name, sample):
     model = load_model(name)
     frame = measure(sample.noisy).apply(sample.noisy.frame(2))
     window = np.tile(frame, (model.n_frames, 2, 2))
-    whole = Restorer(model, tile_size=512, device="cpu").restore_window(window)
-    tiled = Restorer(model, tile_size=192, device="cpu").restore_window(window)
+    whole = Restorer(model, inference=InferenceOptions(tile_size=512, device="cpu")).restore_window(window)
+    tiled = Restorer(model, inference=InferenceOptions(tile_size=192, device="cpu")).restore_window(window)
     assert np.abs(whole - tiled).max() < 1e-3 * np.ptp(whole)
 
 
 def test_bright_and_dark_movies_are_restored_alike(sample):
     pixels = np.asarray(sample.noisy)[:3, 0, 0].astype(np.float32)
     once, scaled = (
-        np.asarray(restore(Movie.from_array(pixels * gain + 50), "fluorescence-movie", device="cpu"))
+        np.asarray(
+            restore(
+                Movie.from_array(pixels * gain + 50), "fluorescence-movie", inference=InferenceOptions(device="cpu")
+            )
+        )
         for gain in (1.0, 7.0)
     )
     np.testing.assert_allclose((scaled - 50) / 7, once - 50, atol=2e-3 * np.ptp(once))

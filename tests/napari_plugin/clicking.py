@@ -1,4 +1,4 @@
-"""Driving a widget as a user does: find a control by its name, click, wait for the end."""
+"""Driver of a widget: find a control by its name, click, wait for the end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KINDS = (
 
 
 class Driver:
-    """Clicks and reads the controls of one widget, whose objectNames begin with `name`."""
+    """Access to the controls of one widget, whose objectNames begin with `name`."""
 
     def __init__(self, qtbot, widget, name):
         self._qtbot, self.widget, self._name = qtbot, widget, name
@@ -63,7 +63,7 @@ class Driver:
         return "#ff6b6b" in self["status"].styleSheet()
 
     def unnamed(self):
-        """Controls without a tooltip or without a name of this widget's; Qt's own inner parts are left out."""
+        """Return controls without a tooltip or without a name of this widget; parts of Qt's controls are omitted."""
         controls = {control for kind in KINDS for control in self.widget.findChildren(kind)}
         own = [c for c in controls if not c.objectName().startswith("qt_") and not _is_inner(c)]
         return [c for c in own if not c.toolTip() or not c.objectName().startswith(f"{self._name}_")]
@@ -74,7 +74,7 @@ def _is_inner(control):
 
 
 def shown(qtbot, kind, scene, name):
-    """Show a widget by itself, beside a viewer's model without window: the layers are real, nothing is drawn."""
+    """Show a widget with a viewer model without a window: the layers are real, nothing is drawn."""
     widget = kind(scene)
     qtbot.addWidget(widget)
     widget.show()

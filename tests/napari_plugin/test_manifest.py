@@ -16,7 +16,7 @@ def manifest():
     return PluginManifest.from_distribution("decrappify")
 
 
-def test_the_manifest_and_all_that_it_names_are_there(manifest):
+def test_manifest_is_valid(manifest):
     manifest.validate_imports()
     assert manifest.display_name == "decrappify"
     widgets = {widget.command for widget in manifest.contributions.widgets}
@@ -32,7 +32,7 @@ def test_manifest_lists_suffixes_of_the_registry(manifest):
     assert written == set(writable_suffixes()) - {".mp4"}
 
 
-def test_importing_the_plugin_loads_neither_qt_nor_napari():
+def test_import_loads_neither_qt_nor_napari():
     code = (
         "import sys, napari_decrappify.readers, napari_decrappify.writers, napari_decrappify.samples\n"
         "print([name for name in sys.modules if name.split('.')[0] in ('napari', 'qtpy', 'PyQt6', 'torch')])"
@@ -43,8 +43,8 @@ def test_importing_the_plugin_loads_neither_qt_nor_napari():
 
 @pytest.mark.parametrize("sample", [samples.simulated_movie, samples.degraded_copy])
 def test_samples_are_two_layers_of_one_scene(sample):
-    good, bad = (Layer.create(*item) for item in sample())
-    assert good.data.shape == bad.data.shape == (24, 256, 256)
-    assert tuple(good.scale) == tuple(bad.scale) == (1.0, 0.1, 0.1)
-    frames = [layer.data[12].compute().astype(float) for layer in (good, bad)]
+    clean, degraded = (Layer.create(*item) for item in sample())
+    assert clean.data.shape == degraded.data.shape == (24, 256, 256)
+    assert tuple(clean.scale) == tuple(degraded.scale) == (1.0, 0.1, 0.1)
+    frames = [layer.data[12].compute().astype(float) for layer in (clean, degraded)]
     assert abs(frames[0] - frames[1]).mean() > 1

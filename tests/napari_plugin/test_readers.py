@@ -11,7 +11,7 @@ from pylibCZIrw import czi
 
 from decrappify import Movie, save_movie
 from decrappify.errors import FormatError
-from napari_decrappify.layers import LayerImage
+from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.readers import get_reader
 
 T, Y, X = 30, 64, 48
@@ -55,7 +55,7 @@ def as_movie(pixels):
     )
 
 
-def test_a_czi_is_read_with_its_scale(tmp_path, pixels):
+def test_reader_returns_scale_of_czi(tmp_path, pixels):
     (layer,) = read(write_czi(tmp_path / "cells.czi", pixels))
     np.testing.assert_allclose(layer.scale[1:], 0.2)
     assert [str(unit) for unit in layer.units[1:]] == ["micrometer"] * 2
@@ -64,7 +64,7 @@ def test_a_czi_is_read_with_its_scale(tmp_path, pixels):
 
 
 @pytest.mark.parametrize("name", ["cells.ome.tif", "cells.ome.zarr"])
-def test_written_movies_are_read_with_scale_units_and_colour(tmp_path, pixels, name):
+def test_reader_returns_scale_units_and_color(tmp_path, pixels, name):
     (layer,) = read(save_movie(as_movie(pixels), tmp_path / name))
     np.testing.assert_allclose(layer.scale, (1.5, 0.2, 0.2))
     assert [str(unit) for unit in layer.units] == ["second", "micrometer", "micrometer"]
@@ -73,7 +73,7 @@ def test_written_movies_are_read_with_scale_units_and_colour(tmp_path, pixels, n
     np.testing.assert_array_equal(np.asarray(layer.data[3]), pixels[3])
 
 
-def test_an_imagej_tiff_keeps_its_interval(tmp_path, pixels):
+def test_reader_returns_interval_of_imagej_tiff(tmp_path, pixels):
     path = tmp_path / "cells.tif"
     tifffile.imwrite(
         path, pixels, imagej=True, resolution=(5, 5), metadata={"axes": "TYX", "finterval": 2.0, "unit": "um"}
@@ -82,7 +82,7 @@ def test_an_imagej_tiff_keeps_its_interval(tmp_path, pixels):
     np.testing.assert_allclose(layer.scale, (2, 0.2, 0.2))
 
 
-def test_a_pyramid_is_a_multiscale_layer_of_which_the_finest_is_restored(tmp_path, rng):
+def test_reader_returns_multiscale_layer(tmp_path, rng):
     pixels = rng.integers(0, 4000, (3, 1200, 700), dtype=np.uint16)
     (layer,) = read(save_movie(as_movie(pixels), tmp_path / "cells.ome.zarr"))
     assert layer.multiscale
@@ -91,7 +91,7 @@ def test_a_pyramid_is_a_multiscale_layer_of_which_the_finest_is_restored(tmp_pat
         np.testing.assert_array_equal(movie.frame(2), pixels[2])
 
 
-def test_moving_through_a_long_store_reads_one_chunk_a_step(viewer, qtbot, tmp_path, pixels, store_reads):
+def test_moving_through_a_store_reads_one_chunk_per_step(viewer, qtbot, tmp_path, pixels, store_reads):
     path = save_movie(as_movie(pixels), tmp_path / "cells.ome.zarr")
     store_reads.clear()
     viewer.open(str(path), plugin="decrappify")
@@ -103,7 +103,7 @@ def test_moving_through_a_long_store_reads_one_chunk_a_step(viewer, qtbot, tmp_p
     assert sum(store_reads.values()) == 4
 
 
-def test_a_pyramid_in_the_viewer_reads_only_what_is_shown(viewer, qtbot, tmp_path, rng, store_reads):
+def test_displayed_pyramid_reads_only_visible_chunks(viewer, qtbot, tmp_path, rng, store_reads):
     pixels = rng.integers(0, 4000, (12, 1200, 700), dtype=np.uint16)
     path = save_movie(as_movie(pixels), tmp_path / "cells.ome.zarr")
     store_reads.clear()
@@ -123,7 +123,7 @@ def test_a_pyramid_in_the_viewer_reads_only_what_is_shown(viewer, qtbot, tmp_pat
         (["B02_s1_w1", "B02_s1_w2", "B03_s1_w1", "B03_s1_w2"], [(8, 9)] * 4),
     ],
 )
-def test_a_folder_is_one_movie_or_its_images(tmp_path, names, shapes):
+def test_reader_of_folder_returns_movie_or_images(tmp_path, names, shapes):
     for number, name in enumerate(names):
         tifffile.imwrite(tmp_path / f"{name}.tif", np.full((8, 9), number, np.uint16))
     layers = read(tmp_path)
@@ -132,7 +132,7 @@ def test_a_folder_is_one_movie_or_its_images(tmp_path, names, shapes):
     assert [int(each.ravel()[0]) for each in read_again] == list(range(len(names)))[: len(shapes)]
 
 
-def test_every_scene_of_a_file_is_a_layer(tmp_path):
+def test_reader_returns_a_layer_per_scene(tmp_path):
     path = tmp_path / "cells.ome.tif"
     with tifffile.TiffWriter(path, ome=True) as writer:
         for name, value in (("A1", 1), ("B2", 2)):
@@ -142,7 +142,7 @@ def test_every_scene_of_a_file_is_a_layer(tmp_path):
     assert [int(LayerImage.of(layer).movie().frame(0)[0, 0]) for layer in layers] == [1, 2]
 
 
-def test_of_a_folder_of_many_images_the_first_is_shown_with_a_warning(tmp_path):
+def test_reader_of_folder_with_many_images_returns_the_first_and_warns(tmp_path):
     for name in "abcdefghijklmn":
         tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros((8, 9), np.uint16))
     with pytest.warns(UserWarning, match="14 separate images"):
@@ -150,22 +150,22 @@ def test_of_a_folder_of_many_images_the_first_is_shown_with_a_warning(tmp_path):
     assert layer.data.shape == (8, 9)
 
 
-def test_a_folder_without_images_is_left_to_others(tmp_path):
+def test_get_reader_returns_none_for_folder_without_images(tmp_path):
     (tmp_path / "notes.txt").write_text("notes")
     assert get_reader(str(tmp_path)) is None
 
 
 @pytest.mark.parametrize("path", ["cells", ["a.tif", "b.tif"], "cells.csv"])
-def test_what_it_does_not_read_is_left_to_others(path):
+def test_get_reader_returns_none_for_other_paths(path):
     assert get_reader(path) is None
 
 
-def test_a_list_of_one_path_is_a_path(tmp_path, pixels):
+def test_get_reader_accepts_list_of_one_path(tmp_path, pixels):
     path = str(write_czi(tmp_path / "cells.CZI", pixels[:2]))
     assert get_reader([path])([path])[0][0].shape == (2, Y, X)
 
 
-def test_a_damaged_file_says_what_is_wrong(tmp_path):
+def test_reader_raises_for_damaged_file(tmp_path):
     path = tmp_path / "cells.czi"
     path.write_bytes(b"ZISRAWFILE" + bytes(100))
     with pytest.raises(FormatError, match=r"cells\.czi"):

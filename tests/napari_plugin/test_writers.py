@@ -18,7 +18,7 @@ def layer(rng, shape=(4, 16, 20), **attributes):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_layer_is_written_with_its_scale(tmp_path, rng, ending):
+def test_write_images_keeps_scale(tmp_path, rng, ending):
     image = layer(rng)
     (path,) = write_images(str(tmp_path / f"out.{ending}"), [image.as_layer_data_tuple()])
     with open_movie(path) as movie:
@@ -28,7 +28,7 @@ def test_a_layer_is_written_with_its_scale(tmp_path, rng, ending):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_layers_become_channels_with_their_colours(tmp_path, rng, ending):
+def test_write_images_writes_layers_as_channels_with_colors(tmp_path, rng, ending):
     images = [layer(rng, name="actin", colormap="green"), layer(rng, name="nuclei", colormap="#0080FF")]
     (path,) = write_images(str(tmp_path / f"out.{ending}"), [image.as_layer_data_tuple() for image in images])
     with open_movie(path) as movie:
@@ -39,7 +39,7 @@ def test_layers_become_channels_with_their_colours(tmp_path, rng, ending):
 
 
 @pytest.mark.parametrize("ending", ["zarr", "ome.zarr", "tif", "ome.tif", "tiff"])
-def test_napari_finds_the_writer(tmp_path, rng, ending):
+def test_napari_finds_writer(tmp_path, rng, ending):
     viewer = ViewerModel()
     viewer.add_layer(layer(rng, name="actin"))
     viewer.add_layer(layer(rng, name="nuclei"))
@@ -51,7 +51,7 @@ def test_napari_finds_the_writer(tmp_path, rng, ending):
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("labels", [None, ("z", "y", "x"), ("slice", "row", "column")])
-def test_a_stack_with_scale_and_without_units_keeps_both(tmp_path, rng, ending, labels):
+def test_write_images_keeps_unitless_scale_of_stack(tmp_path, rng, ending, labels):
     image = Image(rng.integers(0, 4000, (4, 16, 20), dtype=np.uint16), scale=(2, 0.3, 0.3), axis_labels=labels)
     (path,) = write_images(str(tmp_path / f"out.{ending}"), [image.as_layer_data_tuple()])
     with open_movie(path) as movie:
@@ -62,7 +62,7 @@ def test_a_stack_with_scale_and_without_units_keeps_both(tmp_path, rng, ending, 
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_movie_with_scale_and_without_units_keeps_both(tmp_path, rng, ending):
+def test_write_images_keeps_unitless_scale_of_movie(tmp_path, rng, ending):
     image = layer(rng, scale=(5, 0.3, 0.2), units=("pixel",) * 3)
     (path,) = write_images(str(tmp_path / f"out.{ending}"), [image.as_layer_data_tuple()])
     with open_movie(path) as movie:
@@ -71,7 +71,7 @@ def test_a_movie_with_scale_and_without_units_keeps_both(tmp_path, rng, ending):
 
 
 @pytest.mark.parametrize("scale", [(1, 1, 1), (1, 0.3, 0.3)])
-def test_a_layer_that_may_be_a_stack_is_not_saved_as_a_movie_in_silence(tmp_path, rng, scale):
+def test_write_images_warns_of_ambiguous_first_axis(tmp_path, rng, scale):
     image = Image(rng.integers(0, 4000, (4, 16, 20), dtype=np.uint16), name="cells", scale=scale)
     with pytest.warns(UserWarning, match=r"'cells' without axis labels.* saved as a movie .* set the axis labels"):
         (path,) = write_images(str(tmp_path / "out.ome.tif"), [image.as_layer_data_tuple()])
@@ -79,19 +79,19 @@ def test_a_layer_that_may_be_a_stack_is_not_saved_as_a_movie_in_silence(tmp_path
         assert movie.shape == (4, 1, 1, 16, 20)
 
 
-def test_layers_that_do_not_fit_together_are_refused(tmp_path, rng):
+def test_write_images_raises_for_layers_of_different_shape(tmp_path, rng):
     images = [layer(rng, name="a"), layer(rng, (4, 16, 21), name="b")]
-    with pytest.raises(InputError, match=r"layer 'b' has shape .* needs .* like 'a'; save it by itself"):
+    with pytest.raises(InputError, match=r"layer 'b' has shape .* needs .* like 'a'; save it separately"):
         write_images(str(tmp_path / "out.ome.tif"), [image.as_layer_data_tuple() for image in images])
 
 
-def test_nothing_is_overwritten(tmp_path, rng):
+def test_write_images_overwrites_nothing(tmp_path, rng):
     (path,) = write_images(str(tmp_path / "out.ome.tif"), [layer(rng).as_layer_data_tuple()])
     with pytest.raises(OutputExistsError, match="already exists"):
         write_images(path, [layer(rng).as_layer_data_tuple()])
 
 
-def test_a_colour_picture_keeps_its_colours(tmp_path, rng):
+def test_write_images_keeps_color_image(tmp_path, rng):
     pixels = rng.integers(0, 255, (16, 20, 3), dtype=np.uint8)
     (path,) = write_images(str(tmp_path / "out.ome.tif"), [Image(pixels, rgb=True).as_layer_data_tuple()])
     with open_movie(path) as movie:

@@ -6,13 +6,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 from tests import narrow  # noqa: F401  # makes its encoder known
+from tests.registries import isolated
 
 from decrappify.errors import InputError
 from decrappify.inference.folding import fold_norms
 from decrappify.model import Model, load_model
-from decrappify.networks import create, network_names
+from decrappify.networks import DEFAULT_NETWORK, create, network_names, register_network
 from decrappify.networks.blocks import NormedConv
 from decrappify.networks.critic import Critic
+from decrappify.training import NoganConfig, TrainingConfig
 
 TINY = {"base_channels": 16, "depth": 1}
 UNET = {"encoder": "resnet18", "width_factor": 0.25}
@@ -220,7 +222,7 @@ def test_small_has_at_most_a_million_parameters_and_sizes_grow():
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("smal", {}, "unknown network 'smal', needs one of small, base, .*; did you mean 'small'"),
+        ("smal", {}, "unknown network 'smal'; did you mean 'small'"),
         ("small", {"widht": 3}, "network 'small' does not take these settings: .*widht"),
         ("small", {"scale": 3}, "scale is 3, needs 1, 2 or 4"),
         ("small", {"stem": 4}, "stem is 4, needs 1 or 2"),
@@ -237,3 +239,21 @@ def test_a_wider_window_cannot_become_a_narrower_one():
     wide, few = create("small", n_frames=3, **TINY), create("small", n_frames=1, **TINY)
     with pytest.raises(InputError, match="cannot start a network of 1 frames from one of 3; needs at most as many"):
         few.widened(wide.state_dict(), 3)
+
+
+@pytest.mark.parametrize("name", ["small", "residual-unet", "critic", "small critic"])
+def test_register_network_rejects_taken_and_invalid_names(name):
+    problem = "name 'small critic' is not valid" if " " in name else f"'{name}' is registered already; choose another"
+    with pytest.raises(InputError, match=f"network {problem}"):
+        register_network(name)(torch.nn.Identity)
+
+
+def test_create_rejects_a_network_whose_model_file_could_not_be_loaded():
+    with isolated():
+        register_network("nameless")(torch.nn.Identity)
+        with pytest.raises(InputError, match="'nameless' has architecture None, needs a dictionary"):
+            create("nameless")
+
+
+def test_default_network_is_that_of_all_training_runs():
+    assert {TrainingConfig().network, NoganConfig().generator} == {DEFAULT_NETWORK}

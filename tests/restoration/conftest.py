@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,12 +14,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from decrappify.inference.options import InferenceOptions
 from decrappify.model import Model
 from decrappify.movie import ArraySource, Movie
 from decrappify.networks import NetworkSpec, RestorationNetwork
 from decrappify.normalization import NormalizationRule
+from decrappify.restoration import RestorationOptions
 
-FAST = {"device": "cpu", "precision": "float32"}
+ON_CPU = InferenceOptions(device="cpu", precision="float32")
+FAST = {"inference": ON_CPU}
+
+
+def grouped(**settings):
+    """Group settings into the values that `restore` accepts, on the ON_CPU in float32."""
+    inference = {name: settings.pop(name) for name in INFERENCE & settings.keys()}
+    options = {name: settings.pop(name) for name in OPTIONS & settings.keys()}
+    return settings | {"inference": replace(ON_CPU, **inference), "options": RestorationOptions(**options)}
+
+
+INFERENCE, OPTIONS = ({field.name for field in fields(kind)} for kind in (InferenceOptions, RestorationOptions))
 
 
 class PoolingNetwork(RestorationNetwork):

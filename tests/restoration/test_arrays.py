@@ -5,7 +5,7 @@ import pytest
 
 from decrappify.errors import InputError
 from decrappify.movie import Movie
-from decrappify.restoration import restore
+from decrappify.restoration import restore, restore_array
 
 from .conftest import FAST, PoolingNetwork, WindowMean, as_model
 
@@ -23,7 +23,7 @@ from .conftest import FAST, PoolingNetwork, WindowMean, as_model
 def test_arrays_out_have_the_axes_of_arrays_in(rng, shape, axes, scale):
     array = rng.integers(90, 4000, shape, dtype=np.uint16)
     model = as_model(PoolingNetwork(1, scale=scale))
-    restored = restore(array, model, axes=axes, as_array=True, **FAST)
+    restored = restore_array(array, model, axes=axes, **FAST)
     assert isinstance(restored, np.ndarray)
     letters = (axes or {2: "YX", 3: "TYX"}[len(shape)]).upper()
     assert restored.shape == tuple(
@@ -39,11 +39,12 @@ def test_arrays_out_have_the_axes_of_arrays_in(rng, shape, axes, scale):
 def test_a_movie_and_a_file_give_all_five_axes(rng, tmp_path):
     array = rng.integers(90, 4000, (3, 20, 24), dtype=np.uint16)
     model = as_model(WindowMean(1))
-    restored = restore(Movie.from_array(array), model, tmp_path / "out.ome.zarr", as_array=True, **FAST)
+    restored = restore_array(Movie.from_array(array), model, **FAST)
+    restore(array, model, tmp_path / "out.ome.zarr", **FAST).close()
     assert restored.shape == (3, 1, 1, 20, 24)
-    np.testing.assert_array_equal(restore(tmp_path / "out.ome.zarr", model, as_array=True, **FAST), restored)
+    np.testing.assert_array_equal(restore_array(tmp_path / "out.ome.zarr", model, **FAST), restored)
 
 
 def test_axes_that_do_not_fit_are_refused(rng):
     with pytest.raises(InputError, match="axes='TYXC' does not fit"):
-        restore(rng.random((3, 20, 24)), as_model(WindowMean(1)), axes="TYXC", as_array=True, **FAST)
+        restore_array(rng.random((3, 20, 24)), as_model(WindowMean(1)), axes="TYXC", **FAST)

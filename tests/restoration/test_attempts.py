@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decrappify.restoration import attempts, restore
+from decrappify.restoration import attempts, restore, restore_array
 from decrappify.restoration.attempts import died_of_memory, recorded_attempt, taken_from
 from decrappify.restoration.results import MemoryResult
 
@@ -21,7 +21,7 @@ KILLED = """
 import os, signal, sys
 import numpy as np
 from decrappify.restoration import restore
-from tests.restoration.conftest import FAST, PoolingNetwork, as_model
+from tests.restoration.conftest import PoolingNetwork, as_model, grouped
 
 class Killed(PoolingNetwork):
     calls = 0
@@ -31,7 +31,7 @@ class Killed(PoolingNetwork):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().forward(source)
 
-restore(np.load(sys.argv[1]), as_model(Killed()), sys.argv[2], tile_size=160, **FAST)
+restore(np.load(sys.argv[1]), as_model(Killed()), sys.argv[2], **grouped(tile_size=160))
 """
 
 
@@ -109,9 +109,7 @@ def test_restore_after_a_kill_for_memory_uses_smaller_tiles(killed, tmp_path, mo
         monkeypatch.setattr(attempts, "_out_of_memory_kills", lambda: counted)
     array, model = np.load(folder / "cells.npy"), as_model(PoolingNetwork())
     with caplog.at_level(logging.WARNING), restore(array, model, folder / "restored.ome.zarr", **FAST) as restored:
-        np.testing.assert_allclose(
-            np.asarray(restored), restore(array, model, as_array=True, **FAST)[:, None, None], atol=1
-        )
+        np.testing.assert_allclose(np.asarray(restored), restore_array(array, model, **FAST)[:, None, None], atol=1)
     line = "the system killed the run before for lack of memory, with tile_size=152: continuing with tile_size=76"
     assert (line in caplog.text) == of_memory
     assert sorted(path.name for path in folder.iterdir()) == ["cells.npy", "restored.ome.zarr"]

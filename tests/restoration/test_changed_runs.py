@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,10 +17,10 @@ from decrappify.io import open_movie, save_movie
 from decrappify.io.store.journal import Journal
 from decrappify.movie import ArraySource, Movie
 from decrappify.normalization import sampled_planes
-from decrappify.restoration import restore, start
+from decrappify.restoration import RestorationOptions, preparing, restore
 from decrappify.restoration.input_record import ChangedInputError, InputRecord
 
-from .conftest import FAST, Breaks, CountingSource, PoolingNetwork, as_model, files_of
+from .conftest import FAST, ON_CPU, Breaks, CountingSource, PoolingNetwork, as_model, files_of, grouped
 
 MODEL = as_model(PoolingNetwork(3))
 
@@ -41,7 +42,7 @@ def as_tiff(pixels, path):
 def break_off(movie, output, planes=5, **options):
     """Leave an unfinished run behind, as a kill does."""
     with pytest.raises(ValueError, match="network"):
-        restore(movie, as_model(Breaks(planes + 2, ValueError("network"))), output, **(FAST | options))
+        restore(movie, as_model(Breaks(planes + 2, ValueError("network"))), output, **grouped(**options))
 
 
 def all_but_three(pixels):
@@ -219,7 +220,7 @@ def test_options_that_change_pixels_are_refused_by_their_names(pixels, tmp_path)
     for option, change in REFUSED:
         message = f"out.ome.zarr.partial.* holds .* of another run: {change}"
         with pytest.raises(OutputExistsError, match=message) as refused:
-            restore(pixels, MODEL, output, **(FAST | option))
+            restore(pixels, MODEL, output, **grouped(**option))
         assert "\n" not in str(refused.value)
         assert files_of(tmp_path) == before
 
@@ -230,8 +231,10 @@ def test_other_tiles_are_refused_and_replaced_when_asked(rng, tmp_path):
     for option, was in (({"tile_size": 80}, 96), ({"tile_overlap": 48}, 40)):
         ((name, value),) = option.items()
         with pytest.raises(OutputExistsError, match=rf"{name} \(.*\) was {was} and is {value} now"):
-            restore(pixels, MODEL, output, **({"tile_size": 96, "tile_overlap": 40} | option), **FAST)
-    with restore(pixels, MODEL, output, tile_size=80, tile_overlap=48, overwrite=True, **FAST) as restored:
+            restore(pixels, MODEL, output, **grouped(**({"tile_size": 96, "tile_overlap": 40} | option)))
+    with restore(
+        pixels, MODEL, output, inference=replace(ON_CPU, tile_size=80, tile_overlap=48), overwrite=True
+    ) as restored:
         assert restored.provenance["restoration"]["tile_size"] == 80
 
 
@@ -250,7 +253,7 @@ def test_options_that_cannot_change_a_pixel_are_taken(pixels, tmp_path):
     for number, options in enumerate(HONORED):
         output = tmp_path / f"{number}.ome.zarr"
         break_off(pixels, output)
-        restore(pixels, MODEL, output, **(FAST | options)).close()
+        restore(pixels, MODEL, output, **grouped(**options)).close()
         assert files_of(output) == files_of(tmp_path / "whole.ome.zarr"), options
 
 
@@ -269,13 +272,13 @@ def test_frames_finished_before_a_nan_are_kept_by_the_advice_of_its_error(rng, t
     first, second = [t for t in range(10, 40) if t not in measured][:2]
     pixels[first, 4:9, 5:9] = np.nan
     pixels[second] = np.nan
-    output, whole, options = tmp_path / "out.ome.zarr", tmp_path / "whole.ome.zarr", {"missing": missing} | FAST
+    output, whole = tmp_path / "out.ome.zarr", tmp_path / "whole.ome.zarr"
     with pytest.raises(InputError, match=rf"frame {first} of movie holds NaN or infinity; pass nan='fill' \(--nan"):
-        restore(pixels, MODEL, output, **options)
-    calls = []
-    restore(pixels, MODEL, output, nan="fill", on_plane=lambda t, c, z: calls.append(t), **options).close()
+        restore(pixels, MODEL, output, **grouped(missing=missing))
+    calls, filling = [], grouped(missing=missing, nan="fill")
+    restore(pixels, MODEL, output, on_plane=lambda t, c, z: calls.append(t), **filling).close()
     assert min(calls) > first - 5
-    restore(pixels, MODEL, whole, nan="fill", **options).close()
+    restore(pixels, MODEL, whole, **filling).close()
     assert files_of(output) == files_of(whole)
 
 
@@ -284,7 +287,7 @@ def test_a_fill_run_is_not_finished_as_one_without_nan(pixels, tmp_path):
     break_off(pixels.astype(np.float32), output, nan="fill")
     with pytest.raises(OutputExistsError, match="nan was 'fill' and is 'error' now"):
         restore(pixels.astype(np.float32), MODEL, output, **FAST)
-    restore(pixels.astype(np.float32), MODEL, output, nan="zero", **FAST).close()
+    restore(pixels.astype(np.float32), MODEL, output, options=RestorationOptions(nan="zero"), **FAST).close()
 
 
 def test_a_run_of_a_device_that_is_gone_is_continued_with_a_warning(pixels, tmp_path, caplog, monkeypatch):
@@ -294,24 +297,24 @@ def test_a_run_of_a_device_that_is_gone_is_continued_with_a_warning(pixels, tmp_
     journal.append_from_here()
     journal.save_state(journal.state | {"device": "cuda", "asked": {"device": "auto"}})
     journal.close()
-    monkeypatch.setattr(start, "choose_device", _without_gpu)
+    monkeypatch.setattr(preparing, "choose_device", _without_gpu)
     with pytest.raises(OutputExistsError, match="was cuda and is cpu now"):
         restore(pixels, MODEL, output, **FAST)
-    restore(pixels, MODEL, output, **(FAST | {"device": "auto"})).close()
+    restore(pixels, MODEL, output, **grouped(device="auto")).close()
     assert "continuing on cpu a run begun on cuda: last digits may differ" in caplog.text
 
 
 def _without_gpu(device):
     if str(device).startswith("cuda"):
         raise InputError("device='cuda' is not there")
-    return start.torch.device("cpu")
+    return preparing.torch.device("cpu")
 
 
 def test_frames_beyond_the_end_are_reported(pixels, caplog):
-    assert len(restore(pixels, MODEL, frames="7:60", **FAST)) == 2
+    assert len(restore(pixels, MODEL, options=RestorationOptions(frames="7:60"), **FAST)) == 2
     assert "frames=7:60 of movie yields 2 frame(s), as the movie has 9 (0 to 8)" in caplog.text
     caplog.clear()
-    restore(pixels, MODEL, frames="-3:", **FAST)
+    restore(pixels, MODEL, options=RestorationOptions(frames="-3:"), **FAST)
     assert "yields" not in caplog.text
 
 

@@ -38,7 +38,7 @@ def test_restore_of_a_folder_of_images_restores_each_on_request(write, tiny_mode
     result = command("restore", source, tmp_path / "out.ome.tif", *arguments, "--scene", "all")
     assert result.stderr.count("\n") == 1
     for name in ("liver", "brain"):
-        expected = dc.restore(source / f"{name}.tif", tiny_models["still"], device="cpu")
+        expected = dc.restore(source / f"{name}.tif", tiny_models["still"], inference=dc.InferenceOptions(device="cpu"))
         np.testing.assert_array_equal(dc.open_movie(tmp_path / f"out_{name}.ome.tif").frame(0), expected.frame(0))
     command("restore", source, tmp_path / "movie.ome.zarr", *arguments, "--as", "movie")
     assert dc.open_movie(tmp_path / "movie.ome.zarr").shape[0] == 2

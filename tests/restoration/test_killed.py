@@ -23,8 +23,9 @@ from .conftest import files_of
 RESTORE = """
 import sys, torch
 torch.set_num_threads(1)
-from decrappify.restoration import restore
-restore(sys.argv[1], sys.argv[2], sys.argv[3], device="cpu", precision="float32", tile_size=96).close()
+from decrappify import InferenceOptions, restore
+inference = InferenceOptions(device="cpu", precision="float32", tile_size=96)
+restore(sys.argv[1], sys.argv[2], sys.argv[3], inference=inference).close()
 """
 
 MEMORY = """
@@ -32,7 +33,7 @@ import resource, sys
 import numpy as np
 from decrappify.model import load_model
 from decrappify.movie import ArraySource, Movie
-from decrappify.restoration import restore
+from decrappify import InferenceOptions, restore
 
 class Generated(ArraySource):
     def __init__(self, n_frames):
@@ -41,7 +42,8 @@ class Generated(ArraySource):
     def read(self, t, c, z, rows, columns):
         return np.random.default_rng(t).integers(0, 4000, (512, 512), dtype=np.uint16)[rows, columns]
 
-restore(Movie(Generated(int(sys.argv[1]))), sys.argv[2], sys.argv[3], device="cpu", precision="float32").close()
+inference = InferenceOptions(device="cpu", precision="float32")
+restore(Movie(Generated(int(sys.argv[1]))), sys.argv[2], sys.argv[3], inference=inference).close()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decrappify.errors import InputError
+from decrappify.errors import Cancelled, InputError
+from decrappify.inference.options import InferenceOptions
 from decrappify.io import open_movie
 from decrappify.movie import ArraySource, Movie
 from decrappify.normalization import measure
-from decrappify.restoration import Preview, RestorationCancelled, restore
+from decrappify.restoration import Preview, RestorationOptions, restore
 
-from .conftest import FAST, PoolingNetwork, WindowMean, as_model, files_of
+from .conftest import FAST, PoolingNetwork, WindowMean, as_model, files_of, grouped
 
-EXACT = {**FAST, "dtype": "float32"}
+EXACT = grouped(dtype="float32")
 
 
 class Aborted(ArraySource):
@@ -53,20 +54,23 @@ def test_missing_planes_stay_blank_and_are_named(aborted, tmp_path, caplog):
 
 
 def test_the_frames_of_missing_planes_can_be_left_out(aborted):
-    restored = restore(aborted, as_model(WindowMean(3)), missing="drop", **EXACT)
+    restored = restore(aborted, as_model(WindowMean(3)), **grouped(dtype="float32", missing="drop"))
     blank = restore(aborted, as_model(WindowMean(3)), **EXACT)
     kept = [0, 1, 2, 4, 5]
     np.testing.assert_array_equal(np.asarray(restored), np.asarray(blank)[kept])
     assert restored.missing == frozenset()
     assert restored.frame_interval_s is None  # no longer evenly spaced
     assert restored.provenance["restoration"]["dropped_frames"] == [3, 6, 7]
-    cut = restore(aborted, as_model(WindowMean(3)), channel=0, frames="4:8", missing="drop", **EXACT)
+    cut = restore(
+        aborted.select(channels=0), as_model(WindowMean(3)), **grouped(dtype="float32", frames="4:8", missing="drop")
+    )
     assert (cut.shape[0], cut.frame_interval_s) == (3, 2.0)
 
 
 def test_missing_planes_can_be_filled_with_the_nearest_restored_ones(aborted, tmp_path, bar):
     model = as_model(WindowMean(3))
-    restored = restore(aborted, model, tmp_path / "out.ome.zarr", missing="nearest", progress=bar, **EXACT)
+    options = grouped(dtype="float32", missing="nearest")
+    restored = restore(aborted, model, tmp_path / "out.ome.zarr", progress=bar, **options)
     for lost, source in (((3, 0, 0), 2), ((3, 1, 0), 2), ((6, 1, 0), 5), ((7, 0, 0), 6), ((7, 1, 0), 5)):
         np.testing.assert_array_equal(restored.frame(*lost), restored.frame(source, *lost[1:]))
     assert restored.missing == frozenset()
@@ -78,10 +82,10 @@ def test_missing_planes_can_be_filled_with_the_nearest_restored_ones(aborted, tm
     "missing", [*(pytest.param(missing, marks=pytest.mark.slow) for missing in ("blank", "drop")), "nearest"]
 )
 def test_a_run_with_missing_planes_is_resumed_to_the_byte(aborted, tmp_path, bar, missing):
-    model, options = as_model(PoolingNetwork(3)), {"missing": missing, **FAST}
+    model, options = as_model(PoolingNetwork(3)), grouped(missing=missing)
     restore(aborted, model, tmp_path / "whole.ome.zarr", **options).close()
     cancel = bar.cancel_at(7)
-    with pytest.raises(RestorationCancelled):
+    with pytest.raises(Cancelled):
         restore(aborted, model, tmp_path / "out.ome.zarr", progress=bar, cancel=cancel, **options)
     restore(aborted, model, tmp_path / "out.ome.zarr", **options).close()
     assert files_of(tmp_path / "out.ome.zarr") == files_of(tmp_path / "whole.ome.zarr")
@@ -94,14 +98,16 @@ def test_missing_planes_do_not_count_in_the_normalization(aborted):
     with pytest.raises(InputError, match="channel 0 of aborted was never recorded"):
         measure(nothing, 0)
     with pytest.raises(InputError, match="no frame of which every plane was recorded"):
-        restore(nothing, as_model(WindowMean(1)), missing="drop", **FAST)
+        restore(nothing, as_model(WindowMean(1)), options=RestorationOptions(missing="drop"), **FAST)
 
 
 def test_a_preview_of_a_missing_plane_is_blank(aborted):
-    preview = Preview(aborted, as_model(PoolingNetwork(3, scale=2)), device="cpu")
+    preview = Preview(aborted, as_model(PoolingNetwork(3, scale=2)), inference=InferenceOptions(device="cpu"))
     assert not preview.region(3, 0, 0, slice(0, 8), slice(0, 8)).any()
     region = preview.region(2, 0, 0, slice(4, 12), slice(0, 8))
-    expected = restore(aborted, as_model(PoolingNetwork(3, scale=2)), device="cpu").frame(2)[8:24, :16]
+    expected = restore(aborted, as_model(PoolingNetwork(3, scale=2)), inference=InferenceOptions(device="cpu")).frame(
+        2
+    )[8:24, :16]
     np.testing.assert_allclose(region[0].astype(int), expected.astype(int), atol=1)
 
 

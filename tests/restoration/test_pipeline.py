@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,10 +13,10 @@ from decrappify.io import open_movie
 from decrappify.model import Model
 from decrappify.movie import Movie
 from decrappify.networks.residual_unet import ResidualUNet
-from decrappify.restoration import restore
+from decrappify.restoration import RestorationOptions, restore
 from decrappify.windows import window_indices
 
-from .conftest import FAST, CountingSource, PoolingNetwork, WindowMean, as_model
+from .conftest import FAST, ON_CPU, CountingSource, PoolingNetwork, WindowMean, as_model, grouped
 
 
 class FirstOfWindow(WindowMean):
@@ -28,7 +30,7 @@ class FirstOfWindow(WindowMean):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32"])
 def test_identity_round_trip_is_exact(rng, dtype, tile_size):
     array = rng.integers(0, np.iinfo(dtype).max // 2, (3, 2, 2, 30, 41)).astype(dtype)
-    restored = restore(array, as_model(WindowMean(1)), tile_size=tile_size, tile_overlap=4, **FAST)
+    restored = restore(array, as_model(WindowMean(1)), inference=replace(ON_CPU, tile_size=tile_size, tile_overlap=4))
     assert restored.dtype == dtype
     difference = np.abs(np.asarray(restored).astype(np.float64) - array)
     assert difference.max() <= (0 if np.dtype(dtype).itemsize < 4 else 2**31 * 1e-6)
@@ -41,7 +43,9 @@ def test_full_range_16_bit_is_exact(rng):
 
 def test_a_dtype_of_other_byte_order_is_stored_as_the_machine_has_it(rng, tmp_path):
     array = rng.integers(0, 4000, (2, 16, 16)).astype(np.uint16)
-    restored = restore(array, as_model(WindowMean(1)), tmp_path / "restored.ome.zarr", dtype=">u2", **FAST)
+    restored = restore(
+        array, as_model(WindowMean(1)), tmp_path / "restored.ome.zarr", options=RestorationOptions(dtype=">u2"), **FAST
+    )
     np.testing.assert_array_equal(np.asarray(restored)[:, 0, 0], array)
 
 
@@ -83,13 +87,15 @@ def test_metadata_and_shape_are_carried(movie, network, channels):
 def test_channels_are_normalized_on_their_own(rng):
     dim = rng.integers(100, 200, (3, 1, 1, 20, 20))
     array = np.concatenate([dim, 100 * dim], axis=1).astype(np.uint16)
-    restored = np.asarray(restore(array, as_model(PoolingNetwork()), dtype="float32", **FAST))
+    restored = np.asarray(
+        restore(array, as_model(PoolingNetwork()), options=RestorationOptions(dtype="float32"), **FAST)
+    )
     np.testing.assert_allclose(100 * restored[:, 0], restored[:, 1], rtol=1e-4, atol=1)
 
 
 @pytest.mark.parametrize("channel", [1, "nuclei"])
 def test_one_channel(movie, channel):
-    restored = restore(movie, as_model(PoolingNetwork()), channel=channel, **FAST)
+    restored = restore(open_movie(movie, channel=channel), as_model(PoolingNetwork()), **FAST)
     whole = restore(movie, as_model(PoolingNetwork()), **FAST)
     assert restored.channel_names == ("nuclei",)
     np.testing.assert_array_equal(restored.frame(2), whole.frame(2, 1))
@@ -101,7 +107,7 @@ def test_one_channel(movie, channel):
 )
 def test_frames_equal_those_of_the_whole_movie(movie, frames, picked):
     whole = np.asarray(restore(movie, as_model(PoolingNetwork(3)), **FAST))
-    part = restore(movie, as_model(PoolingNetwork(3)), frames=frames, **FAST)
+    part = restore(movie, as_model(PoolingNetwork(3)), options=RestorationOptions(frames=frames), **FAST)
     np.testing.assert_array_equal(np.asarray(part), whole[picked])
     assert part.frame_interval_s == (5.0 if len(picked) == 3 and picked[1] == 2 else 2.5)
 
@@ -109,8 +115,10 @@ def test_frames_equal_those_of_the_whole_movie(movie, frames, picked):
 def test_slices_play_the_window(rng):
     array = rng.integers(0, 4000, (2, 1, 6, 16, 16), dtype=np.uint16)
     model = as_model(WindowMean(3))
-    along_z = np.asarray(restore(array, model, window_axis="Z", dtype="float32", **FAST))
-    swapped = np.asarray(restore(array.transpose(2, 1, 0, 3, 4), model, dtype="float32", **FAST))
+    along_z = np.asarray(restore(array, model, options=RestorationOptions(dtype="float32", window_axis="Z"), **FAST))
+    swapped = np.asarray(
+        restore(array.transpose(2, 1, 0, 3, 4), model, options=RestorationOptions(dtype="float32"), **FAST)
+    )
     np.testing.assert_allclose(along_z, swapped.transpose(2, 1, 0, 3, 4), rtol=1e-3)
 
 
@@ -134,7 +142,7 @@ def test_slices_play_the_window(rng):
 )
 def test_what_does_not_fit_is_refused(rng, shape, options, message):
     with pytest.raises(InputError, match=message):
-        restore(rng.integers(0, 99, shape, dtype=np.uint8), as_model(WindowMean(3)), **FAST, **options)
+        restore(rng.integers(0, 99, shape, dtype=np.uint8), as_model(WindowMean(3)), **grouped(**options))
 
 
 def test_other_channel_count_than_the_model_is_refused(rng):
@@ -148,7 +156,7 @@ def test_nan_is_refused_by_frame_or_put_back(rng, nan):
     array[17, 3, 3] = np.nan
     with pytest.raises(InputError, match="frame 17 of movie holds NaN"):
         restore(array, as_model(WindowMean(1)), **FAST)
-    restored = np.asarray(restore(array, as_model(WindowMean(1)), nan=nan, **FAST))
+    restored = np.asarray(restore(array, as_model(WindowMean(1)), options=RestorationOptions(nan=nan), **FAST))
     np.testing.assert_allclose(restored[:, 0, 0], array, atol=1e-5)
 
 

@@ -5,9 +5,10 @@ import threading
 import numpy as np
 import pytest
 
-from decrappify.errors import InputError
+from decrappify.errors import Cancelled, InputError
+from decrappify.inference.options import InferenceOptions
 from decrappify.movie import Movie
-from decrappify.restoration import Preview, RestorationCancelled, restore
+from decrappify.restoration import Preview, RestorationOptions, restore
 
 from .conftest import CountingSource, PoolingNetwork, as_model
 
@@ -23,8 +24,8 @@ REGIONS = [
 @pytest.mark.parametrize(("n_frames", "scale"), [(1, 1), (3, 1), (3, 2)])
 def test_a_region_is_that_of_the_restored_movie(movie, rows, columns, n_frames, scale):
     model = as_model(PoolingNetwork(n_frames, scale=scale))
-    whole = restore(movie, model, device="cpu")
-    preview = Preview(movie, model, device="cpu")
+    whole = restore(movie, model, inference=InferenceOptions(device="cpu"))
+    preview = Preview(movie, model, inference=InferenceOptions(device="cpu"))
     for t, c in ((0, 1), (3, 0)):
         region = preview.region(t, c, 0, rows, columns)
         place = np.s_[rows.start * scale : rows.stop * scale, columns.start * scale : columns.stop * scale]
@@ -34,32 +35,38 @@ def test_a_region_is_that_of_the_restored_movie(movie, rows, columns, n_frames, 
 
 def test_all_channels_of_a_model_come_together(movie):
     model = as_model(PoolingNetwork(in_channels=2))
-    region = Preview(movie, model, device="cpu").region(1, 0, 0, slice(8, 30), slice(10, 50))
-    expected = np.asarray(restore(movie, model, device="cpu"))[1, :, 0, 8:30, 10:50]
+    region = Preview(movie, model, inference=InferenceOptions(device="cpu")).region(
+        1, 0, 0, slice(8, 30), slice(10, 50)
+    )
+    expected = np.asarray(restore(movie, model, inference=InferenceOptions(device="cpu")))[1, :, 0, 8:30, 10:50]
     np.testing.assert_allclose(region.astype(int), expected.astype(int), atol=1)
 
 
 def test_the_slices_of_a_stack_play_the_window(rng):
     stack = Movie.from_array(rng.integers(90, 4000, (1, 1, 5, 40, 44), dtype=np.uint16))
     model = as_model(PoolingNetwork(3))
-    region = Preview(stack, model, device="cpu", window_axis="Z").region(0, 0, 3, slice(4, 20), slice(8, 30))
-    expected = restore(stack, model, device="cpu", window_axis="Z").frame(0, 0, 3)[4:20, 8:30]
+    region = Preview(
+        stack, model, inference=InferenceOptions(device="cpu"), options=RestorationOptions(window_axis="Z")
+    ).region(0, 0, 3, slice(4, 20), slice(8, 30))
+    expected = restore(
+        stack, model, inference=InferenceOptions(device="cpu"), options=RestorationOptions(window_axis="Z")
+    ).frame(0, 0, 3)[4:20, 8:30]
     np.testing.assert_allclose(region[0].astype(int), expected.astype(int), atol=1)
 
 
 def test_only_the_window_of_the_frame_is_read(rng):
     source = CountingSource(rng.integers(90, 4000, (9, 48, 48), dtype=np.uint16))
-    preview = Preview(Movie(source), as_model(PoolingNetwork(3)), device="cpu")
+    preview = Preview(Movie(source), as_model(PoolingNetwork(3)), inference=InferenceOptions(device="cpu"))
     source.counts.clear()
     preview.region(5, 0, 0, slice(0, 16), slice(0, 16))
     assert source.counts == {(4, 0, 0): 1, (5, 0, 0): 1, (6, 0, 0): 1}
 
 
 def test_a_preview_can_be_cancelled_and_made_again(movie):
-    preview = Preview(movie, as_model(PoolingNetwork()), device="cpu")
+    preview = Preview(movie, as_model(PoolingNetwork()), inference=InferenceOptions(device="cpu"))
     cancel = threading.Event()
     cancel.set()
-    with pytest.raises(RestorationCancelled):
+    with pytest.raises(Cancelled):
         preview.region(0, 0, 0, slice(0, 20), slice(0, 20), cancel=cancel)
     assert preview.region(0, 0, 0, slice(0, 20), slice(0, 20)).shape == (1, 20, 20)
 
@@ -75,6 +82,6 @@ def test_a_preview_can_be_cancelled_and_made_again(movie):
     ],
 )
 def test_regions_outside_the_movie_are_refused(movie, place, rows, columns):
-    preview = Preview(movie, as_model(PoolingNetwork()), device="cpu")
+    preview = Preview(movie, as_model(PoolingNetwork()), inference=InferenceOptions(device="cpu"))
     with pytest.raises(InputError, match=r"is not a region of cells, whose shape is \(6, 2, 1, 45, 70\)"):
         preview.region(*place, rows, columns)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import logging
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from decrappify.errors import DeviceMemoryError, InputError
+from decrappify.errors import Cancelled, DeviceMemoryError, InputError
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.networks.residual_unet import ResidualUNet
-from decrappify.restoration.restorer import RestorationCancelled, Restorer
+from decrappify.restoration.restorer import Restorer
 
-from .conftest import FAST, PoolingNetwork, WindowMean, as_model
+from .conftest import FAST, ON_CPU, PoolingNetwork, WindowMean, as_model
 
 pytestmark = pytest.mark.cpu_sensitive
 
@@ -25,8 +26,8 @@ def worst_seam(network, shape, **options):
     """Largest difference between tiled and untiled, as a fraction of the data range."""
     model = as_model(network)
     window = np.random.default_rng(5).random((network.n_frames * network.in_channels, *shape), np.float32)
-    whole = Restorer(model, tile_size=4096, **FAST).restore_window(window)
-    tiled = Restorer(model, **options, **FAST).restore_window(window)
+    whole = Restorer(model, inference=replace(ON_CPU, tile_size=4096)).restore_window(window)
+    tiled = Restorer(model, inference=replace(ON_CPU, **options)).restore_window(window)
     assert tiled.shape == whole.shape == (network.out_channels, shape[0] * network.scale, shape[1] * network.scale)
     return float(np.abs(tiled - whole).max() / max(np.ptp(whole), 0.1))
 
@@ -67,7 +68,7 @@ def test_too_little_overlap_shows_and_is_warned_of(caplog):
 
 
 def test_one_tile_has_no_seams(caplog):
-    restorer = Restorer(as_model(PoolingNetwork()), tile_size=64, tile_overlap=0, **FAST)
+    restorer = Restorer(as_model(PoolingNetwork()), inference=replace(ON_CPU, tile_size=64, tile_overlap=0))
     restorer.restore_window(np.zeros((1, 60, 60), np.float32))
     assert not caplog.messages
 
@@ -99,12 +100,12 @@ OUT_OF_MEMORY = [
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: str(error)[:20])
 def test_tiles_are_halved_until_they_fit(rng, caplog, error):
     window = rng.random((1, 300, 200), np.float32)
-    restorer = Restorer(as_model(Greedy(100, error)), tile_size=256, **FAST)
+    restorer = Restorer(as_model(Greedy(100, error)), inference=replace(ON_CPU, tile_size=256))
     with caplog.at_level(logging.WARNING):
         restored = restorer.restore_window(window)
     assert restorer.tile_size <= 100
     assert "out of memory on cpu with tile_size=" in caplog.text
-    expected = Restorer(as_model(PoolingNetwork()), tile_size=512, **FAST).restore_window(window)
+    expected = Restorer(as_model(PoolingNetwork()), inference=replace(ON_CPU, tile_size=512)).restore_window(window)
     np.testing.assert_allclose(restored, expected, atol=1e-5)
 
 
@@ -123,9 +124,9 @@ def test_other_errors_of_the_network_pass_through(rng):
 
 def test_cancel_stops_before_the_next_tile(rng):
     cancel = threading.Event()
-    restorer = Restorer(as_model(PoolingNetwork()), tile_size=80, cancel=cancel, **FAST)
+    restorer = Restorer(as_model(PoolingNetwork()), inference=replace(ON_CPU, tile_size=80), cancel=cancel)
     cancel.set()
-    with pytest.raises(RestorationCancelled):
+    with pytest.raises(Cancelled):
         restorer.restore_window(rng.random((1, 100, 100), np.float32))
 
 
@@ -136,7 +137,7 @@ def test_window_of_another_shape_is_refused(shape):
 
 
 def test_tile_too_small_for_its_overlap_names_both_options():
-    restorer = Restorer(as_model(PoolingNetwork()), tile_size=32, tile_overlap=32, **FAST)
+    restorer = Restorer(as_model(PoolingNetwork()), inference=replace(ON_CPU, tile_size=32, tile_overlap=32))
     with pytest.raises(InputError, match="tile_size=32 is too small for tile_overlap=32"):
         restorer.restore_window(np.zeros((1, 100, 100), np.float32))
     assert restorer.restore_window(np.zeros((1, 30, 30), np.float32)).shape == (1, 30, 30)

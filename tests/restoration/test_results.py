@@ -7,11 +7,12 @@ import threading
 import numpy as np
 import pytest
 
-from decrappify.errors import DeviceMemoryError, FormatError, InputError, OutputError, OutputExistsError
+from decrappify.errors import Cancelled, DeviceMemoryError, FormatError, InputError, OutputError, OutputExistsError
+from decrappify.inference.options import InferenceOptions
 from decrappify.io import open_movie, partial_path, save_movie
 from decrappify.io.store.working_folder import WorkingFolder
 from decrappify.movie import Movie
-from decrappify.restoration import RestorationCancelled, restore
+from decrappify.restoration import RestorationOptions, restore
 
 from .conftest import FAST, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model, files_of
 
@@ -44,7 +45,7 @@ def test_store_equals_memory_and_carries_metadata(movie, tmp_path):
 def test_existing_output_is_refused_before_reading_and_replaced_on_request(movie, tmp_path):
     output = tmp_path / "restored.ome.zarr"
     model = as_model(WindowMean(1))
-    restore(movie, model, output, frames="0:2", **FAST).close()
+    restore(movie, model, output, options=RestorationOptions(frames="0:2"), **FAST).close()
     source = CountingSource(np.asarray(movie))
     with pytest.raises(OutputExistsError, match="overwrite"):
         restore(Movie(source), model, output, **FAST)
@@ -67,7 +68,7 @@ def test_exports_are_resumable_too(movie, tmp_path):
         np.testing.assert_array_equal(np.asarray(restored), np.asarray(restore(movie, model, **FAST)))
     cancel = threading.Event()
     cancel.set()
-    with pytest.raises(RestorationCancelled):
+    with pytest.raises(Cancelled):
         restore(movie, model, output, cancel=cancel, **FAST)
     assert not output.exists()
     restore(movie, model, output, **FAST).close()
@@ -102,7 +103,7 @@ def test_run_killed_between_export_and_clean_up_is_complete(movie, tmp_path, mon
 
 def test_film_is_exported_and_the_store_removed(movie, tmp_path):
     output = tmp_path / "restored.mp4"
-    restore(movie, as_model(WindowMean(1)), output, channel=0, **FAST).close()
+    restore(movie.select(channels=0), as_model(WindowMean(1)), output, **FAST).close()
     assert [path.name for path in tmp_path.iterdir()] == ["restored.mp4"]
     with open_movie(output) as film:
         assert film.shape[0] == 6
@@ -115,7 +116,9 @@ def test_each_plane_is_told_when_it_can_be_read_from_the_growing_store(movie, tm
         with open_movie(partial_path(output)) as growing:
             told.append(((t, c, z), bool(growing.frame(t, c, z).any())))
 
-    restored = restore(movie, as_model(WindowMean(3)), output, device="cpu", on_plane=on_plane)
+    restored = restore(
+        movie, as_model(WindowMean(3)), output, inference=InferenceOptions(device="cpu"), on_plane=on_plane
+    )
     assert sorted(told) == [((t, c, 0), True) for t in range(6) for c in range(2)]
     assert restored.shape == movie.shape
     assert not partial_path(output).exists()

@@ -6,19 +6,20 @@ import json
 import logging
 import threading
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from decrappify._common.processor import processor_type, threads_put_back
-from decrappify.errors import FormatError, OutputExistsError
+from decrappify.errors import Cancelled, FormatError, OutputExistsError
 from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
 from decrappify.io.store.journal import Journal
 from decrappify.movie import Movie
-from decrappify.restoration import RestorationCancelled, restore
+from decrappify.restoration import RestorationOptions, restore
 
-from .conftest import FAST, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model, files_of
+from .conftest import FAST, ON_CPU, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model, files_of
 
 
 @pytest.mark.parametrize("error", [ValueError("network"), KeyboardInterrupt()])
@@ -56,8 +57,10 @@ def test_partial_output_of_other_options_is_refused(movie, tmp_path):
     with pytest.raises(ValueError, match="network"):
         restore(movie, as_model(Breaks(4, ValueError("network"))), output, **FAST)
     with pytest.raises(OutputExistsError, match="another run"):
-        restore(movie, as_model(PoolingNetwork(3)), output, dtype="float32", **FAST)
-    restore(movie, as_model(PoolingNetwork(3)), output, dtype="float32", overwrite=True, **FAST).close()
+        restore(movie, as_model(PoolingNetwork(3)), output, options=RestorationOptions(dtype="float32"), **FAST)
+    restore(
+        movie, as_model(PoolingNetwork(3)), output, options=RestorationOptions(dtype="float32"), overwrite=True, **FAST
+    ).close()
 
 
 def test_reader_error_keeps_what_is_finished(rng, tmp_path):
@@ -105,10 +108,10 @@ class SetsEvent(PoolingNetwork):
 def test_cancel_keeps_finished_planes(movie, tmp_path):
     SetsEvent.calls = 0
     SetsEvent.event.clear()
-    with pytest.raises(RestorationCancelled, match="cancelled after 3 of 12 planes; they are kept"):
+    with pytest.raises(Cancelled, match="cancelled after 3 of 12 planes; they are kept"):
         restore(movie, as_model(SetsEvent(3)), tmp_path / "restored.ome.zarr", cancel=SetsEvent.event, **FAST)
     assert SetsEvent.calls == 4
-    with pytest.raises(RestorationCancelled, match="cancelled after 0 of 12 planes; nothing is kept"):
+    with pytest.raises(Cancelled, match="cancelled after 0 of 12 planes; nothing is kept"):
         restore(movie, as_model(SetsEvent(3)), cancel=SetsEvent.event, **FAST)
 
 
@@ -125,7 +128,7 @@ def test_halved_tiles_are_kept_for_the_resumed_run(rng, tmp_path):
     array = rng.integers(0, 4000, (4, 150, 90), dtype=np.uint16)
     output = tmp_path / "restored.ome.zarr"
     with pytest.raises(ValueError, match="network"):
-        restore(array, as_model(Greedy(15, ValueError("network"))), output, tile_size=160, **FAST)
+        restore(array, as_model(Greedy(15, ValueError("network"))), output, inference=replace(ON_CPU, tile_size=160))
     lines = (tmp_path / "restored.ome.zarr.partial" / "journal").read_text(encoding="utf-8").splitlines()
     states = [entry["state"] for entry in map(entry_of, lines) if "state" in entry]
     assert list(dict.fromkeys(state["tile_size"] for state in states)) == [160, 76]

@@ -10,17 +10,17 @@ import pytest
 import torch
 from scipy.ndimage import binary_dilation, gaussian_filter
 
-from decrappify.errors import InputError
+from decrappify.errors import Cancelled, InputError
 from decrappify.io import open_movie
 from decrappify.model import load_model
 from decrappify.movie import Movie
 from decrappify.normalization import NormalizationRule, measure
-from decrappify.restoration import Preview, RestorationCancelled, restore
+from decrappify.restoration import Preview, RestorationOptions, restore, restore_array
 from decrappify.restoration.measuring import measure_channel
 
-from .conftest import FAST, PoolingNetwork, WindowMean, as_model, files_of
+from .conftest import FAST, PoolingNetwork, WindowMean, as_model, files_of, grouped
 
-FLOAT = {**FAST, "backend": "torch", "dtype": "float32", "as_array": True}
+FLOAT = grouped(backend="torch", dtype="float32")
 LEVEL, RANGE = 200.0, 1500.0
 
 
@@ -47,7 +47,7 @@ def model():
 @pytest.fixture(scope="module")
 def expected(scene, model):
     """The scene restored."""
-    return restore(scene, model, **FLOAT)
+    return restore_array(scene, model, **FLOAT)
 
 
 def changes(restored, expected, places):
@@ -62,7 +62,9 @@ def test_without_outliers_the_bits_are_those_of_a_run_that_keeps_them(cells, mod
     found = measure_channel(Movie.from_array(cells), 0, NormalizationRule())
     assert found.normalization == measure(Movie.from_array(cells))
     assert found.limits.static == ()
-    np.testing.assert_array_equal(expected, restore(cells, model, outliers="keep", **FLOAT))
+    np.testing.assert_array_equal(
+        expected, restore_array(cells, model, **grouped(backend="torch", dtype="float32", outliers="keep"))
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ def test_hot_pixels_hardly_change_others(cells, model, expected, factor, places)
     hot = cells.astype(np.float32)
     for place in places:
         hot[place] = LEVEL + factor * RANGE
-    restored = restore(hot, model, **FLOAT)
+    restored = restore_array(hot, model, **FLOAT)
     assert changes(restored, expected, places) < 0.02
 
 
@@ -82,7 +84,7 @@ def test_hot_pixels_hardly_change_others(cells, model, expected, factor, places)
 def test_a_flash_hardly_changes_its_neighbors_and_keeps_its_brightness(cells, model, expected, factor, t):
     flashing = cells.astype(np.float32)
     flashing[t] *= factor
-    restored = restore(flashing, model, **FLOAT)
+    restored = restore_array(flashing, model, **FLOAT)
     others = [i for i in range(6) if i != t]
     assert np.abs(restored - expected)[others].max() < 0.02 * RANGE
     np.testing.assert_allclose(restored[t], factor * expected[t], atol=0.05 * factor * RANGE)
@@ -91,7 +93,7 @@ def test_a_flash_hardly_changes_its_neighbors_and_keeps_its_brightness(cells, mo
 def test_a_blackout_is_restored_from_itself_alone_and_not_seen_by_its_neighbors(cells, caplog):
     dark = cells.copy()
     dark[3] = LEVEL
-    restored = restore(dark, as_model(WindowMean(3)), **FLOAT)
+    restored = restore_array(dark, as_model(WindowMean(3)), **FLOAT)
     np.testing.assert_allclose(restored[3], LEVEL, atol=1)
     np.testing.assert_allclose(restored[2], (2 * dark[1] + dark[2].astype(float)) / 3, atol=1)
     assert "frame(s) 3 are flashes (or blackouts)" in caplog.text
@@ -100,9 +102,10 @@ def test_a_blackout_is_restored_from_itself_alone_and_not_seen_by_its_neighbors(
 def test_along_z_a_bright_slice_is_no_flash(cells):
     stack = cells.reshape(1, 1, 6, 64, 64).astype(np.float32)
     stack[0, 0, 3] *= 6
-    options = {**FLOAT, "window_axis": "Z"}
-    restored = restore(stack, as_model(WindowMean(3)), **options)
-    np.testing.assert_array_equal(restored, restore(stack, as_model(WindowMean(3)), outliers="keep", **options))
+    options = {"backend": "torch", "dtype": "float32", "window_axis": "Z"}
+    restored = restore_array(stack, as_model(WindowMean(3)), **grouped(**options))
+    kept = restore_array(stack, as_model(WindowMean(3)), **grouped(outliers="keep", **options))
+    np.testing.assert_array_equal(restored, kept)
 
 
 def test_replaced_pixels_and_flashes_are_reported_once_and_recorded(cells, caplog):
@@ -137,13 +140,13 @@ def test_a_resumed_run_with_outliers_clipping_and_nan_is_the_same_to_the_byte(ce
     movie[1:5, 3, 3] = 60000
     movie[2] *= 6
     movie[:, :5] = np.nan
-    options = {**FAST, "nan": "fill", "dtype": "uint8"}
+    options = grouped(nan="fill", dtype="uint8")
     model = as_model(PoolingNetwork(3))
     restore(movie, model, tmp_path / "whole.ome.zarr", **options).close()
     whole = [message for message in caplog.messages if "clipped" in message]
     output = tmp_path / "resumed.ome.zarr"
     cancel = bar.cancel_at(3)
-    with pytest.raises(RestorationCancelled):
+    with pytest.raises(Cancelled):
         restore(movie, model, output, progress=bar, cancel=cancel, **options)
     caplog.clear()
     restore(movie, model, output, **options).close()
@@ -154,7 +157,7 @@ def test_a_resumed_run_with_outliers_clipping_and_nan_is_the_same_to_the_byte(ce
 
 
 def test_clipping_states_its_share(cells, caplog):
-    restored = restore(cells, as_model(WindowMean(1)), dtype="uint8", **FAST)
+    restored = restore(cells, as_model(WindowMean(1)), options=RestorationOptions(dtype="uint8"), **FAST)
     above = int(np.count_nonzero(cells > 255 + 0.01 * measure(Movie.from_array(cells)).scale))
     assert restored.provenance["restoration"]["clipped"] == {"below": 0, "above": above, "share": above / cells.size}
     assert f"{100 * above / cells.size:.0f} % of the restored pixels were clipped to the limits of uint8" in caplog.text
@@ -170,7 +173,7 @@ def test_nan_is_filled_for_the_network_and_put_back(cells, model, expected, dtyp
     holes[:6], holes[:, 60:], holes[30, 30] = True, True, True
     broken = np.where(holes, np.float32(np.nan), movie)
     broken[:, 2, 2] = np.inf
-    restored = restore(broken, model, nan="fill", **{**FLOAT, "dtype": dtype})
+    restored = restore_array(broken, model, **grouped(backend="torch", nan="fill", dtype=dtype))
     if dtype == "float32":
         np.testing.assert_array_equal(np.isnan(restored), np.broadcast_to(holes, restored.shape))
     else:
@@ -183,12 +186,14 @@ def test_nan_is_filled_for_the_network_and_put_back(cells, model, expected, dtyp
 def test_frames_of_nan_are_like_missing_ones(cells, caplog):
     movie = cells.astype(np.float32)
     movie[3] = np.nan
-    restored = restore(movie, as_model(WindowMean(3)), nan="fill", dtype="float32", **FAST)
+    restored = restore(movie, as_model(WindowMean(3)), options=RestorationOptions(dtype="float32", nan="fill"), **FAST)
     assert np.isnan(restored.frame(3)).all()
     assert restored.missing == {(3, 0, 0)}
     np.testing.assert_allclose(restored.frame(2), (2 * movie[1] + movie[2]) / 3, rtol=1e-4)
     assert "1 plane(s) hold NaN only" in caplog.text
-    dropped = restore(movie, as_model(WindowMean(3)), nan="fill", missing="drop", dtype="float32", **FAST)
+    dropped = restore(
+        movie, as_model(WindowMean(3)), options=RestorationOptions(dtype="float32", nan="fill", missing="drop"), **FAST
+    )
     assert dropped.shape[0] == 5
 
 
@@ -200,12 +205,12 @@ def test_a_constant_channel_is_passed_through_with_a_warning(movie, scale, tmp_p
     model = as_model(PoolingNetwork(3, scale=scale))
     with restore(mixed, model, tmp_path / "restored.ome.zarr", **FAST) as restored:
         assert np.unique(np.asarray(restored)[:, 1]).tolist() == [77]
-        expected = restore(movie, model, channel=0, **FAST)
+        expected = restore(movie.select(channels=0), model, **FAST)
         np.testing.assert_array_equal(np.asarray(restored)[:, 0], np.asarray(expected)[:, 0])
         assert restored.provenance["restoration"]["normalization"][1] == {"constant": 77.0}
     assert "channel 1 (nuclei) of cells is constant (gray level 77) and is passed through" in caplog.text
     with pytest.raises(InputError, match="constant"):
-        restore(mixed, model, channel=1, **FAST)
+        restore(mixed.select(channels=1), model, **FAST)
 
 
 def test_a_constant_channel_of_several_that_are_restored_together_stays_constant(movie):
@@ -222,7 +227,7 @@ def test_previews_of_outliers_flashes_and_nan_are_those_of_the_movie(cells):
     movie[3] *= 6
     movie[:, :4] = np.nan
     model = as_model(PoolingNetwork(3))
-    options = {"device": "cpu", "nan": "fill"}
+    options = grouped(nan="fill", precision="auto")
     whole = restore(movie, model, **options)
     preview = Preview(Movie.from_array(movie), model, **options)
     for t in (2, 3):
@@ -233,7 +238,7 @@ def test_previews_of_outliers_flashes_and_nan_are_those_of_the_movie(cells):
 def test_unknown_options_are_refused(cells):
     for option in ("outliers", "missing"):
         with pytest.raises(InputError, match=f"{option}='all' is not known"):
-            restore(cells, as_model(WindowMean(1)), **{option: "all"}, **FAST)
+            restore(cells, as_model(WindowMean(1)), **grouped(**{option: "all"}))
 
 
 def test_a_channel_constant_in_the_sampled_planes_only_is_restored(rng):
@@ -266,6 +271,6 @@ def test_restore_stops_when_a_network_predicts_nan_from_finite_pixels(cells, mod
         for parameter in overflowing.network.parameters():
             parameter.mul_(1e20)
     with pytest.raises(InputError, match=r"predicted NaN or infinity from the finite pixels of frame 0 of") as caught:
-        restore(cells, overflowing, tmp_path / "out.ome.tif", **(FAST | {"backend": "torch", "dtype": dtype}))
+        restore(cells, overflowing, tmp_path / "out.ome.tif", **grouped(backend="torch", dtype=dtype))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out.ome.tif").exists()

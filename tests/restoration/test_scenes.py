@@ -5,9 +5,8 @@ import pytest
 import tifffile
 
 import decrappify as dc
-from decrappify.errors import OutputExistsError
+from decrappify.errors import Cancelled, OutputExistsError
 from decrappify.io import partial_path
-from decrappify.restoration.restorer import RestorationCancelled
 from decrappify.restoration.scenes import restore_scenes
 
 
@@ -29,7 +28,9 @@ def test_restore_all_scenes_writes_one_output_each(series, tiny_models, tmp_path
     assert "scene still: cells.ome.tif is one still image" in result.stderr
     assert "1 of 3 scenes of cells.ome.tif were not restored" in result.stderr
     for number, name in ((0, "A1"), (2, "B2")):
-        alone = dc.restore(dc.open_movie(series, scene=number), tiny_models["movie"], device="cpu")
+        alone = dc.restore(
+            dc.open_movie(series, scene=number), tiny_models["movie"], inference=dc.InferenceOptions(device="cpu")
+        )
         with dc.open_movie(tmp_path / f"out_{name}.ome.zarr") as movie:
             np.testing.assert_array_equal(np.asarray(movie), np.asarray(alone))
             assert movie.provenance["scene"] == name
@@ -89,7 +90,11 @@ def test_restore_all_scenes_keeps_nothing_of_an_input_whose_middle_has_changed(t
 
 def test_restore_scenes_keeps_with_overwrite_what_an_unfinished_call_restored(series, tiny_models, tmp_path):
     def kept(stop_after=3, **options):
-        arguments = {"overwrite": True, "frames": "0:1", "device": "cpu"} | options
+        settings = {"overwrite": True, "resume": options.pop("resume", True)}
+        arguments = settings | {
+            "options": dc.RestorationOptions(frames="0:1", **options),
+            "inference": dc.InferenceOptions(device="cpu"),
+        }
         outcomes = restore_scenes(series, tiny_models["still"], tmp_path / "out.ome.zarr", **arguments)
         found = [next(outcomes).was_finished for _ in range(stop_after)]
         assert stop_after < 3 or next(outcomes, None) is None
@@ -167,9 +172,11 @@ def test_info_lists_the_scenes_beside_one_that_cannot_be_opened(tmp_path, comman
 
 
 def test_restore_takes_a_scene_and_never_resumes_another_one(series, tiny_models, tmp_path, bar):
-    options = {"model": tiny_models["movie"], "output": tmp_path / "out.ome.zarr", "device": "cpu", "progress": bar}
-    with pytest.raises(RestorationCancelled):
-        dc.restore(series, scene="A1", cancel=bar.cancel_at(1), **options)
+    options = {"model": tiny_models["movie"], "output": tmp_path / "out.ome.zarr", "progress": bar}
+    options["inference"] = dc.InferenceOptions(device="cpu")
+    first, other = dc.open_movie(series, scene="A1"), dc.open_movie(series, scene=2)
+    with pytest.raises(Cancelled):
+        dc.restore(first, cancel=bar.cancel_at(1), **options)
     with pytest.raises(OutputExistsError, match="unfinished output of another run"):
-        dc.restore(series, scene=2, **options)
-    assert len(dc.restore(series, scene="A1", **options)) == 4
+        dc.restore(other, **options)
+    assert len(dc.restore(first, **options)) == 4

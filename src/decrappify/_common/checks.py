@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from decrappify.errors import InputError, printable
@@ -30,46 +29,6 @@ def check_whole(least: int, most: int | None = None, /, **values: Any) -> None:
             raise InputError(f"{name} is {value!r}, needs a whole number of at least {least}")
         if most is not None and value > most:
             raise InputError(f"{name} is {value}, needs a whole number of at most {most}")
-
-
-def checked_progress(progress: Any) -> Callable[..., Any] | None:
-    """Return a function that creates progress bars, or None if progress is disabled.
-
-    Parameters
-    ----------
-    progress : bool, callable or None
-        True for bars of tqdm; or a callable like ``tqdm`` that returns bars with ``update(n)`` and ``close()``.
-
-    Raises
-    ------
-    InputError
-        If it is of another type (also when the first bar is created).
-    """
-    if progress is None or progress is False:
-        return None
-    if progress is True:
-        from tqdm import tqdm
-
-        return tqdm  # type: ignore[no-any-return]
-    if not callable(progress):
-        raise InputError(f"progress has type {type(progress).__name__}, needs True or a callable such as tqdm.tqdm")
-    return partial(_bar, progress)
-
-
-def _bar(progress: Callable[..., Any], **words: Any) -> Any:
-    try:
-        bar = progress(**words)
-    except TypeError as error:
-        raise InputError(
-            f"progress={progress!r} cannot be called as progress(total=, desc=, unit=) ({error}); needs True or a "
-            "callable such as tqdm.tqdm"
-        ) from error
-    if not hasattr(bar, "update") or not hasattr(bar, "close"):
-        raise InputError(
-            f"progress={progress!r} returns a {type(bar).__name__}, needs an object with update(n) and close(), as of "
-            "tqdm.tqdm"
-        )
-    return bar
 
 
 def nearest(given: str, known: Iterable[str], otherwise: str = "") -> str:

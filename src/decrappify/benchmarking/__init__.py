@@ -9,9 +9,15 @@ from decrappify._common.lazy import lazy_names
 if TYPE_CHECKING:
     from decrappify.benchmarking.api import benchmark as benchmark
     from decrappify.benchmarking.camera import Camera as Camera
+    from decrappify.benchmarking.options import BenchmarkOptions as BenchmarkOptions
     from decrappify.benchmarking.report.report import Report as Report
 
-_HOMES = {"Camera": "camera", "Report": "report.report", "benchmark": "api"}
+_HOMES = {
+    "BenchmarkOptions": "options",
+    "Camera": "camera",
+    "Report": "report.report",
+    "benchmark": "api",
+}
 
 __all__ = sorted(_HOMES)
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

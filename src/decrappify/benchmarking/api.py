@@ -11,19 +11,21 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from decrappify._common.checks import checked_progress
+from decrappify._common.arguments import moved_arguments, moved_into
+from decrappify._common.progress import Bar, Cancel, Progress, cancellable, checked_progress, progress_bar
 from decrappify.benchmarking.camera import Camera
 from decrappify.benchmarking.evidence import Evidence, gather
 from decrappify.benchmarking.halves import Halves, confirmed_resolution, split
 from decrappify.benchmarking.methods import INPUT, Method, baseline_methods, own_methods
 from decrappify.benchmarking.movies import kept
+from decrappify.benchmarking.options import BenchmarkOptions
 from decrappify.benchmarking.pairs import Pair, checked_pairs
 from decrappify.benchmarking.report.report import Report
 from decrappify.benchmarking.report.results import ViewRecord
 from decrappify.benchmarking.scoring import Ground, Score, finish_micro_ssim, ms_ssim_scales, score, survey
 from decrappify.errors import InputError
+from decrappify.inference.options import InferenceOptions
 from decrappify.metrics.quantities import Quantities
 from decrappify.movie import Movie
 
@@ -31,23 +33,22 @@ if TYPE_CHECKING:
     from decrappify.model import Model
 
 _FAR = 2.0
+_MOVED = moved_into(
+    "options=BenchmarkOptions", "psf", "data_range", "levels", "static", "seed", "folder_as"
+) | moved_into("inference=InferenceOptions", "device", "precision")
 
 
+@moved_arguments(_MOVED)
 def benchmark(
     methods: Model | str | Path | Mapping[str, Model | str | Path | Callable[[Movie], Any]],
     pairs: Any,
     *,
     baselines: Sequence[str] = ("input", "gaussian", "nlm"),
-    psf: ArrayLike | float | None = None,
-    data_range: float | None = None,
-    levels: str = "same",
     camera: Camera | None = None,
-    static: bool = False,
-    seed: int = 0,
-    folder_as: str = "auto",
-    device: str = "auto",
-    precision: str = "auto",
-    progress: Callable[..., Any] | bool | None = None,
+    options: BenchmarkOptions = BenchmarkOptions(),
+    inference: InferenceOptions = InferenceOptions(),
+    progress: Progress | bool | None = None,
+    cancel: Cancel | None = None,
 ) -> Report:
     """Compare models, other methods and baselines on paired data.
 
@@ -62,35 +63,23 @@ def benchmark(
     methods : Model, name, path, or mapping
         Methods to compare: one model, or a mapping from names to models and callables ``movie -> movie`` (or array).
     pairs : folder, tuple or list
-        A folder with ``low/`` and ``high/``, two folders (see `folder_as`), (source, reference), or a list of such
-        pairs of paths, movies or arrays; None as reference is data without one. Pairs with the same reference count as
-        one field of view.
+        A folder with ``low/`` and ``high/``, two folders (see `BenchmarkOptions`), (source, reference), or a list of
+        such pairs of paths, movies or arrays; None as reference is data without one. Pairs with the same reference
+        count as one field of view.
     baselines : sequence of str
         From "input" (bicubic if the reference is finer), "gaussian" (the sigmas that are best for the reference), "nlm"
         (non-local means) and "tv" (total variation), the last two for the noise estimated from the source.
-    psf : array-like or float, optional
-        Point spread function on the source's grid, (Y, X), or the sigma of a Gaussian one in source pixels; adds
-        Richardson-Lucy.
-    data_range : float, optional
-        D in gray levels for all pairs; by default max - min of each pair's reference, or source.
-    levels : {"same", "fit"}
-        Whether source and reference have the same gray levels. "fit" is for pairs that do not, such as a short and a
-        long exposure: every result is mapped to the reference by one affine fit of the whole movie (Weigert et al.
-        2018), which makes PSNR independent of gain and offset; the slope is still reported.
     camera : Camera, optional
         Gain, offset and read noise. A gain adds the data-confirmed resolution: half of the photons is restored and
         compared with the raw other half. "nlm" and "tv" use it to stabilize the noise, Richardson-Lucy uses the offset.
-    static : bool
-        The specimen does not move: without a gain, even and odd frames are the halves.
-    seed : int
-        Of the bootstrap and of the photons' split.
-    folder_as : {"auto", "movie", "images"}
-        How to read folders, as for `decrappify.open_movie`. Two folders that are movies by their file names are one
-        pair; otherwise, and with "images", their files are paired by name.
-    device, precision : str
+    options : BenchmarkOptions
+        Data range, gray levels, point spread function, seed, and how pairs are read.
+    inference : InferenceOptions
+        Of the models, as for `restore`.
+    progress : bool or callable, optional
         As for `restore`.
-    progress : callable, optional
-        Like ``tqdm``.
+    cancel : threading.Event, optional
+        When set, the benchmark stops within one tile of a model, or after the present method.
 
     Returns
     -------
@@ -101,6 +90,8 @@ def benchmark(
     ------
     InputError
         If pairs, models and options do not match, a frame contains NaN, or a reference is constant.
+    Cancelled
+        If `cancel` was set.
 
     Examples
     --------
@@ -112,26 +103,20 @@ def benchmark(
     True
     """
     camera = camera or Camera()
-    if levels not in ("same", "fit"):
-        raise InputError(f"levels={levels!r} is not known; choose 'same' or 'fit'")
-    checked = checked_pairs(pairs, fit_levels=levels == "fit", folder_as=folder_as)
+    inference.check_unused("batch_size", by="benchmark")
+    checked = checked_pairs(pairs, fit_levels=options.levels == "fit", folder_as=options.folder_as)
+    bars = cancellable(checked_progress(progress), cancel, "cancelled; there is no report")
     with TemporaryDirectory(prefix="decrappify-", ignore_cleanup_errors=True) as folder:
-        options = {"device": device, "precision": precision}
         compared = [
-            *baseline_methods(baselines, psf=psf, camera=camera),
-            *own_methods(methods, Path(folder), options),
+            *baseline_methods(baselines, psf=options.psf, camera=camera),
+            *own_methods(methods, Path(folder), inference, cancel),
         ]
         _check_names(compared)
-        progress = checked_progress(progress)
-        bar = None if progress is None else progress(total=len(checked) * len(compared), desc="benchmark", unit="run")
         collected = _Collected()
-        try:
+        with progress_bar(bars, total=len(checked) * len(compared), desc="benchmark", unit="run") as bar:
             for i, pair in enumerate(checked):
-                halves = split(pair, camera=camera, static=static, seed=(seed, i))
-                _run_pair(collected, pair, compared, halves, data_range, Path(folder), bar)
-        finally:
-            if bar is not None:
-                bar.close()
+                halves = split(pair, camera=camera, static=options.static, seed=(options.seed, i))
+                _run_pair(collected, pair, compared, halves, options.data_range, Path(folder), bar)
     gains = {method.name: finish_micro_ssim(list(collected.scores[method.name].values())) for method in compared}
     report = Report(
         methods=tuple((method.name, method.kind) for method in compared),
@@ -139,21 +124,31 @@ def benchmark(
         scores=collected.scores,
         evidence=collected.evidence,
         micro_ssim_gains=gains,
-        seed=seed,
-        settings={
-            "baselines": list(baselines),
-            "psf": None if psf is None else f"sigma {psf} px" if np.ndim(psf) == 0 else f"array {np.shape(psf)}",
-            "data_range": data_range,
-            "levels": levels,
-            **asdict(camera),
-            "static": static,
-            "seed": seed,
-            "device": device,
-            "precision": precision,
-        },
+        seed=options.seed,
+        settings=_settings(baselines, camera, options, inference),
     )
     _warn_of_levels(report)
     return report
+
+
+def _settings(
+    baselines: Sequence[str], camera: Camera, options: BenchmarkOptions, inference: InferenceOptions
+) -> dict[str, Any]:
+    """Return the settings for the report as plain values; those of network execution only if they were chosen."""
+    psf = options.psf
+    chosen = {name: getattr(inference, name) for name in ("tile_size", "tile_overlap", "backend")}
+    return {
+        "baselines": list(baselines),
+        "psf": None if psf is None else f"sigma {psf} px" if np.ndim(psf) == 0 else f"array {np.shape(psf)}",
+        "data_range": options.data_range,
+        "levels": options.levels,
+        **asdict(camera),
+        "static": options.static,
+        "seed": options.seed,
+        "device": inference.device,
+        "precision": inference.precision,
+        **{name: value for name, value in chosen.items() if value not in (None, "auto")},
+    }
 
 
 class _Collected:
@@ -170,7 +165,7 @@ def _run_pair(
     halves: Halves | None,
     data_range: float | None,
     folder: Path,
-    bar: Any,
+    bar: Bar,
 ) -> None:
     grounds = {view.name: survey(view, data_range) for view in pair.views}
     records = {name: _record(ground, halves) for name, ground in grounds.items()}
@@ -194,8 +189,7 @@ def _run_pair(
         if halves is not None and not method.needs_reference:
             for name, resolution in confirmed_resolution(pair, method, halves).items():
                 scores[name].add(Quantities({"confirmed_px": resolution}))
-        if bar is not None:
-            bar.update(1)
+        bar.update(1)
 
 
 def _record(ground: Ground, halves: Halves | None) -> ViewRecord:
@@ -230,7 +224,7 @@ def _warn_of_levels(report: Report) -> None:
             warnings.warn(
                 f"{view.name}: the gray levels of the reference are {slope:.3g} times those of the source; "
                 "pass levels='fit' (--levels fit) for pairs of different exposure or gain",
-                stacklevel=3,
+                stacklevel=4,  # the caller of `benchmark`, around its check of arguments
             )
             return
 

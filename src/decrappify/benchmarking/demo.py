@@ -12,6 +12,7 @@ import numpy as np
 
 from decrappify._common.plotting import new_figure
 from decrappify.errors import InputError, OutputError, OutputExistsError
+from decrappify.inference.options import InferenceOptions
 from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.scorecard import Scorecard, score_movie
 from decrappify.movie import Array, ArraySource, Movie
@@ -60,7 +61,9 @@ def run_demo(
     known = "truth unknown" if reference is None else "truth known"
     yield f"{source.name}: {source.shape[0]} frames of {source.shape[3]} x {source.shape[4]} pixels, {known}"
     started = time.perf_counter()
-    restored = restore(source, loaded, store, device=device, overwrite=True, progress=progress)
+    restored = restore(
+        source, loaded, store, inference=InferenceOptions(device=device), overwrite=True, progress=progress
+    )
     seconds = time.perf_counter() - started
     megapixels = np.prod(restored.shape, dtype=float) / 1e6
     yield f"restored with {model} in {seconds:.1f} s ({megapixels / seconds:.2f} megapixels per second)"

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from decrappify._common.progress import Cancel
 from decrappify._common.sampling import evenly_spaced
 from decrappify.benchmarking.camera import Camera
 from decrappify.benchmarking.movies import gaussian_filtered, mapped, memory_budget, upsampled
 from decrappify.benchmarking.pairs import Pair
 from decrappify.errors import InputError
+from decrappify.inference.options import InferenceOptions
 from decrappify.io import open_movie
 from decrappify.metrics.baselines import best_gaussian
 from decrappify.metrics.blind import noise_sigma
@@ -74,7 +76,7 @@ def baseline_methods(
     return methods
 
 
-def own_methods(given: Any, folder: Path, options: Mapping[str, Any]) -> list[Method]:
+def own_methods(given: Any, folder: Path, inference: InferenceOptions, cancel: Cancel | None = None) -> list[Method]:
     """Return the methods of one model, or of a mapping from names to models and callables."""
     from decrappify.model import Model, load_model
 
@@ -85,7 +87,7 @@ def own_methods(given: Any, folder: Path, options: Mapping[str, Any]) -> list[Me
     for name, entry in given.items():
         if isinstance(entry, str | Path | Model):
             model = load_model(entry)
-            methods.append(Method(str(name), _model_run(model, folder, options), kind="model"))
+            methods.append(Method(str(name), _model_run(model, folder, inference, cancel), kind="model"))
         elif callable(entry):
             methods.append(Method(str(name), _callable_run(str(name), entry), kind="callable"))
         else:
@@ -220,8 +222,10 @@ def _richardson_lucy(pair: Pair, psf: Array, offset: float) -> tuple[Movie, list
     return upsampled(mapped(pair.source, restored), pair.scale), [f"{_ITERATIONS} iterations"]
 
 
-def _model_run(model: Model, folder: Path, options: Mapping[str, Any]) -> Callable[[Pair], tuple[Movie, list[str]]]:
-    from decrappify.restoration import restore
+def _model_run(
+    model: Model, folder: Path, inference: InferenceOptions, cancel: Cancel | None
+) -> Callable[[Pair], tuple[Movie, list[str]]]:
+    from decrappify.restoration import RestorationOptions, restore
 
     def run(pair: Pair) -> tuple[Movie, list[str]]:
         if model.scale not in (1, pair.scale) and pair.reference is not None:
@@ -232,7 +236,10 @@ def _model_run(model: Model, folder: Path, options: Mapping[str, Any]) -> Callab
         nbytes = 4 * int(np.prod(pair.source.shape, dtype=np.int64)) * model.scale**2
         output = folder / "model.ome.zarr" if nbytes > memory_budget() else None
         # The result of the pair before has been scored; its store is replaced.
-        restored = restore(pair.source, model, output, dtype="float32", overwrite=True, **options)
+        options = RestorationOptions(dtype="float32")
+        restored = restore(
+            pair.source, model, output, inference=inference, options=options, overwrite=True, cancel=cancel
+        )
         return _on_grid(restored, pair, model.name)
 
     return run

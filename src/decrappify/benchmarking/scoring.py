@@ -12,7 +12,7 @@ from decrappify.benchmarking.movies import mapped, upsampled
 from decrappify.benchmarking.pairs import View
 from decrappify.metrics.blind import ResidualSums
 from decrappify.metrics.decorrelation import decorrelation_resolution
-from decrappify.metrics.evaluation import SAMPLED_FRAMES, SAMPLED_PIXELS, evaluate
+from decrappify.metrics.evaluation import SAMPLED_FRAMES, SAMPLED_PIXELS, ScoreOptions, evaluate
 from decrappify.metrics.fidelity import SSIM_WINDOW
 from decrappify.metrics.multiscale import (
     BACKGROUND_PERCENTILE,
@@ -138,7 +138,7 @@ def score(ground: Ground, raw: Movie) -> tuple[Score, Movie]:
         restored,
         view.reference,
         ground.enlarged,
-        data_range=ground.data_range,
+        ScoreOptions(data_range=ground.data_range),
         with_motion=view.kind == "movie",
         scale=view.pair.scale,
     ).quantities

@@ -10,7 +10,7 @@ import click
 from decrappify._common.terminal import echo, echo_lines
 from decrappify.cli.common import progress_bars
 from decrappify.cli.group import Command
-from decrappify.cli.options import FOLDER_AS, PATH
+from decrappify.cli.options import FOLDER_AS, PATH, taken
 
 
 @click.command(cls=Command)
@@ -61,7 +61,7 @@ def benchmark(
     offset: float,
     read_noise: float,
     overwrite: bool,
-    **options: Any,
+    **settings: Any,
 ) -> None:
     """Compare models with baselines on pairs, and write a report.
 
@@ -69,10 +69,11 @@ def benchmark(
     like frames, else their files are paired by name (--as images). LOW alone is a folder with low/ and high/, or a
     file or folder without reference.
     """
-    from decrappify.benchmarking import Camera
+    from decrappify.benchmarking import BenchmarkOptions, Camera
     from decrappify.benchmarking import benchmark as compare
     from decrappify.benchmarking.names import unique_names
     from decrappify.benchmarking.report.files import begun_report
+    from decrappify.inference.options import InferenceOptions
     from decrappify.io.store.outputs import refuse_overlap
 
     parts = [low / "low", low / "high"] if (low / "low").is_dir() and (low / "high").is_dir() else [low, high]
@@ -83,8 +84,17 @@ def benchmark(
     names = [name for name in baselines.split(",") if name]
     camera = Camera(gain, offset, read_noise)
     methods = unique_names(models)
+    inference, options = taken(InferenceOptions, settings), taken(BenchmarkOptions, settings)
     with begun_report(output, overwrite=overwrite):
-        report = compare(methods, pairs, baselines=names, camera=camera, progress=progress_bars(), **options)
+        report = compare(
+            methods,
+            pairs,
+            baselines=names,
+            camera=camera,
+            options=options,
+            inference=inference,
+            progress=progress_bars(),
+        )
         report.save(output, overwrite=overwrite)
         echo_lines(report.table())
         echo(f"wrote {output / 'report.html'}")

@@ -10,7 +10,7 @@ import click
 from decrappify._common.terminal import echo
 from decrappify.cli.common import progress_bars
 from decrappify.cli.group import Command
-from decrappify.cli.options import PATH, device_options
+from decrappify.cli.options import NO_RESUME, PATH, device_options, taken
 
 
 @click.command(cls=Command)
@@ -37,8 +37,16 @@ from decrappify.cli.options import PATH, device_options
     help="For films: frames that are missing or not whole stop the run, are left out, or are colored as decoded.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT, or images in that folder.")
-@click.option("--no-resume", is_flag=True, help="Start from scratch instead of resuming an unfinished run.")
-def colorize(source: Path, output: Path, render_factor: str | None, no_resume: bool, **options: Any) -> None:
+@NO_RESUME
+def colorize(
+    source: Path,
+    output: Path,
+    model: str | None,
+    render_factor: str | None,
+    overwrite: bool,
+    no_resume: bool,
+    **settings: Any,
+) -> None:
     """Colorize the photograph, folder of photographs or film IN and write OUT.
 
     The luma is that of IN. The metadata of OUT always state that the colors are made by AI.
@@ -46,14 +54,19 @@ def colorize(source: Path, output: Path, render_factor: str | None, no_resume: b
     from decrappify.limits.memory import check_importing_torch
 
     check_importing_torch()
+    from decrappify.colorization import ColorizationOptions
     from decrappify.colorization import colorize as colorize_any
+    from decrappify.inference.options import InferenceOptions
 
     colorize_any(
         source,
         output,
+        model=model,
         render_factor=int(render_factor) if render_factor and render_factor.isdecimal() else render_factor,
+        options=taken(ColorizationOptions, settings),
+        inference=taken(InferenceOptions, settings),
+        overwrite=overwrite,
         resume=not no_resume,
         progress=progress_bars(),
-        **options,
     )
     echo(f"{output}: coloured")

@@ -8,18 +8,21 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
+from decrappify._common.plugins import load_plugin
 from decrappify._common.terminal import repair_streams
 from decrappify._version import __version__
 from decrappify.cli.errors import Interrupted, OneLineError, limit_errors, line_of
 from decrappify.cli.messages import flags_of, with_options
+from decrappify.cli.options import PATH
 from decrappify.errors import DecrappifyError
 
 DESTRUCTIVE = {"--overwrite", "--no-resume"}  # never suggested for a mistyped option
-_DEBUG, _VERBOSE = "decrappify.debug", "decrappify.verbose"
+_DEBUG, _VERBOSE, _PLUGINS = "decrappify.debug", "decrappify.verbose", "decrappify.plugins"
 _KEPT = {
     "restore": "the finished frames are kept; repeat the command without --no-resume or --overwrite to resume",
     "colorize": "what is finished is kept; repeat the command without --no-resume or --overwrite to resume",
@@ -122,6 +125,11 @@ def global_options() -> list[click.Parameter]:
             context.find_root().call_on_close(partial(logger.setLevel, logger.level))
             logger.setLevel(logging.INFO)
 
+    def plugins(context: click.Context, _: click.Parameter, value: tuple[Path, ...]) -> None:
+        for path in value:
+            load_plugin(path)
+        context.meta[_PLUGINS] = (*plugins_of(context), *value)
+
     shared: dict[str, Any] = {"is_flag": True, "expose_value": False}
     return [
         click.Option(["--debug"], callback=debug, help="Show the traceback of an error.", **shared),
@@ -131,7 +139,21 @@ def global_options() -> list[click.Parameter]:
             help="Log the chosen device, backend, tiling and precision.",
             **shared,
         ),
+        click.Option(
+            ["--plugin"],
+            metavar="FILE",
+            type=PATH,
+            multiple=True,
+            expose_value=False,
+            callback=plugins,
+            help="Run your Python file that registers crappifier parts, losses, metrics or networks; may be repeated.",
+        ),
     ]
+
+
+def plugins_of(context: click.Context) -> tuple[Path, ...]:
+    """Return the files of ``--plugin``."""
+    return tuple(context.meta.get(_PLUGINS, ()))
 
 
 def is_verbose(context: click.Context) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
+
+T = TypeVar("T")
 
 
 class _Path(click.Path):
@@ -32,6 +35,14 @@ FOLDER_AS = click.option(
 )
 
 
+NO_RESUME = click.option("--no-resume", is_flag=True, help="Start from scratch instead of resuming an unfinished run.")
+
+
+def taken(kind: type[T], options: dict[str, Any]) -> T:
+    """Create a value, such as `InferenceOptions`, from the options of its names, which are removed from `options`."""
+    return kind(**{field.name: options.pop(field.name) for field in fields(kind) if field.name in options})  # type: ignore[arg-type]
+
+
 def input_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of a movie that is opened."""
     for option in (
@@ -48,6 +59,18 @@ def input_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--channel", help="Only this channel: its name, or a number from 0."),
         FOLDER_AS,
         click.option("--scene", help="Scene of a file with several: its name, or a number from 0 (see `info`)."),
+    ):
+        command = option(command)
+    return command
+
+
+def tile_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of tiles."""
+    for option in (
+        click.option("--tile-overlap", type=int, help="Overlap of neighboring tiles in input pixels."),
+        click.option(
+            "--tile-size", type=int, help="Side of a tile in input pixels; planned from free memory by default."
+        ),
     ):
         command = option(command)
     return command

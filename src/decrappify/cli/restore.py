@@ -11,7 +11,7 @@ from decrappify._common.terminal import echo
 from decrappify.cli.common import describe, open_input, progress_bars
 from decrappify.cli.group import Command
 from decrappify.cli.messages import flags_of, with_options
-from decrappify.cli.options import PATH, device_options, input_options
+from decrappify.cli.options import NO_RESUME, PATH, device_options, input_options, taken, tile_options
 from decrappify.errors import InputError
 
 
@@ -21,8 +21,7 @@ from decrappify.errors import InputError
 @click.option("--model", required=True, help="A shipped model (see `decrappify models`) or a .safetensors file.")
 @input_options
 @click.option("--frames", help="Only these frames, such as 10:50.")
-@click.option("--tile-size", type=int, help="Side of a tile in input pixels; planned from free memory by default.")
-@click.option("--tile-overlap", type=int, help="Overlap of neighboring tiles in input pixels.")
+@tile_options
 @device_options
 @click.option("--dtype", help="Data type of the output, such as float32; the input's by default.")
 @click.option(
@@ -54,43 +53,46 @@ from decrappify.errors import InputError
     help="Hot and dead pixels and flash frames: replace before the network, or keep.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT and any unfinished run of it.")
-@click.option("--no-resume", is_flag=True, help="Start from scratch instead of resuming an unfinished run.")
+@NO_RESUME
 def restore(
     source: Path,
     output: Path,
     model: str,
     scene: str | None,
-    channel: str | None,
-    frame_interval_s: float | None,
-    axes: str | None,
-    folder_as: str,
-    absent_chunks: str,
     no_resume: bool,
-    **options: Any,
+    overwrite: bool,
+    **settings: Any,
 ) -> None:
     """Restore the movie IN with a model and write OUT (.ome.zarr, .ome.tif or .mp4).
 
     --scene all restores every scene, into outputs named OUT_SCENE. If interrupted, rerun the same command to resume.
     """
+    from decrappify.inference.options import InferenceOptions
+    from decrappify.restoration.options import RestorationOptions
+
+    run: dict[str, Any] = {
+        "inference": taken(InferenceOptions, settings),
+        "options": taken(RestorationOptions, settings),
+        "overwrite": overwrite,
+        "resume": not no_resume,
+        "progress": progress_bars(),
+    }
+    if scene == "all":
+        _restore_all_scenes(source, model, output, opening=settings, run=run)
+        return
     from decrappify.restoration import restore as restore_movie
 
-    opening = {"channel": channel, "frame_interval_s": frame_interval_s, "axes": axes, "folder_as": folder_as}
-    opening["absent_chunks"] = absent_chunks
-    options |= {"resume": not no_resume, "progress": progress_bars()}
-    if scene != "all":
-        movie = open_input(source, output=output, scene=scene, **opening)
-        echo(f"{output}: {describe(restore_movie(movie, model, output, **options))}")
-        return
-    _restore_all_scenes(source, model, output, opening, options)
+    movie = open_input(source, output=output, scene=scene, **settings)
+    echo(f"{output}: {describe(restore_movie(movie, model, output, **run))}")
 
 
 def _restore_all_scenes(
-    source: Path, model: str, output: Path, opening: dict[str, Any], options: dict[str, Any]
+    source: Path, model: str, output: Path, *, opening: dict[str, Any], run: dict[str, Any]
 ) -> None:
     from decrappify.restoration.scenes import restore_scenes
 
     failed, restored = 0, 0
-    for outcome in restore_scenes(source, model, output, opening=opening, **options):
+    for outcome in restore_scenes(source, model, output, opening=opening, **run):
         failed += outcome.error is not None
         restored += outcome.error is None
         if outcome.error is not None:

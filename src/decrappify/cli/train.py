@@ -10,7 +10,7 @@ import click
 from decrappify._common.terminal import echo
 from decrappify.cli.common import log_status, progress_bars
 from decrappify.cli.errors import Interrupted
-from decrappify.cli.group import Command
+from decrappify.cli.group import Command, plugins_of
 from decrappify.cli.options import PATH
 
 
@@ -49,6 +49,7 @@ def train(
     if "unfinished" in model.card:
         given = {"--output": output, "--device": device, "--as": folder_as}
         options = [str(part) for option in given.items() if option[1] is not None for part in option]
+        options += [part for file in plugins_of(click.get_current_context()) for part in ("--plugin", str(file))]
         again = shlex.join(["decrappify", "train", str(run), *options, "--resume"])
         raise Interrupted(
             f"{model.card['unfinished']}; resume with '{again}' ({folder / 'model.safetensors'} has the best weights "

@@ -9,9 +9,15 @@ from decrappify._common.lazy import lazy_names
 if TYPE_CHECKING:
     from decrappify.colorization.api import colorize as colorize
     from decrappify.colorization.colorizer import Colorizer as Colorizer
+    from decrappify.colorization.options import ColorizationOptions as ColorizationOptions
     from decrappify.colorization.watermark import add_watermark as add_watermark
 
-_HOMES = {"Colorizer": "colorizer", "add_watermark": "watermark", "colorize": "api"}
+_HOMES = {
+    "ColorizationOptions": "options",
+    "Colorizer": "colorizer",
+    "add_watermark": "watermark",
+    "colorize": "api",
+}
 
 __all__ = sorted(_HOMES)
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from decrappify._common.checks import checked_progress
+from decrappify._common.arguments import moved_arguments, moved_into
+from decrappify._common.progress import Cancel, Progress, checked_progress
 from decrappify.colorization.colorizer import Colorizer, own_preset
+from decrappify.colorization.options import ColorizationOptions
 from decrappify.colorization.presets import check_render_factor, colorization_preset
 from decrappify.colorization.stills import check_still_output, colorize_folder, colorize_still
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import InputError, MissingFileError
+from decrappify.inference.options import InferenceOptions
 from decrappify.io.images.photographs import read_photograph
-from decrappify.io.media.damage import check_damaged
 from decrappify.io.recognition import format_of
 from decrappify.model import find_model, load_model, read_card, shipped_models
 from decrappify.model.fastai_import.kinds import is_checkpoint
@@ -30,31 +31,28 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[..., Any]
 PathLike = str | os.PathLike[str]
 
 _MORE_FILMS = frozenset({".gif", ".wmv", ".flv", ".ts", ".mts", ".m2ts", ".vob", ".ogv", ".3gp", ".mxf"})
 _PUBLISHED = ("artistic", "stable", "video")
+_MOVED = moved_into("options=ColorizationOptions", "preset", "watermark", "steady", "damaged") | moved_into(
+    "inference=InferenceOptions", "device", "precision", "backend", "batch_size"
+)
 
 
+@moved_arguments(_MOVED)
 def colorize(
     source: PathLike | Array,
     output: PathLike | None = None,
     *,
-    preset: str | None = None,
     model: Model | str | Path | None = None,
     render_factor: int | str | None = None,
-    watermark: bool = False,
-    device: str = "auto",
-    precision: str = "auto",
-    backend: str = "auto",
-    batch_size: int | None = None,
-    steady: float = 0.0,
-    damaged: str = "error",
+    options: ColorizationOptions = ColorizationOptions(),
+    inference: InferenceOptions = InferenceOptions(),
     overwrite: bool = False,
     resume: bool = True,
     progress: Progress | bool | None = None,
-    cancel: threading.Event | None = None,
+    cancel: Cancel | None = None,
 ) -> Array | Path:
     """Color a gray photograph, a folder of them, a film or an array.
 
@@ -68,35 +66,23 @@ def colorize(
     output : path, optional
         A .png, .jpg or .tif file for an image, a folder for a folder, a film for a film; not for an array. Without it
         an image is returned as an array.
-    preset : {"artistic", "stable", "video", "own"}, optional
-        Sets the default render factor, and selects a shipped model if `model` is missing. By default that of the model,
-        or ``"artistic"`` without one.
     model : Model, name or path, optional
         A colorization model: a decrappify model file or published weights such as ``"ColorizeArtistic_gen.pth"``.
     render_factor : int or "auto", optional
         The network input is a square of ``16 * render_factor`` pixels: lower for more color and old, blurred images,
         higher for steadier, duller color. By default that of the preset; ``"auto"`` depends on each image's size.
-    watermark : bool
-        Write "AI-coloured" into the lower left corner of the images.
-    device, precision, backend : str
-        As for `restore`.
-    batch_size : int, optional
-        Images or frames per forward pass.
-    steady : float
-        For films, 0 (off) to less than 1: weight of the colors of earlier frames, against flicker. The colors of moving
-        objects then trail by about ``steady / (1 - steady)`` frames.
-    damaged : {"error", "skip", "keep"}
-        For films, frames that are missing or incomplete: raise an error that lists them, leave them out, or color
-        incomplete ones as decoded. The sound stays synchronous, and the comment of the result states what is missing.
-        In a folder, images that cannot be read are listed in the error at the end.
+    options : ColorizationOptions
+        Preset, watermark, and the handling of films.
+    inference : InferenceOptions
+        Device, precision, backend and batch size.
     overwrite : bool
         Whether `output`, or images in that folder, may be replaced.
     resume : bool
         Whether an unfinished run of a folder or film is resumed.
-    progress : callable, optional
-        Such as ``tqdm.tqdm``.
+    progress : bool or callable, optional
+        As for `restore`.
     cancel : threading.Event, optional
-        Set it to stop.
+        When set, the run of a folder or film stops within one batch; what is finished is kept.
 
     Returns
     -------
@@ -113,6 +99,8 @@ def colorize(
         If the output exists and `overwrite` is False, or cannot be written.
     DeviceMemoryError
         If memory is insufficient; the message states which render factor fits.
+    Cancelled
+        If `cancel` was set.
 
     Examples
     --------
@@ -129,29 +117,33 @@ def colorize(
     path = None if isinstance(source, np.ndarray) else Path(source)
     target = None if output is None else Path(output)
     kind = "array" if path is None else _kind(path)
-    if steady and kind != "film":
-        raise InputError(f"steady is {steady!r}, but only the frames of a film follow each other; leave it out")
-    if check_damaged(damaged) != "error" and kind != "film":
-        raise InputError(f"damaged is {damaged!r}, which is for films; leave it out")
+    _check_film_options(options, kind)
+    inference.check_unused("tile_size", "tile_overlap", by="colorize")
     _check_target(kind, path, target, overwrite=overwrite)
-    loaded, preset = _load(model, preset)
-    colorizer = Colorizer(
-        loaded, render_factor=render_factor, device=device, precision=precision, backend=backend, preset=preset
-    )
+    loaded, preset = _load(model, options.preset)
+    colorizer = Colorizer(loaded, render_factor=render_factor, inference=inference, preset=preset)
     if path is None or target is None:
         coloured = colorizer(source if isinstance(source, np.ndarray) else read_photograph(Path(source)).pixels)
-        return add_watermark(coloured) if watermark else coloured
+        return add_watermark(coloured) if options.watermark else coloured
     if kind == "picture":
-        return colorize_still(path, target, colorizer, watermark=watermark, overwrite=overwrite)
-    run: Callable[..., Path] = colorize_folder
+        return colorize_still(path, target, colorizer, watermark=options.watermark, overwrite=overwrite)
+    run: Callable[..., Path] = partial(colorize_folder, watermark=options.watermark)
     if kind == "film":
         from decrappify.colorization.film import colorize_film
 
-        run = partial(colorize_film, steady=steady, damaged=damaged)
+        run = partial(colorize_film, options=options)
     return run(
-        path, target, colorizer, watermark=watermark, batch_size=batch_size, overwrite=overwrite, resume=resume,
+        path, target, colorizer, batch_size=inference.batch_size, overwrite=overwrite, resume=resume,
         progress=checked_progress(progress), cancel=cancel,
     )  # fmt: skip
+
+
+def _check_film_options(options: ColorizationOptions, kind: str) -> None:
+    """Raise InputError if an option is set that is for films, and the source is not a film."""
+    if options.steady and kind != "film":
+        raise InputError(f"steady is {options.steady!r}, but only the frames of a film follow each other; leave it out")
+    if options.damaged != "error" and kind != "film":
+        raise InputError(f"damaged is {options.damaged!r}, which is for films; leave it out")
 
 
 def _kind(path: Path) -> str:
@@ -180,8 +172,6 @@ def _check_target(kind: str, path: Path | None, target: Path | None, *, overwrit
 
 def _load(model: Model | str | Path | None, preset: str | None) -> tuple[Model, str]:
     """Find the model, and the name of the preset to use with it."""
-    if preset is not None:
-        colorization_preset(preset)
     if model is None:
         return load_model(_shipped_model(preset or "artistic")), preset or "artistic"
     of_weights = preset in _PUBLISHED and isinstance(model, str | Path) and is_checkpoint(find_model(model))

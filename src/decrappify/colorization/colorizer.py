@@ -22,9 +22,10 @@ from decrappify.colorization.presets import (
     check_render_factor,
     colorization_preset,
 )
-from decrappify.errors import DecrappifyError, DeviceMemoryError, InputError
+from decrappify.errors import DeviceMemoryError, InputError
 from decrappify.inference.memory import free_memory
 from decrappify.inference.network import InferenceNetwork
+from decrappify.inference.options import InferenceOptions
 from decrappify.limits.memory import check_memory, in_units
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array
@@ -42,10 +43,6 @@ _SHARE_OF_FREE_MEMORY = 0.5
 _MIN_AGREEMENT_DB = 40.0
 
 
-class ColorizationCancelled(DecrappifyError):
-    """The run was cancelled; finished images are kept, and the same call resumes."""
-
-
 class Colorizer:
     """Coloring of images with a colorization model, as in DeOldify.
 
@@ -59,8 +56,8 @@ class Colorizer:
     render_factor : int or "auto", optional
         By default that of the preset. ``"auto"`` chooses one per image, see `automatic_render_factor`, never more than
         fits into half of the memory free at the start, and continues with a smaller one if memory runs out.
-    device, precision, backend : str
-        As for `InferenceNetwork`.
+    inference : InferenceOptions
+        Device, precision and backend.
     preset : str, optional
         Sets default and range of the render factor; by default the preset of the model.
 
@@ -83,7 +80,7 @@ class Colorizer:
     >>> from decrappify.networks import create
     >>> network = create("dynamic-unet", encoder="resnet18", width_factor=0.25)
     >>> model = Model(network, IMAGENET, card={"task": "colorization", "preset": "own"})
-    >>> colorizer = Colorizer(model, render_factor=4, device="cpu")
+    >>> colorizer = Colorizer(model, render_factor=4)
     >>> colorizer(np.zeros((30, 50), np.uint8)).shape
     (30, 50, 3)
     """
@@ -93,9 +90,7 @@ class Colorizer:
         model: Model,
         *,
         render_factor: int | str | None = None,
-        device: str | torch.device = "auto",
-        precision: str = "auto",
-        backend: str = "auto",
+        inference: InferenceOptions = InferenceOptions(),
         preset: str | None = None,
     ) -> None:
         statistics = _statistics(model)
@@ -103,10 +98,10 @@ class Colorizer:
         self.render_factor = check_render_factor(self.preset.render_factor if render_factor is None else render_factor)
         self.network = InferenceNetwork(
             model.network,
-            device=device,
-            precision=precision,
+            device=inference.device,
+            precision=inference.precision,
             min_agreement_db=_MIN_AGREEMENT_DB,
-            backend=backend,
+            backend=inference.backend,
         )
         self.identity = f"AI-coloured by decrappify {RELEASE}, preset {self.preset.name}, model {model.name}"
         self.identity += f" (sha256 {model.sha256})"
@@ -200,7 +195,9 @@ class Colorizer:
             logger.info("out of memory on %s with %d images at once, now %d", device, together, self._together)
             return
         if isinstance(self.render_factor, int) or factor == RENDER_FACTORS.start:
-            raise DeviceMemoryError(self._advice(factor)) from reason
+            raise DeviceMemoryError(
+                self._shortage(factor), advice=self._advice(factor), option="render_factor"
+            ) from reason
         self._largest = max(RENDER_FACTORS.start, 3 * factor // 4)
         logger.warning("out of memory on %s with render_factor=%d, now at most %d", device, factor, self._largest)
 
@@ -212,8 +209,9 @@ class Colorizer:
         prediction: Tensor = self.network((unit - self._mean) / self._std)
         if not torch.isfinite(prediction).all():  # which would become black
             raise InputError(
-                f"{self.identity} predicted NaN or infinity from an image; use precision='float32' "
-                "(--precision float32), or another model"
+                f"{self.identity} predicted NaN or infinity from an image",
+                advice="use precision='float32' (--precision float32), or another model",
+                option="precision",
             )
         levels = (prediction * self._std + self._mean).clamp(0, 1) * 255
         return list(levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy())
@@ -232,19 +230,20 @@ class Colorizer:
         pixels = _SHARE_OF_FREE_MEMORY * free_memory(self.network.device) / self.network.bytes_per_pixel
         return min(max(math.isqrt(int(pixels)) // SQUARE, RENDER_FACTORS.start), RENDER_FACTORS.stop - 1)
 
+    def _shortage(self, factor: int) -> str:
+        device, needed = self.network.device, in_units(self._needed(factor))
+        free = in_units(free_memory(device))
+        return f"{device} has no memory for render_factor={factor}, which needs {needed}, {free} are free"
+
     def _advice(self, factor: int) -> str:
         fits = min(self._largest_that_fits(), 3 * factor // 4)
         device = self.network.device
-        needed, free = self._needed(factor), free_memory(device)
         ways = "a computer or container with more memory"
         if device.type != "cpu":
             ways = "another device, such as device='cpu'"
-        if fits >= RENDER_FACTORS.start and self._needed(fits) <= free:
+        if fits >= RENDER_FACTORS.start and self._needed(fits) <= free_memory(device):
             ways = f"render_factor={fits} (--render-factor {fits}) or 'auto', or {ways}"
-        return (
-            f"{device} has no memory for render_factor={factor}, which needs {in_units(needed)}, {in_units(free)} are "
-            f"free; choose {ways}"
-        )
+        return f"choose {ways}"
 
 
 def _statistics(model: Model) -> ChannelStatistics:

@@ -6,8 +6,7 @@ import hashlib
 import json
 import logging
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -15,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
+from decrappify._common.progress import Cancel, Progress, check_cancel, progress_bar
 from decrappify._version import RELEASE
-from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
+from decrappify.colorization.colorizer import Colorizer
 from decrappify.colorization.film_segments import SEGMENT_FRAMES, SegmentFolder
+from decrappify.colorization.options import ColorizationOptions
 from decrappify.colorization.presets import SQUARE
 from decrappify.colorization.steady import State, Steadier, load_state, save_state
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import InputError
-from decrappify.io.media.damage import check_damaged
 from decrappify.io.media.encoder import SegmentWriter, encoder_version
 from decrappify.io.media.muxer import check_container, check_tracks, encoder_settings, write_film
 from decrappify.io.media.opening import check_video_file, nothing_decoded
@@ -36,6 +36,7 @@ from decrappify.restoration.overlap import run_overlapped
 logger = logging.getLogger(__name__)
 
 _BATCH_ON_GPU = 8
+_CANCELLED = "cancelled; finished pieces are kept, and the same call colours the rest"
 
 
 def colorize_film(
@@ -43,14 +44,12 @@ def colorize_film(
     output: str | os.PathLike[str],
     colorizer: Colorizer,
     *,
-    watermark: bool = False,
+    options: ColorizationOptions = ColorizationOptions(),
     batch_size: int | None = None,
-    steady: float = 0.0,
-    damaged: str = "error",
     overwrite: bool = False,
     resume: bool = True,
-    progress: Callable[..., Any] | None = None,
-    cancel: threading.Event | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
 ) -> Path:
     """Color a film.
 
@@ -69,18 +68,13 @@ def colorize_film(
     output : path
         ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv``; only the last supports every kind of sound.
     colorizer : Colorizer
-    watermark : bool
-        Write "AI-coloured" into every frame.
+    options : ColorizationOptions
+        Watermark, smoothing of colors in time, and the handling of damaged frames. The film is decoded once before the
+        first frame is colored; by default a damaged frame raises an error with the number and position of such frames.
+        ``damaged="skip"`` leaves them out, ``"keep"`` colors those that can be decoded as they are; both warn, note it
+        in the comment of the output, and keep the sound synchronous.
     batch_size : int, optional
         Frames per forward pass; 8 by default on a GPU, 1 on the CPU.
-    steady : float
-        0 to less than 1: weight of the colors of earlier frames, against flicker, see `Steadier`. Off by default: the
-        colors of moving objects trail.
-    damaged : {"error", "skip", "keep"}
-        Frames that are missing, cannot be decoded or are incomplete (parts of them, or of frames they are predicted
-        from, are damaged). The film is decoded once before the first frame is colored; by default a damaged one raises
-        an error with the number and position of such frames. ``"skip"`` leaves them out, ``"keep"`` colors those that
-        can be decoded as they are; both warn, note it in the comment of the output, and keep the sound synchronous.
     overwrite : bool
         Replace an existing output once the new one is complete.
     resume : bool
@@ -107,7 +101,7 @@ def colorize_film(
         If the output, or the unfinished output of another run, exists.
     DeviceMemoryError
         If a single frame does not fit into memory.
-    ColorizationCancelled
+    Cancelled
         If `cancel` was set.
 
     Examples
@@ -119,25 +113,25 @@ def colorize_film(
     """
     source, output = Path(source), Path(output)
     check_container(output)
-    steadier = Steadier(steady)
+    steadier = Steadier(options.steady)
     _check_batch_size(batch_size)
     refuse_overlap(output, source)
-    check_damaged(damaged)
     check_video_file(source)
     check_output(output, overwrite=True)
     with output_errors(output), locked(output) as lock:
         if lock.placed_by is None:
             check_output(lock.target, overwrite=overwrite)
-        reader = VideoReader(source, damaged)
-        about = _about(reader, colorizer, watermark=watermark, steady=steady, damaged=damaged)
+        reader = VideoReader(source, options.damaged)
+        settings = {"watermark": options.watermark, "steady": options.steady, "damaged": options.damaged}
+        about = _about(reader, colorizer, **settings)
         folder = SegmentFolder(lock, _digest(about), about, overwrite=overwrite, resume=resume)
         batch_size = _chosen_batch_size(batch_size, folder, colorizer)
         if not folder.complete:
             check_tracks(reader, output)
-            reader.check(partial(_check_cancel, cancel))
+            reader.check(partial(check_cancel, cancel, _CANCELLED))
             with threads_put_back():
                 folder.open(_runtime(folder, colorizer), batch_size)
-                film = _Film(reader, folder, colorizer, steadier, watermark=watermark, cancel=cancel)
+                film = _Film(reader, folder, colorizer, steadier, watermark=options.watermark, cancel=cancel)
                 film.colour(batch_size, progress)
                 film.finish(output)
         folder.remove()
@@ -166,7 +160,7 @@ class _Film:
         steadier: Steadier,
         *,
         watermark: bool,
-        cancel: threading.Event | None,
+        cancel: Cancel | None,
     ) -> None:
         self._reader, self._folder, self._colorizer, self._steadier = reader, folder, colorizer, steadier
         self._watermark, self._cancel = watermark, cancel
@@ -180,28 +174,25 @@ class _Film:
         self._writer: SegmentWriter | None = None
         self._piece, self._last_state, self._render_factor = self._done, steadier.state, 0
 
-    def colour(self, batch_size: int, progress: Callable[..., Any] | None) -> None:
+    def colour(self, batch_size: int, progress: Progress | None) -> None:
         """Color all missing pieces."""
         description = f"colouring {self._reader.path.name}"
-        bar = None if progress is None else progress(total=self._reader.n_frames, desc=description, unit="frame")
-        try:
-            if bar is not None and self._frames_done:
-                bar.update(self._frames_done)
+        with progress_bar(
+            progress, total=self._reader.n_frames, desc=description, unit="frame", initial=self._frames_done
+        ) as bar:
 
             def work(batch: _Batch) -> _Batch:
-                _check_cancel(self._cancel)
+                check_cancel(self._cancel, _CANCELLED)
                 squares = self._steadier(batch.images, self._colorizer.color_of(batch.images))
-                if bar is not None:
-                    bar.update(len(squares))
+                bar.update(len(squares))
                 return replace(batch, squares=squares, state=self._steadier.state)
 
-            run_overlapped(self._batches(batch_size), work, self._write)
-            self._finish_piece()
-        finally:
-            if self._writer is not None:
-                self._writer.close()
-            if bar is not None:
-                bar.close()
+            try:
+                run_overlapped(self._batches(batch_size), work, self._write)
+                self._finish_piece()
+            finally:
+                if self._writer is not None:
+                    self._writer.close()
 
     def finish(self, output: Path) -> None:
         """Join the pieces and move the film to its final path."""
@@ -224,7 +215,7 @@ class _Film:
         for piece, members in groupby(numbered, lambda pair: pair[0] // SEGMENT_FRAMES):
             frames: list[TimedFrame] = []
             for number, frame in members:
-                _check_cancel(self._cancel)
+                check_cancel(self._cancel, _CANCELLED)
                 if piece < self._done:
                     continue
                 frames.append(frame)
@@ -258,11 +249,6 @@ class _Film:
         if self._last_state is not None:
             save_state(self._folder.state_path(self._piece), self._last_state)
         self._folder.record(self._piece, segment, self._render_factor)
-
-
-def _check_cancel(cancel: threading.Event | None) -> None:
-    if cancel is not None and cancel.is_set():
-        raise ColorizationCancelled("cancelled; finished pieces are kept, and the same call colours the rest")
 
 
 def _check_batch_size(batch_size: int | None) -> None:

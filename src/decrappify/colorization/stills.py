@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
 from decrappify._common.checks import check_whole, json_value
 from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
-from decrappify.colorization.colorizer import ColorizationCancelled, Colorizer
+from decrappify._common.progress import Cancel, Progress, check_cancel, progress_bar
+from decrappify.colorization.colorizer import Colorizer
 from decrappify.colorization.presets import SQUARE
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
@@ -29,7 +28,6 @@ from decrappify.movie import Array
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[..., Any]
 Pair = tuple[Path, Path]  # an image and its output path
 Failure = tuple[Path, Exception]
 
@@ -90,7 +88,7 @@ def colorize_folder(
     overwrite: bool = False,
     resume: bool = True,
     progress: Progress | None = None,
-    cancel: threading.Event | None = None,
+    cancel: Cancel | None = None,
 ) -> Path:
     """Color every image of a folder into another folder, under the same names (BMP becomes PNG).
 
@@ -126,7 +124,7 @@ def colorize_folder(
     ------
     InputError
         If there is no image, or, at the end, if some images could not be colored; the message lists them with reasons.
-    ColorizationCancelled
+    Cancelled
         If `cancel` was set; finished images are kept.
     OutputError, DeviceMemoryError
         If the disk or the memory is full.
@@ -186,25 +184,19 @@ def _color_all(
     overwrite: bool,
     resume: bool,
     progress: Progress | None,
-    cancel: threading.Event | None,
+    cancel: Cancel | None,
 ) -> None:
     """Color the unfinished images, batch by batch, and collect the failures."""
-    bar = None if progress is None else progress(total=len(pairs), desc="colorize", unit="picture")
-    try:
+    with progress_bar(progress, total=len(pairs), desc="colorize", unit="picture") as bar:
         for start in range(0, len(pairs), size):
-            if cancel is not None and cancel.is_set():
-                raise ColorizationCancelled("colorization was cancelled; the same call goes on where it stopped")
+            check_cancel(cancel, "colorization was cancelled; the same call goes on where it stopped")
             batch = pairs[start : start + size]
             todo, done = batch, list[Pair]()
             if not overwrite:
                 todo, done = _unfinished(batch, colorizer, failed, watermark=watermark, resume=resume)
             if todo:
                 _color_batch(todo, done, colorizer, failed, watermark=watermark, overwrite=overwrite)
-            if bar is not None:
-                bar.update(len(batch))
-    finally:
-        if bar is not None:
-            bar.close()
+            bar.update(len(batch))
 
 
 def _pairs(source: Path, output: Path) -> list[Pair]:

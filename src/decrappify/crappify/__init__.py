@@ -10,12 +10,14 @@ from decrappify.crappify.light import Brightness, Contrast
 from decrappify.crappify.movies import crappify_movie
 from decrappify.crappify.noise import Gaussian, Poisson, PoissonGaussian, SaltAndPepper, Speckle
 from decrappify.crappify.optics import Airy, Blur
-from decrappify.crappify.part import Part
-from decrappify.crappify.presets import crappifier_preset, preset_description, preset_names
+from decrappify.crappify.part import AnyNumber, Limits, Logarithmic, NonNegative, Part, Positive
+from decrappify.crappify.presets import crappifier_preset, preset_description, preset_names, register_preset
+from decrappify.crappify.registry import list_parts, register_part, unregister_part
 from decrappify.crappify.sampling import BinDown, LineJitter, SampleDown
 
 __all__ = [
     "Airy",
+    "AnyNumber",
     "BinDown",
     "Bleaching",
     "Blur",
@@ -26,17 +28,25 @@ __all__ = [
     "Gaussian",
     "Grey",
     "Jpeg",
+    "Limits",
     "LineJitter",
+    "Logarithmic",
+    "NonNegative",
     "OneOf",
     "Part",
     "Poisson",
     "PoissonGaussian",
+    "Positive",
     "SaltAndPepper",
     "SampleDown",
     "Speckle",
     "Text",
     "crappifier_preset",
     "crappify_movie",
+    "list_parts",
     "preset_description",
     "preset_names",
+    "register_part",
+    "register_preset",
+    "unregister_part",
 ]

@@ -10,9 +10,11 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 
 from decrappify.crappify.part import AnyNumber, Limits, Number, Part, Signal, Times
+from decrappify.crappify.registry import register_part
 from decrappify.errors import InputError
 
 
+@register_part("bleaching")
 @dataclass(frozen=True, slots=True)
 class Bleaching(Part):
     """Exponential decay of the fluorescence with the frame index; frame 0 of the movie keeps its brightness.
@@ -23,7 +25,7 @@ class Bleaching(Part):
         Share of the fluorescence lost from one frame to the next.
     """
 
-    name: ClassVar[str] = "bleaching"
+    before_sampling: ClassVar[bool] = True
 
     loss_per_frame: Annotated[Number, Limits(minimum=0, maximum=0.999)] = 0.01
 
@@ -40,6 +42,7 @@ class Bleaching(Part):
         return np.asarray(signal * left.astype(np.float32)[:, None, None])
 
 
+@register_part("jpeg")
 @dataclass(frozen=True, slots=True)
 class Jpeg(Part):
     """JPEG compression with 8 bits; the three channels of a color image are compressed together.
@@ -51,8 +54,6 @@ class Jpeg(Part):
     low, high : float or range
         Signals that become gray 0 and 255; values outside are clipped.
     """
-
-    name: ClassVar[str] = "jpeg"
 
     quality: Annotated[Number, Limits(minimum=1, maximum=95, whole=True)] = 50
     low: AnyNumber = 0.0
@@ -79,6 +80,7 @@ class Jpeg(Part):
         return np.ascontiguousarray(np.moveaxis(decoded, -1, 1))
 
 
+@register_part("text")
 @dataclass(frozen=True, slots=True)
 class Text(Part):
     """Random number printed on each frame, as in the crappifier of the fast.ai course (Howard 2019).
@@ -90,8 +92,6 @@ class Text(Part):
     brightness : float or range
         Signal of the letters.
     """
-
-    name: ClassVar[str] = "text"
 
     size: Annotated[Number, Limits(minimum=4)] = 12.0
     brightness: AnyNumber = 1.0

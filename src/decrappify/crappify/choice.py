@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from decrappify.crappify.part import Part, Signal, Times
+from decrappify.crappify.registry import register_part
 from decrappify.errors import InputError
 
 
+@register_part("one_of")
 @dataclass(frozen=True, slots=True)
 class OneOf(Part):
     """Exactly one of `parts`, all equally likely.
@@ -21,8 +22,6 @@ class OneOf(Part):
     parts : tuple of Part
         The alternatives; all have the same down-sampling factor.
     """
-
-    name: ClassVar[str] = "one_of"
 
     parts: tuple[Part, ...] = ()
 

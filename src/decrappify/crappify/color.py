@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decrappify.crappify.part import Limits, Number, Part, Signal, Times
+from decrappify.crappify.registry import register_part
 from decrappify.errors import InputError
 
 
+@register_part("grey")
 @dataclass(frozen=True, slots=True)
 class Grey(Part):
     """Luma of ITU-R BT.601 in three identical channels, with the integers of Pillow and libjpeg.
@@ -19,8 +21,6 @@ class Grey(Part):
     Signals are clipped to 0 ... 1 and rounded to 255ths, so that a training source has the same gray levels as a gray
     image that is colored later.
     """
-
-    name: ClassVar[str] = "grey"
 
     @property
     def color(self) -> bool:
@@ -38,6 +38,7 @@ class Grey(Part):
         return np.repeat(grey[:, None], signal.shape[1], axis=1)
 
 
+@register_part("film_noise")
 @dataclass(frozen=True, slots=True)
 class FilmNoise(Part):
     """Speckles of old film, as in the training of DeOldify's video model; equal in red, green and blue.
@@ -53,8 +54,6 @@ class FilmNoise(Part):
     offset : int or range
         Largest offset in 255ths of the signal.
     """
-
-    name: ClassVar[str] = "film_noise"
 
     fraction: Annotated[Number, Limits(minimum=0, maximum=1)] = (0.001, 0.4)
     offset: Annotated[Number, Limits(minimum=1, maximum=255, whole=True)] = 30

@@ -129,7 +129,10 @@ class Crappifier:
             raise InputError(f"times is {times!r}, needs {len(window)} whole numbers, one per frame")
         for step in self.fixed(rng).steps:
             apply = step.apply_color if color else step.apply
-            window = apply(window, rng, frames.astype(np.int64))
+            shape = (*window.shape[:-2], *(side // step.scale for side in window.shape[-2:]))
+            window = np.asarray(apply(window, rng, frames.astype(np.int64)), np.float32)
+            if window.shape != shape:
+                raise InputError(f"crappifier part {step.name!r} returned shape {window.shape}, needs {shape}")
         return levels.invert(window[0] if still else window, image.dtype)
 
     def _check(self, image: Array, color: bool) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import numpy as np
 
 from decrappify.crappify.part import Limits, Number, Part, Signal, Times
+from decrappify.crappify.registry import register_part
 
 _EDGE = np.float32(1e-7)  # black and white have no logit; same limit as in fastai
 
 
+@register_part("brightness")
 @dataclass(frozen=True, slots=True)
 class Brightness(Part):
     """Brightness change of fastai v1: a constant added to the logit of the signal.
@@ -24,8 +26,6 @@ class Brightness(Part):
         New value of middle gray: 0.5 changes nothing, less is darker, more is brighter.
     """
 
-    name: ClassVar[str] = "brightness"
-
     change: Annotated[Number, Limits(minimum=0.001, maximum=0.999)] = 0.5
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
@@ -33,6 +33,7 @@ class Brightness(Part):
         return relight(signal, change=self.value("change"))
 
 
+@register_part("contrast")
 @dataclass(frozen=True, slots=True)
 class Contrast(Part):
     """Contrast change of fastai v1: the logit of the signal multiplied; middle gray is preserved.
@@ -44,8 +45,6 @@ class Contrast(Part):
     factor : float or range (log-uniform)
         1 changes nothing, below 1 reduces, above 1 increases the contrast.
     """
-
-    name: ClassVar[str] = "contrast"
 
     factor: Annotated[Number, Limits(minimum=0.1, maximum=10, log=True)] = 1.0
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import numpy as np
 
 from decrappify.crappify.part import AnyNumber, Limits, Logarithmic, NonNegative, Number, Part, Signal, Times
+from decrappify.crappify.registry import register_part
 from decrappify.errors import InputError
 
 # At and above this mean, counts are transformed normal deviates, off by one photon in at most 0.16 % of the draws.
@@ -16,6 +17,7 @@ BRIGHT = np.float32(4)
 DIM_LIMIT = 24
 
 
+@register_part("gaussian")
 @dataclass(frozen=True, slots=True)
 class Gaussian(Part):
     """Additive noise of constant strength, such as read noise.
@@ -26,8 +28,6 @@ class Gaussian(Part):
         Standard deviation in signal units.
     """
 
-    name: ClassVar[str] = "gaussian"
-
     sigma: NonNegative = 0.05
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
@@ -35,6 +35,7 @@ class Gaussian(Part):
         return add_normal(signal.copy(), self.value("sigma"), rng)
 
 
+@register_part("poisson")
 @dataclass(frozen=True, slots=True)
 class Poisson(Part):
     """Photon noise of an ideal counting detector: the variance of the count is its mean.
@@ -47,8 +48,6 @@ class Poisson(Part):
         Photons per pixel at signal 0; they add noise, and their mean is subtracted.
     """
 
-    name: ClassVar[str] = "poisson"
-
     photons: Logarithmic = 30.0
     background: NonNegative = 0.0
 
@@ -58,6 +57,7 @@ class Poisson(Part):
         return to_signal(count_photons(signal, photons, background, rng), photons, background)
 
 
+@register_part("poisson_gaussian")
 @dataclass(frozen=True, slots=True)
 class PoissonGaussian(Part):
     """Camera noise: ``grey = gain * (Poisson(photons) + N(0, read_noise)) + offset``, in signal units without bias.
@@ -79,8 +79,6 @@ class PoissonGaussian(Part):
     bit_depth : int, optional
         Bits of the digitizer: gray levels are rounded and clipped to 0 ... 2**bit_depth - 1. None: not quantized.
     """
-
-    name: ClassVar[str] = "poisson_gaussian"
 
     photons: Logarithmic = 100.0
     read_noise: NonNegative = 1.5
@@ -106,6 +104,7 @@ class PoissonGaussian(Part):
         return to_signal(electrons, photons, background)
 
 
+@register_part("salt_and_pepper")
 @dataclass(frozen=True, slots=True)
 class SaltAndPepper(Part):
     """Dead and hot pixels, different in every frame.
@@ -117,8 +116,6 @@ class SaltAndPepper(Part):
     low, high : float or range
         Signal of dead and hot pixels.
     """
-
-    name: ClassVar[str] = "salt_and_pepper"
 
     fraction: Annotated[Number, Limits(minimum=0, maximum=1)] = 0.005
     low: AnyNumber = 0.0
@@ -132,6 +129,7 @@ class SaltAndPepper(Part):
         return np.where(chance >= 1 - half, np.float32(self.value("high")), spoilt)
 
 
+@register_part("speckle")
 @dataclass(frozen=True, slots=True)
 class Speckle(Part):
     """Gaussian noise with a variance proportional to the local brightness (local-variance noise of PSSR, Fang 2021).
@@ -143,8 +141,6 @@ class Speckle(Part):
     radius : float or range
         Gaussian sigma in pixels of the local mean; 0 uses the pixel itself.
     """
-
-    name: ClassVar[str] = "speckle"
 
     variance: Logarithmic = 0.01
     radius: NonNegative = 5.0

@@ -9,10 +9,12 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from decrappify.crappify.part import Limits, Logarithmic, Number, Part, Positive, Signal, Times
+from decrappify.crappify.registry import register_part
 
 _WIDEST = 1000.0  # pixels; the kernel of a wider blur would be larger than any image
 
 
+@register_part("blur")
 @dataclass(frozen=True, slots=True)
 class Blur(Part):
     """Gaussian blur; borders are mirrored.
@@ -23,7 +25,7 @@ class Blur(Part):
         Standard deviation in pixels, at most 1000; 0 does nothing.
     """
 
-    name: ClassVar[str] = "blur"
+    before_sampling: ClassVar[bool] = True
 
     sigma: Annotated[Number, Limits(minimum=0, maximum=_WIDEST)] = 1.0
 
@@ -36,6 +38,7 @@ class Blur(Part):
         return blurred
 
 
+@register_part("airy")
 @dataclass(frozen=True, slots=True)
 class Airy(Part):
     """Blur of an ideal wide-field objective in focus (Airy pattern); borders are mirrored.
@@ -50,7 +53,7 @@ class Airy(Part):
         Pixel size in the sample plane.
     """
 
-    name: ClassVar[str] = "airy"
+    before_sampling: ClassVar[bool] = True
 
     numerical_aperture: Positive = 1.2
     wavelength_um: Positive = 0.52

@@ -71,7 +71,8 @@ class Part:
         Probability that the step is applied, drawn once per setting; 1 is always.
     """
 
-    name: ClassVar[str]
+    name: ClassVar[str]  # set by register_part
+    before_sampling: ClassVar[bool] = False  # simulates the specimen or the optics, not the detector or the file
     limits: ClassVar[dict[str, Limits]]  # of the fields that may be ranges, in the order in which they are drawn
 
     probability: float = field(default=1.0, kw_only=True)

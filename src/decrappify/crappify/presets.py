@@ -8,8 +8,12 @@ backgrounds and old-photograph degradations are our estimates; film speckles fol
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
+from decrappify._common.registry import Registry
 from decrappify.crappify.artifacts import Jpeg, Text
 from decrappify.crappify.choice import OneOf
 from decrappify.crappify.color import FilmNoise, Grey
@@ -18,9 +22,7 @@ from decrappify.crappify.light import Brightness, Contrast
 from decrappify.crappify.noise import Gaussian, Poisson, PoissonGaussian, SaltAndPepper, Speckle
 from decrappify.crappify.optics import Blur
 from decrappify.crappify.part import Part
-from decrappify.crappify.registry import did_you_mean
 from decrappify.crappify.sampling import BinDown, LineJitter, SampleDown
-from decrappify.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def _scmos(photons: tuple[float, float], background: tuple[float, float]) -> Poi
 
 _ANY_NOISE = (Poisson(photons=(3.0, 300.0)), Gaussian(sigma=(0.0, 0.05)))
 
-_PRESETS = {
+_BUILT_IN = {
     "confocal": Preset(
         "point scanner, fast dwell: 8 to 60 photons per bright pixel (Pawley 2006), no camera noise, steady lines",
         (Poisson(photons=(8.0, 60.0), background=(0.0, 1.0)),),
@@ -127,15 +129,59 @@ _PRESETS = {
     ),
 }
 
+S = TypeVar("S", bound="Callable[[], Iterable[Part]]")
+_PRESETS = Registry[Preset]("crappifier preset")
+
+
+def register_preset(name: str, description: str) -> Callable[[S], S]:
+    """Register a preset for ``crappifier`` in Python and run files, ``--preset`` and the napari widget.
+
+    Parameters
+    ----------
+    name : str
+        New name.
+    description : str
+        The microscope that is simulated and the origin of the values, in one line.
+
+    Returns
+    -------
+    callable
+        A decorator of a function without arguments, which returns the parts in physical order. Their ranges have
+        sliders in napari.
+
+    Raises
+    ------
+    InputError
+        If the name is taken or not valid, or a step is not a part.
+
+    Examples
+    --------
+    >>> @register_preset("doctest-lamp", "lamp of a laboratory, 10 to 50 photons")
+    ... def lamp():
+    ...     return [Blur(sigma=(0.5, 1)), Poisson(photons=(10, 50))]
+    >>> crappifier_preset("doctest-lamp").steps[1].photons
+    (10.0, 50.0)
+    """
+
+    def register(steps: S) -> S:
+        _PRESETS.add(name, Preset(description, Crappifier(steps(), name).steps), origin=steps)
+        return steps
+
+    return register
+
+
+for _name, _preset in _BUILT_IN.items():
+    register_preset(_name, _preset.description)(partial(tuple, _preset.steps))
+
 
 def preset_names() -> tuple[str, ...]:
     """List the names of the presets."""
-    return tuple(_PRESETS)
+    return tuple(_PRESETS.names())
 
 
 def preset_description(name: str) -> str:
     """Return one line on the physical setting that a preset simulates, and the origin of its values."""
-    return _preset(name).description
+    return _PRESETS.get(name).description
 
 
 def crappifier_preset(name: str) -> Crappifier:
@@ -144,7 +190,7 @@ def crappifier_preset(name: str) -> Crappifier:
     Parameters
     ----------
     name : str
-        A preset, see `preset_names`.
+        A preset, see `preset_names` and `register_preset`.
 
     Raises
     ------
@@ -156,10 +202,4 @@ def crappifier_preset(name: str) -> Crappifier:
     >>> crappifier_preset("confocal-x2").scale
     2
     """
-    return Crappifier(_preset(name).steps, name)
-
-
-def _preset(name: str) -> Preset:
-    if name not in _PRESETS:
-        raise InputError(f"there is no crappifier preset {name!r}; {did_you_mean(str(name), _PRESETS)}")
-    return _PRESETS[name]
+    return Crappifier(_PRESETS.get(name).steps, name)

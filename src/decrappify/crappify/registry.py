@@ -1,45 +1,78 @@
-"""Registry of all parts by their names in crappifier files. A new part is one line here."""
+"""Registry of the parts by their names in crappifier files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
-from typing import Any
+import copyreg
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, TypeVar
 
 from decrappify._common.checks import short, similar_names
-from decrappify.crappify.artifacts import Bleaching, Jpeg, Text
-from decrappify.crappify.choice import OneOf
-from decrappify.crappify.color import FilmNoise, Grey
-from decrappify.crappify.light import Brightness, Contrast
-from decrappify.crappify.noise import Gaussian, Poisson, PoissonGaussian, SaltAndPepper, Speckle
-from decrappify.crappify.optics import Airy, Blur
+from decrappify._common.registry import Registry
 from decrappify.crappify.part import Part
-from decrappify.crappify.sampling import BinDown, LineJitter, SampleDown
 from decrappify.errors import InputError
 
-PARTS: dict[str, type[Part]] = {
-    part.name: part
-    for part in (
-        Gaussian,
-        Poisson,
-        PoissonGaussian,
-        SaltAndPepper,
-        Speckle,
-        Blur,
-        Airy,
-        BinDown,
-        SampleDown,
-        LineJitter,
-        Jpeg,
-        Text,
-        Bleaching,
-        Brightness,
-        Contrast,
-        Grey,
-        FilmNoise,
-        OneOf,
-    )
-}
+P = TypeVar("P", bound=Part)
+_PARTS = Registry[type[Part]]("crappifier part")
+
+
+def register_part(name: str) -> Callable[[type[P]], type[P]]:
+    """Register the decorated class under a name for crappifier files, run files and the napari widget.
+
+    The class is a frozen dataclass with the base `Part`, a default for each field, and a method ``apply``. Fields that
+    are annotated with limits, such as `NonNegative`, may be ranges, and have sliders in napari. Registered parts are
+    pickled by name and values, so that processes that load the same plugins can read them.
+
+    Parameters
+    ----------
+    name : str
+        New name, stored in the attribute ``name`` of the class.
+
+    Returns
+    -------
+    callable
+        A decorator, which returns the class.
+
+    Raises
+    ------
+    InputError
+        If the name is taken or not valid, or the class is not such a dataclass.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from decrappify.crappify import Crappifier, NonNegative
+    >>> @register_part("doctest-gain")
+    ... @dataclass(frozen=True)
+    ... class Gain(Part):
+    ...     factor: NonNegative = 2.0
+    ...
+    ...     def apply(self, signal, rng, times):
+    ...         return signal * self.value("factor")
+    >>> Crappifier.from_dict({"steps": [{"part": "doctest-gain", "factor": [1, 3]}]}).steps
+    (Gain(probability=1.0, factor=(1.0, 3.0)),)
+    """
+
+    def register(kind: type[P]) -> type[P]:
+        _check_part(name, kind)
+        _PARTS.add(name, kind)
+        kind.name = name
+        copyreg.pickle(kind, _reduced)
+        return kind
+
+    return register
+
+
+def unregister_part(name: str) -> None:
+    """Remove a part; raise InputError if the name is unknown."""
+    copyreg.dispatch_table.pop(_PARTS.get(name), None)
+    _PARTS.remove(name)
+
+
+def list_parts() -> dict[str, type[Part]]:
+    """Return all parts by name, those of plugins last."""
+    return dict(_PARTS.items())
 
 
 def part_to_dict(part: Part) -> dict[str, Any]:
@@ -55,13 +88,16 @@ def part_to_dict(part: Part) -> dict[str, Any]:
     return entry
 
 
+def _reduced(part: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Return the function and the argument that a pickled part is created from."""
+    return part_from_dict, (part_to_dict(part),)
+
+
 def part_from_dict(entry: Any) -> Part:
     """Create a part from the plain values of `part_to_dict`."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("part"), str):
         raise InputError(f"a crappifier step is {short(entry)}, needs a table with its name, such as part = 'gaussian'")
-    kind = PARTS.get(entry["part"])
-    if kind is None:
-        raise InputError(f"unknown crappifier part {short(entry['part'])}; {did_you_mean(entry['part'], PARTS)}")
+    kind = _PARTS.get(entry["part"])
     known = [each.name for each in fields(kind)]
     values: dict[str, Any] = {}
     for key, value in entry.items():
@@ -80,3 +116,24 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     known = list(known)
     near = similar_names(name, known, 3, least=0.5)
     return f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(known)}"
+
+
+def _check_part(name: str, kind: Any) -> None:
+    """Raise InputError unless a class can be created from a crappifier file and degrade images."""
+    where = f"crappifier part {name!r}"
+    if not (inspect.isclass(kind) and issubclass(kind, Part)):
+        raise InputError(f"{where} is {short(kind)}, needs a class with the base decrappify.crappify.Part")
+    settings = getattr(kind, "__dataclass_params__", None)
+    if "__dataclass_fields__" not in vars(kind) or not is_dataclass(kind) or not getattr(settings, "frozen", False):
+        raise InputError(
+            f"{where}: {kind.__name__} is not a frozen dataclass; write @dataclass(frozen=True) below @register_part"
+        )
+    without = [each.name for each in fields(kind) if each.default is MISSING and each.default_factory is MISSING]
+    if without:
+        raise InputError(f"{where}: {kind.__name__}.{without[0]} has no default value; needs one for every field")
+    try:
+        inspect.signature(kind.apply).bind("self", "signal", "rng", "times")
+    except TypeError as error:
+        raise InputError(f"{where}: apply cannot be called as apply(signal, rng, times): {error}") from error
+    if kind.apply is Part.apply and kind.apply_color is Part.apply_color:
+        raise InputError(f"{where}: {kind.__name__} has no method apply(signal, rng, times)")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decrappify.crappify.part import AnyNumber, Limits, NonNegative, Part, Signal, Times
+from decrappify.crappify.registry import register_part
 from decrappify.errors import InputError
 
 
@@ -29,6 +29,7 @@ class _Down(Part):
         return self.factor
 
 
+@register_part("bin_down")
 @dataclass(frozen=True, slots=True)
 class BinDown(_Down):
     """Down-sampling of a camera with larger pixels: each new pixel integrates a whole block.
@@ -41,8 +42,6 @@ class BinDown(_Down):
         Pixels per new pixel along Y and X.
     """
 
-    name: ClassVar[str] = "bin_down"
-
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Average blocks."""
         n_t, rows, columns = signal.shape
@@ -50,6 +49,7 @@ class BinDown(_Down):
         return np.asarray(blocks.mean(axis=(2, 4), dtype=np.float32))
 
 
+@register_part("sample_down")
 @dataclass(frozen=True, slots=True)
 class SampleDown(_Down):
     """Down-sampling of a point scanner: fewer dwell positions, each of which samples a point, not an area.
@@ -62,8 +62,6 @@ class SampleDown(_Down):
     factor : int
         Pixels per dwell position along Y and X.
     """
-
-    name: ClassVar[str] = "sample_down"
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Sample the block centers."""
@@ -82,6 +80,7 @@ class SampleDown(_Down):
         return np.asarray(inner * np.float32(9 / 16) - outer * np.float32(1 / 16))
 
 
+@register_part("line_jitter")
 @dataclass(frozen=True, slots=True)
 class LineJitter(Part):
     """Random sub-pixel shifts of the rows of a scanned image along X, independent in every frame.
@@ -93,8 +92,6 @@ class LineJitter(Part):
     bidirectional : float or range
         Offset in pixels between odd and even rows of a bidirectional scanner; each is shifted by half of it.
     """
-
-    name: ClassVar[str] = "line_jitter"
 
     sigma: NonNegative = 0.3
     bidirectional: AnyNumber = 0.0

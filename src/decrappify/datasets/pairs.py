@@ -70,7 +70,9 @@ class PairDataset(SeededDataset[Sample]):
                 )
             if source.shape[0] == 1 and n_frames > 1:
                 raise InputError(
-                    f"{source.name} is one still, which cannot fill a window of {n_frames} frames; use n_frames=1"
+                    f"{source.name} is one still, which cannot fill a window of {n_frames} frames",
+                    advice="use n_frames=1",
+                    option="n_frames",
                 )
             if in_channels > 1 and source.shape[1] != in_channels:
                 raise InputError(f"{source.name} has {source.shape[1]} channels, needs {in_channels} like in_channels")

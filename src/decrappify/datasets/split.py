@@ -97,8 +97,9 @@ def _strips(fields: Sequence[FieldOfView], fraction: float) -> tuple[list[FieldO
         return _whole(fields, fraction)
     first = fields[0][0]
     raise InputError(
-        f"{first.name} has {first.shape[0]} frames of {height} x {width} pixels, too few to keep some for "
-        "validation; pass separate validation images"
+        f"{first.name} has {first.shape[0]} frames of {height} x {width} pixels, too few to keep some for validation",
+        advice="pass separate validation images",
+        option="validation",
     )
 
 

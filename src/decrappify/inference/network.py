@@ -24,6 +24,7 @@ from decrappify.inference.backends import (
 )
 from decrappify.inference.folding import fold_norms
 from decrappify.inference.memory import activation_bytes_per_pixel
+from decrappify.inference.options import check_precision
 from decrappify.inference.runtimes import Predict
 from decrappify.inference.winograd import WinogradConv2d, with_winograd
 from decrappify.limits.threads import check_torch_threads
@@ -134,8 +135,7 @@ class InferenceNetwork:
             return prediction.float()
 
     def _check_precision(self, precision: str) -> None:
-        if precision not in ("auto", *PRECISIONS):
-            raise InputError(f"precision={precision!r} is not known, needs 'auto', 'float32', 'bfloat16' or 'float16'")
+        check_precision(precision)
         if precision == "float16" and self.device.type == "cpu":
             raise InputError("precision='float16' needs a GPU; use 'auto', 'bfloat16' or 'float32' on the CPU")
 

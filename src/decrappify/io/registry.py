@@ -11,6 +11,7 @@ from pathlib import Path
 
 from decrappify._common.caller_warning import warn_caller
 from decrappify._common.checks import reason
+from decrappify._common.plugins import load_plugins
 from decrappify.errors import FormatError, InputError
 from decrappify.io.format import Format
 
@@ -32,7 +33,8 @@ def built_in_formats() -> tuple[Format, ...]:
 
 
 def formats() -> tuple[Format, ...]:
-    """Return all formats; the installed ones are loaded at the first call."""
+    """Return all formats; plugins and installed formats are loaded at the first call."""
+    load_plugins()
     return (*built_in_formats(), *_registered, *_installed_formats())
 
 

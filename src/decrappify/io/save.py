@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import DTypeLike
 
-from decrappify._common.checks import checked_progress
+from decrappify._common.progress import Cancel, Progress, cancellable, checked_progress
 from decrappify.io.open import open_movie
 from decrappify.io.registry import writer_for
 
@@ -19,7 +18,8 @@ def save_movie(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
-    progress: Callable[..., Any] | bool | None = None,
+    progress: Progress | bool | None = None,
+    cancel: Cancel | None = None,
     dtype: DTypeLike | None = None,
 ) -> Path:
     """Write a movie as OME-Zarr (``.ome.zarr``), OME-TIFF (``.ome.tif``) or video (``.mp4``), by the suffix of `path`.
@@ -35,8 +35,10 @@ def save_movie(
     overwrite : bool
         Replace an existing file.
     progress : bool or callable, optional
-        True, or a callable like ``tqdm``: ``progress(total=, desc=, unit=)`` returns an object with ``update(n)`` and
-        ``close()``.
+        True, or a callable like ``tqdm``: ``progress(total=, desc=, unit=, initial=)`` returns an object with
+        ``update(n)`` and ``close()``.
+    cancel : threading.Event, optional
+        When set, writing stops after the present plane, and nothing is written.
     dtype : dtype, optional
         Stored dtype: rounded and clipped, never rescaled; by default the dtype of the movie. A warning states the
         share of clipped pixels.
@@ -56,16 +58,19 @@ def save_movie(
         If the suffix is not a supported output format.
     OutputError
         If the disk is full, the folder is not writable, or another process is writing `path`.
+    Cancelled
+        If `cancel` was set.
     """
     from decrappify.io.store.outputs import check_early, refuse_input
     from decrappify.movie import cast_movie, warn_of_clipping
 
-    path, progress = Path(path), checked_progress(progress)
+    path = Path(path)
+    bars = cancellable(checked_progress(progress), cancel, f"cancelled; {path} was not written")
     write = writer_for(path).write
     assert write is not None
     check_early(path, overwrite=overwrite)
     movie = cast_movie(open_movie(movie), dtype)
     refuse_input(path, movie)
-    write(movie, path, overwrite=overwrite, progress=progress)
+    write(movie, path, overwrite=overwrite, progress=bars)
     warn_of_clipping(movie)
     return path

@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from decrappify._common.plugins import HINT
 from decrappify.errors import InputError
 from decrappify.losses import vgg
-from decrappify.losses.pixel import PIXEL_LOSSES
+from decrappify.losses.registry import list_losses
 
 _TAPS = (22, 32, 42)  # the ReLUs before the last three poolings: 256, 512, 512 channels at 1/4, 1/8, 1/16
 _SMALLEST = 16
@@ -143,7 +144,7 @@ def content_loss(
     ----------
     name : str
         ``"feature-deoldify"``, ``"feature-lesson7"``, or a pixel loss: ``"l1"``, ``"l2"``, ``"charbonnier"``,
-        ``"rmse"``, ``"ssim-mix"``.
+        ``"rmse"``, ``"ssim-mix"`` or a registered one.
     vgg_weights, data
         Of `FeatureLoss`; not used by pixel losses.
 
@@ -162,12 +163,11 @@ def content_loss(
     >>> content_loss("l1")(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2)).item()
     1.0
     """
-    names = [*(f"feature-{form}" for form in _FORMS), *PIXEL_LOSSES]
+    pixel_losses = {loss.name: loss.function for loss in list_losses()}
+    names = [*(f"feature-{form}" for form in _FORMS), *pixel_losses]
     if name not in names:
-        raise InputError(f"unknown content loss {name!r}, needs one of {', '.join(names)}")
-    if name in PIXEL_LOSSES:
-        return PIXEL_LOSSES[name]
-    return FeatureLoss(name.removeprefix("feature-"), vgg_weights, data=data)
+        raise InputError(f"unknown content loss {name!r}, needs one of {', '.join(names)}; {HINT}")
+    return pixel_losses.get(name) or FeatureLoss(name.removeprefix("feature-"), vgg_weights, data=data)
 
 
 def _check(prediction: Tensor, target: Tensor) -> None:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from decrappify.errors import InputError
+from decrappify.losses.registry import PixelLoss, register_loss
 
-PixelLoss = Callable[[Tensor, Tensor], Tensor]
+
+@register_loss("l1", meaning="mean absolute error")
+def l1(prediction: Tensor, target: Tensor) -> Tensor:
+    """Compute the mean absolute error; it is minimized by the median of the possible targets."""
+    return F.l1_loss(prediction, target)
 
 
+@register_loss("l2", meaning="mean squared error")
+def l2(prediction: Tensor, target: Tensor) -> Tensor:
+    """Compute the mean squared error; it is minimized by the mean of the possible targets."""
+    return F.mse_loss(prediction, target)
+
+
+@register_loss("charbonnier", meaning="smooth L1, squared for errors far below 0.01")
 def charbonnier(prediction: Tensor, target: Tensor, epsilon: float = 1e-2) -> Tensor:
     """Compute smooth L1, ``mean(sqrt(d² + ε²) - ε)`` (Charbonnier et al. 1994); `epsilon` in network units.
 
@@ -23,6 +33,7 @@ def charbonnier(prediction: Tensor, target: Tensor, epsilon: float = 1e-2) -> Te
     return (difference.square() + epsilon**2).sqrt().mean() - epsilon
 
 
+@register_loss("rmse", meaning="root mean square error of each image, averaged over the batch")
 def rmse(prediction: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
     """Compute the root mean square error of each image, averaged over the batch; `epsilon` in network units.
 
@@ -54,27 +65,12 @@ def ssim_map(prediction: Tensor, target: Tensor, data_range: float = 1.0) -> Ten
     return ((2 * mean_p * mean_t + c1) * (2 * covariance + c2)) / ((mean_p**2 + mean_t**2 + c1) * (var_p + var_t + c2))
 
 
+@register_loss("ssim-mix", meaning="0.84 (1 - SSIM) + 0.16 L1")
 def ssim_mix(prediction: Tensor, target: Tensor) -> Tensor:
     """Compute ``0.84 (1 - SSIM) + 0.16 L1`` (the weights of Zhao et al. 2017, with one SSIM scale)."""
     if min(prediction.shape[-2:]) < 11:
         raise InputError(f"the SSIM loss needs images of at least 11 x 11 pixels, found {tuple(prediction.shape[-2:])}")
     return 0.84 * (1 - ssim_map(prediction, target).mean()) + 0.16 * F.l1_loss(prediction, target)
-
-
-PIXEL_LOSSES: dict[str, PixelLoss] = {
-    "l1": F.l1_loss,
-    "l2": F.mse_loss,
-    "charbonnier": charbonnier,
-    "rmse": rmse,
-    "ssim-mix": ssim_mix,
-}
-
-
-def pixel_loss(name: str) -> PixelLoss:
-    """Return a pixel loss by name: ``l1``, ``l2``, ``charbonnier``, ``rmse`` or ``ssim-mix``."""
-    if name not in PIXEL_LOSSES:
-        raise InputError(f"unknown loss {name!r}, needs one of {', '.join(PIXEL_LOSSES)}")
-    return PIXEL_LOSSES[name]
 
 
 def tuple_loss(
@@ -105,9 +101,21 @@ def tuple_loss(
     -------
     total, stability : Tensor
         The loss to minimize, and ``L(Y1, Y2)`` before its weight (0 without `prediction_2`).
+
+    Raises
+    ------
+    InputError
+        If the loss is not a scalar tensor.
     """
     if prediction_2 is None:
-        return loss(prediction, target), prediction.new_zeros(())
-    stability = loss(prediction, prediction_2)
-    fidelity = loss(prediction, target) + loss(prediction_2, target)
+        return _scalar(loss(prediction, target)), prediction.new_zeros(())
+    stability = _scalar(loss(prediction, prediction_2))
+    fidelity = _scalar(loss(prediction, target)) + _scalar(loss(prediction_2, target))
     return (fidelity + stability_weight * stability) / 2, stability
+
+
+def _scalar(value: Tensor) -> Tensor:
+    if not isinstance(value, Tensor) or value.ndim:
+        found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+        raise InputError(f"the loss returned {found}, needs a scalar tensor; average it, such as with .mean()")
+    return value

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from decrappify._common.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from decrappify.metrics.evaluation import ScoreOptions as ScoreOptions
     from decrappify.metrics.metric import Metric as Metric
     from decrappify.metrics.registry import get_metric as get_metric
     from decrappify.metrics.registry import list_metrics as list_metrics
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Metric": "metric",
+    "ScoreOptions": "evaluation",
     "Scorecard": "scorecard",
     "get_metric": "registry",
     "list_metrics": "registry",

@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from decrappify.errors import InputError
+from decrappify._common.registry import Registry
 from decrappify.metrics.metric import TABLES, Direction, Metric
 
 F = TypeVar("F", bound=Callable[..., Any])
-_METRICS: dict[str, Metric] = {}
+_METRICS = Registry[Metric]("metric")
 
 
 def register_metric(
@@ -55,9 +55,7 @@ def register_metric(
     """
 
     def register(function: F) -> F:
-        if key in _METRICS:
-            raise InputError(f"metric {key!r} is registered already; choose another key")
-        _METRICS[key] = Metric(
+        metric = Metric(
             key=key,
             label=label,
             unit=unit,
@@ -69,6 +67,7 @@ def register_metric(
             exponent=exponent,
             tables=tables,
         )
+        _METRICS.add(key, metric, origin=function)
         return function
 
     return register
@@ -82,8 +81,7 @@ def unregister_metric(key: str) -> None:
     InputError
         If there is no metric with this key.
     """
-    get_metric(key)
-    del _METRICS[key]
+    _METRICS.remove(key)
 
 
 def get_metric(key: str) -> Metric:
@@ -99,9 +97,7 @@ def get_metric(key: str) -> Metric:
     >>> get_metric("psnr").label, get_metric("psnr").needs
     ('PSNR', ('pixel_sums', 'data_range'))
     """
-    if key not in _METRICS:
-        raise InputError(f"metric {key!r} is unknown; the metrics are {', '.join(_METRICS)}")
-    return _METRICS[key]
+    return _METRICS.get(key)
 
 
 def list_metrics(table: str | None = None) -> tuple[Metric, ...]:
@@ -117,8 +113,9 @@ def list_metrics(table: str | None = None) -> tuple[Metric, ...]:
     >>> [metric.key for metric in list_metrics("scorecard")][:3]
     ['psnr', 'si_psnr', 'nrmse']
     """
-    sections = list(dict.fromkeys(metric.section for metric in _METRICS.values()))
-    ordered = sorted(_METRICS.values(), key=lambda metric: sections.index(metric.section))
+    metrics = [metric for _, metric in _METRICS.items()]
+    sections = list(dict.fromkeys(metric.section for metric in metrics))
+    ordered = sorted(metrics, key=lambda metric: sections.index(metric.section))
     return tuple(metric for metric in ordered if table is None or table in metric.tables)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from decrappify.metrics.evaluation import evaluate
+from decrappify._common.arguments import moved_arguments, moved_into
+from decrappify.metrics.evaluation import ScoreOptions, evaluate
 from decrappify.metrics.registry import get_metric, list_metrics
 from decrappify.movie import Array, Movie
 
@@ -62,35 +63,29 @@ class Scorecard:
         return facts | dict(self.values)
 
 
+_MOVED = moved_into("options=ScoreOptions", "data_range", "channel", "sigma_psf", "with_ssim")
+
+
+@moved_arguments(_MOVED)
 def score_movie(
     restored: Movie | Array,
     reference: Movie | Array | None = None,
     source: Movie | Array | None = None,
     *,
-    data_range: float | None = None,
-    channel: int = 0,
-    sigma_psf: float = 1.5,
-    with_ssim: bool = True,
+    options: ScoreOptions = ScoreOptions(),
 ) -> Scorecard:
     """Score a restored movie against a reference, the degraded source, or both, one frame at a time.
 
     The metrics are those of `list_metrics`. Two frames of each movie, a few maps of the frame's size and a million
-    sampled pixels are kept in memory, for any length. Without `data_range` the reference is read twice, since SSIM
+    sampled pixels are kept in memory, for any length. Without a data range the reference is read twice, since SSIM
     needs the range of the whole movie beforehand.
 
     Parameters
     ----------
     restored, reference, source : Movie or ndarray
         Equal T, Y and X, one slice in Z, and the same gray levels.
-    data_range : float, optional
-        D in gray levels; max - min of the whole reference by default, or of the source without a reference.
-    channel : int
-        The channel to score; ignored for a movie with one channel.
-    sigma_psf : float
-        Standard deviation of the optical blur in pixels, for the margin around moving structure.
-    with_ssim : bool
-        SSIM takes nearly as long as all other metrics together (4 of 10 ms for a 256 × 256 frame on one core); False
-        disables it.
+    options : ScoreOptions
+        Data range, channel, and what is computed.
 
     Returns
     -------
@@ -112,15 +107,7 @@ def score_movie(
     >>> card.psnr, card.rows()[0][:2]
     (inf, ('PSNR', 'inf dB'))
     """
-    found = evaluate(
-        restored,
-        reference,
-        source,
-        data_range=data_range,
-        channel=channel,
-        sigma_psf=sigma_psf,
-        with_ssim=with_ssim,
-    )
+    found = evaluate(restored, reference, source, options)
     values = {metric.key: metric.compute(found.quantities) for metric in list_metrics("scorecard")}
     return Scorecard(
         n_frames=found.n_frames,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from decrappify._common.checks import nearest
+from decrappify._common.checks import short
+from decrappify._common.registry import Registry
 from decrappify.errors import InputError
 from decrappify.limits.threads import check_torch_threads
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 DEFAULT_NETWORK = "small"
-"""Network of `TrainingConfig` and of the command line; how it was chosen is in benchmarks/RESULTS.md."""
+"""Default network of training runs; how it was chosen is in benchmarks/RESULTS.md."""
 
 N = TypeVar("N", bound="Callable[..., nn.Module]")
 
@@ -24,7 +24,6 @@ _MODULES = {  # of the built-in networks, imported at the first use: torch and t
     "upsampled-unet": "dynamic_unet",
     "critic": "critic",
 }
-_CLASSES: dict[str, Callable[..., nn.Module]] = {}
 # 2 GB; the largest published network, that of DeOldify, has 64 million.
 _MOST_PARAMETERS = 500_000_000
 _DEOLDIFY: dict[str, Any] = {"norm": "spectral", "attention": True, "y_range": (-3.0, 3.0)}
@@ -53,12 +52,18 @@ _PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 
+_CLASSES: Registry[Callable[..., nn.Module]] = Registry(
+    "network",
+    modules={name: f"decrappify.networks.{module}" for name, module in _MODULES.items()},
+    reserved=_PRESETS,
+)
+
 
 def register_network(name: str) -> Callable[[N], N]:
     """Register a network class under a name, for `create`, run files and model files.
 
-    A model file holds the name and the settings of its network: the module that registers the class must be imported
-    before such a file is loaded.
+    A model file holds the name and the settings of its network: the module that registers the class must be imported,
+    or loaded as a plugin, before such a file is loaded.
 
     Parameters
     ----------
@@ -68,7 +73,7 @@ def register_network(name: str) -> Callable[[N], N]:
     Raises
     ------
     InputError
-        If the name is taken.
+        If the name is taken or not valid.
 
     Examples
     --------
@@ -88,12 +93,7 @@ def register_network(name: str) -> Callable[[N], N]:
     """
 
     def register(network: N) -> N:
-        known = _CLASSES.get(name)
-        is_own = getattr(network, "__module__", "") == f"decrappify.networks.{_MODULES.get(name)}"
-        is_again = known is not None and getattr(known, "__qualname__", "") == getattr(network, "__qualname__", None)
-        if name in _PRESETS or (name in _MODULES and not is_own) or (known is not None and not is_again):
-            raise InputError(f"a network {name!r} is registered already; choose another name")
-        _CLASSES[name] = network
+        _CLASSES.add(name, network)
         return network
 
     return register
@@ -128,19 +128,22 @@ def create(name: str = DEFAULT_NETWORK, **settings: Any) -> Any:
     >>> create("small", n_frames=1).n_frames
     1
     """
-    if name not in _PRESETS and name not in _MODULES and name not in _CLASSES:
-        known = network_names()
-        raise InputError(f"unknown network {name!r}, needs one of {', '.join(known)}{nearest(name, known)}")
+    _CLASSES.check(name)
     kind, preset = _PRESETS.get(name, (name, {}))
     check_torch_threads()  # computing starts with the random weights
-    if kind not in _CLASSES:
-        import_module(f"decrappify.networks.{_MODULES[kind]}")
-    make = _CLASSES[kind]
+    make = _CLASSES.get(kind)
     try:
         _check_parameters(name, make, preset | settings)
-        return make(**(preset | settings))
+        network = make(**(preset | settings))
     except TypeError as error:
         raise InputError(f"network {name!r} does not take these settings: {error}") from error
+    architecture = getattr(network, "architecture", None)
+    if not isinstance(architecture, dict) or architecture.get("name") != kind:
+        raise InputError(
+            f"network {name!r} has architecture {short(architecture)}, needs a dictionary with name = {kind!r} and all "
+            "settings, from which model files are loaded"
+        )
+    return network
 
 
 def _check_parameters(name: str, make: Callable[..., nn.Module], settings: Mapping[str, Any]) -> None:
@@ -163,4 +166,4 @@ def _check_parameters(name: str, make: Callable[..., nn.Module], settings: Mappi
 
 def network_names() -> list[str]:
     """Return the names that `create` takes."""
-    return list(dict.fromkeys([*_PRESETS, *_MODULES, *_CLASSES]))
+    return _CLASSES.names()

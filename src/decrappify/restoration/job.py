@@ -14,17 +14,17 @@ from decrappify._common.saturation import saturate
 from decrappify._version import __version__
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie, Plane, Shape5, scaled_spacing
-from decrappify.normalization import ConstantChannelError, check_nan
+from decrappify.normalization import ConstantChannelError
 from decrappify.restoration.frame_choice import beyond_movie, parse_frames, spelled
 from decrappify.restoration.frames import Frame, FrameReader, Part
 from decrappify.restoration.measuring import Channel, measure_channel
 from decrappify.restoration.missing import (
-    check_missing,
     complete_frames,
     interval_factor,
     nearest_frame,
     with_empty_planes,
 )
+from decrappify.restoration.options import RestorationOptions
 from decrappify.restoration.repair import put_back
 from decrappify.restoration.sliding import SlidingWindow, Window
 
@@ -54,20 +54,8 @@ class Job:
         The input.
     model : Model
         Processes each channel separately (in_channels 1) or all of them together.
-    frames : slice, int, str or None
-        Frames to restore, such as ``"10:50"``; None for all.
-    dtype : dtype, optional
-        Of the result; by default that of the movie.
-    window_axis : {"T", "Z"}
-        The axis that a window runs along.
-    nan : {"error", "fill", "zero"}
-        Raise an error on NaN and infinite pixels, or fill them for the network and restore NaN in float output (0 in
-        integers); ``"zero"`` is the older name of ``"fill"``.
-    missing : {"blank", "drop", "nearest"}
-        Planes that were never recorded stay blank, their frames are left out, or they are filled with the restoration
-        of the nearest recorded frame.
-    outliers : {"replace", "keep"}
-        Whether hot and dead pixels are replaced for the network, and flash frames scaled to the usual level.
+    options : RestorationOptions
+        Frames, window axis, dtype, and the handling of NaN, missing planes and outliers.
 
     Raises
     ------
@@ -75,43 +63,29 @@ class Job:
         If frames, channels, window axis or dtype do not match the movie or the model.
     """
 
-    def __init__(
-        self,
-        movie: Movie,
-        model: Model,
-        *,
-        frames: slice | int | str | None = None,
-        dtype: DTypeLike | None = None,
-        window_axis: str = "T",
-        nan: str = "error",
-        missing: str = "blank",
-        outliers: str = "replace",
-    ) -> None:
-        self.nan, self.missing = check_nan(nan), check_missing(missing)
-        if outliers not in ("replace", "keep"):
-            raise InputError(f"outliers={outliers!r} is not known, needs 'replace' or 'keep'")
+    def __init__(self, movie: Movie, model: Model, options: RestorationOptions = RestorationOptions()) -> None:
         if model.card.get("task") == "colorization":
             raise InputError(f"model {model.name!r} colours pictures; use colorize (decrappify colorize) instead")
-        self.movie, self.model, self.outliers = movie, model, outliers
-        self.window_axis = _checked_window_axis(window_axis, movie, model)
-        picked = parse_frames(frames)
+        self.movie, self.model, self.options = movie, model, options
+        self.window_axis = _checked_window_axis(options.window_axis, movie, model)
+        picked = parse_frames(options.frames)
         part = movie.select(frames=picked)
         self.frames: Sequence[int] = range(movie.shape[0])[picked]
         self.beyond = beyond_movie(picked, movie.shape[0])
-        searched = missing != "blank" and nan != "error"
+        searched = options.missing != "blank" and options.nan != "error"
         self.lost = with_empty_planes(movie) if searched else movie.missing
         self.dropped: list[int] = []
-        if missing == "drop" and self.lost:
+        if options.missing == "drop" and self.lost:
             complete = complete_frames(self.frames, self.lost, movie.name)
             self.dropped = sorted(set(self.frames) - set(complete))
             self.frames = complete
-        self.dtype = _checked_dtype(movie.dtype if dtype is None else dtype)
+        self.dtype = _checked_dtype(movie.dtype if options.dtype is None else options.dtype)
         self.groups = _channel_groups(movie, model)
         out_channels, scale = model.network.out_channels, model.scale
         _, _, n_z, n_y, n_x = part.shape
         self.shape: Shape5 = (len(self.frames), len(self.groups) * out_channels, n_z, n_y * scale, n_x * scale)
         keeps_channels = out_channels == model.in_channels
-        self.copies = self._find_copies() if missing == "nearest" and self.lost else {}
+        self.copies = self._find_copies() if options.missing == "nearest" and self.lost else {}
         self.metadata: dict[str, Any] = {
             "name": movie.name,
             "frame_interval_s": part.frame_interval_s,
@@ -122,6 +96,21 @@ class Job:
         }
         if self.dropped:
             self._correct_interval()
+
+    @property
+    def nan(self) -> str:
+        """Handling of NaN and infinite pixels."""
+        return self.options.nan
+
+    @property
+    def missing(self) -> str:
+        """Handling of planes that were never recorded."""
+        return self.options.missing
+
+    @property
+    def outliers(self) -> str:
+        """Handling of hot and dead pixels and flash frames."""
+        return self.options.outliers
 
     @property
     def out_channels(self) -> int:
@@ -249,8 +238,9 @@ class Job:
         if not np.isfinite(restored).all():
             raise InputError(
                 f"model {self.model.name!r} predicted NaN or infinity from the finite pixels of frame "
-                f"{self.frames[target.t]} of {self.movie.name}; use precision='float32' (--precision float32), or "
-                "another model"
+                f"{self.frames[target.t]} of {self.movie.name}",
+                advice="use precision='float32' (--precision float32), or another model",
+                option="precision",
             )
         planes, below, above = [], 0, 0
         for k, plane in enumerate(restored):
@@ -349,8 +339,6 @@ def _normalization(channel: Channel) -> dict[str, float]:
 
 
 def _checked_window_axis(axis: str, movie: Movie, model: Model) -> str:
-    if axis not in ("T", "Z"):
-        raise InputError(f"window_axis={axis!r} is not known, needs 'T' or 'Z'")
     n_t, _, n_z = movie.shape[:3]
     if (n_t if axis == "T" else n_z) > 1 or model.n_frames == 1:
         return axis
@@ -361,7 +349,7 @@ def _checked_window_axis(axis: str, movie: Movie, model: Model) -> str:
     if axis == "Z" and n_t > 1:
         ways.append(f"pass window_axis='T' to use its {n_t} frames")
     needs = f"model {model.name!r} needs windows of {model.n_frames}"
-    raise InputError(f"{movie.name} is {what}, but {needs}; {', or '.join(ways)}")
+    raise InputError(f"{movie.name} is {what}, but {needs}", advice=", or ".join(ways), option="window_axis")
 
 
 def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:

@@ -12,9 +12,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from decrappify._common.sampling import evenly_spaced
 from decrappify.movie import Array, Movie
 from decrappify.normalization import (
     ChannelStatistics,
@@ -23,26 +21,20 @@ from decrappify.normalization import (
     NormalizationRule,
     finite_blocks,
     finite_frame,
-    normalization_of,
     sampled_planes,
 )
 from decrappify.restoration.flashes import Brightness, find_flash, sampled_patches
 from decrappify.restoration.outliers import (
     Mask,
     OutlierLimits,
-    PixelNoise,
     find_outliers,
-    highest_neighbor,
     isolated_pixels,
     replaced,
 )
+from decrappify.restoration.plane_sample import HIGH, LOW, PlaneSample
 from decrappify.restoration.repair import filled
 
-# In units of the movie's range, from its dark level.
-_HIGH, _LOW = 2.0, -1.0
-_EXCESS = 0.5
-_EXAMINED_PIXELS = 1 << 23  # in all
-_FAR = 0.2
+_FAR = 0.2  # in units of the movie's range
 _BEYOND = 1.1, 0.25  # factor and offset of the limits beyond the extremes of clean planes
 # A static outlier, which may lie within the range, is an outlier in at least half of three planes or more.
 _STATIC_SHARE, _STATIC_PLANES = 0.5, 3
@@ -129,7 +121,7 @@ def measure_channel(
         return Channel(fixed)
     own_rule = NormalizationRule() if isinstance(rule, ChannelStatistics) else rule
     try:
-        measured, limits = _measured(_Sample(movie, channel, own_rule, nan), outliers=outliers, flashes=flashes)
+        measured, limits = _measured(PlaneSample(movie, channel, own_rule, nan), outliers=outliers, flashes=flashes)
     except ConstantChannelError as error:
         constant = Channel(fixed or Normalization(error.value, 1.0), None, error.value)
         others = _differing_planes(movie, channel, error.value)
@@ -137,7 +129,7 @@ def measure_channel(
             return constant
         try:
             constant_ones = sampled_planes(movie, channel)[: len(others)]
-            sample = _Sample(movie, channel, own_rule, nan, sorted({*others, *constant_ones}))
+            sample = PlaneSample(movie, channel, own_rule, nan, sorted({*others, *constant_ones}))
             measured, limits = _measured(sample, outliers=outliers, flashes=flashes)
         except ConstantChannelError:  # constant except for outliers
             return constant
@@ -146,7 +138,7 @@ def measure_channel(
     return Channel(fixed, _converted(limits, measured, fixed))
 
 
-def _measured(sample: _Sample, *, outliers: bool, flashes: bool) -> tuple[Normalization, OutlierLimits | None]:
+def _measured(sample: PlaneSample, *, outliers: bool, flashes: bool) -> tuple[Normalization, OutlierLimits | None]:
     measured = sample.normalization()
     return _without_outliers(sample, measured, flashes=flashes) if outliers else (measured, None)
 
@@ -163,118 +155,9 @@ def _differing_planes(movie: Movie, channel: int, value: float, limit: int = 32)
     return found
 
 
-class _Sample:
-    """Planes spread over the movie: block means, and excess of pixels over their neighbors, in gray levels."""
-
-    def __init__(
-        self,
-        movie: Movie,
-        channel: int,
-        rule: NormalizationRule,
-        nan: str,
-        places: list[tuple[int, int]] | None = None,
-    ) -> None:
-        self.movie, self.channel, self.rule, self.nan = movie, channel, rule, nan
-        self.places = places or sampled_planes(movie, channel)
-        self.blocks: list[Array] = []
-        self._facts: list[_Facts] = []
-        pixels = movie.shape[3] * movie.shape[4]
-        examined = evenly_spaced(len(self.places), max(5, _EXAMINED_PIXELS // pixels))
-        for i, (t, z) in enumerate(self.places):
-            frame = finite_frame(movie, t, channel, z, nan=nan)
-            self.blocks.append(finite_blocks(frame, rule.bin_size))
-            self._facts.append(_facts(frame) if i in examined else _extremes(frame))
-
-    def normalization(self) -> Normalization:
-        """Return the normalization of the present blocks."""
-        return normalization_of(self.movie, self.channel, self.rule, self.blocks)
-
-    def robust(self, usual: Normalization) -> Normalization:
-        """Return the range of block medians, which small outliers do not change; `usual` if that has no extent."""
-        medians = [facts.medians for facts in self._facts if facts.medians.size]
-        if not medians:
-            return usual
-        low, high = np.percentile(np.concatenate(medians), [self.rule.low, self.rule.high])
-        return Normalization(float(low), float(high - low)) if high > low else usual
-
-    def excess(self, range_: Normalization) -> tuple[float, float]:
-        """Return the least number of gray levels by which a bright and a dark outlier exceed their neighbors."""
-        noise = np.median([facts.noise.least_excess() for facts in self._facts if facts.examined] or [0.0])
-        least = max(_EXCESS * range_.scale, float(noise))
-        return least, least
-
-    def suspects(self, range_: Normalization) -> list[int]:
-        """Return the planes that may contain outliers."""
-        bright, dark = self.excess(range_)
-        high, low = (range_.offset + range_.scale * limit for limit in (_HIGH, _LOW))
-        return [
-            i
-            for i, facts in enumerate(self._facts)
-            if facts.largest > high
-            or facts.smallest < low
-            or facts.largest_excess[0] > bright
-            or facts.largest_excess[1] > dark
-        ]
-
-    def plane(self, i: int) -> tuple[Array, Array]:
-        """Return a plane, NaN filled (float64 gray levels), and the mask of NaN."""
-        t, z = self.places[i]
-        frame = finite_frame(self.movie, t, self.channel, z, nan=self.nan).astype(np.float64)
-        return (frame, np.isnan(frame)) if np.isnan(frame).all() else filled(frame)
-
-    def keep(self, picks: list[int]) -> None:
-        """Keep only the selected planes."""
-        self.places, self.blocks = [self.places[i] for i in picks], [self.blocks[i] for i in picks]
-        self._facts = [self._facts[i] for i in picks]
-
-    def is_examined(self, i: int) -> bool:
-        """Return whether single pixels of a plane were compared with their neighbors."""
-        return self._facts[i].examined
-
-    def extremes(self, i: int) -> tuple[float, float]:
-        """Return the smallest and the largest gray level of a plane."""
-        return self._facts[i].smallest, self._facts[i].largest
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """Extremes of a plane and, if it was examined, the excess of single pixels."""
-
-    smallest: float
-    largest: float
-    examined: bool = False
-    largest_excess: tuple[float, float] = (0.0, 0.0)
-    noise: PixelNoise = field(default_factory=PixelNoise)
-    medians: Array = field(default_factory=lambda: np.empty(0))
-
-
-def _extremes(frame: Array) -> _Facts:
-    known = frame[~np.isnan(frame)] if frame.dtype.kind == "f" else frame
-    return _Facts(float(known.min()), float(known.max())) if known.size else _Facts(np.inf, -np.inf)
-
-
-def _facts(frame: Array) -> _Facts:
-    if frame.dtype.kind == "f":
-        if np.isnan(frame).all():
-            return _Facts(np.inf, -np.inf)
-        frame, _ = filled(frame)
-    wide: NDArray[np.floating[Any]] = frame.astype(np.float32 if frame.dtype.itemsize <= 2 else np.float64)
-    extremes, medians = (float(wide.min()), float(wide.max())), _block_medians(wide)
-    largest = [float((values - highest_neighbor(values)).max()) for values in (wide, -wide)]
-    return _Facts(*extremes, True, (largest[0], largest[1]), PixelNoise.of(wide), medians)
-
-
-def _block_medians(frame: Array, size: int = 4) -> Array:
-    rows, columns = (length // size * size for length in frame.shape)
-    if not rows or not columns:
-        return frame.ravel()
-    blocks = frame[:rows, :columns].reshape(rows // size, size, columns // size, size).transpose(0, 2, 1, 3)
-    middle = size * size // 2
-    ordered = np.partition(blocks.reshape(-1, size * size), (middle - 1, middle), axis=1)
-    return np.asarray((ordered[:, middle - 1] + ordered[:, middle]) / 2)
-
-
-def _without_outliers(sample: _Sample, usual: Normalization, *, flashes: bool) -> tuple[Normalization, OutlierLimits]:
+def _without_outliers(
+    sample: PlaneSample, usual: Normalization, *, flashes: bool
+) -> tuple[Normalization, OutlierLimits]:
     """Measure again if outliers or flashes were among the sampled planes, first with a range that ignores them."""
     range_ = sample.robust(usual)
     kept = list(range(len(sample.places)))
@@ -307,10 +190,10 @@ class _Cleaned:
     least_dark: float = -np.inf
 
 
-def _clean(sample: _Sample, suspects: list[int], range_: Normalization) -> _Cleaned:
+def _clean(sample: PlaneSample, suspects: list[int], range_: Normalization) -> _Cleaned:
     """Replace the outliers of the suspect planes in the sample's blocks."""
     bright, dark = sample.excess(range_)
-    limits = OutlierLimits(zero=0.0, high=_HIGH, low=_LOW, bright=bright / range_.scale, dark=dark / range_.scale)
+    limits = OutlierLimits(zero=0.0, high=HIGH, low=LOW, bright=bright / range_.scale, dark=dark / range_.scale)
     cleaned = _Cleaned()
     counts: dict[tuple[int, int], int] = {}
     clusters_of: dict[int, Mask] = {}
@@ -353,7 +236,7 @@ def _in_units(plane: Array, range_: Normalization) -> Array:
     return np.asarray(np.clip((plane - range_.offset) / range_.scale, -1e30, 1e30), dtype=np.float32)
 
 
-def _limits(sample: _Sample, range_: Normalization, cleaned: _Cleaned) -> OutlierLimits:
+def _limits(sample: PlaneSample, range_: Normalization, cleaned: _Cleaned) -> OutlierLimits:
     """Return limits beyond all values of clean planes, in units of the range, but not beyond the found outliers."""
     clean = np.array([cleaned.extremes.get(i, sample.extremes(i)) for i in range(len(sample.places))])
     lowest, highest = (np.array([clean[:, 0].min(), clean[:, 1].max()]) - range_.offset) / range_.scale
@@ -364,15 +247,15 @@ def _limits(sample: _Sample, range_: Normalization, cleaned: _Cleaned) -> Outlie
     bright, dark = sample.excess(range_)
     return OutlierLimits(
         zero=0.0,
-        high=max(_HIGH, min(factor * float(highest) + offset, least_bright)),
-        low=min(_LOW, max(factor * float(lowest) - offset, least_dark)),
+        high=max(HIGH, min(factor * float(highest) + offset, least_bright)),
+        low=min(LOW, max(factor * float(lowest) - offset, least_dark)),
         bright=bright / range_.scale,
         dark=dark / range_.scale,
         static=cleaned.static,
     )
 
 
-def _without_flashes(sample: _Sample, range_: Normalization) -> list[int]:
+def _without_flashes(sample: PlaneSample, range_: Normalization) -> list[int]:
     """Return the sampled planes without flashes; for a possible flash, the frames around it are read as well."""
     shape = (sample.movie.shape[3], sample.movie.shape[4])
     known: dict[tuple[int, int], Brightness | None] = {}
@@ -396,7 +279,7 @@ def _without_flashes(sample: _Sample, range_: Normalization) -> list[int]:
     return kept or list(range(len(sample.places)))
 
 
-def _is_far_out(sample: _Sample, i: int, others: list[int], range_: Normalization) -> bool:
+def _is_far_out(sample: PlaneSample, i: int, others: list[int], range_: Normalization) -> bool:
     """Return whether a plane's blocks extend far beyond those of most other planes of its slice."""
     if not sample.blocks[i].size:
         return False

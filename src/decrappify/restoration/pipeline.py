@@ -2,73 +2,62 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike
-from torch import Tensor
 
-from decrappify._common.checks import checked_progress
-from decrappify._common.processor import threads_put_back
+from decrappify._common.arguments import moved_arguments, moved_into
+from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
+from decrappify._common.progress import Cancel, Progress, checked_progress
 from decrappify.errors import InputError
+from decrappify.inference.options import InferenceOptions
 from decrappify.limits.reached import limit_errors
-from decrappify.movie import Array, Movie, Plane
+from decrappify.movie import Array, Movie
 from decrappify.restoration.arrays import given_axes, in_axes
-from decrappify.restoration.attempts import recorded_attempt
+from decrappify.restoration.attempts import died_of_memory, recorded_attempt
 from decrappify.restoration.input_record import InputRecord
-from decrappify.restoration.job import Job, Target
-from decrappify.restoration.measuring import Channel
-from decrappify.restoration.notes import note_of, report, report_start, summary
-from decrappify.restoration.overlap import run_overlapped
-from decrappify.restoration.restorer import RestorationCancelled, Restorer
+from decrappify.restoration.job import Job
+from decrappify.restoration.notes import report, report_start, summary
+from decrappify.restoration.options import RestorationOptions
+from decrappify.restoration.plan import RestorationPlan, make_plan
+from decrappify.restoration.preparing import chosen_device, prepared_restorer
+from decrappify.restoration.restorer import Restorer
 from decrappify.restoration.results import Result
-from decrappify.restoration.sliding import Window
-from decrappify.restoration.start import Start
+from decrappify.restoration.run_state import RunState
+from decrappify.restoration.running import OnPlane, run_windows
 
 if TYPE_CHECKING:
     from decrappify.model import Model
 
-logger = logging.getLogger(__name__)
-
-Progress = Callable[..., Any]
-OnPlane = Callable[[int, int, int], Any]
 PathLike = str | os.PathLike[str]
 
+_MOVED = (
+    moved_into("inference=InferenceOptions", "tile_size", "tile_overlap", "device", "precision", "backend")
+    | moved_into("options=RestorationOptions", "frames", "dtype", "window_axis", "nan", "missing", "outliers")
+    | {
+        name: f"open_movie(path, {name}=...) as the movie"
+        for name in ("scene", "channel", "axes", "folder_as", "absent_chunks")
+    }
+    | {"as_array": "an array to restore_array, or the result to np.asarray"}
+)
 
+
+@moved_arguments(_MOVED)
 def restore(
     movie: Any,
     model: Model | str | Path,
     output: PathLike | None = None,
     *,
-    tile_size: int | None = None,
-    tile_overlap: int | None = None,
-    frames: slice | int | str | None = None,
-    scene: int | str | None = None,
-    channel: int | str | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    backend: str = "auto",
-    dtype: DTypeLike | None = None,
-    window_axis: str = "T",
-    nan: str = "error",
-    missing: str = "blank",
-    outliers: str = "replace",
-    axes: str | None = None,
-    folder_as: str = "auto",
-    absent_chunks: str = "auto",
-    as_array: bool = False,
+    inference: InferenceOptions = InferenceOptions(),
+    options: RestorationOptions = RestorationOptions(),
     overwrite: bool = False,
     resume: bool = True,
     progress: Progress | bool | None = None,
-    cancel: threading.Event | None = None,
+    cancel: Cancel | None = None,
     on_plane: OnPlane | None = None,
-) -> Any:
+) -> Movie:
     """Restore a movie, stack or still with a model.
 
     Reading, the network and writing run concurrently, one plane at a time: memory does not grow with the length of the
@@ -79,50 +68,24 @@ def restore(
     Parameters
     ----------
     movie : path, Movie or array
-        Any input of `open_movie`.
+        Any input of `open_movie`. Open it first to select a scene or channel, or to set axes or pixel size:
+        ``restore(open_movie("cells.czi", channel="actin"), ...)``;
+        `decrappify.restoration.scenes.restore_scenes` restores every scene.
     model : Model, str or Path
         A model, the name of a shipped one, or a model file.
     output : path, optional
         ``.ome.zarr``, ``.ome.tif`` or ``.mp4``; by default the result stays in memory.
-    tile_size, tile_overlap : int, optional
-        In input pixels; by default planned from the free memory and the model. Tiles that do not fit are halved.
-    frames : str, slice or int, optional
-        Frames to restore, such as ``"10:50"``; their windows still include the frames around them.
-    scene : int or str, optional
-        Scene of a file with several, as for `open_movie`; `decrappify.restoration.scenes.restore_scenes` restores each.
-    channel : int or str, optional
-        Index or name of the one channel to restore.
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
-    precision : {"auto", "float32", "bfloat16", "float16"}
-        Of the network; ``"auto"`` is the fastest one without loss of quality for this model.
-    backend : {"auto", "torch", "compile", "onnxruntime", "openvino"}
-        Runtime of the network, see `InferenceNetwork`; ``"auto"`` is OpenVINO for long runs if it is installed and
-        faster, and torch otherwise.
-    dtype : dtype, optional
-        Of the result, by default that of the input: integers are rounded and clipped, never rescaled.
-    window_axis : {"T", "Z"}
-        ``"Z"`` takes the neighboring slices of a stack for the window instead of neighboring time points.
-    nan : {"error", "fill"}
-        Raise an error on NaN and infinite pixels, or fill them from their neighborhood for the network and restore NaN
-        in float output (0 in integers). ``"zero"``, the older name, does the same.
-    missing : {"blank", "drop", "nearest"}
-        Planes that were never recorded (`Movie.missing`) stay blank and are marked as missing in the result, their
-        frames are left out, or they are filled with the restoration of the nearest recorded frame. They are never
-        read as data.
-    outliers : {"replace", "keep"}
-        Replace isolated hot and dead pixels by values from their surroundings before the network, and prevent flash
-        frames from changing their neighbors; both are reported. The bits of a movie without them do not depend on this.
-    axes, folder_as, absent_chunks : str
-        As for `open_movie`.
-    as_array : bool
-        Return a numpy array; for an array input with its number and order of axes, else (T, C, Z, Y, X).
+    inference : InferenceOptions
+        Tiles, device, precision and backend.
+    options : RestorationOptions
+        Frames, window axis, dtype, and the handling of NaN, missing planes and outliers.
     overwrite : bool
         Replace an existing output, once the new one is complete.
     resume : bool
         Continue an unfinished run of the same input, model and options (``docs/resuming.md``); False starts a new one.
     progress : bool or callable, optional
-        True, or like ``tqdm``: ``progress(total=planes, desc=..., unit="plane")`` with ``update(n)`` and ``close()``.
+        True, or like ``tqdm``: ``progress(total=planes, desc=..., unit="plane", initial=finished)`` with ``update(n)``
+        and ``close()``.
     cancel : threading.Event, optional
         When set, the run stops within one tile; finished planes are kept.
     on_plane : callable, optional
@@ -131,10 +94,9 @@ def restore(
 
     Returns
     -------
-    Movie or ndarray
+    Movie
         Shape (T, C, Z, Y * scale, X * scale), with the input's pixel size (divided by the scale), frame interval,
-        channel names and a record of the run in `provenance`; an array with `as_array`. A constant channel is passed
-        through unchanged.
+        channel names and a record of the run in `provenance`. A constant channel is passed through unchanged.
 
     Raises
     ------
@@ -149,7 +111,7 @@ def restore(
         lies in it.
     DeviceMemoryError
         If the smallest tile does not fit into memory.
-    RestorationCancelled
+    Cancelled
         If `cancel` was set.
 
     Examples
@@ -161,50 +123,121 @@ def restore(
     from decrappify.io.registry import writer_for
     from decrappify.model import load_model
 
-    if output is not None:
-        writer_for(Path(output))
-    progress = checked_progress(progress)
+    place = None if output is None else Path(output)
+    if place is not None:
+        writer_for(place)
+    bars = checked_progress(progress)
+    inference.check_unused("batch_size", by="restore")
     _refuse_swapped(movie, model)
     loaded = load_model(model)
-    opening: dict[str, Any] = {"scene": scene, "channel": channel, "axes": axes}
-    opened = open_movie(movie, folder_as=folder_as, absent_chunks=absent_chunks, **opening)
-    source = Path(movie) if isinstance(movie, str | os.PathLike) else None
-    given = given_axes(movie, axes) if as_array else None
+    opened = open_movie(movie)
     inputs = InputRecord(opened)
-    start = None
+    state = None
     try:
-        job = Job(
-            inputs.movie,
-            loaded,
-            frames=frames,
-            dtype=dtype,
-            window_axis=window_axis,
-            nan=nan,
-            missing=missing,
-            outliers=outliers,
-        )
-        asked = {"tile_size": tile_size, "tile_overlap": tile_overlap, "device": device}
-        asked |= {"precision": precision, "backend": backend}
-        place = None if output is None else Path(output)
-        start = Start(job, inputs, place, asked, overwrite=overwrite, resume=resume)
-        if start.complete:
-            return _returned(open_movie(start.output), as_array, given)
+        job = Job(inputs.movie, loaded, options)
+        state = RunState(job, inputs, place, inference, overwrite=overwrite, resume=resume)
+        if state.complete and place is not None:
+            return open_movie(place)
         with threads_put_back(), limit_errors(f"restoring {opened.name}"):
-            restorer, channels, result = start.prepare(progress, cancel)
-            try:
-                report_start(job, channels)
-                with recorded_attempt(result, start.planes_done, start.earlier):
-                    _run(start, restorer, channels, result, progress, on_plane)
-                    inputs.confirm()
-                _complete_record(start, result)
-                return _returned(result.finish(), as_array, given)
-            finally:
-                result.close()
+            return _restored(state, inference, bars, cancel, on_plane)
     finally:
-        if start is not None:
-            start.close()
-        if source is not None:
+        if state is not None:
+            state.close()
+        if isinstance(movie, str | os.PathLike):
             opened.close()
+
+
+def restore_array(
+    array: Any,
+    model: Model | str | Path,
+    *,
+    axes: str | None = None,
+    inference: InferenceOptions = InferenceOptions(),
+    options: RestorationOptions = RestorationOptions(),
+    progress: Progress | bool | None = None,
+    cancel: Cancel | None = None,
+) -> Array:
+    """Restore an array with a model into an array with the same axes.
+
+    Parameters
+    ----------
+    array : array
+        Such as numpy, dask or xarray, see `open_movie`.
+    model : Model, str or Path
+        As for `restore`.
+    axes : str, optional
+        One letter of ``TCZYX`` per dimension, as for `open_movie`.
+    inference, options, progress, cancel
+        As for `restore`.
+
+    Returns
+    -------
+    ndarray
+        With the number and order of axes of `array`, Y and X multiplied by the scale of the model; the shape
+        (T, C, Z, Y, X) for other inputs of `open_movie`.
+
+    Raises
+    ------
+    InputError, DeviceMemoryError, Cancelled
+        As for `restore`.
+
+    Examples
+    --------
+    >>> from decrappify.model import Model
+    >>> from decrappify.networks.residual_unet import ResidualUNet
+    >>> model = Model(ResidualUNet(n_frames=1, base_channels=16))
+    >>> noisy = np.random.default_rng(0).poisson(9.0, (40, 50)).astype(np.uint16)
+    >>> restore_array(noisy, model, inference=InferenceOptions(device="cpu")).shape
+    (40, 50)
+    """
+    from decrappify.io import open_movie
+
+    given = given_axes(array, axes)
+    with open_movie(array, axes=axes) as movie:
+        restored = restore(movie, model, inference=inference, options=options, progress=progress, cancel=cancel)
+        return in_axes(np.asarray(restored), given)
+
+
+def _restored(
+    state: RunState,
+    inference: InferenceOptions,
+    progress: Progress | None,
+    cancel: Cancel | None,
+    on_plane: OnPlane | None,
+) -> Movie:
+    """Plan a run, restore its planes, and complete the result."""
+    plan, restorer = _planned(state, inference, cancel)
+    result = state.open(plan, progress, cancel)
+    report_start(plan.job, plan.channels)
+    with recorded_attempt(result, state.planes_done, state.earlier):
+        run_windows(plan, restorer, result, state.inputs, progress, on_plane)
+        state.inputs.confirm()
+    _complete_record(plan, state.inputs, result)
+    return result.finish()
+
+
+def _planned(state: RunState, inference: InferenceOptions, cancel: Cancel | None) -> tuple[RestorationPlan, Restorer]:
+    """Prepare the network, and decide what the interrupted run has not decided."""
+    begun, job = dict(state.begun), state.job
+    device = chosen_device(inference.device, begun)
+    runtime = take_up_runtime(begun.get("runtime"), device) if begun else present_runtime(device)
+    killed = died_of_memory(state.earlier, state.planes_done)
+    restorer = prepared_restorer(job, inference, begun, device, killed=killed, cancel=cancel)
+    if killed:
+        begun["tile_size"] = restorer.tile_size
+    plan = make_plan(job, restorer, inference, settings=state.settings, runtime=runtime, begun=begun)
+    return plan, restorer
+
+
+def _complete_record(plan: RestorationPlan, inputs: InputRecord, result: Result) -> None:
+    """Add a checksum of the input and the summary of the planes' notes to the record, and report the summary."""
+    job, provenance = plan.job, plan.provenance()
+    found = summary(result.notes, job)
+    planes = {(t, c, z) for (t, c, z), note in result.notes.items() if note.get("empty")}
+    checksum = {"input_crc32": inputs.checksum(job.input_planes())}
+    provenance = {**provenance, "restoration": provenance["restoration"] | found | checksum}
+    result.update_metadata(provenance=provenance, missing=planes | set(job.blanks()))
+    report(found, job)
 
 
 def _refuse_swapped(movie: Any, model: Any) -> None:
@@ -222,109 +255,3 @@ def _refuse_swapped(movie: Any, model: Any) -> None:
         raise InputError(
             f"model has type {type(model).__name__}, needs a Model, the name of a shipped one, or the path of a file"
         )
-
-
-def _returned(restored: Movie, as_array: bool, axes: str | None) -> Any:
-    if not as_array:
-        return restored
-    with restored:
-        return in_axes(np.asarray(restored), axes)
-
-
-def _complete_record(start: Start, result: Result) -> None:
-    """Add a checksum of the input and the summary of the planes' notes to the record, and report the summary."""
-    job, provenance = start.job, start.provenance
-    found = summary(result.notes, job)
-    planes = {(t, c, z) for (t, c, z), note in result.notes.items() if note.get("empty")}
-    checksum = {"input_crc32": start.inputs.checksum(job.input_planes())}
-    provenance = {**provenance, "restoration": provenance["restoration"] | found | checksum}
-    result.update_metadata(provenance=provenance, missing=planes | set(job.blanks()))
-    report(found, job)
-
-
-def _run(
-    start: Start,
-    restorer: Restorer,
-    channels: list[Channel],
-    result: Result,
-    progress: Progress | None,
-    on_plane: OnPlane | None,
-) -> None:
-    """Run reader, network and writer over all windows that are not done."""
-    job = start.job
-
-    def places(target: Target) -> list[list[Plane]]:
-        return [job.planes(each) for each in (target, *job.copies.get(target, ()))]
-
-    def is_done(target: Target) -> bool:
-        return all(result.is_done(*place) for planes in places(target) for place in planes)
-
-    def put(target: Target, planes: Sequence[Array], note: dict[str, Any]) -> None:
-        read = start.inputs.take_new()
-        if read:
-            note = note | {"read": read}
-        if note:
-            result.write_note(*job.planes(target)[0], note)
-        for each in places(target):
-            for place, plane in zip(each, planes, strict=True):
-                result.write_plane(*place, plane)
-                if on_plane is not None:
-                    on_plane(*place)
-
-    total = job.shape[0] * job.shape[1] * job.shape[2]
-    done = sum(result.is_done(*plane) for plane in _all_planes(job))
-    frame_shape = (job.movie.shape[3], job.movie.shape[4])
-    with _bar(progress, total, f"restoring {job.movie.name}", done) as update:
-        for place in job.blanks():
-            if not result.is_done(*place):
-                result.write_plane(*place, np.zeros(job.shape[3:], job.dtype))
-                update(1)
-        for target, read in job.passed_through(channels):
-            if not is_done(target):
-                put(target, read(), {})
-                update(job.out_channels * len(places(target)))
-
-        def work(item: tuple[Target, Window[Tensor]]) -> tuple[Target, Window[Tensor], Array | None]:
-            target, window = item
-            restored = None
-            if window.frames is not None:
-                tile_size = restorer.tile_size
-                restored = restorer.restore_frames(window.frames, frame_shape)
-                if restorer.tile_size != tile_size:
-                    result.state["tile_size"] = restorer.tile_size
-                    result.save_state()
-            update(job.out_channels * len(places(target)))
-            return target, window, restored
-
-        def write(item: tuple[Target, Window[Tensor], Array | None]) -> None:
-            target, window, restored = item
-            planes, clipped = job.empty_planes(), (0, 0)
-            if restored is not None:
-                planes, clipped = job.to_gray(restored, target, window, channels)
-            put(target, planes, note_of(window, clipped))
-
-        try:
-            run_overlapped(job.windows(channels, restorer.load, is_done), work, write)
-        except RestorationCancelled as error:
-            finished = sum(result.is_done(*plane) for plane in _all_planes(job))
-            kept = "they are kept, and the same call finishes the rest" if finished else "nothing is kept"
-            raise RestorationCancelled(f"cancelled after {finished} of {total} planes; {kept}") from error
-
-
-def _all_planes(job: Job) -> Iterator[tuple[int, int, int]]:
-    n_t, n_c, n_z = job.shape[:3]
-    return ((t, c, z) for t in range(n_t) for c in range(n_c) for z in range(n_z))
-
-
-@contextmanager
-def _bar(progress: Progress | None, total: int, description: str, done: int) -> Iterator[Callable[[int], Any]]:
-    if progress is None:
-        yield lambda n: None
-        return
-    bar = progress(total=total, desc=description, unit="plane")
-    try:
-        if done:
-            bar.update(done)
-        yield bar.update
-    finally:
-        bar.close()

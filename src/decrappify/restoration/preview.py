@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from decrappify._common.progress import Cancel
 from decrappify.errors import InputError
+from decrappify.inference.options import InferenceOptions
 from decrappify.movie import Array, Movie
 from decrappify.restoration.job import Job, Target
+from decrappify.restoration.options import RestorationOptions
 from decrappify.restoration.restorer import Restorer
 
 if TYPE_CHECKING:
@@ -27,12 +30,10 @@ class Preview:
         The input; only the frames of a region's window are read, and of very large ones the surroundings of the region.
     model : Model
         Processes each channel separately or all of them together.
-    device, precision, backend : str
-        As for `restore`.
-    window_axis : {"T", "Z"}
-        The axis that a window runs along.
-    nan, outliers : str
-        As for `restore`.
+    inference : InferenceOptions
+        Tiles, device, precision and backend.
+    options : RestorationOptions
+        As for `restore`; `frames`, `dtype` and `missing` are not used.
 
     Raises
     ------
@@ -44,7 +45,7 @@ class Preview:
     >>> from decrappify.model import Model
     >>> from decrappify.networks.residual_unet import ResidualUNet
     >>> movie = Movie.from_array(np.random.default_rng(0).poisson(9.0, (4, 90, 80)).astype(np.uint16))
-    >>> preview = Preview(movie, Model(ResidualUNet(n_frames=3, base_channels=16)), device="cpu")
+    >>> preview = Preview(movie, Model(ResidualUNet(n_frames=3, base_channels=16)))
     >>> preview.region(2, 0, 0, slice(10, 40), slice(20, 70)).shape
     (1, 30, 50)
     """
@@ -54,21 +55,15 @@ class Preview:
         movie: Movie,
         model: Model,
         *,
-        device: str = "auto",
-        precision: str = "auto",
-        backend: str = "auto",
-        window_axis: str = "T",
-        nan: str = "error",
-        outliers: str = "replace",
+        inference: InferenceOptions = InferenceOptions(),
+        options: RestorationOptions = RestorationOptions(),
     ) -> None:
         self._movie, self._model = movie, model
-        self._options: dict[str, Any] = {"window_axis": window_axis, "nan": nan, "outliers": outliers}
-        self._channels = Job(movie, model, **self._options).measure()
-        self._restorer = Restorer(model, device=device, precision=precision, backend=backend)
+        self._options = replace(options, frames=None, dtype=None, missing="blank")
+        self._channels = Job(movie, model, self._options).measure()
+        self._restorer = Restorer(model, inference=inference)
 
-    def region(
-        self, t: int, c: int, z: int, rows: slice, columns: slice, *, cancel: threading.Event | None = None
-    ) -> Array:
+    def region(self, t: int, c: int, z: int, rows: slice, columns: slice, *, cancel: Cancel | None = None) -> Array:
         """Restore a rectangle of one frame.
 
         Parameters
@@ -89,7 +84,7 @@ class Preview:
         ------
         InputError
             If the region is empty or outside the movie.
-        RestorationCancelled
+        Cancelled
             If `cancel` was set.
         """
         n_t, n_c, n_z, n_y, n_x = self._movie.shape
@@ -100,7 +95,7 @@ class Preview:
                 f"region of {self._movie.name}, whose shape is {self._movie.shape}"
             )
         wide_rows, wide_columns = self._with_margin(rows, n_y), self._with_margin(columns, n_x)
-        job = Job(self._movie, self._model, frames=t, **self._options)
+        job = Job(self._movie, self._model, replace(self._options, frames=t))
         scale = self._model.scale
         group = next(number for number, channels in enumerate(job.groups) if c in channels)
         wanted = Target(0, z, group)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from decrappify.errors import DecrappifyError, DeviceMemoryError, InputError
+from decrappify._common.progress import Cancel, check_cancel
+from decrappify.errors import DeviceMemoryError, InputError
 from decrappify.inference.memory import free_memory, halved, largest_tile, seam_warning, tile_and_overlap
 from decrappify.inference.network import InferenceNetwork
+from decrappify.inference.options import InferenceOptions
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array
 from decrappify.restoration.tiling import TileGrid
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class RestorationCancelled(DecrappifyError):
-    """The run was cancelled; finished planes are kept in the partial output and the same call continues."""
-
-
 class Restorer:
     """Restoration of the middle frame of a window, tile by tile, with a model.
 
@@ -35,12 +32,9 @@ class Restorer:
     ----------
     model : Model
         Its network is copied, never changed.
-    tile_size : int, optional
-        Largest side of a tile in input pixels; planned from free memory by default, and halved when it runs out.
-    tile_overlap : int, optional
-        Pixels that neighboring tiles share; by default enough for the network's margin.
-    device, precision, backend : str
-        As for `InferenceNetwork`.
+    inference : InferenceOptions
+        Tiles, device, precision and backend. The largest side of a tile is planned from the free memory by default, and
+        halved when it runs out; the default overlap is enough for the network's margin.
     expected_pixels : int
         Input pixels of all windows to come, if known; for ``backend="auto"``.
     cancel : threading.Event, optional
@@ -57,7 +51,8 @@ class Restorer:
     --------
     >>> from decrappify.model import Model
     >>> from decrappify.networks.residual_unet import ResidualUNet
-    >>> restorer = Restorer(Model(ResidualUNet(n_frames=3, base_channels=16)), tile_size=64, device="cpu")
+    >>> inference = InferenceOptions(tile_size=64, device="cpu")
+    >>> restorer = Restorer(Model(ResidualUNet(n_frames=3, base_channels=16)), inference=inference)
     >>> restorer.restore_window(np.zeros((3, 100, 70), np.float32)).shape
     (1, 100, 70)
     """
@@ -66,20 +61,20 @@ class Restorer:
         self,
         model: Model,
         *,
-        tile_size: int | None = None,
-        tile_overlap: int | None = None,
-        device: str | torch.device = "auto",
-        precision: str = "auto",
-        backend: str = "auto",
+        inference: InferenceOptions = InferenceOptions(),
         expected_pixels: int = 0,
-        cancel: threading.Event | None = None,
+        cancel: Cancel | None = None,
     ) -> None:
         self.network = InferenceNetwork(
-            model.network, device=device, precision=precision, backend=backend, expected_pixels=expected_pixels
+            model.network,
+            device=inference.device,
+            precision=inference.precision,
+            backend=inference.backend,
+            expected_pixels=expected_pixels,
         )
         self.tile_size, self.tile_overlap = tile_and_overlap(
-            tile_size,
-            tile_overlap,
+            inference.tile_size,
+            inference.tile_overlap,
             margin=self.network.margin,
             multiple=self.network.size_multiple,
             largest=largest_tile(self.network.device, self.network.bytes_per_pixel),
@@ -152,8 +147,10 @@ class Restorer:
                 used, smaller = self.used_and_smaller(frame_shape)
                 if smaller is None:
                     raise DeviceMemoryError(
-                        f"{self.network.device} has no memory left for the smallest tile of {used} pixels; close other "
-                        "programs, or choose another device, such as device='cpu', or a smaller model"
+                        f"{self.network.device} has no memory left for the smallest tile of {used} pixels",
+                        advice="close other programs, or choose another device, such as device='cpu', or a smaller "
+                        "model",
+                        option="device",
                     ) from error
             if self.network.device.type == "cuda":
                 torch.cuda.empty_cache()
@@ -174,8 +171,7 @@ class Restorer:
         storage = self._storage_device(4 * int(np.prod(shape)))
         output = torch.zeros(shape, device=storage)
         for row, column in grid:
-            if self.cancel is not None and self.cancel.is_set():
-                raise RestorationCancelled("restoration was cancelled")
+            check_cancel(self.cancel, "restoration was cancelled")
             source = torch.cat([frame[:, row.source, column.source] for frame in frames])
             prediction = self.network(source[None].to(self.network.device))[0, :, row.kept, column.kept].to(storage)
             weights = torch.from_numpy(row.weights[:, None] * column.weights).to(storage)

@@ -14,6 +14,7 @@ from decrappify.limits.memory import available_memory
 from decrappify.movie import Array, Movie, Plane, Shape5
 
 if TYPE_CHECKING:
+    from decrappify._common.progress import Progress
     from decrappify.io.store.journal import Journal
     from decrappify.io.store.locks import OutputLock
 
@@ -110,12 +111,12 @@ class StoreResult:
         run_key: str,
         overwrite: bool,
         resume: bool,
-        progress: Any = None,
         lock: OutputLock | None = None,
+        export_bars: Progress | None = None,
     ) -> None:
         from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
 
-        self._path, self._name, self._progress = path, str(metadata["name"]), progress
+        self._path, self._name, self._export_bars = path, str(metadata["name"]), export_bars
         if not is_store(path):
             check_export(path, shape, dtype)
         self._writer = ZarrMovieWriter(
@@ -154,7 +155,7 @@ class StoreResult:
         exported = self._writer.working_folder.empty_folder("export") / self._path.name
         with open_movie(self._writer.partial_path) as store:
             store = store.replace(name=self._name, origin=None)
-            save_movie(store, exported, progress=self._progress)
+            save_movie(store, exported, progress=self._export_bars)
         self._writer.place(exported)
 
 

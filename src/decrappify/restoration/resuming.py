@@ -1,4 +1,4 @@
-"""Comparison of the options of an unfinished run with those of a call that may finish it."""
+"""Comparison of an unfinished run with a call that may finish it: settings, options and input."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from decrappify._version import RELEASE
+from decrappify.errors import OutputExistsError
 from decrappify.restoration.frame_choice import spelled
+from decrappify.restoration.input_record import ChangedInputError, InputRecord, recorded_planes
+from decrappify.restoration.run_record import flaw_of, flaw_of_state
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from decrappify.inference.options import InferenceOptions
     from decrappify.movie import Movie
     from decrappify.restoration.job import Job
+    from decrappify.restoration.results import Unfinished
 
 Settings = dict[str, Any]
 
@@ -55,6 +60,96 @@ def run_key(settings: Settings) -> str:
     """
     shared = {name: value for name, value in settings.items() if name != "nan"}
     return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()
+
+
+def recorded_options(inference: InferenceOptions) -> dict[str, Any]:
+    """Return the options of network execution as plain values, under the names of the record of a run.
+
+    >>> from decrappify.inference.options import InferenceOptions
+    >>> recorded_options(InferenceOptions(device="cpu"))["device"]
+    'cpu'
+    """
+    names = ("tile_size", "tile_overlap", "device", "precision", "backend")
+    return {name: _plain(getattr(inference, name)) for name in names}
+
+
+def continues(
+    before: Unfinished,
+    job: Job,
+    inputs: InputRecord,
+    inference: InferenceOptions,
+    *,
+    settings: Settings,
+    overwrite: bool,
+) -> bool:
+    """Return whether a call continues an unfinished run; False if it replaces that run.
+
+    Parameters
+    ----------
+    before : Unfinished
+        The unfinished run.
+    job, inputs, inference
+        Planes to restore, record of the input and options of this call.
+    settings : mapping
+        Of this call, see `settings_of`.
+    overwrite : bool
+        Whether this call may replace the unfinished run.
+
+    Raises
+    ------
+    OutputExistsError
+        If it is a run of other settings or of another input, or its record is damaged, and `overwrite` is False.
+    """
+    is_same_key = before.run_key == run_key(settings)
+    flaw = flaw_of(before.journal, job) if is_same_key else None
+    if flaw is not None:
+        if overwrite:
+            return False
+        raise OutputExistsError(
+            f"{before.partial} holds an unfinished output whose record is damaged ({flaw}); discard it with "
+            "overwrite=True (--overwrite), or choose another output"
+        )
+    state = before.journal.state
+    changes = ["it has other settings"]
+    if flaw_of_state(state) is None:
+        changes = changed_settings(state.get("settings") or {}, settings) + _changed_options(state, job, inference)
+    if is_same_key and not changes:
+        return _has_same_input(before, inputs, overwrite=overwrite)
+    if not overwrite:
+        raise OutputExistsError(refusal(before.partial, changes or ["it has other settings"]))
+    return False
+
+
+def _changed_options(state: Mapping[str, Any], job: Job, inference: InferenceOptions) -> list[str]:
+    """Return the changed options; tile sizes that cover the whole frame are equal."""
+    asked, frame = recorded_options(inference), job.movie.shape[3:]
+    multiple = job.model.network.spec.tile_multiple
+    sizes = (state.get("tile_size"), asked["tile_size"] or state.get("tile_size"))
+    if all(_covers(size, frame, multiple) for size in sizes):
+        asked = {name: value for name, value in asked.items() if name not in ("tile_size", "tile_overlap")}
+    return changed_options(asked, state)
+
+
+def _covers(tile_size: Any, frame_shape: tuple[int, ...], multiple: int) -> bool:
+    """Return whether one tile covers the whole frame, so that its size does not matter."""
+    return (
+        isinstance(tile_size, int) and tile_size // multiple * multiple >= -(-max(frame_shape) // multiple) * multiple
+    )
+
+
+def _has_same_input(before: Unfinished, inputs: InputRecord, *, overwrite: bool) -> bool:
+    """Compare the input with the record of the unfinished run; raise for other inputs unless it is replaced."""
+    notes = before.journal.notes.values()
+    rows = [*before.journal.state.get("read", ()), *(row for note in notes for row in note.get("read", ()))]
+    try:
+        inputs.verify(recorded_planes(rows))
+    except ChangedInputError as error:
+        if overwrite:
+            return False
+        t, c, z = error.plane
+        change = f"{inputs.movie.name} has other pixels now in frame {t} (channel {c}, slice {z})"
+        raise OutputExistsError(refusal(before.partial, [change])) from error
+    return True
 
 
 def changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -120,3 +215,7 @@ def _checksum_of_three(movie: Movie) -> str:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:20]}...{text[-37:]}"
+
+
+def _plain(value: Any) -> int | str | None:
+    return value if value is None or isinstance(value, int) else str(value)

@@ -10,19 +10,19 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from decrappify.errors import DecrappifyError, InputError, OutputExistsError
+from decrappify._common.progress import Cancel, Progress
+from decrappify.errors import Cancelled, DecrappifyError, InputError, OutputExistsError
+from decrappify.inference.options import InferenceOptions
 from decrappify.movie import Movie
 from decrappify.restoration.input_record import InputRecord
 from decrappify.restoration.job import Job
+from decrappify.restoration.options import RestorationOptions
 from decrappify.restoration.pipeline import restore
-from decrappify.restoration.restorer import RestorationCancelled
 from decrappify.restoration.resuming import run_key, settings_of
 from decrappify.restoration.scene_record import SceneRecord
 
 if TYPE_CHECKING:
     from decrappify.model import Model
-
-_JOB_OPTIONS = ("frames", "dtype", "window_axis", "nan", "missing", "outliers")  # arguments of `restore` and of `Job`
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,12 @@ def restore_scenes(
     output: str | os.PathLike[str],
     *,
     opening: Mapping[str, Any] | None = None,
+    inference: InferenceOptions = InferenceOptions(),
+    options: RestorationOptions = RestorationOptions(),
     overwrite: bool = False,
-    **options: Any,
+    resume: bool = True,
+    progress: Progress | bool | None = None,
+    cancel: Cancel | None = None,
 ) -> Iterator[SceneOutcome]:
     """Restore every scene of a file, one after the other; an error in one scene does not stop the others.
 
@@ -75,10 +79,12 @@ def restore_scenes(
         file with one scene is `output` itself.
     opening : mapping, optional
         Arguments of `open_movie`, such as ``channel``.
+    inference, options
+        As for `restore`.
     overwrite : bool
         Replace existing outputs, except those of an unfinished call with the same input, model and options.
-    **options
-        Arguments of `restore`.
+    resume, progress, cancel
+        As for `restore`.
 
     Yields
     ------
@@ -91,10 +97,10 @@ def restore_scenes(
         If the file or the model cannot be opened.
     InputError
         If an output is the input.
-    RestorationCancelled
-        If ``cancel`` was set.
+    Cancelled
+        If `cancel` was set.
     """
-    from decrappify.io import scenes
+    from decrappify.io import open_movie, scenes
     from decrappify.io.scene_names import scene_outputs
     from decrappify.model import load_model
 
@@ -104,10 +110,12 @@ def restore_scenes(
     outputs = scene_outputs(output, names) if len(names) > 1 else [Path(output)]
     _refuse_inputs(outputs, Path(path), folder_as)
     record, failed = SceneRecord(Path(output)) if len(names) > 1 else None, False
+    run = _Run(inference, options, overwrite, resume, progress, cancel)
     for number, (name, one) in enumerate(zip(names, outputs, strict=True)):
         try:
-            outcome = _scene_outcome(path, number, name, loaded, one, dict(opening or {}), overwrite, options, record)
-        except RestorationCancelled:
+            with open_movie(path, scene=number, **(opening or {})) as movie:
+                outcome = _scene_outcome(movie, name, loaded, one, run, record)
+        except Cancelled:
             raise
         except DecrappifyError as error:
             failed = True
@@ -132,43 +140,53 @@ def _refuse_inputs(outputs: Sequence[Path], path: Path, folder_as: str) -> None:
             raise InputError(f"{output} is one of the input files; choose another name for the output")
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Arguments of `restore` that are the same for every scene."""
+
+    inference: InferenceOptions
+    options: RestorationOptions
+    overwrite: bool
+    resume: bool
+    progress: Progress | bool | None
+    cancel: Cancel | None
+
+
 def _scene_outcome(
-    path: str | os.PathLike[str],
-    number: int,
-    name: str,
-    model: Model,
-    output: Path,
-    opening: dict[str, Any],
-    overwrite: bool,
-    options: dict[str, Any],
-    record: SceneRecord | None,
+    movie: Movie, name: str, model: Model, output: Path, run: _Run, record: SceneRecord | None
 ) -> SceneOutcome:
-    from decrappify.io import open_movie
+    job = Job(movie, model, run.options)
+    key = _run_key(job, run.inference)
+    finished = None
+    if not run.overwrite:
+        finished = _finished(output, name, key, job)
+    elif record is not None and run.resume and record.holds(output, key):
+        with suppress(OutputExistsError):
+            finished = _finished(output, name, key, job)
+    if finished is not None:
+        return SceneOutcome(name, output, finished, was_finished=True)
+    of_scene = {"scene": name, "scene_run": key, "scene_version": _version(movie)}
+    restored = restore(
+        movie.replace(provenance=movie.provenance | of_scene),
+        model,
+        output,
+        inference=run.inference,
+        options=run.options,
+        overwrite=run.overwrite,
+        resume=run.resume,
+        progress=run.progress,
+        cancel=run.cancel,
+    )
+    if record is not None:
+        record.add(output, key)
+    return SceneOutcome(name, output, restored)
 
-    with open_movie(path, scene=number, **opening) as movie:
-        job = Job(movie, model, **{option: options[option] for option in _JOB_OPTIONS if option in options})
-        run = _run_key(job, options)
-        finished = None
-        if not overwrite:
-            finished = _finished(output, name, run, job)
-        elif record is not None and options.get("resume", True) and record.holds(output, run):
-            with suppress(OutputExistsError):
-                finished = _finished(output, name, run, job)
-        if finished is not None:
-            return SceneOutcome(name, output, finished, was_finished=True)
-        of_scene = {"scene": name, "scene_run": run, "scene_version": _version(movie)}
-        movie = movie.replace(provenance=movie.provenance | of_scene)
-        restored = restore(movie, model, output, overwrite=overwrite, **options)
-        if record is not None:
-            record.add(output, run)
-        return SceneOutcome(name, output, restored)
 
-
-def _run_key(job: Job, options: Mapping[str, Any]) -> str:
+def _run_key(job: Job, inference: InferenceOptions) -> str:
     """Return a digest of everything that determines the output of a scene, except its pixels."""
     movie = job.movie
     spacing = [movie.pixel_size_um, movie.frame_interval_s, sorted(movie.unitless_spacing.items())]
-    network = {name: options.get(name, "auto") for name in ("precision", "backend")}
+    network = {"precision": inference.precision, "backend": inference.backend}
     return run_key(settings_of(job) | network | {"spacing": spacing, "nan_pixels": job.nan})
 
 

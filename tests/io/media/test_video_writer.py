@@ -86,7 +86,7 @@ def test_channels_are_merged_in_their_colours(tmp_path, names, colors, expected)
 
 def test_progress_is_told_and_closed(tmp_path, bar):
     write_video(Movie.from_array(smooth_movie(3)), tmp_path / "cells.mp4", progress=bar)
-    assert bar.settings == {"total": 3, "desc": "writing cells.mp4", "unit": "frame"}
+    assert bar.settings == {"total": 3, "desc": "writing cells.mp4", "unit": "frame", "initial": 0}
     assert (bar.updates, bar.closed) == ([1, 1, 1], True)
 
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputExistsError
+from decrappify.inference.options import InferenceOptions
 from decrappify.model import importing, load_model, read_card
 from decrappify.model.card import card_text
 from decrappify.normalization import IMAGENET, NormalizationRule
-from decrappify.restoration import restore
+from decrappify.restoration import RestorationOptions, restore
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,14 @@ def test_restore_sends_a_colorizer_to_colorize(imported):
 def test_restore_runs_an_imported_restorer_with_its_own_normalization(made, saved):
     model = load_model(saved(made("weight").state_dict()))
     picture = np.random.default_rng(0).integers(0, 255, (1, 3, 1, 32, 32), dtype=np.uint8)
-    found = np.asarray(restore(picture, model, device="cpu", precision="float32", dtype="float32"))[0, :, 0]
+    found = np.asarray(
+        restore(
+            picture,
+            model,
+            inference=InferenceOptions(device="cpu", precision="float32"),
+            options=RestorationOptions(dtype="float32"),
+        )
+    )[0, :, 0]
     mean, std = (np.array(values, np.float32)[:, None, None] for values in (IMAGENET.mean, IMAGENET.std))
     with torch.inference_mode():
         predicted = model.network(torch.from_numpy((picture[0, :, 0] / np.float32(255) - mean) / std)[None])[0].numpy()

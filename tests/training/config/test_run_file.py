@@ -252,7 +252,7 @@ def test_a_critic_belongs_to_a_nogan_run(folder):
         ('"cells.tif"', r'["a.tif", "data\new.tif"]', r"are paths, found 'data\\new.tif'; .* or with forward slashes"),
         ("[network]", 'card = "mine"\n[network]', "unknown key 'card' in the training settings"),
         ('crappifier = "confocal"', 'card = "mine"', r"card of .*run.toml is 'mine', needs a table \[card\]"),
-        ('"confocal"', '"confocl"', "no crappifier preset 'confocl'"),
+        ('"confocal"', '"confocl"', "unknown crappifier preset 'confocl'"),
         ('"confocal"', '"mine.toml"', "there is no crappifier file .*mine.toml"),
         ('device = "cpu"', 'device = "gpu"', "device is 'gpu', needs one of auto, cpu, cuda, mps"),
     ],

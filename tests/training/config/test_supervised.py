@@ -24,6 +24,12 @@ def test_it_cannot_be_changed_but_replaced():
     assert replace(config, seed=3).seed == 3
 
 
+def test_from_dict_accepts_former_precision_names():
+    assert TrainingConfig.from_dict({"precision": "bf16-mixed"}).precision == "bfloat16"
+    with pytest.raises(InputError, match="needs one of auto, float32, bfloat16, float16"):
+        TrainingConfig(precision="bf16-mixed")
+
+
 def test_a_whole_number_will_do_for_a_float():
     config = TrainingConfig(learning_rate=1, stability_weight=0)
     assert (type(config.learning_rate), type(config.stability_weight)) == (float, float)
@@ -45,7 +51,7 @@ def test_a_whole_number_will_do_for_a_float():
         ("ema_decay", 1, "ema_decay is 1.0, needs a number from 0 to 0.99999"),
         ("n_frames", 2, "n_frames is 2, needs an odd whole number"),
         ("loss", "huber", "unknown loss 'huber'"),
-        ("precision", "fp8", "precision is 'fp8', needs one of 32-true, bf16-mixed, 16-mixed"),
+        ("precision", "fp8", "precision is 'fp8', needs one of auto, float32, bfloat16, float16"),
         ("device", "gpu", "device is 'gpu', needs one of auto, cpu, cuda, mps"),
         ("learning_rte", 1e-3, "unknown key 'learning_rte' in the training settings; did you mean 'learning_rate'?"),
         ("network_settings", {"name": "a"}, "network_settings has a key 'name', which names the network elsewhere"),

@@ -21,6 +21,13 @@ def test_a_checkpoint_comes_back(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["c.pt"]
 
 
+def test_load_checkpoint_accepts_former_precision_names(tmp_path):
+    save_checkpoint(tmp_path / "c.pt", STATE | {"settings": SETTINGS | {"precision": "32-true"}})
+    assert load_checkpoint(tmp_path / "c.pt", SETTINGS | {"precision": "float32"})["step"] == 7
+    with pytest.raises(InputError, match="precision is 'bfloat16' now and was 'float32'"):
+        load_checkpoint(tmp_path / "c.pt", SETTINGS | {"precision": "bfloat16"})
+
+
 def test_a_crash_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "c.pt"
     save_checkpoint(path, STATE)

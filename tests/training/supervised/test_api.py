@@ -23,6 +23,7 @@ from tests.training.tiny_run import CONFIG, NETWORK, NOISE, cells, tiny_train
 from decrappify._common.processor import processor_type, threads_put_back
 from decrappify.crappify import Crappifier, Gaussian
 from decrappify.errors import InputError, OutputError, OutputExistsError
+from decrappify.losses import register_loss, unregister_loss
 from decrappify.model import load_model
 from decrappify.movie import Movie
 from decrappify.training import DataOptions, RunOptions, train
@@ -260,7 +261,7 @@ def test_loader_processes_change_nothing():
 
 
 def test_bfloat16_runs():
-    model = tiny_train(None, replace(CONFIG, max_steps=2, precision="bf16-mixed"))
+    model = tiny_train(None, replace(CONFIG, max_steps=2, precision="bfloat16"))
     assert all(weight.dtype == torch.float32 for weight in model.network.parameters())
 
 
@@ -319,16 +320,17 @@ def test_a_finished_run_resumes_to_its_model(straight):
     assert tiny_train(straight, resume=True).sha256 == before
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch):
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     calls = []
 
     def explode(prediction, target):
         calls.append(1)
         return (prediction - target).abs().mean() * (math.nan if len(calls) > 15 else 1)
 
-    monkeypatch.setitem(sys.modules["decrappify.losses"].PIXEL_LOSSES, "l1", explode)
+    register_loss("explode", meaning="a loss")(explode)
     with pytest.raises(InputError, match=r"the loss of step 6 is nan; lower learning_rate \(0.002\) or check the data"):
-        tiny_train(tmp_path, replace(CONFIG, loss="l1"))
+        tiny_train(tmp_path, replace(CONFIG, loss="explode"))
+    unregister_loss("explode")
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 4
 
 
@@ -345,7 +347,7 @@ def test_progress_is_reported(bar):
         ({"high_res": []}, "training needs high_res images and a crappifier"),
         ({"high_res": [], "crappifier": NOISE}, "no images to train on; pass at least one path, array or movie"),
         ({"high_res": cells(), "pairs": []}, "pass either pairs, or high_res and a crappifier, not both"),
-        ({"high_res": cells(), "crappifier": "confocl"}, "no crappifier preset 'confocl'"),
+        ({"high_res": cells(), "crappifier": "confocl"}, "unknown crappifier preset 'confocl'"),
         ({"high_res": cells()[:5], "crappifier": NOISE}, "has 5 frames of 48 x 48 pixels, too few to keep some"),
         ({"pairs": [(cells()[:5], cells()[:1])]}, "has 5 frames of 48 x 48 pixels, too few to keep some"),
         (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from decrappify._common.progress import Bar, Progress, progress_bar
 from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError
 from decrappify.io.media.encoder import EncoderSettings, check_written, encoding_errors, even_sided
@@ -31,7 +32,7 @@ def write_video(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
-    progress: Callable[..., Any] | None = None,
+    progress: Progress | None = None,
     low: float | Sequence[float] | None = None,
     high: float | Sequence[float] | None = None,
 ) -> Path:
@@ -76,13 +77,9 @@ def write_video(
     errors = encoding_errors(Path(path), "the encoder refuses a frame")
     with atomic_output(path, overwrite=overwrite) as partial, errors:
         display = _Display(movie, low, high)
-        bar = progress(total=len(movie), desc=f"writing {Path(path).name}", unit="frame") if progress else None
-        try:
+        with progress_bar(progress, total=len(movie), desc=f"writing {Path(path).name}", unit="frame") as bar:
             _encode(movie, display, partial, bar)
             check_written(partial, len(movie), Path(path))
-        finally:
-            if bar is not None:
-                bar.close()
     return Path(path)
 
 
@@ -106,7 +103,7 @@ class _Display:
         return even_sided(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8))
 
 
-def _encode(movie: Movie, display: _Display, path: Path, bar: Any) -> None:
+def _encode(movie: Movie, display: _Display, path: Path, bar: Bar) -> None:
     import av
 
     notes = VideoNotes(
@@ -126,8 +123,7 @@ def _encode(movie: Movie, display: _Display, path: Path, bar: Any) -> None:
             frame.colorspace = HD_COLORS.matrix
             frame.pts = t
             container.mux(stream.encode(frame))
-            if bar is not None:
-                bar.update(1)
+            bar.update(1)
         container.mux(stream.encode())
 
 

@@ -127,8 +127,9 @@ def _check_preset(path: Path, preset: str, relative: str, *, exact: bool) -> Non
     alike = _LOOK_ALIKE if relative in _LOOK_ALIKE else (relative,)
     if exact and preset not in alike:
         raise ModelFileError(
-            f"{path} holds the network of {' or '.join(map(repr, alike))}, not that of preset {preset!r}; "
-            f"pass preset={alike[-1]!r} (--preset {alike[-1]}), or the file that belongs to {preset!r}"
+            f"{path} holds the network of {' or '.join(map(repr, alike))}, not that of preset {preset!r}",
+            advice=f"pass preset={alike[-1]!r} (--preset {alike[-1]}), or the file that belongs to {preset!r}",
+            option="preset",
         )
     if (relative == "pssr") != (preset == "pssr"):
         does = "enlarges" if relative == "pssr" else "does not enlarge"

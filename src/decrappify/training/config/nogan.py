@@ -8,8 +8,9 @@ from typing import Any
 
 from decrappify._common.checks import check_whole
 from decrappify.errors import InputError
+from decrappify.networks import DEFAULT_NETWORK
 from decrappify.training.config.checks import check_choice, check_keys, check_network_settings, check_range, check_types
-from decrappify.training.config.options import RunSettings
+from decrappify.training.config.options import RunSettings, with_present_names
 
 ADVERSARIAL = ("bce", "hinge", "least-squares")
 TASKS = ("restoration", "colorization")
@@ -193,7 +194,7 @@ class NoganConfig(RunSettings):
     """
 
     task: str = "restoration"
-    generator: str = "small"
+    generator: str = DEFAULT_NETWORK
     generator_settings: Mapping[str, Any] = field(default_factory=dict)
     critic: str = "small-critic"
     critic_settings: Mapping[str, Any] = field(default_factory=dict)
@@ -249,7 +250,7 @@ class NoganConfig(RunSettings):
         """
         base = base or cls()
         check_keys(values, cls, "the NoGAN settings")
-        merged = {item.name: getattr(base, item.name) for item in fields(cls)} | dict(values)
+        merged = {item.name: getattr(base, item.name) for item in fields(cls)} | with_present_names(values)
         for name, kind in (("pretrain", PretrainStep), ("first_critic", CriticStep), ("critic_steps", CriticStep)):
             merged[name] = tuple(_step(step, kind, name) for step in _list(merged[name], name))
         gan = merged["gan"]

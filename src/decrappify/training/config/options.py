@@ -7,11 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from decrappify._common.progress import Progress
+from decrappify.inference.options import PRECISION_NAMES
 from decrappify.training.config.checks import check_choice, check_range, check_types
 from decrappify.windows import check_n_frames
 
+# Names in run files, checkpoints and model cards that were written before the names of `InferenceOptions` were used.
+_FORMER_PRECISIONS = {"32-true": "float32", "bf16-mixed": "bfloat16", "16-mixed": "float16"}
 CHOICES = {
-    "precision": ("32-true", "bf16-mixed", "16-mixed"),
+    "precision": ("auto", *PRECISION_NAMES),
     "device": ("auto", "cpu", "cuda", "mps"),
 }
 TIME_AXES = ("T", "Z")
@@ -32,8 +36,8 @@ class RunSettings:
         Of AdamW.
     ema_decay : float
         Decay of the exponential moving average of the weights, which are those of the model; 0 disables it.
-    precision : {"32-true", "bf16-mixed", "16-mixed"}
-        Of the computation.
+    precision : {"float32", "bfloat16", "float16", "auto"}
+        Of the computation; the weights are float32. ``"auto"`` is bfloat16 on GPUs that support it, else float32.
     device : {"auto", "cpu", "cuda", "mps"}
         Device of the run.
     n_devices : int
@@ -55,7 +59,7 @@ class RunSettings:
     stability_weight: float = 0.5
     weight_decay: float = 1e-4
     ema_decay: float = 0.0
-    precision: str = "32-true"
+    precision: str = "float32"
     device: str = "auto"
     n_devices: int = 1
     workers: int = 0
@@ -74,6 +78,18 @@ class RunSettings:
         check_range("validation_fraction", self.validation_fraction, 0.001, 0.9)
         for name, choices in CHOICES.items():
             check_choice(name, getattr(self, name), choices)
+
+
+def with_present_names(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings from a file with values that have another name now, such as precisions, renamed.
+
+    >>> with_present_names({"precision": "bf16-mixed", "seed": 1})
+    {'precision': 'bfloat16', 'seed': 1}
+    """
+    precision = settings.get("precision")
+    if isinstance(precision, str) and precision in _FORMER_PRECISIONS:
+        return {**settings, "precision": _FORMER_PRECISIONS[precision]}
+    return dict(settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +155,6 @@ class RunOptions:
     resume: bool = False
     overwrite: bool = False
     card: Mapping[str, Any] = field(default_factory=dict)
-    progress: Any = None
+    progress: Progress | bool | None = None
     cancel: threading.Event | None = None
     on_validation: Callable[..., Any] | None = None

@@ -9,7 +9,7 @@ from typing import Any
 from decrappify.losses import check_pixel_loss
 from decrappify.networks import DEFAULT_NETWORK
 from decrappify.training.config.checks import check_choice, check_keys, check_network_settings, check_range
-from decrappify.training.config.options import RunSettings
+from decrappify.training.config.options import RunSettings, with_present_names
 
 KEEP = ("best", "last")
 
@@ -21,7 +21,7 @@ class TrainingConfig(RunSettings):
     Attributes
     ----------
     network : str
-        Name of a network for `decrappify.networks.create`: "small", "base" or "large".
+        Name of a network for `decrappify.networks.create`: "small", "base", "large" or a registered one.
     network_settings : mapping
         Settings of the network, such as ``{"base_channels": 16}``; part of the model's architecture.
     max_steps : int
@@ -32,7 +32,7 @@ class TrainingConfig(RunSettings):
         Side of the source patch in pixels.
     learning_rate : float
         Peak of the one-cycle schedule.
-    loss : {"rmse", "charbonnier", "l1", "l2", "ssim-mix"}
+    loss : {"rmse", "charbonnier", "l1", "l2", "ssim-mix"}, or a registered name
         Between prediction and target.
     validate_every : int
         Steps between validations, each with a checkpoint and a preview.
@@ -77,7 +77,7 @@ class TrainingConfig(RunSettings):
             For an unknown key, with the nearest known one.
         """
         check_keys(values, cls, "the training settings")
-        return cls(**values)
+        return cls(**with_present_names(values))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, without those of the network."""

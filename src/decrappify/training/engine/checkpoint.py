@@ -20,6 +20,7 @@ from decrappify.errors import InputError, MissingFileError, ModelFileError, Outp
 from decrappify.io.store.outputs import atomic_output
 from decrappify.limits.reached import raise_if_limit
 from decrappify.limits.weights import check_archive
+from decrappify.training.config.options import with_present_names
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
     if not has_checkpoint(path):
         raise MissingFileError(f"no checkpoint {path} to resume from; start the run without resume (--resume)")
     state = _last_good(path)
-    now, then = dict(_flat(settings)), dict(_flat(state["settings"]))
+    now, then = dict(_flat(settings)), dict(_flat(with_present_names(state["settings"])))
     for key in now | then:
         if now.get(key) != then.get(key):
             raise InputError(f"cannot resume {path}: {_difference(key, now.get(key), then.get(key))}")
@@ -125,7 +126,7 @@ def _read(path: Path) -> dict[str, Any]:
     except Exception as error:  # torch raises several types for a damaged file
         raise_if_limit(error, f"reading {path}")
         raise ModelFileError(f"checkpoint {path} cannot be read, it is damaged or not a checkpoint") from error
-    if not isinstance(state, dict) or "settings" not in state:
+    if not isinstance(state, dict) or not isinstance(state.get("settings"), Mapping):
         raise ModelFileError(f"{path} is not a checkpoint of a training run; name the folder of one")
     return state
 

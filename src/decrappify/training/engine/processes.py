@@ -29,6 +29,15 @@ def check_device(config: RunSettings) -> None:
         raise InputError("device is 'mps', but torch finds no Apple GPU here; use device='auto' or 'cpu'")
 
 
+def fabric_precision(config: RunSettings) -> Any:
+    """Return the name that Lightning Fabric has for the precision of a run; ``"auto"`` depends on the device."""
+    precision = config.precision
+    if precision == "auto":
+        has_gpu = config.device in ("auto", "cuda") and torch.cuda.is_available()
+        precision = "bfloat16" if has_gpu and torch.cuda.get_device_capability() >= (8, 0) else "float32"
+    return {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}[precision]
+
+
 def on_any_rank(fabric: Any, flag: bool) -> bool:
     """Return whether `flag` is set on any rank: ranks that disagree about stopping would deadlock."""
     if fabric.world_size == 1:

@@ -10,18 +10,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from decrappify._common.processor import present_runtime, take_up_runtime
+from decrappify._common.progress import Bar, Progress, progress_bar
 from decrappify.errors import InputError
 from decrappify.training.config.options import RunSettings
 from decrappify.training.engine.checkpoint import FREE_SETTINGS, load_checkpoint, save_checkpoint
 from decrappify.training.engine.optimization import OptimizedNetwork
-from decrappify.training.engine.processes import check_device, on_any_rank
+from decrappify.training.engine.processes import check_device, fabric_precision, on_any_rank
 from decrappify.training.engine.sampler import step_loader
 from decrappify.training.engine.status import StatusLog, Timer
 
@@ -136,14 +137,14 @@ class Trainer:
         folder: Path | None,
         *,
         settings: Mapping[str, Any],
-        progress: Any = None,
+        progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> None:
         from lightning_fabric import Fabric
 
         check_device(config)
         self.fabric: Any = Fabric(
-            accelerator=config.device, devices=config.n_devices, precision=cast("Any", config.precision)
+            accelerator=config.device, devices=config.n_devices, precision=fabric_precision(config)
         )
         self.fabric.launch()
         self.config, self.folder = config, folder
@@ -200,8 +201,7 @@ class Trainer:
                 scalars.append({key: value.detach() for key, value in phase.step(batch, number).items()})
                 latest |= scalars[-1]
                 self.position.step = number
-                if bar is not None:
-                    bar.update(1)
+                bar.update(1)
                 cancelled = on_any_rank(self.fabric, self.cancel.is_set())
                 is_due = number % phase.every == 0 or number == phase.total
                 if is_due and self._evaluate(phase, number, scalars, bar, status):
@@ -214,7 +214,7 @@ class Trainer:
         return self.position.step
 
     def _evaluate(
-        self, phase: Phase, number: int, scalars: list[dict[str, Tensor]], bar: Any, status: StatusLog
+        self, phase: Phase, number: int, scalars: list[dict[str, Tensor]], bar: Bar, status: StatusLog
     ) -> bool:
         """Evaluate, and save a checkpoint; return whether the phase ends early."""
         means = self._means(scalars)
@@ -230,12 +230,9 @@ class Trainer:
         self._save(phase.stateful, scalars)
         return ended
 
-    def reporting(self, stack: ExitStack, name: str, total: int, unit: str, initial: int = 0) -> tuple[Any, StatusLog]:
-        """Return a progress bar that `stack` closes, None if progress is disabled, and the log of status lines."""
-        bar = None
-        if self._progress is not None:
-            bar = self._progress(total=total, desc=name, unit=unit, initial=initial)
-            stack.callback(bar.close)
+    def reporting(self, stack: ExitStack, name: str, total: int, unit: str, initial: int = 0) -> tuple[Bar, StatusLog]:
+        """Return a progress bar that `stack` closes, and the log of status lines."""
+        bar = stack.enter_context(progress_bar(self._progress, total=total, desc=name, unit=unit, initial=initial))
         status = StatusLog(name, total, initial, unit)
         status.is_silent = not self.is_first
         return bar, status

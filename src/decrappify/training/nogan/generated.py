@@ -54,8 +54,7 @@ def save_generated(run: NoganRun, folder: Path, name: str) -> int:
             if chosen:
                 with folder_errors(run.folder):
                     _save_batch(run, dataset, chosen, folder)
-            if bar is not None:
-                bar.update(end - start)
+            bar.update(end - start)
             halted = on_any_rank(run.fabric, run.trainer.cancel.is_set())
             # With several processes, another one may still be writing earlier images.
             if halted or (run.trainer.n_processes == 1 and run.trainer.is_save_due()):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from decrappify._common.checks import checked_progress
+from decrappify._common.progress import checked_progress
 from decrappify._version import __version__
 from decrappify.errors import InputError
 from decrappify.model import Model, load_model

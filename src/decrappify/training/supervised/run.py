@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from decrappify._common.progress import Progress
 from decrappify.datasets import Sample
 from decrappify.losses import pixel_loss
 from decrappify.networks.spec import RestorationNetwork
@@ -103,7 +104,7 @@ def run_training(
     folder: Path | None = None,
     resume: bool = False,
     settings: dict[str, Any] | None = None,
-    progress: Any = None,
+    progress: Progress | None = None,
     cancel: Any = None,
     on_validation: Any = None,
 ) -> TrainingResult:

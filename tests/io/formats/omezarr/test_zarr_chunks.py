@@ -206,4 +206,4 @@ def test_restore_takes_absent_chunks_as_it_is_told(tmp_path, rng):
     model = as_model(WindowMean(1))
     with pytest.warns(UserWarning, match="1 of 6 planes lack chunks and count as not recorded"):
         assert restore(path, model, **FAST).missing == {(2, 0, 0)}
-    assert restore(path, model, absent_chunks="fill", **FAST).missing == frozenset()
+    assert restore(open_movie(path, absent_chunks="fill"), model, **FAST).missing == frozenset()

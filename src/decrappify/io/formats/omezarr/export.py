@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from decrappify._common.progress import Progress, progress_bar
 from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
 from decrappify.movie import Movie, cast_movie
 
@@ -19,7 +18,7 @@ def write_omezarr(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
-    progress: Callable[..., Any] | None = None,
+    progress: Progress | None = None,
     dtype: DTypeLike | None = None,
 ) -> Path:
     """Write a whole movie as OME-Zarr 0.5, one plane in memory at a time.
@@ -44,22 +43,13 @@ def write_omezarr(
         overwrite=overwrite,
         resume=False,
     )
-    bar = (
-        None
-        if progress is None
-        else progress(total=int(np.prod(movie.shape[:3])), desc="writing OME-Zarr", unit="plane")
-    )
-    try:
-        with writer:
-            try:
-                for t, c, z in movie.planes():
-                    writer.write_plane(t, c, z, movie.frame(t, c, z))
-                    if bar is not None:
-                        bar.update(1)
-                return writer.finish()
-            except BaseException:
-                writer.discard()
-                raise
-    finally:
-        if bar is not None:
-            bar.close()
+    n_planes = int(np.prod(movie.shape[:3]))
+    with progress_bar(progress, total=n_planes, desc="writing OME-Zarr", unit="plane") as bar, writer:
+        try:
+            for t, c, z in movie.planes():
+                writer.write_plane(t, c, z, movie.frame(t, c, z))
+                bar.update(1)
+            return writer.finish()
+        except BaseException:
+            writer.discard()
+            raise

@@ -122,7 +122,7 @@ class OmeZarrSource(FrameSource):
             for place in of_fill:
                 if not self._is_known_absent(place) and not self._chunks.exists(place):
                     self._guard.check()
-                    raise FormatError(self._gone(t, c, z, place))
+                    raise self._gone(t, c, z, place)
             self._guard.check()
             doubtful = any(not self._is_known_absent(place) for place in of_fill)
             if not doubtful or _are_equal(before, plane):
@@ -138,14 +138,15 @@ class OmeZarrSource(FrameSource):
             return self._how == "fill"
         return bool(self._absent[place])
 
-    def _gone(self, t: int, c: int, z: int, place: tuple[int, ...]) -> str:
+    def _gone(self, t: int, c: int, z: int, place: tuple[int, ...]) -> FormatError:
         chunk = f"frame {t} (channel {c}, slice {z}) of {self._path} lacks its chunk {self._chunks.key(place)}"
         if self._absent is None:
-            return (
-                f"{chunk}; copy the store again, or pass absent_chunks='fill' (--absent-chunks fill) if its writer "
-                f"leaves out chunks of the fill value {float(self._chunks.fill):g}, or 'missing' to list them first"
+            advice = (
+                "copy the store again, or pass absent_chunks='fill' (--absent-chunks fill) if its writer leaves out "
+                f"chunks of the fill value {float(self._chunks.fill):g}, or 'missing' to list them first"
             )
-        return f"{chunk}, which was there when it was opened; put it back, or copy the store again"
+            return FormatError(chunk, advice=advice, option="absent_chunks")
+        return FormatError(f"{chunk}, which was there when it was opened; put it back, or copy the store again")
 
     def _find_absent(self, stated: frozenset[Plane], complete: bool) -> frozenset[Plane]:
         """Find the absent chunks, and return the planes that count as not recorded because of them."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import tifffile
 from numpy.typing import DTypeLike
 
+from decrappify._common.progress import Progress, progress_bar
 from decrappify.errors import InputError
 from decrappify.io.formats.tiff.ome_xml import TYPES, ome_xml, unrecorded
 from decrappify.io.store.outputs import atomic_output
@@ -23,7 +23,7 @@ def write_ome_tiff(
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
-    progress: Callable[..., Any] | None = None,
+    progress: Progress | None = None,
     dtype: DTypeLike | None = None,
 ) -> Path:
     """Write a movie as one OME-TIFF file that can be opened by Fiji, QuPath, napari and OMERO.
@@ -90,14 +90,9 @@ def write_ome_tiff(
     return Path(path)
 
 
-def _planes(movie: Movie, recorded: list[Plane], progress: Callable[..., Any] | None) -> Iterator[Array]:
-    bar = None if progress is None else progress(total=len(recorded), desc="writing OME-TIFF", unit="plane")
-    try:
+def _planes(movie: Movie, recorded: list[Plane], progress: Progress | None) -> Iterator[Array]:
+    with progress_bar(progress, total=len(recorded), desc="writing OME-TIFF", unit="plane") as bar:
         for t, c, z in recorded:
             plane = movie.frame(t, c, z)
-            if bar is not None:
-                bar.update(1)  # here, because the generator is not resumed after the last plane
+            bar.update(1)  # here, because the generator is not resumed after the last plane
             yield plane
-    finally:
-        if bar is not None:
-            bar.close()

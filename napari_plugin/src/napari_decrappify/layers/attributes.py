@@ -1,0 +1,68 @@
+"""Attributes of layers: position, scale, units, axis labels and colors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from decrappify import Movie
+from napari_decrappify.layers.image import LayerImage
+from napari_decrappify.layers.units import unit_names
+
+_COPIED = ("rotate", "shear", "affine")
+_SHOWN = ("colormap", "contrast_limits", "gamma", "interpolation2d")
+
+
+def calibration(movie: Movie, axes: str) -> dict[str, Any]:
+    """Return scale, units and axis labels of a layer with these axes (no C)."""
+    size_z, size_y, size_x = movie.pixel_size_um
+    known = {
+        "T": (movie.frame_interval_s, "second"),
+        "Z": (size_z, "micrometer"),
+        "Y": (size_y, "micrometer"),
+        "X": (size_x, "micrometer"),
+    }
+    return {
+        "scale": [known[axis][0] or movie.unitless_spacing.get(axis, 1.0) for axis in axes],
+        "units": [known[axis][1] if known[axis][0] else "pixel" for axis in axes],
+        "axis_labels": [axis.lower() for axis in axes],
+    }
+
+
+def restored_attributes(
+    image: LayerImage, *, axes: str, scale: float = 1, start: Mapping[str, int] | None = None
+) -> dict[str, Any]:
+    """Return the attributes of a layer computed from `image`: position, scale, units, axes, colors and contrast.
+
+    Parameters
+    ----------
+    image : LayerImage
+        The input.
+    axes : str
+        Axes of the new layer, a part of the input's, without C.
+    scale : float
+        Upsampling factor in Y and X, below 1 for larger pixels; the new pixels cover the same area.
+    start : mapping of str to int, optional
+        Start of the used part on each axis, in pixels of the input; 0 by default.
+    """
+    old_axes = image.axes.replace("C", "") if image.is_rgb else image.axes
+    count = len(old_axes)
+    old = {
+        "scale": list(image.attributes.get("scale", np.ones(count))),
+        "translate": list(image.attributes.get("translate", np.zeros(count))),
+        "units": unit_names(image.attributes.get("units"), count),
+    }
+    place = {name: dict(zip(old_axes, values, strict=True)) for name, values in old.items()}
+    for axis, first in (start or {}).items():
+        if axis in place["scale"]:
+            place["translate"][axis] += first * place["scale"][axis]
+    for axis in "YX":
+        size = place["scale"][axis]
+        place["scale"][axis] = size / scale
+        place["translate"][axis] += (size / scale - size) / 2  # napari's position is the center of the first pixel
+    new: dict[str, Any] = {name: [values[axis] for axis in axes] for name, values in place.items()}
+    new["axis_labels"] = [axis.lower() for axis in axes]
+    kept = (*(() if image.is_rgb else _SHOWN), *(_COPIED if axes == old_axes else ()))
+    return new | {name: image.attributes[name] for name in kept if image.attributes.get(name) is not None}

@@ -1,0 +1,122 @@
+"""Live layers of a running restoration: views of the growing store on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from decrappify import Movie, open_movie
+from napari_decrappify.layers.attributes import restored_attributes
+from napari_decrappify.layers.growing import GrowingStore, PlaneDone
+from napari_decrappify.layers.image import METADATA, LayerImage
+from napari_decrappify.layers.lazy import MovieArray
+from napari_decrappify.layers.movies import is_rgb
+from napari_decrappify.layers.region import current_position
+
+
+class LiveResult:
+    """Layers of one run, one per channel; only the displayed planes are in memory.
+
+    The data are plain lazy views, without dask, since its cache would show outdated pixels.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Viewer of the layers.
+    image : LayerImage
+        The input of the run.
+    store : GrowingStore
+        The store, with its first plane.
+    first : int
+        First restored frame of the input.
+    recorded : dict
+        Added to the metadata of the layers: ``model`` (also in their names), ``frames`` and so on.
+    """
+
+    def __init__(
+        self, viewer: Any, image: LayerImage, store: GrowingStore, *, first: int, recorded: dict[str, Any]
+    ) -> None:
+        self._viewer, self._image, self._store = viewer, image, store
+        self._first, self._recorded = first, recorded
+        self._planes: set[PlaneDone] = set()
+        self._changed: set[PlaneDone] = set()
+        self._remove_earlier()
+        movie = store.movie()
+        self._views = self._create_views(movie)
+        self.layers = [self._add(view, channel, movie) for view, channel in self._views]
+
+    def add(self, plane: PlaneDone) -> None:
+        """Record that a plane can be read; `refresh` shows it."""
+        self._planes.add(plane)
+        self._changed.add(plane)
+
+    def refresh(self) -> None:
+        """Redraw layers whose displayed plane was finished since the last call."""
+        changed, self._changed = self._changed, set()
+        for layer, (view, channel) in zip(self.layers, self._views, strict=True):
+            if layer in self._viewer.layers and self._is_shown(layer, view, channel, changed):
+                layer.refresh(extent=False)
+
+    def finish(self, output: Path, provenance: dict[str, Any]) -> None:
+        """Show the finished store under its final name."""
+        movie = open_movie(output)
+        for layer, (view, channel) in zip(self.layers, self._views, strict=True):
+            view.show(movie)
+            layer.metadata = {METADATA: self._metadata(view, channel, output, provenance)}
+            layer.name = self._name(channel)
+            layer.refresh(extent=False)
+
+    def stop(self) -> None:
+        """Finish the layers with the planes so far, under a name that marks them as partial."""
+        part = f"partial: {len(self._planes)} of {self._store.n_planes} planes"
+        for layer, (_, channel) in zip(self.layers, self._views, strict=True):
+            layer.name = f"{self._name(channel)} ({part})"
+            layer.refresh(extent=False)
+
+    def _create_views(self, movie: Movie) -> list[tuple[MovieArray, int]]:
+        axes = self._image.axes.replace("C", "")
+        if self._image.is_rgb and is_rgb(movie):
+            return [(MovieArray(movie, f"{axes}C"), 0)]
+        return [(MovieArray(movie, axes, channel), channel) for channel in range(movie.shape[1])]
+
+    def _add(self, view: MovieArray, channel: int, movie: Movie) -> Any:
+        axes, start = view.axes.replace("C", ""), {"T": self._first}
+        attributes = restored_attributes(self._image, axes=axes, scale=self._store.scale, start=start)
+        if len(self._views) > 1:
+            attributes.pop("colormap", None)
+        return self._viewer.add_image(
+            view,
+            name=f"{self._name(channel)} (running)",
+            rgb=view.axes.endswith("C"),
+            multiscale=False,
+            metadata={METADATA: self._metadata(view, channel, self._store.path, movie.provenance)},
+            **attributes,
+        )
+
+    def _name(self, channel: int) -> str:
+        of_several = f" C{channel}" if len(self._views) > 1 else ""
+        return f"{self._image.name}{of_several} [{self._recorded['model']}]"
+
+    def _metadata(self, view: MovieArray, channel: int, path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
+        return self._recorded | {
+            "path": str(path.absolute()),
+            "scene": 0,
+            "channel": None if view.axes.endswith("C") else channel,
+            "array": view.name,
+            "restored_from": self._image.name,
+            "provenance": provenance,
+        }
+
+    def _is_shown(self, layer: Any, view: MovieArray, channel: int, changed: set[PlaneDone]) -> bool:
+        if self._viewer.dims.ndisplay == 3:
+            return bool(changed)
+        position = current_position(self._viewer, layer, view.axes.replace("C", ""))
+        t, z = position.get("T", 0), position.get("Z", 0)
+        channels = range(3) if view.axes.endswith("C") else (channel,)
+        return any(plane.t == t and plane.z == z and plane.c in channels for plane in changed)
+
+    def _remove_earlier(self) -> None:
+        """Remove the layers of an earlier, unfinished run that this one resumes."""
+        for layer in list(self._viewer.layers):
+            if layer.metadata.get(METADATA, {}).get("path") == str(self._store.path.absolute()):
+                self._viewer.layers.remove(layer)

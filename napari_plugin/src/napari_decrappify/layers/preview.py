@@ -1,0 +1,128 @@
+"""Preview layers: a computed region at its position in the input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decrappify import Crappifier
+from napari_decrappify.layers.attributes import restored_attributes
+from napari_decrappify.layers.image import METADATA, LayerImage
+from napari_decrappify.layers.region import Region
+
+
+class RestoredPreview:
+    """At most one layer with a restored region, with a split for comparison; replaced by each preview.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Viewer of the layer.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._layer: Any = None
+        self._pixels: NDArray[Any] = np.zeros(0)
+        self._attributes: dict[str, Any] = {}
+        self.split = 0.0
+
+    def show(self, image: LayerImage, region: Region, pixels: NDArray[Any], *, scale: int, model_name: str) -> None:
+        """Show a preview on the canvas.
+
+        Parameters
+        ----------
+        image : LayerImage
+            The input.
+        region : Region
+            The restored region of the input.
+        pixels : ndarray
+            Its restoration (C, Y, X).
+        scale : int
+            Upsampling factor.
+        model_name : str
+            For the name of the layer.
+        """
+        self.remove()
+        axes = image.axes.replace("C", "")
+        is_rgb = image.is_rgb and len(pixels) == 3
+        plane = np.moveaxis(pixels, 0, -1) if is_rgb else pixels[0]
+        # Axes other than Y and X have length 1, so that the layer is shown on its frame only.
+        self._pixels = plane.reshape((1,) * (len(axes) - 2) + plane.shape)
+        self._attributes = restored_attributes(image, axes=axes, scale=scale, start=region.start)
+        self._layer = self._viewer.add_image(
+            self._pixels,
+            name=f"{image.name} [preview {model_name}]",
+            rgb=is_rgb,
+            metadata={METADATA: {"preview_of": image.name, "model": model_name}},
+            **self._attributes,
+        )
+        if self.split:
+            self.move_split(self.split)
+
+    def move_split(self, split: float) -> None:
+        """Show the input left of the split and the preview right of it.
+
+        Parameters
+        ----------
+        split : float
+            Share of the region that shows the input, 0 to 1.
+        """
+        self.split = split
+        if self._layer is None or self._layer not in self._viewer.layers:
+            return
+        axis = self._layer.ndim - 1
+        cut = min(int(split * self._pixels.shape[axis]), self._pixels.shape[axis] - 1)
+        translate = list(self._attributes["translate"])
+        translate[-1] += cut * self._attributes["scale"][-1]
+        self._layer.data = self._pixels[(slice(None),) * axis + (slice(cut, None),)]
+        self._layer.translate = translate
+        self._layer.opacity = 0.0 if split >= 1 else 1.0
+
+    def remove(self) -> None:
+        """Remove the layer."""
+        if self._layer is not None and self._layer in self._viewer.layers:
+            self._viewer.layers.remove(self._layer)
+        self._layer = None
+
+
+class CrappifiedPreview:
+    """At most one layer with a crappified region.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Viewer of the layer.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._layer: Any = None
+
+    def show(self, image: LayerImage, region: Region, pixels: NDArray[Any], crappifier: Crappifier) -> None:
+        """Show a region crappified with seed 0 on the canvas, replacing the last one."""
+        axes = image.axes.replace("C", "")
+        pixels = pixels.reshape((1,) * (len(axes) - 2) + pixels.shape)
+        attributes = restored_attributes(image, axes=axes, scale=1 / crappifier.scale, start=region.start)
+        name = f"{image.name} [crappified: {crappifier.name}]"
+        metadata = {METADATA: {"crappified_from": image.name, "crappifier": crappifier.to_dict(), "seed": 0}}
+        if not self.is_shown or self._layer.ndim != len(axes):
+            self.remove()
+            self._layer = self._viewer.add_image(pixels, name=name, metadata=metadata, **attributes)
+            return
+        self._layer.data = pixels
+        self._layer.scale, self._layer.translate = attributes["scale"], attributes["translate"]
+        self._layer.name, self._layer.metadata = name, metadata
+
+    @property
+    def is_shown(self) -> bool:
+        """Return whether the layer is in the viewer; a user may have deleted it."""
+        return self._layer is not None and self._layer in self._viewer.layers
+
+    def remove(self) -> None:
+        """Remove the layer."""
+        if self.is_shown:
+            self._viewer.layers.remove(self._layer)
+        self._layer = None

@@ -1,0 +1,1 @@
+"""Widgets of the plugin: controls, and what they show of a run."""

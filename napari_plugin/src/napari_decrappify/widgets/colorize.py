@@ -1,0 +1,179 @@
+"""Colorize widget: colorizes gray or RGB images into a new RGB layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QSpinBox, QVBoxLayout
+
+from napari_decrappify.layers.attributes import restored_attributes
+from napari_decrappify.layers.image import METADATA
+from napari_decrappify.layers.region import current_position
+from napari_decrappify.widgets.device_choice import DeviceChoice
+from napari_decrappify.widgets.forms import button, form, named, row
+from napari_decrappify.widgets.layer_choice import LayerChoice
+from napari_decrappify.widgets.model_choice import ModelChoice
+from napari_decrappify.widgets.preferences import remember
+from napari_decrappify.widgets.run_panel import RunPanel
+from napari_decrappify.widgets.run_widget import RunWidget
+from napari_decrappify.workers.colorize import Colorized, ColorizeSettings, colorize_layer, import_weights
+from napari_decrappify.workers.runner import warm_up
+
+_HINT = "choose or import a colorization model; the README of DeOldify links to published weights"
+_AUTOMATIC = 1  # one below the lowest render factor
+
+
+def colorizes(header: Any) -> bool:
+    """Return whether a model's header is that of a colorization model."""
+    return bool(header.get("card", {}).get("task") == "colorization")
+
+
+class ColorizeWidget(RunWidget):
+    """Widget to colorize an image layer with a colorization model.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Passed by napari, by this name; source of the layers and target of the results.
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer, "colorize")
+        self._create_controls()
+        self._lay_out()
+        remember(self._render_factor, "colorize/render_factor")
+        remember(self._device, "colorize/device")
+        remember(self._all, "colorize/all_frames")
+        remember(self._watermark, "colorize/watermark")
+        self._connect()
+        self._update_buttons()
+        warm_up()
+
+    def _create_controls(self) -> None:
+        self._layer = LayerChoice(self._viewer, "colorize_layer", "Gray or RGB layer to colorize")
+        self._model = ModelChoice("colorize_model", "colorize/model", accepts=colorizes)
+        self._import = button(
+            "colorize_import",
+            "Import weights…",
+            "Convert published weights, such as ColorizeArtistic_gen.pth, to a model file in the same folder",
+        )
+        self._render_factor = named(
+            QSpinBox(),
+            "colorize_render_factor",
+            "The network processes a square of 16 times this many pixels: lower values result in more color, higher "
+            "ones in more stable color",
+        )
+        self._render_factor.setRange(_AUTOMATIC, 200)
+        self._render_factor.setSpecialValueText("automatic")
+        self._device = DeviceChoice("colorize_device")
+        self._all = named(
+            QCheckBox("All frames and slices"), "colorize_all", "Colorize the whole layer, not only the displayed plane"
+        )
+        self._watermark = named(
+            QCheckBox('Write "AI-coloured" into the image'), "colorize_watermark", "In the lower left corner"
+        )
+        self._panel = RunPanel(
+            self._runner,
+            "colorize",
+            "Colorize",
+            "Add a colorized copy as an RGB layer",
+            cancel_tooltip="Stop after the current image; finished images are kept",
+            after_cancel="no layer was added",
+        )
+
+    def _lay_out(self) -> None:
+        fields = form()
+        fields.addRow("Layer", self._layer)
+        choice = row(self._model, self._import)
+        choice.setStretch(0, 1)
+        fields.addRow("Model", choice)
+        fields.addRow("Render factor", self._render_factor)
+        fields.addRow("Device", self._device)
+        layout = QVBoxLayout(self)
+        layout.addLayout(fields)
+        layout.addWidget(self._all)
+        layout.addWidget(self._watermark)
+        layout.addWidget(self._panel)
+        layout.addStretch(1)
+
+    def _connect(self) -> None:
+        self._layer.layer_changed.connect(self._update_buttons)
+        self._model.model_changed.connect(self._update_buttons)
+        self._import.clicked.connect(lambda: self._import_weights())
+        self._panel.run_clicked.connect(self._start)
+        self._connect_runner()
+
+    def _update_buttons(self) -> None:
+        has_model = self._model.chosen is not None
+        self._panel.allow(has_model and self._layer.layer is not None)
+        self._import.setEnabled(not self._runner.is_running)
+        if self._panel.text in ("", _HINT):
+            self._panel.show_status("" if has_model else _HINT)
+
+    def _import_weights(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Import published weights", "", "Weights (*.pth)")
+        if path:
+            self._runner.start(import_weights, Path(path))
+
+    def _start(self) -> None:
+        layer, model = self._layer.layer, self._model.chosen
+        image = self._image(layer)
+        if image is None or model is None:
+            return
+        axes = image.axes.removesuffix("C") if image.is_rgb else image.axes
+        position = current_position(self._viewer, layer, axes)
+        displayed = ((position.get("T", 0), position.get("Z", 0)),)
+        n_t, n_z = image.sizes.get("T", 1), image.sizes.get("Z", 1)
+        factor = self._render_factor.value()
+        settings = ColorizeSettings(
+            image=image,
+            model=model,
+            render_factor=factor if factor > _AUTOMATIC else "auto",
+            device=self._device.device,
+            watermark=self._watermark.isChecked(),
+            planes=tuple(np.ndindex(n_t, n_z)) if self._all.isChecked() else displayed,
+            channel=position.get("C", 0),
+        )
+        self._runner.start(colorize_layer, settings)
+
+    def _show_result(self, result: Colorized | Path) -> None:
+        if isinstance(result, Colorized):
+            self._add(result)
+        elif self._model.add_file(result):
+            self._panel.show_status(f"imported {result}")
+        else:
+            self._panel.show_error(f"{result} is not a colorization model; open it in the Restore widget")
+
+    def _add(self, result: Colorized) -> None:
+        settings, n_images = result.settings, len(result.images)
+        image, (first_t, first_z) = settings.image, settings.planes[0]
+        axes = image.axes.replace("C", "")
+        part = "" if result.is_complete else f", partial: {n_images} of {len(settings.planes)} images"
+        name = f"{image.name} [colorized{part}]"
+        attributes = restored_attributes(image, axes=axes, start={"T": first_t, "Z": first_z})
+        for key in ("colormap", "contrast_limits", "gamma"):  # those of a gray layer
+            attributes.pop(key, None)
+        recorded = {
+            "coloured_from": image.name,
+            "model": str(settings.model),
+            "render_factor": settings.render_factor,
+            "statement": result.statement,
+        }
+        self._viewer.add_image(_stacked(result, axes), name=name, rgb=True, metadata={METADATA: recorded}, **attributes)
+        self._panel.show_status(f"added the layer {name}; {result.statement}")
+
+    def _release(self) -> None:
+        self._layer.disconnect_viewer()
+
+
+def _stacked(result: Colorized, axes: str) -> NDArray[np.uint8]:
+    """Reshape images to the axes of their layer; only complete Z-stacks, since a layer has no gaps."""
+    images = result.images
+    n_slices = min(len(images), len({z for _, z in result.settings.planes}))
+    n_frames = len(images) // n_slices
+    lengths = {"T": n_frames, "Z": n_slices}
+    shape = [lengths[axis] for axis in axes if axis in lengths]
+    return images[: n_frames * n_slices].reshape(*shape, *images.shape[1:])

@@ -1,0 +1,166 @@
+"""Compare widget: a scorecard that can be copied, and the difference as a layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari.utils.colormaps import Colormap
+from qtpy.QtWidgets import QVBoxLayout
+
+from napari_decrappify.layers.attributes import restored_attributes
+from napari_decrappify.layers.image import METADATA
+from napari_decrappify.layers.lazy import MovieArray, as_dask
+from napari_decrappify.layers.region import current_position
+from napari_decrappify.widgets.forms import button, form, row
+from napari_decrappify.widgets.layer_choice import LayerChoice, is_gray
+from napari_decrappify.widgets.metric_table import MetricTable
+from napari_decrappify.widgets.run_panel import RunPanel
+from napari_decrappify.widgets.run_widget import RunWidget
+from napari_decrappify.workers.compare import (
+    Compared,
+    CompareSettings,
+    Difference,
+    compute_difference,
+    compute_scorecard,
+)
+from napari_decrappify.workers.task import Job
+
+_HINT = "choose a reference or an input to compare with"
+# Blue for too dark, black for equal, orange for too bright.
+_DIFFERENCE = Colormap([[0.3, 0.65, 1.0], [0.0, 0.0, 0.0], [1.0, 0.6, 0.2]], name="decrappify difference")
+
+
+class CompareWidget(RunWidget):
+    """Widget to score a restored layer against a reference, its input, or both.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Passed by napari, by this name; source of the layers.
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer, "compare")
+        self._create_controls()
+        self._lay_out()
+        self._connect()
+        self._on_restored()
+
+    def _create_controls(self) -> None:
+        self._restored = LayerChoice(self._viewer, "compare_restored", "Restored layer to compare", accepts=is_gray)
+        self._reference = LayerChoice(
+            self._viewer,
+            "compare_reference",
+            "Reference: the same scene without noise, in the same gray levels",
+            accepts=is_gray,
+            empty="no reference",
+        )
+        self._source = LayerChoice(
+            self._viewer,
+            "compare_input",
+            "Degraded layer that was restored; adds noise and flicker metrics, also without a reference",
+            accepts=is_gray,
+            empty="no input",
+        )
+        self._panel = RunPanel(
+            self._runner,
+            "compare",
+            "Compare",
+            "Compute the metrics",
+            cancel_tooltip="Stop; the table is not changed",
+            after_cancel="the table and the layers are unchanged",
+        )
+        self._table = MetricTable("compare_table", "Metrics; select rows to copy them")
+        self._copy = button("compare_copy", "Copy table", "Copy the table to the clipboard, for a spreadsheet")
+        self._difference = button(
+            "compare_difference",
+            "Difference layer",
+            "Add restored minus reference (or minus input) as a layer: orange is too bright, blue too dark",
+        )
+
+    def _lay_out(self) -> None:
+        fields = form()
+        fields.addRow("Restored", self._restored)
+        fields.addRow("Reference", self._reference)
+        fields.addRow("Input", self._source)
+        layout = QVBoxLayout(self)
+        layout.addLayout(fields)
+        layout.addWidget(self._panel)
+        layout.addWidget(self._table, 1)
+        layout.addLayout(row(self._copy, self._difference))
+
+    def _connect(self) -> None:
+        self._restored.layer_changed.connect(self._on_restored)
+        for choice in (self._reference, self._source):
+            choice.layer_changed.connect(self._update_buttons)
+        self._panel.run_clicked.connect(lambda: self._start(compute_scorecard))
+        self._difference.clicked.connect(lambda: self._start(compute_difference))
+        self._copy.clicked.connect(lambda: self._copy_table())
+        self._connect_runner()
+
+    def _on_restored(self) -> None:
+        """Choose the recorded input of the restored layer as input."""
+        layer = self._restored.layer
+        name = None if layer is None else layer.metadata.get(METADATA, {}).get("restored_from")
+        for other in self._viewer.layers:
+            if other.name == name and is_gray(other):
+                self._source.layer = other
+        self._update_buttons()
+
+    def _update_buttons(self) -> None:
+        chosen = (self._reference.layer, self._source.layer)
+        is_ready = self._restored.layer is not None and any(layer is not None for layer in chosen)
+        self._panel.allow(is_ready)
+        self._difference.setEnabled(is_ready and not self._runner.is_running)
+        self._copy.setEnabled(self._table.rowCount() > 0)
+        if self._panel.text in ("", _HINT):
+            self._panel.show_status("" if is_ready else _HINT)
+
+    def _start(self, job: Job) -> None:
+        layers = [choice.layer for choice in (self._restored, self._reference, self._source)]
+        pairs = [(layer, self._image(layer)) for layer in layers]
+        restored, reference, source = (image for _, image in pairs)
+        if restored is None or any(layer is not None and image is None for layer, image in pairs):
+            return
+        position = current_position(self._viewer, layers[0], restored.axes)
+        settings = CompareSettings(restored=restored, reference=reference, source=source, position=position)
+        self._runner.start(job, settings)
+
+    def _show_result(self, result: Compared | Difference) -> None:
+        if isinstance(result, Difference):
+            self._add_difference(result)
+        else:
+            self._show_table(result)
+
+    def _show_table(self, compared: Compared) -> None:
+        self._table.show_rows(compared.rows)
+        settings = compared.settings
+        against = [image.name for image in (settings.reference, settings.source) if image is not None]
+        self._panel.show_status(
+            f"{settings.restored.name} against {' and '.join(against)}: {compared.n_frames} frames, "
+            f"data range {compared.data_range:.4g}"
+        )
+
+    def _copy_table(self) -> None:
+        self._table.copy()
+        self._panel.show_status(f"copied {self._table.rowCount()} metrics")
+
+    def _add_difference(self, difference: Difference) -> None:
+        settings = difference.settings
+        other = settings.reference or settings.source
+        names = [settings.restored.name, "" if other is None else other.name]
+        axes = settings.restored.axes.replace("C", "")
+        attributes = restored_attributes(settings.restored, axes=axes)
+        attributes |= {"colormap": _DIFFERENCE, "contrast_limits": (-difference.limit, difference.limit)}
+        self._viewer.add_image(
+            as_dask(MovieArray(difference.movie, axes)),
+            name=" − ".join(names),
+            multiscale=False,
+            metadata={METADATA: {"difference_of": names}},
+            **attributes,
+        )
+        self._panel.show_status(f"added the layer {' − '.join(names)}")
+
+    def _release(self) -> None:
+        for choice in (self._restored, self._reference, self._source):
+            choice.disconnect_viewer()

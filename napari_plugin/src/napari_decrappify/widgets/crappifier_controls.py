@@ -1,0 +1,214 @@
+"""Controls of a crappifier: a preset, a part of the user's, its scale, and a slider for each of its parameters."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
+from superqt import QRangeSlider
+
+from decrappify import load_plugin
+from decrappify.crappify import Crappifier, crappifier_preset, preset_description
+from decrappify.errors import DecrappifyError
+from napari_decrappify.widgets.degradations import (
+    POSITIONS,
+    Ends,
+    Parameter,
+    added_parts,
+    changed,
+    parameters,
+    presets,
+    with_part,
+    with_scale,
+)
+from napari_decrappify.widgets.forms import button, form, named, row, shrinkable
+from napari_decrappify.widgets.preferences import keep, recall
+from napari_decrappify.workers.messages import log_error
+
+SCALES = (1, 2, 3, 4)
+NO_PART = "none"
+
+
+class ParameterSlider(QWidget):
+    """Range slider of one parameter of a crappifier; for each image a value of the range is drawn."""
+
+    moved = Signal()
+
+    def __init__(self, name: str, parameter: Parameter, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.parameter, self.ends = parameter, parameter.ends
+        tooltip = f"{parameter.part}: {parameter.label}; for each image, a value between the two ends is drawn"
+        self._slider: Any = named(QRangeSlider(Qt.Orientation.Horizontal), name, tooltip)  # type: ignore[no-untyped-call]
+        self._slider.setRange(0, POSITIONS)
+        self._value = QLabel()
+        self._value.setMinimumWidth(78)
+        layout = row(self._slider, self._value)
+        layout.setStretch(0, 1)
+        self.setLayout(layout)
+        self._positions = tuple(parameter.position(end) for end in self.ends)
+        self._slider.setValue(self._positions)
+        self._slider.valueChanged.connect(self._on_move)
+        self._show_value()
+
+    def set_ends(self, ends: Ends) -> None:
+        """Set the slider without emitting a signal."""
+        with QSignalBlocker(self._slider):
+            self._positions = tuple(self.parameter.position(end) for end in ends)
+            self._slider.setValue(self._positions)
+        self.ends = ends
+        self._show_value()
+
+    def _on_move(self, positions: tuple[int, ...]) -> None:
+        # An unchanged end keeps its exact value, which may be between two positions.
+        low, high = (
+            end if new == old else self.parameter.value(new)
+            for end, old, new in zip(self.ends, self._positions, positions, strict=True)
+        )
+        self._positions, self.ends = tuple(positions), (min(low, high), max(low, high))
+        self._show_value()
+        self.moved.emit()
+
+    def _show_value(self) -> None:
+        low, high = self.ends
+        self._value.setText(f"{low:.3g}" if low == high else f"{low:.3g} – {high:.3g}")
+
+
+class CrappifierControls(QWidget):
+    """Form of a crappifier, with persistent preset and changes.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of the objectNames and of the settings keys.
+    """
+
+    changed = Signal()
+    failed = Signal(str)  # one line about a plugin that cannot be loaded
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._name = name
+        self._sliders: list[ParameterSlider] = []
+        self.preset = named(QComboBox(), f"{name}_preset", "Microscope whose degradation is simulated")
+        shrinkable(self.preset, 14)
+        self.part = named(QComboBox(), f"{name}_part", "Part of a user's Python file, added to the preset")
+        self._load = button(f"{name}_load", "Load…", "Run a Python file that registers crappifier parts or presets")
+        self._list_choices()
+        self.scale = named(QComboBox(), f"{name}_scale", "Upsampling factor of the model; 1 removes noise only")
+        self.scale.addItems([str(scale) for scale in SCALES])
+        self._reset = button(f"{name}_reset", "Reset", "Restore the values of the preset")
+        self._description = QLabel()
+        self._description.setWordWrap(True)
+        self._description.setStyleSheet("color: palette(mid);")
+        self._form = form()
+        self._lay_out()
+        kept = recall(f"{name}/preset", "confocal")
+        self.preset.setCurrentText(kept if self.preset.findText(kept) >= 0 else "confocal")
+        self._show_preset()
+        self.preset.currentTextChanged.connect(self._on_preset)
+        self.scale.currentTextChanged.connect(lambda _: self._on_change())
+        self._reset.clicked.connect(lambda: self._on_reset())
+        self.part.currentTextChanged.connect(lambda _: self._on_part())
+        self._load.clicked.connect(lambda: self._choose_plugin())
+
+    @property
+    def crappifier(self) -> Crappifier:
+        """Crappifier with the current values."""
+        ends = {
+            (slider.parameter.step, slider.parameter.key): slider.ends
+            for slider in self._sliders
+            if slider.ends != slider.parameter.ends
+        }
+        return with_scale(changed(self._unchanged(), ends), int(self.scale.currentText()))
+
+    def load_plugin(self, path: str) -> None:
+        """Run a Python file, and list the parts and presets that it registers."""
+        try:
+            load_plugin(path)
+            self._list_choices()
+        except DecrappifyError as error:
+            self.failed.emit(log_error(error))
+
+    def _choose_plugin(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Run a Python file with crappifier parts", "", "Python (*.py)")
+        if path:
+            self.load_plugin(path)
+
+    def _list_choices(self) -> None:
+        """Update the lists of presets and parts, and keep the choices."""
+        for box, names in ((self.preset, presets()), (self.part, [NO_PART, *added_parts()])):
+            with QSignalBlocker(box):
+                chosen = box.currentText()
+                box.clear()
+                box.addItems(names)
+                box.setCurrentIndex(max(0, box.findText(chosen)))
+        for number, preset in enumerate(presets()):
+            self.preset.setItemData(number, preset_description(preset), Qt.ItemDataRole.ToolTipRole)
+
+    def _unchanged(self) -> Crappifier:
+        """Return the preset with the added part, and the values of both."""
+        preset = crappifier_preset(self.preset.currentText())
+        return preset if self.part.currentText() == NO_PART else with_part(preset, self.part.currentText())
+
+    def _lay_out(self) -> None:
+        head = form()
+        head.addRow("Crappifier", row(self.preset, self._reset))
+        head.addRow("Additional part", row(self.part, self._load))
+        head.addRow("Scale", self.scale)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(head)
+        layout.addWidget(self._description)
+        layout.addLayout(self._form)
+
+    def _show_preset(self) -> None:
+        preset = self._unchanged()
+        self._description.setText(preset_description(self.preset.currentText()))
+        while self._form.rowCount():
+            self._form.removeRow(0)
+        self._sliders = []
+        for parameter in parameters(preset):
+            slider = ParameterSlider(f"{self._name}_{parameter.step}_{parameter.key}", parameter)
+            slider.moved.connect(self._on_change)
+            self._form.addRow(parameter.label.capitalize(), slider)
+            self._sliders.append(slider)
+        with QSignalBlocker(self.scale):
+            self.scale.setCurrentText(str(preset.scale))
+        self._recall()
+
+    def _on_preset(self, preset: str) -> None:
+        keep(f"{self._name}/preset", preset)
+        self._show_preset()
+        self.changed.emit()
+
+    def _on_part(self) -> None:
+        self._show_preset()
+        self.changed.emit()
+
+    def _on_change(self) -> None:
+        values = {f"{s.parameter.step} {s.parameter.key}": s.ends for s in self._sliders}
+        keep(self._key(), json.dumps({"scale": self.scale.currentText(), "ends": values}))
+        self.changed.emit()
+
+    def _on_reset(self) -> None:
+        keep(self._key(), "")
+        self._show_preset()
+        self.changed.emit()
+
+    def _recall(self) -> None:
+        with suppress(ValueError, TypeError, KeyError, AttributeError):  # nothing saved, or an edited settings file
+            kept = json.loads(recall(self._key()))
+            for slider in self._sliders:
+                parameter = slider.parameter
+                low, high = (float(end) for end in kept["ends"][f"{parameter.step} {parameter.key}"])
+                if parameter.lowest <= low <= high <= parameter.highest:
+                    slider.set_ends((low, high))
+            with QSignalBlocker(self.scale):
+                self.scale.setCurrentText(str(kept["scale"]))
+
+    def _key(self) -> str:
+        part = "" if self.part.currentText() == NO_PART else f"+{self.part.currentText()}"
+        return f"{self._name}/{self.preset.currentText()}{part}"

@@ -1,0 +1,113 @@
+"""Live preview of a crappifier on the canvas, updated with its sliders and the sliders of the viewer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QWidget
+
+from decrappify.errors import DecrappifyError
+from napari_decrappify.layers.image import LayerImage
+from napari_decrappify.layers.preview import CrappifiedPreview
+from napari_decrappify.layers.region import displayed_region
+from napari_decrappify.widgets.crappifier_controls import CrappifierControls
+from napari_decrappify.widgets.forms import named
+from napari_decrappify.widgets.layer_choice import LayerChoice, is_trainable
+from napari_decrappify.widgets.preferences import remember
+from napari_decrappify.workers.crappify import Crappified, CrappifyPreviewer, CrappifySettings
+from napari_decrappify.workers.messages import one_line
+from napari_decrappify.workers.outcome import Failed, Finished, Outcome
+from napari_decrappify.workers.runner import Runner
+
+_DELAY_MS = 120
+_LARGEST = 512  # pixels along Y and X, so that the preview follows a slider without delay
+
+
+class CrappifierPreview(QWidget):
+    """Check box and layer of the preview.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Source of the layer, and viewer of the preview.
+    controls : CrappifierControls
+        The crappifier.
+    name : str
+        Prefix of the objectNames.
+    """
+
+    failed = Signal(str)
+
+    def __init__(self, viewer: Any, controls: CrappifierControls, name: str) -> None:
+        super().__init__()
+        self._viewer, self._controls = viewer, controls
+        self._runner = Runner(self)
+        self._previewer = CrappifyPreviewer()
+        self._shown = CrappifiedPreview(viewer)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_DELAY_MS)
+        self._live = named(
+            QCheckBox("Preview on layer"), f"{name}_live", "Degrade the right half of the displayed part of this layer"
+        )
+        self._layer = LayerChoice(
+            viewer, f"{name}_preview_layer", "Layer on which the crappifier is previewed", accepts=is_trainable
+        )
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._live)
+        layout.addWidget(self._layer, 1)
+        remember(self._live, f"{name}/live")
+        self._connect()
+        self._schedule()
+
+    def stop(self) -> None:
+        """Stop a running preview, and disconnect from the viewer; for a widget that closes."""
+        self._timer.stop()
+        self._runner.stop()
+        self._previewer.close()
+        self._layer.disconnect_viewer()
+        self._viewer.dims.events.current_step.disconnect(self._schedule)
+
+    def _connect(self) -> None:
+        self._controls.changed.connect(self._schedule)
+        self._layer.layer_changed.connect(self._schedule)
+        self._live.toggled.connect(self._on_toggled)
+        self._timer.timeout.connect(self._start)
+        self._runner.ended.connect(self._on_end)
+        self._viewer.dims.events.current_step.connect(self._schedule)
+
+    def _on_toggled(self, is_on: bool) -> None:
+        if is_on:
+            self._schedule()
+        else:
+            self._shown.remove()
+
+    def _schedule(self, _: Any = None) -> None:
+        if self._live.isChecked():
+            self._timer.start()
+
+    def _start(self) -> None:
+        layer = self._layer.layer
+        if layer is None or not self._live.isChecked() or self._viewer.dims.ndisplay != 2:
+            return
+        if self._runner.is_running:
+            self._timer.start()
+            return
+        try:
+            image = LayerImage.of(layer)
+            region = displayed_region(self._viewer, layer, image).right_half(_LARGEST)
+            settings = CrappifySettings(image=image, crappifier=self._controls.crappifier, region=region)
+        except DecrappifyError as error:
+            self.failed.emit(one_line(error))
+            return
+        self._runner.start(self._previewer.preview, settings)
+
+    def _on_end(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Failed):
+            self.failed.emit(outcome.message)
+        elif isinstance(outcome, Finished) and self._live.isChecked():
+            crappified: Crappified = outcome.result
+            settings = crappified.settings
+            self._shown.show(settings.image, settings.region, crappified.pixels, settings.crappifier)

@@ -1,0 +1,107 @@
+"""Helpers for forms: named controls, rows, a folder box, and a scroll area."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QWidget,
+)
+
+W = TypeVar("W", bound=QWidget)
+
+
+def named(widget: W, name: str, tooltip: str) -> W:
+    """Set the objectName and the tooltip of a control, and return it."""
+    widget.setObjectName(name)
+    widget.setToolTip(tooltip)
+    return widget
+
+
+def button(name: str, text: str, tooltip: str) -> QPushButton:
+    """Create a named push button."""
+    return named(QPushButton(text), name, tooltip)
+
+
+def row(*widgets: QWidget) -> QHBoxLayout:
+    """Create a row of widgets without margins."""
+    layout = QHBoxLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return layout
+
+
+def form() -> QFormLayout:
+    """Create a form with fields of the whole width."""
+    layout = QFormLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return layout
+
+
+def scrolled(widget: QWidget) -> QScrollArea:
+    """Wrap a widget in an area that scrolls vertically if it does not fit."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(widget)
+    return area
+
+
+def shrinkable(box: QComboBox, characters: int) -> None:
+    """Allow a combo box to be narrower than its longest entry, down to a number of characters."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(characters)
+
+
+class FolderBox(QWidget):
+    """Line for the path of a folder, with a button that opens a dialog.
+
+    Parameters
+    ----------
+    line : QLineEdit
+        Named line with the initial path.
+    browse : QPushButton
+        Named button.
+    title : str
+        Of the dialog, and tooltip of the button.
+    """
+
+    def __init__(self, line: QLineEdit, browse: QPushButton, title: str) -> None:
+        super().__init__()
+        self.line, self._title = line, title
+        browse.setMaximumWidth(36)
+        browse.clicked.connect(lambda: self._choose())
+        self.setLayout(row(line, browse))
+
+    @property
+    def text(self) -> str:
+        """Path as entered, without spaces around it."""
+        return self.line.text().strip()
+
+    @property
+    def path(self) -> Path:
+        """Path with the home folder expanded."""
+        return Path(self.text).expanduser()
+
+    def _choose(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, self._title, self.line.text())
+        if folder:
+            self.line.setText(folder)
+
+
+def folder_box(name: str, browse_name: str, folder: str, tooltip: str, title: str) -> FolderBox:
+    """Create a named folder box."""
+    return FolderBox(named(QLineEdit(folder), name, tooltip), button(browse_name, "…", title), title)

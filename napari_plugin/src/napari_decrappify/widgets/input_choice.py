@@ -1,0 +1,90 @@
+"""Input of a restoration: layer, axes, channel and frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QSpinBox
+
+from napari_decrappify.layers.image import LayerImage
+from napari_decrappify.widgets.forms import named, row
+from napari_decrappify.widgets.layer_choice import AxesChoice, LayerChoice
+
+_ALL_CHANNELS = "all"
+
+
+class InputChoice(QObject):
+    """Controls of the input; channel and frames follow the layer and its axes.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Source of the layers.
+    name : str
+        Prefix of the objectNames.
+    """
+
+    chosen = Signal()  # layer or axes
+
+    def __init__(self, viewer: Any, name: str) -> None:
+        super().__init__()
+        self._layer = LayerChoice(viewer, f"{name}_layer", "Image layer to restore")
+        self._axes = AxesChoice(f"{name}_axes")
+        self._channel = named(QComboBox(), f"{name}_channel", "Channel to restore, of a layer with several")
+        self._first = named(QSpinBox(), f"{name}_first", "First frame to restore, counted from 0")
+        self._last = named(QSpinBox(), f"{name}_last", "Last frame to restore, counted from 0")
+        self._layer.layer_changed.connect(self.follow_layer)
+        self._axes.currentTextChanged.connect(lambda _: self.chosen.emit())
+        self._first.valueChanged.connect(self._last.setMinimum)
+
+    def add_to(self, fields: QFormLayout) -> None:
+        """Add the controls to a form."""
+        fields.addRow("Layer", self._layer)
+        fields.addRow("Axes", self._axes)
+        fields.addRow("Channel", self._channel)
+        fields.addRow("Frames", row(self._first, QLabel("to"), self._last))
+
+    @property
+    def layer(self) -> Any:
+        """Chosen layer, None if there is none."""
+        return self._layer.layer
+
+    @property
+    def axes(self) -> str | None:
+        """Chosen axes, None without a layer."""
+        return self._axes.axes
+
+    @property
+    def channel(self) -> int | None:
+        """Chosen channel, None for all."""
+        text = self._channel.currentText()
+        return int(text) if text.isdecimal() else None
+
+    @property
+    def frames(self) -> tuple[int, int]:
+        """First frame, and the one after the last."""
+        return self._first.value(), self._last.value() + 1
+
+    def follow_layer(self) -> None:
+        """List the axes of the chosen layer."""
+        self._axes.follow(self.layer)
+        self.chosen.emit()
+
+    def follow_image(self, image: LayerImage | None) -> None:
+        """Set the ranges of channel and frames, and choose all."""
+        sizes = image.sizes if image is not None else {}
+        n_frames, n_channels = sizes.get("T", 1), sizes.get("C", 1)
+        for box in (self._first, self._last):
+            box.setRange(0, n_frames - 1)
+            box.setEnabled(n_frames > 1)
+        self._first.setValue(0)
+        self._last.setValue(n_frames - 1)
+        self._channel.clear()
+        several = n_channels > 1 and image is not None and not image.is_rgb
+        self._channel.addItems([_ALL_CHANNELS, *map(str, range(n_channels))] if several else [_ALL_CHANNELS])
+        self._channel.setEnabled(several)
+
+    def disconnect_viewer(self) -> None:
+        """Disconnect from the viewer; for a widget that closes."""
+        self._layer.disconnect_viewer()

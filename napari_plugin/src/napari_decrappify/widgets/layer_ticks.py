@@ -1,0 +1,78 @@
+"""Checkable list of the gray image layers of a viewer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
+
+from napari_decrappify.widgets.layer_choice import is_trainable
+
+_LAYER = Qt.ItemDataRole.UserRole
+
+
+class LayerTicks(QListWidget):
+    """List of layers, updated when they are added, removed or renamed, with persistent check marks.
+
+    The first layer is checked; others are checked by the user.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    name, tooltip : str
+        Of the list.
+    """
+
+    ticks_changed = Signal()
+
+    def __init__(self, viewer: Any, name: str, tooltip: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName(name)
+        self.setToolTip(tooltip)
+        self.setFixedHeight(76)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self._viewer = viewer
+        events = viewer.layers.events
+        self._events = [events.inserted, events.removed, events.reordered, events.renamed]
+        for event in self._events:
+            event.connect(self.refresh)
+        self.itemChanged.connect(lambda _: self.ticks_changed.emit())
+        self.refresh()
+
+    @property
+    def layers(self) -> list[Any]:
+        """Checked layers."""
+        return [item.data(_LAYER) for item in self._items() if item.checkState() == Qt.CheckState.Checked]
+
+    def tick(self, layer: Any, is_on: bool = True) -> None:
+        """Check or uncheck a layer."""
+        for item in self._items():
+            if item.data(_LAYER) is layer:
+                item.setCheckState(Qt.CheckState.Checked if is_on else Qt.CheckState.Unchecked)
+
+    def refresh(self, _: Any = None) -> None:
+        """Update the list of layers, the topmost first."""
+        ticked, known = self.layers, self.count()
+        offered = [layer for layer in reversed(self._viewer.layers) if is_trainable(layer)]
+        if not known and not ticked:
+            ticked = offered[:1]
+        with QSignalBlocker(self):
+            self.clear()
+            for layer in offered:
+                item = QListWidgetItem(layer.name)
+                item.setData(_LAYER, layer)
+                item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
+                item.setCheckState(Qt.CheckState.Checked if layer in ticked else Qt.CheckState.Unchecked)
+                self.addItem(item)
+        self.ticks_changed.emit()
+
+    def disconnect_viewer(self) -> None:
+        """Disconnect from the viewer; for a widget that closes."""
+        for event in self._events:
+            event.disconnect(self.refresh)
+
+    def _items(self) -> list[QListWidgetItem]:
+        items = (self.item(number) for number in range(self.count()))
+        return [item for item in items if item is not None]

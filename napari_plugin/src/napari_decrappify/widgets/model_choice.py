@@ -1,0 +1,137 @@
+"""Combo box of models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
+
+from decrappify.errors import DecrappifyError
+from decrappify.model import read_card, shipped_models
+from napari_decrappify.widgets.forms import shrinkable
+from napari_decrappify.widgets.preferences import add_recent_model, keep, recall, recent_models
+
+_FILE = "File…"
+
+
+class ModelChoice(QComboBox):
+    """Combo box of shipped models, recent ones, and any file, with a persistent choice.
+
+    Parameters
+    ----------
+    name : str
+        objectName of the box.
+    key : str
+        Settings key of the choice, such as ``"restore/model"``.
+    accepts : callable
+        Filter of models by their headers (`decrappify.model.read_card`).
+    default : str
+        Initially chosen shipped model.
+    """
+
+    model_changed = Signal()
+
+    def __init__(
+        self,
+        name: str,
+        key: str,
+        *,
+        accepts: Callable[[Mapping[str, Any]], bool] = lambda header: True,
+        default: str = "",
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName(name)
+        self.setToolTip("Model: a shipped one, one used before, or a file")
+        shrinkable(self, 16)
+        self._key, self._accepts = key, accepts
+        self._latest = ""
+        self.refresh(recall(key, default))
+        self.currentIndexChanged.connect(self._on_change)
+        self.activated.connect(self._on_activated)
+
+    @property
+    def chosen(self) -> str | Path | None:
+        """Name of a shipped model or path of a file for `decrappify.load_model`; None if there is none."""
+        kept = self.currentData()
+        return Path(kept[1]) if kept and kept[0] == "file" else (kept[1] if kept else None)
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """Header of the chosen model's file (architecture, card and so on); empty if there is none."""
+        kept = self.currentData()
+        return {} if not kept else _header(shipped_models()[kept[1]] if kept[0] == "shipped" else Path(kept[1]))
+
+    def add_file(self, path: Path) -> bool:
+        """Add a model file, choose it, and save it as recent; return False if the filter rejects it."""
+        if not self._fits(Path(path)):
+            return False
+        add_recent_model(Path(path))
+        self.refresh(str(Path(path).absolute()))
+        self.model_changed.emit()
+        return True
+
+    def refresh(self, chosen: str = "") -> None:
+        """Update the list of models, and choose `chosen` (a name or a path)."""
+        chosen = chosen or self._latest
+        with QSignalBlocker(self):
+            self.clear()
+            for name, path in shipped_models().items():
+                if self._fits(path):
+                    self.addItem(name, ("shipped", name))
+                    self._set_tooltip(path)
+            for path in recent_models():
+                if self._fits(path):
+                    name = path.stem if path.stem != "model" else f"{path.parent.name}/model"
+                    self.addItem(name, ("file", str(path)))
+                    self._set_tooltip(path)
+            self.addItem(_FILE, None)
+            places = [i for i in range(self.count()) if self.itemData(i) and self.itemData(i)[1] == chosen]
+            self.setCurrentIndex(places[0] if places else 0)
+        self._remember()
+
+    def showPopup(self) -> None:
+        """Update the list with newly trained models before it opens."""
+        self.refresh()
+        super().showPopup()
+
+    def _on_change(self, _: int) -> None:
+        if self.currentData() is None:
+            self._choose_file()
+            return
+        self._remember()
+        self.model_changed.emit()
+
+    def _on_activated(self, _: int) -> None:
+        if self.count() == 1:  # with a single entry Qt emits no change
+            self._choose_file()
+
+    def _choose_file(self) -> None:
+        before = self._latest
+        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", "Models (*.safetensors *.pth)")
+        if not path or not self.add_file(Path(path)):
+            self.refresh(before)
+
+    def _remember(self) -> None:
+        kept = self.currentData()
+        self._latest = kept[1] if kept else ""
+        if kept:
+            keep(self._key, self._latest)
+
+    def _fits(self, path: Path) -> bool:
+        header = _header(path)
+        return bool(header) and self._accepts(header)
+
+    def _set_tooltip(self, path: Path) -> None:
+        summary = str(_header(path).get("card", {}).get("summary", "")) or str(path)
+        self.setItemData(self.count() - 1, summary, Qt.ItemDataRole.ToolTipRole)
+
+
+def _header(path: Path) -> dict[str, Any]:
+    try:
+        return read_card(path)
+    except (DecrappifyError, OSError):
+        return {}

@@ -1,0 +1,58 @@
+"""Controls of the preview of a model: buttons, split and side-by-side view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QGroupBox, QLabel, QSlider, QVBoxLayout
+
+from napari_decrappify.layers.preview import RestoredPreview
+from napari_decrappify.widgets.forms import button, named, row
+from napari_decrappify.widgets.preferences import remember
+from napari_decrappify.workers.preview import Previewed
+
+
+class PreviewControls(QGroupBox):
+    """Group of the preview, with the layer that shows it.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Viewer of the preview.
+    name : str
+        Prefix of the objectNames.
+    """
+
+    def __init__(self, viewer: Any, name: str) -> None:
+        super().__init__("Preview of the displayed frame")
+        self._viewer = viewer
+        self._layer = RestoredPreview(viewer)
+        self.start = button(f"{name}_preview", "Preview", "Restore the displayed part of this frame")
+        clear = button(f"{name}_clear", "Clear", "Remove the preview layer")
+        split = named(
+            QSlider(Qt.Orientation.Horizontal),
+            f"{name}_split",
+            "Comparison: input left of the split, preview right of it",
+        )
+        split.setRange(0, 100)
+        grid = named(QCheckBox("Side by side"), f"{name}_grid", "Show all layers in a grid, with one camera")
+        inner = QVBoxLayout(self)
+        inner.addLayout(row(self.start, clear))
+        inner.addLayout(row(QLabel("Split"), split))
+        inner.addWidget(grid)
+        clear.clicked.connect(lambda: self._layer.remove())
+        split.valueChanged.connect(lambda percent: self._layer.move_split(percent / 100))
+        grid.toggled.connect(self._show_grid)
+        remember(split, f"{name}/split")
+
+    def show_preview(self, previewed: Previewed) -> None:
+        """Show a preview on the canvas."""
+        settings = previewed.settings
+        name = Path(settings.model).name.removesuffix(".safetensors")
+        self._layer.show(settings.image, settings.region, previewed.pixels, scale=previewed.scale, model_name=name)
+
+    def _show_grid(self, is_on: bool) -> None:
+        grid = self._viewer.canvas.grid
+        grid.stride, grid.enabled = 1, is_on

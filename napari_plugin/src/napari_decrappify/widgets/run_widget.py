@@ -1,0 +1,96 @@
+"""Base class of the widgets: a runner, its panel, and the end of both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QWidget
+
+from decrappify.errors import DecrappifyError, OutputError
+from napari_decrappify.layers.image import LayerImage
+from napari_decrappify.widgets.run_panel import RunPanel
+from napari_decrappify.workers.messages import one_line
+from napari_decrappify.workers.outcome import Finished, Outcome
+from napari_decrappify.workers.runner import Runner
+
+
+class RunWidget(QWidget):
+    """Widget whose buttons start jobs; subclasses set `_panel`, and override `_update_buttons` and `_show_result`.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Passed by napari, by this name.
+    name : str
+        objectName of the widget.
+    """
+
+    _panel: RunPanel
+
+    def __init__(self, napari_viewer: Any, name: str) -> None:
+        super().__init__()
+        self.setObjectName(name)
+        self._viewer = napari_viewer
+        self._runner = Runner(self)
+
+    def _connect_runner(self) -> None:
+        """Connect the runner; after the panel was created, whose texts the result replaces."""
+        self._runner.started.connect(self._update_buttons)
+        self._runner.reported.connect(self._on_report)
+        self._runner.ended.connect(self._on_end)
+
+    def _on_report(self, item: Any) -> None:
+        """Show an intermediate result; texts are shown by the panel."""
+
+    def _on_end(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Finished):
+            self._show_result(outcome.result)
+        else:
+            self._on_unfinished()
+        self._update_buttons()
+
+    def _show_result(self, result: Any) -> None:
+        """Show the result of a job."""
+        raise NotImplementedError
+
+    def _on_unfinished(self) -> None:
+        """Clean up after a run that was cancelled or failed."""
+
+    def _update_buttons(self) -> None:
+        """Enable the buttons that the choices allow."""
+        raise NotImplementedError
+
+    def _image(self, layer: Any, axes: str | None = None) -> LayerImage | None:
+        """Return a snapshot of a layer; None without a layer or after an error, which is shown in the status line."""
+        if layer is None:
+            return None
+        try:
+            return LayerImage.of(layer, axes)
+        except DecrappifyError as error:
+            self._panel.show_error(one_line(error))
+            return None
+
+    def _release(self) -> None:
+        """Disconnect from the viewer and release what the jobs keep; when the widget is closed."""
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        """Cancel the run, and wait for its end."""
+        self._runner.stop()
+        self._release()
+        super().closeEvent(event)
+
+
+def create_folder(folder: Path) -> None:
+    """Create a folder for results.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot create the folder {folder} ({error.strerror}); choose another folder") from error

@@ -1,0 +1,112 @@
+"""Train widget: training images, a crappifier with live preview, training time, and curves of the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtWidgets import QGroupBox, QTabWidget, QVBoxLayout, QWidget
+
+from decrappify.errors import DecrappifyError
+from napari_decrappify.widgets.crappifier_controls import CrappifierControls
+from napari_decrappify.widgets.crappifier_preview import CrappifierPreview
+from napari_decrappify.widgets.forms import named, scrolled
+from napari_decrappify.widgets.preferences import add_recent_model
+from napari_decrappify.widgets.run_panel import RunPanel
+from napari_decrappify.widgets.run_widget import RunWidget, create_folder
+from napari_decrappify.widgets.training_images import TrainingImages
+from napari_decrappify.widgets.training_options import TrainingOptions
+from napari_decrappify.widgets.training_progress import TrainingProgress
+from napari_decrappify.workers.messages import one_line
+from napari_decrappify.workers.progress import clock
+from napari_decrappify.workers.runner import warm_up
+from napari_decrappify.workers.train import Trained, TrainSettings, Validated, train_model
+
+
+class TrainWidget(RunWidget):
+    """Widget to train a model on images degraded by a crappifier.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Passed by napari, by this name; source of the layers.
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer, "train")
+        self._images = TrainingImages(napari_viewer, "train")
+        self._crappifier = CrappifierControls("train_crappifier")
+        self._preview = CrappifierPreview(napari_viewer, self._crappifier, "train")
+        self._options = TrainingOptions("train")
+        self._progress = TrainingProgress("train")
+        self._panel = RunPanel(
+            self._runner,
+            "train",
+            "Train",
+            "Train a model; it is added to the list of the Restore widget",
+            cancel_text="Stop",
+            cancel_tooltip="Stop now and keep the best model so far",
+            after_cancel="the training had not begun, no model was saved",
+        )
+        self._lay_out()
+        self._images.chosen.connect(self._update_buttons)
+        self._options.changed.connect(self._update_buttons)
+        self._preview.failed.connect(self._panel.show_error)
+        self._crappifier.failed.connect(self._panel.show_error)
+        self._panel.run_clicked.connect(self._start)
+        self._connect_runner()
+        self._update_buttons()
+        warm_up()
+
+    def _lay_out(self) -> None:
+        degradation = QGroupBox("Degradation (crappifier)")
+        inner = QVBoxLayout(degradation)
+        inner.addWidget(self._crappifier)
+        inner.addWidget(self._preview)
+        setup = QWidget()
+        groups = QVBoxLayout(setup)
+        groups.setContentsMargins(0, 4, 0, 0)
+        for group in (self._images, degradation, self._options):
+            groups.addWidget(group)
+        groups.addStretch(1)
+        self._tabs = named(QTabWidget(), "train_tabs", "Setup and progress of the training")
+        self._tabs.addTab(scrolled(setup), "Setup")
+        self._tabs.addTab(self._progress, "Progress")
+        layout = QVBoxLayout(self)
+        layout.addWidget(self._tabs, 1)
+        layout.addWidget(self._panel)
+
+    def _update_buttons(self) -> None:
+        self._panel.allow(not self._images.is_empty and self._options.is_complete)
+
+    def _start(self) -> None:
+        try:
+            settings = TrainSettings(
+                images=self._images.images(),
+                source=self._images.folder,
+                crappifier=self._crappifier.crappifier,
+                **self._options.values(),
+            )
+            create_folder(settings.folder)
+        except DecrappifyError as error:
+            self._panel.show_error(one_line(error))
+            return
+        self._progress.clear()
+        self._tabs.setCurrentIndex(1)
+        self._runner.start(train_model, settings)
+
+    def _on_report(self, item: Any) -> None:
+        if isinstance(item, Validated):
+            self._progress.show_validation(item)
+
+    def _show_result(self, trained: Trained) -> None:
+        add_recent_model(trained.model)
+        early = f" of {trained.planned_steps}" if trained.steps < trained.planned_steps else ""
+        self._panel.show_status(
+            f"trained {trained.steps}{early} steps in {clock(trained.seconds)}; best validation PSNR "
+            f"{trained.psnr:.2f} dB at step {trained.best_step} (degraded images: {trained.psnr_source:.2f} dB); "
+            f"{trained.model} is in the list of the Restore widget"
+        )
+
+    def _release(self) -> None:
+        self._preview.stop()
+        self._images.disconnect_viewer()

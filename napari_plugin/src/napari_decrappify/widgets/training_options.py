@@ -1,0 +1,99 @@
+"""Options of the trained model: window, network, training time, device, name and folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QGroupBox, QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from napari_decrappify.widgets.device_choice import DeviceChoice
+from napari_decrappify.widgets.forms import folder_box, form, named, row
+from napari_decrappify.widgets.preferences import remember
+from napari_decrappify.workers.names import safe_name
+from napari_decrappify.workers.train import N_FRAMES, NETWORKS
+
+
+class TrainingOptions(QGroupBox):
+    """Group of the options.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of the objectNames.
+    """
+
+    changed = Signal()
+
+    def __init__(self, name: str) -> None:
+        super().__init__("Model")
+        self._n_frames = named(
+            QComboBox(), f"{name}_n_frames", "Frames from which the middle one is predicted; 1 for still images"
+        )
+        self._n_frames.addItems([str(count) for count in N_FRAMES])
+        self._n_frames.setCurrentText("3")
+        self._network = named(
+            QComboBox(), f"{name}_network", "Size of the network; larger ones are more accurate and slower"
+        )
+        self._network.addItems(NETWORKS)
+        self._minutes = named(
+            QDoubleSpinBox(), f"{name}_minutes", "Training time; the speed is measured first, Stop ends the run earlier"
+        )
+        self._minutes.setRange(0.05, 10_000)
+        self._minutes.setDecimals(2)
+        self._minutes.setValue(10)
+        self._device = DeviceChoice(f"{name}_device")
+        self._name = named(QLineEdit("my-model"), f"{name}_name", "Name of the model; numbered if it exists")
+        self._folder = folder_box(
+            f"{name}_models",
+            f"{name}_browse_models",
+            str(Path.home() / "decrappify-models"),
+            "Folder for models",
+            "Choose the output folder",
+        )
+        self._lay_out()
+        self._remember(name)
+        self._name.textChanged.connect(lambda _: self.changed.emit())
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether the model has a name."""
+        return bool(self._name.text().strip())
+
+    @property
+    def folder(self) -> Path:
+        """Output folder."""
+        return self._folder.path
+
+    def values(self) -> dict[str, Any]:
+        """Return the options, as attributes of `TrainSettings`."""
+        return {
+            "n_frames": int(self._n_frames.currentText()),
+            "minutes": self._minutes.value(),
+            "network": self._network.currentText(),
+            "device": self._device.device,
+            "name": safe_name(self._name.text()),
+            "folder": self.folder,
+        }
+
+    def _lay_out(self) -> None:
+        fields = form()
+        fields.addRow("Frames per window", row(self._n_frames, QLabel("Network"), self._network))
+        fields.addRow("Training time", row(self._minutes, QLabel("minutes")))
+        fields.addRow("Device", self._device)
+        fields.addRow("Name", self._name)
+        fields.addRow("Output folder", self._folder)
+        QVBoxLayout(self).addLayout(fields)
+
+    def _remember(self, name: str) -> None:
+        controls: dict[str, QWidget] = {
+            "n_frames": self._n_frames,
+            "minutes": self._minutes,
+            "network": self._network,
+            "device": self._device,
+            "name": self._name,
+            "models": self._folder.line,
+        }
+        for key, control in controls.items():
+            remember(control, f"{name}/{key}")

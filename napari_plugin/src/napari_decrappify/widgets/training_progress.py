@@ -1,0 +1,54 @@
+"""Progress of a training: curves of PSNR and loss, and a validation patch."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_decrappify.widgets.forms import named
+from napari_decrappify.widgets.patch_strip import PatchStrip
+from napari_decrappify.widgets.plots import Curve, CurvePlot
+from napari_decrappify.workers.train import Validated
+
+_RESTORED, _DEGRADED, _LOSS = "#4fc3f7", "#9e9e9e", "#ffb74d"
+
+
+class TrainingProgress(QWidget):
+    """Page of the curves and the patch.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of the objectNames.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.psnr = named(CurvePlot("Validation PSNR (dB)"), f"{name}_psnr", "Validation PSNR on held-out images")
+        self.loss = named(CurvePlot("Training loss"), f"{name}_loss", "Mean loss of the training steps")
+        self.patches = named(
+            PatchStrip(), f"{name}_patches", "Part of a held-out image at the latest validation, with its reference"
+        )
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.psnr, 1)
+        layout.addWidget(self.loss, 1)
+        layout.addWidget(self.patches, 1)
+
+    def clear(self) -> None:
+        """Remove the curves of an earlier run."""
+        for plot in (self.psnr, self.loss):
+            plot.show_curves([])
+
+    def show_validation(self, validated: Validated) -> None:
+        """Show the curves up to a validation, and its patch."""
+
+        def points(key: str) -> tuple[tuple[float, float], ...]:
+            return tuple((line["step"], line[key]) for line in validated.log)
+
+        self.psnr.show_curves(
+            [
+                Curve("restored", points("psnr"), _RESTORED),
+                Curve("degraded", points("psnr_source"), _DEGRADED, is_dashed=True),
+            ]
+        )
+        self.loss.show_curves([Curve("loss", points("loss"), _LOSS)])
+        self.patches.show_images(list(zip(("degraded", "restored", "reference"), validated.patch, strict=True)))

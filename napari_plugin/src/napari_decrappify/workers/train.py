@@ -1,0 +1,219 @@
+"""Job of the Train widget: plans the steps for the training time, and trains."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decrappify import Crappifier, Movie
+from decrappify.errors import InputError, OutputExistsError
+from decrappify.io import open_scenes
+from decrappify.networks import DEFAULT_NETWORK
+from napari_decrappify.layers.image import LayerImage
+from napari_decrappify.workers.names import NAMES_TRIED, numbered
+from napari_decrappify.workers.task import Task
+from napari_decrappify.workers.training_speed import measure_speed, planned
+
+if TYPE_CHECKING:
+    from decrappify import Model, TrainingConfig
+
+N_FRAMES = (1, 3, 5)
+NETWORKS = tuple(dict.fromkeys((DEFAULT_NETWORK, "small", "base", "large")))  # the first is the default
+Patch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+
+_LATEST = 1.5  # of the training time: other programs may slow the run down after its speed was measured
+_PATCH = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """Values of the widget at the time of the click.
+
+    Attributes
+    ----------
+    images : tuple of LayerImage
+        Training layers; empty if `source` is set.
+    source : Path or None
+        A folder of movies, or of images that are the frames of one.
+    crappifier : Crappifier
+        Degradation of the images; its scale is that of the model.
+    n_frames : int
+        Frames in a window.
+    minutes : float
+        Training time.
+    network, device : str
+        As for `decrappify.TrainingConfig`.
+    name : str
+        Name of the model.
+    folder : Path
+        Parent of the run folder of that name, numbered if the name is taken.
+    """
+
+    images: tuple[LayerImage, ...]
+    source: Path | None
+    crappifier: Crappifier
+    n_frames: int
+    minutes: float
+    network: str
+    device: str
+    name: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Validated:
+    """Report of a validation.
+
+    Attributes
+    ----------
+    log : tuple of dict
+        All rows so far: step, loss, psnr and psnr_source.
+    patch : tuple of ndarray
+        Source, prediction and target (Y, X) of a validation patch.
+    """
+
+    log: tuple[dict[str, float], ...]
+    patch: Patch
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Result of a finished run."""
+
+    model: Path
+    steps: int
+    planned_steps: int
+    best_step: int
+    psnr: float
+    psnr_source: float
+    seconds: float
+
+
+def train_model(settings: TrainSettings, task: Task) -> Trained:
+    """Train for the minutes of `settings`; a cancelled run ends early with the best model so far."""
+    from decrappify import RunOptions, train
+
+    started = time.monotonic()
+    with ExitStack() as stack:
+        movies = [stack.enter_context(movie) for movie in _open(settings)]
+        config = _config(settings, movies)
+        task.report("measuring the training speed …")
+        speed = measure_speed(movies, settings.crappifier, config, task)
+        config = planned(config, speed, settings.minutes * 60 - (time.monotonic() - started))
+        folder = _free_folder(settings)
+        watch = _Watch(task, folder, latest=started + _LATEST * settings.minutes * 60)
+        model = train(
+            movies,
+            settings.crappifier,
+            config=config,
+            output=folder,
+            run=RunOptions(
+                card=_card(settings, folder.name, movies),
+                progress=task.progress,
+                cancel=task.cancel,
+                on_validation=watch.on_validation,
+            ),
+        )
+    return _trained(model, folder, config, time.monotonic() - started)
+
+
+def movies_in(folder: Path) -> list[Movie]:
+    """Open the movies and images of a folder, or the one movie of its files.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist, or contains no images.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder; choose a folder of training images")
+    return open_scenes(folder)
+
+
+def most_structured(patches: Sequence[Patch]) -> int:
+    """Return the index of the patch whose target varies most, to avoid showing an empty region.
+
+    >>> flat, steep = np.zeros((4, 4)), np.arange(16.0).reshape(4, 4)
+    >>> most_structured([(flat, flat, flat), (flat, flat, steep)])
+    1
+    """
+    return int(np.argmax([np.std(patch[-1]) for patch in patches]))
+
+
+class _Watch:
+    """Observer of a run that reports to the task, and stops a run that takes far too long."""
+
+    def __init__(self, task: Task, folder: Path, latest: float) -> None:
+        self._task, self._folder, self._latest = task, folder, latest
+        self._shown: int | None = None
+
+    def on_validation(self, step: int, score: Any) -> None:
+        if self._shown is None:
+            self._shown = most_structured(score.previews)
+        self._task.report(Validated(read_log(self._folder / "log.csv"), score.previews[self._shown]))
+        if time.monotonic() > self._latest:
+            self._task.cancel.set()
+
+
+def read_log(path: Path) -> tuple[dict[str, float], ...]:
+    """Read the log of a run: step, loss, psnr and psnr_source of each validation."""
+    names = {"step": "step", "loss": "loss", "psnr": "val_psnr", "psnr_source": "val_psnr_source"}
+    with path.open(newline="") as file:
+        return tuple({key: float(row[name]) for key, name in names.items()} for row in csv.DictReader(file))
+
+
+def _open(settings: TrainSettings) -> Iterator[Movie]:
+    """Iterate over the opened movies, so that those before a damaged one can be closed."""
+    if settings.source is not None:
+        return iter(movies_in(settings.source))
+    if not settings.images:
+        raise InputError("no layer is ticked; tick the layers to train on")
+    return (image.movie() for image in settings.images)
+
+
+def _config(settings: TrainSettings, movies: list[Movie]) -> TrainingConfig:
+    from decrappify import TrainingConfig
+
+    smallest = min(min(movie.shape[3:]) for movie in movies) // settings.crappifier.scale
+    return TrainingConfig(
+        network=settings.network,
+        n_frames=settings.n_frames,
+        device=settings.device,
+        patch_size=max(16, min(_PATCH, smallest) // 16 * 16),
+    )
+
+
+def _free_folder(settings: TrainSettings) -> Path:
+    for name in numbered(settings.name):
+        if not (settings.folder / name).exists():
+            return settings.folder / name
+    raise OutputExistsError(
+        f"{settings.folder} already contains {NAMES_TRIED} models with the name {settings.name!r}; choose another name"
+    )
+
+
+def _card(settings: TrainSettings, name: str, movies: list[Movie]) -> dict[str, Any]:
+    trained_on = ", ".join(movie.name for movie in movies[:3]) + (" …" if len(movies) > 3 else "")
+    preset = settings.crappifier.name
+    return {"name": name, "summary": f"trained on {trained_on} for {settings.minutes:g} minutes, crappifier {preset}"}
+
+
+def _trained(model: Model, folder: Path, config: TrainingConfig, seconds: float) -> Trained:
+    card = model.card
+    return Trained(
+        model=folder / "model.safetensors",
+        steps=card["steps"],
+        planned_steps=config.max_steps,
+        best_step=card["best_step"],
+        psnr=card["validation"]["psnr_db"],
+        psnr_source=card["validation"]["psnr_source_db"],
+        seconds=seconds,
+    )

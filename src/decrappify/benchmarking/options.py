@@ -1,0 +1,57 @@
+"""Options of a benchmark; importing it does not load torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from decrappify.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BenchmarkOptions:
+    """Options for reading and scoring pairs.
+
+    Attributes
+    ----------
+    psf : array-like or float, optional
+        Point spread function on the source's grid, (Y, X), or the sigma of a Gaussian one in source pixels; adds
+        Richardson-Lucy.
+    data_range : float, optional
+        D in gray levels for all pairs; by default max - min of each pair's reference, or source.
+    levels : {"same", "fit"}
+        Whether source and reference have the same gray levels. "fit" is for pairs that do not, such as a short and a
+        long exposure: every result is mapped to the reference by one affine fit of the whole movie (Weigert et al.
+        2018), which makes PSNR independent of gain and offset; the slope is still reported.
+    static : bool
+        The specimen does not move: without a gain, even and odd frames are the halves.
+    seed : int
+        Of the bootstrap and of the photons' split.
+    folder_as : {"auto", "movie", "images"}
+        How to read folders, as for `decrappify.open_movie`. Two folders that are movies by their file names are one
+        pair; otherwise, and with "images", their files are paired by name.
+
+    Raises
+    ------
+    InputError
+        If `levels` is not known.
+
+    Examples
+    --------
+    >>> BenchmarkOptions(levels="fit").seed
+    0
+    """
+
+    psf: ArrayLike | float | None = None
+    data_range: float | None = None
+    levels: str = "same"
+    static: bool = False
+    seed: int = 0
+    folder_as: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.levels not in ("same", "fit"):
+            raise InputError(f"levels={self.levels!r} is not known; choose 'same' or 'fit'")

@@ -1,0 +1,65 @@
+"""Options of a restoration that determine its planes and pixels; importing it does not load torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from decrappify.errors import InputError
+from decrappify.normalization import check_nan
+from decrappify.restoration.frame_choice import parse_frames
+from decrappify.restoration.missing import check_missing
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestorationOptions:
+    """Frames to restore, and handling of their pixels.
+
+    Attributes
+    ----------
+    frames : str, slice or int, optional
+        Frames to restore, such as ``"10:50"``; their windows still include the frames around them.
+    dtype : dtype, optional
+        Of the result, by default that of the input: integers are rounded and clipped, never rescaled.
+    window_axis : {"T", "Z"}
+        ``"Z"`` takes the neighboring slices of a stack for the window instead of neighboring time points.
+    nan : {"error", "fill"}
+        Raise an error on NaN and infinite pixels, or fill them from their neighborhood for the network and restore NaN
+        in float output (0 in integers). ``"zero"``, the older name, does the same.
+    missing : {"blank", "drop", "nearest"}
+        Planes that were never recorded (`Movie.missing`) stay blank and are marked as missing in the result, their
+        frames are left out, or they are filled with the restoration of the nearest recorded frame. They are never
+        read as data.
+    outliers : {"replace", "keep"}
+        Replace isolated hot and dead pixels by values from their surroundings before the network, and prevent flash
+        frames from changing their neighbors; both are reported. The bits of a movie without them do not depend on this.
+
+    Raises
+    ------
+    InputError
+        If a value is not known.
+
+    Examples
+    --------
+    >>> RestorationOptions(frames="10:50", nan="fill").missing
+    'blank'
+    """
+
+    frames: slice | int | str | None = None
+    dtype: DTypeLike | None = None
+    window_axis: str = "T"
+    nan: str = "error"
+    missing: str = "blank"
+    outliers: str = "replace"
+
+    def __post_init__(self) -> None:
+        parse_frames(self.frames)
+        if self.window_axis not in ("T", "Z"):
+            raise InputError(f"window_axis={self.window_axis!r} is not known, needs 'T' or 'Z'")
+        check_nan(self.nan)
+        check_missing(self.missing)
+        if self.outliers not in ("replace", "keep"):
+            raise InputError(f"outliers={self.outliers!r} is not known, needs 'replace' or 'keep'")

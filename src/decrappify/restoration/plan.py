@@ -1,0 +1,122 @@
+"""Plan of a run: what is decided before its first plane, new or as in the interrupted run that it continues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from decrappify.inference.options import InferenceOptions
+from decrappify.restoration.job import Job
+from decrappify.restoration.measuring import Channel
+from decrappify.restoration.resuming import Settings, recorded_options
+
+if TYPE_CHECKING:
+    from decrappify.restoration.restorer import Restorer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestorationPlan:
+    """Decisions of a run; two runs with equal plans and inputs have equal results.
+
+    Attributes
+    ----------
+    job : Job
+        Frames, channel groups, windows and shape of the result.
+    inference : InferenceOptions
+        As passed to this call.
+    settings : mapping
+        Settings that a continued run must share, see `decrappify.restoration.resuming.settings_of`.
+    tile_size, tile_overlap, device, precision, backend
+        Values chosen for the network.
+    channels : tuple of Channel
+        Normalization and outlier limits of each channel.
+    runtime : mapping
+        Processor type and number of threads.
+    begun : mapping
+        State recorded by the interrupted run; empty for a new one. Its decisions take precedence in the record.
+    """
+
+    job: Job
+    inference: InferenceOptions
+    settings: Settings
+    tile_size: int
+    tile_overlap: int
+    device: str
+    precision: str
+    backend: str
+    channels: tuple[Channel, ...]
+    runtime: Mapping[str, Any]
+    begun: Mapping[str, Any]
+
+    def provenance(self) -> dict[str, Any]:
+        """Return the provenance of the result, with the decisions made when the run was begun."""
+        begun_with = self.begun.get("provenance", {}).get("restoration", {})
+        present = self._network_settings() | dict(self.runtime)
+        recorded = {name: begun_with.get(name, value) for name, value in present.items()}
+        return self.job.provenance(self.channels, recorded)
+
+    def record(self, read: list[list[Any]]) -> dict[str, Any]:
+        """Return the state of the run for its journal.
+
+        Parameters
+        ----------
+        read : list
+            Planes read by a new run, see `InputRecord.take_new`.
+        """
+        decided: dict[str, Any] = {
+            "channels": [channel.to_dict() for channel in self.channels],
+            **self._network_settings(),
+            "device": self.device,
+            "asked": recorded_options(self.inference),
+            "read": read,
+        } | dict(self.begun)
+        decided["provenance"] = self.provenance()
+        decided["runtime"], decided["settings"] = dict(self.runtime), self.settings
+        return decided
+
+    def _network_settings(self) -> dict[str, Any]:
+        return {
+            "tile_size": self.tile_size,
+            "tile_overlap": self.tile_overlap,
+            "precision": self.precision,
+            "backend": self.backend,
+        }
+
+
+def make_plan(
+    job: Job,
+    restorer: Restorer,
+    inference: InferenceOptions,
+    *,
+    settings: Settings,
+    runtime: Mapping[str, Any],
+    begun: Mapping[str, Any],
+) -> RestorationPlan:
+    """Create the plan of a run; a new run measures every channel, a continued one uses the recorded values.
+
+    Parameters
+    ----------
+    job : Job
+        Planes to restore.
+    restorer : Restorer
+        Prepared network, with its tiles.
+    inference : InferenceOptions
+        As passed to this call.
+    settings, runtime, begun : mapping
+        As for `RestorationPlan`.
+    """
+    channels = [Channel.from_dict(values) for values in begun.get("channels", [])] or job.measure()
+    return RestorationPlan(
+        job=job,
+        inference=inference,
+        settings=settings,
+        tile_size=restorer.tile_size,
+        tile_overlap=restorer.tile_overlap,
+        device=restorer.network.device.type,
+        precision=restorer.network.precision,
+        backend=restorer.network.backend,
+        channels=tuple(channels),
+        runtime=runtime,
+        begun=begun,
+    )

@@ -1,0 +1,122 @@
+"""Preparation of the network of a run: device, precision, backend and tiles, new or of the interrupted run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from decrappify.errors import InputError
+from decrappify.inference.network import choose_device
+from decrappify.inference.options import InferenceOptions
+from decrappify.limits.memory import check_memory
+from decrappify.restoration.job import Job
+from decrappify.restoration.restorer import Restorer
+
+if TYPE_CHECKING:
+    from decrappify._common.progress import Cancel
+
+logger = logging.getLogger(__name__)
+
+
+def prepared_restorer(
+    job: Job,
+    inference: InferenceOptions,
+    begun: Mapping[str, Any],
+    device: torch.device,
+    *,
+    killed: bool,
+    cancel: Cancel | None,
+) -> Restorer:
+    """Create the restorer of a run, and log its settings.
+
+    Parameters
+    ----------
+    job : Job
+        Planes to restore.
+    inference : InferenceOptions
+        As passed to this call.
+    begun : mapping
+        State of the interrupted run, whose choices are used again; empty for a new run.
+    device : torch.device
+        As returned by `chosen_device`.
+    killed : bool
+        Whether the system killed the run before for lack of memory; smaller tiles are then used.
+    cancel : threading.Event, optional
+        Checked before every tile.
+
+    Raises
+    ------
+    InputError
+        If the options do not match the network, the device or the frames.
+    DeviceMemoryError
+        If one window does not fit into memory.
+    """
+    names = ("tile_size", "tile_overlap", "precision", "backend")
+    used = replace(inference, device=str(device), **{name: begun[name] for name in names if name in begun})
+    restorer = Restorer(job.model, inference=used, expected_pixels=job.n_pixels, cancel=cancel)
+    restorer.grid(_frame_shape(job))  # raises on unsuitable tiles before anything is written
+    _check_memory(job)
+    if killed:
+        _use_smaller_tiles(job, restorer)
+    _log_settings(job, restorer, inference)
+    return restorer
+
+
+def chosen_device(device: str, begun: Mapping[str, Any]) -> torch.device:
+    """Return the requested device, or with ``"auto"`` that of the interrupted run."""
+    before = begun.get("device")
+    if before is None or str(device) != "auto":
+        return choose_device(device)
+    try:
+        return choose_device(before)
+    except InputError:
+        chosen = choose_device(device)
+        if begun.get("precision") == "float16" and chosen.type == "cpu":
+            raise InputError(
+                f"the unfinished run computes in float16 on {before}, which is not here; finish it on a "
+                "machine with a GPU, or discard it with overwrite=True (--overwrite)"
+            ) from None
+        logger.warning("continuing on %s a run begun on %s: last digits may differ", chosen.type, before)
+        return chosen
+
+
+def _frame_shape(job: Job) -> tuple[int, int]:
+    return job.movie.shape[3], job.movie.shape[4]
+
+
+def _check_memory(job: Job) -> None:
+    """Raise an error if one window does not fit into memory, before the system kills the run."""
+    height, width = _frame_shape(job)
+    out_y, out_x = job.shape[3:]
+    group = max(map(len, job.groups))
+    source = height * width * group * (4 * (job.model.n_frames + 1) + job.movie.dtype.itemsize)
+    result = out_y * out_x * job.out_channels * (4 + job.dtype.itemsize)
+    check_memory(
+        source + result,
+        f"restoring frames of {height} x {width} pixels",
+        "crop the movie, bin it, or use a computer or container with more memory",
+    )
+
+
+def _use_smaller_tiles(job: Job, restorer: Restorer) -> None:
+    used, smaller = restorer.used_and_smaller(_frame_shape(job))
+    killed = f"the system killed the run before for lack of memory, with tile_size={used}"
+    if smaller is None:
+        logger.warning("%s, the smallest; close other programs, or raise the memory limit", killed)
+        return
+    logger.warning("%s: continuing with tile_size=%d", killed, smaller)
+    restorer.tile_size = smaller
+
+
+def _log_settings(job: Job, restorer: Restorer, inference: InferenceOptions) -> None:
+    network, tile_size = restorer.network, inference.tile_size
+    logger.info(
+        "%s on %s in %s, tiles of %d pixels with an overlap of %d",
+        network.backend, network.device, network.precision, restorer.tile_size, restorer.tile_overlap,
+    )  # fmt: skip
+    if tile_size is not None and tile_size >= max(job.movie.shape[3:]):
+        logger.info("tile_size=%d holds the whole frame (%d x %d)", tile_size, *job.movie.shape[3:])

@@ -1,0 +1,169 @@
+"""State of an active run: lock on the output, record of the interrupted run, and the open result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from decrappify._common.progress import Cancel, Progress, cancellable
+from decrappify.errors import OutputExistsError
+from decrappify.inference.options import InferenceOptions
+from decrappify.restoration.attempts import taken_from
+from decrappify.restoration.input_record import InputRecord
+from decrappify.restoration.job import Job
+from decrappify.restoration.plan import RestorationPlan
+from decrappify.restoration.results import MemoryResult, Result, StoreResult, placed_key, unfinished
+from decrappify.restoration.resuming import Settings, continues, run_key, settings_of
+
+if TYPE_CHECKING:
+    from decrappify.io.store.locks import OutputLock
+
+_CANCELLED_EXPORT = "cancelled while the restored movie was exported; all planes are kept, and the same call exports it"
+
+
+class RunState:
+    """State of a run from the lock on its output to the finished result.
+
+    Parameters
+    ----------
+    job : Job
+        Planes to restore.
+    inputs : InputRecord
+        Record of the job's movie.
+    output : Path or None
+        The output; None for memory.
+    inference : InferenceOptions
+        As passed to this call.
+    overwrite, resume : bool
+        As for `restore`.
+
+    Attributes
+    ----------
+    settings : mapping
+        Settings that a continued run must share; empty without an output.
+    begun : mapping
+        State recorded by the interrupted run that this one continues; empty for a new run.
+    complete : bool
+        Whether all planes are finished.
+    planes_done : int
+        Planes finished by earlier runs.
+    earlier : mapping or None
+        Record left by a killed run, see `decrappify.restoration.attempts`.
+
+    Raises
+    ------
+    OutputExistsError
+        If the output exists, or an unfinished one of other settings or of another input, and `overwrite` is False.
+    OutputError
+        If another process writes the output.
+    InputError
+        If the output is the input, contains it, or lies in it.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        inputs: InputRecord,
+        output: Path | None,
+        inference: InferenceOptions,
+        *,
+        overwrite: bool,
+        resume: bool,
+    ) -> None:
+        self.job, self.inputs, self.output = job, inputs, output
+        self._overwrite, self._resume = overwrite, resume
+        self.settings: Settings = settings_of(job) if output is not None else {}
+        self._run_key = run_key(self.settings)
+        self.begun: Mapping[str, Any] = {}
+        self.complete, self.planes_done = False, 0
+        self.earlier: Any = None
+        self._lock: OutputLock | None = None
+        self._result: Result | None = None
+        if output is not None:
+            self._lock = _locked(output, job)
+            try:
+                self._check_output(output, self._lock, inference)
+            except BaseException:
+                self.close()
+                raise
+
+    def open(self, plan: RestorationPlan, progress: Progress | None, cancel: Cancel | None) -> Result:
+        """Open the result, new or with the finished planes of the interrupted run, and record the plan in it."""
+        provenance = plan.provenance()
+        decided = plan.record([] if self.begun else self.inputs.take_new())
+        result = self._result = self._opened(self.job.metadata | {"provenance": provenance}, progress, cancel)
+        if result.state != decided:
+            result.state.update(decided)
+            result.save_state()
+        if self.begun:  # for an export, they are read from the working store
+            result.update_metadata(provenance=provenance, missing=self.job.blanks())
+        return result
+
+    def close(self) -> None:
+        """Close the result, and release the lock on the output."""
+        try:
+            if self._result is not None:
+                self._result.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    def _check_output(self, output: Path, lock: OutputLock, inference: InferenceOptions) -> None:
+        from decrappify.io.store.outputs import check_output
+        from decrappify.io.store.working_folder import WorkingFolder
+
+        before = unfinished(lock)
+        if before is not None and self._resume:
+            self._resume = continues(
+                before, self.job, self.inputs, inference, settings=self.settings, overwrite=self._overwrite
+            )
+        folder = WorkingFolder(lock, self._run_key, overwrite=self._overwrite)
+        if self._resume and self._was_placed(lock):
+            # Killed between the last rename and the removal of the working folder.
+            self.complete = True
+            folder.remove_finished()
+            return
+        if before is not None and output.exists() and not self._overwrite:
+            raise OutputExistsError(
+                f"{output} already exists, and its unfinished run is kept; move it to another name and repeat the run, "
+                "or replace it with overwrite=True (--overwrite)"
+            )
+        check_output(output, overwrite=self._overwrite)
+        if self._resume and before is not None:
+            begun = dict(before.journal.state)
+            self.earlier = taken_from(begun)
+            self.begun, self.planes_done = begun, len(before.journal.done)
+
+    def _was_placed(self, lock: OutputLock) -> bool:
+        """Return whether a killed run of this call has finished the output; the input is read to determine it."""
+        if not (lock.placed_by or "").startswith(self._run_key):
+            return False
+        planes = self.job.input_planes()
+        for plane in planes:
+            self.job.movie.frame(*plane)
+        return lock.placed_by == placed_key(self._run_key, self.inputs.checksum(planes))
+
+    def _opened(self, metadata: Mapping[str, Any], progress: Progress | None, cancel: Cancel | None) -> Result:
+        if self.output is None:
+            return MemoryResult(self.job.shape, self.job.dtype, metadata)
+        return StoreResult(
+            self.output,
+            self.job.shape,
+            self.job.dtype,
+            metadata,
+            run_key=self._run_key,
+            overwrite=self._overwrite,
+            resume=self._resume,
+            lock=self._lock,
+            export_bars=cancellable(progress, cancel, _CANCELLED_EXPORT),
+        )
+
+
+def _locked(output: Path, job: Job) -> OutputLock:
+    from decrappify.io.store.locks import OutputLock
+    from decrappify.io.store.outputs import check_output, refuse_input
+
+    refuse_input(output, job.movie)
+    check_output(output, overwrite=True)
+    return OutputLock(output)

@@ -1,0 +1,152 @@
+"""Restoration of the windows of a plan: a reader, the network and a writer run concurrently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from decrappify._common.progress import Bar, Progress, progress_bar
+from decrappify.errors import Cancelled
+from decrappify.movie import Array, Plane
+from decrappify.restoration.input_record import InputRecord
+from decrappify.restoration.job import Job, Target
+from decrappify.restoration.notes import note_of
+from decrappify.restoration.overlap import run_overlapped
+from decrappify.restoration.plan import RestorationPlan
+from decrappify.restoration.restorer import Restorer
+from decrappify.restoration.results import Result
+from decrappify.restoration.sliding import Window
+
+OnPlane = Callable[[int, int, int], Any]
+
+
+def run_windows(
+    plan: RestorationPlan,
+    restorer: Restorer,
+    result: Result,
+    inputs: InputRecord,
+    progress: Progress | None,
+    on_plane: OnPlane | None,
+) -> None:
+    """Restore all windows of a plan that are not done.
+
+    Parameters
+    ----------
+    plan : RestorationPlan
+        Windows and normalization.
+    restorer : Restorer
+        Prepared network.
+    result : Result
+        Destination of the planes.
+    inputs : InputRecord
+        Record of the planes that are read.
+    progress : callable, optional
+        As returned by `checked_progress`.
+    on_plane : callable, optional
+        Called with (t, c, z) of each written plane.
+
+    Raises
+    ------
+    Cancelled
+        If the restorer was cancelled; the message states what is kept.
+    """
+    job = plan.job
+    total, done = int(np.prod(job.shape[:3])), _count_done(job, result)
+    name = f"restoring {job.movie.name}"
+    with progress_bar(progress, total=total, desc=name, unit="plane", initial=done) as bar:
+        run = _Run(plan, restorer, result, inputs, bar, on_plane)
+        run.write_blanks()
+        run.pass_through()
+        try:
+            run_overlapped(job.windows(plan.channels, restorer.load, run.is_done), run.restore, run.write)
+        except Cancelled as error:
+            finished = _count_done(job, result)
+            kept = "they are kept, and the same call finishes the rest" if finished else "nothing is kept"
+            raise Cancelled(f"cancelled after {finished} of {total} planes; {kept}") from error
+
+
+class _Run:
+    """Stages of a run: restoration in the calling thread, writing in the writer thread."""
+
+    def __init__(
+        self,
+        plan: RestorationPlan,
+        restorer: Restorer,
+        result: Result,
+        inputs: InputRecord,
+        bar: Bar,
+        on_plane: OnPlane | None,
+    ) -> None:
+        self._job, self._channels = plan.job, plan.channels
+        self._restorer, self._result, self._inputs = restorer, result, inputs
+        self._bar, self._on_plane = bar, on_plane
+
+    def is_done(self, target: Target) -> bool:
+        """Return whether all planes of a target and its copies are finished."""
+        return all(self._result.is_done(*place) for planes in self._places(target) for place in planes)
+
+    def write_blanks(self) -> None:
+        """Write the planes that stay blank because they were never recorded."""
+        for place in self._job.blanks():
+            if not self._result.is_done(*place):
+                self._result.write_plane(*place, np.zeros(self._job.shape[3:], self._job.dtype))
+                self._bar.update(1)
+
+    def pass_through(self) -> None:
+        """Write the planes of constant channels."""
+        for target, read in self._job.passed_through(self._channels):
+            if not self.is_done(target):
+                self._put(target, read(), {})
+                self._count(target)
+
+    def restore(self, item: tuple[Target, Window[Tensor]]) -> tuple[Target, Window[Tensor], Array | None]:
+        """Restore one window; the result is None for a window with only NaN in the middle frame."""
+        target, window = item
+        restored = None
+        if window.frames is not None:
+            restorer, frame_shape = self._restorer, self._job.movie.shape[3:]
+            tile_size = restorer.tile_size
+            restored = restorer.restore_frames(window.frames, frame_shape)
+            if restorer.tile_size != tile_size:
+                self._result.state["tile_size"] = restorer.tile_size
+                self._result.save_state()
+        self._count(target)
+        return target, window, restored
+
+    def write(self, item: tuple[Target, Window[Tensor], Array | None]) -> None:
+        """Write the planes of one restored window."""
+        target, window, restored = item
+        planes, clipped = self._job.empty_planes(), (0, 0)
+        if restored is not None:
+            planes, clipped = self._job.to_gray(restored, target, window, self._channels)
+        self._put(target, planes, note_of(window, clipped))
+
+    def _places(self, target: Target) -> list[list[Plane]]:
+        return [self._job.planes(each) for each in (target, *self._job.copies.get(target, ()))]
+
+    def _count(self, target: Target) -> None:
+        self._bar.update(self._job.out_channels * len(self._places(target)))
+
+    def _put(self, target: Target, planes: Sequence[Array], note: dict[str, Any]) -> None:
+        read = self._inputs.take_new()
+        if read:
+            note = note | {"read": read}
+        if note:
+            self._result.write_note(*self._job.planes(target)[0], note)
+        for each in self._places(target):
+            for place, plane in zip(each, planes, strict=True):
+                self._result.write_plane(*place, plane)
+                if self._on_plane is not None:
+                    self._on_plane(*place)
+
+
+def _count_done(job: Job, result: Result) -> int:
+    return sum(result.is_done(*plane) for plane in _all_planes(job))
+
+
+def _all_planes(job: Job) -> Iterator[Plane]:
+    n_t, n_c, n_z = job.shape[:3]
+    return ((t, c, z) for t in range(n_t) for c in range(n_c) for z in range(n_z))

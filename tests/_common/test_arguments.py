@@ -1,0 +1,36 @@
+"""Errors for arguments that moved into a value."""
+
+import inspect
+
+import pytest
+
+import decrappify as dc
+from decrappify.errors import InputError
+from decrappify.metrics import score_movie
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "place"),
+    [
+        (dc.restore, "tile_size", r"inference=InferenceOptions\(tile_size=...\)"),
+        (dc.restore, "nan", r"options=RestorationOptions\(nan=...\)"),
+        (dc.restore, "scene", r"open_movie\(path, scene=...\) as the movie"),
+        (dc.restore, "as_array", "an array to restore_array, or the result to np.asarray"),
+        (dc.colorize, "steady", r"options=ColorizationOptions\(steady=...\)"),
+        (dc.benchmark, "levels", r"options=BenchmarkOptions\(levels=...\)"),
+        (score_movie, "with_ssim", r"options=ScoreOptions\(with_ssim=...\)"),
+    ],
+)
+def test_former_arguments_raise_with_the_new_spelling(function, name, place):
+    with pytest.raises(InputError, match=f"^{function.__name__} has no argument {name}; pass {place}$"):
+        function("cells.czi", "cells.tif", **{name: None})
+
+
+@pytest.mark.parametrize("function", [dc.restore, dc.colorize, dc.benchmark, score_movie])
+def test_public_functions_have_at_most_10_arguments(function):
+    assert len(inspect.signature(function).parameters) <= 10
+
+
+def test_options_that_a_function_does_not_use_raise(tmp_path):
+    with pytest.raises(InputError, match="batch_size is 2, but restore does not use it; leave it out"):
+        dc.restore("cells.czi", "fluorescence-still", inference=dc.InferenceOptions(batch_size=2))

@@ -1,0 +1,37 @@
+"""Progress bars and cancellation."""
+
+import threading
+
+import pytest
+
+from decrappify._common.progress import cancellable, checked_progress, progress_bar
+from decrappify.errors import Cancelled, InputError
+
+
+def test_checked_progress_accepts_true_none_and_callables_like_tqdm(capsys):
+    assert checked_progress(None) is checked_progress(False) is None
+    with progress_bar(checked_progress(True), total=3, desc="restoring", unit="plane", initial=1) as bar:
+        bar.update(2)
+    assert "restoring: 100%" in capsys.readouterr().err
+
+
+def test_checked_progress_raises_for_other_types_and_other_bars():
+    words = {"total": 3, "desc": "restoring", "unit": "plane", "initial": 0}
+    with pytest.raises(InputError, match="progress has type int, needs True or a callable such as tqdm"):
+        checked_progress(3)
+    with pytest.raises(InputError, match=r"cannot be called as progress\(total=, desc=, unit=, initial=\)"):
+        checked_progress(print)(**words)
+    with pytest.raises(InputError, match=r"returns a dict, needs an object with update\(n\) and close\(\)"):
+        checked_progress(dict)(**words)
+
+
+def test_cancellable_bar_raises_after_the_unit_in_which_cancel_is_set(bar):
+    cancel = threading.Event()
+    progress = cancellable(bar, cancel, "cancelled; nothing was written")
+    with progress_bar(progress, total=3, desc="writing", unit="plane") as opened:
+        opened.update(1)
+        cancel.set()
+        with pytest.raises(Cancelled, match="nothing was written"):
+            opened.update(1)
+    assert (bar.n, bar.closed) == (2, True)
+    assert cancellable(None, None, "cancelled") is None

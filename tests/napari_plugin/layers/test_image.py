@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+
+from decrappify import Movie
+from decrappify.errors import InputError
+from napari_decrappify.layers.image import LayerImage
+from napari_decrappify.layers.movies import layers_of
+
+
+@pytest.fixture
+def movie(rng):
+    return Movie.from_array(
+        rng.integers(0, 4000, (5, 2, 3, 16, 20), dtype=np.uint16),
+        name="cells",
+        pixel_size_um=(0.5, 0.2, 0.1),
+        frame_interval_s=2.5,
+        channel_names=("actin", "nuclei"),
+        channel_colors=("00FF00", None),
+    )
+
+
+def as_layers(movie, **recorded):
+    return [Image(data, **attributes) for data, attributes, _ in layers_of([movie], **recorded)]
+
+
+def test_layer_image_movie_returns_the_movie_of_the_layer(movie):
+    for channel, layer in enumerate(as_layers(movie)):
+        with LayerImage.of(layer).movie() as back:
+            assert back.shape == (5, 1, 3, 16, 20)
+            assert back.pixel_size_um == pytest.approx((0.5, 0.2, 0.1))
+            assert (back.frame_interval_s, back.dtype) == (2.5, np.uint16)
+            assert back.channel_names == (movie.channel_names[channel],)
+            np.testing.assert_array_equal(back.frame(3, 0, 1), movie.frame(3, channel, 1))
+
+
+def test_layer_image_uses_current_scale_and_units(movie):
+    layer = as_layers(movie)[0]
+    layer.units = ("minute", "nanometer", "nanometer", "nanometer")
+    layer.scale = (2, 300, 100, 100)
+    back = LayerImage.of(layer).movie()
+    assert back.frame_interval_s == pytest.approx(120)
+    assert back.pixel_size_um == pytest.approx((0.3, 0.1, 0.1))
+
+
+def test_layer_image_uses_changed_data_instead_of_the_file(movie, tmp_path):
+    layer = as_layers(movie, path=str(tmp_path))[0]
+    layer.data = layer.data + 1
+    np.testing.assert_array_equal(LayerImage.of(layer).movie().frame(2, 0, 1), movie.frame(2, 0, 1) + 1)
+
+
+def test_layer_image_raises_for_other_layers():
+    with pytest.raises(InputError, match="layer 'cells' is of kind 'labels', needs an image layer"):
+        LayerImage.of(Labels(np.zeros((4, 4), int), name="cells"))

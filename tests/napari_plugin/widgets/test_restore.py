@@ -1,0 +1,384 @@
+"""Restore widget, driven by clicks, on real files, models and threads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from napari.components import ViewerModel
+from pylibCZIrw import czi
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QSlider,
+    QSpinBox,
+)
+from tests.napari_plugin.clicking import shown
+
+from decrappify import load_model, open_movie, restore
+from decrappify.restoration import RestorationOptions
+from napari_decrappify.widgets.restore import RestoreWidget
+
+TIMEOUT = 60_000
+
+
+class FailingArray:
+    """Lazy array that fails after a number of reads, like a damaged disk or a full GPU."""
+
+    def __init__(self, pixels, error, reads):
+        self._pixels, self._error, self._left = pixels, error, reads
+        self.shape, self.dtype, self.ndim = pixels.shape, pixels.dtype, pixels.ndim
+
+    def __getitem__(self, key):
+        if self._error is not None:
+            self._left -= 1
+            if self._left < 0:
+                raise self._error
+        return self._pixels[key]
+
+
+@pytest.fixture
+def scene():
+    """Viewer model without a window, which takes a second to open."""
+    return ViewerModel()
+
+
+@pytest.fixture
+def widget(request, qtbot, tiny_models):
+    """Widget in the window of `viewer` in tests that open one, else with the layers of `scene`."""
+    if "viewer" in request.fixturenames:
+        _, widget = request.getfixturevalue("viewer").window.add_plugin_dock_widget("decrappify", "Restore")
+    else:
+        widget = shown(qtbot, RestoreWidget, request.getfixturevalue("scene"), "restore").widget
+    widget._model.add_file(tiny_models["movie"])
+    return widget
+
+
+@pytest.fixture
+def results(widget, tmp_path):
+    folder = tmp_path / "results"
+    widget.findChild(QLineEdit, "restore_folder").setText(str(folder))
+    return folder
+
+
+def button(widget, name):
+    return widget.findChild(QPushButton, f"restore_{name}")
+
+
+def click(qtbot, widget, name):
+    assert button(widget, name).isEnabled()
+    qtbot.mouseClick(button(widget, name), Qt.MouseButton.LeftButton)
+
+
+def wait_for_end(qtbot, widget):
+    qtbot.waitUntil(lambda: button(widget, "run").isEnabled(), timeout=TIMEOUT)
+
+
+def status(widget):
+    return widget._panel.text
+
+
+def noisy(rng, shape=(12, 48, 64)):
+    return rng.integers(90, 4000, shape, dtype=np.uint16)
+
+
+def test_czi_is_restored_into_a_layer_with_its_scale(viewer, widget, qtbot, tmp_path, rng, results, tiny_models):
+    pixels = noisy(rng)
+    with czi.create_czi(str(tmp_path / "cells.czi")) as document:
+        for t, frame in enumerate(pixels):
+            document.write(data=frame[..., np.newaxis], plane={"T": t, "C": 0, "Z": 0})
+        document.write_metadata("cells", scale_x=2e-7, scale_y=2e-7)
+    (source,) = viewer.open(str(tmp_path / "cells.czi"), plugin="decrappify")
+    source.colormap = "magma"
+    widget.findChild(QSpinBox, "restore_first").setValue(2)
+    widget.findChild(QSpinBox, "restore_last").setValue(9)
+    click(qtbot, widget, "run")
+    assert not button(widget, "run").isEnabled()
+    assert button(widget, "cancel").isEnabled()
+    assert not button(widget, "preview").isEnabled()
+    wait_for_end(qtbot, widget)
+    assert status(widget).startswith("restored in"), status(widget)
+    bar = widget.findChild(QProgressBar, "restore_progress")
+    assert (bar.value(), bar.maximum()) == (8, 8)
+    restored = viewer.layers["cells.czi [movie]"]
+    assert restored.data.shape == (8, 48, 64)
+    np.testing.assert_allclose(restored.scale, source.scale)
+    np.testing.assert_allclose(restored.translate, source.translate + np.array([2 * source.scale[0], 0, 0]))
+    assert (restored.units, restored.axis_labels) == (source.units, source.axis_labels)
+    assert restored.colormap.name == "magma"
+    expected = restore(tmp_path / "cells.czi", tiny_models["movie"], options=RestorationOptions(frames="2:10"))
+    np.testing.assert_array_equal(np.asarray(restored.data), np.asarray(expected)[:, 0, 0])
+    recorded = restored.metadata["decrappify"]
+    assert (recorded["model"], recorded["frames"], recorded["restored_from"]) == ("movie", [2, 10], "cells.czi")
+    assert recorded["provenance"]["restoration"]["model_sha256"] == load_model(tiny_models["movie"]).sha256
+    with open_movie(results / "cells-movie.ome.zarr") as stored:
+        assert stored.pixel_size_um == pytest.approx((None, 0.2, 0.2))
+
+
+def test_upscaled_layer_covers_the_same_area(scene, widget, qtbot, rng, results, tiny_models):
+    source = scene.add_image(noisy(rng, (3, 40, 32)), name="cells", scale=(1, 0.4, 0.4))
+    widget._model.add_file(tiny_models["movie-x2"])
+    click(qtbot, widget, "run")
+    wait_for_end(qtbot, widget)
+    restored = scene.layers["cells [movie-x2]"]
+    assert restored.data.shape == (3, 80, 64)
+    np.testing.assert_allclose(restored.scale, (1, 0.2, 0.2))
+    np.testing.assert_allclose(restored.translate[1:] - 0.1, source.translate[1:] - 0.2)
+
+
+def test_cancel_keeps_frames_and_restore_resumes(viewer, widget, qtbot, rng, results):
+    viewer.add_image(noisy(rng, (40, 200, 200)), name="cells")
+    viewer.dims.set_current_step(0, 0)
+    click(qtbot, widget, "run")
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=TIMEOUT)
+    layer = viewer.layers[1]
+    assert layer.name == "cells [movie] (running)"
+    qtbot.waitUntil(lambda: np.asarray(layer._slice.image.raw).any(), timeout=TIMEOUT)  # frame 0 is on the canvas
+    clicked = time.monotonic()
+    click(qtbot, widget, "cancel")
+    wait_for_end(qtbot, widget)
+    assert time.monotonic() - clicked < 5
+    assert status(widget).endswith("; finished planes are kept, Restore with the same settings resumes")
+    done = sum(bool(np.asarray(layer.data[t]).any()) for t in range(40))
+    assert 0 < done < 40
+    assert layer.name == f"cells [movie] (partial: {done} of 40 planes)"
+    assert sorted(path.suffix for path in results.iterdir()) == [".partial"]
+    click(qtbot, widget, "run")
+    wait_for_end(qtbot, widget)
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells [movie]"]
+    assert [path.name for path in results.iterdir()] == ["cells-movie.ome.zarr"]
+    assert all(np.asarray(viewer.layers[1].data[t]).any() for t in range(40))
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (RuntimeError("the disk is removed"), "RuntimeError: the disk is removed; details are in the log"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "memory ran out while restoring cells ("),
+    ],
+    ids=["RuntimeError", "OutOfMemoryError"],
+)
+def test_error_during_a_run_is_one_line_and_the_widget_remains_usable(scene, widget, qtbot, rng, results, error, line):
+    data = FailingArray(noisy(rng), None, 0)
+    scene.add_image(data, name="cells", contrast_limits=(0, 4000), multiscale=False)
+    data._error, data._left = error, 12 + 3 + 4  # 12 to measure, 3 for the record of the input, 4 to restore
+    click(qtbot, widget, "run")
+    wait_for_end(qtbot, widget)
+    assert status(widget).startswith(line)
+    assert "#ff6b6b" in widget._panel.status.styleSheet()
+    assert not [path for path in results.iterdir() if path.suffix == ".zarr"]
+    data._error = None
+    click(qtbot, widget, "run")
+    wait_for_end(qtbot, widget)
+    assert status(widget).startswith("restored in")
+    assert scene.layers[-1].name == "cells [movie]"
+
+
+def test_finished_results_are_not_overwritten(scene, widget, qtbot, rng, results):
+    scene.add_image(noisy(rng, (3, 32, 32)), name="cells")
+    for _ in range(2):
+        click(qtbot, widget, "run")
+        wait_for_end(qtbot, widget)
+    assert sorted(path.name for path in results.iterdir()) == ["cells-movie-2.ome.zarr", "cells-movie.ome.zarr"]
+
+
+def test_channels_become_layers_or_one_is_restored(scene, widget, qtbot, rng, results):
+    scene.add_image(noisy(rng, (3, 2, 32, 40)), name="cells", axis_labels=("t", "c", "y", "x"))
+    channel = widget.findChild(QComboBox, "restore_channel")
+    assert [channel.itemText(i) for i in range(channel.count())] == ["all", "0", "1"]
+    click(qtbot, widget, "run")
+    wait_for_end(qtbot, widget)
+    assert [layer.name for layer in scene.layers][1:] == ["cells C0 [movie]", "cells C1 [movie]"]
+    channel.setCurrentText("1")
+    click(qtbot, widget, "run")
+    wait_for_end(qtbot, widget)
+    np.testing.assert_array_equal(np.asarray(scene.layers[-1].data), np.asarray(scene.layers["cells C1 [movie]"].data))
+
+
+def test_color_image_remains_rgb(scene, widget, qtbot, rng, results, tiny_models):
+    source = scene.add_image(rng.integers(0, 255, (32, 40, 4), dtype=np.uint8), name="stained", rgb=True)
+    widget._model.add_file(tiny_models["still"])
+    click(qtbot, widget, "run")
+    wait_for_end(qtbot, widget)
+    restored = scene.layers["stained [still]"]
+    assert restored.rgb
+    np.testing.assert_allclose(np.asarray(restored.data), source.data[..., :3], atol=1)  # untrained: unchanged
+
+
+def test_window_of_a_stack_uses_neighboring_slices(scene, widget, qtbot, rng, results):
+    scene.add_image(noisy(rng, (4, 32, 40)), name="stack", axis_labels=("z", "y", "x"))
+    assert not widget.findChild(QSpinBox, "restore_first").isEnabled()
+    click(qtbot, widget, "run")
+    wait_for_end(qtbot, widget)
+    restored = scene.layers["stack [movie]"]
+    assert (restored.data.shape, restored.axis_labels) == ((4, 32, 40), ("z", "y", "x"))
+    assert restored.metadata["decrappify"]["provenance"]["restoration"]["window_axis"] == "Z"
+
+
+def test_preview_equals_the_restoration(viewer, widget, qtbot, rng, results, tiny_models):
+    pixels = noisy(rng, (5, 96, 120))
+    source = viewer.add_image(pixels, name="cells", scale=(1, 0.5, 0.5), translate=(0, 3, 4))
+    viewer.dims.set_current_step(0, 3)
+    viewer.scene.camera.zoom /= 2  # the whole frame is on the canvas
+    qtbot.wait(200)
+    click(qtbot, widget, "preview")
+    qtbot.waitUntil(lambda: button(widget, "preview").isEnabled(), timeout=TIMEOUT)
+    assert status(widget).startswith("preview of 96 x 120 pixels of frame 3")
+    preview = viewer.layers["cells [preview movie]"]
+    expected = np.asarray(restore(pixels, tiny_models["movie"]))[:, 0, 0]
+    np.testing.assert_allclose(preview.data[0].astype(float), expected[3], atol=1)
+    np.testing.assert_allclose(preview.translate, (3, 3, 4))
+    np.testing.assert_allclose(preview.scale, source.scale)
+    widget.findChild(QSlider, "restore_split").setValue(50)
+    assert preview.data.shape == (1, 96, 60)
+    np.testing.assert_allclose(preview.translate, (3, 3, 4 + 60 * 0.5))
+    np.testing.assert_allclose(preview.data[0].astype(float), expected[3][:, 60:], atol=1)
+    viewer.scene.camera.zoom *= 8
+    qtbot.wait(200)
+    click(qtbot, widget, "preview")
+    qtbot.waitUntil(lambda: button(widget, "preview").isEnabled(), timeout=TIMEOUT)
+    assert len([layer for layer in viewer.layers if "preview" in layer.name]) == 1
+    assert viewer.layers[-1].data.shape[1] < 96
+    click(qtbot, widget, "clear")
+    assert [layer.name for layer in viewer.layers] == ["cells"]
+
+
+def test_grid_shows_layers_side_by_side(viewer, widget):
+    box = widget.findChild(QCheckBox, "restore_grid")
+    box.setChecked(True)
+    assert viewer.canvas.grid.enabled
+    box.setChecked(False)
+    assert not viewer.canvas.grid.enabled
+
+
+def test_invalid_choices_are_reported_before_a_run(scene, widget, qtbot, rng, tmp_path):
+    assert not button(widget, "run").isEnabled()
+    assert not button(widget, "preview").isEnabled()
+    layer = scene.add_image(noisy(rng), name="cells")
+    scene.dims.ndisplay = 3
+    click(qtbot, widget, "preview")
+    assert status(widget) == "the preview requires the 2D view; switch the canvas to 2D"
+    (tmp_path / "file").write_text("not a folder")
+    widget.findChild(QLineEdit, "restore_folder").setText(str(tmp_path / "file"))
+    click(qtbot, widget, "run")
+    assert "cannot create the folder" in status(widget)
+    scene.layers.remove(layer)
+    assert not button(widget, "run").isEnabled()
+
+
+def test_event_loop_is_not_blocked(viewer, widget, qtbot, rng, results):
+    """The longest time between two ticks of a timer during a run is 100 ms.
+
+    Without a graphics card, or next to other programs, napari needs longer to add a layer: twice that time is then the
+    limit. The best of three runs counts.
+    """
+    pixels = noisy(rng, (24, 200, 200))
+    started = time.perf_counter()
+    viewer.add_image(pixels, name="cells", contrast_limits=(0, 4000))
+    limit = max(0.1, 2 * (time.perf_counter() - started))
+    gaps, last = [], [time.perf_counter()]
+
+    def tick():
+        now = time.perf_counter()
+        gaps.append(now - last[0])
+        last[0] = now
+
+    timer = QTimer()
+    timer.timeout.connect(tick)
+    timer.start(5)
+    longest = []
+    while not longest or (min(longest) > limit and len(longest) < 3):
+        qtbot.wait(200)
+        click(qtbot, widget, "run")
+        gaps.clear()
+        wait_for_end(qtbot, widget)
+        longest.append(max(gaps))
+    timer.stop()
+    assert min(longest) < limit
+
+
+def test_controls_have_names_and_tooltips(widget):
+    kinds = (QPushButton, QComboBox, QAbstractSpinBox, QSlider, QLineEdit, QProgressBar)
+    controls = [control for kind in kinds for control in widget.findChildren(kind)]
+    own = [control for control in controls if not control.objectName().startswith("qt_")]
+    assert len(own) >= 15
+    assert [
+        control for control in own if not control.toolTip() or not control.objectName().startswith("restore_")
+    ] == []
+
+
+def test_settings_are_saved(viewer, widget, qtbot, tiny_models):
+    widget.findChild(QComboBox, "restore_device").setCurrentText("CPU")
+    widget.findChild(QSlider, "restore_split").setValue(40)
+    viewer.window.remove_dock_widget(widget)
+    _, again = viewer.window.add_plugin_dock_widget("decrappify", "Restore")
+    assert again.findChild(QComboBox, "restore_device").currentText() == "CPU"
+    assert again.findChild(QSlider, "restore_split").value() == 40
+    assert again._model.chosen == tiny_models["movie"]
+
+
+def test_closing_the_widget_stops_its_run(viewer, widget, qtbot, rng, results):
+    viewer.add_image(noisy(rng, (60, 200, 200)), name="cells")
+    click(qtbot, widget, "run")
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=TIMEOUT)
+    running = widget._runner._running
+    viewer.window.remove_dock_widget(widget)
+    qtbot.waitUntil(lambda: running._thread is None, timeout=TIMEOUT)
+    assert sorted(path.suffix for path in results.iterdir()) == [".partial"]
+    viewer.add_image(noisy(rng), name="more")
+    viewer.layers["more"].name = "renamed"
+    qtbot.wait(300)
+    assert len(viewer.layers) == 3
+
+
+def test_closing_the_viewer_leaves_a_resumable_part(viewer, widget, qtbot, rng, results, tiny_models):
+    pixels = noisy(rng, (60, 200, 200))
+    viewer.add_image(pixels, name="cells")
+    click(qtbot, widget, "run")
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=TIMEOUT)
+    running = widget._runner._running
+    viewer.close()
+    qtbot.waitUntil(lambda: running._thread is None, timeout=TIMEOUT)
+    assert sorted(path.suffix for path in results.iterdir()) == [".partial"]
+
+
+QUIT = """
+import sys
+from pathlib import Path
+import napari, numpy as np
+from qtpy.QtCore import QSettings, QTimer
+folder, model = map(Path, sys.argv[1:])
+QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(folder / "settings"))
+viewer = napari.Viewer()
+viewer.add_image(np.random.default_rng(0).integers(0, 4000, (500, 100, 100), dtype=np.uint16), name="cells")
+_, widget = viewer.window.add_plugin_dock_widget("decrappify", "Restore")
+widget._model.add_file(model)
+widget._folder.line.setText(str(folder / "results"))
+widget._panel.run.click()
+widget._runner.reported.connect(lambda item: QTimer.singleShot(0, viewer.close))
+napari.run()
+"""
+
+
+@pytest.mark.slow  # a separate napari; closing a viewer during a run is tested above
+def test_quitting_during_a_run_ends_the_process(tmp_path, tiny_models):
+    result = subprocess.run(
+        [sys.executable, "-c", QUIT, str(tmp_path), str(tiny_models["movie"])],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    left = sorted(path.suffix for path in Path(tmp_path / "results").iterdir())
+    assert left == [".partial"]

@@ -1,0 +1,232 @@
+"""Train widget, driven by clicks, with trainings of seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtWidgets import QFileDialog, QLabel
+from tests.napari_plugin.clicking import TIMEOUT, Driver, shown
+from tests.registries import isolated
+from tests.test_recipes import RECIPES
+
+from decrappify import TrainingConfig, load_model, save_movie
+from decrappify.crappify import crappifier_preset
+from decrappify.samples import simulate
+from napari_decrappify.widgets.preferences import recent_models
+from napari_decrappify.widgets.restore import RestoreWidget
+from napari_decrappify.widgets.train import TrainWidget
+from napari_decrappify.workers.train import movies_in
+from napari_decrappify.workers.training_speed import Speed, planned
+
+MINUTES = 0.05
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return simulate("filaments", n_frames=16, size=(64, 64), seed=0).truth
+
+
+@pytest.fixture
+def scene(clean):
+    scene = ViewerModel()
+    scene.add_image(np.asarray(clean)[:, 0, 0], name="clean", scale=(1, 0.1, 0.1))
+    return scene
+
+
+@pytest.fixture
+def train(qtbot, scene, tmp_path):
+    return prepared(shown(qtbot, TrainWidget, scene, "train"), tmp_path)
+
+
+def prepared(driver, tmp_path):
+    driver["models"].setText(str(tmp_path / "models"))
+    driver["minutes"].setValue(MINUTES)
+    driver["n_frames"].setCurrentText("1")
+    return driver
+
+
+def use_a_second(driver):
+    """Set a shorter training time than the control allows."""
+    driver["minutes"].setMinimum(0.02)
+    driver["minutes"].setValue(0.02)
+
+
+def test_trained_model_is_listed_in_restore(scene, train, qtbot, tmp_path):
+    restore = shown(qtbot, RestoreWidget, scene, "restore").widget
+    use_a_second(train)
+    train.run()
+    assert not train.is_error, train.status
+    path = tmp_path / "models" / "my-model" / "model.safetensors"
+    assert f"{path} is in the list of the Restore widget" in train.status
+    model = load_model(path)
+    assert (model.n_frames, model.scale, model.card["name"]) == (1, 1, "my-model")
+    assert model.card["summary"] == "trained on clean for 0.02 minutes, crappifier confocal"
+    assert model.crappifier["name"] == "confocal"
+    assert model.card["steps"] == train["progress"].maximum() == train["progress"].value()
+    psnr, loss = train.widget._progress.psnr.curves, train.widget._progress.loss.curves
+    assert [curve.label for curve in psnr] == ["restored", "degraded"]
+    assert psnr[0].points[-1][0] == loss[0].points[-1][0] == model.card["steps"]
+    assert max(value for _, value in psnr[0].points) == pytest.approx(model.card["validation"]["psnr_db"], abs=0.01)
+    assert train.widget._progress.patches.captions == ["degraded", "restored", "reference"]
+    assert recent_models() == [path]
+    restore._model.showPopup()
+    restore._model.hidePopup()
+    assert "my-model/model" in [restore._model.itemText(i) for i in range(restore._model.count())]
+
+
+def test_stop_keeps_the_best_model_and_names_are_numbered(train, qtbot, tmp_path):
+    (tmp_path / "models" / "my-model").mkdir(parents=True)
+    train["minutes"].setValue(60)
+    train.click("run")
+    qtbot.waitUntil(lambda: "training: step" in train.status, timeout=TIMEOUT)
+    assert train["progress"].maximum() > 100
+    train.click("cancel")
+    train.wait_for_end()
+    model = load_model(tmp_path / "models" / "my-model-2" / "model.safetensors")
+    assert 0 < model.card["steps"] < train["progress"].maximum()
+    assert train.status.startswith(f"trained {model.card['steps']} of {train['progress'].maximum()} steps")
+
+
+def test_preview_follows_the_sliders(scene, train, qtbot):
+    layer = scene.layers["clean"]
+    scene.dims.set_current_step(0, 5)
+    train["live"].setChecked(True)
+    qtbot.waitUntil(lambda: len(scene.layers) == 2, timeout=TIMEOUT)
+    shown = scene.layers[1]
+    assert shown.name == "clean [crappified: confocal]"
+    assert shown.data.shape == (1, 64, 32)
+    np.testing.assert_allclose(shown.translate, (5, 0, 3.2))
+    pixels = layer.data[5][:, 32:].astype(float)
+    before = np.abs(shown.data[0] - pixels).mean()
+    assert before > 0
+    photons = train["crappifier_0_photons"]
+    photons.setValue((0, 0))  # tenfold fewer
+    qtbot.waitUntil(lambda: np.abs(shown.data[0] - pixels).mean() > 1.5 * before, timeout=TIMEOUT)
+    steps = shown.metadata["decrappify"]["crappifier"]["steps"]
+    assert steps == [{"part": "poisson", "photons": 0.8, "background": [0.0, 1.0]}]
+    train["crappifier_scale"].setCurrentText("2")
+    qtbot.waitUntil(lambda: shown.data.shape == (1, 32, 16), timeout=TIMEOUT)
+    np.testing.assert_allclose(shown.scale, (1, 0.2, 0.2))
+    np.testing.assert_allclose(shown.translate[1:] - 0.1, (0 - 0.05, 3.2 - 0.05))  # equal corners
+    scene.dims.set_current_step(0, 7)
+    qtbot.waitUntil(lambda: shown.translate[0] == 7, timeout=TIMEOUT)
+    train.click("crappifier_reset")
+    assert train.widget._crappifier.crappifier == crappifier_preset("confocal")
+    train["live"].setChecked(False)
+    assert [layer.name for layer in scene.layers] == ["clean"]
+
+
+def test_preset_sets_sliders_and_scale(train):
+    train["crappifier_preset"].setCurrentText("widefield-x2")
+    assert train["crappifier_scale"].currentText() == "2"
+    assert train.widget._crappifier.crappifier == crappifier_preset("widefield-x2")
+    assert train["crappifier_0_sigma"].toolTip().startswith("blur: sigma")
+    names = [train["crappifier_preset"].itemText(i) for i in range(train["crappifier_preset"].count())]
+    assert "colour-grey" not in names
+    labels = {label.text() for label in train.widget._crappifier.findChildren(QLabel)}
+    assert "0.7 – 1.5" in labels
+
+
+def test_part_of_a_user_file_has_sliders(train, tmp_path, monkeypatch):
+    path = tmp_path / "my_parts.py"
+    path.write_text(RECIPES["crappifier part"], encoding="utf-8")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    with isolated():
+        train.click("crappifier_load")
+        train["crappifier_part"].setCurrentText("vignette")
+        assert train["crappifier_0_loss"].toolTip().startswith("vignette: loss")
+        assert train["crappifier_1_photons"].toolTip().startswith("poisson: photons")
+        train["crappifier_0_loss"].setValue((50, 100))
+        steps = train.widget._crappifier.crappifier.steps
+        assert [step.name for step in steps] == ["vignette", "poisson"]
+        assert steps[0].loss == (0.225, 0.45)
+        train["crappifier_part"].setCurrentText("none")
+        train["crappifier_preset"].setCurrentText("old-lamp")
+        assert train.widget._crappifier.crappifier == crappifier_preset("old-lamp")
+        train["crappifier_preset"].setCurrentText("confocal")
+    path.write_text("import nothing_here\n")
+    with isolated():
+        train.click("crappifier_load")
+    assert train.is_error
+    assert "my_parts.py, line 1: ModuleNotFoundError: No module named 'nothing_here'" in train.status
+
+
+def test_training_uses_a_folder_of_movies(train, qtbot, clean, tmp_path, monkeypatch):
+    folder = tmp_path / "movies"
+    folder.mkdir()
+    for name in ("a.ome.tif", "b.ome.tif"):
+        save_movie(clean, folder / name)
+    assert [movie.name for movie in movies_in(folder)] == ["a.ome.tif", "b.ome.tif"]
+    train["source"].setCurrentIndex(1)
+    assert not train["run"].isEnabled()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+    train.click("browse")
+    train["crappifier_preset"].setCurrentText("confocal-x2")
+    use_a_second(train)
+    train.run()
+    assert not train.is_error, train.status
+    model = load_model(tmp_path / "models" / "my-model" / "model.safetensors")
+    assert model.scale == 2
+    assert model.card["trained_on"] == ["a.ome.tif", "b.ome.tif"]
+
+
+def test_errors_are_one_line_and_the_widget_remains_usable(scene, train, tmp_path):
+    still = scene.add_image(np.random.default_rng(0).random((64, 64)), name="still")
+    ticks = train["layers"]
+    ticks.tick(scene.layers["clean"], False)
+    assert not train["run"].isEnabled()
+    ticks.tick(still)
+    train.run()
+    assert train.is_error
+    assert "too few to keep some for validation; choose more or longer movies" in train.status
+    train["source"].setCurrentIndex(1)
+    train["folder"].setText(str(tmp_path / "nothing"))
+    train.run()
+    assert train.status == f"{tmp_path / 'nothing'} is not a folder; choose a folder of training images"
+    (tmp_path / "file").write_text("not a folder")
+    train["models"].setText(str(tmp_path / "file"))
+    train.click("run")
+    assert "cannot create the folder" in train.status
+    assert train["run"].isEnabled()
+    train["name"].setText(" ")
+    assert not train["run"].isEnabled()
+
+
+def test_planned_steps_use_the_training_time():
+    speed = Speed(step=0.5, validation=2.0)
+    for seconds in (60, 600, 6000):
+        plan = planned(TrainingConfig(), speed, seconds)
+        n_validations = -(-plan.max_steps // plan.validate_every)
+        assert 0.9 * seconds < plan.max_steps * speed.step + n_validations * speed.validation <= 1.01 * seconds
+        assert n_validations <= 40
+
+
+def test_controls_have_names_tooltips_and_saved_values(scene, qtbot, train):
+    assert train.unnamed() == []
+    train["crappifier_preset"].setCurrentText("lightsheet")
+    train["crappifier_0_sigma"].setValue((0, 100))
+    before = train.widget._crappifier.crappifier
+    assert before != crappifier_preset("lightsheet")
+    again = shown(qtbot, TrainWidget, scene, "train")
+    assert again.widget._crappifier.crappifier == before
+    assert again["minutes"].value() == MINUTES
+    assert again["n_frames"].currentText() == "1"
+
+
+@pytest.mark.slow  # the same runner as in test_restore.py, which closes a viewer during a run
+def test_closing_during_a_run_leaves_no_partial_model(viewer, qtbot, clean, tmp_path):
+    viewer.add_image(np.asarray(clean)[:, 0, 0], name="clean")
+    _, widget = viewer.window.add_plugin_dock_widget("decrappify", "Train")
+    train = prepared(Driver(qtbot, widget, "train"), tmp_path)
+    train["minutes"].setValue(60)
+    train.click("run")
+    qtbot.waitUntil(lambda: "training: step" in train.status, timeout=TIMEOUT)
+    running = train.widget._runner._running
+    viewer.close()
+    qtbot.waitUntil(lambda: running._thread is None, timeout=TIMEOUT)
+    assert not list(Path(tmp_path / "models").rglob("*.partial"))
+    for path in Path(tmp_path / "models").rglob("*.safetensors"):
+        load_model(path)
