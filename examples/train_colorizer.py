@@ -19,7 +19,7 @@ from PIL import Image
 from tqdm import tqdm
 
 import decrappify as dc
-from decrappify.datasets.photographs import find_pictures
+from decrappify.datasets.photographs import find_images
 from decrappify.training import NoganConfig, train_nogan
 from decrappify.training.config.nogan import CriticStep, GanStep, PretrainStep
 from decrappify.training.monitors.plots import contact_sheet
@@ -109,7 +109,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
-    photos = BUNDLED if options.photos is None else find_pictures(options.photos)
+    photos = BUNDLED if options.photos is None else find_images(options.photos)
     held_out = options.hold_out or photos[-1]
     original = read(held_out)
     cut = [pieces(read(path)) for path in photos if path.resolve() != held_out.resolve()]

@@ -126,6 +126,42 @@ def test_library_does_not_import_napari_or_qt():
     assert [entry for entry in names if entry[0] in of_the_plugin] == []
 
 
+# Modules outside io/images that draw, resize, encode or crappify with Pillow; none of them decodes an image file.
+DRAWING = {
+    "benchmarking/report/images.py",
+    "colorization/colorizer.py",
+    "colorization/watermark.py",
+    "crappify/artifacts.py",
+    "datasets/photographs.py",
+    "training/monitors/images.py",
+    "training/monitors/plots.py",
+    "training/supervised/outputs.py",
+}
+IN_MEMORY = {"crappify/artifacts.py"}  # decodes the JPEG that it has just encoded
+
+
+def importers(library: str) -> set[str]:
+    """Return the modules that import a library anywhere, relative to the package."""
+    return {
+        path.relative_to(ROOT).as_posix()
+        for path in MODULES
+        for node in import_statements(path)
+        for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
+        if name.split(".")[0] == library
+    }
+
+
+def test_only_io_media_imports_pyav():
+    assert {path.rpartition("/")[0] for path in importers("av")} == {"io/media"}
+
+
+def test_only_io_images_decodes_with_pillow():
+    outside = {path for path in importers("PIL") if not path.startswith("io/images/")}
+    assert outside == DRAWING
+    opening = {path for path in outside if "Image.open(" in (ROOT / path).read_text(encoding="utf-8")}
+    assert opening == IN_MEMORY
+
+
 def test_plugin_modules_are_found():
     assert len(PLUGIN_MODULES) >= 40
 

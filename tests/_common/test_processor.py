@@ -19,7 +19,7 @@ from decrappify._common.processor import (
     threads_put_back,
 )
 from decrappify.inference.network import has_fast_bfloat16
-from decrappify.io.media.h264 import x264_options
+from decrappify.io.media.encoder import x264_options
 
 SKYLAKE = frozenset({"sse4_1", "avx", "avx2", "avx512f", "avx512bw", "avx512dq", "avx512vl"})
 SAPPHIRE = SKYLAKE | {"avx_vnni", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8"}
@@ -157,9 +157,9 @@ def test_cpu_flags_are_read_from_torch_without_cpuinfo(monkeypatch):
 
 
 def test_x264_leaves_out_the_instructions_with_which_it_does_not_repeat_itself(monkeypatch):
-    monkeypatch.setattr("decrappify.io.media.h264.cpu_flags", lambda: SKYLAKE)
+    monkeypatch.setattr("decrappify.io.media.encoder.cpu_flags", lambda: SKYLAKE)
     assert x264_options(crf="17") == {"crf": "17", "x264-params": "asm=avx2,fma3,lzcnt,bmi2"}
-    monkeypatch.setattr("decrappify.io.media.h264.cpu_flags", lambda: frozenset({"avx2"}))
+    monkeypatch.setattr("decrappify.io.media.encoder.cpu_flags", lambda: frozenset({"avx2"}))
     assert x264_options(crf="17") == {"crf": "17"}
 
 

@@ -12,9 +12,9 @@ from PIL import Image
 
 import decrappify
 from decrappify.colorization import ColorizationOptions, Colorizer, colorize
-from decrappify.colorization.photographs import read_description
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputExistsError
 from decrappify.inference.options import InferenceOptions
+from decrappify.io.images.photographs import read_description
 from decrappify.model import Model, catalog
 from decrappify.networks import create
 from decrappify.normalization import IMAGENET

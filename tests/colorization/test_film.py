@@ -16,6 +16,8 @@ from decrappify.errors import FormatError, InputError, OutputError, OutputExists
 
 from .films import copy_packets, decoded, gray_film, gray_of, layout, luma, shown_at, tiny_model, write_film
 
+BT601, BT709, BT2020 = (6, 6, 6), (1, 1, 1), (9, 9, 16)
+
 
 @pytest.mark.parametrize(
     ("name", "suffix", "settings"),
@@ -68,6 +70,17 @@ def test_variable_frame_rate_keeps_every_time_stamp(tmp_path, film_colorizer, su
     assert shown_at(source) == [Fraction(time, 1000) for time in times]
     output = colorize_film(source, tmp_path / f"colour{suffix}", film_colorizer)
     assert shown_at(output) == shown_at(source)
+
+
+@pytest.mark.parametrize(
+    ("tags", "color_range"), [(BT709, 1), (BT709, 2), (BT601, 1), (BT2020, 1), ((2, 2, 2), 2), ((2, 2, 2), 0)]
+)
+def test_colour_tags_are_kept_and_used(tmp_path, film_colorizer, tags, color_range):
+    settings = {"pixel_format": "yuv420p10le", "codec": "libx264"} if tags == BT2020 else {}
+    source = write_film(tmp_path / "film.mp4", gray_film(3), tags=(*tags, color_range), **settings)
+    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+    assert layout(output)["tags"] == layout(source)["tags"] == (*tags, color_range)
+    assert np.abs(luma(output) - luma(source)).mean() < 4
 
 
 @pytest.mark.parametrize(("height", "width"), [(47, 63), (48, 63), (33, 40)])

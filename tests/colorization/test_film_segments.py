@@ -18,13 +18,15 @@ import pytest
 import torch
 
 from decrappify._common.processor import processor_type, threads_put_back
-from decrappify.colorization import ColorizationOptions, film, film_segments
+from decrappify.colorization import ColorizationOptions, film
 from decrappify.colorization.colorizer import Colorizer
 from decrappify.colorization.film import colorize_film
-from decrappify.colorization.film_reader import FilmReader
-from decrappify.colorization.film_segments import SegmentWriter
 from decrappify.errors import Cancelled, InputError, OutputError, OutputExistsError
 from decrappify.inference.options import InferenceOptions
+from decrappify.io.media import muxer
+from decrappify.io.media.encoder import SegmentWriter
+from decrappify.io.media.muxer import encoder_settings
+from decrappify.io.media.reader import VideoReader
 
 from .films import Counting, gray_film, tiny_model, write_film
 
@@ -155,15 +157,15 @@ def test_colorize_film_resumes_a_moved_film_and_refuses_another_of_its_size_and_
 
 @pytest.mark.cpu_sensitive
 def test_a_piece_is_coded_to_the_same_bytes_each_time(tmp_path, film_colorizer):
-    reader = FilmReader(write_film(tmp_path / "film.mp4", gray_film(8)))
-    frames = [reader.picture(frame) for frame in reader.frames()]
+    reader = VideoReader(write_film(tmp_path / "film.mp4", gray_film(8)))
+    frames = [reader.image(frame) for frame in reader.frames()]
     tinted = [film_colorizer.finish(frame, film_colorizer.color_of([frame])[0]) for frame in frames]
     found = set()
     for _ in range(40):
-        writer = SegmentWriter(tmp_path / "piece.h264", reader)
-        for t, picture in enumerate(tinted):
-            writer.add(picture, t, 1)
-        writer.finish("key", 2)
+        writer = SegmentWriter(tmp_path / "piece.h264", encoder_settings(reader))
+        for t, image in enumerate(tinted):
+            writer.add(image, t, 1)
+        writer.finish()
         found.add(digest(tmp_path / "piece.h264"))
     assert len(found) == 1
 
@@ -301,7 +303,7 @@ def test_a_film_that_an_encoder_of_another_version_began_is_not_mixed(tmp_path, 
     source, output = write_film(tmp_path / "film.mp4", gray_film(3)), tmp_path / "colour.mp4"
     with monkeypatch.context() as patch:
         patch.setitem(film.__dict__, "write_film", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
-        patch.setattr(film_segments, "_QUALITY", {"crf": "17", "preset": "ultrafast"})  # other parameter sets
+        patch.setattr(muxer, "_QUALITY", {"crf": "17", "preset": "ultrafast"})  # other parameter sets
         with pytest.raises(KeyboardInterrupt):
             colorize_film(source, output, film_colorizer)
     with pytest.raises(OutputError, match=r"begun by another version of the H\.264 encoder"):

@@ -11,10 +11,10 @@ from PIL import Image
 
 from decrappify._common.processor import processor_type, threads_put_back
 from decrappify.colorization.colorizer import Colorizer
-from decrappify.colorization.photographs import read_description, read_photograph
 from decrappify.colorization.stills import colorize_folder, colorize_still
 from decrappify.errors import Cancelled, FormatError, InputError, OutputError, OutputExistsError
 from decrappify.inference.options import InferenceOptions
+from decrappify.io.images.photographs import read_description, read_photograph
 
 
 def described(path):
@@ -35,8 +35,8 @@ def test_a_picture_file(tmp_path, album, colorizer, photo, suffix):
 
 
 def test_a_16_bit_picture_stays_one(tmp_path, colorizer, photo):
-    from decrappify.colorization.photograph_writer import write_photograph
-    from decrappify.colorization.photographs import Photograph
+    from decrappify.io.images.photograph_writer import write_photograph
+    from decrappify.io.images.photographs import Photograph
 
     deep = photo.astype(np.uint16) * 257 + 3
     source = write_photograph(tmp_path / "deep.tif", Photograph(pixels=deep), "a scan")

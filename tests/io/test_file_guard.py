@@ -18,7 +18,7 @@ from decrappify.errors import FormatError
 from decrappify.io import open_movie
 from decrappify.io.file_guard import file_version
 
-from .test_video import smooth_movie, write_film
+from .media.videos import smooth_movie, write_film
 
 FRAMES = 12
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from decrappify.colorization.photographs import read_photograph
 from decrappify.crappify import Crappifier
 from decrappify.errors import DecrappifyError, DeviceMemoryError, FormatError
 from decrappify.io import open_movie, save_movie
-from decrappify.io.media.film_opening import open_film
+from decrappify.io.images.photographs import read_photograph
+from decrappify.io.media.opening import open_container
 from decrappify.limits.files import MAX_PLANES, check_decoded_size, check_missing
 from decrappify.model import load_model
 from decrappify.movie import ArraySource, Movie
@@ -27,7 +27,7 @@ OPENERS = {
     "model": load_model,
     "run": train_from_file,
     "crappifier": Crappifier.load,
-    "film": open_film,
+    "film": open_container,
     "weights": read_weights,
     "photograph": read_photograph,
 }

@@ -15,12 +15,12 @@ from decrappify._common.arguments import moved_arguments, moved_into
 from decrappify._common.progress import Cancel, Progress, checked_progress
 from decrappify.colorization.colorizer import Colorizer, own_preset
 from decrappify.colorization.options import ColorizationOptions
-from decrappify.colorization.photographs import read_photograph
 from decrappify.colorization.presets import check_render_factor, colorization_preset
 from decrappify.colorization.stills import check_still_output, colorize_folder, colorize_still
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import InputError, MissingFileError
 from decrappify.inference.options import InferenceOptions
+from decrappify.io.images.photographs import read_photograph
 from decrappify.io.recognition import format_of
 from decrappify.model import find_model, load_model, read_card, shipped_models
 from decrappify.model.fastai_import.kinds import is_checkpoint

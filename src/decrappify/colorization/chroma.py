@@ -13,12 +13,12 @@ _BAND_BYTES = 64  # a pixel
 _HALF = 8192  # of the 14 bits after the point
 
 
-def gray_of(picture: Array) -> Array:
+def gray_of(image: Array) -> Array:
     """Compute the gray levels of a color image, as Pillow's mode ``L`` does.
 
     Parameters
     ----------
-    picture : ndarray of uint8, (Y, X, 3)
+    image : ndarray of uint8, (Y, X, 3)
         Red, green, blue.
 
     Returns
@@ -30,16 +30,16 @@ def gray_of(picture: Array) -> Array:
     >>> gray_of(np.array([[[255, 0, 0], [10, 10, 10]]], np.uint8))
     array([[76, 10]], dtype=uint8)
     """
-    return luma(np.moveaxis(picture, -1, 0))
+    return luma(np.moveaxis(image, -1, 0))
 
 
-def luma_of(picture: Array) -> Array:
+def luma_of(image: Array) -> Array:
     """Compute Y of OpenCV's YUV: (..., 3) uint8 or uint16 to (...) int32 in the same gray levels.
 
     >>> luma_of(np.array([0, 255, 0], np.uint8)).item()
     150
     """
-    red, green, blue = (picture[..., channel].astype(np.int32) for channel in range(3))
+    red, green, blue = (image[..., channel].astype(np.int32) for channel in range(3))
     return _descale(4899 * red + 9617 * green + 1868 * blue)
 
 
@@ -100,22 +100,6 @@ def _chroma(factor: int, channel: Array, luma: Array) -> Array:
 def _descale(x: Array) -> Array:
     scaled: Array = (x + _HALF) >> 14
     return scaled
-
-
-def as_uint8(image: Array) -> Array:
-    """Return uint8 or uint16 (Y, X, 3) as uint8, rounded; band by band, as the arithmetic takes four times the memory.
-
-    >>> as_uint8(np.array([[[0, 128, 129], [257, 65406, 65535]]], np.uint16)).tolist()
-    [[[0, 0, 1], [1, 254, 255]]]
-    """
-    if image.dtype == np.uint8:
-        return image
-    rounded = np.empty(image.shape, np.uint8)
-    rows = max(1, _BAND_PIXELS // max(1, image.shape[1]))
-    for start in range(0, image.shape[0], rows):
-        band = slice(start, start + rows)
-        rounded[band] = (image[band].astype(np.uint32) + 128) // 257
-    return rounded
 
 
 def merging_bytes(image: Array) -> int:

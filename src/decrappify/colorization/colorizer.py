@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from decrappify._version import RELEASE
-from decrappify.colorization.chroma import as_uint8, gray_of, merge_luma, merging_bytes
+from decrappify.colorization.chroma import gray_of, merge_luma, merging_bytes
 from decrappify.colorization.presets import (
     PRESETS,
     RENDER_FACTORS,
@@ -29,6 +29,7 @@ from decrappify.inference.options import InferenceOptions
 from decrappify.limits.memory import check_memory, in_units
 from decrappify.limits.reached import is_out_of_memory
 from decrappify.movie import Array
+from decrappify.movie.casting import as_uint8
 from decrappify.normalization import ChannelStatistics
 
 if TYPE_CHECKING:
@@ -111,17 +112,17 @@ class Colorizer:
         self._largest = self._largest_that_fits()
         self._together = sys.maxsize  # images per forward pass
 
-    def __call__(self, picture: Array) -> Array:
+    def __call__(self, image: Array) -> Array:
         """Color one image: (Y, X) or (Y, X, 3), uint8 or uint16, to (Y, X, 3) of the same dtype."""
-        rgb = as_rgb(picture)
+        rgb = as_rgb(image)
         return self.finish(rgb, self.color_of([rgb])[0])
 
-    def color_of(self, pictures: Sequence[Array]) -> list[Array]:
+    def color_of(self, images: Sequence[Array]) -> list[Array]:
         """Predict the colors of some images.
 
         Parameters
         ----------
-        pictures : sequence of ndarray of uint8 or uint16, (Y, X, 3)
+        images : sequence of ndarray of uint8 or uint16, (Y, X, 3)
             Of any sizes; predicted in one forward pass as far as memory allows.
 
         Returns
@@ -134,22 +135,22 @@ class Colorizer:
         DeviceMemoryError
             If memory runs out, and `render_factor` is not ``"auto"``.
         """
-        for picture in pictures:
+        for image in images:
             check_memory(
-                merging_bytes(picture),
-                f"coloring an image of {picture.shape[0]} x {picture.shape[1]} pixels",
+                merging_bytes(image),
+                f"coloring an image of {image.shape[0]} x {image.shape[1]} pixels",
                 "scale it down first, or use a computer or container with more memory",
             )
-        factors = [self.render_factor_for(picture.shape[:2]) for picture in pictures]
+        factors = [self.render_factor_for(image.shape[:2]) for image in images]
         squares: dict[int, Array] = {}
         for factor in set(factors):
             members = [index for index, other in enumerate(factors) if other == factor]
-            squares |= zip(members, self._color([pictures[index] for index in members], factor), strict=True)
-        return [squares[index] for index in range(len(pictures))]
+            squares |= zip(members, self._color([images[index] for index in members], factor), strict=True)
+        return [squares[index] for index in range(len(images))]
 
-    def finish(self, picture: Array, square: Array) -> Array:
+    def finish(self, image: Array, square: Array) -> Array:
         """Resize a square of `color_of` to its image and merge: (Y, X, 3) uint8 or uint16 to the same, luma kept."""
-        return merge_luma(picture, _resized(square, picture.shape[:2]))
+        return merge_luma(image, _resized(square, image.shape[:2]))
 
     def render_factor_for(self, frame_shape: tuple[int, ...]) -> int:
         """Return the render factor for an image of (Y, X) pixels."""
@@ -167,10 +168,10 @@ class Colorizer:
         """
         return f"{self.identity}, render_factor {render_factor}"
 
-    def _color(self, pictures: Sequence[Array], factor: int) -> list[Array]:
+    def _color(self, images: Sequence[Array], factor: int) -> list[Array]:
         squares: list[Array] = []
-        while len(squares) < len(pictures):
-            group = pictures[len(squares) : len(squares) + self._together]
+        while len(squares) < len(images):
+            group = images[len(squares) : len(squares) + self._together]
             if not isinstance(self.render_factor, int):
                 factor = min(factor, self._largest)  # may have shrunk since
             try:
@@ -191,7 +192,7 @@ class Colorizer:
             torch.cuda.empty_cache()
         if together > 1:
             self._together = together // 2
-            logger.info("out of memory on %s with %d pictures at once, now %d", device, together, self._together)
+            logger.info("out of memory on %s with %d images at once, now %d", device, together, self._together)
             return
         if isinstance(self.render_factor, int) or factor == RENDER_FACTORS.start:
             raise DeviceMemoryError(
@@ -201,9 +202,9 @@ class Colorizer:
         logger.warning("out of memory on %s with render_factor=%d, now at most %d", device, factor, self._largest)
 
     @torch.inference_mode()
-    def _color_once(self, pictures: Sequence[Array], factor: int) -> list[Array]:
+    def _color_once(self, images: Sequence[Array], factor: int) -> list[Array]:
         side = SQUARE * factor
-        greys = np.stack([gray_of(_resized(as_uint8(picture), (side, side))) for picture in pictures])
+        greys = np.stack([gray_of(_resized(as_uint8(image), (side, side))) for image in images])
         unit = torch.from_numpy(greys).to(self.network.device)[:, None].float() / 255
         prediction: Tensor = self.network((unit - self._mean) / self._std)
         if not torch.isfinite(prediction).all():  # which would become black
@@ -273,7 +274,7 @@ def own_preset(model: Model) -> str:
     return name if name in PRESETS else "own"
 
 
-def as_rgb(picture: Array) -> Array:
+def as_rgb(image: Array) -> Array:
     """Convert (Y, X) or (Y, X, 3), uint8 or uint16, to (Y, X, 3); gray becomes three equal channels.
 
     Raises
@@ -281,17 +282,17 @@ def as_rgb(picture: Array) -> Array:
     InputError
         For other shapes or dtypes, and for images without pixels.
     """
-    shaped = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3)
-    if not shaped or picture.size == 0 or picture.dtype not in (np.uint8, np.uint16):
+    shaped = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
+    if not shaped or image.size == 0 or image.dtype not in (np.uint8, np.uint16):
         raise InputError(
-            f"picture of shape {picture.shape} {picture.dtype} cannot be coloured, needs (Y, X) or (Y, X, 3), "
+            f"picture of shape {image.shape} {image.dtype} cannot be coloured, needs (Y, X) or (Y, X, 3), "
             "uint8 or uint16"
         )
-    return np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture
+    return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
 
 
-def _resized(picture: Array, frame_shape: tuple[int, ...]) -> Array:
+def _resized(image: Array, frame_shape: tuple[int, ...]) -> Array:
     from PIL import Image
 
     size = (frame_shape[1], frame_shape[0])
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))

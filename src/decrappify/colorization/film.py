@@ -17,15 +17,16 @@ from decrappify._common.processor import present_runtime, take_up_runtime, threa
 from decrappify._common.progress import Cancel, Progress, check_cancel, progress_bar
 from decrappify._version import RELEASE
 from decrappify.colorization.colorizer import Colorizer
-from decrappify.colorization.film_muxer import check_container, check_tracks, write_film
-from decrappify.colorization.film_reader import FilmFrame, FilmReader
-from decrappify.colorization.film_segments import SEGMENT_FRAMES, SegmentFolder, SegmentWriter
+from decrappify.colorization.film_segments import SEGMENT_FRAMES, SegmentFolder
 from decrappify.colorization.options import ColorizationOptions
 from decrappify.colorization.presets import SQUARE
 from decrappify.colorization.steady import State, Steadier, load_state, save_state
 from decrappify.colorization.watermark import add_watermark
-from decrappify.errors import FormatError, InputError
-from decrappify.io.media.film_opening import check_film_file
+from decrappify.errors import InputError
+from decrappify.io.media.encoder import SegmentWriter, encoder_version
+from decrappify.io.media.muxer import check_container, check_tracks, encoder_settings, write_film
+from decrappify.io.media.opening import check_video_file, nothing_decoded
+from decrappify.io.media.reader import TimedFrame, VideoReader
 from decrappify.io.store.durable import output_errors
 from decrappify.io.store.locks import locked
 from decrappify.io.store.outputs import check_output, refuse_overlap
@@ -115,12 +116,12 @@ def colorize_film(
     steadier = Steadier(options.steady)
     _check_batch_size(batch_size)
     refuse_overlap(output, source)
-    check_film_file(source)
+    check_video_file(source)
     check_output(output, overwrite=True)
     with output_errors(output), locked(output) as lock:
         if lock.placed_by is None:
             check_output(lock.target, overwrite=overwrite)
-        reader = FilmReader(source, options.damaged)
+        reader = VideoReader(source, options.damaged)
         settings = {"watermark": options.watermark, "steady": options.steady, "damaged": options.damaged}
         about = _about(reader, colorizer, **settings)
         folder = SegmentFolder(lock, _digest(about), about, overwrite=overwrite, resume=resume)
@@ -143,7 +144,7 @@ class _Batch:
 
     piece: int
     shown: list[tuple[int, int]]  # time and duration
-    pictures: list[Array]
+    images: list[Array]
     squares: Sequence[Array] = ()
     state: State | None = None
 
@@ -153,7 +154,7 @@ class _Film:
 
     def __init__(
         self,
-        reader: FilmReader,
+        reader: VideoReader,
         folder: SegmentFolder,
         colorizer: Colorizer,
         steadier: Steadier,
@@ -165,7 +166,7 @@ class _Film:
         self._watermark, self._cancel = watermark, cancel
         self._done = 0  # pieces
         self._frames_done = 0
-        for segment in folder.segments():
+        for segment, _ in folder.segments():
             self._done += 1
             self._frames_done += len(segment.packets)
         if self._done and steadier.steady:
@@ -182,7 +183,7 @@ class _Film:
 
             def work(batch: _Batch) -> _Batch:
                 check_cancel(self._cancel, _CANCELLED)
-                squares = self._steadier(batch.pictures, self._colorizer.color_of(batch.pictures))
+                squares = self._steadier(batch.images, self._colorizer.color_of(batch.images))
                 bar.update(len(squares))
                 return replace(batch, squares=squares, state=self._steadier.state)
 
@@ -195,9 +196,9 @@ class _Film:
 
     def finish(self, output: Path) -> None:
         """Join the pieces and move the film to its final path."""
-        factors = {segment.render_factor for segment in self._folder.segments()}
+        factors = {factor for _, factor in self._folder.segments()}
         if not factors:
-            raise FormatError(f"{self._reader.path.name} holds no frame that can be decoded; it is damaged")
+            raise nothing_decoded(self._reader.path)
         if len(factors) > 1:
             logger.warning(
                 "memory was short: render factors from %d to %d were used, and colours may change between them",
@@ -205,14 +206,14 @@ class _Film:
             )  # fmt: skip
         path = self._folder.film_path()
         statement = "; ".join(filter(None, (self._colorizer.statement(min(factors)), self._reader.note())))
-        write_film(path, self._reader, self._folder, output, statement)
+        write_film(path, self._reader, self._folder.pieces, output, statement)
         self._folder.place(path)
 
     def _batches(self, batch_size: int) -> Iterator[_Batch]:
         """Iterate over unfinished frames in batches that end with their piece, equal in a resumed run."""
         numbered = enumerate(self._reader.frames())
         for piece, members in groupby(numbered, lambda pair: pair[0] // SEGMENT_FRAMES):
-            frames: list[FilmFrame] = []
+            frames: list[TimedFrame] = []
             for number, frame in members:
                 check_cancel(self._cancel, _CANCELLED)
                 if piece < self._done:
@@ -224,30 +225,30 @@ class _Film:
             if frames:
                 yield self._batch(piece, frames)
 
-    def _batch(self, piece: int, frames: list[FilmFrame]) -> _Batch:
+    def _batch(self, piece: int, frames: list[TimedFrame]) -> _Batch:
         shown = [(frame.time, frame.duration) for frame in frames]
-        return _Batch(piece, shown, [self._reader.picture(frame) for frame in frames])
+        return _Batch(piece, shown, [self._reader.image(frame) for frame in frames])
 
     def _write(self, batch: _Batch) -> None:
         if batch.piece != self._piece:
             self._finish_piece()
             self._piece = batch.piece
         if self._writer is None:
-            self._writer = SegmentWriter(self._folder.media_path(batch.piece), self._reader)
+            self._writer = SegmentWriter(self._folder.media_path(batch.piece), encoder_settings(self._reader))
             self._render_factor = len(batch.squares[0]) // SQUARE
-        for shown, picture, square in zip(batch.shown, batch.pictures, batch.squares, strict=True):
-            coloured = self._colorizer.finish(picture, square)
+        for shown, image, square in zip(batch.shown, batch.images, batch.squares, strict=True):
+            coloured = self._colorizer.finish(image, square)
             self._writer.add(add_watermark(coloured) if self._watermark else coloured, *shown)
         self._last_state = batch.state
 
     def _finish_piece(self) -> None:
         if self._writer is None:
             return
-        segment = self._writer.finish(self._folder.key, self._render_factor)
+        segment = self._writer.finish()
         self._writer = None
         if self._last_state is not None:
             save_state(self._folder.state_path(self._piece), self._last_state)
-        self._folder.record(self._piece, segment)
+        self._folder.record(self._piece, segment, self._render_factor)
 
 
 def _check_batch_size(batch_size: int | None) -> None:
@@ -276,13 +277,11 @@ def _runtime(folder: SegmentFolder, colorizer: Colorizer) -> dict[str, Any]:
     return take_up_runtime(folder.runtime, device) if folder.continues else present_runtime(device)
 
 
-def _about(reader: FilmReader, colorizer: Colorizer, **settings: Any) -> dict[str, Any]:
+def _about(reader: VideoReader, colorizer: Colorizer, **settings: Any) -> dict[str, Any]:
     """Return everything that determines the frames; a partial film is resumed only if it is equal."""
-    import av
-
     return {
         "software": RELEASE,
-        "encoder": [av.__version__, *av.library_versions["libavcodec"]],
+        "encoder": encoder_version(),
         "film": reader.content,
         "colorizer": colorizer.identity,
         "render_factor": colorizer.render_factor,

@@ -3,124 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
+from typing import Any
 
 from decrappify._common.atomic import sync_file
-from decrappify.colorization.film_reader import FilmReader
 from decrappify.errors import OutputExistsError
-from decrappify.io.media.h264 import X264_THREADS, x264_options
+from decrappify.io.media.encoder import Segment
 from decrappify.io.store.durable import read_json, write_json
 from decrappify.io.store.locks import OutputLock
 from decrappify.io.store.outputs import check_output
 from decrappify.io.store.working_folder import WorkingFolder, marker_of
 from decrappify.io.store.working_paths import working_path
-from decrappify.movie import Array
 from decrappify.restoration.resuming import changed_settings, refusal
 
 SEGMENT_FRAMES = 100  # a fixed number, so that a resumed run encodes the same segments
-_QUALITY = {"crf": "17", "preset": "medium"}
-_HEADERS_APART = 1 << 22  # ffmpeg's flag: parameter sets are written into the container, as mp4 and mkv require
-
-
-def configure_h264(codec: Any, reader: FilmReader) -> None:
-    """Configure a libx264 encoder for a film; all segments and the final stream use it."""
-    codec.width, codec.height = (side + side % 2 for side in (reader.width, reader.height))
-    codec.pix_fmt = "yuv420p"
-    codec.time_base, codec.framerate = reader.time_base, Fraction(reader.rate)
-    codec.options = x264_options(**_QUALITY)
-    codec.thread_count = X264_THREADS
-    if reader.sample_aspect_ratio:
-        codec.sample_aspect_ratio = reader.sample_aspect_ratio
-    reader.colours.tag(codec)
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Record of a finished piece.
-
-    Attributes
-    ----------
-    key : str
-        Of the run that wrote it.
-    packets : list of (time, duration, size, is_key)
-        In decoding order; times and durations in units of the film's time base, sizes in bytes.
-    header_size : int
-        Bytes of the H.264 parameter sets at the start of its file.
-    render_factor : int
-        Used for its colors.
-    """
-
-    key: str
-    packets: list[tuple[int, int, int, bool]]
-    header_size: int
-    render_factor: int
-
-    @property
-    def times(self) -> list[int]:
-        """Time stamps in presentation order."""
-        return sorted(packet[0] for packet in self.packets)
-
-    @property
-    def delay(self) -> int:
-        """Number of frames that a decoder must buffer to present this piece in order."""
-        rank = {time: number for number, time in enumerate(self.times)}
-        return max(number - rank[packet[0]] for number, packet in enumerate(self.packets))
-
-
-class SegmentWriter:
-    """Encoder of frames into one piece, which is valid only after `finish`.
-
-    The file is plain H.264, which video players can open.
-    """
-
-    def __init__(self, path: Path, reader: FilmReader) -> None:
-        import av
-
-        self._reader, self._codec = reader, av.CodecContext.create("libx264", "w")
-        configure_h264(self._codec, reader)
-        self._codec.flags |= _HEADERS_APART
-        self._codec.open()
-        self._durations: dict[int, int] = {}
-        self._packets: list[tuple[int, int, int, bool]] = []
-        self._file: BinaryIO = path.open("wb")
-        self._header = bytes(self._codec.extradata or b"")
-        self._file.write(self._header)
-
-    def add(self, picture: Array, time: int, duration: int) -> None:
-        """Add the next frame, (Y, X, 3) uint8; odd sides are made even by repeating the last row or column."""
-        rows, columns = (side % 2 for side in picture.shape[:2])
-        if rows or columns:
-            picture = np.pad(picture, ((0, rows), (0, columns), (0, 0)), mode="edge")
-        frame = self._reader.colours.to_frame(picture)
-        frame.pts, frame.time_base = time, self._reader.time_base
-        self._durations[time] = duration
-        self._write(self._codec.encode(frame))
-
-    def finish(self, key: str, render_factor: int) -> Segment:
-        """Flush the encoder, and sync the file to disk."""
-        self._write(self._codec.encode(None))
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self.close()
-        return Segment(key, self._packets, len(self._header), render_factor)
-
-    def close(self) -> None:
-        """Release the file."""
-        self._file.close()
-
-    def _write(self, packets: list[Any]) -> None:
-        for packet in packets:
-            self._file.write(bytes(packet))
-            row = (packet.pts, self._durations.pop(packet.pts), packet.size, packet.is_keyframe)
-            self._packets.append(row)
 
 
 class SegmentFolder:
@@ -202,39 +100,51 @@ class SegmentFolder:
         """Return the file of the state that the next piece starts from."""
         return self.path / f"{number:05d}.npz"
 
-    def record(self, number: int, segment: Segment) -> None:
+    def record(self, number: int, segment: Segment, render_factor: int) -> None:
         """Record that a piece is finished."""
+        values = {
+            "key": self.key,
+            "packets": segment.packets,
+            "header_size": segment.header_size,
+            "render_factor": render_factor,
+        }
         state = self.state_path(number)
         if state.exists():
             sync_file(state)
-        write_json(self.path / f"{number:05d}.json", {**asdict(segment), "crc32": self._crc32(number, segment)})
+        write_json(self.path / f"{number:05d}.json", values | {"crc32": self._crc32(number, values)})
         self._whole.add(number)
 
-    def segment(self, number: int) -> Segment | None:
-        """Read the record of a piece; None if it is unfinished, incomplete, damaged, or of another run."""
+    def segment(self, number: int) -> tuple[Segment, int] | None:
+        """Read a piece and its render factor; None if it is unfinished, incomplete, damaged, or of another run."""
         values = read_json(self.path / f"{number:05d}.json")
         if values.get("key") != self.key:
             return None
         checksum = values.pop("crc32", None)
         try:
-            segment = Segment(**{**values, "packets": [tuple(packet) for packet in values["packets"]]})
-            if number not in self._whole and checksum != self._crc32(number, segment):
+            segment = Segment([tuple(packet) for packet in values["packets"]], values["header_size"])
+            factor = values["render_factor"]
+            if number not in self._whole and checksum != self._crc32(number, values):
                 return None
         except (TypeError, KeyError, OSError):
             return None
         self._whole.add(number)
-        return segment
+        return segment, factor
 
-    def segments(self) -> Iterator[Segment]:
-        """Iterate over finished pieces from the first to the last before a gap."""
+    def segments(self) -> Iterator[tuple[Segment, int]]:
+        """Iterate over finished pieces and their render factors, from the first to the last before a gap."""
         number = 0
-        while (segment := self.segment(number)) is not None:
-            yield segment
+        while (found := self.segment(number)) is not None:
+            yield found
             number += 1
 
-    def _crc32(self, number: int, segment: Segment) -> int:
+    def pieces(self) -> Iterator[tuple[Path, Segment]]:
+        """Iterate over the files and packets of the finished pieces."""
+        for number, (segment, _) in enumerate(self.segments()):
+            yield self.media_path(number), segment
+
+    def _crc32(self, number: int, values: dict[str, Any]) -> int:
         """Return a checksum of a piece's record, packets and state."""
-        total = zlib.crc32(json.dumps(asdict(segment)).encode())
+        total = zlib.crc32(json.dumps(values).encode())
         state = self.state_path(number)
         for file in (self.media_path(number), *([state] if state.exists() else [])):
             total = zlib.crc32(file.read_bytes(), total)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from decrappify.colorization.presets import check_damaged, colorization_preset
+from decrappify.colorization.presets import colorization_preset
+from decrappify.io.media.damage import check_damaged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,6 @@ from decrappify.errors import InputError
 SQUARE = 16  # pixels of the square's side for each unit of render_factor
 RENDER_FACTORS = range(2, 201)
 
-DAMAGED = ("error", "skip", "keep")  # ways to treat damaged frames of a film
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColorizationPreset:
@@ -89,19 +87,6 @@ def colorization_preset(name: str) -> ColorizationPreset:
         hint = nearest(str(name), PRESETS)
         raise InputError(f"preset={name!r} is not known, needs one of {', '.join(map(repr, PRESETS))}{hint}")
     return PRESETS[name]
-
-
-def check_damaged(damaged: str) -> str:
-    """Return `damaged` if it is a way to treat damaged frames.
-
-    Raises
-    ------
-    InputError
-        If it is something else.
-    """
-    if damaged not in DAMAGED:
-        raise InputError(f"damaged={damaged!r} is not known, needs 'error', 'skip' or 'keep'")
-    return damaged
 
 
 def check_render_factor(render_factor: int | str) -> int | str:

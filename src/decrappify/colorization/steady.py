@@ -42,9 +42,9 @@ class Steadier:
         self.steady = steady
         self._state: State | None = None
 
-    def __call__(self, pictures: Sequence[Array], squares: Sequence[Array]) -> list[Array]:
+    def __call__(self, images: Sequence[Array], squares: Sequence[Array]) -> list[Array]:
         """Return the smoothed squares of the next images (Y, X, 3); images and squares are uint8."""
-        return [self._next(picture, square) for picture, square in zip(pictures, squares, strict=True)]
+        return [self._next(image, square) for image, square in zip(images, squares, strict=True)]
 
     @property
     def state(self) -> State | None:
@@ -55,10 +55,10 @@ class Steadier:
         """Restore a state."""
         self._state = state
 
-    def _next(self, picture: Array, square: Array) -> Array:
+    def _next(self, image: Array, square: Array) -> Array:
         if not self.steady:
             return square
-        thumbnail = _thumbnail(picture)
+        thumbnail = _thumbnail(image)
         new: Array = square.astype(np.float32)
         if self._state is not None:
             mean, before = self._state
@@ -79,9 +79,9 @@ def load_state(path: Path) -> State:
         return kept["mean"], kept["thumbnail"]
 
 
-def _thumbnail(picture: Array) -> Array:
+def _thumbnail(image: Array) -> Array:
     """Compute the mean green of blocks; the mean prevents noise and small movements from being detected as a cut."""
-    green = picture[..., 1]
+    green = image[..., 1]
     rows, columns = (max(side // _SAMPLES, 1) for side in green.shape)
     blocks = green[: len(green) // rows * rows, : green.shape[1] // columns * columns]
     means: Array = blocks.reshape(-1, rows, blocks.shape[1] // columns, columns).mean(axis=(1, 3), dtype=np.float32)

@@ -14,12 +14,12 @@ from decrappify._common.checks import check_whole, json_value
 from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
 from decrappify._common.progress import Cancel, Progress, check_cancel, progress_bar
 from decrappify.colorization.colorizer import Colorizer
-from decrappify.colorization.photograph_writer import check_writable, write_photograph
-from decrappify.colorization.photographs import Photograph, read_description, read_photograph
 from decrappify.colorization.presets import SQUARE
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
 from decrappify.io.folders.natural import natural_key
+from decrappify.io.images.photograph_writer import check_writable, write_photograph
+from decrappify.io.images.photographs import Photograph, read_description, read_photograph
 from decrappify.io.registry import frame_suffixes
 from decrappify.io.store.durable import json_bytes
 from decrappify.io.store.locks import locked_folder
@@ -33,7 +33,7 @@ Failure = tuple[Path, Exception]
 
 _RUN = ".decrappify-run.json"  # in the output folder, while a run is unfinished
 _EXPLAINED, _NAMED = 3, 12  # images listed in the error at the end: with reasons, or only their names
-_OF_ONE_PICTURE = (FormatError, InputError, MissingFileError, OutputExistsError)  # the others can still be colored
+_OF_ONE_IMAGE = (FormatError, InputError, MissingFileError, OutputExistsError)  # the others can still be colored
 
 
 def colorize_still(
@@ -204,22 +204,22 @@ def _pairs(source: Path, output: Path) -> list[Pair]:
     refuse_overlap(output, source)
     files = [file for file in source.iterdir() if file.is_file() and not file.name.startswith(".")]
     readable = frame_suffixes()
-    pictures = sorted((file for file in files if file.suffix.lower() in readable), key=natural_key)
-    if not pictures:
+    images = sorted((file for file in files if file.suffix.lower() in readable), key=natural_key)
+    if not images:
         raise InputError(f"folder {source} holds no pictures; readable are {', '.join(sorted(readable))}")
-    if len(pictures) < len(files):
-        logger.info("skipping %d files of %s that are not images", len(files) - len(pictures), source)
+    if len(images) < len(files):
+        logger.info("skipping %d files of %s that are not images", len(files) - len(images), source)
     taken: dict[str, Path] = {}
-    for picture in pictures:
-        name = picture.with_suffix(".png").name if picture.suffix.lower() == ".bmp" else picture.name
+    for image in images:
+        name = image.with_suffix(".png").name if image.suffix.lower() == ".bmp" else image.name
         if name in taken:
-            raise InputError(f"{taken[name].name} and {picture.name} would both become {name}; rename one of them")
-        taken[name] = picture
-    read = {picture.resolve() for picture in pictures}  # a folder may contain links to images in the output
+            raise InputError(f"{taken[name].name} and {image.name} would both become {name}; rename one of them")
+        taken[name] = image
+    read = {image.resolve() for image in images}  # a folder may contain links to images in the output
     for name in taken:
         if not (output / name).is_symlink() and (output / name).resolve() in read:
             raise InputError(f"{output / name} is one of the pictures that {source} links to; choose another folder")
-    return [(picture, output / name) for name, picture in taken.items()]
+    return [(image, output / name) for name, image in taken.items()]
 
 
 def _make_folder(folder: Path) -> None:
@@ -260,7 +260,7 @@ def _is_finished(output: Path, colorizer: Colorizer, note: str) -> bool:
     try:
         description = read_description(output)
         read_photograph(output)  # its metadata may be complete but its pixels not
-    except _OF_ONE_PICTURE:
+    except _OF_ONE_IMAGE:
         return False
     factor = colorizer.render_factor
     if isinstance(factor, int):
@@ -293,7 +293,7 @@ def _color_batch(
     for source, output in sorted([*todo, *done], key=lambda pair: natural_key(pair[0])):
         try:
             photographs.append((source, output, _note(source, watermark=watermark), read_photograph(source)))
-        except _OF_ONE_PICTURE as error:
+        except _OF_ONE_IMAGE as error:
             failed.append((source, error))
     squares = colorizer.color_of([photograph.pixels for *_, photograph in photographs])
     for (source, output, note, photograph), square in zip(photographs, squares, strict=True):
@@ -301,7 +301,7 @@ def _color_batch(
             continue
         try:
             _write(output, photograph, square, colorizer, note, watermark=watermark, overwrite=overwrite)
-        except _OF_ONE_PICTURE as error:
+        except _OF_ONE_IMAGE as error:
             failed.append((source, error))
 
 

@@ -13,12 +13,12 @@ _HEIGHT = 0.05  # of the image height
 _SMALLEST = 9  # smallest readable type height in pixels
 
 
-def add_watermark(picture: Array, text: str = TEXT) -> Array:
+def add_watermark(image: Array, text: str = TEXT) -> Array:
     """Write a text into the lower left corner of a copy: white with a dark rim, readable on any background.
 
     Parameters
     ----------
-    picture : ndarray of uint8 or uint16, (Y, X, 3)
+    image : ndarray of uint8 or uint16, (Y, X, 3)
         Not changed.
     text : str
         The text; about 5 % of the image height, smaller if it would not fit into the width.
@@ -33,10 +33,10 @@ def add_watermark(picture: Array, text: str = TEXT) -> Array:
     >>> bool(marked[150:, :150].any()), bool(marked[:150].any())
     (True, False)
     """
-    ink, cover = _stamp(picture.shape[0], picture.shape[1], text)
-    marked = picture.copy()
-    full_scale = np.iinfo(picture.dtype).max
-    corner = marked[picture.shape[0] - ink.shape[0] :, : ink.shape[1]]
+    ink, cover = _stamp(image.shape[0], image.shape[1], text)
+    marked = image.copy()
+    full_scale = np.iinfo(image.dtype).max
+    corner = marked[image.shape[0] - ink.shape[0] :, : ink.shape[1]]
     corner[...] = np.rint(corner * (1 - cover) + ink * full_scale)
     return marked
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from decrappify._common.checks import check_whole
 from decrappify.crappify.light import relight
-from decrappify.datasets.photographs import Photographs, Pictures
+from decrappify.datasets.photographs import Images, Photographs
 from decrappify.datasets.sample import Sample, SeededDataset
 from decrappify.datasets.views import random_light, random_view, resample
 from decrappify.errors import InputError
@@ -34,7 +34,7 @@ class ColorDataset(SeededDataset[Sample]):
 
     Parameters
     ----------
-    pictures : folder, or sequence of paths and uint8 arrays (Y, X, 3)
+    images : folder, or sequence of paths and uint8 arrays (Y, X, 3)
         Folders are searched with their subfolders. Unreadable and gray images are left out, and counted in the log.
     crappifier : Crappifier, optional
         Applied to red, green and blue together, signals 0 to 1; must keep the size. By default ``"colour-grey"``.
@@ -66,7 +66,7 @@ class ColorDataset(SeededDataset[Sample]):
 
     def __init__(
         self,
-        pictures: Pictures,
+        images: Images,
         crappifier: Crappifier | None = None,
         *,
         patch_size: int = 64,
@@ -87,7 +87,7 @@ class ColorDataset(SeededDataset[Sample]):
             )
         self.patch_size, self.length, self.seed, self.augment = patch_size, length, seed, augment
         # Twice the patch: bilinear sampling of finer pixels would skip some of them.
-        self.photographs = Photographs(pictures, shorter_side=2 * patch_size, cache_bytes=cache_bytes)
+        self.photographs = Photographs(images, shorter_side=2 * patch_size, cache_bytes=cache_bytes)
 
     def _draw(self, index: int, rng: np.random.Generator) -> Sample:
         good = self._random_view(rng) if self.augment else self._middle(index)
@@ -95,9 +95,9 @@ class ColorDataset(SeededDataset[Sample]):
         return Sample(source=_normalized(source), target=_normalized(good))
 
     def _random_view(self, rng: np.random.Generator) -> Array:
-        picture = self.photographs[int(rng.integers(len(self.photographs)))]
+        image = self.photographs[int(rng.integers(len(self.photographs)))]
         place = rng.random()
-        view = resample(picture, random_view(rng), self.patch_size, place=place)
+        view = resample(image, random_view(rng), self.patch_size, place=place)
         change, factor = random_light(rng)
         return relight(view, change=change, factor=factor)
 
@@ -105,5 +105,5 @@ class ColorDataset(SeededDataset[Sample]):
         return resample(self.photographs[index % len(self.photographs)], np.eye(3), self.patch_size)
 
 
-def _normalized(picture: Array) -> Tensor:
-    return torch.from_numpy((picture - _MEAN) / _STD)
+def _normalized(image: Array) -> Tensor:
+    return torch.from_numpy((image - _MEAN) / _STD)

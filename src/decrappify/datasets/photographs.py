@@ -16,7 +16,7 @@ from decrappify.movie import Array
 
 logger = logging.getLogger(__name__)
 
-Pictures = str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Array]
+Images = str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Array]
 
 
 class Photographs:
@@ -27,7 +27,7 @@ class Photographs:
 
     Parameters
     ----------
-    pictures : folder, or sequence of paths and arrays
+    images : folder, or sequence of paths and arrays
         A folder is searched with its subfolders for JPEG, PNG, BMP and TIFF files; arrays are uint8 (Y, X, 3).
     shorter_side : int
         Larger images are reduced to this shorter side, by averaging.
@@ -42,10 +42,10 @@ class Photographs:
         If no color image is left, or an array has another shape or dtype.
     """
 
-    def __init__(self, pictures: Pictures, *, shorter_side: int, cache_bytes: int = 2 * 1024**3) -> None:
+    def __init__(self, images: Images, *, shorter_side: int, cache_bytes: int = 2 * 1024**3) -> None:
         self._shorter_side = shorter_side
         self._entries: list[Path | Array] = []
-        found = find_pictures(pictures)
+        found = find_images(images)
         left_out = Counter[str]()
         for entry in found:
             try:
@@ -74,17 +74,17 @@ class Photographs:
     def _kept(self, entry: Path | Array, *, in_memory: bool) -> Path | Array:
         if isinstance(entry, Path) and not in_memory:
             return _with_color_header(entry)
-        picture = _read(entry) if isinstance(entry, Path) else entry
-        if (picture == picture[:1]).all():
+        image = _read(entry) if isinstance(entry, Path) else entry
+        if (image == image[:1]).all():
             raise _GrayError(f"{entry.name if isinstance(entry, Path) else 'an image'} is gray")
-        return reduced(picture, self._shorter_side)
+        return reduced(image, self._shorter_side)
 
 
 class _GrayError(InputError):
     """An image without colors."""
 
 
-def reduced(picture: Array, shorter_side: int) -> Array:
+def reduced(image: Array, shorter_side: int) -> Array:
     """Reduce a uint8 (3, Y, X) image by averaging so that its shorter side is at most that; never enlarge.
 
     >>> reduced(np.zeros((3, 100, 150), np.uint8), 50).shape
@@ -92,30 +92,30 @@ def reduced(picture: Array, shorter_side: int) -> Array:
     """
     from PIL import Image
 
-    height, width = picture.shape[1:]
+    height, width = image.shape[1:]
     factor = shorter_side / min(height, width)
     if factor >= 1:
-        return picture
+        return image
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    image = Image.fromarray(np.ascontiguousarray(np.moveaxis(picture, 0, -1)))
-    return np.ascontiguousarray(np.moveaxis(np.asarray(image.resize(size, Image.Resampling.BOX)), -1, 0))
+    whole = Image.fromarray(np.ascontiguousarray(np.moveaxis(image, 0, -1)))
+    return np.ascontiguousarray(np.moveaxis(np.asarray(whole.resize(size, Image.Resampling.BOX)), -1, 0))
 
 
-def find_pictures(pictures: Pictures) -> list[Path | Array]:
+def find_images(images: Images) -> list[Path | Array]:
     """List the image files of a folder and its subfolders, sorted; of a sequence, paths and arrays as (3, Y, X)."""
-    if not isinstance(pictures, str | os.PathLike):
-        return [_from_array(entry) if isinstance(entry, np.ndarray) else Path(entry) for entry in pictures]
-    folder = Path(pictures)
+    if not isinstance(images, str | os.PathLike):
+        return [_from_array(entry) if isinstance(entry, np.ndarray) else Path(entry) for entry in images]
+    folder = Path(images)
     if not folder.is_dir():
         raise MissingFileError(f"there is no folder {folder} of images; check the path, or pass a list of files")
     suffixes = frame_suffixes()
     return [*sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())]
 
 
-def _from_array(picture: Array) -> Array:
-    if picture.ndim != 3 or picture.shape[-1] != 3 or picture.dtype != np.uint8 or picture.size == 0:
-        raise InputError(f"the image has shape {picture.shape} and dtype {picture.dtype}, needs uint8 (Y, X, 3)")
-    return np.ascontiguousarray(np.moveaxis(picture, -1, 0))
+def _from_array(image: Array) -> Array:
+    if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise InputError(f"the image has shape {image.shape} and dtype {image.dtype}, needs uint8 (Y, X, 3)")
+    return np.ascontiguousarray(np.moveaxis(image, -1, 0))
 
 
 def _with_color_header(path: Path) -> Path:
@@ -132,8 +132,8 @@ def _read(path: Path) -> Array:
 
     with open_movie(path) as movie:
         _check(movie.shape, movie.dtype, path)
-        picture = np.stack([movie.frame(0, channel) for channel in range(3)])
-    return (picture >> (_bits(path) - 8)).astype(np.uint8) if picture.dtype == np.uint16 else picture
+        image = np.stack([movie.frame(0, channel) for channel in range(3)])
+    return (image >> (_bits(path) - 8)).astype(np.uint8) if image.dtype == np.uint16 else image
 
 
 def _bits(path: Path) -> int:

@@ -61,12 +61,12 @@ def warp(magnitudes: Array) -> Matrix:
     return np.append(np.linalg.solve(np.array(equations), looks_at.ravel()), 1).reshape(3, 3)
 
 
-def resample(picture: Array, view: Matrix, size: int, *, place: float = 0.5) -> Array:
+def resample(image: Array, view: Matrix, size: int, *, place: float = 0.5) -> Array:
     """Resample a square crop of an image by a homography; bilinear, with mirrored borders.
 
     Parameters
     ----------
-    picture : uint8 array (3, Y, X)
+    image : uint8 array (3, Y, X)
         Its shorter side is the side of the crop.
     view : float64 array (3, 3)
         See `random_view`; the identity returns the crop itself.
@@ -80,7 +80,7 @@ def resample(picture: Array, view: Matrix, size: int, *, place: float = 0.5) -> 
     float32 array (3, size, size)
         0 to 1.
     """
-    height, width = picture.shape[1:]
+    height, width = image.shape[1:]
     side = min(height, width)
     share_x, share_y = side / width, side / height
     shift = 2 * place - 1
@@ -88,6 +88,6 @@ def resample(picture: Array, view: Matrix, size: int, *, place: float = 0.5) -> 
     centers = (np.arange(size) + 0.5) * (2 / size) - 1
     points = np.stack([*np.meshgrid(centers, centers), np.ones((size, size))], axis=-1) @ (crop @ view).T
     grid = torch.from_numpy((points[..., :2] / points[..., 2:]).astype(np.float32))
-    pixels = torch.from_numpy(picture).to(torch.float32)
+    pixels = torch.from_numpy(image).to(torch.float32)
     seen = F.grid_sample(pixels[None], grid[None], mode="bilinear", padding_mode="reflection", align_corners=False)
     return np.asarray(seen[0].numpy() * np.float32(1 / 255))

@@ -13,6 +13,8 @@ from decrappify.movie.movie import Movie
 from decrappify.movie.sources import Array
 from decrappify.movie.views import ComputedView
 
+_BAND_PIXELS = 1 << 20  # converted at once
+
 
 def cast_movie(movie: Movie, dtype: DTypeLike | None) -> Movie:
     """Return the movie in another dtype, lazily; the same movie if `dtype` is None or the dtype of the movie.
@@ -68,3 +70,19 @@ class _Cast:
         self.read_pixels += frame.size
         self.clipped += sum(count_outside(frame, self._dtype))
         return saturate(frame, self._dtype)
+
+
+def as_uint8(image: Array) -> Array:
+    """Return uint8 or uint16 (Y, X, 3) as uint8, rounded; band by band, as the arithmetic takes four times the memory.
+
+    >>> as_uint8(np.array([[[0, 128, 129], [257, 65406, 65535]]], np.uint16)).tolist()
+    [[[0, 0, 1], [1, 254, 255]]]
+    """
+    if image.dtype == np.uint8:
+        return image
+    rounded = np.empty(image.shape, np.uint8)
+    rows = max(1, _BAND_PIXELS // max(1, image.shape[1]))
+    for start in range(0, image.shape[0], rows):
+        band = slice(start, start + rows)
+        rounded[band] = (image[band].astype(np.uint32) + 128) // 257
+    return rounded

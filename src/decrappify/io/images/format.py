@@ -11,15 +11,15 @@ _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 
 
 def _open(path: Path) -> Movie:
-    from decrappify.io.images.pictures import open_picture
+    from decrappify.io.images.image import open_image
 
-    return open_picture(path)
+    return open_image(path)
 
 
 def _layout(path: Path) -> object:
-    from decrappify.io.images.picture_files import picture_layout
+    from decrappify.io.images.decoding import image_layout
 
-    return picture_layout(path)
+    return image_layout(path)
 
 
 def _accepts(head: bytes) -> bool:

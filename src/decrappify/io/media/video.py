@@ -16,11 +16,10 @@ from decrappify._common.caller_warning import warn_caller
 from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard, file_version
-from decrappify.io.images.orientation import upright, upright_pair
-from decrappify.io.media.film_damage import collect_decoded, find_damage
-from decrappify.io.media.film_files import frame_orientation
-from decrappify.io.media.film_opening import STRICT_DECODING, check_film_file, film_errors, open_film, picture_stream
-from decrappify.io.media.film_packets import FilmPackets, read_packets
+from decrappify.io.media.damage import collect_decoded, find_damage
+from decrappify.io.media.layout import FrameLayout
+from decrappify.io.media.opening import STRICT_DECODING, check_video_file, nothing_decoded, open_stream, video_errors
+from decrappify.io.media.packets import VideoPackets, read_packets
 from decrappify.io.media.video_index import FrameIndex, index_frames
 from decrappify.io.media.video_notes import VideoNotes
 from decrappify.io.missing_planes import describe_missing
@@ -86,13 +85,13 @@ class VideoSource(FrameSource):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        check_film_file(path)
+        check_video_file(path)
         self._guard = FileGuard([path])
         self._kept: OrderedDict[int, Array] = OrderedDict()
         self._container: Any = None
         self._connect()
         try:
-            with film_errors(path, guard=self._guard):
+            with video_errors(path, guard=self._guard):
                 self._read_layout()
         except BaseException:
             self.close()
@@ -116,7 +115,7 @@ class VideoSource(FrameSource):
             self._kept.move_to_end(t)
         else:
             self._guard.check()
-            with film_errors(self._path, f"has a frame {t} that cannot be read", self._guard):
+            with video_errors(self._path, f"has a frame {t} that cannot be read", self._guard):
                 pixels = self._pixels(t)
             self._guard.check()
             self._kept[t] = pixels
@@ -151,14 +150,8 @@ class VideoSource(FrameSource):
         self._connected_version = file_version(self._path)
         if self._container is not None:
             self._container.close()
-        self._container = open_film(self._path)
-        try:
-            self._stream = picture_stream(self._container, self._path)
-        except BaseException:
-            self._container.close()
-            raise
+        self._container, self._stream = open_stream(self._path, STRICT_DECODING)
         self._stream.codec_context.thread_count = 1  # see `read`; a film may also be freed after a fork
-        self._stream.codec_context.options = dict(STRICT_DECODING)
         self._process = os.getpid()
         self._decoded = self._container.decode(self._stream)
         self._position: int | None = 0  # the next frame of the decoder; None if it has reached the end
@@ -167,14 +160,14 @@ class VideoSource(FrameSource):
     def _read_layout(self) -> None:
         name = self._path.name
         packets = read_packets(self._container, self._stream)
-        self._index = index_frames(packets, self._container, self._stream, name)
+        self._index = index_frames(packets, name)
         if self._index is None or not self._starts_as_indexed(self._index):
             self._index = None
             count = self._count_decoded(packets)
         else:
             count = len(self._index.times)
         if count == 0:
-            raise FormatError(f"{name} holds no frame that can be decoded; it is damaged or was never finished")
+            raise nothing_decoded(self._path)
         if packets.hidden_by_edits:
             warn_caller(f"{name}: {packets.hidden_by_edits}")
         first = self._frame(0)
@@ -183,14 +176,12 @@ class VideoSource(FrameSource):
         n_channels = 1 if self._is_gray(count) else 3
         self._format = _FORMATS[n_channels, deep]
         self.notes = VideoNotes.from_metadata(self._container.metadata)
-        self._coded = first.height, first.width
-        orientation = frame_orientation(first)
-        if orientation is None:
+        self._layout = FrameLayout.of_frame(first)
+        if self._layout.is_tilted:
             warn_caller(
                 f"{name} is to be displayed at an angle that is not a multiple of 90 degrees; it is read as stored",
             )
-        self._orientation = orientation or 1
-        rows, columns = upright_pair(self._coded, self._orientation)
+        rows, columns = self._layout.size
         if self.notes is not None and _is_padded(self.notes.size, (rows, columns)):
             rows, columns = self.notes.size
         self.shape: Shape5 = (count, n_channels, 1, rows, columns)
@@ -201,7 +192,7 @@ class VideoSource(FrameSource):
                 f"{name} is damaged: {describe_missing(self.missing, self.shape[:3])}; copy it again if it can be",
             )
 
-    def _count_decoded(self, packets: FilmPackets) -> int:
+    def _count_decoded(self, packets: VideoPackets) -> int:
         """Count the frames of a film without usable time stamps by decoding it."""
         self._connect()
         decoded = collect_decoded(self._container.demux(self._stream))
@@ -236,13 +227,14 @@ class VideoSource(FrameSource):
         if (t, 0, 0) in self.missing:
             return np.zeros((*self.shape[3:], self.shape[1]), self.dtype)
         frame = self._frame(t)
-        if (frame.height, frame.width) != self._coded:
+        height, width = self._layout.coded
+        if (frame.height, frame.width) != (height, width):
             raise FormatError(
                 f"frame {t} of {self._path.name} is {frame.height} × {frame.width}, the first is "
-                f"{self._coded[0]} × {self._coded[1]}; cut the film where its size changes"
+                f"{height} × {width}; cut the film where its size changes"
             )
         pixels: Array = frame.to_ndarray(format=self._format)
-        return upright(pixels.reshape(*self._coded, -1), self._orientation)
+        return self._layout.upright(pixels.reshape(height, width, -1))
 
     def _frame(self, t: int) -> Any:
         """Decode frame `t`: continue if it follows soon, else start at the key frame before it."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from decrappify.errors import FormatError
-from decrappify.io.media.film_packets import FilmPackets
+from decrappify.io.media.packets import VideoPackets
 
 _MOST_ABSENT = 100_000  # frames in the gaps of a film; more are damaged time stamps
 
@@ -53,8 +52,8 @@ class FrameIndex:
         yield 0
 
 
-def index_frames(packets: FilmPackets, container: Any, stream: Any, name: str) -> FrameIndex | None:
-    """Create the frame index of an opened film; return None if its packets have no display times.
+def index_frames(packets: VideoPackets, name: str) -> FrameIndex | None:
+    """Create the frame index of a video; return None if its packets have no display times.
 
     Raises
     ------
@@ -67,9 +66,7 @@ def index_frames(packets: FilmPackets, container: Any, stream: Any, name: str) -
         raise FormatError(f"{name} is truncated: it announces {announced} frames and holds {found}; copy it again")
     if packets.error:
         raise FormatError(f"{name} cannot be read beyond frame {found - 1} ({packets.error}); copy it again")
-    # AVI stores only the decoding order; the time stamps of its packets are derived from it.
-    made_up = "avi" in container.format.name and stream.codec_context.has_b_frames
-    if made_up or not packets.have_times:
+    if packets.derives_times or not packets.have_times:
         return None
     n_absent = sum(n for _, n in packets.gaps)
     if n_absent > _MOST_ABSENT:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ import numpy as np
 
 from decrappify._common.progress import Bar, Progress, progress_bar
 from decrappify._common.sampling import evenly_spaced
-from decrappify.errors import InputError, OutputError
-from decrappify.io.media.film_files import ffmpeg_url
-from decrappify.io.media.h264 import X264_THREADS, x264_options
+from decrappify.errors import InputError
+from decrappify.io.media.encoder import EncoderSettings, check_written, encoding_errors, even_sided
+from decrappify.io.media.film_colors import HD_COLORS
+from decrappify.io.media.opening import ffmpeg_url
 from decrappify.io.media.video_notes import VideoNotes
 from decrappify.io.store.outputs import atomic_output
 from decrappify.movie import Array, Movie
@@ -24,8 +24,7 @@ _SLOWEST, _FASTEST, _DEFAULT_RATE = 5, 30, 10  # frames per second suitable for 
 _MERGE_COLORS = ("00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
 _SAMPLED_FRAMES, _SAMPLED_PIXELS = 16, 1 << 18
 _PERCENTILES = (0.1, 99.9)
-_BT709 = 1  # of color space, primaries and transfer in H.264
-_LIMITED_RANGE = 1
+_QUALITY = {"crf": "18", "g": "50"}
 
 
 def write_video(
@@ -75,10 +74,12 @@ def write_video(
             f"{movie.name} has {movie.shape[2]} Z slices, a film shows one; pick it with movie.select(slices=0), "
             "or write OME-Zarr or OME-TIFF"
         )
-    with atomic_output(path, overwrite=overwrite) as partial, _film_errors(Path(path)):
+    errors = encoding_errors(Path(path), "the encoder refuses a frame")
+    with atomic_output(path, overwrite=overwrite) as partial, errors:
         display = _Display(movie, low, high)
         with progress_bar(progress, total=len(movie), desc=f"writing {Path(path).name}", unit="frame") as bar:
             _encode(movie, display, partial, bar)
+            check_written(partial, len(movie), Path(path))
     return Path(path)
 
 
@@ -99,9 +100,7 @@ class _Display:
             image = np.stack(channels, axis=-1)
         else:
             image = np.einsum("cyx,cs->yxs", np.stack(channels), self._colors)
-        eight_bit = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-        odd_rows, odd_columns = (size % 2 for size in eight_bit.shape[:2])
-        return np.pad(eight_bit, [(0, odd_rows), (0, odd_columns), (0, 0)][: eight_bit.ndim], mode="edge")
+        return even_sided(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8))
 
 
 def _encode(movie: Movie, display: _Display, path: Path, bar: Bar) -> None:
@@ -110,45 +109,22 @@ def _encode(movie: Movie, display: _Display, path: Path, bar: Bar) -> None:
     notes = VideoNotes(
         movie.frame_interval_s, movie.pixel_size_um, movie.channel_names, movie.shape[3:], tuple(display.ranges)
     )
+    rate = _rate(movie.frame_interval_s)
+    settings = EncoderSettings(size=movie.shape[3:], time_base=1 / rate, rate=rate, colors=HD_COLORS, quality=_QUALITY)
     with av.open(ffmpeg_url(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
         container.metadata["comment"] = notes.to_comment()
-        stream = container.add_stream(
-            "libx264", rate=_rate(movie.frame_interval_s), options=x264_options(crf="18", g="50")
-        )
-        stream.pix_fmt = "yuv420p"
-        stream.height, stream.width = (size + size % 2 for size in movie.shape[3:])
-        codec = stream.codec_context
-        codec.thread_count = X264_THREADS
-        codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
-        codec.color_range = _LIMITED_RANGE
+        stream = settings.add_stream(container)
         for t in range(len(movie)):
             image = display.image(t)
             frame = av.VideoFrame.from_ndarray(image, format="gray" if image.ndim == 2 else "rgb24")
             # Gray has no color space to convert: naming one costs up to 3 gray levels and tints the image.
-            space = None if image.ndim == 2 else _BT709
-            frame = frame.reformat(format="yuv420p", dst_colorspace=space, dst_color_range=_LIMITED_RANGE)
-            frame.colorspace = _BT709
+            space = None if image.ndim == 2 else HD_COLORS.matrix
+            frame = frame.reformat(format="yuv420p", dst_colorspace=space, dst_color_range=HD_COLORS.range)
+            frame.colorspace = HD_COLORS.matrix
             frame.pts = t
             container.mux(stream.encode(frame))
             bar.update(1)
         container.mux(stream.encode())
-    with av.open(ffmpeg_url(path)) as written:  # a full disk is not always reported when the file is closed
-        if written.streams.video[0].frames != len(movie):
-            raise OutputError(
-                f"only {written.streams.video[0].frames} of {len(movie)} frames arrived on the disk; is it full?"
-            )
-
-
-@contextmanager
-def _film_errors(path: Path) -> Iterator[None]:
-    import av
-
-    try:
-        yield
-    except av.FFmpegError as error:
-        if isinstance(error, OSError):  # reported by `atomic_output`, with the state of the disk
-            raise
-        raise OutputError(f"{path} could not be written: the encoder says {error.strerror!r}") from error
 
 
 def _rate(frame_interval_s: float | None) -> Fraction:

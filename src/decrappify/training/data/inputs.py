@@ -35,9 +35,9 @@ def as_movies(given: Any, folder_as: str = "auto") -> list[Movie]:
 def as_photographs(given: Any) -> list[Any]:
     """List the photographs in a folder and its subfolders; a list of paths or arrays (Y, X, 3) is returned as it is."""
     if isinstance(given, str | os.PathLike):
-        from decrappify.datasets.photographs import find_pictures
+        from decrappify.datasets.photographs import find_images
 
-        found: list[Any] = list(find_pictures(given))
+        found: list[Any] = list(find_images(given))
     else:
         found = list(given)
     if not found:

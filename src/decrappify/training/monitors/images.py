@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from decrappify.io.images.decoding import read_image
 from decrappify.movie import Array
 from decrappify.normalization import IMAGENET
 
@@ -39,10 +40,7 @@ def write_patch(path: Path, image: Tensor, *, is_color: bool) -> None:
 def read_patch(path: Path) -> Array:
     """Read a file of `write_patch`: float32 (C, Y, X) in network units."""
     if path.suffix == ".png":
-        from PIL import Image
-
-        with Image.open(path) as pixels:
-            values = np.asarray(pixels, np.float32).transpose(2, 0, 1) / 255
+        values = read_image(path).astype(np.float32) / 255
         return np.asarray((values - _MEAN) / _STD, np.float32)
     import tifffile
 

@@ -1,9 +1,10 @@
-"""Reader of films to color: upright RGB frames in order, each with its time stamp."""
+"""Sequential reader of videos that are encoded again: upright RGB frames in order, each with its time stamp."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -13,22 +14,27 @@ from zlib import crc32
 
 import numpy as np
 
-from decrappify.colorization.film_colors import FilmColors
-from decrappify.colorization.presets import check_damaged
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard
-from decrappify.io.images.orientation import upright, upright_pair
-from decrappify.io.media.film_damage import Decoded, FilmDamage, collect_decoded, decode_packets, find_damage
-from decrappify.io.media.film_files import frame_orientation
-from decrappify.io.media.film_opening import (
+from decrappify.io.media.damage import (
+    Decoded,
+    VideoDamage,
+    check_damaged,
+    collect_decoded,
+    decode_packets,
+    find_damage,
+)
+from decrappify.io.media.film_colors import FilmColors
+from decrappify.io.media.layout import FrameLayout
+from decrappify.io.media.opening import (
     LENIENT_DECODING,
     STRICT_DECODING,
-    check_film_file,
-    film_errors,
-    open_film,
-    picture_stream,
+    check_video_file,
+    nothing_decoded,
+    open_stream,
+    video_errors,
 )
-from decrappify.io.media.film_packets import FilmPackets, packet_crc, read_packets
+from decrappify.io.media.packets import VideoPackets, packet_crc, read_packets
 from decrappify.movie import Array
 
 logger = logging.getLogger(__name__)
@@ -41,7 +47,7 @@ _CHECKED_EVERY = 64  # frames between two checks that the file is unchanged
 
 
 @dataclass(frozen=True, slots=True)
-class FilmFrame:
+class TimedFrame:
     """One decoded frame.
 
     Attributes
@@ -57,8 +63,8 @@ class FilmFrame:
     frame: Any
 
 
-class FilmReader:
-    """First video stream of a film.
+class VideoReader:
+    """First video stream of a video, read from its first to its last frame.
 
     Parameters
     ----------
@@ -72,7 +78,7 @@ class FilmReader:
     ----------
     n_frames : int
         Frames in the file, counted without decoding them.
-    damage : FilmDamage
+    damage : VideoDamage
         Missing and incomplete frames, as found by `check` and the constructor.
     height, width : int
         Of the upright frames.
@@ -82,7 +88,7 @@ class FilmReader:
         Average frames per second.
     sample_aspect_ratio : Fraction or None
         Width over height of a pixel of an upright frame.
-    colours : FilmColors
+    colors : FilmColors
         Color coding.
     offset_s : Fraction
         Start of the film's clock; subtracted from all time stamps.
@@ -99,19 +105,17 @@ class FilmReader:
 
     def __init__(self, path: Path, damaged: str = "error") -> None:
         self.path, self._damaged = path, check_damaged(damaged)
-        check_film_file(path)
+        check_video_file(path)
         self._guard = FileGuard([path])
-        with open_film(path) as container, film_errors(path, guard=self._guard):
-            stream = picture_stream(container, path)
+        with self._opened(LENIENT_DECODING) as (container, stream):
             self._stream_index: int = stream.index
             self.time_base: Fraction = stream.time_base
             self.rate = _rate(stream)
             self._aspect: Fraction | None = stream.sample_aspect_ratio or None
             codec = stream.codec_context
             self._codec = codec.name, crc32(codec.extradata or b"")
-            # AVI stores only the decoding order, from which the time stamps of its packets are derived.
-            self._has_times = not ("avi" in container.format.name and codec.has_b_frames)
             self._packets = self._with_damage_only(read_packets(container, stream))
+            self._has_times = not self._packets.derives_times
             self.offset_s = self._start(container)
             tags = codec.colorspace, codec.color_primaries, codec.color_trc
             self._warn_of_length(container, stream)
@@ -120,10 +124,10 @@ class FilmReader:
         self.n_frames = len(self._packets.rows)
         self.damage = self._find_damage(None)
         self._check_damage()
-        with film_errors(path, guard=self._guard):
-            first = self._first_frame()
+        first = self._first_frame()
+        with video_errors(path, guard=self._guard):
             self._read_layout(first)
-            self.colours = FilmColors.of_frame(first, tags)
+            self.colors = FilmColors.of_frame(first, tags)
 
     @property
     def content(self) -> str:
@@ -132,7 +136,8 @@ class FilmReader:
         Sound and subtitles are not part of it.
         """
         packets = [(row.time, row.duration, row.is_key, row.crc) for row in self._packets.rows]
-        decoding = self.time_base, self.rate, self._aspect, self._orientation, self._coded, self.offset_s, self.colours
+        layout = self._layout
+        decoding = self.time_base, self.rate, self._aspect, layout.orientation, layout.coded, self.offset_s, self.colors
         crc = crc32(repr((packets, self._codec, decoding)).encode())
         return f"{self.n_frames} frames of {self.height} x {self.width} pixels, CRC-32 {crc:08x}"
 
@@ -142,7 +147,7 @@ class FilmReader:
         times = sorted({row.time for row in self._packets.rows if row.time is not None})
         return min((after - before for before, after in pairwise(times)), default=0) * self.time_base
 
-    def check(self, on_packet: Callable[[], None] | None = None) -> FilmDamage:
+    def check(self, on_packet: Callable[[], None] | None = None) -> VideoDamage:
         """Decode the film to its end and return which frames are missing or incomplete.
 
         Parameters
@@ -155,8 +160,8 @@ class FilmReader:
         FormatError
             If something is damaged and `damaged` is ``"error"``.
         """
-        with open_film(self.path) as container, film_errors(self.path, guard=self._guard):
-            decoded = collect_decoded(self._called(self._decodable(container, STRICT_DECODING), on_packet))
+        with self._opened(STRICT_DECODING) as opened:
+            decoded = collect_decoded(_called(self.packets(*opened), on_packet))
         self.damage = self._find_damage(decoded)
         self._check_damage()
         if self._damaged == "skip" and self.damage.n_lost + self.damage.n_flawed >= self.damage.n_frames:
@@ -175,7 +180,7 @@ class FilmReader:
         kept = "kept as far as they could be decoded" if self._damaged == "keep" else "left out"
         return f"the source is damaged: {self.damage}; {kept}"
 
-    def _with_damage_only(self, packets: FilmPackets) -> FilmPackets:
+    def _with_damage_only(self, packets: VideoPackets) -> VideoPackets:
         """Return the packets without the gaps of a variable rate: those in a file of which no byte is absent."""
         if not packets.is_complete or not packets.gaps:
             return packets
@@ -193,7 +198,7 @@ class FilmReader:
         first = min((row.time for row in self._packets.rows if row.time is not None), default=None)
         return start if first is None or not self._has_times else min(start, first * self.time_base)
 
-    def _find_damage(self, decoded: Decoded | None) -> FilmDamage:
+    def _find_damage(self, decoded: Decoded | None) -> VideoDamage:
         return find_damage(self._packets, decoded, self.time_base, round(self.offset_s / self.time_base))
 
     def _check_damage(self) -> None:
@@ -214,29 +219,27 @@ class FilmReader:
         raise FormatError(f"{self.path.name} is damaged: {self.damage}; {way_out}")
 
     def _first_frame(self) -> Any:
-        with open_film(self.path) as container:
-            for _, frames in decode_packets(self._decodable(container, LENIENT_DECODING)):
+        with self._opened(LENIENT_DECODING) as opened:
+            for _, frames in decode_packets(self.packets(*opened)):
                 if frames:
                     return frames[0]
-        raise FormatError(f"{self.path.name} holds no frame that can be decoded; it is damaged or was never finished")
+        raise nothing_decoded(self.path)
 
     def _read_layout(self, frame: Any) -> None:
-        self._coded = frame.height, frame.width
-        orientation = frame_orientation(frame)
-        if orientation is None:
+        self._layout = FrameLayout.of_frame(frame)
+        if self._layout.is_tilted:
             logger.warning(
                 "%s is rotated by an angle that is not a multiple of 90 degrees, which is not kept", self.path.name
             )
-        self._orientation = orientation or 1
-        self.height, self.width = upright_pair(self._coded, self._orientation)
-        lies = self._orientation >= 5  # rows and columns are exchanged
+        self.height, self.width = self._layout.size
+        lies = self._layout.orientation >= 5  # rows and columns are exchanged
         self.sample_aspect_ratio = 1 / self._aspect if self._aspect and lies else self._aspect
         if frame.interlaced_frame:
             logger.warning(
                 "%s is interlaced and is colored as it is; for best results deinterlace it first", self.path.name
             )
 
-    def frames(self) -> Generator[FilmFrame, None, None]:
+    def frames(self) -> Generator[TimedFrame, None, None]:
         """Iterate over the decoded frames, without those that cannot be decoded or, with ``"skip"``, are incomplete.
 
         Raises
@@ -248,8 +251,8 @@ class FilmReader:
         offset = round(self.offset_s / self.time_base)
         last, backwards, n_frames, lost = None, 0, 0, 0
         options = LENIENT_DECODING if self._damaged == "keep" else STRICT_DECODING
-        with open_film(self.path) as container, film_errors(self.path, guard=self._guard):
-            for _, frames in decode_packets(self._decodable(container, options)):
+        with self._opened(options) as opened:
+            for _, frames in decode_packets(self.packets(*opened)):
                 lost += frames is None
                 for frame in frames or ():
                     if n_frames % _CHECKED_EVERY == 0:
@@ -262,15 +265,16 @@ class FilmReader:
                         time = 0 if last is None else last + step * (1 + (lost if time is None else 0))
                     last, lost = time, 0
                     if self._damaged == "keep" or not self._is_flawed(frame):
-                        yield FilmFrame(time, max(getattr(frame, "duration", 0) or 0, 0) or step, frame)
+                        yield TimedFrame(time, max(getattr(frame, "duration", 0) or 0, 0) or step, frame)
         self._guard.check()
         if backwards:
             logger.warning("%s: the time stamps of %d frames did not grow, and were moved", self.path.name, backwards)
 
-    def picture(self, frame: FilmFrame) -> Array:
+    def image(self, frame: TimedFrame) -> Array:
         """Convert a frame to upright RGB, (Y, X, 3) uint8; frames of another size are scaled to that of the first."""
-        with film_errors(self.path, "has a frame that cannot be converted"):
-            return np.ascontiguousarray(upright(self.colours.to_rgb(frame.frame, *self._coded), self._orientation))
+        with video_errors(self.path, "has a frame that cannot be converted"):
+            rgb = self.colors.to_rgb(frame.frame, *self._layout.coded)
+            return np.ascontiguousarray(self._layout.upright(rgb))
 
     def packets(self, container: Any, streams: Any) -> Iterator[Any]:
         """Iterate over the packets of some streams up to the end of the file, or to the part unreadable from the start.
@@ -316,17 +320,13 @@ class FilmReader:
             "wait until it is complete, and run the same again"
         )
 
-    def _decodable(self, container: Any, options: dict[str, str]) -> Iterator[Any]:
-        """Iterate over the packets of the video stream, with a decoder of these options."""
-        stream = picture_stream(container, self.path)
-        stream.codec_context.options = dict(options)
-        return self.packets(container, stream)
-
-    def _called(self, packets: Iterator[Any], on_packet: Callable[[], None] | None) -> Iterator[Any]:
-        for packet in packets:
-            if on_packet is not None:
-                on_packet()
-            yield packet
+    @contextmanager
+    def _opened(self, decoding: dict[str, str]) -> Iterator[tuple[Any, Any]]:
+        """Open the container and its video stream, with a decoder of these options, until the end of the context."""
+        with video_errors(self.path, guard=self._guard):
+            container, stream = open_stream(self.path, decoding)
+            with container:
+                yield container, stream
 
     def _is_flawed(self, frame: Any) -> bool:
         return bool(frame.is_corrupt or (frame.pts is not None and frame.pts in self.damage.flawed))
@@ -340,6 +340,13 @@ class FilmReader:
         length = float((max(rows) - (stream.start_time or 0)) * stream.time_base)
         if length < announced * (1 - _MISSING_SHARE) - 1:
             logger.warning("%s announces %.1f s and contains %.1f s of video", self.path.name, announced, length)
+
+
+def _called(packets: Iterator[Any], on_packet: Callable[[], None] | None) -> Iterator[Any]:
+    for packet in packets:
+        if on_packet is not None:
+            on_packet()
+        yield packet
 
 
 def _rate(stream: Any) -> Fraction:

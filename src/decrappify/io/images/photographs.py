@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from decrappify._common.checks import reason
-from decrappify.colorization.deep_scans import DeepScan, read_deep_scan
-from decrappify.errors import DecrappifyError, FormatError, InputError, MissingFileError
+from decrappify.errors import InputError
+from decrappify.io.images.decoding import (
+    GRAY_MODES,
+    exif_orientation,
+    image_errors,
+    opened,
+    pillow_pixels,
+    plain_png,
+    png_pixels,
+)
+from decrappify.io.images.deep_scans import DeepScan, read_deep_scan
 from decrappify.io.images.orientation import upright, upright_pair
-from decrappify.limits.files import check_decoded_size, check_regular
+from decrappify.limits.files import check_decoded_size
 from decrappify.limits.memory import check_memory
-from decrappify.limits.reached import raise_if_limit
 from decrappify.movie import Array
 
 if TYPE_CHECKING:
@@ -27,10 +34,9 @@ if TYPE_CHECKING:
 # EXIF tags, which TIFF has too
 DESCRIPTION, MAKER, CAMERA, DATE, ARTIST, COPYRIGHT = 0x010E, 0x010F, 0x0110, 0x0132, 0x013B, 0x8298
 _KEPT_TAGS = (DESCRIPTION, MAKER, CAMERA, DATE, ARTIST, COPYRIGHT)
-_ORIENTATION, _BITS = 0x0112, 0x0102
-_GREY_MODES = frozenset({"1", "L", "LA", "I;16", "I;16B", "I;16L"})
+_BITS = 0x0102
 _DECODING_COPIES = 5  # Pillow keeps color in 4 bytes a pixel, and turning and converting copy it; measured
-_COLOUR_MODES = frozenset({"RGB", "RGBA", "P", "PA", "YCbCr"})
+_COLOR_MODES = frozenset({"RGB", "RGBA", "P", "PA", "YCbCr"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +74,13 @@ def read_photograph(path: Path) -> Photograph:
     InputError
         If it contains several pages, or colors that are neither gray nor red, green and blue.
     """
-    from PIL import Image
-
     with _reading(path):
         scan = read_deep_scan(path)
     if scan is not None:
         return _photograph_of(scan)
-    with _reading(path), Image.open(path) as image:
+    with _reading(path), opened(path) as image:
         _check_kind(path, image)
-        turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+        turned = exif_orientation(image) in (5, 6, 7, 8)
         profile = image.info.get("icc_profile") or b""
         belongings: dict[str, Any] = {
             "icc_profile": profile if profile[16:20] == b"RGB " else None,  # a gray one would not fit the colors
@@ -92,13 +96,11 @@ def read_photograph(path: Path) -> Photograph:
 
 def read_description(path: Path) -> str:
     """Return the description in the metadata of an image file; empty if missing."""
-    from PIL import Image
-
     with _reading(path):
         scan = read_deep_scan(path)
     if scan is not None:
         return scan.tags.get(DESCRIPTION, "").strip("\0 ")
-    with _reading(path), Image.open(path) as image:
+    with _reading(path), opened(path) as image:
         return _tags(image).get(DESCRIPTION, "")
 
 
@@ -117,7 +119,7 @@ def _check_kind(path: Path, image: Image.Image) -> None:
     pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: JPEG of a camera with previews
     if pages > 1:
         raise InputError(f"{path.name} holds {pages} pages or frames, needs one; save each as a file of its own")
-    if image.mode not in _GREY_MODES | _COLOUR_MODES:
+    if image.mode not in GRAY_MODES | _COLOR_MODES:
         raise InputError(f"{path.name} has colours of kind {image.mode}; save it as RGB or greyscale first")
 
 
@@ -142,25 +144,16 @@ def _text(value: object) -> str:
 
 def _pixels(path: Path, image: Image.Image) -> Array:
     """Return upright pixels: (Y, X) or (Y, X, 1 to 4)."""
-    from PIL import ImageOps
-
-    orientation = int(image.getexif().get(_ORIENTATION, 1))
     deep = _deep_pixels(path, image)
-    if deep is not None:
-        return upright(deep, orientation)
-    grey = image.mode in _GREY_MODES
-    mode = ("LA" if grey else "RGBA") if image.has_transparency_data else ("L" if grey else "RGB")
-    return np.asarray(ImageOps.exif_transpose(image).convert(mode))
+    pixels = pillow_pixels(image, alpha=image.has_transparency_data) if deep is None else deep
+    return upright(pixels, exif_orientation(image))
 
 
 def _deep_pixels(path: Path, image: Image.Image) -> Array | None:
     """Return the pixels, not yet upright, of a 16-bit PNG or TIFF, which Pillow would reduce to 8 bits if in color."""
-    if image.format == "PNG":
-        import imagecodecs
-
-        with path.open("rb") as file:
-            depth = file.read(25)[24]
-        return np.asarray(imagecodecs.png_decode(path.read_bytes())) if depth == 16 else None
+    png = plain_png(path)
+    if png is not None and png.dtype == np.uint16:
+        return png_pixels(path)
     if image.format == "TIFF" and np.max(image.getexif().get(_BITS, 8)) == 16:
         import tifffile
 
@@ -194,31 +187,13 @@ def _dpi(dpi: Any, *, turned: bool) -> tuple[float, float] | None:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Convert the exceptions of Pillow, tifffile and the codecs for a damaged file to one line."""
-    from PIL import Image
-
+    """Convert the exceptions of Pillow, tifffile and the codecs, and ignore what they report of damaged tags."""
     from decrappify.io.formats.tiff.file import tifffile_messages
 
-    check_regular(path)
-    try:
-        with warnings.catch_warnings(), tifffile_messages():
-            # Pillow warns of damaged tags, which are left out, and of 100 megapixels, which are usual for scans.
-            warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            yield
-    except FileNotFoundError as error:
-        if isinstance(error, MissingFileError):
-            raise
-        raise MissingFileError(f"there is no file {path}; check the path") from error
-    except (DecrappifyError, Warning):
-        raise
-    except Image.DecompressionBombError as error:
-        raise FormatError(
-            f"{path.name} has too many pixels for a photograph ({reason(error)}); save it smaller"
-        ) from error
-    except Exception as error:
-        raise_if_limit(error, f"reading {path}")
-        raise FormatError(
-            f"{path.name} cannot be decoded as PNG, JPEG, BMP or TIFF ({reason(error)}); "
-            "it is damaged or another kind of file"
-        ) from error
+    with (
+        image_errors(path, "PNG, JPEG, BMP or TIFF", "save it smaller"),
+        warnings.catch_warnings(),
+        tifffile_messages(),
+    ):
+        warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+        yield

@@ -1,4 +1,4 @@
-"""Conversion between a film's color coding and RGB, by the film's tags or the defaults of video players."""
+"""Conversion between the color coding of a video and RGB, by its tags or the defaults of video players."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ _SCALER = 0x2 | 0x40000 | 0x4000 | 0x2000
 
 @dataclass(frozen=True, slots=True)
 class FilmColors:
-    """Color coding of a film's frames.
+    """Color coding of the frames of a video.
+
+    Its `repr` is part of `VideoReader.content`, which unfinished films are compared by.
 
     Attributes
     ----------
     matrix, primaries, transfer : int
-        Tags of H.273, written to the output; 2 if the film has none, and then the output has none either.
+        Tags of H.273, written to the output; 2 if the video has none, and then the output has none either.
     range : int
         1 for limited (16 to 235), 2 for full, 0 for no tag.
     converts_by : int
-        Matrix of the conversion: that of the tag, else BT.709 for HD and BT.601 for smaller films.
+        Matrix of the conversion: that of the tag, else BT.709 for HD and BT.601 for smaller videos.
     converts_range : int
         Range of the conversion.
     """
@@ -67,7 +69,7 @@ class FilmColors:
     def to_rgb(self, frame: Any, height: int, width: int) -> Array:
         """Convert a decoded frame to (Y, X, 3) uint8 of `height` and `width`."""
         coded = not (frame.format.is_rgb or frame.format.has_palette)
-        picture: Array = frame.reformat(
+        image: Array = frame.reformat(
             width=width,
             height=height,
             format="rgb24",
@@ -76,13 +78,13 @@ class FilmColors:
             src_color_range=self.converts_range if coded else _FULL,
             dst_color_range=_FULL,
         ).to_ndarray()
-        return picture
+        return image
 
-    def to_frame(self, picture: Array) -> Any:
+    def to_frame(self, image: Array) -> Any:
         """Convert (Y, X, 3) uint8, of even sides, to a tagged yuv420p frame."""
         import av
 
-        frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(
             format="yuv420p",
             interpolation=_SCALER,
             src_color_range=_FULL,
@@ -96,3 +98,6 @@ class FilmColors:
         """Set the tags of an encoder that is not open yet."""
         codec.colorspace, codec.color_primaries, codec.color_trc = self.matrix, self.primaries, self.transfer
         codec.color_range = self.range
+
+
+HD_COLORS = FilmColors(_BT709, _BT709, _BT709, _LIMITED, _BT709, _LIMITED)

@@ -16,7 +16,6 @@ import pytest
 
 from decrappify.colorization import ColorizationOptions, colorize
 from decrappify.colorization.film import colorize_film
-from decrappify.colorization.film_reader import FilmReader
 from decrappify.errors import FormatError, InputError, MissingFileError
 
 from .films import (
@@ -178,16 +177,6 @@ def test_parts_that_a_damaged_header_hides_are_missed(tmp_path, film_colorizer, 
         colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
 
 
-def test_empty_chunks_of_avi_are_repeated_frames(tmp_path):
-    source = write_film(tmp_path / "film.avi", gray_film(30), codec="mpeg4", sound="aac", options={"bf": "0"})
-    assert not FilmReader(source).check()
-    content = source.read_bytes()
-    entry = content.find(b"00dc", content.rfind(b"idx1") + 200)
-    source.write_bytes(content[:entry] + b"99dc" + content[entry + 4 :])
-    with pytest.raises(FormatError, match=r"of 3[01] frames is missing"):
-        FilmReader(source)
-
-
 def without_clusters(path: Path, first: int, last: int) -> Path:
     """A Matroska film of 40 frames in clusters of five, of which some are deleted."""
     options = {"g": "5", "bf": "0", "sc_threshold": "0"}
@@ -213,25 +202,6 @@ def test_clusters_deleted_from_a_film_are_missing_frames(tmp_path, film_colorize
     output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, options=ColorizationOptions(damaged="keep"))
     kept = [t for t in range(40) if not 5 * first <= t < 5 * last + 5]
     assert [round(float(time) * 25) for time in shown_at(output)] == kept
-
-
-@pytest.mark.parametrize("times", [[*range(12), *range(20, 34)], [*range(12, 38)], [0, 1, 2, 5, 6, 9, 10, 11, 12]])
-@pytest.mark.parametrize(("name", "codec"), [("film.mkv", "libx264"), ("film.webm", "libvpx")])
-def test_a_complete_film_of_variable_rate_is_not_damaged(tmp_path, caplog, name, codec, times):
-    source = write_film(tmp_path / name, gray_film(len(times)), codec=codec, times=times)
-    with caplog.at_level(logging.WARNING):
-        assert not FilmReader(source).check()
-    skipped = times[-1] - times[0] + 1 - len(times)
-    assert (f"its time stamps skip {skipped} frames; its file is complete" in caplog.text) == (skipped > 0)
-
-
-@pytest.mark.parametrize(
-    ("name", "codec", "options"),
-    [("film.webm", "libvpx", {"auto-alt-ref": "1", "lag-in-frames": "16"}), ("film.ts", "mpeg2video", {"bf": "2"})],
-)
-def test_whole_films_of_odd_kinds_are_not_damaged(tmp_path, name, codec, options):
-    source = write_film(tmp_path / name, gray_film(40), codec=codec, options=options)
-    assert not FilmReader(source).check()
 
 
 @pytest.mark.parametrize("change", ["grow", "cut", "replace", "remove", "rewrite", "mode"])
@@ -276,17 +246,6 @@ def test_pictures_of_another_size_are_scaled_and_times_keep_growing(tmp_path, fi
     assert (np.diff(times) > 0).all()
     assert decoded(output).shape[1:] == (48, 64, 3)
     assert np.abs(luma(output)[-8:] - luma(second)[:, ::2, ::2]).mean() < 8
-
-
-def test_a_disk_that_goes_away_is_no_end_of_the_film(tmp_path):
-    class Lost:
-        def demux(self, streams):
-            raise av.error.InvalidDataError(5, "Input/output error")
-            yield
-
-    reader = FilmReader(write_film(tmp_path / "film.mp4", gray_film(3)))
-    with pytest.raises(FormatError, match=r"film\.mp4 could be read before and cannot be now \(Input/output error\)"):
-        list(reader.packets(Lost(), ()))
 
 
 def test_tags_in_latin_1_are_passed_on_as_text(tmp_path, film_colorizer):

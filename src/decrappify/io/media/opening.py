@@ -1,8 +1,9 @@
-"""Opening of films through PyAV, with every ffmpeg error converted into one line."""
+"""Opening of videos through PyAV, with every ffmpeg error converted into one line."""
 
 from __future__ import annotations
 
 import codecs
+import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard
-from decrappify.io.media.film_files import ffmpeg_url
 from decrappify.limits.files import check_regular
 
 _MAX_PIXELS = 1 << 26  # 8192 x 8192; a damaged header of a few bytes would otherwise cause an allocation of gigabytes
@@ -33,8 +33,17 @@ def _latin_1(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_LATIN_1, _latin_1)  # for tags of old programs that are not UTF-8
 
 
-def open_film(path: Path) -> Any:
-    """Open a film and return its container; tags that are not UTF-8 are read as Latin-1.
+def ffmpeg_url(path: str | os.PathLike[str]) -> str:
+    """Return the address of a file for ffmpeg, which interprets a bare name such as ``12:30.mp4`` as a protocol.
+
+    >>> ffmpeg_url("/films/2024-11-14T22:57:44.mp4")
+    'file:/films/2024-11-14T22:57:44.mp4'
+    """
+    return f"file:{Path(path).absolute()}"
+
+
+def open_container(path: Path) -> Any:
+    """Open a video and return its container; tags that are not UTF-8 are read as Latin-1.
 
     Raises
     ------
@@ -45,12 +54,30 @@ def open_film(path: Path) -> Any:
     """
     import av
 
-    check_film_file(path)
-    with film_errors(path, "cannot be read as a video"):
+    check_video_file(path)
+    with video_errors(path, "cannot be read as a video"):
         return av.open(ffmpeg_url(path), options=dict(_DECODING), metadata_errors=_LATIN_1)
 
 
-def check_film_file(path: Path) -> None:
+def open_stream(path: Path, decoding: dict[str, str]) -> tuple[Any, Any]:
+    """Open a video and return its container and its video stream, with a decoder of these options.
+
+    Raises
+    ------
+    MissingFileError, FormatError, InputError
+        As `open_container` and `video_stream`.
+    """
+    container = open_container(path)
+    try:
+        stream = video_stream(container, path)
+    except BaseException:
+        container.close()
+        raise
+    stream.codec_context.options = dict(decoding)
+    return container, stream
+
+
+def check_video_file(path: Path) -> None:
     """Raise MissingFileError if the file does not exist, FormatError if it is not a regular file."""
     check_regular(path)  # reading a pipe might never end
     if path.is_dir():
@@ -59,7 +86,7 @@ def check_film_file(path: Path) -> None:
         raise MissingFileError(f"there is no file {path}; check the path")
 
 
-def picture_stream(container: Any, path: Path) -> Any:
+def video_stream(container: Any, path: Path) -> Any:
     """Return the first video stream that is not a cover image.
 
     Raises
@@ -97,19 +124,24 @@ def picture_stream(container: Any, path: Path) -> Any:
     raise FormatError(f"{path.name} holds no picture stream; it is a sound file, or damaged")
 
 
-def film_errors(
+def nothing_decoded(path: Path) -> FormatError:
+    """Return the error for a video of which no frame can be decoded."""
+    return FormatError(f"{path.name} holds no frame that can be decoded; it is damaged or was never finished")
+
+
+def video_errors(
     path: Path, what: str = "cannot be read", guard: FileGuard | None = None
 ) -> AbstractContextManager[None]:
-    """Return a context that converts the errors of ffmpeg and PyAV on a film into one line; see `damage_errors`.
+    """Return a context that converts the errors of ffmpeg and PyAV on a video into one line; see `damage_errors`.
 
     Parameters
     ----------
     path : Path
-        The film.
+        The video.
     what : str
         Description of the error.
     guard : FileGuard, optional
-        Checked first: a film that was changed is not damaged.
+        Checked first: a video that was changed is not damaged.
     """
     before = None if guard is None else guard.check
     return damage_errors(f"{path.name} {what}", "it is damaged or another kind of file", before)

@@ -8,11 +8,11 @@ from typing import Any
 
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard, file_version
-from decrappify.io.images.picture_files import PictureLayout, picture_layout, read_picture
+from decrappify.io.images.decoding import ImageLayout, image_layout, read_image
 from decrappify.movie import Array, FrameSource, Movie, Shape5
 
 
-def open_picture(path: str | os.PathLike[str]) -> Movie:
+def open_image(path: str | os.PathLike[str]) -> Movie:
     """Open a PNG, JPEG or BMP file as a still.
 
     Parameters
@@ -30,13 +30,18 @@ def open_picture(path: str | os.PathLike[str]) -> Movie:
     MissingFileError, FormatError
         If the file does not exist or is not an image.
     """
-    return _picture_movie(Path(path))
+    file = Path(path)
+    layout = image_layout(file)
+    colors: dict[str, Any] = {}
+    if layout.channels == 3:
+        colors = {"channel_names": ("R", "G", "B"), "channel_colors": ("FF0000", "00FF00", "0000FF")}
+    return Movie(ImageSource(file, layout), name=file.name, **colors)
 
 
-class PictureSource(FrameSource):
+class ImageSource(FrameSource):
     """Pixels of one image file; decoded once and kept, since its channels are read one by one."""
 
-    def __init__(self, file: Path, layout: PictureLayout) -> None:
+    def __init__(self, file: Path, layout: ImageLayout) -> None:
         self._file = file
         self._guard = FileGuard([file])
         self._pixels: Array | None = None
@@ -66,7 +71,7 @@ class PictureSource(FrameSource):
 
     def _decoded(self) -> Array:
         self._guard.check()
-        pixels = read_picture(self._file)
+        pixels = read_image(self._file)
         self._guard.check()
         expected = (self.shape[1], *self.shape[3:])
         if pixels.shape != expected or pixels.dtype != self.dtype:
@@ -74,11 +79,3 @@ class PictureSource(FrameSource):
                 f"{self._file.name} is now {pixels.shape} {pixels.dtype}, was {expected} {self.dtype} when opened"
             )
         return pixels
-
-
-def _picture_movie(file: Path) -> Movie:
-    layout = picture_layout(file)
-    colors: dict[str, Any] = {}
-    if layout.channels == 3:
-        colors = {"channel_names": ("R", "G", "B"), "channel_colors": ("FF0000", "00FF00", "0000FF")}
-    return Movie(PictureSource(file, layout), name=file.name, **colors)

@@ -9,9 +9,10 @@ import pytest
 
 from decrappify.io import open_movie, save_movie
 from decrappify.io.images.orientation import upright
-from decrappify.io.media.film_files import ffmpeg_url, frame_orientation
+from decrappify.io.media.layout import frame_orientation
+from decrappify.io.media.opening import ffmpeg_url
 
-from .test_video import smooth_movie
+from .videos import smooth_movie
 
 NAMES = [
     "2024-11-14T22:57:44.mp4",

@@ -6,9 +6,9 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, ImageOps
 
-from decrappify.colorization.photograph_writer import write_photograph
-from decrappify.colorization.photographs import DESCRIPTION, Photograph, read_description, read_photograph
 from decrappify.errors import DeviceMemoryError, FormatError, InputError, MissingFileError, OutputExistsError
+from decrappify.io.images.photograph_writer import write_photograph
+from decrappify.io.images.photographs import DESCRIPTION, Photograph, read_description, read_photograph
 
 SUFFIXES = [".png", ".jpg", ".tif"]
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from decrappify._version import __version__
-from decrappify.colorization.chroma import as_uint8
-from decrappify.colorization.photographs import ARTIST, CAMERA, COPYRIGHT, DATE, DESCRIPTION, MAKER, Photograph
 from decrappify.errors import FormatError, InputError
+from decrappify.io.images.photographs import ARTIST, CAMERA, COPYRIGHT, DATE, DESCRIPTION, MAKER, Photograph
 from decrappify.io.store.outputs import atomic_output
 from decrappify.movie import Array
+from decrappify.movie.casting import as_uint8
 
 WRITABLE = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 

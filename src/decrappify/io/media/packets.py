@@ -1,4 +1,4 @@
-"""Packets of a film, counted against the number that the file announces, without decoding them."""
+"""Packets of a video, counted against the number that the file announces, without decoding them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from decrappify.io.images.gif_blocks import count_gif_frames
+from decrappify.io.media.gif_blocks import count_gif_frames
 from decrappify.io.media.matroska_layout import read_matroska_layout
 from decrappify.limits.memory import in_units
 
@@ -48,7 +48,7 @@ class PacketRow:
 
 
 @dataclass(frozen=True, slots=True)
-class FilmPackets:
+class VideoPackets:
     """All packets of a film's video stream, and a record of absent ones.
 
     Attributes
@@ -69,6 +69,8 @@ class FilmPackets:
         CRC-32 of all bytes of each other stream, such as sound, by its index.
     is_complete : bool
         Whether no byte of the file is absent, so that it was recorded or cut with its gaps.
+    derives_times : bool
+        Whether the time stamps are derived from the decoding order, the only one that AVI stores.
     """
 
     rows: tuple[PacketRow, ...]
@@ -80,6 +82,7 @@ class FilmPackets:
     error: str
     others: dict[int, int] = field(default_factory=dict)
     is_complete: bool = False
+    derives_times: bool = False
 
     @property
     def hidden_by_edits(self) -> str:
@@ -94,7 +97,7 @@ class FilmPackets:
         return bool(times) and None not in times and len(set(times)) == len(times)
 
 
-def read_packets(container: Any, stream: Any) -> FilmPackets:
+def read_packets(container: Any, stream: Any) -> VideoPackets:
     """Return the packets of a freshly opened film; unreadable ones are absent.
 
     Parameters
@@ -146,7 +149,8 @@ def read_packets(container: Any, stream: Any) -> FilmPackets:
         if layout.n_absent and not (gaps or n_cut or packets.error):
             packets.error = f"the file is {in_units(layout.n_absent)} shorter than it states"
     error = packets.error or _unread_end(container, file_end)
-    return FilmPackets(tuple(rows), found, counted, step, gaps, n_cut, error, others, is_complete)
+    derived = "avi" in container.format.name and bool(stream.codec_context.has_b_frames)
+    return VideoPackets(tuple(rows), found, counted, step, gaps, n_cut, error, others, is_complete, derived)
 
 
 def packet_crc(packet: Any, before: int = 0) -> int:

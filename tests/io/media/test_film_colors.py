@@ -4,23 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from decrappify.colorization.film import colorize_film
-from decrappify.colorization.film_colors import FilmColors
-
-from .films import gray_film, layout, luma, write_film
-
-BT601, BT709, BT2020 = (6, 6, 6), (1, 1, 1), (9, 9, 16)
-
-
-@pytest.mark.parametrize(
-    ("tags", "color_range"), [(BT709, 1), (BT709, 2), (BT601, 1), (BT2020, 1), ((2, 2, 2), 2), ((2, 2, 2), 0)]
-)
-def test_colour_tags_are_kept_and_used(tmp_path, film_colorizer, tags, color_range):
-    settings = {"pixel_format": "yuv420p10le", "codec": "libx264"} if tags == BT2020 else {}
-    source = write_film(tmp_path / "film.mp4", gray_film(3), tags=(*tags, color_range), **settings)
-    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
-    assert layout(output)["tags"] == layout(source)["tags"] == (*tags, color_range)
-    assert np.abs(luma(output) - luma(source)).mean() < 4
+from decrappify.io.media.film_colors import FilmColors
 
 
 def test_a_film_without_tags_is_taken_by_its_size(tmp_path):

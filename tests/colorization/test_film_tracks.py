@@ -10,9 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from decrappify.colorization import film_muxer
 from decrappify.colorization.film import colorize_film
 from decrappify.errors import FormatError, OutputError
+from decrappify.io.media import muxer
 
 from .films import copy_packets, gray_film, packets, shown_at, write_film
 
@@ -95,7 +95,7 @@ def test_damaged_sound_packets_are_left_out_with_a_warning(tmp_path, film_colori
 
 
 def test_sound_whose_packets_the_container_refuses_is_refused_early(tmp_path, film_colorizer, monkeypatch):
-    monkeypatch.setattr(film_muxer, "_BITEXACT", {"fflags": "-autobsf"})
+    monkeypatch.setattr(muxer, "_BITEXACT", {"fflags": "-autobsf"})
     source = write_film(tmp_path / "film.ts", gray_film(4), sound="aac")
     with pytest.raises(OutputError, match=r"could not be written: the container refuses the film's streams"):
         colorize_film(source, tmp_path / "colour.mkv", film_colorizer)

@@ -1,4 +1,4 @@
-"""Muxing of a colored film: its pieces, and the sound and subtitles of the original, into one file."""
+"""Muxing of an encoded film: its segments, and the sound and subtitles of the original, into one file."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import heapq
 import io
 import logging
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from decrappify.colorization.film_reader import FilmReader
-from decrappify.colorization.film_segments import SegmentFolder, configure_h264
 from decrappify.errors import FormatError, OutputError
-from decrappify.io.media.film_files import ffmpeg_url
-from decrappify.io.media.film_opening import open_film
+from decrappify.io.media.encoder import EncoderSettings, Segment, check_written, encoding_errors
+from decrappify.io.media.opening import ffmpeg_url, open_container
+from decrappify.io.media.reader import VideoReader
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +31,9 @@ _UNIT_OF_MATROSKA_S = Fraction(1, 1000)
 # Else mkv writes a random number. The plus keeps the muxers' own conversions, such as of AAC from transport streams.
 _BITEXACT = {"fflags": "+bitexact"}
 _TRIED_PACKETS = 500  # subtitles may begin late
+_QUALITY = {"crf": "17", "preset": "medium"}
+
+Pieces = Callable[[], Iterable[tuple[Path, Segment]]]
 
 
 def check_container(path: Path) -> str:
@@ -47,7 +49,19 @@ def check_container(path: Path) -> str:
     return FORMATS[path.suffix.lower()]
 
 
-def check_tracks(reader: FilmReader, output: Path) -> None:
+def encoder_settings(reader: VideoReader) -> EncoderSettings:
+    """Return the encoder settings of a film, for its segments and for the final stream."""
+    return EncoderSettings(
+        size=(reader.height, reader.width),
+        time_base=reader.time_base,
+        rate=reader.rate,
+        colors=reader.colors,
+        quality=_QUALITY,
+        sample_aspect_ratio=reader.sample_aspect_ratio,
+    )
+
+
+def check_tracks(reader: VideoReader, output: Path) -> None:
     """Write the header and the first packets in memory, so that errors occur before hours of work.
 
     Raises
@@ -64,12 +78,12 @@ def check_tracks(reader: FilmReader, output: Path) -> None:
             "milliseconds; give the output a name ending in .mp4"
         )
     with (
-        open_film(reader.path) as source,
-        _film_errors(output, "the container refuses the film's streams"),
+        open_container(reader.path) as source,
+        encoding_errors(output, "the container refuses the film's streams", ValueError),
         av.open(io.BytesIO(), "w", format=kind, options=_BITEXACT) as trial,
     ):
         passed = _Passed(source, trial, output)
-        _add_pictures(trial, reader)
+        encoder_settings(reader).add_stream(trial)
         passed.add()
         trial.start_encoding()
         passed.try_packets(reader)
@@ -77,8 +91,8 @@ def check_tracks(reader: FilmReader, output: Path) -> None:
         logger.warning("%s", line)
 
 
-def write_film(path: Path, reader: FilmReader, folder: SegmentFolder, output: Path, comment: str) -> None:
-    """Join the finished pieces and the original's other streams, interleaved by time.
+def write_film(path: Path, reader: VideoReader, pieces: Pieces, output: Path, comment: str) -> None:
+    """Join the finished segments and the original's other streams, interleaved by time.
 
     Sound and subtitle packets are copied. Memory does not grow with the length of the film.
 
@@ -86,10 +100,10 @@ def write_film(path: Path, reader: FilmReader, folder: SegmentFolder, output: Pa
     ----------
     path : Path
         To write to.
-    reader : FilmReader
+    reader : VideoReader
         The original.
-    folder : SegmentFolder
-        Holds all pieces.
+    pieces : callable
+        Returns an iterable over the file and the record of each segment.
     output : Path
         Final name, for its format and for messages.
     comment : str
@@ -99,25 +113,25 @@ def write_film(path: Path, reader: FilmReader, folder: SegmentFolder, output: Pa
 
     kind = check_container(output)
     with (
-        open_film(reader.path) as source,
-        _film_errors(output, "the container refuses a packet"),
+        open_container(reader.path) as source,
+        encoding_errors(output, "the container refuses a packet", ValueError),
         av.open(ffmpeg_url(path), "w", format=kind, options=_BITEXACT | _OPTIONS[kind]) as container,
     ):
         container.metadata.update(_metadata(source.metadata, comment))
-        pictures = _add_pictures(container, reader)
+        images = encoder_settings(reader).add_stream(container)
         passed = _Passed(source, container, output)
         passed.add()
         if hasattr(container, "set_chapters"):
             container.set_chapters(source.chapters())
         container.start_encoding()
-        own = ((float(packet.dts * reader.time_base), packet) for packet in _picture_packets(pictures, reader, folder))
+        own = ((float(packet.dts * reader.time_base), packet) for packet in _image_packets(images, reader, pieces))
         for _, packet in heapq.merge(own, passed.packets(reader), key=lambda timed: timed[0]):
-            if packet.stream is pictures:
+            if packet.stream is images:
                 container.mux(packet)
             else:
                 passed.mux(packet)
     passed.warn_of_refused()
-    _check_written(path, sum(len(segment.packets) for segment in folder.segments()), output)
+    check_written(path, sum(len(segment.packets) for _, segment in pieces()), output)
 
 
 class _Passed:
@@ -155,7 +169,7 @@ class _Passed:
                     ", which are left out"
                 )
 
-    def try_packets(self, reader: FilmReader) -> None:
+    def try_packets(self, reader: VideoReader) -> None:
         """Write the first packet of each stream that is among the first of the file."""
         tried = set[int]()
         for _, packet in islice(self.packets(reader), _TRIED_PACKETS):
@@ -181,7 +195,7 @@ class _Passed:
             states = "is damaged and was" if self._n_refused == 1 else "are damaged and were"
             logger.warning("%s: %s of the sound or subtitles %s left out", self._name, packets, states)
 
-    def packets(self, reader: FilmReader) -> Iterator[tuple[float, Any]]:
+    def packets(self, reader: VideoReader) -> Iterator[tuple[float, Any]]:
         """Iterate over packets with their times in seconds, in the order of the file."""
         if not self._streams:
             return
@@ -224,29 +238,22 @@ def _way_out(codec: str | None) -> str:
     return "convert the sound first, for example to AAC"
 
 
-def _add_pictures(container: Any, reader: FilmReader) -> Any:
-    stream = container.add_stream("libx264", rate=reader.rate)
-    stream.time_base = reader.time_base
-    configure_h264(stream.codec_context, reader)
-    return stream
-
-
-def _picture_packets(stream: Any, reader: FilmReader, folder: SegmentFolder) -> Iterator[Any]:
-    """Iterate over the packets of all pieces as one stream, decoding times a fixed number of frames ahead."""
+def _image_packets(stream: Any, reader: VideoReader, pieces: Pieces) -> Iterator[Any]:
+    """Iterate over the packets of all segments as one stream, decoding times a fixed number of frames ahead."""
     import av
 
-    ahead = max(segment.delay for segment in folder.segments())
+    ahead = max(segment.delay for _, segment in pieces())
     step = max(1, round(1 / (reader.rate * reader.time_base)))
     header, decoding = bytes(stream.codec_context.extradata), deque[int]()
-    for number, segment in enumerate(folder.segments()):
+    for number, (media, segment) in enumerate(pieces()):
         times = segment.times
         if number == 0:
             decoding.extend(times[0] - step * early for early in range(ahead, 0, -1))
         decoding.extend(times)
-        with folder.media_path(number).open("rb") as file:
+        with media.open("rb") as file:
             if file.read(segment.header_size) != header:
                 raise OutputError(
-                    f"{folder.path} was begun by another version of the H.264 encoder; start again with resume=False "
+                    f"{media.parent} was begun by another version of the H.264 encoder; start again with resume=False "
                     "(--no-resume)"
                 )
             for time, duration, size, is_key in segment.packets:
@@ -260,22 +267,3 @@ def _metadata(original: dict[str, str], comment: str) -> dict[str, str]:
     kept = {key: value for key, value in original.items() if key not in _OF_THE_CONTAINER}
     before = original.get("comment") or original.get("COMMENT")
     return kept | {"comment": f"{comment}; {before}" if before else comment}
-
-
-def _check_written(path: Path, n_frames: int, output: Path) -> None:
-    with open_film(path) as written:  # a full disk is not always reported when the file is closed
-        found = sum(packet.size > 0 for packet in written.demux(written.streams.video[0]))
-    if found != n_frames:
-        raise OutputError(f"{output}: only {found} of {n_frames} frames arrived on the disk; is it full?")
-
-
-@contextmanager
-def _film_errors(output: Path, what: str) -> Iterator[None]:
-    import av
-
-    try:
-        yield
-    except (av.FFmpegError, ValueError) as error:
-        if isinstance(error, OSError):  # reported with the state of the disk by the caller that opened the output
-            raise
-        raise OutputError(f"{output} could not be written: {what} ({error})") from error

@@ -8,8 +8,10 @@ from fractions import Fraction
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from decrappify.io.media.film_packets import FilmPackets, PacketRow
+from decrappify.errors import InputError
+from decrappify.io.media.packets import PacketRow, VideoPackets
 
+DAMAGED = ("error", "skip", "keep")  # ways to treat damaged frames
 _LISTED = 4  # places named in a message
 _WHOLE, _LOST, _FLAWED = range(3)
 
@@ -31,7 +33,7 @@ class DamagedSpan:
 
 
 @dataclass(frozen=True, slots=True)
-class FilmDamage:
+class VideoDamage:
     """Missing and damaged frames of a film.
 
     Attributes
@@ -108,6 +110,19 @@ class _Slot(NamedTuple):
     state: int
 
 
+def check_damaged(damaged: str) -> str:
+    """Return `damaged` if it is a way to treat damaged frames.
+
+    Raises
+    ------
+    InputError
+        If it is something else.
+    """
+    if damaged not in DAMAGED:
+        raise InputError(f"damaged={damaged!r} is not known, needs 'error', 'skip' or 'keep'")
+    return damaged
+
+
 def decode_packets(packets: Iterable[Any]) -> Iterator[tuple[Any, list[Any] | None]]:
     """Decode packet by packet; yield None in place of the frames of a packet that the decoder rejects."""
     import av
@@ -137,7 +152,7 @@ def collect_decoded(packets: Iterable[Any]) -> Decoded:
     return Decoded(times, n_frames, failed, flawed, interlaced)
 
 
-def find_damage(packets: FilmPackets, decoded: Decoded | None, time_base: Fraction, offset: int = 0) -> FilmDamage:
+def find_damage(packets: VideoPackets, decoded: Decoded | None, time_base: Fraction, offset: int = 0) -> VideoDamage:
     """Return the damage found from the packets and the decoder output.
 
     A frame is lost if its packet was rejected, it was not decoded, or the file announces but does not contain it. A
@@ -146,7 +161,7 @@ def find_damage(packets: FilmPackets, decoded: Decoded | None, time_base: Fracti
 
     Parameters
     ----------
-    packets : FilmPackets
+    packets : VideoPackets
         Packets of the whole film.
     decoded : Decoded or None
         None to find only damage that is visible without decoding.
@@ -169,14 +184,14 @@ def find_damage(packets: FilmPackets, decoded: Decoded | None, time_base: Fracti
         slots.append(_Slot(last + step, last + packets.n_cut * step, packets.n_cut, _LOST))
     counts = [sum(slot.n_frames for slot in slots if slot.state == kind) for kind in (_WHOLE, _LOST, _FLAWED)]
     flawed = frozenset(row.time for row, state in zip(packets.rows, states, strict=True) if state == _FLAWED)
-    return FilmDamage(
+    return VideoDamage(
         sum(counts), counts[_LOST] + unplaced, counts[_FLAWED],
         tuple(_spans(slots, time_base, offset)), frozenset(time for time in flawed if time is not None),
         packets.error,
     )  # fmt: skip
 
 
-def _states(packets: FilmPackets, decoded: Decoded | None) -> list[int]:
+def _states(packets: VideoPackets, decoded: Decoded | None) -> list[int]:
     rows = packets.rows
     states = [_FLAWED if row.is_corrupt else _WHOLE for row in rows]
     if decoded is not None:
@@ -205,7 +220,7 @@ def _mark_absent(states: list[int], rows: Sequence[PacketRow], decoded: Decoded)
             states[number] = _LOST
 
 
-def _before_gaps(packets: FilmPackets) -> Iterator[int]:
+def _before_gaps(packets: VideoPackets) -> Iterator[int]:
     """Yield the numbers of the packets, in decoding order, that are followed by absent frames."""
     for before, _ in packets.gaps:
         yield next((n for n, row in enumerate(packets.rows) if row.time is not None and row.time > before), 0) - 1
