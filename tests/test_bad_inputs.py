@@ -50,7 +50,7 @@ TABLE = {
     "git-LFS pointer": (RESTORE % "pointer.czi" + STILL, r"pointer\.czi is a git-LFS pointer.*git lfs pull"),
     "empty file": (RESTORE % "empty.tif" + STILL, r"empty\.tif is empty \(0 bytes\)"),
     "unknown format": (RESTORE % "cells.xyz" + STILL, r"cells\.xyz has no reader here; readable are"),
-    "folder without pictures": (RESTORE % "nothing" + STILL, r"nothing holds no pictures; needs \.tif, \.png"),
+    "folder without pictures": (RESTORE % "nothing" + STILL, r"nothing contains no images; needs \.tif, \.png"),
     "empty Zarr": (RESTORE % "empty.ome.zarr" + STILL, r"empty\.ome\.zarr is not a readable Zarr store"),
     "film cut short": (RESTORE % "cut.mp4" + STILL, r"cut\.mp4 .*(damaged|cut short|truncated|opened)"),
     "NaN frame": (RESTORE % "nan.tif" + STILL, r"frame 2 of nan\.tif holds NaN or infinity; pass --nan fill"),
@@ -157,7 +157,7 @@ RUNS = {
     "data constant": (("good.tif", "constant.tif"), r"constant\.tif is constant"),
     "data NaN": (("good.tif", "nan.tif"), r"nan\.tif holds NaN"),
     "data too small": (("good.tif", "small.tif"), r"small\.tif is 3 x 3 pixels, smaller than a target patch"),
-    "data is an empty folder": (("good.tif", "nothing"), r"nothing holds no pictures"),
+    "data is an empty folder": (("good.tif", "nothing"), r"nothing contains no images"),
     "folder from nowhere": (("[data]", '[data]\nfolder = "$NO_SUCH_FOLDER"'), r"environment variable is not set"),
     "preset": (("confocal", "confocall"), r"unknown crappifier preset 'confocall'; did you mean 'confocal'"),
     "number as crappifier": (('"confocal"', "3"), r"crappifier .*3"),
@@ -325,7 +325,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("name", ["out.ome.zarr", "out.ome.tif"])
-def test_a_full_disk_is_named_and_freeing_it_goes_on(name, small_disk, tmp_path, tiny_models, rng, command):
+def test_a_full_disk_is_named_and_the_run_resumes_later(
+    name, small_disk, tmp_path, tiny_models, rng, command
+):
     cells = save_movie(rng.integers(0, 60000, (6, 200, 200), dtype=np.uint16), tmp_path / "cells.tif")
     arguments = ["restore", cells, small_disk / name, "--model", tiny_models["still"], "--device", "cpu"]
     assert_one_line(command(*arguments, exit_code=2).stderr, rf"{name} could not be written: the disk is full")

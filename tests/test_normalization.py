@@ -134,6 +134,6 @@ def test_nan_is_refused_or_kept_as_nan():
         (lambda: normalization_from_dict({"kind": "z-score"}), "kind 'z-score', needs 'rule' or 'channel-statistics'"),
     ],
 )
-def test_mistakes_end_in_one_line(make, message):
+def test_errors_are_one_line(make, message):
     with pytest.raises(InputError, match=message):
         make()

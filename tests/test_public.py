@@ -61,7 +61,7 @@ def test_public_methods_say_what_they_do(name):
     assert all(inspect.getdoc(method) for method in methods)
 
 
-def test_rooms_are_reached_without_an_import_of_their_own():
+def test_packages_are_attributes_without_a_separate_import():
     code = "import decrappify as dc; print(dc.networks.network_names()[0], dc.samples.simulate.__name__)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["small", "simulate"]

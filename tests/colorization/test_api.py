@@ -47,7 +47,7 @@ def shipped(tmp_path, monkeypatch):
         *(pytest.param(*case, marks=pytest.mark.slow) for case in ((True, np.uint16), (False, np.uint8))),
     ],
 )
-def test_an_array_gives_an_array(colour_model, colorizer, photo, dtype, grey):
+def test_an_array_returns_an_array(colour_model, colorizer, photo, dtype, grey):
     picture = (photo[..., 0] if grey else photo).astype(dtype)
     before = picture.copy()
     coloured = colorize(picture, model=colour_model, **FAST)
@@ -59,7 +59,7 @@ def test_an_array_gives_an_array(colour_model, colorizer, photo, dtype, grey):
     ).any()
 
 
-def test_a_picture_to_a_file_or_to_an_array(tmp_path, album, model_file, colorizer, photo):
+def test_an_image_to_a_file_or_to_an_array(tmp_path, album, model_file, colorizer, photo):
     path = colorize(album / "p10.png", tmp_path / "out.png", model=model_file, **FAST)
     assert path == tmp_path / "out.png"
     np.testing.assert_array_equal(np.asarray(Image.open(path)), colorizer(photo))
@@ -117,7 +117,7 @@ def test_decrappify_has_it():
 
 
 @pytest.mark.parametrize("preset", ["artistic", "stable", "video"])
-def test_without_a_model_the_message_says_where_weights_come_from(shipped, photo, preset):
+def test_without_a_model_the_message_states_where_weights_come_from(shipped, photo, preset):
     weights = f"Colorize{preset.capitalize()}_gen.pth"
     match = rf"no model of preset '{preset}' .* {weights} .*README of jantic/DeOldify .*--model .*import-weights"
     with pytest.raises(MissingFileError, match=match):
@@ -174,7 +174,7 @@ def test_sources_and_outputs_must_fit(tmp_path, album, colour_model):
         colorize(album, model=colour_model)
     (tmp_path / "out").mkdir()
     (tmp_path / "cells.zarr").mkdir()
-    with pytest.raises(InputError, match=r"out is a folder; give a file in it, such as .*p2.jpg"):
+    with pytest.raises(InputError, match=r"out is a folder; pass a file in it, such as .*p2.jpg"):
         colorize(album / "p2.jpg", tmp_path / "out", model=colour_model)
     with pytest.raises(InputError, match=r"cells.zarr is OME-Zarr, which is not coloured"):
         colorize(tmp_path / "cells.zarr", tmp_path / "o.png", model=colour_model)
@@ -196,14 +196,14 @@ def test_the_command_line(tmp_path, album, model_file, command, colorizer):
 
 
 @pytest.mark.parametrize("render_factor", ["big", "3.5", "0"])
-def test_the_command_line_says_one_line(tmp_path, album, model_file, command, render_factor):
+def test_the_command_line_prints_one_line(tmp_path, album, model_file, command, render_factor):
     arguments = ["colorize", album / "p2.jpg", tmp_path / "o.png", "--model", model_file]
     stderr = command(*arguments, "--render-factor", render_factor, exit_code=2).stderr
     assert stderr.startswith("decrappify: render_factor is ")
     assert len(stderr.splitlines()) == 1
 
 
-def test_importing_the_room_loads_nothing_heavy():
+def test_importing_the_package_loads_nothing_heavy():
     code = "import sys, decrappify.colorization; print(*{'torch', 'PIL', 'av', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -39,7 +39,7 @@ def slowly_merged(original, colour):
     return [clipped(y + rounded(x)) for x in (18678 * v, -6472 * u - 9519 * v, 33292 * u)]
 
 
-def test_grey_is_that_of_pillow(rng):
+def test_gray_is_that_of_pillow(rng):
     picture = rng.integers(0, 256, (50, 40, 3), dtype=np.uint8)
     np.testing.assert_array_equal(gray_of(picture), np.asarray(Image.fromarray(picture).convert("L")))
 
@@ -59,7 +59,7 @@ def test_every_pixel_follows_the_integer_formula(rng):
 
 @settings(max_examples=30, deadline=None)
 @given(originals_and_colours())
-def test_grey_chroma_gives_grey(pair):
+def test_gray_chroma_results_in_gray(pair):
     original, colour = pair
     merged = merge_luma(original, np.repeat(colour[..., :1], 3, axis=2))
     np.testing.assert_array_equal(merged, np.repeat(luma_of(original)[..., None], 3, axis=2))
@@ -79,7 +79,7 @@ def test_luma_stays_that_of_the_original_where_nothing_is_clipped(pair):
 
 @settings(max_examples=30, deadline=None)
 @given(originals_and_colours())
-def test_16_bits_of_an_8_bit_picture_give_the_same_colours(pair):
+def test_16_bits_of_an_8_bit_image_have_the_same_colors(pair):
     original, colour = pair[0].astype(np.uint8), pair[1]
     deep = merge_luma(original.astype(np.uint16) * 257, colour)
     assert deep.dtype == np.uint16
@@ -118,6 +118,6 @@ def test_a_large_scan_needs_little_more_than_its_result():
         (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint16), "colour of .* uint16 does not fit"),
     ],
 )
-def test_other_pictures_are_refused(original, colour, match):
+def test_other_images_are_refused(original, colour, match):
     with pytest.raises(InputError, match=match):
         merge_luma(original, colour)

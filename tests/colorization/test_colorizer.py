@@ -56,7 +56,7 @@ def artistic(recipe):
 
 
 @pytest.mark.slow
-def test_the_filter_gives_what_the_original_gives(artistic, parity):
+def test_the_filter_equals_the_original(artistic, parity):
     """Rounding alone moves a few truncated levels: in float64 two of the 49152 differ from the fixture too."""
     fixture = {name: np.load(parity / f"filter_{name}.npy") for name in ("input_rgb", "rf8_raw", "rf8_final")}
     expected_square = np.load(parity / "filter_rf8_model_output_rgb.npy")
@@ -77,7 +77,7 @@ def test_the_filter_gives_what_the_original_gives(artistic, parity):
     assert (differing > 0).mean() < 1e-3
 
 
-def test_the_network_sees_the_grey_square_that_the_original_shows(parity):
+def test_the_network_sees_the_gray_square_that_the_original_shows(parity):
     seen = []
     colorizer = of_network(Orange(), render_factor=8)
     hook = colorizer.network._network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -103,7 +103,7 @@ def test_the_answer_is_what_the_steps_say_one_by_one(colour_model, colorizer, ph
     np.testing.assert_array_equal(colorizer(photo), colorizer.finish(photo, square))
 
 
-def test_colour_appears_and_luma_stays(photo):
+def test_color_appears_and_luma_stays(photo):
     coloured = of_network(Orange(), render_factor=4)(photo)
     red, green, blue = (coloured[..., channel].astype(int) for channel in range(3))
     assert (red > green).mean() > 0.9
@@ -126,7 +126,7 @@ def test_colorizer_stops_when_a_network_predicts_nan(photo):
         of_network(Diverged(), render_factor=4)(photo)
 
 
-def test_pictures_of_several_sizes_go_together(colorizer, photo):
+def test_images_of_several_sizes_go_together(colorizer, photo):
     pictures = [photo, photo[:31, :17], np.ascontiguousarray(photo[::-1])]
     for picture, square in zip(pictures, colorizer.color_of(pictures), strict=True):
         alone = colorizer.color_of([picture])[0]
@@ -145,7 +145,7 @@ def test_any_size_and_depth(colorizer, shape, dtype, rng):
 @pytest.mark.parametrize(
     "picture", [np.zeros((4, 4)), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4), np.uint8), np.zeros(4, np.uint8)]
 )
-def test_what_is_no_picture_is_refused(colorizer, picture):
+def test_other_files_than_images_are_refused(colorizer, picture):
     with pytest.raises(InputError, match=r"cannot be coloured, needs \(Y, X\) or \(Y, X, 3\), uint8 or uint16"):
         colorizer(picture)
 
@@ -159,7 +159,7 @@ def test_the_render_factor_is_that_of_the_preset(card, preset, expected):
     assert Colorizer(model, inference=InferenceOptions(device="cpu"), preset=preset).render_factor == expected
 
 
-def test_auto_goes_by_the_size_of_each_picture(rng):
+def test_auto_goes_by_the_size_of_each_image(rng):
     colorizer = of_network(Orange(), render_factor="auto")
     pictures = [np.zeros(shape, np.uint8) for shape in [(320, 400, 3), (100, 100, 3), (500, 320, 3)]]
     assert [len(square) for square in colorizer.color_of(pictures)] == [320, 192, 320]
@@ -182,7 +182,7 @@ def model_of(network=None, normalization=IMAGENET, **card):
         (model_of(task="restoration"), "is for restoration, not colorization"),
         (
             model_of(create("small", n_frames=3), task="colorization"),
-            r"takes 3 frame\(s\) of 1 channels and gives 1 at scale 1; colorization needs 1 frame",
+            r"takes 3 frame\(s\) of 1 channels and returns 1 at scale 1; colorization needs 1 frame",
         ),
         (model_of(normalization=None, task="colorization"), "needs ChannelStatistics of red, green and blue"),
     ],
@@ -197,13 +197,13 @@ OUT_OF_MEMORY = [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("Def
 
 class TestOutOfMemory:
     @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["cuda", "cpu"])
-    def test_fewer_pictures_go_together_first(self, error, photo):
+    def test_fewer_images_go_together_first(self, error, photo):
         colorizer = of_network(Orange(limit=2 * 64**2, error=error), render_factor=4)
         squares = colorizer.color_of([photo] * 7)
         assert len(squares) == 7
         assert all((square == squares[0]).all() for square in squares)
 
-    def test_auto_goes_on_with_smaller_squares_and_says_so(self, caplog):
+    def test_auto_continues_with_smaller_squares_and_reports_it(self, caplog):
         colorizer = of_network(Orange(limit=(16 * 20) ** 2), render_factor="auto")
         pictures = [np.zeros((480, 480, 3), np.uint8)] * 2
         with caplog.at_level(logging.WARNING):
@@ -212,14 +212,14 @@ class TestOutOfMemory:
         assert "out of memory on cpu with render_factor=30, now at most 22" in caplog.text
         assert len(colorizer.color_of(pictures[:1])[0]) // 16 == 16  # a film must not change on the way
 
-    def test_a_render_factor_asked_for_is_never_changed(self, photo):
+    def test_a_requested_render_factor_is_never_changed(self, photo):
         colorizer = of_network(Orange(limit=160**2), render_factor=20)
         with pytest.raises(
             DeviceMemoryError, match=r"cpu has no memory for render_factor=20, .*; choose render_factor=15 \(--render-"
         ):
             colorizer(photo)
 
-    def test_auto_gives_up_at_the_smallest_square(self, photo):
+    def test_auto_raises_at_the_smallest_square(self, photo):
         colorizer = of_network(Orange(), render_factor="auto")
         colorizer.network._network.limit = 1
         with pytest.raises(DeviceMemoryError, match=r"no memory for render_factor=2, .*; choose a computer"):

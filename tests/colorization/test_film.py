@@ -53,7 +53,7 @@ def test_films_of_all_kinds_keep_luma_and_times(tmp_path, film_colorizer, name, 
     assert np.ptp(decoded(output).astype(int), axis=3).max() > 8, "the result has no colour"
 
 
-def test_the_coloured_pictures_are_those_of_the_colorizer(tmp_path, film_colorizer):
+def test_the_colorized_images_are_those_of_the_colorizer(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mkv", gray_film(3, 192, 256), codec="ffv1", pixel_format="yuv444p")
     output = colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
     expected = np.stack([film_colorizer(picture) for picture in decoded(source)])
@@ -75,7 +75,7 @@ def test_variable_frame_rate_keeps_every_time_stamp(tmp_path, film_colorizer, su
 @pytest.mark.parametrize(
     ("tags", "color_range"), [(BT709, 1), (BT709, 2), (BT601, 1), (BT2020, 1), ((2, 2, 2), 2), ((2, 2, 2), 0)]
 )
-def test_colour_tags_are_kept_and_used(tmp_path, film_colorizer, tags, color_range):
+def test_color_tags_are_kept_and_used(tmp_path, film_colorizer, tags, color_range):
     settings = {"pixel_format": "yuv420p10le", "codec": "libx264"} if tags == BT2020 else {}
     source = write_film(tmp_path / "film.mp4", gray_film(3), tags=(*tags, color_range), **settings)
     output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
@@ -122,7 +122,7 @@ def test_a_path_is_never_taken_for_a_protocol(tmp_path, monkeypatch, film_colori
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_the_file_says_that_it_is_coloured_by_an_ai(tmp_path, film_colorizer, suffix):
+def test_the_file_states_that_it_is_colorized_by_an_ai(tmp_path, film_colorizer, suffix):
     metadata = {"title": "Trains", "comment": "filmed in 1927"}
     source = write_film(tmp_path / "film.mp4", gray_film(3), metadata=metadata)
     output = colorize_film(source, tmp_path / f"colour{suffix}", film_colorizer)
@@ -132,7 +132,7 @@ def test_the_file_says_that_it_is_coloured_by_an_ai(tmp_path, film_colorizer, su
         assert part in found["comment"]
 
 
-def test_watermark_is_in_the_pictures_if_asked_for(tmp_path, film_colorizer):
+def test_watermark_is_in_the_images_if_requested(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mp4", gray_film(3, 128, 256))
     plain = decoded(colorize_film(source, tmp_path / "plain.mp4", film_colorizer))
     marked = decoded(
@@ -150,7 +150,7 @@ def test_batches_end_with_their_piece(tmp_path, film_colorizer):
     assert film_colorizer.batches == (3, 3, 2, 3, 3, 2, 3)
 
 
-def test_an_existing_output_is_replaced_only_if_asked(tmp_path, film_colorizer):
+def test_an_existing_output_is_replaced_only_if_requested(tmp_path, film_colorizer):
     source, output = write_film(tmp_path / "film.mp4", gray_film(3)), tmp_path / "colour.mp4"
     output.write_bytes(b"mine")
     with pytest.raises(OutputExistsError, match=r"colour\.mp4 already exists"):

@@ -40,7 +40,7 @@ from .films import (
         ("empty.mkv", b"", FormatError, "empty.mkv cannot be read as a video"),
     ],
 )
-def test_what_is_no_film_is_refused(tmp_path, film_colorizer, name, content, error, message):
+def test_other_files_than_films_are_refused(tmp_path, film_colorizer, name, content, error, message):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(error, match=message):
@@ -48,7 +48,7 @@ def test_what_is_no_film_is_refused(tmp_path, film_colorizer, name, content, err
     assert not list(tmp_path.glob("colour*"))
 
 
-def test_stills_and_sound_are_no_films(tmp_path, film_colorizer):
+def test_stills_and_sound_are_not_films(tmp_path, film_colorizer):
     from PIL import Image
 
     Image.fromarray(gray_film(1)[0]).save(tmp_path / "still.png")
@@ -100,7 +100,7 @@ def test_a_damaged_film_is_refused_with_its_damaged_frames(tmp_path, film_colori
 
 @pytest.mark.parametrize("damaged", ["skip", "keep"])
 @pytest.mark.usefixtures("short_pieces")
-def test_a_damaged_film_keeps_times_and_states_what_is_left_out(tmp_path, film_colorizer, caplog, damaged):
+def test_a_damaged_film_keeps_times_and_states_the_omitted_frames(tmp_path, film_colorizer, caplog, damaged):
     source = damaged_film(tmp_path / "film.mkv", first=7, last=8, codec="mpeg4")
     with caplog.at_level(logging.WARNING):
         output = colorize_film(
@@ -144,7 +144,7 @@ def test_frames_without_time_stamps_keep_the_places_of_those_left_out(tmp_path, 
         ("film.gif", "gif", "rgb8", "", 0.6),
     ],
 )
-def test_a_film_cut_short_is_refused_or_says_so(tmp_path, film_colorizer, name, codec, pixel_format, flags, part):
+def test_a_truncated_film_is_refused_or_reported(tmp_path, film_colorizer, name, codec, pixel_format, flags, part):
     options = {"movflags": flags} if flags else {}
     source = write_film(
         tmp_path / name, gray_film(40), codec=codec, pixel_format=pixel_format, container_options=options
@@ -206,7 +206,7 @@ def test_clusters_deleted_from_a_film_are_missing_frames(tmp_path, film_colorize
 
 @pytest.mark.parametrize("change", ["grow", "cut", "replace", "remove", "rewrite", "mode"])
 @pytest.mark.usefixtures("short_pieces")
-def test_a_film_that_changes_while_it_is_coloured_stops(tmp_path, film_colorizer, change):
+def test_a_film_that_changes_while_it_is_colorized_stops(tmp_path, film_colorizer, change):
     source = write_film(tmp_path / "film.mkv", gray_film(30), codec="rawvideo" if change == "rewrite" else "libx264")
 
     def progress(**_: Any) -> Any:
@@ -231,7 +231,7 @@ def test_a_film_that_changes_while_it_is_coloured_stops(tmp_path, film_colorizer
     assert not (tmp_path / "colour.mp4").exists()
 
 
-def test_pictures_of_another_size_are_scaled_and_times_keep_growing(tmp_path, film_colorizer, caplog):
+def test_images_of_another_size_are_scaled_and_times_keep_growing(tmp_path, film_colorizer, caplog):
     first = write_film(tmp_path / "first.ts", gray_film(10), codec="mpeg2video")
     second = write_film(tmp_path / "second.ts", gray_film(8, 96, 128), codec="mpeg2video")
     source = tmp_path / "film.ts"
@@ -257,7 +257,7 @@ def test_tags_in_latin_1_are_passed_on_as_text(tmp_path, film_colorizer):
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="needs names that are not UTF-8")
-def test_names_that_are_not_utf8_are_coloured(tmp_path, film_colorizer):
+def test_names_that_are_not_utf8_are_colorized(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mp4", gray_film(3))
     source = source.rename(tmp_path / os.fsdecode(b"f\xe9lm.mp4"))
     output = colorize_film(source, tmp_path / os.fsdecode(b"c\xf6lour.mp4"), film_colorizer)
@@ -265,7 +265,7 @@ def test_names_that_are_not_utf8_are_coloured(tmp_path, film_colorizer):
 
 
 @pytest.mark.slow  # another command with closed streams: _common/test_terminal.py
-def test_a_film_is_coloured_with_its_standard_streams_closed(tmp_path):
+def test_a_film_is_colorized_with_its_standard_streams_closed(tmp_path):
     source, model = write_film(tmp_path / "film.mp4", gray_film(3)), tmp_path / "tiny.safetensors"
     tiny_model().save(model)
     options = ["colorize", source, tmp_path / "colour.mp4", "--model", model, "--render-factor", "2"]

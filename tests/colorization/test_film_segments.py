@@ -53,7 +53,7 @@ def stopped_film(folder: Path, colorizer: Colorizer, bar: Any, n_frames: int) ->
     ],
 )
 @pytest.mark.usefixtures("short_pieces")
-def test_a_cancelled_run_goes_on_and_gives_the_same_bytes(tmp_path, film_colorizer, bar, suffix, steady):
+def test_a_cancelled_run_resumes_to_the_same_bytes(tmp_path, film_colorizer, bar, suffix, steady):
     source = write_film(tmp_path / "film.mp4", gray_film(30), sound="aac")
     whole = colorize_film(
         source, tmp_path / f"whole{suffix}", film_colorizer, options=ColorizationOptions(steady=steady), batch_size=2
@@ -265,7 +265,7 @@ film.colorize_film(sys.argv[2], sys.argv[3], colorizer, options=ColorizationOpti
 @pytest.mark.slow
 @pytest.mark.cpu_sensitive
 @pytest.mark.usefixtures("short_pieces")
-def test_a_killed_run_goes_on_and_gives_the_same_bytes(tmp_path, film_colorizer):
+def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, film_colorizer):
     source, output = write_film(tmp_path / "film.mp4", gray_film(40), sound="aac"), tmp_path / "colour.mp4"
     folder = Path(__file__).parent
     run = subprocess.Popen([sys.executable, "-c", KILLED, str(folder), str(source), str(output)])

@@ -42,7 +42,7 @@ def test_sound_is_passed_on_byte_for_byte(tmp_path, film_colorizer, source_name,
     assert np.abs(np.subtract(shown_at(output), expected).astype(float)).max() <= 1e-3
 
 
-def test_sound_is_interleaved_with_the_pictures(tmp_path, film_colorizer):
+def test_sound_is_interleaved_with_the_images(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mp4", gray_film(60, 16, 16), sound="aac")
     output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, batch_size=8)
     with av.open(str(output)) as container:
@@ -119,7 +119,7 @@ def test_subtitles_go_where_they_can(tmp_path, film_colorizer, caplog):
     with caplog.at_level(logging.WARNING):
         left_out = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
     assert packets(left_out, "subtitle") == []
-    assert ".mp4 cannot hold the subtitles of film.mkv (subrip), which are left out" in caplog.text
+    assert ".mp4 cannot hold the subtitles of film.mkv (subrip), which are omitted" in caplog.text
 
 
 def test_broadcast_streams_begin_at_zero(tmp_path, film_colorizer):

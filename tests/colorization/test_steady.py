@@ -13,7 +13,7 @@ from decrappify.metrics.chroma import chroma_flicker
 from .films import decoded, gray_film, tiny_model, write_film
 
 
-def test_steady_colours_flicker_less(tmp_path):
+def test_steady_colors_flicker_less(tmp_path):
     noise = np.random.default_rng(0).normal(0, 25, (30, 48, 64, 1))
     frames = np.clip(gray_film(30) + noise, 0, 255).astype(np.uint8)
     source = write_film(tmp_path / "film.mkv", frames, codec="ffv1", pixel_format="yuv444p")

@@ -27,14 +27,14 @@ def names(folder):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
-def test_a_picture_file(tmp_path, album, colorizer, photo, suffix):
+def test_an_image_file(tmp_path, album, colorizer, photo, suffix):
     output = colorize_still(album / "p10.png", tmp_path / f"out{suffix}", colorizer)
     assert described(output) == colorizer.statement(4)
     difference = np.abs(read_photograph(output).pixels.astype(int) - colorizer(photo)).mean()
     assert difference == 0 if suffix != ".jpg" else difference < 4
 
 
-def test_a_16_bit_picture_stays_one(tmp_path, colorizer, photo):
+def test_a_16_bit_image_keeps_16_bits(tmp_path, colorizer, photo):
     from decrappify.io.images.photograph_writer import write_photograph
     from decrappify.io.images.photographs import Photograph
 
@@ -45,7 +45,7 @@ def test_a_16_bit_picture_stays_one(tmp_path, colorizer, photo):
     assert described(tmp_path / "out.png") == f"a scan; {colorizer.statement(4)}"
 
 
-def test_the_watermark_only_where_it_is_asked_for(tmp_path, album, colorizer):
+def test_the_watermark_only_on_request(tmp_path, album, colorizer):
     plain = read_photograph(colorize_still(album / "p10.png", tmp_path / "a.png", colorizer)).pixels
     marked = colorize_still(album / "p10.png", tmp_path / "b.png", colorizer, watermark=True)
     differs = (read_photograph(marked).pixels != plain).any(axis=2)
@@ -53,7 +53,7 @@ def test_the_watermark_only_where_it_is_asked_for(tmp_path, album, colorizer):
     assert not differs[:30].any()
 
 
-def test_a_still_is_refused_before_it_is_coloured(tmp_path, album, colorizer):
+def test_a_still_is_refused_before_it_is_colorized(tmp_path, album, colorizer):
     with pytest.raises(InputError, match=r"p10.png is the input itself; choose another name"):
         colorize_still(album / "p10.png", album / "p10.png", colorizer, overwrite=True)
     with pytest.raises(FormatError, match="has no picture writer here"):
@@ -130,7 +130,7 @@ def damaged_tiff(path: Path, tag: int, place: int, value: int) -> None:
     path.write_bytes(content)
 
 
-def test_pictures_damaged_in_every_way_are_named_at_the_end(tmp_path, album, film_colorizer, caplog):
+def test_images_damaged_in_every_way_are_named_at_the_end(tmp_path, album, film_colorizer, caplog):
     whole = (album / "p10.png").read_bytes()
     damage = [(258, 4, 0), (258, 8, 0), (273, 2, 0x10002), (278, 8, 0), (256, 8, 0xFFFFFFFF), (257, 4, 0xFFFFFFFF)]
     for number, (tag, place, value) in enumerate(damage):
@@ -151,7 +151,7 @@ def test_pictures_damaged_in_every_way_are_named_at_the_end(tmp_path, album, fil
     assert len([record for record in caplog.records if "was not coloured" in record.message]) == 12 - len(done)
 
 
-def test_a_bad_picture_does_not_stop_the_others(tmp_path, album, colorizer):
+def test_a_bad_image_does_not_stop_the_others(tmp_path, album, colorizer):
     (album / "p0.jpg").write_text("<html>")
     Image.new("CMYK", (8, 8)).save(album / "p3.jpg")
     with pytest.raises(
@@ -179,20 +179,20 @@ def test_what_others_left_in_the_output_is_not_taken_for_finished(tmp_path, albu
     assert all(described(path) == colorizer.statement(4) for path in output.iterdir())
 
 
-def test_auto_takes_up_a_folder_whatever_it_chose(tmp_path, album, colour_model):
+def test_auto_resumes_a_folder_with_its_earlier_choice(tmp_path, album, colour_model):
     auto = Colorizer(colour_model, render_factor="auto", inference=InferenceOptions(device="cpu", precision="float32"))
     colorize_folder(album, tmp_path / "out", auto)
     assert described(tmp_path / "out" / "p1.png") == auto.statement(12)
     colorize_folder(album, tmp_path / "out", auto)
 
 
-def test_without_resume_finished_pictures_are_in_the_way(tmp_path, album, colorizer):
+def test_without_resume_finished_images_are_in_the_way(tmp_path, album, colorizer):
     colorize_folder(album, tmp_path / "out", colorizer)
     with pytest.raises(InputError, match=r"3 of 3 pictures .*p1.png already exists; replace it with overwrite=True"):
         colorize_folder(album, tmp_path / "out", colorizer, resume=False)
 
 
-def test_a_folder_is_refused_before_it_is_coloured(tmp_path, album, colorizer):
+def test_a_folder_is_refused_before_it_is_colorized(tmp_path, album, colorizer):
     with pytest.raises(InputError, match="is the input itself"):
         colorize_folder(album, album, colorizer)
     with pytest.raises(InputError, match=r"batch_size is 0, needs a whole number of at least 1"):
@@ -210,7 +210,7 @@ def test_a_folder_is_refused_before_it_is_coloured(tmp_path, album, colorizer):
         colorize_folder(album, tmp_path / "out", colorizer)
 
 
-def test_a_finished_picture_whose_pixels_are_damaged_is_named(tmp_path, album, colorizer):
+def test_a_finished_image_whose_pixels_are_damaged_is_named(tmp_path, album, colorizer):
     output = colorize_folder(album, tmp_path / "out", colorizer)
     path = next(output.glob("*.png"))
     content = path.read_bytes()
@@ -220,7 +220,7 @@ def test_a_finished_picture_whose_pixels_are_damaged_is_named(tmp_path, album, c
         colorize_folder(album, output, colorizer)
 
 
-def test_a_finished_picture_counts_only_for_the_same_file_and_watermark(tmp_path, album, colorizer):
+def test_a_finished_image_counts_only_for_the_same_file_and_watermark(tmp_path, album, colorizer):
     output = colorize_folder(album, tmp_path / "out", colorizer)
     (album / "p10.png").write_bytes((album / "p10.png").read_bytes() + b"changed")
     with pytest.raises(InputError, match=r"1 of 3 .*p10.png is damaged, or was not made of this picture"):
@@ -229,10 +229,10 @@ def test_a_finished_picture_counts_only_for_the_same_file_and_watermark(tmp_path
         colorize_folder(album, output, colorizer, watermark=True)
 
 
-def test_a_folder_of_links_keeps_the_pictures_they_lead_to(tmp_path, album, colorizer):
+def test_a_folder_of_links_keeps_the_images_they_lead_to(tmp_path, album, colorizer):
     (tmp_path / "links").mkdir()
     (tmp_path / "links" / "p10.png").symlink_to(album / "p10.png")
     before = (album / "p10.png").read_bytes()
-    with pytest.raises(InputError, match=r"p10.png is one of the pictures that .*links links to"):
+    with pytest.raises(InputError, match=r"p10.png is one of the images that .*links links to"):
         colorize_folder(tmp_path / "links", album, colorizer, overwrite=True)
     assert (album / "p10.png").read_bytes() == before

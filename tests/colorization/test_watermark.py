@@ -28,11 +28,11 @@ def test_it_is_a_small_note_in_the_lower_left_corner_of_a_copy():
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (5, 400, 3), (300, 12, 3), (20, 20, 3)])
-def test_tiny_pictures_are_marked_as_far_as_there_is_room(shape):
+def test_tiny_images_are_marked_as_far_as_space_permits(shape):
     assert add_watermark(np.zeros(shape, np.uint8)).shape == shape
 
 
-def test_a_narrow_picture_gets_smaller_type_that_fits():
+def test_a_narrow_image_gets_smaller_type_that_fits():
     marked = add_watermark(np.zeros((600, 80, 3), np.uint8))
     columns = np.nonzero(marked.any(axis=(0, 2)))[0]
     assert np.ptp(columns) > 40

@@ -49,7 +49,7 @@ def test_luma_is_that_of_pillow(rng):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_grey_is_the_luma_in_three_channels_for_every_dtype(dtype, rng):
+def test_gray_is_the_luma_in_three_channels_for_every_dtype(dtype, rng):
     pixels = rng.integers(0, 256, (3, 16, 24), dtype=np.uint8)
     full = 1 if dtype is np.float32 else np.iinfo(dtype).max
     grey = Crappifier([Grey()])((pixels * (full / 255)).astype(dtype), rng)
@@ -57,7 +57,7 @@ def test_grey_is_the_luma_in_three_channels_for_every_dtype(dtype, rng):
     np.testing.assert_array_equal(np.rint(grey * (255 / full)), np.stack([luma(pixels)] * 3))
 
 
-def test_grey_converts_each_image_of_a_window(picture, rng):
+def test_gray_converts_each_image_of_a_window(picture, rng):
     window = np.stack([picture, 1 - picture])
     grey = crappifier_preset("colour-grey")
     assert grey.color
@@ -145,7 +145,7 @@ def test_choice_mixes_colors_if_one_of_its_parts_does(picture, rng):
     assert {is_gray(choice(picture, rng)) for _ in range(20)} == {True, False}
 
 
-def test_skipped_grey_step_still_needs_color_images(picture, rng):
+def test_skipped_gray_step_still_needs_color_images(picture, rng):
     rare = Crappifier([Grey(probability=0.01), FilmNoise(fraction=0.3)])
     noise = rare(picture, rng) - picture
     np.testing.assert_allclose(noise, noise[:1].repeat(3, axis=0), atol=1e-6)
@@ -173,7 +173,7 @@ def test_unsuitable_images_raise(crappifier, shape, options, message, rng):
         crappifier_preset(crappifier)(np.zeros(shape, np.float32), rng, **options)
 
 
-def test_grey_raises_for_one_channel(rng):
+def test_gray_raises_for_one_channel(rng):
     with pytest.raises(InputError, match="grey: the image has one channel, needs red, green and blue"):
         Grey().apply(np.zeros((1, 4, 4), np.float32), rng, np.zeros(1, np.int64))
 

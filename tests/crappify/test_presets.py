@@ -28,7 +28,7 @@ def test_every_preset_runs_on_stills_and_windows(name, frames, rng):
     assert 20 < len(preset_description(name)) < 120
 
 
-def test_names_of_color_presets_contain_colour():
+def test_names_of_color_presets_begin_with_colour():
     assert [name for name in preset_names() if name.startswith("colour-")] == COLOUR
 
 

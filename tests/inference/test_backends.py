@@ -446,7 +446,7 @@ def stops(t, c, z):
 
 
 @only_openvino
-def test_a_run_is_continued_only_on_its_own_backend(runtime, one_tile, tmp_path):
+def test_a_run_is_continued_only_on_the_same_backend(runtime, one_tile, tmp_path):
     output, model = tmp_path / "restored.ome.zarr", as_model(residual())
     with pytest.raises(Stop):
         restore(one_tile, model, output, inference=replace(ONE_TILE, backend=runtime), on_plane=stops)

@@ -29,7 +29,7 @@ def test_float32_is_the_network_itself_and_leaves_it_alone():
     assert next(network.parameters()).requires_grad
 
 
-def test_bfloat16_is_close_and_gives_float32():
+def test_bfloat16_is_close_and_returns_float32():
     network = PoolingNetwork(3)
     ready = InferenceNetwork(network, device="cpu", precision="bfloat16")
     prediction = ready(source_for(network))

@@ -52,7 +52,7 @@ def array(rng: np.random.Generator) -> np.ndarray:
     return rng.integers(0, 60000, (4, 2, 3, 10, 12), dtype=np.uint16)
 
 
-def test_bioimage_of_an_ome_tiff_gives_everything(tmp_path, array):
+def test_bioimage_of_an_ome_tiff_has_all_metadata(tmp_path, array):
     image = bioimage(
         tmp_path / "cells.ome.tif",
         array,
@@ -77,7 +77,7 @@ def test_bioimage_of_an_ome_tiff_gives_everything(tmp_path, array):
     np.testing.assert_array_equal(movie.region(2, 1, 0, slice(3, 7), slice(2, 9)), array[2, 1, 0, 3:7, 2:9])
 
 
-def test_bioimage_of_a_colour_file_has_three_channels(tmp_path, rng):
+def test_bioimage_of_a_color_file_has_three_channels(tmp_path, rng):
     array = rng.integers(0, 255, (3, 10, 12, 3), dtype=np.uint8)
     movie = from_image_object(bioimage(tmp_path / "colour.ome.tif", array, axes="TYXS"))
     assert movie.shape == (3, 3, 1, 10, 12)
@@ -103,7 +103,7 @@ def test_bioimage_scenes_are_chosen_without_moving_the_object(tmp_path, array):
     np.testing.assert_array_equal(from_image_object(image).frame(0), second.frame(0))
 
 
-def test_only_the_planes_asked_for_are_computed():
+def test_only_the_requested_planes_are_computed():
     computed = []
 
     def block(block_info: Any = None) -> np.ndarray:
@@ -176,7 +176,7 @@ def test_samples_become_channels_without_transparency(rng, n_channels, n_samples
         np.testing.assert_array_equal(movie.frame(1, c), array[1, channel, 0, :, :, sample])
 
 
-def test_colour_czi_is_turned_from_blue_green_red(rng):
+def test_color_czi_is_turned_from_blue_green_red(rng):
     rgb = rng.integers(0, 255, (2, 1, 1, 6, 7, 3), dtype=np.uint8)
     reader = type("Reader", (), {"__module__": "bioio_czi.reader"})()
     image = PlainImage(rgb, dims=SimpleNamespace(order="TCZYXS"), reader=reader)
@@ -210,7 +210,7 @@ def test_unknown_scenes_are_refused(array, scene):
 
 
 @pytest.mark.parametrize("thing", [None, "cells.czi", np.zeros((3, 4)), 5])
-def test_other_things_are_no_image_objects(thing):
+def test_other_things_are_not_image_objects(thing):
     assert not is_image_object(thing)
     assert not is_image_object(Movie.from_array(np.zeros((3, 4), np.uint8)))
     with pytest.raises(InputError, match="is no opened image"):

@@ -38,7 +38,7 @@ def test_everything_survives_every_pair_of_formats(tmp_path: Path, first: str, s
 
 
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
-def test_a_czi_keeps_what_it_says(tmp_path: Path, suffix: str) -> None:
+def test_a_czi_keeps_its_metadata(tmp_path: Path, suffix: str) -> None:
     with czi.create_czi(str(tmp_path / "cells.czi"), exist_ok=True) as document:
         for t, c in np.ndindex(4, 2):
             document.write(data=DATA[t, c, 0, :, :, None], plane={"T": t, "C": c, "Z": 0})
@@ -126,14 +126,14 @@ def test_overrides_leave_the_original_alone() -> None:
         ("cells.png", b"\x89PNG\r\n\x1a\n" + bytes(20), "cells.png"),
     ],
 )
-def test_files_that_are_not_what_they_say(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_files_of_another_format_than_their_suffix(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(FormatError, match=message) as caught:
         open_movie(tmp_path / name)
     assert "\n" not in str(caught.value)
 
 
-def test_a_wrong_suffix_is_told_and_the_file_opened(tmp_path: Path) -> None:
+def test_a_wrong_suffix_is_reported_and_the_file_opened(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "cells.czi", DATA[:, 0, 0], photometric="minisblack")
     with pytest.warns(UserWarning, match=r"cells\.czi is a TIFF file by its content"):
         movie = open_movie(tmp_path / "cells.czi")
@@ -152,7 +152,7 @@ def test_missing_files_name_a_similar_one(tmp_path: Path) -> None:
         open_movie("https://example.org/cells.czi")
 
 
-def test_folders_of_pictures(tmp_path: Path) -> None:
+def test_folders_of_images(tmp_path: Path) -> None:
     for t, frame in enumerate(DATA[:, 0, 0]):
         tifffile.imwrite(tmp_path / f"t{t}.tif", frame)
     movie = open_movie(tmp_path, frame_interval_s=3)

@@ -141,7 +141,7 @@ def test_packages_without_a_valid_format_are_left_out_with_a_warning(site, tmp_p
 
 def test_registered_format_is_read_by_suffix_and_not_written(site, tmp_path):
     (tmp_path / "a.grid").write_text("1 2 3\n4 5 6\n")
-    with pytest.raises(FormatError, match=r"a\.grid is a text file: give the image file"):
+    with pytest.raises(FormatError, match=r"a\.grid is a text file: open the image file"):
         dc.open_movie(tmp_path / "a.grid")
     register_format(text_format())
     assert dc.open_movie(tmp_path / "a.grid").frame(0).tolist() == [[1, 2, 3], [4, 5, 6]]

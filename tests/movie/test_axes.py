@@ -62,7 +62,7 @@ def test_parse_axes_go_by_the_number_of_dimensions_elsewhere(shape, axes):
     assert parse_axes(shape) == axes
 
 
-def test_parse_axes_of_other_numbers_of_dimensions_are_asked_for():
+def test_parse_axes_of_other_numbers_of_dimensions_are_requested():
     for shape in ((5,), (2, 3, 8, 9), (1, 2, 3, 4, 8, 9)):
         with pytest.raises(InputError, match=r"has \d axes; expected .* or pass the axes, such as axes='TCYX'"):
             parse_axes(shape)

@@ -104,7 +104,7 @@ def test_a_selection_keeps_metadata_and_carries_steps(movie):
     assert movie[2].shape == movie[np.int64(2)].shape == (1, 2, 3, 5, 7)
 
 
-def test_z_plays_time_and_back(movie, pixels):
+def test_z_is_used_as_time_and_back(movie, pixels):
     played = movie.z_as_time()
     np.testing.assert_array_equal(np.asarray(played), pixels.swapaxes(0, 2))
     np.testing.assert_array_equal(np.asarray(played.z_as_time()), pixels)
@@ -148,7 +148,7 @@ def test_booleans_become_bytes_and_unknown_scales_none():
         (lambda: Movie.from_array(np.zeros((2, 3, 3)))[5:], "frames 5:None pick nothing"),
     ],
 )
-def test_mistakes_end_in_one_line(make, message):
+def test_errors_are_one_line(make, message):
     with pytest.raises(InputError, match=message) as caught:
         make()
     assert "\n" not in str(caught.value)

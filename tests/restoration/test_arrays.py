@@ -36,7 +36,7 @@ def test_arrays_out_have_the_axes_of_arrays_in(rng, shape, axes, scale):
     )
 
 
-def test_a_movie_and_a_file_give_all_five_axes(rng, tmp_path):
+def test_a_movie_and_a_file_return_all_five_axes(rng, tmp_path):
     array = rng.integers(90, 4000, (3, 20, 24), dtype=np.uint16)
     model = as_model(WindowMean(1))
     restored = restore_array(Movie.from_array(array), model, **FAST)

@@ -181,7 +181,7 @@ def test_a_plane_that_reads_differently_within_one_run_is_an_error(pixels):
         restore(Movie(Changing(pixels)), MODEL, **FAST)
 
 
-def test_input_record_checksum_tells_movies_apart(pixels):
+def test_input_record_checksum_distinguishes_movies(pixels):
     sums = []
     for movie in (pixels, pixels, all_but_three(pixels)):
         record = InputRecord(Movie.from_array(movie))
@@ -225,7 +225,7 @@ def test_options_that_change_pixels_are_refused_by_their_names(pixels, tmp_path)
         assert files_of(tmp_path) == before
 
 
-def test_other_tiles_are_refused_and_replaced_when_asked(rng, tmp_path):
+def test_other_tiles_are_refused_and_replaced_on_request(rng, tmp_path):
     pixels, output = rng.integers(90, 4000, (4, 150, 90), dtype=np.uint16), tmp_path / "out.ome.zarr"
     break_off(pixels, output, planes=1, tile_size=96, tile_overlap=40)
     for option, was in (({"tile_size": 80}, 96), ({"tile_overlap": 48}, 40)):

@@ -86,12 +86,12 @@ def test_without_two_other_frames_nothing_is_a_flash(rng, n_frames):
     ],
     ids=["on", "off", "bleaching", "transient", "three", "alternating"],
 )
-def test_changes_that_last_or_repeat_are_no_flashes(rng, levels):
+def test_changes_that_last_or_repeat_are_not_flashes(rng, levels):
     frames = scene(rng) * np.array(levels, np.float32)[:, None, None]
     assert flashes_of(frames) == {}
 
 
-def test_objects_that_light_up_for_one_frame_are_no_flash(rng):
+def test_objects_that_light_up_for_one_frame_are_not_a_flash(rng):
     frames = scene(rng)
     frames[4, 20:44, 20:44] *= 6
     frames[4, 60:80, 60:80] *= 3

@@ -47,7 +47,7 @@ def test_hot_columns_and_rows_are_found(rng, width):
 
 @pytest.mark.parametrize("sigma", [0.6, 0.85, 1.5])
 @pytest.mark.parametrize("peak", [3, 8, 60])
-def test_spots_of_the_point_spread_function_are_no_outliers(rng, sigma, peak):
+def test_spots_of_the_point_spread_function_are_not_outliers(rng, sigma, peak):
     plane = structure(rng) * 0.1
     spots = np.zeros((640, 640))  # ten times finer
     for y, x in rng.integers(40, 600, (12, 2)):
@@ -57,7 +57,7 @@ def test_spots_of_the_point_spread_function_are_no_outliers(rng, sigma, peak):
 
 
 @pytest.mark.parametrize("photons", [1, 3, 10])
-def test_shot_noise_is_no_outlier(rng, photons):
+def test_shot_noise_is_not_an_outlier(rng, photons):
     noisy = (rng.poisson(photons * structure(rng, 256)) / photons).astype(np.float32)
     excess = noisy - highest_neighbor(noisy)
     threshold = max(0.5, 8 * float(np.percentile(excess, 99.5)))
@@ -92,7 +92,7 @@ def test_replaced_pixels_follow_their_surroundings(rng):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (2, 2), (3, 40)])
-def test_tiny_planes_are_no_trouble(shape):
+def test_tiny_planes_are_accepted(shape):
     plane = np.zeros(shape, np.float32)
     plane[0, 0] = 100
     outliers = find_outliers(plane, LIMITS)
@@ -114,7 +114,7 @@ def test_an_outlier_is_found_in_noise_as_large_as_the_structure(rng):
     assert found(plane) == [(40, 50)]
 
 
-def test_rare_photons_beside_bright_structure_are_no_outliers(rng):
+def test_rare_photons_next_to_bright_structure_are_not_outliers(rng):
     bright = np.zeros((128, 128))
     bright[30:50, 20:90] = 1.5
     photons = gaussian_filter(bright, 4)

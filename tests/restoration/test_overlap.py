@@ -58,7 +58,7 @@ class Broken(Exception):
 
 @pytest.mark.parametrize("stage", ["reader", "work", "writer"])
 @pytest.mark.parametrize("error", [Broken, KeyboardInterrupt])
-def test_an_error_of_any_stage_is_raised_after_what_was_finished_is_written(stage, error):
+def test_an_error_of_any_stage_is_raised_after_writing_finished_planes(stage, error):
     written = []
 
     def fail(i, here):

@@ -57,7 +57,7 @@ def test_windows_follow_the_rule(rng, n_frames):
     np.testing.assert_array_equal(restored, expected)
 
 
-def test_each_plane_is_read_once_beside_the_measuring(rng):
+def test_each_plane_is_read_once_after_the_measurement(rng):
     source = CountingSource(rng.integers(0, 4000, (20, 2, 2, 24, 24), dtype=np.uint16))
     restore(Movie(source), as_model(WindowMean(3)), **FAST)
     counts = [source.counts[plane] for plane in Movie(source).planes()]
@@ -84,7 +84,7 @@ def test_metadata_and_shape_are_carried(movie, network, channels):
     assert len(record["model_sha256"]) == 64
 
 
-def test_channels_are_normalized_on_their_own(rng):
+def test_channels_are_normalized_separately(rng):
     dim = rng.integers(100, 200, (3, 1, 1, 20, 20))
     array = np.concatenate([dim, 100 * dim], axis=1).astype(np.uint16)
     restored = np.asarray(
@@ -112,7 +112,7 @@ def test_frames_equal_those_of_the_whole_movie(movie, frames, picked):
     assert part.frame_interval_s == (5.0 if len(picked) == 3 and picked[1] == 2 else 2.5)
 
 
-def test_slices_play_the_window(rng):
+def test_slices_are_used_as_window(rng):
     array = rng.integers(0, 4000, (2, 1, 6, 16, 16), dtype=np.uint16)
     model = as_model(WindowMean(3))
     along_z = np.asarray(restore(array, model, options=RestorationOptions(dtype="float32", window_axis="Z"), **FAST))
@@ -126,7 +126,7 @@ def test_slices_play_the_window(rng):
     ("shape", "options", "message"),
     [
         ((1, 1, 1, 20, 20), {}, r"one still image, but model 'window-mean' needs windows of 3; .*n_frames=1.*still'$"),
-        ((1, 1, 5, 20, 20), {}, r"or pass window_axis='Z' to let its 5 slices play the window"),
+        ((1, 1, 5, 20, 20), {}, r"or pass window_axis='Z' to let its 5 slices as window"),
         ((4, 1, 1, 20, 20), {"window_axis": "Z"}, r"one slice, but .*window_axis='T' to use its 4 frames"),
         ((4, 1, 1, 20, 20), {"window_axis": "X"}, r"window_axis='X' is not known"),
         ((4, 1, 1, 20, 20), {"frames": "a:b"}, r"frames='a:b' is not understood, needs 'start:stop'"),
@@ -140,7 +140,7 @@ def test_slices_play_the_window(rng):
         ((4, 1, 1, 20, 20), {"tile_size": 0}, r"tile_size is 0"),
     ],
 )
-def test_what_does_not_fit_is_refused(rng, shape, options, message):
+def test_unsuitable_input_is_refused(rng, shape, options, message):
     with pytest.raises(InputError, match=message):
         restore(rng.integers(0, 99, shape, dtype=np.uint8), as_model(WindowMean(3)), **grouped(**options))
 

@@ -42,7 +42,7 @@ def test_all_channels_of_a_model_come_together(movie):
     np.testing.assert_allclose(region.astype(int), expected.astype(int), atol=1)
 
 
-def test_the_slices_of_a_stack_play_the_window(rng):
+def test_the_slices_of_a_stack_are_used_as_window(rng):
     stack = Movie.from_array(rng.integers(90, 4000, (1, 1, 5, 40, 44), dtype=np.uint16))
     model = as_model(PoolingNetwork(3))
     region = Preview(

@@ -17,7 +17,7 @@ from decrappify.restoration import RestorationOptions, restore
 from .conftest import FAST, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model, files_of
 
 
-def test_result_too_large_for_memory_says_where_else(rng):
+def test_result_too_large_for_memory_states_where_else(rng):
     class Huge(CountingSource):
         def __init__(self):
             super().__init__(rng.random((1, 128, 128), np.float32))
@@ -109,7 +109,7 @@ def test_film_is_exported_and_the_store_removed(movie, tmp_path):
         assert film.shape[0] == 6
 
 
-def test_each_plane_is_told_when_it_can_be_read_from_the_growing_store(movie, tmp_path):
+def test_each_plane_is_reported_when_it_can_be_read_from_the_growing_store(movie, tmp_path):
     output, told = tmp_path / "out.ome.zarr", []
 
     def on_plane(t, c, z):

@@ -42,7 +42,7 @@ class UnchangedSource(CountingSource):
         return "1"
 
 
-def test_resumed_run_reads_only_what_is_missing(rng, tmp_path):
+def test_resumed_run_reads_only_missing_planes(rng, tmp_path):
     array = rng.integers(0, 4000, (20, 16, 16), dtype=np.uint16)
     source = UnchangedSource(array)
     with pytest.raises(ValueError, match="network"):
@@ -63,7 +63,7 @@ def test_partial_output_of_other_options_is_refused(movie, tmp_path):
     ).close()
 
 
-def test_reader_error_keeps_what_is_finished(rng, tmp_path):
+def test_reader_error_keeps_finished_planes(rng, tmp_path):
     class Torn(CountingSource):
         def read(self, t, c, z, rows, columns):
             if t == 17 and len(self.counts) > 3:

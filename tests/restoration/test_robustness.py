@@ -99,7 +99,7 @@ def test_a_blackout_is_restored_from_itself_alone_and_not_seen_by_its_neighbors(
     assert "frame(s) 3 are flashes (or blackouts)" in caplog.text
 
 
-def test_along_z_a_bright_slice_is_no_flash(cells):
+def test_along_z_a_bright_slice_is_not_a_flash(cells):
     stack = cells.reshape(1, 1, 6, 64, 64).astype(np.float32)
     stack[0, 0, 3] *= 6
     options = {"backend": "torch", "dtype": "float32", "window_axis": "Z"}

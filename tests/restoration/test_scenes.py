@@ -159,7 +159,7 @@ def test_info_lists_every_scene(series, command):
     assert "T 3" in command("info", series, "--scene", "B2").stdout
 
 
-def test_info_lists_the_scenes_beside_one_that_cannot_be_opened(tmp_path, command, caplog):
+def test_info_lists_the_scenes_next_to_one_that_cannot_be_opened(tmp_path, command, caplog):
     (tmp_path / "control.tif").write_bytes(b"II*\0 damaged")
     tifffile.imwrite(tmp_path / "treated.tif", np.ones((5, 6), np.uint8))
     result = command("info", tmp_path, exit_code=2)

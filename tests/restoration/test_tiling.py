@@ -42,7 +42,7 @@ def test_weights_sum_to_one_everywhere(grid):
 
 @settings(max_examples=60, deadline=None)
 @given(grids())
-def test_tiles_are_aligned_equal_and_no_larger_than_asked(grid):
+def test_tiles_are_aligned_equal_and_no_larger_than_requested(grid):
     for spans, padded, side in zip((grid.rows, grid.columns), grid.padded_shape, grid.tile_shape, strict=True):
         assert all(span.source.start % grid.multiple == 0 for span in spans)
         assert {span.source.stop - span.source.start for span in spans} == {side}

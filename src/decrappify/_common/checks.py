@@ -86,7 +86,7 @@ def reason(error: BaseException, *, of_settings: bool = False) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if isinstance(error, MemoryError):
-        return "it asks for more memory than there is"
+        return "it needs more memory than available"
     if isinstance(error, KeyError) and error.args:
         return f"no {short(error.args[0])}"
     text = printable((isinstance(error, OSError) and error.strerror) or str(error).strip().split("\n")[0])

@@ -58,7 +58,7 @@ def run_demo(
         raise InputError(f"model {model!r} has scale {loaded.scale}, the demo needs scale 1; use decrappify restore")
     store, tiff, film, png = _results(output, path)
     source, reference = (given, None) if given is not None else _simulated()
-    known = "truth unknown" if reference is None else "truth known"
+    known = "reference unknown" if reference is None else "reference known"
     yield f"{source.name}: {source.shape[0]} frames of {source.shape[3]} x {source.shape[4]} pixels, {known}"
     started = time.perf_counter()
     restored = restore(
@@ -107,14 +107,14 @@ def _table(source: Movie, restored: Movie, reference: Movie | None) -> Iterator[
     """Yield metrics of source, best Gaussian filter and restored movie; without a reference those that need none."""
     if reference is None:
         card = score_movie(restored, source=source)
-        yield from _aligned([("no truth: only what can be said without", "restored", ""), *card.rows()])
+        yield from _aligned([("no reference: only metrics that need none", "restored", ""), *card.rows()])
         return
     movies = {"input": source, "best Gaussian": _filtered(source, reference), "restored": restored}
     cards = {name: _metric_texts(score_movie(movie, reference, source)) for name, movie in movies.items()}
     rows = [("", *movies)]
     rows += [(row, *(cards[name].get(row, "") for name in movies)) for row in ("PSNR", "SSIM", "flicker floor")]
     yield from _aligned(rows)
-    yield "the widths of the Gaussian filter were chosen by looking at the truth"
+    yield "the widths of the Gaussian filter were chosen with the reference"
 
 
 def _metric_texts(card: Scorecard) -> dict[str, str]:
@@ -137,7 +137,7 @@ def _plot(source: Movie, restored: Movie, reference: Movie | None, path: Path) -
     middle = source.shape[0] // 2
     images = {"input": source.frame(middle), "restored": restored.frame(middle)}
     if reference is not None:
-        images["truth"] = reference.frame(middle)
+        images["reference"] = reference.frame(middle)
     low, high = np.percentile(images["restored"], [0.5, 99.8])
     figure = new_figure(3.6 * len(images), 7.4, layout="constrained", facecolor="black")
     for row, zoomed in enumerate((False, True)):

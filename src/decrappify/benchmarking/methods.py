@@ -124,7 +124,7 @@ def _input(pair: Pair) -> tuple[Movie, list[str]]:
 def _best_gaussian(pair: Pair) -> tuple[Movie, list[str]]:
     if pair.reference is None:
         raise InputError(
-            f"{pair.name} has no reference, which the best Gaussian filter needs; leave out baseline 'gaussian'"
+            f"{pair.name} has no reference, which the best Gaussian filter needs; omit baseline 'gaussian'"
         )
     movie, notes, channels = upsampled(pair.source, pair.scale), [], []
     for view in pair.views:

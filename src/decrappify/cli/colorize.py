@@ -34,7 +34,7 @@ from decrappify.cli.options import NO_RESUME, PATH, device_options, taken
     default="error",
     show_default=True,
     type=click.Choice(["error", "skip", "keep"]),
-    help="For films: frames that are missing or not whole stop the run, are left out, or are colored as decoded.",
+    help="For films: frames that are missing or incomplete stop the run, are omitted, or are colorized as decoded.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT, or images in that folder.")
 @NO_RESUME

@@ -43,7 +43,7 @@ from decrappify.errors import InputError
     default="blank",
     show_default=True,
     type=click.Choice(["blank", "drop", "nearest"]),
-    help="Planes that were never recorded: leave blank, leave out their frames, or fill from the nearest frame.",
+    help="Planes that were never recorded: leave blank, omit their frames, or fill from the nearest frame.",
 )
 @click.option(
     "--outliers",

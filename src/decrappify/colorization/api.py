@@ -154,19 +154,19 @@ def _kind(path: Path) -> str:
     form = "folder" if found is None else found.name
     kinds = {"picture": "picture", "TIFF": "picture", "folder": "folder", "video": "film"}
     if form not in kinds:
-        raise InputError(f"{path} is {form}, which is not coloured; give a picture, a folder of pictures or a film")
+        raise InputError(f"{path} is {form}, which is not colorized; pass an image, a folder of images or a film")
     return kinds[form]
 
 
 def _check_target(kind: str, path: Path | None, target: Path | None, *, overwrite: bool) -> None:
     """Raise if the output does not fit the source, before a model is loaded."""
     if path is None and target is not None:
-        raise InputError("an array is coloured into an array; leave output out, or give a picture file as source")
+        raise InputError("an array is colorized into an array; omit output, or pass an image file as source")
     if kind in ("folder", "film") and target is None:
-        raise InputError(f"{path} is a {kind}, whose result needs an output; give output a {kind} to write")
+        raise InputError(f"{path} is a {kind}, whose result needs an output; pass as output a {kind} to write")
     if kind == "picture" and path is not None and target is not None:
         if target.is_dir():
-            raise InputError(f"{target} is a folder; give a file in it, such as {target / path.name}")
+            raise InputError(f"{target} is a folder; pass a file in it, such as {target / path.name}")
         check_still_output(path, target, overwrite=overwrite)
 
 
@@ -191,7 +191,7 @@ def _shipped_model(preset: str) -> Path:
     remedy = "pass your own with model= (--model)"
     if weights:
         remedy = (
-            f"download {weights} from where the README of jantic/DeOldify says, then pass model={weights!r} "
+            f"download {weights} from the links in the README of jantic/DeOldify, then pass model={weights!r} "
             f"(--model {weights}), or import it once: decrappify import-weights {weights} -o {preset}.safetensors"
         )
     raise MissingFileError(f"no model of preset {preset!r} comes with decrappify; {remedy}")

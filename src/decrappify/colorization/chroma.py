@@ -115,5 +115,5 @@ def _check(original: Array, colour: Array) -> None:
         )
     if colour.shape != original.shape or colour.dtype != np.uint8:
         raise InputError(
-            f"colour of shape {colour.shape} {colour.dtype} does not fit the original, needs {original.shape} uint8"
+            f"color of shape {colour.shape} {colour.dtype} does not fit the original, needs {original.shape} uint8"
         )

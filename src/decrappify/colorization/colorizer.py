@@ -257,7 +257,7 @@ def _statistics(model: Model) -> ChannelStatistics:
     sizes = (model.n_frames, model.in_channels, int(model.network.out_channels), model.scale)
     if sizes != (1, 3, 3, 1):
         raise InputError(
-            f"model {model.name!r} takes {sizes[0]} frame(s) of {sizes[1]} channels and gives {sizes[2]} at scale "
+            f"model {model.name!r} takes {sizes[0]} frame(s) of {sizes[1]} channels and returns {sizes[2]} at scale "
             f"{sizes[3]}; colorization needs 1 frame, 3 channels in and out, and scale 1"
         )
     if not isinstance(model.normalization, ChannelStatistics) or len(model.normalization.mean) != 3:
@@ -285,7 +285,7 @@ def as_rgb(image: Array) -> Array:
     shaped = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
     if not shaped or image.size == 0 or image.dtype not in (np.uint8, np.uint16):
         raise InputError(
-            f"picture of shape {image.shape} {image.dtype} cannot be coloured, needs (Y, X) or (Y, X, 3), "
+            f"image of shape {image.shape} {image.dtype} cannot be colorized, needs (Y, X) or (Y, X, 3), "
             "uint8 or uint16"
         )
     return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image

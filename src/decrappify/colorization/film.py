@@ -36,7 +36,7 @@ from decrappify.restoration.overlap import run_overlapped
 logger = logging.getLogger(__name__)
 
 _BATCH_ON_GPU = 8
-_CANCELLED = "cancelled; finished pieces are kept, and the same call colours the rest"
+_CANCELLED = "cancelled; finished pieces are kept, and the same call colorizes the rest"
 
 
 def colorize_film(
@@ -176,7 +176,7 @@ class _Film:
 
     def colour(self, batch_size: int, progress: Progress | None) -> None:
         """Color all missing pieces."""
-        description = f"colouring {self._reader.path.name}"
+        description = f"colorizing {self._reader.path.name}"
         with progress_bar(
             progress, total=self._reader.n_frames, desc=description, unit="frame", initial=self._frames_done
         ) as bar:
@@ -201,7 +201,7 @@ class _Film:
             raise nothing_decoded(self._reader.path)
         if len(factors) > 1:
             logger.warning(
-                "memory was short: render factors from %d to %d were used, and colours may change between them",
+                "memory was short: render factors from %d to %d were used, and colors may change between them",
                 min(factors), max(factors),
             )  # fmt: skip
         path = self._folder.film_path()

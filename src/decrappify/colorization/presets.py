@@ -47,14 +47,14 @@ PRESETS = {
             render_factor=35,
             automatic=(12, 40),
             weights="ColorizeArtistic_gen.pth",
-            summary="the most colour and detail in single pictures",
+            summary="the most color and detail in single images",
         ),
         ColorizationPreset(
             name="stable",
             render_factor=35,
             automatic=(12, 40),
             weights="ColorizeStable_gen.pth",
-            summary="fewer mistakes in portraits and landscapes, less colour",
+            summary="fewer errors in portraits and landscapes, less color",
         ),
         ColorizationPreset(
             name="video",

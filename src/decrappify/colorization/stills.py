@@ -143,7 +143,7 @@ def colorize_folder(
             (output / _RUN).unlink(missing_ok=True)
     if failed:
         raise InputError(
-            f"{len(failed)} of {len(pairs)} pictures were not coloured, the others are in {output}: {_listed(failed)}"
+            f"{len(failed)} of {len(pairs)} images were not colorized, the others are in {output}: {_listed(failed)}"
         )
     return output
 
@@ -154,7 +154,7 @@ def _listed(failed: Sequence[Failure]) -> str:
     if len(failed) <= _EXPLAINED:
         return "; ".join(f"{path.name}: {error}" for path, error in failed)
     for path, error in failed:
-        logger.warning("%s was not coloured: %s", path.name, error)
+        logger.warning("%s was not colorized: %s", path.name, error)
     more = len(failed) - _NAMED
     names = ", ".join(path.name for path, _ in failed[:_NAMED])
     return f"{names}{f' and {more} more' if more > 0 else ''}; a warning of each states the reason"
@@ -189,7 +189,7 @@ def _color_all(
     """Color the unfinished images, batch by batch, and collect the failures."""
     with progress_bar(progress, total=len(pairs), desc="colorize", unit="picture") as bar:
         for start in range(0, len(pairs), size):
-            check_cancel(cancel, "colorization was cancelled; the same call goes on where it stopped")
+            check_cancel(cancel, "colorization was cancelled; the same call resumes where it stopped")
             batch = pairs[start : start + size]
             todo, done = batch, list[Pair]()
             if not overwrite:
@@ -206,7 +206,7 @@ def _pairs(source: Path, output: Path) -> list[Pair]:
     readable = frame_suffixes()
     images = sorted((file for file in files if file.suffix.lower() in readable), key=natural_key)
     if not images:
-        raise InputError(f"folder {source} holds no pictures; readable are {', '.join(sorted(readable))}")
+        raise InputError(f"folder {source} contains no images; readable are {', '.join(sorted(readable))}")
     if len(images) < len(files):
         logger.info("skipping %d files of %s that are not images", len(files) - len(images), source)
     taken: dict[str, Path] = {}
@@ -218,13 +218,13 @@ def _pairs(source: Path, output: Path) -> list[Pair]:
     read = {image.resolve() for image in images}  # a folder may contain links to images in the output
     for name in taken:
         if not (output / name).is_symlink() and (output / name).resolve() in read:
-            raise InputError(f"{output / name} is one of the pictures that {source} links to; choose another folder")
+            raise InputError(f"{output / name} is one of the images that {source} links to; choose another folder")
     return [(image, output / name) for name, image in taken.items()]
 
 
 def _make_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise OutputExistsError(f"{folder} is a file; a folder of pictures needs a folder for the output")
+        raise OutputExistsError(f"{folder} is a file; a folder of images needs a folder for the output")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -249,7 +249,7 @@ def _unfinished(
         elif resume and _is_finished(output, colorizer, _note(source, watermark=watermark)):
             done.append((source, output))
         else:
-            other = "is damaged, or was not made of this picture by this model and these settings"
+            other = "is damaged, or is not the result of this image, model and settings"
             why = other if resume else "already exists"
             error = f"{output} {why}; replace it with overwrite=True (--overwrite), or choose another folder"
             failed.append((source, OutputExistsError(error)))

@@ -52,7 +52,9 @@ def from_image_object(obj: Any, *, scene: int | str | None = None, frame_interva
         If the scene does not exist, or the object lacks the methods that both libraries provide.
     """
     if not is_image_object(obj):
-        raise InputError(f"{type(obj).__name__} is no opened image; needs an AICSImage, a BioImage, an array or a path")
+        raise InputError(
+            f"{type(obj).__name__} is not an opened image; needs an AICSImage, a BioImage, an array or a path"
+        )
     with _on_scene(obj, scene):
         pixels, n_samples = _pixels(obj)
         pixel_size, interval = _scale(obj)

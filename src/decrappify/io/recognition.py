@@ -17,11 +17,11 @@ _UNREADABLE = (
     (b"version https://git-lfs", "a git-LFS pointer", "fetch the real file with 'git lfs pull'"),
     (b"<!doctype html", "an HTML page", "download it again"),
     (b"<html", "an HTML page", "download it again"),
-    (b"<?xml", "an XML file", "give the image file that belongs to it"),
+    (b"<?xml", "an XML file", "open the image file that belongs to it"),
     (b"pk\x03\x04", "a ZIP archive", "unpack it first"),
     (b"\x1f\x8b", "a gzip archive", "unpack it first"),
     (b"\x89hdf", "an HDF5 file", "export it as OME-TIFF first"),
-    (b"%pdf", "a PDF document", "give the image file"),
+    (b"%pdf", "a PDF document", "open the image file"),
 )
 
 
@@ -41,7 +41,7 @@ def format_of(path: Path) -> Format | None:
     """
     if not path.exists():
         if "://" in str(path) or str(path).startswith(("http:/", "https:/", "s3:/")):
-            raise InputError(f"{path} is a web address; download the file and give its path")
+            raise InputError(f"{path} is a web address; download the file and pass its path")
         raise MissingFileError(_missing(path))
     if path.is_dir():
         return next((form for form in _one_by_one() if form.is_folder is not None and form.is_folder(path)), None)
@@ -90,10 +90,10 @@ def _inconclusive(path: Path, named: Format | None, head: bytes) -> Format:
         if start.startswith(magic):
             raise FormatError(f"{path.name} is {what}{_instead_of(named)}: {remedy}")
     if _is_text(head):
-        raise FormatError(f"{path.name} is a text file{_instead_of(named)}: give the image file")
+        raise FormatError(f"{path.name} is a text file{_instead_of(named)}: open the image file")
     if named is None:
         readable = ", ".join(readable_suffixes())
-        raise FormatError(f"{path.name} has no reader here; readable are {readable}, and folders of pictures")
+        raise FormatError(f"{path.name} has no reader here; readable are {readable}, and folders of images")
     if named.accepts is None or not named.accepts(head):
         raise FormatError(
             f"{path.name} is not a {named.name} file (it begins with {head[:4]!r}): it is damaged or misnamed, copy it "

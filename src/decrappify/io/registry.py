@@ -139,7 +139,7 @@ def _installed_formats() -> tuple[Format, ...]:
     found: list[Format] = []
     for entry in entry_points(group=GROUP):
         package = entry.dist.name if entry.dist is not None else "unknown"
-        what = f"format {entry.name!r} of the package {package} is left out"
+        what = f"format {entry.name!r} of the package {package} is omitted"
         try:
             form = entry.load()
         except Exception as error:  # noqa: BLE001 -- of a package that this one must not depend on

@@ -38,7 +38,7 @@ def bootstrap_interval(
     Parameters
     ----------
     values : array-like
-        (n,) values, one per field of view; NaN (not measured there) is left out. With an infinite one (the PSNR of a
+        (n,) values, one per field of view; NaN (not measured there) is omitted. With an infinite one (the PSNR of a
         perfect restoration) mean and bounds are infinite or NaN.
     rng : numpy.random.Generator
         Draws the resamples.

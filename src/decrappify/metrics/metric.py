@@ -33,7 +33,7 @@ class Metric:
         What the metric measures, in one phrase.
     function : callable
         Returns the value, or None if the metric is not defined. Its parameters are names of `QUANTITIES`, such as
-        ``restored`` and ``reference``; the metric is left out if one of them is missing.
+        ``restored`` and ``reference``; the metric is omitted if one of them is missing.
     section : str
         Heading in the report.
     digits : int

@@ -173,7 +173,7 @@ register_metric(
 register_metric(
     key="intercept",
     label="affine intercept",
-    unit="grey",
+    unit="gray levels",
     section=_FIDELITY,
     direction=0.0,
     meaning="offset that fits the result to the reference",
@@ -192,7 +192,7 @@ register_metric(
 register_metric(
     key="linearity_intercept",
     label="linearity intercept",
-    unit="grey",
+    unit="gray levels",
     section=_FIDELITY,
     direction=0.0,
     meaning="restored gray level where the reference is 0",
@@ -354,7 +354,7 @@ register_metric(
 register_metric(
     key="noise_sigma",
     label="noise estimate",
-    unit="grey",
+    unit="gray levels",
     section=_BLIND,
     direction=None,
     digits=3,
@@ -364,7 +364,7 @@ register_metric(
 register_metric(
     key="source_noise_sigma",
     label="noise estimate of input",
-    unit="grey",
+    unit="gray levels",
     section=_BLIND,
     direction=None,
     digits=3,

@@ -105,8 +105,8 @@ def _numpy_dtype(array: Any) -> np.dtype[Any]:
         dtype: np.dtype[Any] = np.dtype(array.dtype)
     except TypeError as error:
         raise InputError(
-            f"a {type(array).__name__} of dtype {array.dtype} is no array that NumPy can read; convert it first, such "
-            "as by numpy.asarray"
+            f"a {type(array).__name__} of dtype {array.dtype} is not an array that NumPy can read; convert it first, "
+            "such as by numpy.asarray"
         ) from error
     return dtype
 

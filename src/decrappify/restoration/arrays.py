@@ -46,7 +46,7 @@ def in_axes(array: Array, axes: str | None) -> Array:
         if array.shape[AXES.index(axis)] > 1:
             raise InputError(
                 f"the result has {array.shape[AXES.index(axis)]} entries along {axis}, which the array with axes "
-                f"{axes!r} lacks; leave out as_array=True"
+                f"{axes!r} lacks; use restore instead of restore_array"
             )
     order = [AXES.index(axis) for axis in (*left, *axes)]
     return np.ascontiguousarray(array.transpose(order).reshape([array.shape[AXES.index(axis)] for axis in axes]))

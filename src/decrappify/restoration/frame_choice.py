@@ -48,5 +48,5 @@ def beyond_movie(frames: slice, count: int) -> str:
 
 
 def spelled(frames: Sequence[int]) -> list[int]:
-    """Return start, stop and step of frames; the frames themselves if some were left out."""
+    """Return start, stop and step of frames; the frames themselves if some were omitted."""
     return [frames.start, frames.stop, frames.step] if isinstance(frames, range) else list(frames)

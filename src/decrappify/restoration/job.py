@@ -65,7 +65,7 @@ class Job:
 
     def __init__(self, movie: Movie, model: Model, options: RestorationOptions = RestorationOptions()) -> None:
         if model.card.get("task") == "colorization":
-            raise InputError(f"model {model.name!r} colours pictures; use colorize (decrappify colorize) instead")
+            raise InputError(f"model {model.name!r} colorizes images; use colorize (decrappify colorize) instead")
         self.movie, self.model, self.options = movie, model, options
         self.window_axis = _checked_window_axis(options.window_axis, movie, model)
         picked = parse_frames(options.frames)
@@ -345,7 +345,7 @@ def _checked_window_axis(axis: str, movie: Movie, model: Model) -> str:
     what = "one still image" if axis == "T" else "one slice"
     ways = ["use a model with n_frames=1, such as 'fluorescence-still'"]
     if axis == "T" and n_z >= model.n_frames:
-        ways.append(f"pass window_axis='Z' to let its {n_z} slices play the window")
+        ways.append(f"pass window_axis='Z' to let its {n_z} slices as window")
     if axis == "Z" and n_t > 1:
         ways.append(f"pass window_axis='T' to use its {n_t} frames")
     needs = f"model {model.name!r} needs windows of {model.n_frames}"

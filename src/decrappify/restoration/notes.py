@@ -138,8 +138,8 @@ def report_start(job: Job, channels: Sequence[Channel]) -> None:
     lost = sorted(job.lost)
     if lost:
         treated = {
-            "blank": "left blank; missing='drop' leaves out their frames, 'nearest' fills them",
-            "drop": f"their frames {', '.join(map(str, job.dropped[:8]))}{_more(len(job.dropped), 8)} are left out",
+            "blank": "left blank; missing='drop' omits their frames, 'nearest' fills them",
+            "drop": f"their frames {', '.join(map(str, job.dropped[:8]))}{_more(len(job.dropped), 8)} are omitted",
             "nearest": "filled with the restoration of the nearest recorded frame",
         }[job.missing]
         logger.warning(

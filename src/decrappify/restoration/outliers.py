@@ -283,7 +283,7 @@ def _in_small_clusters(candidates: Mask) -> tuple[NDArray[Any], NDArray[Any], ND
 
 
 def _most_passed(passed: Mask, judged: Mask, cluster: NDArray[Any]) -> Mask:
-    """Return whether pixels lie in clusters of which most pixels passed, of those that could be tested."""
+    """Return whether pixels are in clusters of which most pixels passed, of those that could be tested."""
     n_passed, n_judged = (np.bincount(cluster, weights=which) for which in (passed, judged))
     return np.asarray(((n_passed > 0) & (n_passed >= _MOST * n_judged))[cluster])
 

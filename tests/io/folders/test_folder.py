@@ -56,7 +56,7 @@ def test_numbered_files_are_one_movie_and_the_log_states_it(make, caplog, suffix
     )
 
 
-def test_unrelated_stills_are_scenes_and_a_warning_names_what_was_left_out(make):
+def test_unrelated_stills_are_scenes_and_a_warning_names_the_omitted_files(make):
     root = make(["liver.tif", "brain.tif", "skin 2.tif"], [(9, 11), (8, 8), (5, 6)])
     assert scenes(root) == ["brain", "liver", "skin 2"]
     with pytest.warns(UserWarning, match=r"3 separate images .*only scene 0 \(brain\) was opened.*--as movie"):
@@ -142,7 +142,7 @@ def test_missing_files_of_volumes_are_all_their_slices(make):
     assert movie.missing == {(2, 0, z) for z in range(3)}
 
 
-def test_positions_in_folders_of_their_own_are_scenes(make):
+def test_positions_in_separate_folders_are_scenes(make):
     root = make([f"Pos{p}/img_{t:09d}_{c}_000.tif" for p, t, c in product((0, 1), (0, 1, 2), ("DAPI", "GFP"))])
     assert scenes(root) == ["Pos0", "Pos1"]
     movie = open_movie(root, scene="Pos1")
@@ -170,7 +170,7 @@ def test_other_folders_inside_are_named(make):
         ("x_c{}.tif", {"imagej": True, "metadata": {"axes": "ZYX"}}, (1, 3, 4, 9, 11)),
     ],
 )
-def test_multipage_files_are_movies_of_their_own_unless_names_or_axes_join_them(make, name, options, expected):
+def test_multipage_files_are_separate_movies_unless_names_or_axes_join_them(make, name, options, expected):
     root = make([name.format(number) for number in range(3)], (4, 9, 11), **options)
     if expected is None:
         with pytest.warns(UserWarning, match="3 separate images"):
@@ -228,7 +228,7 @@ def test_a_folder_of_movie_files_is_images(tmp_path):
     assert scenes(tmp_path) == ["a", "b", "c"]
     assert [len(movie) for movie in open_scenes(tmp_path)] == [3, 2, 4]
     assert open_movie(tmp_path, scene="b").name == "b.czi"
-    with pytest.warns(UserWarning, match="each file holds a movie of its own") as caught:
+    with pytest.warns(UserWarning, match="each file contains a separate movie") as caught:
         open_movie(tmp_path)
     assert "--as movie" not in str(caught[0].message)
     with pytest.raises(InputError, match="cannot be frames of one movie; leave out folder_as='movie'"):
@@ -249,7 +249,7 @@ def test_a_folder_of_one_file_is_that_file(make):
     assert (movie.name, movie.shape) == ("only.tif", (4, 1, 1, 9, 11))
 
 
-def test_what_a_folder_holds_besides_is_named(make):
+def test_other_files_of_a_folder_are_named(make):
     root = make(["B02_s1_w1.tif", "B02_s1_w2.tif", "B02_s1_w1_thumb.tif"])
     (root / "overview.mp4").touch()
     with pytest.warns(UserWarning, match=r"1 other files such as overview\.mp4 and 1 thumbnails were left out"):
@@ -264,7 +264,7 @@ def test_mixed_kinds_are_refused_unless_they_are_images(make):
     assert scenes(root, folder_as="images") == ["a", "b"]
 
 
-def test_names_that_differ_in_the_suffix_only_are_told_apart(make):
+def test_names_that_differ_in_the_suffix_only_are_distinguished(make):
     root = make(["a.tif", "a.png"])
     assert scenes(root, folder_as="images") == ["a.png", "a.tif"]
 

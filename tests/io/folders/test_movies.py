@@ -25,7 +25,7 @@ def test_grid_source_refuses_more_missing_planes_than_can_be_listed(tmp_path, n_
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tiff"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_folders_play_in_natural_order(tmp_path, rng, suffix, channels):
+def test_folders_are_read_in_natural_order(tmp_path, rng, suffix, channels):
     array = rng.integers(0, 255, (12, 9, 11, 3), dtype=np.uint8)
     frames = array[..., 0] if channels == 1 else array
     for t in rng.permutation(12):
@@ -110,7 +110,7 @@ def test_a_frame_that_changes_after_opening_is_refused(tmp_path):
             still.frame(0)
 
 
-def test_folders_without_or_with_mixed_pictures_are_refused(tmp_path):
+def test_folders_without_or_with_mixed_images_are_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("no picture")
     with pytest.raises(InputError, match="holds no pictures"):
         open_movie(tmp_path)

@@ -178,7 +178,7 @@ LABELS = {"t": ("t", "time", "frame", "T"), "c": ("c", "ch", "channel"), "z": ("
     prefix=st.sampled_from(["", "my cells", "Exp", "2024 plate"]),
     between=st.sampled_from(["", "_"]),
 )
-def test_labeled_numbers_give_the_place_whatever_their_order(data, order, separator, prefix, between):
+def test_labeled_numbers_determine_the_position_whatever_their_order(data, order, separator, prefix, between):
     sizes = {axis: data.draw(st.integers(1, 3), axis) for axis in order}
     firsts = {axis: data.draw(st.integers(0, 11)) for axis in order}
     width = data.draw(st.integers(1, 4))

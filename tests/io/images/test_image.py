@@ -35,7 +35,7 @@ def test_png_keeps_its_bits_and_drops_transparency(tmp_path, rng, dtype, n_sampl
         ("CMYK", ".jpg", 3),
     ],
 )
-def test_pillow_modes_become_grey_or_colour(tmp_path, rng, mode, suffix, n_channels):
+def test_pillow_modes_become_gray_or_color(tmp_path, rng, mode, suffix, n_channels):
     picture = Image.fromarray(rng.integers(0, 255, (13, 17, 3), dtype=np.uint8)).convert(mode)
     picture.save(tmp_path / f"cells{suffix}")
     movie = open_movie(tmp_path / f"cells{suffix}")
@@ -46,7 +46,7 @@ def test_pillow_modes_become_grey_or_colour(tmp_path, rng, mode, suffix, n_chann
 
 
 @pytest.mark.parametrize(("grey", "n_channels"), [(True, 1), (False, 3)])
-def test_palettes_become_grey_or_colour(tmp_path, rng, grey, n_channels):
+def test_palettes_become_gray_or_color(tmp_path, rng, grey, n_channels):
     indices = rng.integers(0, 4, (9, 11), dtype=np.uint8)
     palette = np.array(
         [[0] * 3, [90] * 3, [255] * 3, [7] * 3] if grey else [[0, 1, 2], [9, 200, 7], [3, 3, 3], [8, 8, 0]]
@@ -106,7 +106,7 @@ def test_an_orientation_behind_the_pixels_of_a_png_is_found(tmp_path, rng):
 
 @pytest.mark.parametrize("name", ["cells.png", "cells.jpg", "cells.bmp"])
 @pytest.mark.parametrize("content", [b"<!DOCTYPE html>", b"", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
-def test_what_is_no_picture_is_refused(tmp_path, name, content):
+def test_other_files_than_images_are_refused(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(FormatError, match="cannot be decoded as PNG, JPEG or BMP") as refused:
         open_image(tmp_path / name).frame(0)
@@ -114,7 +114,7 @@ def test_what_is_no_picture_is_refused(tmp_path, name, content):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
-def test_truncated_pictures_are_refused(tmp_path, rng, suffix):
+def test_truncated_images_are_refused(tmp_path, rng, suffix):
     path = save(tmp_path / f"cells{suffix}", rng.integers(0, 255, (40, 50), dtype=np.uint8))
     path.write_bytes(path.read_bytes()[:900])
     with pytest.raises(FormatError, match="cannot be decoded"):

@@ -28,7 +28,7 @@ def exif(**tags):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_pictures_are_read_upright(tmp_path, rgb, orientation, suffix):
+def test_images_are_read_upright(tmp_path, rgb, orientation, suffix):
     Image.fromarray(rgb).save(tmp_path / f"a{suffix}", exif=exif(_112=orientation), dpi=(300, 200))
     read = read_photograph(tmp_path / f"a{suffix}")
     with Image.open(tmp_path / f"a{suffix}") as image:
@@ -37,7 +37,7 @@ def test_pictures_are_read_upright(tmp_path, rgb, orientation, suffix):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_deep_pictures_are_read_upright(tmp_path, rgb, orientation):
+def test_deep_images_are_read_upright(tmp_path, rgb, orientation):
     tag = [(274, 3, 1, orientation, True)]
     tifffile.imwrite(tmp_path / "a.tif", rgb.astype(np.uint16) * 257, photometric="rgb", extratags=tag)
     Image.fromarray(rgb).save(tmp_path / "a.png", exif=exif(_112=orientation))
@@ -46,7 +46,7 @@ def test_deep_pictures_are_read_upright(tmp_path, rgb, orientation):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_deep_png_pictures_are_read_upright(tmp_path, rng, orientation):
+def test_deep_png_images_are_read_upright(tmp_path, rng, orientation):
     pixels = rng.integers(0, 65536, (6, 9), dtype=np.uint16)
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif(_112=orientation))
     with Image.open(tmp_path / "a.png") as image:
@@ -96,7 +96,7 @@ def test_the_real_scan_of_12_bits_is_not_white(real_data):
         ("L", "a.tif"),
     ],
 )
-def test_every_kind_of_8_bit_picture(tmp_path, rgb, mode, name):
+def test_every_kind_of_8_bit_image(tmp_path, rgb, mode, name):
     Image.fromarray(rgb).convert(mode).save(tmp_path / name)
     read = read_photograph(tmp_path / name)
     with Image.open(tmp_path / name) as image:
@@ -138,7 +138,7 @@ def test_16_bit_png(tmp_path, rng, channels):
 
 
 @pytest.mark.parametrize("settings", [{}, {"planarconfig": "separate"}, {"bigtiff": True}, {"byteorder": ">"}])
-def test_16_bit_colour_tiff(tmp_path, rng, settings):
+def test_16_bit_color_tiff(tmp_path, rng, settings):
     pixels = rng.integers(0, 65536, (9, 7, 3), dtype=np.uint16)
     stored = np.moveaxis(pixels, -1, 0) if "planarconfig" in settings else pixels
     tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb", **settings)
@@ -146,14 +146,14 @@ def test_16_bit_colour_tiff(tmp_path, rng, settings):
 
 
 @pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
-def test_16_bit_grey_tiff(tmp_path, rng, photometric):
+def test_16_bit_gray_tiff(tmp_path, rng, photometric):
     pixels = rng.integers(0, 65536, (9, 7), dtype=np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric=photometric)
     expected = pixels if photometric == "minisblack" else 65535 - pixels
     np.testing.assert_array_equal(read_photograph(tmp_path / "a.tif").pixels[..., 1], expected)
 
 
-def test_a_usual_large_scan_is_no_bomb_but_a_bomb_is(tmp_path, rgb, monkeypatch):
+def test_a_usual_large_scan_is_not_a_bomb_but_a_bomb_is(tmp_path, rgb, monkeypatch):
     Image.fromarray(rgb).save(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)  # of 620: Pillow warns
     assert read_photograph(tmp_path / "a.png").pixels.shape == rgb.shape
@@ -198,14 +198,14 @@ def test_a_scan_whose_copies_do_not_fit_into_memory_is_refused(tmp_path, monkeyp
     ("name", "write", "error", "match"),
     [
         ("a.tif", write_pages, InputError, "a.tif holds 3 pages or frames, needs one"),
-        ("a.jpg", write_layers, InputError, "a.jpg has colours of kind CMYK; save it as RGB or greyscale first"),
-        ("a.tif", write_floats, InputError, "a.tif has colours of kind F; save it as RGB"),
+        ("a.jpg", write_layers, InputError, "a.jpg has colors of kind CMYK; save it as RGB or grayscale first"),
+        ("a.tif", write_floats, InputError, "a.tif has colors of kind F; save it as RGB"),
         ("a.jpg", write_web_page, FormatError, "a.jpg cannot be decoded as PNG, JPEG, BMP or TIFF"),
         ("a.jpg", write_half, FormatError, "a.jpg cannot be decoded .* it is damaged or another kind of file"),
         ("a.jpg", lambda path: None, MissingFileError, "there is no file .*a.jpg; check the path"),
     ],
 )
-def test_what_cannot_be_read_says_why(tmp_path, name, write, error, match):
+def test_what_cannot_be_read_states_why(tmp_path, name, write, error, match):
     write(tmp_path / name)
     with pytest.raises(error, match=match):
         read_photograph(tmp_path / name)
@@ -244,7 +244,7 @@ def test_the_statement_is_there_without_anything_else_and_in_any_script(tmp_path
     assert read_description(path) == "AI-coloured, model 写真"
 
 
-def test_the_profile_of_a_grey_picture_is_not_written_on_colours(tmp_path, rgb):
+def test_the_profile_of_a_gray_image_is_not_written_on_colors(tmp_path, rgb):
     grey_profile = SRGB[:16] + b"GRAY" + SRGB[20:]
     Image.fromarray(rgb).convert("L").save(tmp_path / "a.png", icc_profile=grey_profile)
     assert read_photograph(tmp_path / "a.png").icc_profile is None
@@ -277,7 +277,7 @@ def test_nothing_is_overwritten_unasked(tmp_path, rgb):
 
 
 def test_a_suffix_without_writer_is_refused(tmp_path, rgb):
-    with pytest.raises(FormatError, match=r"a.webp has no picture writer here; writable are .png, .jpg and .tif"):
+    with pytest.raises(FormatError, match=r"a.webp cannot be written as an image; writable are .png, .jpg and .tif"):
         write_photograph(tmp_path / "a.webp", Photograph(pixels=rgb), "note")
 
 

@@ -42,7 +42,7 @@ def test_whole_films_of_odd_kinds_are_not_damaged(tmp_path, name, codec, options
     assert not VideoReader(source).check()
 
 
-def test_a_disk_that_goes_away_is_no_end_of_the_film(tmp_path):
+def test_a_disk_that_goes_away_is_not_an_end_of_the_film(tmp_path):
     class Lost:
         def demux(self, streams):
             raise av.error.InvalidDataError(5, "Input/output error")

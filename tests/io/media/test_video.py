@@ -24,7 +24,7 @@ from .videos import decoded, rewritten, smooth_movie, write_film
         ("colour/bikes.mp4", (250, 3, 1, 272, 640), 0.04),
     ],
 )
-def test_real_films_give_exact_frames_in_any_order(real_data, rng, name, shape, interval):
+def test_real_films_return_exact_frames_in_any_order(real_data, rng, name, shape, interval):
     movie = open_video(real_data / name)
     assert movie.shape == shape
     assert movie.dtype == np.uint8
@@ -50,7 +50,7 @@ def test_films_are_read_in_every_order(tmp_path, rng):
     ("suffix", "codec", "pixel_format", "dtype"),
     [(".mkv", "ffv1", "gray", "uint8"), (".mkv", "ffv1", "gray16le", "uint16"), (".avi", "ffv1", "gray", "uint8")],
 )
-def test_lossless_grey_films_come_back_exactly(tmp_path, suffix, codec, pixel_format, dtype):
+def test_lossless_gray_films_come_back_exactly(tmp_path, suffix, codec, pixel_format, dtype):
     frames = smooth_movie(7, dtype=dtype)
     movie = open_video(write_film(tmp_path / f"film{suffix}", frames, codec, pixel_format, pixel_format))
     assert movie.shape == (7, 1, 1, 48, 64)
@@ -77,7 +77,7 @@ def test_a_container_without_its_header_is_not_read_as_a_bare_stream(tmp_path):
         open_video(path)
 
 
-def test_grey_film_with_one_coloured_key_frame_stays_coloured(tmp_path):
+def test_gray_film_with_one_color_key_frame_is_read_in_color(tmp_path):
     frames = np.stack([smooth_movie(30)] * 3, -1)
     frames[20:, :, :, 0] = 200
     path = write_film(tmp_path / "film.mp4", frames, "libx264", "yuv420p", "rgb24", g="5")
@@ -120,7 +120,7 @@ def test_a_forked_process_does_not_move_its_parents_film(tmp_path):
         (b"\0\0\0\x20ftypisom" + b"\0" * 99, "film|video"),
     ],
 )
-def test_what_is_no_film_is_refused(tmp_path, content, message):
+def test_other_files_than_films_are_refused(tmp_path, content, message):
     path = tmp_path / "film.mp4"
     path.write_bytes(content)
     with pytest.raises(FormatError, match=message) as refused:
@@ -128,7 +128,7 @@ def test_what_is_no_film_is_refused(tmp_path, content, message):
     assert "\n" not in str(refused.value)
 
 
-def test_tags_that_are_not_utf8_are_no_obstacle(tmp_path):
+def test_tags_that_are_not_utf8_are_accepted(tmp_path):
     with av.open(str(tmp_path / "whole.mp4"), "w") as container:
         container.metadata["comment"] = "Zuerich"
         stream = container.add_stream("libx264", rate=25)
@@ -141,7 +141,7 @@ def test_tags_that_are_not_utf8_are_no_obstacle(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="needs names that are not UTF-8")
-def test_names_that_are_not_utf8_are_no_obstacle(tmp_path):
+def test_names_that_are_not_utf8_are_accepted(tmp_path):
     path = tmp_path / os.fsdecode(b"f\xe9lm.mp4")
     movie = open_video(write_video(Movie.from_array(smooth_movie(3)), path))
     assert len(movie) == 3

@@ -41,7 +41,7 @@ def test_8_bit_movie_survives_the_round_trip(tmp_path, height, width):
 @pytest.mark.parametrize(
     ("interval", "rate"), [(None, 10), (0.04, 25), (1001 / 24000, Fraction(24000, 1001)), (60.0, 5), (0.001, 30)]
 )
-def test_films_play_at_a_rate_that_can_be_watched(tmp_path, interval, rate):
+def test_films_have_a_rate_that_can_be_watched(tmp_path, interval, rate):
     movie = Movie.from_array(smooth_movie(6), frame_interval_s=interval)
     path = write_video(movie, tmp_path / "cells.mp4")
     with av.open(str(path)) as container:
@@ -74,7 +74,7 @@ def test_constant_and_nan_frames_are_shown_as_black(tmp_path):
         (["R", "G", "B"], None, [(255, 0, 0), (0, 255, 0), (0, 0, 255)]),
     ],
 )
-def test_channels_are_merged_in_their_colours(tmp_path, names, colors, expected):
+def test_channels_are_merged_in_their_colors(tmp_path, names, colors, expected):
     array = np.zeros((4, len(names), 1, 32, 32 * len(names)), np.uint8)
     for c in range(len(names)):
         array[:, c, :, :, 32 * c : 32 * c + 32] = 255
@@ -84,13 +84,13 @@ def test_channels_are_merged_in_their_colours(tmp_path, names, colors, expected)
         np.testing.assert_allclose(again[:, 16, 32 * c + 16], color, atol=4)
 
 
-def test_progress_is_told_and_closed(tmp_path, bar):
+def test_progress_is_reported_and_closed(tmp_path, bar):
     write_video(Movie.from_array(smooth_movie(3)), tmp_path / "cells.mp4", progress=bar)
     assert bar.settings == {"total": 3, "desc": "writing cells.mp4", "unit": "frame", "initial": 0}
     assert (bar.updates, bar.closed) == ([1, 1, 1], True)
 
 
-def test_an_existing_film_is_kept_unless_asked(tmp_path):
+def test_an_existing_film_is_kept_without_overwrite(tmp_path):
     movie = Movie.from_array(smooth_movie(3))
     path = write_video(movie, tmp_path / "cells.mp4")
     before = path.read_bytes()

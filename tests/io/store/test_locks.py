@@ -189,7 +189,7 @@ def test_a_file_of_others_with_the_name_of_the_lock_is_neither_used_nor_changed(
     assert lock_path(target).read_text(encoding="utf-8") == "my door code"
 
 
-def test_the_lock_of_a_folder_lies_in_it(tmp_path: Path) -> None:
+def test_the_lock_of_a_folder_is_in_it(tmp_path: Path) -> None:
     with locked_folder(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == [".decrappify.lock"]
         with pytest.raises(OutputError, match=rf"{tmp_path.name} is being written by process"), locked_folder(tmp_path):

@@ -92,7 +92,7 @@ def test_an_unfinished_store_is_not_saved_over_itself(tmp_path: Path) -> None:
     assert np.asarray(open_movie(partial_path(output))).all()
 
 
-def test_neighbors_are_no_overlap(tmp_path: Path) -> None:
+def test_neighbors_do_not_overlap(tmp_path: Path) -> None:
     refuse_overlap(tmp_path / "a.ome.zarr", tmp_path / "a.ome.zarr.old", tmp_path / "a", None)
 
 

@@ -111,7 +111,7 @@ def test_gradients_and_random_numbers_are_left_alone():
     assert torch.is_grad_enabled()
 
 
-def test_without_a_second_source_there_is_no_noise_figure():
+def test_without_a_second_source_the_noise_is_not_estimated():
     monitors = Monitors(samples(second=False), Blend())
     assert math.isnan(monitors.baseline.noise_draw)
     assert math.isnan(monitors.measure(Blend(1.0), step=1, images_seen=1).noise_draw)

@@ -162,7 +162,7 @@ class Results:
     def basis(self) -> str:
         """Return a sentence on what means and intervals are computed from."""
         n = len(self.fields)
-        few = "; with so few, look at the single values" if 1 < n < 10 else ""
+        few = "; with so few, inspect the single values" if 1 < n < 10 else ""
         interval = "no intervals" if n < 2 else f"with 95 % bootstrap intervals over fields of view{few}"
         images = f"{len(self.views)} image{'s' * (len(self.views) != 1)}"
         return f"means over {n} field{'s' * (n != 1)} of view ({images}), {interval}"

@@ -146,7 +146,7 @@ def _read_unchanged(path: Path, folder_as: str, _: tuple[tuple[str, int, int], .
     if is_container and folder_as == "movie" and len(files) > 1:
         raise InputError(
             f"folder {path.name} holds {len(files)} files such as {files[0].name}, which cannot be frames of one "
-            "movie; leave out folder_as='movie' (--as movie), or open them one by one"
+            "movie; omit folder_as='movie' (--as movie), or open them one by one"
         )
     reading = _reading(path, files, folder_as, is_container=is_container)
     return replace(reading, left_out=tuple(left_out))
@@ -166,7 +166,7 @@ def _reading(path: Path, files: list[Path], folder_as: str, *, is_container: boo
     if folder_as == "images":
         return _images(path, files, "as requested")
     if is_container:
-        return _images(path, files, "each file holds a movie of its own")
+        return _images(path, files, "each file contains a separate movie")
     found = arrange([_stem(path, file) for file in files])
     if folder_as == "movie":
         grid = found.grids[0] if len(found.grids) == 1 else single_grid(len(files))
@@ -192,7 +192,7 @@ def check_layouts(scene: FolderScene, folder: str) -> None:
     if odd is not None:
         raise InputError(
             f"frames of folder {folder} differ: {odd}; make them alike, move the odd one out, or pass "
-            "folder_as='images' (--as images) for images of their own"
+            "folder_as='images' (--as images) for separate images"
         )
 
 
@@ -236,7 +236,7 @@ def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
     if not singles and not containers:
         hint = f", but folders such as {subfolders[0].name}: open one of them" if subfolders else ""
         needs = hint or "; needs .tif, .png, .jpg or .bmp files, one per frame"
-        raise InputError(f"folder {folder} holds no pictures{needs}")
+        raise InputError(f"folder {folder} contains no images{needs}")
     if not singles:
         return containers, []
     left_out = [f"{len(containers)} other files such as {containers[0].name}"] if containers else []

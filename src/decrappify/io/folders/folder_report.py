@@ -36,14 +36,14 @@ def report(
     else:
         warn_caller(line)
     if reading.left_out:
-        warn_caller(f"{reading.path.name}: {' and '.join(reading.left_out)} were left out")
+        warn_caller(f"{reading.path.name}: {' and '.join(reading.left_out)} were omitted")
 
 
 def described(reading: FolderReading, movie: Movie, scene: int | None) -> str:
     """Return the line of `report`."""
     n = len(reading.scenes)
     if reading.kind == "movie":
-        other = "pass folder_as='images' (--as images) to read each file as an image of its own"
+        other = "pass folder_as='images' (--as images) to read each file as a separate image"
         sizes = [
             f"{size} {word}{'s' if size > 1 else ''}"
             for size, word in zip(movie.shape[:3], ("frame", "channel", "slice"), strict=True)

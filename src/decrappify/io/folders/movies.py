@@ -48,7 +48,7 @@ class GridSource(FrameSource):
         folder, in_a_file = str(next(iter(files.values())).parent), first.shape[0] * first.shape[1] * first.shape[2]
         check_extent(folder, self.shape)  # before the missing planes are listed
         n_recorded = len(files) * in_a_file
-        advice = "add the files that are missing, or pass folder_as='images' (--as images) to open each by itself"
+        advice = "add the files that are missing, or pass folder_as='images' (--as images) to open each separately"
         check_missing(folder, n_t * n_c * n_z - n_recorded, n_recorded, advice)
         every = ((t, c, z) for t in range(n_t) for c in range(n_c) for z in range(n_z))
         self.missing: frozenset[Plane] = (

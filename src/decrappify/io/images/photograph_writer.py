@@ -72,12 +72,12 @@ def write_photograph(path: Path, photograph: Photograph, statement: str, *, over
 def check_writable(path: Path) -> None:
     """Raise FormatError if the suffix is not supported."""
     if path.suffix.lower() not in WRITABLE:
-        raise FormatError(f"{path} has no picture writer here; writable are .png, .jpg and .tif")
+        raise FormatError(f"{path} cannot be written as an image; writable are .png, .jpg and .tif")
 
 
 def _opaque(path: Path, photograph: Photograph) -> Photograph:
     if photograph.alpha is not None and (photograph.alpha < np.iinfo(photograph.alpha.dtype).max).any():
-        raise InputError(f"{path} cannot hold the picture's transparency; write a .png or .tif")
+        raise InputError(f"{path} cannot store the transparency of the image; write a .png or .tif")
     return replace(photograph, alpha=None)
 
 

@@ -75,7 +75,7 @@ def check_tracks(reader: VideoReader, output: Path) -> None:
     if kind == "matroska" and 0 < reader.shortest_s < _UNIT_OF_MATROSKA_S:
         raise FormatError(
             f"{reader.path.name} has frames {float(reader.shortest_s):.1e} s apart, and {output.suffix} counts in "
-            "milliseconds; give the output a name ending in .mp4"
+            "milliseconds; use an output name that ends in .mp4"
         )
     with (
         open_container(reader.path) as source,
@@ -166,7 +166,7 @@ class _Passed:
             else:
                 self.left_out.append(
                     f"{self._output.suffix} cannot hold the subtitles of {self._name} ({codec or 'of an unknown kind'})"
-                    ", which are left out"
+                    ", which are omitted"
                 )
 
     def try_packets(self, reader: VideoReader) -> None:
@@ -193,7 +193,7 @@ class _Passed:
         if self._n_refused:
             packets = "1 packet" if self._n_refused == 1 else f"{self._n_refused} packets"
             states = "is damaged and was" if self._n_refused == 1 else "are damaged and were"
-            logger.warning("%s: %s of the sound or subtitles %s left out", self._name, packets, states)
+            logger.warning("%s: %s of the sound or subtitles %s omitted", self._name, packets, states)
 
     def packets(self, reader: VideoReader) -> Iterator[tuple[float, Any]]:
         """Iterate over packets with their times in seconds, in the order of the file."""
@@ -234,7 +234,7 @@ def _way_out(codec: str | None) -> str:
     for suffix in (".mkv", ".mov"):
         with av.open(io.BytesIO(), "w", format=FORMATS[suffix]) as other:
             if codec in other.supported_codecs:
-                return f"give the output a name ending in {suffix}"
+                return f"use an output name that ends in {suffix}"
     return "convert the sound first, for example to AAC"
 
 

@@ -98,7 +98,7 @@ def video_stream(container: Any, path: Path) -> Any:
     """
     kind = container.format.name
     if kind.startswith("image2") or kind.endswith("_pipe"):
-        raise InputError(f"{path.name} is a still picture, not a film; give the output a picture's name, such as .png")
+        raise InputError(f"{path.name} is a still image, not a film; use an output name of an image, such as .png")
     if kind in _BARE_STREAMS and path.suffix.lower() in _CONTAINERS:
         raise FormatError(
             f"{path.name} has no {path.suffix[1:]} header, only a bare {kind} stream, of which frames may be lost; "
@@ -109,7 +109,7 @@ def video_stream(container: Any, path: Path) -> Any:
             continue
         if stream.codec_context is None:
             raise FormatError(
-                f"{path.name} holds pictures that nothing here decodes; convert it to H.264 first, or copy it again if "
+                f"{path.name} contains images that no decoder reads; convert it to H.264 first, or copy it again if "
                 "it is truncated"
             )
         height, width = stream.codec_context.height, stream.codec_context.width
@@ -121,7 +121,7 @@ def video_stream(container: Any, path: Path) -> Any:
         if not stream.time_base:
             raise FormatError(f"{path.name} has no unit of time for its frames; it is damaged, copy it again")
         return stream
-    raise FormatError(f"{path.name} holds no picture stream; it is a sound file, or damaged")
+    raise FormatError(f"{path.name} contains no video stream; it is a sound file, or damaged")
 
 
 def nothing_decoded(path: Path) -> FormatError:

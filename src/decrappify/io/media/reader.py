@@ -169,7 +169,7 @@ class VideoReader:
                 f"{self.path.name} holds no frame that is whole; damaged='keep' (--damaged keep) colors others"
             )
         if self.damage:
-            kept = "are kept as far as they can be decoded" if self._damaged == "keep" else "are left out"
+            kept = "are kept as far as they can be decoded" if self._damaged == "keep" else "are omitted"
             logger.warning("%s is damaged: %s; these %s", self.path.name, self.damage, kept)
         return self.damage
 
@@ -177,7 +177,7 @@ class VideoReader:
         """Return the sentence on damaged frames in the comment of the output; empty if there are none."""
         if not self.damage:
             return ""
-        kept = "kept as far as they could be decoded" if self._damaged == "keep" else "left out"
+        kept = "kept as far as they could be decoded" if self._damaged == "keep" else "omitted"
         return f"the source is damaged: {self.damage}; {kept}"
 
     def _with_damage_only(self, packets: VideoPackets) -> VideoPackets:
@@ -296,7 +296,7 @@ class VideoReader:
             if not self._packets.error:
                 raise FormatError(
                     f"{self.path} could be read before and cannot be now ({error.strerror}); is its disk still there? "
-                    "The same call goes on where it stopped"
+                    "The same call resumes where it stopped"
                 ) from error
         self._guard.check()
 

@@ -70,7 +70,7 @@ def index_frames(packets: VideoPackets, name: str) -> FrameIndex | None:
         return None
     n_absent = sum(n for _, n in packets.gaps)
     if n_absent > _MOST_ABSENT:
-        raise FormatError(f"{name} has time stamps that leave out {n_absent} frames; they are damaged, copy it again")
+        raise FormatError(f"{name} has time stamps that omit {n_absent} frames; they are damaged, copy it again")
     shown = [row for row in packets.rows if not row.is_hidden]
     absent = {time + step * packets.step for time, n in packets.gaps for step in range(1, n + 1)}
     times = tuple(sorted({row.time for row in shown if row.time is not None} | absent))

@@ -120,6 +120,6 @@ def refuse_overlap(output: str | os.PathLike[str], *inputs: str | os.PathLike[st
             raise InputError(f"{target} lies inside the input {source}; choose another folder for the output")
         if read.is_relative_to(working_path(final)):
             raise InputError(
-                f"the input {source} lies in the working folder of {target}, which a run deletes; choose another name "
+                f"the input {source} is in the working folder of {target}, which a run deletes; choose another name "
                 "for the output"
             )

@@ -83,7 +83,7 @@ def _described_photograph(photograph: Any, limit: int) -> str:
             crc = zlib.crc32(file.read(limit))
         return f"{path.stat().st_size} bytes, CRC-32 {crc:08x}"
     except (OSError, FormatError):
-        return "unreadable"  # it is left out of the data, which the log states
+        return "unreadable"  # it is omitted of the data, which the log states
 
 
 def _plane_bytes(movie: Movie) -> int:

@@ -256,7 +256,7 @@ class PhotographData:
 
 
 def _names(photographs: Sequence[Any]) -> list[str]:
-    return [str(getattr(photograph, "name", f"picture {number}")) for number, photograph in enumerate(photographs)]
+    return [str(getattr(photograph, "name", f"image {number}")) for number, photograph in enumerate(photographs)]
 
 
 def _split_movies(movies: list[Movie], split: Split) -> tuple[list[Movie], list[Movie]]:

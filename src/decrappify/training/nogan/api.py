@@ -66,7 +66,7 @@ def train_nogan(
     data : DataOptions, optional
         Validation data, and how the data are read.
     start_from : Model, name or path, optional
-        A trained generator of the same architecture. With an empty ``config.pretrain`` phase (i) is left out.
+        A trained generator of the same architecture. With an empty ``config.pretrain`` phase (i) is omitted.
     critic_from : path, optional
         A critic, such as the ``critic.safetensors`` of another run, or a published one.
     run : RunOptions, optional

@@ -128,7 +128,7 @@ def test_mosaics_are_put_together(tmp_path, rng):
     np.testing.assert_array_equal(movie.region(0, 0, 0, slice(25, 35), slice(40, 50)), frame[25:35, 40:50])
 
 
-def test_colour_comes_as_red_green_blue(tmp_path, rng):
+def test_color_comes_as_red_green_blue(tmp_path, rng):
     rgb = rng.integers(0, 255, (13, 17, 3), dtype=np.uint8)
     path = tmp_path / "colour.czi"
     with czi.create_czi(str(path)) as document:
@@ -153,7 +153,7 @@ def test_channels_of_different_dtypes_share_the_wider_one(tmp_path, rng):
     np.testing.assert_array_equal(np.asarray(movie)[0, :, 0], [narrow, wide])
 
 
-def test_display_colours_are_read(tmp_path, array):
+def test_display_colors_are_read(tmp_path, array):
     red = czi.ChannelDisplaySettingsDataClass(True, czi.TintingMode.Color, czi.Rgb8Color(255, 128, 0), 0.0, 0.5)
     path = write_czi(tmp_path / "cells.czi", array, display_settings={0: red}, channel_names={0: "GFP", 1: "RFP"})
     assert open_czi(path).channel_colors == ("FF8000", None)
@@ -187,7 +187,7 @@ def test_frame_interval_is_taken_in_the_documented_order(tmp_path, array, positi
     np.testing.assert_array_equal(movie.frame(2, 1, 3), array[2, 1, 3])
 
 
-def test_timestamps_are_read_exactly_and_damage_is_no_interval(tmp_path, array):
+def test_timestamps_are_read_exactly_and_damage_is_not_an_interval(tmp_path, array):
     path = append_timestamps(write_czi(tmp_path / "cells.czi", array), [0.0, 0.523, 1.047])
     assert read_timestamps(path) == (0.0, 0.523, 1.047)
     whole = path.read_bytes()
@@ -228,7 +228,7 @@ def test_threads_and_processes_share_a_movie(tmp_path, array):
 
 
 @pytest.mark.parametrize("content", [b"<!DOCTYPE html><html></html>", b"", b"PK\x03\x04" + b"\0" * 200])
-def test_what_is_no_czi_is_refused(tmp_path, content):
+def test_other_files_than_czi_are_refused(tmp_path, content):
     path = tmp_path / "cells.czi"
     path.write_bytes(content)
     with pytest.raises(FormatError, match="is not a CZI file: it begins with") as refused:
@@ -284,7 +284,7 @@ def test_real_movie_with_two_scenes(real_data):
         open_czi(path, scene=2)
 
 
-def test_real_colour_file_is_not_mirrored_in_colour(real_data):
+def test_real_color_file_is_not_mirrored_in_color(real_data):
     movie = open_czi(real_data / "czi" / "test_image.czi")
     assert movie.shape == (1, 3, 1, 513, 639)
     assert movie.dtype == np.uint8

@@ -41,7 +41,7 @@ def test_any_subset_of_the_axes(tmp_path: Path, axes: str, version: str) -> None
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
-def test_scale_units_names_and_colours(tmp_path: Path, version: str) -> None:
+def test_scale_units_names_and_colors(tmp_path: Path, version: str) -> None:
     path = image(
         tmp_path / "cells.zarr",
         np.zeros((2, 2, 3, 4, 4), np.uint8),
@@ -82,7 +82,7 @@ def test_plain_arrays(tmp_path: Path) -> None:
         open_omezarr(image(tmp_path / "own.zarr", array, "tzyx", "0.5"), axes="TCYX")
 
 
-def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
+def test_other_files_than_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="does not exist"):
         open_omezarr(tmp_path / "absent.zarr")
     (tmp_path / "empty.zarr").mkdir()

@@ -93,7 +93,7 @@ def test_a_plate_of_thousands_of_fields_is_listed_fast_and_without_opening_image
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
-def test_order_of_a_series_is_that_of_the_ome_group_and_labels_are_no_scenes(tmp_path: Path, version: str) -> None:
+def test_order_of_a_series_is_that_of_the_ome_group_and_labels_are_not_scenes(tmp_path: Path, version: str) -> None:
     path = group(tmp_path / "many.zarr", {"bioformats2raw.layout": 3}, version)
     for number, name in enumerate(["overview", "", "detail"]):
         named = {"name": name} if name else {}

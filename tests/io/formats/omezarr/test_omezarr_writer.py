@@ -90,7 +90,7 @@ def test_halving_is_exact_at_the_ends_of_the_range(dtype: str) -> None:
     assert halve(plane).tolist() == [[limits.max, limits.min]]
 
 
-def test_resuming_gives_the_same_bytes(tmp_path: Path, undisturbed: dict[str, str]) -> None:
+def test_resuming_writes_the_same_bytes(tmp_path: Path, undisturbed: dict[str, str]) -> None:
     path = tmp_path / "cells.ome.zarr"
     with writer(path) as target:
         target.state["tile_size"] = 256
@@ -132,7 +132,7 @@ def test_a_torn_journal_line_and_stray_files_do_no_harm(tmp_path: Path, undistur
         assert contents(target.finish()) == undisturbed
 
 
-def test_regions_give_the_same_bytes_as_planes(tmp_path: Path, undisturbed: dict[str, str]) -> None:
+def test_regions_write_the_same_bytes_as_planes(tmp_path: Path, undisturbed: dict[str, str]) -> None:
     with writer(tmp_path / "cells.ome.zarr") as target:
         for t, c, z in np.ndindex(SHAPE[:3]):
             for rows in (slice(512, 600), slice(0, 512)):
@@ -142,7 +142,7 @@ def test_regions_give_the_same_bytes_as_planes(tmp_path: Path, undisturbed: dict
         assert contents(target.finish()) == undisturbed
 
 
-def test_a_region_lies_on_the_chunks(tmp_path: Path) -> None:
+def test_a_region_is_aligned_with_the_chunks(tmp_path: Path) -> None:
     region = (slice(0, 100), slice(0, 512))
     message = "region 0:100 of an axis of 600 does not lie on the chunks"
     with writer(tmp_path / "cells.ome.zarr") as target, pytest.raises(InputError, match=message):
@@ -281,7 +281,7 @@ def test_omezarr_writer_reports_a_limit_on_threads_without_calling_the_store_dam
     assert "damaged" not in str(caught.value)
 
 
-def test_a_full_disk_is_told_with_the_free_space(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_with_the_free_space(tmp_path: Path) -> None:
     message = r"cells could not be written: the disk is full \(\d+ MB free\)"
     with pytest.raises(OutputError, match=message), output_errors(tmp_path / "cells"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

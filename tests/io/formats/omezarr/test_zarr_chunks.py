@@ -88,7 +88,7 @@ def test_chunks_that_a_writer_left_out_are_data(tmp_path, rng, zarr_format):
     assert "every plane" in warning
 
 
-def test_gaps_of_a_mosaic_are_data_and_lost_chunks_beside_them_are_not(tmp_path, rng):
+def test_gaps_of_a_mosaic_are_data_and_lost_chunks_next_to_them_are_not(tmp_path, rng):
     pixels = camera(rng)
     pixels[:, 8:, 16:] = 0
     path = stored(tmp_path / "mosaic.zarr", pixels)
@@ -97,7 +97,7 @@ def test_gaps_of_a_mosaic_are_data_and_lost_chunks_beside_them_are_not(tmp_path,
     assert opened(path)[0].missing == {(5, 0, 0)}
 
 
-def test_a_black_border_is_no_warning(tmp_path, rng):
+def test_a_black_border_does_not_warn(tmp_path, rng):
     pixels = camera(rng)
     pixels[:, :, :11] = 0
     movie, silent = opened(stored(tmp_path / "registered.zarr", pixels))
@@ -200,7 +200,7 @@ def test_absent_chunks_is_for_zarr_and_has_three_ways(tmp_path):
         open_movie(stored(tmp_path / "cells.zarr", np.ones((2, 8, 8), np.uint8)), absent_chunks="zero")
 
 
-def test_restore_takes_absent_chunks_as_it_is_told(tmp_path, rng):
+def test_restore_takes_absent_chunks_as_passed(tmp_path, rng):
     path = stored(tmp_path / "cells.zarr", camera(rng))
     shutil.rmtree(path / "c" / "2")
     model = as_model(WindowMean(1))

@@ -53,7 +53,7 @@ def test_every_kind_of_stack_is_a_movie(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("part", [0.002, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("kind", PAGES)
-def test_a_file_cut_short_is_refused_in_one_line(
+def test_a_truncated_file_is_refused_in_one_line(
     tmp_path: Path, kind: str, part: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = written(tmp_path, **PAGES[kind])

@@ -171,7 +171,7 @@ def test_a_file_that_was_never_closed_opens_with_its_planes(tmp_path: Path) -> N
 
 def test_more_pages_than_announced_are_named(tmp_path: Path) -> None:
     path = pages_with(tmp_path / "a.tif", PAGES, imagej_text(images=10, frames=5, channels=2), compression="zlib")
-    with pytest.warns(UserWarning, match="announces 10 planes and holds 12: the last 2 are left out"):
+    with pytest.warns(UserWarning, match="announces 10 planes and holds 12: the last 2 are omitted"):
         movie = open_tiff(path)
     np.testing.assert_array_equal(np.asarray(movie).reshape(10, 10, 12), PAGES[:10])
     np.testing.assert_array_equal(np.asarray(open_tiff(path, axes="TYX"))[:, 0, 0], PAGES)
@@ -205,7 +205,7 @@ def test_a_missing_file_of_a_set_is_named_and_its_planes_are_missing(
     assert not caplog.records
 
 
-def test_a_set_with_a_file_cut_short_is_refused(tmp_path: Path) -> None:
+def test_a_set_with_a_truncated_file_is_refused(tmp_path: Path) -> None:
     paths = three_files(tmp_path)
     paths[1].write_bytes(paths[1].read_bytes()[:-50])
     with pytest.raises(FormatError, match=r"set_T1\.ome\.tif is cut short"):

@@ -217,7 +217,7 @@ def test_lsm_positions_are_scenes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(dc.open_movie(path, scene=1))[:, :, 0], pixels[2:])
 
 
-def test_thumbnails_labels_and_overviews_are_no_scenes(tmp_path: Path) -> None:
+def test_thumbnails_labels_and_overviews_are_not_scenes(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         writer.write(np.zeros((4, 5), np.uint16), metadata=None, subfiletype=1)
         for page in ramp(3, 10, 12):
@@ -231,7 +231,7 @@ def test_thumbnails_labels_and_overviews_are_no_scenes(tmp_path: Path) -> None:
     assert open_tiff(tmp_path / "b.ome.tif").frame(0).max() == 12
 
 
-def test_aperio_thumbnail_and_label_are_no_scenes(tmp_path: Path) -> None:
+def test_aperio_thumbnail_and_label_are_not_scenes(tmp_path: Path) -> None:
     text = "Aperio Image Library v11.2.1 \r\n64x48 (16x16)|MPP = 0.5"
     slide = ramp(48, 64, 3).astype(np.uint8)
     with tifffile.TiffWriter(tmp_path / "a.svs") as writer:

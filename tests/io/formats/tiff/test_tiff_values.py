@@ -197,7 +197,7 @@ def test_imagej_spacing_without_a_length_unit(tmp_path: Path, unit: str) -> None
     assert movie.unitless_spacing == {"Z": 2.5, "Y": 0.25, "X": 0.25, "T": 3.0}
 
 
-def test_imagej_print_settings_are_no_spacing(tmp_path: Path) -> None:
+def test_imagej_print_settings_are_not_spacing(tmp_path: Path) -> None:
     text = imagej_text(images=3, frames=3, unit="inch")
     movie = open_tiff(pages_with(tmp_path / "a.tif", PAGES, text, resolution=(72, 72), resolutionunit=1))
     assert (movie.pixel_size_um, movie.unitless_spacing) == ((None, None, None), {})
@@ -221,7 +221,7 @@ def test_spacing_without_unit_survives_ome_tiff(tmp_path: Path, spacing: dict[st
     assert (found.pixel_size_um, found.frame_interval_s) == ((None, None, None), None)
 
 
-def test_known_sizes_stay_beside_spacing_without_unit(tmp_path: Path) -> None:
+def test_known_sizes_are_kept_with_spacing_without_unit(tmp_path: Path) -> None:
     movie = Movie.from_array(PAGES, pixel_size_um=(None, 0.2, 0.2), unitless_spacing={"Z": 3.0, "T": 2.0, "X": 9.0})
     found = open_tiff(write_ome_tiff(movie, tmp_path / "a.ome.tif"))
     assert found.pixel_size_um == (None, 0.2, 0.2)
@@ -246,7 +246,7 @@ def test_unnamed_dimensions_of_size_one_are_left_out(
 
 
 @pytest.mark.parametrize("options", [{}, {"metadata": None}, {"compression": "zlib"}])
-def test_time_on_the_last_axis_is_asked_for_and_read(tmp_path: Path, options: dict[str, Any]) -> None:
+def test_time_on_the_last_axis_is_requested_and_read(tmp_path: Path, options: dict[str, Any]) -> None:
     array = np.arange(20 * 24 * 3, dtype=np.uint16).reshape(20, 24, 3)
     tifffile.imwrite(tmp_path / "a.tif", array, photometric="minisblack", **options)
     with pytest.warns(

@@ -293,7 +293,7 @@ def test_other_programs_by_the_dictionary_that_tifffile_documents() -> None:
         (72, "um", 2, 1 / 72),
     ],
 )
-def test_imagej_unit_beside_a_resolution_unit(tmp_path: Path, dots: float, unit: str, number: int, size: float) -> None:
+def test_imagej_unit_with_a_resolution_unit(tmp_path: Path, dots: float, unit: str, number: int, size: float) -> None:
     text = imagej_text(images=6, frames=6, unit=unit, finterval=2)
     path = pages_with(tmp_path / "a.tif", STACK, text, resolution=(dots, dots), resolutionunit=number)
     movie = open_tiff(path)

@@ -132,7 +132,7 @@ def check_region(rows: slice, columns: slice, shape: tuple[int, ...], name: str)
     for part, size in zip((rows, columns), shape, strict=True):
         if part.start % CHUNK or (part.stop % CHUNK and part.stop != size) or not 0 <= part.start < part.stop <= size:
             raise InputError(
-                f"region {part.start}:{part.stop} of an axis of {size} does not lie on the chunks of {name}; "
+                f"region {part.start}:{part.stop} of an axis of {size} is not aligned with the chunks of {name}; "
                 f"needs multiples of {CHUNK}, or the border"
             )
 

@@ -65,7 +65,7 @@ class OmeZarrSource(FrameSource):
         check_extent(path.name, self.shape)
         self.dtype = np.dtype(np.uint8 if array.dtype.kind == "b" else array.dtype).newbyteorder("=")
         if self.dtype.kind not in "uif":
-            raise FormatError(f"{path} holds {array.dtype}, which is no image; needs integers or real floats")
+            raise FormatError(f"{path} holds {array.dtype}, which is not an image; needs integers or real floats")
         check_extent(path.name, self.shape)  # before its chunks are listed
         self._array: Any = array
         self._axes, self._path = axes, path
@@ -82,7 +82,7 @@ class OmeZarrSource(FrameSource):
         """Read one region as a (Y, X) array."""
         self._check_chunk({"T": t, "C": c, "Z": z, "Y": rows.start, "X": columns.start})
         what = f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded"
-        with damage_errors(what, "a chunk is damaged or cut short: copy it again", self._guard.check):
+        with damage_errors(what, "a chunk is damaged or truncated: copy it again", self._guard.check):
             plane = self._read(t, c, z, rows, columns)
         if (t, c, z) in self.missing and self._chunks.fill != 0 and self._chunks.is_fill(plane).all():
             return np.zeros(plane.shape, self.dtype)
@@ -142,7 +142,7 @@ class OmeZarrSource(FrameSource):
         chunk = f"frame {t} (channel {c}, slice {z}) of {self._path} lacks its chunk {self._chunks.key(place)}"
         if self._absent is None:
             advice = (
-                "copy the store again, or pass absent_chunks='fill' (--absent-chunks fill) if its writer leaves out "
+                "copy the store again, or pass absent_chunks='fill' (--absent-chunks fill) if its writer omits "
                 f"chunks of the fill value {float(self._chunks.fill):g}, or 'missing' to list them first"
             )
             return FormatError(chunk, advice=advice, option="absent_chunks")
@@ -174,7 +174,7 @@ class OmeZarrSource(FrameSource):
             where = "every plane" if len(lost) == n_planes else list_planes(lost, self.shape[:3])
             self.notes.append(
                 f"{name}: {len(lost)} of {n_planes} planes lack chunks and count as not recorded ({where}); copy the "
-                "store again, or pass absent_chunks='fill' (--absent-chunks fill) if its writer leaves out chunks of "
+                "store again, or pass absent_chunks='fill' (--absent-chunks fill) if its writer omits chunks of "
                 f"the fill value {fill}"
             )
         if found.doubtful.any():

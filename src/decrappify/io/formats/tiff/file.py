@@ -138,7 +138,7 @@ class TiffDocument:
             file.close()
             if lost:
                 raise FormatError(
-                    f"{self.path.name}: the planes of {scene.name or 'its image'} lie in {listed_names(lost)}, "
+                    f"{self.path.name}: the planes of {scene.name or 'its image'} are in {listed_names(lost)}, "
                     f"not found in {self.path.parent}; put it there"
                 )
         others = self._series_scenes()
@@ -173,7 +173,7 @@ class TiffDocument:
             state = "holds none" if neighbor.exists() else f"is not in {self.path.parent}"
             self.notes.append(
                 f"{self.path.name} holds pixels only; its metadata (channels, pixel size, order of the planes) are in "
-                f"{name}, which {state}: put that file beside it"
+                f"{name}, which {state}: copy that file into the same folder"
             )
             return None
         return found
@@ -213,7 +213,7 @@ class TiffDocument:
                 absent = [name for name in names if name not in labels]
                 self.notes = [
                     f"{self.path.name} is one of a set; the files with positions {listed_names(absent)} are not in "
-                    f"{self.path.parent}: put them beside it to open those"
+                    f"{self.path.parent}: copy them into the same folder to open those"
                 ]
         if kind == "ndtiff":
             labels = list(_ndtiff_positions(self.path.parent, count)) or labels

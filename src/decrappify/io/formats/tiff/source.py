@@ -85,7 +85,7 @@ class TiffSource(FrameSource):
         index = {"T": t, "C": channel, "Z": z, "S": sample, "Y": rows, "X": columns}
         what = f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded"
         with (
-            damage_errors(what, "the file is cut short or damaged: copy it again", self._guard.check),
+            damage_errors(what, "the file is truncated or damaged: copy it again", self._guard.check),
             tifffile_messages(),
         ):
             plane = self._read(index)
@@ -188,7 +188,7 @@ class TiffSource(FrameSource):
         if self._one_page_a_plane and n_pages > n_planes:
             self.notes.append(
                 f"{self._path.name} announces {n_planes} planes and holds {n_pages}: the last "
-                f"{n_pages - n_planes} are left out; name the axes (axes='TYX') to open all"
+                f"{n_pages - n_planes} are omitted; name the axes (axes='TYX') to open all"
             )
         note = recorded_note(self._path.name, layout, lost)
         if note:
@@ -211,7 +211,7 @@ class TiffSource(FrameSource):
         dtype = np.dtype(np.int16) if self._bits is not None else None if found is None else np.dtype(found)
         if dtype is None or dtype.kind not in "uifb":
             held = dtype or f"samples of {series.keyframe.bitspersample} bits"
-            raise FormatError(f"{self._path} holds {held}, which is no image; needs integers or real floats")
+            raise FormatError(f"{self._path} holds {held}, which is not an image; needs integers or real floats")
         self.dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
         words = (self._file.imagej_metadata if self._file.is_imagej else None) or {}
         self._signed = signed_dtype(words, self.dtype)
@@ -346,11 +346,11 @@ class TiffSource(FrameSource):
             self._check_size(page, part, max(page.databytecounts, default=0))
             self._regions = zarr.open(self._series.aszarr(level=0), mode="r")
             if self._regions.shape != self._layout.shape:  # other axes than tifffile's
-                check_memory(self._series.nbytes, self._path.name, "leave out axes, or name those of the file")
+                check_memory(self._series.nbytes, self._path.name, "omit axes, or name those of the file")
                 self._regions = self._series.asarray().reshape(self._layout.shape)
         return self._regions
 
 
 def unreadable(path: Path) -> AbstractContextManager[None]:
     """Convert the errors of tifffile on opening a file into one line."""
-    return damage_errors(f"{path} cannot be read as TIFF", "it is cut short or damaged: copy it again")
+    return damage_errors(f"{path} cannot be read as TIFF", "it is truncated or damaged: copy it again")
