@@ -119,7 +119,7 @@ def test_decrappify_has_it():
 @pytest.mark.parametrize("preset", ["artistic", "stable", "video"])
 def test_without_a_model_the_message_states_where_weights_come_from(shipped, photo, preset):
     weights = f"Colorize{preset.capitalize()}_gen.pth"
-    match = rf"no model of preset '{preset}' .* {weights} .*README of jantic/DeOldify .*--model .*import-weights"
+    match = rf"no model of preset '{preset}' .* {weights} .*README of jantic/DeOldify.*--model .*import-weights"
     with pytest.raises(MissingFileError, match=match):
         colorize(photo, options=ColorizationOptions(preset=preset))
 
@@ -152,7 +152,7 @@ def test_the_presets_of_weights_and_call_may_differ_but_not_silently(colour_mode
         ({"model": "fluorescence-still"}, InputError, "model .* is for restoration, not colorization"),
         ({"model": "ColorizeArtistic_gen.pth"}, MissingFileError, "README of jantic/DeOldify"),
         ({"options": {"steady": 0.5}}, InputError, "steady is 0.5, but only the frames of a film follow each other"),
-        ({"output": "out.png"}, InputError, "an array is coloured into an array; leave output out"),
+        ({"output": "out.png"}, InputError, "an array is colorized into an array; omit output"),
     ],
 )
 def test_other_settings_are_refused(colour_model, photo, settings, error, match):
@@ -176,7 +176,7 @@ def test_sources_and_outputs_must_fit(tmp_path, album, colour_model):
     (tmp_path / "cells.zarr").mkdir()
     with pytest.raises(InputError, match=r"out is a folder; pass a file in it, such as .*p2.jpg"):
         colorize(album / "p2.jpg", tmp_path / "out", model=colour_model)
-    with pytest.raises(InputError, match=r"cells.zarr is OME-Zarr, which is not coloured"):
+    with pytest.raises(InputError, match=r"cells.zarr is OME-Zarr, which is not colorized"):
         colorize(tmp_path / "cells.zarr", tmp_path / "o.png", model=colour_model)
     with pytest.raises(OutputExistsError, match=r"p10.png already exists"):
         colorize(album / "p2.jpg", album / "p10.png", model="never-looked-for")
@@ -187,12 +187,12 @@ def test_the_command_line(tmp_path, album, model_file, command, colorizer):
         "colorize", album / "p2.jpg", tmp_path / "out.jpg", "--model", model_file, "--render-factor", 4, "--watermark",
         "--device", "cpu", "--precision", "float32",
     )  # fmt: skip
-    assert result.stdout == f"{tmp_path / 'out.jpg'}: coloured\n"
+    assert result.stdout == f"{tmp_path / 'out.jpg'}: colorized\n"
     assert read_description(tmp_path / "out.jpg").startswith(f"{colorizer.statement(4)}, watermark, source CRC-32 ")
     folder = ["colorize", album, tmp_path / "out", "--model", model_file, "--render-factor", "auto", "--batch-size", 2]
     command(*folder, "--device", "cpu")
     assert len(list((tmp_path / "out").iterdir())) == 3
-    assert "3 of 3 pictures" in command(*folder, "--no-resume", exit_code=2).stderr
+    assert "3 of 3 images" in command(*folder, "--no-resume", exit_code=2).stderr
 
 
 @pytest.mark.parametrize("render_factor", ["big", "3.5", "0"])

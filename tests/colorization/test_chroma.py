@@ -115,7 +115,7 @@ def test_a_large_scan_needs_little_more_than_its_result():
         (np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8), r"original of shape \(4, 4\) uint8 .* \(Y, X, 3\)"),
         (np.zeros((4, 4, 3)), np.zeros((4, 4, 3), np.uint8), "float64 has no luma to keep, needs .* uint8 or uint16"),
         (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8), r"does not fit the original, needs \(4, 4, 3\)"),
-        (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint16), "colour of .* uint16 does not fit"),
+        (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint16), "color of .* uint16 does not fit"),
     ],
 )
 def test_other_images_are_refused(original, colour, match):

@@ -146,7 +146,7 @@ def test_any_size_and_depth(colorizer, shape, dtype, rng):
     "picture", [np.zeros((4, 4)), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4), np.uint8), np.zeros(4, np.uint8)]
 )
 def test_other_files_than_images_are_refused(colorizer, picture):
-    with pytest.raises(InputError, match=r"cannot be coloured, needs \(Y, X\) or \(Y, X, 3\), uint8 or uint16"):
+    with pytest.raises(InputError, match=r"cannot be colorized, needs \(Y, X\) or \(Y, X, 3\), uint8 or uint16"):
         colorizer(picture)
 
 
@@ -167,7 +167,7 @@ def test_auto_goes_by_the_size_of_each_image(rng):
 
 def test_the_statement_names_model_preset_and_render_factor(colour_model, colorizer):
     statement = colorizer.statement(4)
-    assert statement.startswith(f"AI-coloured by decrappify {RELEASE}, preset own, model tiny (sha256 ")
+    assert statement.startswith(f"AI-colorized by decrappify {RELEASE}, preset own, model tiny (sha256 ")
     assert statement.endswith(f"{colour_model.sha256}), render_factor 4")
 
 

@@ -128,7 +128,7 @@ def test_the_file_states_that_it_is_colorized_by_an_ai(tmp_path, film_colorizer,
     output = colorize_film(source, tmp_path / f"colour{suffix}", film_colorizer)
     found = layout(output)
     assert found["title"] == "Trains"
-    for part in ("AI-coloured", "preset video", "tiny-0", tiny_model().sha256, "render_factor 2", "filmed in 1927"):
+    for part in ("AI-colorized", "preset video", "tiny-0", tiny_model().sha256, "render_factor 2", "filmed in 1927"):
         assert part in found["comment"]
 
 
@@ -161,7 +161,7 @@ def test_an_existing_output_is_replaced_only_if_requested(tmp_path, film_coloriz
 
 def test_options_out_of_range_are_refused(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mp4", gray_film(3))
-    with pytest.raises(FormatError, match=r"colour\.avi cannot be written as a film; needs a name ending in \.mp4"):
+    with pytest.raises(FormatError, match=r"colour\.avi cannot be written as a film; needs a name that ends in \.mp4"):
         colorize_film(source, tmp_path / "colour.avi", film_colorizer)
     with pytest.raises(InputError, match="is the input itself"):
         colorize_film(source, source, film_colorizer, overwrite=True)

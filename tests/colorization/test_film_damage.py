@@ -52,12 +52,12 @@ def test_stills_and_sound_are_not_films(tmp_path, film_colorizer):
     from PIL import Image
 
     Image.fromarray(gray_film(1)[0]).save(tmp_path / "still.png")
-    with pytest.raises(InputError, match=r"still\.png is a still picture, not a film"):
+    with pytest.raises(InputError, match=r"still\.png is a still image, not a film"):
         colorize_film(tmp_path / "still.png", tmp_path / "colour.mp4", film_colorizer)
     source = write_film(tmp_path / "film.mkv", gray_film(3), sound="aac")
     with av.open(str(source)) as old, av.open(str(tmp_path / "sound.mp4"), "w") as new:
         copy_packets([old.streams.audio[0]], new)
-    with pytest.raises(FormatError, match=r"sound\.mp4 holds no picture stream"):
+    with pytest.raises(FormatError, match=r"sound\.mp4 contains no video stream"):
         colorize_film(tmp_path / "sound.mp4", tmp_path / "colour.mp4", film_colorizer)
 
 

@@ -60,7 +60,7 @@ def test_a_cancelled_run_resumes_to_the_same_bytes(tmp_path, film_colorizer, bar
     )
     assert film_colorizer.n_pictures == 30
     output, cancel = tmp_path / f"colour{suffix}", bar.cancel_at(20)
-    with pytest.raises(Cancelled, match="finished pieces are kept, and the same call colours the rest"):
+    with pytest.raises(Cancelled, match="finished pieces are kept, and the same call colorizes the rest"):
         colorize_film(
             source,
             output,

@@ -55,7 +55,11 @@ def test_sound_is_interleaved_with_the_images(tmp_path, film_colorizer):
 
 @pytest.mark.parametrize(
     ("codec", "way"),
-    [("pcm_u8", r"name ending in \.mkv"), ("pcm_mulaw", r"name ending in \.mov"), ("wmav2", "convert the sound first")],
+    [
+        ("pcm_u8", r"name that ends in \.mkv"),
+        ("pcm_mulaw", r"name that ends in \.mov"),
+        ("wmav2", "convert the sound first"),
+    ],
 )
 def test_sound_that_the_container_cannot_hold_is_refused_early(tmp_path, film_colorizer, codec, way):
     pictures = "wmv2" if codec == "wmav2" else "mpeg4"
@@ -87,7 +91,7 @@ def test_damaged_sound_packets_are_left_out_with_a_warning(tmp_path, film_colori
     content[content.index(sound[number][0][:12]) + byte] ^= bits  # the mark that begins a packet, or its channels
     source.write_bytes(content)
     output = colorize_film(source, tmp_path / name, film_colorizer)
-    assert "film.ts: 1 packet of the sound or subtitles is damaged and was left out" in caplog.text
+    assert "film.ts: 1 packet of the sound or subtitles is damaged and was omitted" in caplog.text
     assert len(shown_at(output)) == 12
     assert len(packets(output, "audio")[0]) == len(sound) - 1
     with av.open(str(output)) as film:
@@ -152,7 +156,9 @@ def test_chapters_are_kept(tmp_path, film_colorizer):
 
 def test_time_stamps_that_the_container_cannot_hold_are_refused_early(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mp4", gray_film(6), times=[0, 3, 6, 9, 12, 15], time_base=Fraction(1, 10_000))
-    with pytest.raises(FormatError, match=r"film\.mp4 has frames 3\.0e-04 s apart, and \.mkv .* name ending in \.mp4"):
+    with pytest.raises(
+        FormatError, match=r"film\.mp4 has frames 3\.0e-04 s apart, and \.mkv .* name that ends in \.mp4"
+    ):
         colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
     assert film_colorizer.n_pictures == 0
     assert shown_at(colorize_film(source, tmp_path / "colour.mp4", film_colorizer)) == shown_at(source)

@@ -56,7 +56,7 @@ def test_the_watermark_only_on_request(tmp_path, album, colorizer):
 def test_a_still_is_refused_before_it_is_colorized(tmp_path, album, colorizer):
     with pytest.raises(InputError, match=r"p10.png is the input itself; choose another name"):
         colorize_still(album / "p10.png", album / "p10.png", colorizer, overwrite=True)
-    with pytest.raises(FormatError, match="has no picture writer here"):
+    with pytest.raises(FormatError, match="cannot be written as an image"):
         colorize_still(album / "p10.png", tmp_path / "a.gif", colorizer)
     with pytest.raises(OutputError, match="there is no folder"):
         colorize_still(album / "p10.png", tmp_path / "missing" / "a.png", colorizer)
@@ -73,7 +73,7 @@ def test_a_folder(tmp_path, album, colorizer, bar, batch_size):
 
 def test_a_folder_goes_in_natural_order_and_on_where_it_was_stopped(tmp_path, album, colorizer, bar):
     output, cancel = tmp_path / "out", bar.cancel_at(1)
-    with pytest.raises(Cancelled, match="the same call goes on where it stopped"):
+    with pytest.raises(Cancelled, match="the same call resumes where it stopped"):
         colorize_folder(album, output, colorizer, progress=bar, cancel=cancel)
     assert names(output) == [".decrappify-run.json", "p1.png"]
     first = (output / "p1.png").stat().st_mtime_ns
@@ -138,7 +138,7 @@ def test_images_damaged_in_every_way_are_named_at_the_end(tmp_path, album, film_
     (album / "r.png").write_bytes(whole[: len(whole) // 2])
     (album / "s.png").write_bytes(whole.replace(b"IHDR", b"IHDR\0"))
     (album / "t.jpg").write_bytes(b"")
-    with pytest.raises(InputError, match=r"\d of 12 pictures were not coloured, the others are in") as refused:
+    with pytest.raises(InputError, match=r"\d of 12 images were not colorized, the others are in") as refused:
         colorize_folder(album, tmp_path / "out", film_colorizer)
     message = str(refused.value)
     assert message.isprintable()
@@ -148,14 +148,14 @@ def test_images_damaged_in_every_way_are_named_at_the_end(tmp_path, album, film_
         if path.suffix in (".tif", ".png", ".jpg") and not path.name.startswith("."):
             assert (path.name in message) != (path.name in done), path.name
     assert message.startswith(f"{12 - len(done)} of 12")
-    assert len([record for record in caplog.records if "was not coloured" in record.message]) == 12 - len(done)
+    assert len([record for record in caplog.records if "was not colorized" in record.message]) == 12 - len(done)
 
 
 def test_a_bad_image_does_not_stop_the_others(tmp_path, album, colorizer):
     (album / "p0.jpg").write_text("<html>")
     Image.new("CMYK", (8, 8)).save(album / "p3.jpg")
     with pytest.raises(
-        InputError, match=r"2 of 5 pictures were not coloured, .*: p0.jpg: .*; p3.jpg: .* CMYK"
+        InputError, match=r"2 of 5 images were not colorized, .*: p0.jpg: .*; p3.jpg: .* CMYK"
     ) as caught:
         colorize_folder(album, tmp_path / "out", colorizer, batch_size=2)
     assert len(str(caught.value).splitlines()) == 1
@@ -170,7 +170,7 @@ def test_what_others_left_in_the_output_is_not_taken_for_finished(tmp_path, albu
     (output / "p2.jpg").write_text("my notes")
     with pytest.raises(
         InputError,
-        match=r"2 of 3 .*p2.jpg is damaged, or was not made of this picture by this model .*; replace it with",
+        match=r"2 of 3 .*p2.jpg is damaged, or is not the result of this image.*; replace it with",
     ):
         colorize_folder(album, output, colorizer)
     assert (output / "p2.jpg").read_text() == "my notes"
@@ -188,7 +188,7 @@ def test_auto_resumes_a_folder_with_its_earlier_choice(tmp_path, album, colour_m
 
 def test_without_resume_finished_images_are_in_the_way(tmp_path, album, colorizer):
     colorize_folder(album, tmp_path / "out", colorizer)
-    with pytest.raises(InputError, match=r"3 of 3 pictures .*p1.png already exists; replace it with overwrite=True"):
+    with pytest.raises(InputError, match=r"3 of 3 images .*p1.png already exists; replace it with overwrite=True"):
         colorize_folder(album, tmp_path / "out", colorizer, resume=False)
 
 
@@ -198,12 +198,12 @@ def test_a_folder_is_refused_before_it_is_colorized(tmp_path, album, colorizer):
     with pytest.raises(InputError, match=r"batch_size is 0, needs a whole number of at least 1"):
         colorize_folder(album, tmp_path / "out", colorizer, batch_size=0)
     (tmp_path / "file").touch()
-    with pytest.raises(OutputExistsError, match="file is a file; a folder of pictures needs a folder"):
+    with pytest.raises(OutputExistsError, match="file is a file; a folder of images needs a folder"):
         colorize_folder(album, tmp_path / "file", colorizer)
     with pytest.raises(OutputError, match="cannot be made"):
         colorize_folder(album, tmp_path / "file" / "out", colorizer)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"holds no pictures; readable are .bmp"):
+    with pytest.raises(InputError, match=r"contains no images; readable are .bmp"):
         colorize_folder(tmp_path / "empty", tmp_path / "out", colorizer)
     Image.new("L", (8, 8)).save(album / "p1.png")
     with pytest.raises(InputError, match=r"p1.bmp and p1.png would both become p1.png; rename one"):
@@ -223,9 +223,9 @@ def test_a_finished_image_whose_pixels_are_damaged_is_named(tmp_path, album, col
 def test_a_finished_image_counts_only_for_the_same_file_and_watermark(tmp_path, album, colorizer):
     output = colorize_folder(album, tmp_path / "out", colorizer)
     (album / "p10.png").write_bytes((album / "p10.png").read_bytes() + b"changed")
-    with pytest.raises(InputError, match=r"1 of 3 .*p10.png is damaged, or was not made of this picture"):
+    with pytest.raises(InputError, match=r"1 of 3 .*p10.png is damaged, or is not the result of this image"):
         colorize_folder(album, output, colorizer)
-    with pytest.raises(InputError, match=r"3 of 3 .*was not made of this picture by this model and these settings"):
+    with pytest.raises(InputError, match=r"3 of 3 .*is not the result of this image, model and settings"):
         colorize_folder(album, output, colorizer, watermark=True)
 
 

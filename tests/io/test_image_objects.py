@@ -213,5 +213,5 @@ def test_unknown_scenes_are_refused(array, scene):
 def test_other_things_are_not_image_objects(thing):
     assert not is_image_object(thing)
     assert not is_image_object(Movie.from_array(np.zeros((3, 4), np.uint8)))
-    with pytest.raises(InputError, match="is no opened image"):
+    with pytest.raises(InputError, match="is not an opened image"):
         from_image_object(thing)

@@ -128,10 +128,10 @@ def test_packages_without_a_valid_format_are_left_out_with_a_warning(site, tmp_p
         9,
     )  # no package is loaded for a known suffix
     assert "no_module" not in sys.modules
-    with pytest.warns(UserWarning, match="is left out") as noted:
+    with pytest.warns(UserWarning, match="is omitted") as noted:
         formats = registry.formats()
     assert formats == registry.built_in_formats()
-    assert sorted(str(warning.message).partition(" is left out")[0] for warning in noted) == [
+    assert sorted(str(warning.message).partition(" is omitted")[0] for warning in noted) == [
         "format 'a' of the package no-module",
         "format 'b' of the package no-record",
         "format 'c' of the package taken",

@@ -118,7 +118,9 @@ def test_stored_arrays_that_name_their_dimensions_need_no_axes(tmp_path):
 
 
 def test_arrays_that_numpy_cannot_read_as_they_are_are_refused():
-    with pytest.raises(InputError, match=r"^a Tensor of dtype torch.float32 is no array that NumPy can read; convert"):
+    with pytest.raises(
+        InputError, match=r"^a Tensor of dtype torch.float32 is not an array that NumPy can read; convert"
+    ):
         open_movie(torch.zeros(3, 8, 9))
     masked = np.ma.masked_array(np.ones((3, 8, 9)), mask=False)
     assert open_movie(masked).frame(1).sum() == 72

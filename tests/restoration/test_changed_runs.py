@@ -18,7 +18,7 @@ from decrappify.io.store.journal import Journal
 from decrappify.movie import ArraySource, Movie
 from decrappify.normalization import sampled_planes
 from decrappify.restoration import RestorationOptions, preparing, restore
-from decrappify.restoration.input_record import ChangedInputError, InputRecord
+from decrappify.restoration.records.input_record import ChangedInputError, InputRecord
 
 from .conftest import FAST, ON_CPU, Breaks, CountingSource, PoolingNetwork, as_model, files_of, grouped
 
@@ -102,8 +102,8 @@ def test_a_copied_or_touched_input_is_compared_and_the_run_is_finished(pixels, t
 
 
 def test_of_a_large_array_a_sample_is_compared_and_the_rest_when_it_is_read(pixels, tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("decrappify.restoration.input_record._AFFORDABLE_BYTES", 1000)
-    monkeypatch.setattr("decrappify.restoration.input_record._SAMPLED_PLANES", 2)
+    monkeypatch.setattr("decrappify.restoration.records.input_record._AFFORDABLE_BYTES", 1000)
+    monkeypatch.setattr("decrappify.restoration.records.input_record._SAMPLED_PLANES", 2)
     output = tmp_path / "out.ome.zarr"
     break_off(pixels, output)
     source = CountingSource(pixels)

@@ -134,7 +134,7 @@ def test_an_input_named_like_a_leftover_of_the_output_is_kept(movie, tmp_path, o
     restore(source, model, output, overwrite=overwrite, **FAST).close()
     assert files_of(source) == before
     partial = source.rename(tmp_path / "cells.ome.zarr.partial")
-    with pytest.raises(InputError, match="lies in the working folder of"):
+    with pytest.raises(InputError, match="is in the working folder of"):
         restore(partial, model, output, overwrite=True, **FAST)
     with pytest.raises(InputError, match="holds the input"):
         restore(output / "0", model, output, overwrite=True, **FAST)

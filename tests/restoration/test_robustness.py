@@ -16,7 +16,7 @@ from decrappify.model import load_model
 from decrappify.movie import Movie
 from decrappify.normalization import NormalizationRule, measure
 from decrappify.restoration import Preview, RestorationOptions, restore, restore_array
-from decrappify.restoration.measuring import measure_channel
+from decrappify.restoration.measurement.channels import measure_channel
 
 from .conftest import FAST, PoolingNetwork, WindowMean, as_model, files_of, grouped
 

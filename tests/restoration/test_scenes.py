@@ -145,7 +145,7 @@ def test_a_warning_that_every_scene_repeats_is_shown_once(tmp_path, command):
     for name in ("control.tif", "treated.tif"):
         tifffile.imwrite(tmp_path / name, np.ones((5, 6), np.uint8))
     (tmp_path / "film.mp4").write_bytes(b"")
-    assert command("info", tmp_path).stderr.count("1 other files such as film.mp4 were left out") == 1
+    assert command("info", tmp_path).stderr.count("1 other files such as film.mp4 were omitted") == 1
 
 
 def test_info_lists_every_scene(series, command):

@@ -19,7 +19,7 @@ from decrappify.cli.options import NO_RESUME, PATH, device_options, taken
 @click.option("--preset", help="artistic, stable, video or own; the model's by default.")
 @click.option("--model", help="A model file, or published weights such as ColorizeArtistic_gen.pth.")
 @click.option("--render-factor", help="Such as 35, or auto; lower for more color, higher for steadier color.")
-@click.option("--watermark", is_flag=True, help="Also write 'AI-coloured' into a corner of the image.")
+@click.option("--watermark", is_flag=True, help="Also write 'AI-colorized' into a corner of the image.")
 @device_options
 @click.option("--batch-size", type=int, help="Images or frames per network call.")
 @click.option(
@@ -69,4 +69,4 @@ def colorize(
         resume=not no_resume,
         progress=progress_bars(),
     )
-    echo(f"{output}: coloured")
+    echo(f"{output}: colorized")

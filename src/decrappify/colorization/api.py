@@ -123,8 +123,8 @@ def colorize(
     loaded, preset = _load(model, options.preset)
     colorizer = Colorizer(loaded, render_factor=render_factor, inference=inference, preset=preset)
     if path is None or target is None:
-        coloured = colorizer(source if isinstance(source, np.ndarray) else read_photograph(Path(source)).pixels)
-        return add_watermark(coloured) if options.watermark else coloured
+        colorized = colorizer(source if isinstance(source, np.ndarray) else read_photograph(Path(source)).pixels)
+        return add_watermark(colorized) if options.watermark else colorized
     if kind == "picture":
         return colorize_still(path, target, colorizer, watermark=options.watermark, overwrite=overwrite)
     run: Callable[..., Path] = partial(colorize_folder, watermark=options.watermark)

@@ -103,7 +103,7 @@ class Colorizer:
             min_agreement_db=_MIN_AGREEMENT_DB,
             backend=inference.backend,
         )
-        self.identity = f"AI-coloured by decrappify {RELEASE}, preset {self.preset.name}, model {model.name}"
+        self.identity = f"AI-colorized by decrappify {RELEASE}, preset {self.preset.name}, model {model.name}"
         self.identity += f" (sha256 {model.sha256})"
         self._mean, self._std = (
             torch.tensor(values, device=self.network.device).view(1, 3, 1, 1)

@@ -237,8 +237,8 @@ class _Film:
             self._writer = SegmentWriter(self._folder.media_path(batch.piece), encoder_settings(self._reader))
             self._render_factor = len(batch.squares[0]) // SQUARE
         for shown, image, square in zip(batch.shown, batch.images, batch.squares, strict=True):
-            coloured = self._colorizer.finish(image, square)
-            self._writer.add(add_watermark(coloured) if self._watermark else coloured, *shown)
+            colorized = self._colorizer.finish(image, square)
+            self._writer.add(add_watermark(colorized) if self._watermark else colorized, *shown)
         self._last_state = batch.state
 
     def _finish_piece(self) -> None:

@@ -16,7 +16,7 @@ from decrappify.io.store.locks import OutputLock
 from decrappify.io.store.outputs import check_output
 from decrappify.io.store.working_folder import WorkingFolder, marker_of
 from decrappify.io.store.working_paths import working_path
-from decrappify.restoration.resuming import changed_settings, refusal
+from decrappify.restoration.records.resuming import changed_settings, refusal
 
 SEGMENT_FRAMES = 100  # a fixed number, so that a resumed run encodes the same segments
 

@@ -18,7 +18,7 @@ class ColorizationOptions:
         Sets the default render factor, and selects a shipped model if no model is passed. By default that of the model,
         or ``"artistic"`` without one.
     watermark : bool
-        Write "AI-coloured" into the lower left corner of the images.
+        Write "AI-colorized" into the lower left corner of the images.
     steady : float
         For films, 0 (off) to less than 1: weight of the colors of earlier frames, against flicker. The colors of moving
         objects then trail by about ``steady / (1 - steady)`` frames.

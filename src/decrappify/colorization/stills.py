@@ -47,7 +47,7 @@ def colorize_still(
         PNG, JPEG, BMP or TIFF; PNG, JPEG or TIFF.
     colorizer : Colorizer
     watermark : bool
-        Whether to write "AI-coloured" into the image.
+        Whether to write "AI-colorized" into the image.
     overwrite : bool
         Whether `output` may be replaced.
 
@@ -103,7 +103,7 @@ def colorize_folder(
     colorizer : Colorizer
         Does it.
     watermark : bool
-        Whether to write "AI-coloured" into the images.
+        Whether to write "AI-colorized" into the images.
     batch_size : int, optional
         Images per forward pass; 1 by default.
     overwrite : bool
@@ -316,5 +316,5 @@ def _write(
     overwrite: bool,
 ) -> Path:
     pixels = colorizer.finish(photograph.pixels, square)
-    coloured = replace(photograph, pixels=add_watermark(pixels) if watermark else pixels)
-    return write_photograph(output, coloured, colorizer.statement(len(square) // SQUARE) + note, overwrite=overwrite)
+    colorized = replace(photograph, pixels=add_watermark(pixels) if watermark else pixels)
+    return write_photograph(output, colorized, colorizer.statement(len(square) // SQUARE) + note, overwrite=overwrite)

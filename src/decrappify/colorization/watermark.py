@@ -8,7 +8,7 @@ import numpy as np
 
 from decrappify.movie import Array
 
-TEXT = "AI-coloured"
+TEXT = "AI-colorized"
 _HEIGHT = 0.05  # of the image height
 _SMALLEST = 9  # smallest readable type height in pixels
 

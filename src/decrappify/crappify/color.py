@@ -29,7 +29,7 @@ class Grey(Part):
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Raise for a window of one channel."""
-        raise InputError("grey: the image has one channel, needs red, green and blue (3, Y, X)")
+        raise InputError(f"{self.name}: the image has one channel, needs red, green and blue (3, Y, X)")
 
     def apply_color(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Convert each image to gray."""

@@ -15,18 +15,18 @@ from decrappify._version import __version__
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie, Plane, Shape5, scaled_spacing
 from decrappify.normalization import ConstantChannelError
-from decrappify.restoration.frame_choice import beyond_movie, parse_frames, spelled
-from decrappify.restoration.frames import Frame, FrameReader, Part
-from decrappify.restoration.measuring import Channel, measure_channel
-from decrappify.restoration.missing import (
+from decrappify.restoration.frames.choice import beyond_movie, parse_frames, spelled
+from decrappify.restoration.frames.missing import (
     complete_frames,
     interval_factor,
     nearest_frame,
     with_empty_planes,
 )
+from decrappify.restoration.frames.reading import Frame, FrameReader, Part
+from decrappify.restoration.frames.sliding import SlidingWindow, Window
+from decrappify.restoration.measurement.channels import Channel, measure_channel
+from decrappify.restoration.measurement.repair import put_back
 from decrappify.restoration.options import RestorationOptions
-from decrappify.restoration.repair import put_back
-from decrappify.restoration.sliding import SlidingWindow, Window
 
 if TYPE_CHECKING:
     from decrappify.model import Model

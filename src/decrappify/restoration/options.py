@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from decrappify.errors import InputError
 from decrappify.normalization import check_nan
-from decrappify.restoration.frame_choice import parse_frames
-from decrappify.restoration.missing import check_missing
+from decrappify.restoration.frames.choice import parse_frames
+from decrappify.restoration.frames.missing import check_missing
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike

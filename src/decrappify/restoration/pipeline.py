@@ -16,13 +16,13 @@ from decrappify.inference.options import InferenceOptions
 from decrappify.limits.reached import limit_errors
 from decrappify.movie import Array, Movie
 from decrappify.restoration.arrays import given_axes, in_axes
-from decrappify.restoration.attempts import died_of_memory, recorded_attempt
-from decrappify.restoration.input_record import InputRecord
 from decrappify.restoration.job import Job
-from decrappify.restoration.notes import report, report_start, summary
 from decrappify.restoration.options import RestorationOptions
 from decrappify.restoration.plan import RestorationPlan, make_plan
 from decrappify.restoration.preparing import chosen_device, prepared_restorer
+from decrappify.restoration.records.attempts import died_of_memory, recorded_attempt
+from decrappify.restoration.records.input_record import InputRecord
+from decrappify.restoration.records.notes import report, report_start, summary
 from decrappify.restoration.restorer import Restorer
 from decrappify.restoration.results import Result
 from decrappify.restoration.run_state import RunState

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from decrappify.inference.options import InferenceOptions
 from decrappify.restoration.job import Job
-from decrappify.restoration.measuring import Channel
-from decrappify.restoration.resuming import Settings, recorded_options
+from decrappify.restoration.measurement.channels import Channel
+from decrappify.restoration.records.resuming import Settings, recorded_options
 
 if TYPE_CHECKING:
     from decrappify.restoration.restorer import Restorer
@@ -26,7 +26,7 @@ class RestorationPlan:
     inference : InferenceOptions
         As passed to this call.
     settings : mapping
-        Settings that a continued run must share, see `decrappify.restoration.resuming.settings_of`.
+        Settings that a continued run must share, see `decrappify.restoration.records.resuming.settings_of`.
     tile_size, tile_overlap, device, precision, backend
         Values chosen for the network.
     channels : tuple of Channel

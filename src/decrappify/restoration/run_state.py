@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from decrappify._common.progress import Cancel, Progress, cancellable
 from decrappify.errors import OutputExistsError
 from decrappify.inference.options import InferenceOptions
-from decrappify.restoration.attempts import taken_from
-from decrappify.restoration.input_record import InputRecord
 from decrappify.restoration.job import Job
 from decrappify.restoration.plan import RestorationPlan
+from decrappify.restoration.records.attempts import taken_from
+from decrappify.restoration.records.input_record import InputRecord
+from decrappify.restoration.records.resuming import Settings, continues, run_key, settings_of
 from decrappify.restoration.results import MemoryResult, Result, StoreResult, placed_key, unfinished
-from decrappify.restoration.resuming import Settings, continues, run_key, settings_of
 
 if TYPE_CHECKING:
     from decrappify.io.store.locks import OutputLock
@@ -49,7 +49,7 @@ class RunState:
     planes_done : int
         Planes finished by earlier runs.
     earlier : mapping or None
-        Record left by a killed run, see `decrappify.restoration.attempts`.
+        Record left by a killed run, see `decrappify.restoration.records.attempts`.
 
     Raises
     ------

@@ -11,14 +11,14 @@ from torch import Tensor
 from decrappify._common.progress import Bar, Progress, progress_bar
 from decrappify.errors import Cancelled
 from decrappify.movie import Array, Plane
-from decrappify.restoration.input_record import InputRecord
+from decrappify.restoration.frames.sliding import Window
 from decrappify.restoration.job import Job, Target
-from decrappify.restoration.notes import note_of
 from decrappify.restoration.overlap import run_overlapped
 from decrappify.restoration.plan import RestorationPlan
+from decrappify.restoration.records.input_record import InputRecord
+from decrappify.restoration.records.notes import note_of
 from decrappify.restoration.restorer import Restorer
 from decrappify.restoration.results import Result
-from decrappify.restoration.sliding import Window
 
 OnPlane = Callable[[int, int, int], Any]
 

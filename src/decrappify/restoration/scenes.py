@@ -14,12 +14,12 @@ from decrappify._common.progress import Cancel, Progress
 from decrappify.errors import Cancelled, DecrappifyError, InputError, OutputExistsError
 from decrappify.inference.options import InferenceOptions
 from decrappify.movie import Movie
-from decrappify.restoration.input_record import InputRecord
 from decrappify.restoration.job import Job
 from decrappify.restoration.options import RestorationOptions
 from decrappify.restoration.pipeline import restore
-from decrappify.restoration.resuming import run_key, settings_of
-from decrappify.restoration.scene_record import SceneRecord
+from decrappify.restoration.records.input_record import InputRecord
+from decrappify.restoration.records.resuming import run_key, settings_of
+from decrappify.restoration.records.scene_record import SceneRecord
 
 if TYPE_CHECKING:
     from decrappify.model import Model

@@ -52,7 +52,7 @@ def test_numbered_files_are_one_movie_and_the_log_states_it(make, caplog, suffix
     (line,) = caplog.messages
     assert line == (
         "cells was read as one movie of 11 frames (the file names differ only in a number); pass folder_as='images' "
-        "(--as images) to read each file as an image of its own"
+        "(--as images) to read each file as a separate image"
     )
 
 
@@ -152,7 +152,7 @@ def test_positions_in_separate_folders_are_scenes(make):
 
 def test_other_folders_inside_are_named(make):
     root = make(["mouse/a.tif", "fish/b.tif"])
-    with pytest.raises(InputError, match="holds no pictures, but folders such as fish: open one of them"):
+    with pytest.raises(InputError, match="contains no images, but folders such as fish: open one of them"):
         open_movie(root)
 
 
@@ -231,7 +231,7 @@ def test_a_folder_of_movie_files_is_images(tmp_path):
     with pytest.warns(UserWarning, match="each file contains a separate movie") as caught:
         open_movie(tmp_path)
     assert "--as movie" not in str(caught[0].message)
-    with pytest.raises(InputError, match="cannot be frames of one movie; leave out folder_as='movie'"):
+    with pytest.raises(InputError, match="cannot be frames of one movie; omit folder_as='movie'"):
         open_movie(tmp_path, folder_as="movie")
 
 
@@ -252,7 +252,7 @@ def test_a_folder_of_one_file_is_that_file(make):
 def test_other_files_of_a_folder_are_named(make):
     root = make(["B02_s1_w1.tif", "B02_s1_w2.tif", "B02_s1_w1_thumb.tif"])
     (root / "overview.mp4").touch()
-    with pytest.warns(UserWarning, match=r"1 other files such as overview\.mp4 and 1 thumbnails were left out"):
+    with pytest.warns(UserWarning, match=r"1 other files such as overview\.mp4 and 1 thumbnails were omitted"):
         movie = open_movie(root)
     assert movie.shape[:3] == (1, 2, 1)
 

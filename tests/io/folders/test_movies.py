@@ -112,7 +112,7 @@ def test_a_frame_that_changes_after_opening_is_refused(tmp_path):
 
 def test_folders_without_or_with_mixed_images_are_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("no picture")
-    with pytest.raises(InputError, match="holds no pictures"):
+    with pytest.raises(InputError, match="contains no images"):
         open_movie(tmp_path)
     for name in ("a.png", "b.png", "c.tif"):
         save(tmp_path / name, np.zeros((9, 11), np.uint8))

@@ -215,8 +215,8 @@ def test_what_cannot_be_read_states_why(tmp_path, name, write, error, match):
 def test_what_belongs_to_a_photograph_is_written_with_the_statement(tmp_path, rgb, suffix):
     tags = {DESCRIPTION: "Oma in Köln", 0x013B: "A. Person", 0x0132: "1999:01:02 03:04:05"}
     photograph = Photograph(pixels=rgb, icc_profile=SRGB, dpi=(300.0, 150.0), tags=tags)
-    path = write_photograph(tmp_path / f"a{suffix}", photograph, "AI-coloured by a test")
-    assert read_description(path) == "Oma in Köln; AI-coloured by a test"
+    path = write_photograph(tmp_path / f"a{suffix}", photograph, "AI-colorized by a test")
+    assert read_description(path) == "Oma in Köln; AI-colorized by a test"
     with Image.open(path) as image:
         image.load()
         assert image.info["icc_profile"] == SRGB
@@ -240,8 +240,8 @@ def test_descriptions_are_read_in_both_usual_encodings(tmp_path, rgb, written):
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_the_statement_is_there_without_anything_else_and_in_any_script(tmp_path, rgb, suffix):
-    path = write_photograph(tmp_path / f"a{suffix}", Photograph(pixels=rgb), "AI-coloured, model 写真")
-    assert read_description(path) == "AI-coloured, model 写真"
+    path = write_photograph(tmp_path / f"a{suffix}", Photograph(pixels=rgb), "AI-colorized, model 写真")
+    assert read_description(path) == "AI-colorized, model 写真"
 
 
 def test_the_profile_of_a_gray_image_is_not_written_on_colors(tmp_path, rgb):
@@ -263,7 +263,7 @@ def test_jpeg_gets_8_bits_and_no_opaque_alpha(tmp_path):
     deep = Photograph(pixels=np.full((8, 8, 3), 40000, np.uint16), alpha=np.full((8, 8), 65535, np.uint16))
     again = read_photograph(write_photograph(tmp_path / "a.jpg", deep, "note"))
     assert np.abs(again.pixels.astype(int) - 156).max() <= 1
-    with pytest.raises(InputError, match=r"cannot hold the picture's transparency; write a .png or .tif"):
+    with pytest.raises(InputError, match=r"cannot store the transparency of the image; write a .png or .tif"):
         write_photograph(tmp_path / "b.jpg", Photograph(pixels=deep.pixels, alpha=deep.alpha // 2), "note")
     assert not (tmp_path / "b.jpg").exists()
 

@@ -171,7 +171,7 @@ def test_sound_and_missing_files_are_refused(tmp_path):
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    with pytest.raises(FormatError, match="holds no picture stream"):
+    with pytest.raises(FormatError, match="contains no video stream"):
         open_video(path)
     with pytest.raises(MissingFileError, match="no file"):
         open_video(tmp_path / "none.mp4")

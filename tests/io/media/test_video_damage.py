@@ -20,7 +20,7 @@ def test_truncated_films_are_refused_wherever_they_end(tmp_path):
     whole = write_video(Movie.from_array(smooth_movie(20, 16, 16)), tmp_path / "whole.mp4").read_bytes()
     for length in range(0, len(whole), 11):  # also inside the description of the codec, which is then unknown
         path.write_bytes(whole[:length])
-        with pytest.raises(FormatError, match=r"truncated|cannot be read as a video|no picture stream") as refused:
+        with pytest.raises(FormatError, match=r"truncated|cannot be read as a video|no video stream") as refused:
             open_video(path)
         assert "\n" not in str(refused.value)
 
@@ -138,7 +138,7 @@ def test_a_film_that_changes_while_it_is_read_is_an_error(tmp_path, change):
 def test_films_that_nothing_decodes_are_refused(tmp_path, suffix, codec, tag, other):
     whole = write_film(tmp_path / f"whole{suffix}", smooth_movie(3), codec, "yuv420p", "gray")
     path = rewritten(whole, f"film{suffix}", (tag, other))
-    with pytest.raises(FormatError, match=r"holds pictures that nothing here decodes; convert it to H\.264 first"):
+    with pytest.raises(FormatError, match=r"contains images that no decoder reads; convert it to H\.264 first"):
         open_video(path)
 
 

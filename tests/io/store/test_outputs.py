@@ -87,7 +87,7 @@ def test_an_unfinished_store_is_not_saved_over_itself(tmp_path: Path) -> None:
     output = tmp_path / "cells.ome.zarr"
     with ZarrMovieWriter(output, shape=(1, 1, 1, 9, 9), dtype="uint8", run_key="export") as writer:
         writer.write_plane(0, 0, 0, np.ones((9, 9), np.uint8))
-    with pytest.raises(InputError, match="lies in the working folder of"):
+    with pytest.raises(InputError, match="is in the working folder of"):
         save_movie(partial_path(output), output, overwrite=True)
     assert np.asarray(open_movie(partial_path(output))).all()
 

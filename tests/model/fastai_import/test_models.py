@@ -125,7 +125,7 @@ class TestMistakes:
 
 
 def test_restore_sends_a_colorizer_to_colorize(imported):
-    with pytest.raises(InputError, match=r"model 'Own_gen' colours pictures; use colorize"):
+    with pytest.raises(InputError, match=r"model 'Own_gen' colorizes images; use colorize"):
         restore(np.zeros((1, 3, 1, 16, 16), np.uint8), imported)
 
 

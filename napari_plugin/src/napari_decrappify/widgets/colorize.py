@@ -73,7 +73,7 @@ class ColorizeWidget(RunWidget):
             QCheckBox("All frames and slices"), "colorize_all", "Colorize the whole layer, not only the displayed plane"
         )
         self._watermark = named(
-            QCheckBox('Write "AI-coloured" into the image'), "colorize_watermark", "In the lower left corner"
+            QCheckBox('Write "AI-colorized" into the image'), "colorize_watermark", "In the lower left corner"
         )
         self._panel = RunPanel(
             self._runner,

@@ -33,7 +33,7 @@ class ColorizeSettings:
     device : str
         As for `decrappify.colorize`.
     watermark : bool
-        Write "AI-coloured" into the images.
+        Write "AI-colorized" into the images.
     planes : tuple of (int, int)
         The (t, z) to color, T slowest.
     channel : int

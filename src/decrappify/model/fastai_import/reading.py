@@ -126,7 +126,7 @@ def _failure_reason(path: Path, zipped: bool) -> str:
     if foreign.startswith("fastai."):
         return (
             "is an exported fastai learner (Learner.export), which contains Python objects besides the weights; in the "
-            "environment where it was made run learn = load_learner(folder, file); learn.save('name') and give "
+            "environment where it was made run learn = load_learner(folder, file); learn.save('name') and use "
             "the name.pth that it writes"
         )
     if foreign:

@@ -69,7 +69,7 @@ def test_wells_of_a_plate_without_a_list_of_wells(tmp_path: Path, listed: dict[s
 def test_wells_and_fields_that_do_not_exist(tmp_path: Path) -> None:
     path = plate(tmp_path / "plate.zarr", WELLS)
     (path / "C").rename(tmp_path / "moved")
-    with pytest.warns(UserWarning, match=r"lists 2 wells, of which 1 do not exist and are left out \(C/11\)"):
+    with pytest.warns(UserWarning, match=r"lists 2 wells, of which 1 do not exist and are omitted \(C/11\)"):
         assert scenes(path) == ["B/03/0", "B/03/1"]
     (path / "B" / "03" / "1").rename(tmp_path / "lost")
     with pytest.raises(FormatError, match=r"lists the image B/03/1, which does not exist; copy the store again"):

@@ -144,7 +144,7 @@ def test_regions_write_the_same_bytes_as_planes(tmp_path: Path, undisturbed: dic
 
 def test_a_region_is_aligned_with_the_chunks(tmp_path: Path) -> None:
     region = (slice(0, 100), slice(0, 512))
-    message = "region 0:100 of an axis of 600 does not lie on the chunks"
+    message = "region 0:100 of an axis of 600 is not aligned with the chunks"
     with writer(tmp_path / "cells.ome.zarr") as target, pytest.raises(InputError, match=message):
         target.write_region(0, 0, 0, *region, DATA[0, 0, 0, *region])
 

@@ -1,4 +1,4 @@
-"""Chunks that are not in a Zarr store: lost, or left out by the writer because they hold the fill value only."""
+"""Chunks that are not in a Zarr store: lost, or omitted by the writer because they hold the fill value only."""
 
 from __future__ import annotations
 

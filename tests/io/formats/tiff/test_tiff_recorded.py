@@ -152,7 +152,7 @@ def test_a_micromanager_recording_that_was_never_closed(tmp_path: Path) -> None:
     for (c, _, t, _), pixels in planes.items():
         np.testing.assert_array_equal(movie.frame(t, c), pixels)
     path.write_bytes(path.read_bytes()[:-1])  # cut within the metadata of the last plane, its pixels are whole
-    with pytest.raises(FormatError, match="cut short"):
+    with pytest.raises(FormatError, match="truncated"):
         open_tiff(path)
 
 
@@ -195,7 +195,7 @@ def test_a_missing_file_of_a_set_is_named_and_its_planes_are_missing(
     assert np.array_equal(np.asarray(open_tiff(paths[0]))[:, 0, 0], PAGES[:3])
     paths.pop(lost).unlink()
     for path in paths:
-        with pytest.warns(UserWarning, match=rf"set_T{lost}\.ome\.tif of the same set not found beside it") as caught:
+        with pytest.warns(UserWarning, match=rf"set_T{lost}\.ome\.tif of the same set not found next to it") as caught:
             movie = open_tiff(path)
         assert len(caught) == 1
         assert "\n" not in str(caught[0].message)
@@ -208,7 +208,7 @@ def test_a_missing_file_of_a_set_is_named_and_its_planes_are_missing(
 def test_a_set_with_a_truncated_file_is_refused(tmp_path: Path) -> None:
     paths = three_files(tmp_path)
     paths[1].write_bytes(paths[1].read_bytes()[:-50])
-    with pytest.raises(FormatError, match=r"set_T1\.ome\.tif is cut short"):
+    with pytest.raises(FormatError, match=r"set_T1\.ome\.tif is truncated"):
         open_tiff(paths[0])
 
 
@@ -216,14 +216,14 @@ def test_a_recording_cut_within_a_frame_stays_refused(tmp_path: Path) -> None:
     text = imagej_text(images=20, frames=20, unit="um")
     path = pages_with(tmp_path / "a.tif", PAGES, text)
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(FormatError, match="cut short"):
+    with pytest.raises(FormatError, match="truncated"):
         open_tiff(path)
     one = tmp_path / "b.tif"  # one page that describes all of them
     tifffile.imwrite(one, PAGES, imagej=True, truncate=True, metadata={"axes": "TYX"})
     with tifffile.TiffFile(one) as file:
         start, size = file.pages.first.dataoffsets[0], file.pages.first.nbytes
     one.write_bytes(one.read_bytes()[: start + 3 * size + size // 2])
-    with pytest.raises(FormatError, match="cut short"):
+    with pytest.raises(FormatError, match="truncated"):
         open_tiff(one)
 
 

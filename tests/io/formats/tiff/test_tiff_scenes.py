@@ -78,7 +78,7 @@ def test_a_position_whose_file_is_missing_is_refused_with_its_name(
     second.unlink()
     assert dc.scenes(first) == ["Pos0", "Pos1"]
     assert open_tiff(first).shape == (4, 1, 1, 10, 12)
-    with pytest.raises(FormatError, match=r"the planes of Pos1 lie in rec_1_MMStack_Pos1\.ome\.tif, not found in"):
+    with pytest.raises(FormatError, match=r"the planes of Pos1 are in rec_1_MMStack_Pos1\.ome\.tif, not found in"):
         open_tiff(first, scene=1)
     assert not caplog.records
 

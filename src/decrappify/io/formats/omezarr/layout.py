@@ -136,7 +136,7 @@ def _fields(path: Path, plate: dict[str, Any]) -> Iterator[ZarrImage]:
     if absent and listed:
         more = ", ..." if len(absent) > _LISTED else ""
         warn_caller(
-            f"{path.name} lists {len(listed)} wells, of which {len(absent)} do not exist and are left out "
+            f"{path.name} lists {len(listed)} wells, of which {len(absent)} do not exist and are omitted "
             f"({', '.join(absent[:_LISTED])}{more}); check that the whole plate was copied",
         )
 

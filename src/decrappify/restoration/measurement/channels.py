@@ -23,16 +23,16 @@ from decrappify.normalization import (
     finite_frame,
     sampled_planes,
 )
-from decrappify.restoration.flashes import Brightness, find_flash, sampled_patches
-from decrappify.restoration.outliers import (
+from decrappify.restoration.measurement.flashes import Brightness, find_flash, sampled_patches
+from decrappify.restoration.measurement.outliers import (
     Mask,
     OutlierLimits,
     find_outliers,
     isolated_pixels,
     replaced,
 )
-from decrappify.restoration.plane_sample import HIGH, LOW, PlaneSample
-from decrappify.restoration.repair import filled
+from decrappify.restoration.measurement.plane_sample import HIGH, LOW, PlaneSample
+from decrappify.restoration.measurement.repair import filled
 
 _FAR = 0.2  # in units of the movie's range
 _BEYOND = 1.1, 0.25  # factor and offset of the limits beyond the extremes of clean planes

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from decrappify.restoration.missing import described
+from decrappify.restoration.frames.missing import described
 
 if TYPE_CHECKING:
     from decrappify.movie import Plane
+    from decrappify.restoration.frames.sliding import Window
     from decrappify.restoration.job import Job
-    from decrappify.restoration.measuring import Channel
-    from decrappify.restoration.sliding import Window
+    from decrappify.restoration.measurement.channels import Channel
 
 logger = logging.getLogger(__name__)
 

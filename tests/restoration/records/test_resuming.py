@@ -11,6 +11,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.restoration.conftest import (
+    FAST,
+    ON_CPU,
+    Breaks,
+    CountingSource,
+    PoolingNetwork,
+    WindowMean,
+    as_model,
+    files_of,
+)
 
 from decrappify._common.processor import processor_type, threads_put_back
 from decrappify.errors import Cancelled, FormatError, OutputExistsError
@@ -18,8 +28,6 @@ from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
 from decrappify.io.store.journal import Journal
 from decrappify.movie import Movie
 from decrappify.restoration import RestorationOptions, restore
-
-from .conftest import FAST, ON_CPU, Breaks, CountingSource, PoolingNetwork, WindowMean, as_model, files_of
 
 
 @pytest.mark.parametrize("error", [ValueError("network"), KeyboardInterrupt()])

@@ -11,9 +11,9 @@ import numpy as np
 
 from decrappify._version import RELEASE
 from decrappify.errors import OutputExistsError
-from decrappify.restoration.frame_choice import spelled
-from decrappify.restoration.input_record import ChangedInputError, InputRecord, recorded_planes
-from decrappify.restoration.run_record import flaw_of, flaw_of_state
+from decrappify.restoration.frames.choice import spelled
+from decrappify.restoration.records.input_record import ChangedInputError, InputRecord, recorded_planes
+from decrappify.restoration.records.run_record import flaw_of, flaw_of_state
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from decrappify.movie import Array, Movie
 from decrappify.normalization import finite_frame
-from decrappify.restoration.flashes import Brightness, sampled_patches
-from decrappify.restoration.measuring import Channel
-from decrappify.restoration.outliers import OutlierLimits, find_outliers, replaced
-from decrappify.restoration.repair import filled
+from decrappify.restoration.measurement.channels import Channel
+from decrappify.restoration.measurement.flashes import Brightness, sampled_patches
+from decrappify.restoration.measurement.outliers import OutlierLimits, find_outliers, replaced
+from decrappify.restoration.measurement.repair import filled
 
 _POSITIONS = 16  # recorded outlier positions per frame
 _LARGEST_WHOLE = 1 << 24  # pixels: of larger frames only a part is read, with some context

@@ -18,8 +18,8 @@ from decrappify.normalization import (
     normalization_of,
     sampled_planes,
 )
-from decrappify.restoration.outliers import PixelNoise, highest_neighbor
-from decrappify.restoration.repair import filled
+from decrappify.restoration.measurement.outliers import PixelNoise, highest_neighbor
+from decrappify.restoration.measurement.repair import filled
 
 HIGH, LOW = 2.0, -1.0  # gray levels beyond which a plane is examined for outliers, in units of the movie's range
 _EXCESS = 0.5  # in units of the movie's range

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from decrappify.restoration.repair import filled, put_back
+from decrappify.restoration.measurement.repair import filled, put_back
 
 
 def test_the_known_area_is_mirrored_past_its_border():

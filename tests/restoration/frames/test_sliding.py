@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decrappify.restoration.frames import Frame
-from decrappify.restoration.sliding import SlidingWindow
+from decrappify.restoration.frames.reading import Frame
+from decrappify.restoration.frames.sliding import SlidingWindow
 from decrappify.windows import window_indices
 
 

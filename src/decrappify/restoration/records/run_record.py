@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from decrappify._common.checks import short
-from decrappify.restoration.measuring import Channel
-from decrappify.restoration.notes import summary
+from decrappify.restoration.measurement.channels import Channel
+from decrappify.restoration.records.notes import summary
 
 if TYPE_CHECKING:
     from decrappify.io.store.journal import Journal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.restoration.conftest import FAST, PoolingNetwork, WindowMean, as_model, files_of, grouped
 
 from decrappify.errors import Cancelled, InputError
 from decrappify.inference.options import InferenceOptions
@@ -11,8 +12,6 @@ from decrappify.io import open_movie
 from decrappify.movie import ArraySource, Movie
 from decrappify.normalization import measure
 from decrappify.restoration import Preview, RestorationOptions, restore
-
-from .conftest import FAST, PoolingNetwork, WindowMean, as_model, files_of, grouped
 
 EXACT = grouped(dtype="float32")
 

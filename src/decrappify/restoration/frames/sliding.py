@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from decrappify.restoration.flashes import Brightness, Flash, find_flash
-from decrappify.restoration.frames import Frame
+from decrappify.restoration.frames.reading import Frame
+from decrappify.restoration.measurement.flashes import Brightness, Flash, find_flash
 from decrappify.windows import recorded_window
 
 P = TypeVar("P")

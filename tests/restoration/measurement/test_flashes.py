@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from decrappify.restoration.flashes import Brightness, find_flash, sampled_patches
+from decrappify.restoration.measurement.flashes import Brightness, find_flash, sampled_patches
 
 
 def scene(rng, n_frames=9, size=96):

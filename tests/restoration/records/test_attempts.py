@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.restoration.conftest import FAST, PoolingNetwork, as_model
 
-from decrappify.restoration import attempts, restore, restore_array
-from decrappify.restoration.attempts import died_of_memory, recorded_attempt, taken_from
+from decrappify.restoration import restore, restore_array
+from decrappify.restoration.records import attempts
+from decrappify.restoration.records.attempts import died_of_memory, recorded_attempt, taken_from
 from decrappify.restoration.results import MemoryResult
-
-from .conftest import FAST, PoolingNetwork, as_model
 
 KILLED = """
 import os, signal, sys

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from decrappify.restoration.outliers import OutlierLimits, find_outliers, highest_neighbor, isolated_pixels, replaced
+from decrappify.restoration.measurement.outliers import (
+    OutlierLimits,
+    find_outliers,
+    highest_neighbor,
+    isolated_pixels,
+    replaced,
+)
 
 LIMITS = OutlierLimits(zero=0.0, high=2.0, low=-1.0, bright=0.5, dark=0.5)
 

@@ -1,0 +1,1 @@
+"""Frames of a movie: selection, reading, missing planes and sliding windows."""

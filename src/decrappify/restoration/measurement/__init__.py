@@ -1,0 +1,1 @@
+"""Measurements on a movie before its restoration: normalization, outliers and flash frames."""

@@ -1,0 +1,1 @@
+"""Records of a run: input, attempts, notes on planes and changed options."""
