@@ -186,6 +186,21 @@ def test_auto_resumes_a_folder_with_its_earlier_choice(tmp_path, album, colour_m
     colorize_folder(album, tmp_path / "out", auto)
 
 
+@pytest.mark.parametrize("watermark", [False, True])
+def test_image_with_the_former_statement_is_finished_unless_its_watermark_differs(
+    tmp_path, album, colorizer, monkeypatch, watermark
+):
+    former = colorizer.identity.replace("AI-colorized", "AI-coloured")
+    with monkeypatch.context() as patch:
+        patch.setattr(colorizer, "identity", former)
+        colorize_folder(album, tmp_path / "out", colorizer, watermark=watermark)
+    if watermark:
+        with pytest.raises(InputError, match="3 of 3 images were not colorized"):
+            colorize_folder(album, tmp_path / "out", colorizer, watermark=True)
+    else:
+        colorize_folder(album, tmp_path / "out", colorizer)
+
+
 def test_without_resume_finished_images_are_in_the_way(tmp_path, album, colorizer):
     colorize_folder(album, tmp_path / "out", colorizer)
     with pytest.raises(InputError, match=r"3 of 3 images .*p1.png already exists; replace it with overwrite=True"):
