@@ -16,7 +16,7 @@ import decrappify
 from decrappify import samples
 from decrappify.cli import main
 from decrappify.cli.messages import flags_of, with_options
-from decrappify.crappify import Crappifier, Gaussian, preset_names
+from decrappify.crappify import Crappifier, Gaussian, preset_names, unregister_part
 from decrappify.errors import MissingFileError
 from decrappify.io import open_movie, save_movie
 from decrappify.model import load_model
@@ -234,6 +234,26 @@ def test_demo_raises_for_inputs_that_it_cannot_compare(tiny_models, tmp_path, ce
 def test_debug_before_and_after_the_command_shows_the_traceback(arguments, command):
     with pytest.raises(MissingFileError):
         command(*arguments)
+
+
+def test_error_in_a_plugin_is_one_line_unless_debugging(cells, tmp_path, command):
+    parts = tmp_path / "broken_lamp.py"
+    parts.write_text(
+        "from dataclasses import dataclass\n"
+        "from decrappify.crappify import Part, register_part\n"
+        "@register_part('broken-lamp')\n@dataclass(frozen=True)\nclass Lamp(Part):\n"
+        "    def apply(self, signal, rng, times):\n        raise ValueError('no bulb')\n"
+    )
+    (tmp_path / "lamp.toml").write_text("[[steps]]\npart = 'broken-lamp'\n")
+    arguments = ("crappify", cells, tmp_path / "out.ome.tif", "--crappifier", tmp_path / "lamp.toml", "--plugin", parts)
+    try:
+        message = command(*arguments, exit_code=2).stderr
+        assert message.rstrip().endswith("broken_lamp.py, line 7: ValueError: no bulb; see the traceback with --debug")
+        assert "Traceback" not in message
+        with pytest.raises(ValueError, match="no bulb"):
+            command(*arguments, "--debug")
+    finally:
+        unregister_part("broken-lamp")
 
 
 def test_verbose_and_version_work_after_the_command(cells, tiny_models, tmp_path, command):

@@ -31,6 +31,16 @@ def check_whole(least: int, most: int | None = None, /, **values: Any) -> None:
             raise InputError(f"{name} is {value}, needs a whole number of at most {most}")
 
 
+def check_instance(kind: type, /, **values: Any) -> None:
+    """Raise InputError, with the name, if a value is not an instance of a class of options.
+
+    >>> check_instance(dict, card={})
+    """
+    for name, value in values.items():
+        if not isinstance(value, kind):
+            raise InputError(f"{name} is {short(value)}, needs {name}={kind.__name__}(...)")
+
+
 def nearest(given: str, known: Iterable[str], otherwise: str = "") -> str:
     """Return the end of a message about an unknown name: the most similar known name, or `otherwise` without one.
 

@@ -284,7 +284,7 @@ def _about(reader: VideoReader, colorizer: Colorizer, **settings: Any) -> dict[s
         "software": RELEASE,
         "encoder": encoder_version(),
         "film": reader.content,
-        "colorizer": colorizer.identity.replace(STATEMENT, FORMER_STATEMENT),
+        "colorizer": colorizer.identity.replace(STATEMENT, FORMER_STATEMENT, 1),
         "render_factor": colorizer.render_factor,
         "precision": colorizer.network.precision,
         "backend": colorizer.network.backend,

@@ -121,7 +121,7 @@ class CziSource(FrameSource):
     """Planes of one scene of a CZI file; can be pickled to another process, which opens the file again."""
 
     def __init__(self, path: Path, scene: int | str = 0) -> None:
-        self._path, self._scene = path, scene
+        self._path, self._scene, self._closed = path, scene, False
         self._reader = _open(path)
         self._guard = FileGuard([path])
         try:
@@ -158,8 +158,10 @@ class CziSource(FrameSource):
         return file_version(self._path)
 
     def close(self) -> None:
-        """Close the file."""
-        self._reader.close()
+        """Close the file; a second call has no effect."""
+        if not self._closed:
+            self._closed = True
+            self._reader.close()
 
     def notes(self) -> list[str]:
         """Return notes about the scene for the user, one line each, to follow the file name."""
@@ -192,6 +194,8 @@ class CziSource(FrameSource):
         place = dict(
             zip("TCZ", (axis[i] for axis, i in zip(self.layout.axes, (t, channel, z), strict=True)), strict=True)
         )
+        if self._closed:
+            raise InputError(f"{self._path.name} is closed; open it again with open_movie")
         pixel_type, _ = _PIXEL_TYPES[self.layout.pixel_types[channel]]
         what = f"frame {t} (channel {channel}, slice {z}) of {self._path.name} cannot be read"
         with damage_errors(what, f"the file is damaged or truncated, {_AGAIN}", self._guard.check):
