@@ -50,7 +50,7 @@ def load_plugin(path: str | Path) -> ModuleType:
     """
     path = Path(os.path.realpath(path))
     if not path.is_file():
-        raise MissingFileError(f"there is no plugin file {path}; needs the path of a Python file")
+        raise MissingFileError(f"plugin file {path} does not exist; needs the path of a Python file")
     name = f"{_PREFIX}{path.stem}_{crc32(os.fsencode(path)):08x}"
     if name not in sys.modules:
         _run(path, name)

@@ -108,7 +108,7 @@ def benchmark(
     check_instance(BenchmarkOptions, options=options)
     inference.check_unused("batch_size", by="benchmark")
     checked = checked_pairs(pairs, fit_levels=options.levels == "fit", folder_as=options.folder_as)
-    bars = cancellable(checked_progress(progress), cancel, "cancelled; there is no report")
+    bars = cancellable(checked_progress(progress), cancel, "cancelled; no report was written")
     with TemporaryDirectory(prefix="decrappify-", ignore_cleanup_errors=True) as folder:
         compared = [
             *baseline_methods(baselines, psf=options.psf, camera=camera),

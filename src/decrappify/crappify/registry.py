@@ -50,6 +50,7 @@ def register_part(name: str) -> Callable[[type[P]], type[P]]:
     ...         return 1 - signal
     >>> Crappifier.from_dict({"steps": [{"part": "doctest-invert"}]}).steps
     (Invert(probability=1.0),)
+    >>> unregister_part("doctest-invert")
     """
 
     def register(kind: type[P]) -> type[P]:

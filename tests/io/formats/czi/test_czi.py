@@ -247,7 +247,7 @@ def test_truncated_files_are_refused(tmp_path, array, part):
 
 
 def test_missing_files_and_folders_are_refused(tmp_path):
-    with pytest.raises(MissingFileError, match="no file"):
+    with pytest.raises(MissingFileError, match="does not exist"):
         open_czi(tmp_path / "none.czi")
     with pytest.raises(FormatError, match="is a folder"):
         open_czi(tmp_path)

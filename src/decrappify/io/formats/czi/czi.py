@@ -12,7 +12,7 @@ import numpy as np
 from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import FormatError, InputError, MissingExtraError, MissingFileError
 from decrappify.io.damage import damage_errors
-from decrappify.io.file_guard import FileGuard, file_version
+from decrappify.io.file_guard import FileGuard, GuardedSource
 from decrappify.io.formats.czi import metadata as czi_metadata
 from decrappify.io.formats.czi.directory import Blocks, grid_of_blocks, read_blocks
 from decrappify.io.formats.czi.layout import (
@@ -28,7 +28,7 @@ from decrappify.io.formats.czi.selection import check_picks, left_out_message, p
 from decrappify.io.missing_planes import describe_missing, list_planes
 from decrappify.io.scene_names import unique_names
 from decrappify.limits.files import check_regular
-from decrappify.movie import Array, FrameSource, Movie, Shape5
+from decrappify.movie import Array, Movie, Shape5
 
 # Number in the file, name in the library, dtype.
 _PIXEL_TYPES = {
@@ -117,7 +117,7 @@ def scene_names(path: Path) -> list[str | None]:
         reader.close()
 
 
-class CziSource(FrameSource):
+class CziSource(GuardedSource):
     """Planes of one scene of a CZI file; can be pickled to another process, which opens the file again."""
 
     def __init__(self, path: Path, scene: int | str = 0) -> None:
@@ -147,15 +147,6 @@ class CziSource(FrameSource):
                 plane += self._read_one(t, c, z, roi, index)
         self._guard.check()
         return plane.astype(self.dtype, copy=False)
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Files that are read."""
-        return self._guard.paths
-
-    def version(self, t: int, c: int, z: int) -> str | None:
-        """Return size, times and inode of the file."""
-        return file_version(self._path)
 
     def close(self) -> None:
         """Close the file; a second call has no effect."""
@@ -263,7 +254,7 @@ class CziSource(FrameSource):
 
 def _open(path: Path) -> Any:
     if not path.exists():
-        raise MissingFileError(f"there is no file {path}; check the path")
+        raise MissingFileError(f"{path} does not exist; check the path")
     if path.is_dir():
         raise FormatError(f"{path} is a folder, not a CZI file; name the file in it")
     check_regular(path)
