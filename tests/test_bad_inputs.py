@@ -117,7 +117,7 @@ TABLE = {
     "two crappifiers": (
         "crappify {bad}/good.tif {out}/o.ome.zarr --preset em --crappifier {bad}/noise.toml", r"needs either --preset"
     ),
-    "crappifier missing": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier no.toml", r"crappifier file no.toml does not"),
+    "crappifier missing": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier no.toml", r"file no.toml does not"),
     "crappifier part": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/part.toml", r"did you mean 'gaus"),
     "crappifier value": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/value.toml", r"gaussian.*sigma"),
     "crappifier suffix": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/text.tif", r"the suffix \.toml"),
