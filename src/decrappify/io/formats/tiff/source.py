@@ -86,7 +86,7 @@ class TiffSource(GuardedSource):
         what = f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded"
         with (
             damage_errors(what, "the file is truncated or damaged: copy it again", self._guard.check),
-            tifffile_messages(),
+            tifffile_messages(self._path),
         ):
             plane = self._read(index)
             self._check_plane(plane, rows, columns)
@@ -112,7 +112,7 @@ class TiffSource(GuardedSource):
         self._guard.check()
 
     def _open(self) -> None:
-        with unreadable(self._path), tifffile_messages() as messages:
+        with unreadable(self._path), tifffile_messages(self._path) as messages:
             self._open_series(messages)
         self._process = os.getpid()
         self._regions: Any = None
