@@ -40,7 +40,7 @@ GOOD = RESTORE % "good.tif"
 TABLE = {
     # the movie
     "missing file": (RESTORE % "godo.tif" + STILL, r"godo\.tif does not exist; did you mean good\.tif\?"),
-    "missing folder": (RESTORE % "no/good.tif" + STILL, r"there is no folder .*no; check the path"),
+    "missing folder": (RESTORE % "no/good.tif" + STILL, r"nor does its folder .*no; check the path"),
     "web address": ("info https://example.org/a.tif", r"is a web address; download the file"),
     "truncated TIFF": (RESTORE % "truncated.tif" + STILL, r"truncated\.tif .*(truncated|damaged)"),
     "truncated CZI": (RESTORE % "truncated.czi" + STILL, r"truncated\.czi .*(truncated|damaged)"),
@@ -74,7 +74,7 @@ TABLE = {
     "output exists": ("restore {bad}/good.tif {out}/there.ome.zarr --model " + STILL, r"already exists; .*--overwrite"),
     "output is the input": ("restore {out}/in.tif {out}/in.tif --overwrite --model " + STILL, r"is the input itself"),
     "crappify its input": ("crappify {out}/in.tif {out}/in.tif --overwrite --preset em", r"is the input itself"),
-    "output folder missing": ("restore {bad}/good.tif {out}/no/o.ome.zarr --model " + STILL, r"no folder .*create it"),
+    "output folder missing": ("restore {bad}/good.tif {out}/no/o.ome.zarr --model " + STILL, r"folder .*create it"),
     "output suffix": ("restore {bad}/good.tif {out}/o.czi --model " + STILL, r"writable are \.ome\.zarr, \.ome\.tif"),
     "output a full folder": (
         "restore {bad}/good.tif {out} --overwrite --model " + STILL, r"has no writer here|holds other things"
@@ -117,7 +117,7 @@ TABLE = {
     "two crappifiers": (
         "crappify {bad}/good.tif {out}/o.ome.zarr --preset em --crappifier {bad}/noise.toml", r"needs either --preset"
     ),
-    "crappifier missing": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier no.toml", r"no crappifier file"),
+    "crappifier missing": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier no.toml", r"file no.toml does not"),
     "crappifier part": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/part.toml", r"did you mean 'gaus"),
     "crappifier value": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/value.toml", r"gaussian.*sigma"),
     "crappifier suffix": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/text.tif", r"the suffix \.toml"),
@@ -161,7 +161,7 @@ RUNS = {
     "folder from nowhere": (("[data]", '[data]\nfolder = "$NO_SUCH_FOLDER"'), r"environment variable is not set"),
     "preset": (("confocal", "confocall"), r"unknown crappifier preset 'confocall'; did you mean 'confocal'"),
     "number as crappifier": (('"confocal"', "3"), r"crappifier .*3"),
-    "crappifier file missing": (("confocal", "no.toml"), r"no crappifier file"),
+    "crappifier file missing": (("confocal", "no.toml"), r"crappifier file .* does not exist"),
     "crappifier part": (('"confocal"', '{steps = [{part = "gausian"}]}'), r"did you mean 'gaussian'"),
     "network": (("[training]", '[training]\nnetwork = "tiny"'), r"unknown network 'tiny'"),
     "network setting": (("[training]", "[network]\nwidth = 3\n[training]"), r"does not take these settings: .*width"),

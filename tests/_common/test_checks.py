@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import decrappify
+from decrappify import RestorationOptions, benchmark, colorize, restore, train, train_nogan
 from decrappify._common.checks import check_whole, nearest, reason, toml_table
 from decrappify.errors import InputError
 
@@ -63,3 +65,17 @@ def test_reason_of_settings_returns_messages_about_arguments_only():
     assert reason(TypeError("f() got an unexpected keyword argument 'x'")) == "a value of the wrong kind, TypeError"
     error = TypeError("'<=' not supported between instances of 'int' and 'NoneType'")
     assert reason(error, of_settings=True) == "a value of the wrong kind, TypeError"
+
+
+@pytest.mark.parametrize("value", [None, {"tile_size": 64}, RestorationOptions()])
+@pytest.mark.parametrize("function", [restore, colorize, benchmark])
+def test_options_of_another_class_raise_a_one_line_error(function, value):
+    with pytest.raises(InputError, match=r"^inference is .*, needs inference=InferenceOptions\(\.\.\.\)$"):
+        function(np.zeros((8, 8), np.uint8), None, inference=value)
+
+
+def test_training_options_of_another_class_raise_a_one_line_error(tmp_path):
+    with pytest.raises(InputError, match=r"^run is \{'resume': True\}, needs run=RunOptions\(\.\.\.\)$"):
+        train(np.zeros((8, 8)), "confocal", run={"resume": True})
+    with pytest.raises(InputError, match=r"needs config=NoganConfig\(\.\.\.\)$"):
+        train_nogan(np.zeros((8, 8)), "confocal", output=tmp_path / "run", config={"items": 3})

@@ -189,7 +189,7 @@ def test_benchmark_names_a_single_model_by_its_card(tiny_models, noisy, referenc
 def test_benchmark_reports_progress_per_run(noisy, reference, bar):
     benchmark({"soft": soft}, [(noisy, reference)], baselines=("input",), progress=bar)
     assert (bar.settings["total"], bar.updates, bar.closed) == (2, [1, 1], True)
-    with pytest.raises(Cancelled, match="there is no report"):
+    with pytest.raises(Cancelled, match="no report was written"):
         benchmark({"soft": soft}, [(noisy, reference)], baselines=("input",), progress=bar, cancel=bar.cancel_at(1))
 
 

@@ -16,7 +16,7 @@ import decrappify
 from decrappify import samples
 from decrappify.cli import main
 from decrappify.cli.messages import flags_of, with_options
-from decrappify.crappify import Crappifier, Gaussian, preset_names
+from decrappify.crappify import Crappifier, Gaussian, preset_names, unregister_part
 from decrappify.errors import MissingFileError
 from decrappify.io import open_movie, save_movie
 from decrappify.model import load_model
@@ -236,6 +236,26 @@ def test_debug_before_and_after_the_command_shows_the_traceback(arguments, comma
         command(*arguments)
 
 
+def test_error_in_a_plugin_is_one_line_unless_debugging(cells, tmp_path, command):
+    parts = tmp_path / "broken_lamp.py"
+    parts.write_text(
+        "from dataclasses import dataclass\n"
+        "from decrappify.crappify import Part, register_part\n"
+        "@register_part('broken-lamp')\n@dataclass(frozen=True)\nclass Lamp(Part):\n"
+        "    def apply(self, signal, rng, times):\n        raise ValueError('no bulb')\n"
+    )
+    (tmp_path / "lamp.toml").write_text("[[steps]]\npart = 'broken-lamp'\n")
+    arguments = ("crappify", cells, tmp_path / "out.ome.tif", "--crappifier", tmp_path / "lamp.toml", "--plugin", parts)
+    try:
+        message = command(*arguments, exit_code=2).stderr
+        assert message.rstrip().endswith("broken_lamp.py, line 7: ValueError: no bulb; see the traceback with --debug")
+        assert "Traceback" not in message
+        with pytest.raises(ValueError, match="no bulb"):
+            command(*arguments, "--debug")
+    finally:
+        unregister_part("broken-lamp")
+
+
 def test_verbose_and_version_work_after_the_command(cells, tiny_models, tmp_path, command):
     options = ["--model", tiny_models["still"], "--device", "cpu", "--precision", "float32", "--verbose"]
     assert "torch on cpu in float32" in command("restore", cells, tmp_path / "out.ome.tif", *options).stderr
@@ -267,7 +287,7 @@ def test_no_typo_is_answered_with_an_option_that_deletes(rng, command):
     for name, option in OPTIONS:
         for typo in {*typos(option, rng), "--over", "--force", "--write", "--noresume"} - known - {"--"}:
             error = command(name, typo, exit_code=2).stderr
-            assert f"No such option '{typo}'" in error
+            assert re.search(f"No such option:? '?{re.escape(typo)}", error)  # click before 8.3 has no quotes
             assert "'--overwrite'" not in error.replace(typo, "")
             assert "'--no-resume'" not in error.replace(typo, "")
             assert error.count("\n") == 1

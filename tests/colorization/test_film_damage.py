@@ -35,7 +35,7 @@ from .films import (
 @pytest.mark.parametrize(
     ("name", "content", "error", "message"),
     [
-        ("no.mp4", None, MissingFileError, "there is no file"),
+        ("no.mp4", None, MissingFileError, "does not exist"),
         ("text.mp4", b"a letter to my aunt " * 20, FormatError, "text.mp4 cannot be read as a video"),
         ("empty.mkv", b"", FormatError, "empty.mkv cannot be read as a video"),
     ],

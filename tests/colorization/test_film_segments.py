@@ -110,13 +110,23 @@ def test_another_runs_pieces_are_neither_used_nor_lost(tmp_path, film_colorizer,
         ):
             colorize_film(source, output, different)
         assert different.n_pictures == 0
-    with pytest.raises(OutputExistsError, match="of another run: watermark was False and is True now"):
+    with pytest.raises(OutputExistsError, match="of another run: watermark was False and is 'AI-colorized' now"):
         colorize_film(source, output, film_colorizer, options=ColorizationOptions(watermark=True))
     assert sorted(path.name for path in (tmp_path / "colour.mp4.partial").iterdir()) == pieces
     colorize_film(source, output, other, overwrite=True)
     assert other.n_pictures == 20
     fresh = colorize_film(source, tmp_path / "fresh.mp4", other)
     assert digest(fresh) == digest(output)
+
+
+@pytest.mark.usefixtures("short_pieces")
+def test_film_begun_with_the_former_statement_resumes(tmp_path, film_colorizer, bar):
+    source, output = stopped_film(tmp_path, film_colorizer, bar, 9)
+    recorded = json.loads((tmp_path / "colour.mp4.partial" / "run.json").read_text())["colorizer"]
+    assert recorded.startswith("AI-coloured by decrappify")  # as in 0.1.0
+    film_colorizer.n_pictures = 0
+    colorize_film(source, output, film_colorizer)
+    assert film_colorizer.n_pictures < 20
 
 
 def raw_film(path: Path, frames: Any, times: tuple[int, int] | None = None) -> Path:

@@ -58,7 +58,7 @@ def test_a_still_is_refused_before_it_is_colorized(tmp_path, album, colorizer):
         colorize_still(album / "p10.png", album / "p10.png", colorizer, overwrite=True)
     with pytest.raises(FormatError, match="cannot be written as an image"):
         colorize_still(album / "p10.png", tmp_path / "a.gif", colorizer)
-    with pytest.raises(OutputError, match="there is no folder"):
+    with pytest.raises(OutputError, match=r"folder .* does not exist"):
         colorize_still(album / "p10.png", tmp_path / "missing" / "a.png", colorizer)
 
 
@@ -184,6 +184,21 @@ def test_auto_resumes_a_folder_with_its_earlier_choice(tmp_path, album, colour_m
     colorize_folder(album, tmp_path / "out", auto)
     assert described(tmp_path / "out" / "p1.png") == auto.statement(12)
     colorize_folder(album, tmp_path / "out", auto)
+
+
+@pytest.mark.parametrize("watermark", [False, True])
+def test_image_with_the_former_statement_is_finished_unless_its_watermark_differs(
+    tmp_path, album, colorizer, monkeypatch, watermark
+):
+    former = colorizer.identity.replace("AI-colorized", "AI-coloured")
+    with monkeypatch.context() as patch:
+        patch.setattr(colorizer, "identity", former)
+        colorize_folder(album, tmp_path / "out", colorizer, watermark=watermark)
+    if watermark:
+        with pytest.raises(InputError, match="3 of 3 images were not colorized"):
+            colorize_folder(album, tmp_path / "out", colorizer, watermark=True)
+    else:
+        colorize_folder(album, tmp_path / "out", colorizer)
 
 
 def test_without_resume_finished_images_are_in_the_way(tmp_path, album, colorizer):

@@ -12,6 +12,7 @@ from decrappify.crappify import (
     Crappifier,
     Gaussian,
     OneOf,
+    Part,
     PoissonGaussian,
     crappifier_preset,
     list_parts,
@@ -87,7 +88,7 @@ def test_a_wrong_file_is_refused_in_one_line(tmp_path, text, error, message):
 
 
 def test_files_that_are_none(tmp_path):
-    with pytest.raises(MissingFileError, match="there is no crappifier file"):
+    with pytest.raises(MissingFileError, match=r"crappifier file .* does not exist"):
         Crappifier.load(tmp_path / "none.toml")
     with pytest.raises(FormatError, match=r"needs the suffix .toml or .json"):
         Crappifier.load(tmp_path / "c.yaml")
@@ -96,3 +97,8 @@ def test_files_that_are_none(tmp_path):
         Crappifier.load(tmp_path / "list.json")
     with pytest.raises(OutputError, match="could not be written"):
         Crappifier([]).save(tmp_path / "no" / "folder" / "c.toml")
+
+
+def test_part_with_an_annotation_that_cannot_be_resolved_raises():
+    with pytest.raises(InputError, match="part Local: name 'Hidden' is not defined, but it is in the annotation"):
+        type("Local", (Part,), {"__annotations__": {"x": "Hidden"}})

@@ -135,7 +135,7 @@ class TestFolders:
             ColorDataset(tmp_path / "empty")
         with pytest.raises(InputError, match="found 2 gray and 1 unreadable, nothing to train on"):
             ColorDataset([folder / "grey.png", folder / "greyish.png", folder / "page.jpg"])
-        with pytest.raises(MissingFileError, match=r"there is no folder .*none of images; check the path"):
+        with pytest.raises(MissingFileError, match=r"folder .*none of images does not exist; check the path"):
             ColorDataset(tmp_path / "none")
 
 

@@ -241,10 +241,10 @@ def check_film(path: Path) -> str:
 
 
 def check_command_folder(folder: Path) -> str:
-    """Check a command with damaged files or arguments; see `commands.check_command_folder`."""
-    from . import commands
+    """Check a command with damaged files or arguments; see `command_checks.check_command_folder`."""
+    from . import command_checks
 
-    return commands.check_command_folder(folder)
+    return command_checks.check_command_folder(folder)
 
 
 CHECKS: dict[str, Callable[[Path], str]] = {

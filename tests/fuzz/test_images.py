@@ -14,6 +14,10 @@ def test_damaged_czi_files_are_refused_in_one_line_or_read_sanely(fuzz: Fuzz) ->
     fuzz("czi", "movie", inputs.czi_files, 1500, real=("*.czi",))
 
 
+def test_czi_files_with_extreme_numbers_are_refused_in_one_line_or_read_sanely(fuzz: Fuzz) -> None:
+    fuzz("czi fields", "movie", inputs.czi_files, 5000)
+
+
 def test_damaged_zarr_stores_are_refused_in_one_line_or_read_sanely(fuzz: Fuzz) -> None:
     fuzz("zarr", "movie", inputs.zarr_stores, 1500, real=("*.zarr",))
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from .mutations import JSON, PLAIN, TIFF, Mutation, mutate, mutate_tree
+from .mutations import EXTREMES, JSON, PLAIN, TIFF, Mutation, mutate, mutate_tree
 
 MOST_BYTES = 1 << 30  # resident memory of the child
 MOST_CPU_S, MOST_WALL_S = 20.0, 90.0
@@ -77,6 +77,16 @@ def edit_safetensors(path: Path, rng: Random) -> None:
     path.write_bytes(len(header).to_bytes(8, "little") + header + rest)
 
 
+def edit_czi_field(path: Path, rng: Random) -> None:
+    """Set one field of a CZI file to an extreme value; the fields lie at multiples of 4 bytes."""
+    content = bytearray(path.read_bytes())
+    size = rng.choice((4, 8))
+    at = rng.randrange(0, len(content) - size, 4)
+    value = rng.choice((*EXTREMES, 0x00FF << 48, 1 << 40)) & ((1 << 8 * size) - 1)
+    content[at : at + size] = value.to_bytes(size, "little")
+    path.write_bytes(content)
+
+
 def edit_training(run: Path, rng: Random) -> None:
     """Damage the checkpoints of a training run, one of them, or its log."""
     files = sorted(path for path in run.rglob("*") if path.is_file())
@@ -116,6 +126,7 @@ def edit_command(folder: Path, rng: Random) -> None:
 
 
 MAKERS: dict[str, Callable[[Path, Random], None]] = {
+    "czi fields": edit_czi_field,
     "safetensors": edit_safetensors,
     "training": edit_training,
     "journal": edit_journal,

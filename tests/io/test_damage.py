@@ -75,6 +75,26 @@ def test_a_recording_of_a_billion_planes_is_refused(tmp_path):
         dc.open_movie(path)
 
 
+def test_an_image_of_a_billion_columns_is_refused(tmp_path):
+    xml = ome_xml([{"name": "x", "sizes": {"Y": 9, "X": 2**33}, "planes": []}], {})
+    path = pages_with(tmp_path / "a.ome.tif", ramp(1, 9, 8), xml)
+    with pytest.raises(FormatError, match=r"a\.ome\.tif announces 1073741824 planes; its metadata are damaged"):
+        dc.open_movie(path)
+
+
+def test_a_file_with_errors_without_end_is_refused(tmp_path):
+    # Every SubIFD lies in the pixels, which read as thousands of invalid tags each.
+    path = tmp_path / "a.tif"
+    places = (65000, "I", 100, tuple(range(1000, 101_000, 1000)))
+    tifffile.imwrite(path, np.full((400, 400), 4000, np.uint16), extratags=[places])
+    content = path.read_bytes()
+    path.write_bytes(content.replace(struct.pack("<HHI", 65000, 4, 100), struct.pack("<HHI", 330, 4, 100)))
+    with pytest.raises(FormatError, match=r"a\.tif is damaged: tifffile found more than 50000 errors in it"):
+        dc.open_movie(path)
+    with pytest.raises(FormatError, match=r"more than 50000 errors"):
+        dc.scenes(path)
+
+
 def test_a_series_of_a_million_positions_is_refused(tmp_path):
     with pytest.raises(FormatError, match=r"a\.tif announces 1000000 scenes; its metadata are damaged"):
         check_scenes(tmp_path / "a.tif", "RTYX", (1_000_000, 2, 8, 8), "mmstack")

@@ -146,7 +146,7 @@ def test_missing_files_name_a_similar_one(tmp_path: Path) -> None:
     (tmp_path / "cells_day1.tif").touch()
     with pytest.raises(MissingFileError, match=r"did you mean cells_day1\.tif\?"):
         open_movie(tmp_path / "cells_day_1.tif")
-    with pytest.raises(MissingFileError, match="there is no folder"):
+    with pytest.raises(MissingFileError, match="nor does its folder"):
         open_movie(tmp_path / "absent" / "cells.tif")
     with pytest.raises(InputError, match="is a web address; download the file"):
         open_movie("https://example.org/cells.czi")

@@ -145,6 +145,10 @@ def test_booleans_become_bytes_and_unknown_scales_none():
         (lambda: Movie.from_array(np.zeros((2, 3, 3))).frame(2), "frame 2 is not in movie, which has frames 0 to 1"),
         (lambda: Movie.from_array(np.zeros((2, 3, 3))).frame(0, c=1), "channel 1 is not in movie"),
         (lambda: Movie.from_array(np.zeros((2, 3, 3)))["a"], r"indexed by frames, such as movie\[10:20\]"),
+        (lambda: Movie.from_array(np.zeros((2, 3))).select(channels="GFP"), "channel 'GFP' is not an index of movie"),
+        (lambda: Movie.from_array(np.zeros((2, 3))).select(frames=[0]), "needs an integer or a slice"),
+        (lambda: Movie.from_array(np.zeros((2, 3))).replace(shape=3), "no metadata 'shape'; replace.. changes name, "),
+        (lambda: Movie.from_array(np.zeros((2, 3))).replace(frame_interval_s="2 s"), "is '2 s', needs a number, or"),
         (lambda: Movie.from_array(np.zeros((2, 3, 3)))[5:], "frames 5:None pick nothing"),
     ],
 )

@@ -126,7 +126,7 @@ def test_slices_are_used_as_window(rng):
     ("shape", "options", "message"),
     [
         ((1, 1, 1, 20, 20), {}, r"one still image, but model 'window-mean' needs windows of 3; .*n_frames=1.*still'$"),
-        ((1, 1, 5, 20, 20), {}, r"or pass window_axis='Z' to let its 5 slices as window"),
+        ((1, 1, 5, 20, 20), {}, r"or pass window_axis='Z' to use its 5 slices"),
         ((4, 1, 1, 20, 20), {"window_axis": "Z"}, r"one slice, but .*window_axis='T' to use its 4 frames"),
         ((4, 1, 1, 20, 20), {"window_axis": "X"}, r"window_axis='X' is not known"),
         ((4, 1, 1, 20, 20), {"frames": "a:b"}, r"frames='a:b' is not understood, needs 'start:stop'"),

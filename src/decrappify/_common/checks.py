@@ -26,9 +26,19 @@ def check_whole(least: int, most: int | None = None, /, **values: Any) -> None:
     """
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(f"{name} is {value!r}, needs a whole number of at least {least}")
+            raise InputError(f"{name} is {short(value)}, needs a whole number of at least {least}")
         if most is not None and value > most:
             raise InputError(f"{name} is {value}, needs a whole number of at most {most}")
+
+
+def check_instance(kind: type, /, **values: Any) -> None:
+    """Raise InputError, with the name, if a value is not an instance of a class of options.
+
+    >>> check_instance(dict, card={})
+    """
+    for name, value in values.items():
+        if not isinstance(value, kind):
+            raise InputError(f"{name} is {short(value)}, needs {name}={kind.__name__}(...)")
 
 
 def nearest(given: str, known: Iterable[str], otherwise: str = "") -> str:

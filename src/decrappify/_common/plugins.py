@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 VARIABLE = "DECRAPPIFY_PLUGINS"
 GROUP = "decrappify.plugins"
 HINT = "if a file of your own defines it, load that file first (--plugin FILE, or import it)"
+_PREFIX = "decrappify_plugin_"  # of the module names of plugin files
 _packages: set[str] = set()  # values of the entry points that were loaded
 
 
@@ -49,8 +50,8 @@ def load_plugin(path: str | Path) -> ModuleType:
     """
     path = Path(os.path.realpath(path))
     if not path.is_file():
-        raise MissingFileError(f"there is no plugin file {path}; needs the path of a Python file")
-    name = f"decrappify_plugin_{path.stem}_{crc32(os.fsencode(path)):08x}"
+        raise MissingFileError(f"plugin file {path} does not exist; needs the path of a Python file")
+    name = f"{_PREFIX}{path.stem}_{crc32(os.fsencode(path)):08x}"
     if name not in sys.modules:
         _run(path, name)
         files = [each for each in os.environ.get(VARIABLE, "").split(os.pathsep) if each]
@@ -89,6 +90,15 @@ def _points() -> list[EntryPoint]:
 def _is_in_working_folder(point: EntryPoint) -> bool:
     """Return whether a package is in the current folder, which may hold data of others, and is not installed."""
     return point.dist is not None and os.path.realpath(str(point.dist.locate_file(""))) == os.path.realpath(".")
+
+
+def plugin_line(error: BaseException) -> str | None:
+    """Return one line about an error raised in, or below, code of a plugin file; None if none is involved."""
+    files = {module.__file__ for name, module in list(sys.modules.items()) if name.startswith(_PREFIX)}
+    frames = [frame for frame in extract_tb(error.__traceback__) if frame.filename in files]
+    if not frames:
+        return None
+    return f"error in the plugin {frames[-1].filename}, line {frames[-1].lineno}: {_line(error)}"
 
 
 def _run(path: Path, name: str) -> None:

@@ -37,10 +37,10 @@ class _NoBar:
     """A bar that is not shown."""
 
     def update(self, n: int = 1, /) -> None:
-        """Do nothing: there is no bar."""
+        """Do nothing, as no bar is shown."""
 
     def close(self) -> None:
-        """Do nothing: there is no bar."""
+        """Do nothing, as no bar is shown."""
 
 
 class _CancellableBar:

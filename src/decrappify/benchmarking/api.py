@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from decrappify._common.arguments import moved_arguments, moved_into
+from decrappify._common.checks import check_instance
 from decrappify._common.progress import Bar, Cancel, Progress, cancellable, checked_progress, progress_bar
 from decrappify.benchmarking.camera import Camera
 from decrappify.benchmarking.evidence import Evidence, gather
@@ -103,9 +104,11 @@ def benchmark(
     True
     """
     camera = camera or Camera()
+    check_instance(InferenceOptions, inference=inference)
+    check_instance(BenchmarkOptions, options=options)
     inference.check_unused("batch_size", by="benchmark")
     checked = checked_pairs(pairs, fit_levels=options.levels == "fit", folder_as=options.folder_as)
-    bars = cancellable(checked_progress(progress), cancel, "cancelled; there is no report")
+    bars = cancellable(checked_progress(progress), cancel, "cancelled; no report was written")
     with TemporaryDirectory(prefix="decrappify-", ignore_cleanup_errors=True) as folder:
         compared = [
             *baseline_methods(baselines, psf=options.psf, camera=camera),

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from decrappify._common.plugins import load_plugin
+from decrappify._common.plugins import load_plugin, plugin_line
 from decrappify._common.terminal import repair_streams
 from decrappify._version import __version__
 from decrappify.cli.errors import Interrupted, OneLineError, limit_errors, line_of
@@ -82,6 +82,11 @@ class CommandGroup(click.Group):
             raise OneLineError(
                 with_options(line_of(error), flags_of(self.commands.get(_command_of(context))))
             ) from error
+        except Exception as error:
+            where = plugin_line(error)
+            if where is None or (context is not None and context.meta.get(_DEBUG)):
+                raise
+            raise OneLineError(f"{where}; see the traceback with --debug") from error
         except KeyboardInterrupt as error:
             kept = str(error) or _KEPT.get(_command_of(context))  # a command may state what is true at that moment
             exec("")  # resets a flag, set by Ctrl-C in code of a string, with which Python would die of the signal

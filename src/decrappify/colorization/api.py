@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from decrappify._common.arguments import moved_arguments, moved_into
+from decrappify._common.checks import check_instance
 from decrappify._common.progress import Cancel, Progress, checked_progress
 from decrappify.colorization.colorizer import Colorizer, own_preset
 from decrappify.colorization.options import ColorizationOptions
@@ -112,6 +113,8 @@ def colorize(
     >>> colorize(np.zeros((30, 50), np.uint8), model=model, render_factor=4).shape
     (30, 50, 3)
     """
+    check_instance(InferenceOptions, inference=inference)
+    check_instance(ColorizationOptions, options=options)
     if render_factor is not None:
         check_render_factor(render_factor)
     path = None if isinstance(source, np.ndarray) else Path(source)

@@ -41,6 +41,8 @@ _SHARE_OF_FREE_MEMORY = 0.5
 # Lower than for restoration: only the chroma of the prediction is used, in 8 bits. With the fixed weights of the parity
 # tests bfloat16 agrees to 47 dB, which moves the result by half a level on average.
 _MIN_AGREEMENT_DB = 40.0
+STATEMENT = "AI-colorized"
+FORMER_STATEMENT = "AI-coloured"  # of 0.1.0: in its images, and in the records of its unfinished films
 
 
 class Colorizer:
@@ -103,7 +105,7 @@ class Colorizer:
             min_agreement_db=_MIN_AGREEMENT_DB,
             backend=inference.backend,
         )
-        self.identity = f"AI-colorized by decrappify {RELEASE}, preset {self.preset.name}, model {model.name}"
+        self.identity = f"{STATEMENT} by decrappify {RELEASE}, preset {self.preset.name}, model {model.name}"
         self.identity += f" (sha256 {model.sha256})"
         self._mean, self._std = (
             torch.tensor(values, device=self.network.device).view(1, 3, 1, 1)

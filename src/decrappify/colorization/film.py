@@ -16,12 +16,12 @@ from typing import Any
 from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
 from decrappify._common.progress import Cancel, Progress, check_cancel, progress_bar
 from decrappify._version import RELEASE
-from decrappify.colorization.colorizer import Colorizer
+from decrappify.colorization.colorizer import FORMER_STATEMENT, STATEMENT, Colorizer
 from decrappify.colorization.film_segments import SEGMENT_FRAMES, SegmentFolder
 from decrappify.colorization.options import ColorizationOptions
 from decrappify.colorization.presets import SQUARE
 from decrappify.colorization.steady import State, Steadier, load_state, save_state
-from decrappify.colorization.watermark import add_watermark
+from decrappify.colorization.watermark import TEXT, add_watermark
 from decrappify.errors import InputError
 from decrappify.io.media.encoder import SegmentWriter, encoder_version
 from decrappify.io.media.muxer import check_container, check_tracks, encoder_settings, write_film
@@ -122,7 +122,8 @@ def colorize_film(
         if lock.placed_by is None:
             check_output(lock.target, overwrite=overwrite)
         reader = VideoReader(source, options.damaged)
-        settings = {"watermark": options.watermark, "steady": options.steady, "damaged": options.damaged}
+        mark = TEXT if options.watermark else False  # the text is that of the release
+        settings = {"watermark": mark, "steady": options.steady, "damaged": options.damaged}
         about = _about(reader, colorizer, **settings)
         folder = SegmentFolder(lock, _digest(about), about, overwrite=overwrite, resume=resume)
         batch_size = _chosen_batch_size(batch_size, folder, colorizer)
@@ -283,7 +284,7 @@ def _about(reader: VideoReader, colorizer: Colorizer, **settings: Any) -> dict[s
         "software": RELEASE,
         "encoder": encoder_version(),
         "film": reader.content,
-        "colorizer": colorizer.identity,
+        "colorizer": colorizer.identity.replace(STATEMENT, FORMER_STATEMENT, 1),
         "render_factor": colorizer.render_factor,
         "precision": colorizer.network.precision,
         "backend": colorizer.network.backend,

@@ -13,7 +13,7 @@ from zlib import crc32
 from decrappify._common.checks import check_whole, json_value
 from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
 from decrappify._common.progress import Cancel, Progress, check_cancel, progress_bar
-from decrappify.colorization.colorizer import Colorizer
+from decrappify.colorization.colorizer import FORMER_STATEMENT, STATEMENT, Colorizer
 from decrappify.colorization.presets import SQUARE
 from decrappify.colorization.watermark import add_watermark
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
@@ -246,7 +246,7 @@ def _unfinished(
     for source, output in batch:
         if not output.exists():
             todo.append((source, output))
-        elif resume and _is_finished(output, colorizer, _note(source, watermark=watermark)):
+        elif resume and _is_finished(source, output, colorizer, watermark=watermark):
             done.append((source, output))
         else:
             other = "is damaged, or is not the result of this image, model and settings"
@@ -256,12 +256,15 @@ def _unfinished(
     return todo, done
 
 
-def _is_finished(output: Path, colorizer: Colorizer, note: str) -> bool:
+def _is_finished(source: Path, output: Path, colorizer: Colorizer, *, watermark: bool) -> bool:
+    note = _note(source, watermark=watermark)
     try:
         description = read_description(output)
         read_photograph(output)  # its metadata may be complete but its pixels not
     except _OF_ONE_IMAGE:
         return False
+    if not watermark:  # its text is that of the statement, so an image of 0.1.0 with it is not the same
+        description = description.replace(FORMER_STATEMENT, STATEMENT)
     factor = colorizer.render_factor
     if isinstance(factor, int):
         return colorizer.statement(factor) + note in description

@@ -18,7 +18,7 @@ def read_table(path: Path) -> dict[str, Any]:
     _check_suffix(path)
     check_regular(path)
     if not path.is_file():
-        raise MissingFileError(f"there is no crappifier file {path}; check the path, or use the name of a preset")
+        raise MissingFileError(f"crappifier file {path} does not exist; check the path, or use the name of a preset")
     try:
         text = path.read_text(encoding="utf-8-sig")
         table = toml_table(text) if path.suffix.lower() == ".toml" else json_value(text)

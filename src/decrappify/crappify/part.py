@@ -78,7 +78,13 @@ class Part:
     probability: float = field(default=1.0, kw_only=True)
 
     def __init_subclass__(cls) -> None:
-        hints = get_type_hints(cls, include_extras=True)
+        try:
+            hints = get_type_hints(cls, include_extras=True)
+        except NameError as error:
+            raise InputError(
+                f"crappifier part {cls.__name__}: {error}, but it is in the annotation of a field; import or define it "
+                "at the top of the module, and the class too"
+            ) from error
         cls.limits = {
             key: note for key, hint in hints.items() for note in get_args(hint)[1:] if isinstance(note, Limits)
         }

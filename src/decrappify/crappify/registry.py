@@ -42,16 +42,15 @@ def register_part(name: str) -> Callable[[type[P]], type[P]]:
     Examples
     --------
     >>> from dataclasses import dataclass
-    >>> from decrappify.crappify import Crappifier, NonNegative
-    >>> @register_part("doctest-gain")
+    >>> from decrappify.crappify import Crappifier
+    >>> @register_part("doctest-invert")
     ... @dataclass(frozen=True)
-    ... class Gain(Part):
-    ...     factor: NonNegative = 2.0
-    ...
+    ... class Invert(Part):
     ...     def apply(self, signal, rng, times):
-    ...         return signal * self.value("factor")
-    >>> Crappifier.from_dict({"steps": [{"part": "doctest-gain", "factor": [1, 3]}]}).steps
-    (Gain(probability=1.0, factor=(1.0, 3.0)),)
+    ...         return 1 - signal
+    >>> Crappifier.from_dict({"steps": [{"part": "doctest-invert"}]}).steps
+    (Invert(probability=1.0),)
+    >>> unregister_part("doctest-invert")
     """
 
     def register(kind: type[P]) -> type[P]:

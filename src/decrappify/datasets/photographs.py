@@ -107,7 +107,7 @@ def find_images(images: Images) -> list[Path | Array]:
         return [_from_array(entry) if isinstance(entry, np.ndarray) else Path(entry) for entry in images]
     folder = Path(images)
     if not folder.is_dir():
-        raise MissingFileError(f"there is no folder {folder} of images; check the path, or pass a list of files")
+        raise MissingFileError(f"folder {folder} of images does not exist; check the path, or pass a list of files")
     suffixes = frame_suffixes()
     return [*sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())]
 

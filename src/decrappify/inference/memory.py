@@ -82,7 +82,7 @@ def seam_warning(tile: int, overlap: int, *, margin: int, multiple: int) -> str 
     return (
         f"tiles of {tile} pixels overlap by {overlap}, this model needs {enough}: seams of up to {100 * seam:.2g} % of "
         "the range are to be expected between them; leave tile_overlap (--tile-overlap) out and use "
-        f"tile_size={2 * enough} (--tile-size) or more"
+        f"tile_size={2 * enough} (--tile-size {2 * enough}) or more"
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from decrappify.errors import FormatError, MissingFileError
+from decrappify.movie import FrameSource
 
 
 def file_version(path: str | os.PathLike[str]) -> str | None:
@@ -77,3 +78,22 @@ class FileGuard:
 def _state(path: Path) -> tuple[int, int, int]:
     status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+class GuardedSource(FrameSource):
+    """Base of the sources that read files which must not change while they are open.
+
+    A subclass sets ``_guard`` when it opens its files; the first of them contains all planes, unless the subclass has
+    another `version`.
+    """
+
+    _guard: FileGuard
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that are read."""
+        return self._guard.paths
+
+    def version(self, t: int, c: int, z: int) -> str | None:
+        """Return size, times and inode of the file."""
+        return file_version(self._guard.paths[0])

@@ -119,7 +119,7 @@ def _is_text(head: bytes) -> bool:
 def _missing(path: Path) -> str:
     folder = path.absolute().parent
     if not folder.is_dir():
-        return f"{path} does not exist: there is no folder {folder}; check the path"
+        return f"{path} does not exist, nor does its folder {folder}; check the path"
     if path.is_symlink():
         return f"{path} is a symbolic link to {path.readlink()}, which does not exist; check the link"
     similar = similar_names(path.name, (entry.name for entry in folder.iterdir()))

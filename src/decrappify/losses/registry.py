@@ -60,6 +60,7 @@ def register_loss(name: str, *, meaning: str) -> Callable[[F], F]:
     ...     return (prediction.mean() - target.mean()).abs()
     >>> pixel_loss("doctest-bias")(torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)).item()
     1.0
+    >>> unregister_loss("doctest-bias")
     """
 
     def register(function: F) -> F:

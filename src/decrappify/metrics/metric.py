@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from decrappify._common.checks import check_whole
 from decrappify.errors import InputError
 from decrappify.metrics.quantities import QUANTITIES, Quantities
 
@@ -65,12 +66,18 @@ class Metric:
                 f"metric {self.key!r} needs {unknown[0]!r}, which is not measured; "
                 f"name the parameters of its function from {', '.join(QUANTITIES)}"
             )
-        if not self.key.isidentifier():
+        if not (isinstance(self.key, str) and self.key.isidentifier()):
             raise InputError(
                 f"metric key {self.key!r} is not valid; use letters, digits and underscores, such as 'psnr'"
             )
         if not set(self.tables) <= set(TABLES):
             raise InputError(f"metric {self.key!r} has tables {self.tables!r}; choose from {', '.join(TABLES)}")
+        direction = self.direction
+        if not (direction in ("higher", "lower", None) or isinstance(direction, int | float)):
+            raise InputError(
+                f"metric {self.key!r} has direction {direction!r}; choose 'higher', 'lower', a number or None"
+            )
+        check_whole(0, **{f"digits of metric {self.key!r}": self.digits})
         object.__setattr__(self, "needs", needs)
 
     @property

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from decrappify._common.checks import short
 from decrappify.errors import InputError
 from decrappify.movie.sources import Array
 
 
 def in_range(index: int, size: int, axis: str, name: str) -> int:
     """Return an index, counted from the start; raise InputError if it is not in the axis."""
+    try:
+        index = operator.index(index)
+    except TypeError:
+        raise InputError(f"{axis} {short(index)} is not an index of {name}, needs an integer or a slice") from None
     if not -size <= index < size:
         raise InputError(f"{axis} {index} is not in {name}, which has {axis}s 0 to {size - 1}")
-    return int(index) % size
+    return index % size
 
 
 def picked(index: slice | int | None, size: int, axis: str, name: str) -> range:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from decrappify._common.checks import short
 from decrappify.errors import InputError
 from decrappify.movie.sources import PixelSize
 
@@ -15,15 +16,20 @@ T = TypeVar("T")
 
 def positive_or_none(value: float | None) -> float | None:
     """Return a positive number; None for 0, NaN and infinity, which files use for unknown values."""
-    if value is None or not np.isfinite(value) or value <= 0:
+    if value is None:
         return None
-    return float(value)
+    try:
+        number = float("no number" if isinstance(value, str) else value)
+    except (TypeError, ValueError):
+        text = f"a pixel size or frame interval is {short(value)}, needs a number, or None if it is unknown"
+        raise InputError(text) from None
+    return number if np.isfinite(number) and number > 0 else None
 
 
 def checked_pixel_size(sizes: PixelSize) -> PixelSize:
     """Return the pixel size (z, y, x), None for each unknown value."""
     if len(sizes) != 3:
-        raise InputError(f"pixel_size_um is {sizes!r}, needs three values (z, y, x) in micrometres, None where unknown")
+        raise InputError(f"pixel_size_um is {sizes!r}, needs three values (z, y, x) in micrometers, None where unknown")
     return tuple(positive_or_none(size) for size in sizes)  # type: ignore[return-value]
 
 

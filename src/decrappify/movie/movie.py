@@ -301,7 +301,11 @@ class Movie:
 
     def replace(self, **changes: Any) -> Movie:
         """Create a movie with the same pixels and other metadata, such as `pixel_size_um`; arguments of `Movie`."""
-        return Movie(self._source, **(self._metadata() | changes))
+        metadata = self._metadata()
+        for field in changes:
+            if field not in metadata:
+                raise InputError(f"a movie has no metadata {field!r}; replace() changes {', '.join(metadata)}")
+        return Movie(self._source, **(metadata | changes))
 
     def _metadata(self) -> dict[str, Any]:
         return {

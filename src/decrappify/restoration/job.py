@@ -345,7 +345,7 @@ def _checked_window_axis(axis: str, movie: Movie, model: Model) -> str:
     what = "one still image" if axis == "T" else "one slice"
     ways = ["use a model with n_frames=1, such as 'fluorescence-still'"]
     if axis == "T" and n_z >= model.n_frames:
-        ways.append(f"pass window_axis='Z' to let its {n_z} slices as window")
+        ways.append(f"pass window_axis='Z' to use its {n_z} slices")
     if axis == "Z" and n_t > 1:
         ways.append(f"pass window_axis='T' to use its {n_t} frames")
     needs = f"model {model.name!r} needs windows of {model.n_frames}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from decrappify._common.arguments import moved_arguments, moved_into
+from decrappify._common.checks import check_instance
 from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
 from decrappify._common.progress import Cancel, Progress, checked_progress
 from decrappify.errors import InputError
@@ -127,6 +128,8 @@ def restore(
     if place is not None:
         writer_for(place)
     bars = checked_progress(progress)
+    check_instance(InferenceOptions, inference=inference)
+    check_instance(RestorationOptions, options=options)
     inference.check_unused("batch_size", by="restore")
     _refuse_swapped(movie, model)
     loaded = load_model(model)

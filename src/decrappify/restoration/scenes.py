@@ -10,6 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from decrappify._common.checks import check_instance
 from decrappify._common.progress import Cancel, Progress
 from decrappify.errors import Cancelled, DecrappifyError, InputError, OutputExistsError
 from decrappify.inference.options import InferenceOptions
@@ -104,6 +105,8 @@ def restore_scenes(
     from decrappify.io.scene_names import scene_outputs
     from decrappify.model import load_model
 
+    check_instance(InferenceOptions, inference=inference)
+    check_instance(RestorationOptions, options=options)
     loaded = load_model(model)
     folder_as = (opening or {}).get("folder_as", "auto")
     names = scenes(path, folder_as=folder_as)

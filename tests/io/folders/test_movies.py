@@ -121,7 +121,7 @@ def test_folders_without_or_with_mixed_images_are_refused(tmp_path):
 
 
 def test_missing_files_and_damaged_tiff_frames_are_refused(tmp_path):
-    with pytest.raises(MissingFileError, match="there is no file"):
+    with pytest.raises(MissingFileError, match="does not exist"):
         open_image(tmp_path / "none.png")
     for name in ("t0.tif", "t1.tif"):
         (tmp_path / name).write_bytes(b"<html>")

@@ -202,7 +202,7 @@ def test_a_scan_whose_copies_do_not_fit_into_memory_is_refused(tmp_path, monkeyp
         ("a.tif", write_floats, InputError, "a.tif has colors of kind F; save it as RGB"),
         ("a.jpg", write_web_page, FormatError, "a.jpg cannot be decoded as PNG, JPEG, BMP or TIFF"),
         ("a.jpg", write_half, FormatError, "a.jpg cannot be decoded .* it is damaged or another kind of file"),
-        ("a.jpg", lambda path: None, MissingFileError, "there is no file .*a.jpg; check the path"),
+        ("a.jpg", lambda path: None, MissingFileError, "a.jpg does not exist; check the path"),
     ],
 )
 def test_what_cannot_be_read_states_why(tmp_path, name, write, error, match):

@@ -173,5 +173,5 @@ def test_sound_and_missing_files_are_refused(tmp_path):
         container.mux(stream.encode())
     with pytest.raises(FormatError, match="contains no video stream"):
         open_video(path)
-    with pytest.raises(MissingFileError, match="no file"):
+    with pytest.raises(MissingFileError, match="does not exist"):
         open_video(tmp_path / "none.mp4")

@@ -155,5 +155,5 @@ except OutputError as error:
 
 
 def test_output_errors_name_the_folder(tmp_path):
-    with pytest.raises(OutputError, match="no folder"):
+    with pytest.raises(OutputError, match="folder"):
         write_video(Movie.from_array(smooth_movie(2)), tmp_path / "missing" / "cells.mp4")

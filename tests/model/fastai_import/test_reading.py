@@ -161,7 +161,7 @@ def test_another_zip_archive_is_named(tmp_path, member, message):
 
 
 def test_a_missing_file_is_not_downloaded(tmp_path):
-    with pytest.raises(MissingFileError, match=r"no file .*gen.pth; nothing is downloaded .* jantic/DeOldify"):
+    with pytest.raises(MissingFileError, match=r"gen.pth does not exist; nothing is downloaded .* jantic/DeOldify"):
         read_state_dict(tmp_path / "ColorizeArtistic_gen.pth")
 
 

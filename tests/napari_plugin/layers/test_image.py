@@ -2,28 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from napari.layers import Image, Labels
+from napari.layers import Labels
+from tests.napari_plugin.layers.conftest import as_layers
 
-from decrappify import Movie
 from decrappify.errors import InputError
 from napari_decrappify.layers.image import LayerImage
-from napari_decrappify.layers.movies import layers_of
-
-
-@pytest.fixture
-def movie(rng):
-    return Movie.from_array(
-        rng.integers(0, 4000, (5, 2, 3, 16, 20), dtype=np.uint16),
-        name="cells",
-        pixel_size_um=(0.5, 0.2, 0.1),
-        frame_interval_s=2.5,
-        channel_names=("actin", "nuclei"),
-        channel_colors=("00FF00", None),
-    )
-
-
-def as_layers(movie, **recorded):
-    return [Image(data, **attributes) for data, attributes, _ in layers_of([movie], **recorded)]
 
 
 def test_layer_image_movie_returns_the_movie_of_the_layer(movie):

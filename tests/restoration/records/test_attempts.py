@@ -95,7 +95,7 @@ def killed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed")
     np.save(folder / "cells.npy", np.random.default_rng(0).integers(0, 4000, (2, 150, 90), dtype=np.uint16))
     command = [sys.executable, "-c", KILLED, str(folder / "cells.npy"), str(folder / "restored.ome.zarr")]
-    assert subprocess.run(command, cwd=Path(__file__).parents[2]).returncode == -signal.SIGKILL
+    assert subprocess.run(command, cwd=Path(__file__).parents[3]).returncode == -signal.SIGKILL
     return folder
 
 

@@ -213,7 +213,7 @@ def test_a_file_describes_a_nogan_run(folder):
             "[training]\n[nogan.gan]",
             r"run.toml has both \[nogan\] and \[training\]; put its settings into",
         ),
-        ("critic.safetensors", "critc.safetensors", r"there is no critic .*critc.safetensors; check critic_from"),
+        ("critic.safetensors", "critc.safetensors", r"critic .*critc.safetensors does not exist; check critic_from"),
         ("size = 32, batch", "size = 33, batch", "pretrain has patches of 33, the network needs a multiple of 2"),
         ("share = 0.1\n", "adversarial = 'wgan'\n", "adversarial is 'wgan', needs one of bce, hinge, least-squares"),
     ],
@@ -253,7 +253,7 @@ def test_a_critic_belongs_to_a_nogan_run(folder):
         ("[network]", 'card = "mine"\n[network]', "unknown key 'card' in the training settings"),
         ('crappifier = "confocal"', 'card = "mine"', r"card of .*run.toml is 'mine', needs a table \[card\]"),
         ('"confocal"', '"confocl"', "unknown crappifier preset 'confocl'"),
-        ('"confocal"', '"mine.toml"', "there is no crappifier file .*mine.toml"),
+        ('"confocal"', '"mine.toml"', "crappifier file .*mine.toml does not exist"),
         ('device = "cpu"', 'device = "gpu"', "device is 'gpu', needs one of auto, cpu, cuda, mps"),
     ],
 )

@@ -54,6 +54,16 @@ def test_a_whole_number_will_do_for_a_float():
         ("precision", "fp8", "precision is 'fp8', needs one of auto, float32, bfloat16, float16"),
         ("device", "gpu", "device is 'gpu', needs one of auto, cpu, cuda, mps"),
         ("learning_rte", 1e-3, "unknown key 'learning_rte' in the training settings; did you mean 'learning_rate'?"),
+        (
+            "network_settings",
+            {"n_frames": 3},
+            "a key 'n_frames', which is the setting n_frames of the training; remove",
+        ),
+        (
+            "network_settings",
+            {"scale": 2},
+            "a key 'scale', which is the factor of the crappifier or of the pairs; remove",
+        ),
         ("network_settings", {"name": "a"}, "network_settings has a key 'name', which names the network elsewhere"),
         ("zzz", 1, "unknown key 'zzz' in the training settings; known keys: n_frames, stability_weight"),
     ],

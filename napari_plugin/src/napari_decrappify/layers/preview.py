@@ -13,8 +13,8 @@ from napari_decrappify.layers.image import METADATA, LayerImage
 from napari_decrappify.layers.region import Region
 
 
-class RestoredPreview:
-    """At most one layer with a restored region, with a split for comparison; replaced by each preview.
+class _Preview:
+    """At most one layer with a computed region.
 
     Parameters
     ----------
@@ -25,6 +25,30 @@ class RestoredPreview:
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self._layer: Any = None
+
+    @property
+    def is_shown(self) -> bool:
+        """Return whether the layer is in the viewer; a user may have deleted it."""
+        return self._layer is not None and self._layer in self._viewer.layers
+
+    def remove(self) -> None:
+        """Remove the layer."""
+        if self.is_shown:
+            self._viewer.layers.remove(self._layer)
+        self._layer = None
+
+
+class RestoredPreview(_Preview):
+    """At most one layer with a restored region, with a split for comparison; replaced by each preview.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Viewer of the layer.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__(viewer)
         self._pixels: NDArray[Any] = np.zeros(0)
         self._attributes: dict[str, Any] = {}
         self.split = 0.0
@@ -71,7 +95,7 @@ class RestoredPreview:
             Share of the region that shows the input, 0 to 1.
         """
         self.split = split
-        if self._layer is None or self._layer not in self._viewer.layers:
+        if not self.is_shown:
             return
         axis = self._layer.ndim - 1
         cut = min(int(split * self._pixels.shape[axis]), self._pixels.shape[axis] - 1)
@@ -81,25 +105,9 @@ class RestoredPreview:
         self._layer.translate = translate
         self._layer.opacity = 0.0 if split >= 1 else 1.0
 
-    def remove(self) -> None:
-        """Remove the layer."""
-        if self._layer is not None and self._layer in self._viewer.layers:
-            self._viewer.layers.remove(self._layer)
-        self._layer = None
 
-
-class CrappifiedPreview:
-    """At most one layer with a crappified region.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        Viewer of the layer.
-    """
-
-    def __init__(self, viewer: Any) -> None:
-        self._viewer = viewer
-        self._layer: Any = None
+class CrappifiedPreview(_Preview):
+    """At most one layer with a crappified region."""
 
     def show(self, image: LayerImage, region: Region, pixels: NDArray[Any], crappifier: Crappifier) -> None:
         """Show a region crappified with seed 0 on the canvas, replacing the last one."""
@@ -115,14 +123,3 @@ class CrappifiedPreview:
         self._layer.data = pixels
         self._layer.scale, self._layer.translate = attributes["scale"], attributes["translate"]
         self._layer.name, self._layer.metadata = name, metadata
-
-    @property
-    def is_shown(self) -> bool:
-        """Return whether the layer is in the viewer; a user may have deleted it."""
-        return self._layer is not None and self._layer in self._viewer.layers
-
-    def remove(self) -> None:
-        """Remove the layer."""
-        if self.is_shown:
-            self._viewer.layers.remove(self._layer)
-        self._layer = None

@@ -11,7 +11,7 @@ import numpy as np
 
 from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import FormatError, InputError
-from decrappify.io.file_guard import FileGuard, file_version
+from decrappify.io.file_guard import FileGuard, GuardedSource, file_version
 from decrappify.io.folders.folder import FolderReading, FolderScene, check_layouts, read_folder
 from decrappify.io.folders.folder_report import report
 from decrappify.io.scene_names import scene_index
@@ -19,7 +19,7 @@ from decrappify.limits.files import check_extent, check_missing
 from decrappify.movie import Array, FrameSource, Movie, Plane, Shape5
 
 
-class GridSource(FrameSource):
+class GridSource(GuardedSource):
     """Frames, channels and slices stored in a separate file each; only the last read file is open.
 
     Parameters
@@ -65,11 +65,6 @@ class GridSource(FrameSource):
         region = self._opened(file).region(*inside, rows, columns)
         self._guard.check(file)
         return region
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Files that are read."""
-        return self._guard.paths
 
     def version(self, t: int, c: int, z: int) -> str | None:
         """Return size, times and inode of the file that contains a plane."""

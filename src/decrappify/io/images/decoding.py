@@ -189,6 +189,6 @@ def image_errors(
         except FileNotFoundError as error:
             if isinstance(error, MissingFileError):
                 raise
-            raise MissingFileError(f"there is no file {path}; check the path") from error
+            raise MissingFileError(f"{path} does not exist; check the path") from error
         except Image.DecompressionBombError as error:
             raise FormatError(f"{path.name} has too many pixels for one image ({reason(error)}); {advice}") from error

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from decrappify.errors import FormatError
-from decrappify.io.file_guard import FileGuard, file_version
+from decrappify.io.file_guard import FileGuard, GuardedSource, file_version
 from decrappify.io.images.decoding import ImageLayout, image_layout, read_image
-from decrappify.movie import Array, FrameSource, Movie, Shape5
+from decrappify.movie import Array, Movie, Shape5
 
 
 def open_image(path: str | os.PathLike[str]) -> Movie:
@@ -38,7 +38,7 @@ def open_image(path: str | os.PathLike[str]) -> Movie:
     return Movie(ImageSource(file, layout), name=file.name, **colors)
 
 
-class ImageSource(FrameSource):
+class ImageSource(GuardedSource):
     """Pixels of one image file; decoded once and kept, since its channels are read one by one."""
 
     def __init__(self, file: Path, layout: ImageLayout) -> None:
@@ -55,15 +55,6 @@ class ImageSource(FrameSource):
         if self._pixels is None or version != self._decoded_version:
             self._pixels, self._decoded_version = self._decoded(), version
         return self._pixels[c, rows, columns].copy()
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Files that are read."""
-        return self._guard.paths
-
-    def version(self, t: int, c: int, z: int) -> str | None:
-        """Return size, times and inode of the file."""
-        return file_version(self._file)
 
     def close(self) -> None:
         """Discard the decoded pixels."""

@@ -193,7 +193,7 @@ def _reading(path: Path) -> Iterator[None]:
     with (
         image_errors(path, "PNG, JPEG, BMP or TIFF", "save it smaller"),
         warnings.catch_warnings(),
-        tifffile_messages(),
+        tifffile_messages(path),
     ):
         warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
         yield

@@ -83,7 +83,7 @@ def check_video_file(path: Path) -> None:
     if path.is_dir():
         raise FormatError(f"{path} is a folder, needs a regular file")
     if not path.is_file():
-        raise MissingFileError(f"there is no file {path}; check the path")
+        raise MissingFileError(f"{path} does not exist; check the path")
 
 
 def video_stream(container: Any, path: Path) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 from decrappify._common.caller_warning import warn_caller
 from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import FormatError
-from decrappify.io.file_guard import FileGuard, file_version
+from decrappify.io.file_guard import FileGuard, GuardedSource, file_version
 from decrappify.io.media.damage import collect_decoded, find_damage
 from decrappify.io.media.layout import FrameLayout
 from decrappify.io.media.opening import STRICT_DECODING, check_video_file, nothing_decoded, open_stream, video_errors
@@ -23,7 +23,7 @@ from decrappify.io.media.packets import VideoPackets, read_packets
 from decrappify.io.media.video_index import FrameIndex, index_frames
 from decrappify.io.media.video_notes import VideoNotes
 from decrappify.io.missing_planes import describe_missing
-from decrappify.movie import Array, FrameSource, Movie, Plane, Shape5
+from decrappify.movie import Array, Movie, Plane, Shape5
 
 _KEPT_FRAMES = 8  # decoded frames kept: the colors of a frame and its window are read one by one
 _LOOKED_AT = 16  # key frames that decide whether a film is gray
@@ -77,7 +77,7 @@ def open_video(path: str | os.PathLike[str]) -> Movie:
     )
 
 
-class VideoSource(FrameSource):
+class VideoSource(GuardedSource):
     """Frames of a film's first video stream; can be pickled, and reopens its file in a forked process."""
 
     shape: Shape5
@@ -122,15 +122,6 @@ class VideoSource(FrameSource):
             if len(self._kept) > _KEPT_FRAMES:
                 self._kept.popitem(last=False)
         return self._kept[t][rows, columns, c].copy()
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Files that are read."""
-        return self._guard.paths
-
-    def version(self, t: int, c: int, z: int) -> str | None:
-        """Return size, times and inode of the file."""
-        return file_version(self._path)
 
     def close(self) -> None:
         """Close the file and discard the kept frames."""

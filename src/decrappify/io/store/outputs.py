@@ -37,7 +37,7 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
         raise OutputError(f"{path} is a folder that holds other things, which is never replaced; choose another name")
     folder = path.absolute().parent
     if not folder.is_dir():
-        raise OutputError(f"{path} cannot be written: there is no folder {folder}; create it first")
+        raise OutputError(f"{path} cannot be written: folder {folder} does not exist; create it first")
     if not os.access(folder, os.W_OK):
         raise OutputError(f"{path} cannot be written: no permission to write into {folder}; choose another folder")
     return path

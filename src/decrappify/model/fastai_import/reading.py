@@ -72,7 +72,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     check_regular(path)
     if not path.is_file():
-        raise MissingFileError(f"there is no file {path}; nothing is downloaded automatically: {WHERE}")
+        raise MissingFileError(f"{path} does not exist; nothing is downloaded automatically: {WHERE}")
     check_archive(path)
     check_torch_threads()
     zipped = zipfile.is_zipfile(path)

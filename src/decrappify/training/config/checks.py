@@ -48,12 +48,21 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise InputError(f"{name} is {short(value)}, needs one of {', '.join(choices)}")
 
 
+_SET_ELSEWHERE = {
+    "n_frames": "the setting n_frames of the training",
+    "scale": "the factor of the crappifier or of the pairs",
+}
+
+
 def check_network_settings(name: str, settings: Any) -> None:
     """Raise InputError unless `settings` are a table of settings of a network, without its name."""
     if not isinstance(settings, Mapping):
         raise InputError(f"{name} is {short(settings)}, needs a table")
     if "name" in settings:
         raise InputError(f"{name} has a key 'name', which names the network elsewhere; remove the key")
+    for key, source in _SET_ELSEWHERE.items():
+        if key in settings:
+            raise InputError(f"{name} has a key {key!r}, which is {source}; remove the key")
 
 
 def check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from decrappify._common.checks import check_instance
 from decrappify._common.progress import checked_progress
 from decrappify._version import __version__
 from decrappify.errors import InputError
@@ -94,6 +95,9 @@ def train_nogan(
 
     config = nogan_preset(config) if isinstance(config, str) else config
     data, run = data or DataOptions(), run or RunOptions()
+    check_instance(NoganConfig, config=config)
+    check_instance(DataOptions, data=data)
+    check_instance(RunOptions, run=run)
     if not config.pretrain and start_from is None and not run.resume:
         raise InputError("the schedule has no pretrain steps; pass start_from, the generator to start from")
     refuse_data_folder(Path(output), high_res, pairs, data.validation)

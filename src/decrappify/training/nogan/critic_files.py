@@ -23,7 +23,7 @@ def save_critic(critic: nn.Module, path: Path) -> None:
 def load_critic(critic: Any, path: Path) -> None:
     """Load the weights of a file into `critic`: of `save_critic`, or a checkpoint of fastai v1 or DeOldify (.pth)."""
     if not path.is_file():
-        raise MissingFileError(f"there is no critic {path}; check critic_from")
+        raise MissingFileError(f"critic {path} does not exist; check critic_from")
     state = _read(path)
     try:
         critic.load_state_dict(state)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from decrappify._common.checks import check_instance
 from decrappify._common.progress import checked_progress
 from decrappify._version import __version__
 from decrappify.errors import InputError
@@ -83,6 +84,9 @@ def train(
     from decrappify.training.supervised.run import run_training
 
     config, data, run = config or TrainingConfig(), data or DataOptions(), run or RunOptions()
+    check_instance(TrainingConfig, config=config)
+    check_instance(DataOptions, data=data)
+    check_instance(RunOptions, run=run)
     if output is not None:
         refuse_data_folder(Path(output), high_res, pairs, data.validation)
     folder = None if output is None else prepare_run_folder(output, resume=run.resume, overwrite=run.overwrite)

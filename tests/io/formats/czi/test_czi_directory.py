@@ -7,6 +7,7 @@ import pytest
 from pylibCZIrw import czi
 from tests.io.formats.czi.czi_files import edit_directory, write_planes
 
+from decrappify.errors import FormatError
 from decrappify.io.formats.czi.czi import open_czi
 from decrappify.io.formats.czi.directory import read_blocks
 
@@ -83,8 +84,10 @@ def test_blocks_of_other_files_are_marked(tmp_path):
     assert read_blocks(path).here.sum() == 5
 
 
-@pytest.mark.parametrize("damage", ["no file", "position", "name", "count", "schema", "dimensions", "cut"])
-def test_unreadable_directories_are_none(tmp_path, damage):
+@pytest.mark.parametrize(
+    "damage", ["no file", "position", "far position", "name", "count", "negative count", "schema", "dimensions", "cut"]
+)
+def test_damaged_directories_are_refused(tmp_path, damage):
     path = write_planes(tmp_path / "cells.czi", planes())
     content = bytearray(path.read_bytes())
     (position,) = struct.unpack_from("<q", content, 84)
@@ -92,6 +95,10 @@ def test_unreadable_directories_are_none(tmp_path, damage):
         content = content[:60]
     elif damage == "position":
         struct.pack_into("<q", content, 84, 10**12)
+    elif damage == "far position":
+        struct.pack_into("<q", content, 84, 2**63 - 1)
+    elif damage == "negative count":
+        struct.pack_into("<i", content, position + 32, -1)
     elif damage == "name":
         content[position] = 0
     elif damage == "count":
@@ -102,6 +109,25 @@ def test_unreadable_directories_are_none(tmp_path, damage):
         struct.pack_into("<i", content, position + 160 + 28, 1000)
     else:
         content = content[: position + 200]
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=r"cells\.czi is damaged or truncated .*copy it again"):
+        read_blocks(path)
+
+
+def test_a_directory_behind_a_wrong_size_is_read_to_the_end_of_the_file(tmp_path):
+    path = write_planes(tmp_path / "cells.czi", planes())
+    content = bytearray(path.read_bytes())
+    (position,) = struct.unpack_from("<q", content, 84)
+    struct.pack_into("<qq", content, position + 16, 10**15, 10**15)
+    path.write_bytes(content)
+    assert len(read_blocks(path)) == len(planes())
+
+
+def test_entries_of_an_early_version_are_left_to_the_library(tmp_path):
+    path = write_planes(tmp_path / "cells.czi", planes())
+    content = bytearray(path.read_bytes())
+    (position,) = struct.unpack_from("<q", content, 84)
+    content[position + 160 : position + 162] = b"DE"
     path.write_bytes(content)
     assert read_blocks(path) is None
 

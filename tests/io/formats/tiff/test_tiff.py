@@ -17,7 +17,7 @@ from tests.io.movies import assert_same, movies
 from decrappify.errors import FormatError, InputError, OutputError, OutputExistsError
 from decrappify.io.formats.tiff.tiff import open_tiff
 from decrappify.io.formats.tiff.writer import write_ome_tiff
-from decrappify.movie import Movie
+from decrappify.movie import Movie, cast_movie
 
 STACK = np.random.default_rng(1).integers(0, 4000, (6, 40, 50)).astype(np.uint16)
 PAGES: dict[str, dict[str, Any]] = {
@@ -275,18 +275,18 @@ def test_an_independent_reader_agrees(tmp_path: Path) -> None:
 
 def test_writing_is_reproducible_casts_and_refuses(tmp_path: Path) -> None:
     movie = Movie.from_array(np.array([[[-3.0, 0.5, 1.5, 254.6, 999.0]]], np.float32))
-    first = write_ome_tiff(movie, tmp_path / "a.ome.tif", dtype="uint8").read_bytes()
-    assert write_ome_tiff(movie, tmp_path / "b.ome.tif", dtype="uint8").read_bytes() == first
+    first = write_ome_tiff(cast_movie(movie, "uint8"), tmp_path / "a.ome.tif").read_bytes()
+    assert write_ome_tiff(cast_movie(movie, "uint8"), tmp_path / "b.ome.tif").read_bytes() == first
     assert open_tiff(tmp_path / "a.ome.tif").frame(0).tolist() == [[0, 0, 2, 255, 255]]
     with pytest.raises(OutputExistsError, match=r"a\.ome\.tif already exists; .*overwrite=True"):
         write_ome_tiff(movie, tmp_path / "a.ome.tif")
     with pytest.raises(InputError, match="is int64, which OME-TIFF cannot hold"):
-        write_ome_tiff(movie, tmp_path / "c.ome.tif", dtype="int64")
+        write_ome_tiff(cast_movie(movie, "int64"), tmp_path / "c.ome.tif")
     with pytest.raises(InputError, match="dtype='colour' is not known"):
-        write_ome_tiff(movie, tmp_path / "c.ome.tif", dtype="colour")
+        write_ome_tiff(cast_movie(movie, "colour"), tmp_path / "c.ome.tif")
     broken = Movie.from_array(np.array([[[np.nan]]]))
     with pytest.raises(InputError, match="frame 0 of movie holds NaN, which uint16 cannot"):
-        write_ome_tiff(broken, tmp_path / "c.ome.tif", dtype="uint16")
+        write_ome_tiff(cast_movie(broken, "uint16"), tmp_path / "c.ome.tif")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.ome.tif", "b.ome.tif"]
 
 
@@ -316,7 +316,7 @@ def test_a_write_that_the_system_refuses_leaves_nothing_behind(tmp_path: Path, n
 
 def test_output_folders_are_checked_first(tmp_path: Path) -> None:
     movie = Movie.from_array(STACK)
-    with pytest.raises(OutputError, match=r"there is no folder .*absent; create it first"):
+    with pytest.raises(OutputError, match=r"folder .*absent does not exist; create it first"):
         write_ome_tiff(movie, tmp_path / "absent" / "cells.ome.tif")
 
 

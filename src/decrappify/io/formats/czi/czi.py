@@ -12,9 +12,9 @@ import numpy as np
 from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import FormatError, InputError, MissingExtraError, MissingFileError
 from decrappify.io.damage import damage_errors
-from decrappify.io.file_guard import FileGuard, file_version
+from decrappify.io.file_guard import FileGuard, GuardedSource
 from decrappify.io.formats.czi import metadata as czi_metadata
-from decrappify.io.formats.czi.directory import Blocks, grid_of_blocks, read_blocks
+from decrappify.io.formats.czi.directory import COPY_AGAIN, Blocks, grid_of_blocks, read_blocks
 from decrappify.io.formats.czi.layout import (
     SceneLayout,
     further_numbers,
@@ -24,11 +24,12 @@ from decrappify.io.formats.czi.layout import (
     scene_layout,
     scene_numbers,
 )
+from decrappify.io.formats.czi.segments import SegmentCheck
 from decrappify.io.formats.czi.selection import check_picks, left_out_message, parse_scene
 from decrappify.io.missing_planes import describe_missing, list_planes
 from decrappify.io.scene_names import unique_names
 from decrappify.limits.files import check_regular
-from decrappify.movie import Array, FrameSource, Movie, Shape5
+from decrappify.movie import Array, Movie, Shape5
 
 # Number in the file, name in the library, dtype.
 _PIXEL_TYPES = {
@@ -44,7 +45,6 @@ _RGB = ("R", "G", "B")
 _RGB_COLORS = ("FF0000", "00FF00", "0000FF")
 _EXACT_IN_FLOAT32 = 2**24
 _LISTED = 12  # scenes named in a message
-_AGAIN = "copy it again from the microscope"
 
 
 def open_czi(path: str | os.PathLike[str], scene: int | str = 0) -> Movie:
@@ -85,7 +85,7 @@ def open_czi(path: str | os.PathLike[str], scene: int | str = 0) -> Movie:
     source = CziSource(path, scene)
     for message in source.notes():
         warn_caller(f"{path.name}{message}")
-    with damage_errors(f"the metadata of {path.name} cannot be read", _AGAIN):
+    with damage_errors(f"the metadata of {path.name} cannot be read", COPY_AGAIN):
         return _movie(source, path)
 
 
@@ -108,24 +108,25 @@ def _movie(source: CziSource, path: Path) -> Movie:
 
 def scene_names(path: Path) -> list[str | None]:
     """Return the name of every scene, None for a scene without a name."""
-    reader = _open(path)
+    reader, blocks = _open(path)
     try:
-        with damage_errors(f"{path.name} cannot be read", _AGAIN):
+        with damage_errors(f"{path.name} cannot be read", COPY_AGAIN):
             root = czi_metadata.parse_metadata(reader.raw_metadata, path.name)
-            return czi_metadata.scene_names(root, scene_numbers(_blocks(reader, path)))
+            return czi_metadata.scene_names(root, scene_numbers(blocks))
     finally:
         reader.close()
 
 
-class CziSource(FrameSource):
+class CziSource(GuardedSource):
     """Planes of one scene of a CZI file; can be pickled to another process, which opens the file again."""
 
     def __init__(self, path: Path, scene: int | str = 0) -> None:
-        self._path, self._scene = path, scene
-        self._reader = _open(path)
+        self._path, self._scene, self._closed = path, scene, False
+        self._reader, blocks = _open(path)
         self._guard = FileGuard([path])
         try:
-            self._read_layout()
+            with damage_errors(f"{path.name} cannot be read", COPY_AGAIN):
+                self._set_layout(self._reader.raw_metadata, blocks)
         except BaseException:
             self.close()
             raise
@@ -148,18 +149,11 @@ class CziSource(FrameSource):
         self._guard.check()
         return plane.astype(self.dtype, copy=False)
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Files that are read."""
-        return self._guard.paths
-
-    def version(self, t: int, c: int, z: int) -> str | None:
-        """Return size, times and inode of the file."""
-        return file_version(self._path)
-
     def close(self) -> None:
-        """Close the file."""
-        self._reader.close()
+        """Close the file; a second call has no effect."""
+        if not self._closed:
+            self._closed = True
+            self._reader.close()
 
     def notes(self) -> list[str]:
         """Return notes about the scene for the user, one line each, to follow the file name."""
@@ -192,19 +186,18 @@ class CziSource(FrameSource):
         place = dict(
             zip("TCZ", (axis[i] for axis, i in zip(self.layout.axes, (t, channel, z), strict=True)), strict=True)
         )
+        if self._closed:
+            raise InputError(f"{self._path.name} is closed; open it again with open_movie")
         pixel_type, _ = _PIXEL_TYPES[self.layout.pixel_types[channel]]
         what = f"frame {t} (channel {channel}, slice {z}) of {self._path.name} cannot be read"
-        with damage_errors(what, f"the file is damaged or truncated, {_AGAIN}", self._guard.check):
+        with damage_errors(what, f"the file is damaged or truncated, {COPY_AGAIN}", self._guard.check):
+            self._check_segments(place | index)
             pixels = self._reader.read(plane=place | index, roi=roi, scene=self.layout.scene, pixel_type=pixel_type)
             if pixels.shape[:2] != (roi[3], roi[2]):
                 raise ValueError(f"it is {pixels.shape[0]} × {pixels.shape[1]}, announced {roi[3]} × {roi[2]}")
         # Colors are in the order B, G, R. The copy frees the other two colors and the library's buffer.
         plane: Array = pixels[..., 2 - sample] if self.is_rgb else pixels[..., 0]
         return np.array(plane, dtype=self.dtype, order="C")
-
-    def _read_layout(self) -> None:
-        with damage_errors(f"{self._path.name} cannot be read", _AGAIN):
-            self._set_layout(self._reader.raw_metadata, _blocks(self._reader, self._path))
 
     def _set_layout(self, xml: str, blocks: Blocks) -> None:
         name = self._path.name
@@ -225,6 +218,7 @@ class CziSource(FrameSource):
         except InputError as error:
             raise InputError(f"{error} in {name}; choose other indices") from error
         layout = self.layout
+        self._check_segments = SegmentCheck(self._path, scene_blocks(blocks, layout.scene))
         self.channel_numbers = [int(c) for c in steps["C"]]
         self._longest = blocks.longest
         label = unique_names(names)[number] if len(names) > 1 else None
@@ -257,9 +251,10 @@ class CziSource(FrameSource):
         return parse_scene(self._scene, unique_names(names), name)
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path) -> tuple[Any, Blocks]:
+    """Return pylibCZIrw's reader of a file, and its sub-blocks."""
     if not path.exists():
-        raise MissingFileError(f"there is no file {path}; check the path")
+        raise MissingFileError(f"{path} does not exist; check the path")
     if path.is_dir():
         raise FormatError(f"{path} is a folder, not a CZI file; name the file in it")
     check_regular(path)
@@ -271,8 +266,15 @@ def _open(path: Path) -> Any:
             "an HTML page or a placeholder may have been saved in its place, download or copy it again"
         )
     library = _library(path)
-    with damage_errors(f"{path.name} cannot be opened", f"it is damaged or truncated, {_AGAIN}"):
-        return library.CziReader(str(path))
+    blocks = read_blocks(path)  # first: the library crashes on a damaged directory
+    with damage_errors(f"{path.name} cannot be opened", f"it is damaged or truncated, {COPY_AGAIN}"):
+        reader = library.CziReader(str(path))
+    try:
+        with damage_errors(f"{path.name} cannot be read", COPY_AGAIN):
+            return reader, _summarized_blocks(reader) if blocks is None else blocks
+    except BaseException:
+        reader.close()
+        raise
 
 
 def _library(path: Path) -> ModuleType:
@@ -285,11 +287,8 @@ def _library(path: Path) -> ModuleType:
     return czi  # type: ignore[no-any-return]
 
 
-def _blocks(reader: Any, path: Path) -> Blocks:
-    """Return the sub-blocks from the directory; if it cannot be read, those implied by the library's summary."""
-    blocks = read_blocks(path)
-    if blocks is not None:
-        return blocks
+def _summarized_blocks(reader: Any) -> Blocks:
+    """Return the sub-blocks implied by the library's summary of a file."""
     codes = {name: code for code, (name, _) in _PIXEL_TYPES.items()} | {
         name: code for code, name in _UNREADABLE.items()
     }

@@ -17,6 +17,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from decrappify.errors import FormatError
+
 _SEGMENT_HEADER = 32
 _DIRECTORY_HEADER = 128
 _ENTRY_HEADER = 32
@@ -25,6 +27,8 @@ _DIMENSION = np.dtype(
 )
 _ENTRY_START = struct.Struct("<2s26xi")
 _MOST_DIMENSIONS = 40
+_EARLY_SCHEMA = b"DE"
+COPY_AGAIN = "copy it again from the microscope"
 LETTERS = "STCZRIHVBM"
 
 Integers = NDArray[np.int32]
@@ -42,6 +46,8 @@ class Blocks:
         Position and size in pixels.
     pixel_type : int array
         Pixel types by their number in the file.
+    position : int64 array
+        Byte positions of the sub-blocks in their file; 0 if unknown.
     here : bool array
         Whether the pixels are in this file; False if they are in another part of a recording in several files.
     longest : mapping of str to int
@@ -54,6 +60,7 @@ class Blocks:
     width: Integers
     height: Integers
     pixel_type: Integers
+    position: NDArray[np.int64]
     here: NDArray[np.bool_]
     longest: Mapping[str, int]
 
@@ -69,6 +76,7 @@ class Blocks:
             self.width[chosen],
             self.height[chosen],
             self.pixel_type[chosen],
+            self.position[chosen],
             self.here[chosen],
             self.longest,
         )
@@ -79,13 +87,31 @@ class Blocks:
 
 
 def read_blocks(path: Path) -> Blocks | None:
-    """Read the sub-blocks of full resolution; return None if the directory cannot be read."""
+    """Read the sub-blocks of full resolution.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.czi`` file.
+
+    Returns
+    -------
+    Blocks or None
+        None for entries of an early version of the format, which only the library reads.
+
+    Raises
+    ------
+    FormatError
+        If the directory is damaged. libCZI crashes on some of these files.
+    """
     try:
         with path.open("rb") as file:
             part, content, count = _directory(file, path.stat().st_size)
+        if content[:2] == _EARLY_SCHEMA:
+            return None
         return _blocks(_tables(content, count), part)
-    except (struct.error, OverflowError, ValueError):
-        return None  # truncated or damaged: the library decides whether the file can be opened
+    except (struct.error, OverflowError, ValueError) as error:
+        raise FormatError(f"{path.name} is damaged or truncated ({error}); {COPY_AGAIN}") from error
 
 
 def grid_of_blocks(
@@ -110,15 +136,18 @@ def grid_of_blocks(
     if None not in rectangles:
         index["S"] = columns["S"]
     types = np.array([pixel_types.get(int(c), 0) for c in index["C"]], np.int32)
-    here = np.ones(len(types), np.bool_)
-    return Blocks(index, columns["x"], columns["y"], columns["w"], columns["h"], types, here, {})
+    unknown, here = np.zeros(len(types), np.int64), np.ones(len(types), np.bool_)
+    return Blocks(index, columns["x"], columns["y"], columns["w"], columns["h"], types, unknown, here, {})
 
 
 def read_at(file: BinaryIO, position: int, size: int) -> bytes:
     """Read exactly `size` bytes at `position`; raise struct.error if the file does not have them."""
     if position < 0 or size < 0:
         raise struct.error("position before the start of the file")
-    file.seek(position)
+    try:
+        file.seek(position)
+    except OSError as error:  # a position that no file can have
+        raise struct.error("position beyond the end of the file") from error
     content = file.read(size)
     if len(content) != size:
         raise struct.error("file ends early")
@@ -134,10 +163,11 @@ def _directory(file: BinaryIO, file_size: int) -> tuple[int, bytes, int]:
         raise ValueError("no directory at its position")
     allocated, used = struct.unpack_from("<qq", head, 16)
     (count,) = struct.unpack_from("<i", head, _SEGMENT_HEADER)
+    if count < 0:
+        raise ValueError(f"{count} sub-blocks in the directory")
     size = (used or allocated) - _DIRECTORY_HEADER
-    if not 0 <= size <= file_size or count < 0:
-        raise ValueError("the directory is larger than the file")
-    return part, read_at(file, position + len(head), size), count
+    rest = file_size - position - len(head)
+    return part, read_at(file, position + len(head), size if 0 <= size <= rest else rest), count
 
 
 def _tables(content: bytes, count: int) -> list[NDArray[Any]]:
@@ -157,14 +187,14 @@ def _tables(content: bytes, count: int) -> list[NDArray[Any]]:
         entries.setdefault(n, []).append(content[position : position + size])
         position += size
     if position > len(content):
-        raise ValueError("the directory ends early")
+        raise ValueError("directory ends early")
     return [np.frombuffer(b"".join(same), _entry_type(n)) for n, same in entries.items()]
 
 
 def _dimension_count(content: bytes, position: int) -> int:
     schema, n = _ENTRY_START.unpack_from(content, position)
     if schema != b"DV" or not 2 <= n <= _MOST_DIMENSIONS:
-        raise ValueError("an entry of the directory is damaged")
+        raise ValueError("a damaged entry of the directory")
     return int(n)
 
 
@@ -200,6 +230,7 @@ def _blocks(tables: list[NDArray[Any]], part: int) -> Blocks:
         for name in ("pyramid", "pixel_type", "part")
     )
     full = (pyramid == 0) & (stored["X"] >= sizes["X"]) & (stored["Y"] >= sizes["Y"])
+    positions = np.concatenate([np.zeros(0, np.int64), *(table["position"] for table in tables)])
     here = parts == part
     return Blocks(
         {letter: starts[letter] for letter in LETTERS if letter in found},
@@ -208,6 +239,7 @@ def _blocks(tables: list[NDArray[Any]], part: int) -> Blocks:
         sizes["X"],
         sizes["Y"],
         pixel_type,
+        positions,
         here if here.any() else np.ones(n_blocks, np.bool_),
         {letter: int(sizes[letter][full].max(initial=1)) for letter in LETTERS if letter in found},
     ).where(full)

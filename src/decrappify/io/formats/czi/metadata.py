@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -105,27 +105,30 @@ def channels(
     image = root.findall(f"{_IMAGE}/Channels/Channel")
     display = root.findall("Metadata/DisplaySetting/Channels/Channel")
     shown_by_id = {channel.get("Id"): channel for channel in display if channel.get("Id")}
+    image_entry, display_entry = _entries(image, all_numbers), _entries(display, all_numbers)
     names, colors = [], []
     for index, number in enumerate(numbers):
-        channel = _entry(image, number, all_numbers)
+        channel = image_entry(number)
         shown = None if channel is None else shown_by_id.get(channel.get("Id"))
         if shown is None:
-            shown = _entry(display, number, all_numbers)
+            shown = display_entry(number)
         names.append(_channel_name(channel, shown) or f"C{index}")
         colors.append(_color(shown) or _color(channel))
     return names, colors
 
 
-def _entry(
-    elements: Sequence[ElementTree.Element], number: int, all_numbers: Sequence[int]
-) -> ElementTree.Element | None:
-    """Return the element of a channel: by its position if every channel has one, else by its Id, else by its number."""
+def _entries(
+    elements: Sequence[ElementTree.Element], all_numbers: Sequence[int]
+) -> Callable[[int], ElementTree.Element | None]:
+    """Return a function from the number of a channel to its element.
+
+    An element is found by its position if every channel has one, else by its Id, else by the number of the channel.
+    """
     if len(elements) == len(all_numbers):
-        return elements[list(all_numbers).index(number)]
+        return dict(zip(all_numbers, elements, strict=True)).get
     by_id = {element.get("Id"): element for element in elements}
-    if f"Channel:{number}" in by_id:
-        return by_id[f"Channel:{number}"]
-    return elements[number] if max(all_numbers) < len(elements) else None
+    by_number = dict(enumerate(elements)) if max(all_numbers) < len(elements) else {}
+    return lambda number: by_id.get(f"Channel:{number}", by_number.get(number))
 
 
 def _channel_name(channel: ElementTree.Element | None, shown: ElementTree.Element | None) -> str | None:

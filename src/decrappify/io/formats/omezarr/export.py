@@ -6,11 +6,10 @@ import os
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from decrappify._common.progress import Progress, progress_bar
 from decrappify.io.formats.omezarr.writer import ZarrMovieWriter
-from decrappify.movie import Movie, cast_movie
+from decrappify.movie import Movie
 
 
 def write_omezarr(
@@ -19,14 +18,12 @@ def write_omezarr(
     *,
     overwrite: bool = False,
     progress: Progress | None = None,
-    dtype: DTypeLike | None = None,
 ) -> Path:
     """Write a whole movie as OME-Zarr 0.5, one plane in memory at a time.
 
     Arguments and errors are those of `decrappify.io.save_movie`. A killed export starts again: it cannot be checked
     whether `movie` is still the source of a partial store.
     """
-    movie = cast_movie(movie, dtype)
     writer = ZarrMovieWriter(
         path,
         shape=movie.shape,

@@ -10,10 +10,11 @@ from xml.etree.ElementTree import Element
 
 from decrappify.errors import FormatError
 from decrappify.io.formats.tiff.layout import scene_axes
-from decrappify.io.formats.tiff.ome_reader import announced_axes
+from decrappify.io.formats.tiff.ome_reader import announced_axes, announced_pixels
 
 _MOST_SCENES = 10_000  # of a series; listing opens each of them
 _MOST_PLANES = 2_000_000  # of a recording; tifffile creates a list of all announced planes, present or not
+_MOST_LISTED = 20_000_000  # where the first page may be a thumbnail
 
 
 def check_micromanager(path: Path, file: Any) -> None:
@@ -28,10 +29,14 @@ def check_micromanager(path: Path, file: Any) -> None:
     _check(path, math.prod(max(int(count), least) for count, least in zip(counts, recorded, strict=True)))
 
 
-def check_ome(path: Path, images: Iterable[Element]) -> None:
-    """Raise FormatError if an image of the OME-XML announces more planes than a recording can have."""
+def check_ome(path: Path, images: Iterable[Element], page_pixels: int) -> None:
+    """Raise FormatError if an image of the OME-XML announces more planes than a recording can have.
+
+    tifffile divides the announced pixels by the pixels of a page, `page_pixels`, to compute the number of planes.
+    """
     for image in images:
         _check(path, math.prod(announced_axes(image)[1]))
+        _check(path, announced_pixels(image) // page_pixels, _MOST_LISTED)
 
 
 def check_scenes(path: Path, axes: str, shape: Sequence[int], kind: str) -> None:
@@ -42,6 +47,6 @@ def check_scenes(path: Path, axes: str, shape: Sequence[int], kind: str) -> None
         raise FormatError(f"{path} announces {total} scenes; its metadata are damaged: copy it again")
 
 
-def _check(path: Path, total: int) -> None:
-    if total > _MOST_PLANES:
+def _check(path: Path, total: int, most: int = _MOST_PLANES) -> None:
+    if total > most:
         raise FormatError(f"{path} announces {total} planes; its metadata are damaged: copy it again")

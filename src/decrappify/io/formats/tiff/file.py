@@ -36,6 +36,7 @@ from decrappify.limits.files import check_regular, check_regular_files
 NDTIFF_INDEX = NDTIFF_INDEXES[0]
 _DESCRIPTION = 270
 _SYSTEM_ERROR = re.compile(r"raised \w+Error\((\d+), ")
+_MOST_MESSAGES = 50_000
 _PAGES_SEARCHED = 8  # for OME-XML outside the first page
 _SLIDES = frozenset({"svs", "scn", "qpi", "ndpi", "bif", "avs", "philips"})
 
@@ -101,7 +102,7 @@ class TiffDocument:
             self._uuid: str | None = None
             self.root = self._find_root()
             self._images = image_elements(self.root) if self.root is not None else []
-            check_ome(path, self._images)
+            check_ome(path, self._images, _page_pixels(self.file) if self._images else 1)
             self._uuid = self._uuid or renamed_uuid(self._images, path)
             self.scenes = self._ome_scenes() or self._series_scenes()
         except BaseException:
@@ -221,12 +222,23 @@ class TiffDocument:
         return labels, mine + [place for place in range(count) if place not in mine]
 
 
+class _TooManyMessages(BaseException):  # not an Exception: tifffile logs those and continues
+    """Raised through tifffile to end it."""
+
+
 @contextmanager
-def tifffile_messages() -> Iterator[list[str]]:
+def tifffile_messages(path: Path) -> Iterator[list[str]]:
     """Collect what tifffile would log; the state of the file is reported in one line of this package instead.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
 
     Raises
     ------
+    FormatError
+        If there are so many messages that the file cannot be a recording; tifffile may continue for minutes.
     OSError
         If the system could not read a file. tifffile logs that too, and skips the pages it did not read.
     """
@@ -235,12 +247,18 @@ def tifffile_messages() -> Iterator[list[str]]:
 
     def keep(record: logging.LogRecord) -> bool:
         messages.append(record.getMessage())
+        if len(messages) > _MOST_MESSAGES:
+            raise _TooManyMessages
         return False
 
     log.addFilter(keep)
     try:
         with np.errstate(all="ignore"):  # a damaged file may cause divisions by zero
             yield messages
+    except _TooManyMessages as error:
+        raise FormatError(
+            f"{path} is damaged: tifffile found more than {_MOST_MESSAGES} errors in it; copy it again"
+        ) from error
     finally:
         log.removeFilter(keep)
     for number in (int(found[1]) for found in map(_SYSTEM_ERROR.search, messages) if found):
@@ -317,6 +335,11 @@ def _ndtiff_positions(folder: Path, count: int) -> list[str]:
     found = dict.fromkeys(entry[0].get("position") for entry in tifffile.read_ndtiff_index(index))
     names = [name for name in found if isinstance(name, str)]
     return names if len(names) == count else []
+
+
+def _page_pixels(file: Any) -> int:
+    """Return the number of values of the first page, at least 1."""
+    return max(int(file.pages.first.size), 1) if len(file.pages) else 1
 
 
 def _text_of(path: Path) -> str | None:

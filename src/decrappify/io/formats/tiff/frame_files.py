@@ -61,7 +61,7 @@ def _opened_tiff(file: Path) -> Iterator[tifffile.TiffFile]:
     """Open a TIFF file with tifffile and convert its errors into one line."""
     with (
         damage_errors(f"cannot read {file.name} as TIFF", "the file is damaged or not a TIFF"),
-        tifffile_messages(),
+        tifffile_messages(file),
         tifffile.TiffFile(file) as tiff,
     ):
         yield tiff

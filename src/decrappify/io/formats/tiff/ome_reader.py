@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,13 @@ def announced_axes(image: Element) -> tuple[str, tuple[int, ...]]:
         order = "XYZCT"
     axes = order[:1:-1]
     return axes, tuple(_count(None if pixels is None else pixels.get(f"Size{axis}")) for axis in axes)
+
+
+def announced_pixels(image: Element) -> int:
+    """Return the number of pixels of an image in all its planes, from sizes of any number of digits."""
+    pixels = image.find("{*}Pixels")
+    sizes = [None if pixels is None else pixels.get(f"Size{axis}") for axis in "XYZCT"]
+    return math.prod(int(size) for size in sizes if size and size.isascii() and size.isdecimal() and len(size) < 1000)
 
 
 def read_ome(root: Element | None, image: Element | None) -> TiffMetadata:

@@ -15,7 +15,7 @@ import tifffile
 
 from decrappify.errors import FormatError, InputError
 from decrappify.io.damage import damage_errors
-from decrappify.io.file_guard import FileGuard, file_version
+from decrappify.io.file_guard import FileGuard, GuardedSource, file_version
 from decrappify.io.formats.tiff.bits import (
     calibration,
     extended_sign,
@@ -42,13 +42,13 @@ from decrappify.io.images.orientation import stored_region, upright, upright_pai
 from decrappify.limits.files import check_decoded_size
 from decrappify.limits.memory import check_memory
 from decrappify.limits.threads import check_zarr_threads
-from decrappify.movie import AXES, Array, FrameSource, Plane, Shape5, parse_axes
+from decrappify.movie import AXES, Array, Plane, Shape5, parse_axes
 
 _COLOUR = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
 _ORIENTATION = 274
 
 
-class TiffSource(FrameSource):
+class TiffSource(GuardedSource):
     """Frames of one scene; can be pickled, and reopens its file in a forked process.
 
     Attributes
@@ -86,17 +86,12 @@ class TiffSource(FrameSource):
         what = f"frame {t} (channel {c}, slice {z}) of {self._path} cannot be decoded"
         with (
             damage_errors(what, "the file is truncated or damaged: copy it again", self._guard.check),
-            tifffile_messages(),
+            tifffile_messages(self._path),
         ):
             plane = self._read(index)
             self._check_plane(plane, rows, columns)
         self._guard.check(self._path_of(index))
         return upright(self._true_values(plane), self._orientation).astype(self.dtype, copy=False)
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Files that are read."""
-        return self._guard.paths
 
     def version(self, t: int, c: int, z: int) -> str | None:
         """Return size, times and inode of the file that contains a plane."""
@@ -117,7 +112,7 @@ class TiffSource(FrameSource):
         self._guard.check()
 
     def _open(self) -> None:
-        with unreadable(self._path), tifffile_messages() as messages:
+        with unreadable(self._path), tifffile_messages(self._path) as messages:
             self._open_series(messages)
         self._process = os.getpid()
         self._regions: Any = None

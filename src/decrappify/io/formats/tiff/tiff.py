@@ -78,7 +78,7 @@ def scene_names(path: Path) -> list[str | None]:
     of pyramids are not. In a set of files those with planes in the file at `path` are first.
     """
     path = _file_of(path)
-    with unreadable(path), tifffile_messages():
+    with unreadable(path), tifffile_messages(path):
         document = TiffDocument(path)
         document.close()
         if not document.scenes:

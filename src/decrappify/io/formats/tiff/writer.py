@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import tifffile
-from numpy.typing import DTypeLike
 
 from decrappify._common.progress import Progress, progress_bar
 from decrappify.errors import InputError
 from decrappify.io.formats.tiff.ome_xml import TYPES, ome_xml, unrecorded
 from decrappify.io.store.outputs import atomic_output
-from decrappify.movie import Array, Movie, Plane, cast_movie
+from decrappify.movie import Array, Movie, Plane
 
 _STRIP_BYTES = 1 << 18
 
@@ -24,7 +23,6 @@ def write_ome_tiff(
     *,
     overwrite: bool = False,
     progress: Progress | None = None,
-    dtype: DTypeLike | None = None,
 ) -> Path:
     """Write a movie as one OME-TIFF file that can be opened by Fiji, QuPath, napari and OMERO.
 
@@ -43,8 +41,6 @@ def write_ome_tiff(
         Replace an existing file.
     progress : callable, optional
         Like ``tqdm``.
-    dtype : dtype, optional
-        Stored dtype, rounded and clipped; by default the dtype of the movie.
 
     Returns
     -------
@@ -64,7 +60,6 @@ def write_ome_tiff(
     ----------
     OME-TIFF 6, https://docs.openmicroscopy.org/ome-model
     """
-    movie = cast_movie(movie, dtype)
     if movie.dtype.name not in TYPES:
         raise InputError(
             f"{movie.name} is {movie.dtype}, which OME-TIFF cannot hold; pass dtype='float32', or save as .ome.zarr"
