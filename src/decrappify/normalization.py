@@ -32,10 +32,10 @@ class Normalization:
     Examples
     --------
     >>> norm = Normalization(offset=100.0, scale=400.0)
-    >>> grey = np.array([[100, 500]], np.uint16)
-    >>> norm.apply(grey)
+    >>> gray = np.array([[100, 500]], np.uint16)
+    >>> norm.apply(gray)
     array([[0., 1.]], dtype=float32)
-    >>> norm.invert(norm.apply(grey), np.uint16)
+    >>> norm.invert(norm.apply(gray), np.uint16)
     array([[100, 500]], dtype=uint16)
     """
 
@@ -62,10 +62,10 @@ class Normalization:
         """
         dtype = np.dtype(dtype)
         wide: Any = np.float64 if dtype.itemsize > 2 else np.float32
-        grey: Array = values.astype(wide) * wide(self.scale) + wide(self.offset)
+        gray: Array = values.astype(wide) * wide(self.scale) + wide(self.offset)
         margin = max(0.5, 0.01 * self.scale) if dtype.kind in "ui" else 0.0
-        clipped = count_outside(grey, dtype, margin)
-        return saturate(grey, dtype), clipped
+        clipped = count_outside(gray, dtype, margin)
+        return saturate(gray, dtype), clipped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,11 +43,11 @@ def test_burst_yields_two_sources_without_a_common_frame(n_frames):
     burst = np.arange(12)[:, None, None] * 100 + np.random.default_rng(0).integers(0, 9, (12, 16, 16))
     samples = pairs_of(Movie.from_array(burst), movie(1, 16, 16), n_frames=n_frames, length=60)
     for sample in samples:
-        grey = [
+        gray = [
             samples.sources[0].normalizations[0].invert(sample[key].numpy(), np.float32)
             for key in ("source", "source_2")
         ]
-        first, second = ({round(float(frame.mean()) / 100) for frame in window} for window in grey)
+        first, second = ({round(float(frame.mean()) / 100) for frame in window} for window in gray)
         assert not first & second
 
 

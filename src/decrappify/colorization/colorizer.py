@@ -206,8 +206,8 @@ class Colorizer:
     @torch.inference_mode()
     def _color_once(self, images: Sequence[Array], factor: int) -> list[Array]:
         side = SQUARE * factor
-        greys = np.stack([gray_of(_resized(as_uint8(image), (side, side))) for image in images])
-        unit = torch.from_numpy(greys).to(self.network.device)[:, None].float() / 255
+        grays = np.stack([gray_of(_resized(as_uint8(image), (side, side))) for image in images])
+        unit = torch.from_numpy(grays).to(self.network.device)[:, None].float() / 255
         prediction: Tensor = self.network((unit - self._mean) / self._std)
         if not torch.isfinite(prediction).all():  # which would become black
             raise InputError(

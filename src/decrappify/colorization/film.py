@@ -109,7 +109,7 @@ def colorize_film(
     >>> from decrappify.colorization import Colorizer
     >>> from decrappify.model import load_model
     >>> colorizer = Colorizer(load_model("ColorizeVideo_gen.pth"))  # doctest: +SKIP
-    >>> colorize_film("1927.mp4", "1927-colour.mp4", colorizer)  # doctest: +SKIP
+    >>> colorize_film("1927.mp4", "1927-color.mp4", colorizer)  # doctest: +SKIP
     """
     source, output = Path(source), Path(output)
     check_container(output)
@@ -133,7 +133,7 @@ def colorize_film(
             with threads_put_back():
                 folder.open(_runtime(folder, colorizer), batch_size)
                 film = _Film(reader, folder, colorizer, steadier, watermark=options.watermark, cancel=cancel)
-                film.colour(batch_size, progress)
+                film.color(batch_size, progress)
                 film.finish(output)
         folder.remove()
     return output
@@ -175,7 +175,7 @@ class _Film:
         self._writer: SegmentWriter | None = None
         self._piece, self._last_state, self._render_factor = self._done, steadier.state, 0
 
-    def colour(self, batch_size: int, progress: Progress | None) -> None:
+    def color(self, batch_size: int, progress: Progress | None) -> None:
         """Color all missing pieces."""
         description = f"colorizing {self._reader.path.name}"
         with progress_bar(

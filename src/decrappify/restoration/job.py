@@ -251,11 +251,11 @@ class Job:
                 plane = plane * np.float32(flash.gain) + np.float32(flash.offset)
             if channel.constant is not None and len(restored) == len(group):
                 plane = np.zeros_like(plane)
-            grey, clipped = channel.normalization.invert_counted(plane, self.dtype)
+            gray, clipped = channel.normalization.invert_counted(plane, self.dtype)
             below, above = below + clipped[0], above + clipped[1]
             if window.middle.unknown is not None:
-                grey = put_back(grey, window.middle.unknown, self.model.scale)
-            planes.append(grey)
+                gray = put_back(gray, window.middle.unknown, self.model.scale)
+            planes.append(gray)
         return planes, (below, above)
 
     def empty_planes(self) -> list[Array]:

@@ -245,8 +245,8 @@ def test_the_statement_is_there_without_anything_else_and_in_any_script(tmp_path
 
 
 def test_the_profile_of_a_gray_image_is_not_written_on_colors(tmp_path, rgb):
-    grey_profile = SRGB[:16] + b"GRAY" + SRGB[20:]
-    Image.fromarray(rgb).convert("L").save(tmp_path / "a.png", icc_profile=grey_profile)
+    gray_profile = SRGB[:16] + b"GRAY" + SRGB[20:]
+    Image.fromarray(rgb).convert("L").save(tmp_path / "a.png", icc_profile=gray_profile)
     assert read_photograph(tmp_path / "a.png").icc_profile is None
 
 

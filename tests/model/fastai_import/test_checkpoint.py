@@ -37,10 +37,10 @@ def test_every_kind_of_network_is_rebuilt(name, made, saved, same_outputs):
     assert not found.network.training
     assert all(parameter.requires_grad for parameter in found.network.parameters())
     assert (found.preset, found.task) == ("own", "colorization" if name in ("deep", "wide") else "restoration")
-    has_colours = expected.in_channels == 3
-    assert found.statistics == (IMAGENET if has_colours else None)
+    has_colors = expected.in_channels == 3
+    assert found.statistics == (IMAGENET if has_colors else None)
     assert any("none of the published networks" in note for note in found.notes)
-    assert any("does not hold the mean and standard deviation" in note for note in found.notes) != has_colours
+    assert any("does not hold the mean and standard deviation" in note for note in found.notes) != has_colors
 
 
 @pytest.mark.parametrize(("half", "legacy"), [(False, False), (True, True)], ids=["zip", "legacy-float16"])

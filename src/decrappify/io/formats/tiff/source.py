@@ -44,7 +44,7 @@ from decrappify.limits.memory import check_memory
 from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import AXES, Array, Plane, Shape5, parse_axes
 
-_COLOUR = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
+_COLOR = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
 _ORIENTATION = 274
 
 
@@ -154,7 +154,7 @@ class TiffSource(GuardedSource):
         self._axes = self._layout.axes
         self._sizes = self._layout.sizes
         self._n_samples = self._sizes.get("S", 1)
-        if self._n_samples == 4 and page.photometric in _COLOUR and page.planarconfig == 1 and page.extrasamples:
+        if self._n_samples == 4 and page.photometric in _COLOR and page.planarconfig == 1 and page.extrasamples:
             self._n_samples = 3  # the fourth is transparency; as a separate plane it may also be a fourth frame
         self._leading, self._page_axes = self._axes[: -page.ndim], self._axes[-page.ndim :]
         n_planes = math.prod(self._layout.shape[: len(self._leading)])
@@ -224,7 +224,7 @@ class TiffSource(GuardedSource):
         keyframe = self._series.keyframe
         metadata = merged(read_ome(root, image), collected_metadata(self._file, self._series, self._layout))
         n_channels = self.shape[1]
-        if keyframe.photometric in _COLOUR and len(metadata.channel_names) < n_channels:
+        if keyframe.photometric in _COLOR and len(metadata.channel_names) < n_channels:
             parts = sample_names(self._n_samples)
             n_pixels = n_channels // len(parts)
             metadata.channel_names = parts if n_pixels == 1 else [f"C{c} {p}" for c in range(n_pixels) for p in parts]
