@@ -106,11 +106,13 @@ _BUILT_IN = {
         _ANY_NOISE,
     ),
     "fluorescence-any-x2": Preset(
-        "any fluorescence movie at half the sampling: soft half of the time, binned or point-sampled, noise as above",
+        "any fluorescence movie at half the sampling: blurred with probability 0.5, binned or point-sampled, noise "
+        "as above",
         (Blur(sigma=(0.5, 1.2), probability=0.5), OneOf(parts=(BinDown(factor=2), SampleDown(factor=2))), *_ANY_NOISE),
     ),
     "colour-grey": Preset(
-        "color images converted to gray (luma of ITU-R BT.601, as in Pillow and JPEG) and nothing else; DeOldify's",
+        "color images converted to gray (luma of ITU-R BT.601, as in Pillow and JPEG) without other degradation, as "
+        "in DeOldify",
         (Gray(),),
     ),
     "colour-old-photo": Preset(
@@ -124,7 +126,7 @@ _BUILT_IN = {
         ),
     ),
     "colour-old-film": Preset(
-        "color images degraded to frames of old film: gray, speckled 8 times of 10 (DeOldify video), compressed",
+        "color images degraded to frames of old film: gray, speckled with probability 0.8 (DeOldify video), compressed",
         (Gray(), FilmNoise(probability=0.8), Jpeg(quality=(40, 95))),
     ),
 }

@@ -53,9 +53,7 @@ def image_axes(image: dict[str, Any], ndim: int, path: Path) -> tuple[str, dict[
             if kind == "space":
                 letter = "ZYX"[-len(spatial) :][spatial.index(axis["name"])]
         if not letter or letter in letters:
-            raise FormatError(
-                f"{path} has an axis {short(axis['name'])}, which is none of T, C, Z, Y, X; there is no reader for it"
-            )
+            raise FormatError(f"{path} has an unsupported axis {short(axis['name'])}; supported: T, C, Z, Y, X")
         letters += letter
     if not are_axes(letters, ndim):
         raise FormatError(

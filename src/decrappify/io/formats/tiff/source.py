@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 import tifffile
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import FormatError, InputError
 from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard, GuardedSource, file_version
@@ -143,7 +144,7 @@ class TiffSource(GuardedSource):
         if unclosed and not self._layout.announced:
             self.notes.append(
                 f"{self._path.name} was not closed by the program that wrote it: opened with the "
-                f"{len(self._series.pages)} planes that are there"
+                f"{len(self._series.pages)} planes found"
             )
         self._set_values()
         self.metadata = self._read_metadata(document.root, image)
@@ -182,8 +183,8 @@ class TiffSource(GuardedSource):
         n_planes, n_pages = math.prod(layout.shape[: len(self._leading)]), len(series.pages)
         if self._one_page_a_plane and n_pages > n_planes:
             self.notes.append(
-                f"{self._path.name} announces {n_planes} planes and holds {n_pages}: the last "
-                f"{n_pages - n_planes} are omitted; name the axes (axes='TYX') to open all"
+                f"{self._path.name} states {n_planes} planes and contains {n_pages}: the last "
+                f"{n_pages - n_planes} are omitted; pass the axes, such as {setting('axes', 'TYX')}, to open all"
             )
         note = recorded_note(self._path.name, layout, lost)
         if note:
@@ -260,7 +261,7 @@ class TiffSource(GuardedSource):
         """Raise ValueError if a page has another size or type than the first one."""
         expected = rows.stop - rows.start, columns.stop - columns.start
         if plane.shape != expected or plane.dtype.kind not in "uifb":
-            raise ValueError(f"it is {plane.shape} {plane.dtype}, announced {expected} {self.dtype}")
+            raise ValueError(f"it is {plane.shape} {plane.dtype}, expected {expected} {self.dtype}")
 
     def _path_of(self, index: dict[str, Any]) -> Path:
         """Return the file of the page at an index; the file itself if there is only one."""
