@@ -67,7 +67,7 @@ def test_a_truncated_film_is_refused(tmp_path, film_colorizer):
     (tmp_path / "half.mp4").write_bytes(content[: len(content) * 3 // 4])
     with pytest.raises(
         FormatError,
-        match=r"half.mp4 is truncated: it announces 40 frames and holds \d+; \d+ of 40 frames are missing .*; copy it",
+        match=r"half.mp4 is truncated: it states 40 frames and contains \d+; \d+ of 40 frames are missing .*; copy it",
     ):
         colorize_film(tmp_path / "half.mp4", tmp_path / "color.mp4", film_colorizer)
 
@@ -280,5 +280,5 @@ def test_ways_to_treat_damage_are_for_films(tmp_path, film_colorizer, photo):
         colorize_film(
             tmp_path / "film.mp4", tmp_path / "color.mp4", film_colorizer, options=ColorizationOptions(damaged="all")
         )
-    with pytest.raises(InputError, match="damaged is 'skip', which is for films; leave it out"):
+    with pytest.raises(InputError, match="damaged='skip' is for films"):
         colorize(photo, model=tiny_model(), options=ColorizationOptions(damaged="skip"))

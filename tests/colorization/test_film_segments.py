@@ -90,7 +90,7 @@ def test_a_resumed_film_has_the_batch_size_that_it_was_begun_with(tmp_path, film
     source, output = write_film(tmp_path / "film.mp4", gray_film(20)), tmp_path / "color.mp4"
     with pytest.raises(Cancelled):
         colorize_film(source, output, film_colorizer, batch_size=2, cancel=bar.cancel_at(9), progress=bar)
-    with pytest.raises(InputError, match=r"was begun with batch_size=2, found 3: .* leave batch_size"):
+    with pytest.raises(InputError, match=r"was begun with batch_size=2, found 3: .* omit batch_size"):
         colorize_film(source, output, film_colorizer, batch_size=3)
     whole = colorize_film(source, tmp_path / "whole.mp4", film_colorizer, batch_size=2)
     assert digest(colorize_film(source, output, film_colorizer)) == digest(whole)

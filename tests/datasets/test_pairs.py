@@ -100,7 +100,7 @@ def test_other_errors_are_one_line():
             movie(16, 16),
             movie(16, 16),
             {"n_frames": 3},
-            "one still, which cannot fill a window of 3 frames; use n_frames=1",
+            "a single image, which cannot fill a window of 3 frames; use n_frames=1",
         ),
         (good, good, {"in_channels": 2}, "has 1 channels, needs 2"),
     ):
@@ -168,7 +168,7 @@ def test_as_pairs_pairs_folders_of_stores_by_name(tmp_path, rng):
 
 def test_folders_that_do_not_match_are_refused(folders):
     (folders / "low" / "lonely.tif").write_bytes((folders / "low" / "cell0.tif").read_bytes())
-    with pytest.raises(InputError, match=r"lonely has no partner in .*high; pairs are matched by file name"):
+    with pytest.raises(InputError, match=r"lonely has no file of the same name in .*high; pairs are matched by file name"):
         as_pairs(folders)
     with pytest.raises(InputError, match=r"low does not hold low/ and high/"):
         as_pairs(folders / "low")

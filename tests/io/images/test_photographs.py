@@ -277,7 +277,7 @@ def test_nothing_is_overwritten_unasked(tmp_path, rgb):
 
 
 def test_a_suffix_without_writer_is_refused(tmp_path, rgb):
-    with pytest.raises(FormatError, match=r"a.webp cannot be written as an image; writable are .png, .jpg and .tif"):
+    with pytest.raises(FormatError, match=r"a.webp has an unsupported image format; supported: .png, .jpg and .tif"):
         write_photograph(tmp_path / "a.webp", Photograph(pixels=rgb), "note")
 
 

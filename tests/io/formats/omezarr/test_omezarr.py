@@ -78,7 +78,7 @@ def test_plain_arrays(tmp_path: Path) -> None:
     assert open_omezarr(tmp_path / "plain.zarr", axes="TCYX").shape == (2, 3, 1, 4, 5)
     with pytest.raises(InputError, match="or pass the axes, such as axes='TCYX'"):
         open_omezarr(tmp_path / "plain.zarr")
-    with pytest.raises(InputError, match="names its own axes"):
+    with pytest.raises(InputError, match="states its own axes"):
         open_omezarr(image(tmp_path / "own.zarr", array, "tzyx", "0.5"), axes="TCYX")
 
 
