@@ -49,7 +49,7 @@ TABLE = {
     "noise as TIFF": (RESTORE % "noise.tif" + STILL, r"noise\.tif is not a TIFF file .*damaged or misnamed"),
     "git-LFS pointer": (RESTORE % "pointer.czi" + STILL, r"pointer\.czi is a git-LFS pointer.*git lfs pull"),
     "empty file": (RESTORE % "empty.tif" + STILL, r"empty\.tif is empty \(0 bytes\)"),
-    "unknown format": (RESTORE % "cells.xyz" + STILL, r"cells\.xyz has no reader here; readable are"),
+    "unknown format": (RESTORE % "cells.xyz" + STILL, r"cells\.xyz has an unsupported file format; supported:"),
     "folder without pictures": (RESTORE % "nothing" + STILL, r"nothing contains no images; needs \.tif, \.png"),
     "empty Zarr": (RESTORE % "empty.ome.zarr" + STILL, r"empty\.ome\.zarr is not a readable Zarr store"),
     "film cut short": (RESTORE % "cut.mp4" + STILL, r"cut\.mp4 .*(damaged|truncated|opened)"),
@@ -64,10 +64,10 @@ TABLE = {
     "scene": (GOOD + STILL + " --scene 3", r"scene 3 is not in good\.tif"),
     "scene of a CZI": ("info {bad}/good.czi --scene 9", r"scene 9 is not in good\.czi"),
     "scene name": (GOOD + STILL + " --scene two", r"scene 'two' is not in good.tif, which has scenes 0"),
-    "frames out of range": (GOOD + STILL + " --frames 90:95", r"frames 90:95 pick nothing .* frames 0 to 3"),
-    "one frame out of range": (GOOD + STILL + " --frames 9", r"frames 9:10 pick nothing"),
-    "frames backwards": (GOOD + STILL + " --frames 3:1", r"frames 3:1 pick nothing"),
-    "frames in words": (GOOD + STILL + " --frames 'all of them'", r"--frames 'all of them' is not understood"),
+    "frames out of range": (GOOD + STILL + " --frames 90:95", r"frames 90:95 select nothing .* frames 0 to 3"),
+    "one frame out of range": (GOOD + STILL + " --frames 9", r"frames 9:10 select nothing"),
+    "frames backwards": (GOOD + STILL + " --frames 3:1", r"frames 3:1 select nothing"),
+    "frames in words": (GOOD + STILL + " --frames 'all of them'", r"--frames 'all of them' is not valid"),
     "window axis": (GOOD + STILL + " --window-axis C", r"'C' is not one of 'T', 'Z'"),
     "frame interval": (GOOD + STILL + " --frame-interval-s -1", r"frame_interval_s is -1\.0, needs .* above 0"),
     # the output
@@ -75,9 +75,9 @@ TABLE = {
     "output is the input": ("restore {out}/in.tif {out}/in.tif --overwrite --model " + STILL, r"is the input itself"),
     "crappify its input": ("crappify {out}/in.tif {out}/in.tif --overwrite --preset em", r"is the input itself"),
     "output folder missing": ("restore {bad}/good.tif {out}/no/o.ome.zarr --model " + STILL, r"folder .*create it"),
-    "output suffix": ("restore {bad}/good.tif {out}/o.czi --model " + STILL, r"writable are \.ome\.zarr, \.ome\.tif"),
+    "output suffix": ("restore {bad}/good.tif {out}/o.czi --model " + STILL, r"supported: \.ome\.zarr, \.ome\.tif"),
     "output a full folder": (
-        "restore {bad}/good.tif {out} --overwrite --model " + STILL, r"has no writer here|holds other things"
+        "restore {bad}/good.tif {out} --overwrite --model " + STILL, r"has an unsupported output format|but not a Zarr store"
     ),
     "film of a stack": ("restore {bad}/stack.tif {out}/o.mp4 --model " + STILL, r"Z slices, a film shows one"),
     "name too long": (f"restore {{bad}}/good.tif {{out}}/{'x' * 300}.ome.zarr --model " + STILL, r"too long"),
@@ -88,7 +88,7 @@ TABLE = {
     "tile too small": (GOOD + STILL + " --tile-size 16 --tile-overlap 32", r"--tile-size 16 is too small for .*needs"),
     "negative overlap": (GOOD + STILL + " --tile-overlap -1", r"tile_overlap is -1, needs .* at least 0"),
     "no such device": (GOOD + STILL + " --device tpu", r"--device tpu is not"),
-    "no such GPU": (GOOD + STILL + " --device cuda:77", r"--device cuda:77 is not there, torch sees \d+ CUDA"),
+    "no such GPU": (GOOD + STILL + " --device cuda:77", r"--device cuda:77 is not available, torch finds \d+ CUDA"),
     "half precision on the CPU": (GOOD + STILL + " --precision float16", r"--precision float16 needs a GPU"),
     "precision": (GOOD + STILL + " --precision float8", r"--precision float8 is not known"),
     "dtype": (GOOD + STILL + " --dtype uint17", r"--dtype uint17 is not known"),
@@ -195,7 +195,7 @@ RUNS = {
         r"no/low does not exist",
     ),
     "pairs of one folder": ((RUN, '[data]\npairs = "nothing"'), r"does not hold low/ and high/"),
-    "pairs alone": ((RUN, '[data]\npairs = ["alone/low", "alone/high"]'), r"has no partner in"),
+    "pairs alone": ((RUN, '[data]\npairs = ["alone/low", "alone/high"]'), r"has no file of the same name in"),
     "one pair": ((RUN, '[data]\npairs = [["good.tif", "good.tif"]]'), r"too few to keep some for validation"),
     "pairs of nothing": ((RUN, "[data]\npairs = []"), r"pairs is empty|needs a folder"),
 }

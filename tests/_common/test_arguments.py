@@ -32,5 +32,5 @@ def test_public_functions_have_at_most_10_arguments(function):
 
 
 def test_options_that_a_function_does_not_use_raise(tmp_path):
-    with pytest.raises(InputError, match="batch_size is 2, but restore does not use it; leave it out"):
+    with pytest.raises(InputError, match="batch_size is 2, but restore does not use it; omit it"):
         dc.restore("cells.czi", "fluorescence-still", inference=dc.InferenceOptions(batch_size=2))

@@ -63,7 +63,7 @@ def test_a_selection_is_numpys(frames, channels, slices):
     pixels = np.arange(6 * 2 * 3 * 4).reshape(6, 2, 3, 2, 2)
     expected = pixels[frames][:, channels][:, :, slices]
     if expected.size == 0:
-        with pytest.raises(InputError, match="pick nothing from movie"):
+        with pytest.raises(InputError, match="select nothing from movie"):
             Movie.from_array(pixels).select(frames, channels, slices)
     else:
         np.testing.assert_array_equal(np.asarray(Movie.from_array(pixels).select(frames, channels, slices)), expected)
@@ -76,7 +76,7 @@ def test_a_crop_is_numpys(rows, columns):
     expected = pixels[..., slice(*rows), slice(*columns)]
     movie = Movie.from_array(pixels)
     if not expected.size:
-        with pytest.raises(InputError, match="pick nothing"):
+        with pytest.raises(InputError, match="select nothing"):
             movie.crop(slice(*rows), slice(*columns))
         return
     part = movie.crop(slice(*rows), slice(*columns))
@@ -149,7 +149,7 @@ def test_booleans_become_bytes_and_unknown_scales_none():
         (lambda: Movie.from_array(np.zeros((2, 3))).select(frames=[0]), "needs an integer or a slice"),
         (lambda: Movie.from_array(np.zeros((2, 3))).replace(shape=3), "no metadata 'shape'; replace.. changes name, "),
         (lambda: Movie.from_array(np.zeros((2, 3))).replace(frame_interval_s="2 s"), "is '2 s', needs a number, or"),
-        (lambda: Movie.from_array(np.zeros((2, 3, 3)))[5:], "frames 5:None pick nothing"),
+        (lambda: Movie.from_array(np.zeros((2, 3, 3)))[5:], "frames 5:None select nothing"),
     ],
 )
 def test_errors_are_one_line(make, message):

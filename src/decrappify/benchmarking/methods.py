@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from decrappify._common.argument_names import argument
 from decrappify._common.progress import Cancel
 from decrappify._common.sampling import evenly_spaced
 from decrappify.benchmarking.camera import Camera
@@ -107,7 +108,7 @@ def checked_psf(psf: ArrayLike | float) -> Array:
     if kernel.ndim == 0:
         sigma = float(kernel)
         if not 0 < sigma < 100:
-            raise InputError(f"psf is {psf!r}, needs a sigma in pixels above 0, or a (Y, X) array")
+            raise InputError(f"{argument('psf')} is {psf!r}, needs a sigma in pixels above 0, or a (Y, X) array")
         along = np.exp(-(np.arange(-np.ceil(4 * sigma), np.ceil(4 * sigma) + 1) ** 2) / (2 * sigma**2))
         kernel = np.outer(along, along)
     if kernel.ndim != 2 or not np.isfinite(kernel).all() or kernel.min() < 0 or kernel.sum() == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decrappify.crappify.artifacts import Bleaching, Jpeg, Text
 from decrappify.crappify.choice import OneOf
-from decrappify.crappify.color import FilmNoise, Grey
+from decrappify.crappify.color import FilmNoise, Gray
 from decrappify.crappify.crappifier import Crappifier
 from decrappify.crappify.light import Brightness, Contrast
 from decrappify.crappify.movies import crappify_movie
@@ -26,7 +26,7 @@ __all__ = [
     "Crappifier",
     "FilmNoise",
     "Gaussian",
-    "Grey",
+    "Gray",
     "Jpeg",
     "Limits",
     "LineJitter",

@@ -172,7 +172,7 @@ class Crappifier:
         steps, name = table.get("steps"), table.get("name")
         if not isinstance(steps, list | tuple) or not isinstance(name, str | None):
             raise InputError(
-                f"a crappifier has steps {short(steps)} and name {short(name)}, needs a list of steps and a text"
+                f"a crappifier has steps {short(steps)} and name {short(name)}, needs a list of steps and a string"
             )
         return cls([part_from_dict(step) for step in steps], name)
 

@@ -86,7 +86,7 @@ def test_a_wrong_value_and_one_for_something_else_than_a_folder_are_refused(make
     with pytest.raises(InputError, match=r"folder_as=.* is not known, needs 'auto', 'movie' or 'images'"):
         open_movie(root, folder_as=given)
     for other in (root / "t1.tif", np.zeros((3, 8, 8))):
-        with pytest.raises(InputError, match=r"folder_as='images' \(--as\) is for folders, found"):
+        with pytest.raises(InputError, match=r"folder_as='images' is for folders, found"):
             open_movie(other, folder_as="images")
         with pytest.raises(InputError, match="is for folders"):
             scenes(other, folder_as="images")
@@ -296,5 +296,5 @@ def test_damaged_files_of_a_folder_are_named(make):
 
 
 def test_axes_are_refused_for_a_folder(make):
-    with pytest.raises(InputError, match="axes='ZYX' was given for the folder cells"):
+    with pytest.raises(InputError, match="axes='ZYX' is for arrays and TIFF, and cells is a folder"):
         open_movie(make(["t1.tif", "t2.tif"]), axes="ZYX")

@@ -32,7 +32,7 @@ def test_truncated_films_without_a_count_of_frames_are_refused(tmp_path, name):
     whole = path.read_bytes()
     for part in (0.5, 0.8):
         path.write_bytes(whole[: int(len(whole) * part)])
-        with pytest.raises(FormatError, match=r"truncated: it announces \d+ frames and holds \d+; copy it again"):
+        with pytest.raises(FormatError, match=r"truncated: it states \d+ frames and contains \d+; copy it again"):
             open_video(path)
 
 
@@ -165,7 +165,7 @@ def test_frames_that_an_edit_list_cuts_away_are_counted(tmp_path):
     entry = content.find(b"elst") + 12  # its duration, in milliseconds, of 480
     content[entry : entry + 4] = (200).to_bytes(4, "big")
     path.write_bytes(content)
-    with pytest.warns(UserWarning, match=r"film\.mp4: [67] of 12 frames are cut away by the film's edit list"):
+    with pytest.warns(UserWarning, match=r"film\.mp4: [67] of 12 frames are excluded by the film's edit list"):
         movie = open_video(path)
     assert len(movie) in (5, 6)
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from decrappify._common.argument_names import setting
 from decrappify._common.atomic import sync_file, sync_folder
 from decrappify.errors import OutputError, OutputExistsError
 from decrappify.io.store.durable import file_age, identity, output_errors, remove, same_content
@@ -145,8 +146,8 @@ class OutputLock:
         if os.path.lexists(self.target) and not overwrite:
             if self.placed_by is None or not same_content(new, self.target):
                 raise OutputExistsError(
-                    f"{self._shown} already exists; choose another name, or replace it with overwrite=True "
-                    "(--overwrite)"
+                    f"{self._shown} already exists; choose another name, or replace it with "
+                    f"{setting('overwrite', True)}"
                 )
             self.dispose(new)
         else:
@@ -278,7 +279,8 @@ class OutputLock:
             elif not os.path.lexists(self.target):
                 path.rename(self.target)
             else:
-                logger.warning("%s was to be replaced, and something else took its name: it is kept as %s",
+                logger.warning("%s was being replaced, but another file has its name now: the earlier one is kept as "
+                    "%s",
                                self._shown, path)  # fmt: skip
         self.placed_by = str(placing.get("run_key", "")) if placing is not None and placed else None
 
@@ -310,7 +312,7 @@ class OutputLock:
     def _append(self, entry: dict[str, Any]) -> None:
         with self._mutex:
             if self._descriptor is None:
-                raise OutputError(f"the lock on {self._shown} is not held any more; start again")
+                raise OutputError(f"the lock on {self._shown} was lost; repeat the run")
             append_entry(self._descriptor, entry)
             self._record = parse_lock(read_entries(self._descriptor))
 
@@ -324,7 +326,7 @@ class OutputLock:
             remedy = "wait until it has ended, or choose another name"
         else:
             remedy = (
-                f"wait until it has ended; if it has, its lock, touched {age:.0f} s ago, counts as left behind after "
+                f"wait until it has ended; if it has, wait until its lock, updated {age:.0f} s ago, expires after "
                 f"{STALE_S:.0f} s"
             )
         return OutputError(f"{self._shown} is being written by {holder}; {remedy}")

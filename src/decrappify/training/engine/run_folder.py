@@ -9,6 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 
 P = ParamSpec("P")
@@ -93,19 +94,20 @@ def prepare_run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> 
     folder = Path(output)
     if has_checkpoint(folder / "checkpoint.pt") and not (resume or overwrite):
         raise OutputExistsError(
-            f"{folder} holds a run already; pass resume=True (--resume) to continue it, or overwrite=True (--overwrite)"
+            f"{folder} holds a run already; pass {setting('resume', True)} to continue it, or "
+            f"{setting('overwrite', True)} to replace it"
         )
     found = sorted(path for pattern in _RUN_FILES for path in folder.glob(pattern))
     if resume and found and not has_checkpoint(folder / "checkpoint.pt"):
         raise MissingFileError(
             f"no checkpoint {folder / 'checkpoint.pt'} to resume from, as the run in {folder} ended before its first "
-            "one; start it again with overwrite=True (--overwrite) instead of resume (--resume)"
+            f"one; start it again with {setting('overwrite', True)} instead of {setting('resume', True)}"
         )
     found = [] if resume else found
     if found and not overwrite:
         raise OutputExistsError(
             f"{folder} holds {found[0].relative_to(folder)}, which a run would replace; choose another folder, or pass "
-            "overwrite=True (--overwrite)"
+            f"{setting('overwrite', True)}"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
