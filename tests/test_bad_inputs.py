@@ -77,7 +77,7 @@ TABLE = {
     "output folder missing": ("restore {bad}/good.tif {out}/no/o.ome.zarr --model " + STILL, r"folder .*create it"),
     "output suffix": ("restore {bad}/good.tif {out}/o.czi --model " + STILL, r"supported: \.ome\.zarr, \.ome\.tif"),
     "output a full folder": (
-        "restore {bad}/good.tif {out} --overwrite --model " + STILL, r"has an unsupported output format|but not a Zarr store"
+        "restore {bad}/good.tif {out} --overwrite --model " + STILL, r"unsupported output format|but not a Zarr store"
     ),
     "film of a stack": ("restore {bad}/stack.tif {out}/o.mp4 --model " + STILL, r"Z slices, a film shows one"),
     "name too long": (f"restore {{bad}}/good.tif {{out}}/{'x' * 300}.ome.zarr --model " + STILL, r"too long"),

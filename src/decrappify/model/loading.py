@@ -93,7 +93,7 @@ def _read_model(path: Path) -> Model:
             ) from error
         raise ModelFileError(
             f"{path} describes a model that this decrappify {__version__} cannot build: "
-            f"{reason(error, of_settings=True)}"
+            f"{error if isinstance(error, InputError) else reason(error, of_settings=True)}"
         ) from error
     check_intact(header, weights, path)
     return model
