@@ -79,7 +79,7 @@ TABLE = {
     "output a full folder": (
         "restore {bad}/good.tif {out} --overwrite --model " + STILL, r"unsupported output format|but not a Zarr store"
     ),
-    "film of a stack": ("restore {bad}/stack.tif {out}/o.mp4 --model " + STILL, r"Z slices, a film shows one"),
+    "film of a stack": ("restore {bad}/stack.tif {out}/o.mp4 --model " + STILL, r"Z slices, a film has one"),
     "name too long": (f"restore {{bad}}/good.tif {{out}}/{'x' * 300}.ome.zarr --model " + STILL, r"too long"),
     # tiles, device, numbers
     "tile of nothing": (GOOD + STILL + " --tile-size 0", r"tile_size is 0, needs .* at least 1"),

@@ -226,7 +226,7 @@ def test_a_film_that_changes_while_it_is_colorized_stops(tmp_path, film_colorize
     if change == "mode":
         colorize_film(source, tmp_path / "color.mp4", film_colorizer, progress=progress)
         return
-    with pytest.raises(FormatError, match=r"film\.mkv was (changed after|there when) it was opened"):
+    with pytest.raises(FormatError, match=r"film\.mkv was (changed after|found when) it was opened"):
         colorize_film(source, tmp_path / "color.mp4", film_colorizer, progress=progress)
     assert not (tmp_path / "color.mp4").exists()
 

@@ -122,7 +122,7 @@ def folders(tmp_path):
 
 
 def test_folders_of_numbered_files_are_one_pair_of_movies_unless_images_are_requested(folders):
-    with pytest.warns(UserWarning, match=r"one pair of movies.*--as images"):
+    with pytest.warns(UserWarning, match=r"one pair of movies.*folder_as='images'"):
         ((source, target),) = as_pairs(folders)
     assert (source.shape, target.shape) == ((2, 1, 1, 12, 12), (2, 1, 1, 24, 24))
     assert [source.frame(t)[0, 0] for t in range(2)] == [0, 1] == [target.frame(t)[0, 0] for t in range(2)]
@@ -168,7 +168,9 @@ def test_as_pairs_pairs_folders_of_stores_by_name(tmp_path, rng):
 
 def test_folders_that_do_not_match_are_refused(folders):
     (folders / "low" / "lonely.tif").write_bytes((folders / "low" / "cell0.tif").read_bytes())
-    with pytest.raises(InputError, match=r"lonely has no file of the same name in .*high; pairs are matched by"):
+    with pytest.raises(
+        InputError, match=r"lonely has no file of the same name in .*high; pairs are matched by file name"
+    ):
         as_pairs(folders)
     with pytest.raises(InputError, match=r"low does not hold low/ and high/"):
         as_pairs(folders / "low")

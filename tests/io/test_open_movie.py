@@ -189,7 +189,9 @@ def test_saving_casts_shows_progress_and_leaves_nothing_half_written(tmp_path: P
 
 
 def test_unknown_outputs_name_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"unsupported output format; supported: \.ome\.zarr, \.ome\.tif and \.mp4"):
+    with pytest.raises(
+        FormatError, match=r"has an unsupported output format; supported: \.ome\.zarr, \.ome\.tif and \.mp4"
+    ):
         save_movie(DATA, tmp_path / "cells.czi")
 
 

@@ -146,7 +146,7 @@ def test_registered_format_is_read_by_suffix_and_not_written(site, tmp_path):
     register_format(text_format())
     assert dc.open_movie(tmp_path / "a.grid").frame(0).tolist() == [[1, 2, 3], [4, 5, 6]]
     with pytest.raises(
-        FormatError, match=r"b.grid has an unsupported output format; supported: .ome.zarr, .ome.tif and"
+        FormatError, match=r"b.grid has an unsupported output format; supported: .ome.zarr, .ome.tif and .mp4"
     ):
         dc.restore(tmp_path / "a.grid", "fluorescence-still", tmp_path / "b.grid")
 

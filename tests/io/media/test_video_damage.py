@@ -62,9 +62,7 @@ def test_damaged_frames_are_errors_and_the_others_are_exact(tmp_path, name, code
     damaged = (7, 8, 9) if depends else (7,)
     for t in (8, 7, 19, 9, *range(20)):
         if t in damaged:
-            with pytest.raises(
-                FormatError, match=rf"frame {t} of {name} cannot be decoded.* --frames START:STOP|--frames"
-            ):
+            with pytest.raises(FormatError, match=rf"frame {t} of {name} cannot be decoded.* frames='START:STOP'"):
                 movie.frame(t)
         else:
             np.testing.assert_array_equal(movie.frame(t), truth[t], err_msg=f"frame {t}")
@@ -123,7 +121,7 @@ def test_a_film_that_changes_while_it_is_read_is_an_error(tmp_path, change):
     else:
         path.write_bytes(content * 2 if change == "grow" else content[: len(content) // 2])
     for t in (30, 0, 12):
-        with pytest.raises(FormatError, match=r"film\.mkv was (changed after|there when) it was opened"):
+        with pytest.raises(FormatError, match=r"film\.mkv was (changed after|found when) it was opened"):
             movie.frame(t)
 
 

@@ -242,7 +242,7 @@ class VideoSource(GuardedSource):
         self._guard.check()
         raise FormatError(
             f"frame {t} of {self._path.name} cannot be decoded: it, or a frame that it is predicted from, is damaged; "
-            f"copy the film again, or restore the frames before it with {setting('frames', f'0:{t}')}"
+            f"copy the film again, or omit the frame by {setting('frames', 'START:STOP')}"
         )
 
     def _decode_from(self, start: int) -> None:

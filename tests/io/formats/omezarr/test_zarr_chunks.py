@@ -152,7 +152,7 @@ def test_a_chunk_that_disappears_after_opening_is_an_error(tmp_path, rng):
     movie = open_movie(path)
     version = movie.version(3)
     shutil.rmtree(path / "full" / "c" / "3")
-    with pytest.raises(FormatError, match=r"frame 3 .* lacks its chunk c/3/0/0, which was there") as refused:
+    with pytest.raises(FormatError, match=r"frame 3 .* lacks its chunk c/3/0/0, which existed") as refused:
         movie.frame(3)
     assert "\n" not in str(refused.value)
     assert movie.version(3) != version

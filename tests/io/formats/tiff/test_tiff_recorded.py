@@ -85,7 +85,7 @@ def ome_recording(folder: Path, n_pages: int, n_t: int = 6, name: str = "a.ome.t
 
 
 def test_an_aborted_ome_recording(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.warns(UserWarning, match="announces 6 frames") as caught:
+    with pytest.warns(UserWarning, match="states 6 frames") as caught:
         movie = open_tiff(ome_recording(tmp_path, 7))
     assert [str(warning.message) for warning in caught] == [
         "a.ome.tif: states 6 frames and holds 4 (aborted, or split over several files): opened with those; "
@@ -165,7 +165,7 @@ def test_a_file_that_was_never_closed_opens_with_its_planes(tmp_path: Path) -> N
     with path.open("r+b") as file:
         file.seek(link)
         file.write(size.to_bytes(4, "little"))
-    with pytest.warns(UserWarning, match=r"a\.tif was not closed .*: opened with the 4 planes that are there"):
+    with pytest.warns(UserWarning, match=r"a\.tif was not closed .*: opened with the 4 planes found"):
         np.testing.assert_array_equal(np.asarray(open_tiff(path))[:, 0, 0], PAGES[:4])
 
 
