@@ -285,7 +285,7 @@ def test_no_typo_is_answered_with_an_option_that_deletes(rng, command):
     for name, option in OPTIONS:
         for typo in {*typos(option, rng), "--over", "--force", "--write", "--noresume"} - known - {"--"}:
             error = command(name, typo, exit_code=2).stderr
-            assert f"No such option '{typo}'" in error
+            assert re.search(f"No such option:? '?{re.escape(typo)}", error)  # click before 8.3 has no quotes
             assert "'--overwrite'" not in error.replace(typo, "")
             assert "'--no-resume'" not in error.replace(typo, "")
             assert error.count("\n") == 1

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import dask.array
 import numpy as np
 import pytest
@@ -121,6 +123,22 @@ def test_nothing_of_a_lazy_array_is_computed_before_a_frame_is_read():
         dask.array.map_blocks(read, chunks=((1,) * 5, 4, 4), dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
     )
     assert movie[1:4].frame(1).sum() == 16
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"frame_interval_s": -1}, "frame_interval_s is -1, needs a number of seconds above 0, or None"),
+        ({"frame_interval_s": math.inf}, "frame_interval_s is inf, needs"),
+        ({"pixel_size_um": (None, 0, 0.1)}, "pixel_size_um is 0, needs a number of micrometers above 0, or None"),
+        ({"pixel_size_um": np.array([1, math.nan, 1])}, "pixel_size_um is .*nan"),
+    ],
+)
+def test_replace_raises_for_a_spacing_that_is_not_positive(changes, message):
+    movie = Movie.from_array(np.zeros((2, 4, 4)), frame_interval_s=2)
+    with pytest.raises(InputError, match=message):
+        movie.replace(**changes)
+    assert movie.replace(frame_interval_s=None, pixel_size_um=(None, 0.1, 0.1)).frame_interval_s is None
 
 
 def test_booleans_become_bytes_and_unknown_scales_none():

@@ -27,7 +27,7 @@ def check_whole(least: int, most: int | None = None, /, **values: Any) -> None:
     """
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(f"{argument(name)} is {value!r}, needs a whole number of at least {least}")
+            raise InputError(f"{argument(name)} is {short(value)}, needs a whole number of at least {least}")
         if most is not None and value > most:
             raise InputError(f"{argument(name)} is {value}, needs a whole number of at most {most}")
 

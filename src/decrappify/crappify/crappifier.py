@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from decrappify._common.arguments import moved_arguments
 from decrappify._common.checks import short
 from decrappify.crappify.files import read_table, write_table
 from decrappify.crappify.part import Part
@@ -78,6 +79,7 @@ class Crappifier:
         taken = [step for step in self.steps if step.probability == 1 or rng.random() < step.probability]
         return Crappifier([step.fixed(rng) for step in taken], self.name)
 
+    @moved_arguments({"colour": "color=..."}, name="Crappifier")
     def __call__(
         self,
         image: Array,

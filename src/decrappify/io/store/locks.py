@@ -28,13 +28,12 @@ from decrappify._common.argument_names import setting
 from decrappify._common.atomic import sync_file, sync_folder
 from decrappify.errors import OutputError, OutputExistsError
 from decrappify.io.store.durable import file_age, identity, output_errors, remove, same_content
+from decrappify.io.store.lock_errors import foreign_lock, lock_in_use, lock_of_another_user
 from decrappify.io.store.lock_record import (
     HEARTBEAT_S,
-    STALE_S,
     Holder,
     LockRecord,
     append_entry,
-    boot_name,
     holder_entry,
     is_lock,
     parse_lock,
@@ -206,13 +205,13 @@ class OutputLock:
             descriptor = os.open(self._path, flags, 0o644)
         except OSError as error:
             if error.errno in _NOT_A_FILE:
-                raise self._foreign() from error
+                raise foreign_lock(self._path) from error
             if error.errno in _NOT_OURS and self._path.is_file():
-                raise self._of_another_user() from error
+                raise lock_of_another_user(self._shown, self._path) from error
             raise
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe
             os.close(descriptor)
-            raise self._foreign()
+            raise foreign_lock(self._path)
         return descriptor
 
     def _try(self, descriptor: int) -> Holder | None:
@@ -223,7 +222,7 @@ class OutputLock:
         age = file_age(os.fstat(descriptor), self._path.parent)
         content = read_entries(descriptor)
         if not is_lock(content):
-            raise self._foreign()
+            raise foreign_lock(self._path)
         before = parse_lock(content)
         if not free:
             if not before.unreleased:
@@ -231,10 +230,10 @@ class OutputLock:
             last = before.unreleased[-1]
             if not last.is_alive(age, free_by_system=False):
                 return None  # the holder was killed, and a child of it has not closed the inherited file yet
-            raise self._in_use(last, age)
+            raise lock_in_use(self._shown, last, age)
         for holder in before.unreleased:
             if holder.is_alive(age, free_by_system=kept):
-                raise self._in_use(holder, age)
+                raise lock_in_use(self._shown, holder, age)
         mine = Holder.present(locked_by_system=kept)
         try:
             append_entry(descriptor, holder_entry(mine))
@@ -255,7 +254,7 @@ class OutputLock:
         others = [each for each in parse_lock(read_entries(descriptor)).unreleased if each.token not in ended]
         if others and others[0].token != mine.token:
             append_entry(descriptor, {"released": mine.token})
-            raise self._in_use(others[0], 0.0)
+            raise lock_in_use(self._shown, others[0], 0.0)
 
     def _is_current(self, descriptor: int) -> bool:
         try:
@@ -320,32 +319,6 @@ class OutputLock:
         while not self._ended.wait(HEARTBEAT_S):
             with suppress(OSError):
                 os.utime(self._path)
-
-    def _in_use(self, holder: Holder, age: float) -> OutputError:
-        if holder.boot == boot_name():
-            remedy = "wait until it has ended, or choose another name"
-        else:
-            remedy = (
-                f"wait until it has ended; if it has, wait until its lock, updated {age:.0f} s ago, expires after "
-                f"{STALE_S:.0f} s"
-            )
-        return OutputError(f"{self._shown} is being written by {holder}; {remedy}")
-
-    def _of_another_user(self) -> OutputError:
-        try:
-            holder = next(iter(reversed(parse_lock(self._path.read_bytes()).unreleased)), None)
-        except OSError:
-            holder = None
-        return OutputError(
-            f"{self._shown} is being written by another user{f', {holder}' if holder else ''}; wait until that has "
-            f"ended, or, if it was killed, delete its lock {self._path}, or choose another name"
-        )
-
-    def _foreign(self) -> OutputError:
-        return OutputError(
-            f"{self._path} is not a lock of decrappify, which writes one under that name; rename it, or choose another "
-            "output"
-        )
 
 
 @contextmanager
