@@ -69,7 +69,7 @@ TABLE = {
     "frames backwards": (GOOD + STILL + " --frames 3:1", r"frames 3:1 select nothing"),
     "frames in words": (GOOD + STILL + " --frames 'all of them'", r"--frames 'all of them' is not valid"),
     "window axis": (GOOD + STILL + " --window-axis C", r"'C' is not one of 'T', 'Z'"),
-    "frame interval": (GOOD + STILL + " --frame-interval-s -1", r"frame_interval_s is -1\.0, needs .* above 0"),
+    "frame interval": (GOOD + STILL + " --frame-interval-s -1", r"--frame-interval-s is -1\.0, needs .* above 0"),
     # the output
     "output exists": ("restore {bad}/good.tif {out}/there.ome.zarr --model " + STILL, r"already exists; .*--overwrite"),
     "output is the input": ("restore {out}/in.tif {out}/in.tif --overwrite --model " + STILL, r"is the input itself"),
@@ -82,11 +82,11 @@ TABLE = {
     "film of a stack": ("restore {bad}/stack.tif {out}/o.mp4 --model " + STILL, r"Z slices, a film has one"),
     "name too long": (f"restore {{bad}}/good.tif {{out}}/{'x' * 300}.ome.zarr --model " + STILL, r"too long"),
     # tiles, device, numbers
-    "tile of nothing": (GOOD + STILL + " --tile-size 0", r"tile_size is 0, needs .* at least 1"),
-    "negative tile": (GOOD + STILL + " --tile-size -64", r"tile_size is -64, needs .* at least 1"),
+    "tile of nothing": (GOOD + STILL + " --tile-size 0", r"--tile-size is 0, needs .* at least 1"),
+    "negative tile": (GOOD + STILL + " --tile-size -64", r"--tile-size is -64, needs .* at least 1"),
     "tile in words": (GOOD + STILL + " --tile-size big", r"'big' is not a valid integer"),
     "tile too small": (GOOD + STILL + " --tile-size 16 --tile-overlap 32", r"--tile-size 16 is too small for .*needs"),
-    "negative overlap": (GOOD + STILL + " --tile-overlap -1", r"tile_overlap is -1, needs .* at least 0"),
+    "negative overlap": (GOOD + STILL + " --tile-overlap -1", r"--tile-overlap is -1, needs .* at least 0"),
     "no such device": (GOOD + STILL + " --device tpu", r"--device tpu is not"),
     "no such GPU": (GOOD + STILL + " --device cuda:77", r"--device cuda:77 is not available, torch finds \d+ CUDA"),
     "half precision on the CPU": (GOOD + STILL + " --precision float16", r"--precision float16 needs a GPU"),
@@ -172,7 +172,7 @@ RUNS = {
     "start from nothing": (("[data]", 'start_from = "no"\n[data]'), r"no is neither a shipped model"),
     "speed of stills": (("[data]", "[data]\nstill_motion_px = 3"), r"still_motion_px .*3"),
     "output a number": (("[data]", "output = 3\n[data]"), r"output .*3"),
-    "simulated of nothing": (("[data]", '[data]\nsimulated = [{kind = "cats"}]'), r"no simulated movie 'cats'"),
+    "simulated of nothing": (("[data]", '[data]\nsimulated = [{kind = "cats"}]'), r"unknown simulated movie 'cats'"),
     "simulated setting": (
         ("[data]", "[data]\nsimulated = [{frames = 3}]"),
         r"unknown key 'frames' in \[\[data\.simulated",

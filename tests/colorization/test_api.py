@@ -117,13 +117,13 @@ def test_decrappify_has_it():
 @pytest.mark.parametrize("preset", ["artistic", "stable", "video"])
 def test_without_a_model_the_message_states_where_weights_come_from(shipped, photo, preset):
     weights = f"Colorize{preset.capitalize()}_gen.pth"
-    match = rf"no model of preset '{preset}' .* {weights} .*README of jantic/DeOldify.*--model .*import-weights"
+    match = rf"no model of preset '{preset}' .* {weights} .*README of jantic/DeOldify.*pass model=.*import-weights"
     with pytest.raises(MissingFileError, match=match):
         colorize(photo, options=ColorizationOptions(preset=preset))
 
 
 def test_without_a_model_of_ones_own(shipped, photo):
-    with pytest.raises(MissingFileError, match=r"no model of preset 'own' .*; pass your own with model="):
+    with pytest.raises(MissingFileError, match=r"no model of preset 'own' .*; pass one with model="):
         colorize(photo, options=ColorizationOptions(preset="own"))
 
 
@@ -150,7 +150,7 @@ def test_the_presets_of_weights_and_call_may_differ_but_not_silently(color_model
         ({"model": "fluorescence-still"}, InputError, "model .* is for restoration, not colorization"),
         ({"model": "ColorizeArtistic_gen.pth"}, MissingFileError, "README of jantic/DeOldify"),
         ({"options": {"steady": 0.5}}, InputError, "steady=0.5 is for films"),
-        ({"output": "out.png"}, InputError, "an array is colorized into an array; omit output"),
+        ({"output": "out.png"}, InputError, "the result for an array is an array; omit output"),
     ],
 )
 def test_other_settings_are_refused(color_model, photo, settings, error, match):
@@ -197,7 +197,7 @@ def test_the_command_line(tmp_path, album, model_file, command, colorizer):
 def test_the_command_line_prints_one_line(tmp_path, album, model_file, command, render_factor):
     arguments = ["colorize", album / "p2.jpg", tmp_path / "o.png", "--model", model_file]
     stderr = command(*arguments, "--render-factor", render_factor, exit_code=2).stderr
-    assert stderr.startswith("decrappify: render_factor is ")
+    assert stderr.startswith("decrappify: --render-factor is ")
     assert len(stderr.splitlines()) == 1
 
 

@@ -106,7 +106,7 @@ def test_another_runs_pieces_are_neither_used_nor_lost(tmp_path, film_colorizer,
     for different in (other, larger):
         with pytest.raises(
             OutputExistsError,
-            match=r"holds the unfinished output of another run: .* was .* and is .* now; .*--overwrite",
+            match=r"holds the unfinished output of another run: .* was .* and is .* now; .*overwrite=True",
         ):
             colorize_film(source, output, different)
         assert different.n_pictures == 0
@@ -154,7 +154,7 @@ def test_colorize_film_resumes_a_moved_film_and_refuses_another_of_its_size_and_
     assert (source.stat().st_size, source.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
     content = r"'20 frames of 48 x 64 pixels, CRC-32 \w{8}'"
     with pytest.raises(
-        OutputExistsError, match=rf"run: film was {content} and is {content} now; .*--overwrite"
+        OutputExistsError, match=rf"run: film was {content} and is {content} now; .*overwrite=True"
     ) as error:
         colorize_film(source, output, film_colorizer)
     assert "\n" not in str(error.value)

@@ -101,7 +101,7 @@ def test_damaged_sound_packets_are_left_out_with_a_warning(tmp_path, film_colori
 def test_sound_whose_packets_the_container_refuses_is_refused_early(tmp_path, film_colorizer, monkeypatch):
     monkeypatch.setattr(muxer, "_BITEXACT", {"fflags": "-autobsf"})
     source = write_film(tmp_path / "film.ts", gray_film(4), sound="aac")
-    with pytest.raises(OutputError, match=r"could not be written: the container refuses the film's streams"):
+    with pytest.raises(OutputError, match=r"could not be written: the container does not support the film's streams"):
         colorize_film(source, tmp_path / "color.mkv", film_colorizer)
     assert film_colorizer.n_pictures == 0
 

@@ -56,7 +56,7 @@ def test_the_watermark_only_on_request(tmp_path, album, colorizer):
 def test_a_still_is_refused_before_it_is_colorized(tmp_path, album, colorizer):
     with pytest.raises(InputError, match=r"p10.png is the input itself; choose another name"):
         colorize_still(album / "p10.png", album / "p10.png", colorizer, overwrite=True)
-    with pytest.raises(FormatError, match="cannot be written as an image"):
+    with pytest.raises(FormatError, match="has an unsupported image format"):
         colorize_still(album / "p10.png", tmp_path / "a.gif", colorizer)
     with pytest.raises(OutputError, match=r"folder .* does not exist"):
         colorize_still(album / "p10.png", tmp_path / "missing" / "a.png", colorizer)

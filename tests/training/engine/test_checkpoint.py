@@ -127,7 +127,7 @@ def test_save_checkpoint_on_a_full_disk_keeps_both_and_is_one_line(tmp_path):
 @pytest.mark.parametrize("name", ["model.safetensors", "preview_1.png", "log.csv"])
 def test_run_folder_keeps_files_with_the_names_of_a_run(tmp_path, name):
     (tmp_path / name).write_text("of another program", encoding="utf-8")
-    with pytest.raises(OutputExistsError, match=rf"holds {name}, which a run would replace; .*--overwrite"):
+    with pytest.raises(OutputExistsError, match=rf"holds {name}, which a run would replace; .*overwrite=True"):
         prepare_run_folder(tmp_path, resume=False, overwrite=False)
     assert (tmp_path / name).read_text(encoding="utf-8") == "of another program"
     prepare_run_folder(tmp_path, resume=False, overwrite=True)
