@@ -110,6 +110,19 @@ PAGE_WORDS = {
     r"(?:leaves?|leaving) out|left out": "omit",
 }
 
+# The same for messages and labels only.
+LITERAL_WORDS = {
+    r"(?:leave|leaves|leaving) (?:it|them|[\w.]+) out": "omit",
+    r"no (?:reader|writer) here|(?:read|writ)able are": "unsupported format ...; supported: ...",
+    r"(?:is|are) not there|is gone": "is not available, does not exist or is missing",
+    r"announces?|announced(?! bytes)": "state or list",
+    r"given twice": "is listed twice",
+    r"make (?:it|them) alike|odd one": "convert to one shape and data type",
+    r"holds other things": "what was expected, such as a Zarr store",
+    r"(?:run|do) the same again": "repeat the run",
+    r"put (?:it|them) back": "restore",
+}
+
 _PROPERTIES = {"property", "cached_property", "setter"}
 _COMMENT = re.compile(r"(?:^ *|  )# (?P<text>(?!noqa|type:|mypy:).+)$", re.MULTILINE)
 # Code, quotations, links, menu entries, doctests and the names of parameters.
@@ -176,7 +189,7 @@ def banned_opening(text: Text) -> str | None:
 
 def banned_words(text: Text) -> list[str]:
     """Return a message for each banned word of a text."""
-    words = WORDS | PAGE_WORDS if text.kind == "page" else WORDS
+    words = WORDS | {"page": PAGE_WORDS, "literal": LITERAL_WORDS}.get(text.kind, {})
     prose = _QUOTED.sub("``", text.text)
     messages = []
     for found in _expression(words).finditer(prose):

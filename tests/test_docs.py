@@ -57,14 +57,14 @@ def workplace(tmp_path, monkeypatch, sample_movies, tiny_models):
         save_movie(movie, tmp_path / "good" / f"{name}.ome.tif", dtype="uint16")
         save_movie(movie[:2], tmp_path / "pairs" / "high" / f"{name}.ome.tif")
         save_movie(crappify_movie(movie[:2], crappifier_preset("confocal")), tmp_path / "pairs" / "low" / f"{name}.tif")
-    _write_what_is_to_be_coloured(tmp_path, sample_movies[0])
+    _write_what_is_to_be_colored(tmp_path, sample_movies[0])
     monkeypatch.chdir(tmp_path)
     with isolated():
         yield tmp_path
 
 
-def _write_what_is_to_be_coloured(folder, movie):
-    """Grey pictures and a film, and tiny untrained models that colour them."""
+def _write_what_is_to_be_colored(folder, movie):
+    """Gray pictures and a film, and tiny untrained models that color them."""
     network = create("small", base_channels=16, depth=1, n_frames=1, in_channels=3, out_channels=3)
     for name in ("artistic", "video"):
         card = {"name": name, "task": "colorization", "preset": name}

@@ -85,6 +85,12 @@ def test_banned_opening_states_place_and_replacement(kind, text, found):
     [
         ("page", "A line.\nThe pictures are read.", ["p.md:2: 'pictures'; write: image"]),
         ("page", 'In `picture` and "picture" quotations.', []),
+        (
+            "literal",
+            "cells.nd2 has no reader here",
+            ["p.md:1: 'no reader here'; write: unsupported format ...; supported: ..."],
+        ),
+        ("comment", "what was announced; leave it out", []),
         ("comment", "As was Hoped.", ["p.md:1: 'Hoped'; write: target, expected"]),
     ],
 )

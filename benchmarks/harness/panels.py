@@ -31,8 +31,8 @@ def save_panel(path: Path, images: Mapping[str, Array], *, detail: int = 96, sid
     for index, (title, image) in enumerate(images.items()):
         factor = truth.shape[0] // image.shape[0]
         part = image[y // factor : (y + detail) // factor, x // factor : (x + detail) // factor]
-        grey = np.clip((part - low) / (high - low), 0, 1) * 255
-        tile = Image.fromarray(np.rint(grey).astype(np.uint8)).resize((side, side), Image.Resampling.NEAREST)
+        gray = np.clip((part - low) / (high - low), 0, 1) * 255
+        tile = Image.fromarray(np.rint(gray).astype(np.uint8)).resize((side, side), Image.Resampling.NEAREST)
         canvas.paste(tile, (index * (side + _GAP), _LINE))
         draw.text((index * (side + _GAP) + 3, 2), title, fill=255, font=ImageFont.load_default(12))
     canvas.save(path, optimize=True)

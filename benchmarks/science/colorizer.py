@@ -54,7 +54,7 @@ def luma_of(pictures: Array) -> Array:
     return pictures.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def colours(picture: Array, truth: Array) -> Row:
+def colors(picture: Array, truth: Array) -> Row:
     """Compute the amount of color and its error."""
     found, true = chroma(picture), chroma(truth)
     strength, true_strength = np.linalg.norm(found, axis=-1), np.linalg.norm(true, axis=-1)
@@ -68,7 +68,7 @@ def colours(picture: Array, truth: Array) -> Row:
     }
 
 
-def grey(picture: Array) -> Array:
+def gray(picture: Array) -> Array:
     """Convert to (Y, X, 3) with three equal channels, as Pillow's mode L."""
     from PIL import Image
 
@@ -102,17 +102,17 @@ def photograph(folder: Path, pictures: Path) -> Row:
     models = {"chosen": model, "GAN's end": load_model(sorted((folder / "checkpoints").iterdir())[-1])}
     others = [example.read(path) for path in example.BUNDLED if path != UNSEEN]
     tint = np.mean([chroma(picture).mean(axis=(0, 1)) for picture in others], axis=0)
-    shown = {"grey": grey(truth), "one tint": tinted(truth, tint)}
-    rows = {name: colours(picture, truth) for name, picture in shown.items()}
+    shown = {"grey": gray(truth), "one tint": tinted(truth, tint)}
+    rows = {name: colors(picture, truth) for name, picture in shown.items()}
     for name, network in models.items():
         for factor in RENDER_FACTORS:
             picture = colorize(
-                grey(truth), model=network, render_factor=factor, inference=InferenceOptions(device="cpu")
+                gray(truth), model=network, render_factor=factor, inference=InferenceOptions(device="cpu")
             )
-            rows[f"{name}, render factor {factor}"] = colours(picture, truth)
+            rows[f"{name}, render factor {factor}"] = colors(picture, truth)
             if factor == RENDER_FACTOR:
                 shown[name] = picture
-    rows["original"] = colours(truth, truth)
+    rows["original"] = colors(truth, truth)
     sheet(pictures / "colorizer_photograph.png", {name: [one] for name, one in (shown | {"original": truth}).items()})
     return {"colours": rows, "seconds_trained": model.card["training_seconds"], "verdict": model.card["verdict"]}
 
@@ -137,7 +137,7 @@ def tinted(truth: Array, tint: Array) -> Array:
     """Return the gray image in one color."""
     u, v = tint
     shift = np.array([v / 0.877, -0.299 / 0.587 * v / 0.877 - 0.114 / 0.587 * u / 0.492, u / 0.492])
-    return np.clip(np.rint(grey(truth) + shift), 0, 255).astype(np.uint8)
+    return np.clip(np.rint(gray(truth) + shift), 0, 255).astype(np.uint8)
 
 
 def pan(n_frames: int) -> Array:
@@ -174,14 +174,14 @@ def film(name: str, n_frames: int, folder: Path, pictures: Path) -> Row:
     from decrappify import colorize
 
     model, truth = trained(folder), pan(n_frames) if name == "pan" else street(n_frames)
-    greyed = np.stack([grey(frame) for frame in truth])
+    grayed = np.stack([gray(frame) for frame in truth])
     if name == "pan":
-        grain = np.random.default_rng(0).normal(0, GRAIN, greyed.shape[:3])[..., None]
-        greyed = np.clip(np.rint(greyed + grain), 0, 255).astype(np.uint8)
-    rows = {"original": moving(truth, truth), "grey": moving(greyed, truth)}
-    films = {"grey": greyed}
+        grain = np.random.default_rng(0).normal(0, GRAIN, grayed.shape[:3])[..., None]
+        grayed = np.clip(np.rint(grayed + grain), 0, 255).astype(np.uint8)
+    rows = {"original": moving(truth, truth), "grey": moving(grayed, truth)}
+    films = {"grey": grayed}
     with tempfile.TemporaryDirectory() as scratch:
-        source = write(Path(scratch) / "grey.mkv", greyed)
+        source = write(Path(scratch) / "grey.mkv", grayed)
         for steady in STEADY:
             output = Path(scratch) / f"{steady}.mkv"
             colorize(
@@ -222,11 +222,11 @@ def warranted(frames: Array) -> float:
     found = []
     for before, after in pairwise(frames):
         luma, next_luma = luma_of(before), luma_of(after)
-        colour = chroma(before)
+        color = chroma(before)
         by_shift = [(0.0, 0.0)]
         for shift in SHIFTS:
             luma_change = np.abs(luma[:, shift:] - luma[:, :-shift]).mean()
-            by_shift.append((float(luma_change), float(np.abs(colour[:, shift:] - colour[:, :-shift]).mean())))
+            by_shift.append((float(luma_change), float(np.abs(color[:, shift:] - color[:, :-shift]).mean())))
         found.append(np.interp(np.abs(next_luma - luma).mean(), *zip(*by_shift, strict=True)))
     return float(np.mean(found))
 
@@ -271,16 +271,16 @@ def _photograph_part(row: Row) -> str:
         f"patches of the training were {DEFAULTS.patch_size} px, which is render factor {RENDER_FACTOR}. Chroma: mean "
         f"length of (U, V) in gray levels. Visible: pixels with more than {VISIBLE:g}. Error: mean absolute error of U "
         "and V. Hue off: median angle to the true hue where both are visible (chance: 90 degrees). One tint: the mean "
-        "colour of the training photographs everywhere.\n\n"
-        + table(["colours", "chroma", "visible, %", "error", "hue off, degrees"], lines, [0, 1, 0, 2, 0])
-        + "\n\n![the unseen photograph: grey, in one tint, coloured, original](results/colorizer_photograph.png)"
+        "color of the training photographs everywhere.\n\n"
+        + table(["colors", "chroma", "visible, %", "error", "hue off, degrees"], lines, [0, 1, 0, 2, 0])
+        + "\n\n![the unseen photograph: gray, in one tint, colored, original](results/colorizer_photograph.png)"
     )
 
 
 def _film_part(row: Row) -> str:
     what, picture = {
         "pan": (
-            f"A film made from {UNSEEN.stem}: pan and zoom, with grain of {GRAIN:g} grey levels in the grey film",
+            f"A film made from {UNSEEN.stem}: pan and zoom, with grain of {GRAIN:g} gray levels in the gray film",
             "\n\n![three frames of the film](results/colorizer_film.png)",
         ),
         "street": ("The beginning of a real street film, `colour/bikes.mp4`", ""),
@@ -289,7 +289,7 @@ def _film_part(row: Row) -> str:
         [name, *(found[key] for key in ("strength", "error", "luma", "chroma", "warranted", "chroma_where_still"))]
         for name, found in row["films"].items()
     ]
-    header = ["colours", "chroma", "error", "luma change", "chroma change", "warranted", "chroma change, luma still"]
+    header = ["colors", "chroma", "error", "luma change", "chroma change", "warranted", "chroma change, luma still"]
     return (
         f"{what}; {row['frames']} frames at render factor {RENDER_FACTOR}, decoded from the written H.264. Mean "
         "absolute changes from frame to frame. Warranted: the chroma change of the same film if its luma change came "

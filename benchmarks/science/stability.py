@@ -143,8 +143,8 @@ def save_kymograph(path: Path, movies: dict[str, Array]) -> str:
         changes = 0.5 + np.diff(over_time, axis=0) / (2 * _CHANGE)
         for part, top in zip((shown[len(movie) // 2], over_time, changes), tops, strict=True):
             tall = side if top == tops[0] else len(part) * _FRAME
-            grey = np.rint(np.clip(part, 0, 1) * 255).astype(np.uint8)
-            canvas.paste(Image.fromarray(grey).resize((side, tall), Image.Resampling.NEAREST), (left, top))
+            gray = np.rint(np.clip(part, 0, 1) * 255).astype(np.uint8)
+            canvas.paste(Image.fromarray(gray).resize((side, tall), Image.Resampling.NEAREST), (left, top))
         marked = _LINE + (line - y) * _ZOOM + _ZOOM // 2
         for start in (left, left + side - 8):
             draw.line([(start, marked), (start + 7, marked)], fill=255, width=2)

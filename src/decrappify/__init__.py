@@ -73,6 +73,13 @@ _SUBPACKAGES = frozenset(
     | {"restoration", "samples", "training"}
 )
 
+# Modules of 0.1.0 with another name now.
+_FORMER_MODULES = {
+    "fastai_import": "model.fastai_import",
+    "importing": "model.importing",
+    "intensity": "normalization",
+}
+
 __all__ = ["__version__", *sorted(_HOMES)]
 
 
@@ -81,6 +88,8 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(f"decrappify.{_HOMES[name]}"), name)
     if name in _SUBPACKAGES:
         return import_module(f"decrappify.{name}")
+    if name in _FORMER_MODULES:
+        raise AttributeError(f"decrappify has no module {name!r}; import decrappify.{_FORMER_MODULES[name]}")
     raise AttributeError(f"module 'decrappify' has no attribute {name!r}")
 
 

@@ -49,16 +49,16 @@ class DecrappifyError(Exception):
     *args : object
         The problem: what was expected and found; for an error with `advice`, a single text.
     advice : str
-        What to do in Python and on the command line, if that is setting an argument; ends the message.
+        What to do in Python or on the command line, if that is setting an argument; ends the message.
     option : str
         The argument that `advice` names, such as ``"precision"``. A graphical interface, which has controls instead of
         arguments, shows `problem` and its own advice for `option`.
 
     Examples
     --------
-    >>> error = InputError("frame 3 contains NaN", advice="pass nan='fill' (--nan fill)", option="nan")
+    >>> error = InputError("frame 3 contains NaN", advice="pass nan='fill'", option="nan")
     >>> str(error), error.problem
-    ("frame 3 contains NaN; pass nan='fill' (--nan fill)", 'frame 3 contains NaN')
+    ("frame 3 contains NaN; pass nan='fill'", 'frame 3 contains NaN')
     """
 
     def __init__(self, *args: object, advice: str = "", option: str = "") -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from decrappify._common.argument_names import pass_setting, setting
 from decrappify._common.sampling import evenly_spaced
 from decrappify._common.saturation import count_outside, saturate
 from decrappify.errors import InputError
@@ -32,10 +33,10 @@ class Normalization:
     Examples
     --------
     >>> norm = Normalization(offset=100.0, scale=400.0)
-    >>> grey = np.array([[100, 500]], np.uint16)
-    >>> norm.apply(grey)
+    >>> gray = np.array([[100, 500]], np.uint16)
+    >>> norm.apply(gray)
     array([[0., 1.]], dtype=float32)
-    >>> norm.invert(norm.apply(grey), np.uint16)
+    >>> norm.invert(norm.apply(gray), np.uint16)
     array([[100, 500]], dtype=uint16)
     """
 
@@ -62,10 +63,10 @@ class Normalization:
         """
         dtype = np.dtype(dtype)
         wide: Any = np.float64 if dtype.itemsize > 2 else np.float32
-        grey: Array = values.astype(wide) * wide(self.scale) + wide(self.offset)
+        gray: Array = values.astype(wide) * wide(self.scale) + wide(self.offset)
         margin = max(0.5, 0.01 * self.scale) if dtype.kind in "ui" else 0.0
-        clipped = count_outside(grey, dtype, margin)
-        return saturate(grey, dtype), clipped
+        clipped = count_outside(gray, dtype, margin)
+        return saturate(gray, dtype), clipped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,7 +282,7 @@ def normalization_of(movie: Movie, channel: int, rule: NormalizationRule, values
 def check_nan(nan: str) -> str:
     """Return `nan` if it is a valid treatment of NaN and infinite pixels; raise InputError otherwise."""
     if nan not in ("error", "fill", "zero"):
-        raise InputError(f"nan={nan!r} is not known, needs 'error' or 'fill'")
+        raise InputError(f"{setting('nan', nan)} is not known, needs 'error' or 'fill'")
     return nan
 
 
@@ -296,7 +297,7 @@ def finite_frame(movie: Movie, t: int, c: int, z: int, *, nan: str = "error") ->
         if nan == "error":
             raise InputError(
                 f"frame {t} of {movie.name} holds NaN or infinity",
-                advice="pass nan='fill' (--nan fill) or repair the file",
+                advice=pass_setting("nan", "fill", otherwise="repair the file"),
                 option="nan",
             )
         frame = np.where(np.isfinite(frame), frame, frame.dtype.type(np.nan))

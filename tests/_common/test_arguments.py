@@ -1,6 +1,7 @@
 """Errors for arguments that moved into a value."""
 
 import inspect
+from importlib import import_module
 
 import pytest
 
@@ -18,6 +19,9 @@ from decrappify.metrics import score_movie
         (dc.restore, "as_array", "an array to restore_array, or the result to np.asarray"),
         (dc.colorize, "steady", r"options=ColorizationOptions\(steady=...\)"),
         (dc.benchmark, "levels", r"options=BenchmarkOptions\(levels=...\)"),
+        (dc.train, "resume", r"run=RunOptions\(resume=...\)"),
+        (dc.train, "n_frames", r"config=TrainingConfig\(n_frames=...\)"),
+        (dc.train_nogan, "shrink", r"data=DataOptions\(shrink=...\)"),
         (score_movie, "with_ssim", r"options=ScoreOptions\(with_ssim=...\)"),
     ],
 )
@@ -26,11 +30,25 @@ def test_former_arguments_raise_with_the_new_spelling(function, name, place):
         function("cells.czi", "cells.tif", **{name: None})
 
 
+def test_former_arguments_of_a_crappifier_raise_with_the_new_spelling():
+    with pytest.raises(InputError, match=r"^Crappifier has no argument colour; pass color=...$"):
+        dc.Crappifier([])(None, None, colour=True)
+
+
+def test_former_modules_raise_with_the_present_name():
+    with pytest.raises(
+        AttributeError, match=r"^decrappify has no module 'intensity'; import decrappify\.normalization$"
+    ):
+        _ = dc.intensity
+    for name in dc._FORMER_MODULES.values():
+        import_module(f"decrappify.{name}")
+
+
 @pytest.mark.parametrize("function", [dc.restore, dc.colorize, dc.benchmark, score_movie])
 def test_public_functions_have_at_most_10_arguments(function):
     assert len(inspect.signature(function).parameters) <= 10
 
 
 def test_options_that_a_function_does_not_use_raise(tmp_path):
-    with pytest.raises(InputError, match="batch_size is 2, but restore does not use it; leave it out"):
+    with pytest.raises(InputError, match="batch_size is 2, but restore does not use it; omit it"):
         dc.restore("cells.czi", "fluorescence-still", inference=dc.InferenceOptions(batch_size=2))

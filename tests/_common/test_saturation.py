@@ -76,6 +76,6 @@ def test_finite_values_stay_finite_in_any_float_dtype(values, dtype):
 @pytest.mark.parametrize("dtype", [*INTEGERS, np.dtype(np.float16)])
 def test_restored_values_beyond_the_dtype_get_its_limits_and_are_counted(dtype):
     limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
-    grey, clipped = Normalization(0.0, 1e20).invert_counted(np.array([-2.0, 0.0, 2.0], np.float32), dtype)
-    assert grey.tolist() == [limits.min, 0, limits.max]
+    gray, clipped = Normalization(0.0, 1e20).invert_counted(np.array([-2.0, 0.0, 2.0], np.float32), dtype)
+    assert gray.tolist() == [limits.min, 0, limits.max]
     assert clipped == (1, 1)

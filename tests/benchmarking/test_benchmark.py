@@ -207,7 +207,7 @@ def test_benchmark_refuses_invalid_options(noisy, reference, options, message):
 
 @pytest.mark.parametrize("name", ["input", "reference", "truth"])
 def test_benchmark_refuses_duplicate_and_reserved_names(noisy, reference, name):
-    with pytest.raises(InputError, match="called"):
+    with pytest.raises(InputError, match="name"):
         benchmark({name: soft}, [(noisy, reference)])
 
 

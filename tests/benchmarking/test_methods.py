@@ -102,6 +102,16 @@ def test_model_of_another_scale_is_refused(tiny_models, tmp_path, rng):
         method.run(checked_pairs([(source, source)])[0])
 
 
+def test_warning_on_seams_is_logged_once_per_model(tiny_models, tmp_path, rng, caplog):
+    inference = InferenceOptions(device="cpu", precision="float32", tile_size=16, tile_overlap=0)
+    pairs = checked_pairs([(rng.random((20, 24)), None)] * 2)
+    for _ in range(2):
+        (method,) = own_methods(tiny_models["still"], tmp_path, inference)
+        for pair in pairs:
+            method.run(pair)
+    assert sum("seams of up to" in message for message in caplog.messages) == 2
+
+
 @pytest.mark.parametrize("wrap", [np.asarray, Movie.from_array, lambda a: np.asarray(a)[:, 0, 0]])
 def test_callable_may_return_a_movie_or_an_array(pair, noisy, tmp_path, wrap):
     def function(movie):

@@ -40,7 +40,7 @@ def test_unique_names_extends_equal_names_by_the_path(copied, paths, endings):
 
 def test_unique_names_raises_for_repeated_or_missing_names(copied):
     file = copied("still", "a/model.safetensors")
-    with pytest.raises(InputError, match="is given twice"):
+    with pytest.raises(InputError, match="is listed twice"):
         unique_names([file, file])
     with pytest.raises(MissingFileError):
         unique_names(["none"])

@@ -1,4 +1,4 @@
-"""Tiny untrained colorization models, and pictures to colour."""
+"""Tiny untrained colorization models, and pictures to color."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ CARD = {"name": "tiny", "task": "colorization", "preset": "own"}
 
 
 @pytest.fixture(scope="session")
-def colour_model():
+def color_model():
     torch.manual_seed(5)
     settings = {"width_factor": 0.25, "attention": True, "y_range": (-3.0, 3.0)}
     return Model(create("dynamic-unet", encoder="narrow-resnet", **settings), IMAGENET, card=CARD)
 
 
 @pytest.fixture(scope="session")
-def colorizer(colour_model):
-    return Colorizer(colour_model, render_factor=4, inference=InferenceOptions(device="cpu", precision="float32"))
+def colorizer(color_model):
+    return Colorizer(color_model, render_factor=4, inference=InferenceOptions(device="cpu", precision="float32"))
 
 
 @pytest.fixture(scope="session")
 def photo():
-    """Smooth grey with fine grain, (60, 90, 3) uint8."""
+    """Smooth gray with fine grain, (60, 90, 3) uint8."""
     y, x = np.mgrid[:60, :90]
     grain = np.random.default_rng(3).integers(-8, 9, (60, 90))
-    grey = (120 + 60 * np.sin(x / 15) + 40 * np.cos(y / 9) + grain).clip(0, 255).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+    gray = (120 + 60 * np.sin(x / 15) + 40 * np.cos(y / 9) + grain).clip(0, 255).astype(np.uint8)
+    return np.repeat(gray[..., None], 3, axis=2)
 
 
 @pytest.fixture

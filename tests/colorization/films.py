@@ -1,4 +1,4 @@
-"""Tiny films to colour, made by PyAV alone, what they hold, and a colorizer that colours them quickly."""
+"""Tiny films to color, made by PyAV alone, what they hold, and a colorizer that colors them quickly."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RATE = Fraction(25)
 
 
 def tiny_model(seed: int = 0) -> Model:
-    """A network of two layers that gives any picture senseless colours, in a millisecond."""
+    """A network of two layers that gives any picture senseless colors, in a millisecond."""
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
         network = create("small", base_channels=16, depth=1, n_frames=1, in_channels=3, out_channels=3)

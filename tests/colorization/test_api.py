@@ -26,8 +26,8 @@ FAST = {"render_factor": 4, "inference": CPU}
 
 
 @pytest.fixture
-def model_file(tmp_path, colour_model):
-    return colour_model.save(tmp_path / "tiny.safetensors")
+def model_file(tmp_path, color_model):
+    return color_model.save(tmp_path / "tiny.safetensors")
 
 
 @pytest.fixture
@@ -40,23 +40,21 @@ def shipped(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("grey", "dtype"),
+    ("gray", "dtype"),
     [
         (True, np.uint8),
         (False, np.uint16),
         *(pytest.param(*case, marks=pytest.mark.slow) for case in ((True, np.uint16), (False, np.uint8))),
     ],
 )
-def test_an_array_returns_an_array(colour_model, colorizer, photo, dtype, grey):
-    picture = (photo[..., 0] if grey else photo).astype(dtype)
+def test_an_array_returns_an_array(color_model, colorizer, photo, dtype, gray):
+    picture = (photo[..., 0] if gray else photo).astype(dtype)
     before = picture.copy()
-    coloured = colorize(picture, model=colour_model, **FAST)
-    assert (coloured.shape, coloured.dtype) == (photo.shape, dtype)
-    np.testing.assert_array_equal(coloured, colorizer(picture))
+    colored = colorize(picture, model=color_model, **FAST)
+    assert (colored.shape, colored.dtype) == (photo.shape, dtype)
+    np.testing.assert_array_equal(colored, colorizer(picture))
     np.testing.assert_array_equal(picture, before)
-    assert (
-        colorize(picture, model=colour_model, options=ColorizationOptions(watermark=True), **FAST) != coloured
-    ).any()
+    assert (colorize(picture, model=color_model, options=ColorizationOptions(watermark=True), **FAST) != colored).any()
 
 
 def test_an_image_to_a_file_or_to_an_array(tmp_path, album, model_file, colorizer, photo):
@@ -67,11 +65,11 @@ def test_an_image_to_a_file_or_to_an_array(tmp_path, album, model_file, colorize
     np.testing.assert_array_equal(array, colorizer(photo))
 
 
-def test_a_folder_to_a_folder(tmp_path, album, colour_model):
+def test_a_folder_to_a_folder(tmp_path, album, color_model):
     output = colorize(
         album,
         tmp_path / "out",
-        model=colour_model,
+        model=color_model,
         options=ColorizationOptions(watermark=True),
         inference=replace(CPU, batch_size=2),
         render_factor=4,
@@ -106,9 +104,9 @@ def test_weights_as_they_are_published(tmp_path, photo, caplog):
     torch.manual_seed(0)
     network = create("dynamic-unet", encoder="resnet18", width_factor=0.1, norm="spectral", y_range=(-3.0, 3.0))
     torch.save({"model": network.state_dict(), "opt": {}}, tmp_path / "Mine_gen.pth")
-    coloured = colorize(photo, model=tmp_path / "Mine_gen.pth", options=ColorizationOptions(preset="artistic"), **FAST)
+    colored = colorize(photo, model=tmp_path / "Mine_gen.pth", options=ColorizationOptions(preset="artistic"), **FAST)
     expected = Colorizer(Model(network, IMAGENET, card={"task": "colorization"}), **FAST)(photo)
-    assert np.abs(coloured.astype(int) - expected).max() <= 2
+    assert np.abs(colored.astype(int) - expected).max() <= 2
     assert not caplog.records
 
 
@@ -119,24 +117,24 @@ def test_decrappify_has_it():
 @pytest.mark.parametrize("preset", ["artistic", "stable", "video"])
 def test_without_a_model_the_message_states_where_weights_come_from(shipped, photo, preset):
     weights = f"Colorize{preset.capitalize()}_gen.pth"
-    match = rf"no model of preset '{preset}' .* {weights} .*README of jantic/DeOldify.*--model .*import-weights"
+    match = rf"no model of preset '{preset}' .* {weights} .*README of jantic/DeOldify.*pass model=.*import-weights"
     with pytest.raises(MissingFileError, match=match):
         colorize(photo, options=ColorizationOptions(preset=preset))
 
 
 def test_without_a_model_of_ones_own(shipped, photo):
-    with pytest.raises(MissingFileError, match=r"no model of preset 'own' .*; pass your own with model="):
+    with pytest.raises(MissingFileError, match=r"no model of preset 'own' .*; pass one with model="):
         colorize(photo, options=ColorizationOptions(preset="own"))
 
 
-def test_a_shipped_model_is_found_by_its_preset(shipped, colour_model, photo):
-    card = colour_model.card | {"preset": "artistic"}
-    Model(colour_model.network, IMAGENET, card=card).save(shipped / "colour.safetensors")
+def test_a_shipped_model_is_found_by_its_preset(shipped, color_model, photo):
+    card = color_model.card | {"preset": "artistic"}
+    Model(color_model.network, IMAGENET, card=card).save(shipped / "color.safetensors")
     assert colorize(photo, **FAST).shape == photo.shape
 
 
-def test_the_presets_of_weights_and_call_may_differ_but_not_silently(colour_model, photo, caplog):
-    model = Model(colour_model.network, IMAGENET, card=colour_model.card | {"preset": "stable"})
+def test_the_presets_of_weights_and_call_may_differ_but_not_silently(color_model, photo, caplog):
+    model = Model(color_model.network, IMAGENET, card=color_model.card | {"preset": "stable"})
     with caplog.at_level(logging.WARNING):
         colorize(photo, model=model, options=ColorizationOptions(preset="video"), **FAST)
     assert "model 'tiny' belongs to preset 'stable'; 'video' only sets the render factor" in caplog.text
@@ -151,33 +149,33 @@ def test_the_presets_of_weights_and_call_may_differ_but_not_silently(colour_mode
         ({"inference": {"precision": "float8"}}, InputError, "precision='float8' is not known"),
         ({"model": "fluorescence-still"}, InputError, "model .* is for restoration, not colorization"),
         ({"model": "ColorizeArtistic_gen.pth"}, MissingFileError, "README of jantic/DeOldify"),
-        ({"options": {"steady": 0.5}}, InputError, "steady is 0.5, but only the frames of a film follow each other"),
-        ({"output": "out.png"}, InputError, "an array is colorized into an array; omit output"),
+        ({"options": {"steady": 0.5}}, InputError, "steady=0.5 is for films"),
+        ({"output": "out.png"}, InputError, "the result for an array is an array; omit output"),
     ],
 )
-def test_other_settings_are_refused(colour_model, photo, settings, error, match):
+def test_other_settings_are_refused(color_model, photo, settings, error, match):
     kinds = {"options": ColorizationOptions, "inference": InferenceOptions}
     with pytest.raises(error, match=match):
         colorize(
             photo,
-            **{"model": colour_model}
+            **{"model": color_model}
             | {name: kinds[name](**value) if name in kinds else value for name, value in settings.items()},
         )
 
 
-def test_sources_and_outputs_must_fit(tmp_path, album, colour_model):
+def test_sources_and_outputs_must_fit(tmp_path, album, color_model):
     with pytest.raises(MissingFileError, match=r"p11.png does not exist; did you mean p1"):
-        colorize(album / "p11.png", model=colour_model)
+        colorize(album / "p11.png", model=color_model)
     with pytest.raises(FormatError, match=r"notes.txt is a text file"):
-        colorize(album / "notes.txt", model=colour_model)
-    with pytest.raises(InputError, match="album is a folder, whose result needs an output"):
-        colorize(album, model=colour_model)
+        colorize(album / "notes.txt", model=color_model)
+    with pytest.raises(InputError, match="album is a folder, which needs an output"):
+        colorize(album, model=color_model)
     (tmp_path / "out").mkdir()
     (tmp_path / "cells.zarr").mkdir()
     with pytest.raises(InputError, match=r"out is a folder; pass a file in it, such as .*p2.jpg"):
-        colorize(album / "p2.jpg", tmp_path / "out", model=colour_model)
-    with pytest.raises(InputError, match=r"cells.zarr is OME-Zarr, which is not colorized"):
-        colorize(tmp_path / "cells.zarr", tmp_path / "o.png", model=colour_model)
+        colorize(album / "p2.jpg", tmp_path / "out", model=color_model)
+    with pytest.raises(InputError, match=r"cannot colorize .*cells.zarr .OME-Zarr."):
+        colorize(tmp_path / "cells.zarr", tmp_path / "o.png", model=color_model)
     with pytest.raises(OutputExistsError, match=r"p10.png already exists"):
         colorize(album / "p2.jpg", album / "p10.png", model="never-looked-for")
 
@@ -199,7 +197,7 @@ def test_the_command_line(tmp_path, album, model_file, command, colorizer):
 def test_the_command_line_prints_one_line(tmp_path, album, model_file, command, render_factor):
     arguments = ["colorize", album / "p2.jpg", tmp_path / "o.png", "--model", model_file]
     stderr = command(*arguments, "--render-factor", render_factor, exit_code=2).stderr
-    assert stderr.startswith("decrappify: render_factor is ")
+    assert stderr.startswith("decrappify: --render-factor is ")
     assert len(stderr.splitlines()) == 1
 
 

@@ -18,13 +18,13 @@ DTYPES = st.sampled_from([np.uint8, np.uint16])
 
 
 @st.composite
-def originals_and_colours(draw):
+def originals_and_colors(draw):
     shape = draw(SHAPE)
     original = draw(st_numpy.arrays(draw(DTYPES), shape))
     return original, draw(st_numpy.arrays(np.uint8, shape))
 
 
-def slowly_merged(original, colour):
+def slowly_merged(original, color):
     """One pixel of OpenCV's formula in Python's integers, as its documentation has it."""
 
     def rounded(x):
@@ -33,9 +33,9 @@ def slowly_merged(original, colour):
     def clipped(x):
         return min(max(x, 0), 255)
 
-    y, y_colour = (rounded(4899 * r + 9617 * g + 1868 * b) for r, g, b in (original, colour))
-    u = clipped(rounded(8061 * (colour[2] - y_colour)) + 128) - 128
-    v = clipped(rounded(14369 * (colour[0] - y_colour)) + 128) - 128
+    y, y_color = (rounded(4899 * r + 9617 * g + 1868 * b) for r, g, b in (original, color))
+    u = clipped(rounded(8061 * (color[2] - y_color)) + 128) - 128
+    v = clipped(rounded(14369 * (color[0] - y_color)) + 128) - 128
     return [clipped(y + rounded(x)) for x in (18678 * v, -6472 * u - 9519 * v, 33292 * u)]
 
 
@@ -50,26 +50,26 @@ def test_the_fixture_is_met_to_the_last_bit(parity):
 
 
 def test_every_pixel_follows_the_integer_formula(rng):
-    original, colour = rng.integers(0, 256, (2, 12, 9, 3), dtype=np.uint8)
-    original[0], colour[0] = rng.choice([0, 255], (2, 9, 3))
-    pixels = zip(original.reshape(-1, 3).tolist(), colour.reshape(-1, 3).tolist(), strict=True)
+    original, color = rng.integers(0, 256, (2, 12, 9, 3), dtype=np.uint8)
+    original[0], color[0] = rng.choice([0, 255], (2, 9, 3))
+    pixels = zip(original.reshape(-1, 3).tolist(), color.reshape(-1, 3).tolist(), strict=True)
     expected = [slowly_merged(*pair) for pair in pixels]
-    np.testing.assert_array_equal(merge_luma(original, colour).reshape(-1, 3), expected)
+    np.testing.assert_array_equal(merge_luma(original, color).reshape(-1, 3), expected)
 
 
 @settings(max_examples=30, deadline=None)
-@given(originals_and_colours())
+@given(originals_and_colors())
 def test_gray_chroma_results_in_gray(pair):
-    original, colour = pair
-    merged = merge_luma(original, np.repeat(colour[..., :1], 3, axis=2))
+    original, color = pair
+    merged = merge_luma(original, np.repeat(color[..., :1], 3, axis=2))
     np.testing.assert_array_equal(merged, np.repeat(luma_of(original)[..., None], 3, axis=2))
 
 
 @settings(max_examples=50, deadline=None)
-@given(originals_and_colours())
+@given(originals_and_colors())
 def test_luma_stays_that_of_the_original_where_nothing_is_clipped(pair):
-    original, colour = pair
-    merged = merge_luma(original, colour)
+    original, color = pair
+    merged = merge_luma(original, color)
     limit = np.iinfo(original.dtype).max
     inside = ((merged > 0) & (merged < limit)).all(axis=-1)
     # The chroma sums to zero in the luma but for the rounding of the coefficients: 2e-5 of the range.
@@ -78,13 +78,13 @@ def test_luma_stays_that_of_the_original_where_nothing_is_clipped(pair):
 
 
 @settings(max_examples=30, deadline=None)
-@given(originals_and_colours())
+@given(originals_and_colors())
 def test_16_bits_of_an_8_bit_image_have_the_same_colors(pair):
-    original, colour = pair[0].astype(np.uint8), pair[1]
-    deep = merge_luma(original.astype(np.uint16) * 257, colour)
+    original, color = pair[0].astype(np.uint8), pair[1]
+    deep = merge_luma(original.astype(np.uint16) * 257, color)
     assert deep.dtype == np.uint16
     # Only the rounding of the offsets to 8 bits differs.
-    assert np.abs(deep / 257 - merge_luma(original, colour)).max() <= 1
+    assert np.abs(deep / 257 - merge_luma(original, color)).max() <= 1
 
 
 def test_16_bit_luma_is_not_cut_to_8_bits():
@@ -94,23 +94,23 @@ def test_16_bit_luma_is_not_cut_to_8_bits():
 
 
 def test_bands_do_not_show(rng, monkeypatch):
-    original, colour = rng.integers(0, 256, (2, 23, 11, 3), dtype=np.uint8)
-    whole = merge_luma(original, colour)
+    original, color = rng.integers(0, 256, (2, 23, 11, 3), dtype=np.uint8)
+    whole = merge_luma(original, color)
     monkeypatch.setattr(chroma, "_BAND_PIXELS", 30)
-    np.testing.assert_array_equal(merge_luma(original, colour), whole)
+    np.testing.assert_array_equal(merge_luma(original, color), whole)
 
 
 def test_a_large_scan_needs_little_more_than_its_result():
-    original, colour = np.zeros((2, 3000, 4000, 3), np.uint8)
+    original, color = np.zeros((2, 3000, 4000, 3), np.uint8)
     tracemalloc.start()
-    merge_luma(original, colour)
+    merge_luma(original, color)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < original.nbytes + 80e6
 
 
 @pytest.mark.parametrize(
-    ("original", "colour", "match"),
+    ("original", "color", "match"),
     [
         (np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8), r"original of shape \(4, 4\) uint8 .* \(Y, X, 3\)"),
         (np.zeros((4, 4, 3)), np.zeros((4, 4, 3), np.uint8), "float64 has no luma to keep, needs .* uint8 or uint16"),
@@ -118,6 +118,6 @@ def test_a_large_scan_needs_little_more_than_its_result():
         (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint16), "color of .* uint16 does not fit"),
     ],
 )
-def test_other_images_are_refused(original, colour, match):
+def test_other_images_are_refused(original, color, match):
     with pytest.raises(InputError, match=match):
-        merge_luma(original, colour)
+        merge_luma(original, color)

@@ -23,7 +23,7 @@ CARD = {"task": "colorization", "preset": "own"}
 
 
 class Orange(RestorationNetwork):
-    """Answers one colour whatever it sees; runs out of memory above `limit` pixels in one batch."""
+    """Answers one color whatever it sees; runs out of memory above `limit` pixels in one batch."""
 
     def __init__(self, limit: int = 10**9, error: Exception | None = None) -> None:
         super().__init__()
@@ -84,16 +84,16 @@ def test_the_network_sees_the_gray_square_that_the_original_shows(parity):
     colorizer.color_of([np.load(parity / "filter_input_rgb.npy")])
     hook.remove()
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET.mean, IMAGENET.std))
-    grey = ((seen[0] * std + mean) * 255).round()[0].permute(1, 2, 0).numpy()
-    np.testing.assert_array_equal(grey, np.load(parity / "filter_rf8_model_input_rgb.npy"))
+    gray = ((seen[0] * std + mean) * 255).round()[0].permute(1, 2, 0).numpy()
+    np.testing.assert_array_equal(gray, np.load(parity / "filter_rf8_model_input_rgb.npy"))
 
 
-def test_the_answer_is_what_the_steps_say_one_by_one(colour_model, colorizer, photo):
+def test_the_answer_is_what_the_steps_say_one_by_one(color_model, colorizer, photo):
     small = np.asarray(Image.fromarray(photo).resize((64, 64), Image.Resampling.BILINEAR))
     unit = torch.from_numpy(gray_of(small)).float()[None, None] / 255
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET.mean, IMAGENET.std))
     with torch.inference_mode():
-        levels = ((colour_model.network((unit - mean) / std) * std + mean).clamp(0, 1) * 255)[0].permute(1, 2, 0)
+        levels = ((color_model.network((unit - mean) / std) * std + mean).clamp(0, 1) * 255)[0].permute(1, 2, 0)
     (square,) = colorizer.color_of([photo])
     assert (square.shape, square.dtype) == ((64, 64, 3), np.uint8)
     assert np.abs(square - levels.numpy()).max() < 1.001  # cut, not rounded
@@ -104,12 +104,12 @@ def test_the_answer_is_what_the_steps_say_one_by_one(colour_model, colorizer, ph
 
 
 def test_color_appears_and_luma_stays(photo):
-    coloured = of_network(Orange(), render_factor=4)(photo)
-    red, green, blue = (coloured[..., channel].astype(int) for channel in range(3))
+    colored = of_network(Orange(), render_factor=4)(photo)
+    red, green, blue = (colored[..., channel].astype(int) for channel in range(3))
     assert (red > green).mean() > 0.9
     assert (green > blue).mean() > 0.9
-    inside = ((coloured > 0) & (coloured < 255)).all(axis=2)
-    assert np.abs(luma_of(coloured) - luma_of(photo))[inside].max() <= 1
+    inside = ((colored > 0) & (colored < 255)).all(axis=2)
+    assert np.abs(luma_of(colored) - luma_of(photo))[inside].max() <= 1
 
 
 class Diverged(Orange):
@@ -138,8 +138,8 @@ def test_images_of_several_sizes_go_together(colorizer, photo):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_any_size_and_depth(colorizer, shape, dtype, rng):
     picture = rng.integers(0, np.iinfo(dtype).max, shape, dtype=dtype)
-    coloured = colorizer(picture)
-    assert (coloured.shape, coloured.dtype) == ((*shape[:2], 3), dtype)
+    colored = colorizer(picture)
+    assert (colored.shape, colored.dtype) == ((*shape[:2], 3), dtype)
 
 
 @pytest.mark.parametrize(
@@ -165,10 +165,10 @@ def test_auto_goes_by_the_size_of_each_image(rng):
     assert [len(square) for square in colorizer.color_of(pictures)] == [320, 192, 320]
 
 
-def test_the_statement_names_model_preset_and_render_factor(colour_model, colorizer):
+def test_the_statement_names_model_preset_and_render_factor(color_model, colorizer):
     statement = colorizer.statement(4)
     assert statement.startswith(f"AI-colorized by decrappify {RELEASE}, preset own, model tiny (sha256 ")
-    assert statement.endswith(f"{colour_model.sha256}), render_factor 4")
+    assert statement.endswith(f"{color_model.sha256}), render_factor 4")
 
 
 def model_of(network=None, normalization=IMAGENET, **card):
@@ -215,7 +215,7 @@ class TestOutOfMemory:
     def test_a_requested_render_factor_is_never_changed(self, photo):
         colorizer = of_network(Orange(limit=160**2), render_factor=20)
         with pytest.raises(
-            DeviceMemoryError, match=r"cpu has no memory for render_factor=20, .*; choose render_factor=15 \(--render-"
+            DeviceMemoryError, match=r"cpu has no memory for render_factor=20, .*; choose render_factor=15"
         ):
             colorizer(photo)
 

@@ -39,7 +39,7 @@ BT601, BT709, BT2020 = (6, 6, 6), (1, 1, 1), (9, 9, 16)
 @pytest.mark.usefixtures("short_pieces")
 def test_films_of_all_kinds_keep_luma_and_times(tmp_path, film_colorizer, name, suffix, settings):
     source = write_film(tmp_path / name, gray_film(), **settings)
-    output = colorize_film(source, tmp_path / f"colour{suffix}", film_colorizer, batch_size=4)
+    output = colorize_film(source, tmp_path / f"color{suffix}", film_colorizer, batch_size=4)
     kind = layout(output)
     assert kind["codec"] == "h264"
     assert kind["format"] in ("yuv420p", "yuvj420p")  # the same, but for the range that is tagged
@@ -50,12 +50,12 @@ def test_films_of_all_kinds_keep_luma_and_times(tmp_path, film_colorizer, name, 
         [float(time) for time in shown_at(output)], [float(time) for time in expected], rtol=0, atol=tolerance
     )
     assert np.abs(gray_of(decoded(output)) - gray_of(decoded(source))).mean() < 4
-    assert np.ptp(decoded(output).astype(int), axis=3).max() > 8, "the result has no colour"
+    assert np.ptp(decoded(output).astype(int), axis=3).max() > 8, "the result has no color"
 
 
 def test_the_colorized_images_are_those_of_the_colorizer(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mkv", gray_film(3, 192, 256), codec="ffv1", pixel_format="yuv444p")
-    output = colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
+    output = colorize_film(source, tmp_path / "color.mkv", film_colorizer)
     expected = np.stack([film_colorizer(picture) for picture in decoded(source)])
     error = np.abs(decoded(output).astype(int) - expected)
     assert error.mean() < 2  # 4:2:0 and crf 17
@@ -68,7 +68,7 @@ def test_variable_frame_rate_keeps_every_time_stamp(tmp_path, film_colorizer, su
     times = np.cumsum([0, *([20, 40, 200, 35] * 5)]).tolist()
     source = write_film(tmp_path / "film.mp4", gray_film(21), times=times, time_base=Fraction(1, 1000))
     assert shown_at(source) == [Fraction(time, 1000) for time in times]
-    output = colorize_film(source, tmp_path / f"colour{suffix}", film_colorizer)
+    output = colorize_film(source, tmp_path / f"color{suffix}", film_colorizer)
     assert shown_at(output) == shown_at(source)
 
 
@@ -78,7 +78,7 @@ def test_variable_frame_rate_keeps_every_time_stamp(tmp_path, film_colorizer, su
 def test_color_tags_are_kept_and_used(tmp_path, film_colorizer, tags, color_range):
     settings = {"pixel_format": "yuv420p10le", "codec": "libx264"} if tags == BT2020 else {}
     source = write_film(tmp_path / "film.mp4", gray_film(3), tags=(*tags, color_range), **settings)
-    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+    output = colorize_film(source, tmp_path / "color.mp4", film_colorizer)
     assert layout(output)["tags"] == layout(source)["tags"] == (*tags, color_range)
     assert np.abs(luma(output) - luma(source)).mean() < 4
 
@@ -86,7 +86,7 @@ def test_color_tags_are_kept_and_used(tmp_path, film_colorizer, tags, color_rang
 @pytest.mark.parametrize(("height", "width"), [(47, 63), (48, 63), (33, 40)])
 def test_odd_sizes_repeat_the_edge(tmp_path, film_colorizer, height, width):
     source = write_film(tmp_path / "film.mkv", gray_film(3, height, width), codec="ffv1", pixel_format="yuv444p")
-    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+    output = colorize_film(source, tmp_path / "color.mp4", film_colorizer)
     assert layout(output)["size"] == (height + height % 2, width + width % 2)
     assert np.abs(luma(output)[:, :height, :width] - luma(source)).mean() < 4
 
@@ -96,7 +96,7 @@ def test_a_turned_film_becomes_upright(tmp_path, film_colorizer, turned, turns):
     source = write_film(tmp_path / "film.mp4", gray_film(3), turned=turned, sample_aspect_ratio=Fraction(4, 3))
     with av.open(str(source)) as container:
         rotation = next(container.decode(video=0)).rotation
-    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+    output = colorize_film(source, tmp_path / "color.mp4", film_colorizer)
     expected = np.rot90(luma(source), rotation // 90, axes=(1, 2))
     found = luma(output)
     assert found.shape == expected.shape
@@ -125,7 +125,7 @@ def test_a_path_is_never_taken_for_a_protocol(tmp_path, monkeypatch, film_colori
 def test_the_file_states_that_it_is_colorized_by_an_ai(tmp_path, film_colorizer, suffix):
     metadata = {"title": "Trains", "comment": "filmed in 1927"}
     source = write_film(tmp_path / "film.mp4", gray_film(3), metadata=metadata)
-    output = colorize_film(source, tmp_path / f"colour{suffix}", film_colorizer)
+    output = colorize_film(source, tmp_path / f"color{suffix}", film_colorizer)
     found = layout(output)
     assert found["title"] == "Trains"
     for part in ("AI-colorized", "preset video", "tiny-0", tiny_model().sha256, "render_factor 2", "filmed in 1927"):
@@ -146,14 +146,14 @@ def test_watermark_is_in_the_images_if_requested(tmp_path, film_colorizer):
 @pytest.mark.usefixtures("short_pieces")
 def test_batches_end_with_their_piece(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mp4", gray_film(19))
-    colorize_film(source, tmp_path / "colour.mp4", film_colorizer, batch_size=3)
+    colorize_film(source, tmp_path / "color.mp4", film_colorizer, batch_size=3)
     assert film_colorizer.batches == (3, 3, 2, 3, 3, 2, 3)
 
 
 def test_an_existing_output_is_replaced_only_if_requested(tmp_path, film_colorizer):
-    source, output = write_film(tmp_path / "film.mp4", gray_film(3)), tmp_path / "colour.mp4"
+    source, output = write_film(tmp_path / "film.mp4", gray_film(3)), tmp_path / "color.mp4"
     output.write_bytes(b"mine")
-    with pytest.raises(OutputExistsError, match=r"colour\.mp4 already exists"):
+    with pytest.raises(OutputExistsError, match=r"color\.mp4 already exists"):
         colorize_film(source, output, film_colorizer)
     assert output.read_bytes() == b"mine"
     assert decoded(colorize_film(source, output, film_colorizer, overwrite=True)).shape == (3, 48, 64, 3)
@@ -161,16 +161,16 @@ def test_an_existing_output_is_replaced_only_if_requested(tmp_path, film_coloriz
 
 def test_options_out_of_range_are_refused(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mp4", gray_film(3))
-    with pytest.raises(FormatError, match=r"colour\.avi cannot be written as a film; needs a name that ends in \.mp4"):
-        colorize_film(source, tmp_path / "colour.avi", film_colorizer)
+    with pytest.raises(FormatError, match=r"color\.avi cannot be written as a film; needs a name that ends in \.mp4"):
+        colorize_film(source, tmp_path / "color.avi", film_colorizer)
     with pytest.raises(InputError, match="is the input itself"):
         colorize_film(source, source, film_colorizer, overwrite=True)
     with pytest.raises(InputError, match="batch_size is 0, needs a whole number of at least 1"):
-        colorize_film(source, tmp_path / "colour.mp4", film_colorizer, batch_size=0)
+        colorize_film(source, tmp_path / "color.mp4", film_colorizer, batch_size=0)
     with pytest.raises(InputError, match="steady is 1, needs a number from 0"):
-        colorize_film(source, tmp_path / "colour.mp4", film_colorizer, options=ColorizationOptions(steady=1))
+        colorize_film(source, tmp_path / "color.mp4", film_colorizer, options=ColorizationOptions(steady=1))
     with pytest.raises(OutputError, match=r"folder .* does not exist"):
-        colorize_film(source, tmp_path / "nowhere" / "colour.mp4", film_colorizer)
+        colorize_film(source, tmp_path / "nowhere" / "color.mp4", film_colorizer)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_options_out_of_range_are_refused(tmp_path, film_colorizer):
     [("colour/bikes.mp4", 10), pytest.param("movies/bulk-water_480f.mov", 15, marks=pytest.mark.slow)],
 )
 def test_the_beginning_of_real_films(real_data, tmp_path, film_colorizer, name, n_frames):
-    source, output = tmp_path / f"start{Path(name).suffix}", tmp_path / "colour.mp4"
+    source, output = tmp_path / f"start{Path(name).suffix}", tmp_path / "color.mp4"
     cut(real_data / name, source, n_frames)
     colorize_film(source, output, film_colorizer, batch_size=4)
     before, after = layout(source), layout(output)

@@ -44,8 +44,8 @@ def test_other_files_than_films_are_refused(tmp_path, film_colorizer, name, cont
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(error, match=message):
-        colorize_film(tmp_path / name, tmp_path / "colour.mp4", film_colorizer)
-    assert not list(tmp_path.glob("colour*"))
+        colorize_film(tmp_path / name, tmp_path / "color.mp4", film_colorizer)
+    assert not list(tmp_path.glob("color*"))
 
 
 def test_stills_and_sound_are_not_films(tmp_path, film_colorizer):
@@ -53,12 +53,12 @@ def test_stills_and_sound_are_not_films(tmp_path, film_colorizer):
 
     Image.fromarray(gray_film(1)[0]).save(tmp_path / "still.png")
     with pytest.raises(InputError, match=r"still\.png is a still image, not a film"):
-        colorize_film(tmp_path / "still.png", tmp_path / "colour.mp4", film_colorizer)
+        colorize_film(tmp_path / "still.png", tmp_path / "color.mp4", film_colorizer)
     source = write_film(tmp_path / "film.mkv", gray_film(3), sound="aac")
     with av.open(str(source)) as old, av.open(str(tmp_path / "sound.mp4"), "w") as new:
         copy_packets([old.streams.audio[0]], new)
     with pytest.raises(FormatError, match=r"sound\.mp4 contains no video stream"):
-        colorize_film(tmp_path / "sound.mp4", tmp_path / "colour.mp4", film_colorizer)
+        colorize_film(tmp_path / "sound.mp4", tmp_path / "color.mp4", film_colorizer)
 
 
 def test_a_truncated_film_is_refused(tmp_path, film_colorizer):
@@ -67,9 +67,9 @@ def test_a_truncated_film_is_refused(tmp_path, film_colorizer):
     (tmp_path / "half.mp4").write_bytes(content[: len(content) * 3 // 4])
     with pytest.raises(
         FormatError,
-        match=r"half.mp4 is truncated: it announces 40 frames and holds \d+; \d+ of 40 frames are missing .*; copy it",
+        match=r"half.mp4 is truncated: it states 40 frames and contains \d+; \d+ of 40 frames are missing .*; copy it",
     ):
-        colorize_film(tmp_path / "half.mp4", tmp_path / "colour.mp4", film_colorizer)
+        colorize_film(tmp_path / "half.mp4", tmp_path / "color.mp4", film_colorizer)
 
 
 def damaged_film(path: Path, *, first: int, last: int, **settings: Any) -> Path:
@@ -93,7 +93,7 @@ def test_a_damaged_film_is_refused_with_its_damaged_frames(tmp_path, film_colori
     with pytest.raises(
         FormatError, match=r"is damaged: .* of \d+ frames .*\(frames 7 to 9 at 0.\d+ to 0.\d+ s\); copy it"
     ):
-        colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
+        colorize_film(source, tmp_path / "color.mkv", film_colorizer)
     assert film_colorizer.n_pictures == 0
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
@@ -104,7 +104,7 @@ def test_a_damaged_film_keeps_times_and_states_the_omitted_frames(tmp_path, film
     source = damaged_film(tmp_path / "film.mkv", first=7, last=8, codec="mpeg4")
     with caplog.at_level(logging.WARNING):
         output = colorize_film(
-            source, tmp_path / "colour.mp4", film_colorizer, options=ColorizationOptions(damaged=damaged)
+            source, tmp_path / "color.mp4", film_colorizer, options=ColorizationOptions(damaged=damaged)
         )
     assert "film.mkv is damaged" in caplog.text
     assert "(frames 7 to 9 at 0.28 to 0.36 s)" in caplog.text
@@ -127,8 +127,8 @@ def test_frames_without_time_stamps_keep_the_places_of_those_left_out(tmp_path, 
     content[start : start + len(coded[15])] = b"\xff" * len(coded[15])
     source.write_bytes(content)
     with pytest.raises(FormatError, match="of 40 frames"):
-        colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
-    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, options=ColorizationOptions(damaged="skip"))
+        colorize_film(source, tmp_path / "color.mp4", film_colorizer)
+    output = colorize_film(source, tmp_path / "color.mp4", film_colorizer, options=ColorizationOptions(damaged="skip"))
     times = [float(time) for time in shown_at(output)]
     assert len(times) < 40
     assert times[-1] == pytest.approx(39 / 25, abs=1e-3)
@@ -153,8 +153,8 @@ def test_a_truncated_film_is_refused_or_reported(tmp_path, film_colorizer, name,
     source.write_bytes(whole[: int(len(whole) * part)])
     damage = r"\d+ of 40 frames are missing|what follows frame \d+ cannot be read"
     with pytest.raises(FormatError, match=damage):
-        colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
-    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, options=ColorizationOptions(damaged="skip"))
+        colorize_film(source, tmp_path / "color.mp4", film_colorizer)
+    output = colorize_film(source, tmp_path / "color.mp4", film_colorizer, options=ColorizationOptions(damaged="skip"))
     assert re.search(damage, str(layout(output)["comment"]))
     assert 0 < len(shown_at(output)) < 40
 
@@ -174,7 +174,7 @@ def test_parts_that_a_damaged_header_hides_are_missed(tmp_path, film_colorizer, 
     start = content.find(mark, len(content) // 2)
     source.write_bytes(content[:start] + b"\0" * len(mark) + content[start + len(mark) :])
     with pytest.raises(FormatError, match=r"frames are missing|cannot be read"):
-        colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+        colorize_film(source, tmp_path / "color.mp4", film_colorizer)
 
 
 def without_clusters(path: Path, first: int, last: int) -> Path:
@@ -198,8 +198,8 @@ def without_clusters(path: Path, first: int, last: int) -> Path:
 def test_clusters_deleted_from_a_film_are_missing_frames(tmp_path, film_colorizer, first, last, places):
     source = without_clusters(tmp_path / "film.mkv", first, last)
     with pytest.raises(FormatError, match=rf"film.mkv is damaged: {places}.*; copy it again; .* variable rate"):
-        colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
-    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, options=ColorizationOptions(damaged="keep"))
+        colorize_film(source, tmp_path / "color.mp4", film_colorizer)
+    output = colorize_film(source, tmp_path / "color.mp4", film_colorizer, options=ColorizationOptions(damaged="keep"))
     kept = [t for t in range(40) if not 5 * first <= t < 5 * last + 5]
     assert [round(float(time) * 25) for time in shown_at(output)] == kept
 
@@ -224,11 +224,11 @@ def test_a_film_that_changes_while_it_is_colorized_stops(tmp_path, film_colorize
             pass
 
     if change == "mode":
-        colorize_film(source, tmp_path / "colour.mp4", film_colorizer, progress=progress)
+        colorize_film(source, tmp_path / "color.mp4", film_colorizer, progress=progress)
         return
-    with pytest.raises(FormatError, match=r"film\.mkv was (changed after|there when) it was opened"):
-        colorize_film(source, tmp_path / "colour.mp4", film_colorizer, progress=progress)
-    assert not (tmp_path / "colour.mp4").exists()
+    with pytest.raises(FormatError, match=r"film\.mkv was (changed after|found when) it was opened"):
+        colorize_film(source, tmp_path / "color.mp4", film_colorizer, progress=progress)
+    assert not (tmp_path / "color.mp4").exists()
 
 
 def test_images_of_another_size_are_scaled_and_times_keep_growing(tmp_path, film_colorizer, caplog):
@@ -238,7 +238,7 @@ def test_images_of_another_size_are_scaled_and_times_keep_growing(tmp_path, film
     source.write_bytes(first.read_bytes() + second.read_bytes())
     with caplog.at_level(logging.WARNING):
         output = colorize_film(
-            source, tmp_path / "colour.mp4", film_colorizer, options=ColorizationOptions(damaged="keep")
+            source, tmp_path / "color.mp4", film_colorizer, options=ColorizationOptions(damaged="keep")
         )
     assert "did not grow" in caplog.text
     times = shown_at(output)
@@ -252,7 +252,7 @@ def test_tags_in_latin_1_are_passed_on_as_text(tmp_path, film_colorizer):
     whole = write_film(tmp_path / "whole.mp4", gray_film(3), metadata={"title": "Muenchen"}, sound="aac")
     source = tmp_path / "film.mp4"
     source.write_bytes(whole.read_bytes().replace(b"Muenchen", b"M\xfcnchen!"))
-    for name in ("colour.mp4", "colour.mkv"):
+    for name in ("color.mp4", "color.mkv"):
         assert layout(colorize_film(source, tmp_path / name, film_colorizer))["title"] == "München!"
 
 
@@ -268,17 +268,17 @@ def test_names_that_are_not_utf8_are_colorized(tmp_path, film_colorizer):
 def test_a_film_is_colorized_with_its_standard_streams_closed(tmp_path):
     source, model = write_film(tmp_path / "film.mp4", gray_film(3)), tmp_path / "tiny.safetensors"
     tiny_model().save(model)
-    options = ["colorize", source, tmp_path / "colour.mp4", "--model", model, "--render-factor", "2"]
+    options = ["colorize", source, tmp_path / "color.mp4", "--model", model, "--render-factor", "2"]
     command = [sys.executable, "-m", "decrappify", *options]
     closed = 'exec "$@" <&- >&- 2>&-'
     subprocess.run(["sh", "-c", closed, "sh", *map(str, command)], check=True, env=os.environ, timeout=120)
-    assert len(shown_at(tmp_path / "colour.mp4")) == 3
+    assert len(shown_at(tmp_path / "color.mp4")) == 3
 
 
 def test_ways_to_treat_damage_are_for_films(tmp_path, film_colorizer, photo):
     with pytest.raises(InputError, match="damaged='all' is not known, needs 'error', 'skip' or 'keep'"):
         colorize_film(
-            tmp_path / "film.mp4", tmp_path / "colour.mp4", film_colorizer, options=ColorizationOptions(damaged="all")
+            tmp_path / "film.mp4", tmp_path / "color.mp4", film_colorizer, options=ColorizationOptions(damaged="all")
         )
-    with pytest.raises(InputError, match="damaged is 'skip', which is for films; leave it out"):
+    with pytest.raises(InputError, match="damaged='skip' is for films"):
         colorize(photo, model=tiny_model(), options=ColorizationOptions(damaged="skip"))

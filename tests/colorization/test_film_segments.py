@@ -37,7 +37,7 @@ def digest(path: Path) -> str:
 
 def stopped_film(folder: Path, colorizer: Colorizer, bar: Any, n_frames: int) -> tuple[Path, Path]:
     """A film of 20 frames, and the output of a run that was cancelled after so many."""
-    source, output = write_film(folder / "film.mp4", gray_film(20)), folder / "colour.mp4"
+    source, output = write_film(folder / "film.mp4", gray_film(20)), folder / "color.mp4"
     with pytest.raises(Cancelled):
         colorize_film(source, output, colorizer, cancel=bar.cancel_at(n_frames), progress=bar)
     return source, output
@@ -59,7 +59,7 @@ def test_a_cancelled_run_resumes_to_the_same_bytes(tmp_path, film_colorizer, bar
         source, tmp_path / f"whole{suffix}", film_colorizer, options=ColorizationOptions(steady=steady), batch_size=2
     )
     assert film_colorizer.n_pictures == 30
-    output, cancel = tmp_path / f"colour{suffix}", bar.cancel_at(20)
+    output, cancel = tmp_path / f"color{suffix}", bar.cancel_at(20)
     with pytest.raises(Cancelled, match="finished pieces are kept, and the same call colorizes the rest"):
         colorize_film(
             source,
@@ -87,10 +87,10 @@ def test_a_cancelled_run_resumes_to_the_same_bytes(tmp_path, film_colorizer, bar
 
 @pytest.mark.usefixtures("short_pieces")
 def test_a_resumed_film_has_the_batch_size_that_it_was_begun_with(tmp_path, film_colorizer, bar):
-    source, output = write_film(tmp_path / "film.mp4", gray_film(20)), tmp_path / "colour.mp4"
+    source, output = write_film(tmp_path / "film.mp4", gray_film(20)), tmp_path / "color.mp4"
     with pytest.raises(Cancelled):
         colorize_film(source, output, film_colorizer, batch_size=2, cancel=bar.cancel_at(9), progress=bar)
-    with pytest.raises(InputError, match=r"was begun with batch_size=2, found 3: .* leave batch_size"):
+    with pytest.raises(InputError, match=r"was begun with batch_size=2, found 3: .* omit batch_size"):
         colorize_film(source, output, film_colorizer, batch_size=3)
     whole = colorize_film(source, tmp_path / "whole.mp4", film_colorizer, batch_size=2)
     assert digest(colorize_film(source, output, film_colorizer)) == digest(whole)
@@ -99,20 +99,20 @@ def test_a_resumed_film_has_the_batch_size_that_it_was_begun_with(tmp_path, film
 @pytest.mark.usefixtures("short_pieces")
 def test_another_runs_pieces_are_neither_used_nor_lost(tmp_path, film_colorizer, bar):
     source, output = stopped_film(tmp_path, film_colorizer, bar, 9)
-    pieces = sorted(path.name for path in (tmp_path / "colour.mp4.partial").iterdir())
+    pieces = sorted(path.name for path in (tmp_path / "color.mp4.partial").iterdir())
     assert {"00000.h264", "00000.json", "run.json"} <= set(pieces)
     other = Counting(tiny_model(seed=1), render_factor=2, inference=InferenceOptions(device="cpu"))
     larger = Counting(tiny_model(), render_factor=3, inference=InferenceOptions(device="cpu"))
     for different in (other, larger):
         with pytest.raises(
             OutputExistsError,
-            match=r"holds the unfinished output of another run: .* was .* and is .* now; .*--overwrite",
+            match=r"holds the unfinished output of another run: .* was .* and is .* now; .*overwrite=True",
         ):
             colorize_film(source, output, different)
         assert different.n_pictures == 0
     with pytest.raises(OutputExistsError, match="of another run: watermark was False and is 'AI-colorized' now"):
         colorize_film(source, output, film_colorizer, options=ColorizationOptions(watermark=True))
-    assert sorted(path.name for path in (tmp_path / "colour.mp4.partial").iterdir()) == pieces
+    assert sorted(path.name for path in (tmp_path / "color.mp4.partial").iterdir()) == pieces
     colorize_film(source, output, other, overwrite=True)
     assert other.n_pictures == 20
     fresh = colorize_film(source, tmp_path / "fresh.mp4", other)
@@ -122,7 +122,7 @@ def test_another_runs_pieces_are_neither_used_nor_lost(tmp_path, film_colorizer,
 @pytest.mark.usefixtures("short_pieces")
 def test_film_begun_with_the_former_statement_resumes(tmp_path, film_colorizer, bar):
     source, output = stopped_film(tmp_path, film_colorizer, bar, 9)
-    recorded = json.loads((tmp_path / "colour.mp4.partial" / "run.json").read_text())["colorizer"]
+    recorded = json.loads((tmp_path / "color.mp4.partial" / "run.json").read_text())["colorizer"]
     assert recorded.startswith("AI-coloured by decrappify")  # as in 0.1.0
     film_colorizer.n_pictures = 0
     colorize_film(source, output, film_colorizer)
@@ -143,7 +143,7 @@ def raw_film(path: Path, frames: Any, times: tuple[int, int] | None = None) -> P
 
 @pytest.mark.usefixtures("short_pieces")
 def test_colorize_film_resumes_a_moved_film_and_refuses_another_of_its_size_and_time(tmp_path, film_colorizer, bar):
-    source, output = raw_film(tmp_path / "film.avi", gray_film(20)), tmp_path / "colour.mp4"
+    source, output = raw_film(tmp_path / "film.avi", gray_film(20)), tmp_path / "color.mp4"
     with pytest.raises(Cancelled):
         colorize_film(source, output, film_colorizer, cancel=bar.cancel_at(9), progress=bar)
     before, moved = source.stat(), shutil.copy(source, tmp_path / "moved.avi")
@@ -154,7 +154,7 @@ def test_colorize_film_resumes_a_moved_film_and_refuses_another_of_its_size_and_
     assert (source.stat().st_size, source.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
     content = r"'20 frames of 48 x 64 pixels, CRC-32 \w{8}'"
     with pytest.raises(
-        OutputExistsError, match=rf"run: film was {content} and is {content} now; .*--overwrite"
+        OutputExistsError, match=rf"run: film was {content} and is {content} now; .*overwrite=True"
     ) as error:
         colorize_film(source, output, film_colorizer)
     assert "\n" not in str(error.value)
@@ -186,7 +186,7 @@ def test_a_resumed_film_has_the_threads_that_it_began_with(tmp_path, film_colori
     with threads_put_back():
         torch.set_num_threads(then)
         source, output = stopped_film(tmp_path, film_colorizer, bar, 9)
-        run = json.loads((tmp_path / "colour.mp4.partial" / "run.json").read_text(encoding="utf-8"))
+        run = json.loads((tmp_path / "color.mp4.partial" / "run.json").read_text(encoding="utf-8"))
         assert run["runtime"] == {"threads": then, "processor": processor_type()}
         whole = colorize_film(source, tmp_path / "whole.mp4", film_colorizer)
         torch.set_num_threads(now)
@@ -205,7 +205,7 @@ def test_a_film_begun_elsewhere_or_without_record_is_finished_with_a_warning(
     tmp_path, film_colorizer, bar, caplog, recorded
 ):
     source, output = stopped_film(tmp_path, film_colorizer, bar, 9)
-    path = tmp_path / "colour.mp4.partial" / "run.json"
+    path = tmp_path / "color.mp4.partial" / "run.json"
     run = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(run | {"runtime": recorded}), encoding="utf-8")
     film_colorizer.n_pictures = 0
@@ -242,7 +242,7 @@ def flip_a_bit(path):
 )
 def test_a_damaged_piece_is_made_again(tmp_path, film_colorizer, bar, name, damage):
     source, output = stopped_film(tmp_path, film_colorizer, bar, 18)
-    path = tmp_path / "colour.mp4.partial" / name
+    path = tmp_path / "color.mp4.partial" / name
     before = path.read_bytes()
     damage(path)
     assert path.read_bytes() != before
@@ -276,12 +276,12 @@ film.colorize_film(sys.argv[2], sys.argv[3], colorizer, options=ColorizationOpti
 @pytest.mark.cpu_sensitive
 @pytest.mark.usefixtures("short_pieces")
 def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, film_colorizer):
-    source, output = write_film(tmp_path / "film.mp4", gray_film(40), sound="aac"), tmp_path / "colour.mp4"
+    source, output = write_film(tmp_path / "film.mp4", gray_film(40), sound="aac"), tmp_path / "color.mp4"
     folder = Path(__file__).parent
     run = subprocess.Popen([sys.executable, "-c", KILLED, str(folder), str(source), str(output)])
     try:
         deadline = time.monotonic() + 200
-        while not (output.with_name("colour.mp4.partial") / "00001.json").exists():
+        while not (output.with_name("color.mp4.partial") / "00001.json").exists():
             assert run.poll() is None, "ended before it was killed"
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -291,26 +291,26 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, film_colorizer):
     assert not output.exists()
     colorize_film(source, output, film_colorizer, options=ColorizationOptions(steady=0.5))
     assert 0 < film_colorizer.n_pictures <= 24
-    assert not output.with_name("colour.mp4.partial").exists()
+    assert not output.with_name("color.mp4.partial").exists()
     assert digest(output) == digest(
         colorize_film(source, tmp_path / "whole.mp4", film_colorizer, options=ColorizationOptions(steady=0.5))
     )
 
 
 def test_stopped_between_the_rename_and_the_end(tmp_path, film_colorizer, monkeypatch):
-    source, output = write_film(tmp_path / "film.mp4", gray_film(6)), tmp_path / "colour.mp4"
+    source, output = write_film(tmp_path / "film.mp4", gray_film(6)), tmp_path / "color.mp4"
     with monkeypatch.context() as patch:
         patch.setattr(film.SegmentFolder, "remove", lambda folder: None)
         colorize_film(source, output, film_colorizer)
-    assert (tmp_path / "colour.mp4.partial").is_dir()
+    assert (tmp_path / "color.mp4.partial").is_dir()
     film_colorizer.n_pictures = 0
     assert colorize_film(source, output, film_colorizer) == output
     assert film_colorizer.n_pictures == 0
-    assert not (tmp_path / "colour.mp4.partial").exists()
+    assert not (tmp_path / "color.mp4.partial").exists()
 
 
 def test_a_film_that_an_encoder_of_another_version_began_is_not_mixed(tmp_path, film_colorizer, monkeypatch):
-    source, output = write_film(tmp_path / "film.mp4", gray_film(3)), tmp_path / "colour.mp4"
+    source, output = write_film(tmp_path / "film.mp4", gray_film(3)), tmp_path / "color.mp4"
     with monkeypatch.context() as patch:
         patch.setitem(film.__dict__, "write_film", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
         patch.setattr(muxer, "_QUALITY", {"crf": "17", "preset": "ultrafast"})  # other parameter sets

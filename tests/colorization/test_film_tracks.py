@@ -1,4 +1,4 @@
-"""Sound, subtitles and chapters, which go with the coloured pictures."""
+"""Sound, subtitles and chapters, which go with the colored pictures."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .films import copy_packets, gray_film, packets, shown_at, write_film
 @pytest.mark.parametrize(
     ("source_name", "output_name", "sound"),
     [
-        ("film.mp4", "colour.mp4", "aac"),
-        ("film.mp4", "colour.mkv", "aac"),
-        ("film.mkv", "colour.mp4", "flac"),
-        ("film.mov", "colour.mov", "pcm_s16le"),
-        ("film.avi", "colour.mkv", "mp2"),
-        ("film.mkv", "colour.mkv", "libopus"),
+        ("film.mp4", "color.mp4", "aac"),
+        ("film.mp4", "color.mkv", "aac"),
+        ("film.mkv", "color.mp4", "flac"),
+        ("film.mov", "color.mov", "pcm_s16le"),
+        ("film.avi", "color.mkv", "mp2"),
+        ("film.mkv", "color.mkv", "libopus"),
     ],
 )
 @pytest.mark.usefixtures("short_pieces")
@@ -44,7 +44,7 @@ def test_sound_is_passed_on_byte_for_byte(tmp_path, film_colorizer, source_name,
 
 def test_sound_is_interleaved_with_the_images(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.mp4", gray_film(60, 16, 16), sound="aac")
-    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer, batch_size=8)
+    output = colorize_film(source, tmp_path / "color.mp4", film_colorizer, batch_size=8)
     with av.open(str(output)) as container:
         kinds = [(p.stream.type, float(p.dts * p.time_base)) for p in container.demux() if p.size]
     seen = {"video": 0.0, "audio": 0.0}
@@ -66,23 +66,23 @@ def test_sound_that_the_container_cannot_hold_is_refused_early(tmp_path, film_co
     name = "film.wmv" if codec == "wmav2" else "film.avi"
     source = write_film(tmp_path / name, gray_film(4), codec=pictures, sound=codec)
     with pytest.raises(FormatError, match=rf"\.mp4 cannot hold the sound of film\.\w+ \({codec}\) as it is; .*{way}"):
-        colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+        colorize_film(source, tmp_path / "color.mp4", film_colorizer)
     assert film_colorizer.n_pictures == 0
     assert [path.name for path in tmp_path.iterdir()] == [name]
     if "mk" in way or "mov" in way:
-        output = colorize_film(source, tmp_path / f"colour{way[-4:]}", film_colorizer)
+        output = colorize_film(source, tmp_path / f"color{way[-4:]}", film_colorizer)
         assert [p[0] for p in packets(output, "audio")[0]] == [p[0] for p in packets(source, "audio")[0]]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_aac_of_a_transport_stream_is_passed_on_without_its_headers(tmp_path, film_colorizer, suffix):
     source = write_film(tmp_path / "film.ts", gray_film(4), sound="aac")
-    output = colorize_film(source, tmp_path / f"colour{suffix}", film_colorizer)
+    output = colorize_film(source, tmp_path / f"color{suffix}", film_colorizer)
     before, after = packets(source, "audio")[0], packets(output, "audio")[0]
     assert [packet[0] for packet in after] == [packet[0][7:] for packet in before]
 
 
-@pytest.mark.parametrize("name", ["colour.mp4", "colour.mkv"])
+@pytest.mark.parametrize("name", ["color.mp4", "color.mkv"])
 @pytest.mark.parametrize(("number", "byte", "bits"), [(5, 0, 0xFF), (0, 1, 0x40), (0, 3, 0x40)])
 def test_damaged_sound_packets_are_left_out_with_a_warning(tmp_path, film_colorizer, caplog, name, number, byte, bits):
     source = write_film(tmp_path / "film.ts", gray_film(12), sound="aac")
@@ -101,8 +101,8 @@ def test_damaged_sound_packets_are_left_out_with_a_warning(tmp_path, film_colori
 def test_sound_whose_packets_the_container_refuses_is_refused_early(tmp_path, film_colorizer, monkeypatch):
     monkeypatch.setattr(muxer, "_BITEXACT", {"fflags": "-autobsf"})
     source = write_film(tmp_path / "film.ts", gray_film(4), sound="aac")
-    with pytest.raises(OutputError, match=r"could not be written: the container refuses the film's streams"):
-        colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
+    with pytest.raises(OutputError, match=r"could not be written: the container does not support the film's streams"):
+        colorize_film(source, tmp_path / "color.mkv", film_colorizer)
     assert film_colorizer.n_pictures == 0
 
 
@@ -117,11 +117,11 @@ def write_subtitled(path: Path) -> Path:
 
 def test_subtitles_go_where_they_can(tmp_path, film_colorizer, caplog):
     source = write_subtitled(tmp_path / "film.mkv")
-    kept = colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
+    kept = colorize_film(source, tmp_path / "color.mkv", film_colorizer)
     assert packets(kept, "subtitle") == packets(source, "subtitle")
     assert packets(kept, "subtitle")[0][0][0] == b"Hello"
     with caplog.at_level(logging.WARNING):
-        left_out = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+        left_out = colorize_film(source, tmp_path / "color.mp4", film_colorizer)
     assert packets(left_out, "subtitle") == []
     assert ".mp4 cannot hold the subtitles of film.mkv (subrip), which are omitted" in caplog.text
 
@@ -129,7 +129,7 @@ def test_subtitles_go_where_they_can(tmp_path, film_colorizer, caplog):
 def test_broadcast_streams_begin_at_zero(tmp_path, film_colorizer):
     source = write_film(tmp_path / "film.ts", gray_film(10), sound="mp2")
     assert shown_at(source)[0] > 0
-    output = colorize_film(source, tmp_path / "colour.mp4", film_colorizer)
+    output = colorize_film(source, tmp_path / "color.mp4", film_colorizer)
     start = min(shown_at(source)[0], packets(source, "audio")[0][0][1])
     np.testing.assert_allclose(
         [float(t) for t in shown_at(output)], [float(t - start) for t in shown_at(source)], atol=1e-4
@@ -148,7 +148,7 @@ def test_chapters_are_kept(tmp_path, film_colorizer):
     with av.open(str(plain)) as old, av.open(str(source), "w") as new:
         new.set_chapters(chapters)
         copy_packets([old.streams.video[0]], new)
-    with av.open(str(colorize_film(source, tmp_path / "colour.mp4", film_colorizer))) as container:
+    with av.open(str(colorize_film(source, tmp_path / "color.mp4", film_colorizer))) as container:
         found = container.chapters()
     assert [chapter["metadata"]["title"] for chapter in found] == ["Departure", "Arrival"]
     assert [chapter["start"] * chapter["time_base"] for chapter in found] == [0, Fraction(2, 25)]
@@ -159,6 +159,6 @@ def test_time_stamps_that_the_container_cannot_hold_are_refused_early(tmp_path, 
     with pytest.raises(
         FormatError, match=r"film\.mp4 has frames 3\.0e-04 s apart, and \.mkv .* name that ends in \.mp4"
     ):
-        colorize_film(source, tmp_path / "colour.mkv", film_colorizer)
+        colorize_film(source, tmp_path / "color.mkv", film_colorizer)
     assert film_colorizer.n_pictures == 0
-    assert shown_at(colorize_film(source, tmp_path / "colour.mp4", film_colorizer)) == shown_at(source)
+    assert shown_at(colorize_film(source, tmp_path / "color.mp4", film_colorizer)) == shown_at(source)

@@ -27,7 +27,7 @@ def test_steady_colors_flicker_less(tmp_path):
 
 
 def test_steady_begins_anew_at_a_cut():
-    red, blue = (np.tile(np.array(colour, np.uint8), (4, 4, 1)) for colour in ((200, 0, 0), (0, 0, 200)))
+    red, blue = (np.tile(np.array(color, np.uint8), (4, 4, 1)) for color in ((200, 0, 0), (0, 0, 200)))
     dark, bright = np.zeros((40, 40, 3), np.uint8), np.full((40, 40, 3), 150, np.uint8)
     same = Steadier(0.75)([dark, dark], [red, blue])
     np.testing.assert_array_equal(same[1][0, 0], [150, 0, 50])

@@ -76,9 +76,9 @@ def all_checks() -> Iterator[tuple[str, Callable[[], None]]]:
     yield "OME-TIFF written by aicsimageio", check_ome_tiff
     yield "OME-TIFF with other units", check_units
     yield "scenes of one file", check_scenes
-    yield "colour OME-TIFF", check_colour
+    yield "color OME-TIFF", check_color
     yield "CZI movie", check_czi
-    yield "colour CZI", check_colour_czi
+    yield "color CZI", check_color_czi
     folder = os.environ.get("DECRAPPIFY_TEST_DATA")
     if folder:
         yield "real CZI with two scenes", lambda: check_real_czi(Path(folder) / "czi" / "xyz__multiple_images.czi")
@@ -143,14 +143,14 @@ def check_scenes() -> None:
             raise AssertionError("scene 2 was not refused")
 
 
-def check_colour() -> None:
+def check_color() -> None:
     """Samples become the channels R, G and B."""
     import numpy as np
     from aicsimageio.writers import OmeTiffWriter
 
     array = random_array((1, 1, 1, 21, 30, 3)).astype(np.uint8)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "colour.ome.tiff"
+        path = Path(folder) / "color.ome.tiff"
         OmeTiffWriter.save(array, str(path), dim_order="TCZYXS")
         movie = opened(path)
         expect("channel names", movie.channel_names, ("R", "G", "B"))
@@ -193,17 +193,17 @@ def check_czi() -> None:
         expect("pixels", (np.asarray(movie) == array).all(), True)
 
 
-def check_colour_czi() -> None:
-    """A colour camera's picture, stored as B, G, R, arrives as R, G, B."""
+def check_color_czi() -> None:
+    """A color camera's picture, stored as B, G, R, arrives as R, G, B."""
     import numpy as np
     from pylibCZIrw import czi
 
     rgb = random_array((13, 17, 3)).astype(np.uint8)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "colour.czi"
+        path = Path(folder) / "color.czi"
         with czi.create_czi(str(path)) as document:
             document.write(np.ascontiguousarray(rgb[..., ::-1]), plane={"T": 0, "C": 0})
-            document.write_metadata("colour", scale_x=1e-6, scale_y=1e-6)
+            document.write_metadata("color", scale_x=1e-6, scale_y=1e-6)
         movie = opened(path)
         expect("channel names", movie.channel_names, ("R", "G", "B"))
         for c in range(3):

@@ -14,7 +14,7 @@ from decrappify.crappify import (
     Crappifier,
     FilmNoise,
     Gaussian,
-    Grey,
+    Gray,
     Jpeg,
     OneOf,
     Text,
@@ -29,7 +29,7 @@ from decrappify.normalization import Normalization
 
 @pytest.fixture
 def picture() -> np.ndarray:
-    """A colour picture (3, Y, X), smooth, as photographs are."""
+    """A color picture (3, Y, X), smooth, as photographs are."""
     y, x = np.mgrid[:40, :56] / 40
     return np.stack([x / 1.4, y, (np.sin(9 * x) + 1) / 2]).astype(np.float32)
 
@@ -52,16 +52,16 @@ def test_luma_is_that_of_pillow(rng):
 def test_gray_is_the_luma_in_three_channels_for_every_dtype(dtype, rng):
     pixels = rng.integers(0, 256, (3, 16, 24), dtype=np.uint8)
     full = 1 if dtype is np.float32 else np.iinfo(dtype).max
-    grey = Crappifier([Grey()])((pixels * (full / 255)).astype(dtype), rng)
-    assert grey.dtype == dtype
-    np.testing.assert_array_equal(np.rint(grey * (255 / full)), np.stack([luma(pixels)] * 3))
+    gray = Crappifier([Gray()])((pixels * (full / 255)).astype(dtype), rng)
+    assert gray.dtype == dtype
+    np.testing.assert_array_equal(np.rint(gray * (255 / full)), np.stack([luma(pixels)] * 3))
 
 
 def test_gray_converts_each_image_of_a_window(picture, rng):
     window = np.stack([picture, 1 - picture])
-    grey = crappifier_preset("colour-grey")
-    assert grey.color
-    np.testing.assert_array_equal(grey(window, rng), [grey(picture, rng), grey(1 - picture, rng)])
+    gray = crappifier_preset("colour-grey")
+    assert gray.color
+    np.testing.assert_array_equal(gray(window, rng), [gray(picture, rng), gray(1 - picture, rng)])
 
 
 def test_film_noise_is_equal_in_all_colors_and_has_the_stated_strength(picture, rng):
@@ -140,13 +140,13 @@ def test_color_presets_return_gray_images_of_the_same_content(name, picture, rng
 
 
 def test_choice_mixes_colors_if_one_of_its_parts_does(picture, rng):
-    choice = Crappifier([OneOf(parts=(Grey(), Blur(1.0)))])
+    choice = Crappifier([OneOf(parts=(Gray(), Blur(1.0)))])
     assert choice.color
     assert {is_gray(choice(picture, rng)) for _ in range(20)} == {True, False}
 
 
 def test_skipped_gray_step_still_needs_color_images(picture, rng):
-    rare = Crappifier([Grey(probability=0.01), FilmNoise(fraction=0.3)])
+    rare = Crappifier([Gray(probability=0.01), FilmNoise(fraction=0.3)])
     noise = rare(picture, rng) - picture
     np.testing.assert_allclose(noise, noise[:1].repeat(3, axis=0), atol=1e-6)
 
@@ -175,7 +175,7 @@ def test_unsuitable_images_raise(crappifier, shape, options, message, rng):
 
 def test_gray_raises_for_one_channel(rng):
     with pytest.raises(InputError, match="grey: the image has one channel, needs red, green and blue"):
-        Grey().apply(np.zeros((1, 4, 4), np.float32), rng, np.zeros(1, np.int64))
+        Gray().apply(np.zeros((1, 4, 4), np.float32), rng, np.zeros(1, np.int64))
 
 
 @pytest.mark.parametrize(
@@ -198,10 +198,10 @@ class TestMovies:
         return Movie.from_array(rng.integers(0, 256, (2, 3, 1, 16, 24), dtype=np.uint8), name="film")
 
     def test_colors_are_degraded_together_in_any_order_of_reading(self, film):
-        grey = crappify_movie(film, crappifier_preset("colour-grey"))
+        gray = crappify_movie(film, crappifier_preset("colour-grey"))
         pixels = np.asarray(film)[:, :, 0]
-        np.testing.assert_array_equal(grey.frame(1, 2), luma(pixels[1]))
-        np.testing.assert_array_equal(grey.region(0, 1, 0, slice(2, 9), slice(3, 5)), luma(pixels[0])[2:9, 3:5])
+        np.testing.assert_array_equal(gray.frame(1, 2), luma(pixels[1]))
+        np.testing.assert_array_equal(gray.region(0, 1, 0, slice(2, 9), slice(3, 5)), luma(pixels[0])[2:9, 3:5])
         noisy = [
             np.asarray(crappify_movie(film, crappifier_preset("colour-old-film"), seed=seed)) for seed in (1, 1, 2)
         ]
@@ -210,8 +210,8 @@ class TestMovies:
         assert not np.array_equal(noisy[0], noisy[2])
 
     def test_other_movies_are_refused(self, film):
-        grey, levels = crappifier_preset("colour-grey"), [Normalization(0, scale) for scale in (255, 255, 200)]
+        gray, levels = crappifier_preset("colour-grey"), [Normalization(0, scale) for scale in (255, 255, 200)]
         with pytest.raises(InputError, match="movie has 1 channels, this crappifier needs red, green and blue"):
-            crappify_movie(Movie.from_array(np.zeros((2, 8, 8), np.uint8)), grey)
+            crappify_movie(Movie.from_array(np.zeros((2, 8, 8), np.uint8)), gray)
         with pytest.raises(InputError, match="separate normalizations, a crappifier of colors needs one for all"):
-            crappify_movie(film, grey, normalization=levels)
+            crappify_movie(film, gray, normalization=levels)

@@ -137,7 +137,7 @@ def test_no_steps_change_nothing(rng):
         (lambda: OneOf(parts=(BinDown(2), BinDown(4))), "factors [2, 4]"),
         (lambda: OneOf(parts=("blur",)), "needs a list of parts"),
         (lambda: OneOf(parts=(Blur(1.0, probability=0.5),)), "a separate probability"),
-        (lambda: BinDown(2, probability=0.5), "always taken, but probability is 0.5"),
+        (lambda: BinDown(2, probability=0.5), "needs probability 1, found 0.5"),
         (lambda: Crappifier(["blur"]), "a crappifier step is 'blur', needs a part"),
     ],
 )

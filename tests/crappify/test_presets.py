@@ -12,8 +12,8 @@ from decrappify.errors import InputError
 from decrappify.movie import Movie
 from decrappify.normalization import measure
 
-COLOUR = [name for name in preset_names() if crappifier_preset(name).color]
-ONE_CHANNEL = [name for name in preset_names() if name not in COLOUR]
+COLOR = [name for name in preset_names() if crappifier_preset(name).color]
+ONE_CHANNEL = [name for name in preset_names() if name not in COLOR]
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -28,14 +28,14 @@ def test_every_preset_runs_on_stills_and_windows(name, frames, rng):
     assert 20 < len(preset_description(name)) < 120
 
 
-def test_names_of_color_presets_begin_with_colour():
-    assert [name for name in preset_names() if name.startswith("colour-")] == COLOUR
+def test_color_preset_names_have_one_prefix():
+    assert [name for name in preset_names() if name.startswith("colour-")] == COLOR
 
 
 @pytest.mark.parametrize("name", ONE_CHANNEL)
 def test_every_preset_degrades_a_real_image_and_keeps_its_level(name, real_data, rng):
-    grey = tifffile.imread(real_data / "highres" / "BPAE_actin.tif")[:512, :512]
-    image = measure(Movie.from_array(grey)).apply(grey)
+    gray = tifffile.imread(real_data / "highres" / "BPAE_actin.tif")[:512, :512]
+    image = measure(Movie.from_array(gray)).apply(gray)
     crappifier = crappifier_preset(name)
     scale = crappifier.scale
     noisy = np.kron(crappifier(image, rng).astype(float), np.ones((scale, scale)))

@@ -9,5 +9,5 @@ import skimage.data
 
 @pytest.fixture(scope="session")
 def photographs() -> dict[str, np.ndarray]:
-    """Colour photographs uint8 (Y, X, 3) inside scikit-image's wheel; its others are fetched from the network."""
+    """Color photographs uint8 (Y, X, 3) inside scikit-image's wheel; its others are fetched from the network."""
     return {name: getattr(skimage.data, name)() for name in ("astronaut", "chelsea", "coffee", "rocket")}

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from decrappify.crappify import Crappifier, Gaussian, Grey, crappifier_preset
+from decrappify.crappify import Crappifier, Gaussian, Gray, crappifier_preset
 from decrappify.crappify.color import luma
 from decrappify.datasets import ColorDataset, TupleDataset
 from decrappify.datasets.views import random_light, random_view, resample, warp
@@ -33,8 +33,8 @@ def folder(tmp_path, photographs):
     small["chelsea"].save(tmp_path / "a" / "chelsea.jpg")
     small["coffee"].save(tmp_path / "a" / "b" / "coffee.tif")
     small["rocket"].save(tmp_path / "a" / "b" / "rocket.bmp")
-    small["rocket"].convert("L").save(tmp_path / "grey.png")
-    small["rocket"].convert("L").convert("RGB").save(tmp_path / "greyish.png")
+    small["rocket"].convert("L").save(tmp_path / "gray.png")
+    small["rocket"].convert("L").convert("RGB").save(tmp_path / "grayish.png")
     (tmp_path / "page.jpg").write_text("<html>")
     (tmp_path / "cut.png").write_bytes((tmp_path / "astronaut.PNG").read_bytes()[:3000])
     (tmp_path / "notes.txt").write_text("no picture")
@@ -134,7 +134,7 @@ class TestFolders:
         with pytest.raises(InputError, match="found no images, nothing to train on; needs color images"):
             ColorDataset(tmp_path / "empty")
         with pytest.raises(InputError, match="found 2 gray and 1 unreadable, nothing to train on"):
-            ColorDataset([folder / "grey.png", folder / "greyish.png", folder / "page.jpg"])
+            ColorDataset([folder / "gray.png", folder / "grayish.png", folder / "page.jpg"])
         with pytest.raises(MissingFileError, match=r"folder .*none of images does not exist; check the path"):
             ColorDataset(tmp_path / "none")
 
@@ -200,9 +200,9 @@ class TestViews:
 def test_tuples_of_a_color_film_are_degraded_in_color(photographs):
     film = np.moveaxis(photographs["coffee"], -1, 0)[None, :, None].repeat(4, axis=0)
     movies = [Movie.from_array(film, name="film")]
-    sample = TupleDataset(movies, Crappifier([Grey()]), patch_size=32, in_channels=3, length=1, augment=False)[0]
+    sample = TupleDataset(movies, Crappifier([Gray()]), patch_size=32, in_channels=3, length=1, augment=False)[0]
     source = sample["source"].reshape(3, 3, 32, 32)
     assert torch.equal(source, source[:, :1].expand_as(source))
     assert not torch.equal(sample["target"][0], sample["target"][1])
     with pytest.raises(InputError, match="in_channels is 1, but the crappifier works on red, green and blue"):
-        TupleDataset(movies, Crappifier([Grey()]), patch_size=32)
+        TupleDataset(movies, Crappifier([Gray()]), patch_size=32)

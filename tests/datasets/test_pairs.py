@@ -43,11 +43,11 @@ def test_burst_yields_two_sources_without_a_common_frame(n_frames):
     burst = np.arange(12)[:, None, None] * 100 + np.random.default_rng(0).integers(0, 9, (12, 16, 16))
     samples = pairs_of(Movie.from_array(burst), movie(1, 16, 16), n_frames=n_frames, length=60)
     for sample in samples:
-        grey = [
+        gray = [
             samples.sources[0].normalizations[0].invert(sample[key].numpy(), np.float32)
             for key in ("source", "source_2")
         ]
-        first, second = ({round(float(frame.mean()) / 100) for frame in window} for window in grey)
+        first, second = ({round(float(frame.mean()) / 100) for frame in window} for window in gray)
         assert not first & second
 
 
@@ -100,7 +100,7 @@ def test_other_errors_are_one_line():
             movie(16, 16),
             movie(16, 16),
             {"n_frames": 3},
-            "one still, which cannot fill a window of 3 frames; use n_frames=1",
+            "a single image, which cannot fill a window of 3 frames; use n_frames=1",
         ),
         (good, good, {"in_channels": 2}, "has 1 channels, needs 2"),
     ):
@@ -122,7 +122,7 @@ def folders(tmp_path):
 
 
 def test_folders_of_numbered_files_are_one_pair_of_movies_unless_images_are_requested(folders):
-    with pytest.warns(UserWarning, match=r"one pair of movies.*--as images"):
+    with pytest.warns(UserWarning, match=r"one pair of movies.*folder_as='images'"):
         ((source, target),) = as_pairs(folders)
     assert (source.shape, target.shape) == ((2, 1, 1, 12, 12), (2, 1, 1, 24, 24))
     assert [source.frame(t)[0, 0] for t in range(2)] == [0, 1] == [target.frame(t)[0, 0] for t in range(2)]
@@ -168,7 +168,9 @@ def test_as_pairs_pairs_folders_of_stores_by_name(tmp_path, rng):
 
 def test_folders_that_do_not_match_are_refused(folders):
     (folders / "low" / "lonely.tif").write_bytes((folders / "low" / "cell0.tif").read_bytes())
-    with pytest.raises(InputError, match=r"lonely has no partner in .*high; pairs are matched by file name"):
+    with pytest.raises(
+        InputError, match=r"lonely has no file of the same name in .*high; pairs are matched by file name"
+    ):
         as_pairs(folders)
     with pytest.raises(InputError, match=r"low does not hold low/ and high/"):
         as_pairs(folders / "low")

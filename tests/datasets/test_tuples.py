@@ -27,8 +27,8 @@ def dataset(movies, crappifier=NOISE, **settings):
 
 def frame_numbers(window, movie, size=24):
     """Which frame of `ramp` each frame of an unaugmented, whole-frame window is."""
-    grey = movie.normalizations[0].invert(np.asarray(window), np.float32)
-    return [round(float(frame.mean() - 1.5 * (size - 1)) / 100) for frame in grey]
+    gray = movie.normalizations[0].invert(np.asarray(window), np.float32)
+    return [round(float(frame.mean() - 1.5 * (size - 1)) / 100) for frame in gray]
 
 
 def test_an_item_depends_on_its_number_and_the_seed_alone():

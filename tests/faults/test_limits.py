@@ -125,7 +125,7 @@ def test_restore_killed_for_memory_uses_smaller_tiles_next_time(source: Path, tm
         done = restore(source, output, "--tile-size", "1024", before=group.enter)
     finally:
         group.remove()
-    assert "killed the run before for lack of memory, with --tile-size 1024: continuing with --tile-size 512" in (
+    assert "ended the previous run for lack of memory, with --tile-size 1024: continuing with --tile-size 512" in (
         done.stderr
     )
     assert_whole_or_one_line(done, output, 2)

@@ -20,7 +20,7 @@ OUTPUTS = {
     "restore": ("out.ome.zarr", "out.ome.tif"),
     "save": ("out.ome.zarr", "out.ome.tif", "out.mp4"),
     "colorize": ("out.mp4",),
-    "photographs": ("coloured",),
+    "photographs": ("colored",),
     "train": ("run",),
 }
 
@@ -95,7 +95,7 @@ def test_the_second_of_two_runs_is_refused_and_the_first_unharmed(tmp_path, how,
 
 @pytest.mark.faults
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-@pytest.mark.parametrize(("how", "output"), [("restore", "out.ome.zarr"), ("photographs", "coloured")])
+@pytest.mark.parametrize(("how", "output"), [("restore", "out.ome.zarr"), ("photographs", "colored")])
 def test_the_lock_of_a_killed_run_is_taken_over(tmp_path, how, output):
     folder, alone = prepared(tmp_path / "results", how), prepared(tmp_path / "alone", how)
     undisturbed = Run(alone, output, how, overwrite=False)

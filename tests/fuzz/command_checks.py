@@ -106,7 +106,7 @@ def _outputs(arguments: list[str], folder: Path) -> list[Path]:
     try:
         with contextlib.chdir(folder):
             values = main.commands[name].make_context(name, list(rest), resilient_parsing=False).params
-    except (click.exceptions.Exit, click.ClickException, DecrappifyError):  # the latter from --plugin
+    except (click.exceptions.Exit, click.ClickException, DecrappifyError, OSError):  # the last two from --plugin
         return []
     output = values.get("output")
     if name == "train":

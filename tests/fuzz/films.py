@@ -193,7 +193,7 @@ def _check_times(output: Path) -> None:
     with av.open(str(output)) as container:
         times = [frame.pts for frame in container.decode(video=0)]
     if not times or not (np.diff(times) > 0).all():
-        raise Fault(f"the coloured film has the times {times[:20]}")
+        raise Fault(f"the colored film has the times {times[:20]}")
 
 
 @cache

@@ -484,10 +484,10 @@ def test_colorize_takes_the_backend(runtime):
     colorize = import_module("decrappify.colorization").colorize
     network = residual(in_channels=3, out_channels=3)  # a generator: above
     model = Model(network, IMAGENET, card={"task": "colorization", "preset": "own"})
-    grey = np.linspace(0, 255, 30 * 50).reshape(30, 50).astype(np.uint8)
+    gray = np.linspace(0, 255, 30 * 50).reshape(30, 50).astype(np.uint8)
     found, expected = (
         colorize(
-            grey,
+            gray,
             model=model,
             render_factor=4,
             inference=InferenceOptions(device="cpu", precision="float32", backend=backend),

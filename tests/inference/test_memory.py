@@ -4,8 +4,6 @@ import pytest
 import torch
 from tests.restoration.conftest import PoolingNetwork
 
-from decrappify.cli import main
-from decrappify.cli.messages import flags_of, with_options
 from decrappify.errors import InputError
 from decrappify.inference import memory as planning
 from decrappify.inference.memory import (
@@ -80,9 +78,7 @@ def test_activations_grow_with_the_output_grid():
     assert 4 * 2 < small < large
 
 
-def test_seam_warning_states_the_tile_size_on_the_command_line():
+def test_seam_warning_states_the_tile_size():
     warning = seam_warning(64, 32, margin=40, multiple=8)
     assert warning is not None
-    assert warning.endswith("leave tile_overlap (--tile-overlap) out and use tile_size=176 (--tile-size 176) or more")
-    line = with_options(warning, flags_of(main.commands["restore"]))
-    assert line.endswith("leave --tile-overlap out and use --tile-size 176 or more")
+    assert warning.endswith("omit tile_overlap and use tile_size=176 or more")

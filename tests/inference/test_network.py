@@ -69,7 +69,7 @@ def test_auto_stays_in_float32_where_bfloat16_loses_too_much(monkeypatch, caplog
     [
         ({"device": "gpu7"}, "device='gpu7' is not known"),
         ({"device": "meta"}, "device='meta' is not supported"),
-        ({"device": "cuda:99"}, "device='cuda:99' is not there"),
+        ({"device": "cuda:99"}, "device='cuda:99' is not available"),
         ({"device": "cpu", "precision": "float8"}, "precision='float8' is not known"),
         ({"device": "cpu", "precision": "float16"}, "precision='float16' needs a GPU"),
     ],

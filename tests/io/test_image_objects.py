@@ -79,7 +79,7 @@ def test_bioimage_of_an_ome_tiff_has_all_metadata(tmp_path, array):
 
 def test_bioimage_of_a_color_file_has_three_channels(tmp_path, rng):
     array = rng.integers(0, 255, (3, 10, 12, 3), dtype=np.uint8)
-    movie = from_image_object(bioimage(tmp_path / "colour.ome.tif", array, axes="TYXS"))
+    movie = from_image_object(bioimage(tmp_path / "color.ome.tif", array, axes="TYXS"))
     assert movie.shape == (3, 3, 1, 10, 12)
     assert movie.channel_names == ("R", "G", "B")
     np.testing.assert_array_equal(np.asarray(movie)[:, :, 0], np.moveaxis(array, -1, 1))

@@ -84,10 +84,10 @@ def test_channels_by_number_and_name(channel: int | str, expected: int) -> None:
         ({"channel": "DAPI"}, "has no channel 'DAPI'; its channels are 'GFP', 'mCherry'"),
         ({"channel": 2}, "channel 2 is not in .*, which has channels 0 to 1"),
         ({"channel": "7"}, "channel 7 is not in"),
-        ({"scene": 1}, "scene 1 is not in movie, which has one"),
+        ({"scene": 1}, "scene 1 is not in movie, which has only"),
         ({"frame_interval_s": 0}, "frame_interval_s is 0, needs a number of seconds above 0"),
         ({"pixel_size_um": "0.1"}, "pixel_size_um is"),
-        ({"pixel_size_um": -1}, "pixel_size_um is -1, needs a number of micrometres above 0"),
+        ({"pixel_size_um": -1}, "pixel_size_um is -1, needs a number of micrometers above 0"),
         ({"pixel_size_um": (1, 2, 3, 4)}, r"needs one number, \(y, x\) or \(z, y, x\)"),
     ],
 )
@@ -119,7 +119,7 @@ def test_overrides_leave_the_original_alone() -> None:
         ("cells.tif", b"PK\x03\x04\0\0", "cells.tif is a ZIP archive, not a TIFF file: unpack it first"),
         ("cells.png", b"\x01\x02\xff\xfe", "cells.png is not a picture file .* damaged or misnamed"),
         ("cells.ims", b"\x89HDF\r\n\x1a\n", "cells.ims is an HDF5 file: export it as OME-TIFF first"),
-        ("cells.nd2", b"\xda\xce\xbe\x0a", r"cells.nd2 has no reader here; readable are \.czi, \.tif"),
+        ("cells.nd2", b"\xda\xce\xbe\x0a", r"cells.nd2 has an unsupported file format; supported: \.czi, \.tif"),
         ("cells.tif", b"II*\0\x08\0\0\0", "cells.tif cannot be read as TIFF|is a TIFF file without images"),
         ("cells.czi", b"ZISRAWFILE" + bytes(90), "cells.czi"),
         ("cells.mp4", b"\0\0\0 ftypisom" + bytes(20), "cells.mp4"),
@@ -158,7 +158,7 @@ def test_folders_of_images(tmp_path: Path) -> None:
     movie = open_movie(tmp_path, frame_interval_s=3)
     np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], DATA[:, 0, 0])
     assert movie.frame_interval_s == 3.0
-    with pytest.raises(InputError, match="axes='ZYX' was given for"):
+    with pytest.raises(InputError, match="axes='ZYX' is for arrays and TIFF"):
         open_movie(tmp_path, axes="ZYX")
 
 
@@ -189,7 +189,9 @@ def test_saving_casts_shows_progress_and_leaves_nothing_half_written(tmp_path: P
 
 
 def test_unknown_outputs_name_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"has no writer here; writable are \.ome\.zarr, \.ome\.tif and \.mp4"):
+    with pytest.raises(
+        FormatError, match=r"has an unsupported output format; supported: \.ome\.zarr, \.ome\.tif and \.mp4"
+    ):
         save_movie(DATA, tmp_path / "cells.czi")
 
 

@@ -234,11 +234,11 @@ def test_autocast_stays_close(losses, images):
 @pytest.mark.parametrize("channels", [1, 2, 5])
 def test_other_channels_are_separate_gray_images(channels, form, losses):
     prediction, target = make_images(channels, shape=(1, 16, 24))
-    grey = [
+    gray = [
         losses[form](prediction[:, c : c + 1].repeat(1, 3, 1, 1), target[:, c : c + 1].repeat(1, 3, 1, 1))
         for c in range(channels)
     ]
-    torch.testing.assert_close(losses[form](prediction, target), torch.stack(grey).mean())
+    torch.testing.assert_close(losses[form](prediction, target), torch.stack(gray).mean())
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -11,6 +11,7 @@ from decrappify.errors import InputError
 from decrappify.losses import (
     charbonnier,
     check_pixel_loss,
+    content_loss,
     list_losses,
     pixel_loss,
     register_loss,
@@ -45,6 +46,20 @@ def test_check_pixel_loss_accepts_registered_names():
     unregister_loss("own")
     with pytest.raises(InputError, match=r"unknown loss 'own', needs one of l1, l2, .*; if a file of your own defines"):
         check_pixel_loss("own")
+
+
+def test_an_error_in_a_registered_loss_names_the_loss(images):
+    @register_loss("faulty", meaning="a loss")
+    def faulty(prediction, target):
+        raise ValueError("no\ntarget")
+
+    try:
+        for loss in (pixel_loss("faulty"), content_loss("faulty")):
+            with pytest.raises(InputError, match=r"^loss 'faulty' failed: ValueError: no target$") as caught:
+                loss(*images[:2])
+            assert isinstance(caught.value.__cause__, ValueError)
+    finally:
+        unregister_loss("faulty")
 
 
 def test_documentation_lists_every_loss():

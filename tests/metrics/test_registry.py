@@ -63,6 +63,22 @@ def test_registered_metric_is_in_every_form_of_the_report(pair, tmp_path):
     assert '<td class="meaning">mean absolute error</td>' in (folder / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("value", "message"), [(1, "ZeroDivisionError: division by zero"), (0, "ValueError: could not")]
+)
+def test_an_error_in_a_registered_metric_names_the_metric(pair, value, message):
+    @register_metric(key="faulty", label="faulty", direction=None, meaning="a metric", tables=("scorecard",))
+    def faulty(restored):
+        return value / 0 if value else "high"
+
+    try:
+        with pytest.raises(InputError, match=f"^metric 'faulty' failed: {message}") as caught:
+            score_movie(*pair)
+        assert isinstance(caught.value.__cause__, ArithmeticError | ValueError)
+    finally:
+        unregister_metric("faulty")
+
+
 def test_metric_receives_frames_movies_and_sums_by_name(pair):
     received = {}
 

@@ -148,7 +148,7 @@ def test_score_movie_refuses_invalid_input(trio):
     restored, reference, source = trio
     broken = reference.astype(np.float32)
     broken[4, 0, 0] = np.nan
-    with pytest.raises(InputError, match="neither reference nor source"):
+    with pytest.raises(InputError, match="needs a reference or a source, found neither"):
         score_movie(restored)
     with pytest.raises(InputError, match=r"restored has shape .*\(12, 48, 64\) and source has \(12, 24, 64\)"):
         score_movie(restored, reference, source[:, ::2])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import dask.array
 import numpy as np
 import pytest
@@ -63,7 +65,7 @@ def test_a_selection_is_numpys(frames, channels, slices):
     pixels = np.arange(6 * 2 * 3 * 4).reshape(6, 2, 3, 2, 2)
     expected = pixels[frames][:, channels][:, :, slices]
     if expected.size == 0:
-        with pytest.raises(InputError, match="pick nothing from movie"):
+        with pytest.raises(InputError, match="select nothing from movie"):
             Movie.from_array(pixels).select(frames, channels, slices)
     else:
         np.testing.assert_array_equal(np.asarray(Movie.from_array(pixels).select(frames, channels, slices)), expected)
@@ -76,7 +78,7 @@ def test_a_crop_is_numpys(rows, columns):
     expected = pixels[..., slice(*rows), slice(*columns)]
     movie = Movie.from_array(pixels)
     if not expected.size:
-        with pytest.raises(InputError, match="pick nothing"):
+        with pytest.raises(InputError, match="select nothing"):
             movie.crop(slice(*rows), slice(*columns))
         return
     part = movie.crop(slice(*rows), slice(*columns))
@@ -123,6 +125,22 @@ def test_nothing_of_a_lazy_array_is_computed_before_a_frame_is_read():
     assert movie[1:4].frame(1).sum() == 16
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"frame_interval_s": -1}, "frame_interval_s is -1, needs a number of seconds above 0, or None"),
+        ({"frame_interval_s": math.inf}, "frame_interval_s is inf, needs"),
+        ({"pixel_size_um": (None, 0, 0.1)}, "pixel_size_um is 0, needs a number of micrometers above 0, or None"),
+        ({"pixel_size_um": np.array([1, math.nan, 1])}, "pixel_size_um is .*nan"),
+    ],
+)
+def test_replace_raises_for_a_spacing_that_is_not_positive(changes, message):
+    movie = Movie.from_array(np.zeros((2, 4, 4)), frame_interval_s=2)
+    with pytest.raises(InputError, match=message):
+        movie.replace(**changes)
+    assert movie.replace(frame_interval_s=None, pixel_size_um=(None, 0.1, 0.1)).frame_interval_s is None
+
+
 def test_booleans_become_bytes_and_unknown_scales_none():
     movie = Movie.from_array(np.eye(3, dtype=bool), frame_interval_s=0.0, pixel_size_um=(float("nan"), -1, 0.5))
     assert movie.frame(0).dtype == np.uint8
@@ -149,7 +167,7 @@ def test_booleans_become_bytes_and_unknown_scales_none():
         (lambda: Movie.from_array(np.zeros((2, 3))).select(frames=[0]), "needs an integer or a slice"),
         (lambda: Movie.from_array(np.zeros((2, 3))).replace(shape=3), "no metadata 'shape'; replace.. changes name, "),
         (lambda: Movie.from_array(np.zeros((2, 3))).replace(frame_interval_s="2 s"), "is '2 s', needs a number, or"),
-        (lambda: Movie.from_array(np.zeros((2, 3, 3)))[5:], "frames 5:None pick nothing"),
+        (lambda: Movie.from_array(np.zeros((2, 3, 3)))[5:], "frames 5:None select nothing"),
     ],
 )
 def test_errors_are_one_line(make, message):

@@ -89,7 +89,7 @@ def test_views_composed_in_any_order_match_numpy(steps):
     for step in steps:
         expected = of_numpy(step, expected)
         if not expected.size:
-            with pytest.raises(InputError, match="pick nothing"):
+            with pytest.raises(InputError, match="select nothing"):
                 of_movie(step, movie)
             return
         movie = of_movie(step, movie)

@@ -85,10 +85,10 @@ def test_without_last_cross_the_last_convolution_follows_the_upsampling():
 
 
 def test_frames_and_channels_keep_the_response_to_a_gray_still():
-    weight, grey = torch.randn(4, 3, 7, 7), torch.randn(1, 1, 16, 16)
-    expected = nn.functional.conv2d(grey.expand(-1, 3, -1, -1), weight)
+    weight, gray = torch.randn(4, 3, 7, 7), torch.randn(1, 1, 16, 16)
+    expected = nn.functional.conv2d(gray.expand(-1, 3, -1, -1), weight)
     for n_frames, channels in ((1, 1), (3, 1), (1, 4), (3, 3)):
-        found = nn.functional.conv2d(grey.expand(-1, n_frames * channels, -1, -1), inflate(weight, n_frames, channels))
+        found = nn.functional.conv2d(gray.expand(-1, n_frames * channels, -1, -1), inflate(weight, n_frames, channels))
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
     assert torch.equal(inflate(weight, 1, 3), weight)
 

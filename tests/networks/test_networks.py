@@ -11,7 +11,7 @@ from tests.registries import isolated
 from decrappify.errors import InputError
 from decrappify.inference.folding import fold_norms
 from decrappify.model import Model, load_model
-from decrappify.networks import DEFAULT_NETWORK, create, network_names, register_network
+from decrappify.networks import DEFAULT_NETWORK, create, network_names, register_network, unregister_network
 from decrappify.networks.blocks import NormedConv
 from decrappify.networks.critic import Critic
 from decrappify.training import NoganConfig, TrainingConfig
@@ -257,3 +257,13 @@ def test_create_rejects_a_network_whose_model_file_could_not_be_loaded():
 
 def test_default_network_is_that_of_all_training_runs():
     assert {TrainingConfig().network, NoganConfig().generator} == {DEFAULT_NETWORK}
+
+
+def test_unregister_network_removes_a_registered_class_only():
+    register_network("fleeting")(torch.nn.Identity)
+    unregister_network("fleeting")
+    assert "fleeting" not in network_names()
+    with pytest.raises(InputError, match="unknown network 'fleeting'"):
+        unregister_network("fleeting")
+    with pytest.raises(InputError, match="network 'small' is a preset"):
+        unregister_network("small")

@@ -138,7 +138,7 @@ def test_run_overlapped_leaves_a_read_that_never_ends(monkeypatch, caplog):
 
     with pytest.raises(Broken):
         run_overlapped(produce(), work, lambda _: None)
-    assert "the input does not answer" in caplog.text
+    assert "the input does not respond" in caplog.text
     answer.set()
     for thread in threading.enumerate():
         if thread.name.startswith("decrappify-restore"):

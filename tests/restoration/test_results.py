@@ -81,7 +81,7 @@ def test_what_the_format_cannot_hold_is_refused_before_computing(rng, tmp_path):
     with pytest.raises(InputError, match="int64, which OME-TIFF cannot hold"):
         restore(Movie(source), as_model(Breaks(2, ValueError("computed"))), tmp_path / "restored.ome.tif", **FAST)
     assert not list(tmp_path.iterdir())
-    with pytest.raises(FormatError, match=r"restored.docx has no writer here"):
+    with pytest.raises(FormatError, match=r"restored.docx has an unsupported output format"):
         restore(Movie(source), as_model(WindowMean(1)), tmp_path / "restored.docx", **FAST)
 
 

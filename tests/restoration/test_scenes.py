@@ -38,7 +38,7 @@ def test_restore_all_scenes_writes_one_output_each(series, tiny_models, tmp_path
     assert not partial_path(tmp_path / "out_still.ome.zarr").exists()
 
     again = command(*arguments, exit_code=2)
-    assert again.stdout.count("restored before") == 2
+    assert again.stdout.count("restored earlier") == 2
     other = command(
         *[tiny_models["still"] if part == tiny_models["movie"] else part for part in arguments], exit_code=2
     )
@@ -53,7 +53,7 @@ def test_restore_all_scenes_keeps_only_results_of_the_same_input_and_options(ser
     assert "out_B2.ome.zarr already exists and is" in command(*arguments, "--frames", "0:1", exit_code=2).stderr
     (tmp_path / "out_B2.ome.zarr").unlink()
     command(*arguments, "--frames", "0:1")
-    assert command(*arguments, "--frames", "0:1").stdout.count("restored before") == 3
+    assert command(*arguments, "--frames", "0:1").stdout.count("restored earlier") == 3
     # The still of one frame has the same result.
     other = "is not the result of this scene, model and options"
     assert command(*arguments, exit_code=2).stderr.count(other) == 2
@@ -79,11 +79,11 @@ def test_restore_all_scenes_keeps_nothing_of_an_input_whose_middle_has_changed(t
     write()
     command(*arguments)
     write()  # other times, the same pixels
-    assert command(*arguments).stdout.count("restored before") == 2
+    assert command(*arguments).stdout.count("restored earlier") == 2
     pixels["A2"][1, 3, 3] += 1  # neither the first, nor the middle, nor the last frame
     write()
     result = command(*arguments, exit_code=2)
-    assert result.stdout.count("restored before") == 1
+    assert result.stdout.count("restored earlier") == 1
     assert "scene A2: " in result.stderr
     assert result.stderr.count("is not the result of this scene, model and options") == 1
 

@@ -88,7 +88,7 @@ def test_a_nucleus_divides(seed):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kind": "cells"}, "no simulated movie 'cells'; there are filaments, vesicles, nuclei, cell"),
+        ({"kind": "cells"}, "unknown simulated movie 'cells'; needs one of filaments, vesicles, nuclei, cell"),
         ({"n_frames": 0}, "n_frames is 0, needs at least 1"),
         ({"size": (16, 64)}, "needs two sides .* of at least 32 pixels"),
         ({"speed_px": -1}, "speed_px is -1, needs 0 to 20"),

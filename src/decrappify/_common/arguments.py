@@ -12,13 +12,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def moved_arguments(places: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def moved_arguments(places: Mapping[str, str], *, name: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Create a decorator that raises InputError, with the new spelling, for arguments that a function had before.
 
     Parameters
     ----------
     places : mapping of str to str
         New spelling of each former argument.
+    name : str
+        Name in the message; by default that of the function.
 
     Examples
     --------
@@ -33,9 +35,10 @@ def moved_arguments(places: Mapping[str, str]) -> Callable[[Callable[P, R]], Cal
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
         def checked(*arguments: P.args, **named: P.kwargs) -> R:
-            for name in named:
-                if name in places:
-                    raise InputError(f"{function.__name__} has no argument {name}; pass {places[name]}")
+            for former in named:
+                if former in places:
+                    shown = name or function.__name__
+                    raise InputError(f"{shown} has no argument {former}; pass {places[former]}")
             return function(*arguments, **named)
 
         return checked

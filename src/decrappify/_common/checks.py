@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from decrappify._common.argument_names import argument
 from decrappify.errors import InputError, printable
 
 ESCAPES = (
@@ -26,9 +27,9 @@ def check_whole(least: int, most: int | None = None, /, **values: Any) -> None:
     """
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(f"{name} is {short(value)}, needs a whole number of at least {least}")
+            raise InputError(f"{argument(name)} is {short(value)}, needs a whole number of at least {least}")
         if most is not None and value > most:
-            raise InputError(f"{name} is {value}, needs a whole number of at most {most}")
+            raise InputError(f"{argument(name)} is {value}, needs a whole number of at most {most}")
 
 
 def check_instance(kind: type, /, **values: Any) -> None:

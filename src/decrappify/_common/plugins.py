@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "DECRAPPIFY_PLUGINS"
 GROUP = "decrappify.plugins"
-HINT = "if a file of your own defines it, load that file first (--plugin FILE, or import it)"
+HINT = "if a file of your own defines it, load that file first: --plugin FILE, or load_plugin(FILE) in Python"
 _PREFIX = "decrappify_plugin_"  # of the module names of plugin files
 _packages: set[str] = set()  # values of the entry points that were loaded
 
@@ -77,7 +77,9 @@ def load_plugins() -> None:
             try:
                 point.load()
             except Exception as error:  # noqa: BLE001  # anything may be wrong in another package
-                warnings.warn(f"the plugin {point.name!r} ({point.value}) is not used: {_line(error)}", stacklevel=2)
+                warnings.warn(
+                    f"the plugin {point.name!r} ({point.value}) is not used: {error_line(error)}", stacklevel=2
+                )
 
 
 @cache
@@ -98,7 +100,7 @@ def plugin_line(error: BaseException) -> str | None:
     frames = [frame for frame in extract_tb(error.__traceback__) if frame.filename in files]
     if not frames:
         return None
-    return f"error in the plugin {frames[-1].filename}, line {frames[-1].lineno}: {_line(error)}"
+    return f"error in the plugin {frames[-1].filename}, line {frames[-1].lineno}: {error_line(error)}"
 
 
 def _run(path: Path, name: str) -> None:
@@ -112,9 +114,9 @@ def _run(path: Path, name: str) -> None:
         del sys.modules[name]
         lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == str(path)]
         where = f", line {lines[-1]}" if lines else ""
-        raise InputError(f"cannot load the plugin {path}{where}: {_line(error)}") from error
+        raise InputError(f"cannot load the plugin {path}{where}: {error_line(error)}") from error
 
 
-def _line(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """Return the type and the message of an error in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")

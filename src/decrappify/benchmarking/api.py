@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from decrappify._common.argument_names import setting
 from decrappify._common.arguments import moved_arguments, moved_into
 from decrappify._common.checks import check_instance
 from decrappify._common.progress import Bar, Cancel, Progress, cancellable, checked_progress, progress_bar
@@ -226,7 +227,7 @@ def _warn_of_levels(report: Report) -> None:
         if slope > _FAR or (view.has_reference and report.value(INPUT, view.name, "linearity_slope") > _FAR):
             warnings.warn(
                 f"{view.name}: the gray levels of the reference are {slope:.3g} times those of the source; "
-                "pass levels='fit' (--levels fit) for pairs of different exposure or gain",
+                f"pass {setting('levels', 'fit')} for pairs of different exposure or gain",
                 stacklevel=4,  # the caller of `benchmark`, around its check of arguments
             )
             return
@@ -236,7 +237,7 @@ def _check_names(methods: Sequence[Method]) -> None:
     names = [method.name for method in methods]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(f"two methods are called {twice[0]!r}; choose different names")
+        raise InputError(f"two methods have the name {twice[0]!r}; choose different names")
     reserved = sorted({"reference", "truth"} & set(names))
     if reserved:
-        raise InputError(f"a method is called {reserved[0]!r}, which is the name of the reference; choose another name")
+        raise InputError(f"a method has the name {reserved[0]!r}, which is that of the reference; choose another name")

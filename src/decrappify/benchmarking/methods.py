@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from decrappify._common.argument_names import argument
 from decrappify._common.progress import Cancel
 from decrappify._common.sampling import evenly_spaced
 from decrappify.benchmarking.camera import Camera
@@ -107,7 +110,7 @@ def checked_psf(psf: ArrayLike | float) -> Array:
     if kernel.ndim == 0:
         sigma = float(kernel)
         if not 0 < sigma < 100:
-            raise InputError(f"psf is {psf!r}, needs a sigma in pixels above 0, or a (Y, X) array")
+            raise InputError(f"{argument('psf')} is {psf!r}, needs a sigma in pixels above 0, or a (Y, X) array")
         along = np.exp(-(np.arange(-np.ceil(4 * sigma), np.ceil(4 * sigma) + 1) ** 2) / (2 * sigma**2))
         kernel = np.outer(along, along)
     if kernel.ndim != 2 or not np.isfinite(kernel).all() or kernel.min() < 0 or kernel.sum() == 0:
@@ -227,6 +230,8 @@ def _model_run(
 ) -> Callable[[Pair], tuple[Movie, list[str]]]:
     from decrappify.restoration import RestorationOptions, restore
 
+    seen: set[str] = set()
+
     def run(pair: Pair) -> tuple[Movie, list[str]]:
         if model.scale not in (1, pair.scale) and pair.reference is not None:
             raise InputError(
@@ -237,12 +242,31 @@ def _model_run(
         output = folder / "model.ome.zarr" if nbytes > memory_budget() else None
         # The result of the pair before has been scored; its store is replaced.
         options = RestorationOptions(dtype="float32")
-        restored = restore(
-            pair.source, model, output, inference=inference, options=options, overwrite=True, cancel=cancel
-        )
+        with _each_once(seen):
+            restored = restore(
+                pair.source, model, output, inference=inference, options=options, overwrite=True, cancel=cancel
+            )
         return _on_grid(restored, pair, model.name)
 
     return run
+
+
+@contextmanager
+def _each_once(seen: set[str]) -> Iterator[None]:
+    """Log each warning on the tiles of a model once, not for every pair; `seen` holds those that were logged."""
+
+    def is_new(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        is_repeated = record.levelno == logging.WARNING and text in seen
+        seen.add(text)
+        return not is_repeated
+
+    logger = logging.getLogger("decrappify.restoration.restorer")
+    logger.addFilter(is_new)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_new)
 
 
 def _callable_run(name: str, function: Callable[[Movie], Any]) -> Callable[[Pair], tuple[Movie, list[str]]]:

@@ -27,7 +27,7 @@ def unique_names(models: Sequence[str]) -> dict[str, str]:
     paths = [find_model(model).resolve() for model in models]
     twice = [model for model, path in zip(models, paths, strict=True) if paths.count(path) > 1]
     if twice:
-        raise InputError(f"model {twice[-1]} is given twice; pass each model once")
+        raise InputError(f"model {twice[-1]} is listed twice; pass each model once")
     names = [_own_name(model, path) for model, path in zip(models, paths, strict=True)]
     alike = {name for name, count in Counter(names).items() if count > 1}
     for name in alike:

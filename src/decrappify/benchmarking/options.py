@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,4 +55,4 @@ class BenchmarkOptions:
 
     def __post_init__(self) -> None:
         if self.levels not in ("same", "fit"):
-            raise InputError(f"levels={self.levels!r} is not known; choose 'same' or 'fit'")
+            raise InputError(f"{setting('levels', self.levels)} is not known; choose 'same' or 'fit'")

@@ -22,7 +22,7 @@ from decrappify.cli.options import FOLDER_AS, PATH, taken
     "--baselines",
     default="input,gaussian,nlm",
     show_default=True,
-    help="From input, gaussian, nlm, tv, with commas.",
+    help="Baselines, separated by commas: input, gaussian, nlm, tv.",
 )
 @click.option("--psf", type=float, help="Sigma of the point spread function in input pixels; adds Richardson-Lucy.")
 @click.option(
@@ -35,7 +35,7 @@ from decrappify.cli.options import FOLDER_AS, PATH, taken
     type=click.Choice(["same", "fit"]),
     default="same",
     show_default=True,
-    help="fit: the two differ in gray levels, such as a short and a long exposure.",
+    help="Gray levels of LOW and HIGH: the same, or fitted first (fit), as for a short and a long exposure.",
 )
 @click.option("--gain", type=float, help="Gray levels per photon; adds the resolution confirmed by half the photons.")
 @click.option("--offset", type=float, default=0.0, show_default=True, help="Gray level without light.")
@@ -44,12 +44,14 @@ from decrappify.cli.options import FOLDER_AS, PATH, taken
     type=float,
     default=0.0,
     show_default=True,
-    help="Its sd in photons, with --gain.",
+    help="Standard deviation of the read noise in photons, with --gain.",
 )
-@click.option("--static", is_flag=True, help="Nothing moves: without --gain, even and odd frames are the halves.")
+@click.option(
+    "--static", is_flag=True, help="The scene is static: without --gain, even and odd frames are the two halves."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
 @FOLDER_AS
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--device", default="auto", show_default=True, help="Device: auto, cpu, cuda or mps.")
 @click.option("--overwrite", is_flag=True, help="Replace the report in the folder.")
 def benchmark(
     low: Path,

@@ -16,9 +16,11 @@ from decrappify.cli.options import NO_RESUME, PATH, device_options, taken
 @click.command(cls=Command)
 @click.argument("source", metavar="IN", type=PATH)
 @click.argument("output", metavar="OUT", type=PATH)
-@click.option("--preset", help="artistic, stable, video or own; the model's by default.")
+@click.option("--preset", help="Preset: artistic, stable, video or own; that of the model by default.")
 @click.option("--model", help="A model file, or published weights such as ColorizeArtistic_gen.pth.")
-@click.option("--render-factor", help="Such as 35, or auto; lower for more color, higher for steadier color.")
+@click.option(
+    "--render-factor", help="Render factor, such as 35, or auto: lower for more color, higher for steadier color."
+)
 @click.option("--watermark", is_flag=True, help="Also write 'AI-colorized' into a corner of the image.")
 @device_options
 @click.option("--batch-size", type=int, help="Images or frames per network call.")
@@ -27,14 +29,14 @@ from decrappify.cli.options import NO_RESUME, PATH, device_options, taken
     type=float,
     default=0.0,
     show_default=True,
-    help="For films: smooth color over time, such as 0.5.",
+    help="For films: smoothing of color over time, from 0 (off) to below 1, such as 0.5.",
 )
 @click.option(
     "--damaged",
     default="error",
     show_default=True,
     type=click.Choice(["error", "skip", "keep"]),
-    help="For films: frames that are missing or incomplete stop the run, are omitted, or are colorized as decoded.",
+    help="For films with missing or incomplete frames: stop with an error, omit them, or colorize what can be decoded.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT, or images in that folder.")
 @NO_RESUME

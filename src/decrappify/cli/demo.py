@@ -16,7 +16,7 @@ from decrappify.cli.options import PATH
 @click.argument("movie", required=False, type=PATH)
 @click.option("--output", type=PATH, default=Path("demo"), show_default=True, help="Folder for the results.")
 @click.option("--model", help="Model to use; chosen by the number of frames by default.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--device", default="auto", show_default=True, help="Device: auto, cpu, cuda or mps.")
 def demo(movie: Path | None, output: Path, model: str | None, device: str) -> None:
     """Restore a simulated movie with known ground truth, or MOVIE, and show the scores."""
     from decrappify.benchmarking.demo import run_demo

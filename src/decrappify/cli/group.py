@@ -13,11 +13,12 @@ from typing import Any
 
 import click
 
+from decrappify._common.argument_names import argument_names
 from decrappify._common.plugins import load_plugin, plugin_line
 from decrappify._common.terminal import repair_streams
 from decrappify._version import __version__
 from decrappify.cli.errors import Interrupted, OneLineError, limit_errors, line_of
-from decrappify.cli.messages import flags_of, with_options
+from decrappify.cli.messages import OptionNames
 from decrappify.cli.options import PATH
 from decrappify.errors import DecrappifyError
 
@@ -25,8 +26,8 @@ DESTRUCTIVE = {"--overwrite", "--no-resume"}  # never suggested for a mistyped o
 _DEBUG, _VERBOSE, _PLUGINS = "decrappify.debug", "decrappify.verbose", "decrappify.plugins"
 _KEPT = {
     "restore": "the finished frames are kept; repeat the command without --no-resume or --overwrite to resume",
-    "colorize": "what is finished is kept; repeat the command without --no-resume or --overwrite to resume",
-    "train": "the last checkpoint is kept, if there was one; resume with --resume",
+    "colorize": "finished images and frames are kept; repeat the command without --no-resume or --overwrite to resume",
+    "train": "the last checkpoint, if any, is kept; resume with --resume",
     "benchmark": "no report was written",
     "crappify": "no output was written",
     "import-weights": "no model was written",
@@ -41,6 +42,11 @@ class Command(click.Command):
         super().__init__(*arguments, **settings)
         self.params += global_options()
         click.version_option(__version__, prog_name="decrappify")(self)
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command; messages name its options."""
+        with argument_names(OptionNames(context)):
+            return super().invoke(context)
 
 
 class CommandGroup(click.Group):
@@ -79,9 +85,7 @@ class CommandGroup(click.Group):
             is_debug = context is not None and context.meta.get(_DEBUG)
             if is_debug or getattr(error, "errno", None) == errno.EPIPE:  # a reader such as `head` has left
                 raise
-            raise OneLineError(
-                with_options(line_of(error), flags_of(self.commands.get(_command_of(context))))
-            ) from error
+            raise OneLineError(line_of(error)) from error
         except Exception as error:
             where = plugin_line(error)
             if where is None or (context is not None and context.meta.get(_DEBUG)):

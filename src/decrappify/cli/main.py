@@ -20,7 +20,7 @@ from decrappify.cli.group import CommandGroup, global_options, is_verbose
 from decrappify.cli.import_weights import import_weights
 from decrappify.cli.info import info
 from decrappify.cli.listing import models, presets
-from decrappify.cli.messages import OptionFormatter, flags_of, with_options
+from decrappify.cli.messages import LineFormatter
 from decrappify.cli.restore import restore
 from decrappify.cli.train import train
 
@@ -47,9 +47,8 @@ class _Once(logging.Filter):
 @click.pass_context
 def main(context: click.Context) -> None:
     """Restore microscopy images and movies; train models on deliberately degraded images."""
-    flags = flags_of(main.commands.get(context.invoked_subcommand or ""))
     handler = logging.StreamHandler()
-    handler.setFormatter(OptionFormatter(flags))
+    handler.setFormatter(LineFormatter())
     logger = logging.getLogger("decrappify")
     if not is_verbose(context):
         context.call_on_close(partial(logger.setLevel, logger.level))
@@ -72,7 +71,7 @@ def main(context: click.Context) -> None:
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         if str(message) not in shown:
             shown.add(str(message))
-            echo(f"decrappify: {with_options(str(message), flags)}", err=True)
+            echo(f"decrappify: {message}", err=True)
 
     warnings.showwarning = show
 

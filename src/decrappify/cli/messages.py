@@ -1,61 +1,63 @@
-"""Messages of the library, with its arguments written as the options of a command."""
+"""Messages of the library on the command line: arguments are named as options of the command."""
 
 from __future__ import annotations
 
 import logging
-import re
 import shlex
-from collections.abc import Mapping
 
 import click
+from click.core import ParameterSource
 
+from decrappify._common.argument_names import ArgumentNames
 from decrappify.errors import printable
 
-_VALUE = r"(?:'([^']*)'|(True|False|-?[\d.]+))"
 
-
-class OptionFormatter(logging.Formatter):
+class LineFormatter(logging.Formatter):
     """Formatter of a log record as one line of the command line."""
 
-    def __init__(self, flags: Mapping[str, str]) -> None:
+    def __init__(self) -> None:
         super().__init__("decrappify: %(message)s")
-        self._flags = flags
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        return printable(with_options(super().format(record), self._flags))
+        return printable(super().format(record))
 
 
-def flags_of(command: click.Command | None) -> dict[str, str]:
-    """Return the option of each argument of a command, such as ``--as`` of ``folder_as``."""
-    options = [] if command is None else [one for one in command.params if isinstance(one, click.Option)]
-    return {option.name or "": option.opts[0] for option in options}
-
-
-def with_options(message: str, flags: Mapping[str, str]) -> str:
-    """Return a message of the library with arguments written as the options of the command.
+class OptionNames(ArgumentNames):
+    """Names of arguments as options of a command, such as ``--as`` for ``folder_as``.
 
     Examples
     --------
-    >>> with_options("pass nan='fill' (--nan fill) or repair the file", {"nan": "--nan"})
-    'pass --nan fill or repair the file'
-    >>> with_options("pass resume (--resume), or overwrite=True (--overwrite)", {"overwrite": "--overwrite"})
-    'pass --resume, or --overwrite'
+    >>> from decrappify.cli.main import main
+    >>> names = OptionNames(click.Context(main.commands["restore"]))
+    >>> names.setting("nan", "fill"), names.setting("overwrite", True), names.setting("resume", False)
+    ('--nan fill', '--overwrite', '--no-resume')
+    >>> names.setting("levels", "fit"), names.has("levels", "fit")
+    ("levels='fit' in Python", False)
     """
 
-    def option(found: re.Match[str]) -> str:
-        name, text, plain = found.groups()
-        if name not in flags:
-            return found[0]
-        return flags[name] if plain == "True" else f"{flags[name]} {shlex.quote(text) if plain is None else plain}"
+    def __init__(self, context: click.Context) -> None:
+        self._context = context
+        self._options = {
+            option.name: option for option in context.command.params if isinstance(option, click.Option) and option.name
+        }
 
-    def python_form(found: re.Match[str]) -> str:
-        advice, name, value, flag, rest, otherwise = found.group(1, 2, 3, 6, 7, 8)
-        if value is None and name.replace("_", "-") != flag.removeprefix("--"):
-            return found[0]  # something else in front of an option
-        if advice and otherwise and flags and flag not in flags.values():
-            return ""  # this command does not have the option, so only the other advice can be followed
-        return f"{advice or ''}{flag}{rest or ''}{otherwise or ''}"
+    def argument(self, name: str) -> str:
+        """Return the option if it was on the command line; the name in Python is also the key in a run file."""
+        option = self._options.get(name)
+        given = self._context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        return option.opts[0] if option is not None and given else name
 
-    message = re.sub(rf"\b((?:pass|use) )?(\w+)(={_VALUE})? \((--[\w-]+)( [^()]*)?\)( or )?", python_form, message)
-    return re.sub(rf"\b(\w+)={_VALUE}", option, message)
+    def setting(self, name: str, value: object) -> str:
+        """Return the option with the value, or the setting in Python if the command does not have the option."""
+        option = self._option(name, value)
+        if option is None:
+            return f"{super().setting(name, value)} in Python"
+        return option.opts[0] if option.is_flag else f"{option.opts[0]} {shlex.quote(str(value))}"
+
+    def has(self, name: str, value: object) -> bool:
+        """Return whether the command has the option."""
+        return self._option(name, value) is not None
+
+    def _option(self, name: str, value: object) -> click.Option | None:
+        return self._options.get(f"no_{name}" if value is False else name)

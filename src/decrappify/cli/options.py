@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class _Path(click.Path):
-    """A path whose file the library checks; an empty one (an unset shell variable) is refused."""
+    """A path whose file the library checks; an empty one (an unset shell variable) raises an error."""
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
         if value == "":
@@ -30,8 +30,7 @@ FOLDER_AS = click.option(
     type=click.Choice(["auto", "movie", "images"]),
     default="auto",
     show_default=True,
-    help="How to read a folder: as the frames of one movie, or as separate images or movies; auto decides by the file "
-    "names.",
+    help="Content of a folder: the frames of one movie, or separate images or movies; auto decides by the file names.",
 )
 
 
@@ -53,12 +52,12 @@ def input_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.Choice(["auto", "missing", "fill"]),
             default="auto",
             show_default=True,
-            help="For Zarr: chunks that are not in the store are planes not recorded, or hold the fill value; auto "
-            "decides by the chunks that are there.",
+            help="For Zarr: absent chunks are planes that were not recorded, or hold the fill value; auto decides "
+            "by the chunks that exist.",
         ),
-        click.option("--channel", help="Only this channel: its name, or a number from 0."),
+        click.option("--channel", help="Channel to open: its name, or its number from 0; all by default."),
         FOLDER_AS,
-        click.option("--scene", help="Scene of a file with several: its name, or a number from 0 (see `info`)."),
+        click.option("--scene", help="Scene to open, of several: its name, or its number from 0 (see `info`)."),
     ):
         command = option(command)
     return command
@@ -69,7 +68,7 @@ def tile_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--tile-overlap", type=int, help="Overlap of neighboring tiles in input pixels."),
         click.option(
-            "--tile-size", type=int, help="Side of a tile in input pixels; planned from free memory by default."
+            "--tile-size", type=int, help="Side of a tile in input pixels; set by the free memory by default."
         ),
     ):
         command = option(command)
@@ -80,10 +79,15 @@ def device_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of network execution."""
     for option in (
         click.option(
-            "--backend", default="auto", show_default=True, help="auto, torch, compile, onnxruntime or openvino."
+            "--backend",
+            default="auto",
+            show_default=True,
+            help="Backend: auto, torch, compile, onnxruntime or openvino.",
         ),
-        click.option("--precision", default="auto", show_default=True, help="auto, float32, bfloat16 or float16."),
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."),
+        click.option(
+            "--precision", default="auto", show_default=True, help="Precision: auto, float32, bfloat16 or float16."
+        ),
+        click.option("--device", default="auto", show_default=True, help="Device: auto, cpu, cuda, cuda:1 or mps."),
     ):
         command = option(command)
     return command

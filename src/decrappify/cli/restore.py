@@ -10,7 +10,6 @@ import click
 from decrappify._common.terminal import echo
 from decrappify.cli.common import describe, open_input, progress_bars
 from decrappify.cli.group import Command
-from decrappify.cli.messages import flags_of, with_options
 from decrappify.cli.options import NO_RESUME, PATH, device_options, input_options, taken, tile_options
 from decrappify.errors import InputError
 
@@ -20,10 +19,10 @@ from decrappify.errors import InputError
 @click.argument("output", metavar="OUT", type=PATH)
 @click.option("--model", required=True, help="A shipped model (see `decrappify models`) or a .safetensors file.")
 @input_options
-@click.option("--frames", help="Only these frames, such as 10:50.")
+@click.option("--frames", help="Range of frames to restore, such as 10:50; all by default.")
 @tile_options
 @device_options
-@click.option("--dtype", help="Data type of the output, such as float32; the input's by default.")
+@click.option("--dtype", help="Data type of the output, such as float32; that of the input by default.")
 @click.option(
     "--window-axis",
     default="T",
@@ -36,21 +35,22 @@ from decrappify.errors import InputError
     default="error",
     show_default=True,
     type=click.Choice(["error", "fill", "zero"]),
-    help="NaN pixels: refuse them, or fill them from their neighborhood and put them back (zero is the older name).",
+    help="NaN pixels: stop with an error, or fill them from their neighborhood and write NaN there again (zero: "
+    "former name).",
 )
 @click.option(
     "--missing",
     default="blank",
     show_default=True,
     type=click.Choice(["blank", "drop", "nearest"]),
-    help="Planes that were never recorded: leave blank, omit their frames, or fill from the nearest frame.",
+    help="Planes that were not recorded: leave them blank, omit their frames, or fill from the nearest frame.",
 )
 @click.option(
     "--outliers",
     default="replace",
     show_default=True,
     type=click.Choice(["replace", "keep"]),
-    help="Hot and dead pixels and flash frames: replace before the network, or keep.",
+    help="Hot and dead pixels and flash frames: replace them before the network, or keep them.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT and any unfinished run of it.")
 @NO_RESUME
@@ -96,10 +96,9 @@ def _restore_all_scenes(
         failed += outcome.error is not None
         restored += outcome.error is None
         if outcome.error is not None:
-            error = with_options(str(outcome.error), flags_of(restore))
-            echo(f"decrappify: scene {outcome.scene}: {error}", err=True)
+            echo(f"decrappify: scene {outcome.scene}: {outcome.error}", err=True)
         else:
-            kept = ", restored before" if outcome.was_finished else ""
+            kept = ", restored earlier" if outcome.was_finished else ""
             echo(f"{outcome.output}: {describe(outcome.movie)}{kept}")
     if failed:
         raise InputError(f"{failed} of {failed + restored} scenes of {source.name} were not restored, see above")

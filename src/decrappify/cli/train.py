@@ -16,15 +16,15 @@ from decrappify.cli.options import PATH
 
 @click.command(cls=Command)
 @click.argument("run", metavar="RUN.TOML", type=PATH)
-@click.option("--output", type=PATH, help="Run folder; overrides the file's.")
+@click.option("--output", type=PATH, help="Run folder, instead of that in RUN.TOML.")
 @click.option("--resume", is_flag=True, help="Resume from the last checkpoint of the run folder.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
-@click.option("--device", help="Overrides the file's device.")
+@click.option("--device", help="Device, instead of that in RUN.TOML.")
 @click.option(
     "--as",
     "folder_as",
     type=click.Choice(["auto", "movie", "images"]),
-    help="How to read folders of data; overrides the file's data.folder_as.",
+    help="Content of folders of data, instead of data.folder_as in RUN.TOML.",
 )
 def train(
     run: Path, output: Path | None, resume: bool, overwrite: bool, device: str | None, folder_as: str | None

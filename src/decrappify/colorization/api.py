@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from decrappify._common.argument_names import setting
 from decrappify._common.arguments import moved_arguments, moved_into
 from decrappify._common.checks import check_instance
 from decrappify._common.progress import Cancel, Progress, checked_progress
@@ -144,9 +145,9 @@ def colorize(
 def _check_film_options(options: ColorizationOptions, kind: str) -> None:
     """Raise InputError if an option is set that is for films, and the source is not a film."""
     if options.steady and kind != "film":
-        raise InputError(f"steady is {options.steady!r}, but only the frames of a film follow each other; leave it out")
+        raise InputError(f"{setting('steady', options.steady)} is for films, and the source is not a film; omit it")
     if options.damaged != "error" and kind != "film":
-        raise InputError(f"damaged is {options.damaged!r}, which is for films; leave it out")
+        raise InputError(f"{setting('damaged', options.damaged)} is for films, and the source is not a film; omit it")
 
 
 def _kind(path: Path) -> str:
@@ -157,16 +158,16 @@ def _kind(path: Path) -> str:
     form = "folder" if found is None else found.name
     kinds = {"picture": "picture", "TIFF": "picture", "folder": "folder", "video": "film"}
     if form not in kinds:
-        raise InputError(f"{path} is {form}, which is not colorized; pass an image, a folder of images or a film")
+        raise InputError(f"cannot colorize {path} ({form}); pass an image, a folder of images or a film")
     return kinds[form]
 
 
 def _check_target(kind: str, path: Path | None, target: Path | None, *, overwrite: bool) -> None:
     """Raise if the output does not fit the source, before a model is loaded."""
     if path is None and target is not None:
-        raise InputError("an array is colorized into an array; omit output, or pass an image file as source")
+        raise InputError("the result for an array is an array; omit output, or pass an image file as source")
     if kind in ("folder", "film") and target is None:
-        raise InputError(f"{path} is a {kind}, whose result needs an output; pass as output a {kind} to write")
+        raise InputError(f"{path} is a {kind}, which needs an output; pass the path of the {kind} to write")
     if kind == "picture" and path is not None and target is not None:
         if target.is_dir():
             raise InputError(f"{target} is a folder; pass a file in it, such as {target / path.name}")
@@ -191,10 +192,11 @@ def _shipped_model(preset: str) -> Path:
         if card.get("task") == "colorization" and card.get("preset") == preset:
             return path
     weights = colorization_preset(preset).weights
-    remedy = "pass your own with model= (--model)"
+    remedy = f"pass one with {setting('model', 'FILE')}"
     if weights:
         remedy = (
-            f"download {weights} from the links in the README of jantic/DeOldify, then pass model={weights!r} "
-            f"(--model {weights}), or import it once: decrappify import-weights {weights} -o {preset}.safetensors"
+            f"download {weights} from the links in the README of jantic/DeOldify, then pass "
+            f"{setting('model', weights)}, or import it once: decrappify import-weights {weights} -o "
+            f"{preset}.safetensors"
         )
     raise MissingFileError(f"no model of preset {preset!r} comes with decrappify; {remedy}")

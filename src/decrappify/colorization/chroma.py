@@ -43,7 +43,7 @@ def luma_of(image: Array) -> Array:
     return _descale(4899 * red + 9617 * green + 1868 * blue)
 
 
-def merge_luma(original: Array, colour: Array) -> Array:
+def merge_luma(original: Array, color: Array) -> Array:
     """Combine the luma of the original with the chroma of a colored version of it.
 
     All arithmetic is that of OpenCV's ``COLOR_RGB2YUV`` and ``COLOR_YUV2RGB`` on uint8, to the last bit. A 16-bit
@@ -54,7 +54,7 @@ def merge_luma(original: Array, colour: Array) -> Array:
     ----------
     original : ndarray of uint8 or uint16, (Y, X, 3)
         Red, green, blue; source of the luma.
-    colour : ndarray of uint8, (Y, X, 3)
+    color : ndarray of uint8, (Y, X, 3)
         Red, green, blue; source of the chroma.
 
     Returns
@@ -68,25 +68,25 @@ def merge_luma(original: Array, colour: Array) -> Array:
 
     Examples
     --------
-    >>> grey, red = np.full((1, 1, 3), 100, np.uint8), np.array([[[180, 60, 60]]], np.uint8)
-    >>> merge_luma(grey, red)
+    >>> gray, red = np.full((1, 1, 3), 100, np.uint8), np.array([[[180, 60, 60]]], np.uint8)
+    >>> merge_luma(gray, red)
     array([[[184,  64,  63]]], dtype=uint8)
     """
-    _check(original, colour)
+    _check(original, color)
     merged = np.empty_like(original, order="C")
     rows = max(1, _BAND_PIXELS // max(1, original.shape[1]))
     for start in range(0, original.shape[0], rows):
         band = slice(start, start + rows)
-        _merge_band(original[band], colour[band], merged[band])
+        _merge_band(original[band], color[band], merged[band])
     return merged
 
 
-def _merge_band(original: Array, colour: Array, merged: Array) -> None:
+def _merge_band(original: Array, color: Array, merged: Array) -> None:
     full_scale = int(np.iinfo(original.dtype).max)
     step = full_scale // 255  # one 8-bit level in the original's levels: 1 or 257; int32 holds every product below
-    luma, color_luma = luma_of(original), luma_of(colour)
-    u = _chroma(8061, colour[..., 2], color_luma) * step
-    v = _chroma(14369, colour[..., 0], color_luma) * step
+    luma, color_luma = luma_of(original), luma_of(color)
+    u = _chroma(8061, color[..., 2], color_luma) * step
+    v = _chroma(14369, color[..., 0], color_luma) * step
     for channel, offset in enumerate((18678 * v, -6472 * u - 9519 * v, 33292 * u)):
         merged[..., channel] = np.clip(luma + _descale(offset), 0, full_scale)
 
@@ -108,12 +108,12 @@ def merging_bytes(image: Array) -> int:
     return nbytes
 
 
-def _check(original: Array, colour: Array) -> None:
+def _check(original: Array, color: Array) -> None:
     if original.ndim != 3 or original.shape[2] != 3 or original.dtype not in (np.uint8, np.uint16):
         raise InputError(
             f"original of shape {original.shape} {original.dtype} has no luma to keep, needs (Y, X, 3) uint8 or uint16"
         )
-    if colour.shape != original.shape or colour.dtype != np.uint8:
+    if color.shape != original.shape or color.dtype != np.uint8:
         raise InputError(
-            f"color of shape {colour.shape} {colour.dtype} does not fit the original, needs {original.shape} uint8"
+            f"color of shape {color.shape} {color.dtype} does not fit the original, needs {original.shape} uint8"
         )

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from decrappify._common.argument_names import setting
 from decrappify._version import RELEASE
 from decrappify.colorization.chroma import gray_of, merge_luma, merging_bytes
 from decrappify.colorization.presets import (
@@ -201,18 +202,20 @@ class Colorizer:
                 self._shortage(factor), advice=self._advice(factor), option="render_factor"
             ) from reason
         self._largest = max(RENDER_FACTORS.start, 3 * factor // 4)
-        logger.warning("out of memory on %s with render_factor=%d, now at most %d", device, factor, self._largest)
+        logger.warning(
+            "out of memory on %s with %s, now at most %d", device, setting("render_factor", factor), self._largest
+        )
 
     @torch.inference_mode()
     def _color_once(self, images: Sequence[Array], factor: int) -> list[Array]:
         side = SQUARE * factor
-        greys = np.stack([gray_of(_resized(as_uint8(image), (side, side))) for image in images])
-        unit = torch.from_numpy(greys).to(self.network.device)[:, None].float() / 255
+        grays = np.stack([gray_of(_resized(as_uint8(image), (side, side))) for image in images])
+        unit = torch.from_numpy(grays).to(self.network.device)[:, None].float() / 255
         prediction: Tensor = self.network((unit - self._mean) / self._std)
         if not torch.isfinite(prediction).all():  # which would become black
             raise InputError(
                 f"{self.identity} predicted NaN or infinity from an image",
-                advice="use precision='float32' (--precision float32), or another model",
+                advice=f"use {setting('precision', 'float32')}, or another model",
                 option="precision",
             )
         levels = (prediction * self._std + self._mean).clamp(0, 1) * 255
@@ -235,16 +238,16 @@ class Colorizer:
     def _shortage(self, factor: int) -> str:
         device, needed = self.network.device, in_units(self._needed(factor))
         free = in_units(free_memory(device))
-        return f"{device} has no memory for render_factor={factor}, which needs {needed}, {free} are free"
+        return f"{device} has no memory for {setting('render_factor', factor)}, which needs {needed}, {free} are free"
 
     def _advice(self, factor: int) -> str:
         fits = min(self._largest_that_fits(), 3 * factor // 4)
         device = self.network.device
         ways = "a computer or container with more memory"
         if device.type != "cpu":
-            ways = "another device, such as device='cpu'"
+            ways = f"another device, such as {setting('device', 'cpu')}"
         if fits >= RENDER_FACTORS.start and self._needed(fits) <= free_memory(device):
-            ways = f"render_factor={fits} (--render-factor {fits}) or 'auto', or {ways}"
+            ways = f"{setting('render_factor', fits)} or 'auto', or {ways}"
         return f"choose {ways}"
 
 

@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.argument_names import argument, setting
 from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
 from decrappify._common.progress import Cancel, Progress, check_cancel, progress_bar
 from decrappify._version import RELEASE
@@ -109,7 +110,7 @@ def colorize_film(
     >>> from decrappify.colorization import Colorizer
     >>> from decrappify.model import load_model
     >>> colorizer = Colorizer(load_model("ColorizeVideo_gen.pth"))  # doctest: +SKIP
-    >>> colorize_film("1927.mp4", "1927-colour.mp4", colorizer)  # doctest: +SKIP
+    >>> colorize_film("1927.mp4", "1927-color.mp4", colorizer)  # doctest: +SKIP
     """
     source, output = Path(source), Path(output)
     check_container(output)
@@ -133,7 +134,7 @@ def colorize_film(
             with threads_put_back():
                 folder.open(_runtime(folder, colorizer), batch_size)
                 film = _Film(reader, folder, colorizer, steadier, watermark=options.watermark, cancel=cancel)
-                film.colour(batch_size, progress)
+                film.color(batch_size, progress)
                 film.finish(output)
         folder.remove()
     return output
@@ -175,7 +176,7 @@ class _Film:
         self._writer: SegmentWriter | None = None
         self._piece, self._last_state, self._render_factor = self._done, steadier.state, 0
 
-    def colour(self, batch_size: int, progress: Progress | None) -> None:
+    def color(self, batch_size: int, progress: Progress | None) -> None:
         """Color all missing pieces."""
         description = f"colorizing {self._reader.path.name}"
         with progress_bar(
@@ -202,7 +203,7 @@ class _Film:
             raise nothing_decoded(self._reader.path)
         if len(factors) > 1:
             logger.warning(
-                "memory was short: render factors from %d to %d were used, and colors may change between them",
+                "memory was insufficient: render factors from %d to %d were used, and colors may change between them",
                 min(factors), max(factors),
             )  # fmt: skip
         path = self._folder.film_path()
@@ -256,7 +257,7 @@ def _check_batch_size(batch_size: int | None) -> None:
     if batch_size is None:
         return
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise InputError(f"batch_size is {batch_size!r}, needs a whole number of at least 1")
+        raise InputError(f"{argument('batch_size')} is {batch_size!r}, needs a whole number of at least 1")
 
 
 def _chosen_batch_size(batch_size: int | None, folder: SegmentFolder, colorizer: Colorizer) -> int:
@@ -266,9 +267,9 @@ def _chosen_batch_size(batch_size: int | None, folder: SegmentFolder, colorizer:
         return batch_size or (1 if colorizer.network.device.type == "cpu" else _BATCH_ON_GPU)
     if batch_size not in (None, begun_with):
         raise InputError(
-            f"the unfinished film in {folder.path} was begun with batch_size={begun_with}, found {batch_size}: last "
-            "digits would differ; leave batch_size (--batch-size) out to continue, or start again with resume=False "
-            "(--no-resume)"
+            f"the unfinished film in {folder.path} was begun with {setting('batch_size', begun_with)}, found "
+            f"{batch_size}: last digits would differ; omit {argument('batch_size')} to continue, or start again with "
+            f"{setting('resume', False)}"
         )
     return begun_with
 

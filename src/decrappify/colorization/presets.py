@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from decrappify._common.argument_names import argument, setting
 from decrappify._common.checks import nearest
 from decrappify.errors import InputError
 
@@ -85,7 +86,7 @@ def colorization_preset(name: str) -> ColorizationPreset:
     """
     if name not in PRESETS:
         hint = nearest(str(name), PRESETS)
-        raise InputError(f"preset={name!r} is not known, needs one of {', '.join(map(repr, PRESETS))}{hint}")
+        raise InputError(f"{setting('preset', name)} is not known, needs one of {', '.join(map(repr, PRESETS))}{hint}")
     return PRESETS[name]
 
 
@@ -100,7 +101,7 @@ def check_render_factor(render_factor: int | str) -> int | str:
     whole = isinstance(render_factor, int) and not isinstance(render_factor, bool)
     if render_factor != "auto" and not (whole and render_factor in RENDER_FACTORS):
         raise InputError(
-            f"render_factor is {render_factor!r}, needs a whole number from {RENDER_FACTORS.start} to "
+            f"{argument('render_factor')} is {render_factor!r}, needs a whole number from {RENDER_FACTORS.start} to "
             f"{RENDER_FACTORS.stop - 1}, such as 35, or 'auto'"
         )
     return render_factor

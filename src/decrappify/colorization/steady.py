@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from decrappify._common.argument_names import argument
 from decrappify.errors import InputError
 from decrappify.movie import Array
 
@@ -38,7 +39,9 @@ class Steadier:
 
     def __init__(self, steady: float) -> None:
         if not 0 <= steady < 1:
-            raise InputError(f"steady is {steady!r}, needs a number from 0 (off) to less than 1, such as 0.5")
+            raise InputError(
+                f"{argument('steady')} is {steady!r}, needs a number from 0 (off) to less than 1, such as 0.5"
+            )
         self.steady = steady
         self._state: State | None = None
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
+from decrappify._common.argument_names import setting
 from decrappify._common.checks import check_whole, json_value
 from decrappify._common.processor import present_runtime, take_up_runtime, threads_put_back
 from decrappify._common.progress import Cancel, Progress, check_cancel, progress_bar
@@ -206,7 +207,7 @@ def _pairs(source: Path, output: Path) -> list[Pair]:
     readable = frame_suffixes()
     images = sorted((file for file in files if file.suffix.lower() in readable), key=natural_key)
     if not images:
-        raise InputError(f"folder {source} contains no images; readable are {', '.join(sorted(readable))}")
+        raise InputError(f"folder {source} contains no images; supported: {', '.join(sorted(readable))}")
     if len(images) < len(files):
         logger.info("skipping %d files of %s that are not images", len(files) - len(images), source)
     taken: dict[str, Path] = {}
@@ -228,7 +229,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"folder {folder} cannot be made: {error.strerror or error}") from error
+        raise OutputError(f"folder {folder} cannot be created: {error.strerror or error}") from error
 
 
 def _checked_batch_size(batch_size: int | None) -> int:
@@ -251,7 +252,7 @@ def _unfinished(
         else:
             other = "is damaged, or is not the result of this image, model and settings"
             why = other if resume else "already exists"
-            error = f"{output} {why}; replace it with overwrite=True (--overwrite), or choose another folder"
+            error = f"{output} {why}; replace it with {setting('overwrite', True)}, or choose another folder"
             failed.append((source, OutputExistsError(error)))
     return todo, done
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decrappify.crappify.artifacts import Bleaching, Jpeg, Text
 from decrappify.crappify.camera import BadPixels, CorrelatedNoise, ExcessNoise, FixedPattern, RowNoise, Stretch
 from decrappify.crappify.choice import OneOf
-from decrappify.crappify.color import FilmNoise, Grey
+from decrappify.crappify.color import FilmNoise, Gray
 from decrappify.crappify.crappifier import Crappifier
 from decrappify.crappify.light import Brightness, Contrast
 from decrappify.crappify.movies import crappify_movie
@@ -31,7 +31,7 @@ __all__ = [
     "FilmNoise",
     "FixedPattern",
     "Gaussian",
-    "Grey",
+    "Gray",
     "Jpeg",
     "Limits",
     "LineJitter",

@@ -66,9 +66,9 @@ class Jpeg(Part):
         low, span = self.value("low"), self.value("high") - self.value("low")
         if span <= 0:
             raise InputError(f"jpeg: low is {low:g} and high {low + span:g}, needs low < high")
-        grey = np.rint(np.clip((signal - low) / span, 0, 1) * 255).astype(np.uint8)
+        gray = np.rint(np.clip((signal - low) / span, 0, 1) * 255).astype(np.uint8)
         decoded = np.empty_like(signal)
-        for frame, out in zip(grey, decoded, strict=True):
+        for frame, out in zip(gray, decoded, strict=True):
             buffer = io.BytesIO()
             Image.fromarray(frame).save(buffer, format="JPEG", quality=int(self.value("quality")))
             out[:] = np.asarray(Image.open(buffer))

@@ -15,7 +15,7 @@ from decrappify.errors import InputError
 
 @register_part("grey")
 @dataclass(frozen=True, slots=True)
-class Grey(Part):
+class Gray(Part):
     """Luma of ITU-R BT.601 in three identical channels, with the integers of Pillow and libjpeg.
 
     Signals are clipped to 0 ... 1 and rounded to 255ths, so that a training source has the same gray levels as a gray
@@ -34,8 +34,8 @@ class Grey(Part):
     def apply_color(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Convert each image to gray."""
         pixels = np.rint(np.clip(signal, 0, 1) * np.float32(255)).astype(np.uint8)
-        grey = luma(pixels).astype(np.float32) * np.float32(1 / 255)
-        return np.repeat(grey[:, None], signal.shape[1], axis=1)
+        gray = luma(pixels).astype(np.float32) * np.float32(1 / 255)
+        return np.repeat(gray[:, None], signal.shape[1], axis=1)
 
 
 @register_part("film_noise")

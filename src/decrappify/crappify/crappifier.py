@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from decrappify._common.arguments import moved_arguments
 from decrappify._common.checks import short
 from decrappify.crappify.files import read_table, write_table
 from decrappify.crappify.part import Part
@@ -78,6 +79,7 @@ class Crappifier:
         taken = [step for step in self.steps if step.probability == 1 or rng.random() < step.probability]
         return Crappifier([step.fixed(rng) for step in taken], self.name)
 
+    @moved_arguments({"colour": "color=..."}, name="Crappifier")
     def __call__(
         self,
         image: Array,
@@ -172,7 +174,7 @@ class Crappifier:
         steps, name = table.get("steps"), table.get("name")
         if not isinstance(steps, list | tuple) or not isinstance(name, str | None):
             raise InputError(
-                f"a crappifier has steps {short(steps)} and name {short(name)}, needs a list of steps and a text"
+                f"a crappifier has steps {short(steps)} and name {short(name)}, needs a list of steps and a string"
             )
         return cls([part_from_dict(step) for step in steps], name)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.argument_names import setting
 from decrappify._common.atomic import write_file
 from decrappify._common.checks import json_value, reason, toml_table
 from decrappify.errors import FormatError, MissingFileError, OutputError, OutputExistsError
@@ -33,7 +34,7 @@ def write_table(table: Mapping[str, Any], path: Path, *, overwrite: bool = False
     """Write a crappifier's plain values atomically."""
     _check_suffix(path)
     if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists; pass overwrite=True to replace it")
+        raise OutputExistsError(f"{path} exists; pass {setting('overwrite', True)} to replace it")
     text = to_toml(table) if path.suffix.lower() == ".toml" else json.dumps(table, indent=2) + "\n"
     import secrets
 

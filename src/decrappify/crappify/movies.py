@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from decrappify._common.argument_names import argument
 from decrappify.crappify.crappifier import Crappifier, full_scale
 from decrappify.errors import InputError
 from decrappify.movie import Array, Latest, Movie, Shape5, scaled_spacing
@@ -44,7 +45,7 @@ def crappify_movie(
         scale, and the provenance records the crappifier. Planes that were never recorded remain missing.
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"seed is {seed!r}, needs a whole number of at least 0")
+        raise InputError(f"{argument('seed')} is {seed!r}, needs a whole number of at least 0")
     seed = int(seed)
     # Five words: a seed of four or fewer would be the stream of plane (0, 0, 0), since numpy pads with zeros.
     setting = crappifier.fixed(np.random.default_rng([seed, 0, 0, 0, 1]))
@@ -70,7 +71,7 @@ def _per_channel(movie: Movie, given: Normalization | Sequence[Normalization] | 
         return [measure(movie, channel) for channel in range(n_channels)]
     levels = [given] * n_channels if isinstance(given, Normalization) else list(given)
     if len(levels) != n_channels:
-        raise InputError(f"{len(levels)} normalizations were given, {movie.name} has {n_channels} channels")
+        raise InputError(f"found {len(levels)} normalizations, {movie.name} needs {n_channels}, one per channel")
     return levels
 
 

@@ -60,7 +60,7 @@ class Poisson(Part):
 @register_part("poisson_gaussian")
 @dataclass(frozen=True, slots=True)
 class PoissonGaussian(Part):
-    """Camera noise: ``grey = gain * (Poisson(photons) + N(0, read_noise)) + offset``, in signal units without bias.
+    """Camera noise: ``gray = gain * (Poisson(photons) + N(0, read_noise)) + offset``, in signal units without bias.
 
     Gain and offset only matter with `bit_depth`: they determine the steps and limits of the digitizer.
 
@@ -99,8 +99,8 @@ class PoissonGaussian(Part):
         add_normal(electrons, self.value("read_noise"), rng)
         if self.bit_depth is not None:
             gain, offset = np.float32(self.value("gain")), np.float32(self.value("offset"))
-            grey = np.rint(electrons * gain + offset)
-            electrons = (np.clip(grey, 0, 2**self.bit_depth - 1) - offset) / gain
+            gray = np.rint(electrons * gain + offset)
+            electrons = (np.clip(gray, 0, 2**self.bit_depth - 1) - offset) / gain
         return to_signal(electrons, photons, background)
 
 

@@ -96,8 +96,7 @@ class Part:
             )
         if self.scale != 1 and self.probability != 1:
             raise InputError(
-                f"{self.name}: a step that changes the image size is always taken, "
-                f"but probability is {self.probability:g}; leave it at 1"
+                f"{self.name}: a step that changes the image size needs probability 1, found {self.probability:g}"
             )
         for key, limits in self.limits.items():
             object.__setattr__(self, key, _checked(getattr(self, key), limits, f"{self.name}: {key}"))

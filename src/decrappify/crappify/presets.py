@@ -16,7 +16,7 @@ from typing import TypeVar
 from decrappify._common.registry import Registry
 from decrappify.crappify.artifacts import Jpeg, Text
 from decrappify.crappify.choice import OneOf
-from decrappify.crappify.color import FilmNoise, Grey
+from decrappify.crappify.color import FilmNoise, Gray
 from decrappify.crappify.crappifier import Crappifier
 from decrappify.crappify.light import Brightness, Contrast
 from decrappify.crappify.noise import Gaussian, Poisson, PoissonGaussian, SaltAndPepper, Speckle
@@ -106,17 +106,19 @@ _BUILT_IN = {
         _ANY_NOISE,
     ),
     "fluorescence-any-x2": Preset(
-        "any fluorescence movie at half the sampling: soft half of the time, binned or point-sampled, noise as above",
+        "any fluorescence movie at half the sampling: blurred with probability 0.5, binned or point-sampled, noise "
+        "as above",
         (Blur(sigma=(0.5, 1.2), probability=0.5), OneOf(parts=(BinDown(factor=2), SampleDown(factor=2))), *_ANY_NOISE),
     ),
     "colour-grey": Preset(
-        "color images converted to gray (luma of ITU-R BT.601, as in Pillow and JPEG) and nothing else; DeOldify's",
-        (Grey(),),
+        "color images converted to gray (luma of ITU-R BT.601, as in Pillow and JPEG) without other degradation, as "
+        "in DeOldify",
+        (Gray(),),
     ),
     "colour-old-photo": Preset(
         "color images degraded to old photographs: gray, faded or hard, darker or brighter, soft, scanned to a JPEG",
         (
-            Grey(),
+            Gray(),
             Contrast(factor=(0.5, 1.25)),
             Brightness(change=(0.35, 0.65)),
             Blur(sigma=(0.3, 1.2), probability=0.5),
@@ -124,8 +126,8 @@ _BUILT_IN = {
         ),
     ),
     "colour-old-film": Preset(
-        "color images degraded to frames of old film: gray, speckled 8 times of 10 (DeOldify video), compressed",
-        (Grey(), FilmNoise(probability=0.8), Jpeg(quality=(40, 95))),
+        "color images degraded to frames of old film: gray, speckled with probability 0.8 (DeOldify video), compressed",
+        (Gray(), FilmNoise(probability=0.8), Jpeg(quality=(40, 95))),
     ),
 }
 

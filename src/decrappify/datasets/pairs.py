@@ -70,7 +70,7 @@ class PairDataset(SeededDataset[Sample]):
                 )
             if source.shape[0] == 1 and n_frames > 1:
                 raise InputError(
-                    f"{source.name} is one still, which cannot fill a window of {n_frames} frames",
+                    f"{source.name} is a single image, which cannot fill a window of {n_frames} frames",
                     advice="use n_frames=1",
                     option="n_frames",
                 )
@@ -123,8 +123,7 @@ class PairDataset(SeededDataset[Sample]):
                 return t, z
             t, z = int(rng.integers(source.shape[0])), int(rng.integers(source.shape[2]))
         raise InputError(
-            f"pair {source.movie.name} and {target.movie.name} has (nearly) no frame that was recorded in both; "
-            "leave it out"
+            f"pair {source.movie.name} and {target.movie.name} has (nearly) no frame that was recorded in both; omit it"
         )
 
 

@@ -53,9 +53,7 @@ class NormalizedMovie:
         n_t, _, n_z = self.shape[:3]
         places = [place for place in np.ndindex(n_t, n_z) if self.is_recorded(place[0], channels, place[1])]
         if not places:
-            raise InputError(
-                f"{self.movie.name} has no frame that was recorded in channels {list(channels)}; leave it out"
-            )
+            raise InputError(f"{self.movie.name} has no frame that was recorded in channels {list(channels)}; omit it")
         place = places[int(rng.integers(len(places)))]
         return place[0], place[1]
 

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor, nn
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 from decrappify.inference.agreement import agreement_db, trial_source
 from decrappify.inference.compiling import compiled
@@ -40,13 +41,18 @@ def check_backend(backend: str, device: torch.device, precision: str) -> None:
     """
     if backend not in BACKENDS:
         known = ", ".join(map(repr, BACKENDS))
-        raise InputError(f"backend={backend!r} is not known, needs one of {known}")
+        raise InputError(f"{setting('backend', backend)} is not known, needs one of {known}")
     if backend not in RUNTIMES:
         return
     if device.type != "cpu":
-        raise InputError(f"backend={backend!r} runs on the CPU, not on {device}; pass device='cpu' or backend='torch'")
+        raise InputError(
+            f"{setting('backend', backend)} runs on the CPU, not on {device}; pass {setting('device', 'cpu')} or "
+            f"{setting('backend', 'torch')}"
+        )
     if precision == "bfloat16" and backend == "onnxruntime":
-        raise InputError("backend='onnxruntime' computes in float32, not bfloat16; use 'openvino' or 'torch' for it")
+        raise InputError(
+            f"{setting('backend', 'onnxruntime')} computes in float32, not bfloat16; use 'openvino' or 'torch' for it"
+        )
 
 
 def automatic_backend(network: RestorationNetwork, device: torch.device, precision: str, expected_pixels: int) -> str:
@@ -157,17 +163,21 @@ def check_agreement(backend: str, predict: Predict, network: nn.Module, source: 
     except Exception as error:
         raise _refusal(backend, error) from error
     agreement = agreement_db(found, network(source))
-    logger.info("backend=%r agrees with torch in float32 to %.1f dB, needs %.0f dB", backend, agreement, least_db)
+    logger.info(
+        "%s agrees with torch in float32 to %.1f dB, needs %.0f dB", setting("backend", backend), agreement, least_db
+    )
     if not agreement >= least_db:
         raise InputError(
-            f"backend={backend!r} agrees with torch only to {agreement:.1f} dB, needs {least_db:.0f} dB; "
-            "use backend='torch'"
+            f"{setting('backend', backend)} agrees with torch only to {agreement:.1f} dB, needs {least_db:.0f} dB; "
+            f"use {setting('backend', 'torch')}"
         )
 
 
 def _refusal(backend: str, error: Exception) -> InputError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return InputError(f"backend={backend!r} cannot run this network ({reason}); use backend='torch'")
+    return InputError(
+        f"{setting('backend', backend)} cannot run this network ({reason}); use {setting('backend', 'torch')}"
+    )
 
 
 def with_compile(network: nn.Module, least_db: float) -> PerSize:
@@ -185,7 +195,9 @@ def with_compile(network: nn.Module, least_db: float) -> PerSize:
         fast = compiled(network, source=source)
         if fast is not network:
             agreement = agreement_db(fast(source).float(), network(source).float())
-            logger.info("backend='compile' agrees with torch to %.1f dB, needs %.0f dB", agreement, least_db)
+            logger.info(
+                "%s agrees with torch to %.1f dB, needs %.0f dB", setting("backend", "compile"), agreement, least_db
+            )
             if not agreement >= least_db:
                 logger.info("the network runs uncompiled")
                 return network

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from decrappify._common.argument_names import argument, setting
 from decrappify._common.rounding import round_up
 from decrappify.errors import InputError
 from decrappify.limits.memory import available_memory
@@ -58,7 +59,7 @@ def tile_and_overlap(
     """
     for name, wish, least in (("tile_size", tile_size, 1), ("tile_overlap", tile_overlap, 0)):
         if wish is not None and (isinstance(wish, bool) or not isinstance(wish, int) or wish < least):
-            raise InputError(f"{name} is {wish!r}, needs a whole number of pixels of at least {least}")
+            raise InputError(f"{argument(name)} is {wish!r}, needs a whole number of pixels of at least {least}")
     overlap = default_overlap(margin, multiple) if tile_overlap is None else round_up(tile_overlap, multiple)
     if tile_size is None:
         tile = max(largest // multiple * multiple, smallest_tile(overlap, multiple))
@@ -81,8 +82,8 @@ def seam_warning(tile: int, overlap: int, *, margin: int, multiple: int) -> str 
     seam = next(seam for share, seam in reversed(_SEAMS) if overlap >= share * enough)
     return (
         f"tiles of {tile} pixels overlap by {overlap}, this model needs {enough}: seams of up to {100 * seam:.2g} % of "
-        "the range are to be expected between them; leave tile_overlap (--tile-overlap) out and use "
-        f"tile_size={2 * enough} (--tile-size {2 * enough}) or more"
+        f"the range are to be expected between them; omit {argument('tile_overlap')} and use "
+        f"{setting('tile_size', 2 * enough)} or more"
     )
 
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import torch
 from torch import Tensor, nn
 
+from decrappify._common.argument_names import setting
 from decrappify._common.processor import cpu_flags
 from decrappify._common.rounding import round_up
 from decrappify.errors import InputError
@@ -98,8 +99,8 @@ class InferenceNetwork:
         check_backend(backend, self.device, precision)
         if backend == "openvino" and precision == "bfloat16" and not has_fast_bfloat16(self.device):
             raise InputError(
-                "backend='openvino' computes in bfloat16 only where the processor does, and this one does not; "
-                "use precision='auto' or 'float32'"
+                f"{setting('backend', 'openvino')} computes in bfloat16 only where the processor does, and this one "
+                f"does not; use {setting('precision', 'auto')} or 'float32'"
             )
         check_preparing(network.state_dict().values())
         self._network = fold_norms(network, large_in_one_go=True).requires_grad_(False)
@@ -137,7 +138,9 @@ class InferenceNetwork:
     def _check_precision(self, precision: str) -> None:
         check_precision(precision)
         if precision == "float16" and self.device.type == "cpu":
-            raise InputError("precision='float16' needs a GPU; use 'auto', 'bfloat16' or 'float32' on the CPU")
+            raise InputError(
+                f"{setting('precision', 'float16')} needs a GPU; use 'auto', 'bfloat16' or 'float32' on the CPU"
+            )
 
     def _choose_precision(self) -> str:
         if not has_fast_bfloat16(self.device):
@@ -204,14 +207,18 @@ def choose_device(device: str | torch.device) -> torch.device:
     try:
         chosen = torch.device(device)
     except RuntimeError as error:
-        raise InputError(f"device={device!r} is not known, needs 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'") from error
+        raise InputError(
+            f"{setting('device', device)} is not known, needs 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'"
+        ) from error
     if chosen.type not in ("cpu", "cuda", "mps"):
-        raise InputError(f"device={str(device)!r} is not supported, needs 'auto', 'cpu', 'cuda' or 'mps'")
+        raise InputError(f"{setting('device', str(device))} is not supported, needs 'auto', 'cpu', 'cuda' or 'mps'")
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
-        raise InputError(f"device={str(device)!r} is not there, torch sees {count} CUDA devices; use 'auto'")
+        raise InputError(
+            f"{setting('device', str(device))} is not available, torch finds {count} CUDA devices; use 'auto'"
+        )
     if chosen.type == "mps" and not torch.backends.mps.is_available():
-        raise InputError("device='mps' is not there: torch sees no Apple GPU; use 'auto'")
+        raise InputError(f"{setting('device', 'mps')} is not available, torch finds no Apple GPU; use 'auto'")
     return chosen
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from decrappify._common.argument_names import argument, setting
 from decrappify._common.checks import short
 from decrappify.errors import InputError
 
@@ -58,11 +59,13 @@ class InferenceOptions:
         for name in names:
             value = getattr(self, name)
             if value is not None:
-                raise InputError(f"{name} is {short(value)}, but {by} does not use it; leave it out")
+                raise InputError(f"{argument(name)} is {short(value)}, but {by} does not use it; omit it")
 
 
 def check_precision(precision: str) -> str:
     """Return `precision` if it is known; raise InputError otherwise."""
     if precision not in ("auto", *PRECISION_NAMES):
-        raise InputError(f"precision={precision!r} is not known, needs 'auto', 'float32', 'bfloat16' or 'float16'")
+        raise InputError(
+            f"{setting('precision', precision)} is not known, needs 'auto', 'float32', 'bfloat16' or 'float16'"
+        )
     return precision

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 from decrappify.limits.reached import is_out_of_memory
 
@@ -104,7 +105,7 @@ def _imported(name: str, extra: str) -> Any:
         return import_module(name)
     except ImportError as error:
         remedy = f'pip install "decrappify[{extra}]"'
-        raise InputError(f"{name} is not installed; run {remedy}, or use backend='torch'") from error
+        raise InputError(f"{name} is not installed; run {remedy}, or use {setting('backend', 'torch')}") from error
 
 
 def _quietly_imported_openvino() -> Any:

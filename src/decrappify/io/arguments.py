@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from decrappify._common.argument_names import argument, setting
 from decrappify.errors import InputError
 from decrappify.io.format import Format
 from decrappify.io.recognition import is_image_folder
@@ -33,9 +34,9 @@ def channel_index(movie: Movie, channel: int | str) -> int:
 def check_folder_as(folder_as: str, source: object) -> None:
     """Raise InputError for an unknown value, and for one other than "auto" if `source` is not a folder."""
     if folder_as not in FOLDER_AS:
-        raise InputError(f"folder_as={folder_as!r} is not known, needs 'auto', 'movie' or 'images'")
+        raise InputError(f"{setting('folder_as', folder_as)} is not known, needs 'auto', 'movie' or 'images'")
     if folder_as != "auto" and not is_image_folder(source):
-        raise InputError(f"folder_as={folder_as!r} (--as) is for folders, found {_what(source)}; leave it out")
+        raise InputError(f"{setting('folder_as', folder_as)} is for folders, found {_what(source)}; omit it")
 
 
 def check_supported(form: Format, name: str, axes: str | None, absent_chunks: str) -> None:
@@ -43,29 +44,27 @@ def check_supported(form: Format, name: str, axes: str | None, absent_chunks: st
     if "absent_chunks" not in form.supports:
         check_not_absent(absent_chunks, name)
     if axes is not None and "axes" not in form.supports:
-        raise InputError(
-            f"axes={axes!r} was given for {name}, which names its own; it is for arrays and TIFF, leave it out"
-        )
+        raise InputError(f"{setting('axes', axes)} is for arrays and TIFF, and {name} states its own axes; omit it")
 
 
 def check_not_absent(absent_chunks: str, name: str) -> None:
     """Raise InputError for a value of `absent_chunks` other than "auto", for a source without chunks."""
     if absent_chunks != "auto":
         raise InputError(
-            f"absent_chunks={absent_chunks!r} was given for {name}, which is not stored as Zarr; leave it out"
+            f"{setting('absent_chunks', absent_chunks)} is for Zarr, and {name} is not stored as Zarr; omit it"
         )
 
 
 def check_only_scene(scene: int | str, name: str) -> None:
     """Raise InputError for a scene other than the only one of a source."""
     if scene not in (0, "0"):
-        raise InputError(f"scene {scene!r} is not in {name}, which has one (0)")
+        raise InputError(f"scene {scene!r} is not in {name}, which has only scene 0")
 
 
 def positive_value(value: float, name: str, unit: str) -> float:
     """Return a number above 0; raise InputError for other values."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise InputError(f"{name} is {value!r}, needs a number of {unit} above 0")
+        raise InputError(f"{argument(name)} is {value!r}, needs a number of {unit} above 0")
     return float(value)
 
 
@@ -73,9 +72,9 @@ def pixel_size(given: float | Sequence[float | None], own: PixelSize) -> PixelSi
     """Return the pixel size (z, y, x) in micrometers from the value of the user and that of the movie."""
     if isinstance(given, int | float):
         given = (given, given)
-    sizes = [None if size is None else positive_value(size, "pixel_size_um", "micrometres") for size in given]
+    sizes = [None if size is None else positive_value(size, "pixel_size_um", "micrometers") for size in given]
     if len(sizes) not in (2, 3):
-        raise InputError(f"pixel_size_um is {given!r}, needs one number, (y, x) or (z, y, x) in micrometres")
+        raise InputError(f"pixel_size_um is {given!r}, needs one number, (y, x) or (z, y, x) in micrometers")
     return (sizes[0] if len(sizes) == 3 else own[0], sizes[-2], sizes[-1])
 
 

@@ -64,14 +64,14 @@ class FileGuard:
                 now = _state(each)
             except OSError as error:
                 raise FormatError(
-                    f"{each} was there when it was opened and is gone ({error.strerror}); put it back, or reconnect "
-                    "its disk, and run the same again"
+                    f"{each} was found when it was opened and is missing now ({error.strerror}); restore it, or "
+                    "reconnect its disk, and repeat the run"
                 ) from error
             if now != before:
                 how = f"{before[0]} bytes then, {now[0]} now" if now[0] != before[0] else f"{now[0]} bytes, rewritten"
                 raise FormatError(
                     f"{each} was changed after it was opened ({how}), so its frames may not belong together; wait "
-                    "until it is complete, and run the same again"
+                    "until it is complete, and repeat the run"
                 )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from decrappify.errors import InputError
 from decrappify.io.scene_names import scene_index, unique_names
-from decrappify.io.units import to_micrometres, to_seconds
+from decrappify.io.units import to_micrometers, to_seconds
 from decrappify.movie import Movie, PixelSize
 
 _RGB = ("R", "G", "B")
@@ -113,10 +113,10 @@ def _channel_names(obj: Any, n_channels: int, n_samples: int) -> list[str] | Non
 def _scale(obj: Any) -> tuple[PixelSize, float | None]:
     ome = _ome_pixels(obj)
     if ome is not None:
-        z, y, x = (to_micrometres(*ome_size(ome, axis)) for axis in "ZYX")
+        z, y, x = (to_micrometers(*ome_size(ome, axis)) for axis in "ZYX")
         return (z, y, x), to_seconds(*ome_size(ome, "T"))
     given = getattr(obj, "physical_pixel_sizes", None)
-    z, y, x = (_micrometres(obj, axis, getattr(given, axis, None)) for axis in "ZYX")
+    z, y, x = (_micrometers(obj, axis, getattr(given, axis, None)) for axis in "ZYX")
     return (z, y, x), _seconds(obj, getattr(obj, "time_interval", None))
 
 
@@ -140,9 +140,9 @@ def _unit(ome: Any, attribute: str) -> str | None:
     return None if unit is None else str(getattr(unit, "value", unit))
 
 
-def _micrometres(obj: Any, axis: str, size: Any) -> float | None:
+def _micrometers(obj: Any, axis: str, size: Any) -> float | None:
     # Readers without units use micrometers.
-    return to_micrometres(size, _axis_unit(obj, axis) or "um")
+    return to_micrometers(size, _axis_unit(obj, axis) or "um")
 
 
 def _seconds(obj: Any, interval: Any) -> float | None:

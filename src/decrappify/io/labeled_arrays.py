@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from decrappify.io.image_objects import ome_size
-from decrappify.io.units import to_micrometres, to_seconds
+from decrappify.io.units import to_micrometers, to_seconds
 from decrappify.movie import Movie, axis_letter, parse_axes
 
 _SPATIAL = "ZYX"
@@ -94,7 +94,7 @@ def _spacing(
     letter: str, dim: str, order: Sequence[str], array: Any, attrs: Mapping[str, Any]
 ) -> tuple[float | None, float | None]:
     """Return the spacing along one axis in micrometers or seconds, and as a number, possibly without a unit."""
-    convert = to_seconds if letter == "T" else to_micrometres
+    convert = to_seconds if letter == "T" else to_micrometers
     first = None
     for number, unit in _candidates(letter, dim, order, array, attrs):
         if number is None or not np.isfinite(number) or number <= 0:

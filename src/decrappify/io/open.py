@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.argument_names import setting
 from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import InputError
 from decrappify.io.arguments import (
@@ -271,7 +272,7 @@ def _open_folder(path: Path, scene: int | str | None, axes: str | None, folder_a
     from decrappify.io.folders.movies import open_folder
 
     if axes is not None:
-        raise InputError(f"axes={axes!r} was given for the folder {path.name}; it is for arrays and TIFF, leave it out")
+        raise InputError(f"{setting('axes', axes)} is for arrays and TIFF, and {path.name} is a folder; omit it")
     scene_is_chosen = scene is not None
     if isinstance(scene, str):
         scene = scene_index(scene, scenes(path, folder_as=folder_as), path.name)

@@ -93,7 +93,7 @@ def _inconclusive(path: Path, named: Format | None, head: bytes) -> Format:
         raise FormatError(f"{path.name} is a text file{_instead_of(named)}: open the image file")
     if named is None:
         readable = ", ".join(readable_suffixes())
-        raise FormatError(f"{path.name} has no reader here; readable are {readable}, and folders of images")
+        raise FormatError(f"{path.name} has an unsupported file format; supported: {readable}, and folders of images")
     if named.accepts is None or not named.accepts(head):
         raise FormatError(
             f"{path.name} is not a {named.name} file (it begins with {head[:4]!r}): it is damaged or misnamed, copy it "

@@ -101,7 +101,7 @@ def writer_for(path: Path) -> Format:
         for form in sorted(formats(), key=lambda form: not form.is_working_store)
         if form.write is not None
     ]
-    raise FormatError(f"{path} has no writer here; writable are {', '.join(first[:-1])} and {first[-1]}")
+    raise FormatError(f"{path} has an unsupported output format; supported: {', '.join(first[:-1])} and {first[-1]}")
 
 
 def readable_suffixes() -> tuple[str, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 
 _LISTED = 12  # scenes named in a message
@@ -75,14 +75,14 @@ def several_scenes(names: Sequence[str], what: str) -> str | None:
     """Return the line that names the other scenes when the first one is opened by default; None if there are none.
 
     >>> several_scenes(["A1", "A2"], "cells.czi")
-    "cells.czi holds 2 scenes (A1, A2) and only scene 0 (A1) was opened; choose by scene='A2' (--scene A2), ..."
+    "cells.czi holds 2 scenes (A1, A2) and only scene 0 (A1) was opened; choose by scene='A2', or ..."
     """
     if len(names) < 2:
         return None
     listed = ", ".join(names[:_LISTED]) + (" ..." if len(names) > _LISTED else "")
     return (
         f"{what} holds {len(names)} scenes ({listed}) and only scene 0 ({names[0]}) was opened; choose by "
-        f"scene={names[1]!r} (--scene {shlex.quote(names[1])}), or restore each with --scene all"
+        f"{setting('scene', names[1])}, or restore each with decrappify restore --scene all"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-_MICROMETRES = {
+_MICROMETERS = {
     ("km", "kilometer"): 1e9,
     ("m", "meter"): 1e6,
     ("cm", "centimeter"): 1e4,
@@ -24,17 +24,17 @@ _SECONDS = {
     ("µs", "us", "usec", "microsecond"): 1e-6,
     ("ns", "nsec", "nanosecond"): 1e-9,
 }
-_MICROMETRES_PER = {name: size for names, size in _MICROMETRES.items() for name in names}
+_MICROMETERS_PER = {name: size for names, size in _MICROMETERS.items() for name in names}
 _SECONDS_PER = {name: size for names, size in _SECONDS.items() for name in names}
 
 
-def to_micrometres(value: object, unit: str | None) -> float | None:
+def to_micrometers(value: object, unit: str | None) -> float | None:
     r"""Convert a length to micrometers; None if the value or the unit ("pixel", "", None) is not a physical size.
 
-    >>> to_micrometres(65, "nm"), to_micrometres(0.1, "\\u00B5m"), to_micrometres(1, "pixel")
+    >>> to_micrometers(65, "nm"), to_micrometers(0.1, "\\u00B5m"), to_micrometers(1, "pixel")
     (0.065, 0.1, None)
     """
-    return _convert(value, unit, _MICROMETRES_PER)
+    return _convert(value, unit, _MICROMETERS_PER)
 
 
 def to_seconds(value: object, unit: str | None) -> float | None:

@@ -163,7 +163,7 @@ def content_loss(
     >>> content_loss("l1")(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2)).item()
     1.0
     """
-    pixel_losses = {loss.name: loss.function for loss in list_losses()}
+    pixel_losses = {loss.name: loss.checked for loss in list_losses()}
     names = [*(f"feature-{form}" for form in _FORMS), *pixel_losses]
     if name not in names:
         raise InputError(f"unknown content loss {name!r}, needs one of {', '.join(names)}; {HINT}")

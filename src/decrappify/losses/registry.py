@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from decrappify._common.registry import Registry
 from decrappify.errors import InputError
+from decrappify.limits.components import component_errors, is_built_in
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +25,16 @@ class Loss:
     name: str
     meaning: str
     function: PixelLoss
+
+    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss; an error of the function is raised as InputError with the name of the loss."""
+        with component_errors("loss", self.name):
+            return self.function(prediction, target)
+
+    @property
+    def checked(self) -> PixelLoss:
+        """Function of a built-in loss; the loss itself, which names itself in errors, for other ones."""
+        return self.function if is_built_in(self.function) else self
 
 
 _LOSSES: Registry[Loss] = Registry(
@@ -84,7 +95,7 @@ def pixel_loss(name: str) -> PixelLoss:
     InputError
         If the name is unknown.
     """
-    return _LOSSES.get(name).function
+    return _LOSSES.get(name).checked
 
 
 def check_pixel_loss(name: str) -> str:

@@ -134,7 +134,7 @@ def _imagenet_file(weights: VGG16_BN_Weights) -> Path:
     except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise MissingFileError(
             f"the ImageNet weights of VGG16-BN are not at {path} and {url} cannot be downloaded "
-            f"({' '.join(str(error).split())}): download {path.name} elsewhere and put it at {path}, or pass the path "
+            f"({' '.join(str(error).split())}): download {path.name} elsewhere and copy it to {path}, or pass the path "
             "of the file as weights; weights='random' needs no file but is not perceptual"
         ) from error
     return path

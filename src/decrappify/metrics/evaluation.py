@@ -89,7 +89,7 @@ def evaluate(
     `with_motion` is False for stacks, whose slices are not successive in time.
     """
     if reference is None and source is None:
-        raise InputError("score_movie got neither reference nor source; pass at least one of them")
+        raise InputError("score_movie needs a reference or a source, found neither; pass at least one of them")
     planes = {
         role: _Plane(movie, role, options.channel)
         for role, movie in (("restored", restored), ("reference", reference), ("source", source))

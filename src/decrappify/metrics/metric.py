@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Literal
 
 from decrappify._common.checks import check_whole
 from decrappify.errors import InputError
+from decrappify.limits.components import component_errors, is_built_in
 from decrappify.metrics.quantities import QUANTITIES, Quantities
 
 Direction = Literal["higher", "lower"] | float | None
@@ -108,12 +110,19 @@ class Metric:
         return "; ".join(part for part in (self.direction_text, self.meaning) if part)
 
     def compute(self, quantities: Quantities) -> float | None:
-        """Return the value, or None if a quantity is missing or the metric is not defined."""
+        """Return the value, or None if a quantity is missing or the metric is not defined.
+
+        Raises
+        ------
+        InputError
+            If the function of a registered metric raises an error, or returns a value that is not a number.
+        """
         arguments = [quantities.get(name) for name in self.needs]
         if any(argument is None for argument in arguments):
             return None
-        value = self.function(*arguments)
-        return None if value is None else float(value)
+        with nullcontext() if is_built_in(self.function) else component_errors("metric", self.key):
+            value = self.function(*arguments)
+            return None if value is None else float(value)
 
     def best(self, values: Mapping[str, float]) -> str | None:
         """Return the name of the best value; None without a direction or with fewer than two values.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from decrappify._common.argument_names import argument
 from decrappify.errors import InputError
 from decrappify.movie import Array
 
@@ -50,7 +51,7 @@ def finite(frame: Array, t: int, role: str) -> Array:
     """Return one frame as float64; raise for NaN and infinity, which would invalidate every score."""
     frame = frame.astype(np.float64)
     if not np.isfinite(frame).all():
-        raise InputError(f"frame {t} of {role} holds NaN or infinity; repair the file or leave the frame out")
+        raise InputError(f"frame {t} of {role} holds NaN or infinity; repair the file or omit the frame")
     return frame
 
 
@@ -63,7 +64,8 @@ def check_data_range(data_range: float) -> float:
     """Return `data_range`; raise if it is not a finite number above 0."""
     if not math.isfinite(data_range) or data_range <= 0:
         raise InputError(
-            f"data_range is {data_range!r}, needs a finite number above 0, such as max - min of the reference"
+            f"{argument('data_range')} is {data_range!r}, needs a finite number above 0, such as max - min of the "
+            "reference"
         )
     return float(data_range)
 

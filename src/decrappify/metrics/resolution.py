@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.signal import savgol_filter
 
+from decrappify._common.argument_names import argument
 from decrappify.errors import InputError
 from decrappify.metrics.pairs import checked_stack, finite
 from decrappify.metrics.spectrum import RingSums, ring_sums
@@ -189,6 +190,6 @@ def check_camera(gain: float, offset: float, read_noise: float) -> None:
     """Raise if gain, offset or read noise are not possible for a camera."""
     if not 0 < gain < math.inf or not math.isfinite(offset) or not 0 <= read_noise < math.inf:
         raise InputError(
-            f"gain is {gain!r}, offset {offset!r} and read_noise {read_noise!r}; needs gray levels per photon above 0, "
-            "a gray level, and photons of at least 0"
+            f"{argument('gain')} is {gain!r}, {argument('offset')} {offset!r} and {argument('read_noise')} "
+            f"{read_noise!r}; needs gray levels per photon above 0, a gray level, and photons of at least 0"
         )

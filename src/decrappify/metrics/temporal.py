@@ -128,7 +128,8 @@ def flicker_floor(
     given, role = (source, "source") if reference is None else (reference, "reference")
     if given is None:
         raise InputError(
-            "flicker_floor got neither reference nor source; pass one of them to determine the static pixels"
+            "flicker_floor needs a reference or a source, found neither; pass one of them to determine the static "
+            "pixels"
         )
     stack, guide = checked_movie(restored, "restored"), checked_movie(given, role)
     check_same_shape(stack.shape, guide.shape, ("restored", role))

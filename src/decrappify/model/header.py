@@ -56,7 +56,7 @@ def _header_of(value: Any) -> dict[str, Any]:
         ("normalization", dict, "a table"),
         ("crappifier", (dict, type(None)), "a table or null"),
         ("card", dict, "a table"),
-        ("written_by", str, "a text"),
+        ("written_by", str, "a string"),
     ):
         if key not in value or not isinstance(value[key], kind):
             raise ValueError(f"its {key!r} is {short(value.get(key))}, needs {called}")

@@ -42,7 +42,7 @@ def import_weights(
     check_unused(output, overwrite=overwrite)
     model = load_model(weights, preset=preset)
     if "imported_from" not in model.card:
-        raise InputError(f"{weights} is a decrappify model already; use it as it is")
+        raise InputError(f"{weights} is a decrappify model already; use it without import")
     recognized, *notes = model.card["notes"]
     model.save(output, overwrite=overwrite)
     return [

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.argument_names import setting
 from decrappify._common.checks import reason
 from decrappify._version import __version__
 from decrappify.errors import DeviceMemoryError, InputError, ModelFileError
@@ -43,7 +44,9 @@ def load_model(name_or_path: str | Path | Model, *, preset: str | None = None) -
         if is_checkpoint(path):
             return _from_checkpoint(path, preset)
     if preset is not None:
-        raise InputError(f"{name_or_path} is a model and needs no preset; preset={preset!r} is for published weights")
+        raise InputError(
+            f"{name_or_path} is a model and needs no preset; {setting('preset', preset)} is for published weights"
+        )
     return name_or_path if isinstance(name_or_path, Model) else _read_model(path)
 
 
@@ -90,7 +93,7 @@ def _read_model(path: Path) -> Model:
             ) from error
         raise ModelFileError(
             f"{path} describes a model that this decrappify {__version__} cannot build: "
-            f"{reason(error, of_settings=True)}"
+            f"{error if isinstance(error, InputError) else reason(error, of_settings=True)}"
         ) from error
     check_intact(header, weights, path)
     return model

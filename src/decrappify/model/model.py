@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from decrappify._common.argument_names import pass_setting
 from decrappify._version import __version__
 from decrappify.errors import OutputError, OutputExistsError
 from decrappify.model.header import FORMAT_VERSION, check_finite, digest
@@ -125,5 +126,5 @@ def check_unused(path: str | Path, *, overwrite: bool = False) -> Path:
     """
     path = Path(path)
     if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists; pass overwrite=True (--overwrite) or choose another name")
+        raise OutputExistsError(f"{path} exists; {pass_setting('overwrite', True, otherwise='choose another name')}")
     return path

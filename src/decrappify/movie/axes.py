@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 
 AXES = "TCZYX"
@@ -91,7 +92,7 @@ def parse_axes(
     if is_named:
         raise InputError(
             f"{what} of shape {shape} has dimensions {_listed(found)}; needs names such as time, channel, z, y, x, "
-            "each once, or pass the axes, such as axes='TCYX' (--axes TCYX)"
+            f"each once, or pass the axes, such as {setting('axes', 'TCYX')}"
         )
     return _axes_by_shape(shape, what)
 
@@ -112,7 +113,7 @@ def _given_axes(axes: str, shape: tuple[int, ...], what: str, found: Sequence[An
     if not are_axes(letters, len(shape)):
         named = f" ({_listed(found)})" if found else ""
         raise InputError(
-            f"axes={axes!r} does not fit {what} of shape {shape}{named}; "
+            f"{setting('axes', axes)} does not fit {what} of shape {shape}{named}; "
             "needs one letter of TCZYX per dimension, Y and X included"
         )
     return letters
@@ -126,7 +127,7 @@ def _axes_by_shape(shape: tuple[int, ...], what: str) -> str:
     if len(shape) not in _BY_COUNT:
         raise InputError(
             f"{what} of shape {shape} has {len(shape)} axes; expected (Y, X), (T, Y, X) or (T, C, Z, Y, X), "
-            "or pass the axes, such as axes='TCYX' (--axes TCYX)"
+            f"or pass the axes, such as {setting('axes', 'TCYX')}"
         )
     guess = _BY_COUNT[len(shape)]
     other = _other_reading(shape)
@@ -134,7 +135,7 @@ def _axes_by_shape(shape: tuple[int, ...], what: str) -> str:
         axes_of_other, meaning = other
         raise InputError(
             f"{what} of shape {shape}: frames of {shape[-2]} x {shape[-1]} pixels are unlikely; "
-            f"pass axes={axes_of_other!r} (--axes {axes_of_other}) for {meaning}, or axes={guess!r} for such frames"
+            f"pass {setting('axes', axes_of_other)} for {meaning}, or {setting('axes', guess)} for such frames"
         )
     return guess
 

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 from numpy.typing import DTypeLike
 
+from decrappify._common.argument_names import setting
 from decrappify._common.saturation import count_outside, saturate
 from decrappify.errors import InputError
 from decrappify.movie.movie import Movie
@@ -32,9 +33,13 @@ def cast_movie(movie: Movie, dtype: DTypeLike | None) -> Movie:
     try:
         wanted = np.dtype(dtype).newbyteorder("=")  # the byte order is chosen by the file format
     except TypeError as error:
-        raise InputError(f"dtype={dtype!r} is not known; needs one such as 'uint8', 'uint16' or 'float32'") from error
+        raise InputError(
+            f"{setting('dtype', dtype)} is not known; needs one such as 'uint8', 'uint16' or 'float32'"
+        ) from error
     if wanted.kind not in "uif":
-        raise InputError(f"dtype={wanted.name} cannot hold an image; needs one such as 'uint8', 'uint16' or 'float32'")
+        raise InputError(
+            f"{setting('dtype', wanted.name)} cannot hold an image; needs one such as 'uint8', 'uint16' or 'float32'"
+        )
     return movie if wanted == movie.dtype else movie.map_regions(_Cast(movie, wanted), dtype=wanted)
 
 
@@ -47,8 +52,8 @@ def warn_of_clipping(movie: Movie, *, stacklevel: int = 3) -> None:
         digits = max(0, 1 - int(np.floor(np.log10(share))))
         warnings.warn(
             f"{share:.{digits}f} % of the pixels of {movie.name} were clipped to the limits of {movie.dtype.name} "
-            f"({cast.clipped} of {cast.read_pixels}); save it with a wider dtype, such as dtype='float32', "
-            "to keep them",
+            f"({cast.clipped} of {cast.read_pixels}); save it with a wider dtype, such as "
+            f"{setting('dtype', 'float32')}, to keep them",
             stacklevel=stacklevel,
         )
 

@@ -32,7 +32,7 @@ def picked(index: slice | int | None, size: int, axis: str, name: str) -> range:
         picked = range(size)[index]
         if not picked:
             raise InputError(
-                f"{axis}s {index.start}:{index.stop} pick nothing from {name}, which has {axis}s 0 to {size - 1}"
+                f"{axis}s {index.start}:{index.stop} select nothing from {name}, which has {axis}s 0 to {size - 1}"
             )
         return picked
     index = in_range(index, size, axis, name)

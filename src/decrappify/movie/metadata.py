@@ -26,6 +26,16 @@ def positive_or_none(value: float | None) -> float | None:
     return number if np.isfinite(number) and number > 0 else None
 
 
+def check_spacing(changes: Mapping[str, Any]) -> None:
+    """Raise InputError if a frame interval or pixel size among `changes` is not positive and finite, nor None."""
+    sizes = changes.get("pixel_size_um", ())
+    given = [("frame_interval_s", "seconds", changes.get("frame_interval_s"))]
+    given += [("pixel_size_um", "micrometers", size) for size in sizes]
+    for name, unit, value in given:
+        if value is not None and positive_or_none(value) is None:
+            raise InputError(f"{name} is {short(value)}, needs a number of {unit} above 0, or None if it is unknown")
+
+
 def checked_pixel_size(sizes: PixelSize) -> PixelSize:
     """Return the pixel size (z, y, x), None for each unknown value."""
     if len(sizes) != 3:

@@ -16,7 +16,14 @@ from decrappify.errors import InputError, ReadOnlyError
 from decrappify.limits.files import check_extent
 from decrappify.limits.memory import check_memory
 from decrappify.movie.indexing import basic_index, in_range, picked, read_ranges, unstepped
-from decrappify.movie.metadata import checked_pixel_size, per_channel, positive_or_none, spacing_of, step_of
+from decrappify.movie.metadata import (
+    check_spacing,
+    checked_pixel_size,
+    per_channel,
+    positive_or_none,
+    spacing_of,
+    step_of,
+)
 from decrappify.movie.sources import Array, ArraySource, FrameSource, PixelSize, Plane, Shape5
 from decrappify.movie.views import ComputedView, IndexView, PlaneFunction, RegionFunction, WholePlanes, planes_in
 
@@ -300,11 +307,19 @@ class Movie:
         return Movie(source, **(self._metadata() | {"files": source.files or self.files} | same | changes))
 
     def replace(self, **changes: Any) -> Movie:
-        """Create a movie with the same pixels and other metadata, such as `pixel_size_um`; arguments of `Movie`."""
+        """Create a movie with the same pixels and other metadata, such as `pixel_size_um`; arguments of `Movie`.
+
+        Raises
+        ------
+        InputError
+            For an unknown name, and for a pixel size or frame interval that is neither None nor positive and finite.
+            `Movie` itself sets such values to None, since files contain them for unknown values.
+        """
         metadata = self._metadata()
         for field in changes:
             if field not in metadata:
                 raise InputError(f"a movie has no metadata {field!r}; replace() changes {', '.join(metadata)}")
+        check_spacing(changes)
         return Movie(self._source, **(metadata | changes))
 
     def _metadata(self) -> dict[str, Any]:

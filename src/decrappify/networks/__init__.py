@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from decrappify.networks.registry import create as create
     from decrappify.networks.registry import network_names as network_names
     from decrappify.networks.registry import register_network as register_network
+    from decrappify.networks.registry import unregister_network as unregister_network
     from decrappify.networks.spec import NetworkSpec as NetworkSpec
     from decrappify.networks.spec import RestorationNetwork as RestorationNetwork
 
@@ -21,6 +22,7 @@ _HOMES = {
     "create": "registry",
     "network_names": "registry",
     "register_network": "registry",
+    "unregister_network": "registry",
 }
 
 __all__ = sorted(_HOMES)

@@ -78,7 +78,7 @@ def register_network(name: str) -> Callable[[N], N]:
     Examples
     --------
     >>> import torch
-    >>> from decrappify.networks import NetworkSpec, RestorationNetwork, create, register_network
+    >>> from decrappify.networks import NetworkSpec, RestorationNetwork, create, register_network, unregister_network
     >>> @register_network("doctest-identity")
     ... class Identity(RestorationNetwork):
     ...     def __init__(self, *, n_frames=1, in_channels=1, out_channels=1, scale=1):
@@ -90,6 +90,7 @@ def register_network(name: str) -> Callable[[N], N]:
     ...         return self.middle_frame(source)
     >>> create("doctest-identity", n_frames=3)(torch.zeros(1, 3, 8, 8)).shape
     torch.Size([1, 1, 8, 8])
+    >>> unregister_network("doctest-identity")
     """
 
     def register(network: N) -> N:
@@ -97,6 +98,13 @@ def register_network(name: str) -> Callable[[N], N]:
         return network
 
     return register
+
+
+def unregister_network(name: str) -> None:
+    """Remove a network class; raise InputError if the name is unknown or that of a preset."""
+    if name in _PRESETS:
+        raise InputError(f"network {name!r} is a preset; unregister_network removes the classes of register_network")
+    _CLASSES.remove(name)
 
 
 def create(name: str = DEFAULT_NETWORK, **settings: Any) -> Any:

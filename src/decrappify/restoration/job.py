@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
+from decrappify._common.argument_names import setting
 from decrappify._common.saturation import saturate
 from decrappify._version import __version__
 from decrappify.errors import InputError
@@ -239,7 +240,7 @@ class Job:
             raise InputError(
                 f"model {self.model.name!r} predicted NaN or infinity from the finite pixels of frame "
                 f"{self.frames[target.t]} of {self.movie.name}",
-                advice="use precision='float32' (--precision float32), or another model",
+                advice=f"use {setting('precision', 'float32')}, or another model",
                 option="precision",
             )
         planes, below, above = [], 0, 0
@@ -251,11 +252,11 @@ class Job:
                 plane = plane * np.float32(flash.gain) + np.float32(flash.offset)
             if channel.constant is not None and len(restored) == len(group):
                 plane = np.zeros_like(plane)
-            grey, clipped = channel.normalization.invert_counted(plane, self.dtype)
+            gray, clipped = channel.normalization.invert_counted(plane, self.dtype)
             below, above = below + clipped[0], above + clipped[1]
             if window.middle.unknown is not None:
-                grey = put_back(grey, window.middle.unknown, self.model.scale)
-            planes.append(grey)
+                gray = put_back(gray, window.middle.unknown, self.model.scale)
+            planes.append(gray)
         return planes, (below, above)
 
     def empty_planes(self) -> list[Array]:
@@ -345,9 +346,9 @@ def _checked_window_axis(axis: str, movie: Movie, model: Model) -> str:
     what = "one still image" if axis == "T" else "one slice"
     ways = ["use a model with n_frames=1, such as 'fluorescence-still'"]
     if axis == "T" and n_z >= model.n_frames:
-        ways.append(f"pass window_axis='Z' to use its {n_z} slices")
+        ways.append(f"pass {setting('window_axis', 'Z')} to use its {n_z} slices")
     if axis == "Z" and n_t > 1:
-        ways.append(f"pass window_axis='T' to use its {n_t} frames")
+        ways.append(f"pass {setting('window_axis', 'T')} to use its {n_t} frames")
     needs = f"model {model.name!r} needs windows of {model.n_frames}"
     raise InputError(f"{movie.name} is {what}, but {needs}", advice=", or ".join(ways), option="window_axis")
 
@@ -356,9 +357,11 @@ def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     try:
         checked = np.dtype(dtype).newbyteorder("=")  # the byte order is chosen by the file format
     except (TypeError, ValueError) as error:  # ValueError: a name that is not Unicode, or a damaged structure
-        raise InputError(f"dtype={dtype!r} is not known, needs one such as 'uint16' or 'float32'") from error
+        raise InputError(f"{setting('dtype', dtype)} is not known, needs one such as 'uint16' or 'float32'") from error
     if checked.kind not in "uif":
-        raise InputError(f"dtype={checked.name!r} cannot hold an image, needs one such as 'uint16' or 'float32'")
+        raise InputError(
+            f"{setting('dtype', checked.name)} cannot hold an image, needs one such as 'uint16' or 'float32'"
+        )
     return checked
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 from decrappify.normalization import check_nan
 from decrappify.restoration.frames.choice import parse_frames
@@ -58,8 +59,8 @@ class RestorationOptions:
     def __post_init__(self) -> None:
         parse_frames(self.frames)
         if self.window_axis not in ("T", "Z"):
-            raise InputError(f"window_axis={self.window_axis!r} is not known, needs 'T' or 'Z'")
+            raise InputError(f"{setting('window_axis', self.window_axis)} is not known, needs 'T' or 'Z'")
         check_nan(self.nan)
         check_missing(self.missing)
         if self.outliers not in ("replace", "keep"):
-            raise InputError(f"outliers={self.outliers!r} is not known, needs 'replace' or 'keep'")
+            raise InputError(f"{setting('outliers', self.outliers)} is not known, needs 'replace' or 'keep'")

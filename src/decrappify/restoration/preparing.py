@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 from decrappify.inference.network import choose_device
 from decrappify.inference.options import InferenceOptions
@@ -77,8 +78,8 @@ def chosen_device(device: str, begun: Mapping[str, Any]) -> torch.device:
         chosen = choose_device(device)
         if begun.get("precision") == "float16" and chosen.type == "cpu":
             raise InputError(
-                f"the unfinished run computes in float16 on {before}, which is not here; finish it on a "
-                "machine with a GPU, or discard it with overwrite=True (--overwrite)"
+                f"the unfinished run computes in float16 on {before}, which is not available; finish "
+                f"it on a machine with a GPU, or discard it with {setting('overwrite', True)}"
             ) from None
         logger.warning("continuing on %s a run begun on %s: last digits may differ", chosen.type, before)
         return chosen
@@ -104,11 +105,11 @@ def _check_memory(job: Job) -> None:
 
 def _use_smaller_tiles(job: Job, restorer: Restorer) -> None:
     used, smaller = restorer.used_and_smaller(_frame_shape(job))
-    killed = f"the system killed the run before for lack of memory, with tile_size={used}"
+    killed = f"the system ended the previous run for lack of memory, with {setting('tile_size', used)}"
     if smaller is None:
         logger.warning("%s, the smallest; close other programs, or raise the memory limit", killed)
         return
-    logger.warning("%s: continuing with tile_size=%d", killed, smaller)
+    logger.warning("%s: continuing with %s", killed, setting("tile_size", smaller))
     restorer.tile_size = smaller
 
 
@@ -119,4 +120,4 @@ def _log_settings(job: Job, restorer: Restorer, inference: InferenceOptions) -> 
         network.backend, network.device, network.precision, restorer.tile_size, restorer.tile_overlap,
     )  # fmt: skip
     if tile_size is not None and tile_size >= max(job.movie.shape[3:]):
-        logger.info("tile_size=%d holds the whole frame (%d x %d)", tile_size, *job.movie.shape[3:])
+        logger.info("%s covers the whole frame (%d x %d)", setting("tile_size", tile_size), *job.movie.shape[3:])

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from decrappify._common.argument_names import setting
 from decrappify._common.progress import Cancel, check_cancel
 from decrappify.errors import DeviceMemoryError, InputError
 from decrappify.inference.memory import free_memory, halved, largest_tile, seam_warning, tile_and_overlap
@@ -148,14 +149,17 @@ class Restorer:
                 if smaller is None:
                     raise DeviceMemoryError(
                         f"{self.network.device} has no memory left for the smallest tile of {used} pixels",
-                        advice="close other programs, or choose another device, such as device='cpu', or a smaller "
-                        "model",
+                        advice="close other programs, or choose another device, such as "
+                        f"{setting('device', 'cpu')}, or a smaller model",
                         option="device",
                     ) from error
             if self.network.device.type == "cuda":
                 torch.cuda.empty_cache()
             logger.warning(
-                "out of memory on %s with tile_size=%d, continuing with %d", self.network.device, used, smaller
+                "out of memory on %s with %s, continuing with %d",
+                self.network.device,
+                setting("tile_size", used),
+                smaller,
             )
             self.tile_size = smaller
 

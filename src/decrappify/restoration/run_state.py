@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from decrappify._common.argument_names import setting
 from decrappify._common.progress import Cancel, Progress, cancellable
 from decrappify.errors import OutputExistsError
 from decrappify.inference.options import InferenceOptions
@@ -127,7 +128,7 @@ class RunState:
         if before is not None and output.exists() and not self._overwrite:
             raise OutputExistsError(
                 f"{output} already exists, and its unfinished run is kept; move it to another name and repeat the run, "
-                "or replace it with overwrite=True (--overwrite)"
+                f"or replace it with {setting('overwrite', True)}"
             )
         check_output(output, overwrite=self._overwrite)
         if self._resume and before is not None:

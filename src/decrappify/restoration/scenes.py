@@ -10,6 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from decrappify._common.argument_names import setting
 from decrappify._common.checks import check_instance
 from decrappify._common.progress import Cancel, Progress
 from decrappify.errors import Cancelled, DecrappifyError, InputError, OutputExistsError
@@ -230,5 +231,5 @@ def _finished(output: Path, scene: str, run: str, job: Job) -> Movie | None:
             return open_movie(output)
     raise OutputExistsError(
         f"{output} already exists and is not the result of this scene, model and options; choose another name, or "
-        "replace it with overwrite=True (--overwrite)"
+        f"replace it with {setting('overwrite', True)}"
     )

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from decrappify._common.argument_names import setting
 from decrappify._common.rounding import round_up
 from decrappify.errors import InputError
 from decrappify.movie import Array
@@ -78,11 +79,11 @@ class TileGrid:
     def __post_init__(self) -> None:
         for side, name in ((self.tile_size, "tile_size"), (self.overlap, "tile_overlap")):
             if side % self.multiple or side < 0:
-                raise InputError(f"{name}={side} must be a multiple of the network's {self.multiple} pixels")
+                raise InputError(f"{setting(name, side)} must be a multiple of the network's {self.multiple} pixels")
         if self.tile_size < max(self.padded_shape) and self.tile_size <= self.overlap:
             raise InputError(
-                f"tile_size={self.tile_size} is too small for tile_overlap={self.overlap}; "
-                f"needs tile_size of at least {self.overlap + self.multiple}, or a smaller tile_overlap"
+                f"{setting('tile_size', self.tile_size)} is too small for {setting('tile_overlap', self.overlap)}; "
+                f"needs at least {setting('tile_size', self.overlap + self.multiple)}, or a smaller overlap"
             )
 
     @cached_property

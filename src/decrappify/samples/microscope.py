@@ -81,8 +81,8 @@ class Microscope:
         """Simulate a noisy image of expected gray levels: photon noise, read noise, digitizer."""
         electrons = poisson((truth - np.float32(self.offset)) / np.float32(self.gain), rng)
         add_normal(electrons, self.read_noise, rng)
-        grey = np.rint(electrons * np.float32(self.gain) + np.float32(self.offset))
-        return np.asarray(np.clip(grey, 0, 65535), np.uint16)
+        gray = np.rint(electrons * np.float32(self.gain) + np.float32(self.offset))
+        return np.asarray(np.clip(gray, 0, 65535), np.uint16)
 
 
 def _binned(fine: NDArray[np.float64]) -> NDArray[np.float64]:

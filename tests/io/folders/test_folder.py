@@ -52,14 +52,14 @@ def test_numbered_files_are_one_movie_and_the_log_states_it(make, caplog, suffix
     (line,) = caplog.messages
     assert line == (
         "cells was read as one movie of 11 frames (the file names differ only in a number); pass folder_as='images' "
-        "(--as images) to read each file as a separate image"
+        "to read each file as a separate image"
     )
 
 
 def test_unrelated_stills_are_scenes_and_a_warning_names_the_omitted_files(make):
     root = make(["liver.tif", "brain.tif", "skin 2.tif"], [(9, 11), (8, 8), (5, 6)])
     assert scenes(root) == ["brain", "liver", "skin 2"]
-    with pytest.warns(UserWarning, match=r"3 separate images .*only scene 0 \(brain\) was opened.*--as movie"):
+    with pytest.warns(UserWarning, match=r"3 separate images .*only scene 0 \(brain\) was opened.*folder_as='movie'"):
         assert open_movie(root).name == "brain.tif"
     for scene in (1, "1", "liver", "LIVER"):
         movie = open_movie(root, scene=scene)
@@ -86,7 +86,7 @@ def test_a_wrong_value_and_one_for_something_else_than_a_folder_are_refused(make
     with pytest.raises(InputError, match=r"folder_as=.* is not known, needs 'auto', 'movie' or 'images'"):
         open_movie(root, folder_as=given)
     for other in (root / "t1.tif", np.zeros((3, 8, 8))):
-        with pytest.raises(InputError, match=r"folder_as='images' \(--as\) is for folders, found"):
+        with pytest.raises(InputError, match=r"folder_as='images' is for folders, found"):
             open_movie(other, folder_as="images")
         with pytest.raises(InputError, match="is for folders"):
             scenes(other, folder_as="images")
@@ -182,7 +182,7 @@ def test_multipage_files_are_separate_movies_unless_names_or_axes_join_them(make
 
 def test_forced_frames_of_several_time_points_are_refused(make):
     root = make(["a.tif", "b.tif"], (4, 9, 11), imagej=True, metadata={"axes": "TYX"})
-    with pytest.raises(InputError, match=r"a\.tif in folder cells is a movie of 4 frames.*--as images"):
+    with pytest.raises(InputError, match=r"a\.tif in folder cells is a movie of 4 frames.*folder_as='images'"):
         open_movie(root, folder_as="movie")
 
 
@@ -191,7 +191,7 @@ def test_numbered_files_of_different_size_are_images_and_labeled_frames_an_error
     with pytest.warns(UserWarning, match=r"their sizes differ: cell1\.png is 9 × 11 .*cell2\.png is 9 × 12"):
         assert open_movie(numbered).shape[3:] == (9, 11)
     frames = make(["f/t1.tif", "f/t2.tif"], [(9, 11), (9, 12)]) / "f"
-    with pytest.raises(InputError, match=r"t1\.tif is 9 × 11 .*t2\.tif is 9 × 12 .*--as images"):
+    with pytest.raises(InputError, match=r"t1\.tif is 9 × 11 .*t2\.tif is 9 × 12 .*folder_as='images'"):
         open_movie(frames)
 
 
@@ -259,7 +259,7 @@ def test_other_files_of_a_folder_are_named(make):
 
 def test_mixed_kinds_are_refused_unless_they_are_images(make):
     root = make(["a.tif", "b.png"])
-    with pytest.raises(InputError, match=r"holds 1 \.tif and 1 \.png files.*--as images"):
+    with pytest.raises(InputError, match=r"contains 1 \.tif and 1 \.png files.*folder_as='images'"):
         open_movie(root)
     assert scenes(root, folder_as="images") == ["a", "b"]
 
@@ -296,5 +296,5 @@ def test_damaged_files_of_a_folder_are_named(make):
 
 
 def test_axes_are_refused_for_a_folder(make):
-    with pytest.raises(InputError, match="axes='ZYX' was given for the folder cells"):
+    with pytest.raises(InputError, match="axes='ZYX' is for arrays and TIFF, and cells is a folder"):
         open_movie(make(["t1.tif", "t2.tif"]), axes="ZYX")

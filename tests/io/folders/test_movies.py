@@ -116,7 +116,7 @@ def test_folders_without_or_with_mixed_images_are_refused(tmp_path):
         open_movie(tmp_path)
     for name in ("a.png", "b.png", "c.tif"):
         save(tmp_path / name, np.zeros((9, 11), np.uint8))
-    with pytest.raises(InputError, match=r"holds 2 \.png and 1 \.tif files"):
+    with pytest.raises(InputError, match=r"contains 2 \.png and 1 \.tif files"):
         open_movie(tmp_path)
 
 

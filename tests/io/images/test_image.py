@@ -45,11 +45,11 @@ def test_pillow_modes_become_gray_or_color(tmp_path, rng, mode, suffix, n_channe
         np.testing.assert_array_equal(np.asarray(movie)[0, :, 0], np.moveaxis(expected, -1, 0))
 
 
-@pytest.mark.parametrize(("grey", "n_channels"), [(True, 1), (False, 3)])
-def test_palettes_become_gray_or_color(tmp_path, rng, grey, n_channels):
+@pytest.mark.parametrize(("gray", "n_channels"), [(True, 1), (False, 3)])
+def test_palettes_become_gray_or_color(tmp_path, rng, gray, n_channels):
     indices = rng.integers(0, 4, (9, 11), dtype=np.uint8)
     palette = np.array(
-        [[0] * 3, [90] * 3, [255] * 3, [7] * 3] if grey else [[0, 1, 2], [9, 200, 7], [3, 3, 3], [8, 8, 0]]
+        [[0] * 3, [90] * 3, [255] * 3, [7] * 3] if gray else [[0, 1, 2], [9, 200, 7], [3, 3, 3], [8, 8, 0]]
     )
     picture = Image.fromarray(indices, "L").convert("P")
     picture.putpalette(palette.astype(np.uint8).tobytes())

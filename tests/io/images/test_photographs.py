@@ -245,8 +245,8 @@ def test_the_statement_is_there_without_anything_else_and_in_any_script(tmp_path
 
 
 def test_the_profile_of_a_gray_image_is_not_written_on_colors(tmp_path, rgb):
-    grey_profile = SRGB[:16] + b"GRAY" + SRGB[20:]
-    Image.fromarray(rgb).convert("L").save(tmp_path / "a.png", icc_profile=grey_profile)
+    gray_profile = SRGB[:16] + b"GRAY" + SRGB[20:]
+    Image.fromarray(rgb).convert("L").save(tmp_path / "a.png", icc_profile=gray_profile)
     assert read_photograph(tmp_path / "a.png").icc_profile is None
 
 
@@ -277,7 +277,7 @@ def test_nothing_is_overwritten_unasked(tmp_path, rgb):
 
 
 def test_a_suffix_without_writer_is_refused(tmp_path, rgb):
-    with pytest.raises(FormatError, match=r"a.webp cannot be written as an image; writable are .png, .jpg and .tif"):
+    with pytest.raises(FormatError, match=r"a.webp has an unsupported image format; supported: .png, .jpg and .tif"):
         write_photograph(tmp_path / "a.webp", Photograph(pixels=rgb), "note")
 
 

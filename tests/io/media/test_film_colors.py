@@ -22,12 +22,12 @@ def test_a_film_without_tags_is_taken_by_its_size(tmp_path):
 @pytest.mark.parametrize("color_range", [1, 2])
 @pytest.mark.parametrize("matrix", [1, 5, 6, 7, 9])
 def test_pixels_are_converted_there_and_back(rng, matrix, color_range):
-    colours = FilmColors(matrix, 2, 2, color_range, matrix, color_range)
+    colors = FilmColors(matrix, 2, 2, color_range, matrix, color_range)
     blocks = rng.integers(60, 190, (6, 8, 3))
     picture = np.kron(blocks, np.ones((8, 8, 1))).astype(np.uint8)
-    again = colours.to_rgb(colours.to_frame(picture), 48, 64)
+    again = colors.to_rgb(colors.to_frame(picture), 48, 64)
     inside = np.zeros((48, 64), bool)
     inside[:] = (np.abs(np.mgrid[:48, :64] % 8 - 3.5) < 1).all(axis=0)
     assert np.abs(again.astype(int) - picture)[inside].max() <= 3
-    grey = np.tile(np.arange(16, 236, 2, dtype=np.uint8)[:, None, None], (1, 64, 3))
-    assert np.abs(colours.to_rgb(colours.to_frame(grey), 110, 64).astype(int) - grey).max() <= 1
+    gray = np.tile(np.arange(16, 236, 2, dtype=np.uint8)[:, None, None], (1, 64, 3))
+    assert np.abs(colors.to_rgb(colors.to_frame(gray), 110, 64).astype(int) - gray).max() <= 1

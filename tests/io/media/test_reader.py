@@ -49,5 +49,5 @@ def test_a_disk_that_goes_away_is_not_an_end_of_the_film(tmp_path):
             yield
 
     reader = VideoReader(write_film(tmp_path / "film.mp4", gray_film(3)))
-    with pytest.raises(FormatError, match=r"film\.mp4 could be read before and cannot be now \(Input/output error\)"):
+    with pytest.raises(FormatError, match=r"film\.mp4 can no longer be read \(Input/output error\)"):
         list(reader.packets(Lost(), ()))

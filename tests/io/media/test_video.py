@@ -82,8 +82,8 @@ def test_gray_film_with_one_color_key_frame_is_read_in_color(tmp_path):
     frames[20:, :, :, 0] = 200
     path = write_film(tmp_path / "film.mp4", frames, "libx264", "yuv420p", "rgb24", g="5")
     assert open_video(path).shape[1] == 3
-    grey = write_film(tmp_path / "grey.mp4", frames[:20], "libx264", "yuv420p", "rgb24", g="5")
-    assert open_video(grey).shape[1] == 1
+    gray = write_film(tmp_path / "gray.mp4", frames[:20], "libx264", "yuv420p", "rgb24", g="5")
+    assert open_video(gray).shape[1] == 1
 
 
 @pytest.mark.parametrize("context", ["fork", "spawn"])

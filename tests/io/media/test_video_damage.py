@@ -32,7 +32,7 @@ def test_truncated_films_without_a_count_of_frames_are_refused(tmp_path, name):
     whole = path.read_bytes()
     for part in (0.5, 0.8):
         path.write_bytes(whole[: int(len(whole) * part)])
-        with pytest.raises(FormatError, match=r"truncated: it announces \d+ frames and holds \d+; copy it again"):
+        with pytest.raises(FormatError, match=r"truncated: it states \d+ frames and contains \d+; copy it again"):
             open_video(path)
 
 
@@ -62,9 +62,7 @@ def test_damaged_frames_are_errors_and_the_others_are_exact(tmp_path, name, code
     damaged = (7, 8, 9) if depends else (7,)
     for t in (8, 7, 19, 9, *range(20)):
         if t in damaged:
-            with pytest.raises(
-                FormatError, match=rf"frame {t} of {name} cannot be decoded.* --frames START:STOP|--frames"
-            ):
+            with pytest.raises(FormatError, match=rf"frame {t} of {name} cannot be decoded.* frames='START:STOP'"):
                 movie.frame(t)
         else:
             np.testing.assert_array_equal(movie.frame(t), truth[t], err_msg=f"frame {t}")
@@ -123,7 +121,7 @@ def test_a_film_that_changes_while_it_is_read_is_an_error(tmp_path, change):
     else:
         path.write_bytes(content * 2 if change == "grow" else content[: len(content) // 2])
     for t in (30, 0, 12):
-        with pytest.raises(FormatError, match=r"film\.mkv was (changed after|there when) it was opened"):
+        with pytest.raises(FormatError, match=r"film\.mkv was (changed after|found when) it was opened"):
             movie.frame(t)
 
 
@@ -165,7 +163,7 @@ def test_frames_that_an_edit_list_cuts_away_are_counted(tmp_path):
     entry = content.find(b"elst") + 12  # its duration, in milliseconds, of 480
     content[entry : entry + 4] = (200).to_bytes(4, "big")
     path.write_bytes(content)
-    with pytest.warns(UserWarning, match=r"film\.mp4: [67] of 12 frames are cut away by the film's edit list"):
+    with pytest.warns(UserWarning, match=r"film\.mp4: [67] of 12 frames are excluded by the film's edit list"):
         movie = open_video(path)
     assert len(movie) in (5, 6)
 

@@ -127,7 +127,7 @@ def test_the_lock_of_another_machine_counts_until_it_is_not_touched_any_more(
     target = tmp_path / "cells.ome.zarr"
     elsewhere = replace(Holder.present(locked_by_system=True), host=OTHER, boot=OTHER, pid=7)
     left_behind(target, elsewhere, age_s=50)
-    with pytest.raises(OutputError, match=r"process 7 on another machine.* touched 50 s ago, counts as left"):
+    with pytest.raises(OutputError, match=r"process 7 on another machine.* updated 50 s ago, expires"):
         OutputLock(target)
     left_behind(target, elsewhere, age_s=500)
     with caplog.at_level(logging.WARNING), locked(target):

@@ -73,7 +73,7 @@ def test_inputs_in_and_around_the_output_are_refused(tmp_path: Path) -> None:
         (tmp_path / "link.ome.zarr", stored, "is the input itself"),
         (stored, tmp_path / "link.ome.zarr", "is the input itself"),
         (stored / "0", stored, "holds the input"),
-        (stored, stored / "new.ome.tif", "lies inside the input"),
+        (stored, stored / "new.ome.tif", "is inside the input"),
     ]:
         movies = [source, open_movie(source), open_movie(source)[1:].crop(rows=slice(0, 16))]
         for movie in movies:
@@ -116,7 +116,7 @@ def test_working_folder_that_cannot_be_deleted_after_the_output_is_complete_is_a
         target.write_plane(0, 0, 0, values[0, 0, 0])
         monkeypatch.setattr(WorkingFolder, "remove", refused)
         assert open_movie(target.finish()).shape == values.shape
-    assert "cells.ome.zarr is complete, but what is left of its working folder" in caplog.text
+    assert "cells.ome.zarr is complete, but its working folder" in caplog.text
 
 
 def test_json_document_that_cannot_be_written_leaves_no_temporary_file(tmp_path, monkeypatch):

@@ -28,7 +28,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
         "dynamic-unet",
         {"encoder": "resnet18", "width_factor": 0.1, "n_frames": 3, "in_channels": 2, "out_channels": 2},
     ),
-    "grey": ("dynamic-unet", {"encoder": "resnet18", "width_factor": 0.1, "in_channels": 1, "out_channels": 1}),
+    "gray": ("dynamic-unet", {"encoder": "resnet18", "width_factor": 0.1, "in_channels": 1, "out_channels": 1}),
     "segmentation": ("dynamic-unet", {"encoder": "resnet18", "width_factor": 0.1, "out_channels": 1}),
     "pssr-small": (
         "upsampled-unet",

@@ -10,7 +10,7 @@ from decrappify.normalization import IMAGENET
 
 from .conftest import NETWORKS
 
-ALIKE = ("none", "grey", "segmentation", "weight-attention")  # in what is read of them to "batch", "frames", "deep"
+ALIKE = ("none", "gray", "segmentation", "weight-attention")  # in what is read of them to "batch", "frames", "deep"
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ def test_every_kind_of_network_is_rebuilt(name, made, saved, same_outputs):
     assert not found.network.training
     assert all(parameter.requires_grad for parameter in found.network.parameters())
     assert (found.preset, found.task) == ("own", "colorization" if name in ("deep", "wide") else "restoration")
-    has_colours = expected.in_channels == 3
-    assert found.statistics == (IMAGENET if has_colours else None)
+    has_colors = expected.in_channels == 3
+    assert found.statistics == (IMAGENET if has_colors else None)
     assert any("none of the published networks" in note for note in found.notes)
-    assert any("does not hold the mean and standard deviation" in note for note in found.notes) != has_colours
+    assert any("does not hold the mean and standard deviation" in note for note in found.notes) != has_colors
 
 
 @pytest.mark.parametrize(("half", "legacy"), [(False, False), (True, True)], ids=["zip", "legacy-float16"])
@@ -84,7 +84,7 @@ def test_published_networks_are_recognized(name, preset, expected, task, publish
         assert found.network.architecture == create(name).architecture
     assert found.statistics == (None if expected == "pssr" else IMAGENET)
     assert f"the network of preset {expected!r}" in found.notes[0]
-    assert any("'stable' and 'video' look alike" in note for note in found.notes) == (expected == "stable")
+    assert any("'stable' and 'video' have one architecture" in note for note in found.notes) == (expected == "stable")
     blur_note = next(note for note in found.notes if "does not show the blur" in note)
     assert ("output range -3 to 3" in blur_note) == (found.network.architecture["y_range"] is not None)
 
@@ -120,8 +120,8 @@ def test_mixed_up_presets_are_refused(name, preset, message, published):
 @pytest.mark.parametrize(
     ("name", "preset", "message"),
     [
-        ("weight", "pssr", "holds a network that does not enlarge its source, unlike that of preset 'pssr'; leave"),
-        ("pssr-small", "stable", "holds a network that enlarges its source, unlike that of preset 'stable'; leave"),
+        ("weight", "pssr", "holds a network that does not enlarge its source, unlike that of preset 'pssr'; omit"),
+        ("pssr-small", "stable", "holds a network that enlarges its source, unlike that of preset 'stable'; omit"),
     ],
 )
 def test_a_preset_of_another_kind_is_refused(name, preset, message, made, saved):
@@ -158,7 +158,7 @@ CONV = "layers.5.conv1.0.weight_v"
         (lambda state: state.update({CONV: torch.zeros(9, 9, 3, 3)}), rf"its {CONV!r} is \(9, 9, 3, 3\), needs \(\d"),
         (lambda state: state.update({"layers.0.0.weight": WIDE}), r"its 'layers.0.0.weight' is \(7, 3, 7, 7\), needs"),
         (lambda state: state.pop("layers.7.bn.bias"), r"has no 'layers.7.bn.bias' \(64,\); it is damaged or of a"),
-        (lambda state: state.update(extra=WIDE), r"has 'extra', which that network has not"),
+        (lambda state: state.update(extra=WIDE), r"has 'extra', which that network does not have"),
         (lambda state: state[CONV].fill_(torch.nan), rf"holds NaN or infinity in {CONV!r}; it is damaged"),
     ],
 )

@@ -52,7 +52,7 @@ def test_a_model_file_named_like_weights_is_still_one(tiny_models, tmp_path):
 
 
 def test_weights_without_statistics_are_normalized_by_percentiles(made, saved):
-    assert load_model(saved(made("grey").state_dict())).normalization == NormalizationRule()
+    assert load_model(saved(made("gray").state_dict())).normalization == NormalizationRule()
 
 
 def test_the_command_makes_a_model_file_that_keeps_everything(weights, imported, tmp_path, command, same_outputs):
@@ -95,7 +95,7 @@ def test_weights_are_not_overwritten_by_their_model(weights):
 
 
 def test_a_model_is_not_imported_again(imported, tmp_path, tiny_models):
-    with pytest.raises(InputError, match=r"still.safetensors is a decrappify model already; use it as it is"):
+    with pytest.raises(InputError, match=r"still.safetensors is a decrappify model already; use it without import"):
         importing.import_weights(tiny_models["still"], tmp_path / "own.safetensors")
     with pytest.raises(InputError, match=r"is a model and needs no preset; preset='video' is for published weights"):
         load_model(tiny_models["still"], preset="video")

@@ -61,7 +61,7 @@ def test_runner_passes_settings_and_returns_result(qtbot, runner):
     [
         (InputError("frame 3 of cells is damaged; repair the file"), "frame 3 of cells is damaged; repair the file"),
         (
-            InputError("frame 3 contains NaN", advice="pass nan='fill' (--nan fill)", option="nan"),
+            InputError("frame 3 contains NaN", advice="pass nan='fill'", option="nan"),
             "frame 3 contains NaN; choose other frames",
         ),
         (RuntimeError("mat1 and mat2\nshapes differ"), "RuntimeError: mat1 and mat2; details are in the log"),

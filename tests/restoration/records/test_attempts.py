@@ -110,6 +110,6 @@ def test_restore_after_a_kill_for_memory_uses_smaller_tiles(killed, tmp_path, mo
     array, model = np.load(folder / "cells.npy"), as_model(PoolingNetwork())
     with caplog.at_level(logging.WARNING), restore(array, model, folder / "restored.ome.zarr", **FAST) as restored:
         np.testing.assert_allclose(np.asarray(restored), restore_array(array, model, **FAST)[:, None, None], atol=1)
-    line = "the system killed the run before for lack of memory, with tile_size=152: continuing with tile_size=76"
+    line = "the system ended the previous run for lack of memory, with tile_size=152: continuing with tile_size=76"
     assert (line in caplog.text) == of_memory
     assert sorted(path.name for path in folder.iterdir()) == ["cells.npy", "restored.ome.zarr"]

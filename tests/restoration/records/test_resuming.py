@@ -248,5 +248,5 @@ def test_an_unfinished_store_with_other_chunks_is_refused(movie, tmp_path):
     values = json.loads(text)
     values["chunk_grid"]["configuration"]["chunk_shape"][0] = 0
     document.write_text(json.dumps(values), encoding="utf-8")
-    with pytest.raises(FormatError, match=r"store\.ome\.zarr cannot be opened .* it is damaged: .*--overwrite"):
+    with pytest.raises(FormatError, match=r"store\.ome\.zarr cannot be opened .* it is damaged: .*overwrite=True"):
         restore(movie, as_model(PoolingNetwork(3)), output, **FAST)

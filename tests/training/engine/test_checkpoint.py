@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+from tests.training.tiny_run import CONFIG, tiny_train
 
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError, OutputExistsError
+from decrappify.losses import register_loss, unregister_loss
 from decrappify.training import RunOptions, train
 from decrappify.training.engine import checkpoint
 from decrappify.training.engine.checkpoint import load_checkpoint, save_checkpoint
-from decrappify.training.engine.run_folder import prepare_run_folder
+from decrappify.training.engine.run_folder import holds_run_folder, prepare_run_folder
 
 SETTINGS = {"seed": 3, "architecture": {"name": "small", "depth": 2}, "crappifier": {"steps": [{"sigma": (0.0, 0.1)}]}}
 STATE = {"settings": SETTINGS, "step": 7, "weights": {"a": torch.arange(4.0)}, "rng": torch.get_rng_state()}
@@ -123,7 +127,7 @@ def test_save_checkpoint_on_a_full_disk_keeps_both_and_is_one_line(tmp_path):
 @pytest.mark.parametrize("name", ["model.safetensors", "preview_1.png", "log.csv"])
 def test_run_folder_keeps_files_with_the_names_of_a_run(tmp_path, name):
     (tmp_path / name).write_text("of another program", encoding="utf-8")
-    with pytest.raises(OutputExistsError, match=rf"holds {name}, which a run would replace; .*--overwrite"):
+    with pytest.raises(OutputExistsError, match=rf"holds {name}, which a run would replace; .*overwrite=True"):
         prepare_run_folder(tmp_path, resume=False, overwrite=False)
     assert (tmp_path / name).read_text(encoding="utf-8") == "of another program"
     prepare_run_folder(tmp_path, resume=False, overwrite=True)
@@ -134,6 +138,46 @@ def test_run_folder_states_how_to_restart_a_run_that_ended_before_its_first_chec
     (tmp_path / "log.csv").write_text("")
     with pytest.raises(MissingFileError, match=r"ended before its first one; start it again with overwrite=True"):
         prepare_run_folder(tmp_path, resume=True, overwrite=False)
+
+
+def test_run_folder_of_a_run_that_failed_in_its_first_step_is_used_again(tmp_path):
+    @register_loss("untouchable", meaning="a loss")
+    def untouchable(prediction, target):
+        raise ValueError("no")
+
+    try:
+        for _ in range(2):
+            with pytest.raises(InputError, match="loss 'untouchable' failed"):
+                tiny_train(tmp_path, replace(CONFIG, loss="untouchable"))
+    finally:
+        unregister_loss("untouchable")
+    assert (tmp_path / "log.csv").exists()
+    with pytest.raises(MissingFileError, match="start the run without resume"):
+        tiny_train(tmp_path, replace(CONFIG, max_steps=2), resume=True)
+    tiny_train(tmp_path, replace(CONFIG, max_steps=2))
+
+
+@pytest.mark.parametrize("other", ["preview_1.png", "checkpoints/7.safetensors"])
+def test_run_folder_with_results_beside_an_empty_log_is_kept(tmp_path, other):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "log.csv").write_text("step,seconds\n")
+    (tmp_path / other).write_text("mine")
+    with pytest.raises(OutputExistsError, match="which a run would replace"):
+        prepare_run_folder(tmp_path, resume=False, overwrite=False)
+
+
+@pytest.mark.parametrize("name", ["", "checkpoint.pt"])
+def test_interrupted_run_states_whether_it_can_be_resumed(tmp_path, name):
+    @holds_run_folder
+    def interrupted(*, output):
+        if name:
+            (output / name).write_text("")
+        raise KeyboardInterrupt
+
+    expected = "the last checkpoint is kept; resume" if name else "no checkpoint yet, and nothing to resume"
+    with pytest.raises(KeyboardInterrupt, match=expected):
+        interrupted(output=tmp_path / "run")
+    assert (tmp_path / "run").exists() is bool(name)
 
 
 def test_run_folder_is_not_left_behind_empty(tmp_path):

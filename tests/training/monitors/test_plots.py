@@ -40,8 +40,8 @@ def pixels(path):
         return np.asarray(image.convert("RGB"))
 
 
-def has(picture, colour):
-    return bool((picture == colour).all(axis=-1).any())
+def has(picture, color):
+    return bool((picture == color).all(axis=-1).any())
 
 
 def test_the_plot_marks_the_chosen_point_and_the_limits(tmp_path):

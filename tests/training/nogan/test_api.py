@@ -199,7 +199,7 @@ def test_a_run_folder_that_vanishes_ends_the_run_in_one_line(tmp_path, phase, st
             if self.event.is_set():
                 shutil.rmtree(tmp_path / "run", ignore_errors=True)
 
-    with pytest.raises(OutputError, match=r"the run folder .*run does not exist anymore; put it back") as caught:
+    with pytest.raises(OutputError, match=r"the run folder .*run no longer exists; restore it") as caught:
         tiny_nogan(tmp_path / "run", progress=Removed(phase, steps))
     assert "\n" not in str(caught.value)
 

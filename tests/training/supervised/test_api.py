@@ -175,7 +175,7 @@ def test_a_run_killed_in_any_step_loses_one_step_and_resumes_to_the_bit(
     assert "unfinished" not in model.card
     assert model.sha256 == load_model(straight / "model.safetensors").sha256
     assert_equal(*(torch.load(folder / "checkpoint.pt", weights_only=True) for folder in (tmp_path, straight)))
-    warned = [record.getMessage() for record in caplog.records if "checkpoint before" in record.getMessage()]
+    warned = [record.getMessage() for record in caplog.records if "previous checkpoint" in record.getMessage()]
     assert len(warned) == (damage is not None)
     assert (tmp_path / "checkpoint.damaged.pt").exists() is (damage not in (None, Path.unlink))
 
@@ -376,7 +376,7 @@ def test_errors_are_one_line(arguments, message):
 
 def test_a_run_folder_that_vanishes_ends_the_run_in_one_line(tmp_path):
     folder = tmp_path / "run"
-    with pytest.raises(OutputError, match=r"the run folder .*run does not exist anymore; put it back") as caught:
+    with pytest.raises(OutputError, match=r"the run folder .*run no longer exists; restore it") as caught:
         tiny_train(folder, on_validation=lambda *_: shutil.rmtree(folder))
     assert "\n" not in str(caught.value)
     assert not folder.exists()

@@ -28,7 +28,7 @@ def one_line(error: BaseException) -> str:
     r"""Return a one-line message for an exception.
 
     >>> from decrappify.errors import InputError
-    >>> one_line(InputError("frame 3 contains NaN", advice="pass nan='fill' (--nan fill)", option="nan"))
+    >>> one_line(InputError("frame 3 contains NaN", advice="pass nan='fill'", option="nan"))
     'frame 3 contains NaN; choose other frames, or replace these pixels in the layer'
     >>> one_line(ValueError("first line\n  second line"))
     'ValueError: first line; details are in the log'

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 from decrappify.io.arguments import check_folder_as
 from decrappify.io.file_scenes import file_scenes
@@ -146,7 +147,7 @@ def _read_unchanged(path: Path, folder_as: str, _: tuple[tuple[str, int, int], .
     if is_container and folder_as == "movie" and len(files) > 1:
         raise InputError(
             f"folder {path.name} holds {len(files)} files such as {files[0].name}, which cannot be frames of one "
-            "movie; omit folder_as='movie' (--as movie), or open them one by one"
+            f"movie; omit {setting('folder_as', 'movie')}, or open them one by one"
         )
     reading = _reading(path, files, folder_as, is_container=is_container)
     return replace(reading, left_out=tuple(left_out))
@@ -154,7 +155,7 @@ def _read_unchanged(path: Path, folder_as: str, _: tuple[tuple[str, int, int], .
 
 def _reading(path: Path, files: list[Path], folder_as: str, *, is_container: bool) -> FolderReading:
     if len(files) == 1:
-        return FolderReading(path, "images", tuple(_own_scenes(files, [files[0].name])), "it holds one file")
+        return FolderReading(path, "images", tuple(_own_scenes(files, [files[0].name])), "it contains one file")
     sets = [] if is_container else _file_sets(files)
     if sets:
         scenes = _own_scenes(sets, [_stem(path, file) for file in sets])
@@ -191,8 +192,8 @@ def check_layouts(scene: FolderScene, folder: str) -> None:
     odd = differing([scene.files[number] for number in sorted(scene.grid.files.values())])
     if odd is not None:
         raise InputError(
-            f"frames of folder {folder} differ: {odd}; make them alike, move the odd one out, or pass "
-            "folder_as='images' (--as images) for separate images"
+            f"frames of folder {folder} differ: {odd}; convert them to one shape and data type, move the file "
+            f"that differs, or pass {setting('folder_as', 'images')} for separate images"
         )
 
 
@@ -248,8 +249,8 @@ def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
     if len(kinds) > 1:
         found = " and ".join(f"{count} {kind}" for kind, count in kinds.most_common())
         raise InputError(
-            f"folder {folder} holds {found} files; leave one kind in it, so that it is clear which are the frames, or "
-            "pass folder_as='images' (--as images)"
+            f"folder {folder} contains {found} files, needs frames of one kind; move the others, or pass "
+            f"{setting('folder_as', 'images')}"
         )
     return singles, left_out
 

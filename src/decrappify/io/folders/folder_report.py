@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from decrappify._common.argument_names import setting
 from decrappify._common.caller_warning import warn_caller
 from decrappify.io.folders.folder import FolderReading
 from decrappify.movie import Movie
@@ -43,7 +44,7 @@ def described(reading: FolderReading, movie: Movie, scene: int | None) -> str:
     """Return the line of `report`."""
     n = len(reading.scenes)
     if reading.kind == "movie":
-        other = "pass folder_as='images' (--as images) to read each file as a separate image"
+        other = f"pass {setting('folder_as', 'images')} to read each file as a separate image"
         sizes = [
             f"{size} {word}{'s' if size > 1 else ''}"
             for size, word in zip(movie.shape[:3], ("frame", "channel", "slice"), strict=True)
@@ -52,14 +53,14 @@ def described(reading: FolderReading, movie: Movie, scene: int | None) -> str:
         inside = sizes[0] if len(sizes) == 1 else f"{', '.join(sizes[:-1])} and {sizes[-1]}"
         what = f"one movie of {inside}" if n == 1 else f"{n} scenes"
     else:
-        other = "pass folder_as='movie' (--as movie) to read the files as frames of one movie"
-        what = "the one file in it" if n == 1 else f"{n} separate images"
+        other = f"pass {setting('folder_as', 'movie')} to read the files as frames of one movie"
+        what = "its only file" if n == 1 else f"{n} separate images"
     if n == 1 and reading.kind == "images":
         return f"{reading.path.name} was read as {what}"
     line = f"{reading.path.name} was read as {what} ({reading.reason})"
     if n > 1 and scene is not None:
         line += (
-            f"; only scene {scene} ({reading.scenes[scene].name}) was opened, pass scene (--scene NAME) for another or "
-            "--scene all for each"
+            f"; only scene {scene} ({reading.scenes[scene].name}) was opened; choose another, such as "
+            f"{setting('scene', reading.scenes[scene - 1].name)}, or restore each with decrappify restore --scene all"
         )
     return f"{line}; {other}" if reading.kind == "movie" or reading.may_be_frames else line

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from decrappify._common.argument_names import setting
 from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import FormatError, InputError
 from decrappify.io.file_guard import FileGuard, GuardedSource, file_version
@@ -48,7 +49,7 @@ class GridSource(GuardedSource):
         folder, in_a_file = str(next(iter(files.values())).parent), first.shape[0] * first.shape[1] * first.shape[2]
         check_extent(folder, self.shape)  # before the missing planes are listed
         n_recorded = len(files) * in_a_file
-        advice = "add the files that are missing, or pass folder_as='images' (--as images) to open each separately"
+        advice = f"add the missing files, or pass {setting('folder_as', 'images')} to open each separately"
         check_missing(folder, n_t * n_c * n_z - n_recorded, n_recorded, advice)
         every = ((t, c, z) for t in range(n_t) for c in range(n_c) for z in range(n_z))
         self.missing: frozenset[Plane] = (
@@ -89,8 +90,8 @@ class GridSource(GuardedSource):
                 movie.close()
                 raise FormatError(
                     f"{file.name} is {_described(movie.shape, movie.dtype)}, the others in its folder are "
-                    f"{_described(self._in_file, self.dtype)}; make them alike, or pass folder_as='images' "
-                    "(--as images)"
+                    f"{_described(self._in_file, self.dtype)}; convert it to "
+                    f"the same shape and data type, or pass {setting('folder_as', 'images')}"
                 )
             self._last = file, movie
         return self._last[1]
@@ -110,7 +111,7 @@ class ClosingSource(FrameSource):
         with self._open_file() as movie:
             if movie.version(0) != self._opened:
                 raise FormatError(
-                    f"{movie.name} was changed after it was opened; wait until it is complete, and run the same again"
+                    f"{movie.name} was changed after it was opened; wait until it is complete, and repeat the run"
                 )
             return movie.region(t, c, z, rows, columns)
 
@@ -193,7 +194,7 @@ def _grid_movie(reading: FolderReading, scene: FolderScene, open_file: Callable[
         if first.shape[0] > 1 and "T" in grid.axes:
             raise InputError(
                 f"{files[min(files)].name} in folder {folder} is a movie of {first.shape[0]} frames, needs one frame "
-                "per file; open the movies one by one, or pass folder_as='images' (--as images)"
+                f"per file; open the movies one by one, or pass {setting('folder_as', 'images')}"
             )
         source = GridSource(files, grid.shape, opened, first)
         if source.missing:

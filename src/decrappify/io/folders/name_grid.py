@@ -92,7 +92,7 @@ def arrange(names: Sequence[str]) -> Arrangement:
     if len(names) == 1:
         return Arrangement((single_grid(1),), "it is one file")
     fields = name_fields(names)
-    chosen = _chosen(fields) if fields else "the file names have no running number in common"
+    chosen = _chosen(fields) if fields else "the file names share no running number"
     if isinstance(chosen, str):
         odd = _odd_names(names)
         reason = f"the names of {', '.join(odd[:3])} do not fit the other {len(names) - len(odd)}" if odd else chosen
@@ -101,7 +101,7 @@ def arrange(names: Sequence[str]) -> Arrangement:
     roles, is_sure = chosen
     grids = _grids(roles, len(names))
     if grids is None:
-        return Arrangement((), "the numbers in the file names form no complete series", is_sure=False)
+        return Arrangement((), "the numbers in the file names do not form a complete series", is_sure=False)
     varying = [field for field in roles if field.varies]
     time = [field for field in varying if field.role == "T"]
     if len(varying) == 1 and time:

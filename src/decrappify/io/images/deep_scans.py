@@ -14,7 +14,7 @@ from decrappify.movie import Array
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BITS, _ORIENTATION, _ICC = 258, 274, 34675
 _INCHES = {2: 1.0, 3: 2.54}
-_GREY, _COLORED = (0, 1), (2,)  # photometric interpretations
+_GRAY, _COLORED = (0, 1), (2,)  # photometric interpretations
 
 
 class DeepScan(NamedTuple):
@@ -58,7 +58,7 @@ def read_deep_scan(path: Path) -> DeepScan | None:
         stated = page.tags.valueof(_BITS, default=1)
         depths = set(stated) if isinstance(stated, tuple) else {stated}
         photometric = int(page.photometric)
-        if len(depths) != 1 or photometric not in _GREY + _COLORED or page.sampleformat != 1:
+        if len(depths) != 1 or photometric not in _GRAY + _COLORED or page.sampleformat != 1:
             return None
         bits = int(depths.pop())
         if not 8 < bits < 16:

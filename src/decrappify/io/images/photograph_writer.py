@@ -72,7 +72,7 @@ def write_photograph(path: Path, photograph: Photograph, statement: str, *, over
 def check_writable(path: Path) -> None:
     """Raise FormatError if the suffix is not supported."""
     if path.suffix.lower() not in WRITABLE:
-        raise FormatError(f"{path} cannot be written as an image; writable are .png, .jpg and .tif")
+        raise FormatError(f"{path} has an unsupported image format; supported: .png, .jpg and .tif")
 
 
 def _opaque(path: Path, photograph: Photograph) -> Photograph:

@@ -170,10 +170,10 @@ def _deep_pixels(path: Path, image: Image.Image) -> Array | None:
 def _split(pixels: Array) -> tuple[Array, Array | None]:
     """Split (Y, X) or (Y, X, 1 to 4) into colors (Y, X, 3) and opacity (Y, X), the second or fourth channel."""
     channels = pixels if pixels.ndim == 3 else pixels[..., None]
-    n_colours = 3 if channels.shape[2] >= 3 else 1
-    colours = np.ascontiguousarray(np.broadcast_to(channels[..., :n_colours], (*channels.shape[:2], 3)))
-    alpha = np.ascontiguousarray(channels[..., n_colours]) if channels.shape[2] in (2, 4) else None
-    return colours, alpha
+    n_colors = 3 if channels.shape[2] >= 3 else 1
+    colors = np.ascontiguousarray(np.broadcast_to(channels[..., :n_colors], (*channels.shape[:2], 3)))
+    alpha = np.ascontiguousarray(channels[..., n_colors]) if channels.shape[2] in (2, 4) else None
+    return colors, alpha
 
 
 def _dpi(dpi: Any, *, turned: bool) -> tuple[float, float] | None:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 from decrappify.io.media.packets import PacketRow, VideoPackets
 
@@ -119,7 +120,7 @@ def check_damaged(damaged: str) -> str:
         If it is something else.
     """
     if damaged not in DAMAGED:
-        raise InputError(f"damaged={damaged!r} is not known, needs 'error', 'skip' or 'keep'")
+        raise InputError(f"{setting('damaged', damaged)} is not known, needs 'error', 'skip' or 'keep'")
     return damaged
 
 

@@ -184,7 +184,9 @@ def check_written(path: Path, n_frames: int, output: Path) -> None:
     except FormatError:  # not even its header
         found = 0
     if found != n_frames:
-        raise OutputError(f"{output}: only {found} of {n_frames} frames arrived on the disk; is it full?")
+        raise OutputError(
+            f"{output}: only {found} of {n_frames} frames are in the written file; check that the disk is not full"
+        )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import FormatError, OutputError
 from decrappify.io.media.encoder import EncoderSettings, Segment, check_written, encoding_errors
 from decrappify.io.media.opening import ffmpeg_url, open_container
@@ -79,7 +80,7 @@ def check_tracks(reader: VideoReader, output: Path) -> None:
         )
     with (
         open_container(reader.path) as source,
-        encoding_errors(output, "the container refuses the film's streams", ValueError),
+        encoding_errors(output, "the container does not support the film's streams", ValueError),
         av.open(io.BytesIO(), "w", format=kind, options=_BITEXACT) as trial,
     ):
         passed = _Passed(source, trial, output)
@@ -114,7 +115,7 @@ def write_film(path: Path, reader: VideoReader, pieces: Pieces, output: Path, co
     kind = check_container(output)
     with (
         open_container(reader.path) as source,
-        encoding_errors(output, "the container refuses a packet", ValueError),
+        encoding_errors(output, "the container does not accept a packet", ValueError),
         av.open(ffmpeg_url(path), "w", format=kind, options=_BITEXACT | _OPTIONS[kind]) as container,
     ):
         container.metadata.update(_metadata(source.metadata, comment))
@@ -253,8 +254,8 @@ def _image_packets(stream: Any, reader: VideoReader, pieces: Pieces) -> Iterator
         with media.open("rb") as file:
             if file.read(segment.header_size) != header:
                 raise OutputError(
-                    f"{media.parent} was begun by another version of the H.264 encoder; start again with resume=False "
-                    "(--no-resume)"
+                    f"{media.parent} was begun by another version of the H.264 encoder; start again with "
+                    f"{setting('resume', False)}"
                 )
             for time, duration, size, is_key in segment.packets:
                 packet = av.Packet(file.read(size))

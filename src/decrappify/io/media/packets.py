@@ -88,7 +88,7 @@ class VideoPackets:
     def hidden_by_edits(self) -> str:
         """Return a sentence about the frames cut by the edit list of a film, empty if there are none."""
         n = self.n_found - len(self.rows)
-        return f"{n} of {self.n_found} frames are cut away by the film's edit list and are not read" if n else ""
+        return f"{n} of {self.n_found} frames are excluded by the film's edit list and are not read" if n else ""
 
     @property
     def have_times(self) -> bool:

@@ -14,6 +14,7 @@ from zlib import crc32
 
 import numpy as np
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import FormatError
 from decrappify.io.file_guard import FileGuard
 from decrappify.io.media.damage import (
@@ -166,7 +167,7 @@ class VideoReader:
         self._check_damage()
         if self._damaged == "skip" and self.damage.n_lost + self.damage.n_flawed >= self.damage.n_frames:
             raise FormatError(
-                f"{self.path.name} holds no frame that is whole; damaged='keep' (--damaged keep) colors others"
+                f"{self.path.name} contains no complete frame; pass {setting('damaged', 'keep')} to colorize the others"
             )
         if self.damage:
             kept = "are kept as far as they can be decoded" if self._damaged == "keep" else "are omitted"
@@ -206,14 +207,14 @@ class VideoReader:
         if self._damaged != "error" or not self.damage:
             return
         way_out = (
-            "copy it again; or damaged='skip' (--damaged skip) leaves them out, and damaged='keep' (--damaged keep) "
-            "colors what can be decoded"
+            f"copy it again; or pass {setting('damaged', 'skip')} to omit them, or {setting('damaged', 'keep')} to "
+            "colorize what can be decoded"
         )
         if packets.gaps:
             way_out += ", also all of a film that was recorded at a variable rate"
         if packets.n_cut and packets.n_announced:
             raise FormatError(
-                f"{self.path.name} is truncated: it announces {packets.n_announced} frames and holds "
+                f"{self.path.name} is truncated: it states {packets.n_announced} frames and contains "
                 f"{packets.n_found}; {self.damage}; {way_out}"
             )
         raise FormatError(f"{self.path.name} is damaged: {self.damage}; {way_out}")
@@ -295,8 +296,8 @@ class VideoReader:
             self._guard.check()
             if not self._packets.error:
                 raise FormatError(
-                    f"{self.path} could be read before and cannot be now ({error.strerror}); is its disk still there? "
-                    "The same call resumes where it stopped"
+                    f"{self.path} can no longer be read ({error.strerror}); check that its disk is connected; the "
+                    "same call resumes the run"
                 ) from error
         self._guard.check()
 
@@ -316,8 +317,8 @@ class VideoReader:
 
     def _changed(self) -> FormatError:
         return FormatError(
-            f"{self.path} was changed after it was opened (other bytes in it), so its frames may not belong together; "
-            "wait until it is complete, and run the same again"
+            f"{self.path} was changed after it was opened (its content differs), so its frames may not belong "
+            "together; wait until it is complete, and repeat the run"
         )
 
     @contextmanager
@@ -339,7 +340,7 @@ class VideoReader:
         announced = float((stream.duration or 0) * stream.time_base) or (container.duration or 0) / 1e6
         length = float((max(rows) - (stream.start_time or 0)) * stream.time_base)
         if length < announced * (1 - _MISSING_SHARE) - 1:
-            logger.warning("%s announces %.1f s and contains %.1f s of video", self.path.name, announced, length)
+            logger.warning("%s states %.1f s and contains %.1f s of video", self.path.name, announced, length)
 
 
 def _called(packets: Iterator[Any], on_packet: Callable[[], None] | None) -> Iterator[Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from decrappify._common.argument_names import setting
 from decrappify._common.caller_warning import warn_caller
 from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import FormatError
@@ -180,7 +181,7 @@ class VideoSource(GuardedSource):
         self.missing: frozenset[Plane] = frozenset((t, c, 0) for t in absent for c in range(n_channels))
         if self.missing:
             warn_caller(
-                f"{name} is damaged: {describe_missing(self.missing, self.shape[:3])}; copy it again if it can be",
+                f"{name} is damaged: {describe_missing(self.missing, self.shape[:3])}; copy it again if possible",
             )
 
     def _count_decoded(self, packets: VideoPackets) -> int:
@@ -241,7 +242,7 @@ class VideoSource(GuardedSource):
         self._guard.check()
         raise FormatError(
             f"frame {t} of {self._path.name} cannot be decoded: it, or a frame that it is predicted from, is damaged; "
-            "copy the film again, or leave the frame out with movie[start:stop] (--frames START:STOP)"
+            f"copy the film again, or omit the frame by {setting('frames', 'START:STOP')}"
         )
 
     def _decode_from(self, start: int) -> None:

@@ -71,10 +71,10 @@ def write_video(
     """
     if movie.shape[2] > 1:
         raise InputError(
-            f"{movie.name} has {movie.shape[2]} Z slices, a film shows one; pick it with movie.select(slices=0), "
+            f"{movie.name} has {movie.shape[2]} Z slices, a film has one; select it with movie.select(slices=0), "
             "or write OME-Zarr or OME-TIFF"
         )
-    errors = encoding_errors(Path(path), "the encoder refuses a frame")
+    errors = encoding_errors(Path(path), "the encoder does not accept a frame")
     with atomic_output(path, overwrite=overwrite) as partial, errors:
         display = _Display(movie, low, high)
         with progress_bar(progress, total=len(movie), desc=f"writing {Path(path).name}", unit="frame") as bar:

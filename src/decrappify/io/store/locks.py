@@ -24,16 +24,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from decrappify._common.argument_names import setting
 from decrappify._common.atomic import sync_file, sync_folder
 from decrappify.errors import OutputError, OutputExistsError
 from decrappify.io.store.durable import file_age, identity, output_errors, remove, same_content
+from decrappify.io.store.lock_errors import foreign_lock, lock_in_use, lock_of_another_user
 from decrappify.io.store.lock_record import (
     HEARTBEAT_S,
-    STALE_S,
     Holder,
     LockRecord,
     append_entry,
-    boot_name,
     holder_entry,
     is_lock,
     parse_lock,
@@ -145,8 +145,8 @@ class OutputLock:
         if os.path.lexists(self.target) and not overwrite:
             if self.placed_by is None or not same_content(new, self.target):
                 raise OutputExistsError(
-                    f"{self._shown} already exists; choose another name, or replace it with overwrite=True "
-                    "(--overwrite)"
+                    f"{self._shown} already exists; choose another name, or replace it with "
+                    f"{setting('overwrite', True)}"
                 )
             self.dispose(new)
         else:
@@ -205,13 +205,13 @@ class OutputLock:
             descriptor = os.open(self._path, flags, 0o644)
         except OSError as error:
             if error.errno in _NOT_A_FILE:
-                raise self._foreign() from error
+                raise foreign_lock(self._path) from error
             if error.errno in _NOT_OURS and self._path.is_file():
-                raise self._of_another_user() from error
+                raise lock_of_another_user(self._shown, self._path) from error
             raise
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe
             os.close(descriptor)
-            raise self._foreign()
+            raise foreign_lock(self._path)
         return descriptor
 
     def _try(self, descriptor: int) -> Holder | None:
@@ -222,7 +222,7 @@ class OutputLock:
         age = file_age(os.fstat(descriptor), self._path.parent)
         content = read_entries(descriptor)
         if not is_lock(content):
-            raise self._foreign()
+            raise foreign_lock(self._path)
         before = parse_lock(content)
         if not free:
             if not before.unreleased:
@@ -230,10 +230,10 @@ class OutputLock:
             last = before.unreleased[-1]
             if not last.is_alive(age, free_by_system=False):
                 return None  # the holder was killed, and a child of it has not closed the inherited file yet
-            raise self._in_use(last, age)
+            raise lock_in_use(self._shown, last, age)
         for holder in before.unreleased:
             if holder.is_alive(age, free_by_system=kept):
-                raise self._in_use(holder, age)
+                raise lock_in_use(self._shown, holder, age)
         mine = Holder.present(locked_by_system=kept)
         try:
             append_entry(descriptor, holder_entry(mine))
@@ -254,7 +254,7 @@ class OutputLock:
         others = [each for each in parse_lock(read_entries(descriptor)).unreleased if each.token not in ended]
         if others and others[0].token != mine.token:
             append_entry(descriptor, {"released": mine.token})
-            raise self._in_use(others[0], 0.0)
+            raise lock_in_use(self._shown, others[0], 0.0)
 
     def _is_current(self, descriptor: int) -> bool:
         try:
@@ -278,7 +278,8 @@ class OutputLock:
             elif not os.path.lexists(self.target):
                 path.rename(self.target)
             else:
-                logger.warning("%s was to be replaced, and something else took its name: it is kept as %s",
+                logger.warning("%s was being replaced, but another file has its name now: the earlier one is kept as "
+                    "%s",
                                self._shown, path)  # fmt: skip
         self.placed_by = str(placing.get("run_key", "")) if placing is not None and placed else None
 
@@ -310,7 +311,7 @@ class OutputLock:
     def _append(self, entry: dict[str, Any]) -> None:
         with self._mutex:
             if self._descriptor is None:
-                raise OutputError(f"the lock on {self._shown} is not held any more; start again")
+                raise OutputError(f"the lock on {self._shown} was lost; repeat the run")
             append_entry(self._descriptor, entry)
             self._record = parse_lock(read_entries(self._descriptor))
 
@@ -318,32 +319,6 @@ class OutputLock:
         while not self._ended.wait(HEARTBEAT_S):
             with suppress(OSError):
                 os.utime(self._path)
-
-    def _in_use(self, holder: Holder, age: float) -> OutputError:
-        if holder.boot == boot_name():
-            remedy = "wait until it has ended, or choose another name"
-        else:
-            remedy = (
-                f"wait until it has ended; if it has, its lock, touched {age:.0f} s ago, counts as left behind after "
-                f"{STALE_S:.0f} s"
-            )
-        return OutputError(f"{self._shown} is being written by {holder}; {remedy}")
-
-    def _of_another_user(self) -> OutputError:
-        try:
-            holder = next(iter(reversed(parse_lock(self._path.read_bytes()).unreleased)), None)
-        except OSError:
-            holder = None
-        return OutputError(
-            f"{self._shown} is being written by another user{f', {holder}' if holder else ''}; wait until that has "
-            f"ended, or, if it was killed, delete its lock {self._path}, or choose another name"
-        )
-
-    def _foreign(self) -> OutputError:
-        return OutputError(
-            f"{self._path} is not a lock of decrappify, which writes one under that name; rename it, or choose another "
-            "output"
-        )
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import InputError, OutputError, OutputExistsError
 from decrappify.io.store.durable import output_errors
 from decrappify.io.store.locks import lock_path, locked
@@ -31,10 +32,10 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
     _check_name(path)
     if os.path.lexists(path) and not overwrite:
         raise OutputExistsError(
-            f"{path} already exists; choose another name, or replace it with overwrite=True (--overwrite)"
+            f"{path} already exists; choose another name, or replace it with {setting('overwrite', True)}"
         )
     if path.is_dir() and any(path.iterdir()) and not is_zarr_folder(path):
-        raise OutputError(f"{path} is a folder that holds other things, which is never replaced; choose another name")
+        raise OutputError(f"{path} is a folder but not a Zarr store, and is never replaced; choose another name")
     folder = path.absolute().parent
     if not folder.is_dir():
         raise OutputError(f"{path} cannot be written: folder {folder} does not exist; create it first")
@@ -117,7 +118,7 @@ def refuse_overlap(output: str | os.PathLike[str], *inputs: str | os.PathLike[st
         if any(read.is_relative_to(each) for each in written):
             raise InputError(f"{target} holds the input {source}; choose another name for the output")
         if any(each.is_relative_to(read) for each in written):
-            raise InputError(f"{target} lies inside the input {source}; choose another folder for the output")
+            raise InputError(f"{target} is inside the input {source}; choose another folder for the output")
         if read.is_relative_to(working_path(final)):
             raise InputError(
                 f"the input {source} is in the working folder of {target}, which a run deletes; choose another name "

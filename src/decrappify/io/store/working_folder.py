@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.argument_names import setting
 from decrappify._common.atomic import sync_folder
 from decrappify.errors import OutputError, OutputExistsError
 from decrappify.io.store.durable import read_json, write_json
@@ -73,7 +74,7 @@ class WorkingFolder:
         if not self.continues and not overwrite:
             raise OutputExistsError(
                 f"{self.path} holds the unfinished output of another run (other input, model or settings); repeat that "
-                "run to finish it, or discard it with overwrite=True (--overwrite)"
+                f"run to finish it, or discard it with {setting('overwrite', True)}"
             )
 
     def create(self, about: Mapping[str, Any] | None = None) -> None:
@@ -108,7 +109,7 @@ class WorkingFolder:
         try:
             self.remove()
         except OSError as error:
-            logger.warning("%s is complete, but what is left of its working folder %s could not be deleted (%s); "
+            logger.warning("%s is complete, but its working folder %s could not be deleted completely (%s); "
                            "delete it", self._lock.target.name, self.path, error.strerror)  # fmt: skip
 
     def _marker(self) -> dict[str, Any]:

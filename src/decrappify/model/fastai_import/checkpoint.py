@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from decrappify._common.argument_names import argument, setting
 from decrappify.errors import InputError, ModelFileError
 from decrappify.model.fastai_import.reading import WHERE, read_state_dict
 from decrappify.model.fastai_import.recognizing import critic_name, unet_settings
@@ -80,7 +81,7 @@ def read_checkpoint(path: str | Path, *, preset: str | None = None) -> Imported:
         If the file contains no such network, or not that of `preset`.
     """
     if preset is not None and preset not in _PRESETS:
-        raise InputError(f"preset is {preset!r}, needs one of {', '.join(_PRESETS)}")
+        raise InputError(f"{argument('preset')} is {preset!r}, needs one of {', '.join(_PRESETS)}")
     path = Path(path)
     state = read_state_dict(path)
     shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
@@ -128,13 +129,14 @@ def _check_preset(path: Path, preset: str, relative: str, *, exact: bool) -> Non
     if exact and preset not in alike:
         raise ModelFileError(
             f"{path} holds the network of {' or '.join(map(repr, alike))}, not that of preset {preset!r}",
-            advice=f"pass preset={alike[-1]!r} (--preset {alike[-1]}), or the file that belongs to {preset!r}",
+            advice=f"pass {setting('preset', alike[-1])}, or the file that belongs to {preset!r}",
             option="preset",
         )
     if (relative == "pssr") != (preset == "pssr"):
         does = "enlarges" if relative == "pssr" else "does not enlarge"
         raise ModelFileError(
-            f"{path} holds a network that {does} its source, unlike that of preset {preset!r}; leave the preset out"
+            f"{path} holds a network that {does} its source, unlike that of preset {preset!r}; omit "
+            f"{argument('preset')}"
         )
 
 
@@ -144,7 +146,7 @@ def _filled(path: Path, settings: Mapping[str, Any], state: dict[str, Tensor]) -
     with shapes_only():
         network: RestorationNetwork = create(kind, **{key: value for key, value in settings.items() if key != "name"})
     needed = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
-    looks = f"{path} looks like {_described(settings)}, but"
+    looks = f"{path} resembles {_described(settings)}, but"
     again = "it is damaged or of a changed network, which cannot be loaded"
     for key, shape in needed.items():
         if key not in state:
@@ -155,7 +157,7 @@ def _filled(path: Path, settings: Mapping[str, Any], state: dict[str, Tensor]) -
             raise ModelFileError(f"{path} holds NaN or infinity in {key!r}; it is damaged, download it again ({WHERE})")
     for key in state:
         if key not in needed:
-            raise ModelFileError(f"{looks} has {key!r}, which that network has not; {again}")
+            raise ModelFileError(f"{looks} has {key!r}, which that network does not have; {again}")
     network.load_state_dict(state, assign=True)
     return network.eval()
 
@@ -178,8 +180,8 @@ def _notes(
     notes = [f"{what}, the network of preset {name!r}" if name != "own" else f"{what}, none of the published networks"]
     if name in _LOOK_ALIKE and not chosen:
         notes.append(
-            "the networks of 'stable' and 'video' look alike; this one is taken for 'stable', "
-            "pass preset='video' (--preset video) if it is that of 'video'"
+            "the networks of 'stable' and 'video' have one architecture; this one was imported as 'stable', "
+            "import it with the preset 'video' if it is that of 'video'"
         )
     low_high = settings["y_range"]
     squashed = "no output range" if low_high is None else f"output range {low_high[0]:g} to {low_high[1]:g}"
@@ -189,7 +191,9 @@ def _notes(
         f"blur {settings['blur'].replace('_', ' ')}, {squashed}{scale}"
     )
     if name == "own" and not chosen:
-        notes.append("pass preset= (--preset) to take these, and what it is for, from another published network")
+        notes.append(
+            "import it with the preset of another published network to use the values and the task of that one"
+        )
     if statistics is None:
         notes.append(
             "a file does not hold the mean and standard deviation of the training data; images are normalized by "

@@ -40,7 +40,7 @@ def what_it_is(path: Path) -> str:
     if text.startswith(b"version https://git-lfs"):
         return "it is a git-LFS pointer; fetch the real file with git lfs pull"
     if head.startswith((ZIP, LEGACY)):
-        return "it looks like a PyTorch checkpoint; make a model file of it with 'decrappify import-weights'"
+        return "it may be a PyTorch checkpoint; convert it to a model file with 'decrappify import-weights'"
     if head.startswith(_PICKLES) and not _is_safetensors(head):
         return "it is a Python pickle; save the weights alone, with torch.save(network.state_dict(), 'name.pth')"
     if _is_safetensors(head):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 
 
@@ -30,7 +31,9 @@ def parse_frames(frames: slice | int | str | None) -> slice:
         return slice(bounds[0], bounds[0] + 1 or None)
     known = all(is_whole or bound is None for is_whole, bound in zip(whole, bounds, strict=True))
     if not known or len(bounds) not in (2, 3) or bounds[2:] == [0]:
-        raise InputError(f"frames={frames!r} is not understood, needs 'start:stop' such as '10:50', or one such as '7'")
+        raise InputError(
+            f"{setting('frames', frames)} is not valid, needs 'start:stop' such as '10:50', or one such as '7'"
+        )
     return slice(*bounds)
 
 

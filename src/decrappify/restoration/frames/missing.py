@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 from decrappify.movie import Movie, Plane
 
@@ -16,7 +17,7 @@ WAYS = ("blank", "drop", "nearest")
 def check_missing(missing: str) -> str:
     """Return `missing` if it is a valid treatment of planes that were never recorded; raise InputError otherwise."""
     if missing not in WAYS:
-        raise InputError(f"missing={missing!r} is not known, needs 'blank', 'drop' or 'nearest'")
+        raise InputError(f"{setting('missing', missing)} is not known, needs 'blank', 'drop' or 'nearest'")
     return missing
 
 
@@ -40,8 +41,8 @@ def complete_frames(frames: Sequence[int], missing: frozenset[Plane], name: str)
     kept = [t for t in frames if t not in incomplete]
     if not kept:
         raise InputError(
-            f"{name} has no frame of which every plane was recorded; pass missing='blank' (--missing blank) "
-            "or missing='nearest'"
+            f"{name} has no frame of which every plane was recorded; pass {setting('missing', 'blank')} or "
+            f"{setting('missing', 'nearest')}"
         )
     return kept if len(kept) < len(frames) else frames
 

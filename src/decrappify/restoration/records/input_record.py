@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from decrappify._common.argument_names import setting
 from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError
 from decrappify.movie import Array, Movie, Plane
@@ -54,7 +55,7 @@ class ChangedInputError(InputError):
         t, c, z = plane
         super().__init__(
             f"frame {t} (channel {c}, slice {z}) of {name} has other pixels than when it was read before, as the input "
-            "was changed; restore it into another output, or start again with overwrite=True (--overwrite)"
+            f"was changed; restore it into another output, or start again with {setting('overwrite', True)}"
         )
 
 
@@ -208,7 +209,7 @@ class InputRecord:
             return doubtful
         picks = evenly_spaced(len(doubtful), _SAMPLED_PLANES)
         logger.warning(
-            "%s has no file that would show a change; comparing %d of the %d planes that the unfinished run read",
+            "%s is not a file with a date; comparing %d of the %d planes that the unfinished run read",
             name, len(picks), total,
         )  # fmt: skip
         return [doubtful[pick] for pick in picks]

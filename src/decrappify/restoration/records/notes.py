@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from decrappify._common.argument_names import setting
 from decrappify.restoration.frames.missing import described
 
 if TYPE_CHECKING:
@@ -98,15 +99,16 @@ def report(found: Mapping[str, Any], job: Job) -> None:
         places = sorted({tuple(at[3:]) for at in outliers["t_c_z_y_x"]})
         logger.warning(
             "%s: %d outlier pixel(s) in %d plane(s) were replaced from their surroundings, at (y, x) = %s%s; "
-            "outliers='keep' (--outliers keep) restores them as they are",
+            "%s restores them as they are",
             name, outliers["pixels"], outliers["planes"], ", ".join(map(str, places[:8])), _more(len(places), 8),
+            setting("outliers", "keep"),
         )  # fmt: skip
     if "flash_frames" in found:
         frames = sorted({flash["frame"] for flash in found["flash_frames"]})
         logger.warning(
             "%s: frame(s) %s are flashes (or blackouts) between frames of another brightness: they keep their "
-            "brightness and do not change their neighbors; outliers='keep' (--outliers keep) treats them as any other",
-            name, ", ".join(map(str, frames[:8])) + _more(len(frames), 8),
+            "brightness and do not change their neighbors; %s treats them as any other",
+            name, ", ".join(map(str, frames[:8])) + _more(len(frames), 8), setting("outliers", "keep"),
         )  # fmt: skip
     if "planes_of_nan" in found:
         planes = [(t, c, z) for t, c, z in found["planes_of_nan"]]
@@ -115,8 +117,9 @@ def report(found: Mapping[str, Any], job: Job) -> None:
         clipped = found["clipped"]
         logger.warning(
             "%s: %s of the restored pixels were clipped to the limits of %s (%d below, %d above); "
-            "dtype='float32' (--dtype float32) keeps them",
+            "%s keeps them",
             name, percent(clipped["share"]), job.dtype.name, clipped["below"], clipped["above"],
+            setting("dtype", "float32"),
         )  # fmt: skip
 
 
@@ -132,13 +135,14 @@ def report_start(job: Job, channels: Sequence[Channel]) -> None:
             )  # fmt: skip
     if job.beyond:
         logger.warning(
-            "frames=%s of %s yields %d frame(s), as the movie has %d (0 to %d)",
-            job.beyond, job.movie.name, len(job.frames) + len(job.dropped), n_t, n_t - 1,
+            "%s of %s yields %d frame(s), as the movie has %d (0 to %d)",
+            setting("frames", job.beyond), job.movie.name, len(job.frames) + len(job.dropped), n_t, n_t - 1,
         )  # fmt: skip
     lost = sorted(job.lost)
     if lost:
         treated = {
-            "blank": "left blank; missing='drop' omits their frames, 'nearest' fills them",
+            "blank": f"left blank; {setting('missing', 'drop')} omits their frames, {setting('missing', 'nearest')} "
+            "fills them",
             "drop": f"their frames {', '.join(map(str, job.dropped[:8]))}{_more(len(job.dropped), 8)} are omitted",
             "nearest": "filled with the restoration of the nearest recorded frame",
         }[job.missing]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from decrappify._common.argument_names import argument, setting
 from decrappify._version import RELEASE
 from decrappify.errors import OutputExistsError
 from decrappify.restoration.frames.choice import spelled
@@ -107,7 +108,7 @@ def continues(
             return False
         raise OutputExistsError(
             f"{before.partial} holds an unfinished output whose record is damaged ({flaw}); discard it with "
-            "overwrite=True (--overwrite), or choose another output"
+            f"{setting('overwrite', True)}, or choose another output"
         )
     state = before.journal.state
     changes = ["it has other settings"]
@@ -162,7 +163,7 @@ def changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[st
     for name in now:
         if name not in then or then[name] == now[name] or (name, then[name], now[name]) == ("nan", "error", "fill"):
             continue
-        changes.append(f"{_WORDS.get(name, name)} was {_shown(then[name])} and is {_shown(now[name])} now")
+        changes.append(f"{_WORDS.get(name) or argument(name)} was {_shown(then[name])} and is {_shown(now[name])} now")
     return changes
 
 
@@ -180,7 +181,7 @@ def changed_options(asked: Mapping[str, Any], state: Mapping[str, Any]) -> list[
     Examples
     --------
     >>> changed_options({"tile_size": 96, "device": "cuda:1"}, {"tile_size": 160, "device": "cuda"})
-    ['tile_size (--tile-size) was 160 and is 96 now']
+    ['tile_size was 160 and is 96 now']
     """
     before = state.get("asked") or {}
     changes = []
@@ -190,7 +191,7 @@ def changed_options(asked: Mapping[str, Any], state: Mapping[str, Any]) -> list[
             continue
         if name == "device" and str(value).partition(":")[0] == decided:
             continue
-        changes.append(f"{name} (--{name.replace('_', '-')}) was {decided} and is {value} now")
+        changes.append(f"{argument(name)} was {decided} and is {value} now")
     return changes
 
 
@@ -198,7 +199,7 @@ def refusal(partial: Path, changes: list[str]) -> str:
     """Return the message for an unfinished output that this call cannot finish."""
     return (
         f"{partial} holds the unfinished output of another run: {'; '.join(changes)}; repeat that run to finish it, "
-        "choose another output, or discard it with overwrite=True (--overwrite)"
+        f"choose another output, or discard it with {setting('overwrite', True)}"
     )
 
 

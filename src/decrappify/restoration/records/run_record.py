@@ -48,7 +48,7 @@ def flaw_of(journal: Journal, job: Job) -> str | None:
     if not all(_is_of(job, plane) for plane in (*journal.done, *journal.notes)):
         return "it lists planes that the output does not have"
     if not all(isinstance(note.get("read", []), list) for note in journal.notes.values()):
-        return "its list of planes that were read is none"
+        return "its list of planes that were read is not valid"
     try:
         channels = [Channel.from_dict(values) for values in journal.state.get("channels") or ()]
         is_measured = all(_is_measured(channel, job) for channel in channels) and len(channels) in (
@@ -58,7 +58,7 @@ def flaw_of(journal: Journal, job: Job) -> str | None:
         summary(journal.notes, job)
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError):
         is_measured = False
-    return None if is_measured else "what it measured is not complete"
+    return None if is_measured else "its measurements are incomplete"
 
 
 def _is_of(job: Job, plane: Plane) -> bool:

@@ -7,10 +7,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from decrappify._common.arguments import moved_into
 from decrappify._common.progress import Progress
 from decrappify.inference.options import PRECISION_NAMES
 from decrappify.training.config.checks import check_choice, check_range, check_types
 from decrappify.windows import check_n_frames
+
+MOVED_ARGUMENTS = (
+    moved_into("data=DataOptions", "validation", "time_axis", "still_motion_px", "shrink", "folder_as")
+    | moved_into("run=RunOptions", "resume", "overwrite", "card", "progress", "on_validation")
+    | {"stop": "run=RunOptions(cancel=...)"}
+)
+"""New spelling of arguments that `train` and `train_nogan` had in 0.1.0."""
 
 # Names in run files, checkpoints and model cards that were written before the names of `InferenceOptions` were used.
 _FORMER_PRECISIONS = {"32-true": "float32", "bf16-mixed": "bfloat16", "16-mixed": "float16"}

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.argument_names import setting
 from decrappify.crappify import Crappifier, crappifier_preset
 from decrappify.errors import InputError, MissingFileError
 from decrappify.io import open_movie, open_scenes
@@ -95,12 +96,12 @@ def paired_folders(sources: Path, targets: Path, folder_as: str = "auto") -> lis
         readings = [read_folder(folder, folder_as) for folder in both]
     if not readings or any(reading.kind != "movie" for reading in readings):
         line = f"{sources} and {targets} were read as {len(files)} pairs of files with equal names"
-        logger.info("%s; pass folder_as='movie' (--as movie) to read each folder as one movie", line)
+        logger.info("%s; pass %s to read each folder as one movie", line, setting("folder_as", "movie"))
         return [(open_movie(a), open_movie(b)) for a, b in files]
     if folder_as == "auto" and not all(reading.time_is_labeled for reading in readings):
         warnings.warn(
             f"{sources} and {targets} were read as one pair of movies, since their file names differ only in a number; "
-            "pass folder_as='images' (--as images) to pair the files by name",
+            f"pass {setting('folder_as', 'images')} to pair the files by name",
             stacklevel=4,
         )
     low, high = (open_scenes(folder, folder_as=folder_as) for folder in both)
@@ -126,5 +127,7 @@ def _matched(sources: Path, targets: Path) -> list[tuple[Path, Path]]:
     alone = sorted(set(low) ^ set(high))
     if alone:
         lacking = targets if alone[0] in low else sources
-        raise InputError(f"{alone[0]} has no partner in {lacking}; pairs are matched by file name without suffix")
+        raise InputError(
+            f"{alone[0]} has no file of the same name in {lacking}; pairs are matched by file name without suffix"
+        )
     return [(low[name], high[name]) for name in sorted(low)]

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import InputError, MissingFileError, ModelFileError, OutputError
 from decrappify.io.store.outputs import atomic_output
 from decrappify.limits.reached import raise_if_limit
@@ -76,7 +77,7 @@ def load_checkpoint(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
         If a setting differs.
     """
     if not has_checkpoint(path):
-        raise MissingFileError(f"no checkpoint {path} to resume from; start the run without resume (--resume)")
+        raise MissingFileError(f"no checkpoint {path} to resume from; start the run without {setting('resume', True)}")
     state = _last_good(path)
     now, then = dict(_flat(settings)), dict(_flat(with_present_names(state["settings"])))
     for key in now | then:
@@ -109,7 +110,7 @@ def _last_good(path: Path) -> dict[str, Any]:
     state = _read(previous)
     with suppress(OSError):  # or the next checkpoint would replace the good one by the damaged one
         path.replace(path.with_name(f"{path.stem}.damaged{path.suffix}"))
-    log.warning("%s; resumed from the checkpoint before, %s, at step %s", reason, previous, state.get("step"))
+    log.warning("%s; resumed from the previous checkpoint, %s, at step %s", reason, previous, state.get("step"))
     return state
 
 
@@ -133,7 +134,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _reason(path: Path, error: Exception) -> str:
     if not path.parent.is_dir():
-        return f"the run folder {path.parent} does not exist anymore; put it back and resume, or start the run again"
+        return f"the run folder {path.parent} no longer exists; restore it and resume, or start the run again"
     cause: BaseException | None = error
     while cause is not None and getattr(cause, "errno", None) is None:  # the cause of torch's error, or ours
         cause = cause.__cause__ or cause.__context__

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from decrappify._common.argument_names import argument, setting
 from decrappify._common.processor import threads_put_back
 from decrappify.errors import DecrappifyError, InputError, OutputError
 from decrappify.training.config.options import RunSettings
@@ -22,11 +23,14 @@ def check_device(config: RunSettings) -> None:
         found = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if found < config.n_devices:
             raise InputError(
-                f"device is 'cuda' and n_devices is {config.n_devices}, but torch finds {found} CUDA GPU(s) here; "
-                "use device='auto' or 'cpu', or fewer devices"
+                f"{argument('device')} is 'cuda' and n_devices is {config.n_devices}, but torch finds {found} CUDA "
+                f"GPU(s) here; use {setting('device', 'auto')} or 'cpu', or fewer devices"
             )
     if config.device == "mps" and not torch.backends.mps.is_available():
-        raise InputError("device is 'mps', but torch finds no Apple GPU here; use device='auto' or 'cpu'")
+        raise InputError(
+            f"{argument('device')} is 'mps', but torch finds no Apple GPU here; use {setting('device', 'auto')} or "
+            "'cpu'"
+        )
 
 
 def fabric_precision(config: RunSettings) -> Any:
@@ -68,7 +72,7 @@ def needs_folder(folder: Path | None) -> Iterator[None]:
         if folder is None or folder.is_dir():
             raise
         raise OutputError(
-            f"the run folder {folder} does not exist anymore; put it back and resume, or start the run again"
+            f"the run folder {folder} no longer exists; restore it and resume, or start the run again"
         ) from error
 
 

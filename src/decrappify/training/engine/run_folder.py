@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import InputError, MissingFileError, OutputError, OutputExistsError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt")
+_EVENTS = "events.out.tfevents.*"
 _RUN_FILES = (
+    *_CHECKPOINTS,
     *(
-        "checkpoint.pt",
-        "checkpoint.previous.pt",
         "checkpoint.damaged.pt",
         "model.safetensors",
         "pretrained.safetensors",
@@ -25,9 +27,10 @@ _RUN_FILES = (
         "pretrained_critic.safetensors",
         "checkpoints/*.safetensors",
     ),
-    *("log.csv", "loss.png", "log.png", "monitors.png", "checkpoints.png", "preview_*.png", "events.out.tfevents.*"),
+    *("log.csv", "loss.png", "log.png", "monitors.png", "checkpoints.png", "preview_*.png", _EVENTS),
     *("images/cycle_*/*/*.tif", "images/cycle_*/*/*.png"),
 )
+_LONGEST_HEADER = 10_000
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # as torchrun, Lightning Fabric and Slurm number the processes of a run
 
 
@@ -53,10 +56,12 @@ def holds_run_folder(function: Callable[P, R]) -> Callable[P, R]:
         try:
             with locked_folder(folder):
                 return function(*args, **kwargs)
-        except BaseException:
+        except BaseException as error:
             if is_new:
                 with suppress(OSError):  # not empty
                     folder.rmdir()
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(_interrupted(folder)) from error
             raise
 
     return call
@@ -88,24 +93,25 @@ def prepare_run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> 
     OutputError
         If it cannot be used.
     """
-    from decrappify.training.engine.checkpoint import has_checkpoint  # loads torch
-
     folder = Path(output)
-    if has_checkpoint(folder / "checkpoint.pt") and not (resume or overwrite):
+    if _has_checkpoint(folder) and not (resume or overwrite):
         raise OutputExistsError(
-            f"{folder} holds a run already; pass resume=True (--resume) to continue it, or overwrite=True (--overwrite)"
+            f"{folder} holds a run already; pass {setting('resume', True)} to continue it, or "
+            f"{setting('overwrite', True)} to replace it"
         )
     found = sorted(path for pattern in _RUN_FILES for path in folder.glob(pattern))
-    if resume and found and not has_checkpoint(folder / "checkpoint.pt"):
+    if not overwrite and _has_no_result(folder, found):
+        found = []
+    if resume and found and not _has_checkpoint(folder):
         raise MissingFileError(
             f"no checkpoint {folder / 'checkpoint.pt'} to resume from, as the run in {folder} ended before its first "
-            "one; start it again with overwrite=True (--overwrite) instead of resume (--resume)"
+            f"one; start it again with {setting('overwrite', True)} instead of {setting('resume', True)}"
         )
     found = [] if resume else found
     if found and not overwrite:
         raise OutputExistsError(
             f"{folder} holds {found[0].relative_to(folder)}, which a run would replace; choose another folder, or pass "
-            "overwrite=True (--overwrite)"
+            f"{setting('overwrite', True)}"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -114,6 +120,27 @@ def prepare_run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> 
     except OSError as error:
         raise OutputError(f"cannot use {folder} as run folder: {error.strerror or error}") from error
     return folder
+
+
+def _has_checkpoint(folder: Path) -> bool:
+    return any((folder / name).exists() for name in _CHECKPOINTS)
+
+
+def _has_no_result(folder: Path, found: Sequence[Path]) -> bool:
+    """Return whether a run ended before its first row: its only files are a log without rows, and empty events."""
+    log = folder / "log.csv"
+    if log not in found or not all(path == log or path.match(_EVENTS) for path in found):
+        return False
+    with suppress(OSError, UnicodeDecodeError), log.open(encoding="utf-8", newline="") as file:
+        header, rest = file.readline(_LONGEST_HEADER), file.read(1)
+        return not rest and header.endswith("\n") and {"step", "seconds"} <= set(header.strip().split(","))
+    return False
+
+
+def _interrupted(folder: Path) -> str:
+    if _has_checkpoint(folder):
+        return "the last checkpoint is kept; resume with --resume"
+    return "there is no checkpoint yet, and nothing to resume; repeat the command to start the run again"
 
 
 def _rank() -> int:

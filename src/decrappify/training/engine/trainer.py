@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from decrappify._common.argument_names import setting
 from decrappify._common.processor import present_runtime, take_up_runtime
 from decrappify._common.progress import Bar, Progress, progress_bar
 from decrappify.errors import InputError
@@ -267,7 +268,7 @@ class Trainer:
         if "stateful" not in state:
             raise InputError(
                 f"the checkpoint in {self.folder} was written by an earlier version of decrappify and cannot be "
-                "resumed; start the run again with overwrite=True (--overwrite)"
+                f"resumed; start the run again with {setting('overwrite', True)}"
             )
         self.runtime = take_up_runtime(state.get("runtime"), self.fabric.device)
         for name, network in self.networks.items():

@@ -98,7 +98,7 @@ def _panels(rows: Sequence[MonitorRow], limits: Limits) -> list[tuple[str, Lines
         ("grid peak, × before", {"": line(lambda row: row.grid_peak)}, (-np.inf, limits.grid_peak)),
         ("noise dependence, × before", {"": line(lambda row: row.noise_draw)}, (-np.inf, limits.noise_draw)),
         ("texture power, × before", splits, nothing),
-        ("referee AUC (0.5: indistinguishable)", {"": line(lambda row: row.referee_auc)}, nothing),
+        ("classifier AUC (0.5: indistinguishable)", {"": line(lambda row: row.referee_auc)}, nothing),
     ]
 
 

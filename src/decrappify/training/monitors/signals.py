@@ -16,7 +16,7 @@ from decrappify.errors import InputError
 BANDS = ((0.05, 0.125), (0.125, 0.25), (0.25, 0.45))  # cycles per pixel
 LEAST_SIZE = 32  # below it, the lowest band contains at most one ring
 
-_NEIGHBOURHOOD = 0.06  # cycles per pixel around the radius of a grid line, but at least ...
+_NEIGHBORHOOD = 0.06  # cycles per pixel around the radius of a grid line, but at least ...
 _LEAST_BINS = 4.5  # ... this number of bins, so that the corner of a small spectrum has neighbors
 _FAINT = 4e-3  # of the data range: one gray level of an 8-bit display
 _LOBE = 2  # width of a line in bins under a Hann window
@@ -123,7 +123,7 @@ def grid_lines(sums: SpectralSums, *, data_range: float = 1.0) -> Tensor:
     for row, column in crossings:
         plain[torch.meshgrid((row + near) % height, (column + near) % width, indexing="ij")] = False
     floor = (_FAINT * data_range) ** 2 * _line_gain(height) * _line_gain(width)
-    width_of_ring = max(_NEIGHBOURHOOD, _LEAST_BINS / min(height, width))
+    width_of_ring = max(_NEIGHBORHOOD, _LEAST_BINS / min(height, width))
     lines = []
     for row, column in crossings[1:]:  # all except the mean
         around = power[plain & ((radius - radius[row, column]).abs() < width_of_ring)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from decrappify._common.arguments import moved_arguments
 from decrappify._common.checks import check_instance
 from decrappify._common.progress import checked_progress
 from decrappify._version import __version__
@@ -12,7 +13,7 @@ from decrappify.errors import InputError
 from decrappify.model import Model, load_model
 from decrappify.normalization import IMAGENET, NormalizationRule
 from decrappify.training.config.nogan import NoganConfig
-from decrappify.training.config.options import DataOptions, RunOptions
+from decrappify.training.config.options import MOVED_ARGUMENTS, DataOptions, RunOptions
 from decrappify.training.config.presets import nogan_preset
 from decrappify.training.data.training_data import (
     PhotographData,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _PATCHES = 20_000  # of movies and pairs, counted as all of the data
 
 
+@moved_arguments(MOVED_ARGUMENTS)
 @holds_run_folder
 def train_nogan(
     high_res: Any = None,

@@ -32,7 +32,7 @@ def load_critic(critic: Any, path: Path) -> None:
         odd = next((key for key in shapes if key not in state or tuple(state[key].shape) != shapes[key]), "its keys")
         raise InputError(
             f"{path} does not hold a critic like the schedule's ({odd} differs); "
-            "use the same critic settings, or leave critic_from out"
+            "use the same critic settings, or omit critic_from"
         ) from error
 
 

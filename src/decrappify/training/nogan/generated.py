@@ -97,7 +97,9 @@ class CriticDataset(SeededDataset[CriticSample]):
         self._files: dict[str, list[Path]] = {}
         for kind in KINDS:
             if not (folder / kind).is_dir():
-                raise MissingFileError(f"{folder / kind} is gone, and the critic is trained on it; start the run again")
+                raise MissingFileError(
+                    f"{folder / kind} does not exist, but the critic is trained on its images; start the run again"
+                )
             files = sorted((folder / kind).iterdir())
             self._files[kind] = [file for number, file in enumerate(files) if (number % _HELD_OUT == 0) == held_out]
             if not self._files[kind]:

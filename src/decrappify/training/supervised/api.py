@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from decrappify._common.arguments import moved_arguments, moved_into
 from decrappify._common.checks import check_instance
 from decrappify._common.progress import checked_progress
 from decrappify._version import __version__
 from decrappify.errors import InputError
 from decrappify.model import Model, load_model
 from decrappify.normalization import NormalizationRule
-from decrappify.training.config.options import DataOptions, RunOptions
+from decrappify.training.config.options import MOVED_ARGUMENTS, DataOptions, RunOptions
 from decrappify.training.config.supervised import TrainingConfig
 from decrappify.training.data.training_data import Split, data_settings, read_training_data
 from decrappify.training.engine.run_folder import holds_run_folder, prepare_run_folder, refuse_data_folder
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from decrappify.training.supervised.run import TrainingResult
 
 
+@moved_arguments(MOVED_ARGUMENTS | moved_into("config=TrainingConfig", "n_frames", "network_settings"))
 @holds_run_folder
 def train(
     high_res: Any = None,

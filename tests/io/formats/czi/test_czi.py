@@ -130,10 +130,10 @@ def test_mosaics_are_put_together(tmp_path, rng):
 
 def test_color_comes_as_red_green_blue(tmp_path, rng):
     rgb = rng.integers(0, 255, (13, 17, 3), dtype=np.uint8)
-    path = tmp_path / "colour.czi"
+    path = tmp_path / "color.czi"
     with czi.create_czi(str(path)) as document:
         document.write(np.ascontiguousarray(rgb[..., ::-1]), plane={"T": 0, "C": 0})  # stored as B, G, R
-        document.write_metadata("colour")
+        document.write_metadata("color")
     movie = open_czi(path)
     assert movie.shape == (1, 3, 1, 13, 17)
     assert movie.channel_names == ("R", "G", "B")

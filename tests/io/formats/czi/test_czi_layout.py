@@ -122,7 +122,7 @@ def test_a_plane_in_the_pyramid_only_is_not_recorded(tmp_path):
             entries[2].dimensions[letter][1] *= 4
 
     edit_directory(path, shrink)
-    with pytest.warns(UserWarning, match=r"1 of 2 planes|stopped early|announce"):
+    with pytest.warns(UserWarning, match=r"1 of 2 planes|stopped early|state"):
         movie = open_czi(path)
     assert movie.shape == (2, 1, 1, 6, 8)
 
@@ -139,7 +139,7 @@ def test_every_second_frame_of_a_subset_has_no_gaps(tmp_path):
 def test_announced_frames_that_are_not_there_are_named(tmp_path):
     path = write_planes(tmp_path / "cells.czi", some_planes([(0, t, 0, 0) for t in range(3)]))
     edit_metadata(path, lambda xml: xml.replace("<SizeT>3<", "<SizeT>40<"))
-    with pytest.warns(UserWarning, match=r"cells\.czi: the metadata announce 40 frames and the file holds 3"):
+    with pytest.warns(UserWarning, match=r"cells\.czi: the metadata state 40 frames and the file holds 3"):
         assert open_czi(path).shape[0] == 3
 
 
@@ -214,14 +214,14 @@ def test_a_directory_with_impossible_numbers_is_refused(tmp_path, last, says):
 
     edit_metadata(path, lambda xml: xml.replace("<SizeT>2<", "<SizeT>9<"))
     edit_directory(path, scatter)
-    with pytest.raises(FormatError, match=rf"cells\.czi is damaged, its directory numbers {says}"):
+    with pytest.raises(FormatError, match=rf"cells\.czi is damaged, its directory lists {says}"):
         open_czi(path)
 
 
 def test_a_file_without_planes_is_refused(tmp_path):
     path = write_planes(tmp_path / "cells.czi", some_planes([(0, 0, 0, 0)]))
     edit_directory(path, lambda entries: entries.clear())
-    with pytest.raises(FormatError, match="holds no image; was the recording stopped"):
+    with pytest.raises(FormatError, match="contains no image; the recording may have been stopped"):
         open_czi(path)
 
 

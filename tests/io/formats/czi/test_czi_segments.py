@@ -45,7 +45,7 @@ def test_segments_of_a_plane_are_read_once(two_frames):
     position = int(read_blocks(two_frames).position[2])
     damage(two_frames, position + 40, "<q", -1)
     check({"T": 1, "C": 0, "Z": 0})
-    with pytest.raises(ValueError, match="announces -1 bytes of pixels"):
+    with pytest.raises(ValueError, match="states -1 bytes of pixels"):
         SegmentCheck(two_frames, read_blocks(two_frames))({"T": 1, "C": 0, "Z": 0})
 
 

@@ -290,7 +290,7 @@ def test_a_full_disk_is_reported_with_the_free_space(tmp_path: Path) -> None:
 def test_a_folder_of_other_things_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "cells.ome.zarr").mkdir()
     (tmp_path / "cells.ome.zarr" / "thesis.txt").touch()
-    with pytest.raises(OutputError, match="holds other things, which is never replaced"):
+    with pytest.raises(OutputError, match="but not a Zarr store, and is never replaced"):
         writer(tmp_path / "cells.ome.zarr", overwrite=True)
 
 

@@ -142,7 +142,7 @@ def test_arrays_in_other_stores_are_judged_alike(rng):
     lossy, (warning,) = opened(array)
     assert lossy.missing == {(2, 0, 0)}
     assert "1 of 6 planes lack chunks" in warning
-    with pytest.raises(FormatError, match=r"frame 2 .* lacks its chunk c/2/0/1, which was there when it was opened"):
+    with pytest.raises(FormatError, match=r"frame 2 .* lacks its chunk c/2/0/1, which existed when it was opened"):
         movie.frame(2)
     assert movie.version(0) is None
 
@@ -152,7 +152,7 @@ def test_a_chunk_that_disappears_after_opening_is_an_error(tmp_path, rng):
     movie = open_movie(path)
     version = movie.version(3)
     shutil.rmtree(path / "full" / "c" / "3")
-    with pytest.raises(FormatError, match=r"frame 3 .* lacks its chunk c/3/0/0, which was there") as refused:
+    with pytest.raises(FormatError, match=r"frame 3 .* lacks its chunk c/3/0/0, which existed") as refused:
         movie.frame(3)
     assert "\n" not in str(refused.value)
     assert movie.version(3) != version
@@ -164,7 +164,7 @@ def test_a_store_that_goes_away_or_is_replaced_is_an_error(tmp_path, rng, absent
     path = image(tmp_path / "cells.ome.zarr", camera(rng), "tyx", "0.5")
     movie = open_movie(path, absent_chunks=absent_chunks)
     path.rename(tmp_path / "elsewhere")
-    with pytest.raises(FormatError, match="was there when it was opened and is gone"):
+    with pytest.raises(FormatError, match="was found when it was opened and is missing now"):
         movie.frame(1)
     image(path, camera(rng)[:4], "tyx", "0.5")
     with pytest.raises(FormatError, match=r"zarr\.json was changed after it was opened"):
@@ -192,9 +192,9 @@ def test_more_missing_planes_than_can_be_listed_are_refused(tmp_path):
 
 
 def test_absent_chunks_is_for_zarr_and_has_three_ways(tmp_path):
-    with pytest.raises(InputError, match=r"='fill' was given for cells\.ome\.tif, which is not stored as Zarr"):
+    with pytest.raises(InputError, match=r"='fill' is for Zarr, and cells\.ome\.tif is not stored as Zarr"):
         open_movie(save_movie(np.ones((2, 8, 8), np.uint8), tmp_path / "cells.ome.tif"), absent_chunks="fill")
-    with pytest.raises(InputError, match="was given for movie"):
+    with pytest.raises(InputError, match="is for Zarr, and movie"):
         open_movie(Movie.from_array(np.ones((2, 8, 8))), absent_chunks="missing")
     with pytest.raises(InputError, match="absent_chunks='zero' is not known, needs 'auto', 'missing' or 'fill'"):
         open_movie(stored(tmp_path / "cells.zarr", np.ones((2, 8, 8), np.uint8)), absent_chunks="zero")

@@ -282,8 +282,8 @@ def test_writing_is_reproducible_casts_and_refuses(tmp_path: Path) -> None:
         write_ome_tiff(movie, tmp_path / "a.ome.tif")
     with pytest.raises(InputError, match="is int64, which OME-TIFF cannot hold"):
         write_ome_tiff(cast_movie(movie, "int64"), tmp_path / "c.ome.tif")
-    with pytest.raises(InputError, match="dtype='colour' is not known"):
-        write_ome_tiff(cast_movie(movie, "colour"), tmp_path / "c.ome.tif")
+    with pytest.raises(InputError, match="dtype='color' is not known"):
+        write_ome_tiff(cast_movie(movie, "color"), tmp_path / "c.ome.tif")
     broken = Movie.from_array(np.array([[[np.nan]]]))
     with pytest.raises(InputError, match="frame 0 of movie holds NaN, which uint16 cannot"):
         write_ome_tiff(cast_movie(broken, "uint16"), tmp_path / "c.ome.tif")

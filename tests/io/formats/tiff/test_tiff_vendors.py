@@ -198,7 +198,7 @@ def test_ndtiff_opens_by_file_and_by_folder(tmp_path: Path) -> None:
         assert (movie.channel_names, movie.name) == (("DAPI", "GFP"), source.name)
         np.testing.assert_array_equal(movie.frame(1, 1), nd_planes()[("time", 1), ("channel", "GFP")])
     path.unlink()
-    with pytest.raises(FormatError, match=r"run_1 holds an NDTiff index and not the files it names"):
+    with pytest.raises(FormatError, match=r"run_1 contains an NDTiff index but not the files that it lists"):
         dc.open_movie(path.parent)
 
 

@@ -169,7 +169,7 @@ class CziSource(GuardedSource):
             planes = "1 plane lacks" if len(layout.partial) == 1 else f"{len(layout.partial)} planes lack"
             found.append(f": {planes} some of {most} tiles ({where}); the gaps read as zeros")
         found += [
-            f": the metadata announce {announced} {what} and the file holds {held}; the recording was stopped early or "
+            f": the metadata state {announced} {what} and the file holds {held}; the recording was stopped early or "
             "this is a part of it"
             for what, announced, held in self._absent
         ]
@@ -194,7 +194,7 @@ class CziSource(GuardedSource):
             self._check_segments(place | index)
             pixels = self._reader.read(plane=place | index, roi=roi, scene=self.layout.scene, pixel_type=pixel_type)
             if pixels.shape[:2] != (roi[3], roi[2]):
-                raise ValueError(f"it is {pixels.shape[0]} × {pixels.shape[1]}, announced {roi[3]} × {roi[2]}")
+                raise ValueError(f"it is {pixels.shape[0]} × {pixels.shape[1]}, expected {roi[3]} × {roi[2]}")
         # Colors are in the order B, G, R. The copy frees the other two colors and the library's buffer.
         plane: Array = pixels[..., 2 - sample] if self.is_rgb else pixels[..., 0]
         return np.array(plane, dtype=self.dtype, order="C")
@@ -202,7 +202,7 @@ class CziSource(GuardedSource):
     def _set_layout(self, xml: str, blocks: Blocks) -> None:
         name = self._path.name
         if not len(blocks):
-            raise FormatError(f"{name} holds no image; was the recording stopped before it began?")
+            raise FormatError(f"{name} contains no image; the recording may have been stopped before the first one")
         self.metadata = czi_metadata.parse_metadata(xml, name)
         numbers = scene_numbers(blocks)
         names = czi_metadata.scene_names(self.metadata, numbers)

@@ -224,7 +224,7 @@ def _blocks(tables: list[NDArray[Any]], part: int) -> Blocks:
                 if letter in stored:
                     stored[letter][span][rows] = column["stored"][rows]
     if n_blocks and not {"X", "Y"} <= found:
-        raise ValueError("sub-blocks without a place")
+        raise ValueError("sub-blocks without a position")
     pyramid, pixel_type, parts = (
         np.concatenate([np.zeros(0, np.int32), *(table[name] for table in tables)]).astype(np.int32)
         for name in ("pyramid", "pixel_type", "part")

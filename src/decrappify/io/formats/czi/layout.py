@@ -99,7 +99,7 @@ def numbering(blocks: Blocks, listed: Mapping[str, int]) -> dict[str, NDArray[np
         closed = len(found) == listed.get(letter)
         n_steps = int(found[-1]) - int(found[0]) + 1
         if not closed and n_steps > _MOST_PLANES:
-            raise FormatError(f"its directory numbers {n_steps} positions along {letter}")
+            raise FormatError(f"its directory lists {n_steps} positions along {letter}")
         steps[letter] = found if closed else np.arange(found[0], found[-1] + 1, dtype=np.int32)
     return steps
 

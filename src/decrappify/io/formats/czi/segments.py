@@ -74,4 +74,4 @@ def _check_header(header: bytes, rest: int) -> None:
         raise ValueError("no sub-block at its position")
     announced = min(max(allocated, used), rest)
     if min(metadata, attachment, data) < 0 or metadata + attachment + data > announced:
-        raise ValueError(f"a sub-block announces {data} bytes of pixels in a segment of {announced}")
+        raise ValueError(f"a sub-block states {data} bytes of pixels in a segment of {announced}")

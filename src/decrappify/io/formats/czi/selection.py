@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import InputError
 from decrappify.io.scene_names import scene_index
 
@@ -118,8 +119,8 @@ def left_out_message(
     taken = ", ".join(f"{letter} {opened[letter]}" for letter in unasked)
     other = scene_label(name, {**picks, **others})
     total = scene_label(name, {**picks, **{letter: opened[letter] for letter in unasked}, "H": None})
-    by_sum = f", or their sum over H by scene={total!r}" if "H" in unasked else ""
-    return f' holds {counts} and only {taken} was opened; choose by scene={other!r} (--scene "{other}"){by_sum}'
+    by_sum = f", or their sum over H by {setting('scene', total)}" if "H" in unasked else ""
+    return f" holds {counts} and only {taken} was opened; choose by {setting('scene', other)}{by_sum}"
 
 
 def _listed(numbers: Sequence[int]) -> str:

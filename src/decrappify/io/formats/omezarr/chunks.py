@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from zarr.core.sync import sync
 from zarr.storage import LocalStore
 
+from decrappify._common.argument_names import setting
 from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError
 from decrappify.io.file_guard import file_version
@@ -37,7 +38,7 @@ Place = tuple[int, ...]
 def check_absent_chunks(absent_chunks: str) -> str:
     """Return `absent_chunks` if it is a valid option; raise InputError otherwise."""
     if absent_chunks not in WAYS:
-        raise InputError(f"absent_chunks={absent_chunks!r} is not known, needs 'auto', 'missing' or 'fill'")
+        raise InputError(f"{setting('absent_chunks', absent_chunks)} is not known, needs 'auto', 'missing' or 'fill'")
     return absent_chunks
 
 

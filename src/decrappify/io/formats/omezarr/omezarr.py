@@ -11,6 +11,7 @@ from typing import Any
 import zarr
 from zarr.storage import LocalStore
 
+from decrappify._common.argument_names import setting
 from decrappify._common.caller_warning import warn_caller
 from decrappify.errors import FormatError, InputError, MissingFileError
 from decrappify.io.damage import damage_errors
@@ -86,7 +87,8 @@ def open_omezarr(
         return Movie(source, name=path.name)
     if axes is not None:
         raise InputError(
-            f"axes={axes!r} was given, but {path.name} is an OME-Zarr image, which names its own axes; leave axes out"
+            f"{setting('axes', axes)} is for arrays and TIFF; the OME-Zarr image {path.name} states its own axes: "
+            "omit it"
         )
     chosen = image_at(path, attributes, scene)
     return _open_image(chosen, level, absent_chunks).replace(name=path.name)
@@ -200,7 +202,7 @@ def _checked_level(level: int, count: int, path: Path) -> int:
 
 def _checked_scene(scene: int, path: Path) -> None:
     if scene != 0:
-        raise InputError(f"scene {scene} is not in {path.name}, which has one (0)")
+        raise InputError(f"scene {scene} is not in {path.name}, which has only scene 0")
 
 
 def _plain_axes(array: zarr.Array[Any], axes: str | None, path: Path) -> str:

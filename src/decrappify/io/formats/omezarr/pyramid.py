@@ -11,6 +11,7 @@ import numpy as np
 import zarr
 from zarr.codecs import BloscCodec
 
+from decrappify._common.argument_names import setting
 from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError
 from decrappify.io.damage import damage_errors
@@ -123,7 +124,7 @@ class Pyramid:
         """Convert the errors of zarr on a damaged unfinished store into one line."""
         return damage_errors(
             f"the unfinished output {self._store} cannot be opened",
-            "it is damaged: discard it and start again with overwrite=True (--overwrite)",
+            f"it is damaged: discard it and start again with {setting('overwrite', True)}",
         )
 
 

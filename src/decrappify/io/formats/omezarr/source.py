@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import zarr
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import DecrappifyError, FormatError
 from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard
@@ -129,8 +130,8 @@ class OmeZarrSource(FrameSource):
                 return plane
             before = plane
         raise FormatError(
-            f"frame {t} (channel {c}, slice {z}) of {self._path} reads differently every time; wait until it is "
-            "complete and its disk is connected, and run the same again"
+            f"frame {t} (channel {c}, slice {z}) of {self._path} differs between repeated reads; wait until it "
+            "is complete and its disk is connected, and repeat the run"
         )
 
     def _is_known_absent(self, place: tuple[int, ...]) -> bool:
@@ -142,11 +143,11 @@ class OmeZarrSource(FrameSource):
         chunk = f"frame {t} (channel {c}, slice {z}) of {self._path} lacks its chunk {self._chunks.key(place)}"
         if self._absent is None:
             advice = (
-                "copy the store again, or pass absent_chunks='fill' (--absent-chunks fill) if its writer omits "
-                f"chunks of the fill value {float(self._chunks.fill):g}, or 'missing' to list them first"
+                f"copy the store again, or pass {setting('absent_chunks', 'fill')} if its writer omits chunks of the "
+                f"fill value {float(self._chunks.fill):g}, or {setting('absent_chunks', 'missing')} to list them first"
             )
             return FormatError(chunk, advice=advice, option="absent_chunks")
-        return FormatError(f"{chunk}, which was there when it was opened; put it back, or copy the store again")
+        return FormatError(f"{chunk}, which existed when it was opened; restore it, or copy the store again")
 
     def _find_absent(self, stated: frozenset[Plane], complete: bool) -> frozenset[Plane]:
         """Find the absent chunks, and return the planes that count as not recorded because of them."""
@@ -155,7 +156,7 @@ class OmeZarrSource(FrameSource):
             return frozenset()
         found = judge(self._absent, self._holds_fill, how=self._how, complete=complete)
         n_lost = found.n_planes(self._chunks.size, self.shape)
-        advice = "pass absent_chunks='fill' (--absent-chunks fill) to read absent chunks as the fill value"
+        advice = f"pass {setting('absent_chunks', 'fill')} to read absent chunks as the fill value"
         check_missing(str(self._path), n_lost, math.prod(self.shape[:3]) - n_lost, advice)
         lost = found.planes(self._chunks.size, self.shape) - stated
         if self._how == "auto" or lost:
@@ -174,15 +175,15 @@ class OmeZarrSource(FrameSource):
             where = "every plane" if len(lost) == n_planes else list_planes(lost, self.shape[:3])
             self.notes.append(
                 f"{name}: {len(lost)} of {n_planes} planes lack chunks and count as not recorded ({where}); copy the "
-                "store again, or pass absent_chunks='fill' (--absent-chunks fill) if its writer omits chunks of "
+                f"store again, or pass {setting('absent_chunks', 'fill')} if its writer omits chunks of "
                 f"the fill value {fill}"
             )
         if found.doubtful.any():
             planes = int(found.doubtful.any(axis=(3, 4)).sum())
             self.notes.append(
                 f"{name}: {int(found.doubtful.sum())} absent chunks in {planes} planes are taken as the fill value "
-                f"{fill}, as in mosaics, masks and thresholded data; absent_chunks='missing' (--absent-chunks missing) "
-                "counts these planes as not recorded"
+                f"{fill}, as in mosaics, masks and thresholded data; {setting('absent_chunks', 'missing')} counts "
+                "these planes as not recorded"
             )
 
 

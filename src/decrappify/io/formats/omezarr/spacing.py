@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from decrappify._common.caller_warning import warn_caller
 from decrappify._common.checks import short
 from decrappify.errors import FormatError
-from decrappify.io.units import to_micrometres, to_seconds
+from decrappify.io.units import to_micrometers, to_seconds
 from decrappify.movie import PixelSize, are_axes, axis_letter
 
 _WITHOUT_SPACING = frozenset({"identity", "translation"})  # a translation only moves the origin
@@ -53,9 +53,7 @@ def image_axes(image: dict[str, Any], ndim: int, path: Path) -> tuple[str, dict[
             if kind == "space":
                 letter = "ZYX"[-len(spatial) :][spatial.index(axis["name"])]
         if not letter or letter in letters:
-            raise FormatError(
-                f"{path} has an axis {short(axis['name'])}, which is none of T, C, Z, Y, X; there is no reader for it"
-            )
+            raise FormatError(f"{path} has an unsupported axis {short(axis['name'])}; supported: T, C, Z, Y, X")
         letters += letter
     if not are_axes(letters, ndim):
         raise FormatError(
@@ -108,7 +106,7 @@ def level_spacing(image: dict[str, Any], level: int, axes: str, units: dict[str,
             f"{path.name} has {faults[0]}, which is ignored; spacing that remains known: {known}; "
             "pass pixel_size_um or frame_interval_s if you know them",
         )
-    sizes = [to_micrometres(factors.get(axis), units.get(axis)) for axis in "ZYX"]
+    sizes = [to_micrometers(factors.get(axis), units.get(axis)) for axis in "ZYX"]
     interval = to_seconds(factors.get("T"), units.get("T"))
     known_axes = dict(zip("TZYX", (interval, *sizes), strict=True))
     unitless = {axis: value for axis, value in factors.items() if known_axes[axis] is None and value != 1}

@@ -140,7 +140,7 @@ class TiffDocument:
             if lost:
                 raise FormatError(
                     f"{self.path.name}: the planes of {scene.name or 'its image'} are in {listed_names(lost)}, "
-                    f"not found in {self.path.parent}; put it there"
+                    f"not found in {self.path.parent}; copy it there"
                 )
         others = self._series_scenes()
         if not others:

@@ -201,7 +201,7 @@ def recorded_note(name: str, layout: Layout, lost: Sequence[str] = ()) -> str | 
         Files of the same set that are missing.
     """
     parts = [
-        f"announces {size} {_NOUNS.get(axis, axis)}s and holds {layout.sizes.get(axis, 1)} "
+        f"states {size} {_NOUNS.get(axis, axis)}s and holds {layout.sizes.get(axis, 1)} "
         "(aborted, or split over several files): opened with those"
         for axis, size in layout.announced.items()
     ]
@@ -211,7 +211,7 @@ def recorded_note(name: str, layout: Layout, lost: Sequence[str] = ()) -> str | 
     if layout.missing:
         n_t, n_c, n_z = (layout.sizes.get(axis, 1) for axis in "TCZ")
         named = list_planes(layout.missing, (n_t, n_c, n_z))
-        absent = f"{len(layout.missing)} of {n_t * n_c * n_z} planes are not there ({named})"
+        absent = f"{len(layout.missing)} of {n_t * n_c * n_z} planes are missing ({named})"
         parts.append(absent if lost else describe_missing(layout.missing, (n_t, n_c, n_z)))
         parts.append("they read as zeros")
     return f"{name}: {'; '.join(parts)}" if parts else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from decrappify.io.units import to_micrometres, to_seconds
+from decrappify.io.units import to_micrometers, to_seconds
 from decrappify.movie import PixelSize
 
 # 600 dots per inch and coarser (72, 96, 300, "1") are written by image programs for printing.
@@ -64,7 +64,7 @@ def read_imagej(properties: Mapping[str, Any], tags: Any, n_channels: int) -> Ti
         units = {"X": unit, "Y": properties.get("yunit", unit), "Z": properties.get("zunit", unit)}
         size_y, size_x = (_imagej_size(tags, axis, str(units[axis])) for axis in "YX")
         spacing = properties.get("spacing")
-        metadata = TiffMetadata(pixel_size_um=(to_micrometres(spacing, str(units["Z"])), size_y, size_x))
+        metadata = TiffMetadata(pixel_size_um=(to_micrometers(spacing, str(units["Z"])), size_y, size_x))
         of_prints = str(unit).strip().lower() in _PRINT_UNITS.values()  # sizes that were rejected
         dots = {} if of_prints else {axis: _units_per_dot(tags, axis) for axis in "YX"}
         metadata.unitless_spacing = spacing_without_unit({"Z": spacing, **dots}, metadata)
@@ -116,11 +116,11 @@ def _imagej_size(tags: Any, axis: str, unit: str) -> float | None:
     and leave inch or cm in the tag by default. If one of the readings is implausible for a microscope, the other is
     used.
     """
-    by_text, by_tag = to_micrometres(_units_per_dot(tags, axis), unit), _tag_size(tags, axis)
+    by_text, by_tag = to_micrometers(_units_per_dot(tags, axis), unit), _tag_size(tags, axis)
     if by_text is None or by_tag is None:
         printed = unit.strip().lower() in _PRINT_UNITS.values() and (by_text or 0) > _PRINT_PIXEL_UM
         return None if printed else by_text
-    per_cm = int(tags.valueof("ResolutionUnit", default=1)) == 3 and to_micrometres(1, unit) == 1.0
+    per_cm = int(tags.valueof("ResolutionUnit", default=1)) == 3 and to_micrometers(1, unit) == 1.0
     smallest, largest = _PLAUSIBLE_UM
     return by_tag if per_cm or not smallest <= by_text <= largest else by_text
 
@@ -128,7 +128,7 @@ def _imagej_size(tags: Any, axis: str, unit: str) -> float | None:
 def _tag_size(tags: Any, axis: str) -> float | None:
     """Return the pixel size from the resolution tags alone, None for print settings."""
     unit = _TIFF_UNITS.get(int(tags.valueof("ResolutionUnit", default=2)))
-    size = to_micrometres(_units_per_dot(tags, axis), unit)
+    size = to_micrometers(_units_per_dot(tags, axis), unit)
     return None if size is None or (unit in _PRINT_UNITS.values() and size > _PRINT_PIXEL_UM) else size
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from decrappify.io.formats.tiff.metadata import TiffMetadata
-from decrappify.io.units import to_micrometres, to_seconds
+from decrappify.io.units import to_micrometers, to_seconds
 
 
 def read_micromanager(
@@ -31,7 +31,7 @@ def read_micromanager(
         (
             found
             for found in (
-                to_micrometres(_plain(words.get(key)), "um")
+                to_micrometers(_plain(words.get(key)), "um")
                 for words in (first, summary)
                 for key in ("PixelSizeUm", "PixelSize_um")
             )
@@ -48,7 +48,7 @@ def read_micromanager(
     names = summary.get("ChNames")
     colors = summary.get("ChColors")
     return TiffMetadata(
-        pixel_size_um=(to_micrometres(abs(step) if step else None, "um"), size, size),
+        pixel_size_um=(to_micrometers(abs(step) if step else None, "um"), size, size),
         frame_interval_s=interval,
         channel_names=[str(name) for name in names] if isinstance(names, list) else [],
         channel_colors=[_color(color) for color in colors] if isinstance(colors, list) else [],

@@ -15,7 +15,7 @@ import numpy as np
 from decrappify._common.checks import json_value
 from decrappify.io.formats.tiff.metadata import SAMPLE_COLORS, TiffMetadata, sample_names, spacing_without_unit
 from decrappify.io.formats.tiff.ome_xml import MOVIE_NAMESPACE, PROVENANCE_NAMESPACE
-from decrappify.io.units import to_micrometres, to_seconds
+from decrappify.io.units import to_micrometers, to_seconds
 
 _MOST = 2**31 - 1  # pixels, planes or samples along an axis
 # Names of the images that slide scanners store in addition to the slide.
@@ -126,7 +126,7 @@ def read_ome(root: Element | None, image: Element | None) -> TiffMetadata:
     pixels = None if image is None else image.find("{*}Pixels")
     if root is None or pixels is None:
         return TiffMetadata()
-    size = tuple(to_micrometres(*_length(pixels, axis)) for axis in "ZYX")
+    size = tuple(to_micrometers(*_length(pixels, axis)) for axis in "ZYX")
     metadata = TiffMetadata(
         pixel_size_um=(size[0], size[1], size[2]),
         frame_interval_s=to_seconds(pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit", "s"))

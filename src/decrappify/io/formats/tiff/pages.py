@@ -96,7 +96,7 @@ def refuse_cut_short(path: Path, file: Any, series: Any, messages: Iterable[str]
     sizes = {page.parent.filehandle.size for page in pages}
     beyond = [int(number) for message in messages for number in _BEYOND.findall(message)]
     if not pages or not set(beyond) <= sizes:
-        raise FormatError(f"{path} is truncated: {len(pages)} frames are there and more are announced; copy it again")
+        raise FormatError(f"{path} is truncated: {len(pages)} frames are complete and more are listed; copy it again")
     last = {page.parent.filehandle.path: page for page in pages}
     for page in last.values():
         refuse_missing_bytes(path, page)
@@ -201,11 +201,11 @@ def _refuse_cut_stack(path: Path, file: Any, series: Any, pages: list[Any]) -> N
     if is_stacked(series) and series.dataoffset is not None:
         end = series.dataoffset + math.prod(series.shape) * series.dtype.itemsize
         if end > file.filehandle.size:
-            raise FormatError(f"{path} is truncated: {file.filehandle.size} of {end} bytes are there; copy it again")
+            raise FormatError(f"{path} is truncated: {file.filehandle.size} of {end} bytes are present; copy it again")
     announced = (file.imagej_metadata or {}).get("images", 0) if file.is_imagej and series.kind != "imagej" else 0
     page = pages[0]
     if announced > 1 and len(pages) == 1 and page.is_final and page.offset < page.dataoffsets[0]:
         # One page describes all planes, one after another: bytes behind the first plane belong to the second.
         end = page.dataoffsets[0] + page.nbytes
         if file.filehandle.size > end:
-            raise FormatError(f"{path} is truncated: 1 of {announced} frames is whole; copy it again")
+            raise FormatError(f"{path} is truncated: 1 of {announced} frames is complete; copy it again")

@@ -10,7 +10,7 @@ import numpy as np
 
 from decrappify.io.formats.tiff.metadata import TiffMetadata
 from decrappify.io.formats.tiff.vendors import named_color
-from decrappify.io.units import to_micrometres, to_seconds
+from decrappify.io.units import to_micrometers, to_seconds
 
 _OLDER = {  # keys of ScanImage 3 (state.) and 4 to the keys of the present versions
     "SI.hRoiManager.scanFrameRate": ("state.acq.frameRate", "SI4.scanFrameRate", "SI5.scanFrameRate"),
@@ -82,12 +82,12 @@ def read_scanimage(settings: Mapping[str, Any], axes: str, height: int, width: i
     corners = np.asarray(settings.get("SI.hRoiManager.imagingFovUm", ()), dtype=object)
     if corners.ndim == 2 and corners.shape[1] == 2:
         extent = np.ptp(corners.astype(float), axis=0)
-        y, x = to_micrometres(extent[1] / height, "um"), to_micrometres(extent[0] / width, "um")
+        y, x = to_micrometers(extent[1] / height, "um"), to_micrometers(extent[0] / width, "um")
     saved = _channels(settings)
     names = _listed(settings.get("SI.hChannels.channelName"))
     colors = _listed(settings.get("SI.hChannels.channelMergeColor"))
     return TiffMetadata(
-        pixel_size_um=(to_micrometres(abs(step) if step else None, "um") if "Z" in axes else None, y, x),
+        pixel_size_um=(to_micrometers(abs(step) if step else None, "um") if "Z" in axes else None, y, x),
         frame_interval_s=to_seconds(averaged / rate if rate else None, "s"),
         channel_names=[str(names[number - 1]) if 0 < number <= len(names) else f"Channel {number}" for number in saved],
         channel_colors=[named_color(colors[number - 1]) if 0 < number <= len(colors) else None for number in saved],

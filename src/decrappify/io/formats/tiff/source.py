@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 import tifffile
 
+from decrappify._common.argument_names import setting
 from decrappify.errors import FormatError, InputError
 from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard, GuardedSource, file_version
@@ -44,7 +45,7 @@ from decrappify.limits.memory import check_memory
 from decrappify.limits.threads import check_zarr_threads
 from decrappify.movie import AXES, Array, Plane, Shape5, parse_axes
 
-_COLOUR = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
+_COLOR = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
 _ORIENTATION = 274
 
 
@@ -143,7 +144,7 @@ class TiffSource(GuardedSource):
         if unclosed and not self._layout.announced:
             self.notes.append(
                 f"{self._path.name} was not closed by the program that wrote it: opened with the "
-                f"{len(self._series.pages)} planes that are there"
+                f"{len(self._series.pages)} planes found"
             )
         self._set_values()
         self.metadata = self._read_metadata(document.root, image)
@@ -154,7 +155,7 @@ class TiffSource(GuardedSource):
         self._axes = self._layout.axes
         self._sizes = self._layout.sizes
         self._n_samples = self._sizes.get("S", 1)
-        if self._n_samples == 4 and page.photometric in _COLOUR and page.planarconfig == 1 and page.extrasamples:
+        if self._n_samples == 4 and page.photometric in _COLOR and page.planarconfig == 1 and page.extrasamples:
             self._n_samples = 3  # the fourth is transparency; as a separate plane it may also be a fourth frame
         self._leading, self._page_axes = self._axes[: -page.ndim], self._axes[-page.ndim :]
         n_planes = math.prod(self._layout.shape[: len(self._leading)])
@@ -182,8 +183,8 @@ class TiffSource(GuardedSource):
         n_planes, n_pages = math.prod(layout.shape[: len(self._leading)]), len(series.pages)
         if self._one_page_a_plane and n_pages > n_planes:
             self.notes.append(
-                f"{self._path.name} announces {n_planes} planes and holds {n_pages}: the last "
-                f"{n_pages - n_planes} are omitted; name the axes (axes='TYX') to open all"
+                f"{self._path.name} states {n_planes} planes and contains {n_pages}: the last "
+                f"{n_pages - n_planes} are omitted; pass the axes, such as {setting('axes', 'TYX')}, to open all"
             )
         note = recorded_note(self._path.name, layout, lost)
         if note:
@@ -224,7 +225,7 @@ class TiffSource(GuardedSource):
         keyframe = self._series.keyframe
         metadata = merged(read_ome(root, image), collected_metadata(self._file, self._series, self._layout))
         n_channels = self.shape[1]
-        if keyframe.photometric in _COLOUR and len(metadata.channel_names) < n_channels:
+        if keyframe.photometric in _COLOR and len(metadata.channel_names) < n_channels:
             parts = sample_names(self._n_samples)
             n_pixels = n_channels // len(parts)
             metadata.channel_names = parts if n_pixels == 1 else [f"C{c} {p}" for c in range(n_pixels) for p in parts]
@@ -260,7 +261,7 @@ class TiffSource(GuardedSource):
         """Raise ValueError if a page has another size or type than the first one."""
         expected = rows.stop - rows.start, columns.stop - columns.start
         if plane.shape != expected or plane.dtype.kind not in "uifb":
-            raise ValueError(f"it is {plane.shape} {plane.dtype}, announced {expected} {self.dtype}")
+            raise ValueError(f"it is {plane.shape} {plane.dtype}, expected {expected} {self.dtype}")
 
     def _path_of(self, index: dict[str, Any]) -> Path:
         """Return the file of the page at an index; the file itself if there is only one."""

@@ -91,5 +91,7 @@ def _file_of(path: Path) -> Path:
         return path
     file = ndtiff_file(path)
     if file is None or not file.exists():
-        raise FormatError(f"{path} holds an NDTiff index and not the files it names; copy the whole folder again")
+        raise FormatError(
+            f"{path} contains an NDTiff index but not the files that it lists; copy the whole folder again"
+        )
     return file

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from decrappify.io.formats.tiff.metadata import TiffMetadata
-from decrappify.io.units import to_micrometres, to_seconds
+from decrappify.io.units import to_micrometers, to_seconds
 from decrappify.movie import PixelSize
 
 _NAMED_COLORS = {
@@ -49,7 +49,7 @@ def read_stk(stk: Mapping[str, Any]) -> TiffMetadata:
     """Return the metadata of a MetaMorph stack (``stk_metadata``, the UIC tags)."""
     unit = str(stk.get("CalibrationUnits") or "")
     calibrated = stk.get("SpatialCalibration", 1)
-    x, y = (to_micrometres(stk.get(f"{axis}Calibration") if calibrated else None, unit) for axis in "XY")
+    x, y = (to_micrometers(stk.get(f"{axis}Calibration") if calibrated else None, unit) for axis in "XY")
     steps = np.abs(np.atleast_1d(np.asarray(stk.get("ZDistance", ()), float)))
     steps = steps[np.isfinite(steps) & (steps > 0)]
     created = stk.get("DatetimeCreated")
@@ -79,7 +79,7 @@ def read_metaseries(pages: Sequence[Mapping[str, Any]]) -> TiffMetadata:
     info = planes[0] if planes else {}
     unit = str(info.get("spatial-calibration-units") or "")
     calibrated = info.get("spatial-calibration-state", True)
-    x, y = (to_micrometres(info.get(f"spatial-calibration-{axis}") if calibrated else None, unit) for axis in "xy")
+    x, y = (to_micrometers(info.get(f"spatial-calibration-{axis}") if calibrated else None, unit) for axis in "xy")
     names = list(dict.fromkeys(_metaseries_channel(plane) for plane in planes))
     return TiffMetadata(pixel_size_um=(None, y, x), channel_names=[name for name in names if name])
 
@@ -91,7 +91,7 @@ def read_fluoview(header: Mapping[str, Any]) -> TiffMetadata:
     for name, _, _, resolution, unit in header.get("Dimensions") or ():
         axis = str(name).upper()
         if axis in ("X", "Y", "Z"):
-            sizes[axis] = to_micrometres(abs(resolution), str(unit))
+            sizes[axis] = to_micrometers(abs(resolution), str(unit))
         elif axis in ("T", "TIME"):
             interval = to_seconds(resolution, str(unit) or "s")
     return TiffMetadata(pixel_size_um=(sizes.get("Z"), sizes.get("Y"), sizes.get("X")), frame_interval_s=interval)
@@ -118,10 +118,10 @@ def read_sem(tags: Mapping[str, Any]) -> TiffMetadata:
     for key in ("ap_image_pixel_size", "ap_pixel_size"):
         entry: Sequence[Any] = tags.get(key) or ()
         if len(entry) == 3:
-            size = to_micrometres(entry[1], str(entry[2]))
+            size = to_micrometers(entry[1], str(entry[2]))
             return TiffMetadata(pixel_size_um=(None, size, size))
     unnamed: Sequence[Any] = tags.get("") or ()
-    size = to_micrometres(unnamed[3], "m") if len(unnamed) > 3 else None
+    size = to_micrometers(unnamed[3], "m") if len(unnamed) > 3 else None
     return TiffMetadata(pixel_size_um=(None, size, size))
 
 
@@ -137,19 +137,19 @@ def read_sis(tags: Mapping[str, Any]) -> TiffMetadata:
 
 def read_tvips(header: Mapping[str, Any]) -> TiffMetadata:
     """Return the pixel size of a TVIPS electron micrograph (``tvips_metadata``), stated in nanometers."""
-    x, y = (to_micrometres(header.get(f"PixelSize{axis}"), "nm") for axis in "XY")
+    x, y = (to_micrometers(header.get(f"PixelSize{axis}"), "nm") for axis in "XY")
     return TiffMetadata(pixel_size_um=(None, y, x))
 
 
 def read_gatan(units: tuple[object, object], scales: tuple[object, object]) -> TiffMetadata:
     """Return the pixel size of an image that Gatan's DigitalMicrograph exported: units and scales along Y and X."""
-    y, x = (to_micrometres(scale, str(unit or "")) for unit, scale in zip(units, scales, strict=True))
+    y, x = (to_micrometers(scale, str(unit or "")) for unit, scale in zip(units, scales, strict=True))
     return TiffMetadata(pixel_size_um=(None, y, x))
 
 
 def read_svs(description: Mapping[str, Any]) -> TiffMetadata:
     """Return the pixel size of an Aperio slide: micrometers per pixel (MPP) in its description."""
-    size = to_micrometres(description.get("MPP"), "um")
+    size = to_micrometers(description.get("MPP"), "um")
     return TiffMetadata(pixel_size_um=(None, size, size))
 
 
@@ -179,7 +179,7 @@ def _metaseries_channel(plane: Mapping[str, Any]) -> str:
 
 
 def _in_meters(z: object, y: object, x: object) -> PixelSize:
-    z, y, x = (to_micrometres(size, "m") for size in (z, y, x))
+    z, y, x = (to_micrometers(size, "m") for size in (z, y, x))
     return _rounded(z), _rounded(y), _rounded(x)
 
 

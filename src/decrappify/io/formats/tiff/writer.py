@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tifffile
 
+from decrappify._common.argument_names import setting
 from decrappify._common.progress import Progress, progress_bar
 from decrappify.errors import InputError
 from decrappify.io.formats.tiff.ome_xml import TYPES, ome_xml, unrecorded
@@ -62,7 +63,8 @@ def write_ome_tiff(
     """
     if movie.dtype.name not in TYPES:
         raise InputError(
-            f"{movie.name} is {movie.dtype}, which OME-TIFF cannot hold; pass dtype='float32', or save as .ome.zarr"
+            f"{movie.name} is {movie.dtype}, which OME-TIFF cannot hold; pass {setting('dtype', 'float32')}, or save "
+            "as .ome.zarr"
         )
     missing = unrecorded(movie)
     recorded = [plane for plane in movie.planes() if plane not in missing]
