@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.ndimage  # noqa: F401  loaded before the tests: hypothesis counts the time of an import
 from hypothesis import given
 from hypothesis import strategies as st
 

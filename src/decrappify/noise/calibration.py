@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decrappify._common.argument_names import setting
 from decrappify.crappify import Crappifier
 from decrappify.errors import InputError
 from decrappify.movie import Movie
@@ -124,7 +125,7 @@ def _one_channel(source: Any, channel: int | str | None) -> Movie:
         raise InputError(
             f"{movie.name} has {movie.shape[1]} channels ({', '.join(movie.channel_names)}), and each may have another "
             "camera",
-            advice="pass channel= (--channel) with the name or number of one",
+            advice=f"pass {setting('channel', 0)} or the name of another one",
             option="channel",
         )
     if min(movie.shape[3:]) < 32:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from decrappify._common.argument_names import setting
 from decrappify._common.atomic import write_file
 from decrappify._common.checks import reason, toml_table
 from decrappify.errors import FormatError, MissingFileError, OutputError, OutputExistsError
@@ -19,7 +20,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     if path.suffix.lower() != ".toml":
         raise FormatError(f"{path} is not a noise model file name; needs the suffix .toml")
     if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists; pass overwrite=True to replace it")
+        raise OutputExistsError(f"{path} exists; pass {setting('overwrite', True)} to replace it")
 
 
 def read_tables(path: Path) -> dict[str, Any]:

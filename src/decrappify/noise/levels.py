@@ -61,4 +61,4 @@ def measure_bit_depth(values: Array) -> Estimate:
     for bits in _DEPTHS:
         if abs(high / step - (2**bits - 1)) < 0.5:
             return Estimate(float(bits), 0.0, note=f"gray levels in steps of {step:g}")
-    return unknown(f"pixels are saturated at {high:g}, which is no full scale of {', '.join(map(str, _DEPTHS))} bits")
+    return unknown(f"pixels are saturated at {high:g}, not the full scale of {', '.join(map(str, _DEPTHS))} bits")

@@ -99,7 +99,9 @@ class NoiseModel:
         """
         from decrappify.noise.simulation import noise_parts
 
-        return Crappifier(noise_parts(self, levels or self.levels), name="calibrated")
+        values = {name: one.value for name, one in self._estimates().items() if isinstance(one, Estimate)}
+        neighbors = (self.correlation_y[1].value or 0.0, self.correlation_x[1].value or 0.0)
+        return Crappifier(noise_parts(values, neighbors, levels or self.levels), name="calibrated")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as plain values for TOML."""

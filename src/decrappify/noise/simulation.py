@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -17,27 +17,35 @@ from decrappify.crappify import (
 )
 from decrappify.errors import InputError
 
-if TYPE_CHECKING:
-    from decrappify.noise.estimate import Estimate
-    from decrappify.noise.model import NoiseModel
-
 _WHITE = 0.05
 
 
-def noise_parts(model: NoiseModel, levels: tuple[float, float]) -> list[Part]:
-    """Return the parts of a noise model; `levels` are the gray levels of signal 0 and 1."""
+def noise_parts(
+    values: Mapping[str, float | None], neighbors: tuple[float, float], levels: tuple[float, float]
+) -> list[Part]:
+    """Return the parts that simulate measured noise.
+
+    Parameters
+    ----------
+    values : mapping of name to value
+        Quantities of a `NoiseModel`; None for those that are not determined.
+    neighbors : (float, float)
+        Correlation of the noise of neighbors along Y and X.
+    levels : (low, high)
+        Gray levels of signal 0 and 1.
+    """
     low, high = levels
     if not low < high:
         raise InputError(f"levels is {levels!r}, needs two gray levels (low, high) with low < high")
     span = high - low
-    parts = [_pixel_noise(model, low, span)]
-    rows, columns = (_number(one) / span for one in (model.row_noise, model.column_noise))
-    if rows > 0 or columns > 0:
-        parts.append(RowNoise(rows=rows, columns=columns))
-    if _number(model.fixed_pattern) > 0:
-        parts.append(FixedPattern(offset=_number(model.fixed_pattern) / span))
-    if _number(model.hot_pixels) > 0 and _number(model.hot_level) > 0:
-        parts.append(BadPixels(hot=_number(model.hot_pixels), level=_number(model.hot_level) / span))
+    known = {name: value or 0.0 for name, value in values.items()}
+    parts = [_pixel_noise(values, neighbors, low, span)]
+    if known["row_noise"] or known["column_noise"]:
+        parts.append(RowNoise(rows=known["row_noise"] / span, columns=known["column_noise"] / span))
+    if known["fixed_pattern"]:
+        parts.append(FixedPattern(offset=known["fixed_pattern"] / span))
+    if known["hot_pixels"] and known["hot_level"] > 0:
+        parts.append(BadPixels(hot=known["hot_pixels"], level=known["hot_level"] / span))
     return parts
 
 
@@ -59,24 +67,24 @@ def kernel_sigma(correlation: float) -> float:
     return float(np.interp(correlation, values, sigmas))
 
 
-def _pixel_noise(model: NoiseModel, low: float, span: float) -> Part:
-    if model.gain.value is None:
-        if model.noise_sd.value is None:
-            raise InputError(f"neither gain nor standard deviation of the noise is determined: {model.gain.note}")
-        return Gaussian(sigma=model.noise_sd.value / span)
-    gain = model.gain.value
-    photons, dark = span / gain, model.variance(low) / gain**2  # electrons of variance at signal 0
-    read = min(_number(model.read_noise) / gain, dark**0.5) if model.read_noise.value is not None else dark**0.5
+def _pixel_noise(values: Mapping[str, float | None], neighbors: tuple[float, float], low: float, span: float) -> Part:
+    gain, intercept, read_noise = values["gain"], values["intercept"], values["read_noise"]
+    if gain is None or intercept is None:
+        if values["noise_sd"] is None:
+            raise InputError("neither gain nor standard deviation of the noise is determined; calibrate a raw movie")
+        return Gaussian(sigma=values["noise_sd"] / span)
+    photons, dark = span / gain, max(gain * low + intercept, 0.0) / gain**2  # electrons of variance at signal 0
+    read = dark**0.5 if read_noise is None else min(read_noise / gain, dark**0.5)
     background = max(dark - read**2, 0.0)
     background = background if background > 1e-6 else 0.0  # electrons; the difference of equal values
-    sigmas = [kernel_sigma(_number(lags[1])) for lags in (model.correlation_y, model.correlation_x)]
+    sigmas = [kernel_sigma(correlation) for correlation in neighbors]
     if max(sigmas) > 0:
         rows_only = sigmas[0] == 0
         sigma = sigmas[1] if rows_only else sum(sigmas) / 2
         return CorrelatedNoise(
             photons=photons, read_noise=read, background=background, sigma=sigma, rows_only=rows_only
         )
-    bits = model.bit_depth.value
+    bits = values["bit_depth"]
     return PoissonGaussian(
         photons=photons,
         read_noise=read,
@@ -85,7 +93,3 @@ def _pixel_noise(model: NoiseModel, low: float, span: float) -> Part:
         offset=max(low - gain * background, 0.0),
         bit_depth=None if bits is None else int(bits),
     )
-
-
-def _number(estimate: Estimate) -> float:
-    return 0.0 if estimate.value is None else float(estimate.value)

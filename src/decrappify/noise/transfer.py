@@ -119,7 +119,7 @@ def photon_transfer(pixels: Residuals, flat: float = 0.5) -> Transfer | None:
     counts = np.array([len(pixels_of) for pixels_of in bins], np.float64)
     means = np.array([pixels.mean[b].mean() for b in bins])
     variances = np.array([truncated_variance(pixels.residual[b]) for b in bins])
-    if variances.max() <= 0:
+    if variances.min() <= 0:
         return None
     fit = fit_line(means, variances, counts)
     for _ in range(3):  # outliers are judged by the fitted variance of the pixel, not by the skewed distribution
