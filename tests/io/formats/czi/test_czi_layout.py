@@ -214,7 +214,7 @@ def test_a_directory_with_impossible_numbers_is_refused(tmp_path, last, says):
 
     edit_metadata(path, lambda xml: xml.replace("<SizeT>2<", "<SizeT>9<"))
     edit_directory(path, scatter)
-    with pytest.raises(FormatError, match=rf"cells\.czi is damaged, its directory lists {says}"):
+    with pytest.raises(FormatError, match=rf"cells\.czi is damaged, its directory (?:lists|has indices of) {says}"):
         open_czi(path)
 
 
