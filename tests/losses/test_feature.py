@@ -144,7 +144,7 @@ def test_error_without_cache_and_network_names_the_file_to_copy(failure, tmp_pat
     path = tmp_path / "hub" / "checkpoints" / "vgg16_bn-6c64b313.pth"
     assert "\n" not in message
     assert VGG16_BN_Weights.IMAGENET1K_V1.url in message
-    assert f"download vgg16_bn-6c64b313.pth elsewhere and put it at {path}" in message
+    assert f"download vgg16_bn-6c64b313.pth elsewhere and copy it to {path}" in message
     assert "weights='random' needs no file but is not perceptual" in message
 
 

@@ -204,7 +204,7 @@ def test_scenes_have_their_own_dtype_and_size(tmp_path):
 
 @pytest.mark.parametrize(
     ("last", "says"),
-    [(2**30, "1073741825 positions along T"), (5_000_000, r"5000001 × 1 × 1 planes \(T × C × Z\) and lists 2 blocks")],
+    [(2**30, "1073741825 positions along T"), (5_000_000, r"5000001 × 1 × 1 planes \(T × C × Z\) in 2 blocks")],
 )
 def test_a_directory_with_impossible_numbers_is_refused(tmp_path, last, says):
     path = write_planes(tmp_path / "cells.czi", some_planes([(0, t, 0, 0) for t in range(2)]))

@@ -143,7 +143,7 @@ def scene_layout(
     shape = tuple(map(len, axes))
     if np.prod(shape, dtype=float) > min(_MOST_PLANES, max(_MOST_OF_FEW, _MOST_PER_BLOCK * len(chosen))):
         numbered = " × ".join(map(str, shape))
-        raise FormatError(f"its directory numbers {numbered} planes (T × C × Z) and lists {len(chosen)} blocks")
+        raise FormatError(f"its directory lists {numbered} planes (T × C × Z) in {len(chosen)} blocks")
     indices = tuple(dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values()))
     tiles, elsewhere = np.full(shape, np.iinfo(np.int64).max), np.zeros(shape, np.bool_)
     for index in indices:
