@@ -26,7 +26,7 @@ LAYERS = [
     {"inference"},
     {"losses", "metrics"},
     {"io", "crappify"},
-    {"samples", "model", "datasets"},
+    {"samples", "model", "datasets", "noise"},
     {"restoration", "trust"},
     {"colorization", "training"},
     {"benchmarking"},

@@ -12,6 +12,7 @@ import decrappify
 
 NAMES = {
     "BenchmarkOptions",
+    "Calibration",
     "Cancelled",
     "ColorizationOptions",
     "Crappifier",
@@ -19,10 +20,12 @@ NAMES = {
     "InferenceOptions",
     "Model",
     "Movie",
+    "NoiseModel",
     "RestorationOptions",
     "RunOptions",
     "TrainingConfig",
     "benchmark",
+    "calibrate",
     "colorize",
     "crappifier_preset",
     "load_model",

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from decrappify.model import Model as Model
     from decrappify.model import load_model as load_model
     from decrappify.movie import Movie as Movie
+    from decrappify.noise import Calibration as Calibration
+    from decrappify.noise import NoiseModel as NoiseModel
+    from decrappify.noise import calibrate as calibrate
     from decrappify.restoration import restore as restore
     from decrappify.restoration import restore_array as restore_array
     from decrappify.restoration.options import RestorationOptions as RestorationOptions
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BenchmarkOptions": "benchmarking.options",
+    "Calibration": "noise",
     "Cancelled": "errors",
     "ColorizationOptions": "colorization.options",
     "Crappifier": "crappify",
@@ -44,10 +48,12 @@ _HOMES = {
     "InferenceOptions": "inference.options",
     "Model": "model",
     "Movie": "movie",
+    "NoiseModel": "noise",
     "RestorationOptions": "restoration.options",
     "RunOptions": "training",
     "TrainingConfig": "training",
     "benchmark": "benchmarking",
+    "calibrate": "noise",
     "colorize": "colorization",
     "crappifier_preset": "crappify",
     "load_model": "model",
@@ -63,8 +69,8 @@ _HOMES = {
 
 # Sub-packages available as attributes (`dc.networks.create(...)`) without an explicit import.
 _SUBPACKAGES = frozenset(
-    {"benchmarking", "colorization", "crappify", "datasets", "io", "losses", "metrics", "networks", "restoration"}
-    | {"samples", "training"}
+    {"benchmarking", "colorization", "crappify", "datasets", "io", "losses", "metrics", "networks", "noise"}
+    | {"restoration", "samples", "training"}
 )
 
 # Modules of 0.1.0 with another name now.

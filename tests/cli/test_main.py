@@ -19,6 +19,7 @@ from decrappify.errors import MissingFileError
 from decrappify.io import open_movie, save_movie
 from decrappify.model import load_model
 from decrappify.movie import Movie
+from decrappify.noise import NoiseModel
 from decrappify.training.engine import status
 from decrappify.training.engine.validation import Validator
 
@@ -101,6 +102,17 @@ def test_crappify_takes_a_preset_or_a_file(cells, tmp_path, command):
     assert noisy.provenance["crappified"]["crappifier"]["name"] == "mine"
     assert not np.array_equal(noisy.frame(0), good.frame(0))
     assert open_movie(tmp_path / "b.ome.zarr").pixel_size_um == (None, 0.4, 0.4)
+
+
+def test_calibrate_shows_a_table_and_writes_a_noise_model(cells, tmp_path, command):
+    output = tmp_path / "scope.toml"
+    result = command("calibrate", cells, "--channel", "GFP", "-o", output)
+    assert "offset" in result.stdout
+    assert "no dark frames" in result.stdout
+    assert NoiseModel.load(output).noise_sd.value > 0
+    assert "--overwrite" in command("calibrate", cells, "--channel", "GFP", "-o", output, exit_code=2).stderr
+    assert "--channel" in command("calibrate", cells, exit_code=2).stderr
+    command("calibrate", cells, "--channel", "GFP", "-o", output, "--overwrite")
 
 
 @pytest.mark.usefixtures("undrawn_training")

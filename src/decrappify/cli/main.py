@@ -12,6 +12,7 @@ import click
 from decrappify._common.terminal import echo
 from decrappify._version import __version__
 from decrappify.cli.benchmark import benchmark
+from decrappify.cli.calibrate import calibrate
 from decrappify.cli.colorize import colorize
 from decrappify.cli.crappify import crappify
 from decrappify.cli.demo import demo
@@ -75,5 +76,5 @@ def main(context: click.Context) -> None:
     warnings.showwarning = show
 
 
-for command in (restore, crappify, train, colorize, import_weights, benchmark, models, presets, info, demo):
+for command in (restore, crappify, calibrate, train, colorize, import_weights, benchmark, models, presets, info, demo):
     main.add_command(command)

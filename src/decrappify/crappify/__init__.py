@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decrappify.crappify.artifacts import Bleaching, Jpeg, Text
+from decrappify.crappify.camera import BadPixels, CorrelatedNoise, ExcessNoise, FixedPattern, RowNoise, Stretch
 from decrappify.crappify.choice import OneOf
 from decrappify.crappify.color import FilmNoise, Gray
 from decrappify.crappify.crappifier import Crappifier
@@ -18,13 +19,17 @@ from decrappify.crappify.sampling import BinDown, LineJitter, SampleDown
 __all__ = [
     "Airy",
     "AnyNumber",
+    "BadPixels",
     "BinDown",
     "Bleaching",
     "Blur",
     "Brightness",
     "Contrast",
+    "CorrelatedNoise",
     "Crappifier",
+    "ExcessNoise",
     "FilmNoise",
+    "FixedPattern",
     "Gaussian",
     "Gray",
     "Jpeg",
@@ -37,9 +42,11 @@ __all__ = [
     "Poisson",
     "PoissonGaussian",
     "Positive",
+    "RowNoise",
     "SaltAndPepper",
     "SampleDown",
     "Speckle",
+    "Stretch",
     "Text",
     "crappifier_preset",
     "crappify_movie",

@@ -1,0 +1,34 @@
+"""`decrappify calibrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from decrappify._common.terminal import echo, echo_lines
+from decrappify.cli.common import describe, open_input
+from decrappify.cli.group import Command
+from decrappify.cli.options import PATH, input_options
+
+
+@click.command(cls=Command)
+@click.argument("low", metavar="LOW", type=PATH)
+@click.option("--dark", type=PATH, help="Frames recorded without light, at the same settings.")
+@click.option("-o", "--output", type=PATH, help="File (.toml) for the noise model.")
+@input_options
+@click.option("--overwrite", is_flag=True, help="Replace the output.")
+def calibrate(low: Path, dark: Path | None, output: Path | None, overwrite: bool, **options: Any) -> None:
+    """Measure the noise of a microscope from the raw movie LOW, and show it as a table."""
+    from decrappify.noise import calibrate as measure
+    from decrappify.noise.files import check_output
+
+    if output is not None:
+        check_output(output, overwrite=overwrite)
+    movie = open_input(low, output=output, **options)
+    result = measure(movie, dark=dark)
+    echo(f"{low}: {describe(movie)}")
+    echo_lines(result.table())
+    if output is not None:
+        echo(f"{result.save(output, overwrite=overwrite)}: written")

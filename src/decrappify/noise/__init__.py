@@ -1,0 +1,10 @@
+"""Noise of real microscopes: measured from data, stored as a file, simulated by a crappifier."""
+
+from __future__ import annotations
+
+from decrappify.noise.calibration import Calibration, calibrate
+from decrappify.noise.estimate import Estimate
+from decrappify.noise.model import NoiseModel
+from decrappify.noise.transfer import Transfer
+
+__all__ = ["Calibration", "Estimate", "NoiseModel", "Transfer", "calibrate"]

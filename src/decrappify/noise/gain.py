@@ -1,0 +1,108 @@
+"""Gain and noise variance from sampled regions: choice of the kernel, standard error and validity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decrappify.noise.correlation import LAGS, Correlation
+from decrappify.noise.estimate import Estimate, unknown
+from decrappify.noise.kernels import FOURTH, LAPLACIAN, STRIDED, redundancy, response
+from decrappify.noise.transfer import Transfer, join, photon_transfer, residuals
+
+Array = NDArray[Any]
+# Spread over scenes that the standard error of a fit does not contain, from benchmarks/science/calibration.py.
+_MODEL_ERROR = {"movie": 0.015, "correlated": 0.04, "image": 0.06}
+_LARGEST_ERROR = 0.25  # of the gain, relative; a gain with a larger one is not determined
+_PRECISE = 0.08  # relative error up to which the narrow band of the fourth difference is used in a single image
+_PRECISE_MOVIE = 0.03  # as above, of movies
+_LARGEST_MISFIT = 10.0  # of a valid gain
+_STRONG = 0.45  # correlation of neighbors from which the response of the Laplacian is too small to be exact
+_LINEAR = 5.0  # misfit up to which the kernel with the wider reach is used
+
+
+@dataclass(frozen=True, slots=True)
+class GainFit:
+    """Gain, variance at gray level 0 and the photon-transfer curve.
+
+    Attributes
+    ----------
+    gain : Estimate
+        Gray levels per photo-electron, the excess noise factor included.
+    intercept : Estimate
+        Variance of the line at gray level 0, in squared gray levels; negative with an offset.
+    transfer : Transfer or None
+        The curve.
+    """
+
+    gain: Estimate
+    intercept: Estimate
+    transfer: Transfer | None
+
+
+def fit_gain(
+    regions: Sequence[Array], correlation: Correlation | None, limits: tuple[float, float] | None = None
+) -> GainFit:
+    """Estimate the gain from regions (T, Y, X) of consecutive frames, or from single images (1, Y, X).
+
+    Parameters
+    ----------
+    regions : sequence of float arrays (T, Y, X)
+    correlation : Correlation, optional
+        Of the noise; the variance of the residuals is corrected if it is not white.
+    limits : (low, high), optional
+        Gray levels at or beyond which a pixel is clipped and not used.
+    """
+    in_time = any(len(region) > 1 for region in regions)
+    used = [region for region in regions if (len(region) > 1) == in_time]
+    colored = correlation is not None and not correlation.is_white
+    matrix = correlation.values if colored and correlation is not None else None
+    fit, errors = None, np.zeros(2)
+    for kernel in _kernels(in_time, correlation if colored else None):
+        one = photon_transfer(join([residuals(region, kernel, response(kernel, matrix), limits) for region in used]))
+        if one is None:
+            continue
+        spread = max(one.misfit, 1) * redundancy(kernel, matrix, in_time=in_time)
+        fit, errors = one, np.sqrt(np.diag(one.covariance) * spread)
+        if colored:
+            if one.misfit < _LINEAR:
+                break
+        elif errors[0] < (_PRECISE_MOVIE if in_time else _PRECISE) * one.gain:
+            break
+    if fit is None:
+        reason = "fewer than 3 gray levels with enough flat, unsaturated pixels; needs dim and bright areas"
+        return GainFit(unknown(reason), unknown(reason), None)
+    return _judged(fit, errors, "image" if not in_time else "correlated" if colored else "movie")
+
+
+def _kernels(in_time: bool, correlation: Correlation | None) -> tuple[Array, ...]:
+    """Return the kernels in the order in which they are tried; the last one that was tried is used."""
+    if correlation is None:
+        return (FOURTH, LAPLACIAN)
+    strong = max(correlation.values[LAGS, LAGS + 1], correlation.values[LAGS + 1, LAGS]) > _STRONG
+    return (STRIDED, LAPLACIAN) if strong or not in_time else (LAPLACIAN,)
+
+
+def _judged(fit: Transfer, errors: Array, kind: str) -> GainFit:
+    total = float(np.hypot(errors[0], _MODEL_ERROR[kind] * fit.gain))
+    if fit.gain <= 0 or total > _LARGEST_ERROR * fit.gain:
+        reason = (
+            f"the variance does not rise measurably with the mean (slope {fit.gain:.3g} ± {errors[0]:.2g}): read noise "
+            "prevails, or the gray levels cover too small a range; record a brighter specimen"
+        )
+        return GainFit(unknown(reason), unknown(reason), fit)
+    notes = []
+    if kind == "correlated":
+        notes.append("noise is correlated between neighbors: the variance is corrected by its autocorrelation")
+    elif kind == "image":
+        notes.append("from single images: structure may raise the variance, and the noise is assumed to be white")
+    valid = fit.misfit <= _LARGEST_MISFIT
+    if not valid:
+        notes.append(f"mean and variance are not on a line (chi squared {fit.misfit:.0f} per degree of freedom)")
+    note = "; ".join(notes)
+    intercept_error = float(np.hypot(errors[1], _MODEL_ERROR[kind] * abs(fit.intercept)))
+    return GainFit(Estimate(fit.gain, total, valid, note), Estimate(fit.intercept, intercept_error, valid, note), fit)

@@ -1,0 +1,64 @@
+"""Digitizer: saturation level, clipping at the lowest gray level, step and bit depth, from gray level histograms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decrappify.noise.estimate import Estimate, unknown
+
+Array = NDArray[Any]
+_LEAST_CLIPPED = 8  # pixels
+_PILE = 4.0  # ratio of a clipped level to its neighbors
+_NEIGHBORS = 8
+_DEPTHS = (8, 10, 11, 12, 14, 16)
+
+
+def measure_step(values: Array) -> float:
+    """Return the largest gray level step of which all integers are multiples; 1 for floats and constant images."""
+    if values.dtype.kind not in "ui":
+        return 1.0
+    levels = np.unique(values)
+    step = int(np.gcd.reduce(np.diff(levels.astype(np.int64)))) if len(levels) > 1 else 1
+    return float(max(step, 1))
+
+
+def clipped_levels(values: Array) -> tuple[float | None, float | None]:
+    """Return the lowest and the highest gray level if pixels pile up there; None for a level without clipping."""
+    if values.dtype.kind not in "ui" or not values.size:
+        return None, None
+    levels, counts = np.unique(values, return_counts=True)
+    if len(levels) < 3:
+        return None, None
+    ends: list[float | None] = []
+    for ordered_levels, ordered in ((levels, counts), (levels[::-1], counts[::-1])):
+        near = ordered[1 : 1 + _NEIGHBORS]
+        piled = ordered[0] >= _LEAST_CLIPPED and ordered[0] >= _PILE * near.max()
+        ends.append(float(ordered_levels[0]) if piled else None)
+    if ends[0] is None and levels[0] == 0 and values.dtype.kind == "u" and counts[0] > 0.001 * values.size:
+        ends[0] = 0.0  # unsigned integers cannot represent the lower half of the noise
+    return ends[0], ends[1]
+
+
+def measure_saturation(values: Array) -> Estimate:
+    """Estimate the gray level at which pixels are saturated."""
+    high = clipped_levels(values)[1]
+    if high is None:
+        return unknown(f"no pixels are saturated; the level is above {values.max():g}")
+    return Estimate(high, 0.0, note=f"{int((values >= high).sum())} of {values.size} sampled pixels are saturated")
+
+
+def measure_bit_depth(values: Array) -> Estimate:
+    """Estimate the bits of the digitizer, from the level of saturated pixels and the gray level step."""
+    if values.dtype.kind not in "ui":
+        return unknown("gray levels are floating-point numbers")
+    high, step = clipped_levels(values)[1], measure_step(values)
+    least = int(np.ceil(np.log2(max(float(values.max()) / step, 1) + 1)))
+    if high is None:
+        return unknown(f"no pixels are saturated; at least {least} bits in steps of {step:g}")
+    for bits in _DEPTHS:
+        if abs(high / step - (2**bits - 1)) < 0.5:
+            return Estimate(float(bits), 0.0, note=f"gray levels in steps of {step:g}")
+    return unknown(f"pixels are saturated at {high:g}, not the full scale of {', '.join(map(str, _DEPTHS))} bits")

@@ -1,0 +1,158 @@
+"""NoiseModel: the measured noise of a microscope, its TOML file and the crappifier that simulates it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from decrappify._common.checks import short
+from decrappify.crappify import Crappifier
+from decrappify.errors import InputError
+from decrappify.noise.estimate import Estimate, unknown
+from decrappify.noise.files import read_tables, write_tables
+
+_UNMEASURED = unknown("not measured")
+KIND = "decrappify noise model 1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseModel:
+    """Measured noise; each quantity has a standard error and a validity flag, and no value if it is not determined.
+
+    The variance of a pixel is ``gain * mean + intercept`` in squared gray levels, with
+    ``intercept = read_noise**2 - gain * offset``.
+
+    Attributes
+    ----------
+    gain : Estimate
+        Gray levels per photo-electron; of detectors that multiply electrons, times the excess noise factor.
+    intercept : Estimate
+        Variance of the line at gray level 0, in squared gray levels.
+    noise_sd : Estimate
+        Standard deviation of the noise in gray levels, over the sampled pixels.
+    offset, read_noise : Estimate
+        Gray level without light, and the standard deviation of the noise there, in gray levels; from dark frames.
+    excess_noise : Estimate
+        Excess noise factor; not determined by mean and variance, and contained in `gain`.
+    saturation : Estimate
+        Highest gray level.
+    bit_depth : Estimate
+        Bits of the digitizer.
+    correlation_y, correlation_x : tuple of 5 Estimate
+        Autocorrelation of the noise at lags 0 to 4 pixels.
+    row_noise, column_noise : Estimate
+        Standard deviation of the offsets of rows and columns that change from frame to frame, in gray levels.
+    fixed_pattern : Estimate
+        Standard deviation of the constant offsets of pixels in gray levels; from dark frames.
+    hot_pixels, hot_level : Estimate
+        Share of the pixels that are hot, and their mean excess in gray levels.
+    levels : (float, float)
+        Gray levels of the dark background and of bright structure, signal 0 and 1 of a crappifier.
+    source : str
+        What was measured.
+    """
+
+    gain: Estimate = _UNMEASURED
+    intercept: Estimate = _UNMEASURED
+    noise_sd: Estimate = _UNMEASURED
+    offset: Estimate = _UNMEASURED
+    read_noise: Estimate = _UNMEASURED
+    excess_noise: Estimate = _UNMEASURED
+    saturation: Estimate = _UNMEASURED
+    bit_depth: Estimate = _UNMEASURED
+    correlation_y: tuple[Estimate, ...] = (_UNMEASURED,) * 5
+    correlation_x: tuple[Estimate, ...] = (_UNMEASURED,) * 5
+    row_noise: Estimate = _UNMEASURED
+    column_noise: Estimate = _UNMEASURED
+    fixed_pattern: Estimate = _UNMEASURED
+    hot_pixels: Estimate = _UNMEASURED
+    hot_level: Estimate = _UNMEASURED
+    levels: tuple[float, float] = field(default=(0.0, 1.0))
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        low, high = self.levels
+        if not low < high:
+            raise InputError(f"levels is {self.levels}, needs two gray levels (low, high) with low < high")
+
+    def variance(self, gray_level: float) -> float:
+        """Return the variance of the noise at a mean gray level; raise InputError if the gain is not determined."""
+        if self.gain.value is None or self.intercept.value is None:
+            raise InputError(f"the gain of this noise model is not determined: {self.gain.note}")
+        return max(self.gain.value * gray_level + self.intercept.value, 0.0)
+
+    def crappifier(self, levels: tuple[float, float] | None = None) -> Crappifier:
+        """Create a crappifier with this noise.
+
+        Parameters
+        ----------
+        levels : (low, high), optional
+            Gray levels of signal 0 and 1, those of the measured movie by default. A larger `high` is a brighter
+            specimen, and so less noise.
+
+        Raises
+        ------
+        InputError
+            If neither the gain nor the standard deviation of the noise is determined.
+        """
+        from decrappify.noise.simulation import noise_parts
+
+        values = {name: one.value for name, one in self._estimates().items() if isinstance(one, Estimate)}
+        neighbors = (self.correlation_y[1].value or 0.0, self.correlation_x[1].value or 0.0)
+        return Crappifier(noise_parts(values, neighbors, levels or self.levels), name="calibrated")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the model as plain values for TOML."""
+        table: dict[str, Any] = {"kind": KIND, "source": self.source, "levels": list(self.levels)}
+        for name, value in self._estimates().items():
+            table[name] = [one.to_dict() for one in value] if isinstance(value, tuple) else value.to_dict()
+        return table
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> NoiseModel:
+        """Create it from the plain values of `to_dict`."""
+        if table.get("kind") != KIND:
+            raise InputError(f"kind is {short(table.get('kind'))}, needs {KIND!r}; write the file with calibrate")
+        known = {one.name for one in fields(cls)}
+        values: dict[str, Any] = {}
+        for name, value in table.items():
+            if name == "kind":
+                continue
+            if name not in known:
+                raise InputError(f"a noise model has no key {short(name)}")
+            values[name] = _value(name, value)
+        return cls(**values)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a ``.toml`` file atomically; raise OutputExistsError if it exists, unless `overwrite`."""
+        return write_tables(self.to_dict(), Path(path), overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path) -> NoiseModel:
+        """Read a ``.toml`` file."""
+        table = read_tables(Path(path))
+        try:
+            return cls.from_dict(table)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+
+    def _estimates(self) -> dict[str, Estimate | tuple[Estimate, ...]]:
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("levels", "source")}
+
+
+def _value(name: str, value: Any) -> Any:
+    if name == "source":
+        if isinstance(value, str):
+            return value
+    elif name == "levels":
+        numbers = isinstance(value, list) and all(type(one) in (int, float) for one in value)
+        if numbers and len(value) == 2:
+            return (float(value[0]), float(value[1]))
+    elif name.startswith("correlation_"):
+        if isinstance(value, list) and len(value) == 5 and all(isinstance(one, dict) for one in value):
+            return tuple(Estimate.from_dict(one) for one in value)
+    elif isinstance(value, dict):
+        return Estimate.from_dict(value)
+    raise InputError(f"{name} is {short(value)}, which is not a value of a noise model")

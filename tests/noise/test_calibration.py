@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from decrappify.crappify import CorrelatedNoise, PoissonGaussian, crappify_movie
+from decrappify.errors import FormatError, InputError, OutputExistsError
+from decrappify.movie import Movie
+from decrappify.noise import Estimate, NoiseModel, calibrate
+from decrappify.noise.sample import sample_regions
+from decrappify.normalization import Normalization
+from decrappify.samples import simulate
+
+GAIN = 1.7
+
+
+def light(n_frames: int = 12, side: int = 160, speed: float = 1.0, photons: float = 30.0) -> np.ndarray:
+    """Expected electrons of a moving blurred texture."""
+    from scipy.ndimage import gaussian_filter, shift
+
+    rng = np.random.default_rng(7)
+    texture = np.maximum(gaussian_filter(rng.standard_normal((side, side)), 5, mode="wrap"), 0)
+    texture *= photons / texture.max()
+    frames = [shift(texture, (0, speed * t), order=1, mode="grid-wrap") for t in range(n_frames)]
+    return np.stack(frames).astype(np.float32) + 2
+
+
+def camera(expected: np.ndarray, sigma: float = 0.0, seed: int = 0) -> np.ndarray:
+    noise = CorrelatedNoise(photons=1.0, read_noise=1.5, sigma=sigma)
+    electrons = noise.apply(expected, np.random.default_rng(seed), np.arange(len(expected)))
+    return np.clip(np.rint(electrons * GAIN + 100), 0, 65535).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
+def moving() -> np.ndarray:
+    return camera(light())
+
+
+@pytest.mark.parametrize(("speed", "photons"), [(1.0, 30.0), (0.0, 300.0)])
+def test_calibrate_measures_the_gain_within_5_percent(speed, photons):
+    noise = calibrate(camera(light(speed=speed, photons=photons))).noise
+    assert noise.gain.value == pytest.approx(GAIN, rel=0.05)
+    assert noise.gain.valid
+    assert 0 < noise.gain.error < 0.1 * GAIN
+    assert noise.variance(100 + GAIN * 20) == pytest.approx(GAIN**2 * (20 + 1.5**2), rel=0.05)
+
+
+@pytest.mark.parametrize(("sigma", "lag1"), [(0.52, 0.3), (0.714, 0.6)])
+def test_calibrate_corrects_correlated_noise(sigma, lag1):
+    noise = calibrate(camera(light(), sigma)).noise
+    assert noise.correlation_x[1].value == pytest.approx(lag1, abs=0.03)
+    assert noise.correlation_y[1].value == pytest.approx(lag1, abs=0.03)
+    assert noise.gain.value == pytest.approx(GAIN, rel=0.08)
+    assert "correlated" in noise.gain.note
+    part = noise.crappifier().steps[0]
+    assert isinstance(part, CorrelatedNoise)
+    assert part.sigma == pytest.approx(sigma, abs=0.05)
+
+
+def test_calibrate_measures_white_noise_as_white(moving):
+    noise = calibrate(moving).noise
+    assert abs(noise.correlation_x[1].value) < 0.02
+    assert isinstance(noise.crappifier().steps[0], PoissonGaussian)
+    assert noise.row_noise.value == 0
+    assert noise.column_noise.value == 0
+    assert noise.hot_pixels.value == 0
+    assert noise.hot_level.value is None
+
+
+def test_calibrate_measures_a_single_image_within_15_percent():
+    noise = calibrate(camera(light(1, 512))[0]).noise
+    assert noise.gain.value == pytest.approx(GAIN, rel=0.15)
+    assert "single images" in noise.gain.note
+    assert noise.correlation_x[1].value is None
+    assert noise.row_noise.value is None
+
+
+def test_calibrate_takes_offset_and_read_noise_from_dark_frames_only(moving):
+    pattern = np.random.default_rng(1).normal(0, 3, (160, 160))
+    pattern[5, 5] = 500
+    dark = np.rint(np.random.default_rng(2).normal(100 + pattern, 1.5 * GAIN, (16, 160, 160))).astype(np.uint16)
+    noise = calibrate(moving, dark=dark).noise
+    assert noise.offset.value == pytest.approx(100, abs=0.2)
+    assert noise.read_noise.value == pytest.approx(np.hypot(1.5 * GAIN, 12**-0.5), rel=0.02)
+    assert noise.fixed_pattern.value == pytest.approx(3, rel=0.05)
+    assert noise.hot_pixels.value == 1 / 160**2
+    without = calibrate(moving).noise
+    assert without.offset.value is None
+    assert "cannot be separated" in without.offset.note
+    assert without.read_noise.value is None
+    assert without.fixed_pattern.value is None
+
+
+def test_calibrate_measures_row_noise_and_hot_pixels(moving):
+    rng = np.random.default_rng(3)
+    rows = rng.normal(0, 4, (len(moving), moving.shape[1], 1))
+    spoilt = np.clip(moving + rows, 0, 65535)
+    spoilt[:, 20:150:30, 40] += 400
+    noise = calibrate(np.rint(spoilt).astype(np.uint16)).noise
+    assert noise.row_noise.value == pytest.approx(4, rel=0.1)
+    assert noise.column_noise.value == 0
+    assert noise.hot_pixels.value == pytest.approx(5 / 158**2)
+    assert noise.hot_level.value == pytest.approx(400, rel=0.05)
+    assert [step.name for step in noise.crappifier().steps] == ["poisson_gaussian", "row_noise", "bad_pixels"]
+
+
+def test_calibrate_excludes_saturated_pixels_and_reports_the_bit_depth():
+    noise = calibrate(np.minimum(camera(light(photons=100)), 255).astype(np.uint8)).noise
+    assert noise.gain.value == pytest.approx(GAIN, rel=0.05)
+    assert (noise.saturation.value, noise.bit_depth.value) == (255, 8)
+    assert "at least" in calibrate(camera(light(4))).noise.bit_depth.note
+
+
+def test_calibrate_does_not_mistake_motion_for_correlated_noise():
+    noise = calibrate(camera(light(photons=150))).noise
+    assert noise.correlation_x[1].value is None
+    assert "moving structure" in noise.correlation_x[1].note
+    assert noise.gain.value == pytest.approx(GAIN, rel=0.05)
+
+
+def test_calibrate_returns_no_gain_if_read_noise_prevails():
+    flat = np.random.default_rng(0).normal(100, 3, (8, 128, 128))
+    noise = calibrate(np.rint(flat).astype(np.uint16)).noise
+    assert noise.gain.value is None
+    assert not noise.gain.valid
+    assert noise.gain.note
+    assert noise.noise_sd.value == pytest.approx(3, rel=0.03)
+    assert noise.crappifier().steps[0].name == "gaussian"
+    with pytest.raises(InputError, match="gain of this noise model is not determined"):
+        noise.variance(100)
+
+
+def test_crappified_movie_has_the_calibrated_noise(moving):
+    noise = calibrate(moving).noise
+    low, high = noise.levels
+    good = Movie.from_array(light(8) * GAIN + 100, axes="TYX")
+    bad = crappify_movie(good, noise.crappifier(), normalization=Normalization(low, high - low))
+    again = calibrate(bad).noise
+    assert again.gain.value == pytest.approx(noise.gain.value, rel=0.06)
+    assert again.noise_sd.value == pytest.approx(noise.noise_sd.value, rel=0.03)
+
+
+def test_noise_model_is_written_and_read_without_loss(moving, tmp_path):
+    noise = calibrate(moving).noise
+    path = noise.save(tmp_path / "scope.toml")
+    assert NoiseModel.load(path) == noise
+    with pytest.raises(OutputExistsError, match="overwrite=True"):
+        noise.save(path)
+    assert noise.save(path, overwrite=True) == path
+    with pytest.raises(FormatError, match=r"needs the suffix \.toml"):
+        noise.save(tmp_path / "scope.json")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("decrappify noise model 1", "a camera", "needs 'decrappify noise model 1'"),
+        ("[gain]", "[gian]", "no key 'gian'"),
+        ("valid = true", "valid = 3", "an estimate has valid 3"),
+        ("levels = [", "levels = [7.0, ", "levels is"),
+    ],
+)
+def test_damaged_noise_model_raises(moving, tmp_path, old, new, message):
+    path = calibrate(moving[:4]).save(tmp_path / "scope.toml")
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(InputError, match=message):
+        NoiseModel.load(path)
+
+
+@pytest.mark.parametrize(
+    ("movie", "message"),
+    [
+        (np.full((3, 64, 64), 7, np.uint16), "every sampled pixel"),
+        (np.full((3, 64, 64), np.nan), "NaN"),
+        (np.repeat(np.random.default_rng(0).integers(0, 99, (1, 64, 64)), 3, 0), "frames are identical"),
+        (np.ones((3, 16, 64), np.uint16), "at least 32"),
+        (np.ones((3, 2, 1, 64, 64), np.uint16), "2 channels"),
+    ],
+)
+def test_calibrate_raises_for_movies_without_noise(movie, message):
+    with pytest.raises(InputError, match=message):
+        calibrate(movie)
+
+
+def test_sample_regions_is_bounded_for_large_movies():
+    movie = Movie.from_array(np.broadcast_to(np.arange(1024, dtype=np.uint16), (100, 1, 1, 1024, 1024)), axes="TCZYX")
+    regions = sample_regions(movie, at_most=500_000)
+    read = sum(region.size for region in regions)
+    assert 200_000 < read <= 500_000
+    assert {len(region) for region in regions} == {8}
+
+
+def test_estimate_without_a_value_is_not_valid():
+    assert not Estimate(None).valid
+    with pytest.raises(InputError, match="finite"):
+        Estimate(float("nan"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["cell", "filaments"])
+def test_calibrate_measures_simulated_movies(kind):
+    noise = calibrate(simulate(kind, n_frames=20, seed=4).noisy).noise
+    assert noise.gain.value == pytest.approx(2.2, rel=0.05)
