@@ -15,7 +15,7 @@ from decrappify.noise.kernels import FOURTH, LAPLACIAN, STRIDED, redundancy, res
 from decrappify.noise.transfer import Transfer, join, photon_transfer, residuals
 
 Array = NDArray[Any]
-# Spread over scenes that the standard error of a fit does not contain, from benchmarks/science/calibration.py.
+# Relative error added to the standard error of a fit, chosen from the typical error over simulated scenes; not fitted.
 _MODEL_ERROR = {"movie": 0.015, "correlated": 0.04, "image": 0.06}
 _LARGEST_ERROR = 0.25  # of the gain, relative; a gain with a larger one is not determined
 _PRECISE = 0.08  # relative error up to which the narrow band of the fourth difference is used in a single image
