@@ -124,9 +124,7 @@ def _one_channel(source: Any, channel: int | str | None) -> Movie:
     if movie.shape[1] != 1:
         raise InputError(
             f"{movie.name} has {movie.shape[1]} channels ({', '.join(movie.channel_names)}), and each may have another "
-            "camera",
-            advice=f"pass {setting('channel', 0)} or the name of another one",
-            option="channel",
+            f"camera; pass {setting('channel', 0)} or the name of another one"
         )
     if min(movie.shape[3:]) < 32:
         raise InputError(f"{movie.name} has {movie.shape[3:]} pixels (Y, X), needs at least 32 of each to calibrate")
