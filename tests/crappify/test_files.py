@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from decrappify._common.toml import to_toml
 from decrappify.crappify import (
     BinDown,
     Blur,
@@ -18,7 +19,6 @@ from decrappify.crappify import (
     list_parts,
     preset_names,
 )
-from decrappify.crappify.files import to_toml
 from decrappify.crappify.registry import part_from_dict, part_to_dict
 from decrappify.errors import FormatError, InputError, MissingFileError, OutputError, OutputExistsError
 

@@ -123,10 +123,11 @@ def photon_transfer(pixels: Residuals, flat: float = 0.5) -> Transfer | None:
         return None
     fit = fit_line(means, variances, counts)
     for _ in range(3):  # outliers are judged by the fitted variance of the pixel, not by the skewed distribution
-        least = np.maximum(fit[0][0] * means + fit[0][1], 1e-9) * 0.3
+        slope, constant = fit[0]
+        least = np.maximum(slope * means + constant, 1e-9) * 0.3
         keep = [
-            b[np.square(pixels.residual[b]) < _OUTLIER**2 * np.maximum(fit[0][0] * pixels.mean[b] + fit[0][1], floor)]
-            for b, floor in zip(bins, least, strict=True)
+            b[np.square(pixels.residual[b]) < _OUTLIER**2 * np.maximum(slope * pixels.mean[b] + constant, smallest)]
+            for b, smallest in zip(bins, least, strict=True)
         ]
         if min(map(len, keep)) < 10:
             break

@@ -174,7 +174,9 @@ def test_interrupted_run_states_whether_it_can_be_resumed(tmp_path, name):
             (output / name).write_text("")
         raise KeyboardInterrupt
 
-    expected = "the last checkpoint is kept; resume" if name else "no checkpoint yet, and nothing to resume"
+    expected = (
+        "the last checkpoint is kept; resume" if name else "no checkpoint was saved, so that the run cannot be resumed"
+    )
     with pytest.raises(KeyboardInterrupt, match=expected):
         interrupted(output=tmp_path / "run")
     assert (tmp_path / "run").exists() is bool(name)

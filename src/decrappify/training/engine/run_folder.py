@@ -140,7 +140,7 @@ def _has_no_result(folder: Path, found: Sequence[Path]) -> bool:
 def _interrupted(folder: Path) -> str:
     if _has_checkpoint(folder):
         return "the last checkpoint is kept; resume with --resume"
-    return "there is no checkpoint yet, and nothing to resume; repeat the command to start the run again"
+    return "no checkpoint was saved, so that the run cannot be resumed; repeat the command to start it again"
 
 
 def _rank() -> int:
