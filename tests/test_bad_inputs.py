@@ -92,7 +92,7 @@ TABLE = {
     "half precision on the CPU": (GOOD + STILL + " --precision float16", r"--precision float16 needs a GPU"),
     "precision": (GOOD + STILL + " --precision float8", r"--precision float8 is not known"),
     "dtype": (GOOD + STILL + " --dtype uint17", r"--dtype uint17 is not known"),
-    "dtype of no image": (GOOD + STILL + " --dtype complex64", r"--dtype complex64 cannot hold an image"),
+    "dtype of no image": (GOOD + STILL + " --dtype complex64", r"--dtype complex64 cannot store an image"),
     "dtype of no OME-TIFF": (
         "restore {bad}/good.tif {out}/o.ome.tif --device cpu --dtype int64 --model " + STILL, r"OME-TIFF cannot hold"
     ),

@@ -236,7 +236,7 @@ def test_demo_raises_for_inputs_that_it_cannot_compare(tiny_models, tmp_path, ce
     own = result.read_bytes()
     cells = result.rename(tmp_path / "cells.ome.tif")
     (tmp_path / "restored.ome.tif").write_bytes(own)
-    assert "is not of a finished demo" in command("demo", cells, *options, exit_code=2).stderr
+    assert "is not from a finished demo" in command("demo", cells, *options, exit_code=2).stderr
     assert (tmp_path / "restored.ome.tif").read_bytes() == own
 
 

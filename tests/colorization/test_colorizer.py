@@ -215,7 +215,7 @@ class TestOutOfMemory:
     def test_a_requested_render_factor_is_never_changed(self, photo):
         colorizer = of_network(Orange(limit=160**2), render_factor=20)
         with pytest.raises(
-            DeviceMemoryError, match=r"cpu has no memory for render_factor=20, .*; choose render_factor=15"
+            DeviceMemoryError, match=r"not enough memory on cpu for render_factor=20, .*; choose render_factor=15"
         ):
             colorizer(photo)
 

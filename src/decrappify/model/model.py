@@ -24,9 +24,9 @@ class Model:
     Parameters
     ----------
     network : RestorationNetwork
-        With an ``architecture`` dictionary from which it can be rebuilt; set to eval mode.
+        Network with an ``architecture`` dictionary from which it can be rebuilt; set to eval mode.
     normalization : NormalizationRule or ChannelStatistics
-        How the movie's normalization is measured, identical in training and restoration; or fixed statistics.
+        Rule by which a movie's normalization is measured in training and restoration, or fixed statistics.
     crappifier : mapping or None
         The crappifier used in training, as plain values; None for measured pairs.
     card : mapping
@@ -65,11 +65,11 @@ class Model:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 (hex) of architecture, normalization and weights: equal for equal predictions, whatever the card."""
+        """SHA-256 (hex) of architecture, normalization and weights; independent of the card."""
         return digest(self.network.architecture, self.normalization.to_dict(), self.network.state_dict())
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the model to one .safetensors file, through a temporary name, and return its path.
+        """Write the model to one .safetensors file, under a temporary name until complete, and return its path.
 
         Raises
         ------
@@ -117,7 +117,7 @@ class Model:
 
 
 def check_unused(path: str | Path, *, overwrite: bool = False) -> Path:
-    """Return the path of a model file to write.
+    """Return the path of a model file that may be written.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Preview of one region of one frame, identical to the region of the whole restored movie."""
+"""Preview of one region of one frame, identical to that region of the restored movie."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Preview:
     Parameters
     ----------
     movie : Movie
-        The input; only the frames of a region's window are read, and of very large ones the surroundings of the region.
+        The input; for a region, only the frames of its window are read, and of very large frames only its surroundings.
     model : Model
-        Processes each channel separately or all of them together.
+        Model for each channel separately or for all of them together.
     inference : InferenceOptions
         Tiles, device, precision and backend.
     options : RestorationOptions
@@ -71,14 +71,14 @@ class Preview:
         t, c, z : int
             Frame, channel and slice of the movie.
         rows, columns : slice
-            Of the movie, step 1.
+            Rows and columns of the movie, with step 1.
         cancel : threading.Event, optional
             Checked before every tile.
 
         Returns
         -------
         ndarray of the movie's dtype, (C, Y * scale, X * scale)
-            C is 1 for models that process each channel separately, else all channels of the model.
+            C is 1 for models of single channels, else all channels of the model.
 
         Raises
         ------
