@@ -124,7 +124,7 @@ def test_train_writes_a_model_and_resumes(cells, tmp_path, command):
     assert result.stdout.startswith(f"{folder / 'model.safetensors'}: validation PSNR ")
     assert load_model(folder / "model.safetensors").n_frames == 3
     run.write_text(RUN.replace("max_steps = 6", "max_steps = 2"))
-    assert "holds a run already" in command("train", run, exit_code=2).stderr
+    assert "already contains a run" in command("train", run, exit_code=2).stderr
     assert "of 6)" in result.stdout
     command("train", run, "--overwrite", "--device", "cpu", "--output", folder)
 

@@ -31,7 +31,7 @@ def split_movies(
         Share of the movies, of each movie's frames, or of each field, kept for validation; between 0 and 1.
     by : {"time", "movie"}
         "time" keeps the last frames of each movie; stills and movies of fewer than 10 frames are used for training
-        only. If all are shorter, the last movies of the list are kept if the fraction amounts to at least one movie,
+        only. If all are shorter, the last movies of the list are kept if the fraction rounds to at least one movie,
         otherwise a strip at the end of the longer side of each field. "movie" always keeps whole movies.
     gap : int
         Frames dropped between the two parts, so that no window includes frames of both.

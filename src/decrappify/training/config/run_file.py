@@ -171,7 +171,7 @@ def _high_res(data: Mapping[str, Any], folder: Path, path: Path) -> Any:
             several.append(simulate(**table).truth)
         except TypeError as error:
             raise InputError(
-                f"[[data.simulated]] of {path} holds a value of the wrong type: {reason(error)}"
+                f"[[data.simulated]] of {path} contains a value of the wrong type: {reason(error)}"
             ) from error
     return several
 

@@ -1,7 +1,7 @@
 """Spectral signals of a GAN phase: pure functions of restored and reference images, (N, C, H, W).
 
-Every channel is a gray image and powers are summed over channels, so one channel of microscopy and the three of
-ImageNet-normalized color are treated equally. Frequencies are in cycles per pixel.
+Every channel is a gray image and powers are summed over channels, so the one channel of microscopy and the three
+channels of ImageNet-normalized color are treated equally. Frequencies are in cycles per pixel.
 """
 
 from __future__ import annotations
@@ -99,9 +99,9 @@ def grid_lines(sums: SpectralSums, *, data_range: float = 1.0) -> Tensor:
     """Compute the power of each line of a 2- or 4-pixel grid, over the median power around its radius.
 
     Upsampling causes patterns that repeat every 2 or 4 pixels: lines at multiples of 1/4 cycle per pixel along the
-    axes, and at their crossings. About 1 each in a textured image without a grid. Surroundings weaker than the line of
-    a grid with an amplitude of 0.4 % of `data_range`, one gray level of an 8-bit display, count as that line: in a
-    smooth image without noise, an invisible grid would otherwise exceed its surroundings a hundredfold.
+    axes, and at their crossings. Each is about 1 in a textured image without a grid. Surroundings are replaced by the
+    line of a grid with an amplitude of 0.4 % of `data_range`, one gray level of an 8-bit display, if they are weaker:
+    in a smooth image without noise, an invisible grid would otherwise exceed its surroundings a hundredfold.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def _line_gain(side: int) -> float:
 
 
 def coherent_split(sums: SpectralSums) -> tuple[float, float]:
-    """Split the power of the restored images into parts that the reference confirms and does not confirm.
+    """Split the power of the restored images into the parts that the reference confirms and does not confirm.
 
     In every ring of frequencies, a share gamma² = |sum R G*|² / (sum |R|² sum |G|²) of the power is correlated with the
     reference, amplified or not; the rest is noise, artifact or hallucination. A smooth but faithful image has little of
