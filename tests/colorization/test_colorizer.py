@@ -222,7 +222,9 @@ class TestOutOfMemory:
     def test_auto_raises_at_the_smallest_square(self, photo):
         colorizer = of_network(Orange(), render_factor="auto")
         colorizer.network._network.limit = 1
-        with pytest.raises(DeviceMemoryError, match=r"no memory for render_factor=2, .*; choose a computer"):
+        with pytest.raises(
+            DeviceMemoryError, match=r"not enough memory on .* for render_factor=2: .*; choose a computer"
+        ):
             colorizer(photo)
 
     def test_what_main_memory_cannot_hold_is_not_tried(self, photo, monkeypatch):

@@ -125,9 +125,7 @@ class InferenceNetwork:
     def _run(self, network: Predict, source: Tensor, dtype: torch.dtype) -> Tensor:
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode())
-            if (
-                self.device.type == "cuda"
-            ):  # the choice of algorithm must not differ between runs or reduce the precision
+            if self.device.type == "cuda":  # the algorithm must not differ between runs or reduce the precision
                 exact = dtype == torch.float32
                 stack.enter_context(
                     torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=not exact)

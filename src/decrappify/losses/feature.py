@@ -105,11 +105,11 @@ class FeatureLoss(nn.Module):
         """
         _check(prediction, target)
         weights, gram = _FORMS[self.form]
-        images, truth = self._as_pictures(prediction), self._as_pictures(target)
+        images, targets = self._as_rgb(prediction), self._as_rgb(target)
         found = self._taps(images)
         with torch.set_grad_enabled(torch.is_grad_enabled() and target.requires_grad):
-            expected = self._taps(truth)
-        parts = {"pixel": F.l1_loss(images, truth)}
+            expected = self._taps(targets)
+        parts = {"pixel": F.l1_loss(images, targets)}
         for number, (weight, one, other) in enumerate(zip(weights, found, expected, strict=True)):
             parts[f"feat_{number}"] = weight * F.l1_loss(one, other)
         if gram:
@@ -117,7 +117,7 @@ class FeatureLoss(nn.Module):
                 parts[f"gram_{number}"] = weight**2 * gram * F.l1_loss(_gram(one), _gram(other))
         return parts
 
-    def _as_pictures(self, image: Tensor) -> Tensor:
+    def _as_rgb(self, image: Tensor) -> Tensor:
         """Convert (N, C, H, W) to normalized (N, 3, H, W) or (N * C, 3, H, W), float32 at least."""
         image = _precise(image)
         if image.shape[1] != 3:

@@ -1,8 +1,8 @@
 """Fourier ring correlation against a reference, or against independent photons.
 
 The threshold depends on the pair. Two independent noisy images of one object: 1/7. A restored image against a clean
-reference: 0.5, since a noisy image whose halves correlate by F correlates with the reference by ``sqrt(2 F / (1 + F))``
-(Rosenthal and Henderson 2003), and F = 1/7 yields 0.5.
+reference: 0.5, since a noisy image with halves that correlate by F correlates with the reference by ``sqrt(2 F / (1 +
+F))`` (Rosenthal and Henderson 2003), and F = 1/7 yields 0.5.
 
 Two restored halves must not be compared with each other: a network adds the same texture to both, which correlates
 without being correct. `cross_frc` compares a restored half with the raw other half, so that only detail confirmed by

@@ -41,7 +41,7 @@ def prepared_restorer(
     inference : InferenceOptions
         As passed to this call.
     begun : mapping
-        State of the interrupted run, whose choices are used again; empty for a new run.
+        State of the interrupted run, from which values are reused; empty for a new run.
     device : torch.device
         As returned by `chosen_device`.
     killed : bool

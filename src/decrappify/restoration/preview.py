@@ -92,7 +92,7 @@ class Preview:
         if not inside or not _is_within(rows, n_y) or not _is_within(columns, n_x):
             raise InputError(
                 f"plane {(t, c, z)}, rows {rows.start}:{rows.stop}, columns {columns.start}:{columns.stop} is not a "
-                f"region of {self._movie.name}, whose shape is {self._movie.shape}"
+                f"region of {self._movie.name} of shape {self._movie.shape}"
             )
         wide_rows, wide_columns = self._with_margin(rows, n_y), self._with_margin(columns, n_x)
         job = Job(self._movie, self._model, replace(self._options, frames=t))

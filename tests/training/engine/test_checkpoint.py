@@ -104,7 +104,7 @@ def test_load_checkpoint_refuses_a_flipped_bit(tmp_path, seed):
     at = content.index(torch.arange(5000.0).numpy().tobytes()) + 4 * (600 * seed)
     content[at] ^= 1 << seed
     path.write_bytes(content)
-    with pytest.raises(ModelFileError, match=r"cannot be read, it is damaged"):
+    with pytest.raises(ModelFileError, match=r"cannot be read: it is damaged"):
         load_checkpoint(path, SETTINGS)
 
 

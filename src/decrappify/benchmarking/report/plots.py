@@ -58,7 +58,7 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
 
 
 def shown_images(results: Results) -> Sequence[ViewRecord]:
-    """Return the scored images whose pixels and curves are shown: the first 24."""
+    """Return the scored images that are shown with pixels and curves: the first 24."""
     return results.views[:SHOWN_IMAGES]
 
 

@@ -44,8 +44,8 @@ def remarks(results: Results) -> list[str]:
 
 def _on_frc(results: Results) -> Iterator[str]:
     yield (
-        "FRC against a clean reference has the threshold 0.5; 1/7 is for two independent noisy halves: a noisy image "
-        "whose halves correlate by F correlates with the reference by sqrt(2F / (1 + F)), which is 0.5 for F = 1/7."
+        "FRC against a clean reference has the threshold 0.5; 1/7 is for two independent noisy halves: if the halves "
+        "of a noisy image correlate by F, it correlates with the reference by sqrt(2F / (1 + F)): 0.5 for F = 1/7."
     )
     gains = [f"{name} {gain:.3g}" for name, gain in results.micro_ssim_gains.items() if gain is not None]
     if gains:

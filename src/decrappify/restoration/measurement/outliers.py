@@ -1,8 +1,8 @@
 """Isolated outliers of a plane: hot and dead pixels, small clusters and lines, detected robustly and replaced.
 
-A restoration network is nearly homogeneous: one pixel of ten times the range changes everything within its receptive
-field. A pixel counts as an outlier only if it lies far outside the range of the movie *and* is isolated: it exceeds
-all its surroundings by more than the noise, and its direct neighbors are not raised with it, as they are for any
+A restoration network is nearly homogeneous: one pixel of ten times the range changes all predictions within its
+receptive field. A pixel counts as an outlier only if it is far outside the range of the movie *and* isolated: it
+exceeds all its surroundings by more than the noise, and its direct neighbors do not rise with it, as they do for any
 structure imaged through an objective.
 """
 

@@ -19,10 +19,10 @@ from decrappify.movie import Array, Movie, Plane
 
 logger = logging.getLogger(__name__)
 
-# For an input without files (an array), changes of which cannot be detected, this many planes are compared on resuming.
+# On resuming, all planes of an input without files (an array) are compared up to this size, otherwise this number.
 _AFFORDABLE_BYTES = 4 << 30
 _SAMPLED_PLANES = 256
-# If a file changes during a run, this many planes are read again at once; all others at the end.
+# If a file changes during a run, this many planes are read again immediately; all others at the end.
 _COMPARED_AT_ONCE = 16
 
 

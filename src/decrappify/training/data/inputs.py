@@ -88,7 +88,7 @@ def as_pairs(given: Any, folder_as: str = "auto") -> list[tuple[Movie, Movie]]:
 
 
 def paired_folders(sources: Path, targets: Path, folder_as: str = "auto") -> list[tuple[Movie, Movie]]:
-    """Return the pairs of two folders, whose files must have the same names; see `as_pairs`."""
+    """Return the pairs of two folders with files of the same names; see `as_pairs`."""
     files = _matched(sources, targets)
     both = sources, targets
     readings: list[FolderReading] = []

@@ -50,7 +50,7 @@ class TrainingData(Protocol):
         ...
 
     def training(self, patch_size: int, length: int, seed: int) -> Dataset[Sample]:
-        """Return `length` random training patches whose sources have the side `patch_size`."""
+        """Return `length` random training patches with sources of the side `patch_size`."""
         ...
 
     def held_out(self, length: int, seed: int, patch_size: int | None = None) -> Dataset[Sample]:

@@ -22,7 +22,7 @@ KEEP = "no useful GAN phase, keep the pretrained generator"
 
 _SPAN = 5  # checkpoints in a median or a slope
 _WEIGHT = 2 / (_SPAN + 1)  # of the newest checkpoint in a running mean of that span
-_CALM = 10  # checkpoints whose increments are considered normal
+_CALM = 10  # number of checkpoints with increments that are considered normal
 _ALLOWANCE, _ALARM = 0.5, 5.0  # of the CUSUM, in standard deviations
 _LEAST_SD = 0.01  # of an increment: changes of 1 % raise no alarm
 

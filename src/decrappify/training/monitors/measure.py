@@ -145,7 +145,8 @@ class Monitors:
     Raises
     ------
     InputError
-        For too few or too small samples, or a generator whose output is not finite or not of the target's shape.
+        If samples are too few or too small, or the output of the generator is not finite or has another shape than the
+        target.
     """
 
     def __init__(

@@ -105,7 +105,7 @@ class CheckpointSelection:
         return verdict
 
     def _agreed(self, row: MonitorRow) -> MonitorRow:
-        """Return the row of the first process on all processes, whose batch norms, and so decisions, may differ."""
+        """Return the row of the first process on all processes: batch norms, and thus decisions, may differ."""
         if self.run.trainer.n_processes == 1:
             return row
         return MonitorRow.from_dict(self.run.fabric.broadcast(row.to_dict()))
