@@ -74,7 +74,7 @@ def automatic_backend(network: RestorationNetwork, device: torch.device, precisi
     precision : str
         The chosen precision.
     expected_pixels : int
-        Number of input pixels that will be predicted at least.
+        Minimum number of input pixels that will be predicted.
     """
     measured = "openvino" in network.spec.fast_backends and device.type == "cpu" and precision == "float32"
     return "openvino" if measured and expected_pixels >= _LONG_RUN and find_spec("openvino") else "torch"

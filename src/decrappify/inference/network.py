@@ -60,7 +60,7 @@ class InferenceNetwork:
         ``"auto"`` is OpenVINO for long runs of networks for which it is faster, see `automatic_backend`, and torch
         otherwise.
     expected_pixels : int
-        Number of input pixels that will be predicted at least; used by ``"auto"``.
+        Minimum number of input pixels that will be predicted; used by ``"auto"``.
 
     Attributes
     ----------

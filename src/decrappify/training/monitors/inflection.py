@@ -233,7 +233,7 @@ def smoothed_kid(baseline: MonitorRow, rows: Sequence[MonitorRow]) -> tuple[floa
     """
     half = _SPAN // 2
     kids = np.nan_to_num(np.array([baseline.kid] * half + [row.kid for row in rows]), nan=np.inf)
-    # With two checkpoints, the window also contains the pretrained generator twice, which then is the median.
+    # With two checkpoints, the window also contains the pretrained generator twice; the median is not below its KID.
     starts = [min(k, max(0, len(kids) - _SPAN)) for k in range(len(rows))]
     return tuple(float(np.quantile(kids[start : start + _SPAN], 0.5, method="higher")) for start in starts)
 
