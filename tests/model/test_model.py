@@ -160,7 +160,7 @@ def test_load_model_refuses_a_file_with_a_flipped_bit(model, tmp_path, bit):
     assert load_model(path).sha256 == model.sha256 == read_card(path)["sha256"]
     flipped(path, bit)
     with pytest.raises(
-        ModelFileError, match=r"m.safetensors does not match its checksum .*; copy or download it again"
+        ModelFileError, match=r"m.safetensors does not match its checksum: .*; copy or download it again"
     ):
         load_model(path)
 
