@@ -33,7 +33,7 @@ TRAIN_EM = {
     "highres/ssi_fibsem1910x1910.png": "BSD-3, royerlab/ssi-code",
     "highres/neubias_celegans_em_21z.tif": "CC BY 4.0, NEUBIAS training-resources",
 }
-# Held out of every training run.
+# Held out from every training run.
 TEST_MOVIES = (
     "movies/cancer_cell_nuclei_48f.tif",
     "movies/microglia_maxproj_122f.tif",
@@ -53,7 +53,7 @@ def folder() -> Path:
     """Return the data folder; exit with a message if DECRAPPIFY_TEST_DATA is not set."""
     named = os.environ.get("DECRAPPIFY_TEST_DATA")
     if not named:
-        sys.exit("set DECRAPPIFY_TEST_DATA to the folder of real movies that this benchmark uses")
+        sys.exit("set DECRAPPIFY_TEST_DATA to the folder of the real movies and stills")
     return Path(named)
 
 
