@@ -12,7 +12,7 @@ affects all of them; ratios are of the medians of CPU time, which such load chan
 - bfloat16: at full size if the processor supports it; otherwise it is emulated, and measured once at 112 pixels.
 
     export OMP_WAIT_POLICY=passive                # otherwise waiting threads count as CPU time
-    python benchmarks/speed/engine_speed.py       # 10 minutes on 2 idle cores
+    python benchmarks/speed/engine_speed.py       # 15 minutes on 2 idle cores
     python benchmarks/speed/engine_speed.py --rounds 2 --runtime-size 224
 
 Peak memory is the growth of the process during the predictions of a variant, without the weights.
