@@ -88,9 +88,9 @@ def with_part(crappifier: Crappifier, name: str) -> Crappifier:
     """Add a part with its default values: before sampling and noise, or as the last one.
 
     >>> [type(step).__name__ for step in with_part(crappifier_preset("confocal-x2"), "blur").steps]
-    ['Blur', 'SampleDown', 'Poisson']
+    ['Blur', 'SampleDown', 'ExcessNoise']
     >>> [type(step).__name__ for step in with_part(crappifier_preset("confocal-x2"), "jpeg").steps]
-    ['SampleDown', 'Poisson', 'Jpeg']
+    ['SampleDown', 'ExcessNoise', 'Jpeg']
     """
     part = list_parts()[name]()
     place = _optics(crappifier) if part.before_sampling else len(crappifier.steps)
@@ -123,7 +123,7 @@ def changed(crappifier: Crappifier, ends: Mapping[tuple[int, str], Ends]) -> Cra
     Examples
     --------
     >>> changed(crappifier_preset("confocal"), {(0, "photons"): (5, 5)}).steps
-    (Poisson(probability=1.0, photons=5.0, background=(0.0, 1.0)),)
+    (ExcessNoise(probability=1.0, photons=5.0, background=(0.0, 1.0), read_noise=0.0, factor=(1.0, 1.5)),)
     """
     steps = list(crappifier.steps)
     for (number, key), (low, high) in ends.items():
