@@ -77,8 +77,9 @@ def _described(model: Model) -> str:
         if key in card
     ]
     minutes = round(card["training_seconds"] / 60)
+    frames = f"{model.n_frames} frame{'s' * (model.n_frames > 1)}"
     made = (
-        f"{model.n_parameters:,} parameters, {model.n_frames} frame(s), scale {model.scale}; {card['steps']} steps of "
+        f"{model.n_parameters:,} parameters, {frames}, scale {model.scale}; {card['steps']} steps of "
         f"{settings['batch_size']} windows, seed {settings['seed']}, {minutes} minutes on one CPU "
         f"core; crappifier `{(model.crappifier or {}).get('name')}`."
     )
