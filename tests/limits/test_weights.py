@@ -32,13 +32,15 @@ def compressed(path, content):
 def test_compressed_weights_are_refused_before_they_are_unpacked(tmp_path):
     path = compressed(tmp_path / "net.pth", {"0.weight": torch.zeros(1 << 25)})
     for read in (read_state_dict, read_weights, lambda path: load_checkpoint(path, {})):
-        with pytest.raises(ModelFileError, match=r"net\.pth unpacks to 134 MB in a file of 1\d\d\.\d kB"):
+        with pytest.raises(
+            ModelFileError, match=r"net\.pth unpacks to 134 MB, .* implausible for a file of 1\d\d\.\d kB"
+        ):
             read(path)
 
 
 def test_read_state_dict_refuses_one_number_repeated(tmp_path):
     torch.save({"0.weight": torch.zeros(1).expand(1 << 30)}, tmp_path / "net.pth")
-    with pytest.raises(ModelFileError, match=r"declares weights of 4\.3 GB in a file of 1\.\d kB"):
+    with pytest.raises(ModelFileError, match=r"declares weights of 4\.3 GB, .* implausible for a file of 1\.\d kB"):
         read_state_dict(tmp_path / "net.pth")
 
 

@@ -101,4 +101,4 @@ def _restore_all_scenes(
             kept = ", restored earlier" if outcome.was_finished else ""
             echo(f"{outcome.output}: {describe(outcome.movie)}{kept}")
     if failed:
-        raise InputError(f"{failed} of {failed + restored} scenes of {source.name} were not restored, see above")
+        raise InputError(f"{failed} of {failed + restored} scenes of {source.name} were not restored; see above")
