@@ -53,7 +53,7 @@ TABLE = {
     "folder without pictures": (RESTORE % "nothing" + STILL, r"nothing contains no images; needs \.tif, \.png"),
     "empty Zarr": (RESTORE % "empty.ome.zarr" + STILL, r"empty\.ome\.zarr is not a readable Zarr store"),
     "film cut short": (RESTORE % "cut.mp4" + STILL, r"cut\.mp4 .*(damaged|truncated|opened)"),
-    "NaN frame": (RESTORE % "nan.tif" + STILL, r"frame 2 of nan\.tif holds NaN or infinity; pass --nan fill"),
+    "NaN frame": (RESTORE % "nan.tif" + STILL, r"frame 2 of nan\.tif contains NaN or infinity; pass --nan fill"),
     "constant movie": (RESTORE % "constant.tif" + STILL, r"constant\.tif is constant \(gray level 7\)"),
     "one still, 3 frames": (RESTORE % "still.tif" + MOVIE, r"is one still image, but .* windows of 3; use .*still"),
     "one stack, 3 frames": (RESTORE % "stack.tif" + MOVIE, r"is one still image.* pass --window-axis Z"),
@@ -94,7 +94,7 @@ TABLE = {
     "dtype": (GOOD + STILL + " --dtype uint17", r"--dtype uint17 is not known"),
     "dtype of no image": (GOOD + STILL + " --dtype complex64", r"--dtype complex64 cannot hold an image"),
     "dtype of no OME-TIFF": (
-        "restore {bad}/good.tif {out}/o.ome.tif --device cpu --dtype int64 --model " + STILL, r"OME-TIFF cannot hold"
+        "restore {bad}/good.tif {out}/o.ome.tif --device cpu --dtype int64 --model " + STILL, r"OME-TIFF cannot store"
     ),
     # the model
     "model missing": (GOOD + "mine.safetensors", r"mine\.safetensors is neither a shipped model"),

@@ -115,7 +115,7 @@ def test_restore_scenes_keeps_with_overwrite_what_an_unfinished_call_restored(se
 def test_restore_of_several_scenes_names_them_and_takes_the_first(series, tiny_models, tmp_path, command):
     result = command("restore", series, tmp_path / "out.ome.zarr", "--model", tiny_models["movie"], "--device", "cpu")
     assert result.stderr.count("\n") == 1
-    assert "cells.ome.tif holds 3 scenes (A1, still, B2) and only scene 0 (A1) was opened" in result.stderr
+    assert "cells.ome.tif contains 3 scenes (A1, still, B2) and only scene 0 (A1) was opened" in result.stderr
     command("restore", series, tmp_path / "b.ome.zarr", "--model", tiny_models["movie"], "--scene", "B2")
     assert len(dc.open_movie(tmp_path / "b.ome.zarr")) == 3
 

@@ -158,7 +158,7 @@ def test_a_usual_large_scan_is_not_a_bomb_but_a_bomb_is(tmp_path, rgb, monkeypat
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)  # of 620: Pillow warns
     assert read_photograph(tmp_path / "a.png").pixels.shape == rgb.shape
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)
-    with pytest.raises(FormatError, match=r"a.png has too many pixels .*; save it smaller"):
+    with pytest.raises(FormatError, match=r"a.png has too many pixels .*; scale it down first"):
         read_photograph(tmp_path / "a.png")
 
 

@@ -67,6 +67,7 @@ class ImageSource(GuardedSource):
         expected = (self.shape[1], *self.shape[3:])
         if pixels.shape != expected or pixels.dtype != self.dtype:
             raise FormatError(
-                f"{self._file.name} is now {pixels.shape} {pixels.dtype}, was {expected} {self.dtype} when opened"
+                f"{self._file.name} is now {pixels.shape} {pixels.dtype}, was {expected} {self.dtype} when opened; "
+                "open it again"
             )
         return pixels

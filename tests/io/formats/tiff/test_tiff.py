@@ -280,12 +280,12 @@ def test_writing_is_reproducible_casts_and_refuses(tmp_path: Path) -> None:
     assert open_tiff(tmp_path / "a.ome.tif").frame(0).tolist() == [[0, 0, 2, 255, 255]]
     with pytest.raises(OutputExistsError, match=r"a\.ome\.tif already exists; .*overwrite=True"):
         write_ome_tiff(movie, tmp_path / "a.ome.tif")
-    with pytest.raises(InputError, match="is int64, which OME-TIFF cannot hold"):
+    with pytest.raises(InputError, match="is int64, which OME-TIFF cannot store"):
         write_ome_tiff(cast_movie(movie, "int64"), tmp_path / "c.ome.tif")
     with pytest.raises(InputError, match="dtype='color' is not known"):
         write_ome_tiff(cast_movie(movie, "color"), tmp_path / "c.ome.tif")
     broken = Movie.from_array(np.array([[[np.nan]]]))
-    with pytest.raises(InputError, match="frame 0 of movie holds NaN, which uint16 cannot"):
+    with pytest.raises(InputError, match="frame 0 of movie contains NaN, which uint16 cannot"):
         write_ome_tiff(cast_movie(broken, "uint16"), tmp_path / "c.ome.tif")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.ome.tif", "b.ome.tif"]
 
@@ -310,7 +310,7 @@ except OutputError as error:
 def test_a_write_that_the_system_refuses_leaves_nothing_behind(tmp_path: Path, name: str) -> None:
     command = [sys.executable, "-c", LIMITED, str(tmp_path / name)]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"{name} could not be written: it is larger than" in result.stdout
+    assert f"{name} could not be written: the file is larger than" in result.stdout
     assert not list(tmp_path.iterdir())
 
 

@@ -1,6 +1,6 @@
 """Check of the sub-block segments of a CZI file before libCZI reads them.
 
-libCZI reserves as much memory as a segment announces and crashes if that fails. The layout follows the ZISRAW file
+libCZI allocates as much memory as a segment declares and crashes if that fails. The layout follows the ZISRAW file
 format description.
 """
 
@@ -19,7 +19,7 @@ _SEGMENT_HEADER = 32
 
 
 class SegmentCheck:
-    """Check of the segments of single planes, each once.
+    """Check of the segments of individual planes; each segment is checked once.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class SegmentCheck:
         Parameters
         ----------
         index : mapping of str to int
-            The file's numbers of the plane along its dimensions.
+            Numbers of the plane in the file, along its dimensions.
 
         Raises
         ------
