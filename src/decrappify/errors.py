@@ -49,7 +49,7 @@ class DecrappifyError(Exception):
     *args : object
         The problem: what was expected and found; a single string if `advice` is passed.
     advice : str
-        The argument to set in Python or on the command line; appended to the message.
+        Which argument to set in Python or on the command line; appended to the message.
     option : str
         The argument that `advice` names, such as ``"precision"``. A graphical interface, which has controls instead of
         arguments, shows `problem` and its own advice for `option`.

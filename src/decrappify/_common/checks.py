@@ -98,7 +98,7 @@ def reason(error: BaseException, *, of_settings: bool = False) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if isinstance(error, MemoryError):
-        return "it needs more memory than available"
+        return "it needs more memory than is available"
     if isinstance(error, KeyError) and error.args:
         return f"no {short(error.args[0])}"
     text = printable((isinstance(error, OSError) and error.strerror) or str(error).strip().split("\n")[0])

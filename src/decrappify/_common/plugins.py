@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "DECRAPPIFY_PLUGINS"
 GROUP = "decrappify.plugins"
-HINT = "if a file of your own defines it, load that file first: --plugin FILE, or load_plugin(FILE) in Python"
+HINT = "if a plugin file defines it, load that file first: --plugin FILE, or load_plugin(FILE) in Python"
 _PREFIX = "decrappify_plugin_"  # of the module names of plugin files
 _packages: set[str] = set()  # values of the entry points that were loaded
 

@@ -47,7 +47,7 @@ class FileGuard:
         return tuple(self._opened)
 
     def add(self, path: str | os.PathLike[str]) -> None:
-        """Guard a further file in its present state; a file that is guarded already keeps its state."""
+        """Guard a further file in its current state; the recorded state of a guarded file is not replaced."""
         path = Path(path)
         if path in self._opened:
             return

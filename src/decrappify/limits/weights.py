@@ -24,7 +24,7 @@ def check_archive(path: Path) -> None:
     Raises
     ------
     ModelFileError
-        If it unpacks to more than twice its size and 64 MiB.
+        If it unpacks to more than twice its size plus 64 MiB.
     """
     if not zipfile.is_zipfile(path):
         return
@@ -42,7 +42,7 @@ def check_tensors(path: Path, tensors: Iterable[Any]) -> None:
     Raises
     ------
     ModelFileError
-        If they are larger than twice the file and 1 GiB.
+        If they are larger than twice the file plus 1 GiB.
     """
     _check(path, sum(tensor.numel() * tensor.element_size() for tensor in tensors), _SHARED, "declares weights of")
 

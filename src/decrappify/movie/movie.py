@@ -166,7 +166,7 @@ class Movie:
         return self.size * self.dtype.itemsize
 
     def frame(self, t: int, c: int = 0, z: int = 0) -> Array:
-        """Read one whole plane as a (Y, X) array of the movie's dtype."""
+        """Read one plane as a (Y, X) array of the movie's dtype."""
         return self.region(t, c, z, slice(0, self.shape[3]), slice(0, self.shape[4]))
 
     def region(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
@@ -250,7 +250,7 @@ class Movie:
         Parameters
         ----------
         function : callable
-            ``function(t, c, z)`` returns a whole plane (Y, X), which is converted to `dtype`.
+            ``function(t, c, z)`` returns a plane (Y, X), which is converted to `dtype`.
         shape : tuple of int, optional
             (T, C, Z, Y, X) of the result, by default that of this movie.
         dtype : dtype, optional
@@ -365,7 +365,7 @@ class Movie:
             return np.asarray(self)
         if isinstance(index, tuple):
             ranges, dropped = basic_index(index, self.shape, self.name)
-            self._check_memory(math.prod(map(len, ranges)), f"the part of {self.name}")
+            self._check_memory(math.prod(map(len, ranges)), f"reading this part of {self.name}")
             return read_ranges(self.region, ranges, self.dtype)[tuple(0 if drop else slice(None) for drop in dropped)]
         raise InputError(
             "a movie is indexed by frames, such as movie[10:20], or by up to five integers and slices, "
@@ -382,7 +382,7 @@ class Movie:
         return uuid4().hex
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
-        self._check_memory(math.prod(self.shape), f"the whole of {self.name}")
+        self._check_memory(math.prod(self.shape), f"reading all of {self.name}")
         whole = np.empty(self.shape, self.dtype)
         for t, c, z in self.planes():
             whole[t, c, z] = self.frame(t, c, z)

@@ -76,7 +76,7 @@ class FolderReading:
     is_sure : bool
         Whether the classification is certain: the message is information, otherwise a warning.
     left_out : tuple of str
-        Other content of the folder.
+        Descriptions of the omitted content of the folder.
     time_is_labeled : bool
         Whether the file names label the frame number, such as t0001, or other metadata order the files.
     """
@@ -225,7 +225,7 @@ def _frames_of(file: Path) -> FrameFiles | None:
 
 
 def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
-    """Return the files to read in natural order, and the files left out."""
+    """Return the files to read, in natural order, and descriptions of the omitted ones."""
     entries = sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=natural_key)
     subfolders = [entry for entry in entries if entry.is_dir() and not _is_store(entry)]
     singles = [entry for entry in entries if _is_image(entry)]

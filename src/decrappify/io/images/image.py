@@ -50,7 +50,7 @@ class ImageSource(GuardedSource):
         self.dtype = layout.dtype
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read one region; the whole image is decoded for it."""
+        """Read one region; the complete image is decoded."""
         version = file_version(self._file)
         if self._pixels is None or version != self._decoded_version:
             self._pixels, self._decoded_version = self._decoded(), version

@@ -163,7 +163,7 @@ def find_damage(packets: VideoPackets, decoded: Decoded | None, time_base: Fract
     Parameters
     ----------
     packets : VideoPackets
-        Packets of the whole film.
+        All packets of the film.
     decoded : Decoded or None
         None to find only the damage that can be detected without decoding.
     time_base : Fraction

@@ -102,7 +102,7 @@ class VideoSource(GuardedSource):
         return VideoSource, (self._path,), {"_guard": self._guard}
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read one region; the whole frame is decoded for it."""
+        """Read one region; the complete frame is decoded."""
         if self._process != os.getpid():
             # A forked process shares the file position with its parent, but has none of ffmpeg's threads, and would
             # wait for them forever when freeing objects that use them: so these objects are kept.

@@ -249,7 +249,7 @@ class OutputLock:
         return mine
 
     def _check_first(self, descriptor: int, mine: Holder, ended: set[str]) -> None:
-        """Raise OutputError if another process wrote its entry first, which counts if the system supports no locks."""
+        """Raise OutputError if another process wrote its entry first, which decides if the system has no locks."""
         time.sleep(_PAUSE_S)
         others = [each for each in parse_lock(read_entries(descriptor)).unreleased if each.token not in ended]
         if others and others[0].token != mine.token:

@@ -142,7 +142,7 @@ def _fields(path: Path, plate: dict[str, Any]) -> Iterator[ZarrImage]:
 
 
 def _is_inside(name: str) -> bool:
-    """Return whether a path stated in a store is valid and lies within the store."""
+    """Return whether a path stated in a store is valid and inside the store."""
     return bool(name) and ".." not in name.split("/") and "\0" not in name and name.isprintable()
 
 

@@ -190,7 +190,7 @@ class ZarrMovieWriter:
             self._planes.record(t, c, z)
 
     def save_state(self) -> None:
-        """Save `state` with the partial store atomically: after a crash the old or the new state is found."""
+        """Save `state` with the partial store atomically: after a crash, either the old or the new state is found."""
         if not self._finished:
             with output_errors(self.path):
                 self._planes.save_state(self.state)
