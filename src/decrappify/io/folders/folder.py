@@ -162,8 +162,8 @@ def _reading(path: Path, files: list[Path], folder_as: str, *, is_container: boo
         if len(sets) == 1:
             inner = [scene.name.partition(" / ")[2] for scene in scenes]
             scenes = [replace(scene, name=name) for scene, name in zip(scenes, inner, strict=True)]
-            return FolderReading(path, "movie", tuple(scenes), "the metadata of the files join them")
-        return FolderReading(path, "images", tuple(scenes), "the metadata of the files join some of them")
+            return FolderReading(path, "movie", tuple(scenes), "the files are joined by their metadata")
+        return FolderReading(path, "images", tuple(scenes), "some of the files are joined by their metadata")
     if folder_as == "images":
         return _images(path, files, "as requested")
     if is_container:

@@ -90,12 +90,12 @@ def arrange(names: Sequence[str]) -> Arrangement:
     ()
     """
     if len(names) == 1:
-        return Arrangement((single_grid(1),), "it is one file")
+        return Arrangement((single_grid(1),), "there is one file")
     fields = name_fields(names)
     chosen = _chosen(fields) if fields else "the file names share no running number"
     if isinstance(chosen, str):
         odd = _odd_names(names)
-        reason = f"the names of {', '.join(odd[:3])} do not fit the other {len(names) - len(odd)}" if odd else chosen
+        reason = f"the names of {', '.join(odd[:3])} do not match the other {len(names) - len(odd)}" if odd else chosen
         numbered = any(field.varies and field.kind != "word" for field in fields or ())
         return Arrangement((), reason, is_sure=not odd and not numbered)
     roles, is_sure = chosen

@@ -75,8 +75,8 @@ def check_tracks(reader: VideoReader, output: Path) -> None:
     kind = check_container(output)
     if kind == "matroska" and 0 < reader.shortest_s < _UNIT_OF_MATROSKA_S:
         raise FormatError(
-            f"{reader.path.name} has frames {float(reader.shortest_s):.1e} s apart, {output.suffix} counts in "
-            "milliseconds; use an output name that ends in .mp4"
+            f"{reader.path.name} has frames {float(reader.shortest_s):.1e} s apart, {output.suffix} stores times "
+            "in milliseconds; use an output name that ends in .mp4"
         )
     with (
         open_container(reader.path) as source,

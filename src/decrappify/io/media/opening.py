@@ -109,7 +109,7 @@ def video_stream(container: Any, path: Path) -> Any:
             continue
         if stream.codec_context is None:
             raise FormatError(
-                f"{path.name} contains images that no decoder reads; convert it to H.264 first, or copy it again if "
+                f"{path.name} contains video without a known decoder; convert it to H.264 first, or copy it again if "
                 "it is truncated"
             )
         height, width = stream.codec_context.height, stream.codec_context.width
@@ -119,7 +119,7 @@ def video_stream(container: Any, path: Path) -> Any:
                 "it is damaged, or scale it down first"
             )
         if not stream.time_base:
-            raise FormatError(f"{path.name} has no unit of time for its frames; it is damaged, copy it again")
+            raise FormatError(f"{path.name} has no time base for its frames; it is damaged, copy it again")
         return stream
     raise FormatError(f"{path.name} contains no video stream; it is a sound file, or damaged")
 

@@ -296,8 +296,8 @@ class VideoReader:
             self._guard.check()
             if not self._packets.error:
                 raise FormatError(
-                    f"{self.path} can no longer be read ({error.strerror}); check that its disk is connected; the "
-                    "same call resumes the run"
+                    f"{self.path} can no longer be read ({error.strerror}); check that its disk is connected, and "
+                    "repeat the same call to resume the run"
                 ) from error
         self._guard.check()
 

@@ -116,7 +116,7 @@ class VideoSource(GuardedSource):
             self._kept.move_to_end(t)
         else:
             self._guard.check()
-            with video_errors(self._path, f"has a frame {t} that cannot be read", self._guard):
+            with video_errors(self._path, f"cannot be read at frame {t}", self._guard):
                 pixels = self._pixels(t)
             self._guard.check()
             self._kept[t] = pixels

@@ -205,7 +205,7 @@ def test_scenes_and_pyramids(tmp_path: Path) -> None:
     np.testing.assert_array_equal(open_tiff(path).region(5, 0, 0, slice(1, 7), slice(0, 9)), STACK[5, 1:7, :9])
     second = open_tiff(path, scene=1)
     assert (second.shape, second.channel_names) == ((1, 1, 1, 9, 8), ("second",))
-    with pytest.raises(InputError, match=r"scene 2 is not in two.ome.tif, which has 2 \(0 to 1\)"):
+    with pytest.raises(InputError, match=r"scene 2 is not in two.ome.tif, which has 2 scene"):
         open_tiff(path, scene=2)
 
 

@@ -71,7 +71,7 @@ class SegmentCheck:
 def _check_header(header: bytes, rest: int) -> None:
     name, allocated, used, metadata, attachment, data = _HEADER.unpack(header)
     if not name.startswith(b"ZISRAWSUBBLOCK"):
-        raise ValueError("no sub-block at its position")
+        raise ValueError("no sub-block at the stated position")
     announced = min(max(allocated, used), rest)
     if min(metadata, attachment, data) < 0 or metadata + attachment + data > announced:
         raise ValueError(f"a sub-block states {data} bytes of pixels in a segment of {announced}")

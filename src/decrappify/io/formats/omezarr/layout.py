@@ -264,7 +264,7 @@ def image_at(path: Path, attributes: dict[str, Any], scene: int) -> ZarrImage:
     if scene >= len(images):  # a plate that is still growing
         images = images_of(path, attributes, again=True)
     if not 0 <= scene < len(images):
-        raise InputError(f"scene {scene} is not in {path.name}, which has {len(images)} (0 to {len(images) - 1})")
+        raise InputError(f"scene {scene} is not in {path.name}, which has {len(images)} scene(s), numbered from 0")
     image = images[scene]
     if not image.folder.is_dir():
         raise FormatError(

@@ -57,7 +57,7 @@ def image_axes(image: dict[str, Any], ndim: int, path: Path) -> tuple[str, dict[
         letters += letter
     if not are_axes(letters, ndim):
         raise FormatError(
-            f"{path} has axes {letters} for {ndim} dimensions, needs Y and X among them; the metadata is damaged"
+            f"{path} has axes {letters} for {ndim} dimensions, needs Y and X among them; its metadata are damaged"
         )
     units = [unit if isinstance(unit := axis.get("unit"), str) else None for axis in axes]
     return letters, dict(zip(letters, units, strict=True))
@@ -103,7 +103,7 @@ def level_spacing(image: dict[str, Any], level: int, axes: str, units: dict[str,
     if faults and level == 0:
         known = ", ".join(f"{axis} {value:g}" for axis, value in factors.items()) or "none"
         warn_caller(
-            f"{path.name} has {faults[0]}, which is ignored; spacing that remains known: {known}; "
+            f"{path.name} has {faults[0]}, which is ignored; remaining known spacing: {known}; "
             "pass pixel_size_um or frame_interval_s if known",
         )
     sizes = [to_micrometers(factors.get(axis), units.get(axis)) for axis in "ZYX"]

@@ -44,9 +44,9 @@ def check_scenes(path: Path, axes: str, shape: Sequence[int], kind: str) -> None
     sizes = dict(zip(axes, shape, strict=True))
     total = math.prod(sizes[axis] for axis in scene_axes(axes, kind))
     if total > _MOST_SCENES:
-        raise FormatError(f"{path} states {total} scenes; its metadata is damaged: copy it again")
+        raise FormatError(f"{path} states {total} scenes; its metadata are damaged: copy it again")
 
 
 def _check(path: Path, total: int, most: int = _MOST_PLANES) -> None:
     if total > most:
-        raise FormatError(f"{path} states {total} planes; its metadata is damaged: copy it again")
+        raise FormatError(f"{path} states {total} planes; its metadata are damaged: copy it again")

@@ -127,7 +127,9 @@ class TiffSource(GuardedSource):
         if not count:
             raise FormatError(f"{self._path} is a TIFF file without images; it is damaged: copy it again")
         if not 0 <= self._scene < count:
-            raise InputError(f"scene {self._scene} is not in {self._path.name}, which has {count} (0 to {count - 1})")
+            raise InputError(
+                f"scene {self._scene} is not in {self._path.name}, which has {count} scene(s), numbered from 0"
+            )
         scene = document.scenes[self._scene]
         opened = document.open(scene, self._scene)
         if opened.file is not document.file:
