@@ -194,8 +194,8 @@ class ConstantChannelError(InputError):
     def __init__(self, movie: Movie, channel: int, value: float) -> None:
         self.value = value
         super().__init__(
-            f"channel {channel} of {movie.name} is constant (gray level {value:g}) and cannot be restored or used for "
-            "training; check the file or choose another channel"
+            f"channel {channel} of {movie.name} is constant (gray level {value:g}) and contains nothing to restore or "
+            "train on; check the file or choose another channel"
         )
 
 

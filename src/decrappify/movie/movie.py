@@ -146,7 +146,7 @@ class Movie:
 
     @property
     def unitless_spacing(self) -> dict[str, float]:
-        """Distance between samples of the axes with a spacing in no known unit, as a copy."""
+        """Distance between samples along the axes with a unitless spacing, as a copy."""
         known = dict(zip("TZYX", (self.frame_interval_s, *self.pixel_size_um), strict=True))
         return {axis: float(value) for axis, value in self._unitless_spacing.items() if known[axis] is None}
 

@@ -134,7 +134,7 @@ def _odd_names(names: Sequence[str]) -> list[str]:
 
 
 def _chosen(fields: list[Field]) -> tuple[list[Field], bool] | str:
-    """Return the fields that determine the plane of a file, with roles, and whether they are certain; or why none."""
+    """Return the fields that determine a file's plane, with roles, and whether they are certain; or why none do."""
     has_axis = any(field.role and field.role in "TCZ" and field.varies for field in fields)
     needs_words = has_axis or not _is_unique([field for field in fields if field.role])
     words = [field for field in fields if not field.role and field.kind == "word"]

@@ -28,7 +28,7 @@ class MatroskaLayout:
     Attributes
     ----------
     is_whole : bool
-        Whether every element is present in its declared size, up to the end of the film: no byte was removed or added.
+        Whether every element is present at its declared size, up to the end of the film: no byte was removed or added.
         False if the file does not declare its size, such as one that was recorded live.
     n_absent : int
         Bytes by which the file is shorter than it declares.

@@ -239,7 +239,7 @@ def detector_file(tmp_path, rng):
 def test_detector_elements_that_are_left_out_are_named(detector_file):
     path, planes = detector_file
     with pytest.warns(
-        UserWarning, match=r"airy\.czi holds 5 detector elements or phases \(H 0 to 4\) and only H 0"
+        UserWarning, match=r"airy\.czi contains 5 detector elements or phases \(H 0 to 4\) and only H 0"
     ) as noted:
         movie = dc.open_movie(path, scene=1)
     np.testing.assert_array_equal(movie.frame(1), planes[1, 1, 0, 0][0])

@@ -39,4 +39,4 @@ def test_left_out_message_is_none_where_everything_was_chosen():
 
 def test_left_out_message_offers_an_index_that_was_not_opened():
     message = left_out_message("A1", {}, {"V": (0, 2, 5)}, {"V": 2})
-    assert message == (" holds 3 views (V 0, 2, 5) and only V 2 was opened; choose by scene='A1, V 0'")
+    assert message == (" contains 3 views (V 0, 2, 5) and only V 2 was opened; choose by scene='A1, V 0'")

@@ -120,7 +120,7 @@ def left_out_message(
     other = scene_label(name, {**picks, **others})
     total = scene_label(name, {**picks, **{letter: opened[letter] for letter in unasked}, "H": None})
     by_sum = f", or their sum over H by {setting('scene', total)}" if "H" in unasked else ""
-    return f" contains {counts}, only {taken} was opened; choose others by {setting('scene', other)}{by_sum}"
+    return f" contains {counts} and only {taken} was opened; choose by {setting('scene', other)}{by_sum}"
 
 
 def _listed(numbers: Sequence[int]) -> str:
