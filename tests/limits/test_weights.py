@@ -93,7 +93,7 @@ def test_weights_that_do_not_fit_into_memory_are_refused_before_they_are_copied(
         file.truncate(100_000_000)
     monkeypatch.setattr("decrappify.limits.memory.available_memory", lambda: 250_000_000)
     with pytest.raises(
-        DeviceMemoryError, match=r"loading .*m\.safetensors needs 275 MB, 250 MB of memory are free; clo"
+        DeviceMemoryError, match=r"loading .*m\.safetensors needs 275 MB, only 250 MB of memory are free; clo"
     ):
         check_loading(tmp_path / "m.safetensors")
     with pytest.raises(DeviceMemoryError, match="preparing a network with 100 MB of weights needs 300 MB, 250 MB of"):

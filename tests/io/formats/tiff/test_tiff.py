@@ -219,7 +219,7 @@ def test_unusual_dtypes_are_read(tmp_path: Path, dtype: str) -> None:
 
 
 def test_complex_pixels_and_other_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="holds complex64, which is not an image"):
+    with pytest.raises(FormatError, match="contains complex64, which is not an image"):
         open_tiff(written(tmp_path, STACK.astype(np.complex64)))
     path = tmp_path / "notes.tif"
     path.write_bytes(b"II*\0 these are no pixels")
