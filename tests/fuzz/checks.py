@@ -216,7 +216,7 @@ def _until(kind: type[Exception], function: Callable[..., Any], *arguments: Any)
 
 def check_checkpoint(path: Path) -> str:
     """Check the resumption of a training run from a damaged checkpoint."""
-    from .inputs import resume_training
+    from .run_inputs import resume_training
 
     outcome, _ = attempt("train(resume=True)", lambda: resume_training(path), path)
     return outcome
@@ -224,7 +224,7 @@ def check_checkpoint(path: Path) -> str:
 
 def check_journal(path: Path) -> str:
     """Check the resumption of a restoration whose journal or partial store is damaged."""
-    from .inputs import resume_restoration
+    from .run_inputs import resume_restoration
 
     outcome, movie = attempt("restore(resume=True)", lambda: resume_restoration(path), path)
     if outcome == "read":

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from . import inputs
-from .mutations import JSON, NUMBERS, PLAIN, TEXTS, TIFF, TOML, Mutation, mutate
+from . import inputs, run_inputs
+from .mutations import JSON, NUMBERS, PLAIN, TEXTS, TOML, Mutation, mutate
+from .tiff_mutations import TIFF
 
 COMMAND = "command.json"  # the arguments; not a file of the command
 _WORDS = tuple(
@@ -47,7 +48,7 @@ def _folder(parent: Path, name: str, arguments: list[str], build: Callable[[Path
 def _movies(folder: Path) -> None:
     from decrappify.io import save_movie
 
-    inputs.tiny_model(n_frames=1).save(folder / "m.safetensors")
+    run_inputs.tiny_model(n_frames=1).save(folder / "m.safetensors")
     save_movie(inputs.movie(5, 1, 1, 24, 24), folder / "in.ome.zarr")
     save_movie(inputs.movie(5, 1, 1, 24, 24), folder / "in.ome.tif")
 
@@ -72,7 +73,7 @@ def _scenes(folder: Path) -> None:
 
     from tests.io.formats.omezarr.zarr_files import plate
 
-    inputs.tiny_model(n_frames=1).save(folder / "m.safetensors")
+    run_inputs.tiny_model(n_frames=1).save(folder / "m.safetensors")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         plate(folder / "in.ome.zarr", {"B/03": ["0", "1"], "B/04": ["0"]}, "0.4")
@@ -81,7 +82,7 @@ def _scenes(folder: Path) -> None:
 def _pairs(folder: Path) -> None:
     from decrappify.io import save_movie
 
-    inputs.tiny_model(n_frames=1).save(folder / "m.safetensors")
+    run_inputs.tiny_model(n_frames=1).save(folder / "m.safetensors")
     save_movie(inputs.movie(2, 1, 1, 24, 24), folder / "in.ome.tif")
     save_movie(inputs.movie(2, 1, 1, 24, 24), folder / "high.ome.tif")
 
@@ -113,13 +114,13 @@ def _film(folder: Path) -> None:
 
 def _weights(folder: Path) -> None:
     (folder / "all").mkdir()
-    inputs.checkpoint_files(folder / "all")
+    run_inputs.checkpoint_files(folder / "all")
     (folder / "all" / "few0.pth").rename(folder / "in.pth")
     shutil.rmtree(folder / "all")
 
 
 def _model(folder: Path) -> None:
-    inputs.tiny_model(n_frames=3, scale=2).save(folder / "in.safetensors")
+    run_inputs.tiny_model(n_frames=3, scale=2).save(folder / "in.safetensors")
 
 
 _RUN = """

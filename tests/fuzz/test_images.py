@@ -22,6 +22,10 @@ def test_damaged_zarr_stores_are_refused_in_one_line_or_read_sanely(fuzz: Fuzz) 
     fuzz("zarr", "movie", inputs.zarr_stores, 1500, real=("*.zarr",))
 
 
+def test_zarr_chunks_with_extreme_numbers_are_refused_in_one_line_or_read_sanely(fuzz: Fuzz) -> None:
+    fuzz("zarr fields", "movie", inputs.compressed_stores, 3000)
+
+
 def test_damaged_images_are_refused_in_one_line_or_read_sanely(fuzz: Fuzz) -> None:
     fuzz("pictures", "movie", inputs.pictures, 1200, real=("*.png", "*.jpg", "*.bmp"))
 

@@ -22,7 +22,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from .mutations import EXTREMES, JSON, PLAIN, TIFF, Mutation, mutate, mutate_tree
+from .mutations import EXTREMES, JSON, PLAIN, Mutation, mutate, mutate_tree
+from .tiff_mutations import TIFF
 
 MOST_BYTES = 1 << 30  # resident memory of the child
 MOST_CPU_S, MOST_WALL_S = 20.0, 90.0
@@ -87,6 +88,21 @@ def edit_czi_field(path: Path, rng: Random) -> None:
     path.write_bytes(content)
 
 
+def edit_zarr_chunk(store: Path, rng: Random) -> None:
+    """Set one or two fields at the start of a chunk of a Zarr store to an extreme value, or near its length."""
+    chunks = [path for path in sorted(store.rglob("*")) if path.is_file() and path.name.isdigit()]
+    chunk = rng.choice(chunks)
+    content = bytearray(chunk.read_bytes())
+    for _ in range(rng.choice((1, 1, 2))):
+        size = rng.choice((1, 4))
+        at = rng.randrange(0, min(len(content), 48) - size, size)
+        value = rng.choice((*EXTREMES, len(content), len(content) + 1, len(content) - 16, rng.randrange(1 << 12)))
+        content[at : at + size] = (value & ((1 << 8 * size) - 1)).to_bytes(size, "little")
+    if rng.random() < 0.3:
+        content = content[: rng.randrange(1, len(content))]
+    chunk.write_bytes(content)
+
+
 def edit_training(run: Path, rng: Random) -> None:
     """Damage the checkpoints of a training run, one of them, or its log."""
     files = sorted(path for path in run.rglob("*") if path.is_file())
@@ -98,7 +114,7 @@ def edit_training(run: Path, rng: Random) -> None:
 
 def edit_journal(run: Path, rng: Random) -> None:
     """Damage a line of the journal of an unfinished restoration, or a document of its store."""
-    from .inputs import interrupt_restoration, unfinished_documents
+    from .run_inputs import interrupt_restoration, unfinished_documents
 
     interrupt_restoration(run)
     file = rng.choice(unfinished_documents(run))
@@ -127,6 +143,7 @@ def edit_command(folder: Path, rng: Random) -> None:
 
 MAKERS: dict[str, Callable[[Path, Random], None]] = {
     "czi fields": edit_czi_field,
+    "zarr fields": edit_zarr_chunk,
     "safetensors": edit_safetensors,
     "training": edit_training,
     "journal": edit_journal,
@@ -162,6 +179,14 @@ def _keep(folder: Path, job: dict[str, Any]) -> None:
     kept = Path(job["keep"]) / f"{Path(job['source']).stem}-{job['seed']}-{job['number']}"
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(folder, kept, symlinks=True, ignore=_pipes)
+
+
+def _keep_case(job: dict[str, Any]) -> None:
+    """Keep the damaged files of a process that has ended."""
+    with suppress(OSError):  # it ended before the folder had its name in the file
+        folder = Path(os.fsdecode(Path(job["case"]).read_bytes().rstrip(b"\n")))
+        _keep(folder, job)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _pipes(folder: str, names: list[str]) -> list[str]:
@@ -216,7 +241,7 @@ class Child:
         try:
             os.write(self._jobs, (json.dumps(job) + "\n").encode())
         except BrokenPipeError:
-            return self._died("before this case")
+            return self._died("before this case", job)
         begin, cpu = time.monotonic(), self._cpu_s()
         answer = b""
         while not answer.endswith(b"\n"):
@@ -224,7 +249,7 @@ class Child:
             if ready:
                 part = os.read(self._results, 1 << 16)
                 if not part:
-                    return self._died("during this case")
+                    return self._died("during this case", job)
                 answer += part
                 continue
             spent, waited = self._cpu_s() - cpu, time.monotonic() - begin
@@ -244,9 +269,10 @@ class Child:
             os.waitpid(self.pid, 0)
         self.log.close()
 
-    def _died(self, when: str) -> dict[str, Any]:
+    def _died(self, when: str, job: dict[str, Any]) -> dict[str, Any]:
         _, status = os.waitpid(self.pid, 0)
         self.pid = 0
+        _keep_case(job)
         return {"outcome": "died", "text": f"{_ending(status)} {when}: {self._stack()}"}
 
     def _killed(self, outcome: str, text: str, job: dict[str, Any]) -> dict[str, Any]:
@@ -255,10 +281,7 @@ class Child:
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         self.pid = 0
-        with suppress(OSError):  # killed before the folder had its name in the file
-            folder = Path(os.fsdecode(Path(job["case"]).read_bytes().rstrip(b"\n")))
-            _keep(folder, job)
-            shutil.rmtree(folder, ignore_errors=True)
+        _keep_case(job)
         return {"outcome": outcome, "text": f"{text}: {self._stack()}"}
 
     def _stack(self) -> str:

@@ -15,6 +15,7 @@ from decrappify._common.argument_names import setting
 from decrappify._common.sampling import evenly_spaced
 from decrappify.errors import InputError
 from decrappify.io.damage import damage_errors
+from decrappify.io.formats.omezarr.blosc import with_checked_blosc
 from decrappify.io.formats.omezarr.metadata import level_shapes
 from decrappify.movie import Array, Plane, Shape5
 
@@ -118,7 +119,7 @@ class Pyramid:
         shape = self._shapes[level]
         if array.shape != shape or array.dtype != self._dtype or array.chunks != _chunks_of(shape):
             raise ValueError(f"level {level} is {array.shape} {array.dtype} in chunks {array.chunks}")
-        return array
+        return with_checked_blosc(array)
 
     def _damage_errors(self) -> AbstractContextManager[None]:
         """Convert the errors of zarr on a damaged unfinished store into one line."""

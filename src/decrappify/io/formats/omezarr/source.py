@@ -15,6 +15,7 @@ from decrappify._common.argument_names import setting
 from decrappify.errors import DecrappifyError, FormatError
 from decrappify.io.damage import damage_errors
 from decrappify.io.file_guard import FileGuard
+from decrappify.io.formats.omezarr.blosc import with_checked_blosc
 from decrappify.io.formats.omezarr.chunks import Judgment, StoredChunks, check_absent_chunks, judge
 from decrappify.io.missing_planes import list_planes
 from decrappify.limits.files import check_decoded_size, check_extent, check_missing
@@ -68,6 +69,7 @@ class OmeZarrSource(FrameSource):
         if self.dtype.kind not in "uif":
             raise FormatError(f"{path} holds {array.dtype}, which is not an image; needs integers or real floats")
         check_extent(path.name, self.shape)  # before its chunks are listed
+        array = with_checked_blosc(array)
         self._array: Any = array
         self._axes, self._path = axes, path
         self._how = check_absent_chunks(absent_chunks)
