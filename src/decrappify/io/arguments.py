@@ -44,7 +44,7 @@ def check_supported(form: Format, name: str, axes: str | None, absent_chunks: st
     if "absent_chunks" not in form.supports:
         check_not_absent(absent_chunks, name)
     if axes is not None and "axes" not in form.supports:
-        raise InputError(f"{setting('axes', axes)} is for arrays and TIFF, and {name} states its axes; omit it")
+        raise InputError(f"{setting('axes', axes)} is for arrays and TIFF, and {name} states its own axes; omit it")
 
 
 def check_not_absent(absent_chunks: str, name: str) -> None:
