@@ -125,7 +125,7 @@ TABLE = {
     "crappifier no table": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/list.json", r"holds a list"),
     "negative seed": ("crappify {bad}/good.tif {out}/o.ome.zarr --preset em --seed -1", r"seed is -1, needs"),
     "crappify too small": ("crappify {bad}/small.tif {out}/o.ome.zarr --preset em-x4", r"needs at least 4 of each"),
-    "crappify NaN": ("crappify {bad}/nan.tif {out}/o.ome.zarr --preset em", r"holds NaN or infinity"),
+    "crappify NaN": ("crappify {bad}/nan.tif {out}/o.ome.zarr --preset em", r"contains NaN or infinity"),
     # training
     "run file missing": ("train {bad}/no.toml --output {out}/run", r"no\.toml does not exist; needs a TOML file"),
     "run file bad": ("train {bad}/bad.toml --output {out}/run", r"bad\.toml is not valid TOML"),
@@ -155,7 +155,7 @@ RUNS = {
     "no data": (('high_res = "good.tif"', ""), r"needs high_res images and a crappifier, or pairs"),
     "data missing": (("good.tif", "godo.tif"), r"godo\.tif does not exist; did you mean good\.tif\?"),
     "data constant": (("good.tif", "constant.tif"), r"constant\.tif is constant"),
-    "data NaN": (("good.tif", "nan.tif"), r"nan\.tif holds NaN"),
+    "data NaN": (("good.tif", "nan.tif"), r"nan\.tif contains NaN"),
     "data too small": (("good.tif", "small.tif"), r"small\.tif is 3 x 3 pixels, smaller than a target patch"),
     "data is an empty folder": (("good.tif", "nothing"), r"nothing contains no images"),
     "folder from nowhere": (("[data]", '[data]\nfolder = "$NO_SUCH_FOLDER"'), r"environment variable is not set"),
