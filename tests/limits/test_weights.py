@@ -96,7 +96,7 @@ def test_weights_that_do_not_fit_into_memory_are_refused_before_they_are_copied(
         DeviceMemoryError, match=r"loading .*m\.safetensors needs 275 MB, only 250 MB of memory are free; clo"
     ):
         check_loading(tmp_path / "m.safetensors")
-    with pytest.raises(DeviceMemoryError, match="preparing a network with 100 MB of weights needs 300 MB, only 250 MB of"):
+    with pytest.raises(DeviceMemoryError, match="preparing a network with 100 MB of weights needs 300 MB, only 250 MB"):
         check_preparing(weights)
     monkeypatch.setattr("decrappify.limits.memory.available_memory", lambda: 300_000_000)
     check_loading(tmp_path / "m.safetensors")
