@@ -124,6 +124,6 @@ def left_out_message(
 
 
 def _listed(numbers: Sequence[int]) -> str:
-    if len(numbers) > 2 and list(numbers) == list(range(numbers[0], numbers[-1] + 1)):
+    if 2 < len(numbers) == numbers[-1] - numbers[0] + 1:  # they are sorted; a damaged file may state 2**31 - 1
         return f"{numbers[0]} to {numbers[-1]}"
     return ", ".join(map(str, numbers))
