@@ -98,8 +98,8 @@ def _checked_bar(progress: Progress, words: dict[str, Any]) -> Bar:
         ) from error
     if not hasattr(bar, "update") or not hasattr(bar, "close"):
         raise InputError(
-            f"progress={progress!r} returns a {type(bar).__name__}, expected an object with update(n) and close(), as of "
-            "tqdm.tqdm"
+            f"progress={progress!r} returns a {type(bar).__name__}, expected an object with update(n) and close(), as "
+            "of tqdm.tqdm"
         )
     return bar
 

@@ -115,5 +115,6 @@ def _check(original: Array, color: Array) -> None:
         )
     if color.shape != original.shape or color.dtype != np.uint8:
         raise InputError(
-            f"color has shape {color.shape} and dtype {color.dtype}, expected {original.shape} uint8 to fit the original"
+            f"color has shape {color.shape} and dtype {color.dtype}, expected {original.shape} uint8 to fit the "
+            "original"
         )

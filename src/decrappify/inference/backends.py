@@ -171,8 +171,8 @@ def check_agreement(backend: str, predict: Predict, network: nn.Module, source: 
     )
     if not agreement >= least_db:
         raise InputError(
-            f"{setting('backend', backend)} agrees with torch only to {agreement:.1f} dB, expected at least {least_db:.0f} dB; "
-            f"use {setting('backend', 'torch')}"
+            f"{setting('backend', backend)} agrees with torch only to {agreement:.1f} dB, expected at least "
+            f"{least_db:.0f} dB; use {setting('backend', 'torch')}"
         )
 
 

@@ -148,8 +148,8 @@ def create(name: str = DEFAULT_NETWORK, **settings: Any) -> Any:
     architecture = getattr(network, "architecture", None)
     if not isinstance(architecture, dict) or architecture.get("name") != kind:
         raise InputError(
-            f"network {name!r} has architecture {short(architecture)}, expected a dictionary with name = {kind!r} and all "
-            "settings, from which model files are loaded"
+            f"network {name!r} has architecture {short(architecture)}, expected a dictionary with name = {kind!r} and "
+            "all settings, from which model files are loaded"
         )
     return network
 

@@ -161,8 +161,8 @@ class ResidualUNet(RestorationNetwork):
         multiple = self.spec.size_multiple
         if height % multiple or width % multiple:
             raise InputError(
-                f"source of {height} x {width} pixels does not fit the network, expected multiples of {multiple}; pad it "
-                f"to {-(-height // multiple) * multiple} x {-(-width // multiple) * multiple}"
+                f"source of {height} x {width} pixels does not fit the network, expected multiples of {multiple}; pad "
+                f"it to {-(-height // multiple) * multiple} x {-(-width // multiple) * multiple}"
             )
         base = self.middle_frame(source)
         if self.scale > 1:

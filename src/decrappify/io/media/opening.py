@@ -115,8 +115,8 @@ def video_stream(container: Any, path: Path) -> Any:
         height, width = stream.codec_context.height, stream.codec_context.width
         if height * width > _MAX_PIXELS:
             raise FormatError(
-                f"{path.name} states frames of {height} × {width} pixels, expected at most {_MAX_PIXELS >> 20} million; "
-                "it is damaged, or scale it down first"
+                f"{path.name} states frames of {height} × {width} pixels, expected at most {_MAX_PIXELS >> 20} "
+                "million; it is damaged, or scale it down first"
             )
         if not stream.time_base:
             raise FormatError(f"{path.name} has no time base for its frames; it is damaged, copy it again")

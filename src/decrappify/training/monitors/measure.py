@@ -199,7 +199,8 @@ class Monitors:
                 prediction = network(batch["source"].to(device)).float().cpu()
                 if prediction.shape != target.shape:
                     raise InputError(
-                        f"the network returns {tuple(prediction.shape)}, expected {tuple(target.shape)} like the targets"
+                        f"the network returns {tuple(prediction.shape)}, expected {tuple(target.shape)} like the "
+                        "targets"
                     )
                 if not prediction.isfinite().all():
                     return None
