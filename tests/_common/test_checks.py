@@ -77,5 +77,5 @@ def test_options_of_another_class_raise_a_one_line_error(function, value):
 def test_training_options_of_another_class_raise_a_one_line_error(tmp_path):
     with pytest.raises(InputError, match=r"^run is \{'resume': True\}, expected run=RunOptions\(\.\.\.\)$"):
         train(np.zeros((8, 8)), "confocal", run={"resume": True})
-    with pytest.raises(InputError, match=r"needs config=NoganConfig\(\.\.\.\)$"):
+    with pytest.raises(InputError, match=r"expected config=NoganConfig\(\.\.\.\)$"):
         train_nogan(np.zeros((8, 8)), "confocal", output=tmp_path / "run", config={"items": 3})

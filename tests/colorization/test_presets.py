@@ -41,7 +41,7 @@ def test_render_factors(render_factor):
 
 @pytest.mark.parametrize("render_factor", [0, -3, 1, 201, 3.5, True, "35", "large", None])
 def test_other_render_factors_are_refused(render_factor):
-    with pytest.raises(InputError, match="needs an integer from 2 to 200, such as 35, or 'auto'"):
+    with pytest.raises(InputError, match="expected an integer from 2 to 200, such as 35, or 'auto'"):
         check_render_factor(render_factor)
 
 

@@ -70,13 +70,13 @@ def test_a_file_is_not_replaced_unasked(tmp_path):
     [
         ("steps = [", FormatError, "is not a valid TOML file"),
         ('camera = "C:\\Users\\lab"', FormatError, "TOML file: .*; a backslash in double quotes .* single quotes"),
-        ("name = 'x'", InputError, "needs a list of steps"),
+        ("name = 'x'", InputError, "expected a list of steps"),
         ("steps = []\nsteppes = 1", InputError, "no setting 'steppes'; did you mean 'steps'"),
         ("[[steps]]\npart = 'gausian'", InputError, "unknown crappifier part 'gausian'; did you mean 'gaussian'"),
         ("[[steps]]\npart = 'blur'\nsigmas = 1", InputError, "'blur' has no setting 'sigmas'; did you mean 'sigma'"),
-        ("[[steps]]\nsigma = 1", InputError, "needs a table with its name"),
-        ("[[steps]]\npart = 'blur'\nsigma = 'wide'", InputError, "c.toml: blur: sigma is 'wide', needs"),
-        ("[[steps]]\npart = 'one_of'\nparts = 3", InputError, "needs a list of parts"),
+        ("[[steps]]\nsigma = 1", InputError, "expected a table with its name"),
+        ("[[steps]]\npart = 'blur'\nsigma = 'wide'", InputError, "c.toml: blur: sigma is 'wide', expected"),
+        ("[[steps]]\npart = 'one_of'\nparts = 3", InputError, "expected a list of parts"),
     ],
 )
 def test_a_wrong_file_is_refused_in_one_line(tmp_path, text, error, message):

@@ -68,7 +68,7 @@ def test_frames_bleach_by_their_index():
     ("options", "message"),
     [
         ({"seed": -1}, "seed is -1, expected an integer"),
-        ({"normalization": [Normalization(0.0, 1.0)]}, "found 1 normalizations, .* needs 2"),
+        ({"normalization": [Normalization(0.0, 1.0)]}, "found 1 normalizations, .* expected 2"),
     ],
 )
 def test_wrong_options_are_refused(movie, options, message):
@@ -78,7 +78,7 @@ def test_wrong_options_are_refused(movie, options, message):
 
 def test_a_movie_too_small_to_scale_is_refused():
     tiny = Movie.from_array(np.arange(6, dtype=np.uint8).reshape(2, 3))
-    with pytest.raises(InputError, match="needs at least 4 of each"):
+    with pytest.raises(InputError, match="expected at least 4 of each"):
         crappify_movie(tiny, crappifier_preset("em-x4"))
 
 

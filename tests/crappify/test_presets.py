@@ -51,7 +51,7 @@ def test_preset_name_contains_the_scale(name, scale):
 def test_an_unknown_preset_names_the_nearest():
     with pytest.raises(InputError, match="unknown crappifier preset 'confocl'; did you mean 'confocal'"):
         crappifier_preset("confocl")
-    with pytest.raises(InputError, match="needs one of confocal, "):
+    with pytest.raises(InputError, match="expected one of confocal, "):
         preset_description("zzzz")
 
 

@@ -56,7 +56,7 @@ def test_read_state_dict_refuses_one_number_repeated(tmp_path):
             {"base_channels": 4096, "depth": 4, "growth": 1.9},
             "contains weights that do not fit its architecture",
         ),
-        ({"growth": 99.0, "depth": 10}, "the widest level .* needs an integer of at most 65536"),
+        ({"growth": 99.0, "depth": 10}, "the widest level .* expected an integer of at most 65536"),
         ({"depth": 10, "growth": 1.5}, "contains weights that do not fit its architecture"),
     ],
 )

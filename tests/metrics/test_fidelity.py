@@ -171,7 +171,7 @@ def test_fidelity_refuses_invalid_input(metric, scene):
 
 @pytest.mark.parametrize("shape", [(), (5,), (1, 2, 3, 4), (0, 4, 4)])
 def test_fidelity_refuses_other_numbers_of_axes(shape):
-    with pytest.raises(InputError, match=r"needs \(Y, X\) or \(T, Y, X\)"):
+    with pytest.raises(InputError, match=r"expected \(Y, X\) or \(T, Y, X\)"):
         psnr(np.zeros(shape), np.zeros(shape))
 
 

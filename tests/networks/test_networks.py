@@ -106,7 +106,7 @@ class TestEveryNetwork(Networks):
         elif network.spec.size_multiple > 1:
             multiple = network.spec.size_multiple
             height, width = multiple * 3 - 1, multiple * 2
-            message = f"needs multiples of {multiple}; pad it to {multiple * 3} x {multiple * 2}$"
+            message = f"expected multiples of {multiple}; pad it to {multiple * 3} x {multiple * 2}$"
         else:
             odd = torch.rand(1, self.channels(network), 17, 19)
             assert network(odd).shape[-2:] == (17 * network.scale, 19 * network.scale)

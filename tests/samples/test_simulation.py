@@ -90,7 +90,7 @@ def test_a_nucleus_divides(seed):
     [
         ({"kind": "cells"}, "unknown simulated movie 'cells'; needs one of filaments, vesicles, nuclei, cell"),
         ({"n_frames": 0}, "n_frames is 0, expected at least 1"),
-        ({"size": (16, 64)}, "needs two sides .* of at least 32 pixels"),
+        ({"size": (16, 64)}, "expected two sides .* of at least 32 pixels"),
         ({"speed_px": -1}, "speed_px is -1, expected 0 to 20"),
         ({"pixel_size_um": 0}, "pixel_size_um is 0, expected a size above 0"),
     ],

@@ -26,7 +26,7 @@ def test_it_cannot_be_changed_but_replaced():
 
 def test_from_dict_accepts_former_precision_names():
     assert TrainingConfig.from_dict({"precision": "bf16-mixed"}).precision == "bfloat16"
-    with pytest.raises(InputError, match="needs one of auto, float32, bfloat16, float16"):
+    with pytest.raises(InputError, match="expected one of auto, float32, bfloat16, float16"):
         TrainingConfig(precision="bf16-mixed")
 
 
