@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.noise.specimens import record, spots
 
 from decrappify.crappify import LineJitter
 from decrappify.noise import Estimate, NoiseModel
 from decrappify.noise.optics.lines import measure_lines
 from decrappify.noise.optics.measure import measure_optics
-from tests.noise.specimens import record, spots
 
 
 def scan(sigma: float, bidirectional: float = 0.0, photons: float = 200.0) -> list[np.ndarray]:

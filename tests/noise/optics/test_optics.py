@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
+from tests.noise.specimens import record, spots
 
 from decrappify.crappify import BinDown, Blur, LineJitter, SampleDown
 from decrappify.errors import InputError
@@ -10,7 +11,6 @@ from decrappify.movie import Movie
 from decrappify.noise import Estimate, NoiseModel, Optics, calibrate
 from decrappify.noise.calibration import Calibration
 from decrappify.noise.optics.measure import measure_optics
-from tests.noise.specimens import record, spots
 
 WHITE = NoiseModel()
 SMOOTH = (None, 0.2, 0.2)

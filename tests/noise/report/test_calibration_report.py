@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
+from tests.noise.specimens import record, spots
 
 from decrappify.errors import OutputExistsError
 from decrappify.io import save_movie
@@ -12,7 +13,6 @@ from decrappify.movie import Movie
 from decrappify.noise import calibrate
 from decrappify.noise.calibration import Calibration
 from decrappify.noise.report.comparison import compare
-from tests.noise.specimens import record, spots
 
 
 def blurred(seeds: range, sigma: float) -> np.ndarray:

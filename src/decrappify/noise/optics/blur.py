@@ -110,9 +110,7 @@ def power_ratio(
     return Ratio(frequency[rings], np.log(signal[rings] / (expected[rings] * integrated)))
 
 
-def spread(
-    low: TileSpectra, high: TileSpectra, value: Callable[[Array, Array], float], draws: int = _DRAWS
-) -> float:
+def spread(low: TileSpectra, high: TileSpectra, value: Callable[[Array, Array], float], draws: int = _DRAWS) -> float:
     """Return the bootstrap standard error of a value of both sets; infinite if it is often not determined."""
     rng = np.random.default_rng(0)
     values = np.array([value(low.draw(rng), high.draw(rng)) for _ in range(draws)])
