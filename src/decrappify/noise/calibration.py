@@ -84,7 +84,7 @@ class Calibration:
         """Write a report as one self-contained HTML file.
 
         It contains all quantities, the photon-transfer curve, correlation and spectrum of the noise, and with good
-        images a low image beside a good one that was degraded with `crappifier`, and the differences of the two.
+        images a low image next to a good one that was degraded with `crappifier`, and the differences of the two.
 
         Raises
         ------

@@ -188,7 +188,8 @@ def _bins(pixels: Residuals, flat: float) -> tuple[list[Array], list[Array]]:
         return [], []
     edges = low + (high - low) * np.linspace(0, 1, _BINS + 1) ** _SPACING
     numbers = np.digitize(pixels.level, edges) - 1
-    found, unused = [], []
+    found: list[Array] = []
+    unused: list[Array] = []
     for number in range(_BINS):
         inside = np.flatnonzero(numbers == number)
         if len(inside) < _LEAST_SHOWN:

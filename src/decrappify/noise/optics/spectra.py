@@ -113,7 +113,8 @@ def radial_mean(function: Any, frequency: Array) -> Array:
 
 def _noise_shape(frequency: Array, correlation: tuple[Sequence[float], Sequence[float]]) -> Array:
     def along(lags: Sequence[float], f: Array) -> Array:
-        return 1 + 2 * np.sum([rho * np.cos(2 * np.pi * f * lag) for lag, rho in enumerate(lags) if lag], 0)
+        waves = [rho * np.cos(2 * np.pi * f * lag) for lag, rho in enumerate(lags) if lag]
+        return np.asarray(1 + 2 * np.sum(waves, 0))
 
     y, x = correlation
     product = radial_mean(lambda fy, fx: np.maximum(along(y, fy), 0) * np.maximum(along(x, fx), 0), frequency)
