@@ -26,7 +26,7 @@ _DIMENSION = np.dtype(
     [("letter", "u1"), ("rest", "V3"), ("start", "<i4"), ("size", "<i4"), ("at", "<f4"), ("stored", "<i4")]
 )
 _ENTRY_START = struct.Struct("<2s26xi")
-_MOST_DIMENSIONS = 40
+MOST_DIMENSIONS = 40
 _EARLY_SCHEMA = b"DE"
 COPY_AGAIN = "copy it again from the microscope"
 LETTERS = "STCZRIHVBM"
@@ -193,7 +193,7 @@ def _tables(content: bytes, count: int) -> list[NDArray[Any]]:
 
 def _dimension_count(content: bytes, position: int) -> int:
     schema, n = _ENTRY_START.unpack_from(content, position)
-    if schema != b"DV" or not 2 <= n <= _MOST_DIMENSIONS:
+    if schema != b"DV" or not 2 <= n <= MOST_DIMENSIONS:
         raise ValueError("a damaged entry of the directory")
     return int(n)
 
