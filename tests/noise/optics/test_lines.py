@@ -39,6 +39,13 @@ def test_lines_have_no_values_for_images_of_a_camera(photons):
     assert "not detected; below 0." in offset.note
 
 
+def test_large_line_jitter_is_not_valid():
+    jitter = measure_lines(scan(1.2)[:2])[0]
+    assert 0.7 < jitter.value < 1.3
+    assert not jitter.valid
+    assert "underestimated" in jitter.note
+
+
 def test_lines_have_no_values_for_noise_and_small_images():
     noise = record(np.full((2, 192, 192), 0.2))
     assert [one.value for one in measure_lines(list(noise))] == [None, None]
