@@ -53,7 +53,7 @@ TABLE = {
     "folder without pictures": (RESTORE % "nothing" + STILL, r"nothing contains no images; needs \.tif, \.png"),
     "empty Zarr": (RESTORE % "empty.ome.zarr" + STILL, r"empty\.ome\.zarr is not a readable Zarr store"),
     "film cut short": (RESTORE % "cut.mp4" + STILL, r"cut\.mp4 .*(damaged|truncated|opened)"),
-    "NaN frame": (RESTORE % "nan.tif" + STILL, r"frame 2 of nan\.tif holds NaN or infinity; pass --nan fill"),
+    "NaN frame": (RESTORE % "nan.tif" + STILL, r"frame 2 of nan\.tif contains NaN or infinity; pass --nan fill"),
     "constant movie": (RESTORE % "constant.tif" + STILL, r"constant\.tif is constant \(gray level 7\)"),
     "one still, 3 frames": (RESTORE % "still.tif" + MOVIE, r"is one still image, but .* windows of 3; use .*still"),
     "one stack, 3 frames": (RESTORE % "stack.tif" + MOVIE, r"is one still image.* pass --window-axis Z"),
@@ -94,7 +94,7 @@ TABLE = {
     "dtype": (GOOD + STILL + " --dtype uint17", r"--dtype uint17 is not known"),
     "dtype of no image": (GOOD + STILL + " --dtype complex64", r"--dtype complex64 cannot hold an image"),
     "dtype of no OME-TIFF": (
-        "restore {bad}/good.tif {out}/o.ome.tif --device cpu --dtype int64 --model " + STILL, r"OME-TIFF cannot hold"
+        "restore {bad}/good.tif {out}/o.ome.tif --device cpu --dtype int64 --model " + STILL, r"OME-TIFF cannot store"
     ),
     # the model
     "model missing": (GOOD + "mine.safetensors", r"mine\.safetensors is neither a shipped model"),
@@ -125,7 +125,7 @@ TABLE = {
     "crappifier no table": ("crappify {bad}/good.tif {out}/o.ome.zarr --crappifier {bad}/list.json", r"holds a list"),
     "negative seed": ("crappify {bad}/good.tif {out}/o.ome.zarr --preset em --seed -1", r"seed is -1, needs"),
     "crappify too small": ("crappify {bad}/small.tif {out}/o.ome.zarr --preset em-x4", r"needs at least 4 of each"),
-    "crappify NaN": ("crappify {bad}/nan.tif {out}/o.ome.zarr --preset em", r"holds NaN or infinity"),
+    "crappify NaN": ("crappify {bad}/nan.tif {out}/o.ome.zarr --preset em", r"contains NaN or infinity"),
     # training
     "run file missing": ("train {bad}/no.toml --output {out}/run", r"no\.toml does not exist; needs a TOML file"),
     "run file bad": ("train {bad}/bad.toml --output {out}/run", r"bad\.toml is not valid TOML"),
@@ -155,7 +155,7 @@ RUNS = {
     "no data": (('high_res = "good.tif"', ""), r"needs high_res images and a crappifier, or pairs"),
     "data missing": (("good.tif", "godo.tif"), r"godo\.tif does not exist; did you mean good\.tif\?"),
     "data constant": (("good.tif", "constant.tif"), r"constant\.tif is constant"),
-    "data NaN": (("good.tif", "nan.tif"), r"nan\.tif holds NaN"),
+    "data NaN": (("good.tif", "nan.tif"), r"nan\.tif contains NaN"),
     "data too small": (("good.tif", "small.tif"), r"small\.tif is 3 x 3 pixels, smaller than a target patch"),
     "data is an empty folder": (("good.tif", "nothing"), r"nothing contains no images"),
     "folder from nowhere": (("[data]", '[data]\nfolder = "$NO_SUCH_FOLDER"'), r"environment variable is not set"),

@@ -35,7 +35,7 @@ device = "cpu"
 [network]
 {network}
 """
-LOAD = "f a file of your own defines it, load that file first: --plugin FILE, or load_plugin(FILE) in Python"
+LOAD = "f a plugin file defines it, load that file first: --plugin FILE, or load_plugin(FILE) in Python"
 TINY = "base_channels = 16\ndepth = 1"
 
 pytestmark = pytest.mark.usefixtures("undrawn_training")

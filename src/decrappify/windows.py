@@ -1,4 +1,4 @@
-"""The rule that selects the frames which predict frame t, shared by training and restoration."""
+"""Selection of the frames that predict frame t, shared by training and restoration."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_same_definition_may_be_registered_again_and_another_one_is_rejected(par
 @pytest.mark.parametrize(
     ("name", "text", "error", "message"),
     [
-        ("no.py", None, MissingFileError, "plugin file .*no.py does not exist; needs the path of a Python file"),
+        ("no.py", None, MissingFileError, "plugin file .*no.py does not exist; pass the path of a Python file"),
         ("a.txt", "x = 1", InputError, r"a.txt is not a plugin: expected a Python file with the extension .py"),
         ("a.py", "import os\nx = 1 / 0\n", InputError, "cannot load the plugin .*a.py, line 2: ZeroDivisionError: div"),
         ("a.py", "import nothing_here\n", InputError, "line 1: ModuleNotFoundError: No module named 'nothing_here'$"),

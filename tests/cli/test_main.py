@@ -329,7 +329,7 @@ def test_empty_paths_are_refused(command):
         ("benchmark", "a", "--output", ""),
     ):
         error = command(*arguments, exit_code=2).stderr
-        assert "the path is empty; needs the name of a file or folder" in error
+        assert "the path is empty; pass the name of a file or folder" in error
         assert error.count("\n") == 1
 
 

@@ -236,7 +236,7 @@ class TestOutOfMemory:
         monkeypatch.setattr("decrappify.limits.memory.available_memory", lambda: 200 << 20)
         image = np.broadcast_to(np.uint8(7), (4000, 6000, 3))
         with pytest.raises(
-            DeviceMemoryError, match=r"^coloring an image of 4000 x 6000 pixels needs 211 MB, 210 MB of"
+            DeviceMemoryError, match=r"^coloring an image of 4000 x 6000 pixels needs 211 MB, only 210 MB of"
         ):
             colorizer.color_of([image])
 

@@ -93,7 +93,7 @@ def test_other_errors_are_one_line():
         Movie.from_array(np.ones((3, 16, 16))),
     )
     for source, target, settings, message in (
-        (good, nan, {}, "frame 0 of bad holds NaN"),
+        (good, nan, {}, "frame 0 of bad contains NaN"),
         (flat, good, {}, "is constant"),
         (good, good, {"patch_size": 32}, "16 x 16 pixels, smaller than patch_size 32; choose a smaller patch_size"),
         (

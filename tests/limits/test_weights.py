@@ -32,13 +32,15 @@ def compressed(path, content):
 def test_compressed_weights_are_refused_before_they_are_unpacked(tmp_path):
     path = compressed(tmp_path / "net.pth", {"0.weight": torch.zeros(1 << 25)})
     for read in (read_state_dict, read_weights, lambda path: load_checkpoint(path, {})):
-        with pytest.raises(ModelFileError, match=r"net\.pth unpacks to 134 MB in a file of 1\d\d\.\d kB"):
+        with pytest.raises(
+            ModelFileError, match=r"net\.pth unpacks to 134 MB, .* implausible for a file of 1\d\d\.\d kB"
+        ):
             read(path)
 
 
 def test_read_state_dict_refuses_one_number_repeated(tmp_path):
     torch.save({"0.weight": torch.zeros(1).expand(1 << 30)}, tmp_path / "net.pth")
-    with pytest.raises(ModelFileError, match=r"declares weights of 4\.3 GB in a file of 1\.\d kB"):
+    with pytest.raises(ModelFileError, match=r"declares weights of 4\.3 GB, .* implausible for a file of 1\.\d kB"):
         read_state_dict(tmp_path / "net.pth")
 
 
@@ -91,10 +93,10 @@ def test_weights_that_do_not_fit_into_memory_are_refused_before_they_are_copied(
         file.truncate(100_000_000)
     monkeypatch.setattr("decrappify.limits.memory.available_memory", lambda: 250_000_000)
     with pytest.raises(
-        DeviceMemoryError, match=r"loading .*m\.safetensors needs 275 MB, 250 MB of memory are free; clo"
+        DeviceMemoryError, match=r"loading .*m\.safetensors needs 275 MB, only 250 MB of memory are free; clo"
     ):
         check_loading(tmp_path / "m.safetensors")
-    with pytest.raises(DeviceMemoryError, match="preparing a network with 100 MB of weights needs 300 MB, 250 MB of"):
+    with pytest.raises(DeviceMemoryError, match="preparing a network with 100 MB of weights needs 300 MB, only 250 MB"):
         check_preparing(weights)
     monkeypatch.setattr("decrappify.limits.memory.available_memory", lambda: 300_000_000)
     check_loading(tmp_path / "m.safetensors")

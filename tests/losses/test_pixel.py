@@ -44,7 +44,7 @@ def test_check_pixel_loss_accepts_registered_names():
     register_loss("own", meaning="a loss")(rmse)
     assert check_pixel_loss("own") == "own"
     unregister_loss("own")
-    with pytest.raises(InputError, match=r"unknown loss 'own', needs one of l1, l2, .*; if a file of your own defines"):
+    with pytest.raises(InputError, match=r"unknown loss 'own', needs one of l1, l2, .*; if a plugin file defines"):
         check_pixel_loss("own")
 
 

@@ -273,7 +273,7 @@ def test_frames_finished_before_a_nan_are_kept_by_the_advice_of_its_error(rng, t
     pixels[first, 4:9, 5:9] = np.nan
     pixels[second] = np.nan
     output, whole = tmp_path / "out.ome.zarr", tmp_path / "whole.ome.zarr"
-    with pytest.raises(InputError, match=rf"frame {first} of movie holds NaN or infinity; pass nan='fill"):
+    with pytest.raises(InputError, match=rf"frame {first} of movie contains NaN or infinity; pass nan='fill"):
         restore(pixels, MODEL, output, **grouped(missing=missing))
     calls, filling = [], grouped(missing=missing, nan="fill")
     restore(pixels, MODEL, output, on_plane=lambda t, c, z: calls.append(t), **filling).close()

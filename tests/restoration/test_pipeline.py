@@ -154,7 +154,7 @@ def test_other_channel_count_than_the_model_is_refused(rng):
 def test_nan_is_refused_by_frame_or_put_back(rng, nan):
     array = rng.random((40, 12, 12), np.float32)
     array[17, 3, 3] = np.nan
-    with pytest.raises(InputError, match="frame 17 of movie holds NaN"):
+    with pytest.raises(InputError, match="frame 17 of movie contains NaN"):
         restore(array, as_model(WindowMean(1)), **FAST)
     restored = np.asarray(restore(array, as_model(WindowMean(1)), options=RestorationOptions(nan=nan), **FAST))
     np.testing.assert_allclose(restored[:, 0, 0], array, atol=1e-5)

@@ -10,7 +10,7 @@ from decrappify.errors import Cancelled, InputError
 
 
 class Bar(Protocol):
-    """A progress bar, as of ``tqdm``."""
+    """A progress bar, such as one of ``tqdm``."""
 
     def update(self, n: int = 1, /) -> Any:
         """Add `n` finished units."""
@@ -70,7 +70,7 @@ def checked_progress(progress: Progress | bool | None) -> Progress | None:
     Raises
     ------
     InputError
-        If it is of another type (also when the first bar is created).
+        If it is of another type; for an unsuitable callable, when the first bar is created.
     """
     if progress is None or progress is False:
         return None
@@ -127,7 +127,7 @@ def progress_bar(progress: Progress | None, *, total: int, desc: str, unit: str,
     total, initial : int
         Number of units, and of those finished by an earlier run.
     desc, unit : str
-        What is done, and the name of one unit.
+        Description of the operation, and name of one unit.
 
     Examples
     --------

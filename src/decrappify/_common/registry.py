@@ -126,7 +126,7 @@ class Registry(Generic[T]):
 
 
 def _origins(definition: Any) -> set[tuple[str, str]]:
-    """Return the module and the file of a class or function, each with its name; empty for expressions."""
+    """Return the module and the file of a class or function, each with its name; empty for lambdas and instances."""
     name = getattr(definition, "__qualname__", "<unnamed>")
     if name.endswith(">"):
         return set()

@@ -156,7 +156,7 @@ def _kind(path: Path) -> str:
         return "film"
     found = format_of(path)
     form = "folder" if found is None else found.name
-    kinds = {"picture": "picture", "TIFF": "picture", "folder": "folder", "video": "film"}
+    kinds = {"still image": "picture", "TIFF": "picture", "folder": "folder", "video": "film"}
     if form not in kinds:
         raise InputError(f"cannot colorize {path} ({form}); pass an image, a folder of images or a film")
     return kinds[form]

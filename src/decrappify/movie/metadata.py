@@ -1,4 +1,4 @@
-"""Checks of a movie's metadata, and its spacing after selection, exchange of Z and T, and resampling."""
+"""Checks of a movie's metadata, and its spacing after a selection with steps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def positive_or_none(value: float | None) -> float | None:
 
 
 def check_spacing(changes: Mapping[str, Any]) -> None:
-    """Raise InputError if a frame interval or pixel size among `changes` is not positive and finite, nor None."""
+    """Raise InputError if a frame interval or pixel size in `changes` is neither None nor positive and finite."""
     sizes = changes.get("pixel_size_um", ())
     given = [("frame_interval_s", "seconds", changes.get("frame_interval_s"))]
     given += [("pixel_size_um", "micrometers", size) for size in sizes]
@@ -73,5 +73,5 @@ def spacing_of(
 
 
 def step_of(picked: range) -> int:
-    """Return the distance of selected frames or slices, 1 for a single one."""
+    """Return the distance between selected frames or slices, 1 for a single one."""
     return abs(picked.step) if len(picked) > 1 else 1

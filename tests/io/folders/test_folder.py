@@ -205,7 +205,7 @@ def test_of_many_files_a_sample_is_compared_and_the_rest_when_read(make, monkeyp
     movie = open_movie(make([f"frame{t:02d}.tif" for t in range(20)], shapes))
     assert len(set(read)) < 10
     assert movie.shape[0] == 20
-    with pytest.raises(FormatError, match=r"frame07\.tif is Y 11, X 9 uint16, the others in its folder are Y 9, X 11"):
+    with pytest.raises(FormatError, match=r"frame07\.tif is Y 11, X 9 uint16, other files in its folder are Y 9, X 11"):
         movie.frame(7)
     assert movie.frame(8)[0, 0] == 8
 

@@ -72,7 +72,7 @@ def test_inputs_in_and_around_the_output_are_refused(tmp_path: Path) -> None:
         (stored, stored, "is the input itself"),
         (tmp_path / "link.ome.zarr", stored, "is the input itself"),
         (stored, tmp_path / "link.ome.zarr", "is the input itself"),
-        (stored / "0", stored, "holds the input"),
+        (stored / "0", stored, "contains the input"),
         (stored, stored / "new.ome.tif", "is inside the input"),
     ]:
         movies = [source, open_movie(source), open_movie(source)[1:].crop(rows=slice(0, 16))]

@@ -248,7 +248,7 @@ def test_a_critic_belongs_to_a_nogan_run(folder):
             r'"C:\Users\lab\cells.tif"',
             "not valid TOML: .* in single quotes, .*, or with forward slashes",
         ),
-        ('"cells.tif"', r'"D:\new\tiles.tif"', r"it holds the path 'D:\\new\\tiles.tif'; .* in single quotes"),
+        ('"cells.tif"', r'"D:\new\tiles.tif"', r"it contains the path 'D:\\new\\tiles.tif'; .* in single quotes"),
         ('"cells.tif"', r'["a.tif", "data\new.tif"]', r"are paths, found 'data\\new.tif'; .* or with forward slashes"),
         ("[network]", 'card = "mine"\n[network]', "unknown key 'card' in the training settings"),
         ('crappifier = "confocal"', 'card = "mine"', r"card of .*run.toml is 'mine', needs a table \[card\]"),
