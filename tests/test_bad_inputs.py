@@ -92,7 +92,7 @@ TABLE = {
     "half precision on the CPU": (GOOD + STILL + " --precision float16", r"--precision float16 needs a GPU"),
     "precision": (GOOD + STILL + " --precision float8", r"--precision float8 is not known"),
     "dtype": (GOOD + STILL + " --dtype uint17", r"--dtype uint17 is not known"),
-    "dtype of no image": (GOOD + STILL + " --dtype complex64", r"--dtype complex64 cannot hold an image"),
+    "dtype of no image": (GOOD + STILL + " --dtype complex64", r"--dtype complex64 cannot store an image"),
     "dtype of no OME-TIFF": (
         "restore {bad}/good.tif {out}/o.ome.tif --device cpu --dtype int64 --model " + STILL, r"OME-TIFF cannot store"
     ),
@@ -177,7 +177,7 @@ RUNS = {
         ("[data]", "[data]\nsimulated = [{frames = 3}]"),
         r"unknown key 'frames' in \[\[data\.simulated",
     ),
-    "simulated value": (("[data]", "[data]\nsimulated = [{n_frames = 'two'}]"), r"holds a value of the wrong type"),
+    "simulated value": (("[data]", "[data]\nsimulated = [{n_frames = 'two'}]"), r"contains a value of the wrong type"),
     "simulated number": (("[data]", "[data]\nsimulated = 3"), r"simulated .* is 3, needs tables"),
     "network value": (("[training]", "[network]\nbase_channels = 'two'\n[training]"), r"base_channels"),
     "network of nothing": (("[training]", "[network]\nbase_channels = -3\n[training]"), r"base_channels"),
@@ -194,7 +194,7 @@ RUNS = {
         (RUN, '[data]\npairs = ["no/low", "no/high"]'),
         r"no/low does not exist",
     ),
-    "pairs of one folder": ((RUN, '[data]\npairs = "nothing"'), r"does not hold low/ and high/"),
+    "pairs of one folder": ((RUN, '[data]\npairs = "nothing"'), r"does not contain low/ and high/"),
     "pairs alone": ((RUN, '[data]\npairs = ["alone/low", "alone/high"]'), r"has no file of the same name in"),
     "one pair": ((RUN, '[data]\npairs = [["good.tif", "good.tif"]]'), r"too few to keep some for validation"),
     "pairs of nothing": ((RUN, "[data]\npairs = []"), r"pairs is empty|needs a folder"),

@@ -172,7 +172,7 @@ def test_folders_that_do_not_match_are_refused(folders):
         InputError, match=r"lonely has no file of the same name in .*high; pairs are matched by file name"
     ):
         as_pairs(folders)
-    with pytest.raises(InputError, match=r"low does not hold low/ and high/"):
+    with pytest.raises(InputError, match=r"low does not contain low/ and high/"):
         as_pairs(folders / "low")
     for path in (folders / "high").iterdir():
         path.unlink()

@@ -240,7 +240,7 @@ def test_a_missing_package_names_its_extra(monkeypatch, backend, package, extra)
         ),
         (
             {"backend": "onnxruntime", "precision": "bfloat16"},
-            "backend='onnxruntime' computes in float32, not bfloat16; use 'openvino' or 'torch'",
+            "backend='onnxruntime' does not support bfloat16; use 'openvino' or 'torch'",
         ),
     ],
 )
@@ -256,7 +256,7 @@ def test_runtimes_are_for_the_cpu():
 
 def test_openvino_refuses_a_bfloat16_that_the_processor_has_not(monkeypatch):
     monkeypatch.setattr("decrappify.inference.network.has_fast_bfloat16", lambda device: False)
-    with pytest.raises(InputError, match="backend='openvino' computes in bfloat16 only where the processor does"):
+    with pytest.raises(InputError, match="backend='openvino' supports bfloat16 only on processors that do"):
         InferenceNetwork(residual(), device="cpu", precision="bfloat16", backend="openvino")
 
 

@@ -54,10 +54,10 @@ def test_read_state_dict_refuses_one_number_repeated(tmp_path):
         ({"in_channels": 10**6, "out_channels": 10**6}, "in_channels is 1000000, needs a whole number of at most 1024"),
         (
             {"base_channels": 4096, "depth": 4, "growth": 1.9},
-            "holds weights that do not fit its architecture",
+            "contains weights that do not fit its architecture",
         ),
         ({"growth": 99.0, "depth": 10}, "the widest level .* needs a whole number of at most 65536"),
-        ({"depth": 10, "growth": 1.5}, "holds weights that do not fit its architecture"),
+        ({"depth": 10, "growth": 1.5}, "contains weights that do not fit its architecture"),
     ],
 )
 def test_load_model_refuses_absurd_headers_before_building(change, message, tmp_path):
@@ -83,7 +83,7 @@ def test_load_model_refuses_absurd_headers_before_building(change, message, tmp_
     ],
 )
 def test_create_refuses_more_parameters_than_can_be_meant(name, settings):
-    with pytest.raises(InputError, match="parameters with these settings, at most 500,000,000 are built"):
+    with pytest.raises(InputError, match="parameters with these settings, needs at most 500,000,000"):
         create(name, **settings)
 
 

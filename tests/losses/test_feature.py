@@ -284,8 +284,8 @@ def test_unknown_names_are_refused(make, message):
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
-        (((1, 3, 16, 16), (1, 1, 16, 16)), r"of one shape, found \(1, 3, 16, 16\) and \(1, 1, 16, 16\)"),
-        (((3, 16, 16), (3, 16, 16)), r"two \(N, C, H, W\) of one shape, found \(3, 16, 16\)"),
+        (((1, 3, 16, 16), (1, 1, 16, 16)), r"of equal shape, found \(1, 3, 16, 16\) and \(1, 1, 16, 16\)"),
+        (((3, 16, 16), (3, 16, 16)), r"two images \(N, C, H, W\) of equal shape, found \(3, 16, 16\)"),
         (((1, 3, 15, 40), (1, 3, 15, 40)), "at least 16 x 16 pixels, found 15 x 40"),
     ],
 )

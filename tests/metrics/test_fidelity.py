@@ -161,9 +161,9 @@ def test_fidelity_refuses_invalid_input(metric, scene):
     broken[2, 3, 4] = np.nan
     with pytest.raises(InputError, match=r"restored has shape .*\(12, 48, 64\) and reference has \(11, 48, 64\)"):
         metric(scene, scene[1:])
-    with pytest.raises(InputError, match="frame 2 of restored holds NaN"):
+    with pytest.raises(InputError, match="frame 2 of restored contains NaN"):
         metric(broken, scene)
-    with pytest.raises(InputError, match="frame 2 of reference holds NaN"):
+    with pytest.raises(InputError, match="frame 2 of reference contains NaN"):
         metric(scene, broken)
     with pytest.raises(InputError, match=r"reference is constant \(every pixel 7\)"):
         metric(scene, np.full_like(scene, 7))

@@ -102,7 +102,7 @@ def test_an_encoder_starts_from_a_local_file(tmp_path):
     (tmp_path / "page.pth").write_text("<html>")
     with pytest.raises(ModelFileError, match=r"page.pth cannot be read as weights; copy or download it again"):
         build_encoder("resnet18", weights=tmp_path / "page.pth")
-    with pytest.raises(ModelFileError, match=r"does not hold the weights of resnet34; pass a file of torchvision's"):
+    with pytest.raises(ModelFileError, match=r"does not contain the weights of resnet34; pass a file of torchvision's"):
         build_encoder("resnet34", weights=tmp_path / "resnet18.pth")
 
 
@@ -113,7 +113,11 @@ def test_an_encoder_starts_from_a_local_file(tmp_path):
         ("dynamic-unet", {"norm": "group"}, "norm is 'group', needs one of 'spectral', 'weight', 'batch', 'none'"),
         ("dynamic-unet", {"form": "thin"}, "form is 'thin', needs one of 'deep', 'wide'"),
         ("dynamic-unet", {"blur": True}, "blur is True, needs one of 'always', 'as_flagged', 'off'"),
-        ("dynamic-unet", {"scale": 2}, "scale is 2, a dynamic U-Net has 1; use 'upsampled-unet' or 'pssr' to enlarge"),
+        (
+            "dynamic-unet",
+            {"scale": 2},
+            "scale is 2, needs 1 for a dynamic U-Net; use 'upsampled-unet' or 'pssr' to enlarge",
+        ),
         ("dynamic-unet", {"in_channels": 0}, "in_channels is 0, needs a whole number of at least 1"),
         ("dynamic-unet", {"n_frames": 2}, "n_frames is 2, needs an odd whole number"),
         ("dynamic-unet", {"y_range": (3, -3)}, r"y_range is \(3, -3\), needs two numbers, the lower first"),

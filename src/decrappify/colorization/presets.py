@@ -38,8 +38,8 @@ class ColorizationPreset:
     summary: str
 
 
-# 12 is the largest square of the published training (192 pixels), 40 the end of the range that upstream's notebooks
-# offer. A film needs one square per frame, so its automatic choice ends at its default.
+# 12 is the largest square of the published training (192 pixels), 40 the end of the range in DeOldify's notebooks. A
+# film needs one square per frame, so its automatic choice ends at its default.
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -108,7 +108,7 @@ def check_render_factor(render_factor: int | str) -> int | str:
 
 
 def automatic_render_factor(frame_shape: tuple[int, int], preset: ColorizationPreset) -> int:
-    """Choose a render factor for an image: a square about as large as its shorter side, in the preset's range.
+    """Select a render factor for an image: a square about as large as its shorter side, in the preset's range.
 
     A larger square would only enlarge the image, a smaller one would lose recognizable detail.
 

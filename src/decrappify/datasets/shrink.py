@@ -1,4 +1,4 @@
-"""Binning of training images: sharper per pixel, less noisy, and a second scale of structures."""
+"""Binned copies of training images: sharper per pixel, less noisy, and structures at a second scale."""
 
 from __future__ import annotations
 

@@ -28,16 +28,16 @@ class Critic(nn.Sequential):
     width : int
         Channels of the first layer, doubled by each later one.
     blocks : int
-        Halvings of the grid after the first.
+        Number of halvings of the grid after that of the first layer.
     form : {"plain", "dense"}
-        A 3x3 conv layer before each halving, or one dense block at the start.
+        A 3x3 conv layer after each halving, or one dense block after the first layer.
     dropout : float
         Share of channels dropped in training, 0 to below 1; half of it after the first layer.
     attention : bool
-        Self-attention after the first halving.
+        Whether to add self-attention after the second halving.
     gain : float
-        Images are multiplied by it. Spectral norms cannot increase the contrast of their input, so a critic of images
-        in the range 0 to 1 trains slowly without it.
+        Factor of the images. Layers with spectral norm cannot increase the contrast of their input, so without it a
+        critic of images in the range 0 to 1 trains slowly.
 
     Attributes
     ----------
@@ -46,13 +46,13 @@ class Critic(nn.Sequential):
 
     Shape
     -----
-    Image (N, in_channels, H, W); logits (N, patches), where 64 pixels are one patch and 192 are 9 x 9 with
-    3 blocks: ``(H // 16 - 3) * (W // 16 - 3)``. Above zero means real.
+    Image (N, in_channels, H, W); logits (N, patches), above zero for real. With 3 blocks there are
+    ``(H // 16 - 3) * (W // 16 - 3)`` patches: 1 in 64 x 64 pixels, 9 x 9 in 192 x 192.
 
     Raises
     ------
     InputError
-        For a setting out of its range, or an image that is too small.
+        If a setting is out of range or an image is too small.
 
     Examples
     --------

@@ -34,8 +34,8 @@ class ResidualBlock(nn.Module):
 class ResidualUNet(RestorationNetwork):
     """Residual U-Net that predicts the middle frame of a window, at 1, 2 or 4 times its resolution.
 
-    All layers are on the grid of the source (or a 2x coarser one, `stem` = 2), and one pixel shuffle at the end yields
-    the target's grid, as in ESPCN (Shi et al. 2016); the prediction is added to the upsampled middle frame. Without
+    All layers operate on the grid of the source (or a 2x coarser one, `stem` = 2), and one pixel shuffle at the end
+    yields the target's grid, as in ESPCN (Shi et al. 2016); its result is added to the upsampled middle frame. Without
     biases the network is homogeneous of degree one, so it generalizes to noise levels and brightnesses outside its
     training data (Mohan et al. 2020, "Robust and interpretable blind image denoising via bias-free networks").
 
@@ -50,13 +50,13 @@ class ResidualUNet(RestorationNetwork):
     base_channels : int
         Channels at the finest level; a multiple of 16 is fastest.
     depth : int
-        Number of 2x down-samplings.
+        Number of 2x downsampling steps.
     growth : float
         Ratio of the channels of each level to those of the finer one, rounded to a multiple of 16.
     blocks : int
         Residual blocks per level of the encoder, and of the decoder.
     stem : {1, 2}
-        2 folds 2x2 pixels into channels first: a quarter of the work per pixel for a wider network.
+        2 first folds 2x2 pixels into channels, which reduces the computations of a layer to a quarter.
     bias : bool
         Whether convolutions have biases.
 
@@ -144,7 +144,7 @@ class ResidualUNet(RestorationNetwork):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Initialize as the identity: no residual, zero weight of the middle frame's neighbors (one-frame solution)."""
+        """Initialize as the identity: zero residual, and zero weights for the neighbors of the middle frame."""
         nn.init.zeros_(self.tail.weight)
         if self.tail.bias is not None:
             nn.init.zeros_(self.tail.bias)
@@ -181,7 +181,7 @@ class ResidualUNet(RestorationNetwork):
         return base + (F.pixel_shuffle(residual, factor) if factor > 1 else residual)
 
     def widened(self, state: dict[str, Tensor], n_frames: int) -> dict[str, Tensor]:
-        """Extend weights of fewer frames with zero weights of the new neighbors; see `RestorationNetwork`."""
+        """Extend weights for fewer frames by zero weights for the new neighbors; see `RestorationNetwork`."""
         per_frame = self.in_channels * self.stem**2
         half = (self.n_frames - n_frames) // 2 * per_frame
         if half < 0:

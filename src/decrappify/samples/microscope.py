@@ -23,15 +23,15 @@ class Microscope:
     Attributes
     ----------
     numerical_aperture, wavelength_um : float
-        Of the Gaussian spot, sigma = 0.21 wavelength / NA (Zhang 2007, Applied Optics 46:1819).
+        Width of the Gaussian spot: sigma = 0.21 wavelength / NA (Zhang 2007, Applied Optics 46:1819).
     haze : float
         Out-of-focus light, as a share of the light in the image.
     photons : float
-        Photo-electrons of a bright pixel (percentile 99.8 of frame 0), above the background.
+        Photoelectrons of a bright pixel (percentile 99.8 of frame 0), above the background.
     background : float
-        Photo-electrons of every pixel; they do not bleach.
+        Photoelectrons of every pixel; they do not bleach.
     read_noise : float
-        Electrons.
+        Standard deviation in electrons.
     gain : float
         Gray levels per electron.
     offset : float
@@ -78,7 +78,7 @@ class Microscope:
         return ((electrons + self.background) * self.gain + self.offset).astype(np.float32)
 
     def expose(self, truth: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint16]:
-        """Simulate a noisy image of expected gray levels: photon noise, read noise, digitizer."""
+        """Simulate a noisy image of expected gray levels: photon noise, read noise and digitization."""
         electrons = poisson((truth - np.float32(self.offset)) / np.float32(self.gain), rng)
         add_normal(electrons, self.read_noise, rng)
         gray = np.rint(electrons * np.float32(self.gain) + np.float32(self.offset))

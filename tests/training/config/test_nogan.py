@@ -50,7 +50,7 @@ def test_table_changes_only_named_settings():
         ({"gan": {"treshold": 1}}, "unknown key 'treshold' in gan of the NoGAN settings; did you mean 'threshold'"),
         ({"pretrain": [{"size": 0}]}, "size is 0, needs a number of at least 1"),
         ({"pretrain": 3}, "pretrain is 3, needs a list of tables"),
-        ({"pretrain": [3]}, "pretrain holds 3, needs tables with keys of PretrainStep"),
+        ({"pretrain": [3]}, "pretrain contains 3, needs tables with keys of PretrainStep"),
         ({"gan": {"adversarial": "wgan"}}, "adversarial is 'wgan', needs one of bce, hinge, least-squares"),
         ({"critic_steps": [{"accuracy": 0.2}]}, "accuracy is 0.2, needs a number from 0.5 to 1"),
         ({"critic_steps": [{"size": 128}]}, "critic step has size 128, .* at most generated_size 64"),

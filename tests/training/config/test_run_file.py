@@ -92,7 +92,7 @@ def test_train_from_file_resumes_on_moved_data_and_refuses_other_pixels(folder):
     pixels = tifffile.imread(moved)
     pixels[-1, 0, 0] += 1
     tifffile.imwrite(moved, pixels)
-    with pytest.raises(InputError, match=r"cannot resume .*: cells.tif holds .* now and held .*; train on the data"):
+    with pytest.raises(InputError, match=r"cannot resume .*: cells.tif is .* now and was .*; train on the data"):
         train_from_file(folder / "run.toml", resume=True)
 
 
@@ -207,7 +207,7 @@ def test_a_file_describes_a_nogan_run(folder):
             "shair = 0.1 }",
             "unknown key 'shair' in pretrain of the NoGAN settings; did you mean 'share'",
         ),
-        ("[nogan.gan]", "gan = 3\n[card]", "gan holds 3, needs tables with keys of GanStep"),
+        ("[nogan.gan]", "gan = 3\n[card]", "gan contains 3, needs tables with keys of GanStep"),
         (
             "[nogan.gan]",
             "[training]\n[nogan.gan]",

@@ -64,7 +64,11 @@ def test_a_whole_number_will_do_for_a_float():
             {"scale": 2},
             "a key 'scale', which is the factor of the crappifier or of the pairs; remove",
         ),
-        ("network_settings", {"name": "a"}, "network_settings has a key 'name', which names the network elsewhere"),
+        (
+            "network_settings",
+            {"name": "a"},
+            "network_settings has a key 'name', but the network is selected by another setting",
+        ),
         ("zzz", 1, "unknown key 'zzz' in the training settings; known keys: n_frames, stability_weight"),
     ],
 )

@@ -96,7 +96,7 @@ def test_early_collapse_stops_immediately_and_keeps_the_good_part():
     detector = InflectionDetector(BASE)
     stopped = next(k for k, row in enumerate(rows) if detector.add(row))
     assert stopped == 8
-    assert detector.reason == "PSNR is 5.00 dB down at step 90, more than 3"
+    assert detector.reason == "PSNR is 5.00 dB lower at step 90, at most 3 dB is allowed"
     verdict = choose(BASE, detector.rows)
     assert verdict.index is not None
     assert verdict.index < 8

@@ -153,7 +153,7 @@ def test_unfit_samples_are_refused(validation, arguments, message):
 
 
 def test_unfit_networks_are_refused():
-    with pytest.raises(InputError, match="the pretrained generator's output is not finite"):
+    with pytest.raises(InputError, match="the output of the pretrained generator is not finite"):
         Monitors(samples(), Blend(math.inf))
     with pytest.raises(InputError, match=r"the network returns \(8, 1, 16, 16\), needs \(8, 1, 32, 32\)"):
         Monitors(samples(), nn.AvgPool2d(2))

@@ -64,7 +64,7 @@ def test_plot_is_drawn_without_data_and_with_missing_signals(tmp_path):
 
 
 def test_one_verdict_one_history(tmp_path):
-    with pytest.raises(InputError, match="the verdict is about 0 checkpoints, needs the same 30 rows"):
+    with pytest.raises(InputError, match="the verdict has 0 checkpoints, needs 30 like the rows"):
         plot_monitors(tmp_path / "monitors.png", BASE, rows(), Verdict(None, None, "", ()))
 
 
@@ -132,8 +132,8 @@ def test_other_channels_have_separate_rows(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "chosen", "message"),
     [
-        ([], None, r"needs columns of equally many images, found \[\]"),
-        ([("a", [scene()]), ("b", [])], None, r"equally many images, found \[1, 0\]"),
+        ([], None, r"needs columns with equal numbers of images, found \[\]"),
+        ([("a", [scene()]), ("b", [])], None, r"equal numbers of images, found \[1, 0\]"),
         ([("a", [scene()])], 1, "chosen is 1, needs a column 0 to 0 or None"),
         ([("a", [scene(shape=(4,))])], None, r"an image of 'a' has the shape \(4,\), needs \(Y, X\) or \(C, Y, X\)"),
         ([("a", [scene()]), ("b", [scene(shape=(3, 8, 8))])], None, r"images of \[1, 3\] channels, needs one number"),

@@ -298,7 +298,7 @@ def test_a_model_of_one_frame_starts_one_of_three(tmp_path):
 
 
 def test_a_run_is_not_overwritten_unasked(straight, tmp_path):
-    with pytest.raises(OutputExistsError, match=r"holds a run already; pass resume=True .* or overwrite=True"):
+    with pytest.raises(OutputExistsError, match=r"already contains a run; pass resume=True .* or overwrite=True"):
         tiny_train(straight)
     halted_after(tmp_path, 4)
     (tmp_path / "notes.txt").write_text("mine")

@@ -24,7 +24,7 @@ SHOWN_IMAGES = 24
 
 
 def shown_images(results: Results) -> Sequence[ViewRecord]:
-    """Return the scored images whose pixels and curves are shown: the first 24."""
+    """Return the scored images that are shown with pixels and curves: the first 24."""
     return results.views[:SHOWN_IMAGES]
 
 
@@ -135,7 +135,7 @@ def line(results: Results, name: str) -> dict[str, Any]:
 
 
 def _place(results: Results, name: str) -> tuple[bool, int]:
-    """Return whether a method is a baseline, and its number among those of its kind."""
+    """Return whether a method is a baseline, and its index among the baselines or the compared methods."""
     baselines = {other: kind == "baseline" for other, kind in results.methods}
     family = [other for other in results.names if baselines[other] == baselines[name]]
     return baselines[name], family.index(name)

@@ -19,7 +19,7 @@ def check_types(settings: Any) -> None:
     Raises
     ------
     InputError
-        If a field has another type; the message names the field and the expected type.
+        If a field has another type; the message contains the field and the expected type.
     """
     for field in fields(settings):
         annotation, _, optional = str(field.type).partition(" | ")
@@ -59,14 +59,14 @@ def check_network_settings(name: str, settings: Any) -> None:
     if not isinstance(settings, Mapping):
         raise InputError(f"{name} is {short(settings)}, needs a table")
     if "name" in settings:
-        raise InputError(f"{name} has a key 'name', which names the network elsewhere; remove the key")
+        raise InputError(f"{name} has a key 'name', but the network is selected by another setting; remove the key")
     for key, source in _SET_ELSEWHERE.items():
         if key in settings:
             raise InputError(f"{name} has a key {short(key)}, which is {source}; remove the key")
 
 
 def check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
-    """Raise InputError for a key that is not a field of the dataclass `kind`, with the nearest field name."""
+    """Raise InputError, with the most similar field name, for a key that is not a field of the dataclass `kind`."""
     known = [field.name for field in fields(kind)]
     for key in values:
         if key not in known:

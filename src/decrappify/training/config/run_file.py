@@ -155,7 +155,7 @@ def _resolve(given: Any, folder: Path) -> Any:
 
 
 def _high_res(data: Mapping[str, Any], folder: Path, path: Path) -> Any:
-    """Return the files, and the noise-free movies of simulations, whose tables contain the arguments of `simulate`."""
+    """Return the files, and the noise-free movies of simulations; their tables contain the arguments of `simulate`."""
     files = _resolve(data.get("high_res"), folder)
     if "simulated" not in data:
         return files
@@ -171,7 +171,7 @@ def _high_res(data: Mapping[str, Any], folder: Path, path: Path) -> Any:
             several.append(simulate(**table).truth)
         except TypeError as error:
             raise InputError(
-                f"[[data.simulated]] of {path} holds a value of the wrong type: {reason(error)}"
+                f"[[data.simulated]] of {path} contains a value of the wrong type: {reason(error)}"
             ) from error
     return several
 

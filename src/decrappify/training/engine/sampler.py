@@ -49,7 +49,7 @@ def step_loader(
     Raises
     ------
     InputError
-        If the dataset has fewer items than the steps of all processes need.
+        If the dataset has fewer items than required for the steps of all processes.
     """
     needed = last_step * batch_size * fabric.world_size
     if len(dataset) < needed:  # type: ignore[arg-type]
