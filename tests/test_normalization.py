@@ -126,12 +126,15 @@ def test_nan_is_refused_or_kept_as_nan():
             r"channel 0 of a.tif is constant .*level 7",
         ),
         (lambda: NormalizationRule(low=50, high=50), "percentiles are 50 and 50, need 0 <= low < high <= 100"),
-        (lambda: NormalizationRule(bin_size=0), "bin_size is 0, needs at least 1"),
+        (lambda: NormalizationRule(bin_size=0), "bin_size is 0, expected at least 1"),
         (lambda: ChannelStatistics((), ()), r"mean \(\) and std \(\), need one of each per channel"),
         (lambda: ChannelStatistics((0.5,), (0.2, 0.2)), "need one of each per channel"),
         (lambda: ChannelStatistics((0.5,), (0.0,)), "std above 0"),
         (lambda: measure(Movie.from_array(np.ones((1, 4, 1, 2, 2))), 3, IMAGENET), r"channel 3 has no statistics"),
-        (lambda: normalization_from_dict({"kind": "z-score"}), "kind 'z-score', needs 'rule' or 'channel-statistics'"),
+        (
+            lambda: normalization_from_dict({"kind": "z-score"}),
+            "kind 'z-score', expected 'rule' or 'channel-statistics'",
+        ),
     ],
 )
 def test_errors_are_one_line(make, message):

@@ -89,7 +89,7 @@ class NormalizationRule:
         if not 0 <= self.low < self.high <= 100:
             raise InputError(f"normalization percentiles are {self.low} and {self.high}, need 0 <= low < high <= 100")
         if self.bin_size < 1:
-            raise InputError(f"bin_size is {self.bin_size}, needs at least 1")
+            raise InputError(f"bin_size is {self.bin_size}, expected at least 1")
 
     def on_source(self, scale: int) -> NormalizationRule:
         """Return the same rule for a source `scale` times coarser than its target: blocks of the same physical extent.
@@ -179,7 +179,7 @@ def normalization_from_dict(values: Mapping[str, Any]) -> NormalizationRule | Ch
         return NormalizationRule(**values)
     if kind == "channel-statistics":
         return ChannelStatistics(**{name: tuple(numbers) for name, numbers in values.items()})
-    raise InputError(f"normalization is of kind {kind!r}, needs 'rule' or 'channel-statistics'")
+    raise InputError(f"normalization is of kind {kind!r}, expected 'rule' or 'channel-statistics'")
 
 
 class ConstantChannelError(InputError):
@@ -282,7 +282,7 @@ def normalization_of(movie: Movie, channel: int, rule: NormalizationRule, values
 def check_nan(nan: str) -> str:
     """Return `nan` if it is a valid treatment of NaN and infinite pixels; raise InputError otherwise."""
     if nan not in ("error", "fill", "zero"):
-        raise InputError(f"{setting('nan', nan)} is not known, needs 'error' or 'fill'")
+        raise InputError(f"{setting('nan', nan)} is not known, expected 'error' or 'fill'")
     return nan
 
 

@@ -108,7 +108,7 @@ def test_load_plugin_reports_a_faulty_file_in_one_line(tmp_path, monkeypatch, na
     [
         (
             ("class Dim(Part)", "class Dim"),
-            "crappifier part 'dim' is <class .*, needs a class with the base decrappify",
+            "crappifier part 'dim' is <class .*, expected a class with the base decrappify",
         ),
         (
             ("@dataclass(frozen=True, slots=True)\n", ""),
@@ -136,7 +136,7 @@ def test_part_whose_result_has_another_size_is_reported(parts_file, rng):
     from decrappify import Crappifier
 
     crappifier = Crappifier([load_plugin(parts_file).Dim()])
-    with pytest.raises(InputError, match=r"part 'dim' returned shape \(1, 4, 8\), needs \(1, 8, 8\)"):
+    with pytest.raises(InputError, match=r"part 'dim' returned shape \(1, 4, 8\), expected \(1, 8, 8\)"):
         crappifier(rng.random((8, 8)), rng)
 
 

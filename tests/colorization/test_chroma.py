@@ -112,8 +112,12 @@ def test_a_large_scan_needs_little_more_than_its_result():
 @pytest.mark.parametrize(
     ("original", "color", "match"),
     [
-        (np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8), r"shape \(4, 4\) and dtype uint8, needs \(Y, X, 3\)"),
-        (np.zeros((4, 4, 3)), np.zeros((4, 4, 3), np.uint8), "dtype float64, needs .* uint8 or uint16"),
+        (
+            np.zeros((4, 4), np.uint8),
+            np.zeros((4, 4), np.uint8),
+            r"shape \(4, 4\) and dtype uint8, expected \(Y, X, 3\)",
+        ),
+        (np.zeros((4, 4, 3)), np.zeros((4, 4, 3), np.uint8), "dtype float64, expected .* uint8 or uint16"),
         (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8), r"needs \(4, 4, 3\) uint8 to fit the original"),
         (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint16), "color has shape .* and dtype uint16"),
     ],

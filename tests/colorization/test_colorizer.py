@@ -146,7 +146,7 @@ def test_any_size_and_depth(colorizer, shape, dtype, rng):
     "picture", [np.zeros((4, 4)), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4), np.uint8), np.zeros(4, np.uint8)]
 )
 def test_other_files_than_images_are_refused(colorizer, picture):
-    with pytest.raises(InputError, match=r"cannot be colorized, needs \(Y, X\) or \(Y, X, 3\), uint8 or uint16"):
+    with pytest.raises(InputError, match=r"cannot be colorized, expected \(Y, X\) or \(Y, X, 3\), uint8 or uint16"):
         colorizer(picture)
 
 

@@ -276,7 +276,7 @@ def test_a_film_is_colorized_with_its_standard_streams_closed(tmp_path):
 
 
 def test_ways_to_treat_damage_are_for_films(tmp_path, film_colorizer, photo):
-    with pytest.raises(InputError, match="damaged='all' is not known, needs 'error', 'skip' or 'keep'"):
+    with pytest.raises(InputError, match="damaged='all' is not known, expected 'error', 'skip' or 'keep'"):
         colorize_film(
             tmp_path / "film.mp4", tmp_path / "color.mp4", film_colorizer, options=ColorizationOptions(damaged="all")
         )

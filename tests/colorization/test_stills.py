@@ -210,7 +210,7 @@ def test_without_resume_finished_images_are_in_the_way(tmp_path, album, colorize
 def test_a_folder_is_refused_before_it_is_colorized(tmp_path, album, colorizer):
     with pytest.raises(InputError, match="is the input itself"):
         colorize_folder(album, album, colorizer)
-    with pytest.raises(InputError, match=r"batch_size is 0, needs a whole number of at least 1"):
+    with pytest.raises(InputError, match=r"batch_size is 0, expected an integer of at least 1"):
         colorize_folder(album, tmp_path / "out", colorizer, batch_size=0)
     (tmp_path / "file").touch()
     with pytest.raises(OutputExistsError, match="file is a file; a folder of images needs a folder"):

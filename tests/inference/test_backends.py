@@ -197,7 +197,7 @@ class Otherwise(PoolingNetwork):
 
 def test_a_runtime_that_disagrees_is_refused(runtime):
     with pytest.raises(
-        InputError, match=rf"backend='{runtime}' agrees with torch only to \d+\.\d dB, needs 80 dB; use"
+        InputError, match=rf"backend='{runtime}' agrees with torch only to \d+\.\d dB, expected at least 80 dB; use"
     ):
         InferenceNetwork(Otherwise(), **EXACT, backend=runtime)
 
@@ -236,7 +236,7 @@ def test_a_missing_package_names_its_extra(monkeypatch, backend, package, extra)
     [
         (
             {"backend": "tensorrt"},
-            "backend='tensorrt' is not known, needs one of 'auto', 'torch', 'compile', 'onnxruntime', 'openvino'",
+            "backend='tensorrt' is not known, expected one of 'auto', 'torch', 'compile', 'onnxruntime', 'openvino'",
         ),
         (
             {"backend": "onnxruntime", "precision": "bfloat16"},

@@ -85,9 +85,9 @@ def test_channels_by_number_and_name(channel: int | str, expected: int) -> None:
         ({"channel": 2}, "channel 2 is not in .*, which has channels 0 to 1"),
         ({"channel": "7"}, "channel 7 is not in"),
         ({"scene": 1}, "scene 1 is not in movie, which has only"),
-        ({"frame_interval_s": 0}, "frame_interval_s is 0, needs a number of seconds above 0"),
+        ({"frame_interval_s": 0}, "frame_interval_s is 0, expected a number of seconds above 0"),
         ({"pixel_size_um": "0.1"}, "pixel_size_um is"),
-        ({"pixel_size_um": -1}, "pixel_size_um is -1, needs a number of micrometers above 0"),
+        ({"pixel_size_um": -1}, "pixel_size_um is -1, expected a number of micrometers above 0"),
         ({"pixel_size_um": (1, 2, 3, 4)}, r"needs one number, \(y, x\) or \(z, y, x\)"),
     ],
 )

@@ -186,7 +186,7 @@ def test_every_reader_refuses_a_named_pipe(tmp_path):
     for pipe in (chunk, document):
         os.mkfifo(pipe)
     for kind, path in [*pipes, ("movie", store), ("movie", document.parent)]:
-        with pytest.raises(DecrappifyError, match=r"is a (named pipe|pipe or device), needs a regular"):
+        with pytest.raises(DecrappifyError, match=r"is a (named pipe|pipe or device), expected a regular"):
             OPENERS[kind](path)
 
 

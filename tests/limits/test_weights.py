@@ -47,16 +47,16 @@ def test_read_state_dict_refuses_one_number_repeated(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"depth": 30}, "depth is 30, needs a whole number of at most 10"),
-        ({"blocks": 10**7}, "blocks is 10000000, needs a whole number of at most 64"),
-        ({"base_channels": 10**9}, "base_channels is 1000000000, needs a whole number of at most 4096"),
-        ({"n_frames": 10**9 + 1}, "n_frames is 1000000001, needs at most 101"),
-        ({"in_channels": 10**6, "out_channels": 10**6}, "in_channels is 1000000, needs a whole number of at most 1024"),
+        ({"depth": 30}, "depth is 30, expected an integer of at most 10"),
+        ({"blocks": 10**7}, "blocks is 10000000, expected an integer of at most 64"),
+        ({"base_channels": 10**9}, "base_channels is 1000000000, expected an integer of at most 4096"),
+        ({"n_frames": 10**9 + 1}, "n_frames is 1000000001, expected at most 101"),
+        ({"in_channels": 10**6, "out_channels": 10**6}, "in_channels is 1000000, expected an integer of at most 1024"),
         (
             {"base_channels": 4096, "depth": 4, "growth": 1.9},
             "contains weights that do not fit its architecture",
         ),
-        ({"growth": 99.0, "depth": 10}, "the widest level .* needs a whole number of at most 65536"),
+        ({"growth": 99.0, "depth": 10}, "the widest level .* needs an integer of at most 65536"),
         ({"depth": 10, "growth": 1.5}, "contains weights that do not fit its architecture"),
     ],
 )
@@ -83,7 +83,7 @@ def test_load_model_refuses_absurd_headers_before_building(change, message, tmp_
     ],
 )
 def test_create_refuses_more_parameters_than_can_be_meant(name, settings):
-    with pytest.raises(InputError, match="parameters with these settings, needs at most 500,000,000"):
+    with pytest.raises(InputError, match="parameters with these settings, expected at most 500,000,000"):
         create(name, **settings)
 
 

@@ -268,11 +268,11 @@ def test_content_losses_have_names(name, losses):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: FeatureLoss("vgg"), "form is 'vgg', needs one of 'deoldify', 'lesson7'"),
-        (lambda: FeatureLoss(data="uint8"), "data is 'uint8', needs 'normalized' or 'unit'"),
+        (lambda: FeatureLoss("vgg"), "form is 'vgg', expected one of 'deoldify', 'lesson7'"),
+        (lambda: FeatureLoss(data="uint8"), "data is 'uint8', expected 'normalized' or 'unit'"),
         (
             lambda: content_loss("perceptual"),
-            "unknown content loss 'perceptual', needs one of feature-deoldify, feature-lesson7, l1, l2, charbonnier",
+            "unknown content loss 'perceptual', expected one of feature-deoldify, feature-lesson7, l1, l2, charbonnier",
         ),
     ],
 )

@@ -176,7 +176,7 @@ def test_fidelity_refuses_other_numbers_of_axes(shape):
 
 
 def test_fidelity_refuses_invalid_arguments(scene):
-    with pytest.raises(InputError, match="dtype complex128, needs integers or real floats"):
+    with pytest.raises(InputError, match="dtype complex128, expected integers or real floats"):
         psnr(scene + 1j, scene)
     with pytest.raises(InputError, match="SSIM needs at least 11 × 11"):
         ssim(scene[:, :10], scene[:, :10])
@@ -186,5 +186,5 @@ def test_fidelity_refuses_invalid_arguments(scene):
 
 @pytest.mark.parametrize("data_range", [0, -1.0, math.nan, math.inf])
 def test_data_range_must_be_finite_and_positive(scene, data_range):
-    with pytest.raises(InputError, match=r"data_range is .*, needs a finite number above 0"):
+    with pytest.raises(InputError, match=r"data_range is .*, expected a finite number above 0"):
         psnr(scene, scene, data_range=data_range)

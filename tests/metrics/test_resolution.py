@@ -88,7 +88,7 @@ def test_resolution_px_at_the_ends():
 
 @pytest.mark.parametrize("threshold", [0, 1, 7, float("nan")])
 def test_resolution_px_refuses_other_thresholds(threshold):
-    with pytest.raises(InputError, match=r"threshold is .*, needs a correlation between 0 and 1"):
+    with pytest.raises(InputError, match=r"threshold is .*, expected a correlation between 0 and 1"):
         RingCorrelation(np.linspace(0, 0.5, 33), np.ones(33)).resolution_px(threshold)
 
 

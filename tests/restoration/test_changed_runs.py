@@ -326,5 +326,5 @@ def test_restore_names_swapped_and_unusable_arguments(pixels):
     for arguments in ((MODEL, pixels), ("fluorescence-movie", pixels), ("runs/model.safetensors", "cells.tif")):
         with pytest.raises(InputError, match=r"expects the movie first .* found the model .* first; swap"):
             restore(*arguments)
-    with pytest.raises(InputError, match="model has type Movie, needs a Model, the name of a shipped model"):
+    with pytest.raises(InputError, match="model has type Movie, expected a Model, the name of a shipped model"):
         restore(pixels, Movie.from_array(pixels))

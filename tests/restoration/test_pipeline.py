@@ -129,7 +129,7 @@ def test_slices_are_used_as_window(rng):
         ((1, 1, 5, 20, 20), {}, r"or pass window_axis='Z' to use its 5 slices"),
         ((4, 1, 1, 20, 20), {"window_axis": "Z"}, r"one slice, but .*window_axis='T' to use its 4 frames"),
         ((4, 1, 1, 20, 20), {"window_axis": "X"}, r"window_axis='X' is not known"),
-        ((4, 1, 1, 20, 20), {"frames": "a:b"}, r"frames='a:b' is not valid, needs 'start:stop'"),
+        ((4, 1, 1, 20, 20), {"frames": "a:b"}, r"frames='a:b' is not valid, expected 'start:stop'"),
         ((4, 1, 1, 20, 20), {"frames": "0:4:0"}, r"frames='0:4:0' is not valid"),
         ((4, 1, 1, 20, 20), {"frames": 1.5}, r"frames=1.5 is not valid"),
         ((4, 1, 1, 20, 20), {"frames": "9:20"}, r"select nothing from .*frames 0 to 3"),

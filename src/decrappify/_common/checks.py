@@ -27,9 +27,9 @@ def check_whole(least: int, most: int | None = None, /, **values: Any) -> None:
     """
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(f"{argument(name)} is {short(value)}, needs a whole number of at least {least}")
+            raise InputError(f"{argument(name)} is {short(value)}, expected an integer of at least {least}")
         if most is not None and value > most:
-            raise InputError(f"{argument(name)} is {short(value)}, needs a whole number of at most {most}")
+            raise InputError(f"{argument(name)} is {short(value)}, expected an integer of at most {most}")
 
 
 def check_instance(kind: type, /, **values: Any) -> None:
@@ -39,7 +39,7 @@ def check_instance(kind: type, /, **values: Any) -> None:
     """
     for name, value in values.items():
         if not isinstance(value, kind):
-            raise InputError(f"{name} is {short(value)}, needs {name}={kind.__name__}(...)")
+            raise InputError(f"{name} is {short(value)}, expected {name}={kind.__name__}(...)")
 
 
 def nearest(given: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -80,7 +80,7 @@ def checked_progress(progress: Progress | bool | None) -> Progress | None:
         bars: Progress = tqdm
         return bars
     if not callable(progress):
-        raise InputError(f"progress has type {type(progress).__name__}, needs True or a callable such as tqdm.tqdm")
+        raise InputError(f"progress has type {type(progress).__name__}, expected True or a callable such as tqdm.tqdm")
 
     def checked(**words: Any) -> Bar:
         return _checked_bar(progress, words)
@@ -98,8 +98,8 @@ def _checked_bar(progress: Progress, words: dict[str, Any]) -> Bar:
         ) from error
     if not hasattr(bar, "update") or not hasattr(bar, "close"):
         raise InputError(
-            f"progress={progress!r} returns a {type(bar).__name__}, needs an object with update(n) and close(), as of "
-            "tqdm.tqdm"
+            f"progress={progress!r} returns a {type(bar).__name__}, expected an object with update(n) and close(), as "
+            "of tqdm.tqdm"
         )
     return bar
 

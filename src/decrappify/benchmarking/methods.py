@@ -110,7 +110,7 @@ def checked_psf(psf: ArrayLike | float) -> Array:
     if kernel.ndim == 0:
         sigma = float(kernel)
         if not 0 < sigma < 100:
-            raise InputError(f"{argument('psf')} is {psf!r}, needs a sigma in pixels above 0, or a (Y, X) array")
+            raise InputError(f"{argument('psf')} is {psf!r}, expected a sigma in pixels above 0, or a (Y, X) array")
         along = np.exp(-(np.arange(-np.ceil(4 * sigma), np.ceil(4 * sigma) + 1) ** 2) / (2 * sigma**2))
         kernel = np.outer(along, along)
     if kernel.ndim != 2 or not np.isfinite(kernel).all() or kernel.min() < 0 or kernel.sum() == 0:
@@ -300,5 +300,5 @@ def _on_grid(movie: Movie, pair: Pair, name: str) -> tuple[Movie, list[str]]:
         )
         return averaged, [f"averaged in {factor} x {factor} blocks, to compare with the input"]
     raise InputError(
-        f"method {name!r} returned {movie.shape} for {pair.name} {source}, needs (T, C, Z, Y, X) = {target}"
+        f"method {name!r} returned {movie.shape} for {pair.name} {source}, expected (T, C, Z, Y, X) = {target}"
     )

@@ -111,9 +111,10 @@ def merging_bytes(image: Array) -> int:
 def _check(original: Array, color: Array) -> None:
     if original.ndim != 3 or original.shape[2] != 3 or original.dtype not in (np.uint8, np.uint16):
         raise InputError(
-            f"original has shape {original.shape} and dtype {original.dtype}, needs (Y, X, 3) uint8 or uint16"
+            f"original has shape {original.shape} and dtype {original.dtype}, expected (Y, X, 3) uint8 or uint16"
         )
     if color.shape != original.shape or color.dtype != np.uint8:
         raise InputError(
-            f"color has shape {color.shape} and dtype {color.dtype}, needs {original.shape} uint8 to fit the original"
+            f"color has shape {color.shape} and dtype {color.dtype}, expected {original.shape} uint8 to fit the "
+            "original"
         )

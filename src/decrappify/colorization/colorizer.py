@@ -290,7 +290,7 @@ def as_rgb(image: Array) -> Array:
     shaped = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
     if not shaped or image.size == 0 or image.dtype not in (np.uint8, np.uint16):
         raise InputError(
-            f"image of shape {image.shape} {image.dtype} cannot be colorized, needs (Y, X) or (Y, X, 3), "
+            f"image of shape {image.shape} {image.dtype} cannot be colorized, expected (Y, X) or (Y, X, 3), "
             "uint8 or uint16"
         )
     return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image

@@ -258,7 +258,7 @@ def _check_batch_size(batch_size: int | None) -> None:
     if batch_size is None:
         return
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise InputError(f"{argument('batch_size')} is {batch_size!r}, needs a whole number of at least 1")
+        raise InputError(f"{argument('batch_size')} is {batch_size!r}, expected an integer of at least 1")
 
 
 def _chosen_batch_size(batch_size: int | None, folder: SegmentFolder, colorizer: Colorizer) -> int:

@@ -86,7 +86,9 @@ def colorization_preset(name: str) -> ColorizationPreset:
     """
     if name not in PRESETS:
         hint = nearest(str(name), PRESETS)
-        raise InputError(f"{setting('preset', name)} is not known, needs one of {', '.join(map(repr, PRESETS))}{hint}")
+        raise InputError(
+            f"{setting('preset', name)} is not known, expected one of {', '.join(map(repr, PRESETS))}{hint}"
+        )
     return PRESETS[name]
 
 
@@ -101,7 +103,7 @@ def check_render_factor(render_factor: int | str) -> int | str:
     whole = isinstance(render_factor, int) and not isinstance(render_factor, bool)
     if render_factor != "auto" and not (whole and render_factor in RENDER_FACTORS):
         raise InputError(
-            f"{argument('render_factor')} is {render_factor!r}, needs a whole number from {RENDER_FACTORS.start} to "
+            f"{argument('render_factor')} is {render_factor!r}, expected an integer from {RENDER_FACTORS.start} to "
             f"{RENDER_FACTORS.stop - 1}, such as 35, or 'auto'"
         )
     return render_factor

@@ -40,7 +40,7 @@ class Steadier:
     def __init__(self, steady: float) -> None:
         if not 0 <= steady < 1:
             raise InputError(
-                f"{argument('steady')} is {steady!r}, needs a number from 0 (off) to less than 1, such as 0.5"
+                f"{argument('steady')} is {steady!r}, expected a number from 0 (off) to less than 1, such as 0.5"
             )
         self.steady = steady
         self._state: State | None = None

@@ -83,7 +83,8 @@ class ColorDataset(SeededDataset[Sample]):
         self.crappifier = crappifier_preset("colour-grey") if crappifier is None else crappifier
         if self.crappifier.scale != 1:
             raise InputError(
-                f"the crappifier returns images {self.crappifier.scale} times smaller, needs one that keeps their size"
+                f"the crappifier returns images {self.crappifier.scale} times smaller, expected one that keeps their "
+                "size"
             )
         self.patch_size, self.length, self.seed, self.augment = patch_size, length, seed, augment
         # Twice the patch: bilinear sampling of finer pixels would skip some of them.

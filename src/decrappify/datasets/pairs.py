@@ -75,7 +75,9 @@ class PairDataset(SeededDataset[Sample]):
                     option="n_frames",
                 )
             if in_channels > 1 and source.shape[1] != in_channels:
-                raise InputError(f"{source.name} has {source.shape[1]} channels, needs {in_channels} like in_channels")
+                raise InputError(
+                    f"{source.name} has {source.shape[1]} channels, expected {in_channels} like in_channels"
+                )
         rule = rule or NormalizationRule()
         self.sources = cache_movies([source for source, _ in pairs], rule.on_source(self.scale), cache_bytes // 2)
         self.targets = cache_movies([target for _, target in pairs], rule, cache_bytes // 2)

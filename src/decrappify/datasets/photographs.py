@@ -114,7 +114,7 @@ def find_images(images: Images) -> list[Path | Array]:
 
 def _from_array(image: Array) -> Array:
     if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8 or image.size == 0:
-        raise InputError(f"the image has shape {image.shape} and dtype {image.dtype}, needs uint8 (Y, X, 3)")
+        raise InputError(f"the image has shape {image.shape} and dtype {image.dtype}, expected uint8 (Y, X, 3)")
     return np.ascontiguousarray(np.moveaxis(image, -1, 0))
 
 
@@ -154,4 +154,4 @@ def _check(shape: tuple[int, ...], dtype: np.dtype[np.generic], path: Path) -> N
     if shape[:3] == (1, 1, 1):
         raise _GrayError(f"{path.name} is gray")
     if shape[:3] != (1, 3, 1) or dtype not in (np.uint8, np.uint16):
-        raise InputError(f"{path.name} has shape {shape} and dtype {dtype}, needs one RGB image of 8 or 16 bits")
+        raise InputError(f"{path.name} has shape {shape} and dtype {dtype}, expected one RGB image of 8 or 16 bits")

@@ -47,7 +47,7 @@ def split_movies(
             raise InputError("a split by movie needs at least two movies, found 1; use by='time'")
         return _whole(movies, fraction)
     if by != "time":
-        raise InputError(f"by={by!r} is not known, needs 'time' or 'movie'")
+        raise InputError(f"by={by!r} is not known, expected 'time' or 'movie'")
     train, validation = split_fields([(movie,) for movie in movies], fraction, gap=gap)
     return [movie for (movie,) in train], [movie for (movie,) in validation]
 
@@ -118,4 +118,4 @@ def _whole(items: Sequence[T], fraction: float) -> tuple[list[T], list[T]]:
 
 def _check_fraction(fraction: float) -> None:
     if not 0 < fraction < 1:
-        raise InputError(f"validation fraction is {fraction}, needs a number between 0 and 1")
+        raise InputError(f"validation fraction is {fraction}, expected a number between 0 and 1")

@@ -89,10 +89,12 @@ class TupleDataset(SeededDataset[Sample]):
         cache_bytes: int = 2 * 1024**3,
     ) -> None:
         if time_axis not in ("T", "Z"):
-            raise InputError(f"time_axis is {time_axis!r}, needs 'T' or 'Z'")
+            raise InputError(f"time_axis is {time_axis!r}, expected 'T' or 'Z'")
         are_numbers = all(isinstance(speed, int | float) for speed in still_motion_px)
         if len(still_motion_px) != 2 or not are_numbers or not 0 <= still_motion_px[0] <= still_motion_px[1]:
-            raise InputError(f"still_motion_px is {still_motion_px!r}, needs speeds (low, high) with 0 <= low <= high")
+            raise InputError(
+                f"still_motion_px is {still_motion_px!r}, expected speeds (low, high) with 0 <= low <= high"
+            )
         self.n_frames = check_n_frames(n_frames)
         self.crappifier, self.scale = crappifier, crappifier.scale
         self.patch_size, self.length, self.seed, self.augment = patch_size, length, seed, augment
@@ -187,5 +189,5 @@ def _checked_movie(movie: Movie, size: int, in_channels: int) -> Movie:
             "choose a smaller patch_size"
         )
     if in_channels > 1 and movie.shape[1] != in_channels:
-        raise InputError(f"{movie.name} has {movie.shape[1]} channels, needs {in_channels} like in_channels")
+        raise InputError(f"{movie.name} has {movie.shape[1]} channels, expected {in_channels} like in_channels")
     return movie

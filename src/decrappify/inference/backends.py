@@ -41,7 +41,7 @@ def check_backend(backend: str, device: torch.device, precision: str) -> None:
     """
     if backend not in BACKENDS:
         known = ", ".join(map(repr, BACKENDS))
-        raise InputError(f"{setting('backend', backend)} is not known, needs one of {known}")
+        raise InputError(f"{setting('backend', backend)} is not known, expected one of {known}")
     if backend not in RUNTIMES:
         return
     if device.type != "cpu":
@@ -164,12 +164,15 @@ def check_agreement(backend: str, predict: Predict, network: nn.Module, source: 
         raise _failure(backend, error) from error
     agreement = agreement_db(found, network(source))
     logger.info(
-        "%s agrees with torch in float32 to %.1f dB, needs %.0f dB", setting("backend", backend), agreement, least_db
+        "%s agrees with torch in float32 to %.1f dB, expected at least %.0f dB",
+        setting("backend", backend),
+        agreement,
+        least_db,
     )
     if not agreement >= least_db:
         raise InputError(
-            f"{setting('backend', backend)} agrees with torch only to {agreement:.1f} dB, needs {least_db:.0f} dB; "
-            f"use {setting('backend', 'torch')}"
+            f"{setting('backend', backend)} agrees with torch only to {agreement:.1f} dB, expected at least "
+            f"{least_db:.0f} dB; use {setting('backend', 'torch')}"
         )
 
 
@@ -196,7 +199,10 @@ def with_compile(network: nn.Module, least_db: float) -> PerSize:
         if fast is not network:
             agreement = agreement_db(fast(source).float(), network(source).float())
             logger.info(
-                "%s agrees with torch to %.1f dB, needs %.0f dB", setting("backend", "compile"), agreement, least_db
+                "%s agrees with torch to %.1f dB, expected at least %.0f dB",
+                setting("backend", "compile"),
+                agreement,
+                least_db,
             )
             if not agreement >= least_db:
                 logger.info("the network runs uncompiled")

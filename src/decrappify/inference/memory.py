@@ -59,7 +59,7 @@ def tile_and_overlap(
     """
     for name, value, least in (("tile_size", tile_size, 1), ("tile_overlap", tile_overlap, 0)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-            raise InputError(f"{argument(name)} is {value!r}, needs a whole number of pixels of at least {least}")
+            raise InputError(f"{argument(name)} is {value!r}, expected an integer of pixels of at least {least}")
     overlap = default_overlap(margin, multiple) if tile_overlap is None else round_up(tile_overlap, multiple)
     if tile_size is None:
         tile = max(largest // multiple * multiple, smallest_tile(overlap, multiple))

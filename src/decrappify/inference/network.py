@@ -149,7 +149,9 @@ class InferenceNetwork:
         if agreement > self._min_agreement_db:
             return "bfloat16"
         logger.info(
-            "bfloat16 agrees with float32 to %.1f dB, needs %.0f dB: using float32", agreement, self._min_agreement_db
+            "bfloat16 agrees with float32 to %.1f dB, expected at least %.0f dB: using float32",
+            agreement,
+            self._min_agreement_db,
         )
         return "float32"
 
@@ -208,10 +210,10 @@ def choose_device(device: str | torch.device) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError as error:
         raise InputError(
-            f"{setting('device', device)} is not known, needs 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'"
+            f"{setting('device', device)} is not known, expected 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'"
         ) from error
     if chosen.type not in ("cpu", "cuda", "mps"):
-        raise InputError(f"{setting('device', str(device))} is not supported, needs 'auto', 'cpu', 'cuda' or 'mps'")
+        raise InputError(f"{setting('device', str(device))} is not supported, expected 'auto', 'cpu', 'cuda' or 'mps'")
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         raise InputError(

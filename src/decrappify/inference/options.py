@@ -66,6 +66,6 @@ def check_precision(precision: str) -> str:
     """Return `precision` if it is known; raise InputError otherwise."""
     if precision not in ("auto", *PRECISION_NAMES):
         raise InputError(
-            f"{setting('precision', precision)} is not known, needs 'auto', 'float32', 'bfloat16' or 'float16'"
+            f"{setting('precision', precision)} is not known, expected 'auto', 'float32', 'bfloat16' or 'float16'"
         )
     return precision

@@ -98,7 +98,9 @@ class WinogradConv2d(nn.Module):
     def __init__(self, conv: nn.Conv2d, *, least_tiles: int = _LEAST_TILES) -> None:
         super().__init__()
         if not _fits(conv):
-            raise InputError(f"{conv} has no Winograd form, needs kernel 3, stride, dilation and padding 1, one group")
+            raise InputError(
+                f"{conv} has no Winograd form, expected kernel 3, stride, dilation and padding 1, one group"
+            )
         self.conv = conv
         self.least_tiles = least_tiles
         self._filters: Tensor | None = None

@@ -104,12 +104,12 @@ class Format:
         for suffix in (*self.suffixes, *self.write_suffixes, *self.long_suffixes):
             if not suffix.startswith(".") or suffix != suffix.lower():
                 raise InputError(
-                    f"format {self.name} has suffix {suffix!r}, needs lowercase with a dot, such as '.tif'"
+                    f"format {self.name} has suffix {suffix!r}, expected lowercase with a dot, such as '.tif'"
                 )
         if (self.write is None) != (not self.write_suffixes):
             raise InputError(f"format {self.name} needs both write and write_suffixes, or neither of them")
         if unknown := sorted(set(self.supports) - set(get_args(Support))):
-            raise InputError(f"format {self.name} supports {unknown[0]!r}, needs {', '.join(get_args(Support))}")
+            raise InputError(f"format {self.name} supports {unknown[0]!r}, expected {', '.join(get_args(Support))}")
 
     def has_signature(self, head: bytes) -> bool:
         """Return whether the first bytes of a file contain a signature of the format."""

@@ -146,7 +146,7 @@ def _installed_formats() -> tuple[Format, ...]:
             warn_caller(f"{what}, its module cannot be imported ({reason(error)}); update or uninstall the package")
             continue
         if not isinstance(form, Format):
-            warn_caller(f"{what}: {entry.value} is a {type(form).__name__}, needs a Format; update the package")
+            warn_caller(f"{what}: {entry.value} is a {type(form).__name__}, expected a Format; update the package")
         elif clash := _clash(form, (*built_in_formats(), *_registered, *found)):
             warn_caller(f"{what}: {clash}; uninstall one of the packages")
         else:

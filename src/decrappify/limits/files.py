@@ -41,7 +41,7 @@ def check_regular(path: str | os.PathLike[str]) -> None:
     except (OSError, ValueError):
         return
     if kind is not None:
-        raise FormatError(f"{Path(path)} is {kind}, needs a regular file; save its content to a file and use that")
+        raise FormatError(f"{Path(path)} is {kind}, expected a regular file; save its content to a file and use that")
 
 
 def check_regular_files(folder: Path, names: Iterable[str]) -> None:

@@ -119,7 +119,7 @@ def patch_accuracy(real: Tensor, fake: Tensor) -> Tensor:
 
 def _kind(name: str) -> _Kind:
     if name not in _KINDS:
-        raise InputError(f"unknown adversarial loss {name!r}, needs one of {', '.join(_KINDS)}")
+        raise InputError(f"unknown adversarial loss {name!r}, expected one of {', '.join(_KINDS)}")
     return _KINDS[name]
 
 

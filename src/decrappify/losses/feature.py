@@ -84,9 +84,9 @@ class FeatureLoss(nn.Module):
     def __init__(self, form: str = "deoldify", weights: str | Path = "imagenet", *, data: str = "normalized") -> None:
         super().__init__()
         if form not in _FORMS:
-            raise InputError(f"form is {short(form)}, needs one of {', '.join(map(repr, _FORMS))}")
+            raise InputError(f"form is {short(form)}, expected one of {', '.join(map(repr, _FORMS))}")
         if data not in ("normalized", "unit"):
-            raise InputError(f"data is {short(data)}, needs 'normalized' or 'unit'")
+            raise InputError(f"data is {short(data)}, expected 'normalized' or 'unit'")
         self.form = form
         self.data = data
         # Not a submodule: checkpoints would include it, and `train` would activate its batch norms.
@@ -167,7 +167,7 @@ def content_loss(
     pixel_losses = {loss.name: loss.checked for loss in list_losses()}
     names = [*(f"feature-{form}" for form in _FORMS), *pixel_losses]
     if name not in names:
-        raise InputError(f"unknown content loss {name!r}, needs one of {', '.join(names)}; {HINT}")
+        raise InputError(f"unknown content loss {name!r}, expected one of {', '.join(names)}; {HINT}")
     return pixel_losses.get(name) or FeatureLoss(name.removeprefix("feature-"), vgg_weights, data=data)
 
 

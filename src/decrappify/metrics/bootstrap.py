@@ -68,7 +68,7 @@ def bootstrap_interval(
         )
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
-        raise InputError(f"values has shape {array.shape}, needs (n,), one value per field of view")
+        raise InputError(f"values has shape {array.shape}, expected (n,), one value per field of view")
     array = array[~np.isnan(array)]
     if array.size == 0:
         return Interval(math.nan, math.nan, math.nan, 0)

@@ -74,7 +74,7 @@ def chroma_flicker(frames: Iterable[Array]) -> dict[str, float]:
 def _yuv(frame: Array) -> Array:
     """Convert an RGB frame to YUV, (3, Y, X) float32."""
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-        raise InputError(f"a frame has shape {frame.shape} and dtype {frame.dtype}, needs uint8 (Y, X, 3)")
+        raise InputError(f"a frame has shape {frame.shape} and dtype {frame.dtype}, expected uint8 (Y, X, 3)")
     rgb = frame.astype(np.float32)
     y = rgb @ _LUMA
     return np.stack([y, _U * (rgb[..., 2] - y), _V * (rgb[..., 0] - y)])

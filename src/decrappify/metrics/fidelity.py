@@ -232,7 +232,7 @@ def linearity(restored: ArrayLike, reference: ArrayLike, *, n_bins: int = 20) ->
     1.0
     """
     if n_bins < 2:
-        raise InputError(f"n_bins is {n_bins}, needs at least 2")
+        raise InputError(f"n_bins is {n_bins}, expected at least 2")
     restored, reference = checked_pair(restored, reference)
     range_of(reference, None)  # raises for a constant reference
     return linearity_from(pixel_sample(restored, reference), n_bins)

@@ -23,9 +23,9 @@ def checked_stack(image: ArrayLike, role: str) -> Array:
     """Return `image` as (T, Y, X); raise InputError if it is not (Y, X) or (T, Y, X) of real numbers."""
     stack = np.asarray(image)
     if stack.ndim not in (2, 3) or stack.size == 0:
-        raise InputError(f"{role} has shape {stack.shape}, needs (Y, X) or (T, Y, X) with at least one pixel")
+        raise InputError(f"{role} has shape {stack.shape}, expected (Y, X) or (T, Y, X) with at least one pixel")
     if stack.dtype.kind not in "uifb":
-        raise InputError(f"{role} has dtype {stack.dtype}, needs integers or real floats")
+        raise InputError(f"{role} has dtype {stack.dtype}, expected integers or real floats")
     return stack if stack.ndim == 3 else stack[None]
 
 
@@ -64,7 +64,7 @@ def check_data_range(data_range: float) -> float:
     """Return `data_range`; raise InputError if it is not a finite number above 0."""
     if not math.isfinite(data_range) or data_range <= 0:
         raise InputError(
-            f"{argument('data_range')} is {data_range!r}, needs a finite number above 0, such as max - min of the "
+            f"{argument('data_range')} is {data_range!r}, expected a finite number above 0, such as max - min of the "
             "reference"
         )
     return float(data_range)

@@ -49,7 +49,7 @@ class RingCorrelation(NamedTuple):
         2.0 if it never does: the pixels, not the image, are the limit. Infinite if it is below from the start.
         """
         if not 0 < threshold < 1:
-            raise InputError(f"threshold is {threshold!r}, needs a correlation between 0 and 1, such as 0.5")
+            raise InputError(f"threshold is {threshold!r}, expected a correlation between 0 and 1, such as 0.5")
         curve, frequency = self.smoothed()[_FIRST_RING:], self.frequency[_FIRST_RING:]
         below = np.flatnonzero(curve < threshold)
         if below.size == 0:

@@ -138,7 +138,7 @@ def quiet_mask(movie: ArrayLike) -> Array:
 def still_pixels(largest_step: Array, data_range: float, sigma_psf: float) -> Array:
     """Compute `static_mask` from the (Y, X) map of largest frame differences."""
     if not math.isfinite(sigma_psf) or sigma_psf < 0:
-        raise InputError(f"sigma_psf is {sigma_psf!r}, needs pixels of at least 0")
+        raise InputError(f"sigma_psf is {sigma_psf!r}, expected pixels of at least 0")
     still = largest_step < STILL_STEP * data_range
     if still.all():
         return np.asarray(still)

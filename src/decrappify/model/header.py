@@ -48,7 +48,7 @@ def read_card(path: Path) -> dict[str, Any]:
 def _header_of(value: Any) -> dict[str, Any]:
     """Return a header if all its entries have the expected type; raise ValueError otherwise."""
     if not isinstance(value, dict):
-        raise ValueError(f"it is a {type(value).__name__}, needs a table")
+        raise ValueError(f"it is a {type(value).__name__}, expected a table")
     if "format_version" in value and value["format_version"] != FORMAT_VERSION:
         return value  # another version may have other entries
     for key, kind, called in (
@@ -59,7 +59,7 @@ def _header_of(value: Any) -> dict[str, Any]:
         ("written_by", str, "a string"),
     ):
         if key not in value or not isinstance(value[key], kind):
-            raise ValueError(f"its {key!r} is {short(value.get(key))}, needs {called}")
+            raise ValueError(f"its {key!r} is {short(value.get(key))}, expected {called}")
     return value
 
 

@@ -19,7 +19,7 @@ def bin_movie(movie: Movie, factor: int) -> Movie:
     Movie('movie', shape=(2, 1, 1, 4, 4), dtype=float32, pixel_size_um=(None, 0.2, 0.2), ...)
     """
     if isinstance(factor, bool) or not isinstance(factor, int) or factor < 1:
-        raise InputError(f"shrink factor is {factor!r}, needs a whole number of at least 1")
+        raise InputError(f"shrink factor is {factor!r}, expected an integer of at least 1")
     if factor == 1:
         return movie
     n_t, n_c, n_z, n_y, n_x = movie.shape

@@ -18,7 +18,7 @@ def in_range(index: int, size: int, axis: str, name: str) -> int:
     try:
         index = operator.index(index)
     except TypeError:
-        raise InputError(f"{axis} {short(index)} is not an index of {name}, needs an integer or a slice") from None
+        raise InputError(f"{axis} {short(index)} is not an index of {name}, expected an integer or a slice") from None
     if not -size <= index < size:
         raise InputError(f"{axis} {index} is not in {name}, which has {axis}s 0 to {size - 1}")
     return index % size
@@ -44,7 +44,7 @@ def unstepped(part: slice | None) -> slice:
     if part is None:
         return slice(None)
     if part.step not in (None, 1):
-        raise InputError(f"a crop with step {part.step} would change the pixel size, needs step 1")
+        raise InputError(f"a crop with step {part.step} would change the pixel size, expected step 1")
     return part
 
 

@@ -21,7 +21,7 @@ def positive_or_none(value: float | None) -> float | None:
     try:
         number = float("no number" if isinstance(value, str) else value)
     except (TypeError, ValueError):
-        text = f"a pixel size or frame interval is {short(value)}, needs a number, or None if it is unknown"
+        text = f"a pixel size or frame interval is {short(value)}, expected a number, or None if it is unknown"
         raise InputError(text) from None
     return number if np.isfinite(number) and number > 0 else None
 
@@ -33,13 +33,15 @@ def check_spacing(changes: Mapping[str, Any]) -> None:
     given += [("pixel_size_um", "micrometers", size) for size in sizes]
     for name, unit, value in given:
         if value is not None and positive_or_none(value) is None:
-            raise InputError(f"{name} is {short(value)}, needs a number of {unit} above 0, or None if it is unknown")
+            raise InputError(f"{name} is {short(value)}, expected a number of {unit} above 0, or None if it is unknown")
 
 
 def checked_pixel_size(sizes: PixelSize) -> PixelSize:
     """Return the pixel size (z, y, x), None for each unknown value."""
     if len(sizes) != 3:
-        raise InputError(f"pixel_size_um is {sizes!r}, needs three values (z, y, x) in micrometers, None where unknown")
+        raise InputError(
+            f"pixel_size_um is {sizes!r}, expected three values (z, y, x) in micrometers, None where unknown"
+        )
     return tuple(positive_or_none(size) for size in sizes)  # type: ignore[return-value]
 
 
@@ -48,7 +50,7 @@ def per_channel(given: Sequence[T] | None, count: int, default: Sequence[T], wha
     if given is None:
         return tuple(default)
     if len(given) != count:
-        raise InputError(f"{what} has {len(given)} entries, needs {count}, one per channel")
+        raise InputError(f"{what} has {len(given)} entries, expected {count}, one per channel")
     return tuple(given)
 
 

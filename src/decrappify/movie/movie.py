@@ -87,14 +87,14 @@ class Movie:
     ) -> None:
         if not isinstance(source, FrameSource):
             raise InputError(
-                f"source of {name} is a {type(source).__name__}, needs a subclass of decrappify.movie.FrameSource"
+                f"source of {name} is a {type(source).__name__}, expected a subclass of decrappify.movie.FrameSource"
             )
         self._source = source
         self.name = name
         self.shape: Shape5 = tuple(int(n) for n in source.shape)  # type: ignore[assignment]
         self.dtype: np.dtype[Any] = np.dtype(source.dtype)
         if len(self.shape) != 5 or min(self.shape) < 1:
-            raise InputError(f"{name} has shape {self.shape}, needs five axes (T, C, Z, Y, X) of at least 1 each")
+            raise InputError(f"{name} has shape {self.shape}, expected five axes (T, C, Z, Y, X) of at least 1 each")
         check_extent(name, self.shape)
         n_channels = self.shape[1]
         self.pixel_size_um = checked_pixel_size(pixel_size_um)

@@ -166,7 +166,7 @@ def check_norm(norm: str) -> str:
         If it is unknown.
     """
     if norm not in NORMS:
-        raise InputError(f"norm is {short(norm)}, needs one of {', '.join(map(repr, NORMS))}")
+        raise InputError(f"norm is {short(norm)}, expected one of {', '.join(map(repr, NORMS))}")
     return norm
 
 

@@ -75,11 +75,11 @@ class Critic(nn.Sequential):
         check_whole(1, 1024, in_channels=in_channels, width=width)
         check_whole(1, 10, blocks=blocks)
         if form not in ("plain", "dense"):
-            raise InputError(f"form is {short(form)}, needs 'plain' or 'dense'")
+            raise InputError(f"form is {short(form)}, expected 'plain' or 'dense'")
         if isinstance(dropout, bool) or not 0 <= dropout < 1:
-            raise InputError(f"dropout is {short(dropout)}, needs a number from 0 to below 1")
+            raise InputError(f"dropout is {short(dropout)}, expected a number from 0 to below 1")
         if isinstance(gain, bool) or not gain > 0:
-            raise InputError(f"gain is {short(gain)}, needs a number above 0")
+            raise InputError(f"gain is {short(gain)}, expected a number above 0")
         layers: list[nn.Module] = [_layer(in_channels, width, 4, stride=2), nn.Dropout2d(dropout / 2)]
         n_in = width
         if form == "dense":

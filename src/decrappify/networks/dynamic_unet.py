@@ -160,9 +160,9 @@ class DynamicUNet(RestorationNetwork):
         super().__init__()
         _check(in_channels=in_channels, out_channels=out_channels, scale=scale, form=form, blur=blur)
         if isinstance(width_factor, bool) or not isinstance(width_factor, int | float) or not 0 < width_factor < 100:
-            raise InputError(f"width_factor is {short(width_factor)}, needs a number above 0, such as 1.5")
+            raise InputError(f"width_factor is {short(width_factor)}, expected a number above 0, such as 1.5")
         if y_range is not None and (len(y_range) != 2 or not y_range[0] < y_range[1]):
-            raise InputError(f"y_range is {short(y_range)}, needs two numbers, the lower first, such as (-3, 3)")
+            raise InputError(f"y_range is {short(y_range)}, expected two numbers, the lower first, such as (-3, 3)")
         check_norm(norm)
         self.spec = NetworkSpec(
             n_frames=check_n_frames(n_frames),
@@ -227,7 +227,7 @@ class DynamicUNet(RestorationNetwork):
         height, width = source.shape[-2:]
         if height % 2 or width % 2:
             raise InputError(
-                f"source of {height} x {width} pixels does not fit the network, needs multiples of 2; "
+                f"source of {height} x {width} pixels does not fit the network, expected multiples of 2; "
                 f"pad it to {height + height % 2} x {width + width % 2}"
             )
         encoder, first_norm, relu, middle, *decoder = self.layers
@@ -337,8 +337,8 @@ def _check(*, in_channels: int, out_channels: int, scale: int, form: str, blur: 
     check_whole(1, 1024, in_channels=in_channels, out_channels=out_channels)
     if scale != 1:
         raise InputError(
-            f"scale is {short(scale)}, needs 1 for a dynamic U-Net; use 'upsampled-unet' or 'pssr' to enlarge"
+            f"scale is {short(scale)}, expected 1 for a dynamic U-Net; use 'upsampled-unet' or 'pssr' to enlarge"
         )
     for name, choice, choices in (("form", form, FORMS), ("blur", blur, BLURS)):
         if choice not in choices:
-            raise InputError(f"{name} is {short(choice)}, needs one of {', '.join(map(repr, choices))}")
+            raise InputError(f"{name} is {short(choice)}, expected one of {', '.join(map(repr, choices))}")

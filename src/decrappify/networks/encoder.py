@@ -79,7 +79,7 @@ def build_encoder(name: str, *, n_frames: int = 1, in_channels: int = 3, weights
             raise InputError(f"encoder {name!r} has no pretrained weights, found {str(weights)!r}; pass None")
         return _weight_normed(*_WEIGHT_NORMED[name], n_frames * in_channels)
     if name not in _TORCHVISION:
-        raise InputError(f"encoder is {short(name)}, needs one of {', '.join(ENCODERS)}")
+        raise InputError(f"encoder is {short(name)}, expected one of {', '.join(ENCODERS)}")
     network: Any = torchvision.models.get_model(name, weights=None)
     if weights is not None:
         _load(network, name, weights)

@@ -148,8 +148,8 @@ def create(name: str = DEFAULT_NETWORK, **settings: Any) -> Any:
     architecture = getattr(network, "architecture", None)
     if not isinstance(architecture, dict) or architecture.get("name") != kind:
         raise InputError(
-            f"network {name!r} has architecture {short(architecture)}, needs a dictionary with name = {kind!r} and all "
-            "settings, from which model files are loaded"
+            f"network {name!r} has architecture {short(architecture)}, expected a dictionary with name = {kind!r} and "
+            "all settings, from which model files are loaded"
         )
     return network
 
@@ -167,7 +167,7 @@ def _check_parameters(name: str, make: Callable[..., nn.Module], settings: Mappi
     count = sum(parameter.numel() for parameter in network.parameters())
     if count > _MOST_PARAMETERS:
         raise InputError(
-            f"network {name!r} would have {count:,} parameters with these settings, needs at most "
+            f"network {name!r} would have {count:,} parameters with these settings, expected at most "
             f"{_MOST_PARAMETERS:,}; choose smaller settings"
         )
 

@@ -92,14 +92,14 @@ class ResidualUNet(RestorationNetwork):
         check_whole(0, 10, depth=depth)
         check_whole(0, 64, blocks=blocks)
         if isinstance(growth, bool) or not isinstance(growth, int | float) or not 0 < growth < 100:
-            raise InputError(f"growth is {short(growth)}, needs a number above 0, such as 2.0")
+            raise InputError(f"growth is {short(growth)}, expected a number above 0, such as 2.0")
         if scale not in (1, 2, 4):
-            raise InputError(f"scale is {short(scale)}, needs 1, 2 or 4")
+            raise InputError(f"scale is {short(scale)}, expected 1, 2 or 4")
         if stem not in (1, 2):
-            raise InputError(f"stem is {short(stem)}, needs 1 or 2")
+            raise InputError(f"stem is {short(stem)}, expected 1 or 2")
         if out_channels != in_channels and in_channels % out_channels:
             raise InputError(
-                f"out_channels is {short(out_channels)}, needs {in_channels} like in_channels, or a divisor of it"
+                f"out_channels is {short(out_channels)}, expected {in_channels} like in_channels, or a divisor of it"
             )
         self.stem = stem
         multiple = stem * 2**depth
@@ -161,8 +161,8 @@ class ResidualUNet(RestorationNetwork):
         multiple = self.spec.size_multiple
         if height % multiple or width % multiple:
             raise InputError(
-                f"source of {height} x {width} pixels does not fit the network, needs multiples of {multiple}; pad it "
-                f"to {-(-height // multiple) * multiple} x {-(-width // multiple) * multiple}"
+                f"source of {height} x {width} pixels does not fit the network, expected multiples of {multiple}; pad "
+                f"it to {-(-height // multiple) * multiple} x {-(-width // multiple) * multiple}"
             )
         base = self.middle_frame(source)
         if self.scale > 1:

@@ -357,10 +357,12 @@ def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     try:
         checked = np.dtype(dtype).newbyteorder("=")  # the byte order is chosen by the file format
     except (TypeError, ValueError) as error:  # ValueError: a name that is not Unicode, or a damaged structure
-        raise InputError(f"{setting('dtype', dtype)} is not known, needs one such as 'uint16' or 'float32'") from error
+        raise InputError(
+            f"{setting('dtype', dtype)} is not known, expected one such as 'uint16' or 'float32'"
+        ) from error
     if checked.kind not in "uif":
         raise InputError(
-            f"{setting('dtype', checked.name)} cannot store an image, needs one such as 'uint16' or 'float32'"
+            f"{setting('dtype', checked.name)} cannot store an image, expected one such as 'uint16' or 'float32'"
         )
     return checked
 

@@ -59,8 +59,8 @@ class RestorationOptions:
     def __post_init__(self) -> None:
         parse_frames(self.frames)
         if self.window_axis not in ("T", "Z"):
-            raise InputError(f"{setting('window_axis', self.window_axis)} is not known, needs 'T' or 'Z'")
+            raise InputError(f"{setting('window_axis', self.window_axis)} is not known, expected 'T' or 'Z'")
         check_nan(self.nan)
         check_missing(self.missing)
         if self.outliers not in ("replace", "keep"):
-            raise InputError(f"{setting('outliers', self.outliers)} is not known, needs 'replace' or 'keep'")
+            raise InputError(f"{setting('outliers', self.outliers)} is not known, expected 'replace' or 'keep'")

@@ -256,5 +256,6 @@ def _check_order(movie: Any, model: Any) -> None:
         )
     if not isinstance(model, Model | str | os.PathLike):
         raise InputError(
-            f"model has type {type(model).__name__}, needs a Model, the name of a shipped model, or the path of a file"
+            f"model has type {type(model).__name__}, expected a Model, the name of a shipped model, or the path of a "
+            "file"
         )

@@ -130,7 +130,7 @@ class Restorer:
         """
         if window.ndim != 3 or window.shape[0] != self.network.n_channels:
             raise InputError(
-                f"window of shape {window.shape} does not fit the network, needs "
+                f"window of shape {window.shape} does not fit the network, expected "
                 f"({self.network.n_frames} frames x {self.network.in_channels} channels, Y, X)"
             )
         frames = np.split(window, self.network.n_frames)

@@ -56,10 +56,10 @@ class Microscope:
             value = getattr(self, name)
             if not np.isfinite(value) or value < 0 or (name in positive and value == 0):
                 raise InputError(
-                    f"{name} is {value!r}, needs a number {'above' if name in positive else 'of at least'} 0"
+                    f"{name} is {value!r}, expected a number {'above' if name in positive else 'of at least'} 0"
                 )
         if self.loss_per_frame >= 1:
-            raise InputError(f"loss_per_frame is {self.loss_per_frame:g}, needs a share below 1")
+            raise InputError(f"loss_per_frame is {self.loss_per_frame:g}, expected a share below 1")
 
     def image(self, canvas: Canvas, pixel_size_um: float) -> NDArray[np.float64]:
         """Compute the image of a canvas: light per camera pixel, (Y, X), in arbitrary units."""

@@ -142,13 +142,13 @@ def _electrons(
 
 def _check(n_frames: int, size: Sequence[int], speed_px: float, pixel_size_um: float) -> None:
     if n_frames < 1:
-        raise InputError(f"n_frames is {n_frames}, needs at least 1")
+        raise InputError(f"n_frames is {n_frames}, expected at least 1")
     if len(size) != 2 or min(size) < 32:
-        raise InputError(f"size is {size!r}, needs two sides (Y, X) of at least 32 pixels")
+        raise InputError(f"size is {size!r}, expected two sides (Y, X) of at least 32 pixels")
     if not 0 <= speed_px <= 20:
-        raise InputError(f"speed_px is {speed_px!r}, needs 0 to 20 pixels per frame")
+        raise InputError(f"speed_px is {speed_px!r}, expected 0 to 20 pixels per frame")
     if not pixel_size_um > 0:
-        raise InputError(f"pixel_size_um is {pixel_size_um!r}, needs a size above 0")
+        raise InputError(f"pixel_size_um is {pixel_size_um!r}, expected a size above 0")
 
 
 def _cell(size: tuple[int, int], n_frames: int, speed_px: float, rng: np.random.Generator) -> Scenes:

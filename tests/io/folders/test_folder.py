@@ -83,7 +83,7 @@ def test_as_chooses_otherwise(make):
 @pytest.mark.parametrize("given", ["pictures", None])
 def test_a_wrong_value_and_one_for_something_else_than_a_folder_are_refused(make, given):
     root = make(["t1.tif", "t2.tif"])
-    with pytest.raises(InputError, match=r"folder_as=.* is not known, needs 'auto', 'movie' or 'images'"):
+    with pytest.raises(InputError, match=r"folder_as=.* is not known, expected 'auto', 'movie' or 'images'"):
         open_movie(root, folder_as=given)
     for other in (root / "t1.tif", np.zeros((3, 8, 8))):
         with pytest.raises(InputError, match=r"folder_as='images' is for folders, found"):

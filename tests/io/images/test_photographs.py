@@ -197,7 +197,7 @@ def test_a_scan_whose_copies_do_not_fit_into_memory_is_refused(tmp_path, monkeyp
 @pytest.mark.parametrize(
     ("name", "write", "error", "match"),
     [
-        ("a.tif", write_pages, InputError, "a.tif contains 3 pages or frames, needs one"),
+        ("a.tif", write_pages, InputError, "a.tif contains 3 pages or frames, expected one"),
         ("a.jpg", write_layers, InputError, "a.jpg has colors of kind CMYK; save it as RGB or grayscale first"),
         ("a.tif", write_floats, InputError, "a.tif has colors of kind F; save it as RGB"),
         ("a.jpg", write_web_page, FormatError, "a.jpg cannot be decoded as PNG, JPEG, BMP or TIFF"),

@@ -136,7 +136,7 @@ def test_names_of_any_length_and_folders_of_looping_links(tmp_path: Path) -> Non
         WorkingFolder(lock, "key", overwrite=False).create()
         assert WorkingFolder(lock, "key", overwrite=False).continues
         assert key_of(lock) == "key"
-    with pytest.raises(OutputError, match="its name has 256 bytes, needs at most 255; choose a shorter one"):
+    with pytest.raises(OutputError, match="its name has 256 bytes, expected at most 255; choose a shorter one"):
         check_output(tmp_path / ("n" * 251 + ".zarr"))
     (tmp_path / "loop").symlink_to("loop")
     for refuse in (check_output, refuse_overlap):

@@ -134,7 +134,9 @@ def test_a_preset_of_another_kind_is_refused(name, preset, message, made, saved)
 
 
 def test_an_unknown_preset_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"preset is 'vivid', needs one of artistic, stable, video, lesson7-superres"):
+    with pytest.raises(
+        InputError, match=r"preset is 'vivid', expected one of artistic, stable, video, lesson7-superres"
+    ):
         read_checkpoint(tmp_path / "net.pth", preset="vivid")
 
 
@@ -161,7 +163,10 @@ CONV = "layers.5.conv1.0.weight_v"
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda state: state.update({CONV: torch.zeros(9, 9, 3, 3)}), rf"its {CONV!r} is \(9, 9, 3, 3\), needs \(\d"),
+        (
+            lambda state: state.update({CONV: torch.zeros(9, 9, 3, 3)}),
+            rf"its {CONV!r} is \(9, 9, 3, 3\), expected \(\d",
+        ),
         (lambda state: state.update({"layers.0.0.weight": WIDE}), r"its 'layers.0.0.weight' is \(7, 3, 7, 7\), needs"),
         (lambda state: state.pop("layers.7.bn.bias"), r"has no 'layers.7.bn.bias' \(64,\); it is damaged or from a"),
         (lambda state: state.update(extra=WIDE), r"has 'extra', which that network does not have"),

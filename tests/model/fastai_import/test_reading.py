@@ -97,13 +97,13 @@ class TestContents:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            ({}, "contains nothing, needs weights by name"),
-            ({"model": {}}, "contains nothing, needs weights by name"),
-            ({"epoch": 3, "loss": 0.5}, "contains entries such as 'epoch', 'loss', needs weights by name"),
-            ({"a": {"b": torch.zeros(1)}}, "contains entries such as 'a', needs weights"),
-            ({1: torch.zeros(1)}, "contains entries such as 1, needs weights"),
-            (torch.zeros(2), "contains a Tensor, needs a dictionary"),
-            ([torch.zeros(2)], "contains a list, needs a dictionary"),
+            ({}, "contains nothing, expected weights by name"),
+            ({"model": {}}, "contains nothing, expected weights by name"),
+            ({"epoch": 3, "loss": 0.5}, "contains entries such as 'epoch', 'loss', expected weights by name"),
+            ({"a": {"b": torch.zeros(1)}}, "contains entries such as 'a', expected weights"),
+            ({1: torch.zeros(1)}, "contains entries such as 1, expected weights"),
+            (torch.zeros(2), "contains a Tensor, expected a dictionary"),
+            ([torch.zeros(2)], "contains a list, expected a dictionary"),
         ],
     )
     def test_other_entries_than_weights_raise(self, content, message, legacy, saved):

@@ -321,7 +321,7 @@ def test_unsuitable_data_raises_in_one_line(straight, tmp_path):
         tiny_nogan(tmp_path, replace(CONFIG, pretrain=()))
     with pytest.raises(OutputExistsError, match="already contains a run"):
         tiny_nogan(folder)
-    with pytest.raises(InputError, match="does not fit: base_channels is 16, needs 32"):
+    with pytest.raises(InputError, match="does not fit: base_channels is 16, expected 32"):
         tiny_nogan(tmp_path, replace(CONFIG, generator_settings=WIDER), start_from=folder / "model.safetensors")
     with pytest.raises(InputError, match="critic needs images of at least 64 pixels, the schedule has 32"):
         tiny_nogan(tmp_path, replace(CONFIG, critic_settings={"width": 8, "blocks": 3, "attention": False}))

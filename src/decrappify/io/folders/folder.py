@@ -249,7 +249,7 @@ def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
     if len(kinds) > 1:
         found = " and ".join(f"{count} {kind}" for kind, count in kinds.most_common())
         raise InputError(
-            f"folder {folder} contains {found} files, needs frames of one format; move the others, or pass "
+            f"folder {folder} contains {found} files, expected frames of one format; move the others, or pass "
             f"{setting('folder_as', 'images')}"
         )
     return singles, left_out

@@ -193,8 +193,8 @@ def _grid_movie(reading: FolderReading, scene: FolderScene, open_file: Callable[
     with opened(files[min(files)]) as first:
         if first.shape[0] > 1 and "T" in grid.axes:
             raise InputError(
-                f"{files[min(files)].name} in folder {folder} is a movie of {first.shape[0]} frames, needs one frame "
-                f"per file; open the movies one by one, or pass {setting('folder_as', 'images')}"
+                f"{files[min(files)].name} in folder {folder} is a movie of {first.shape[0]} frames, expected one "
+                f"frame per file; open the movies one by one, or pass {setting('folder_as', 'images')}"
             )
         source = GridSource(files, grid.shape, opened, first)
         if source.missing:

@@ -118,7 +118,7 @@ def _photograph_of(scan: DeepScan) -> Photograph:
 def _check_kind(path: Path, image: Image.Image) -> None:
     pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: JPEG of a camera with previews
     if pages > 1:
-        raise InputError(f"{path.name} contains {pages} pages or frames, needs one; save each as a separate file")
+        raise InputError(f"{path.name} contains {pages} pages or frames, expected one; save each as a separate file")
     if image.mode not in GRAY_MODES | _COLOR_MODES:
         raise InputError(f"{path.name} has colors of kind {image.mode}; save it as RGB or grayscale first")
 

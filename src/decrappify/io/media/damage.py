@@ -120,7 +120,7 @@ def check_damaged(damaged: str) -> str:
         If it is not.
     """
     if damaged not in DAMAGED:
-        raise InputError(f"{setting('damaged', damaged)} is not known, needs 'error', 'skip' or 'keep'")
+        raise InputError(f"{setting('damaged', damaged)} is not known, expected 'error', 'skip' or 'keep'")
     return damaged
 
 

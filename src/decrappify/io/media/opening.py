@@ -81,7 +81,7 @@ def check_video_file(path: Path) -> None:
     """Raise MissingFileError if the file does not exist, FormatError if it is not a regular file."""
     check_regular(path)  # reading a pipe might never end
     if path.is_dir():
-        raise FormatError(f"{path} is a folder, needs a regular file")
+        raise FormatError(f"{path} is a folder, expected a regular file")
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist; check the path")
 
@@ -115,8 +115,8 @@ def video_stream(container: Any, path: Path) -> Any:
         height, width = stream.codec_context.height, stream.codec_context.width
         if height * width > _MAX_PIXELS:
             raise FormatError(
-                f"{path.name} states frames of {height} × {width} pixels, needs at most {_MAX_PIXELS >> 20} million; "
-                "it is damaged, or scale it down first"
+                f"{path.name} states frames of {height} × {width} pixels, expected at most {_MAX_PIXELS >> 20} "
+                "million; it is damaged, or scale it down first"
             )
         if not stream.time_base:
             raise FormatError(f"{path.name} has no time base for its frames; it is damaged, copy it again")

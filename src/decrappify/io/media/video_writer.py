@@ -169,7 +169,7 @@ def _display_ranges(movie: Movie, low: Any, high: Any, *, together: bool) -> lis
 def _per_channel(value: Any, n_channels: int, name: str) -> list[float | None]:
     values = list(value) if isinstance(value, Sequence | np.ndarray) else [value] * n_channels
     if len(values) != n_channels:
-        raise InputError(f"{name} has {len(values)} values, needs one, or one for each of {n_channels} channels")
+        raise InputError(f"{name} has {len(values)} values, expected one, or one for each of {n_channels} channels")
     return values
 
 

@@ -49,7 +49,7 @@ def _check_name(path: Path) -> None:
     length = len(os.fsencode(path.name))
     if length > _LONGEST_NAME:
         raise OutputError(
-            f"{path} cannot be written: its name has {length} bytes, needs at most {_LONGEST_NAME}; choose a "
+            f"{path} cannot be written: its name has {length} bytes, expected at most {_LONGEST_NAME}; choose a "
             "shorter one"
         )
     try:

@@ -82,7 +82,7 @@ def read_checkpoint(path: str | Path, *, preset: str | None = None) -> Imported:
         If the file contains no such network, or not that of `preset`.
     """
     if preset is not None and preset not in _PRESETS:
-        raise InputError(f"{argument('preset')} is {short(preset)}, needs one of {', '.join(_PRESETS)}")
+        raise InputError(f"{argument('preset')} is {short(preset)}, expected one of {', '.join(_PRESETS)}")
     path = Path(path)
     state = read_state_dict(path)
     shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
@@ -153,7 +153,7 @@ def _filled(path: Path, settings: Mapping[str, Any], state: dict[str, Tensor]) -
         if key not in state:
             raise ModelFileError(f"{looks} has no {key!r} {shape}; {again}")
         if tuple(state[key].shape) != shape:
-            raise ModelFileError(f"{looks} its {key!r} is {tuple(state[key].shape)}, needs {shape}; {again}")
+            raise ModelFileError(f"{looks} its {key!r} is {tuple(state[key].shape)}, expected {shape}; {again}")
         if not torch.isfinite(state[key].sum()):
             raise ModelFileError(
                 f"{path} contains NaN or infinity in {key!r}; it is damaged, download it again ({WHERE})"

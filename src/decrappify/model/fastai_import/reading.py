@@ -168,12 +168,12 @@ def _weights(content: Any, path: Path) -> dict[str, Tensor]:
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
     if not isinstance(content, Mapping):
-        raise ModelFileError(f"{path} contains a {type(content).__name__}, needs a dictionary of weights by name")
+        raise ModelFileError(f"{path} contains a {type(content).__name__}, expected a dictionary of weights by name")
     others = [key for key, value in content.items() if not isinstance(key, str) or not isinstance(value, Tensor)]
     if others or not content:
         found = f"entries such as {', '.join(map(repr, list(content)[:3]))}" if content else "nothing"
         raise ModelFileError(
-            f"{path} contains {found}, needs weights by name, alone or under 'model'; "
+            f"{path} contains {found}, expected weights by name, alone or under 'model'; "
             "save them with torch.save(network.state_dict(), 'name.pth')"
         )
     return dict(content)

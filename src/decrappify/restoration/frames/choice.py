@@ -32,7 +32,7 @@ def parse_frames(frames: slice | int | str | None) -> slice:
     known = all(is_whole or bound is None for is_whole, bound in zip(whole, bounds, strict=True))
     if not known or len(bounds) not in (2, 3) or bounds[2:] == [0]:
         raise InputError(
-            f"{setting('frames', frames)} is not valid, needs 'start:stop' such as '10:50', or one frame such as '7'"
+            f"{setting('frames', frames)} is not valid, expected 'start:stop' such as '10:50', or one frame such as '7'"
         )
     return slice(*bounds)
 

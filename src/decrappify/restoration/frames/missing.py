@@ -17,7 +17,7 @@ WAYS = ("blank", "drop", "nearest")
 def check_missing(missing: str) -> str:
     """Return `missing` if it is a valid treatment of planes that were never recorded; raise InputError otherwise."""
     if missing not in WAYS:
-        raise InputError(f"{setting('missing', missing)} is not known, needs 'blank', 'drop' or 'nearest'")
+        raise InputError(f"{setting('missing', missing)} is not known, expected 'blank', 'drop' or 'nearest'")
     return missing
 
 

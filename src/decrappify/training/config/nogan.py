@@ -271,7 +271,7 @@ class NoganConfig(RunSettings):
 
 def _list(given: Any, name: str) -> list[Any]:
     if not isinstance(given, list | tuple):
-        raise InputError(f"{name} is {short(given)}, needs a list of tables")
+        raise InputError(f"{name} is {short(given)}, expected a list of tables")
     return list(given)
 
 
@@ -279,6 +279,6 @@ def _step(given: Any, kind: Any, name: str) -> Any:
     if isinstance(given, kind):
         return given
     if not isinstance(given, Mapping):
-        raise InputError(f"{name} contains {given!r}, needs tables with keys of {kind.__name__}")
+        raise InputError(f"{name} contains {given!r}, expected tables with keys of {kind.__name__}")
     check_keys(given, kind, f"{name} of the NoGAN settings")
     return kind(**given)

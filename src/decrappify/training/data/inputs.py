@@ -74,7 +74,9 @@ def as_pairs(given: Any, folder_as: str = "auto") -> list[tuple[Movie, Movie]]:
     if not isinstance(given, list | tuple) or not all(
         isinstance(pair, list | tuple) and len(pair) == 2 for pair in given
     ):
-        raise InputError(f"pairs is {given!r}, needs a folder, two folders, (source, target), or a list of such pairs")
+        raise InputError(
+            f"pairs is {given!r}, expected a folder, two folders, (source, target), or a list of such pairs"
+        )
     if not given:
         raise InputError("pairs is empty; pass at least one (source, target)")
     pairs = []

@@ -141,7 +141,7 @@ def referee_auc(features: Tensor, reference: Tensor) -> float:
     (0.5, 1.0)
     """
     if len(features) < LEAST_IMAGES:
-        raise InputError(f"{len(features)} images are too few for the classifier, needs at least {LEAST_IMAGES}")
+        raise InputError(f"{len(features)} images are too few for the classifier, expected at least {LEAST_IMAGES}")
     halves = [(features[k::2].flatten(0, 1).double(), reference[k::2].flatten(0, 1).double()) for k in (0, 1)]
     areas = []
     for (fake, real), (test_fake, test_real) in (halves, halves[::-1]):

@@ -69,15 +69,15 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("psnr_budget_db", "hard_stop_db", "noise_draw", "grid_peak", "outside", "patience"):
             if not getattr(self, name) > 0:
-                raise InputError(f"{name} is {getattr(self, name)!r}, needs a number above 0")
+                raise InputError(f"{name} is {getattr(self, name)!r}, expected a number above 0")
         if self.hard_stop_db < self.psnr_budget_db:
             raise InputError(
-                f"hard_stop_db is {self.hard_stop_db:g}, needs at least psnr_budget_db ({self.psnr_budget_db:g})"
+                f"hard_stop_db is {self.hard_stop_db:g}, expected at least psnr_budget_db ({self.psnr_budget_db:g})"
             )
         if not self.grace >= 0:
-            raise InputError(f"grace is {self.grace!r}, needs 0 or more")
+            raise InputError(f"grace is {self.grace!r}, expected 0 or more")
         if not self.kid_errors >= 0:
-            raise InputError(f"kid_errors is {self.kid_errors!r}, needs 0 or more")
+            raise InputError(f"kid_errors is {self.kid_errors!r}, expected 0 or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +278,7 @@ def choose(baseline: MonitorRow, rows: Sequence[MonitorRow], limits: Limits | No
     fall = baseline.kid - smooth[index]
     kid_change = f"KID falls from {baseline.kid:.4g} to {smooth[index]:.4g} (error {error:.2g})"
     if not fall > limits.kid_errors * error:
-        return Verdict(None, None, f"{KEEP}: {kid_change}, needs {limits.kid_errors:g} errors", feasible)
+        return Verdict(None, None, f"{KEEP}: {kid_change}; required: {limits.kid_errors:g} errors", feasible)
     row = rows[index]
     change = row.psnr - baseline.psnr
     reason = f"step {row.step} ({row.images_seen} images seen): {kid_change}, PSNR changes by {change:+.2f} dB"
@@ -321,11 +321,11 @@ def interpolate_weights(
     {'w': tensor([0.2500, 0.2500])}
     """
     if not 0 <= alpha <= 1:
-        raise InputError(f"alpha is {alpha!r}, needs 0 to 1")
+        raise InputError(f"alpha is {alpha!r}, expected 0 to 1")
     odd = sorted(set(theta_0) ^ set(theta_k)) or [k for k in theta_0 if theta_0[k].shape != theta_k[k].shape]
     if odd:
         raise InputError(
-            f"the weights are of different networks (first difference: {odd[0]}), needs two of one network"
+            f"the weights are of different networks (first difference: {odd[0]}), expected two of one network"
         )
     return {
         key: weight.lerp(theta_k[key].to(weight), alpha) if weight.is_floating_point() else weight.clone()

@@ -100,7 +100,7 @@ class MonitorRow:
         if set(entries) != names:
             wrong = ", ".join(sorted(set(entries) ^ names))
             raise InputError(
-                f"a monitor row has missing or unknown entries ({wrong}), needs {', '.join(sorted(names))}"
+                f"a monitor row has missing or unknown entries ({wrong}), expected {', '.join(sorted(names))}"
             )
         values = {key: _or_nan(value) for key, value in entries.items()}
         values["band_power"] = tuple(_or_nan(level) for level in entries["band_power"])
@@ -199,7 +199,8 @@ class Monitors:
                 prediction = network(batch["source"].to(device)).float().cpu()
                 if prediction.shape != target.shape:
                     raise InputError(
-                        f"the network returns {tuple(prediction.shape)}, needs {tuple(target.shape)} like the targets"
+                        f"the network returns {tuple(prediction.shape)}, expected {tuple(target.shape)} like the "
+                        "targets"
                     )
                 if not prediction.isfinite().all():
                     return None
@@ -263,18 +264,20 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 def _check(validation: list[Sample], batch_size: int, data_range: float) -> None:
     if len(validation) < LEAST_IMAGES:
         raise InputError(
-            f"{len(validation)} validation samples are too few to monitor a GAN phase, needs 4 (better 64)"
+            f"{len(validation)} validation samples are too few to monitor a GAN phase, expected 4 (better 64)"
         )
     if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}, needs at least 1")
+        raise InputError(f"batch_size is {batch_size}, expected at least 1")
     if not data_range > 0:
-        raise InputError(f"data_range is {data_range!r}, needs a span above 0")
+        raise InputError(f"data_range is {data_range!r}, expected a span above 0")
     shapes = {tuple(sample["target"].shape) for sample in validation}
     if len(shapes) > 1:
-        raise InputError(f"validation targets have different shapes {sorted(shapes)}, needs one shape")
+        raise InputError(f"validation targets have different shapes {sorted(shapes)}, expected one shape")
     shape = shapes.pop()
     if min(shape[-2:]) < LEAST_SIZE:
-        raise InputError(f"validation targets are {shape[-2]} x {shape[-1]} pixels, needs at least {LEAST_SIZE} x 32")
+        raise InputError(
+            f"validation targets are {shape[-2]} x {shape[-1]} pixels, expected at least {LEAST_SIZE} x 32"
+        )
     if len({"source_2" in sample for sample in validation}) > 1:
         raise InputError("some validation samples have a second source and some do not; add it to all or to none")
 

@@ -59,7 +59,7 @@ def plot_monitors(
     check_output(path, overwrite=overwrite)
     limits = limits or Limits()
     if len(verdict.feasible) != len(rows):
-        raise InputError(f"the verdict has {len(verdict.feasible)} checkpoints, needs {len(rows)} like the rows")
+        raise InputError(f"the verdict has {len(verdict.feasible)} checkpoints, expected {len(rows)} like the rows")
     everything = [baseline, *rows]
     scale = 100 / images_total if images_total else 1
     share = [row.images_seen * scale for row in everything]
@@ -242,13 +242,13 @@ def _check_columns(
     if not columns or not all(counts) or len(set(counts)) > 1:
         raise InputError(f"a contact sheet needs columns with equal numbers of images, found {counts}")
     if chosen is not None and not 0 <= chosen < len(columns):
-        raise InputError(f"chosen is {chosen}, needs a column 0 to {len(columns) - 1} or None")
+        raise InputError(f"chosen is {chosen}, expected a column 0 to {len(columns) - 1} or None")
     if value_range is not None and not value_range[1] > value_range[0]:
-        raise InputError(f"value_range is {value_range!r}, needs (black, white) with black < white")
+        raise InputError(f"value_range is {value_range!r}, expected (black, white) with black < white")
     for label, images in columns:
         for image in images:
             if np.ndim(image) not in (2, 3):
-                raise InputError(f"an image of {label!r} has the shape {np.shape(image)}, needs (Y, X) or (C, Y, X)")
+                raise InputError(f"an image of {label!r} has the shape {np.shape(image)}, expected (Y, X) or (C, Y, X)")
 
 
 def _split(scene: Sequence[Array]) -> list[list[Array]]:
@@ -257,7 +257,7 @@ def _split(scene: Sequence[Array]) -> list[list[Array]]:
     stacks = [image[None] if image.ndim == 2 else image for image in images]
     channels = {len(stack) for stack in stacks}
     if len(channels) > 1:
-        raise InputError(f"one row of a contact sheet has images of {sorted(channels)} channels, needs one number")
+        raise InputError(f"one row of a contact sheet has images of {sorted(channels)} channels, expected one number")
     if channels == {3}:
         return [[np.moveaxis(stack, 0, -1) for stack in stacks]]
     return [[stack[c] for stack in stacks] for c in range(channels.pop())]

@@ -62,7 +62,7 @@ def spectra(images: Tensor) -> Tensor:
     """
     height, width = images.shape[-2:]
     if min(height, width) < LEAST_SIZE:
-        raise InputError(f"images of {height} x {width} pixels are too small for spectra, needs {LEAST_SIZE} x 32")
+        raise InputError(f"images of {height} x {width} pixels are too small for spectra, expected {LEAST_SIZE} x 32")
     window = torch.outer(*(torch.hann_window(side, dtype=torch.float64) for side in (height, width)))
     images = images.double()
     mean = (images * window).sum((-2, -1), keepdim=True) / window.sum()
@@ -74,7 +74,7 @@ def spectral_sums(restored: Tensor, reference: Tensor) -> SpectralSums:
     """Sum the spectra of a batch, (N, C, H, W) each, on the CPU."""
     if restored.shape != reference.shape:
         raise InputError(
-            f"restored images are {tuple(restored.shape)}, needs {tuple(reference.shape)} like the reference"
+            f"restored images are {tuple(restored.shape)}, expected {tuple(reference.shape)} like the reference"
         )
     height, width = reference.shape[-2:]
     r, g = (spectra(images).reshape(-1, height, width) for images in (restored, reference))

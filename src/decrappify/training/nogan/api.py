@@ -208,7 +208,7 @@ def _generator(config: NoganConfig, scale: int, start_from: Model | str | Path |
     differing = [key for key in wanted if wanted[key] != found.get(key)]
     if differing:
         key = differing[0]
-        raise InputError(f"start_from={first.name!r} does not fit: {key} is {found.get(key)}, needs {wanted[key]}")
+        raise InputError(f"start_from={first.name!r} does not fit: {key} is {found.get(key)}, expected {wanted[key]}")
     network.load_state_dict(first.network.state_dict())
     return network
 

@@ -103,7 +103,7 @@ class CriticDataset(SeededDataset[CriticSample]):
             files = sorted((folder / kind).iterdir())
             self._files[kind] = [file for number, file in enumerate(files) if (number % _HELD_OUT == 0) == held_out]
             if not self._files[kind]:
-                raise InputError(f"{folder / kind} contains {len(files)} images, needs at least {_HELD_OUT + 1}")
+                raise InputError(f"{folder / kind} contains {len(files)} images, expected at least {_HELD_OUT + 1}")
         self._upright = self._files["real"][0].suffix == ".png"
 
     @property

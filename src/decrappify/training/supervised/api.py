@@ -157,7 +157,9 @@ def _channels(config: TrainingConfig) -> dict[str, Any]:
     shape = dict(config.network_settings)
     in_channels = shape.setdefault("in_channels", 1)
     if shape.setdefault("out_channels", in_channels) != in_channels:
-        raise InputError(f"out_channels is {shape['out_channels']}, needs {in_channels} like in_channels to be trained")
+        raise InputError(
+            f"out_channels is {shape['out_channels']}, expected {in_channels} like in_channels to be trained"
+        )
     return shape
 
 
@@ -181,7 +183,7 @@ def _network(
     if differing:
         raise InputError(
             f"start_from={first.name!r} does not fit: "
-            f"{differing[0]} is {found.get(differing[0])}, needs {wanted[differing[0]]}"
+            f"{differing[0]} is {found.get(differing[0])}, expected {wanted[differing[0]]}"
         )
     network.load_state_dict(network.widened(first.network.state_dict(), first.n_frames))
     return network

@@ -196,7 +196,7 @@ def test_absent_chunks_is_for_zarr_and_has_three_ways(tmp_path):
         open_movie(save_movie(np.ones((2, 8, 8), np.uint8), tmp_path / "cells.ome.tif"), absent_chunks="fill")
     with pytest.raises(InputError, match="is for Zarr, and movie"):
         open_movie(Movie.from_array(np.ones((2, 8, 8))), absent_chunks="missing")
-    with pytest.raises(InputError, match="absent_chunks='zero' is not known, needs 'auto', 'missing' or 'fill'"):
+    with pytest.raises(InputError, match="absent_chunks='zero' is not known, expected 'auto', 'missing' or 'fill'"):
         open_movie(stored(tmp_path / "cells.zarr", np.ones((2, 8, 8), np.uint8)), absent_chunks="zero")
 
 

@@ -76,4 +76,4 @@ def _check_header(header: bytes, rest: int) -> None:
     if min(metadata, attachment, data) < 0 or metadata + attachment + data > announced:
         raise ValueError(f"a sub-block states {data} bytes of pixels in a segment of {announced}")
     if schema == b"DV" and not 0 < n_dimensions <= MOST_DIMENSIONS:
-        raise ValueError(f"a sub-block states {n_dimensions} dimensions, needs 1 to {MOST_DIMENSIONS}")
+        raise ValueError(f"a sub-block states {n_dimensions} dimensions, expected 1 to {MOST_DIMENSIONS}")

@@ -38,7 +38,9 @@ Place = tuple[int, ...]
 def check_absent_chunks(absent_chunks: str) -> str:
     """Return `absent_chunks` if it is a valid option; raise InputError otherwise."""
     if absent_chunks not in WAYS:
-        raise InputError(f"{setting('absent_chunks', absent_chunks)} is not known, needs 'auto', 'missing' or 'fill'")
+        raise InputError(
+            f"{setting('absent_chunks', absent_chunks)} is not known, expected 'auto', 'missing' or 'fill'"
+        )
     return absent_chunks
 
 

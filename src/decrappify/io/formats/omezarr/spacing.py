@@ -57,7 +57,7 @@ def image_axes(image: dict[str, Any], ndim: int, path: Path) -> tuple[str, dict[
         letters += letter
     if not are_axes(letters, ndim):
         raise FormatError(
-            f"{path} has axes {letters} for {ndim} dimensions, needs Y and X among them; its metadata are damaged"
+            f"{path} has axes {letters} for {ndim} dimensions, expected Y and X among them; its metadata are damaged"
         )
     units = [unit if isinstance(unit := axis.get("unit"), str) else None for axis in axes]
     return letters, dict(zip(letters, units, strict=True))
