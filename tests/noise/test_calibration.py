@@ -154,7 +154,7 @@ def test_noise_model_is_written_and_read_without_loss(moving, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("decrappify noise model 1", "a camera", "needs 'decrappify noise model 1'"),
+        ("decrappify noise model 1", "a camera", "expected 'decrappify noise model 1'"),
         ("[gain]", "[gian]", "no key 'gian'"),
         ("valid = true", "valid = 3", "an estimate has valid 3"),
         ("levels = [", "levels = [7.0, ", "levels is"),
