@@ -128,7 +128,7 @@ def test_library_does_not_import_napari_or_qt():
 
 # Modules outside io/images that draw, resize, encode or crappify with Pillow; none of them decodes an image file.
 DRAWING = {
-    "benchmarking/report/images.py",
+    "_common/pages/png.py",
     "colorization/colorizer.py",
     "colorization/watermark.py",
     "crappify/artifacts.py",

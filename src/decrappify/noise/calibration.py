@@ -1,9 +1,9 @@
-"""Calibration of a noise model from a movie of the user's microscope."""
+"""Calibration of a noise model from a movie of the user's microscope, and of its optics with good images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +11,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decrappify._common.argument_names import setting
+from decrappify._common.sampling import evenly_spaced
 from decrappify.crappify import Crappifier
 from decrappify.errors import InputError
 from decrappify.movie import Movie
-from decrappify.noise.correlation import LAGS, Correlation, measure_correlation
 from decrappify.noise.dark import Dark, measure_dark
-from decrappify.noise.estimate import Estimate, unknown
-from decrappify.noise.gain import GainFit, fit_gain
-from decrappify.noise.kernels import FOURTH, redundancy, response
-from decrappify.noise.levels import clipped_levels, measure_bit_depth, measure_saturation, measure_step
+from decrappify.noise.estimate import unknown
+from decrappify.noise.files import read_tables, write_tables
+from decrappify.noise.gain import GainFit
+from decrappify.noise.levels import measure_bit_depth, measure_saturation
+from decrappify.noise.measure import measure_noise
 from decrappify.noise.model import NoiseModel
-from decrappify.noise.patterns import hot_level, hot_pixels, line_noise
-from decrappify.noise.sample import sample_regions
-from decrappify.noise.table import noise_table
-from decrappify.noise.transfer import Transfer, truncated_variance
+from decrappify.noise.optics.measure import measure_optics
+from decrappify.noise.optics.optics import Optics
+from decrappify.noise.optics.scale import Spacing
+from decrappify.noise.sample import IMAGES, sample_images, sample_regions
+from decrappify.noise.table import calibration_table
+from decrappify.noise.transfer import Transfer
 
 Array = NDArray[Any]
-_PERCENTILES = (1.0, 99.8)  # as of the normalization of a crappifier
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Pixels from which a calibration was measured.
+
+    Attributes
+    ----------
+    low : tuple of arrays (T, Y, X)
+        Regions of the low images.
+    high : tuple of arrays (1, Y, X)
+        Good images; empty without.
+    """
+
+    low: tuple[Array, ...]
+    high: tuple[Array, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +56,70 @@ class Calibration:
     ----------
     noise : NoiseModel
         The measured noise.
+    optics : Optics
+        Blur, scale factor and line jitter.
     transfer : Transfer or None
         Photon-transfer curve; None if it was not measured.
+    samples : Samples or None
+        Pixels for the report; None if the calibration was read from a file.
     """
 
     noise: NoiseModel
-    transfer: Transfer | None = None
+    optics: Optics = field(default_factory=Optics)
+    transfer: Transfer | None = field(default=None, compare=False)
+    samples: Samples | None = field(default=None, compare=False, repr=False)
 
     def crappifier(self, levels: tuple[float, float] | None = None) -> Crappifier:
-        """Create the crappifier of the noise; see `NoiseModel.crappifier`."""
-        return self.noise.crappifier(levels)
+        """Create a crappifier with the measured blur, down-sampling, line jitter and noise.
+
+        Quantities without a value have no part; see `NoiseModel.crappifier` for `levels` and errors.
+        """
+        return Crappifier([*self.optics.parts(), *self.noise.crappifier(levels).steps], name="calibrated")
 
     def table(self) -> str:
         """Return all quantities with standard errors and notes as text, one per line."""
-        return noise_table(self.noise)
+        return calibration_table(self.noise, self.optics)
+
+    def report(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a report as one self-contained HTML file.
+
+        It contains all quantities, the photon-transfer curve, correlation and spectrum of the noise, and with good
+        images a low image next to a good one that was degraded with `crappifier`, and the differences of the two.
+
+        Raises
+        ------
+        OutputExistsError
+            If the file exists and `overwrite` is False.
+        OutputError
+            If it cannot be written.
+        """
+        from decrappify.io.store.outputs import atomic_output, check_output
+        from decrappify.noise.report.html import page
+
+        check_output(path, overwrite=overwrite)
+        low, high = (self.samples.low, self.samples.high) if self.samples is not None else ((), ())
+        text = page(self.noise, self.optics, self.transfer, low, high)
+        with atomic_output(path, overwrite=overwrite) as partial:
+            partial.write_text(text, encoding="utf-8")
+        return Path(path)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the noise model as a ``.toml`` file; see `NoiseModel.load`."""
-        return self.noise.save(path, overwrite=overwrite)
+        """Write noise model and optics as one ``.toml`` file; see `load` and `NoiseModel.load`."""
+        return write_tables(self.noise.to_dict() | {"optics": self.optics.to_dict()}, Path(path), overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Calibration:
+        """Read a ``.toml`` file of `save`, or of `NoiseModel.save` without optics."""
+        table = read_tables(Path(path))
+        try:
+            optics = table.pop("optics", None)
+            return cls(NoiseModel.from_dict(table), Optics() if optics is None else Optics.from_dict(optics))
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
 
 
-def calibrate(low: Any, *, dark: Any = None, channel: int | str | None = None) -> Calibration:
-    """Measure the noise of a microscope from a movie of any specimen, moving or not.
+def calibrate(low: Any, high: Any = None, *, dark: Any = None, channel: int | str | None = None) -> Calibration:
+    """Measure the noise of a microscope from a movie of any specimen, moving or not, and its blur with good images.
 
     Regions of consecutive frames, at most 6 million pixels, are read, so that the movie may be larger than memory.
 
@@ -68,10 +128,13 @@ def calibrate(low: Any, *, dark: Any = None, channel: int | str | None = None) -
     low : path, array or Movie
         A raw movie; 20 frames are enough. A single image has a larger error. Data that were denoised, compressed or
         averaged have other noise than the camera.
+    high : path, array, Movie, or list of these, optional
+        Good images of the same kind of specimen, not of the same fields; 4 or more. Blur and scale factor are those
+        that lead from them to `low`.
     dark : path, array or Movie, optional
         Frames recorded without light, at the same settings; without them offset and read noise are not determined.
     channel : int or str, optional
-        Channel of both, if there are several.
+        Channel of each, if there are several.
 
     Returns
     -------
@@ -95,10 +158,10 @@ def calibrate(low: Any, *, dark: Any = None, channel: int | str | None = None) -
     movie = _one_channel(low, channel)
     raw = sample_regions(movie)
     values = np.concatenate([region.ravel() for region in raw])
-    noise = _measured(raw, values)
+    noise = measure_noise(raw, values)
     measured = Dark()
     if dark is not None:
-        dark_movie = _one_channel(dark, channel)
+        dark_movie = _one_channel(dark, channel, lenient=True)
         measured = measure_dark([region.astype(np.float64) for region in sample_regions(dark_movie)])
         noise["hot_pixels"] = measured.hot_pixels or noise["hot_pixels"]
     fit: GainFit = noise.pop("fit")
@@ -114,13 +177,18 @@ def calibrate(low: Any, *, dark: Any = None, channel: int | str | None = None) -
         source=f"{movie.name}: {len(raw)} regions, {values.size} pixels",
         **noise,
     )
-    return Calibration(model, fit.transfer)
+    good, spacing = ([], (None, None)) if high is None else _good_images(high, channel)
+    optics = measure_optics(raw, model, None if high is None else good, (movie.pixel_size_um, spacing))
+    return Calibration(model, optics, fit.transfer, Samples(tuple(raw), tuple(good)))
 
 
-def _one_channel(source: Any, channel: int | str | None) -> Movie:
+def _one_channel(source: Any, channel: int | str | None, *, lenient: bool = False) -> Movie:
+    """Open one channel of a movie; if `lenient`, the only channel of a file may have any name."""
     from decrappify.io import open_movie
 
-    movie = open_movie(source, channel=channel)
+    movie = open_movie(source)
+    if channel is not None and not (movie.shape[1] == 1 and (lenient or isinstance(source, Movie))):
+        movie = open_movie(movie, channel=channel)
     if movie.shape[1] != 1:
         raise InputError(
             f"{movie.name} has {movie.shape[1]} channels ({', '.join(movie.channel_names)}), and each may have another "
@@ -131,84 +199,17 @@ def _one_channel(source: Any, channel: int | str | None) -> Movie:
     return movie
 
 
-def _measured(raw: Sequence[Array], values: Array) -> dict[str, Any]:
-    """Return the quantities of the movie itself, and the fit of the gain."""
-    regions = [region.astype(np.float64) for region in raw]
-    differences = [(one[:-1] - one[1:]) / np.sqrt(2) for one in regions if len(one) > 1]
-    if differences and not any(one.any() for one in differences):
-        raise InputError("successive frames are identical, so that they contain no noise; pass the raw movie")
-    rows, columns = (line_noise(differences, axis) for axis in (1, 2))
-    found = _correlation(regions, _without_lines(differences, rows, columns))
-    low, high = clipped_levels(values)
-    step = measure_step(values)
-    limits = (-np.inf if low is None else low, np.inf if high is None else high - 0.5 * step)
-    fit = fit_gain(regions, found, limits)
-    longest = max(regions, key=len)
-    return {
-        "fit": fit,
-        "noise_sd": _deviation(regions, differences, found),
-        "correlation_y": _lags(found, 0),
-        "correlation_x": _lags(found, 1),
-        "row_noise": rows,
-        "column_noise": columns,
-        "hot_pixels": hot_pixels(longest),
-        "hot_level": hot_level(longest),
-        "levels": _levels(regions),
-    }
-
-
-def _without_lines(differences: Sequence[Array], rows: Estimate, columns: Estimate) -> list[Array]:
-    """Subtract the offsets of rows and columns, which would be correlated noise, where they were detected."""
-    found = list(differences)
-    for axis, noise in ((2, rows), (1, columns)):
-        if noise.value:
-            found = [one - one.mean(axis, keepdims=True) for one in found]
-    return found
-
-
-def _correlation(regions: Sequence[Array], differences: Sequence[Array]) -> Correlation | None:
-    from scipy.ndimage import gaussian_filter
-
-    if not differences:
-        return None
-    means = [gaussian_filter((one[:-1] + one[1:]) / 2, (0, 2, 2)) for one in regions if len(one) > 1]
-    shape = tuple(min(one.shape[axis] for one in differences) for axis in (1, 2))
-    cut = (slice(None), slice(shape[0]), slice(shape[1]))
-    return measure_correlation(
-        np.concatenate([one[cut] for one in differences]), np.concatenate([one[cut] for one in means])
-    )
-
-
-def _lags(found: Correlation | None, axis: int) -> tuple[Estimate, ...]:
-    if found is None:
-        return (unknown("needs successive frames with noise, of at least 8 tiles of 32 pixels"),) * (LAGS + 1)
-    if found.is_motion:
-        return (unknown("moving structure prevails; two difference filters show that the noise is white"),) * (LAGS + 1)
-    at = [(LAGS + lag, LAGS) if axis == 0 else (LAGS, LAGS + lag) for lag in range(LAGS + 1)]
-    return tuple(Estimate(float(found.values[one]), float(found.errors[one])) for one in at)
-
-
-def _deviation(regions: Sequence[Array], differences: Sequence[Array], found: Correlation | None) -> Estimate:
-    """Estimate the standard deviation of the noise over all pixels."""
-    from scipy.ndimage import correlate
-
-    colored = found is not None and not found.is_white
-    if differences and colored:  # the variance of flat pixels themselves; filters pass a small part of correlated noise
-        variance = truncated_variance(np.concatenate([one.ravel() for one in differences]))
-        note = "of the differences of frames, motion included: the noise is correlated"
-        return Estimate(variance**0.5, None, note=note)
-    images = [image for one in (differences or regions) for image in one]
-    filtered = np.concatenate([correlate(image, FOURTH)[3:-3, 3:-3].ravel() for image in images])
-    variance = truncated_variance(filtered) / response(FOURTH, None)
-    if variance <= 0:
-        return unknown("most pixels have no noise")
-    spread = redundancy(FOURTH, in_time=bool(differences)) / (2 * filtered.size)
-    return Estimate(variance**0.5, (variance * spread) ** 0.5)
-
-
-def _levels(regions: Sequence[Array]) -> tuple[float, float]:
-    from scipy.ndimage import gaussian_filter
-
-    smooth = np.concatenate([gaussian_filter(one.mean(0), 1.0).ravel() for one in regions])
-    low, high = np.percentile(smooth, _PERCENTILES)
-    return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
+def _good_images(high: Any, channel: int | str | None) -> tuple[list[Array], Spacing]:
+    """Return planes of the good images, and their pixel size along Y and X; unknown if it differs between files."""
+    sources: Sequence[Any] = high if isinstance(high, list | tuple) else [high]
+    if not sources:
+        raise InputError("high is an empty list, needs at least one good image")
+    images: list[Array] = []
+    sizes = set()
+    for k in evenly_spaced(len(sources), IMAGES):
+        movie = _one_channel(sources[k], channel, lenient=True)
+        images += sample_images(movie, max(1, IMAGES // len(sources)))
+        sizes.add(tuple(movie.pixel_size_um[1:]))
+    if not images:
+        raise InputError("every sampled good image is constant or missing; needs images with structure")
+    return images, sizes.pop() if len(sizes) == 1 else (None, None)

@@ -112,13 +112,13 @@ class NoiseModel:
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> NoiseModel:
-        """Create it from the plain values of `to_dict`."""
+        """Create it from the plain values of `to_dict`; the optics of a whole calibration are left out."""
         if table.get("kind") != KIND:
             raise InputError(f"kind is {short(table.get('kind'))}, expected {KIND!r}; write the file with calibrate")
         known = {one.name for one in fields(cls)}
         values: dict[str, Any] = {}
         for name, value in table.items():
-            if name == "kind":
+            if name in ("kind", "optics"):  # optics: of a file of a whole calibration
                 continue
             if name not in known:
                 raise InputError(f"a noise model has no key {short(name)}")
@@ -131,7 +131,7 @@ class NoiseModel:
 
     @classmethod
     def load(cls, path: str | Path) -> NoiseModel:
-        """Read a ``.toml`` file."""
+        """Read a ``.toml`` file of `save`, or the noise in one of a whole calibration."""
         table = read_tables(Path(path))
         try:
             return cls.from_dict(table)

@@ -17,6 +17,7 @@ _SIDE = 256  # of a region, if the whole plane is too large
 _RUN, _RUNS = 8, 3  # consecutive frames, if the movie is long
 _WHOLE_RUN = 24
 _SLICES = 3
+IMAGES, _IMAGE_SIDE = 16, 1024  # of the good images
 
 
 def sample_regions(movie: Movie, at_most: int = PIXELS) -> list[Array]:
@@ -54,7 +55,7 @@ def sample_regions(movie: Movie, at_most: int = PIXELS) -> list[Array]:
 
 
 def _windows(rows: int, columns: int, pixels: int) -> list[tuple[slice, slice]]:
-    """Return evenly spaced windows of a plane with at most `pixels` in total; at least one."""
+    """Return evenly spaced windows of a plane with at most `pixels` in total, at even rows; at least one."""
     if rows * columns <= pixels:
         return [(slice(0, rows), slice(0, columns))]
     side = min(_SIDE, max(64, int(pixels**0.5)))
@@ -63,7 +64,33 @@ def _windows(rows: int, columns: int, pixels: int) -> list[tuple[slice, slice]]:
     grid = max(1, int(number**0.5))
     down = evenly_spaced(rows - height + 1, grid, ends=grid > 1).tolist()
     across = evenly_spaced(columns - width + 1, max(1, number // len(down)), ends=number > len(down)).tolist()
-    return [(slice(y, y + height), slice(x, x + width)) for y in down for x in across]
+    even = sorted({y - y % 2 for y in down})  # odd and even rows of a bidirectional scan differ
+    return [(slice(y, y + height), slice(x, x + width)) for y in even for x in across]
+
+
+def sample_images(movie: Movie, at_most: int = IMAGES, side: int = _IMAGE_SIDE) -> list[Array]:
+    """Read evenly spaced planes of a movie with one channel.
+
+    Parameters
+    ----------
+    movie : Movie
+        (T, 1, Z, Y, X); planes that were never recorded are left out.
+    at_most : int
+        Number of planes.
+    side : int
+        Largest number of pixels along Y and X; the middle of larger planes is read.
+
+    Returns
+    -------
+    list of float32 arrays (1, Y, X)
+    """
+    planes = [(t, z) for t in range(movie.shape[0]) for z in range(movie.shape[2]) if (t, 0, z) not in movie.missing]
+    rows, columns = (slice((size - min(size, side)) // 2, (size + min(size, side)) // 2) for size in movie.shape[3:])
+    chosen = [planes[k] for k in evenly_spaced(len(planes), at_most)] if planes else []
+    images = [movie.region(t, 0, z, rows, columns).astype(np.float32)[None] for t, z in chosen]
+    if not all(np.isfinite(one).all() for one in images):
+        raise InputError(f"{movie.name} holds NaN or infinity in the sampled frames; repair it before calibrating")
+    return [one for one in images if one.min() < one.max()]
 
 
 def _check_values(regions: list[Array], name: str) -> None:

@@ -14,10 +14,12 @@ from decrappify.crappify import (
     Part,
     PoissonGaussian,
     RowNoise,
+    Stretch,
 )
 from decrappify.errors import InputError
 
 _WHITE = 0.05
+_MOST_BITS = 16  # of `Stretch`
 
 
 def noise_parts(
@@ -46,6 +48,8 @@ def noise_parts(
         parts.append(FixedPattern(offset=known["fixed_pattern"] / span))
     if known["hot_pixels"] and known["hot_level"] > 0:
         parts.append(BadPixels(hot=known["hot_pixels"], level=known["hot_level"] / span))
+    if not isinstance(parts[0], PoissonGaussian):
+        parts += _digitizer(values, low, span)
     return parts
 
 
@@ -85,11 +89,29 @@ def _pixel_noise(values: Mapping[str, float | None], neighbors: tuple[float, flo
             photons=photons, read_noise=read, background=background, sigma=sigma, rows_only=rows_only
         )
     bits = values["bit_depth"]
+    step = _gray_step(values)
     return PoissonGaussian(
         photons=photons,
         read_noise=read,
         background=background,
-        gain=gain,
-        offset=max(low - gain * background, 0.0),
+        gain=gain / step,
+        offset=max(low - gain * background, 0.0) / step,
         bit_depth=None if bits is None else int(bits),
     )
+
+
+def _gray_step(values: Mapping[str, float | None]) -> float:
+    """Return the gray levels per step of the digitizer: 16 for 12 bits that are stored in 16."""
+    saturation, bits = values["saturation"], values["bit_depth"]
+    return 1.0 if saturation is None or bits is None else saturation / (2 ** int(bits) - 1)
+
+
+def _digitizer(values: Mapping[str, float | None], low: float, span: float) -> list[Part]:
+    """Return the part that rounds and clips to the gray levels of the digitizer; none if its limits are not known.
+
+    It follows all noise, since `CorrelatedNoise` and `Gaussian` do not digitize.
+    """
+    saturation, bits = values["saturation"], values["bit_depth"]
+    if saturation is None:
+        return []
+    return [Stretch(low=-low / span, high=(saturation - low) / span, bits=_MOST_BITS if bits is None else int(bits))]

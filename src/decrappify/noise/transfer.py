@@ -7,7 +7,7 @@ never from the pixel itself: binning by noisy values underestimates the gain of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 _BINS, _SPACING = 20, 1.5  # bins are narrower at the dim end, where most pixels are
-_LEAST_PIXELS, _LEAST_FLAT = 150, 100
+_LEAST_PIXELS, _LEAST_FLAT, _LEAST_SHOWN = 150, 100, 40
 _REACH = 3  # frames before and after a pair whose mean determines the bin
 _CLIPPED = 0.005  # share of pixels with a clipped neighbor, above which a bin is not used
 _OUTLIER = 5.0  # standard deviations
@@ -60,6 +60,8 @@ class Transfer:
         Of gain and intercept, for independent pixels.
     misfit : float
         Chi squared per degree of freedom.
+    excluded : float array (n, 2)
+        Mean and variance of bins that are not used, since their pixels are clipped or too few are flat.
     """
 
     means: Array
@@ -69,6 +71,7 @@ class Transfer:
     intercept: float
     covariance: Array
     misfit: float
+    excluded: Array = field(default_factory=lambda: np.zeros((0, 2)))
 
 
 def residuals(
@@ -113,7 +116,7 @@ def photon_transfer(pixels: Residuals, flat: float = 0.5) -> Transfer | None:
 
     `flat` is the share of the pixels of each bin, those with the smallest gradient, that is used.
     """
-    bins = _bins(pixels, flat)
+    bins, unused = _bins(pixels, flat)
     if len(bins) < 3:
         return None
     counts = np.array([len(pixels_of) for pixels_of in bins], np.float64)
@@ -138,7 +141,9 @@ def photon_transfer(pixels: Residuals, flat: float = 0.5) -> Transfer | None:
             return None
         fit = fit_line(means, variances, counts)
     (gain, intercept), covariance, misfit = fit
-    return Transfer(means, variances, counts, float(gain), float(intercept), covariance, misfit)
+    excluded = [(pixels.mean[b].mean(), truncated_variance(pixels.residual[b])) for b in unused]
+    points = np.array(excluded, np.float64).reshape(-1, 2)
+    return Transfer(means, variances, counts, float(gain), float(intercept), covariance, misfit, points)
 
 
 def truncated_variance(values: Array, limit: float = 3.5) -> float:
@@ -174,25 +179,26 @@ def fit_line(x: Array, variances: Array, counts: Array) -> tuple[Array, Array, f
     return line, covariance, float(np.square(off).sum() / max(len(x) - 2, 1))
 
 
-def _bins(pixels: Residuals, flat: float) -> list[Array]:
+def _bins(pixels: Residuals, flat: float) -> tuple[list[Array], list[Array]]:
+    """Return the pixels of the bins that are used, and of those that are not but have enough pixels to be shown."""
     if not pixels.level.size:
-        return []
+        return [], []
     low, high = np.percentile(pixels.level, [0.2, 99.95])
     if high <= low:
-        return []
+        return [], []
     edges = low + (high - low) * np.linspace(0, 1, _BINS + 1) ** _SPACING
     numbers = np.digitize(pixels.level, edges) - 1
-    found = []
+    found: list[Array] = []
+    unused: list[Array] = []
     for number in range(_BINS):
         inside = np.flatnonzero(numbers == number)
-        if len(inside) < _LEAST_PIXELS:
+        if len(inside) < _LEAST_SHOWN:
             continue
-        if pixels.clipped[inside].mean() > _CLIPPED:  # without its brightest pixels the bin would have less noise
-            continue
+        # without its brightest pixels a bin with clipped ones would have less noise
+        used = len(inside) >= _LEAST_PIXELS and pixels.clipped[inside].mean() <= _CLIPPED
         inside = inside[pixels.slope[inside] <= np.quantile(pixels.slope[inside], flat)]
-        if len(inside) >= _LEAST_FLAT:
-            found.append(inside)
-    return found
+        (found if used and len(inside) >= _LEAST_FLAT else unused).append(inside)
+    return found, unused
 
 
 def _others(frames: Array, t: int) -> Array | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from decrappify._common.pages.page import render_page, resource
+from decrappify._common.pages.plots import svg_markup
+from decrappify._common.pages.png import data_url, gray_png
 from decrappify.benchmarking.evidence import REFERENCE
 from decrappify.benchmarking.report import plots
-from decrappify.benchmarking.report.images import contrast, data_url, error_limit, error_png, errors, gray_png
+from decrappify.benchmarking.report.images import contrast, error_limit, error_png, errors
 from decrappify.benchmarking.report.remarks import facts, remarks
 from decrappify.benchmarking.report.results import Results, ViewRecord
 from decrappify.benchmarking.report.tables import versions
@@ -16,23 +18,13 @@ from decrappify.metrics.bootstrap import Interval
 from decrappify.metrics.metric import Metric, format_change
 from decrappify.metrics.registry import get_metric
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 _CAPTIONED = ("psnr", "ssim")
 
 
 def page(results: Results) -> str:
     """Return the complete page."""
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    folder = files("decrappify.benchmarking.report")
-    template, style, script = (
-        (folder / name).read_text(encoding="utf-8") for name in ("page.html.jinja", "page.css", "page.js")
-    )
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(template).render(style=Markup(style), script=Markup(script), **_context(results))
+    package = "decrappify.benchmarking.report"
+    return render_page(package, script=resource(package, "page.js"), **_context(results))
 
 
 def _context(results: Results) -> dict[str, Any]:
@@ -49,7 +41,7 @@ def _context(results: Results) -> dict[str, Any]:
         "basis": results.basis(),
         "sections": {name: [_means(results, metric) for metric in found] for name, found in results.sections.items()},
         "differences": _differences(results),
-        "dots": _svg(plots.dots(results)),
+        "dots": svg_markup(plots.dots(results)),
         "shown_note": f" The first {len(shown)} of {len(results.views)} images."
         if len(shown) < len(results.views)
         else "",
@@ -138,7 +130,7 @@ def _image(results: Results, view: ViewRecord) -> dict[str, Any]:
     limit, wrong = error_limit(evidence), errors(evidence)
     names = [name for name in (*results.names, REFERENCE) if name in evidence.crops]
     height, width = evidence.crops[names[0]].shape
-    curves = (_svg(plots.frc_curves(results, view)), _svg(plots.spectra(results, view)))
+    curves = (svg_markup(plots.frc_curves(results, view)), svg_markup(plots.spectra(results, view)))
     return {
         "name": view.name,
         "facts": facts(view, evidence),
@@ -165,7 +157,7 @@ def _image(results: Results, view: ViewRecord) -> dict[str, Any]:
 def _motion(results: Results, view: ViewRecord, low: float, high: float) -> dict[str, Any] | None:
     """Return kymographs and brightness of a movie; None for stacks and single frames."""
     evidence = results.evidence[view.name]
-    drawing = _svg(plots.brightness(results, view))
+    drawing = svg_markup(plots.brightness(results, view))
     if drawing is None:
         return None
     names = [name for name in (*results.names, REFERENCE) if name in evidence.kymographs]
@@ -201,9 +193,3 @@ def _captions(results: Results, view: ViewRecord, name: str) -> list[str]:
 def _columns(n_cards: int) -> int:
     """Return the number of cards per row: all up to 6, else half of them (at most 5), to avoid nearly empty rows."""
     return n_cards if n_cards <= 6 else min(5, (n_cards + 1) // 2)
-
-
-def _svg(figure: Figure | None) -> Any:
-    from markupsafe import Markup
-
-    return None if figure is None else Markup(plots.svg(figure))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from typing import Any
 
 import numpy as np
 
+from decrappify._common.pages.png import palette_png
 from decrappify._common.plotting import new_figure, png_bytes
 from decrappify.benchmarking.evidence import REFERENCE, Evidence
 from decrappify.benchmarking.methods import INPUT
@@ -42,14 +41,9 @@ def error_limit(evidence: Evidence) -> float:
     return limit or 1.0
 
 
-def gray_png(image: Array, low: float, high: float) -> bytes:
-    """Return a (Y, X) image as 8-bit PNG, `low` black and `high` white."""
-    return _png(_scaled(image, low, high))
-
-
 def error_png(error: Array, limit: float) -> bytes:
     """Return a (Y, X) error as PNG with a palette: blue is too dark, white correct, red too bright."""
-    return _png(_scaled(error, -limit, limit), palette=diverging())
+    return palette_png(error, -limit, limit, diverging())
 
 
 def diverging() -> Array:
@@ -58,11 +52,6 @@ def diverging() -> Array:
     ends = np.where(at < 0, np.array(_BLUE), np.array(_RED))
     share = np.abs(at) ** 0.8
     return np.asarray(np.rint(ends * share + np.array(_WHITE) * (1 - share)), dtype=np.uint8)
-
-
-def data_url(png: bytes) -> str:
-    """Return a PNG as a data URL."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def sheet_png(results: Results, view: ViewRecord) -> bytes:
@@ -102,20 +91,3 @@ def _color_map() -> Any:
     from matplotlib.colors import ListedColormap
 
     return ListedColormap(diverging() / 255)
-
-
-def _scaled(image: Array, low: float, high: float) -> Array:
-    share = (image.astype(np.float64) - low) / (high - low)
-    return np.asarray(np.rint(255 * np.clip(share, 0, 1)), dtype=np.uint8)
-
-
-def _png(levels: Array, palette: Array | None = None) -> bytes:
-    from PIL import Image
-
-    image = Image.fromarray(levels, "L")
-    if palette is not None:
-        image = Image.frombytes("P", image.size, levels.tobytes())
-        image.putpalette(palette.ravel().tolist())
-    data = io.BytesIO()
-    image.save(data, format="PNG", optimize=True)
-    return data.getvalue()

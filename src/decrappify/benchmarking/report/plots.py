@@ -1,15 +1,14 @@
-"""Plots of a benchmark as matplotlib figures, and their conversion to SVG and PNG."""
+"""Plots of a benchmark as matplotlib figures, and their conversion to PNG."""
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from decrappify._common.pages.plots import COLORS, styled
 from decrappify._common.plotting import new_figure, png_bytes
 from decrappify.benchmarking.evidence import REFERENCE
 from decrappify.benchmarking.report.results import Results, ViewRecord
@@ -19,42 +18,9 @@ from decrappify.metrics.resolution import AGAINST_REFERENCE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colors, distinct for color-blind readers; dashes distinguish them in black and white.
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _GRAYS = ("#999999", "#666666", "#b09a72", "#7a8fa6", "#a58aa5")
 _DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "decrappify",
-    "font.size": 9,
-    "font.family": "sans-serif",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#888888",
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "xtick.color": "#444444",
-    "ytick.color": "#444444",
-    "legend.frameon": False,
-}
 SHOWN_IMAGES = 24
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def styled(draw: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a function to draw in the style of the report, independent of the user's matplotlib settings."""
-
-    @wraps(draw)
-    def drawn(*arguments: P.args, **options: P.kwargs) -> T:
-        from matplotlib import rc_context
-
-        with rc_context(_STYLE):
-            return draw(*arguments, **options)
-
-    return drawn
 
 
 def shown_images(results: Results) -> Sequence[ViewRecord]:
@@ -157,7 +123,7 @@ def brightness(results: Results, view: ViewRecord) -> Figure | None:
 def color(results: Results, name: str) -> str:
     """Return the color of a method: grays for baselines, colors for the compared methods."""
     is_baseline, place = _place(results, name)
-    palette = _GRAYS if is_baseline else _COLORS
+    palette = _GRAYS if is_baseline else COLORS
     return palette[place % len(palette)]
 
 
@@ -173,15 +139,6 @@ def _place(results: Results, name: str) -> tuple[bool, int]:
     baselines = {other: kind == "baseline" for other, kind in results.methods}
     family = [other for other in results.names if baselines[other] == baselines[name]]
     return baselines[name], family.index(name)
-
-
-@styled
-def svg(figure: Figure) -> str:
-    """Return a figure as an SVG element with text as text; equal figures yield equal SVG."""
-    text = io.StringIO()
-    figure.savefig(text, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    whole = text.getvalue()
-    return whole[whole.index("<svg") :]
 
 
 @styled

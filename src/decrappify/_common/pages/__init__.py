@@ -1,0 +1,1 @@
+"""Self-contained HTML reports: page, plots as SVG, images as PNG."""

@@ -1,0 +1,44 @@
+"""Grayscale and palette images as PNG, and PNG as data URL."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def gray_png(image: Array, low: float, high: float) -> bytes:
+    """Return a (Y, X) image as 8-bit PNG, `low` black and `high` white."""
+    return _png(_scaled(image, low, high))
+
+
+def palette_png(image: Array, low: float, high: float, palette: Array) -> bytes:
+    """Return a (Y, X) image as PNG with a palette (256, 3) uint8 from `low` to `high`."""
+    return _png(_scaled(image, low, high), palette)
+
+
+def data_url(png: bytes) -> str:
+    """Return a PNG as a data URL."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _scaled(image: Array, low: float, high: float) -> Array:
+    share = (image.astype(np.float64) - low) / (high - low)
+    return np.asarray(np.rint(255 * np.clip(share, 0, 1)), dtype=np.uint8)
+
+
+def _png(levels: Array, palette: Array | None = None) -> bytes:
+    from PIL import Image
+
+    image = Image.fromarray(levels, "L")
+    if palette is not None:
+        image = Image.frombytes("P", image.size, levels.tobytes())
+        image.putpalette(palette.ravel().tolist())
+    data = io.BytesIO()
+    image.save(data, format="PNG", optimize=True)
+    return data.getvalue()

@@ -1,0 +1,105 @@
+"""Noise quantities of sampled regions of a movie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decrappify.errors import InputError
+from decrappify.noise.correlation import LAGS, Correlation, measure_correlation
+from decrappify.noise.estimate import Estimate, unknown
+from decrappify.noise.gain import fit_gain
+from decrappify.noise.kernels import FOURTH, redundancy, response
+from decrappify.noise.levels import clipped_levels, measure_step
+from decrappify.noise.patterns import hot_level, hot_pixels, line_noise
+from decrappify.noise.transfer import truncated_variance
+
+Array = NDArray[Any]
+_PERCENTILES = (1.0, 99.8)  # as of the normalization of a crappifier
+
+
+def measure_noise(raw: Sequence[Array], values: Array) -> dict[str, Any]:
+    """Return the quantities of the movie itself, and the fit of the gain."""
+    regions = [region.astype(np.float64) for region in raw]
+    differences = [(one[:-1] - one[1:]) / np.sqrt(2) for one in regions if len(one) > 1]
+    if differences and not any(one.any() for one in differences):
+        raise InputError("successive frames are identical, so that they contain no noise; pass the raw movie")
+    rows, columns = (line_noise(differences, axis) for axis in (1, 2))
+    found = _correlation(regions, _without_lines(differences, rows, columns))
+    low, high = clipped_levels(values)
+    step = measure_step(values)
+    limits = (-np.inf if low is None else low, np.inf if high is None else high - 0.5 * step)
+    fit = fit_gain(regions, found, limits)
+    longest = max(regions, key=len)
+    return {
+        "fit": fit,
+        "noise_sd": _deviation(regions, differences, found),
+        "correlation_y": _lags(found, 0),
+        "correlation_x": _lags(found, 1),
+        "row_noise": rows,
+        "column_noise": columns,
+        "hot_pixels": hot_pixels(longest),
+        "hot_level": hot_level(longest),
+        "levels": measure_levels(regions),
+    }
+
+
+def _without_lines(differences: Sequence[Array], rows: Estimate, columns: Estimate) -> list[Array]:
+    """Subtract the offsets of rows and columns, which would be correlated noise, where they were detected."""
+    found = list(differences)
+    for axis, noise in ((2, rows), (1, columns)):
+        if noise.value:
+            found = [one - one.mean(axis, keepdims=True) for one in found]
+    return found
+
+
+def _correlation(regions: Sequence[Array], differences: Sequence[Array]) -> Correlation | None:
+    from scipy.ndimage import gaussian_filter
+
+    if not differences:
+        return None
+    means = [gaussian_filter((one[:-1] + one[1:]) / 2, (0, 2, 2)) for one in regions if len(one) > 1]
+    shape = tuple(min(one.shape[axis] for one in differences) for axis in (1, 2))
+    cut = (slice(None), slice(shape[0]), slice(shape[1]))
+    return measure_correlation(
+        np.concatenate([one[cut] for one in differences]), np.concatenate([one[cut] for one in means])
+    )
+
+
+def _lags(found: Correlation | None, axis: int) -> tuple[Estimate, ...]:
+    if found is None:
+        return (unknown("needs successive frames with noise, of at least 8 tiles of 32 pixels"),) * (LAGS + 1)
+    if found.is_motion:
+        return (unknown("moving structure prevails; two difference filters show that the noise is white"),) * (LAGS + 1)
+    at = [(LAGS + lag, LAGS) if axis == 0 else (LAGS, LAGS + lag) for lag in range(LAGS + 1)]
+    return tuple(Estimate(float(found.values[one]), float(found.errors[one])) for one in at)
+
+
+def _deviation(regions: Sequence[Array], differences: Sequence[Array], found: Correlation | None) -> Estimate:
+    """Estimate the standard deviation of the noise over all pixels."""
+    from scipy.ndimage import correlate
+
+    colored = found is not None and not found.is_white
+    if differences and colored:  # the variance of flat pixels themselves; filters pass a small part of correlated noise
+        variance = truncated_variance(np.concatenate([one.ravel() for one in differences]))
+        note = "of the differences of frames, motion included: the noise is correlated"
+        return Estimate(variance**0.5, None, note=note)
+    images = [image for one in (differences or regions) for image in one]
+    filtered = np.concatenate([correlate(image, FOURTH)[3:-3, 3:-3].ravel() for image in images])
+    variance = truncated_variance(filtered) / response(FOURTH, None)
+    if variance <= 0:
+        return unknown("most pixels have no noise")
+    spread = redundancy(FOURTH, in_time=bool(differences)) / (2 * filtered.size)
+    return Estimate(variance**0.5, (variance * spread) ** 0.5)
+
+
+def measure_levels(regions: Sequence[Array]) -> tuple[float, float]:
+    """Return the gray levels of the dark background and of bright structure, from smoothed means of the frames."""
+    from scipy.ndimage import gaussian_filter
+
+    smooth = np.concatenate([gaussian_filter(one.mean(0), 1.0).ravel() for one in regions])
+    low, high = np.percentile(smooth, _PERCENTILES)
+    return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)

@@ -1,0 +1,1 @@
+"""Report of a calibration as one HTML page."""
