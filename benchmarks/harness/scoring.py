@@ -17,6 +17,7 @@ from benchmarks.harness import corpus
 from decrappify import Crappifier, Movie, load_model, restore
 from decrappify.crappify import Gaussian, Part, Poisson, crappify_movie
 from decrappify.metrics.scorecard import score_movie
+from decrappify.normalization import measure
 
 Array = NDArray[Any]
 Figures = dict[str, float | None]
@@ -26,6 +27,8 @@ LEVELS: dict[str, tuple[Part, ...]] = {
     "10 photons": (Poisson(photons=10.0), Gaussian(sigma=0.02)),
     "40 photons": (Poisson(photons=40.0), Gaussian(sigma=0.01)),
 }
+# The same as (photons, read noise), for baselines that are told the noise.
+NOISE = {"10 photons": (10.0, 0.02), "40 photons": (40.0, 0.01)}
 LEVELS_IN_WORDS = "10 photons + 2 % read noise, 40 photons + 1 % read noise at the bright level (99.8th percentile)"
 FIGURES = ("psnr", "ssim", "tde", "tdr", "flicker_floor")
 
@@ -46,6 +49,13 @@ def truths(name: str, n_frames: int | None = None) -> dict[str, Array]:
 def degrade(truth: Array, steps: Sequence[Part], seed: int = 0) -> Array:
     """Apply a crappifier to a reference (T, Y, X)."""
     return np.asarray(crappify_movie(Movie.from_array(truth), Crappifier(steps), seed=seed))[:, 0, 0]
+
+
+def detector(truth: Array, level: str) -> tuple[float, float, float]:
+    """Return gain, offset and read noise of `degrade` at a level, in gray levels of the reference (T, Y, X)."""
+    signal = measure(Movie.from_array(truth))
+    photons, read_noise = NOISE[level]
+    return signal.scale / photons, signal.offset, read_noise * signal.scale
 
 
 def restored(source: Array, model: Any) -> Array:

@@ -104,7 +104,7 @@ def _score(row: dict[str, Any], model: Model) -> str | None:
 
 def _save(model: Model) -> Path:
     model.card = {key: model.card[key] for key in FIRST if key in model.card} | model.card
-    path = model.save(SHIPPED / f"{model.name}.safetensors", overwrite=True)
+    path = model.save(SHIPPED / f"{model.name}.safetensors", overwrite=True, half_precision=True)
     if path.stat().st_size > LARGEST:
         sys.exit(f"{path} has {path.stat().st_size / 1e6:.1f} MB, needs at most {LARGEST / 1e6:g} MB")
     return path

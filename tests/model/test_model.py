@@ -44,6 +44,27 @@ def test_a_file_holds_everything(model, tmp_path):
     assert list((tmp_path / "new").iterdir()) == [tmp_path / "new" / "mine.safetensors"]
 
 
+def test_half_precision_halves_the_file_and_keeps_predictions(model, tmp_path):
+    full, half = (
+        model.save(tmp_path / "full.safetensors"),
+        model.save(tmp_path / "half.safetensors", half_precision=True),
+    )
+    assert half.stat().st_size < 0.55 * full.stat().st_size
+    loaded = load_model(half)
+    assert {parameter.dtype for parameter in loaded.network.parameters()} == {torch.float32}
+    assert loaded.sha256 == read_card(half)["sha256"] != model.sha256
+    source = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded.network(source), model.network(source), rtol=2e-3, atol=2e-3)
+
+
+def test_half_precision_is_refused_for_weights_beyond_float16(model, tmp_path):
+    torch.nn.init.constant_(model.network.tail.weight, 1e5)
+    with pytest.raises(ModelFileError, match=r"tail\.weight exceed the range of float16"):
+        model.save(tmp_path / "half.safetensors", half_precision=True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_sum_names_predictions_not_the_card(model, tmp_path):
     other = Model(model.network, model.normalization, None, {"name": "other"})
     assert other.sha256 == model.sha256

@@ -235,6 +235,28 @@ def test_errors_are_one_line(name, settings, message):
         create(name, **settings)
 
 
+CHECKED = {
+    "residual-unet": ("n_frames", "scale", "stem", "growth", "depth", "base_channels", "blocks"),
+    "critic": ("form", "width", "blocks", "dropout"),
+    "dynamic-unet": ("encoder", "form", "norm", "blur", "width_factor", "y_range", "encoder_weights"),
+}
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, [1] * 3000, {"a": "x" * 5000}], ids=["string", "list", "table"])
+@pytest.mark.parametrize(("name", "setting"), [(name, key) for name, keys in CHECKED.items() for key in keys])
+def test_create_shortens_long_values_in_its_messages(name, setting, value):
+    with pytest.raises(InputError) as raised:
+        create(name, **{setting: value})
+    assert len(str(raised.value)) < 300
+
+
+@pytest.mark.parametrize("setting", ["depth", "base_channels", "blocks"])
+def test_create_shortens_long_integers_in_its_messages(setting):
+    with pytest.raises(InputError) as raised:
+        create("residual-unet", **{setting: 10**300})
+    assert len(str(raised.value)) < 300
+
+
 def test_a_wider_window_cannot_become_a_narrower_one():
     wide, few = create("small", n_frames=3, **TINY), create("small", n_frames=1, **TINY)
     with pytest.raises(InputError, match="cannot start a network of 1 frames from one of 3; needs at most as many"):

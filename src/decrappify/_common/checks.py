@@ -29,7 +29,7 @@ def check_whole(least: int, most: int | None = None, /, **values: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise InputError(f"{argument(name)} is {short(value)}, needs a whole number of at least {least}")
         if most is not None and value > most:
-            raise InputError(f"{argument(name)} is {value}, needs a whole number of at most {most}")
+            raise InputError(f"{argument(name)} is {short(value)}, needs a whole number of at most {most}")
 
 
 def check_instance(kind: type, /, **values: Any) -> None:

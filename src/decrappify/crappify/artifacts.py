@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Self
 
 import numpy as np
 
+from decrappify._common.checks import short
 from decrappify.crappify.part import AnyNumber, Limits, Number, Part, Signal, Times
 from decrappify.crappify.registry import register_part
 from decrappify.errors import InputError
@@ -33,7 +34,7 @@ class Bleaching(Part):
     def from_tau(cls, tau_frames: float) -> Self:
         """Create it from a decay time: the signal decays to 1/e in `tau_frames` frames."""
         if not Limits(above=0).allows(tau_frames):
-            raise InputError(f"bleaching: tau_frames is {tau_frames!r}, needs a number above 0")
+            raise InputError(f"bleaching: tau_frames is {short(tau_frames)}, needs a number above 0")
         return cls(loss_per_frame=-math.expm1(-1 / tau_frames))
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import numpy as np
 
+from decrappify._common.checks import short
 from decrappify.crappify.noise import add_normal, count_photons, poisson, to_signal
 from decrappify.crappify.part import AnyNumber, Limits, Logarithmic, NonNegative, Number, Part, Signal, Times
 from decrappify.crappify.registry import register_part
@@ -206,7 +207,7 @@ class Stretch(Part):
     def __post_init__(self) -> None:
         Part.__post_init__(self)
         if not Limits(minimum=1, maximum=16, whole=True).allows(self.bits) or not isinstance(self.bits, int):
-            raise InputError(f"{self.name}: bits is {self.bits!r}, needs a whole number from 1 to 16")
+            raise InputError(f"{self.name}: bits is {short(self.bits)}, needs a whole number from 1 to 16")
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Clip and round."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from decrappify._common.checks import short
 from decrappify.crappify.part import Part, Signal, Times
 from decrappify.crappify.registry import register_part
 from decrappify.errors import InputError
@@ -27,7 +28,7 @@ class OneOf(Part):
 
     def __post_init__(self) -> None:
         if not isinstance(self.parts, Iterable) or not all(isinstance(part, Part) for part in self.parts):
-            raise InputError(f"one_of: parts is {self.parts!r}, needs a list of parts")
+            raise InputError(f"one_of: parts is {short(self.parts)}, needs a list of parts")
         object.__setattr__(self, "parts", tuple(self.parts))
         if len({part.scale for part in self.parts}) != 1:
             raise InputError(

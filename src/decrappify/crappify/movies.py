@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 
 from decrappify._common.argument_names import argument
+from decrappify._common.checks import short
 from decrappify.crappify.crappifier import Crappifier, full_scale
 from decrappify.errors import InputError
 from decrappify.movie import Array, Latest, Movie, Shape5, scaled_spacing
@@ -45,7 +46,7 @@ def crappify_movie(
         scale, and the provenance records the crappifier. Planes that were never recorded remain missing.
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"{argument('seed')} is {seed!r}, needs a whole number of at least 0")
+        raise InputError(f"{argument('seed')} is {short(seed)}, needs a whole number of at least 0")
     seed = int(seed)
     # Five words: a seed of four or fewer would be the stream of plane (0, 0, 0), since numpy pads with zeros.
     setting = crappifier.fixed(np.random.default_rng([seed, 0, 0, 0, 1]))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import numpy as np
 
+from decrappify._common.checks import short
 from decrappify.crappify.part import AnyNumber, Limits, Logarithmic, NonNegative, Number, Part, Signal, Times
 from decrappify.crappify.registry import register_part
 from decrappify.errors import InputError
@@ -90,7 +91,7 @@ class PoissonGaussian(Part):
     def __post_init__(self) -> None:
         Part.__post_init__(self)
         if self.bit_depth is not None and not Limits(minimum=1, maximum=32, whole=True).allows(self.bit_depth):
-            raise InputError(f"{self.name}: bit_depth is {self.bit_depth!r}, needs a whole number from 1 to 32")
+            raise InputError(f"{self.name}: bit_depth is {short(self.bit_depth)}, needs a whole number from 1 to 32")
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Add photon noise and read noise, and digitize."""

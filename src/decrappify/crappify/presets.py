@@ -1,20 +1,29 @@
 """Crappifier presets for common microscopes and for photographs. Photons are those of a bright pixel in one frame.
 
-Photon budgets of scanners follow Pawley, Handbook of Biological Confocal Microscopy (3rd ed., 2006): a bright pixel of
-a live confocal image has about ten photons. Camera numbers are those of sCMOS data sheets: read noise 1 to 2 electrons,
-offset 100, 2.2 gray levels per electron at 16 bit. EM settings follow PSSR (Fang 2021) and PSSR2. Blur widths,
-backgrounds and old-photograph degradations are our estimates; film speckles follow DeOldify.
+Sources of the values:
+
+- Scanners: a bright pixel of a live confocal image has about ten photons (Pawley, Handbook of Biological Confocal
+  Microscopy, 3rd ed., 2006). The excess noise factor is 1 for photon counting and 1.2 to 1.5 for photomultipliers.
+- sCMOS cameras, data sheets: read noise 1 to 2 electrons, offset 100, 2.2 gray levels per electron at 16 bit.
+- EMCCD cameras: excess noise factor 2 (Robbins and Hadwen 2003, IEEE Trans. Electron Devices 50:1227), read noise
+  below one electron after amplification.
+- Correlated noise: lag-1 correlations of 0.58 to 0.65 in the wide-field images of FMD (Zhang et al. 2019, CVPR), which
+  a kernel of 0.7 to 0.75 pixels yields; 0 to 0.3 in other public data.
+- EM: PSSR (Fang et al. 2021) and PSSR2.
+
+Blur widths, backgrounds and old-photograph degradations are our estimates; film speckles follow DeOldify.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
 from decrappify._common.registry import Registry
 from decrappify.crappify.artifacts import Jpeg, Text
+from decrappify.crappify.camera import BadPixels, CorrelatedNoise, ExcessNoise, RowNoise, Stretch
 from decrappify.crappify.choice import OneOf
 from decrappify.crappify.color import FilmNoise, Gray
 from decrappify.crappify.crappifier import Crappifier
@@ -39,24 +48,46 @@ def _scmos(photons: tuple[float, float], background: tuple[float, float]) -> Poi
     )
 
 
-_ANY_NOISE = (Poisson(photons=(3.0, 300.0)), Gaussian(sigma=(0.0, 0.05)))
+_SCANNER = ExcessNoise(photons=(8.0, 60.0), background=(0.0, 1.0), read_noise=0.0, factor=(1.0, 1.5))
+_CORRELATED = CorrelatedNoise(photons=(10.0, 300.0), read_noise=(0.0, 5.0), background=(0.0, 10.0), sigma=(0.35, 1.1))
+_ANY_NOISE = (
+    BadPixels(hot=(0.0, 0.001), level=(0.1, 0.8), probability=0.1),
+    OneOf(
+        parts=(
+            Poisson(photons=(3.0, 300.0), background=(0.0, 2.0)),
+            PoissonGaussian(
+                photons=(5.0, 300.0), read_noise=(0.0, 3.0), background=(0.0, 5.0), gain=2.2, offset=100.0, bit_depth=16
+            ),
+            ExcessNoise(photons=(3.0, 300.0), background=(0.0, 2.0), factor=(1.2, 2.0)),
+            _CORRELATED,
+            _CORRELATED,
+            replace(_CORRELATED, rows_only=True),
+        )
+    ),
+    Gaussian(sigma=(0.0, 0.05), probability=0.5),
+    RowNoise(rows=(0.0, 0.01), columns=(0.0, 0.01), probability=0.1),
+)
 
 _BUILT_IN = {
     "confocal": Preset(
-        "point scanner, fast dwell: 8 to 60 photons per bright pixel (Pawley 2006), no camera noise, steady lines",
-        (Poisson(photons=(8.0, 60.0), background=(0.0, 1.0)),),
+        "point scanner, fast dwell: 8 to 60 photons per bright pixel (Pawley 2006), excess noise factor 1 to 1.5",
+        (_SCANNER,),
     ),
     "confocal-jitter": Preset(
         "resonant or worn point scanner: as confocal, lines shaken by 0.1 to 0.5 px, scan directions 0.5 px apart",
-        (LineJitter(sigma=(0.1, 0.5), bidirectional=(-0.5, 0.5)), Poisson(photons=(8.0, 60.0), background=(0.0, 1.0))),
+        (LineJitter(sigma=(0.1, 0.5), bidirectional=(-0.5, 0.5)), _SCANNER),
     ),
     "confocal-x2": Preset(
         "point scanner with half the dwell positions along Y and X (PSSR, Fang 2021): 8 to 60 photons per dwell",
-        (SampleDown(factor=2), Poisson(photons=(8.0, 60.0), background=(0.0, 1.0))),
+        (SampleDown(factor=2), _SCANNER),
     ),
     "spinning-disk": Preset(
         "spinning disk, short exposure: 20 to 200 electrons, sCMOS read noise of 1 to 2 electrons (data sheets)",
         (_scmos(photons=(20.0, 200.0), background=(1.0, 8.0)),),
+    ),
+    "spinning-disk-emccd": Preset(
+        "spinning disk with an EMCCD camera: 5 to 80 electrons, excess noise factor 2 (Robbins 2003), no read noise",
+        (ExcessNoise(photons=(5.0, 80.0), background=(0.5, 4.0), read_noise=(0.0, 0.3), factor=2.0),),
     ),
     "widefield": Preset(
         "wide field, slightly out of focus: blur 0.7 to 1.5 px, 30 to 400 electrons over a bright background, sCMOS",
@@ -71,6 +102,14 @@ _BUILT_IN = {
             Blur(sigma=(0.7, 1.5)),
             BinDown(factor=2),
             _scmos(photons=(30.0, 400.0), background=(5.0, 60.0)),
+        ),
+    ),
+    "widefield-resampled": Preset(
+        "wide field, demosaiced or resampled and stored at 8 bit: noise correlated between neighbors (FMD, Zhang 2019)",
+        (
+            Blur(sigma=(0.5, 1.2)),
+            CorrelatedNoise(photons=(10.0, 300.0), read_noise=(1.0, 3.0), background=(2.0, 40.0), sigma=(0.4, 0.9)),
+            Stretch(low=-0.1, high=1.5),
         ),
     ),
     "lightsheet": Preset(
@@ -102,7 +141,7 @@ _BUILT_IN = {
         (BinDown(factor=2), Text(), Jpeg(quality=(10, 70))),
     ),
     "fluorescence-any": Preset(
-        "any fluorescence movie: 3 to 300 photons (log-uniform), read noise up to 10 % of the signal; shipped models",
+        "any fluorescence movie: 3 to 300 photons, read noise, excess noise, or noise correlated between neighbors",
         _ANY_NOISE,
     ),
     "fluorescence-any-x2": Preset(

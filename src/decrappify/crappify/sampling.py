@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from decrappify._common.checks import short
 from decrappify.crappify.part import AnyNumber, Limits, NonNegative, Part, Signal, Times
 from decrappify.crappify.registry import register_part
 from decrappify.errors import InputError
@@ -20,7 +21,7 @@ class _Down(Part):
 
     def __post_init__(self) -> None:
         if not Limits(minimum=2, whole=True).allows(self.factor) or not isinstance(self.factor, int):
-            raise InputError(f"{self.name}: factor is {self.factor!r}, needs a whole number of at least 2")
+            raise InputError(f"{self.name}: factor is {short(self.factor)}, needs a whole number of at least 2")
         Part.__post_init__(self)
 
     @property

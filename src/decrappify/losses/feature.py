@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from decrappify._common.checks import short
 from decrappify._common.plugins import HINT
 from decrappify.errors import InputError
 from decrappify.losses import vgg
@@ -83,9 +84,9 @@ class FeatureLoss(nn.Module):
     def __init__(self, form: str = "deoldify", weights: str | Path = "imagenet", *, data: str = "normalized") -> None:
         super().__init__()
         if form not in _FORMS:
-            raise InputError(f"form is {form!r}, needs one of {', '.join(map(repr, _FORMS))}")
+            raise InputError(f"form is {short(form)}, needs one of {', '.join(map(repr, _FORMS))}")
         if data not in ("normalized", "unit"):
-            raise InputError(f"data is {data!r}, needs 'normalized' or 'unit'")
+            raise InputError(f"data is {short(data)}, needs 'normalized' or 'unit'")
         self.form = form
         self.data = data
         # Not a submodule, or checkpoints would include it and `train` would activate its batch norms.

@@ -87,12 +87,13 @@ def check_finite(weights: Mapping[str, Tensor], where: str) -> None:
 
 
 def digest(architecture: Mapping[str, Any], normalization: Mapping[str, Any], weights: Mapping[str, Tensor]) -> str:
-    """Compute the SHA-256 (hex) of everything that predictions depend on."""
+    """Compute the SHA-256 (hex) of everything that predictions depend on; float16 weights count as float32."""
     digest = hashlib.sha256(json.dumps(architecture, sort_keys=True).encode())
     digest.update(json.dumps(normalization, sort_keys=True).encode())
     for key, tensor in sorted(weights.items()):
         digest.update(key.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().data)
+        values = tensor.detach().cpu().contiguous().numpy()
+        digest.update((values.astype("float32") if values.dtype == "float16" else values).data)
     return digest.hexdigest()
 
 

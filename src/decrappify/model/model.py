@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from decrappify._common.argument_names import pass_setting
 from decrappify._version import __version__
-from decrappify.errors import OutputError, OutputExistsError
+from decrappify.errors import ModelFileError, OutputError, OutputExistsError
 from decrappify.model.header import FORMAT_VERSION, check_finite, digest
 from decrappify.normalization import ChannelStatistics, NormalizationRule
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from decrappify.networks.spec import RestorationNetwork
+
+
+def _check_half(tensors: Mapping[str, Tensor], path: Path) -> None:
+    for key, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise ModelFileError(f"{path}: weights {key} exceed the range of float16 (65504); save them as float32")
 
 
 class Model:
@@ -68,8 +76,18 @@ class Model:
         """SHA-256 (hex) of architecture, normalization and weights: equal for equal predictions, whatever the card."""
         return digest(self.network.architecture, self.normalization.to_dict(), self.network.state_dict())
 
-    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+    def save(self, path: str | Path, *, overwrite: bool = False, half_precision: bool = False) -> Path:
         """Write the model to one .safetensors file, through a temporary name, and return its path.
+
+        Parameters
+        ----------
+        path : path
+            New file.
+        overwrite : bool
+            Replace an existing file.
+        half_precision : bool
+            Store the weights as float16, in half the size; they are rounded to 11 significant bits. The loaded model
+            computes with float32 as any other.
 
         Raises
         ------
@@ -78,16 +96,18 @@ class Model:
         OutputError
             If it cannot be written.
         ModelFileError
-            If a weight is NaN or infinite.
+            If a weight is NaN or infinite, or too large for float16.
         """
         from safetensors.torch import save
 
         from decrappify.io.store.outputs import atomic_output
 
-        check_finite(self.network.state_dict(), str(path))
-
         path = check_unused(path, overwrite=overwrite)
         tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in self.network.state_dict().items()}
+        check_finite(tensors, str(path))
+        if half_precision:
+            tensors = {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}
+            _check_half(tensors, path)
         header = self._header()
         header["sha256"] = digest(header["architecture"], header["normalization"], tensors)
         try:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from decrappify._common.checks import short
 from decrappify.errors import InputError
 
 NORMS = ("spectral", "weight", "batch", "none")
@@ -165,7 +166,7 @@ def check_norm(norm: str) -> str:
         If it is unknown.
     """
     if norm not in NORMS:
-        raise InputError(f"norm is {norm!r}, needs one of {', '.join(map(repr, NORMS))}")
+        raise InputError(f"norm is {short(norm)}, needs one of {', '.join(map(repr, NORMS))}")
     return norm
 
 

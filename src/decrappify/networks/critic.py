@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from decrappify._common.checks import check_whole
+from decrappify._common.checks import check_whole, short
 from decrappify.errors import InputError
 from decrappify.networks.attention import SelfAttention
 from decrappify.networks.blocks import MergedBlock, conv_layer
@@ -75,11 +75,11 @@ class Critic(nn.Sequential):
         check_whole(1, 1024, in_channels=in_channels, width=width)
         check_whole(1, 10, blocks=blocks)
         if form not in ("plain", "dense"):
-            raise InputError(f"form is {form!r}, needs 'plain' or 'dense'")
+            raise InputError(f"form is {short(form)}, needs 'plain' or 'dense'")
         if isinstance(dropout, bool) or not 0 <= dropout < 1:
-            raise InputError(f"dropout is {dropout!r}, needs a number from 0 to below 1")
+            raise InputError(f"dropout is {short(dropout)}, needs a number from 0 to below 1")
         if isinstance(gain, bool) or not gain > 0:
-            raise InputError(f"gain is {gain!r}, needs a number above 0")
+            raise InputError(f"gain is {short(gain)}, needs a number above 0")
         layers: list[nn.Module] = [_layer(in_channels, width, 4, stride=2), nn.Dropout2d(dropout / 2)]
         n_in = width
         if form == "dense":

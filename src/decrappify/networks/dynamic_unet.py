@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from decrappify._common.checks import check_whole
+from decrappify._common.checks import check_whole, short
 from decrappify.errors import InputError
 from decrappify.networks.attention import SelfAttention
 from decrappify.networks.blocks import MergedBlock, PixelShuffle, batch_norm_2d, check_norm, conv_layer
@@ -159,9 +159,9 @@ class DynamicUNet(RestorationNetwork):
         super().__init__()
         _check(in_channels=in_channels, out_channels=out_channels, scale=scale, form=form, blur=blur)
         if isinstance(width_factor, bool) or not isinstance(width_factor, int | float) or not 0 < width_factor < 100:
-            raise InputError(f"width_factor is {width_factor!r}, needs a number above 0, such as 1.5")
+            raise InputError(f"width_factor is {short(width_factor)}, needs a number above 0, such as 1.5")
         if y_range is not None and (len(y_range) != 2 or not y_range[0] < y_range[1]):
-            raise InputError(f"y_range is {y_range!r}, needs two numbers, the lower first, such as (-3, 3)")
+            raise InputError(f"y_range is {short(y_range)}, needs two numbers, the lower first, such as (-3, 3)")
         check_norm(norm)
         self.spec = NetworkSpec(
             n_frames=check_n_frames(n_frames),
@@ -335,7 +335,7 @@ def _block_width(form: str, n_up: int, n_skip: int, factor: float, *, last: bool
 def _check(*, in_channels: int, out_channels: int, scale: int, form: str, blur: str) -> None:
     check_whole(1, 1024, in_channels=in_channels, out_channels=out_channels)
     if scale != 1:
-        raise InputError(f"scale is {scale!r}, a dynamic U-Net has 1; use 'upsampled-unet' or 'pssr' to enlarge")
+        raise InputError(f"scale is {short(scale)}, a dynamic U-Net has 1; use 'upsampled-unet' or 'pssr' to enlarge")
     for name, choice, choices in (("form", form, FORMS), ("blur", blur, BLURS)):
         if choice not in choices:
-            raise InputError(f"{name} is {choice!r}, needs one of {', '.join(map(repr, choices))}")
+            raise InputError(f"{name} is {short(choice)}, needs one of {', '.join(map(repr, choices))}")

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
+from decrappify._common.checks import short
 from decrappify.errors import InputError, MissingFileError, ModelFileError
 from decrappify.networks.blocks import WeightNormConv2d
 from decrappify.networks.weights import read_weights
@@ -78,7 +79,7 @@ def build_encoder(name: str, *, n_frames: int = 1, in_channels: int = 3, weights
             raise InputError(f"encoder {name!r} has no pretrained weights, found {str(weights)!r}; pass None")
         return _weight_normed(*_WEIGHT_NORMED[name], n_frames * in_channels)
     if name not in _TORCHVISION:
-        raise InputError(f"encoder is {name!r}, needs one of {', '.join(ENCODERS)}")
+        raise InputError(f"encoder is {short(name)}, needs one of {', '.join(ENCODERS)}")
     network: Any = torchvision.models.get_model(name, weights=None)
     if weights is not None:
         _load(network, name, weights)
@@ -129,7 +130,11 @@ def inflate(weight: Tensor, n_frames: int, in_channels: int) -> Tensor:
 
 def _load(network: nn.Module, name: str, weights: str | Path) -> None:
     path = Path(weights)
-    state = read_weights(path) if path.is_file() else _download(name, str(weights))
+    try:
+        is_file = path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or contains a null character
+        is_file = False
+    state = read_weights(path) if is_file else _download(name, str(weights))
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
@@ -143,7 +148,7 @@ def _download(name: str, weights: str) -> dict[str, Tensor]:
     member = weights.rsplit(".", 1)[-1]
     if member not in known.__members__:
         raise InputError(
-            f"encoder_weights is {weights!r}, neither a file nor weights of {name}: {', '.join(known.__members__)}"
+            f"encoder_weights is {short(weights)}, neither a file nor weights of {name}: {', '.join(known.__members__)}"
         )
     try:
         state: dict[str, Tensor] = known[member].get_state_dict(progress=False, check_hash=True)

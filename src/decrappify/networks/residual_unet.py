@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from decrappify._common.checks import check_whole
+from decrappify._common.checks import check_whole, short
 from decrappify.errors import InputError
 from decrappify.networks.registry import register_network
 from decrappify.networks.spec import NetworkSpec, RestorationNetwork
@@ -92,14 +92,14 @@ class ResidualUNet(RestorationNetwork):
         check_whole(0, 10, depth=depth)
         check_whole(0, 64, blocks=blocks)
         if isinstance(growth, bool) or not isinstance(growth, int | float) or not 0 < growth < 100:
-            raise InputError(f"growth is {growth!r}, needs a number above 0, such as 2.0")
+            raise InputError(f"growth is {short(growth)}, needs a number above 0, such as 2.0")
         if scale not in (1, 2, 4):
-            raise InputError(f"scale is {scale}, needs 1, 2 or 4")
+            raise InputError(f"scale is {short(scale)}, needs 1, 2 or 4")
         if stem not in (1, 2):
-            raise InputError(f"stem is {stem}, needs 1 or 2")
+            raise InputError(f"stem is {short(stem)}, needs 1 or 2")
         if out_channels != in_channels and in_channels % out_channels:
             raise InputError(
-                f"out_channels is {out_channels}, needs {in_channels} like in_channels, or a divisor of it"
+                f"out_channels is {short(out_channels)}, needs {in_channels} like in_channels, or a divisor of it"
             )
         self.stem = stem
         multiple = stem * 2**depth

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from decrappify._common.argument_names import argument, setting
+from decrappify._common.checks import short
 from decrappify.errors import InputError, ModelFileError
 from decrappify.model.fastai_import.reading import WHERE, read_state_dict
 from decrappify.model.fastai_import.recognizing import critic_name, unet_settings
@@ -81,7 +82,7 @@ def read_checkpoint(path: str | Path, *, preset: str | None = None) -> Imported:
         If the file contains no such network, or not that of `preset`.
     """
     if preset is not None and preset not in _PRESETS:
-        raise InputError(f"{argument('preset')} is {preset!r}, needs one of {', '.join(_PRESETS)}")
+        raise InputError(f"{argument('preset')} is {short(preset)}, needs one of {', '.join(_PRESETS)}")
     path = Path(path)
     state = read_state_dict(path)
     shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}

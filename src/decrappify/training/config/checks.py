@@ -62,7 +62,7 @@ def check_network_settings(name: str, settings: Any) -> None:
         raise InputError(f"{name} has a key 'name', which names the network elsewhere; remove the key")
     for key, source in _SET_ELSEWHERE.items():
         if key in settings:
-            raise InputError(f"{name} has a key {key!r}, which is {source}; remove the key")
+            raise InputError(f"{name} has a key {short(key)}, which is {source}; remove the key")
 
 
 def check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:

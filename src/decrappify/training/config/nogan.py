@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from decrappify._common.checks import check_whole
+from decrappify._common.checks import check_whole, short
 from decrappify.errors import InputError
 from decrappify.networks import DEFAULT_NETWORK
 from decrappify.training.config.checks import check_choice, check_keys, check_network_settings, check_range, check_types
@@ -269,7 +269,7 @@ class NoganConfig(RunSettings):
 
 def _list(given: Any, name: str) -> list[Any]:
     if not isinstance(given, list | tuple):
-        raise InputError(f"{name} is {given!r}, needs a list of tables")
+        raise InputError(f"{name} is {short(given)}, needs a list of tables")
     return list(given)
 
 
