@@ -90,7 +90,7 @@ def _block_means(region: Array) -> Array:
 
 
 def _tiles(region: Array, low: float, high: float) -> Array:
-    """Split a region into tiles (N, 32, 32) in units of the range, without their mean; constant ones and NaN dropped."""
+    """Split a region into tiles (N, 32, 32) in units of the range, minus their mean, without constant ones and NaN."""
     rows, columns = (length // _TILE for length in region.shape)
     cut = region[: rows * _TILE, : columns * _TILE].astype(np.float32 if region.dtype.itemsize <= 2 else np.float64)
     units = np.clip((cut - low) / (high - low), *_LIMITS).astype(np.float32)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from decrappify._common.sampling import evenly_spaced
 from decrappify.movie import Array, Movie
 from decrappify.normalization import sampled_planes
@@ -38,6 +36,7 @@ def sampled_regions(movie: Movie, channel: int = 0) -> list[Array]:
 def plane_regions(movie: Movie, t: int, c: int, z: int) -> list[Array]:
     """Read one plane whole, or four evenly spaced regions of 256 x 256 pixels of a plane of more than 512 x 512.
 
+    >>> import numpy as np
     >>> [region.shape for region in plane_regions(Movie.from_array(np.zeros((400, 3000))), 0, 0, 0)]
     [(256, 256), (256, 256), (256, 256), (256, 256)]
     """

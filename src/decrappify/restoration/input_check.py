@@ -29,7 +29,7 @@ _ADVICE = {
     ),
     ("noise", True): (
         "noise is stronger in units of the range of gray levels",
-        "expect artifacts and lost structures; average frames or bin the movie, or use a model trained on fewer photons",
+        "expect artifacts and lost structures; average frames, bin the movie, or use a model trained on fewer photons",
     ),
     ("noise", False): (
         "noise is weaker in units of the range of gray levels",
