@@ -25,7 +25,7 @@ from decrappify import load_model
 from decrappify.domain import CARD_KEY
 from decrappify.model import Model, shipped_models
 from decrappify.training.config.run_file import data_from_file
-from decrappify.training.data.fields import learned_range
+from decrappify.training.data.learned import learned_range
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "src" / "decrappify" / "model" / "shipped"

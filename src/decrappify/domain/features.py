@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def _radial_power(tiles: Array) -> Array:
     ring = np.rint(np.hypot(rows, columns) * _TILE).ravel()
     rings = (ring[:, None] == np.arange(1, _TILE // 2 + 1)).astype(np.float32)
     power = spectrum.real**2 + spectrum.imag**2
-    return np.maximum(power.astype(np.float32) @ (rings / rings.sum(0)), 1e-12)
+    return np.asarray(np.maximum(power.astype(np.float32) @ (rings / rings.sum(0)), 1e-12))
 
 
 def _block_means(region: Array) -> Array:
@@ -92,7 +93,8 @@ def _block_means(region: Array) -> Array:
 def _tiles(region: Array, low: float, high: float) -> Array:
     """Split a region into tiles (N, 32, 32) in units of the range, minus their mean, without constant ones and NaN."""
     rows, columns = (length // _TILE for length in region.shape)
-    cut = region[: rows * _TILE, : columns * _TILE].astype(np.float32 if region.dtype.itemsize <= 2 else np.float64)
+    wide: Any = np.float32 if region.dtype.itemsize <= 2 else np.float64
+    cut: Array = region[: rows * _TILE, : columns * _TILE].astype(wide)
     units = np.clip((cut - low) / (high - low), *_LIMITS).astype(np.float32)
     tiles = units.reshape(rows, _TILE, columns, _TILE).transpose(0, 2, 1, 3).reshape(-1, _TILE, _TILE)
     tiles = tiles - tiles.mean((1, 2), keepdims=True)

@@ -20,10 +20,21 @@ _DIGITS = 4  # significant digits on the card
 
 
 @dataclass(frozen=True, slots=True)
-class _Scale:
-    """Scale on which a feature is compared, and the least distance from the median that is outside."""
+class Scale:
+    """Scale on which a feature is compared.
+
+    Attributes
+    ----------
+    least : float
+        Least distance of a limit from the median.
+    widening : float
+        Factor of the distance of a limit from the median: images vary more than those of a training set.
+    is_log : bool
+        Compare decimal logarithms.
+    """
 
     least: float
+    widening: float = 1.0
     is_log: bool = False
 
     def of(self, value: float) -> float:
@@ -33,11 +44,12 @@ class _Scale:
         return 10**value if self.is_log else value
 
 
-_SCALES = {
-    "brightness": _Scale(0.15),
-    "noise": _Scale(0.3, is_log=True),
-    "correlation": _Scale(0.1),
-    "detail": _Scale(0.1, is_log=True),
+# Least distances and factors are chosen on the inputs of benchmarks/science/input_check.py.
+SCALES = {
+    "brightness": Scale(0.15, widening=1.1),
+    "noise": Scale(0.3, is_log=True),
+    "correlation": Scale(0.1),
+    "detail": Scale(0.2, widening=1.25, is_log=True),
 }
 
 
@@ -85,7 +97,7 @@ def learned_ranges(samples: Iterable[Sequence[Array]]) -> dict[str, list[float]]
         return {}
     return {
         name: [float(f"{value:.{_DIGITS}g}") for value in np.percentile([each[name] for each in found], _QUANTILES)]
-        for name in _SCALES
+        for name in SCALES
     }
 
 
@@ -93,8 +105,7 @@ def scores(features: Mapping[str, float], ranges: Mapping[str, Any]) -> dict[str
     """Compare features with the learned ranges; features without a valid range are left out.
 
     The limits are the quantiles 0.5 and 99.5 %, but not farther from the quantiles 5 and 95 % than these from the
-    median, so that single training samples do not widen the range; a minimum distance from the median keeps the range
-    of few training images from being narrower than the spread between images of one kind.
+    median, so that single training samples do not widen the range; see `Scale` for their widening.
 
     Returns
     -------
@@ -102,13 +113,14 @@ def scores(features: Mapping[str, float], ranges: Mapping[str, Any]) -> dict[str
         Feature to its deviation, of which the score may be below 1.
     """
     compared = {}
-    for name, scale in _SCALES.items():
-        quantiles = ranges.get(name)
-        if name not in features or not _is_valid(quantiles):
+    for name, scale in SCALES.items():
+        quantiles = _valid(ranges.get(name))
+        if name not in features or quantiles is None:
             continue
         lowest, low, median, high, highest = (scale.of(value) for value in quantiles)
-        upper = max(min(highest, 2 * high - median), median + scale.least)
-        lower = min(max(lowest, 2 * low - median), median - scale.least)
+        above = min(highest - median, 2 * (high - median)) * scale.widening
+        below = min(median - lowest, 2 * (median - low)) * scale.widening
+        upper, lower = median + max(above, scale.least), median - max(below, scale.least)
         value = scale.of(features[name])
         score = (value - median) / (upper - median) if value >= median else (median - value) / (median - lower)
         compared[name] = Deviation(name, features[name], scale.back(lower), scale.back(upper), score)
@@ -126,10 +138,10 @@ def deviations(features: Mapping[str, float], ranges: Mapping[str, Any]) -> list
     return sorted(outside, key=lambda found: -found.score)
 
 
-def _is_valid(quantiles: Any) -> bool:
-    """Return whether an entry of a card, which may come from any file, has five ascending finite numbers."""
+def _valid(quantiles: Any) -> list[float] | None:
+    """Return an entry of a card if it has five ascending finite numbers; the card may come from any file."""
     if not isinstance(quantiles, list) or len(quantiles) != len(_QUANTILES):
-        return False
+        return None
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in quantiles):
-        return False
-    return all(math.isfinite(value) for value in quantiles) and quantiles == sorted(quantiles)
+        return None
+    return quantiles if all(map(math.isfinite, quantiles)) and quantiles == sorted(quantiles) else None

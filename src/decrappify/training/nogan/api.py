@@ -15,7 +15,7 @@ from decrappify.normalization import IMAGENET, NormalizationRule
 from decrappify.training.config.nogan import NoganConfig
 from decrappify.training.config.options import MOVED_ARGUMENTS, DataOptions, RunOptions
 from decrappify.training.config.presets import nogan_preset
-from decrappify.training.data.fields import learned_range
+from decrappify.training.data.learned import learned_range
 from decrappify.training.data.training_data import (
     PhotographData,
     Split,

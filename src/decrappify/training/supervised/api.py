@@ -16,7 +16,7 @@ from decrappify.model import Model, load_model
 from decrappify.normalization import NormalizationRule
 from decrappify.training.config.options import MOVED_ARGUMENTS, DataOptions, RunOptions
 from decrappify.training.config.supervised import TrainingConfig
-from decrappify.training.data.fields import learned_range
+from decrappify.training.data.learned import learned_range
 from decrappify.training.data.training_data import Split, data_settings, read_training_data
 from decrappify.training.engine.run_folder import holds_run_folder, prepare_run_folder, refuse_data_folder
 
