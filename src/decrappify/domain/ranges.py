@@ -38,9 +38,11 @@ class Scale:
     is_log: bool = False
 
     def of(self, value: float) -> float:
+        """Convert a value to the scale."""
         return math.log10(max(value, 1e-9)) if self.is_log else value
 
     def back(self, value: float) -> float:
+        """Convert a position on the scale to a value."""
         return 10**value if self.is_log else value
 
 
@@ -132,7 +134,7 @@ def deviations(features: Mapping[str, float], ranges: Mapping[str, Any]) -> list
 
     >>> found = deviations({"brightness": 0.5}, {"brightness": [0.0, 0.05, 0.1, 0.2, 0.25]})
     >>> found[0].feature, found[0].is_high, round(found[0].score, 2)
-    ('brightness', True, 2.67)
+    ('brightness', True, 2.42)
     """
     outside = [found for found in scores(features, ranges).values() if found.score > 1]
     return sorted(outside, key=lambda found: -found.score)
