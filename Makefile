@@ -1,4 +1,4 @@
-# Two commands on a fresh machine: `make demo` and `make test`. Everything else is for people who work on decrappify.
+# For users: `make demo` and `make test`, on a machine with Python. The other targets are for developers of decrappify.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -30,19 +30,19 @@ test-slow: $(VENV)/.installed-dev  ## Run the slow tests too
 	$(BIN)/python -m pytest -m "not fuzz and not faults"
 	$(BIN)/python tests/napari_plugin/run.py -m "not fuzz and not faults"
 
-test-fuzz: $(VENV)/.installed-dev  ## Damage files and commands of every kind and run them (10 minutes; DECRAPPIFY_FUZZ_SEED, _TRIES)
+test-fuzz: $(VENV)/.installed-dev  ## Run damaged files and commands of every kind (10 minutes; DECRAPPIFY_FUZZ_SEED, _TRIES)
 	$(BIN)/python -m pytest -m fuzz tests/fuzz -s -q
 
 test-cpu: $(VENV)/.installed-dev  ## Run the numerically sensitive tests as on other processors, on 1 and 2 threads
 	$(BIN)/python tests/processors.py
 
-test-faults: $(VENV)/.installed-dev  ## Kill runs at every file event, run two at once, take memory, threads and disk away
+test-faults: $(VENV)/.installed-dev  ## Kill runs at every file event, run two at once, and limit memory, threads and disk space
 	$(BIN)/python -m pytest -m "faults or not faults" tests/faults
 
-test-compat:  ## Test the aicsimageio adapter against the real package, in an environment of its own
+test-compat:  ## Test the aicsimageio adapter with the real package, in a separate environment
 	$(PYTHON) tests/compat/aicsimageio_check.py
 
-test-lowest: $(LOWEST)/.installed  ## Test with the lowest versions of pyproject.toml, in an environment of its own (6 GB)
+test-lowest: $(LOWEST)/.installed  ## Test with the lowest versions of pyproject.toml, in a separate environment (6 GB)
 	$(LOWEST)/bin/python -m pytest
 
 package:  ## Build sdist and wheel into dist/, check them, install the wheel and run the demo with it
@@ -57,7 +57,7 @@ package:  ## Build sdist and wheel into dist/, check them, install the wheel and
 	$(PACKAGE)/installed/bin/python -m pip install --quiet dist/*.whl
 	cd $(PACKAGE) && installed/bin/decrappify --version && installed/bin/decrappify demo --output demo
 
-lint: $(VENV)/.installed-dev  ## Check style, types, spelling and the order of imports
+lint: $(VENV)/.installed-dev  ## Check style, formatting, spelling and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
@@ -75,7 +75,7 @@ clean:  ## Remove the environment and caches
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "decrappify needs Python 3.11 or newer, found $$($(PYTHON) --version 2>&1); try make PYTHON=python3.12"; exit 1; }
+	  { echo "decrappify requires Python 3.11 or newer, found $$($(PYTHON) --version 2>&1); try make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 

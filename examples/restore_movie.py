@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(restored)
     if restored.shape == movie.shape and movie.shape[2] == 1:
         for metric, value, interpretation in score_movie(restored, source=movie).rows():
-            print(f"{metric:24} {value:16} {interpretation}")
+            print(f"{metric:24} {value:18} {interpretation}")
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def read(path: Path) -> Photo:
 
 
 def pieces(photo: Photo) -> tuple[list[Photo], list[Photo]]:
-    """Split into training pieces of several sizes, and validation squares from the right-hand fifth."""
+    """Split into training crops of several sizes, and validation squares from the right-hand fifth."""
     height, width = photo.shape[:2]
     kept = photo[:, -(width // 5) :]
     photo = photo[:, : -(width // 5)]

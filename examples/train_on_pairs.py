@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     run = dc.RunOptions(progress=tqdm)
     model = dc.train(pairs=(options.sources, options.targets), config=config, output=options.output, run=run)
     score = model.card["validation"]
-    print(f"scale {model.scale}: {score['psnr_source_db']:.2f} -> {score['psnr_db']:.2f} dB on the last pairs")
+    print(f"scale {model.scale}: {score['psnr_source_db']:.2f} -> {score['psnr_db']:.2f} dB on the validation data")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Screenshots of docs/napari.md: the real widgets in a real viewer, clicked by this script.
 
-`make screenshots` runs it on a virtual display. It takes some minutes, of which MINUTES are for the training.
+`make screenshots` runs it on a virtual display. It runs for several minutes, MINUTES of them for training.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
     """Write the screenshots to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as own:
-        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, own)  # not the user's own
+        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, own)  # not those of the user
         for show in (restore_and_compare, train):
             viewer = napari.Viewer()
             viewer.window.resize(*SIZE)
@@ -35,7 +35,7 @@ def main(folder: Path) -> None:
 
 
 def restore_and_compare(viewer: napari.Viewer, folder: Path, own: Path) -> None:
-    """Preview a noisy movie, restore it, compare the result with the reference."""
+    """Preview a noisy movie, restore it, and compare the result with the reference."""
     viewer.open_sample("decrappify", "simulated_movie")
     noisy, reference = sorted(viewer.layers, key=lambda layer: "reference" in layer.name)
     reference.visible = False
@@ -47,7 +47,7 @@ def restore_and_compare(viewer: napari.Viewer, folder: Path, own: Path) -> None:
     settle()
     click(widget, "restore_preview")
     wait(lambda: control(widget, "restore_preview").isEnabled())
-    control(widget, "restore_folder").setText("~/decrappify-results")  # what a user sees
+    control(widget, "restore_folder").setText("~/decrappify-results")  # the default path, for the screenshot
     save_screenshot(viewer, folder / "napari-restore.png")
     control(widget, "restore_folder").setText(str(own / "results"))
     click(widget, "restore_clear")
@@ -90,14 +90,14 @@ def train(viewer: napari.Viewer, folder: Path, own: Path) -> None:
     control(widget, "train_models").setText(str(own / "models"))
     control(widget, "train_n_frames").setCurrentText("3")
     click(widget, "train_run")
-    wait(lambda: late(widget) or control(widget, "train_run").isEnabled())  # a slow run ends before all steps
+    wait(lambda: late(widget) or control(widget, "train_run").isEnabled())  # a slow run ends before its last step
     save_screenshot(viewer, folder / "napari-train.png")
     control(widget, "train_cancel").click()
     wait(lambda: control(widget, "train_run").isEnabled())
 
 
 def late(widget: QWidget) -> bool:
-    """Return whether a training is nearly complete, so that its curves are full."""
+    """Return whether a training run is nearly complete, so that its curves are."""
     bar = control(widget, "train_progress")
     return bool(bar.maximum() > 0 and bar.value() > 0.9 * bar.maximum())
 
@@ -106,7 +106,7 @@ def control(widget: QWidget, name: str) -> Any:
     """Find a control by its objectName."""
     found = widget.findChild(QWidget, name)
     if found is None:
-        raise LookupError(f"there is no control {name!r}")
+        raise LookupError(f"no control has the objectName {name!r}")
     return found
 
 

@@ -86,7 +86,7 @@ def test_benchmark_stores_rows_and_reuses_them(tmp_path, monkeypatch, capsys):
         job = Job({"size": size}, partial(measure, size))
         Benchmark("trial", args, options).run({"first": job}, section)
     assert calls == [3, 4]
-    assert "first: there already" in capsys.readouterr().out
+    assert "first: already stored" in capsys.readouterr().out
     text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     assert "| first | 4 |" in text
     assert "| first | 3 |" not in text

@@ -35,7 +35,7 @@ device = "cpu"
 [network]
 {network}
 """
-LOAD = "f a file of your own defines it, load that file first: --plugin FILE, or load_plugin(FILE) in Python"
+LOAD = "f a plugin file defines it, load that file first: --plugin FILE, or load_plugin(FILE) in Python"
 TINY = "base_channels = 16\ndepth = 1"
 
 pytestmark = pytest.mark.usefixtures("undrawn_training")
@@ -106,7 +106,7 @@ def test_loss_trains_by_its_name(folder, command):
         command("train", "run.toml", "--plugin", file)
     assert load_model("out/model.safetensors").card["settings"]["loss"] == "edges"
     result = command("train", "run.toml", "--output", "other", exit_code=2)
-    assert "unknown loss 'edges', needs one of l1, l2, " in result.stderr
+    assert "unknown loss 'edges', expected one of l1, l2, " in result.stderr
 
 
 def test_metric_is_in_the_report(folder, command, tiny_models, monkeypatch):
@@ -129,7 +129,7 @@ def test_network_is_trained_saved_and_restores(folder, command):
         assert load_model("out/model.safetensors").network.architecture["channels"] == 8
         assert open_movie("restored.ome.tif").shape == open_movie("good.ome.tif").shape
     result = command("restore", "good.ome.tif", "again.ome.tif", *model, exit_code=2)
-    assert "cannot build: unknown network 'two-layers', needs one of small, base" in result.stderr
+    assert "cannot build: unknown network 'two-layers', expected one of small, base" in result.stderr
     assert LOAD in result.stderr
 
 

@@ -25,7 +25,7 @@ def test_a_still_is_its_own_window_of_one():
 
 @pytest.mark.parametrize("n_frames", [0, -1, 2, 4, 3.0, True, "3"])
 def test_other_window_lengths_are_refused(n_frames):
-    with pytest.raises(InputError, match=r"n_frames is .*, needs an odd whole number such as 1, 3 or 5"):
+    with pytest.raises(InputError, match=r"n_frames is .*, expected an odd integer such as 1, 3 or 5"):
         check_n_frames(n_frames)
 
 

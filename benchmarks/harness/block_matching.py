@@ -1,7 +1,7 @@
 """BM3D as a baseline: with a variance-stabilizing transform and the strength that maximizes PSNR (an oracle).
 
-Needs the package bm3d (`python -m pip install --group bm3d`), whose license allows non-commercial use only: results
-state it as a comparison, and nothing in the package depends on it.
+Requires the package bm3d (`python -m pip install --group bm3d`), whose license allows non-commercial use only: it is
+used as a comparison in results, and nothing in the package depends on it.
 
 References: Dabov et al. 2007, IEEE TIP 16:2080 (BM3D); Starck, Murtagh and Bijaoui 1998 (generalized Anscombe
 transform); Mäkitalo and Foi 2013, IEEE TIP 22:91 (its unbiased inverse).

@@ -37,7 +37,7 @@ TRAIN_STILLS = {
     "highres/tribolium_lightsheet.tif": "BSD-3, clij2-docs",
     **{f"highres/sbs_cells_{number:02d}.tif": "BSD-3, CellProfiler" for number in range(1, 13, 2)},
 }
-# Watched during training; no test.
+# Used for validation during training, not for tests.
 VALIDATION_STILLS = {
     "highres/fly_01_pos076_f.tif": "BSD-3, CellProfiler examples",
     "highres/neubias_xy_16bit__bacteria_cords_thick.tif": "CC BY 4.0, NEUBIAS training-resources",
@@ -55,7 +55,7 @@ TRAIN_EM = {
     "em/sem_myelin_rat3_data11.tif": "MIT, axondeepseg/data_axondeepseg_sem",
     "em/sem_myelin_rat4_data12.tif": "MIT, axondeepseg/data_axondeepseg_sem",
 }
-# Held out of every training run, by source: no other file of the same specimen was trained on.
+# Held out from every training run, by source: no file of the same specimen was used for training.
 TEST_MOVIES = (
     "movies/cancer_cell_nuclei_48f.tif",
     "movies/microglia_maxproj_122f.tif",
@@ -79,7 +79,7 @@ def folder() -> Path:
     """Return the data folder; exit with a message if DECRAPPIFY_TEST_DATA is not set."""
     named = os.environ.get("DECRAPPIFY_TEST_DATA")
     if not named:
-        sys.exit("set DECRAPPIFY_TEST_DATA to the folder of real movies that this benchmark uses")
+        sys.exit("set DECRAPPIFY_TEST_DATA to the folder of the real movies and stills")
     return Path(named)
 
 

@@ -1,4 +1,4 @@
-"""Image panels for RESULTS.md: one enlarged detail, one panel per method, all with the contrast of the reference."""
+"""Images for RESULTS.md: an enlarged detail, one panel per method, all with the contrast of the reference."""
 
 from __future__ import annotations
 

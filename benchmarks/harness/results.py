@@ -3,7 +3,7 @@
 A benchmark defines its rows and a function for each. Every finished row is stored immediately in results/NAME.json,
 with its settings and with the command, date, machine and versions that produced it. The table in RESULTS.md is built
 from that file alone. A row with unchanged settings is not run again, so an interrupted benchmark can be resumed, and
-several processes may share one (`--only`). Rows of different settings are never combined in a table.
+several processes may share one (`--only`). Rows with different settings are never combined in a table.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class Job:
 def parser(description: str | None) -> argparse.ArgumentParser:
     """Create a parser with the options of every benchmark; `description` is the module docstring."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--only", metavar="KEY", action="append", help="run this row only; may be given several times")
-    made.add_argument("--again", action="store_true", help="run rows again that are there already")
-    made.add_argument("--table", action="store_true", help="run nothing, write the section from the stored rows")
-    made.add_argument("--results", type=Path, default=BENCHMARKS / "RESULTS.md", help="file that gets the section")
+    made.add_argument("--only", metavar="KEY", action="append", help="run only this row; may be repeated")
+    made.add_argument("--again", action="store_true", help="run rows again that are already stored")
+    made.add_argument("--table", action="store_true", help="run no rows; write the section from the stored rows")
+    made.add_argument("--results", type=Path, default=BENCHMARKS / "RESULTS.md", help="file to write the section to")
     made.add_argument("--threads", type=int, default=1, help="threads of torch")
     return made
 
@@ -77,10 +77,10 @@ class Benchmark:
         wanted = self.args.only or list(jobs)
         unknown = sorted(set(wanted) - set(jobs))
         if unknown:
-            sys.exit(f"no row is called {unknown[0]!r}; rows: {', '.join(jobs)}")
+            sys.exit(f"unknown row {unknown[0]!r}; rows: {', '.join(jobs)}")
         for key in [] if self.args.table else wanted:
             if key in self.matching(jobs) and not self.args.again:
-                print(f"{key}: there already (--again runs it once more)")
+                print(f"{key}: already stored (--again runs it again)")
                 continue
             started, cpu_before = time.perf_counter(), time.process_time()
             row = jobs[key].run()
@@ -176,7 +176,7 @@ def _cell(value: Any, digits: int) -> str:
 
 def _origin(made: Sequence[Row]) -> str:
     days = sorted({entry["day"] for entry in made})
-    lines = [f"- made {' to '.join(sorted({days[0], days[-1]}))} (UTC)"]
+    lines = [f"- date: {' to '.join(sorted({days[0], days[-1]}))} (UTC)"]
     for name in ("command", "machine", "versions", "note"):
         quote = "`" if name == "command" else ""
         lines += [f"- {name}: {quote}{text}{quote}" for text in dict.fromkeys(e[name] for e in made if name in e)]

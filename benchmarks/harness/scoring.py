@@ -27,7 +27,7 @@ LEVELS: dict[str, tuple[Part, ...]] = {
     "10 photons": (Poisson(photons=10.0), Gaussian(sigma=0.02)),
     "40 photons": (Poisson(photons=40.0), Gaussian(sigma=0.01)),
 }
-# The same as (photons, read noise), for baselines that are told the noise.
+# The same as (photons, read noise), for baselines with known noise.
 NOISE = {"10 photons": (10.0, 0.02), "40 photons": (40.0, 0.01)}
 LEVELS_IN_WORDS = "10 photons + 2 % read noise, 40 photons + 1 % read noise at the bright level (99.8th percentile)"
 FIGURES = ("psnr", "ssim", "tde", "tdr", "flicker_floor")

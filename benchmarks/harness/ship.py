@@ -44,7 +44,7 @@ def ship(run: Path) -> Path:
     model = load_model(run / "model.safetensors")
     run_file = SHIPPED / f"{model.name}.toml"
     if not run_file.is_file():
-        sys.exit(f"{run} trained {model.name!r}, which has no run file in {SHIPPED}")
+        sys.exit(f"{run} trained {model.name!r}, expected one with a run file in {SHIPPED}")
     if CARD_KEY not in model.card:
         model.card |= learned_range(
             data_from_file(run_file), model.card["steps"] * model.card["settings"]["batch_size"]
@@ -86,8 +86,9 @@ def _described(model: Model) -> str:
         if key in card
     ]
     minutes = round(card["training_seconds"] / 60)
+    frames = f"{model.n_frames} frame{'s' * (model.n_frames > 1)}"
     made = (
-        f"{model.n_parameters:,} parameters, {model.n_frames} frame(s), scale {model.scale}; {card['steps']} steps of "
+        f"{model.n_parameters:,} parameters, {frames}, scale {model.scale}; {card['steps']} steps of "
         f"{settings['batch_size']} windows, seed {settings['seed']}, {minutes} minutes on one CPU "
         f"core; crappifier `{(model.crappifier or {}).get('name')}`."
     )
@@ -115,14 +116,14 @@ def _save(model: Model) -> Path:
     model.card = {key: model.card[key] for key in FIRST if key in model.card} | model.card
     path = model.save(SHIPPED / f"{model.name}.safetensors", overwrite=True, half_precision=True)
     if path.stat().st_size > LARGEST:
-        sys.exit(f"{path} has {path.stat().st_size / 1e6:.1f} MB, needs at most {LARGEST / 1e6:g} MB")
+        sys.exit(f"{path} has {path.stat().st_size / 1e6:.1f} MB, expected at most {LARGEST / 1e6:g} MB")
     return path
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("runs", nargs="*", type=Path, help="run folders to ship")
-    options.add_argument("--scores", action="store_true", help="write held-out scores onto the cards")
+    options.add_argument("runs", nargs="*", type=Path, help="run folders whose models are copied")
+    options.add_argument("--scores", action="store_true", help="add held-out scores to the cards")
     args = options.parse_args()
     for run in args.runs:
         print(ship(run))

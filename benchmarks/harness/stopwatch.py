@@ -1,4 +1,4 @@
-"""Timers of functions in a running program, and the throughput of a convolution for comparison."""
+"""Timers for functions of a running program, and the throughput of a convolution for comparison."""
 
 from __future__ import annotations
 

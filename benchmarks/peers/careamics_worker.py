@@ -8,7 +8,7 @@ the last step includes the last weights in the selection. A higher rate was not 
 seconds, simulated movies at 10 photons, one run each) the lowest validation loss was 0.107 with 1e-3 and 0.112 with
 3e-3.
 
-Frames are samples, as it has no mode for several frames. If the reference has more pixels, the source is first
+Frames are samples, since it has no mode for several frames. If the reference has more pixels, the source is first
 interpolated to its grid (cubic, included in the measurement). Restoration uses tiles of 256 with an overlap of 48, as
 recommended, or whole frames if a side is shorter. A .zarr output is written by its own `predict_to_disk`.
 
@@ -71,7 +71,7 @@ class Worker:
     def train(self, request: dict[str, Any]) -> Answer:
         """Train on pairs of files until the CPU time is spent."""
         if request.get("n_frames", 1) != 1:
-            sys.exit(f"CAREamics restores single frames: n_frames is {request['n_frames']}, needs 1")
+            sys.exit(f"CAREamics restores single frames: expected n_frames 1, found {request['n_frames']}")
         started, cpu = time.perf_counter(), time.process_time()
         model, scale = Path(request["model"]), request.get("scale", 1)
         low, high = pairs(Path(request["low"]), Path(request["high"]), scale)
@@ -178,7 +178,7 @@ def pairs(low: Path, high: Path, scale: int) -> tuple[list[np.ndarray], list[np.
         truths.append(truth.reshape(-1, *truth.shape[-2:]))
         sources.append(enlarged(source.reshape(-1, *source.shape[-2:]), scale))
         if sources[-1].shape != truths[-1].shape:
-            sys.exit(f"{path.name}: a source of {source.shape} enlarged {scale} times against a truth of {truth.shape}")
+            sys.exit(f"{path.name}: the source enlarged {scale} times should be {truth.shape}, found {source.shape}")
     return sources, truths
 
 

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 class Worker:
     """One method in its own process.
 
-    The output of the method is appended to `log`. If the worker fails, the benchmark exits with the end of that file.
+    The output of the method is appended to `log`. If the worker fails, the benchmark exits and shows the end of `log`.
     """
 
     def __init__(self, method: str, *, environments: Path, log: Path, threads: int = 1, device: str = "cpu") -> None:
@@ -52,7 +52,7 @@ class Worker:
             line = stdout.readline()
         if not line:
             end = self.log.read_text(errors="replace").splitlines()[-30:]
-            sys.exit(f"{self.method} failed at {verb!r}; the end of {self.log}:\n" + "\n".join(end))
+            sys.exit(f"{self.method} failed in {verb!r}; end of {self.log}:\n" + "\n".join(end))
         answer: dict[str, Any] = json.loads(line)
         return answer
 

@@ -1,12 +1,12 @@
 """Worker for decrappify, with the defaults of `decrappify.train` and `decrappify.restore`.
 
 One setting differs: keep="last", the recommendation for runs with few validation images. With "best", the wide-field
-runs kept weights from a sixth to a quarter of the run, selected by three slices out of focus; all other runs kept
-their last weights anyway.
+runs kept weights from a sixth to a quarter of the run, selected by three slices out of focus; in all other runs the
+last weights were also the best.
 
-The one-cycle schedule needs the number of steps in advance: a few steps are timed first, within the budget. If the
-budget is spent earlier than planned, the run ends there. A reference that is identical in every frame is passed as one
-frame, as a laboratory would store it. Zarr outputs are OME-Zarr with a pyramid, as `restore` writes them.
+The one-cycle schedule requires the number of steps in advance, so a few steps are timed first, within the budget. If
+the budget is spent earlier than planned, the run ends there. A reference that is identical in every frame is passed as
+one frame, as a laboratory would store it. Zarr outputs are OME-Zarr with a pyramid, as `restore` writes them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One environment per method, created on first use, as the version pins of the methods are incompatible."""
+"""One environment per method, created on first use, since the version pins of the methods are incompatible."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def interpreter(method: str, folder: Path) -> Path:
     home = folder.absolute() / method
     python, done = home / "bin" / "python", home / "installed.txt"
     if not done.exists() or done.read_text() != requirements.read_text():
-        print(f"making the environment of {method} in {home}", flush=True)
+        print(f"creating the environment of {method} in {home}", flush=True)
         venv.create(home, clear=True, with_pip=True)
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
         if subprocess.run([str(word) for word in install], check=False).returncode:
-            sys.exit(f"the environment of {method} cannot be made, see above")
+            sys.exit(f"cannot create the environment of {method}; see the output of pip above")
         done.write_text(requirements.read_text())
     return python

@@ -165,7 +165,7 @@ class Pssr:
     def restore(self, request: dict[str, Any]) -> Answer:
         source, output = Path(request["source"]), request["output"]
         if ".zarr" in (source.suffix, Path(output or "").suffix):
-            raise ValueError(f"PSSR2 reads and writes TIFF, no Zarr: {source}, {output}")
+            raise ValueError(f"expected TIFF files, which PSSR2 reads and writes; found {source}, {output}")
         if output is None:
             pixels = tifffile.imread(source)
             answer = measured(lambda: self._restored(pixels))

@@ -107,7 +107,7 @@ def section(rows: list[Row]) -> str:
         "## Calibration of the noise",
         f"Error of the measured gain over {', '.join(KINDS)} and seeds; a gain that is not determined counts as 100 %. "
         "The thresholds of the estimators were chosen on these scenes.",
-        table([*head, "aim, %", "within the aim, %"], cells, 1),
+        table([*head, "target, %", "within the target, %"], cells, 1),
     ]
     for row in rows:
         if row["scene"] == "real":

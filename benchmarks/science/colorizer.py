@@ -266,21 +266,21 @@ def _photograph_part(row: Row) -> str:
         for name, found in row["colours"].items()
     ]
     return (
-        f"`examples/train_colorizer.py` with its default settings ({row['seconds_trained']} s on the clock), on four "
-        f"photographs of scikit-image; {UNSEEN.stem} was never seen. Verdict on the GAN phase: {row['verdict']}. The "
-        f"patches of the training were {DEFAULTS.patch_size} px, which is render factor {RENDER_FACTOR}. Chroma: mean "
+        f"`examples/train_colorizer.py` with its default settings ({row['seconds_trained']} s of wall time), on four "
+        f"photographs of scikit-image; {UNSEEN.stem} was held out. Verdict on the GAN phase: {row['verdict']}. The "
+        f"training patches of {DEFAULTS.patch_size} px correspond to render factor {RENDER_FACTOR}. Chroma: mean "
         f"length of (U, V) in gray levels. Visible: pixels with more than {VISIBLE:g}. Error: mean absolute error of U "
-        "and V. Hue off: median angle to the true hue where both are visible (chance: 90 degrees). One tint: the mean "
-        "color of the training photographs everywhere.\n\n"
-        + table(["colors", "chroma", "visible, %", "error", "hue off, degrees"], lines, [0, 1, 0, 2, 0])
-        + "\n\n![the unseen photograph: gray, in one tint, colored, original](results/colorizer_photograph.png)"
+        "and V. Hue error: median angle to the reference hue where both are visible (chance: 90 degrees). One tint: "
+        "the mean color of the training photographs in every pixel.\n\n"
+        + table(["colors", "chroma", "visible, %", "error", "hue error, degrees"], lines, [0, 1, 0, 2, 0])
+        + "\n\n![held-out photograph: gray, in one tint, colored, original](results/colorizer_photograph.png)"
     )
 
 
 def _film_part(row: Row) -> str:
     what, picture = {
         "pan": (
-            f"A film made from {UNSEEN.stem}: pan and zoom, with grain of {GRAIN:g} gray levels in the gray film",
+            f"A film generated from {UNSEEN.stem}: pan and zoom, with grain of {GRAIN:g} gray levels in the gray film",
             "\n\n![three frames of the film](results/colorizer_film.png)",
         ),
         "street": ("The beginning of a real street film, `colour/bikes.mp4`", ""),
@@ -289,11 +289,11 @@ def _film_part(row: Row) -> str:
         [name, *(found[key] for key in ("strength", "error", "luma", "chroma", "warranted", "chroma_where_still"))]
         for name, found in row["films"].items()
     ]
-    header = ["colors", "chroma", "error", "luma change", "chroma change", "warranted", "chroma change, luma still"]
+    header = ["colors", "chroma", "error", "luma change", "chroma change", "implied", "chroma change, static luma"]
     return (
         f"{what}; {row['frames']} frames at render factor {RENDER_FACTOR}, decoded from the written H.264. Mean "
-        "absolute changes from frame to frame. Warranted: the chroma change of the same film if its luma change came "
-        "from shifting each frame sideways.\n\n" + table(header, lines) + picture
+        "absolute changes from frame to frame. Implied: the chroma change of the same film if its luma change were "
+        "caused by shifting each frame horizontally.\n\n" + table(header, lines) + picture
     )
 
 

@@ -9,7 +9,7 @@ movies of held-out seeds at 0, 0.3, 1 and 3 pixels per frame and on the real tes
     python benchmarks/science/frames_and_motion.py --steps 8000 --only "1 frame"
     python benchmarks/science/frames_and_motion.py --steps 8000 --only "5 frames"
 
-Runs are kept in --runs and resumed if they were interrupted.
+Runs are stored in --runs, and resumed if they were interrupted.
 """
 
 from __future__ import annotations
@@ -143,15 +143,15 @@ def section(rows: list[Row]) -> str:
     trained = ", ".join(f"{row['variant']}: {row['validation_psnr']:.2f} dB at step {row['best_step']}" for row in rows)
     return (
         "## Frames in a window against motion\n\n"
-        f"Equal steps, network, seed {SEED} and data; 'from 1' spends half of the steps on the 1-frame network "
-        f"that it starts from. Simulated movies: the mean over {', '.join(KINDS)}, {TEST_FRAMES} frames each, truth "
-        f"free of noise. Real ones: truth with noise of its own. Levels: {LEVELS_IN_WORDS}. "
-        f"Best validation: {trained}.\n\n"
+        f"Steps, network, seed ({SEED}) and data are equal; 'from 1' uses half of the steps for the 1-frame network "
+        f"from which it starts. Simulated movies: mean over {', '.join(KINDS)}, {TEST_FRAMES} frames each, noise-free "
+        f"reference. Real movies: the reference contains noise. Levels: {LEVELS_IN_WORDS}. Best validation: "
+        f"{trained}.\n\n"
         "PSNR in dB, and the gain over 1 frame\n\n"
         + table(header + [f"{name}: gain" for name in gains], psnr)
-        + "\n\nTDE (0 perfect, 1 frozen; without motion it means nothing)\n\n"
+        + "\n\nTDE (0: perfect, 1: frozen; not meaningful without motion)\n\n"
         + table(header, tde, 3)
-        + "\n\nFlicker floor on still pixels, % of the data range\n\n"
+        + "\n\nFlicker floor on static pixels, % of the data range\n\n"
         + table(header, floor, 3)
     )
 

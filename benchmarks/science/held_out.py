@@ -108,17 +108,14 @@ def _conditions(rows: Sequence[Row]) -> str:
     models = dict.fromkeys(f"{METHODS[kind]} = {name}" for row in rows for kind, name in row["models"].items())
 
     return (
-        "No file here was used for training. The movies are not independent, though: an earlier model was "
-        "scored on them "
-        "before the loss, the binned copies and the noise range of the shipped ones were settled (on validation data "
-        "or by argument), so treat them as test movies that were evaluated once before. Reference: the real "
-        "frames, which carry "
-        f"noise of their own. Degraded: {LEVELS_IN_WORDS}; seeds {', '.join(map(str, _seeds(rows)))}. Data range: "
-        "max - min of the whole reference. Best Gaussian: σ in space (px) and time (frames) chosen against the "
-        "reference for each "
-        "file. Truth limit: what a restoration would score that differed from the truth by nothing but the noise that "
-        "a Laplacian finds in the truth; a light filter that keeps this noise, which is in the source too, can score "
-        f"above. Models: {', '.join(models)}."
+        "None of these files was used for training. The movies are nevertheless not independent: an earlier model was "
+        "scored on them before the loss, the binned copies and the noise range of the shipped models were chosen (on "
+        "validation data or by reasoning), so they have been evaluated once before. Reference: the real frames, which "
+        f"contain noise. Degradation: {LEVELS_IN_WORDS}; seeds {', '.join(map(str, _seeds(rows)))}. Data range: max - "
+        "min of the complete reference. Best Gaussian: σ in space (px) and time (frames) with the highest PSNR for "
+        "each file. Reference limit: PSNR of a restoration that differs from the reference only by the noise of the "
+        "reference, as estimated by a Laplacian; a weak filter that keeps this noise, which the source contains too, "
+        f"can exceed it. Models: {', '.join(models)}."
     )
 
 
@@ -137,7 +134,7 @@ def _fidelity(rows: Sequence[Row], best: str) -> str:
         "σ time",
         "gain",
         *(["over BM3D"] if with_bm3d else []),
-        "truth limit",
+        "reference limit",
     ]
     lines = [
         [row["file"], row["frames"], row["level"], f"{row['data_range']:g}"]

@@ -66,12 +66,12 @@ def section(rows: list[Row]) -> str:
         for row in rows
         for level, scores in row["levels"].items()
     ]
-    header = ("file", "level", "best Gaussian", "shipped model", "trained on", "gain")
+    header = ("file", "level", "best Gaussian", "shipped model", "fine-tuned", "gain")
     return (
-        f"## Held-out movies after training on the same kind of movie\n\nThe last {KEPT} frames of each test "
-        "movie, PSNR in dB "
-        f"over their own range. Trained on: {rows[0]['model']} was trained further on the movie's other frames (a gap "
-        f"of {GAP} between). Gain: trained on, over the best Gaussian.\n\n" + table(header, lines)
+        f"## Held-out movies after training on the same kind of movie\n\nThe last {KEPT} frames of each test movie, "
+        f"PSNR in dB relative to their range. Fine-tuned: {rows[0]['model']} after further training on the other "
+        f"frames of the movie (with a gap of {GAP} frames). Gain: fine-tuned model over the best Gaussian.\n\n"
+        + table(header, lines)
     )
 
 

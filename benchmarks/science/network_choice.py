@@ -157,11 +157,11 @@ def section(rows: list[Row]) -> str:
     )
     return (
         "## Choice of the network: equal CPU seconds\n\n"
-        f"Validation PSNR on held-aside frames and stills of the training corpus (source: {source} dB), "
-        f"{N_FRAMES} frames, batch {BATCH} of 64 × 64, 3 to 300 photons and read noise up to 10 %, w = 0.5, "
-        "seed 0, one thread. Draw: RMS "
+        f"Validation PSNR on held-out frames and stills of the training corpus (source: {source} dB), {N_FRAMES} "
+        f"frames, batch {BATCH} of 64 × 64, 3 to 300 photons and read noise up to 10 %, w = 0.5, seed 0, one thread. "
+        "Draw: RMS "
         "difference of two predictions from two noise draws / √2. Short runs favor small networks: read "
-        "the curves too.\n\n" + table((*header, "best dB", "draw"), lines, (0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 4))
+        "the curves as well.\n\n" + table((*header, "best dB", "draw"), lines, (0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 4))
     )
 
 

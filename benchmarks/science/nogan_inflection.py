@@ -5,7 +5,7 @@ GAN phase well beyond any useful length; the detector records but does not stop 
 test images that neither the training nor the detector uses, by metrics that the detector does not use: F1 of fine
 structures at a threshold computed from the reference, share of found structures that are false, and SSIM of the
 foreground. Compared: the detector's choice, stopping at 1, 2 and 3 % of the data and at the middle, the last
-checkpoint, a random one, the one with the best validation PSNR, and omitting the GAN phase.
+checkpoint, a random one, the one with the best validation PSNR, and no GAN phase.
 
     python benchmarks/science/nogan_inflection.py                             # 12 rows of about 5 minutes on one core
     python benchmarks/science/nogan_inflection.py --only "vesicles seed 0"
@@ -97,7 +97,7 @@ def measure(name: str, seed: int, runs: Path | None) -> Row:
     with tempfile.TemporaryDirectory(dir=runs) as scratch:
         folder = Path(scratch) if runs is None else runs / f"{name}_{seed}"
         config = NoganConfig.from_dict(SCHEDULE | {"seed": seed})
-        if not (folder / "model.safetensors").exists():  # else only score a kept run again
+        if not (folder / "model.safetensors").exists():  # otherwise the finished run is only scored again
             data, run = DataOptions(validation=validation), RunOptions(overwrite=True)
             train_nogan(training, crappifier, data=data, config=config, output=folder, run=run)
         import torch
@@ -180,7 +180,7 @@ def choices(row: Row, rows: Sequence[Row]) -> dict[str, int | None]:
         "detector, that limit from the other data sets": detect(row, learnt)[0],
         "no GAN phase": None,
         **{f"{100 * share:g} % of the data": fixed_share(images, ITEMS, share) for share in (0.01, 0.02, 0.03)},
-        "half way": len(entries) // 2 - 1,
+        "halfway": len(entries) // 2 - 1,
         "last": len(entries) - 1,
         "best validation PSNR": None if best == 0 else best - 1,
     }
@@ -190,12 +190,13 @@ def section(rows: list[Row]) -> str:
     """Format the regret of each rule for each metric, and the detector's result for each run."""
     parts = [
         "## Where to stop the GAN phase\n\n"
-        f"{len(rows)} runs; regret against the best of all checkpoints and the pretrained generator, by figures on "
-        "test images that no rule sees: mean (worst) over runs, in hundredths. Percentile: share of the candidates "
-        "that are no better than the choice, by F1. Structures: matched-filter ridges and spots above a threshold set "
-        "by the truth; invented: share of those found that the truth lacks. The limit of noise dependence is the one "
-        "that ends most phases: beside the default the table has others, and the one that was best on the other three "
-        "data sets (by the mean of relative F1 and SSIM regret)."
+        f"{len(rows)} runs. Regret relative to the best of all checkpoints and the pretrained generator, by metrics on "
+        "test images that no rule uses: mean (worst) over runs, in hundredths. Percentile: share of the candidates "
+        "that are not better than the choice, by F1. Structures: ridges and spots in the matched filter above a "
+        "threshold computed from the reference; invented: share of the found structures that are not in the "
+        "reference. The limit of noise dependence ends most phases; in addition to the default, the table contains "
+        "other limits, and the one that was best on the other three data sets (by the mean of relative F1 and SSIM "
+        "regret)."
     ]
     taken = [choices(row, rows) for row in rows]
     lines = [[rule, *(_regrets(rows, [t[rule] for t in taken], figure) for figure in FIGURES)] for rule in taken[0]]
@@ -249,7 +250,7 @@ def _at(row: Row, index: int | None) -> str:
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("--runs", type=Path, help="keep the run folders here; a finished one is only scored")
+    options.add_argument("--runs", type=Path, help="folder of the runs; finished runs are only scored")
     args = options.parse_args()
     import torch
 

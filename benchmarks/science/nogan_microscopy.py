@@ -71,7 +71,7 @@ def measure(name: str, folder: Path, runs: Path | None) -> Row:
     slug = name.split(",")[0].replace(" ", "_")
     with tempfile.TemporaryDirectory() as scratch:
         run = (runs or Path(scratch)) / slug
-        if not (run / "model.safetensors").exists():  # else only score a kept run again
+        if not (run / "model.safetensors").exists():  # otherwise the finished run is only scored again
             train_nogan(train, crappifier, data=DataOptions(validation=kept), config=config, output=run)
         model = load_model(run / "model.safetensors")
         rows = torch.load(run / "checkpoint.pt", weights_only=True)["history"]["rows"]
@@ -109,9 +109,9 @@ def section(rows: list[Row]) -> str:
         lines = [[key, *(score.get(figure) for figure in figures)] for key, score in row["scores"].items()]
         share = f"{100 * row['images'] / row['items']:.3g} % of the data"
         parts.append(
-            f"**{row['data']}.** Critic's accuracy on held-out images before the GAN phase: "
-            f"{row['critic_accuracy']:.2f}. It ended after {share} ({row['stopped'] or 'its whole share'}). "
-            f"Verdict: {row['verdict']}."
+            f"**{row['data']}.** Accuracy of the critic on held-out images before the GAN phase: "
+            f"{row['critic_accuracy']:.2f}. The GAN phase ended after {share} "
+            f"({row['stopped'] or 'its complete share'}). Verdict: {row['verdict']}."
         )
         parts.append(table(["test part", *(FIGURES[figure] for figure in figures)], lines, precision=3))
         parts.append(row["panel"])
@@ -124,7 +124,7 @@ def section(rows: list[Row]) -> str:
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("--runs", type=Path, help="keep the run folders here; a finished one is only scored")
+    options.add_argument("--runs", type=Path, help="folder of the runs; finished runs are only scored")
     args = options.parse_args()
     import torch
 

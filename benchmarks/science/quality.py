@@ -91,10 +91,9 @@ def section(rows: list[Row], args: argparse.Namespace) -> str:
     parts = [
         f"## {args.title}\n\n"
         f"{args.minutes:g} CPU minutes of training on one thread for every method, from identical files; mean ± "
-        "standard deviation over seeds. PSNR in dB over the range of each test movie's truth, after one affine fit of "
-        "the whole movie, for every method alike. Best Gaussian: σ in space (and time) optimized against the "
-        "reference, "
-        "for each test movie. Bold: the best of those that learn."
+        "standard deviation over seeds. PSNR in dB, relative to the range of the reference of each test movie, after "
+        "one affine fit of the complete movie, the same for every method. Best Gaussian: σ in space (and time) "
+        "optimized against the reference for each test movie. Bold: the best trained method."
     ]
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     shown = [name for name in LABELS if any(row["method"] == name for row in rows)]
@@ -188,7 +187,7 @@ def main() -> None:
     options.add_argument("--runs", type=Path, default=Path("runs/quality"), help="folder of tasks and trained models")
     add_environments(options)
     options.add_argument("--name", default="quality", help="name of the section, for a second table")
-    options.add_argument("--title", default="Quality at equal data and equal CPU time", help="its title")
+    options.add_argument("--title", default="Quality at equal data and equal CPU time", help="title of the section")
     args = options.parse_args()
     jobs = {}
     for task in args.tasks:

@@ -1,9 +1,9 @@
 """Restoration of real single exposures, measured against long or averaged exposures of the same field.
 
 FMD (Zhang et al. 2019): wide-field exposures whose camera noise is correlated between neighboring pixels, against the
-average of 50; PSNR on 0 to 255 without a fit of gray levels. ACsN and GigaDB: the reference has other gray levels, so
-SI-PSNR (one gain and offset are fitted). Baselines are oracles: the Gaussian filter and BM3D (if bm3d is installed)
-of the strength with the highest score against the reference. Images are written to results/real_noise_*.png.
+average of 50; PSNR on 0 to 255 without a fit of gray levels. ACsN and GigaDB: SI-PSNR (with a fit of one gain and
+offset), since the gray levels of the reference differ. Baselines are oracles: the Gaussian filter and BM3D (if bm3d is
+installed) with the strength of the highest score against the reference. Images are written to results/real_noise_*.png.
 
     python benchmarks/science/real_noise.py                             # about 4 minutes
     python benchmarks/science/real_noise.py --model model.safetensors   # another model of 1 frame

@@ -76,14 +76,12 @@ def section(rows: list[Row]) -> str:
     movies = f"{SIDE} x {SIDE} px of simulated {' and '.join(KINDS)} (seeds {', '.join(map(str, SEEDS))}), float32"
     parts = [
         "## Seams between tiles",
-        "Largest difference of any pixel to the restoration without tiles, in units of 1e-4 of its range, over windows "
-        f"of {movies}.\nBy overlap (px), with tiles of twice that, 64 px at least:",
+        "Largest difference of any pixel from the restoration without tiles, in units of 1e-4 of its range, over "
+        f"windows of {movies}.\nBy overlap (px), with tiles of twice the overlap, at least 64 px:",
     ]
     for kind, names in (("overlap", [k * 8 for k in OVERLAPS]), ("tile", list(TILES))):
         if kind == "tile":
-            parts.append(
-                "By tile size (px), with the overlap that is chosen for it (half a tile at most, by default 88 px):"
-            )
+            parts.append("By tile size (px), with its automatic overlap (88 px, at most half a tile):")
         cells = [[row["model"], *(1e4 * row[f"{kind} {name}"] for name in names)] for row in rows]
         parts.append(table(["model", *(f"{name}" for name in names)], cells, 1))
     return "\n\n".join(parts)

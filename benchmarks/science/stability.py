@@ -174,14 +174,13 @@ def section(rows: list[Row]) -> str:
     parts = [
         "## Temporal stability of restored movies\n\n"
         f"{rows[0]['frames']} frames; {LEVELS_IN_WORDS}; noise draws {', '.join(map(str, SEEDS))}: mean ± standard "
-        "deviation over the draws. PSNR against the truth; the simulated cell has a truth without noise, the real ones "
-        "have noise of their own, which counts as motion in TDE and TDR. TDE: error of the frame differences, 0 is "
-        "perfect, 1 as bad as a frozen movie. TDR: their size against the truth's, 1 is right, less is ghosting, more "
-        "is flicker. FR, the flicker floor: the change of static pixels. Gain jitter: spread over time of each "
-        "frame's contrast against the truth's, to which blurred motion adds. Draw difference: what the noise alone "
-        "changes, RMS of two restorations of two draws / √2. Best Gaussian: σ in space and time chosen against "
-        "the reference for "
-        f"each draw. Models: {', '.join(models)}."
+        "deviation over the draws. PSNR is relative to the reference. That of the simulated cell is noise-free; that "
+        "of the real movies contains noise, which counts as motion in TDE and TDR. TDE: error of the frame "
+        "differences; 0 is perfect, 1 that of a frozen movie. TDR: their strength relative to the reference; 1 is "
+        "ideal, less is ghosting, more is flicker. FR, the flicker floor: change of static pixels. Gain jitter: "
+        "spread over time of the contrast of each frame relative to the reference; blurred motion increases it. Draw "
+        "difference: change caused by the noise alone, RMS difference of the restorations of two draws / √2. Best "
+        f"Gaussian: σ in space and time with the highest PSNR for each draw. Models: {', '.join(models)}."
     ]
     movies = list(dict.fromkeys(row["movie"] for row in rows))
     for level in LEVELS:
@@ -309,8 +308,8 @@ def main() -> None:
     options.add_argument("--frames", type=int, default=40, help="frames of each movie, from its first")
     options.add_argument("--still", default="fluorescence-still", help="model of 1 frame")
     options.add_argument("--movie", default="fluorescence-movie", help="model of 3 or 5 frames")
-    options.add_argument("--folder", type=Path, help="score METHOD/NAME.tif in this folder too")
-    options.add_argument("--write", type=Path, help="write the degraded movies to source/ in this folder, and end")
+    options.add_argument("--folder", type=Path, help="also score METHOD/NAME.tif in this folder")
+    options.add_argument("--write", type=Path, help="write the degraded movies to source/ in this folder, and exit")
     args = options.parse_args()
     import torch
 

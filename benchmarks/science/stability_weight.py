@@ -104,8 +104,8 @@ def section(rows: list[Row]) -> str:
     parts = [
         "## Weight of the stability loss\n\n"
         f"Seeds {', '.join(map(str, seeds))}; mean ± standard deviation over seeds, and the change of the mean "
-        f"from w = 0. Noise level: {LEVEL}. FR: flicker floor on still pixels. Draw difference: RMS of two "
-        f"restorations of two noise draws / √2. Validation PSNR along training, seed 0: {curves} dB."
+        f"from w = 0. Noise level: {LEVEL}. FR: flicker floor on static pixels. Draw difference: RMS difference "
+        f"of the restorations of two noise draws / √2. Validation PSNR along training, seed 0: {curves} dB."
     ]
     for title, members in groups.items():
         lines = [_line(rows, weight, members) for weight in weights]

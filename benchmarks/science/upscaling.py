@@ -1,9 +1,9 @@
 """Gain of the shipped models of scale 2 and 4 over bicubic and Lanczos interpolation.
 
-Held-out movies and stills lose half (EM: three quarters) of their sampling along Y and X, as by camera binning or by
-point scanning, and receive noise; then the model and three interpolations upscale them. The strongest baseline is an
-oracle: the Gaussian filter whose σ in space and time maximizes PSNR after bicubic upscaling. Images are written to
-results/upscaling_*.png.
+The sampling of held-out movies and stills is reduced along Y and X by half (EM: three quarters), as by camera
+binning or point scanning, and noise is added; then the model and three interpolations upscale them. The strongest
+baseline is an oracle: the Gaussian filter whose σ in space and time maximizes PSNR after bicubic upscaling. Images are
+written to results/upscaling_*.png.
 
     python benchmarks/science/upscaling.py --threads 2                   # about 5 minutes on 2 cores
     python benchmarks/science/upscaling.py --x2 model.safetensors        # another model file
@@ -139,11 +139,11 @@ def _conditions(rows: Sequence[Row]) -> str:
         for how, steps in ways.items()
     }
     return (
-        "No file here was used for training. Degradations: "
+        "None of these files was used for training. Degradations: "
         + ", ".join(f"{how} = `{parts}`" for how, parts in noise.items())
-        + f"; seed {SEED}. Data range: max - min of the whole reference. Stills before a 3-frame model: {EXPOSURES} "
-        "exposures with noise of their own, which the Gaussian filters in time too. Best Gaussian: σ on a coarse "
-        f"grid, chosen against the reference. Models: {models}."
+        + f"; seed {SEED}. Data range: max - min of the complete reference. Stills for a 3-frame model: {EXPOSURES} "
+        "exposures with independent noise, which the Gaussian also filters in time. Best Gaussian: σ with the "
+        f"highest PSNR on a coarse grid. Models: {models}."
     )
 
 

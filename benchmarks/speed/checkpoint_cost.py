@@ -61,9 +61,9 @@ def section(rows: list[Row]) -> str:
         lines.append([row["key"], row["mb"], seconds, row["worst_s"], minutes, 100 * seconds / (60 * minutes), best])
     return (
         "## Cost of a checkpoint\n\n"
-        "`checkpoint_minutes` is the default, cost the share of the time that its checkpoints take. Best interval: "
-        "that with the least time lost to checkpoints and kills together, sqrt(2 · cost · time between kills) "
-        "(Young 1974), for one kill a day.\n\n"
+        "`checkpoint_minutes`: its default. Cost: share of the time spent on checkpoints. Best interval: the one that "
+        "minimizes the time lost to checkpoints and kills, sqrt(2 · cost · time between kills) (Young 1974), for one "
+        "kill a day.\n\n"
     ) + table(header, lines, (0, 0, 2, 2, 0, 2, 0))
 
 

@@ -12,7 +12,7 @@ affects all of them; ratios are of the medians of CPU time, which such load chan
 - bfloat16: at full size if the processor supports it; otherwise it is emulated, and measured once at 112 pixels.
 
     export OMP_WAIT_POLICY=passive                # otherwise waiting threads count as CPU time
-    python benchmarks/speed/engine_speed.py       # 10 minutes on 2 idle cores
+    python benchmarks/speed/engine_speed.py       # 15 minutes on 2 idle cores
     python benchmarks/speed/engine_speed.py --rounds 2 --runtime-size 224
 
 Peak memory is the growth of the process during the predictions of a variant, without the weights.
@@ -191,9 +191,10 @@ def section(rows: list[Row]) -> str:
     """Format one table for each group of variants, and a sentence on the processor."""
     parts = [
         "## Speed of the photo generator\n\n"
-        f"`{NETWORK}`, random weights (seed {SEED}), float32 on the CPU unless said, one square. Variants take turns "
-        "in one process; medians, all single values in the rows' JSON; ratio: CPU time of the first variant over this "
-        "one's. Other programs were running: wall time is more than an idle machine would need."
+        f"`{NETWORK}`, random weights (seed {SEED}), float32 on the CPU unless stated otherwise, one square. Variants "
+        "alternate in one process; medians (single values are in the JSON of the rows). Ratio: CPU time of the first "
+        "variant divided by that of this variant. Other programs were running, so wall times are longer than on an "
+        "idle machine."
     ]
     for kind in ("eager", "runtime", "bfloat16"):
         chosen = [row for row in rows if row["kind"] == kind]
@@ -203,7 +204,17 @@ def section(rows: list[Row]) -> str:
 
 
 def _eager(rows: list[Row]) -> str:
-    header = ["threads", "variant", "side", "CPU s", "wall s", "ratio", "GFLOP/CPU s", "of conv 3 × 3", "grew by, MiB"]
+    header = [
+        "threads",
+        "variant",
+        "side",
+        "CPU s",
+        "wall s",
+        "ratio",
+        "GFLOP/CPU s",
+        "of conv 3 × 3",
+        "memory growth, MiB",
+    ]
     header.append("largest difference")
     lines = []
     for row in rows:
@@ -221,7 +232,16 @@ def _eager(rows: list[Row]) -> str:
 
 
 def _runtimes(rows: list[Row]) -> str:
-    header = ["runtime", "threads", "side", "CPU s", "folded eager, CPU s", "ratio", "to make, CPU s", "grew by, MiB"]
+    header = [
+        "runtime",
+        "threads",
+        "side",
+        "CPU s",
+        "folded eager, CPU s",
+        "ratio",
+        "preparation, CPU s",
+        "memory growth, MiB",
+    ]
     header.append("largest difference")
     lines = []
     for row in rows:
@@ -240,8 +260,8 @@ def _runtimes(rows: list[Row]) -> str:
 def _bfloat16(rows: list[Row]) -> str:
     row = rows[0]
     _, half = row["variants"]
-    how = "computed by the processor" if row["fast"] else "not in this processor (AVX2) and only emulated"
-    chosen = "takes it where it agrees well enough" if row["fast"] else "takes float32 here"
+    how = "supported by the processor" if row["fast"] else "not supported by this processor (AVX2), only emulated"
+    chosen = "selects it if the results agree" if row["fast"] else "selects float32 here"
     return (
         f"bfloat16 is {how}: at {row['side']} × {row['side']} pixels {1 / half['ratio']:.2f} times the CPU time of "
         f"folded float32 ({half['cpu_s'][0]:.2f} s), largest difference {half['error']:.3f}. "
@@ -251,9 +271,11 @@ def _bfloat16(rows: list[Row]) -> str:
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("--size", type=int, default=560, help="side of the picture of the eager rows")
-    options.add_argument("--runtime-size", type=int, default=560, help="side for torch.compile and the runtimes")
-    options.add_argument("--rounds", type=int, default=3, help="turns of each variant")
+    options.add_argument("--size", type=int, default=560, help="side of the image in the eager rows")
+    options.add_argument(
+        "--runtime-size", type=int, default=560, help="side of the image for torch.compile and the runtimes"
+    )
+    options.add_argument("--rounds", type=int, default=3, help="rounds of each variant")
     args = options.parse_args()
     torch.set_num_threads(args.threads)
     shared = {"network": NETWORK, "seed": SEED, "rounds": args.rounds}

@@ -95,7 +95,7 @@ def nogan_table(row: Row) -> str:
         lines.append([kind, seconds, cpu, data, count, count * (cpu + data) / 60])
     return (
         table(header, lines, (0, 3, 3, 3, 0, 1))
-        + f"\n\nSeconds of a step without making its data. The whole preset, {row['items']} patches, needs "
-        f"{minutes:.0f} CPU minutes for these steps if its GAN phase runs to the end of its share and the critic's "
-        "turns are as many as the generator's; saving images, validation and monitors come on top."
+        + f"\n\nSeconds of a step without the creation of its data. The complete preset, {row['items']} patches, "
+        f"requires {minutes:.0f} CPU minutes for these steps if its GAN phase uses its complete share, with as many "
+        "critic steps as generator steps; saving images, validation and monitors are additional."
     )

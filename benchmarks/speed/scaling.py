@@ -171,10 +171,10 @@ def section(rows: list[Row], model: str) -> str:
     """Format one table for each row, with its interpretation."""
     parts = [
         "## Cost of restoring\n\n"
-        f"Model {model}. uint16 movies, seed {SEED}, OME-Zarr → OME-Zarr, in a process of its own; reading, writing "
-        "and the start of a run (the model's file, normalization, plan) included. Medians of "
-        f"{rows[0]['rounds']} alternated rounds. s/MP and CPU s/MP: for each megapixel of the source, CPU seconds of "
-        "all threads. Memory: peak above the idle process with the model loaded."
+        f"Model {model}. uint16 movies, seed {SEED}, OME-Zarr → OME-Zarr, in a separate process, including reading, "
+        f"writing and the start of a run (model file, normalization, plan). Medians of {rows[0]['rounds']} alternating "
+        "rounds. s/MP and CPU s/MP: per megapixel of the source, CPU seconds of all threads. Memory: peak above that "
+        "of the idle process with the model loaded."
     ]
     for row in rows:
         device, kind = row["key"].split()
@@ -222,9 +222,9 @@ def _frames(rows: Sequence[Row]) -> str:
     rate, start = np.polyfit(megapixels, [statistics.median(row["cpu_s"]) for row in rows], 1)
     longest, shortest = rows[-1], rows[0]
     return (
-        f"{text}\n\nFrames of {rows[0]['size']} × {rows[0]['size']}. Straight line through the CPU seconds: "
-        f"{start:.2f} s for a run and {rate:.3f} s for each megapixel. Memory of {longest['frames']} frames over "
-        f"{shortest['frames']}: {longest['peak_mib'] / shortest['peak_mib']:.2f}."
+        f"{text}\n\nFrames of {rows[0]['size']} × {rows[0]['size']}. Linear fit of the CPU seconds: {start:.2f} s per "
+        f"run and {rate:.3f} s per megapixel. Memory for {longest['frames']} frames relative to {shortest['frames']}: "
+        f"{longest['peak_mib'] / shortest['peak_mib']:.2f}."
     )
 
 
@@ -237,7 +237,7 @@ def _sizes(rows: Sequence[Row]) -> str:
     }
     return (
         _table(rows, names, (0, 2))
-        + f"\n\n{rows[0]['frames']} frames each; tiles as planned from the free memory of that moment."
+        + f"\n\n{rows[0]['frames']} frames each; tiles as planned from the free memory at that time."
     )
 
 
@@ -245,7 +245,7 @@ def _tiles(rows: Sequence[Row]) -> str:
     time_of = "seconds" if rows[0]["device"] == "cuda" else "cpu_s"
     first = statistics.median(rows[0][time_of])
     names: dict[str, Callable[[Row], Any]] = {
-        "tile asked for": lambda r: r["tile"],
+        "tile size set": lambda r: r["tile"],
         "used": lambda r: r["tile_used"],
         "overlap": lambda r: r["overlap_used"],
         "tiles": lambda r: r["tiles"],
@@ -257,10 +257,10 @@ def _tiles(rows: Sequence[Row]) -> str:
     }
     return (
         _table(rows, names, (0, 0, 0, 0, 2, 0, 0, 3, 0))
-        + f"\n\n{rows[0]['frames']} frames of {rows[0]['size']} × {rows[0]['size']}. Pixels computed: by the network "
-        "for each pixel of the frame. Twice: the share of that work which is done only because tiles overlap; found: "
-        "from the time against the whole frame in one tile, so what a tile costs beside its pixels is in it too, and "
-        "what a small one saves. Differences are in gray levels from the frame restored in one tile."
+        + f"\n\n{rows[0]['frames']} frames of {rows[0]['size']} × {rows[0]['size']}. Pixels computed: by the network, "
+        "per pixel of the frame. Twice, expected: share of the computed pixels that is due to the overlap of tiles; "
+        "found: that share derived from the time, relative to the frame in one tile, which includes the other costs "
+        "and savings of tiles. Differences: in gray levels, from the frame restored in one tile."
     )
 
 
@@ -284,9 +284,9 @@ _TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("--device", choices=DEVICES, help="run the rows of this device only")
+    options.add_argument("--device", choices=DEVICES, help="run only the rows of this device")
     options.add_argument("--model", default="fluorescence-movie", help="shipped name or model file")
-    options.add_argument("--rounds", type=int, default=3, help="turns of each variant")
+    options.add_argument("--rounds", type=int, default=3, help="rounds of each variant")
     options.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="folder for the movies")
     options.set_defaults(threads=2)
     args = options.parse_args()

@@ -160,10 +160,10 @@ def section(rows: list[Row], args: argparse.Namespace) -> str:
     fidelity = psnr_of(args)
     parts = [
         f"## {args.title}\n\n"
-        f"{args.threads} threads, medians of {args.rounds} turns (movies: one) in one run; s ×: seconds over those of "
-        "decrappify, 1 frame. PSNR: of the model used, on the test movie of quality.py. GFLOP/MP counts each output "
-        "pixel once; GFLOP/s follows from it, so the overlap of tiles counts against a method. Peak: memory of the "
-        "process during the restoration, pixels and libraries included."
+        f"{args.threads} threads, medians of {args.rounds} turns (movies: one) in one run; s ×: seconds relative to "
+        "those of decrappify, 1 frame. PSNR: of the model, on the test movie of quality.py. GFLOP/MP and GFLOP/s "
+        "count each output pixel once, so the overlap of tiles lowers GFLOP/s. Peak: memory of the process during the "
+        "restoration, including pixels and libraries."
     ]
     header = ["method", "PSNR, dB", "path", "s", "s ×", "MP/s", "CPU s/MP", "GFLOP/MP", "of conv 3 × 3", "peak, MiB"]
     for name in dict.fromkeys(row["scene"] for row in rows):
@@ -207,10 +207,12 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3, help="turns of each method on a still")
     options.add_argument("--minutes", type=float, default=2.0, help="CPU minutes that the models were trained for")
     options.add_argument("--seeds", type=int, nargs=1, default=[0], help="seed of the models")
-    options.add_argument("--runs", type=Path, default=Path("runs/quality"), help="the folder of quality.py")
+    options.add_argument("--runs", type=Path, default=Path("runs/quality"), help="folder of quality.py")
     add_environments(options)
     options.add_argument("--name", default="speed", help="name of the section, for a second table")
-    options.add_argument("--title", default="Speed and memory compared with other programs", help="its title")
+    options.add_argument(
+        "--title", default="Speed and memory compared with other programs", help="title of the section"
+    )
     args = options.parse_args()
     settings = {"threads": args.threads, "rounds": args.rounds, "minutes": args.minutes, "seed": args.seeds[0]}
     jobs = {

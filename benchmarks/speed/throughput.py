@@ -151,9 +151,9 @@ def section(rows: list[Row], args: argparse.Namespace, model: str) -> str:
     peak = next((row["conv_gflops"] for row in kinds["flops"] if row["threads"] == args.threads), None)
     parts = [
         "## Throughput and memory\n\n"
-        f"Model {model}{'' if cost is None else f', {cost:.1f} GFLOP per megapixel'}; {args.threads} threads "
-        f"unless said; uint16 movies, seed {SEED}, OME-Zarr → OME-Zarr, the pyramid included. "
-        "GFLOP/s of whole movies count each pixel once, without the overlap of tiles."
+        f"Model {model}{'' if cost is None else f', {cost:.1f} GFLOP per megapixel'}; {args.threads} threads unless "
+        f"stated otherwise; uint16 movies, seed {SEED}, OME-Zarr → OME-Zarr, including the pyramid. GFLOP/s of "
+        "complete movies count each pixel once, without the overlap of tiles."
     ]
     if kinds["memory"]:
         header = ["frames", "size", "raw movie, MiB", "seconds", "MP/s", "GFLOP/s", "of conv 3 × 3", "peak memory, MiB"]
@@ -168,13 +168,13 @@ def section(rows: list[Row], args: argparse.Namespace, model: str) -> str:
         peaks = [row["peak_mib"] for row in kinds["memory"]]
         if len(peaks) > 1:
             parts.append(
-                f"Peak memory of the largest over the smallest: {max(peaks) / min(peaks):.3f} (aim: 1.05 at most)."
+                f"Peak memory of the largest over the smallest: {max(peaks) / min(peaks):.3f} (target: at most 1.05)."
             )
     for row in kinds["paths"]:
         times = ["; ".join(f"{seconds:.2f}" for seconds in row[path]) for path in ("memory", "disk")]
         parts.append(
-            f"{row['frames']} frames of {row['size']} × {row['size']}, in turns: memory {times[0]} s, "
-            f"disk {times[1]} s; ratio of the medians {row['ratio']:.3f} (aim: 1.2 at most)."
+            f"{row['frames']} frames of {row['size']} × {row['size']}, alternately: memory {times[0]} s, "
+            f"disk {times[1]} s; ratio of the medians {row['ratio']:.3f} (target: at most 1.2)."
         )
     if kinds["flops"]:
         header = [
@@ -202,7 +202,7 @@ def main() -> None:
     options.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="folder for the movies")
     options.add_argument("--frames", type=int, nargs="+", default=[50, 200], help="lengths of the movies")
     options.add_argument("--path-frames", type=int, default=10, help="frames of the comparison of paths")
-    options.add_argument("--crop", type=int, default=SIZE, help="side of the frames; smaller is an honest shortening")
+    options.add_argument("--crop", type=int, default=SIZE, help="side of the frames; smaller frames take less time")
     options.add_argument("--model", default="fluorescence-movie", help="shipped name or model file")
     args = options.parse_args()
     import torch

@@ -257,15 +257,15 @@ def section(rows: list[Row], steps: int) -> str:
     default = TrainingConfig()
     parts = [
         "## Speed of training\n\n"
-        "The real training loop on simulated films and stills of 192 × 192 pixels in memory, crappified on the way as "
-        f"`{CRAPPIFIER}`: default network ({default.network}), batches of {default.batch_size} windows of "
-        f"{default.patch_size} × {default.patch_size} pixels and {default.n_frames} frames, "
-        f"float32, no loader processes, unless said. {steps} steps (ten times as many on a GPU) in each of "
-        f"{rows[0]['rounds']} alternated rounds; medians. CPU seconds: of all threads and loader processes. GFLOP: "
-        "counted, backward included. Network: GFLOP for each CPU second (of a GPU: each second) of forward and "
-        "backward; of conv: that against a 3 × 3 convolution of 64 channels which does nothing else. The last columns "
-        "are shares of a step; the rest is collating, checking the loss, the learning-rate schedule and the loop, and "
-        "what loader processes do."
+        "The real training loop on simulated films and stills of 192 × 192 pixels in memory, degraded during training "
+        f"by `{CRAPPIFIER}`: default network ({default.network}), batches of {default.batch_size} windows of "
+        f"{default.patch_size} × {default.patch_size} pixels and {default.n_frames} frames, float32, no loader "
+        f"processes, unless stated otherwise. {steps} steps (ten times as many on a GPU) in each of "
+        f"{rows[0]['rounds']} alternating rounds; medians. CPU seconds: of all threads and loader processes. GFLOP: "
+        "counted, including the backward pass. Network: GFLOP per CPU second (GPU: per second) of forward and "
+        "backward pass; of conv: relative to a 3 × 3 convolution of 64 channels alone. The last columns are shares of "
+        "a step; the rest is collating, checking the loss, the learning-rate schedule, the loop, and the work of "
+        "loader processes."
     ]
     on_cpu = [variant for row in rows if row.get("device") == "cpu" for variant in row.get("variants", ())]
     network = next((_step(one) - _step(one, "data") for one in on_cpu if one["name"] == DEFAULT), None)
@@ -318,15 +318,15 @@ def _data(row: Row, network: float | None) -> str:
         with_it = None if network is None else 100 * batch / (batch + network)
         lines.append([variant["name"], 1e3 * total, *shares, with_it])
     return table(header, lines, (0, 2, 0, 0, 0, 1)) + (
-        "\n\nOne tuple: a window, crappified twice. Of a step: the share of a default step whose data are made so."
+        "\n\nOne tuple: a window, crappified twice. Of a step: share of a default step with these data."
     )
 
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("--device", choices=DEVICES, help="run the rows of this device only")
-    options.add_argument("--rounds", type=int, default=3, help="turns of each variant")
-    options.add_argument("--steps", type=int, default=10, help="steps of each turn that count")
+    options.add_argument("--device", choices=DEVICES, help="run only the rows of this device")
+    options.add_argument("--rounds", type=int, default=3, help="rounds of each variant")
+    options.add_argument("--steps", type=int, default=10, help="measured steps of each round")
     args = options.parse_args()
     torch.set_num_threads(args.threads)
     benchmark = Benchmark("training_speed", args, options)

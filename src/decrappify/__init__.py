@@ -1,4 +1,4 @@
-"""decrappify: degrade good images, train networks to reverse it, and restore real stills and movies.
+"""decrappify: degrade good images, train networks to reverse the degradation, and restore real stills and movies.
 
 The public names load on first use, so that ``import decrappify`` and ``decrappify --help`` stay fast.
 """
@@ -73,7 +73,7 @@ _SUBPACKAGES = frozenset(
     | {"restoration", "samples", "training"}
 )
 
-# Modules of 0.1.0 with another name now.
+# Modules of version 0.1.0 that were renamed.
 _FORMER_MODULES = {
     "fastai_import": "model.fastai_import",
     "importing": "model.importing",

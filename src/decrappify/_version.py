@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-try:  # from the tags of git, written when the package is built
+try:  # derived from git tags when the package is built
     from decrappify._build_version import __version__ as __version__
 except ImportError:  # run from a source tree that was never installed
     __version__ = "0.1.0+source"
 
 
 def release_of(version: str) -> str:
-    """Return the release that a version (PEP 440) is based on, with at least three numbers.
+    """Return the release that a version (PEP 440) is based on, with at least three components.
 
     Unfinished runs are compared by release, because the version of a development build changes with every commit.
 

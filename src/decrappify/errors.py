@@ -14,9 +14,9 @@ _HEAD, _TAIL = 500, 380
 def printable(text: object) -> str:
     r"""Return `text` as one line without control characters, for terminals, logs and messages.
 
-    Text from files goes through this function before it is shown: terminals obey escape sequences in file names,
-    channel names and model cards. White space becomes single spaces at line ends and tabs; control characters,
-    directional overrides and bytes that are not UTF-8 become backslash escapes.
+    Text from files passes through this function before it is shown: terminals interpret escape sequences in file
+    names, channel names and model cards. Line ends and tabs become single spaces; control characters, directional
+    overrides and bytes that are not UTF-8 become backslash escapes.
 
     Examples
     --------
@@ -47,9 +47,9 @@ class DecrappifyError(Exception):
     Parameters
     ----------
     *args : object
-        The problem: what was expected and found; for an error with `advice`, a single text.
+        The problem: what was expected and found; a single string if `advice` is passed.
     advice : str
-        What to do in Python or on the command line, if that is setting an argument; ends the message.
+        Which argument to set in Python or on the command line; appended to the message.
     option : str
         The argument that `advice` names, such as ``"precision"``. A graphical interface, which has controls instead of
         arguments, shows `problem` and its own advice for `option`.
@@ -93,7 +93,7 @@ class MissingFileError(DecrappifyError, FileNotFoundError):
 
 
 class FormatError(DecrappifyError, OSError):
-    """A file that is damaged, has a content that does not match its name, or an unsupported format."""
+    """A file that is damaged, does not match its name, or has an unsupported format."""
 
 
 class OutputExistsError(DecrappifyError, FileExistsError):

@@ -1,4 +1,4 @@
-"""Normalization of a movie and its exact inverse: measured once per movie, applied to every frame alike."""
+"""Normalization of a movie and its exact inverse: measured once per movie and applied to all frames."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from decrappify.errors import InputError
 from decrappify.movie import Array, Movie
 
 _LARGEST = 1e100  # squares of values beyond 1e154 overflow
-_MIN_BLOCKS = 16  # of a plane: the means of fewer blocks do not show its range, and that of one is constant
+_MIN_BLOCKS = 16  # per plane; fewer block means do not represent its range, and a single one has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Normalization:
     def invert_counted(self, values: Array, dtype: DTypeLike) -> tuple[Array, tuple[int, int]]:
         """Return the result of `invert`, and the number of pixels clipped at the lower and upper limits of `dtype`.
 
-        Pixels within 1 % of the unit range beyond a limit are not counted: noise around a dark level of 0 lies there.
+        Pixels within 1 % of the unit range beyond a limit are not counted: noise around a dark level of 0 reaches it.
 
         >>> Normalization(0.0, 1000.0).invert_counted(np.float32([-0.5, 0.1, 0.3, 0.9]), np.uint8)
         (array([  0, 100, 255, 255], dtype=uint8), (1, 2))
@@ -78,7 +78,7 @@ class NormalizationRule:
     low, high : float
         Percentiles that become 0 and 1.
     bin_size : int
-        Frames are averaged in ``bin_size × bin_size`` blocks first, so that noise does not stretch the range.
+        Frames are averaged in ``bin_size × bin_size`` blocks first, so that noise does not widen the range.
     """
 
     low: float = 1.0
@@ -89,7 +89,7 @@ class NormalizationRule:
         if not 0 <= self.low < self.high <= 100:
             raise InputError(f"normalization percentiles are {self.low} and {self.high}, need 0 <= low < high <= 100")
         if self.bin_size < 1:
-            raise InputError(f"bin_size is {self.bin_size}, needs at least 1")
+            raise InputError(f"bin_size is {self.bin_size}, expected at least 1")
 
     def on_source(self, scale: int) -> NormalizationRule:
         """Return the same rule for a source `scale` times coarser than its target: blocks of the same physical extent.
@@ -140,7 +140,7 @@ class ChannelStatistics:
             If the channel is beyond those of the statistics.
         """
         if not 0 <= channel < len(self.mean):
-            raise InputError(f"channel {channel} has no statistics, the model has them for {len(self.mean)} channel(s)")
+            raise InputError(f"channel {channel} has no statistics; the model has those of {len(self.mean)} channel(s)")
         dtype = np.dtype(dtype)
         full = float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
         return Normalization(self.mean[channel] * full, self.std[channel] * full)
@@ -166,7 +166,7 @@ def normalization_from_dict(values: Mapping[str, Any]) -> NormalizationRule | Ch
     InputError
         If the kind is unknown.
     TypeError
-        If other names than those of the kind are present.
+        If a name does not belong to the kind.
 
     Examples
     --------
@@ -179,7 +179,7 @@ def normalization_from_dict(values: Mapping[str, Any]) -> NormalizationRule | Ch
         return NormalizationRule(**values)
     if kind == "channel-statistics":
         return ChannelStatistics(**{name: tuple(numbers) for name, numbers in values.items()})
-    raise InputError(f"normalization is of kind {kind!r}, needs 'rule' or 'channel-statistics'")
+    raise InputError(f"normalization is of kind {kind!r}, expected 'rule' or 'channel-statistics'")
 
 
 class ConstantChannelError(InputError):
@@ -194,8 +194,8 @@ class ConstantChannelError(InputError):
     def __init__(self, movie: Movie, channel: int, value: float) -> None:
         self.value = value
         super().__init__(
-            f"channel {channel} of {movie.name} is constant (gray level {value:g}); nothing to restore or learn from, "
-            "check the file or choose another channel"
+            f"channel {channel} of {movie.name} is constant (gray level {value:g}) and contains nothing to restore or "
+            "train on; check the file or choose another channel"
         )
 
 
@@ -214,7 +214,7 @@ def measure(
     Parameters
     ----------
     movie : Movie
-        Any length; at most `max_planes` planes are read, so a 200 GB movie costs seconds.
+        Any length; at most `max_planes` planes are read, so a 200 GB movie takes seconds.
     channel : int
         The channel; each has a separate normalization.
     rule : NormalizationRule or ChannelStatistics, optional
@@ -228,7 +228,7 @@ def measure(
     ------
     InputError
         If the planes contain NaN (and `nan` is "error"), the channel is constant or was never recorded, or the
-        statistics lack it.
+        statistics do not include it.
     """
     rule = rule or NormalizationRule()
     if isinstance(rule, ChannelStatistics):
@@ -270,7 +270,7 @@ def normalization_of(movie: Movie, channel: int, rule: NormalizationRule, values
     """
     everything = np.concatenate([np.ravel(blocks) for blocks in values]) if values else np.empty(0)
     if not everything.size:
-        raise InputError(f"channel {channel} of {movie.name} holds NaN only; check the file or choose another channel")
+        raise InputError(f"channel {channel} of {movie.name} is all NaN; check the file or choose another channel")
     low, high = np.percentile(everything, [rule.low, rule.high])
     if high <= low:  # sparse objects on a flat background
         low, high = everything.min(), everything.max()
@@ -282,7 +282,7 @@ def normalization_of(movie: Movie, channel: int, rule: NormalizationRule, values
 def check_nan(nan: str) -> str:
     """Return `nan` if it is a valid treatment of NaN and infinite pixels; raise InputError otherwise."""
     if nan not in ("error", "fill", "zero"):
-        raise InputError(f"{setting('nan', nan)} is not known, needs 'error' or 'fill'")
+        raise InputError(f"{setting('nan', nan)} is not known, expected 'error' or 'fill'")
     return nan
 
 
@@ -296,24 +296,24 @@ def finite_frame(movie: Movie, t: int, c: int, z: int, *, nan: str = "error") ->
     if frame.dtype.kind == "f" and not np.isfinite(frame).all():
         if nan == "error":
             raise InputError(
-                f"frame {t} of {movie.name} holds NaN or infinity",
+                f"frame {t} of {movie.name} contains NaN or infinity",
                 advice=pass_setting("nan", "fill", otherwise="repair the file"),
                 option="nan",
             )
         frame = np.where(np.isfinite(frame), frame, frame.dtype.type(np.nan))
     if frame.dtype.kind == "f" and frame.dtype.itemsize > 4 and np.any(np.abs(frame) > _LARGEST):
         raise InputError(
-            f"frame {t} of {movie.name} holds values up to {np.nanmax(np.abs(frame)):.1g}, at most {_LARGEST:.0e} can "
-            "be squared and summed; the file is damaged, or divide its pixels by a constant"
+            f"frame {t} of {movie.name} contains values up to {np.nanmax(np.abs(frame)):.1g}, the largest supported "
+            f"value is {_LARGEST:.0e}; check the file for damage, or divide its pixels by a constant"
         )
     return frame
 
 
 def finite_blocks(frame: Array, size: int) -> Array:
-    """Return the means (float64) of the blocks of ``size × size`` pixels without NaN, or single pixels.
+    """Return the means (float64) of the blocks of ``size × size`` pixels without NaN, or individual pixels.
 
-    Single pixels if fewer than `_MIN_BLOCKS` blocks are free of NaN; the smallest and the largest pixel if all blocks
-    are equal but the pixels are not.
+    All finite pixels if fewer than `_MIN_BLOCKS` blocks are free of NaN; the smallest and the largest pixel if all
+    block means are equal but the pixels are not.
 
     >>> finite_blocks(np.array([[1, 2], [3, 4]], np.uint8), 2).tolist()
     [1.0, 2.0, 3.0, 4.0]

@@ -1,4 +1,4 @@
-"""The rule that selects the frames which predict frame t, shared by training and restoration."""
+"""Selection of the frames that predict frame t, shared by training and restoration."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _MOST_FRAMES = 101
 def check_n_frames(n_frames: int) -> int:
     """Return `n_frames` if it is a valid window length (odd, at least 1); raise InputError otherwise."""
     if isinstance(n_frames, bool) or not isinstance(n_frames, int) or n_frames < 1 or n_frames % 2 == 0:
-        raise InputError(f"n_frames is {short(n_frames)}, needs an odd whole number such as 1, 3 or 5")
+        raise InputError(f"n_frames is {short(n_frames)}, expected an odd integer such as 1, 3 or 5")
     if n_frames > _MOST_FRAMES:
-        raise InputError(f"n_frames is {short(n_frames)}, needs at most {_MOST_FRAMES}")
+        raise InputError(f"n_frames is {short(n_frames)}, expected at most {_MOST_FRAMES}")
     return n_frames
 
 

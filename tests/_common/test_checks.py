@@ -11,7 +11,7 @@ from decrappify.errors import InputError
 
 @pytest.mark.parametrize("value", [0, -3, 1.0, True, "2", None])
 def test_other_than_whole_numbers_raise_by_name(value):
-    with pytest.raises(InputError, match=f"^length is {value!r}, needs a whole number of at least 1$"):
+    with pytest.raises(InputError, match=f"^length is {value!r}, expected an integer of at least 1$"):
         check_whole(1, batch_size=3, length=value)
 
 
@@ -70,12 +70,12 @@ def test_reason_of_settings_returns_messages_about_arguments_only():
 @pytest.mark.parametrize("value", [None, {"tile_size": 64}, RestorationOptions()])
 @pytest.mark.parametrize("function", [restore, colorize, benchmark])
 def test_options_of_another_class_raise_a_one_line_error(function, value):
-    with pytest.raises(InputError, match=r"^inference is .*, needs inference=InferenceOptions\(\.\.\.\)$"):
+    with pytest.raises(InputError, match=r"^inference is .*, expected inference=InferenceOptions\(\.\.\.\)$"):
         function(np.zeros((8, 8), np.uint8), None, inference=value)
 
 
 def test_training_options_of_another_class_raise_a_one_line_error(tmp_path):
-    with pytest.raises(InputError, match=r"^run is \{'resume': True\}, needs run=RunOptions\(\.\.\.\)$"):
+    with pytest.raises(InputError, match=r"^run is \{'resume': True\}, expected run=RunOptions\(\.\.\.\)$"):
         train(np.zeros((8, 8)), "confocal", run={"resume": True})
     with pytest.raises(InputError, match=r"needs config=NoganConfig\(\.\.\.\)$"):
         train_nogan(np.zeros((8, 8)), "confocal", output=tmp_path / "run", config={"items": 3})

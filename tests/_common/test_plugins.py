@@ -84,7 +84,7 @@ def test_same_definition_may_be_registered_again_and_another_one_is_rejected(par
 @pytest.mark.parametrize(
     ("name", "text", "error", "message"),
     [
-        ("no.py", None, MissingFileError, "plugin file .*no.py does not exist; needs the path of a Python file"),
+        ("no.py", None, MissingFileError, "plugin file .*no.py does not exist; pass the path of a Python file"),
         ("a.txt", "x = 1", InputError, r"a.txt is not a plugin: expected a Python file with the extension .py"),
         ("a.py", "import os\nx = 1 / 0\n", InputError, "cannot load the plugin .*a.py, line 2: ZeroDivisionError: div"),
         ("a.py", "import nothing_here\n", InputError, "line 1: ModuleNotFoundError: No module named 'nothing_here'$"),
@@ -108,7 +108,7 @@ def test_load_plugin_reports_a_faulty_file_in_one_line(tmp_path, monkeypatch, na
     [
         (
             ("class Dim(Part)", "class Dim"),
-            "crappifier part 'dim' is <class .*, needs a class with the base decrappify",
+            "crappifier part 'dim' is <class .*, expected a class with the base decrappify",
         ),
         (
             ("@dataclass(frozen=True, slots=True)\n", ""),
@@ -136,7 +136,7 @@ def test_part_whose_result_has_another_size_is_reported(parts_file, rng):
     from decrappify import Crappifier
 
     crappifier = Crappifier([load_plugin(parts_file).Dim()])
-    with pytest.raises(InputError, match=r"part 'dim' returned shape \(1, 4, 8\), needs \(1, 8, 8\)"):
+    with pytest.raises(InputError, match=r"part 'dim' returned shape \(1, 4, 8\), expected \(1, 8, 8\)"):
         crappifier(rng.random((8, 8)), rng)
 
 

@@ -133,7 +133,7 @@ def test_threads_that_torch_refuses_are_warned_of(monkeypatch, caplog):
     with caplog.at_level(logging.WARNING):
         take_up_runtime({"threads": 2, "processor": processor_type()})
     (record,) = caplog.records
-    assert record.getMessage() == "the run began with 2 threads, torch takes 1 here: last digits may differ"
+    assert record.getMessage() == "the run began with 2 threads, torch uses 1 here: last digits may differ"
 
 
 def test_a_thread_that_starts_later_takes_the_same_number():

@@ -17,11 +17,11 @@ def test_checked_progress_accepts_true_none_and_callables_like_tqdm(capsys):
 
 def test_checked_progress_raises_for_other_types_and_other_bars():
     words = {"total": 3, "desc": "restoring", "unit": "plane", "initial": 0}
-    with pytest.raises(InputError, match="progress has type int, needs True or a callable such as tqdm"):
+    with pytest.raises(InputError, match="progress has type int, expected True or a callable such as tqdm"):
         checked_progress(3)
     with pytest.raises(InputError, match=r"cannot be called as progress\(total=, desc=, unit=, initial=\)"):
         checked_progress(print)(**words)
-    with pytest.raises(InputError, match=r"returns a dict, needs an object with update\(n\) and close\(\)"):
+    with pytest.raises(InputError, match=r"returns a dict, expected an object with update\(n\) and close\(\)"):
         checked_progress(dict)(**words)
 
 

@@ -149,7 +149,7 @@ def test_benchmark_samples_the_middle_of_large_frames(monkeypatch, noisy, refere
     assert found.mean("same", "ms_ssim") == pytest.approx(ms_ssim(*part, data_range=np.ptp(reference)).value)
     assert found.mean("same", "psnr") == pytest.approx(psnr(noisy, reference)), "PSNR uses every pixel"
     page = found.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "of large frames are from the 2048 pixels in the middle" in page
+    assert "of large frames are computed from the central 2048 pixels" in page
 
 
 def test_benchmark_accepts_an_upsampling_model(tiny_models, reference):

@@ -133,7 +133,9 @@ def test_methods_refuse_invalid_input(pair, tmp_path):
     with pytest.raises(InputError, match="method 'x' is a int; needs a model, or a callable"):
         own_methods({"x": 3}, tmp_path, InferenceOptions())
     (method,) = own_methods({"half": lambda movie: np.asarray(movie)[..., ::2]}, tmp_path, InferenceOptions())
-    with pytest.raises(InputError, match=r"method 'half' returned \(6, 1, 1, 48, 32\) for .*, needs \(T, C, Z, Y, X\)"):
+    with pytest.raises(
+        InputError, match=r"method 'half' returned \(6, 1, 1, 48, 32\) for .*, expected \(T, C, Z, Y, X\)"
+    ):
         method.run(pair)
     (gaussian,) = baseline_methods(["gaussian"])
     with pytest.raises(InputError, match="has no reference, which the best Gaussian filter needs"):

@@ -124,7 +124,7 @@ def test_train_writes_a_model_and_resumes(cells, tmp_path, command):
     assert result.stdout.startswith(f"{folder / 'model.safetensors'}: validation PSNR ")
     assert load_model(folder / "model.safetensors").n_frames == 3
     run.write_text(RUN.replace("max_steps = 6", "max_steps = 2"))
-    assert "holds a run already" in command("train", run, exit_code=2).stderr
+    assert "already contains a run" in command("train", run, exit_code=2).stderr
     assert "of 6)" in result.stdout
     command("train", run, "--overwrite", "--device", "cpu", "--output", folder)
 
@@ -236,7 +236,7 @@ def test_demo_raises_for_inputs_that_it_cannot_compare(tiny_models, tmp_path, ce
     own = result.read_bytes()
     cells = result.rename(tmp_path / "cells.ome.tif")
     (tmp_path / "restored.ome.tif").write_bytes(own)
-    assert "is not of a finished demo" in command("demo", cells, *options, exit_code=2).stderr
+    assert "is not from a finished demo" in command("demo", cells, *options, exit_code=2).stderr
     assert (tmp_path / "restored.ome.tif").read_bytes() == own
 
 
@@ -329,7 +329,7 @@ def test_empty_paths_are_refused(command):
         ("benchmark", "a", "--output", ""),
     ):
         error = command(*arguments, exit_code=2).stderr
-        assert "the path is empty; needs the name of a file or folder" in error
+        assert "the path is empty; pass the name of a file or folder" in error
         assert error.count("\n") == 1
 
 

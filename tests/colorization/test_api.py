@@ -144,7 +144,7 @@ def test_the_presets_of_weights_and_call_may_differ_but_not_silently(color_model
     ("settings", "error", "match"),
     [
         ({"options": {"preset": "artsy"}}, InputError, "preset='artsy' is not known"),
-        ({"render_factor": 0}, InputError, "render_factor is 0, needs a whole number"),
+        ({"render_factor": 0}, InputError, "render_factor is 0, expected an integer"),
         ({"inference": {"device": "abacus"}}, InputError, "device='abacus' is not known"),
         ({"inference": {"precision": "float8"}}, InputError, "precision='float8' is not known"),
         ({"model": "fluorescence-still"}, InputError, "model .* is for restoration, not colorization"),

@@ -112,10 +112,14 @@ def test_a_large_scan_needs_little_more_than_its_result():
 @pytest.mark.parametrize(
     ("original", "color", "match"),
     [
-        (np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8), r"original of shape \(4, 4\) uint8 .* \(Y, X, 3\)"),
-        (np.zeros((4, 4, 3)), np.zeros((4, 4, 3), np.uint8), "float64 has no luma to keep, needs .* uint8 or uint16"),
-        (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8), r"does not fit the original, needs \(4, 4, 3\)"),
-        (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint16), "color of .* uint16 does not fit"),
+        (
+            np.zeros((4, 4), np.uint8),
+            np.zeros((4, 4), np.uint8),
+            r"shape \(4, 4\) and dtype uint8, expected \(Y, X, 3\)",
+        ),
+        (np.zeros((4, 4, 3)), np.zeros((4, 4, 3), np.uint8), "dtype float64, expected .* uint8 or uint16"),
+        (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8), r"needs \(4, 4, 3\) uint8 to fit the original"),
+        (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint16), "color has shape .* and dtype uint16"),
     ],
 )
 def test_other_images_are_refused(original, color, match):

@@ -165,9 +165,9 @@ def test_options_out_of_range_are_refused(tmp_path, film_colorizer):
         colorize_film(source, tmp_path / "color.avi", film_colorizer)
     with pytest.raises(InputError, match="is the input itself"):
         colorize_film(source, source, film_colorizer, overwrite=True)
-    with pytest.raises(InputError, match="batch_size is 0, needs a whole number of at least 1"):
+    with pytest.raises(InputError, match="batch_size is 0, expected an integer of at least 1"):
         colorize_film(source, tmp_path / "color.mp4", film_colorizer, batch_size=0)
-    with pytest.raises(InputError, match="steady is 1, needs a number from 0"):
+    with pytest.raises(InputError, match="steady is 1, expected a number from 0"):
         colorize_film(source, tmp_path / "color.mp4", film_colorizer, options=ColorizationOptions(steady=1))
     with pytest.raises(OutputError, match=r"folder .* does not exist"):
         colorize_film(source, tmp_path / "nowhere" / "color.mp4", film_colorizer)

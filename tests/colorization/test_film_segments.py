@@ -60,7 +60,7 @@ def test_a_cancelled_run_resumes_to_the_same_bytes(tmp_path, film_colorizer, bar
     )
     assert film_colorizer.n_pictures == 30
     output, cancel = tmp_path / f"color{suffix}", bar.cancel_at(20)
-    with pytest.raises(Cancelled, match="finished pieces are kept, and the same call colorizes the rest"):
+    with pytest.raises(Cancelled, match="finished segments are kept, repeat the call to colorize the rest"):
         colorize_film(
             source,
             output,
@@ -90,7 +90,7 @@ def test_a_resumed_film_has_the_batch_size_that_it_was_begun_with(tmp_path, film
     source, output = write_film(tmp_path / "film.mp4", gray_film(20)), tmp_path / "color.mp4"
     with pytest.raises(Cancelled):
         colorize_film(source, output, film_colorizer, batch_size=2, cancel=bar.cancel_at(9), progress=bar)
-    with pytest.raises(InputError, match=r"was begun with batch_size=2, found 3: .* omit batch_size"):
+    with pytest.raises(InputError, match=r"was started with batch_size=2, found 3: .* omit batch_size"):
         colorize_film(source, output, film_colorizer, batch_size=3)
     whole = colorize_film(source, tmp_path / "whole.mp4", film_colorizer, batch_size=2)
     assert digest(colorize_film(source, output, film_colorizer)) == digest(whole)
@@ -106,7 +106,7 @@ def test_another_runs_pieces_are_neither_used_nor_lost(tmp_path, film_colorizer,
     for different in (other, larger):
         with pytest.raises(
             OutputExistsError,
-            match=r"holds the unfinished output of another run: .* was .* and is .* now; .*overwrite=True",
+            match=r"contains the unfinished output of another run: .* was .* and is .* now; .*overwrite=True",
         ):
             colorize_film(source, output, different)
         assert different.n_pictures == 0

@@ -30,7 +30,7 @@ def test_ranges_are_usable_and_presets_frozen(preset):
 
 
 def test_an_unknown_preset_names_the_nearest():
-    with pytest.raises(InputError, match=r"preset='artistc' is not known, needs one of .*did you mean 'artistic'\?"):
+    with pytest.raises(InputError, match=r"preset='artistc' is not known, expected one of .*did you mean 'artistic'\?"):
         colorization_preset("artistc")
 
 
@@ -41,7 +41,7 @@ def test_render_factors(render_factor):
 
 @pytest.mark.parametrize("render_factor", [0, -3, 1, 201, 3.5, True, "35", "large", None])
 def test_other_render_factors_are_refused(render_factor):
-    with pytest.raises(InputError, match="needs a whole number from 2 to 200, such as 35, or 'auto'"):
+    with pytest.raises(InputError, match="needs an integer from 2 to 200, such as 35, or 'auto'"):
         check_render_factor(render_factor)
 
 

@@ -66,14 +66,14 @@ def test_a_still_is_refused_before_it_is_colorized(tmp_path, album, colorizer):
 def test_a_folder(tmp_path, album, colorizer, bar, batch_size):
     output = colorize_folder(album, tmp_path / "new" / "out", colorizer, batch_size=batch_size, progress=bar)
     assert names(output) == ["p1.png", "p10.png", "p2.jpg"]
-    assert bar.settings == {"total": 3, "desc": "colorize", "unit": "picture", "initial": 0}
+    assert bar.settings == {"total": 3, "desc": "colorize", "unit": "image", "initial": 0}
     assert (bar.n, bar.closed) == (3, True)
     assert all(described(path) == colorizer.statement(4) for path in output.iterdir())
 
 
 def test_a_folder_goes_in_natural_order_and_on_where_it_was_stopped(tmp_path, album, colorizer, bar):
     output, cancel = tmp_path / "out", bar.cancel_at(1)
-    with pytest.raises(Cancelled, match="the same call resumes where it stopped"):
+    with pytest.raises(Cancelled, match="finished images are kept, repeat the call"):
         colorize_folder(album, output, colorizer, progress=bar, cancel=cancel)
     assert names(output) == [".decrappify-run.json", "p1.png"]
     first = (output / "p1.png").stat().st_mtime_ns
@@ -210,7 +210,7 @@ def test_without_resume_finished_images_are_in_the_way(tmp_path, album, colorize
 def test_a_folder_is_refused_before_it_is_colorized(tmp_path, album, colorizer):
     with pytest.raises(InputError, match="is the input itself"):
         colorize_folder(album, album, colorizer)
-    with pytest.raises(InputError, match=r"batch_size is 0, needs a whole number of at least 1"):
+    with pytest.raises(InputError, match=r"batch_size is 0, expected an integer of at least 1"):
         colorize_folder(album, tmp_path / "out", colorizer, batch_size=0)
     (tmp_path / "file").touch()
     with pytest.raises(OutputExistsError, match="file is a file; a folder of images needs a folder"):
@@ -221,7 +221,7 @@ def test_a_folder_is_refused_before_it_is_colorized(tmp_path, album, colorizer):
     with pytest.raises(InputError, match=r"contains no images; supported: .bmp"):
         colorize_folder(tmp_path / "empty", tmp_path / "out", colorizer)
     Image.new("L", (8, 8)).save(album / "p1.png")
-    with pytest.raises(InputError, match=r"p1.bmp and p1.png would both become p1.png; rename one"):
+    with pytest.raises(InputError, match=r"p1.bmp and p1.png would both be written as p1.png; rename one"):
         colorize_folder(album, tmp_path / "out", colorizer)
 
 

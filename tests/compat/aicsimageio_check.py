@@ -246,7 +246,7 @@ def random_array(shape: tuple[int, ...], seed: int = 0) -> Any:
 def expect(what: str, found: Any, needed: Any) -> None:
     """Raise if `found` is not what is needed."""
     if found != needed:
-        raise AssertionError(f"{what} is {found!r}, needs {needed!r}")
+        raise AssertionError(f"{what} is {found!r}, expected {needed!r}")
 
 
 def say(line: str) -> None:

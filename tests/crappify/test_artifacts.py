@@ -17,7 +17,7 @@ def test_bleaching_follows_the_frame_index(rng):
 def test_bleaching_by_its_decay_time(rng):
     dimmed = Crappifier([Bleaching.from_tau(40)])(np.ones((1, 4, 4), np.float32), rng, times=[40])
     np.testing.assert_allclose(dimmed, np.exp(-1), rtol=1e-5)
-    with pytest.raises(InputError, match="tau_frames is 0, needs a number above 0"):
+    with pytest.raises(InputError, match="tau_frames is 0, expected a number above 0"):
         Bleaching.from_tau(0)
 
 
@@ -32,7 +32,7 @@ def test_jpeg_clips_to_its_range(rng):
     decoded = Crappifier([Jpeg(95, low=0, high=2)])(image, rng)
     assert decoded.min() == pytest.approx(0, abs=0.05)
     assert decoded.max() == pytest.approx(2, abs=0.05)
-    with pytest.raises(InputError, match="low is 1 and high 1, needs low < high"):
+    with pytest.raises(InputError, match="low is 1 and high 1, expected low < high"):
         Crappifier([Jpeg(low=1, high=1)])(image, rng)
 
 

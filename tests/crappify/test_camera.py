@@ -116,10 +116,10 @@ def test_stretch_clips_and_rounds(rng):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Stretch(bits=0), "stretch: bits is 0, needs a whole number from 1 to 16"),
+        (lambda: Stretch(bits=0), "stretch: bits is 0, expected an integer from 1 to 16"),
         (lambda: Stretch(bits=17), "bits is 17"),
         (lambda: Crappifier([Stretch(low=1.0, high=1.0)])(flat(0.5), np.random.default_rng(0)), "needs low < high"),
-        (lambda: ExcessNoise(factor=0.9), "excess_noise: factor is 0.9, needs a number at least 1"),
+        (lambda: ExcessNoise(factor=0.9), "excess_noise: factor is 0.9, expected a number at least 1"),
         (lambda: CorrelatedNoise(sigma=60.0), "at most 50"),
     ],
 )

@@ -174,17 +174,17 @@ def test_unsuitable_images_raise(crappifier, shape, options, message, rng):
 
 
 def test_gray_raises_for_one_channel(rng):
-    with pytest.raises(InputError, match="grey: the image has one channel, needs red, green and blue"):
+    with pytest.raises(InputError, match="grey: the image has one channel, expected red, green and blue"):
         Gray().apply(np.zeros((1, 4, 4), np.float32), rng, np.zeros(1, np.int64))
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Brightness(0), "brightness: change is 0, needs a number at least 0.001 and at most 0.999"),
-        (lambda: Contrast((0, 2)), r"contrast: factor is \(0, 2\), needs a number at least 0.1 and at most 10"),
-        (lambda: FilmNoise(offset=0.5), "film_noise: offset is 0.5, needs a whole number at least 1"),
-        (lambda: FilmNoise(fraction=2), "film_noise: fraction is 2, needs a number at least 0 and at most 1"),
+        (lambda: Brightness(0), "brightness: change is 0, expected a number at least 0.001 and at most 0.999"),
+        (lambda: Contrast((0, 2)), r"contrast: factor is \(0, 2\), expected a number at least 0.1 and at most 10"),
+        (lambda: FilmNoise(offset=0.5), "film_noise: offset is 0.5, expected an integer at least 1"),
+        (lambda: FilmNoise(fraction=2), "film_noise: fraction is 2, expected a number at least 0 and at most 1"),
     ],
 )
 def test_wrong_settings_are_refused(make, message):

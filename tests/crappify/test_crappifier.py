@@ -127,18 +127,18 @@ def test_no_steps_change_nothing(rng):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Gaussian(-0.1), "gaussian: sigma is -0.1, needs a number at least 0, or a (low, high) range"),
+        (lambda: Gaussian(-0.1), "gaussian: sigma is -0.1, expected a number at least 0, or a (low, high) range"),
         (lambda: Gaussian((0.3, 0.1)), "gaussian: sigma is (0.3, 0.1), needs"),
         (lambda: Gaussian("0.1"), "gaussian: sigma is '0.1', needs"),
         (lambda: Gaussian(float("nan")), "gaussian: sigma is nan, needs"),
-        (lambda: Poisson(0), "poisson: photons is 0, needs a number above 0"),
-        (lambda: Gaussian(0.1, probability=0), "probability is 0, needs a number above 0 and at most 1"),
+        (lambda: Poisson(0), "poisson: photons is 0, expected a number above 0"),
+        (lambda: Gaussian(0.1, probability=0), "probability is 0, expected a number above 0 and at most 1"),
         (lambda: OneOf(parts=()), "needs at least one part"),
         (lambda: OneOf(parts=(BinDown(2), BinDown(4))), "factors [2, 4]"),
         (lambda: OneOf(parts=("blur",)), "needs a list of parts"),
         (lambda: OneOf(parts=(Blur(1.0, probability=0.5),)), "a separate probability"),
         (lambda: BinDown(2, probability=0.5), "needs probability 1, found 0.5"),
-        (lambda: Crappifier(["blur"]), "a crappifier step is 'blur', needs a part"),
+        (lambda: Crappifier(["blur"]), "a crappifier step is 'blur', expected a part"),
     ],
 )
 def test_wrong_settings_are_refused(make, message):
@@ -154,8 +154,8 @@ def test_wrong_settings_are_refused(make, message):
         (np.zeros((8, 8), complex), {}, "needs .* integers or real floats"),
         (np.full((8, 8), np.nan, np.float32), {}, "holds NaN or infinity"),
         (np.full((8, 8), 7, np.uint16), {}, "constant .every pixel 7.; pass data_range"),
-        (np.zeros((8, 8), np.uint16), {"data_range": (5, 5)}, "data_range is .5, 5., needs two gray levels"),
-        (np.zeros((3, 8, 8), np.float32), {"times": [0, 1]}, "needs 3 whole numbers, one per frame"),
+        (np.zeros((8, 8), np.uint16), {"data_range": (5, 5)}, "data_range is .5, 5., expected two gray levels"),
+        (np.zeros((3, 8, 8), np.float32), {"times": [0, 1]}, "needs 3 integers, one per frame"),
     ],
 )
 def test_images_that_cannot_be_used_are_refused(image, options, message, rng):

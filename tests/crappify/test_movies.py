@@ -67,7 +67,7 @@ def test_frames_bleach_by_their_index():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seed": -1}, "seed is -1, needs a whole number"),
+        ({"seed": -1}, "seed is -1, expected an integer"),
         ({"normalization": [Normalization(0.0, 1.0)]}, "found 1 normalizations, .* needs 2"),
     ],
 )

@@ -94,5 +94,5 @@ def test_speckle_follows_the_local_brightness(rng):
 
 @pytest.mark.parametrize("bit_depth", [0, 33, 1.5, True])
 def test_a_wrong_bit_depth_is_refused(bit_depth):
-    with pytest.raises(InputError, match=r"bit_depth is .*, needs a whole number from 1 to 32"):
+    with pytest.raises(InputError, match=r"bit_depth is .*, expected an integer from 1 to 32"):
         PoissonGaussian(bit_depth=bit_depth)

@@ -37,7 +37,7 @@ def test_a_point_scanner_does_not_average_areas(rng, factor, ratio):
 @pytest.mark.parametrize("factor", [1, 0, 2.0, "2", True])
 @pytest.mark.parametrize("part", [BinDown, SampleDown])
 def test_a_wrong_factor_is_refused(part, factor):
-    with pytest.raises(InputError, match=r"factor is .*, needs a whole number of at least 2"):
+    with pytest.raises(InputError, match=r"factor is .*, expected an integer of at least 2"):
         part(factor)
 
 

@@ -142,12 +142,12 @@ class TestFolders:
 @pytest.mark.parametrize(
     ("pictures", "options", "message"),
     [
-        ([np.zeros((8, 8), np.uint8)], {}, r"shape \(8, 8\) and dtype uint8, needs uint8 \(Y, X, 3\)"),
-        ([np.zeros((8, 8, 3))], {}, r"dtype float64, needs uint8 \(Y, X, 3\)"),
-        ([], {"patch_size": 1}, "patch_size is 1, needs a whole number of at least 2"),
-        ([], {"length": 0}, "length is 0, needs a whole number of at least 1"),
-        ([], {"seed": -1}, "seed is -1, needs a whole number of at least 0"),
-        ([], {"crappifier": crappifier_preset("fastai")}, "returns images 2 times smaller, needs one that keeps"),
+        ([np.zeros((8, 8), np.uint8)], {}, r"shape \(8, 8\) and dtype uint8, expected uint8 \(Y, X, 3\)"),
+        ([np.zeros((8, 8, 3))], {}, r"dtype float64, expected uint8 \(Y, X, 3\)"),
+        ([], {"patch_size": 1}, "patch_size is 1, expected an integer of at least 2"),
+        ([], {"length": 0}, "length is 0, expected an integer of at least 1"),
+        ([], {"seed": -1}, "seed is -1, expected an integer of at least 0"),
+        ([], {"crappifier": crappifier_preset("fastai")}, "returns images 2 times smaller, expected one that keeps"),
     ],
 )
 def test_wrong_settings_are_refused(pictures, options, message):

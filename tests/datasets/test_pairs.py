@@ -93,7 +93,7 @@ def test_other_errors_are_one_line():
         Movie.from_array(np.ones((3, 16, 16))),
     )
     for source, target, settings, message in (
-        (good, nan, {}, "frame 0 of bad holds NaN"),
+        (good, nan, {}, "frame 0 of bad contains NaN"),
         (flat, good, {}, "is constant"),
         (good, good, {"patch_size": 32}, "16 x 16 pixels, smaller than patch_size 32; choose a smaller patch_size"),
         (
@@ -102,7 +102,7 @@ def test_other_errors_are_one_line():
             {"n_frames": 3},
             "a single image, which cannot fill a window of 3 frames; use n_frames=1",
         ),
-        (good, good, {"in_channels": 2}, "has 1 channels, needs 2"),
+        (good, good, {"in_channels": 2}, "has 1 channels, expected 2"),
     ):
         with pytest.raises(InputError, match=message):
             pairs_of(source, target, **settings)
@@ -172,7 +172,7 @@ def test_folders_that_do_not_match_are_refused(folders):
         InputError, match=r"lonely has no file of the same name in .*high; pairs are matched by file name"
     ):
         as_pairs(folders)
-    with pytest.raises(InputError, match=r"low does not hold low/ and high/"):
+    with pytest.raises(InputError, match=r"low does not contain low/ and high/"):
         as_pairs(folders / "low")
     for path in (folders / "high").iterdir():
         path.unlink()
@@ -182,7 +182,7 @@ def test_folders_that_do_not_match_are_refused(folders):
 
 @pytest.mark.parametrize("given", [5, ["low", "high"], [("a", "b", "c")], ("a", ("b", "c"))])
 def test_other_values_than_lists_of_pairs_raise(given):
-    with pytest.raises(InputError, match=r"pairs is .*, needs a folder, two folders, \(source, target\), or a list"):
+    with pytest.raises(InputError, match=r"pairs is .*, expected a folder, two folders, \(source, target\), or a list"):
         as_pairs(given)
     with pytest.raises(InputError, match=r"pairs is empty; pass at least one"):
         as_pairs([])

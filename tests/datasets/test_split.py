@@ -81,9 +81,9 @@ def test_many_pairs_keep_whole_ones():
 @pytest.mark.parametrize(
     ("movies", "arguments", "message"),
     [
-        ([numbered(30)], {"fraction": 0.0}, "validation fraction is 0.0, needs a number between 0 and 1"),
+        ([numbered(30)], {"fraction": 0.0}, "validation fraction is 0.0, expected a number between 0 and 1"),
         ([numbered(30)], {"by": "movie"}, "needs at least two movies, found 1; use by='time'"),
-        ([numbered(30)], {"by": "frame"}, "by='frame' is not known, needs 'time' or 'movie'"),
+        ([numbered(30)], {"by": "frame"}, "by='frame' is not known, expected 'time' or 'movie'"),
         ([numbered(5, "short")], {}, "short has 5 frames of 2 x 2 pixels, too few to keep some for validation"),
     ],
 )

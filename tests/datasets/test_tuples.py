@@ -166,18 +166,22 @@ def broken(value, at=(2, 3, 3)):
     ("movies", "settings", "message"),
     [
         ([], {}, "no movies to train on; pass at least one high-resolution image or movie"),
-        (broken(np.nan), {}, "frame 2 of bad.tif holds NaN or infinity"),
-        (broken(np.inf), {"cache_bytes": 0}, "frame 2 of bad.tif holds NaN or infinity"),
+        (broken(np.nan), {}, "frame 2 of bad.tif contains NaN or infinity"),
+        (broken(np.inf), {"cache_bytes": 0}, "frame 2 of bad.tif contains NaN or infinity"),
         (broken(0.5, np.s_[:]), {}, "channel 0 of bad.tif is constant"),
         (
             broken(1.0),
             {"patch_size": 32},
             "bad.tif is 16 x 16 pixels, smaller than a target patch of 32; choose a smaller",
         ),
-        (broken(1.0), {"in_channels": 3}, "bad.tif has 1 channels, needs 3 like in_channels"),
-        (broken(1.0), {"time_axis": "C"}, "time_axis is 'C', needs 'T' or 'Z'"),
-        (broken(1.0), {"n_frames": 2}, "n_frames is 2, needs an odd whole number"),
-        (broken(1.0), {"still_motion_px": (2.0, 1.0)}, r"still_motion_px is \(2.0, 1.0\), needs speeds \(low, high\)"),
+        (broken(1.0), {"in_channels": 3}, "bad.tif has 1 channels, expected 3 like in_channels"),
+        (broken(1.0), {"time_axis": "C"}, "time_axis is 'C', expected 'T' or 'Z'"),
+        (broken(1.0), {"n_frames": 2}, "n_frames is 2, expected an odd integer"),
+        (
+            broken(1.0),
+            {"still_motion_px": (2.0, 1.0)},
+            r"still_motion_px is \(2.0, 1.0\), expected speeds \(low, high\)",
+        ),
     ],
 )
 def test_errors_are_one_line(movies, settings, message):

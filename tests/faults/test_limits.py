@@ -146,7 +146,7 @@ def test_colorize_with_little_memory_ends(colorizer: Path, tmp_path: Path, megab
         assert done.returncode == 0, (done.returncode, done.stderr)
         return
     assert done.returncode == 2, (done.returncode, done.stderr)
-    assert re.fullmatch(r"decrappify: .* needs \d+ MB, \d+ MB of memory are free; close .*\n", done.stderr)
+    assert re.fullmatch(r"decrappify: .* needs \d+ MB, only \d+ MB of memory are free; close .*\n", done.stderr)
     assert not output.exists()
 
 

@@ -83,7 +83,9 @@ def edit_czi_field(path: Path, rng: Random) -> None:
     content = bytearray(path.read_bytes())
     size = rng.choice((4, 8))
     at = rng.randrange(0, len(content) - size, 4)
-    value = rng.choice((*EXTREMES, 0x00FF << 48, 1 << 40)) & ((1 << 8 * size) - 1)
+    near_zero = -rng.randrange(1 << rng.randrange(1, 31))
+    value = rng.choice((*EXTREMES, 0x00FF << 48, 1 << 40, near_zero, near_zero, rng.getrandbits(32)))
+    value &= (1 << 8 * size) - 1
     content[at : at + size] = value.to_bytes(size, "little")
     path.write_bytes(content)
 

@@ -197,7 +197,7 @@ class Otherwise(PoolingNetwork):
 
 def test_a_runtime_that_disagrees_is_refused(runtime):
     with pytest.raises(
-        InputError, match=rf"backend='{runtime}' agrees with torch only to \d+\.\d dB, needs 80 dB; use"
+        InputError, match=rf"backend='{runtime}' agrees with torch only to \d+\.\d dB, expected at least 80 dB; use"
     ):
         InferenceNetwork(Otherwise(), **EXACT, backend=runtime)
 
@@ -236,11 +236,11 @@ def test_a_missing_package_names_its_extra(monkeypatch, backend, package, extra)
     [
         (
             {"backend": "tensorrt"},
-            "backend='tensorrt' is not known, needs one of 'auto', 'torch', 'compile', 'onnxruntime', 'openvino'",
+            "backend='tensorrt' is not known, expected one of 'auto', 'torch', 'compile', 'onnxruntime', 'openvino'",
         ),
         (
             {"backend": "onnxruntime", "precision": "bfloat16"},
-            "backend='onnxruntime' computes in float32, not bfloat16; use 'openvino' or 'torch'",
+            "backend='onnxruntime' does not support bfloat16; use 'openvino' or 'torch'",
         ),
     ],
 )
@@ -256,7 +256,7 @@ def test_runtimes_are_for_the_cpu():
 
 def test_openvino_refuses_a_bfloat16_that_the_processor_has_not(monkeypatch):
     monkeypatch.setattr("decrappify.inference.network.has_fast_bfloat16", lambda device: False)
-    with pytest.raises(InputError, match="backend='openvino' computes in bfloat16 only where the processor does"):
+    with pytest.raises(InputError, match="backend='openvino' supports bfloat16 only on processors that do"):
         InferenceNetwork(residual(), device="cpu", precision="bfloat16", backend="openvino")
 
 

@@ -51,7 +51,7 @@ def test_another_answer_is_not_accepted(monkeypatch, caplog):
     monkeypatch.setattr(torch, "compile", lambda module: torch._dynamo.optimize("eager")(module))
     with caplog.at_level(logging.INFO):
         assert compiled(network) is network
-    assert "the compiled network is off by 1 of its largest prediction" in caplog.text
+    assert "the compiled network differs by 1 of the largest prediction" in caplog.text
 
 
 @pytest.mark.slow  # the code generator takes one or two minutes for each

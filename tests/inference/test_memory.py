@@ -49,12 +49,12 @@ def test_seam_warning_is_silent_with_enough_overlap(overlap, margin):
 
 @pytest.mark.parametrize("tile_size", [0, -8, 1.5, "big", True])
 def test_tile_size_must_be_a_number_of_pixels(tile_size):
-    with pytest.raises(InputError, match=r"tile_size is .*, needs a whole number of pixels of at least 1"):
+    with pytest.raises(InputError, match=r"tile_size is .*, expected an integer of pixels of at least 1"):
         tile_and_overlap(tile_size, None, margin=0, multiple=1, largest=512)
 
 
 def test_negative_overlap_is_refused():
-    with pytest.raises(InputError, match="tile_overlap is -1, needs a whole number of pixels of at least 0"):
+    with pytest.raises(InputError, match="tile_overlap is -1, expected an integer of pixels of at least 0"):
         tile_and_overlap(64, -1, margin=0, multiple=1, largest=512)
 
 

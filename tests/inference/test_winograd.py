@@ -126,7 +126,7 @@ def test_an_image_of_other_channels_is_refused_as_by_the_convolution():
     ids=["kernel", "padding", "stride", "groups", "dilation"],
 )
 def test_other_convolutions_are_refused(conv):
-    with pytest.raises(InputError, match="has no Winograd form, needs kernel 3"):
+    with pytest.raises(InputError, match="has no Winograd form, expected kernel 3"):
         WinogradConv2d(conv)
 
 

@@ -71,14 +71,14 @@ def test_a_recording_of_a_billion_planes_is_refused(tmp_path):
     planes = {(0, 0, t, 0): ramp(5, 6) for t in range(2)}
     summary = {"Prefix": "rec", "Frames": 10**9, "Channels": 1, "Slices": 1, "Positions": 1}
     path = write_mmstack(tmp_path / "rec_MMStack_Pos0.tif", planes, summary)
-    with pytest.raises(FormatError, match="states 1000000000 planes; its metadata is damaged"):
+    with pytest.raises(FormatError, match="states 1000000000 planes; its metadata are damaged"):
         dc.open_movie(path)
 
 
 def test_an_image_of_a_billion_columns_is_refused(tmp_path):
     xml = ome_xml([{"name": "x", "sizes": {"Y": 9, "X": 2**33}, "planes": []}], {})
     path = pages_with(tmp_path / "a.ome.tif", ramp(1, 9, 8), xml)
-    with pytest.raises(FormatError, match=r"a\.ome\.tif states 1073741824 planes; its metadata is damaged"):
+    with pytest.raises(FormatError, match=r"a\.ome\.tif states 1073741824 planes; its metadata are damaged"):
         dc.open_movie(path)
 
 
@@ -96,7 +96,7 @@ def test_a_file_with_errors_without_end_is_refused(tmp_path):
 
 
 def test_a_series_of_a_million_positions_is_refused(tmp_path):
-    with pytest.raises(FormatError, match=r"a\.tif states 1000000 scenes; its metadata is damaged"):
+    with pytest.raises(FormatError, match=r"a\.tif states 1000000 scenes; its metadata are damaged"):
         check_scenes(tmp_path / "a.tif", "RTYX", (1_000_000, 2, 8, 8), "mmstack")
     check_scenes(tmp_path / "a.tif", "RTYX", (100, 1_000_000, 8, 8), "mmstack")
 

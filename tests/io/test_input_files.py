@@ -62,7 +62,7 @@ def write_array(folder):
 @pytest.mark.parametrize("write", [write_ome_set, write_folder_of_links, write_linked_store, write_array])
 def test_save_movie_keeps_every_file_of_the_input(tmp_path, write):
     source, output = write(tmp_path)
-    with open_movie(source) as movie, pytest.raises(InputError, match=r"(is a part of|holds) the input"):
+    with open_movie(source) as movie, pytest.raises(InputError, match=r"(is a part of|contains) the input"):
         save_movie(movie[:1], output, overwrite=True)
     np.testing.assert_array_equal(np.asarray(open_movie(source))[:, 0, 0], PIXELS)
 

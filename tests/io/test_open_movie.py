@@ -85,9 +85,9 @@ def test_channels_by_number_and_name(channel: int | str, expected: int) -> None:
         ({"channel": 2}, "channel 2 is not in .*, which has channels 0 to 1"),
         ({"channel": "7"}, "channel 7 is not in"),
         ({"scene": 1}, "scene 1 is not in movie, which has only"),
-        ({"frame_interval_s": 0}, "frame_interval_s is 0, needs a number of seconds above 0"),
+        ({"frame_interval_s": 0}, "frame_interval_s is 0, expected a number of seconds above 0"),
         ({"pixel_size_um": "0.1"}, "pixel_size_um is"),
-        ({"pixel_size_um": -1}, "pixel_size_um is -1, needs a number of micrometers above 0"),
+        ({"pixel_size_um": -1}, "pixel_size_um is -1, expected a number of micrometers above 0"),
         ({"pixel_size_um": (1, 2, 3, 4)}, r"needs one number, \(y, x\) or \(z, y, x\)"),
     ],
 )
@@ -117,7 +117,7 @@ def test_overrides_leave_the_original_alone() -> None:
         ("cells.tif", b"", r"is empty \(0 bytes\), not a TIFF file"),
         ("cells.tif", "frame,µm\n1,2".encode(), "cells.tif is a text file, not a TIFF file"),
         ("cells.tif", b"PK\x03\x04\0\0", "cells.tif is a ZIP archive, not a TIFF file: unpack it first"),
-        ("cells.png", b"\x01\x02\xff\xfe", "cells.png is not a picture file .* damaged or misnamed"),
+        ("cells.png", b"\x01\x02\xff\xfe", "cells.png is not a still image file .* damaged or misnamed"),
         ("cells.ims", b"\x89HDF\r\n\x1a\n", "cells.ims is an HDF5 file: export it as OME-TIFF first"),
         ("cells.nd2", b"\xda\xce\xbe\x0a", r"cells.nd2 has an unsupported file format; supported: \.czi, \.tif"),
         ("cells.tif", b"II*\0\x08\0\0\0", "cells.tif cannot be read as TIFF|is a TIFF file without images"),
@@ -181,7 +181,7 @@ def test_saving_casts_shows_progress_and_leaves_nothing_half_written(tmp_path: P
     np.testing.assert_array_equal(np.asarray(open_movie(path)), np.clip(np.rint(DATA - 0.5), 0, 255))
     broken = DATA.astype(np.float32)
     broken[3, 1, 0, 5, 5] = np.nan
-    with pytest.raises(InputError, match="frame 3 of movie holds NaN"):
+    with pytest.raises(InputError, match="frame 3 of movie contains NaN"):
         save_movie(broken, tmp_path / f"broken{suffix}", dtype="uint16")
     with pytest.raises(Cancelled, match="was not written"):
         save_movie(DATA, tmp_path / f"cancelled{suffix}", progress=bar, cancel=bar.cancel_at(2))

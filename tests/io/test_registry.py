@@ -157,9 +157,9 @@ def test_registered_format_is_read_by_suffix_and_not_written(site, tmp_path):
         ({"suffixes": (".tif",)}, "the suffix .tif belongs to the format TIFF; choose another one"),
         ({"name": "CZI"}, "the name 'CZI' is taken"),
         ({"is_working_store": True}, "only one format is the working store, OME-Zarr"),
-        ({"suffixes": ("grid",)}, "has suffix 'grid', needs lowercase with a dot"),
+        ({"suffixes": ("grid",)}, "has suffix 'grid', expected lowercase with a dot"),
         ({"write": print}, "needs both write and write_suffixes"),
-        ({"supports": frozenset({"time"})}, "supports 'time', needs axes, absent_chunks, scene_text"),
+        ({"supports": frozenset({"time"})}, "supports 'time', expected axes, absent_chunks, scene_text"),
     ],
 )
 def test_invalid_format_is_refused(site, changes, message):

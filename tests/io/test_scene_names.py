@@ -71,7 +71,7 @@ def test_scene_index_unknown_scene_is_refused_with_the_list(scene):
 @pytest.mark.parametrize("make", [two_scene_czi, two_series_tiff])
 def test_open_movie_names_the_scenes_it_leaves_out(make, tmp_path):
     path = make(tmp_path / ("a.czi" if make is two_scene_czi else "a.ome.tif"))
-    with pytest.warns(UserWarning, match=r"holds 2 scenes \(.+, .+\) and only scene 0 .* --scene all"):
+    with pytest.warns(UserWarning, match=r"contains 2 scenes \(.+, .+\) and only scene 0 .* --scene all"):
         dc.open_movie(path).close()
     with dc.open_movie(path, scene=0) as movie:  # a chosen scene needs no warning
         assert movie.frame(0).max() == 1
@@ -100,7 +100,7 @@ def test_open_movie_reads_the_names_of_the_scenes_once(make, tmp_path, monkeypat
     path = make(tmp_path / ("a.czi" if make is two_scene_czi else "a.ome.tif"))
     names = dc.scenes(path)
     monkeypatch.setattr("decrappify.io.open.file_scenes", lambda _: pytest.fail("the file was opened a second time"))
-    with pytest.warns(UserWarning, match=rf"holds 2 scenes \({', '.join(names)}\)"):
+    with pytest.warns(UserWarning, match=rf"contains 2 scenes \({', '.join(names)}\)"):
         open_movie(path).close()
 
 

@@ -75,6 +75,6 @@ def test_accuracy_is_the_share_of_correctly_classified_patches(logits):
     "make", [lambda x: critic_loss(x, x, "wasserstein"), lambda x: generator_adversarial_loss(x, "wasserstein")]
 )
 def test_an_unknown_kind_is_refused(make):
-    message = "unknown adversarial loss 'wasserstein', needs one of bce, hinge, least-squares"
+    message = "unknown adversarial loss 'wasserstein', expected one of bce, hinge, least-squares"
     with pytest.raises(InputError, match=message):
         make(torch.zeros(1, 1))

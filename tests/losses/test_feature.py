@@ -268,11 +268,11 @@ def test_content_losses_have_names(name, losses):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: FeatureLoss("vgg"), "form is 'vgg', needs one of 'deoldify', 'lesson7'"),
-        (lambda: FeatureLoss(data="uint8"), "data is 'uint8', needs 'normalized' or 'unit'"),
+        (lambda: FeatureLoss("vgg"), "form is 'vgg', expected one of 'deoldify', 'lesson7'"),
+        (lambda: FeatureLoss(data="uint8"), "data is 'uint8', expected 'normalized' or 'unit'"),
         (
             lambda: content_loss("perceptual"),
-            "unknown content loss 'perceptual', needs one of feature-deoldify, feature-lesson7, l1, l2, charbonnier",
+            "unknown content loss 'perceptual', expected one of feature-deoldify, feature-lesson7, l1, l2, charbonnier",
         ),
     ],
 )
@@ -284,8 +284,8 @@ def test_unknown_names_are_refused(make, message):
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
-        (((1, 3, 16, 16), (1, 1, 16, 16)), r"of one shape, found \(1, 3, 16, 16\) and \(1, 1, 16, 16\)"),
-        (((3, 16, 16), (3, 16, 16)), r"two \(N, C, H, W\) of one shape, found \(3, 16, 16\)"),
+        (((1, 3, 16, 16), (1, 1, 16, 16)), r"of equal shape, found \(1, 3, 16, 16\) and \(1, 1, 16, 16\)"),
+        (((3, 16, 16), (3, 16, 16)), r"two images \(N, C, H, W\) of equal shape, found \(3, 16, 16\)"),
         (((1, 3, 15, 40), (1, 3, 15, 40)), "at least 16 x 16 pixels, found 15 x 40"),
     ],
 )

@@ -44,7 +44,7 @@ def test_check_pixel_loss_accepts_registered_names():
     register_loss("own", meaning="a loss")(rmse)
     assert check_pixel_loss("own") == "own"
     unregister_loss("own")
-    with pytest.raises(InputError, match=r"unknown loss 'own', needs one of l1, l2, .*; if a file of your own defines"):
+    with pytest.raises(InputError, match=r"unknown loss 'own', expected one of l1, l2, .*; if a plugin file defines"):
         check_pixel_loss("own")
 
 
@@ -88,7 +88,7 @@ def test_register_loss_rejects_invalid_losses(name, loss, message):
     ("loss", "message"),
     [
         (lambda prediction, target: (prediction - target).mean((1, 2, 3)), r"returned a tensor of shape \(2,\), needs"),
-        (lambda prediction, target: 0.5, "returned a float, needs a scalar tensor"),
+        (lambda prediction, target: 0.5, "returned a float, expected a scalar tensor"),
     ],
 )
 def test_tuple_loss_rejects_a_loss_that_is_not_a_scalar(images, loss, message):
@@ -133,7 +133,7 @@ def test_with_one_prediction_the_tuple_loss_is_the_pixel_loss(images):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: pixel_loss("huber"), "unknown loss 'huber', needs one of l1, l2, charbonnier, rmse, ssim-mix"),
+        (lambda: pixel_loss("huber"), "unknown loss 'huber', expected one of l1, l2, charbonnier, rmse, ssim-mix"),
         (
             lambda: pixel_loss("ssim-mix")(torch.zeros(1, 1, 8, 20), torch.zeros(1, 1, 8, 20)),
             r"at least 11 x 11 .* \(8, 20\)",

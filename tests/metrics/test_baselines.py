@@ -53,7 +53,7 @@ def test_best_gaussian_refuses_invalid_input(scene):
     broken[5] = np.nan
     with pytest.raises(InputError, match=r"source has shape .* and reference has"):
         best_gaussian(scene[1:], scene)
-    with pytest.raises(InputError, match="frame 5 of source holds NaN"):
+    with pytest.raises(InputError, match="frame 5 of source contains NaN"):
         best_gaussian(broken, scene)
     with pytest.raises(InputError, match="reference is constant"):
         best_gaussian(scene, np.zeros_like(scene))

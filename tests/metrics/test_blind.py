@@ -47,5 +47,5 @@ def test_blind_metrics_refuse_invalid_input(scene):
         residual_autocorrelation(scene[:, :1], scene[:, :1])
     with pytest.raises(InputError, match="a noise estimate needs at least 3 × 3"):
         noise_sigma(scene[:, :2])
-    with pytest.raises(InputError, match="frame 0 of movie holds NaN"):
+    with pytest.raises(InputError, match="frame 0 of movie contains NaN"):
         noise_sigma(scene * np.nan)

@@ -59,7 +59,7 @@ def test_bootstrap_refuses_invalid_input(rng):
         bootstrap_interval([1.0, 2.0], rng, level=95)
     with pytest.raises(InputError, match="n_resamples 5, need"):
         bootstrap_interval([1.0, 2.0], rng, n_resamples=5)
-    with pytest.raises(InputError, match=r"values has shape \(2, 2\), needs \(n,\)"):
+    with pytest.raises(InputError, match=r"values has shape \(2, 2\), expected \(n,\)"):
         bootstrap_interval(np.ones((2, 2)), rng)
     with pytest.raises(InputError, match="there are 1 first and 2 second values"):
         paired_difference([1.0], [1.0, 2.0], rng)

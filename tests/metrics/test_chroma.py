@@ -35,9 +35,9 @@ def test_chroma_flicker_accepts_an_iterator(rng):
     ("film", "message"),
     [
         (np.zeros((1, 4, 4, 3), np.uint8), "fewer than two frames"),
-        (np.zeros((2, 4, 4), np.uint8), r"a frame is \(4, 4\) uint8, needs \(Y, X, 3\)"),
+        (np.zeros((2, 4, 4), np.uint8), r"a frame has shape \(4, 4\) and dtype uint8, expected uint8 \(Y, X, 3\)"),
         (np.zeros((2, 4, 4, 3)), "float64, needs"),
-        ([np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)], r"\(4, 5\), the one before \(4, 4\)"),
+        ([np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)], r"\(4, 5\), the previous one \(4, 4\)"),
     ],
 )
 def test_chroma_flicker_refuses_other_arrays(film, message):

@@ -161,9 +161,9 @@ def test_fidelity_refuses_invalid_input(metric, scene):
     broken[2, 3, 4] = np.nan
     with pytest.raises(InputError, match=r"restored has shape .*\(12, 48, 64\) and reference has \(11, 48, 64\)"):
         metric(scene, scene[1:])
-    with pytest.raises(InputError, match="frame 2 of restored holds NaN"):
+    with pytest.raises(InputError, match="frame 2 of restored contains NaN"):
         metric(broken, scene)
-    with pytest.raises(InputError, match="frame 2 of reference holds NaN"):
+    with pytest.raises(InputError, match="frame 2 of reference contains NaN"):
         metric(scene, broken)
     with pytest.raises(InputError, match=r"reference is constant \(every pixel 7\)"):
         metric(scene, np.full_like(scene, 7))
@@ -176,7 +176,7 @@ def test_fidelity_refuses_other_numbers_of_axes(shape):
 
 
 def test_fidelity_refuses_invalid_arguments(scene):
-    with pytest.raises(InputError, match="dtype complex128, needs integers or real floats"):
+    with pytest.raises(InputError, match="dtype complex128, expected integers or real floats"):
         psnr(scene + 1j, scene)
     with pytest.raises(InputError, match="SSIM needs at least 11 × 11"):
         ssim(scene[:, :10], scene[:, :10])
@@ -186,5 +186,5 @@ def test_fidelity_refuses_invalid_arguments(scene):
 
 @pytest.mark.parametrize("data_range", [0, -1.0, math.nan, math.inf])
 def test_data_range_must_be_finite_and_positive(scene, data_range):
-    with pytest.raises(InputError, match=r"data_range is .*, needs a finite number above 0"):
+    with pytest.raises(InputError, match=r"data_range is .*, expected a finite number above 0"):
         psnr(scene, scene, data_range=data_range)

@@ -101,10 +101,14 @@ def test_metric_receives_frames_movies_and_sums_by_name(pair):
     [
         ({"key": "psnr"}, lambda restored: 0.0, "metric 'psnr' is registered already"),
         ({"key": "my metric"}, lambda restored: 0.0, "metric key 'my metric' is not valid"),
-        ({}, lambda truth: 0.0, "metric 'mine' needs 'truth', which is not measured; name the parameters"),
+        (
+            {},
+            lambda truth: 0.0,
+            "metric 'mine' needs 'truth', which is not measured; its function can have the parameters",
+        ),
         ({"key": 3}, lambda restored: 0.0, "metric key 3 is not valid"),
         ({"direction": "up"}, lambda restored: 0.0, "metric 'mine' has direction 'up'; choose 'higher', 'lower'"),
-        ({"digits": -1}, lambda restored: 0.0, "digits of metric 'mine' is -1, needs a whole number of at least 0"),
+        ({"digits": -1}, lambda restored: 0.0, "digits of metric 'mine' is -1, expected an integer of at least 0"),
         ({"tables": ("page",)}, lambda restored: 0.0, "metric 'mine' has tables"),
     ],
 )
@@ -113,7 +117,7 @@ def test_register_metric_refuses_invalid_metrics(options, function, message):
     with pytest.raises(InputError, match=message):
         register_metric(**{"key": "mine", "label": "mine", "direction": None, "meaning": "mine"} | options)(function)
     assert list_metrics() == before
-    with pytest.raises(InputError, match="unknown metric 'mine', needs one of psnr, "):
+    with pytest.raises(InputError, match="unknown metric 'mine', expected one of psnr, "):
         get_metric("mine")
 
 

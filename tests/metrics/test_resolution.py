@@ -88,7 +88,7 @@ def test_resolution_px_at_the_ends():
 
 @pytest.mark.parametrize("threshold", [0, 1, 7, float("nan")])
 def test_resolution_px_refuses_other_thresholds(threshold):
-    with pytest.raises(InputError, match=r"threshold is .*, needs a correlation between 0 and 1"):
+    with pytest.raises(InputError, match=r"threshold is .*, expected a correlation between 0 and 1"):
         RingCorrelation(np.linspace(0, 0.5, 33), np.ones(33)).resolution_px(threshold)
 
 
@@ -143,7 +143,7 @@ def test_binomial_halves_account_for_read_noise(rng):
     ("gain", "offset", "read_noise"), [(0, 0, 0), (-1, 0, 0), (float("nan"), 0, 0), (1, float("inf"), 0), (1, 0, -1)]
 )
 def test_binomial_halves_refuse_an_impossible_camera(rng, gain, offset, read_noise):
-    with pytest.raises(InputError, match=r"gain is .* needs gray levels per photon above 0"):
+    with pytest.raises(InputError, match=r"gain is .* needs a gain above 0"):
         binomial_halves(np.ones((4, 4)), rng, gain=gain, offset=offset, read_noise=read_noise)
 
 

@@ -152,7 +152,7 @@ def test_score_movie_refuses_invalid_input(trio):
         score_movie(restored)
     with pytest.raises(InputError, match=r"restored has shape .*\(12, 48, 64\) and source has \(12, 24, 64\)"):
         score_movie(restored, reference, source[:, ::2])
-    with pytest.raises(InputError, match="frame 4 of reference holds NaN"):
+    with pytest.raises(InputError, match="frame 4 of reference contains NaN"):
         score_movie(restored, broken)
     with pytest.raises(InputError, match="source is constant"):
         score_movie(restored, source=np.ones_like(source))

@@ -47,7 +47,7 @@ def test_spectrum_ratio_to_an_empty_band_is_infinite(rng):
 def test_spectrum_refuses_invalid_input(rng):
     with pytest.raises(InputError, match="frames are 15 × 40 pixels, a spectrum needs at least 16 × 16"):
         radial_spectrum(rng.normal(size=(15, 40)))
-    with pytest.raises(InputError, match="frame 0 of image holds NaN"):
+    with pytest.raises(InputError, match="frame 0 of image contains NaN"):
         radial_spectrum(np.full((20, 20), np.nan))
     sums = RingSums()
     sums.add(*rng.normal(size=(2, 32, 32)))

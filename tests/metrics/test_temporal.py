@@ -137,7 +137,7 @@ def test_temporal_metrics_refuse_invalid_pairs(metric, scene):
         metric(scene, scene[..., 1:])
     with pytest.raises(InputError, match="has a single frame; a temporal metric needs"):
         metric(scene[:1], scene[:1])
-    with pytest.raises(InputError, match="frame 0 of restored holds NaN or infinity"):
+    with pytest.raises(InputError, match="frame 0 of restored contains NaN or infinity"):
         metric(np.full_like(scene, np.inf), scene)
 
 

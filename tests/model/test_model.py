@@ -125,7 +125,7 @@ def test_shipped_models_load_by_name():
         (b"<!DOCTYPE html><html>", "it is a web page saved under this name"),
         (b"version https://git-lfs.github.com/spec/v1\n", "it is a git-LFS pointer"),
         (b"my notes about models " * 9, "it is a text file"),
-        (bytes(range(128, 256)), "it is damaged, truncated or of another program"),
+        (bytes(range(128, 256)), "it is damaged, truncated or from another program"),
     ],
 )
 def test_a_file_of_another_kind_is_named(tmp_path, content, message):
@@ -180,7 +180,9 @@ def test_load_model_refuses_a_file_with_a_flipped_bit(model, tmp_path, bit):
     path = model.save(tmp_path / "m.safetensors")
     assert load_model(path).sha256 == model.sha256 == read_card(path)["sha256"]
     flipped(path, bit)
-    with pytest.raises(ModelFileError, match=r"m.safetensors does not have the checksum .*; copy or download it again"):
+    with pytest.raises(
+        ModelFileError, match=r"m.safetensors does not match its checksum: .*; copy or download it again"
+    ):
         load_model(path)
 
 
@@ -206,12 +208,12 @@ def test_weights_that_are_not_finite_are_refused(model, tmp_path, value):
     del header["sha256"]
     weights["tail.weight"][0, 0, 1, 1] = value
     save_file(weights, path, {"decrappify": json.dumps(header)})
-    with pytest.raises(ModelFileError, match=r"m.safetensors: weights tail.weight hold NaN or infinity") as caught:
+    with pytest.raises(ModelFileError, match=r"m.safetensors: weights tail.weight contain NaN or infinity") as caught:
         load_model(path)
     assert "\n" not in str(caught.value)
     with torch.no_grad():
         model.network.tail.weight[0, 0, 1, 1] = value
-    with pytest.raises(ModelFileError, match=r"weights tail.weight hold NaN or infinity"):
+    with pytest.raises(ModelFileError, match=r"weights tail.weight contain NaN or infinity"):
         model.save(tmp_path / "new.safetensors")
     assert list(tmp_path.iterdir()) == [path]
 

@@ -93,7 +93,7 @@ def test_a_crop_keeps_metadata_and_refuses_steps(movie):
         (1.0, 0.2, 0.1),
         ("actin", "nuclei"),
     )
-    with pytest.raises(InputError, match="a crop with step 2 would change the pixel size, needs step 1"):
+    with pytest.raises(InputError, match="a crop with step 2 would change the pixel size, expected step 1"):
         movie.crop(rows=slice(0, 5, 2))
 
 
@@ -128,9 +128,9 @@ def test_nothing_of_a_lazy_array_is_computed_before_a_frame_is_read():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"frame_interval_s": -1}, "frame_interval_s is -1, needs a number of seconds above 0, or None"),
+        ({"frame_interval_s": -1}, "frame_interval_s is -1, expected a number of seconds above 0, or None"),
         ({"frame_interval_s": math.inf}, "frame_interval_s is inf, needs"),
-        ({"pixel_size_um": (None, 0, 0.1)}, "pixel_size_um is 0, needs a number of micrometers above 0, or None"),
+        ({"pixel_size_um": (None, 0, 0.1)}, "pixel_size_um is 0, expected a number of micrometers above 0, or None"),
         ({"pixel_size_um": np.array([1, math.nan, 1])}, "pixel_size_um is .*nan"),
     ],
 )
@@ -166,7 +166,7 @@ def test_booleans_become_bytes_and_unknown_scales_none():
         (lambda: Movie.from_array(np.zeros((2, 3))).select(channels="GFP"), "channel 'GFP' is not an index of movie"),
         (lambda: Movie.from_array(np.zeros((2, 3))).select(frames=[0]), "needs an integer or a slice"),
         (lambda: Movie.from_array(np.zeros((2, 3))).replace(shape=3), "no metadata 'shape'; replace.. changes name, "),
-        (lambda: Movie.from_array(np.zeros((2, 3))).replace(frame_interval_s="2 s"), "is '2 s', needs a number, or"),
+        (lambda: Movie.from_array(np.zeros((2, 3))).replace(frame_interval_s="2 s"), "is '2 s', expected a number, or"),
         (lambda: Movie.from_array(np.zeros((2, 3, 3)))[5:], "frames 5:None select nothing"),
     ],
 )

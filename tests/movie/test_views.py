@@ -174,7 +174,7 @@ def test_movie_assignment_raises_an_error_that_names_the_method(source, name, me
     movie = Movie(source)
     for change in (lambda: setattr(movie, name, None), lambda: delattr(movie, name)):
         with pytest.raises(
-            AttributeError, match=rf"^a movie is immutable, .* its {name}; use movie.{method} instead$"
+            AttributeError, match=rf"^a movie is immutable, {name} cannot be .*; use movie.{method} instead$"
         ) as found:
             change()
         assert isinstance(found.value, DecrappifyError)
@@ -196,12 +196,12 @@ def test_movie_replace_changes_metadata_only(source):
     assert (other.name, other.frame_interval_s, other.pixel_size_um) == ("other", 1.0, (None, 0.1, 0.1))
     assert (other.provenance, other.missing, other.files) == ({"by": "me"}, LOST, movie.files)
     assert (movie.name, movie.frame_interval_s) == ("cells", 2.0)
-    with pytest.raises(InputError, match="channel_names of cells has 1 entries, needs 2"):
+    with pytest.raises(InputError, match="channel_names of cells has 1 entries, expected 2"):
         movie.replace(channel_names=["a"])
 
 
 def test_movie_of_another_source_is_refused():
     with pytest.raises(
-        InputError, match=r"^source of movie is a ndarray, needs a subclass of decrappify.movie.FrameSource"
+        InputError, match=r"^source of movie is a ndarray, expected a subclass of decrappify.movie.FrameSource"
     ):
         Movie(np.zeros(SHAPE))

@@ -81,7 +81,7 @@ def test_write_images_warns_of_ambiguous_first_axis(tmp_path, rng, scale):
 
 def test_write_images_raises_for_layers_of_different_shape(tmp_path, rng):
     images = [layer(rng, name="a"), layer(rng, (4, 16, 21), name="b")]
-    with pytest.raises(InputError, match=r"layer 'b' has shape .* needs .* like 'a'; save it separately"):
+    with pytest.raises(InputError, match=r"layer 'b' has shape .* expected .* like 'a'; save it separately"):
         write_images(str(tmp_path / "out.ome.tif"), [image.as_layer_data_tuple() for image in images])
 
 

@@ -57,5 +57,5 @@ def test_no_matrix_of_pixels_by_pixels_is_made(layer, monkeypatch):
 
 
 def test_too_few_channels_are_refused():
-    with pytest.raises(InputError, match="self-attention over 4 channels, needs at least 8; widen the network"):
+    with pytest.raises(InputError, match="self-attention needs at least 8 channels, found 4; widen the network"):
         SelfAttention(4)

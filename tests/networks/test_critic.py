@@ -38,9 +38,9 @@ def test_the_small_critic_judges_64_pixel_patches_of_one_channel():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"form": "round"}, "form is 'round', needs 'plain' or 'dense'"),
-        ({"width": 0}, "width is 0, needs a whole number of at least 1"),
-        ({"dropout": 1.0}, r"dropout is 1.0, needs a number from 0 to below 1"),
+        ({"form": "round"}, "form is 'round', expected 'plain' or 'dense'"),
+        ({"width": 0}, "width is 0, expected an integer of at least 1"),
+        ({"dropout": 1.0}, r"dropout is 1.0, expected a number from 0 to below 1"),
         ({"frames": 3}, "network 'small-critic' does not take these settings: .*frames"),
     ],
 )

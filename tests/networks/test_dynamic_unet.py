@@ -102,28 +102,32 @@ def test_an_encoder_starts_from_a_local_file(tmp_path):
     (tmp_path / "page.pth").write_text("<html>")
     with pytest.raises(ModelFileError, match=r"page.pth cannot be read as weights; copy or download it again"):
         build_encoder("resnet18", weights=tmp_path / "page.pth")
-    with pytest.raises(ModelFileError, match=r"does not hold the weights of resnet34; pass a file of torchvision's"):
+    with pytest.raises(ModelFileError, match=r"does not contain the weights of resnet34; pass a file of torchvision's"):
         build_encoder("resnet34", weights=tmp_path / "resnet18.pth")
 
 
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("dynamic-unet", {"encoder": "vgg"}, "encoder is 'vgg', needs one of resnet18, resnet34, .*"),
-        ("dynamic-unet", {"norm": "group"}, "norm is 'group', needs one of 'spectral', 'weight', 'batch', 'none'"),
-        ("dynamic-unet", {"form": "thin"}, "form is 'thin', needs one of 'deep', 'wide'"),
-        ("dynamic-unet", {"blur": True}, "blur is True, needs one of 'always', 'as_flagged', 'off'"),
-        ("dynamic-unet", {"scale": 2}, "scale is 2, a dynamic U-Net has 1; use 'upsampled-unet' or 'pssr' to enlarge"),
-        ("dynamic-unet", {"in_channels": 0}, "in_channels is 0, needs a whole number of at least 1"),
-        ("dynamic-unet", {"n_frames": 2}, "n_frames is 2, needs an odd whole number"),
-        ("dynamic-unet", {"y_range": (3, -3)}, r"y_range is \(3, -3\), needs two numbers, the lower first"),
-        ("dynamic-unet", {"width_factor": 0}, "width_factor is 0, needs a number above 0, such as 1.5"),
+        ("dynamic-unet", {"encoder": "vgg"}, "encoder is 'vgg', expected one of resnet18, resnet34, .*"),
+        ("dynamic-unet", {"norm": "group"}, "norm is 'group', expected one of 'spectral', 'weight', 'batch', 'none'"),
+        ("dynamic-unet", {"form": "thin"}, "form is 'thin', expected one of 'deep', 'wide'"),
+        ("dynamic-unet", {"blur": True}, "blur is True, expected one of 'always', 'as_flagged', 'off'"),
+        (
+            "dynamic-unet",
+            {"scale": 2},
+            "scale is 2, expected 1 for a dynamic U-Net; use 'upsampled-unet' or 'pssr' to enlarge",
+        ),
+        ("dynamic-unet", {"in_channels": 0}, "in_channels is 0, expected an integer of at least 1"),
+        ("dynamic-unet", {"n_frames": 2}, "n_frames is 2, expected an odd integer"),
+        ("dynamic-unet", {"y_range": (3, -3)}, r"y_range is \(3, -3\), expected two numbers, the lower first"),
+        ("dynamic-unet", {"width_factor": 0}, "width_factor is 0, expected a number above 0, such as 1.5"),
         (
             "dynamic-unet",
             {"encoder_weights": "BEST"},
             "encoder_weights is 'BEST', neither a file nor weights of resnet34",
         ),
-        ("pssr", {"scale": 0}, "scale is 0, needs a whole number of at least 1"),
+        ("pssr", {"scale": 0}, "scale is 0, expected an integer of at least 1"),
         ("pssr", {"encoder_weights": "DEFAULT"}, "encoder 'wn-resnet34' has no pretrained weights, found 'DEFAULT'"),
         ("deoldify-artistik", {}, "unknown network 'deoldify-artistik'; did you mean 'deoldify-artistic'"),
     ],

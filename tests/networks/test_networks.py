@@ -102,7 +102,7 @@ class TestEveryNetwork(Networks):
         network = self.make(name, settings).eval()
         if isinstance(network, Critic):
             height, width, least = network.smallest - 1, network.smallest, network.smallest
-            message = f"{height} x {width} pixels is too small for the critic, needs at least {least} x {least}$"
+            message = f"{height} x {width} pixels is too small for the critic, expected at least {least} x {least}$"
         elif network.spec.size_multiple > 1:
             multiple = network.spec.size_multiple
             height, width = multiple * 3 - 1, multiple * 2
@@ -224,10 +224,14 @@ def test_small_has_at_most_a_million_parameters_and_sizes_grow():
     [
         ("smal", {}, "unknown network 'smal'; did you mean 'small'"),
         ("small", {"widht": 3}, "network 'small' does not take these settings: .*widht"),
-        ("small", {"scale": 3}, "scale is 3, needs 1, 2 or 4"),
-        ("small", {"stem": 4}, "stem is 4, needs 1 or 2"),
-        ("small", {"n_frames": 2}, "n_frames is 2, needs an odd whole number"),
-        ("small", {"in_channels": 3, "out_channels": 2}, "out_channels is 2, needs 3 like in_channels, or a divisor"),
+        ("small", {"scale": 3}, "scale is 3, expected 1, 2 or 4"),
+        ("small", {"stem": 4}, "stem is 4, expected 1 or 2"),
+        ("small", {"n_frames": 2}, "n_frames is 2, expected an odd integer"),
+        (
+            "small",
+            {"in_channels": 3, "out_channels": 2},
+            "out_channels is 2, expected 3 like in_channels, or a divisor",
+        ),
     ],
 )
 def test_errors_are_one_line(name, settings, message):
@@ -273,7 +277,7 @@ def test_register_network_rejects_taken_and_invalid_names(name):
 def test_create_rejects_a_network_whose_model_file_could_not_be_loaded():
     with isolated():
         register_network("nameless")(torch.nn.Identity)
-        with pytest.raises(InputError, match="'nameless' has architecture None, needs a dictionary"):
+        with pytest.raises(InputError, match="'nameless' has architecture None, expected a dictionary"):
             create("nameless")
 
 

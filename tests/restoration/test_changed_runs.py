@@ -65,7 +65,9 @@ def test_a_run_is_not_finished_with_another_input(pixels, tmp_path, write):
     name = path.name if path else "movie"
     with (
         open_movie(path or other) as movie,
-        pytest.raises(OutputExistsError, match=f"unfinished output of another run: {name} has other pixels") as refused,
+        pytest.raises(
+            OutputExistsError, match=f"unfinished output of another run: {name} now has other pixels"
+        ) as refused,
     ):
         restore(movie, MODEL, output, **FAST)
     assert "in frame 1 (channel 0, slice 0)" in str(refused.value)
@@ -83,7 +85,7 @@ def test_one_changed_plane_is_found_also_where_it_was_only_a_neighbor(pixels, tm
     assert {(t, 0, 0) for t in range(5)} <= read
     changed = pixels.copy()
     changed[3, 10, 10] += 1  # the neighbor of the last finished plane
-    with pytest.raises(OutputExistsError, match="has other pixels now in frame 3"):
+    with pytest.raises(OutputExistsError, match="now has other pixels in frame 3"):
         restore(changed, MODEL, output, **FAST)
 
 
@@ -109,7 +111,7 @@ def test_of_a_large_array_a_sample_is_compared_and_the_rest_when_it_is_read(pixe
     source = CountingSource(pixels)
     restore(Movie(source), MODEL, output, **FAST).close()
     assert source.counts[2, 0, 0] == 0
-    assert "movie is not a file with a date; comparing 2 of the 9 planes" in caplog.text
+    assert "movie is not a file with a modification time; comparing 2 of the 9 planes" in caplog.text
 
 
 def as_images(pixels, path):
@@ -158,10 +160,10 @@ def test_restore_compares_the_pixels_of_a_file_that_changes_meanwhile(pixels, tm
     path, output = write(pixels, tmp_path / "cells"), tmp_path / "out.ome.zarr"
     options = {"on_plane": lambda t, c, z: t == 4 and change(path)} | FAST
     if change is written_in_place:
-        with pytest.raises(InputError, match=r"frame 1 .* has other pixels than when it was read before"):
+        with pytest.raises(InputError, match=r"frame 1 .* has changed since it was first read"):
             restore(path, MODEL, output, **options)
         assert not output.exists()
-        with pytest.raises(OutputExistsError, match="has other pixels now in frame 1"):
+        with pytest.raises(OutputExistsError, match="now has other pixels in frame 1"):
             restore(path, MODEL, output, **FAST)
         return
     restore(path, MODEL, output, **options).close()
@@ -177,7 +179,9 @@ def test_a_plane_that_reads_differently_within_one_run_is_an_error(pixels):
             Changing.reads += t == 6
             return plane + (t == 6 and Changing.reads > 1)
 
-    with pytest.raises(InputError, match=r"frame 6 \(channel 0, slice 0\) of movie has other pixels than when it was"):
+    with pytest.raises(
+        InputError, match=r"frame 6 \(channel 0, slice 0\) of movie has changed since it was first read"
+    ):
         restore(Movie(Changing(pixels)), MODEL, **FAST)
 
 
@@ -218,7 +222,7 @@ def test_options_that_change_pixels_are_refused_by_their_names(pixels, tmp_path)
     break_off(pixels, output)
     before = files_of(tmp_path)
     for option, change in REFUSED:
-        message = f"out.ome.zarr.partial.* holds .* of another run: {change}"
+        message = f"out.ome.zarr.partial.* contains .* of another run: {change}"
         with pytest.raises(OutputExistsError, match=message) as refused:
             restore(pixels, MODEL, output, **grouped(**option))
         assert "\n" not in str(refused.value)
@@ -273,7 +277,7 @@ def test_frames_finished_before_a_nan_are_kept_by_the_advice_of_its_error(rng, t
     pixels[first, 4:9, 5:9] = np.nan
     pixels[second] = np.nan
     output, whole = tmp_path / "out.ome.zarr", tmp_path / "whole.ome.zarr"
-    with pytest.raises(InputError, match=rf"frame {first} of movie holds NaN or infinity; pass nan='fill"):
+    with pytest.raises(InputError, match=rf"frame {first} of movie contains NaN or infinity; pass nan='fill"):
         restore(pixels, MODEL, output, **grouped(missing=missing))
     calls, filling = [], grouped(missing=missing, nan="fill")
     restore(pixels, MODEL, output, on_plane=lambda t, c, z: calls.append(t), **filling).close()
@@ -301,7 +305,7 @@ def test_a_run_of_a_device_that_is_gone_is_continued_with_a_warning(pixels, tmp_
     with pytest.raises(OutputExistsError, match="was cuda and is cpu now"):
         restore(pixels, MODEL, output, **FAST)
     restore(pixels, MODEL, output, **grouped(device="auto")).close()
-    assert "continuing on cpu a run begun on cuda: last digits may differ" in caplog.text
+    assert "resuming on cpu a run that began on cuda: the last digits may differ" in caplog.text
 
 
 def _without_gpu(device):
@@ -320,7 +324,7 @@ def test_frames_beyond_the_end_are_reported(pixels, caplog):
 
 def test_restore_names_swapped_and_unusable_arguments(pixels):
     for arguments in ((MODEL, pixels), ("fluorescence-movie", pixels), ("runs/model.safetensors", "cells.tif")):
-        with pytest.raises(InputError, match=r"takes the movie first .* found the model .* first; swap"):
+        with pytest.raises(InputError, match=r"expects the movie first .* found the model .* first; swap"):
             restore(*arguments)
-    with pytest.raises(InputError, match="model has type Movie, needs a Model, the name of a shipped one"):
+    with pytest.raises(InputError, match="model has type Movie, expected a Model, the name of a shipped model"):
         restore(pixels, Movie.from_array(pixels))

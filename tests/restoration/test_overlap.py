@@ -108,7 +108,9 @@ def test_run_overlapped_takes_turns_where_no_thread_starts(started, caplog):
         run_overlapped(produce(), lambda i: i * i, written.append)
     assert written == [0, 1, 4, 9, 16]
     assert read == list(range(5))
-    assert caplog.messages == ["can't start new thread: reading, restoring and writing take turns, which is slower"]
+    assert caplog.messages == [
+        "can't start new thread: reading, restoring and writing do not run concurrently, which is slower"
+    ]
 
 
 @pytest.mark.parametrize("side", ["sender", "receiver"])

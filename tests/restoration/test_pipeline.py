@@ -129,11 +129,11 @@ def test_slices_are_used_as_window(rng):
         ((1, 1, 5, 20, 20), {}, r"or pass window_axis='Z' to use its 5 slices"),
         ((4, 1, 1, 20, 20), {"window_axis": "Z"}, r"one slice, but .*window_axis='T' to use its 4 frames"),
         ((4, 1, 1, 20, 20), {"window_axis": "X"}, r"window_axis='X' is not known"),
-        ((4, 1, 1, 20, 20), {"frames": "a:b"}, r"frames='a:b' is not valid, needs 'start:stop'"),
+        ((4, 1, 1, 20, 20), {"frames": "a:b"}, r"frames='a:b' is not valid, expected 'start:stop'"),
         ((4, 1, 1, 20, 20), {"frames": "0:4:0"}, r"frames='0:4:0' is not valid"),
         ((4, 1, 1, 20, 20), {"frames": 1.5}, r"frames=1.5 is not valid"),
         ((4, 1, 1, 20, 20), {"frames": "9:20"}, r"select nothing from .*frames 0 to 3"),
-        ((4, 1, 1, 20, 20), {"dtype": "complex64"}, r"dtype='complex64' cannot hold an image"),
+        ((4, 1, 1, 20, 20), {"dtype": "complex64"}, r"dtype='complex64' cannot store an image"),
         ((4, 1, 1, 20, 20), {"dtype": "\udcff"}, r"dtype='\\udcff' is not known"),
         ((4, 1, 1, 20, 20), {"dtype": "uint17"}, r"dtype='uint17' is not known"),
         ((4, 1, 1, 20, 20), {"nan": "skip"}, r"nan='skip' is not known"),
@@ -146,7 +146,7 @@ def test_unsuitable_input_is_refused(rng, shape, options, message):
 
 
 def test_other_channel_count_than_the_model_is_refused(rng):
-    with pytest.raises(InputError, match="has 2 channels, but model 'pooling' takes 3 together"):
+    with pytest.raises(InputError, match="has 2 channels, but model 'pooling' needs 3"):
         restore(rng.integers(0, 99, (4, 2, 1, 20, 20)), as_model(PoolingNetwork(in_channels=3)), **FAST)
 
 
@@ -154,7 +154,7 @@ def test_other_channel_count_than_the_model_is_refused(rng):
 def test_nan_is_refused_by_frame_or_put_back(rng, nan):
     array = rng.random((40, 12, 12), np.float32)
     array[17, 3, 3] = np.nan
-    with pytest.raises(InputError, match="frame 17 of movie holds NaN"):
+    with pytest.raises(InputError, match="frame 17 of movie contains NaN"):
         restore(array, as_model(WindowMean(1)), **FAST)
     restored = np.asarray(restore(array, as_model(WindowMean(1)), options=RestorationOptions(nan=nan), **FAST))
     np.testing.assert_allclose(restored[:, 0, 0], array, atol=1e-5)

@@ -83,5 +83,5 @@ def test_a_preview_can_be_cancelled_and_made_again(movie):
 )
 def test_regions_outside_the_movie_are_refused(movie, place, rows, columns):
     preview = Preview(movie, as_model(PoolingNetwork()), inference=InferenceOptions(device="cpu"))
-    with pytest.raises(InputError, match=r"is not a region of cells, whose shape is \(6, 2, 1, 45, 70\)"):
+    with pytest.raises(InputError, match=r"is not a region of cells of shape \(6, 2, 1, 45, 70\)"):
         preview.region(*place, rows, columns)

@@ -78,7 +78,7 @@ def test_exports_are_resumable_too(movie, tmp_path):
 
 def test_what_the_format_cannot_hold_is_refused_before_computing(rng, tmp_path):
     source = CountingSource(rng.integers(0, 99, (40, 16, 16)))
-    with pytest.raises(InputError, match="int64, which OME-TIFF cannot hold"):
+    with pytest.raises(InputError, match="int64, which OME-TIFF cannot store"):
         restore(Movie(source), as_model(Breaks(2, ValueError("computed"))), tmp_path / "restored.ome.tif", **FAST)
     assert not list(tmp_path.iterdir())
     with pytest.raises(FormatError, match=r"restored.docx has an unsupported output format"):
@@ -136,7 +136,7 @@ def test_an_input_named_like_a_leftover_of_the_output_is_kept(movie, tmp_path, o
     partial = source.rename(tmp_path / "cells.ome.zarr.partial")
     with pytest.raises(InputError, match="is in the working folder of"):
         restore(partial, model, output, overwrite=True, **FAST)
-    with pytest.raises(InputError, match="holds the input"):
+    with pytest.raises(InputError, match="contains the input"):
         restore(output / "0", model, output, overwrite=True, **FAST)
     assert files_of(partial) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.ome.zarr", "cells.ome.zarr.partial"]

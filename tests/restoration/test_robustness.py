@@ -190,7 +190,7 @@ def test_frames_of_nan_are_like_missing_ones(cells, caplog):
     assert np.isnan(restored.frame(3)).all()
     assert restored.missing == {(3, 0, 0)}
     np.testing.assert_allclose(restored.frame(2), (2 * movie[1] + movie[2]) / 3, rtol=1e-4)
-    assert "1 plane(s) hold NaN only" in caplog.text
+    assert "1 plane(s) contain only NaN" in caplog.text
     dropped = restore(
         movie, as_model(WindowMean(3)), options=RestorationOptions(dtype="float32", nan="fill", missing="drop"), **FAST
     )

@@ -115,7 +115,7 @@ def test_restore_scenes_keeps_with_overwrite_what_an_unfinished_call_restored(se
 def test_restore_of_several_scenes_names_them_and_takes_the_first(series, tiny_models, tmp_path, command):
     result = command("restore", series, tmp_path / "out.ome.zarr", "--model", tiny_models["movie"], "--device", "cpu")
     assert result.stderr.count("\n") == 1
-    assert "cells.ome.tif holds 3 scenes (A1, still, B2) and only scene 0 (A1) was opened" in result.stderr
+    assert "cells.ome.tif contains 3 scenes (A1, still, B2) and only scene 0 (A1) was opened" in result.stderr
     command("restore", series, tmp_path / "b.ome.zarr", "--model", tiny_models["movie"], "--scene", "B2")
     assert len(dc.open_movie(tmp_path / "b.ome.zarr")) == 3
 
@@ -168,7 +168,7 @@ def test_info_lists_the_scenes_next_to_one_that_cannot_be_opened(tmp_path, comma
     assert "control.tif is a TIFF file without images" in lines[1]
     assert not [record for record in caplog.records if record.name.startswith("tifffile")]
     assert lines[2:4] == ["  1  treated: T 1, C 1, Z 1, Y 5, X 6, uint8", "scene 1:"]
-    assert result.stderr.endswith("1 of 2 scenes of " + tmp_path.name + " cannot be opened, see above\n")
+    assert result.stderr.endswith("1 of 2 scenes of " + tmp_path.name + " cannot be opened; see above\n")
 
 
 def test_restore_takes_a_scene_and_never_resumes_another_one(series, tiny_models, tmp_path, bar):

@@ -89,10 +89,10 @@ def test_a_nucleus_divides(seed):
     ("options", "message"),
     [
         ({"kind": "cells"}, "unknown simulated movie 'cells'; needs one of filaments, vesicles, nuclei, cell"),
-        ({"n_frames": 0}, "n_frames is 0, needs at least 1"),
+        ({"n_frames": 0}, "n_frames is 0, expected at least 1"),
         ({"size": (16, 64)}, "needs two sides .* of at least 32 pixels"),
-        ({"speed_px": -1}, "speed_px is -1, needs 0 to 20"),
-        ({"pixel_size_um": 0}, "pixel_size_um is 0, needs a size above 0"),
+        ({"speed_px": -1}, "speed_px is -1, expected 0 to 20"),
+        ({"pixel_size_um": 0}, "pixel_size_um is 0, expected a size above 0"),
     ],
 )
 def test_wrong_options_are_refused(options, message):
@@ -103,9 +103,9 @@ def test_wrong_options_are_refused(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"photons": 0}, "photons is 0, needs a number above 0"),
-        ({"haze": -1}, "haze is -1, needs a number of at least 0"),
-        ({"loss_per_frame": 1.0}, "loss_per_frame is 1, needs a share below 1"),
+        ({"photons": 0}, "photons is 0, expected a number above 0"),
+        ({"haze": -1}, "haze is -1, expected a number of at least 0"),
+        ({"loss_per_frame": 1.0}, "loss_per_frame is 1, expected a share below 1"),
     ],
 )
 def test_an_impossible_microscope_is_refused(options, message):

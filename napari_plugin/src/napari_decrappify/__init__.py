@@ -1,6 +1,6 @@
 """The napari plugin of decrappify: readers, writers, sample movies and widgets.
 
-It contains no model code: it calls public names of `decrappify` and shows their results. Importing it loads neither Qt
+It calls public names of `decrappify` and shows the results; it contains no model code. Importing it loads neither Qt
 nor napari.
 """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from napari_decrappify.layers.image import LayerData
 from napari_decrappify.layers.movies import layers_of
 
-SCENES_SHOWN = 12  # scenes of a file or folder that are opened as layers at once
+SCENES_SHOWN = 12  # largest number of scenes of a file or folder that are all opened as layers
 
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
 
@@ -20,7 +20,7 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     Parameters
     ----------
     path : str or list of str
-        One path, alone or in a list; several paths are stacks for napari's own readers.
+        One path, alone or in a list; several paths are opened as a stack by napari's own readers.
     """
     paths = [path] if isinstance(path, str) else list(path)
     if len(paths) != 1:
@@ -45,11 +45,11 @@ def _folder_reader(folder: Path) -> Reader | None:
 
 
 def _read(_: str | Sequence[str], *, path: str, scene: int | str | None = None) -> list[LayerData]:
-    """Read one scene; by default all scenes of a file or folder with a few, the first one of many."""
+    """Read one scene; by default all scenes of a file or folder, or only the first if there are many."""
     from decrappify.io import open_pyramid, scenes
 
     names = scenes(path) if scene is None else []
-    if len(names) > SCENES_SHOWN:  # a warning of open_pyramid names the others
+    if len(names) > SCENES_SHOWN:  # open_pyramid lists the others in a warning
         return layers_of(open_pyramid(path), path=str(Path(path).absolute()), scene=0)
     if len(names) < 2:
         chosen = scene or 0

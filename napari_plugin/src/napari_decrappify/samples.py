@@ -12,13 +12,13 @@ _FRAMES = 24
 
 
 def simulated_movie() -> list[LayerData]:
-    """Return a noisy movie of a cell, as recorded by a microscope, and the same without noise."""
+    """Return a simulated noisy movie of a cell, and the same movie without noise."""
     sample = simulate("cell", n_frames=_FRAMES, size=_SIZE, seed=0)
     return _layers(sample.noisy, sample.truth.replace(name="cell-reference"))
 
 
 def degraded_copy() -> list[LayerData]:
-    """Return a movie and a crappified copy, as used to train a model."""
+    """Return a movie and a crappified copy of it, as used for training."""
     from decrappify.crappify import crappifier_preset, crappify_movie
 
     clean = simulate("filaments", n_frames=_FRAMES, size=_SIZE, seed=1).truth.replace(name="filaments")
@@ -27,5 +27,5 @@ def degraded_copy() -> list[LayerData]:
 
 
 def _layers(*movies: Movie) -> list[LayerData]:
-    """Return one layer per movie, the first added last to be on top in napari."""
+    """Return one layer per movie, in reverse order, so that the first is on top in napari."""
     return [layer for movie in reversed(movies) for layer in layers_of([movie])]

@@ -56,7 +56,7 @@ def _together(images: list[LayerImage], movies: list[Movie]) -> Movie:
     for image, movie in zip(images, movies, strict=True):
         if movie.shape != first.shape or movie.dtype != first.dtype or movie.shape[1] != 1:
             raise InputError(
-                f"layer {image.name!r} has shape {movie.shape} (T, C, Z, Y, X) and dtype {movie.dtype}, needs "
+                f"layer {image.name!r} has shape {movie.shape} (T, C, Z, Y, X) and dtype {movie.dtype}, expected "
                 f"{(first.shape[0], 1, *first.shape[2:])} and {first.dtype} like {images[0].name!r}; save it separately"
             )
     names = [movie.channel_names[0] for movie in movies]
@@ -72,7 +72,7 @@ def _together(images: list[LayerImage], movies: list[Movie]) -> Movie:
 
 
 def _color(image: LayerImage) -> str | None:
-    """Return the color of a layer's colormap as RRGGBB; None for gray and for maps of several colors."""
+    """Return the color of a layer's colormap as RRGGBB; None for gray and for colormaps of several colors."""
     colormap = image.attributes.get("colormap")
     name = str(colormap.get("name") if isinstance(colormap, Mapping) else getattr(colormap, "name", colormap))
     if name in _COLORS:

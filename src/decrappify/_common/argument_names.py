@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class ArgumentNames:
-    """Names and settings of arguments as in Python; an interface with other names overrides the methods."""
+    """Names and settings of arguments as in Python; subclasses for other interfaces override the methods."""
 
     def argument(self, name: str) -> str:
         """Return the name of an argument that the user set."""
@@ -22,12 +22,12 @@ class ArgumentNames:
         return True
 
 
-_names = ArgumentNames()  # of the process, as its threads raise errors of the same command
+_names = ArgumentNames()  # per process: its threads raise errors of the same command
 
 
 @contextmanager
 def argument_names(names: ArgumentNames) -> Iterator[None]:
-    """Write arguments with other names in the messages that are created within this context."""
+    """Use other argument names in the messages created within this context."""
     global _names
     before, _names = _names, names
     try:

@@ -1,4 +1,4 @@
-"""Errors for arguments that moved into a value, such as `InferenceOptions`."""
+"""Errors for arguments that moved into an options object, such as `InferenceOptions`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 def moved_arguments(places: Mapping[str, str], *, name: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Create a decorator that raises InputError, with the new spelling, for arguments that a function had before.
+    """Create a decorator that raises InputError, with the new spelling, for former arguments of a function.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def moved_arguments(places: Mapping[str, str], *, name: str = "") -> Callable[[C
 
 
 def moved_into(value: str, *names: str) -> dict[str, str]:
-    """Return the new spelling of arguments that are fields of a value now.
+    """Return the new spelling of arguments that are now fields of an options object.
 
     >>> moved_into("options=RestorationOptions", "nan")
     {'nan': 'options=RestorationOptions(nan=...)'}

@@ -12,7 +12,7 @@ _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno
 
 
 def write_file(path: Path, content: bytes, *, temporary: Path | None = None, sync: bool = True) -> None:
-    """Write a small file atomically: readers, and a restart after a crash, find the old or the new content.
+    """Write a small file atomically: readers find either the old or the new content, also after a crash.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Wait until the names in a folder are on the disk, if the system has such a call (Windows has none)."""
+    """Wait until the names in a folder are on the disk, if the system supports it (Windows does not)."""
     if sys.platform == "win32":
         return
     try:

@@ -1,4 +1,4 @@
-"""Warnings that point at the line of the user, however deep inside the package they arise."""
+"""Warnings that refer to the line of the user's code, at any depth of the call stack."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def warn_caller(message: str) -> None:
-    """Issue a UserWarning for the innermost call from outside of this package.
+    """Issue a UserWarning at the innermost caller outside this package.
 
-    Readers of formats are called through records, folders and lazy views, so that the depth of the stack differs.
+    Readers are called through format records, folders and lazy views, so the depth of the stack varies.
     """
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:

@@ -14,36 +14,36 @@ ESCAPES = (
     "a backslash in double quotes starts an escape sequence: write paths in single quotes, such as "
     "'C:\\data\\cells.tif', or with forward slashes, such as \"C:/data/cells.tif\""
 )
-DEEPEST = 64  # levels of a JSON or TOML document; deeper ones are taken as damaged; they would exhaust Python's stack
+DEEPEST = 64  # levels of a JSON or TOML document; deeper ones would exhaust Python's stack and are treated as damaged
 _SHOWN = 60  # characters of a value in a message
 _REASON = 240  # characters of another library's message
 _PATH_WITH_ESCAPES = re.compile(r"(?i)[a-z]:[\b\t\n\f\r]")  # such as C:\new or D:\tiles, read as a line feed or tab
 
 
 def check_whole(least: int, most: int | None = None, /, **values: Any) -> None:
-    """Raise InputError, with the name, if a value is not an integer between `least` and `most` (no limit if None).
+    """Raise InputError if a named value is not an integer between `least` and `most` (no limit if None).
 
     >>> check_whole(1, batch_size=4, length=1)
     """
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(f"{argument(name)} is {short(value)}, needs a whole number of at least {least}")
+            raise InputError(f"{argument(name)} is {short(value)}, expected an integer of at least {least}")
         if most is not None and value > most:
-            raise InputError(f"{argument(name)} is {short(value)}, needs a whole number of at most {most}")
+            raise InputError(f"{argument(name)} is {short(value)}, expected an integer of at most {most}")
 
 
 def check_instance(kind: type, /, **values: Any) -> None:
-    """Raise InputError, with the name, if a value is not an instance of a class of options.
+    """Raise InputError if a named value is not an instance of `kind`, a class of options.
 
     >>> check_instance(dict, card={})
     """
     for name, value in values.items():
         if not isinstance(value, kind):
-            raise InputError(f"{name} is {short(value)}, needs {name}={kind.__name__}(...)")
+            raise InputError(f"{name} is {short(value)}, expected {name}={kind.__name__}(...)")
 
 
 def nearest(given: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Return the end of a message about an unknown name: the most similar known name, or `otherwise` without one.
+    """Return the end of a message on an unknown name: the most similar known name, or `otherwise` if none is similar.
 
     >>> nearest("artistik", ["artistic", "stable"])
     "; did you mean 'artistic'?"
@@ -53,14 +53,14 @@ def nearest(given: str, known: Iterable[str], otherwise: str = "") -> str:
 
 
 def similar_names(given: str, known: Iterable[str], at_most: int = 1, *, least: float = 0.6) -> list[str]:
-    """Return the known names that are most similar to a given one, the best first.
+    """Return the known names that are most similar to a given one, in descending order of similarity.
 
     Parameters
     ----------
     given, known, at_most
         The name, the known names, and the largest number of results.
     least : float
-        Similarity from which a name is returned, from 0 to 1 (equal).
+        Smallest similarity of a returned name, from 0 to 1 (equal).
 
     Examples
     --------
@@ -88,8 +88,9 @@ def short(value: object) -> str:
 def reason(error: BaseException, *, of_settings: bool = False) -> str:
     """Return a short reason why another library could not read a file: its message, or the kind of error.
 
-    Python's own messages about wrong types and keys describe code rather than the file, so their kind is returned. If a
-    file passes settings to a function (`of_settings`), messages about its arguments name the setting and are returned.
+    Python's own messages about wrong types and keys describe code rather than the file, so the kind of error is
+    returned. If a file passes settings to a function (`of_settings`), messages about its arguments name the setting and
+    are returned.
 
     >>> reason(ValueError("no such codec")), reason(KeyError("axes")), reason(RecursionError("maximum depth"))
     ('no such codec', "no 'axes'", 'nested too deeply')
@@ -97,7 +98,7 @@ def reason(error: BaseException, *, of_settings: bool = False) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if isinstance(error, MemoryError):
-        return "it needs more memory than available"
+        return "it needs more memory than is available"
     if isinstance(error, KeyError) and error.args:
         return f"no {short(error.args[0])}"
     text = printable((isinstance(error, OSError) and error.strerror) or str(error).strip().split("\n")[0])
@@ -150,7 +151,7 @@ def toml_table(text: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is not valid, or a Windows path in double quotes was read as escape sequences; the message then names the
+        If it is not valid, or a Windows path in double quotes was read as escape sequences; the message then states the
         remedy.
 
     Examples
@@ -173,7 +174,7 @@ def toml_table(text: str) -> dict[str, Any]:
     check_depth(table)
     for value in _texts(table):
         if _PATH_WITH_ESCAPES.match(value):
-            raise ValueError(f"it holds the path {value!r}; {ESCAPES}")
+            raise ValueError(f"it contains the path {value!r}; {ESCAPES}")
     return table
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "DECRAPPIFY_PLUGINS"
 GROUP = "decrappify.plugins"
-HINT = "if a file of your own defines it, load that file first: --plugin FILE, or load_plugin(FILE) in Python"
+HINT = "if a plugin file defines it, load that file first: --plugin FILE, or load_plugin(FILE) in Python"
 _PREFIX = "decrappify_plugin_"  # of the module names of plugin files
 _packages: set[str] = set()  # values of the entry points that were loaded
 
@@ -29,7 +29,7 @@ def load_plugin(path: str | Path) -> ModuleType:
     """Run a Python file that registers components, such as crappifier parts or metrics.
 
     The file is run once per process, without changing ``sys.path``. Its path is added to the environment variable
-    ``DECRAPPIFY_PLUGINS``, with which processes started later, such as those that load training data, run it too.
+    ``DECRAPPIFY_PLUGINS``, so that processes started later, such as data loader workers, run it too.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def load_plugin(path: str | Path) -> ModuleType:
     """
     path = Path(os.path.realpath(path))
     if not path.is_file():
-        raise MissingFileError(f"plugin file {path} does not exist; needs the path of a Python file")
+        raise MissingFileError(f"plugin file {path} does not exist; pass the path of a Python file")
     name = f"{_PREFIX}{path.stem}_{crc32(os.fsencode(path)):08x}"
     if name not in sys.modules:
         _run(path, name)
@@ -76,7 +76,7 @@ def load_plugins() -> None:
             _packages.add(point.value)
             try:
                 point.load()
-            except Exception as error:  # noqa: BLE001  # anything may be wrong in another package
+            except Exception as error:  # noqa: BLE001  # a package may raise any error
                 warnings.warn(
                     f"the plugin {point.name!r} ({point.value}) is not used: {error_line(error)}", stacklevel=2
                 )
@@ -90,7 +90,7 @@ def _points() -> list[EntryPoint]:
 
 
 def _is_in_working_folder(point: EntryPoint) -> bool:
-    """Return whether a package is in the current folder, which may hold data of others, and is not installed."""
+    """Return whether a package is in the current folder, which may contain other people's files, and not installed."""
     return point.dist is not None and os.path.realpath(str(point.dist.locate_file(""))) == os.path.realpath(".")
 
 

@@ -1,7 +1,7 @@
-"""Threads and processor type of a run, which determine the last bits of its results: recorded, and reused on resuming.
+"""Threads and processor type of a run, on which the last bits of its results depend: recorded, and reused on resuming.
 
-Kernels of oneDNN and MKL are chosen by the processor's instruction sets and caches, and split their sums by the number
-of threads. Equal results to the last bit need the same processor type and the same number of threads.
+oneDNN and MKL choose kernels by the processor's instruction sets and caches, and split sums by the number of threads.
+Bit-identical results require the same processor type and the same number of threads.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
-# Names in torch and in Linux that differ and matter here.
+# Relevant instruction sets with different names in torch and Linux.
 _AS_LINUX = {"avx512_f": "avx512f", "avx512_bw": "avx512bw", "avx512_dq": "avx512dq", "avx512_vl": "avx512vl"}
 # Levels of oneDNN from the lowest to the highest, with the instruction sets that each adds.
 _LEVELS: dict[str, set[str]] = {
@@ -40,7 +40,7 @@ _OF_MKL = ("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
 
 @cache
 def cpu_flags() -> frozenset[str]:
-    """Return the instruction sets of this processor by their Linux names; empty if they are not known."""
+    """Return the instruction sets of this processor by their Linux names; empty if unknown."""
     flags = _cpuinfo("flags", "Features").split()
     if not flags:
         import torch
@@ -83,7 +83,7 @@ def onednn_level(flags: frozenset[str] | None = None, limit: str | None = None) 
 
 
 def processor_type(device: Any = "cpu") -> str:
-    """Return one line on everything that determines which kernels compute a run.
+    """Return a one-line description of everything that determines which kernels compute a run.
 
     Parameters
     ----------
@@ -116,15 +116,15 @@ def present_runtime(device: Any = "cpu") -> dict[str, Any]:
 
 
 def take_up_runtime(recorded: Any, device: Any = "cpu") -> dict[str, Any]:
-    """Set torch to the number of threads that a run recorded, and warn in one line of what cannot be reproduced.
+    """Set torch to the number of threads that a run recorded, and log a warning if its last digits may differ.
 
     Call it inside `threads_put_back`.
 
     Parameters
     ----------
     recorded : mapping or None
-        The result of `present_runtime` (or of this function) in the earlier part of the run; None, or anything else
-        that is not such a record, comes from versions that recorded none.
+        The result of `present_runtime` (or of this function) in the earlier part of the run; None or an invalid record
+        is treated as a run of a version that recorded none.
     device : str or torch.device
         Device of the network.
 
@@ -143,11 +143,9 @@ def take_up_runtime(recorded: Any, device: Any = "cpu") -> dict[str, Any]:
     if threads != before:
         torch.set_num_threads(threads)
         if torch.get_num_threads() == threads:
-            logger.info("%d threads, as the run began with, instead of %d", threads, before)
+            logger.info("using %d threads, as at the start of the run, instead of %d", threads, before)
         else:
-            logger.warning(
-                "the run began with %d threads, torch takes %d here: last digits may differ", threads, before
-            )
+            logger.warning("the run began with %d threads, torch uses %d here: last digits may differ", threads, before)
     now = processor_type(device)
     if processor.split("; then ")[-1] != now:
         logger.warning(
@@ -159,7 +157,7 @@ def take_up_runtime(recorded: Any, device: Any = "cpu") -> dict[str, Any]:
 
 @contextmanager
 def threads_put_back() -> Iterator[None]:
-    """Restore the caller's number of torch threads on exit, whatever a resumed run has set inside."""
+    """Restore the caller's number of torch threads on exit."""
     import torch
 
     before = torch.get_num_threads()
@@ -193,7 +191,7 @@ def _cpuinfo(*names: str) -> str:
 
 @cache
 def _caches() -> str:
-    """Return the sizes of a core's data caches below the shared one, as Linux writes them; oneDNN blocks by them."""
+    """Return the sizes of a core's L1 and L2 data caches in Linux notation; oneDNN's block sizes depend on them."""
     folder, sizes = Path("/sys/devices/system/cpu/cpu0/cache"), []
     for index in sorted(folder.glob("index[0-9]")):
         try:

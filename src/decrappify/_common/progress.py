@@ -10,7 +10,7 @@ from decrappify.errors import Cancelled, InputError
 
 
 class Bar(Protocol):
-    """A progress bar, as of ``tqdm``."""
+    """A progress bar, such as one of ``tqdm``."""
 
     def update(self, n: int = 1, /) -> Any:
         """Add `n` finished units."""
@@ -70,7 +70,7 @@ def checked_progress(progress: Progress | bool | None) -> Progress | None:
     Raises
     ------
     InputError
-        If it is of another type (also when the first bar is created).
+        If it is of another type; for an unsuitable callable, when the first bar is created.
     """
     if progress is None or progress is False:
         return None
@@ -80,7 +80,7 @@ def checked_progress(progress: Progress | bool | None) -> Progress | None:
         bars: Progress = tqdm
         return bars
     if not callable(progress):
-        raise InputError(f"progress has type {type(progress).__name__}, needs True or a callable such as tqdm.tqdm")
+        raise InputError(f"progress has type {type(progress).__name__}, expected True or a callable such as tqdm.tqdm")
 
     def checked(**words: Any) -> Bar:
         return _checked_bar(progress, words)
@@ -98,8 +98,8 @@ def _checked_bar(progress: Progress, words: dict[str, Any]) -> Bar:
         ) from error
     if not hasattr(bar, "update") or not hasattr(bar, "close"):
         raise InputError(
-            f"progress={progress!r} returns a {type(bar).__name__}, needs an object with update(n) and close(), as of "
-            "tqdm.tqdm"
+            f"progress={progress!r} returns a {type(bar).__name__}, expected an object with update(n) and close(), as "
+            "of tqdm.tqdm"
         )
     return bar
 
@@ -127,7 +127,7 @@ def progress_bar(progress: Progress | None, *, total: int, desc: str, unit: str,
     total, initial : int
         Number of units, and of those finished by an earlier run.
     desc, unit : str
-        What is done, and the name of one unit.
+        Description of the operation, and name of one unit.
 
     Examples
     --------

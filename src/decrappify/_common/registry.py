@@ -96,7 +96,7 @@ class Registry(Generic[T]):
         if not self.is_known(name):
             known = self.names()
             near = nearest(name, known) if isinstance(name, str) else ""
-            text = f"unknown {self._kind} {short(name)}{near or ', needs one of ' + ', '.join(known)}"
+            text = f"unknown {self._kind} {short(name)}{near or ', expected one of ' + ', '.join(known)}"
             raise InputError(f"{text}{' If' if near else '; if'}{HINT.removeprefix('if')}")
 
     def is_known(self, name: object) -> bool:
@@ -126,7 +126,7 @@ class Registry(Generic[T]):
 
 
 def _origins(definition: Any) -> set[tuple[str, str]]:
-    """Return the module and the file of a class or function, each with its name; empty for expressions."""
+    """Return the module and the file of a class or function, each with its name; empty for lambdas and instances."""
     name = getattr(definition, "__qualname__", "<unnamed>")
     if name.endswith(">"):
         return set()

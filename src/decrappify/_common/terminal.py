@@ -1,4 +1,4 @@
-"""Output to the standard streams: escaped lines, and repair of streams that are closed or lack characters."""
+"""Output to the standard streams: escaped lines, and repair of streams that are closed or have a limited encoding."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from decrappify.errors import printable
 def echo(text: object, *, err: bool = False) -> None:
     """Print one line in which control characters of file names, metadata and messages are escaped.
 
-    A closed pipe on standard error is not an error: the result of a command must not depend on the reader of its
-    warnings.
+    A closed pipe on standard error is ignored: the result of a command must not depend on whether its warnings are
+    read.
     """
     if not err:
         click.echo(printable(text))
@@ -31,17 +31,16 @@ def echo_lines(text: str) -> None:
 
 
 def repair_streams() -> None:
-    """Open closed standard streams, and set unsupported characters to be escaped.
+    """Open closed standard streams on the null device, and escape characters that their encoding lacks.
 
-    The file number of a closed stream (``2>&-``) is free: without a repair the next opened file, such as an output,
-    would get the number, and with it all that libraries write to that stream. If the encoding of a stream lacks a
-    character, such as ``µ``, the stream shows its escape.
+    The file descriptor of a closed stream (``2>&-``) is free: the next opened file, such as an output, would otherwise
+    be assigned it, and receive everything that libraries write to that stream.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            null = os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+            null = os.open(os.devnull, os.O_RDWR)  # uses the lowest free descriptor, which is this one
             if null != number:
                 os.close(null)
         stream = getattr(sys, name)

@@ -1,4 +1,4 @@
-"""`benchmark`: run every method on every pair and score the results."""
+"""Benchmark: every method runs on every pair, and the results are scored."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def benchmark(
     Every channel of every pair is scored in the gray levels of the source: one data range D for a movie, without
     rescaling of results unless the name of a metric states it. Results are computed as float32, before any rounding.
     Memory does not grow with the length of a movie: frames are read one by one, results larger than an eighth of the
-    free memory are kept on disk, and MS-SSIM, MicroSSIM, foreground SSIM, FRC and spectra use at most 16 frames spread
-    over it (and 2048 × 2048 pixels of each), as the report states.
+    free memory are stored on disk, and MS-SSIM, MicroSSIM, foreground SSIM, FRC and spectra use at most 16 frames
+    spread over the movie (and 2048 × 2048 pixels of each), as the report states.
 
     Parameters
     ----------
@@ -66,22 +66,22 @@ def benchmark(
         Methods to compare: one model, or a mapping from names to models and callables ``movie -> movie`` (or array).
     pairs : folder, tuple or list
         A folder with ``low/`` and ``high/``, two folders (see `BenchmarkOptions`), (source, reference), or a list of
-        such pairs of paths, movies or arrays; None as reference is data without one. Pairs with the same reference
-        count as one field of view.
+        such pairs of paths, movies or arrays; a reference of None denotes data without one. Pairs with the same
+        reference count as one field of view.
     baselines : sequence of str
-        From "input" (bicubic if the reference is finer), "gaussian" (the sigmas that are best for the reference), "nlm"
-        (non-local means) and "tv" (total variation), the last two for the noise estimated from the source.
+        From "input" (bicubic if the reference is finer), "gaussian" (with the best sigmas for the reference), "nlm"
+        (non-local means) and "tv" (total variation), the last two set to the noise estimated from the source.
     camera : Camera, optional
         Gain, offset and read noise. A gain adds the data-confirmed resolution: half of the photons is restored and
         compared with the raw other half. "nlm" and "tv" use it to stabilize the noise, Richardson-Lucy uses the offset.
     options : BenchmarkOptions
         Data range, gray levels, point spread function, seed, and how pairs are read.
     inference : InferenceOptions
-        Of the models, as for `restore`.
+        Options of the models, as for `restore`.
     progress : bool or callable, optional
         As for `restore`.
     cancel : threading.Event, optional
-        When set, the benchmark stops within one tile of a model, or after the present method.
+        When set, the benchmark stops within one tile of a model, or after the current method.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def benchmark(
 def _settings(
     baselines: Sequence[str], camera: Camera, options: BenchmarkOptions, inference: InferenceOptions
 ) -> dict[str, Any]:
-    """Return the settings for the report as plain values; those of network execution only if they were chosen."""
+    """Return the settings for the report as plain values; those of network execution only if not automatic."""
     psf = options.psf
     chosen = {name: getattr(inference, name) for name in ("tile_size", "tile_overlap", "backend")}
     return {
@@ -240,4 +240,6 @@ def _check_names(methods: Sequence[Method]) -> None:
         raise InputError(f"two methods have the name {twice[0]!r}; choose different names")
     reserved = sorted({"reference", "truth"} & set(names))
     if reserved:
-        raise InputError(f"a method has the name {reserved[0]!r}, which is that of the reference; choose another name")
+        raise InputError(
+            f"a method has the name {reserved[0]!r}, which is reserved for the reference; choose another name"
+        )

@@ -42,7 +42,7 @@ class Camera:
 
     @property
     def known_gain(self) -> float:
-        """Known gain; raises InputError if it is unknown."""
+        """Gain; raises InputError if it is unknown."""
         if self.gain is None:
             raise InputError("the gain of the camera is unknown; pass Camera(gain=...) in gray levels per photon")
         return self.gain

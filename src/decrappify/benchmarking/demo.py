@@ -34,7 +34,7 @@ def run_demo(
         Folder for ``restored.ome.zarr``, ``restored.ome.tif``, ``restored.mp4`` and ``restored.png``; results of an
         earlier demo in it are replaced.
     model : str, optional
-        Shipped name or model file; by default the movie model for 3 frames or more, else the still model.
+        Shipped model by name, or model file; by default the movie model for 3 frames or more, else the still model.
     device : str
         "auto", "cpu", "cuda" or "mps".
     progress : callable, optional
@@ -45,7 +45,7 @@ def run_demo(
     InputError
         If the movie is itself a result in `output`, or the model upsamples, so that no comparison is possible.
     OutputExistsError
-        If `output` holds files of these names but no ``restored.png``: they are not those of a finished demo.
+        If `output` contains files with these names but no ``restored.png``: they are not from a finished demo.
     """
     from decrappify.io import open_movie, save_movie
     from decrappify.model import load_model
@@ -94,7 +94,9 @@ def _results(folder: Path, source: Path | None) -> list[Path]:
         raise InputError(f"{source} is the result of an earlier demo and would be replaced; choose another --output")
     found = [result for result in results if os.path.lexists(result)]
     if found and results[-1] not in found:  # the PNG, which only a demo writes, and as its last file
-        raise OutputExistsError(f"{found[0]} is not of a finished demo and would be replaced; choose another --output")
+        raise OutputExistsError(
+            f"{found[0]} is not from a finished demo and would be replaced; choose another --output"
+        )
     return results
 
 
@@ -104,7 +106,7 @@ def _middle_slice(movie: Movie) -> Movie:
 
 
 def _table(source: Movie, restored: Movie, reference: Movie | None) -> Iterator[str]:
-    """Yield metrics of source, best Gaussian filter and restored movie; without a reference those that need none."""
+    """Yield metrics of source, best Gaussian filter and restored movie; without a reference, of the latter only."""
     if reference is None:
         card = score_movie(restored, source=source)
         yield from _aligned([("no reference: only metrics that need none", "restored", ""), *card.rows()])
@@ -122,8 +124,8 @@ def _metric_texts(card: Scorecard) -> dict[str, str]:
 
 
 def _filtered(source: Movie, reference: Movie) -> Movie:
-    noisy, good = (np.asarray(movie)[:, 0, 0] for movie in (source, reference))
-    return source.derived(ArraySource(best_gaussian(noisy, good).restored, "TYX"))
+    noisy, target = (np.asarray(movie)[:, 0, 0] for movie in (source, reference))
+    return source.derived(ArraySource(best_gaussian(noisy, target).restored, "TYX"))
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -133,7 +135,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _plot(source: Movie, restored: Movie, reference: Movie | None, path: Path) -> None:
-    """Plot input | restored | reference of the middle frame at one contrast, and the detail of most contrast below."""
+    """Plot the middle frame of input, restored movie and reference, and the detail with the highest contrast below."""
     middle = source.shape[0] // 2
     images = {"input": source.frame(middle), "restored": restored.frame(middle)}
     if reference is not None:

@@ -26,9 +26,9 @@ class Evidence:
     rows, columns : slice
         The displayed part of it: at most 384 × 384 pixels with the highest contrast.
     row : int or None
-        The row of the kymographs; None for stills.
+        The row of the kymographs; None for stills and stacks.
     crops, kymographs : dict of str to ndarray
-        Per method, and of the reference: float32 (Y, X), and (T, X).
+        One per method and one of the reference: float32 (Y, X), and (T, X).
     brightness : dict of str to ndarray
         Mean gray level of every frame, (T,).
     """
@@ -56,15 +56,15 @@ class Evidence:
 
 
 def gather(ground: Ground) -> Evidence:
-    """Choose frame, crop and row of a view by its reference, or by its source without a reference."""
+    """Select frame, crop and row of a view by its reference, or by its source without a reference."""
     view = ground.view
-    judge = ground.enlarged if view.reference is None else view.reference
-    t = judge.shape[0] // 2
-    rows, columns = _richest(judge.frame(t).astype(np.float64))
+    basis = ground.enlarged if view.reference is None else view.reference
+    t = basis.shape[0] // 2
+    rows, columns = _richest(basis.frame(t).astype(np.float64))
     evidence = Evidence(t, rows, columns)
     if view.kind == "movie":
-        sampled = np.stack([judge.region(k, 0, 0, rows, columns).astype(np.float64) for k in ground.frames])
-        # The row with the most motion is shown; smoothing along x keeps noise from being chosen.
+        sampled = np.stack([basis.region(k, 0, 0, rows, columns).astype(np.float64) for k in ground.frames])
+        # The row with the most motion is shown; smoothing along x makes the choice robust to noise.
         moving = uniform_filter(sampled, (0, 3, 7)).std(axis=0).sum(axis=1)
         edge = min(8, len(moving) // 4)
         evidence.row = rows.start + edge + int(moving[edge : len(moving) - edge].argmax())

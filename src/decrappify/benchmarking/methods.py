@@ -46,7 +46,7 @@ class Method:
     run : callable
         Returns, for a Pair, a Movie on the grid of the reference, and notes on the settings.
     needs_reference : bool
-        Whether the reference is used, as by an oracle.
+        Whether the method uses the reference, as an oracle does.
     """
 
     name: str
@@ -60,7 +60,7 @@ def baseline_methods(
 ) -> list[Method]:
     """Return the baselines "input", "gaussian", "nlm" and "tv", and Richardson-Lucy if a PSF is given.
 
-    With a known gain, "nlm" and "tv" work on stabilized values, whose noise is known, instead of one estimated sigma.
+    With a known gain, "nlm" and "tv" filter stabilized values, with known noise, instead of estimating one sigma.
     """
     camera = camera or Camera()
     unknown = [name for name in names if name not in _LABELS]
@@ -110,7 +110,7 @@ def checked_psf(psf: ArrayLike | float) -> Array:
     if kernel.ndim == 0:
         sigma = float(kernel)
         if not 0 < sigma < 100:
-            raise InputError(f"{argument('psf')} is {psf!r}, needs a sigma in pixels above 0, or a (Y, X) array")
+            raise InputError(f"{argument('psf')} is {psf!r}, expected a sigma in pixels above 0, or a (Y, X) array")
         along = np.exp(-(np.arange(-np.ceil(4 * sigma), np.ceil(4 * sigma) + 1) ** 2) / (2 * sigma**2))
         kernel = np.outer(along, along)
     if kernel.ndim != 2 or not np.isfinite(kernel).all() or kernel.min() < 0 or kernel.sum() == 0:
@@ -136,8 +136,8 @@ def _best_gaussian(pair: Pair) -> tuple[Movie, list[str]]:
         n_used = max(1, min(source.shape[0], memory_budget() // frame_bytes)) if view.kind == "movie" else 1
         first = (source.shape[0] - n_used) // 2
         part = slice(first, first + n_used)
-        noisy, good = (np.asarray(each[part])[:, 0, 0] for each in (source, reference))
-        best = best_gaussian(noisy, good, fit_levels=pair.fit_levels)
+        noisy, target = (np.asarray(each[part])[:, 0, 0] for each in (source, reference))
+        best = best_gaussian(noisy, target, fit_levels=pair.fit_levels)
         channels.append(gaussian_filtered(source, best.sigma_space, best.sigma_time))
         chosen = f" chosen on frames {first}:{first + n_used} of {source.shape[0]}" if n_used < source.shape[0] else ""
         in_time = f", {best.sigma_time:.2g} frames" if view.kind == "movie" else ""
@@ -180,11 +180,11 @@ def _noise(movie: Movie) -> float:
 
 
 def _non_local_means(sigma: float) -> Callable[[Array], Array]:
-    """Return non-local means (Buades et al. 2005) with the settings of scikit-image's example for a known sigma."""
+    """Return a non-local means filter (Buades et al. 2005), set as in scikit-image's example for a known sigma."""
     from skimage.restoration import denoise_nl_means
 
     def restored(frame: Array) -> Array:
-        # In units of sigma and around 0: the distances of patches would lose digits at large offsets.
+        # In units of sigma and around 0: distances between patches would lose precision at large offsets.
         mean = frame.mean()
         units = (frame - mean) / sigma
         smooth = denoise_nl_means(units, patch_size=5, patch_distance=6, h=0.8, sigma=1.0, fast_mode=True)
@@ -194,7 +194,7 @@ def _non_local_means(sigma: float) -> Callable[[Array], Array]:
 
 
 def _total_variation(sigma: float) -> Callable[[Array], Array]:
-    """Return total variation (Rudin et al. 1992) with the weight whose residual has the noise's standard deviation."""
+    """Return a total variation filter (Rudin et al. 1992); its residual has the standard deviation of the noise."""
     from skimage.restoration import denoise_tv_chambolle
 
     def restored(frame: Array) -> Array:
@@ -236,11 +236,11 @@ def _model_run(
         if model.scale not in (1, pair.scale) and pair.reference is not None:
             raise InputError(
                 f"model {model.name!r} has scale {model.scale}, but {pair.name} has scale {pair.scale}; "
-                "choose a model of that scale, or of scale 1, which is then enlarged"
+                "choose a model of that scale, or one of scale 1, the result of which is enlarged"
             )
         nbytes = 4 * int(np.prod(pair.source.shape, dtype=np.int64)) * model.scale**2
         output = folder / "model.ome.zarr" if nbytes > memory_budget() else None
-        # The result of the pair before has been scored; its store is replaced.
+        # The result of the previous pair has already been scored; its store is replaced.
         options = RestorationOptions(dtype="float32")
         with _each_once(seen):
             restored = restore(
@@ -253,7 +253,7 @@ def _model_run(
 
 @contextmanager
 def _each_once(seen: set[str]) -> Iterator[None]:
-    """Log each warning on the tiles of a model once, not for every pair; `seen` holds those that were logged."""
+    """Log each warning about the tiles of a model once, not for every pair; `seen` contains the logged ones."""
 
     def is_new(record: logging.LogRecord) -> bool:
         text = record.getMessage()
@@ -286,7 +286,7 @@ def _like(array: Array, pair: Pair) -> Movie:
 
 
 def _on_grid(movie: Movie, pair: Pair, name: str) -> tuple[Movie, list[str]]:
-    """Enlarge a result on the grid of the source; raise for any other grid than that of the reference."""
+    """Enlarge a result on the grid of the source; raise InputError for any other grid than that of the reference."""
     source, scale = pair.source.shape, pair.scale
     target = (*source[:3], source[3] * scale, source[4] * scale)
     if movie.shape == target:
@@ -300,5 +300,5 @@ def _on_grid(movie: Movie, pair: Pair, name: str) -> tuple[Movie, list[str]]:
         )
         return averaged, [f"averaged in {factor} x {factor} blocks, to compare with the input"]
     raise InputError(
-        f"method {name!r} returned {movie.shape} for {pair.name} {source}, needs (T, C, Z, Y, X) = {target}"
+        f"method {name!r} returned {movie.shape} for {pair.name} {source}, expected (T, C, Z, Y, X) = {target}"
     )

@@ -24,7 +24,7 @@ def mapped(movie: Movie, function: Callable[[Array], Array], scale: int = 1) -> 
 
 
 def upsampled(movie: Movie, scale: int) -> Movie:
-    """Enlarge `scale` times by bicubic interpolation without a shift: the area of each pixel is divided."""
+    """Enlarge `scale` times by bicubic interpolation without a shift: the area of each pixel is subdivided."""
     if scale == 1:
         return movie
     return mapped(movie, lambda frame: zoom(frame, scale, order=3, mode="nearest", grid_mode=True), scale)
@@ -38,7 +38,7 @@ def repeated(still: Movie, n_frames: int) -> Movie:
 
 
 def gaussian_filtered(movie: Movie, sigma_space: float, sigma_time: float) -> Movie:
-    """Filter a movie in space and time as `scipy.ndimage.gaussian_filter` does, holding the frames of one window."""
+    """Filter a movie like `scipy.ndimage.gaussian_filter` in space and time, with one window of frames in memory."""
     smooth: dict[Plane, Array] = {}
     n_frames = movie.shape[0]
 
@@ -63,7 +63,7 @@ def memory_budget() -> int:
 
 
 def kept(movie: Movie, path: Path) -> Movie:
-    """Compute a movie once as float32: in memory if it fits, else into a store at `path` (``.ome.zarr``)."""
+    """Compute a movie once as float32: in memory if it fits, else in a store at `path` (``.ome.zarr``)."""
     if 4 * int(np.prod(movie.shape, dtype=np.int64)) > memory_budget():
         return open_movie(save_movie(movie, path, dtype=np.float32))
     whole = np.empty(movie.shape, np.float32)

@@ -14,8 +14,8 @@ from decrappify.model.fastai_import.kinds import is_checkpoint
 def unique_names(models: Sequence[str]) -> dict[str, str]:
     """Return a unique name for each of several shipped models or model files, in their order.
 
-    A shipped model keeps its name, a file has the name on its card. Names that occur twice are extended by the file's
-    name and as many of its parent folders as are needed, such as ``mine (run_a/model)``.
+    A shipped model keeps its name, a file has the name on its card. Names that occur twice are extended by the name of
+    the file and as many of its parent folders as needed, such as ``mine (run_a/model)``.
 
     Raises
     ------
@@ -54,4 +54,4 @@ def _endings(paths: Sequence[Path]) -> list[str]:
         endings = ["/".join(part[-length:]) for part in parts]
         if len(set(endings)) == len(endings):
             return endings
-    return [str(path) for path in paths]  # two suffixes of one name
+    return [str(path) for path in paths]  # they differ only in their suffixes

@@ -20,17 +20,17 @@ class BenchmarkOptions:
     ----------
     psf : array-like or float, optional
         Point spread function on the source's grid, (Y, X), or the sigma of a Gaussian one in source pixels; adds
-        Richardson-Lucy.
+        Richardson-Lucy deconvolution to the baselines.
     data_range : float, optional
         D in gray levels for all pairs; by default max - min of each pair's reference, or source.
     levels : {"same", "fit"}
-        Whether source and reference have the same gray levels. "fit" is for pairs that do not, such as a short and a
-        long exposure: every result is mapped to the reference by one affine fit of the whole movie (Weigert et al.
-        2018), which makes PSNR independent of gain and offset; the slope is still reported.
+        Whether source and reference have the same gray levels. "fit" is for pairs with different gray levels, such as
+        a short and a long exposure: every result is mapped to the reference by one affine fit of the whole movie
+        (Weigert et al. 2018), which makes PSNR independent of gain and offset; the slope is still reported.
     static : bool
-        The specimen does not move: without a gain, even and odd frames are the halves.
+        Whether the specimen is static: without a gain, even and odd frames are then used as the halves.
     seed : int
-        Of the bootstrap and of the photons' split.
+        Seed of the bootstrap and of the split of the photons.
     folder_as : {"auto", "movie", "images"}
         How to read folders, as for `decrappify.open_movie`. Two folders that are movies by their file names are one
         pair; otherwise, and with "images", their files are paired by name.

@@ -26,13 +26,14 @@ class Pair:
     name : str
         Name of the source, unique within a benchmark.
     field : str
-        Field of view: pairs with the same reference are one field, and count once in every interval.
+        Field of view: pairs with the same reference are one field and count once in every interval.
     source : Movie
         (T, C, Z, Y, X).
     reference : Movie or None
-        Y and X `scale` times the source's; a single reference frame of a burst is repeated for each of its frames.
+        Its Y and X are `scale` times the source's; a single reference frame of a burst is repeated for each source
+        frame.
     scale : int
-        Whole factor between the two grids; 1 without reference.
+        Integer factor between the two grids; 1 without a reference.
     fit_levels : bool
         Whether every result is fitted to the gray levels of the reference, if they differ from those of the source.
     """
@@ -81,7 +82,7 @@ class View:
     kind: str
 
     def of(self, movie: Movie) -> Movie:
-        """Return this channel of a movie of the pair as (T, 1, 1, Y, X), slices in place of frames for a stack."""
+        """Return this channel of a movie of the pair as (T, 1, 1, Y, X); the slices of a stack replace the frames."""
         channel = movie.select(channels=self.channel)
         return channel.z_as_time() if self.kind == "stack" else channel
 
@@ -97,7 +98,7 @@ class View:
 
 
 def checked_pairs(given: Any, *, fit_levels: bool = False, folder_as: str = "auto") -> list[Pair]:
-    """Return pairs from all that ``train(pairs=...)`` accepts, and from ``(source, None)``, data without a reference.
+    """Return pairs from any input of ``train(pairs=...)``, or from ``(source, None)`` for data without a reference.
 
     `folder_as` is that of `decrappify.open_movie`.
 

@@ -45,7 +45,7 @@ class Ground:
         Frames for MS-SSIM, MicroSSIM, foreground SSIM, FRC and spectra: all, or 16 spread over the movie, fewer if they
         are large.
     rows, columns : slice
-        The used part of these frames: all, or 2048 pixels in the middle.
+        The used part of these frames: all, or the central 2048 pixels.
     data_range : float
         D in gray levels.
     threshold, background : float or None
@@ -93,7 +93,7 @@ class Score:
     terms: SSIMTerms | None = field(default=None, repr=False)
 
     def add(self, quantities: Quantities) -> None:
-        """Compute the metrics whose quantities are all among these."""
+        """Compute the metrics for which all quantities are available."""
         for metric in list_metrics("report"):
             if all(name in quantities for name in metric.needs):
                 self.values[metric.key] = metric.compute(quantities)
@@ -107,14 +107,14 @@ def survey(view: View, data_range: float | None) -> Ground:
     most = max(1, SAMPLED_PIXELS // ((rows.stop - rows.start) * (columns.stop - columns.start)))
     picks = evenly_spaced(n_frames, min(SAMPLED_FRAMES, most))
     given = None if data_range is None else check_data_range(data_range)
-    judge, role = (source, "source") if reference is None else (reference, "reference")
+    basis, role = (source, "source") if reference is None else (reference, "reference")
     sampled = None if reference is None else np.stack([reference.region(int(t), 0, 0, rows, columns) for t in picks])
     return Ground(
         view=view,
         frames=tuple(int(t) for t in picks),
         rows=rows,
         columns=columns,
-        data_range=_range(judge, role) if given is None else given,
+        data_range=_range(basis, role) if given is None else given,
         data_range_from=role if given is None else "given",
         enlarged=on_levels(upsampled(source, view.pair.scale), view)[0],
         threshold=None if sampled is None else otsu(sampled),
@@ -130,7 +130,7 @@ def score(ground: Ground, raw: Movie) -> tuple[Score, Movie]:
     Returns
     -------
     tuple of Score and Movie
-        The score without metrics that need all views (`Score.add`), and the movie on the gray levels of the reference.
+        The score without metrics that need all views (`Score.add`), and the movie in the gray levels of the reference.
     """
     view = ground.view
     restored, slope = on_levels(raw, view)

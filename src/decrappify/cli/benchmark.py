@@ -68,8 +68,8 @@ def benchmark(
     """Compare models with baselines on pairs, and write a report.
 
     LOW and HIGH are two files or OME-Zarr stores, or two folders: one pair of movies if their files are named
-    like frames, else their files are paired by name (--as images). LOW alone is a folder with low/ and high/, or a
-    file or folder without reference.
+    like frames, otherwise files paired by name (--as images). LOW alone is a folder with low/ and high/, or a file
+    or folder without reference.
     """
     from decrappify.benchmarking import BenchmarkOptions, Camera
     from decrappify.benchmarking import benchmark as compare

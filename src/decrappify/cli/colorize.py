@@ -51,7 +51,7 @@ def colorize(
 ) -> None:
     """Colorize the photograph, folder of photographs or film IN and write OUT.
 
-    The luma is that of IN. The metadata of OUT always state that the colors are made by AI.
+    The luma is that of IN. The metadata of OUT always state that the colors are AI-generated.
     """
     from decrappify.limits.memory import check_importing_torch
 

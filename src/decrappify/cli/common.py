@@ -31,7 +31,7 @@ def log_status() -> None:
 
 
 def open_input(source: Path, *, output: Path | None = None, **options: Any) -> Any:
-    """Open a movie; raise InputError if it is the output itself."""
+    """Open a movie; raise InputError if the output is the same file."""
     from decrappify.io import open_movie
 
     movie = open_movie(source, **options)

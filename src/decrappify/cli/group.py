@@ -83,7 +83,7 @@ class CommandGroup(click.Group):
             raise OneLineError(f"{text}; see '{command} --help'") from error
         except (DecrappifyError, OSError) as error:
             is_debug = context is not None and context.meta.get(_DEBUG)
-            if is_debug or getattr(error, "errno", None) == errno.EPIPE:  # a reader such as `head` has left
+            if is_debug or getattr(error, "errno", None) == errno.EPIPE:  # the reader, such as `head`, has exited
                 raise
             raise OneLineError(line_of(error)) from error
         except Exception as error:
@@ -92,8 +92,8 @@ class CommandGroup(click.Group):
                 raise
             raise OneLineError(f"{where}; see the traceback with --debug") from error
         except KeyboardInterrupt as error:
-            kept = str(error) or _KEPT.get(_command_of(context))  # a command may state what is true at that moment
-            exec("")  # resets a flag, set by Ctrl-C in code of a string, with which Python would die of the signal
+            kept = str(error) or _KEPT.get(_command_of(context))  # a command may state what is kept
+            exec("")  # resets a flag that Ctrl-C in exec'd code sets, with which Python would be killed by the signal
             raise Interrupted("interrupted" if kept is None else f"interrupted; {kept}") from error
 
 
@@ -105,7 +105,7 @@ def _without_destructive_advice(error: click.UsageError) -> click.UsageError:
 
 
 def _shortened(found: re.Match[str]) -> str:
-    """Return the first characters of a long value, with its quotation marks if it has some."""
+    """Return the first characters of a long value, with its quotation marks, if any."""
     return f"'{found[1]}...'" if found[1] else f"{found[2]}..."
 
 
@@ -114,7 +114,7 @@ def _command_of(context: click.Context | None) -> str:
 
 
 def _command_path(context: click.Context | None) -> str:
-    """Return the words that call a command; click's error of an option without its value lacks them."""
+    """Return the words that call a command; click's error for an option without a value lacks the command."""
     if context is None:
         return "decrappify"
     return f"{context.command_path} {_command_of(context)}".strip()
@@ -155,7 +155,7 @@ def global_options() -> list[click.Parameter]:
             multiple=True,
             expose_value=False,
             callback=plugins,
-            help="Run your Python file that registers crappifier parts, losses, metrics or networks; may be repeated.",
+            help="Python file to run that registers crappifier parts, losses, metrics or networks; may be repeated.",
         ),
     ]
 

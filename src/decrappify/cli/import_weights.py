@@ -19,7 +19,7 @@ from decrappify.cli.options import PATH
 def import_weights(weights: Path, output: Path, preset: str | None, overwrite: bool) -> None:
     """Convert published weights (DeOldify, PSSR, fastai v1) to a model file.
 
-    Nothing is downloaded: FILE is the .pth file.
+    FILE is a downloaded .pth file; this command downloads nothing.
     """
     from decrappify.model import importing
 

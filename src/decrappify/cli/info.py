@@ -51,4 +51,4 @@ def info(source: Path, scene: str | None, **options: Any) -> None:
     for key, value in movie.provenance.items():
         echo(f"{key}: {value}")
     if failed:
-        raise InputError(f"{failed} of {len(names)} scenes of {source.name} cannot be opened, see above")
+        raise InputError(f"{failed} of {len(names)} scenes of {source.name} cannot be opened; see above")

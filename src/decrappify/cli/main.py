@@ -26,7 +26,7 @@ from decrappify.cli.train import train
 
 
 class _Once(logging.Filter):
-    """A filter that drops repeated messages, such as how a folder is read, for each of its scenes."""
+    """A filter that drops repeated messages, such as the classification of a folder for each of its scenes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,11 +54,11 @@ def main(context: click.Context) -> None:
         context.call_on_close(partial(logger.setLevel, logger.level))
         logger.setLevel(logging.WARNING)
     logger.addHandler(handler)
-    folders = logging.getLogger("decrappify.io.folders.folder")  # how a folder is read is always shown
+    folders = logging.getLogger("decrappify.io.folders.folder")  # the classification of a folder is always shown
     context.call_on_close(partial(folders.setLevel, folders.level))
     folders.setLevel(logging.INFO)
     handler.addFilter(_Once())
-    silent = logging.NullHandler()  # errors of damaged files, and of reads given up, are raised in one line as well
+    silent = logging.NullHandler()  # errors of damaged files and abandoned reads are also raised, in one line
     for name in ("tifffile", "asyncio"):
         library = logging.getLogger(name)
         library.addHandler(silent)

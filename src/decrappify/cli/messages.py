@@ -43,7 +43,7 @@ class OptionNames(ArgumentNames):
         }
 
     def argument(self, name: str) -> str:
-        """Return the option if it was on the command line; the name in Python is also the key in a run file."""
+        """Return the option if it was on the command line, else the name in Python, which is the key in a run file."""
         option = self._options.get(name)
         given = self._context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         return option.opts[0] if option is not None and given else name

@@ -13,11 +13,11 @@ T = TypeVar("T")
 
 
 class _Path(click.Path):
-    """A path whose file the library checks; an empty one (an unset shell variable) raises an error."""
+    """A path that the library checks; an empty one (an unset shell variable) raises an error."""
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
         if value == "":
-            self.fail("the path is empty; needs the name of a file or folder", parameter, context)
+            self.fail("the path is empty; pass the name of a file or folder", parameter, context)
         return super().convert(value, parameter, context)
 
 
@@ -38,7 +38,10 @@ NO_RESUME = click.option("--no-resume", is_flag=True, help="Start from scratch i
 
 
 def taken(kind: type[T], options: dict[str, Any]) -> T:
-    """Create a value, such as `InferenceOptions`, from the options of its names, which are removed from `options`."""
+    """Create an options object, such as `InferenceOptions`, from the entries of `options` with the names of its fields.
+
+    The entries are removed from `options`.
+    """
     return kind(**{field.name: options.pop(field.name) for field in fields(kind) if field.name in options})  # type: ignore[arg-type]
 
 
@@ -52,12 +55,12 @@ def input_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.Choice(["auto", "missing", "fill"]),
             default="auto",
             show_default=True,
-            help="For Zarr: absent chunks are planes that were not recorded, or hold the fill value; auto decides "
+            help="For Zarr: absent chunks are planes that were not recorded, or contain the fill value; auto decides "
             "by the chunks that exist.",
         ),
         click.option("--channel", help="Channel to open: its name, or its number from 0; all by default."),
         FOLDER_AS,
-        click.option("--scene", help="Scene to open, of several: its name, or its number from 0 (see `info`)."),
+        click.option("--scene", help="Scene to open, if there are several: its name or number from 0 (see `info`)."),
     ):
         command = option(command)
     return command
@@ -68,7 +71,7 @@ def tile_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--tile-overlap", type=int, help="Overlap of neighboring tiles in input pixels."),
         click.option(
-            "--tile-size", type=int, help="Side of a tile in input pixels; set by the free memory by default."
+            "--tile-size", type=int, help="Side of a tile in input pixels; chosen by the free memory by default."
         ),
     ):
         command = option(command)

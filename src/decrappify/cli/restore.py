@@ -35,8 +35,8 @@ from decrappify.errors import InputError
     default="error",
     show_default=True,
     type=click.Choice(["error", "fill", "zero"]),
-    help="NaN pixels: stop with an error, or fill them from their neighborhood and write NaN there again (zero: "
-    "former name).",
+    help="NaN pixels: stop with an error, or fill them from their neighborhood for the network and write NaN to "
+    "the output (zero: former name of fill).",
 )
 @click.option(
     "--missing",
@@ -101,4 +101,4 @@ def _restore_all_scenes(
             kept = ", restored earlier" if outcome.was_finished else ""
             echo(f"{outcome.output}: {describe(outcome.movie)}{kept}")
     if failed:
-        raise InputError(f"{failed} of {failed + restored} scenes of {source.name} were not restored, see above")
+        raise InputError(f"{failed} of {failed + restored} scenes of {source.name} were not restored; see above")

@@ -52,8 +52,8 @@ def train(
         options += [part for file in plugins_of(click.get_current_context()) for part in ("--plugin", str(file))]
         again = shlex.join(["decrappify", "train", str(run), *options, "--resume"])
         raise Interrupted(
-            f"{model.card['unfinished']}; resume with '{again}' ({folder / 'model.safetensors'} has the best weights "
-            "so far, its card states that it is unfinished)"
+            f"{model.card['unfinished']}; resume with '{again}' ({folder / 'model.safetensors'} contains the best "
+            "weights so far; its card states that it is unfinished)"
         )
     if "verdict" in model.card:
         echo(f"{folder / 'model.safetensors'}: {model.card['verdict']}")

@@ -1,4 +1,4 @@
-"""Colorization of gray photographs and films: the network predicts the chroma, the original keeps its luma."""
+"""Colorization of gray photographs and films: the network predicts the chroma, the luma is that of the original."""
 
 from __future__ import annotations
 

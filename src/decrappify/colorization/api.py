@@ -1,4 +1,4 @@
-"""`colorize`: color an image, a folder of images, a film or an array."""
+"""Colorization of an image, a folder of images, a film or an array."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ def colorize(
     """Color a gray photograph, a folder of them, a film or an array.
 
     The network predicts the chroma; the luma remains that of the original, at full resolution. The metadata of each
-    output file state that the colors are from an AI, the model and its settings.
+    output file state that the colors were predicted by AI, and the model and its settings.
 
     Parameters
     ----------
     source : path or ndarray
         A PNG, JPEG, BMP or TIFF file, a folder of those, a film, or an array (Y, X) or (Y, X, 3) of uint8 or uint16.
     output : path, optional
-        A .png, .jpg or .tif file for an image, a folder for a folder, a film for a film; not for an array. Without it
-        an image is returned as an array.
+        A .png, .jpg or .tif file for an image, a folder for a folder, a film for a film; not allowed for an array.
+        Without it an image is returned as an array.
     model : Model, name or path, optional
         A colorization model: a decrappify model file or published weights such as ``"ColorizeArtistic_gen.pth"``.
     render_factor : int or "auto", optional
@@ -84,7 +84,7 @@ def colorize(
     progress : bool or callable, optional
         As for `restore`.
     cancel : threading.Event, optional
-        When set, the run of a folder or film stops within one batch; what is finished is kept.
+        When set, the run of a folder or film stops within one batch; finished results are kept.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def colorize(
     if path is None or target is None:
         colorized = colorizer(source if isinstance(source, np.ndarray) else read_photograph(Path(source)).pixels)
         return add_watermark(colorized) if options.watermark else colorized
-    if kind == "picture":
+    if kind == "image":
         return colorize_still(path, target, colorizer, watermark=options.watermark, overwrite=overwrite)
     run: Callable[..., Path] = partial(colorize_folder, watermark=options.watermark)
     if kind == "film":
@@ -143,7 +143,7 @@ def colorize(
 
 
 def _check_film_options(options: ColorizationOptions, kind: str) -> None:
-    """Raise InputError if an option is set that is for films, and the source is not a film."""
+    """Raise InputError if an option for films is set and the source is not a film."""
     if options.steady and kind != "film":
         raise InputError(f"{setting('steady', options.steady)} is for films, and the source is not a film; omit it")
     if options.damaged != "error" and kind != "film":
@@ -151,31 +151,31 @@ def _check_film_options(options: ColorizationOptions, kind: str) -> None:
 
 
 def _kind(path: Path) -> str:
-    """Return the kind of a path: "picture", "folder" or "film"."""
+    """Return the kind of a path: "image", "folder" or "film"."""
     if path.suffix.lower() in _MORE_FILMS and path.is_file():  # not movies to restore, but ffmpeg reads them
         return "film"
     found = format_of(path)
     form = "folder" if found is None else found.name
-    kinds = {"picture": "picture", "TIFF": "picture", "folder": "folder", "video": "film"}
+    kinds = {"still image": "image", "TIFF": "image", "folder": "folder", "video": "film"}
     if form not in kinds:
         raise InputError(f"cannot colorize {path} ({form}); pass an image, a folder of images or a film")
     return kinds[form]
 
 
 def _check_target(kind: str, path: Path | None, target: Path | None, *, overwrite: bool) -> None:
-    """Raise if the output does not fit the source, before a model is loaded."""
+    """Raise an error if the output does not fit the source; called before the model is loaded."""
     if path is None and target is not None:
         raise InputError("the result for an array is an array; omit output, or pass an image file as source")
     if kind in ("folder", "film") and target is None:
         raise InputError(f"{path} is a {kind}, which needs an output; pass the path of the {kind} to write")
-    if kind == "picture" and path is not None and target is not None:
+    if kind == "image" and path is not None and target is not None:
         if target.is_dir():
             raise InputError(f"{target} is a folder; pass a file in it, such as {target / path.name}")
         check_still_output(path, target, overwrite=overwrite)
 
 
 def _load(model: Model | str | Path | None, preset: str | None) -> tuple[Model, str]:
-    """Find the model, and the name of the preset to use with it."""
+    """Load the model and return it with the name of its preset."""
     if model is None:
         return load_model(_shipped_model(preset or "artistic")), preset or "artistic"
     of_weights = preset in _PUBLISHED and isinstance(model, str | Path) and is_checkpoint(find_model(model))

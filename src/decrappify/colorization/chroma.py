@@ -8,9 +8,9 @@ from decrappify.crappify.color import luma
 from decrappify.errors import InputError
 from decrappify.movie import Array
 
-_BAND_PIXELS = 1 << 20  # processed at once: a dozen int32 planes of it stay below 64 MB, however large the scan
-_BAND_BYTES = 64  # a pixel
-_HALF = 8192  # of the 14 bits after the point
+_BAND_PIXELS = 1 << 20  # processed at once: a dozen int32 planes of them use less than 64 MB, for images of any size
+_BAND_BYTES = 64  # per pixel
+_HALF = 8192  # in fixed-point numbers with 14 fractional bits
 
 
 def gray_of(image: Array) -> Array:
@@ -83,7 +83,7 @@ def merge_luma(original: Array, color: Array) -> Array:
 
 def _merge_band(original: Array, color: Array, merged: Array) -> None:
     full_scale = int(np.iinfo(original.dtype).max)
-    step = full_scale // 255  # one 8-bit level in the original's levels: 1 or 257; int32 holds every product below
+    step = full_scale // 255  # one 8-bit level in the original's levels: 1 or 257; all products below fit into int32
     luma, color_luma = luma_of(original), luma_of(color)
     u = _chroma(8061, color[..., 2], color_luma) * step
     v = _chroma(14369, color[..., 0], color_luma) * step
@@ -111,9 +111,10 @@ def merging_bytes(image: Array) -> int:
 def _check(original: Array, color: Array) -> None:
     if original.ndim != 3 or original.shape[2] != 3 or original.dtype not in (np.uint8, np.uint16):
         raise InputError(
-            f"original of shape {original.shape} {original.dtype} has no luma to keep, needs (Y, X, 3) uint8 or uint16"
+            f"original has shape {original.shape} and dtype {original.dtype}, expected (Y, X, 3) uint8 or uint16"
         )
     if color.shape != original.shape or color.dtype != np.uint8:
         raise InputError(
-            f"color of shape {color.shape} {color.dtype} does not fit the original, needs {original.shape} uint8"
+            f"color has shape {color.shape} and dtype {color.dtype}, expected {original.shape} uint8 to fit the "
+            "original"
         )

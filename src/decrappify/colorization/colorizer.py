@@ -1,4 +1,4 @@
-"""Colorizer: predicts the chroma of gray squares with the network and merges it with the images."""
+"""Colorizer: prediction of the chroma of gray squares with the network, and its merging with the images."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 _SHARE_OF_FREE_MEMORY = 0.5
 # Lower than for restoration: only the chroma of the prediction is used, in 8 bits. With the fixed weights of the parity
-# tests bfloat16 agrees to 47 dB, which moves the result by half a level on average.
+# tests bfloat16 agrees to 47 dB, which changes the result by half a gray level on average.
 _MIN_AGREEMENT_DB = 40.0
 STATEMENT = "AI-colorized"
 FORMER_STATEMENT = "AI-coloured"  # of 0.1.0: in its images, and in the records of its unfinished films
@@ -57,8 +57,8 @@ class Colorizer:
     model : Model
         A colorization model: card task ``"colorization"``, 3 channels in and out. Its network is copied.
     render_factor : int or "auto", optional
-        By default that of the preset. ``"auto"`` chooses one per image, see `automatic_render_factor`, never more than
-        fits into half of the memory free at the start, and continues with a smaller one if memory runs out.
+        By default that of the preset. ``"auto"`` selects one per image, see `automatic_render_factor`, limited to half
+        of the memory that is free at the start, and reduces it if memory runs out.
     inference : InferenceOptions
         Device, precision and backend.
     preset : str, optional
@@ -67,7 +67,7 @@ class Colorizer:
     Attributes
     ----------
     render_factor : int or "auto"
-        As requested; that of a result is the side of its square / 16.
+        As passed, or that of the preset; the factor of a result is the side of its square / 16.
     preset : ColorizationPreset
         The preset in use.
 
@@ -121,17 +121,17 @@ class Colorizer:
         return self.finish(rgb, self.color_of([rgb])[0])
 
     def color_of(self, images: Sequence[Array]) -> list[Array]:
-        """Predict the colors of some images.
+        """Predict the colors of images.
 
         Parameters
         ----------
         images : sequence of ndarray of uint8 or uint16, (Y, X, 3)
-            Of any sizes; predicted in one forward pass as far as memory allows.
+            Images of any sizes; predicted in one forward pass if memory allows.
 
         Returns
         -------
         list of ndarray of uint8, (16 * render_factor, 16 * render_factor, 3)
-            Resized and colored, for `finish`.
+            Resized and colored images, for `finish`.
 
         Raises
         ------
@@ -152,7 +152,7 @@ class Colorizer:
         return [squares[index] for index in range(len(images))]
 
     def finish(self, image: Array, square: Array) -> Array:
-        """Resize a square of `color_of` to its image and merge: (Y, X, 3) uint8 or uint16 to the same, luma kept."""
+        """Merge the luma of an image, (Y, X, 3) uint8 or uint16, with the chroma of its square of `color_of`."""
         return merge_luma(image, _resized(square, image.shape[:2]))
 
     def render_factor_for(self, frame_shape: tuple[int, ...]) -> int:
@@ -167,7 +167,7 @@ class Colorizer:
         Parameters
         ----------
         render_factor : int
-            The one used: ``len(square) // 16``.
+            The factor used: ``len(square) // 16``.
         """
         return f"{self.identity}, render_factor {render_factor}"
 
@@ -176,7 +176,7 @@ class Colorizer:
         while len(squares) < len(images):
             group = images[len(squares) : len(squares) + self._together]
             if not isinstance(self.render_factor, int):
-                factor = min(factor, self._largest)  # may have shrunk since
+                factor = min(factor, self._largest)  # may have been reduced since
             try:
                 self._check_memory(len(group), factor)
                 squares += self._color_once(group, factor)
@@ -184,7 +184,7 @@ class Colorizer:
             except (MemoryError, RuntimeError, OSError) as error:
                 if not is_out_of_memory(error):
                     raise
-                reason = error.with_traceback(None)  # its frames would keep the tensors
+                reason = error.with_traceback(None)  # its frames would keep the tensors in memory
             self._use_less_memory(len(group), factor, reason)
         return squares
 
@@ -212,7 +212,7 @@ class Colorizer:
         grays = np.stack([gray_of(_resized(as_uint8(image), (side, side))) for image in images])
         unit = torch.from_numpy(grays).to(self.network.device)[:, None].float() / 255
         prediction: Tensor = self.network((unit - self._mean) / self._std)
-        if not torch.isfinite(prediction).all():  # which would become black
+        if not torch.isfinite(prediction).all():  # NaN would be written as black
             raise InputError(
                 f"{self.identity} predicted NaN or infinity from an image",
                 advice=f"use {setting('precision', 'float32')}, or another model",
@@ -222,7 +222,7 @@ class Colorizer:
         return list(levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
     def _check_memory(self, together: int, factor: int) -> None:
-        """Raise before the system would kill the process, as it does if main memory is short."""
+        """Raise MemoryError before the operating system would kill the process for lack of main memory."""
         device = self.network.device
         if device.type != "cuda" and together * self._needed(factor) > free_memory(device):
             raise MemoryError("not enough memory")
@@ -238,7 +238,7 @@ class Colorizer:
     def _shortage(self, factor: int) -> str:
         device, needed = self.network.device, in_units(self._needed(factor))
         free = in_units(free_memory(device))
-        return f"{device} has no memory for {setting('render_factor', factor)}, which needs {needed}, {free} are free"
+        return f"not enough memory on {device} for {setting('render_factor', factor)}: needs {needed}, {free} are free"
 
     def _advice(self, factor: int) -> str:
         fits = min(self._largest_that_fits(), 3 * factor // 4)
@@ -252,7 +252,7 @@ class Colorizer:
 
 
 def _statistics(model: Model) -> ChannelStatistics:
-    """Return the normalization of a colorization model; raise for other models."""
+    """Return the normalization of a colorization model; raise InputError for other models."""
     task = model.card.get("task")
     if task != "colorization":
         raise InputError(
@@ -290,7 +290,7 @@ def as_rgb(image: Array) -> Array:
     shaped = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
     if not shaped or image.size == 0 or image.dtype not in (np.uint8, np.uint16):
         raise InputError(
-            f"image of shape {image.shape} {image.dtype} cannot be colorized, needs (Y, X) or (Y, X, 3), "
+            f"image of shape {image.shape} {image.dtype} cannot be colorized, expected (Y, X) or (Y, X, 3), "
             "uint8 or uint16"
         )
     return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image

@@ -1,4 +1,4 @@
-"""Coloring of films frame by frame, in segments that survive a crash, with the sound copied."""
+"""Coloring of films frame by frame, in segments from which a run can be resumed; the sound is copied."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from decrappify.restoration.overlap import run_overlapped
 logger = logging.getLogger(__name__)
 
 _BATCH_ON_GPU = 8
-_CANCELLED = "cancelled; finished pieces are kept, and the same call colorizes the rest"
+_CANCELLED = "cancelled; finished segments are kept, repeat the call to colorize the rest"
 
 
 def colorize_film(
@@ -56,34 +56,35 @@ def colorize_film(
 
     The frames are written as H.264 (yuv420p, crf 17) with the original's time stamps, frame rate, pixel aspect ratio
     and color tags; rotated films are stored upright, and odd sizes get one more row or column. Sound and subtitles are
-    copied packet by packet. Pieces of 100 frames are kept in ``<output>.partial`` as soon as they are finished: after
-    an interruption at any moment, the same call colors only the rest, with the number of threads that the run began
-    with. On the same type of processor, with the same batch size and versions, the file is the same, byte for byte; on
-    another type a warning states that the last digits may differ. The comment of the file states that the film is
-    AI-colored, and the model, preset and render factor.
+    copied packet by packet. Finished segments of 100 frames are kept in ``<output>.partial``: after an interruption,
+    the same call colors only the rest, with the number of threads with which the run began. On the same type of
+    processor, with the same batch size and versions, the resulting file is equal byte for byte; on another type a
+    warning states that the last digits may differ. The comment of the file states that the film is AI-colored, and the
+    model, preset and render factor.
 
     Parameters
     ----------
     source : path
         Any film that ffmpeg reads.
     output : path
-        ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv``; only the last supports every kind of sound.
+        ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv``; only the last supports all sound codecs.
     colorizer : Colorizer
+        Colorizer of the frames.
     options : ColorizationOptions
         Watermark, smoothing of colors in time, and the handling of damaged frames. The film is decoded once before the
         first frame is colored; by default a damaged frame raises an error with the number and position of such frames.
-        ``damaged="skip"`` leaves them out, ``"keep"`` colors those that can be decoded as they are; both warn, note it
-        in the comment of the output, and keep the sound synchronous.
+        ``damaged="skip"`` omits them, ``"keep"`` colors incomplete ones as decoded; both log a warning, note it in the
+        comment of the output, and keep the sound synchronous.
     batch_size : int, optional
         Frames per forward pass; 8 by default on a GPU, 1 on the CPU.
     overwrite : bool
-        Replace an existing output once the new one is complete.
+        Whether to replace an existing output once the new one is complete.
     resume : bool
-        Resume an unfinished run of the same input, model and settings; False starts again.
+        Whether to resume an unfinished run with the same input, model and settings.
     progress : callable, optional
         Like ``tqdm``: ``progress(total=frames, desc=..., unit="frame")`` with ``update(n)`` and ``close()``.
     cancel : threading.Event, optional
-        When set, the run stops within one batch; finished pieces are kept.
+        When set, the run stops within one batch; finished segments are kept.
 
     Returns
     -------
@@ -123,7 +124,7 @@ def colorize_film(
         if lock.placed_by is None:
             check_output(lock.target, overwrite=overwrite)
         reader = VideoReader(source, options.damaged)
-        mark = TEXT if options.watermark else False  # the text is that of the release
+        mark = TEXT if options.watermark else False  # the text may differ between releases
         settings = {"watermark": mark, "steady": options.steady, "damaged": options.damaged}
         about = _about(reader, colorizer, **settings)
         folder = SegmentFolder(lock, _digest(about), about, overwrite=overwrite, resume=resume)
@@ -142,7 +143,7 @@ def colorize_film(
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Frames of one piece and their results."""
+    """Frames of one segment and their results."""
 
     piece: int
     shown: list[tuple[int, int]]  # time and duration
@@ -166,7 +167,7 @@ class _Film:
     ) -> None:
         self._reader, self._folder, self._colorizer, self._steadier = reader, folder, colorizer, steadier
         self._watermark, self._cancel = watermark, cancel
-        self._done = 0  # pieces
+        self._done = 0  # segments
         self._frames_done = 0
         for segment, _ in folder.segments():
             self._done += 1
@@ -177,7 +178,7 @@ class _Film:
         self._piece, self._last_state, self._render_factor = self._done, steadier.state, 0
 
     def color(self, batch_size: int, progress: Progress | None) -> None:
-        """Color all missing pieces."""
+        """Color all missing segments."""
         description = f"colorizing {self._reader.path.name}"
         with progress_bar(
             progress, total=self._reader.n_frames, desc=description, unit="frame", initial=self._frames_done
@@ -197,7 +198,7 @@ class _Film:
                     self._writer.close()
 
     def finish(self, output: Path) -> None:
-        """Join the pieces and move the film to its final path."""
+        """Join the segments and move the film to its final path."""
         factors = {factor for _, factor in self._folder.segments()}
         if not factors:
             raise nothing_decoded(self._reader.path)
@@ -212,7 +213,7 @@ class _Film:
         self._folder.place(path)
 
     def _batches(self, batch_size: int) -> Iterator[_Batch]:
-        """Iterate over unfinished frames in batches that end with their piece, equal in a resumed run."""
+        """Iterate over unfinished frames in batches within one segment, so that they are equal in a resumed run."""
         numbered = enumerate(self._reader.frames())
         for piece, members in groupby(numbered, lambda pair: pair[0] // SEGMENT_FRAMES):
             frames: list[TimedFrame] = []
@@ -257,7 +258,7 @@ def _check_batch_size(batch_size: int | None) -> None:
     if batch_size is None:
         return
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise InputError(f"{argument('batch_size')} is {batch_size!r}, needs a whole number of at least 1")
+        raise InputError(f"{argument('batch_size')} is {batch_size!r}, expected an integer of at least 1")
 
 
 def _chosen_batch_size(batch_size: int | None, folder: SegmentFolder, colorizer: Colorizer) -> int:
@@ -267,9 +268,9 @@ def _chosen_batch_size(batch_size: int | None, folder: SegmentFolder, colorizer:
         return batch_size or (1 if colorizer.network.device.type == "cpu" else _BATCH_ON_GPU)
     if batch_size not in (None, begun_with):
         raise InputError(
-            f"the unfinished film in {folder.path} was begun with {setting('batch_size', begun_with)}, found "
-            f"{batch_size}: last digits would differ; omit {argument('batch_size')} to continue, or start again with "
-            f"{setting('resume', False)}"
+            f"the unfinished film in {folder.path} was started with {setting('batch_size', begun_with)}, found "
+            f"{batch_size}: the last digits would differ; omit {argument('batch_size')} to resume it, or start again "
+            f"with {setting('resume', False)}"
         )
     return begun_with
 
@@ -280,7 +281,7 @@ def _runtime(folder: SegmentFolder, colorizer: Colorizer) -> dict[str, Any]:
 
 
 def _about(reader: VideoReader, colorizer: Colorizer, **settings: Any) -> dict[str, Any]:
-    """Return everything that determines the frames; a partial film is resumed only if it is equal."""
+    """Return all values that determine the frames; an unfinished film is resumed only if they are equal."""
     return {
         "software": RELEASE,
         "encoder": encoder_version(),

@@ -16,7 +16,7 @@ from decrappify.io.store.locks import OutputLock
 from decrappify.io.store.outputs import check_output
 from decrappify.io.store.working_folder import WorkingFolder, marker_of
 from decrappify.io.store.working_paths import working_path
-from decrappify.restoration.records.resuming import changed_settings, refusal
+from decrappify.restoration.records.resuming import changed_settings, other_run_message
 
 SEGMENT_FRAMES = 100  # a fixed number, so that a resumed run encodes the same segments
 
@@ -29,13 +29,13 @@ class SegmentFolder:
     lock : OutputLock
         The lock on the output film.
     key : str
-        Digest of all that determines its frames; pieces of another key are never used.
+        Digest of all values that determine the frames; segments with another key are never used.
     about : dict
-        The same in readable form.
+        These values in readable form.
     overwrite : bool
-        Replace the output once the new film is complete, and discard the pieces of another run.
+        Whether to replace the output once the new film is complete, and to discard the segments of another run.
     resume : bool
-        Continue with the existing pieces; False starts again.
+        Whether to continue with the existing segments.
 
     Attributes
     ----------
@@ -43,11 +43,11 @@ class SegmentFolder:
         The folder.
     key : str
     complete : bool
-        The film is finished, and only the folder remains to be removed.
+        Whether the film is finished and only the folder remains to be removed.
     continues : bool
-        Pieces of an earlier part of this run are used.
+        Whether segments of an earlier part of this run are used.
     runtime : dict or None
-        Threads and processor type that the earlier part recorded.
+        Number of threads and processor type recorded by the earlier part.
     batch_size : int or None
         Frames per forward pass in the earlier part.
 
@@ -56,7 +56,7 @@ class SegmentFolder:
     OutputExistsError
         If the output, or the unfinished output of another run, exists and `overwrite` is False.
     OutputError
-        If the output's folder is not writable, or the folder's name is taken.
+        If the folder of the output is not writable, or something else has the name of the segment folder.
     """
 
     def __init__(self, lock: OutputLock, key: str, about: dict[str, Any], *, overwrite: bool, resume: bool) -> None:
@@ -65,7 +65,7 @@ class SegmentFolder:
             _check_same_run(lock, key, about)
         self._folder = WorkingFolder(lock, key, overwrite=overwrite)
         self.path, self.key = self._folder.path, key
-        self._whole: set[int] = set()  # pieces with a verified checksum, or from this run
+        self._whole: set[int] = set()  # segments with a verified checksum, or from this run
         self.continues = self._folder.continues and resume
         self.runtime: Any = self._folder.about.get("runtime") if self.continues else None
         recorded = self._folder.about.get("batch_size") if self.continues else None
@@ -76,7 +76,7 @@ class SegmentFolder:
         self._about = about
 
     def open(self, runtime: dict[str, Any], batch_size: int) -> None:
-        """Create the folder, or remove what is not resumed, and record how the frames are computed."""
+        """Create the folder, or empty it unless the run is resumed, and record how the frames are computed."""
         self.runtime, self.batch_size = runtime, batch_size
         about = {**self._about, "runtime": runtime, "batch_size": batch_size}
         if self.continues:
@@ -85,23 +85,23 @@ class SegmentFolder:
             self._folder.create(about)
 
     def film_path(self) -> Path:
-        """Return the temporary path of the whole film."""
+        """Return the temporary path of the complete film."""
         return self._folder.empty_folder("film") / self._lock.target.name
 
     def place(self, film: Path) -> None:
-        """Rename the whole film to its final path."""
+        """Rename the complete film to its final path."""
         self._lock.place(film, overwrite=self._overwrite, run_key=self.key)
 
     def media_path(self, number: int) -> Path:
-        """Return the file of a piece's packets."""
+        """Return the path of a segment's packets."""
         return self.path / f"{number:05d}.h264"
 
     def state_path(self, number: int) -> Path:
-        """Return the file of the state that the next piece starts from."""
+        """Return the path of the state from which the next segment starts."""
         return self.path / f"{number:05d}.npz"
 
     def record(self, number: int, segment: Segment, render_factor: int) -> None:
-        """Record that a piece is finished."""
+        """Record that a segment is finished."""
         values = {
             "key": self.key,
             "packets": segment.packets,
@@ -115,7 +115,7 @@ class SegmentFolder:
         self._whole.add(number)
 
     def segment(self, number: int) -> tuple[Segment, int] | None:
-        """Read a piece and its render factor; None if it is unfinished, incomplete, damaged, or of another run."""
+        """Read a segment and its render factor; None if it is unfinished, incomplete, damaged, or of another run."""
         values = read_json(self.path / f"{number:05d}.json")
         if values.get("key") != self.key:
             return None
@@ -131,19 +131,19 @@ class SegmentFolder:
         return segment, factor
 
     def segments(self) -> Iterator[tuple[Segment, int]]:
-        """Iterate over finished pieces and their render factors, from the first to the last before a gap."""
+        """Iterate over finished segments and their render factors, from the first to the last before a gap."""
         number = 0
         while (found := self.segment(number)) is not None:
             yield found
             number += 1
 
     def pieces(self) -> Iterator[tuple[Path, Segment]]:
-        """Iterate over the files and packets of the finished pieces."""
+        """Iterate over the files and packets of the finished segments."""
         for number, (segment, _) in enumerate(self.segments()):
             yield self.media_path(number), segment
 
     def _crc32(self, number: int, values: dict[str, Any]) -> int:
-        """Return a checksum of a piece's record, packets and state."""
+        """Return a checksum of a segment's record, packets and state."""
         total = zlib.crc32(json.dumps(values).encode())
         state = self.state_path(number)
         for file in (self.media_path(number), *([state] if state.exists() else [])):
@@ -160,4 +160,4 @@ def _check_same_run(lock: OutputLock, key: str, about: dict[str, Any]) -> None:
     before = marker_of(lock)
     if before and before.get("run_key") != key:
         changes = changed_settings(before, about) or ["it has other settings"]
-        raise OutputExistsError(refusal(working_path(lock.target), changes))
+        raise OutputExistsError(other_run_message(working_path(lock.target), changes))

@@ -15,16 +15,16 @@ class ColorizationOptions:
     Attributes
     ----------
     preset : {"artistic", "stable", "video", "own"}, optional
-        Sets the default render factor, and selects a shipped model if no model is passed. By default that of the model,
-        or ``"artistic"`` without one.
+        Sets the default render factor, and selects a shipped model if no model is passed. By default the preset of the
+        model, or ``"artistic"`` without a model.
     watermark : bool
-        Write "AI-colorized" into the lower left corner of the images.
+        Whether to write "AI-colorized" into the lower left corner of the images.
     steady : float
-        For films, 0 (off) to less than 1: weight of the colors of earlier frames, against flicker. The colors of moving
-        objects then trail by about ``steady / (1 - steady)`` frames.
+        For films, 0 (off) to less than 1: weight of the colors of earlier frames, which reduces flicker. The colors of
+        moving objects then trail by about ``steady / (1 - steady)`` frames.
     damaged : {"error", "skip", "keep"}
-        For films, frames that are missing, cannot be decoded or are incomplete: raise an error that lists them, leave
-        them out, or color incomplete ones as decoded. The sound stays synchronous, and the comment of the result states
+        For films, frames that are missing, cannot be decoded or are incomplete: raise an error that lists them, omit
+        them, or color incomplete ones as decoded. The sound remains synchronous, and the comment of the result states
         what is missing. In a folder, images that cannot be read are listed in the error at the end.
 
     Raises

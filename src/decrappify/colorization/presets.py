@@ -38,8 +38,8 @@ class ColorizationPreset:
     summary: str
 
 
-# 12 is the largest square of the published training (192 pixels), 40 the end of the range that upstream's notebooks
-# offer. A film needs one square per frame, so its automatic choice ends at its default.
+# 12 is the largest square of the published training (192 pixels), 40 the end of the range in DeOldify's notebooks. A
+# film needs one square per frame, so its automatic choice ends at its default.
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -86,7 +86,9 @@ def colorization_preset(name: str) -> ColorizationPreset:
     """
     if name not in PRESETS:
         hint = nearest(str(name), PRESETS)
-        raise InputError(f"{setting('preset', name)} is not known, needs one of {', '.join(map(repr, PRESETS))}{hint}")
+        raise InputError(
+            f"{setting('preset', name)} is not known, expected one of {', '.join(map(repr, PRESETS))}{hint}"
+        )
     return PRESETS[name]
 
 
@@ -101,14 +103,14 @@ def check_render_factor(render_factor: int | str) -> int | str:
     whole = isinstance(render_factor, int) and not isinstance(render_factor, bool)
     if render_factor != "auto" and not (whole and render_factor in RENDER_FACTORS):
         raise InputError(
-            f"{argument('render_factor')} is {render_factor!r}, needs a whole number from {RENDER_FACTORS.start} to "
+            f"{argument('render_factor')} is {render_factor!r}, expected an integer from {RENDER_FACTORS.start} to "
             f"{RENDER_FACTORS.stop - 1}, such as 35, or 'auto'"
         )
     return render_factor
 
 
 def automatic_render_factor(frame_shape: tuple[int, int], preset: ColorizationPreset) -> int:
-    """Choose a render factor for an image: a square about as large as its shorter side, in the preset's range.
+    """Select a render factor for an image: a square about as large as its shorter side, in the preset's range.
 
     A larger square would only enlarge the image, a smaller one would lose recognizable detail.
 

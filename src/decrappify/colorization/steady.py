@@ -1,4 +1,4 @@
-"""Temporal smoothing of colors: each square is averaged with those before it, until the scene changes."""
+"""Temporal smoothing of colors: each square is averaged with the previous ones of the same scene."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _CUT = 25.0  # mean difference of neighboring frames, in gray levels, that indic
 class Steadier:
     """Exponential average of the network's squares in time, restarted at every cut.
 
-    Only chroma is taken from a square, so the image stays sharp; but the colors of moving objects trail by about
+    Only the chroma of a square is used, so the image remains sharp, but the colors of moving objects trail by about
     ``steady / (1 - steady)`` frames.
 
     Parameters
     ----------
     steady : float
-        Weight of earlier frames, 0 (off) up to but not including 1. 0.5 reduces to a third the variance of flicker that
-        is independent from frame to frame.
+        Weight of earlier frames, 0 (off) up to but not including 1. 0.5 reduces the variance of a flicker that is
+        independent between frames to a third.
 
     Examples
     --------
@@ -40,7 +40,7 @@ class Steadier:
     def __init__(self, steady: float) -> None:
         if not 0 <= steady < 1:
             raise InputError(
-                f"{argument('steady')} is {steady!r}, needs a number from 0 (off) to less than 1, such as 0.5"
+                f"{argument('steady')} is {steady!r}, expected a number from 0 (off) to less than 1, such as 0.5"
             )
         self.steady = steady
         self._state: State | None = None
@@ -83,7 +83,7 @@ def load_state(path: Path) -> State:
 
 
 def _thumbnail(image: Array) -> Array:
-    """Compute the mean green of blocks; the mean prevents noise and small movements from being detected as a cut."""
+    """Compute block means of the green channel; means prevent noise and small movements from being taken for a cut."""
     green = image[..., 1]
     rows, columns = (max(side // _SAMPLES, 1) for side in green.shape)
     blocks = green[: len(green) // rows * rows, : green.shape[1] // columns * columns]

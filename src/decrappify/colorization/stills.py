@@ -44,9 +44,12 @@ def colorize_still(
 
     Parameters
     ----------
-    source, output : Path
-        PNG, JPEG, BMP or TIFF; PNG, JPEG or TIFF.
+    source : Path
+        PNG, JPEG, BMP or TIFF file.
+    output : Path
+        PNG, JPEG or TIFF file.
     colorizer : Colorizer
+        Colorizer of the image.
     watermark : bool
         Whether to write "AI-colorized" into the image.
     overwrite : bool
@@ -73,7 +76,7 @@ def colorize_still(
 
 
 def check_still_output(source: Path, output: Path, *, overwrite: bool) -> None:
-    """Raise, as `colorize_still`, if an output for one image is not possible, before anything is computed."""
+    """Raise the errors of `colorize_still` about its output; called before anything is computed."""
     check_writable(output)
     refuse_overlap(output, source)
     check_early(output, overwrite=overwrite)
@@ -91,10 +94,10 @@ def colorize_folder(
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> Path:
-    """Color every image of a folder into another folder, under the same names (BMP becomes PNG).
+    """Color the images of a folder and write them to another folder under the same names (BMP as PNG).
 
     Images are processed in natural order; other files and folders are skipped. An image that cannot be colored does not
-    stop the others. While the run is unfinished, a hidden file in `output` records its threads and processor type,
+    stop the run. While the run is unfinished, a hidden file in `output` records its threads and processor type,
     which a resumed run uses.
 
     Parameters
@@ -102,7 +105,7 @@ def colorize_folder(
     source, output : Path
         Folders; `output` is created if missing.
     colorizer : Colorizer
-        Does it.
+        Colorizer of the images.
     watermark : bool
         Whether to write "AI-colorized" into the images.
     batch_size : int, optional
@@ -110,11 +113,11 @@ def colorize_folder(
     overwrite : bool
         Whether images in `output` may be replaced.
     resume : bool
-        Skip images that an earlier run with the same model and settings finished, of the same file.
+        Whether to skip images that an earlier run finished from the same file with the same model and settings.
     progress : callable, optional
-        As tqdm.
+        Like ``tqdm``.
     cancel : threading.Event, optional
-        Checked before every batch.
+        When set, the run stops before the next batch.
 
     Returns
     -------
@@ -150,7 +153,7 @@ def colorize_folder(
 
 
 def _listed(failed: Sequence[Failure]) -> str:
-    """Return a few failures with their reasons; of many the names, after a warning of each reason."""
+    """Return up to 3 failures with their reasons; for more, return the names and log the reasons as warnings."""
     failed = sorted(failed, key=lambda failure: natural_key(failure[0]))
     if len(failed) <= _EXPLAINED:
         return "; ".join(f"{path.name}: {error}" for path, error in failed)
@@ -158,7 +161,7 @@ def _listed(failed: Sequence[Failure]) -> str:
         logger.warning("%s was not colorized: %s", path.name, error)
     more = len(failed) - _NAMED
     names = ", ".join(path.name for path, _ in failed[:_NAMED])
-    return f"{names}{f' and {more} more' if more > 0 else ''}; a warning of each states the reason"
+    return f"{names}{f' and {more} more' if more > 0 else ''}; the warnings state the reasons"
 
 
 def _take_up(output: Path, colorizer: Colorizer, *, resume: bool) -> None:
@@ -168,7 +171,7 @@ def _take_up(output: Path, colorizer: Colorizer, *, resume: bool) -> None:
     try:
         earlier = json_value(path.read_text(encoding="utf-8")) if resume else {}
         ours = about == {key: earlier.get(key) for key in about}
-    except (OSError, ValueError, AttributeError):  # there is none, or it is damaged
+    except (OSError, ValueError, AttributeError):  # no record, or a damaged one
         ours = False
     runtime = take_up_runtime(earlier.get("runtime"), device) if ours else present_runtime(device)
     with atomic_output(path, overwrite=True) as partial:
@@ -188,9 +191,9 @@ def _color_all(
     cancel: Cancel | None,
 ) -> None:
     """Color the unfinished images, batch by batch, and collect the failures."""
-    with progress_bar(progress, total=len(pairs), desc="colorize", unit="picture") as bar:
+    with progress_bar(progress, total=len(pairs), desc="colorize", unit="image") as bar:
         for start in range(0, len(pairs), size):
-            check_cancel(cancel, "colorization was cancelled; the same call resumes where it stopped")
+            check_cancel(cancel, "cancelled; finished images are kept, repeat the call to colorize the rest")
             batch = pairs[start : start + size]
             todo, done = batch, list[Pair]()
             if not overwrite:
@@ -214,7 +217,7 @@ def _pairs(source: Path, output: Path) -> list[Pair]:
     for image in images:
         name = image.with_suffix(".png").name if image.suffix.lower() == ".bmp" else image.name
         if name in taken:
-            raise InputError(f"{taken[name].name} and {image.name} would both become {name}; rename one of them")
+            raise InputError(f"{taken[name].name} and {image.name} would both be written as {name}; rename one of them")
         taken[name] = image
     read = {image.resolve() for image in images}  # a folder may contain links to images in the output
     for name in taken:
@@ -261,10 +264,10 @@ def _is_finished(source: Path, output: Path, colorizer: Colorizer, *, watermark:
     note = _note(source, watermark=watermark)
     try:
         description = read_description(output)
-        read_photograph(output)  # its metadata may be complete but its pixels not
+        read_photograph(output)  # the metadata may be complete, but not the pixels
     except _OF_ONE_IMAGE:
         return False
-    if not watermark:  # its text is that of the statement, so an image of 0.1.0 with it is not the same
+    if not watermark:  # a watermark contains the statement, so a watermarked image of 0.1.0 is different
         description = description.replace(FORMER_STATEMENT, STATEMENT)
     factor = colorizer.render_factor
     if isinstance(factor, int):
@@ -275,10 +278,10 @@ def _is_finished(source: Path, output: Path, colorizer: Colorizer, *, watermark:
 
 
 def _note(source: Path, *, watermark: bool) -> str:
-    """Describe what else determines a colored image: the content of its file, and whether it has a watermark."""
+    """Return the other properties that determine a colored image: watermark, and checksum of the source."""
     try:
         checksum = crc32(source.read_bytes())
-    except OSError:  # reading its pixels states what is wrong
+    except OSError:  # reading the pixels will raise the error
         checksum = 0
     return f"{', watermark' if watermark else ''}, source CRC-32 {checksum:08x}"
 

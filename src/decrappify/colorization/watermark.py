@@ -1,4 +1,4 @@
-"""Watermark: an optional small text in the image that its colors are from an AI."""
+"""Watermark: an optional small text in the image that states that its colors were predicted by AI."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _SMALLEST = 9  # smallest readable type height in pixels
 
 
 def add_watermark(image: Array, text: str = TEXT) -> Array:
-    """Write a text into the lower left corner of a copy: white with a dark rim, readable on any background.
+    """Write a text into the lower left corner of a copy: white with a dark outline, readable on any background.
 
     Parameters
     ----------
     image : ndarray of uint8 or uint16, (Y, X, 3)
-        Not changed.
+        The image; not changed.
     text : str
         The text; about 5 % of the image height, smaller if it would not fit into the width.
 

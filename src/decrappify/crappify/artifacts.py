@@ -34,7 +34,7 @@ class Bleaching(Part):
     def from_tau(cls, tau_frames: float) -> Self:
         """Create it from a decay time: the signal decays to 1/e in `tau_frames` frames."""
         if not Limits(above=0).allows(tau_frames):
-            raise InputError(f"bleaching: tau_frames is {short(tau_frames)}, needs a number above 0")
+            raise InputError(f"bleaching: tau_frames is {short(tau_frames)}, expected a number above 0")
         return cls(loss_per_frame=-math.expm1(-1 / tau_frames))
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
@@ -66,7 +66,7 @@ class Jpeg(Part):
 
         low, span = self.value("low"), self.value("high") - self.value("low")
         if span <= 0:
-            raise InputError(f"jpeg: low is {low:g} and high {low + span:g}, needs low < high")
+            raise InputError(f"jpeg: low is {low:g} and high {low + span:g}, expected low < high")
         gray = np.rint(np.clip((signal - low) / span, 0, 1) * 255).astype(np.uint8)
         decoded = np.empty_like(signal)
         for frame, out in zip(gray, decoded, strict=True):

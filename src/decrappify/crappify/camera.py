@@ -207,13 +207,13 @@ class Stretch(Part):
     def __post_init__(self) -> None:
         Part.__post_init__(self)
         if not Limits(minimum=1, maximum=16, whole=True).allows(self.bits) or not isinstance(self.bits, int):
-            raise InputError(f"{self.name}: bits is {short(self.bits)}, needs a whole number from 1 to 16")
+            raise InputError(f"{self.name}: bits is {short(self.bits)}, expected an integer from 1 to 16")
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Clip and round."""
         low, span = self.value("low"), self.value("high") - self.value("low")
         if span <= 0:
-            raise InputError(f"{self.name}: low is {low:g} and high {low + span:g}, needs low < high")
+            raise InputError(f"{self.name}: low is {low:g} and high {low + span:g}, expected low < high")
         steps = np.float32(2**self.bits - 1)
         levels = np.rint(np.clip((signal - np.float32(low)) / np.float32(span), 0, 1) * steps)
         return np.asarray(levels * np.float32(span / steps) + np.float32(low))

@@ -28,7 +28,7 @@ class OneOf(Part):
 
     def __post_init__(self) -> None:
         if not isinstance(self.parts, Iterable) or not all(isinstance(part, Part) for part in self.parts):
-            raise InputError(f"one_of: parts is {short(self.parts)}, needs a list of parts")
+            raise InputError(f"one_of: parts is {short(self.parts)}, expected a list of parts")
         object.__setattr__(self, "parts", tuple(self.parts))
         if len({part.scale for part in self.parts}) != 1:
             raise InputError(

@@ -29,7 +29,7 @@ class Gray(Part):
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Raise for a window of one channel."""
-        raise InputError(f"{self.name}: the image has one channel, needs red, green and blue (3, Y, X)")
+        raise InputError(f"{self.name}: the image has one channel, expected red, green and blue (3, Y, X)")
 
     def apply_color(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Convert each image to gray."""

@@ -52,7 +52,7 @@ class Crappifier:
         self.name = name
         for step in self.steps:
             if not isinstance(step, Part):
-                raise InputError(f"a crappifier step is {short(step)}, needs a part, such as Gaussian(0.05)")
+                raise InputError(f"a crappifier step is {short(step)}, expected a part, such as Gaussian(0.05)")
 
     @property
     def scale(self) -> int:
@@ -128,13 +128,13 @@ class Crappifier:
         window = signal[None] if still else signal
         frames = np.arange(len(window)) if times is None else np.asarray(times)
         if frames.shape != (len(window),) or frames.dtype.kind not in "ui":
-            raise InputError(f"times is {short(times)}, needs {len(window)} whole numbers, one per frame")
+            raise InputError(f"times is {short(times)}, expected {len(window)} integers, one per frame")
         for step in self.fixed(rng).steps:
             apply = step.apply_color if color else step.apply
             shape = (*window.shape[:-2], *(side // step.scale for side in window.shape[-2:]))
             window = np.asarray(apply(window, rng, frames.astype(np.int64)), np.float32)
             if window.shape != shape:
-                raise InputError(f"crappifier part {step.name!r} returned shape {window.shape}, needs {shape}")
+                raise InputError(f"crappifier part {step.name!r} returned shape {window.shape}, expected {shape}")
         return levels.invert(window[0] if still else window, image.dtype)
 
     def _check(self, image: Array, color: bool) -> None:
@@ -174,7 +174,7 @@ class Crappifier:
         steps, name = table.get("steps"), table.get("name")
         if not isinstance(steps, list | tuple) or not isinstance(name, str | None):
             raise InputError(
-                f"a crappifier has steps {short(steps)} and name {short(name)}, needs a list of steps and a string"
+                f"a crappifier has steps {short(steps)} and name {short(name)}, expected a list of steps and a string"
             )
         return cls([part_from_dict(step) for step in steps], name)
 
@@ -218,5 +218,5 @@ def _levels(image: Array, data_range: tuple[float, float] | None, color: bool) -
         return Normalization(low, high - low)
     low, high = (float(level) for level in data_range)
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise InputError(f"data_range is {short(data_range)}, needs two gray levels (low, high) with low < high")
+        raise InputError(f"data_range is {short(data_range)}, expected two gray levels (low, high) with low < high")
     return Normalization(low, high - low)

@@ -20,7 +20,7 @@ def read_table(path: Path) -> dict[str, Any]:
     _check_suffix(path)
     table = read_document(path, "crappifier file", "use the name of a preset")
     if not isinstance(table, dict):
-        raise FormatError(f"{path} holds a {type(table).__name__}, needs one table with 'steps'")
+        raise FormatError(f"{path} holds a {type(table).__name__}, expected one table with 'steps'")
     return table
 
 

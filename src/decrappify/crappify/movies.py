@@ -46,7 +46,7 @@ def crappify_movie(
         scale, and the provenance records the crappifier. Planes that were never recorded remain missing.
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"{argument('seed')} is {short(seed)}, needs a whole number of at least 0")
+        raise InputError(f"{argument('seed')} is {short(seed)}, expected an integer of at least 0")
     seed = int(seed)
     # Five words: a seed of four or fewer would be the stream of plane (0, 0, 0), since numpy pads with zeros.
     setting = crappifier.fixed(np.random.default_rng([seed, 0, 0, 0, 1]))
@@ -96,7 +96,7 @@ class _Degraded:
         rows, columns = (size // setting.scale for size in movie.shape[3:])
         if not rows or not columns:
             raise InputError(
-                f"{movie.name} has {movie.shape[3:]} pixels (Y, X), needs at least {setting.scale} of each"
+                f"{movie.name} has {movie.shape[3:]} pixels (Y, X), expected at least {setting.scale} of each"
             )
         self.shape: Shape5 = (*movie.shape[:3], rows, columns)
 

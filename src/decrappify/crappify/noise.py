@@ -91,7 +91,7 @@ class PoissonGaussian(Part):
     def __post_init__(self) -> None:
         Part.__post_init__(self)
         if self.bit_depth is not None and not Limits(minimum=1, maximum=32, whole=True).allows(self.bit_depth):
-            raise InputError(f"{self.name}: bit_depth is {short(self.bit_depth)}, needs a whole number from 1 to 32")
+            raise InputError(f"{self.name}: bit_depth is {short(self.bit_depth)}, expected an integer from 1 to 32")
 
     def apply(self, signal: Signal, rng: np.random.Generator, times: Times) -> Signal:
         """Add photon noise and read noise, and digitize."""

@@ -92,7 +92,7 @@ class Part:
     def __post_init__(self) -> None:
         if not Limits(above=0, maximum=1).allows(self.probability):
             raise InputError(
-                f"{self.name}: probability is {short(self.probability)}, needs a number above 0 and at most 1"
+                f"{self.name}: probability is {short(self.probability)}, expected a number above 0 and at most 1"
             )
         if self.scale != 1 and self.probability != 1:
             raise InputError(
@@ -170,7 +170,7 @@ def _checked(value: Any, limits: Limits, where: str) -> Number:
     elif limits.allows(value):
         return _plain(value, limits)
     needed = f"{limits.describe()}, or a (low, high) range of such numbers{_size_hint(value)}"
-    raise InputError(f"{where} is {short(value)}, needs {needed}")
+    raise InputError(f"{where} is {short(value)}, expected {needed}")
 
 
 def _size_hint(value: Any) -> str:

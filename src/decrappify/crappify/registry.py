@@ -95,7 +95,9 @@ def _reduced(part: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
 def part_from_dict(entry: Any) -> Part:
     """Create a part from the plain values of `part_to_dict`."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("part"), str):
-        raise InputError(f"a crappifier step is {short(entry)}, needs a table with its name, such as part = 'gaussian'")
+        raise InputError(
+            f"a crappifier step is {short(entry)}, expected a table with its name, such as part = 'gaussian'"
+        )
     kind = _PARTS.get(entry["part"])
     known = [each.name for each in fields(kind)]
     values: dict[str, Any] = {}
@@ -121,7 +123,7 @@ def _check_part(name: str, kind: Any) -> None:
     """Raise InputError unless a class can be created from a crappifier file and degrade images."""
     where = f"crappifier part {name!r}"
     if not (inspect.isclass(kind) and issubclass(kind, Part)):
-        raise InputError(f"{where} is {short(kind)}, needs a class with the base decrappify.crappify.Part")
+        raise InputError(f"{where} is {short(kind)}, expected a class with the base decrappify.crappify.Part")
     settings = getattr(kind, "__dataclass_params__", None)
     if "__dataclass_fields__" not in vars(kind) or not is_dataclass(kind) or not getattr(settings, "frozen", False):
         raise InputError(

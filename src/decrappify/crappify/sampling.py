@@ -21,7 +21,7 @@ class _Down(Part):
 
     def __post_init__(self) -> None:
         if not Limits(minimum=2, whole=True).allows(self.factor) or not isinstance(self.factor, int):
-            raise InputError(f"{self.name}: factor is {short(self.factor)}, needs a whole number of at least 2")
+            raise InputError(f"{self.name}: factor is {short(self.factor)}, expected an integer of at least 2")
         Part.__post_init__(self)
 
     @property

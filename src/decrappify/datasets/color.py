@@ -26,16 +26,16 @@ _MEAN, _STD = (np.array(values, np.float32)[:, None, None] for values in (IMAGEN
 class ColorDataset(SeededDataset[Sample]):
     """Random views of photographs, in color as target and crappified as source.
 
-    The views are those of DeOldify's training: the shorter side fills the patch, flips, symmetric warps, rotations by
-    up to 10 degrees, zooms up to 1.2, brightness and contrast changed in logit space. Source and target have the same
-    view, because the crappifier is applied to the finished view; so a gray source is exactly the luma of its target,
-    and JPEG blocks are on the grid of the source as in a real one. (DeOldify converts to gray first and changes the
-    light of both afterwards.) Item `i` depends only on `seed` and `i`.
+    The views are those of DeOldify's training: crops of the full shorter side with flips, symmetric warps, rotations by
+    up to 10 degrees, zooms up to 1.2, and brightness and contrast changed in logit space. The crappifier is applied to
+    the finished view of the target: a gray source is exactly the luma of its target, and JPEG blocks are on the grid
+    of the source as in a real image. (DeOldify converts to gray first and then changes brightness and contrast of
+    both.) Item `i` depends only on `seed` and `i`.
 
     Parameters
     ----------
     images : folder, or sequence of paths and uint8 arrays (Y, X, 3)
-        Folders are searched with their subfolders. Unreadable and gray images are left out, and counted in the log.
+        Folders are searched with their subfolders. Unreadable and gray images are omitted; their numbers are logged.
     crappifier : Crappifier, optional
         Applied to red, green and blue together, signals 0 to 1; must keep the size. By default ``"colour-grey"``.
     patch_size : int
@@ -43,16 +43,16 @@ class ColorDataset(SeededDataset[Sample]):
     length : int
         Number of items.
     seed : int
-        Any integer from 0.
+        Integer of at least 0.
     augment : bool
-        If False, item `i` is the middle of image `i` (cyclically), for validation.
+        If False, item `i` is the center of image `i` (cyclically), for validation.
     cache_bytes : int
-        Memory for decoded images, which are cached at twice the size of a patch; the rest is read again each time.
+        Memory for decoded images, which are cached at twice the size of a patch; further images are read each time.
 
     Raises
     ------
     InputError
-        If no color image is left, or a setting is out of its range.
+        If there are no color images, or a setting is out of range.
     MissingFileError
         If the folder does not exist.
 
@@ -83,16 +83,17 @@ class ColorDataset(SeededDataset[Sample]):
         self.crappifier = crappifier_preset("colour-grey") if crappifier is None else crappifier
         if self.crappifier.scale != 1:
             raise InputError(
-                f"the crappifier returns images {self.crappifier.scale} times smaller, needs one that keeps their size"
+                f"the crappifier returns images {self.crappifier.scale} times smaller, expected one that keeps their "
+                "size"
             )
         self.patch_size, self.length, self.seed, self.augment = patch_size, length, seed, augment
         # Twice the patch: bilinear sampling of finer pixels would skip some of them.
         self.photographs = Photographs(images, shorter_side=2 * patch_size, cache_bytes=cache_bytes)
 
     def _draw(self, index: int, rng: np.random.Generator) -> Sample:
-        good = self._random_view(rng) if self.augment else self._middle(index)
-        source = self.crappifier(good, rng, data_range=(0, 1), color=True)
-        return Sample(source=_normalized(source), target=_normalized(good))
+        target = self._random_view(rng) if self.augment else self._middle(index)
+        source = self.crappifier(target, rng, data_range=(0, 1), color=True)
+        return Sample(source=_normalized(source), target=_normalized(target))
 
     def _random_view(self, rng: np.random.Generator) -> Array:
         image = self.photographs[int(rng.integers(len(self.photographs)))]

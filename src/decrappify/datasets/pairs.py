@@ -23,21 +23,21 @@ class PairDataset(SeededDataset[Sample]):
     """Random patches from measured (source, target) movies.
 
     Each movie is normalized separately, so that a short and a long exposure are equal in network units. A target of one
-    frame is used for every frame of its source (a burst of short exposures of a still specimen); two source frames of
-    such a burst are two measured noise draws, and become X1 and X2.
+    frame is used for every frame of its source (a burst of short exposures of a static specimen); two source frames of
+    such a burst differ only in their noise and are used as X1 and X2.
 
     Parameters
     ----------
     pairs : sequence of (Movie, Movie)
-        Source and target; the target's Y and X are `scale` times the source's, its C and Z the same, its T the same
-        or 1.
+        Source and target; the target's Y and X are `scale` times the source's, its C and Z are equal, and its T is
+        equal or 1.
     n_frames, patch_size, length, seed, in_channels, augment, rule, cache_bytes
         As for `TupleDataset`.
 
     Raises
     ------
     InputError
-        For no pairs, shapes that do not match (both are stated), NaN, or constant images.
+        If there are no pairs, the shapes of a pair do not match, or images contain NaN or are constant.
     """
 
     def __init__(
@@ -75,7 +75,9 @@ class PairDataset(SeededDataset[Sample]):
                     option="n_frames",
                 )
             if in_channels > 1 and source.shape[1] != in_channels:
-                raise InputError(f"{source.name} has {source.shape[1]} channels, needs {in_channels} like in_channels")
+                raise InputError(
+                    f"{source.name} has {source.shape[1]} channels, expected {in_channels} like in_channels"
+                )
         rule = rule or NormalizationRule()
         self.sources = cache_movies([source for source, _ in pairs], rule.on_source(self.scale), cache_bytes // 2)
         self.targets = cache_movies([target for _, target in pairs], rule, cache_bytes // 2)
@@ -115,7 +117,7 @@ class PairDataset(SeededDataset[Sample]):
         z: int,
         rng: np.random.Generator,
     ) -> tuple[int, int]:
-        """Return (t, z) if source and target were recorded there, else another frame and slice that were."""
+        """Return (t, z) if both source and target were recorded there, else another frame and slice that were."""
         last = target.shape[0] - 1
         for _ in range(_REDRAWS):
             t, z = source.recorded_place(t, channels, z, rng)
@@ -128,7 +130,7 @@ class PairDataset(SeededDataset[Sample]):
 
 
 def pair_scale(source: Movie, target: Movie) -> int:
-    """Return the integer factor between a source and its target; raise if their shapes do not match."""
+    """Return the integer factor between a source and its target; raise InputError if their shapes do not match."""
     n_t, n_c, n_z, height, width = source.shape
     scale = target.shape[3] // height
     fits = (

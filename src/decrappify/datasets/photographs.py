@@ -22,8 +22,8 @@ Images = str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Array]
 class Photographs:
     """Sequence of color images as uint8 arrays (3, Y, X).
 
-    Unreadable and gray images are left out, and counted in the log. If not all fit into memory, the last ones are read
-    from their files each time; of those only the header is checked beforehand.
+    Unreadable and gray images are omitted; their numbers are logged. If not all images fit into memory, the last ones
+    are read from their files each time; only their headers are checked beforehand.
 
     Parameters
     ----------
@@ -39,30 +39,30 @@ class Photographs:
     MissingFileError
         If the folder does not exist.
     InputError
-        If no color image is left, or an array has another shape or dtype.
+        If there are no color images, or an array has another shape or dtype.
     """
 
     def __init__(self, images: Images, *, shorter_side: int, cache_bytes: int = 2 * 1024**3) -> None:
         self._shorter_side = shorter_side
         self._entries: list[Path | Array] = []
         found = find_images(images)
-        left_out = Counter[str]()
+        omitted = Counter[str]()
         for entry in found:
             try:
                 kept = self._kept(entry, in_memory=cache_bytes > 0)
             except DecrappifyError as error:
                 logger.debug("omitted: %s", error)
-                left_out["gray" if isinstance(error, _GrayError) else "unreadable"] += 1
+                omitted["gray" if isinstance(error, _GrayError) else "unreadable"] += 1
                 continue
             cache_bytes -= kept.nbytes if isinstance(kept, np.ndarray) and isinstance(entry, Path) else 0
             self._entries.append(kept)
-        told = " and ".join(f"{count} {reason}" for reason, count in left_out.items())
+        summary = " and ".join(f"{count} {reason}" for reason, count in omitted.items())
         if not self._entries:
             raise InputError(
-                f"found {told or 'no images'}, nothing to train on; needs color images (.jpg, .png, .bmp or .tif)"
+                f"found {summary or 'no images'}, nothing to train on; needs color images (.jpg, .png, .bmp or .tif)"
             )
-        if left_out:
-            logger.warning("omitted %s of %d images", told, len(found))
+        if omitted:
+            logger.warning("omitted %s of %d images", summary, len(found))
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -85,7 +85,7 @@ class _GrayError(InputError):
 
 
 def reduced(image: Array, shorter_side: int) -> Array:
-    """Reduce a uint8 (3, Y, X) image by averaging so that its shorter side is at most that; never enlarge.
+    """Reduce a uint8 (3, Y, X) image by averaging to a shorter side of at most `shorter_side`; never enlarge.
 
     >>> reduced(np.zeros((3, 100, 150), np.uint8), 50).shape
     (3, 50, 75)
@@ -102,7 +102,7 @@ def reduced(image: Array, shorter_side: int) -> Array:
 
 
 def find_images(images: Images) -> list[Path | Array]:
-    """List the image files of a folder and its subfolders, sorted; of a sequence, paths and arrays as (3, Y, X)."""
+    """List the image files of a folder and its subfolders, sorted; for a sequence, paths and (3, Y, X) arrays."""
     if not isinstance(images, str | os.PathLike):
         return [_from_array(entry) if isinstance(entry, np.ndarray) else Path(entry) for entry in images]
     folder = Path(images)
@@ -114,7 +114,7 @@ def find_images(images: Images) -> list[Path | Array]:
 
 def _from_array(image: Array) -> Array:
     if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8 or image.size == 0:
-        raise InputError(f"the image has shape {image.shape} and dtype {image.dtype}, needs uint8 (Y, X, 3)")
+        raise InputError(f"the image has shape {image.shape} and dtype {image.dtype}, expected uint8 (Y, X, 3)")
     return np.ascontiguousarray(np.moveaxis(image, -1, 0))
 
 
@@ -127,7 +127,7 @@ def _with_color_header(path: Path) -> Path:
 
 
 def _read(path: Path) -> Array:
-    """Decode a file to uint8 (3, Y, X); of 9 to 16 bits the upper 8 are kept."""
+    """Decode a file to uint8 (3, Y, X); of samples with 9 to 16 bits, the upper 8 are kept."""
     from decrappify.io import open_movie
 
     with open_movie(path) as movie:
@@ -137,7 +137,7 @@ def _read(path: Path) -> Array:
 
 
 def _bits(path: Path) -> int:
-    """Return the bits per sample of a file of more than 8; only TIFF has other depths than 16."""
+    """Return the bits per sample of a file with more than 8; only TIFF files have depths other than 16."""
     from decrappify.io.recognition import format_of
 
     form = format_of(path)
@@ -154,4 +154,4 @@ def _check(shape: tuple[int, ...], dtype: np.dtype[np.generic], path: Path) -> N
     if shape[:3] == (1, 1, 1):
         raise _GrayError(f"{path.name} is gray")
     if shape[:3] != (1, 3, 1) or dtype not in (np.uint8, np.uint16):
-        raise InputError(f"{path.name} holds {shape} {dtype}, needs one image of red, green and blue of 8 or 16 bits")
+        raise InputError(f"{path.name} has shape {shape} and dtype {dtype}, expected one RGB image of 8 or 16 bits")

@@ -22,7 +22,7 @@ class NormalizedMovie:
     rule : NormalizationRule
         Rule of the normalization.
     in_memory : bool
-        Read everything once and cache it in its own dtype.
+        Whether to read the movie once and cache it in its own dtype.
     """
 
     def __init__(self, movie: Movie, rule: NormalizationRule, *, in_memory: bool) -> None:
@@ -36,7 +36,7 @@ class NormalizedMovie:
         self.shape = movie.shape
 
     def is_recorded(self, t: int, channels: Sequence[int], z: int) -> bool:
-        """Return whether one frame of a slice was recorded in all these channels."""
+        """Return whether frame `t` of slice `z` was recorded in all `channels`."""
         missing = self.movie.missing
         return not missing or not any((t, c, z) in missing for c in channels)
 
@@ -65,7 +65,7 @@ class NormalizedMovie:
         """Read a (Y, X) float32 region of one plane in network units."""
         pixels = self.movie.region(t, c, z, rows, columns)
         if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-            raise InputError(f"frame {t} of {self.movie.name} holds NaN or infinity; repair the file")
+            raise InputError(f"frame {t} of {self.movie.name} contains NaN or infinity; repair the file")
         return self.normalizations[c].apply(pixels)
 
 

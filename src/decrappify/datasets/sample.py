@@ -38,7 +38,7 @@ class SeededDataset(Dataset[Item], Generic[Item]):
     length : int
         Number of items.
     seed : int
-        Of all draws.
+        Seed of all draws.
     """
 
     length: int

@@ -1,4 +1,4 @@
-"""Binning of training images: sharper per pixel, less noisy, and a second scale of structures."""
+"""Binned copies of training images: sharper per pixel, less noisy, and structures at a second scale."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decrappify.movie import Movie, bin_movie
 def with_shrunk(movies: list[Movie], factors: tuple[int, ...], smallest: int) -> list[Movie]:
     """Return every movie at every factor that leaves both sides at least `smallest` pixels; factor 1 is always kept."""
     if 1 not in factors:
-        raise InputError(f"shrink is {factors!r}, needs factors that include 1, such as (1, 2)")
+        raise InputError(f"shrink is {factors!r}, expected factors that include 1, such as (1, 2)")
     kept = [
         (movie, factor)
         for factor in factors

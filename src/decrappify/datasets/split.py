@@ -30,9 +30,9 @@ def split_movies(
     fraction : float
         Share of the movies, of each movie's frames, or of each field, kept for validation; between 0 and 1.
     by : {"time", "movie"}
-        "time" keeps the last frames of each movie; stills and movies of fewer than 10 frames are used whole for
-        training. If all are shorter, whole movies are kept, the last of the list, if the fraction is at least one
-        movie, and else a strip at the end of the longer side of each field. "movie" always keeps whole movies.
+        "time" keeps the last frames of each movie; stills and movies of fewer than 10 frames are used for training
+        only. If all are shorter, the last movies of the list are kept if the fraction rounds to at least one movie,
+        otherwise a strip at the end of the longer side of each field. "movie" always keeps whole movies.
     gap : int
         Frames dropped between the two parts, so that no window includes frames of both.
 
@@ -47,7 +47,7 @@ def split_movies(
             raise InputError("a split by movie needs at least two movies, found 1; use by='time'")
         return _whole(movies, fraction)
     if by != "time":
-        raise InputError(f"by={by!r} is not known, needs 'time' or 'movie'")
+        raise InputError(f"by={by!r} is not known, expected 'time' or 'movie'")
     train, validation = split_fields([(movie,) for movie in movies], fraction, gap=gap)
     return [movie for (movie,) in train], [movie for (movie,) in validation]
 
@@ -55,9 +55,9 @@ def split_movies(
 def split_fields(
     fields: Sequence[FieldOfView], fraction: float = 0.1, *, gap: int = 2
 ) -> tuple[list[FieldOfView], list[FieldOfView]]:
-    """Split fields of view, each a tuple of movies that are split equally, such as (source, target); as `split_movies`.
+    """Split fields of view like `split_movies`; the movies of a field, such as (source, target), are split equally.
 
-    The movies of a field show the same field at one scale or several; frames are split only if their numbers are equal.
+    The movies of a field may differ in scale; they are split by frames only if all have the same number of frames.
     """
     _check_fraction(fraction)
     train: list[FieldOfView] = []
@@ -118,4 +118,4 @@ def _whole(items: Sequence[T], fraction: float) -> tuple[list[T], list[T]]:
 
 def _check_fraction(fraction: float) -> None:
     if not 0 < fraction < 1:
-        raise InputError(f"validation fraction is {fraction}, needs a number between 0 and 1")
+        raise InputError(f"validation fraction is {fraction}, expected a number between 0 and 1")

@@ -31,7 +31,7 @@ class TupleDataset(SeededDataset[Sample]):
     """Random patches of windows from one or more high-resolution movies, crappified twice.
 
     Item `i` depends only on `seed` and `i`, not on previous draws: any worker, rank or resumed run returns the same
-    tuple. Both crappifications of a window share the setting drawn from the crappifier's ranges (photons, read noise)
+    tuple. Both crappifications of a window share the settings drawn from the crappifier's ranges (photons, read noise)
     and differ in their noise, like two exposures on one microscope.
 
     Parameters
@@ -47,27 +47,28 @@ class TupleDataset(SeededDataset[Sample]):
     length : int
         Number of items.
     seed : int
-        Any integer from 0.
+        Integer of at least 0.
     in_channels : int
-        1 trains on each channel separately; more requires movies with exactly this number of channels.
+        1 trains on each channel separately; otherwise movies must have exactly this number of channels.
     time_axis : {"T", "Z"}
         Axis of the window; "Z" takes neighboring slices of Z-stacks.
     still_motion_px : tuple of float
         For stills, motion is simulated by translation at a speed drawn from this range, in target pixels per frame.
     shrink : sequence of int
-        Factors by which the movies are binned, each a separate training image; ``(1, 2)`` adds them at half their size.
-        For images that are sampled more finely than those to be restored.
+        Binning factors; each adds binned copies of the movies to the training data, such as ``(1, 2)`` copies at half
+        the size. For images that are sampled more finely than those to be restored.
     augment : bool
-        Flips, 90° rotations, and a random gain and offset shared by source and target.
+        Whether to apply flips, 90° rotations, and a random gain and offset shared by source and target.
     rule : NormalizationRule, optional
-        Stored in the model.
+        Normalization rule, stored in the model.
     cache_bytes : int
         Movies up to this size in total are cached in memory; larger ones are read region by region.
 
     Raises
     ------
     InputError
-        For no movies, NaN, constant channels, movies smaller than a patch, or a wrong number of channels.
+        If there are no movies, or a movie contains NaN or a constant channel, is smaller than a patch or has a wrong
+        number of channels.
     """
 
     def __init__(
@@ -88,10 +89,12 @@ class TupleDataset(SeededDataset[Sample]):
         cache_bytes: int = 2 * 1024**3,
     ) -> None:
         if time_axis not in ("T", "Z"):
-            raise InputError(f"time_axis is {time_axis!r}, needs 'T' or 'Z'")
+            raise InputError(f"time_axis is {time_axis!r}, expected 'T' or 'Z'")
         are_numbers = all(isinstance(speed, int | float) for speed in still_motion_px)
         if len(still_motion_px) != 2 or not are_numbers or not 0 <= still_motion_px[0] <= still_motion_px[1]:
-            raise InputError(f"still_motion_px is {still_motion_px!r}, needs speeds (low, high) with 0 <= low <= high")
+            raise InputError(
+                f"still_motion_px is {still_motion_px!r}, expected speeds (low, high) with 0 <= low <= high"
+            )
         self.n_frames = check_n_frames(n_frames)
         self.crappifier, self.scale = crappifier, crappifier.scale
         self.patch_size, self.length, self.seed, self.augment = patch_size, length, seed, augment
@@ -104,12 +107,12 @@ class TupleDataset(SeededDataset[Sample]):
             )
         if not movies:
             raise InputError("no movies to train on; pass at least one high-resolution image or movie")
-        played = [movie.z_as_time() for movie in movies] if time_axis == "Z" else movies
-        playable = [_checked_movie(movie, self._target_size, in_channels) for movie in played]
-        playable = with_shrunk(playable, tuple(shrink), self._target_size)
-        self.movies = cache_movies(playable, rule or NormalizationRule(), cache_bytes)
+        over_time = [movie.z_as_time() for movie in movies] if time_axis == "Z" else movies
+        checked = [_checked_movie(movie, self._target_size, in_channels) for movie in over_time]
+        checked = with_shrunk(checked, tuple(shrink), self._target_size)
+        self.movies = cache_movies(checked, rule or NormalizationRule(), cache_bytes)
         sizes = np.array([np.prod([m.shape[0], m.shape[2], m.shape[3], m.shape[4]], dtype=float) for m in self.movies])
-        self._share = np.sqrt(sizes) / np.sqrt(sizes).sum()  # between equal weight of movies and of pixels
+        self._share = np.sqrt(sizes) / np.sqrt(sizes).sum()  # between equal weights of all movies and of all pixels
 
     def _draw(self, index: int, rng: np.random.Generator) -> Sample:
         window = self._draw_window(rng)
@@ -160,11 +163,11 @@ class TupleDataset(SeededDataset[Sample]):
         steps = np.arange(-half, half + 1, dtype=float)[:, None]
         offsets = steps * speed * np.array([np.sin(angle), np.cos(angle)])
         offsets += rng.normal(0, 0.15 * speed, offsets.shape) * (steps != 0)
-        room = min((height - size) // 2, (width - size) // 2)
+        largest = min((height - size) // 2, (width - size) // 2)
         reach = int(np.ceil(np.abs(offsets).max())) + 1
-        if reach > room:
-            offsets *= max(room - 1, 0) / reach
-            reach = room
+        if reach > largest:
+            offsets *= max(largest - 1, 0) / reach
+            reach = largest
         y, x = int(rng.integers(height - size - 2 * reach + 1)), int(rng.integers(width - size - 2 * reach + 1))
         rows, columns = slice(y, y + size + 2 * reach), slice(x, x + size + 2 * reach)
         if reach == 0:
@@ -186,5 +189,5 @@ def _checked_movie(movie: Movie, size: int, in_channels: int) -> Movie:
             "choose a smaller patch_size"
         )
     if in_channels > 1 and movie.shape[1] != in_channels:
-        raise InputError(f"{movie.name} has {movie.shape[1]} channels, needs {in_channels} like in_channels")
+        raise InputError(f"{movie.name} has {movie.shape[1]} channels, expected {in_channels} like in_channels")
     return movie

@@ -52,13 +52,11 @@ def warp(magnitudes: Array) -> Matrix:
     """
     right, left, bottom, top = magnitudes
     corners = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], float)
-    looks_at = np.array(
-        [[-1 - top, -1 - left], [-1 - bottom, 1 + left], [1 + top, -1 - right], [1 + bottom, 1 + right]]
-    )
+    mapped = np.array([[-1 - top, -1 - left], [-1 - bottom, 1 + left], [1 + top, -1 - right], [1 + bottom, 1 + right]])
     equations = []
-    for (x, y), (u, v) in zip(corners, looks_at, strict=True):
+    for (x, y), (u, v) in zip(corners, mapped, strict=True):
         equations += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
-    return np.append(np.linalg.solve(np.array(equations), looks_at.ravel()), 1).reshape(3, 3)
+    return np.append(np.linalg.solve(np.array(equations), mapped.ravel()), 1).reshape(3, 3)
 
 
 def resample(image: Array, view: Matrix, size: int, *, place: float = 0.5) -> Array:
@@ -67,7 +65,7 @@ def resample(image: Array, view: Matrix, size: int, *, place: float = 0.5) -> Ar
     Parameters
     ----------
     image : uint8 array (3, Y, X)
-        Its shorter side is the side of the crop.
+        The side of the crop is the shorter side of the image.
     view : float64 array (3, 3)
         See `random_view`; the identity returns the crop itself.
     size : int
@@ -78,7 +76,7 @@ def resample(image: Array, view: Matrix, size: int, *, place: float = 0.5) -> Ar
     Returns
     -------
     float32 array (3, size, size)
-        0 to 1.
+        Values from 0 to 1.
     """
     height, width = image.shape[1:]
     side = min(height, width)

@@ -14,7 +14,7 @@ def agreement_db(found: Tensor, exact: Tensor) -> float:
     Parameters
     ----------
     found, exact : Tensor
-        Of the same shape.
+        Predictions of the same shape.
 
     Returns
     -------

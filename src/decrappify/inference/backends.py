@@ -41,7 +41,7 @@ def check_backend(backend: str, device: torch.device, precision: str) -> None:
     """
     if backend not in BACKENDS:
         known = ", ".join(map(repr, BACKENDS))
-        raise InputError(f"{setting('backend', backend)} is not known, needs one of {known}")
+        raise InputError(f"{setting('backend', backend)} is not known, expected one of {known}")
     if backend not in RUNTIMES:
         return
     if device.type != "cpu":
@@ -51,37 +51,37 @@ def check_backend(backend: str, device: torch.device, precision: str) -> None:
         )
     if precision == "bfloat16" and backend == "onnxruntime":
         raise InputError(
-            f"{setting('backend', 'onnxruntime')} computes in float32, not bfloat16; use 'openvino' or 'torch' for it"
+            f"{setting('backend', 'onnxruntime')} does not support bfloat16; use 'openvino' or 'torch' for it"
         )
 
 
 def automatic_backend(network: RestorationNetwork, device: torch.device, precision: str, expected_pixels: int) -> str:
     """Choose between torch and OpenVINO for ``backend="auto"``, based on measurements.
 
-    OpenVINO is chosen if installed, for residual U-Nets in float32 on a CPU, if at least 50 megapixels are known to
-    follow. On a Zen 3 core (AVX2) it predicts with the fluorescence models in 0.87 of torch's CPU time, with `em-x4`
-    in the same time, and agrees to 120 dB and more; its preparation takes 2 to 3 seconds of CPU time, more than it
-    saves on a preview, an image or a short movie. Everything else uses torch: ONNX Runtime is slower than OpenVINO in
-    each case and takes longer to prepare, `torch.compile` gains nothing on the CPU after up to a minute of compiling,
-    neither gains more than a tenth on DeOldify's generators, and other precisions were not measured.
+    OpenVINO is chosen if it is installed, for residual U-Nets in float32 on a CPU, if at least 50 megapixels are
+    expected. On a Zen 3 core (AVX2) it predicts with the fluorescence models in 0.87 of torch's CPU time, with `em-x4`
+    in the same time, and agrees to at least 120 dB; its preparation takes 2 to 3 seconds of CPU time, more than it
+    saves on a preview, an image or a short movie. All other cases use torch: ONNX Runtime is always slower than
+    OpenVINO and takes longer to prepare, `torch.compile` is not faster on the CPU after up to a minute of compiling,
+    neither saves more than 10 % on DeOldify's generators, and other precisions were not measured.
 
     Parameters
     ----------
     network : nn.Module
         The network to run.
     device : torch.device
-        Its device.
+        Device of the network.
     precision : str
         The chosen precision.
     expected_pixels : int
-        Number of input pixels known to follow.
+        Minimum number of input pixels that will be predicted.
     """
     measured = "openvino" in network.spec.fast_backends and device.type == "cpu" and precision == "float32"
     return "openvino" if measured and expected_pixels >= _LONG_RUN and find_spec("openvino") else "torch"
 
 
 class PerSize:
-    """Prediction with a form of the network created per source size and number of threads; the last few are kept.
+    """Prediction with a network prepared for each source size and number of threads; the last four are cached.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class PerSize:
     def __call__(self, source: Tensor) -> Tensor:
         """Predict from (N, C, H, W)."""
         size = tuple(source.shape)
-        key = (torch.get_num_threads(), *size)  # fixed when a form is created
+        key = (torch.get_num_threads(), *size)  # the prepared network keeps its number of threads
         if key not in self._made:
             if len(self._made) == _SIZES_KEPT:
                 del self._made[next(iter(self._made))]
@@ -130,7 +130,7 @@ def on_runtime(backend: str, network: nn.Module, precision: str, *, or_torch: bo
     Returns
     -------
     PerSize
-        Otherwise it raises InputError for such sizes.
+        Without `or_torch`, calling it with such a size raises InputError.
     """
 
     def make(source: Tensor) -> Predict:
@@ -138,12 +138,12 @@ def on_runtime(backend: str, network: nn.Module, precision: str, *, or_torch: bo
             return RUNTIMES[backend](network, source, precision)
         except (InputError, MemoryError):
             raise
-        except Exception as error:  # exporters and runtimes have no common base class
-            refusal = _refusal(backend, error)
+        except Exception as error:  # the errors of exporters and runtimes have no common base class
+            failure = _failure(backend, error)
             if or_torch:
-                logger.warning("%s: torch takes sources of %d x %d pixels", refusal, *source.shape[-2:])
+                logger.warning("%s: using torch for sources of %d x %d pixels", failure, *source.shape[-2:])
                 return network
-            raise refusal from error
+            raise failure from error
 
     return PerSize(make)
 
@@ -154,26 +154,29 @@ def check_agreement(backend: str, predict: Predict, network: nn.Module, source: 
     Raises
     ------
     InputError
-        If the two agree to less than `least_db`, or the runtime fails.
+        If their agreement is below `least_db`, or the runtime fails.
     """
     try:
         found = predict(source)
     except (InputError, MemoryError):
         raise
     except Exception as error:
-        raise _refusal(backend, error) from error
+        raise _failure(backend, error) from error
     agreement = agreement_db(found, network(source))
     logger.info(
-        "%s agrees with torch in float32 to %.1f dB, needs %.0f dB", setting("backend", backend), agreement, least_db
+        "%s agrees with torch in float32 to %.1f dB, expected at least %.0f dB",
+        setting("backend", backend),
+        agreement,
+        least_db,
     )
     if not agreement >= least_db:
         raise InputError(
-            f"{setting('backend', backend)} agrees with torch only to {agreement:.1f} dB, needs {least_db:.0f} dB; "
-            f"use {setting('backend', 'torch')}"
+            f"{setting('backend', backend)} agrees with torch only to {agreement:.1f} dB, expected at least "
+            f"{least_db:.0f} dB; use {setting('backend', 'torch')}"
         )
 
 
-def _refusal(backend: str, error: Exception) -> InputError:
+def _failure(backend: str, error: Exception) -> InputError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return InputError(
         f"{setting('backend', backend)} cannot run this network ({reason}); use {setting('backend', 'torch')}"
@@ -196,7 +199,10 @@ def with_compile(network: nn.Module, least_db: float) -> PerSize:
         if fast is not network:
             agreement = agreement_db(fast(source).float(), network(source).float())
             logger.info(
-                "%s agrees with torch to %.1f dB, needs %.0f dB", setting("backend", "compile"), agreement, least_db
+                "%s agrees with torch to %.1f dB, expected at least %.0f dB",
+                setting("backend", "compile"),
+                agreement,
+                least_db,
             )
             if not agreement >= least_db:
                 logger.info("the network runs uncompiled")

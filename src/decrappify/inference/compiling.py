@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 logger = logging.getLogger(__name__)
 
-# Known exceptions of torch.compile for a missing C++ or Triton compiler, an unsupported platform or its own bugs.
+# Known exceptions of torch.compile: missing C++ or Triton compiler, unsupported platform, or its own bugs.
 _FAILURES = (RuntimeError, OSError, ImportError, LookupError, TypeError, ValueError, AssertionError)
-_TOLERANCE = 0.05  # rounding in bfloat16 is below, the error of a wrong kernel is not
+_TOLERANCE = 0.05  # above rounding errors in bfloat16, below the error of a wrong kernel
 
 
 def compiled(network: nn.Module, *, side: int = 64, source: Tensor | None = None) -> nn.Module:
@@ -24,8 +24,8 @@ def compiled(network: nn.Module, *, side: int = 64, source: Tensor | None = None
     Parameters
     ----------
     network : nn.Module
-        In eval mode, with floating point parameters of one dtype on one device. Its source has ``n_frames *
-        in_channels`` channels, or ``in_channels`` if it has no frames.
+        In eval mode, with floating-point parameters of one dtype on one device. Its source has ``n_frames *
+        in_channels`` channels, or ``in_channels`` if it has no attribute ``n_frames``.
     side : int
         Height and width of the source of the trial run; ideally those of later sources.
     source : Tensor, optional
@@ -49,7 +49,9 @@ def compiled(network: nn.Module, *, side: int = 64, source: Tensor | None = None
         logger.info("torch.compile does not work here (%s); the network runs uncompiled", reason)
         return network
     if not error < _TOLERANCE:
-        logger.info("the compiled network is off by %.2g of its largest prediction; it runs uncompiled", error.item())
+        logger.info(
+            "the compiled network differs by %.2g of the largest prediction; the network runs uncompiled", error.item()
+        )
         return network
     optimized: nn.Module = fast
     return optimized

@@ -16,7 +16,7 @@ def fold_norms(network: nn.Module, *, large_in_one_go: bool = False) -> nn.Modul
     """Copy a network, in eval mode, with spectral, weight and batch norms folded into plain convolutions.
 
     A batch norm is folded only into a convolution directly before it: neighbors in an ``nn.Sequential`` and the pairs
-    of torchvision's ResNet blocks. One after a ReLU is kept.
+    of torchvision's ResNet blocks. A batch norm after a ReLU is kept.
 
     Parameters
     ----------

@@ -13,14 +13,14 @@ from decrappify._common.rounding import round_up
 from decrappify.errors import InputError
 from decrappify.limits.memory import available_memory
 
-# Larger tiles save little overlap, but a cancelled run waits for its tile.
+# Larger tiles save little overlap and delay cancelling, as a run is cancelled only between tiles.
 _LARGEST_TILE = {"cpu": 1024, "cuda": 2048, "mps": 1024}
 _SHARE_OF_FREE_MEMORY = 0.5
 _SMALLEST_AUTOMATIC_TILE = 64
 # Measured on residual U-Nets at scales 1 and 4: the peak is 0.16 to 0.25 of the sum of all layer inputs and outputs.
 _LIVE_SHARE = 1 / 3
-# Overlap as a fraction of the default, and the largest difference to a restoration without tiles, as a fraction of the
-# range: the worst of the shipped models in benchmarks/RESULTS.md, "Seams between tiles".
+# Overlap as a fraction of the default, and the largest difference from a restoration without tiles, as a fraction of
+# the range: the worst of the shipped models in benchmarks/RESULTS.md, "Seams between tiles".
 _SEAMS = ((0, 0.18), (1 / 11, 0.061), (3 / 11, 0.046), (6 / 11, 0.018), (8 / 11, 0.0052), (10 / 11, 0.00096))
 
 
@@ -36,14 +36,14 @@ def default_overlap(margin: int, multiple: int) -> int:
 def tile_and_overlap(
     tile_size: int | None, tile_overlap: int | None, *, margin: int, multiple: int, largest: int
 ) -> tuple[int, int]:
-    """Return tile side and overlap: those of the user if not None, rounded to the network's multiple.
+    """Return tile side and overlap: those set by the user, rounded to the network's multiple, or automatic ones.
 
     Parameters
     ----------
     tile_size, tile_overlap : int or None
-        Values of the user in input pixels; None chooses.
+        Values set by the user, in input pixels; None for automatic ones.
     margin, multiple : int
-        Of the network, in input pixels.
+        Margin and size multiple of the network, in input pixels.
     largest : int
         Side of the largest tile that fits into memory, in input pixels.
 
@@ -55,11 +55,11 @@ def tile_and_overlap(
     Raises
     ------
     InputError
-        If a value is not a positive number, or the tile is too small for the overlap.
+        If a value is not an integer, the size is below 1 or the overlap is below 0.
     """
-    for name, wish, least in (("tile_size", tile_size, 1), ("tile_overlap", tile_overlap, 0)):
-        if wish is not None and (isinstance(wish, bool) or not isinstance(wish, int) or wish < least):
-            raise InputError(f"{argument(name)} is {wish!r}, needs a whole number of pixels of at least {least}")
+    for name, value, least in (("tile_size", tile_size, 1), ("tile_overlap", tile_overlap, 0)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+            raise InputError(f"{argument(name)} is {value!r}, expected an integer of pixels of at least {least}")
     overlap = default_overlap(margin, multiple) if tile_overlap is None else round_up(tile_overlap, multiple)
     if tile_size is None:
         tile = max(largest // multiple * multiple, smallest_tile(overlap, multiple))
@@ -71,7 +71,7 @@ def tile_and_overlap(
 
 
 def seam_warning(tile: int, overlap: int, *, margin: int, multiple: int) -> str | None:
-    """Return a line on the seams that an overlap leaves between tiles, with their size; None if it is sufficient.
+    """Return a warning about seams between tiles, with their size; None if the overlap is sufficient.
 
     >>> print(seam_warning(64, 32, margin=40, multiple=8))
     tiles of 64 pixels overlap by 32, this model needs 88: seams of up to 4.6 % of the range are to be expected ...
@@ -93,7 +93,7 @@ def smallest_tile(overlap: int, multiple: int) -> int:
 
 
 def halved(tile_size: int, overlap: int, multiple: int) -> int | None:
-    """Return the next smaller tile after running out of memory, or None if `tile_size` is the smallest already."""
+    """Return the next smaller tile after running out of memory, or None if `tile_size` is already the smallest."""
     smaller = max(tile_size // 2 // multiple * multiple, smallest_tile(overlap, multiple))
     return smaller if smaller < tile_size else None
 
@@ -102,7 +102,7 @@ def largest_tile(device: torch.device, bytes_per_pixel: float) -> int:
     """Return the side in input pixels of the largest useful square tile on `device`, at `bytes_per_pixel` per pixel."""
     pixels = _SHARE_OF_FREE_MEMORY * free_memory(device) / bytes_per_pixel
     side = min(math.isqrt(int(pixels)), _LARGEST_TILE.get(device.type, 1024))
-    # In coarse steps, so that a run resumed with a little less free memory would plan the same tiles.
+    # In coarse steps, so that a run that is resumed with slightly less free memory plans the same tiles.
     steps = [step << power for power in range(12) for step in (64, 96)]
     return max((step for step in steps if step <= side), default=side)
 
@@ -117,7 +117,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def activation_bytes_per_pixel(network: nn.Module, in_channels: int, multiple: int) -> float:
-    """Estimate the memory (bytes) that a tile needs per input pixel, by running a small frame.
+    """Estimate the memory (bytes) that a tile needs per input pixel by predicting a small frame.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def activation_bytes_per_pixel(network: nn.Module, in_channels: int, multiple: i
     in_channels : int
         Channels of its input: window length times channels of the movie.
     multiple : int
-        Size requirement of the network, in pixels.
+        Size multiple of the network, in pixels.
     """
     total = 0
 

@@ -1,4 +1,4 @@
-"""Network prepared for fast inference: device, precision, backend, memory layout and folded norms, on a copy."""
+"""Copy of a network for fast inference: device, precision, backend, memory layout and folded norms."""
 
 from __future__ import annotations
 
@@ -41,26 +41,26 @@ MIN_AGREEMENT_DB = 50.0
 class InferenceNetwork:
     """A copy of a network, in eval mode, on one device, in one precision and on one backend.
 
-    Weights are converted once; the source stays float32 and is cast where the first convolution needs it, so that a
-    network that adds its residual to the source does the addition in float32.
+    Weights are converted once; the source remains float32 and is cast only for the first convolution, so that a
+    network that adds its residual to the source does so in float32.
 
     Parameters
     ----------
-    network : nn.Module
-        With `n_frames`, `in_channels`, `out_channels`, `scale`, `size_multiple` and `margin`, and `tile_multiple` if
-        tiles must start on a coarser grid; it is not changed.
+    network : RestorationNetwork
+        The network; it is not changed.
     device : str or torch.device
         ``"auto"`` chooses CUDA, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16", "float16"}
         ``"auto"`` chooses bfloat16 if the hardware supports it and this network then agrees with float32.
     min_agreement_db : float
-        PSNR (dB) between the two required by ``"auto"``.
+        PSNR (dB) between the two that ``"auto"`` requires.
     backend : {"auto", "torch", "compile", "onnxruntime", "openvino"}
-        Runtime of the network; the last two on the CPU only. All but torch are prepared for each source size, in
-        seconds to minutes, and compared with torch on a random source: in float32 they must agree to 80 dB. ``"auto"``
-        is OpenVINO for long runs of networks it is faster for, see `automatic_backend`, and torch otherwise.
+        Runtime of the network; the last two run only on the CPU. All but torch are prepared for each source size,
+        which takes seconds to minutes, and compared with torch on a random source: in float32 they must agree to 80 dB.
+        ``"auto"`` is OpenVINO for long runs of networks for which it is faster, see `automatic_backend`, and torch
+        otherwise.
     expected_pixels : int
-        Number of input pixels known to follow; for ``"auto"``.
+        Minimum number of input pixels that will be predicted; used by ``"auto"``.
 
     Attributes
     ----------
@@ -70,8 +70,8 @@ class InferenceNetwork:
     Raises
     ------
     InputError
-        If the device is not available, the precision or backend is unknown or not for this device, or the backend is
-        not installed, cannot run this network or disagrees with torch.
+        If the device is not available, the precision or backend is unknown or not supported on this device, or the
+        backend is not installed, cannot run this network or disagrees with torch.
     DeviceMemoryError
         If the copies of the network do not fit into memory.
     """
@@ -90,7 +90,7 @@ class InferenceNetwork:
         self.spec = spec
         self.n_frames, self.in_channels, self.out_channels = spec.n_frames, spec.in_channels, spec.out_channels
         self.scale, self.margin = spec.scale, spec.margin
-        # Tiles that start elsewhere would be processed on another coarse grid than their neighbors.
+        # Tiles that start elsewhere would have a different coarse grid than their neighbors.
         self.size_multiple = spec.tile_multiple
         self.device = choose_device(device)
         self._min_agreement_db = min_agreement_db
@@ -99,7 +99,7 @@ class InferenceNetwork:
         check_backend(backend, self.device, precision)
         if backend == "openvino" and precision == "bfloat16" and not has_fast_bfloat16(self.device):
             raise InputError(
-                f"{setting('backend', 'openvino')} computes in bfloat16 only where the processor does, and this one "
+                f"{setting('backend', 'openvino')} supports bfloat16 only on processors that do, and this one "
                 f"does not; use {setting('precision', 'auto')} or 'float32'"
             )
         check_preparing(network.state_dict().values())
@@ -125,7 +125,7 @@ class InferenceNetwork:
     def _run(self, network: Predict, source: Tensor, dtype: torch.dtype) -> Tensor:
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode())
-            if self.device.type == "cuda":  # the choice of algorithm must not differ between runs or lose digits
+            if self.device.type == "cuda":  # the algorithm must not differ between runs or reduce the precision
                 exact = dtype == torch.float32
                 stack.enter_context(
                     torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=not exact)
@@ -149,7 +149,9 @@ class InferenceNetwork:
         if agreement > self._min_agreement_db:
             return "bfloat16"
         logger.info(
-            "bfloat16 agrees with float32 to %.1f dB, needs %.0f dB: using float32", agreement, self._min_agreement_db
+            "bfloat16 agrees with float32 to %.1f dB, expected at least %.0f dB: using float32",
+            agreement,
+            self._min_agreement_db,
         )
         return "float32"
 
@@ -184,12 +186,12 @@ class InferenceNetwork:
                 raise
             logger.info("%s: using torch", error)
             return "torch", self._fewer_multiplications() if exact else self._network
-        if backend == "auto":  # which never raises an error for a later size
+        if backend == "auto":  # must not raise an error for a later size
             return chosen, on_runtime(chosen, self._network, self.precision, or_torch=True)
         return chosen, predict
 
     def _fewer_multiplications(self) -> nn.Module:
-        """Convert wide convolutions to Winograd's form, unless this network amplifies its rounding."""
+        """Return the network with Winograd convolutions, or unchanged if it amplifies their rounding errors."""
         fast, source = with_winograd(self._network), self._small_source()
         if not any(isinstance(module, WinogradConv2d) for module in fast.modules()):
             return self._network
@@ -208,10 +210,10 @@ def choose_device(device: str | torch.device) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError as error:
         raise InputError(
-            f"{setting('device', device)} is not known, needs 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'"
+            f"{setting('device', device)} is not known, expected 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'"
         ) from error
     if chosen.type not in ("cpu", "cuda", "mps"):
-        raise InputError(f"{setting('device', str(device))} is not supported, needs 'auto', 'cpu', 'cuda' or 'mps'")
+        raise InputError(f"{setting('device', str(device))} is not supported, expected 'auto', 'cpu', 'cuda' or 'mps'")
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         raise InputError(

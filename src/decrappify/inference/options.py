@@ -13,22 +13,22 @@ PRECISION_NAMES = ("float32", "bfloat16", "float16")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceOptions:
-    """Options of network execution; with ``"auto"`` and None the library chooses.
+    """Options of network execution; ``"auto"`` and None are automatic choices.
 
     Attributes
     ----------
     tile_size, tile_overlap : int, optional
         Side and overlap of tiles in input pixels; by default planned from the free memory and the model. Tiles that do
-        not fit are halved. For restoration.
+        not fit into memory are halved. Used by restoration.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     precision : {"auto", "float32", "bfloat16", "float16"}
-        Of the network; ``"auto"`` is the fastest one without loss of quality for this model.
+        Precision of the network; ``"auto"`` is the fastest one without loss of quality for this model.
     backend : {"auto", "torch", "compile", "onnxruntime", "openvino"}
         Runtime of the network, see `decrappify.inference.network.InferenceNetwork`; ``"auto"`` is OpenVINO for long
         runs if it is installed and faster, and torch otherwise.
     batch_size : int, optional
-        Images or frames per forward pass. For colorization.
+        Images or frames per forward pass. Used by colorization.
 
     Raises
     ------
@@ -66,6 +66,6 @@ def check_precision(precision: str) -> str:
     """Return `precision` if it is known; raise InputError otherwise."""
     if precision not in ("auto", *PRECISION_NAMES):
         raise InputError(
-            f"{setting('precision', precision)} is not known, needs 'auto', 'float32', 'bfloat16' or 'float16'"
+            f"{setting('precision', precision)} is not known, expected 'auto', 'float32', 'bfloat16' or 'float16'"
         )
     return precision

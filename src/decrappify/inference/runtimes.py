@@ -28,14 +28,14 @@ def for_onnxruntime(network: nn.Module, source: Tensor, precision: str) -> Predi
     network : nn.Module
         Folded, in eval mode, float32 on the CPU.
     source : Tensor
-        Of the shape to predict from, (N, C, H, W) float32.
+        Source of the shape to predict from, (N, C, H, W) float32.
     precision : {"float32"}
         ONNX Runtime has no bfloat16 convolutions for CPUs.
 
     Returns
     -------
     callable
-        Function that predicts from a source of that shape, with torch's present number of threads.
+        Function that predicts from a source of that shape, with torch's current number of threads.
 
     Raises
     ------
@@ -66,16 +66,16 @@ def for_openvino(network: nn.Module, source: Tensor, precision: str) -> Predict:
     Parameters
     ----------
     network : nn.Module
-        Folded, in eval mode, float32 on the CPU; must outlive the returned function, which shares its weights.
+        Folded, in eval mode, float32 on the CPU; must exist as long as the returned function, which uses its weights.
     source : Tensor
-        Of the shape to predict from, (N, C, H, W) float32.
+        Source of the shape to predict from, (N, C, H, W) float32.
     precision : {"float32", "bfloat16"}
         Precision of the arithmetic inside.
 
     Returns
     -------
     callable
-        Function that predicts from a source of that shape, with torch's present number of threads.
+        Function that predicts from a source of that shape, with torch's current number of threads.
 
     Raises
     ------
@@ -94,8 +94,8 @@ def for_openvino(network: nn.Module, source: Tensor, precision: str) -> Predict:
 
     def predict(source: Tensor) -> Tensor:
         inputs = {0: source.contiguous().numpy()}
-        answers = _with_memory_errors(lambda: request.infer(inputs, share_inputs=True, share_outputs=False))
-        return torch.from_numpy(answers[0])
+        predictions = _with_memory_errors(lambda: request.infer(inputs, share_inputs=True, share_outputs=False))
+        return torch.from_numpy(predictions[0])
 
     return predict
 
@@ -110,23 +110,23 @@ def _imported(name: str, extra: str) -> Any:
 
 def _quietly_imported_openvino() -> Any:
     """Import OpenVINO without its telemetry, which would report every import and conversion to a web service."""
-    loud = {"openvino", _REPORTER}.isdisjoint(sys.modules)
-    if loud:
+    not_imported = {"openvino", _REPORTER}.isdisjoint(sys.modules)
+    if not_imported:
         sys.modules[_REPORTER] = None  # type: ignore[assignment]  # importing it then fails, and OpenVINO uses a stub
     try:
         return _imported("openvino", "openvino")
     finally:
-        if loud:
+        if not_imported:
             del sys.modules[_REPORTER]
 
 
 @cache
 def _openvino_core() -> Any:
-    """Return the only core of this process, which is never freed.
+    """Return the only OpenVINO core of this process, which is never freed.
 
-    The CPU plugin of a core sets its own signal stack and restores the previous one when it is freed. With several
-    cores, freed in another order than created, that is a stack that was freed already, and the next signal (Ctrl-C, the
-    end of a child process) kills the process. One core is also faster: it loads the plugin once.
+    The CPU plugin of a core sets its own signal stack and restores the previous one when it is freed. If several cores
+    are freed in another order than they were created, the restored stack has already been freed, and the next signal
+    (Ctrl-C, the end of a child process) kills the process. One core is also faster: it loads the plugin once.
     """
     return _quietly_imported_openvino().Core()
 

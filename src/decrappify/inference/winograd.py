@@ -25,7 +25,7 @@ _LEAST_CHANNELS = 112
 # Smaller images take a few percent of a generator's time, but would need the transformed weights of its largest layers.
 _LEAST_TILES = 128
 _TILES_AT_ONCE = 160  # enough rows for fast matrix products, few enough to fit into the caches
-_ALIGNED = 16  # channels; products with 303 are a fifth slower than with 304
+_ALIGNED = 16  # channels; products with 303 are 20 % slower than with 304
 
 _FILTER_TRANSFORM = (
     (1 / 4, 0, 0),
@@ -70,16 +70,16 @@ def with_winograd(network: nn.Module) -> nn.Module:
 class WinogradConv2d(nn.Module):
     """3x3 convolution of float32 images on a CPU with a quarter of the multiplications.
 
-    The rounding error is about three to five times that of a direct sum: 2e-6 of the surrounding outputs. Training,
-    autocast, other dtypes and devices and small images use the convolution itself. The weights are transformed for the
-    first large image, and kept, four times their size; later changes of the convolution have no effect.
+    The rounding error is about three to five times that of a direct sum: 2e-6 of the surrounding outputs. `conv` itself
+    is used for training, autocast, other dtypes and devices, and small images. The weights are transformed for the
+    first large image and cached at four times their size; later changes of `conv` have no effect.
 
     Parameters
     ----------
     conv : nn.Conv2d
         3x3, stride and dilation 1, padding 1 of any mode, one group.
     least_tiles : int
-        Images of fewer tiles (4x4 pixels) are small.
+        Number of tiles (4x4 pixels) below which an image is small.
 
     Raises
     ------
@@ -98,7 +98,9 @@ class WinogradConv2d(nn.Module):
     def __init__(self, conv: nn.Conv2d, *, least_tiles: int = _LEAST_TILES) -> None:
         super().__init__()
         if not _fits(conv):
-            raise InputError(f"{conv} has no Winograd form, needs kernel 3, stride, dilation and padding 1, one group")
+            raise InputError(
+                f"{conv} has no Winograd form, expected kernel 3, stride, dilation and padding 1, one group"
+            )
         self.conv = conv
         self.least_tiles = least_tiles
         self._filters: Tensor | None = None
@@ -109,7 +111,7 @@ class WinogradConv2d(nn.Module):
         direct = (
             x.device.type != "cpu"
             or x.ndim != 4
-            or x.shape[1] != self.conv.in_channels  # raises its own error
+            or x.shape[1] != self.conv.in_channels  # the convolution raises the error
             or x.dtype != torch.float32
             or self.conv.weight.dtype != torch.float32
             or -(-height // _SIDE) * -(-width // _SIDE) < self.least_tiles
@@ -167,7 +169,7 @@ def _convolve(image: Tensor, filters: Tensor, bias: Tensor | None, answer: Tenso
     down, across = -(-height // _SIDE), -(-width // _SIDE)
     columns = -(-across // max(1, round(across / _TILES_AT_ONCE)))
     rows = min(down, max(1, round(_TILES_AT_ONCE / columns)))
-    # Every fourth column is a separate plane: neighbors in a transform are then neighbors in memory.
+    # Every fourth column is in a separate plane, so that neighbors in a transform are neighbors in memory.
     seen = image.new_zeros(_SIDE * rows + 2, _SIDE, columns + 1, n_in)
     mixed = image.new_empty(_POINTS, rows, _SIDE, columns + 1, n_in)
     points = image.new_empty(_POINTS, _POINTS, rows, columns, n_in)

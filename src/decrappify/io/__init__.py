@@ -1,4 +1,4 @@
-"""Opening and saving of movies; each format has a separate module, imported when it is needed."""
+"""Opening and saving of movies; the module of each format is imported when needed."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def channel_index(movie: Movie, channel: int | str) -> int:
 def check_folder_as(folder_as: str, source: object) -> None:
     """Raise InputError for an unknown value, and for one other than "auto" if `source` is not a folder."""
     if folder_as not in FOLDER_AS:
-        raise InputError(f"{setting('folder_as', folder_as)} is not known, needs 'auto', 'movie' or 'images'")
+        raise InputError(f"{setting('folder_as', folder_as)} is not known, expected 'auto', 'movie' or 'images'")
     if folder_as != "auto" and not is_image_folder(source):
         raise InputError(f"{setting('folder_as', folder_as)} is for folders, found {_what(source)}; omit it")
 
@@ -64,7 +64,7 @@ def check_only_scene(scene: int | str, name: str) -> None:
 def positive_value(value: float, name: str, unit: str) -> float:
     """Return a number above 0; raise InputError for other values."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise InputError(f"{argument(name)} is {value!r}, needs a number of {unit} above 0")
+        raise InputError(f"{argument(name)} is {value!r}, expected a number of {unit} above 0")
     return float(value)
 
 
@@ -74,7 +74,7 @@ def pixel_size(given: float | Sequence[float | None], own: PixelSize) -> PixelSi
         given = (given, given)
     sizes = [None if size is None else positive_value(size, "pixel_size_um", "micrometers") for size in given]
     if len(sizes) not in (2, 3):
-        raise InputError(f"pixel_size_um is {given!r}, needs one number, (y, x) or (z, y, x) in micrometers")
+        raise InputError(f"pixel_size_um is {given!r}, expected one number, (y, x) or (z, y, x) in micrometers")
     return (sizes[0] if len(sizes) == 3 else own[0], sizes[-2], sizes[-1])
 
 

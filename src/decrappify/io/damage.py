@@ -1,4 +1,4 @@
-"""Conversion of parser exceptions on damaged files into one FormatError."""
+"""Conversion of parser exceptions on damaged files into FormatError."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from decrappify.limits.reached import raise_if_limit
 
 @contextmanager
 def damage_errors(what: str, advice: str, before: Callable[[], object] | None = None) -> Iterator[None]:
-    """Raise one FormatError for every error of a parser; errors of this package and of reached limits keep their type.
+    """Raise FormatError for any error of a parser; errors of this package and of reached limits keep their type.
 
     The libraries that read TIFF, Zarr, CZI and images do not validate the content of a file: a zero, a huge number or a
-    value of another type in it raises any kind of exception, deep inside them.
+    value of another type in it can raise any kind of exception.
 
     Parameters
     ----------
     what : str
-        Subject of the message: the file, or a frame of it, and that it cannot be read. It must be true of a reached
-        limit, too, which is not damage.
+        Start of the message: the file or frame, and that it cannot be read. Also used for a reached limit, which is
+        not damage.
     advice : str
         Remedy for damage.
     before : callable, optional

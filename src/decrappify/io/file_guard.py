@@ -11,12 +11,12 @@ from decrappify.movie import FrameSource
 
 
 def file_version(path: str | os.PathLike[str]) -> str | None:
-    """Return a text that differs after a write, replacement or rename: size, times and inode; None if the file is gone.
+    """Return a string that differs after a write, replacement or rename: size, times and inode; None if it is missing.
 
-    It includes the time of the last change of the inode, which programs cannot set back.
+    It includes the time of the last change of the inode, which programs cannot set.
     """
     try:
-        status = os.stat(path)  # noqa: PTH116  (for 64 chunks of a plane, creating the Paths takes half of the time)
+        status = os.stat(path)  # noqa: PTH116  (for 64 chunks of a plane, creating the Paths takes half the time)
     except OSError:
         return None
     return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
@@ -47,7 +47,7 @@ class FileGuard:
         return tuple(self._opened)
 
     def add(self, path: str | os.PathLike[str]) -> None:
-        """Guard a further file in its present state; a file that is guarded already keeps its state."""
+        """Guard a further file in its current state; the recorded state of a guarded file is not replaced."""
         path = Path(path)
         if path in self._opened:
             return
@@ -57,15 +57,15 @@ class FileGuard:
             raise MissingFileError(f"{path} cannot be opened ({error.strerror}); check the path") from error
 
     def check(self, path: str | os.PathLike[str] | None = None) -> None:
-        """Raise FormatError if one of the files, or only `path`, is gone or has changed since it was opened."""
+        """Raise FormatError if one of the files, or only `path`, is missing or has changed since it was opened."""
         for each in self._opened if path is None else (Path(path),):
             before = self._opened[each]
             try:
                 now = _state(each)
             except OSError as error:
                 raise FormatError(
-                    f"{each} was found when it was opened and is missing now ({error.strerror}); restore it, or "
-                    "reconnect its disk, and repeat the run"
+                    f"{each} was removed after it was opened ({error.strerror}); restore it, or reconnect its disk, "
+                    "and repeat the run"
                 ) from error
             if now != before:
                 how = f"{before[0]} bytes then, {now[0]} now" if now[0] != before[0] else f"{now[0]} bytes, rewritten"
@@ -81,10 +81,10 @@ def _state(path: Path) -> tuple[int, int, int]:
 
 
 class GuardedSource(FrameSource):
-    """Base of the sources that read files which must not change while they are open.
+    """Base class of sources that read files that must not change while they are open.
 
-    A subclass sets ``_guard`` when it opens its files; the first of them contains all planes, unless the subclass has
-    another `version`.
+    A subclass sets ``_guard`` when it opens its files; the first of them contains all planes, unless the subclass
+    overrides `version`.
     """
 
     _guard: FileGuard

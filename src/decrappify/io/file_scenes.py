@@ -23,5 +23,5 @@ def file_scenes(path: Path) -> list[str]:
         names = [None] if form is None or form.scenes is None else list(form.scenes(path))
         if not names:
             name = "folder" if form is None else form.name
-            raise FormatError(f"{path} is a {name} file without images; it is damaged: copy it again")
+            raise FormatError(f"{path} is a {name} file without images; it is damaged, copy it again")
         return unique_names(names)

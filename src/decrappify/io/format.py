@@ -28,9 +28,9 @@ class FrameFiles:
     members : callable, optional
         ``members(path)`` returns the names of the files of one recording to which a file refers.
     spellings : mapping of str to str
-        Suffixes with a second spelling, and the first one.
+        Alternative spellings of suffixes, and the preferred one.
     of_cameras : tuple of str
-        Suffixes of files that cameras number without a relation between them.
+        Suffixes of files that cameras number although they are unrelated.
     """
 
     suffixes: tuple[str, ...]
@@ -48,7 +48,7 @@ class Format:
     Attributes
     ----------
     name : str
-        Unique, as written in messages.
+        Unique name, for messages.
     open : callable
         ``open(path)`` returns a `Movie` that reads pixels on access. Further arguments are passed by keyword:
         ``scene`` (a number) with `scenes`, ``level`` (from 1) with `levels`, and those of `supports`.
@@ -80,7 +80,7 @@ class Format:
     keeps_files_open : bool
         Whether an open movie keeps a file open.
     is_working_store : bool
-        Whether a restoration writes directly into this format, plane by plane. Of OME-Zarr only.
+        Whether a restoration writes directly into this format, plane by plane; True for OME-Zarr only.
     """
 
     name: str
@@ -100,16 +100,16 @@ class Format:
     is_working_store: bool = False
 
     def __post_init__(self) -> None:
-        """Raise InputError if the values do not match each other."""
+        """Raise InputError if the values are inconsistent."""
         for suffix in (*self.suffixes, *self.write_suffixes, *self.long_suffixes):
             if not suffix.startswith(".") or suffix != suffix.lower():
                 raise InputError(
-                    f"format {self.name} has suffix {suffix!r}, needs lowercase with a dot, such as '.tif'"
+                    f"format {self.name} has suffix {suffix!r}, expected lowercase with a dot, such as '.tif'"
                 )
         if (self.write is None) != (not self.write_suffixes):
             raise InputError(f"format {self.name} needs both write and write_suffixes, or neither of them")
         if unknown := sorted(set(self.supports) - set(get_args(Support))):
-            raise InputError(f"format {self.name} supports {unknown[0]!r}, needs {', '.join(get_args(Support))}")
+            raise InputError(f"format {self.name} supports {unknown[0]!r}, expected {', '.join(get_args(Support))}")
 
     def has_signature(self, head: bytes) -> bool:
         """Return whether the first bytes of a file contain a signature of the format."""

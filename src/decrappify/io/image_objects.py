@@ -35,7 +35,7 @@ def from_image_object(obj: Any, *, scene: int | str | None = None, frame_interva
     Parameters
     ----------
     obj : AICSImage or BioImage
-        Stays on its current scene.
+        The opened image; its current scene does not change.
     scene : int or str, optional
         Scene number or name; the object's current scene by default.
     frame_interval_s : float, optional

@@ -31,7 +31,7 @@ def is_labeled_array(obj: object) -> bool:
 
 
 def from_labeled_array(array: Any, axes: str | None = None) -> Movie:
-    """Return an xarray ``DataArray`` as a movie; a dask array in it stays lazy.
+    """Return an xarray ``DataArray`` as a movie; a dask array in it remains lazy.
 
     Axes are read from the names of the dimensions, in any case: t or time, c or channel, z, y, x, s (color samples,
     which become channels). Dimensions of length 1 with other names are dropped. Spacing is read from coordinates with

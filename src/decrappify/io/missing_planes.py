@@ -73,7 +73,7 @@ def _numbers(what: str, numbers: Collection[int]) -> str:
     listed = list(numbers)
     if len(listed) == 1:
         return f"{what} {listed[0]}"
-    if len(listed) > 2 and listed == list(range(listed[0], listed[-1] + 1)):
+    if 2 < len(listed) == listed[-1] - listed[0] + 1 and listed == list(range(listed[0], listed[-1] + 1)):
         return f"{what}s {listed[0]} to {listed[-1]}"
     more = f" and {len(listed) - 8} more" if len(listed) > 8 else ""
     return f"{what}s {', '.join(map(str, listed[:8]))}{more}"

@@ -52,8 +52,8 @@ def open_movie(
         axes, pixel size, interval and channel names); an ``AICSImage`` or ``BioImage``; a Movie.
     scene : int or str
         Which image, by number or name (see `scenes`), if a file has several. By default the first one, with a
-        warning that names the others; an image object stays on its current scene. In a CZI file with views, phases or
-        detector elements also their index, such as ``"A1, H 3"`` or ``"A1, H sum"``.
+        warning that names the others; an image object is opened on its current scene. In a CZI file with views, phases
+        or detector elements also their index, such as ``"A1, H 3"`` or ``"A1, H sum"``.
     channel : int or str, optional
         Keep this channel only, by number or name.
     frame_interval_s : float, optional
@@ -69,11 +69,11 @@ def open_movie(
         and a scene of the folder. "auto" decides by the file names, and if these are ambiguous by the sizes: names
         that differ in a running number are frames; numbers with a label (``t001``, ``z01``, ``c2``, ``pos3``, wells
         such as ``B02``) and the names of common instruments are axes and scenes; planes without a file are `missing`.
-        The result is logged; as a warning if it is uncertain or scenes are left out.
+        The result is logged; as a warning if it is uncertain or scenes are omitted.
     absent_chunks : {"auto", "missing", "fill"}
         For Zarr: meaning of chunks that are not in the store. "missing": their planes count as not recorded.
-        "fill": they have the fill value, because the writer left out empty chunks. "auto" decides by the existing
-        chunks, and a warning states the result. A chunk that disappears after opening is an error.
+        "fill": they have the fill value, because the writer omitted empty chunks. "auto" decides by the existing
+        chunks, and a warning states the result. A chunk that disappears after opening raises an error.
 
     Returns
     -------
@@ -228,7 +228,7 @@ def open_pyramid(
 
 
 def _scene_of_many(path: Path, number: int, count: int) -> Movie:
-    """Open one scene; one of very many opens its file for every read, as a process can keep about 1000 files open."""
+    """Open one scene; one of very many opens its file for every read, as a process can have about 1000 open files."""
     movie = open_movie(path, scene=number)
     form = format_of(path)
     if count <= _OPEN_FILES or (form is not None and not form.keeps_files_open):
@@ -253,7 +253,7 @@ def _open_file(path: Path, scene: int | str | None, axes: str | None, absent_chu
 def _open_path(path: Path, scene: int | str, axes: str | None, absent_chunks: str) -> Movie:
     with reading_errors(path):
         form = format_of(path)
-        assert form is not None, "a folder of images is opened as such"
+        assert form is not None, "a folder of images is opened by open_folder"
         check_supported(form, path.name, axes, absent_chunks)
         named = format_by_suffix(path)
         if named is not None and form is not named:

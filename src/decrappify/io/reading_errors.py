@@ -15,7 +15,7 @@ from decrappify.errors import DecrappifyError, FormatError
 def reading_errors(path: Path) -> Iterator[None]:
     """Raise FormatError for system errors that readers do not handle.
 
-    A document of a store may contain any text as a file name; the system rejects some of these with other errors.
+    A metadata document may contain any string as a file name; the system rejects some of these with unusual errors.
     """
     try:
         yield

@@ -28,7 +28,7 @@ _UNREADABLE = (
 def format_of(path: Path) -> Format | None:
     """Return the format of a file or folder to read; None for a folder of images.
 
-    A format whose suffix and signature both match precedes formats of which only the signature matches.
+    A format with a matching suffix and signature takes precedence over formats with only a matching signature.
 
     Raises
     ------

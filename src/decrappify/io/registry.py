@@ -1,6 +1,6 @@
 """Registry of file formats: built-in ones, those of `register_format`, and those of installed packages.
 
-An installed package announces a format by an entry point of the group ``decrappify.formats``, which names a `Format`.
+An installed package registers a format by an entry point of the group ``decrappify.formats``, which names a `Format`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def register_format(form: Format) -> Format:
     Parameters
     ----------
     form : Format
-        Its name and suffixes are new. A format whose `open` has the same module and name as that of a registered
+        Its name and suffixes must be new. A format whose `open` has the same module and name as that of a registered
         one replaces it, as in a notebook cell that is run again.
 
     Returns
@@ -79,7 +79,7 @@ def register_format(form: Format) -> Format:
 def format_by_suffix(path: Path) -> Format | None:
     """Return the format to which the suffix of a path belongs; None for an unknown suffix."""
     suffix = path.suffix.lower()
-    found = _with_suffix(suffix, built_in_formats())  # installed formats need not be loaded then
+    found = _with_suffix(suffix, built_in_formats())  # installed formats are loaded only if these do not match
     return found or _with_suffix(suffix, formats())
 
 
@@ -120,7 +120,7 @@ def frame_suffixes() -> frozenset[str]:
 
 
 def plain_stem(name: str) -> str:
-    """Return the name of a file without its suffix, ``.ome.tif`` and the like included.
+    """Return the name of a file without its suffix, such as ``.tif`` or ``.ome.tif``.
 
     >>> plain_stem("cells.OME.tif"), plain_stem("cells.1.png"), plain_stem("cells")
     ('cells', 'cells.1', 'cells')
@@ -142,11 +142,11 @@ def _installed_formats() -> tuple[Format, ...]:
         what = f"format {entry.name!r} of the package {package} is omitted"
         try:
             form = entry.load()
-        except Exception as error:  # noqa: BLE001 -- of a package that this one must not depend on
+        except Exception as error:  # noqa: BLE001 -- a package may raise any error
             warn_caller(f"{what}, its module cannot be imported ({reason(error)}); update or uninstall the package")
             continue
         if not isinstance(form, Format):
-            warn_caller(f"{what}: {entry.value} is a {type(form).__name__}, needs a Format; update the package")
+            warn_caller(f"{what}: {entry.value} is a {type(form).__name__}, expected a Format; update the package")
         elif clash := _clash(form, (*built_in_formats(), *_registered, *found)):
             warn_caller(f"{what}: {clash}; uninstall one of the packages")
         else:
@@ -155,7 +155,7 @@ def _installed_formats() -> tuple[Format, ...]:
 
 
 def _clash(form: Format, others: Iterable[Format]) -> str | None:
-    """Return how a format collides with another one, None if it does not."""
+    """Return how a format conflicts with another one, None if it does not."""
     for other in others:
         if form.name == other.name:
             return f"the name {form.name!r} is taken"

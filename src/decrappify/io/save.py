@@ -29,7 +29,7 @@ def save_movie(
     Parameters
     ----------
     movie : Movie or any input of `open_movie`
-        What to save.
+        The movie to save.
     path : path
         The new file.
     overwrite : bool
@@ -38,10 +38,10 @@ def save_movie(
         True, or a callable like ``tqdm``: ``progress(total=, desc=, unit=, initial=)`` returns an object with
         ``update(n)`` and ``close()``.
     cancel : threading.Event, optional
-        When set, writing stops after the present plane, and nothing is written.
+        When set, writing stops after the current plane, and no file remains.
     dtype : dtype, optional
-        Stored dtype: rounded and clipped, never rescaled; by default the dtype of the movie. A warning states the
-        share of clipped pixels.
+        Stored dtype; values are rounded and clipped, never rescaled. By default the dtype of the movie. A warning
+        states the share of clipped pixels.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def save_movie(
     OutputExistsError
         If `path` exists and `overwrite` is False; raised before anything is read.
     InputError
-        If `path` is the file or folder that `movie` is read from, contains it, or lies in it.
+        If `path` is the file or folder that `movie` is read from, contains it, or is inside it.
     FormatError
         If the suffix is not a supported output format.
     OutputError

@@ -44,7 +44,7 @@ def scene_outputs(output: str | os.PathLike[str], names: Sequence[str]) -> list[
     Parameters
     ----------
     output : path
-        Such as ``cells.ome.zarr``.
+        Path with a suffix, such as ``cells.ome.zarr``.
     names : sequence of str
         Unique names of the scenes.
 
@@ -72,16 +72,16 @@ def scene_outputs(output: str | os.PathLike[str], names: Sequence[str]) -> list[
 
 
 def several_scenes(names: Sequence[str], what: str) -> str | None:
-    """Return the line that names the other scenes when the first one is opened by default; None if there are none.
+    """Return the warning that lists the scenes if the first one of several is opened by default; None for one scene.
 
     >>> several_scenes(["A1", "A2"], "cells.czi")
-    "cells.czi holds 2 scenes (A1, A2) and only scene 0 (A1) was opened; choose by scene='A2', or ..."
+    "cells.czi contains 2 scenes (A1, A2) and only scene 0 (A1) was opened; choose by scene='A2', or ..."
     """
     if len(names) < 2:
         return None
     listed = ", ".join(names[:_LISTED]) + (" ..." if len(names) > _LISTED else "")
     return (
-        f"{what} holds {len(names)} scenes ({listed}) and only scene 0 ({names[0]}) was opened; choose by "
+        f"{what} contains {len(names)} scenes ({listed}) and only scene 0 ({names[0]}) was opened; choose by "
         f"{setting('scene', names[1])}, or restore each with decrappify restore --scene all"
     )
 
@@ -94,7 +94,7 @@ def scene_index(scene: int | str, names: Sequence[str], what: str) -> int:
     scene : int or str
         Value from the user.
     names : sequence of str
-        Names of all scenes, as `scenes` returns them.
+        Names of all scenes, as returned by `scenes`.
     what : str
         Name of the file in messages.
 
@@ -119,6 +119,6 @@ def scene_index(scene: int | str, names: Sequence[str], what: str) -> int:
 
 
 def _file_name_part(name: str) -> str:
-    """Return a scene name with only the characters and the length that every file system accepts."""
+    """Return a scene name reduced to the characters and the length that every file system accepts."""
     plain = re.sub(r"[^\w.()+ -]+", "-", name).strip(" .")
     return plain.encode()[:_NAME_BYTES].decode(errors="ignore").strip(" .")

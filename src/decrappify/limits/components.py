@@ -28,7 +28,7 @@ def component_errors(kind: str, name: str) -> Iterator[None]:
     Parameters
     ----------
     kind, name : str
-        Such as ``"loss"``, and the name in the registry.
+        The kind of component, such as ``"loss"``, and its name in the registry.
 
     Examples
     --------

@@ -10,14 +10,14 @@ from pathlib import Path
 from decrappify.errors import FormatError
 from decrappify.limits.memory import check_memory, in_units
 
-# Sizes up to this are decoded without a check, larger ones if the stored bytes make them plausible: microscopy images
+# Sizes up to this are decoded without a check, larger ones if plausible for the stored bytes: microscopy images
 # compress 1 to 20 times, masks up to about 100 times, decompression bombs 1000 times and more.
 _UNSUSPICIOUS = 256 << 20
 _LARGEST_RATIO = 250
 MAX_CHANNELS = 10_000
 MAX_PLANES = 10_000_000
-# Planes that were not recorded are listed, which takes some 150 bytes each: half a million in any case, more if many
-# planes were recorded.
+# Planes that were not recorded are listed, at about 150 bytes each: up to 500,000 in any case, more if many planes were
+# recorded.
 _MISSING_OF_FEW, _MISSING_PER_PLANE, _MOST_MISSING = 500_000, 100, 2_000_000
 
 _KINDS = {
@@ -29,19 +29,19 @@ _KINDS = {
 
 
 def check_regular(path: str | os.PathLike[str]) -> None:
-    """Raise FormatError for a named pipe, socket or device, as reading it may block forever; absent paths pass.
+    """Raise FormatError for a named pipe, socket or device, as reading it may block forever; absent paths are accepted.
 
     Raises
     ------
     FormatError
-        If it is one of these.
+        If the path is not a regular file or folder.
     """
     try:
         kind = _KINDS.get(stat.S_IFMT(Path(path).stat().st_mode))
     except (OSError, ValueError):
         return
     if kind is not None:
-        raise FormatError(f"{Path(path)} is {kind}, needs a regular file; save its content to a file and use that")
+        raise FormatError(f"{Path(path)} is {kind}, expected a regular file; save its content to a file and use that")
 
 
 def check_regular_files(folder: Path, names: Iterable[str]) -> None:
@@ -73,7 +73,7 @@ def check_decoded_size(name: str, nbytes: int, stored: int) -> None:
     if nbytes > limit:
         raise FormatError(
             f"{name} declares {in_units(nbytes)} of pixels in {in_units(stored)} of data, at most {in_units(limit)} "
-            "are decoded as a whole; it is damaged, or save it in tiles of at most 4096 x 4096 pixels"
+            "are plausible; check it for damage, or save it in tiles of at most 4096 x 4096 pixels"
         )
     check_memory(nbytes, name, "save it in tiles or chunks, such as OME-Zarr, which are decoded one by one")
 
@@ -89,35 +89,35 @@ def check_extent(name: str, shape: tuple[int, int, int, int, int]) -> None:
     n_t, n_c, n_z = shape[:3]
     if n_c > MAX_CHANNELS:
         raise FormatError(
-            f"{name} declares {n_c} channels, at most {MAX_CHANNELS} are read; its metadata are damaged, or its axes "
-            "are named wrongly"
+            f"{name} declares {n_c} channels, at most {MAX_CHANNELS} are supported; check its metadata for damage and "
+            "the order of its axes"
         )
     if n_t * n_c * n_z > MAX_PLANES:
         raise FormatError(
             f"{name} declares {n_t * n_c * n_z} planes ({n_t} frames, {n_c} channels, {n_z} slices), at most "
-            f"{MAX_PLANES} are read; its metadata are damaged, or open a part of it"
+            f"{MAX_PLANES} are supported; check its metadata for damage, or open a part of it"
         )
 
 
 def check_missing(name: str, n_missing: int, n_recorded: int, advice: str) -> None:
-    """Raise an error if a movie has more planes that were not recorded than can be listed, before they are.
+    """Raise FormatError if more planes of a movie were not recorded than can be listed.
 
     Parameters
     ----------
     name : str
         For messages.
     n_missing, n_recorded : int
-        Number of planes that were not recorded, and of the others.
+        Number of planes that were not recorded, and that were.
     advice : str
         What to do.
 
     Raises
     ------
     FormatError
-        If more than 500,000 were not recorded, and more than 100 for each that was or 2,000,000.
+        If more than 100 planes per recorded one are missing (at least 500,000), or more than 2,000,000.
     """
     most = min(_MOST_MISSING, max(_MISSING_OF_FEW, _MISSING_PER_PLANE * n_recorded))
     if n_missing > most:
         raise FormatError(
-            f"{name} holds {n_recorded} planes and lacks {n_missing}, of which at most {most} can be listed; {advice}"
+            f"{name} contains {n_recorded} planes and lacks {n_missing}, at most {most} may be missing; {advice}"
         )

@@ -33,7 +33,7 @@ def check_memory(nbytes: int, what: str, remedy: str) -> None:
     Parameters
     ----------
     nbytes : int
-        Its size.
+        Size of the array.
     what, remedy : str
         The beginning of the message, such as ``"frame 3 of cells.tif"``, and the remedy.
 
@@ -46,7 +46,7 @@ def check_memory(nbytes: int, what: str, remedy: str) -> None:
         return
     free = available_memory()
     if nbytes > free:
-        raise DeviceMemoryError(f"{what} needs {in_units(nbytes)}, {in_units(free)} of memory are free; {remedy}")
+        raise DeviceMemoryError(f"{what} needs {in_units(nbytes)}, only {in_units(free)} of memory are free; {remedy}")
 
 
 def check_importing_torch() -> None:
@@ -55,7 +55,7 @@ def check_importing_torch() -> None:
     Raises
     ------
     DeviceMemoryError
-        If it does not, and is not imported yet.
+        If it does not fit and is not imported yet.
     """
     if "torch" not in sys.modules:
         remedy = "close other programs, or raise the memory limit of this process or its container"
@@ -81,13 +81,13 @@ def control_group_rooms(groups: str, mounts: str, root: Path = Path("/")) -> lis
     groups, mounts : str
         Contents of ``/proc/self/cgroup`` and ``/proc/self/mountinfo``.
     root : Path
-        The folder that mount points are below.
+        The root of the mount points.
 
     Notes
     -----
-    File pages that are not in use (``inactive_file``) are released under pressure and count as free. Version 2 limits
-    by ``memory.max`` and, by slowing down, ``memory.high``; version 1 by ``memory.limit_in_bytes``. Limits of all
-    parent groups apply too.
+    File pages that are not in use (``inactive_file``) are released on demand and count as free. Version 2 limits by
+    ``memory.max`` and, by slowing down, ``memory.high``; version 1 by ``memory.limit_in_bytes``. Limits of all parent
+    groups also apply.
     """
     free_bytes = []
     for folder, top, version in _memory_groups(groups, mounts, root):

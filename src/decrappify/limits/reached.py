@@ -46,7 +46,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def raise_if_limit(error: BaseException, what: str) -> None:
-    """Raise the one-line error of a reached limit, if that is the meaning of `error`.
+    """Raise the one-line error of a reached limit if `error` indicates one.
 
     Handlers of damaged files call it first: an out-of-memory error does not mean a damaged file.
 
@@ -65,7 +65,7 @@ def raise_if_limit(error: BaseException, what: str) -> None:
     if is_out_of_memory(error):
         raise DeviceMemoryError(
             f"memory ran out while {what}{_free_memory()}; close other programs, raise the memory limit of this "
-            "process or its container, or take a smaller part of the data"
+            "process or its container, or use a smaller part of the data"
         ) from error
     if is_thread_limit(error):
         raise ThreadLimitError(
@@ -77,13 +77,13 @@ def raise_if_limit(error: BaseException, what: str) -> None:
 def _free_memory() -> str:
     try:
         return f" ({in_units(available_memory())} are free)"
-    except (MemoryError, ImportError, OSError):  # there is not even enough to find out
+    except (MemoryError, ImportError, OSError):  # not enough memory to determine it
         return ""
 
 
 @contextmanager
 def limit_errors(what: str) -> Iterator[None]:
-    """Convert the errors of a reached limit into one line each; all others pass. Arguments as for `raise_if_limit`."""
+    """Convert the errors of a reached limit into one line each, as `raise_if_limit` does; others are not changed."""
     try:
         yield
     except (MemoryError, RuntimeError, OSError) as error:

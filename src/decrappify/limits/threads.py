@@ -57,7 +57,7 @@ def check_torch_threads() -> None:
     Raises
     ------
     ThreadLimitError
-        If they cannot be started.
+        If its threads cannot be started.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Plausibility of weights files (archives of torch store values uncompressed, each once), and the memory they need."""
+"""Plausibility of weights files, and the memory they need; torch archives store each value once, uncompressed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from decrappify.limits.memory import check_memory, in_units
 # Bytes beyond twice the size of the file: small archives may be recompressed, and tensors may share values.
 _UNPACKED = 64 << 20
 _SHARED = 1 << 30
-# Peak memory as a multiple of the weights, measured on dynamic U-Nets of 84 MB in float32 and bfloat16: the network and
-# the tensors of its file; a copy with folded norms, and of that one in bfloat16 or in Winograd's form.
+# Peak memory as a multiple of the weights, measured on dynamic U-Nets of 84 MB in float32 and bfloat16. Loading: the
+# network and the tensors of its file. Preparing: a copy with folded norms, and its copy in bfloat16 or Winograd form.
 _LOADING, _PREPARING = 2.75, 3.0
 
 
@@ -24,7 +24,7 @@ def check_archive(path: Path) -> None:
     Raises
     ------
     ModelFileError
-        If it does.
+        If it unpacks to more than twice its size plus 64 MiB.
     """
     if not zipfile.is_zipfile(path):
         return
@@ -42,7 +42,7 @@ def check_tensors(path: Path, tensors: Iterable[Any]) -> None:
     Raises
     ------
     ModelFileError
-        If they are.
+        If they are larger than twice the file plus 1 GiB.
     """
     _check(path, sum(tensor.numel() * tensor.element_size() for tensor in tensors), _SHARED, "declares weights of")
 
@@ -53,7 +53,7 @@ def check_loading(path: Path) -> None:
     Raises
     ------
     DeviceMemoryError
-        If it does not.
+        If it does not fit.
     """
     _check_room(_LOADING * path.stat().st_size, f"loading {path}")
 
@@ -79,6 +79,6 @@ def _check(path: Path, nbytes: int, tolerance: int, how: str) -> None:
     size = path.stat().st_size
     if nbytes > 2 * size + tolerance:
         raise ModelFileError(
-            f"{path} {how} {in_units(nbytes)} in a file of {in_units(size)}, needs weights that are stored in full; it "
-            "is damaged, download it again"
+            f"{path} {how} {in_units(nbytes)}, which is implausible for a file of {in_units(size)}; it is damaged, "
+            "download it again"
         )

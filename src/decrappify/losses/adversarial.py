@@ -1,6 +1,6 @@
 """Adversarial losses of a critic's logits, one per patch of an image; a logit above zero means real.
 
-They are computed in float32 at least, without loss of precision for half-precision logits.
+They are computed in float32 or, for float64 logits, in float64.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def critic_loss(real: Tensor, fake: Tensor, kind: str = "bce") -> Tensor:
     Parameters
     ----------
     real, fake : Tensor
-        Logits (N, patches) of real and of generated images; their numbers may differ.
+        Logits (N, patches) of real and of generated images; N may differ.
     kind : {"bce", "hinge", "least-squares"}
         Binary cross entropy with the target of the image expanded over its patches (DeOldify, fastai v1), hinge (Lim
         and Ye 2017), or squared distance to 1 and 0 (Mao et al. 2017).
@@ -119,7 +119,7 @@ def patch_accuracy(real: Tensor, fake: Tensor) -> Tensor:
 
 def _kind(name: str) -> _Kind:
     if name not in _KINDS:
-        raise InputError(f"unknown adversarial loss {name!r}, needs one of {', '.join(_KINDS)}")
+        raise InputError(f"unknown adversarial loss {name!r}, expected one of {', '.join(_KINDS)}")
     return _KINDS[name]
 
 

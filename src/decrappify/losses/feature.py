@@ -23,7 +23,7 @@ _STD = (0.229, 0.224, 0.225)
 
 
 class _Form(NamedTuple):
-    """Weight of each tap, and a factor of the Gram terms in addition to its square (0 for none)."""
+    """Weight of each tap, and a factor of the Gram terms in addition to the squared weight (0 for no Gram terms)."""
 
     weights: tuple[float, float, float]
     gram: float
@@ -35,8 +35,8 @@ _FORMS = {"deoldify": _Form((20.0, 70.0, 10.0), 0.0), "lesson7": _Form((5.0, 15.
 class FeatureLoss(nn.Module):
     """L1 between images plus weighted L1 between their features (Johnson et al. 2016), as in DeOldify or fastai.
 
-    The network is a constant: always in eval mode and frozen, absent from `parameters` and `state_dict`, and moved to
-    the device of the images. For a `target` without ``requires_grad`` no graph is built.
+    The feature network is constant: always frozen and in eval mode, absent from `parameters` and `state_dict`, and
+    moved to the device of the images. No graph is built for a `target` without ``requires_grad``.
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ class FeatureLoss(nn.Module):
         DeOldify's tap weights 20, 70, 10, or those of fast.ai's course (lesson 7) and of PSSR: 5, 15, 2, with an L1
         between Gram matrices (Gatys et al. 2016) times 5000 and the square of the tap's weight.
     weights : str or Path
-        ``"imagenet"`` (torchvision's, from the cache of ``torch.hub`` or by download); the path of a .pth or
+        ``"imagenet"`` (torchvision's, from the cache of ``torch.hub`` or downloaded); the path of a .pth or
         .safetensors file with the state dictionary of torchvision's VGG16-BN (``features.0.weight``, ...) or of its
-        features alone; or ``"random"``, seeded, which is not perceptual.
+        features alone; or ``"random"``, seeded, with which the loss is not perceptual.
     data : {"normalized", "unit"}
-        Whether images are ImageNet-normalized already, or are from 0 to 1 and are normalized here, so that all terms,
-        pixels included, are those of the normalized images.
+        Whether images are already ImageNet-normalized, or in the range 0 to 1 and normalized here. All terms, also
+        that of the pixels, compare normalized images.
 
     Attributes
     ----------
@@ -64,11 +64,11 @@ class FeatureLoss(nn.Module):
     Raises
     ------
     InputError
-        For an unknown form or data, images of different shapes or too small ones.
+        If `form` or `data` is unknown, or if images differ in shape or are too small.
     MissingFileError
         If the weights do not exist.
     ModelFileError
-        If the file cannot be read or contains something else.
+        If the file cannot be read or does not contain these weights.
 
     Examples
     --------
@@ -84,12 +84,12 @@ class FeatureLoss(nn.Module):
     def __init__(self, form: str = "deoldify", weights: str | Path = "imagenet", *, data: str = "normalized") -> None:
         super().__init__()
         if form not in _FORMS:
-            raise InputError(f"form is {short(form)}, needs one of {', '.join(map(repr, _FORMS))}")
+            raise InputError(f"form is {short(form)}, expected one of {', '.join(map(repr, _FORMS))}")
         if data not in ("normalized", "unit"):
-            raise InputError(f"data is {short(data)}, needs 'normalized' or 'unit'")
+            raise InputError(f"data is {short(data)}, expected 'normalized' or 'unit'")
         self.form = form
         self.data = data
-        # Not a submodule, or checkpoints would include it and `train` would activate its batch norms.
+        # Not a submodule: checkpoints would include it, and `train` would activate its batch norms.
         object.__setattr__(self, "features", vgg.load(weights))
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -106,11 +106,11 @@ class FeatureLoss(nn.Module):
         """
         _check(prediction, target)
         weights, gram = _FORMS[self.form]
-        images, truth = self._as_pictures(prediction), self._as_pictures(target)
+        images, targets = self._as_rgb(prediction), self._as_rgb(target)
         found = self._taps(images)
         with torch.set_grad_enabled(torch.is_grad_enabled() and target.requires_grad):
-            expected = self._taps(truth)
-        parts = {"pixel": F.l1_loss(images, truth)}
+            expected = self._taps(targets)
+        parts = {"pixel": F.l1_loss(images, targets)}
         for number, (weight, one, other) in enumerate(zip(weights, found, expected, strict=True)):
             parts[f"feat_{number}"] = weight * F.l1_loss(one, other)
         if gram:
@@ -118,7 +118,7 @@ class FeatureLoss(nn.Module):
                 parts[f"gram_{number}"] = weight**2 * gram * F.l1_loss(_gram(one), _gram(other))
         return parts
 
-    def _as_pictures(self, image: Tensor) -> Tensor:
+    def _as_rgb(self, image: Tensor) -> Tensor:
         """Convert (N, C, H, W) to normalized (N, 3, H, W) or (N * C, 3, H, W), float32 at least."""
         image = _precise(image)
         if image.shape[1] != 3:
@@ -139,7 +139,7 @@ class FeatureLoss(nn.Module):
 def content_loss(
     name: str, *, vgg_weights: str | Path = "imagenet", data: str = "normalized"
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return a loss between prediction and target by its name.
+    """Return a loss between prediction and target by name.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def content_loss(
         ``"feature-deoldify"``, ``"feature-lesson7"``, or a pixel loss: ``"l1"``, ``"l2"``, ``"charbonnier"``,
         ``"rmse"``, ``"ssim-mix"`` or a registered one.
     vgg_weights, data
-        Of `FeatureLoss`; not used by pixel losses.
+        Parameters of `FeatureLoss`; not used by pixel losses.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def content_loss(
     Raises
     ------
     InputError
-        For an unknown name; see `FeatureLoss` for those of the weights.
+        For an unknown name; see `FeatureLoss` for errors of the weights.
 
     Examples
     --------
@@ -167,14 +167,14 @@ def content_loss(
     pixel_losses = {loss.name: loss.checked for loss in list_losses()}
     names = [*(f"feature-{form}" for form in _FORMS), *pixel_losses]
     if name not in names:
-        raise InputError(f"unknown content loss {name!r}, needs one of {', '.join(names)}; {HINT}")
+        raise InputError(f"unknown content loss {name!r}, expected one of {', '.join(names)}; {HINT}")
     return pixel_losses.get(name) or FeatureLoss(name.removeprefix("feature-"), vgg_weights, data=data)
 
 
 def _check(prediction: Tensor, target: Tensor) -> None:
     if prediction.shape != target.shape or prediction.ndim != 4:
         raise InputError(
-            f"the feature loss compares two (N, C, H, W) of one shape, found {tuple(prediction.shape)} "
+            f"the feature loss needs two images (N, C, H, W) of equal shape, found {tuple(prediction.shape)} "
             f"and {tuple(target.shape)}"
         )
     if min(prediction.shape[-2:]) < _SMALLEST:
@@ -183,7 +183,7 @@ def _check(prediction: Tensor, target: Tensor) -> None:
 
 
 def _gram(features: Tensor) -> Tensor:
-    """Average channel products over an image, (N, C, H, W) to (N, C, C), in full precision under autocast too."""
+    """Compute the Gram matrices, (N, C, H, W) to (N, C, C), in full precision even under autocast."""
     flat = features.flatten(2)
     with torch.autocast(flat.device.type, enabled=False):
         return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])

@@ -117,5 +117,5 @@ def tuple_loss(
 def _scalar(value: Tensor) -> Tensor:
     if not isinstance(value, Tensor) or value.ndim:
         found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
-        raise InputError(f"the loss returned {found}, needs a scalar tensor; average it, such as with .mean()")
+        raise InputError(f"the loss returned {found}, expected a scalar tensor; average it, such as with .mean()")
     return value

@@ -33,7 +33,7 @@ class Loss:
 
     @property
     def checked(self) -> PixelLoss:
-        """Function of a built-in loss; the loss itself, which names itself in errors, for other ones."""
+        """Function of a built-in loss; for other losses the loss itself, which adds its name to errors."""
         return self.function if is_built_in(self.function) else self
 
 
@@ -61,7 +61,7 @@ def register_loss(name: str, *, meaning: str) -> Callable[[F], F]:
     Raises
     ------
     InputError
-        If the name is taken or not valid, or the function cannot be called with two tensors.
+        If the name is already registered or invalid, or the function cannot be called with two tensors.
 
     Examples
     --------

@@ -31,16 +31,16 @@ def load(weights: str | Path) -> nn.Sequential:
     Parameters
     ----------
     weights : str or Path
-        ``"imagenet"`` for torchvision's ``VGG16_BN_Weights.IMAGENET1K_V1``, from the cache of ``torch.hub`` or by
-        download; ``"random"`` for random ones with a fixed seed; or a file with a state dictionary of torchvision's
-        VGG16-BN or of its trunk (.pth or .safetensors).
+        ``"imagenet"`` for torchvision's ``VGG16_BN_Weights.IMAGENET1K_V1``, from the cache of ``torch.hub`` or
+        downloaded; ``"random"`` for random weights with a fixed seed; or a file with a state dictionary of
+        torchvision's VGG16-BN or of its trunk (.pth or .safetensors).
 
     Raises
     ------
     MissingFileError
         If the file does not exist, or the ImageNet weights are not cached and cannot be downloaded.
     ModelFileError
-        If the file cannot be read or contains something else.
+        If the file cannot be read or does not contain these weights.
     """
     from torchvision.models import VGG16_BN_Weights, vgg16_bn
 
@@ -65,7 +65,7 @@ def run(features: nn.Sequential, x: Tensor, taps: Container[int]) -> list[Tensor
     x : Tensor
         Normalized images (N, 3, H, W).
     taps : container of int
-        Numbers of the modules, each a ReLU before a pooling.
+        Indices of the modules, each a ReLU before a pooling.
 
     Returns
     -------
@@ -89,9 +89,9 @@ def run(features: nn.Sequential, x: Tensor, taps: Container[int]) -> list[Tensor
 def _convolve_with_care(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """Compute a 3x3 convolution as the sum of nine 1x1 convolutions.
 
-    Direct convolutions on CPUs add the 9 C products of a pixel sequentially. Their rounding can exchange the order of
-    two nearly equal pixels of a pooling, which changes the gradient by a percent. The sum takes the same time, with a
-    third of the rounding error.
+    Direct convolutions on CPUs add the 9 C products of a pixel sequentially. Their rounding error can exchange the
+    order of two nearly equal pixels of a pooling, which changes the gradient by 1 %. The sum of 1x1 convolutions takes
+    the same time, with a third of the rounding error.
     """
     height, width = x.shape[-2:]
     x = F.pad(x, (1, 1, 1, 1))

@@ -47,8 +47,8 @@ def best_gaussian(
     """Filter `source` with the Gaussian in space and time that has the highest PSNR against `reference`.
 
     An oracle: the sigmas are chosen per movie from the reference, which is unknown in practice. A coarse grid over both
-    sigmas is refined in three rounds down to 6 %, on up to 32 frames spread over the movie (a million pixels; each
-    filtered in time with all its neighbors). The best pair is then applied to everything.
+    sigmas is refined in three rounds to steps of 6 %, on up to 32 frames (a million pixels) spread over the movie, each
+    filtered in time with all its neighbors. The best pair is then applied to the whole movie.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def best_gaussian(
     data_range : float, optional
         D in gray levels; max - min of the whole reference by default.
     fit_levels : bool
-        Choose by SI-PSNR instead, for a source and a reference whose gray levels differ by a gain and an offset.
+        Whether to maximize SI-PSNR instead, if the gray levels of source and reference differ by a gain and an offset.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def best_gaussian(
     noisy, target = checked_pair(source, reference, ("source", "reference"))
     width = range_of(target, data_range)
     for _ in frames(noisy, "source"):
-        pass  # a NaN would spread to its neighbors
+        pass  # raises for NaN, which the filter would spread to its neighbors
     search = _Search(noisy, target, width, fit_levels)
     sigma_space, sigma_time = search.best()
     restored = gaussian_filter(noisy.astype(np.float64), (sigma_time, sigma_space, sigma_space))
@@ -112,7 +112,7 @@ class _Search:
                 self._scores[space, time] = self._score(filtered, self._reference, data_range=self._data_range)
 
     def _filtered_in_time(self, sigma: float) -> Array:
-        """Filter the picked frames in time, reading only the frames with a weight above 0."""
+        """Filter the selected frames in time, reading only the frames with a weight above 0."""
         if sigma not in self._in_time:
             # The filter with reflected ends is a symmetric matrix, so filtering unit vectors yields its rows.
             weights = np.zeros((len(self._picks), len(self._source)))

@@ -69,8 +69,8 @@ def noise_sigma(movie: ArrayLike) -> float:
 
     ``sqrt(pi / 2) * mean|K * frame|`` with K = [1 -2 1; -2 4 -2; 1 -2 1] / 6, which cancels planes and straight edges
     along the axes. Exact for white Gaussian noise on a smooth image; fine texture raises it, noise that is correlated
-    between pixels (interpolation, compression) lowers it. After a restoration, less than in the source is good, but an
-    over-smoothed movie has the lowest value: combine with `residual_autocorrelation`.
+    between pixels (interpolation, compression) lowers it. A restoration should have a lower value than its source, but
+    an over-smoothed movie has the lowest: combine with `residual_autocorrelation`.
 
     Parameters
     ----------
@@ -100,8 +100,8 @@ def residual_autocorrelation(source: ArrayLike, restored: ArrayLike) -> float:
     """Compute the lag-1 autocorrelation of ``source - restored`` between neighbors in x and y.
 
     Near 0 (within about 0.05): the residual is white noise, as intended. Above: structure was removed with the noise
-    (blur, ghosting, a gain error), or the noise of the source is correlated. Below: noise remains, as after a mild
-    smoothing. Means are taken per frame, so that bleaching and offsets do not count.
+    (blur, ghosting, a gain error), or the noise of the source is correlated. Below: noise remains, as after mild
+    smoothing. The mean of each frame is subtracted, so that bleaching and offsets have no effect.
 
     Parameters
     ----------

@@ -38,14 +38,14 @@ def bootstrap_interval(
     Parameters
     ----------
     values : array-like
-        (n,) values, one per field of view; NaN (not measured there) is omitted. With an infinite one (the PSNR of a
-        perfect restoration) mean and bounds are infinite or NaN.
+        (n,) values, one per field of view; NaN (not measured there) is omitted. With an infinite value (the PSNR of a
+        perfect restoration), mean and bounds are infinite or NaN.
     rng : numpy.random.Generator
-        Draws the resamples.
+        Generator of the resamples.
     level : float
         Nominal coverage, between 0 and 1.
     n_resamples : int
-        Resamples, at least 100.
+        Number of resamples, at least 100.
 
     Returns
     -------
@@ -63,10 +63,12 @@ def bootstrap_interval(
     Interval(mean=30.0, low=30.0, high=30.0, n=3)
     """
     if not 0 < level < 1 or n_resamples < 100:
-        raise InputError(f"level is {level} and n_resamples {n_resamples}, need one between 0 and 1, and at least 100")
+        raise InputError(
+            f"level is {level} and n_resamples is {n_resamples}, need 0 < level < 1 and at least 100 resamples"
+        )
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
-        raise InputError(f"values has shape {array.shape}, needs (n,), one value per field of view")
+        raise InputError(f"values has shape {array.shape}, expected (n,), one value per field of view")
     array = array[~np.isnan(array)]
     if array.size == 0:
         return Interval(math.nan, math.nan, math.nan, 0)
@@ -91,7 +93,7 @@ def paired_difference(
     Parameters
     ----------
     first, second : sequence of float
-        One value per field of view, in the same order; fields where one is NaN are left out.
+        One value per field of view, in the same order; fields where one is NaN are omitted.
     rng, level
         As for `bootstrap_interval`.
 

@@ -20,13 +20,13 @@ def chroma_flicker(frames: Iterable[Array]) -> dict[str, float]:
     """Compute the mean absolute change of chroma and luma from each frame to the next.
 
     Motion changes both; flicker of predicted colors changes chroma alone. The chroma change of pixels with constant
-    luma is therefore the flicker, and in a colorized gray film a ratio well below 1 means that color changes no more
-    than the image.
+    luma is therefore the flicker. In a colorized gray film, a ratio well below 1 means that colors change less than
+    brightness.
 
     Parameters
     ----------
     frames : iterable of ndarray of uint8, (Y, X, 3)
-        Or one array (T, Y, X, 3): red, green, blue. Two frames are in memory at a time.
+        RGB frames, or one array (T, Y, X, 3); two frames are in memory at a time.
 
     Returns
     -------
@@ -51,13 +51,15 @@ def chroma_flicker(frames: Iterable[Array]) -> dict[str, float]:
     steps = still = 0
     for before, after in pairwise(_yuv(frame) for frame in frames):
         if before.shape != after.shape:
-            raise InputError(f"a frame is {after.shape[1:]}, the one before {before.shape[1:]}; all need one size")
+            raise InputError(
+                f"a frame is {after.shape[1:]}, the previous one {before.shape[1:]}; all must have one size"
+            )
         change = np.abs(after - before)
-        chroma_change, stands = change[1:].mean(axis=0), change[0] < _STILL
+        chroma_change, unchanged = change[1:].mean(axis=0), change[0] < _STILL
         luma += float(change[0].mean())
         chroma += float(chroma_change.mean())
-        still_chroma += float(chroma_change[stands].sum())
-        still += int(stands.sum())
+        still_chroma += float(chroma_change[unchanged].sum())
+        still += int(unchanged.sum())
         steps += 1
     if steps == 0:
         raise InputError("there are fewer than two frames; flicker needs two or more")
@@ -72,7 +74,7 @@ def chroma_flicker(frames: Iterable[Array]) -> dict[str, float]:
 def _yuv(frame: Array) -> Array:
     """Convert an RGB frame to YUV, (3, Y, X) float32."""
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-        raise InputError(f"a frame is {frame.shape} {frame.dtype}, needs (Y, X, 3) of uint8")
+        raise InputError(f"a frame has shape {frame.shape} and dtype {frame.dtype}, expected uint8 (Y, X, 3)")
     rgb = frame.astype(np.float32)
     y = rgb @ _LUMA
     return np.stack([y, _U * (rgb[..., 2] - y), _V * (rgb[..., 0] - y)])

@@ -22,7 +22,7 @@ _SMALLEST_SIDE = 32
 
 
 class Decorrelation(NamedTuple):
-    """`resolution_px`, a period in pixels (2 is the pixels' own limit), and `amplitude`, the height of the first peak.
+    """`resolution_px`, a period in pixels (2 is the limit of sampling), and `amplitude`, the height of the first peak.
 
     The amplitude (0 to 1) grows with the signal-to-noise ratio. `resolution_px` is infinite if no peak was found, as in
     pure noise.
@@ -35,7 +35,7 @@ class Decorrelation(NamedTuple):
 def decorrelation_resolution(image: ArrayLike) -> Decorrelation:
     """Compute the resolution of an image by decorrelation analysis, without a second image or any parameter.
 
-    The image is correlated with itself after its Fourier amplitudes were all set to one, within a growing radius: the
+    The image is correlated with itself after all its Fourier amplitudes are set to one, within a growing radius: the
     correlation peaks at the transition from signal to noise. The peak is determined again after ten high-pass filters,
     and once more around the best of them; the highest frequency found is the cut-off (Nature Methods 16:918). At low
     light it is limited by noise rather than by the optics.
@@ -43,7 +43,7 @@ def decorrelation_resolution(image: ArrayLike) -> Decorrelation:
     Parameters
     ----------
     image : array-like
-        (Y, X), at least 32 × 32 pixels; the largest centered square is used, its edges smoothed over 20 pixels.
+        (Y, X), at least 32 × 32 pixels; the largest centered square is used, its edges tapered over 20 pixels.
 
     Returns
     -------
@@ -108,8 +108,8 @@ class _Amplitudes:
 def _peak(radii: Array, curve: Array) -> tuple[float, float]:
     """Return radius and height of the highest local maximum; (radii[0], 0) if the curve only rises.
 
-    A maximum at the end is not a peak: it is lowered to the least value behind the next candidate, repeatedly, until
-    one is higher by 0.001.
+    A maximum at the end is not a peak: the curve is shortened by one radius at a time until its maximum exceeds a later
+    value by more than 0.001.
     """
     for end in range(len(curve), 0, -1):
         i = int(curve[:end].argmax())

@@ -41,8 +41,8 @@ class ScoreOptions:
     sigma_psf : float
         Standard deviation of the optical blur in pixels, for the margin around moving structure.
     with_ssim : bool
-        SSIM takes nearly as long as all other metrics together (4 of 10 ms for a 256 × 256 frame on one core); False
-        disables it.
+        Whether to compute SSIM, which takes nearly as long as all other metrics together (4 of 10 ms for a 256 × 256
+        frame on one core).
     """
 
     data_range: float | None = None
@@ -97,13 +97,13 @@ def evaluate(
     }
     for role in list(planes)[1:]:
         check_same_shape(planes["restored"].shape, planes[role].shape, ("restored", role))
-    judge = "reference" if "reference" in planes else "source"
+    basis = "reference" if "reference" in planes else "source"
     given = options.data_range
-    width = planes[judge].value_range() if given is None else check_data_range(given)
+    width = planes[basis].value_range() if given is None else check_data_range(given)
     shape = planes["restored"].shape
     against = _AgainstReference(shape, width, options.with_ssim) if "reference" in planes else None
     blind = _WithoutReference(has_source="source" in planes)
-    flicker = _Flicker(judge)
+    flicker = _Flicker(basis)
     for t in range(shape[0]):
         frame = {role: plane.frame(t) for role, plane in planes.items()}
         blind.add(frame["restored"], frame.get("source"))
@@ -119,7 +119,7 @@ def evaluate(
         static_share = float(mask.mean())
         values |= flicker.quantities(mask)
     quantities = Quantities(values, lazy=_lazy(planes))
-    origin = "given" if given is not None else judge
+    origin = "given" if given is not None else basis
     return Evaluation(quantities, shape[0], width, origin, static_from, static_share)
 
 
@@ -195,23 +195,23 @@ class _AgainstReference:
 
 @dataclass(slots=True)
 class _Flicker:
-    """Frame differences of every movie, and the static pixels of `judge`, the reference or source."""
+    """Frame differences of every movie, and the static pixels of `basis`, the reference or source."""
 
-    judge: str
+    basis: str
     steps: dict[str, FrameSteps] = field(default_factory=dict)
     quietness: Quietness = field(default_factory=Quietness)
 
     def add(self, frame: dict[str, Array]) -> None:
         for role, plane in frame.items():
             self.steps.setdefault(role, FrameSteps()).add(plane)
-        self.quietness.add(frame[self.judge])
+        self.quietness.add(frame[self.basis])
 
     def mask(self, data_range: float, sigma_psf: float) -> tuple[Array, str]:
-        if self.judge == "reference":
+        if self.basis == "reference":
             still = still_pixels(self.steps["reference"].largest, data_range, sigma_psf)
             if still.mean() >= ENOUGH:
                 return still, "reference"
-        return self.quietness.mask(), f"smoothed {self.judge}"
+        return self.quietness.mask(), f"smoothed {self.basis}"
 
     def quantities(self, mask: Array) -> dict[str, Any]:
         before = self.steps["source"].flicker(mask) if "source" in self.steps else 0.0

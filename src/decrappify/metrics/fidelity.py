@@ -1,7 +1,7 @@
 """Fidelity of restored pixels to a reference: PSNR, SSIM, and metrics invariant to gain and offset.
 
-Every function takes (Y, X) or (T, Y, X) arrays of any real dtype, computes in float64 and treats a movie as one whole:
-one data range, one affine fit, never one per frame.
+All functions accept (Y, X) or (T, Y, X) arrays of any real dtype, compute in float64 and evaluate a movie as a whole,
+with one data range and one affine fit, not one per frame.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SSIM_WINDOW = 11
 
 
 class AffineFit(NamedTuple):
-    """The least-squares map ``reference ≈ slope * restored + intercept``; (1, 0) when gray levels are kept."""
+    """The least-squares map ``reference ≈ slope * restored + intercept``; (1, 0) if gray levels are preserved."""
 
     slope: float
     intercept: float
@@ -80,8 +80,8 @@ def psnr(restored: ArrayLike, reference: ArrayLike, *, data_range: float | None 
 def ssim(restored: ArrayLike, reference: ArrayLike, *, data_range: float | None = None) -> float:
     """Compute the structural similarity with the settings of Wang et al. 2004, averaged over frames; 1 is perfect.
 
-    Gaussian window of sigma 1.5 (11 × 11), K1 = 0.01, K2 = 0.03, population covariance, through scikit-image, which has
-    other defaults. Dark empty background increases it towards 1.
+    Gaussian window of sigma 1.5 (11 × 11), K1 = 0.01, K2 = 0.03, population covariance; computed by scikit-image, which
+    has other defaults. Dark empty background increases SSIM towards 1.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def nrmse_affine(restored: ArrayLike, reference: ArrayLike) -> float:
     """Compute the RMS error after an affine fit, relative to the reference's p99.9 - p0.1; 0 is perfect.
 
     ``sd * sqrt(1 - rho²) / (p99.9 - p0.1)``. If the two percentiles coincide (a few bright spots on black), max - min
-    is used instead. Of movies over a million pixels, the percentiles are those of evenly spaced pixels.
+    is used instead. For movies over a million pixels, the percentiles are those of evenly spaced pixels.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def linearity(restored: ArrayLike, reference: ArrayLike, *, n_bins: int = 20) ->
 
     The reference's pixels are split at its quantiles, and the mean restored level of each bin is regressed on the mean
     reference level. Unlike SI-PSNR, it detects a global photometric compression. Bins whose quantiles coincide are
-    merged. Of movies over a million pixels, evenly spaced ones are used.
+    merged. For movies over a million pixels, evenly spaced pixels are used.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def linearity(restored: ArrayLike, reference: ArrayLike, *, n_bins: int = 20) ->
     1.0
     """
     if n_bins < 2:
-        raise InputError(f"n_bins is {n_bins}, needs at least 2")
+        raise InputError(f"n_bins is {n_bins}, expected at least 2")
     restored, reference = checked_pair(restored, reference)
     range_of(reference, None)  # raises for a constant reference
     return linearity_from(pixel_sample(restored, reference), n_bins)

@@ -44,7 +44,7 @@ class Metric:
     exponent : bool
         Whether a value that rounds to 0 is written with an exponent.
     tables : tuple of {"scorecard", "report"}
-        Tables with the metric.
+        Tables that contain the metric.
     """
 
     key: str
@@ -66,7 +66,7 @@ class Metric:
         if unknown:
             raise InputError(
                 f"metric {self.key!r} needs {unknown[0]!r}, which is not measured; "
-                f"name the parameters of its function from {', '.join(QUANTITIES)}"
+                f"its function can have the parameters {', '.join(QUANTITIES)}"
             )
         if not (isinstance(self.key, str) and self.key.isidentifier()):
             raise InputError(
@@ -140,7 +140,7 @@ class Metric:
         return min(known, key=lambda name: abs(known[name] - ideal))
 
     def is_improvement(self, difference: float) -> bool:
-        """Return whether a higher or lower value by `difference` is better."""
+        """Return whether a change of the value by `difference` is an improvement."""
         return difference > 0 if self.direction == "higher" else difference < 0
 
     def format(self, value: float | None) -> str:

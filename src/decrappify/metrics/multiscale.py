@@ -105,8 +105,8 @@ class SSIMTerms:
 def ms_ssim(restored: ArrayLike, reference: ArrayLike, *, data_range: float | None = None) -> MultiscaleSSIM:
     """Compute multi-scale SSIM (Wang, Simoncelli and Bovik 2003), averaged over frames.
 
-    Five scales by halving need frames of more than 160 pixels. In smaller ones the coarsest scales are dropped, the
-    weights of the rest are scaled to sum 1, and `n_scales` is their number.
+    Five scales, each half as large as the previous one, need frames of more than 160 pixels. For smaller frames the
+    coarsest scales are omitted, the remaining weights are scaled to sum to 1, and `n_scales` is their number.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def frame_ms_ssim(restored: Array, reference: Array, data_range: float) -> float
         terms = SSIMTerms.of(restored, reference)
         last = scale == count - 1
         value = float((terms.similarity if last else terms.structure)(data_range).mean())
-        product *= max(value, 0.0) ** weight  # a negative correlation has no root, and counts as 0
+        product *= max(value, 0.0) ** weight  # a negative correlation has no real root and counts as 0
         restored, reference = _halved(restored), _halved(reference)
     return float(product)
 

@@ -20,38 +20,38 @@ SAMPLE_SIZE = 2**20
 
 
 def checked_stack(image: ArrayLike, role: str) -> Array:
-    """Return `image` as (T, Y, X); raise, with the name `role`, if it is not (Y, X) or (T, Y, X) of real numbers."""
+    """Return `image` as (T, Y, X); raise InputError if it is not (Y, X) or (T, Y, X) of real numbers."""
     stack = np.asarray(image)
     if stack.ndim not in (2, 3) or stack.size == 0:
-        raise InputError(f"{role} has shape {stack.shape}, needs (Y, X) or (T, Y, X) with at least one pixel")
+        raise InputError(f"{role} has shape {stack.shape}, expected (Y, X) or (T, Y, X) with at least one pixel")
     if stack.dtype.kind not in "uifb":
-        raise InputError(f"{role} has dtype {stack.dtype}, needs integers or real floats")
+        raise InputError(f"{role} has dtype {stack.dtype}, expected integers or real floats")
     return stack if stack.ndim == 3 else stack[None]
 
 
 def checked_pair(
     first: ArrayLike, second: ArrayLike, roles: tuple[str, str] = ("restored", "reference")
 ) -> tuple[Array, Array]:
-    """Return two images of one shape as (T, Y, X) arrays; the error names both shapes."""
+    """Return two images as (T, Y, X) arrays; raise InputError if their shapes differ."""
     one, two = checked_stack(first, roles[0]), checked_stack(second, roles[1])
     check_same_shape(one.shape, two.shape, roles)
     return one, two
 
 
 def check_same_shape(first: tuple[int, ...], second: tuple[int, ...], roles: tuple[str, str]) -> None:
-    """Raise if two shapes (T, Y, X) differ."""
+    """Raise InputError if two shapes (T, Y, X) differ."""
     if first != second:
         raise InputError(
-            f"{roles[0]} has shape (T, Y, X) = {first} and {roles[1]} has {second}; they must be equal, "
+            f"{roles[0]} has shape (T, Y, X) = {first} and {roles[1]} has {second}; they must be equal: "
             "crop, resize or select frames of one of them"
         )
 
 
 def finite(frame: Array, t: int, role: str) -> Array:
-    """Return one frame as float64; raise for NaN and infinity, which would invalidate every score."""
+    """Return one frame as float64; raise InputError for NaN and infinity, which would invalidate every score."""
     frame = frame.astype(np.float64)
     if not np.isfinite(frame).all():
-        raise InputError(f"frame {t} of {role} holds NaN or infinity; repair the file or omit the frame")
+        raise InputError(f"frame {t} of {role} contains NaN or infinity; repair the file or omit the frame")
     return frame
 
 
@@ -61,17 +61,17 @@ def frames(stack: Array, role: str) -> Iterator[Array]:
 
 
 def check_data_range(data_range: float) -> float:
-    """Return `data_range`; raise if it is not a finite number above 0."""
+    """Return `data_range`; raise InputError if it is not a finite number above 0."""
     if not math.isfinite(data_range) or data_range <= 0:
         raise InputError(
-            f"{argument('data_range')} is {data_range!r}, needs a finite number above 0, such as max - min of the "
+            f"{argument('data_range')} is {data_range!r}, expected a finite number above 0, such as max - min of the "
             "reference"
         )
     return float(data_range)
 
 
 def measured_range(low: float, high: float, role: str = "reference") -> float:
-    """Return ``high - low`` of a whole movie; raise if it is constant."""
+    """Return ``high - low`` of a whole movie; raise InputError if it is constant."""
     if high <= low:
         raise constant_error(role, low)
     return float(high - low)
@@ -95,16 +95,16 @@ def range_of(stack: Array, data_range: float | None, role: str = "reference") ->
 
 @dataclass(slots=True)
 class PairSums:
-    """Running means and squares of a restored and a reference movie, stable for any offset and length.
+    """Running means and squares of a restored and a reference movie, numerically stable for any offset and length.
 
     Attributes
     ----------
     n : int
         Pixels added.
     restored_mean, reference_mean : float
-        Gray levels.
+        Means in gray levels.
     restored_squares, reference_squares, products : float
-        Sums about the means.
+        Sums of squares and products about the means.
     error_squares : float
         Sum of ``(restored - reference)²``.
     """
@@ -177,10 +177,10 @@ class PairSums:
 
 @dataclass(slots=True)
 class PixelSample:
-    """Evenly spaced pixel pairs of a movie, at most about `SAMPLE_SIZE`: quantiles in constant memory.
+    """Evenly spaced pixel pairs of a movie, at most about `SAMPLE_SIZE`, for quantiles in constant memory.
 
-    A movie of up to `SAMPLE_SIZE` pixels is used whole. The spacing has no common factor with the width, so that every
-    column is sampled.
+    All pixels of a movie of up to `SAMPLE_SIZE` pixels are used. The spacing and the width have no common factor, so
+    that every column is sampled.
     """
 
     restored: Array

@@ -25,11 +25,11 @@ QUANTITIES = {
     "frame_gains": "slopes of restored on reference, one per frame",
     "frame_steps": "`StepSums` of restored and reference; missing if the reference does not move",
     "flicker": "flicker in gray levels on static pixels",
-    "source_flicker": "the same of the source, if it is above 0",
+    "source_flicker": "flicker of the source, if above 0",
     "noise": "`NoiseSums` of the restored movie",
     "source_noise": "`NoiseSums` of the source",
     "residual": "`ResidualSums` of source minus restored",
-    # Of a benchmark only
+    # Only in benchmarks
     "mean_ms_ssim": "MS-SSIM averaged over the sampled frames",
     "foreground_similarity": "SSIM of all foreground windows of the sampled frames",
     "ring_correlation": "`RingCorrelation` of restored and reference",

@@ -41,7 +41,7 @@ def register_metric(
     Raises
     ------
     InputError
-        If the key is taken or not an identifier, or a parameter of the function is not one of `QUANTITIES`.
+        If the key is already registered or not an identifier, or a parameter of the function is not in `QUANTITIES`.
 
     Examples
     --------
@@ -289,7 +289,7 @@ register_metric(
     unit="dB",
     section=_DETAIL,
     direction=0.0,
-    meaning="the same at 0.25-0.45 cycles/px; above 0: noise or invention",
+    meaning="restored over reference power at 0.25-0.45 cycles/px; above 0: noise or invented detail",
     tables=_REPORT,
 )(lambda band_ratios: band_ratios[2])
 

@@ -1,12 +1,12 @@
 """Fourier ring correlation against a reference, or against independent photons.
 
 The threshold depends on the pair. Two independent noisy images of one object: 1/7. A restored image against a clean
-reference: 0.5, since a noisy image whose halves correlate by F correlates with the reference by ``sqrt(2 F / (1 + F))``
-(Rosenthal and Henderson 2003), and F = 1/7 yields 0.5.
+reference: 0.5, since a noisy image with halves that correlate by F correlates with the reference by ``sqrt(2 F / (1 +
+F))`` (Rosenthal and Henderson 2003), and F = 1/7 yields 0.5.
 
-Two restored halves are never compared with each other here: a network adds the same texture to both, which
-correlates without being correct. `cross_frc` compares a restored half with the raw other half, so that only detail that
-independent photons confirm counts.
+Two restored halves must not be compared with each other: a network adds the same texture to both, which correlates
+without being correct. `cross_frc` compares a restored half with the raw other half, so that only detail confirmed by
+independent photons counts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from decrappify.movie import Array
 AGAINST_REFERENCE = 0.5
 BETWEEN_HALVES = 1 / 7
 _SMOOTHED_RINGS = 7
-# The innermost rings contain few modes, and the remaining shading after the window.
+# The innermost rings contain few modes, and the shading that remains after the window.
 _FIRST_RING = 2
 
 
@@ -49,7 +49,7 @@ class RingCorrelation(NamedTuple):
         2.0 if it never does: the pixels, not the image, are the limit. Infinite if it is below from the start.
         """
         if not 0 < threshold < 1:
-            raise InputError(f"threshold is {threshold!r}, needs a correlation between 0 and 1, such as 0.5")
+            raise InputError(f"threshold is {threshold!r}, expected a correlation between 0 and 1, such as 0.5")
         curve, frequency = self.smoothed()[_FIRST_RING:], self.frequency[_FIRST_RING:]
         below = np.flatnonzero(curve < threshold)
         if below.size == 0:
@@ -111,10 +111,10 @@ def cross_frc(restored_half: ArrayLike, other_half: ArrayLike) -> RingCorrelatio
     Parameters
     ----------
     restored_half : array-like
-        (Y, X) or (T, Y, X): the restoration of one half, whose grid may be a whole number of times finer; it is then
+        (Y, X) or (T, Y, X): the restoration of one half; if its grid is an integer number of times finer, it is
         averaged in blocks to the raw grid.
     other_half : array-like
-        (Y, X) or (T, Y, X): the raw other half, see `binomial_halves`, or other frames of a still specimen.
+        (Y, X) or (T, Y, X): the raw other half, see `binomial_halves`, or other frames of a static specimen.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def cross_frc(restored_half: ArrayLike, other_half: ArrayLike) -> RingCorrelatio
 
 
 def block_mean(stack: Array, shape: tuple[int, ...]) -> Array:
-    """Average (T, Y, X) frames in blocks to `shape` (Y, X), of which they are a whole multiple."""
+    """Average (T, Y, X) frames in blocks to `shape` (Y, X); their size must be an integer multiple of it."""
     height, width = shape
     scale = stack.shape[1] // height
     if scale < 1 or stack.shape[1:] != (height * scale, width * scale):
@@ -145,7 +145,7 @@ def binomial_halves(
     Each photon is assigned to one half or the other (``n1 ~ Binomial(n, 1/2)``, ``n2 = n - n1``), which results in two
     independent Poisson images (as in 1FRC, Rieger et al. 2024). The camera's gain and offset are needed. Read noise is
     included by its variance, added as if it were light: the sum is Poisson in mean and variance (Huang et al. 2013).
-    Excess noise of an electron multiplier is not, and leaves the halves dependent.
+    Excess noise of an electron multiplier is not included and leaves the halves dependent.
 
     Parameters
     ----------
@@ -187,9 +187,9 @@ def binomial_halves(
 
 
 def check_camera(gain: float, offset: float, read_noise: float) -> None:
-    """Raise if gain, offset or read noise are not possible for a camera."""
+    """Raise InputError if gain, offset or read noise is not possible for a camera."""
     if not 0 < gain < math.inf or not math.isfinite(offset) or not 0 <= read_noise < math.inf:
         raise InputError(
             f"{argument('gain')} is {gain!r}, {argument('offset')} {offset!r} and {argument('read_noise')} "
-            f"{read_noise!r}; needs gray levels per photon above 0, a gray level, and photons of at least 0"
+            f"{read_noise!r}; needs a gain above 0, a finite offset and a read noise of at least 0"
         )

@@ -21,17 +21,17 @@ class Scorecard:
     n_frames : int
         Frames scored.
     data_range : float
-        D in gray levels, the denominator of PSNR, SSIM and the flicker floor. Scores compare only at equal D.
+        D in gray levels, the denominator of PSNR, SSIM and the flicker floor. Scores are comparable only at equal D.
     data_range_from : {"given", "reference", "source"}
         Origin of D.
     static_from : {"reference", "smoothed reference", "smoothed source"} or None
         Origin of the static pixels of the flicker floor; the last two are the quietest quarter, used if the reference
         is noisy or missing.
     static_share : float or None
-        Those pixels as a share of the frame.
+        Share of the static pixels in the frame.
     values : mapping of str to float or None
-        Key to value for all metrics of the scorecard; None for one that does not apply (no reference, no source, a
-        single frame, frames that are too small).
+        Key to value for all metrics of the scorecard; None for a metric that does not apply (no reference, no source,
+        a single frame, frames that are too small).
     """
 
     n_frames: int
@@ -53,12 +53,12 @@ class Scorecard:
         return sorted({*super().__dir__(), *self.values})
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """Return the known metrics for a table as (label, value with unit, interpretation)."""
+        """Return the metrics with a value as table rows (label, value with unit, interpretation)."""
         known = [(get_metric(key), value) for key, value in self.values.items() if value is not None]
         return [(metric.label, f"{value:.4g} {metric.unit}".rstrip(), metric.interpretation) for metric, value in known]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values, for a results file."""
+        """Return all attributes and metrics as plain values, for a results file."""
         facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "values"}
         return facts | dict(self.values)
 
@@ -85,7 +85,7 @@ def score_movie(
     restored, reference, source : Movie or ndarray
         Equal T, Y and X, one slice in Z, and the same gray levels.
     options : ScoreOptions
-        Data range, channel, and what is computed.
+        Data range, channel and metrics.
 
     Returns
     -------

@@ -17,7 +17,7 @@ STILL_STEP = 0.002
 SMOOTHING = 2.0
 POOLING = 4.0
 QUIET_SHARE = 0.25
-# With a smaller share of static pixels, they are hidden by noise in the reference, and the quiet ones are used.
+# A smaller share of static pixels indicates noise in the reference; the quiet pixels are used instead.
 ENOUGH = 0.01
 
 
@@ -76,7 +76,7 @@ class Quietness:
 
 
 def static_mask(reference: ArrayLike, *, data_range: float | None = None, sigma_psf: float = 1.5) -> Array:
-    """Return the static pixels: every frame difference of the reference is under 0.002 of the data range.
+    """Return a mask of the static pixels: all their differences between frames are below 0.002 of the data range.
 
     The moving region is grown by three PSF sigmas, so that the halo of a moving object does not count as static.
 
@@ -138,7 +138,7 @@ def quiet_mask(movie: ArrayLike) -> Array:
 def still_pixels(largest_step: Array, data_range: float, sigma_psf: float) -> Array:
     """Compute `static_mask` from the (Y, X) map of largest frame differences."""
     if not math.isfinite(sigma_psf) or sigma_psf < 0:
-        raise InputError(f"sigma_psf is {sigma_psf!r}, needs pixels of at least 0")
+        raise InputError(f"sigma_psf is {sigma_psf!r}, expected pixels of at least 0")
     still = largest_step < STILL_STEP * data_range
     if still.all():
         return np.asarray(still)
@@ -146,7 +146,7 @@ def still_pixels(largest_step: Array, data_range: float, sigma_psf: float) -> Ar
 
 
 def checked_movie(image: ArrayLike, role: str) -> Array:
-    """Return `image` as a (T, Y, X) array; raise for fewer than 2 frames."""
+    """Return `image` as a (T, Y, X) array; raise InputError for fewer than 2 frames."""
     stack = checked_stack(image, role)
     if len(stack) < 2:
         raise InputError(f"{role} has a single frame; a temporal metric needs (T, Y, X) with at least 2 frames")

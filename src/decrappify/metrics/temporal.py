@@ -1,7 +1,7 @@
 """Temporal metrics: flicker, and preservation of motion.
 
 No single metric is sufficient. PSNR does not distinguish flicker from a constant bias, a frozen movie has no flicker,
-a ghosted one little: use TDE, flicker floor and TDR together.
+and a ghosted one has little: use TDE, flicker floor and TDR together.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def tde(restored: ArrayLike, reference: ArrayLike) -> float:
 def tdr(restored: ArrayLike, reference: ArrayLike) -> float:
     """Compute the temporal dynamic ratio ``RMS(dR) / RMS(dG)``: 1 is ideal, less is ghosting, more is flicker.
 
-    Both movies in the same gray levels; no fit is made.
+    Both movies must have the same gray levels; they are not fitted.
 
     Parameters
     ----------
@@ -101,9 +101,9 @@ def flicker_floor(
     data_range: float | None = None,
     sigma_psf: float = 1.5,
 ) -> float:
-    """Compute the flicker floor ``sqrt(mean(dR²) / 2) / D`` on static pixels; 0 is best, and that of a frozen movie.
+    """Compute the flicker floor ``sqrt(mean(dR²) / 2) / D`` on static pixels; 0 is best, but also for a frozen movie.
 
-    For a flicker that is independent from frame to frame this is its standard deviation as a share of the data range.
+    For a flicker that is independent between frames, this is its standard deviation as a share of the data range.
     Pixels are from `static_mask` of the reference; if those are under 1 % (the reference is noisy, or all of it moves),
     from `quiet_mask` of the reference; without a reference, from `quiet_mask` of the source.
 
@@ -146,8 +146,8 @@ def flicker_floor(
 def gain_jitter(restored: ArrayLike, reference: ArrayLike) -> float:
     """Compute the standard deviation over time of the least-squares slope of restored on reference; 0 is best.
 
-    Detects a normalization per frame: the value of a gain jitter of 3 % is 0.03. Frames whose reference is constant
-    have no slope and are left out.
+    Detects per-frame normalization; the value for a gain jitter of 3 % is 0.03. Frames with a constant reference have
+    no slope and are omitted.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from decrappify.model import find_model, read_card, shipped_models
 
 
 def model_table() -> str:
-    """Return a list of the shipped models, one line each."""
+    """Return a text that lists the shipped models, one line each."""
     lines = []
     for name, path in shipped_models().items():
         header = read_card(path)
@@ -20,7 +20,7 @@ def model_table() -> str:
 
 
 def card_text(name_or_path: str) -> str:
-    """Return the whole card of a shipped model or a model file, as indented text."""
+    """Return the complete card of a shipped model or a model file as indented text."""
     path = find_model(name_or_path)
     header = read_card(path)
     megabytes = path.stat().st_size / 1e6

@@ -22,7 +22,7 @@ def find_model(name_or_path: str | Path) -> Path:
     Raises
     ------
     MissingFileError
-        If it is neither; the message names the most similar shipped model.
+        If there is no such model; the message contains the most similar name of a shipped model.
     """
     shipped = shipped_models()
     if isinstance(name_or_path, str) and name_or_path in shipped:
@@ -32,7 +32,7 @@ def find_model(name_or_path: str | Path) -> Path:
     if not path.is_file():
         hint = nearest(str(name_or_path), shipped)
         if path.suffix in (".pth", ".pkl"):
-            hint = "; nothing is downloaded automatically, the README of jantic/DeOldify links its weights"
+            hint = "; nothing is downloaded automatically, the README of jantic/DeOldify links to its weights"
         raise MissingFileError(
             f"{name_or_path} is neither a shipped model ({', '.join(shipped) or 'none'}) nor a model file{hint}"
         )

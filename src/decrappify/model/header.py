@@ -46,9 +46,9 @@ def read_card(path: Path) -> dict[str, Any]:
 
 
 def _header_of(value: Any) -> dict[str, Any]:
-    """Return a header after checking the type of every entry; raise ValueError if one differs."""
+    """Return a header if all its entries have the expected type; raise ValueError otherwise."""
     if not isinstance(value, dict):
-        raise ValueError(f"it is a {type(value).__name__}, needs a table")
+        raise ValueError(f"it is a {type(value).__name__}, expected a table")
     if "format_version" in value and value["format_version"] != FORMAT_VERSION:
         return value  # another version may have other entries
     for key, kind, called in (
@@ -59,18 +59,18 @@ def _header_of(value: Any) -> dict[str, Any]:
         ("written_by", str, "a string"),
     ):
         if key not in value or not isinstance(value[key], kind):
-            raise ValueError(f"its {key!r} is {short(value.get(key))}, needs {called}")
+            raise ValueError(f"its {key!r} is {short(value.get(key))}, expected {called}")
     return value
 
 
 def check_intact(header: Mapping[str, Any], weights: Mapping[str, Tensor], path: Path) -> None:
-    """Raise ModelFileError if a bit of the file has changed since it was saved, or a weight is NaN or infinite.
+    """Raise ModelFileError if weights or settings have changed since saving, or a weight is NaN or infinite.
 
     Files of earlier versions, without a checksum, are checked for NaN and infinity only.
     """
     if "sha256" in header and header["sha256"] != digest(header["architecture"], header["normalization"], weights):
         raise ModelFileError(
-            f"{path} does not have the checksum that it was saved with, its weights or settings have changed since; "
+            f"{path} does not match its checksum: its weights or settings have changed since it was saved; "
             "copy or download it again"
         )
     check_finite(weights, str(path))
@@ -81,13 +81,13 @@ def check_finite(weights: Mapping[str, Tensor], where: str) -> None:
     for key, tensor in weights.items():
         if tensor.is_floating_point() and not math.isfinite(tensor.double().sum()):
             raise ModelFileError(
-                f"{where}: weights {key} hold NaN or infinity, with which every result would be black or NaN; "
+                f"{where}: weights {key} contain NaN or infinity, so every prediction would be black or NaN; "
                 "use a model of a run that did not diverge, or copy the file again"
             )
 
 
 def digest(architecture: Mapping[str, Any], normalization: Mapping[str, Any], weights: Mapping[str, Tensor]) -> str:
-    """Compute the SHA-256 (hex) of everything that predictions depend on; float16 weights count as float32."""
+    """Compute the SHA-256 (hex) of architecture, normalization and weights; float16 weights count as float32."""
     digest = hashlib.sha256(json.dumps(architecture, sort_keys=True).encode())
     digest.update(json.dumps(normalization, sort_keys=True).encode())
     for key, tensor in sorted(weights.items()):
@@ -98,7 +98,7 @@ def digest(architecture: Mapping[str, Any], normalization: Mapping[str, Any], we
 
 
 def check_shapes(path: Path, name: str, settings: Mapping[str, Any]) -> None:
-    """Compare the shapes of the weights in the file with those of the architecture before allocating either."""
+    """Raise RuntimeError if the shapes of the weights in the file differ from the architecture; allocate neither."""
     from safetensors import safe_open
 
     from decrappify.networks import create

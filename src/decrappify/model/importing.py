@@ -20,9 +20,9 @@ def import_weights(
     output : str or Path
         The model file, .safetensors.
     preset : str, optional
-        Name of the published network, needed if the file does not identify it.
+        Name of the published network, required if the file does not identify it.
     overwrite : bool
-        Replace `output`.
+        Whether to replace `output`.
 
     Returns
     -------
@@ -34,15 +34,15 @@ def import_weights(
     OutputExistsError
         If `output` exists and `overwrite` is False.
     InputError, MissingFileError, ModelFileError
-        Same conditions as for `decrappify.model.load_model`.
+        As for `decrappify.model.load_model`.
     """
     weights, output = Path(weights), Path(output)
     if weights.is_file() and output.exists() and output.samefile(weights):
-        raise InputError(f"{output} is the file of weights itself; choose another name for the model")
+        raise InputError(f"{output} is the weights file itself; choose another name for the model")
     check_unused(output, overwrite=overwrite)
     model = load_model(weights, preset=preset)
     if "imported_from" not in model.card:
-        raise InputError(f"{weights} is a decrappify model already; use it without import")
+        raise InputError(f"{weights} is already a decrappify model; use it without import")
     recognized, *notes = model.card["notes"]
     model.save(output, overwrite=overwrite)
     return [

@@ -26,9 +26,9 @@ def load_model(name_or_path: str | Path | Model, *, preset: str | None = None) -
     ----------
     name_or_path : str, Path or Model
         Such as ``"fluorescence-movie"``, ``"runs/mine/model.safetensors"`` or ``"ColorizeArtistic_gen.pth"`` (see
-        `decrappify.model.fastai_import`); a Model is returned as it is.
+        `decrappify.model.fastai_import`); a Model is returned unchanged.
     preset : str, optional
-        Name of the published network, needed if the file does not identify it, such as ``"video"``.
+        Name of the published network, required if the file does not identify it, such as ``"video"``.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def load_model(name_or_path: str | Path | Model, *, preset: str | None = None) -
     InputError
         If `preset` is unknown, or passed for a file that does not contain published weights.
     ModelFileError
-        If the file is neither a decrappify model nor known weights, is damaged, or has a later format version.
+        If the file is neither a decrappify model nor known weights, is damaged, or has another format version.
     """
     if not isinstance(name_or_path, Model):
         path = find_model(name_or_path)
@@ -85,11 +85,11 @@ def _read_model(path: Path) -> Model:
         model = Model(network, normalization_from_dict(header["normalization"]), header["crappifier"], header["card"])
     except (DeviceMemoryError, Warning):
         raise
-    except Exception as error:  # networks, torch and safetensors do not validate their input
+    except Exception as error:  # networks, torch and safetensors raise many types of errors for invalid input
         raise_if_limit(error, f"loading {path}")
         if isinstance(error, RuntimeError | SafetensorError):
             raise ModelFileError(
-                f"{path} holds weights that do not fit its architecture; the file is damaged"
+                f"{path} contains weights that do not fit its architecture; the file is damaged"
             ) from error
         raise ModelFileError(
             f"{path} describes a model that this decrappify {__version__} cannot build: "

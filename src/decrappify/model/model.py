@@ -32,9 +32,9 @@ class Model:
     Parameters
     ----------
     network : RestorationNetwork
-        With an ``architecture`` dictionary from which it can be rebuilt; set to eval mode.
+        Network with an ``architecture`` dictionary from which it can be rebuilt; set to eval mode.
     normalization : NormalizationRule or ChannelStatistics
-        How the movie's normalization is measured, identical in training and restoration; or fixed statistics.
+        Rule by which a movie's normalization is measured in training and restoration, or fixed statistics.
     crappifier : mapping or None
         The crappifier used in training, as plain values; None for measured pairs.
     card : mapping
@@ -73,21 +73,21 @@ class Model:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 (hex) of architecture, normalization and weights: equal for equal predictions, whatever the card."""
+        """SHA-256 (hex) of architecture, normalization and weights; independent of the card."""
         return digest(self.network.architecture, self.normalization.to_dict(), self.network.state_dict())
 
     def save(self, path: str | Path, *, overwrite: bool = False, half_precision: bool = False) -> Path:
-        """Write the model to one .safetensors file, through a temporary name, and return its path.
+        """Write the model to one .safetensors file, under a temporary name until complete, and return its path.
 
         Parameters
         ----------
         path : path
             New file.
         overwrite : bool
-            Replace an existing file.
+            Whether to replace an existing file.
         half_precision : bool
-            Store the weights as float16, in half the size; they are rounded to 11 significant bits. The loaded model
-            computes with float32 as any other.
+            Whether to store the weights as float16, in half the size; they are rounded to 11 significant bits. The
+            loaded model computes in float32 like any other.
 
         Raises
         ------
@@ -137,7 +137,7 @@ class Model:
 
 
 def check_unused(path: str | Path, *, overwrite: bool = False) -> Path:
-    """Return the path of a model file to write.
+    """Return the path of a model file that may be written.
 
     Raises
     ------

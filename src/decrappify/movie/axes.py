@@ -1,4 +1,4 @@
-"""Parser of axes: assignment of the dimensions of an array or file to T, C, Z, Y and X."""
+"""Assignment of the dimensions of an array or file to T, C, Z, Y and X."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ def parse_axes(
     shape : tuple of int
         Shape of the array.
     axes : str, optional
-        Axes from the user, in any order and case; ``S`` (samples of a color pixel) stands for ``C``.
+        Axes from the user, in any order and case; ``S`` (samples of a color pixel) is an alias of ``C``.
     names : iterable, optional
         Names of the dimensions in the file, used if `axes` is None; ignored if a name is unknown or repeated, or Y or X
         is absent. By default (Y, X), (T, Y, X) or (T, C, Z, Y, X), by the number of dimensions.
     what : str
         Name of the array or file in messages.
     is_named : bool
-        Whether `names` must name the axes; otherwise the shape decides.
+        Whether `names` must name the axes; otherwise they may be inferred from the shape.
     with_samples : bool
-        Whether ``S`` is a letter besides ``C`` in `names`, as in a TIFF file.
+        Whether `names` may contain ``S`` besides ``C``, as in a TIFF file.
 
     Raises
     ------

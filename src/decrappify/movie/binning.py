@@ -13,13 +13,13 @@ from decrappify.movie.spacing import scaled_spacing
 
 
 def bin_movie(movie: Movie, factor: int) -> Movie:
-    """Bin a movie by `factor` along Y and X, lazily; float32, the last rows and columns dropped if need be.
+    """Bin a movie lazily by `factor` along Y and X, to float32; excess rows and columns are dropped.
 
     >>> bin_movie(Movie.from_array(np.ones((2, 9, 8), np.uint8), pixel_size_um=(None, 0.1, 0.1)), 2)
     Movie('movie', shape=(2, 1, 1, 4, 4), dtype=float32, pixel_size_um=(None, 0.2, 0.2), ...)
     """
     if isinstance(factor, bool) or not isinstance(factor, int) or factor < 1:
-        raise InputError(f"shrink factor is {factor!r}, needs a whole number from 1")
+        raise InputError(f"shrink factor is {factor!r}, expected an integer of at least 1")
     if factor == 1:
         return movie
     n_t, n_c, n_z, n_y, n_x = movie.shape

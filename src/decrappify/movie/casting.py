@@ -26,7 +26,7 @@ def cast_movie(movie: Movie, dtype: DTypeLike | None) -> Movie:
     Raises
     ------
     InputError
-        If `dtype` is not an image dtype, or (when a frame is read) if it contains NaN and `dtype` is an integer.
+        If `dtype` is not an image dtype; when a frame is read, if it contains NaN and `dtype` is an integer dtype.
     """
     if dtype is None:
         return movie
@@ -38,7 +38,7 @@ def cast_movie(movie: Movie, dtype: DTypeLike | None) -> Movie:
         ) from error
     if wanted.kind not in "uif":
         raise InputError(
-            f"{setting('dtype', wanted.name)} cannot hold an image; needs one such as 'uint8', 'uint16' or 'float32'"
+            f"{setting('dtype', wanted.name)} cannot store an image; needs one such as 'uint8', 'uint16' or 'float32'"
         )
     return movie if wanted == movie.dtype else movie.map_regions(_Cast(movie, wanted), dtype=wanted)
 
@@ -69,8 +69,8 @@ class _Cast:
         frame = self._movie.region(t, c, z, rows, columns)
         if self._dtype.kind in "ui" and frame.dtype.kind == "f" and np.isnan(frame).any():
             raise InputError(
-                f"frame {t} of {self._movie.name} holds NaN, which {self._dtype.name} cannot; save it as float32, "
-                "or repair the file"
+                f"frame {t} of {self._movie.name} contains NaN, which {self._dtype.name} cannot represent; save "
+                "it as float32, or repair the file"
             )
         self.read_pixels += frame.size
         self.clipped += sum(count_outside(frame, self._dtype))
@@ -78,7 +78,7 @@ class _Cast:
 
 
 def as_uint8(image: Array) -> Array:
-    """Return uint8 or uint16 (Y, X, 3) as uint8, rounded; band by band, as the arithmetic takes four times the memory.
+    """Convert a uint8 or uint16 image (Y, X, 3) to uint8, rounded; in bands, as uint32 takes four times the memory.
 
     >>> as_uint8(np.array([[[0, 128, 129], [257, 65406, 65535]]], np.uint16)).tolist()
     [[[0, 0, 1], [1, 254, 255]]]

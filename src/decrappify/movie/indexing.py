@@ -1,4 +1,4 @@
-"""Indices of frames, channels, slices and pixels: integers and slices as of numpy, resolved to ranges."""
+"""Indices of frames, channels, slices and pixels: integers and slices as in numpy, resolved to ranges."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from decrappify.movie.sources import Array
 
 
 def in_range(index: int, size: int, axis: str, name: str) -> int:
-    """Return an index, counted from the start; raise InputError if it is not in the axis."""
+    """Return a non-negative index; raise InputError if `index` is outside the axis."""
     try:
         index = operator.index(index)
     except TypeError:
-        raise InputError(f"{axis} {short(index)} is not an index of {name}, needs an integer or a slice") from None
+        raise InputError(f"{axis} {short(index)} is not an index of {name}, expected an integer or a slice") from None
     if not -size <= index < size:
         raise InputError(f"{axis} {index} is not in {name}, which has {axis}s 0 to {size - 1}")
     return index % size
 
 
 def picked(index: slice | int | None, size: int, axis: str, name: str) -> range:
-    """Return the indices that a slice, an integer (kept as one entry) or None (all) selects; at least one."""
+    """Return the indices that a slice, an integer (one index) or None (all) selects; raise InputError if none."""
     if index is None:
         return range(size)
     if isinstance(index, slice):
@@ -40,11 +40,11 @@ def picked(index: slice | int | None, size: int, axis: str, name: str) -> range:
 
 
 def unstepped(part: slice | None) -> slice:
-    """Return the slice of a crop, which has no step."""
+    """Return the slice of a crop, all for None; raise InputError if it has a step other than 1."""
     if part is None:
         return slice(None)
     if part.step not in (None, 1):
-        raise InputError(f"a crop with step {part.step} would change the pixel size, needs step 1")
+        raise InputError(f"a crop with step {part.step} would change the pixel size, expected step 1")
     return part
 
 

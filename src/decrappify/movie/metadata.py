@@ -1,4 +1,4 @@
-"""Checks of a movie's metadata, and its spacing after selection, exchange of Z and T, and resampling."""
+"""Checks of a movie's metadata, and its spacing after a selection with steps."""
 
 from __future__ import annotations
 
@@ -21,25 +21,27 @@ def positive_or_none(value: float | None) -> float | None:
     try:
         number = float("no number" if isinstance(value, str) else value)
     except (TypeError, ValueError):
-        text = f"a pixel size or frame interval is {short(value)}, needs a number, or None if it is unknown"
+        text = f"a pixel size or frame interval is {short(value)}, expected a number, or None if it is unknown"
         raise InputError(text) from None
     return number if np.isfinite(number) and number > 0 else None
 
 
 def check_spacing(changes: Mapping[str, Any]) -> None:
-    """Raise InputError if a frame interval or pixel size among `changes` is not positive and finite, nor None."""
+    """Raise InputError if a frame interval or pixel size in `changes` is neither None nor positive and finite."""
     sizes = changes.get("pixel_size_um", ())
     given = [("frame_interval_s", "seconds", changes.get("frame_interval_s"))]
     given += [("pixel_size_um", "micrometers", size) for size in sizes]
     for name, unit, value in given:
         if value is not None and positive_or_none(value) is None:
-            raise InputError(f"{name} is {short(value)}, needs a number of {unit} above 0, or None if it is unknown")
+            raise InputError(f"{name} is {short(value)}, expected a number of {unit} above 0, or None if it is unknown")
 
 
 def checked_pixel_size(sizes: PixelSize) -> PixelSize:
     """Return the pixel size (z, y, x), None for each unknown value."""
     if len(sizes) != 3:
-        raise InputError(f"pixel_size_um is {sizes!r}, needs three values (z, y, x) in micrometers, None where unknown")
+        raise InputError(
+            f"pixel_size_um is {sizes!r}, expected three values (z, y, x) in micrometers, None where unknown"
+        )
     return tuple(positive_or_none(size) for size in sizes)  # type: ignore[return-value]
 
 
@@ -48,7 +50,7 @@ def per_channel(given: Sequence[T] | None, count: int, default: Sequence[T], wha
     if given is None:
         return tuple(default)
     if len(given) != count:
-        raise InputError(f"{what} has {len(given)} entries, needs {count}, one per channel")
+        raise InputError(f"{what} has {len(given)} entries, expected {count}, one per channel")
     return tuple(given)
 
 
@@ -73,5 +75,5 @@ def spacing_of(
 
 
 def step_of(picked: range) -> int:
-    """Return the distance of selected frames or slices, 1 for a single one."""
+    """Return the distance between selected frames or slices, 1 for a single one."""
     return abs(picked.step) if len(picked) > 1 else 1

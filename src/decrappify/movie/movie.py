@@ -50,8 +50,8 @@ class Movie:
     provenance : mapping, optional
         Processing history of the movie (strings, numbers, lists; JSON-serializable).
     unitless_spacing : mapping, optional
-        Distance between samples along ``"T"``, ``"Z"``, ``"Y"`` or ``"X"`` if a file has a number without a unit,
-        such as ``{"Y": 0.3, "X": 0.3}``. Ignored for axes with a known pixel size or interval.
+        Distance between samples along ``"T"``, ``"Z"``, ``"Y"`` or ``"X"`` if a file states it without a unit, such
+        as ``{"Y": 0.3, "X": 0.3}``. Ignored for axes with a known pixel size or interval.
     missing : iterable of (t, c, z), optional
         Planes that were never recorded; by default those of the source. They are read as zeros.
     origin : Path, optional
@@ -87,14 +87,14 @@ class Movie:
     ) -> None:
         if not isinstance(source, FrameSource):
             raise InputError(
-                f"source of {name} is a {type(source).__name__}, needs a subclass of decrappify.movie.FrameSource"
+                f"source of {name} is a {type(source).__name__}, expected a subclass of decrappify.movie.FrameSource"
             )
         self._source = source
         self.name = name
         self.shape: Shape5 = tuple(int(n) for n in source.shape)  # type: ignore[assignment]
         self.dtype: np.dtype[Any] = np.dtype(source.dtype)
         if len(self.shape) != 5 or min(self.shape) < 1:
-            raise InputError(f"{name} has shape {self.shape}, needs five axes (T, C, Z, Y, X) of at least 1 each")
+            raise InputError(f"{name} has shape {self.shape}, expected five axes (T, C, Z, Y, X) of at least 1 each")
         check_extent(name, self.shape)
         n_channels = self.shape[1]
         self.pixel_size_um = checked_pixel_size(pixel_size_um)
@@ -137,7 +137,7 @@ class Movie:
 
     def _raise_read_only(self, name: str) -> NoReturn:
         method = f"replace({name}=...)" if name in self._metadata() else "derived(source)"
-        raise ReadOnlyError(f"a movie is immutable, found an assignment to its {name}; use movie.{method} instead")
+        raise ReadOnlyError(f"a movie is immutable, {name} cannot be assigned or deleted; use movie.{method} instead")
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class Movie:
 
     @property
     def unitless_spacing(self) -> dict[str, float]:
-        """Distance between samples of the axes with a spacing without a unit, as a copy."""
+        """Distance between samples along the axes with a unitless spacing, as a copy."""
         known = dict(zip("TZYX", (self.frame_interval_s, *self.pixel_size_um), strict=True))
         return {axis: float(value) for axis, value in self._unitless_spacing.items() if known[axis] is None}
 
@@ -166,7 +166,7 @@ class Movie:
         return self.size * self.dtype.itemsize
 
     def frame(self, t: int, c: int = 0, z: int = 0) -> Array:
-        """Read one whole plane as a (Y, X) array of the movie's dtype."""
+        """Read one plane as a (Y, X) array of the movie's dtype."""
         return self.region(t, c, z, slice(0, self.shape[3]), slice(0, self.shape[4]))
 
     def region(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
@@ -183,7 +183,7 @@ class Movie:
         return self._source.read(t, c, z, rows, columns)
 
     def version(self, t: int, c: int = 0, z: int = 0) -> str | None:
-        """Return a text that differs whenever the stored pixels of a plane may have changed; None if unknown."""
+        """Return a string that changes whenever the stored pixels of a plane may have changed; None if unknown."""
         return self._source.version(t, c, z)
 
     def planes(self) -> Iterator[Plane]:
@@ -245,12 +245,12 @@ class Movie:
         others: Sequence[Movie] = (),
         **changes: Any,
     ) -> Movie:
-        """Create a movie of planes computed on reading; the latest plane is kept, as its regions are read in turn.
+        """Create a movie of planes computed on reading; the latest plane is cached for further regions of it.
 
         Parameters
         ----------
         function : callable
-            ``function(t, c, z)`` returns a whole plane (Y, X), which is converted to `dtype`.
+            ``function(t, c, z)`` returns a plane (Y, X), which is converted to `dtype`.
         shape : tuple of int, optional
             (T, C, Z, Y, X) of the result, by default that of this movie.
         dtype : dtype, optional
@@ -288,8 +288,8 @@ class Movie:
         shape, dtype, others, **changes
             As for `map_planes`.
         keeps_versions : bool
-            Whether a plane depends only on the same plane of this movie, and on nothing that differs between runs, so
-            that its `version` is valid.
+            Whether a plane is computed only from the same plane of this movie, identically in every run, so that its
+            `version` is valid.
         """
         sources = [other._source for other in others]
         view = ComputedView(
@@ -312,8 +312,8 @@ class Movie:
         Raises
         ------
         InputError
-            For an unknown name, and for a pixel size or frame interval that is neither None nor positive and finite.
-            `Movie` itself sets such values to None, since files contain them for unknown values.
+            If a name is unknown, or a pixel size or frame interval is neither None nor positive and finite. `Movie`
+            itself sets such values to None, since files use them for unknown values.
         """
         metadata = self._metadata()
         for field in changes:
@@ -365,7 +365,7 @@ class Movie:
             return np.asarray(self)
         if isinstance(index, tuple):
             ranges, dropped = basic_index(index, self.shape, self.name)
-            self._check_memory(math.prod(map(len, ranges)), f"the part of {self.name}")
+            self._check_memory(math.prod(map(len, ranges)), f"reading this part of {self.name}")
             return read_ranges(self.region, ranges, self.dtype)[tuple(0 if drop else slice(None) for drop in dropped)]
         raise InputError(
             "a movie is indexed by frames, such as movie[10:20], or by up to five integers and slices, "
@@ -376,13 +376,13 @@ class Movie:
         check_memory(n_pixels * self.dtype.itemsize, what, "read a smaller part, such as by crop() or select()")
 
     def __dask_tokenize__(self) -> str:
-        """Return a name for dask, different for every movie, as its files may differ or change."""
+        """Return a token for dask, different for every movie object, as its files may change."""
         from uuid import uuid4
 
         return uuid4().hex
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
-        self._check_memory(math.prod(self.shape), f"the whole of {self.name}")
+        self._check_memory(math.prod(self.shape), f"reading all of {self.name}")
         whole = np.empty(self.shape, self.dtype)
         for t, c, z in self.planes():
             whole[t, c, z] = self.frame(t, c, z)

@@ -48,7 +48,7 @@ class FrameSource(ABC):
         return ()
 
     def version(self, t: int, c: int, z: int) -> str | None:
-        """Return a short text that differs whenever the stored pixels of a plane may have changed.
+        """Return a short string that changes whenever the stored pixels of a plane may have changed.
 
         For example, the size and times of its file; None if changes cannot be detected.
         """
@@ -112,7 +112,7 @@ def _numpy_dtype(array: Any) -> np.dtype[Any]:
 
 
 def dimension_names(array: Any) -> Sequence[Any] | None:
-    """Return the dimension names of a zarr array (version 3, or as xarray stores them) or of xarray; None without.
+    """Return the dimension names of an xarray or zarr array (of version 3, or as xarray stores them); None if absent.
 
     A name of a zarr array may be None.
     """

@@ -1,6 +1,6 @@
 """Lazy views of a frame source: planes by index (selection, crop, exchange of Z and T), and computed planes.
 
-Missing planes are tracked by `Movie`, as they may be stated there.
+Missing planes are tracked by `Movie`, which may be passed others than those of the source.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class IndexView(FrameSource):
 
     @classmethod
     def whole(cls, source: FrameSource) -> IndexView:
-        """Return a view of all of a source; a view itself."""
+        """Return a view of a complete source; the source itself if it is a view."""
         return source if isinstance(source, cls) else cls(source, tuple(map(range, source.shape)))
 
     def select(self, picks: tuple[range, ...]) -> IndexView:
@@ -96,7 +96,7 @@ class ComputedView(FrameSource):
     others : sequence of FrameSource
         Further sources that the function reads; closed with the first.
     keeps_versions : bool
-        Whether a plane depends only on the same plane of `source`, and on nothing that differs between runs.
+        Whether a plane is computed only from the same plane of `source`, identically in every run.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class ComputedView(FrameSource):
 
 
 class WholePlanes:
-    """Region function that computes whole planes and keeps the latest, as regions of a plane are read in turn."""
+    """Region function that computes complete planes and caches the latest for further regions of it."""
 
     def __init__(self, compute: PlaneFunction, dtype: DTypeLike) -> None:
         self._latest, self._dtype = Latest(compute), dtype
@@ -144,7 +144,7 @@ class WholePlanes:
 
 
 class Latest:
-    """Function that keeps its latest result; unlike one of `functools.lru_cache`, it can be pickled."""
+    """Function that caches its latest result; unlike one of `functools.lru_cache`, it can be pickled."""
 
     def __init__(self, compute: Callable[..., Array]) -> None:
         self._compute = compute
@@ -159,7 +159,7 @@ class Latest:
 
 
 def planes_in(planes: Iterable[Plane], picks: Sequence[range]) -> frozenset[Plane]:
-    """Return the planes (t, c, z) that are in a selection, by their indices in it.
+    """Return the planes (t, c, z) that are in a selection, as indices of the selection.
 
     >>> sorted(planes_in({(0, 0, 0), (4, 1, 0), (5, 1, 0)}, (range(4, 9, 2), range(2), range(1))))
     [(0, 1, 0)]

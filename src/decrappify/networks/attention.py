@@ -16,8 +16,8 @@ class SelfAttention(nn.Module):
     """Self-attention of SAGAN (Zhang et al. 2019) as in fastai v1: ``gamma * value @ softmax(q^T k) + x``.
 
     The softmax is over the *query* axis, without division by the square root of the channels; this equals
-    scaled-dot-product attention with query and key exchanged and a scale of one. Pixels are computed in groups, so
-    memory grows with the number of pixels and not with its square.
+    scaled-dot-product attention with query and key exchanged and a scale of one. Pixels are processed in groups, so
+    memory grows linearly with their number, not quadratically.
 
     Parameters
     ----------
@@ -27,13 +27,13 @@ class SelfAttention(nn.Module):
     Raises
     ------
     InputError
-        For fewer channels.
+        For fewer than 8 channels.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         if channels < 8:
-            raise InputError(f"self-attention over {channels} channels, needs at least 8; widen the network")
+            raise InputError(f"self-attention needs at least 8 channels, found {channels}; widen the network")
         self.query = self._projection(channels, channels // 8)
         self.key = self._projection(channels, channels // 8)
         self.value = self._projection(channels, channels)

@@ -1,7 +1,7 @@
 """Building blocks of the fastai-v1 networks: normalized convolutions, conv layers, pixel shuffle, residual blocks.
 
-Parameters keep the names of the old ``torch.nn.utils`` norms (``weight_orig``, ``weight_g``, ...), so published
-checkpoints load; the norms themselves are plain code, which can be copied, compiled and exported.
+Parameters keep the names of the old ``torch.nn.utils`` norms (``weight_orig``, ``weight_g``, ...), so that
+published checkpoints load. The norms are computed without hooks: networks can be copied, compiled and exported.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ _LARGE = 2**15  # pixels
 
 
 def convolve(conv: _ConvNd, x: Tensor, weight: Tensor, *, large_in_one_go: bool = False) -> Tensor:
-    """Convolve with a separate weight, and for predictions on a CPU with little rounding error.
+    """Convolve with a separate weight; predictions on a CPU are computed with small rounding errors.
 
     Direct float32 convolutions on CPUs add the thousands of products of one pixel sequentially, and their rounding
-    error grows with the number. Sums over groups of channels, added in the end, are several times closer to the float64
-    result. They take the same time while they fit into the caches; in large images the additions take a tenth more.
+    error grows with that number. Separate sums over groups of channels, added at the end, are several times closer to
+    the float64 result. They take the same time while the data fit into the caches, and 10 % more for large images.
 
     Parameters
     ----------
     conv : nn.Conv1d or nn.Conv2d
-        Defines padding, stride, bias and mode; in training mode with one direct convolution.
+        Defines padding, padding mode, stride and bias. In training mode, one direct convolution is computed.
     x, weight : Tensor
         (N, C, ...) and (out, C, ...).
     large_in_one_go : bool
-        Whether images of more than 181 x 181 pixels use one direct convolution.
+        Whether to compute one direct convolution for images of more than 181 x 181 pixels.
     """
     one_go = (
         conv.training
         or x.device.type != "cpu"
         or x.dtype != torch.float32
         or torch.is_autocast_enabled("cpu")  # partial sums rounded to bfloat16 would be less accurate
-        or torch.compiler.is_compiling()  # one convolution results in the better graph
+        or torch.compiler.is_compiling()  # one convolution results in a better graph
         or (large_in_one_go and x.shape[2:].numel() > _LARGE)
     )
     if one_go or conv.groups > 1 or weight.shape[1] <= _CHANNELS_AT_ONCE or weight[0, 0].numel() == 1:
@@ -56,7 +56,7 @@ def convolve(conv: _ConvNd, x: Tensor, weight: Tensor, *, large_in_one_go: bool 
 
 
 class SplitConv2d(nn.Conv2d):
-    """``nn.Conv2d`` with the summation of `convolve`."""
+    """``nn.Conv2d`` computed by `convolve`."""
 
     large_in_one_go = False
 
@@ -73,7 +73,7 @@ class NormedConv(_ConvNd):
         raise NotImplementedError
 
     def set_weight(self, weight: Tensor) -> None:
-        """Set the direction (and for weight norm the size) of the weight, (out, in, ...)."""
+        """Set the weight, (out, in, ...); with spectral norm, only its direction has an effect."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
@@ -141,15 +141,15 @@ class _WeightNormConv(NormedConv):
 
 
 class SpectralConv1d(_SpectralConv, nn.Conv1d):
-    """``nn.Conv1d`` under spectral norm."""
+    """``nn.Conv1d`` with spectral norm."""
 
 
 class SpectralConv2d(_SpectralConv, nn.Conv2d):
-    """``nn.Conv2d`` under spectral norm."""
+    """``nn.Conv2d`` with spectral norm."""
 
 
 class WeightNormConv2d(_WeightNormConv, nn.Conv2d):
-    """``nn.Conv2d`` under weight norm."""
+    """``nn.Conv2d`` with weight norm."""
 
 
 def _lengths(weight: Tensor) -> Tensor:
@@ -166,7 +166,7 @@ def check_norm(norm: str) -> str:
         If it is unknown.
     """
     if norm not in NORMS:
-        raise InputError(f"norm is {short(norm)}, needs one of {', '.join(map(repr, NORMS))}")
+        raise InputError(f"norm is {short(norm)}, expected one of {', '.join(map(repr, NORMS))}")
     return norm
 
 
@@ -198,15 +198,15 @@ def conv_layer(
     Parameters
     ----------
     n_in, n_out, kernel_size, stride, padding
-        Of the convolution; the padding is ``(kernel_size - 1) // 2`` by default.
+        Arguments of the convolution; the padding is ``(kernel_size - 1) // 2`` by default.
     norm : {"spectral", "weight", "batch", "none"}
-        Reparametrization of the weight; ``"batch"`` is a plain weight and a batch norm.
+        Normalization of the weight; ``"batch"`` is a plain weight and a batch norm.
     bias : bool, optional
-        Default: without batch norm.
+        Default: True without batch norm.
     batch_norm : bool, optional
-        Default: if `norm` is ``"batch"``. DeOldify adds it to spectral norm.
+        Default: True if `norm` is ``"batch"``. DeOldify combines it with spectral norm.
     activation : bool
-        Whether there is a ReLU, leaky with the slope `leak`.
+        Whether to add a ReLU, leaky with the slope `leak`.
     extra : nn.Module, optional
         Last module, such as self-attention.
     """
@@ -243,19 +243,20 @@ def batch_norm_2d(channels: int) -> nn.BatchNorm2d:
 class PixelShuffle(nn.Module):
     """1x1 convolution, ReLU, pixel shuffle to twice the size, and a 2x2 blur against checkerboard artifacts.
 
-    The convolution is initialized with equal weights for the four output pixels of one pixel ("ICNR", Aitken et al.
-    2017); the blur is that of Sugawara et al. 2018. With weight norm the original's ICNR had no effect; here it has.
+    The convolution is initialized with equal weights for the four output pixels of an input pixel ("ICNR", Aitken
+    et al. 2017); the blur is that of Sugawara et al. 2018. In fastai v1, ICNR had no effect with weight norm; here it
+    has.
 
     Parameters
     ----------
     n_in, n_out : int
-        Channels before and after.
+        Channels of the input and of the output.
     norm : {"spectral", "weight", "batch", "none"}
-        Of the convolution.
+        Norm of the convolution.
     batch_norm : bool, optional
         As in `conv_layer`.
     blur : bool
-        Whether to blur.
+        Whether to apply the blur.
     """
 
     def __init__(self, n_in: int, n_out: int, *, norm: str, batch_norm: bool | None = None, blur: bool = True) -> None:
@@ -279,9 +280,11 @@ class MergedBlock(nn.Module):
     channels : int
         Channels of the input; a dense block has twice as many outputs.
     norm : {"spectral", "weight", "batch", "none"}
-        Of the convolutions.
-    dense, bottleneck : bool
-        Concatenate instead of add; half the channels between the two layers.
+        Norm of the convolutions.
+    dense : bool
+        Whether to concatenate instead of adding.
+    bottleneck : bool
+        Whether to halve the channels between the two layers.
     leak : float
         Slope of the ReLUs below zero.
     """

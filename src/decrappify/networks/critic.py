@@ -28,16 +28,16 @@ class Critic(nn.Sequential):
     width : int
         Channels of the first layer, doubled by each later one.
     blocks : int
-        Halvings of the grid after the first.
+        Number of halvings of the grid after that of the first layer.
     form : {"plain", "dense"}
-        A 3x3 conv layer before each halving, or one dense block at the start.
+        A 3x3 conv layer after each halving, or one dense block after the first layer.
     dropout : float
         Share of channels dropped in training, 0 to below 1; half of it after the first layer.
     attention : bool
-        Self-attention after the first halving.
+        Whether to add self-attention after the second halving.
     gain : float
-        Images are multiplied by it. Spectral norms cannot increase the contrast of their input, so a critic of images
-        in the range 0 to 1 trains slowly without it.
+        Factor of the images. Layers with spectral norm cannot increase the contrast of their input, so without it a
+        critic of images in the range 0 to 1 trains slowly.
 
     Attributes
     ----------
@@ -46,13 +46,13 @@ class Critic(nn.Sequential):
 
     Shape
     -----
-    Image (N, in_channels, H, W); logits (N, patches), where 64 pixels are one patch and 192 are 9 x 9 with
-    3 blocks: ``(H // 16 - 3) * (W // 16 - 3)``. Above zero means real.
+    Image (N, in_channels, H, W); logits (N, patches), above zero for real. With 3 blocks there are
+    ``(H // 16 - 3) * (W // 16 - 3)`` patches: 1 in 64 x 64 pixels, 9 x 9 in 192 x 192.
 
     Raises
     ------
     InputError
-        For a setting out of its range, or an image that is too small.
+        If a setting is out of range or an image is too small.
 
     Examples
     --------
@@ -75,11 +75,11 @@ class Critic(nn.Sequential):
         check_whole(1, 1024, in_channels=in_channels, width=width)
         check_whole(1, 10, blocks=blocks)
         if form not in ("plain", "dense"):
-            raise InputError(f"form is {short(form)}, needs 'plain' or 'dense'")
+            raise InputError(f"form is {short(form)}, expected 'plain' or 'dense'")
         if isinstance(dropout, bool) or not 0 <= dropout < 1:
-            raise InputError(f"dropout is {short(dropout)}, needs a number from 0 to below 1")
+            raise InputError(f"dropout is {short(dropout)}, expected a number from 0 to below 1")
         if isinstance(gain, bool) or not gain > 0:
-            raise InputError(f"gain is {short(gain)}, needs a number above 0")
+            raise InputError(f"gain is {short(gain)}, expected a number above 0")
         layers: list[nn.Module] = [_layer(in_channels, width, 4, stride=2), nn.Dropout2d(dropout / 2)]
         n_in = width
         if form == "dense":

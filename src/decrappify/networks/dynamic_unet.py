@@ -24,14 +24,14 @@ from decrappify.windows import check_n_frames
 BLURS = ("always", "as_flagged", "off")
 FORMS = ("deep", "wide")
 
-# Pixels per step of the coarsest grid. Any even size works, but a tile that starts between the steps is computed on
-# another grid, and differs from its neighbor by some percent of the contrast where they overlap.
+# Pixels per step of the coarsest grid. Any even size works, but a tile that starts between two steps is computed on
+# a shifted grid and differs from its neighbor by a few percent of the contrast where they overlap.
 _COARSEST = 32
 # Pixels affected by a tile's border. Measured on a ResNet-18 artistic network without attention, trained to denoise
 # photographs: the root mean square change 128 to 160 pixels from a border is 0.9, 0.2 and 0.02 % of the prediction's
-# spread after 60, 120 and 190 steps (at 96 to 128 pixels 1.7, 0.8 and 0.08 %). Networks of random weights whose batch
-# norms fit the data are far from that (lesson7 3 to 11 %, artistic 27 to 61 %), since their receptive field is several
-# hundred pixels; with attention or the encoder of PSSR it is the image.
+# spread after 60, 120 and 190 steps (at 96 to 128 pixels 1.7, 0.8 and 0.08 %). The changes are far larger for random
+# weights with batch norms fitted to the data (lesson7 3 to 11 %, artistic 27 to 61 %), as the receptive field is
+# several hundred pixels wide; with attention or the encoder of PSSR it is the complete image.
 _MARGIN = 128
 _LATE_ENCODER = 6  # fastai v1 splits a ResNet encoder after its second stage
 
@@ -49,7 +49,7 @@ class _DecoderBlock(nn.Module):
         """Concatenate (N, n_up, h, w), upsampled, and (N, n_skip, H, W) to (N, n_shuffled + n_skip, H, W)."""
         x = self.shuf(x)
         height, width = skip.shape[-2:]
-        # Odd sizes are rounded up in the encoder: x is at most one pixel larger, and nearest resizing is this crop.
+        # The encoder rounds odd sizes up: x is at most one pixel larger, and nearest-neighbor resizing is this crop.
         x = F.interpolate(x, (height, width), mode="nearest") if self.resize else x[..., :height, :width]
         return F.relu(torch.cat([x, self.bn(skip)], dim=1))
 
@@ -104,20 +104,21 @@ class DynamicUNet(RestorationNetwork):
     width_factor : float
         Factor of the decoder's width (fastai's ``nf_factor``).
     norm : {"spectral", "weight", "batch", "none"}
-        Of the decoder's convolutions. ``"spectral"`` includes batch norm inside the decoder, as in DeOldify.
+        Norm of the decoder's convolutions. ``"spectral"`` includes batch norm inside the decoder, as in DeOldify.
     attention : bool
-        Self-attention in the third-last decoder block. It depends on the whole image, so tiles differ at seams.
+        Whether to add self-attention to the third-last decoder block. It depends on the whole image, so neighboring
+        tiles differ at their seams.
     blur : {"always", "as_flagged", "off"}
         2x2 blur after each pixel shuffle: in all of them (DeOldify, PSSR and fastai up to 1.0.55, whatever their
         flags), in the decoder blocks but not in the last upsampling (later fastai with ``blur=True``), or in none.
     blur_final : bool
-        With ``"as_flagged"``, whether the last decoder block blurs.
+        With ``blur="as_flagged"``, whether the last decoder block has the blur.
     last_cross : bool
         Whether the last convolutions also have the source as input.
     bottleneck : bool
-        Half the channels inside the last residual block.
+        Whether to halve the channels inside the last residual block.
     y_range : (float, float), optional
-        Limit the prediction to this range by a sigmoid.
+        Range to which a sigmoid limits the prediction.
     encoder_weights : str or Path, optional
         Initial weights of the encoder, see `build_encoder`; not part of the architecture.
 
@@ -128,7 +129,7 @@ class DynamicUNet(RestorationNetwork):
     Raises
     ------
     InputError
-        For a setting out of its range.
+        If a setting is out of range.
 
     Examples
     --------
@@ -159,9 +160,9 @@ class DynamicUNet(RestorationNetwork):
         super().__init__()
         _check(in_channels=in_channels, out_channels=out_channels, scale=scale, form=form, blur=blur)
         if isinstance(width_factor, bool) or not isinstance(width_factor, int | float) or not 0 < width_factor < 100:
-            raise InputError(f"width_factor is {short(width_factor)}, needs a number above 0, such as 1.5")
+            raise InputError(f"width_factor is {short(width_factor)}, expected a number above 0, such as 1.5")
         if y_range is not None and (len(y_range) != 2 or not y_range[0] < y_range[1]):
-            raise InputError(f"y_range is {short(y_range)}, needs two numbers, the lower first, such as (-3, 3)")
+            raise InputError(f"y_range is {short(y_range)}, expected two numbers, the lower first, such as (-3, 3)")
         check_norm(norm)
         self.spec = NetworkSpec(
             n_frames=check_n_frames(n_frames),
@@ -226,7 +227,7 @@ class DynamicUNet(RestorationNetwork):
         height, width = source.shape[-2:]
         if height % 2 or width % 2:
             raise InputError(
-                f"source of {height} x {width} pixels does not fit the network, needs multiples of 2; "
+                f"source of {height} x {width} pixels does not fit the network, expected multiples of 2; "
                 f"pad it to {height + height % 2} x {width + width % 2}"
             )
         encoder, first_norm, relu, middle, *decoder = self.layers
@@ -251,7 +252,7 @@ class DynamicUNet(RestorationNetwork):
         return torch.sigmoid(x) * (high - low) + low
 
     def parameter_groups(self) -> list[list[nn.Parameter]]:
-        """Return early encoder, late encoder and decoder, as in fastai v1.
+        """Return the parameters of early encoder, late encoder and decoder, as in fastai v1.
 
         Examples
         --------
@@ -275,14 +276,14 @@ class DynamicUNet(RestorationNetwork):
 
 @register_network("upsampled-unet")
 class UpsampledUNet(RestorationNetwork):
-    """Bilinear upsampling and then a dynamic U-Net on the fine grid, as in PSSR (Fang et al. 2021).
+    """Bilinear upsampling, then a dynamic U-Net on the fine grid, as in PSSR (Fang et al. 2021).
 
     Parameters
     ----------
     scale : int
         Upsampling factor.
     **settings
-        Of `DynamicUNet`.
+        Settings of `DynamicUNet`.
 
     Shape
     -----
@@ -312,7 +313,7 @@ class UpsampledUNet(RestorationNetwork):
         return prediction
 
     def parameter_groups(self) -> list[list[nn.Parameter]]:
-        """Return those of the dynamic U-Net."""
+        """Return the parameter groups of the dynamic U-Net."""
         return self.model.parameter_groups()
 
     def freeze_encoder(self, frozen: bool) -> None:
@@ -325,7 +326,7 @@ def _batch_norm(norm: str) -> bool:
 
 
 def _block_width(form: str, n_up: int, n_skip: int, factor: float, *, last: bool) -> int:
-    """Return the output channels of a decoder block, truncated by int() as in the original for its weights to fit."""
+    """Return the output channels of a decoder block, truncated by int() as in the original so that its weights fit."""
     if form == "wide":
         return int(512 * factor) // (4 if last else 2)
     joined = n_up // 2 + n_skip
@@ -335,7 +336,9 @@ def _block_width(form: str, n_up: int, n_skip: int, factor: float, *, last: bool
 def _check(*, in_channels: int, out_channels: int, scale: int, form: str, blur: str) -> None:
     check_whole(1, 1024, in_channels=in_channels, out_channels=out_channels)
     if scale != 1:
-        raise InputError(f"scale is {short(scale)}, a dynamic U-Net has 1; use 'upsampled-unet' or 'pssr' to enlarge")
+        raise InputError(
+            f"scale is {short(scale)}, expected 1 for a dynamic U-Net; use 'upsampled-unet' or 'pssr' to enlarge"
+        )
     for name, choice, choices in (("form", form, FORMS), ("blur", blur, BLURS)):
         if choice not in choices:
-            raise InputError(f"{name} is {short(choice)}, needs one of {', '.join(map(repr, choices))}")
+            raise InputError(f"{name} is {short(choice)}, expected one of {', '.join(map(repr, choices))}")

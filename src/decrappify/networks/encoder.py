@@ -31,7 +31,7 @@ ENCODERS = (*_TORCHVISION, *_WEIGHT_NORMED)
 
 
 class Encoder(NamedTuple):
-    """An encoder and the skips of the U-Net.
+    """An encoder and its skips.
 
     Attributes
     ----------
@@ -59,11 +59,11 @@ def build_encoder(name: str, *, n_frames: int = 1, in_channels: int = 3, weights
     name : str
         ``"resnet18"``, ``"resnet34"``, ``"resnet50"``, ``"resnet101"``, ``"wn-resnet18"`` or ``"wn-resnet34"``.
     n_frames, in_channels : int
-        Its input has ``n_frames * in_channels`` channels. Pretrained first convolutions are distributed over frames,
-        and averaged over colors if `in_channels` is not 3, so that the response to a gray image is equal.
+        The input has ``n_frames * in_channels`` channels. A pretrained first convolution is distributed over frames,
+        and averaged over colors if `in_channels` is not 3, so that the response to a gray image does not change.
     weights : str, Path or None
-        None for random ones, the name of one of torchvision's weights such as ``"IMAGENET1K_V1"``, or a local file
-        with a state dictionary of the torchvision network (.pth or .safetensors).
+        None for random weights, the name of torchvision weights such as ``"IMAGENET1K_V1"``, or a local file with a
+        state dictionary of the torchvision network (.pth or .safetensors).
 
     Raises
     ------
@@ -72,14 +72,14 @@ def build_encoder(name: str, *, n_frames: int = 1, in_channels: int = 3, weights
     MissingFileError
         If the weights cannot be downloaded.
     ModelFileError
-        If the file contains something else.
+        If the file does not contain weights of the encoder.
     """
     if name in _WEIGHT_NORMED:
         if weights is not None:
             raise InputError(f"encoder {name!r} has no pretrained weights, found {str(weights)!r}; pass None")
         return _weight_normed(*_WEIGHT_NORMED[name], n_frames * in_channels)
     if name not in _TORCHVISION:
-        raise InputError(f"encoder is {short(name)}, needs one of {', '.join(ENCODERS)}")
+        raise InputError(f"encoder is {short(name)}, expected one of {', '.join(ENCODERS)}")
     network: Any = torchvision.models.get_model(name, weights=None)
     if weights is not None:
         _load(network, name, weights)
@@ -104,7 +104,7 @@ def _fit_first_convolution(network: Any, n_frames: int, in_channels: int, *, pre
 def inflate(weight: Tensor, n_frames: int, in_channels: int) -> Tensor:
     """Distribute a first convolution for RGB over frames and channels.
 
-    The response to a static gray image, equal in every channel and frame, is that to the same image as RGB.
+    The response to a static gray image, equal in every channel and frame, is that of `weight` to the same RGB image.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def _load(network: nn.Module, name: str, weights: str | Path) -> None:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise ModelFileError(
-            f"{path} does not hold the weights of {name}; pass a file of torchvision's {name}"
+            f"{path} does not contain the weights of {name}; pass a file of torchvision's {name}"
         ) from error
 
 

@@ -14,27 +14,27 @@ if TYPE_CHECKING:
     from torch import nn
 
 DEFAULT_NETWORK = "small"
-"""Default network of training runs; how it was chosen is in benchmarks/RESULTS.md."""
+"""Default network of training runs; benchmarks/RESULTS.md describes how it was chosen."""
 
 N = TypeVar("N", bound="Callable[..., nn.Module]")
 
-_MODULES = {  # of the built-in networks, imported at the first use: torch and torchvision are heavy
+_MODULES = {  # of the built-in networks, imported at first use: importing torch and torchvision is slow
     "residual-unet": "residual_unet",
     "dynamic-unet": "dynamic_unet",
     "upsampled-unet": "dynamic_unet",
     "critic": "critic",
 }
-# 2 GB; the largest published network, that of DeOldify, has 64 million.
+# 2 GB in float32; the largest published network, that of DeOldify, has 64 million.
 _MOST_PARAMETERS = 500_000_000
 _DEOLDIFY: dict[str, Any] = {"norm": "spectral", "attention": True, "y_range": (-3.0, 3.0)}
 _WIDE: dict[str, Any] = _DEOLDIFY | {"encoder": "resnet101", "form": "wide", "width_factor": 2}
 # name: (name of a class, settings)
 _PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
-    # Sizes of the default microscopy network; how they were chosen is in benchmarks/RESULTS.md.
+    # Sizes of the default microscopy network; benchmarks/RESULTS.md describes how they were chosen.
     "small": ("residual-unet", {"base_channels": 48, "depth": 2, "growth": 1.5, "blocks": 1, "stem": 2}),
     "base": ("residual-unet", {"base_channels": 64, "depth": 3, "growth": 1.5, "blocks": 1, "stem": 2}),
     "large": ("residual-unet", {"base_channels": 96, "depth": 3, "growth": 1.5, "blocks": 2, "stem": 2}),
-    # Published ones, with the settings that their weights need.
+    # Published networks, with the settings of their weights.
     "deoldify-artistic": ("dynamic-unet", _DEOLDIFY | {"encoder": "resnet34", "width_factor": 1.5}),
     "deoldify-stable": ("dynamic-unet", _WIDE),
     "deoldify-video": ("dynamic-unet", _WIDE),
@@ -62,18 +62,18 @@ _CLASSES: Registry[Callable[..., nn.Module]] = Registry(
 def register_network(name: str) -> Callable[[N], N]:
     """Register a network class under a name, for `create`, run files and model files.
 
-    A model file holds the name and the settings of its network: the module that registers the class must be imported,
-    or loaded as a plugin, before such a file is loaded.
+    A model file contains the name and the settings of its network: before it is loaded, the module that registers the
+    class must be imported or loaded as a plugin.
 
     Parameters
     ----------
     name : str
-        New; it is ``architecture["name"]`` of the networks.
+        New name; networks of the class have it as ``architecture["name"]``.
 
     Raises
     ------
     InputError
-        If the name is taken or not valid.
+        If the name is already registered or invalid.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def register_network(name: str) -> Callable[[N], N]:
 def unregister_network(name: str) -> None:
     """Remove a network class; raise InputError if the name is unknown or that of a preset."""
     if name in _PRESETS:
-        raise InputError(f"network {name!r} is a preset; unregister_network removes the classes of register_network")
+        raise InputError(f"network {name!r} is a preset; unregister_network removes only registered classes")
     _CLASSES.remove(name)
 
 
@@ -115,9 +115,9 @@ def create(name: str = DEFAULT_NETWORK, **settings: Any) -> Any:
     name : str
         ``"small"``, ``"base"`` or ``"large"`` (sizes of the default microscopy network); ``"deoldify-artistic"``,
         ``"deoldify-stable"``, ``"deoldify-video"``, ``"lesson7-superres"``, ``"lesson7-superres-gan"`` or ``"pssr"``
-        (published generators); ``"deoldify-critic"``, ``"fastai-critic"`` or ``"small-critic"``; or a class with
-        every setting given: ``"residual-unet"``, ``"dynamic-unet"``, ``"upsampled-unet"`` or ``"critic"``; or a name
-        of `register_network`.
+        (published generators); ``"deoldify-critic"``, ``"fastai-critic"`` or ``"small-critic"``; a network class
+        without a preset: ``"residual-unet"``, ``"dynamic-unet"``, ``"upsampled-unet"`` or ``"critic"``; or a name
+        registered with `register_network`.
     **settings
         Settings of the network class, such as ``n_frames=3`` or ``scale=2``.
 
@@ -138,7 +138,7 @@ def create(name: str = DEFAULT_NETWORK, **settings: Any) -> Any:
     """
     _CLASSES.check(name)
     kind, preset = _PRESETS.get(name, (name, {}))
-    check_torch_threads()  # computing starts with the random weights
+    check_torch_threads()  # before the random weights are computed
     make = _CLASSES.get(kind)
     try:
         _check_parameters(name, make, preset | settings)
@@ -148,8 +148,8 @@ def create(name: str = DEFAULT_NETWORK, **settings: Any) -> Any:
     architecture = getattr(network, "architecture", None)
     if not isinstance(architecture, dict) or architecture.get("name") != kind:
         raise InputError(
-            f"network {name!r} has architecture {short(architecture)}, needs a dictionary with name = {kind!r} and all "
-            "settings, from which model files are loaded"
+            f"network {name!r} has architecture {short(architecture)}, expected a dictionary with name = {kind!r} and "
+            "all settings, from which model files are loaded"
         )
     return network
 
@@ -167,11 +167,11 @@ def _check_parameters(name: str, make: Callable[..., nn.Module], settings: Mappi
     count = sum(parameter.numel() for parameter in network.parameters())
     if count > _MOST_PARAMETERS:
         raise InputError(
-            f"network {name!r} would have {count:,} parameters with these settings, at most {_MOST_PARAMETERS:,} are "
-            "built; choose smaller ones"
+            f"network {name!r} would have {count:,} parameters with these settings, expected at most "
+            f"{_MOST_PARAMETERS:,}; choose smaller settings"
         )
 
 
 def network_names() -> list[str]:
-    """Return the names that `create` takes."""
+    """Return the names that `create` accepts."""
     return _CLASSES.names()

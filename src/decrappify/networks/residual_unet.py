@@ -34,8 +34,8 @@ class ResidualBlock(nn.Module):
 class ResidualUNet(RestorationNetwork):
     """Residual U-Net that predicts the middle frame of a window, at 1, 2 or 4 times its resolution.
 
-    All layers are on the grid of the source (or a 2x coarser one, `stem` = 2), and one pixel shuffle at the end yields
-    the target's grid, as in ESPCN (Shi et al. 2016); the prediction is added to the upsampled middle frame. Without
+    All layers operate on the grid of the source (or a 2x coarser one, `stem` = 2), and one pixel shuffle at the end
+    yields the target's grid, as in ESPCN (Shi et al. 2016); its result is added to the upsampled middle frame. Without
     biases the network is homogeneous of degree one, so it generalizes to noise levels and brightnesses outside its
     training data (Mohan et al. 2020, "Robust and interpretable blind image denoising via bias-free networks").
 
@@ -50,13 +50,13 @@ class ResidualUNet(RestorationNetwork):
     base_channels : int
         Channels at the finest level; a multiple of 16 is fastest.
     depth : int
-        Number of 2x down-samplings.
+        Number of 2x downsampling steps.
     growth : float
         Ratio of the channels of each level to those of the finer one, rounded to a multiple of 16.
     blocks : int
         Residual blocks per level of the encoder, and of the decoder.
     stem : {1, 2}
-        2 folds 2x2 pixels into channels first: a quarter of the work per pixel for a wider network.
+        2 first folds 2x2 pixels into channels, which reduces the computations of a layer to a quarter.
     bias : bool
         Whether convolutions have biases.
 
@@ -92,14 +92,14 @@ class ResidualUNet(RestorationNetwork):
         check_whole(0, 10, depth=depth)
         check_whole(0, 64, blocks=blocks)
         if isinstance(growth, bool) or not isinstance(growth, int | float) or not 0 < growth < 100:
-            raise InputError(f"growth is {short(growth)}, needs a number above 0, such as 2.0")
+            raise InputError(f"growth is {short(growth)}, expected a number above 0, such as 2.0")
         if scale not in (1, 2, 4):
-            raise InputError(f"scale is {short(scale)}, needs 1, 2 or 4")
+            raise InputError(f"scale is {short(scale)}, expected 1, 2 or 4")
         if stem not in (1, 2):
-            raise InputError(f"stem is {short(stem)}, needs 1 or 2")
+            raise InputError(f"stem is {short(stem)}, expected 1 or 2")
         if out_channels != in_channels and in_channels % out_channels:
             raise InputError(
-                f"out_channels is {short(out_channels)}, needs {in_channels} like in_channels, or a divisor of it"
+                f"out_channels is {short(out_channels)}, expected {in_channels} like in_channels, or a divisor of it"
             )
         self.stem = stem
         multiple = stem * 2**depth
@@ -144,7 +144,7 @@ class ResidualUNet(RestorationNetwork):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Initialize as the identity: no residual, zero weight of the middle frame's neighbors (one-frame solution)."""
+        """Initialize as the identity: zero residual, and zero weights for the neighbors of the middle frame."""
         nn.init.zeros_(self.tail.weight)
         if self.tail.bias is not None:
             nn.init.zeros_(self.tail.bias)
@@ -161,8 +161,8 @@ class ResidualUNet(RestorationNetwork):
         multiple = self.spec.size_multiple
         if height % multiple or width % multiple:
             raise InputError(
-                f"source of {height} x {width} pixels does not fit the network, needs multiples of {multiple}; pad it "
-                f"to {-(-height // multiple) * multiple} x {-(-width // multiple) * multiple}"
+                f"source of {height} x {width} pixels does not fit the network, expected multiples of {multiple}; pad "
+                f"it to {-(-height // multiple) * multiple} x {-(-width // multiple) * multiple}"
             )
         base = self.middle_frame(source)
         if self.scale > 1:
@@ -181,7 +181,7 @@ class ResidualUNet(RestorationNetwork):
         return base + (F.pixel_shuffle(residual, factor) if factor > 1 else residual)
 
     def widened(self, state: dict[str, Tensor], n_frames: int) -> dict[str, Tensor]:
-        """Extend weights of fewer frames with zero weights of the new neighbors; see `RestorationNetwork`."""
+        """Extend weights for fewer frames by zero weights for the new neighbors; see `RestorationNetwork`."""
         per_frame = self.in_channels * self.stem**2
         half = (self.n_frames - n_frames) // 2 * per_frame
         if half < 0:

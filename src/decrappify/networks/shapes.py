@@ -14,7 +14,7 @@ _RANDOM = frozenset({Tensor.normal_, Tensor.uniform_})
 
 
 class _NoRandomNumbers(TorchFunctionMode):
-    """Mode that skips random initialization of tensors without memory, which takes torch a millisecond each."""
+    """Mode that skips the random initialization of tensors without memory, which takes a millisecond per tensor."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in _RANDOM and args[0].is_meta:

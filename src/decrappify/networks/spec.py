@@ -1,4 +1,4 @@
-"""The contract between a restoration network and the code that trains and runs it."""
+"""Interface between a restoration network and the code that trains and runs it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class NetworkSpec:
     scale : int
         Upsampling factor.
     size_multiple : int
-        Height and width of a source are multiples of it, in pixels.
+        Height and width of a source must be multiples of it, in pixels.
     tile_multiple : int
-        Tiles start at multiples of it, in source pixels, or they are sampled on another coarse grid than their
-        neighbors; `size_multiple` if 0.
+        Tiles must start at multiples of it, in source pixels, to have the same coarse grid as their neighbors; 0 for
+        `size_multiple`.
     margin : int
-        Source pixels along the border of a tile whose predictions differ from those of the whole image.
+        Width in source pixels of the border of a tile where predictions differ from those of the whole image.
     homogeneous : bool
         Whether the prediction of ``a * x`` is ``a`` times that of ``x`` for a > 0: a network without biases (Mohan et
         al. 2020).
@@ -72,8 +72,8 @@ class RestorationNetwork(nn.Module):
     spec : NetworkSpec
         Sizes and channels.
     architecture : dict
-        ``name``, as registered, and all settings from which `decrappify.networks.create` builds the network again;
-        plain values, stored in model files.
+        ``name``, as registered, and all settings that `decrappify.networks.create` needs to rebuild the network: plain
+        values, stored in model files.
 
     Shape
     -----
@@ -114,17 +114,17 @@ class RestorationNetwork(nn.Module):
         return [list(self.parameters())]
 
     def freeze_encoder(self, frozen: bool) -> None:
-        """Exclude a pretrained encoder from training, or include it again; without such an encoder nothing changes."""
+        """Exclude a pretrained encoder from training, or include it again; no effect without such an encoder."""
 
     def widened(self, state: dict[str, Tensor], n_frames: int) -> dict[str, Tensor]:
-        """Return weights of a network of fewer frames, extended so that this network computes the same.
+        """Return the weights of a network of fewer frames, extended so that this network predicts the same.
 
         Parameters
         ----------
         state : dict
             State dictionary of a network that differs in `n_frames` only.
         n_frames : int
-            Its frames.
+            Frames in a window of that network.
 
         Raises
         ------

@@ -18,7 +18,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises
     ------
     ModelFileError
-        If the file cannot be read, or contains something else.
+        If the file cannot be read or is not a state dictionary.
     """
     check_regular(path)
     try:

@@ -127,7 +127,7 @@ def _one_channel(source: Any, channel: int | str | None) -> Movie:
             f"camera; pass {setting('channel', 0)} or the name of another one"
         )
     if min(movie.shape[3:]) < 32:
-        raise InputError(f"{movie.name} has {movie.shape[3:]} pixels (Y, X), needs at least 32 of each to calibrate")
+        raise InputError(f"{movie.name} has {movie.shape[3:]} pixels (Y, X), expected at least 32 of each to calibrate")
     return movie
 
 

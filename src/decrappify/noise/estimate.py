@@ -41,9 +41,9 @@ class Estimate:
         for name in ("value", "error"):
             number = getattr(self, name)
             if number is not None and (isinstance(number, bool) or not isinstance(number, int | float)):
-                raise InputError(f"the {name} of an estimate is {short(number)}, needs a number")
+                raise InputError(f"the {name} of an estimate is {short(number)}, expected a number")
             if number is not None and not math.isfinite(number):
-                raise InputError(f"the {name} of an estimate is {number}, needs a finite number")
+                raise InputError(f"the {name} of an estimate is {number}, expected a finite number")
         if not isinstance(self.valid, bool) or not isinstance(self.note, str):
             raise InputError(f"an estimate has valid {short(self.valid)} and note {short(self.note)}")
         if self.value is None and self.valid:

@@ -75,7 +75,7 @@ class NoiseModel:
     def __post_init__(self) -> None:
         low, high = self.levels
         if not low < high:
-            raise InputError(f"levels is {self.levels}, needs two gray levels (low, high) with low < high")
+            raise InputError(f"levels is {self.levels}, expected two gray levels (low, high) with low < high")
 
     def variance(self, gray_level: float) -> float:
         """Return the variance of the noise at a mean gray level; raise InputError if the gain is not determined."""
@@ -114,7 +114,7 @@ class NoiseModel:
     def from_dict(cls, table: Mapping[str, Any]) -> NoiseModel:
         """Create it from the plain values of `to_dict`."""
         if table.get("kind") != KIND:
-            raise InputError(f"kind is {short(table.get('kind'))}, needs {KIND!r}; write the file with calibrate")
+            raise InputError(f"kind is {short(table.get('kind'))}, expected {KIND!r}; write the file with calibrate")
         known = {one.name for one in fields(cls)}
         values: dict[str, Any] = {}
         for name, value in table.items():

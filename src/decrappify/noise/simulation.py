@@ -36,7 +36,7 @@ def noise_parts(
     """
     low, high = levels
     if not low < high:
-        raise InputError(f"levels is {levels!r}, needs two gray levels (low, high) with low < high")
+        raise InputError(f"levels is {levels!r}, expected two gray levels (low, high) with low < high")
     span = high - low
     known = {name: value or 0.0 for name, value in values.items()}
     parts = [_pixel_noise(values, neighbors, low, span)]

@@ -1,4 +1,4 @@
-"""Restoration of whole movies with a model: windows over time, tiles over the frame, any size, resumable."""
+"""Restoration of whole movies with a model: windows over time and tiles over the frame, for any size; resumable."""
 
 from __future__ import annotations
 

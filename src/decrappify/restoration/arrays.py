@@ -45,8 +45,8 @@ def in_axes(array: Array, axes: str | None) -> Array:
     for axis in left:
         if array.shape[AXES.index(axis)] > 1:
             raise InputError(
-                f"the result has {array.shape[AXES.index(axis)]} entries along {axis}, which the array with axes "
-                f"{axes!r} lacks; use restore instead of restore_array"
+                f"the result has {array.shape[AXES.index(axis)]} entries along {axis}, an axis that the array "
+                f"({axes!r}) does not have; use restore instead of restore_array"
             )
     order = [AXES.index(axis) for axis in (*left, *axes)]
     return np.ascontiguousarray(array.transpose(order).reshape([array.shape[AXES.index(axis)] for axis in axes]))

@@ -47,14 +47,14 @@ class Target:
 class Job:
     """The planes of a movie to restore with a model, and the properties of the result.
 
-    Windows extend over the whole movie, so frames 10 to 20 restored alone equal those of the whole movie restored.
+    Windows may extend beyond the selected frames: frames 10 to 20 restored alone equal those of a complete restoration.
 
     Parameters
     ----------
     movie : Movie
         The input.
     model : Model
-        Processes each channel separately (in_channels 1) or all of them together.
+        Model for each channel separately (in_channels 1) or for all of them together.
     options : RestorationOptions
         Frames, window axis, dtype, and the handling of NaN, missing planes and outliers.
 
@@ -158,9 +158,9 @@ class Job:
         load : callable
             Takes a frame (C, Y, X) float32 in network units; windows consist of its results.
         is_done : callable
-            Returns whether to leave out a target.
+            Returns whether to skip a target.
         part : tuple of slice, optional
-            Rows and columns that the frames are cropped to.
+            Rows and columns to which the frames are cropped.
         """
         n_t, _, n_z = self.movie.shape[:3]
         along_t = self.window_axis == "T"
@@ -197,7 +197,7 @@ class Job:
         return [plane for plane in every if plane not in self.lost]
 
     def blanks(self) -> list[Plane]:
-        """Return the output planes that stay blank because they were never recorded."""
+        """Return the output planes that remain blank because they were never recorded."""
         if not self.lost:
             return []
         filled = {copy for copies in self.copies.values() for copy in copies}
@@ -296,7 +296,7 @@ class Job:
         return bool(self.lost) and any((t, c, z) in self.lost for c in self.groups[group])
 
     def _find_copies(self) -> dict[Target, list[Target]]:
-        """Return for every target the missing ones that are filled with it."""
+        """Return, for each recorded target, the missing targets that are filled with its result."""
         copies: dict[Target, list[Target]] = {}
         for group in range(len(self.groups)):
             for z in range(self.shape[2]):
@@ -309,7 +309,7 @@ class Job:
         return copies
 
     def provenance(self, channels: Sequence[Channel], settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the movie's provenance with an entry on this run; without dates, so that equal runs are equal."""
+        """Return the movie's provenance with an entry on this run; without dates, to be equal for equal runs."""
         entry = {
             "software": f"decrappify {__version__}",
             "model": self.model.name,
@@ -357,10 +357,12 @@ def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     try:
         checked = np.dtype(dtype).newbyteorder("=")  # the byte order is chosen by the file format
     except (TypeError, ValueError) as error:  # ValueError: a name that is not Unicode, or a damaged structure
-        raise InputError(f"{setting('dtype', dtype)} is not known, needs one such as 'uint16' or 'float32'") from error
+        raise InputError(
+            f"{setting('dtype', dtype)} is not known, expected one such as 'uint16' or 'float32'"
+        ) from error
     if checked.kind not in "uif":
         raise InputError(
-            f"{setting('dtype', checked.name)} cannot hold an image, needs one such as 'uint16' or 'float32'"
+            f"{setting('dtype', checked.name)} cannot store an image, expected one such as 'uint16' or 'float32'"
         )
     return checked
 
@@ -372,6 +374,6 @@ def _channel_groups(movie: Movie, model: Model) -> list[tuple[int, ...]]:
     if model.in_channels == n_channels:
         return [tuple(range(n_channels))]
     raise InputError(
-        f"{movie.name} has {n_channels} channels, but model {model.name!r} takes {model.in_channels} together; "
-        "choose a movie with as many channels, or a model that takes one"
+        f"{movie.name} has {n_channels} channels, but model {model.name!r} needs {model.in_channels}; choose a movie "
+        "with that number of channels, or a model for single channels"
     )

@@ -24,19 +24,19 @@ class RestorationOptions:
     frames : str, slice or int, optional
         Frames to restore, such as ``"10:50"``; their windows still include the frames around them.
     dtype : dtype, optional
-        Of the result, by default that of the input: integers are rounded and clipped, never rescaled.
+        Data type of the result, by default that of the input; integers are rounded and clipped, never rescaled.
     window_axis : {"T", "Z"}
-        ``"Z"`` takes the neighboring slices of a stack for the window instead of neighboring time points.
+        ``"Z"`` uses neighboring slices of a stack as the window instead of neighboring time points.
     nan : {"error", "fill"}
-        Raise an error on NaN and infinite pixels, or fill them from their neighborhood for the network and restore NaN
-        in float output (0 in integers). ``"zero"``, the older name, does the same.
+        Raise an error on NaN and infinite pixels, or fill them from their neighborhood for the network and write NaN
+        in their place in float output (0 in integers). ``"zero"`` is the older name of ``"fill"``.
     missing : {"blank", "drop", "nearest"}
-        Planes that were never recorded (`Movie.missing`) stay blank and are marked as missing in the result, their
-        frames are left out, or they are filled with the restoration of the nearest recorded frame. They are never
+        Planes that were never recorded (`Movie.missing`) remain blank and are marked as missing in the result, their
+        frames are omitted, or they are filled with the restoration of the nearest recorded frame. They are never
         read as data.
     outliers : {"replace", "keep"}
         Replace isolated hot and dead pixels by values from their surroundings before the network, and prevent flash
-        frames from changing their neighbors; both are reported. The bits of a movie without them do not depend on this.
+        frames from changing their neighbors; both are reported. Movies without them have equal results to the last bit.
 
     Raises
     ------
@@ -59,8 +59,8 @@ class RestorationOptions:
     def __post_init__(self) -> None:
         parse_frames(self.frames)
         if self.window_axis not in ("T", "Z"):
-            raise InputError(f"{setting('window_axis', self.window_axis)} is not known, needs 'T' or 'Z'")
+            raise InputError(f"{setting('window_axis', self.window_axis)} is not known, expected 'T' or 'Z'")
         check_nan(self.nan)
         check_missing(self.missing)
         if self.outliers not in ("replace", "keep"):
-            raise InputError(f"{setting('outliers', self.outliers)} is not known, needs 'replace' or 'keep'")
+            raise InputError(f"{setting('outliers', self.outliers)} is not known, expected 'replace' or 'keep'")

@@ -21,9 +21,9 @@ def run_overlapped(
 ) -> None:
     """Run ``consume(work(item))`` for every item: `produce` in one thread, `work` in this one, `consume` in another.
 
-    Results reach `consume` in order. If any stage fails (or is interrupted), all finished items are still consumed,
-    that error is raised here, and no thread is left running. If the system cannot start a thread, all three stages run
-    in this one, in turn.
+    Results reach `consume` in order. If any stage fails (or is interrupted), all finished items are still consumed, and
+    its error is raised here after the threads have ended; a read that hangs is abandoned after 60 s. If the system
+    cannot start a thread, all three stages run in this one, one after the other.
 
     Parameters
     ----------
@@ -76,13 +76,15 @@ def _started(stage: _Stage) -> bool:
     try:
         stage.start()
     except (RuntimeError, MemoryError) as error:
-        logger.warning("%s: reading, restoring and writing take turns, which is slower", error or "out of memory")
+        logger.warning(
+            "%s: reading, restoring and writing do not run concurrently, which is slower", error or "out of memory"
+        )
         return False
     return True
 
 
 class _Stage(threading.Thread):
-    """A thread that keeps the error it ends with."""
+    """A thread that stores the error with which it ends."""
 
     def __init__(self, run: Callable[[], None], name: str) -> None:
         super().__init__(name=name, daemon=True)
@@ -115,12 +117,12 @@ def _drain(results: _Channel[Result], consume: Callable[[Result], None]) -> None
 
 
 class _Channel(Generic[Item]):
-    """A bounded queue of one sender and one receiver; either can leave without blocking the other.
+    """A bounded queue of one sender and one receiver; either can end without blocking the other.
 
     Attributes
     ----------
     sender, receiver : Thread or None
-        Set if that side is a thread; one that has ended, for any reason, is not waited for.
+        Set if that side is a thread; the other side does not wait for a thread that has ended for any reason.
     """
 
     sender: threading.Thread | None = None
@@ -133,7 +135,7 @@ class _Channel(Generic[Item]):
         self._changed = threading.Condition()
 
     def put(self, item: Item) -> bool:
-        """Add one item, waiting for a free place; return False if the receiver has left."""
+        """Add one item, waiting for free space; return False if the receiver has ended."""
         with self._changed:
             while len(self._waiting) >= self._depth and not self._abandoned:
                 self._wait()
@@ -150,7 +152,7 @@ class _Channel(Generic[Item]):
             self._changed.notify_all()
 
     def abandon(self) -> None:
-        """Stop receiving; waiting items are dropped."""
+        """Stop receiving; waiting items are discarded."""
         with self._changed:
             self._abandoned = True
             self._waiting.clear()

@@ -63,9 +63,9 @@ def restore(
     """Restore a movie, stack or still with a model.
 
     Reading, the network and writing run concurrently, one plane at a time: memory does not grow with the length of the
-    movie. Every frame has the same tiles and the same normalization. A run that is stopped at any time, and started
-    again by the same call, finishes the rest with its original number of threads; on the same type of processor the
-    file is then the same, byte for byte; on another one a warning states that last digits may differ.
+    movie. Every frame has the same tiles and the same normalization. A run can be stopped at any time; the same call
+    then restores the remaining planes with the original number of threads. On the same type of processor the file is
+    equal byte for byte; on another one a warning states that the last digits may differ.
 
     Parameters
     ----------
@@ -76,15 +76,15 @@ def restore(
     model : Model, str or Path
         A model, the name of a shipped one, or a model file.
     output : path, optional
-        ``.ome.zarr``, ``.ome.tif`` or ``.mp4``; by default the result stays in memory.
+        ``.ome.zarr``, ``.ome.tif`` or ``.mp4``; by default the result is kept in memory.
     inference : InferenceOptions
         Tiles, device, precision and backend.
     options : RestorationOptions
         Frames, window axis, dtype, and the handling of NaN, missing planes and outliers.
     overwrite : bool
-        Replace an existing output, once the new one is complete.
+        Whether to replace an existing output once the new one is complete.
     resume : bool
-        Continue an unfinished run of the same input, model and options (``docs/resuming.md``); False starts a new one.
+        Whether to resume an unfinished run with the same input, model and options (``docs/resuming.md``).
     progress : bool or callable, optional
         True, or like ``tqdm``: ``progress(total=planes, desc=..., unit="plane", initial=finished)`` with ``update(n)``
         and ``close()``.
@@ -105,12 +105,12 @@ def restore(
     FormatError
         If the format of movie or output is not supported.
     OutputExistsError
-        If the output, or the unfinished one of another run, exists already.
+        If the output, or the unfinished output of another run, already exists.
     OutputError
         If another process writes this output, or it cannot be written.
     InputError
-        If movie, model and options do not match, a frame contains NaN, or the output is the input, contains it, or
-        lies in it.
+        If movie, model and options do not match, a frame contains NaN, or the output is the input, contains it, or is
+        inside it.
     DeviceMemoryError
         If the smallest tile does not fit into memory.
     Cancelled
@@ -132,7 +132,7 @@ def restore(
     check_instance(InferenceOptions, inference=inference)
     check_instance(RestorationOptions, options=options)
     inference.check_unused("batch_size", by="restore")
-    _refuse_swapped(movie, model)
+    _check_order(movie, model)
     loaded = load_model(model)
     opened = open_movie(movie)
     inputs = InputRecord(opened)
@@ -166,7 +166,7 @@ def restore_array(
     Parameters
     ----------
     array : array
-        Such as numpy, dask or xarray, see `open_movie`.
+        An array of numpy, dask, xarray or others, see `open_movie`.
     model : Model, str or Path
         As for `restore`.
     axes : str, optional
@@ -177,8 +177,8 @@ def restore_array(
     Returns
     -------
     ndarray
-        With the number and order of axes of `array`, Y and X multiplied by the scale of the model; the shape
-        (T, C, Z, Y, X) for other inputs of `open_movie`.
+        Result with the number and order of axes of `array`, Y and X multiplied by the scale of the model; (T, C, Z, Y,
+        X) for other inputs of `open_movie`.
 
     Raises
     ------
@@ -223,7 +223,7 @@ def _restored(
 
 
 def _planned(state: RunState, inference: InferenceOptions, cancel: Cancel | None) -> tuple[RestorationPlan, Restorer]:
-    """Prepare the network, and decide what the interrupted run has not decided."""
+    """Prepare the network, and choose the values that an interrupted run has not recorded."""
     begun, job = dict(state.begun), state.job
     device = chosen_device(inference.device, begun)
     runtime = take_up_runtime(begun.get("runtime"), device) if begun else present_runtime(device)
@@ -246,7 +246,7 @@ def _complete_record(plan: RestorationPlan, inputs: InputRecord, result: Result)
     report(found, job)
 
 
-def _refuse_swapped(movie: Any, model: Any) -> None:
+def _check_order(movie: Any, model: Any) -> None:
     """Raise InputError if a model is passed as the movie, or `model` has a type that cannot name a model."""
     from decrappify.model import Model, shipped_models
 
@@ -254,10 +254,11 @@ def _refuse_swapped(movie: Any, model: Any) -> None:
     names_model = is_path and (str(movie) in shipped_models() or Path(movie).suffix == ".safetensors")
     if isinstance(movie, Model) or (names_model and not Path(movie).is_dir()):
         raise InputError(
-            f"restore takes the movie first and the model second, found the model {getattr(movie, 'name', movie)} "
+            f"restore expects the movie first and the model second, found the model {getattr(movie, 'name', movie)} "
             "first; swap the two"
         )
     if not isinstance(model, Model | str | os.PathLike):
         raise InputError(
-            f"model has type {type(model).__name__}, needs a Model, the name of a shipped one, or the path of a file"
+            f"model has type {type(model).__name__}, expected a Model, the name of a shipped model, or the path of a "
+            "file"
         )

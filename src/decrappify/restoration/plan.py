@@ -1,4 +1,4 @@
-"""Plan of a run: what is decided before its first plane, new or as in the interrupted run that it continues."""
+"""Plan of a run: values chosen before its first plane, new ones or those of the interrupted run that it resumes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestorationPlan:
-    """Decisions of a run; two runs with equal plans and inputs have equal results.
+    """Values chosen for a run; two runs with equal plans and inputs have equal results.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class RestorationPlan:
     inference : InferenceOptions
         As passed to this call.
     settings : mapping
-        Settings that a continued run must share, see `decrappify.restoration.records.resuming.settings_of`.
+        Settings that a resumed run must share, see `decrappify.restoration.records.resuming.settings_of`.
     tile_size, tile_overlap, device, precision, backend
         Values chosen for the network.
     channels : tuple of Channel
@@ -34,7 +34,7 @@ class RestorationPlan:
     runtime : mapping
         Processor type and number of threads.
     begun : mapping
-        State recorded by the interrupted run; empty for a new one. Its decisions take precedence in the record.
+        State recorded by the interrupted run; empty for a new one. Its values take precedence in the record.
     """
 
     job: Job
@@ -50,7 +50,7 @@ class RestorationPlan:
     begun: Mapping[str, Any]
 
     def provenance(self) -> dict[str, Any]:
-        """Return the provenance of the result, with the decisions made when the run was begun."""
+        """Return the provenance of the result, with the values chosen when the run began."""
         begun_with = self.begun.get("provenance", {}).get("restoration", {})
         present = self._network_settings() | dict(self.runtime)
         recorded = {name: begun_with.get(name, value) for name, value in present.items()}
@@ -93,7 +93,7 @@ def make_plan(
     runtime: Mapping[str, Any],
     begun: Mapping[str, Any],
 ) -> RestorationPlan:
-    """Create the plan of a run; a new run measures every channel, a continued one uses the recorded values.
+    """Create the plan of a run; a new run measures every channel, a resumed one uses the recorded values.
 
     Parameters
     ----------

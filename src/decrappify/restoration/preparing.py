@@ -1,4 +1,4 @@
-"""Preparation of the network of a run: device, precision, backend and tiles, new or of the interrupted run."""
+"""Preparation of the network of a run: device, precision, backend and tiles, new or as in the interrupted run."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def prepared_restorer(
     inference : InferenceOptions
         As passed to this call.
     begun : mapping
-        State of the interrupted run, whose choices are used again; empty for a new run.
+        State of the interrupted run, from which values are reused; empty for a new run.
     device : torch.device
         As returned by `chosen_device`.
     killed : bool
-        Whether the system killed the run before for lack of memory; smaller tiles are then used.
+        Whether the system killed the previous run for lack of memory; smaller tiles are then used.
     cancel : threading.Event, optional
         Checked before every tile.
 
@@ -81,7 +81,7 @@ def chosen_device(device: str, begun: Mapping[str, Any]) -> torch.device:
                 f"the unfinished run computes in float16 on {before}, which is not available; finish "
                 f"it on a machine with a GPU, or discard it with {setting('overwrite', True)}"
             ) from None
-        logger.warning("continuing on %s a run begun on %s: last digits may differ", chosen.type, before)
+        logger.warning("resuming on %s a run that began on %s: the last digits may differ", chosen.type, before)
         return chosen
 
 

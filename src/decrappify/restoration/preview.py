@@ -1,4 +1,4 @@
-"""Preview of one region of one frame, identical to the region of the whole restored movie."""
+"""Preview of one region of one frame, identical to that region of the restored movie."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Preview:
     Parameters
     ----------
     movie : Movie
-        The input; only the frames of a region's window are read, and of very large ones the surroundings of the region.
+        The input; for a region, only the frames of its window are read, and of very large frames only its surroundings.
     model : Model
-        Processes each channel separately or all of them together.
+        Model for each channel separately or for all of them together.
     inference : InferenceOptions
         Tiles, device, precision and backend.
     options : RestorationOptions
@@ -71,14 +71,14 @@ class Preview:
         t, c, z : int
             Frame, channel and slice of the movie.
         rows, columns : slice
-            Of the movie, step 1.
+            Rows and columns of the movie, with step 1.
         cancel : threading.Event, optional
             Checked before every tile.
 
         Returns
         -------
         ndarray of the movie's dtype, (C, Y * scale, X * scale)
-            C is 1 for models that process each channel separately, else all channels of the model.
+            C is 1 for models of single channels, else all channels of the model.
 
         Raises
         ------
@@ -92,7 +92,7 @@ class Preview:
         if not inside or not _is_within(rows, n_y) or not _is_within(columns, n_x):
             raise InputError(
                 f"plane {(t, c, z)}, rows {rows.start}:{rows.stop}, columns {columns.start}:{columns.stop} is not a "
-                f"region of {self._movie.name}, whose shape is {self._movie.shape}"
+                f"region of {self._movie.name} of shape {self._movie.shape}"
             )
         wide_rows, wide_columns = self._with_margin(rows, n_y), self._with_margin(columns, n_x)
         job = Job(self._movie, self._model, replace(self._options, frames=t))

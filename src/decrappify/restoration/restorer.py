@@ -32,19 +32,19 @@ class Restorer:
     Parameters
     ----------
     model : Model
-        Its network is copied, never changed.
+        The model; its network is copied and not changed.
     inference : InferenceOptions
         Tiles, device, precision and backend. The largest side of a tile is planned from the free memory by default, and
         halved when it runs out; the default overlap is enough for the network's margin.
     expected_pixels : int
-        Input pixels of all windows to come, if known; for ``backend="auto"``.
+        Number of input pixels of all windows, if known; used by ``backend="auto"``.
     cancel : threading.Event, optional
         Checked before every tile.
 
     Attributes
     ----------
     tile_size, tile_overlap : int
-        Present values, in input pixels.
+        Current values, in input pixels.
     cancel : threading.Event or None
         The argument; may be replaced between two windows.
 
@@ -119,7 +119,7 @@ class Restorer:
         Returns
         -------
         ndarray of float32, (out_channels, Y * scale, X * scale)
-            Still normalized.
+            Result in network units.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class Restorer:
         """
         if window.ndim != 3 or window.shape[0] != self.network.n_channels:
             raise InputError(
-                f"window of shape {window.shape} does not fit the network, needs "
+                f"window of shape {window.shape} does not fit the network, expected "
                 f"({self.network.n_frames} frames x {self.network.in_channels} channels, Y, X)"
             )
         frames = np.split(window, self.network.n_frames)
@@ -148,7 +148,7 @@ class Restorer:
                 used, smaller = self.used_and_smaller(frame_shape)
                 if smaller is None:
                     raise DeviceMemoryError(
-                        f"{self.network.device} has no memory left for the smallest tile of {used} pixels",
+                        f"not enough memory on {self.network.device} for the smallest tile of {used} pixels",
                         advice="close other programs, or choose another device, such as "
                         f"{setting('device', 'cpu')}, or a smaller model",
                         option="device",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Result(Protocol):
-    """A movie that grows plane by plane."""
+    """A movie that is written plane by plane."""
 
     state: dict[str, Any]
 
@@ -72,7 +72,7 @@ class MemoryResult:
         self._metadata = dict(metadata)
 
     def save_state(self) -> None:
-        """Do nothing: the result does not outlive the process."""
+        """Do nothing: a result in memory cannot be resumed."""
 
     def is_done(self, t: int, c: int, z: int) -> bool:
         """Return False: there are no planes of an earlier run."""
@@ -95,7 +95,7 @@ class MemoryResult:
         return Movie.from_array(self._array, "TCZYX", **self._metadata)
 
     def close(self) -> None:
-        """Do nothing: an array needs no closing."""
+        """Do nothing: an array is not closed."""
 
 
 class StoreResult:
@@ -172,7 +172,7 @@ def is_store(path: Path) -> bool:
 
 
 def check_export(path: Path, shape: Shape5, dtype: np.dtype[Any]) -> None:
-    """Export a tiny movie of the same type, to raise errors of unsupported formats before the restoration."""
+    """Export a tiny movie with the same dtype and channels, to raise errors of the format before the restoration."""
     from decrappify.io import save_movie
 
     n_t, n_c, n_z, n_y, n_x = shape

@@ -20,7 +20,7 @@ from decrappify.restoration.results import MemoryResult, Result, StoreResult, pl
 if TYPE_CHECKING:
     from decrappify.io.store.locks import OutputLock
 
-_CANCELLED_EXPORT = "cancelled while the restored movie was exported; all planes are kept, and the same call exports it"
+_CANCELLED_EXPORT = "cancelled while the restored movie was exported; all planes are kept, repeat the call to export it"
 
 
 class RunState:
@@ -42,9 +42,9 @@ class RunState:
     Attributes
     ----------
     settings : mapping
-        Settings that a continued run must share; empty without an output.
+        Settings that a resumed run must share; empty without an output.
     begun : mapping
-        State recorded by the interrupted run that this one continues; empty for a new run.
+        State recorded by the interrupted run that this one resumes; empty for a new run.
     complete : bool
         Whether all planes are finished.
     planes_done : int
@@ -55,11 +55,11 @@ class RunState:
     Raises
     ------
     OutputExistsError
-        If the output exists, or an unfinished one of other settings or of another input, and `overwrite` is False.
+        If the output, or an unfinished one with other settings or another input, exists and `overwrite` is False.
     OutputError
         If another process writes the output.
     InputError
-        If the output is the input, contains it, or lies in it.
+        If the output is the input, contains it, or is inside it.
     """
 
     def __init__(

@@ -64,7 +64,7 @@ def run_windows(
             run_overlapped(job.windows(plan.channels, restorer.load, run.is_done), run.restore, run.write)
         except Cancelled as error:
             finished = _count_done(job, result)
-            kept = "they are kept, and the same call finishes the rest" if finished else "nothing is kept"
+            kept = "they are kept, repeat the call to restore the rest" if finished else "nothing is kept"
             raise Cancelled(f"cancelled after {finished} of {total} planes; {kept}") from error
 
 
@@ -89,7 +89,7 @@ class _Run:
         return all(self._result.is_done(*place) for planes in self._places(target) for place in planes)
 
     def write_blanks(self) -> None:
-        """Write the planes that stay blank because they were never recorded."""
+        """Write the planes that remain blank because they were never recorded."""
         for place in self._job.blanks():
             if not self._result.is_done(*place):
                 self._result.write_plane(*place, np.zeros(self._job.shape[3:], self._job.dtype))

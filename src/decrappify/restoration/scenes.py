@@ -40,7 +40,7 @@ class SceneOutcome:
     movie : Movie or None
         The restored movie; None after an error.
     error : DecrappifyError or None
-        The error because of which the scene was not restored.
+        The error that prevented the restoration of the scene.
     was_finished : bool
         Whether an earlier run with the same input, model and options had restored it.
     """
@@ -84,7 +84,7 @@ def restore_scenes(
     inference, options
         As for `restore`.
     overwrite : bool
-        Replace existing outputs, except those of an unfinished call with the same input, model and options.
+        Whether to replace existing outputs, except those of an unfinished call with the same input, model and options.
     resume, progress, cancel
         As for `restore`.
 
@@ -164,7 +164,7 @@ def _scene_outcome(
     finished = None
     if not run.overwrite:
         finished = _finished(output, name, key, job)
-    elif record is not None and run.resume and record.holds(output, key):
+    elif record is not None and run.resume and record.contains(output, key):
         with suppress(OutputExistsError):
             finished = _finished(output, name, key, job)
     if finished is not None:
@@ -187,7 +187,7 @@ def _scene_outcome(
 
 
 def _run_key(job: Job, inference: InferenceOptions) -> str:
-    """Return a digest of everything that determines the output of a scene, except its pixels."""
+    """Return a digest of all values that determine the output of a scene, except its pixels."""
     movie = job.movie
     spacing = [movie.pixel_size_um, movie.frame_interval_s, sorted(movie.unitless_spacing.items())]
     network = {"precision": inference.precision, "backend": inference.backend}
@@ -195,7 +195,7 @@ def _run_key(job: Job, inference: InferenceOptions) -> str:
 
 
 def _version(movie: Movie) -> str | None:
-    """Return a digest of the versions of all planes, which shows a change of the files; None without versions."""
+    """Return a digest of the versions of all planes, which detects changes of the files; None without versions."""
     digest = blake2b(digest_size=8)
     for plane in movie.planes():
         version = movie.version(*plane)
@@ -206,7 +206,7 @@ def _version(movie: Movie) -> str | None:
 
 
 def _has_same_pixels(found: Movie, job: Job) -> bool:
-    """Return whether an output was made from this input; it is read if its files were changed or copied."""
+    """Return whether an output was restored from this input, which is read if its files were changed or copied."""
     version = _version(job.movie)
     if version is not None and found.provenance.get("scene_version") == version:
         return True
@@ -218,7 +218,7 @@ def _has_same_pixels(found: Movie, job: Job) -> bool:
 
 
 def _finished(output: Path, scene: str, run: str, job: Job) -> Movie | None:
-    """Return the output of an earlier equal run of the same scene; raise if something else has its name."""
+    """Return the output of an earlier equal run of the same scene; raise OutputExistsError for any other output."""
     from decrappify.io import open_movie
     from decrappify.io.store.locks import lock_path
     from decrappify.io.store.working_paths import working_path

@@ -1,4 +1,4 @@
-"""Tiles over a frame and the feathered weights that blend their predictions without seams; pure geometry."""
+"""Geometry of the tiles over a frame and of the weights that blend their predictions without seams."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ class TileGrid:
     frame_shape : tuple of int
         (Y, X) of the input frame, in pixels; any size from 1.
     tile_size : int
-        Largest side of a tile, in input pixels; tiles are made equal, so they may be smaller.
+        Largest side of a tile, in input pixels; all tiles have one size, which may be smaller.
     overlap : int
-        Least number of pixels shared by neighboring tiles, in input pixels.
+        Minimum overlap of neighboring tiles, in input pixels.
     multiple, margin, scale : int
         `size_multiple`, `margin` and `scale` of the network.
 
     Raises
     ------
     InputError
-        If the tile is too small for its overlap.
+        If the tile is too small for its overlap, or one of them is not a multiple of `multiple`.
 
     Examples
     --------
@@ -155,7 +155,7 @@ class TileGrid:
 
 
 def _equal_tiles(length: int, tile_size: int, overlap: int, multiple: int) -> tuple[int, list[int]]:
-    """Return side and origins of the fewest tiles no larger than `tile_size`; equal ones overlap the least."""
+    """Return side and origins of the fewest tiles of equal size, at most `tile_size`, with the least overlap."""
     if tile_size >= length:
         return length, [0]
     count = -(-(length - overlap) // (tile_size - overlap))

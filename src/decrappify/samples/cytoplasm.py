@@ -15,7 +15,7 @@ class Cytoplasm:
     size : (int, int)
         Camera pixels (Y, X).
     rng : numpy.random.Generator
-        Draws their outlines and texture.
+        Generator of the outlines and the texture.
     """
 
     def __init__(self, size: tuple[int, int], rng: np.random.Generator) -> None:

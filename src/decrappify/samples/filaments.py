@@ -29,7 +29,8 @@ class Filaments:
     rng : numpy.random.Generator
         Generator of all draws.
     origins : float array (m, 2), optional
-        Organizing centers (y, x) that filaments start from and glide away from; anywhere by default.
+        Organizing centers (y, x), at which filaments start and from which they glide away; by default filaments start
+        anywhere.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class Filaments:
 
 
 def _chains(starts: Points, length: float, rng: np.random.Generator) -> Points:
-    """Draw worm-like chains, (n, nodes, 2); a persistence length of 80 to 400 pixels for each."""
+    """Draw worm-like chains, (n, nodes, 2), with persistence lengths of 80 to 400 pixels."""
     n, n_nodes = len(starts), int(length / _STEP) + 2
     persistence = rng.uniform(80, 400, n)
     turns = rng.normal(0, 1, (n, n_nodes)) * np.sqrt(_STEP / persistence)[:, None]

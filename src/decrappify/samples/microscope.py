@@ -23,15 +23,15 @@ class Microscope:
     Attributes
     ----------
     numerical_aperture, wavelength_um : float
-        Of the Gaussian spot, sigma = 0.21 wavelength / NA (Zhang 2007, Applied Optics 46:1819).
+        Width of the Gaussian spot: sigma = 0.21 wavelength / NA (Zhang 2007, Applied Optics 46:1819).
     haze : float
         Out-of-focus light, as a share of the light in the image.
     photons : float
-        Photo-electrons of a bright pixel (percentile 99.8 of frame 0), above the background.
+        Photoelectrons of a bright pixel (percentile 99.8 of frame 0), above the background.
     background : float
-        Photo-electrons of every pixel; they do not bleach.
+        Photoelectrons of every pixel; they do not bleach.
     read_noise : float
-        Electrons.
+        Standard deviation in electrons.
     gain : float
         Gray levels per electron.
     offset : float
@@ -56,10 +56,10 @@ class Microscope:
             value = getattr(self, name)
             if not np.isfinite(value) or value < 0 or (name in positive and value == 0):
                 raise InputError(
-                    f"{name} is {value!r}, needs a number {'above' if name in positive else 'of at least'} 0"
+                    f"{name} is {value!r}, expected a number {'above' if name in positive else 'of at least'} 0"
                 )
         if self.loss_per_frame >= 1:
-            raise InputError(f"loss_per_frame is {self.loss_per_frame:g}, needs a share below 1")
+            raise InputError(f"loss_per_frame is {self.loss_per_frame:g}, expected a share below 1")
 
     def image(self, canvas: Canvas, pixel_size_um: float) -> NDArray[np.float64]:
         """Compute the image of a canvas: light per camera pixel, (Y, X), in arbitrary units."""
@@ -78,7 +78,7 @@ class Microscope:
         return ((electrons + self.background) * self.gain + self.offset).astype(np.float32)
 
     def expose(self, truth: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint16]:
-        """Simulate a noisy image of expected gray levels: photon noise, read noise, digitizer."""
+        """Simulate a noisy image of expected gray levels: photon noise, read noise and digitization."""
         electrons = poisson((truth - np.float32(self.offset)) / np.float32(self.gain), rng)
         add_normal(electrons, self.read_noise, rng)
         gray = np.rint(electrons * np.float32(self.gain) + np.float32(self.offset))

@@ -36,8 +36,8 @@ class Nuclei:
     n_frames : int
         Length of the movie.
     speed_px : float
-        Mean displacement of the centers in pixels per frame, the separation of the daughters included: if that alone
-        would be faster, nothing divides. At 0 nothing rotates or deforms either.
+        Mean displacement of the centers in pixels per frame, including the separation of the daughters: if that alone
+        would be faster, no nucleus divides. At 0 the nuclei do not rotate or deform either.
     rng : numpy.random.Generator
         Generator of all draws.
     radius_px : (float, float)
@@ -54,7 +54,7 @@ class Nuclei:
     ) -> None:
         places = _places(size, 2.3 * radius_px[1], rng)
         steps = _drift(len(places) + 1, n_frames, rng)
-        path = speed_px * (n_frames - 1) * (len(places) + 1)  # of all nuclei together
+        path = speed_px * (n_frames - 1) * (len(places) + 1)  # total of all nuclei
         split = n_frames // 3 if 0.5 * path > 2.2 * radius_px[1] else n_frames
         pace = min(speed_px, 1.0)  # slow scenes divide slowly
         stage = np.clip(pace * (np.arange(n_frames) - split) / _DIVISION, 0, 1)  # 0: one plate; 1: two daughters
@@ -98,7 +98,7 @@ class Nuclei:
             canvas.depths[0, rows, columns] += patch * (brightness * track.mass[t] / axes.prod())
 
     def displacement_px(self, n_frames: int) -> float:
-        """Compute the mean displacement of a nucleus per frame, the separation of the daughters included."""
+        """Compute the mean displacement of a nucleus per frame, including the separation of the daughters."""
         return float(np.hypot(*np.moveaxis(self._steps, -1, 0)).mean()) if len(self._steps) else 0.0
 
 

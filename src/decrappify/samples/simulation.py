@@ -1,4 +1,4 @@
-"""Simulation of a scene under a microscope, as expected and noisy movie."""
+"""Simulation of a scene under a microscope, as an expected and a noisy movie."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class SimulatedMovie:
     ----------
     truth : Movie
         float32 (T, 1, 1, Y, X): the camera's expected image, without noise, in the gray levels of `noisy`. Haze,
-        background, offset and bleaching are included. Not uint16: at few photons rounding would reduce the PSNR.
+        background, offset and bleaching are included. Not uint16: at low photon counts, rounding would reduce the PSNR.
     noisy : Movie
-        uint16 (T, 1, 1, Y, X): photon noise, read noise and digitizer added.
+        uint16 (T, 1, 1, Y, X): with photon noise, read noise and digitization.
     displacement_px : float
-        Mean displacement of the fluorophores per frame, as measured on the scene.
+        Mean displacement of the fluorophores per frame, as measured in the scene.
     """
 
     truth: Movie
@@ -73,9 +73,9 @@ def simulate(
     Parameters
     ----------
     kind : {"filaments", "vesicles", "nuclei", "cell"}
-        Objects in the scene; "cell" is all of them.
+        Objects in the scene; "cell" contains all of them.
     n_frames : int
-        Frames.
+        Number of frames.
     size : (int, int)
         Pixels (Y, X), at least 32 each.
     speed_px : float
@@ -83,9 +83,9 @@ def simulate(
     seed : int
         Equal seeds result in equal movies.
     pixel_size_um : float
-        In the sample plane; determines the width of the spot in pixels.
+        Pixel size in the sample plane; determines the width of the spot in pixels.
     frame_interval_s : float
-        Written into the movies.
+        Frame interval of the movies.
     microscope : Microscope, optional
         Optics, light and camera.
 
@@ -142,13 +142,13 @@ def _electrons(
 
 def _check(n_frames: int, size: Sequence[int], speed_px: float, pixel_size_um: float) -> None:
     if n_frames < 1:
-        raise InputError(f"n_frames is {n_frames}, needs at least 1")
+        raise InputError(f"n_frames is {n_frames}, expected at least 1")
     if len(size) != 2 or min(size) < 32:
-        raise InputError(f"size is {size!r}, needs two sides (Y, X) of at least 32 pixels")
+        raise InputError(f"size is {size!r}, expected two sides (Y, X) of at least 32 pixels")
     if not 0 <= speed_px <= 20:
-        raise InputError(f"speed_px is {speed_px!r}, needs 0 to 20 pixels per frame")
+        raise InputError(f"speed_px is {speed_px!r}, expected 0 to 20 pixels per frame")
     if not pixel_size_um > 0:
-        raise InputError(f"pixel_size_um is {pixel_size_um!r}, needs a size above 0")
+        raise InputError(f"pixel_size_um is {pixel_size_um!r}, expected a size above 0")
 
 
 def _cell(size: tuple[int, int], n_frames: int, speed_px: float, rng: np.random.Generator) -> Scenes:

@@ -22,7 +22,7 @@ class Vesicles:
     n_frames : int
         Length of the movie.
     speed_px : float
-        Mean displacement in pixels per frame; at 0 nothing appears or vanishes either.
+        Mean displacement in pixels per frame; at 0 the vesicles do not appear or vanish either.
     rng : numpy.random.Generator
         Generator of all draws.
     density : float

@@ -83,7 +83,7 @@ def test_as_chooses_otherwise(make):
 @pytest.mark.parametrize("given", ["pictures", None])
 def test_a_wrong_value_and_one_for_something_else_than_a_folder_are_refused(make, given):
     root = make(["t1.tif", "t2.tif"])
-    with pytest.raises(InputError, match=r"folder_as=.* is not known, needs 'auto', 'movie' or 'images'"):
+    with pytest.raises(InputError, match=r"folder_as=.* is not known, expected 'auto', 'movie' or 'images'"):
         open_movie(root, folder_as=given)
     for other in (root / "t1.tif", np.zeros((3, 8, 8))):
         with pytest.raises(InputError, match=r"folder_as='images' is for folders, found"):
@@ -205,7 +205,7 @@ def test_of_many_files_a_sample_is_compared_and_the_rest_when_read(make, monkeyp
     movie = open_movie(make([f"frame{t:02d}.tif" for t in range(20)], shapes))
     assert len(set(read)) < 10
     assert movie.shape[0] == 20
-    with pytest.raises(FormatError, match=r"frame07\.tif is Y 11, X 9 uint16, the others in its folder are Y 9, X 11"):
+    with pytest.raises(FormatError, match=r"frame07\.tif is Y 11, X 9 uint16, other files in its folder are Y 9, X 11"):
         movie.frame(7)
     assert movie.frame(8)[0, 0] == 8
 

@@ -14,7 +14,7 @@ from decrappify.movie import Movie
 
 @pytest.mark.parametrize(
     ("n_frames", "message"),
-    [(1_000_001, "holds 1000001 planes and lacks 2000002"), (9_999_999, "declares 29999997 planes")],
+    [(1_000_001, "contains 1000001 planes and lacks 2000002"), (9_999_999, "declares 29999997 planes")],
 )
 def test_grid_source_refuses_more_missing_planes_than_can_be_listed(tmp_path, n_frames, message):
     file = save(tmp_path / "t1.tif", np.ones((4, 4), np.uint8))

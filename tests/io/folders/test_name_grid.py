@@ -133,7 +133,7 @@ def test_arrange_is_unsure_where_names_have_several_readings(names, is_sure):
 
 
 def test_arrange_names_the_files_that_do_not_fit():
-    assert "overview do not fit the other 5" in arranged([*(f"t{t:03d}" for t in range(5)), "overview"])[1].reason
+    assert "overview do not match the other 5" in arranged([*(f"t{t:03d}" for t in range(5)), "overview"])[1].reason
 
 
 def test_arrange_lists_each_word_once():

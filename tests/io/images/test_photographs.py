@@ -158,7 +158,7 @@ def test_a_usual_large_scan_is_not_a_bomb_but_a_bomb_is(tmp_path, rgb, monkeypat
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)  # of 620: Pillow warns
     assert read_photograph(tmp_path / "a.png").pixels.shape == rgb.shape
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)
-    with pytest.raises(FormatError, match=r"a.png has too many pixels .*; save it smaller"):
+    with pytest.raises(FormatError, match=r"a.png has too many pixels .*; scale it down first"):
         read_photograph(tmp_path / "a.png")
 
 
@@ -187,7 +187,7 @@ def test_a_scan_whose_copies_do_not_fit_into_memory_is_refused(tmp_path, monkeyp
     Image.new("L", (5000, 3000)).save(tmp_path / "a.png", compress_level=1)
     monkeypatch.setattr("decrappify.limits.memory.available_memory", lambda: 70_000_000)
     with pytest.raises(
-        DeviceMemoryError, match=r"^reading a\.png needs 75 MB, 70 MB of memory are free; scale it down"
+        DeviceMemoryError, match=r"^reading a\.png needs 75 MB, only 70 MB of memory are free; scale it down"
     ):
         read_photograph(tmp_path / "a.png")
     monkeypatch.setattr("decrappify.limits.memory.available_memory", lambda: 80_000_000)
@@ -197,7 +197,7 @@ def test_a_scan_whose_copies_do_not_fit_into_memory_is_refused(tmp_path, monkeyp
 @pytest.mark.parametrize(
     ("name", "write", "error", "match"),
     [
-        ("a.tif", write_pages, InputError, "a.tif holds 3 pages or frames, needs one"),
+        ("a.tif", write_pages, InputError, "a.tif contains 3 pages or frames, expected one"),
         ("a.jpg", write_layers, InputError, "a.jpg has colors of kind CMYK; save it as RGB or grayscale first"),
         ("a.tif", write_floats, InputError, "a.tif has colors of kind F; save it as RGB"),
         ("a.jpg", write_web_page, FormatError, "a.jpg cannot be decoded as PNG, JPEG, BMP or TIFF"),

@@ -159,7 +159,7 @@ def test_only_regular_files_are_films(tmp_path, kind):
         os.mkfifo(path)
     else:
         pytest.skip("needs named pipes")
-    with pytest.raises(FormatError, match=r"film\.mp4 is a (folder|named pipe), needs a regular file"):
+    with pytest.raises(FormatError, match=r"film\.mp4 is a (folder|named pipe), expected a regular file"):
         open_video(path)
 
 

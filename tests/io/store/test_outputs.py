@@ -72,7 +72,7 @@ def test_inputs_in_and_around_the_output_are_refused(tmp_path: Path) -> None:
         (stored, stored, "is the input itself"),
         (tmp_path / "link.ome.zarr", stored, "is the input itself"),
         (stored, tmp_path / "link.ome.zarr", "is the input itself"),
-        (stored / "0", stored, "holds the input"),
+        (stored / "0", stored, "contains the input"),
         (stored, stored / "new.ome.tif", "is inside the input"),
     ]:
         movies = [source, open_movie(source), open_movie(source)[1:].crop(rows=slice(0, 16))]
@@ -136,7 +136,7 @@ def test_names_of_any_length_and_folders_of_looping_links(tmp_path: Path) -> Non
         WorkingFolder(lock, "key", overwrite=False).create()
         assert WorkingFolder(lock, "key", overwrite=False).continues
         assert key_of(lock) == "key"
-    with pytest.raises(OutputError, match="its name has 256 bytes, needs at most 255; choose a shorter one"):
+    with pytest.raises(OutputError, match="its name has 256 bytes, expected at most 255; choose a shorter one"):
         check_output(tmp_path / ("n" * 251 + ".zarr"))
     (tmp_path / "loop").symlink_to("loop")
     for refuse in (check_output, refuse_overlap):

@@ -40,7 +40,7 @@ def test_every_kind_of_network_is_rebuilt(name, made, saved, same_outputs):
     has_colors = expected.in_channels == 3
     assert found.statistics == (IMAGENET if has_colors else None)
     assert any("none of the published networks" in note for note in found.notes)
-    assert any("does not hold the mean and standard deviation" in note for note in found.notes) != has_colors
+    assert any("does not contain the mean and standard deviation" in note for note in found.notes) != has_colors
 
 
 @pytest.mark.parametrize(("half", "legacy"), [(False, False), (True, True)], ids=["zip", "legacy-float16"])
@@ -85,7 +85,7 @@ def test_published_networks_are_recognized(name, preset, expected, task, publish
     assert found.statistics == (None if expected == "pssr" else IMAGENET)
     assert f"the network of preset {expected!r}" in found.notes[0]
     assert any("'stable' and 'video' have one architecture" in note for note in found.notes) == (expected == "stable")
-    blur_note = next(note for note in found.notes if "does not show the blur" in note)
+    blur_note = next(note for note in found.notes if "does not contain the blur" in note)
     assert ("output range -3 to 3" in blur_note) == (found.network.architecture["y_range"] is not None)
 
 
@@ -107,9 +107,13 @@ def test_preset_adds_settings_that_weights_do_not_show(made, saved):
 @pytest.mark.parametrize(
     ("name", "preset", "message"),
     [
-        ("deoldify-artistic", "video", r"holds the network of 'artistic', not that of preset 'video'; pass .*artistic"),
-        ("deoldify-video", "artistic", r"holds the network of 'stable' or 'video', not that of preset 'artistic'"),
-        ("pssr", "lesson7-superres", r"holds the network of 'pssr', not that of preset 'lesson7-superres'"),
+        (
+            "deoldify-artistic",
+            "video",
+            r"contains the network of 'artistic', not that of preset 'video'; pass .*artistic",
+        ),
+        ("deoldify-video", "artistic", r"contains the network of 'stable' or 'video', not that of preset 'artistic'"),
+        ("pssr", "lesson7-superres", r"contains the network of 'pssr', not that of preset 'lesson7-superres'"),
     ],
 )
 def test_mixed_up_presets_are_refused(name, preset, message, published):
@@ -120,8 +124,8 @@ def test_mixed_up_presets_are_refused(name, preset, message, published):
 @pytest.mark.parametrize(
     ("name", "preset", "message"),
     [
-        ("weight", "pssr", "holds a network that does not enlarge its source, unlike that of preset 'pssr'; omit"),
-        ("pssr-small", "stable", "holds a network that enlarges its source, unlike that of preset 'stable'; omit"),
+        ("weight", "pssr", "contains a network that does not enlarge its source, unlike that of preset 'pssr'; omit"),
+        ("pssr-small", "stable", "contains a network that enlarges its source, unlike that of preset 'stable'; omit"),
     ],
 )
 def test_a_preset_of_another_kind_is_refused(name, preset, message, made, saved):
@@ -130,13 +134,15 @@ def test_a_preset_of_another_kind_is_refused(name, preset, message, made, saved)
 
 
 def test_an_unknown_preset_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"preset is 'vivid', needs one of artistic, stable, video, lesson7-superres"):
+    with pytest.raises(
+        InputError, match=r"preset is 'vivid', expected one of artistic, stable, video, lesson7-superres"
+    ):
         read_checkpoint(tmp_path / "net.pth", preset="vivid")
 
 
 def test_genuine_small_files_of_fastai_are_some_other_model(parity):
     for name in ("mini_fastai_v1_checkpoint.pth", "mini_fastai_v1_checkpoint_legacy.pth"):
-        with pytest.raises(ModelFileError, match=r"some other model .*'0.0.weight_orig' \(4, 3, 3, 3\)") as caught:
+        with pytest.raises(ModelFileError, match=r"another model .*'0.0.weight_orig' \(4, 3, 3, 3\)") as caught:
             read_checkpoint(parity / name)
         assert "\n" not in str(caught.value)
 
@@ -144,7 +150,9 @@ def test_genuine_small_files_of_fastai_are_some_other_model(parity):
 @pytest.mark.parametrize(("form", "whose"), [("plain", "DeOldify"), ("dense", "fastai")])
 def test_a_critic_is_named(form, whose, saved):
     path = saved({"model": create("critic", width=8, form=form).state_dict()})
-    with pytest.raises(ModelFileError, match=rf"is a critic of {whose}, which only rates .* not a generator; use"):
+    with pytest.raises(
+        ModelFileError, match=rf"is a critic of {whose}, which is used only in training, not a generator; use"
+    ):
         read_checkpoint(path)
 
 
@@ -155,11 +163,14 @@ CONV = "layers.5.conv1.0.weight_v"
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda state: state.update({CONV: torch.zeros(9, 9, 3, 3)}), rf"its {CONV!r} is \(9, 9, 3, 3\), needs \(\d"),
+        (
+            lambda state: state.update({CONV: torch.zeros(9, 9, 3, 3)}),
+            rf"its {CONV!r} is \(9, 9, 3, 3\), expected \(\d",
+        ),
         (lambda state: state.update({"layers.0.0.weight": WIDE}), r"its 'layers.0.0.weight' is \(7, 3, 7, 7\), needs"),
-        (lambda state: state.pop("layers.7.bn.bias"), r"has no 'layers.7.bn.bias' \(64,\); it is damaged or of a"),
+        (lambda state: state.pop("layers.7.bn.bias"), r"has no 'layers.7.bn.bias' \(64,\); it is damaged or from a"),
         (lambda state: state.update(extra=WIDE), r"has 'extra', which that network does not have"),
-        (lambda state: state[CONV].fill_(torch.nan), rf"holds NaN or infinity in {CONV!r}; it is damaged"),
+        (lambda state: state[CONV].fill_(torch.nan), rf"contains NaN or infinity in {CONV!r}; it is damaged"),
     ],
 )
 def test_a_network_that_does_not_fit_names_its_first_key(change, message, made, saved):

@@ -59,7 +59,9 @@ def test_the_command_makes_a_model_file_that_keeps_everything(weights, imported,
     output, model = tmp_path / "models" / "own.safetensors", imported
     lines = command("import-weights", weights, "-o", output).stdout.splitlines()
     assert lines[0].startswith(f"{weights}: a fastai-v1 U-Net (resnet18, deep form, width factor 0.3, spectral norm")
-    assert lines[1].startswith("note: a file does not show the blur and the output range; those of 'artistic' are used")
+    assert lines[1].startswith(
+        "note: a file does not contain the blur and the output range; those of 'artistic' are used"
+    )
     assert lines[-3:] == [
         f"sha256: {hashlib.sha256(weights.read_bytes()).hexdigest()}",
         f"parameters: {sum(p.numel() for p in model.network.parameters()):,}",
@@ -89,13 +91,13 @@ def test_an_existing_output_is_refused_before_anything_is_read(tmp_path):
 
 def test_weights_are_not_overwritten_by_their_model(weights):
     before = weights.read_bytes()
-    with pytest.raises(InputError, match=r"Own_gen.pth is the file of weights itself; choose another name"):
+    with pytest.raises(InputError, match=r"Own_gen.pth is the weights file itself; choose another name"):
         importing.import_weights(weights, weights, overwrite=True)
     assert weights.read_bytes() == before
 
 
 def test_a_model_is_not_imported_again(imported, tmp_path, tiny_models):
-    with pytest.raises(InputError, match=r"still.safetensors is a decrappify model already; use it without import"):
+    with pytest.raises(InputError, match=r"still.safetensors is already a decrappify model; use it without import"):
         importing.import_weights(tiny_models["still"], tmp_path / "own.safetensors")
     with pytest.raises(InputError, match=r"is a model and needs no preset; preset='video' is for published weights"):
         load_model(tiny_models["still"], preset="video")
@@ -119,7 +121,7 @@ class TestMistakes:
 
     def test_some_other_model(self, use, parity):
         for name in ("mini_fastai_v1_checkpoint.pth", "mini_fastai_v1_checkpoint_legacy.pth"):
-            with pytest.raises(ModelFileError, match=r"holds the weights of some other model") as caught:
+            with pytest.raises(ModelFileError, match=r"contains the weights of another model") as caught:
                 use(parity / name)
             assert "\n" not in str(caught.value)
 

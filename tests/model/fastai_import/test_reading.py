@@ -76,11 +76,15 @@ class TestContents:
     def test_python_objects_are_named_and_never_made(self, legacy, saved, monkeypatch):
         network = foreign_class("deoldify.unet", "DynamicUnetDeep", monkeypatch)()
         path = saved(network, legacy=legacy)
-        with pytest.raises(ModelFileError, match=r"holds Python objects \(deoldify.unet.DynamicUnetDeep\), which are"):
+        with pytest.raises(
+            ModelFileError, match=r"contains Python objects \(deoldify.unet.DynamicUnetDeep\), which are"
+        ):
             read_state_dict(path)
 
     def test_a_whole_network_is_refused(self, legacy, saved):
-        with pytest.raises(ModelFileError, match=r"holds Python objects \(torch.nn.modules.conv.Conv2d\), which are"):
+        with pytest.raises(
+            ModelFileError, match=r"contains Python objects \(torch.nn.modules.conv.Conv2d\), which are"
+        ):
             read_state_dict(saved(nn.Conv2d(1, 1, 1), legacy=legacy))
 
     @pytest.mark.parametrize("kept", [0.02, 0.5, 0.95])
@@ -93,13 +97,13 @@ class TestContents:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            ({}, "holds nothing, needs weights by their names"),
-            ({"model": {}}, "holds nothing, needs weights by their names"),
-            ({"epoch": 3, "loss": 0.5}, "holds entries such as 'epoch', 'loss', needs weights by their names"),
-            ({"a": {"b": torch.zeros(1)}}, "holds entries such as 'a', needs weights"),
-            ({1: torch.zeros(1)}, "holds entries such as 1, needs weights"),
-            (torch.zeros(2), "holds a Tensor, needs a dictionary"),
-            ([torch.zeros(2)], "holds a list, needs a dictionary"),
+            ({}, "contains nothing, expected weights by name"),
+            ({"model": {}}, "contains nothing, expected weights by name"),
+            ({"epoch": 3, "loss": 0.5}, "contains entries such as 'epoch', 'loss', expected weights by name"),
+            ({"a": {"b": torch.zeros(1)}}, "contains entries such as 'a', expected weights"),
+            ({1: torch.zeros(1)}, "contains entries such as 1, expected weights"),
+            (torch.zeros(2), "contains a Tensor, expected a dictionary"),
+            ([torch.zeros(2)], "contains a list, expected a dictionary"),
         ],
     )
     def test_other_entries_than_weights_raise(self, content, message, legacy, saved):
@@ -132,7 +136,7 @@ def test_weights_outlive_their_file(state, saved):
         (b"\xef\xbb\xbf<head>Sign in</head>", "it is a web page saved under this name"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "it is a git-LFS pointer; fetch the real file"),
         (b"not found", "it is a text file"),
-        (bytes(range(128, 256)), "it is damaged, truncated or of another program"),
+        (bytes(range(128, 256)), "it is damaged, truncated or from another program"),
         (pickle.dumps({"weights": [1.0]}), "it is a Python pickle; save the weights alone"),
         (pickle.dumps({}, 2), "it is a Python pickle"),
     ],
@@ -141,7 +145,7 @@ def test_another_file_under_this_name_is_named(tmp_path, content, message):
     path = tmp_path / "ColorizeArtistic_gen.pth"
     path.write_bytes(content)
     assert is_checkpoint(path)
-    with pytest.raises(ModelFileError, match=rf"_gen.pth holds no weights: {message}.* jantic/DeOldify") as caught:
+    with pytest.raises(ModelFileError, match=rf"_gen.pth contains no weights: {message}.* jantic/DeOldify") as caught:
         read_state_dict(path)
     assert "\n" not in str(caught.value)
 

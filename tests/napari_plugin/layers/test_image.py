@@ -35,5 +35,5 @@ def test_layer_image_uses_changed_data_instead_of_the_file(movie, tmp_path):
 
 
 def test_layer_image_raises_for_other_layers():
-    with pytest.raises(InputError, match="layer 'cells' is of kind 'labels', needs an image layer"):
+    with pytest.raises(InputError, match="layer 'cells' is of kind 'labels', expected an image layer"):
         LayerImage.of(Labels(np.zeros((4, 4), int), name="cells"))

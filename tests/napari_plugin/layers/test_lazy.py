@@ -48,7 +48,7 @@ def test_movie_array_accepts_ellipsis_and_single_index():
     np.testing.assert_array_equal(view[-1], PIXELS[-1, 1])
     np.testing.assert_array_equal(np.asarray(view, np.float32), PIXELS[:, 1].astype(np.float32))
     assert (view.ndim, view.size, len(view), view.dtype) == (4, 4 * 3 * 5 * 6, 4, np.uint16)
-    with pytest.raises(IndexError, match="5 indices for an image of 4 axes"):
+    with pytest.raises(IndexError, match="5 indices for an image with 4 axes"):
         view[0, 0, 0, 0, 0]
 
 

@@ -120,7 +120,7 @@ def test_other_shape_is_an_error_and_the_widget_remains_usable(scene, compare, m
     compare["reference"].layer = scene.layers["clean"]
     compare.run()
     assert not compare.is_error
-    with pytest.raises(ValueError, match="choose layers of one shape"):
+    with pytest.raises(ValueError, match="choose layers of equal shape"):
         subtract(*(Movie.from_array(movie) for movie in (movies[0], movies[0][:, :10])))
 
 

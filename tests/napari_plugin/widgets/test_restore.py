@@ -148,7 +148,7 @@ def test_cancel_keeps_frames_and_restore_resumes(viewer, widget, qtbot, rng, res
     click(qtbot, widget, "cancel")
     wait_for_end(qtbot, widget)
     assert time.monotonic() - clicked < 5
-    assert status(widget).endswith("; finished planes are kept, Restore with the same settings resumes")
+    assert status(widget).endswith("; finished planes are kept; Restore with the same settings resumes the run")
     done = sum(bool(np.asarray(layer.data[t]).any()) for t in range(40))
     assert 0 < done < 40
     assert layer.name == f"cells [movie] (partial: {done} of 40 planes)"

@@ -96,7 +96,7 @@ def test_missing_planes_do_not_count_in_the_normalization(aborted):
     nothing = aborted.select(frames=slice(7, 8))
     with pytest.raises(InputError, match="channel 0 of aborted was never recorded"):
         measure(nothing, 0)
-    with pytest.raises(InputError, match="no frame of which every plane was recorded"):
+    with pytest.raises(InputError, match="no frame with all planes recorded"):
         restore(nothing, as_model(WindowMean(1)), options=RestorationOptions(missing="drop"), **FAST)
 
 

@@ -225,7 +225,7 @@ def test_a_run_whose_record_is_damaged_is_refused_and_can_be_discarded(movie, tm
     with closing(Journal(output.with_name(f"{output.name}.partial") / "journal")) as journal:
         journal.save_state(state | {name: value})
     model = as_model(PoolingNetwork(3))
-    with pytest.raises(OutputExistsError, match=r"whose record is damaged \(.*\); discard it with overwrite=True"):
+    with pytest.raises(OutputExistsError, match=r"with a damaged record \(.*\); discard it with overwrite=True"):
         restore(movie, model, output, **FAST)
     restore(movie, model, output, overwrite=True, **FAST).close()
 
@@ -236,7 +236,7 @@ def test_a_run_whose_planes_are_damaged_is_refused(movie, tmp_path, entry):
     broken_off(movie, output, torch.get_num_threads())
     with closing(Journal(output.with_name(f"{output.name}.partial") / "journal")) as journal:
         journal._append(entry)
-    with pytest.raises(OutputExistsError, match=r"whose record is damaged"):
+    with pytest.raises(OutputExistsError, match=r"with a damaged record"):
         restore(movie, as_model(PoolingNetwork(3)), output, **FAST)
 
 

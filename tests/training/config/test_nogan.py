@@ -48,17 +48,17 @@ def test_table_changes_only_named_settings():
     [
         ({"cycle": 2}, "unknown key 'cycle' in the NoGAN settings; did you mean 'cycles'"),
         ({"gan": {"treshold": 1}}, "unknown key 'treshold' in gan of the NoGAN settings; did you mean 'threshold'"),
-        ({"pretrain": [{"size": 0}]}, "size is 0, needs a number of at least 1"),
-        ({"pretrain": 3}, "pretrain is 3, needs a list of tables"),
-        ({"pretrain": [3]}, "pretrain holds 3, needs tables with keys of PretrainStep"),
-        ({"gan": {"adversarial": "wgan"}}, "adversarial is 'wgan', needs one of bce, hinge, least-squares"),
-        ({"critic_steps": [{"accuracy": 0.2}]}, "accuracy is 0.2, needs a number from 0.5 to 1"),
+        ({"pretrain": [{"size": 0}]}, "size is 0, expected a number of at least 1"),
+        ({"pretrain": 3}, "pretrain is 3, expected a list of tables"),
+        ({"pretrain": [3]}, "pretrain contains 3, expected tables with keys of PretrainStep"),
+        ({"gan": {"adversarial": "wgan"}}, "adversarial is 'wgan', expected one of bce, hinge, least-squares"),
+        ({"critic_steps": [{"accuracy": 0.2}]}, "accuracy is 0.2, expected a number from 0.5 to 1"),
         ({"critic_steps": [{"size": 128}]}, "critic step has size 128, .* at most generated_size 64"),
-        ({"task": "segmentation"}, "task is 'segmentation', needs one of restoration, colorization"),
-        ({"validation_patches": 2}, "validation_patches is 2, needs a number of at least 4"),
-        ({"items": 2.5}, "items is 2.5, needs a value of type int"),
+        ({"task": "segmentation"}, "task is 'segmentation', expected one of restoration, colorization"),
+        ({"validation_patches": 2}, "validation_patches is 2, expected a number of at least 4"),
+        ({"items": 2.5}, "items is 2.5, expected a value of type int"),
         ({"n_frames": 2}, "n_frames is 2"),
-        ({"generator_settings": 1}, "generator_settings is 1, needs a table"),
+        ({"generator_settings": 1}, "generator_settings is 1, expected a table"),
     ],
 )
 def test_wrong_settings_are_refused_by_name(values, message):
@@ -67,7 +67,7 @@ def test_wrong_settings_are_refused_by_name(values, message):
 
 
 def test_an_unknown_preset_names_the_known():
-    with pytest.raises(InputError, match="unknown NoGAN preset 'fast', needs one of artistic, stable, video"):
+    with pytest.raises(InputError, match="unknown NoGAN preset 'fast', expected one of artistic, stable, video"):
         nogan_preset("fast")
 
 

@@ -21,7 +21,7 @@ n_frames = 1
 max_steps = 2
 batch_size = 2
 patch_size = 16
-stability_weight = 1  # a whole number for a float
+stability_weight = 1  # an integer for a float
 device = "cpu"
 
 [network]
@@ -68,7 +68,7 @@ def test_folder_of_data_is_read_as_requested(folder, line, option, used):
 def test_an_unknown_way_to_read_a_folder_is_refused(folder):
     (folder / "frames").mkdir()
     text = TRAINED.replace('"cells.tif"', '"frames"\nfolder_as = "stills"')
-    with pytest.raises(InputError, match="folder_as is 'stills', needs one of auto, movie, images"):
+    with pytest.raises(InputError, match="folder_as is 'stills', expected one of auto, movie, images"):
         train_from_file(write(folder, text + SETTINGS))
 
 
@@ -92,7 +92,7 @@ def test_train_from_file_resumes_on_moved_data_and_refuses_other_pixels(folder):
     pixels = tifffile.imread(moved)
     pixels[-1, 0, 0] += 1
     tifffile.imwrite(moved, pixels)
-    with pytest.raises(InputError, match=r"cannot resume .*: cells.tif holds .* now and held .*; train on the data"):
+    with pytest.raises(InputError, match=r"cannot resume .*: cells.tif is .* now and was .*; train on the data"):
         train_from_file(folder / "run.toml", resume=True)
 
 
@@ -156,7 +156,7 @@ def test_simulated_movies_train_together_with_files(folder):
     assert len(model.card["trained_on"]) == 2
     with pytest.raises(InputError, match=r"unknown key 'knd' in \[\[data.simulated\]\] of .*; did you mean 'kind'"):
         train_from_file(write(folder, TRAINED + simulated.replace("kind", "knd") + SETTINGS), overwrite=True)
-    with pytest.raises(InputError, match=r"simulated of .*run.toml is 'cell', needs tables"):
+    with pytest.raises(InputError, match=r"simulated of .*run.toml is 'cell', expected tables"):
         train_from_file(write(folder, TRAINED + 'simulated = "cell"\n' + SETTINGS), overwrite=True)
 
 
@@ -204,16 +204,16 @@ def test_a_file_describes_a_nogan_run(folder):
         (
             '"microscopy"',
             '"microscope"',
-            "unknown NoGAN preset 'microscope', needs one of artistic, stable, video, micro",
+            "unknown NoGAN preset 'microscope', expected one of artistic, stable, video, micro",
         ),
-        ('"microscopy"', "3", r"preset of \[nogan\] in .*run.toml is 3, needs a string"),
+        ('"microscopy"', "3", r"preset of \[nogan\] in .*run.toml is 3, expected a string"),
         ("items", "itmes", "unknown key 'itmes' in the NoGAN settings; did you mean 'items'"),
         (
             "share = 0.1 }",
             "shair = 0.1 }",
             "unknown key 'shair' in pretrain of the NoGAN settings; did you mean 'share'",
         ),
-        ("[nogan.gan]", "gan = 3\n[card]", "gan holds 3, needs tables with keys of GanStep"),
+        ("[nogan.gan]", "gan = 3\n[card]", "gan contains 3, expected tables with keys of GanStep"),
         (
             "[nogan.gan]",
             "[training]\n[nogan.gan]",
@@ -221,7 +221,7 @@ def test_a_file_describes_a_nogan_run(folder):
         ),
         ("critic.safetensors", "critc.safetensors", r"critic .*critc.safetensors does not exist; check critic_from"),
         ("size = 32, batch", "size = 33, batch", "pretrain has patches of 33, the network needs a multiple of 2"),
-        ("share = 0.1\n", "adversarial = 'wgan'\n", "adversarial is 'wgan', needs one of bce, hinge, least-squares"),
+        ("share = 0.1\n", "adversarial = 'wgan'\n", "adversarial is 'wgan', expected one of bce, hinge, least-squares"),
     ],
 )
 def test_errors_of_a_nogan_run_are_one_line(folder, old, new, message):
@@ -235,7 +235,9 @@ def test_errors_of_a_nogan_run_are_one_line(folder, old, new, message):
 
 def test_a_critic_belongs_to_a_nogan_run(folder):
     text = 'critic_from = "critic.safetensors"' + TRAINED + SETTINGS
-    with pytest.raises(InputError, match=r"critic_from of .*run.toml belongs to a NoGAN run, needs a table \[nogan\]"):
+    with pytest.raises(
+        InputError, match=r"critic_from of .*run.toml belongs to a NoGAN run, expected a table \[nogan\]"
+    ):
         train_from_file(write(folder, text))
 
 
@@ -254,13 +256,13 @@ def test_a_critic_belongs_to_a_nogan_run(folder):
             r'"C:\Users\lab\cells.tif"',
             "not valid TOML: .* in single quotes, .*, or with forward slashes",
         ),
-        ('"cells.tif"', r'"D:\new\tiles.tif"', r"it holds the path 'D:\\new\\tiles.tif'; .* in single quotes"),
+        ('"cells.tif"', r'"D:\new\tiles.tif"', r"it contains the path 'D:\\new\\tiles.tif'; .* in single quotes"),
         ('"cells.tif"', r'["a.tif", "data\new.tif"]', r"are paths, found 'data\\new.tif'; .* or with forward slashes"),
         ("[network]", 'card = "mine"\n[network]', "unknown key 'card' in the training settings"),
-        ('crappifier = "confocal"', 'card = "mine"', r"card of .*run.toml is 'mine', needs a table \[card\]"),
+        ('crappifier = "confocal"', 'card = "mine"', r"card of .*run.toml is 'mine', expected a table \[card\]"),
         ('"confocal"', '"confocl"', "unknown crappifier preset 'confocl'"),
         ('"confocal"', '"mine.toml"', "crappifier file .*mine.toml does not exist"),
-        ('device = "cpu"', 'device = "gpu"', "device is 'gpu', needs one of auto, cpu, cuda, mps"),
+        ('device = "cpu"', 'device = "gpu"', "device is 'gpu', expected one of auto, cpu, cuda, mps"),
     ],
 )
 def test_errors_are_one_line(folder, old, new, message):

@@ -53,7 +53,7 @@ def test_a_crash_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
         ({"seed": 4}, "seed is 4 now and was 3; keep the settings, or start a new run"),
         ({"architecture": {"name": "small", "depth": 3}}, "architecture.depth is 3 now and was 2"),
         ({"crappifier": {"steps": [{"sigma": (0.0, 0.2)}]}}, "crappifier.steps.0.sigma.1 is 0.2 now and was 0.1"),
-        ({"content": {"a.tif": "24 bytes"}}, "a.tif holds 24 bytes now and held nothing; train on the data that"),
+        ({"content": {"a.tif": "24 bytes"}}, "a.tif is 24 bytes now and was absent; train on the data with"),
         ({"crappifier": {"steps": []}}, "crappifier.steps.0.sigma.0 is None now and was 0.0"),
     ],
 )
@@ -69,7 +69,7 @@ def test_a_damaged_file_is_refused(tmp_path, kept):
     save_checkpoint(path, STATE)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
-    with pytest.raises(ModelFileError, match=r"cannot be read, it is damaged or not a checkpoint"):
+    with pytest.raises(ModelFileError, match=r"cannot be read: it is damaged or not a checkpoint"):
         load_checkpoint(path, SETTINGS)
 
 
@@ -104,7 +104,7 @@ def test_load_checkpoint_refuses_a_flipped_bit(tmp_path, seed):
     at = content.index(torch.arange(5000.0).numpy().tobytes()) + 4 * (600 * seed)
     content[at] ^= 1 << seed
     path.write_bytes(content)
-    with pytest.raises(ModelFileError, match=r"cannot be read, it is damaged"):
+    with pytest.raises(ModelFileError, match=r"cannot be read: it is damaged"):
         load_checkpoint(path, SETTINGS)
 
 
@@ -127,7 +127,7 @@ def test_save_checkpoint_on_a_full_disk_keeps_both_and_is_one_line(tmp_path):
 @pytest.mark.parametrize("name", ["model.safetensors", "preview_1.png", "log.csv"])
 def test_run_folder_keeps_files_with_the_names_of_a_run(tmp_path, name):
     (tmp_path / name).write_text("of another program", encoding="utf-8")
-    with pytest.raises(OutputExistsError, match=rf"holds {name}, which a run would replace; .*overwrite=True"):
+    with pytest.raises(OutputExistsError, match=rf"contains {name}, which a run would replace; .*overwrite=True"):
         prepare_run_folder(tmp_path, resume=False, overwrite=False)
     assert (tmp_path / name).read_text(encoding="utf-8") == "of another program"
     prepare_run_folder(tmp_path, resume=False, overwrite=True)
@@ -175,7 +175,7 @@ def test_interrupted_run_states_whether_it_can_be_resumed(tmp_path, name):
         raise KeyboardInterrupt
 
     expected = (
-        "the last checkpoint is kept; resume" if name else "no checkpoint was saved, so that the run cannot be resumed"
+        "the last checkpoint is kept; resume" if name else "no checkpoint was saved, so the run cannot be resumed"
     )
     with pytest.raises(KeyboardInterrupt, match=expected):
         interrupted(output=tmp_path / "run")

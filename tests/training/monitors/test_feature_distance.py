@@ -93,5 +93,5 @@ def test_a_referee_is_as_good_as_theory_allows():
 
 
 def test_too_few_images_for_a_referee():
-    with pytest.raises(InputError, match="3 images are too few for the classifier, needs at least 4"):
+    with pytest.raises(InputError, match="3 images are too few for the classifier, expected at least 4"):
         referee_auc(torch.zeros(3, 2, 2), torch.zeros(3, 2, 2))

@@ -96,7 +96,7 @@ def test_early_collapse_stops_immediately_and_keeps_the_good_part():
     detector = InflectionDetector(BASE)
     stopped = next(k for k, row in enumerate(rows) if detector.add(row))
     assert stopped == 8
-    assert detector.reason == "PSNR is 5.00 dB down at step 90, more than 3"
+    assert detector.reason == "PSNR is 5.00 dB lower at step 90, at most 3 dB is allowed"
     verdict = choose(BASE, detector.rows)
     assert verdict.index is not None
     assert verdict.index < 8
@@ -227,10 +227,10 @@ def test_the_choice_is_within_the_limits_and_the_best_of_them(kids, data):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"psnr_budget_db": 0}, "psnr_budget_db is 0, needs a number above 0"),
-        ({"patience": -1}, "patience is -1, needs a number above 0"),
-        ({"hard_stop_db": 0.5}, r"hard_stop_db is 0.5, needs at least psnr_budget_db \(1\)"),
-        ({"kid_errors": math.nan}, "kid_errors is nan, needs 0 or more"),
+        ({"psnr_budget_db": 0}, "psnr_budget_db is 0, expected a number above 0"),
+        ({"patience": -1}, "patience is -1, expected a number above 0"),
+        ({"hard_stop_db": 0.5}, r"hard_stop_db is 0.5, expected at least psnr_budget_db \(1\)"),
+        ({"kid_errors": math.nan}, "kid_errors is nan, expected 0 or more"),
     ],
 )
 def test_unfit_limits_are_refused(settings, message):
@@ -247,9 +247,9 @@ def test_mixed_weights_are_a_network_between_two():
 
 
 def test_weights_that_do_not_mix_are_refused():
-    with pytest.raises(InputError, match=r"alpha is 1\.5, needs 0 to 1"):
+    with pytest.raises(InputError, match=r"alpha is 1\.5, expected 0 to 1"):
         interpolate_weights({}, {}, 1.5)
-    with pytest.raises(InputError, match=r"different networks \(first difference: a\), needs two of one network"):
+    with pytest.raises(InputError, match=r"different networks \(first difference: a\), expected two of one network"):
         interpolate_weights({"a": torch.zeros(1)}, {"b": torch.zeros(1)}, 0.5)
     with pytest.raises(InputError, match=r"first difference: a"):
         interpolate_weights({"a": torch.zeros(1)}, {"a": torch.zeros(2)}, 0.5)

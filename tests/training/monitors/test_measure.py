@@ -132,19 +132,23 @@ def test_a_row_survives_json():
 
 def test_a_row_with_other_entries_is_refused():
     entries = Monitors(samples(), Blend()).baseline.to_dict() | {"fid": 1.0}
-    with pytest.raises(InputError, match=r"missing or unknown entries \(fid\), needs band_power, "):
+    with pytest.raises(InputError, match=r"missing or unknown entries \(fid\), expected band_power, "):
         MonitorRow.from_dict(entries)
 
 
 @pytest.mark.parametrize(
     ("validation", "arguments", "message"),
     [
-        (samples(3), {}, "3 validation samples are too few to monitor a GAN phase, needs 4"),
-        (samples(4, size=16), {}, "validation targets are 16 x 16 pixels, needs at least 32 x 32"),
-        (samples(4) + samples(1, size=64), {}, r"different shapes \[\(1, 32, 32\), \(1, 64, 64\)\], needs one shape"),
+        (samples(3), {}, "3 validation samples are too few to monitor a GAN phase, expected 4"),
+        (samples(4, size=16), {}, "validation targets are 16 x 16 pixels, expected at least 32 x 32"),
+        (
+            samples(4) + samples(1, size=64),
+            {},
+            r"different shapes \[\(1, 32, 32\), \(1, 64, 64\)\], expected one shape",
+        ),
         (samples(4) + samples(1, second=False), {}, "some validation samples have a second source and some do not"),
-        (samples(4), {"batch_size": 0}, "batch_size is 0, needs at least 1"),
-        (samples(4), {"data_range": 0.0}, "data_range is 0.0, needs a span above 0"),
+        (samples(4), {"batch_size": 0}, "batch_size is 0, expected at least 1"),
+        (samples(4), {"data_range": 0.0}, "data_range is 0.0, expected a span above 0"),
     ],
 )
 def test_unfit_samples_are_refused(validation, arguments, message):
@@ -153,7 +157,7 @@ def test_unfit_samples_are_refused(validation, arguments, message):
 
 
 def test_unfit_networks_are_refused():
-    with pytest.raises(InputError, match="the pretrained generator's output is not finite"):
+    with pytest.raises(InputError, match="the output of the pretrained generator is not finite"):
         Monitors(samples(), Blend(math.inf))
-    with pytest.raises(InputError, match=r"the network returns \(8, 1, 16, 16\), needs \(8, 1, 32, 32\)"):
+    with pytest.raises(InputError, match=r"the network returns \(8, 1, 16, 16\), expected \(8, 1, 32, 32\)"):
         Monitors(samples(), nn.AvgPool2d(2))

@@ -64,7 +64,7 @@ def test_plot_is_drawn_without_data_and_with_missing_signals(tmp_path):
 
 
 def test_one_verdict_one_history(tmp_path):
-    with pytest.raises(InputError, match="the verdict is about 0 checkpoints, needs the same 30 rows"):
+    with pytest.raises(InputError, match="the verdict has 0 checkpoints, expected 30 like the rows"):
         plot_monitors(tmp_path / "monitors.png", BASE, rows(), Verdict(None, None, "", ()))
 
 
@@ -132,11 +132,15 @@ def test_other_channels_have_separate_rows(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "chosen", "message"),
     [
-        ([], None, r"needs columns of equally many images, found \[\]"),
-        ([("a", [scene()]), ("b", [])], None, r"equally many images, found \[1, 0\]"),
-        ([("a", [scene()])], 1, "chosen is 1, needs a column 0 to 0 or None"),
-        ([("a", [scene(shape=(4,))])], None, r"an image of 'a' has the shape \(4,\), needs \(Y, X\) or \(C, Y, X\)"),
-        ([("a", [scene()]), ("b", [scene(shape=(3, 8, 8))])], None, r"images of \[1, 3\] channels, needs one number"),
+        ([], None, r"needs columns with equal numbers of images, found \[\]"),
+        ([("a", [scene()]), ("b", [])], None, r"equal numbers of images, found \[1, 0\]"),
+        ([("a", [scene()])], 1, "chosen is 1, expected a column 0 to 0 or None"),
+        ([("a", [scene(shape=(4,))])], None, r"an image of 'a' has the shape \(4,\), expected \(Y, X\) or \(C, Y, X\)"),
+        (
+            [("a", [scene()]), ("b", [scene(shape=(3, 8, 8))])],
+            None,
+            r"images of \[1, 3\] channels, expected one number",
+        ),
     ],
 )
 def test_unfit_columns_are_refused(tmp_path, columns, chosen, message):
@@ -145,5 +149,5 @@ def test_unfit_columns_are_refused(tmp_path, columns, chosen, message):
 
 
 def test_an_unfit_range_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"value_range is \(1, 1\), needs \(black, white\) with black < white"):
+    with pytest.raises(InputError, match=r"value_range is \(1, 1\), expected \(black, white\) with black < white"):
         contact_sheet(tmp_path / "sheet.png", [("a", [scene()])], value_range=(1, 1))

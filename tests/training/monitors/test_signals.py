@@ -110,7 +110,7 @@ def test_only_a_grid_that_can_be_seen_counts_in_an_empty_image():
 
 
 def test_unfit_images_are_refused():
-    with pytest.raises(InputError, match=r"16 x 64 pixels are too small for spectra, needs 32 x 32"):
+    with pytest.raises(InputError, match=r"16 x 64 pixels are too small for spectra, expected 32 x 32"):
         spectra(torch.zeros(1, 1, 16, 64))
-    with pytest.raises(InputError, match=r"\(1, 1, 32, 32\), needs \(2, 1, 32, 32\) like the reference"):
+    with pytest.raises(InputError, match=r"\(1, 1, 32, 32\), expected \(2, 1, 32, 32\) like the reference"):
         spectral_sums(torch.zeros(1, 1, 32, 32), torch.zeros(2, 1, 32, 32))

@@ -319,20 +319,20 @@ def test_unsuitable_data_raises_in_one_line(straight, tmp_path):
     folder, _ = straight
     with pytest.raises(InputError, match="no pretrain steps; pass start_from"):
         tiny_nogan(tmp_path, replace(CONFIG, pretrain=()))
-    with pytest.raises(OutputExistsError, match="holds a run already"):
+    with pytest.raises(OutputExistsError, match="already contains a run"):
         tiny_nogan(folder)
-    with pytest.raises(InputError, match="does not fit: base_channels is 16, needs 32"):
+    with pytest.raises(InputError, match="does not fit: base_channels is 16, expected 32"):
         tiny_nogan(tmp_path, replace(CONFIG, generator_settings=WIDER), start_from=folder / "model.safetensors")
     with pytest.raises(InputError, match="critic needs images of at least 64 pixels, the schedule has 32"):
         tiny_nogan(tmp_path, replace(CONFIG, critic_settings={"width": 8, "blocks": 3, "attention": False}))
-    with pytest.raises(InputError, match="does not hold a critic like the schedule's"):
+    with pytest.raises(InputError, match="does not contain a critic with the settings of the schedule"):
         tiny_nogan(tmp_path, critic_from=folder / "model.safetensors")
     with pytest.raises(MissingFileError, match=r"none\.safetensors does not exist"):
         tiny_nogan(tmp_path, critic_from=tmp_path / "none.safetensors")
     with pytest.raises(InputError, match=r"cannot resume .*gan\.share is 0.3 now and was 0.2"):
         tiny_nogan(folder, replace(CONFIG, gan=replace(CONFIG.gan, share=0.3)), resume=True)
     other = Movie.from_array(1 - np.asarray(spots()), name="spots")
-    with pytest.raises(InputError, match=r"cannot resume .*: spots holds .* now and held .*; train on the data"):
+    with pytest.raises(InputError, match=r"cannot resume .*: spots is .* now and was .*; train on the data"):
         train_nogan(other, NOISE, config=CONFIG, output=folder, run=RunOptions(resume=True))
     with pytest.raises(InputError, match="colorization needs high_res photographs"):
         train_nogan(pairs=[(1, 2)], config=NoganConfig(task="colorization"), output=tmp_path)

@@ -304,12 +304,12 @@ def test_a_model_of_one_frame_starts_one_of_three(tmp_path):
     config = replace(CONFIG, max_steps=1, learning_rate=1e-9)
     wide, source = tiny_train(None, config, start_from=first), torch.rand(1, 3, 16, 16)
     torch.testing.assert_close(wide.network(source), first.network(source[:, 1:2]), atol=1e-5, rtol=0)
-    with pytest.raises(InputError, match=r"start_from='one' does not fit: base_channels is 16, needs 32"):
+    with pytest.raises(InputError, match=r"start_from='one' does not fit: base_channels is 16, expected 32"):
         tiny_train(None, replace(config, network_settings=NETWORK | {"base_channels": 32}), start_from=first)
 
 
 def test_a_run_is_not_overwritten_unasked(straight, tmp_path):
-    with pytest.raises(OutputExistsError, match=r"holds a run already; pass resume=True .* or overwrite=True"):
+    with pytest.raises(OutputExistsError, match=r"already contains a run; pass resume=True .* or overwrite=True"):
         tiny_train(straight)
     halted_after(tmp_path, 4)
     (tmp_path / "notes.txt").write_text("mine")
@@ -371,7 +371,7 @@ def test_progress_is_reported(bar):
                 "crappifier": NOISE,
                 "config": replace(CONFIG, network_settings={"out_channels": 2}),
             },
-            "out_channels is 2, needs 1 like in_channels",
+            "out_channels is 2, expected 1 like in_channels",
         ),
         (
             {"high_res": cells(), "crappifier": NOISE, "run": RunOptions(resume=True)},

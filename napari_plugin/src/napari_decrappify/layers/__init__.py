@@ -1,1 +1,1 @@
-"""Layers of a viewer: conversion from and to movies, and the layers that results are shown in."""
+"""Layers of a viewer: conversion from and to movies, and layers for results."""

@@ -41,11 +41,11 @@ def restored_attributes(
     image : LayerImage
         The input.
     axes : str
-        Axes of the new layer, a part of the input's, without C.
+        Axes of the new layer, a subset of those of the input, without C.
     scale : float
         Upsampling factor in Y and X, below 1 for larger pixels; the new pixels cover the same area.
     start : mapping of str to int, optional
-        Start of the used part on each axis, in pixels of the input; 0 by default.
+        First pixel of the used part on each axis, in the input; 0 by default.
     """
     old_axes = image.axes.replace("C", "") if image.is_rgb else image.axes
     count = len(old_axes)
@@ -61,7 +61,7 @@ def restored_attributes(
     for axis in "YX":
         size = place["scale"][axis]
         place["scale"][axis] = size / scale
-        place["translate"][axis] += (size / scale - size) / 2  # napari's position is the center of the first pixel
+        place["translate"][axis] += (size / scale - size) / 2  # napari's translate is the center of the first pixel
     new: dict[str, Any] = {name: [values[axis] for axis in axes] for name, values in place.items()}
     new["axis_labels"] = [axis.lower() for axis in axes]
     kept = (*(() if image.is_rgb else _SHOWN), *(_COPIED if axes == old_axes else ()))

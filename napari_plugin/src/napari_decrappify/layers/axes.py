@@ -1,4 +1,4 @@
-"""Axes of a layer: by choice, by its labels, or by their number, scale and units."""
+"""Axes of a layer: chosen by the user, or derived from its labels, or from its dimensions, scale and units."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ AXES_BY_COUNT = {
 
 
 def axes_of(data: Any, attributes: Mapping[str, Any], axes: str | None = None) -> str:
-    """Return the axes of a layer: `axes`, or by its labels, or by their number, scale and units.
+    """Return the axes of a layer: `axes`, or those of its labels, or those inferred from dimensions, scale and units.
 
     Without labels, the first of three axes is Z if its unit is a length, or if it has a scale and no unit: a scale is
-    set far more often for the distance of slices than for time. Otherwise it is T.
+    set far more often for the distance between slices than for time. Otherwise it is T.
 
     Raises
     ------
@@ -42,13 +42,13 @@ def axes_of(data: Any, attributes: Mapping[str, Any], axes: str | None = None) -
     if len(axes) != count or not axes.endswith("YX") or (is_rgb and "C" in axes):
         raise InputError(
             f"layer {attributes.get('name', 'image')!r} of shape {tuple(data.shape)} does not fit the axes "
-            f"{axes or 'TCZYX'}; needs some of T, C, Z, then Y and X; rename its axis labels"
+            f"{axes or 'TCZYX'}; expected any of T, C, Z, then Y and X; rename its axis labels"
         )
     return axes + "C" * is_rgb
 
 
 def is_guessed_as_time(data: Any, attributes: Mapping[str, Any]) -> bool:
-    """Return whether the first axis of a layer is T only by the number of axes, so that it may also be Z."""
+    """Return whether the first axis of a layer is T only because of the number of axes, so that it could be Z."""
     count = len(data.shape) - bool(attributes.get("rgb"))
     if count != 3 or _labeled_axes(attributes, count) or _unlabeled_axes(attributes, count) != "TYX":
         return False

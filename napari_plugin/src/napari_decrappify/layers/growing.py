@@ -1,4 +1,4 @@
-"""Store that a running restoration fills, as a movie."""
+"""Movie of the store that a running restoration writes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class GrowingStore:
         """Open the store, or the output if it is complete; unfinished planes are black."""
         try:
             movie = open_movie(self.path, absent_chunks="fill")
-        except (MissingFileError, FormatError):  # renamed before, or while, it was opened
+        except (MissingFileError, FormatError):  # renamed before or during opening
             return open_movie(self.output)
         return _growing(movie, self.output)
 
@@ -51,7 +51,7 @@ class PlaneDone:
 
 
 def _growing(movie: Movie, output: Path) -> Movie:
-    """Return a movie of a growing store, and of its output after the renaming; blank if neither exists."""
+    """Return a movie of a growing store, and of its output once it is renamed; blank if neither exists."""
 
     def region(t: int, c: int, z: int, rows: slice, columns: slice) -> Any:
         try:

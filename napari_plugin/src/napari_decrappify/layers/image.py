@@ -1,7 +1,7 @@
 """Snapshot of an image layer, and its conversion to a movie with scale, units and axes.
 
-Layer data tuples (data, attributes, kind), napari's exchange format, are used so that readers, writers and widgets
-share the conversion, without Qt.
+Readers, writers and widgets share this conversion, without Qt, through layer data tuples (data, attributes, kind), the
+exchange format of napari.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from napari_decrappify.layers.axes import axes_of
 from napari_decrappify.layers.lazy import token
 from napari_decrappify.layers.units import factor_to, unit_names
 
-METADATA = "decrappify"  # our key in layer.metadata
+METADATA = "decrappify"  # key of this plugin in layer.metadata
 LayerData = tuple[Any, dict[str, Any], str]
 
 
@@ -67,10 +67,10 @@ class LayerImage:
     def from_tuple(
         cls, data: Any, attributes: Mapping[str, Any], kind: str = "image", *, axes: str | None = None
     ) -> LayerImage:
-        """Create a snapshot of a layer data tuple, as passed to writers; errors are those of `of`."""
+        """Create a snapshot of a layer data tuple, as passed to writers; raises the errors of `of`."""
         name = str(attributes.get("name") or "image")
         if kind != "image":
-            raise InputError(f"layer {name!r} is of kind {kind!r}, needs an image layer; choose another layer")
+            raise InputError(f"layer {name!r} is of kind {kind!r}, expected an image layer; choose another layer")
         if attributes.get("multiscale") or isinstance(data, list):
             data = data[0]
         is_rgb = bool(attributes.get("rgb"))
@@ -90,7 +90,7 @@ class LayerImage:
     def movie(self) -> Movie:
         """Open the layer as a lazy movie (T, C, Z, Y, X).
 
-        An unmodified layer of this plugin's readers is opened again from its file, so that a thread can read it
+        An unmodified layer of this plugin's readers is reopened from its file, so that a thread can read it
         independently; scale and units are always those of the layer. Close the movie when done.
 
         Raises

@@ -1,4 +1,4 @@
-"""Lazy arrays for layers: pixels of a movie are read when they are displayed, plane by plane."""
+"""Lazy arrays for layers: the pixels of a movie are read plane by plane when they are displayed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class MovieArray:
     movie : Movie
         Shape (T, C, Z, Y, X).
     axes : str
-        Axes of the view, such as ``"TYX"``; those left out have length 1, or are fixed by `channel`.
+        Axes of the view, such as ``"TYX"``; omitted axes have length 1, or are fixed by `channel`.
     channel : int
         The channel, if the view has no axis C.
 
@@ -116,7 +116,7 @@ def as_dask(view: MovieArray) -> Any:
 
 
 def token(data: Any) -> str | None:
-    """Return the name of the lazy array of a layer; None for other data, also if computed from a lazy array."""
+    """Return the name of the lazy array of a layer; None for other data, including arrays computed from it."""
     name = getattr(data, "name", None)
     return name if isinstance(name, str) and name.startswith("decrappify-") else None
 
@@ -128,7 +128,7 @@ def _picks(key: Any, shape: tuple[int, ...]) -> list[tuple[range, bool]]:
         at = next(i for i, part in enumerate(keys) if part is Ellipsis)
         keys[at : at + 1] = [slice(None)] * (len(shape) - len(keys) + 1)
     if len(keys) > len(shape):
-        raise IndexError(f"{len(keys)} indices for an image of {len(shape)} axes")
+        raise IndexError(f"{len(keys)} indices for an image with {len(shape)} axes")
     keys += [slice(None)] * (len(shape) - len(keys))
     return [_pick(part, size) for part, size in zip(keys, shape, strict=True)]
 

@@ -17,7 +17,7 @@ from napari_decrappify.layers.region import current_position
 class LiveResult:
     """Layers of one run, one per channel; only the displayed planes are in memory.
 
-    The data are plain lazy views, without dask, since its cache would show outdated pixels.
+    The layer data are lazy views without dask, whose cache would show outdated pixels.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class LiveResult:
         self.layers = [self._add(view, channel, movie) for view, channel in self._views]
 
     def add(self, plane: PlaneDone) -> None:
-        """Record that a plane can be read; `refresh` shows it."""
+        """Record that a plane can be read; `refresh` displays it."""
         self._planes.add(plane)
         self._changed.add(plane)
 
@@ -67,7 +67,7 @@ class LiveResult:
             layer.refresh(extent=False)
 
     def stop(self) -> None:
-        """Finish the layers with the planes so far, under a name that marks them as partial."""
+        """Keep the layers with the planes finished so far, and mark them as partial in their names."""
         part = f"partial: {len(self._planes)} of {self._store.n_planes} planes"
         for layer, (_, channel) in zip(self.layers, self._views, strict=True):
             layer.name = f"{self._name(channel)} ({part})"

@@ -28,7 +28,7 @@ class _Preview:
 
     @property
     def is_shown(self) -> bool:
-        """Return whether the layer is in the viewer; a user may have deleted it."""
+        """Return whether the layer is in the viewer; the user may have deleted it."""
         return self._layer is not None and self._layer in self._viewer.layers
 
     def remove(self) -> None:
@@ -39,7 +39,7 @@ class _Preview:
 
 
 class RestoredPreview(_Preview):
-    """At most one layer with a restored region, with a split for comparison; replaced by each preview.
+    """At most one layer with a restored region and a split for comparison; each preview replaces it.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class RestoredPreview(_Preview):
         scale : int
             Upsampling factor.
         model_name : str
-            For the name of the layer.
+            Name of the model, for the name of the layer.
         """
         self.remove()
         axes = image.axes.replace("C", "")
@@ -110,7 +110,7 @@ class CrappifiedPreview(_Preview):
     """At most one layer with a crappified region."""
 
     def show(self, image: LayerImage, region: Region, pixels: NDArray[Any], crappifier: Crappifier) -> None:
-        """Show a region crappified with seed 0 on the canvas, replacing the last one."""
+        """Show a region crappified with seed 0 on the canvas, replacing the previous one."""
         axes = image.axes.replace("C", "")
         pixels = pixels.reshape((1,) * (len(axes) - 2) + pixels.shape)
         attributes = restored_attributes(image, axes=axes, scale=1 / crappifier.scale, start=region.start)

@@ -1,4 +1,4 @@
-"""Region of one plane of a layer: the part displayed on the canvas, or a crop of it."""
+"""Region of one plane of a layer: the displayed part, or a crop of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Region:
     t, c, z : int
         The plane.
     rows, columns : slice
-        In pixels of the layer.
+        Ranges in pixels of the layer.
     """
 
     t: int
@@ -35,7 +35,7 @@ class Region:
 
     @property
     def start(self) -> dict[str, int]:
-        """First pixel on each axis but C."""
+        """First pixel on each axis except C."""
         return {"T": self.t, "Z": self.z, "Y": self.rows.start, "X": self.columns.start}
 
     def middle(self, pixels: int) -> Region:
@@ -70,7 +70,7 @@ class Region:
         return replace(self, rows=slice(top, top + height), columns=columns)
 
     def multiple_of(self, size: int) -> Region:
-        """Crop at the end to a multiple of `size` along both axes.
+        """Crop the end to a multiple of `size` along both axes.
 
         >>> Region(0, 0, 0, slice(1, 10), slice(0, 8)).multiple_of(4).shape
         (8, 8)
@@ -83,7 +83,7 @@ class Region:
 
 
 def displayed_region(viewer: Any, layer: Any, image: LayerImage, channel: int | None = None) -> Region:
-    """Return the displayed region of a layer, which is shown in two dimensions.
+    """Return the region of a layer that is displayed in the 2D view.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def displayed_region(viewer: Any, layer: Any, image: LayerImage, channel: int | 
     image : LayerImage
         Its snapshot.
     channel : int, optional
-        Channel to use instead of the displayed one.
+        Channel of the region; the displayed one by default.
     """
     position = current_position(viewer, layer, image.axes.removesuffix("C") if image.is_rgb else image.axes)
     rows, columns = _visible_part(layer, image)
@@ -103,7 +103,7 @@ def displayed_region(viewer: Any, layer: Any, image: LayerImage, channel: int | 
 
 
 def current_position(viewer: Any, layer: Any, axes: str) -> dict[str, int]:
-    """Return the position of the sliders on each axis of a layer, in its pixels, clipped to the layer.
+    """Return the slider position on each axis of a layer, in pixels, clipped to the layer.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def current_position(viewer: Any, layer: Any, axes: str) -> dict[str, int]:
 
 
 def _visible_part(layer: Any, image: LayerImage) -> tuple[slice, slice]:
-    """Return the visible rows and columns of the layer (finest level); the whole frame if none is visible."""
+    """Return the visible rows and columns of the finest level; the whole frame if no pixel is visible."""
     corners = np.asarray(layer.corner_pixels, dtype=float)  # both inclusive
     corners[1] += 1
     if layer.multiscale:

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def unit_names(units: Sequence[Any] | None, count: int) -> list[str]:
-    """Return the names of a layer's units, ``"pixel"`` if missing.
+    """Return the names of the units of a layer; ``"pixel"`` if missing.
 
     >>> unit_names(None, 2), unit_names(["second", "um", "um"], 3)
     (['pixel', 'pixel'], ['second', 'um', 'um'])
@@ -20,7 +20,7 @@ def unit_names(units: Sequence[Any] | None, count: int) -> list[str]:
 
 @cache
 def factor_to(unit: str, target: str) -> float | None:
-    """Return the factor from `unit` to `target`; None between different kinds, such as pixels and lengths.
+    """Return the factor from `unit` to `target`; None for incompatible units, such as pixel and micrometer.
 
     >>> factor_to("nanometer", "micrometer"), factor_to("pixel", "micrometer")
     (0.001, None)

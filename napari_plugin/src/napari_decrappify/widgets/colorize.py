@@ -23,7 +23,7 @@ from napari_decrappify.workers.colorize import Colorized, ColorizeSettings, colo
 from napari_decrappify.workers.runner import warm_up
 
 _HINT = "choose or import a colorization model; the README of DeOldify links to published weights"
-_AUTOMATIC = 1  # one below the lowest render factor
+_AUTOMATIC = 1  # below the lowest render factor
 
 
 def colorizes(header: Any) -> bool:
@@ -37,7 +37,7 @@ class ColorizeWidget(RunWidget):
     Parameters
     ----------
     napari_viewer : napari.Viewer
-        Passed by napari, by this name; source of the layers and target of the results.
+        Viewer of the layers and results; napari passes it by this parameter name.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -63,8 +63,8 @@ class ColorizeWidget(RunWidget):
         self._render_factor = named(
             QSpinBox(),
             "colorize_render_factor",
-            "The network processes a square of 16 times this many pixels: lower values result in more color, higher "
-            "ones in more stable color",
+            "Side of the square that the network processes, in units of 16 pixels: lower values result in more color, "
+            "higher values in more stable color",
         )
         self._render_factor.setRange(_AUTOMATIC, 200)
         self._render_factor.setSpecialValueText("automatic")
@@ -79,8 +79,8 @@ class ColorizeWidget(RunWidget):
             self._runner,
             "colorize",
             "Colorize",
-            "Add a colorized copy as an RGB layer",
-            cancel_tooltip="Stop after the current image; finished images are kept",
+            "Add a colorized copy of the layer as an RGB layer",
+            cancel_tooltip="Stop after the current image; finished images are added",
             after_cancel="no layer was added",
         )
 
@@ -154,7 +154,7 @@ class ColorizeWidget(RunWidget):
         part = "" if result.is_complete else f", partial: {n_images} of {len(settings.planes)} images"
         name = f"{image.name} [colorized{part}]"
         attributes = restored_attributes(image, axes=axes, start={"T": first_t, "Z": first_z})
-        for key in ("colormap", "contrast_limits", "gamma"):  # those of a gray layer
+        for key in ("colormap", "contrast_limits", "gamma"):  # of the gray layer
             attributes.pop(key, None)
         recorded = {
             "coloured_from": image.name,
@@ -170,7 +170,7 @@ class ColorizeWidget(RunWidget):
 
 
 def _stacked(result: Colorized, axes: str) -> NDArray[np.uint8]:
-    """Reshape images to the axes of their layer; only complete Z-stacks, since a layer has no gaps."""
+    """Reshape images to the axes of their layer; incomplete Z-stacks are omitted, since a layer has no gaps."""
     images = result.images
     n_slices = min(len(images), len({z for _, z in result.settings.planes}))
     n_frames = len(images) // n_slices

@@ -1,4 +1,4 @@
-"""Compare widget: a scorecard that can be copied, and the difference as a layer."""
+"""Compare widget: a scorecard that can be copied, and a difference layer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from napari_decrappify.workers.compare import (
 from napari_decrappify.workers.task import Job
 
 _HINT = "choose a reference or an input to compare with"
-# Blue for too dark, black for equal, orange for too bright.
+# Blue: too dark; black: equal; orange: too bright.
 _DIFFERENCE = Colormap([[0.3, 0.65, 1.0], [0.0, 0.0, 0.0], [1.0, 0.6, 0.2]], name="decrappify difference")
 
 
@@ -36,7 +36,7 @@ class CompareWidget(RunWidget):
     Parameters
     ----------
     napari_viewer : napari.Viewer
-        Passed by napari, by this name; source of the layers.
+        Viewer of the layers; napari passes it by this parameter name.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -58,7 +58,7 @@ class CompareWidget(RunWidget):
         self._source = LayerChoice(
             self._viewer,
             "compare_input",
-            "Degraded layer that was restored; adds noise and flicker metrics, also without a reference",
+            "Degraded layer that was restored; adds noise and flicker metrics, and does not require a reference",
             accepts=is_gray,
             empty="no input",
         )
@@ -75,7 +75,7 @@ class CompareWidget(RunWidget):
         self._difference = button(
             "compare_difference",
             "Difference layer",
-            "Add restored minus reference (or minus input) as a layer: orange is too bright, blue too dark",
+            "Add the layer restored minus reference (or minus input): orange is too bright, blue too dark",
         )
 
     def _lay_out(self) -> None:
@@ -99,7 +99,7 @@ class CompareWidget(RunWidget):
         self._connect_runner()
 
     def _on_restored(self) -> None:
-        """Choose the recorded input of the restored layer as input."""
+        """Select the layer from which the restored layer was computed as input."""
         layer = self._restored.layer
         name = None if layer is None else layer.metadata.get(METADATA, {}).get("restored_from")
         for other in self._viewer.layers:

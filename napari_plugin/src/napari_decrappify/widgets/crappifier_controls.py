@@ -1,4 +1,4 @@
-"""Controls of a crappifier: a preset, a part of the user's, its scale, and a slider for each of its parameters."""
+"""Controls of a crappifier: preset, additional part of a plugin file, scale, and a slider for each parameter."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ NO_PART = "none"
 
 
 class ParameterSlider(QWidget):
-    """Range slider of one parameter of a crappifier; for each image a value of the range is drawn."""
+    """Range slider of one parameter of a crappifier, from whose range a value is drawn for each image."""
 
     moved = Signal()
 
     def __init__(self, name: str, parameter: Parameter, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.parameter, self.ends = parameter, parameter.ends
-        tooltip = f"{parameter.part}: {parameter.label}; for each image, a value between the two ends is drawn"
+        tooltip = f"{parameter.part}: {parameter.label}; a random value between the two ends is used for each image"
         self._slider: Any = named(QRangeSlider(Qt.Orientation.Horizontal), name, tooltip)  # type: ignore[no-untyped-call]
         self._slider.setRange(0, POSITIONS)
         self._value = QLabel()
@@ -62,7 +62,7 @@ class ParameterSlider(QWidget):
         self._show_value()
 
     def _on_move(self, positions: tuple[int, ...]) -> None:
-        # An unchanged end keeps its exact value, which may be between two positions.
+        # An end that was not moved keeps its exact value, which may be between two positions.
         low, high = (
             end if new == old else self.parameter.value(new)
             for end, old, new in zip(self.ends, self._positions, positions, strict=True)
@@ -77,7 +77,7 @@ class ParameterSlider(QWidget):
 
 
 class CrappifierControls(QWidget):
-    """Form of a crappifier, with persistent preset and changes.
+    """Form of a crappifier; the preset and its changed values are persistent.
 
     Parameters
     ----------
@@ -86,18 +86,18 @@ class CrappifierControls(QWidget):
     """
 
     changed = Signal()
-    failed = Signal(str)  # one line about a plugin that cannot be loaded
+    failed = Signal(str)  # one-line error of a plugin file that cannot be loaded
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._name = name
         self._sliders: list[ParameterSlider] = []
-        self.preset = named(QComboBox(), f"{name}_preset", "Microscope whose degradation is simulated")
+        self.preset = named(QComboBox(), f"{name}_preset", "Microscope and degradation to simulate")
         shrinkable(self.preset, 14)
-        self.part = named(QComboBox(), f"{name}_part", "Part of a user's Python file, added to the preset")
+        self.part = named(QComboBox(), f"{name}_part", "Part from a loaded Python file, added to the preset")
         self._load = button(f"{name}_load", "Load…", "Run a Python file that registers crappifier parts or presets")
         self._list_choices()
-        self.scale = named(QComboBox(), f"{name}_scale", "Upsampling factor of the model; 1 removes noise only")
+        self.scale = named(QComboBox(), f"{name}_scale", "Upsampling factor of the model; 1 only removes noise")
         self.scale.addItems([str(scale) for scale in SCALES])
         self._reset = button(f"{name}_reset", "Reset", "Restore the values of the preset")
         self._description = QLabel()
@@ -138,7 +138,7 @@ class CrappifierControls(QWidget):
             self.load_plugin(path)
 
     def _list_choices(self) -> None:
-        """Update the lists of presets and parts, and keep the choices."""
+        """Update the lists of presets and parts without changing the choices."""
         for box, names in ((self.preset, presets()), (self.part, [NO_PART, *added_parts()])):
             with QSignalBlocker(box):
                 chosen = box.currentText()
@@ -149,7 +149,7 @@ class CrappifierControls(QWidget):
             self.preset.setItemData(number, preset_description(preset), Qt.ItemDataRole.ToolTipRole)
 
     def _unchanged(self) -> Crappifier:
-        """Return the preset with the added part, and the values of both."""
+        """Return the preset with the additional part, with unchanged values."""
         preset = crappifier_preset(self.preset.currentText())
         return preset if self.part.currentText() == NO_PART else with_part(preset, self.part.currentText())
 
@@ -199,7 +199,7 @@ class CrappifierControls(QWidget):
         self.changed.emit()
 
     def _recall(self) -> None:
-        with suppress(ValueError, TypeError, KeyError, AttributeError):  # nothing saved, or an edited settings file
+        with suppress(ValueError, TypeError, KeyError, AttributeError):  # nothing saved, or settings edited
             kept = json.loads(recall(self._key()))
             for slider in self._sliders:
                 parameter = slider.parameter

@@ -1,4 +1,4 @@
-"""Live preview of a crappifier on the canvas, updated with its sliders and the sliders of the viewer."""
+"""Live preview of a crappifier on the canvas, updated when its sliders or those of the viewer move."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _LARGEST = 512  # pixels along Y and X, so that the preview follows a slider wit
 
 
 class CrappifierPreview(QWidget):
-    """Check box and layer of the preview.
+    """Check box and layer choice of the preview.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Source of the layer, and viewer of the preview.
+        Viewer of the layer and of the preview.
     controls : CrappifierControls
         The crappifier.
     name : str

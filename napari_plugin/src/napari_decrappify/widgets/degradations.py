@@ -1,4 +1,4 @@
-"""Adjustable parameters of a crappifier, as ranges of a slider, and its scale; without Qt."""
+"""Adjustable parameters of a crappifier as slider ranges, and its scale; without Qt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from decrappify.crappify import BinDown, Crappifier, OneOf, Part, crappifier_preset, list_parts, preset_names
 
-POSITIONS = 200  # of a slider
+POSITIONS = 200  # number of steps of a slider
 Ends = tuple[float, float]
 
 
@@ -42,7 +42,7 @@ class Parameter:
 
     @property
     def label(self) -> str:
-        """Parameter in words.
+        """Name of the parameter with spaces.
 
         >>> Parameter(0, "poisson_gaussian", "read_noise", (1, 2), 0, 6).label
         'read noise'
@@ -76,7 +76,7 @@ def presets() -> list[str]:
 
 
 def added_parts() -> list[str]:
-    """Return the names of the parts that plugins have registered, without those for color images or sampling."""
+    """Return the names of the parts registered by plugins, without those for color images or sampling."""
     return [
         name
         for name, part in list_parts().items()
@@ -85,12 +85,12 @@ def added_parts() -> list[str]:
 
 
 def with_part(crappifier: Crappifier, name: str) -> Crappifier:
-    """Add a part with its default values: in front of sampling and noise, or last.
+    """Add a part with its default values: before sampling and noise, or as the last one.
 
     >>> [type(step).__name__ for step in with_part(crappifier_preset("confocal-x2"), "blur").steps]
-    ['Blur', 'SampleDown', 'Poisson']
+    ['Blur', 'SampleDown', 'ExcessNoise']
     >>> [type(step).__name__ for step in with_part(crappifier_preset("confocal-x2"), "jpeg").steps]
-    ['SampleDown', 'Poisson', 'Jpeg']
+    ['SampleDown', 'ExcessNoise', 'Jpeg']
     """
     part = list_parts()[name]()
     place = _optics(crappifier) if part.before_sampling else len(crappifier.steps)
@@ -100,7 +100,7 @@ def with_part(crappifier: Crappifier, name: str) -> Crappifier:
 def parameters(crappifier: Crappifier) -> list[Parameter]:
     """List the adjustable parameters, step by step: ranges, and all parameters of the parts of plugins.
 
-    The other parameters of a preset define its microscope.
+    The other parameters of a preset are properties of its microscope.
     """
     return [
         _parameter(number, step, key)
@@ -123,7 +123,7 @@ def changed(crappifier: Crappifier, ends: Mapping[tuple[int, str], Ends]) -> Cra
     Examples
     --------
     >>> changed(crappifier_preset("confocal"), {(0, "photons"): (5, 5)}).steps
-    (Poisson(probability=1.0, photons=5.0, background=(0.0, 1.0)),)
+    (ExcessNoise(probability=1.0, photons=5.0, background=(0.0, 1.0), read_noise=0.0, factor=(1.0, 1.5)),)
     """
     steps = list(crappifier.steps)
     for (number, key), (low, high) in ends.items():
@@ -133,7 +133,7 @@ def changed(crappifier: Crappifier, ends: Mapping[tuple[int, str], Ends]) -> Cra
 
 
 def with_scale(crappifier: Crappifier, scale: int) -> Crappifier:
-    """Set the down-sampling factor of a crappifier: in its own sampling step, or by binning before the noise.
+    """Set the downsampling factor of a crappifier: of its sampling step, or by adding binning before the noise.
 
     >>> [type(step).__name__ for step in with_scale(crappifier_preset("widefield"), 2).steps]
     ['Blur', 'BinDown', 'PoissonGaussian']
@@ -151,7 +151,7 @@ def with_scale(crappifier: Crappifier, scale: int) -> Crappifier:
 
 
 def _optics(crappifier: Crappifier) -> int:
-    """Count the steps in front of sampling and noise."""
+    """Count the steps before sampling and noise."""
     others = (number for number, step in enumerate(crappifier.steps) if not step.before_sampling)
     return next(others, len(crappifier.steps))
 
@@ -173,7 +173,7 @@ def _parameter(number: int, step: Part, key: str) -> Parameter:
         lowest, highest = -reach if low < 0 else 0.0, reach
     lowest = max(lowest, limits.minimum)
     if not limits.log and limits.above > -math.inf:
-        lowest = max(lowest, min(low, reach / POSITIONS))  # such as 0, which is not allowed
+        lowest = max(lowest, min(low, reach / POSITIONS))  # the limit itself, such as 0, is not allowed
     highest = min(highest, limits.maximum)
     if limits.whole:
         lowest, highest = math.ceil(lowest), math.floor(highest)

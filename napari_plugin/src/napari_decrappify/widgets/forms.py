@@ -43,7 +43,7 @@ def row(*widgets: QWidget) -> QHBoxLayout:
 
 
 def form() -> QFormLayout:
-    """Create a form with fields of the whole width."""
+    """Create a form whose fields use the full width."""
     layout = QFormLayout()
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -67,7 +67,7 @@ def shrinkable(box: QComboBox, characters: int) -> None:
 
 
 class FolderBox(QWidget):
-    """Line for the path of a folder, with a button that opens a dialog.
+    """Line edit for the path of a folder, with a button that opens a dialog.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class FolderBox(QWidget):
     browse : QPushButton
         Named button.
     title : str
-        Of the dialog, and tooltip of the button.
+        Title of the dialog, and tooltip of the button.
     """
 
     def __init__(self, line: QLineEdit, browse: QPushButton, title: str) -> None:
@@ -88,7 +88,7 @@ class FolderBox(QWidget):
 
     @property
     def text(self) -> str:
-        """Path as entered, without spaces around it."""
+        """Path as entered, without surrounding spaces."""
         return self.line.text().strip()
 
     @property

@@ -31,7 +31,7 @@ class InputChoice(QObject):
         super().__init__()
         self._layer = LayerChoice(viewer, f"{name}_layer", "Image layer to restore")
         self._axes = AxesChoice(f"{name}_axes")
-        self._channel = named(QComboBox(), f"{name}_channel", "Channel to restore, of a layer with several")
+        self._channel = named(QComboBox(), f"{name}_channel", "Channel to restore, if the layer has several")
         self._first = named(QSpinBox(), f"{name}_first", "First frame to restore, counted from 0")
         self._last = named(QSpinBox(), f"{name}_last", "Last frame to restore, counted from 0")
         self._layer.layer_changed.connect(self.follow_layer)
@@ -47,23 +47,23 @@ class InputChoice(QObject):
 
     @property
     def layer(self) -> Any:
-        """Chosen layer, None if there is none."""
+        """Selected layer; None without a layer."""
         return self._layer.layer
 
     @property
     def axes(self) -> str | None:
-        """Chosen axes, None without a layer."""
+        """Selected axes; None without a layer."""
         return self._axes.axes
 
     @property
     def channel(self) -> int | None:
-        """Chosen channel, None for all."""
+        """Selected channel; None for all."""
         text = self._channel.currentText()
         return int(text) if text.isdecimal() else None
 
     @property
     def frames(self) -> tuple[int, int]:
-        """First frame, and the one after the last."""
+        """First frame, and the last frame plus one."""
         return self._first.value(), self._last.value() + 1
 
     def follow_layer(self) -> None:
@@ -72,7 +72,7 @@ class InputChoice(QObject):
         self.chosen.emit()
 
     def follow_image(self, image: LayerImage | None) -> None:
-        """Set the ranges of channel and frames, and choose all."""
+        """Set the ranges of channels and frames, and select all."""
         sizes = image.sizes if image is not None else {}
         n_frames, n_channels = sizes.get("T", 1), sizes.get("C", 1)
         for box in (self._first, self._last):

@@ -16,7 +16,7 @@ from napari_decrappify.widgets.forms import shrinkable
 
 
 def is_image(layer: Any) -> bool:
-    """Return whether a layer is an image layer (labels layers are not)."""
+    """Return whether a layer is an image layer (not a labels layer)."""
     return isinstance(layer, Image)
 
 
@@ -44,7 +44,7 @@ class LayerChoice(QComboBox):
     accepts : callable
         Filter of the layers.
     empty : str, optional
-        An entry for no layer at all, such as ``"no reference"``.
+        Text of an entry for no layer, such as ``"no reference"``.
     """
 
     layer_changed = Signal()
@@ -73,7 +73,7 @@ class LayerChoice(QComboBox):
 
     @property
     def layer(self) -> Any:
-        """Chosen layer, None if there is none."""
+        """Selected layer; None if there is none."""
         return self.currentData()
 
     @layer.setter
@@ -102,7 +102,7 @@ class LayerChoice(QComboBox):
 
 
 class AxesChoice(QComboBox):
-    """Combo box of the possible axes of a layer, those of its labels first."""
+    """Combo box of the possible axes of a layer; those of its labels are first."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -111,11 +111,11 @@ class AxesChoice(QComboBox):
 
     @property
     def axes(self) -> str | None:
-        """Chosen axes, None without a layer."""
+        """Selected axes; None without a layer."""
         return self.currentText() or None
 
     def follow(self, layer: Any) -> None:
-        """List the axes that fit a layer, its own labels first."""
+        """List the axes that fit a layer; those of its labels are first."""
         with QSignalBlocker(self):
             self.clear()
             if layer is None:

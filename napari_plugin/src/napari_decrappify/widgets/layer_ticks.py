@@ -15,7 +15,7 @@ _LAYER = Qt.ItemDataRole.UserRole
 class LayerTicks(QListWidget):
     """List of layers, updated when they are added, removed or renamed, with persistent check marks.
 
-    The first layer is checked; others are checked by the user.
+    Initially the topmost layer is checked; the user checks others.
 
     Parameters
     ----------

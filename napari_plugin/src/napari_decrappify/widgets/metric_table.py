@@ -15,7 +15,7 @@ _WRAPPED = Qt.TextFlag.TextWordWrap.value
 
 
 class MetricTable(QTableWidget):
-    """Table of metric, value and interpretation, which can be copied.
+    """Table of metrics, values and interpretations, which can be copied.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class MetricTable(QTableWidget):
         _present(QApplication.clipboard()).setText("\n".join("\t".join(texts) for texts in [list(HEADINGS), *rows]))
 
     def _fit_rows(self) -> None:
-        """Fit the height of each row to its wrapped texts; Qt's own fit ignores the padding of napari's style."""
+        """Fit the height of each row to its wrapped text; Qt's own fit ignores the padding of napari's style."""
         metrics = self.fontMetrics()
         for number in range(self.rowCount()):
             height = 0
@@ -74,5 +74,5 @@ class MetricTable(QTableWidget):
 
 
 def _present(item: Any) -> Any:
-    """Return a value that is optional in Qt's types but always present."""
+    """Return a value that is optional in the type hints of Qt but always present."""
     return item

@@ -18,7 +18,7 @@ _FILE = "File…"
 
 
 class ModelChoice(QComboBox):
-    """Combo box of shipped models, recent ones, and any file, with a persistent choice.
+    """Combo box of shipped models, recent models and any file, with a persistent choice.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class ModelChoice(QComboBox):
     accepts : callable
         Filter of models by their headers (`decrappify.model.read_card`).
     default : str
-        Initially chosen shipped model.
+        Shipped model that is selected initially.
     """
 
     model_changed = Signal()
@@ -61,12 +61,12 @@ class ModelChoice(QComboBox):
 
     @property
     def header(self) -> dict[str, Any]:
-        """Header of the chosen model's file (architecture, card and so on); empty if there is none."""
+        """Header of the selected model file (architecture, card and so on); empty if there is none."""
         kept = self.currentData()
         return {} if not kept else _header(shipped_models()[kept[1]] if kept[0] == "shipped" else Path(kept[1]))
 
     def add_file(self, path: Path) -> bool:
-        """Add a model file, choose it, and save it as recent; return False if the filter rejects it."""
+        """Add a model file, select it, and save it as recent; return False if the filter rejects it."""
         if not self._fits(Path(path)):
             return False
         add_recent_model(Path(path))
@@ -75,7 +75,7 @@ class ModelChoice(QComboBox):
         return True
 
     def refresh(self, chosen: str = "") -> None:
-        """Update the list of models, and choose `chosen` (a name or a path)."""
+        """Update the list of models, and select `chosen` (a name or a path)."""
         chosen = chosen or self._latest
         with QSignalBlocker(self):
             self.clear()
@@ -94,7 +94,7 @@ class ModelChoice(QComboBox):
         self._remember()
 
     def showPopup(self) -> None:
-        """Update the list with newly trained models before it opens."""
+        """Add newly trained models to the list before it opens."""
         self.refresh()
         super().showPopup()
 

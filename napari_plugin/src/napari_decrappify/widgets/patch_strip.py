@@ -1,4 +1,4 @@
-"""Strip of gray images with captions, painted with Qt only."""
+"""Strip of gray images with captions, painted by Qt."""
 
 from __future__ import annotations
 

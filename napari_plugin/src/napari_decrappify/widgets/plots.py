@@ -1,4 +1,4 @@
-"""Plots of a training run, painted with Qt only, in the colors of the viewer."""
+"""Plots of a training run, painted by Qt in the colors of the viewer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MARGIN = 4.0
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a plot: label, points in order of x, color, and whether it is dashed."""
+    """Curve of a plot: label, points in order of x, color, and whether it is dashed."""
 
     label: str
     points: tuple[tuple[float, float], ...]
@@ -54,7 +54,7 @@ class CurvePlot(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
     def show_curves(self, curves: Sequence[Curve]) -> None:
-        """Set the curves; values that are not finite are left out."""
+        """Set the curves; values that are not finite are omitted."""
         self.curves = tuple(
             Curve(c.label, tuple(p for p in c.points if math.isfinite(p[1])), c.color, c.is_dashed) for c in curves
         )
@@ -124,7 +124,7 @@ class CurvePlot(QWidget):
 
 @dataclass(frozen=True)
 class _Axes:
-    """Area of the curves, and the values at its ends; x begins at 0."""
+    """Area of the curves, and the values at its edges; x begins at 0."""
 
     area: QRectF
     right: float

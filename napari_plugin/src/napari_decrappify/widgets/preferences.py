@@ -1,4 +1,4 @@
-"""Persistent settings of the widgets: last choices, and recent models."""
+"""Persistent settings of the widgets: latest choices, and recent models."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def settings() -> QSettings:
 
 
 def remember(widget: QWidget, key: str) -> None:
-    """Restore the last value of a control, and save each new one.
+    """Restore the saved value of a control, and save each new value.
 
     Parameters
     ----------
     widget : QLineEdit, QComboBox, QCheckBox, QSpinBox, QDoubleSpinBox or QSlider
         A combo box is saved by its text; a text that is no longer in the box is ignored.
     key : str
-        Such as ``"restore/device"``.
+        Settings key, such as ``"restore/device"``.
     """
     kept = settings().value(key)
     if isinstance(widget, QCheckBox):
@@ -45,7 +45,7 @@ def remember(widget: QWidget, key: str) -> None:
         _set_number(number, kept)
         number.valueChanged.connect(lambda value: keep(key, value))
     else:
-        raise TypeError(f"a {type(widget).__name__} has no value to remember")
+        raise TypeError(f"a {type(widget).__name__} has no value to save")
 
 
 def keep(key: str, value: Any) -> None:
@@ -76,5 +76,5 @@ def _set_number(widget: Any, kept: Any) -> None:
     try:
         number = float(str(kept))
     except ValueError:
-        return  # nothing saved, or an edited settings file
+        return  # nothing was saved, or the settings file was edited
     widget.setValue(number if isinstance(widget, QDoubleSpinBox) else round(number))

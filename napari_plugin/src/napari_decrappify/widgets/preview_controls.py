@@ -1,4 +1,4 @@
-"""Controls of the preview of a model: buttons, split and side-by-side view."""
+"""Controls of a model preview: buttons, split and side-by-side view."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class PreviewControls(QGroupBox):
         super().__init__("Preview of the displayed frame")
         self._viewer = viewer
         self._layer = RestoredPreview(viewer)
-        self.start = button(f"{name}_preview", "Preview", "Restore the displayed part of this frame")
+        self.start = button(f"{name}_preview", "Preview", "Restore the displayed part of the frame")
         clear = button(f"{name}_clear", "Clear", "Remove the preview layer")
         split = named(
             QSlider(Qt.Orientation.Horizontal),
             f"{name}_split",
-            "Comparison: input left of the split, preview right of it",
+            "Comparison: input on the left of the split, preview on the right",
         )
         split.setRange(0, 100)
         grid = named(QCheckBox("Side by side"), f"{name}_grid", "Show all layers in a grid, with one camera")

@@ -37,7 +37,7 @@ class RestoreWidget(RunWidget):
     Parameters
     ----------
     napari_viewer : napari.Viewer
-        Passed by napari, by this name; source of the layers and target of the results.
+        Viewer of the layers and results; napari passes it by this parameter name.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -61,7 +61,7 @@ class RestoreWidget(RunWidget):
             "restore_folder",
             "restore_browse",
             str(Path.home() / "decrappify-results"),
-            "Folder for results; each is a new OME-Zarr store, and existing ones are not overwritten",
+            "Folder for results, each a new OME-Zarr store; existing stores are not overwritten",
             "Choose the output folder",
         )
         self._preview = PreviewControls(self._viewer, "restore")
@@ -69,9 +69,9 @@ class RestoreWidget(RunWidget):
             self._runner,
             "restore",
             "Restore",
-            "Restore the chosen frames into a layer that is filled during the run",
-            cancel_tooltip="Stop within one tile; finished frames are kept, and Restore resumes the run",
-            after_cancel="finished planes are kept, Restore with the same settings resumes",
+            "Restore the selected frames into a new layer that is filled during the run",
+            cancel_tooltip="Stop after the current tile; finished frames are kept, and Restore resumes the run",
+            after_cancel="finished planes are kept; Restore with the same settings resumes the run",
         )
 
     def _lay_out(self) -> None:
@@ -114,7 +114,7 @@ class RestoreWidget(RunWidget):
         except DecrappifyError as error:
             self._panel.show_error(str(error))
             return
-        self._previewer.close()  # its network may use memory that the run needs
+        self._previewer.close()  # releases the memory of its network for the run
         self._live = None
         first, stop = self._input.frames
         self._settings = RestoreSettings(
@@ -148,7 +148,7 @@ class RestoreWidget(RunWidget):
         if isinstance(result, Previewed):
             self._show_preview(result)
             return
-        live = self._live or self._live_result(result.store)  # of an earlier run, only the renaming may have been left
+        live = self._live or self._live_result(result.store)  # a resumed run may only have had to rename its store
         if live is not None:
             live.finish(result.store.output, result.provenance)
         self._live = None
@@ -184,7 +184,7 @@ class RestoreWidget(RunWidget):
     # Opening and closing
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Update the list with newly trained models."""
+        """Add newly trained models to the list."""
         self._model.refresh()
         super().showEvent(event)
 

@@ -27,11 +27,11 @@ class RunPanel(QWidget):
     name : str
         Prefix of the objectNames: ``<name>_run``, ``<name>_cancel``, ``<name>_progress``, ``<name>_status``.
     text, tooltip : str
-        Of the run button, such as ``"Restore"``.
+        Text and tooltip of the run button, such as ``"Restore"``.
     cancel_text, cancel_tooltip : str
-        Of the cancel button.
+        Text and tooltip of the cancel button.
     after_cancel : str
-        What is kept after cancellation; ends the status line.
+        End of the status line after a cancellation: what is kept.
     """
 
     run_clicked = Signal()
@@ -79,7 +79,7 @@ class RunPanel(QWidget):
         self.show_status(text, is_error=True)
 
     def allow(self, may_run: bool) -> None:
-        """Set whether the choices allow a run; the button is enabled if they do and no run is active."""
+        """Set whether the choices allow a run; if so, the run button is enabled while no run is active."""
         self._may_run = may_run
         self.run.setEnabled(may_run and not self._runner.is_running)
 
@@ -136,6 +136,6 @@ class RunPanel(QWidget):
 
     def _show_bar(self, step: Step | None) -> None:
         done, total = (0, 1) if step is None else (step.done, step.total)
-        if self.bar.maximum() != total:  # each of these repaints at once
+        if self.bar.maximum() != total:  # each of these calls repaints immediately
             self.bar.setRange(0, total)
         self.bar.setValue(done)

@@ -1,4 +1,4 @@
-"""Base class of the widgets: a runner, its panel, and the end of both."""
+"""Base class of the widgets: a runner with its panel, and their cleanup."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RunWidget(QWidget):
     Parameters
     ----------
     napari_viewer : napari.Viewer
-        Passed by napari, by this name.
+        Viewer of the widget; napari passes it by this parameter name.
     name : str
         objectName of the widget.
     """
@@ -36,13 +36,13 @@ class RunWidget(QWidget):
         self._runner = Runner(self)
 
     def _connect_runner(self) -> None:
-        """Connect the runner; after the panel was created, whose texts the result replaces."""
+        """Connect the runner, after the panel, so that the texts of a result replace those of the panel."""
         self._runner.started.connect(self._update_buttons)
         self._runner.reported.connect(self._on_report)
         self._runner.ended.connect(self._on_end)
 
     def _on_report(self, item: Any) -> None:
-        """Show an intermediate result; texts are shown by the panel."""
+        """Show an intermediate result; the panel shows strings."""
 
     def _on_end(self, outcome: Outcome) -> None:
         if isinstance(outcome, Finished):
@@ -73,10 +73,10 @@ class RunWidget(QWidget):
             return None
 
     def _release(self) -> None:
-        """Disconnect from the viewer and release what the jobs keep; when the widget is closed."""
+        """Disconnect from the viewer and release the resources of the jobs; called when the widget is closed."""
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Cancel the run, and wait for its end."""
+        """Cancel the run, and wait until it ends."""
         self._runner.stop()
         self._release()
         super().closeEvent(event)

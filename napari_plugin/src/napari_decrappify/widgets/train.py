@@ -1,4 +1,4 @@
-"""Train widget: training images, a crappifier with live preview, training time, and curves of the run."""
+"""Train widget: training images, crappifier with live preview, training time, and curves of the run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TrainWidget(RunWidget):
     Parameters
     ----------
     napari_viewer : napari.Viewer
-        Passed by napari, by this name; source of the layers.
+        Viewer of the layers; napari passes it by this parameter name.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -42,10 +42,10 @@ class TrainWidget(RunWidget):
             self._runner,
             "train",
             "Train",
-            "Train a model; it is added to the list of the Restore widget",
+            "Train a model, and add it to the list of the Restore widget",
             cancel_text="Stop",
             cancel_tooltip="Stop now and keep the best model so far",
-            after_cancel="the training had not begun, no model was saved",
+            after_cancel="training had not started, and no model was saved",
         )
         self._lay_out()
         self._images.chosen.connect(self._update_buttons)
@@ -68,7 +68,7 @@ class TrainWidget(RunWidget):
         for group in (self._images, degradation, self._options):
             groups.addWidget(group)
         groups.addStretch(1)
-        self._tabs = named(QTabWidget(), "train_tabs", "Setup and progress of the training")
+        self._tabs = named(QTabWidget(), "train_tabs", "Setup and progress of the training run")
         self._tabs.addTab(scrolled(setup), "Setup")
         self._tabs.addTab(self._progress, "Progress")
         layout = QVBoxLayout(self)

@@ -34,7 +34,7 @@ class TrainingImages(QGroupBox):
         self._source = named(QComboBox(), f"{name}_source", "Source of the training images")
         self._source.addItems(_SOURCES)
         shrinkable(self._source, 16)
-        self._layers = LayerTicks(viewer, f"{name}_layers", "Layers to train on; tick high-quality images")
+        self._layers = LayerTicks(viewer, f"{name}_layers", "Layers to train on; tick those with high-quality images")
         self._folder = folder_box(
             f"{name}_folder",
             f"{name}_browse",
@@ -63,7 +63,7 @@ class TrainingImages(QGroupBox):
         return not (self._folder.text if self._is_folder else self._layers.layers)
 
     def images(self) -> tuple[LayerImage, ...]:
-        """Return snapshots of the ticked layers; none if a folder is the source.
+        """Return snapshots of the ticked layers; empty if a folder is the source.
 
         Raises
         ------
@@ -74,7 +74,7 @@ class TrainingImages(QGroupBox):
 
     @property
     def folder(self) -> Path | None:
-        """Folder, None if layers are the source."""
+        """Folder; None if layers are the source."""
         return self._folder.path if self._is_folder else None
 
     def disconnect_viewer(self) -> None:

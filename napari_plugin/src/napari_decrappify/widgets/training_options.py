@@ -44,7 +44,7 @@ class TrainingOptions(QGroupBox):
         self._minutes.setDecimals(2)
         self._minutes.setValue(10)
         self._device = DeviceChoice(f"{name}_device")
-        self._name = named(QLineEdit("my-model"), f"{name}_name", "Name of the model; numbered if it exists")
+        self._name = named(QLineEdit("my-model"), f"{name}_name", "Name of the model; numbered if the name exists")
         self._folder = folder_box(
             f"{name}_models",
             f"{name}_browse_models",
@@ -67,7 +67,7 @@ class TrainingOptions(QGroupBox):
         return self._folder.path
 
     def values(self) -> dict[str, Any]:
-        """Return the options, as attributes of `TrainSettings`."""
+        """Return the options as keyword arguments of `TrainSettings`."""
         return {
             "n_frames": int(self._n_frames.currentText()),
             "minutes": self._minutes.value(),

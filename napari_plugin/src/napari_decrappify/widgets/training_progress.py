@@ -1,4 +1,4 @@
-"""Progress of a training: curves of PSNR and loss, and a validation patch."""
+"""Progress of a training run: curves of PSNR and loss, and a validation patch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RESTORED, _DEGRADED, _LOSS = "#4fc3f7", "#9e9e9e", "#ffb74d"
 
 
 class TrainingProgress(QWidget):
-    """Page of the curves and the patch.
+    """Page with the curves and the patch.
 
     Parameters
     ----------
@@ -26,7 +26,9 @@ class TrainingProgress(QWidget):
         self.psnr = named(CurvePlot("Validation PSNR (dB)"), f"{name}_psnr", "Validation PSNR on held-out images")
         self.loss = named(CurvePlot("Training loss"), f"{name}_loss", "Mean loss of the training steps")
         self.patches = named(
-            PatchStrip(), f"{name}_patches", "Part of a held-out image at the latest validation, with its reference"
+            PatchStrip(),
+            f"{name}_patches",
+            "Part of a held-out image at the latest validation: degraded, restored and reference",
         )
         layout = QVBoxLayout(self)
         layout.addWidget(self.psnr, 1)

@@ -1,1 +1,1 @@
-"""Work in threads: the runner, and the jobs that it starts, which use neither Qt nor the viewer."""
+"""Threads: the runner, and the jobs that it starts, which use neither Qt nor the viewer."""

@@ -1,4 +1,4 @@
-"""Job of the Colorize widget: colors the planes of a layer, or imports published weights."""
+"""Jobs of the Colorize widget: colorize the planes of a layer, and import published weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from decrappify.errors import InputError
 from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.workers.task import Task
 
-_LARGEST_RESULT = 2 * 2**30  # bytes; the command line writes longer films while it runs
+_LARGEST_RESULT = 2 * 2**30  # bytes; the command line writes longer films to disk during the run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +35,9 @@ class ColorizeSettings:
     watermark : bool
         Write "AI-colorized" into the images.
     planes : tuple of (int, int)
-        The (t, z) to color, T slowest.
+        Indices (t, z) of the planes to colorize; t varies slowest.
     channel : int
-        Of a gray layer with several channels.
+        Channel of a gray layer with several channels.
     """
 
     image: LayerImage
@@ -51,7 +51,7 @@ class ColorizeSettings:
 
 @dataclass(frozen=True)
 class Colorized:
-    """Colored images (n, Y, X, 3) of uint8, one for each of the first n planes, and their provenance."""
+    """Colorized images (n, Y, X, 3) of uint8, one for each of the first n planes, and their statement."""
 
     settings: ColorizeSettings
     images: NDArray[np.uint8]
@@ -59,12 +59,12 @@ class Colorized:
 
     @property
     def is_complete(self) -> bool:
-        """Return whether every plane was colored."""
+        """Return whether every plane was colorized."""
         return len(self.images) == len(self.settings.planes)
 
 
 def colorize_layer(settings: ColorizeSettings, task: Task) -> Colorized:
-    """Color plane by plane; a cancelled run keeps the finished images."""
+    """Colorize plane by plane; a cancelled run returns the finished images."""
     from decrappify import InferenceOptions
     from decrappify.colorization import Colorizer
 
@@ -73,7 +73,7 @@ def colorize_layer(settings: ColorizeSettings, task: Task) -> Colorized:
     if needed > _LARGEST_RESULT:
         raise InputError(
             f"{len(settings.planes)} colorized images need {needed / 2**30:.1f} GB, the limit of a layer is "
-            f"{_LARGEST_RESULT / 2**30:.0f} GB; colorize single frames here, and the film with decrappify colorize"
+            f"{_LARGEST_RESULT / 2**30:.0f} GB; colorize single frames here, and whole films with decrappify colorize"
         )
     task.report("loading the model …")
     inference = InferenceOptions(device=settings.device)
@@ -98,8 +98,8 @@ def colorize_layer(settings: ColorizeSettings, task: Task) -> Colorized:
 def as_8_bit(movie: Movie, settings: ColorizeSettings, t: int, z: int) -> NDArray[np.uint8]:
     """Convert one plane to an 8-bit image (Y, X, 3), as displayed on the canvas.
 
-    8-bit pixels are not changed; other gray levels are scaled by the layer's contrast limits, floats of RGB from 0 to
-    1.
+    8-bit pixels are not changed. Other gray levels are scaled by the contrast limits of the layer, other RGB values by
+    the limits of their dtype (float: 0 to 1).
     """
     if settings.image.is_rgb:
         levels = np.stack([movie.frame(t, channel, z) for channel in range(3)], axis=-1)
@@ -115,7 +115,7 @@ def as_8_bit(movie: Movie, settings: ColorizeSettings, t: int, z: int) -> NDArra
 
 
 def import_weights(path: Path, task: Task) -> Path:
-    """Convert published weights to a model file next to them; an existing one is used."""
+    """Convert published weights to a model file next to them; an existing file is used."""
     target = path.with_suffix(".safetensors")
     if not target.exists():
         task.report(f"importing {path.name} …")

@@ -1,4 +1,4 @@
-"""Job of the Compare widget: the scorecard of two or three layers, and their difference."""
+"""Jobs of the Compare widget: scorecard and difference of layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_decrappify.layers.image import LayerImage
 from napari_decrappify.workers.compared_movies import matching_frames, subtract, watched
 from napari_decrappify.workers.task import Task
 
-_SAMPLED_FRAMES = 5  # for the contrast of a difference
+_SAMPLED_FRAMES = 5  # for the contrast limits of a difference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class CompareSettings:
 
 @dataclass(frozen=True)
 class Compared:
-    """The metrics as table rows (metric, value, interpretation), and the frames they were computed from."""
+    """Metrics as table rows (metric, value, interpretation), and the number of frames they were computed from."""
 
     settings: CompareSettings
     rows: list[tuple[str, str, str]]
@@ -53,7 +53,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Difference:
-    """Restored minus reference as a lazy float32 movie, and a gray level for its contrast."""
+    """Restored minus reference as a lazy float32 movie, and the gray level of its contrast limits."""
 
     settings: CompareSettings
     movie: Movie
@@ -78,7 +78,7 @@ def compute_scorecard(settings: CompareSettings, task: Task) -> Compared:
 
 
 def compute_difference(settings: CompareSettings, task: Task) -> Difference:
-    """Compute the difference to the reference, or to the input without a reference."""
+    """Compute the difference from the reference or, without one, from the input."""
     other = settings.reference or settings.source
     if other is None:
         raise InputError("no layer to subtract; choose a reference or an input")

@@ -1,4 +1,4 @@
-"""Movies to compare: the same frames of two layers, and their difference."""
+"""Comparison of movies: matching frames of two layers, and their difference."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_decrappify.layers.image import LayerImage
 
 
 def watched(movie: Movie, check_cancel: Callable[[], None], on_read: Callable[[int], None]) -> Movie:
-    """Return a movie whose regions are counted when read, until the run is cancelled."""
+    """Return a movie that reports each region read to `on_read`, and calls `check_cancel` before reading."""
 
     def region(*place: Any) -> NDArray[Any]:
         check_cancel()
@@ -36,7 +36,7 @@ def subtract(movie: Movie, other: Movie) -> Movie:
     if movie.shape != other.shape:
         raise InputError(
             f"{movie.name!r} has shape {movie.shape}, {other.name!r} has {other.shape} (T, C, Z, Y, X); "
-            "choose layers of one shape"
+            "choose layers of equal shape"
         )
 
     def region(*place: Any) -> NDArray[Any]:
@@ -47,14 +47,14 @@ def subtract(movie: Movie, other: Movie) -> Movie:
 
 
 def matching_frames(restored: LayerImage, other: LayerImage) -> slice | None:
-    """Find the frames of `other` at the times of `restored`, from the positions of the layers in time.
+    """Find the frames of `other` at the times of `restored`, from translate and scale of the layers.
 
-    None means all of them: the layers have equal numbers of frames, or no common time axis.
+    Return None for all frames: if `other` has no more frames than `restored`, or `restored` has no time axis.
 
     Raises
     ------
     InputError
-        If `restored` extends beyond `other`.
+        If `restored` extends beyond the time range of `other`.
     """
     n_frames, n_other = restored.sizes.get("T", 1), other.sizes.get("T", 1)
     if n_frames >= n_other or "T" not in restored.axes:

@@ -1,4 +1,4 @@
-"""Job of the preview of a crappifier: the right half of the displayed region, degraded."""
+"""Job of the crappifier preview: degrade the right half of the displayed region."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from napari_decrappify.workers.task import Task
 
 @dataclass(frozen=True, kw_only=True)
 class CrappifySettings:
-    """Image, degradation, and region to degrade."""
+    """Image, crappifier, and region to degrade."""
 
     image: LayerImage
     crappifier: Crappifier
@@ -26,7 +26,7 @@ class CrappifySettings:
 
 @dataclass(frozen=True)
 class Crappified:
-    """Crappified pixels (Y, X), of the region in `settings`."""
+    """Crappified pixels (Y, X) of the region in `settings`."""
 
     settings: CrappifySettings
     pixels: NDArray[Any]
@@ -35,7 +35,7 @@ class Crappified:
 class CrappifyPreviewer:
     """Crappification of regions, with the movie and its measured gray levels cached per layer.
 
-    The seed is constant, so that moving a slider shows only its own effect. Used from one thread at a time.
+    The seed is constant, so that moving a slider shows the effect of its parameter only. Not thread-safe.
     """
 
     def __init__(self) -> None:

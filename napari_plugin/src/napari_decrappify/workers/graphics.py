@@ -13,7 +13,7 @@ def keep_triton_out() -> None:
 
     On Linux, Mesa renders with LLVM on computers without a graphics card, and on some with one. A later import of
     Triton crashes the process (observed with Mesa 22.3 and Triton 3), and training imports it through torch. Only
-    compiled networks on a GPU need it.
+    compiled networks on a GPU require it.
     """
     if "triton" not in sys.modules and _MAPS.exists() and "libLLVM" in _MAPS.read_text(errors="replace"):
         sys.modules["triton"] = None  # type: ignore[assignment]

@@ -9,7 +9,7 @@ from decrappify.errors import DecrappifyError
 logger = logging.getLogger("napari_decrappify")
 
 _OUT_OF_MEMORY = "close other programs, or choose another device or a smaller part of the movie"
-# Advice for errors of the library whose own advice is to set an argument, by its name; widgets have controls instead.
+# Replacement, by argument name, for the advice of library errors to set an argument: widgets have controls instead.
 ADVICE = {
     "absent_chunks": "copy the store again",
     "device": "close other programs, or choose the CPU as device, or a smaller model",

@@ -23,7 +23,7 @@ def safe_name(name: str) -> str:
 
 
 def numbered(name: str) -> Iterator[str]:
-    """Iterate over a name and its numbered forms.
+    """Iterate over a name and its numbered variants.
 
     >>> list(islice(numbered("cells"), 3))
     ['cells', 'cells-2', 'cells-3']

@@ -1,4 +1,4 @@
-"""Outcomes of a run, as data: widgets do not interpret messages."""
+"""Outcomes of a run, as data, so that widgets do not parse messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Stopped:
-    """Outcome of a cancelled job without a result, with its progress at the end if it was known.
+    """Outcome of a cancelled job without a result, with its last progress if known.
 
     Examples
     --------
@@ -28,7 +28,7 @@ class Stopped:
     step: Step | None
 
     def text(self) -> str:
-        """Return the outcome as a short text."""
+        """Return the outcome as a short string."""
         return "cancelled" if self.step is None else f"cancelled at {self.step.count()}"
 
 

@@ -1,4 +1,4 @@
-"""Job of the preview of a model: restoration of the displayed region."""
+"""Job of the model preview: restore the displayed region."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PreviewSettings:
 
 @dataclass(frozen=True)
 class Previewed:
-    """Restored pixels (C, Y, X), of the region in `settings`."""
+    """Restored pixels (C, Y, X) of the region in `settings`."""
 
     settings: PreviewSettings
     pixels: NDArray[Any]
@@ -45,7 +45,7 @@ class Previewed:
 class Previewer:
     """Restoration of regions, with model, movie and normalization cached per layer, model and device.
 
-    Used from one thread at a time.
+    Not thread-safe.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Previewer:
         self._pixels_per_second = 0.0
 
     def preview(self, settings: PreviewSettings, task: Task) -> Previewed:
-        """Restore the middle of the region, as large as possible within a second."""
+        """Restore the center of the region, as large as possible within a second."""
         preview = self._prepared(settings, task)
         region = settings.region.middle(int(self._pixels_per_second * _PREVIEW_S) or _FIRST_PIXELS)
         started = time.monotonic()

@@ -17,11 +17,11 @@ class Step:
     Attributes
     ----------
     done, total : int
-        Finished and all pieces; total is 0 if unknown.
+        Number of finished pieces and of all pieces; total is 0 if unknown.
     description, unit : str
-        Description of the run, and name of one piece.
+        Description of the run, and name of a piece.
     seconds_left : float or None
-        None until two pieces are finished.
+        Remaining time; None until two pieces are finished.
 
     Examples
     --------
@@ -36,32 +36,32 @@ class Step:
     seconds_left: float | None = None
 
     def text(self) -> str:
-        """Return the step as a short text."""
+        """Return the step as a short string."""
         left = "" if self.seconds_left is None else f", {clock(self.seconds_left)} left"
         return f"{self.description}: {self.count()}{left}"
 
     def count(self) -> str:
-        """Return the number of finished pieces as text."""
+        """Return the number of finished pieces as a string."""
         return f"{self.unit} {self.done}" + (f" of {self.total}" if self.total else "")
 
 
 class Pace:
-    """Counter of pieces that estimates the remaining time from the latest ones.
+    """Counter of finished pieces that estimates the remaining time from the latest ones.
 
     Parameters
     ----------
     total : int
-        All pieces.
+        Number of pieces.
     description, unit : str
         As for `Step`.
     now : callable
-        Seconds from a steady clock.
+        Function that returns the seconds of a monotonic clock.
     """
 
     def __init__(self, total: int, description: str, unit: str, *, now: Callable[[], float] = time.monotonic) -> None:
         self._total, self._description, self._unit, self._now = total, description, unit, now
         self._done = 0
-        # The start is not included: pieces already finished in a resumed run would count as very fast.
+        # The start is excluded: pieces finished before a run was resumed would make it appear very fast.
         self._latest: deque[tuple[float, int]] = deque(maxlen=_REMEMBERED)
 
     def add(self, count: int = 1) -> Step:
@@ -71,7 +71,7 @@ class Pace:
         return self.step()
 
     def step(self) -> Step:
-        """Return the present state."""
+        """Return the current progress."""
         (first, done_first), (last, done_last) = (
             (self._latest[0], self._latest[-1]) if self._latest else ((0.0, 0), (0.0, 0))
         )

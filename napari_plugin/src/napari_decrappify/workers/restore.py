@@ -1,4 +1,4 @@
-"""Job of the Restore widget: restoration into a store."""
+"""Job of the Restore widget: restore a layer into an OME-Zarr store."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class RestoreSettings:
     first, stop : int
         Frames ``first:stop``.
     channel : int or None
-        The channel to restore of a layer with several.
+        Channel to restore; None for all.
     device : str
         As for `decrappify.restore`.
     """
@@ -51,13 +51,13 @@ class RestoreSettings:
 
     @property
     def model_name(self) -> str:
-        """Short name of the model for layers and files."""
+        """Short name of the model, for layers and files."""
         path = Path(self.model)
         return path.parent.name if path.stem == "model" else path.name.removesuffix(".safetensors")
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """Settings for the metadata of the resulting layers."""
+        """Settings that are recorded in the metadata of the layers."""
         return {"model": self.model_name, "frames": [self.first, self.stop], "device": self.device}
 
 
@@ -82,7 +82,7 @@ def restore_layer(settings: RestoreSettings, task: Task) -> Restored:
             try:
                 restored = _restore(settings, task, movie, model, output)
             except OutputExistsError:
-                continue  # finished, or an unfinished run of other data
+                continue  # a finished output, or an unfinished run of other data
             with closing(restored):
                 store = GrowingStore(output, output, model.scale, int(np.prod(restored.shape[:3])))
                 return Restored(store, dict(restored.provenance), time.monotonic() - started)
@@ -93,7 +93,7 @@ def restore_layer(settings: RestoreSettings, task: Task) -> Restored:
 
 
 def window_axis(movie: Movie, model: Model) -> str:
-    """Return the axis of the window: Z for a single stack and a model of several frames, else T."""
+    """Return the window axis: Z for a single stack and a model of several frames, otherwise T."""
     n_t, _, n_z = movie.shape[:3]
     return "Z" if model.n_frames > 1 and n_t == 1 and n_z > 1 else "T"
 

@@ -1,8 +1,8 @@
-"""Runner of jobs in a thread, with progress, reports, cancellation and outcome as signals in the GUI thread.
+"""Runner of jobs in a thread; progress, reports and outcome are signals in the GUI thread.
 
-A thread and a queue read by a timer are used instead of napari's generator workers: those suppress RuntimeError (and so
-torch's out-of-memory errors), which leaves a widget busy indefinitely. Signals are emitted at most five times a second,
-since each repaints the window, which is slow without a graphics card.
+A thread and a queue read by a timer are used instead of napari's generator workers, which suppress RuntimeError (and so
+torch's out-of-memory errors), so that a widget would remain busy indefinitely. Signals are emitted at most five times a
+second, since each repaints the window, which is slow without a graphics card.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _CLOSING_S = 30.0
 class Runner(QObject):
     """Runner of one job at a time, for all widgets and jobs.
 
-    Every run begins with `started` and ends with one `ended`. When the parent widget is removed from the window, the
-    run is cancelled; when it is destroyed or the application quits, the end of the run is also awaited.
+    Each run emits `started` first and `ended` once, at its end. When the parent widget is removed from the window, the
+    run is cancelled; when it is destroyed or the application quits, the runner also waits for the end of the run.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Runner(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(_POLL_MS)
         self._timer.timeout.connect(self._poll)
-        self._running = running = _Running()  # not a Qt object: it outlives the widget
+        self._running = running = _Running()  # not a Qt object, so that it outlives the widget
         parent.installEventFilter(self)
 
         def stop(*_: object) -> None:
@@ -51,8 +51,8 @@ class Runner(QObject):
         parent.destroyed.connect(stop)
         application = QCoreApplication.instance()
         if application is not None:
-            # Also keeps the function alive: Python may collect the widget before Qt destroys it, and a collected
-            # function, without its closure, crashes the process.
+            # This also keeps a reference to the function: Python may collect the widget before Qt destroys it, and
+            # calling a collected function, which has lost its closure, crashes the process.
             application.aboutToQuit.connect(stop)
 
     @property
@@ -61,7 +61,7 @@ class Runner(QObject):
         return self._task is not None
 
     def start(self, job: Job, settings: Any) -> None:
-        """Start ``job(settings, task)`` in a thread; `settings` contains all that the job needs of the widgets."""
+        """Start ``job(settings, task)`` in a thread; `settings` contains all that it requires of the widgets."""
         if self.is_running:
             raise RuntimeError("a run is already in progress")
         self._task = Task()
@@ -70,12 +70,12 @@ class Runner(QObject):
         self.started.emit()
 
     def cancel(self) -> None:
-        """Request the job to stop; its outcome follows."""
+        """Request the job to stop; `ended` is emitted with its outcome."""
         if self._task is not None:
             self._task.cancel.set()
 
     def stop(self) -> None:
-        """Cancel and wait; for a widget that closes. No signal follows."""
+        """Cancel the run and wait for its end, for a widget that closes; no further signal is emitted."""
         self._timer.stop()
         self._running.stop()
         self._task = None
@@ -91,7 +91,7 @@ class Runner(QObject):
         task = self._task
         if task is None:
             return
-        outcome = task.outcome  # read first, so that no report before the end is missed
+        outcome = task.outcome  # read first, so that no report is missed
         step = task.take_step()
         if step is not None:
             self.progressed.emit(step)
@@ -106,7 +106,7 @@ class Runner(QObject):
 
 
 class _Running:
-    """The thread and its task, independent of objects that Qt destroys."""
+    """Thread and task of a run, independent of objects that Qt destroys."""
 
     def __init__(self) -> None:
         self._task: Task | None = None

@@ -1,4 +1,4 @@
-"""Interface of a job in a thread to the GUI: cancellation, progress and reports; without Qt."""
+"""Interface between a job in a thread and the GUI: cancellation, progress and reports; without Qt."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from napari_decrappify.workers.messages import log_error
 from napari_decrappify.workers.outcome import Failed, Finished, Outcome, Stopped
 from napari_decrappify.workers.progress import Pace, Step
 
-# A function of settings, a frozen dataclass, and a Task; it must not access widgets, layers or the viewer.
+# Function of settings (a frozen dataclass) and a Task; it must not access widgets, layers or the viewer.
 Job = Callable[[Any, "Task"], Any]
 
 
@@ -35,13 +35,13 @@ class Task:
     # For the job
 
     def progress(self, *, total: int, desc: str = "", unit: str = "", initial: int = 0) -> Bar:
-        """Create a bar; usable instead of ``tqdm`` as the `progress` argument of `decrappify`."""
+        """Create a progress bar; can be passed as the `progress` argument of `decrappify`, like ``tqdm``."""
         bar = Bar(self, Pace(total, desc, unit))
         bar.update(initial)
         return bar
 
     def report(self, item: Any) -> None:
-        """Send an item to the GUI thread, in order; a text is shown in the status line."""
+        """Send an item to the GUI thread, in order; a string is shown in the status line."""
         self._reports.append(item)
 
     def check_cancel(self) -> None:
@@ -63,12 +63,12 @@ class Task:
         self._step = step
 
     def take_step(self) -> Step | None:
-        """Return the progress, None if it has not changed since the last call."""
+        """Return the progress; None if it has not changed since the last call."""
         before, self._seen = self._seen, self._step
         return None if self._seen is before else self._seen
 
     def take_report(self) -> Any:
-        """Remove and return the first item of `report`, None without one."""
+        """Remove and return the first reported item; None if there is none."""
         return self._reports.popleft() if self._reports else None
 
 
@@ -79,8 +79,8 @@ class Bar:
         self._task, self._pace = task, pace
 
     def update(self, n: int = 1) -> None:
-        """Count `n` finished pieces."""
+        """Add `n` finished pieces."""
         self._task.set_step(self._pace.add(n) if n else self._pace.step())
 
     def close(self) -> None:
-        """Do nothing: there is nothing to close."""
+        """Do nothing; part of the tqdm interface."""

@@ -1,4 +1,4 @@
-"""Job of the Train widget: plans the steps for the training time, and trains."""
+"""Job of the Train widget: plan the number of steps for the training time, and train."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ N_FRAMES = (1, 3, 5)
 NETWORKS = tuple(dict.fromkeys((DEFAULT_NETWORK, "small", "base", "large")))  # the first is the default
 Patch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
-_LATEST = 1.5  # of the training time: other programs may slow the run down after its speed was measured
+_LATEST = 1.5  # times the training time: end of a run that became slower after its speed was measured
 _PATCH = 64
 
 
@@ -42,7 +42,7 @@ class TrainSettings:
     images : tuple of LayerImage
         Training layers; empty if `source` is set.
     source : Path or None
-        A folder of movies, or of images that are the frames of one.
+        Folder of movies or images, or of images that are the frames of one movie.
     crappifier : Crappifier
         Degradation of the images; its scale is that of the model.
     n_frames : int
@@ -54,7 +54,7 @@ class TrainSettings:
     name : str
         Name of the model.
     folder : Path
-        Parent of the run folder of that name, numbered if the name is taken.
+        Parent of the run folder, which has that name, numbered if it exists.
     """
 
     images: tuple[LayerImage, ...]
@@ -98,7 +98,7 @@ class Trained:
 
 
 def train_model(settings: TrainSettings, task: Task) -> Trained:
-    """Train for the minutes of `settings`; a cancelled run ends early with the best model so far."""
+    """Train for `settings.minutes`; a cancelled run ends early with the best model so far."""
     from decrappify import RunOptions, train
 
     started = time.monotonic()
@@ -126,7 +126,7 @@ def train_model(settings: TrainSettings, task: Task) -> Trained:
 
 
 def movies_in(folder: Path) -> list[Movie]:
-    """Open the movies and images of a folder, or the one movie of its files.
+    """Open the movies and images of a folder, or the movie whose frames are its files.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def movies_in(folder: Path) -> list[Movie]:
 
 
 def most_structured(patches: Sequence[Patch]) -> int:
-    """Return the index of the patch whose target varies most, to avoid showing an empty region.
+    """Return the index of the patch whose target varies most, so that no empty region is shown.
 
     >>> flat, steep = np.zeros((4, 4)), np.arange(16.0).reshape(4, 4)
     >>> most_structured([(flat, flat, flat), (flat, flat, steep)])
@@ -149,7 +149,7 @@ def most_structured(patches: Sequence[Patch]) -> int:
 
 
 class _Watch:
-    """Observer of a run that reports to the task, and stops a run that takes far too long."""
+    """Observer of a run that reports its validations, and stops it after a time limit."""
 
     def __init__(self, task: Task, folder: Path, latest: float) -> None:
         self._task, self._folder, self._latest = task, folder, latest
@@ -171,7 +171,7 @@ def read_log(path: Path) -> tuple[dict[str, float], ...]:
 
 
 def _open(settings: TrainSettings) -> Iterator[Movie]:
-    """Iterate over the opened movies, so that those before a damaged one can be closed."""
+    """Iterate over the opened movies, so that those before a damaged file can be closed."""
     if settings.source is not None:
         return iter(movies_in(settings.source))
     if not settings.images:

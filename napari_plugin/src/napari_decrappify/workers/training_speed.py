@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from decrappify import TrainingConfig
 
 _WARM_UP_STEPS = 8
-_SLOW_STEPS = 3  # the first ones, in which torch initializes
+_SLOW_STEPS = 3  # excluded first steps, in which torch initializes
 _FEWEST_STEPS = 10
 _MOST_VALIDATIONS = 40
 _SHARE_OF_VALIDATION = 0.25
@@ -32,7 +32,7 @@ class Speed:
 
 
 def measure_speed(movies: list[Movie], crappifier: Crappifier, config: TrainingConfig, task: Task) -> Speed:
-    """Measure the speed in a few training steps, and discard the result.
+    """Measure the speed of a few training steps, whose model is discarded.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def measure_speed(movies: list[Movie], crappifier: Crappifier, config: TrainingC
 
 
 def planned(config: TrainingConfig, speed: Speed, seconds: float) -> TrainingConfig:
-    """Compute the number of steps, and of validations, for `seconds`.
+    """Compute the numbers of steps and of validations for a training time of `seconds`.
 
     >>> from decrappify import TrainingConfig
     >>> plan = planned(TrainingConfig(), Speed(step=0.1, validation=1.0), 60)
@@ -66,7 +66,7 @@ def planned(config: TrainingConfig, speed: Speed, seconds: float) -> TrainingCon
 
 
 class _Stopwatch:
-    """Replacement for a progress bar that records the time of each update."""
+    """Progress bar (tqdm interface) that records the time of each update."""
 
     def __init__(self) -> None:
         self.ticks: list[float] = []
@@ -78,4 +78,4 @@ class _Stopwatch:
         self.ticks.append(time.monotonic())
 
     def close(self) -> None:
-        """Do nothing: there is nothing to close."""
+        """Do nothing; part of the tqdm interface."""

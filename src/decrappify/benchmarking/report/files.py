@@ -37,20 +37,20 @@ def save_html(results: Results, path: str | os.PathLike[str], *, overwrite: bool
 def save_folder(results: Results, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write ``report.html``, ``report.csv``, ``report.json``, and plots and images as PNG files.
 
-    They appear together, the page last, when all are on the disk.
+    The files are renamed to their final names, the page last, when all of them are on the disk.
 
     Raises
     ------
     OutputExistsError
         If one of the files exists and `overwrite` is False.
     OutputError
-        If the folder or a file cannot be written; no file of the report is left then.
+        If the folder or a file cannot be written; new files are then deleted.
     """
     folder, is_new = Path(folder), not Path(folder).exists()
     check_folder(folder, overwrite=overwrite)
     try:
         with output_errors(folder), locked(folder / FILES[0]) as lock:
-            working = lock.temporary("new")  # deleted, with what is in it, when the lock is released
+            working = lock.temporary("new")  # deleted with its content when the lock is released
             working.mkdir()
             names = []
             for name, data in _files(results):
@@ -68,7 +68,7 @@ def save_folder(results: Results, folder: str | os.PathLike[str], *, overwrite: 
 
 
 def _place(working: Path, names: Sequence[str], folder: Path) -> None:
-    """Rename the files of a report to their names; those that are new are deleted again if one cannot be renamed."""
+    """Rename the files of a report to their final names; delete the new ones if one cannot be renamed."""
     placed: list[Path] = []
     with interrupts_held():
         try:
@@ -108,7 +108,7 @@ def png_files(results: Results) -> Iterator[tuple[str, bytes]]:
 
 
 def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """Create the folder of a report; raise if it contains a report, before anything is computed."""
+    """Create the folder of a report; raise OutputExistsError if it contains a report, unless `overwrite`."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -121,12 +121,12 @@ def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> 
 
 @contextmanager
 def begun_report(folder: Path, *, overwrite: bool = False) -> Iterator[None]:
-    """Check the folder of a report as `check_folder` does, and leave no empty one behind.
+    """Check the folder of a report with `check_folder`, and delete it on exit if it is new and empty.
 
     Raises
     ------
     KeyboardInterrupt
-        With a text that states so if Ctrl-C came when the report was complete.
+        On Ctrl-C; its message states if the report is already complete.
     """
     is_new, page = not folder.exists(), folder / FILES[0]
     before = identity(page)

@@ -23,7 +23,7 @@ _CAPTIONED = ("psnr", "ssim")
 
 
 def page(results: Results) -> str:
-    """Return the whole page."""
+    """Return the complete page."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -50,7 +50,7 @@ def _context(results: Results) -> dict[str, Any]:
         "sections": {name: [_means(results, metric) for metric in found] for name, found in results.sections.items()},
         "differences": _differences(results),
         "dots": _svg(plots.dots(results)),
-        "left_out": f" The first {len(shown)} of {len(results.views)} images."
+        "shown_note": f" The first {len(shown)} of {len(results.views)} images."
         if len(shown) < len(results.views)
         else "",
         "images": [_image(results, view) for view in shown],
@@ -95,7 +95,7 @@ def _tile(interval: Interval, metric: Metric) -> dict[str, Any]:
 
 
 def _means(results: Results, metric: Metric) -> dict[str, Any]:
-    """Return one line of the table of means."""
+    """Return one row of the table of means."""
     intervals = {name: results.interval(name, metric.key) for name in results.names}
     best = metric.best({name: interval.mean for name, interval in intervals.items()})
     cells = [
@@ -132,7 +132,7 @@ def _change_bounds(interval: Interval, metric: Metric) -> str:
 
 
 def _image(results: Results, view: ViewRecord) -> dict[str, Any]:
-    """Return everything shown of one scored image."""
+    """Return the template values of one scored image."""
     evidence = results.evidence[view.name]
     low, high = contrast(evidence)
     limit, wrong = error_limit(evidence), errors(evidence)
@@ -199,7 +199,7 @@ def _captions(results: Results, view: ViewRecord, name: str) -> list[str]:
 
 
 def _columns(n_cards: int) -> int:
-    """Return the cards in a row: all of up to 6, else half of them, so that no row is nearly empty."""
+    """Return the number of cards per row: all up to 6, else half of them (at most 5), to avoid nearly empty rows."""
     return n_cards if n_cards <= 6 else min(5, (n_cards + 1) // 2)
 
 

@@ -18,25 +18,25 @@ _BLUE, _WHITE, _RED = (33, 82, 172), (250, 250, 250), (178, 24, 33)
 
 
 def contrast(evidence: Evidence) -> tuple[float, float]:
-    """Return the gray levels shown as black and white: 0.5 and 99.8 % of the crop of the reference, or of the input."""
+    """Return the gray levels shown as black and white: percentiles 0.5 and 99.8 of the reference's or input's crop."""
     crops = evidence.crops
-    judge = crops.get(REFERENCE, crops.get(INPUT, next(iter(crops.values()))))
-    low, high = (float(level) for level in np.percentile(judge, [0.5, 99.8]))
+    basis = crops.get(REFERENCE, crops.get(INPUT, next(iter(crops.values()))))
+    low, high = (float(level) for level in np.percentile(basis, [0.5, 99.8]))
     return low, high if high > low else low + 1
 
 
 def errors(evidence: Evidence) -> dict[str, Array]:
     """Subtract the reference from every result; without a reference, subtract the input."""
-    judge = REFERENCE if REFERENCE in evidence.crops else INPUT
-    if judge not in evidence.crops:
+    basis = REFERENCE if REFERENCE in evidence.crops else INPUT
+    if basis not in evidence.crops:
         return {}
     return {
-        name: crop - evidence.crops[judge] for name, crop in evidence.crops.items() if name not in (judge, REFERENCE)
+        name: crop - evidence.crops[basis] for name, crop in evidence.crops.items() if name not in (basis, REFERENCE)
     }
 
 
 def error_limit(evidence: Evidence) -> float:
-    """Return the error shown in full color: 99 % of the errors of all methods lie within."""
+    """Return the error shown in full color: the largest 99th percentile of the absolute errors of a method."""
     every = errors(evidence)
     limit = max((float(np.percentile(np.abs(error), 99)) for error in every.values()), default=0.0)
     return limit or 1.0

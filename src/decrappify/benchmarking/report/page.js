@@ -1,4 +1,4 @@
-// Views of one image share one zoom: scale and offset in widths of a pane, so that they hold for any window.
+// Views of one image share one zoom: scale and offset in widths of a pane, valid for any window size.
 for (const section of document.querySelectorAll("section.image")) {
   const panes = [...section.querySelectorAll(".pane")];
   const state = { scale: 1, x: 0, y: 0 };

@@ -58,7 +58,7 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
 
 
 def shown_images(results: Results) -> Sequence[ViewRecord]:
-    """Return the scored images whose pixels and curves are shown: the first 24."""
+    """Return the scored images that are shown with pixels and curves: the first 24."""
     return results.views[:SHOWN_IMAGES]
 
 
@@ -169,7 +169,7 @@ def line(results: Results, name: str) -> dict[str, Any]:
 
 
 def _place(results: Results, name: str) -> tuple[bool, int]:
-    """Return whether a method is a baseline, and its number among those of its kind."""
+    """Return whether a method is a baseline, and its index among the baselines or the compared methods."""
     baselines = {other: kind == "baseline" for other, kind in results.methods}
     family = [other for other in results.names if baselines[other] == baselines[name]]
     return baselines[name], family.index(name)
@@ -177,7 +177,7 @@ def _place(results: Results, name: str) -> tuple[bool, int]:
 
 @styled
 def svg(figure: Figure) -> str:
-    """Return a figure as an SVG element with text as text; equal figures have equal SVG."""
+    """Return a figure as an SVG element with text as text; equal figures yield equal SVG."""
     text = io.StringIO()
     figure.savefig(text, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     whole = text.getvalue()

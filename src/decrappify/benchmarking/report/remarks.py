@@ -16,7 +16,8 @@ def facts(view: ViewRecord, evidence: Evidence) -> str:
     """Return size, data range, resolution and the shown part of an image in one line."""
     found = [f"{view.size[0]} × {view.size[1]} pixels"]
     if view.kind != "still":
-        found.append(f"{view.n_frames} {'frames' if view.kind == 'movie' else 'slices'}, number {evidence.t} shown")
+        unit = "frame" if view.kind == "movie" else "slice"
+        found.append(f"{view.n_frames} {unit}s, {unit} {evidence.t} shown")
     if view.scale > 1:
         found.append(f"{view.scale} times finer than the input")
     if view.pixel_size_um is not None:
@@ -29,7 +30,7 @@ def facts(view: ViewRecord, evidence: Evidence) -> str:
         found.append(f"shown: {shown[0]} × {shown[1]} pixels {place}")
     for role, value in (("input", view.source_resolution_px), ("reference", view.reference_resolution_px)):
         if value is not None:
-            resolution = f"{format_number(value)} px" if math.isfinite(value) else "none found, for noise"
+            resolution = f"{format_number(value)} px" if math.isfinite(value) else "none found because of noise"
             found.append(f"decorrelation resolution of the {role}: {resolution}")
     if view.halves is not None:
         found.append(view.halves)
@@ -43,8 +44,8 @@ def remarks(results: Results) -> list[str]:
 
 def _on_frc(results: Results) -> Iterator[str]:
     yield (
-        "FRC against a clean reference has the threshold 0.5; 1/7 is for two independent noisy halves: a noisy image "
-        "whose halves correlate by F correlates with the reference by sqrt(2F / (1 + F)), which is 0.5 for F = 1/7."
+        "FRC against a clean reference has the threshold 0.5; 1/7 is for two independent noisy halves: if the halves "
+        "of a noisy image correlate by F, it correlates with the reference by sqrt(2F / (1 + F)): 0.5 for F = 1/7."
     )
     gains = [f"{name} {gain:.3g}" for name, gain in results.micro_ssim_gains.items() if gain is not None]
     if gains:
@@ -54,12 +55,12 @@ def _on_frc(results: Results) -> Iterator[str]:
 def _on_sampling(results: Results) -> Iterator[str]:
     fewer = sorted({view.sampled_frames for view in results.views if view.sampled_frames < view.n_frames})
     if fewer:
-        yield f"{_SAMPLED} of long movies are from {' or '.join(map(str, fewer))} frames spread over them."
+        yield f"{_SAMPLED} of long movies are computed from {' or '.join(map(str, fewer))} frames spread over each."
     if any(view.sampled_size != tuple(view.size) for view in results.views):
-        yield f"{_SAMPLED} of large frames are from the 2048 pixels in the middle."
+        yield f"{_SAMPLED} of large frames are computed from the central 2048 pixels."
     dropped = sorted({view.ms_ssim_scales for view in results.views if view.ms_ssim_scales is not None} - {5})
     if dropped:
-        yield f"Frames too small for the five scales of MS-SSIM had {', '.join(map(str, dropped))}."
+        yield f"MS-SSIM of frames that are too small for its five scales uses {' or '.join(map(str, dropped))}."
     yield (
         "Decorrelation resolution is measured on inputs and references only: "
         "sharpness that a network adds would count as resolution."

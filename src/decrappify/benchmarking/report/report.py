@@ -1,4 +1,4 @@
-"""`Report`: the results of a benchmark with a method for each form they are written in."""
+"""`Report`: the results of a benchmark with a method for each output format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from decrappify.benchmarking.report.results import Results
 
 
 class Report(Results):
-    """Results of `benchmark`, and their forms: text, plain values, HTML, a folder of files.
+    """Results of `benchmark`, with output as text, plain values, HTML or a folder of files.
 
     The renderers are functions of `Results` and import it; only this class imports them, on use.
     """
@@ -28,7 +28,7 @@ class Report(Results):
         return rows(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but the images as plain values: settings, versions, metrics, means, curves."""
+        """Return all results except images as plain values: settings, versions, metrics, means, curves."""
         from decrappify.benchmarking.report.tables import to_dict
 
         return to_dict(self)

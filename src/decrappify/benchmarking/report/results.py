@@ -160,7 +160,7 @@ class Results:
         return paired_difference(self.per_field(method, key), self.per_field(baseline, key), rng)
 
     def basis(self) -> str:
-        """Return a sentence on what means and intervals are computed from."""
+        """Return a sentence on the data of means and intervals."""
         n = len(self.fields)
         few = "; with so few, inspect the single values" if 1 < n < 10 else ""
         interval = "no intervals" if n < 2 else f"with 95 % bootstrap intervals over fields of view{few}"

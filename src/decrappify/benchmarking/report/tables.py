@@ -40,7 +40,7 @@ def rows(results: Results) -> list[dict[str, Any]]:
 
 
 def to_dict(results: Results) -> dict[str, Any]:
-    """Return everything but the images as plain values: settings, versions, metrics, means, curves."""
+    """Return all results except images as plain values: settings, versions, metrics, means, curves."""
     keys = results.keys
     return {
         "software": versions(),
@@ -68,7 +68,7 @@ def to_dict(results: Results) -> dict[str, Any]:
 
 
 def json_values(results: Results) -> dict[str, Any]:
-    """Return `to_dict` without NaN and infinity, which JSON lacks: null, and the words "inf" and "-inf"."""
+    """Return `to_dict` with null for NaN, and "inf" and "-inf" for infinity, which JSON does not support."""
     return {key: _finite(value) for key, value in to_dict(results).items()}
 
 

@@ -12,7 +12,7 @@ from decrappify.metrics.metric import Metric, format_change
 
 
 def table(results: Results) -> str:
-    """Return means and intervals of all methods, and the paired differences; a star marks the best of a line."""
+    """Return means and intervals of all methods, and the paired differences; a star marks the best value of a row."""
     rows = [("", *results.names)]
     for section, metrics in results.sections.items():
         rows.append((section.upper(), *("" for _ in results.names)))

@@ -45,7 +45,7 @@ class FolderScene:
     files : tuple of Path
         The files; only the first one if `grid` is None.
     grid : Grid or None
-        Number of the file of each plane; None for a file that is a separate image.
+        Index of the file of each plane; None for a file that is a separate image.
     inner : int
         Scene of that file.
     pages_are_slices : bool
@@ -72,11 +72,11 @@ class FolderReading:
     scenes : tuple of FolderScene
         At least one.
     reason : str
-        Completes "because".
+        Reason of the classification, for messages.
     is_sure : bool
         Whether the classification is certain: the message is information, otherwise a warning.
     left_out : tuple of str
-        Other content of the folder.
+        Descriptions of the omitted content of the folder.
     time_is_labeled : bool
         Whether the file names label the frame number, such as t0001, or other metadata order the files.
     """
@@ -103,20 +103,20 @@ def _is_image(entry: Path) -> bool:
 
 
 def read_folder(path: Path, folder_as: str = "auto") -> FolderReading:
-    """Classify a folder by the names of its files, and if these are ambiguous by their sizes.
+    """Classify a folder by the names of its files and, if these are ambiguous, by their sizes.
 
     Parameters
     ----------
     path : Path
         The folder.
     folder_as : {"auto", "movie", "images"}
-        "movie": the files are planes of one movie, frame after frame if their names number nothing else. "images":
+        "movie": the files are planes of one movie, successive frames unless their names number other axes. "images":
         each file is a separate image or movie.
 
     Raises
     ------
     InputError
-        If there are no image files, or several formats of them; the message names what was found.
+        If there are no image files, or files of several formats; the message states what was found.
     """
     check_folder_as(folder_as, path)
     return _read_unchanged(path.absolute(), folder_as, _content(path))
@@ -146,7 +146,7 @@ def _read_unchanged(path: Path, folder_as: str, _: tuple[tuple[str, int, int], .
     is_container = _frames_of(files[0]) is None or files[0].is_dir()
     if is_container and folder_as == "movie" and len(files) > 1:
         raise InputError(
-            f"folder {path.name} holds {len(files)} files such as {files[0].name}, which cannot be frames of one "
+            f"folder {path.name} contains {len(files)} files such as {files[0].name}, which cannot be frames of one "
             f"movie; omit {setting('folder_as', 'movie')}, or open them one by one"
         )
     reading = _reading(path, files, folder_as, is_container=is_container)
@@ -162,8 +162,8 @@ def _reading(path: Path, files: list[Path], folder_as: str, *, is_container: boo
         if len(sets) == 1:
             inner = [scene.name.partition(" / ")[2] for scene in scenes]
             scenes = [replace(scene, name=name) for scene, name in zip(scenes, inner, strict=True)]
-            return FolderReading(path, "movie", tuple(scenes), "the metadata of the files join them")
-        return FolderReading(path, "images", tuple(scenes), "the metadata of the files join some of them")
+            return FolderReading(path, "movie", tuple(scenes), "the files are joined by their metadata")
+        return FolderReading(path, "images", tuple(scenes), "some of the files are joined by their metadata")
     if folder_as == "images":
         return _images(path, files, "as requested")
     if is_container:
@@ -198,7 +198,7 @@ def check_layouts(scene: FolderScene, folder: str) -> None:
 
 
 def differing(files: Sequence[Path]) -> str | None:
-    """Return a description of the first two files with different headers, or None; of many files a sample is read."""
+    """Return a description of the first two files with different headers, or None; samples many files."""
     if len(files) > _HEADERS:
         by_size = sorted(files, key=lambda file: file.stat().st_size)
         step = len(files) / _HEADERS
@@ -225,7 +225,7 @@ def _frames_of(file: Path) -> FrameFiles | None:
 
 
 def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
-    """Return the files to read in natural order, and the files left out."""
+    """Return the files to read, in natural order, and descriptions of the omitted ones."""
     entries = sorted((e for e in folder.iterdir() if not e.name.startswith(".")), key=natural_key)
     subfolders = [entry for entry in entries if entry.is_dir() and not _is_store(entry)]
     singles = [entry for entry in entries if _is_image(entry)]
@@ -249,7 +249,7 @@ def _listed_files(folder: Path, folder_as: str) -> tuple[list[Path], list[str]]:
     if len(kinds) > 1:
         found = " and ".join(f"{count} {kind}" for kind, count in kinds.most_common())
         raise InputError(
-            f"folder {folder} contains {found} files, needs frames of one kind; move the others, or pass "
+            f"folder {folder} contains {found} files, expected frames of one format; move the others, or pass "
             f"{setting('folder_as', 'images')}"
         )
     return singles, left_out
@@ -267,7 +267,7 @@ def _is_container(path: Path) -> bool:
 
 
 def _spelling(file: Path) -> str:
-    """Return the suffix of a file in its first spelling."""
+    """Return the preferred spelling of a file's suffix."""
     suffix, frames = file.suffix.lower(), _frames_of(file)
     return suffix if frames is None else frames.spellings.get(suffix, suffix)
 
@@ -295,13 +295,13 @@ def _images(path: Path, files: Sequence[Path], reason: str, is_sure: bool = True
 
 
 def _is_plain(file: Path) -> bool:
-    """Return whether a file is a frame without a list of scenes, which OME-TIFF has."""
+    """Return whether a file is a frame of a format without scenes; OME-TIFF can contain several."""
     form = format_by_suffix(file)
     return form is not None and _frames_of(file) is not None and not file.name.lower().endswith(form.long_suffixes)
 
 
 def _own_scenes(files: Sequence[Path], names: Sequence[str]) -> list[FolderScene]:
-    """Return every scene of every file; stills and plain TIFF files have one."""
+    """Return all scenes of the files; stills and plain TIFF files have one."""
     found = []
     for file, name in zip(files, names, strict=True):
         inner = [""] if _is_plain(file) and len(files) > 1 else file_scenes(file)
@@ -313,7 +313,7 @@ def _own_scenes(files: Sequence[Path], names: Sequence[str]) -> list[FolderScene
 
 
 def _file_sets(files: Sequence[Path]) -> list[Path]:
-    """Return the first file of each set of files that refer to each other, or nothing for independent files."""
+    """Return the first file of each set of files that refer to each other; empty for independent files."""
     folder = files[0].parent
     frames = _frames_of(files[0])
     if frames is None or frames.members is None or any(file.parent != folder for file in files):
@@ -332,7 +332,7 @@ def _file_sets(files: Sequence[Path]) -> list[Path]:
 
 
 def _doubt(path: Path, files: Sequence[Path], found: Arrangement) -> tuple[str, bool] | None:
-    """Return why files with matching names are separate images nevertheless, and whether that is certain."""
+    """Return why files with matching names are separate images, and whether that is certain; None if they are not."""
     first = files[0]
     frames = _frames_of(first)
     of_cameras = frames is not None and first.suffix.lower() in frames.of_cameras

@@ -1,4 +1,4 @@
-"""One-line report on the classification of a folder, and on how to change it."""
+"""One-line report on the classification of a folder and the arguments that change it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger("decrappify.io.folders.folder")
 def report(
     reading: FolderReading, movie: Movie, scene: int | None, *, is_chosen: bool, scene_is_chosen: bool = False
 ) -> None:
-    """Log the line; as a warning if the user did not choose and the classification is uncertain or leaves images out.
+    """Log the report; as a warning if the classification was not chosen and is uncertain, or omits scenes.
 
     Parameters
     ----------

@@ -21,12 +21,12 @@ from decrappify.movie import Array, FrameSource, Movie, Plane, Shape5
 
 
 class GridSource(GuardedSource):
-    """Frames, channels and slices stored in a separate file each; only the last read file is open.
+    """Frames, channels and slices stored in separate files; only the last read file is open.
 
     Parameters
     ----------
     files : mapping of (t, c, z) to Path
-        Files by their position in the grid; positions without a file are missing planes.
+        Files by position in the grid; positions without a file are missing planes.
     grid : tuple of int
         Number of positions along T, C and Z.
     open_file : callable
@@ -89,9 +89,9 @@ class GridSource(GuardedSource):
             if movie.shape != self._in_file or movie.dtype != self.dtype:
                 movie.close()
                 raise FormatError(
-                    f"{file.name} is {_described(movie.shape, movie.dtype)}, the others in its folder are "
-                    f"{_described(self._in_file, self.dtype)}; convert it to "
-                    f"the same shape and data type, or pass {setting('folder_as', 'images')}"
+                    f"{file.name} is {_described(movie.shape, movie.dtype)}, other files in its folder are "
+                    f"{_described(self._in_file, self.dtype)}; convert it to the same shape and data type, or pass "
+                    f"{setting('folder_as', 'images')}"
                 )
             self._last = file, movie
         return self._last[1]
@@ -136,11 +136,11 @@ def open_folder(
     path : Path
         The folder.
     scene : int
-        Number of the image.
+        Number of the scene.
     folder_as : {"auto", "movie", "images"}
         As for `read_folder`.
     scene_is_chosen : bool
-        Whether the user chose this scene; otherwise a warning names the other ones.
+        Whether the user chose this scene; otherwise a warning reports that there are others.
     open_file : callable
         `decrappify.io.open_movie`.
     """
@@ -193,8 +193,8 @@ def _grid_movie(reading: FolderReading, scene: FolderScene, open_file: Callable[
     with opened(files[min(files)]) as first:
         if first.shape[0] > 1 and "T" in grid.axes:
             raise InputError(
-                f"{files[min(files)].name} in folder {folder} is a movie of {first.shape[0]} frames, needs one frame "
-                f"per file; open the movies one by one, or pass {setting('folder_as', 'images')}"
+                f"{files[min(files)].name} in folder {folder} is a movie of {first.shape[0]} frames, expected one "
+                f"frame per file; open the movies one by one, or pass {setting('folder_as', 'images')}"
             )
         source = GridSource(files, grid.shape, opened, first)
         if source.missing:

@@ -287,7 +287,7 @@ def _number_field(values: tuple[str, ...], letters: str, suffix: str, *, is_whol
 
 
 def _joined_words(fields: list[Field]) -> list[Field]:
-    """Join neighboring words into one; a word that names a channel in every file is the channel."""
+    """Join neighboring words into one field; words that all name channels have the role ``"C"``."""
     joined: list[Field] = []
     for field in fields:
         if field.kind == "word" and joined and joined[-1].kind == "word" and not _are_apart(joined[-1], field):
@@ -310,7 +310,7 @@ def _are_apart(word: Field, other: Field) -> bool:
 
 
 def _resolved(fields: list[Field]) -> list[Field]:
-    """Resolve labels that depend on other fields: a second channel label next to C02 or W01 makes that a well."""
+    """Resolve labels that depend on other fields: C02 or W01 is a well if there is another channel label."""
     channels = [field for field in fields if field.role == "C"]
     if len({field.before.lower() for field in channels}) < 2:
         return fields

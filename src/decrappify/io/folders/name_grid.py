@@ -27,7 +27,7 @@ class Grid:
     name : str
         Wells, sites and plates, such as ``"B02 s1"``; empty if there is one scene.
     files : dict
-        Number of the file for (t, c, z).
+        Index of the file of each (t, c, z).
     shape : tuple of int
         Number of frames, channels and slices.
     channels : tuple of str
@@ -59,7 +59,7 @@ class Arrangement:
     grids : tuple of Grid
         One per scene; empty if the names do not belong together.
     reason : str
-        Completes "because".
+        Reason of the arrangement, for messages.
     is_sure : bool
         Whether other interpretations of the names are unusual.
     time_is_labeled : bool
@@ -90,12 +90,12 @@ def arrange(names: Sequence[str]) -> Arrangement:
     ()
     """
     if len(names) == 1:
-        return Arrangement((single_grid(1),), "it is one file")
+        return Arrangement((single_grid(1),), "there is one file")
     fields = name_fields(names)
     chosen = _chosen(fields) if fields else "the file names share no running number"
     if isinstance(chosen, str):
         odd = _odd_names(names)
-        reason = f"the names of {', '.join(odd[:3])} do not fit the other {len(names) - len(odd)}" if odd else chosen
+        reason = f"the names of {', '.join(odd[:3])} do not match the other {len(names) - len(odd)}" if odd else chosen
         numbered = any(field.varies and field.kind != "word" for field in fields or ())
         return Arrangement((), reason, is_sure=not odd and not numbered)
     roles, is_sure = chosen
@@ -134,7 +134,7 @@ def _odd_names(names: Sequence[str]) -> list[str]:
 
 
 def _chosen(fields: list[Field]) -> tuple[list[Field], bool] | str:
-    """Return the fields that place a file, with roles, and whether they are certain; or why there are none."""
+    """Return the fields that determine a file's plane, with roles, and whether they are certain; or why none do."""
     has_axis = any(field.role and field.role in "TCZ" and field.varies for field in fields)
     needs_words = has_axis or not _is_unique([field for field in fields if field.role])
     words = [field for field in fields if not field.role and field.kind == "word"]
@@ -180,7 +180,7 @@ def _is_function(field: Field, others: Sequence[Field]) -> bool:
 
 
 def _without_copies(fields: Sequence[Field]) -> list[Field]:
-    """Return the fields without those that count the same axis as an earlier one."""
+    """Return the fields without those that number the same axis as an earlier one."""
     kept: list[Field] = []
     for field in fields:
         same = [other for other in kept if other.role == field.role and other.varies and field.role in "TCZ"]
@@ -190,7 +190,7 @@ def _without_copies(fields: Sequence[Field]) -> list[Field]:
 
 
 def _steps(field: Field) -> dict[str, int] | None:
-    """Return the number of each value of a field in equal steps; None if they are irregular."""
+    """Return the index of each value of a field in equal steps; None if they are irregular."""
     if field.kind != "number":
         return None
     numbers = {value: int(value) for value in set(field.values)}
@@ -202,7 +202,7 @@ def _steps(field: Field) -> dict[str, int] | None:
 
 
 def _ranks(fields: Sequence[Field], *, with_gaps: bool) -> list[int]:
-    """Return the number of each file along one axis."""
+    """Return the index of each file along one axis."""
     varying = [field for field in fields if field.varies]
     if not varying:
         return []
@@ -252,7 +252,7 @@ def _grids(fields: Sequence[Field], n_files: int) -> list[Grid] | None:
 
 
 def _naming(fields: Sequence[Field]) -> list[Field]:
-    """Return the fields that form the name of a scene: all that vary, and the single well and the sites with them."""
+    """Return the fields that form the name of a scene: all that vary, and a constant well (if single) and sites."""
     same = [field for field in fields if not field.varies]
     wells = [field for field in same if field.kind == "well"]
     kept = [field for field in same if field.before.lower() in _SITES] + (wells if len(wells) == 1 else [])

@@ -103,7 +103,7 @@ def exif_orientation(image: Image.Image) -> int:
 
 
 def pillow_pixels(image: Image.Image, *, alpha: bool = False) -> Array:
-    """Decode an image, as stored: gray (Y, X), or RGB (Y, X, 3), with `alpha` and one more sample for the opacity."""
+    """Decode an image, as stored: gray (Y, X) or RGB (Y, X, 3); `alpha` adds a sample of the opacity."""
     if image.mode.startswith("I;16"):
         return np.asarray(image)
     mode = "L" if _is_gray(image) else "RGB"
@@ -111,7 +111,7 @@ def pillow_pixels(image: Image.Image, *, alpha: bool = False) -> Array:
 
 
 def png_pixels(path: Path) -> Array:
-    """Decode a PNG file, as stored, with all its bits, which Pillow reduces to 8 for colors."""
+    """Decode a PNG file, as stored, at its full bit depth, which Pillow reduces to 8 bits for colors."""
     import imagecodecs
 
     return np.asarray(imagecodecs.png_decode(path.read_bytes()))
@@ -122,7 +122,7 @@ def _check_size(path: Path, nbytes: int) -> None:
 
 
 def plain_png(path: Path) -> ImageLayout | None:
-    """Read the header of a PNG without a palette and with whole bytes; Pillow reduces its 16-bit colors to 8 bits."""
+    """Read the header of a PNG of 8 or 16 bits without a palette; None for other files, which Pillow decodes."""
     with path.open("rb") as file:
         header = file.read(26)
     if len(header) < 26 or not header.startswith(_PNG_START):
@@ -134,7 +134,7 @@ def plain_png(path: Path) -> ImageLayout | None:
 
 
 def _png_orientation(path: Path) -> int:
-    """Return the orientation in the eXIf chunk of a PNG, which may precede or follow the pixels; 1 without one."""
+    """Return the orientation in the eXIf chunk of a PNG, which may precede or follow the pixels; 1 if absent."""
     from PIL import Image
 
     with path.open("rb") as file:
@@ -166,7 +166,7 @@ def _channels_first(pixels: Array, channels: int) -> Array:
 def image_errors(
     path: Path, kinds: str = "PNG, JPEG or BMP", advice: str = "save it as a tiled TIFF"
 ) -> Iterator[None]:
-    """Raise one FormatError for every error of a decoder, and MissingFileError for an absent file.
+    """Convert the errors of a decoder to FormatError, and those of an absent file to MissingFileError.
 
     Parameters
     ----------

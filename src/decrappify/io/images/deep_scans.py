@@ -31,7 +31,7 @@ class DeepScan(NamedTuple):
     dpi : (float, float) or None
         Pixels per inch along X and Y, as stored.
     tags : dict
-        Texts of the file, by tag number.
+        Texts in the file, by tag number.
     """
 
     pixels: Array
@@ -44,7 +44,7 @@ class DeepScan(NamedTuple):
 def read_deep_scan(path: Path) -> DeepScan | None:
     """Read a gray or RGB TIFF file of one page with 9 to 15 bits per sample, None for any other file.
 
-    Values are scaled to 16 bits by the depth that the file states, so that the full range remains the full range.
+    Values are scaled to 16 bits by the depth that the file states: its full range becomes the full range of uint16.
     """
     with path.open("rb") as file:
         if not file.read(4).startswith(_TIFF):
@@ -76,7 +76,7 @@ def read_deep_scan(path: Path) -> DeepScan | None:
 
 
 def stretched(values: Array, bits: int) -> Array:
-    """Return values of `bits` bits as values of 16 bits.
+    """Scale values of `bits` bits to 16 bits.
 
     >>> stretched(np.array([0, 2048, 4095], np.uint16), 12).tolist()
     [0, 32776, 65535]

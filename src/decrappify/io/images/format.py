@@ -23,12 +23,12 @@ def _layout(path: Path) -> object:
 
 
 def _accepts(head: bytes) -> bool:
-    """Return whether a file begins as BMP does: two letters, with which text may begin as well."""
+    """Return whether a file begins with the two letters of BMP, with which text may also begin."""
     return head.startswith(b"BM")
 
 
 FORMAT = Format(
-    name="picture",
+    name="still image",
     suffixes=_SUFFIXES,
     signatures=((0, b"\x89PNG\r\n\x1a\n"), (0, b"\xff\xd8\xff")),
     accepts=_accepts,

@@ -50,7 +50,7 @@ class ImageSource(GuardedSource):
         self.dtype = layout.dtype
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read one region; the whole image is decoded for it."""
+        """Read one region; the complete image is decoded."""
         version = file_version(self._file)
         if self._pixels is None or version != self._decoded_version:
             self._pixels, self._decoded_version = self._decoded(), version
@@ -67,6 +67,7 @@ class ImageSource(GuardedSource):
         expected = (self.shape[1], *self.shape[3:])
         if pixels.shape != expected or pixels.dtype != self.dtype:
             raise FormatError(
-                f"{self._file.name} is now {pixels.shape} {pixels.dtype}, was {expected} {self.dtype} when opened"
+                f"{self._file.name} is now {pixels.shape} {pixels.dtype}, was {expected} {self.dtype} when opened; "
+                "open it again"
             )
         return pixels

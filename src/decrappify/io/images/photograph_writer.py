@@ -37,7 +37,7 @@ def write_photograph(path: Path, photograph: Photograph, statement: str, *, over
     Parameters
     ----------
     path : Path
-        Ends in .png, .jpg, .jpeg, .tif or .tiff.
+        A path that ends in .png, .jpg, .jpeg, .tif or .tiff.
     photograph : Photograph
         JPEG has 8 bits and no transparency: deeper pixels are rounded, transparent ones raise an error.
     statement : str
@@ -97,7 +97,7 @@ def _write_png(path: Path, photograph: Photograph) -> None:
         chunks.append((b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in photograph.dpi), 1)))
     chunks += [_png_text(_PNG_NAMES[tag], text) for tag, text in photograph.tags.items()]
     encoded = imagecodecs.png_encode(_with_alpha(photograph))
-    header = 8 + 25  # signature and IHDR, after which all of them are allowed
+    header = 8 + 25  # signature and IHDR, after which all of these chunks are allowed
     with path.open("wb") as file:
         file.write(encoded[:header])
         for kind, content in chunks:

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-# EXIF tags, which TIFF has too
+# EXIF tags, also used in TIFF
 DESCRIPTION, MAKER, CAMERA, DATE, ARTIST, COPYRIGHT = 0x010E, 0x010F, 0x0110, 0x0132, 0x013B, 0x8298
 _KEPT_TAGS = (DESCRIPTION, MAKER, CAMERA, DATE, ARTIST, COPYRIGHT)
 _BITS = 0x0102
-_DECODING_COPIES = 5  # Pillow keeps color in 4 bytes a pixel, and turning and converting copy it; measured
+_DECODING_COPIES = 5  # Pillow stores color in 4 bytes per pixel; rotation and conversion copy it; measured
 _COLOR_MODES = frozenset({"RGB", "RGBA", "P", "PA", "YCbCr"})
 
 
@@ -46,11 +46,11 @@ class Photograph:
     Attributes
     ----------
     pixels : ndarray of uint8 or uint16, (Y, X, 3)
-        Red, green, blue, upright; gray ones have three equal channels.
+        Red, green, blue, upright; gray photographs have three equal channels.
     alpha : ndarray of the same dtype, (Y, X), or None
         Opacity.
     icc_profile : bytes or None
-        Color space, if it is one of red, green and blue.
+        Color space, if it is an RGB space.
     dpi : (float, float) or None
         Pixels per inch along X and Y.
     tags : dict
@@ -72,7 +72,7 @@ def read_photograph(path: Path) -> Photograph:
     MissingFileError, FormatError
         If the file does not exist, is damaged or is not an image.
     InputError
-        If it contains several pages, or colors that are neither gray nor red, green and blue.
+        If it contains several pages, or colors that are neither gray nor RGB.
     """
     with _reading(path):
         scan = read_deep_scan(path)
@@ -82,8 +82,8 @@ def read_photograph(path: Path) -> Photograph:
         _check_kind(path, image)
         turned = exif_orientation(image) in (5, 6, 7, 8)
         profile = image.info.get("icc_profile") or b""
-        belongings: dict[str, Any] = {
-            "icc_profile": profile if profile[16:20] == b"RGB " else None,  # a gray one would not fit the colors
+        metadata: dict[str, Any] = {
+            "icc_profile": profile if profile[16:20] == b"RGB " else None,  # a gray one does not match the colors
             "dpi": _dpi(image.info.get("dpi"), turned=turned),
             "tags": _tags(image),
         }
@@ -91,7 +91,7 @@ def read_photograph(path: Path) -> Photograph:
         check_decoded_size(path.name, nbytes, path.stat().st_size)
         check_memory(_DECODING_COPIES * nbytes, f"reading {path.name}", "scale it down first, or close other programs")
         pixels, alpha = _split(_pixels(path, image))
-        return Photograph(pixels=pixels, alpha=alpha, **belongings)
+        return Photograph(pixels=pixels, alpha=alpha, **metadata)
 
 
 def read_description(path: Path) -> str:
@@ -118,7 +118,7 @@ def _photograph_of(scan: DeepScan) -> Photograph:
 def _check_kind(path: Path, image: Image.Image) -> None:
     pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: JPEG of a camera with previews
     if pages > 1:
-        raise InputError(f"{path.name} holds {pages} pages or frames, needs one; save each as a separate file")
+        raise InputError(f"{path.name} contains {pages} pages or frames, expected one; save each as a separate file")
     if image.mode not in GRAY_MODES | _COLOR_MODES:
         raise InputError(f"{path.name} has colors of kind {image.mode}; save it as RGB or grayscale first")
 
@@ -133,7 +133,7 @@ def _tags(image: Image.Image) -> dict[int, str]:
 
 
 def _text(value: object) -> str:
-    """Return the text of a tag as UTF-8 if it is valid, which Pillow reads as Latin-1."""
+    """Return the text of a tag, which Pillow decodes as Latin-1, decoded as UTF-8 if valid."""
     try:
         raw = value if isinstance(value, bytes) else str(value).encode("latin-1")
         text = raw.decode()
@@ -150,7 +150,7 @@ def _pixels(path: Path, image: Image.Image) -> Array:
 
 
 def _deep_pixels(path: Path, image: Image.Image) -> Array | None:
-    """Return the pixels, not yet upright, of a 16-bit PNG or TIFF, which Pillow would reduce to 8 bits if in color."""
+    """Return the pixels, as stored, of a 16-bit PNG or TIFF, whose colors Pillow would reduce to 8 bits; else None."""
     png = plain_png(path)
     if png is not None and png.dtype == np.uint16:
         return png_pixels(path)
@@ -187,11 +187,11 @@ def _dpi(dpi: Any, *, turned: bool) -> tuple[float, float] | None:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Convert the exceptions of Pillow, tifffile and the codecs, and ignore what they report of damaged tags."""
+    """Convert the exceptions of Pillow, tifffile and the codecs, and ignore their warnings of damaged tags."""
     from decrappify.io.formats.tiff.file import tifffile_messages
 
     with (
-        image_errors(path, "PNG, JPEG, BMP or TIFF", "save it smaller"),
+        image_errors(path, "PNG, JPEG, BMP or TIFF", "scale it down first"),
         warnings.catch_warnings(),
         tifffile_messages(path),
     ):

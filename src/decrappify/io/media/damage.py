@@ -65,15 +65,15 @@ class VideoDamage:
         return bool(self.n_lost or self.n_flawed or self.unread)
 
     def __str__(self) -> str:
-        """Return number and positions, such as ``3 of 60 frames are not whole (frames 7 to 9 at 0.28 to 0.36 s)``."""
-        counts = [(self.n_lost, "missing or cannot be decoded"), (self.n_flawed, "not whole")]
+        """Return number and positions, such as ``3 of 60 frames are incomplete (frames 7 to 9 at 0.28 to 0.36 s)``."""
+        counts = [(self.n_lost, "missing or cannot be decoded"), (self.n_flawed, "incomplete")]
         parts = [f"{n} of {self.n_frames} frames {'is' if n == 1 else 'are'} {state}" for n, state in counts if n]
         text = " and ".join(parts)
         if self.spans:
             more = len(self.spans) - _LISTED
             places = "; ".join(map(str, self.spans[:_LISTED])) + (f"; and {more} more places" if more > 0 else "")
             text += f" ({places})"
-        unread = f"what follows frame {self.n_frames - 1} cannot be read ({self.unread})" if self.unread else ""
+        unread = f"the rest after frame {self.n_frames - 1} cannot be read ({self.unread})" if self.unread else ""
         return ", ".join(filter(None, (text, unread)))
 
 
@@ -86,9 +86,9 @@ class Decoded:
     times : set of int
         Time stamps of the decoded frames.
     n_frames : int
-        Their number, including those without time stamp.
+        Their number, including those without a time stamp.
     failed : set of int
-        Numbers of the packets that the decoder rejected, in decoding order without hidden cuts.
+        Numbers of the packets that the decoder rejected, in decoding order without those cut by an edit list.
     flawed : set of int
         Time stamps of the frames that it marked as damaged.
     interlaced : bool
@@ -112,15 +112,15 @@ class _Slot(NamedTuple):
 
 
 def check_damaged(damaged: str) -> str:
-    """Return `damaged` if it is a way to treat damaged frames.
+    """Return `damaged` if it is one of `DAMAGED`.
 
     Raises
     ------
     InputError
-        If it is something else.
+        If it is not.
     """
     if damaged not in DAMAGED:
-        raise InputError(f"{setting('damaged', damaged)} is not known, needs 'error', 'skip' or 'keep'")
+        raise InputError(f"{setting('damaged', damaged)} is not known, expected 'error', 'skip' or 'keep'")
     return damaged
 
 
@@ -156,16 +156,16 @@ def collect_decoded(packets: Iterable[Any]) -> Decoded:
 def find_damage(packets: VideoPackets, decoded: Decoded | None, time_base: Fraction, offset: int = 0) -> VideoDamage:
     """Return the damage found from the packets and the decoder output.
 
-    A frame is lost if its packet was rejected, it was not decoded, or the file announces but does not contain it. A
+    A frame is lost if its packet was rejected, it was not decoded, or the file declares but does not contain it. A
     frame is flawed if the decoder marked it, or it is predicted from a damaged one (all frames up to the next key
     frame).
 
     Parameters
     ----------
     packets : VideoPackets
-        Packets of the whole film.
+        All packets of the film.
     decoded : Decoded or None
-        None to find only damage that is visible without decoding.
+        None to find only the damage that can be detected without decoding.
     time_base : Fraction
         Seconds per unit of time stamps.
     offset : int
@@ -210,14 +210,14 @@ def _states(packets: VideoPackets, decoded: Decoded | None) -> list[int]:
 
 def _mark_absent(states: list[int], rows: Sequence[PacketRow], decoded: Decoded) -> None:
     """Mark frames that were not decoded as lost, and frames marked by the decoder as flawed."""
-    came_out = [row.time in decoded.times for row in rows]
-    n_hidden = sum(row.is_hidden and came for row, came in zip(rows, came_out, strict=True))
+    was_decoded = [row.time in decoded.times for row in rows]
+    n_hidden = sum(row.is_hidden and found for row, found in zip(rows, was_decoded, strict=True))
     n_absent = sum(not row.is_hidden for row in rows) - (decoded.n_frames - n_hidden)
     for number, row in enumerate(rows):
-        second_field = decoded.interlaced and number > 0 and came_out[number - 1]
+        second_field = decoded.interlaced and number > 0 and was_decoded[number - 1]
         if row.time in decoded.flawed:
             states[number] = _FLAWED
-        elif not came_out[number] and not second_field and not row.is_hidden and n_absent > 0:
+        elif not was_decoded[number] and not second_field and not row.is_hidden and n_absent > 0:
             states[number] = _LOST
 
 
@@ -228,7 +228,7 @@ def _before_gaps(packets: VideoPackets) -> Iterator[int]:
 
 
 def _predicted_from(bad: Sequence[int], rows: Sequence[PacketRow]) -> Iterator[int]:
-    """Yield the packet numbers after each damaged one up to the next key frame, and those displayed before that."""
+    """Yield the packet numbers after each damaged one up to the next key frame, and those displayed before it."""
     done = -1
     for number in bad:
         if number < done:

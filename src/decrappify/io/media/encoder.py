@@ -1,4 +1,4 @@
-"""H.264 encoder: settings with which it writes identical bytes for identical frames, pieces, and errors."""
+"""H.264 encoder: settings for identical bytes from identical frames, separately encoded segments, and errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from decrappify.io.media.film_colors import FilmColors
 from decrappify.io.media.opening import open_container
 from decrappify.movie import Array
 
-_THREADS = 4  # the bytes depend on this number; by default ffmpeg uses that of the machine
+_THREADS = 4  # the bytes depend on this number, which by default depends on the machine
 _HEADERS_APART = 1 << 22  # ffmpeg's flag: parameter sets are written into the container, as mp4 and mkv require
 
 
@@ -69,10 +69,10 @@ class EncoderSettings:
 
 
 def x264_options(**options: str) -> dict[str, str]:
-    """Return options for a libx264 encoder: `options`, and the settings that make its output repeatable.
+    """Return options for a libx264 encoder: `options`, and the settings that make its output reproducible.
 
-    With its AVX-512 code, libx264 (core 165, as in PyAV 18) weights macroblocks by their later use (``mbtree``) with
-    other last bits from run to run, and about one film in ten has other bytes. Its AVX2 code is repeatable.
+    With its AVX-512 code, libx264 (core 165, as in PyAV 18) computes macroblock weights (``mbtree``) with last bits
+    that vary between runs, so that about one film in ten has other bytes. Its AVX2 code is reproducible.
 
     Examples
     --------
@@ -85,14 +85,14 @@ def x264_options(**options: str) -> dict[str, str]:
 
 
 def encoder_version() -> list[Any]:
-    """Return the versions of PyAV and of ffmpeg's codecs, which the bytes of a video depend on."""
+    """Return the versions of PyAV and of ffmpeg's codecs, on which the bytes of a video depend."""
     import av
 
     return [av.__version__, *av.library_versions["libavcodec"]]
 
 
 def even_sided(image: Array) -> Array:
-    """Return an image, (Y, X) or (Y, X, 3), with even sides, as yuv420p needs: the last row or column is repeated.
+    """Return an image, (Y, X) or (Y, X, 3), with even sides, as yuv420p requires: the last row or column is repeated.
 
     >>> even_sided(np.zeros((3, 4, 3), np.uint8)).shape
     (4, 4, 3)
@@ -165,7 +165,7 @@ class SegmentWriter:
         return Segment(self._packets, len(self._header))
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the file."""
         self._file.close()
 
     def _write(self, packets: list[Any]) -> None:
@@ -176,12 +176,12 @@ class SegmentWriter:
 
 
 def check_written(path: Path, n_frames: int, output: Path) -> None:
-    """Raise OutputError if a finished video lacks frames: a full disk is not always reported when it is closed."""
+    """Raise OutputError if a finished video lacks frames: a full disk is not always reported on closing the file."""
     try:
         with open_container(path) as written:
             videos = written.streams.video
             found = sum(packet.size > 0 for packet in written.demux(videos[0])) if videos else 0
-    except FormatError:  # not even its header
+    except FormatError:  # without a header
         found = 0
     if found != n_frames:
         raise OutputError(

@@ -20,12 +20,12 @@ _SCALER = 0x2 | 0x40000 | 0x4000 | 0x2000
 class FilmColors:
     """Color coding of the frames of a video.
 
-    Its `repr` is part of `VideoReader.content`, which unfinished films are compared by.
+    Its `repr` is part of `VideoReader.content`, by which unfinished films are compared.
 
     Attributes
     ----------
     matrix, primaries, transfer : int
-        Tags of H.273, written to the output; 2 if the video has none, and then the output has none either.
+        Tags of H.273, written to the output; 2 (unspecified) if the video has none.
     range : int
         1 for limited (16 to 235), 2 for full, 0 for no tag.
     converts_by : int
@@ -43,7 +43,7 @@ class FilmColors:
 
     @classmethod
     def of_frame(cls, frame: Any, stream_tags: tuple[int, int, int]) -> FilmColors:
-        """Read the tags of a decoded frame; RGB films get the usual matrix of their size.
+        """Read the tags of a decoded frame; the matrix of RGB films is the usual one for their size.
 
         Parameters
         ----------

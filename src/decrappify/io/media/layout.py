@@ -35,7 +35,7 @@ class FrameLayout:
     orientation : int
         As in `decrappify.io.images.orientation`.
     is_tilted : bool
-        Whether the display matrix states an angle that is not a multiple of 90 degrees; `orientation` is 1 then.
+        Whether the display matrix states an angle that is not a multiple of 90 degrees; `orientation` is then 1.
     """
 
     coded: tuple[int, int]

@@ -1,4 +1,4 @@
-"""The elements of a Matroska or WebM file: whether all that it declares is there, and when its key frames are shown."""
+"""Elements of a Matroska or WebM file: completeness, and the display times of the indexed key frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EBML, _SEGMENT, _INFO, _TRACKS, _CLUSTER, _CUES = (
 )  # fmt: skip
 _VOID, _CRC = 0xEC, 0xBF
 _IN_SEGMENT = {_INFO, _TRACKS, _CLUSTER, _CUES, 0x114D9B74, 0x1043A770, 0x1941A469, 0x1254C367, _VOID, _CRC}
-# Time stamp, position, size of the one before, simple and other blocks, silent tracks, encrypted block
+# Time stamp, position, size of the previous cluster, simple and other blocks, silent tracks, encrypted block
 _IN_CLUSTER = {0xE7, 0xA7, 0xAB, 0xA3, 0xA0, 0x5854, 0xAF, _VOID, _CRC}
 _TIME_SCALE = 0x2AD7B1
 _TRACK, _TRACK_NUMBER, _TRACK_TYPE, _VIDEO = 0xAE, 0xD7, 0x83, 1
@@ -28,8 +28,8 @@ class MatroskaLayout:
     Attributes
     ----------
     is_whole : bool
-        Whether every element is there in its declared size, up to the end of the film: no byte was cut out or added.
-        False where the file does not declare its size, as one that was recorded live.
+        Whether every element is present at its declared size, up to the end of the film: no byte was removed or added.
+        False if the file does not declare its size, such as one that was recorded live.
     n_absent : int
         Bytes by which the file is shorter than it declares.
     cues : tuple of Fraction
@@ -42,11 +42,11 @@ class MatroskaLayout:
 
 
 class _BrokenError(ValueError):
-    """An element does not begin where the one before ends."""
+    """Error for an element that does not begin at the end of the previous one."""
 
 
 def read_matroska_layout(path: Path) -> MatroskaLayout:
-    """Walk through the elements of a Matroska or WebM file, without reading its frames."""
+    """Read the layout of a Matroska or WebM file, without its frames."""
     if not path.stat().st_size:
         return MatroskaLayout(is_whole=False, n_absent=0, cues=())
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -81,7 +81,7 @@ def _clusters_are_whole(data: mmap.mmap, start: int, end: int) -> bool:
 
 
 def _cues(data: mmap.mmap, start: int, end: int) -> tuple[Fraction, ...]:
-    """Return the times of the index; the file may be broken before it."""
+    """Return the times of the index; the elements before it may be damaged."""
     unit, video, times = 1_000_000, 0, list[tuple[int, int]]()
     for parent, first, last in _found(data, start, end):
         for kind, inner, inner_end in _inside(data, first, last):
@@ -96,7 +96,7 @@ def _cues(data: mmap.mmap, start: int, end: int) -> tuple[Fraction, ...]:
 
 
 def _found(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield header and index; where the elements between them are broken, the index is searched from the end."""
+    """Yield header and index; if the elements between them are damaged, the index is searched from the end."""
     seen_cues = False
     try:
         for kind, first, last in _elements(data, start, end):
@@ -128,7 +128,7 @@ def _cue(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _inside(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the elements of a small one, as far as they are intact."""
+    """Yield the elements inside a small one, up to the first damaged one."""
     try:
         for kind, first, last in _elements(data, start, end):
             if last is None or last > end:
@@ -139,7 +139,7 @@ def _inside(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, i
 
 
 def _elements(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int | None]]:
-    """Yield the kinds of the elements in a row, and where their content begins and ends; None where that is unknown."""
+    """Yield the kinds of consecutive elements, and the start and end of their content; None for an unknown end."""
     while start < end:
         kind, place = _variable(data, start, end, longest=4)
         size, first = _variable(data, place, end, longest=8)
@@ -153,7 +153,7 @@ def _elements(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int,
 
 
 def _variable(data: mmap.mmap, start: int, end: int, longest: int) -> tuple[int, int]:
-    """Return a number of variable length with its leading bit, and where it ends."""
+    """Return a number of variable length with its leading bit, and the position of its end."""
     length = 9 - data[start].bit_length() if start < end else 9
     if length > longest or start + length > end:
         raise _BrokenError

@@ -24,12 +24,12 @@ logger = logging.getLogger(__name__)
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _OF_THE_CONTAINER = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "comment"}
 _OPTIONS = {
-    "matroska": {"avoid_negative_ts": "disabled"},  # else sound that begins early shifts the video
+    "matroska": {"avoid_negative_ts": "disabled"},  # otherwise, sound that begins early shifts the video
     "mp4": {"movflags": "faststart"},
     "mov": {"movflags": "faststart"},
 }
 _UNIT_OF_MATROSKA_S = Fraction(1, 1000)
-# Else mkv writes a random number. The plus keeps the muxers' own conversions, such as of AAC from transport streams.
+# Otherwise, mkv contains a random number. The plus keeps the muxers' conversions, such as of AAC in transport streams.
 _BITEXACT = {"fflags": "+bitexact"}
 _TRIED_PACKETS = 500  # subtitles may begin late
 _QUALITY = {"crf": "17", "preset": "medium"}
@@ -63,7 +63,7 @@ def encoder_settings(reader: VideoReader) -> EncoderSettings:
 
 
 def check_tracks(reader: VideoReader, output: Path) -> None:
-    """Write the header and the first packets in memory, so that errors occur before hours of work.
+    """Write the header and the first packets in memory, so that errors occur before the film is processed.
 
     Raises
     ------
@@ -75,8 +75,8 @@ def check_tracks(reader: VideoReader, output: Path) -> None:
     kind = check_container(output)
     if kind == "matroska" and 0 < reader.shortest_s < _UNIT_OF_MATROSKA_S:
         raise FormatError(
-            f"{reader.path.name} has frames {float(reader.shortest_s):.1e} s apart, and {output.suffix} counts in "
-            "milliseconds; use an output name that ends in .mp4"
+            f"{reader.path.name} has frames {float(reader.shortest_s):.1e} s apart, {output.suffix} stores times "
+            "in milliseconds; use an output name that ends in .mp4"
         )
     with (
         open_container(reader.path) as source,
@@ -100,9 +100,9 @@ def write_film(path: Path, reader: VideoReader, pieces: Pieces, output: Path, co
     Parameters
     ----------
     path : Path
-        To write to.
+        The file to write.
     reader : VideoReader
-        The original.
+        The original film.
     pieces : callable
         Returns an iterable over the file and the record of each segment.
     output : Path
@@ -161,17 +161,17 @@ class _Passed:
                 self._streams[stream.index] = copy
             elif stream.type == "audio":
                 raise FormatError(
-                    f"{self._output.suffix} cannot hold the sound of {self._name} ({codec or 'an unknown codec'}) as "
-                    f"it is; {_way_out(codec)}"
+                    f"{self._output.suffix} cannot store the sound of {self._name} ({codec or 'an unknown codec'}) "
+                    f"unchanged; {_way_out(codec)}"
                 )
             else:
                 self.left_out.append(
-                    f"{self._output.suffix} cannot hold the subtitles of {self._name} ({codec or 'of an unknown kind'})"
-                    ", which are omitted"
+                    f"{self._output.suffix} cannot store the subtitles of {self._name} "
+                    f"({codec or 'of an unknown kind'}), which are omitted"
                 )
 
     def try_packets(self, reader: VideoReader) -> None:
-        """Write the first packet of each stream that is among the first of the file."""
+        """Write the first packet of each stream that begins within the first packets of the file."""
         tried = set[int]()
         for _, packet in islice(self.packets(reader), _TRIED_PACKETS):
             if packet.stream_index not in tried:
@@ -186,11 +186,11 @@ class _Passed:
 
         try:
             self._container.mux(packet)
-        except (av.InvalidDataError, av.PatchWelcomeError):  # the second for channels that no AAC has
+        except (av.InvalidDataError, av.PatchWelcomeError):  # the second for channels that AAC does not have
             self._n_refused += 1
 
     def warn_of_refused(self) -> None:
-        """Warn of the packets that were damaged and left out."""
+        """Warn of the packets that were omitted because they are damaged."""
         if self._n_refused:
             packets = "1 packet" if self._n_refused == 1 else f"{self._n_refused} packets"
             states = "is damaged and was" if self._n_refused == 1 else "are damaged and were"
@@ -218,13 +218,13 @@ class _Passed:
 
 
 def _is_adts(source: Any, stream: Any) -> bool:
-    """Return whether the packets of a stream are AAC with a header each, as in a transport stream."""
+    """Return whether the packets of a stream are AAC with an ADTS header each, as in a transport stream."""
     codec = stream.codec_context and stream.codec_context.codec.canonical_name
     return bool(source.format.name == "mpegts" and stream.type == "audio" and codec == "aac")
 
 
 def _has_adts_header(packet: Any) -> bool:
-    """Return whether a packet begins as ADTS; muxers decide by the first one whether to convert all."""
+    """Return whether a packet begins with an ADTS header; muxers decide by the first one whether to convert all."""
     head = bytes(memoryview(packet)[:2])
     return len(head) == 2 and head[0] == 0xFF and head[1] & 0xF0 == 0xF0
 
@@ -240,7 +240,7 @@ def _way_out(codec: str | None) -> str:
 
 
 def _image_packets(stream: Any, reader: VideoReader, pieces: Pieces) -> Iterator[Any]:
-    """Iterate over the packets of all segments as one stream, decoding times a fixed number of frames ahead."""
+    """Iterate over the packets of all segments as one stream, with decoding times a fixed number of frames ahead."""
     import av
 
     ahead = max(segment.delay for _, segment in pieces())

@@ -18,7 +18,7 @@ _DECODING = {"max_pixels": str(_MAX_PIXELS)}
 STRICT_DECODING = _DECODING | {"err_detect": "explode"}  # a frame that needs error concealment is an error instead
 LENIENT_DECODING = _DECODING
 _COVER = "attached_pic"
-# A container with an overwritten header is detected as a bare stream, which does not show the frames it lacks.
+# A container with an overwritten header is detected as a bare stream, in which missing frames cannot be detected.
 _CONTAINERS = frozenset({".avi", ".mkv", ".mov", ".mp4", ".webm"})
 _BARE_STREAMS = frozenset({"h261", "h263", "h264", "hevc", "m4v", "mjpeg", "mpegvideo", "obu", "rawvideo", "vc1"})
 _LATIN_1 = "decrappify-latin-1"
@@ -65,7 +65,7 @@ def open_stream(path: Path, decoding: dict[str, str]) -> tuple[Any, Any]:
     Raises
     ------
     MissingFileError, FormatError, InputError
-        As `open_container` and `video_stream`.
+        As for `open_container` and `video_stream`.
     """
     container = open_container(path)
     try:
@@ -81,7 +81,7 @@ def check_video_file(path: Path) -> None:
     """Raise MissingFileError if the file does not exist, FormatError if it is not a regular file."""
     check_regular(path)  # reading a pipe might never end
     if path.is_dir():
-        raise FormatError(f"{path} is a folder, needs a regular file")
+        raise FormatError(f"{path} is a folder, expected a regular file")
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist; check the path")
 
@@ -109,24 +109,24 @@ def video_stream(container: Any, path: Path) -> Any:
             continue
         if stream.codec_context is None:
             raise FormatError(
-                f"{path.name} contains images that no decoder reads; convert it to H.264 first, or copy it again if "
+                f"{path.name} contains video without a known decoder; convert it to H.264 first, or copy it again if "
                 "it is truncated"
             )
         height, width = stream.codec_context.height, stream.codec_context.width
         if height * width > _MAX_PIXELS:
             raise FormatError(
-                f"{path.name} states frames of {height} × {width} pixels, needs at most {_MAX_PIXELS >> 20} million; "
-                "it is damaged, or scale it down first"
+                f"{path.name} states frames of {height} × {width} pixels, expected at most {_MAX_PIXELS >> 20} "
+                "million; it is damaged, or scale it down first"
             )
         if not stream.time_base:
-            raise FormatError(f"{path.name} has no unit of time for its frames; it is damaged, copy it again")
+            raise FormatError(f"{path.name} has no time base for its frames; it is damaged, copy it again")
         return stream
     raise FormatError(f"{path.name} contains no video stream; it is a sound file, or damaged")
 
 
 def nothing_decoded(path: Path) -> FormatError:
-    """Return the error for a video of which no frame can be decoded."""
-    return FormatError(f"{path.name} holds no frame that can be decoded; it is damaged or was never finished")
+    """Return the error for a video without a decodable frame."""
+    return FormatError(f"{path.name} contains no frame that can be decoded; it is damaged or was never finished")
 
 
 def video_errors(

@@ -1,4 +1,4 @@
-"""Packets of a video, counted against the number that the file announces, without decoding them."""
+"""Packets of a video, compared with the number that the file declares, without decoding them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from decrappify.io.media.matroska_layout import read_matroska_layout
 from decrappify.limits.memory import in_units
 
 _REGULAR_SHARE, _STEPPED_SHARE = 0.5, 0.95  # of the frame intervals, in a film of constant rate
-_KNOWS_ITS_LENGTH = ("matroska", "webm")  # formats without a count of frames, but with an exact duration
-_MOST_SEARCHED = 1 << 24  # bytes behind the last packet
-_MAX_NOT_CODED = 8  # bytes of an MPEG-4 packet that repeats the frame before and may yield none
+_WITH_DURATION = ("matroska", "webm")  # formats without a count of frames, but with an exact duration
+_MOST_SEARCHED = 1 << 24  # bytes after the last packet
+_MAX_NOT_CODED = 8  # bytes of an MPEG-4 packet that repeats the previous frame and may yield none
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class VideoPackets:
     others : dict of int to int
         CRC-32 of all bytes of each other stream, such as sound, by its index.
     is_complete : bool
-        Whether no byte of the file is absent, so that it was recorded or cut with its gaps.
+        Whether no byte of the file is absent; its gaps then come from the recording or a cut.
     derives_times : bool
         Whether the time stamps are derived from the decoding order, the only one that AVI stores.
     """
@@ -103,7 +103,7 @@ def read_packets(container: Any, stream: Any) -> VideoPackets:
     Parameters
     ----------
     container : av.container.InputContainer
-        At its beginning; read to its end.
+        The film at its beginning; read to its end.
     stream : av.VideoStream
         The video stream.
     """
@@ -130,7 +130,7 @@ def read_packets(container: Any, stream: Any) -> VideoPackets:
     counted = max(stream.frames, 0)
     durations = {row.time: row.duration for row in rows if row.time is not None}
     gaps, n_cut, is_complete = _gaps(times, durations, step), 0, False
-    if listed:  # others are empty intentionally: they repeat the frame before
+    if listed:  # others are empty intentionally: they repeat the previous frame
         absent = sorted(listed.difference(time for time in seen if time is not None))
         gaps, n_cut = tuple((time - step, 1) for time in absent), max(counted - max(listed) - 1, 0)
         counted = found + len(absent) + n_cut
@@ -140,7 +140,7 @@ def read_packets(container: Any, stream: Any) -> VideoPackets:
         counted = found + n_cut
     elif counted:
         gaps, n_cut = (), max(counted - found, 0)
-    elif any(kind in container.format.name for kind in _KNOWS_ITS_LENGTH):
+    elif any(kind in container.format.name for kind in _WITH_DURATION):
         n_cut = _cut_frames(container, stream, times, durations, step, film_end)
         layout = read_matroska_layout(_path(container))
         is_complete = layout.is_whole
@@ -154,7 +154,7 @@ def read_packets(container: Any, stream: Any) -> VideoPackets:
 
 
 def packet_crc(packet: Any, before: int = 0) -> int:
-    """Compute the CRC-32 of the bytes of a packet, which may continue the CRC of the packets before."""
+    """Compute the CRC-32 of the bytes of a packet, which may continue the CRC of the previous packets."""
     return crc32(memoryview(packet), before) if packet.size else before
 
 
@@ -182,7 +182,7 @@ def _listed_in_avi(container: Any, stream: Any) -> set[int]:
 
 
 def _unread_end(container: Any, end: int) -> str:
-    """Return a description of damaged bytes behind the last packet, for formats that define them."""
+    """Return a description of damaged bytes after the last packet, for formats that define them."""
     if "mp4" not in container.format.name:
         return ""
     with _path(container).open("rb") as file:
@@ -229,7 +229,7 @@ def _gaps(times: Sequence[int], durations: dict[int, int], step: int) -> tuple[t
 def _with_listed(
     gaps: tuple[tuple[int, int], ...], listed: Sequence[int], times: Sequence[int], step: int
 ) -> tuple[tuple[int, int], ...]:
-    """Return the gaps with those that the index of the file shows: before the first frame, and in a variable rate."""
+    """Return the gaps and those that the file's index reveals: before the first frame, and at a variable rate."""
     if not times or not listed:
         return gaps
     n_before = round((times[0] - listed[0]) / step)

@@ -1,4 +1,4 @@
-"""Sequential reader of videos that are encoded again: upright RGB frames in order, each with its time stamp."""
+"""Sequential reader of videos for re-encoding: upright RGB frames in order, each with its time stamp."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 _STARTS_ANYWHERE = 0x0200  # ffmpeg's flag of broadcast containers: their clock does not begin with the film
 _DEFAULT_RATE = Fraction(25)
-_MAX_RATE = 1000  # frames per second; more means a damaged header
+_MAX_RATE = 1000  # frames per second; higher rates indicate a damaged header
 _MISSING_SHARE = 0.02
 _CHECKED_EVERY = 64  # frames between two checks that the file is unchanged
 
@@ -56,7 +56,7 @@ class TimedFrame:
     time, duration : int
         Presentation time and duration, in units of the film's `time_base`; times always increase.
     frame : av.VideoFrame
-        As it was decoded.
+        The frame, as decoded.
     """
 
     time: int
@@ -70,10 +70,10 @@ class VideoReader:
     Parameters
     ----------
     path : Path
-        Any container and codec that ffmpeg reads.
+        A video of any container and codec that ffmpeg reads.
     damaged : {"error", "skip", "keep"}
-        Frames that are missing or incomplete: raise an error, leave them out, or keep incomplete ones as decoded. Their
-        time stamps remain those of the film, so that its sound fits.
+        Frames that are missing or incomplete: raise an error, omit them, or keep incomplete ones as decoded. Time
+        stamps remain those of the film, so that its sound stays in sync.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class VideoReader:
     damage : VideoDamage
         Missing and incomplete frames, as found by `check` and the constructor.
     height, width : int
-        Of the upright frames.
+        Size of the upright frames.
     time_base : Fraction
         Seconds per unit of time stamps.
     rate : Fraction
@@ -99,7 +99,7 @@ class VideoReader:
     MissingFileError
         If the file does not exist.
     FormatError
-        If it is not a video, frames of it are missing, or nothing in it can be decoded.
+        If it is not a video, frames of it are missing, or none can be decoded.
     InputError
         If it is a still image.
     """
@@ -132,7 +132,7 @@ class VideoReader:
 
     @property
     def content(self) -> str:
-        """Number and size of the frames, and a checksum of all that they are decoded from; equal for a copy.
+        """Number and size of the frames, and a checksum of all data that they are decoded from; equal for a copy.
 
         Sound and subtitles are not part of it.
         """
@@ -159,7 +159,7 @@ class VideoReader:
         Raises
         ------
         FormatError
-            If something is damaged and `damaged` is ``"error"``.
+            If a frame is missing or incomplete and `damaged` is ``"error"``.
         """
         with self._opened(STRICT_DECODING) as opened:
             decoded = collect_decoded(_called(self.packets(*opened), on_packet))
@@ -182,7 +182,7 @@ class VideoReader:
         return f"the source is damaged: {self.damage}; {kept}"
 
     def _with_damage_only(self, packets: VideoPackets) -> VideoPackets:
-        """Return the packets without the gaps of a variable rate: those in a file of which no byte is absent."""
+        """Return the packets without the gaps of a variable rate: all gaps, if no byte of the file is absent."""
         if not packets.is_complete or not packets.gaps:
             return packets
         logger.warning(
@@ -193,7 +193,7 @@ class VideoReader:
         return replace(packets, gaps=())
 
     def _start(self, container: Any) -> Fraction:
-        """Return second 0 of the film: no frame is earlier, since not every container can store that."""
+        """Return second 0 of the film: no frame is earlier, since not every container can store negative times."""
         starts_anywhere = bool(int(container.format.flags) & _STARTS_ANYWHERE)
         start = Fraction(container.start_time or 0, 1_000_000) if starts_anywhere else Fraction(0)
         first = min((row.time for row in self._packets.rows if row.time is not None), default=None)
@@ -211,7 +211,7 @@ class VideoReader:
             "colorize what can be decoded"
         )
         if packets.gaps:
-            way_out += ", also all of a film that was recorded at a variable rate"
+            way_out += ", which is all of a film that was recorded at a variable rate"
         if packets.n_cut and packets.n_announced:
             raise FormatError(
                 f"{self.path.name} is truncated: it states {packets.n_announced} frames and contains "
@@ -230,14 +230,14 @@ class VideoReader:
         self._layout = FrameLayout.of_frame(frame)
         if self._layout.is_tilted:
             logger.warning(
-                "%s is rotated by an angle that is not a multiple of 90 degrees, which is not kept", self.path.name
+                "%s is rotated by an angle that is not a multiple of 90 degrees, which is ignored", self.path.name
             )
         self.height, self.width = self._layout.size
-        lies = self._layout.orientation >= 5  # rows and columns are exchanged
-        self.sample_aspect_ratio = 1 / self._aspect if self._aspect and lies else self._aspect
+        is_transposed = self._layout.orientation >= 5  # rows and columns are exchanged
+        self.sample_aspect_ratio = 1 / self._aspect if self._aspect and is_transposed else self._aspect
         if frame.interlaced_frame:
             logger.warning(
-                "%s is interlaced and is colored as it is; for best results deinterlace it first", self.path.name
+                "%s is interlaced and is colorized unchanged; for best results, deinterlace it first", self.path.name
             )
 
     def frames(self) -> Generator[TimedFrame, None, None]:
@@ -269,7 +269,7 @@ class VideoReader:
                         yield TimedFrame(time, max(getattr(frame, "duration", 0) or 0, 0) or step, frame)
         self._guard.check()
         if backwards:
-            logger.warning("%s: the time stamps of %d frames did not grow, and were moved", self.path.name, backwards)
+            logger.warning("%s: %d time stamps did not increase and were moved", self.path.name, backwards)
 
     def image(self, frame: TimedFrame) -> Array:
         """Convert a frame to upright RGB, (Y, X, 3) uint8; frames of another size are scaled to that of the first."""
@@ -278,14 +278,14 @@ class VideoReader:
             return np.ascontiguousarray(self._layout.upright(rgb))
 
     def packets(self, container: Any, streams: Any) -> Iterator[Any]:
-        """Iterate over the packets of some streams up to the end of the file, or to the part unreadable from the start.
+        """Iterate over the packets of some streams up to the end of the file, or to the part unreadable on opening.
 
-        The bytes of every packet are compared with those at the time the film was opened.
+        The bytes of every packet are compared with those on opening.
 
         Raises
         ------
         FormatError
-            If the file was readable before, or has changed since.
+            If the file has become unreadable or has changed since it was opened.
         """
         import av
 
@@ -296,13 +296,13 @@ class VideoReader:
             self._guard.check()
             if not self._packets.error:
                 raise FormatError(
-                    f"{self.path} can no longer be read ({error.strerror}); check that its disk is connected; the "
-                    "same call resumes the run"
+                    f"{self.path} can no longer be read ({error.strerror}); check that its disk is connected, and "
+                    "repeat the same call to resume the run"
                 ) from error
         self._guard.check()
 
     def _compared(self, packets: Iterator[Any]) -> Iterator[Any]:
-        """Raise FormatError at a packet that has changed, even if size and time of the file have not."""
+        """Yield the packets; raise FormatError at one that has changed, even if size and time of the file have not."""
         rows, others = iter(self._packets.rows), dict[int, int]()
         for packet in packets:
             if packet.stream_index != self._stream_index:
@@ -323,7 +323,7 @@ class VideoReader:
 
     @contextmanager
     def _opened(self, decoding: dict[str, str]) -> Iterator[tuple[Any, Any]]:
-        """Open the container and its video stream, with a decoder of these options, until the end of the context."""
+        """Open the container and its video stream with these decoder options until the end of the context."""
         with video_errors(self.path, guard=self._guard):
             container, stream = open_stream(self.path, decoding)
             with container:
@@ -333,7 +333,7 @@ class VideoReader:
         return bool(frame.is_corrupt or (frame.pts is not None and frame.pts in self.damage.flawed))
 
     def _warn_of_length(self, container: Any, stream: Any) -> None:
-        """Warn if a film of a format without exact length is much shorter than its header states."""
+        """Warn if a film of a format without an exact length is much shorter than its header states."""
         rows = [row.time for row in self._packets.rows if row.time is not None]
         if not rows or self._packets.n_cut or self._packets.n_announced:
             return
@@ -351,7 +351,7 @@ def _called(packets: Iterator[Any], on_packet: Callable[[], None] | None) -> Ite
 
 
 def _rate(stream: Any) -> Fraction:
-    """Return the frames per second, 25 if the film states no possible value."""
+    """Return the frames per second, 25 if the film states no plausible value."""
     for rate in (stream.average_rate, stream.guessed_rate):
         if rate and 0 < rate <= _MAX_RATE:
             return Fraction(rate)

@@ -1,4 +1,4 @@
-"""Reader of films (mp4, mov, avi, mkv) through PyAV, in any order with exact frames."""
+"""Reader of films (mp4, mov, avi, mkv) through PyAV, with frame-accurate random access."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from decrappify.io.media.video_notes import VideoNotes
 from decrappify.io.missing_planes import describe_missing
 from decrappify.movie import Array, Movie, Plane, Shape5
 
-_KEPT_FRAMES = 8  # decoded frames kept: the colors of a frame and its window are read one by one
-_LOOKED_AT = 16  # key frames that decide whether a film is gray
+_KEPT_FRAMES = 8  # decoded frames in the cache: the colors of a frame and its window are read one by one
+_SAMPLED_KEYS = 16  # key frames that decide whether a film is gray
 _FORMATS = {(1, False): "gray", (1, True): "gray16le", (3, False): "rgb24", (3, True): "rgb48le"}
 
 
@@ -38,7 +38,7 @@ def open_video(path: str | os.PathLike[str]) -> Movie:
     frames spread over it; else it has channels R, G and B. Films of more than 8 bits are read as uint16, scaled to
     all 16 bits. Frames are upright: a film recorded with a rotated camera is read as players display it.
 
-    A damaged film is never shortened silently: one that ends before its announced length raises an error, frames
+    A damaged film is never shortened silently: one that ends before its declared length raises an error, frames
     absent from the middle of a film of constant rate are in `Movie.missing`, with a warning, and reading a frame that
     cannot be decoded, or is predicted from such a frame, raises an error.
 
@@ -102,7 +102,7 @@ class VideoSource(GuardedSource):
         return VideoSource, (self._path,), {"_guard": self._guard}
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read one region; the whole frame is decoded for it."""
+        """Read one region; the complete frame is decoded."""
         if self._process != os.getpid():
             # A forked process shares the file position with its parent, but has none of ffmpeg's threads, and would
             # wait for them forever when freeing objects that use them: so these objects are kept.
@@ -116,7 +116,7 @@ class VideoSource(GuardedSource):
             self._kept.move_to_end(t)
         else:
             self._guard.check()
-            with video_errors(self._path, f"has a frame {t} that cannot be read", self._guard):
+            with video_errors(self._path, f"cannot be read at frame {t}", self._guard):
                 pixels = self._pixels(t)
             self._guard.check()
             self._kept[t] = pixels
@@ -125,7 +125,7 @@ class VideoSource(GuardedSource):
         return self._kept[t][rows, columns, c].copy()
 
     def close(self) -> None:
-        """Close the file and discard the kept frames."""
+        """Close the file and discard the cached frames."""
         self._kept.clear()
         self._container.close()
 
@@ -204,7 +204,7 @@ class VideoSource(GuardedSource):
         if len(self._frame(0).format.components) == 1 and not self._frame(0).format.has_palette:
             return True
         keys = [0] if self._index is None else sorted({0, *self._index.key_frames})
-        picks = evenly_spaced(len(keys), _LOOKED_AT)
+        picks = evenly_spaced(len(keys), _SAMPLED_KEYS)
         return all(self._key_frame_is_gray(keys[pick]) for pick in picks)
 
     def _key_frame_is_gray(self, number: int) -> bool:
@@ -229,7 +229,7 @@ class VideoSource(GuardedSource):
         return self._layout.upright(pixels.reshape(height, width, -1))
 
     def _frame(self, t: int) -> Any:
-        """Decode frame `t`: continue if it follows soon, else start at the key frame before it."""
+        """Decode frame `t`: continue if no key frame is in between, else start at the previous key frame."""
         starts = [0] if self._index is None else list(self._index.starts(t))
         if self._position is not None and starts[0] <= self._position <= t:
             starts = [self._position, *starts]
@@ -272,10 +272,10 @@ class VideoSource(GuardedSource):
         import av
 
         try:
-            while (frame := next(self._decoded, None)) is not None:  # `yield from` would close the decoder with itself
+            while (frame := next(self._decoded, None)) is not None:  # `yield from` would also close it
                 yield frame
         except (av.FFmpegError, OSError, ValueError):
-            return  # the caller names the missing frame
+            return  # the caller reports the missing frame
 
 
 def _has_no_color(frame: Any) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decrappify.errors import FormatError
 from decrappify.io.media.packets import VideoPackets
 
-_MOST_ABSENT = 100_000  # frames in the gaps of a film; more are damaged time stamps
+_MOST_ABSENT = 100_000  # frames in the gaps of a film; more indicate damaged time stamps
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class FrameIndex:
         object.__setattr__(self, "_numbers", {time: number for number, time in enumerate(self.times)})
 
     def number(self, time: int | None) -> int | None:
-        """Return the number of the frame shown at `time`; None if there is none."""
+        """Return the number of the frame shown at `time`; None if absent."""
         return None if time is None else self._numbers.get(time)
 
     def starts(self, frame: int) -> Iterator[int]:
         """Yield frames to start decoding at for `frame`, the nearest first.
 
-        Seeking uses the decoding order and may miss a key frame with reordered neighbors; then the previous key
-        frame is used, and the beginning always works.
+        Seeking uses the decoding order and may miss a key frame with reordered neighbors; the previous key frame, or
+        else the beginning, is then used.
         """
         before = self.key_frames[: bisect_right(self.key_frames, frame)]
         yield from before[:-3:-1]
@@ -58,7 +58,7 @@ def index_frames(packets: VideoPackets, name: str) -> FrameIndex | None:
     Raises
     ------
     FormatError
-        If the film contains fewer packets than it announces, or cannot be read to its end.
+        If the film contains fewer packets than it declares, or cannot be read to its end.
     """
     torn = bool(packets.rows) and packets.rows[-1].is_corrupt  # the file ends within its last packet
     announced, found = packets.n_found + packets.n_cut, packets.n_found - torn

@@ -13,7 +13,7 @@ from decrappify.movie import PixelSize
 
 @dataclass(frozen=True, slots=True)
 class VideoNotes:
-    """Metadata of a movie that a film has no other field for.
+    """Metadata of a movie for which a film has no other field.
 
     Attributes
     ----------

@@ -71,7 +71,7 @@ def write_video(
     """
     if movie.shape[2] > 1:
         raise InputError(
-            f"{movie.name} has {movie.shape[2]} Z slices, a film has one; select it with movie.select(slices=0), "
+            f"{movie.name} has {movie.shape[2]} Z slices, a film has one; select one with movie.select(slices=0), "
             "or write OME-Zarr or OME-TIFF"
         )
     errors = encoding_errors(Path(path), "the encoder does not accept a frame")
@@ -117,7 +117,7 @@ def _encode(movie: Movie, display: _Display, path: Path, bar: Bar) -> None:
         for t in range(len(movie)):
             image = display.image(t)
             frame = av.VideoFrame.from_ndarray(image, format="gray" if image.ndim == 2 else "rgb24")
-            # Gray has no color space to convert: naming one costs up to 3 gray levels and tints the image.
+            # Gray has no color space to convert: specifying one changes gray levels by up to 3 and tints the image.
             space = None if image.ndim == 2 else HD_COLORS.matrix
             frame = frame.reformat(format="yuv420p", dst_colorspace=space, dst_color_range=HD_COLORS.range)
             frame.colorspace = HD_COLORS.matrix
@@ -169,7 +169,7 @@ def _display_ranges(movie: Movie, low: Any, high: Any, *, together: bool) -> lis
 def _per_channel(value: Any, n_channels: int, name: str) -> list[float | None]:
     values = list(value) if isinstance(value, Sequence | np.ndarray) else [value] * n_channels
     if len(values) != n_channels:
-        raise InputError(f"{name} has {len(values)} values, needs one, or one for each of {n_channels} channels")
+        raise InputError(f"{name} has {len(values)} values, expected one, or one for each of {n_channels} channels")
     return values
 
 

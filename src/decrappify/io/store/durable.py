@@ -35,7 +35,7 @@ def sync_files(paths: Iterable[Path], *, below: Path) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a small JSON file atomically: readers, and a restart after a crash, find the old or the new content."""
+    """Write a small JSON file atomically: readers find either the old or the new content, also after a crash."""
     write_file(path, json_bytes(content))
 
 
@@ -65,7 +65,7 @@ def remove(path: Path) -> None:
 def file_age(status: os.stat_result, folder: Path) -> float:
     """Return the seconds since the last change of a file in a folder, by the clock of the disk.
 
-    On a network share that is the server's clock, which may differ from this computer's. A time in the future, from a
+    On a network share, that is the server's clock, which may differ from this computer's. A time in the future, from a
     clock that was set back since, counts like one in the past.
     """
     try:
@@ -107,7 +107,7 @@ def output_errors(path: Path) -> Iterator[None]:
             free = shutil.disk_usage(path.absolute().parent).free
             reason = f"the disk is full ({free / 1e6:.0f} MB free); free some space, or choose another disk"
         elif error.errno == errno.EFBIG:
-            reason = "it is larger than the disk's format or your quota allows; choose another disk"
+            reason = "the file is larger than the disk's format or your quota allows; choose another disk"
         else:
             reason = f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
         raise OutputError(f"{path} could not be written: {reason}") from error

@@ -21,7 +21,7 @@ class FinishedPlanes(Journal):
     store : Path
         The growing store.
     n_levels : int
-        Its pyramid levels.
+        Number of its pyramid levels.
     """
 
     def __init__(self, path: Path, store: Path, n_levels: int) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C held back for a short step that must not be left half done."""
+"""Deferral of Ctrl-C during a short step that must not be interrupted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold back Ctrl-C until the end of the context, which then receives it; other threads receive none anyway."""
+    """Defer Ctrl-C to the end of the context; no effect in other threads, which never receive it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -17,9 +17,8 @@ from decrappify.movie import Plane
 class Journal:
     """A file of JSON lines, each with a checksum; a truncated or damaged line is ignored.
 
-    A line survives the end of the process as soon as it is written. The content that survives a power cut is known from
-    the last line written by `record_synced`: if the machine was switched on again since, or is another one, the lines
-    after it are not used.
+    A line survives the end of the process as soon as it is written. Lines up to the last one written by `record_synced`
+    also survive a power cut: if the machine was restarted since, or is another one, later lines are not used.
 
     Parameters
     ----------
@@ -37,7 +36,7 @@ class Journal:
     state : dict
         The last saved state.
     notes : dict of (t, c, z) to dict
-        Records of single planes.
+        Notes on single planes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -161,8 +160,8 @@ def _line(entry: Any) -> bytes:
 
 
 def _entry(line: bytes) -> Any:
-    """Return the entry of a line; raise ValueError if a byte has changed, as it could name a plane that is not done."""
+    """Return the entry of a line; raise ValueError if a byte has changed, as it could name an unfinished plane."""
     text, _, checksum = line.rpartition(b"\t")
     if checksum != b"%08x" % zlib.crc32(text):
-        raise ValueError("the line does not have its checksum")
+        raise ValueError("the checksum of the line does not match")
     return json_value(text)

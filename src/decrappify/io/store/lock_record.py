@@ -20,7 +20,7 @@ import psutil
 from decrappify._common.checks import json_value
 
 FORMAT = "decrappify lock 1"
-HEARTBEAT_S, STALE_S = 20.0, 120.0  # interval of touching a held lock; age at which the holder counts as ended
+HEARTBEAT_S, STALE_S = 20.0, 120.0  # interval between updates of a held lock; age at which its holder counts as ended
 _START = json.dumps({"format": FORMAT})[:-1].encode()
 _COMMAND_LENGTH = 200
 
@@ -32,15 +32,15 @@ class Holder:
     Attributes
     ----------
     token : str
-        Random name of this hold.
+        Random identifier of this acquisition.
     pid, process_started : int, float
         Process id, and start of the process (seconds since 1970), as ids are reused.
     host, boot : str
-        Machine, and a name of the time since it was switched on.
+        Machine, and an identifier of its current boot.
     locked_by_system : bool
         Whether the system also keeps the lock, and releases it when the process ends.
     started, command : str
-        Values for messages.
+        Start time and command line, for messages.
     """
 
     token: str
@@ -73,7 +73,7 @@ class Holder:
         Parameters
         ----------
         age_s : float
-            Seconds since the lock file was last touched.
+            Seconds since the lock file was last updated.
         free_by_system : bool
             Whether the system supports locks here, and reported this one as free.
         """
@@ -103,7 +103,7 @@ class LockRecord:
     Attributes
     ----------
     holders : dict of str to Holder
-        By token, in order of arrival.
+        Holders by token, in order of acquisition.
     released : set of str
         Tokens of the holders that finished their work.
     temporary : list of str
@@ -167,7 +167,7 @@ def append_entry(descriptor: int, entry: dict[str, Any]) -> None:
 
 @cache
 def boot_name() -> str:
-    """Return a name for the time since this machine was switched on."""
+    """Return an identifier of the current boot of this machine."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

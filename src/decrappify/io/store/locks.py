@@ -1,9 +1,9 @@
 """Locks on outputs: only one process writes an output at a time; temporary files of a killed one are deleted.
 
-The lock file ``.OUT.lock`` lies next to the output while it is written. It names the process that holds it and, before
-they are used, all temporary names of the output, so that a later run deletes only what was recorded there. The system
-keeps the lock if the file system can (flock), and releases it when the process ends, for any reason. The lock files of
-the package filelock are not sufficient: some versions empty them, and they contain no record.
+The lock file ``.OUT.lock`` is next to the output while it is written. It records the process that holds it and, before
+they are used, all temporary names of the output, so that a later run deletes only what was recorded there. If the file
+system supports it (flock), the system also holds the lock and releases it when the process ends, for any reason. The
+lock files of the package filelock are not sufficient: some versions empty them, and they contain no record.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class OutputLock:
         self._placed = True
 
     def dispose(self, path: Path) -> None:
-        """Delete a file or folder under an unguessable name, so that a kill leaves nothing half-deleted under its name.
+        """Delete a file or folder under an unguessable name, so that a killed run leaves no half-deleted `path`.
 
         A path that does not exist is ignored.
         """
@@ -165,7 +165,7 @@ class OutputLock:
             remove(trash)
 
     def release(self) -> None:
-        """Delete temporary files and the lock file; a second call, and one in a forked child, does nothing."""
+        """Delete temporary files and the lock file; a second call, and one in a forked child, has no effect."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is None or self._pid != os.getpid():
             return
@@ -249,7 +249,7 @@ class OutputLock:
         return mine
 
     def _check_first(self, descriptor: int, mine: Holder, ended: set[str]) -> None:
-        """Raise if another process wrote its entry first, which has the lock if the system supports none."""
+        """Raise OutputError if another process wrote its entry first, which decides if the system has no locks."""
         time.sleep(_PAUSE_S)
         others = [each for each in parse_lock(read_entries(descriptor)).unreleased if each.token not in ended]
         if others and others[0].token != mine.token:
@@ -333,7 +333,7 @@ def locked(target: Path) -> Iterator[OutputLock]:
 
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Hold the lock on a folder in which files are written, such as a run folder; the lock file lies in it."""
+    """Hold the lock on a folder in which files are written, such as a run folder; the lock file is in it."""
     lock = OutputLock(folder / "decrappify", shown=folder)
     try:
         yield

@@ -49,7 +49,7 @@ def _check_name(path: Path) -> None:
     length = len(os.fsencode(path.name))
     if length > _LONGEST_NAME:
         raise OutputError(
-            f"{path} cannot be written: its name has {length} bytes, needs at most {_LONGEST_NAME}; choose a "
+            f"{path} cannot be written: its name has {length} bytes, expected at most {_LONGEST_NAME}; choose a "
             "shorter one"
         )
     try:
@@ -70,8 +70,8 @@ def atomic_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
     """Yield a temporary name next to `path` to write to; it is renamed on success and deleted on failure.
 
     The temporary name has the suffix of `path`, for writers that choose the format by suffix. The lock on the output is
-    held meanwhile. If a run was killed just after it had renamed an output, and this one writes an equal one, it counts
-    as written, also without `overwrite`.
+    held meanwhile. If an earlier run was killed just after renaming its output, an equal output counts as written, even
+    without `overwrite`.
     """
     path = check_output(path, overwrite=True)
     with output_errors(path), locked(path) as lock:
@@ -89,7 +89,7 @@ def refuse_input(output: str | os.PathLike[str], movie: Movie) -> None:
     Raises
     ------
     InputError
-        If the output is, contains, or lies in a part of the input.
+        If the output is, contains, or is inside a part of the input.
     """
     refuse_overlap(output, movie.origin)
     if os.path.lexists(output):  # otherwise no data can be lost; there may be many files
@@ -97,7 +97,7 @@ def refuse_input(output: str | os.PathLike[str], movie: Movie) -> None:
 
 
 def refuse_overlap(output: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:
-    """Raise InputError if an output is, lies in, or contains an input (links resolved), or its working folder does.
+    """Raise InputError if an output is, is inside, or contains an input (links resolved), or its working folder does.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def refuse_overlap(output: str | os.PathLike[str], *inputs: str | os.PathLike[st
             part = "the input itself" if len(inputs) == 1 else "a part of the input"
             raise InputError(f"{target} is {part}; choose another name for the output")
         if any(read.is_relative_to(each) for each in written):
-            raise InputError(f"{target} holds the input {source}; choose another name for the output")
+            raise InputError(f"{target} contains the input {source}; choose another name for the output")
         if any(each.is_relative_to(read) for each in written):
             raise InputError(f"{target} is inside the input {source}; choose another folder for the output")
         if read.is_relative_to(working_path(final)):

@@ -12,14 +12,14 @@ _INTERVAL_S = 5.0  # most work that a power cut can lose
 
 
 class PlaneSync:
-    """The synchronization of a growing store.
+    """Synchronization of a growing store with the disk.
 
     Parameters
     ----------
     store : Path
         The store.
     n_levels : int
-        Its pyramid levels.
+        Number of its pyramid levels.
     journal : Journal
         Journal of its finished planes.
     """
@@ -42,6 +42,6 @@ class PlaneSync:
         self._synced_at = time.monotonic()
 
     def run_if_due(self) -> None:
-        """Synchronize if the last synchronization was more than some seconds ago."""
+        """Synchronize if the last synchronization was more than a few seconds ago."""
         if time.monotonic() - self._synced_at > _INTERVAL_S:
             self.run()

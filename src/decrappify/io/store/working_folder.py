@@ -50,7 +50,7 @@ class WorkingFolder:
     Raises
     ------
     OutputError
-        If the folder's name is used by something else.
+        If the folder's name is used by another file or folder.
     OutputExistsError
         If it belongs to another run, and `overwrite` is False.
     """
@@ -73,8 +73,8 @@ class WorkingFolder:
         self.about = {name: value for name, value in found.items() if name not in _OWN} if self.continues else {}
         if not self.continues and not overwrite:
             raise OutputExistsError(
-                f"{self.path} holds the unfinished output of another run (other input, model or settings); repeat that "
-                f"run to finish it, or discard it with {setting('overwrite', True)}"
+                f"{self.path} contains the unfinished output of another run (other input, model or settings); repeat "
+                f"that run to finish it, or discard it with {setting('overwrite', True)}"
             )
 
     def create(self, about: Mapping[str, Any] | None = None) -> None:
@@ -123,13 +123,13 @@ class WorkingFolder:
 
 
 def key_of(lock: OutputLock) -> str | None:
-    """Return the key of the run of an existing working folder, None if there is none of this package."""
+    """Return the key of the run of an existing working folder, None if absent or not of this package."""
     found = marker_of(lock)
     return str(found.get("run_key")) if found else None
 
 
 def marker_of(lock: OutputLock) -> dict[str, Any]:
-    """Return the record of the run of an existing working folder, empty if there is none of this package."""
+    """Return the record of the run of an existing working folder, empty if absent or not of this package."""
     folder = working_path(lock.target)
     found = {} if folder.is_symlink() or not folder.is_dir() else read_json(folder / MARKER)
     is_ours = found.get("format") == _FORMAT and found.get("output") == lock.target.name

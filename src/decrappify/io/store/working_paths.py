@@ -1,4 +1,4 @@
-"""Paths of unfinished outputs, without imports of locks or writers, since readers need them too."""
+"""Paths of unfinished outputs, without imports of locks or writers, since readers also need them."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ _PRESETS = {
     "lesson7-superres-gan": ("lesson7-superres-gan", "restoration"),
     "pssr": ("pssr", "restoration"),
 }
-_LOOK_ALIKE = ("stable", "video")
-_OF_THE_DATA = ("n_frames", "in_channels", "out_channels")
+_EQUAL_SHAPES = ("stable", "video")
+_DATA_SETTINGS = ("n_frames", "in_channels", "out_channels")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,14 +44,14 @@ class Imported:
     network : RestorationNetwork
         In eval mode, float32, on the CPU.
     task : {"colorization", "restoration"}
-        What it was trained for.
+        Task for which it was trained.
     preset : str
         ``"artistic"``, ``"stable"``, ``"video"``, ``"lesson7-superres"``, ``"lesson7-superres-gan"``, ``"pssr"``, or
         ``"own"`` for another network of the same kind.
     statistics : ChannelStatistics or None
-        Normalization of its training; None if unknown.
+        Normalization used in its training; None if unknown.
     notes : tuple of str
-        Identified properties, and those that the file does not state, one sentence each.
+        Identified properties, and those that the file does not contain, one sentence each.
     """
 
     network: RestorationNetwork
@@ -69,8 +69,8 @@ def read_checkpoint(path: str | Path, *, preset: str | None = None) -> Imported:
     path : str or Path
         A file that `read_state_dict` reads.
     preset : str, optional
-        Selects between presets with equal shapes (``"stable"`` and ``"video"``). For a network that is not a published
-        one: the preset that defines blur, output range and task, which a file does not contain.
+        Selects between presets with equal shapes (``"stable"`` and ``"video"``). For other networks than the published
+        ones, the preset that defines blur, output range and task, which a file does not contain.
 
     Raises
     ------
@@ -82,18 +82,18 @@ def read_checkpoint(path: str | Path, *, preset: str | None = None) -> Imported:
         If the file contains no such network, or not that of `preset`.
     """
     if preset is not None and preset not in _PRESETS:
-        raise InputError(f"{argument('preset')} is {short(preset)}, needs one of {', '.join(_PRESETS)}")
+        raise InputError(f"{argument('preset')} is {short(preset)}, expected one of {', '.join(_PRESETS)}")
     path = Path(path)
     state = read_state_dict(path)
     shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
     seen = unet_settings(shapes)
     if seen is None:
         raise ModelFileError(_describe_other_model(path, shapes))
-    relative = _nearest_preset(seen)
-    exact = _is_exactly(relative, seen)
+    nearest = _nearest_preset(seen)
+    exact = _is_exactly(nearest, seen)
     if preset is not None:
-        _check_preset(path, preset, relative, exact=exact)
-    base = preset or relative
+        _check_preset(path, preset, nearest, exact=exact)
+    base = preset or nearest
     published = _architecture(base)
     settings = dict(published) | {key: value for key, value in seen.items() if published[key] != value}
     network = _filled(path, settings, state)
@@ -104,7 +104,7 @@ def read_checkpoint(path: str | Path, *, preset: str | None = None) -> Imported:
 
 
 def _nearest_preset(seen: Mapping[str, Any]) -> str:
-    """Return the name of the published network that is equal or nearest."""
+    """Return the name of the equal or most similar published network."""
     if seen["name"] == "upsampled-unet":
         return "pssr"
     if seen["norm"] == "spectral":
@@ -113,7 +113,7 @@ def _nearest_preset(seen: Mapping[str, Any]) -> str:
 
 
 def _is_exactly(preset: str, seen: Mapping[str, Any]) -> bool:
-    free = _OF_THE_DATA if preset == "pssr" else ()  # its users have gray movies of one or more frames
+    free = _DATA_SETTINGS if preset == "pssr" else ()  # its users have gray movies of one or more frames
     published = _architecture(preset)
     return all(published[key] == value for key, value in seen.items() if key not in free)
 
@@ -125,18 +125,18 @@ def _architecture(preset: str) -> Mapping[str, Any]:
     return MappingProxyType(network.architecture)
 
 
-def _check_preset(path: Path, preset: str, relative: str, *, exact: bool) -> None:
-    alike = _LOOK_ALIKE if relative in _LOOK_ALIKE else (relative,)
+def _check_preset(path: Path, preset: str, nearest: str, *, exact: bool) -> None:
+    alike = _EQUAL_SHAPES if nearest in _EQUAL_SHAPES else (nearest,)
     if exact and preset not in alike:
         raise ModelFileError(
-            f"{path} holds the network of {' or '.join(map(repr, alike))}, not that of preset {preset!r}",
+            f"{path} contains the network of {' or '.join(map(repr, alike))}, not that of preset {preset!r}",
             advice=f"pass {setting('preset', alike[-1])}, or the file that belongs to {preset!r}",
             option="preset",
         )
-    if (relative == "pssr") != (preset == "pssr"):
-        does = "enlarges" if relative == "pssr" else "does not enlarge"
+    if (nearest == "pssr") != (preset == "pssr"):
+        does = "enlarges" if nearest == "pssr" else "does not enlarge"
         raise ModelFileError(
-            f"{path} holds a network that {does} its source, unlike that of preset {preset!r}; omit "
+            f"{path} contains a network that {does} its source, unlike that of preset {preset!r}; omit "
             f"{argument('preset')}"
         )
 
@@ -148,14 +148,16 @@ def _filled(path: Path, settings: Mapping[str, Any], state: dict[str, Tensor]) -
         network: RestorationNetwork = create(kind, **{key: value for key, value in settings.items() if key != "name"})
     needed = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     looks = f"{path} resembles {_described(settings)}, but"
-    again = "it is damaged or of a changed network, which cannot be loaded"
+    again = "it is damaged or from a modified network, which cannot be loaded"
     for key, shape in needed.items():
         if key not in state:
             raise ModelFileError(f"{looks} has no {key!r} {shape}; {again}")
         if tuple(state[key].shape) != shape:
-            raise ModelFileError(f"{looks} its {key!r} is {tuple(state[key].shape)}, needs {shape}; {again}")
+            raise ModelFileError(f"{looks} its {key!r} is {tuple(state[key].shape)}, expected {shape}; {again}")
         if not torch.isfinite(state[key].sum()):
-            raise ModelFileError(f"{path} holds NaN or infinity in {key!r}; it is damaged, download it again ({WHERE})")
+            raise ModelFileError(
+                f"{path} contains NaN or infinity in {key!r}; it is damaged, download it again ({WHERE})"
+            )
     for key in state:
         if key not in needed:
             raise ModelFileError(f"{looks} has {key!r}, which that network does not have; {again}")
@@ -179,7 +181,7 @@ def _notes(
 ) -> tuple[str, ...]:
     what = _described(settings)
     notes = [f"{what}, the network of preset {name!r}" if name != "own" else f"{what}, none of the published networks"]
-    if name in _LOOK_ALIKE and not chosen:
+    if name in _EQUAL_SHAPES and not chosen:
         notes.append(
             "the networks of 'stable' and 'video' have one architecture; this one was imported as 'stable', "
             "import it with the preset 'video' if it is that of 'video'"
@@ -188,16 +190,14 @@ def _notes(
     squashed = "no output range" if low_high is None else f"output range {low_high[0]:g} to {low_high[1]:g}"
     scale = f", upsampling by {settings['scale']}" if settings["name"] == "upsampled-unet" else ""
     notes.append(
-        f"a file does not show the blur and the output range; those of {base!r} are used: "
+        f"a file does not contain the blur and the output range; those of {base!r} are used: "
         f"blur {settings['blur'].replace('_', ' ')}, {squashed}{scale}"
     )
     if name == "own" and not chosen:
-        notes.append(
-            "import it with the preset of another published network to use the values and the task of that one"
-        )
+        notes.append("import it with the preset of another published network to use its values and its task")
     if statistics is None:
         notes.append(
-            "a file does not hold the mean and standard deviation of the training data; images are normalized by "
+            "a file does not contain the mean and standard deviation of the training data; images are normalized by "
             "percentiles instead, set Model.normalization to a ChannelStatistics if you know them"
         )
     return tuple(notes)
@@ -207,11 +207,11 @@ def _describe_other_model(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> 
     critic = critic_name(shapes)
     if critic is not None:
         return (
-            f"{path} is a critic of {critic}, which only rates images during training, not a generator; use the "
+            f"{path} is a critic of {critic}, which is used only in training, not a generator; use the "
             "generator's file (DeOldify names it ..._gen.pth)"
         )
     first = ", ".join(f"{key!r} {shape}" for key, shape in list(shapes.items())[:3])
     return (
-        f"{path} holds the weights of some other model (its first keys are {first}); recognized are the generators of "
+        f"{path} contains the weights of another model (its first keys are {first}); supported are the generators of "
         "jantic/DeOldify, the network of BPHO-Salk/PSSR, and other fastai-v1 U-Nets over resnet18, 34, 50 or 101"
     )

@@ -47,7 +47,7 @@ def what_it_is(path: Path) -> str:
         return "it is damaged or truncated; copy or download it again"
     if head[:64].isascii():
         return "it is a text file"
-    return "it is damaged, truncated or of another program"
+    return "it is damaged, truncated or from another program"
 
 
 def _head(path: Path) -> bytes:
@@ -56,5 +56,5 @@ def _head(path: Path) -> bytes:
 
 
 def _is_safetensors(head: bytes) -> bool:
-    # After the length of the header, in eight bytes; its first two may be those of a pickle.
+    # The header begins after its length (eight bytes), which may begin with the first two bytes of a pickle.
     return head[4:9] == b"\0\0\0\0{"

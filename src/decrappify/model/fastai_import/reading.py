@@ -23,7 +23,7 @@ from decrappify.limits.threads import check_torch_threads
 from decrappify.limits.weights import check_archive, check_tensors
 from decrappify.model.fastai_import.kinds import LEGACY, ZIP, what_it_is
 
-WHERE = "the README files of jantic/DeOldify and BPHO-Salk/PSSR link their weights"
+WHERE = "the README files of jantic/DeOldify and BPHO-Salk/PSSR link to their weights"
 _SCALAR = np.float64(0).__reduce__()[0]  # constructor of pickled NumPy numbers
 # Learning rates in the optimizer's state are slices and NumPy numbers; torch rejects both unless they are listed.
 _HARMLESS: list[Any] = [
@@ -44,8 +44,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     Parameters
     ----------
     path : str or Path
-        A bare state dictionary, ``{"model": ...}`` or ``{"model": ..., "opt": ...}``, in the zip format or the one
-        before torch 1.6. Only weights are loaded, never pickled code.
+        A bare state dictionary, ``{"model": ...}`` or ``{"model": ..., "opt": ...}``, in the zip format or the format
+        used before torch 1.6. Only weights are loaded, never pickled code.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     MissingFileError
         If the file does not exist.
     ModelFileError
-        If it contains something else, or is damaged; the message states the kind of file and what to do.
+        If it does not contain weights, or is damaged; the message states the kind of file and what to do.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     zipped = zipfile.is_zipfile(path)
     state = _weights(_load(path, zipped), path)
     check_tensors(path, state.values())
-    if zipped:  # memory-mapped: the optimizer's state is never read, and the kept tensors must outlive the file
+    if zipped:  # memory-mapped: the optimizer's state is not read, and the returned tensors must outlive the file
         state = {key: tensor.clone() for key, tensor in state.items()}
     while all(key.startswith("module.") for key in state):
         state = {key.removeprefix("module."): tensor for key, tensor in state.items()}
@@ -91,7 +91,7 @@ def _load(path: Path, zipped: bool) -> Any:
     if not zipped and head.startswith(ZIP):
         raise ModelFileError(f"{path} is a truncated download: its end is missing; download it again ({WHERE})")
     if not zipped and head != LEGACY:
-        raise ModelFileError(f"{path} holds no weights: {what_it_is(path)} ({WHERE})")
+        raise ModelFileError(f"{path} contains no weights: {what_it_is(path)} ({WHERE})")
     if zipped:
         _check_members(path)
     try:
@@ -113,7 +113,9 @@ def _check_members(path: Path) -> None:
             f"{path} is damaged or a truncated download ({reason(error)}); download it again ({WHERE})"
         ) from error
     if "constants.pkl" in members:
-        raise ModelFileError(f"{path} is a TorchScript program, not weights; use the .pth file from which it was made")
+        raise ModelFileError(
+            f"{path} is a TorchScript program, not weights; use the .pth file from which it was created"
+        )
     if "data.pkl" not in members:
         raise ModelFileError(f"{path} is a ZIP archive, not weights; unpack it and use the .pth file inside")
 
@@ -126,12 +128,13 @@ def _failure_reason(path: Path, zipped: bool) -> str:
     if foreign.startswith("fastai."):
         return (
             "is an exported fastai learner (Learner.export), which contains Python objects besides the weights; in the "
-            "environment where it was made run learn = load_learner(folder, file); learn.save('name') and use "
+            "environment where it was created run learn = load_learner(folder, file); learn.save('name') and use "
             "the name.pth that it writes"
         )
     if foreign:
         return (
-            f"holds Python objects ({foreign}), which are never loaded; where it was made, save the weights alone with "
+            f"contains Python objects ({foreign}), which are never loaded; save only the weights, in the environment "
+            "where it was created, with "
             "torch.save(network.state_dict(), 'name.pth')"
         )
     return f"is damaged or a truncated download; download it again ({WHERE})"
@@ -165,12 +168,12 @@ def _weights(content: Any, path: Path) -> dict[str, Tensor]:
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
     if not isinstance(content, Mapping):
-        raise ModelFileError(f"{path} holds a {type(content).__name__}, needs a dictionary of weights by their names")
+        raise ModelFileError(f"{path} contains a {type(content).__name__}, expected a dictionary of weights by name")
     others = [key for key, value in content.items() if not isinstance(key, str) or not isinstance(value, Tensor)]
     if others or not content:
-        held = f"entries such as {', '.join(map(repr, list(content)[:3]))}" if content else "nothing"
+        found = f"entries such as {', '.join(map(repr, list(content)[:3]))}" if content else "nothing"
         raise ModelFileError(
-            f"{path} holds {held}, needs weights by their names, alone or under 'model'; "
+            f"{path} contains {found}, expected weights by name, alone or under 'model'; "
             "save them with torch.save(network.state_dict(), 'name.pth')"
         )
     return dict(content)
@@ -199,7 +202,7 @@ def _completed(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _second_vector(original: Tensor, u: Tensor, normed: Tensor | None) -> Tensor:
-    """Compute the vector v of spectral norm by one power iteration; its length is that of the normalized weight."""
+    """Compute the vector v of spectral norm by one power iteration, scaled to reproduce the normalized weight."""
     matrix = original.flatten(1)
     v = F.normalize(torch.mv(matrix.t(), u), dim=0, eps=1e-12)
     if normed is None:

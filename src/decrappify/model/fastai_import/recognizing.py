@@ -105,7 +105,7 @@ def _norm(shapes: Shapes) -> str:
 def _split_channels(n_in: int, n_out: int, *, rgb: bool) -> tuple[int, int]:
     """Split input channels into frames and channels: as many channels as outputs if the frames are then odd.
 
-    An encoder trained on photographs (`rgb`) has 3 channels, whatever the outputs.
+    An encoder trained on photographs (`rgb`) has 3 channels regardless of the outputs.
     """
     n_frames, rest = divmod(n_in, n_out)
     if rest or n_frames % 2 == 0 or (rgb and n_in == 3):
@@ -114,7 +114,7 @@ def _split_channels(n_in: int, n_out: int, *, rgb: bool) -> tuple[int, int]:
 
 
 def _width_factor(shapes: Shapes, form: str, n_blocks: int) -> float:
-    """Return the roundest factor that results in the widths of the decoder."""
+    """Return the factor with the fewest decimal digits that results in the widths of the decoder."""
     low, high = Fraction(0), Fraction(100)
     for least, most in _factor_bounds(shapes, form, n_blocks):
         if max(low, least) < min(high, most):  # else the widths contradict each other
@@ -127,7 +127,7 @@ def _width_factor(shapes: Shapes, form: str, n_blocks: int) -> float:
 
 
 def _factor_bounds(shapes: Shapes, form: str, n_blocks: int) -> Iterator[tuple[Fraction, Fraction]]:
-    """Iterate over the bounds of the factor for the width of each block: the networks truncate their products."""
+    """Iterate over the bounds of the factor for the width of each block; a width is a truncated product."""
     for index in range(n_blocks):
         block, last = f"layers.{_FIRST_BLOCK + index}", index == n_blocks - 1
         conv = _weight(shapes, f"{block}.conv.0" if form == "wide" else f"{block}.conv1.0")

@@ -1,4 +1,4 @@
-"""Parser of the selection of frames to restore, as a user writes it."""
+"""Parser of a user's selection of frames to restore."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def parse_frames(frames: slice | int | str | None) -> slice:
     known = all(is_whole or bound is None for is_whole, bound in zip(whole, bounds, strict=True))
     if not known or len(bounds) not in (2, 3) or bounds[2:] == [0]:
         raise InputError(
-            f"{setting('frames', frames)} is not valid, needs 'start:stop' such as '10:50', or one such as '7'"
+            f"{setting('frames', frames)} is not valid, expected 'start:stop' such as '10:50', or one frame such as '7'"
         )
     return slice(*bounds)
 
 
 def beyond_movie(frames: slice, count: int) -> str:
-    """Return frames as text if they reach beyond a movie of `count` frames, an empty string otherwise.
+    """Return frames as text if they extend beyond a movie of `count` frames, an empty string otherwise.
 
     >>> beyond_movie(slice(25, 60), 30), beyond_movie(slice(25, 30), 30), beyond_movie(slice(-3, None, 2), 30)
     ('25:60', '', '')

@@ -1,4 +1,4 @@
-"""Planes that were never recorded: detection, frames left out because of them, and substitutes."""
+"""Planes that were never recorded: detection, omission of their frames, and substitutes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WAYS = ("blank", "drop", "nearest")
 def check_missing(missing: str) -> str:
     """Return `missing` if it is a valid treatment of planes that were never recorded; raise InputError otherwise."""
     if missing not in WAYS:
-        raise InputError(f"{setting('missing', missing)} is not known, needs 'blank', 'drop' or 'nearest'")
+        raise InputError(f"{setting('missing', missing)} is not known, expected 'blank', 'drop' or 'nearest'")
     return missing
 
 
@@ -41,7 +41,7 @@ def complete_frames(frames: Sequence[int], missing: frozenset[Plane], name: str)
     kept = [t for t in frames if t not in incomplete]
     if not kept:
         raise InputError(
-            f"{name} has no frame of which every plane was recorded; pass {setting('missing', 'blank')} or "
+            f"{name} has no frame with all planes recorded; pass {setting('missing', 'blank')} or "
             f"{setting('missing', 'nearest')}"
         )
     return kept if len(kept) < len(frames) else frames

@@ -37,7 +37,7 @@ class Frame:
     outliers : int
         Number of replaced pixels.
     positions : list of [c, y, x]
-        Positions of the first of them.
+        Positions of the first replaced pixels.
     """
 
     values: Array | None
@@ -48,14 +48,14 @@ class Frame:
 
 
 class FrameReader:
-    """Reader of the frames of a movie in the form that a network needs.
+    """Reader of the frames of a movie, prepared for a network.
 
     Parameters
     ----------
     movie : Movie
         The input.
     channels : sequence of Channel
-        One per channel.
+        Measurements, one per channel.
     nan : {"error", "fill", "zero"}
         Raise an error on NaN and infinite pixels, or fill them.
     compares : bool

@@ -48,7 +48,7 @@ class SlidingWindow(Generic[P]):
     A frame that was never recorded, that contains only NaN, or that is a flash with a brightness that cannot be
     inverted is replaced in the windows of its neighbors, by the rule of `recorded_window`; such a flash is restored
     from itself alone. Any other flash is scaled to the level of the frames around it, in all windows. Whether a frame
-    is a flash depends only on the two frames before and after it, which are read if the frames of a window differ.
+    is a flash depends only on the two frames before and the two after it, read only if the frames of a window differ.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class SlidingWindow(Generic[P]):
     read : callable
         Returns frame i.
     load : callable
-        Prepares its values for the network; the result supports arithmetic and indexing by channel.
+        Prepares the values of a frame for the network; the result supports arithmetic and indexing by channel.
     is_recorded : callable
         Returns whether frame i was recorded.
     """
@@ -79,7 +79,7 @@ class SlidingWindow(Generic[P]):
         self._flashes: dict[int, Flashes] = {}
 
     def at(self, t: int) -> Window[P]:
-        """Return the window of frame `t`, which was recorded."""
+        """Return the window of frame `t`, which must have been recorded."""
         self._forget(t)
         indices = recorded_window(t, self._length, self._n_frames, self._has_values)
         middle, own = self._frame(t)

@@ -36,7 +36,7 @@ from decrappify.restoration.measurement.repair import filled
 
 _FAR = 0.2  # in units of the movie's range
 _BEYOND = 1.1, 0.25  # factor and offset of the limits beyond the extremes of clean planes
-# A static outlier, which may lie within the range, is an outlier in at least half of three planes or more.
+# A static outlier, which may be within the range, is an outlier in at least half of the planes, at least three planes.
 _STATIC_SHARE, _STATIC_PLANES = 0.5, 3
 
 
@@ -51,7 +51,7 @@ class Channel:
     limits : OutlierLimits or None
         None if outliers are kept.
     constant : float or None
-        The gray level of a channel with only one.
+        The gray level of a constant channel; None for other channels.
     """
 
     normalization: Normalization
@@ -100,7 +100,7 @@ def measure_channel(
     nan : {"error", "fill", "zero"}
         As for `decrappify.normalization.measure`.
     outliers : bool
-        Find outliers; otherwise only the normalization is measured.
+        Whether to find outliers; otherwise only the normalization is measured.
     flashes : bool
         Whether frames are consecutive in time, so that one may be a flash.
 
@@ -144,7 +144,7 @@ def _measured(sample: PlaneSample, *, outliers: bool, flashes: bool) -> tuple[No
 
 
 def _differing_planes(movie: Movie, channel: int, value: float, limit: int = 32) -> list[tuple[int, int]]:
-    """Return frame and slice of planes of a channel with another gray level than `value`; may read all planes."""
+    """Return frame and slice of planes of a channel with a gray level other than `value`; may read all planes."""
     found: list[tuple[int, int]] = []
     for t, c, z in movie.planes():
         if c == channel and (t, c, z) not in movie.missing and len(found) < limit:

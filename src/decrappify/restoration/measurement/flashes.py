@@ -1,7 +1,7 @@
-"""Flash frames: one or two consecutive frames with another brightness than the frames before and after.
+"""Flash frames: one or two consecutive frames with a brightness different from that of the frames before and after.
 
-Only a frame with a brightness that changes and returns is a flash. Light that is switched on, bleaching and transients
-of several frames are kept, and so is a frame in which only some objects light up.
+A frame is a flash only if the brightness returns after it. Light that is switched on, bleaching and transients of
+several frames are not flashes, nor is a frame in which only some objects light up.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PATCH, _PATCHES = 256, 3
 _STEP = 0.25  # of the unit range: smaller differences have little effect
 _AGREE = 0.25  # the frames around differ by at most this fraction of the flash
 _FIT = 0.08  # the whole frame follows one factor and offset, to this fraction
-# Less strictly above this factor, which objects that light up do not have in common; two levels may then differ.
+# Less strict above this factor, as different objects that light up do not share one factor; two levels may then differ.
 _STRONG, _STRONG_FIT = 2.5, 0.2
 _ALL_BUT_ONE = 3  # of the four frames around: two flashes with a frame between them, not every other frame
 _SATURATED = 0.002  # share of pixels at the limit of the dtype from which the factor cannot be inverted
@@ -41,7 +41,7 @@ class Flash:
     Attributes
     ----------
     gain, offset : float
-        Of the flash.
+        Gain and offset of the flash.
     usable : bool
         False if the frame cannot be scaled to the usual level: saturated or (nearly) black.
     """
@@ -62,7 +62,7 @@ class Brightness:
     saturated : bool
         Whether many pixels share the largest value.
     noise : float
-        Expected difference between levels of equal frames, as they are measured on few blocks.
+        Expected difference between the levels of equal frames, due to the limited number of blocks.
     blocks : int
         Number of blocks.
     """
@@ -89,7 +89,7 @@ class Brightness:
     def distance(self, other: Brightness) -> float:
         """Return the difference between the levels of two frames, in network units.
 
-        The second-largest difference, as a single object that lights up changes the highest level only.
+        It is the second-largest difference, as a single object that lights up changes only the highest level.
         """
         return _largest_but_one(self.levels - other.levels)
 
@@ -120,15 +120,15 @@ def find_flash(t: int, length: int, brightness: Callable[[int], Brightness | Non
     brightness : callable
         Brightness of frame i, None for frames that were never recorded.
     """
-    found = _judged(t, length, brightness)
+    found = _difference(t, length, brightness)
     if found is None or found[1] is None:
         return None if found is None else found[0]
-    # Of two consecutive flashes, both must qualify separately.
-    other = _judged(found[1], length, brightness)
+    # Both of two consecutive flashes must qualify separately.
+    other = _difference(found[1], length, brightness)
     return found[0] if other is not None and other[1] == t else None
 
 
-def _judged(t: int, length: int, brightness: Callable[[int], Brightness | None]) -> tuple[Flash, int | None] | None:
+def _difference(t: int, length: int, brightness: Callable[[int], Brightness | None]) -> tuple[Flash, int | None] | None:
     """Return the difference of frame `t` from the frames around it, and the adjacent frame that shares it, if any."""
     own = brightness(t)
     around = range(max(0, t - 2), min(length, t + 3))
@@ -172,7 +172,7 @@ def _largest_but_one(differences: Levels) -> float:
 
 
 def _usual(unlike: dict[int, Brightness], t: int) -> Levels:
-    """Return the mean levels of the frames before and after, both sides weighted equally; or of one."""
+    """Return the mean levels of both sides, weighted equally; of the nearest frame if one side is missing."""
     sides = [[i for i in unlike if i < t], [i for i in unlike if i > t]]
     if not all(sides):
         return min(unlike.items(), key=lambda item: abs(item[0] - t))[1].levels

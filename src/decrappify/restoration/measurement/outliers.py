@@ -1,8 +1,8 @@
 """Isolated outliers of a plane: hot and dead pixels, small clusters and lines, detected robustly and replaced.
 
-A restoration network is nearly homogeneous: one pixel of ten times the range changes everything within its receptive
-field. A pixel counts as an outlier only if it lies far outside the range of the movie *and* is isolated: it exceeds
-all its surroundings by more than the noise, and its direct neighbors are not raised with it, as they are for any
+A restoration network is nearly homogeneous: one pixel of ten times the range changes all predictions within its
+receptive field. A pixel counts as an outlier only if it is far outside the range of the movie *and* isolated: it
+exceeds all its surroundings by more than the noise, and its direct neighbors do not rise with it, as they do for any
 structure imaged through an objective.
 """
 
@@ -23,10 +23,10 @@ Mask = NDArray[np.bool_]
 
 _LEVEL_STEP = 4.0  # the next level of brightness at which clusters are searched
 _CLUSTER = 6  # pixels of the largest cluster; the rim of a point spread function is raised with its center
-_MOST = 0.8  # fraction of a cluster's pixels from which all of it is an outlier
+_MOST = 0.8  # least fraction of the pixels of a cluster that must be outliers for all of them to be replaced
 _LINE = 5  # pixels of the shortest line, at most two wide
-# An outlier exceeds its neighbors by this many standard deviations of the noise. The lower number is enough if that is
-# far more than usual: this many times the excess of 1 pixel in 200.
+# An outlier exceeds its neighbors by this many standard deviations of the noise. The lower number is sufficient if the
+# excess is at least this many times that of 1 pixel in 200.
 _DEVIATIONS = 6.5, 9.0
 _TIMES_USUAL, _USUAL_PERCENTILE = 8.0, 99.5
 _NOISE_GROUPS = (50.0, 75.0, 90.0, 97.0)  # percentiles of brightness between which noise is measured
@@ -36,7 +36,7 @@ _LARGEST_WHOLE = 512  # pixels: the noise of larger planes is measured on patche
 _PATCH, _PATCHES = 192, 3
 _SPREADS = 1.5  # excess of an outlier over its surroundings, in units of their spread
 _NEIGHBORS_RISE = 0.1  # at most, as a fraction of the outlier's rise
-_LARGEST = 1e30  # stands for infinity
+_LARGEST = 1e30  # replaces infinity
 _REACH = 2  # pixels: 5 × 5 surroundings
 _FITTED = 12  # known neighbors needed to fit a surface
 
@@ -48,9 +48,10 @@ class PixelNoise:
     Attributes
     ----------
     constant, slope : float
-        Of the variance: camera noise, and photon noise where `slope` is the gray levels of a photon.
+        Terms of the variance: camera noise, and photon noise, with `slope` gray levels per photon.
     least : float
-        One photon above the dark level; darker pixels count as this bright, as rare photons occur there too.
+        Gray level of one photon above the dark level, the lowest level for the variance, since single photons also
+        occur in darker pixels.
     usual_excess : float
         Gray levels by which 1 pixel in 200 differs from all its neighbors in the same direction.
     """
@@ -72,7 +73,7 @@ class PixelNoise:
         return replace(noise, usual_excess=max(0.0, *usual))
 
     def deviation(self, level: Any) -> Any:
-        """Return the standard deviation at gray levels."""
+        """Return the standard deviation at one or more gray levels."""
         return np.sqrt(np.maximum(self.constant + self.slope * np.maximum(level, self.least), 0.0))
 
     def excess(self, level: Any) -> Any:
@@ -87,7 +88,7 @@ class PixelNoise:
 
 
 def _sampled(size: int) -> NDArray[np.intp]:
-    """Return all rows or columns, or some stretches of many; trimming removes the differences at their few seams."""
+    """Return all indices of an axis, or sections of a long one; trimming removes the differences at their seams."""
     if size <= _LARGEST_WHOLE:
         return np.arange(size)
     starts = np.linspace(0, size - _PATCH, _PATCHES).astype(int)
@@ -150,14 +151,14 @@ class OutlierLimits:
 
 
 def find_outliers(plane: Array, limits: OutlierLimits) -> Mask | None:
-    """Find the outliers of one plane; return None if there are none, mostly found by comparing its extremes only.
+    """Find the outliers of one plane; return None if there are none, usually after comparing only its extremes.
 
     Parameters
     ----------
     plane : ndarray of float32, (Y, X)
-        In network units, without NaN.
+        Plane in network units, without NaN.
     limits : OutlierLimits
-        Of the channel; positions in `static` lie within the plane.
+        Limits of the channel; positions in `static` must be within the plane.
 
     Examples
     --------
@@ -219,7 +220,7 @@ def isolated_pixels(plane: Array, bright: float, dark: float) -> Mask:
             noise = PixelNoise.of(plane) if noise is None else noise
             candidates = np.zeros(plane.shape, bool)
             candidates[rows, columns] = True
-            passed, _ = _stands_alone(values, candidates, rows, columns, _Excess(excess, noise, sign))
+            passed, _ = _are_outliers(values, candidates, rows, columns, _Excess(excess, noise, sign))
             found[rows[passed], columns[passed]] = True
     return found
 
@@ -262,8 +263,8 @@ def _isolated(plane: Array, zero: float, sign: int, first: float, excess: float)
         if rows.size:
             noise = PixelNoise.of(plane) if noise is None else noise
             needed = _Excess(excess, noise, sign, -sign * zero)
-            passed, judged = _stands_alone(values, candidates | found, rows, columns, needed)
-            passed |= _most_passed(passed, judged, cluster)
+            passed, tested = _are_outliers(values, candidates | found, rows, columns, needed)
+            passed |= _most_passed(passed, tested, cluster)
             found[rows[passed], columns[passed]] = True
     return found
 
@@ -282,18 +283,18 @@ def _in_small_clusters(candidates: Mask) -> tuple[NDArray[Any], NDArray[Any], ND
     return rows, columns, labels[rows, columns]
 
 
-def _most_passed(passed: Mask, judged: Mask, cluster: NDArray[Any]) -> Mask:
-    """Return whether pixels are in clusters of which most pixels passed, of those that could be tested."""
-    n_passed, n_judged = (np.bincount(cluster, weights=which) for which in (passed, judged))
-    return np.asarray(((n_passed > 0) & (n_passed >= _MOST * n_judged))[cluster])
+def _most_passed(passed: Mask, tested: Mask, cluster: NDArray[Any]) -> Mask:
+    """Return whether pixels are in clusters in which most of the tested pixels passed."""
+    n_passed, n_tested = (np.bincount(cluster, weights=which) for which in (passed, tested))
+    return np.asarray(((n_passed > 0) & (n_passed >= _MOST * n_tested))[cluster])
 
 
-def _stands_alone(
+def _are_outliers(
     values: Array, others: Mask, rows: NDArray[np.intp], columns: NDArray[np.intp], excess: _Excess
 ) -> tuple[Mask, Mask]:
-    """Return whether each pixel exceeds its 5 × 5 surroundings far beyond the usual, and whether enough is known.
+    """Return whether each pixel is an outlier in its 5 × 5 surroundings, and whether it could be tested.
 
-    Other candidates are ignored.
+    Other candidates in the surroundings are ignored.
     """
     ring = _patches(values, rows, columns).astype(np.float64)
     unknown = _patches(others, rows, columns)
@@ -301,19 +302,19 @@ def _stands_alone(
     ring[unknown] = np.nan
     inner = ring[:, 1:4, 1:4].reshape(len(rows), -1)
     outer = ring.reshape(len(rows), -1)
-    judged = (np.isfinite(inner).sum(axis=1) >= 3) & (np.isfinite(outer).sum(axis=1) >= 8)
+    tested = (np.isfinite(inner).sum(axis=1) >= 3) & (np.isfinite(outer).sum(axis=1) >= 8)
     passed = np.zeros(len(rows), bool)
-    if not judged.any():
-        return passed, judged
-    inner, outer = inner[judged], outer[judged]
-    value = values[rows[judged], columns[judged]].astype(np.float64)
+    if not tested.any():
+        return passed, tested
+    inner, outer = inner[tested], outer[tested]
+    value = values[rows[tested], columns[tested]].astype(np.float64)
     base, highest = np.nanmedian(outer, axis=1), np.nanmax(outer, axis=1)
     spread = highest - np.nanmin(outer, axis=1)
     rises = np.nanmean(inner, axis=1) - base
-    passed[judged] = (value - highest > np.maximum(excess.at(highest), _SPREADS * spread)) & (
+    passed[tested] = (value - highest > np.maximum(excess.at(highest), _SPREADS * spread)) & (
         rises <= _NEIGHBORS_RISE * (value - base)
     )
-    return passed, judged
+    return passed, tested
 
 
 def _patches(plane: Array, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:

@@ -23,7 +23,7 @@ from decrappify.restoration.measurement.repair import filled
 
 HIGH, LOW = 2.0, -1.0  # gray levels beyond which a plane is examined for outliers, in units of the movie's range
 _EXCESS = 0.5  # in units of the movie's range
-_EXAMINED_PIXELS = 1 << 23  # in all
+_EXAMINED_PIXELS = 1 << 23  # in total
 
 
 class PlaneSample:
@@ -49,11 +49,11 @@ class PlaneSample:
             self._facts.append(_facts(frame) if i in examined else _extremes(frame))
 
     def normalization(self) -> Normalization:
-        """Return the normalization of the present blocks."""
+        """Return the normalization of the current blocks."""
         return normalization_of(self.movie, self.channel, self.rule, self.blocks)
 
     def robust(self, usual: Normalization) -> Normalization:
-        """Return the range of block medians, which small outliers do not change; `usual` if that has no extent."""
+        """Return the range of block medians, which small outliers do not change; `usual` if that range is empty."""
         medians = [facts.medians for facts in self._facts if facts.medians.size]
         if not medians:
             return usual

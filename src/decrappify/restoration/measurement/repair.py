@@ -12,19 +12,19 @@ from decrappify.movie import Array
 def filled(plane: Array) -> tuple[Array, NDArray[np.bool_]]:
     """Fill the NaN of a plane from their neighborhood.
 
-    The known area is mirrored outwards at its border: every NaN gets the value as far behind the nearest known pixel as
-    the NaN lies before it, or the value of that pixel if the mirrored one is unknown. Structure, level and noise thus
-    continue past the border without a step.
+    The known area is mirrored at its border: each NaN is replaced by the pixel at its mirror position behind the
+    nearest known pixel, or by the nearest known pixel if that position is unknown. Structure, level and noise thus
+    continue across the border without a step.
 
     Parameters
     ----------
     plane : ndarray of float, (Y, X)
-        With at least one known pixel; returned unchanged if it has no NaN.
+        Plane with at least one known pixel; returned unchanged if it contains no NaN.
 
     Returns
     -------
     plane : ndarray of float, (Y, X)
-        Without NaN; known pixels are unchanged.
+        Plane without NaN; known pixels are unchanged.
     unknown : ndarray of bool, (Y, X)
         Mask of the NaN.
 
@@ -46,7 +46,7 @@ def filled(plane: Array) -> tuple[Array, NDArray[np.bool_]]:
 
 
 def put_back(plane: Array, unknown: NDArray[np.bool_], scale: int = 1) -> Array:
-    """Return a restored plane with NaN (0 for integers) where the input, `scale` times coarser, had it."""
+    """Return a restored plane with NaN (0 for integers) at the NaN of the input, which is `scale` times coarser."""
     finer = np.repeat(np.repeat(unknown, scale, axis=0), scale, axis=1)
     value = np.nan if plane.dtype.kind == "f" else 0
     return np.where(finer, plane.dtype.type(value), plane)

@@ -21,7 +21,7 @@ def recorded_attempt(result: Result, planes_done: int, earlier: Any = None) -> I
     Parameters
     ----------
     result : Result
-        Its state is saved on entry and on exit.
+        The result; its state is saved on entry and on exit.
     planes_done : int
         Planes finished before this run.
     earlier : mapping or None
@@ -35,7 +35,7 @@ def recorded_attempt(result: Result, planes_done: int, earlier: Any = None) -> I
         yield
     finally:
         result.state.pop(_KEY, None)
-        with suppress(OSError, DecrappifyError):  # a full disk has its own error
+        with suppress(OSError, DecrappifyError):  # a full disk has already raised an error
             result.save_state()
 
 
@@ -47,8 +47,8 @@ def taken_from(state: dict[str, Any]) -> Any:
 def died_of_memory(earlier: Any, planes_done: int) -> bool:
     """Return whether the run that left `earlier` was killed for lack of memory before it finished a single plane.
 
-    The system counts such kills since it was started; if it does not, a second kill without a finished plane counts
-    as one.
+    Linux counts such kills since its start. On other systems, a second kill without a finished plane is regarded as one
+    for lack of memory.
     """
     if not isinstance(earlier, Mapping) or earlier.get("planes_done") != planes_done:
         return False
@@ -66,7 +66,7 @@ def _number(record: Any, name: str) -> int:
 
 
 def _out_of_memory_kills(proc: Path = Path("/proc")) -> dict[str, Any]:
-    """Return the number of processes killed for lack of memory, and its start time; empty if not counted."""
+    """Return the number of processes killed for lack of memory, and the boot to which it applies; empty if unknown."""
     try:
         counters = dict(line.split(maxsplit=1) for line in (proc / "vmstat").read_text().splitlines())
         return {"out_of_memory_kills": int(counters["oom_kill"]), "boot": boot_name()}

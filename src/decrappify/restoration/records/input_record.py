@@ -19,10 +19,10 @@ from decrappify.movie import Array, Movie, Plane
 
 logger = logging.getLogger(__name__)
 
-# For an input without files that would show a change (an array), this many planes are read again on resuming.
+# On resuming, all planes of an input without files (an array) are compared up to this size, otherwise this number.
 _AFFORDABLE_BYTES = 4 << 30
 _SAMPLED_PLANES = 256
-# If a file changes during a run, this many planes are read again at once; all others at the end.
+# If a file changes during a run, this many planes are read again immediately; all others at the end.
 _COMPARED_AT_ONCE = 16
 
 
@@ -54,13 +54,13 @@ class ChangedInputError(InputError):
         self.plane = plane
         t, c, z = plane
         super().__init__(
-            f"frame {t} (channel {c}, slice {z}) of {name} has other pixels than when it was read before, as the input "
-            f"was changed; restore it into another output, or start again with {setting('overwrite', True)}"
+            f"frame {t} (channel {c}, slice {z}) of {name} has changed since it was first read; restore the changed "
+            f"input into another output, or start again with {setting('overwrite', True)}"
         )
 
 
 class InputRecord:
-    """Checksums of all planes read in this run and in those that it continues.
+    """Checksums of all planes read in this run and in those that it resumes.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class InputRecord:
         self.movie = movie.map_regions(self._read, keeps_versions=True)
 
     def version(self, plane: Plane) -> str | None:
-        """Return a digest of the present version of a plane, None if it has none."""
+        """Return a digest of the current version of a plane, None if it has none."""
         found = self._original.version(*plane)
         return None if found is None else sys.intern(blake2b(found.encode(), digest_size=8).hexdigest())
 
@@ -122,8 +122,8 @@ class InputRecord:
     def confirm(self) -> None:
         """Compare all planes with files that have changed since they were read; other planes are not read again.
 
-        A file written in place with its time set back differs only in its pixels from a file with changed mode or
-        links.
+        The version also changes if only the mode or the number of links of a file changes; only the pixels distinguish
+        this from a file that was overwritten and had its modification time reset.
 
         Raises
         ------
@@ -160,7 +160,7 @@ class InputRecord:
         """Compare the input with the record of an earlier run, and adopt that record.
 
         Planes with the same version are not read. If the files were changed or copied, all others are read. Of an input
-        without versions (an array), all planes are read up to 4 GB, of a larger one 256 planes; the others are compared
+        without versions (an array), all planes are read if it has up to 4 GB, else 256 planes; the others are compared
         when they are read again.
 
         Raises
@@ -209,7 +209,7 @@ class InputRecord:
             return doubtful
         picks = evenly_spaced(len(doubtful), _SAMPLED_PLANES)
         logger.warning(
-            "%s is not a file with a date; comparing %d of the %d planes that the unfinished run read",
+            "%s is not a file with a modification time; comparing %d of the %d planes that the unfinished run read",
             name, len(picks), total,
         )  # fmt: skip
         return [doubtful[pick] for pick in picks]

@@ -99,7 +99,7 @@ def report(found: Mapping[str, Any], job: Job) -> None:
         places = sorted({tuple(at[3:]) for at in outliers["t_c_z_y_x"]})
         logger.warning(
             "%s: %d outlier pixel(s) in %d plane(s) were replaced from their surroundings, at (y, x) = %s%s; "
-            "%s restores them as they are",
+            "%s restores them unchanged",
             name, outliers["pixels"], outliers["planes"], ", ".join(map(str, places[:8])), _more(len(places), 8),
             setting("outliers", "keep"),
         )  # fmt: skip
@@ -107,12 +107,12 @@ def report(found: Mapping[str, Any], job: Job) -> None:
         frames = sorted({flash["frame"] for flash in found["flash_frames"]})
         logger.warning(
             "%s: frame(s) %s are flashes (or blackouts) between frames of another brightness: they keep their "
-            "brightness and do not change their neighbors; %s treats them as any other",
+            "brightness and do not change their neighbors; %s treats them like other frames",
             name, ", ".join(map(str, frames[:8])) + _more(len(frames), 8), setting("outliers", "keep"),
         )  # fmt: skip
     if "planes_of_nan" in found:
         planes = [(t, c, z) for t, c, z in found["planes_of_nan"]]
-        logger.warning("%s: %d plane(s) hold NaN only and stay so, %s", name, len(planes), described(planes))
+        logger.warning("%s: %d plane(s) contain only NaN, also in the result, %s", name, len(planes), described(planes))
     if "clipped" in found:
         clipped = found["clipped"]
         logger.warning(
@@ -124,13 +124,13 @@ def report(found: Mapping[str, Any], job: Job) -> None:
 
 
 def report_start(job: Job, channels: Sequence[Channel]) -> None:
-    """Log what is known before the first plane: frames outside the movie, constant channels, missing planes."""
+    """Log frames outside the movie, constant channels and missing planes."""
     n_t, _, n_z = job.movie.shape[:3]
     for c, channel in enumerate(channels):
         recorded = any((t, c, z) not in job.movie.missing for t in range(n_t) for z in range(n_z))
         if channel.constant is not None and recorded:
             logger.warning(
-                "channel %d (%s) of %s is constant (gray level %g) and is passed through as it is",
+                "channel %d (%s) of %s is constant (gray level %g) and is passed through unchanged",
                 c, job.movie.channel_names[c], job.movie.name, channel.constant,
             )  # fmt: skip
     if job.beyond:

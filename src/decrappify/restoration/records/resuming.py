@@ -37,7 +37,7 @@ _WORDS = {
 
 
 def settings_of(job: Job) -> Settings:
-    """Return everything that determines the pixels of a result, except how the network is run, as plain values."""
+    """Return all settings that determine the pixels of a result, except network execution, as plain values."""
     return {
         "software": RELEASE,
         "model": f"{job.model.name} {job.model.sha256[:12]}",
@@ -57,7 +57,7 @@ def settings_of(job: Job) -> Settings:
 def run_key(settings: Settings) -> str:
     """Compute the digest (SHA-256, hex) of the settings that a resumed run must share.
 
-    The treatment of NaN is excluded: frames finished with nan='error' had none, and are the same with nan='fill'.
+    The handling of NaN is excluded: frames finished with nan='error' had no NaN and are the same with nan='fill'.
     """
     shared = {name: value for name, value in settings.items() if name != "nan"}
     return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()
@@ -83,7 +83,7 @@ def continues(
     settings: Settings,
     overwrite: bool,
 ) -> bool:
-    """Return whether a call continues an unfinished run; False if it replaces that run.
+    """Return whether a call resumes an unfinished run; False if it replaces that run.
 
     Parameters
     ----------
@@ -92,14 +92,14 @@ def continues(
     job, inputs, inference
         Planes to restore, record of the input and options of this call.
     settings : mapping
-        Of this call, see `settings_of`.
+        Settings of this call, see `settings_of`.
     overwrite : bool
         Whether this call may replace the unfinished run.
 
     Raises
     ------
     OutputExistsError
-        If it is a run of other settings or of another input, or its record is damaged, and `overwrite` is False.
+        If the unfinished run has other settings, another input or a damaged record, and `overwrite` is False.
     """
     is_same_key = before.run_key == run_key(settings)
     flaw = flaw_of(before.journal, job) if is_same_key else None
@@ -107,7 +107,7 @@ def continues(
         if overwrite:
             return False
         raise OutputExistsError(
-            f"{before.partial} holds an unfinished output whose record is damaged ({flaw}); discard it with "
+            f"{before.partial} contains an unfinished output with a damaged record ({flaw}); discard it with "
             f"{setting('overwrite', True)}, or choose another output"
         )
     state = before.journal.state
@@ -117,7 +117,7 @@ def continues(
     if is_same_key and not changes:
         return _has_same_input(before, inputs, overwrite=overwrite)
     if not overwrite:
-        raise OutputExistsError(refusal(before.partial, changes or ["it has other settings"]))
+        raise OutputExistsError(other_run_message(before.partial, changes or ["it has other settings"]))
     return False
 
 
@@ -139,7 +139,7 @@ def _covers(tile_size: Any, frame_shape: tuple[int, ...], multiple: int) -> bool
 
 
 def _has_same_input(before: Unfinished, inputs: InputRecord, *, overwrite: bool) -> bool:
-    """Compare the input with the record of the unfinished run; raise for other inputs unless it is replaced."""
+    """Return whether the input is that of the unfinished run; raise OutputExistsError if not and not `overwrite`."""
     notes = before.journal.notes.values()
     rows = [*before.journal.state.get("read", ()), *(row for note in notes for row in note.get("read", ()))]
     try:
@@ -148,8 +148,8 @@ def _has_same_input(before: Unfinished, inputs: InputRecord, *, overwrite: bool)
         if overwrite:
             return False
         t, c, z = error.plane
-        change = f"{inputs.movie.name} has other pixels now in frame {t} (channel {c}, slice {z})"
-        raise OutputExistsError(refusal(before.partial, [change])) from error
+        change = f"{inputs.movie.name} now has other pixels in frame {t} (channel {c}, slice {z})"
+        raise OutputExistsError(other_run_message(before.partial, [change])) from error
     return True
 
 
@@ -195,10 +195,10 @@ def changed_options(asked: Mapping[str, Any], state: Mapping[str, Any]) -> list[
     return changes
 
 
-def refusal(partial: Path, changes: list[str]) -> str:
+def other_run_message(partial: Path, changes: list[str]) -> str:
     """Return the message for an unfinished output that this call cannot finish."""
     return (
-        f"{partial} holds the unfinished output of another run: {'; '.join(changes)}; repeat that run to finish it, "
+        f"{partial} contains the unfinished output of another run: {'; '.join(changes)}; repeat that run to finish it, "
         f"choose another output, or discard it with {setting('overwrite', True)}"
     )
 

@@ -30,7 +30,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 
 
 def flaw_of_state(state: Mapping[str, Any]) -> str | None:
-    """Return the entry of the state of a run with an invalid type, None if all are valid."""
+    """Describe an entry of the state of a run that has an invalid type; return None if all are valid."""
     for name, kind in _KINDS.items():
         value = state.get(name)
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
@@ -41,7 +41,7 @@ def flaw_of_state(state: Mapping[str, Any]) -> str | None:
 
 
 def flaw_of(journal: Journal, job: Job) -> str | None:
-    """Return the content of a journal that a run of this job cannot have recorded, None if there is none."""
+    """Describe content of a journal that a run of this job cannot have recorded; return None if it is valid."""
     flaw = flaw_of_state(journal.state)
     if flaw is not None:
         return flaw

@@ -26,8 +26,8 @@ class SceneRecord:
         restored = {} if self._is_foreign else found.get("restored")
         self._restored: dict[str, str] = restored if isinstance(restored, dict) else {}
 
-    def holds(self, output: Path, run: str) -> bool:
-        """Return whether the unfinished command has written this output with the run of this key."""
+    def contains(self, output: Path, run: str) -> bool:
+        """Return whether the unfinished command has written this output in the run with this key."""
         return self._restored.get(output.name) == run
 
     def add(self, output: Path, run: str) -> None:

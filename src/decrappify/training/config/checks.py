@@ -19,7 +19,7 @@ def check_types(settings: Any) -> None:
     Raises
     ------
     InputError
-        If a field has another type; the message names the field and the expected type.
+        If a field has another type; the message contains the field and the expected type.
     """
     for field in fields(settings):
         annotation, _, optional = str(field.type).partition(" | ")
@@ -27,25 +27,25 @@ def check_types(settings: Any) -> None:
         if annotation not in _TYPES or (optional == "None" and value is None):
             continue
         if not isinstance(value, _TYPES[annotation]) or (isinstance(value, bool) and annotation != "bool"):
-            raise InputError(f"{field.name} is {short(value)}, needs a value of type {annotation}")
+            raise InputError(f"{field.name} is {short(value)}, expected a value of type {annotation}")
         if annotation == "float":
             try:
                 object.__setattr__(settings, field.name, float(cast("float", value)))
             except OverflowError as error:
-                raise InputError(f"{field.name} is {short(value)}, needs a number below 1e308") from error
+                raise InputError(f"{field.name} is {short(value)}, expected a number below 1e308") from error
 
 
 def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
     """Raise InputError if a number is outside [low, high]."""
     if not low <= value <= high or value == math.inf:
         span = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
-        raise InputError(f"{name} is {short(value)}, needs a number {span}")
+        raise InputError(f"{name} is {short(value)}, expected a number {span}")
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise InputError if a value is not one of the choices."""
     if value not in choices:
-        raise InputError(f"{name} is {short(value)}, needs one of {', '.join(choices)}")
+        raise InputError(f"{name} is {short(value)}, expected one of {', '.join(choices)}")
 
 
 _SET_ELSEWHERE = {
@@ -57,16 +57,16 @@ _SET_ELSEWHERE = {
 def check_network_settings(name: str, settings: Any) -> None:
     """Raise InputError unless `settings` are a table of settings of a network, without its name."""
     if not isinstance(settings, Mapping):
-        raise InputError(f"{name} is {short(settings)}, needs a table")
+        raise InputError(f"{name} is {short(settings)}, expected a table")
     if "name" in settings:
-        raise InputError(f"{name} has a key 'name', which names the network elsewhere; remove the key")
+        raise InputError(f"{name} has a key 'name', but the network is selected by another setting; remove the key")
     for key, source in _SET_ELSEWHERE.items():
         if key in settings:
             raise InputError(f"{name} has a key {short(key)}, which is {source}; remove the key")
 
 
 def check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
-    """Raise InputError for a key that is not a field of the dataclass `kind`, with the nearest field name."""
+    """Raise InputError, with the most similar field name, for a key that is not a field of the dataclass `kind`."""
     known = [field.name for field in fields(kind)]
     for key in values:
         if key not in known:

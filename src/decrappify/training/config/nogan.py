@@ -39,7 +39,7 @@ class GeneratorStep:
     batch_size : int
         Patches per step and process.
     share : float
-        Fraction of the data that is used; 1 is all of it once.
+        Fraction of the data that is used; 1 uses all data once.
     """
 
     size: int = 64
@@ -60,14 +60,14 @@ class PretrainStep(GeneratorStep):
     size, batch_size, share
         As for `GeneratorStep`.
     frozen : bool
-        Freeze the encoder's convolutions.
+        Whether to freeze the encoder's convolutions.
     learning_rate : float
-        Peak rate of the decoder.
+        Peak learning rate of the decoder.
     encoder_rate : float or None
-        Peak rate of the early encoder; the late encoder's is halfway on a logarithmic scale. With None both are a
-        tenth of `learning_rate`.
+        Peak learning rate of the early encoder; that of the late encoder is halfway on a logarithmic scale. With None
+        both are a tenth of `learning_rate`.
     pct_start : float
-        Share of the steps on which the one-cycle rate rises; near 0 it only falls.
+        Share of the steps in which the learning rate of the one-cycle schedule rises; near 0 it only falls.
     """
 
     frozen: bool = False
@@ -120,9 +120,9 @@ class GanStep(GeneratorStep):
     size, batch_size, share
         As for `GeneratorStep`; the share is used by generator and critic together.
     learning_rate : float
-        Of the generator, constant.
+        Constant learning rate of the generator.
     critic_factor : float
-        Ratio of the critic's rate to the generator's.
+        Ratio of the critic's learning rate to the generator's.
     adversarial_weight, content_weight : float
         Weights of the two losses of the generator.
     threshold : float
@@ -130,7 +130,7 @@ class GanStep(GeneratorStep):
     adversarial : str
         "bce", "hinge" or "least-squares".
     freeze_encoder : bool
-        Freeze the encoder's convolutions.
+        Whether to freeze the encoder's convolutions.
     """
 
     batch_size: int = 8
@@ -167,9 +167,10 @@ class NoganConfig(RunSettings):
     content_loss : str
         A pixel loss, "feature-deoldify" or "feature-lesson7".
     vgg_weights : str
-        Of a feature loss: "imagenet", a file, or "random".
+        VGG weights of a feature loss: "imagenet", a file, or "random".
     items : int or None
-        Number of items that count as all of the data; None counts photographs, and 20,000 patches of movies and pairs.
+        Number of items that count as all data; by default the number of photographs, or 20,000 patches of movies or
+        pairs.
     pretrain : tuple of PretrainStep
         Phase (i).
     generated_share, generated_size, generated_batch_size : float, int, int
@@ -183,12 +184,12 @@ class NoganConfig(RunSettings):
     cycles : int
         Repetitions of phases (ii) to (iv); a cycle without a better checkpoint is the last.
     detect : bool
-        Stop the GAN phase at the inflection point; without it all of `gan.share` is run. The model is the chosen
-        checkpoint either way.
+        Whether to stop the GAN phase at the inflection point; otherwise all of `gan.share` is used. In both cases the
+        model is the selected checkpoint.
     checkpoint_share : float
-        Share of the data between two checkpoints of the GAN phase, which are never more than 100 steps apart.
+        Share of the data between two checkpoints of the GAN phase, which are at most 100 steps apart.
     validation_patches : int
-        Held-out patches that the checkpoints are compared on.
+        Held-out patches on which the checkpoints are compared.
     max_gradient_norm : float
         Gradients of the generator are clipped to this norm in phase (i); 0 disables clipping.
     """
@@ -214,7 +215,7 @@ class NoganConfig(RunSettings):
     validation_patches: int = 64
     weight_decay: float = 1e-3
     max_gradient_norm: float = 0.0
-    checkpoint_minutes: float = 15.0  # those of the DeOldify networks and their critic are 1.9 GB each
+    checkpoint_minutes: float = 15.0  # checkpoints of the DeOldify networks and their critic have 1.9 GB each
 
     def __post_init__(self) -> None:
         RunSettings.__post_init__(self)
@@ -239,9 +240,10 @@ class NoganConfig(RunSettings):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], base: NoganConfig | None = None) -> NoganConfig:
-        """Create from plain values such as a TOML table, on top of `base`; unknown keys raise an error.
+        """Create settings from plain values such as a TOML table; raise InputError for an unknown key.
 
-        Steps are tables: ``pretrain = [{size = 64, ...}, ...]``. A table ``gan`` changes only its own keys.
+        Other settings are those of `base`. Steps are tables: ``pretrain = [{size = 64, ...}, ...]``. A table ``gan``
+        changes only its own keys.
 
         Examples
         --------
@@ -269,7 +271,7 @@ class NoganConfig(RunSettings):
 
 def _list(given: Any, name: str) -> list[Any]:
     if not isinstance(given, list | tuple):
-        raise InputError(f"{name} is {short(given)}, needs a list of tables")
+        raise InputError(f"{name} is {short(given)}, expected a list of tables")
     return list(given)
 
 
@@ -277,6 +279,6 @@ def _step(given: Any, kind: Any, name: str) -> Any:
     if isinstance(given, kind):
         return given
     if not isinstance(given, Mapping):
-        raise InputError(f"{name} holds {given!r}, needs tables with keys of {kind.__name__}")
+        raise InputError(f"{name} contains {given!r}, expected tables with keys of {kind.__name__}")
     check_keys(given, kind, f"{name} of the NoGAN settings")
     return kind(**given)

@@ -39,13 +39,14 @@ class RunSettings:
     n_frames : int
         Frames in a window: 1, 3 or 5.
     stability_weight : float
-        w of the tuple loss; the table behind the default is in benchmarks/RESULTS.md.
+        w of the tuple loss; benchmarks/RESULTS.md contains the measurements for the default.
     weight_decay : float
-        Of AdamW.
+        Weight decay of AdamW.
     ema_decay : float
-        Decay of the exponential moving average of the weights, which are those of the model; 0 disables it.
+        Decay of the exponential moving average of the weights, which the model has; 0 disables averaging.
     precision : {"float32", "bfloat16", "float16", "auto"}
-        Of the computation; the weights are float32. ``"auto"`` is bfloat16 on GPUs that support it, else float32.
+        Precision of the computation; the weights are float32. ``"auto"`` is bfloat16 on GPUs that support it, else
+        float32.
     device : {"auto", "cpu", "cuda", "mps"}
         Device of the run.
     n_devices : int
@@ -53,14 +54,14 @@ class RunSettings:
     workers : int
         Loader processes; 0 loads in the training process.
     checkpoint_minutes : float
-        Longest time between two checkpoints, the most that a killed run loses; 0 saves after every step. A run may be
-        resumed with another value. The table behind the default is in benchmarks/RESULTS.md.
+        Maximum time between two checkpoints, which a killed run may lose; 0 saves after every step. A run may be
+        resumed with another value. benchmarks/RESULTS.md contains the measurements for the default.
     validation_fraction : float
         Share of the data held out for validation if no validation data are given.
     seed : int
-        Of weights, patches and noise.
+        Seed of weights, patches and noise.
     deterministic : bool
-        Use deterministic algorithms of torch only.
+        Whether to use only deterministic algorithms of torch.
     """
 
     n_frames: int = 1
@@ -89,7 +90,7 @@ class RunSettings:
 
 
 def with_present_names(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings from a file with values that have another name now, such as precisions, renamed.
+    """Return settings from a file, with the former names of values, such as precisions, replaced by the current ones.
 
     >>> with_present_names({"precision": "bf16-mixed", "seed": 1})
     {'precision': 'bfloat16', 'seed': 1}
@@ -107,8 +108,8 @@ class DataOptions:
     Attributes
     ----------
     validation : path, Movie, array, or a list of them, optional
-        Held-out data (pairs, for measured pairs). By default the last frames of each movie are held out, or else the
-        last movies of ten or more, or else a strip of each field.
+        Held-out data (pairs, for measured pairs). By default the last frames of each movie are held out; if all are
+        short, the last movies; if these are too few, a strip of each field.
     time_axis : {"T", "Z"}
         Axis along which the frames of a window are taken; "Z" takes neighboring slices of Z-stacks.
     still_motion_px : tuple of float
@@ -117,7 +118,7 @@ class DataOptions:
     shrink : tuple of int
         Factors by which images are binned, for structures of more than one size, such as ``(1, 2)``.
     folder_as : {"auto", "movie", "images"}
-        How folders are read, as for `decrappify.open_movie`. Of pairs of folders, "images" pairs the files by name.
+        How to read folders, as for `decrappify.open_movie`. For pairs of folders, "images" pairs the files by name.
 
     Examples
     --------
@@ -145,16 +146,16 @@ class RunOptions:
     Attributes
     ----------
     resume : bool
-        Resume from the checkpoint in the run folder, with as many threads as the run began with: bit for bit on the
-        same type of processor; a warning states if the last digits may differ.
+        Whether to resume from the checkpoint in the run folder, with the number of threads with which the run began:
+        bit for bit on the same type of processor; a warning states if the last digits may differ.
     overwrite : bool
-        Replace the run in the run folder.
+        Whether to replace the run in the run folder.
     card : mapping
         Entries of the model card (name, data and licenses, limits), before those of the run itself.
     progress : bool or callable, optional
         True, or a callable such as ``tqdm``.
     cancel : threading.Event, optional
-        Set it to save a checkpoint and stop after the present step, as the first Ctrl-C does. The model then has the
+        Set it to save a checkpoint and stop after the current step, as the first Ctrl-C does. The model then has the
         best weights so far and an entry ``unfinished`` on its card; `resume` resumes the run.
     on_validation : callable, optional
         Called as ``on_validation(step, ValidationScore)`` in supervised runs.

@@ -112,5 +112,5 @@ def nogan_preset(name: str) -> NoganConfig:
     [64, 64, 128, 192]
     """
     if name not in _PRESETS:
-        raise InputError(f"unknown NoGAN preset {name!r}, needs one of {', '.join(_PRESETS)}")
+        raise InputError(f"unknown NoGAN preset {name!r}, expected one of {', '.join(_PRESETS)}")
     return _PRESETS[name]

@@ -87,7 +87,7 @@ def train_from_file(
         critic = None if critic_from is None else path.parent / critic_from
         return train_nogan(*images, config=nogan, critic_from=critic, **arguments), run_folder
     if "critic_from" in values:
-        raise InputError(f"critic_from of {path} belongs to a NoGAN run, needs a table [nogan]")
+        raise InputError(f"critic_from of {path} belongs to a NoGAN run, expected a table [nogan]")
     config = TrainingConfig.from_dict(values.get("training", {}))
     config = replace(config, network_settings=values.get("network", {}), device=device or config.device)
     return train(*images, config=config, **arguments), run_folder
@@ -139,7 +139,7 @@ def _nogan(values: Mapping[str, Any], path: Path, device: str | None) -> NoganCo
     table = dict(values["nogan"])
     preset = table.pop("preset", "microscopy")
     if not isinstance(preset, str):
-        raise InputError(f"preset of [nogan] in {path} is {short(preset)}, needs a string")
+        raise InputError(f"preset of [nogan] in {path} is {short(preset)}, expected a string")
     base = nogan_preset(preset)
     config = NoganConfig.from_dict(table, base)
     return config if device is None else replace(config, device=device)
@@ -148,11 +148,11 @@ def _nogan(values: Mapping[str, Any], path: Path, device: str | None) -> NoganCo
 def _check_table(values: Mapping[str, Any], known: Mapping[str, tuple[Any, str]], path: Path, where: str) -> None:
     for key, value in values.items():
         if key not in known:
-            hint = nearest(key, known, f", needs some of {', '.join(known)}")
+            hint = nearest(key, known, f", expected some of {', '.join(known)}")
             raise InputError(f"unknown key {short(key)} {where} of {path}{hint}")
         kind, called = known[key]
         if not isinstance(value, kind):
-            raise InputError(f"{key} of {path} is {short(value)}, needs {called}")
+            raise InputError(f"{key} of {path} is {short(value)}, expected {called}")
 
 
 def _data_folder(given: str | None, path: Path) -> Path:
@@ -177,7 +177,7 @@ def _resolve(given: Any, folder: Path) -> Any:
 
 
 def _high_res(data: Mapping[str, Any], folder: Path, path: Path) -> Any:
-    """Return the files, and the noise-free movies of simulations, whose tables contain the arguments of `simulate`."""
+    """Return the files, and the noise-free movies of simulations; their tables contain the arguments of `simulate`."""
     files = _resolve(data.get("high_res"), folder)
     if "simulated" not in data:
         return files
@@ -187,13 +187,13 @@ def _high_res(data: Mapping[str, Any], folder: Path, path: Path) -> Any:
     several = files if isinstance(files, list) else [] if files is None else [files]
     for table in tables:
         if not isinstance(table, Mapping):
-            raise InputError(f"simulated of {path} is {short(tables)}, needs tables [[data.simulated]]")
+            raise InputError(f"simulated of {path} is {short(tables)}, expected tables [[data.simulated]]")
         _check_table(table, known, path, "in [[data.simulated]]")
         try:
             several.append(simulate(**table).truth)
         except TypeError as error:
             raise InputError(
-                f"[[data.simulated]] of {path} holds a value of the wrong type: {reason(error)}"
+                f"[[data.simulated]] of {path} contains a value of the wrong type: {reason(error)}"
             ) from error
     return several
 

@@ -33,7 +33,7 @@ class TrainingConfig(RunSettings):
     learning_rate : float
         Peak of the one-cycle schedule.
     loss : {"rmse", "charbonnier", "l1", "l2", "ssim-mix"}, or a registered name
-        Between prediction and target.
+        Loss between prediction and target.
     validate_every : int
         Steps between validations, each with a checkpoint and a preview.
     keep : {"best", "last"}
@@ -69,12 +69,12 @@ class TrainingConfig(RunSettings):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingConfig:
-        """Create from plain values such as a TOML table.
+        """Create settings from plain values such as a TOML table.
 
         Raises
         ------
         InputError
-            For an unknown key, with the nearest known one.
+            For an unknown key; the message contains the most similar known key.
         """
         check_keys(values, cls, "the training settings")
         return cls(**with_present_names(values))

@@ -1,4 +1,4 @@
-"""Content of training data: shapes and checksums by which a resumed run knows the data that it began with."""
+"""Content of training data: shapes and checksums by which a resumed run detects changed data."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from decrappify.errors import FormatError
 from decrappify.limits.files import check_regular
 from decrappify.movie import Movie
 
-# Less than a second for ordinary data, and no more for a movie of 200 GB: as many planes of all movies together, no
-# more of one of them, and no more of a large plane than its middle.
+# Limits that keep the time below a second, even for a movie of 200 GB: bytes and planes of all movies together, planes
+# of one movie, and side of the central part of a large plane.
 _BYTES = 128 << 20
 _FEWEST_PLANES, _MOST_PLANES, _PLANES_OF_A_MOVIE = 16, 256, 16
 _SIDE = 2048  # pixels
@@ -26,8 +26,8 @@ def movie_content(movies: Iterable[tuple[str, Movie]]) -> dict[str, str]:
     """Return shape, dtype and a checksum of each movie, by its name.
 
     The checksum is a CRC-32 over evenly spaced planes: 128 MiB of all movies together, at least 16 and at most 256
-    planes of them, and at most 16 of one movie; of a larger plane its middle, 2048 × 2048 pixels. If there are more
-    movies than planes to read, evenly spaced ones have a checksum.
+    planes of them, and at most 16 of one movie; of large planes the central 2048 × 2048 pixels. If there are more
+    movies than planes to read, only evenly spaced movies have a checksum.
 
     Examples
     --------
@@ -48,8 +48,8 @@ def movie_content(movies: Iterable[tuple[str, Movie]]) -> dict[str, str]:
 def photograph_content(names: Sequence[str], photographs: Sequence[Any]) -> dict[str, str]:
     """Return size and a checksum of at most 256 evenly spaced photographs (paths or arrays), by their names.
 
-    The checksum is a CRC-32 over the first bytes of a file: 128 MiB of all together, so that files up to 512 KiB are
-    read as a whole, and larger ones if they are few.
+    The checksum is a CRC-32 over the first bytes of each file: 128 MiB in total, so that files up to 512 KiB are read
+    completely, and larger files if there are few.
     """
     picks = evenly_spaced(len(photographs), _PHOTOGRAPHS).tolist()
     limit = _BYTES // max(1, len(picks))
@@ -83,7 +83,7 @@ def _described_photograph(photograph: Any, limit: int) -> str:
             crc = zlib.crc32(file.read(limit))
         return f"{path.stat().st_size} bytes, CRC-32 {crc:08x}"
     except (OSError, FormatError):
-        return "unreadable"  # it is omitted of the data, which the log states
+        return "unreadable"  # omitted from the data, and logged
 
 
 def _plane_bytes(movie: Movie) -> int:
@@ -97,7 +97,7 @@ def _middle(size: int) -> slice:
 
 
 def _by_name(names: Sequence[str], texts: Sequence[str]) -> dict[str, str]:
-    """Return texts by name; further ones of the same name have their number behind it."""
+    """Return texts by name; repeated names are followed by their number."""
     found: dict[str, str] = {}
     for number, (name, text) in enumerate(zip(names, texts, strict=True), start=1):
         found[f"{name} (number {number})" if name in found else name] = text

@@ -17,14 +17,14 @@ from decrappify.io.recognition import is_image_folder
 from decrappify.io.registry import plain_stem
 from decrappify.movie import Movie
 
-# Named as that of the module that classifies folders, so that the command line shows both.
+# The logger of the module that classifies folders, so that the command line shows the messages of both modules.
 logger = logging.getLogger("decrappify.io.folders.folder")
 
 
 def as_movies(given: Any, folder_as: str = "auto") -> list[Movie]:
     """Return movies from a path, array, movie, or a list of them; a folder adds each of its movies or images.
 
-    `folder_as` is that of `decrappify.open_movie`, for all that are folders.
+    `folder_as` applies to folders, as for `decrappify.open_movie`.
     """
     several = given if isinstance(given, list | tuple) else [given]
     movies = [movie for item in several for movie in open_scenes(item, folder_as=_for(item, folder_as))]
@@ -34,7 +34,7 @@ def as_movies(given: Any, folder_as: str = "auto") -> list[Movie]:
 
 
 def as_photographs(given: Any) -> list[Any]:
-    """List the photographs in a folder and its subfolders; a list of paths or arrays (Y, X, 3) is returned as it is."""
+    """List the photographs in a folder and its subfolders; return a list of paths or arrays (Y, X, 3) unchanged."""
     if isinstance(given, str | os.PathLike):
         from decrappify.datasets.photographs import find_images
 
@@ -47,7 +47,7 @@ def as_photographs(given: Any) -> list[Any]:
 
 
 def as_crappifier(given: Crappifier | str | Path) -> Crappifier:
-    """Return a crappifier from itself, the name of a preset, or a .toml/.json file."""
+    """Return a crappifier from a crappifier, the name of a preset, or a .toml/.json file."""
     if isinstance(given, Crappifier):
         return given
     if Path(given).suffix in (".toml", ".json"):
@@ -58,14 +58,14 @@ def as_crappifier(given: Crappifier | str | Path) -> Crappifier:
 def as_pairs(given: Any, folder_as: str = "auto") -> list[tuple[Movie, Movie]]:
     """Return (source, target) movies from a folder of ``low/`` and ``high/``, two folders, a pair or a list of pairs.
 
-    Two folders that are each one movie, or scenes, by the names of their files are one pair, or a pair per scene. Else,
-    and with ``folder_as="images"``, their files are paired by name without suffix. Files without a partner are listed
-    in the error.
+    If each of two folders is one movie, or several scenes, by the names of its files, the folders are one pair, or one
+    pair per scene. Otherwise, and with ``folder_as="images"``, their files are paired by name without suffix; a file
+    without a partner raises InputError.
     """
     if isinstance(given, str | Path):
         folder = Path(given)
         if not ((folder / "low").is_dir() and (folder / "high").is_dir()):
-            raise InputError(f"{folder} does not hold low/ and high/, which a folder of pairs needs")
+            raise InputError(f"{folder} does not contain low/ and high/, which a folder of pairs needs")
         given = (folder / "low", folder / "high")
     if isinstance(given, tuple) and len(given) == 2 and all(map(is_image_folder, given)):
         return paired_folders(Path(given[0]), Path(given[1]), folder_as)
@@ -74,7 +74,9 @@ def as_pairs(given: Any, folder_as: str = "auto") -> list[tuple[Movie, Movie]]:
     if not isinstance(given, list | tuple) or not all(
         isinstance(pair, list | tuple) and len(pair) == 2 for pair in given
     ):
-        raise InputError(f"pairs is {given!r}, needs a folder, two folders, (source, target), or a list of such pairs")
+        raise InputError(
+            f"pairs is {given!r}, expected a folder, two folders, (source, target), or a list of such pairs"
+        )
     if not given:
         raise InputError("pairs is empty; pass at least one (source, target)")
     pairs = []
@@ -88,7 +90,7 @@ def as_pairs(given: Any, folder_as: str = "auto") -> list[tuple[Movie, Movie]]:
 
 
 def paired_folders(sources: Path, targets: Path, folder_as: str = "auto") -> list[tuple[Movie, Movie]]:
-    """Return the pairs of two folders, whose files must have the same names; see `as_pairs`."""
+    """Return the pairs of two folders with files of the same names; see `as_pairs`."""
     files = _matched(sources, targets)
     both = sources, targets
     readings: list[FolderReading] = []

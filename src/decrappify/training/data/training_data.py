@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from decrappify.datasets import Sample
 
 _SMALLEST_FIELD = 64  # source pixels
-# Validation patches are larger than training patches, so that borders matter less.
+# Validation patches are larger than training patches to reduce the effect of borders.
 _VALIDATION_PATCH = 96
 MoviePairs = list[tuple[Movie, Movie]]
 
@@ -42,7 +42,7 @@ class TrainingData(Protocol):
     used: list[str]
 
     def content(self) -> dict[str, str]:
-        """Return what training and held-out data hold, by name: shapes and checksums of a bounded part."""
+        """Return shapes and checksums of training and held-out data, by name; of large data only a part is read."""
         ...
 
     @property
@@ -51,11 +51,11 @@ class TrainingData(Protocol):
         ...
 
     def training(self, patch_size: int, length: int, seed: int) -> Dataset[Sample]:
-        """Return `length` random training patches whose sources have the side `patch_size`."""
+        """Return `length` random training patches with sources of the side `patch_size`."""
         ...
 
     def held_out(self, length: int, seed: int, patch_size: int | None = None) -> Dataset[Sample]:
-        """Return `length` patches of held-out data, without augmentation; by default as large as is useful."""
+        """Return `length` patches of held-out data, without augmentation; by default with a side of up to 96 pixels."""
         ...
 
     def fields(self, count: int) -> Iterator[list[Array]]:
@@ -70,9 +70,9 @@ class Split:
     Attributes
     ----------
     n_frames, in_channels : int
-        Of a window.
+        Frames and channels of a window.
     rule : NormalizationRule
-        Stored in the model.
+        Normalization rule, stored in the model.
     validation_fraction : float
         Share held out if no validation data are given.
     options : DataOptions
@@ -133,7 +133,7 @@ class TupleData:
         self.used = [movie.name for movie in self._movies]
 
     def content(self) -> dict[str, str]:
-        """Return what the movies hold, by name."""
+        """Return shapes and checksums of the movies, by name."""
         return movie_content((movie.name, movie) for movie in self._given)
 
     def training(self, patch_size: int, length: int, seed: int) -> Dataset[Sample]:
@@ -196,7 +196,7 @@ class PairData:
         self.used = [source.name for source, _ in self._pairs]
 
     def content(self) -> dict[str, str]:
-        """Return what sources and targets hold, by name."""
+        """Return shapes and checksums of sources and targets, by name."""
         roles = ("source", "target")
         return movie_content(
             (f"{movie.name} ({role})", movie) for pair in self._given for role, movie in zip(roles, pair, strict=True)
@@ -245,7 +245,7 @@ class PhotographData:
         if validation is None:
             if len(photographs) < 2:
                 raise InputError("one photograph cannot be split into training and validation; pass validation too")
-            # Every n-th, so that a folder sorted by subject keeps some of each.
+            # Every n-th, so that some of each subject are held out if the folder is sorted by subject.
             step = max(2, min(len(photographs), round(1 / fraction)))
             validation = photographs[step - 1 :: step]
             photographs = [photograph for number, photograph in enumerate(photographs) if (number + 1) % step]
@@ -253,11 +253,11 @@ class PhotographData:
         self.used = _names(photographs)
 
     def content(self) -> dict[str, str]:
-        """Return what the photographs hold, by name."""
+        """Return sizes and checksums of the photographs, by name."""
         return photograph_content(self.used + _names(self._kept), [*self.photographs, *self._kept])
 
     def training(self, patch_size: int, length: int, seed: int) -> Dataset[Sample]:
-        """Return randomly rotated, warped and lit squares of the training photographs."""
+        """Return squares of the training photographs, randomly rotated, warped and changed in brightness."""
         return self._squares(self.photographs, patch_size, length, seed, augment=True)
 
     def held_out(self, length: int, seed: int, patch_size: int | None = None) -> Dataset[Sample]:

@@ -1,4 +1,4 @@
-"""Complete, atomic checkpoints: all state needed to resume bit for bit, threads and processor type included.
+"""Complete, atomic checkpoints: all state needed to resume bit for bit, including threads and processor type.
 
 The checkpoint before the last one is kept next to it in case the last one is damaged.
 """
@@ -25,13 +25,13 @@ from decrappify.training.config.options import with_present_names
 
 log = logging.getLogger(__name__)
 
-_CONTENT = "content."  # begins the names of what the data hold; their own names follow
+_CONTENT = "content."  # prefix of the names of training data among the settings
 # Settings that a resumed run may change.
 FREE_SETTINGS = ("device", "workers", "checkpoint_minutes")
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` (tensors and plain values) through a temporary name, and keep the previous checkpoint.
+    """Write `state` (tensors and plain values) under a temporary name, rename it, and keep the previous checkpoint.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
             with temporary.open("wb") as file:
                 torch.save(state, file)
                 file.flush()
-                os.fsync(file.fileno())  # before the earlier one loses its name
+                os.fsync(file.fileno())  # before the earlier checkpoint is renamed
             if path.exists():
                 path.replace(previous_path(path))
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
@@ -60,25 +60,25 @@ def previous_path(path: Path) -> Path:
 
 
 def has_checkpoint(path: Path) -> bool:
-    """Return whether a checkpoint exists, the last or the one before."""
+    """Return whether the last or the previous checkpoint exists."""
     return path.exists() or previous_path(path).exists()
 
 
 def load_checkpoint(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Read a checkpoint of a run with the same `settings`; the error names a setting that differs.
+    """Read a checkpoint of a run with the same `settings`.
 
-    If the last checkpoint is damaged, it is renamed and the one before is read, with a warning.
+    If the last checkpoint is damaged, it is renamed and the previous one is read, with a warning.
 
     Raises
     ------
     MissingFileError, ModelFileError
         If no checkpoint can be read.
     InputError
-        If a setting differs.
+        If a setting differs; the message contains its values.
     """
     if not has_checkpoint(path):
         raise MissingFileError(f"no checkpoint {path} to resume from; start the run without {setting('resume', True)}")
-    state = _last_good(path)
+    state = _last_intact(path)
     now, then = dict(_flat(settings)), dict(_flat(with_present_names(state["settings"])))
     for key in now | then:
         if now.get(key) != then.get(key):
@@ -91,12 +91,12 @@ def _difference(key: str, now: Any, then: Any) -> str:
     if name == key:
         return f"{key} is {now!r} now and was {then!r}; keep the settings, or start a new run in another folder"
     return (
-        f"{name} holds {now or 'nothing'} now and held {then or 'nothing'}; train on the data that the run began with, "
-        "or start a new run in another folder"
+        f"{name} is {now or 'absent'} now and was {then or 'absent'}; train on the data with which the run began, or "
+        "start a new run in another folder"
     )
 
 
-def _last_good(path: Path) -> dict[str, Any]:
+def _last_intact(path: Path) -> dict[str, Any]:
     previous = previous_path(path)
     if path.exists():
         try:
@@ -108,7 +108,7 @@ def _last_good(path: Path) -> dict[str, Any]:
     else:  # killed between the two renames of `save_checkpoint`
         reason = f"{path} is missing"
     state = _read(previous)
-    with suppress(OSError):  # or the next checkpoint would replace the good one by the damaged one
+    with suppress(OSError):  # otherwise the next checkpoint would replace the intact one by the damaged one
         path.replace(path.with_name(f"{path.stem}.damaged{path.suffix}"))
     log.warning("%s; resumed from the previous checkpoint, %s, at step %s", reason, previous, state.get("step"))
     return state
@@ -126,9 +126,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise
     except Exception as error:  # torch raises several types for a damaged file
         raise_if_limit(error, f"reading {path}")
-        raise ModelFileError(f"checkpoint {path} cannot be read, it is damaged or not a checkpoint") from error
+        raise ModelFileError(f"checkpoint {path} cannot be read: it is damaged or not a checkpoint") from error
     if not isinstance(state, dict) or not isinstance(state.get("settings"), Mapping):
-        raise ModelFileError(f"{path} is not a checkpoint of a training run; name the folder of one")
+        raise ModelFileError(f"{path} is not a checkpoint of a training run; pass the folder of one")
     return state
 
 
@@ -145,7 +145,7 @@ def _reason(path: Path, error: Exception) -> str:
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Return every plain value with its dotted name, such as ``architecture.depth``."""
+    """Iterate over all plain values with their dotted names, such as ``architecture.depth``."""
     if isinstance(value, Mapping | list | tuple):
         items = value.items() if isinstance(value, Mapping) else enumerate(value)
         for key, item in items:

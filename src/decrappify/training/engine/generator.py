@@ -19,9 +19,9 @@ def generator_loss(
     network : nn.Module
         Maps sources (N, C_in, H, W) to predictions (N, C_out, H * scale, W * scale).
     batch : Sample
-        With ``source``, ``target`` and, of crappified data, ``source_2``.
+        Batch with ``source``, ``target`` and, for crappified data, ``source_2``.
     loss : callable
-        Between prediction and target.
+        Loss between prediction and target.
     stability_weight : float
         w of L(Y1, T) + L(Y2, T) + w L(Y1, Y2).
 

@@ -17,21 +17,22 @@ class OptimizedNetwork:
     Parameters
     ----------
     fabric : lightning_fabric.Fabric
-        Carries devices, precision and gradients over processes.
+        Handles devices, precision and gradients across processes.
     network : nn.Module
         The bare network, stored as `bare`; `network` is the one set up by `fabric`.
     rates : sequence of float
         Peak learning rate of each group.
     groups : sequence of list of Parameter, optional
-        Parameters of each rate, such as `RestorationNetwork.parameter_groups`; of fewer groups, the last rates count.
-        One group of all by default.
+        Parameters of each rate, such as `RestorationNetwork.parameter_groups`; fewer groups have the last rates. By
+        default one group with all parameters.
     betas : (float, float)
-        Of Adam.
+        Betas of Adam.
     weight_decay : float
         Decoupled, scaled by the rate, and applied to every trainable parameter as in fastai v1.
     one_cycle : (int, float), optional
-        Steps and share of rising steps of a one-cycle schedule: from rate/25 up and down to rate/250,000, with Adam's
-        first beta between 0.95 and 0.85 against it (Smith 2018, as in fastai v1). Without it the rate is constant.
+        Steps and share of rising steps of a one-cycle schedule: the rate rises from rate/25 and then falls to
+        rate/250,000, while Adam's first beta changes inversely between 0.95 and 0.85 (Smith 2018, as in fastai v1).
+        Without it the rate is constant.
     """
 
     def __init__(
@@ -70,11 +71,11 @@ class OptimizedNetwork:
         Parameters
         ----------
         loss : Tensor
-            Scalar.
+            Scalar loss.
         where : str
-            Named in the error, such as ``"step 3 of pretrain"``.
+            Position for the error message, such as ``"step 3 of pretrain"``.
         max_norm : float, optional
-            Gradients are scaled down to this norm.
+            Norm to which gradients are clipped.
 
         Raises
         ------
@@ -112,7 +113,7 @@ class OptimizedNetwork:
 
 
 def group_rates(learning_rate: float, encoder_rate: float | None) -> tuple[float, float, float]:
-    """Return the rates of early encoder, late encoder and decoder, as fastai v1 spreads them.
+    """Return the rates of early encoder, late encoder and decoder, spaced as in fastai v1.
 
     Examples
     --------

@@ -34,7 +34,7 @@ def check_device(config: RunSettings) -> None:
 
 
 def fabric_precision(config: RunSettings) -> Any:
-    """Return the name that Lightning Fabric has for the precision of a run; ``"auto"`` depends on the device."""
+    """Return Lightning Fabric's name of the precision of a run; ``"auto"`` depends on the device."""
     precision = config.precision
     if precision == "auto":
         has_gpu = config.device in ("auto", "cuda") and torch.cuda.is_available()
@@ -101,7 +101,7 @@ def folder_errors(folder: Path | None) -> Iterator[None]:
 def training_session(config: RunSettings, cancel: threading.Event | None) -> Iterator[threading.Event]:
     """Seed torch and set up Ctrl-C and deterministic algorithms for a run; yield the event that cancels it.
 
-    Afterwards the caller has its own random state, number of threads, algorithms and signal handler again.
+    Afterwards the caller's random state, number of threads, algorithms and signal handler are restored.
     """
     with (
         torch.random.fork_rng(devices=[]),
@@ -115,7 +115,7 @@ def training_session(config: RunSettings, cancel: threading.Event | None) -> Ite
 
 @contextmanager
 def interruptible(cancel: threading.Event) -> Iterator[threading.Event]:
-    """Set `cancel` at the first Ctrl-C; a second one interrupts at once."""
+    """Set `cancel` at the first Ctrl-C; a second one interrupts immediately."""
     if threading.current_thread() is not threading.main_thread():
         yield cancel
         return

@@ -1,4 +1,4 @@
-"""Preparation and locking of the run folder, which one process writes at a time."""
+"""Preparation and locking of the run folder, to which one process writes at a time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _RUN_FILES = (
     *("images/cycle_*/*/*.tif", "images/cycle_*/*/*.png"),
 )
 _LONGEST_HEADER = 10_000
-_RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # as torchrun, Lightning Fabric and Slurm number the processes of a run
+_RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # process numbers set by torchrun, Lightning Fabric and Slurm
 
 
 def holds_run_folder(function: Callable[P, R]) -> Callable[P, R]:
@@ -68,7 +68,7 @@ def holds_run_folder(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def refuse_data_folder(folder: Path, *data: Any) -> None:
-    """Raise InputError if a run folder is a folder of the data, or is inside an OME-Zarr store of them."""
+    """Raise InputError if a run folder is a folder of the data, or is inside an OME-Zarr store of the data."""
     from decrappify.io.store.zarr_folders import is_zarr_folder
 
     for each in data:
@@ -89,14 +89,14 @@ def prepare_run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> 
     OutputExistsError
         If it contains a run, or files with the names of a run's files, and neither `resume` nor `overwrite` is set.
     MissingFileError
-        If a run is to be resumed that ended before its first checkpoint.
+        If the run to resume ended before its first checkpoint.
     OutputError
         If it cannot be used.
     """
     folder = Path(output)
     if _has_checkpoint(folder) and not (resume or overwrite):
         raise OutputExistsError(
-            f"{folder} holds a run already; pass {setting('resume', True)} to continue it, or "
+            f"{folder} already contains a run; pass {setting('resume', True)} to resume it, or "
             f"{setting('overwrite', True)} to replace it"
         )
     found = sorted(path for pattern in _RUN_FILES for path in folder.glob(pattern))
@@ -110,8 +110,8 @@ def prepare_run_folder(output: str | Path, *, resume: bool, overwrite: bool) -> 
     found = [] if resume else found
     if found and not overwrite:
         raise OutputExistsError(
-            f"{folder} holds {found[0].relative_to(folder)}, which a run would replace; choose another folder, or pass "
-            f"{setting('overwrite', True)}"
+            f"{folder} contains {found[0].relative_to(folder)}, which a run would replace; choose another folder, or "
+            f"pass {setting('overwrite', True)}"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def _has_no_result(folder: Path, found: Sequence[Path]) -> bool:
 def _interrupted(folder: Path) -> str:
     if _has_checkpoint(folder):
         return "the last checkpoint is kept; resume with --resume"
-    return "no checkpoint was saved, so that the run cannot be resumed; repeat the command to start it again"
+    return "no checkpoint was saved, so the run cannot be resumed; repeat the command to start it again"
 
 
 def _rank() -> int:

@@ -49,11 +49,11 @@ def step_loader(
     Raises
     ------
     InputError
-        If the dataset has fewer items than the steps of all processes need.
+        If the dataset has fewer items than required for the steps of all processes.
     """
     needed = last_step * batch_size * fabric.world_size
     if len(dataset) < needed:  # type: ignore[arg-type]
-        raise InputError(f"the dataset has {len(dataset)} items, needs {needed} for {last_step} steps")  # type: ignore[arg-type]
+        raise InputError(f"the dataset has {len(dataset)} items, expected {needed} for {last_step} steps")  # type: ignore[arg-type]
     sampler = StepSampler(
         first_step=first_step,
         last_step=last_step,

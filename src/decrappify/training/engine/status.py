@@ -1,4 +1,4 @@
-"""Status lines of a run, once a minute, and the timer of its checkpoints."""
+"""Status lines of a run, one per minute, and the timer of its checkpoints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Timer:
     Parameters
     ----------
     seconds : float
-        0 is always due.
+        Time in seconds; 0 is always due.
     now : callable
         Clock in seconds.
     """
@@ -36,7 +36,7 @@ class Timer:
 
 
 class StatusLog:
-    """Log of one line a minute: step, losses, last validation, time left.
+    """Log of one line per minute: step, losses, last validation, time left.
 
     The lines go to the logger ``decrappify.training.engine.status`` at level INFO, for runs without a terminal.
 
@@ -56,7 +56,7 @@ class StatusLog:
     validation : str
         Result of the last validation, part of each line.
     is_silent : bool
-        True on all processes but the first.
+        Whether nothing is logged: True on all processes except the first.
     """
 
     def __init__(

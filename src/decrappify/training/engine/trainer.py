@@ -29,12 +29,12 @@ from decrappify.training.engine.status import StatusLog, Timer
 
 log = logging.getLogger(__name__)
 
-# Take one optimizer step on a batch, whose number counts from 1, and return named scalars.
+# Function of a batch and its number (from 1) that makes one optimizer step and returns named scalars.
 Step = Callable[[Any, int], dict[str, Tensor]]
 
 
 class Stateful(Protocol):
-    """An object whose state is part of a checkpoint; torch's own protocol."""
+    """An object with a state that is part of a checkpoint; the protocol of torch."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as tensors and plain values."""
@@ -77,7 +77,7 @@ class Phase:
     Attributes
     ----------
     name : str
-        Named in logs and on the progress bar.
+        Name in logs and on the progress bar.
     dataset : Dataset
         Read in order, ``total * batch_size`` items per process.
     batch_size, total : int
@@ -87,10 +87,10 @@ class Phase:
     step : callable
         One optimizer step.
     every : int
-        Steps between evaluations, each followed by a checkpoint; the last step has one too.
+        Steps between evaluations, each followed by a checkpoint; the last step is also evaluated.
     evaluate : callable
-        Called with the number of the step and the means of the scalars since the last evaluation, which it may extend;
-        True ends the phase early.
+        Called with the number of the step and the means of the scalars since the last evaluation, to which it may add
+        values; returning True ends the phase early.
     """
 
     name: str
@@ -109,7 +109,7 @@ class Trainer:
     Parameters
     ----------
     config : RunSettings
-        Device, precision, seed and so on.
+        Device, precision, seed and other settings.
     networks : mapping
         Networks that all phases share, by name; moved to the device and part of every checkpoint.
     folder : Path, optional
@@ -119,14 +119,14 @@ class Trainer:
     progress : callable, optional
         Such as ``tqdm``.
     cancel : threading.Event, optional
-        Set it to save and stop after the present step.
+        Set it to save and stop after the current step.
 
     Attributes
     ----------
     fabric : lightning_fabric.Fabric
-        Carries devices, precision and gradients over processes.
+        Handles devices, precision and gradients across processes.
     position : Position
-        Of the run; a new one in each phase.
+        Position in the run; replaced in each phase.
     history : dict
         Data for later phases and the model card; plain values, part of every checkpoint.
     """
@@ -171,7 +171,7 @@ class Trainer:
 
     @property
     def seconds(self) -> float:
-        """Time spent on the run, earlier parts of a resumed run included."""
+        """Time spent on the run, including earlier parts of a resumed run."""
         return time.monotonic() - self._started
 
     def run(self, phase: Phase) -> int:
@@ -184,7 +184,7 @@ class Trainer:
         """
         scalars = self._restore(phase)
         first = self.position.step
-        if self.position.notes.get("ended"):  # early, in the run that is resumed
+        if self.position.notes.get("ended"):  # early, before the run was resumed
             return first
         loader = step_loader(
             phase.dataset,
@@ -248,7 +248,7 @@ class Trainer:
         self._save({}, [])
 
     def end_phase(self) -> None:
-        """Advance to the next phase, and save."""
+        """Advance to the next phase, and save a checkpoint."""
         self.position = Position(self.position.phase + 1)
         self._save({}, [])
 
@@ -263,7 +263,7 @@ class Trainer:
             If there is no checkpoint that can be read.
         """
         if self.folder is None:
-            raise InputError("cannot resume without a run folder; name the output folder of the first run")
+            raise InputError("cannot resume without a run folder; pass the output folder of the first run")
         state = load_checkpoint(self.folder / "checkpoint.pt", self._settings)
         if "stateful" not in state:
             raise InputError(
@@ -281,7 +281,7 @@ class Trainer:
         self._started -= state["seconds"]
 
     def mean(self, value: Tensor) -> float:
-        """Average over the processes, so that all of them decide equally."""
+        """Average over the processes, so that all of them make the same decision."""
         return float(self.fabric.all_reduce(value.detach(), reduce_op="mean"))
 
     def _restore(self, phase: Phase) -> list[dict[str, Tensor]]:
@@ -291,7 +291,7 @@ class Trainer:
             return []
         for name, stateful in phase.stateful.items():
             stateful.load_state_dict(state["stateful"][name])
-        # Last: objects created before a phase's steps may draw from the generator too.
+        # Restored last, as objects created before the steps of a phase may also draw from the generator.
         self._set_rng_state(state)
         device = self.fabric.device
         return [{key: value.to(device) for key, value in entry.items()} for entry in state["scalars"]]
@@ -330,7 +330,7 @@ class Trainer:
 
 
 def learning_rates(stateful: Mapping[str, Stateful]) -> dict[str, float]:
-    """Return the present learning rate of each network among `stateful`, as ``NAME_rate``."""
+    """Return the current learning rate of each network among `stateful`, as ``NAME_rate``."""
     networks: Iterable[tuple[str, Stateful]] = stateful.items()
     return {f"{name}_rate": each.learning_rate for name, each in networks if isinstance(each, OptimizedNetwork)}
 

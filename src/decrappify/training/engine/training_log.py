@@ -23,20 +23,20 @@ class TrainingLog:
     Parameters
     ----------
     folder : Path or None
-        Run folder, created; without it nothing is written.
+        Run folder, created if missing; without it nothing is written.
     columns : sequence of str
-        Of the log.
+        Columns of the log.
     plot : callable
         ``plot(rows, folder)``.
     texts : sequence of str
         Text columns; the others are numeric or empty.
     keep : callable, optional
-        Rows of an earlier part of the run for which it returns False are removed: those after the last checkpoint.
-        Without it the log starts empty.
+        Returns whether to keep a row of an earlier part of the run: not if it is after the last checkpoint. Without it
+        the log starts empty.
     events : sequence of str
         Columns that are also written as TensorBoard events, by ``step``.
     writes : bool
-        False on all processes but the first.
+        False on all processes except the first.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class TrainingLog:
         return (self.folder or Path()) / "log.csv"
 
     def add(self, values: Mapping[str, Any]) -> None:
-        """Append one row; a column that `values` lacks stays empty."""
+        """Append one row; columns that are missing in `values` are empty."""
         if self.folder is None:
             return
         self.rows.append({key: _text(values.get(key, "")) for key in self._columns})
@@ -89,21 +89,21 @@ class TrainingLog:
         self._plot(self.rows, self.folder)
 
     def close(self) -> None:
-        """Close the event file; events that a full disk does not take, or of a removed folder, are lost silently."""
+        """Close the event file; events are lost silently if the disk is full or the folder was removed."""
         if self._writer is not None and self.folder is not None and self.folder.is_dir():
             with suppress(OSError):
                 self._writer.close()
 
 
 def complete_rows(path: Path, columns: Sequence[str], texts: Sequence[str] = ()) -> list[Row]:
-    """Read the rows of a log without truncated ones; a damaged file has none.
+    """Read the complete rows of a log; a damaged file has none.
 
     Parameters
     ----------
     path : Path
-        Of the log; a missing one has no rows.
+        Path of the log; a missing file has no rows.
     columns : sequence of str
-        Required in every row.
+        Columns required in every row.
     texts : sequence of str
         Text columns.
     """
@@ -130,7 +130,7 @@ def _is_complete(row: dict[str, Any], columns: Sequence[str], texts: Sequence[st
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    """Write a whole log through a temporary name, so that an interruption leaves the old one or the new one."""
+    """Write a log under a temporary name and rename it, so that an interruption leaves the old or the new log."""
     text = StringIO(newline="")
     writer = csv.DictWriter(text, columns)
     writer.writeheader()

@@ -22,11 +22,11 @@ class ValidationScore:
     Attributes
     ----------
     psnr, psnr_source : float
-        Of the prediction and of the (bilinearly upsampled) source, dB.
+        PSNR of the prediction and of the (bilinearly upsampled) source, dB.
     noise_draw : float
         RMS difference of two predictions from two noise draws, divided by sqrt(2); NaN for pairs.
     previews : list
-        A few (source, prediction, target) images (Y, X).
+        Up to 4 triples of source, prediction and target images (Y, X).
     """
 
     psnr: float
@@ -36,16 +36,16 @@ class ValidationScore:
 
 
 class Validator:
-    """Evaluation on a fixed batch whose noise is drawn once.
+    """Evaluation on fixed patches with noise that is drawn once.
 
     Parameters
     ----------
     dataset : Dataset of Sample
-        Its first `n_patches` items are used.
+        Dataset, of which the first `n_patches` items are used.
     n_patches, batch_size : int
-        Patches in all, and in a forward pass.
+        Number of patches, and patches per forward pass.
     data_range : float
-        Of the network's units, for the PSNR.
+        Data range in network units, for the PSNR.
     """
 
     def __init__(self, dataset: Dataset[Sample], n_patches: int, batch_size: int, data_range: float = 1.0) -> None:
@@ -57,7 +57,7 @@ class Validator:
 
     @torch.no_grad()
     def score(self, network: RestorationNetwork, device: torch.device) -> ValidationScore:
-        """Compute the score of `network`, whose mode is restored."""
+        """Compute the score of `network` in eval mode, and restore its mode."""
         was_training = network.training
         network.eval()
         errors, source_errors, draws = [], [], []

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 class WeightAverage:
     """Exponential moving average of all floating-point entries of a state dict, with a warm start.
 
-    The decay at step k is ``min(decay, (1 + k) / (10 + k))``, so that the weights of early steps count little.
+    The decay at step k is ``min(decay, (1 + k) / (10 + k))``, so that the weights of early steps have little influence.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Update the average with the network's present weights."""
+        """Update the average with the network's current weights."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         for key, value in network.state_dict().items():
@@ -50,7 +50,7 @@ class WeightAverage:
 
     @contextmanager
     def applied_to(self, network: nn.Module) -> Iterator[None]:
-        """Load the averaged weights into `network`, and restore its own afterwards."""
+        """Load the averaged weights into `network`, and restore its own weights afterwards."""
         own = {key: value.detach().clone() for key, value in network.state_dict().items()}
         network.load_state_dict(self.weights)
         try:

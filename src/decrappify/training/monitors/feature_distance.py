@@ -1,4 +1,4 @@
-"""Distances of two sets of images in the features of a frozen random network: KID, and the AUC of a classifier.
+"""Distances between two sets of images in the features of a frozen random network: KID, and the AUC of a classifier.
 
 The encoder is never trained and not part of any loss, so a generator cannot have been optimized against it.
 """
@@ -31,9 +31,9 @@ class RandomEncoder(nn.Module):
     Parameters
     ----------
     channels : int
-        Of the images; filtered together.
+        Channels of the images, filtered together.
     seed : int
-        Of the filters.
+        Seed of the filters.
     """
 
     first: Tensor
@@ -50,7 +50,7 @@ class RandomEncoder(nn.Module):
         edges = F.conv2d(images, self.first).abs()
         texture = F.conv2d(F.avg_pool2d(edges, 2), self.second).abs()
         pooled = [F.adaptive_avg_pool2d(level, grid) for level in (edges, texture)]
-        return torch.cat(pooled, dim=1).flatten(2).transpose(1, 2).sqrt()  # root: less weight of rare bright spots
+        return torch.cat(pooled, dim=1).flatten(2).transpose(1, 2).sqrt()  # root: less weight for rare bright spots
 
 
 def _filters(n: int, channels: int, size: int, generator: torch.Generator) -> Tensor:
@@ -60,7 +60,7 @@ def _filters(n: int, channels: int, size: int, generator: torch.Generator) -> Te
 
 
 def grid_side(n_images: int, side: int) -> int:
-    """Choose positions per side: cells of 16 pixels, or as many as needed for 256 features, but never above 2048.
+    """Choose positions per side: cells of 16 pixels, or as many as needed for 256 features, but at most 2048 features.
 
     >>> grid_side(64, 64), grid_side(8, 64), grid_side(64, 256)
     (4, 6, 5)
@@ -141,7 +141,7 @@ def referee_auc(features: Tensor, reference: Tensor) -> float:
     (0.5, 1.0)
     """
     if len(features) < LEAST_IMAGES:
-        raise InputError(f"{len(features)} images are too few for the classifier, needs at least {LEAST_IMAGES}")
+        raise InputError(f"{len(features)} images are too few for the classifier, expected at least {LEAST_IMAGES}")
     halves = [(features[k::2].flatten(0, 1).double(), reference[k::2].flatten(0, 1).double()) for k in (0, 1)]
     areas = []
     for (fake, real), (test_fake, test_real) in (halves, halves[::-1]):

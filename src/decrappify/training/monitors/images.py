@@ -16,7 +16,7 @@ _STD = np.array(IMAGENET.std, np.float32)[:, None, None]
 
 
 def as_image(image: Tensor, *, is_color: bool) -> Array:
-    """Convert an image (C, Y, X) in network units for display: uint8 (3, Y, X) of a photograph, else unchanged."""
+    """Convert an image (C, Y, X) in network units for display: a photograph to uint8 (3, Y, X), others unchanged."""
     values: Array = image.detach().float().cpu().numpy()
     if not is_color:
         return values

@@ -1,7 +1,7 @@
 """End of the GAN phase, and selection of its checkpoint.
 
 The kernel distance (KID) selects the checkpoint; the other metrics only determine which checkpoints are allowed. KID is
-noisy and a GAN oscillates, so the lowest single value is mostly chance: a median over five checkpoints is used.
+noisy and a GAN oscillates, so the lowest single value is mostly due to chance: a median over five checkpoints is used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KEEP = "no useful GAN phase, keep the pretrained generator"
 
 _SPAN = 5  # checkpoints in a median or a slope
 _WEIGHT = 2 / (_SPAN + 1)  # of the newest checkpoint in a running mean of that span
-_CALM = 10  # checkpoints whose increments are considered normal
+_CALM = 10  # number of checkpoints with increments that are considered normal
 _ALLOWANCE, _ALARM = 0.5, 5.0  # of the CUSUM, in standard deviations
 _LEAST_SD = 0.01  # of an increment: changes of 1 % raise no alarm
 
@@ -36,24 +36,24 @@ class Limits:
     psnr_budget_db : float
         Allowed decrease of PSNR. Texture that is correct half of the time necessarily decreases it.
     hard_stop_db : float
-        Decrease of PSNR that ends the phase at once: perfect realism needs at most twice the smallest possible mean
+        Decrease of PSNR that ends the phase immediately: perfect realism needs at most twice the smallest possible mean
         square error (Blau and Michaeli 2018), so more than 3.01 dB is never justified.
     noise_draw : float
         Allowed increase of the output's dependence on the noise, as a ratio of mean squares.
     band_3_db : float
         Allowed power above the reference's in the finest band, dB.
     grid_peak : float
-        Allowed increase of its 2- and 4-pixel grid.
+        Allowed increase of 2- and 4-pixel grids, as a ratio of powers.
     outside : int
-        Successive checkpoints beyond these limits that end the phase.
+        Number of successive checkpoints beyond these limits that ends the phase.
     grace : int
-        Checkpoints at the start that are exempt from this: the first steps of a new optimizer may cause artifacts that
-        later steps remove.
+        Number of checkpoints at the start to which this does not apply: the first steps of a new optimizer may cause
+        artifacts that later steps remove.
     patience : int
-        Checkpoints without a better KID that end the phase once noise dependence or invented power have risen
+        Number of checkpoints without a better KID that ends the phase once noise dependence or invented power has risen
         abnormally; 10 checkpoints are 1 % of the data.
     kid_errors : float
-        Standard errors by which KID must decrease for a GAN phase to count as useful.
+        Number of standard errors by which KID must decrease for a GAN phase to count as useful.
     """
 
     psnr_budget_db: float = 1.0
@@ -69,15 +69,15 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("psnr_budget_db", "hard_stop_db", "noise_draw", "grid_peak", "outside", "patience"):
             if not getattr(self, name) > 0:
-                raise InputError(f"{name} is {getattr(self, name)!r}, needs a number above 0")
+                raise InputError(f"{name} is {getattr(self, name)!r}, expected a number above 0")
         if self.hard_stop_db < self.psnr_budget_db:
             raise InputError(
-                f"hard_stop_db is {self.hard_stop_db:g}, needs at least psnr_budget_db ({self.psnr_budget_db:g})"
+                f"hard_stop_db is {self.hard_stop_db:g}, expected at least psnr_budget_db ({self.psnr_budget_db:g})"
             )
         if not self.grace >= 0:
-            raise InputError(f"grace is {self.grace!r}, needs 0 or more")
+            raise InputError(f"grace is {self.grace!r}, expected 0 or more")
         if not self.kid_errors >= 0:
-            raise InputError(f"kid_errors is {self.kid_errors!r}, needs 0 or more")
+            raise InputError(f"kid_errors is {self.kid_errors!r}, expected 0 or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +105,9 @@ class Verdict:
 class InflectionDetector:
     """Detector of the end of a GAN phase while it runs; `choose` then selects the checkpoint.
 
-    It ends the phase on a PSNR decrease beyond `Limits.hard_stop_db` or an output that is not finite, on several
+    It ends the phase if PSNR decreases by more than `Limits.hard_stop_db` or an output is not finite, after several
     successive checkpoints beyond the limits, and if a CUSUM of the growth of noise dependence or invented power has
-    raised an alarm while KID no longer improves.
+    raised an alarm and KID no longer improves.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class InflectionDetector:
             return f"the output at step {row.step} is not finite"
         drop = self.baseline.psnr - row.psnr
         if drop > limits.hard_stop_db:
-            return f"PSNR is {drop:.2f} dB down at step {row.step}, more than {limits.hard_stop_db:g}"
+            return f"PSNR is {drop:.2f} dB lower at step {row.step}, at most {limits.hard_stop_db:g} dB is allowed"
         feasible = within_limits(self.baseline, self.rows, limits)
         if len(self.rows) >= limits.grace + limits.outside and not any(feasible[-limits.outside :]):
             return f"{limits.outside} checkpoints in a row, up to step {row.step}, are beyond the limits"
@@ -196,10 +196,10 @@ def cusum_alarm(increments: Sequence[float] | Numbers) -> int | None:
 
 
 def within_limits(baseline: MonitorRow, rows: Sequence[MonitorRow], limits: Limits) -> tuple[bool, ...]:
-    """Return for each checkpoint whether it is within the limits, alone and as a running mean over about five.
+    """Return for each checkpoint whether it and a running mean over about five checkpoints are within the limits.
 
-    The checkpoint itself, since its weights would be used; the mean, since a single good checkpoint of an oscillating
-    network is not reliable.
+    The checkpoint itself is tested since its weights would be used, the mean since a single checkpoint of an
+    oscillating network is not reliable.
     """
     smooth = _levels(baseline)
     result = []
@@ -228,12 +228,12 @@ def _keeps(levels: Numbers, baseline: MonitorRow, limits: Limits) -> bool:
 def smoothed_kid(baseline: MonitorRow, rows: Sequence[MonitorRow]) -> tuple[float, ...]:
     """Compute the median of KID over five checkpoints around each; NaN (a diverged checkpoint) counts as infinite.
 
-    The pretrained generator pads the start; at the end, all share the last five. A shorter window would bias the first
-    or last checkpoints if KID has a minimum near them.
+    The start is padded with the pretrained generator; the last checkpoints share one window. A shorter window would
+    bias the first or last checkpoints if KID has a minimum near them.
     """
     half = _SPAN // 2
     kids = np.nan_to_num(np.array([baseline.kid] * half + [row.kid for row in rows]), nan=np.inf)
-    # Of two checkpoints and the pretrained generator twice, the median is the pretrained generator's.
+    # With two checkpoints, the window also contains the pretrained generator twice; the median is not below its KID.
     starts = [min(k, max(0, len(kids) - _SPAN)) for k in range(len(rows))]
     return tuple(float(np.quantile(kids[start : start + _SPAN], 0.5, method="higher")) for start in starts)
 
@@ -247,10 +247,10 @@ def _kid_error(rows: Sequence[MonitorRow], smooth: Sequence[float], index: int) 
 
 
 def choose(baseline: MonitorRow, rows: Sequence[MonitorRow], limits: Limits | None = None) -> Verdict:
-    """Select a checkpoint of a finished GAN phase: within the limits, the lowest smoothed KID.
+    """Select the checkpoint of a finished GAN phase with the lowest smoothed KID within the limits.
 
-    The pretrained generator is kept if no checkpoint is within the limits, or if KID never decreases by more than its
-    error, and so after fewer than three checkpoints.
+    The pretrained generator is kept if no checkpoint is within the limits, or if KID does not decrease by more than
+    `Limits.kid_errors` of its errors, thus always after fewer than three checkpoints.
 
     Parameters
     ----------
@@ -276,19 +276,19 @@ def choose(baseline: MonitorRow, rows: Sequence[MonitorRow], limits: Limits | No
     index = min((k for k in range(len(rows)) if feasible[k]), key=lambda k: smooth[k])  # the earliest of equals
     error = _kid_error(rows, smooth, index)
     fall = baseline.kid - smooth[index]
-    figures = f"KID falls from {baseline.kid:.4g} to {smooth[index]:.4g} (error {error:.2g})"
+    kid_change = f"KID falls from {baseline.kid:.4g} to {smooth[index]:.4g} (error {error:.2g})"
     if not fall > limits.kid_errors * error:
-        return Verdict(None, None, f"{KEEP}: {figures}, needs {limits.kid_errors:g} errors", feasible)
+        return Verdict(None, None, f"{KEEP}: {kid_change}; required: {limits.kid_errors:g} errors", feasible)
     row = rows[index]
     change = row.psnr - baseline.psnr
-    reason = f"step {row.step} ({row.images_seen} images seen): {figures}, PSNR changes by {change:+.2f} dB"
+    reason = f"step {row.step} ({row.images_seen} images seen): {kid_change}, PSNR changes by {change:+.2f} dB"
     return Verdict(index, row, reason, feasible)
 
 
 def texture_turn(rows: Sequence[MonitorRow]) -> int | None:
     """Find the first checkpoint at which invented power grows while confirmed power no longer does.
 
-    A cross-check that needs no features: slopes over the last five checkpoints, straight lines fitted.
+    A cross-check without features: the slopes are those of straight lines fitted to the last five checkpoints.
     """
     for k in range(_SPAN, len(rows) + 1):
         last = rows[k - _SPAN : k]
@@ -321,11 +321,11 @@ def interpolate_weights(
     {'w': tensor([0.2500, 0.2500])}
     """
     if not 0 <= alpha <= 1:
-        raise InputError(f"alpha is {alpha!r}, needs 0 to 1")
+        raise InputError(f"alpha is {alpha!r}, expected 0 to 1")
     odd = sorted(set(theta_0) ^ set(theta_k)) or [k for k in theta_0 if theta_0[k].shape != theta_k[k].shape]
     if odd:
         raise InputError(
-            f"the weights are of different networks (first difference: {odd[0]}), needs two of one network"
+            f"the weights are of different networks (first difference: {odd[0]}), expected two of one network"
         )
     return {
         key: weight.lerp(theta_k[key].to(weight), alpha) if weight.is_floating_point() else weight.clone()

@@ -35,7 +35,7 @@ from decrappify.training.monitors.signals import (
     spectral_sums,
 )
 
-_CLIP = 10.0  # standard deviations; a collapsed generator would otherwise fill the kernel with huge numbers
+_CLIP = 10.0  # standard deviations; otherwise the kernel of a collapsed generator would have huge values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class MonitorRow:
     Attributes
     ----------
     step : int
-        Generator steps into the GAN phase; 0 is the pretrained generator.
+        Step of the GAN phase; 0 is the pretrained generator.
     images_seen : int
         Training images used so far in the GAN phase.
     psnr : float
@@ -100,7 +100,7 @@ class MonitorRow:
         if set(entries) != names:
             wrong = ", ".join(sorted(set(entries) ^ names))
             raise InputError(
-                f"a monitor row has missing or unknown entries ({wrong}), needs {', '.join(sorted(names))}"
+                f"a monitor row has missing or unknown entries ({wrong}), expected {', '.join(sorted(names))}"
             )
         values = {key: _or_nan(value) for key, value in entries.items()}
         values["band_power"] = tuple(_or_nan(level) for level in entries["band_power"])
@@ -126,16 +126,16 @@ class Monitors:
         At least 4 held-out samples of one shape, targets of 32 x 32 pixels or more; 64 are sufficient, with fewer the
         error of KID increases. Both sources should have frozen noise; `source_2` in all of them or in none.
     generator : nn.Module
-        The pretrained generator theta_0, measured at once.
+        The pretrained generator theta_0, measured on creation.
     batch_size : int
         Samples in one forward pass.
     seed : int
-        Of the frozen feature encoder and of the bootstrap.
+        Seed of the frozen feature encoder and of the bootstrap.
     device : torch.device, optional
         Device of the network; by default that of its parameters. The signals are computed on the CPU.
     data_range : float
-        Span between black and bright in network units: 1 for microscopy, about 4.4 for ImageNet-normalized color (1 /
-        0.226). It shifts all PSNR equally and sets the faintest grid that counts.
+        Span between black and white in network units: 1 for microscopy, about 4.4 for ImageNet-normalized color (1 /
+        0.226). It shifts all PSNR values equally and determines the faintest grid that is detected.
 
     Attributes
     ----------
@@ -145,7 +145,8 @@ class Monitors:
     Raises
     ------
     InputError
-        For too few or too small samples, or a generator whose output is not finite or not of the target's shape.
+        If samples are too few or too small, or the output of the generator is not finite or has another shape than the
+        target.
     """
 
     def __init__(
@@ -158,7 +159,7 @@ class Monitors:
         device: torch.device | str | None = None,
         data_range: float = 1.0,
     ) -> None:
-        samples = [validation[index] for index in range(len(validation))]  # a dataset draws each only once
+        samples = [validation[index] for index in range(len(validation))]  # each item of a dataset is drawn only once
         _check(samples, batch_size, data_range)
         self._data_range, self._seed, self._device = data_range, seed, device
         self._batches: list[Sample] = [
@@ -175,7 +176,7 @@ class Monitors:
         self._features = self._standardize(self._features)
         start = self._measure(generator)
         if start is None:
-            raise InputError("the pretrained generator's output is not finite; there is nothing to start a GAN from")
+            raise InputError("the output of the pretrained generator is not finite; pass another generator")
         self._start = start
         self._start_kid = kid_matrix(start.features, self._features)
         self.baseline = replace(self._row(start, step=0, images_seen=0), kid_error=kid_error(self._start_kid, seed))
@@ -198,7 +199,8 @@ class Monitors:
                 prediction = network(batch["source"].to(device)).float().cpu()
                 if prediction.shape != target.shape:
                     raise InputError(
-                        f"the network returns {tuple(prediction.shape)}, needs {tuple(target.shape)} like the targets"
+                        f"the network returns {tuple(prediction.shape)}, expected {tuple(target.shape)} like the "
+                        "targets"
                     )
                 if not prediction.isfinite().all():
                     return None
@@ -249,7 +251,7 @@ class Monitors:
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Set a network to eval mode, and restore the mode of each module afterwards, frozen norms included."""
+    """Set a network to eval mode, and restore the mode of each module afterwards, including frozen norms."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -262,18 +264,20 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 def _check(validation: list[Sample], batch_size: int, data_range: float) -> None:
     if len(validation) < LEAST_IMAGES:
         raise InputError(
-            f"{len(validation)} validation samples are too few to monitor a GAN phase, needs 4 (better 64)"
+            f"{len(validation)} validation samples are too few to monitor a GAN phase, expected 4 (better 64)"
         )
     if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}, needs at least 1")
+        raise InputError(f"batch_size is {batch_size}, expected at least 1")
     if not data_range > 0:
-        raise InputError(f"data_range is {data_range!r}, needs a span above 0")
+        raise InputError(f"data_range is {data_range!r}, expected a span above 0")
     shapes = {tuple(sample["target"].shape) for sample in validation}
     if len(shapes) > 1:
-        raise InputError(f"validation targets have different shapes {sorted(shapes)}, needs one shape")
+        raise InputError(f"validation targets have different shapes {sorted(shapes)}, expected one shape")
     shape = shapes.pop()
     if min(shape[-2:]) < LEAST_SIZE:
-        raise InputError(f"validation targets are {shape[-2]} x {shape[-1]} pixels, needs at least {LEAST_SIZE} x 32")
+        raise InputError(
+            f"validation targets are {shape[-2]} x {shape[-1]} pixels, expected at least {LEAST_SIZE} x 32"
+        )
     if len({"source_2" in sample for sample in validation}) > 1:
         raise InputError("some validation samples have a second source and some do not; add it to all or to none")
 

@@ -49,7 +49,7 @@ def plot_monitors(
     images_total : int, optional
         Images in the training set; the axis is then their share in %, the usual unit of NoGAN schedules.
     overwrite : bool
-        Replace `path`.
+        Whether to replace `path`.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def plot_monitors(
     check_output(path, overwrite=overwrite)
     limits = limits or Limits()
     if len(verdict.feasible) != len(rows):
-        raise InputError(f"the verdict is about {len(verdict.feasible)} checkpoints, needs the same {len(rows)} rows")
+        raise InputError(f"the verdict has {len(verdict.feasible)} checkpoints, expected {len(rows)} like the rows")
     everything = [baseline, *rows]
     scale = 100 / images_total if images_total else 1
     share = [row.images_seen * scale for row in everything]
@@ -73,7 +73,7 @@ def plot_monitors(
     _draw_key(key, verdict)
     for axis in axes[:7]:
         _mark(axis, share, verdict)
-    axes[3].tick_params(labelbottom=True)  # nothing is below it
+    axes[3].tick_params(labelbottom=True)  # the panel below it has no axis
     label = "share of the training images seen (%)" if images_total else "training images seen"
     figure.supxlabel(label, fontsize=11)
     with atomic_output(path, overwrite=overwrite) as partial:
@@ -95,9 +95,13 @@ def _panels(rows: Sequence[MonitorRow], limits: Limits) -> list[tuple[str, Lines
     return [
         ("PSNR change (dB)", psnr, (-limits.psnr_budget_db, np.inf)),
         ("power relative to the reference (dB)", bands, (-np.inf, limits.band_3_db)),
-        ("grid peak, × before", {"": line(lambda row: row.grid_peak)}, (-np.inf, limits.grid_peak)),
-        ("noise dependence, × before", {"": line(lambda row: row.noise_draw)}, (-np.inf, limits.noise_draw)),
-        ("texture power, × before", splits, nothing),
+        ("grid peak (ratio to pretrained)", {"": line(lambda row: row.grid_peak)}, (-np.inf, limits.grid_peak)),
+        (
+            "noise dependence (ratio to pretrained)",
+            {"": line(lambda row: row.noise_draw)},
+            (-np.inf, limits.noise_draw),
+        ),
+        ("texture power (ratio to pretrained)", splits, nothing),
         ("classifier AUC (0.5: indistinguishable)", {"": line(lambda row: row.referee_auc)}, nothing),
     ]
 
@@ -118,12 +122,12 @@ def _limit_view(axis: Any, values: Sequence[float], allowed: tuple[float, float]
     low, high = np.percentile(finite, [3, 97]) if len(finite) > 40 else (finite.min(), finite.max())
     limits = [v for v in allowed if np.isfinite(v)]
     low, high = min([low, *limits]), max([high, *limits])
-    room = 0.08 * (high - low) or 0.05 * max(abs(high), 1e-3)
-    axis.set_ylim(low - room, high + room * (1 + 1.1 * n_labels))
+    margin = 0.08 * (high - low) or 0.05 * max(abs(high), 1e-3)
+    axis.set_ylim(low - margin, high + margin * (1 + 1.1 * n_labels))
     if n_labels:
         axis.legend(loc="upper left", fontsize=8, framealpha=0.8, edgecolor="none", borderpad=0.1)
     if limits:
-        axis.axhspan(max(allowed[0], low - 9 * room), min(allowed[1], high + 9 * room), color=_ALLOWED, zorder=0)
+        axis.axhspan(max(allowed[0], low - 9 * margin), min(allowed[1], high + 9 * margin), color=_ALLOWED, zorder=0)
 
 
 def _draw_kid(axis: Any, share: list[float], baseline: MonitorRow, rows: Sequence[MonitorRow]) -> None:
@@ -133,7 +137,7 @@ def _draw_kid(axis: Any, share: list[float], baseline: MonitorRow, rows: Sequenc
     axis.plot(share, kids, color=_LINES[0], linewidth=0.8, marker=".", markersize=3, label="each checkpoint")
     axis.plot(share[1:], smoothed_kid(baseline, rows), color="black", linewidth=1.8, label="median of 5")
     axis.axhline(baseline.kid, color="0.5", linestyle=":", linewidth=1, label="before the GAN phase")
-    axis.set_title("KID: the lower, the closer to real images", fontsize=10)
+    axis.set_title("KID (lower: closer to real images)", fontsize=10)
     _limit_view(axis, list(kids), (np.nan, np.nan), n_labels=3)
 
 
@@ -142,10 +146,10 @@ def _draw_key(axis: Any, verdict: Verdict) -> None:
     from matplotlib.patches import Patch
 
     axis.axis("off")
-    chosen = "chosen checkpoint" if verdict.row is not None else "chosen: the pretrained generator"
+    chosen = "selected checkpoint" if verdict.row is not None else "selected: the pretrained generator"
     handles = [
         Line2D([], [], color=_CHOSEN, linewidth=2, label=chosen),
-        Patch(color=_ALLOWED, label="what the limits allow"),
+        Patch(color=_ALLOWED, label="allowed range"),
         Patch(color=_REFUSED, label="checkpoint beyond a limit"),
     ]
     axis.legend(handles=handles, loc="upper left", frameon=False, fontsize=10)
@@ -177,7 +181,7 @@ def contact_sheet(
     value_range: tuple[float, float] | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write checkpoints side by side, one column each, as a PNG.
+    """Write a contact sheet of checkpoints, one column each, as a PNG.
 
     Parameters
     ----------
@@ -185,16 +189,16 @@ def contact_sheet(
         The PNG to write.
     columns : sequence of (str, sequence of ndarray)
         A label, and images (Y, X) or (C, Y, X), the same scenes in every column. Three channels are shown as RGB, which
-        must be display colors, not normalized ones; with other numbers each channel has its own row. An image smaller
-        than its row (a source to be upsampled) is enlarged by whole pixels.
+        must be display colors, not normalized ones; otherwise each channel has its own row. An image smaller than its
+        row (a source to be upsampled) is enlarged by repeating pixels.
     chosen : int, optional
-        The column to frame.
+        Index of the column to frame.
     value_range : (float, float), optional
         Black and white of all images. By default uint8 is unchanged; other dtypes have one contrast for each row, from
         the 0.5th to the 99.8th percentile (the median over columns, so that a collapsed checkpoint does not darken the
         rest).
     overwrite : bool
-        Replace `path`.
+        Whether to replace `path`.
 
     Returns
     -------
@@ -236,15 +240,15 @@ def _check_columns(
 ) -> None:
     counts = [len(images) for _, images in columns]
     if not columns or not all(counts) or len(set(counts)) > 1:
-        raise InputError(f"a contact sheet needs columns of equally many images, found {counts}")
+        raise InputError(f"a contact sheet needs columns with equal numbers of images, found {counts}")
     if chosen is not None and not 0 <= chosen < len(columns):
-        raise InputError(f"chosen is {chosen}, needs a column 0 to {len(columns) - 1} or None")
+        raise InputError(f"chosen is {chosen}, expected a column 0 to {len(columns) - 1} or None")
     if value_range is not None and not value_range[1] > value_range[0]:
-        raise InputError(f"value_range is {value_range!r}, needs (black, white) with black < white")
+        raise InputError(f"value_range is {value_range!r}, expected (black, white) with black < white")
     for label, images in columns:
         for image in images:
             if np.ndim(image) not in (2, 3):
-                raise InputError(f"an image of {label!r} has the shape {np.shape(image)}, needs (Y, X) or (C, Y, X)")
+                raise InputError(f"an image of {label!r} has the shape {np.shape(image)}, expected (Y, X) or (C, Y, X)")
 
 
 def _split(scene: Sequence[Array]) -> list[list[Array]]:
@@ -253,14 +257,14 @@ def _split(scene: Sequence[Array]) -> list[list[Array]]:
     stacks = [image[None] if image.ndim == 2 else image for image in images]
     channels = {len(stack) for stack in stacks}
     if len(channels) > 1:
-        raise InputError(f"one row of a contact sheet has images of {sorted(channels)} channels, needs one number")
+        raise InputError(f"one row of a contact sheet has images of {sorted(channels)} channels, expected one number")
     if channels == {3}:
         return [[np.moveaxis(stack, 0, -1) for stack in stacks]]
     return [[stack[c] for stack in stacks] for c in range(channels.pop())]
 
 
 def _tiles(row: Sequence[Array], value_range: tuple[float, float] | None) -> list[NDArray[np.uint8]]:
-    """Return equally large uint8 tiles with one contrast."""
+    """Return uint8 tiles of equal size with one contrast."""
     low, high = value_range or tuple(np.median([np.nanpercentile(image, [0.5, 99.8]) for image in row], axis=0))
     height = max(image.shape[0] for image in row)
     height *= -(-_LEAST_SIDE // height)

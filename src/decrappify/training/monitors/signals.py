@@ -1,7 +1,7 @@
 """Spectral signals of a GAN phase: pure functions of restored and reference images, (N, C, H, W).
 
-Every channel is a gray image and powers are summed over channels, so one channel of microscopy and the three of
-ImageNet-normalized color are treated equally. Frequencies are in cycles per pixel.
+Every channel is a gray image and powers are summed over channels, so the one channel of microscopy and the three
+channels of ImageNet-normalized color are treated equally. Frequencies are in cycles per pixel.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SpectralSums:
 
     Attributes
     ----------
-    restored, truth : Tensor
+    restored, reference : Tensor
         (H, W) float64 power, in squared gray levels: white noise of variance v has the power v at every frequency.
     cross : Tensor
         (H, W) complex128, restored times the conjugate of the reference.
@@ -37,13 +37,13 @@ class SpectralSums:
     """
 
     restored: Tensor
-    truth: Tensor
+    reference: Tensor
     cross: Tensor
     n: int
 
     def __add__(self, other: SpectralSums) -> SpectralSums:
         return SpectralSums(
-            self.restored + other.restored, self.truth + other.truth, self.cross + other.cross, self.n + other.n
+            self.restored + other.restored, self.reference + other.reference, self.cross + other.cross, self.n + other.n
         )
 
 
@@ -62,7 +62,7 @@ def spectra(images: Tensor) -> Tensor:
     """
     height, width = images.shape[-2:]
     if min(height, width) < LEAST_SIZE:
-        raise InputError(f"images of {height} x {width} pixels are too small for spectra, needs {LEAST_SIZE} x 32")
+        raise InputError(f"images of {height} x {width} pixels are too small for spectra, expected {LEAST_SIZE} x 32")
     window = torch.outer(*(torch.hann_window(side, dtype=torch.float64) for side in (height, width)))
     images = images.double()
     mean = (images * window).sum((-2, -1), keepdim=True) / window.sum()
@@ -70,12 +70,14 @@ def spectra(images: Tensor) -> Tensor:
     return transform / window.square().sum().sqrt()
 
 
-def spectral_sums(restored: Tensor, truth: Tensor) -> SpectralSums:
+def spectral_sums(restored: Tensor, reference: Tensor) -> SpectralSums:
     """Sum the spectra of a batch, (N, C, H, W) each, on the CPU."""
-    if restored.shape != truth.shape:
-        raise InputError(f"restored images are {tuple(restored.shape)}, needs {tuple(truth.shape)} like the reference")
-    height, width = truth.shape[-2:]
-    r, g = (spectra(images).reshape(-1, height, width) for images in (restored, truth))
+    if restored.shape != reference.shape:
+        raise InputError(
+            f"restored images are {tuple(restored.shape)}, expected {tuple(reference.shape)} like the reference"
+        )
+    height, width = reference.shape[-2:]
+    r, g = (spectra(images).reshape(-1, height, width) for images in (restored, reference))
     return SpectralSums(r.abs().square().sum(0), g.abs().square().sum(0), (r * g.conj()).sum(0), len(r))
 
 
@@ -89,9 +91,9 @@ def band_power(sums: SpectralSums) -> tuple[float, float, float]:
     >>> [round(level, 2) for level in band_power(spectral_sums(0.5 * noise, noise))]
     [-6.02, -6.02, -6.02]
     """
-    radius = _radius(sums.truth)
+    radius = _radius(sums.reference)
     inside = [(radius >= low) & (radius < high) for low, high in BANDS]
-    levels = [_decibel(sums.restored[band].sum(), sums.truth[band].sum()) for band in inside]
+    levels = [_decibel(sums.restored[band].sum(), sums.reference[band].sum()) for band in inside]
     return levels[0], levels[1], levels[2]
 
 
@@ -99,9 +101,9 @@ def grid_lines(sums: SpectralSums, *, data_range: float = 1.0) -> Tensor:
     """Compute the power of each line of a 2- or 4-pixel grid, over the median power around its radius.
 
     Upsampling causes patterns that repeat every 2 or 4 pixels: lines at multiples of 1/4 cycle per pixel along the
-    axes, and at their crossings. About 1 each in a textured image without a grid. Surroundings weaker than the line of
-    a grid with an amplitude of 0.4 % of `data_range`, one gray level of an 8-bit display, count as that line: in a
-    smooth image without noise, an invisible grid would otherwise exceed its surroundings a hundredfold.
+    axes, and at their crossings. Each is about 1 in a textured image without a grid. Surroundings are replaced by the
+    line of a grid with an amplitude of 0.4 % of `data_range`, one gray level of an 8-bit display, if they are weaker:
+    in a smooth image without noise, an invisible grid would otherwise exceed its surroundings a hundredfold.
 
     Returns
     -------
@@ -138,7 +140,7 @@ def _line_gain(side: int) -> float:
 
 
 def coherent_split(sums: SpectralSums) -> tuple[float, float]:
-    """Split the power of the restored images into parts that the reference confirms and does not confirm.
+    """Split the power of the restored images into the parts that the reference confirms and does not confirm.
 
     In every ring of frequencies, a share gamma² = |sum R G*|² / (sum |R|² sum |G|²) of the power is correlated with the
     reference, amplified or not; the rest is noise, artifact or hallucination. A smooth but faithful image has little of
@@ -153,16 +155,16 @@ def coherent_split(sums: SpectralSums) -> tuple[float, float]:
     >>> [round(part, 2) for part in coherent_split(spectral_sums(image + 0.5 * noise, image))]
     [0.97, 0.25]
     """
-    height, width = sums.truth.shape
-    ring = (_radius(sums.truth) * min(height, width)).round().long().flatten()
+    height, width = sums.reference.shape
+    ring = (_radius(sums.reference) * min(height, width)).round().long().flatten()
     n_rings = int(ring.max()) + 1
 
     def per_ring(values: Tensor) -> Tensor:
         return values.new_zeros(n_rings).index_add(0, ring, values.flatten())[1:]
 
-    restored, truth, cross = per_ring(sums.restored), per_ring(sums.truth), per_ring(sums.cross)
+    restored, reference, cross = per_ring(sums.restored), per_ring(sums.reference), per_ring(sums.cross)
     least = torch.finfo(torch.float64).tiny
-    confirmed = (cross.abs().square() / truth.clamp_min(least)).clamp_max(restored)
+    confirmed = (cross.abs().square() / reference.clamp_min(least)).clamp_max(restored)
     scale = sums.n * height * width
     return float(confirmed.sum()) / scale, float((restored - confirmed).sum()) / scale
 

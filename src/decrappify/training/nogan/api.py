@@ -1,4 +1,4 @@
-"""`train_nogan`: pretrain the generator, train the critic, then a short GAN phase that ends at its best checkpoint."""
+"""NoGAN training: pretraining, training of the critic, and a short GAN phase that ends at its best checkpoint."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def train_nogan(
     """Train a generator with a NoGAN schedule (Antic, Howard and Manor 2019).
 
     (i) The generator is trained on the content loss; (ii) its predictions are saved; (iii) the critic is trained to
-    classify them and real images; (iv) both are trained against each other, briefly; (ii) to (iv) may be repeated.
+    distinguish them from real images; (iv) both are trained against each other for a short time; (ii) to (iv) may be
+    repeated.
     Checkpoints of the GAN phase are compared on held-out data, and the model has the weights of the best of them, or
     the pretrained weights if no checkpoint is better: see ``monitors.png`` and ``checkpoints.png`` in the run folder.
 
@@ -68,7 +69,7 @@ def train_nogan(
     pairs : tuple, list or folder, optional
         Measured pairs, as for `train`.
     data : DataOptions, optional
-        Validation data, and how the data are read.
+        Validation data, and options for reading the data.
     start_from : Model, name or path, optional
         A trained generator of the same architecture. With an empty ``config.pretrain`` phase (i) is omitted.
     critic_from : path, optional
@@ -80,7 +81,7 @@ def train_nogan(
     Returns
     -------
     Model
-        Its card states which checkpoint was selected and why.
+        The trained model; its card states which checkpoint was selected and why.
 
     Raises
     ------
@@ -136,7 +137,7 @@ def train_nogan(
 
 
 class _Describe:
-    """Factory of a Model from the run's present generator."""
+    """Factory of a Model from the run's current generator."""
 
     def __init__(self, run: NoganRun, rule: NormalizationRule, card: dict[str, Any]) -> None:
         self._run, self._rule, self._card = run, rule, card
@@ -210,7 +211,7 @@ def _generator(config: NoganConfig, scale: int, start_from: Model | str | Path |
     differing = [key for key in wanted if wanted[key] != found.get(key)]
     if differing:
         key = differing[0]
-        raise InputError(f"start_from={first.name!r} does not fit: {key} is {found.get(key)}, needs {wanted[key]}")
+        raise InputError(f"start_from={first.name!r} does not fit: {key} is {found.get(key)}, expected {wanted[key]}")
     network.load_state_dict(first.network.state_dict())
     return network
 

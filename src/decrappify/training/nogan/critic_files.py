@@ -21,7 +21,7 @@ def save_critic(critic: nn.Module, path: Path) -> None:
 
 
 def load_critic(critic: Any, path: Path) -> None:
-    """Load the weights of a file into `critic`: of `save_critic`, or a checkpoint of fastai v1 or DeOldify (.pth)."""
+    """Load weights into `critic` from a file of `save_critic`, or from a .pth checkpoint of fastai v1 or DeOldify."""
     if not path.is_file():
         raise MissingFileError(f"critic {path} does not exist; check critic_from")
     state = _read(path)
@@ -31,7 +31,7 @@ def load_critic(critic: Any, path: Path) -> None:
         shapes = {key: tuple(value.shape) for key, value in critic.state_dict().items()}
         odd = next((key for key in shapes if key not in state or tuple(state[key].shape) != shapes[key]), "its keys")
         raise InputError(
-            f"{path} does not hold a critic like the schedule's ({odd} differs); "
+            f"{path} does not contain a critic with the settings of the schedule ({odd} differs); "
             "use the same critic settings, or omit critic_from"
         ) from error
 

@@ -68,7 +68,7 @@ def _held_out(images: Path, size: int, run: NoganRun) -> list[CriticSample]:
 
 @torch.no_grad()
 def _accuracy(run: NoganRun, batches: list[CriticSample]) -> Tensor:
-    """Return the share of held-out patches that the critic classifies correctly; it remains in training mode."""
+    """Return the share of held-out patches that the critic, afterwards in training mode, classifies correctly."""
     run.critic.eval()
     correct: list[Any] = []
     for batch in batches:

@@ -13,10 +13,10 @@ from decrappify.training.engine.optimization import OptimizedNetwork
 from decrappify.training.engine.trainer import Phase
 from decrappify.training.nogan.run import NoganRun
 
-_MOST_STEPS_BETWEEN = 100  # two checkpoints
+_MOST_STEPS_BETWEEN = 100  # between two checkpoints
 _BETAS = (0.0, 0.9)
 
-# Evaluate a checkpoint: step and images of this phase, to validation PSNR and whether to stop.
+# Evaluates a checkpoint: takes step and images of this phase, returns validation PSNR and whether to stop.
 Evaluate = Callable[[int, int], tuple[float, bool]]
 
 
@@ -85,7 +85,7 @@ def _critic_step(run: NoganRun, critic: OptimizedNetwork, batch: Sample, where: 
     run.critic.train().requires_grad_(True)
     with torch.no_grad(), run.fabric.autocast():
         generated = run.generator(batch["source"]).float()
-    # One pass for both, so that their spectral norms are the same.
+    # One pass for both, so that their spectral norms are equal.
     on_real, on_generated = critic.network(torch.cat([batch["target"], generated])).chunk(2)
     loss = critic_loss(on_real, on_generated, run.config.gan.adversarial)
     critic.step(loss, where)
@@ -93,7 +93,7 @@ def _critic_step(run: NoganRun, critic: OptimizedNetwork, batch: Sample, where: 
 
 
 def _generator_step(run: NoganRun, generator: OptimizedNetwork, batch: Sample, where: str) -> dict[str, Tensor]:
-    """Train the generator on the adversarial and the content loss, stability loss included."""
+    """Train the generator on the adversarial and the content loss, including the stability loss."""
     config, gan = run.config, run.config.gan
     run.generator.train()
     run.critic.eval().requires_grad_(False)
@@ -105,7 +105,7 @@ def _generator_step(run: NoganRun, generator: OptimizedNetwork, batch: Sample, w
         first, target, run.content_loss, prediction_2=second, stability_weight=config.stability_weight
     )
     with run.fabric.autocast():
-        judged = run.critic(predictions).float()
-    adversarial = generator_adversarial_loss(judged, gan.adversarial)
+        logits = run.critic(predictions).float()
+    adversarial = generator_adversarial_loss(logits, gan.adversarial)
     generator.step(gan.adversarial_weight * adversarial + gan.content_weight * content, where)
     return {"content": content, "stability": stability, "adversarial": adversarial}

@@ -25,14 +25,14 @@ _HELD_OUT = 10  # every n-th image is held out to evaluate the critic
 
 
 class CriticSample(TypedDict):
-    """One image for the critic, or a batch of them: (C, H, W) float32 in network units, one real and one generated."""
+    """A real and a generated image for the critic, or batches of them: (C, H, W) float32 in network units."""
 
     real: Tensor
     generated: Tensor
 
 
 def save_generated(run: NoganRun, folder: Path, name: str) -> int:
-    """Save predictions of `generated_share` of the data, next to the real images; return their number.
+    """Save predictions for `generated_share` of the data with the real images; return their number.
 
     Images are saved in ``folder/generated`` and ``folder/real`` under the same names: PNG for photographs, float32 TIFF
     in network units for microscopy. Each process saves its share. A resumed run continues after the images of its last
@@ -87,9 +87,9 @@ class CriticDataset(SeededDataset[CriticSample]):
     length : int
         Number of items.
     seed : int
-        Item `i` depends on `seed` and `i` alone.
+        Seed of all draws; item `i` depends only on `seed` and `i`.
     held_out : bool
-        Use every tenth image, which training leaves out.
+        Whether to use every tenth image, which is not used in training, instead of the others.
     """
 
     def __init__(self, folder: Path, size: int, length: int, seed: int, *, held_out: bool = False) -> None:
@@ -103,7 +103,7 @@ class CriticDataset(SeededDataset[CriticSample]):
             files = sorted((folder / kind).iterdir())
             self._files[kind] = [file for number, file in enumerate(files) if (number % _HELD_OUT == 0) == held_out]
             if not self._files[kind]:
-                raise InputError(f"{folder / kind} holds {len(files)} images, needs at least {_HELD_OUT + 1}")
+                raise InputError(f"{folder / kind} contains {len(files)} images, expected at least {_HELD_OUT + 1}")
         self._upright = self._files["real"][0].suffix == ".png"
 
     @property
@@ -120,5 +120,5 @@ class CriticDataset(SeededDataset[CriticSample]):
         top, left = (int(rng.integers(side - self.size + 1)) for side in image.shape[-2:])
         crop = image[:, top : top + self.size, left : left + self.size]
         code = random_orientation(rng)
-        # Photographs have an up and a down.
+        # Photographs are flipped, but not rotated.
         return np.ascontiguousarray(orient(crop, code // 4 * 4 if self._upright else code))

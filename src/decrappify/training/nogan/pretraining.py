@@ -1,4 +1,4 @@
-"""Phase (i) of NoGAN: the generator is trained on the content loss alone, on patches of growing size."""
+"""Phase (i) of NoGAN: the generator is trained on the content loss alone, on patches of increasing size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from decrappify.training.engine.validation import Validator
 from decrappify.training.engine.weight_average import WeightAverage
 from decrappify.training.nogan.run import NoganRun
 
-_EVALUATIONS = 10  # of a phase
+_EVALUATIONS = 10  # per phase
 
 
 def pretrain(run: NoganRun, step: PretrainStep, name: str, validator: Validator) -> None:

@@ -40,7 +40,7 @@ class NoganRun:
     Parameters
     ----------
     trainer : Trainer
-        Of the networks ``generator`` and ``critic``, with a run folder.
+        Trainer of the networks ``generator`` and ``critic``, with a run folder.
     config : NoganConfig
         The schedule.
     data : TrainingData
@@ -48,7 +48,7 @@ class NoganRun:
     items : int
         Number of items that count as all of the data.
     resume : bool
-        Resume the trainer and the log from the run folder.
+        Whether to resume the trainer and the log from the run folder.
 
     Attributes
     ----------
@@ -107,11 +107,11 @@ class NoganRun:
         return max(1, round(self.items * share / (batch_size * self.trainer.n_processes)))
 
     def seed(self) -> int:
-        """Return the seed of the present phase's data: phases have different patches and noise."""
+        """Return the seed of the data of the current phase: phases have different patches and noise."""
         return self.config.seed * 1000 + self.trainer.position.phase
 
     def run(self, phase: Phase) -> None:
-        """Run a phase; each evaluation is a row of the log."""
+        """Run a phase; each evaluation adds a row to the log."""
         self.trainer.run(replace(phase, evaluate=self._logged(phase)))
 
     def _logged(self, phase: Phase) -> Callable[[int, dict[str, float]], bool]:

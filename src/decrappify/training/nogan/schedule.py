@@ -99,7 +99,7 @@ def run_phases(run: NoganRun, describe: Callable[[str], Any]) -> None:
         run.unfinished = f"stopped in {phases[run.trainer.position.phase]} at {stopped}"
         log.info("%s", run.unfinished)
         if selection is not None and selection.rows:
-            selection.choose()  # the best so far; a finished phase has already chosen
+            selection.choose()  # the best so far; a finished phase has already selected its checkpoint
     if run.trainer.is_first:
         with folder_errors(run.folder):
             if not run.unfinished:

@@ -28,13 +28,13 @@ class CheckpointSelection:
     Parameters
     ----------
     run : NoganRun
-        Its generator is measured as the pretrained one; in a resumed run, that of the folder.
+        The run; its generator is measured as the pretrained one, in a resumed run the one in the run folder.
     samples : list of Sample
         Held-out samples with frozen noise.
     data_range : float
-        Of the network's units.
+        Data range in network units.
     describe : callable
-        ``describe(note) -> Model`` of the run's present generator.
+        ``describe(note) -> Model`` of the run's current generator.
     """
 
     def __init__(self, run: NoganRun, samples: list[Sample], data_range: float, describe: Any) -> None:
@@ -89,7 +89,7 @@ class CheckpointSelection:
         return row.psnr, self._detector.add(row) and self.run.config.detect
 
     def choose(self) -> Verdict:
-        """Choose among all checkpoints, load the chosen weights, and plot the monitors."""
+        """Select among all checkpoints, load the selected weights, and plot the monitors."""
         run, rows = self.run, self.rows
         verdict = choose(self.baseline, rows)
         path = self._start if verdict.row is None else self._path(verdict.row)
@@ -105,7 +105,7 @@ class CheckpointSelection:
         return verdict
 
     def _agreed(self, row: MonitorRow) -> MonitorRow:
-        """Return the row of the first process on all: batch norms, and so decisions, may differ between them."""
+        """Return the row of the first process on all processes: batch norms, and thus decisions, may differ."""
         if self.run.trainer.n_processes == 1:
             return row
         return MonitorRow.from_dict(self.run.fabric.broadcast(row.to_dict()))

@@ -1,4 +1,4 @@
-"""`train`: supervised training, on high-resolution images and a crappifier or on measured pairs."""
+"""Supervised training on high-resolution images and a crappifier, or on measured pairs."""
 
 from __future__ import annotations
 
@@ -50,22 +50,22 @@ def train(
         Degradation of the images: a crappifier, the name of a preset, or a .toml/.json file. It sets the scale.
     pairs : tuple, list or folder, optional
         Measured pairs in place of `high_res` and `crappifier`: ``(source_folder, target_folder)``, ``(source,
-        target)``, a list of such pairs, or a folder holding ``low/`` and ``high/``.
+        target)``, a list of such pairs, or a folder that contains ``low/`` and ``high/``.
     config : TrainingConfig, optional
         Network, length, rates, precision, seed.
     data : DataOptions, optional
-        Validation data, and how the data are read.
+        Validation data, and options for reading the data.
     output : path, optional
         Run folder: checkpoint, log, plot, previews, and ``model.safetensors`` at the end.
     start_from : Model, name or path, optional
-        Start from these weights; a model of fewer frames is widened so that it begins with the same predictions.
+        Initial weights; those of a model of fewer frames are extended so that training starts from equal predictions.
     run : RunOptions, optional
         Resume, overwrite, model card, progress, cancel.
 
     Returns
     -------
     Model
-        With the averaged weights that scored best in validation.
+        Model with the averaged weights of the best validation, or of the last one with ``config.keep = "last"``.
 
     Raises
     ------
@@ -155,11 +155,13 @@ def _measured(config: TrainingConfig, result: TrainingResult, used: list[str]) -
 
 
 def _channels(config: TrainingConfig) -> dict[str, Any]:
-    """Return the settings of the network, with the numbers of its channels."""
+    """Return the settings of the network, including its numbers of channels."""
     shape = dict(config.network_settings)
     in_channels = shape.setdefault("in_channels", 1)
     if shape.setdefault("out_channels", in_channels) != in_channels:
-        raise InputError(f"out_channels is {shape['out_channels']}, needs {in_channels} like in_channels to be trained")
+        raise InputError(
+            f"out_channels is {shape['out_channels']}, expected {in_channels} like in_channels to be trained"
+        )
     return shape
 
 
@@ -183,7 +185,7 @@ def _network(
     if differing:
         raise InputError(
             f"start_from={first.name!r} does not fit: "
-            f"{differing[0]} is {found.get(differing[0])}, needs {wanted[differing[0]]}"
+            f"{differing[0]} is {found.get(differing[0])}, expected {wanted[differing[0]]}"
         )
     network.load_state_dict(network.widened(first.network.state_dict(), first.n_frames))
     return network

@@ -38,17 +38,17 @@ class TrainingResult:
     Attributes
     ----------
     weights : dict
-        Best averaged weights, on the CPU.
+        Best averaged weights, or the last ones if the configuration keeps these, on the CPU.
     best_step, last_step : int
         Step of these weights, and the last step of the run.
     best_psnr, psnr_source, noise_draw : float
         Validation of `best_step`, see `ValidationScore`.
     seconds : float
-        Time spent, earlier parts of a resumed run included.
+        Time spent, including earlier parts of a resumed run.
     is_first : bool
         Whether this process writes files.
     runtime : dict
-        Threads and processor type.
+        Number of threads and processor type.
     """
 
     weights: dict[str, Tensor]
@@ -70,7 +70,7 @@ class BestWeights:
     average : WeightAverage
         Source of the weights.
     keep_last : bool
-        Keep those of the last validation, not of the best.
+        Whether to keep the weights of the last validation instead of the best.
     """
 
     def __init__(self, average: WeightAverage, *, keep_last: bool) -> None:
@@ -79,7 +79,7 @@ class BestWeights:
         self.weights = {key: value.clone() for key, value in average.weights.items()}
 
     def update(self, step: int, score: ValidationScore) -> None:
-        """Store the present weights if they are better."""
+        """Store the current weights if they are better, or always with `keep_last`."""
         if not self._keep_last and score.psnr <= self.score["psnr"]:
             return
         means = {"psnr": score.psnr, "psnr_source": score.psnr_source, "noise_draw": score.noise_draw}
@@ -108,26 +108,26 @@ def run_training(
     cancel: Any = None,
     on_validation: Any = None,
 ) -> TrainingResult:
-    """Train `network` on `dataset` and return the best averaged weights.
+    """Train `network` on `dataset` and return the best, or last, averaged weights.
 
     Parameters
     ----------
     network : RestorationNetwork
         Trained in place.
     dataset, validation : Dataset of Sample
-        The training items are taken in order, so the dataset needs ``max_steps * batch_size * n_devices`` of them.
+        The training items are used in order, so the dataset needs ``max_steps * batch_size * n_devices`` of them.
     config : TrainingConfig
         Steps, rates, precision, seed.
     folder : Path, optional
         Run folder for checkpoint, log and previews; nothing is written without it.
     resume : bool
-        Resume from the folder's checkpoint.
+        Whether to resume from the checkpoint in the folder.
     settings : dict, optional
         Further settings that a resumed run must share.
     progress : callable, optional
         Such as ``tqdm``; called as ``progress(total=..., desc=..., unit="step", initial=...)``.
     cancel : threading.Event, optional
-        Set it to save and stop after the present step.
+        Set it to save and stop after the current step.
     on_validation : callable, optional
         Called as ``on_validation(step, ValidationScore)`` after each validation.
     """

@@ -214,7 +214,7 @@ def test_only_the_image_scale_counts():
     assert pixel_size_um(root) == (None, None, pytest.approx(0.2))
     assert frame_interval_s(root, Path("none.czi")) is None
     assert pixel_size_um(parse_metadata("", "cells.czi")) == (None, None, None)
-    with pytest.raises(FormatError, match=r"metadata of cells\.czi is damaged"):
+    with pytest.raises(FormatError, match=r"metadata of cells\.czi are damaged"):
         parse_metadata(xml[:-20], "cells.czi")
 
 

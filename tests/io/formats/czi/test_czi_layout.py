@@ -59,8 +59,8 @@ def test_a_single_plane_far_from_zero_is_read(tmp_path):
             [(9, 1, 0), (9, 2, 0)],
             r"2 of 30 planes were not recorded \(frame 9: channels 1, 2\), the recording was stopped",
         ),
-        ([(4, 0, 0)], r"1 of 30 planes were not recorded \(frame 4: channel 0\); they read as zeros$"),
-        ([(4, 0, 0), (4, 1, 0), (4, 2, 0)], r"3 of 30 planes were not recorded \(frame 4\); they read as zeros$"),
+        ([(4, 0, 0)], r"1 of 30 planes were not recorded \(frame 4: channel 0\); they are read as zeros$"),
+        ([(4, 0, 0), (4, 1, 0), (4, 2, 0)], r"3 of 30 planes were not recorded \(frame 4\); they are read as zeros$"),
     ],
 )
 def test_planes_that_were_not_recorded_are_named_and_zero(tmp_path, lost, text):
@@ -139,7 +139,7 @@ def test_every_second_frame_of_a_subset_has_no_gaps(tmp_path):
 def test_announced_frames_that_are_not_there_are_named(tmp_path):
     path = write_planes(tmp_path / "cells.czi", some_planes([(0, t, 0, 0) for t in range(3)]))
     edit_metadata(path, lambda xml: xml.replace("<SizeT>3<", "<SizeT>40<"))
-    with pytest.warns(UserWarning, match=r"cells\.czi: the metadata state 40 frames and the file holds 3"):
+    with pytest.warns(UserWarning, match=r"cells\.czi: the metadata state 40 frames, the file contains 3"):
         assert open_czi(path).shape[0] == 3
 
 
@@ -163,7 +163,7 @@ def test_a_mosaic_plane_without_all_tiles_is_named(tmp_path, rng):
         for t, x in tiles:
             document.write(frames[t, :, x : x + 20, np.newaxis], plane={"T": t}, location=(x - 7, 3))
         document.write_metadata("mosaic")
-    with pytest.warns(UserWarning, match=r"1 plane lacks some of 3 tiles \(frame 1\); the gaps read as zeros"):
+    with pytest.warns(UserWarning, match=r"1 plane lacks some of 3 tiles \(frame 1\); the gaps are read as zeros"):
         movie = open_czi(path)
     frames[1, :, 20:40] = 0
     np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], frames)
@@ -239,7 +239,7 @@ def detector_file(tmp_path, rng):
 def test_detector_elements_that_are_left_out_are_named(detector_file):
     path, planes = detector_file
     with pytest.warns(
-        UserWarning, match=r"airy\.czi holds 5 detector elements or phases \(H 0 to 4\) and only H 0"
+        UserWarning, match=r"airy\.czi contains 5 detector elements or phases \(H 0 to 4\) and only H 0"
     ) as noted:
         movie = dc.open_movie(path, scene=1)
     np.testing.assert_array_equal(movie.frame(1), planes[1, 1, 0, 0][0])

@@ -27,9 +27,15 @@ def damage(path, position, layout, value):
 @pytest.mark.parametrize("tile", [0, 1])
 @pytest.mark.parametrize(
     ("offset", "layout", "value"),
-    [(40, "<q", 2**63 - 1), (40, "<q", -1), (40, "<q", 2**40), (32, "<i", -1), (36, "<i", 2**31 - 1), (0, "<q", 0)],
-    ids=["pixels", "negative pixels", "pixels beyond the file", "negative metadata", "attachment", "name"],
-)
+    [
+        (40, "<q", 2**63 - 1), (40, "<q", -1), (40, "<q", 2**40), (32, "<i", -1), (36, "<i", 2**31 - 1), (0, "<q", 0),
+        (76, "<i", -65529), (76, "<i", 41),
+    ],
+    ids=[
+        "pixels", "negative pixels", "pixels beyond the file", "negative metadata", "attachment", "name",
+        "negative dimensions", "dimensions",
+    ],
+)  # fmt: skip
 def test_a_damaged_segment_is_refused_before_the_library_reads_it(two_frames, tile, offset, layout, value):
     position = int(read_blocks(two_frames).position[2 + tile])
     damage(two_frames, position + offset, layout, value)

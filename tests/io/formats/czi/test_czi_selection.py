@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from decrappify.errors import InputError
@@ -39,4 +41,15 @@ def test_left_out_message_is_none_where_everything_was_chosen():
 
 def test_left_out_message_offers_an_index_that_was_not_opened():
     message = left_out_message("A1", {}, {"V": (0, 2, 5)}, {"V": 2})
-    assert message == (" holds 3 views (V 0, 2, 5) and only V 2 was opened; choose by scene='A1, V 0'")
+    assert message == (" contains 3 views (V 0, 2, 5) and only V 2 was opened; choose by scene='A1, V 0'")
+
+
+def test_left_out_message_lists_distant_indices_in_little_memory():
+    tracemalloc.start()
+    try:
+        message = left_out_message("A1", {}, {"V": (0, 1, 2**31 - 1)}, {"V": 0})
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert "3 views (V 0, 1, 2147483647)" in str(message)
+    assert peak < 1_000_000

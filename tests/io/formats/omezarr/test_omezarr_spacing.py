@@ -79,7 +79,7 @@ def test_one_axis_with_a_unit_and_others_without(tmp_path: Path) -> None:
 )
 def test_an_invalid_scale_is_ignored_with_a_warning(tmp_path: Path, own: Any, shared: Any, expected: Any) -> None:
     path = zyx(tmp_path, own, shared)
-    with pytest.warns(UserWarning, match=r"cells\.zarr has .*, which is ignored; spacing that remains known"):
+    with pytest.warns(UserWarning, match=r"cells\.zarr has .*, which is ignored; remaining known spacing"):
         movie = open_movie(path)
     assert movie.pixel_size_um == expected
     assert movie.unitless_spacing == {}

@@ -251,8 +251,8 @@ def test_planes_before_a_power_cut_are_kept_as_far_as_they_were_synced(
 @pytest.mark.parametrize(
     ("plane", "index", "message"),
     [
-        (DATA[0, 0, 0, :9], (0, 0, 0), r"has shape \(9, 530\) and dtype uint16, needs \(600, 530\)"),
-        (DATA[0, 0, 0].astype(np.float32), (0, 0, 0), "and dtype float32, needs .* and uint16"),
+        (DATA[0, 0, 0, :9], (0, 0, 0), r"has shape \(9, 530\) and dtype uint16, expected \(600, 530\)"),
+        (DATA[0, 0, 0].astype(np.float32), (0, 0, 0), "and dtype float32, expected .* and uint16"),
         (DATA[0, 0, 0], (3, 0, 0), r"plane \(3, 0, 0\) is not in cells.ome.zarr"),
     ],
 )

@@ -59,7 +59,7 @@ def test_open_movie_reports_a_truncated_blosc_chunk(tmp_path):
     with pytest.raises(FormatError, match="its header states"):
         open_movie(path).frame(0)
     chunk.write_bytes(chunk.read_bytes()[:9])
-    with pytest.raises(FormatError, match="has 9 bytes, needs at least 16"):
+    with pytest.raises(FormatError, match="has 9 bytes, expected at least 16"):
         open_movie(path).frame(0)
 
 

@@ -34,14 +34,14 @@ def test_a_split_imagej_recording_opens_with_the_frames_that_are_there(
 ) -> None:
     text = imagej_text(images=20, frames=20, hyperstack="true", unit="um", finterval=0.5)
     path = pages_with(tmp_path / "a.tif", PAGES, text, resolution=(4, 4), compression=compression)
-    with pytest.warns(UserWarning, match=r"a\.tif: states 20 frames and holds 12 \(aborted, or split") as caught:
+    with pytest.warns(UserWarning, match=r"a\.tif: states 20 frames and contains 12 \(aborted, or split") as caught:
         movie = open_tiff(path)
     assert len(caught) == 1
     assert (movie.shape, movie.missing) == ((12, 1, 1, 10, 12), frozenset())
     assert (movie.pixel_size_um, movie.frame_interval_s) == ((None, 0.25, 0.25), 0.5)
     np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], PAGES)
     assert not caplog.records
-    with pytest.warns(UserWarning, match="states 20 slices and holds 12"):
+    with pytest.warns(UserWarning, match="states 20 slices and contains 12"):
         assert open_tiff(path, axes="ZYX").shape == (1, 1, 12, 10, 12)
 
 
@@ -88,8 +88,8 @@ def test_an_aborted_ome_recording(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     with pytest.warns(UserWarning, match="states 6 frames") as caught:
         movie = open_tiff(ome_recording(tmp_path, 7))
     assert [str(warning.message) for warning in caught] == [
-        "a.ome.tif: states 6 frames and holds 4 (aborted, or split over several files): opened with those; "
-        "1 of 8 planes were not recorded (frame 3: channel 1), the recording was stopped early; they read as zeros"
+        "a.ome.tif: states 6 frames and contains 4 (aborted, or split over several files): opened with those; "
+        "1 of 8 planes were not recorded (frame 3: channel 1), the recording was stopped early; they are read as zeros"
     ]
     assert (movie.shape, movie.missing) == ((4, 2, 1, 10, 12), {(3, 1, 0)})
     assert (movie.channel_names, movie[:3].missing) == (("a", "b"), frozenset())
@@ -108,7 +108,7 @@ def test_an_aborted_ome_recording_may_end_before_its_last_channel(tmp_path: Path
         "planes": planes,
     }
     path = pages_with(tmp_path / "a.ome.tif", PAGES[:6], ome_xml([image], {"a.ome.tif": "1"}, "1"))
-    with pytest.warns(UserWarning, match="states 2 channels and holds 1"):
+    with pytest.warns(UserWarning, match="states 2 channels and contains 1"):
         movie = open_tiff(path)
     assert (movie.shape[:3], movie.channel_names) == ((6, 1, 1), ("first",))
 
@@ -117,7 +117,7 @@ def test_planes_that_fail_within_a_recording_are_named(tmp_path: Path) -> None:
     planes = [(t, 0, 0, "a.ome.tif", n) for n, t in enumerate([0, 1, 3, 5])]
     image = {"name": "a", "sizes": {"T": 6, "Y": 10, "X": 12}, "planes": planes}
     path = pages_with(tmp_path / "a.ome.tif", PAGES[:4], ome_xml([image], {"a.ome.tif": "1"}, "1"))
-    with pytest.warns(UserWarning, match=r"2 of 6 planes were not recorded \(frames 2, 4\); they read as zeros"):
+    with pytest.warns(UserWarning, match=r"2 of 6 planes were not recorded \(frames 2, 4\); they are read as zeros"):
         movie = open_tiff(path)
     assert (movie.shape[0], movie.missing) == (6, {(2, 0, 0), (4, 0, 0)})
     np.testing.assert_array_equal(movie.frame(5), PAGES[3])
@@ -127,7 +127,7 @@ def test_aborted_micromanager_and_ndtiff_recordings(tmp_path: Path) -> None:
     planes = mm_planes()
     planes.pop((1, 0, 2, 0))
     path = write_mmstack(tmp_path / "rec_1_MMStack_Pos0.tif", planes, MM_SUMMARY | {"Frames": 50}, step_ms=500)
-    with pytest.warns(UserWarning, match=r"states 50 frames and holds 3 .*1 of 6 planes were not recorded"):
+    with pytest.warns(UserWarning, match=r"states 50 frames and contains 3 .*1 of 6 planes were not recorded"):
         movie = open_tiff(path)
     assert (movie.shape[:3], movie.missing, movie.frame_interval_s) == ((3, 2, 1), {(2, 1, 0)}, 0.5)
     frames = nd_planes()
@@ -138,7 +138,7 @@ def test_aborted_micromanager_and_ndtiff_recordings(tmp_path: Path) -> None:
 
 def test_an_aborted_lsm_recording(tmp_path: Path) -> None:
     path = write_lsm(tmp_path / "a.lsm", ramp(3, 3, 6, 7), DimensionTime=8)
-    with pytest.warns(UserWarning, match="states 8 frames and holds 3"):
+    with pytest.warns(UserWarning, match="states 8 frames and contains 3"):
         assert open_tiff(path).shape == (3, 3, 1, 6, 7)
 
 
@@ -146,7 +146,7 @@ def test_a_micromanager_recording_that_was_never_closed(tmp_path: Path) -> None:
     planes = mm_planes()
     planes.pop((1, 0, 2, 0))
     path = write_mmstack(tmp_path / "rec_1_MMStack_Pos0.tif", planes, MM_SUMMARY | {"Frames": 50}, closed=False)
-    with pytest.warns(UserWarning, match=r"states 50 frames and holds 3 .*1 of 6 planes were not recorded"):
+    with pytest.warns(UserWarning, match=r"states 50 frames and contains 3 .*1 of 6 planes were not recorded"):
         movie = open_tiff(path)
     assert (movie.shape, movie.channel_names, movie.missing) == ((3, 2, 1, 5, 6), ("DAPI", "GFP"), {(2, 1, 0)})
     for (c, _, t, _), pixels in planes.items():
@@ -257,7 +257,7 @@ def test_a_movie_without_any_recorded_plane_is_written_whole(tmp_path: Path) -> 
 def test_real_split_recording_and_set(real_data: Path, tmp_path: Path) -> None:
     folder = real_data / "awkward" / "tiff"
     for name, n_t in (("split_part1.tif", 12), ("split_part2.tif", 8)):
-        with pytest.warns(UserWarning, match=f"states 20 frames and holds {n_t}"):
+        with pytest.warns(UserWarning, match=f"states 20 frames and contains {n_t}"):
             movie = open_tiff(folder / name)
         assert (movie.shape[0], movie.frame_interval_s) == (n_t, 0.5)
     for number in (0, 2):

@@ -63,11 +63,13 @@ def test_positions_of_a_set_open_from_each_of_its_files(tmp_path: Path) -> None:
 def test_a_file_without_the_neighbor_that_holds_its_metadata_opens_with_its_name(tmp_path: Path) -> None:
     first, second = two_positions(tmp_path)
     first.unlink()
-    with pytest.warns(UserWarning, match=r"Pos1\.ome\.tif holds pixels only; .* are in rec_1_MMStack_Pos0\.ome\.tif"):
+    with pytest.warns(
+        UserWarning, match=r"Pos1\.ome\.tif contains only pixels; .* are in rec_1_MMStack_Pos0\.ome\.tif"
+    ):
         movie = open_tiff(second)
     np.testing.assert_array_equal(np.asarray(movie)[:, 0, 0], POSITIONS[1])
     first.write_bytes(b"")
-    with pytest.warns(UserWarning, match=r"rec_1_MMStack_Pos0\.ome\.tif, which holds none"):
+    with pytest.warns(UserWarning, match=r"rec_1_MMStack_Pos0\.ome\.tif, which contains none"):
         open_tiff(second)
 
 

@@ -1,4 +1,4 @@
-"""Reader of Zeiss CZI files through pylibCZIrw: scenes, channels, Z and time; a region is read without its plane."""
+"""Reader of Zeiss CZI files through pylibCZIrw: scenes, channels, Z and time; reads regions without complete planes."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ _LISTED = 12  # scenes named in a message
 def open_czi(path: str | os.PathLike[str], scene: int | str = 0) -> Movie:
     """Open one scene of a CZI file; only its directory and metadata are read.
 
-    Frames, channels and slices are those of the scene, counted from 0 independent of their numbers in the file. Planes
-    within this range that were never recorded are in `Movie.missing`, are read as zeros and are named in a warning. An
-    image of a color camera becomes three channels named R, G and B.
+    Frames, channels and slices are those of the scene, counted from 0 independently of their numbers in the file.
+    Planes within this range that were never recorded are listed in `Movie.missing` and a warning, and read as zeros.
+    An image of a color camera becomes three channels named R, G and B.
 
     Further dimensions (H: detector elements or phases, V: views, R: rotations, I: illuminations, B: blocks) are opened
-    at their first index, with a warning, unless the scene names another: ``"A1, H 3"``, or ``"A1, H sum"`` for the sum
+    at their first index, with a warning, unless `scene` selects another: ``"A1, H 3"``, or ``"A1, H sum"`` for the sum
     over all of them, as of the 32 elements of an Airyscan detector. Sums of integers are float32.
 
     Parameters
@@ -162,14 +162,14 @@ class CziSource(GuardedSource):
         found = [self._left_out] if self._left_out else []
         if layout.missing:
             other = f"; {layout.elsewhere} of them are in other files of the recording" if layout.elsewhere else ""
-            found.append(f": {describe_missing(layout.missing, n_planes)}{other}; they read as zeros")
+            found.append(f": {describe_missing(layout.missing, n_planes)}{other}; they are read as zeros")
         if layout.partial:
             most = max(whole for _, whole in layout.partial.values())
             where = list_planes(layout.partial, n_planes)
             planes = "1 plane lacks" if len(layout.partial) == 1 else f"{len(layout.partial)} planes lack"
-            found.append(f": {planes} some of {most} tiles ({where}); the gaps read as zeros")
+            found.append(f": {planes} some of {most} tiles ({where}); the gaps are read as zeros")
         found += [
-            f": the metadata state {announced} {what} and the file holds {held}; the recording was stopped early or "
+            f": the metadata state {announced} {what}, the file contains {held}; the recording was stopped early, or "
             "this is a part of it"
             for what, announced, held in self._absent
         ]
@@ -256,7 +256,7 @@ def _open(path: Path) -> tuple[Any, Blocks]:
     if not path.exists():
         raise MissingFileError(f"{path} does not exist; check the path")
     if path.is_dir():
-        raise FormatError(f"{path} is a folder, not a CZI file; name the file in it")
+        raise FormatError(f"{path} is a folder, not a CZI file; pass the file in it")
     check_regular(path)
     with path.open("rb") as file:
         start = file.read(16)
@@ -311,9 +311,7 @@ def _pixel_format(pixel_types: tuple[int, ...], name: str) -> tuple[bool, np.dty
     unknown = sorted(set(pixel_types) - set(_PIXEL_TYPES))
     if unknown:
         listed = ", ".join(_UNREADABLE.get(code, f"number {code}") for code in unknown)
-        raise FormatError(
-            f"{name} has pixels of type {listed}, which cannot be read here; export it as OME-TIFF from ZEN"
-        )
+        raise FormatError(f"{name} has pixels of type {listed}, which cannot be read; export it as OME-TIFF from ZEN")
     kinds = {_PIXEL_TYPES[code][0] for code in pixel_types}
     is_rgb = {kind.startswith("Bgr") for kind in kinds}
     if len(is_rgb) > 1:

@@ -26,7 +26,7 @@ _DIMENSION = np.dtype(
     [("letter", "u1"), ("rest", "V3"), ("start", "<i4"), ("size", "<i4"), ("at", "<f4"), ("stored", "<i4")]
 )
 _ENTRY_START = struct.Struct("<2s26xi")
-_MOST_DIMENSIONS = 40
+MOST_DIMENSIONS = 40
 _EARLY_SCHEMA = b"DE"
 COPY_AGAIN = "copy it again from the microscope"
 LETTERS = "STCZRIHVBM"
@@ -150,7 +150,7 @@ def read_at(file: BinaryIO, position: int, size: int) -> bytes:
         raise struct.error("position beyond the end of the file") from error
     content = file.read(size)
     if len(content) != size:
-        raise struct.error("file ends early")
+        raise struct.error("unexpected end of the file")
     return content
 
 
@@ -160,7 +160,7 @@ def _directory(file: BinaryIO, file_size: int) -> tuple[int, bytes, int]:
     part, position = struct.unpack_from("<iq", header, 80)
     head = read_at(file, position, _SEGMENT_HEADER + _DIRECTORY_HEADER)
     if not head.startswith(b"ZISRAWDIRECTORY"):
-        raise ValueError("no directory at its position")
+        raise ValueError("no directory at the stated position")
     allocated, used = struct.unpack_from("<qq", head, 16)
     (count,) = struct.unpack_from("<i", head, _SEGMENT_HEADER)
     if count < 0:
@@ -187,13 +187,13 @@ def _tables(content: bytes, count: int) -> list[NDArray[Any]]:
         entries.setdefault(n, []).append(content[position : position + size])
         position += size
     if position > len(content):
-        raise ValueError("directory ends early")
+        raise ValueError("unexpected end of the directory")
     return [np.frombuffer(b"".join(same), _entry_type(n)) for n, same in entries.items()]
 
 
 def _dimension_count(content: bytes, position: int) -> int:
     schema, n = _ENTRY_START.unpack_from(content, position)
-    if schema != b"DV" or not 2 <= n <= _MOST_DIMENSIONS:
+    if schema != b"DV" or not 2 <= n <= MOST_DIMENSIONS:
         raise ValueError("a damaged entry of the directory")
     return int(n)
 

@@ -25,11 +25,11 @@ class SceneLayout:
     Attributes
     ----------
     scene : int or None
-        The file's number of the scene; None for a file without scenes.
+        Number of the scene in the file; None for a file without scenes.
     x, y, width, height : int
         Position and size in the file's pixel coordinates.
     axes : tuple of (int array)
-        The file's numbers of the frames, channels and slices of the movie.
+        Numbers of the movie's frames, channels and slices in the file.
     indices : tuple of mapping
         The indices along the further dimensions; the pixels are the sum over them.
     further : mapping of str to int array
@@ -39,7 +39,7 @@ class SceneLayout:
     missing : frozenset of (t, c, z)
         Planes within the axes that were not recorded.
     partial : mapping of (t, c, z) to (int, int)
-        Number of tiles of the planes that lack some, and of the complete planes.
+        Number of tiles of each incomplete plane, and of a complete one.
     elsewhere : int
         Number of the missing planes that are in another file of the recording.
     """
@@ -59,12 +59,12 @@ class SceneLayout:
 
 
 def scene_numbers(blocks: Blocks) -> list[int | None]:
-    """Return the file's numbers of its scenes in ascending order; [None] for a file without scenes."""
+    """Return the numbers of the scenes in the file, ascending; [None] for a file without scenes."""
     return [int(number) for number in np.unique(blocks.index["S"])] if "S" in blocks.index else [None]
 
 
 def scene_blocks(blocks: Blocks, scene: int | None) -> Blocks:
-    """Return the sub-blocks of one scene, selected by the file's number of it."""
+    """Return the sub-blocks of one scene, selected by its number in the file."""
     return blocks if scene is None else blocks.where(blocks.index["S"] == scene)
 
 
@@ -81,10 +81,10 @@ def further_numbers(blocks: Blocks) -> dict[str, tuple[int, ...]]:
 
 
 def numbering(blocks: Blocks, listed: Mapping[str, int]) -> dict[str, NDArray[np.int32]]:
-    """Return the file's numbers along T, C and Z that the movie consists of.
+    """Return the numbers in the file of the movie's frames, channels and slices.
 
-    Numbers in between without a sub-block count as planes that were not recorded, except if the metadata list as many
-    positions as there are numbers: a subset of every second frame that kept its numbering has no gaps.
+    Numbers without a sub-block between others count as planes that were not recorded, unless the metadata list as many
+    positions as there are numbers with sub-blocks: a subset of every second frame that kept its numbers has no gaps.
 
     Parameters
     ----------
@@ -117,11 +117,11 @@ def scene_layout(
     blocks : Blocks
         All sub-blocks of the file.
     scene : int or None
-        The file's number of the scene.
+        Number of the scene in the file.
     picks : mapping of str to (int or None)
         Index along further dimensions, None for the sum; the first index by default.
     steps : mapping of str to int array
-        As `numbering` returns it.
+        As returned by `numbering`.
 
     Raises
     ------

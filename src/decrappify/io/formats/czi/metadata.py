@@ -23,7 +23,7 @@ def parse_metadata(xml: str, name: str) -> ElementTree.Element:
     try:
         return ElementTree.fromstring(xml.lstrip("\ufeff \r\n\t") or "<ImageDocument/>")
     except (ElementTree.ParseError, ValueError, LookupError) as error:  # LookupError for an unknown encoding
-        raise FormatError(f"the metadata of {name} is damaged ({reason(error)}); copy the file again") from error
+        raise FormatError(f"the metadata of {name} are damaged ({reason(error)}); copy the file again") from error
 
 
 def pixel_size_um(root: ElementTree.Element) -> PixelSize:
@@ -98,9 +98,9 @@ def channels(
     root : Element
         The metadata.
     numbers : sequence of int
-        The file's numbers of the channels.
+        Numbers of the channels in the file.
     all_numbers : sequence of int
-        The file's numbers of all its channels.
+        Numbers of all channels of the file.
     """
     image = root.findall(f"{_IMAGE}/Channels/Channel")
     display = root.findall("Metadata/DisplaySetting/Channels/Channel")

@@ -1,6 +1,6 @@
 """Check of the sub-block segments of a CZI file before libCZI reads them.
 
-libCZI reserves as much memory as a segment announces and crashes if that fails. The layout follows the ZISRAW file
+libCZI allocates as much memory as a segment declares and crashes if that fails. The layout follows the ZISRAW file
 format description.
 """
 
@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from decrappify.io.formats.czi.directory import LETTERS, Blocks, read_at
+from decrappify.io.formats.czi.directory import LETTERS, MOST_DIMENSIONS, Blocks, read_at
 
-_HEADER = struct.Struct("<16sqqiiq")
+_HEADER = struct.Struct("<16sqqiiq2s26xi")
 _SEGMENT_HEADER = 32
 
 
 class SegmentCheck:
-    """Check of the segments of single planes, each once.
+    """Check of the segments of individual planes; each segment is checked once.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class SegmentCheck:
         Parameters
         ----------
         index : mapping of str to int
-            The file's numbers of the plane along its dimensions.
+            Numbers of the plane in the file, along its dimensions.
 
         Raises
         ------
@@ -69,9 +69,11 @@ class SegmentCheck:
 
 
 def _check_header(header: bytes, rest: int) -> None:
-    name, allocated, used, metadata, attachment, data = _HEADER.unpack(header)
+    name, allocated, used, metadata, attachment, data, schema, n_dimensions = _HEADER.unpack(header)
     if not name.startswith(b"ZISRAWSUBBLOCK"):
-        raise ValueError("no sub-block at its position")
+        raise ValueError("no sub-block at the stated position")
     announced = min(max(allocated, used), rest)
     if min(metadata, attachment, data) < 0 or metadata + attachment + data > announced:
         raise ValueError(f"a sub-block states {data} bytes of pixels in a segment of {announced}")
+    if schema == b"DV" and not 0 < n_dimensions <= MOST_DIMENSIONS:
+        raise ValueError(f"a sub-block states {n_dimensions} dimensions, expected 1 to {MOST_DIMENSIONS}")

@@ -63,7 +63,7 @@ def parse_scene(scene: int | str, names: Sequence[str], what: str) -> tuple[int,
 
 
 def scene_label(name: str | None, picks: Mapping[str, int | None]) -> str:
-    """Return the text that opens a scene at some indices; without a name if the file has one scene.
+    """Return the scene argument for some indices; without a name if the file has one scene.
 
     >>> scene_label("A1", {"H": None, "V": 2})
     'A1, H sum, V 2'
@@ -79,7 +79,7 @@ def check_picks(picks: Mapping[str, int | None], further: Mapping[str, Sequence[
     Raises
     ------
     InputError
-        If the scene does not have an index; the message lists the existing ones.
+        If an index does not exist in the scene; the message lists the existing ones.
     """
     for letter, index in picks.items():
         numbers = further.get(letter, (0,))
@@ -96,7 +96,7 @@ def left_out_message(
     further: Mapping[str, Sequence[int]],
     opened: Mapping[str, int],
 ) -> str | None:
-    """Return the text after the file name in the message about indices that were not opened; None if there are none.
+    """Return the message, without the file name, about indices that were not opened; None if there are none.
 
     Parameters
     ----------
@@ -120,10 +120,10 @@ def left_out_message(
     other = scene_label(name, {**picks, **others})
     total = scene_label(name, {**picks, **{letter: opened[letter] for letter in unasked}, "H": None})
     by_sum = f", or their sum over H by {setting('scene', total)}" if "H" in unasked else ""
-    return f" holds {counts} and only {taken} was opened; choose by {setting('scene', other)}{by_sum}"
+    return f" contains {counts} and only {taken} was opened; choose by {setting('scene', other)}{by_sum}"
 
 
 def _listed(numbers: Sequence[int]) -> str:
-    if len(numbers) > 2 and list(numbers) == list(range(numbers[0], numbers[-1] + 1)):
+    if 2 < len(numbers) == numbers[-1] - numbers[0] + 1:  # they are sorted; a damaged file may state 2**31 - 1
         return f"{numbers[0]} to {numbers[-1]}"
     return ", ".join(map(str, numbers))

@@ -16,7 +16,7 @@ _SEGMENT_HEADER = 32
 _DIRECTORY_HEADER = 256
 _ENTRY = 128
 _ATTACHMENT_HEADER = 256
-_MOST_STAMPS = 10_000_000  # a larger count is a damaged file, not a movie
+_MOST_STAMPS = 10_000_000  # larger counts indicate a damaged file
 
 
 def read_timestamps(path: Path) -> tuple[float, ...]:

@@ -37,18 +37,18 @@ def check_blosc(chunk: Any, max_bytes: int) -> None:
     >>> check_blosc(bytes(7), 100)
     Traceback (most recent call last):
     ...
-    ValueError: the Blosc chunk has 7 bytes, needs at least 16
+    ValueError: the Blosc chunk has 7 bytes, expected at least 16
     """
     with memoryview(chunk) as view:
         if view.nbytes < _HEADER_BYTES:
-            raise ValueError(f"the Blosc chunk has {view.nbytes} bytes, needs at least {_HEADER_BYTES}")
+            raise ValueError(f"the Blosc chunk has {view.nbytes} bytes, expected at least {_HEADER_BYTES}")
         decoded, block, encoded = struct.unpack("<3I", view.cast("B")[4:_HEADER_BYTES])
         if encoded != view.nbytes:
             raise ValueError(f"the Blosc chunk has {view.nbytes} bytes, but its header states {encoded}")
     if decoded > max_bytes:
-        raise ValueError(f"the Blosc chunk states {decoded} decoded bytes, needs at most {max_bytes}")
+        raise ValueError(f"the Blosc chunk states {decoded} decoded bytes, expected at most {max_bytes}")
     if decoded and not 0 < block <= decoded:
-        raise ValueError(f"the Blosc chunk states blocks of {block} bytes, needs 1 to {decoded}")
+        raise ValueError(f"the Blosc chunk states blocks of {block} bytes, expected 1 to {decoded}")
 
 
 def with_checked_blosc(array: zarr.Array[Any]) -> zarr.Array[Any]:

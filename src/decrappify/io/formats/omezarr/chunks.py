@@ -1,6 +1,6 @@
-"""Stored and absent chunks of a Zarr array, and the decision whether absent ones were lost or left out by the writer.
+"""Stored and absent chunks of a Zarr array, and the decision whether absent ones were lost or omitted by the writer.
 
-A writer may leave out chunks in which all pixels have the fill value (zarr's default); an absent chunk is read as the
+A writer may omit chunks in which all pixels have the fill value (zarr's default); an absent chunk is read as the
 fill value. A chunk that was deleted or never written looks the same, so a rule is needed to distinguish them.
 """
 
@@ -30,7 +30,7 @@ WAYS = ("auto", "missing", "fill")
 # Largest number of stored chunks for which the store is listed on opening, by default and for absent_chunks="missing".
 LISTED, LISTED_WHEN_ASKED = 500_000, 20_000_000
 _SAMPLED = 32  # incomplete planes with examined pixels
-_NEIGHBORS = 4  # chunks of each
+_NEIGHBORS = 4  # examined chunks of each
 
 Place = tuple[int, ...]
 
@@ -38,28 +38,30 @@ Place = tuple[int, ...]
 def check_absent_chunks(absent_chunks: str) -> str:
     """Return `absent_chunks` if it is a valid option; raise InputError otherwise."""
     if absent_chunks not in WAYS:
-        raise InputError(f"{setting('absent_chunks', absent_chunks)} is not known, needs 'auto', 'missing' or 'fill'")
+        raise InputError(
+            f"{setting('absent_chunks', absent_chunks)} is not known, expected 'auto', 'missing' or 'fill'"
+        )
     return absent_chunks
 
 
 class StoredChunks:
     """The stored chunks of an array: its shards if it has them, else its chunks.
 
-    A chunk that is absent inside an existing shard was left out by the writer, as a shard is written as a whole.
+    A chunk that is absent from an existing shard was omitted by the writer, as a shard is written as a unit.
 
     Parameters
     ----------
     array : zarr.Array
-        Of any store.
+        An array in any store.
     axes : str
         One letter of ``TCZYX`` per dimension.
 
     Attributes
     ----------
     folder : Path or None
-        Folder of the array; None if it is not on a disk.
+        Folder of the array; None if it is not on disk.
     fill : scalar
-        Value that absent chunks are read as.
+        Value of the pixels of absent chunks.
     size : dict of str to int
         Pixels of a chunk along each of ``TCZYX``.
     grid : tuple of int
@@ -88,7 +90,7 @@ class StoredChunks:
         return bool(sync((self._array.store_path / self.key(place)).exists()))
 
     def absent(self, *, when_asked: bool = False) -> NDArray[np.bool_] | None:
-        """Return which chunks are absent, (T, C, Z, Y, X), by listing the store; None for a store too large."""
+        """Return which chunks are absent, (T, C, Z, Y, X), by listing the store; None if there are too many chunks."""
         if int(np.prod(self.grid, dtype=np.int64)) > (LISTED_WHEN_ASKED if when_asked else LISTED):
             return None
         keys = _files_under(self.folder) if self.folder is not None else sync(_keys_of(self._array.store_path))
@@ -112,7 +114,7 @@ class StoredChunks:
             yield f"{start}{separator.join(index)}{end}"
 
     def version(self, t: int, c: int, z: int) -> str | None:
-        """Return a digest of size, times and inode of the chunks of a plane; None if the array is not on a disk."""
+        """Return a digest of size, times and inode of the chunks of a plane; None if the array is not on disk."""
         if self.folder is None:
             return None
         leading = [index // self.size[axis] for index, axis in zip((t, c, z), "TCZ", strict=True)]
@@ -188,7 +190,7 @@ class Judgment:
 def judge(
     absent: NDArray[np.bool_], holds_fill: Callable[[Place], bool], *, how: str = "auto", complete: bool = False
 ) -> Judgment:
-    """Decide whether absent chunks were lost, or left out because all their pixels have the fill value.
+    """Decide whether absent chunks were lost, or omitted because all their pixels have the fill value.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Export of a whole movie as OME-Zarr."""
+"""Export of a movie as OME-Zarr."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def write_omezarr(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Write a whole movie as OME-Zarr 0.5, one plane in memory at a time.
+    """Write a movie as OME-Zarr 0.5, with one plane in memory at a time.
 
-    Arguments and errors are those of `decrappify.io.save_movie`. A killed export starts again: it cannot be checked
-    whether `movie` is still the source of a partial store.
+    Arguments and errors are those of `decrappify.io.save_movie`. An interrupted export cannot be resumed, as it is not
+    known whether a partial store was written from the same `movie`.
     """
     writer = ZarrMovieWriter(
         path,

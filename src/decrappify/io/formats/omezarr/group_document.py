@@ -21,7 +21,7 @@ class GroupDocument:
     store : Path
         Folder of the group.
     shape, dtype
-        Of the full resolution.
+        Shape and dtype of the full resolution.
     **metadata
         Values of `decrappify.io.formats.omezarr.metadata.group_document`.
     """

@@ -16,7 +16,7 @@ from decrappify.errors import FormatError, InputError
 from decrappify.limits.files import check_regular
 
 _LISTED = 5  # names in a message
-_LOOKED_AT = 1000  # entries of a folder searched for an example
+_SEARCHED = 1000  # entries of a folder searched for an example
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def group_attributes(folder: Path) -> dict[str, Any] | None:
 
 
 def ome_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Return the OME part of a group's attributes: under a separate key in NGFF 0.5, at the top in older versions."""
+    """Return the OME part of a group's attributes: under a separate key in NGFF 0.5, at the top level before."""
     return _mapping(attributes.get("ome")) or attributes
 
 
@@ -73,7 +73,7 @@ def images_of(path: Path, attributes: dict[str, Any], *, again: bool = False) ->
     path : Path
         The group: an image, a bioformats2raw folder of images, a multi-well plate, or one well.
     attributes : dict
-        As `group_attributes` returns them.
+        As returned by `group_attributes`.
     again : bool
         Whether to read the metadata of wells and series again; else the list of the previous call is used, so that
         opening thousands of fields one by one does not read it thousands of times.
@@ -81,7 +81,7 @@ def images_of(path: Path, attributes: dict[str, Any], *, again: bool = False) ->
     Raises
     ------
     FormatError
-        If it contains no image; the message names a path inside it that does, if present.
+        If it is not an image and contains none; the message names an image or array inside it, if present.
 
     Notes
     -----
@@ -142,7 +142,7 @@ def _fields(path: Path, plate: dict[str, Any]) -> Iterator[ZarrImage]:
 
 
 def _is_inside(name: str) -> bool:
-    """Return whether a path stated in a store is valid and lies within the store."""
+    """Return whether a path stated in a store is valid and inside the store."""
     return bool(name) and ".." not in name.split("/") and "\0" not in name and name.isprintable()
 
 
@@ -210,7 +210,7 @@ def _name_in(image: Any) -> str | None:
 def _example(path: Path) -> str:
     """Return the name of an image or array inside a group, for a message."""
     arrays: list[tuple[int, str]] = []
-    for entry in sorted(path.iterdir())[:_LOOKED_AT]:
+    for entry in sorted(path.iterdir())[:_SEARCHED]:
         if not entry.is_dir():
             continue
         try:
@@ -264,7 +264,7 @@ def image_at(path: Path, attributes: dict[str, Any], scene: int) -> ZarrImage:
     if scene >= len(images):  # a plate that is still growing
         images = images_of(path, attributes, again=True)
     if not 0 <= scene < len(images):
-        raise InputError(f"scene {scene} is not in {path.name}, which has {len(images)} (0 to {len(images) - 1})")
+        raise InputError(f"scene {scene} is not in {path.name}, which has {len(images)} scene(s), numbered from 0")
     image = images[scene]
     if not image.folder.is_dir():
         raise FormatError(

@@ -10,7 +10,7 @@ import numpy as np
 from decrappify._version import __version__
 from decrappify.movie import PixelSize, Plane, Shape5
 
-# A smaller level is one chunk, and a coarser level has no benefit for a viewer.
+# A level of at most this size is one chunk; a coarser level has no benefit for a viewer.
 COARSEST = 512
 _DISPLAY_COLORS = ("FFFFFF",), ("00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
 

@@ -33,7 +33,7 @@ class Pyramid:
     shape : tuple of int
         (T, C, Z, Y, X) of the full resolution.
     dtype : dtype
-        Of all levels.
+        Data type of all levels.
     """
 
     def __init__(self, store: Path, shape: Shape5, dtype: np.dtype[Any]) -> None:
@@ -62,7 +62,7 @@ class Pyramid:
 
     def open(self) -> None:
         """Open the arrays for writing; raise FormatError if one is damaged or has another layout."""
-        # A black plane must be written too.
+        # Chunks of black planes must also be written.
         with self._damage_errors(), zarr.config.set({"array.write_empty_chunks": True}):
             self._levels = [self._level(level) for level in range(len(self))]
 

@@ -12,7 +12,7 @@ from decrappify.errors import FormatError
 from decrappify.io.units import to_micrometers, to_seconds
 from decrappify.movie import PixelSize, are_axes, axis_letter
 
-_WITHOUT_SPACING = frozenset({"identity", "translation"})  # a translation only moves the origin
+_WITHOUT_SPACING = frozenset({"identity", "translation"})  # a translation only shifts the origin
 
 
 class Spacing(NamedTuple):
@@ -39,7 +39,7 @@ def image_axes(image: dict[str, Any], ndim: int, path: Path) -> tuple[str, dict[
     Raises
     ------
     FormatError
-        If an axis is none of T, C, Z, Y, X, or the axes do not match `ndim` dimensions.
+        If an axis is not one of T, C, Z, Y, X, or the axes do not match `ndim` dimensions.
     """
     named: list[Any] = image.get("axes") or list("tczyx")[-ndim:]  # before 0.4 names only, before 0.3 always TCZYX
     axes: list[dict[str, Any]] = [axis if isinstance(axis, dict) else {"name": axis} for axis in named]
@@ -57,7 +57,7 @@ def image_axes(image: dict[str, Any], ndim: int, path: Path) -> tuple[str, dict[
         letters += letter
     if not are_axes(letters, ndim):
         raise FormatError(
-            f"{path} has axes {letters} for {ndim} dimensions, needs Y and X among them; the metadata is damaged"
+            f"{path} has axes {letters} for {ndim} dimensions, expected Y and X among them; its metadata are damaged"
         )
     units = [unit if isinstance(unit := axis.get("unit"), str) else None for axis in axes]
     return letters, dict(zip(letters, units, strict=True))
@@ -68,7 +68,7 @@ def level_spacing(image: dict[str, Any], level: int, axes: str, units: dict[str,
 
     A factor is the product of the ``scale`` transformations of the level and of the whole image. An invalid
     transformation (too short, not numbers, of an unknown type) is skipped with a warning; a factor of exactly 1 next to
-    it is a placeholder, and that spacing is unknown. Without any scale everything is unknown.
+    it is a placeholder, and that spacing is unknown. Without any scale, all spacings are unknown.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def level_spacing(image: dict[str, Any], level: int, axes: str, units: dict[str,
     """
     datasets = image["datasets"]
     own, shared = _factors(datasets[level], axes), _factors(image, axes)
-    # The levels may be relative to each other: then the finest has a factor of 1.
+    # The scales of the levels may be relative to the finest one, which then has a factor of 1.
     finest = _factors(datasets[0], axes).values
     factors: dict[str, float] = {}
     for axis in axes.replace("C", ""):
@@ -103,8 +103,8 @@ def level_spacing(image: dict[str, Any], level: int, axes: str, units: dict[str,
     if faults and level == 0:
         known = ", ".join(f"{axis} {value:g}" for axis, value in factors.items()) or "none"
         warn_caller(
-            f"{path.name} has {faults[0]}, which is ignored; spacing that remains known: {known}; "
-            "pass pixel_size_um or frame_interval_s if you know them",
+            f"{path.name} has {faults[0]}, which is ignored; remaining known spacing: {known}; "
+            "pass pixel_size_um or frame_interval_s if known",
         )
     sizes = [to_micrometers(factors.get(axis), units.get(axis)) for axis in "ZYX"]
     interval = to_seconds(factors.get("T"), units.get("T"))

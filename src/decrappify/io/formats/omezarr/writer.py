@@ -1,4 +1,4 @@
-"""Plane-by-plane writer of OME-Zarr 0.5 that a killed run can resume."""
+"""Resumable plane-by-plane writer of OME-Zarr 0.5."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ logger = logging.getLogger(__name__)
 
 
 class ZarrMovieWriter:
-    """A growing OME-Zarr movie: planes in any order, resumable, never half-written under its final name.
+    """A growing OME-Zarr movie: planes in any order, resumable, never incomplete under its final name.
 
     All data are written into the folder ``<path>.partial``: the store, a valid OME-Zarr that can be opened while it
     grows, and a journal of finished planes. `finish` renames the store to `path`. A run killed at any time, even with
-    SIGKILL, and started again with the same planes writes the same files, byte for byte, as an undisturbed one. After a
-    power cut the planes of the last seconds are written again. Only one process at a time can write an output.
+    SIGKILL, and restarted with the same planes writes the same files, byte for byte, as an uninterrupted one. After a
+    power cut, the planes of the last seconds are written again. Only one process at a time can write an output.
 
     Parameters
     ----------
@@ -47,13 +47,13 @@ class ZarrMovieWriter:
     name, pixel_size_um, frame_interval_s, channel_names, channel_colors, provenance, unitless_spacing, missing
         As for `Movie`. Do not put times or random names into `provenance`, or a resumed file will differ.
     run_key : str
-        Identifies the content (inputs and settings); a partial store is only continued with the same key.
+        Identifies the content (inputs and settings); a partial store is only resumed with the same key.
     overwrite : bool
-        Replace an existing `path` (only when finished) and discard the partial store of another run.
+        Replace an existing `path` (when finished), and discard the partial store of another run.
     resume : bool
-        Continue a partial store with the same `run_key`; if False, start from an empty one.
+        Resume a partial store with the same `run_key`; if False, start from an empty one.
     lock : OutputLock, optional
-        The lock on `path` if the caller holds and releases it; by default the writer acquires and releases it.
+        The lock on `path`, which the caller acquired and releases; by default the writer acquires and releases one.
 
     Attributes
     ----------
@@ -148,7 +148,7 @@ class ZarrMovieWriter:
         """
         self._check_plane(t, c, z, plane, self.shape[3:])
         with output_errors(self.path):
-            # A kill can leave temporary files next to the chunks of the plane being written.
+            # A killed run can leave temporary files next to the chunks of the plane that it was writing.
             if self._may_have_leftovers and not self.is_done(t, c, z):
                 self._pyramid.remove_plane((t, c, z))
             self._pyramid.write_plane(t, c, z, plane)
@@ -190,7 +190,7 @@ class ZarrMovieWriter:
             self._planes.record(t, c, z)
 
     def save_state(self) -> None:
-        """Save `state` with the partial store atomically: after a crash the old or the new state is found."""
+        """Save `state` with the partial store atomically: after a crash, either the old or the new state is found."""
         if not self._finished:
             with output_errors(self.path):
                 self._planes.save_state(self.state)
@@ -203,7 +203,7 @@ class ZarrMovieWriter:
         InputError
             If planes are missing.
         OutputExistsError
-            If something else has the final name meanwhile and `overwrite` is False.
+            If a file of the final name was created meanwhile and `overwrite` is False.
         """
         if self._finished:
             return self.path
@@ -212,12 +212,12 @@ class ZarrMovieWriter:
         return self.path
 
     def place(self, finished: Path) -> None:
-        """Rename the store, or a file made from it, to the final name, and delete the rest.
+        """Rename the store, or a file exported from it, to the final name, and delete the rest.
 
         Raises
         ------
         OutputExistsError
-            If something else has the final name meanwhile and `overwrite` is False; the store is kept.
+            If a file of the final name was created meanwhile and `overwrite` is False; the store is kept.
         """
         with output_errors(self.path):
             self._output_lock.place(finished, overwrite=self._overwrite, run_key=self.placed_key)
@@ -280,7 +280,7 @@ class ZarrMovieWriter:
 
     def _begin(self, resume: bool) -> None:
         self.state: dict[str, Any] = {}
-        # Killed after the last rename: only the cleanup is left.
+        # Killed after the last rename: only the cleanup remains.
         self._finished = resume and bool(self._run_key) and self._output_lock.placed_by == self._run_key
         if self._finished:
             self.working_folder.remove_finished()

@@ -1,4 +1,4 @@
-"""Checks of the number of planes that a TIFF file announces, before tifffile creates a list of them."""
+"""Checks of the number of planes that a TIFF file declares, before tifffile creates a list of them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from decrappify.io.formats.tiff.layout import scene_axes
 from decrappify.io.formats.tiff.ome_reader import announced_axes, announced_pixels
 
 _MOST_SCENES = 10_000  # of a series; listing opens each of them
-_MOST_PLANES = 2_000_000  # of a recording; tifffile creates a list of all announced planes, present or not
+_MOST_PLANES = 2_000_000  # of a recording; tifffile creates a list of all declared planes, present or not
 _MOST_LISTED = 20_000_000  # where the first page may be a thumbnail
 
 
 def check_micromanager(path: Path, file: Any) -> None:
-    """Raise FormatError if a Micro-Manager image stack announces more planes than a recording can have."""
+    """Raise FormatError if a Micro-Manager image stack declares more planes than a recording can have."""
     metadata = file.micromanager_metadata if file.is_mmstack else None
     if not metadata:
         return
@@ -30,9 +30,9 @@ def check_micromanager(path: Path, file: Any) -> None:
 
 
 def check_ome(path: Path, images: Iterable[Element], page_pixels: int) -> None:
-    """Raise FormatError if an image of the OME-XML announces more planes than a recording can have.
+    """Raise FormatError if an image of the OME-XML declares more planes than a recording can have.
 
-    tifffile divides the announced pixels by the pixels of a page, `page_pixels`, to compute the number of planes.
+    tifffile divides the declared pixels by the pixels of a page, `page_pixels`, to compute the number of planes.
     """
     for image in images:
         _check(path, math.prod(announced_axes(image)[1]))
@@ -40,13 +40,13 @@ def check_ome(path: Path, images: Iterable[Element], page_pixels: int) -> None:
 
 
 def check_scenes(path: Path, axes: str, shape: Sequence[int], kind: str) -> None:
-    """Raise FormatError if a series announces more positions and mosaic tiles than a recording can have."""
+    """Raise FormatError if a series declares more positions and mosaic tiles than a recording can have."""
     sizes = dict(zip(axes, shape, strict=True))
     total = math.prod(sizes[axis] for axis in scene_axes(axes, kind))
     if total > _MOST_SCENES:
-        raise FormatError(f"{path} states {total} scenes; its metadata is damaged: copy it again")
+        raise FormatError(f"{path} states {total} scenes; its metadata are damaged: copy it again")
 
 
 def _check(path: Path, total: int, most: int = _MOST_PLANES) -> None:
     if total > most:
-        raise FormatError(f"{path} states {total} planes; its metadata is damaged: copy it again")
+        raise FormatError(f"{path} states {total} planes; its metadata are damaged: copy it again")

@@ -14,13 +14,13 @@ _SIGNED: dict[int, tuple[float, np.dtype[Any]]] = {
     2: (-32768.0, np.dtype(np.int16)),
 }
 _SIGNED_FORMAT = 2  # of the tag SampleFormat
-_UNCALIBRATED = 20  # values of ImageJ's "cf" from here on mean "uncalibrated"
+_UNCALIBRATED = 20  # values of ImageJ's "cf" from this one on mean "uncalibrated"
 
 
 def signed_depth(page: Any) -> int | None:
-    """Return the depth of a page of signed integers of 9 to 15 bits; None for any other page.
+    """Return the bit depth of a page of signed integers of 9 to 15 bits; None for any other page.
 
-    tifffile has no type for them: after this it unpacks them as unsigned integers.
+    tifffile has no dtype for them: this function sets it to unpack them as unsigned integers.
     """
     bits = page.bitspersample
     if page.sampleformat != _SIGNED_FORMAT or not isinstance(bits, int) or not 8 < bits < 16:
@@ -30,7 +30,7 @@ def signed_depth(page: Any) -> int | None:
 
 
 def use_whole_words(page: Any) -> None:
-    """Set tifffile to read 9 to 15 bits from words of 16 bits, if a page stores them so.
+    """Set tifffile to read samples of 9 to 15 bits from 16-bit words, if a page stores them that way.
 
     The TIFF specification packs such samples without gaps; several camera programs write one per 16-bit word with a
     BitsPerSample of 10, 12 or 14. Only the number of stored bytes distinguishes the two.
@@ -56,7 +56,7 @@ def extended_sign(values: Array, bits: int) -> Array:
 
 
 def signed_dtype(imagej: Mapping[str, Any], dtype: np.dtype[Any]) -> np.dtype[Any] | None:
-    """Return the signed type of values that ImageJ stores shifted to unsigned ones; None for any other file.
+    """Return the signed dtype of values that ImageJ stores as unsigned ones with an offset; None for any other file.
 
     ImageJ has no signed integers: it stores value + 32768 and states the inverse as the line ``c0=-32768``, ``c1=1``.
     """

@@ -1,4 +1,4 @@
-"""Metadata of an opened TIFF file, merged from all programs that wrote some, the most reliable first."""
+"""Metadata of an opened TIFF file, merged from those of several programs, the most reliable first."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def collected_metadata(file: Any, series: Any, layout: Layout) -> TiffMetadata:
 
     Notes
     -----
-    Programs with metadata of their format come first, then ImageJ's metadata, tifffile's, and the resolution tags.
+    Metadata in the format of an acquisition program come first, then ImageJ's, tifffile's, and the resolution tags.
     """
     sizes = layout.sizes
     found = [metadata for metadata in _of_programs(file, series, layout) if metadata is not None]

@@ -51,7 +51,7 @@ class Scene(NamedTuple):
     image : int or None
         Number of its element in the OME-XML.
     series : int
-        Number of tifffile's series, if OME-XML does not lead to the pages.
+        Number of tifffile's series, for pages that are not found by the OME-XML.
     fixed : dict
         Indices along the axes of that series that distinguish scenes.
     """
@@ -92,7 +92,7 @@ class TiffDocument:
         check_regular(path)
         self.file = tifffile.TiffFile(path)
         if self.file.is_scanimage:
-            # tifffile assumes that the pages of ScanImage are equally spaced, and leaves out the last one if they are.
+            # tifffile assumes that the pages of ScanImage are equally spaced, and omits the last one if they are.
             self.file.close()
             self.file = tifffile.TiffFile(path, is_scanimage=False)
         try:
@@ -114,7 +114,7 @@ class TiffDocument:
         return None if scene.image is None else self._images[scene.image]
 
     def open(self, scene: Scene, number: int) -> OpenedSeries:
-        """Open the pages of a scene, by the OME-XML if it leads to them, else by tifffile's series.
+        """Open the pages of a scene, found by the OME-XML if possible, else by tifffile's series.
 
         Raises
         ------
@@ -171,10 +171,10 @@ class TiffDocument:
         check_regular(neighbor)
         found = parse_ome(_text_of(neighbor)) if neighbor.exists() else None
         if found is None or not image_elements(found):
-            state = "holds none" if neighbor.exists() else f"is not in {self.path.parent}"
+            state = "contains none" if neighbor.exists() else f"is not in {self.path.parent}"
             self.notes.append(
-                f"{self.path.name} holds pixels only; its metadata (channels, pixel size, order of the planes) are in "
-                f"{name}, which {state}: copy that file into the same folder"
+                f"{self.path.name} contains only pixels; its metadata (channels, pixel size, order of the planes) are "
+                f"in {name}, which {state}: copy that file into the same folder"
             )
             return None
         return found
@@ -205,7 +205,7 @@ class TiffDocument:
         metadata = self.file.micromanager_metadata or {}
         summary, index = metadata.get("Summary") or {}, metadata.get("IndexMap")
         own = sorted({int(position) for position in index[:, 3]}) if index is not None else []
-        first = own[0] if own and own[-1] >= count else 0  # without its other files a set is reduced to this file
+        first = own[0] if own and own[-1] >= count else 0  # without its other files, a set is reduced to this one
         total = max(count + first, int(summary.get("Positions") or 1))
         if total > 1:
             names = position_names(summary, total)
@@ -223,12 +223,12 @@ class TiffDocument:
 
 
 class _TooManyMessages(BaseException):  # not an Exception: tifffile logs those and continues
-    """Raised through tifffile to end it."""
+    """Exception that ends a call of tifffile."""
 
 
 @contextmanager
 def tifffile_messages(path: Path) -> Iterator[list[str]]:
-    """Collect what tifffile would log; the state of the file is reported in one line of this package instead.
+    """Collect the log messages of tifffile; this package reports the state of the file in one line instead.
 
     Parameters
     ----------
@@ -238,9 +238,9 @@ def tifffile_messages(path: Path) -> Iterator[list[str]]:
     Raises
     ------
     FormatError
-        If there are so many messages that the file cannot be a recording; tifffile may continue for minutes.
+        If there are too many messages for a recording; tifffile might continue for minutes.
     OSError
-        If the system could not read a file. tifffile logs that too, and skips the pages it did not read.
+        If the system could not read a file; tifffile only logs this, and skips the pages.
     """
     log = logging.getLogger("tifffile")
     messages: list[str] = []
@@ -307,7 +307,7 @@ def _ome_text(file: Any) -> str | None:
         try:
             page = file.pages[number]
         except (IndexError, ValueError, tifffile.TiffFileError):
-            break  # no further page; a damaged one is reported where the series is read
+            break  # no further page; a damaged one is reported when the series is read
         for text in _descriptions(page) if hasattr(page, "tags") else ():
             if parse_ome(text) is not None:
                 return text
@@ -319,9 +319,9 @@ def _descriptions(page: Any) -> list[str]:
 
 
 def ndtiff_file(folder: Path) -> Path | None:
-    """Return the first file of an NDTiff data set in a folder, None if there is none.
+    """Return the first file of an NDTiff data set in a folder, None if absent.
 
-    Its index lies in the folder, or in "Full resolution" if the set has coarser levels.
+    Its index is in the folder, or in "Full resolution" if the set has coarser levels.
     """
     for index in (folder / name for name in NDTIFF_INDEXES):
         if index.is_file():

@@ -48,7 +48,7 @@ def set_members(file: Path) -> set[str]:
             if "<BinaryOnly" not in text and (not tiff.is_ome or "FileName" not in text):
                 return set()
     except FormatError:
-        return set()  # the error is raised when it is opened
+        return set()  # raised when the file is opened
     named = set(re.findall(r'(?:FileName|MetadataFile)="([^"]+)"', text))
     for companion in [file.parent / name for name in named if name.lower().endswith((".ome", ".xml"))]:
         if companion.is_file():

@@ -24,7 +24,7 @@ class Layout:
     axes : str
         One letter per dimension, slowest first: T, C, Z, Y, X, S (samples), and those of `fixed`.
     shape : tuple of int
-        Sizes announced by the file.
+        Sizes declared by the file.
     fixed : dict
         Indices along the axes that distinguish scenes.
     sizes : dict
@@ -32,7 +32,7 @@ class Layout:
     missing : set of (t, c, z)
         Planes within `sizes` that were not recorded; c counts channels, not samples.
     announced : dict
-        Announced sizes of the axes that end earlier.
+        Declared sizes of the axes that are shorter in `sizes`.
     """
 
     axes: str
@@ -80,7 +80,7 @@ def named_axes(found: str, shape: tuple[int, ...], given: str | None, fixed: Map
     Parameters
     ----------
     found : str
-        Axes as tifffile names them.
+        Axes as named by tifffile.
     shape : tuple of int
         Sizes.
     given : str, optional
@@ -124,21 +124,21 @@ def without_single_axes(
 
 
 def announced_layout(axes: str, sizes: Sequence[int], n_pages: int) -> tuple[str, tuple[int, ...]] | None:
-    """Return axes and sizes of pages that end before the announced number, shortened along the slowest axis.
+    """Return axes and sizes of fewer pages than declared, shortened along the slowest axis.
 
     Parameters
     ----------
     axes : str
-        Announced axes, slowest first.
+        Declared axes, slowest first.
     sizes : sequence of int
-        Announced sizes.
+        Declared sizes.
     n_pages : int
-        Existing pages; the last step of the slowest axis may be incomplete.
+        Number of existing pages; the last step of the slowest axis may be incomplete.
 
     Returns
     -------
     (str, tuple of int) or None
-        Without axes of size 1; None if at least as many pages exist as announced.
+        Without axes of size 1; None if at least as many pages exist as declared.
 
     Examples
     --------
@@ -201,7 +201,7 @@ def recorded_note(name: str, layout: Layout, lost: Sequence[str] = ()) -> str | 
         Files of the same set that are missing.
     """
     parts = [
-        f"states {size} {_NOUNS.get(axis, axis)}s and holds {layout.sizes.get(axis, 1)} "
+        f"states {size} {_NOUNS.get(axis, axis)}s and contains {layout.sizes.get(axis, 1)} "
         "(aborted, or split over several files): opened with those"
         for axis, size in layout.announced.items()
     ]
@@ -213,5 +213,5 @@ def recorded_note(name: str, layout: Layout, lost: Sequence[str] = ()) -> str | 
         named = list_planes(layout.missing, (n_t, n_c, n_z))
         absent = f"{len(layout.missing)} of {n_t * n_c * n_z} planes are missing ({named})"
         parts.append(absent if lost else describe_missing(layout.missing, (n_t, n_c, n_z)))
-        parts.append("they read as zeros")
+        parts.append("they are read as zeros")
     return f"{name}: {'; '.join(parts)}" if parts else None

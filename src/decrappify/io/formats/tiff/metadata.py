@@ -22,7 +22,7 @@ _TIFF_UNITS = {**_PRINT_UNITS, 4: "mm", 5: "um"}  # the last two are an extensio
 
 @dataclass(slots=True)
 class TiffMetadata:
-    """Metadata of the pixels in a file; None and empty if not stated."""
+    """Metadata of the pixels in a file; None or empty if not stated."""
 
     pixel_size_um: PixelSize = (None, None, None)
     frame_interval_s: float | None = None
@@ -33,7 +33,7 @@ class TiffMetadata:
 
 
 def merged(*sources: TiffMetadata) -> TiffMetadata:
-    """Merge several metadata into one; for each item the first that states it counts.
+    """Merge metadata of several sources; the first one that states an item takes precedence.
 
     Y and X are merged together, and a spacing without a unit is superseded by any pixel size.
     """
@@ -55,7 +55,7 @@ def merged(*sources: TiffMetadata) -> TiffMetadata:
 def read_imagej(properties: Mapping[str, Any], tags: Any, n_channels: int) -> TiffMetadata:
     """Return the metadata of an ImageJ file, or of tifffile's format, which uses ImageJ's keys.
 
-    ImageJ's unit applies to all axes; ``yunit`` and ``zunit`` are present if others differ.
+    ImageJ's unit applies to all axes unless ``yunit`` or ``zunit`` is present.
     """
     unit = properties.get("unit")
     if unit is None:
@@ -65,7 +65,7 @@ def read_imagej(properties: Mapping[str, Any], tags: Any, n_channels: int) -> Ti
         size_y, size_x = (_imagej_size(tags, axis, str(units[axis])) for axis in "YX")
         spacing = properties.get("spacing")
         metadata = TiffMetadata(pixel_size_um=(to_micrometers(spacing, str(units["Z"])), size_y, size_x))
-        of_prints = str(unit).strip().lower() in _PRINT_UNITS.values()  # sizes that were rejected
+        of_prints = str(unit).strip().lower() in _PRINT_UNITS.values()  # whose sizes were rejected
         dots = {} if of_prints else {axis: _units_per_dot(tags, axis) for axis in "YX"}
         metadata.unitless_spacing = spacing_without_unit({"Z": spacing, **dots}, metadata)
     interval = properties.get("finterval")
@@ -111,10 +111,10 @@ def sample_names(samples: int) -> list[str]:
 def _imagej_size(tags: Any, axis: str, unit: str) -> float | None:
     """Return the pixel size if the description and the ResolutionUnit tag both state a unit.
 
-    ImageJ writes its unit, and no unit in the tag. Micro-Manager, and programs derived from it, write "um" and pixels
-    per centimeter, which ImageJ reads accordingly (``FileOpener.decodeDescriptionString``). Others write ImageJ's unit
-    and leave inch or cm in the tag by default. If one of the readings is implausible for a microscope, the other is
-    used.
+    ImageJ states the unit in the description and none in the tag. Micro-Manager, and programs derived from it, write
+    "um" and pixels per centimeter, which ImageJ reads accordingly (``FileOpener.decodeDescriptionString``). Others
+    write ImageJ's unit and leave inch or cm in the tag by default. If one of the readings is implausible for a
+    microscope, the other is used.
     """
     by_text, by_tag = to_micrometers(_units_per_dot(tags, axis), unit), _tag_size(tags, axis)
     if by_text is None or by_tag is None:

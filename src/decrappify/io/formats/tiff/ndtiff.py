@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 NDTIFF_INDEXES = ("NDTiff.index", "Full resolution/NDTiff.index")
-"""Index in a folder; a folder with one of them is a data set."""
+"""Paths of the index in a folder; a folder that contains one is a data set."""

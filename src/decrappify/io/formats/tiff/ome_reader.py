@@ -84,7 +84,7 @@ def missing_files(image: Element, path: Path, own_uuid: str | None) -> list[str]
 
 
 def renamed_uuid(images: list[Element], path: Path) -> str | None:
-    """Return the UUID of the only file of all images, if no such file exists next to `path`, as it was renamed."""
+    """Return the UUID of the only file of all images if it was renamed: no file of its name exists next to `path`."""
     files = {uuid: name for image in images for uuid, name in files_of(image).items()}
     if len(files) != 1:
         return None

@@ -27,8 +27,8 @@ def ome_xml(movie: Movie) -> bytes:
 
     Planes that were never recorded have no TiffData. A spacing without a unit is in "reference frame", the OME length
     without a physical size; time has no such unit, so a spacing of T is in a map annotation of namespace
-    ``decrappify/movie``. The identifier of the file is computed from its content, so that the same movie has the same
-    bytes.
+    ``decrappify/movie``. The identifier of the file is computed from its content, so that equal movies are written as
+    identical bytes.
 
     References
     ----------
@@ -82,7 +82,7 @@ def ome_color(color: str) -> int:
 
 
 def unrecorded(movie: Movie) -> frozenset[Plane]:
-    """Return the planes to leave out of a file; empty if no plane was recorded, as TIFF needs a page."""
+    """Return the planes to omit from a file; empty if no plane was recorded, as TIFF requires a page."""
     return movie.missing if len(movie.missing) < len(list(movie.planes())) else frozenset()
 
 

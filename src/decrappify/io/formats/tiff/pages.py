@@ -64,7 +64,7 @@ def series_layout(
 
 
 def refuse_cut_short(path: Path, file: Any, series: Any, messages: Iterable[str]) -> bool:
-    """Raise FormatError if bytes are missing: a page is announced beyond the end of the file, or ends there.
+    """Raise FormatError if bytes are missing: a page is listed beyond the end of the file, or ends beyond it.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def refuse_cut_short(path: Path, file: Any, series: Any, messages: Iterable[str]
     Returns
     -------
     bool
-        Whether the writer did not close the file: the next page is announced exactly at its end.
+        Whether the writer did not close the file: the next page is listed exactly at its end.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def refuse_cut_short(path: Path, file: Any, series: Any, messages: Iterable[str]
 
     Notes
     -----
-    A recording that was aborted or split has fewer pages than its header announces, but all of them are complete: no
+    A recording that was aborted or split has fewer pages than its header declares, but all of them are complete: no
     error is raised.
     """
     pages = [page for page in series.pages if page is not None]
@@ -103,7 +103,7 @@ def refuse_cut_short(path: Path, file: Any, series: Any, messages: Iterable[str]
     if series.kind == "mmstack":
         index = (file.micromanager_metadata or {}).get("IndexMap")
         if index is not None and len(index) and int(index[:, 4].max()) >= file.filehandle.size:
-            raise FormatError(f"{path} is truncated: its index leads beyond the end of the file; copy it again")
+            raise FormatError(f"{path} is truncated: its index refers to bytes beyond its end; copy it again")
     _refuse_cut_stack(path, file, series, pages)
     return bool(beyond)
 
@@ -145,7 +145,7 @@ def is_recorded(series: Any, number: int) -> bool:
 
 
 def _stated_order(file: Any, series: Any, image: Element | None) -> tuple[str, tuple[int, ...], tuple[int, ...]] | None:
-    """Return axes, sizes and announced sizes of pages with an order unknown to tifffile, or that end early."""
+    """Return axes, sizes and declared sizes of pages with an order unknown to tifffile, or fewer than declared."""
     n_pages, page = len(series.pages), series.keyframe
     if series.kind not in _FLAT or is_stacked(series) or not set(page.axes) <= set("YXS"):
         return None
@@ -170,7 +170,7 @@ def _stated_order(file: Any, series: Any, image: Element | None) -> tuple[str, t
 
 
 def _micromanager_order(file: Any) -> tuple[str, tuple[int, ...]] | None:
-    """Return the order of the pages of an image stack without an index, because the program was stopped."""
+    """Return the page order of an image stack without an index, which is missing if the program was stopped."""
     summary = (file.micromanager_metadata or {}).get("Summary") or {}
     sizes = _announced_by_micromanager(file)
     if set(sizes) != set("TZC") or int(summary.get("Positions") or 1) > 1:
@@ -205,7 +205,7 @@ def _refuse_cut_stack(path: Path, file: Any, series: Any, pages: list[Any]) -> N
     announced = (file.imagej_metadata or {}).get("images", 0) if file.is_imagej and series.kind != "imagej" else 0
     page = pages[0]
     if announced > 1 and len(pages) == 1 and page.is_final and page.offset < page.dataoffsets[0]:
-        # One page describes all planes, one after another: bytes behind the first plane belong to the second.
+        # One page describes all planes, one after another: bytes after the first plane belong to the second.
         end = page.dataoffsets[0] + page.nbytes
         if file.filehandle.size > end:
             raise FormatError(f"{path} is truncated: 1 of {announced} frames is complete; copy it again")

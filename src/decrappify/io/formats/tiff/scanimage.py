@@ -12,7 +12,7 @@ from decrappify.io.formats.tiff.metadata import TiffMetadata
 from decrappify.io.formats.tiff.vendors import named_color
 from decrappify.io.units import to_micrometers, to_seconds
 
-_OLDER = {  # keys of ScanImage 3 (state.) and 4 to the keys of the present versions
+_OLDER = {  # keys of ScanImage 3 (state.) and 4 to the keys of current versions
     "SI.hRoiManager.scanFrameRate": ("state.acq.frameRate", "SI4.scanFrameRate", "SI5.scanFrameRate"),
     "SI.hChannels.channelSave": ("SI4.channelsSave", "SI5.channelsSave"),
     "SI.hStackManager.numSlices": ("state.acq.numberOfZSlices", "SI4.stackNumSlices", "SI5.stackNumSlices"),
@@ -23,7 +23,7 @@ _OLDER = {  # keys of ScanImage 3 (state.) and 4 to the keys of the present vers
 
 
 def scanimage_settings(words: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings under the keys of the present versions (``SI.hChannels.channelSave`` and so on).
+    """Return the settings under the keys of current versions (``SI.hChannels.channelSave`` and so on).
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def scanimage_settings(words: Mapping[str, Any]) -> dict[str, Any]:
 def scanimage_layout(settings: Mapping[str, Any], n_pages: int) -> tuple[str, tuple[int, ...]]:
     """Return the axes and shape of the pages, slowest first; channels are interleaved.
 
-    The last time point may be incomplete: then the product of the shape exceeds `n_pages`.
+    If the last time point is incomplete, the product of the shape exceeds `n_pages`.
 
     >>> scanimage_layout({"SI.hChannels.channelSave": [1, 2]}, 40)
     ('TC', (20, 2))

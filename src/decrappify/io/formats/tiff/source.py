@@ -75,7 +75,7 @@ class TiffSource(GuardedSource):
             raise
 
     def read(self, t: int, c: int, z: int, rows: slice, columns: slice) -> Array:
-        """Read one region as a (Y, X) array; of a compressed file, only the strips or tiles under it are decoded."""
+        """Read one region as a (Y, X) array; of a large compressed page, only its strips or tiles are decoded."""
         if (t, c, z) in self.missing:
             return np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
         if self._process != os.getpid():  # a forked process shares the file position with its parent
@@ -127,7 +127,9 @@ class TiffSource(GuardedSource):
         if not count:
             raise FormatError(f"{self._path} is a TIFF file without images; it is damaged: copy it again")
         if not 0 <= self._scene < count:
-            raise InputError(f"scene {self._scene} is not in {self._path.name}, which has {count} (0 to {count - 1})")
+            raise InputError(
+                f"scene {self._scene} is not in {self._path.name}, which has {count} scene(s), numbered from 0"
+            )
         scene = document.scenes[self._scene]
         opened = document.open(scene, self._scene)
         if opened.file is not document.file:
@@ -159,7 +161,7 @@ class TiffSource(GuardedSource):
             self._n_samples = 3  # the fourth is transparency; as a separate plane it may also be a fourth frame
         self._leading, self._page_axes = self._axes[: -page.ndim], self._axes[-page.ndim :]
         n_planes = math.prod(self._layout.shape[: len(self._leading)])
-        # Except if the axes of the user spread a plane over many pages, as in an array (Y, X, T).
+        # False if the axes of the user spread a plane over many pages, as in an array (Y, X, T).
         self._pages_are_planes = set("YX") <= set(self._page_axes) and self._layout.shape[-page.ndim :] == page.shape
         self._one_page_a_plane = self._pages_are_planes and not is_stacked(series)
         whole = self._layout.shape == series.shape and len(series.pages) == n_planes
@@ -167,7 +169,7 @@ class TiffSource(GuardedSource):
         self._series_is_whole = whole
 
     def _doubt_of_frames(self) -> list[str]:
-        """Return a note if the file names no axes and its frames would be narrow, as of an array (Y, X, T)."""
+        """Return a note if the file names no axes and its frames would be narrow, as in an array (Y, X, T)."""
         if self._given_axes is not None or not set("QI") & set(self._series.axes) or len(self._layout.shape) != 3:
             return []
         try:
@@ -207,7 +209,7 @@ class TiffSource(GuardedSource):
         dtype = np.dtype(np.int16) if self._bits is not None else None if found is None else np.dtype(found)
         if dtype is None or dtype.kind not in "uifb":
             held = dtype or f"samples of {series.keyframe.bitspersample} bits"
-            raise FormatError(f"{self._path} holds {held}, which is not an image; needs integers or real floats")
+            raise FormatError(f"{self._path} contains {held}, which is not an image; needs integers or real floats")
         self.dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
         words = (self._file.imagej_metadata if self._file.is_imagej else None) or {}
         self._signed = signed_dtype(words, self.dtype)
@@ -230,7 +232,7 @@ class TiffSource(GuardedSource):
             n_pixels = n_channels // len(parts)
             metadata.channel_names = parts if n_pixels == 1 else [f"C{c} {p}" for c in range(n_pixels) for p in parts]
             metadata.channel_colors = [SAMPLE_COLORS.get(part) for part in parts] * n_pixels
-        # A recording that ended before its last channels still contains all channel names.
+        # A recording that ended before its last channels still lists the names of all.
         metadata.channel_names = metadata.channel_names[:n_channels]
         metadata.channel_colors = metadata.channel_colors[:n_channels]
         z, y, x = metadata.pixel_size_um

@@ -29,23 +29,23 @@ def open_tiff(path: str | os.PathLike[str], *, scene: int = 0, axes: str | None 
     Returns
     -------
     Movie
-        Samples of one pixel (RGB) are channels. Of a pyramid the full resolution is read. Pages are rotated upright by
-        the Orientation tag. Planes that were announced but never recorded are in `Movie.missing`; whole time points
-        (slices, channels) at the end without any plane are left out. Signed integers that ImageJ stores shifted are
-        converted back; with any other gray level calibration the gray levels are read as stored, and its coefficients
-        are kept as ``imagej_calibration`` in the provenance.
+        Samples of one pixel (RGB) are channels. Of a pyramid, the full resolution is read. Pages are rotated upright by
+        the Orientation tag. Planes that were declared but never recorded are in `Movie.missing`; trailing time points
+        (slices, channels) without any plane are omitted. Signed integers that ImageJ stores as unsigned ones are
+        converted back; with any other gray level calibration, the gray levels are read as stored, and its coefficients
+        are stored as ``imagej_calibration`` in the provenance.
 
     Warns
     -----
     UserWarning
-        If there are fewer planes than announced, or files of a set are missing, or values are calibrated.
+        If there are fewer planes than declared, files of a set are missing, or gray levels are calibrated.
 
     Raises
     ------
     MissingFileError
         If the file does not exist.
     FormatError
-        If it is not a TIFF, or truncated, or damaged; also raised when a damaged frame is read.
+        If it is not a TIFF, truncated or damaged; also raised when a damaged frame is read.
     InputError
         If the scene does not exist, the axes are ambiguous, or `axes` does not match the file.
     """
@@ -75,7 +75,7 @@ def scene_names(path: Path) -> list[str | None]:
     """Return the name of every scene, None for a scene without a name.
 
     Scenes are the images of OME-XML, positions, mosaic tiles and other series of pages; thumbnails, labels and levels
-    of pyramids are not. In a set of files those with planes in the file at `path` are first.
+    of pyramids are not. In a set of files, those with planes in the file at `path` are first.
     """
     path = _file_of(path)
     with unreadable(path), tifffile_messages(path):

@@ -1,7 +1,7 @@
 """Parsers of pixel size, interval and channels in the TIFF metadata of microscope programs, one function per program.
 
 Each function takes the dictionary read by tifffile (its documented ``..._metadata`` properties) and returns the
-values in it; sizes in micrometers, intervals in seconds, None and empty if absent.
+values in it; sizes in micrometers, intervals in seconds, None or empty if absent.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def median_step(times: object) -> float | None:
 
 
 def named_color(name: object) -> str | None:
-    """Return a color name as ``"RRGGBB"``, None if it is unknown.
+    """Convert a color name to ``"RRGGBB"``, None if it is unknown.
 
     >>> named_color("Green"), named_color("infrared")
     ('00FF00', None)

@@ -29,13 +29,13 @@ def write_ome_tiff(
 
     Planes are stored T slowest, Z fastest, with lossless deflate compression. Pixel size, frame interval, channel
     names and colors are stored in the OME-XML; provenance in a MapAnnotation of namespace ``decrappify/provenance``,
-    one JSON value per key. A spacing without a unit is stored as such (in "reference frame"), and planes that were
-    never recorded have no page. The same movie is written as the same bytes.
+    one JSON value per key. A spacing without a unit has the unit "reference frame", and planes that were never
+    recorded have no page. Equal movies are written as identical bytes.
 
     Parameters
     ----------
     movie : Movie
-        Read one plane at a time.
+        The movie, read one plane at a time.
     path : path
         The file; written under a temporary name and renamed when complete.
     overwrite : bool
@@ -63,7 +63,7 @@ def write_ome_tiff(
     """
     if movie.dtype.name not in TYPES:
         raise InputError(
-            f"{movie.name} is {movie.dtype}, which OME-TIFF cannot hold; pass {setting('dtype', 'float32')}, or save "
+            f"{movie.name} is {movie.dtype}, which OME-TIFF cannot store; pass {setting('dtype', 'float32')}, or save "
             "as .ome.zarr"
         )
     missing = unrecorded(movie)
