@@ -87,7 +87,8 @@ def _radial_power(tiles: Array) -> Array:
 def _block_means(region: Array) -> Array:
     rows, columns = (length // _BIN * _BIN for length in region.shape)
     blocks = region[:rows, :columns].reshape(rows // _BIN, _BIN, columns // _BIN, _BIN)
-    return np.asarray(blocks.mean((1, 3), dtype=np.float64)).ravel()
+    with np.errstate(invalid="ignore"):  # infinity of both signs
+        return np.asarray(blocks.mean((1, 3), dtype=np.float64)).ravel()
 
 
 def _tiles(region: Array, low: float, high: float) -> Array:
