@@ -10,7 +10,8 @@
 
 `--scores` also writes docs/models.md from the cards. The scores are those rows of results/held_out.json and
 results/upscaling.json that were measured with the same weights. If the card lacks the learned range of the inputs
-(models trained before it existed), it is measured on the data of the run file.
+(models trained before it existed), it is measured on the data of the run file,
+degraded with the crappifier of the model.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from decrappify import load_model
+from decrappify.crappify import Crappifier
 from decrappify.domain import CARD_KEY
 from decrappify.model import Model, shipped_models
 from decrappify.training.config.run_file import data_from_file
@@ -46,9 +48,9 @@ def ship(run: Path) -> Path:
     if not run_file.is_file():
         sys.exit(f"{run} trained {model.name!r}, expected one with a run file in {SHIPPED}")
     if CARD_KEY not in model.card:
-        model.card |= learned_range(
-            data_from_file(run_file), model.card["steps"] * model.card["settings"]["batch_size"]
-        )
+        crappifier = None if model.crappifier is None else Crappifier.from_dict(model.crappifier)
+        n_patches = model.card["steps"] * model.card["settings"]["batch_size"]
+        model.card |= learned_range(data_from_file(run_file, crappifier), n_patches)
     return _save(model)
 
 

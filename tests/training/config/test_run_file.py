@@ -99,6 +99,7 @@ def test_train_from_file_resumes_on_moved_data_and_refuses_other_pixels(folder):
 def test_data_from_file_reads_the_data_of_a_run_without_training(folder):
     data = data_from_file(write(folder, TRAINED + SETTINGS))
     assert (data.used, data.crappifier.name, data.scale) == (["cells.tif"], "confocal", 1)
+    assert data_from_file(folder / "run.toml", NOISE).crappifier is NOISE
     assert not (folder / "out").exists()
 
 

@@ -93,8 +93,11 @@ def train_from_file(
     return train(*images, config=config, **arguments), run_folder
 
 
-def data_from_file(path: Path) -> TrainingData:
-    """Read the training data of the run file of a restoration model, as `train_from_file` does, without training."""
+def data_from_file(path: Path, crappifier: Crappifier | None = None) -> TrainingData:
+    """Read the training data of the run file of a restoration model, as `train_from_file` does, without training.
+
+    `crappifier` replaces that of the file, of which a preset may have changed since a model was trained.
+    """
     values = _read(path)
     _check_table(values, _KEYS, path, "at the top")
     data = values.get("data", {})
@@ -106,7 +109,7 @@ def data_from_file(path: Path) -> TrainingData:
         validation_fraction=config.validation_fraction,
         options=_data_options(data, folder, None),
     )
-    images = _high_res(data, folder, path), _crappifier(values.get("crappifier"), path)
+    images = _high_res(data, folder, path), crappifier or _crappifier(values.get("crappifier"), path)
     return read_training_data(*images, _pairs(data.get("pairs"), folder), split)
 
 
